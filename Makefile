@@ -1,0 +1,60 @@
+# Every target sets up what it needs inside the checkout, without root.
+SHELL := /bin/bash
+.SHELLFLAGS := -Eeuo pipefail -c
+.DEFAULT_GOAL := help
+PYTHON ?= python3
+UV_VERSION := 0.13.9
+EXCLUDE_NEWER := 2026-11-20
+EXTRAS ?=
+UV := $(shell command -v uv 2>/dev/null || echo .tools/bin/uv)
+PY := .venv/bin/python
+COMPILE := pip compile --quiet --universal --generate-hashes --no-header --python-version 3.11 --exclude-newer $(EXCLUDE_NEWER)
+
+.PHONY: help demo test check lint types imports bench lock sync dev clean
+
+help: ## say what can be made
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+.tools/bin/uv:
+	$(PYTHON) -m venv .tools
+	.tools/bin/python -m pip install --quiet uv==$(UV_VERSION)
+
+UV_NEEDED := $(filter .tools/bin/uv,$(UV))
+
+.venv/pyvenv.cfg: | $(UV_NEEDED)
+	$(UV) venv --quiet --python $(PYTHON) .venv
+
+# The stamp says which lock the venv was made from.
+.venv/.stamp-dev: requirements-dev.lock | .venv/pyvenv.cfg $(UV_NEEDED)
+	$(UV) pip sync --quiet --require-hashes --python .venv requirements-dev.lock
+	@rm -f .venv/.stamp-*; cp requirements-dev.lock $@
+
+dev: .venv/.stamp-dev
+
+sync: | .venv/pyvenv.cfg $(UV_NEEDED) ## bring the venv to requirements.lock (EXTRAS=notify or web3)
+	$(UV) pip sync --quiet --require-hashes --python .venv $(if $(EXTRAS),requirements-$(EXTRAS).lock,requirements.lock)
+	@rm -f .venv/.stamp-*
+
+lock: | $(UV_NEEDED) ## raise the pins
+	$(UV) $(COMPILE) pyproject.toml -o requirements.lock
+	$(UV) $(COMPILE) pyproject.toml --extra dev -o requirements-dev.lock
+	for extra in notify web3; do $(UV) $(COMPILE) pyproject.toml --extra $$extra -o requirements-$$extra.lock; done
+
+test: dev ## set everything up and run the tests
+	$(PY) -m pytest -n 2
+
+check: lint types imports ## the gates, without the tests
+
+lint: dev
+	.venv/bin/ruff check .
+	.venv/bin/ruff format --check .
+	.venv/bin/deptry .
+
+types: dev
+	.venv/bin/mypy
+
+imports: dev
+	.venv/bin/lint-imports
+
+clean: ## remove what these targets made
+	rm -rf .venv .tools node_modules .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -1,0 +1,1 @@
+"""WHEN and HOW monitoring scripts run: `python -m automation`."""

@@ -1,0 +1,1 @@
+"""The library beneath: store, ledger, alerts. It knows nothing of jobs.yaml."""

@@ -1,0 +1,1 @@
+"""Alerts: model, text, routing, delivery."""

@@ -1,0 +1,58 @@
+"""Every error this project raises on purpose. A subclass exists only where somebody catches it."""
+
+from __future__ import annotations
+
+
+class MonitoringError(Exception):
+    """Something this project knows about went wrong; the message says what, where and what to do."""
+
+    def __init__(self, message: str | None = None) -> None:
+        super().__init__(message or (self.__doc__ or "").strip())
+
+
+class UsageError(MonitoringError):
+    """The command line, the environment or a file an operator wrote cannot be used (exit 2)."""
+
+
+class ConfigError(UsageError):
+    """A configuration file has mistakes; `mistakes` holds one finished line for each."""
+
+    def __init__(self, mistakes: list[str]) -> None:
+        self.mistakes = mistakes
+        super().__init__("\n".join(mistakes))
+
+
+class StoreError(MonitoringError):
+    """The database could not be read or written."""
+
+
+class StoreBusyError(StoreError):
+    """The database stayed locked by another process for longer than the time limit."""
+
+
+class LockedError(MonitoringError):
+    """Somebody else holds the lock (exit 75); `holder` describes who."""
+
+    def __init__(self, message: str, holder: str = "") -> None:
+        self.holder = holder
+        super().__init__(message)
+
+
+class SyncError(MonitoringError):
+    """The checkout could not be brought to the reviewed revision."""
+
+
+class SendError(MonitoringError):
+    """A destination did not accept a message.
+
+    `permanent` says that trying again cannot help; `retry_after_s` is what the far side asked for.
+    """
+
+    def __init__(self, message: str, *, permanent: bool = False, retry_after_s: float | None = None) -> None:
+        self.permanent = permanent
+        self.retry_after_s = retry_after_s
+        super().__init__(message)
+
+
+class ChainError(MonitoringError):
+    """A chain could not be read."""

@@ -1,0 +1,1 @@
+"""Ticks due, runs, the verdict."""

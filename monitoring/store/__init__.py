@@ -1,0 +1,1 @@
+"""State on disk: SQLite by apsw. The only package that speaks SQL."""

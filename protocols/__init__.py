@@ -1,0 +1,1 @@
+"""One folder a protocol: the shipped monitors."""
