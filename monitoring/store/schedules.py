@@ -116,13 +116,13 @@ def record_scheduler_start(tx: Tx, *, started_at: datetime, booted_at: datetime,
     )
 
 
-def first_scheduler_start_after(database: Database, instant: datetime) -> tuple[datetime, datetime] | None:
-    """Return (started_at, booted_at) of the first scheduler start after an instant."""
-    found = database.row(
-        "SELECT started_at, booted_at FROM scheduler_starts WHERE started_at > ? ORDER BY started_at LIMIT 1",
+def scheduler_starts_after(database: Database, instant: datetime) -> list[tuple[datetime, datetime]]:
+    """Return (started_at, booted_at) of every scheduler start after an instant, oldest first."""
+    found = database.rows(
+        "SELECT started_at, booted_at FROM scheduler_starts WHERE started_at > ? ORDER BY started_at",
         (to_text(instant),),
     )
-    return (from_text(found[0]), from_text(found[1])) if found else None
+    return [(from_text(started), from_text(booted)) for started, booted in found]
 
 
 def _read(tx: Tx, where: str, parameters: Parameters = ()) -> list[ScheduleInForce]:
