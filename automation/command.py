@@ -65,10 +65,14 @@ def run_command(
         _ended_with_its_group(process),
         contextlib.closing(_Watch(process, max_bytes)) as watch,
     ):
-        ended = watch.until_exit(time_limit_s)
-        if not ended:
-            os.killpg(process.pid, signal.SIGTERM)
-            watch.until_exit(grace_s)
+        ended = False
+        try:
+            ended = watch.until_exit(time_limit_s)
+        finally:
+            # Also when the caller itself is told to end: git takes its lock files away when it is asked to go.
+            if not ended:
+                os.killpg(process.pid, signal.SIGTERM)
+                watch.until_exit(grace_s)
     return Finished(process.returncode, watch.text("stdout"), watch.text("stderr"), timed_out=not ended)
 
 

@@ -5,8 +5,8 @@ Used by the sync; `current_revision` and `origin_state` also by the runner, `sta
 
 from __future__ import annotations
 
-import getpass
 import os
+import pwd
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -41,11 +41,13 @@ _SSH_COMMAND = (
 )
 # What git says when something under .git is broken on this disk; lines of the remote do not count.
 _DAMAGE = re.compile(
-    r"is corrupt|object file .* is empty|hash mismatch|inflate:|bad (?:tree )?object|unable to read (?:sha1 file|tree|[0-9a-f]{40})"
-    r"|unable to unpack|reference broken|broken ref|unterminated line|unexpected line in|did not send all necessary objects"
-    r"|Could not read [0-9a-f]{40}|missing (?:blob|tree|commit)|is a \w+, not a|invalid object|not a valid object"
-    r"|packfile .* (?:cannot|does not|is )|pack has|index file|bad (?:signature|index)|not a git repository|bad revision",
+    r"is corrupt|object file .* is empty|hash mismatch|inflate:|bad (?:tree )?object|bad revision|invalid object"
+    r"|unable to read (?:sha1 file|tree|[0-9a-f]{40})|unable to unpack|Could not read [0-9a-f]{40}"
+    r"|did not send all necessary objects|missing (?:blob|tree|commit)|is a \w+, not a|not a valid object"
+    r"|\.(?:idx|pack)\b|pack has|reference broken|broken ref|unterminated line|unexpected line in"
+    r"|not a git repository"
 )
+_INDEX_DAMAGE = re.compile(r"/index: |index file (?:smaller|corrupt)|bad (?:signature|index)|index (?:uses|entry)")
 _CREDENTIALS = re.compile(r"(?<=://)[^/@\s]+@")
 _BOILERPLATE = re.compile(
     r"hint:|Please make sure|and the repository exists|remote: *$|warning: ignoring|From |To add|\s*git config"
@@ -63,8 +65,17 @@ class GitError(SyncError):
     @property
     def damaged(self) -> bool:
         """Something under .git is broken on this disk, so fetching alone cannot help."""
+        return self._says(_DAMAGE)
+
+    @property
+    def index_damaged(self) -> bool:
+        """Only the index is unreadable; it can be made again from HEAD."""
+        return self._says(_INDEX_DAMAGE)
+
+    def _says(self, pattern: re.Pattern[str]) -> bool:
         own = [line for line in self.stderr.splitlines() if not line.startswith("remote:")]
-        return any(_DAMAGE.search(line) for line in own)
+        # A full disk cuts files short while they are written: what is stored is sound.
+        return "No space left" not in self.stderr and any(pattern.search(line) for line in own)
 
 
 class Git:
@@ -73,7 +84,23 @@ class Git:
     def __init__(self, checkout: Path, environ: Mapping[str, str] | None = None) -> None:
         self.checkout = checkout
         self.directory = checkout / ".git"
-        self._environ = _git_environ(os.environ if environ is None else environ)
+        # Without the ceiling a damaged .git would make git work on a repository around the checkout.
+        ceiling = {"GIT_CEILING_DIRECTORIES": str(checkout.resolve().parent)}
+        self._environ = {**_git_environ(os.environ if environ is None else environ), **ceiling}
+
+    def fetch(self, refspec: str, *options: str, remote: str, time_limit_s: float, git_dir: Path | None = None) -> None:
+        """Fetch one ref, without tags; ssh answers or fails unless the operator chose how to call it.
+
+        Raises:
+            GitError: nothing was fetched.
+        """
+        chosen = "GIT_SSH_COMMAND" in self._environ or "GIT_SSH" in self._environ
+        # A configured deploy key must stay in use: the variable would override it.
+        chosen = chosen or self.run("config", "core.sshCommand").ok
+        environ = {} if chosen else {"GIT_SSH_COMMAND": _SSH_COMMAND}
+        place = () if git_dir is None else (f"--git-dir={git_dir}",)
+        flags = ("--quiet", "--no-tags", "--no-recurse-submodules", *options)
+        self.do(*place, "fetch", *flags, remote, refspec, time_limit_s=time_limit_s, **environ)
 
     def run(self, *arguments: str, time_limit_s: float = _READ_LIMIT_S, **environ: str) -> Finished:
         """Run git; settings of ours win over those of the repository.
@@ -92,6 +119,16 @@ class Git:
         except OSError as error:
             raise GitError(f"git cannot be started in {self.checkout}: {error}") from error
 
+    def is_set(self, flag: str) -> bool:
+        """Tell whether the repository's own configuration, not that of user or system, sets the flag.
+
+        Raises:
+            GitError: the configuration cannot be read, or the value is no boolean.
+        """
+        words = ("config", "--file", str(self.directory / "config"), "--type=bool", "--get", flag)
+        # Exit code 1 says that it is not there (git-config(1)).
+        return self.run(*words).returncode != 1 and self.do(*words) == "true"
+
     def do(self, *arguments: str, time_limit_s: float = _READ_LIMIT_S, **environ: str) -> str:
         """Run git and return what it printed, stripped.
 
@@ -99,10 +136,11 @@ class Git:
             GitError: git failed or took longer than the limit.
         """
         done = self.run(*arguments, time_limit_s=time_limit_s, **environ)
+        verb = next(word for word in arguments if not word.startswith("-") and "=" not in word)
         if done.timed_out:
-            raise GitError(f"git {arguments[0]} took longer than {time_limit_s:.0f} s and was ended", done.stderr)
+            raise GitError(f"git {verb} took longer than {time_limit_s:.0f} s and was ended", done.stderr)
         if done.returncode:
-            raise GitError(f"git {arguments[0]}: {self._explain(done)}", done.stderr)
+            raise GitError(f"git {verb}: {self._explain(done)}", done.stderr)
         return done.stdout.strip()
 
     def read(self, *arguments: str, time_limit_s: float = _READ_LIMIT_S) -> str:
@@ -167,7 +205,7 @@ def origin_state(
     if not git.directory.exists():
         return None
     try:
-        ahead, behind = _distance(git, f"refs/remotes/{remote}/{branch}")
+        ahead, behind = distance(git, "HEAD", f"refs/remotes/{remote}/{branch}")
         head = git.run("symbolic-ref", "--quiet", "--short", "HEAD").stdout.strip()
         revision = git.commit_of("HEAD") or UNVERSIONED
         return OriginState(revision, head or None, ahead, behind, not git.is_clean(), _fetched_at(git.directory))
@@ -175,8 +213,9 @@ def origin_state(
         return None
 
 
-def _distance(git: Git, upstream: str) -> tuple[int | None, int | None]:
-    counted = git.run("rev-list", "--left-right", "--count", f"HEAD...{upstream}")
+def distance(git: Git, ours: str, theirs: str) -> tuple[int | None, int | None]:
+    """Count the commits only ours has and only theirs has, None where git cannot tell."""
+    counted = git.run("rev-list", "--left-right", "--count", f"{ours}...{theirs}")
     if not counted.ok:
         return None, None
     ahead, behind = counted.stdout.split()
@@ -203,12 +242,6 @@ def _git_environ(environ: Mapping[str, str]) -> dict[str, str]:
     }
 
 
-def ssh_environ(git: Git, environ: Mapping[str, str]) -> dict[str, str]:
-    """Make ssh answer or fail, unless the operator chose a command: a configured deploy key must stay in use."""
-    chosen = "GIT_SSH_COMMAND" in environ or "GIT_SSH" in environ or git.run("config", "core.sshCommand").ok
-    return {} if chosen else {"GIT_SSH_COMMAND": _SSH_COMMAND}
-
-
 def without_credentials(text: str) -> str:
     """Take user and password out of every URL."""
     return _CREDENTIALS.sub("", text)
@@ -229,6 +262,6 @@ def _owner(path: Path) -> str:
 
 def _user() -> str:
     try:
-        return getpass.getuser()
-    except (KeyError, OSError):
+        return pwd.getpwuid(os.geteuid()).pw_name
+    except KeyError:
         return str(os.geteuid())
