@@ -99,6 +99,18 @@ def firing(tx: Tx) -> list[Condition]:
     ]
 
 
+def firing_and_silenced(tx: Tx) -> list[Condition]:
+    """Return what fires now and whose last message was held back by a silence."""
+    return [
+        _condition(row)
+        for row in fetch(
+            tx,
+            f"{_SELECT} WHERE state = 'firing' AND alert_id IN "  # noqa: S608 - names of our own
+            "(SELECT id FROM alert_events WHERE delivery_status = 'silenced' AND id = conditions.alert_id)",
+        )
+    ]
+
+
 def everything(database: Database, limit: int) -> list[Condition]:
     """Return all conditions that ever fired, the latest change first."""
     return [

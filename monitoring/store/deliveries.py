@@ -23,6 +23,9 @@ Status = Literal[
 # As it stands in the partial index: a query that says it otherwise reads the whole table.
 _OPEN = "status IN ('pending', 'skipped_missing_credentials')"
 _WAITING = f"{_OPEN} AND folded_into IS NULL"
+_TELLING: tuple[Status, ...] = ("delivered", "pending", "failed")
+# Stands for every destination beside Telegram and the webhook until somebody who knows them splits it up.
+PLACEHOLDER = "notify"
 _COLUMNS = (
     "id, alert_id, destination, channel, severity_rank, status, created_at, next_attempt_at, attempts, lease_owner, "
     "lease_until, parts_sent"
@@ -162,6 +165,15 @@ def part_sent(tx: Tx, delivery_id: int, parts_sent: int, now: datetime) -> None:
     )
 
 
+def renew(tx: Tx, delivery_id: int, owner: str, parts_sent: int, until: datetime) -> None:
+    """Note that a message is sent up to here, and keep it."""
+    tx.execute(
+        "UPDATE deliveries SET parts_sent = max(parts_sent, ?), lease_until = ? "  # noqa: S608
+        f"WHERE id = ? AND lease_owner = ? AND {_OPEN}",
+        (parts_sent, to_text(until), delivery_id, owner),
+    )
+
+
 def finish(
     tx: Tx,
     delivery_id: int,
@@ -204,6 +216,23 @@ def postpone(
     return [row[0] for row in changed]
 
 
+def split_placeholder(tx: Tx, channel: str, destinations: Sequence[str]) -> list[int]:
+    """Put one delivery for each destination in the place of the channel's placeholders; return the alerts."""
+    for destination in destinations:
+        tx.execute(
+            "INSERT OR IGNORE INTO deliveries (alert_id, destination, channel, severity_rank, created_at, "  # noqa: S608
+            "next_attempt_at) SELECT alert_id, ?, channel, severity_rank, created_at, next_attempt_at FROM deliveries "
+            f"WHERE {_WAITING} AND destination = ? AND channel = ? ORDER BY id",
+            (destination, PLACEHOLDER, channel),
+        )
+    gone = fetch(
+        tx,
+        f"DELETE FROM deliveries WHERE {_WAITING} AND destination = ? AND channel = ? RETURNING alert_id",  # noqa: S608
+        (PLACEHOLDER, channel),
+    )
+    return [row[0] for row in gone]
+
+
 def finish_group(
     tx: Tx, destination: str, channel: str, status: Status, error: str, *, run_id: int | None = None
 ) -> list[int]:
@@ -221,11 +250,11 @@ def finish_group(
     return [row[0] for row in changed]
 
 
-def has_other_status(tx: Tx, destination: str, channel: str, status: Status) -> bool:
-    """Tell whether anything of a group waits with another status than this."""
+def has_pending(tx: Tx, destination: str, channel: str) -> bool:
+    """Tell whether anything of a group is still pending and not yet marked as waiting for credentials."""
     found = tx.execute(
-        f"SELECT 1 FROM deliveries WHERE {_WAITING} AND destination = ? AND channel = ? AND status != ? LIMIT 1",  # noqa: S608
-        (destination, channel, status),
+        f"SELECT 1 FROM deliveries WHERE {_WAITING} AND destination = ? AND channel = ? AND status = 'pending' LIMIT 1",  # noqa: S608
+        (destination, channel),
     ).fetchone()
     return found is not None
 
@@ -269,16 +298,16 @@ def refresh_alerts(tx: Tx, alert_ids: Iterable[int]) -> None:
 def overall(ended: Sequence[Ended]) -> tuple[Status, str | None, str | None]:
     """Return what the deliveries of an alert amount to: (status, delivered_at, error).
 
-    The chat decides. Only where no chat is configured does another destination that took the alert count.
+    The chat decides. Where none is configured, another destination that people read counts in its place; a machine
+    that was called (`webhook`) never does.
     """
-    by_kind = {each.destination: each for each in ended}
-    chat = by_kind.pop("telegram", None)
-    others = list(by_kind.values())
+    chat = next((each for each in ended if each.destination == "telegram"), None)
     if chat and chat.status not in ("skipped_missing_credentials", "not_attempted"):
         return chat.status, chat.delivered_at, chat.error
-    for status in ("delivered", "pending", "failed"):
-        for other in others:
-            if other.status == status and not (chat and status != "delivered"):
+    telling: tuple[Status, ...] = ("delivered",) if chat and chat.status == "skipped_missing_credentials" else _TELLING
+    for status in telling:
+        for other in ended:
+            if other.status == status and other.destination not in ("telegram", "webhook"):
                 return other.status, other.delivered_at, other.error
     return (chat.status, None, chat.error) if chat else ("not_attempted", None, None)
 
