@@ -14,6 +14,7 @@ from pathlib import Path
 import apsw
 
 from monitoring.clock import Clock, to_text
+from monitoring.store.alerts import NewAlert, insert
 from monitoring.store.database import BUSY_TIMEOUT_S, Database, StoreDamagedError, Tx
 from monitoring.store.fair_lock import FairLock
 from monitoring.store.schema import create_or_migrate, creation_lock, open_database
@@ -63,7 +64,22 @@ def repair(
                 return Database(path, busy_timeout_s=busy_timeout_s), None
             aside = _set_aside(path, now)
         fresh = create_or_migrate(path, busy_timeout_s=busy_timeout_s)
-        return fresh, Repair(aside, _salvage(aside, fresh), reason)
+        done = Repair(aside, _salvage(aside, fresh), reason)
+        _tell(fresh, done, now)
+        return fresh, done
+
+
+def _tell(fresh: Database, done: Repair, now: datetime) -> None:
+    """Store the alert that says so in the fresh database: whoever delivers next sends it."""
+    alert = NewAlert(
+        protocol="automation",
+        severity="HIGH",
+        title="The database was damaged and set aside",
+        message=f"The database was damaged and set aside\n{describe(done, now)}",
+        source="ops_error",
+    )
+    with fresh.write() as tx:
+        insert(tx, alert, ["telegram"], now)
 
 
 def is_damaged(path: Path) -> bool:

@@ -222,6 +222,16 @@ def answered_ticks(database: Database, profile: str, after: datetime, until: dat
     return {from_text(row[0]) for row in found}
 
 
+def ticks_served_elsewhere(database: Database, profile: str, after: datetime, until: datetime) -> list[datetime]:
+    """Return the ticks in (after, until] at which a scheduler started another profile."""
+    found = database.rows(
+        "SELECT tick_at FROM runs WHERE started_at > ? AND started_at <= ? AND profile <> ? "
+        "AND tick_at IS NOT NULL AND trigger IN ('cron', 'embedded')",
+        (to_text(after), to_text(until), profile),
+    )
+    return [from_text(row[0]) for row in found]
+
+
 def _run(row: Row) -> Run:
     run_id, profile, tick_at, trigger, status, reason, started_at, ended_at, *rest = row
     return Run(

@@ -88,6 +88,12 @@ def in_force(database: Database) -> list[ScheduleInForce]:
     return [_schedule(row) for row in database.rows(f"{_SELECT} WHERE effective_until IS NULL ORDER BY profile")]
 
 
+def cron_in_force(database: Database, profile: str) -> str | None:
+    """Return the cron expression of a profile that is in force now."""
+    found = database.row("SELECT cron FROM schedules WHERE effective_until IS NULL AND profile = ?", (profile,))
+    return found[0] if found else None
+
+
 def history(database: Database, since: datetime, until: datetime) -> list[ScheduleInForce]:
     """Return every schedule that held at some moment of [since, until), oldest first."""
     where = "WHERE effective_from < ? AND (effective_until IS NULL OR effective_until > ?) ORDER BY effective_from, id"
@@ -116,13 +122,13 @@ def record_scheduler_start(tx: Tx, *, started_at: datetime, booted_at: datetime,
     )
 
 
-def first_scheduler_start_after(database: Database, instant: datetime) -> tuple[datetime, datetime] | None:
-    """Return (started_at, booted_at) of the first scheduler start after an instant."""
-    found = database.row(
-        "SELECT started_at, booted_at FROM scheduler_starts WHERE started_at > ? ORDER BY started_at LIMIT 1",
+def scheduler_starts_after(database: Database, instant: datetime) -> list[tuple[datetime, datetime]]:
+    """Return (started_at, booted_at) of every scheduler start after an instant, oldest first."""
+    found = database.rows(
+        "SELECT started_at, booted_at FROM scheduler_starts WHERE started_at > ? ORDER BY started_at",
         (to_text(instant),),
     )
-    return (from_text(found[0]), from_text(found[1])) if found else None
+    return [(from_text(started), from_text(booted)) for started, booted in found]
 
 
 def _read(tx: Tx, where: str, parameters: Parameters = ()) -> list[ScheduleInForce]:
