@@ -107,7 +107,9 @@ def raise_in(
     decision = conditions.raised(
         before, key, alert.severity, now, policy or Policy(), untold=_is_untold(tx, before, now)
     )
-    condition = replace(decision.condition, title=alert.title, protocol=alert.protocol, channel=alert.channel)
+    condition = replace(
+        decision.condition, title=alert.title, protocol=alert.protocol, channel=alert.channel, source=alert.source
+    )
     recorded = Recorded(condition.alert_id, decision.reason)
     if decision.reason.is_told:
         stored = store_in(
@@ -284,4 +286,5 @@ def _recovery(condition: Condition, now: datetime, note: str) -> Alert:
         protocol=condition.protocol or condition.key.monitor,
         channel=condition.channel,
         key=condition.key.text,
+        source=condition.source,
     )

@@ -11,10 +11,10 @@ from datetime import datetime, timedelta
 from typing import TypeAlias
 
 from monitoring.alerts.claims import LEASE, Job, recent
+from monitoring.alerts.conditions import Policy
 from monitoring.alerts.destinations import TelegramChat
 from monitoring.alerts.model import Alert, Severity
 from monitoring.alerts.pacing import Backoff, Limits
-from monitoring.alerts.conditions import Policy
 from monitoring.alerts.record import raise_in, resolve_in
 from monitoring.alerts.routing import OPERATIONAL_SOURCES
 from monitoring.alerts.senders import Sent

@@ -52,6 +52,7 @@ class Condition:
     alert_id: int | None = None
     protocol: str = ""
     channel: str = ""
+    source: str = "protocol"
     data_json: str | None = None
 
 

@@ -18,6 +18,7 @@ CREATE TABLE conditions (
     alert_id      INTEGER,                              -- the alert that told of it last
     protocol      TEXT NOT NULL DEFAULT '',
     channel       TEXT NOT NULL DEFAULT '',
+    source        TEXT NOT NULL DEFAULT 'protocol',     -- of its alerts: the recovery goes the same way
     data_json     TEXT,                                 -- memory of the check behind it
     updated_at    TEXT NOT NULL,
     PRIMARY KEY (monitor, check_name, chain, subject)
