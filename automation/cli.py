@@ -6,6 +6,7 @@ Exit codes: 0 ok, 1 something failed or was found, 2 usage or configuration, 75 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import logging
 import os
 import re
@@ -104,8 +105,9 @@ def _flush_stdout() -> None:
     """Write what is left; a reader who went away is no error, and Python must not complain of it at exit."""
     try:
         sys.stdout.flush()
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except (OSError, ValueError):
+        with contextlib.suppress(OSError, ValueError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _parser() -> argparse.ArgumentParser:

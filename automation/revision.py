@@ -32,12 +32,14 @@ _IMPORT_TIME = timedelta(seconds=3)
 class Checkout:
     """The tree one run uses. Within the `with` block nobody changes it; `revision` names it."""
 
-    def __init__(self, settings: Settings, *, loaded_revision: str, started_at: datetime, clock: Clock) -> None:
+    def __init__(
+        self, settings: Settings, locks: Path, *, loaded_revision: str, started_at: datetime, clock: Clock
+    ) -> None:
         self.revision = loaded_revision
         self._settings = settings
         self._started_at = started_at
         self._clock = clock
-        self._tree = TreeLock(settings.locks, clock=clock)
+        self._tree = TreeLock(locks, clock=clock)
 
     def __enter__(self) -> Self:
         return self
