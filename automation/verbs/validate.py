@@ -12,9 +12,11 @@ from automation.yaml_reader import read_document
 from monitoring.errors import ConfigError
 from monitoring.settings import Settings
 
-EXAMPLES = """\
-python -m automation validate                # automation/jobs.yaml
-python -m automation validate other.yaml     # another file, its scripts in this checkout"""
+EPILOG = """\
+examples:
+  python -m automation validate                # automation/jobs.yaml
+  python -m automation validate other.yaml     # another file, its scripts in this checkout
+"""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
