@@ -147,5 +147,5 @@ class _VerbParser(_Parser):
         verb = load_verb(self.prog.rpartition(" ")[2])
         verb.add_arguments(self)
         self.set_defaults(run=verb.run)
-        self.epilog = verb.EPILOG
+        self.epilog = "examples:\n" + "".join(f"  {line}\n" for line in verb.EXAMPLES.splitlines())
         return super().parse_known_args(args, namespace)

@@ -1,6 +1,6 @@
 """One module a verb of `python -m automation`, imported only when the verb is called.
 
-To add one: a module here with `EPILOG`, `add_arguments` and `run`, and a row in `VERBS`.
+To add one: a module here with `EXAMPLES`, `add_arguments` and `run`, and a row in `VERBS`.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ VERBS: dict[str, str] = {
 class Verb(Protocol):
     """What a verb's module holds."""
 
-    EPILOG: str
-    """What `--help` ends with: `examples:`, and beneath it command lines with what each does."""
+    EXAMPLES: str
+    """Lines of `python -m automation …  # what it does`, shown by `--help`."""
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
         """Declare the arguments of this verb; `--config` is there already."""

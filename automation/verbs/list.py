@@ -10,12 +10,10 @@ from automation.console import write_json, write_table
 from monitoring.clock import SystemClock
 from monitoring.settings import Settings
 
-EPILOG = """\
-examples:
-  python -m automation list                        # a table on a terminal, aligned lines elsewhere
-  python -m automation list --json                 # the same for programs
-  python -m automation list --config other.yaml    # of another file
-"""
+EXAMPLES = """\
+python -m automation list                        # a table on a terminal, aligned lines elsewhere
+python -m automation list --json                 # the same for programs
+python -m automation list --config other.yaml    # of another file"""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -9,11 +9,9 @@ from automation.config import load_jobs
 from automation.crontab import render_crontab
 from monitoring.settings import Settings
 
-EPILOG = """\
-examples:
-  python -m automation render-crontab                      # of the jobs.yaml in force
-  python -m automation render-crontab --config other.yaml  # what another file would schedule
-"""
+EXAMPLES = """\
+python -m automation render-crontab                      # of the jobs.yaml in force
+python -m automation render-crontab --config other.yaml  # what another file would schedule"""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -12,11 +12,9 @@ from automation.yaml_reader import read_document
 from monitoring.errors import ConfigError
 from monitoring.settings import Settings
 
-EPILOG = """\
-examples:
-  python -m automation validate                # automation/jobs.yaml
-  python -m automation validate other.yaml     # another file, its scripts in this checkout
-"""
+EXAMPLES = """\
+python -m automation validate                # automation/jobs.yaml
+python -m automation validate other.yaml     # another file, its scripts in this checkout"""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

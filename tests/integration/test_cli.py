@@ -81,8 +81,9 @@ def test_the_version_is_that_of_the_checkout(checkout: Path) -> None:
 def test_every_verb_has_examples_in_its_help(verb: str, checkout: Path) -> None:
     shown = automation(checkout, verb, "--help")
     assert (shown.returncode, shown.stderr) == (0, "")
-    assert load_verb(verb).EPILOG.startswith("examples:\n")
-    assert f"  python -m automation {verb}" in shown.stdout
+    _, _, examples = shown.stdout.partition("\nexamples:\n")
+    assert examples.splitlines() == [f"  {line}" for line in load_verb(verb).EXAMPLES.splitlines()]
+    assert f"  python -m automation {verb}" in examples
 
 
 def test_list_shows_counts_disabled_profiles_and_the_next_tick(checkout: Path) -> None:

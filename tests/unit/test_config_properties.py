@@ -16,6 +16,7 @@ from automation.config import Jobs, load_jobs
 from automation.jobs_file import ProfileEntry, TaskEntry
 from monitoring.errors import ConfigError
 from tests.support.checkouts import make_checkout
+from tests.support.properties import patient
 
 GOOD = """\
 # a comment
@@ -68,6 +69,7 @@ def test_the_file_the_edits_start_from_is_good(checkout: Path) -> None:
     assert isinstance(answer(GOOD.encode(), checkout), Jobs)
 
 
+@patient
 @given(st.data())
 def test_any_edit_of_a_good_file_gets_a_finished_answer(checkout: Path, data: st.DataObject) -> None:
     text = GOOD.encode()
@@ -81,6 +83,7 @@ def test_any_edit_of_a_good_file_gets_a_finished_answer(checkout: Path, data: st
     assert is_finished(answer(text, checkout))
 
 
+@patient
 @given(PROFILES, TASKS, VALUES)
 def test_any_value_at_any_key_gets_a_finished_answer(
     checkout: Path, profile: dict[str, Any], tasks: list[dict[str, Any]], value: object
