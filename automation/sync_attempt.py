@@ -169,7 +169,7 @@ class SyncAttempt:
         return min(limit_s, left_s)
 
     def _with_repairs(self, state: SyncState) -> _End:
-        self._note("skeleton", ", ".join(mend_skeleton(self._git.directory, self._plan.upstream.branch)))
+        self._note("skeleton", ", ".join(mend_skeleton(self._git, self._plan.upstream.branch)))
         leftovers = remove_leftovers(self._git, self._clock.now())
         self._note("leftovers", ", ".join(leftovers[:3]) + (f" and {len(leftovers) - 3} more" if leftovers[3:] else ""))
         while True:

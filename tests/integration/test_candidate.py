@@ -223,12 +223,15 @@ class TestSecrets:
         environ = {"PYTHONPATH": str(tmp_path / "live"), "PYTHONSAFEPATH": "1"}
         assert judge(tmp_path, files, **environ) == Judgement()
 
-    def test_a_candidate_reached_through_a_link_is_the_same(self, tmp_path: Path) -> None:
-        write(tmp_path / "real/candidate", project({"a/main.py": "import utils.x", "utils/x.py": "1 / 0"}))
+    def test_no_script_finds_what_another_loaded_of_the_candidate(self, tmp_path: Path) -> None:
+        """Also when the state directory is reached through a link: only what lies outside is loaded for all."""
+        files = project({"a/main.py": "import utils.x", "b/main.py": "import utils.x", "c/main.py": "import utils.x"})
+        files["utils/x.py"] = f"open({str(tmp_path / 'loads')!r}, 'a').write('x')"
+        write(tmp_path / "real/candidate", files)
         (tmp_path / "link").symlink_to(tmp_path / "real")
         environ = {"PATH": os.environ["PATH"]}
-        judgement = validate_candidate(tmp_path / "link/candidate", environ=environ, time_limit_s=60)
-        assert judgement.reason == "a/main.py cannot be imported: ZeroDivisionError: division by zero"
+        assert validate_candidate(tmp_path / "link/candidate", environ=environ, time_limit_s=60).accepted
+        assert (tmp_path / "loads").read_text() == "xxx"
 
 
 class TestWithTheSync:

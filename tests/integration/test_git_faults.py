@@ -303,6 +303,11 @@ DAMAGES: dict[str, Damage] = {
     "no HEAD": lambda host: (host.checkout / ".git/HEAD").unlink(),
     "no objects": lambda host: shutil.rmtree(host.checkout / ".git/objects"),
     "no refs": lambda host: shutil.rmtree(host.checkout / ".git/refs"),
+    "no index": lambda host: (host.checkout / ".git/index").unlink(),
+    "no index and an empty tree": lambda host: (
+        (host.checkout / ".git/index").unlink(),
+        _object("HEAD^{tree}", b"")(host),
+    ),
     "an empty index and an empty tree": lambda host: (
         _object("HEAD^{tree}", b"")(host),
         _file("index", b"")(host),
@@ -354,9 +359,12 @@ class TestDamage:
         assert (aside / "refs/heads/keepsake").read_text().strip() == kept
         assert not (host.checkout / ".git/renewed").exists()
 
-    def test_the_running_revision_stays_known_when_the_new_one_is_refused(self, origin: Origin, host: Host) -> None:
+    @pytest.mark.parametrize("what", ["an empty blob", "an empty HEAD"])
+    def test_the_running_revision_stays_known_when_the_new_one_is_refused(
+        self, origin: Origin, host: Host, what: str
+    ) -> None:
         before = host.head
-        DAMAGES["an empty blob"](host)
+        DAMAGES[what](host)
         origin.push({"c": "three\n"})
 
         def refuse(candidate: Path, *, environ: Mapping[str, str], time_limit_s: float) -> Judgement:
