@@ -21,11 +21,11 @@ _READ_LIMIT_S = 20.0
 # All that git needs of the environment. The rest stays behind: tokens, and GIT_DIR or GIT_INDEX_FILE of a calling git.
 _KEPT = re.compile(
     r"PATH|HOME|USER|LOGNAME|TMPDIR|TZ|XDG_\w+|SSH_AUTH_SOCK|SSL_CERT_\w+|CURL_CA_BUNDLE|(?i:https?|all|no)_(?i:proxy)"
-    r"|GIT_SSH\w*|GIT_SSL_\w+|GIT_CONFIG_(GLOBAL|SYSTEM|NOSYSTEM)|GIT_PROXY_COMMAND|GIT_ALLOW_PROTOCOL|GIT_TRACE\w*"
+    r"|GIT_SSH\w*|GIT_SSL_\w+|GIT_CONFIG_(GLOBAL|SYSTEM|NOSYSTEM)|GIT_PROXY_COMMAND|GIT_ALLOW_PROTOCOL"
 )
 _SETTINGS = {
     "core.hooksPath": os.devnull,
-    "core.fsmonitor": "false",  # its daemon would outlive us
+    "core.fsmonitor": "",  # its daemon would outlive us
     "core.pager": "cat",
     "core.sparseCheckout": "false",
     "gc.auto": "0",  # it goes to the background; the sync calls `gc --auto` itself
@@ -48,7 +48,8 @@ _DAMAGE = re.compile(
     r"|not a git repository"
 )
 _INDEX_DAMAGE = re.compile(r"/index: |index file (?:smaller|corrupt)|bad (?:signature|index)|index (?:uses|entry)")
-_FULL = re.compile(r"No space left|Out of diskspace")
+# A full disk cuts files short while they are written, and what may not be read is not broken.
+_NOT_DAMAGE = re.compile(r"No space left|Out of diskspace|[Pp]ermission denied|insufficient permission")
 _FORBIDDEN = re.compile(r"[Pp]ermission denied|insufficient permission")
 _CREDENTIALS = re.compile(r"(?<=://)[^/@\s]+@")
 _BOILERPLATE = re.compile(
@@ -244,8 +245,7 @@ def _git_environ(environ: Mapping[str, str]) -> dict[str, str]:
 
 def _says(said: str, pattern: re.Pattern[str]) -> bool:
     own = [line for line in said.splitlines() if not line.startswith("remote:")]
-    # A full disk cuts files short while they are written: what is stored is sound.
-    return not _FULL.search(said) and any(pattern.search(line) for line in own)
+    return not _NOT_DAMAGE.search(said) and any(pattern.search(line) for line in own)
 
 
 def without_credentials(text: str) -> str:

@@ -25,6 +25,7 @@ from automation.git import GitError, without_credentials
             False,
             False,
         ),
+        ("error: unable to open .git/objects/pack/pack-1.pack: Permission denied", False, False),
         ("", False, False),
     ],
 )
