@@ -16,13 +16,14 @@ from monitoring.store.conditions import Condition, ConditionKey
 KEY = ConditionKey("aave", "utilisation/USDC")
 START = datetime(2026, 3, 1, tzinfo=UTC)
 LOW, MEDIUM, HIGH, CRITICAL = Severity
+DEFAULT = Policy()
 
 
 def minutes(count: float) -> datetime:
     return START + timedelta(minutes=count)
 
 
-def see(before: Condition | None, at: datetime, severity: Severity = HIGH, policy: Policy = Policy()) -> Decision:
+def see(before: Condition | None, at: datetime, severity: Severity = HIGH, policy: Policy = DEFAULT) -> Decision:
     """Raise, and note what was told as `record` does."""
     decision = raised(before, KEY, severity, at, policy)
     if decision.reason.is_told:

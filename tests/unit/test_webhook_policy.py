@@ -30,7 +30,11 @@ LOW, MEDIUM, HIGH, CRITICAL = Severity
     ],
 )
 def test_a_machine_is_called_once_for_each_condition_and_level(
-    last: tuple[Severity, int] | None, severity: Severity, fired_minutes: int | None, now_minutes: int, expected: Verdict
+    last: tuple[Severity, int] | None,
+    severity: Severity,
+    fired_minutes: int | None,
+    now_minutes: int,
+    expected: Verdict,
 ) -> None:
     call = Call(last[0], FIRED + timedelta(minutes=last[1])) if last else None
     fired_at = None if fired_minutes is None else FIRED + timedelta(minutes=fired_minutes)
