@@ -193,6 +193,18 @@ def tasks(database: Database, run_id: int) -> list[TaskRun]:
     return [_task(row) for row in found]
 
 
+def failing_since(database: Database, profile: str, task: str) -> tuple[datetime, int] | None:
+    """Return when a task's unbroken row of failures began and how many runs it has, or None if it is well."""
+    found = database.row(
+        "SELECT min(t.started_at), count(*) FROM task_runs t JOIN runs r ON r.id = t.run_id "
+        "WHERE r.profile = :profile AND t.name = :task AND t.status IN ('failed', 'timeout', 'skipped') AND t.id > "
+        "coalesce((SELECT max(o.id) FROM task_runs o JOIN runs p ON p.id = o.run_id "
+        "WHERE p.profile = :profile AND o.name = :task AND o.status = 'ok'), 0)",
+        {"profile": profile, "task": task},
+    )
+    return (from_text(found[0]), found[1]) if found and found[1] else None
+
+
 def between(database: Database, since: datetime, until: datetime, profile: str | None = None) -> list[Run]:
     """Return every row that started in [since, until), oldest first."""
     condition, more = ("AND profile = ?", [profile]) if profile else ("", [])
