@@ -13,10 +13,10 @@ from pathlib import Path
 
 from automation.candidate import validate_candidate
 from automation.git import Git, current_revision
-from automation.lock import TreeLock
 from automation.sync_attempt import Limits, SyncAttempt, SyncPlan, SyncResult, Upstream, Validate, one_line
 from automation.sync_state import SyncStatus
 from monitoring.clock import Clock, SystemClock
+from monitoring.locks import TreeLock
 
 __all__ = ["Limits", "SyncResult", "SyncStatus", "Validate", "sync"]
 

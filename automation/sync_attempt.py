@@ -19,10 +19,10 @@ from automation.candidate import Judgement, check_out
 from automation.dependencies import venv_fingerprint
 from automation.git import Git, GitError, current_revision, without_credentials
 from automation.git_repair import clear_refs_in_the_way, mend_skeleton, rebuild_index, remove_leftovers, renew_history
-from automation.lock import SyncLock, TreeLock, make_private_directory, running_profiles
 from automation.sync_state import STATE_FILE, SyncState, SyncStatus, Verdict, read_sync_state, write_sync_state
 from monitoring.clock import Clock
 from monitoring.errors import SyncError
+from monitoring.locks import SyncLock, TreeLock, make_private_directory, running_profiles
 
 DEPLOYED_FLAG = "monitoring.sync"
 _log = logging.getLogger("automation.git_sync")

@@ -15,6 +15,9 @@ from monitoring.settings import Settings
 VERBS: dict[str, str] = {
     "list": "show the profiles, their schedules and their next ticks",
     "render-crontab": "print the crontab that supercronic runs",
+    "run": "run a profile now, really sending alerts",
+    "stop": "end a running run",
+    "up": "run the whole system in the foreground, without systemd",
     "validate": "tell every mistake in jobs.yaml and in the scripts it names",
 }
 

@@ -146,7 +146,7 @@ def _failures(database: Database, since: datetime, until: datetime, profile: str
             profile=name,
             task=task,
             count=count,
-            first_at=streak[0] if streak else from_text(first),
+            first_at=streak.since if streak else from_text(first),
             last_at=from_text(last),
             reason=reason,
             still_failing=bool(still),

@@ -12,13 +12,14 @@ from monitoring.store.database import Database, Row
 def ticks(database: Database, profile: str, since: datetime, until: datetime) -> list[Row]:
     """Return (tick_at, status, reason, run id) of every tick in [since, until) that has a row, oldest first."""
     return database.rows(
-        "SELECT tick_at, status, reason, id FROM runs WHERE profile = ? AND tick_at >= ? AND tick_at < ? ORDER BY tick_at",
+        "SELECT tick_at, status, reason, id FROM runs "
+        "WHERE profile = ? AND tick_at >= ? AND tick_at < ? ORDER BY tick_at",
         (profile, to_text(since), to_text(until)),
     )
 
 
 def failures(database: Database, since: datetime, until: datetime, profile: str | None) -> list[Row]:
-    """Return (profile, task, failed runs, first, last, last reason, is its newest result a failure) per failing task."""
+    """Return (profile, task, failed runs, first, last, last reason, whether it still fails) per failing task."""
     return database.rows(
         "SELECT r.profile, t.name, count(*), min(t.started_at), max(t.started_at), "
         "(SELECT reason FROM task_runs WHERE id = max(t.id)), "

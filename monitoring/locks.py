@@ -14,9 +14,9 @@ from collections.abc import Iterator, Mapping, MutableMapping, Sequence
 from datetime import datetime
 from pathlib import Path
 
-from automation.lock_record import Holder, read_record, write_record
 from monitoring.clock import Clock, SystemClock
 from monitoring.errors import LockedError
+from monitoring.lock_record import Holder, read_record, write_record
 from monitoring.process import current_process, find_process, is_alive
 
 __all__ = [
