@@ -177,7 +177,8 @@ class DeliveryLoop:
                     waits.append((report, self._deliverer.settler.progress(tx, report.job, report.parts_sent, now)))
             self._release(tx, now)
             ended = {report.job.lane_key for report in self._unsettled if isinstance(report, Done)}
-            claimed = self._claim(tx, now, self._in_flight.keys() - ended) if self._claiming else Claimed([])
+            busy = self._in_flight.keys() - ended | {each.refused for each in settled if each.refused}
+            claimed = self._claim(tx, now, busy) if self._claiming else Claimed([])
         self._committed(settled, waits, claimed, ended)
 
     def _committed(

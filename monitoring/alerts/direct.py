@@ -16,9 +16,6 @@ from monitoring.errors import SendError
 from monitoring.redact import Redactor
 from monitoring.settings import Settings
 
-# A monitor that cannot store an alert writes it to stderr behind this; the runner looks for it.
-UNSTORED = "ALERT NOT STORED: "
-
 
 def send_directly(settings: Settings, text: str, *, title: str = "Alerts cannot be stored") -> list[str]:
     """Send a text to the errors channel, else the default chat; return what went wrong, empty if it arrived."""

@@ -28,6 +28,8 @@ from monitoring.store.conditions import Condition, ConditionKey
 from monitoring.store.database import Database, Tx
 from monitoring.store.deliveries import PLACEHOLDER, Status
 
+# A monitor that cannot store an alert writes it to stderr behind this; the runner looks for it.
+UNSTORED = "ALERT NOT STORED: "
 # The chat, and a placeholder for whatever else the deliverer finds configured; machines come by their own rule.
 _FOR_PEOPLE = ("telegram", PLACEHOLDER)
 
@@ -144,6 +146,9 @@ class Stored:
 
     alert_id: int
     status: Status
+
+    def as_recorded(self) -> Recorded:
+        return Recorded(self.alert_id, Reason.FIRED, self.status)
 
 
 def store_in(

@@ -64,7 +64,7 @@ class Settler:
             case Sent():
                 return self._sent(tx, job, outcome, now)
             case Paused(parts_sent):
-                deliveries.part_sent(tx, job.delivery.id, parts_sent, now)
+                deliveries.part_sent(tx, job.delivery.id, self.owner, parts_sent, now)
                 self._free(tx, job, now)
                 return Settled()
             case ChatMigratedError():

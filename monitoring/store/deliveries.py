@@ -156,12 +156,12 @@ def folded_alert_ids(tx: Tx, leader_id: int) -> list[int]:
     ]
 
 
-def part_sent(tx: Tx, delivery_id: int, parts_sent: int, now: datetime) -> None:
+def part_sent(tx: Tx, delivery_id: int, owner: str, parts_sent: int, now: datetime) -> None:
     """Note that a message is sent up to here; the delivery goes back in line for its next part."""
     tx.execute(
-        "UPDATE deliveries SET parts_sent = ?, attempts = 0, next_attempt_at = ?, lease_owner = NULL, "  # noqa: S608
-        f"lease_until = NULL, error = NULL WHERE id = ? AND {_OPEN} AND parts_sent < ?",
-        (parts_sent, to_text(now), delivery_id, parts_sent),
+        "UPDATE deliveries SET parts_sent = max(parts_sent, ?), attempts = 0, next_attempt_at = ?, "  # noqa: S608
+        f"lease_owner = NULL, lease_until = NULL, error = NULL WHERE id = ? AND lease_owner = ? AND {_OPEN}",
+        (parts_sent, to_text(now), delivery_id, owner),
     )
 
 

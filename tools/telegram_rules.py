@@ -1,0 +1,110 @@
+"""What Telegram demands of a `sendMessage`, written from the Bot API's documentation alone.
+
+The stand-in refuses what breaks a rule. Nothing here is shared with the code that is tested by it: units are counted
+by encoding, nesting by sorting.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+MAX_UNITS = 4096
+MAX_ENTITIES = 100
+_FIELDS = """
+business_connection_id chat_id message_thread_id direct_messages_topic_id text parse_mode entities link_preview_options
+disable_notification protect_content allow_paid_broadcast message_effect_id suggested_post_parameters reply_parameters
+reply_markup
+"""
+_TYPES = """
+mention hashtag cashtag bot_command url email phone_number bold italic underline strikethrough spoiler blockquote
+expandable_blockquote code pre text_link text_mention custom_emoji
+"""
+KNOWN_FIELDS = frozenset(_FIELDS.split())
+ENTITY_TYPES = frozenset(_TYPES.split())
+# Emphasis may stand around and inside everything but code; two entities that are both no emphasis may not share text.
+_MAY_SHARE = frozenset({"bold", "italic", "underline", "strikethrough", "spoiler"})
+_SHARES_NOTHING = frozenset({"pre", "code"})
+
+
+def fault_of(payload: Mapping[str, Any]) -> str:
+    """Return the description of the first rule a request breaks, or nothing."""
+    return _fault_of_fields(payload) or _fault_of_text(payload["text"]) or _fault_of_entities(payload)
+
+
+def _fault_of_fields(payload: Mapping[str, Any]) -> str:
+    unknown = sorted(set(payload) - KNOWN_FIELDS)
+    if unknown:
+        return f"unknown field {unknown[0]}"
+    empty = sorted(name for name, value in payload.items() if value is None)
+    if empty:
+        return f"field {empty[0]} must not be null"
+    if "chat_id" not in payload:
+        return "chat_id is empty"
+    return "" if isinstance(payload.get("text"), str) else "message text is empty"
+
+
+def _fault_of_text(text: str) -> str:
+    try:
+        units = len(text.encode("utf-16-le")) // 2
+    except UnicodeEncodeError:
+        return "strings must be encoded in UTF-8"
+    if not text.strip():
+        return "text must be non-empty"
+    if text != text.strip():
+        return "white space at the ends moves entities"  # Telegram trims; entities would shift
+    return "message is too long" if units > MAX_UNITS else ""
+
+
+def _fault_of_entities(payload: Mapping[str, Any]) -> str:
+    entities: Sequence[Mapping[str, Any]] = payload.get("entities", [])
+    if "entities" in payload and not entities:
+        return "can't parse entities: an empty list should be left out"
+    if len(entities) > MAX_ENTITIES:
+        return f"can't parse entities: {len(entities)} of them, 100 are kept"
+    edges = _unit_edges(payload["text"])
+    spans: list[tuple[int, int, str]] = []
+    for entity in entities:
+        fault = _fault_of_entity(entity, edges)
+        if fault:
+            return f"can't parse entities: {fault}"
+        spans.append((entity["offset"], entity["offset"] + entity["length"], entity["type"]))
+    return _fault_of_nesting(spans)
+
+
+def _unit_edges(text: str) -> set[int]:
+    """Return every offset that does not cut a surrogate pair."""
+    edges, at = {0}, 0
+    for char in text:
+        at += len(char.encode("utf-16-le")) // 2
+        edges.add(at)
+    return edges
+
+
+def _fault_of_entity(entity: Mapping[str, Any], edges: set[int]) -> str:
+    kind, offset, length = entity.get("type"), entity.get("offset"), entity.get("length")
+    if kind not in ENTITY_TYPES:
+        return f"unknown type {kind}"
+    if not isinstance(offset, int) or not isinstance(length, int) or offset < 0 or length <= 0:
+        return "offset and length must be positive numbers"
+    if offset + length > max(edges):
+        return "ENTITY_BOUNDS_INVALID: beyond the end"
+    if offset not in edges or offset + length not in edges:
+        return "ENTITY_BOUNDS_INVALID: cuts a surrogate pair"
+    if kind == "text_link" and not str(entity.get("url", "")).startswith(("http://", "https://")):
+        return "a text_link needs a url"
+    extra = set(entity) - {"type", "offset", "length", "url", "language"}
+    return f"unknown field {min(extra)}" if extra else ""
+
+
+def _fault_of_nesting(spans: list[tuple[int, int, str]]) -> str:
+    open_spans: list[tuple[int, int, str]] = []
+    for start, end, kind in sorted(spans, key=lambda span: (span[0], -span[1])):
+        open_spans = [span for span in open_spans if span[1] > start]
+        for _, outer_end, outer in open_spans:
+            if end > outer_end:
+                return f"can't parse entities: {kind} overlaps {outer}"
+            if {kind, outer} & _SHARES_NOTHING or not {kind, outer} & _MAY_SHARE:
+                return f"can't parse entities: {kind} inside {outer}"
+        open_spans.append((start, end, kind))
+    return ""

@@ -1,0 +1,212 @@
+"""A stand-in for Telegram's Bot API on loopback: accepts what Telegram would accept and shows what arrived.
+
+`python -m tools.telegram_stand_in --port 8081`, then `TELEGRAM_API_URL=http://127.0.0.1:8081`. Tests drive the same
+class, script its misbehaviour and switch its limits on.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+import signal
+import sys
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, TextIO
+
+from tools.scripted_server import Answer, Request, ScriptedServer
+from tools.telegram_rules import fault_of
+
+_PATH = re.compile(r"/bot([^/]+)/(\w+)")
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """One accepted message."""
+
+    at_s: float
+    token: str
+    chat_id: str
+    thread_id: int | None
+    silent: bool
+    text: str
+    entities: tuple[Mapping[str, Any], ...]
+    message_id: int
+    payload: Mapping[str, Any]
+
+    def marked(self, kind: str) -> list[str]:
+        """Return the texts under the entities of one type."""
+        units = self.text.encode("utf-16-le")
+        return [
+            units[2 * entity["offset"] : 2 * (entity["offset"] + entity["length"])].decode("utf-16-le")
+            for entity in self.entities
+            if entity["type"] == kind
+        ]
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """At most `count` messages in `window_s` seconds."""
+
+    count: int
+    window_s: float
+
+
+PER_CHAT = Limit(1, 1)
+PER_GROUP = Limit(20, 60)
+PER_BOT = Limit(30, 1)
+
+
+@dataclass(slots=True)
+class _Window:
+    limit: Limit
+    times_s: deque[float] = field(default_factory=deque)
+
+    def wait_s(self, now_s: float) -> float:
+        """Return how long to wait until one more fits, 0 if it does now."""
+        while self.times_s and self.times_s[0] <= now_s - self.limit.window_s:
+            self.times_s.popleft()
+        if len(self.times_s) < self.limit.count:
+            return 0.0
+        return self.times_s[0] + self.limit.window_s - now_s
+
+
+class TelegramStandIn(ScriptedServer):
+    """A Bot API with `sendMessage` and `getMe`; every token and chat is known unless `tokens` or `chats` are given."""
+
+    def __init__(
+        self,
+        *,
+        port: int = 0,
+        clock: Callable[[], float] = time.monotonic,
+        limits: bool = False,
+        tokens: Iterable[str] | None = None,
+        chats: Iterable[str] | None = None,
+        output: TextIO | None = None,
+    ) -> None:
+        super().__init__(port=port, clock=clock)
+        self.messages: list[Received] = []
+        self.tokens = None if tokens is None else set(tokens)
+        self.chats = None if chats is None else set(chats)
+        self.kicked_from: set[str] = set()
+        self.migrated: dict[str, str] = {}
+        self.closed_topics: set[int] = set()
+        self._limits = limits
+        self._windows: dict[str, _Window] = {}
+        self._output = output
+
+    def wait_for_messages(self, count: int, timeout_s: float = 30) -> list[Received]:
+        """Wait for so many accepted messages and return them all.
+
+        Raises:
+            TimeoutError: fewer arrived.
+        """
+        if not self.wait_for(lambda: len(self.messages) >= count, timeout_s):
+            raise TimeoutError(f"{len(self.messages)} of {count} messages arrived within {timeout_s} s")
+        return list(self.messages)
+
+    def respond(self, request: Request) -> Answer:
+        """Judge as the Bot API does: token, method, request, chat, topic, limits; then accept."""
+        path = _PATH.fullmatch(request.path)
+        if path is None:
+            return _refusal(404, "Not Found")
+        token, method = path[1].replace("%3A", ":"), path[2]
+        if self.tokens is not None and token not in self.tokens:
+            return _refusal(401, "Unauthorized")
+        if method == "getMe":
+            return Answer.of_json(200, {"ok": True, "result": {"id": 1, "is_bot": True, "username": "stand_in_bot"}})
+        if method != "sendMessage":
+            return _refusal(404, "Not Found")
+        return self._send_message(token, request)
+
+    def _send_message(self, token: str, request: Request) -> Answer:
+        try:
+            payload = json.loads(request.body)
+        except ValueError:
+            return _refusal(400, "Bad Request: can't parse JSON object")
+        fault = fault_of(payload)
+        if fault:
+            return _refusal(400, f"Bad Request: {fault}")
+        return self._refusal_of_chat(payload) or self._too_many(token, payload) or self._accept(token, payload)
+
+    def _refusal_of_chat(self, payload: Mapping[str, Any]) -> Answer | None:
+        chat_id, thread_id = str(payload["chat_id"]), payload.get("message_thread_id")
+        if chat_id in self.migrated:
+            text = "Bad Request: group chat was upgraded to a supergroup chat"
+            return _refusal(400, text, migrate_to_chat_id=int(self.migrated[chat_id]))
+        if self.chats is not None and chat_id not in self.chats:
+            return _refusal(400, "Bad Request: chat not found")
+        if chat_id in self.kicked_from:
+            return _refusal(403, "Forbidden: bot was kicked from the supergroup chat")
+        if thread_id in self.closed_topics:
+            return _refusal(400, "Bad Request: TOPIC_CLOSED")
+        return None
+
+    def _too_many(self, token: str, payload: Mapping[str, Any]) -> Answer | None:
+        """Apply the published limits: a message a second and chat, 20 a minute and group, 30 a second and bot."""
+        if not self._limits:
+            return None
+        chat_id, now_s = str(payload["chat_id"]), self.now_s()
+        windows = [self._window(f"chat {token} {chat_id}", PER_CHAT), self._window(f"bot {token}", PER_BOT)]
+        if chat_id.startswith(("-", "@")):
+            windows.append(self._window(f"group {token} {chat_id}", PER_GROUP))
+        wait_s = max(window.wait_s(now_s) for window in windows)
+        if wait_s > 0:
+            seconds = max(1, -int(-wait_s // 1))
+            return _refusal(429, f"Too Many Requests: retry after {seconds}", retry_after=seconds)
+        for window in windows:
+            window.times_s.append(now_s)
+        return None
+
+    def _window(self, name: str, limit: Limit) -> _Window:
+        return self._windows.setdefault(name, _Window(limit))
+
+    def _accept(self, token: str, payload: Mapping[str, Any]) -> Answer:
+        received = Received(
+            at_s=self.now_s(),
+            token=token,
+            chat_id=str(payload["chat_id"]),
+            thread_id=payload.get("message_thread_id"),
+            silent=bool(payload.get("disable_notification")),
+            text=payload["text"],
+            entities=tuple(payload.get("entities", ())),
+            message_id=len(self.messages) + 1,
+            payload=payload,
+        )
+        self.messages.append(received)
+        if self._output is not None:
+            print(_readable(received), file=self._output, flush=True)
+        return Answer.of_json(200, {"ok": True, "result": {"message_id": received.message_id, "text": received.text}})
+
+
+def _refusal(code: int, description: str, **parameters: int) -> Answer:
+    body: dict[str, object] = {"ok": False, "error_code": code, "description": description}
+    return Answer.of_json(code, body | ({"parameters": parameters} if parameters else {}))
+
+
+def _readable(received: Received) -> str:
+    topic = "" if received.thread_id is None else f" topic {received.thread_id}"
+    sound = "silently" if received.silent else "with sound"
+    text = "\n".join(f"  | {line}" for line in received.text.split("\n"))
+    return f"Telegram stand-in: message {received.message_id} to chat {received.chat_id}{topic}, {sound}\n{text}"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Stand in for Telegram's Bot API on loopback and print what arrives.")
+    parser.add_argument("--port", type=int, default=8081)
+    parser.add_argument("--limits", action="store_true", help="answer 429 beyond Telegram's published limits")
+    arguments = parser.parse_args()
+    stop = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stop.set())
+    with TelegramStandIn(port=arguments.port, limits=arguments.limits, output=sys.stdout) as stand_in:
+        print(f"Telegram stand-in: TELEGRAM_API_URL={stand_in.url}", flush=True)
+        stop.wait()
+
+
+if __name__ == "__main__":
+    main()
