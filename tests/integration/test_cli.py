@@ -225,14 +225,17 @@ def test_a_reader_who_went_away_is_met_with_silence(unbuffered: str, code: int, 
 def test_ctrl_c_ends_quietly(tmp_path: Path, checkout: Path) -> None:
     blocking = tmp_path / "jobs.yaml"
     os.mkfifo(blocking)
-    process = subprocess.Popen(
+    with subprocess.Popen(
         command("list", "--config", str(blocking)), cwd=checkout, env=environment(), stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
-    )  # fmt: skip
-    writing = open_when_read(blocking)
-    process.send_signal(signal.SIGINT)
-    output = process.communicate(timeout=PATIENCE_S)
-    os.close(writing)
+    ) as process:  # fmt: skip
+        try:
+            writing = open_when_read(blocking)
+            process.send_signal(signal.SIGINT)
+            os.close(writing)  # a signal that came just before the read would otherwise not end it
+            output = process.communicate(timeout=PATIENCE_S)
+        finally:
+            process.kill()
     assert (process.returncode, *output) == (130, b"", b"")
 
 
