@@ -9,11 +9,11 @@ from monitoring.settings import load_settings
 from protocols.host.judgement import Finding, State, judge
 from protocols.host.limits import parse_limits
 from protocols.host.readings import read_all
-from utils.monitor import Monitor, monitor
+from utils.monitor import Context, monitor
 
 
 @monitor("host")
-def main(m: Monitor) -> None:
+def main(m: Context) -> None:
     """Read, judge, and raise or end one condition a subject."""
     limits = parse_limits()
     settings = load_settings()
@@ -23,7 +23,7 @@ def main(m: Monitor) -> None:
         tell(m, finding)
 
 
-def tell(m: Monitor, finding: Finding) -> None:
+def tell(m: Context, finding: Finding) -> None:
     """Pass a finding on; an unknown one neither raises nor ends anything."""
     if finding.state is State.BAD:
         m.alert(finding.severity, finding.headline, finding.advice, key=finding.key)
