@@ -54,18 +54,14 @@ def load_settings(environ: Mapping[str, str] | None = None, checkout: Path = CHE
     real = dict(os.environ if environ is None else environ)
     env_file = _env_file(real)
     merged = {**(read_env_file(env_file) if env_file else {}), **real}
-    return Settings(
-        environ=merged, checkout=checkout, cache_dir=_cache_dir(merged, checkout), env_file=env_file
-    )
+    return Settings(environ=merged, checkout=checkout, cache_dir=_cache_dir(merged, checkout), env_file=env_file)
 
 
 def _env_file(environ: Mapping[str, str]) -> Path | None:
     named = environ.get("MONITORING_ENV_FILE")
     if named is not None:
         if named and not os.access(named, os.R_OK):
-            raise UsageError(
-                f"MONITORING_ENV_FILE={named} cannot be read: mend the path, or unset the variable"
-            )
+            raise UsageError(f"MONITORING_ENV_FILE={named} cannot be read: mend the path, or unset the variable")
         return Path(named) if named else None
     return ENV_FILE if os.access(ENV_FILE, os.R_OK) else None
 
@@ -121,7 +117,8 @@ class _EnvFileReader:
         return found
 
     def _take(self) -> str:
-        char = self._text[self._at]
+        """Return the next character; beyond the end only line ends follow."""
+        char = self._text[self._at] if self._at < len(self._text) else "\n"
         self._at += 1
         return char
 
@@ -141,7 +138,7 @@ class _EnvFileReader:
         value, kept = "", 0
         while (char := self._take()) != "\n":
             if char == "\\":
-                escaped = self._take() if self._at < len(self._text) else ""
+                escaped = self._take()
                 value += escaped if escaped != "\n" else ""
                 kept = len(value)
             else:

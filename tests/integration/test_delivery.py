@@ -1,0 +1,497 @@
+"""The deliverer against a Bot API on a real socket and a real database file."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from monitoring.alerts.destinations import Destination
+from monitoring.alerts.model import Alert
+from monitoring.alerts.record import record
+from monitoring.alerts.senders import Message, OnPart, Sent, ignore_part
+from monitoring.alerts.senders.dispatch import Senders
+from monitoring.clock import SystemClock
+from monitoring.store import lanes
+from tests.support.fake_telegram import (
+    BOT_TOKEN,
+    CHAT,
+    HALF_A_BODY,
+    HTML,
+    NO_ANSWER,
+    NOT_FOUND,
+    RESET,
+    UNAUTHORISED,
+    TelegramStandIn,
+    error,
+    migrated_to,
+    too_many_requests,
+)
+from tests.support.fake_webhook import SECRET, FakeWebhook, Request
+from tests.support.outbox import Outbox, alert
+
+
+@pytest.fixture
+def telegram() -> Iterator[TelegramStandIn]:
+    with TelegramStandIn() as server:
+        yield server
+
+
+@pytest.fixture
+def outbox(tmp_path: Path, telegram: TelegramStandIn) -> Iterator[Outbox]:
+    box = Outbox(tmp_path, telegram.url)
+    yield box
+    box.close()
+
+
+def now() -> datetime:
+    return datetime.now(UTC)
+
+
+def put(outbox: Outbox, *alerts: Alert, at: datetime | None = None) -> None:
+    for each in alerts:
+        record(outbox.database, each, now=at or now())
+
+
+def titles(telegram: TelegramStandIn) -> list[str]:
+    return [message.text.split("\n")[0].split(" ", 1)[1] for message in telegram.messages]
+
+
+def test_an_alert_arrives_once_and_its_row_says_so(outbox: Outbox, telegram: TelegramStandIn) -> None:
+    put(outbox, alert("backing below 1"))
+    drained = outbox.drain()
+    assert titles(telegram) == ["backing below 1"]
+    assert (drained.delivered, drained.waiting, drained.failed) == (1, 0, 0)
+    status, delivered_at = outbox.database.row("SELECT delivery_status, delivered_at FROM alert_events") or ()
+    assert status == "delivered"
+    assert delivered_at is not None
+    assert outbox.drain().delivered == 0
+
+
+def test_the_worst_goes_first_and_within_a_severity_the_order_stays(outbox: Outbox, telegram: TelegramStandIn) -> None:
+    for number in range(3):
+        for severity in ("LOW", "MEDIUM", "HIGH", "CRITICAL"):
+            put(outbox, alert(f"{severity} {number}", severity))
+    outbox.drain()
+    order = ("CRITICAL", "HIGH", "MEDIUM", "LOW")
+    assert titles(telegram) == [f"{severity} {number}" for severity in order for number in range(3)]
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [error(500, "Internal Server Error"), error(502, "Bad Gateway"), RESET, HALF_A_BODY, NO_ANSWER, HTML],
+    ids=["500", "502", "reset", "half a body", "no answer", "html"],
+)
+def test_a_passing_trouble_is_tried_again_until_it_arrives(
+    outbox: Outbox, telegram: TelegramStandIn, answer: object
+) -> None:
+    telegram.script(answer, answer)  # type: ignore[arg-type]
+    put(outbox, alert("first"), alert("second"))
+    drained = outbox.drain()
+    assert titles(telegram) == ["first", "second"], "in order although the first one was refused twice"
+    assert drained.delivered == 2
+    assert outbox.statuses() == {"delivered": 2}
+
+
+def answer_if(telegram: TelegramStandIn, marker: bytes, *answers: object) -> None:
+    """Give these answers to the requests whose body holds the marker, the last of them for ever."""
+    real, left = telegram.respond, list(answers)
+
+    def respond(request: Request) -> object:
+        if marker not in request.body:
+            return real(request)
+        answer = left.pop(0) if len(left) > 1 else left[0]
+        return real(request) if answer is None else answer
+
+    telegram.respond = respond  # type: ignore[method-assign, assignment]
+
+
+def test_a_retry_after_is_honoured_for_that_chat_alone(outbox: Outbox, telegram: TelegramStandIn) -> None:
+    outbox.environ["TELEGRAM_CHAT_ID_MAPLE"] = "4711"
+    answer_if(telegram, b"limited", too_many_requests(2), None)
+    put(outbox, alert("limited"))
+    put(outbox, alert("free", protocol="maple", severity="LOW"))
+    started = time.monotonic()
+    outbox.drain()
+    by_title = {
+        title: message.at_s - started for title, message in zip(titles(telegram), telegram.messages, strict=True)
+    }
+    assert by_title["limited"] >= 2
+    assert by_title["free"] < 2
+
+
+def test_what_a_chat_asked_to_wait_holds_for_the_next_process_too(outbox: Outbox, telegram: TelegramStandIn) -> None:
+    telegram.script(too_many_requests(30))
+    put(outbox, alert())
+    outbox.drain(within_s=0.5)
+    drained = outbox.drain(within_s=0.5)
+    assert len(telegram.requests) == 1
+    assert drained.waiting == 1
+    assert drained.next_attempt_at is not None
+    assert drained.next_attempt_at > now() + timedelta(seconds=20)
+
+
+def test_a_critical_alert_is_tried_at_once_although_the_chat_is_backing_off(
+    outbox: Outbox, telegram: TelegramStandIn
+) -> None:
+    from monitoring.alerts.pacing import Backoff
+
+    outbox.backoff = Backoff(first_s=30, cap_s=60)
+    telegram.script(error(500, "Internal Server Error"))
+    put(outbox, alert("low", "LOW"))
+    outbox.drain(within_s=0.5)
+    put(outbox, alert("critical", "CRITICAL"))
+    outbox.drain(within_s=5)
+    assert titles(telegram)[0] == "critical"
+
+
+def test_a_poisoned_message_steps_aside_and_the_others_of_its_chat_pass(
+    outbox: Outbox, telegram: TelegramStandIn
+) -> None:
+    answer_if(telegram, b"poison", error(500, "Internal Server Error"))
+    put(outbox, alert("poison"), alert("second"), alert("third"))
+    outbox.drain(within_s=6)
+    assert titles(telegram) == ["second", "third"]
+    assert outbox.statuses() == {"delivered": 2, "pending": 1}
+
+
+@pytest.mark.parametrize(
+    "refusal",
+    [error(403, "Forbidden: bot was kicked from the supergroup chat"), error(400, "Bad Request: chat not found")],
+    ids=["kicked", "chat not found"],
+)
+def test_a_chat_that_refuses_for_good_is_told_of_once_in_the_default_chat(
+    outbox: Outbox, telegram: TelegramStandIn, refusal: object
+) -> None:
+    outbox.environ["TELEGRAM_CHAT_ID_AAVE"] = "-4711"
+    answer_if(telegram, b'"chat_id": -4711', refusal, refusal, None)
+    put(outbox, alert("lost"))
+    assert outbox.drain().failed == 1
+    put(outbox, alert("lost too"))
+    assert outbox.drain().failed == 1
+    (told,) = telegram.messages
+    assert told.chat_id == CHAT
+    assert "Alerts are not accepted" in told.text
+    assert "aave: lost" in told.text
+    put(outbox, alert("taken again"))
+    outbox.drain()
+    assert [(message.chat_id, title) for message, title in zip(telegram.messages, titles(telegram), strict=True)][
+        1:
+    ] == [
+        ("-4711", "taken again"),
+        (CHAT, "Recovered: Alerts are not accepted"),
+    ]
+    assert outbox.statuses() == {"failed": 2, "delivered": 3}
+
+
+def test_a_default_chat_that_refuses_does_not_make_alerts_about_alerts(
+    outbox: Outbox, telegram: TelegramStandIn
+) -> None:
+    telegram.kicked_from.add(CHAT)
+    put(outbox, alert("a"), alert("b"))
+    outbox.drain()
+    assert outbox.statuses() == {"failed": 3}, "two alerts and one word about it, and no more"
+    assert telegram.messages == []
+
+
+@pytest.mark.parametrize("refusal", [UNAUTHORISED, NOT_FOUND], ids=["401", "404"])
+def test_a_revoked_token_keeps_alerts_waiting_until_another_one_comes(
+    outbox: Outbox, telegram: TelegramStandIn, refusal: object
+) -> None:
+    telegram.script(refusal)  # type: ignore[arg-type]
+    put(outbox, alert("first"), alert("second", "CRITICAL"))
+    drained = outbox.drain(within_s=3)
+    assert len(telegram.requests) == 1, "one refusal is enough for this process"
+    assert outbox.statuses() == {"skipped_missing_credentials": 2}
+    assert drained.next_attempt_at is None
+    outbox.environ["TELEGRAM_BOT_TOKEN_DEFAULT"] = BOT_TOKEN[:-1] + "1"
+    outbox.drain()
+    assert titles(telegram) == ["second", "first"]
+    assert outbox.statuses() == {"delivered": 2}
+
+
+def test_without_credentials_alerts_wait_and_go_out_once_there_are_some(
+    outbox: Outbox, telegram: TelegramStandIn
+) -> None:
+    put(outbox, alert("waiting"))
+    bare = {"TELEGRAM_API_URL": telegram.url, "TELEGRAM_BOT_TOKEN_DEFAULT": BOT_TOKEN}
+    drained = outbox.drain(bare)
+    assert (drained.delivered, drained.waiting) == (0, 1)
+    assert outbox.statuses() == {"skipped_missing_credentials": 1}
+    assert "TELEGRAM_CHAT_ID_DEFAULT" in str(outbox.database.row("SELECT delivery_error FROM alert_events"))
+    outbox.drain()
+    assert titles(telegram) == ["waiting"]
+
+
+def test_what_waited_a_day_for_credentials_is_folded_into_a_count(outbox: Outbox, telegram: TelegramStandIn) -> None:
+    long_ago = now() - timedelta(hours=30)
+    put(outbox, *(alert(f"old {number}", "CRITICAL") for number in range(5)), at=long_ago)
+    put(outbox, alert("young"))
+    outbox.drain({"TELEGRAM_API_URL": telegram.url, "TELEGRAM_BOT_TOKEN_DEFAULT": BOT_TOKEN})
+    outbox.drain()
+    assert sorted(titles(telegram)) == ["5 alerts in one message (5 CRITICAL)", "young"]
+    folded = next(message for message in telegram.messages if "5 alerts" in message.text)
+    assert folded.silent
+    assert all(f"old {number}" in folded.text for number in range(5))
+    assert outbox.statuses() == {"delivered": 6}
+
+
+def test_a_group_that_became_a_supergroup_is_followed_and_remembered(outbox: Outbox, telegram: TelegramStandIn) -> None:
+    telegram.script(migrated_to(-1009999))
+    put(outbox, alert("moved"))
+    outbox.drain()
+    put(outbox, alert("after"))
+    outbox.drain()
+    assert [(message.chat_id, title) for message, title in zip(telegram.messages, titles(telegram), strict=True)] == [
+        ("-1009999", "moved"),
+        ("-1009999", "after"),
+    ]
+    assert len(telegram.requests) == 3, "the old chat is asked once"
+    assert lanes.moved_chats(outbox.database.connection) == {CHAT: "-1009999"}
+
+
+def test_a_closed_topic_gives_way_to_its_chat(outbox: Outbox, telegram: TelegramStandIn) -> None:
+    outbox.environ |= {"TELEGRAM_TOPIC_ID_AAVE": "7", "TELEGRAM_CHAT_ID_TOPICS": "-100777"}
+    telegram.closed_topics.add(7)
+    put(outbox, alert("to the chat"))
+    outbox.drain()
+    assert [(each.chat_id, each.thread_id) for each in telegram.messages] == [("-100777", None)]
+    assert "topic 7 is closed" in str(outbox.database.row("SELECT receipt_json FROM deliveries"))
+
+
+def test_a_long_message_goes_on_at_the_part_that_failed(outbox: Outbox, telegram: TelegramStandIn) -> None:
+    blocks = [f"block {number} " + "x" * 3000 for number in range(4)]
+    telegram.script(None, error(502, "Bad Gateway"))
+    put(outbox, Alert("HIGH", "long", *blocks, protocol="aave"))
+    outbox.drain()
+    seen = [block for block in range(4) for message in telegram.messages if f"block {block} " in message.text]
+    assert seen == [0, 1, 2, 3], "each part once, in order"
+    assert outbox.statuses() == {"delivered": 1}
+
+
+def test_an_urgent_alert_overtakes_the_rest_of_a_long_one_that_has_to_wait(
+    outbox: Outbox, telegram: TelegramStandIn
+) -> None:
+    from dataclasses import replace
+
+    from monitoring.alerts.pacing import Limit
+
+    outbox.limits = replace(outbox.limits, chat=Limit(1, 3.0))
+    with outbox.delivering():
+        put(outbox, Alert("LOW", "long", *["x" * 3000] * 3, protocol="aave"))
+        telegram.wait_for_messages(1)
+        put(outbox, alert("urgent", "CRITICAL"))
+        telegram.wait_for_messages(2)
+        assert telegram.messages[1].text.startswith("🔴 urgent")
+        telegram.wait_for_messages(4)
+    assert outbox.statuses() == {"delivered": 2}
+
+
+def test_several_low_ones_are_folded_with_their_count_when_the_minute_is_full(
+    outbox: Outbox, telegram: TelegramStandIn
+) -> None:
+    from dataclasses import replace
+
+    outbox.limits = replace(outbox.limits, fold_above=3)
+    put(outbox, *(alert(f"low {number}", "LOW") for number in range(10)), alert("high"))
+    outbox.drain()
+    assert titles(telegram) == ["high", "10 alerts in one message (10 LOW)"]
+    assert outbox.statuses() == {"delivered": 11}
+    folded = outbox.database.rows("SELECT count(*) FROM deliveries WHERE folded_into IS NOT NULL")
+    assert folded == [(9,)]
+
+
+def test_a_folded_message_that_fails_is_sent_again_as_it_was(outbox: Outbox, telegram: TelegramStandIn) -> None:
+    from dataclasses import replace
+
+    outbox.limits = replace(outbox.limits, fold_above=3)
+    telegram.script(error(502, "Bad Gateway"))
+    put(outbox, *(alert(f"low {number}", "LOW") for number in range(6)))
+    outbox.drain()
+    assert titles(telegram) == ["6 alerts in one message (6 LOW)"]
+    assert outbox.statuses() == {"delivered": 6}
+
+
+def test_debug_ends_the_alerts_of_its_own_run_and_leaves_those_of_others(
+    outbox: Outbox, telegram: TelegramStandIn
+) -> None:
+    record(outbox.database, alert("mine"), now=now(), run_id=8)
+    record(outbox.database, alert("of a run that sends"), now=now(), run_id=9)
+    debug = {**outbox.environ, "LOG_LEVEL": "DEBUG"}
+    outbox.drain(debug, run_id=8, within_s=2)
+    assert telegram.requests == []
+    assert outbox.statuses() == {"skipped_debug": 1, "pending": 1}
+    outbox.drain(debug, within_s=1)
+    assert outbox.statuses() == {"skipped_debug": 1, "pending": 1}, "by hand nothing is ended under DEBUG"
+
+
+def test_in_test_mode_everything_goes_to_the_test_chat_and_no_machine_is_called(
+    outbox: Outbox, telegram: TelegramStandIn
+) -> None:
+    with FakeWebhook() as machine:
+        outbox.environ |= {
+            "TELEGRAM_TEST_CHAT_ID": "999",
+            "TELEGRAM_TOPIC_ID_AAVE": "7",
+            "TELEGRAM_CHAT_ID_TOPICS": "-100777",
+            "WEBHOOK_URL_AAVE": machine.url,
+            "WEBHOOK_SECRET": SECRET,
+        }
+        put(outbox, alert("drill", "CRITICAL"), alert("other", protocol="maple"))
+        outbox.drain()
+        assert machine.requests == []
+    assert [(each.chat_id, each.thread_id) for each in telegram.messages] == [("999", None), ("999", None)]
+    assert "[aave]" in telegram.messages[0].text
+    assert "[maple]" in telegram.messages[1].text
+    assert {row[1] for row in outbox.deliveries() if row[0] == "webhook"} == {"not_attempted"}
+
+
+def test_the_machine_is_called_when_telegram_is_down(outbox: Outbox, telegram: TelegramStandIn) -> None:
+    telegram.script(*[error(502, "Bad Gateway")] * 50)
+    with FakeWebhook() as machine:
+        outbox.environ |= {"WEBHOOK_URL_AAVE": f"{machine.url}/hook", "WEBHOOK_SECRET": SECRET}
+        put(outbox, alert("withdraw", "CRITICAL", key="backing"))
+        outbox.drain(within_s=2)
+        (body,) = machine.verified
+    assert (body["severity"], body["title"], body["key"]) == ("CRITICAL", "withdraw", "backing")
+    assert outbox.statuses() == {"pending": 1}, "a machine that heard it does not make people told"
+
+
+def test_the_machine_is_called_once_for_a_condition_and_level_and_again_when_it_worsens(
+    outbox: Outbox, telegram: TelegramStandIn
+) -> None:
+    with FakeWebhook() as machine:
+        outbox.environ |= {"WEBHOOK_URL_AAVE": machine.url, "WEBHOOK_SECRET": SECRET}
+        for severity in ("MEDIUM", "HIGH", "HIGH", "CRITICAL", "HIGH", "CRITICAL"):
+            put(outbox, alert("backing", severity, key="backing"))
+        outbox.drain()
+        assert [body["severity"] for body in machine.verified] == ["CRITICAL", "HIGH"]
+        keys = {request.headers["idempotency-key"] for request in machine.requests}
+        assert len(keys) == 2
+
+
+def test_a_machine_that_fails_is_called_again_with_the_same_bytes_and_key(
+    outbox: Outbox, telegram: TelegramStandIn
+) -> None:
+    from tools.scripted_server import Answer
+
+    with FakeWebhook() as machine:
+        outbox.environ |= {"WEBHOOK_URL_AAVE": machine.url, "WEBHOOK_SECRET": SECRET}
+        machine.script(Answer(503), Answer(manner="reset"))
+        put(outbox, alert("withdraw", "CRITICAL"))
+        outbox.drain()
+        assert len(machine.verified) == 3
+        assert len({(request.body, request.headers["idempotency-key"]) for request in machine.requests}) == 1
+        assert len(telegram.messages) == 1
+
+
+def test_under_debug_no_machine_is_called(outbox: Outbox, telegram: TelegramStandIn) -> None:
+    with FakeWebhook() as machine:
+        outbox.environ |= {"WEBHOOK_URL_AAVE": machine.url, "WEBHOOK_SECRET": SECRET, "LOG_LEVEL": "DEBUG"}
+        record(outbox.database, alert("withdraw", "CRITICAL"), now=now(), run_id=1)
+        outbox.drain(run_id=1, within_s=1)
+        assert machine.requests == []
+    assert outbox.statuses() == {"skipped_debug": 1}
+
+
+def test_a_hanging_chat_does_not_delay_another_one(outbox: Outbox, telegram: TelegramStandIn) -> None:
+    from tests.support.fake_telegram import HANG
+
+    outbox.environ["TELEGRAM_CHAT_ID_MAPLE"] = "4711"
+    telegram.script(HANG)
+    with outbox.delivering():
+        put(outbox, alert("hangs", "CRITICAL"))
+        assert telegram.wait_for(lambda: len(telegram.requests) == 1)
+        started = time.monotonic()
+        put(outbox, alert("passes", protocol="maple"))
+        telegram.wait_for_messages(1)
+        assert time.monotonic() - started < 5
+        assert titles(telegram) == ["passes"]
+
+
+def test_a_deliverer_that_died_loses_its_lease_and_another_one_sends(outbox: Outbox, telegram: TelegramStandIn) -> None:
+    put(outbox, alert("orphan", "LOW"))
+    with outbox.database.write() as tx:
+        soon = (now() + timedelta(seconds=1)).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+        tx.execute("UPDATE deliveries SET lease_owner = 'dead', lease_until = ?", (soon,))
+        lanes.put(tx, lanes.Lane(f"telegram:123456789:{CHAT}", "dead", now() + timedelta(seconds=1)))
+    started = time.monotonic()
+    outbox.drain()
+    assert titles(telegram) == ["orphan"]
+    assert telegram.messages[0].at_s - started > 0.5
+
+
+def test_an_alert_of_the_old_system_without_structured_text_is_sent_as_its_plain_text(
+    outbox: Outbox, telegram: TelegramStandIn
+) -> None:
+    from monitoring.store import alerts
+
+    with outbox.database.write() as tx:
+        row = alerts.NewAlert(protocol="aave", severity="HIGH", message="first line\nsecond *line*")
+        alerts.insert(tx, row, ["telegram"], now())
+        alerts.insert(tx, alerts.NewAlert("aave", "HIGH", "text", body_json="{broken"), ["telegram"], now())
+    outbox.drain()
+    assert [message.text for message in telegram.messages] == ["🚨 first line\nsecond *line*", "🚨 text"]
+
+
+def test_a_sender_that_breaks_stops_only_its_message_and_shows_no_token(
+    outbox: Outbox, telegram: TelegramStandIn, caplog: pytest.LogCaptureFixture
+) -> None:
+    class Breaking(Senders):
+        def send(self, message: Message, destination: Destination, on_part: OnPart = ignore_part) -> Sent:
+            if "broken" in message.alert.title:
+                raise RuntimeError(f"https://api.telegram.org/bot{BOT_TOKEN}/sendMessage")
+            return super().send(message, destination, on_part)
+
+    outbox.environ["TELEGRAM_CHAT_ID_MAPLE"] = "4711"
+    put(outbox, alert("broken"), alert("fine", protocol="maple"))
+    outbox.drain(within_s=2, open_senders=lambda: Breaking(outbox.environ))
+    assert titles(telegram) == ["fine"]
+    assert BOT_TOKEN not in caplog.text + str(outbox.deliveries())
+    assert "the sender broke (RuntimeError)" in caplog.text
+
+
+def test_a_run_that_ends_writes_down_what_was_in_flight(outbox: Outbox, telegram: TelegramStandIn) -> None:
+    real, entered = telegram.respond, threading.Event()
+
+    def slowly(request: object) -> object:
+        entered.set()
+        time.sleep(0.5)
+        return real(request)  # type: ignore[arg-type]
+
+    telegram.respond = slowly  # type: ignore[method-assign, assignment]
+    with outbox.delivering():
+        put(outbox, alert("in flight"))
+        assert entered.wait(10)
+    assert outbox.statuses() == {"delivered": 1}
+
+
+def test_an_alert_stored_by_another_process_is_accepted_within_a_second(
+    outbox: Outbox, telegram: TelegramStandIn
+) -> None:
+    latencies = []
+    with outbox.delivering():
+        for number in range(30):
+            started = time.monotonic()
+            put(outbox, alert(f"number {number}"))
+            telegram.wait_for_messages(number + 1)
+            latencies.append(telegram.messages[-1].at_s - started)
+    assert max(latencies) < 1.0
+
+
+def test_a_clock_that_jumps_back_neither_loses_nor_holds_back_an_alert(
+    outbox: Outbox, telegram: TelegramStandIn
+) -> None:
+    class Jumping(SystemClock):
+        def now(self) -> datetime:
+            return super().now() - timedelta(hours=2)
+
+    put(outbox, alert("before"))
+    outbox.drain()
+    outbox.clock = Jumping()
+    record(outbox.database, alert("after"), now=outbox.clock.now())
+    outbox.drain(within_s=5)
+    assert titles(telegram) == ["before", "after"]

@@ -1,0 +1,100 @@
+"""An outbox with everything around it: a database, an environment, a Bot API and a deliverer, wound up in one call."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from monitoring.alerts.delivery import Delivery
+from monitoring.alerts.delivery_loop import Drained
+from monitoring.alerts.model import Alert, Severity
+from monitoring.alerts.pacing import Backoff, Limit, Limits
+from monitoring.alerts.senders.apprise import AppriseSender
+from monitoring.alerts.senders.dispatch import Senders
+from monitoring.clock import Clock, SystemClock
+from monitoring.settings import Settings
+from monitoring.store.database import Database
+from monitoring.store.schema import open_database
+from tests.support.fake_telegram import BOT_TOKEN, CHAT
+
+__all__ = ["FAST", "QUICK_BACKOFF", "AppriseSender", "Outbox", "Senders", "alert", "settings_for"]
+
+NO_LIMIT = Limit(1_000_000, 1.0)
+FAST = Limits(chat=NO_LIMIT, group=Limit(1_000_000, 60.0), bot=NO_LIMIT, other=NO_LIMIT, fold_above=1_000_000)
+QUICK_BACKOFF = Backoff(first_s=0.05, cap_s=0.2)
+
+
+def settings_for(cache_dir: Path, environ: Mapping[str, str]) -> Settings:
+    return Settings(environ=dict(environ), checkout=Path.cwd(), cache_dir=cache_dir)
+
+
+def alert(title: str = "something happened", severity: Severity | str = "HIGH", **more: object) -> Alert:
+    """Make an alert of the protocol aave unless told otherwise."""
+    return Alert(severity, title, **{"protocol": "aave", **more})  # type: ignore[arg-type]
+
+
+@dataclass
+class Outbox:
+    """A database in a directory of its own and what delivers from it."""
+
+    directory: Path
+    telegram_url: str
+    environ: dict[str, str] = field(default_factory=dict)
+    clock: Clock = field(default_factory=SystemClock)
+    limits: Limits = FAST
+    backoff: Backoff = QUICK_BACKOFF
+
+    def __post_init__(self) -> None:
+        self.environ = {
+            "TELEGRAM_API_URL": self.telegram_url,
+            "TELEGRAM_BOT_TOKEN_DEFAULT": BOT_TOKEN,
+            "TELEGRAM_CHAT_ID_DEFAULT": CHAT,
+            **self.environ,
+        }
+        self.path = self.directory / "monitoring.db"
+        self.database: Database = open_database(self.path)
+
+    def close(self) -> None:
+        self.database.close()
+
+    def delivery(self, environ: Mapping[str, str] | None = None, **more: object) -> Delivery:
+        """Make a deliverer; `environ` replaces the whole environment."""
+        settings = settings_for(self.directory, self.environ if environ is None else environ)
+        options = {"limits": self.limits, "backoff": self.backoff, "jitter": lambda: 1.0, **more}
+        return Delivery(settings, self.path, self.clock, **options)  # type: ignore[arg-type]
+
+    def drain(self, environ: Mapping[str, str] | None = None, *, within_s: float = 20, **more: object) -> Drained:
+        """Deliver until nothing can be attempted before the time is up."""
+        return self.delivery(environ, **more).drain(self.clock.now() + timedelta(seconds=within_s))
+
+    @contextmanager
+    def delivering(self, **more: object) -> Iterator[threading.Event]:
+        """Deliver in a thread, as a run does; gives the event that wakes it."""
+        stop, wake = threading.Event(), threading.Event()
+        thread = threading.Thread(target=self.delivery(**more).run, args=(stop, wake))  # type: ignore[arg-type]
+        thread.start()
+        try:
+            yield wake
+        finally:
+            stop.set()
+            thread.join(30)
+            assert not thread.is_alive()
+
+    def statuses(self) -> dict[str, int]:
+        """Count the alerts by delivery status."""
+        return dict(
+            self.database.rows("SELECT delivery_status, count(*) FROM alert_events GROUP BY 1")  # type: ignore[arg-type]
+        )
+
+    def deliveries(self) -> list[tuple[str, str, str | None]]:
+        """Return (destination, status, error) of every delivery in order."""
+        return self.database.rows("SELECT destination, status, error FROM deliveries ORDER BY id")  # type: ignore[return-value]
+
+
+def at(text: str) -> datetime:
+    """Read `00:05` or `00:05:30` of one fixed day."""
+    return datetime.fromisoformat(f"2026-03-01T{text}").replace(tzinfo=UTC)

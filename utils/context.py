@@ -1,0 +1,242 @@
+"""The context a monitor works with: alerts, conditions and memory.
+
+Made by `utils.script`. Every step commits by itself, or together with others in `together()`; nothing is sent here.
+"""
+
+from __future__ import annotations
+
+import sys
+import traceback
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from datetime import datetime, timedelta
+
+from monitoring.alerts.batch import Keep, Outcome, Raise, Resolve, Step, Value, decode, encode
+from monitoring.alerts.conditions import REMIND_AFTER, Policy
+from monitoring.alerts.model import Alert, Severity
+from monitoring.alerts.monitor_store import MonitorStore
+from monitoring.alerts.record import UNSTORED, Origin
+from monitoring.alerts.render import render_plain
+from monitoring.alerts.text import code
+from monitoring.clock import Clock, parse_duration
+from monitoring.errors import StoreError, UsageError
+from monitoring.redact import Redactor
+from monitoring.settings import Settings
+from monitoring.store import state
+from monitoring.store.conditions import ConditionKey
+
+_CRASH = "crash"
+_CRASH_KEY = "(crash)"  # no author would choose it
+Duration = str | timedelta
+
+
+class Context:
+    """What a monitor function is given as `m`."""
+
+    def __init__(
+        self,
+        name: str,
+        channel: str,
+        settings: Settings,
+        clock: Clock,
+        *,
+        args: Mapping[str, str] | None = None,
+        origin: Origin | None = None,
+    ) -> None:
+        self.name = name
+        self.channel = channel
+        self.args = dict(args or {})
+        self.now: datetime = clock.now()
+        self.trouble = False
+        self.stored = 0
+        self._settings = settings
+        self._clock = clock
+        self._redact = Redactor(settings.environ)
+        self._store = MonitorStore(settings.database, clock, origin or Origin(debug=settings.debug), f"monitor:{name}")
+        self._open_batch: list[Step] | None = None
+
+    # -- alerts --------------------------------------------------------------------------------------------------------
+
+    def alert(
+        self,
+        severity: Severity | str,
+        title: object,
+        *blocks: object,
+        key: str | None = None,
+        remember: Mapping[str, Value] | None = None,
+        fire_after: Duration = "0",
+        remind: Duration | None = REMIND_AFTER,
+        protocol: str | None = None,
+        channel: str | None = None,
+        silent: bool | None = None,
+    ) -> Outcome:
+        """Tell people something; with a `key`, tell it once while it stands.
+
+        A repeat of a standing `key` is counted and not sent until `remind` has passed or the severity is worse than
+        any before. `fire_after`: only once it has been raised for so long. `remember`: values that are written if
+        and only if this is. The outcome says what came of it.
+
+        Raises:
+            UsageError: the severity is none of the four, or a value cannot be remembered.
+        """
+        if not isinstance(severity, Severity | str):
+            raise UsageError(f"m.alert({severity!r}, …): the severity comes first: LOW, MEDIUM, HIGH or CRITICAL")
+        if key is not None and (not isinstance(key, str) or not key):
+            raise UsageError(f"m.alert(…, key={key!r}): a key is a text that is not empty, as in utilisation/USDC")
+        alert = Alert(
+            severity, title, *blocks,
+            protocol=protocol or self.name,
+            channel=self.channel if channel is None else channel,
+            key=key,
+            silent=silent,
+        ).redacted(self._redact)  # fmt: skip
+        policy = Policy(_duration(fire_after), remind_after=None if remind is None else _duration(remind))
+        step = Raise(alert, ConditionKey(self.name, key) if key else None, policy)
+        self._do([step, *self._keeps(remember or {})])
+        return step.outcome
+
+    def resolve(self, key: str, *, note: str = "", clear_after: Duration = "0") -> Outcome:
+        """Say that what `key` names is over; if it was firing, people are told once, with how long it took.
+
+        `clear_after`: only once it has been resolved for so long without being raised in between.
+        """
+        step = Resolve(ConditionKey(self.name, key), Policy(clear_after=_duration(clear_after)), note)
+        self._do([step])
+        return step.outcome
+
+    @contextmanager
+    def together(self) -> Iterator[None]:
+        """Commit all alerts and remembered values of a `with` block at its end, in one transaction, or none of them."""
+        if self._open_batch is not None:
+            yield
+            return
+        self._open_batch = []
+        try:
+            yield
+            steps, self._open_batch = self._open_batch, None
+            self._commit(steps)
+        finally:
+            self._open_batch = None
+
+    # -- memory --------------------------------------------------------------------------------------------------------
+
+    def remember(self, key: str, value: Value) -> None:
+        """Keep a value for later runs: a text, a number of any size, a bool, or lists and dicts of them.
+
+        Raises:
+            UsageError: it would not come back as it is.
+        """
+        self._do(self._keeps({key: value}))
+
+    def recall(self, key: str, *, max_age: Duration | None = None, default: Value = None) -> Value:
+        """Return a remembered value; `default` if there is none, or if it was written longer than `max_age` ago.
+
+        A value exactly as old as `max_age` still counts, one from the future does not.
+        """
+        for step in reversed(self._open_batch or []):
+            if isinstance(step, Keep) and step.key == key:
+                return default if step.text is None else decode(step.text)
+        found = self._read(key)
+        if found is None:
+            return default
+        age = self._clock.now() - found.updated_at
+        if max_age is not None and not timedelta(0) <= age <= _duration(max_age):
+            return default
+        return decode(found.value)
+
+    def age(self, key: str) -> timedelta | None:
+        """Return how long ago a value was remembered, none if it never was."""
+        found = self._read(key)
+        return None if found is None else self._clock.now() - found.updated_at
+
+    def forget(self, key: str) -> None:
+        """Remove a remembered value."""
+        self._do([Keep(self._store.namespace, key, None)])
+
+    def env(self, name: str, default: str | None = None) -> str:
+        """Return a variable of the environment, or of the env file when started by hand.
+
+        Raises:
+            UsageError: it is not set and there is no default.
+        """
+        value = self._settings.environ.get(name) or default
+        if value is None:
+            raise UsageError(f"{self.name}: the variable {name} is not set: set it in the env file or in jobs.yaml")
+        return value
+
+    # -- the store -----------------------------------------------------------------------------------------------------
+
+    def crashed(self, error: Exception) -> None:
+        """Store the one alert a crash becomes."""
+        last = "".join(traceback.format_exception(error)[-4:])
+        kind = type(error).__name__
+        alert = Alert(
+            Severity.HIGH, f"{self.name} crashed: {kind}", str(error)[:500], code(last[-2500:]),
+            protocol=self.name, channel=self.channel, key=_CRASH_KEY, source=_CRASH,
+        ).redacted(self._redact)  # fmt: skip
+        self._open_batch = None
+        self._commit([Raise(alert, self._crash_key, Policy())])
+
+    def finished(self) -> None:
+        """Note a run to the end: an earlier crash is over. If the store fails, the next run says it."""
+        with suppress(StoreError):
+            (over,) = self._store.commit([Resolve(self._crash_key, Policy(), "")])
+            self.stored += over.reason.is_told
+
+    def close(self) -> None:
+        self._store.close()
+
+    @property
+    def _crash_key(self) -> ConditionKey:
+        return ConditionKey(self.name, _CRASH_KEY)
+
+    def _keeps(self, values: Mapping[str, Value]) -> list[Step]:
+        return [Keep(self._store.namespace, key, encode(key, value)) for key, value in values.items()]
+
+    def _do(self, steps: list[Step]) -> None:
+        if self._open_batch is None:
+            self._commit(steps)
+        else:
+            self._open_batch += steps
+
+    def _commit(self, steps: list[Step]) -> None:
+        """Write the steps; what cannot be stored is said on stderr, where the runner looks for it."""
+        telling = [step for step in steps if isinstance(step, Raise | Resolve)]
+        try:
+            recorded = self._store.commit(steps)
+        except StoreError as error:
+            self._complain(f"the store failed: {error}")
+            for step in telling:
+                step.outcome.unstored = True
+                if isinstance(step, Raise):
+                    self._complain(UNSTORED + _one_line(step.alert, self.now))
+            return
+        for step, came_of_it in zip(telling, recorded, strict=True):
+            step.outcome.recorded = came_of_it
+            self.stored += came_of_it.reason.is_told
+
+    def _read(self, key: str) -> state.Remembered | None:
+        try:
+            return self._store.read(key)
+        except StoreError as error:
+            self._complain(f"{key} cannot be recalled, the store failed: {error}")
+            return None
+
+    def _complain(self, text: str) -> None:
+        self.trouble = True
+        self.say(text)
+
+    def say(self, text: str) -> None:
+        """Write to stderr, secrets replaced, whether somebody still reads it or not."""
+        with suppress(OSError, ValueError):
+            sys.stderr.write(self._redact(text) + "\n")
+            sys.stderr.flush()
+
+
+def _duration(value: Duration) -> timedelta:
+    return value if isinstance(value, timedelta) else parse_duration(value)
+
+
+def _one_line(alert: Alert, now: datetime) -> str:
+    text = " | ".join(render_plain(alert, now=now).split("\n"))
+    return f"{alert.severity.name} {alert.protocol}: {text}"

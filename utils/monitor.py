@@ -1,0 +1,50 @@
+"""What a monitor script imports: raise alerts, resolve them, remember values. docs/write-a-monitor.md shows how.
+
+The script never sends and holds no credentials: it stores, and the runner delivers. Started by hand, without a
+runner, the wrapper delivers at the end.
+"""
+
+from __future__ import annotations
+
+import functools
+import sys
+from collections.abc import Callable
+from typing import Any
+
+from monitoring.alerts.model import Severity
+from monitoring.alerts.text import addr, bold, code, kv, line, link, pct, quote, since, table, tx, usd
+from utils.context import Context
+from utils.script import run_as_script
+
+LOW, MEDIUM, HIGH, CRITICAL = Severity.LOW, Severity.MEDIUM, Severity.HIGH, Severity.CRITICAL
+
+__all__ = [
+    "CRITICAL", "HIGH", "LOW", "MEDIUM", "Context", "Severity", "addr", "bold", "code", "kv", "line", "link",
+    "monitor", "pct", "quote", "since", "table", "tx", "usd",
+]  # fmt: skip
+
+
+def monitor(name: str, *, channel: str = "") -> Callable[[Callable[[Context], Any]], Callable[[], None]]:
+    """Make a function that takes a `Context` into a script's `main()`.
+
+    `name` is the protocol its alerts belong to and the name its memory is kept under; `channel` where they go, if
+    not by the protocol's name. `main()` returns if all went well and exits with 1 after a crash, which becomes one
+    stored alert. The function itself stays reachable as `main.function`.
+
+    Raises:
+        TypeError: it is written without its parentheses and name.
+    """
+    if not isinstance(name, str):
+        raise TypeError('write @monitor("name") with the protocol\'s name, above def main(m)')
+
+    def decorate(function: Callable[[Context], Any]) -> Callable[[], None]:
+        @functools.wraps(function)
+        def main() -> None:
+            code = run_as_script(name, channel, function, sys.argv[1:])
+            if code:
+                sys.exit(code)
+
+        main.function = function  # type: ignore[attr-defined]
+        return main
+
+    return decorate
