@@ -219,17 +219,19 @@ def sweep(stage: Stage, every_step: int = 1, every_piece: int = 1) -> Iterator[P
 
 def table(points: Iterable[Point]) -> str:
     """Return the result as `make kill-sweep` prints it."""
-    rows = [
-        f"{'killed at':<14}{'points':>8}{'killed':>8}{'lost':>6}{'cursor ahead':>14}{'duplicates':>12}{'most a kill':>13}{'same call again':>17}"
-    ]
+    names = ("points", "killed", "lost", "cursor ahead", "duplicates", "most a kill", "same call again")
+    rows = [f"{'killed at':<14}" + "".join(f"{name:>{len(name) + 2}}" for name in names)]
     all_points = list(points)
     for where in ("database", "wire before", "wire after"):
         of_kind = [point for point in all_points if point.where == where]
         duplicates = [point.duplicates for point in of_kind]
+        figures = (
+            len(of_kind), sum(point.killed for point in of_kind), sum(len(point.lost) for point in of_kind),
+            sum(point.cursor_ahead for point in of_kind), sum(duplicates), max(duplicates, default=0),
+            sum(point.repeated_calls for point in of_kind),
+        )  # fmt: skip
         rows.append(
-            f"{where:<14}{len(of_kind):>8}{sum(point.killed for point in of_kind):>8}"
-            f"{sum(len(point.lost) for point in of_kind):>6}{sum(point.cursor_ahead for point in of_kind):>14}"
-            f"{sum(duplicates):>12}{max(duplicates, default=0):>13}{sum(point.repeated_calls for point in of_kind):>17}"
+            f"{where:<14}" + "".join(f"{figure:>{len(name) + 2}}" for name, figure in zip(names, figures, strict=True))
         )
     return "\n".join(rows)
 
