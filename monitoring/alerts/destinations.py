@@ -85,11 +85,10 @@ def destination_from_text(text: str) -> Destination:
         ValueError: the text names no destination.
     """
     kind, *pairs = text.split(" ")
-    fields = dict(pair.split("=", 1) for pair in pairs)
     try:
-        return _read(kind, fields)
-    except KeyError as error:
-        raise ValueError(f"{text!r} is not a destination: {error} is unknown or missing") from None
+        return _read(kind, dict(pair.split("=", 1) for pair in pairs))
+    except (KeyError, ValueError):
+        raise ValueError(f"{text!r} is not a destination") from None
 
 
 def _read(kind: str, fields: Mapping[str, str]) -> Destination:
