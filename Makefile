@@ -50,6 +50,10 @@ lock: | $(UV_NEEDED) ## raise the pins
 	$(UV) $(COMPILE) pyproject.toml --extra dev -o requirements-dev.lock
 	for extra in notify web3; do $(UV) $(COMPILE) pyproject.toml --extra $$extra -o requirements-$$extra.lock; done
 
+# A developer's venv serves as well as a host's.
+demo: $(if $(wildcard .venv/.stamp-dev),dev,sync) node ## show the whole system once, on this machine alone
+	@$(PY) -m tools.demo
+
 test: dev node ## set everything up and run the tests
 	$(PY) -m pytest -n 2
 
