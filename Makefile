@@ -10,7 +10,7 @@ UV := $(shell command -v uv 2>/dev/null || echo .tools/bin/uv)
 PY := .venv/bin/python
 COMPILE := pip compile --quiet --universal --generate-hashes --no-header --python-version 3.11 --exclude-newer $(EXCLUDE_NEWER)
 
-.PHONY: help demo test check lint types imports bench lock sync dev node clean
+.PHONY: help demo test check lint types imports shell bench lock sync dev node clean
 
 help: ## say what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -57,7 +57,7 @@ demo: $(if $(wildcard .venv/.stamp-dev),dev,sync) node ## show the whole system 
 test: dev node ## set everything up and run the tests
 	$(PY) -m pytest -n 2
 
-check: lint types imports ## the gates, without the tests
+check: lint types imports shell ## the gates, without the tests
 
 lint: dev
 	.venv/bin/ruff check .
@@ -69,6 +69,10 @@ types: dev
 
 imports: dev
 	.venv/bin/lint-imports
+
+shell:
+	@if command -v shellcheck >/dev/null; then git -c safe.directory='*' grep -lE '^#!.*bash' -- ':!*.md' | xargs shellcheck; \
+	else echo "shellcheck is missing: shell scripts are not checked" >&2; test "$${CI:-}" != true; fi
 
 clean: ## remove what these targets made
 	rm -rf .venv .tools node_modules .mypy_cache .ruff_cache .pytest_cache .hypothesis
