@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path, PurePosixPath
 
@@ -40,7 +41,13 @@ def _is_inside(path: Path, checkout: Path) -> bool:
 
 def _suggestion(path: PurePosixPath, checkout: Path) -> str:
     home = next((parent for parent in path.parents if (checkout / parent).is_dir()), PurePosixPath())
-    beneath = (checkout / home).glob("**/*" + path.suffix)
-    visible = (file.relative_to(checkout).as_posix() for file in beneath if "/." not in file.as_posix())
-    match = nearest(str(path), islice(visible, _MAX_CANDIDATES))
+    alike = (file for file in _files(checkout, home) if PurePosixPath(file).suffix == path.suffix.strip())
+    match = nearest(str(path), islice(alike, _MAX_CANDIDATES))
     return f"did you mean {match}?" if match else "mend the path, or add the file"
+
+
+def _files(checkout: Path, home: PurePosixPath) -> Iterator[str]:
+    for directory, folders, names in os.walk(checkout / home):
+        # A venv holds more files than anybody wants to look through for a suggestion.
+        folders[:] = sorted(folder for folder in folders if not folder.startswith(".") and folder != "node_modules")
+        yield from (Path(directory, name).relative_to(checkout).as_posix() for name in sorted(names))

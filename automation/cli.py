@@ -6,6 +6,7 @@ Exit codes: 0 ok, 1 something failed or was found, 2 usage or configuration, 75 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import logging
 import os
 import re
@@ -19,6 +20,7 @@ from automation.suggest import did_you_mean
 from automation.verbs import VERBS, load_verb
 from monitoring.errors import ConfigError, LockedError, MonitoringError, UsageError
 from monitoring.log import SurvivingHandler, set_up
+from monitoring.owner import become_owner
 from monitoring.settings import CHECKOUT, load_settings
 
 PROG = "python -m automation"
@@ -68,6 +70,8 @@ def _dispatch(argv: Sequence[str]) -> int:
     try:
         settings = load_settings()
         log = set_up(settings.environ)
+        if owner := become_owner(settings.cache_dir):
+            logging.getLogger("automation").info("working as %s, the owner of %s", owner, settings.cache_dir)
         args.config = args.config or _default_config(settings.checkout)
         status: int = args.run(args, settings)
     except MonitoringError as error:
@@ -104,8 +108,9 @@ def _flush_stdout() -> None:
     """Write what is left; a reader who went away is no error, and Python must not complain of it at exit."""
     try:
         sys.stdout.flush()
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except (OSError, ValueError):
+        with contextlib.suppress(OSError, ValueError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -19,15 +19,15 @@ def write_json(value: object, stream: TextIO | None = None) -> None:
 def write_table(headers: Row, rows: Iterable[Row], stream: TextIO | None = None) -> None:
     """Write rows under their headers; no cell is ever shortened."""
     stream = stream or sys.stdout
-    if is_terminal(stream):
+    if wants_table(stream):
         _write_rich(headers, rows, stream)
     else:
         stream.write(aligned([headers, *rows]))
 
 
-def is_terminal(stream: TextIO, environ: Mapping[str, str] = os.environ) -> bool:
-    """Tell whether a person is looking at a terminal that can do more than lines."""
-    return stream.isatty() and environ.get("TERM") != "dumb"
+def wants_table(stream: TextIO, environ: Mapping[str, str] = os.environ) -> bool:
+    """Tell whether a person looks at a terminal that shows more than lines, and wants that (no-color.org)."""
+    return stream.isatty() and environ.get("TERM") != "dumb" and not environ.get("NO_COLOR")
 
 
 def aligned(rows: Sequence[Row]) -> str:
@@ -38,7 +38,7 @@ def aligned(rows: Sequence[Row]) -> str:
 
 
 def _write_rich(headers: Row, rows: Iterable[Row], stream: TextIO) -> None:
-    # Imported here: only a person's terminal pays for it. It honours NO_COLOR by itself.
+    # Imported here: only a person's terminal pays for it.
     from rich.console import Console  # noqa: PLC0415
     from rich.table import Table  # noqa: PLC0415
     from rich.text import Text  # noqa: PLC0415

@@ -90,15 +90,13 @@ def _server_may_have(variable: tuple[str, str]) -> bool:
 
 def needs_own_interpreter(env: Mapping[str, str], server_env: Mapping[str, str]) -> bool:
     """Tell whether an environment changes how an interpreter starts, against the server's."""
-    return _acting(env) != _acting(server_env)
+    return dict(filter(_acts_at_start, env.items())) != dict(filter(_acts_at_start, server_env.items()))
 
 
-def _acting(env: Mapping[str, str]) -> dict[str, str]:
-    return {
-        name: value
-        for name, value in env.items()
-        if name in _ACT_AT_START or (name.startswith(_ACTS_AT_START) and name != "PYTHONPATH")
-    }
+def _acts_at_start(variable: tuple[str, str]) -> bool:
+    name = variable[0]
+    acts = name in _ACT_AT_START or name.startswith(_ACTS_AT_START)
+    return acts and name != "PYTHONPATH" and not is_secret_name(name)
 
 
 class ForkServer:
@@ -110,20 +108,27 @@ class ForkServer:
         self._link, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self._link.setblocking(False)
         with theirs:
-            self._process = subprocess.Popen(
-                [sys.executable, forkserver.__file__, str(theirs.fileno()), *preload],
-                cwd=cwd,
-                env=dict(env),
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.DEVNULL,
-                pass_fds=(theirs.fileno(),),
-                start_new_session=True,
-            )
+            self._process = self._exec(theirs.fileno(), preload)
         self._last_words = ""
         # A socket holds few messages (net.unix.max_dgram_qlen, often 10), and to wait here for the server
         # while it waits for us would be the end of both: what does not fit now waits with its descriptors.
         self._outbox: deque[tuple[bytes, list[int]]] = deque()
+
+    def _exec(self, link: int, preload: Iterable[str]) -> subprocess.Popen[bytes]:
+        try:
+            return subprocess.Popen(
+                [sys.executable, forkserver.__file__, str(link), *preload],
+                cwd=self._cwd,
+                env=dict(self._env),
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,  # not ours: a survivor would keep the log's pipe open
+                stderr=subprocess.DEVNULL,
+                pass_fds=(link,),
+                start_new_session=True,  # out of reach of Ctrl-C, which is the runner's to hear
+            )
+        except OSError:
+            self._link.close()
+            raise
 
     @property
     def pid(self) -> int:

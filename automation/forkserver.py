@@ -15,6 +15,7 @@ STARTED_WITH = frozenset(sys.modules)  # what Python has imported before a scrip
 SEARCH_PATH = tuple(sys.path if sys.flags.safe_path else sys.path[1:])
 
 # ruff: noqa: E402 - the lines above must come before any import
+import contextlib
 import gc
 import importlib
 import json
@@ -66,7 +67,7 @@ class ForkServer:
             self._bury()
             self._report()
             if self._link.fileno() in ready and not self._receive():
-                self.end()
+                end(0)
 
     def _bury(self) -> None:
         """Reap what has ended; a task's group is killed while its number is still its own."""
@@ -89,7 +90,10 @@ class ForkServer:
 
     def _receive(self) -> bool:
         """Obey one message; False when the runner is gone."""
-        data, descriptors, _, _ = socket.recv_fds(self._link, MESSAGE_BYTES, 2)
+        try:
+            data, descriptors, _, _ = socket.recv_fds(self._link, MESSAGE_BYTES, 2)
+        except ConnectionResetError:  # it died with messages of ours unread
+            return False
         if not data:
             return False
         message = json.loads(data)
@@ -120,16 +124,17 @@ class ForkServer:
         try:
             self._link.send(json.dumps(message).encode())
         except OSError:  # the runner is gone
-            self.end()
+            end(0)
 
-    def end(self) -> NoReturn:
-        """Kill every child, and what becomes ours by that, until there is none; then exit."""
-        while remaining := process.children():
-            for pid in remaining:
-                process.send(pid, signal.SIGKILL, group=pid in self._running)
-                process.send(pid, signal.SIGKILL)
-            os.wait()
-        os._exit(0)
+
+def end(code: int) -> NoReturn:
+    """Kill every child, and what becomes ours by that, until there is none; then exit."""
+    while remaining := process.children():
+        for pid in remaining:
+            process.send(pid, signal.SIGKILL, group=True)
+            process.send(pid, signal.SIGKILL)
+        os.wait()
+    os._exit(code)
 
 
 def _ended(number: int, death: Death) -> dict[str, Any]:
@@ -171,8 +176,9 @@ def main() -> NoReturn:
         server.tell(ready=os.getpid())
         server.serve()
     except BaseException:  # noqa: BLE001 - the last words of this process
-        link.send(json.dumps({"crash": traceback.format_exc()[-4000:]}).encode())
-    os._exit(70)  # EX_SOFTWARE of sysexits.h; the children die with us
+        with contextlib.suppress(OSError):
+            link.send(json.dumps({"crash": traceback.format_exc()[-4000:]}).encode())
+    end(70)  # EX_SOFTWARE of sysexits.h
 
 
 if __name__ == "__main__":

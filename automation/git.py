@@ -21,11 +21,11 @@ _READ_LIMIT_S = 20.0
 # All that git needs of the environment. The rest stays behind: tokens, and GIT_DIR or GIT_INDEX_FILE of a calling git.
 _KEPT = re.compile(
     r"PATH|HOME|USER|LOGNAME|TMPDIR|TZ|XDG_\w+|SSH_AUTH_SOCK|SSL_CERT_\w+|CURL_CA_BUNDLE|(?i:https?|all|no)_(?i:proxy)"
-    r"|GIT_SSH\w*|GIT_SSL_\w+|GIT_CONFIG_(GLOBAL|SYSTEM|NOSYSTEM)|GIT_PROXY_COMMAND|GIT_ALLOW_PROTOCOL|GIT_TRACE\w*"
+    r"|GIT_SSH\w*|GIT_SSL_\w+|GIT_CONFIG_(GLOBAL|SYSTEM|NOSYSTEM)|GIT_PROXY_COMMAND|GIT_ALLOW_PROTOCOL"
 )
 _SETTINGS = {
     "core.hooksPath": os.devnull,
-    "core.fsmonitor": "false",  # its daemon would outlive us
+    "core.fsmonitor": "",  # its daemon would outlive us
     "core.pager": "cat",
     "core.sparseCheckout": "false",
     "gc.auto": "0",  # it goes to the background; the sync calls `gc --auto` itself
@@ -48,6 +48,9 @@ _DAMAGE = re.compile(
     r"|not a git repository"
 )
 _INDEX_DAMAGE = re.compile(r"/index: |index file (?:smaller|corrupt)|bad (?:signature|index)|index (?:uses|entry)")
+# A full disk cuts files short while they are written, and what may not be read is not broken.
+_NOT_DAMAGE = re.compile(r"No space left|Out of diskspace|[Pp]ermission denied|insufficient permission")
+_FORBIDDEN = re.compile(r"[Pp]ermission denied|insufficient permission")
 _CREDENTIALS = re.compile(r"(?<=://)[^/@\s]+@")
 _BOILERPLATE = re.compile(
     r"hint:|Please make sure|and the repository exists|remote: *$|warning: ignoring|From |To add|\s*git config"
@@ -65,27 +68,23 @@ class GitError(SyncError):
     @property
     def damaged(self) -> bool:
         """Something under .git is broken on this disk, so fetching alone cannot help."""
-        return self._says(_DAMAGE)
+        return _says(self.stderr, _DAMAGE)
 
     @property
     def index_damaged(self) -> bool:
         """Only the index is unreadable; it can be made again from HEAD."""
-        return self._says(_INDEX_DAMAGE)
-
-    def _says(self, pattern: re.Pattern[str]) -> bool:
-        own = [line for line in self.stderr.splitlines() if not line.startswith("remote:")]
-        # A full disk cuts files short while they are written: what is stored is sound.
-        return "No space left" not in self.stderr and any(pattern.search(line) for line in own)
+        return _says(self.stderr, _INDEX_DAMAGE)
 
 
 class Git:
-    """git in one checkout."""
+    """git in one checkout. `damage_seen` also tells of damage that git complained of and got around."""
 
     def __init__(self, checkout: Path, environ: Mapping[str, str] | None = None) -> None:
         self.checkout = checkout
         self.directory = checkout / ".git"
         # Without the ceiling a damaged .git would make git work on a repository around the checkout.
         ceiling = {"GIT_CEILING_DIRECTORIES": str(checkout.resolve().parent)}
+        self.damage_seen = False
         self._environ = {**_git_environ(os.environ if environ is None else environ), **ceiling}
 
     def fetch(self, refspec: str, *options: str, remote: str, time_limit_s: float, git_dir: Path | None = None) -> None:
@@ -110,7 +109,7 @@ class Git:
         """
         settings = [word for name, value in _SETTINGS.items() for word in ("-c", f"{name}={value}")]
         try:
-            return run_command(
+            done = run_command(
                 ["git", "--no-pager", *settings, *arguments],
                 cwd=self.checkout,
                 environ={**self._environ, **environ},
@@ -118,6 +117,8 @@ class Git:
             )
         except OSError as error:
             raise GitError(f"git cannot be started in {self.checkout}: {error}") from error
+        self.damage_seen = self.damage_seen or _says(done.stderr, _DAMAGE)
+        return done
 
     def is_set(self, flag: str) -> bool:
         """Tell whether the repository's own configuration, not that of user or system, sets the flag.
@@ -170,7 +171,7 @@ class Git:
                 f" {_owner(self.checkout)}, or: sudo chown -R {_user()} {self.checkout}"
             )
         reason = _one_line(said) or f"exit code {done.returncode} without a word"
-        if "ermission denied" in said and "publickey" not in said:
+        if _FORBIDDEN.search(said) and "publickey" not in said:
             return f"{reason} (files of another user? sudo chown -R {_user()} {self.checkout})"
         return reason
 
@@ -240,6 +241,11 @@ def _git_environ(environ: Mapping[str, str]) -> dict[str, str]:
         "GIT_ASKPASS": "true",
         "SSH_ASKPASS_REQUIRE": "never",
     }
+
+
+def _says(said: str, pattern: re.Pattern[str]) -> bool:
+    own = [line for line in said.splitlines() if not line.startswith("remote:")]
+    return not _NOT_DAMAGE.search(said) and any(pattern.search(line) for line in own)
 
 
 def without_credentials(text: str) -> str:

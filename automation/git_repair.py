@@ -33,17 +33,23 @@ _HISTORY = ("objects", "refs", "packed-refs", "logs", "shallow", "ORIG_HEAD")
 _HEAD = re.compile(r"ref: refs/\S+\n?|[0-9a-f]{40,64}\n?")
 
 
-def mend_skeleton(directory: Path, branch: str) -> list[str]:
-    """Restore the three things without which git denies that this is a repository; return what was mended."""
+def mend_skeleton(git: Git, branch: str) -> list[str]:
+    """Restore what git needs to see a repository, and the index, without which removed files would stay.
+
+    Returns the names of what was mended.
+    """
     mended = []
     for name in ("objects", "refs"):
-        if not (directory / name).is_dir():
-            (directory / name).mkdir()
+        if not (git.directory / name).is_dir():
+            (git.directory / name).mkdir()
             mended.append(name)
-    head = directory / "HEAD"
+    head = git.directory / "HEAD"
     if not head.exists() or not _HEAD.fullmatch(head.read_text(encoding="utf-8", errors="replace")):
         head.write_text(f"ref: refs/heads/{branch}\n", encoding="ascii")
         mended.append("HEAD")
+    if not (git.directory / "index").exists():
+        rebuild_index(git)
+        mended.append("index")
     return mended
 
 

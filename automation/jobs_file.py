@@ -111,7 +111,7 @@ class TaskEntry(_Entry):
     timeout: Seconds | None = Field(
         None, description="The deadline of the task; else the profile's. Seconds, or 90s, 10m, 2h, 1d."
     )
-    needs: list[Name] = Field([], description="Tasks of this profile that must have finished before this one starts.")
+    needs: list[Name] = Field([], description="Tasks of this profile that must have succeeded before this one starts.")
     retries: Retries = Field(0, description="How often a failed task is tried again within the run.")
     isolate: Flag = Field(False, description="Start a fresh interpreter instead of a warm fork.")
     alert_after: Failures = Field(1, description="Failures in a row after which the task's own crash alert goes out.")

@@ -43,8 +43,8 @@ def _source(task: Mapping, path: Steps) -> Iterator[Mistake]:
     if "script" not in task and "monitors" in task and "args" in task:
         message = "arguments are a script's: remove them, monitors have none"
         yield Mistake(task.key_places["args"], (*path, "args"), message)
-    misspelt = any(nearest(key, _SOURCES) for key in task)
-    if "script" not in task and "monitors" not in task and not misspelt:
+    neither = "script" not in task and "monitors" not in task
+    if neither and not any(nearest(key, _SOURCES) for key in task):
         yield Mistake(task.place, path, "nothing to run: write script: protocols/aave/main.py, or monitors: […]")
 
 

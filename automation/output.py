@@ -73,7 +73,8 @@ class Output:
 
     def tail(self) -> str:
         """Return the last lines, whole ones within `TAIL_BYTES`; of a longer line its end."""
-        before, end = self._newest[: -TAIL_BYTES - 1], self._newest[-TAIL_BYTES - 1 :].removesuffix(b"\n")
+        newest = self._newest.removesuffix(b"\n")
+        before, end = newest[:-TAIL_BYTES], newest[-TAIL_BYTES:]
         if before and not before.endswith(b"\n"):
             _, newline, whole = end.partition(b"\n")
             end = whole if newline else _from_character(end)

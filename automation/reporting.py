@@ -90,6 +90,8 @@ class Reporting:
     def synced(self, result: SyncResult) -> None:
         """Tell of a refused commit, or of a sync that fails for long; and once when it heals."""
         if result.status is SyncStatus.REFUSED:
+            if result.remembered:
+                return
             title = f"Commit {(result.candidate or '')[:12]} is refused, {result.revision[:12]} keeps running"
             self._raise("sync", Severity.HIGH, title, quote(result.reason))
         elif result.status.worked:
@@ -137,7 +139,9 @@ class Reporting:
         until = now + BY_HAND_DRAIN if trigger == "manual" else profile.cron.next_after(now) - _BEFORE_NEXT_TICK
         drained = self.drain_until(until, stop)
         if drained is not None and drained.waiting:
-            log.warning("%d alerts still wait to be delivered; the next run or `deliver` sends them", drained.waiting)
+            log.warning(
+                "alerts that still wait to be delivered: %d; the next run or `deliver` sends them", drained.waiting
+            )
 
     def _delivery(self) -> Delivery:
         return Delivery(self._settings, self._settings.database, self._clock, run_id=self._record.run_id)

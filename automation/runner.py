@@ -28,7 +28,7 @@ from automation.watchdog import Watchdog
 from automation.workspace import PRELOAD, Workspace, choose_tasks, remove_leftovers
 from monitoring.clock import Clock
 from monitoring.errors import ConfigError, LockedError
-from monitoring.locks import ProfileLock
+from monitoring.locks import ProfileLock, usable_locks
 from monitoring.log import SurvivingHandler
 from monitoring.settings import Settings
 from monitoring.store.runs import RunStatus
@@ -62,6 +62,7 @@ class Runner:
         self._clock = clock
         self._output = output
         self._loaded_revision = loaded_revision
+        self._locks = usable_locks(settings.locks)
         self._stop = StopRequest()
         self._stopped = threading.Event()
         self._stopped_by = ""
@@ -88,7 +89,11 @@ class Runner:
         """Run while holding the profile and the tree; both are free again before the long drain."""
         request = self._request
         checkout = Checkout(
-            self._settings, loaded_revision=self._loaded_revision, started_at=request.started_at, clock=self._clock
+            self._settings,
+            self._locks,
+            loaded_revision=self._loaded_revision,
+            started_at=request.started_at,
+            clock=self._clock,
         )
         with self._lock() as lock, checkout:
             checkout.bring_up_to_date(request.config, request.profile, lock, self._reporting.synced)
@@ -101,7 +106,7 @@ class Runner:
     @contextmanager
     def _lock(self) -> Iterator[ProfileLock]:
         try:
-            lock = ProfileLock.acquire(self._settings.locks, self._request.profile, clock=self._clock)
+            lock = ProfileLock.acquire(self._locks, self._request.profile, clock=self._clock)
         except LockedError as error:
             self._record.skipped(self._request.tick_at, error.holder)
             raise

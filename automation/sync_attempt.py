@@ -169,15 +169,18 @@ class SyncAttempt:
         return min(limit_s, left_s)
 
     def _with_repairs(self, state: SyncState) -> _End:
-        self._note("skeleton", ", ".join(mend_skeleton(self._git.directory, self._plan.upstream.branch)))
+        self._note("skeleton", ", ".join(mend_skeleton(self._git, self._plan.upstream.branch)))
         leftovers = remove_leftovers(self._git, self._clock.now())
         self._note("leftovers", ", ".join(leftovers[:3]) + (f" and {len(leftovers) - 3} more" if leftovers[3:] else ""))
         while True:
             try:
-                return self._attempt(state)
+                end = self._attempt(state)
+                self._repair_in_passing()
             except GitError as error:
                 if not self._repair(error):
                     raise
+            else:
+                return end
 
     def _note(self, kind: str, what: str) -> None:
         if what:
@@ -198,6 +201,12 @@ class SyncAttempt:
         else:
             return False
         return True
+
+    def _repair_in_passing(self) -> None:
+        """Mend also what git got around this time: a damaged pack stays, and the next commit may need it."""
+        if self._git.damage_seen and "history" not in self._repairs:
+            with contextlib.suppress(SyncError, OSError):
+                self._note("history", self._renew_history(GitError("seen in passing")))
 
     def _renew_history(self, damage: GitError) -> str:
         try:

@@ -9,7 +9,9 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
+import tempfile
 import time
+import zlib
 from collections.abc import Iterator, Mapping, MutableMapping, Sequence
 from datetime import datetime
 from pathlib import Path
@@ -178,6 +180,20 @@ def surviving_exec(locks: Sequence[FileLock], environ: Mapping[str, str]) -> Ite
     finally:
         for lock in held:
             os.set_inheritable(lock.descriptor, False)
+
+
+def usable_locks(locks: Path) -> Path:
+    """Return the lock directory, or where it cannot be written a private one that stands for it.
+
+    A state directory of the wrong owner must not stop the checks; runs that meet the same fault still
+    exclude each other.
+    """
+    with contextlib.suppress(OSError):
+        make_private_directory(locks)
+        if os.access(locks, os.W_OK | os.X_OK):
+            return locks
+    name = f"monitoring-locks-{os.geteuid()}-{zlib.crc32(os.fsencode(locks)):08x}"
+    return Path(tempfile.gettempdir()) / name
 
 
 def profile_lock_path(locks: Path, profile: str) -> Path:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import logging.handlers
+import os
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -33,12 +34,19 @@ class SurvivingHandler(logging.Handler):
                 sys.stderr.write(line + "\n")
                 sys.stderr.flush()
             except (OSError, ValueError):
+                _let_go_of_stderr()
                 self._fallback = _system_log()
             else:
                 return
         record = logging.makeLogRecord({"msg": line, "name": "monitoring", "levelno": logging.INFO})
         with contextlib.suppress(OSError):
             self._fallback.emit(record)
+
+
+def _let_go_of_stderr() -> None:
+    """Point stderr at nothing: what is left in its buffer would turn a good exit code into 120 at the end."""
+    with contextlib.suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stderr.fileno())
 
 
 def _system_log() -> logging.Handler:

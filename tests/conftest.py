@@ -1,12 +1,16 @@
-"""Fixtures for every test: a local chain where the machine has one."""
+"""Settings and fixtures for every test: property tests are not judged by a shared machine's speed; a local chain."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import settings
 
 from tests.support import anvil, parts
+
+settings.register_profile("shared-machine", deadline=None)
+settings.load_profile("shared-machine")
 
 
 @pytest.fixture(scope="session")

@@ -43,7 +43,7 @@ def test_a_command_that_cannot_start_raises(tmp_path: Path) -> None:
 
 def test_at_the_limit_the_grandchild_dies_with_the_command(tmp_path: Path) -> None:
     pid_file = tmp_path / "pid"
-    done = python(WITH_GRANDCHILD, pid_file, "quiet", 600, cwd=tmp_path, time_limit_s=3, grace_s=0.2)
+    done = python(WITH_GRANDCHILD, pid_file, "quiet", 600, cwd=tmp_path, time_limit_s=6, grace_s=0.2)
     assert done.timed_out
     pid = int(pid_file.read_text())
     wait_until(lambda: find_process(pid) is None, "the grandchild outlived the command")
@@ -68,7 +68,7 @@ def test_a_command_that_ignores_term_is_killed_after_the_grace(tmp_path: Path) -
     source = (
         "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('up', flush=True); time.sleep(600)"
     )
-    done = python(source, cwd=tmp_path, time_limit_s=2, grace_s=0.2)
+    done = python(source, cwd=tmp_path, time_limit_s=5, grace_s=0.2)
     assert (done.returncode, done.timed_out) == (-9, True)
 
 
@@ -78,7 +78,7 @@ def test_a_command_may_clean_up_at_the_limit(tmp_path: Path) -> None:
         "import signal, sys, time; signal.signal(signal.SIGTERM, lambda *_: sys.exit(print('tidied')));"
         "print('up', flush=True); time.sleep(600)"
     )
-    done = python(source, cwd=tmp_path, time_limit_s=2, grace_s=30)
+    done = python(source, cwd=tmp_path, time_limit_s=5, grace_s=30)
     assert done.stdout.split() == ["up", "tidied"]
     assert done.timed_out
 

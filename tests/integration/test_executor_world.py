@@ -43,7 +43,7 @@ def plainly(world: World, command: Command) -> tuple[int, list[str]]:
 
 
 def by_the_executor(world: World, command: Command, *, isolate: bool) -> tuple[int, list[str]]:
-    world.lines.clear(), world.told.clear()
+    world.lines.clear()
     fields = {name: getattr(command, name) for name in Command.__slots__} | {"isolate": isolate}
     result = world.run(Command(**fields), preload=PRELOAD)[command.name]
     code = result.exit_code if result.signal is None else -result.signal
@@ -106,8 +106,8 @@ def test_a_script_sees_the_same_world_warm_isolated_and_by_plain_python(world: W
 
 def test_python_path_is_searched_as_a_fresh_interpreter_would(world: World, tmp_path: Path) -> None:
     script = world.script("deep/probe.py", PROBE.read_text())
-    os.symlink(world.directory / "deep", world.directory / "link")
-    stdlib = os.path.dirname(os.__file__)
+    (world.directory / "link").symlink_to(world.directory / "deep")
+    stdlib = str(Path(os.__file__).parent)
     entries = [str(world.directory), "relative/../relative", "", str(world.directory), "/nowhere", stdlib]
     env = plain_env(PYTHONPATH=os.pathsep.join(entries))
     assert_same_three_ways(world, Command("probe", (script,), env, PATIENCE_S))
@@ -174,8 +174,10 @@ ENDINGS = {
     "exit in atexit": ("import atexit, sys\natexit.register(lambda: sys.exit(5))", 0),
     "atexit after an error": ("import atexit\natexit.register(print, 'bye')\n1/0", 1),
     "threads are joined before atexit": (
-        "import atexit, threading, time\natexit.register(print, 'atexit')\n"
-        "threading.Thread(target=lambda: (time.sleep(0.1), print('thread'))).start()\nprint('main')",
+        (
+            "import atexit, threading, time\natexit.register(print, 'atexit')\n"
+            "threading.Thread(target=lambda: (time.sleep(0.1), print('thread'))).start()\nprint('main')"
+        ),
         0,
     ),
     "daemon threads are not": (
@@ -184,8 +186,10 @@ ENDINGS = {
     ),
     "error in a thread": ("import threading\nt = threading.Thread(target=lambda: 1/0)\nt.start()\nt.join()", 0),
     "error while joining": (
-        "import signal, threading, time\ndef h(*a): raise RuntimeError('late')\nsignal.signal(signal.SIGALRM, h)\n"
-        "threading.Thread(target=time.sleep, args=(0.6,)).start()\nsignal.setitimer(signal.ITIMER_REAL, 0.2)",
+        (
+            "import signal, threading, time\ndef h(*a): raise RuntimeError('late')\nsignal.signal(signal.SIGALRM, h)\n"
+            "threading.Thread(target=time.sleep, args=(0.6,)).start()\nsignal.setitimer(signal.ITIMER_REAL, 0.2)"
+        ),
         0,
     ),
     "destructors": (
@@ -193,13 +197,17 @@ ENDINGS = {
         0,
     ),
     "a file left open": (
-        "import subprocess, sys\nf = open('left.txt', 'w')\nf.write('written')\n"
-        "import atexit\natexit.register(lambda: print('bye'))",
+        (
+            "import subprocess, sys\nf = open('left.txt', 'w')\nf.write('written')\n"
+            "import atexit\natexit.register(lambda: print('bye'))"
+        ),
         0,
     ),
     "a temporary file left": (
-        "import tempfile, os\nt = tempfile.NamedTemporaryFile(dir='.', prefix='left-over-')\n"
-        "d = tempfile.TemporaryDirectory(dir='.', prefix='left-over-')",
+        (
+            "import tempfile, os\nt = tempfile.NamedTemporaryFile(dir='.', prefix='left-over-')\n"
+            "d = tempfile.TemporaryDirectory(dir='.', prefix='left-over-')"
+        ),
         0,
     ),
     "a fork runs to the end too": (
@@ -207,14 +215,18 @@ ENDINGS = {
         0,
     ),
     "a thread pool": (
-        "from concurrent.futures import ThreadPoolExecutor\np = ThreadPoolExecutor()\n"
-        "print(list(p.map(str, range(3))))\np.submit(lambda: print('late'))",
+        (
+            "from concurrent.futures import ThreadPoolExecutor\np = ThreadPoolExecutor()\n"
+            "print(list(p.map(str, range(3))))\np.submit(lambda: print('late'))"
+        ),
         0,
     ),
     "asyncio": ("import asyncio\nasync def f(): return 5\nprint(asyncio.run(f()))", 0),
     "asyncio subprocess": (
-        "import asyncio\nasync def f():\n    p = await asyncio.create_subprocess_exec('true')\n"
-        "    return await p.wait()\nprint(asyncio.run(f()))",
+        (
+            "import asyncio\nasync def f():\n    p = await asyncio.create_subprocess_exec('true')\n"
+            "    return await p.wait()\nprint(asyncio.run(f()))"
+        ),
         0,
     ),
     "logging": ("import logging\nlogging.warning('w')\nlogging.basicConfig(level='INFO')\nlogging.info('i')", 0),

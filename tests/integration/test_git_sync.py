@@ -146,7 +146,8 @@ class TestFollowing:
         assert host.sync().status is SyncStatus.UPDATED
         assert (host.head, host.read("a")) == (pushed, "one\n")
         assert host.git("status").splitlines()[0] == "On branch main"
-        assert "in progress" not in host.git("status")
+        left = {path.name for path in (host.checkout / ".git").iterdir()}
+        assert left & {"MERGE_HEAD", "CHERRY_PICK_HEAD", "rebase-merge", "rebase-apply", "sequencer"} == set()
 
     def test_an_untracked_file_gives_way_to_a_tracked_one(self, origin: Origin, host: Host) -> None:
         (host.checkout / "c").write_text("mine\n")

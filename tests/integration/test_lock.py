@@ -273,6 +273,21 @@ class TestIsHeld:
         assert holder is not None
         assert holder.pid == os.getpid()
 
+    def test_the_description_of_a_live_process_alone_is_no_lock(self, locks: Path) -> None:
+        ProfileLock.acquire(locks, "hourly").release()
+        with path_of(locks).open("rb+") as file:
+            write_record(file.fileno(), Holder(os.getpid(), current_process(), 812, AT, "cron"))
+        assert is_held(path_of(locks)) is None
+
+    def test_the_description_of_a_dead_process_is_not_believed_while_another_holds_the_lock(self, locks: Path) -> None:
+        with running_child(HOLD_PROFILE, locks) as child:
+            hear(child)
+        with path_of(locks).open("rb+") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            holder = is_held(path_of(locks))
+        assert holder is not None
+        assert (holder.pid, holder.run_id) == (os.getpid(), None)
+
     def test_all_running_profiles_are_listed(self, locks: Path) -> None:
         with running_child(HOLD_PROFILE, locks) as child:
             hear(child)

@@ -62,14 +62,15 @@ class World:
         return Command(name, (script, *args), plain_env() if env is None else env, **fields)
 
     def run(self, *commands: Command, **options: Any) -> dict[str, TaskResult]:
-        results = run_tasks(
-            commands,
-            cwd=self.directory,
-            on_line=lambda task, line: self.lines.append((task, line)),
-            on_start=lambda task, pid: self.started.append((task, pid)),
-            on_result=self.told.append,
-            **{"grace_s": 2.0, **options},
-        )
+        self.told.clear()
+        usual: dict[str, Any] = {
+            "cwd": self.directory,
+            "on_line": lambda task, line: self.lines.append((task, line)),
+            "on_start": lambda task, pid: self.started.append((task, pid)),
+            "on_result": self.told.append,
+            "grace_s": 2.0,
+        }
+        results = run_tasks(commands, **(usual | options))
         assert [result.name for result in results] == [command.name for command in commands]
         assert sorted(self.told, key=lambda result: result.name) == sorted(results, key=lambda result: result.name)
         return {result.name: result for result in results}

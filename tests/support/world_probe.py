@@ -15,22 +15,24 @@ import sys
 import threading
 import time
 import warnings
+from collections.abc import Iterator
+from typing import TextIO
 
 
 class Picklable:
     pass
 
 
-def square(number):
+def square(number: int) -> int:
     return number * number
 
 
-def in_a_process(method):
+def in_a_process(method: str) -> list[int]:
     with multiprocessing.get_context(method).Pool(1) as pool:
         return pool.map(square, [2, 3])
 
 
-def stream(file):
+def stream(file: TextIO) -> dict[str, object]:
     return {name: str(getattr(file, name)) for name in ("name", "mode", "encoding", "errors", "newlines")} | {
         "fd": file.fileno(),
         "line_buffering": file.line_buffering,
@@ -41,7 +43,7 @@ def stream(file):
     }
 
 
-def world():
+def world() -> Iterator[tuple[str, object]]:
     main = sys.modules["__main__"]
     yield "name", __name__
     yield "file", __file__
@@ -54,11 +56,14 @@ def world():
     yield "path", sys.path
     yield "executable", [sys.executable, sys.prefix, sys.base_prefix]
     yield "flags", [str(sys.flags), sys.warnoptions, sys._xoptions, sys.dont_write_bytecode]
-    yield "cwd", os.getcwd()
+    yield "cwd", str(pathlib.Path.cwd())
     yield "environment", dict(os.environ)
-    yield "descriptors", sorted(os.listdir("/proc/self/fd"))[:-1]  # the last one lists them
+    yield (
+        "descriptors",
+        sorted(each.name for each in pathlib.Path("/proc/self/fd").iterdir())[:-1],
+    )  # the last one lists them
     yield "as C sees it", subprocess.check_output(["/usr/bin/env"], text=True).splitlines()
-    yield "stdin", [sys.stdin.read(), os.readlink("/proc/self/fd/0")]
+    yield "stdin", [sys.stdin.read(), str(pathlib.Path("/proc/self/fd/0").readlink())]
     yield "stdin, stdout, stderr", [stream(sys.stdin), stream(sys.stdout), stream(sys.stderr)]
     yield "signals", {str(number): str(signal.getsignal(number)) for number in sorted(signal.valid_signals())}
     yield "blocked signals", sorted(signal.pthread_sigmask(signal.SIG_BLOCK, ()))

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from monitoring.errors import UsageError
 from monitoring.ledger.cron import Cron
+from tests.support.properties import patient
 
 BOUNDS = ((0, 59), (0, 23), (1, 31), (1, 12), (0, 6))
 WORDS = ("sun", "mon", "tue", "wed", "thu", "fri", "sat")
@@ -83,6 +84,7 @@ def expected_ticks(written: tuple[Written, ...], after: datetime, until: datetim
     return ticks
 
 
+@patient
 @given(expressions, instants, st.timedeltas(timedelta(0), timedelta(days=DAYS)))
 def test_the_ticks_are_those_of_a_reading_minute_by_minute(
     written: tuple[Written, ...], after: datetime, span: timedelta
@@ -98,6 +100,7 @@ def test_the_ticks_are_those_of_a_reading_minute_by_minute(
     assert Cron.parse(cron.canonical).canonical == cron.canonical
 
 
+@patient
 @given(expressions, instants)
 def test_the_previous_tick_and_the_next_one_meet(written: tuple[Written, ...], instant: datetime) -> None:
     cron = read(" ".join(field.text for field in written))
@@ -109,6 +112,7 @@ def test_the_previous_tick_and_the_next_one_meet(written: tuple[Written, ...], i
     assert cron.previous_at_or_before(following) == following
 
 
+@patient
 @given(st.text(max_size=30) | st.text("0123456789*/,-?@ lw#sunjan\t", max_size=30))
 def test_any_text_is_read_or_refused_with_a_reason(text: str) -> None:
     cron = read(text)

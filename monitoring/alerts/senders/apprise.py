@@ -26,6 +26,7 @@ _KIND = {Severity.LOW: "info", Severity.MEDIUM: "warning", Severity.HIGH: "failu
 class _Verdict(Enum):
     ACCEPTED = "accepted"
     REFUSED = "Apprise could not deliver"
+    BROKEN = "Apprise failed in itself"
     REMOVED = "the variable no longer holds it"
     MALFORMED = "Apprise does not understand it"
 
@@ -45,33 +46,35 @@ class AppriseSender:
         """
         if message.parts_sent:
             return Sent()
-        verdict = self._notify(message, destination)
+        verdict = self._notify(_library(), message, destination)
         if verdict is not _Verdict.ACCEPTED:
             where = f"Apprise address {destination.fingerprint} of {destination.variable}"
-            raise SendError(f"{where}: {verdict.value}", permanent=verdict is not _Verdict.REFUSED)
+            raise SendError(f"{where}: {verdict.value}", permanent=verdict in (_Verdict.REMOVED, _Verdict.MALFORMED))
         on_part(1, 0)
         return Sent()
 
     def close(self) -> None:
         """There is nothing to let go of."""
 
-    def _notify(self, message: Message, destination: AppriseUrl) -> _Verdict:
-        """Deliver. Addresses live in this frame, so nothing may be raised from it once they are read."""
-        library = _library()
+    def _notify(self, library: ModuleType, message: Message, destination: AppriseUrl) -> _Verdict:
+        """Deliver. The address lives in this frame and in Apprise's, so nothing may be raised from here."""
         listed = split_urls(self._environ.get(destination.variable, ""))
         url = next((url for url in listed if fingerprint(url) == destination.fingerprint), None)
         if url is None:
             return _Verdict.REMOVED
         service = library.Apprise()
-        if not service.add(url):
-            return _Verdict.MALFORMED
-        accepted = service.notify(
-            body=render_plain(message.alert, now=message.created_at),
-            title=headline(message.alert),
-            notify_type=_KIND[message.alert.severity],
-            body_format="text",
-            timeout=TOTAL_TIMEOUT_S,
-        )
+        try:
+            if not service.add(url):
+                return _Verdict.MALFORMED
+            accepted = service.notify(
+                body=render_plain(message.alert, now=message.created_at),
+                title=headline(message.alert),
+                notify_type=_KIND[message.alert.severity],
+                body_format="text",
+                timeout=TOTAL_TIMEOUT_S,
+            )
+        except Exception:  # noqa: BLE001 - plugins raise anything, with the address in it
+            return _Verdict.BROKEN
         return _Verdict.ACCEPTED if accepted else _Verdict.REFUSED
 
 

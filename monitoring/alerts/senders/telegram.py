@@ -90,14 +90,16 @@ class TelegramSender:
         self._connection.close()
 
     def _bot(self, destination: TelegramChat) -> _Bot:
-        token = self._environ.get(destination.token_variable, "").strip()
-        if not token or not destination.chat_id:
-            missing = destination.token_variable if not token else "a chat id"
+        """Find the bot's address. The token may stand in no frame from which something is raised."""
+        variable = destination.token_variable
+        if not self._environ.get(variable, "").strip() or not destination.chat_id:
+            missing = "a chat id" if self._environ.get(variable, "").strip() else variable
             raise CredentialsError(f"Telegram: {missing} is not set; the alert goes out once it is")
         base = self._environ.get("TELEGRAM_API_URL", "").strip().rstrip("/") or DEFAULT_API_URL
         if not base.startswith(("http://", "https://")):
             raise CredentialsError("Telegram: TELEGRAM_API_URL is no http or https address; unset or mend it")
-        return _Bot(destination.token_variable, f"{base}/bot{quote(token, safe=':', errors='replace')}/sendMessage")
+        token = quote(self._environ[variable].strip(), safe=":", errors="replace")
+        return _Bot(variable, f"{base}/bot{token}/sendMessage")
 
     def _send_part(self, delivery: _Delivery, part: Part) -> int:
         reading = self._post(delivery, part)

@@ -1,4 +1,0 @@
-import sys
-
-print("oh no", file=sys.stderr)
-sys.exit(3)

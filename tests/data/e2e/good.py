@@ -1,4 +1,0 @@
-print("hello")
-import sys
-
-print(sys.argv)

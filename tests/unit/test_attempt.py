@@ -1,0 +1,71 @@
+"""What the end of an attempt means."""
+
+from __future__ import annotations
+
+import signal
+
+import pytest
+
+from automation.attempt import Attempt, Stage, Verdict, should_retry, timed_out
+from automation.task import Command, Death, TaskStatus, signal_name
+
+COMMAND = Command("aave", ("aave.py",), {}, 600.0)
+
+
+def attempt() -> Attempt:
+    return Attempt(COMMAND, 1, began=0.0, due_at=600.0, reader=None)
+
+
+@pytest.mark.parametrize(
+    ("status", "outcome"),
+    [
+        (0, Verdict(TaskStatus.OK, "exit 0")),
+        (3 << 8, Verdict(TaskStatus.FAILED, "exit 3")),
+        (signal.SIGSEGV, Verdict(TaskStatus.FAILED, "killed by SIGSEGV")),
+        (signal.SIGABRT | 0x80, Verdict(TaskStatus.FAILED, "killed by SIGABRT")),  # with a core dump
+    ],
+)
+def test_a_process_that_ended_by_itself_speaks_for_itself(status: int, outcome: Verdict) -> None:
+    one = attempt()
+    one.end(Death(status, 0.1, 1000), due_at=1.0)
+    assert one.outcome() == outcome
+
+
+def test_a_task_that_had_to_be_ended_timed_out_whatever_it_says_then() -> None:
+    one = attempt()
+    one.verdict = timed_out(COMMAND)
+    one.end(Death(0, 0.1, 1000), due_at=1.0)
+    assert one.outcome() == Verdict(TaskStatus.TIMEOUT, "no end after 600 s")
+
+
+def test_the_time_limit_counts_from_the_start_of_the_process() -> None:
+    one = attempt()
+    one.start(77, now=5.0)
+    assert (one.pid, one.due_at) == (77, 605.0)
+    one.stage, one.due_at = Stage.ASKED, 10.0
+    one.start(77, now=6.0)
+    assert one.due_at == 10.0
+
+
+def test_there_is_no_outcome_before_the_end() -> None:
+    with pytest.raises(ValueError, match="aave has not ended"):
+        attempt().outcome()
+
+
+@pytest.mark.parametrize(
+    ("status", "attempts", "again"),
+    [
+        (TaskStatus.FAILED, 1, True),
+        (TaskStatus.TIMEOUT, 2, True),
+        (TaskStatus.FAILED, 3, False),
+        (TaskStatus.OK, 1, False),
+        (TaskStatus.ABORTED, 1, False),
+    ],
+)
+def test_only_what_failed_or_timed_out_is_tried_again(status: TaskStatus, attempts: int, again: bool) -> None:
+    assert should_retry(Verdict(status, ""), attempts, retries=2) is again
+
+
+def test_signals_have_names() -> None:
+    assert signal_name(9) == "SIGKILL"
+    assert signal_name(40) == "signal 40"
