@@ -34,6 +34,7 @@ from monitoring.redact import Redactor
 from monitoring.settings import Settings
 from monitoring.store.conditions import ConditionKey
 from monitoring.store.database import Database
+from monitoring.store.deliveries import count_waiting
 
 log = logging.getLogger("automation.reporting")
 
@@ -116,8 +117,8 @@ class Reporting:
             log.error("%s", trouble)
 
     def drain(self, limit: timedelta = FIRST_DRAIN) -> Drained | None:
-        """Deliver what can be delivered within the limit; None without a store."""
-        if self._record.trouble is not None:
+        """Deliver what can be delivered within the limit; None without a store, or when nothing waits."""
+        if self._record.trouble is not None or self._outbox_is_empty():
             return None
         return self._delivery().drain(self._now() + limit)
 
@@ -141,6 +142,17 @@ class Reporting:
             log.warning(
                 "alerts that still wait to be delivered: %d; the next run or `deliver` sends them", drained.waiting
             )
+
+    def _outbox_is_empty(self) -> bool:
+        """Look before a deliverer is made: its clients take longer to load than most runs."""
+        empty = False
+
+        def act(database: Database) -> None:
+            nonlocal empty
+            empty = not count_waiting(database.connection)
+
+        self._record.with_database(act)
+        return empty
 
     def _delivery(self) -> Delivery:
         return Delivery(self._settings, self._settings.database, self._clock, run_id=self._record.run_id)
