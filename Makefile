@@ -10,11 +10,7 @@ UV := $(shell command -v uv 2>/dev/null || echo .tools/bin/uv)
 PY := .venv/bin/python
 COMPILE := pip compile --quiet --universal --generate-hashes --no-header --python-version 3.11 --exclude-newer $(EXCLUDE_NEWER)
 
-<<<<<<< HEAD
-.PHONY: help demo kill-sweep test check lint types imports bench lock sync dev node clean
-=======
-.PHONY: help demo test check lint types imports shell bench lock sync dev node clean
->>>>>>> testbed
+.PHONY: help demo kill-sweep test check lint types imports shell bench lock sync dev node clean
 
 help: ## say what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -61,14 +57,10 @@ demo: $(if $(wildcard .venv/.stamp-dev),dev,sync) node ## show the whole system 
 test: dev node ## set everything up and run the tests
 	$(PY) -m pytest -n 2
 
-<<<<<<< HEAD
 kill-sweep: dev ## kill recording and delivery at every step; say what was lost (minutes)
 	$(PY) -m tools.kill_sweep
 
-check: lint types imports ## the gates, without the tests
-=======
 check: lint types imports shell ## the gates, without the tests
->>>>>>> testbed
 
 lint: dev
 	.venv/bin/ruff check .
