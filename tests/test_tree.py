@@ -113,6 +113,10 @@ def test_nothing_is_marked_unfinished() -> None:
     assert places(re.compile(rf"\b({'|'.join(UNFINISHED)})\b")) == []
 
 
+def test_no_merge_is_left_half_done() -> None:
+    assert places(re.compile("^(<{7}|>{7}) ")) == []
+
+
 def test_no_registry_is_named() -> None:
     assert places(re.compile("|".join(re.escape(name) for name in REGISTRIES), re.IGNORECASE)) == []
 
