@@ -114,7 +114,9 @@ def test_nothing_is_marked_unfinished() -> None:
 
 
 def test_no_merge_is_left_half_done() -> None:
-    assert places(re.compile("^(<{7}|>{7}) ")) == []
+    found = places(re.compile("^(<{7}|>{7}) "))
+
+    assert [place for place in found if not place.startswith("tests/data/")] == []  # mistakes on purpose
 
 
 def test_no_registry_is_named() -> None:
