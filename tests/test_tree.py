@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from monitoring.settings import read_env_file
+
 CHECKOUT = Path(__file__).resolve().parents[1]
 MAX_FILE_LINES = 400
 MAX_FUNCTION_LINES = 60
@@ -111,6 +113,12 @@ def test_nothing_is_marked_unfinished() -> None:
     assert places(re.compile(rf"\b({'|'.join(UNFINISHED)})\b")) == []
 
 
+def test_no_merge_is_left_half_done() -> None:
+    found = places(re.compile("^(<{7}|>{7}) "))
+
+    assert [place for place in found if not place.startswith("tests/data/")] == []  # mistakes on purpose
+
+
 def test_no_registry_is_named() -> None:
     assert places(re.compile("|".join(re.escape(name) for name in REGISTRIES), re.IGNORECASE)) == []
 
@@ -167,6 +175,33 @@ def test_the_readme_shows_the_two_commands_that_matter() -> None:
 
     assert "make demo" in first_screen
     assert "make test" in first_screen
+
+
+def test_the_map_names_only_what_is_there() -> None:
+    text = (CHECKOUT / "ARCHITECTURE.md").read_text()
+    named = set(re.findall(r"`((?:automation|monitoring|utils|tests)/[\w/.-]+\.\w+)`", text))
+
+    assert len(named) > 20
+    assert not [name for name in sorted(named) if not (CHECKOUT / name).exists()]
+
+
+def test_the_example_env_file_names_every_variable_the_code_reads() -> None:
+    example = (CHECKOUT / ".env.example").read_text()
+    ours = re.compile(r"(?:ALERTS|CACHE|LOG|MONITORING|NONCE|PROVIDER|TELEGRAM|WEBHOOK)(?:_[A-Z]+)+")
+    read = {
+        node.value
+        for name, text in python_files()
+        if name.startswith(PACKAGES)
+        for node in ast.walk(ast.parse(text))
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and ours.fullmatch(node.value)
+    }
+
+    assert "TELEGRAM_CHAT_ID_DEFAULT" in read
+    assert not {name for name in read if not re.search(rf"\b{name}\b", example)}
+
+
+def test_the_example_env_file_sets_nothing_but_where_the_state_is() -> None:
+    assert read_env_file(CHECKOUT / ".env.example") == {"CACHE_DIR": "/srv/cache"}
 
 
 def test_shell_scripts_stop_at_the_first_error() -> None:
