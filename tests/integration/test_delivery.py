@@ -34,7 +34,6 @@ from tests.support.fake_telegram import (
 from tests.support.fake_webhook import SECRET, Answer, FakeWebhook, Request
 from tests.support.outbox import Outbox, alert
 
-
 # Apprise imports a module of the standard library that is deprecated.
 _APPRISE = pytest.mark.filterwarnings("ignore:'imghdr' is deprecated:DeprecationWarning")
 
@@ -435,8 +434,9 @@ def test_an_alert_of_the_old_system_without_structured_text_is_sent_as_its_plain
         row = alerts.NewAlert(protocol="aave", severity="HIGH", message="first line\nsecond *line*")
         alerts.insert(tx, row, ["telegram"], now())
         alerts.insert(tx, alerts.NewAlert("aave", "HIGH", "text", body_json="{broken"), ["telegram"], now())
+        tx.execute("UPDATE alert_events SET severity = 'INFO' WHERE id = 2")
     outbox.drain()
-    assert [message.text for message in telegram.messages] == ["🚨 first line\nsecond *line*", "🚨 text"]
+    assert [message.text for message in telegram.messages] == ["🚨 first line\nsecond *line*", "⚠️ text"]
 
 
 def test_a_sender_that_breaks_stops_only_its_message_and_shows_no_token(
@@ -528,3 +528,25 @@ def test_the_console_shows_alerts_where_it_is_asked_for(outbox: Outbox, capsys: 
     put(outbox, alert("on the terminal"))
     outbox.drain()
     assert "on the terminal" in capsys.readouterr().out
+
+
+def test_a_loop_outlives_an_error_of_its_own_and_delivers_what_comes_after(
+    outbox: Outbox, telegram: TelegramStandIn, caplog: pytest.LogCaptureFixture
+) -> None:
+    jitters = iter([RuntimeError(BOT_TOKEN)])
+
+    def broken_once() -> float:
+        for error_of_its_own in jitters:
+            raise error_of_its_own
+        return 1.0
+
+    outbox.environ["TELEGRAM_CHAT_ID_MAPLE"] = "4711"
+    answer_if(telegram, b"first", error(500, "Internal Server Error"), None)
+    with outbox.delivering(jitter=broken_once):
+        put(outbox, alert("first"))
+        assert telegram.wait_for(lambda: len(telegram.requests) == 1)
+        put(outbox, alert("after it", protocol="maple"))
+        telegram.wait_for_messages(1)
+    assert titles(telegram) == ["after it"]
+    assert "an error of its own: RuntimeError" in caplog.text
+    assert BOT_TOKEN not in caplog.text
