@@ -58,9 +58,7 @@ def parse_duration(text: str) -> timedelta:
     """
     match = _DURATION.fullmatch(text.strip())
     if match is None:
-        raise UsageError(
-            f"{text!r} is not a duration: write seconds, or a number with s, m, h or d, as in 90s or 24h"
-        )
+        raise UsageError(f"{text!r} is not a duration: write seconds, or a number with s, m, h or d, as in 90s or 24h")
     try:
         return timedelta(seconds=int(match[1]) * _UNIT_S[match[2]])
     except OverflowError:

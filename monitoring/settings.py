@@ -54,18 +54,14 @@ def load_settings(environ: Mapping[str, str] | None = None, checkout: Path = CHE
     real = dict(os.environ if environ is None else environ)
     env_file = _env_file(real)
     merged = {**(read_env_file(env_file) if env_file else {}), **real}
-    return Settings(
-        environ=merged, checkout=checkout, cache_dir=_cache_dir(merged, checkout), env_file=env_file
-    )
+    return Settings(environ=merged, checkout=checkout, cache_dir=_cache_dir(merged, checkout), env_file=env_file)
 
 
 def _env_file(environ: Mapping[str, str]) -> Path | None:
     named = environ.get("MONITORING_ENV_FILE")
     if named is not None:
         if named and not os.access(named, os.R_OK):
-            raise UsageError(
-                f"MONITORING_ENV_FILE={named} cannot be read: mend the path, or unset the variable"
-            )
+            raise UsageError(f"MONITORING_ENV_FILE={named} cannot be read: mend the path, or unset the variable")
         return Path(named) if named else None
     return ENV_FILE if os.access(ENV_FILE, os.R_OK) else None
 

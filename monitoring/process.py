@@ -1,0 +1,91 @@
+"""Which process is meant, safe against reused pids: for locks, run rows and whoever must tell live from dead.
+
+A pid alone names nobody for long; with its start time and the boot it names one process for good.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+PROC = Path("/proc")
+# Fields of /proc/<pid>/stat after the command in parentheses: proc_pid_stat(5) counts the state as 3, the start as 22.
+_STATE, _START = 3 - 3, 22 - 3
+# A zombie has let go of its descriptors and locks: it runs nothing any more.
+_ENDED = frozenset("ZXx")
+
+
+@dataclass(frozen=True, slots=True)
+class ProcessId:
+    """One process of one boot; `start_ticks` are clock ticks after boot."""
+
+    pid: int
+    start_ticks: int
+    boot_id: str
+
+    def __str__(self) -> str:
+        return f"{self.pid}:{self.start_ticks}:{self.boot_id}"
+
+    @classmethod
+    def parse(cls, text: str) -> ProcessId:
+        """Read what `str()` wrote.
+
+        Raises:
+            ValueError: the text is no process id.
+        """
+        pid, start_ticks, boot_id = text.split(":")
+        return cls(int(pid), int(start_ticks), boot_id)
+
+
+def current_process() -> ProcessId:
+    """Name this process."""
+    found = find_process(os.getpid())
+    if found is None:
+        raise ProcessLookupError(f"{PROC}/{os.getpid()}/stat cannot be read: is /proc mounted?")
+    return found
+
+
+def find_process(pid: int, proc: Path = PROC) -> ProcessId | None:
+    """Name the live process that has this pid now, if it can be seen."""
+    fields = _stat_fields(pid, proc)
+    if fields is None or fields[_STATE] in _ENDED:
+        return None
+    return ProcessId(pid, int(fields[_START]), _boot_id())
+
+
+def is_alive(process: ProcessId, proc: Path = PROC) -> bool:
+    """Tell whether exactly this process still runs.
+
+    Where /proc hides other users' processes (`hidepid`, `ProtectProc=invisible`), a pid that exists
+    and cannot be looked at counts as alive: calling a live run dead is the worse mistake.
+    """
+    if process.boot_id != _boot_id():
+        return False
+    fields = _stat_fields(process.pid, proc)
+    if fields is None:
+        return _exists_hidden(process.pid)
+    return fields[_STATE] not in _ENDED and int(fields[_START]) == process.start_ticks
+
+
+def _stat_fields(pid: int, proc: Path) -> list[str] | None:
+    try:
+        text = (proc / str(pid) / "stat").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return None
+    # The command may hold spaces and parentheses: what counts begins after the last one.
+    return text.rpartition(")")[2].split()
+
+
+def _exists_hidden(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except PermissionError:
+        return True
+    except (OSError, OverflowError):
+        return False
+    return False
+
+
+def _boot_id() -> str:
+    return (PROC / "sys/kernel/random/boot_id").read_text(encoding="ascii").strip()

@@ -1,0 +1,176 @@
+"""One connection to the SQLite database: how it is opened, written and read. All SQL of this project runs through here.
+
+A `Database` belongs to one thread. Writers take turns (`fair_lock`), each transaction is short and fsynced.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Self
+
+import apsw
+
+from monitoring.errors import StoreBusyError, StoreError
+from monitoring.store.fair_lock import FairLock
+
+# The WAL-reset corruption bug is in every SQLite from 3.7.0 to 3.51.2.
+_OLDEST_SAFE_SQLITE = (3, 51, 3)
+_JOURNAL_LIMIT_BYTES = 64 * 1024 * 1024
+BUSY_TIMEOUT_S = 30.0
+
+Tx = apsw.Connection  # what `Database.write` hands out: statements on it belong to the transaction
+Row = tuple[Any, ...]
+Parameters = Sequence[Any] | dict[str, Any]
+
+
+class StoreDamagedError(StoreError):
+    """The file is not a database, or a damaged one."""
+
+
+class StoreReplacedError(StoreError):
+    """The database file was deleted or set aside while we had it open."""
+
+
+class Database:
+    """An open database file."""
+
+    def __init__(self, path: Path, *, readonly: bool = False, busy_timeout_s: float = BUSY_TIMEOUT_S) -> None:
+        """Open `path`; only `schema.open_database` creates one.
+
+        Raises:
+            StoreError: it cannot be opened; `StoreDamagedError` if it is no database.
+        """
+        if not readonly and _sqlite_is_unsafe():
+            raise StoreError(f"SQLite {apsw.sqlite_lib_version()} can corrupt a WAL database: run `make sync`")
+        self.path = path
+        self.readonly = readonly
+        self._busy_timeout_s = busy_timeout_s
+        self._lock = FairLock(path.parent / "locks" / "write.lock")
+        with _errors(path):
+            self._connection = _connect(path, readonly=readonly, busy_timeout_s=busy_timeout_s)
+        self._identity = _identity(path)
+
+    def close(self) -> None:
+        self._connection.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    @contextmanager
+    def write(self) -> Iterator[Tx]:
+        """Run one write transaction: all of it is on disk afterwards, or none.
+
+        Raises:
+            StoreBusyError: other writers kept it for longer than the time limit.
+            StoreReplacedError: the file at `path` is no longer the one we opened; open it anew.
+            StoreDamagedError: the file is damaged.
+            StoreError: anything else the disk says.
+        """
+        with self._lock.hold(self._busy_timeout_s), _errors(self.path):
+            if _identity(self.path) != self._identity:
+                raise StoreReplacedError(f"{self.path} was replaced while it was open")
+            self._connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield self._connection
+                self._connection.execute("COMMIT")
+            except BaseException:
+                if self._connection.in_transaction:
+                    self._connection.execute("ROLLBACK")
+                raise
+
+    @contextmanager
+    def snapshot(self) -> Iterator[Tx]:
+        """Read several things at one moment."""
+        with _errors(self.path):
+            self._connection.execute("BEGIN")
+            try:
+                yield self._connection
+            finally:
+                if self._connection.in_transaction:
+                    self._connection.execute("ROLLBACK")
+
+    def rows(self, sql: str, parameters: Parameters = ()) -> list[Row]:
+        """Read all rows of one query."""
+        with _errors(self.path):
+            return self._connection.execute(sql, parameters).fetchall()
+
+    def row(self, sql: str, parameters: Parameters = ()) -> Row | None:
+        """Read the first row of one query."""
+        with _errors(self.path):
+            return next(iter(self._connection.execute(sql, parameters)), None)
+
+    def is_current(self) -> bool:
+        """Tell whether the file at `path` is still the one that was opened."""
+        return _identity(self.path) == self._identity
+
+    def data_version(self) -> int:
+        """Return a number that changes when another connection commits (0.2 µs)."""
+        with _errors(self.path):
+            return self._connection.data_version()
+
+    @property
+    def connection(self) -> apsw.Connection:
+        """The bare connection, for the store's own backup and migrations."""
+        return self._connection
+
+
+def fetch(tx: Tx, sql: str, parameters: Parameters = ()) -> list[Row]:
+    """Read all rows of one query inside a transaction."""
+    return tx.execute(sql, parameters).fetchall()
+
+
+def _sqlite_is_unsafe() -> bool:
+    return tuple(int(part) for part in apsw.sqlite_lib_version().split(".")[:3]) < _OLDEST_SAFE_SQLITE
+
+
+def _connect(path: Path, *, readonly: bool, busy_timeout_s: float) -> apsw.Connection:
+    flags = apsw.SQLITE_OPEN_READONLY if readonly else apsw.SQLITE_OPEN_READWRITE
+    connection = apsw.Connection(str(path), flags=flags)
+    connection.set_busy_timeout(int(busy_timeout_s * 1000))
+    if readonly:
+        connection.execute("SELECT count(*) FROM sqlite_master")
+        return connection
+    connection.execute("PRAGMA journal_mode=WAL")
+    connection.execute("PRAGMA synchronous=FULL")
+    connection.execute("PRAGMA foreign_keys=ON")
+    connection.execute(f"PRAGMA journal_size_limit={_JOURNAL_LIMIT_BYTES}")
+    _persist_wal(connection)
+    return connection
+
+
+def _persist_wal(connection: apsw.Connection) -> None:
+    """Keep `-wal` and `-shm` when the last writer closes: a reader without write permission needs them."""
+    on = ctypes.c_int(1)
+    connection.file_control("main", apsw.SQLITE_FCNTL_PERSIST_WAL, ctypes.addressof(on))
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    try:
+        status = os.stat(path)  # noqa: PTH116 - on every write: half the cost of Path.stat
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino
+
+
+@contextmanager
+def _errors(path: Path) -> Iterator[None]:
+    """Turn SQLite's errors into ours, each with the file and what to do."""
+    try:
+        yield
+    except (apsw.NotADBError, apsw.CorruptError) as error:
+        raise StoreDamagedError(f"{path}: {error}") from error
+    except (apsw.BusyError, apsw.LockedError) as error:
+        raise StoreBusyError(f"{path}: still locked by another process after the time limit") from error
+    except apsw.FullError as error:
+        raise StoreError(f"{path}: cannot be written, the disk is full: {error}") from error
+    except (apsw.ReadOnlyError, apsw.PermissionsError, apsw.CantOpenError, apsw.IOError) as error:
+        raise StoreError(f"{path}: cannot be opened or written ({error}): look at its owner and the disk") from error
+    except apsw.Error as error:
+        raise StoreError(f"{path}: {type(error).__name__}: {error}") from error

@@ -1,0 +1,247 @@
+"""The run ledger: one row a run or a due tick that did not run, one row a task of it.
+
+States: running -> ok | failed | aborted; a tick nobody ran is skipped or missed. Each change is compare-and-set.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+from monitoring.clock import from_text, to_text
+from monitoring.store.database import Database, Row, Tx, fetch
+
+RunStatus = Literal["running", "ok", "failed", "aborted", "skipped", "missed"]
+TaskStatus = Literal["running", "ok", "failed", "timeout", "aborted", "skipped"]
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One row of `runs`."""
+
+    id: int
+    profile: str
+    tick_at: datetime | None
+    trigger: str
+    status: RunStatus
+    reason: str
+    started_at: datetime
+    ended_at: datetime | None
+    exit_code: int | None
+    revision: str
+    held_by: int | None
+    process: str | None
+    tasks_total: int
+
+
+@dataclass(frozen=True, slots=True)
+class TaskRun:
+    """One row of `task_runs`."""
+
+    run_id: int
+    name: str
+    status: TaskStatus
+    reason: str
+    started_at: datetime
+    ended_at: datetime | None = None
+    duration_s: float | None = None
+    exit_code: int | None = None
+    signal: int | None = None
+    attempts: int = 1
+    cpu_s: float | None = None
+    peak_rss_bytes: int | None = None
+    output_bytes: int = 0
+    output_tail: str = ""
+
+
+_RUN = (
+    "id, profile, tick_at, trigger, status, reason, started_at, ended_at, exit_code, revision, held_by, process, "
+    "tasks_total"
+)
+_TASK = (
+    "run_id, name, status, reason, started_at, ended_at, duration_s, exit_code, signal, attempts, cpu_s, "
+    "peak_rss_bytes, output_bytes, output_tail"
+)
+
+
+def begin(
+    tx: Tx,
+    profile: str,
+    *,
+    tick_at: datetime | None,
+    trigger: str,
+    now: datetime,
+    process: str,
+    revision: str,
+    tasks_total: int,
+) -> int:
+    """Insert the row of a run that starts now and return its id.
+
+    A tick that was written off as missed a moment ago and runs after all takes its row back. A tick that
+    another row answers stays with that row: the run is then recorded without one.
+    """
+    values = (trigger, to_text(now), revision, process, tasks_total)
+    if tick_at is not None:
+        taken_back = tx.execute(
+            "UPDATE runs SET status = 'running', reason = '', held_by = NULL, trigger = ?, started_at = ?, "
+            "revision = ?, process = ?, tasks_total = ?, ended_at = NULL "
+            "WHERE profile = ? AND tick_at = ? AND status = 'missed' RETURNING id",
+            (*values, profile, to_text(tick_at)),
+        ).fetchone()
+        if taken_back:
+            return int(taken_back[0])
+    inserted = tx.execute(
+        "INSERT INTO runs (profile, tick_at, status, trigger, started_at, revision, process, tasks_total) "
+        "VALUES (?, ?, 'running', ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING RETURNING id",
+        (profile, to_text(tick_at) if tick_at else None, *values),
+    ).fetchone()
+    if inserted:
+        return int(inserted[0])
+    return begin(
+        tx, profile, tick_at=None, trigger=trigger, now=now, process=process, revision=revision, tasks_total=tasks_total
+    )
+
+
+def finish(tx: Tx, run_id: int, status: RunStatus, *, exit_code: int | None, reason: str, now: datetime) -> bool:
+    """Close a running row; tell whether it was still running."""
+    tx.execute(
+        "UPDATE runs SET status = ?, exit_code = ?, reason = ?, ended_at = ? WHERE id = ? AND status = 'running'",
+        (status, exit_code, reason, to_text(now), run_id),
+    )
+    return tx.changes() == 1
+
+
+def close_abandoned(tx: Tx, is_alive: Callable[[str], bool], now: datetime) -> list[int]:
+    """Close as aborted every running row whose process is gone, and its tasks; return the run ids."""
+    running = fetch(tx, "SELECT id, process FROM runs WHERE status = 'running'")
+    gone = [(run_id, process) for run_id, process in running if not (process and is_alive(process))]
+    for run_id, process in gone:
+        finish(tx, run_id, "aborted", exit_code=None, reason=f"its process ({process}) is gone", now=now)
+        tx.execute(
+            "UPDATE task_runs SET status = 'aborted', reason = 'the run was aborted', ended_at = ? "
+            "WHERE run_id = ? AND status = 'running'",
+            (to_text(now), run_id),
+        )
+    return [run_id for run_id, _ in gone]
+
+
+def insert_unserved(
+    tx: Tx, profile: str, tick_at: datetime, status: Literal["skipped", "missed"], *, reason: str, held_by: int | None
+) -> bool:
+    """Write the row of a due tick that did not run; False if the tick has a row already."""
+    tick = to_text(tick_at)
+    tx.execute(
+        "INSERT INTO runs (profile, tick_at, trigger, status, reason, started_at, ended_at, held_by) "
+        "VALUES (?, ?, 'reconcile', ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
+        (profile, tick, status, reason, tick, tick, held_by),
+    )
+    return tx.changes() == 1
+
+
+def begin_task(tx: Tx, run_id: int, name: str, now: datetime) -> None:
+    tx.execute(
+        "INSERT OR REPLACE INTO task_runs (run_id, name, status, started_at) VALUES (?, ?, 'running', ?)",
+        (run_id, name, to_text(now)),
+    )
+
+
+def record_task(tx: Tx, task: TaskRun) -> None:
+    """Write a task's final row."""
+    tx.execute(
+        f"INSERT OR REPLACE INTO task_runs ({_TASK}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",  # noqa: S608
+        (
+            task.run_id, task.name, task.status, task.reason, to_text(task.started_at),
+            to_text(task.ended_at) if task.ended_at else None, task.duration_s, task.exit_code, task.signal,
+            task.attempts, task.cpu_s, task.peak_rss_bytes, task.output_bytes, task.output_tail,
+        ),
+    )  # fmt: skip
+
+
+def get(database: Database, run_id: int) -> Run | None:
+    found = database.row(f"SELECT {_RUN} FROM runs WHERE id = ?", (run_id,))  # noqa: S608 - names of our own
+    return _run(found) if found else None
+
+
+def latest(database: Database, profile: str, *, limit: int = 1) -> list[Run]:
+    """Return the newest rows of a profile, newest first, skipped and missed ticks included."""
+    found = database.rows(
+        f"SELECT {_RUN} FROM runs WHERE profile = ? ORDER BY id DESC LIMIT ?",  # noqa: S608
+        (profile, limit),
+    )
+    return [_run(row) for row in found]
+
+
+def previous_complete(database: Database, profile: str, before_id: int) -> Run | None:
+    """Return the newest run of the profile before `before_id` that ran to its end."""
+    found = database.row(
+        f"SELECT {_RUN} FROM runs WHERE profile = ? AND id < ? AND status IN ('ok', 'failed') "  # noqa: S608
+        "ORDER BY id DESC LIMIT 1",
+        (profile, before_id),
+    )
+    return _run(found) if found else None
+
+
+def running(database: Database) -> list[Run]:
+    return [_run(row) for row in database.rows(f"SELECT {_RUN} FROM runs WHERE status = 'running'")]  # noqa: S608
+
+
+def tasks(database: Database, run_id: int) -> list[TaskRun]:
+    """Return the tasks of a run in the order they started."""
+    found = database.rows(f"SELECT {_TASK} FROM task_runs WHERE run_id = ? ORDER BY id", (run_id,))  # noqa: S608
+    return [_task(row) for row in found]
+
+
+def between(database: Database, since: datetime, until: datetime, profile: str | None = None) -> list[Run]:
+    """Return every row that started in [since, until), oldest first."""
+    condition, more = ("AND profile = ?", [profile]) if profile else ("", [])
+    found = database.rows(
+        f"SELECT {_RUN} FROM runs WHERE started_at >= ? AND started_at < ? {condition} ORDER BY started_at, id",  # noqa: S608
+        [to_text(since), to_text(until), *more],
+    )
+    return [_run(row) for row in found]
+
+
+def overlapping(database: Database, profile: str, since: datetime, until: datetime) -> list[Run]:
+    """Return the runs of a profile that were going at some moment of [since, until]."""
+    found = database.rows(
+        f"SELECT {_RUN} FROM runs WHERE profile = ? AND status NOT IN ('skipped', 'missed') "  # noqa: S608
+        "AND started_at <= ? AND (ended_at IS NULL OR ended_at >= ?) ORDER BY id",
+        (profile, to_text(until), to_text(since)),
+    )
+    return [_run(row) for row in found]
+
+
+def answered_ticks(database: Database, profile: str, after: datetime, until: datetime) -> set[datetime]:
+    """Return the ticks in (after, until] that have a row."""
+    found = database.rows(
+        "SELECT tick_at FROM runs WHERE profile = ? AND tick_at > ? AND tick_at <= ?",
+        (profile, to_text(after), to_text(until)),
+    )
+    return {from_text(row[0]) for row in found}
+
+
+def ticks_served_elsewhere(database: Database, profile: str, after: datetime, until: datetime) -> list[datetime]:
+    """Return the ticks in (after, until] at which a scheduler started another profile."""
+    found = database.rows(
+        "SELECT tick_at FROM runs WHERE started_at > ? AND started_at <= ? AND profile <> ? "
+        "AND tick_at IS NOT NULL AND trigger IN ('cron', 'embedded')",
+        (to_text(after), to_text(until), profile),
+    )
+    return [from_text(row[0]) for row in found]
+
+
+def _run(row: Row) -> Run:
+    run_id, profile, tick_at, trigger, status, reason, started_at, ended_at, *rest = row
+    return Run(
+        run_id, profile, from_text(tick_at) if tick_at else None, trigger, status, reason, from_text(started_at),
+        from_text(ended_at) if ended_at else None, *rest,
+    )  # fmt: skip
+
+
+def _task(row: Row) -> TaskRun:
+    run_id, name, status, reason, started_at, ended_at, *rest = row
+    return TaskRun(
+        run_id, name, status, reason, from_text(started_at), from_text(ended_at) if ended_at else None, *rest
+    )

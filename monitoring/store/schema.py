@@ -1,0 +1,172 @@
+"""Creates, adopts and migrates the database, once, under a file lock, by whoever comes first.
+
+Eight processes meeting a new file lost alerts to `database is locked` when each tried by itself.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime
+from pathlib import Path
+
+import apsw
+
+from monitoring.clock import from_text, to_text
+from monitoring.errors import StoreError
+from monitoring.store.database import BUSY_TIMEOUT_S, Database, Tx
+from monitoring.store.fair_lock import FairLock
+
+_MIGRATIONS = sorted((Path(__file__).parent / "migrations").glob("[0-9]*.sql"))
+VERSION = len(_MIGRATIONS)
+_CREATION_TIMEOUT_S = 120.0  # adopting millions of rows takes a minute
+_OLD_TABLE = "alert_events_adopted"
+_OLD_COLUMNS = (
+    "id, created_at, source, protocol, channel, severity, message, plain_text, silent, delivery_status, "
+    "delivered_at, delivery_error, dedupe_key, fingerprint, metadata_json"
+)
+
+
+def open_database(path: Path, *, busy_timeout_s: float = BUSY_TIMEOUT_S) -> Database:
+    """Open the database for writing; create or migrate it where needed.
+
+    Raises:
+        StoreDamagedError: the file is damaged (see `repair`).
+        StoreError: it cannot be opened, or a newer version of this program wrote it.
+    """
+    if path.exists() and path.stat().st_size > 0:
+        database = Database(path, busy_timeout_s=busy_timeout_s)
+        if _version(database) == VERSION:
+            return database
+        database.close()
+    with creation_lock(path).hold(_CREATION_TIMEOUT_S):
+        return create_or_migrate(path, busy_timeout_s=busy_timeout_s)
+
+
+def open_readonly(path: Path, *, busy_timeout_s: float = 5.0) -> Database:
+    """Open the database for reading only; never creates, migrates or repairs it."""
+    database = Database(path, readonly=True, busy_timeout_s=busy_timeout_s)
+    if (version := _version(database)) != VERSION:
+        database.close()
+        raise StoreError(
+            f"{path} has schema version {version}, this program reads {VERSION}: start a run to migrate it"
+        )
+    return database
+
+
+def creation_lock(path: Path) -> FairLock:
+    """Return the lock under which the file at `path` may appear, disappear or change its schema."""
+    return FairLock(path.parent / "locks" / "schema.lock")
+
+
+def create_or_migrate(path: Path, *, busy_timeout_s: float = BUSY_TIMEOUT_S, until: int = VERSION) -> Database:
+    """Bring the file to schema version `until`; the caller holds `creation_lock`."""
+    try:
+        path.touch(mode=0o660)
+    except OSError as error:
+        raise StoreError(f"{path}: cannot be created: {error.strerror}") from error
+    database = Database(path, busy_timeout_s=busy_timeout_s)
+    try:
+        while (version := _version(database)) < until:
+            with database.write() as tx:
+                _migrate(tx, version)
+        _refuse_newer(path, version)
+    except BaseException:
+        database.close()
+        raise
+    return database
+
+
+def _refuse_newer(path: Path, version: int) -> None:
+    if version > VERSION:
+        raise StoreError(f"{path} has schema version {version}, this release knows {VERSION}: a newer one wrote it")
+
+
+def _version(database: Database) -> int:
+    found = database.row("PRAGMA user_version")
+    return int(found[0]) if found else 0
+
+
+def _migrate(tx: Tx, version: int) -> None:
+    adopting = version == 0 and _has_table(tx, "alert_events")
+    if adopting:
+        _set_old_tables_aside(tx)
+    tx.execute(_MIGRATIONS[version].read_text(encoding="utf-8"))
+    if adopting:
+        _adopt(tx)
+    tx.execute(f"PRAGMA user_version={version + 1}")
+
+
+def _has_table(tx: Tx, name: str) -> bool:
+    return tx.execute("SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = ?", (name,)).fetchone() is not None
+
+
+def _set_old_tables_aside(tx: Tx) -> None:
+    """Rename what the old system made; its indexes go, since ours replace them."""
+    for (name,) in tx.execute(
+        "SELECT name FROM sqlite_master WHERE type IN ('index', 'trigger') AND sql IS NOT NULL "
+        "AND tbl_name IN ('alert_events', 'monitor_state')"
+    ).fetchall():
+        tx.execute(f'DROP INDEX IF EXISTS "{name}"')
+        tx.execute(f'DROP TRIGGER IF EXISTS "{name}"')
+    tx.execute(f"ALTER TABLE alert_events RENAME TO {_OLD_TABLE}")
+    if _has_table(tx, "monitor_state"):
+        tx.execute("ALTER TABLE monitor_state RENAME TO monitor_state_adopted")
+
+
+def _adopt(tx: Tx) -> None:
+    """Copy the old rows, ids kept; instants become fixed-width and `sort_at` their running maximum.
+
+    Nothing adopted is pending: the old system sent it or gave it up. A column we do not know keeps the
+    renamed table in place, so that nothing is lost.
+    """
+    tx.create_scalar_function("instant", _instant, 1, deterministic=True)
+    columns = [row[1] for row in tx.execute(f"PRAGMA table_info({_OLD_TABLE})")]
+    known = [name.strip() for name in _OLD_COLUMNS.split(",")]
+    picks = ", ".join(_pick(name, present=name in columns) for name in known)
+    tx.execute(
+        f"INSERT INTO alert_events ({_OLD_COLUMNS}, sort_at) "  # noqa: S608 - names of our own
+        f"SELECT {picks}, max(coalesce(instant(created_at), '')) OVER (ORDER BY id) FROM {_OLD_TABLE} ORDER BY id"
+    )
+    if set(columns) <= set(known):
+        tx.execute(f"DROP TABLE {_OLD_TABLE}")
+    if _has_table(tx, "monitor_state_adopted"):
+        now = to_text(datetime.now(UTC))
+        tx.execute(
+            "INSERT OR IGNORE INTO monitor_state SELECT namespace, key, coalesce(value, ''), "
+            "coalesce(instant(updated_at), updated_at, ?) FROM monitor_state_adopted",
+            (now,),
+        )
+        tx.execute("DROP TABLE monitor_state_adopted")
+    tx.create_scalar_function("instant", None)
+
+
+_WHEN_EMPTY = {
+    "source": "'protocol'",
+    "protocol": "''",
+    "channel": "''",
+    "message": "''",
+    "plain_text": "0",
+    "silent": "0",
+    "delivery_status": "'not_attempted'",
+}
+
+
+def _pick(name: str, *, present: bool) -> str:
+    if name == "created_at":
+        return "coalesce(instant(created_at), created_at, '')"
+    if name == "delivered_at" and present:
+        return "coalesce(instant(delivered_at), delivered_at)"
+    if name in _WHEN_EMPTY:
+        return f"coalesce({name}, {_WHEN_EMPTY[name]})" if present else _WHEN_EMPTY[name]
+    return name if present else "NULL"
+
+
+def _instant(*values: apsw.SQLiteValue) -> str | None:
+    """Return any instant the old system wrote (ISO 8601 of any precision, or unix seconds) as ours."""
+    (value,) = values
+    try:
+        if isinstance(value, (int, float)) or (isinstance(value, str) and re.fullmatch(r"\d{9,11}(\.\d+)?", value)):
+            return to_text(datetime.fromtimestamp(float(value), UTC))
+        return to_text(from_text(str(value)))
+    except (ValueError, OverflowError, OSError):
+        return None

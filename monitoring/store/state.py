@@ -1,0 +1,55 @@
+"""`monitor_state`: what scripts remember, by (namespace, key). The namespace is a cache file's basename."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import NamedTuple
+
+from monitoring.clock import from_text, to_text
+from monitoring.store.database import Database, Tx
+
+
+class Remembered(NamedTuple):
+    """A value and when it was last written."""
+
+    value: str
+    updated_at: datetime
+
+
+def get(database: Database, namespace: str, key: str) -> Remembered | None:
+    found = database.row(
+        "SELECT value, updated_at FROM monitor_state WHERE namespace = ? AND key = ?", (namespace, key)
+    )
+    return Remembered(found[0], from_text(found[1])) if found else None
+
+
+def put(tx: Tx, namespace: str, key: str, value: str, now: datetime) -> None:
+    tx.execute(
+        "INSERT INTO monitor_state VALUES (?, ?, ?, ?) "
+        "ON CONFLICT DO UPDATE SET value = excluded.value, updated_at = excluded.updated_at",
+        (namespace, key, value, to_text(now)),
+    )
+
+
+def put_if_absent(tx: Tx, namespace: str, key: str, value: str, now: datetime) -> bool:
+    """Write the value unless the key has one; tell whether it was written."""
+    tx.execute("INSERT OR IGNORE INTO monitor_state VALUES (?, ?, ?, ?)", (namespace, key, value, to_text(now)))
+    return tx.changes() == 1
+
+
+def forget(tx: Tx, namespace: str, key: str) -> bool:
+    """Delete one key; tell whether it was there."""
+    tx.execute("DELETE FROM monitor_state WHERE namespace = ? AND key = ?", (namespace, key))
+    return tx.changes() == 1
+
+
+def keys(database: Database, namespace: str) -> list[str]:
+    return [
+        row[0] for row in database.rows("SELECT key FROM monitor_state WHERE namespace = ? ORDER BY key", (namespace,))
+    ]
+
+
+def everything(database: Database) -> Iterable[tuple[str, str, str]]:
+    """Return all (namespace, key, value), in order."""
+    return database.rows("SELECT namespace, key, value FROM monitor_state ORDER BY namespace, key")

@@ -1,0 +1,23 @@
+"""Real parts a test may need. Missing ones skip the test with the reason; in CI a missing part is a failure."""
+
+from __future__ import annotations
+
+import os
+import shutil
+
+import pytest
+
+
+def require(program: str) -> str:
+    """Return the path of a program, or skip (in CI: fail) naming it."""
+    found = shutil.which(program)
+    if found is None:
+        missing(f"{program} is not installed")
+    return str(found)
+
+
+def missing(reason: str) -> None:
+    """Skip for want of a part; in CI, where every part is there, fail."""
+    if os.environ.get("CI") == "true":
+        pytest.fail(f"in CI every part must be there: {reason}")
+    pytest.skip(reason)
