@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+
 from eth_hash.auto import keccak
 
 from monitoring.errors import UsageError

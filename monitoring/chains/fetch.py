@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import logging
 import queue
 import re
 import ssl
 import threading
+import weakref
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from urllib.parse import parse_qsl, unquote, urlsplit
@@ -107,6 +109,10 @@ class Fetcher:
         self._max_bytes = max_bytes
         self._clients: dict[str, httpx2.Client] = {}
         self._lock = threading.Lock()
+        weakref.finalize(self, _close_all, self._clients)  # a script that forgets `close` leaks no socket
+        for library in ("httpx2", "httpcore2"):
+            # At INFO it writes whole URLs, keys included, into whatever log a script has set up.
+            logging.getLogger(library).setLevel(logging.WARNING)
 
     def __call__(self, request: Request, timeout_s: float) -> Answer:
         """Send and wait, `timeout_s` in all.
@@ -134,9 +140,7 @@ class Fetcher:
 
     def close(self) -> None:
         with self._lock:
-            clients, self._clients = list(self._clients.values()), {}
-        for client in clients:
-            client.close()
+            _close_all(self._clients)
 
     def _client(self, host: str) -> httpx2.Client:
         with self._lock:
@@ -181,6 +185,11 @@ class Fetcher:
                 return None
             chunks.append(chunk)
         return b"".join(chunks)
+
+
+def _close_all(clients: dict[str, httpx2.Client]) -> None:
+    while clients:
+        clients.popitem()[1].close()
 
 
 _PLAIN = {

@@ -25,8 +25,9 @@ _TAIL = 64  # checkpoints kept to find the fork point of a reorganisation
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
-    """A block that was the last of a scanned page, by its hash then."""
+    """A scanned page by its first and last block, and the hash that the last one had then."""
 
+    first: int
     number: int
     hash: str
 
@@ -124,12 +125,13 @@ def scan(pool: ProviderPool, wanted: LogFilter, cursor: LogCursor, until: int) -
             cursor = page.cursor
     except RpcError as error:
         problem = Unknown(f"{pool.network.slug}: logs after block {cursor.next_block - 1}: {error}", pool.network.slug)
-        return LogScan(tuple(logs), cursor, problem)
+        # A range that times out is not "refused"; asked for again in full it would time out for ever.
+        return LogScan(tuple(logs), replace(cursor, range_blocks=max(1, cursor.range_blocks // 2)), problem)
     return LogScan(tuple(logs), cursor, reorganised_from=came_back)
 
 
 def rewind(pool: ProviderPool, cursor: LogCursor) -> LogCursor:
-    """Go back to the newest checkpoint that the chain still has.
+    """Go back to the newest checkpoint that the chain still has; logs after it come again, under new ids if moved.
 
     Raises:
         RpcError: the chain cannot be asked.
@@ -137,14 +139,14 @@ def rewind(pool: ProviderPool, cursor: LogCursor) -> LogCursor:
     kept = list(cursor.tail)
     while kept:
         checkpoint = kept[-1]
-        block = pool.call("eth_getBlockByNumber", hex(checkpoint.number), False)  # noqa: FBT003 - JSON-RPC's parameter
+        block = pool.call("eth_getBlockByNumber", hex(checkpoint.number), False)
         if cast("dict[str, Json]", block)["hash"] == checkpoint.hash:
             break
         kept.pop()
     if len(kept) == len(cursor.tail):
         return cursor
-    oldest = cursor.tail[0].number
-    return replace(cursor, next_block=(kept[-1].number + 1) if kept else oldest, tail=tuple(kept))
+    next_block = kept[-1].number + 1 if kept else cursor.tail[0].first
+    return replace(cursor, next_block=next_block, tail=tuple(kept))
 
 
 def pages(pool: ProviderPool, wanted: LogFilter, cursor: LogCursor, until: int) -> Iterator[LogPage]:
@@ -160,11 +162,12 @@ def pages(pool: ProviderPool, wanted: LogFilter, cursor: LogCursor, until: int) 
         try:
             logs, block_hash = _page(pool, wanted, cursor.next_block, last)
         except RpcError as error:
-            if error.fault is not Fault.LOG_RANGE or last == cursor.next_block:
+            # An answer too big for the gateway (HTTP 413) is helped by the same remedy.
+            if error.fault not in (Fault.LOG_RANGE, Fault.BATCH_SIZE) or last == cursor.next_block:
                 raise
             cursor = _smaller(cursor, last - cursor.next_block + 1)
             continue
-        tail = (*cursor.tail, Checkpoint(last, block_hash))[-_TAIL:]
+        tail = (*cursor.tail, Checkpoint(cursor.next_block, last, block_hash))[-_TAIL:]
         full = last - cursor.next_block + 1 == cursor.range_blocks
         cursor = replace(cursor, next_block=last + 1, tail=tail)
         cursor = _larger(cursor) if full else cursor
@@ -234,17 +237,20 @@ class Displaced:
     now_in: EventLog | None
 
 
-def displaced(pool: ProviderPool, alerted: Sequence[EventLog]) -> tuple[Displaced, ...] | Unknown:
-    """Check that alerted logs still stand. Ask only for those recent enough to be at risk."""
-    numbers = sorted({log.block_number for log in alerted})
-    outcomes = pool.batch([Ask("eth_getBlockByNumber", (hex(number), False)) for number in numbers])
+def displaced(pool: ProviderPool, alerted: Sequence[EventLog], head: int) -> tuple[Displaced, ...] | Unknown:
+    """Check that alerted logs still stand in their blocks, as far as the chain reaches (`head`).
+
+    Give only those recent enough to be at risk: each block costs a place in a batch.
+    """
+    reachable = [log for log in alerted if log.block_number <= head]
+    numbers = sorted({log.block_number for log in reachable})
+    asks = [Ask("eth_getBlockByNumber", (hex(number), False)) for number in numbers]
     hashes: dict[int, str] = {}
-    for number, outcome in zip(numbers, outcomes, strict=True):
-        if isinstance(outcome, RpcError) and outcome.fault is not Fault.STALE_HEAD:
+    for number, outcome in zip(numbers, pool.batch(asks, at_least=head), strict=True):
+        if isinstance(outcome, RpcError):
             return Unknown(f"{pool.network.slug}: {outcome}", pool.network.slug)
-        # A block the chain no longer reaches is gone like one that was replaced.
-        hashes[number] = "" if isinstance(outcome, RpcError) else str(cast("dict[str, Json]", outcome)["hash"])
-    moved = [log for log in alerted if hashes[log.block_number] != log.block_hash]
+        hashes[number] = str(cast("dict[str, Json]", outcome)["hash"])
+    moved = [log for log in reachable if hashes[log.block_number] != log.block_hash]
     try:
         return tuple(Displaced(log, _same_log(pool, log)) for log in moved)
     except RpcError as error:
@@ -254,7 +260,7 @@ def displaced(pool: ProviderPool, alerted: Sequence[EventLog]) -> tuple[Displace
 def _same_log(pool: ProviderPool, log: EventLog) -> EventLog | None:
     """Find the same event of the same transaction in the block that holds it now."""
     receipt = pool.call("eth_getTransactionReceipt", log.tx_hash)
-    rows = cast("dict[str, Json]", receipt).get("logs") if isinstance(receipt, dict) else None
+    rows = receipt.get("logs") if isinstance(receipt, dict) else None
     for row in cast("list[Json]", rows or []):
         found = _log(log.chain_id, row)
         if found and (found.address, found.topics, found.data) == (log.address, log.topics, log.data):
