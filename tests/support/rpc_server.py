@@ -46,7 +46,8 @@ class Provider:
     body: bytes | None = None  # answered as it is
     hang: threading.Event | None = None  # wait for this before answering
     drip: bool = False
-    fork: str = ""
+    fork: str = ""  # another chain's mark in the hashes …
+    fork_from: int = 0  # … of blocks from here on
     failing: Callable[[str, list[Any]], Failure | None] = lambda _method, _params: None
     requests: int = 0
     asked: list[tuple[str, list[Any]]] = field(default_factory=list)
@@ -56,7 +57,8 @@ class Provider:
         return sum(1 for name, _ in self.asked if name == method)
 
     def block_hash(self, number: int) -> str:
-        return "0x" + (self.fork + f"{number:x}").rjust(64, "b")
+        mark = self.fork if number >= self.fork_from else ""
+        return "0x" + (mark + f"{number:x}").rjust(64, "b")
 
     def answer(self, method: str, params: list[Any]) -> Any:
         failure = self.failing(method, params)
