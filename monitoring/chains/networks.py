@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import cast
 
@@ -38,7 +38,7 @@ class Network:
     max_lag_blocks: int
     confirmations: int
     multicall3: str
-    explorer_paths: Mapping[str, str]
+    explorer_paths: Mapping[str, str] = field(compare=False)
 
     def link(self, kind: str, **parts: object) -> str:
         """Return an explorer's page.

@@ -43,6 +43,7 @@ def http_service(answer: Callable[[Seen], Reply]) -> Iterator[Service]:
 
     class Endpoint(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
+        disable_nagle_algorithm = True  # or each answer waits 40 ms for an acknowledgement
 
         def log_message(self, *_: object) -> None:
             pass

@@ -140,6 +140,7 @@ def event_log(block: int, index: int = 0, *, address: str = "0x" + "11" * 20, to
 
 class _Endpoint(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True  # or each answer waits 40 ms for an acknowledgement
     provider: Provider
     released: threading.Event
 
