@@ -54,5 +54,17 @@ class SendError(MonitoringError):
         super().__init__(message)
 
 
+class CredentialsError(SendError):
+    """Credentials are missing or were refused: the delivery waits until they change."""
+
+
+class ChatMigratedError(SendError):
+    """The chat became a supergroup; `new_chat_id` is where its messages go from now on."""
+
+    def __init__(self, message: str, new_chat_id: str) -> None:
+        self.new_chat_id = new_chat_id
+        super().__init__(message)
+
+
 class ChainError(MonitoringError):
     """A chain could not be read."""

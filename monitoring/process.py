@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 PROC = Path("/proc")
@@ -89,3 +90,19 @@ def _exists_hidden(pid: int) -> bool:
 
 def _boot_id() -> str:
     return (PROC / "sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+
+
+def is_alive_text(text: str) -> bool:
+    """Tell whether the process that a run's row names still runs; a text that names none does not."""
+    try:
+        return is_alive(ProcessId.parse(text))
+    except ValueError:
+        return False
+
+
+def booted_at() -> datetime:
+    """Return when this host came up, by the kernel's account (`btime` of proc_stat(5); it follows clock steps)."""
+    for line in (PROC / "stat").read_text(encoding="ascii").splitlines():
+        if line.startswith("btime "):
+            return datetime.fromtimestamp(int(line.split()[1]), UTC)
+    raise ProcessLookupError(f"{PROC}/stat has no btime: is /proc mounted?")

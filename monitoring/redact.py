@@ -13,7 +13,7 @@ _SECRET_NAME = re.compile(
 )
 _URL_NAME = re.compile(r"^(PROVIDER_URL|NOTIFY_URLS|WEBHOOK_URL|HEARTBEAT|HEALTHCHECK)|_URL(_\d+)?$|_PING$")
 # Shapes that are secret wherever they come from: a Telegram bot token, credentials inside a URL.
-_BOT_TOKEN = re.compile(r"\b\d{6,12}:[A-Za-z0-9_-]{30,}")
+_BOT_TOKEN = re.compile(r"(?<!\d)\d{6,12}:[A-Za-z0-9_-]{30,}")
 _URL_CREDENTIALS = re.compile(r"(?<=://)[^/\s:@]+:[^/\s@]+(?=@)")
 _SHORTEST_SECRET = 6  # a shorter value would blank ordinary words
 _SHORTEST_PATH = 16  # a URL's path may be a plain word; keys in paths are longer than that

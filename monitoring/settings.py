@@ -117,7 +117,8 @@ class _EnvFileReader:
         return found
 
     def _take(self) -> str:
-        char = self._text[self._at]
+        """Return the next character; beyond the end only line ends follow."""
+        char = self._text[self._at] if self._at < len(self._text) else "\n"
         self._at += 1
         return char
 
@@ -137,7 +138,7 @@ class _EnvFileReader:
         value, kept = "", 0
         while (char := self._take()) != "\n":
             if char == "\\":
-                escaped = self._take() if self._at < len(self._text) else ""
+                escaped = self._take()
                 value += escaped if escaped != "\n" else ""
                 kept = len(value)
             else:

@@ -7,6 +7,7 @@ comes first.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from monitoring.ledger.ticks import GRACE, Evidence, Unanswered, due_ticks, explain_unanswered
@@ -18,10 +19,16 @@ from monitoring.store.schedules import ScheduleInForce
 _BATCH = 500
 
 
-def reconcile(
-    database: Database, *, now: datetime, booted_at: datetime, is_alive: Callable[[str], bool]
-) -> list[Unanswered]:
-    """Close runs whose process is gone, then write every overdue tick without a row; return those written.
+@dataclass(frozen=True, slots=True)
+class Reconciled:
+    """What was written: runs closed as aborted, and ticks that nobody ran."""
+
+    aborted: list[int]
+    unanswered: list[Unanswered]
+
+
+def reconcile(database: Database, *, now: datetime, booted_at: datetime, is_alive: Callable[[str], bool]) -> Reconciled:
+    """Close runs whose process is gone, then write every overdue tick without a row; return what was written.
 
     Args:
         database: open for writing.
@@ -30,12 +37,12 @@ def reconcile(
         is_alive: tells whether the process text of a run row still lives.
     """
     with database.write() as tx:
-        runs.close_abandoned(tx, is_alive, now)
+        aborted = runs.close_abandoned(tx, is_alive, now)
     horizon = now - GRACE
     written: list[Unanswered] = []
     for entry in schedules.unreconciled(database, horizon):
         written += _reconcile_one(database, entry, horizon, booted_at)
-    return written
+    return Reconciled(aborted, written)
 
 
 def _reconcile_one(

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
-from monitoring.clock import to_text
-from monitoring.store.database import Tx
+from monitoring.clock import from_text, to_text
+from monitoring.store.database import Database, Row, Tx
 
 SEVERITIES = ("LOW", "MEDIUM", "HIGH", "CRITICAL")
 
@@ -32,11 +33,56 @@ class NewAlert:
     task: str | None = None
 
 
-def insert(tx: Tx, alert: NewAlert, destinations: Sequence[str], now: datetime, *, status: str = "pending") -> int:
+@dataclass(frozen=True, slots=True)
+class StoredAlert:
+    """A row of `alert_events`; `severity` is none in some rows of the old system."""
+
+    id: int
+    created_at: datetime
+    source: str
+    protocol: str
+    channel: str
+    severity: str | None
+    message: str
+    title: str
+    kind: str
+    silent: bool
+    delivery_status: str
+    delivered_at: datetime | None
+    delivery_error: str | None
+    dedupe_key: str | None
+    metadata_json: str | None
+    body_json: str | None
+    run_id: int | None
+    task: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """Which alerts a listing shows; `since` is inclusive, `until` exclusive."""
+
+    protocol: str | None = None
+    severity: str | None = None
+    source: str | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+    after_id: int | None = None
+
+
+_STORED = (
+    "id, created_at, source, protocol, channel, severity, message, title, kind, silent, delivery_status, "
+    "delivered_at, delivery_error, dedupe_key, metadata_json, body_json, run_id, task"
+)
+
+
+def insert(
+    tx: Tx, alert: NewAlert, destinations: Sequence[str], now: datetime, *, status: str = "pending", route: str = ""
+) -> int:
     """Store an alert with one delivery row per destination; return its id.
 
     `sort_at` never falls with the id, whatever the clock does: pages by time rely on it.
     `status` is the alert's own delivery status; delivery rows are made only for `pending`.
+    `route` is the channel as it stands in the names of variables (AAVE); without one the default route is taken.
     """
     created_at = to_text(now)
     last = tx.execute("SELECT sort_at FROM alert_events ORDER BY id DESC LIMIT 1").fetchone()
@@ -53,10 +99,73 @@ def insert(tx: Tx, alert: NewAlert, destinations: Sequence[str], now: datetime, 
     )  # fmt: skip
     alert_id = tx.last_insert_rowid()
     if status == "pending":
-        rank = SEVERITIES.index(alert.severity)
-        tx.executemany(
-            "INSERT INTO deliveries (alert_id, destination, severity_rank, created_at, next_attempt_at) "
-            "VALUES (?, ?, ?, ?, ?)",
-            [(alert_id, destination, rank, created_at, created_at) for destination in destinations],
-        )
+        add_deliveries(tx, alert_id, alert.severity, destinations, now, route=route)
     return alert_id
+
+
+def add_deliveries(
+    tx: Tx,
+    alert_id: int,
+    severity: str,
+    destinations: Sequence[str],
+    now: datetime,
+    *,
+    route: str,
+    left_out: str | None = None,
+) -> None:
+    """Put an alert into the outbox once for each destination; `left_out` says why these are not to be tried."""
+    at, rank = to_text(now), SEVERITIES.index(severity)
+    status = "not_attempted" if left_out else "pending"
+    tx.executemany(
+        "INSERT INTO deliveries (alert_id, destination, channel, severity_rank, status, created_at, next_attempt_at, "
+        "error) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+        [(alert_id, destination, route, rank, status, at, at, left_out) for destination in destinations],
+    )
+
+
+def get(tx: Tx, alert_id: int) -> StoredAlert | None:
+    found = tx.execute(f"SELECT {_STORED} FROM alert_events WHERE id = ?", (alert_id,)).fetchone()  # noqa: S608
+    return _stored(found) if found else None
+
+
+def newest(database: Database, wanted: Filter, limit: int) -> list[StoredAlert]:
+    """Return the newest alerts that pass the filter, newest first."""
+    conditions, values = _conditions(wanted)
+    where = f"WHERE {' AND '.join(conditions)}" if conditions else ""
+    return [
+        _stored(row)
+        for row in database.rows(
+            f"SELECT {_STORED} FROM alert_events {where} ORDER BY id DESC LIMIT ?",  # noqa: S608 - names of our own
+            [*values, limit],
+        )
+    ]
+
+
+def _conditions(wanted: Filter) -> tuple[list[str], list[Any]]:
+    parts = [
+        ("protocol = ?", wanted.protocol),
+        ("severity = ?", wanted.severity),
+        ("source = ?", wanted.source),
+        ("sort_at >= ?", to_text(wanted.since) if wanted.since else None),
+        ("created_at < ?", to_text(wanted.until) if wanted.until else None),
+        ("id > ?", wanted.after_id),
+    ]
+    return [sql for sql, value in parts if value is not None], [value for _, value in parts if value is not None]
+
+
+def update_delivery_status(tx: Tx, alert_id: int, status: str, delivered_at: str | None, error: str | None) -> None:
+    """Write what the deliveries of an alert amount to."""
+    tx.execute(
+        "UPDATE alert_events SET delivery_status = ?, delivered_at = ?, delivery_error = ? WHERE id = ? "
+        "AND (delivery_status, delivered_at, delivery_error) IS NOT (?, ?, ?)",
+        (status, delivered_at, error, alert_id, status, delivered_at, error),
+    )
+
+
+def _stored(row: Row) -> StoredAlert:
+    alert_id, created_at, *middle, silent, status, delivered_at, error, dedupe, metadata, body, run_id, task = row
+    source, protocol, channel, severity, message, title, kind = middle
+    return StoredAlert(
+        alert_id, from_text(created_at), source, protocol, channel, severity, message, title, kind, bool(silent),
+        status, from_text(delivered_at) if delivered_at else None, error, dedupe, metadata, body, run_id, task,
+    )  # fmt: skip

@@ -193,6 +193,27 @@ def tasks(database: Database, run_id: int) -> list[TaskRun]:
     return [_task(row) for row in found]
 
 
+@dataclass(frozen=True, slots=True)
+class FailureStreak:
+    """An unbroken row of failures of one task."""
+
+    since: datetime
+    first_run: int
+    count: int
+
+
+def failing_since(database: Database, profile: str, task: str) -> FailureStreak | None:
+    """Return the row of failures a task is in, or None if its newest result was ok."""
+    found = database.row(
+        "SELECT min(t.started_at), min(t.run_id), count(*) FROM task_runs t JOIN runs r ON r.id = t.run_id "
+        "WHERE r.profile = :profile AND t.name = :task AND t.status IN ('failed', 'timeout', 'skipped') AND t.id > "
+        "coalesce((SELECT max(o.id) FROM task_runs o JOIN runs p ON p.id = o.run_id "
+        "WHERE p.profile = :profile AND o.name = :task AND o.status = 'ok'), 0)",
+        {"profile": profile, "task": task},
+    )
+    return FailureStreak(from_text(found[0]), found[1], found[2]) if found and found[2] else None
+
+
 def between(database: Database, since: datetime, until: datetime, profile: str | None = None) -> list[Run]:
     """Return every row that started in [since, until), oldest first."""
     condition, more = ("AND profile = ?", [profile]) if profile else ("", [])

@@ -88,6 +88,12 @@ def in_force(database: Database) -> list[ScheduleInForce]:
     return [_schedule(row) for row in database.rows(f"{_SELECT} WHERE effective_until IS NULL ORDER BY profile")]
 
 
+def cron_in_force(database: Database, profile: str) -> str | None:
+    """Return the cron expression of a profile that is in force now."""
+    found = database.row("SELECT cron FROM schedules WHERE effective_until IS NULL AND profile = ?", (profile,))
+    return found[0] if found else None
+
+
 def history(database: Database, since: datetime, until: datetime) -> list[ScheduleInForce]:
     """Return every schedule that held at some moment of [since, until), oldest first."""
     where = "WHERE effective_from < ? AND (effective_until IS NULL OR effective_until > ?) ORDER BY effective_from, id"

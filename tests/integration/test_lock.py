@@ -13,9 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from automation.lock import FDS_VARIABLE, ProfileLock, SyncLock, TreeLock, is_held, running_profiles, surviving_exec
-from automation.lock_record import RECORD_BYTES, Holder, read_record, write_record
 from monitoring.errors import LockedError
+from monitoring.lock_record import RECORD_BYTES, Holder, read_record, write_record
+from monitoring.locks import FDS_VARIABLE, ProfileLock, SyncLock, TreeLock, is_held, running_profiles, surviving_exec
 from monitoring.process import current_process
 from tests.support.child import hear, run_child, running_child, tell
 
@@ -24,7 +24,7 @@ HOLD_PROFILE = """
     import sys
     from datetime import UTC, datetime
     from pathlib import Path
-    from automation.lock import ProfileLock
+    from monitoring.locks import ProfileLock
     lock = ProfileLock.acquire(Path(sys.argv[1]), "hourly")
     lock.describe(run_id=812, started_at=datetime(2026, 11, 23, 14, 10, 3, tzinfo=UTC), trigger="cron")
     print("held")
@@ -36,7 +36,7 @@ HOLD_PROFILE = """
 HOLD_TREE = """
     import sys
     from pathlib import Path
-    from automation.lock import TreeLock
+    from monitoring.locks import TreeLock
     tree = TreeLock(Path(sys.argv[1]))
     print(tree.hold_shared(20) if sys.argv[2] == "shared" else tree.hold_exclusive(20))
     input()
@@ -159,7 +159,7 @@ class TestExec:
     SOURCE = """
         import os, sys
         from pathlib import Path
-        from automation.lock import FDS_VARIABLE, ProfileLock, TreeLock, is_held, surviving_exec
+        from monitoring.locks import FDS_VARIABLE, ProfileLock, TreeLock, is_held, surviving_exec
         locks, stage = Path(sys.argv[1]), sys.argv[2]
         profile = ProfileLock.acquire(locks, "hourly")
         tree = TreeLock(locks)
@@ -362,7 +362,7 @@ def test_a_run_in_another_interpreter_finds_the_lock_taken(locks: Path) -> None:
         """
         import sys
         from pathlib import Path
-        from automation.lock import ProfileLock
+        from monitoring.locks import ProfileLock
         from monitoring.errors import LockedError
         try:
             ProfileLock.acquire(Path(sys.argv[1]), "hourly")

@@ -39,7 +39,8 @@ CREATE INDEX alert_run                      ON alert_events (run_id) WHERE run_i
 CREATE TABLE deliveries (
     id              INTEGER PRIMARY KEY AUTOINCREMENT,
     alert_id        INTEGER NOT NULL REFERENCES alert_events (id) ON DELETE CASCADE,
-    destination     TEXT NOT NULL,
+    destination     TEXT NOT NULL,                      -- a kind: telegram, webhook, apprise
+    channel         TEXT NOT NULL DEFAULT '',           -- AAVE of TELEGRAM_CHAT_ID_AAVE: routes are resolved when sending
     severity_rank   INTEGER NOT NULL,                   -- 0 LOW … 3 CRITICAL
     status          TEXT NOT NULL DEFAULT 'pending',
     created_at      TEXT NOT NULL,
@@ -47,14 +48,18 @@ CREATE TABLE deliveries (
     attempts        INTEGER NOT NULL DEFAULT 0,
     lease_owner     TEXT,
     lease_until     TEXT,
-    parts_sent      INTEGER NOT NULL DEFAULT 0,
+    parts_sent      INTEGER NOT NULL DEFAULT 0,         -- a long message goes on where it stopped
+    folded_into     INTEGER,                            -- the delivery whose message stands for this one too
     delivered_at    TEXT,
     error           TEXT,
     receipt_json    TEXT,
     UNIQUE (alert_id, destination)
 );
-CREATE INDEX delivery_due ON deliveries (status, next_attempt_at)
-    WHERE status IN ('pending', 'skipped_missing_credentials');
+-- The order of sending. Every query of the outbox repeats the condition, or SQLite would not use the index.
+CREATE INDEX delivery_waiting ON deliveries (destination, channel, severity_rank DESC, id)
+    WHERE status IN ('pending', 'skipped_missing_credentials') AND folded_into IS NULL;
+CREATE INDEX delivery_open ON deliveries (status) WHERE status IN ('pending', 'skipped_missing_credentials');
+CREATE INDEX delivery_folded ON deliveries (folded_into) WHERE folded_into IS NOT NULL;
 
 CREATE TABLE monitor_state (
     namespace  TEXT NOT NULL,

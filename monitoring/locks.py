@@ -14,12 +14,21 @@ from collections.abc import Iterator, Mapping, MutableMapping, Sequence
 from datetime import datetime
 from pathlib import Path
 
-from automation.lock_record import Holder, read_record, write_record
 from monitoring.clock import Clock, SystemClock
 from monitoring.errors import LockedError
+from monitoring.lock_record import Holder, read_record, write_record
 from monitoring.process import current_process, find_process, is_alive
 
-__all__ = ["Holder", "ProfileLock", "SyncLock", "TreeLock", "is_held", "running_profiles", "surviving_exec"]
+__all__ = [
+    "Holder",
+    "ProfileLock",
+    "SyncLock",
+    "TreeLock",
+    "is_held",
+    "make_private_directory",
+    "running_profiles",
+    "surviving_exec",
+]
 
 FDS_VARIABLE = "AUTOMATION_LOCK_FDS"
 TREE_LOCK = "tree.lock"
@@ -240,18 +249,19 @@ def _same_file(descriptor: int, path: Path) -> bool:
         return False
 
 
-def _open(path: Path) -> int:
-    _make_private_directory(path.parent)
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
-    _give_to_owner_of(path.parent, path)
-    return descriptor
-
-
-def _make_private_directory(directory: Path) -> None:
+def make_private_directory(directory: Path) -> None:
+    """Make a directory for the owner of its parent alone, even when root makes it by hand."""
     if not directory.is_dir():
         directory.parent.mkdir(parents=True, exist_ok=True)
         directory.mkdir(mode=0o700, exist_ok=True)
         _give_to_owner_of(directory.parent, directory)
+
+
+def _open(path: Path) -> int:
+    make_private_directory(path.parent)
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    _give_to_owner_of(path.parent, path)
+    return descriptor
 
 
 def _give_to_owner_of(parent: Path, path: Path) -> None:

@@ -1,0 +1,126 @@
+"""What a commit's requirements.lock asks of the venv that runs here; for the validation of a candidate.
+
+A version that differs is no reason to refuse (the lock stays inert until `make sync`), a distribution that is not
+there at all is.
+"""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import operator
+import os
+import platform
+import re
+import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from importlib.metadata import distributions
+from pathlib import Path
+from typing import Any
+
+_REQUIREMENT = re.compile(r"([A-Za-z0-9][A-Za-z0-9._-]*)(?:\[[^]]*])?\s*(?:==|@)[^;\\]*(?:;([^\\]*))?")
+_INSTALLED = (".dist-info", ".egg-info")
+_COMPARISONS: Mapping[type[ast.cmpop], Callable[[Any, Any], bool]] = {
+    ast.Eq: operator.eq,
+    ast.NotEq: operator.ne,
+    ast.Lt: operator.lt,
+    ast.LtE: operator.le,
+    ast.Gt: operator.gt,
+    ast.GtE: operator.ge,
+    ast.In: lambda left, right: operator.contains(right, left),
+    ast.NotIn: lambda left, right: not operator.contains(right, left),
+}
+
+
+def missing_distributions(lock: Path) -> list[str]:
+    """Return what the lock file names for this platform and the running venv has in no version at all."""
+    installed = {_normal(found.name) for found in distributions()}
+    return [name for name in required_distributions(lock.read_text(encoding="utf-8")) if _normal(name) not in installed]
+
+
+def required_distributions(text: str) -> Iterator[str]:
+    """Yield the distributions a compiled requirements file names for this platform."""
+    for line in text.splitlines():
+        named = _REQUIREMENT.match(line)
+        if named is not None and (named[2] is None or marker_holds(named[2], _marker_environment())):
+            yield named[1]
+
+
+def venv_fingerprint(path: Iterable[str] | None = None) -> str:
+    """Return a text that changes with every distribution installed, removed or replaced in the running venv."""
+    names = {name for entry in (sys.path if path is None else path) for name in _distribution_names(entry)}
+    return hashlib.sha256("\n".join([sys.version, *sorted(names)]).encode()).hexdigest()[:16]
+
+
+def _distribution_names(directory: str) -> Iterator[str]:
+    try:
+        with os.scandir(directory) as entries:
+            for entry in entries:
+                if entry.name.endswith(_INSTALLED):
+                    # The time tells a reinstallation of the same version.
+                    yield f"{directory}/{entry.name} {entry.stat().st_mtime_ns}"
+    except OSError:
+        return
+
+
+def marker_holds(marker: str, environment: Mapping[str, str]) -> bool:
+    """Evaluate an environment marker (PEP 508), which is written in a subset of Python's own grammar.
+
+    A marker that cannot be evaluated does not hold: importing the scripts finds what is really missing.
+    """
+    try:
+        return bool(_evaluate(ast.parse(marker.strip(), mode="eval").body, environment))
+    except (SyntaxError, ValueError, KeyError, TypeError):
+        return False
+
+
+def _evaluate(node: ast.expr, environment: Mapping[str, str]) -> object:
+    match node:
+        case ast.BoolOp(op=ast.And(), values=values):
+            return all(_evaluate(value, environment) for value in values)
+        case ast.BoolOp(op=ast.Or(), values=values):
+            return any(_evaluate(value, environment) for value in values)
+        case ast.Compare(left=left, ops=[comparison], comparators=[right]):
+            versions = any(isinstance(side, ast.Name) and side.id.endswith("_version") for side in (left, right))
+            sides = [_text(side, environment) for side in (left, right)]
+            operands: list[object] = [_version(side) for side in sides] if versions else list(sides)
+            return _COMPARISONS[type(comparison)](*operands)
+        case _:
+            raise ValueError(ast.dump(node))
+
+
+def _text(node: ast.expr, environment: Mapping[str, str]) -> str:
+    match node:
+        case ast.Name(id=name):
+            return environment[name]
+        case ast.Constant(value=str(text)):
+            return text
+        case _:
+            raise ValueError(ast.dump(node))
+
+
+def _version(text: str) -> tuple[int, ...]:
+    numbers = [int(number) for number in re.findall(r"\d+", text)]
+    while numbers and numbers[-1] == 0:
+        numbers.pop()
+    return tuple(numbers)
+
+
+def _marker_environment() -> dict[str, str]:
+    return {
+        "os_name": os.name,
+        "sys_platform": sys.platform,
+        "platform_machine": platform.machine(),
+        "platform_system": platform.system(),
+        "platform_release": platform.release(),
+        "platform_python_implementation": platform.python_implementation(),
+        "implementation_name": sys.implementation.name,
+        "implementation_version": platform.python_version(),
+        "python_version": ".".join(platform.python_version_tuple()[:2]),
+        "python_full_version": platform.python_version(),
+        "extra": "",
+    }
+
+
+def _normal(name: str) -> str:
+    return re.sub(r"[-_.]+", "-", name).lower()

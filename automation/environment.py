@@ -1,0 +1,45 @@
+"""What a task's process gets to see: the operator's environment without the secrets that only delivery needs."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+# Monitors never need these; the runner delivers for them (invariant 4).
+_KEPT_BACK = re.compile(r"^(TELEGRAM_|NOTIFY_URLS|WEBHOOK_|LLM_|HEARTBEAT|HEALTHCHECK)")
+# Our own marks between processes, and what must not leak from one run into the next.
+_OURS = ("AUTOMATION_",)
+
+
+def task_environment(
+    environ: Mapping[str, str],
+    *,
+    checkout: Path,
+    cache_dir: Path,
+    temporary: Path,
+    run_id: int | None,
+    task: str,
+    heartbeat_names: Iterable[str],
+    own: Mapping[str, str],
+) -> dict[str, str]:
+    """Build the complete environment of one task.
+
+    `own` is what jobs.yaml says for profile and task; it wins. `heartbeat_names` are the variables that hold
+    ping addresses. PYTHONPATH makes `import utils` find this checkout, wherever the script lies.
+    """
+    hidden = set(heartbeat_names)
+    kept = {
+        name: value
+        for name, value in environ.items()
+        if not _KEPT_BACK.match(name) and not name.startswith(_OURS) and name not in hidden
+    }
+    kept |= {
+        "CACHE_DIR": str(cache_dir),
+        "TMPDIR": str(temporary),
+        "PYTHONPATH": str(checkout),
+        "AUTOMATION_TASK": task,
+    }
+    if run_id is not None:
+        kept["AUTOMATION_RUN_ID"] = str(run_id)
+    return {**kept, **own}

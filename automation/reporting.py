@@ -1,0 +1,179 @@
+"""What a run tells people beside its tasks' own alerts: the digest, a refused file or commit, ticks nobody ran.
+
+Called by the runner. Everything goes through the store first; only when that cannot be written, straight out.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+
+from automation.config import Profile
+from automation.digest import digest_input
+from automation.git_sync import SyncResult, SyncStatus
+from automation.hourly import once_an_hour
+from automation.record import RunRecord
+from automation.task import TaskResult
+from monitoring.alerts.delivery import Delivery
+from monitoring.alerts.delivery_loop import Drained
+from monitoring.alerts.digest import record_digest
+from monitoring.alerts.direct import send_directly
+from monitoring.alerts.model import Alert, Severity
+from monitoring.alerts.record import record_in, resolve_in
+from monitoring.alerts.text import code, quote
+from monitoring.clock import Clock
+from monitoring.errors import ConfigError
+from monitoring.ledger.reconcile import Reconciled
+from monitoring.ledger.ticks import Unanswered
+from monitoring.redact import Redactor
+from monitoring.settings import Settings
+from monitoring.store.conditions import ConditionKey
+from monitoring.store.database import Database
+
+log = logging.getLogger("automation.reporting")
+
+PROTOCOL = "automation"
+# How long a run waits for its alerts to arrive before it tells the heartbeat.
+FIRST_DRAIN = timedelta(seconds=20)
+# A run by hand does not keep the terminal; what is left goes out with the next run or `deliver`.
+BY_HAND_DRAIN = timedelta(seconds=45)
+_BEFORE_NEXT_TICK = timedelta(seconds=15)
+_SYNC_FAILURES_TOLD = 6  # an hour of the ten-minute profile
+_CHECK_STOP_S = 5.0
+
+
+class Reporting:
+    """The voice of one run."""
+
+    def __init__(self, settings: Settings, record: RunRecord, clock: Clock) -> None:
+        self._settings = settings
+        self._record = record
+        self._clock = clock
+        self._redact = Redactor(settings.environ)
+
+    @contextmanager
+    def delivery_beside(self) -> Iterator[None]:
+        """Deliver alerts while the block runs, from the first one stored."""
+        stop = threading.Event()
+        thread = threading.Thread(target=self._delivery().run, args=(stop,), name="delivery", daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            stop.set()
+            thread.join()
+
+    def digest(self, profile: Profile, results: Sequence[TaskResult]) -> None:
+        """Store the one digest of this run, if it has something to say."""
+        run_id = self._record.run_id
+        if run_id is None:
+            return
+
+        def act(database: Database) -> None:
+            found = digest_input(database, profile, results, run_id)
+            record_digest(database, found, self._now(), debug=self._settings.debug, redact=self._redact)
+
+        self._record.with_database(act)
+
+    def refused_config(self, profile: str, error: ConfigError) -> None:
+        """Tell that the profile cannot run; told once, until it runs again."""
+        lines = [code(mistake) for mistake in error.mistakes]
+        self._raise(f"config/{profile}", Severity.HIGH, f"{profile} cannot run: jobs.yaml has mistakes", *lines)
+
+    def accepted_config(self, profile: str) -> None:
+        self._resolve(f"config/{profile}")
+
+    def synced(self, result: SyncResult) -> None:
+        """Tell of a refused commit, or of a sync that fails for long; and once when it heals."""
+        if result.status is SyncStatus.REFUSED:
+            title = f"Commit {(result.candidate or '')[:12]} is refused, {result.revision[:12]} keeps running"
+            self._raise("sync", Severity.HIGH, title, quote(result.reason))
+        elif result.status.worked:
+            self._resolve("sync", note=f"The checkout is at {result.revision[:12]}.")
+        elif result.failures >= _SYNC_FAILURES_TOLD:
+            title = f"The checkout could not be synced {result.failures} times in a row"
+            self._raise("sync", Severity.MEDIUM, title, quote(result.reason))
+
+    def unanswered(self, found: Reconciled) -> None:
+        """Tell of ticks that nobody ran and of runs whose process vanished; skipped ticks are for the audit."""
+        blocks = [f"Run {run_id} was aborted: its process is gone." for run_id in found.aborted]
+        blocks += [_ticks_line(ticks) for ticks in _by_cause(found.unanswered).values()]
+        if blocks:
+            self._store(Alert(Severity.MEDIUM, "Checks did not run", *blocks, protocol=PROTOCOL, source="ops_error"))
+        for block in blocks:
+            log.warning("%s", block)
+
+    def store_unwritable(self, reason: str) -> None:
+        """Tell straight away, at most once an hour: nothing can be stored."""
+        if self._settings.debug or not once_an_hour(self._settings, "store-unwritable", self._now()):
+            return
+        for trouble in send_directly(self._settings, f"Checks run, but nothing can be stored: {reason}"):
+            log.error("%s", trouble)
+
+    def drain(self, limit: timedelta = FIRST_DRAIN) -> Drained | None:
+        """Deliver what can be delivered within the limit; None without a store."""
+        if self._record.trouble is not None:
+            return None
+        return self._delivery().drain(self._now() + limit)
+
+    def drain_until(self, until: datetime, stop: threading.Event) -> Drained | None:
+        """Keep delivering until nothing is left that time can bring, or `until`, or a stop."""
+        while True:
+            now = self._now()
+            drained = self.drain(min(timedelta(seconds=_CHECK_STOP_S), max(until - now, timedelta(0))))
+            if drained is None or not drained.waiting or drained.next_attempt_at is None:
+                return drained
+            wait_until = min(drained.next_attempt_at, until - _BEFORE_NEXT_TICK)
+            if wait_until <= now or stop.wait(min((wait_until - now).total_seconds(), _CHECK_STOP_S)):
+                return drained
+
+    def drain_before_next_tick(self, profile: Profile, trigger: str, stop: threading.Event) -> None:
+        """Go on delivering after the run until its next tick is near; by hand, for a moment only."""
+        now = self._now()
+        until = now + BY_HAND_DRAIN if trigger == "manual" else profile.cron.next_after(now) - _BEFORE_NEXT_TICK
+        drained = self.drain_until(until, stop)
+        if drained is not None and drained.waiting:
+            log.warning("%d alerts still wait to be delivered; the next run or `deliver` sends them", drained.waiting)
+
+    def _delivery(self) -> Delivery:
+        return Delivery(self._settings, self._settings.database, self._clock, run_id=self._record.run_id)
+
+    def _raise(self, key: str, severity: Severity, title: str, *blocks: object) -> None:
+        self._store(Alert(severity, title, *blocks, protocol=PROTOCOL, source="ops_error", key=key))
+
+    def _store(self, alert: Alert) -> None:
+        def act(database: Database) -> None:
+            with database.write() as tx:
+                record_in(tx, alert, now=self._now(), run_id=self._record.run_id, debug=self._settings.debug)
+
+        self._record.with_database(act)
+
+    def _resolve(self, key: str, note: str = "") -> None:
+        def act(database: Database) -> None:
+            with database.write() as tx:
+                resolve_in(tx, ConditionKey(PROTOCOL, key), now=self._now(), note=note)
+
+        self._record.with_database(act)
+
+    def _now(self) -> datetime:
+        return self._clock.now()
+
+
+def _by_cause(found: Sequence[Unanswered]) -> dict[tuple[str, str], list[Unanswered]]:
+    grouped: dict[tuple[str, str], list[Unanswered]] = defaultdict(list)
+    for tick in found:
+        if tick.status == "missed":
+            grouped[tick.profile, tick.reason].append(tick)
+    return grouped
+
+
+def _ticks_line(ticks: Sequence[Unanswered]) -> str:
+    first, last = ticks[0].tick_at, ticks[-1].tick_at
+    when = f"the tick of {first:%Y-%m-%d %H:%M}"
+    if len(ticks) > 1:
+        when = f"{len(ticks)} ticks from {first:%Y-%m-%d %H:%M} to {last:%Y-%m-%d %H:%M}"
+    return f"{ticks[0].profile}: {when} UTC missed: {ticks[0].reason}."

@@ -1,0 +1,215 @@
+"""One run of one profile: lock -> sync -> row -> tasks beside delivery -> digest -> drain -> heartbeat -> the truth.
+
+Called by the verb `run`. Whatever fails on the way (sync, ledger, delivery, heartbeat) is told, and never stops
+or delays the checks themselves.
+"""
+
+from __future__ import annotations
+
+import logging
+import signal
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from types import FrameType
+
+from automation.config import Profile, Task, load_profile
+from automation.executor import GRACE_S, run_tasks
+from automation.heartbeat import Heartbeat
+from automation.process import StopRequest
+from automation.record import RunRecord
+from automation.reporting import Reporting
+from automation.revision import Checkout
+from automation.task import TaskResult, TaskStatus
+from automation.watchdog import Watchdog
+from automation.workspace import PRELOAD, Workspace, choose_tasks, remove_leftovers
+from monitoring.clock import Clock
+from monitoring.errors import ConfigError, LockedError
+from monitoring.locks import ProfileLock
+from monitoring.log import SurvivingHandler
+from monitoring.settings import Settings
+from monitoring.store.runs import RunStatus
+from monitoring.store.schedules import Schedule
+
+log = logging.getLogger("automation.runner")
+
+EXIT_OK, EXIT_FAILED, EXIT_USAGE, EXIT_RUNNING = 0, 1, 2, 75
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What was asked: a profile of a file, why, since when, for which tick, and perhaps only one task of it."""
+
+    profile: str
+    config: Path
+    trigger: str
+    started_at: datetime
+    tick_at: datetime | None = None
+    only_task: str | None = None
+
+
+class Runner:
+    """Runs one profile once."""
+
+    def __init__(
+        self, request: Request, settings: Settings, clock: Clock, output: SurvivingHandler, *, loaded_revision: str
+    ) -> None:
+        self._request = request
+        self._settings = settings
+        self._clock = clock
+        self._output = output
+        self._loaded_revision = loaded_revision
+        self._stop = StopRequest()
+        self._stopped = threading.Event()
+        self._stopped_by = ""
+        self._record = RunRecord(settings.database, request.profile, request.trigger, clock, request.started_at)
+        self._reporting = Reporting(settings, self._record, clock)
+
+    def run(self) -> int:
+        """Run the profile and return the exit code.
+
+        Raises:
+            ConfigError: jobs.yaml is unsound where this profile needs it; recorded and told before.
+            LockedError: the profile is running already; a tick that came in vain is recorded before.
+        """
+        try:
+            with self._signals():
+                code, profile = self._run_locked()
+                if profile is not None:
+                    self._reporting.drain_before_next_tick(profile, self._request.trigger, self._stopped)
+                return code
+        finally:
+            self._record.close()
+
+    def _run_locked(self) -> tuple[int, Profile | None]:
+        """Run while holding the profile and the tree; both are free again before the long drain."""
+        request = self._request
+        checkout = Checkout(
+            self._settings, loaded_revision=self._loaded_revision, started_at=request.started_at, clock=self._clock
+        )
+        with self._lock() as lock, checkout:
+            checkout.bring_up_to_date(request.config, request.profile, lock, self._reporting.synced)
+            profile = self._load(checkout.revision)
+            if not profile.enabled:
+                log.warning("%s is disabled in %s: nothing is run", profile.name, request.config)
+                return EXIT_OK, None
+            return self._execute(profile, checkout.revision, lock), profile
+
+    @contextmanager
+    def _lock(self) -> Iterator[ProfileLock]:
+        try:
+            lock = ProfileLock.acquire(self._settings.locks, self._request.profile, clock=self._clock)
+        except LockedError as error:
+            self._record.skipped(self._request.tick_at, error.holder)
+            raise
+        try:
+            yield lock
+        finally:
+            lock.release()
+
+    def _load(self, revision: str) -> Profile:
+        try:
+            profile = load_profile(self._request.config, self._settings.checkout, self._request.profile)
+        except ConfigError as error:
+            self._record.begin(None, self._request.tick_at, revision, 0)
+            self._reporting.refused_config(self._request.profile, error)
+            self._record.finish("failed", EXIT_USAGE, str(error).partition("\n")[0])
+            self._reporting.drain()
+            raise
+        self._reporting.accepted_config(profile.name)
+        return profile
+
+    def _execute(self, profile: Profile, revision: str, lock: ProfileLock) -> int:
+        tasks = choose_tasks(profile, self._request.only_task)
+        heartbeat = Heartbeat(self._settings.environ, profile.heartbeat_env)
+        heartbeat.started()
+        self._begin(profile, revision, len(tasks), lock)
+        workspace = Workspace(self._settings, profile)
+        try:
+            with self._reporting.delivery_beside(), Watchdog(run_limit_s(profile, tasks)):
+                results = self._run_tasks(profile, workspace, tasks)
+                status, reason = verdict(results, self._stopped_by)
+                if self._request.only_task is None and status != "aborted":
+                    self._reporting.digest(profile, results)
+                code = EXIT_OK if status == "ok" else EXIT_FAILED
+                self._record.finish(status, code, reason)
+        finally:
+            workspace.remove()
+        return self._end(heartbeat, code)
+
+    def _begin(self, profile: Profile, revision: str, tasks_total: int, lock: ProfileLock) -> None:
+        request = self._request
+        self._record.begin(schedule_of(profile), request.tick_at, revision, tasks_total)
+        if self._record.run_id is not None:
+            lock.describe(run_id=self._record.run_id, started_at=request.started_at, trigger=request.trigger)
+        self._reporting.unanswered(self._record.reconcile())
+        remove_leftovers(self._settings.cache_dir)
+
+    def _run_tasks(self, profile: Profile, workspace: Workspace, tasks: Sequence[Task]) -> list[TaskResult]:
+        return run_tasks(
+            workspace.commands(tasks, self._record.run_id),
+            cwd=self._settings.checkout,
+            parallel=profile.parallel,
+            deadline_s=profile.run_timeout_s,
+            preload=PRELOAD,
+            on_line=lambda task, line: self._output.write_line(f"{task} | {line}"),
+            on_start=lambda task, _pid: self._record.task_started(task),
+            on_result=self._record.task_ended,
+            stop=self._stop,
+            clock=self._clock,
+        )
+
+    def _end(self, heartbeat: Heartbeat, code: int) -> int:
+        """Deliver what is due at once, then tell the truth outside; a ledger that cannot be written is a failure."""
+        self._reporting.drain()
+        if self._record.trouble is not None:
+            self._reporting.store_unwritable(self._record.trouble)
+            heartbeat.failed()
+            return EXIT_FAILED
+        heartbeat.ended(code)
+        return code
+
+    @contextmanager
+    def _signals(self) -> Iterator[None]:
+        def on_signal(number: int, _frame: FrameType | None) -> None:
+            self._stopped_by = self._stopped_by or signal.Signals(number).name
+            self._stop.make()
+            self._stopped.set()
+
+        previous = {number: signal.signal(number, on_signal) for number in (signal.SIGTERM, signal.SIGINT)}
+        try:
+            yield
+        finally:
+            for number, handler in previous.items():
+                signal.signal(number, handler)
+
+
+def schedule_of(profile: Profile) -> Schedule:
+    """Return what the ledger remembers of a profile's schedule."""
+    return Schedule(
+        profile=profile.name,
+        cron=profile.cron.canonical,
+        enabled=profile.enabled,
+        sync_before_run=profile.sync_before_run,
+        catch_up=profile.catch_up,
+        max_age_s=profile.max_age_s,
+    )
+
+
+def run_limit_s(profile: Profile, tasks: Sequence[Task]) -> float:
+    """Return the seconds within which a run has ended by its own deadlines, whatever its tasks do."""
+    tasks_s = sum((task.timeout_s + GRACE_S) * (task.retries + 1) for task in tasks)
+    return min(tasks_s, profile.run_timeout_s + GRACE_S) if profile.run_timeout_s else tasks_s
+
+
+def verdict(results: Sequence[TaskResult], stopped_by: str) -> tuple[RunStatus, str]:
+    """Say how the run ended, and why in one line."""
+    if stopped_by:
+        return "aborted", f"stopped by {stopped_by}"
+    failed = [result.name for result in results if result.status is not TaskStatus.OK]
+    if failed:
+        return "failed", f"{len(failed)} of {len(results)} tasks failed: {', '.join(failed)}"
+    return "ok", ""

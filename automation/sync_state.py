@@ -1,0 +1,110 @@
+"""What one sync tells the next: the verdict on a candidate and how often in a row it did not work.
+
+Kept as JSON in `$CACHE_DIR/sync/state.json`, written by the sync alone, read by `status` and `doctor`. A damaged
+file counts as none: the worst that follows is one validation more.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from pathlib import Path
+
+from pydantic import TypeAdapter, ValidationError
+
+# A refusal may have been the host's fault (load, memory, a slow disk): look again now and then.
+REFUSAL_LASTS = timedelta(hours=1)
+STATE_FILE = "state.json"
+
+
+class SyncStatus(StrEnum):
+    """How a sync ended. Only UPDATED and RESTORED have changed the tree."""
+
+    UPDATED = "updated"
+    RESTORED = "restored"  # the revision is the same, local edits are gone
+    UNCHANGED = "unchanged"
+    REFUSED = "refused"
+    DEFERRED = "deferred"
+    FAILED = "failed"
+    NOT_DEPLOYED = "not deployed"
+
+    @property
+    def worked(self) -> bool:
+        """The checkout is at origin's branch."""
+        return self in (SyncStatus.UPDATED, SyncStatus.RESTORED, SyncStatus.UNCHANGED)
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What validation found about one commit, in the venv it was validated in."""
+
+    candidate: str
+    venv: str
+    accepted: bool
+    at: datetime
+    reason: str = ""
+    needs_dependencies: bool = False
+    size_bytes: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class SyncState:
+    """What is remembered; `deferrals` and `failures` count in a row and start again when a sync works."""
+
+    status: SyncStatus | None = None
+    reason: str = ""
+    at: datetime | None = None
+    synced_at: datetime | None = None
+    deferrals: int = 0
+    failures: int = 0
+    verdict: Verdict | None = None
+
+    def recall(self, candidate: str, venv: str, now: datetime) -> Verdict | None:
+        """Return the verdict on this commit if it still stands: same venv, and a refusal less than an hour old."""
+        known = self.verdict
+        if known is None or (known.candidate, known.venv) != (candidate, venv):
+            return None
+        fresh = timedelta(0) <= now - known.at < REFUSAL_LASTS
+        return known if known.accepted or fresh else None
+
+    def after(self, status: SyncStatus, reason: str, verdict: Verdict | None, now: datetime) -> SyncState:
+        """Return the state after one more sync."""
+        return SyncState(
+            status=status,
+            reason=reason,
+            at=now,
+            synced_at=now if status.worked else self.synced_at,
+            deferrals=_in_a_row(self.deferrals, status, SyncStatus.DEFERRED),
+            failures=_in_a_row(self.failures, status, SyncStatus.FAILED),
+            verdict=verdict,
+        )
+
+
+_ADAPTER = TypeAdapter(SyncState)
+
+
+def _in_a_row(count: int, status: SyncStatus, counted: SyncStatus) -> int:
+    if status is counted:
+        return count + 1
+    return 0 if status.worked else count
+
+
+def read_sync_state(cache_dir: Path) -> SyncState:
+    """Return what the last sync left, or an empty state."""
+    try:
+        return _ADAPTER.validate_json((cache_dir / "sync" / STATE_FILE).read_bytes())
+    except (OSError, ValidationError):
+        return SyncState()
+
+
+def write_sync_state(cache_dir: Path, state: SyncState) -> None:
+    """Replace the state in one step.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    path = cache_dir / "sync" / STATE_FILE
+    draft = path.with_suffix(".draft")
+    draft.write_bytes(_ADAPTER.dump_json(state))
+    draft.replace(path)

@@ -1,0 +1,93 @@
+"""What a task is to the executor and how it ended. Pure data: the runner makes the one and stores the other."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+
+class TaskStatus(StrEnum):
+    """How a task ended; only `ok` lets the tasks that need it start."""
+
+    OK = "ok"
+    FAILED = "failed"
+    TIMEOUT = "timeout"
+    ABORTED = "aborted"
+    SKIPPED = "skipped"
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """One task as the executor needs it.
+
+    `argv` is the script (absolute, or relative to the working directory) and its arguments; with `module`
+    the task runs as `python -m module` and `argv[0]` is ignored. `env` is the child's complete environment.
+    """
+
+    name: str
+    argv: tuple[str, ...]
+    env: Mapping[str, str]
+    timeout_s: float
+    needs: tuple[str, ...] = ()
+    retries: int = 0
+    isolate: bool = False
+    module: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TaskResult:
+    """How a task ended, over all its attempts: times and sizes are sums, the peak is the highest.
+
+    `reason` is for people; `exit_code` and `signal` are the last attempt's, both None when it never ended
+    by itself under our eyes. `peak_rss_bytes` counts pages shared with the fork server too.
+    """
+
+    name: str
+    status: TaskStatus
+    reason: str
+    started_at: datetime
+    ended_at: datetime
+    exit_code: int | None = None
+    signal: int | None = None
+    duration_s: float = 0.0
+    cpu_s: float = 0.0
+    peak_rss_bytes: int = 0
+    output_bytes: int = 0
+    output_lines: int = 0
+    output_tail: str = ""
+    attempts: int = 0
+    pid: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Death:
+    """What wait4 said of a process: the raw status, its CPU time and its peak memory."""
+
+    status: int
+    cpu_s: float
+    peak_rss_bytes: int
+
+    @property
+    def exit_code(self) -> int | None:
+        return os.WEXITSTATUS(self.status) if os.WIFEXITED(self.status) else None
+
+    @property
+    def signal(self) -> int | None:
+        return os.WTERMSIG(self.status) if os.WIFSIGNALED(self.status) else None
+
+    def __str__(self) -> str:
+        if self.signal is not None:
+            return f"killed by {signal_name(self.signal)}"
+        return f"exit {self.exit_code}"
+
+
+def signal_name(number: int) -> str:
+    """Return `SIGTERM`; a real-time signal, which Python has no name for, as `signal 40`."""
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"

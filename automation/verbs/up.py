@@ -1,0 +1,78 @@
+"""`up`: the whole system in one foreground process tree, without root, systemd or supercronic."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import os
+import sys
+from collections.abc import Iterable
+from datetime import datetime
+from pathlib import Path
+
+from automation.config import Jobs, load_jobs
+from automation.record import RunRecord
+from automation.runner import schedule_of
+from automation.scheduler import Scheduler
+from monitoring.clock import SystemClock, parse_duration
+from monitoring.errors import StoreError
+from monitoring.process import booted_at
+from monitoring.settings import Settings
+from monitoring.store import schedules
+from monitoring.store.repair import open_or_repair
+
+log = logging.getLogger("automation.up")
+
+EXAMPLES = """\
+python -m automation up                   # serve every enabled profile until Ctrl-C
+python -m automation up --stop-limit 10s  # on Ctrl-C give running profiles ten seconds"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--stop-limit", default="60s", metavar="TIME", help="how long running profiles may finish")
+
+
+def run(args: argparse.Namespace, settings: Settings) -> int:
+    config = Path(args.config).absolute()
+    jobs = load_jobs(config, settings.checkout)
+    stop_limit_s = parse_duration(args.stop_limit).total_seconds()
+    activate(jobs, settings, "embedded")
+    environ = {**os.environ, "PYTHONPATH": str(settings.checkout)}
+    scheduler = Scheduler(
+        crons={name: profile.cron for name, profile in jobs.profiles.items() if profile.enabled},
+        command=lambda profile: [sys.executable, "-m", "automation", "--config", str(config), "run", profile],
+        environ=environ,
+        unserved=lambda *tick: _unserved(settings, *tick),
+        clock=SystemClock(),
+        stop_limit_s=stop_limit_s,
+    )
+    log.info("serving %s in UTC; Ctrl-C ends it", ", ".join(_names(jobs)) or "no profile")
+    scheduler.serve()
+    return 0
+
+
+def activate(jobs: Jobs, settings: Settings, kind: str) -> None:
+    """Record the schedules as in force from now on, and that a scheduler starts; a store that fails is told only."""
+    clock = SystemClock()
+    try:
+        settings.cache_dir.mkdir(parents=True, exist_ok=True)
+        database, _ = open_or_repair(settings.database, clock)
+        with database, database.write() as tx:
+            now = clock.now()
+            schedules.record_in_force(tx, map(schedule_of, jobs.profiles.values()), now, kind)
+            schedules.record_scheduler_start(tx, started_at=now, booted_at=booted_at(), kind=kind)
+    except (StoreError, OSError) as error:
+        log.error("the schedule in force could not be recorded: %s", error)  # noqa: TRY400 - one line for the operator
+
+
+def _names(jobs: Jobs) -> Iterable[str]:
+    return (name for name, profile in jobs.profiles.items() if profile.enabled)
+
+
+def _unserved(settings: Settings, profile: str, tick_at: datetime, reason: str, pid: int | None) -> None:
+    """Write the row of a tick that was not started."""
+    record = RunRecord(settings.database, profile, "embedded", SystemClock(), tick_at)
+    try:
+        record.not_started(tick_at, "skipped" if pid else "missed", reason)
+    finally:
+        record.close()

@@ -1,0 +1,49 @@
+"""`validate`: every mistake of a jobs.yaml and of the files it names, at once; nothing is imported or run."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from automation.config import Jobs, read_jobs
+from automation.named_files import NamedFile, faults_of, named_files
+from automation.yaml_reader import read_document
+from monitoring.errors import ConfigError
+from monitoring.settings import Settings
+
+EXAMPLES = """\
+python -m automation validate                # automation/jobs.yaml
+python -m automation validate other.yaml     # another file, its scripts in this checkout"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("file", nargs="?", type=Path, metavar="FILE", help="the file to check, else that of --config")
+
+
+def run(args: argparse.Namespace, settings: Settings) -> int:
+    path: Path = args.file or args.config
+    document = read_document(path)
+    files = named_files(document, settings.checkout)
+    mistakes = [fault for named in files for fault in faults_of(named, settings.checkout)]
+    try:
+        jobs = read_jobs(document, settings.checkout)
+    except ConfigError as error:
+        raise ConfigError(error.mistakes + mistakes) from error
+    if mistakes:
+        raise ConfigError(mistakes)
+    sys.stdout.write(f"{path}: no mistakes in {summary(jobs, files)}\n")
+    return 0
+
+
+def summary(jobs: Jobs, files: list[NamedFile]) -> str:
+    """Say what was looked at, in numbers."""
+    tasks = sum(len(profile.tasks) for profile in jobs.profiles.values())
+    monitors = sum(named.is_monitor for named in files)
+    counts = (
+        (len(jobs.profiles), "profile"),
+        (tasks, "task"),
+        (len(files) - monitors, "script"),
+        (monitors, "monitor"),
+    )
+    return ", ".join(f"{count} {noun}{'' if count == 1 else 's'}" for count, noun in counts)

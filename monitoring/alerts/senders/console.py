@@ -1,0 +1,39 @@
+"""Prints alerts on the terminal of `up` and of demos."""
+
+from __future__ import annotations
+
+import io
+from typing import TYPE_CHECKING, TextIO
+
+from monitoring.alerts.destinations import Console
+from monitoring.alerts.render import render_terminal
+from monitoring.alerts.senders import Message, OnPart, Sender, Sent, ignore_part
+from monitoring.errors import SendError
+
+
+class ConsoleSender:
+    """Writes to one stream, which it does not close; in colour if that is a terminal."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def send(self, message: Message, destination: Console, on_part: OnPart = ignore_part) -> Sent:  # noqa: ARG002 - there is one console
+        """Print the alert; a stream that is gone does not come back."""
+        if message.parts_sent:
+            return Sent()
+        try:
+            text = render_terminal(message.alert, now=message.created_at, colour=self._stream.isatty())
+            encoding = getattr(self._stream, "encoding", None) or "utf-8"
+            self._stream.write(text.encode(encoding, "backslashreplace").decode(encoding) + "\n")
+            self._stream.flush()
+        except (OSError, ValueError) as error:
+            raise SendError(f"the console is gone: {error}", permanent=True) from None
+        on_part(1, 0)
+        return Sent()
+
+    def close(self) -> None:
+        """Leave the stream to its owner."""
+
+
+if TYPE_CHECKING:
+    _: Sender[Console] = ConsoleSender(io.StringIO())

@@ -1,0 +1,122 @@
+"""Posts HIGH and CRITICAL alerts to machines that act on them, signed, independent of any chat.
+
+Called by the delivery loop through `Senders`. The body depends on the alert alone, so that a retry sends the same
+bytes under the same idempotency key; nothing is ever sent unsigned.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+import os
+import time
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
+
+from monitoring.alerts.destinations import Webhook
+from monitoring.alerts.render import render_plain
+from monitoring.alerts.routing import WEBHOOK_SECRET
+from monitoring.alerts.senders import Message, OnPart, Sender, Sent, ignore_part
+from monitoring.alerts.senders.connection import (
+    CONNECT_TIMEOUT_S,
+    TOTAL_TIMEOUT_S,
+    Answer,
+    Connection,
+    Failure,
+    retry_after_header,
+)
+from monitoring.alerts.text import is_web_address
+from monitoring.clock import to_text
+from monitoring.errors import CredentialsError, SendError
+
+SIGNATURE_HEADER = "X-Hub-Signature-256"
+TIMESTAMP_HEADER = "X-Webhook-Timestamp"
+IDEMPOTENCY_HEADER = "Idempotency-Key"
+_TRANSIENT = (408, 425, 429)
+
+
+def body_of(message: Message) -> bytes:
+    """Return the exact bytes that are signed and sent, one JSON object; `link` only when there is one."""
+    alert = message.alert
+    fields = {
+        "event_type": message.event_type,
+        "id": message.id,
+        "created_at": to_text(message.created_at),
+        "protocol": alert.protocol,
+        "channel": alert.channel or alert.protocol,
+        "severity": alert.severity.name,
+        "title": alert.title,
+        "message": render_plain(alert, now=message.created_at),
+        "key": alert.key,
+        "condition": message.condition,
+        "level": message.level or alert.severity.name,
+    }
+    return json.dumps(fields | ({"link": message.link} if message.link else {}), ensure_ascii=False).encode()
+
+
+def signature_of(body: bytes, secret: str) -> str:
+    """Return the value of the signature header: HMAC-SHA256 over the exact bytes of the body."""
+    return "sha256=" + hmac.new(os.fsencode(secret), body, hashlib.sha256).hexdigest()
+
+
+def idempotency_key_of(message: Message) -> str:
+    """Return what stays the same for every attempt; with the time, because a new database counts from 1 again."""
+    return f"alert-{message.id}-{to_text(message.created_at)}"
+
+
+class WebhookSender:
+    """Sends over one connection."""
+
+    def __init__(
+        self,
+        environ: Mapping[str, str],
+        connect_timeout_s: float = CONNECT_TIMEOUT_S,
+        total_timeout_s: float = TOTAL_TIMEOUT_S,
+        now_s: Callable[[], float] = time.time,
+    ) -> None:
+        self._environ = environ
+        self._now_s = now_s
+        self._connection = Connection(connect_timeout_s, total_timeout_s)
+
+    def send(self, message: Message, destination: Webhook, on_part: OnPart = ignore_part) -> Sent:
+        """Post once. 2xx is accepted; 408, 425, 429, 5xx and a broken connection are worth another try."""
+        if message.parts_sent:
+            return Sent()
+        outcome = self._post(message, destination)
+        where = f"webhook {destination.url_variable}"
+        if isinstance(outcome, Failure):
+            raise SendError(f"{where}: {outcome.reason}")
+        if not 200 <= outcome.status < 300:  # noqa: PLR2004 - HTTP's own numbers
+            transient = outcome.status in _TRANSIENT or outcome.status >= 500  # noqa: PLR2004 - likewise
+            wait_s = retry_after_header(outcome.headers) if transient else None
+            raise SendError(f"{where}: HTTP {outcome.status}", permanent=not transient, retry_after_s=wait_s)
+        on_part(1, 0)
+        return Sent()
+
+    def close(self) -> None:
+        self._connection.close()
+
+    def _post(self, message: Message, destination: Webhook) -> Answer | Failure:
+        """Sign and post. Secrets live in this frame, so nothing may be raised from it once they are read."""
+        url, secret = self._variable(destination.url_variable), self._variable(WEBHOOK_SECRET)
+        if not is_web_address(url):
+            return Failure("the variable holds no http or https address; mend it")
+        body = body_of(message)
+        headers = {
+            "Content-Type": "application/json",
+            SIGNATURE_HEADER: signature_of(body, secret),
+            TIMESTAMP_HEADER: str(int(self._now_s())),
+            IDEMPOTENCY_HEADER: idempotency_key_of(message),
+        }
+        return self._connection.post(url, body, headers)
+
+    def _variable(self, name: str) -> str:
+        value = self._environ.get(name, "").strip()
+        if not value:
+            raise CredentialsError(f"webhook: {name} is not set; the alert goes out once it is")
+        return value
+
+
+if TYPE_CHECKING:
+    _: Sender[Webhook] = WebhookSender({})

@@ -1,0 +1,131 @@
+"""`conditions`: what is wrong right now, by (monitor, check, chain, subject), and what was told of it.
+
+The engine's checks and `alert(key=…)` of a plain script write the same rows. The rules are in
+`monitoring.alerts.conditions`; this only keeps them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from datetime import datetime
+from typing import Literal
+
+from monitoring.clock import from_text, to_text
+from monitoring.store.database import Database, Row, Tx, fetch
+
+State = Literal["ok", "pending", "firing"]
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class ConditionKey:
+    """Whose condition it is. A plain script uses monitor and check alone."""
+
+    monitor: str
+    check: str
+    chain: str = ""
+    subject: str = ""
+
+    @property
+    def text(self) -> str:
+        """Return what a person writes for it, as in `utilisation/USDC`."""
+        return "/".join(part for part in (self.check, self.chain, self.subject) if part)
+
+    def __str__(self) -> str:
+        return f"{self.monitor}: {self.text}"
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """One row; see the comments of the table for the meaning of each column."""
+
+    key: ConditionKey
+    state: State = "ok"
+    severity: str = "LOW"
+    worst: str = "LOW"
+    title: str = ""
+    since: datetime | None = None
+    fired_at: datetime | None = None
+    last_seen_at: datetime | None = None
+    last_sent_at: datetime | None = None
+    clear_since: datetime | None = None
+    times: int = 0
+    alert_id: int | None = None
+    protocol: str = ""
+    channel: str = ""
+    source: str = "protocol"
+    data_json: str | None = None
+
+
+_INSTANTS = ("since", "fired_at", "last_seen_at", "last_sent_at", "clear_since")
+_FIELDS = [field.name for field in fields(Condition) if field.name != "key"]
+_KEY = "monitor = ? AND check_name = ? AND chain = ? AND subject = ?"
+_COLUMNS = f"monitor, check_name, chain, subject, {', '.join(_FIELDS)}"
+_SELECT = f"SELECT {_COLUMNS} FROM conditions"  # noqa: S608 - names of our own
+
+
+def get(tx: Tx, key: ConditionKey) -> Condition | None:
+    found = tx.execute(f"{_SELECT} WHERE {_KEY}", _key_values(key)).fetchone()
+    return _condition(found) if found else None
+
+
+def put(tx: Tx, condition: Condition, now: datetime) -> None:
+    """Write the whole row."""
+    values = [getattr(condition, name) for name in _FIELDS]
+    texts = [to_text(value) if isinstance(value, datetime) else value for value in values]
+    marks = ", ".join("?" * (len(_FIELDS) + 5))
+    tx.execute(
+        f"INSERT OR REPLACE INTO conditions ({_COLUMNS}, updated_at) VALUES ({marks})",  # noqa: S608
+        [*_key_values(condition.key), *texts, to_text(now)],
+    )
+
+
+def forget(tx: Tx, key: ConditionKey) -> bool:
+    """Delete the row; tell whether there was one."""
+    tx.execute(f"DELETE FROM conditions WHERE {_KEY}", _key_values(key))  # noqa: S608
+    return tx.changes() == 1
+
+
+def of_monitor(tx: Tx, monitor: str) -> list[Condition]:
+    """Return every condition of a monitor, by key."""
+    return [
+        _condition(row)
+        for row in fetch(tx, f"{_SELECT} WHERE monitor = ? ORDER BY check_name, chain, subject", (monitor,))
+    ]
+
+
+def firing(tx: Tx) -> list[Condition]:
+    """Return what fires now, oldest first."""
+    return [
+        _condition(row) for row in fetch(tx, f"{_SELECT} WHERE state = 'firing' ORDER BY fired_at, monitor, check_name")
+    ]
+
+
+def firing_and_silenced(tx: Tx) -> list[Condition]:
+    """Return what fires now and whose last message was held back by a silence."""
+    return [
+        _condition(row)
+        for row in fetch(
+            tx,
+            f"{_SELECT} WHERE state = 'firing' AND alert_id IN "  # noqa: S608 - names of our own
+            "(SELECT id FROM alert_events WHERE delivery_status = 'silenced' AND id = conditions.alert_id)",
+        )
+    ]
+
+
+def everything(database: Database, limit: int) -> list[Condition]:
+    """Return all conditions that ever fired, the latest change first."""
+    return [
+        _condition(row)
+        for row in database.rows(f"{_SELECT} WHERE fired_at IS NOT NULL ORDER BY updated_at DESC LIMIT ?", (limit,))
+    ]
+
+
+def _key_values(key: ConditionKey) -> tuple[str, str, str, str]:
+    return key.monitor, key.check, key.chain, key.subject
+
+
+def _condition(row: Row) -> Condition:
+    named = dict(zip(_FIELDS, row[4:], strict=True))
+    for name in _INSTANTS:
+        named[name] = from_text(named[name]) if named[name] else None
+    return Condition(ConditionKey(*row[:4]), **named)

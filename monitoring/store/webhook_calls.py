@@ -1,0 +1,25 @@
+"""`webhook_calls`: for which level of a condition a machine was called last, across profiles and processes."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import NamedTuple
+
+from monitoring.clock import from_text, to_text
+from monitoring.store.database import Tx
+
+
+class Call(NamedTuple):
+    """The last call for one identity."""
+
+    severity_rank: int
+    called_at: datetime
+
+
+def get(tx: Tx, identity: str) -> Call | None:
+    found = tx.execute("SELECT severity_rank, called_at FROM webhook_calls WHERE identity = ?", (identity,)).fetchone()
+    return Call(found[0], from_text(found[1])) if found else None
+
+
+def put(tx: Tx, identity: str, severity_rank: int, now: datetime) -> None:
+    tx.execute("INSERT OR REPLACE INTO webhook_calls VALUES (?, ?, ?)", (identity, severity_rank, to_text(now)))

@@ -1,0 +1,1 @@
+"""A fixture: tells of operations scheduled on one timelock."""

@@ -1,0 +1,4 @@
+import sys
+
+print("oh no", file=sys.stderr)
+sys.exit(3)

@@ -1,0 +1,4 @@
+print("hello")
+import sys
+
+print(sys.argv)

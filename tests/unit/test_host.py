@@ -1,0 +1,296 @@
+"""The host monitor: what it reads from a /proc of our own, and what it finds bad."""
+
+from __future__ import annotations
+
+import dataclasses
+import errno
+from fractions import Fraction
+from pathlib import Path
+
+import pytest
+
+from monitoring.errors import UsageError
+from protocols.host.judgement import Finding, State, judge
+from protocols.host.limits import Limit, Limits, parse_limit, parse_limits, size
+from protocols.host.readings import (
+    Filesystem,
+    KernelClock,
+    Load,
+    Memory,
+    Readings,
+    StateFiles,
+    Unknown,
+    read_all,
+    read_clock,
+    read_filesystems,
+    read_load,
+    read_memory,
+    read_state_files,
+)
+
+GIB = 1024**3
+WELL = Readings(
+    filesystems=(Filesystem(("state /s",), 100 * GIB, 50 * GIB, 1000, 500),),
+    memory=Memory(4 * GIB, 2 * GIB, GIB, GIB),
+    clock=KernelClock(synchronised=True, max_error_s=0.01, told_by="the kernel"),
+    load=Load(0.5, 2),
+    state=StateFiles(5 * 1024**2, 1024),
+)
+MEMINFO = """MemTotal:        4000 kB
+MemFree:          100 kB
+MemAvailable:    1500 kB
+SwapTotal:       2000 kB
+SwapFree:         500 kB
+HugePages_Total:     0
+"""
+
+
+def proc(root: Path, name: str, text: str) -> Path:
+    path = root / "proc" / name
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(text)
+    return root
+
+
+def bad(readings: Readings, limits: Limits | None = None) -> list[Finding]:
+    return [finding for finding in judge(readings, limits or Limits()) if finding.state is State.BAD]
+
+
+# -- reading ----------------------------------------------------------------------------------------------------------
+
+
+def test_memory_is_read_in_bytes(tmp_path: Path) -> None:
+    proc(tmp_path, "meminfo", MEMINFO)
+
+    assert read_memory(tmp_path) == Memory(4000 * 1024, 1500 * 1024, 2000 * 1024, 500 * 1024)
+
+
+def test_a_meminfo_without_what_we_need_says_what_is_missing(tmp_path: Path) -> None:
+    proc(tmp_path, "meminfo", "MemTotal: 4000 kB\nSwapTotal: 0 kB\n")
+
+    with pytest.raises(ValueError, match="does not tell MemAvailable, SwapFree"):
+        read_memory(tmp_path)
+
+
+def test_the_load_is_that_of_fifteen_minutes(tmp_path: Path) -> None:
+    proc(tmp_path, "loadavg", "9.00 5.00 1.25 2/300 4242\n")
+
+    assert read_load(tmp_path).average == 1.25
+    assert read_load(tmp_path).cores >= 1
+
+
+def test_the_database_and_its_log_are_measured(tmp_path: Path) -> None:
+    database = tmp_path / "monitoring.db"
+    database.write_bytes(b"x" * 4096)
+    assert read_state_files(database) == StateFiles(4096, 0)
+
+    (tmp_path / "monitoring.db-wal").write_bytes(b"x" * 100)
+    assert read_state_files(database) == StateFiles(4096, 100)
+
+
+def test_paths_on_one_file_system_are_one_reading(tmp_path: Path) -> None:
+    (disk,) = read_filesystems({"state": tmp_path, "checkout": tmp_path.parent})
+
+    assert isinstance(disk, Filesystem)
+    assert disk.paths == (f"state {tmp_path}", f"checkout {tmp_path.parent}")
+    assert 0 < disk.free_bytes <= disk.size_bytes
+
+
+def test_another_file_system_is_a_reading_of_its_own(tmp_path: Path) -> None:
+    found = read_filesystems({"state": tmp_path, "kernel": Path("/proc")})
+
+    assert [disk.paths for disk in found if isinstance(disk, Filesystem)] == [(f"state {tmp_path}",), ("kernel /proc",)]
+
+
+def test_what_is_not_there_is_unknown_and_says_why(tmp_path: Path) -> None:
+    readings = read_all(tmp_path / "no.db", {"state": tmp_path / "nowhere"}, root=tmp_path)
+
+    unknown = [*readings.filesystems, readings.memory, readings.load, readings.state]
+    assert all(isinstance(reading, Unknown) and "No such file" in reading.reason for reading in unknown)
+
+
+def test_this_machine_can_be_read() -> None:
+    readings = read_all(Path(__file__), {"checkout": Path(__file__)})
+
+    assert isinstance(readings.memory, Memory)
+    assert readings.memory.total_bytes > readings.memory.available_bytes > 0
+    assert isinstance(readings.load, Load)
+
+
+# -- the clock --------------------------------------------------------------------------------------------------------
+
+
+def forbidden() -> KernelClock:
+    raise OSError(errno.EPERM, "Operation not permitted")
+
+
+def test_the_kernel_is_asked_first(tmp_path: Path) -> None:
+    told = KernelClock(synchronised=False, max_error_s=16.0, told_by="the kernel")
+
+    assert read_clock(tmp_path, lambda: told) == told
+
+
+def test_where_the_kernel_may_not_be_asked_the_mark_of_timesyncd_tells(tmp_path: Path) -> None:
+    mark = tmp_path / "run/systemd/timesync/synchronized"
+    mark.parent.mkdir(parents=True)
+    mark.touch()
+
+    assert read_clock(tmp_path, forbidden) == KernelClock(
+        synchronised=True, max_error_s=None, told_by="systemd-timesyncd"
+    )
+
+
+def test_a_clock_nobody_can_tell_about_is_unknown_not_wrong(tmp_path: Path) -> None:
+    clock = read_clock(tmp_path, forbidden)
+
+    assert isinstance(clock, Unknown)
+    assert "Operation not permitted" in clock.reason
+    assert [
+        finding.state for finding in judge(dataclasses.replace(WELL, clock=clock), Limits()) if "clock" in finding.key
+    ] == [State.UNKNOWN]
+
+
+def test_the_clock_of_this_machine_is_told_or_unknown_with_a_reason() -> None:
+    clock = read_clock()
+
+    if isinstance(clock, Unknown):
+        assert "the kernel does not tell" in clock.reason
+    elif clock.told_by == "the kernel":
+        assert clock.max_error_s is not None
+        assert 0 <= clock.max_error_s <= 16  # the kernel's own ceiling, NTP_PHASE_LIMIT
+
+
+# -- judging ----------------------------------------------------------------------------------------------------------
+
+
+def test_a_well_machine_has_nothing_bad_and_everything_said() -> None:
+    findings = judge(WELL, Limits())
+
+    assert {finding.state for finding in findings} == {State.FINE}
+    assert [finding.key.split()[0] for finding in findings] == [
+        "disk", "inodes", "memory", "swap", "clock", "load", "database", "wal",
+    ]  # fmt: skip
+
+
+def with_disk(free_bytes: int, free_inodes: int = 500) -> Readings:
+    return dataclasses.replace(WELL, filesystems=(Filesystem(("state /s",), 100 * GIB, free_bytes, 1000, free_inodes),))
+
+
+@pytest.mark.parametrize(
+    ("readings", "key", "severity", "words"),
+    [
+        (with_disk(10 * GIB - 1), "disk state /s", "HIGH", "10.0% (10.0 GiB) of the disk is free (state /s)"),
+        (with_disk(3 * GIB - 1), "disk state /s", "CRITICAL", "3.0% (3.0 GiB) of the disk is free"),
+        (with_disk(50 * GIB, 49), "inodes state /s", "HIGH", "49 of 1000 inodes are free"),
+        (dataclasses.replace(WELL, memory=Memory(1000, 49, 0, 0)), "memory", "HIGH", "4.9% (49 B) of the memory"),
+        (dataclasses.replace(WELL, memory=Memory(1000, 500, 1000, 199)), "swap", "MEDIUM", "19.9% (199 B) of the swap"),
+        (
+            dataclasses.replace(WELL, clock=KernelClock(synchronised=False, max_error_s=16, told_by="the kernel")),
+            "clock", "MEDIUM", "Nothing keeps the clock right, says the kernel",
+        ),
+        (dataclasses.replace(WELL, load=Load(8.01, 2)), "load", "MEDIUM", "The load is 8.01 on 2 cores"),
+        (dataclasses.replace(WELL, state=StateFiles(11 * GIB, 0)), "database", "MEDIUM", "The database takes 11.0 GiB"),
+        (dataclasses.replace(WELL, state=StateFiles(0, GIB)), "wal", "MEDIUM", "log takes 1.0 GiB"),
+    ],
+)  # fmt: skip
+def test_each_subject_is_found_bad_past_its_limit(readings: Readings, key: str, severity: str, words: str) -> None:
+    (finding,) = bad(readings)
+
+    assert (finding.key, finding.severity) == (key, severity)
+    assert words in finding.headline
+    assert finding.advice
+
+
+@pytest.mark.parametrize(
+    "readings",
+    [
+        with_disk(10 * GIB, 50),
+        dataclasses.replace(WELL, memory=Memory(1000, 50, 1000, 200)),
+        dataclasses.replace(WELL, load=Load(8.0, 2)),
+        dataclasses.replace(WELL, state=StateFiles(10 * GIB, 512 * 1024**2)),
+    ],
+)
+def test_a_reading_at_its_limit_is_fine(readings: Readings) -> None:
+    assert bad(readings) == []
+
+
+def test_what_a_machine_does_not_have_is_fine() -> None:
+    without = dataclasses.replace(
+        WELL, filesystems=(Filesystem(("state /s",), GIB, GIB, 0, 0),), memory=Memory(1000, 500, 0, 0)
+    )
+
+    assert {finding.state for finding in judge(without, Limits())} == {State.FINE}
+
+
+def test_limits_may_be_sizes() -> None:
+    limits = Limits(disk_free=Limit(size_bytes=60 * GIB))
+
+    assert [finding.key for finding in bad(WELL, limits)] == ["disk state /s"]
+
+
+# -- limits from the command line -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("text", "limit"),
+    [
+        ("10%", Limit(share=Fraction(1, 10))),
+        ("0.5%", Limit(share=Fraction(1, 200))),
+        ("2GiB", Limit(size_bytes=2 * GIB)),
+        ("1.5 GiB", Limit(size_bytes=3 * GIB // 2)),
+        ("500MB", Limit(size_bytes=500_000_000)),
+        ("7B", Limit(size_bytes=7)),
+    ],
+)
+def test_a_limit_is_a_share_or_a_size(text: str, limit: Limit) -> None:
+    assert parse_limit(text) == limit
+
+
+@pytest.mark.parametrize("text", ["", "10", "-5%", "%", "2 gigs", "1e3B", "10%%"])
+def test_anything_else_is_refused_with_an_example(text: str) -> None:
+    with pytest.raises(UsageError, match="as in 10% or 2GiB"):
+        parse_limit(text)
+
+
+def test_options_come_as_jobs_yaml_writes_them() -> None:
+    limits = parse_limits(["--disk-free=15%", "--memory-free", "200MiB", "--wal=1GiB", "--load=2.5"])
+
+    assert limits == Limits(
+        disk_free=Limit(share=Fraction(15, 100)),
+        memory_free=Limit(size_bytes=200 * 1024**2),
+        wal_bytes=GIB,
+        load=2.5,
+    )
+    assert parse_limits([]) == Limits()
+
+
+@pytest.mark.parametrize("option", ["--disk-free=lots", "--wal=10%", "--load=heavy", "--nonsense=1"])
+def test_a_wrong_option_is_usage(option: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as refused:
+        parse_limits([option])
+
+    assert refused.value.code == 2
+    assert option.split("=", maxsplit=1)[0] in capsys.readouterr().err
+
+
+def test_the_readme_lists_every_option_with_its_default(capsys: pytest.CaptureFixture[str]) -> None:
+    readme = (Path(__file__).parents[2] / "protocols/host/README.md").read_text()
+    with pytest.raises(SystemExit):
+        parse_limits(["--help"])
+    helped = capsys.readouterr().out
+
+    for limit in dataclasses.fields(Limits):
+        option = f"--{limit.name.removesuffix('_bytes').replace('_', '-')}"
+        default = limit.default
+        shown = size(default) if isinstance(default, int) else f"{default:g}" if isinstance(default, float) else default
+        assert option in helped
+        (row,) = [line for line in readme.splitlines() if f"`{option}`" in line]
+        assert str(shown).removesuffix(".0 GiB").removesuffix(".0 MiB") in row
+
+
+@pytest.mark.parametrize(
+    ("number", "text"),
+    [(0, "0 B"), (1023, "1023 B"), (1024, "1.0 KiB"), (1536, "1.5 KiB"), (GIB, "1.0 GiB"), (1024**5, "1024.0 TiB")],
+)
+def test_sizes_are_said_as_a_person_says_them(number: int, text: str) -> None:
+    assert size(number) == text

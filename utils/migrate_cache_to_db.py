@@ -1,0 +1,191 @@
+"""Moves the text cache files of the system this replaces into the database, and back (`--export`).
+
+Behind `deploy/migrate-file-cache-to-db.sh`. Running it again is safe: without `--overwrite` existing values win.
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+from monitoring.locks import TreeLock, running_profiles
+
+from monitoring import log
+from monitoring.clock import SystemClock
+from monitoring.errors import LockedError, MonitoringError, UsageError
+from monitoring.owner import become_owner
+from monitoring.settings import Settings, load_settings
+from monitoring.store import legacy_files, state
+from monitoring.store.database import Database
+from monitoring.store.repair import open_or_repair
+
+EXAMPLES = """examples:
+  python -m utils.migrate_cache_to_db               import; values already in the database win
+  python -m utils.migrate_cache_to_db --overwrite   the text files are the truth
+  python -m utils.migrate_cache_to_db --export      write the text files from the database, before CACHE_BACKEND=file
+"""
+DEFAULT_FILES = ("cache-id.txt", "cache-id-daily.txt", "nonces.txt")
+WAIT_FOR_RUNS_S = 120.0
+_OWN_NAMESPACE = re.compile(r"^monitor:")  # what utils.monitor keeps was never in a text file
+_EXIT_RUNNING = 75
+
+
+@dataclass
+class Counts:
+    """What became of the lines of one file."""
+
+    imported: int = 0
+    kept: int = 0
+    invalid: list[tuple[int, str]] = field(default_factory=list)
+
+
+def cache_files(jobs: Path, environ: Mapping[str, str]) -> list[str]:
+    """Name every cache file that jobs.yaml, the environment or a default mentions, by basename.
+
+    jobs.yaml is read leniently: a mistake in it must not stop a migration.
+    """
+    names = dict.fromkeys(DEFAULT_FILES)
+    mentioned = [(name, value) for name, value in environ.items() if name in ("CACHE_FILENAME", "NONCE_FILENAME")]
+    for name, value in [*mentioned, *_mentions(_profiles(jobs))]:
+        if name.endswith("_FILENAME") or name.replace("_", "-") == "cache-file":
+            names[Path(str(value)).name] = None
+    return [name for name in names if name]
+
+
+def _profiles(jobs: Path) -> list[Any]:
+    try:
+        content = yaml.safe_load(jobs.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        print(f"{jobs}: not read ({error}); only the default files are looked for", file=sys.stderr)
+        return []
+    profiles = content.get("profiles") if isinstance(content, dict) else None
+    return list(profiles.values()) if isinstance(profiles, dict) else []
+
+
+def _mentions(profiles: list[Any]) -> Iterator[tuple[str, object]]:
+    for profile in filter(_is_mapping, profiles):
+        yield from _pairs(profile.get("env"))
+        for task in filter(_is_mapping, profile.get("tasks") or []):
+            yield from _pairs(task.get("env"))
+            yield from _pairs(task.get("args"))
+
+
+def _is_mapping(value: object) -> bool:
+    return isinstance(value, dict)
+
+
+def _pairs(mapping: object) -> Iterator[tuple[str, object]]:
+    if isinstance(mapping, dict):
+        yield from ((str(name), value) for name, value in mapping.items())
+
+
+def import_file(database: Database, path: Path, *, overwrite: bool) -> Counts:
+    """Import one file in one transaction.
+
+    Raises:
+        StoreError: nothing of the file was imported then.
+    """
+    content = legacy_files.read(path)
+    counts = Counts(invalid=content.invalid)
+    now = SystemClock().now()
+    with database.write() as tx:
+        for key, value in content.entries.items():
+            if overwrite:
+                state.put(tx, path.name, key, value, now)
+                counts.imported += 1
+            elif state.put_if_absent(tx, path.name, key, value, now):
+                counts.imported += 1
+            else:
+                counts.kept += 1
+    return counts
+
+
+def export(database: Database, cache_dir: Path) -> dict[str, int]:
+    """Write every namespace that can be a file; return the number of values of each."""
+    files: dict[str, dict[str, str]] = {}
+    for namespace, key, value in state.everything(database):
+        if not _OWN_NAMESPACE.match(namespace) and Path(namespace).name == namespace:
+            files.setdefault(namespace, {})[key] = value
+    for name, entries in files.items():
+        legacy_files.write(cache_dir / name, entries)
+    return {name: len(entries) for name, entries in files.items()}
+
+
+def main(arguments: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(
+        prog="python -m utils.migrate_cache_to_db",
+        description=__doc__.partition("\n")[0],
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    direction = parser.add_mutually_exclusive_group()
+    direction.add_argument("--overwrite", action="store_true", help="the text files win over the database")
+    direction.add_argument("--export", action="store_true", help="write the text files from the database")
+    parser.add_argument("--config", type=Path, help="the jobs.yaml that names the files")
+    parser.add_argument(
+        "--wait", type=float, default=WAIT_FOR_RUNS_S, metavar="SECONDS", help="wait for runs this long"
+    )
+    args = parser.parse_args(arguments)
+    try:
+        settings = load_settings()
+        log.set_up(settings.environ)
+        become_owner(settings.cache_dir)
+        return _migrate(args, settings)
+    except MonitoringError as error:
+        print(error, file=sys.stderr)
+        return _EXIT_RUNNING if isinstance(error, LockedError) else 2 if isinstance(error, UsageError) else 1
+
+
+def _migrate(args: argparse.Namespace, settings: Settings) -> int:
+    with no_runs(settings.locks, args.wait):
+        settings.cache_dir.mkdir(parents=True, exist_ok=True)
+        database, _ = open_or_repair(settings.database, SystemClock())
+        with database:
+            if args.export:
+                for name, count in export(database, settings.cache_dir).items():
+                    print(f"{name}: {count} exported")
+                return 0
+            jobs = args.config or settings.checkout / "automation" / "jobs.yaml"
+            for name in cache_files(jobs, settings.environ):
+                _import_and_tell(database, settings.cache_dir / name, overwrite=args.overwrite)
+    return 0
+
+
+def _import_and_tell(database: Database, path: Path, *, overwrite: bool) -> None:
+    if not path.exists():
+        print(f"{path.name}: not there")
+        return
+    counts = import_file(database, path, overwrite=overwrite)
+    print(f"{path.name}: {counts.imported} imported, {counts.kept} kept, {len(counts.invalid)} invalid")
+    for number, line in counts.invalid:
+        print(f"{path}:{number}: not a key:value line, left out: {line[:120]!r}", file=sys.stderr)
+
+
+@contextmanager
+def no_runs(locks: Path, limit_s: float) -> Iterator[None]:
+    """Keep runs from starting while state moves; wait for those that are going.
+
+    Raises:
+        LockedError: one was still going after `limit_s`; it is named.
+    """
+    tree = TreeLock(locks)
+    if not tree.hold_exclusive(limit_s):
+        going = ", ".join(f"{profile}: {holder}" for profile, holder in running_profiles(locks).items())
+        raise LockedError(
+            f"still running after {limit_s:.0f} s: {going or 'another process'}; nothing was changed", going
+        )
+    try:
+        yield
+    finally:
+        tree.release()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
