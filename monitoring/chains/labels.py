@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import cast
 
 from monitoring.chains.addresses import checksum, short
@@ -19,9 +19,15 @@ def _rows() -> Mapping[tuple[int, str], dict[str, object]]:
 
 
 class Labels:
-    """Looks names up by (chain, address); an own name of the caller's comes after the curated ones."""
+    """Looks names up by (chain, address): curated ones, then the caller's own, then whatever `ask` knows.
 
-    def __init__(self, own: Mapping[tuple[int, str], str] | None = None) -> None:
+    `ask` takes chain and address and returns a name or nothing (`lookups.ExplorerAbi.contract_name`).
+    """
+
+    def __init__(
+        self, own: Mapping[tuple[int, str], str] | None = None, ask: Callable[[int, str], str] | None = None
+    ) -> None:
+        self._ask = ask
         self._own = {(chain, checksum(address)): name for (chain, address), name in (own or {}).items()}
 
     def name(self, chain_id: int, address: str) -> str:
@@ -31,7 +37,8 @@ class Labels:
             row = _rows().get((chain, key))
             if row is not None:
                 return cast("str", row["label"])
-        return self._own.get((chain_id, key)) or self._own.get((ANY_CHAIN, key), "")
+        own = self._own.get((chain_id, key)) or self._own.get((ANY_CHAIN, key))
+        return own or (self._ask(chain_id, key) if self._ask else "")
 
     def text(self, chain_id: int, address: str) -> str:
         """Return `Name (0x1234…abcd)`, or the whole address where there is no name."""

@@ -24,6 +24,7 @@ from monitoring.clock import from_text, to_text
 
 FOURBYTE = "https://api.4byte.sourcify.dev/signature-database/v1"
 EXPLORER = "https://api.etherscan.io/v2/api"
+EXPLORER_KEY = "ETHERSCAN_API_KEY"
 _LOOKUPS = 12  # requests one decoder may make: an alert must not wait for a registry
 _MISS_KEPT = timedelta(days=3)
 _ABI_KEPT = timedelta(days=1)  # a proxy's implementation may change
@@ -62,6 +63,18 @@ class FourByte:
             return []
         self._memory.remember("signature", selector, _text(names, now))
         return names
+
+
+def ladder(environ: Mapping[str, str], service: Service, memory: ChainMemory) -> list[FourByte | ExplorerAbi]:
+    """Return the rungs above the own table: the explorer's only where there is a key for it.
+
+    `ETHERSCAN_URL` and `FOURBYTE_URL` put other servers in their places.
+    """
+    fourbyte = FourByte(service, memory, environ.get("FOURBYTE_URL") or FOURBYTE)
+    key = environ.get(EXPLORER_KEY, "").strip()
+    if not key:
+        return [fourbyte]
+    return [ExplorerAbi(service, memory, key, environ.get("ETHERSCAN_URL") or EXPLORER), fourbyte]
 
 
 def _names(body: Json, selector: str) -> list[str] | None:

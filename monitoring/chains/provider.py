@@ -85,6 +85,8 @@ class Provider:
         self.barred: RpcError | None = None  # for good: it is on another chain
         self.head: int | None = None  # the newest block it said it has
         self.batches = True  # until it refuses one of two
+        self.requests = 0
+        self.answers = 0  # requests that brought a JSON-RPC answer
 
     def __repr__(self) -> str:
         return f"Provider({self.host})"
@@ -115,6 +117,7 @@ class Provider:
         return [self._outcome(by_id.get(id_), ask, request) for id_, ask in zip(ids, asks, strict=True)]
 
     def _exchange(self, request: Request, timeout_s: float) -> Json:
+        self.requests += 1
         try:
             answer = self._fetch(request, timeout_s)
         except FetchError as error:
@@ -137,6 +140,7 @@ class Provider:
             )
         if not isinstance(body, (dict, list)):
             raise RpcError(Fault.DECODE, f"{self.host}: the answer is not JSON-RPC", host=self.host)
+        self.answers += 1
         return body
 
     def _batch_error(self, body: Json, request: Request) -> RpcError:

@@ -47,10 +47,19 @@ class ProviderPool:
     def __init__(self, network: Network, urls: Sequence[str], fetch: Fetch, budget: Budget) -> None:
         self.network = network
         self.budget = budget
-        self.requests = 0
         self.providers = [Provider(url, fetch) for url in urls]
         self._current = 0
         self._troubles: dict[tuple[str, Fault], Trouble] = {}
+
+    @property
+    def requests(self) -> int:
+        """How many HTTP requests the chain has cost."""
+        return sum(provider.requests for provider in self.providers)
+
+    @property
+    def hosts(self) -> tuple[str, ...]:
+        """Who answered, to be recorded with what was read."""
+        return tuple(dict.fromkeys(provider.host for provider in self.providers if provider.answers))
 
     @property
     def troubles(self) -> tuple[Trouble, ...]:
@@ -139,7 +148,6 @@ class ProviderPool:
     def _send(self, provider: Provider, asks: Sequence[Ask]) -> list[Outcome]:
         if len(asks) > 1 and not provider.batches:
             return [self._send_single(provider, ask) for ask in asks]
-        self.requests += 1
         try:
             return provider.ask(asks, self.budget.request_s())
         except RpcError as error:
@@ -149,7 +157,6 @@ class ProviderPool:
             raise
 
     def _send_single(self, provider: Provider, ask: Ask) -> Outcome:
-        self.requests += 1
         return provider.ask([ask], self.budget.request_s())[0]
 
     def _verify(self, provider: Provider) -> None:
@@ -212,7 +219,6 @@ class ProviderPool:
     def _head(self, provider: Provider, at_most_s: float) -> Head | RpcError:
         asks = [Ask("eth_chainId"), Ask("eth_getBlockByNumber", ("latest", False))]
         try:
-            self.requests += 1
             chain_id, block = self._pair(provider, asks, min(self.budget.request_s(), at_most_s))
             self._check_chain_id(provider, chain_id)
             if isinstance(block, RpcError):

@@ -9,11 +9,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from fractions import Fraction
-from typing import TypeAlias, TypeVar
+from typing import TypeAlias
 
 AbiValue: TypeAlias = "int | bool | str | bytes | Fraction | tuple[AbiValue, ...]"
 Json: TypeAlias = "bool | int | Decimal | str | list[Json] | dict[str, Json] | None"
-T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,22 +17,27 @@ from monitoring.chains.networks import NATIVE_TOKEN, network
 from monitoring.chains.reads import Chains, ChainView
 from monitoring.chains.tokens import Token
 from monitoring.chains.values import Unknown
-from tests.support.chain_node import ACCOUNT, Node, built, running_node
+from tests.support import anvil, parts
+from tests.support.anvil import Anvil
+from tests.support.own_contracts import creation_code, runtime_code
 
 pytestmark = pytest.mark.node
 SUBJECT = "0x" + "51" * 20
 OLD = "0x" + "52" * 20
+ACCOUNT = "0xf39Fd6e51aad88F6F4ce6aB8827279cffFb92266"  # the first of the node's well-known accounts
 NOTED = parse_event("Noted(uint256 indexed number, address who, string text)")
 SET = parse_function("set(uint256)")
 
 
 @pytest.fixture
-def node() -> Iterator[Node]:
-    with running_node() as running:
+def node() -> Iterator[Anvil]:
+    if anvil.binary() is None:
+        parts.missing(anvil.HOW_TO_GET_IT)
+    with anvil.running("--chain-id", "1") as running:
         yield running
 
 
-def chains(node: Node, memory: RunMemory | None = None, sleep: Any = lambda _s: None) -> Chains:
+def chains(node: Anvil, memory: RunMemory | None = None, sleep: Any = lambda _s: None) -> Chains:
     return Chains({"PROVIDER_URL_MAINNET": node.url}, budget=Budget(sleep=sleep), memory=memory)
 
 
@@ -42,12 +47,12 @@ def view_of(made: Chains) -> ChainView:
     return view
 
 
-def set_value(node: Node, number: int) -> Any:
+def set_value(node: Anvil, number: int) -> Any:
     return node.send(SUBJECT, "0x" + SET.encode([number]).hex())
 
 
-def test_reads_through_multicall_and_without_it_are_the_same(node: Node) -> None:
-    node.place(SUBJECT, "Subject")
+def test_reads_through_multicall_and_without_it_are_the_same(node: Anvil) -> None:
+    node.set_code(SUBJECT, runtime_code("Subject"))
     set_value(node, 7)
     calls = {
         "value": call(SUBJECT, "value()(uint256)"),
@@ -57,7 +62,7 @@ def test_reads_through_multicall_and_without_it_are_the_same(node: Node) -> None
         "nobody": call(ACCOUNT, "value()(uint256)"),
     }
     without = view_of(chains(node)).read(calls)
-    node.place(network(1).multicall3, "Aggregate3")
+    node.set_code(network(1).multicall3, runtime_code("Aggregate3"))
     made = chains(node)
     with_multicall = view_of(made).read(calls)
     assert made.requests == 2
@@ -69,8 +74,8 @@ def test_reads_through_multicall_and_without_it_are_the_same(node: Node) -> None
         assert "no such contract" in str(read["nobody"])
 
 
-def test_reads_stay_at_the_pinned_block_while_the_chain_goes_on(node: Node) -> None:
-    node.place(SUBJECT, "Subject")
+def test_reads_stay_at_the_pinned_block_while_the_chain_goes_on(node: Anvil) -> None:
+    node.set_code(SUBJECT, runtime_code("Subject"))
     set_value(node, 7)
     view = view_of(chains(node))
     set_value(node, 8)
@@ -78,7 +83,7 @@ def test_reads_stay_at_the_pinned_block_while_the_chain_goes_on(node: Node) -> N
     assert view_of(chains(node)).read({"value": call(SUBJECT, "value()(uint256)")})["value"] == 8
 
 
-def test_a_block_beyond_the_head_is_a_stale_head_and_waited_for(node: Node) -> None:
+def test_a_block_beyond_the_head_is_a_stale_head_and_waited_for(node: Anvil) -> None:
     slept: list[float] = []
 
     def sleep(seconds: float) -> None:
@@ -87,7 +92,7 @@ def test_a_block_beyond_the_head_is_a_stale_head_and_waited_for(node: Node) -> N
 
     made = chains(node, sleep=sleep)
     pool = made.pool(1)
-    node.place(SUBJECT, "Subject")
+    node.set_code(SUBJECT, runtime_code("Subject"))
     params = {"to": SUBJECT, "data": "0x3fa4f245"}
     beyond = hex(node.head + 1)
     assert int(str(pool.call("eth_call", params, beyond)), 16) == 0
@@ -98,10 +103,10 @@ def test_a_block_beyond_the_head_is_a_stale_head_and_waited_for(node: Node) -> N
     assert caught.value.fault is Fault.STALE_HEAD
 
 
-def test_tokens_are_read_once_and_remembered(node: Node) -> None:
-    node.rpc("anvil_setCode", network(1).multicall3, built("Aggregate3")["deployedBytecode"])
-    modern = node.deploy(built("Subject")["bytecode"])
-    old = node.deploy(built("OldToken")["bytecode"])
+def test_tokens_are_read_once_and_remembered(node: Anvil) -> None:
+    node.set_code(network(1).multicall3, runtime_code("Aggregate3"))
+    modern = node.deploy(creation_code("Subject"))
+    old = node.deploy(creation_code("OldToken"))
     memory = RunMemory()
     made = chains(node, memory)
     found = view_of(made).tokens([modern, old, ACCOUNT, NATIVE_TOKEN])
@@ -120,8 +125,8 @@ def test_tokens_are_read_once_and_remembered(node: Node) -> None:
     assert later.requests == 1
 
 
-def test_storage_code_and_balances_come_in_one_request_each(node: Node) -> None:
-    node.place(SUBJECT, "Subject")
+def test_storage_code_and_balances_come_in_one_request_each(node: Anvil) -> None:
+    node.set_code(SUBJECT, runtime_code("Subject"))
     set_value(node, 9)
     made = chains(node)
     view = view_of(made)
@@ -131,8 +136,8 @@ def test_storage_code_and_balances_come_in_one_request_each(node: Node) -> None:
     assert made.requests == 4
 
 
-def test_logs_come_once_in_order_and_decoded(node: Node) -> None:
-    node.place(SUBJECT, "Subject")
+def test_logs_come_once_in_order_and_decoded(node: Anvil) -> None:
+    node.set_code(SUBJECT, runtime_code("Subject"))
     for number in (1, 2, 3):
         set_value(node, number)
     pool = chains(node).pool(1)
@@ -147,8 +152,8 @@ def test_logs_come_once_in_order_and_decoded(node: Node) -> None:
     assert second.reorganised_from is None
 
 
-def test_an_alerted_log_that_a_reorg_removes_is_said_so(node: Node) -> None:
-    node.place(SUBJECT, "Subject")
+def test_an_alerted_log_that_a_reorg_removes_is_said_so(node: Anvil) -> None:
+    node.set_code(SUBJECT, runtime_code("Subject"))
     node.mine(5)
     set_value(node, 1)
     wanted = LogFilter((SUBJECT,), (NOTED.topic,))
@@ -158,7 +163,7 @@ def test_an_alerted_log_that_a_reorg_removes_is_said_so(node: Node) -> None:
     assert len(alerted.logs) == 1
     assert displaced(pool, alerted.logs, node.head) == ()
 
-    node.rpc("anvil_reorg", 1, [])
+    node.reorg(1)
 
     gone = displaced(chains(node).pool(1), alerted.logs, node.head)
     assert not isinstance(gone, Unknown)
@@ -168,8 +173,8 @@ def test_an_alerted_log_that_a_reorg_removes_is_said_so(node: Node) -> None:
     assert again.logs == ()
 
 
-def test_a_log_that_a_reorg_moves_is_found_in_its_new_block(node: Node) -> None:
-    node.place(SUBJECT, "Subject")
+def test_a_log_that_a_reorg_moves_is_found_in_its_new_block(node: Anvil) -> None:
+    node.set_code(SUBJECT, runtime_code("Subject"))
     node.mine(5)
     set_value(node, 1)
     wanted = LogFilter((SUBJECT,), (NOTED.topic,))

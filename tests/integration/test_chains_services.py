@@ -17,7 +17,7 @@ from monitoring.chains.abi import parse_function
 from monitoring.chains.budget import Budget
 from monitoring.chains.calldata import Decoder, Transaction
 from monitoring.chains.fetch import Fetcher
-from monitoring.chains.lookups import ExplorerAbi, FourByte
+from monitoring.chains.lookups import ExplorerAbi, FourByte, ladder
 from monitoring.chains.memory import RunMemory
 from monitoring.chains.networks import network
 from monitoring.chains.prices import Asset, Price, current_prices
@@ -473,6 +473,14 @@ def test_a_verified_abi_names_the_call_through_the_proxy(service: Service) -> No
     assert source.contract_name(8453, A) == "Proxy"
     assert len(scripted.seen) == 2
     assert parse_qs(urlsplit(scripted.seen[0].path).query)["chainid"] == ["8453"]
+
+
+def test_the_ladder_has_an_explorer_only_with_a_key(service: Service) -> None:
+    plain = ladder({}, service, RunMemory())
+    keyed = ladder({"ETHERSCAN_API_KEY": KEY, "FOURBYTE_URL": "http://127.0.0.1:1"}, service, RunMemory())
+    assert [one.name for one in plain] == ["4byte"]
+    assert [one.name for one in keyed] == ["abi", "4byte"]
+    assert Decoder(keyed[1:]).decode(Transaction(1, A, OBSCURE)).note == "unknown function"
 
 
 def test_an_explorer_that_fails_leaves_the_call_undecoded(service: Service) -> None:
