@@ -29,6 +29,7 @@ _LOOKUPS = 12  # requests one decoder may make: an alert must not wait for a reg
 _MISS_KEPT = timedelta(days=3)
 _ABI_KEPT = timedelta(days=1)  # a proxy's implementation may change
 _MAX_NAMES = 20
+_MAX_DEPTH = 8
 
 
 class FourByte:
@@ -168,13 +169,14 @@ def _inputs(rows: Json) -> str:
     return ",".join(f"{_type(row)} {row.get('name') or ''}".strip() for row in inputs)
 
 
-def _type(row: Mapping[str, Json]) -> str:
+def _type(row: Mapping[str, Json], depth: int = 0) -> str:
+    """Write a type; a struct too deep to be real comes out as no type, and its function is dropped."""
     kind = str(row.get("type", ""))
-    if not kind.startswith("tuple"):
+    if not kind.startswith("tuple") or depth > _MAX_DEPTH:
         return kind
     components = row.get("components")
     members = [one for one in components if isinstance(one, dict)] if isinstance(components, list) else []
-    return f"({','.join(_type(one) for one in members)}){kind.removeprefix('tuple')}"
+    return f"({','.join(_type(one, depth + 1) for one in members)}){kind.removeprefix('tuple')}"
 
 
 def _declaration(text: str) -> Declaration | None:

@@ -5,7 +5,7 @@ A price that is missing, old or doubtful is `Unknown`; it is never zero.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from fractions import Fraction
@@ -23,6 +23,11 @@ BASE = "https://coins.llama.fi"
 MAX_AGE = timedelta(minutes=30)
 MIN_CONFIDENCE = Fraction(9, 10)
 _PER_REQUEST = 60  # addresses in one URL: about 3 kB
+
+
+def base_url(environ: Mapping[str, str]) -> str:
+    """Return `DEFILLAMA_URL` (another server), else the public service."""
+    return (environ.get("DEFILLAMA_URL") or BASE).rstrip("/")
 
 
 @dataclass(frozen=True, slots=True)

@@ -67,9 +67,7 @@ def read_transaction(row: Json, chain_id: int, safe: str) -> SafeTransaction | s
     name = f"transaction {str(tx_hash)[:12]} at nonce {nonce}"
     if not isinstance(tx_hash, str) or not _HASH.fullmatch(tx_hash) or nonce is None:
         return f"{name}: no hash or no nonce"
-    owner = row.get("safe")
-    executed = row.get("isExecuted") is True or row.get("transactionHash") or row.get("executionDate")
-    if executed or (is_address(owner) and checksum(str(owner)) != safe):
+    if not _pending(row, safe):
         return None
     to, data, operation = row.get("to"), row.get("data") or "0x", _integer(row.get("operation"))
     well_formed = is_address(to) and isinstance(data, str) and _HEX.fullmatch(data) is not None
@@ -91,6 +89,13 @@ def read_transaction(row: Json, chain_id: int, safe: str) -> SafeTransaction | s
         confirmations_required=_integer(row.get("confirmationsRequired")),
         trusted=row.get("trusted") is not False,
     )
+
+
+def _pending(row: dict[str, Json], safe: str) -> bool:
+    """Check again what was asked for: nothing executed, and no other Safe's."""
+    owner = row.get("safe")
+    executed = row.get("isExecuted") is True or row.get("transactionHash") or row.get("executionDate")
+    return not executed and not (is_address(owner) and checksum(str(owner)) != safe)
 
 
 def read_info(body: Json) -> SafeInfo | None:

@@ -51,6 +51,11 @@ def keys_from(environ: Mapping[str, str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(environ[name].strip() for name in KEYS if environ.get(name, "").strip()))
 
 
+def open_safe_service(environ: Mapping[str, str], service: Service) -> SafeService:
+    """Make a client from `SAFE_API_KEY`, `SAFE_API_KEY_2` … and `SAFE_SERVICE_URL` (another server)."""
+    return SafeService(service, keys_from(environ), environ.get("SAFE_SERVICE_URL") or BASE)
+
+
 class SafeService:
     """Asks with the keys in turn; a key that is refused or used up is left out for the rest of the task."""
 

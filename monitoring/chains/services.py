@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import cast
 
+import orjson
+
 from monitoring.chains.budget import Budget, BudgetSpentError
 from monitoring.chains.fetch import Answer, FetchError, Request, scrub
 from monitoring.chains.provider import Fetch
@@ -83,13 +85,12 @@ class Service:
 
 def read_json(answer: Answer) -> Json | Unknown:
     try:
-        return cast("Json", json.loads(answer.body, parse_float=Decimal, parse_constant=_refuse))
+        # The standard parser keeps decimals exact, but its nesting is bounded by the interpreter's recursion limit
+        # alone, which a library may have raised beyond what the stack holds; orjson has a bound of its own.
+        orjson.loads(answer.body)
+        return cast("Json", json.loads(answer.body, parse_float=Decimal))
     except (ValueError, RecursionError):
         return Unknown(f"{answer.host}: the answer is not JSON", answer.host)
-
-
-def _refuse(constant: str) -> Json:
-    raise ValueError(f"{constant} is no number")
 
 
 def _status(request: Request, answer: Answer) -> str:

@@ -19,7 +19,7 @@ from monitoring.chains.multicall import call
 from monitoring.chains.reads import Chains, ChainView
 from monitoring.chains.values import Unknown
 from tests.support.chain_clock import ManualClock
-from tests.support.rpc_server import KEY, Failure, Provider, serving
+from tests.support.rpc_server import KEY, Failure, Provider, event_log, serving
 
 TOKEN = "0x" + "22" * 20
 SUPPLY = "totalSupply()(uint256)"
@@ -288,6 +288,42 @@ def test_a_gateway_that_refuses_batches_over_fifty_is_halved_into_answers(clock:
         calls = {n: call(TOKEN, "balanceOf(address)(uint256)", f"0x{n:040x}") for n in range(70)}
         assert view_of(made).read(calls) == {n: n for n in range(70)}
     assert provider.requests < 20
+
+
+def test_only_the_places_of_a_batch_that_failed_are_asked_again(clock: ManualClock) -> None:
+    limited, good = Provider(multicall=False), Provider(multicall=False)
+    for one in (limited, good):
+        one.views |= {(TOKEN, "balanceOf(address)(uint256)"): lambda who: int(who, 16)}
+    limited.failing = lambda method, params: (
+        Failure(-32005, "limit exceeded") if method == "eth_call" and params[0]["data"].endswith("3") else None
+    )
+    with chains(clock, limited, good) as made:
+        calls = {n: call(TOKEN, "balanceOf(address)(uint256)", f"0x{n:040x}") for n in range(10)}
+        assert view_of(made).read(calls) == {n: n for n in range(10)}
+    assert limited.count("eth_call") == 1 + 10  # one to learn that there is no multicall
+    assert good.count("eth_call") == 1
+
+
+def test_a_refused_key_turns_to_the_next_provider_and_is_not_tried_again(clock: ManualClock) -> None:
+    refused, good = Provider(), Provider()
+    with chains(clock, refused, good) as made:
+        view = view_of(made)
+        refused.status = 403
+        assert view.read({"a": call(TOKEN, SUPPLY)})["a"] == 10**24
+        assert view.read({"b": call(TOKEN, "totalSupply()(uint128)")})["b"] == 10**24
+        assert made.troubles[0].fault is Fault.REFUSED
+    assert refused.count("eth_call") == 1
+
+
+def test_a_method_one_provider_lacks_is_asked_of_the_next(clock: ManualClock) -> None:
+    poor, good = Provider(), Provider()
+    poor.failing = lambda method, _: (
+        Failure(-32601, "the method does not exist") if method == "eth_getTransactionReceipt" else None
+    )
+    good.logs = [event_log(7)]
+    with chains(clock, poor, good) as made:
+        assert made.pool(1).call("eth_getTransactionReceipt", good.logs[0]["transactionHash"])
+        assert supply(made) == 10**24
 
 
 def test_a_gateway_without_batches_is_asked_one_by_one(clock: ManualClock) -> None:

@@ -17,12 +17,12 @@ from monitoring.chains.abi import parse_function
 from monitoring.chains.budget import Budget
 from monitoring.chains.calldata import Decoder, Transaction
 from monitoring.chains.fetch import Fetcher
-from monitoring.chains.lookups import ExplorerAbi, FourByte, ladder
+from monitoring.chains.lookups import ExplorerAbi, FourByte, abi_functions, ladder
 from monitoring.chains.memory import RunMemory
 from monitoring.chains.networks import network
-from monitoring.chains.prices import Asset, Price, current_prices
+from monitoring.chains.prices import Asset, Price, base_url, current_prices
 from monitoring.chains.safe_rows import SafeInfo, SafeQueue
-from monitoring.chains.safe_service import SafeService, keys_from
+from monitoring.chains.safe_service import SafeService, keys_from, open_safe_service
 from monitoring.chains.services import Service
 from monitoring.chains.sources import Document, Source, pick, read_source, valid_path
 from monitoring.chains.values import Reading, Unknown
@@ -473,6 +473,28 @@ def test_a_verified_abi_names_the_call_through_the_proxy(service: Service) -> No
     assert source.contract_name(8453, A) == "Proxy"
     assert len(scripted.seen) == 2
     assert parse_qs(urlsplit(scripted.seen[0].path).query)["chainid"] == ["8453"]
+
+
+def test_an_abi_of_nonsense_gives_no_functions() -> None:
+    deep: Any = {"type": "uint256"}
+    for _ in range(300):
+        deep = {"type": "tuple", "components": [deep]}
+    strange = [{"type": "function", "name": "f", "inputs": [deep]}, {"type": "function"}, 7, {"name": 5}]
+    assert [text[:2] for text in abi_functions(strange)] == ["f("]
+    with answering(Reply({"status": "1", "result": [{"ABI": json.dumps(strange), "Implementation": 7}]})) as scripted:
+        service = Service(Fetcher(), Budget())
+        source = ExplorerAbi(service, RunMemory(), KEY, scripted.url)
+        assert source.candidates(Transaction(1, A, OBSCURE)) == []
+    assert [abi_functions(text) for text in ("", "{", "5", None)] == [[], [], [], []]
+
+
+def test_services_can_be_elsewhere_by_environment(service: Service) -> None:
+    with answering(Reply({"results": []})) as scripted:
+        safes = open_safe_service({"SAFE_SERVICE_URL": scripted.url, "SAFE_API_KEY": KEY}, service)
+        assert isinstance(safes.queue(network("mainnet"), SAFE, 0), SafeQueue)
+    assert scripted.seen[0].headers["authorization"] == f"Bearer {KEY}"
+    assert base_url({"DEFILLAMA_URL": "http://127.0.0.1:9/"}) == "http://127.0.0.1:9"
+    assert base_url({}) == "https://coins.llama.fi"
 
 
 def test_the_ladder_has_an_explorer_only_with_a_key(service: Service) -> None:
