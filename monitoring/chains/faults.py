@@ -23,6 +23,7 @@ class Fault(StrEnum):
     BATCH_SIZE = "batch too large"
     UNSUPPORTED = "does not know the method"
     REFUSED = "refused access"
+    ERROR = "answered with an error"  # in words nobody knows: perhaps the call's own fault, so nobody is barred for it
     TRANSPORT = "did not answer"
 
 
@@ -47,7 +48,7 @@ class RpcError(ChainError):
 _CERTAIN_REVERT = re.compile(r"execution reverted|vm exception while processing|^reverted?\b", re.IGNORECASE)
 _REVERT = re.compile(
     r"revert|invalid opcode|opcode .* not defined|stack (under|over)flow|invalid jump|bad instruction|out of gas"
-    r"|vm execution error|gas required exceeds",
+    r"|vm execution error|evm error|gas required exceeds|write protection|insufficient funds",
     re.IGNORECASE,
 )
 _STALE = re.compile(
@@ -99,7 +100,7 @@ def classify_error(method: str, code: int, message: str) -> Fault:
             continue
         if code in codes or pattern.search(message):
             return fault
-    return Fault.TRANSPORT
+    return Fault.ERROR
 
 
 # Statuses that say what is wrong whatever stands in the body.

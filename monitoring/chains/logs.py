@@ -20,6 +20,8 @@ from monitoring.errors import UsageError
 
 RANGE = 2_000  # blocks a page begins with; most public gateways allow it
 MAX_RANGE = 10_000
+# An answer too big for the gateway (HTTP 413), or a refusal in unknown words, is helped by the same remedy.
+_TOO_MUCH = frozenset({Fault.LOG_RANGE, Fault.BATCH_SIZE, Fault.ERROR})
 _TAIL = 64  # checkpoints kept to find the fork point of a reorganisation
 
 
@@ -117,6 +119,7 @@ def scan(pool: ProviderPool, wanted: LogFilter, cursor: LogCursor, until: int) -
     """Read logs from the cursor to `until` (inclusive). What was read before a failure is kept."""
     logs: list[EventLog] = []
     try:
+        cursor = _hopeful(cursor)
         start = rewind(pool, cursor)
         came_back = start.next_block if start.next_block < cursor.next_block else None
         cursor = start
@@ -162,8 +165,7 @@ def pages(pool: ProviderPool, wanted: LogFilter, cursor: LogCursor, until: int) 
         try:
             logs, block_hash = _page(pool, wanted, cursor.next_block, last)
         except RpcError as error:
-            # An answer too big for the gateway (HTTP 413) is helped by the same remedy.
-            if error.fault not in (Fault.LOG_RANGE, Fault.BATCH_SIZE) or last == cursor.next_block:
+            if error.fault not in _TOO_MUCH or last == cursor.next_block:
                 raise
             cursor = _smaller(cursor, last - cursor.next_block + 1)
             continue
@@ -172,6 +174,12 @@ def pages(pool: ProviderPool, wanted: LogFilter, cursor: LogCursor, until: int) 
         cursor = replace(cursor, next_block=last + 1, tail=tail)
         cursor = _larger(cursor) if full else cursor
         yield LogPage(logs, cursor)
+
+
+def _hopeful(cursor: LogCursor) -> LogCursor:
+    """Believe a refusal half as much each run: it may have been one dense stretch, or another provider's limit."""
+    refused = cursor.refused_blocks * 2
+    return replace(cursor, refused_blocks=0 if refused > MAX_RANGE else refused)
 
 
 def _smaller(cursor: LogCursor, size: int) -> LogCursor:

@@ -185,7 +185,7 @@ class Provider:
             self.breaker.pause(now_s, error.retry_after_s)
         elif error.fault is Fault.REFUSED:
             self.breaker.failure(now_s, weight=_BREAK_AFTER)
-        elif error.fault not in (Fault.STALE_HEAD, Fault.UNSUPPORTED):
+        elif error.fault not in (Fault.STALE_HEAD, Fault.UNSUPPORTED, Fault.ERROR):
             self.breaker.failure(now_s, weight=_BREAK_AFTER if error.data == "timed out" else 1)
 
 

@@ -5,7 +5,7 @@ Made once per task. Nothing here raises for the network's sake: what cannot be r
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TypeVar
 
 from monitoring.chains.abi import AbiError, from_hex
@@ -14,6 +14,16 @@ from monitoring.chains.budget import Budget
 from monitoring.chains.faults import RpcError
 from monitoring.chains.fetch import Fetcher
 from monitoring.chains.heads import pin
+from monitoring.chains.logs import (
+    Displaced,
+    EventLog,
+    LogCursor,
+    LogFilter,
+    LogScan,
+    displaced,
+    last_certain_block,
+    scan,
+)
 from monitoring.chains.memory import ChainMemory, RunMemory
 from monitoring.chains.multicall import Call, Multicall
 from monitoring.chains.networks import Network, network, provider_urls
@@ -61,6 +71,14 @@ class ChainView:
         """Return each address's balance of the native token in its smallest unit."""
         asked = {one: (check_address(one), self.block.tag) for one in addresses}
         return self._each("eth_getBalance", asked, lambda text: int(text, 16))
+
+    def logs(self, wanted: LogFilter, cursor: LogCursor) -> LogScan:
+        """Read logs from the cursor up to the newest block with enough blocks on top."""
+        return scan(self.pool, wanted, cursor, last_certain_block(self.network, self.block.number))
+
+    def displaced(self, alerted: Sequence[EventLog]) -> tuple[Displaced, ...] | Unknown:
+        """Return the alerted logs that their blocks no longer hold; give only recent ones."""
+        return displaced(self.pool, alerted, self.block.number)
 
     def _each(
         self, method: str, asked: Mapping[Name, tuple[object, ...]], read: Callable[[str], T]

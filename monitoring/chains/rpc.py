@@ -85,7 +85,7 @@ class ProviderPool:
 
     def _halving(self, asks: Sequence[Ask], at_least: int | None) -> list[Outcome]:
         outcomes = self._ask(asks, at_least)
-        too_large = all(isinstance(one, RpcError) and one.fault is Fault.BATCH_SIZE for one in outcomes)
+        too_large = all(_has_fault(one, Fault.BATCH_SIZE) for one in outcomes)
         if len(asks) == 1 or not too_large:
             return outcomes
         middle = len(asks) // 2
@@ -93,11 +93,10 @@ class ProviderPool:
 
     def _ask(self, asks: Sequence[Ask], at_least: int | None) -> list[Outcome]:
         """Fill in outcomes provider by provider until none is missing, or patience or budget ends."""
-        outcomes: list[Outcome | None] = [None] * len(asks)
-        open_: list[int] = list(range(len(asks)))
-        last = RpcError(Fault.TRANSPORT, f"{self.network.slug}: no usable provider{self._why()}")
+        nobody = RpcError(Fault.TRANSPORT, f"{self.network.slug}: no usable provider{self._why()}")
+        outcomes: list[Outcome] = [nobody] * len(asks)
+        open_ = list(range(len(asks)))
         first = True
-        settled: set[int] = set()
         for round_ in range(_ROUNDS):
             tried: set[int] = set()
             while open_ and (index := self._choose(at_least, tried)) is not None:
@@ -105,26 +104,16 @@ class ProviderPool:
                 try:
                     replies = self._ask_one(index, [asks[place] for place in open_], repeated=not first)
                 except BudgetSpentError as error:
-                    last = RpcError(Fault.TRANSPORT, f"{self.network.slug}: {error}")
-                    return [last if place in open_ else outcomes[place] for place in range(len(asks))]
+                    return _spent(outcomes, open_, RpcError(Fault.TRANSPORT, f"{self.network.slug}: {error}"))
                 first = False
-                last = self._sort_in(replies, open_, outcomes, settled) or last
-                open_ = [place for place in open_ if place not in settled]
+                for place, reply in zip(open_, replies, strict=True):
+                    outcomes[place] = reply
+                open_ = [place for place in open_ if _unsettled(outcomes[place])]
+            # An error in unknown words has been asked of everybody once; repeating it would spend what others need.
+            open_ = [place for place in open_ if not _has_fault(outcomes[place], Fault.ERROR)]
             if not open_ or not self._worth_waiting(round_):
                 break
-        return [last if place in open_ else outcomes[place] for place in range(len(asks))]
-
-    def _sort_in(
-        self, replies: list[Outcome], open_: list[int], outcomes: list[Outcome | None], settled: set[int]
-    ) -> RpcError | None:
-        failed: RpcError | None = None
-        for place, reply in zip(open_, replies, strict=True):
-            if isinstance(reply, RpcError) and reply.fault not in FINAL:
-                failed = reply
-            else:
-                outcomes[place] = reply
-                settled.add(place)
-        return failed
+        return outcomes
 
     def _ask_one(self, index: int, asks: Sequence[Ask], *, repeated: bool) -> list[Outcome]:
         provider = self.providers[index]
@@ -137,7 +126,7 @@ class ProviderPool:
         except RpcError as error:
             self._blame(provider, error)
             return [error] * len(asks)
-        failures = [reply for reply in replies if isinstance(reply, RpcError) and reply.fault not in FINAL]
+        failures = [reply for reply in replies if isinstance(reply, RpcError) and _unsettled(reply)]
         if failures:
             self._blame(provider, failures[0])
         else:
@@ -238,6 +227,19 @@ class ProviderPool:
                 raise
             provider.batches = False
             return [self._send_single(provider, ask) for ask in asks]
+
+
+def _has_fault(outcome: Outcome, *faults: Fault) -> bool:
+    return isinstance(outcome, RpcError) and outcome.fault in faults
+
+
+def _unsettled(outcome: Outcome) -> bool:
+    """Tell whether another provider may do better."""
+    return isinstance(outcome, RpcError) and outcome.fault not in FINAL
+
+
+def _spent(outcomes: list[Outcome], open_: list[int], error: RpcError) -> list[Outcome]:
+    return [error if place in open_ else outcome for place, outcome in enumerate(outcomes)]
 
 
 def _read_head(provider: Provider, block: Json) -> Head:

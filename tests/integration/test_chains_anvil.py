@@ -152,6 +152,20 @@ def test_logs_come_once_in_order_and_decoded(node: Anvil) -> None:
     assert second.reorganised_from is None
 
 
+def test_a_view_gives_logs_only_with_enough_blocks_on_top(node: Anvil) -> None:
+    node.set_code(SUBJECT, runtime_code("Subject"))
+    set_value(node, 1)
+    wanted = LogFilter((SUBJECT,), (NOTED.topic,))
+    early = view_of(chains(node)).logs(wanted, LogCursor(1, 0))
+    assert early.logs == ()
+    node.mine(network(1).confirmations)
+    view = view_of(chains(node))
+    late = view.logs(wanted, early.cursor)
+    assert len(late.logs) == 1
+    assert view.displaced(late.logs) == ()
+    assert view.logs(wanted, late.cursor).logs == ()
+
+
 def test_an_alerted_log_that_a_reorg_removes_is_said_so(node: Anvil) -> None:
     node.set_code(SUBJECT, runtime_code("Subject"))
     node.mine(5)

@@ -37,6 +37,7 @@ NOW = START
         ("eth_call", -32015, "VM execution error.", Fault.REVERT),
         ("eth_call", -32000, "invalid opcode: INVALID", Fault.REVERT),
         ("eth_call", -32000, "out of gas", Fault.REVERT),
+        ("eth_call", -32603, "EVM error InvalidFEOpcode", Fault.REVERT),
         ("eth_call", -32602, "BlockOutOfRangeError: block height is 5 but requested was 9", Fault.STALE_HEAD),
         ("eth_call", -32000, "header not found", Fault.STALE_HEAD),
         ("eth_call", -32001, "Unknown block", Fault.STALE_HEAD),
@@ -56,8 +57,8 @@ NOW = START
         ("batch", -32000, "too many requests in batch, max 50 per batch", Fault.BATCH_SIZE),
         ("eth_call", -32601, "the method eth_call does not exist", Fault.UNSUPPORTED),
         ("eth_call", -32000, "Invalid API key", Fault.REFUSED),
-        ("eth_call", -32603, "internal error", Fault.TRANSPORT),
-        ("eth_call", 0, "", Fault.TRANSPORT),
+        ("eth_call", -32603, "internal error", Fault.ERROR),
+        ("eth_call", 0, "", Fault.ERROR),
     ],
 )
 def test_each_known_wording_of_a_failure_is_what_it_means(method: str, code: int, message: str, fault: Fault) -> None:
