@@ -10,9 +10,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from monitoring.chains.faults import Fault
+from monitoring.chains.faults import Fault, RpcError
 from monitoring.chains.networks import Network
-from monitoring.chains.rpc import Head, ProviderPool
+from monitoring.chains.rpc import ROUNDS, Head, ProviderPool
 from monitoring.chains.values import Block, Unknown
 
 _FUTURE_S = 60.0  # clocks differ by seconds; a block from further ahead means that one of them is wrong
@@ -78,17 +78,35 @@ def _without(
 
 
 def pin(pool: ProviderPool, now: datetime, last_judged: int | None = None) -> Block | Unknown:
-    """Ask the providers and choose; providers left out are not read from and are noted as troubles."""
+    """Ask the providers and choose; providers left out are not read from and are noted as troubles.
+
+    Asks again, a few times within the budget, while nobody answers or nobody has caught up with the last judged block.
+    """
     slug = pool.network.slug
     answers = pool.heads()
-    heads = [answer for answer in answers if isinstance(answer, Head)]
-    choice = choose(heads, pool.network, now, last_judged)
+    choice = choose(_heads(answers), pool.network, now, last_judged)
+    for round_ in range(ROUNDS):
+        if choice.head is not None or not _may_help(answers, last_judged) or not pool.wait_for_round(round_):
+            break
+        answers = pool.heads()
+        choice = choose(_heads(answers), pool.network, now, last_judged)
     for head, reason in choice.left_out:
         pool.note(head.provider.host, Fault.STALE_HEAD, f"{head.provider.host}: {reason}")
         head.provider.head = -1  # behind any block, so that no read of this run goes there
     if choice.head is None:
-        failures = "; ".join(str(answer) for answer in answers if not isinstance(answer, Head))
-        why = failures if failures and not heads else f"{choice.reason}{'; ' + failures if failures else ''}"
-        return Unknown(f"{slug}: {why or 'no provider can be asked'}", source=slug)
+        told = [str(answer) for answer in answers if not isinstance(answer, Head)]
+        told += [choice.reason] if choice.left_out or not told else []
+        return Unknown(f"{slug}: {'; '.join(told)}", source=slug)
     chosen = choice.head
     return Block(pool.network.id, chosen.number, chosen.hash, datetime.fromtimestamp(chosen.timestamp, UTC))
+
+
+def _heads(answers: list[Head | RpcError]) -> list[Head]:
+    return [answer for answer in answers if isinstance(answer, Head)]
+
+
+def _may_help(answers: list[Head | RpcError], last_judged: int | None) -> bool:
+    """Tell whether asking again could: a wrong chain or a stuck clock stays what it is."""
+    heads = _heads(answers)
+    behind = last_judged is not None and any(head.number < last_judged for head in heads)
+    return behind or not heads

@@ -16,7 +16,7 @@ from monitoring.chains.provider import Ask, Fetch, Outcome, Provider
 from monitoring.chains.values import Json
 
 BATCH = 50  # the smallest limit seen at a gateway
-_ROUNDS = 3  # times through all providers
+ROUNDS = 3  # times through all providers
 _BACKOFF_S = 0.5
 _HEAD_S = 5.0  # with several providers, one that hangs must not cost a whole deadline each run
 
@@ -97,7 +97,7 @@ class ProviderPool:
         outcomes: list[Outcome] = [nobody] * len(asks)
         open_ = list(range(len(asks)))
         first = True
-        for round_ in range(_ROUNDS):
+        for round_ in range(ROUNDS):
             tried: set[int] = set()
             while open_ and (index := self._choose(at_least, tried)) is not None:
                 tried.add(index)
@@ -111,7 +111,7 @@ class ProviderPool:
                 open_ = [place for place in open_ if _unsettled(outcomes[place])]
             # An error in unknown words has been asked of everybody once; repeating it would spend what others need.
             open_ = [place for place in open_ if not _has_fault(outcomes[place], Fault.ERROR)]
-            if not open_ or not self._worth_waiting(round_):
+            if not open_ or not self.wait_for_round(round_):
                 break
         return outcomes
 
@@ -173,9 +173,9 @@ class ProviderPool:
                 return index
         return None
 
-    def _worth_waiting(self, round_: int) -> bool:
-        """Wait before the next round; not at all when only failures, no request for patience, keep everybody out."""
-        if round_ == _ROUNDS - 1:
+    def wait_for_round(self, round_: int) -> bool:
+        """Wait before the next round; False when no round is left, or only failures keep everybody out."""
+        if round_ == ROUNDS - 1:
             return False
         now_s = self.budget.clock.monotonic()
         pauses = [one.breaker.paused_s(now_s) for one in self.providers if one.barred is None]

@@ -32,7 +32,12 @@ def clock() -> ManualClock:
 
 @contextlib.contextmanager
 def chains(
-    clock: ManualClock, *providers: Provider, slug: str = "mainnet", request_s: float = 20.0, seconds: float = 120.0
+    clock: ManualClock,
+    *providers: Provider,
+    slug: str = "mainnet",
+    request_s: float = 20.0,
+    seconds: float = 120.0,
+    retries: int = 60,
 ) -> Iterator[Chains]:
     for one in providers:
         one.head_time = lambda: clock.now().timestamp()
@@ -41,7 +46,7 @@ def chains(
     with serving(*providers) as urls:
         names = ["", *(f"_{place}" for place in range(1, len(urls)))]
         environ = {f"PROVIDER_URL_{slug.upper()}{name}": url for name, url in zip(names, urls, strict=True)}
-        budget = Budget(seconds=seconds, request_s=request_s, clock=clock, sleep=clock.sleep)
+        budget = Budget(seconds=seconds, retries=retries, request_s=request_s, clock=clock, sleep=clock.sleep)
         yield Chains(environ, budget=budget, fetch=fetch)
     fetch.close()
 
@@ -119,6 +124,22 @@ def test_the_block_is_never_older_than_the_last_one_judged(clock: ManualClock) -
         view = made.view(1, 1000)
         assert isinstance(view, Unknown)
         assert "behind block 1000, judged before" in view.reason
+
+
+def test_a_chain_that_has_not_caught_up_yet_is_waited_for(clock: ManualClock) -> None:
+    provider = Provider(head=999)
+    with chains(clock, provider) as made:
+        clock.meanwhile = lambda: setattr(provider, "head", 1000)
+        assert view_of(made, last_judged=1000).block.number == 1000
+    assert clock.slept == [0.5]
+
+
+def test_a_single_provider_that_is_busy_for_a_moment_does_not_blind_the_run(clock: ManualClock) -> None:
+    provider = Provider(status=429, retry_after="3")
+    with chains(clock, provider) as made:
+        clock.meanwhile = lambda: setattr(provider, "status", 200)
+        assert supply(made) == 10**24
+    assert clock.slept == [3.0]
 
 
 def test_a_head_that_stopped_hours_ago_is_not_believed(clock: ManualClock) -> None:
@@ -238,13 +259,7 @@ def test_retry_after_is_waited_for_when_the_budget_allows(clock: ManualClock) ->
     with chains(clock, limited) as made:
         view = view_of(made)
         limited.status, limited.retry_after = 429, "17"
-        original = clock.sleep
-
-        def sleep(seconds: float) -> None:
-            original(seconds)
-            limited.status = 200
-
-        made.budget._sleep = sleep
+        clock.meanwhile = lambda: setattr(limited, "status", 200)
         assert view.read({"supply": call(TOKEN, SUPPLY)})["supply"] == 10**24
     assert clock.slept == [17.0]
 
@@ -260,9 +275,8 @@ def test_retry_after_beyond_the_budget_is_not_waited_for(clock: ManualClock) -> 
 
 def test_repeated_requests_end_with_the_task_budget_not_per_call(clock: ManualClock) -> None:
     broken = Provider()
-    with chains(clock, broken) as made:
+    with chains(clock, broken, retries=1) as made:
         view = view_of(made)
-        made.budget._retries = 1
         broken.status = 500
         told = str(view.read({"a": call(TOKEN, SUPPLY)})["a"])
         assert broken.count("eth_call") == 2

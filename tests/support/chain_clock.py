@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 START = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
@@ -16,6 +17,7 @@ class ManualClock:
         self._passed_s = 0.0
         self._lock = threading.Lock()
         self.slept: list[float] = []
+        self.meanwhile: Callable[[], object] = lambda: None  # what happens in the world while somebody sleeps
 
     def now(self) -> datetime:
         return self._start + timedelta(seconds=self._passed_s)
@@ -29,4 +31,5 @@ class ManualClock:
 
     def sleep(self, seconds: float) -> None:
         self.slept.append(seconds)
+        self.meanwhile()
         self.advance(seconds)
