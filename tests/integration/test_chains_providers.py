@@ -99,6 +99,25 @@ def test_equal_reads_are_asked_once_and_never_again_at_the_same_block(clock: Man
     assert provider.requests == before
 
 
+def test_two_readings_of_one_answer_are_one_call(clock: ManualClock) -> None:
+    provider = Provider()
+    with chains(clock, provider) as made:
+        read = view_of(made).read({"wide": call(TOKEN, SUPPLY), "narrow": call(TOKEN, "totalSupply()(uint96)")})
+    assert read == {"wide": 10**24, "narrow": 10**24}
+    assert [params[0]["to"] for method, params in provider.asked if method == "eth_call"] == [TOKEN]
+
+
+def test_a_lone_provider_that_hangs_is_not_waited_for_twice(clock: ManualClock) -> None:
+    hanging = Provider()
+    hanging.failing = lambda method, _: _hang(hanging) if method == "eth_call" else None
+    with chains(clock, hanging, request_s=2) as made:
+        assert "no answer within 2 s" in str(supply(made))
+        again = view_of(made).read({"other": call(TOKEN, "totalSupply()(uint128)")})["other"]
+        assert "no usable provider" in str(again)
+    assert hanging.count("eth_call") == 1
+    assert clock.slept == []
+
+
 def test_a_provider_twenty_blocks_behind_is_left_out_and_said_so(clock: ManualClock) -> None:
     behind, good = Provider(head=980), Provider(head=1000)
     behind.views[TOKEN, SUPPLY] = 5  # what the past looked like
