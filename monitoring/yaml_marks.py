@@ -148,7 +148,8 @@ def _as_yaml_error(error: yaml.YAMLError) -> YamlError:
     mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
     problem = getattr(error, "problem", None) or str(error).splitlines()[0]
     place = Place(mark.line + 1, mark.column + 1) if mark else Place(1, 1)
-    return YamlError(place, f"this is not YAML: {problem}")
+    hint = ": quote a text that holds [ ] { } or ," if problem.startswith("did not find expected ','") else ""
+    return YamlError(place, f"this is not YAML: {problem}{hint}")
 
 
 class _Open:

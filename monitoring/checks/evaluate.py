@@ -48,7 +48,10 @@ class Call:
 class World(Protocol):
     """What an expression can see. A call not answered yet is noted, and `PENDING` comes back."""
 
-    chain: int
+    @property
+    def chain(self) -> int:
+        """The chain that calls go to."""
+        ...
 
     def name(self, name: str) -> Result:
         """Return a value, a source, a contract's address or a row's field."""

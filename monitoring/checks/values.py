@@ -9,7 +9,7 @@ import json
 from dataclasses import dataclass
 from enum import Enum
 from fractions import Fraction
-from typing import Final, TypeAlias
+from typing import Final, TypeAlias, TypeGuard
 
 Number: TypeAlias = int | Fraction
 Value: TypeAlias = "bool | int | Fraction | str | bytes | tuple[Value, ...]"
@@ -46,7 +46,7 @@ NONE: Final = Absent.NONE
 Reading: TypeAlias = "Value | Unknown | Absent"
 
 
-def is_number(value: object) -> bool:
+def is_number(value: object) -> TypeGuard[Number]:
     """Tell whether this is an exact number; a boolean is none."""
     return isinstance(value, int | Fraction) and not isinstance(value, bool)
 
