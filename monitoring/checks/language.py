@@ -35,8 +35,7 @@ from monitoring.checks.expression import (
     kind_of,
     tuple_of,
 )
-from monitoring.checks.scope import FUNCTIONS, WORDS, Scope
-from monitoring.checks.signatures import Signature
+from monitoring.checks.scope import FUNCTIONS, WORDS, Scope, resolve_view
 from monitoring.checks.suggest import did_you_mean
 from monitoring.checks.syntax import LanguageError, Syntax, offset_of, parse
 from monitoring.checks.values import NONE
@@ -210,7 +209,8 @@ class _Checker:
         if kind is not CONTRACT:
             hint = ": write erc20(…) around it" if kind is ADDRESS else ""
             raise LanguageError(offset_of(function.value), f"only a contract has views, this is {kind}{hint}")
-        signature = self._signature(node, function)
+        owner = function.value.id if isinstance(function.value, ast.Name) else ""
+        signature = resolve_view(self.scope, owner, function.attr, len(node.args), _attribute_offset(function))
         arguments = tuple(
             self._argument(argument, kind_of(abi)) for argument, abi in zip(node.args, signature.inputs, strict=True)
         )
@@ -224,25 +224,6 @@ class _Checker:
         if wanted.parts:
             raise LanguageError(offset_of(node), f"{wanted} cannot be an argument")
         return self._address(node) if wanted is ADDRESS else self._of_kind(node, wanted)
-
-    def _signature(self, node: ast.Call, function: ast.Attribute) -> Signature:
-        at, name, count = _attribute_offset(function), function.attr, len(node.args)
-        owner = function.value.id if isinstance(function.value, ast.Name) else ""
-        views = {**self.scope.views, **self.scope.own_views.get(owner, {})}
-        if name not in views:
-            raise LanguageError(
-                at,
-                f"{name} is no known view{did_you_mean(name, views)}: declare it under functions",
-            )
-        fitting = [one for one in views[name] if len(one.inputs) == count]
-        if not fitting:
-            wanted = " or ".join(str(len(one.inputs)) for one in views[name])
-            plural = "" if wanted == "1" else "s"
-            raise LanguageError(at, f"{name} takes {wanted} argument{plural}, not {count}: {views[name][0].text}")
-        if len(fitting) > 1:
-            both = " or ".join(one.text for one in fitting)
-            raise LanguageError(at, f"{name} is ambiguous: declare under functions which is meant, {both}")
-        return fitting[0]
 
     def _pick(self, node: ast.Subscript) -> tuple[Tree, Kind]:
         whole, kind = self.part(node.value)

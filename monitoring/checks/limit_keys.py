@@ -137,11 +137,11 @@ def _watch_levels(draft: Draft) -> tuple[list[_Rung], Side]:
             continue
         bound = item.get(keys[0].value)
         rung = _rung(item, bound) if bound else None
-        if rung:
+        if rung and sides and keys[0] is not sides[0]:
+            item.wrong(f"all levels of a check look {sides[0]}: write another check for {keys[0]}")
+        elif rung:
             rungs.append(rung)
             sides.append(keys[0])
-            if keys[0] is not sides[0]:
-                item.wrong(f"all levels of a check look {sides[0]}: write another check for {keys[0]}")
             if rung.percent is not rungs[0].percent and bound:
                 bound.wrong("write all bounds with %, or none")
     side = sides[0] if sides else Side.BELOW

@@ -12,7 +12,7 @@ from monitoring.checks.addresses import ZERO
 from monitoring.checks.check_file import names_of, read_check
 from monitoring.checks.expression import NUMBER, Expression, Kind
 from monitoring.checks.formula import Check
-from monitoring.checks.model import Monitor, Rows, Source, row_values
+from monitoring.checks.model import Monitor, Rows, Source, row_values, subject_of
 from monitoring.checks.names import Declared, Views, read_chain, read_contract, read_functions, read_values
 from monitoring.checks.plan import Part
 from monitoring.checks.rows_file import read_rows
@@ -82,7 +82,7 @@ class _Loader:
         values = self._values(scope)
         by_row = row_values(values, rows.name if rows else None)
         kinds = {name: expression.kind for name, expression in values.items()}
-        checks = self._checks(replace(scope, values={**scope.values, **kinds}), by_row)
+        checks = self._checks(replace(scope, values={**scope.values, **kinds}), by_row, rows)
         around = Surroundings(name or "", channel or name or "", chains, self.folder)
         more = self._more(around)
         used = _used(values, checks)
@@ -152,13 +152,15 @@ class _Loader:
         named = {key.text: spot for key, spot in entries if self.declared.take(key, spot, "values")}
         return read_values(named, scope)
 
-    def _checks(self, scope: Scope, by_row: frozenset[str]) -> tuple[Check, ...]:
+    def _checks(self, scope: Scope, by_row: frozenset[str], rows: Rows | None) -> tuple[Check, ...]:
         section = self.root.get("checks")
         if section is None and not any(self.root.get(name) for name in self.types):
             self.root.need("checks", "a list of what must hold")
         found: dict[str, Check] = {}
         for spot in section.items("a list of checks") if section else []:
             check = read_check(spot, scope, by_row, KEYS)
+            if check and check.per_row:
+                _tell_rows_apart(spot, check, rows)
             if check and check.name in found:
                 (spot.get("id") or spot).below(f"checks.{check.id}").wrong(
                     f"the id {check.name} stands here twice: state is kept by it"
@@ -175,6 +177,17 @@ class _Loader:
             if config is not None and not self.root.mistakes.found:
                 parts += kind.plan(config, around)
         return tuple(parts)
+
+
+def _tell_rows_apart(spot: Spot, check: Check, rows: Rows | None) -> None:
+    """Refuse an id that two rows share: their conditions would overwrite each other."""
+    seen: set[str] = set()
+    for row in rows.rows if rows else ():
+        subject = subject_of(check.id, {f"{rows.name}.{key}": value for key, value in row.items()} if rows else {})
+        if subject in seen:
+            (spot.get("id") or spot).below(f"checks.{check.id}.id").wrong(f"two rows share the id {subject}")
+            return
+        seen.add(subject)
 
 
 def _used(values: dict[str, Expression], checks: tuple[Check, ...]) -> dict[str, Expression]:

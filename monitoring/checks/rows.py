@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
-from monitoring.checks.condition import Condition, Outcome, blinded
+from monitoring.checks.condition import Condition, Outcome
 from monitoring.checks.policy import Policy, Severity
+from monitoring.checks.settle import blinded
 from monitoring.checks.values import Json, Unknown, Value
 
 

@@ -27,14 +27,14 @@ def read_rows(spot: Spot, name: str, folder: Path) -> tuple[Rows | None, dict[st
         rows = _rows_of(spot)
         return Rows(name, tuple(rows)), _kinds(rows), []
     spot.only(("from", "path"))
-    source = spot.need("from", "the data file beside this one")
+    source, path = spot.need("from", "the data file beside this one"), spot.get("path")
     text = source.text("a file name") if source else None
     root = _data(source, text, folder) if source and text else None
-    node = _at_path(root, spot.get("path"), source) if source and root else None
+    node = _at_path(root, path, source) if source and root else None
     if node is None or text is None:
         return None, {}, []
     data = Mistakes(str(folder / text))
-    rows = _rows_of(Spot(node, "", data))
+    rows = _rows_of(Spot(node, (path.text() or "") if path else "", data))
     return Rows(name, tuple(rows)), _kinds(rows), data.lines()
 
 

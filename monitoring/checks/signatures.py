@@ -84,11 +84,12 @@ class _Parser:
         if name is None:
             raise SignatureError(0, "a function's name was expected, as in balanceOf(address)(uint256)")
         self._at = name.end()
-        inputs, outputs = self._types(0), self._types(0)
+        inputs = self._types(0)
+        outputs = self._types(0) if self._at < len(self._text) else ()
         if self._at < len(self._text):
             raise SignatureError(self._at, "nothing may follow the signature")
         if not outputs:
-            raise SignatureError(self._at - 1, "it says not what comes back: write it as in totalSupply()(uint256)")
+            raise SignatureError(self._at - 1, "it does not say what comes back: write it as in totalSupply()(uint256)")
         return Signature(name.group(), inputs, outputs)
 
     def _types(self, depth: int) -> tuple[AbiType, ...]:

@@ -165,7 +165,7 @@ class Spot:
         found = self.quantity()
         if found is None or found.percent:
             return found.value if found else None
-        self.wrong(f"a percentage is needed here: write {found.value}% or what you mean")
+        self.wrong("a percentage is needed here, as in 0.5%")
         return None
 
     def duration(self) -> timedelta | None:
@@ -186,6 +186,9 @@ class Spot:
         """Read `3 runs` or a duration."""
         text = self.text("a number of runs, or a duration,")
         runs = _RUNS.fullmatch(text) if text else None
+        if text and runs is None and not re.fullmatch(r"\d+[smhd]?", text):
+            self.wrong(f"{text!r} is neither a number of runs, as in 3 runs, nor a duration, as in 30m")
+            return None
         if runs is None:
             span = self.duration() if text else None
             return Hold(span=span) if span else None

@@ -134,19 +134,30 @@ def _check_characters(text: str) -> None:
         raise LanguageError(
             MAX_LENGTH, f"the expression is longer than {MAX_LENGTH} characters: name parts of it under values"
         )
-    depth, quote = 0, ""
     for offset, char in enumerate(text):
         if not (char.isascii() and (char.isprintable() or char == "\n")) or char in "\\#;`":
             raise LanguageError(offset, f"the character {char!a} is not part of the language")
-        if quote:
-            quote = "" if char == quote else quote
-        elif char in "\"'":
-            quote = char
-        depth += (char in "([{") - (char in ")]}") if not quote else 0
-        if depth < 0:
-            raise LanguageError(offset, f"{char} closes nothing")
-        if depth > MAX_DEPTH:
+    _check_brackets(text)
+
+
+def _check_brackets(text: str) -> None:
+    """See that brackets and quotes close, so that nothing can leave the parentheses put around the text."""
+    opened, quoted = list[int](), -1
+    for offset, char in enumerate(text):
+        if quoted >= 0 or char in "\"'":
+            closes = quoted >= 0 and char == text[quoted]
+            quoted = -1 if closes else (offset if quoted < 0 else quoted)
+        elif char in "([{":
+            opened.append(offset)
+        elif char in ")]}":
+            if not opened:
+                raise LanguageError(offset, f"{char} closes nothing")
+            opened.pop()
+        if len(opened) > MAX_DEPTH:
             raise LanguageError(offset, f"nested deeper than {MAX_DEPTH}: name parts of it under values")
+    if opened or quoted >= 0:
+        place = quoted if quoted >= 0 else opened[-1]
+        raise LanguageError(place, f"{text[place]} is never closed")
 
 
 def _without_percents(text: str) -> tuple[str, frozenset[int]]:

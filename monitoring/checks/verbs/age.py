@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from fractions import Fraction
 
-from monitoring.checks.condition import Bad, Condition, Good, Outcome, Verdict, settle
+from monitoring.checks.condition import Condition, Outcome
 from monitoring.checks.policy import Policy, Severity
+from monitoring.checks.settle import Bad, Good, Verdict, settle
 from monitoring.checks.values import Absent, Number, Reading, Unknown, as_number
 
 CLOCK_SKEW_S = 60  # a block's time may run ahead of this host's clock; a source further ahead is wrong

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from monitoring.checks.condition import Condition, Outcome, Reason, noted, quiet, settle
+from monitoring.checks.condition import Condition, Outcome, Reason
 from monitoring.checks.policy import Policy
+from monitoring.checks.settle import noted, quiet, settle
 from monitoring.checks.values import Absent, Reading, Unknown, from_json, to_json
 
 

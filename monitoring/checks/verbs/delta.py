@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from monitoring.checks.condition import Condition, Outcome, Reason, blinded, noted, quiet, settle
+from monitoring.checks.condition import Condition, Outcome, Reason
 from monitoring.checks.policy import Policy, Severity, Step
+from monitoring.checks.settle import blinded, noted, quiet, settle
 from monitoring.checks.values import (
     Absent,
     Json,

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from monitoring.checks.condition import Bad, Condition, Good, Outcome, Verdict, settle
+from monitoring.checks.condition import Condition, Outcome
 from monitoring.checks.policy import Policy, ratio
+from monitoring.checks.settle import Bad, Good, Verdict, settle
 from monitoring.checks.values import Absent, Number, Reading, Unknown, as_number, magnitude
 from monitoring.checks.verbs.limit import Level
 

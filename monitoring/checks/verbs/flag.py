@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from monitoring.checks.condition import Bad, Condition, Good, Outcome, settle
+from monitoring.checks.condition import Condition, Outcome
 from monitoring.checks.policy import Policy
+from monitoring.checks.settle import Bad, Good, settle
 from monitoring.checks.values import Absent, Reading, Unknown, describe
 
 

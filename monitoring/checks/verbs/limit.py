@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from monitoring.checks.condition import Bad, Between, Condition, Good, Outcome, Verdict, settle
+from monitoring.checks.condition import Condition, Outcome
 from monitoring.checks.policy import Policy, Severity
+from monitoring.checks.settle import Bad, Between, Good, Verdict, settle
 from monitoring.checks.values import Absent, Number, Reading, Unknown, as_number
 
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from monitoring.checks.condition import Condition, Entry, Outcome, Reason, blinded, noted, quiet, settle
+from monitoring.checks.condition import Condition, Entry, Outcome, Reason
 from monitoring.checks.policy import Policy, Severity
 from monitoring.checks.rows import SEED, FirstRun, LogBatch, LogEvent, kept_rows
+from monitoring.checks.settle import blinded, noted, quiet, settle
 from monitoring.checks.values import Absent, Json, Unknown
 
 

@@ -6,21 +6,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from monitoring.checks.condition import (
-    Bad,
-    Condition,
-    Entry,
-    Good,
-    Outcome,
-    Reason,
-    State,
-    blinded,
-    noted,
-    quiet,
-    settle,
-    told_of,
-)
+from monitoring.checks.condition import Condition, Entry, Outcome, Reason, State
 from monitoring.checks.policy import Policy, Severity
+from monitoring.checks.settle import Bad, Good, blinded, noted, quiet, settle, told_of
 from monitoring.checks.values import Absent, Json, Reading, Unknown, Value, describe, key_of, value_of_key
 
 

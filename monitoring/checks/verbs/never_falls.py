@@ -6,8 +6,9 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 
-from monitoring.checks.condition import Bad, Condition, Good, Outcome, Reason, State, settle
+from monitoring.checks.condition import Condition, Outcome, Reason, State
 from monitoring.checks.policy import NO_STEP, Policy, Step
+from monitoring.checks.settle import Bad, Good, settle
 from monitoring.checks.values import Absent, Number, Reading, Unknown, as_number, read_number, write_number
 
 

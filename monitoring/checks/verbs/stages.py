@@ -6,21 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
-from monitoring.checks.condition import (
-    NO_FACTS,
-    Bad,
-    Condition,
-    Entry,
-    Good,
-    Kind,
-    Outcome,
-    Reason,
-    State,
-    settle,
-    told_of,
-)
+from monitoring.checks.condition import NO_FACTS, Condition, Entry, Kind, Outcome, Reason, State
 from monitoring.checks.policy import Hold, Policy, Severity
 from monitoring.checks.rows import TELL_ALL, FirstRun, StagedRow, kept_rows, with_broken
+from monitoring.checks.settle import Bad, Good, settle, told_of
 from monitoring.checks.values import Absent, Json, Unknown, Value, key_of, value_of_key
 
 NOT_TOLD = -1
