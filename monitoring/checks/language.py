@@ -70,12 +70,6 @@ def check(text: str, scope: Scope) -> Expression:
     return Expression(text, tree, kind, frozenset(checker.names))
 
 
-def names_in(syntax: Syntax) -> dict[str, int]:
-    """Return every bare name an expression uses, with the offset of its first use."""
-    nodes = sorted((node for node in ast.walk(syntax.body) if isinstance(node, ast.Name)), key=offset_of)
-    return {node.id: offset_of(node) for node in reversed(nodes)}
-
-
 class _Checker:
     def __init__(self, syntax: Syntax, scope: Scope) -> None:
         self.syntax, self.scope, self.names = syntax, scope, set[str]()

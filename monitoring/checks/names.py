@@ -11,12 +11,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from monitoring.checks.expression import ANYTHING, Expression, Kind
-from monitoring.checks.language import check, names_in
+from monitoring.checks.language import check
 from monitoring.checks.model import CHAINS
 from monitoring.checks.scope import RESERVED, Scope
 from monitoring.checks.signatures import Signature, SignatureError, parse_signature
 from monitoring.checks.spot import Spot
-from monitoring.checks.syntax import LanguageError, parse
+from monitoring.checks.syntax import LanguageError, names_in, parse
 from monitoring.yaml_marks import Mapping as MappingNode
 from monitoring.yaml_marks import Scalar
 

@@ -110,6 +110,12 @@ def parse(text: str) -> Syntax:
     return Syntax(text, body, percents)
 
 
+def names_in(syntax: Syntax) -> dict[str, int]:
+    """Return every bare name an expression uses, with the offset of its first use."""
+    nodes = sorted((node for node in ast.walk(syntax.body) if isinstance(node, ast.Name)), key=offset_of)
+    return {node.id: offset_of(node) for node in reversed(nodes)}
+
+
 def read_literal(text: str, offset: int = 0) -> Number:
     """Read `4_000_000`, `0.5`, `1e18` exactly.
 

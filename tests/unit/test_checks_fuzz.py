@@ -1,9 +1,11 @@
 """The language under fire: whatever is thrown at it, it answers soon, in bounds, and never leaves its whitelist."""
 
 import ast
+import re
 import time
 import tracemalloc
 from fractions import Fraction
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -24,9 +26,12 @@ from monitoring.checks.expression import (
     children,
 )
 from monitoring.checks.language import check
+from monitoring.checks.loading import load_monitor
+from monitoring.checks.plan import read_all
 from monitoring.checks.scope import Scope
 from monitoring.checks.signatures import SignatureError, parse_signature, standard_views
 from monitoring.checks.syntax import MAX_LENGTH, LanguageError
+from monitoring.errors import ConfigError
 from monitoring.yaml_marks import YamlError, compose
 
 FIRE = settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -194,6 +199,54 @@ def test_noise_as_yaml_is_read_or_refused(text: str) -> None:
         compose(text)
     except YamlError as error:
         must_be_told(error, error.place.line, text.count("\n") + 99)
+
+
+GOOD = sorted((Path(__file__).parents[1] / "data" / "monitors" / "good").glob("*.yaml"))
+SOUND = {path.name: path.read_text(encoding="utf-8") for path in GOOD}
+splinters = st.sampled_from(
+    ["", "x", "5", "15%", "3h", "[]", "{}", "none", "if", "- ", ": ", "}", "{m.x}", "'", "low", "max", "*a", "\n",
+     "zero", "vault.", "0x", "-1", "1e77", "levels", "id", "é", "~", "null", "()", "for", "[0]"]
+)  # fmt: skip
+
+
+def must_have_places(error: ConfigError, folder: Path) -> None:
+    assert error.mistakes
+    assert all(re.match(rf"{folder}/\w+\.yaml:\d+:\d+ .", line, re.DOTALL) for line in error.mistakes)
+
+
+@st.composite
+def broken_files(draw: Any) -> str:
+    """A sound monitor file with a few words, lines or characters replaced, moved or lost."""
+    text = SOUND[draw(st.sampled_from(sorted(SOUND)))]
+    for _ in range(draw(st.integers(1, 3))):
+        words = re.findall(r"\w+|\s+|.", text)
+        index = draw(st.integers(0, len(words) - 1))
+        words[index] = draw(st.one_of(splinters, st.sampled_from(words)))
+        text = "".join(words)
+    return text
+
+
+@FIRE
+@given(broken_files())
+def test_a_broken_monitor_file_loads_or_names_its_mistakes(tmp_path_factory: Any, text: str) -> None:
+    folder = tmp_path_factory.getbasetemp() / "broken"
+    folder.mkdir(exist_ok=True)
+    (folder / "markets.yaml").write_text(SOUND["markets.yaml"])
+    file = folder / "monitor.yaml"
+    file.write_text(text, encoding="utf-8")
+    try:
+        monitor = load_monitor(file)
+    except ConfigError as error:
+        must_have_places(error, folder)
+    else:
+        read_all(monitor.parts(), Deaf())
+
+
+class Deaf:
+    """A chain that never answers."""
+
+    def read(self, calls: Any) -> Any:
+        return {}
 
 
 @pytest.mark.parametrize(
