@@ -21,7 +21,18 @@ from monitoring.checks.suggest import did_you_mean
 
 P = TypeVar("P", bound=Policy)
 COMMON = ("id", "severity", "unit", "text")
-FACTS = ("value", "bound", "before", "change", "reference", "age", "left", "unit")
+# What a check's own text may name beside row fields: the facts its verb puts into a transition.
+FACTS: Mapping[str, tuple[str, ...]] = {
+    "limit": ("value", "bound"),
+    "delta": ("value", "before", "change"),
+    "never_falls": ("value", "before"),
+    "changed": ("value", "before"),
+    "flag": ("value",),
+    "diverge": ("value", "reference"),
+    "age": ("value", "age"),
+    "deadline": ("value", "left"),
+    "members": (),
+}
 _ID = re.compile(r"[a-z0-9](?:[a-z0-9_/-]|\{[^{}]*\})*")
 _UNIT = re.compile(r"%|[A-Za-z$][A-Za-z0-9$./-]{0,15}")
 
@@ -111,7 +122,7 @@ def read_check(
     spot.only((*COMMON, key, *extra))
     draft = Draft(spot, scope, row, row_values)
     judged = builder(draft)
-    unit, words = _unit(spot), _text(spot, scope)
+    unit, words = _unit(spot), _text(spot, scope, judged)
     if judged is None or text is None:
         return None
     return _finish(draft, text, judged, unit, words)
@@ -162,11 +173,11 @@ def _unit(spot: Spot) -> str:
     return text or ""
 
 
-def _text(spot: Spot, scope: Scope) -> str:
+def _text(spot: Spot, scope: Scope, judged: Judged | None) -> str:
     words = spot.get("text")
     text = words.text("a text") if words else None
-    if words and text:
-        _fields_exist(words, text, scope, FACTS)
+    if words and text and judged:
+        _fields_exist(words, text, scope, FACTS[judged.verb])
     return text or ""
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from itertools import pairwise
 
 from monitoring.checks.check_file import Draft, Judged, negated, with_base
 from monitoring.checks.evaluate import evaluate
@@ -159,12 +158,16 @@ def _rung(item: Spot, bound: Spot) -> _Rung | None:
 def _climbing(rungs: list[_Rung], *, falling: bool) -> list[_Rung]:
     """Sort levels from the mildest bound on; each further one must be more severe, or it is never told."""
     ordered = sorted(rungs, key=lambda rung: -rung.bound if falling else rung.bound)
-    for milder, rung in pairwise(ordered):
+    climbing = ordered[:1]
+    for rung in ordered[1:]:
+        milder = climbing[-1]
         if rung.bound == milder.bound:
             rung.spot.wrong("two levels have one bound")
         elif rung.severity <= milder.severity:
             rung.spot.wrong(f"this level can never be told: a milder bound is already {milder.severity.name.lower()}")
-    return ordered
+        else:
+            climbing.append(rung)
+    return climbing
 
 
 def _check_unit(draft: Draft, rungs: list[_Rung]) -> None:

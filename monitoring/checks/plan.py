@@ -16,7 +16,7 @@ from monitoring.checks.addresses import looks_like_address
 from monitoring.checks.condition import Condition, Outcome
 from monitoring.checks.evaluate import PENDING, Call, Result
 from monitoring.checks.values import Unknown, Value
-from monitoring.errors import ChainError
+from monitoring.errors import ChainError, UsageError
 
 MAX_PASSES = 8  # each is a round trip to every chain; nobody nests views deeper
 
@@ -88,7 +88,12 @@ class Readings:
 def read_all(
     parts: Sequence[Part], reader: Reader, sources: Mapping[tuple[str, str], Value | Unknown] | None = None
 ) -> Readings:
-    """Read everything the parts want, in as few passes as their nesting allows, each call once."""
+    """Read everything the parts want, in as few passes as their nesting allows, each call once.
+
+    Raises:
+        UsageError: two parts share a key, so that one condition would overwrite the other.
+    """
+    _check_keys(parts)
     answers: dict[Call, Value | Unknown] = {}
     passes: list[tuple[Call, ...]] = []
     while True:
@@ -127,6 +132,17 @@ def calls_by_chain(calls: Iterable[Call]) -> dict[int, tuple[Call, ...]]:
     for call in calls:
         chains.setdefault(call.chain, []).append(call)
     return {chain: tuple(batch) for chain, batch in sorted(chains.items())}
+
+
+def _check_keys(parts: Sequence[Part]) -> None:
+    seen: set[Key] = set()
+    for part in parts:
+        if part.key in seen:
+            key = part.key
+            raise UsageError(
+                f"two checks share one condition, {key.monitor}/{key.check}: give each monitor of a task its own name"
+            )
+        seen.add(part.key)
 
 
 def _ask(reader: Reader, calls: tuple[Call, ...]) -> dict[Call, Value | Unknown]:

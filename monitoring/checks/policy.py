@@ -5,12 +5,18 @@ Plain data, read by the verbs. A policy never looks at a clock.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import IntEnum
 from fractions import Fraction
+from itertools import pairwise
+from typing import TypeVar
 
 from monitoring.checks.values import Number, magnitude
+from monitoring.errors import UsageError
+
+T = TypeVar("T", Number, timedelta)
 
 
 class Severity(IntEnum):
@@ -73,6 +79,17 @@ class Policy:
     remind: timedelta | None = None
     worse_by: Number | None = None
     silence: Silence = Silence()
+
+
+def check_ladder(bounds: Sequence[T], severities: Sequence[Severity], *, rising: bool, what: str) -> None:
+    """See that levels go from the mildest bound to the worst, or ranks would mean nothing.
+
+    Raises:
+        UsageError: they do not, or there are none.
+    """
+    steps = [(after > before) is rising and after != before for before, after in pairwise(bounds)]
+    if not bounds or not all(steps) or any(after < before for before, after in pairwise(severities)):
+        raise UsageError(f"the levels of {what} must go from the mildest bound to the worst, at least one")
 
 
 def ratio(over: Number, under: Number) -> Fraction:

@@ -155,7 +155,8 @@ def _age(draft: Draft) -> Judged | None:
         if oldest and told:
             if found and (oldest <= found[-1].max_age or told <= found[-1].severity):
                 item.wrong("levels go from young to old and from mild to severe, or they are never told")
-            found.append(AgeLevel(oldest, told))
+            else:
+                found.append(AgeLevel(oldest, told))
     if expression is None or not found:
         return None
     policy = with_base(AgePolicy, draft.policy(found[-1].severity), levels=tuple(found))
@@ -170,7 +171,7 @@ def _deadline(draft: Draft) -> Judged | None:
         left = item.duration()
         if left and found and left >= found[-1].left:
             item.wrong("steps go from far to near, or they are never told")
-        if left:
+        elif left:
             found.append(DeadlineStep(left, severity))
     found.append(DeadlineStep(timedelta(0), severity))
     if expression is None:

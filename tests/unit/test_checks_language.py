@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from eth_hash.auto import keccak
 
+from monitoring.checks.addresses import address_problem, checksummed
 from monitoring.checks.evaluate import MAX_BITS, PENDING, Call, evaluate
 from monitoring.checks.expression import ADDRESS, ANYTHING, BOOLEAN, NUMBER, TEXT
 from monitoring.checks.language import check
@@ -367,6 +368,22 @@ def test_a_wrong_signature_is_refused_at_its_place(text: str, offset: Any, messa
     with pytest.raises(SignatureError) as caught:
         parse_signature(text)
     assert (caught.value.offset, str(caught.value)) == (offset, message)
+
+
+# The examples of EIP-55.
+CHECKSUMS = [
+    "0x5aAeb6053F3E94C9b9A09f33669435E7Ef1BeAed",
+    "0xfB6916095ca1df60bB79Ce92cE3Ea74c37c5d359",
+    "0xdbF03B407c01E7cD3CBea99509d93f8DDDC8C6FB",
+    "0xD1220A0cf47c7B9Be7A2E6BA89F429762e7b9aDb",
+]
+
+
+@pytest.mark.parametrize("address", CHECKSUMS)
+def test_checksums_are_those_of_eip_55(address: str) -> None:
+    assert checksummed(address.lower()) == address
+    assert address_problem(address) is None
+    assert address_problem(address.swapcase().replace("0X", "0x")) is not None
 
 
 def test_signatures_are_written_out() -> None:

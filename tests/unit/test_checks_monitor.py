@@ -24,7 +24,7 @@ from monitoring.checks.verbs.delta import DeltaPolicy, Move
 from monitoring.checks.verbs.limit import LimitPolicy, Side
 from monitoring.checks.verbs.members import MembersPolicy
 from monitoring.checks.verbs.never_falls import NeverFallsPolicy, Rebase
-from monitoring.errors import ChainError
+from monitoring.errors import ChainError, UsageError
 
 GOOD = Path(__file__).parents[1] / "data" / "monitors" / "good"
 NOW = datetime(2026, 5, 1, tzinfo=UTC)
@@ -291,6 +291,12 @@ def test_a_built_in_type_is_planned_beside_formulas() -> None:
     readings, outcomes = run("queues.yaml", Chain({"isShutdown": True}))
     assert [len(batch) for batch in readings.passes] == [4]
     assert {one.transition.kind for one in outcomes.values() if one.transition} == {Kind.FIRED}
+
+
+def test_two_monitors_of_one_name_are_refused() -> None:
+    parts = load_monitor(GOOD / "cap.yaml").parts()
+    with pytest.raises(UsageError, match="two checks share one condition, cap/backing"):
+        read_all([*parts, *parts], Chain({}))
 
 
 def test_types_do_not_share_a_name() -> None:

@@ -15,6 +15,7 @@ from monitoring.checks.verbs.delta import DeltaPolicy, Move, MoveLevel, Priced
 from monitoring.checks.verbs.diverge import Direction, DivergePolicy
 from monitoring.checks.verbs.limit import Level, LimitPolicy, Side
 from monitoring.checks.verbs.never_falls import NeverFallsPolicy, Rebase
+from monitoring.errors import UsageError
 from tests.support.spec import at, number, plain, run_table
 
 LOW, MEDIUM, HIGH, CRITICAL = Severity
@@ -475,6 +476,23 @@ def test_source_trouble_names_the_reason_and_since_when() -> None:
     trouble = run_table(table, limit.judge, floor(("1", HIGH)))[-1].source
     assert trouble
     assert (trouble.kind, trouble.detail, trouble.since) == (Kind.SOURCE_TROUBLE, "timed out", at("00:00"))
+
+
+def test_levels_out_of_order_are_refused() -> None:
+    for levels in (
+        (("1.06", CRITICAL), ("1.11", HIGH)),
+        (("1.11", CRITICAL), ("1.06", HIGH)),
+        (("1", LOW), ("1", HIGH)),
+        (),
+    ):
+        with pytest.raises(UsageError, match="from the mildest bound to the worst"):
+            floor(*levels)
+    with pytest.raises(UsageError, match="an age"):
+        AgePolicy(levels=(AgeLevel(6 * HOUR, HIGH), AgeLevel(HOUR, CRITICAL)))
+    with pytest.raises(UsageError, match="a deadline"):
+        DeadlinePolicy(steps=(DeadlineStep(HOUR, HIGH), DeadlineStep(6 * HOUR, HIGH)))
+    with pytest.raises(UsageError, match="diverge"):
+        DivergePolicy(levels=())
 
 
 def test_an_unknown_value_has_no_truth() -> None:

@@ -1,4 +1,4 @@
-"""`age`: is something too old, or too near its deadline? Readings are unix times in seconds."""
+"""`age`: is something too old, or too near its deadline? Readings are unix times, and all is in seconds."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from fractions import Fraction
 
 from monitoring.checks.condition import Condition, Outcome
-from monitoring.checks.policy import Policy, Severity
+from monitoring.checks.policy import Policy, Severity, check_ladder
 from monitoring.checks.settle import Bad, Good, Verdict, settle
 from monitoring.checks.values import Absent, Number, Reading, Unknown, as_number
 
@@ -30,6 +30,10 @@ class AgePolicy(Policy):
 
     levels: tuple[AgeLevel, ...]
 
+    def __post_init__(self) -> None:
+        bounds, severities = [level.max_age for level in self.levels], [level.severity for level in self.levels]
+        check_ladder(bounds, severities, rising=True, what="an age")
+
 
 @dataclass(frozen=True, slots=True)
 class DeadlineStep:
@@ -45,6 +49,10 @@ class DeadlinePolicy(Policy):
 
     steps: tuple[DeadlineStep, ...]
 
+    def __post_init__(self) -> None:
+        bounds, severities = [step.left for step in self.steps], [step.severity for step in self.steps]
+        check_ladder(bounds, severities, rising=False, what="a deadline")
+
 
 def judge(before: Condition, reading: Reading, now: datetime, policy: AgePolicy) -> Outcome:
     """Judge how long ago the reading was; one that lies in the future is unknown, never fresh."""
@@ -55,7 +63,7 @@ def judge(before: Condition, reading: Reading, now: datetime, policy: AgePolicy)
     if age_s < -CLOCK_SKEW_S:
         ahead = f"the time lies {int(-age_s)} s in the future: wrong clock, or not seconds"
         return settle(before, Unknown(ahead), now, policy)
-    return settle(before, _compare(age_s, policy), now, policy, {"value": at, "age_s": age_s})
+    return settle(before, _compare(age_s, policy), now, policy, {"value": at, "age": age_s})
 
 
 def judge_deadline(before: Condition, reading: Reading, now: datetime, policy: DeadlinePolicy) -> Outcome:
@@ -67,7 +75,7 @@ def judge_deadline(before: Condition, reading: Reading, now: datetime, policy: D
     reached = [rank for rank, step in enumerate(policy.steps) if left_s <= _seconds(step.left)]
     ladder = tuple(step.severity for step in policy.steps)
     verdict: Verdict = Bad(ladder, max(reached), -left_s) if reached else Good()
-    return settle(before, verdict, now, policy, {"value": at, "left_s": left_s})
+    return settle(before, verdict, now, policy, {"value": at, "left": left_s})
 
 
 def seconds_of(instant: datetime) -> Fraction:

@@ -7,7 +7,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from monitoring.checks.condition import Condition, Outcome
-from monitoring.checks.policy import Policy, ratio
+from monitoring.checks.policy import Policy, check_ladder, ratio
 from monitoring.checks.settle import Bad, Good, Verdict, settle
 from monitoring.checks.values import Absent, Number, Reading, Unknown, as_number, magnitude
 from monitoring.checks.verbs.limit import Level
@@ -26,6 +26,10 @@ class DivergePolicy(Policy):
 
     levels: tuple[Level, ...]
     direction: Direction = Direction.BOTH
+
+    def __post_init__(self) -> None:
+        bounds, severities = [level.bound for level in self.levels], [level.severity for level in self.levels]
+        check_ladder(bounds, severities, rising=True, what="diverge")
 
 
 def judge(before: Condition, reading: tuple[Reading, Reading], now: datetime, policy: DivergePolicy) -> Outcome:

@@ -7,7 +7,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from monitoring.checks.condition import Condition, Outcome
-from monitoring.checks.policy import Policy, Severity
+from monitoring.checks.policy import Policy, Severity, check_ladder
 from monitoring.checks.settle import Bad, Between, Good, Verdict, settle
 from monitoring.checks.values import Absent, Number, Reading, Unknown, as_number
 
@@ -39,6 +39,10 @@ class LimitPolicy(Policy):
     levels: tuple[Level, ...]
     clear: Number | None = None
     at_bound: bool = False
+
+    def __post_init__(self) -> None:
+        bounds, severities = [level.bound for level in self.levels], [level.severity for level in self.levels]
+        check_ladder(bounds, severities, rising=self.side is Side.ABOVE, what="a limit")
 
 
 def judge(before: Condition, reading: Reading, now: datetime, policy: LimitPolicy) -> Outcome:
