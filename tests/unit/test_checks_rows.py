@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from monitoring.checks.condition import Condition
-from monitoring.checks.policy import Policy, Severity
+from monitoring.checks.policy import Policy, Severity, Silence
 from monitoring.checks.rows import SEED, FirstRun, Item, LogBatch, LogEvent, StagedRow
 from monitoring.checks.values import Unknown
 from monitoring.checks.verbs import items, logs, members, stages
@@ -83,6 +83,15 @@ STAGES = {
         06:00  a=default b=late     -> worsened critical: reached a
         07:00  a=grace b=late       -> eased critical: eased a
         08:00  b=grace a=grace      -> recovered critical: eased b
+        """,
+    ),
+    "one message has the severity of its worst row": (
+        StagesPolicy(order=LADDER, alert_from="late", severities={"default": CRITICAL, "7d": LOW}),
+        """
+        00:00  a=7d                  -> fired low: reached a
+        01:00  a=7d b=default c=7d   -> worsened critical: reached b, reached c
+        02:00  a=7d                  -> eased critical: gone b, gone c
+        03:00  -                     -> recovered critical: gone a
         """,
     ),
     "vanishing is a stage": (
@@ -222,6 +231,23 @@ ITEMS = {
 def test_items(name: str) -> None:
     policy, table = ITEMS[name]
     run_table(table, items.judge, policy, queue)
+
+
+def test_one_message_has_the_severity_of_its_worst_item() -> None:
+    policy = ItemsPolicy(severity=LOW, first_run=FirstRun(everything=True))
+    outcome = items.judge(Condition(), [Item("a"), Item("b", severity=CRITICAL)], at("00:00"), policy)
+    assert spec.said(outcome) == "fired critical: new a, new b"
+
+
+def test_a_gap_and_a_stale_head_say_which_blocks() -> None:
+    before = logs.judge(Condition(), LogBatch(0, 100), at("00:00"), LogsPolicy(silence=Silence(runs=1))).condition
+    for batch_read, reason in (
+        (LogBatch(105, 110), "blocks 101 to 104 were not read"),
+        (LogBatch(80, 99), "the head 99 lies behind block 100, which was judged already"),
+    ):
+        outcome = logs.judge(before, batch_read, at("01:00"), LogsPolicy(silence=Silence(runs=1)))
+        assert outcome.source
+        assert outcome.source.detail == reason
 
 
 def test_an_id_may_hold_any_separator() -> None:

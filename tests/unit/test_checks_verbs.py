@@ -114,6 +114,15 @@ LIMIT = {
         1d 01:00  97.9% -> recovered medium
         """,
     ),
+    "a floor clears strictly above its clear bound": (
+        floor(("15%", HIGH), clear=number("16%")),
+        """
+        00:00  14%   -> fired high
+        01:00  15.5% -> - (not yet clear)
+        02:00  16%   -> - (not yet clear)
+        03:00  16.1% -> recovered high
+        """,
+    ),
     "a reminder comes when due and starts anew from each message": (
         floor(*COVER, remind=6 * HOUR),
         """
@@ -286,6 +295,10 @@ DELTA = {
         04:00  71  -> fired low
         """,
     ),
+    "a window keeps the extremes of each slot": (
+        moves("drop", "15%", window=24 * HOUR),
+        "00:00 100 -> -\n00:05 120 -> -\n00:10 118 -> -\n01:00 100 -> fired low",
+    ),
     "a window forgets what is older": (
         moves("drop", "15%", window=24 * HOUR),
         "00:00 100 -> -\n12:00 95 -> -\n1d 06:00 84 -> -\n1d 07:00 80 -> fired low",
@@ -437,7 +450,7 @@ AGE = """
 01:01  @00:00 -> fired high
 06:01  @00:00 -> worsened critical
 06:02  @06:00 -> recovered critical
-06:02  @06:03 -> -                             # a minute ahead is a clock, not a mistake
+06:02  @06:03 -> - (good)                      # a minute ahead is a clock, not a mistake
 06:02  @06:04 -> - (unknown)                   # further ahead is never fresh
 06:03  0      -> fired critical                # never updated
 06:04  ?      -> -
