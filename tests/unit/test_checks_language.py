@@ -184,6 +184,7 @@ UNFIT = {
     "vault.convertToAssets(1e77 * 10)": "argument 1 of convertToAssets does not fit uint256",
     "vault.getAssetInfo(256)[1]": "argument 1 of getAssetInfo does not fit uint8",
     "vault.pair()[1][2][0]": "there is no part 2, only 1",
+    "vault.pair()[1][1][0]": "there is no part 1, only 1",
 }
 
 

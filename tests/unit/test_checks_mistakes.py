@@ -7,7 +7,7 @@ import pytest
 from monitoring.checks.loading import load_monitor
 from monitoring.checks.types import registry
 from monitoring.errors import ConfigError
-from tests.unit.test_checks_monitor import TYPES
+from tests.support.roll_call import TYPES
 
 BAD = Path(__file__).parents[1] / "data" / "monitors" / "bad"
 FILES = sorted(path for path in BAD.glob("*.yaml") if path.name != "rows-data.yaml")
@@ -55,12 +55,12 @@ def test_a_file_that_cannot_be_read_is_refused(tmp_path: Path, name: str, conten
 
 def test_a_built_in_type_notes_its_own_mistakes(tmp_path: Path) -> None:
     path = tmp_path / "queues.yaml"
-    path.write_text("monitor: q\nchain: 1\nroll_call:\n  who: [vitalik.eth]\n  severty: high\n")
+    path.write_text("monitor: q\nchain: 1\nroll_call:\n  who: [someone.eth]\n  severty: high\n")
     with pytest.raises(ConfigError) as caught:
         load_monitor(path, TYPES)
     assert [line.removeprefix(f"{path}:") for line in caught.value.mistakes] == [
         "4:3 roll_call: severity is missing: a severity",
-        "4:9 roll_call.who[0]: 'vitalik.eth' is not an address: write 0x and 40 hex digits",
+        "4:9 roll_call.who[0]: 'someone.eth' is not an address: write 0x and 40 hex digits",
         "5:3 roll_call.severty: severty is not known here, did you mean severity?",
     ]
 

@@ -12,56 +12,22 @@ from hypothesis import strategies as st
 from monitoring.checks.condition import Condition, Kind, Reason
 from monitoring.checks.evaluate import Call
 from monitoring.checks.loading import load_monitor
-from monitoring.checks.plan import MAX_PASSES, Desk, Key, by_source, calls_by_chain, judge_all, read_all
-from monitoring.checks.policy import Hold, Policy, Severity, Step
+from monitoring.checks.plan import MAX_PASSES, Key, by_source, calls_by_chain, judge_all, read_all
+from monitoring.checks.policy import Hold, Step
 from monitoring.checks.record import from_row, to_row
-from monitoring.checks.spot import Spot
-from monitoring.checks.types import CheckType, Surroundings, registry
+from monitoring.checks.types import registry
 from monitoring.checks.values import NONE, Unknown
-from monitoring.checks.verbs import flag
 from monitoring.checks.verbs.age import DeadlinePolicy
 from monitoring.checks.verbs.delta import DeltaPolicy, Move
 from monitoring.checks.verbs.limit import LimitPolicy, Side
 from monitoring.checks.verbs.members import MembersPolicy
 from monitoring.checks.verbs.never_falls import NeverFallsPolicy, Rebase
 from monitoring.errors import ChainError, UsageError
+from tests.support.roll_call import KIND, TYPES
 
 GOOD = Path(__file__).parents[1] / "data" / "monitors" / "good"
 NOW = datetime(2026, 5, 1, tzinfo=UTC)
 TOKEN = 10**6
-
-
-class RollCall:
-    """A trivial built-in type: is each of these addresses at home?"""
-
-    def __init__(self, key: Key, call: Call, severity: Severity) -> None:
-        self.key, self.call, self.severity = key, call, severity
-
-    def read(self, desk: Desk) -> Any:
-        return desk.call(self.call)
-
-    def judge(self, before: Condition, reading: Any, now: datetime) -> Any:
-        return flag.judge(before, reading, now, Policy(severity=self.severity))
-
-
-def roll_call_schema(spot: Spot, _: Surroundings) -> tuple[list[str], Severity] | None:
-    spot.only(("who", "severity"))
-    who, severity = spot.need("who", "addresses"), spot.need("severity", "a severity")
-    addresses = [item.address() for item in who.items()] if who else []
-    told = severity.severity() if severity else None
-    return ([one for one in addresses if one], told) if told else None
-
-
-def roll_call_plan(config: tuple[list[str], Severity], around: Surroundings) -> list[RollCall]:
-    who, severity = config
-    return [
-        RollCall(Key(around.monitor, "roll-call", chain, one), Call(chain, one, "isShutdown()(bool)"), severity)
-        for chain in around.chains
-        for one in who
-    ]
-
-
-TYPES = registry(CheckType("roll_call", roll_call_schema, roll_call_plan))
 
 
 class Chain:
@@ -300,9 +266,8 @@ def test_two_monitors_of_one_name_are_refused() -> None:
 
 
 def test_types_do_not_share_a_name() -> None:
-    kind = CheckType("roll_call", roll_call_schema, roll_call_plan)
     with pytest.raises(ValueError, match="share a name"):
-        registry(kind, kind)
+        registry(KIND, KIND)
 
 
 def policies() -> dict[str, Any]:
