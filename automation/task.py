@@ -43,7 +43,9 @@ class TaskResult:
     """How a task ended, over all its attempts: times and sizes are sums, the peak is the highest.
 
     `reason` is for people; `exit_code` and `signal` are the last attempt's, both None when it never ended
-    by itself under our eyes. `peak_rss_bytes` counts pages shared with the fork server too.
+    by itself under our eyes. `peak_rss_bytes` counts the pages shared with the fork server, and is never below
+    the server's own size: the kernel carries a process's peak over an exec. `output_tail` is as the task wrote it,
+    neutralised for a log but not redacted.
     """
 
     name: str

@@ -8,7 +8,7 @@ from automation.fork_client import needs_own_interpreter, server_environment
 
 ENV = {
     "PATH": "/bin",
-    "HOME": "/root",
+    "HOME": "/home/operator",
     "LANG": "C.UTF-8",
     "LC_TIME": "C",
     "TZ": "UTC",
