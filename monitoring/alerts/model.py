@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import Any
 
+import orjson
+
 from monitoring.alerts.amounts import show
 from monitoring.alerts.clean import clean, clean_line, is_blank
 from monitoring.alerts.codec import decode_block, encode_block
@@ -115,8 +117,9 @@ class Alert:
             ValueError: the text is not an alert at all.
         """
         try:
+            orjson.loads(text)  # refuses what is nested so deep that json would exhaust the C stack
             return cls._from_data(json.loads(text))
-        except (RecursionError, TypeError, KeyError, AttributeError) as error:
+        except (ValueError, RecursionError, TypeError, KeyError, AttributeError) as error:
             raise ValueError(f"not an alert: {error!r}") from None
 
     def redacted(self, redact: Callable[[str], str]) -> Alert:
