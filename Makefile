@@ -77,5 +77,8 @@ shell:
 	@if command -v shellcheck >/dev/null; then git -c safe.directory='*' grep -lE '^#!.*bash' -- ':!*.md' | xargs shellcheck; \
 	else echo "shellcheck is missing: shell scripts are not checked" >&2; test "$${CI:-}" != true; fi
 
+bench: dev ## measure, side by side with the alternatives (minutes)
+	for script in benchmarks/[a-z]*.py; do echo "== $$script"; $(PY) -m benchmarks.$$(basename $$script .py); done
+
 clean: ## remove what these targets made
 	rm -rf .venv .tools node_modules .mypy_cache .ruff_cache .pytest_cache .hypothesis

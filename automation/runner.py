@@ -25,7 +25,7 @@ from automation.reporting import Reporting
 from automation.revision import Checkout
 from automation.task import TaskResult, TaskStatus
 from automation.watchdog import Watchdog
-from automation.workspace import PRELOAD, Workspace, choose_tasks, remove_leftovers
+from automation.workspace import Workspace, choose_tasks, preload_for, remove_leftovers
 from monitoring.clock import Clock
 from monitoring.errors import ConfigError, LockedError
 from monitoring.locks import ProfileLock, usable_locks
@@ -159,7 +159,7 @@ class Runner:
             cwd=self._settings.checkout,
             parallel=profile.parallel,
             deadline_s=profile.run_timeout_s,
-            preload=PRELOAD,
+            preload=preload_for(tasks, self._settings.checkout),
             on_line=lambda task, line: self._output.write_line(f"{task} | {line}"),
             on_start=lambda task, _pid: self._record.task_started(task),
             on_result=self._record.task_ended,

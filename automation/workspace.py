@@ -19,8 +19,10 @@ from monitoring.settings import Settings
 log = logging.getLogger("automation.workspace")
 
 _PREFIX = "run-"
-# What a task imports before its first own line; read once in the fork server instead of in every task.
-PRELOAD = ("apsw", "httpx2", "orjson", "yaml", "eth_abi", "eth_hash.auto", "web3")
+# Third-party packages worth importing once in the fork server instead of in every task: what `utils` needs
+# of its own, and what a script may name.
+_OF_UTILS = ("apsw", "orjson", "yaml")
+_IF_NAMED = {"eth_abi": "eth_abi", "eth_hash": "eth_hash.auto", "httpx2": "httpx2", "web3": "web3"}
 
 
 class Workspace:
@@ -70,6 +72,24 @@ def command_line(task: Task) -> tuple[tuple[str, ...], str | None]:
     if task.script is None:
         return ("monitoring.checks", "run", *task.monitors), "monitoring.checks"
     return (task.script, *(f"--{key}={value}" for key, value in task.args)), None
+
+
+def preload_for(tasks: Sequence[Task], checkout: Path) -> list[str]:
+    """Name the packages the fork server imports beforehand: only what these tasks will import.
+
+    A package that is missing here costs its tasks time, one too many costs every run time.
+    """
+    texts = [_source(checkout / task.script) for task in tasks if task.script]
+    reads_chains = any(task.monitors for task in tasks)
+    named = [module for word, module in _IF_NAMED.items() if reads_chains or any(word in text for text in texts)]
+    return [*_OF_UTILS, *named]
+
+
+def _source(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return ""
 
 
 def own_environment(profile: Profile, task: Task) -> Mapping[str, str]:

@@ -30,7 +30,7 @@ _CRASH_KEY = "(crash)"  # no author would choose it
 Duration = str | timedelta
 
 
-class Monitor:
+class Context:
     """What a monitor function is given as `m`."""
 
     def __init__(

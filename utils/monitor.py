@@ -13,19 +13,19 @@ from typing import Any
 
 from monitoring.alerts.model import Severity
 from monitoring.alerts.text import addr, bold, code, kv, line, link, pct, quote, since, table, tx, usd
-from utils.context import Monitor
+from utils.context import Context
 from utils.script import run_as_script
 
 LOW, MEDIUM, HIGH, CRITICAL = Severity.LOW, Severity.MEDIUM, Severity.HIGH, Severity.CRITICAL
 
 __all__ = [
-    "CRITICAL", "HIGH", "LOW", "MEDIUM", "Monitor", "Severity", "addr", "bold", "code", "kv", "line", "link",
+    "CRITICAL", "HIGH", "LOW", "MEDIUM", "Context", "Severity", "addr", "bold", "code", "kv", "line", "link",
     "monitor", "pct", "quote", "since", "table", "tx", "usd",
 ]  # fmt: skip
 
 
-def monitor(name: str, *, channel: str = "") -> Callable[[Callable[[Monitor], Any]], Callable[[], None]]:
-    """Make a function that takes a `Monitor` into a script's `main()`.
+def monitor(name: str, *, channel: str = "") -> Callable[[Callable[[Context], Any]], Callable[[], None]]:
+    """Make a function that takes a `Context` into a script's `main()`.
 
     `name` is the protocol its alerts belong to and the name its memory is kept under; `channel` where they go, if
     not by the protocol's name. `main()` returns if all went well and exits with 1 after a crash, which becomes one
@@ -37,7 +37,7 @@ def monitor(name: str, *, channel: str = "") -> Callable[[Callable[[Monitor], An
     if not isinstance(name, str):
         raise TypeError('write @monitor("name") with the protocol\'s name, above def main(m)')
 
-    def decorate(function: Callable[[Monitor], Any]) -> Callable[[], None]:
+    def decorate(function: Callable[[Context], Any]) -> Callable[[], None]:
         @functools.wraps(function)
         def main() -> None:
             code = run_as_script(name, channel, function, sys.argv[1:])

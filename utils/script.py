@@ -16,12 +16,12 @@ from monitoring.alerts.record import Origin
 from monitoring.clock import SystemClock
 from monitoring.errors import UsageError
 from monitoring.settings import Settings, load_settings
-from utils.context import Monitor
+from utils.context import Context
 
 _DELIVER_FOR_S = 30.0  # how long a script started by hand tries to deliver at its end
 
 
-def run_as_script(name: str, channel: str, function: Callable[[Monitor], Any], arguments: Sequence[str]) -> int:
+def run_as_script(name: str, channel: str, function: Callable[[Context], Any], arguments: Sequence[str]) -> int:
     """Run a monitor's function and return the exit code.
 
     0; 1 after a crash or a store that failed; 2 for an env file that cannot be read.
@@ -36,7 +36,7 @@ def run_as_script(name: str, channel: str, function: Callable[[Monitor], Any], a
         sys.stderr.write(f"{name}: {error}\n")
         return 2
     origin = Origin(int(run_id) if run_id.isdigit() else None, task, settings.debug)
-    m = Monitor(name, channel, settings, SystemClock(), arguments=arguments, origin=origin)
+    m = Context(name, channel, settings, SystemClock(), arguments=arguments, origin=origin)
     try:
         return _run(m, function)
     finally:
@@ -45,7 +45,7 @@ def run_as_script(name: str, channel: str, function: Callable[[Monitor], Any], a
             _deliver(settings)
 
 
-def _run(m: Monitor, function: Callable[[Monitor], Any]) -> int:
+def _run(m: Context, function: Callable[[Context], Any]) -> int:
     try:
         function(m)
     except SystemExit as ending:

@@ -266,7 +266,7 @@ def _with_history(alert: Alert, decision: Decision) -> Alert:
     if decision.reason is Reason.FIRED or decision.condition.fired_at is None:
         return alert
     return with_block(
-        alert, line("First told ", since(decision.condition.fired_at), f"; seen {decision.condition.times} times.")
+        alert, line("First fired ", since(decision.condition.fired_at), f"; seen {decision.condition.times} times.")
     )
 
 

@@ -1,0 +1,169 @@
+"""From what monitors want to know to a few batches of calls: one batch a pass, shared by all monitors of a task.
+
+Pure but for the `Reader` passed in. A pass asks every call that can be asked already; calls whose arguments are
+answers themselves wait for the next one. Who runs monitors calls `read_all`, then `judge_all`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from fractions import Fraction
+from typing import Any, Protocol
+
+from monitoring.checks.addresses import looks_like_address
+from monitoring.checks.condition import Condition, Outcome
+from monitoring.checks.evaluate import PENDING, Call, Result
+from monitoring.checks.values import Unknown, Value
+from monitoring.errors import ChainError, UsageError
+
+MAX_PASSES = 8  # each is a round trip to every chain; nobody nests views deeper
+
+
+class Reader(Protocol):
+    """Answers view calls, all at one block per chain and run."""
+
+    def read(self, calls: Sequence[Call]) -> Mapping[Call, Value | Unknown]:
+        """Answer each call; a call left out counts as unknown. `ChainError` makes the whole batch unknown."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Key:
+    """What a condition is about; state is kept under exactly this."""
+
+    monitor: str
+    check: str
+    chain: int
+    subject: str = ""
+
+
+@dataclass(slots=True)
+class Desk:
+    """What is known in one pass, and which calls are still wanted."""
+
+    answers: Mapping[Call, Value | Unknown]
+    sources: Mapping[tuple[str, str], Value | Unknown]
+    wanted: dict[Call, None] = field(default_factory=dict)
+    memo: dict[Hashable, Any] = field(default_factory=dict)
+
+    def call(self, call: Call) -> Result:
+        """Return the answer to a call, or note that it is wanted."""
+        if call in self.answers:
+            return self.answers[call]
+        self.wanted[call] = None
+        return PENDING
+
+    def source(self, monitor: str, name: str) -> Value | Unknown:
+        """Return what a service said, read before the passes."""
+        return self.sources.get((monitor, name), Unknown(f"the source {name} was not read", name))
+
+
+class Part(Protocol):
+    """One condition's worth of a monitor: what it reads, and how that is judged. Built-in types make these too."""
+
+    @property
+    def key(self) -> Key:
+        """The condition's identity, unique in a task."""
+        ...
+
+    def read(self, desk: Desk) -> Any:  # noqa: ANN401 - each verb has its own reading
+        """Return the reading, or `PENDING` while calls are wanted."""
+        ...
+
+    def judge(self, before: Condition, reading: Any, now: datetime) -> Outcome:  # noqa: ANN401 - as above
+        """Judge a reading that `read` returned; an `Unknown` may come at any time."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Readings:
+    """What was read: a reading for each part, and the calls of each pass."""
+
+    by_key: Mapping[Key, Any]
+    passes: tuple[tuple[Call, ...], ...]
+
+
+def read_all(
+    parts: Sequence[Part], reader: Reader, sources: Mapping[tuple[str, str], Value | Unknown] | None = None
+) -> Readings:
+    """Read everything the parts want, in as few passes as their nesting allows, each call once.
+
+    Raises:
+        UsageError: two parts share a key, so that one condition would overwrite the other.
+    """
+    _check_keys(parts)
+    answers: dict[Call, Value | Unknown] = {}
+    passes: list[tuple[Call, ...]] = []
+    while True:
+        desk = Desk(answers, sources or {})
+        found = {part.key: part.read(desk) for part in parts}
+        if not desk.wanted:
+            return Readings(found, tuple(passes))
+        if len(passes) == MAX_PASSES:
+            deep = Unknown(f"its calls are nested deeper than {MAX_PASSES}")
+            return Readings({key: deep if one is PENDING else one for key, one in found.items()}, tuple(passes))
+        passes.append(tuple(desk.wanted))
+        answers |= _ask(reader, passes[-1])
+
+
+def judge_all(
+    parts: Sequence[Part], readings: Readings, conditions: Mapping[Key, Condition], now: datetime
+) -> dict[Key, Outcome]:
+    """Judge every part against its remembered condition; no part sees another."""
+    fresh = Condition()
+    return {part.key: part.judge(conditions.get(part.key, fresh), readings.by_key[part.key], now) for part in parts}
+
+
+def by_source(outcomes: Mapping[Key, Outcome]) -> dict[str, list[Key]]:
+    """Group the checks whose source was lost by what is to blame, so that one cause is one message."""
+    blinded: dict[str, list[Key]] = {}
+    for key, outcome in sorted(outcomes.items()):
+        if outcome.source is not None:
+            to_blame = str(outcome.source.facts.get("source") or outcome.source.detail)
+            blinded.setdefault(f"{outcome.source.kind}: {to_blame}", []).append(key)
+    return blinded
+
+
+def calls_by_chain(calls: Iterable[Call]) -> dict[int, tuple[Call, ...]]:
+    """Split the calls of a pass into one batch per chain."""
+    chains: dict[int, list[Call]] = {}
+    for call in calls:
+        chains.setdefault(call.chain, []).append(call)
+    return {chain: tuple(batch) for chain, batch in sorted(chains.items())}
+
+
+def _check_keys(parts: Sequence[Part]) -> None:
+    seen: set[Key] = set()
+    for part in parts:
+        if part.key in seen:
+            key = part.key
+            raise UsageError(
+                f"two checks share one condition, {key.monitor}/{key.check}: give each monitor of a task its own name"
+            )
+        seen.add(part.key)
+
+
+def _ask(reader: Reader, calls: tuple[Call, ...]) -> dict[Call, Value | Unknown]:
+    try:
+        answers = reader.read(calls)
+    except ChainError as error:
+        return dict.fromkeys(calls, Unknown(str(error)))
+    unanswered = Unknown("no answer came")
+    return {call: _clean(answers.get(call, unanswered)) for call in calls}
+
+
+def _clean(answer: object) -> Value | Unknown:
+    """Bring an answer into the form everything inside compares: lower-case addresses, tuples for lists."""
+    if isinstance(answer, str):
+        return answer.lower() if looks_like_address(answer) else answer
+    if isinstance(answer, list | tuple):
+        parts = [_clean(part) for part in answer]
+        for part in parts:
+            if isinstance(part, Unknown):
+                return part
+        return tuple(part for part in parts if not isinstance(part, Unknown))
+    if isinstance(answer, Unknown | bool | int | Fraction | bytes):
+        return answer
+    return Unknown(f"the answer is a {type(answer).__name__}, which is no value")

@@ -1,0 +1,97 @@
+"""How a check reacts to what it sees: severities, `for`, `remind`, `worse_by`, the silence limit, steps.
+
+Plain data, read by the verbs. A policy never looks at a clock.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import IntEnum
+from fractions import Fraction
+from itertools import pairwise
+from typing import TypeVar
+
+from monitoring.checks.values import Number, magnitude
+from monitoring.errors import UsageError
+
+T = TypeVar("T", Number, timedelta)
+
+
+class Severity(IntEnum):
+    """How bad it is; comparable."""
+
+    LOW = 1
+    MEDIUM = 2
+    HIGH = 3
+    CRITICAL = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """`for`: a breach counts once it was seen in `runs` readings in a row, the first at least `span` ago."""
+
+    runs: int = 1
+    span: timedelta = timedelta(0)
+
+    def is_met(self, runs: int, since: datetime, now: datetime) -> bool:
+        return runs >= self.runs and now - since >= self.span
+
+
+@dataclass(frozen=True, slots=True)
+class Silence:
+    """How long a reading may stay unknown before its source is reported: whichever comes first."""
+
+    runs: int = 3
+    span: timedelta = timedelta(hours=3)
+
+    def is_over(self, runs: int, since: datetime, now: datetime) -> bool:
+        return runs >= self.runs or now - since >= self.span
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A size of change: relative to what it is measured from (`15%`), or in the value's own unit."""
+
+    size: Number
+    relative: bool = False
+
+    def exceeded_by(self, change: Number, base: Number) -> bool:
+        """Tell whether a change from `base` is larger; exactly as large is not. From 0 any change is."""
+        if not self.relative:
+            return magnitude(change) > self.size
+        return magnitude(change) > magnitude(base) * self.size
+
+
+NO_STEP = Step(0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Policy:
+    """What every verb understands.
+
+    `remind` repeats a standing alert, `worse_by` is the step beyond the worst value told that is told again.
+    """
+
+    severity: Severity = Severity.MEDIUM
+    hold: Hold = Hold()
+    remind: timedelta | None = None
+    worse_by: Number | None = None
+    silence: Silence = Silence()
+
+
+def check_ladder(bounds: Sequence[T], severities: Sequence[Severity], *, rising: bool, what: str) -> None:
+    """See that levels go from the mildest bound to the worst, or ranks would mean nothing.
+
+    Raises:
+        UsageError: they do not, or there are none.
+    """
+    steps = [(after > before) is rising and after != before for before, after in pairwise(bounds)]
+    if not bounds or not all(steps) or any(after < before for before, after in pairwise(severities)):
+        raise UsageError(f"the levels of {what} must go from the mildest bound to the worst, at least one")
+
+
+def ratio(over: Number, under: Number) -> Fraction:
+    """Divide exactly; the caller has looked at zero."""
+    return Fraction(over) / under

@@ -1,0 +1,25 @@
+"""`changed`: is the value different from the last known one? Each change is told once; nothing lasts."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from monitoring.checks.condition import Condition, Outcome, Reason
+from monitoring.checks.policy import Policy
+from monitoring.checks.settle import noted, quiet, settle
+from monitoring.checks.values import Absent, Reading, Unknown, from_json, to_json
+
+
+def judge(before: Condition, reading: Reading, now: datetime, policy: Policy) -> Outcome:
+    """Compare with the value remembered; the first one is only remembered.
+
+    `none` does not erase the memory: a value that comes back different has changed.
+    """
+    if isinstance(reading, Unknown | Absent):
+        return settle(before, reading, now, policy)
+    if "value" not in before.memory:
+        return quiet(before, now, Reason.SEEDED).remembering({"value": to_json(reading)})
+    if before.memory["value"] == to_json(reading):
+        return quiet(before, now)
+    facts = {"value": reading, "before": from_json(before.memory["value"])}
+    return noted(before, now, policy.severity, facts).remembering({"value": to_json(reading)})

@@ -1,0 +1,48 @@
+"""A trivial built-in type, to prove the shape that all of them share."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from monitoring.checks.condition import Condition
+from monitoring.checks.evaluate import Call
+from monitoring.checks.plan import Desk, Key
+from monitoring.checks.policy import Policy, Severity
+from monitoring.checks.spot import Spot
+from monitoring.checks.types import CheckType, Surroundings, registry
+from monitoring.checks.verbs import flag
+
+
+class RollCall:
+    """A trivial built-in type: is each of these addresses at home?"""
+
+    def __init__(self, key: Key, call: Call, severity: Severity) -> None:
+        self.key, self.call, self.severity = key, call, severity
+
+    def read(self, desk: Desk) -> Any:
+        return desk.call(self.call)
+
+    def judge(self, before: Condition, reading: Any, now: datetime) -> Any:
+        return flag.judge(before, reading, now, Policy(severity=self.severity))
+
+
+def roll_call_schema(spot: Spot, _: Surroundings) -> tuple[list[str], Severity] | None:
+    spot.only(("who", "severity"))
+    who, severity = spot.need("who", "addresses"), spot.need("severity", "a severity")
+    addresses = [item.address() for item in who.items()] if who else []
+    told = severity.severity() if severity else None
+    return ([one for one in addresses if one], told) if told else None
+
+
+def roll_call_plan(config: tuple[list[str], Severity], around: Surroundings) -> list[RollCall]:
+    who, severity = config
+    return [
+        RollCall(Key(around.monitor, "roll-call", chain, one), Call(chain, one, "isShutdown()(bool)"), severity)
+        for chain in around.chains
+        for one in who
+    ]
+
+
+KIND = CheckType("roll_call", roll_call_schema, roll_call_plan)
+TYPES = registry(KIND)

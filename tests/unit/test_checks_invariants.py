@@ -1,0 +1,235 @@
+"""What holds for every verb, whatever is read: found by hypothesis, not by example."""
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from fractions import Fraction
+from typing import Any
+
+from hypothesis import HealthCheck, settings
+from hypothesis import given as given_any
+from hypothesis import strategies as st
+
+from monitoring.checks.condition import Condition, Kind, State
+from monitoring.checks.policy import Hold, Policy, Severity, Step
+from monitoring.checks.record import VERSION, ConditionRow, from_row, to_row
+from monitoring.checks.rows import FirstRun, Item, LogBatch, LogEvent, StagedRow
+from monitoring.checks.values import NONE, Unknown, from_json, key_of, to_json, value_of_key
+from monitoring.checks.verbs import age, changed, delta, diverge, flag, items, limit, logs, members, never_falls, stages
+from monitoring.checks.verbs.age import AgeLevel, AgePolicy
+from monitoring.checks.verbs.delta import DeltaPolicy, Move, MoveLevel
+from monitoring.checks.verbs.diverge import DivergePolicy
+from monitoring.checks.verbs.items import ItemsPolicy
+from monitoring.checks.verbs.limit import Level, LimitPolicy, Side
+from monitoring.checks.verbs.logs import LogsPolicy
+from monitoring.checks.verbs.members import MembersPolicy
+from monitoring.checks.verbs.never_falls import NeverFallsPolicy, Rebase
+from monitoring.checks.verbs.stages import StagesPolicy
+
+RELAXED = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])  # a loaded machine is no bug
+
+
+def given(*strategies: Any) -> Any:
+    return lambda test: RELAXED(given_any(*strategies)(test))
+
+
+START = datetime(2026, 1, 1, tzinfo=UTC)
+HIGH, CRITICAL = Severity.HIGH, Severity.CRITICAL
+MESSAGES = {Kind.FIRED, Kind.WORSENED, Kind.REMINDER, Kind.RECOVERED, Kind.EASED}
+
+numbers = st.one_of(st.integers(-200, 200), st.integers(), st.fractions())
+values = st.recursive(
+    st.one_of(st.booleans(), numbers, st.text(), st.binary(max_size=40)),
+    lambda inner: st.lists(inner, max_size=3).map(tuple),
+    max_leaves=6,
+)
+holds = st.builds(Hold, st.integers(1, 3), st.sampled_from([timedelta(0), timedelta(hours=1)]))
+common = {"hold": holds, "remind": st.sampled_from([None, timedelta(hours=2)]), "worse_by": st.sampled_from([None, 5])}
+ids = st.sampled_from(["a", "b", "c", ("a", 1)])
+LADDER = ("one", "two", "three")
+first_runs = st.sampled_from([FirstRun(), FirstRun(everything=True), FirstRun(within=timedelta(hours=5))])
+LEVELS = (Level(50, HIGH), Level(100, CRITICAL))
+MOVES = (MoveLevel(Move.CHANGE, Step(Fraction(1, 10), relative=True), HIGH),)
+
+
+@st.composite
+def batches(draw: Any) -> Any:
+    blocks = draw(st.lists(st.tuples(st.integers(0, 40), st.sampled_from("xyz")), max_size=4))
+    events = tuple(LogEvent(block, f"h{block}", tx, 0) for block, tx in blocks)
+    first = draw(st.integers(0, 30))
+    return LogBatch(first, first + draw(st.integers(0, 30)), events)
+
+
+VERBS = {
+    "limit": (
+        limit.judge,
+        numbers,
+        st.builds(
+            LimitPolicy, side=st.just(Side.ABOVE), levels=st.just(LEVELS), clear=st.sampled_from([None, 40]), **common
+        ),
+    ),
+    "never_falls": (
+        never_falls.judge,
+        numbers,
+        st.builds(NeverFallsPolicy, rebase=st.sampled_from(Rebase), tolerance=st.just(Step(1)), **common),
+    ),
+    "delta": (
+        delta.judge,
+        numbers,
+        st.builds(
+            DeltaPolicy,
+            levels=st.just(MOVES),
+            baseline_max_age=st.sampled_from([None, timedelta(hours=3)]),
+            window=st.sampled_from([None, timedelta(hours=4)]),
+        ),
+    ),
+    "changed": (changed.judge, values, st.builds(Policy)),
+    "flag": (flag.judge, st.booleans(), st.builds(Policy, **common)),
+    "diverge": (diverge.judge, st.tuples(numbers, numbers), st.builds(DivergePolicy, levels=st.just(LEVELS), **common)),
+    "age": (
+        age.judge,
+        st.integers(1_767_100_000, 1_767_300_000),
+        st.builds(AgePolicy, levels=st.just((AgeLevel(timedelta(hours=1), HIGH),)), **common),
+    ),
+    "members": (
+        members.judge,
+        st.lists(ids, max_size=4).map(tuple),
+        st.builds(MembersPolicy, expected=st.sampled_from([None, frozenset({"a"})]), **common),
+    ),
+    "stages": (
+        stages.judge,
+        st.lists(st.builds(StagedRow, ids, st.sampled_from([*LADDER, "huh"])), max_size=4),
+        st.builds(StagesPolicy, order=st.just(LADDER), alert_from=st.sampled_from([None, "two"]), first_run=first_runs),
+    ),
+    "items": (
+        items.judge,
+        st.lists(st.builds(Item, ids, st.just(START), st.sampled_from([None, 1, 2])), max_size=4),
+        st.builds(ItemsPolicy, first_run=first_runs),
+    ),
+    "logs": (logs.judge, batches(), st.builds(LogsPolicy, margin=st.integers(0, 20), first_run=first_runs)),
+}
+
+
+@st.composite
+def stories(draw: Any) -> Any:
+    """A verb, its policy, and readings with the hours between them, some unknown, some not applicable."""
+    judge, readings, policies = VERBS[draw(st.sampled_from(sorted(VERBS)))]
+    nothing = st.sampled_from([Unknown("no answer"), NONE])
+    steps = st.tuples(st.integers(0, 6), st.one_of(readings, readings, readings, nothing))
+    return judge, draw(policies), draw(st.lists(steps, min_size=1, max_size=8))
+
+
+def tell(story: Any) -> Any:
+    judge, policy, steps = story
+    if judge is diverge.judge:
+        steps = [(hours, (one, 1) if isinstance(one, Unknown) or one is NONE else one) for hours, one in steps]
+    condition, now = Condition(), START
+    for hours, reading in steps:
+        now += timedelta(hours=hours)
+        outcome = judge(condition, reading, now, policy)
+        yield condition, reading, now, outcome
+        condition = outcome.condition
+
+
+def is_unknown(reading: Any) -> Any:
+    return isinstance(reading, Unknown) or (isinstance(reading, tuple) and any(isinstance(x, Unknown) for x in reading))
+
+
+@given(stories())
+def test_state_and_message_agree(story: Any) -> None:
+    """No alert without a transition, no transition without an alert."""
+    for before, _, now, outcome in tell(story):
+        after, told = outcome.condition, outcome.transition
+        started = before.state is not State.FIRING and after.state is State.FIRING
+        ended = before.state is State.FIRING and after.state is State.OK
+        assert not started or (told and told.kind is Kind.FIRED)
+        assert not ended or (told and told.kind in (Kind.RECOVERED, Kind.WORSENED))  # worsened and rebased
+        if told is None:
+            assert after.last_sent == before.last_sent
+        else:
+            assert told.kind in MESSAGES
+            assert after.last_sent == now
+        assert outcome.source is None or outcome.source.kind in (Kind.SOURCE_TROUBLE, Kind.SOURCE_RECOVERED)
+
+
+@given(stories())
+def test_unknown_never_fires_and_never_clears(story: Any) -> None:
+    for before, reading, _, outcome in tell(story):
+        if is_unknown(reading):
+            assert outcome.transition is None
+            assert replace(outcome.condition, blind=None) == replace(before, blind=None)
+
+
+@given(stories())
+def test_the_same_reading_twice_says_nothing(story: Any) -> None:
+    judge, policy, _ = story
+    if policy.hold != Hold():
+        policy = replace(policy, hold=Hold())
+    for _, reading, now, outcome in tell((judge, policy, story[2])):
+        again = judge(outcome.condition, reading, now, policy)
+        assert again.transition is None, again.reason
+        assert again.condition.state is outcome.condition.state
+
+
+@given(stories())
+def test_a_condition_survives_its_row(story: Any) -> None:
+    for _, _, _, outcome in tell(story):
+        row = to_row(outcome.condition)
+        assert from_row(row) == outcome.condition
+        assert to_row(from_row(row)) == row
+
+
+@given(stories())
+def test_every_reading_is_answered_with_a_reason(story: Any) -> None:
+    for before, _, _, outcome in tell(story):
+        assert outcome.reason.value
+        assert (
+            before.blind is None or outcome.condition.blind is None or outcome.condition.blind.runs > before.blind.runs
+        )
+
+
+@given(st.sampled_from(["stages", "items", "members"]), st.data())
+def test_the_order_of_rows_never_matters(verb: str, data: Any) -> None:
+    judge, readings, policies = VERBS[verb]
+    policy, seed = data.draw(policies), data.draw(readings)
+    before = judge(Condition(), seed, START, policy).condition
+    reading = data.draw(readings)
+    shuffled = type(reading)(data.draw(st.permutations(reading)))
+    assert judge(before, reading, START, policy) == judge(before, shuffled, START, policy)
+
+
+@given(batches(), batches(), st.data())
+def test_the_order_of_events_never_matters(first: Any, second: Any, data: Any) -> None:
+    policy = LogsPolicy(margin=10)
+    before = logs.judge(Condition(), first, START, policy).condition
+    shuffled = replace(second, events=tuple(data.draw(st.permutations(second.events))))
+    assert logs.judge(before, second, START, policy) == logs.judge(before, shuffled, START, policy)
+
+
+@given(values)
+def test_a_value_survives_json_exactly(value: Any) -> None:
+    kept = from_json(to_json(value))
+    assert kept == value
+    assert type(kept) is type(value) or isinstance(value, Fraction)
+    assert value_of_key(key_of(value)) == value
+
+
+@given(values, values)
+def test_two_values_share_a_key_only_when_equal(first: Any, second: Any) -> None:
+    assert key_of(first) != key_of(second) or first == second
+
+
+@given(st.integers(4000, 60_000), st.integers(1, 10**6))
+def test_a_number_of_any_size_survives(bits: Any, below: Any) -> None:
+    for number in (1 << bits, -(1 << bits), Fraction(1 << bits, below), Fraction(below, (1 << bits) + 1)):
+        assert from_json(to_json(number)) == number
+
+
+def test_a_row_of_another_version_is_read_by_its_columns() -> None:
+    row = ConditionRow("firing", "HIGH", "2026-01-01T00:00:00.000000Z", None, f'{{"v":{VERSION + 1},"rank":5}}')
+    condition = from_row(row)
+    assert (condition.state, condition.severity, condition.rank) == (State.FIRING, HIGH, -1)
+
+
+def test_a_damaged_row_stops_nothing() -> None:
+    for data in ("", "{", "[]", "{}", '{"v":1}', '{"v":1,"rank":0,"memory":{},"worst":"1/0"}'):
+        assert from_row(ConditionRow("ok", None, None, None, data)) == Condition()
