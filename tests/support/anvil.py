@@ -5,6 +5,7 @@ Used by tests (fixture `chain` in conftest.py) and by tools/demo.py, so it impor
 
 from __future__ import annotations
 
+import os
 import platform
 import re
 import shutil
@@ -157,10 +158,13 @@ def running(*arguments: str) -> Iterator[Anvil]:
     program = binary()
     if program is None:
         raise FileNotFoundError(HOW_TO_GET_IT)
-    with tempfile.TemporaryFile("w+") as output:
+    with tempfile.TemporaryFile("w+") as output, tempfile.TemporaryDirectory() as home:
         # The node picks the port itself: one chosen here could be taken before the node binds it.
         command = [str(program), "--host", "127.0.0.1", "--port", "0", *arguments]
-        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT)
+        environ = {**os.environ, "HOME": home}  # it keeps a cache there, which is not ours to fill
+        process = subprocess.Popen(
+            command, env=environ, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT
+        )
         try:
             url = _wait_until_it_answers(process, output)
             rpc = Rpc(url)
