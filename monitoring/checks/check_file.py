@@ -14,7 +14,7 @@ from monitoring.checks.expression import ANYTHING, Apply, Expression, Kind, Name
 from monitoring.checks.formula import Check
 from monitoring.checks.model import PLACEHOLDER
 from monitoring.checks.names import read_expression
-from monitoring.checks.policy import Policy, Severity
+from monitoring.checks.policy import Policy, Severity, either
 from monitoring.checks.scope import Scope
 from monitoring.checks.spot import Spot
 from monitoring.checks.suggest import did_you_mean
@@ -76,7 +76,7 @@ class Draft:
     def severity(self) -> Severity:
         """Read the check's severity, which it must have unless its levels say it."""
         spot = self.spot.need("severity", "low, medium, high or critical")
-        return (spot.severity() if spot else None) or Severity.LOW
+        return either(spot.severity() if spot else None, Severity.LOW)
 
     def in_levels(self, *keys: str) -> None:
         """Refuse keys that stand in each level of this check."""

@@ -22,10 +22,15 @@ T = TypeVar("T", Number, timedelta)
 class Severity(IntEnum):
     """How bad it is; comparable."""
 
-    LOW = 1
-    MEDIUM = 2
-    HIGH = 3
-    CRITICAL = 4
+    LOW = 0
+    MEDIUM = 1
+    HIGH = 2
+    CRITICAL = 3
+
+
+def either(severity: Severity | None, otherwise: Severity) -> Severity:
+    """Return the severity where there is one; LOW counts as one though its number is 0."""
+    return otherwise if severity is None else severity
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,7 +33,7 @@ def to_row(condition: Condition) -> ConditionRow:
     """Write a condition; `data` is versioned JSON in which every number is exact."""
     return ConditionRow(
         state=condition.state.value,
-        severity=condition.severity.name if condition.severity else None,
+        severity=condition.severity.name if condition.severity is not None else None,
         since=_instant(condition.since),
         last_sent=_instant(condition.last_sent),
         data=json.dumps(_data(condition), separators=(",", ":"), sort_keys=True),

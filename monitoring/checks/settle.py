@@ -22,7 +22,7 @@ from monitoring.checks.condition import (
     State,
     Transition,
 )
-from monitoring.checks.policy import Policy, Severity
+from monitoring.checks.policy import Policy, Severity, either
 from monitoring.checks.values import Absent, Number, Unknown, Value
 
 
@@ -99,7 +99,7 @@ def told_of(outcome: Outcome, entries: tuple[Entry, ...], now: datetime, kind: K
     """Tell entries that joined (or left) a condition which was firing before and still is."""
     condition, severity = outcome.condition, max(entry.severity for entry in entries)
     transition = Transition(kind, severity, Reason.HAPPENED, condition.since or now, entries=entries)
-    worst = max(severity, condition.severity or severity)
+    worst = max(severity, either(condition.severity, severity))
     condition = replace(condition, severity=worst, last_sent=now)
     return replace(outcome, condition=condition, transition=transition, reason=Reason.HAPPENED)
 
@@ -135,7 +135,7 @@ def sighted(before: Condition, now: datetime) -> tuple[Condition, Transition | N
     condition = replace(before, blind=None)
     if not blind.told or blind.since > now:
         return condition, None
-    severity = before.severity or Severity.LOW
+    severity = either(before.severity, Severity.LOW)
     return condition, Transition(Kind.SOURCE_RECOVERED, severity, Reason.CLEARED, blind.since)
 
 
@@ -178,7 +178,7 @@ def _remind(condition: Condition, reason: Reason, sight: _Sight) -> Outcome:
     sent = condition.last_sent or condition.since or now
     if policy.remind is None or now - sent < policy.remind:
         return Outcome(condition, reason)
-    severity, since = condition.severity or policy.severity, condition.since or now
+    severity, since = either(condition.severity, policy.severity), condition.since or now
     transition = Transition(Kind.REMINDER, severity, Reason.REMIND_DUE, since, sight.facts)
     return Outcome(replace(condition, last_sent=now), Reason.REMIND_DUE, transition)
 
@@ -197,7 +197,7 @@ def _end(condition: Condition, reason: Reason, sight: _Sight) -> Outcome:
     ended = Condition(since=sight.now, last_sent=condition.last_sent, memory=condition.memory)
     if condition.state is State.PENDING:
         return Outcome(ended, reason)
-    severity, since = condition.severity or Severity.LOW, condition.since or sight.now
+    severity, since = either(condition.severity, Severity.LOW), condition.since or sight.now
     reason = Reason.CLEARED if reason is Reason.GOOD else reason
     ended = replace(ended, last_sent=sight.now)
     return Outcome(ended, reason, Transition(Kind.RECOVERED, severity, reason, since, sight.facts))

@@ -18,7 +18,7 @@ from monitoring.checks.expression import (
     NUMBER,
 )
 from monitoring.checks.limit_keys import require, watch
-from monitoring.checks.policy import Policy, Severity
+from monitoring.checks.policy import Policy, Severity, either
 from monitoring.checks.spot import Spot
 from monitoring.checks.values import Value
 from monitoring.checks.verbs.age import AgeLevel, AgePolicy, DeadlinePolicy, DeadlineStep
@@ -66,7 +66,7 @@ def _move_levels(draft: Draft) -> list[MoveLevel]:
     for item in levels.items("a list of levels"):
         item.only((*MOVES, "severity"))
         severity = item.need("severity", "low, medium, high or critical")
-        level = _move_level(item, (severity.severity() if severity else None) or Severity.LOW)
+        level = _move_level(item, either(severity.severity() if severity else None, Severity.LOW))
         if level and any(_covers(milder, level) for milder in found):
             item.wrong("this level can never be told: a smaller move is already as severe")
         found += [level] if level else []
@@ -152,7 +152,7 @@ def _age(draft: Draft) -> Judged | None:
         item.only(("max", "severity"))
         limit, word = item.need("max", "a duration"), item.need("severity", "low, medium, high or critical")
         oldest, told = limit.duration() if limit else None, word.severity() if word else None
-        if oldest and told:
+        if oldest and told is not None:
             if found and (oldest <= found[-1].max_age or told <= found[-1].severity):
                 item.wrong("levels go from young to old and from mild to severe, or they are never told")
             else:
@@ -195,8 +195,8 @@ def _members(draft: Draft) -> Judged | None:
     policy = with_base(
         MembersPolicy,
         draft.policy(severity, lasting=wanted is not None),
-        added=(added.severity() if added else None) or severity,
-        removed=(removed.severity() if removed else None) or severity,
+        added=either(added.severity() if added else None, severity),
+        removed=either(removed.severity() if removed else None, severity),
         expected=frozenset(one for one in expected if one is not None) if wanted else None,
     )
     return Judged("members", (expression.tree,), policy, expression.text) if expression else None

@@ -32,7 +32,7 @@ def roll_call_schema(spot: Spot, _: Surroundings) -> tuple[list[str], Severity] 
     who, severity = spot.need("who", "addresses"), spot.need("severity", "a severity")
     addresses = [item.address() for item in who.items()] if who else []
     told = severity.severity() if severity else None
-    return ([one for one in addresses if one], told) if told else None
+    return ([one for one in addresses if one], told) if told is not None else None
 
 
 def roll_call_plan(config: tuple[list[str], Severity], around: Surroundings) -> list[RollCall]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from monitoring.checks.condition import Condition, Entry, Outcome, Reason
-from monitoring.checks.policy import Policy, Severity
+from monitoring.checks.policy import Policy, Severity, either
 from monitoring.checks.rows import SEED, FirstRun, Item, kept_rows, with_broken
 from monitoring.checks.settle import noted, quiet, settle
 from monitoring.checks.values import Absent, Json, Unknown, Value, key_of
@@ -75,10 +75,10 @@ def _slots(seen: dict[str, _Seen], rows: dict[str, Item]) -> dict[str, int]:
 
 
 def _entry(identity: Value, item: Item, taken: dict[str, int], policy: ItemsPolicy) -> Entry:
-    severity, slot = item.severity or policy.severity, _slot(item)
+    severity, slot = either(item.severity, policy.severity), _slot(item)
     if slot is None or taken[slot] == 1:
         return Entry("new", identity, severity, item.facts)
-    return Entry("competing", identity, max(severity, policy.competing or severity), item.facts)
+    return Entry("competing", identity, max(severity, either(policy.competing, severity)), item.facts)
 
 
 def _outcome(before: Condition, entries: tuple[Entry, ...], first: bool, now: datetime) -> Outcome:

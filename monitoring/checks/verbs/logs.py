@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from monitoring.checks.condition import Condition, Entry, Outcome, Reason
-from monitoring.checks.policy import Policy, Severity
+from monitoring.checks.policy import Policy, Severity, either
 from monitoring.checks.rows import SEED, FirstRun, LogBatch, LogEvent, kept_rows
 from monitoring.checks.settle import blinded, noted, quiet, settle
 from monitoring.checks.values import Absent, Json, Unknown
@@ -58,7 +58,7 @@ def judge(before: Condition, reading: LogBatch | Unknown | Absent, now: datetime
     if cursor is None and not entries:
         outcome = replace(outcome, reason=Reason.SEEDED)
     kept = {key: one for key, one in seen.items() if key not in lost} | moved
-    kept |= {key: _Seen(e.block, e.tx, key in told, e.severity or policy.severity) for key, e in fresh.items()}
+    kept |= {key: _Seen(e.block, e.tx, key in told, either(e.severity, policy.severity)) for key, e in fresh.items()}
     return outcome.remembering(_write(kept, batch.to_block + 1, policy))
 
 
@@ -108,7 +108,7 @@ def _unmoved(
 
 def _entries(told: dict[str, LogEvent], gone: dict[str, _Seen], policy: LogsPolicy) -> tuple[Entry, ...]:
     events = sorted(told.values(), key=lambda event: (event.block, event.index, event.id))
-    entries = [Entry("new", event.id, event.severity or policy.severity, event.facts) for event in events]
+    entries = [Entry("new", event.id, either(event.severity, policy.severity), event.facts) for event in events]
     entries += [
         Entry("reorganised away", key, one.severity, {"tx": one.tx, "block": one.block})
         for key, one in sorted(gone.items(), key=lambda pair: (pair[1].block, pair[0]))
