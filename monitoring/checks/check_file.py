@@ -10,11 +10,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields, replace
 from typing import TypeVar
 
+from monitoring.alerts.model import Severity
 from monitoring.checks.expression import ANYTHING, Apply, Expression, Kind, Name, Tree, children
 from monitoring.checks.formula import Check
 from monitoring.checks.model import PLACEHOLDER
 from monitoring.checks.names import read_expression
-from monitoring.checks.policy import Policy, Severity, either
+from monitoring.checks.policy import Policy, either
 from monitoring.checks.scope import Scope
 from monitoring.checks.spot import Spot
 from monitoring.checks.suggest import did_you_mean

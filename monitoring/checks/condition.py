@@ -12,7 +12,7 @@ from datetime import datetime
 from enum import StrEnum
 from types import MappingProxyType
 
-from monitoring.checks.policy import Severity
+from monitoring.alerts.model import Severity
 from monitoring.checks.values import Json, Number, Value
 
 NO_FACTS: Mapping[str, Value] = MappingProxyType({})

@@ -11,10 +11,11 @@ from enum import Enum
 from fractions import Fraction
 from typing import Final, Protocol, TypeAlias
 
+from monitoring.chains.values import Unknown
 from monitoring.checks.addresses import looks_like_address
 from monitoring.checks.expression import Apply, Choice, Literal, Name, Operation, Operator, Pick, Tree, ViewCall
 from monitoring.checks.signatures import AbiType, Signature
-from monitoring.checks.values import NONE, Absent, Number, Reading, Unknown, Value, describe, is_number, magnitude
+from monitoring.checks.values import NONE, Absent, Number, Reading, Value, describe, is_number, magnitude
 
 MAX_BITS = 4096  # of a numerator or denominator: sixteen of the widest numbers a chain has, multiplied
 

@@ -7,12 +7,13 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from monitoring.chains.values import Unknown
 from monitoring.checks.condition import Condition, Outcome
 from monitoring.checks.evaluate import PENDING, Call, Result, evaluate
 from monitoring.checks.expression import Tree
 from monitoring.checks.plan import Desk, Key
 from monitoring.checks.policy import Policy
-from monitoring.checks.values import NONE, Unknown, Value
+from monitoring.checks.values import NONE, Value
 from monitoring.checks.verbs import age, changed, delta, diverge, flag, limit, members, never_falls
 from monitoring.checks.verbs.delta import Priced
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from monitoring.alerts.model import Severity
 from monitoring.checks.check_file import Draft, Judged, negated, with_base
 from monitoring.checks.evaluate import evaluate
 from monitoring.checks.expression import (
@@ -18,7 +19,7 @@ from monitoring.checks.expression import (
     ViewCall,
     children,
 )
-from monitoring.checks.policy import Policy, Severity
+from monitoring.checks.policy import Policy
 from monitoring.checks.spot import Spot
 from monitoring.checks.values import Number, Value, is_number
 from monitoring.checks.verbs.limit import Level, LimitPolicy, Side

@@ -12,10 +12,11 @@ from datetime import datetime
 from fractions import Fraction
 from typing import Any, Protocol
 
+from monitoring.chains.values import Unknown
 from monitoring.checks.addresses import looks_like_address
 from monitoring.checks.condition import Condition, Outcome
 from monitoring.checks.evaluate import PENDING, Call, Result
-from monitoring.checks.values import Unknown, Value
+from monitoring.checks.values import Value
 from monitoring.errors import ChainError, UsageError
 
 MAX_PASSES = 8  # each is a round trip to every chain; nobody nests views deeper

@@ -8,24 +8,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from enum import IntEnum
 from fractions import Fraction
 from itertools import pairwise
 from typing import TypeVar
 
+from monitoring.alerts.model import Severity
 from monitoring.checks.values import Number, magnitude
 from monitoring.errors import UsageError
 
 T = TypeVar("T", Number, timedelta)
-
-
-class Severity(IntEnum):
-    """How bad it is; comparable."""
-
-    LOW = 0
-    MEDIUM = 1
-    HIGH = 2
-    CRITICAL = 3
 
 
 def either(severity: Severity | None, otherwise: Severity) -> Severity:

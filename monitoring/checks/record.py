@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from monitoring.alerts.model import Severity
 from monitoring.checks.condition import Blindness, Condition, Held, State
-from monitoring.checks.policy import Severity
 from monitoring.checks.values import Json, read_number, write_number
 from monitoring.clock import from_text, to_text
 

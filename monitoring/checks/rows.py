@@ -6,10 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
+from monitoring.alerts.model import Severity
+from monitoring.chains.values import Unknown
 from monitoring.checks.condition import Condition, Outcome
-from monitoring.checks.policy import Policy, Severity
+from monitoring.checks.policy import Policy
 from monitoring.checks.settle import blinded
-from monitoring.checks.values import Json, Unknown, Value
+from monitoring.checks.values import Json, Value
 
 
 @dataclass(frozen=True, slots=True)

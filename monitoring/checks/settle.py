@@ -10,6 +10,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TypeAlias
 
+from monitoring.alerts.model import Severity
+from monitoring.chains.values import Unknown
 from monitoring.checks.condition import (
     NO_FACTS,
     Blindness,
@@ -22,8 +24,8 @@ from monitoring.checks.condition import (
     State,
     Transition,
 )
-from monitoring.checks.policy import Policy, Severity, either
-from monitoring.checks.values import Absent, Number, Unknown, Value
+from monitoring.checks.policy import Policy, either
+from monitoring.checks.values import Absent, Number, Value
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,8 +11,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import timedelta
 
+from monitoring.alerts.model import Severity
 from monitoring.checks.addresses import address_problem
-from monitoring.checks.policy import Hold, Severity, Step, ratio
+from monitoring.checks.policy import Hold, Step, ratio
 from monitoring.checks.suggest import did_you_mean
 from monitoring.checks.syntax import LanguageError, read_literal
 from monitoring.checks.values import Number

@@ -6,10 +6,11 @@ Used by the language, the verbs and the planner. Nothing here ever becomes a flo
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 from enum import Enum
 from fractions import Fraction
 from typing import Final, TypeAlias, TypeGuard
+
+from monitoring.chains.values import Unknown
 
 Number: TypeAlias = int | Fraction
 Value: TypeAlias = "bool | int | Fraction | str | bytes | tuple[Value, ...]"
@@ -17,23 +18,6 @@ Json: TypeAlias = "bool | int | str | list[Json] | dict[str, Json] | None"
 
 # Beyond this a decimal text is slow to make, and Python refuses it at 4,300 digits: such integers are kept as hex.
 _DECIMAL_BITS = 4096
-
-
-@dataclass(frozen=True, slots=True)
-class Unknown:
-    """What stands in place of a value that could not be had: never good, never bad, never zero.
-
-    `reason` is one line for a person, free of secrets; `source` names what is to blame (a chain, a host).
-    """
-
-    reason: str
-    source: str = ""
-
-    def __bool__(self) -> bool:
-        raise TypeError(f"an unknown value is neither true nor false ({self.reason})")
-
-    def __str__(self) -> str:
-        return f"unknown: {self.reason}"
 
 
 class Absent(Enum):

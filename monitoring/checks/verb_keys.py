@@ -10,6 +10,7 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import TypeVar
 
+from monitoring.alerts.model import Severity
 from monitoring.checks.addresses import looks_like_address
 from monitoring.checks.check_file import Builder, Draft, Judged, with_base
 from monitoring.checks.expression import (
@@ -18,7 +19,7 @@ from monitoring.checks.expression import (
     NUMBER,
 )
 from monitoring.checks.limit_keys import require, watch
-from monitoring.checks.policy import Policy, Severity, either
+from monitoring.checks.policy import Policy, either
 from monitoring.checks.spot import Spot
 from monitoring.checks.values import Value
 from monitoring.checks.verbs.age import AgeLevel, AgePolicy, DeadlinePolicy, DeadlineStep

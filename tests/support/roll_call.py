@@ -5,10 +5,11 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
+from monitoring.alerts.model import Severity
 from monitoring.checks.condition import Condition
 from monitoring.checks.evaluate import Call
 from monitoring.checks.plan import Desk, Key
-from monitoring.checks.policy import Policy, Severity
+from monitoring.checks.policy import Policy
 from monitoring.checks.spot import Spot
 from monitoring.checks.types import CheckType, Surroundings, registry
 from monitoring.checks.verbs import flag

@@ -11,9 +11,10 @@ from datetime import UTC, datetime, timedelta
 from fractions import Fraction
 from typing import Any
 
+from monitoring.chains.values import Unknown
 from monitoring.checks.condition import Condition, Outcome
 from monitoring.checks.record import from_row, to_row
-from monitoring.checks.values import NONE, Unknown
+from monitoring.checks.values import NONE
 
 DAY = datetime(2026, 3, 1, tzinfo=UTC)
 _LINE = re.compile(r"(?:(\d+)d )?(\d\d):(\d\d)\s+(.*?)\s+->\s+(.*?)\s*")

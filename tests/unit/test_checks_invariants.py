@@ -9,11 +9,13 @@ from hypothesis import HealthCheck, settings
 from hypothesis import given as given_any
 from hypothesis import strategies as st
 
+from monitoring.alerts.model import Severity
+from monitoring.chains.values import Unknown
 from monitoring.checks.condition import Condition, Kind, State
-from monitoring.checks.policy import Hold, Policy, Severity, Step
+from monitoring.checks.policy import Hold, Policy, Step
 from monitoring.checks.record import VERSION, ConditionRow, from_row, to_row
 from monitoring.checks.rows import FirstRun, Item, LogBatch, LogEvent, StagedRow
-from monitoring.checks.values import NONE, Unknown, from_json, key_of, to_json, value_of_key
+from monitoring.checks.values import NONE, from_json, key_of, to_json, value_of_key
 from monitoring.checks.verbs import age, changed, delta, diverge, flag, items, limit, logs, members, never_falls, stages
 from monitoring.checks.verbs.age import AgeLevel, AgePolicy
 from monitoring.checks.verbs.delta import DeltaPolicy, Move, MoveLevel

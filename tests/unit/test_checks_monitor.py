@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from monitoring.chains.values import Unknown
 from monitoring.checks.condition import Condition, Kind, Reason
 from monitoring.checks.evaluate import Call
 from monitoring.checks.loading import load_monitor
@@ -16,7 +17,7 @@ from monitoring.checks.plan import MAX_PASSES, Key, by_source, calls_by_chain, j
 from monitoring.checks.policy import Hold, Step
 from monitoring.checks.record import from_row, to_row
 from monitoring.checks.types import registry
-from monitoring.checks.values import NONE, Unknown
+from monitoring.checks.values import NONE
 from monitoring.checks.verbs.age import DeadlinePolicy
 from monitoring.checks.verbs.delta import DeltaPolicy, Move
 from monitoring.checks.verbs.limit import LimitPolicy, Side

@@ -5,10 +5,11 @@ from typing import Any
 
 import pytest
 
+from monitoring.alerts.model import Severity
+from monitoring.chains.values import Unknown
 from monitoring.checks.condition import Condition
-from monitoring.checks.policy import Policy, Severity, Silence
+from monitoring.checks.policy import Policy, Silence
 from monitoring.checks.rows import SEED, FirstRun, Item, LogBatch, LogEvent, StagedRow
-from monitoring.checks.values import Unknown
 from monitoring.checks.verbs import items, logs, members, stages
 from monitoring.checks.verbs.items import ItemsPolicy
 from monitoring.checks.verbs.logs import LogsPolicy

@@ -6,9 +6,11 @@ from typing import Any
 
 import pytest
 
+from monitoring.alerts.model import Severity
+from monitoring.chains.values import Unknown
 from monitoring.checks.condition import Kind
-from monitoring.checks.policy import Hold, Policy, Severity, Silence, Step
-from monitoring.checks.values import NONE, Unknown
+from monitoring.checks.policy import Hold, Policy, Silence, Step
+from monitoring.checks.values import NONE
 from monitoring.checks.verbs import age, changed, delta, diverge, flag, limit, never_falls
 from monitoring.checks.verbs.age import AgeLevel, AgePolicy, DeadlinePolicy, DeadlineStep
 from monitoring.checks.verbs.delta import DeltaPolicy, Move, MoveLevel, Priced

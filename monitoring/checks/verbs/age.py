@@ -6,10 +6,12 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from fractions import Fraction
 
+from monitoring.alerts.model import Severity
+from monitoring.chains.values import Unknown
 from monitoring.checks.condition import Condition, Outcome
-from monitoring.checks.policy import Policy, Severity, check_ladder
+from monitoring.checks.policy import Policy, check_ladder
 from monitoring.checks.settle import Bad, Good, Verdict, settle
-from monitoring.checks.values import Absent, Number, Reading, Unknown, as_number
+from monitoring.checks.values import Absent, Number, Reading, as_number
 
 CLOCK_SKEW_S = 60  # a block's time may run ahead of this host's clock; a source further ahead is wrong
 _EPOCH = datetime.fromisoformat("1970-01-01T00:00:00+00:00")

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from monitoring.chains.values import Unknown
 from monitoring.checks.condition import Condition, Outcome, Reason
 from monitoring.checks.policy import Policy
 from monitoring.checks.settle import noted, quiet, settle
-from monitoring.checks.values import Absent, Reading, Unknown, from_json, to_json
+from monitoring.checks.values import Absent, Reading, from_json, to_json
 
 
 def judge(before: Condition, reading: Reading, now: datetime, policy: Policy) -> Outcome:

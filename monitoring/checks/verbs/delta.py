@@ -11,20 +11,12 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
+from monitoring.alerts.model import Severity
+from monitoring.chains.values import Unknown
 from monitoring.checks.condition import Condition, Outcome, Reason
-from monitoring.checks.policy import Policy, Severity, Step
+from monitoring.checks.policy import Policy, Step
 from monitoring.checks.settle import blinded, noted, quiet, settle
-from monitoring.checks.values import (
-    Absent,
-    Json,
-    Number,
-    Reading,
-    Unknown,
-    as_number,
-    magnitude,
-    read_number,
-    write_number,
-)
+from monitoring.checks.values import Absent, Json, Number, Reading, as_number, magnitude, read_number, write_number
 from monitoring.clock import from_text, to_text
 
 WINDOW_SLOTS = 96  # a window is remembered as the extremes of so many slots: bounded, whatever the cadence

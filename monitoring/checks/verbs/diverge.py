@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+from monitoring.chains.values import Unknown
 from monitoring.checks.condition import Condition, Outcome
 from monitoring.checks.policy import Policy, check_ladder, ratio
 from monitoring.checks.settle import Bad, Good, Verdict, settle
-from monitoring.checks.values import Absent, Number, Reading, Unknown, as_number, magnitude
+from monitoring.checks.values import Absent, Number, Reading, as_number, magnitude
 from monitoring.checks.verbs.limit import Level
 
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from monitoring.chains.values import Unknown
 from monitoring.checks.condition import Condition, Outcome
 from monitoring.checks.policy import Policy
 from monitoring.checks.settle import Bad, Good, settle
-from monitoring.checks.values import Absent, Reading, Unknown, describe
+from monitoring.checks.values import Absent, Reading, describe
 
 
 def judge(before: Condition, reading: Reading, now: datetime, policy: Policy) -> Outcome:

@@ -6,11 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
+from monitoring.alerts.model import Severity
+from monitoring.chains.values import Unknown
 from monitoring.checks.condition import Condition, Entry, Outcome, Reason
-from monitoring.checks.policy import Policy, Severity, either
+from monitoring.checks.policy import Policy, either
 from monitoring.checks.rows import SEED, FirstRun, Item, kept_rows, with_broken
 from monitoring.checks.settle import noted, quiet, settle
-from monitoring.checks.values import Absent, Json, Unknown, Value, key_of
+from monitoring.checks.values import Absent, Json, Value, key_of
 from monitoring.clock import from_text, to_text
 
 

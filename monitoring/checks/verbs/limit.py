@@ -6,10 +6,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+from monitoring.alerts.model import Severity
+from monitoring.chains.values import Unknown
 from monitoring.checks.condition import Condition, Outcome
-from monitoring.checks.policy import Policy, Severity, check_ladder
+from monitoring.checks.policy import Policy, check_ladder
 from monitoring.checks.settle import Bad, Between, Good, Verdict, settle
-from monitoring.checks.values import Absent, Number, Reading, Unknown, as_number
+from monitoring.checks.values import Absent, Number, Reading, as_number
 
 
 class Side(StrEnum):

@@ -5,11 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from monitoring.alerts.model import Severity
+from monitoring.chains.values import Unknown
 from monitoring.checks.condition import Condition, Entry, Outcome, Reason
-from monitoring.checks.policy import Policy, Severity, either
+from monitoring.checks.policy import Policy, either
 from monitoring.checks.rows import SEED, FirstRun, LogBatch, LogEvent, kept_rows
 from monitoring.checks.settle import blinded, noted, quiet, settle
-from monitoring.checks.values import Absent, Json, Unknown
+from monitoring.checks.values import Absent, Json
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

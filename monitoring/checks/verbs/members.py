@@ -6,10 +6,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from monitoring.alerts.model import Severity
+from monitoring.chains.values import Unknown
 from monitoring.checks.condition import Condition, Entry, Outcome, Reason, State
-from monitoring.checks.policy import Policy, Severity
+from monitoring.checks.policy import Policy
 from monitoring.checks.settle import Bad, Good, blinded, noted, quiet, settle, told_of
-from monitoring.checks.values import Absent, Json, Reading, Unknown, Value, describe, key_of, value_of_key
+from monitoring.checks.values import Absent, Json, Reading, Value, describe, key_of, value_of_key
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

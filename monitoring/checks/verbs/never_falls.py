@@ -6,10 +6,11 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 
+from monitoring.chains.values import Unknown
 from monitoring.checks.condition import Condition, Outcome, Reason, State
 from monitoring.checks.policy import NO_STEP, Policy, Step
 from monitoring.checks.settle import Bad, Good, settle
-from monitoring.checks.values import Absent, Number, Reading, Unknown, as_number, read_number, write_number
+from monitoring.checks.values import Absent, Number, Reading, as_number, read_number, write_number
 
 
 class Rebase(StrEnum):

@@ -6,11 +6,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
+from monitoring.alerts.model import Severity
+from monitoring.chains.values import Unknown
 from monitoring.checks.condition import NO_FACTS, Condition, Entry, Kind, Outcome, Reason, State
-from monitoring.checks.policy import Hold, Policy, Severity
+from monitoring.checks.policy import Hold, Policy
 from monitoring.checks.rows import TELL_ALL, FirstRun, StagedRow, kept_rows, with_broken
 from monitoring.checks.settle import Bad, Good, settle, told_of
-from monitoring.checks.values import Absent, Json, Unknown, Value, key_of, value_of_key
+from monitoring.checks.values import Absent, Json, Value, key_of, value_of_key
 
 NOT_TOLD = -1
 
