@@ -56,6 +56,7 @@ class Reporting:
         self._record = record
         self._clock = clock
         self._redact = Redactor(settings.environ)
+        self._deliverer: Delivery | None = None
 
     @contextmanager
     def delivery_beside(self) -> Iterator[None]:
@@ -155,7 +156,10 @@ class Reporting:
         return empty
 
     def _delivery(self) -> Delivery:
-        return Delivery(self._settings, self._settings.database, self._clock, run_id=self._record.run_id)
+        """Return the one deliverer of this run: it remembers which token was refused a moment ago."""
+        if self._deliverer is None:
+            self._deliverer = Delivery(self._settings, self._settings.database, self._clock, run_id=self._record.run_id)
+        return self._deliverer
 
     def _raise(self, key: str, severity: Severity, title: str, *blocks: object, is_news: bool = False) -> None:
         """Raise a condition; `is_news` tells of it also while it fires already, for another cause than before."""
