@@ -6,7 +6,7 @@ from automation.config import Jobs, Profile
 
 
 def render_crontab(jobs: Jobs) -> str:
-    """Return one line for each enabled profile, beneath the zone they are read in (CONTRACT, `render-crontab`).
+    """Return one line for each enabled profile, beneath the zone they are read in.
 
     Every schedule is in UTC: in a zone with daylight saving supercronic can search for the next tick for ever.
     """

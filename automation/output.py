@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 
-FORWARDED_BYTES = 1_000_000  # CONTRACT: the first megabyte, then a count and the tail
+FORWARDED_BYTES = 1_000_000  # the first megabyte, then a count and the tail
 LINE_BYTES = 8192
 TAIL_BYTES = 2048
 

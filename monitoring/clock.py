@@ -51,7 +51,7 @@ def from_text(text: str) -> datetime:
 
 
 def parse_duration(text: str) -> timedelta:
-    """Read bare seconds, or an integer with `s`, `m`, `h` or `d` (CONTRACT: durations everywhere).
+    """Read bare seconds, or an integer with `s`, `m`, `h` or `d`.
 
     Raises:
         UsageError: anything else.

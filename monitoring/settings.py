@@ -1,6 +1,6 @@
 """The same world everywhere: one reading of the environment for the unit, an SSH session and a script by hand.
 
-CONTRACT, "The same world everywhere": `$MONITORING_ENV_FILE`, else `/etc/monitoring/.env` if readable,
+What counts: `$MONITORING_ENV_FILE`, else `/etc/monitoring/.env` if readable,
 by systemd's quoting rules; the real environment wins.
 """
 

@@ -26,7 +26,7 @@ python -m automation alerts --severity CRITICAL --json    # for programs
 python -m automation alerts --follow                      # and those that come, until Ctrl-C
 python -m automation alerts --route AAVE                  # where its alerts go; sends nothing"""
 _FOLLOW_EVERY_S = 0.5
-_MOST = 500  # CONTRACT: the API's limit too
+_MOST = 500  # the API's limit too
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -28,7 +28,7 @@ from monitoring.store.lanes import Lane
 LEASE = timedelta(seconds=60)
 # One that failed so often lets the others of its severity pass: a poisoned message must not stop a chat.
 STEP_ASIDE_AFTER = 5
-# CONTRACT: what waited longer for credentials is folded into a count.
+# What waited longer for credentials is folded into a count.
 STALE_AFTER = timedelta(hours=24)
 _MOST_FOLDED = 500
 _BY_URGENCY = sorted(Severity, reverse=True)

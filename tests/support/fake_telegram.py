@@ -1,4 +1,4 @@
-"""The Bot API tests send to, and the answers of TESTBED they script into it."""
+"""The Bot API tests send to, and every answer of it that they script."""
 
 from __future__ import annotations
 
