@@ -15,6 +15,7 @@ from monitoring.settings import Settings
 VERBS: dict[str, str] = {
     "alerts": "show what was told lately, and whether it got through",
     "audit": "prove or refute that silence means all is well",
+    "catch-up": "run once what was missed while nothing ran",
     "deliver": "send by hand what still waits, and say what is left",
     "incidents": "show the conditions that fire now",
     "list": "show the profiles, their schedules and their next ticks",

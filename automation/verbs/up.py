@@ -5,8 +5,10 @@ from __future__ import annotations
 import argparse
 import logging
 import os
+import subprocess
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 
@@ -15,6 +17,7 @@ from automation.in_force import put_in_force
 from automation.record import RunRecord
 from automation.scheduler import Scheduler
 from monitoring.clock import SystemClock, parse_duration
+from monitoring.locks import SingleLock, usable_locks
 from monitoring.settings import Settings
 
 log = logging.getLogger("automation.up")
@@ -32,19 +35,40 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
     config = Path(args.config).absolute()
     jobs = load_jobs(config, settings.checkout)
     stop_limit_s = parse_duration(args.stop_limit).total_seconds()
-    put_in_force(jobs, settings, "embedded")
+    lock = SingleLock(usable_locks(settings.locks), "scheduler")
+    lock.take_or_refuse()
     environ = {**os.environ, "PYTHONPATH": str(settings.checkout)}
+    command = [sys.executable, "-m", "automation", "--config", str(config)]
     scheduler = Scheduler(
         crons={name: profile.cron for name, profile in jobs.profiles.items() if profile.enabled},
-        command=lambda profile: [sys.executable, "-m", "automation", "--config", str(config), "run", profile],
+        command=lambda profile: [*command, "run", profile],
         environ=environ,
         unserved=lambda *tick: _unserved(settings, *tick),
         clock=SystemClock(),
         stop_limit_s=stop_limit_s,
     )
+    scheduler.listen()
+    put_in_force(jobs, settings, "embedded")
     log.info("serving %s in UTC; Ctrl-C ends it", ", ".join(_names(jobs)) or "no profile")
-    scheduler.serve()
+    with _catching_up([*command, "catch-up"], environ, stop_limit_s):
+        scheduler.serve()
+    lock.release()
     return 0
+
+
+@contextmanager
+def _catching_up(command: Sequence[str], environ: Mapping[str, str], stop_limit_s: float) -> Iterator[None]:
+    """Make up for what was missed beside the scheduler, and end that with it."""
+    child = subprocess.Popen(command, env=environ, stdin=subprocess.DEVNULL, start_new_session=True)
+    try:
+        yield
+    finally:
+        child.terminate()
+        try:
+            child.wait(stop_limit_s)
+        except subprocess.TimeoutExpired:
+            child.kill()
+            child.wait()
 
 
 def _names(jobs: Jobs) -> Iterable[str]:

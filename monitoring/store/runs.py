@@ -188,6 +188,25 @@ def previous_complete(database: Database, profile: str, before_id: int) -> Run |
     return _run(found) if found else None
 
 
+def last_started(database: Database, profile: str) -> Run | None:
+    """Return the newest run of a profile that really ran, or still does."""
+    found = database.row(
+        f"SELECT {_RUN} FROM runs WHERE profile = ? AND status NOT IN ('skipped', 'missed') "  # noqa: S608
+        "ORDER BY started_at DESC LIMIT 1",
+        (profile,),
+    )
+    return _run(found) if found else None
+
+
+def of_tick(database: Database, profile: str, tick_at: datetime) -> Run | None:
+    """Return the row that answers a tick."""
+    found = database.row(
+        f"SELECT {_RUN} FROM runs WHERE profile = ? AND tick_at = ?",  # noqa: S608
+        (profile, to_text(tick_at)),
+    )
+    return _run(found) if found else None
+
+
 def running(database: Database) -> list[Run]:
     return [_run(row) for row in database.rows(f"SELECT {_RUN} FROM runs WHERE status = 'running'")]  # noqa: S608
 
