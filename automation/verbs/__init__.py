@@ -23,6 +23,7 @@ VERBS: dict[str, str] = {
     "render-crontab": "print the crontab that supercronic runs",
     "run": "run a profile now, really sending alerts",
     "silence": "hold back alerts for a time that always ends",
+    "status": "show on one screen what runs, fires, waits and is out of date",
     "stop": "end a running run",
     "up": "run the whole system in the foreground, without systemd",
     "validate": "tell every mistake in jobs.yaml and in the scripts it names",
