@@ -18,7 +18,9 @@ from importlib.metadata import distributions
 from pathlib import Path
 from typing import Any
 
-_REQUIREMENT = re.compile(r"([A-Za-z0-9][A-Za-z0-9._-]*)(?:\[[^]]*])?\s*(?:==|@)[^;\\]*(?:;([^\\]*))?")
+_REQUIREMENT = re.compile(
+    r"([A-Za-z0-9][A-Za-z0-9._-]*)(?:\[[^]]*])?\s*(?:==|@)\s*(?P<version>[^\s;\\]*)[^;\\]*(?:;(?P<marker>[^\\]*))?"
+)
 _INSTALLED = (".dist-info", ".egg-info")
 _COMPARISONS: Mapping[type[ast.cmpop], Callable[[Any, Any], bool]] = {
     ast.Eq: operator.eq,
@@ -40,10 +42,29 @@ def missing_distributions(lock: Path) -> list[str]:
 
 def required_distributions(text: str) -> Iterator[str]:
     """Yield the distributions a compiled requirements file names for this platform."""
-    for line in text.splitlines():
-        named = _REQUIREMENT.match(line)
-        if named is not None and (named[2] is None or marker_holds(named[2], _marker_environment())):
-            yield named[1]
+    yield from pinned_versions(text)
+
+
+def pinned_versions(text: str) -> dict[str, str]:
+    """Return the versions a compiled requirements file pins for this platform, by distribution."""
+    environment = _marker_environment()
+    pins = filter(None, map(_REQUIREMENT.match, text.splitlines()))
+    return {pin[1]: pin["version"] for pin in pins if pin["marker"] is None or marker_holds(pin["marker"], environment)}
+
+
+def differing_distributions(lock: Path) -> list[str]:
+    """Return what the running venv has otherwise than the lock file pins it: `make sync` would change it.
+
+    Raises:
+        OSError: the lock file cannot be read.
+    """
+    installed = {_normal(found.name): found.version for found in distributions()}
+    pins = pinned_versions(lock.read_text(encoding="utf-8"))
+    return [
+        f"{name} is {installed.get(_normal(name), 'missing')}, the lock says {version}"
+        for name, version in pins.items()
+        if installed.get(_normal(name)) != version
+    ]
 
 
 def venv_fingerprint(path: Iterable[str] | None = None) -> str:

@@ -16,6 +16,8 @@ def instant(text: str, now: datetime) -> datetime:
     """
     try:
         return now - parse_duration(text)
+    except OverflowError:
+        raise UsageError(f"{text!r} is too long a duration") from None
     except UsageError:
         return _written(text)
 
@@ -28,6 +30,8 @@ def later(text: str, now: datetime) -> datetime:
     """
     try:
         return now + parse_duration(text)
+    except OverflowError:
+        raise UsageError(f"{text!r} is too long a duration") from None
     except UsageError:
         return _written(text)
 

@@ -103,10 +103,7 @@ class Scheduler:
 
     def serve(self) -> None:
         """Serve ticks until SIGTERM or SIGINT, then wait for what still runs; a second signal stops it."""
-        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-            signal.signal(number, self._on_stop)
-        signal.signal(signal.SIGCHLD, lambda *_: None)
-        signal.set_wakeup_fd(self._wake_write, warn_on_full_buffer=False)
+        self.listen()
         now = self._clock.now()
         due = [_Due(cron.next_after(now), profile) for profile, cron in self._crons.items()]
         heapq.heapify(due)
@@ -115,6 +112,13 @@ class Scheduler:
             self._reap()
             self._sleep(due[0].tick if due else None)
         self._finish()
+
+    def listen(self) -> None:
+        """Take stop signals from now on: one that comes before `serve` is not lost and ends it at once."""
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+            signal.signal(number, self._on_stop)
+        signal.signal(signal.SIGCHLD, lambda *_: None)
+        signal.set_wakeup_fd(self._wake_write, warn_on_full_buffer=False)
 
     def _serve_due(self, due: list[_Due]) -> None:
         now = self._clock.now()

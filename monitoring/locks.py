@@ -24,11 +24,13 @@ from monitoring.process import current_process, find_process, is_alive
 __all__ = [
     "Holder",
     "ProfileLock",
+    "SingleLock",
     "SyncLock",
     "TreeLock",
     "is_held",
     "make_private_directory",
     "running_profiles",
+    "single_lock_path",
     "surviving_exec",
 ]
 
@@ -163,6 +165,31 @@ class SyncLock(FileLock):
     def hold(self, limit_s: float) -> bool:
         """Wait until no other sync is at work. False: one still was after `limit_s`."""
         return self.wait(fcntl.LOCK_EX, limit_s, self._clock)
+
+
+class SingleLock(FileLock):
+    """`scheduler.lock`, `catch-up.lock`: one process of a kind at a time, which says who it is."""
+
+    def __init__(self, locks: Path, kind: str) -> None:
+        super().__init__(single_lock_path(locks, kind), {})
+        self._kind = kind
+
+    def take_or_refuse(self, clock: Clock | None = None) -> None:
+        """Take the lock.
+
+        Raises:
+            LockedError: another process of this kind has it.
+        """
+        if not self.take(fcntl.LOCK_EX):
+            holder = str(is_held(self.path) or "a process that has just let go")
+            raise LockedError(f"another {self._kind} is at work: {holder}", holder)
+        record = Holder(os.getpid(), current_process(), started_at=(clock or SystemClock()).now(), trigger=self._kind)
+        with contextlib.suppress(OSError):
+            write_record(self.descriptor, record)
+
+
+def single_lock_path(locks: Path, kind: str) -> Path:
+    return locks / f"{kind}.lock"
 
 
 @contextlib.contextmanager

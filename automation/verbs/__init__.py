@@ -14,12 +14,16 @@ from monitoring.settings import Settings
 # The name as it is typed, and the line the overview shows; in this order.
 VERBS: dict[str, str] = {
     "alerts": "show what was told lately, and whether it got through",
+    "audit": "prove or refute that silence means all is well",
+    "catch-up": "run once what was missed while nothing ran",
     "deliver": "send by hand what still waits, and say what is left",
+    "drill": "send a labelled alert down the real path and time it",
     "incidents": "show the conditions that fire now",
     "list": "show the profiles, their schedules and their next ticks",
     "render-crontab": "print the crontab that supercronic runs",
     "run": "run a profile now, really sending alerts",
     "silence": "hold back alerts for a time that always ends",
+    "status": "show on one screen what runs, fires, waits and is out of date",
     "stop": "end a running run",
     "up": "run the whole system in the foreground, without systemd",
     "validate": "tell every mistake in jobs.yaml and in the scripts it names",

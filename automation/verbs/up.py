@@ -5,21 +5,20 @@ from __future__ import annotations
 import argparse
 import logging
 import os
+import subprocess
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 
 from automation.config import Jobs, load_jobs
+from automation.in_force import put_in_force
 from automation.record import RunRecord
-from automation.runner import schedule_of
 from automation.scheduler import Scheduler
 from monitoring.clock import SystemClock, parse_duration
-from monitoring.errors import StoreError
-from monitoring.process import booted_at
+from monitoring.locks import SingleLock, usable_locks
 from monitoring.settings import Settings
-from monitoring.store import schedules
-from monitoring.store.repair import open_or_repair
 
 log = logging.getLogger("automation.up")
 
@@ -36,33 +35,40 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
     config = Path(args.config).absolute()
     jobs = load_jobs(config, settings.checkout)
     stop_limit_s = parse_duration(args.stop_limit).total_seconds()
-    activate(jobs, settings, "embedded")
+    lock = SingleLock(usable_locks(settings.locks), "scheduler")
+    lock.take_or_refuse()
     environ = {**os.environ, "PYTHONPATH": str(settings.checkout)}
+    command = [sys.executable, "-m", "automation", "--config", str(config)]
     scheduler = Scheduler(
         crons={name: profile.cron for name, profile in jobs.profiles.items() if profile.enabled},
-        command=lambda profile: [sys.executable, "-m", "automation", "--config", str(config), "run", profile],
+        command=lambda profile: [*command, "run", profile],
         environ=environ,
         unserved=lambda *tick: _unserved(settings, *tick),
         clock=SystemClock(),
         stop_limit_s=stop_limit_s,
     )
+    scheduler.listen()
+    put_in_force(jobs, settings, "embedded")
     log.info("serving %s in UTC; Ctrl-C ends it", ", ".join(_names(jobs)) or "no profile")
-    scheduler.serve()
+    with _catching_up([*command, "catch-up"], environ, stop_limit_s):
+        scheduler.serve()
+    lock.release()
     return 0
 
 
-def activate(jobs: Jobs, settings: Settings, kind: str) -> None:
-    """Record the schedules as in force from now on, and that a scheduler starts; a store that fails is told only."""
-    clock = SystemClock()
+@contextmanager
+def _catching_up(command: Sequence[str], environ: Mapping[str, str], stop_limit_s: float) -> Iterator[None]:
+    """Make up for what was missed beside the scheduler, and end that with it."""
+    child = subprocess.Popen(command, env=environ, stdin=subprocess.DEVNULL, start_new_session=True)
     try:
-        settings.cache_dir.mkdir(parents=True, exist_ok=True)
-        database, _ = open_or_repair(settings.database, clock)
-        with database, database.write() as tx:
-            now = clock.now()
-            schedules.record_in_force(tx, map(schedule_of, jobs.profiles.values()), now, kind)
-            schedules.record_scheduler_start(tx, started_at=now, booted_at=booted_at(), kind=kind)
-    except (StoreError, OSError) as error:
-        log.error("the schedule in force could not be recorded: %s", error)  # noqa: TRY400 - one line for the operator
+        yield
+    finally:
+        child.terminate()
+        try:
+            child.wait(stop_limit_s)
+        except subprocess.TimeoutExpired:
+            child.kill()
+            child.wait()
 
 
 def _names(jobs: Jobs) -> Iterable[str]:

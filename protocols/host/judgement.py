@@ -7,8 +7,9 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from enum import Enum
 
+from monitoring.kernel_clock import KernelClock
 from protocols.host.limits import Limits, size
-from protocols.host.readings import Filesystem, KernelClock, Load, Memory, Readings, StateFiles, Unknown
+from protocols.host.readings import Filesystem, Load, Memory, Readings, StateFiles, Unknown
 
 
 class State(Enum):

@@ -6,7 +6,6 @@ Each reading takes the root it reads under, so that a test can bring its own /pr
 
 from __future__ import annotations
 
-import ctypes
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -14,10 +13,10 @@ from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
+from monitoring.kernel_clock import KernelClock, ask_kernel_clock
+
 ROOT = Path("/")
 _KIB = 1024
-_MICROSECONDS = 1_000_000
-_UNSYNCHRONISED = 0x40  # STA_UNSYNC of linux/timex.h
 Read = TypeVar("Read")
 
 
@@ -50,15 +49,6 @@ class Memory:
     available_bytes: int
     swap_bytes: int
     free_swap_bytes: int
-
-
-@dataclass(frozen=True, slots=True)
-class KernelClock:
-    """Whether something keeps the clock right; `max_error_s` is the kernel's own bound, where it tells one."""
-
-    synchronised: bool
-    max_error_s: float | None
-    told_by: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,40 +176,6 @@ def read_clock(root: Path = ROOT, kernel: Callable[[], KernelClock] | None = Non
         if mark.exists():
             return KernelClock(synchronised=True, max_error_s=None, told_by="systemd-timesyncd")
         return Unknown(f"the kernel does not tell ({error.strerror}), nor does systemd-timesyncd")
-
-
-class _Timex(ctypes.Structure):
-    """The first members of `struct timex` (adjtimex(2)), and room for the rest."""
-
-    _fields_ = (
-        ("modes", ctypes.c_uint),
-        ("offset", ctypes.c_long),
-        ("freq", ctypes.c_long),
-        ("maxerror", ctypes.c_long),
-        ("esterror", ctypes.c_long),
-        ("status", ctypes.c_int),
-        ("rest", ctypes.c_byte * 512),
-    )
-
-
-def ask_kernel_clock() -> KernelClock:
-    """Read the kernel's clock discipline by adjtimex(2), changing nothing.
-
-    Raises:
-        OSError: this process may not ask.
-    """
-    libc = ctypes.CDLL(None, use_errno=True)
-    if not hasattr(libc, "adjtimex"):
-        raise OSError(0, "no adjtimex in this C library")
-    timex = _Timex()
-    if libc.adjtimex(ctypes.byref(timex)) < 0:
-        number = ctypes.get_errno()
-        raise OSError(number, os.strerror(number))
-    return KernelClock(
-        synchronised=not timex.status & _UNSYNCHRONISED,
-        max_error_s=timex.maxerror / _MICROSECONDS,
-        told_by="the kernel",
-    )
 
 
 def _or_unknown(read: Callable[[], Read]) -> Read | Unknown:

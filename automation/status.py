@@ -1,0 +1,193 @@
+"""Everything `status` shows, gathered without changing anything; what cannot be read is told, never guessed.
+
+`status_text` puts it on one screen.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from automation import scheduler_life
+from automation.config import Jobs, load_jobs
+from automation.dependencies import differing_distributions
+from automation.git import OriginState, origin_state
+from automation.in_force import waiting_for_restart
+from automation.scheduler_life import SchedulerLife
+from automation.sync_state import SyncState, read_sync_state
+from monitoring.alerts.routing import TEST_CHAT
+from monitoring.errors import ConfigError, StoreError
+from monitoring.ledger.audit import judge, sentence
+from monitoring.ledger.facts import gather
+from monitoring.locks import Holder, running_profiles, usable_locks
+from monitoring.process import current_boot
+from monitoring.settings import Settings
+from monitoring.store import conditions, deliveries, runs, silences
+from monitoring.store.conditions import Condition
+from monitoring.store.database import Database
+from monitoring.store.runs import Run
+from monitoring.store.schema import open_readonly
+from monitoring.store.silences import Silence
+
+_AUDITED = timedelta(hours=24)
+_DEFERRALS_TOLD = 3  # one or two are an ordinary long run
+
+
+@dataclass(frozen=True, slots=True)
+class ProfileState:
+    """One profile of jobs.yaml, or one that only the lock directory knows. `last` is its newest row."""
+
+    name: str
+    cron: str
+    enabled: bool
+    next_tick: datetime | None
+    last: Run | None
+    running: Holder | None
+
+
+@dataclass(frozen=True, slots=True)
+class Undelivered:
+    """What waits in the outbox for one destination of one channel."""
+
+    destination: str
+    channel: str
+    status: str
+    error: str | None
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """One look at this host. `warnings` are whole sentences that say what to do; `audit` is the last day's sentence."""
+
+    now: datetime
+    scheduler: SchedulerLife
+    profiles: tuple[ProfileState, ...]
+    audit: str
+    audit_ok: bool
+    firing: tuple[Condition, ...]
+    undelivered: tuple[Undelivered, ...]
+    silences: tuple[Silence, ...]
+    origin: OriginState | None
+    sync: SyncState
+    waiting: tuple[str, ...]
+    warnings: tuple[str, ...]
+    env_file: Path | None
+    cache_dir: Path
+    checkout: Path
+
+
+def look(settings: Settings, config: Path, now: datetime) -> Status:
+    """Gather it all; a part that is missing becomes a warning."""
+    warnings: list[str] = list(setting_warnings(settings))
+    jobs = _jobs(config, settings, warnings)
+    database = _database(settings, warnings)
+    try:
+        return _look(settings, jobs, database, now, warnings)
+    finally:
+        if database is not None:
+            database.close()
+
+
+def _look(
+    settings: Settings, jobs: Jobs | None, database: Database | None, now: datetime, warnings: list[str]
+) -> Status:
+    audit, audit_ok = _audit(database, now)
+    sync = read_sync_state(settings.cache_dir)
+    return Status(
+        now=now,
+        scheduler=scheduler_life.look(settings, database, now),
+        profiles=tuple(_profiles(settings, jobs, database, now)),
+        audit=audit,
+        audit_ok=audit_ok,
+        firing=tuple(conditions.firing(database.connection)) if database else (),
+        undelivered=tuple(Undelivered(*row) for row in deliveries.why_waiting(database)) if database else (),
+        silences=tuple(silences.active(database.connection, now)) if database else (),
+        origin=origin_state(settings.checkout, environ=settings.environ),
+        sync=sync,
+        waiting=tuple(waiting(settings, jobs, database)),
+        warnings=(*warnings, *sync_warnings(sync)),
+        env_file=settings.env_file,
+        cache_dir=settings.cache_dir,
+        checkout=settings.checkout,
+    )
+
+
+def setting_warnings(settings: Settings) -> Iterator[str]:
+    """Tell of settings under which alerts do not arrive where they belong."""
+    if settings.debug:
+        yield "LOG_LEVEL=DEBUG: alerts are recorded and nothing is sent"
+    if settings.environ.get(TEST_CHAT, "").strip():
+        yield f"{TEST_CHAT} is set: every alert goes to the test chat and nowhere else"
+
+
+def sync_warnings(sync: SyncState) -> Iterator[str]:
+    """Tell of a checkout that does not follow origin."""
+    if sync.deferrals >= _DEFERRALS_TOLD:
+        yield f"the sync of the checkout was deferred {sync.deferrals} times in a row: {sync.reason}"
+    if sync.failures:
+        yield f"the sync of the checkout failed {sync.failures} times in a row: {sync.reason}"
+    if sync.status is not None and sync.status.value == "refused":
+        yield f"origin's newest commit is refused, the last good one keeps running: {sync.reason}"
+
+
+def waiting(settings: Settings, jobs: Jobs | None, database: Database | None) -> Iterator[str]:
+    """Tell what was changed and stays inert until somebody acts."""
+    if jobs is not None and database is not None:
+        for note in waiting_for_restart(jobs, database):
+            yield f"{note}: restart the scheduler"
+    try:
+        differing = differing_distributions(settings.checkout / "requirements.lock")
+    except OSError:
+        return
+    if differing:
+        more = f" and {len(differing) - 3} more" if len(differing) > 3 else ""  # noqa: PLR2004 - as many as fit a line
+        yield f"the venv is not as the lock says ({'; '.join(differing[:3])}{more}): run `make sync`"
+
+
+def _jobs(config: Path, settings: Settings, warnings: list[str]) -> Jobs | None:
+    try:
+        return load_jobs(config, settings.checkout)
+    except ConfigError as error:
+        first, *more = error.mistakes
+        rest = f" (and {len(more)} more)" if more else ""
+        warnings.append(f"jobs.yaml has mistakes: {first}{rest}; `python -m automation validate` tells all")
+        return None
+
+
+def _database(settings: Settings, warnings: list[str]) -> Database | None:
+    if not settings.database.exists():
+        warnings.append(f"{settings.database} does not exist: nothing has run with this state directory yet")
+        return None
+    try:
+        return open_readonly(settings.database)
+    except StoreError as error:
+        warnings.append(f"the database cannot be read: {error}")
+        return None
+
+
+def _audit(database: Database | None, now: datetime) -> tuple[str, bool]:
+    if database is None:
+        return "nothing can be said of the last 24 hours without a database", False
+    audit = judge(gather(database, since=now - _AUDITED, until=now, now=now, boot=current_boot()))
+    return sentence(audit), audit.is_ok
+
+
+def _profiles(
+    settings: Settings, jobs: Jobs | None, database: Database | None, now: datetime
+) -> Iterator[ProfileState]:
+    running = running_profiles(usable_locks(settings.locks))
+    for profile in jobs.profiles.values() if jobs else ():
+        newest = runs.latest(database, profile.name) if database else []
+        yield ProfileState(
+            name=profile.name,
+            cron=profile.cron.text,
+            enabled=profile.enabled,
+            next_tick=profile.cron.next_after(now) if profile.enabled else None,
+            last=newest[0] if newest else None,
+            running=running.pop(profile.name, None),
+        )
+    for name, holder in running.items():
+        yield ProfileState(name, "", enabled=False, next_tick=None, last=None, running=holder)

@@ -1,0 +1,109 @@
+"""The fire drill of the alarm path: a labelled alert goes the way every alert goes, and the time it takes is measured.
+
+Called by the verb `drill`, and by the weekly task, which only stores and waits: the runner delivers beside it.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from monitoring.alerts.delivery import Delivery
+from monitoring.alerts.model import Alert, Severity
+from monitoring.alerts.record import Kind, Origin, store_in
+from monitoring.clock import Clock, format_duration
+from monitoring.settings import Settings
+from monitoring.store import alerts, deliveries
+from monitoring.store.alerts import StoredAlert
+from monitoring.store.database import Database
+from monitoring.store.repair import open_or_repair
+
+CHANNEL = "automation"
+_POLL_S = 0.05
+_OPEN = "pending"
+
+
+@dataclass(frozen=True, slots=True)
+class Drilled:
+    """How a drill ended. `took` is the time from stored to accepted; none if it did not arrive."""
+
+    alert_id: int
+    status: str
+    took: timedelta | None = None
+    error: str = ""
+
+    def __str__(self) -> str:
+        if self.took is not None:
+            return f"drill {self.alert_id}: delivered after {format_duration(self.took)}"
+        why = f": {self.error}" if self.error else ""
+        return f"drill {self.alert_id}: not delivered, {self.status.replace('_', ' ')}{why}"
+
+
+def drill(
+    settings: Settings, clock: Clock, *, channel: str, timeout_s: float, origin: Origin, delivers: bool
+) -> Drilled:
+    """Store a drill for a channel and wait until it has arrived, failed, or the time is up.
+
+    `delivers`: send it from here, too; else whoever delivers for the run does.
+
+    Raises:
+        StoreError: it could not be stored.
+    """
+    database, _ = open_or_repair(settings.database, clock)
+    with database:
+        alert_id = _store(database, channel, clock.now(), origin)
+        with _delivering(settings, clock) if delivers else _nothing():
+            return _outcome(database, alert_id, clock, timeout_s)
+
+
+def _store(database: Database, channel: str, now: datetime, origin: Origin) -> int:
+    """MEDIUM, since a drill must sound as alerts do and LOW ones are silent; no machine is called for a drill."""
+    alert = Alert(
+        Severity.MEDIUM,
+        "DRILL: this is a test of the alarm path",
+        f"Nothing is wrong. Stored at {now:%Y-%m-%d %H:%M:%S} UTC; if you read this, alerts of {channel} reach you.",
+        protocol=channel,
+        source="drill",
+    )
+    with database.write() as tx:
+        return store_in(tx, alert, now=now, origin=origin, kind=Kind.DRILL).alert_id
+
+
+def _outcome(database: Database, alert_id: int, clock: Clock, timeout_s: float) -> Drilled:
+    deadline, pause = clock.monotonic() + timeout_s, threading.Event()
+    while True:
+        stored = alerts.get(database.connection, alert_id)
+        if stored is None:
+            return Drilled(alert_id, "gone", error="its row vanished: was the database replaced?")
+        is_open = any(each.status == _OPEN for each in deliveries.of_alert(database.connection, alert_id))
+        if stored.delivery_status == "delivered" or not is_open or clock.monotonic() > deadline:
+            return _drilled(stored, timeout_s, is_open=is_open)
+        pause.wait(_POLL_S)
+
+
+def _drilled(stored: StoredAlert, timeout_s: float, *, is_open: bool) -> Drilled:
+    if stored.delivery_status == "delivered" and stored.delivered_at is not None:
+        return Drilled(stored.id, stored.delivery_status, max(stored.delivered_at - stored.created_at, timedelta(0)))
+    late = f"not within {timeout_s:.0f} s; it is still tried" if is_open else ""
+    return Drilled(stored.id, stored.delivery_status, error=stored.delivery_error or late)
+
+
+@contextmanager
+def _delivering(settings: Settings, clock: Clock) -> Iterator[None]:
+    stop = threading.Event()
+    delivery = Delivery(settings, settings.database, clock)
+    thread = threading.Thread(target=delivery.run, args=(stop,), name="delivery", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join()
+
+
+@contextmanager
+def _nothing() -> Iterator[None]:
+    yield
