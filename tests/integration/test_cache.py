@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import threading
@@ -140,3 +141,26 @@ def test_a_migration_waits_for_runs_and_names_the_one_that_does_not_end(tmp_path
     assert "nothing was changed" in done.stderr
     tree.release()
     assert migrate(tmp_path).returncode == 0
+
+
+def test_the_operators_script_does_the_same(tmp_path: Path) -> None:
+    (tmp_path / "cache-id.txt").write_text("aave:7\n")
+    done = subprocess.run(
+        [str(ROOT / "deploy" / "migrate-file-cache-to-db.sh")],
+        env={"PATH": os.environ["PATH"], "CACHE_DIR": str(tmp_path), "MONITORING_ENV_FILE": ""},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert "cache-id.txt: 1 imported" in done.stdout, done.stderr
+    missing = subprocess.run(
+        [str(ROOT / "deploy" / "migrate-file-cache-to-db.sh")],
+        env={"PATH": os.environ["PATH"], "REPO_DIR": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert missing.returncode == 2
+    assert "make sync" in missing.stderr
