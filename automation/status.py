@@ -86,6 +86,9 @@ def look(settings: Settings, config: Path, now: datetime) -> Status:
     database = _database(settings, warnings)
     try:
         return _look(settings, jobs, database, now, warnings)
+    except StoreError as error:
+        warnings.append(f"the database cannot be read: {error}")
+        return _look(settings, jobs, None, now, warnings)
     finally:
         if database is not None:
             database.close()

@@ -17,6 +17,7 @@ VERBS: dict[str, str] = {
     "audit": "prove or refute that silence means all is well",
     "catch-up": "run once what was missed while nothing ran",
     "deliver": "send by hand what still waits, and say what is left",
+    "doctor": "tell what is wrong with this host, and the remedy",
     "drill": "send a labelled alert down the real path and time it",
     "incidents": "show the conditions that fire now",
     "list": "show the profiles, their schedules and their next ticks",

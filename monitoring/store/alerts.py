@@ -170,3 +170,12 @@ def _stored(row: Row) -> StoredAlert:
         alert_id, from_text(created_at), source, protocol, channel, severity, message, title, kind, bool(silent),
         status, from_text(delivered_at) if delivered_at else None, error, dedupe, metadata, body, run_id, task,
     )  # fmt: skip
+
+
+def channels_in_use(database: Database, since: datetime) -> list[tuple[str, str, str]]:
+    """Return (channel, protocol, source) of everything told since then, each once."""
+    found = database.rows(
+        "SELECT DISTINCT channel, protocol, source FROM alert_events WHERE created_at >= ? ORDER BY 1, 2, 3",
+        (to_text(since),),
+    )
+    return [(row[0], row[1], row[2]) for row in found]

@@ -44,8 +44,8 @@ class Database:
         Raises:
             StoreError: it cannot be opened; `StoreDamagedError` if it is no database.
         """
-        if not readonly and _sqlite_is_unsafe():
-            raise StoreError(f"SQLite {apsw.sqlite_lib_version()} can corrupt a WAL database: run `make sync`")
+        if not readonly and (fault := sqlite_fault()):
+            raise StoreError(fault)
         self.path = path
         self.readonly = readonly
         self._busy_timeout_s = busy_timeout_s
@@ -126,8 +126,12 @@ def fetch(tx: Tx, sql: str, parameters: Parameters = ()) -> list[Row]:
     return tx.execute(sql, parameters).fetchall()
 
 
-def _sqlite_is_unsafe() -> bool:
-    return tuple(int(part) for part in apsw.sqlite_lib_version().split(".")[:3]) < _OLDEST_SAFE_SQLITE
+def sqlite_fault() -> str | None:
+    """Say what is wrong with the SQLite of this process, None if nothing is."""
+    version = apsw.sqlite_lib_version()
+    if tuple(int(part) for part in version.split(".")[:3]) < _OLDEST_SAFE_SQLITE:
+        return f"SQLite {version} can corrupt a WAL database: run `make sync`"
+    return None
 
 
 def _connect(path: Path, *, readonly: bool, busy_timeout_s: float) -> apsw.Connection:

@@ -1,0 +1,74 @@
+"""Examines this host: each module looks at one side of it and says what is wrong and what to do about it.
+
+Called by the verb `doctor`. Nothing here changes anything.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from enum import Enum
+from pathlib import Path
+
+from monitoring.errors import MonitoringError
+from monitoring.settings import Settings
+
+
+class Level(Enum):
+    """How a look at one thing ended. Only WRONG makes `doctor` fail."""
+
+    FINE = "ok"
+    NOTE = "note"
+    WRONG = "WRONG"
+
+
+@dataclass(frozen=True, slots=True)
+class Diagnosis:
+    """What was looked at, how it is, and the remedy where there is one."""
+
+    subject: str
+    level: Level
+    text: str
+    remedy: str = ""
+
+    def __str__(self) -> str:
+        remedy = f"; {self.remedy}" if self.remedy else ""
+        return f"{self.level.value:<6} {self.subject}: {self.text}{remedy}"
+
+
+@dataclass(frozen=True, slots=True)
+class Patient:
+    """What is examined, and when."""
+
+    settings: Settings
+    config: Path
+    now: datetime
+
+
+Examination = Callable[[Patient], Iterator[Diagnosis]]
+
+
+def fine(subject: str, text: str) -> Diagnosis:
+    return Diagnosis(subject, Level.FINE, text)
+
+
+def note(subject: str, text: str, remedy: str = "") -> Diagnosis:
+    return Diagnosis(subject, Level.NOTE, text, remedy)
+
+
+def wrong(subject: str, text: str, remedy: str) -> Diagnosis:
+    return Diagnosis(subject, Level.WRONG, text, remedy)
+
+
+def examine(patient: Patient) -> Iterator[Diagnosis]:
+    """Yield every diagnosis; an examination that fails itself is one, and stops no other."""
+    from automation.doctor import alarms, checkout, host, state  # noqa: PLC0415 - they need what is defined above
+
+    for module in (state, host, checkout, alarms):
+        for examination in module.EXAMINATIONS:
+            try:
+                yield from examination(patient)
+            except (MonitoringError, OSError) as error:
+                name = examination.__name__.replace("_", " ")
+                yield wrong(name, f"could not be looked at: {error}", "mend that first")

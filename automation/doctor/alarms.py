@@ -1,0 +1,79 @@
+"""The way out: credentials of the channels in use, settings that keep alerts in, heartbeats, what waits."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import timedelta
+
+from automation.config import load_jobs
+from automation.doctor import Diagnosis, Examination, Patient, fine, note, wrong
+from automation.status import setting_warnings
+from monitoring.alerts.routing import DIGEST_CHANNEL, Plan, Route, plan
+from monitoring.errors import ConfigError
+from monitoring.store import alerts, deliveries
+from monitoring.store.schema import open_readonly
+
+_IN_USE = timedelta(days=30)
+
+
+def settings_that_mute(patient: Patient) -> Iterator[Diagnosis]:
+    for warning in setting_warnings(patient.settings):
+        yield wrong("settings", warning, "unset it once you are done testing")
+
+
+def credentials(patient: Patient) -> Iterator[Diagnosis]:
+    """A channel is in use if something was told on it lately; the digest's always is."""
+    plans = {found.channel: found for found in _plans(patient)}
+    lacking = {channel: found for channel, found in plans.items() if found.missing}
+    if any(found.route is Route.DEBUG for found in plans.values()):
+        return
+    for channel, found in lacking.items():
+        yield wrong(
+            "credentials", f"alerts of {channel} wait for {' and '.join(found.missing)}", "set it in the env file"
+        )
+    for remark in dict.fromkeys(remark for found in plans.values() for remark in found.notes):
+        yield wrong("credentials", remark, "mend it in the env file")
+    if not lacking:
+        yield fine("credentials", f"every channel in use has its way: {', '.join(sorted(plans))}")
+
+
+def _plans(patient: Patient) -> Iterator[Plan]:
+    environ = patient.settings.environ
+    yield plan("", DIGEST_CHANNEL, "automation_digest", environ)
+    if patient.settings.database.exists():
+        with open_readonly(patient.settings.database) as database:
+            for channel, protocol, source in alerts.channels_in_use(database, patient.now - _IN_USE):
+                yield plan(channel, protocol, source, environ)
+
+
+def heartbeats(patient: Patient) -> Iterator[Diagnosis]:
+    try:
+        jobs = load_jobs(patient.config, patient.settings.checkout)
+    except ConfigError:
+        return  # told by the checkout's examination
+    enabled = [profile for profile in jobs.profiles.values() if profile.enabled]
+    for profile in enabled:
+        variable = profile.heartbeat_env
+        if variable is not None and not patient.settings.environ.get(variable, "").strip():
+            remedy = "set it in the env file, or take heartbeat_env out of jobs.yaml"
+            yield wrong("heartbeat", f"{profile.name} is to ping {variable}, which is not set", remedy)
+    if not any(profile.heartbeat_env for profile in enabled):
+        remedy = "set heartbeat_env of a profile: the last link of a watch must be off the host"
+        yield note("heartbeat", "no profile pings a watcher off this host", remedy)
+    elif all(patient.settings.environ.get(profile.heartbeat_env or "", "x").strip() for profile in enabled):
+        yield fine("heartbeat", "every address that jobs.yaml names is set")
+
+
+def outbox(patient: Patient) -> Iterator[Diagnosis]:
+    if not patient.settings.database.exists():
+        return
+    with open_readonly(patient.settings.database) as database:
+        waiting = deliveries.why_waiting(database)
+    for destination, channel, status, error, count in waiting:
+        what = f"{count} to {destination.partition(' ')[0]} of {channel} wait: {error or status}"
+        yield wrong("outbox", what, "python -m automation deliver")
+    if not waiting:
+        yield fine("outbox", "nothing waits")
+
+
+EXAMINATIONS: tuple[Examination, ...] = (settings_that_mute, credentials, heartbeats, outbox)

@@ -1,0 +1,96 @@
+"""The environment file, the state directory and the database in it."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+
+from automation.doctor import Diagnosis, Examination, Patient, fine, note, wrong
+from monitoring.clock import format_duration
+from monitoring.locks import running_profiles, usable_locks
+from monitoring.settings import ENV_FILE
+from monitoring.store.database import sqlite_fault
+from monitoring.store.repair import is_damaged
+from monitoring.store.schema import open_readonly
+
+_LONG_RUN = timedelta(hours=6)
+
+
+def env_file(patient: Patient) -> Iterator[Diagnosis]:
+    path = patient.settings.env_file
+    if path is None and ENV_FILE.exists():
+        yield wrong("env file", f"{ENV_FILE} is there but cannot be read by this user", "join its group, or use sudo")
+    elif path is None:
+        yield note("env file", f"none: neither MONITORING_ENV_FILE nor {ENV_FILE}; the environment alone counts")
+    elif path.stat().st_mode & (stat.S_IROTH | stat.S_IWOTH):
+        yield wrong("env file", f"{path} holds secrets and everybody may read it", f"chmod 0640 {path}")
+    else:
+        yield fine("env file", str(path))
+
+
+def state_directory(patient: Patient) -> Iterator[Diagnosis]:
+    directory = patient.settings.cache_dir
+    if not directory.is_dir():
+        yield wrong("state directory", f"{directory} is not there", f"mkdir {directory}, or mend CACHE_DIR")
+    elif not os.access(directory, os.W_OK | os.X_OK):
+        remedy = "run this as its owner, or mend its owner with chown"
+        yield wrong("state directory", f"{directory} of {_owner(directory)} cannot be written by this user", remedy)
+    else:
+        yield fine("state directory", f"{directory} of {_owner(directory)}")
+        yield from _foreign_files(directory)
+
+
+def _foreign_files(directory: Path) -> Iterator[Diagnosis]:
+    """A file that root made by hand stops the unit's user."""
+    owner = directory.stat().st_uid
+    candidates = [*directory.glob("monitoring.db*"), *directory.glob("locks/*"), *directory.glob("sync/*")]
+    foreign = [path for path in candidates if path.lstat().st_uid != owner]
+    if foreign:
+        text = f"{len(foreign)} files belong to somebody else, as {foreign[0]} to {_owner(foreign[0])}"
+        yield wrong("state directory", text, f"chown -R {_owner(directory)} {directory}")
+
+
+def _owner(path: Path) -> str:
+    try:
+        return path.owner()
+    except KeyError:
+        return f"uid {path.lstat().st_uid}"
+
+
+def sqlite(_patient: Patient) -> Iterator[Diagnosis]:
+    fault = sqlite_fault()
+    yield wrong("SQLite", fault, "nothing is written until then") if fault else fine("SQLite", "safe with WAL")
+
+
+def database(patient: Patient) -> Iterator[Diagnosis]:
+    path = patient.settings.database
+    if not path.exists():
+        yield note("database", f"{path} is not there yet: the first run makes it")
+        return
+    if is_damaged(path):
+        remedy = "the next run sets it aside and starts a fresh one; or restore a backup"
+        yield wrong("database", f"{path} is damaged", remedy)
+        return
+    with open_readonly(path):
+        size_mib = path.stat().st_size / 1024**2
+        yield fine("database", f"{path}, {size_mib:.0f} MiB, every page is sound")
+
+
+def locks(patient: Patient) -> Iterator[Diagnosis]:
+    """The kernel frees a lock with its process, so a lock cannot be stale; a run that holds one for long can hang."""
+    directory = usable_locks(patient.settings.locks)
+    if directory != patient.settings.locks:
+        yield wrong("locks", f"{patient.settings.locks} cannot be written", f"runs lock in {directory}: mend its owner")
+    for profile, holder in running_profiles(directory).items():
+        age = patient.now - holder.started_at if holder.started_at else timedelta(0)
+        if age > _LONG_RUN:
+            remedy = f"look at it, or: python -m automation stop {profile}"
+            yield wrong("locks", f"{profile} has been running for {format_duration(age)}: {holder}", remedy)
+        else:
+            yield fine("locks", f"{profile} is held by {holder}")
+
+
+EXAMINATIONS: tuple[Examination, ...] = (env_file, state_directory, sqlite, database, locks)
