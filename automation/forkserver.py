@@ -102,8 +102,8 @@ class ForkServer:
         else:
             for pid, number in self._running.items():
                 if number == message["task"]:
-                    process.send(pid, message["signal"], group=True)
-                    process.send(pid, message["signal"])  # it may not lead its group yet
+                    # Once only: a task that cleans up must not be asked twice. It may not lead its group yet.
+                    process.send(pid, message["signal"], group=True) or process.send(pid, message["signal"])
         return True
 
     def _start(self, number: int, request: int, output: int) -> None:

@@ -61,10 +61,13 @@ def children() -> set[int]:
     return found
 
 
-def send(pid: int, number: int, *, group: bool = False) -> None:
-    """Signal a process, or the group it leads; one that is gone or not ours to signal is no error."""
-    with contextlib.suppress(ProcessLookupError, PermissionError):
+def send(pid: int, number: int, *, group: bool = False) -> bool:
+    """Signal a process, or the group it leads; False if there is none, or it is not ours to signal."""
+    try:
         (os.killpg if group else os.kill)(pid, number)
+    except (ProcessLookupError, PermissionError):
+        return False
+    return True
 
 
 def ended_child() -> int | None:
