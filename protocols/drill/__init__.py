@@ -1,0 +1,1 @@
+"""Drills the alarm path once a week."""

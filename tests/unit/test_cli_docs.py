@@ -1,0 +1,28 @@
+"""docs/cli.md names every flag of the verbs it describes, and no other."""
+
+from __future__ import annotations
+
+import argparse
+import re
+from pathlib import Path
+
+import pytest
+
+from automation.verbs import load_verb
+from monitoring.ledger.findings import Kind
+
+PAGE = (Path(__file__).resolve().parents[2] / "docs" / "cli.md").read_text()
+SECTIONS = dict(re.findall(r"(?ms)^## ([\w-]+)\n(.*?)(?=^## |\Z)", PAGE))
+
+
+@pytest.mark.parametrize("verb", ["audit", "status", "doctor", "catch-up", "drill", "render-crontab", "up"])
+def test_the_page_names_exactly_the_flags_of_a_verb(verb: str) -> None:
+    parser = argparse.ArgumentParser(add_help=False)
+    load_verb(verb).add_arguments(parser)
+    flags = {option for action in parser._actions for option in action.option_strings}
+    assert set(re.findall(r"(?<![\w|-])--[a-z][a-z-]*", SECTIONS[verb])) == flags
+
+
+@pytest.mark.parametrize("kind", Kind)
+def test_the_page_names_every_kind_of_exception(kind: str) -> None:
+    assert f"| {kind} |" in SECTIONS["audit"]
