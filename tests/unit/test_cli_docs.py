@@ -8,14 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from automation.verbs import load_verb
+from automation.verbs import VERBS, load_verb
 from monitoring.ledger.findings import Kind
 
 PAGE = (Path(__file__).resolve().parents[2] / "docs" / "cli.md").read_text()
 SECTIONS = dict(re.findall(r"(?ms)^## ([\w-]+)\n(.*?)(?=^## |\Z)", PAGE))
 
 
-@pytest.mark.parametrize("verb", ["audit", "status", "doctor", "catch-up", "drill", "render-crontab", "up"])
+@pytest.mark.parametrize("verb", VERBS)
 def test_the_page_names_exactly_the_flags_of_a_verb(verb: str) -> None:
     parser = argparse.ArgumentParser(add_help=False)
     load_verb(verb).add_arguments(parser)
