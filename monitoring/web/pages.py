@@ -1,0 +1,3 @@
+from monitoring.web.api import say
+
+ROUTES = ()
