@@ -20,6 +20,7 @@ from automation.suggest import did_you_mean
 from automation.verbs import VERBS, load_verb
 from monitoring.errors import ConfigError, LockedError, MonitoringError, UsageError
 from monitoring.log import SurvivingHandler, set_up
+from monitoring.owner import become_owner
 from monitoring.settings import CHECKOUT, load_settings
 
 PROG = "python -m automation"
@@ -69,6 +70,8 @@ def _dispatch(argv: Sequence[str]) -> int:
     try:
         settings = load_settings()
         log = set_up(settings.environ)
+        if owner := become_owner(settings.cache_dir):
+            logging.getLogger("automation").info("working as %s, the owner of %s", owner, settings.cache_dir)
         args.config = args.config or _default_config(settings.checkout)
         status: int = args.run(args, settings)
     except MonitoringError as error:

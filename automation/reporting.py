@@ -90,6 +90,8 @@ class Reporting:
     def synced(self, result: SyncResult) -> None:
         """Tell of a refused commit, or of a sync that fails for long; and once when it heals."""
         if result.status is SyncStatus.REFUSED:
+            if result.remembered:
+                return
             title = f"Commit {(result.candidate or '')[:12]} is refused, {result.revision[:12]} keeps running"
             self._raise("sync", Severity.HIGH, title, quote(result.reason))
         elif result.status.worked:

@@ -12,7 +12,7 @@ from typing import Self
 
 from automation.config import load_profile
 from automation.git import current_revision
-from automation.git_sync import SyncResult, sync
+from automation.git_sync import SyncResult, SyncStatus, sync
 from monitoring.clock import Clock, to_text
 from monitoring.errors import MonitoringError, StoreError
 from monitoring.locks import ProfileLock, TreeLock, surviving_exec
@@ -56,14 +56,20 @@ class Checkout:
         2. From here on the tree stays as it is: a hold that cannot be had is logged, checks go on.
         3. A revision other than the loaded one: the same command again, with the same locks.
         """
-        if SYNCED not in os.environ and wants_sync(config, profile, self._settings):
-            tell(sync(self._settings.checkout, self._settings.cache_dir, tree=self._tree, clock=self._clock))
+        restored = SYNCED not in os.environ and wants_sync(config, profile, self._settings) and self._sync(tell)
         if not self._tree.hold_shared():
             log.warning("the tree could not be held: a sync may change it under this run")
         revision = current_revision(self._settings.checkout)
-        if SYNCED not in os.environ and (revision != self.revision or self._changed_while_loading()):
+        changed = restored or revision != self.revision or self._changed_while_loading()
+        if SYNCED not in os.environ and changed:
             self._start_anew(lock)
         self.revision = revision
+
+    def _sync(self, tell: Callable[[SyncResult], None]) -> bool:
+        """Sync; tell whether files changed though the revision may be the same."""
+        result = sync(self._settings.checkout, self._settings.cache_dir, tree=self._tree, clock=self._clock)
+        tell(result)
+        return result.status is SyncStatus.RESTORED
 
     def _changed_while_loading(self) -> bool:
         """Look at git's log of where HEAD was: it is written with every reset."""

@@ -16,9 +16,10 @@ from datetime import datetime
 from pathlib import Path
 from types import FrameType
 
-from automation.config import Profile, Task, load_profile
+from automation.config import Profile, Task, load_jobs, load_profile
 from automation.executor import GRACE_S, run_tasks
 from automation.heartbeat import Heartbeat
+from automation.in_force import schedule_of
 from automation.process import StopRequest
 from automation.record import RunRecord
 from automation.reporting import Reporting
@@ -100,6 +101,7 @@ class Runner:
             profile = self._load(checkout.revision)
             if not profile.enabled:
                 log.warning("%s is disabled in %s: nothing is run", profile.name, request.config)
+                self._record.disabled(request.tick_at)
                 return EXIT_OK, None
             return self._execute(profile, checkout.revision, lock), profile
 
@@ -150,8 +152,17 @@ class Runner:
         self._record.begin(schedule_of(profile), request.tick_at, revision, tasks_total)
         if self._record.run_id is not None:
             lock.describe(run_id=self._record.run_id, started_at=request.started_at, trigger=request.trigger)
+        if self._record.opened_schedule:
+            self._record.schedules_found(self._other_schedules())
         self._reporting.unanswered(self._record.reconcile())
         remove_leftovers(self._settings.cache_dir)
+
+    def _other_schedules(self) -> list[Schedule]:
+        try:
+            jobs = load_jobs(self._request.config, self._settings.checkout)
+        except ConfigError:
+            return []  # each of the sound ones tells its own schedule when it runs
+        return [schedule_of(profile) for profile in jobs.profiles.values()]
 
     def _run_tasks(self, profile: Profile, workspace: Workspace, tasks: Sequence[Task]) -> list[TaskResult]:
         return run_tasks(
@@ -190,18 +201,6 @@ class Runner:
         finally:
             for number, handler in previous.items():
                 signal.signal(number, handler)
-
-
-def schedule_of(profile: Profile) -> Schedule:
-    """Return what the ledger remembers of a profile's schedule."""
-    return Schedule(
-        profile=profile.name,
-        cron=profile.cron.canonical,
-        enabled=profile.enabled,
-        sync_before_run=profile.sync_before_run,
-        catch_up=profile.catch_up,
-        max_age_s=profile.max_age_s,
-    )
 
 
 def run_limit_s(profile: Profile, tasks: Sequence[Task]) -> float:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 PROC = Path("/proc")
@@ -37,6 +37,24 @@ class ProcessId:
         """
         pid, start_ticks, boot_id = text.split(":")
         return cls(int(pid), int(start_ticks), boot_id)
+
+
+@dataclass(frozen=True, slots=True)
+class Boot:
+    """One life of a host. `at` is when it came up by the wall clock of whoever says so: a step moves it."""
+
+    id: str
+    at: datetime
+
+
+def current_boot() -> Boot:
+    """Name this life of this host."""
+    return Boot(_boot_id(), booted_at())
+
+
+def boot_of(process: ProcessId, started_at: datetime) -> Boot:
+    """Return the boot a process belongs to, by the wall clock that showed `started_at` when it started."""
+    return Boot(process.boot_id, started_at - timedelta(seconds=process.start_ticks / os.sysconf("SC_CLK_TCK")))
 
 
 def current_process() -> ProcessId:

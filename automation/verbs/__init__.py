@@ -13,6 +13,7 @@ from monitoring.settings import Settings
 
 # The name as it is typed, and the line the overview shows; in this order.
 VERBS: dict[str, str] = {
+    "audit": "prove or refute that silence means all is well",
     "list": "show the profiles, their schedules and their next ticks",
     "render-crontab": "print the crontab that supercronic runs",
     "run": "run a profile now, really sending alerts",

@@ -11,15 +11,11 @@ from datetime import datetime
 from pathlib import Path
 
 from automation.config import Jobs, load_jobs
+from automation.in_force import put_in_force
 from automation.record import RunRecord
-from automation.runner import schedule_of
 from automation.scheduler import Scheduler
 from monitoring.clock import SystemClock, parse_duration
-from monitoring.errors import StoreError
-from monitoring.process import booted_at
 from monitoring.settings import Settings
-from monitoring.store import schedules
-from monitoring.store.repair import open_or_repair
 
 log = logging.getLogger("automation.up")
 
@@ -36,7 +32,7 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
     config = Path(args.config).absolute()
     jobs = load_jobs(config, settings.checkout)
     stop_limit_s = parse_duration(args.stop_limit).total_seconds()
-    activate(jobs, settings, "embedded")
+    put_in_force(jobs, settings, "embedded")
     environ = {**os.environ, "PYTHONPATH": str(settings.checkout)}
     scheduler = Scheduler(
         crons={name: profile.cron for name, profile in jobs.profiles.items() if profile.enabled},
@@ -49,20 +45,6 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
     log.info("serving %s in UTC; Ctrl-C ends it", ", ".join(_names(jobs)) or "no profile")
     scheduler.serve()
     return 0
-
-
-def activate(jobs: Jobs, settings: Settings, kind: str) -> None:
-    """Record the schedules as in force from now on, and that a scheduler starts; a store that fails is told only."""
-    clock = SystemClock()
-    try:
-        settings.cache_dir.mkdir(parents=True, exist_ok=True)
-        database, _ = open_or_repair(settings.database, clock)
-        with database, database.write() as tx:
-            now = clock.now()
-            schedules.record_in_force(tx, map(schedule_of, jobs.profiles.values()), now, kind)
-            schedules.record_scheduler_start(tx, started_at=now, booted_at=booted_at(), kind=kind)
-    except (StoreError, OSError) as error:
-        log.error("the schedule in force could not be recorded: %s", error)  # noqa: TRY400 - one line for the operator
 
 
 def _names(jobs: Jobs) -> Iterable[str]:

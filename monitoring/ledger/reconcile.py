@@ -1,77 +1,104 @@
 """Never nothing: holds the schedule in force against the ledger and writes a row for every due tick that has none.
 
-Called by every `run`, by `up` and by `audit`, each with its own connection; a tick gets its row once, whoever
-comes first.
+Called by every `run`, by `up`, `catch-up` and `audit`, each with its own connection; a tick gets its row once,
+whoever comes first.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from monitoring.ledger.ticks import GRACE, Evidence, Unanswered, due_ticks, explain_unanswered
-from monitoring.store import runs, schedules
+from monitoring.ledger.causes import Evidence, Sign
+from monitoring.ledger.ticks import GRACE, Unanswered, due_ticks, explain_unanswered
+from monitoring.ledger.unrecorded import import_notes
+from monitoring.process import Boot, ProcessId, boot_of
+from monitoring.store import runs, schedules, signs
 from monitoring.store.database import Database
 from monitoring.store.schedules import ScheduleInForce
 
 # Rows written in one transaction: other writers wait for no longer than this many inserts.
 _BATCH = 500
+_SIGNS_BEYOND = 20
+Due = Callable[[ScheduleInForce, datetime, datetime], Sequence[datetime]]
 
 
 @dataclass(frozen=True, slots=True)
 class Reconciled:
-    """What was written: runs closed as aborted, and ticks that nobody ran."""
+    """What was written: runs closed as aborted, ticks that nobody ran, runs that could not write their own rows."""
 
     aborted: list[int]
     unanswered: list[Unanswered]
+    imported: list[runs.Run] = field(default_factory=list)
 
 
-def reconcile(database: Database, *, now: datetime, booted_at: datetime, is_alive: Callable[[str], bool]) -> Reconciled:
-    """Close runs whose process is gone, then write every overdue tick without a row; return what was written.
+def reconcile(
+    database: Database,
+    *,
+    now: datetime,
+    boot: Boot,
+    is_alive: Callable[[str], bool],
+    due: Due = due_ticks,
+    grace: timedelta = GRACE,
+) -> Reconciled:
+    """Write what the ledger lacks, and return it.
+
+    1. Runs that could not write their row left a note: it becomes the row.
+    2. A running row whose process is gone is closed.
+    3. Every due tick past its grace and without a row gets one: skipped or missed, with the likely cause.
 
     Args:
         database: open for writing.
-        now: the wall clock; ticks younger than `GRACE` are left alone.
-        booted_at: when this host came up.
+        now: the wall clock; ticks younger than `grace` are left alone.
+        boot: of this host, now.
         is_alive: tells whether the process text of a run row still lives.
+        due: the ticks of a schedule in an interval; with `grace` for tests whose schedules tick in seconds.
+        grace: how long a tick may be without its row.
     """
+    imported = import_notes(database)
     with database.write() as tx:
         aborted = runs.close_abandoned(tx, is_alive, now)
-    horizon = now - GRACE
+    horizon = now - grace
     written: list[Unanswered] = []
     for entry in schedules.unreconciled(database, horizon):
-        written += _reconcile_one(database, entry, horizon, booted_at)
-    return Reconciled(aborted, written)
+        written += _reconcile_one(database, entry, horizon, boot, due)
+    return Reconciled(aborted, written, imported)
 
 
 def _reconcile_one(
-    database: Database, entry: ScheduleInForce, horizon: datetime, booted_at: datetime
+    database: Database, entry: ScheduleInForce, horizon: datetime, boot: Boot, due: Due
 ) -> list[Unanswered]:
-    profile = entry.schedule.profile
-    after = entry.reconciled_to
+    profile, after = entry.schedule.profile, entry.reconciled_to
     until = min(horizon, entry.effective_until) if entry.effective_until else horizon
     answered = runs.answered_ticks(database, profile, after, until)
-    open_ticks = [tick for tick in due_ticks(entry, after, until) if tick not in answered]
-    found = explain_unanswered(
-        profile,
-        open_ticks,
-        runs.overlapping(database, profile, after, until) if open_ticks else [],
-        gather_evidence(database, profile, after, until, booted_at),
-    )
+    open_ticks = [tick for tick in due(entry, after, until) if tick not in answered]
+    found = explain(database, profile, open_ticks, boot)
     return _write(database, entry, found, until)
 
 
-def gather_evidence(
-    database: Database, profile: str, after: datetime, until: datetime, booted_at: datetime
-) -> Evidence:
-    """Collect the signs of life of host and scheduler around (after, until]."""
-    margin = timedelta(minutes=20)
-    return Evidence(
-        booted_at=booted_at,
-        starts=schedules.scheduler_starts_after(database, after),
-        answered_elsewhere=runs.ticks_served_elsewhere(database, profile, after - margin, until + margin),
-    )
+def explain(database: Database, profile: str, ticks: Sequence[datetime], boot: Boot) -> list[Unanswered]:
+    """Say of the ticks of a profile that have no row, oldest first, what became of them."""
+    if not ticks:
+        return []
+    going = runs.overlapping(database, profile, ticks[0], ticks[-1])
+    return explain_unanswered(profile, ticks, going, gather_evidence(database, ticks[0], ticks[-1], boot))
+
+
+def gather_evidence(database: Database, since: datetime, until: datetime, boot: Boot) -> Evidence:
+    """Collect the signs of life of host and scheduler around [since, until]."""
+    started = signs.runs_by_scheduler(database, since, until, beyond=_SIGNS_BEYOND)
+    found = [Sign(at, _boot(process, at)) for at, process in started]
+    starts = signs.scheduler_starts(database, since, until, beyond=_SIGNS_BEYOND)
+    found += [Sign(at, Boot("", booted_at), is_start=True) for at, booted_at in starts]
+    return Evidence(found, boot)
+
+
+def _boot(process: str, started_at: datetime) -> Boot | None:
+    try:
+        return boot_of(ProcessId.parse(process), started_at)
+    except ValueError:
+        return None
 
 
 def _write(database: Database, entry: ScheduleInForce, found: list[Unanswered], until: datetime) -> list[Unanswered]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal
 
+from monitoring.ledger.causes import ALIVE, Evidence, likely_cause
 from monitoring.ledger.cron import Cron
 from monitoring.store.runs import Run
 from monitoring.store.schedules import ScheduleInForce
@@ -28,15 +29,6 @@ class Unanswered:
     status: Literal["skipped", "missed"]
     reason: str
     held_by: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Evidence:
-    """What is known of the scheduler around the missed ticks."""
-
-    booted_at: datetime
-    starts: Sequence[tuple[datetime, datetime]]  # (started_at, booted_at of that host life), oldest first
-    answered_elsewhere: Sequence[datetime]  # ticks of other profiles that a scheduler served
 
 
 def due_ticks(entry: ScheduleInForce, after: datetime, until: datetime) -> list[datetime]:
@@ -76,37 +68,21 @@ def explain_unanswered(
         runs: the runs of the profile that were going around those ticks.
         evidence: what is known of host and scheduler.
     """
-    found = []
-    for tick in ticks:
-        holder = _holder(tick, runs)
-        if holder is None:
-            found.append(Unanswered(profile, tick, "missed", _likely_cause(tick, evidence)))
-        else:
-            reason = f"run {holder.id} was still going"
-            found.append(Unanswered(profile, tick, "skipped", reason, holder.id))
-    return found
+    return [_explain(profile, tick, runs, evidence) for tick in ticks]
 
 
-def _holder(tick: datetime, runs: Sequence[Run]) -> Run | None:
-    """Return the run that was going at the tick."""
-    for run in runs:
-        if run.started_at <= tick and (run.ended_at is None or tick <= run.ended_at):
-            return run
-    return None
+def _explain(profile: str, tick: datetime, runs: Sequence[Run], evidence: Evidence) -> Unanswered:
+    """A run that vanished has no known end: it held the tick up only if nothing else explains it."""
+    going = [run for run in runs if run.started_at <= tick and (run.ended_at is None or tick <= run.ended_at)]
+    holder = next((run for run in going if not run.has_vanished), None)
+    cause = "" if holder else likely_cause(tick, evidence)
+    if going and cause == ALIVE:
+        holder = going[-1]
+    if holder is None:
+        return Unanswered(profile, tick, "missed", cause)
+    return Unanswered(profile, tick, "skipped", still_going(holder), holder.id)
 
 
-def _likely_cause(tick: datetime, evidence: Evidence) -> str:
-    started = next((start for start in evidence.starts if start[0] > tick), None)
-    if started is not None and started[1] > tick:
-        return f"the host was down (it booted at {_minute(started[1])})"
-    if started is not None:
-        return f"the scheduler was stopped (it started at {_minute(started[0])})"
-    if evidence.booted_at > tick:
-        return f"the host was down (it booted at {_minute(evidence.booted_at)})"
-    if any(abs(other - tick) <= _FARTHEST for other in evidence.answered_elsewhere):
-        return "the scheduler was alive, but did not start this profile"
-    return "the scheduler was not running"
-
-
-def _minute(instant: datetime) -> str:
-    return instant.strftime("%Y-%m-%d %H:%M UTC")
+def still_going(run: Run) -> str:
+    """Name the run that took a tick: `run 812 of 14:10 was still going`."""
+    return f"run {run.id} of {run.tick_at or run.started_at:%H:%M} was still going"

@@ -1,88 +1,138 @@
-"""The rows an audit joins, read whole for a span: ticks, failures, alerts, silences, drills."""
+"""The rows an audit joins, read whole for a span: ticks, failures, alerts, silences, drills, refused commits."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterator
 from datetime import datetime, timedelta
 
 from monitoring.clock import from_text, to_text
 from monitoring.store.database import Database, Row
 
+_FAILED = "('failed', 'timeout', 'skipped')"
+# What the receipt of a delivery to the test chat says (`str(TelegramChat)`).
+_TO_TEST_CHAT = '% labelled=1"%'
 
-def ticks(database: Database, profile: str, since: datetime, until: datetime) -> list[Row]:
-    """Return (tick_at, status, reason, run id) of every tick in [since, until) that has a row, oldest first."""
-    return database.rows(
-        "SELECT tick_at, status, reason, id FROM runs "
-        "WHERE profile = ? AND tick_at >= ? AND tick_at < ? ORDER BY tick_at",
-        (profile, to_text(since), to_text(until)),
+
+def ticks(database: Database, since: datetime, until: datetime, profile: str | None) -> Iterator[Row]:
+    """Yield (profile, tick_at, status, reason, run id, process, whether a task failed) of every tick with a row.
+
+    Of [since, until); oldest first within each profile.
+    """
+    found = database.rows(
+        "SELECT profile, tick_at, status, reason, id, process, "  # noqa: S608 - names of our own
+        f"status = 'failed' AND EXISTS (SELECT 1 FROM task_runs t WHERE t.run_id = r.id AND t.status IN {_FAILED}) "
+        "FROM runs r WHERE tick_at >= ? AND tick_at < ? AND (? IS NULL OR profile = ?) ORDER BY profile, tick_at",
+        (to_text(since), to_text(until), profile, profile),
     )
+    for name, tick_at, *rest in found:
+        yield (name, from_text(tick_at), *rest)
 
 
 def failures(database: Database, since: datetime, until: datetime, profile: str | None) -> list[Row]:
-    """Return (profile, task, failed runs, first, last, last reason, whether it still fails) per failing task."""
+    """Return (profile, task, failed runs, first, last, last reason, whether it still fails) per failing task.
+
+    Runs by hand are left out: who starts one sees its end.
+    """
     return database.rows(
-        "SELECT r.profile, t.name, count(*), min(t.started_at), max(t.started_at), "
+        "SELECT r.profile, t.name, count(*), min(t.started_at), max(t.started_at), "  # noqa: S608
         "(SELECT reason FROM task_runs WHERE id = max(t.id)), "
         "NOT EXISTS (SELECT 1 FROM task_runs o JOIN runs p ON p.id = o.run_id "
         "WHERE p.profile = r.profile AND o.name = t.name AND o.status = 'ok' AND o.id > max(t.id)) "
         "FROM runs r JOIN task_runs t ON t.run_id = r.id "
-        "WHERE r.started_at >= ? AND r.started_at < ? AND t.status IN ('failed', 'timeout', 'skipped') "
-        "AND (? IS NULL OR r.profile = ?) GROUP BY r.profile, t.name ORDER BY min(t.id)",
+        f"WHERE r.started_at >= ? AND r.started_at < ? AND r.status <> 'ok' AND r.trigger <> 'manual' "
+        f"AND t.status IN {_FAILED} AND (? IS NULL OR r.profile = ?) GROUP BY r.profile, t.name ORDER BY min(t.id)",
         (to_text(since), to_text(until), profile, profile),
     )
 
 
-def alerts(
-    database: Database, since: datetime, until: datetime
-) -> Iterable[tuple[int, datetime, str, timedelta | None, str, bool]]:
-    """Return (id, created_at, status, time until delivered, error, went to the test chat), oldest first."""
+def catch_ups(database: Database, since: datetime) -> list[tuple[str, datetime, int, str]]:
+    """Return (profile, started_at, run id, status) of every run that caught up a missed tick since then."""
     found = database.rows(
-        "SELECT id, created_at, delivery_status, delivered_at, coalesce(delivery_error, ''), "
-        "EXISTS (SELECT 1 FROM deliveries d WHERE d.alert_id = a.id AND d.receipt_json LIKE '%\"test_mode\":true%') "
-        "FROM alert_events a WHERE created_at >= ? AND created_at < ? ORDER BY id",
+        "SELECT profile, started_at, id, status FROM runs WHERE started_at >= ? AND trigger = 'catch-up' "
+        "ORDER BY started_at",
+        (to_text(since),),
+    )
+    return [(row[0], from_text(row[1]), row[2], row[3]) for row in found]
+
+
+def alerts(
+    database: Database, since: datetime, until: datetime, profile: str | None
+) -> Iterator[tuple[int, datetime, str, timedelta | None, str, bool, int]]:
+    """Yield (id, created_at, status, time until delivered, error, went to the test chat, attempts), oldest first.
+
+    Of those stored in [since, until), and of older ones that still wait. With a profile: of its runs alone.
+    """
+    found = database.rows(
+        "SELECT a.id, a.created_at, a.delivery_status, a.delivered_at, coalesce(a.delivery_error, ''), "
+        "(SELECT max(d.receipt_json LIKE :test) FROM deliveries d WHERE d.alert_id = a.id), "
+        "(SELECT max(d.attempts) FROM deliveries d WHERE d.alert_id = a.id) FROM alert_events a "
+        "WHERE a.id IN (SELECT id FROM alert_events WHERE created_at >= :since AND created_at < :until "
+        "UNION SELECT alert_id FROM deliveries WHERE status IN ('pending', 'skipped_missing_credentials')) "
+        "AND a.created_at < :until "
+        "AND (:profile IS NULL OR a.run_id IN (SELECT id FROM runs WHERE profile = :profile)) ORDER BY a.id",
+        {"test": _TO_TEST_CHAT, "since": to_text(since), "until": to_text(until), "profile": profile},
+    )
+    for alert_id, created, status, delivered, error, test_mode, attempts in found:
+        created_at = from_text(created)
+        took = from_text(delivered) - created_at if delivered and status == "delivered" else None
+        yield alert_id, created_at, status, took, error, bool(test_mode), attempts or 0
+
+
+def failed_elsewhere(
+    database: Database, since: datetime, until: datetime
+) -> list[tuple[str, int, datetime, datetime, str]]:
+    """Return (destination, count, first, last, last error) of deliveries beside the chat that failed for good."""
+    found = database.rows(
+        "SELECT destination, count(*), min(created_at), max(created_at), max(coalesce(error, '')) FROM deliveries "
+        "WHERE status = 'failed' AND destination <> 'telegram' AND created_at >= ? AND created_at < ? "
+        "GROUP BY destination ORDER BY min(id)",
         (to_text(since), to_text(until)),
     )
-    for alert_id, created_at, status, delivered_at, error, test_mode in found:
-        took = from_text(delivered_at) - from_text(created_at) if delivered_at and status == "delivered" else None
-        yield alert_id, from_text(created_at), status, took, error, bool(test_mode)
+    return [(row[0], row[1], from_text(row[2]), from_text(row[3]), row[4]) for row in found]
 
 
-def silences(database: Database, since: datetime, until: datetime) -> Iterable[tuple[str, datetime, datetime]]:
-    """Return (what it covers and why, starts_at, ends_at) of each silence that held within [since, until)."""
+def silences(
+    database: Database, since: datetime, until: datetime
+) -> list[tuple[int, str, str | None, datetime, datetime, str, int]]:
+    """Return (id, protocol, key, starts_at, ends_at, reason, held back) of what held within [since, until)."""
     found = database.rows(
         "SELECT id, protocol, key, starts_at, ends_at, reason, silenced FROM silences "
         "WHERE starts_at < ? AND ends_at > ? ORDER BY starts_at",
         (to_text(until), to_text(since)),
     )
-    for silence_id, protocol, key, starts_at, ends_at, reason, held_back in found:
-        covers = f"{protocol} {key}" if key else protocol
-        why = f" ({reason})" if reason else ""
-        text = (
-            f"silence {silence_id} covers {covers} until {ends_at[:16].replace('T', ' ')}{why}, {held_back} held back"
-        )
-        yield text, from_text(starts_at), from_text(ends_at)
+    return [(row[0], row[1], row[2], from_text(row[3]), from_text(row[4]), row[5], row[6]) for row in found]
 
 
-def last_drill(database: Database, until: datetime) -> datetime | None:
-    """Return when a drill last arrived."""
+def last_drill(database: Database, until: datetime) -> tuple[datetime, timedelta] | None:
+    """Return when a drill last arrived, and how long it took."""
     found = database.row(
-        "SELECT max(delivered_at) FROM alert_events WHERE kind = 'drill' AND delivery_status = 'delivered' "
-        "AND created_at < ?",
+        "SELECT created_at, delivered_at FROM alert_events WHERE kind = 'drill' AND delivery_status = 'delivered' "
+        "AND created_at < ? ORDER BY id DESC LIMIT 1",
         (to_text(until),),
     )
-    return from_text(found[0]) if found and found[0] else None
+    return (from_text(found[1]), from_text(found[1]) - from_text(found[0])) if found else None
 
 
-def why_ledger_begins(database: Database) -> str:
-    """Say why the ledger is not older than it is: a file that was replaced, an adopted history, a fresh install."""
-    repaired = database.row(
+def refused_commits(database: Database, since: datetime, until: datetime) -> list[tuple[str, datetime]]:
+    """Return (title, created_at) of what was told of the sync of the checkout in [since, until)."""
+    found = database.rows(
+        "SELECT title, created_at FROM alert_events WHERE created_at >= ? AND created_at < ? "
+        "AND protocol = 'automation' AND dedupe_key = 'sync' AND kind IN ('alert', 'worsened') ORDER BY id",
+        (to_text(since), to_text(until)),
+    )
+    return [(row[0], from_text(row[1])) for row in found]
+
+
+def repaired_at(database: Database) -> datetime | None:
+    """Return when a damaged database was last replaced by this one."""
+    found = database.row(
         "SELECT created_at FROM alert_events WHERE source = 'ops_error' AND title LIKE 'The database was damaged%' "
         "ORDER BY id DESC LIMIT 1"
     )
-    if repaired:
-        return f"the database was damaged and replaced at {repaired[0][:16].replace('T', ' ')}"
-    first_run = database.row("SELECT min(started_at) FROM runs")
-    first_alert = database.row("SELECT min(created_at) FROM alert_events")
-    if first_alert and first_alert[0] and (not first_run or not first_run[0] or first_alert[0] < first_run[0]):
-        return "the alerts before are those of the system this replaced, which kept no ledger"
-    return "this database is that young: a fresh install, or the old file was deleted"
+    return from_text(found[0]) if found else None
+
+
+def first_alert(database: Database) -> datetime | None:
+    """Return when the oldest alert was stored, the replaced system's among them."""
+    found = database.row("SELECT min(created_at) FROM alert_events WHERE created_at <> ''")
+    return from_text(found[0]) if found and found[0] else None

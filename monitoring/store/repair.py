@@ -64,7 +64,7 @@ def repair(
                 return Database(path, busy_timeout_s=busy_timeout_s), None
             aside = _set_aside(path, now)
         fresh = create_or_migrate(path, busy_timeout_s=busy_timeout_s)
-        done = Repair(aside, _salvage(aside, fresh), reason)
+        done = Repair(aside, _salvage(aside, fresh, now), reason)
         _tell(fresh, done, now)
         return fresh, done
 
@@ -103,8 +103,11 @@ def _set_aside(path: Path, now: datetime) -> Path:
     return aside
 
 
-def _salvage(aside: Path, fresh: Database) -> int:
-    """Copy what can still be read; return the number of undelivered alerts carried over."""
+def _salvage(aside: Path, fresh: Database, now: datetime) -> int:
+    """Copy what can still be read; return the number of undelivered alerts carried over.
+
+    The rows of earlier ticks are lost: nobody may take their absence for ticks that nobody ran.
+    """
     try:
         damaged = apsw.Connection(str(aside), flags=apsw.SQLITE_OPEN_READWRITE)
     except apsw.Error:
@@ -115,6 +118,7 @@ def _salvage(aside: Path, fresh: Database) -> int:
         waiting = _copy(damaged, tx, "alert_events", f"SELECT alert_id {_WAITING}")
         _copy(damaged, tx, "deliveries", f"SELECT id {_WAITING}")
         _keep_ids_growing(damaged, tx)
+        tx.execute("UPDATE schedules SET reconciled_to = max(reconciled_to, ?)", (to_text(now),))
     return waiting
 
 

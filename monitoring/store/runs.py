@@ -35,6 +35,11 @@ class Run:
     process: str | None
     tasks_total: int
 
+    @property
+    def has_vanished(self) -> bool:
+        """Its process was found to be gone: when it ended nobody knows; `ended_at` is when that was noticed."""
+        return self.status == "aborted" and self.exit_code is None
+
 
 @dataclass(frozen=True, slots=True)
 class TaskRun:
@@ -239,23 +244,49 @@ def overlapping(database: Database, profile: str, since: datetime, until: dateti
     return [_run(row) for row in found]
 
 
-def answered_ticks(database: Database, profile: str, after: datetime, until: datetime) -> set[datetime]:
-    """Return the ticks in (after, until] that have a row."""
+def answered_ticks(
+    database: Database, profile: str, after: datetime, until: datetime, *, but_missed: bool = False
+) -> set[datetime]:
+    """Return the ticks in (after, until] that have a row; `but_missed` leaves out those a late run may still take."""
+    condition = "AND status <> 'missed'" if but_missed else ""
     found = database.rows(
-        "SELECT tick_at FROM runs WHERE profile = ? AND tick_at > ? AND tick_at <= ?",
+        f"SELECT tick_at FROM runs WHERE profile = ? AND tick_at > ? AND tick_at <= ? {condition}",  # noqa: S608
         (profile, to_text(after), to_text(until)),
     )
     return {from_text(row[0]) for row in found}
 
 
-def ticks_served_elsewhere(database: Database, profile: str, after: datetime, until: datetime) -> list[datetime]:
-    """Return the ticks in (after, until] at which a scheduler started another profile."""
-    found = database.rows(
-        "SELECT tick_at FROM runs WHERE started_at > ? AND started_at <= ? AND profile <> ? "
-        "AND tick_at IS NOT NULL AND trigger IN ('cron', 'embedded')",
-        (to_text(after), to_text(until), profile),
+def import_unrecorded(tx: Tx, run: Run) -> bool:
+    """Write the row of a run that could not write its own at the time; False if it is there already.
+
+    1. A row it did begin, still running or closed because its process is gone, is ended.
+    2. A tick written off as missed takes the run.
+    3. Otherwise it gets a new row, without its tick if another row answers that.
+    """
+    end = (run.status, run.exit_code, run.reason, to_text(run.ended_at or run.started_at))
+    begun = tx.execute(
+        "SELECT id, status, exit_code FROM runs WHERE profile = ? AND process = ? AND started_at = ?",
+        (run.profile, run.process, to_text(run.started_at)),
+    ).fetchone()
+    if begun is None:
+        run_id = begin(
+            tx, run.profile, tick_at=run.tick_at, trigger=run.trigger, now=run.started_at, process=run.process or "",
+            revision=run.revision, tasks_total=run.tasks_total,
+        )  # fmt: skip
+    elif begun[1] == "running" or (begun[1] == "aborted" and begun[2] is None):
+        run_id = int(begun[0])
+    else:
+        return False
+    tx.execute(
+        "UPDATE runs SET status = ?, exit_code = ?, reason = ?, ended_at = ?, held_by = ? WHERE id = ?",
+        (*end, run.held_by, run_id),
     )
-    return [from_text(row[0]) for row in found]
+    tx.execute(
+        "UPDATE task_runs SET status = 'aborted', reason = 'its end could not be recorded', ended_at = ? "
+        "WHERE run_id = ? AND status = 'running'",
+        (end[3], run_id),
+    )
+    return True
 
 
 def _run(row: Row) -> Run:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from monitoring.clock import from_text, to_text
@@ -71,6 +71,15 @@ def record_one(tx: Tx, schedule: Schedule, now: datetime, recorded_by: str) -> b
     return True
 
 
+def record_enabled(tx: Tx, profile: str, now: datetime, recorded_by: str, *, enabled: bool) -> bool:
+    """Note that the profile in force is switched on or off from now on, its cron line unchanged; False: it was so."""
+    found = _read(tx, "WHERE effective_until IS NULL AND profile = ? AND enabled <> ?", (profile, int(enabled)))
+    for entry in found:
+        tx.execute("UPDATE schedules SET effective_until = ? WHERE id = ?", (to_text(now), entry.id))
+        _open(tx, replace(entry.schedule, enabled=enabled), now, recorded_by)
+    return bool(found)
+
+
 def _open(tx: Tx, schedule: Schedule, now: datetime, recorded_by: str) -> None:
     at = to_text(now)
     tx.execute(
@@ -114,21 +123,20 @@ def mark_reconciled(tx: Tx, schedule_id: int, until: datetime) -> None:
     )
 
 
-def record_scheduler_start(tx: Tx, *, started_at: datetime, booted_at: datetime, kind: str) -> None:
-    """Write down that a scheduler came to life: the evidence that tells why earlier ticks were missed."""
-    tx.execute(
-        "INSERT INTO scheduler_starts (started_at, booted_at, kind) VALUES (?, ?, ?)",
-        (to_text(started_at), to_text(booted_at), kind),
+def in_force_at(database: Database, profile: str, instant: datetime) -> str | None:
+    """Return the cron expression of an enabled profile that was in force at an instant."""
+    found = database.row(
+        "SELECT cron FROM schedules WHERE profile = ? AND enabled AND effective_from <= ? "
+        "AND (effective_until IS NULL OR effective_until > ?) ORDER BY id DESC LIMIT 1",
+        (profile, to_text(instant), to_text(instant)),
     )
+    return found[0] if found else None
 
 
-def scheduler_starts_after(database: Database, instant: datetime) -> list[tuple[datetime, datetime]]:
-    """Return (started_at, booted_at) of every scheduler start after an instant, oldest first."""
-    found = database.rows(
-        "SELECT started_at, booted_at FROM scheduler_starts WHERE started_at > ? ORDER BY started_at",
-        (to_text(instant),),
-    )
-    return [(from_text(started), from_text(booted)) for started, booted in found]
+def ledger_begins(database: Database) -> datetime | None:
+    """Return since when any schedule is known to have been in force."""
+    found = database.row("SELECT min(effective_from) FROM schedules")
+    return from_text(found[0]) if found and found[0] else None
 
 
 def _read(tx: Tx, where: str, parameters: Parameters = ()) -> list[ScheduleInForce]:

@@ -10,13 +10,14 @@ import pytest
 
 from monitoring.ledger.reconcile import reconcile
 from monitoring.ledger.ticks import GRACE
+from monitoring.process import Boot
 from monitoring.store import runs, schedules
 from monitoring.store.database import Database
 from monitoring.store.schedules import Schedule
 from monitoring.store.schema import open_database
 
 TEN = datetime(2026, 11, 23, 10, 0, tzinfo=UTC)
-BOOT = TEN - timedelta(days=3)
+BOOT = Boot("this-boot", TEN - timedelta(days=3))
 
 
 @pytest.fixture
@@ -39,7 +40,7 @@ def run_of(database: Database, tick: datetime, *, minutes: float | None) -> int:
 
 
 def look(database: Database, now: datetime, *, alive: bool = True) -> list[tuple[str, str, int | None]]:
-    found = reconcile(database, now=now, booted_at=BOOT, is_alive=lambda _process: alive)
+    found = reconcile(database, now=now, boot=BOOT, is_alive=lambda _process: alive)
     return [(tick.tick_at.strftime("%H:%M"), tick.status, tick.held_by) for tick in found.unanswered]
 
 

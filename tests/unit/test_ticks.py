@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from monitoring.ledger.causes import Evidence, Sign
 from monitoring.ledger.cron import Cron
-from monitoring.ledger.ticks import Evidence, due_ticks, explain_unanswered, tick_for
+from monitoring.ledger.ticks import due_ticks, explain_unanswered, tick_for
+from monitoring.process import Boot
 from monitoring.store.runs import Run
 from monitoring.store.schedules import Schedule, ScheduleInForce
 
@@ -69,27 +72,67 @@ def a_run(run_id: int, started_at: datetime, ended_at: datetime | None) -> Run:
     return Run(run_id, "multisig", started_at, "cron", "ok", "", started_at, ended_at, 0, "r", None, None, 1)
 
 
-ALIVE = Evidence(booted_at=TEN - timedelta(days=9), starts=[], answered_elsewhere=[TEN])
+OLD_BOOT = Boot("boot-1", TEN - minutes(9999))
+
+
+def served(at: datetime, boot: Boot = OLD_BOOT, *, stepped: timedelta = timedelta(0)) -> Sign:
+    """A run that a scheduler started; `stepped` is what the wall clock had gained by then."""
+    return Sign(at, Boot(boot.id, boot.at + stepped))
+
+
+def started(at: datetime, booted_at: datetime = OLD_BOOT.at) -> Sign:
+    return Sign(at, Boot("", booted_at), is_start=True)
+
+
+LIVING = Evidence([served(TEN - minutes(5)), served(TEN + minutes(15))], OLD_BOOT)
 
 
 def test_a_tick_during_a_run_was_skipped_and_names_the_holder() -> None:
     runs = [a_run(7, TEN, TEN + minutes(12)), a_run(8, TEN + minutes(20), None)]
-    found = explain_unanswered("multisig", [TEN + minutes(10), TEN + minutes(30)], runs, ALIVE)
+    found = explain_unanswered("multisig", [TEN + minutes(10), TEN + minutes(30)], runs, LIVING)
     assert [(tick.status, tick.held_by) for tick in found] == [("skipped", 7), ("skipped", 8)]
-    assert found[0].reason == "run 7 was still going"
+    assert found[0].reason == "run 7 of 10:00 was still going"
+
+
+def test_a_run_that_vanished_with_its_host_held_nothing_up() -> None:
+    vanished = replace(a_run(7, TEN, TEN + minutes(60)), status="aborted", exit_code=None)
+    new_boot = Boot("boot-2", TEN + minutes(50))
+    evidence = Evidence([served(TEN), started(TEN + minutes(55), new_boot.at)], new_boot)
+    (found,) = explain_unanswered("multisig", [TEN + minutes(10)], [vanished], evidence)
+    assert (found.status, found.reason) == ("missed", "the host was down (it booted at 2026-11-23 10:50 UTC)")
+
+
+def test_a_run_that_vanished_under_a_living_scheduler_held_its_ticks_up() -> None:
+    vanished = replace(a_run(7, TEN, TEN + minutes(60)), status="aborted", exit_code=None)
+    evidence = Evidence([served(TEN), served(TEN + minutes(60))], OLD_BOOT)
+    (found,) = explain_unanswered("multisig", [TEN + minutes(10)], [vanished], evidence)
+    assert (found.status, found.held_by) == ("skipped", 7)
+
+
+NEW_BOOT = Boot("boot-2", TEN + minutes(5))
+BEFORE = served(TEN - minutes(5))
 
 
 @pytest.mark.parametrize(
-    ("evidence", "cause"),
+    ("signs", "boot", "cause"),
     [
-        (Evidence(TEN + minutes(5), [(TEN + minutes(6), TEN + minutes(5))], []), "the host was down"),
-        (Evidence(TEN - minutes(99), [(TEN + minutes(6), TEN - minutes(99))], []), "the scheduler was stopped"),
-        (Evidence(TEN + minutes(5), [], []), "the host was down"),
-        (ALIVE, "the scheduler was alive"),
-        (Evidence(TEN - minutes(99), [], []), "the scheduler was not running"),
+        ([BEFORE, started(TEN + minutes(6), NEW_BOOT.at)], NEW_BOOT, "the host was down (it booted at 2026-11-23 10:05"),
+        ([BEFORE, served(TEN + minutes(9), NEW_BOOT)], NEW_BOOT, "the host was down"),
+        ([BEFORE], NEW_BOOT, "the host was down"),
+        ([], NEW_BOOT, "the host was down"),
+        ([BEFORE, started(TEN + minutes(6))], OLD_BOOT, "the scheduler was stopped (it started at 2026-11-23 10:06"),
+        ([BEFORE, started(TEN + minutes(6)), served(TEN + minutes(7))], OLD_BOOT, "the scheduler was stopped"),
+        ([BEFORE, served(TEN + minutes(5)), started(TEN + minutes(90))], OLD_BOOT, "the scheduler was alive"),
+        ([BEFORE, served(TEN + minutes(95), stepped=minutes(90))], OLD_BOOT, "the clock was stepped forward by 1 h 30 min"),
+        ([BEFORE, served(TEN + minutes(5), stepped=-minutes(90))], OLD_BOOT, "the scheduler was alive"),
+        # A step beyond the whole age of the boot moves the boot behind the tick; it is no reboot all the same.
+        ([BEFORE, served(TEN + minutes(12000), stepped=minutes(11990))], OLD_BOOT, "the clock was stepped forward by"),
+        ([BEFORE, served(TEN + minutes(15), stepped=timedelta(seconds=20))], OLD_BOOT, "the scheduler was alive"),
+        ([BEFORE], OLD_BOOT, "the scheduler was not running"),
+        ([], OLD_BOOT, "the scheduler was not running"),
     ],
-)
-def test_a_missed_tick_names_its_likely_cause(evidence: Evidence, cause: str) -> None:
-    (found,) = explain_unanswered("multisig", [TEN], [], evidence)
+)  # fmt: skip
+def test_a_missed_tick_names_its_likely_cause(signs: list[Sign], boot: Boot, cause: str) -> None:
+    (found,) = explain_unanswered("multisig", [TEN], [], Evidence(signs, boot))
     assert found.status == "missed"
-    assert cause in found.reason
+    assert found.reason.startswith(cause)

@@ -1,0 +1,80 @@
+"""Which schedules are in force: written into the ledger when a scheduler starts, compared with jobs.yaml by others.
+
+Yesterday is judged by yesterday's schedule, so what a scheduler was told is recorded at the moment it is told.
+"""
+
+from __future__ import annotations
+
+import logging
+
+from automation.config import Jobs, Profile
+from monitoring.clock import Clock, SystemClock
+from monitoring.errors import StoreError
+from monitoring.ledger.reconcile import reconcile
+from monitoring.process import current_boot, is_alive_text
+from monitoring.settings import Settings
+from monitoring.store import schedules, signs
+from monitoring.store.database import Database
+from monitoring.store.repair import open_or_repair
+from monitoring.store.schedules import Schedule
+
+log = logging.getLogger("automation.in_force")
+
+
+def schedule_of(profile: Profile) -> Schedule:
+    """Return what the ledger remembers of a profile's schedule."""
+    return Schedule(
+        profile=profile.name,
+        cron=profile.cron.canonical,
+        enabled=profile.enabled,
+        sync_before_run=profile.sync_before_run,
+        catch_up=profile.catch_up,
+        max_age_s=profile.max_age_s,
+    )
+
+
+def put_in_force(jobs: Jobs, settings: Settings, kind: str, clock: Clock | None = None) -> bool:
+    """Record that a scheduler starts now with these schedules, and what became of the ticks before.
+
+    A ledger that cannot be written is told and stops no scheduler; False then.
+    """
+    clock = clock or SystemClock()
+    try:
+        settings.cache_dir.mkdir(parents=True, exist_ok=True)
+        database, _ = open_or_repair(settings.database, clock)
+        with database:
+            _record(database, jobs, kind, clock)
+            reconcile(database, now=clock.now(), boot=current_boot(), is_alive=is_alive_text)
+    except (StoreError, OSError) as error:
+        log.error("the schedule in force could not be recorded: %s", error)  # noqa: TRY400 - one line for the operator
+        return False
+    return True
+
+
+def _record(database: Database, jobs: Jobs, kind: str, clock: Clock) -> None:
+    now = clock.now()
+    with database.write() as tx:
+        schedules.record_in_force(tx, map(schedule_of, jobs.profiles.values()), now, kind)
+        signs.record_scheduler_start(tx, started_at=now, booted_at=current_boot().at, kind=kind)
+
+
+def waiting_for_restart(jobs: Jobs, database: Database) -> list[str]:
+    """Return what jobs.yaml says otherwise than the scheduler was told: inert until it is restarted."""
+    told = {entry.schedule.profile: entry.schedule for entry in schedules.in_force(database)}
+    written = {name: schedule_of(profile) for name, profile in jobs.profiles.items()}
+    return [
+        note
+        for name in sorted(told.keys() | written.keys())
+        if (note := _difference(name, told.get(name), written.get(name)))
+    ]
+
+
+def _difference(name: str, told: Schedule | None, written: Schedule | None) -> str:
+    is_told, is_written = told is not None and told.enabled, written is not None and written.enabled
+    if told is not None and written is not None and is_told and is_written and told.cron != written.cron:
+        return f"{name}: jobs.yaml says {written.cron}, in force is {told.cron}"
+    if is_written and not is_told:
+        return f"{name}: in jobs.yaml, but not served yet"
+    if is_told and not is_written:
+        return f"{name}: no longer in jobs.yaml, but still served"
+    return ""

@@ -1,0 +1,125 @@
+"""`audit`: proves or refutes silence; one sentence, then every exception with its span, count and cause."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Iterable
+from datetime import datetime
+from itertools import groupby
+
+from automation.console import write_json
+from monitoring.clock import SystemClock, format_duration, from_text, parse_duration
+from monitoring.errors import StoreError, UsageError
+from monitoring.ledger.audit import Audit, Finding, as_json, judge, sentence
+from monitoring.ledger.facts import gather
+from monitoring.ledger.reconcile import reconcile
+from monitoring.process import current_boot, is_alive_text
+from monitoring.settings import Settings
+from monitoring.store.database import Database
+from monitoring.store.schema import open_database, open_readonly
+
+EXAMPLES = """\
+python -m automation audit                                    # the last 24 hours
+python -m automation audit --since 7d --profile hourly        # a week of one profile
+python -m automation audit --since 2026-11-01 --until 2026-11-08T12:00Z
+python -m automation audit --json                             # the same for programs"""
+_EXIT_FOUND = 1
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--since", default="24h", metavar="TIME", help="a duration back from now, or an ISO instant")
+    parser.add_argument("--until", metavar="TIME", help="likewise (default: now)")
+    parser.add_argument("--profile", metavar="NAME", help="judge only this profile")
+    parser.add_argument("--drill-older-than", default="8d", metavar="TIME", help="name a last drill older than this")
+    parser.add_argument("--json", action="store_true", help="print JSON")
+
+
+def run(args: argparse.Namespace, settings: Settings) -> int:
+    now = SystemClock().now()
+    since, until = _instant(args.since, now), _instant(args.until, now) if args.until else now
+    if since >= until:
+        raise UsageError(f"--since {args.since} is not before --until {args.until or 'now'}: mend one of them")
+    drill_older_than = parse_duration(args.drill_older_than)
+    with _open(settings, now) as database:
+        facts = gather(database, since=since, until=until, now=now, boot=current_boot(), profile=args.profile)
+    if args.profile and args.profile not in facts.profiles:
+        print(f"{args.profile}: the ledger knows no schedule or run of it in this time", file=sys.stderr)
+    audit = judge(facts, drill_older_than=drill_older_than)
+    if args.json:
+        write_json(as_json(audit))
+    else:
+        sys.stdout.write("".join(line + "\n" for line in lines(audit)))
+    return 0 if audit.is_ok else _EXIT_FOUND
+
+
+def _instant(text: str, now: datetime) -> datetime:
+    """Read a duration back from now, or an instant; one without a zone is UTC.
+
+    Raises:
+        UsageError: it is neither.
+    """
+    try:
+        return now - parse_duration(text)
+    except UsageError as error:
+        try:
+            return from_text(text)
+        except ValueError:
+            raise UsageError(f"{error}, or an instant such as 2026-11-23T10:00Z") from None
+    except OverflowError:
+        raise UsageError(f"{text!r} is too long a duration") from None
+
+
+def _open(settings: Settings, now: datetime) -> Database:
+    """Open the ledger, brought up to date where it can be written; else as it is.
+
+    Raises:
+        StoreError: there is none, or it cannot be read: nothing can be proved.
+    """
+    if not settings.database.exists():
+        raise StoreError(
+            f"{settings.database} does not exist: nothing can be proved; is CACHE_DIR right, and did anything run yet?"
+        )
+    try:
+        database = open_database(settings.database)
+    except StoreError as error:
+        return _open_as_it_is(settings, error)
+    try:
+        reconcile(database, now=now, boot=current_boot(), is_alive=is_alive_text)
+    except StoreError as error:
+        database.close()
+        return _open_as_it_is(settings, error)
+    return database
+
+
+def _open_as_it_is(settings: Settings, why: StoreError) -> Database:
+    try:
+        database = open_readonly(settings.database)
+    except StoreError as error:
+        raise StoreError(f"nothing can be proved: {error}") from why
+    print(f"the ledger is read as it is, it could not be brought up to date: {why}", file=sys.stderr)
+    return database
+
+
+def lines(audit: Audit) -> Iterable[str]:
+    """Return the report: the verdict, then the exceptions by kind, those first that break the silence."""
+    yield sentence(audit)
+    yield _verdict(audit)
+    ordered = sorted(audit.findings, key=lambda found: (not found.breaks_silence, found.kind.value))
+    for (breaks, kind), group in groupby(ordered, key=lambda found: (found.breaks_silence, found.kind)):
+        yield ""
+        yield f"{kind.value}{'' if breaks else ' (does not break the silence)'}:"
+        yield from (f"  {_line(found)}" for found in group)
+
+
+def _verdict(audit: Audit) -> str:
+    if audit.is_ok:
+        return "silence is proved: every due tick ran ok and every alert arrived"
+    count = sum(found.breaks_silence for found in audit.findings)
+    return f"silence is not proved: {count} exception{'' if count == 1 else 's'}"
+
+
+def _line(found: Finding) -> str:
+    """The text, and how long what it tells of lasted where it is more than a moment."""
+    span = found.last_at - found.first_at
+    return found.text + (f" [over {format_duration(span)}]" if found.count > 1 and span.total_seconds() > 0 else "")

@@ -1,0 +1,84 @@
+"""Why a due tick was not run, told from the signs of life of host and scheduler around it. Pure.
+
+A scheduler leaves two kinds of signs: the runs it starts, and its own start. Each run's process also tells how long
+its host had been up, so a reboot, a stopped scheduler and a stepped clock can be told apart afterwards.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from monitoring.clock import format_duration
+from monitoring.process import Boot
+
+# Between a process's start and the instant its row bears lie a slow interpreter and a busy disk.
+_LEAST_STEP = timedelta(minutes=1)
+ALIVE = "the scheduler was alive before and after, but did not start it (it was held back, or the host was suspended)"
+
+
+@dataclass(frozen=True, slots=True)
+class Sign:
+    """A sign of life of the scheduler. `boot` has no id where only the instant of the boot is known."""
+
+    at: datetime
+    boot: Boot | None
+    is_start: bool = False
+
+
+class Evidence:
+    """The signs of life around some ticks, and the host as it is seen now."""
+
+    def __init__(self, signs: Iterable[Sign], boot: Boot) -> None:
+        self._signs = sorted(signs, key=lambda sign: (sign.at, sign.is_start))
+        self._instants = [sign.at for sign in self._signs]
+        self.boot = boot
+
+    def before(self, tick: datetime) -> Sign | None:
+        """Return the last run a scheduler started before the tick."""
+        at = bisect_right(self._instants, tick)
+        return next((sign for sign in reversed(self._signs[:at][-_NEAR:]) if not sign.is_start), None)
+
+    def after(self, tick: datetime) -> list[Sign]:
+        """Return the next signs after the tick, as many as a judgement needs."""
+        at = bisect_right(self._instants, tick)
+        return self._signs[at : at + _NEAR]
+
+
+_NEAR = 20  # starts in a row without a run between them: a restart loop is capped at five
+
+
+def likely_cause(tick: datetime, evidence: Evidence) -> str:
+    """Say in a clause why nobody ran the tick.
+
+    1. The host booted between the tick and the next sign of life: it was down.
+    2. The next sign is the scheduler's own start: it had been stopped.
+    3. The same boot, but the wall clock gained on it: the clock was stepped over the tick.
+    4. The scheduler lived through the tick and did not start it.
+    5. No sign since: it still does not run.
+    """
+    before, signs = evidence.before(tick), evidence.after(tick)
+    boot = next((sign.boot for sign in signs if sign.boot and sign.boot.id), evidence.boot)
+    rebooted = before is None or before.boot is None or before.boot.id != boot.id
+    first = signs[0] if signs else Sign(tick, evidence.boot)
+    if rebooted and first.boot is not None and first.boot.at > tick:
+        return f"the host was down (it booted at {_minute(first.boot.at)})"
+    if not signs:
+        return "the scheduler was not running"
+    if first.is_start:
+        return f"the scheduler was stopped (it started at {_minute(first.at)})"
+    step = _step(before, first)
+    return ALIVE if step < _LEAST_STEP else f"the clock was stepped forward by {format_duration(step)}"
+
+
+def _step(before: Sign | None, after: Sign) -> timedelta:
+    """Return by how much the wall clock gained on the time since boot."""
+    if before is None or before.boot is None or after.boot is None or before.boot.id != after.boot.id:
+        return timedelta(0)
+    return after.boot.at - before.boot.at
+
+
+def _minute(instant: datetime) -> str:
+    return instant.strftime("%Y-%m-%d %H:%M UTC")

@@ -1,0 +1,218 @@
+"""The exceptions of an audit: facts in, findings out, each with its span, count and likely cause. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from itertools import groupby
+
+from monitoring.clock import format_duration
+from monitoring.ledger.facts import AlertFate, Facts, FailedElsewhere, SilenceInForce, TaskFailures, TickFate
+
+SLOW_DELIVERY = timedelta(minutes=1)
+
+
+class Kind(StrEnum):
+    """What an exception is about."""
+
+    TICKS_MISSED = "ticks missed"
+    TICKS_SKIPPED = "ticks skipped"
+    TICKS_UNKNOWN = "ticks unknown"
+    RUNS_FAILED = "runs failed"
+    RUNS_ABORTED = "runs aborted"
+    TASK_FAILING = "task failing"
+    ALERTS_WAITING = "alerts waiting"
+    ALERTS_UNSENT = "alerts not sent"
+    ALERTS_SLOW = "alerts slow"
+    SILENCE = "silence in force"
+    LEDGER_GAP = "gap in the ledger"
+    NOTHING_SCHEDULED = "nothing scheduled"
+    NOT_SYNCED = "checkout not synced"
+    NOT_DRILLED = "alarm path not drilled"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One exception: what, where, from when to when, how often, and the likely cause.
+
+    One that does not break silence is worth knowing, but every due tick ran and every alert arrived all the same.
+    """
+
+    kind: Kind
+    text: str
+    first_at: datetime
+    last_at: datetime
+    count: int = 1
+    profile: str = ""
+    cause: str = ""
+    breaks_silence: bool = True
+
+
+def find(facts: Facts, drill_older_than: timedelta | None) -> Iterator[Finding]:
+    """Yield every exception of the span, in no order."""
+    yield from tick_findings(facts.ticks)
+    yield from (_failing(task) for task in facts.failures)
+    yield from _alert_findings(facts)
+    yield from (_failed_elsewhere(failed) for failed in facts.failed_elsewhere)
+    yield from (_silence(silence) for silence in facts.silences)
+    yield from _gaps(facts)
+    for title, at in facts.refused:
+        yield Finding(Kind.NOT_SYNCED, title, at, at, breaks_silence=False)
+    if drill_older_than is not None:
+        yield from _undrilled(facts, drill_older_than)
+
+
+_TICK_KINDS = {
+    "missed": Kind.TICKS_MISSED,
+    "skipped": Kind.TICKS_SKIPPED,
+    "unknown": Kind.TICKS_UNKNOWN,
+    "aborted": Kind.RUNS_ABORTED,
+    "failed": Kind.RUNS_FAILED,
+}
+
+
+def tick_findings(ticks: Iterable[TickFate]) -> Iterator[Finding]:
+    """Fold ticks of one profile that met the same fate for the same reason, one after the other, into one finding."""
+    for _, group in groupby(ticks, key=lambda tick: (tick.profile, tick.status, tick.reason, tick.tasks_failed)):
+        yield from _folded(list(group))
+
+
+def _folded(group: Sequence[TickFate]) -> Iterator[Finding]:
+    """A run that failed because of its tasks is told by their findings."""
+    kind = _TICK_KINDS.get(group[0].status)
+    if kind is None or group[0].tasks_failed:
+        return
+    first, last = group[0], group[-1]
+    yield Finding(
+        kind, _tick_text(kind, group), first.tick_at, last.tick_at, len(group), first.profile, _cause_of(first)
+    )
+
+
+def _cause_of(tick: TickFate) -> str:
+    return tick.reason or "no reason was recorded"
+
+
+def _tick_text(kind: Kind, group: Sequence[TickFate]) -> str:
+    first, last = group[0], group[-1]
+    when = f"the tick of {_minute(first.tick_at)}"
+    if len(group) > 1:
+        when = f"{len(group)} ticks of {_minute(first.tick_at)} to {_minute(last.tick_at)}"
+    fate = {
+        Kind.TICKS_UNKNOWN: "what became of it is not known" if len(group) == 1 else "what became of them is not known",
+        Kind.RUNS_FAILED: "failed",
+        Kind.RUNS_ABORTED: "aborted",
+    }.get(kind, first.status)
+    run = f" (run {first.run_id})" if kind in (Kind.RUNS_FAILED, Kind.RUNS_ABORTED) and len(group) == 1 else ""
+    caught_up = f" ({last.caught_up})" if last.caught_up else ""
+    return f"{first.profile}: {when} {fate}{run}: {_cause_of(first)}{caught_up}"
+
+
+def _failing(task: TaskFailures) -> Finding:
+    state = "fails" if task.still_failing else "failed, and is well again"
+    times = f"{task.count} runs" if task.count > 1 else "one run"
+    text = f"{task.profile}/{task.task} {state}: {times} since {_minute(task.first_at)}, last: {task.reason}"
+    return Finding(Kind.TASK_FAILING, text, task.first_at, task.last_at, task.count, task.profile, task.reason)
+
+
+_UNSENT = {
+    "failed": "the destination refused it for good",
+    "skipped_debug": "LOG_LEVEL was DEBUG",
+    "silenced": "a silence covered it",
+    "generated": "the replaced system stored it and never sent it",
+}
+_WAITING = {
+    "pending": "not accepted yet",
+    "skipped_missing_credentials": "credentials are missing or were refused",
+}
+
+
+def _alert_findings(facts: Facts) -> Iterator[Finding]:
+    by_status: dict[str, list[AlertFate]] = {}
+    for alert in facts.alerts:
+        by_status.setdefault(alert.status, []).append(alert)
+    for status, cause in _WAITING.items():
+        overdue = [alert for alert in by_status.get(status, []) if _is_overdue(alert, facts.now)]
+        yield from _alerts(Kind.ALERTS_WAITING, overdue, cause, "wait to be delivered", "waits to be delivered")
+    for status, cause in _UNSENT.items():
+        yield from _alerts(Kind.ALERTS_UNSENT, by_status.get(status, []), cause, "were not sent", "was not sent")
+    delivered = by_status.get("delivered", [])
+    yield from _alerts(
+        Kind.ALERTS_UNSENT, [alert for alert in delivered if alert.test_mode],
+        "TELEGRAM_TEST_CHAT_ID was set", "went to the test chat only", "went to the test chat only",
+    )  # fmt: skip
+    slow = [alert for alert in delivered if alert.took is not None and alert.took > SLOW_DELIVERY]
+    yield from _slow(slow)
+
+
+def _is_overdue(alert: AlertFate, now: datetime) -> bool:
+    return alert.status != "pending" or now - alert.created_at > SLOW_DELIVERY
+
+
+def _slow(slow: Sequence[AlertFate]) -> Iterator[Finding]:
+    if slow:
+        attempts = max(alert.attempts for alert in slow)
+        took = format_duration(max(alert.took or timedelta(0) for alert in slow))
+        why = f"not accepted at once, up to {attempts} attempts" if attempts > 1 else "nobody was there to send them"
+        cause = f"up to {took}; {why}"
+        for found in _alerts(Kind.ALERTS_SLOW, slow, cause, "were delivered late", "was delivered late"):
+            yield Finding(found.kind, found.text, found.first_at, found.last_at, found.count, "", cause, False)
+
+
+def _alerts(kind: Kind, alerts: Sequence[AlertFate], cause: str, plural: str, singular: str) -> Iterator[Finding]:
+    if not alerts:
+        return
+    first, last = alerts[0], alerts[-1]
+    errors = dict.fromkeys(alert.error for alert in alerts if alert.error)
+    detail = f": {next(iter(errors))}" if len(errors) == 1 else ""
+    what = (
+        f"alert {first.id} {singular}"
+        if len(alerts) == 1
+        else f"{len(alerts)} alerts ({first.id} to {last.id}) {plural}"
+    )
+    yield Finding(kind, f"{what} ({cause}{detail})", first.created_at, last.created_at, len(alerts), cause=cause)
+
+
+def _failed_elsewhere(failed: FailedElsewhere) -> Finding:
+    where = failed.destination.partition(" ")[0]
+    deliveries = "one delivery" if failed.count == 1 else f"{failed.count} deliveries"
+    text = f"{deliveries} to {failed.destination} failed for good: {failed.error}"
+    return Finding(
+        Kind.ALERTS_UNSENT, text, failed.first_at, failed.last_at, failed.count, cause=f"{where} refused for good"
+    )
+
+
+def _silence(silence: SilenceInForce) -> Finding:
+    covers = f"{silence.protocol} {silence.key}" if silence.key else silence.protocol
+    why = f" ({silence.reason})" if silence.reason else ""
+    text = f"silence {silence.id} covers {covers} until {_minute(silence.ends_at)}{why}, {silence.held_back} held back"
+    return Finding(Kind.SILENCE, text, silence.starts_at, silence.ends_at, cause=silence.reason, breaks_silence=False)
+
+
+def _gaps(facts: Facts) -> Iterator[Finding]:
+    begins_at = facts.begins_at
+    if begins_at is not None and facts.since < begins_at < facts.until:
+        text = (
+            f"the ledger knows no schedule before {_minute(begins_at)}, so what was due until then is not known: "
+            f"{facts.begins_why}"
+        )
+        yield Finding(Kind.LEDGER_GAP, text, facts.since, begins_at, cause=facts.begins_why)
+    elif not facts.profiles:
+        text = "no schedule was in force: nothing was due, and nothing is proved"
+        yield Finding(Kind.NOTHING_SCHEDULED, text, facts.since, facts.until, cause=facts.begins_why)
+
+
+def _undrilled(facts: Facts, older_than: timedelta) -> Iterator[Finding]:
+    how = "run `python -m automation drill`"
+    if facts.drill is None:
+        text = f"the alarm path was never drilled: {how}"
+        yield Finding(Kind.NOT_DRILLED, text, facts.until, facts.until, cause="never", breaks_silence=False)
+    elif facts.until - facts.drill[0] > older_than:
+        age = format_duration(facts.until - facts.drill[0])
+        text = f"the alarm path was last drilled {age} ago: {how}"
+        yield Finding(Kind.NOT_DRILLED, text, facts.drill[0], facts.until, cause=age, breaks_silence=False)
+
+
+def _minute(instant: datetime) -> str:
+    return instant.strftime("%Y-%m-%d %H:%M")

@@ -1,0 +1,223 @@
+"""Notes of runs that could not write the ledger, kept where a full disk does not matter until somebody can import them.
+
+The first place is a file beside the database whose blocks were allocated while there was room; where that cannot be
+written either, shared memory and the temporary directory. Called by the runner and by `reconcile`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import stat
+import tempfile
+import time
+import zlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from monitoring.clock import from_text, to_text
+from monitoring.ledger.cron import Cron
+from monitoring.ledger.ticks import nearby, tick_for
+from monitoring.store import runs, schedules
+from monitoring.store.database import Database
+from monitoring.store.runs import Run, RunStatus
+
+SIZE_BYTES = 64 * 1024
+_REASON_CHARS = 300
+_BLANK = b"\n"
+_FIRST = b'{"ledger_since"'
+_LOCK_S = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """One run, or one tick that came in vain, as the ledger would have had it; `trouble` is why it has not."""
+
+    profile: str
+    trigger: str
+    tick_at: datetime | None
+    started_at: datetime
+    ended_at: datetime
+    status: RunStatus
+    reason: str
+    trouble: str
+    process: str
+    revision: str = ""
+    tasks_total: int = 0
+
+    def as_run(self, tick_at: datetime | None) -> Run:
+        """Return the row; the run has failed whatever its tasks did, since what they raised could not be stored."""
+        ran = self.status in ("ok", "failed")
+        why = f"the ledger could not be written ({cause_of(self.trouble)})"
+        reason = f"{why}; {self.reason}" if self.reason else why
+        return Run(
+            id=0, profile=self.profile, tick_at=tick_at, trigger=self.trigger,
+            status="failed" if ran else self.status, reason=reason if ran else self.reason,
+            started_at=self.started_at, ended_at=self.ended_at, exit_code=1 if self.status != "skipped" else None,
+            revision=self.revision, held_by=None, process=self.process, tasks_total=self.tasks_total,
+        )  # fmt: skip
+
+
+def cause_of(trouble: str) -> str:
+    """Return the store's complaint as a few words."""
+    if "disk is full" in trouble or "No space left" in trouble:
+        return "disk full"
+    return trouble[:_REASON_CHARS]
+
+
+def places(directory: Path) -> list[Path]:
+    """Return where notes may lie, the preallocated file of the state directory first."""
+    name = f"monitoring-unrecorded-{os.geteuid()}-{zlib.crc32(os.fsencode(directory)):08x}.log"
+    others = dict.fromkeys([Path("/dev/shm"), Path(tempfile.gettempdir())])  # noqa: S108 - opened with O_NOFOLLOW, mode 0600
+    return [own_file(directory), *(other / name for other in others)]
+
+
+def own_file(directory: Path) -> Path:
+    return directory / "unrecorded.log"
+
+
+def prepare(directory: Path, now: datetime) -> None:
+    """Allocate the file while there is room: written out, since a hole needs a block just when there is none.
+
+    Its first line says since when this host keeps a ledger, which outlives a deleted database.
+    """
+    path = own_file(directory)
+    with contextlib.suppress(OSError):
+        if path.exists() and path.stat().st_size >= SIZE_BYTES:
+            return
+        with _opened(path, create=True) as descriptor:
+            first = orjson.dumps({"ledger_since": to_text(now)}) + _BLANK
+            os.pwrite(descriptor, first.ljust(SIZE_BYTES, _BLANK), 0)
+            os.fsync(descriptor)
+
+
+def ledger_since(directory: Path) -> datetime | None:
+    """Return since when this host keeps a ledger, by the first line of the file."""
+    with contextlib.suppress(OSError, ValueError, KeyError, TypeError), own_file(directory).open("rb") as file:
+        return from_text(orjson.loads(file.readline())["ledger_since"])
+    return None
+
+
+def write_note(note: Note, directory: Path) -> Path | None:
+    """Keep a note in the first place that takes it; return where, None if no place did."""
+    line = orjson.dumps(
+        {
+            **{name: getattr(note, name) for name in ("profile", "trigger", "status", "process", "revision")},
+            "tick_at": note.tick_at and to_text(note.tick_at),
+            "started_at": to_text(note.started_at),
+            "ended_at": to_text(note.ended_at),
+            "reason": note.reason[:_REASON_CHARS],
+            "trouble": cause_of(note.trouble),
+            "tasks_total": note.tasks_total,
+        }
+    )
+    return next(
+        (place for place in places(directory) if _append(place, line, grows=place != own_file(directory))), None
+    )
+
+
+def _append(path: Path, line: bytes, *, grows: bool) -> bool:
+    with contextlib.suppress(OSError), _opened(path, create=grows) as descriptor:
+        content = os.pread(descriptor, SIZE_BYTES, 0).rstrip(_BLANK)
+        at = len(content) + 1 if content else 0
+        if at + len(line) >= SIZE_BYTES:
+            return False
+        os.pwrite(descriptor, line + _BLANK, at)
+        os.fsync(descriptor)
+        return True
+    return False
+
+
+def import_notes(database: Database) -> list[Run]:
+    """Write the rows of all notes into the ledger and forget the notes; return what was written."""
+    imported: list[Run] = []
+    for place in places(database.path.parent):
+        if not place.exists():
+            continue
+        with contextlib.suppress(OSError), _opened(place, create=False) as descriptor:
+            lines = os.pread(descriptor, SIZE_BYTES, 0).split(_BLANK)
+            notes = [note for note in map(_read, lines) if note is not None]
+            if notes:
+                imported += _import(database, notes)
+                _forget(descriptor, lines, keeps_size=place == own_file(database.path.parent))
+    return imported
+
+
+def _forget(descriptor: int, lines: Sequence[bytes], *, keeps_size: bool) -> None:
+    if keeps_size:
+        kept = b"".join(line + _BLANK for line in lines if line.startswith(_FIRST))
+        os.pwrite(descriptor, kept.ljust(SIZE_BYTES, _BLANK), 0)
+    else:
+        os.ftruncate(descriptor, 0)
+    os.fsync(descriptor)
+
+
+def _import(database: Database, notes: Sequence[Note]) -> list[Run]:
+    written = []
+    for note in notes:
+        run = note.as_run(note.tick_at or _tick_of(database, note))
+        if run.status == "skipped" and run.tick_at is None:
+            continue
+        with database.write() as tx:
+            if runs.import_unrecorded(tx, run):
+                written.append(run)
+    return written
+
+
+def _tick_of(database: Database, note: Note) -> datetime | None:
+    """Find the tick a start by the cron daemon answered; the schedule could not be read at the time."""
+    cron = schedules.in_force_at(database, note.profile, note.started_at) if note.trigger == "cron" else None
+    if cron is None:
+        return None
+    after, until = nearby(note.started_at)
+    answered = runs.answered_ticks(database, note.profile, after, until, but_missed=True)
+    return tick_for(Cron.parse(cron), note.started_at, answered)
+
+
+def _read(line: bytes) -> Note | None:
+    """Read a note; a torn line, or what somebody else wrote there, is none."""
+    try:
+        found: dict[str, Any] = orjson.loads(line)
+        instants = {name: from_text(found[name]) for name in ("started_at", "ended_at")}
+        tick_at = from_text(found["tick_at"]) if found["tick_at"] else None
+        return Note(**{**found, **instants, "tick_at": tick_at})
+    except (ValueError, KeyError, TypeError):
+        return None
+
+
+@contextlib.contextmanager
+def _opened(path: Path, *, create: bool) -> Iterator[int]:
+    """Open and lock a file that is ours.
+
+    Raises:
+        OSError: it cannot be opened, is somebody else's, or stays locked.
+    """
+    flags = os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW | (os.O_CREAT if create else 0)
+    descriptor = os.open(path, flags, 0o600)
+    try:
+        status = os.fstat(descriptor)
+        if not stat.S_ISREG(status.st_mode) or status.st_uid != os.geteuid():
+            raise PermissionError(f"{path} belongs to somebody else")
+        _lock(descriptor)
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+def _lock(descriptor: int) -> None:
+    deadline = time.monotonic() + _LOCK_S
+    while True:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.02)
+        else:
+            return
