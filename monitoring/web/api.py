@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from monitoring.clock import to_text
+from monitoring.ledger.audit import as_json
 from monitoring.settings import Settings
 from monitoring.store import conditions, queries, queries_ledger, runs
 from monitoring.store.queries import AlertQuery
@@ -54,7 +55,7 @@ def protocols(asked: Asked) -> Answer:
 
 
 def profiles(asked: Asked) -> Answer:
-    found = overview.profiles(asked.database, asked.now, asked.booted_at, recent=20)
+    found = overview.profiles(asked.database, asked.now, asked.boot, recent=20)
     return _data(
         [
             {
@@ -104,7 +105,7 @@ def incidents(asked: Asked) -> Answer:
 
 def monitoring(asked: Asked) -> Answer:
     """Say what is watched: every profile in force with the tasks of its newest run."""
-    found = overview.profiles(asked.database, asked.now, asked.booted_at, recent=1)
+    found = overview.profiles(asked.database, asked.now, asked.boot, recent=1)
     return _data(
         [
             {
@@ -122,12 +123,12 @@ def monitoring(asked: Asked) -> Answer:
 
 def audit(asked: Asked) -> Answer:
     span, profile = asked.query.get("since", overview.DAY), asked.query.get("profile")
-    found = overview.audit(asked.database, asked.now, asked.booted_at, span, profile)
-    return Answer(shapes.to_json(shapes.audit(found)))
+    found = overview.audit(asked.database, asked.now, asked.boot, span, profile)
+    return Answer(shapes.to_json(as_json(found)))
 
 
 def healthz(asked: Asked) -> Answer:
-    found = health.reasons(asked.database, asked.now, asked.booted_at)
+    found = health.reasons(asked.database, asked.now, asked.boot)
     if not found:
         return Answer(b'{"status":"ok"}', cache_control="no-store")
     body = {"status": "failing", "error": "unhealthy", "message": "; ".join(found), "reasons": found}

@@ -6,7 +6,7 @@ import time
 from datetime import UTC, datetime
 
 from monitoring.clock import Clock, SystemClock
-from monitoring.process import booted_at
+from monitoring.process import Boot, current_boot
 from monitoring.settings import Settings
 from monitoring.web import api, pages, static_files
 from monitoring.web.site import Site
@@ -21,13 +21,14 @@ def build_site(settings: Settings, clock: Clock | None = None) -> Site:
         say=api.say,
         say_page=pages.say,
         clock=clock or SystemClock(),
-        booted_at=_booted_at(),
+        boot=_boot(),
     )
 
 
-def _booted_at() -> datetime:
-    """Return when the host came up; a sandbox may hide /proc/stat, but not the clock since boot."""
+def _boot() -> Boot:
+    """Return which boot of the host this is; a sandbox may hide /proc/stat, but not the clock since boot."""
     try:
-        return booted_at()
+        return current_boot()
     except OSError:
-        return datetime.fromtimestamp(time.time() - time.clock_gettime(time.CLOCK_BOOTTIME), UTC)
+        up_s = time.clock_gettime(time.CLOCK_BOOTTIME)
+        return Boot("", datetime.fromtimestamp(time.time() - up_s, UTC))

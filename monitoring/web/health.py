@@ -14,7 +14,7 @@ from monitoring.errors import MonitoringError
 from monitoring.ledger.cron import Cron
 from monitoring.ledger.facts import gather
 from monitoring.ledger.ticks import GRACE
-from monitoring.process import is_alive_text
+from monitoring.process import Boot, is_alive_text
 from monitoring.store import queries_ledger, runs, schedules
 from monitoring.store.database import Database
 from monitoring.store.queries_ledger import Waiting
@@ -36,9 +36,9 @@ class Overdue:
         return f"{self.profile} is overdue: the tick of {self.tick_at:%Y-%m-%d %H:%M} UTC was missed ({self.reason})"
 
 
-def reasons(database: Database, now: datetime, booted_at: datetime) -> list[str]:
+def reasons(database: Database, now: datetime, boot: Boot) -> list[str]:
     """Return why the system is not healthy; empty if it is."""
-    found = [str(overdue) for overdue in overdue_profiles(database, now, booted_at)]
+    found = [str(overdue) for overdue in overdue_profiles(database, now, boot)]
     return found + waiting_reasons(queries_ledger.waiting(database), now)
 
 
@@ -57,10 +57,10 @@ def _alerts(count: int) -> str:
 
 
 def overdue_profiles(
-    database: Database, now: datetime, booted_at: datetime, is_alive: Callable[[str], bool] = is_alive_text
+    database: Database, now: datetime, boot: Boot, is_alive: Callable[[str], bool] = is_alive_text
 ) -> list[Overdue]:
     """Return the enabled profiles that should have run and did not."""
-    found = (_overdue(database, entry, now, booted_at, is_alive) for entry in schedules.in_force(database))
+    found = (_overdue(database, entry, now, boot, is_alive) for entry in schedules.in_force(database))
     return [overdue for overdue in found if overdue is not None]
 
 
@@ -68,7 +68,7 @@ def _overdue(
     database: Database,
     entry: ScheduleInForce,
     now: datetime,
-    booted_at: datetime,
+    boot: Boot,
     is_alive: Callable[[str], bool],
 ) -> Overdue | None:
     tick_at = newest_due(entry, now)
@@ -83,7 +83,7 @@ def _overdue(
     if ran is not None and ran.status == "running":
         gone = ran.process is not None and not is_alive(ran.process)
         return Overdue(profile, tick_at, f"run {ran.id} died without a word") if gone else None
-    facts = gather(database, since=tick_at, until=tick_at + _INSTANT, now=now, booted_at=booted_at, profile=profile)
+    facts = gather(database, since=tick_at, until=tick_at + _INSTANT, now=now, boot=boot, profile=profile)
     fate = facts.ticks[-1] if facts.ticks else None
     return Overdue(profile, tick_at, fate.reason) if fate is not None and fate.status == "missed" else None
 

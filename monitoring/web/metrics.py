@@ -41,7 +41,7 @@ class _FromStore(Collector):
 
 
 def _audit(asked: Asked) -> Iterator[Metric]:
-    found = overview.audit(asked.database, asked.now, asked.booted_at)
+    found = overview.audit(asked.database, asked.now, asked.boot)
     yield _gauge(
         "monitoring_audit_ok", "1 if silence over the last 24 hours means that all was well.", int(found.is_ok)
     )
@@ -54,7 +54,7 @@ def _audit(asked: Asked) -> Iterator[Metric]:
 
 
 def _profiles(asked: Asked) -> Iterator[Metric]:
-    found = overview.profiles(asked.database, asked.now, asked.booted_at, recent=20)
+    found = overview.profiles(asked.database, asked.now, asked.boot, recent=20)
     enabled = _of_profile("monitoring_profile_enabled", "1 if the schedule of the profile is in force and enabled.")
     overdue = _of_profile("monitoring_profile_overdue", "1 if the newest due tick of the profile was missed.")
     started = _of_profile("monitoring_profile_last_start_timestamp_seconds", "When the newest run started.")

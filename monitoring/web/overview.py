@@ -12,6 +12,7 @@ from monitoring.errors import MonitoringError
 from monitoring.ledger.audit import Audit, judge
 from monitoring.ledger.cron import Cron
 from monitoring.ledger.facts import gather
+from monitoring.process import Boot
 from monitoring.store import runs, schedules
 from monitoring.store.database import Database
 from monitoring.store.runs import Run
@@ -48,16 +49,14 @@ class ProfileView:
         return self.recent[0].status if self.recent else "waiting"
 
 
-def audit(
-    database: Database, now: datetime, booted_at: datetime, span: timedelta = DAY, profile: str | None = None
-) -> Audit:
+def audit(database: Database, now: datetime, boot: Boot, span: timedelta = DAY, profile: str | None = None) -> Audit:
     """Judge the last `span`."""
-    return judge(gather(database, since=now - span, until=now, now=now, booted_at=booted_at, profile=profile))
+    return judge(gather(database, since=now - span, until=now, now=now, boot=boot, profile=profile))
 
 
-def profiles(database: Database, now: datetime, booted_at: datetime, *, recent: int = STRIP) -> list[ProfileView]:
+def profiles(database: Database, now: datetime, boot: Boot, *, recent: int = STRIP) -> list[ProfileView]:
     """Return the profiles whose schedule is in force, by name."""
-    overdue = {found.profile: str(found) for found in overdue_profiles(database, now, booted_at)}
+    overdue = {found.profile: str(found) for found in overdue_profiles(database, now, boot)}
     return [
         ProfileView(
             name=entry.schedule.profile,

@@ -8,7 +8,6 @@ from typing import Any
 import orjson
 
 from monitoring.clock import to_text
-from monitoring.ledger.audit import Audit, sentence
 from monitoring.store.conditions import Condition
 from monitoring.store.queries import AlertRow
 from monitoring.store.queries_ledger import TaskStanding
@@ -133,33 +132,6 @@ def incident(row: Condition) -> Json:
         "last_sent_at": _at(row.last_sent_at),
         "times": row.times,
         "alert_id": row.alert_id,
-    }
-
-
-def audit(found: Audit) -> Json:
-    return {
-        "ok": found.is_ok,
-        "sentence": sentence(found),
-        "since": to_text(found.since),
-        "until": to_text(found.until),
-        "profiles": list(found.profiles),
-        "ticks_due": found.due,
-        "ticks": dict(found.ticks),
-        "alerts": dict(found.alerts),
-        "slowest_delivery_s": found.slowest.total_seconds() if found.slowest is not None else None,
-        "findings": [
-            {
-                "kind": str(finding.kind),
-                "text": finding.text,
-                "profile": finding.profile,
-                "cause": finding.cause,
-                "count": finding.count,
-                "first_at": to_text(finding.first_at),
-                "last_at": to_text(finding.last_at),
-                "breaks_silence": finding.breaks_silence,
-            }
-            for finding in found.findings
-        ],
     }
 
 

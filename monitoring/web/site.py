@@ -23,6 +23,7 @@ from starlette.types import Receive, Scope, Send
 
 from monitoring.clock import Clock
 from monitoring.errors import MonitoringError, StoreError
+from monitoring.process import Boot
 from monitoring.settings import Settings
 from monitoring.store.database import Database
 from monitoring.web.answers import Answer, Key, Shelf
@@ -46,7 +47,7 @@ class Asked:
     path_values: Mapping[str, str]
     query: Mapping[str, Any]
     now: datetime
-    booted_at: datetime
+    boot: Boot
     settings: Settings
 
 
@@ -90,14 +91,14 @@ class Site:
         say: SayTrouble,
         say_page: SayTrouble,
         clock: Clock,
-        booted_at: datetime,
+        boot: Boot,
     ) -> None:
         self._settings = settings
         self._routes = {route.path: route for route in routes}
         self._fixed = fixed
         self._say, self._say_page = say, say_page
         self._clock = clock
-        self._booted_at = booted_at
+        self._boot = boot
         self._shelf = Shelf()
         self._reader = Reader(settings.database)
         self._of_thread = threading.local()
@@ -204,7 +205,7 @@ class Site:
             raise
 
     def _asked(self, reader: Reader, path_values: dict[str, str], query: dict[str, Any]) -> Asked:
-        return Asked(reader.database(), path_values, query, self._clock.now(), self._booted_at, self._settings)
+        return Asked(reader.database(), path_values, query, self._clock.now(), self._boot, self._settings)
 
     def _tell(self, route: Route | None, trouble: Trouble) -> Answer:
         say = self._say_page if route is not None and route.is_page else self._say

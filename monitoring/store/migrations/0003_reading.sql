@@ -6,6 +6,6 @@
 CREATE INDEX alert_far_behind ON alert_events (sort_at)
     WHERE julianday(sort_at) - julianday(created_at) > 0.00694444;
 
-CREATE INDEX alert_drill        ON alert_events (delivered_at) WHERE kind = 'drill';
+CREATE INDEX alert_drill        ON alert_events (kind) WHERE kind = 'drill';
 CREATE INDEX run_status         ON runs (status);
 CREATE INDEX run_profile_status ON runs (profile, status);
