@@ -10,7 +10,7 @@ UV := $(shell command -v uv 2>/dev/null || echo .tools/bin/uv)
 PY := .venv/bin/python
 COMPILE := pip compile --quiet --universal --generate-hashes --no-header --python-version 3.11 --exclude-newer $(EXCLUDE_NEWER)
 
-.PHONY: help demo test check lint types imports bench lock sync dev node clean
+.PHONY: help demo kill-sweep test check lint types imports shell bench lock sync dev node clean
 
 help: ## say what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -50,10 +50,17 @@ lock: | $(UV_NEEDED) ## raise the pins
 	$(UV) $(COMPILE) pyproject.toml --extra dev -o requirements-dev.lock
 	for extra in notify web3; do $(UV) $(COMPILE) pyproject.toml --extra $$extra -o requirements-$$extra.lock; done
 
+# A developer's venv serves as well as a host's.
+demo: $(if $(wildcard .venv/.stamp-dev),dev,sync) node ## show the whole system once, on this machine alone
+	@$(PY) -m tools.demo
+
 test: dev node ## set everything up and run the tests
 	$(PY) -m pytest -n 2
 
-check: lint types imports ## the gates, without the tests
+kill-sweep: dev ## kill recording and delivery at every step; say what was lost (minutes)
+	$(PY) -m tools.kill_sweep
+
+check: lint types imports shell ## the gates, without the tests
 
 lint: dev
 	.venv/bin/ruff check .
@@ -65,6 +72,13 @@ types: dev
 
 imports: dev
 	.venv/bin/lint-imports
+
+shell:
+	@if command -v shellcheck >/dev/null; then git -c safe.directory='*' grep -lE '^#!.*bash' -- ':!*.md' | xargs shellcheck; \
+	else echo "shellcheck is missing: shell scripts are not checked" >&2; test "$${CI:-}" != true; fi
+
+bench: dev ## measure, side by side with the alternatives (minutes)
+	for script in benchmarks/[a-z]*.py; do echo "== $$script"; $(PY) -m benchmarks.$$(basename $$script .py); done
 
 clean: ## remove what these targets made
 	rm -rf .venv .tools node_modules .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -33,7 +33,6 @@ class Attempt:
     number: int
     began: float
     due_at: float
-    reader: int | None
     stage: Stage = Stage.RUNNING
     taken: bool = False  # by the fork server: it may have run
     pid: int | None = None

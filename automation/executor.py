@@ -17,6 +17,7 @@ from automation import process
 from automation.attempt import Attempt, Stage, Verdict, should_retry, timed_out
 from automation.fork_client import Ended, Event, Refused, Started, Starting, server_environment
 from automation.fork_supply import ForkSupply, ServerLost
+from automation.output_pipe import OutputPipe
 from automation.process import StopRequest
 from automation.progress import Progress
 from automation.task import Command, Death, TaskResult, TaskStatus
@@ -26,8 +27,6 @@ from monitoring.clock import Clock, SystemClock
 __all__ = ["Command", "StopRequest", "TaskResult", "TaskStatus", "run_tasks"]
 
 GRACE_S = 5.0
-_READ_BYTES = 65_536  # what a pipe holds, pipe(7)
-_LAST_READS = 16  # one more pipe of the largest size an unprivileged process may make, 1 MiB
 _DRAIN_S = 0.5  # for output still in the pipe when nobody of the task is left to write it
 
 
@@ -120,6 +119,7 @@ class _Run:
         self._progress = {command.name: Progress(command) for command in commands}
         self._results: dict[str, TaskResult] = {}
         self._attempts: dict[int, Attempt] = {}
+        self._pipes: dict[int, OutputPipe] = {}  # by the attempt's number
         self._begun = 0
         self._halted = False  # nothing starts any more
         supply.tell = self._hear
@@ -140,8 +140,8 @@ class _Run:
             self._act_on_time()
 
     def close(self) -> None:
-        for attempt in self._attempts.values():
-            self._close_output(attempt)
+        for pipe in self._pipes.values():
+            pipe.close()
         self._selector.close()
 
     def _pause(self, ends_at: float) -> float | None:
@@ -176,9 +176,11 @@ class _Run:
         if reader is None:
             return
         now = self._clock.monotonic()
-        attempt = Attempt(command, self._begun, now, now + command.timeout_s, reader)
+        attempt = Attempt(command, self._begun, began=now, due_at=now + command.timeout_s)
         self._attempts[attempt.number] = attempt
-        self._selector.register(reader, selectors.EVENT_READ, partial(self._read, attempt))
+        self._pipes[attempt.number] = OutputPipe(
+            reader, self._selector, take=partial(self._take, command), ended=partial(self._hasten, attempt)
+        )
         self._tell(command, self._progress[command.name].begin(now, self._clock.now()))
 
     # What the fork server says
@@ -220,13 +222,17 @@ class _Run:
             self._halt(Verdict(TaskStatus.ABORTED, self._supply.hopeless), unstarted=TaskStatus.ABORTED)
 
     def _forget(self, attempt: Attempt) -> None:
-        self._close_output(attempt)
+        self._pipes.pop(attempt.number).close()
         del self._attempts[attempt.number]
         self._progress[attempt.command.name].attempts -= 1
 
     def _end(self, attempt: Attempt, death: Death | None) -> None:
-        wait_s = 0.0 if attempt.reader is None else _DRAIN_S
+        wait_s = _DRAIN_S if self._pipes[attempt.number].is_open else 0.0
         attempt.end(death, self._clock.monotonic() + wait_s)
+
+    def _hasten(self, attempt: Attempt) -> None:
+        if attempt.stage is Stage.ENDED:
+            attempt.due_at = self._clock.monotonic()
 
     # Ending tasks
 
@@ -268,10 +274,7 @@ class _Run:
 
     def _finish(self, attempt: Attempt) -> None:
         """Settle an attempt whose process is gone: take the last of its output, then retry or conclude."""
-        for _ in range(_LAST_READS):
-            if not self._read(attempt):
-                break
-        self._close_output(attempt)
+        self._pipes.pop(attempt.number).drain()
         del self._attempts[attempt.number]
         progress = self._progress[attempt.command.name]
         progress.end(attempt)
@@ -286,30 +289,9 @@ class _Run:
         self._results[result.name] = result
         self._listener.result(result)
 
-    # Output
+    def _take(self, command: Command, data: bytes) -> None:
+        self._tell(command, self._progress[command.name].output.feed(data))
 
     def _tell(self, command: Command, lines: list[str]) -> None:
         for line in lines:
             self._listener.line(command.name, line)
-
-    def _read(self, attempt: Attempt) -> bool:
-        """Forward what there is; False when there is nothing now, or nothing will come."""
-        if attempt.reader is None:
-            return False
-        try:
-            data = os.read(attempt.reader, _READ_BYTES)
-        except BlockingIOError:
-            return False
-        if not data:
-            self._close_output(attempt)
-            if attempt.stage is Stage.ENDED:
-                attempt.due_at = self._clock.monotonic()
-            return False
-        self._tell(attempt.command, self._progress[attempt.command.name].output.feed(data))
-        return True
-
-    def _close_output(self, attempt: Attempt) -> None:
-        if attempt.reader is not None:
-            self._selector.unregister(attempt.reader)
-            os.close(attempt.reader)
-            attempt.reader = None

@@ -14,7 +14,7 @@ from automation.fork_client import Event, ForkServer, Lost, Ready, Starting
 from automation.task import Command, Death
 from monitoring.clock import Clock
 
-_READY_S = 60.0  # a preload takes about a second
+_READY_S = 30.0  # a preload takes about a second
 _NEVER = float("inf")
 _ORPHANS_S = 5.0
 _IDLE_LOSSES = 3  # servers in a row that may die without having started a task
@@ -120,7 +120,7 @@ class ForkSupply:
         self._selector.unregister(self._server)  # type: ignore[arg-type]
         self._server, self._is_ready, self.due_at = None, False, _NEVER
         self._idle_losses += 1
-        if self._idle_losses > 1:
+        if self._idle_losses:
             self._preload = []
         if self._idle_losses > _IDLE_LOSSES:
             self.hopeless = reason

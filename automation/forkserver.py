@@ -164,13 +164,13 @@ def _footprint() -> tuple[int, int]:
 
 
 def main() -> NoReturn:
-    interpreter = task_child.Interpreter.of_this_process(STARTED_WITH, SEARCH_PATH)
     link = socket.socket(fileno=int(sys.argv[1]))
     try:
         process.inherit_orphans()
         gc.disable()  # no garbage, no holes: what is loaded now is shared by all children
         preload(link, sys.argv[2:])
         task_child.forget_ourselves()
+        interpreter = task_child.Interpreter.of_this_process(STARTED_WITH, SEARCH_PATH)
         gc.freeze()
         server = ForkServer(link, interpreter)
         server.tell(ready=os.getpid())

@@ -1,4 +1,4 @@
-"""Imports every script of a checkout as `python script.py` would find it, but never as `__main__`.
+"""Imports a checkout's own packages, and every script as `python script.py` would find it, but never as `__main__`.
 
 The sync starts it as `python -m automation.import_check SECONDS` in the directory of a candidate, so that the
 candidate's own code says which scripts there are. One JSON list of failures on stdout; exit 0 even if there are
@@ -22,13 +22,15 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 JOBS = Path("automation/jobs.yaml")
+# What every run of a candidate would load: a mistake in here would stop all checks at once.
+OWN_PACKAGES = ("automation", "monitoring", "utils")
 _NAME = "checked_script"
 _MAX_MESSAGE = 300
 
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """One script that cannot be imported; `missing` is the module a ModuleNotFoundError names."""
+    """One script or package that cannot be imported; `missing` is the module a ModuleNotFoundError names."""
 
     script: str
     kind: str
@@ -55,6 +57,11 @@ def scheduled_scripts(checkout: Path) -> list[Script]:
         if task.enabled and task.script
     ]
     return list(dict.fromkeys(found))
+
+
+def own_packages(checkout: Path) -> list[Script]:
+    """Return the packages that the runner and the monitors are made of, as far as this checkout has them."""
+    return [Script(name) for name in OWN_PACKAGES if (checkout / name / "__init__.py").is_file()]
 
 
 def _merged(*environs: Mapping[str, str] | None) -> tuple[tuple[str, str], ...]:
@@ -126,8 +133,12 @@ def _report(answer: int, script: Script, checkout: Path) -> None:
 
 
 def _import_failure(script: Script, checkout: Path) -> Failure | None:
+    path = checkout / script.path
     try:
-        _import(checkout / script.path, dict(script.environ))
+        if path.is_dir():
+            _import_package(path, checkout)
+        else:
+            _import(path, dict(script.environ))
     except SystemExit as end:
         return None if end.code in (None, 0) else _failure(script, end)
     except BaseException as error:  # noqa: BLE001 - whatever a script raises is what is asked for
@@ -154,6 +165,15 @@ def _import(path: Path, environ: Mapping[str, str]) -> None:
     loader.exec_module(module)
 
 
+def _import_package(package: Path, checkout: Path) -> None:
+    """Import every module of a package but its `__main__`, which would run."""
+    sys.path[0] = str(checkout)
+    for path in sorted(package.rglob("*.py")):
+        names = path.relative_to(checkout).with_suffix("").parts
+        if names[-1] != "__main__" and all(name.isidentifier() for name in names):
+            importlib.import_module(".".join(name for name in names if name != "__init__"))
+
+
 def _outside(names: set[str], checkout: Path) -> list[str]:
     specs = {name: getattr(sys.modules.get(name), "__spec__", None) for name in names - {_NAME}}
     return [
@@ -175,7 +195,7 @@ def main(arguments: Sequence[str]) -> int:
     silence = os.open(os.devnull, os.O_RDWR)
     os.dup2(silence, 0)
     os.dup2(silence, 1)
-    failures = check_scripts(scheduled_scripts(checkout), checkout, limit_s)
+    failures = check_scripts([*own_packages(checkout), *scheduled_scripts(checkout)], checkout, limit_s)
     with results:
         json.dump([asdict(failure) for failure in failures], results)
     return 0

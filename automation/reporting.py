@@ -18,12 +18,13 @@ from automation.git_sync import SyncResult, SyncStatus
 from automation.hourly import once_an_hour
 from automation.record import RunRecord
 from automation.task import TaskResult
+from monitoring.alerts.conditions import Reason
 from monitoring.alerts.delivery import Delivery
 from monitoring.alerts.delivery_loop import Drained
 from monitoring.alerts.digest import record_digest
 from monitoring.alerts.direct import send_directly
 from monitoring.alerts.model import Alert, Severity
-from monitoring.alerts.record import record_in, resolve_in
+from monitoring.alerts.record import Origin, raise_in, resolve_in, store_in
 from monitoring.alerts.text import code, quote
 from monitoring.clock import Clock
 from monitoring.errors import ConfigError
@@ -33,6 +34,7 @@ from monitoring.redact import Redactor
 from monitoring.settings import Settings
 from monitoring.store.conditions import ConditionKey
 from monitoring.store.database import Database
+from monitoring.store.deliveries import count_waiting
 
 log = logging.getLogger("automation.reporting")
 
@@ -90,10 +92,8 @@ class Reporting:
     def synced(self, result: SyncResult) -> None:
         """Tell of a refused commit, or of a sync that fails for long; and once when it heals."""
         if result.status is SyncStatus.REFUSED:
-            if result.remembered:
-                return
             title = f"Commit {(result.candidate or '')[:12]} is refused, {result.revision[:12]} keeps running"
-            self._raise("sync", Severity.HIGH, title, quote(result.reason))
+            self._raise("sync", Severity.HIGH, title, quote(result.reason), is_news=not result.remembered)
         elif result.status.worked:
             self._resolve("sync", note=f"The checkout is at {result.revision[:12]}.")
         elif result.failures >= _SYNC_FAILURES_TOLD:
@@ -117,8 +117,8 @@ class Reporting:
             log.error("%s", trouble)
 
     def drain(self, limit: timedelta = FIRST_DRAIN) -> Drained | None:
-        """Deliver what can be delivered within the limit; None without a store."""
-        if self._record.trouble is not None:
+        """Deliver what can be delivered within the limit; None without a store, or when nothing waits."""
+        if self._record.trouble is not None or self._outbox_is_empty():
             return None
         return self._delivery().drain(self._now() + limit)
 
@@ -143,16 +143,39 @@ class Reporting:
                 "alerts that still wait to be delivered: %d; the next run or `deliver` sends them", drained.waiting
             )
 
+    def _outbox_is_empty(self) -> bool:
+        """Look before a deliverer is made: its clients take longer to load than most runs."""
+        empty = False
+
+        def act(database: Database) -> None:
+            nonlocal empty
+            empty = not count_waiting(database.connection)
+
+        self._record.with_database(act)
+        return empty
+
     def _delivery(self) -> Delivery:
         return Delivery(self._settings, self._settings.database, self._clock, run_id=self._record.run_id)
 
-    def _raise(self, key: str, severity: Severity, title: str, *blocks: object) -> None:
-        self._store(Alert(severity, title, *blocks, protocol=PROTOCOL, source="ops_error", key=key))
+    def _raise(self, key: str, severity: Severity, title: str, *blocks: object, is_news: bool = False) -> None:
+        """Raise a condition; `is_news` tells of it also while it fires already, for another cause than before."""
+        alert = Alert(severity, title, *blocks, protocol=PROTOCOL, source="ops_error", key=key)
+
+        def act(database: Database) -> None:
+            with database.write() as tx:
+                raised = raise_in(tx, alert, now=self._now(), origin=self._origin())
+                if is_news and raised.reason is Reason.REPEATED:
+                    store_in(tx, alert, now=self._now(), origin=self._origin())
+
+        self._record.with_database(act)
+
+    def _origin(self) -> Origin:
+        return Origin(run_id=self._record.run_id, debug=self._settings.debug)
 
     def _store(self, alert: Alert) -> None:
         def act(database: Database) -> None:
             with database.write() as tx:
-                record_in(tx, alert, now=self._now(), run_id=self._record.run_id, debug=self._settings.debug)
+                store_in(tx, alert, now=self._now(), origin=self._origin())
 
         self._record.with_database(act)
 

@@ -14,7 +14,7 @@ from automation.config import load_profile
 from automation.git import current_revision
 from automation.git_sync import SyncResult, SyncStatus, sync
 from monitoring.clock import Clock, to_text
-from monitoring.errors import MonitoringError, StoreError
+from monitoring.errors import ConfigError, MonitoringError, StoreError
 from monitoring.locks import ProfileLock, TreeLock, surviving_exec
 from monitoring.settings import Settings
 from monitoring.store import schedules
@@ -91,15 +91,16 @@ def wants_sync(config: Path, profile: str, settings: Settings) -> bool:
     """Tell whether this profile brings the checkout up to date first.
 
     A jobs.yaml broken by a bad merge must not keep the repair from coming in: then the schedule in force
-    decides, and without a readable ledger the answer is yes.
+    decides. Where that knows nothing of the profile, a broken file is repaired, a wrong name is not.
     """
     try:
         return load_profile(config, settings.checkout, profile).sync_before_run
     except MonitoringError as error:
         log.warning("jobs.yaml cannot be used (%s); the schedule in force says whether to sync", error)
+        unreadable = isinstance(error, ConfigError)
     try:
         with open_readonly(settings.database) as database:
             found = [entry.schedule for entry in schedules.in_force(database) if entry.schedule.profile == profile]
     except StoreError:
-        return True
-    return bool(found) and found[0].sync_before_run
+        found = []
+    return found[0].sync_before_run if found else unreadable

@@ -65,19 +65,20 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Interpreter:
-    """How this interpreter was when it started, before anything was preloaded."""
+    """How this interpreter was when it started, and what it has imported since."""
 
-    modules: frozenset[str]
     search_path: tuple[str, ...]
+    preloaded: frozenset[str]  # top-level names
     main: Mapping[str, Any]  # the names Python itself gives a script's module
     coerced: Mapping[str, str]  # LC_CTYPE, where Python set it by itself (PEP 538)
 
     @classmethod
-    def of_this_process(cls, modules: frozenset[str], search_path: tuple[str, ...]) -> Interpreter:
+    def of_this_process(cls, started_with: frozenset[str], search_path: tuple[str, ...]) -> Interpreter:
         given = vars(sys.modules["__main__"])
         names = {name: value for name, value in given.items() if name.startswith("__")}
         coerced = {name: os.environ[name] for name in ("LC_CTYPE",) if name in os.environ}
-        return cls(modules, search_path, names, coerced)
+        preloaded = frozenset(name for name in sys.modules.keys() - started_with if "." not in name)
+        return cls(search_path, preloaded, names, coerced)
 
 
 def become(request_fd: int, output_fd: int, server: int, interpreter: Interpreter) -> NoReturn:
@@ -168,12 +169,11 @@ def why_fresh(request: Request, ahead: list[str], interpreter: Interpreter) -> F
         return Fresh.ASKED
     if request.module is None and not (request.path.endswith(".py") and os.path.isfile(request.path)):  # noqa: PTH113
         return Fresh.UNUSUAL
-    preloaded = sys.modules.keys() - interpreter.modules
     for directory in ahead:
         names = _importable(directory)
         if names & _CUSTOMISE:
             return Fresh.CUSTOMISED
-        if any(_shadows(directory, name) for name in names & preloaded):
+        if any(_shadows(directory, name) for name in names & interpreter.preloaded):
             return Fresh.SHADOWED
     return None
 

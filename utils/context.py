@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import sys
 import traceback
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from datetime import datetime, timedelta
 
@@ -40,12 +40,12 @@ class Context:
         settings: Settings,
         clock: Clock,
         *,
-        args: Mapping[str, str] | None = None,
+        arguments: Sequence[str] = (),
         origin: Origin | None = None,
     ) -> None:
         self.name = name
         self.channel = channel
-        self.args = dict(args or {})
+        self.arguments = tuple(arguments)
         self.now: datetime = clock.now()
         self.trouble = False
         self.stored = 0
@@ -153,6 +153,15 @@ class Context:
         """Remove a remembered value."""
         self._do([Keep(self._store.namespace, key, None)])
 
+    @property
+    def args(self) -> dict[str, str]:
+        """Return the `--key=value` arguments of jobs.yaml; a script with a parser of its own reads `arguments`.
+
+        Raises:
+            UsageError: an argument is of another form.
+        """
+        return dict(_pair(argument) for argument in self.arguments)
+
     def env(self, name: str, default: str | None = None) -> str:
         """Return a variable of the environment, or of the env file when started by hand.
 
@@ -231,6 +240,13 @@ class Context:
         with suppress(OSError, ValueError):
             sys.stderr.write(self._redact(text) + "\n")
             sys.stderr.flush()
+
+
+def _pair(argument: str) -> tuple[str, str]:
+    key, equals, value = argument.removeprefix("--").partition("=")
+    if not argument.startswith("--") or not equals or not key:
+        raise UsageError(f"{argument!r} is not of the form --key=value")
+    return key, value
 
 
 def _duration(value: Duration) -> timedelta:

@@ -15,11 +15,11 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from monitoring.locks import TreeLock, running_profiles
 
 from monitoring import log
 from monitoring.clock import SystemClock
 from monitoring.errors import LockedError, MonitoringError, UsageError
+from monitoring.locks import TreeLock, running_profiles
 from monitoring.owner import become_owner
 from monitoring.settings import Settings, load_settings
 from monitoring.store import legacy_files, state

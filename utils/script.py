@@ -22,40 +22,42 @@ _DELIVER_FOR_S = 30.0  # how long a script started by hand tries to deliver at i
 
 
 def run_as_script(name: str, channel: str, function: Callable[[Context], Any], arguments: Sequence[str]) -> int:
-    """Run a monitor's function and return the exit code: 0, 1 after a crash or a store that failed, 2 for misuse."""
+    """Run a monitor's function and return the exit code.
+
+    0; 1 after a crash or a store that failed; 2 for an env file that cannot be read.
+    """
     environ = dict(os.environ)
     run_id, task = environ.get("AUTOMATION_RUN_ID", ""), environ.get("AUTOMATION_TASK")
     by_hand = not run_id and task is None
     try:
         # Under a runner the env file stays closed: it holds what a monitor must not see.
         settings = load_settings(environ if by_hand else {**environ, "MONITORING_ENV_FILE": ""})
-        args = parse_args(arguments)
     except UsageError as error:
         sys.stderr.write(f"{name}: {error}\n")
         return 2
     origin = Origin(int(run_id) if run_id.isdigit() else None, task, settings.debug)
-    context = Context(name, channel, settings, SystemClock(), args=args, origin=origin)
+    m = Context(name, channel, settings, SystemClock(), arguments=arguments, origin=origin)
     try:
-        return _run(context, function)
+        return _run(m, function)
     finally:
-        context.close()
-        if by_hand and context.stored:
+        m.close()
+        if by_hand and m.stored:
             _deliver(settings)
 
 
-def _run(context: Context, function: Callable[[Context], Any]) -> int:
+def _run(m: Context, function: Callable[[Context], Any]) -> int:
     try:
-        function(context)
+        function(m)
     except SystemExit as ending:
-        if context.trouble and ending.code in (None, 0):
+        if m.trouble and ending.code in (None, 0):
             return 1
         raise
     except Exception as error:  # noqa: BLE001 - the task's border: a crash is told and never exits 0
-        context.say(traceback.format_exc().rstrip())
-        context.crashed(error)
+        m.say(traceback.format_exc().rstrip())
+        m.crashed(error)
         return 1
-    context.finished()
-    return 1 if context.trouble else 0
+    m.finished()
+    return 1 if m.trouble else 0
 
 
 def _deliver(settings: Settings) -> None:
@@ -66,18 +68,3 @@ def _deliver(settings: Settings) -> None:
     left = f", {drained.waiting} still wait (`python -m automation deliver` says why)" if drained.waiting else ""
     failed = f", {drained.failed} failed" if drained.failed else ""
     sys.stderr.write(f"{drained.delivered} delivered{failed}{left}\n")
-
-
-def parse_args(arguments: Sequence[str]) -> dict[str, str]:
-    """Read `--key=value` arguments, as jobs.yaml passes them.
-
-    Raises:
-        UsageError: an argument of another form.
-    """
-    found = {}
-    for argument in arguments:
-        key, equals, value = argument.removeprefix("--").partition("=")
-        if not argument.startswith("--") or not equals or not key:
-            raise UsageError(f"{argument!r} is not of the form --key=value")
-        found[key] = value
-    return found

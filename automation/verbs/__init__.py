@@ -13,10 +13,14 @@ from monitoring.settings import Settings
 
 # The name as it is typed, and the line the overview shows; in this order.
 VERBS: dict[str, str] = {
+    "alerts": "show what was told lately, and whether it got through",
     "audit": "prove or refute that silence means all is well",
+    "deliver": "send by hand what still waits, and say what is left",
+    "incidents": "show the conditions that fire now",
     "list": "show the profiles, their schedules and their next ticks",
     "render-crontab": "print the crontab that supercronic runs",
     "run": "run a profile now, really sending alerts",
+    "silence": "hold back alerts for a time that always ends",
     "stop": "end a running run",
     "up": "run the whole system in the foreground, without systemd",
     "validate": "tell every mistake in jobs.yaml and in the scripts it names",

@@ -9,7 +9,8 @@ from datetime import datetime
 from itertools import groupby
 
 from automation.console import write_json
-from monitoring.clock import SystemClock, format_duration, from_text, parse_duration
+from automation.instants import instant
+from monitoring.clock import SystemClock, format_duration, parse_duration
 from monitoring.errors import StoreError, UsageError
 from monitoring.ledger.audit import Audit, Finding, as_json, judge, sentence
 from monitoring.ledger.facts import gather
@@ -37,7 +38,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace, settings: Settings) -> int:
     now = SystemClock().now()
-    since, until = _instant(args.since, now), _instant(args.until, now) if args.until else now
+    since, until = instant(args.since, now), instant(args.until, now) if args.until else now
     if since >= until:
         raise UsageError(f"--since {args.since} is not before --until {args.until or 'now'}: mend one of them")
     drill_older_than = parse_duration(args.drill_older_than)
@@ -51,23 +52,6 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
     else:
         sys.stdout.write("".join(line + "\n" for line in lines(audit)))
     return 0 if audit.is_ok else _EXIT_FOUND
-
-
-def _instant(text: str, now: datetime) -> datetime:
-    """Read a duration back from now, or an instant; one without a zone is UTC.
-
-    Raises:
-        UsageError: it is neither.
-    """
-    try:
-        return now - parse_duration(text)
-    except UsageError as error:
-        try:
-            return from_text(text)
-        except ValueError:
-            raise UsageError(f"{error}, or an instant such as 2026-11-23T10:00Z") from None
-    except OverflowError:
-        raise UsageError(f"{text!r} is too long a duration") from None
 
 
 def _open(settings: Settings, now: datetime) -> Database:

@@ -223,7 +223,7 @@ def alert_of(stored: StoredAlert) -> Alert:
             pass
     title, _, rest = stored.message.partition("\n")
     return Alert(
-        stored.severity or Severity.MEDIUM,
+        _severity(stored),
         stored.title or title,
         *([rest] if rest and not stored.title else [stored.message] if stored.title else []),
         protocol=stored.protocol,
@@ -232,8 +232,16 @@ def alert_of(stored: StoredAlert) -> Alert:
     )
 
 
+def _severity(stored: StoredAlert) -> Severity:
+    """Return MEDIUM where the old system wrote none or one of its own: it sounds and no machine acts on it."""
+    return Severity.__members__.get((stored.severity or "").upper(), Severity.MEDIUM)
+
+
 def _shown(stored: StoredAlert) -> Folded:
-    severity = Severity.parse(stored.severity or Severity.MEDIUM)
     return Folded(
-        stored.id, severity, stored.protocol, stored.title or stored.message.split("\n", 1)[0], stored.created_at
+        stored.id,
+        _severity(stored),
+        stored.protocol,
+        stored.title or stored.message.split("\n", 1)[0],
+        stored.created_at,
     )

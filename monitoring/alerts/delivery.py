@@ -22,6 +22,7 @@ from monitoring.alerts.settling import Settler
 from monitoring.alerts.ways import Ways
 from monitoring.alerts.workers import Sending
 from monitoring.clock import Clock
+from monitoring.redact import Redactor
 from monitoring.settings import Settings
 
 _POLL_S = 0.05  # how soon an alert is noticed that another process stored
@@ -53,7 +54,7 @@ class Delivery:
             clock=clock,
             ways=ways,
             claimer=Claimer(owner, ways, pace),
-            settler=Settler(owner, pace, backoff or Backoff(), jitter),
+            settler=Settler(owner, pace, backoff or Backoff(), jitter, Redactor(settings.environ)),
             open_senders=open_senders or (lambda: Senders(settings.environ)),
             run_id=run_id,
         )

@@ -118,6 +118,10 @@ class DeliveryLoop:
         except StoreError as error:
             log.warning("delivery pauses, the store failed: %s", error)
             self._pause()
+        except Exception as error:  # noqa: BLE001 - the delivery loop's border: it must outlive what nobody foresaw
+            # Only the kind: the text of an unforeseen error may hold a secret.
+            log.error("delivery pauses, an error of its own: %s", type(error).__name__)  # noqa: TRY400 - likewise
+            self._give_up_unsettled()
 
     def is_done(self, deadline: datetime) -> bool:
         """Tell whether nothing is in flight and nothing can be attempted before the deadline."""
@@ -270,6 +274,14 @@ class DeliveryLoop:
         )
         with self._database.write() as tx:
             store_in(tx, alert, now=now)
+
+    def _give_up_unsettled(self) -> None:
+        """Leave what came back to its lease: it is sent again then, which is better than a loop that stands still."""
+        for report in self._unsettled:
+            if isinstance(report, Done):
+                self._in_flight.pop(report.job.lane_key, None)
+        self._unsettled.clear()
+        self._pause()
 
     def _pause(self) -> None:
         self._close()

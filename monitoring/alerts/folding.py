@@ -6,14 +6,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from itertools import accumulate
 
-from monitoring.alerts.clean import shorten
+from monitoring.alerts.clean import shorten, utf16_units
 from monitoring.alerts.model import Alert, Severity
-from monitoring.alerts.text import bold, line
+from monitoring.alerts.text import Line, bold, line
 from monitoring.clock import to_text
 
-_SHOWN = 40  # ours: with titles of 90 characters they fill one message
-_LONGEST_TITLE = 90
+_ROOM_UNITS = 3600  # of Telegram's 4096: the rest is for the head and the count of what is not named
+_LONGEST_TITLE = 90  # ours
 
 
 class Why(StrEnum):
@@ -46,7 +47,7 @@ def fold(alerts: Sequence[Folded], why: Why) -> Alert:
         for severity in sorted(Severity, reverse=True)
         if (count := sum(each.severity is severity for each in alerts))
     )
-    shown = sorted(alerts, key=lambda each: (-each.severity, each.alert_id))[:_SHOWN]
+    shown = _fitting(sorted(alerts, key=lambda each: (-each.severity, each.alert_id)))
     more = len(alerts) - len(shown)
     return Alert(
         worst,
@@ -59,10 +60,22 @@ def fold(alerts: Sequence[Folded], why: Why) -> Alert:
     )
 
 
-def _row(alert: Folded) -> object:
-    return line(
-        f"{alert.severity.emoji} ", bold(alert.protocol), f" {shorten(alert.title, _LONGEST_TITLE)} (#{alert.alert_id})"
-    )
+def _fitting(alerts: Sequence[Folded]) -> list[Folded]:
+    """Return the first of them, as many as have room in one message."""
+    used = list(accumulate(utf16_units(f"{_head(each)}{_tail(each)}") + 1 for each in alerts))
+    return [each for each, units in zip(alerts, used, strict=True) if units <= _ROOM_UNITS]
+
+
+def _row(alert: Folded) -> Line:
+    return line(f"{alert.severity.emoji} ", bold(alert.protocol), _tail(alert))
+
+
+def _head(alert: Folded) -> str:
+    return f"{alert.severity.emoji} {alert.protocol}"
+
+
+def _tail(alert: Folded) -> str:
+    return f" {shorten(alert.title, _LONGEST_TITLE)} (#{alert.alert_id})"
 
 
 def _minute(instant: datetime) -> str:

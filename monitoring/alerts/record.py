@@ -266,7 +266,7 @@ def _with_history(alert: Alert, decision: Decision) -> Alert:
     if decision.reason is Reason.FIRED or decision.condition.fired_at is None:
         return alert
     return with_block(
-        alert, line("Firing since ", since(decision.condition.fired_at), f", seen {decision.condition.times} times.")
+        alert, line("First fired ", since(decision.condition.fired_at), f"; seen {decision.condition.times} times.")
     )
 
 
@@ -280,14 +280,14 @@ def with_block(alert: Alert, *blocks: object) -> Alert:
 
 def _recovery(condition: Condition, now: datetime, note: str) -> Alert:
     fired_at = condition.fired_at or now
-    blocks = [
-        line(f"It had been {condition.worst} for {format_duration(now - fired_at)}, since ", since(fired_at), ".")
-    ]
+    lasted = (
+        f"It had been {condition.worst} for {format_duration(now - fired_at)}, since {fired_at:%Y-%m-%d %H:%M} UTC."
+    )
     return Alert(
         Severity.LOW,
         f"Recovered: {condition.title}",
         *([note] if note else []),
-        *blocks,
+        lasted,
         protocol=condition.protocol or condition.key.monitor,
         channel=condition.channel,
         key=condition.key.text,

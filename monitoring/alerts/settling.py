@@ -51,12 +51,16 @@ class Settled:
 
 @dataclass(frozen=True, slots=True)
 class Settler:
-    """Settles for one deliverer; `jitter` returns numbers from [0, 1)."""
+    """Settles for one deliverer; `jitter` returns numbers from [0, 1).
+
+    A far side may echo what it was sent, so whatever it says passes `redact` before it is written or logged.
+    """
 
     owner: str
     limits: Limits
     backoff: Backoff
     jitter: Callable[[], float]
+    redact: Callable[[str], str]
 
     def settle(self, tx: Tx, job: Job, outcome: Outcome, now: datetime) -> Settled:
         """Write what came of the attempt to the delivery, its lane and the alerts it stands for."""
@@ -87,7 +91,11 @@ class Settler:
         return max(limit.wait_s(sent[:-1], now.timestamp()) for limit in limits)
 
     def _sent(self, tx: Tx, job: Job, sent: Sent, now: datetime) -> Settled:
-        receipt: dict[str, object] = {"message_ids": sent.message_ids, "notes": sent.notes, "to": str(job.destination)}
+        receipt: dict[str, object] = {
+            "message_ids": sent.message_ids,
+            "notes": [self.redact(note) for note in sent.notes],
+            "to": str(job.destination),
+        }
         alert_ids = deliveries.finish(tx, job.delivery.id, "delivered", now, receipt=receipt)
         deliveries.refresh_alerts(tx, alert_ids)
         lane = self._free(tx, job, now)
@@ -101,25 +109,31 @@ class Settler:
             lanes.remember_move(tx, job.destination.chat_id, moved.new_chat_id, now)
         self._postpone(tx, job, now, moved)
         self._free(tx, job, now)
-        return Settled(error=str(moved))
+        return Settled(error=self.redact(str(moved)))
 
     def _refused(self, tx: Tx, job: Job, error: CredentialsError, now: datetime) -> Settled:
         """Let everything of the channel wait: another token may come with the next process."""
         self._postpone(tx, job, now, error, status="skipped_missing_credentials")
         waiting = deliveries.finish_group(
-            tx, job.delivery.destination, job.delivery.channel, "skipped_missing_credentials", str(error)
+            tx, job.delivery.destination, job.delivery.channel, "skipped_missing_credentials", self.redact(str(error))
         )
         deliveries.refresh_alerts(tx, waiting)
         self._free(tx, job, now)
-        return Settled(refused=job.lane_key, error=str(error))
+        return Settled(refused=job.lane_key, error=self.redact(str(error)))
 
     def _never(self, tx: Tx, job: Job, error: SendError, now: datetime) -> Settled:
-        alert_ids = deliveries.finish(tx, job.delivery.id, "failed", now, error=str(error))
+        alert_ids = deliveries.finish(tx, job.delivery.id, "failed", now, error=self.redact(str(error)))
         deliveries.refresh_alerts(tx, alert_ids)
         lanes.put(tx, replace(self._free(tx, job, now), block_reason="refused"))
         if job.source not in OPERATIONAL_SOURCES:
-            raise_in(tx, _trouble(job, error), now=now, key=_trouble_key(job), policy=Policy(remind_after=None))
-        return Settled(failed=len(alert_ids), error=str(error))
+            raise_in(
+                tx,
+                _trouble(job, self.redact(str(error))),
+                now=now,
+                key=_trouble_key(job),
+                policy=Policy(remind_after=None),
+            )
+        return Settled(failed=len(alert_ids), error=self.redact(str(error)))
 
     def _later(self, tx: Tx, job: Job, error: SendError, now: datetime) -> Settled:
         """Back off: this message by its own count of attempts, the lane by its failures in a row."""
@@ -136,14 +150,14 @@ class Settler:
         if reason == "rate" and job.bot_key and lanes.blocked_by_rate(tx, _bot_prefix(job.lane_key), now) > 1:
             # Telegram does not say whether a chat or the bot was too fast; two chats at once mean the bot.
             lanes.put(tx, replace(lanes.get(tx, job.bot_key), blocked_until=now + wait, block_reason=reason))
-        return Settled(error=str(error))
+        return Settled(error=self.redact(str(error)))
 
     def _postpone(
         self, tx: Tx, job: Job, until: datetime, error: SendError, status: deliveries.Status | None = None
     ) -> None:
         kept = status or job.delivery.status
         alert_ids = deliveries.postpone(
-            tx, job.delivery.id, self.owner, status=kept, next_attempt_at=until, error=str(error)
+            tx, job.delivery.id, self.owner, status=kept, next_attempt_at=until, error=self.redact(str(error))
         )
         deliveries.refresh_alerts(tx, alert_ids)
 
@@ -173,11 +187,11 @@ def _trouble_key(job: Job) -> ConditionKey:
     return ConditionKey(_MONITOR, "delivery", "", job.lane_key)
 
 
-def _trouble(job: Job, error: SendError) -> Alert:
+def _trouble(job: Job, error: str) -> Alert:
     return Alert(
         Severity.HIGH,
         "Alerts are not accepted",
-        f"{error}",
+        error,
         f"Alert #{job.message.id} ({job.message.alert.protocol}: {job.message.alert.title}) failed for good. "
         "Alerts that follow are tried anew; you are not told again until one goes through.",
         protocol=_MONITOR,

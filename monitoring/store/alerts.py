@@ -146,7 +146,8 @@ def _conditions(wanted: Filter) -> tuple[list[str], list[Any]]:
         ("protocol = ?", wanted.protocol),
         ("severity = ?", wanted.severity),
         ("source = ?", wanted.source),
-        ("sort_at >= ?", to_text(wanted.since) if wanted.since else None),
+        ("sort_at >= ?", to_text(wanted.since) if wanted.since else None),  # the bound that an index knows
+        ("created_at >= ?", to_text(wanted.since) if wanted.since else None),
         ("created_at < ?", to_text(wanted.until) if wanted.until else None),
         ("id > ?", wanted.after_id),
     ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from enum import Enum
@@ -20,20 +21,25 @@ class State(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """What is to be said of one subject; `key` names it from run to run, `severity` is empty unless it is bad."""
+    """What is to be said of one subject; `key` names it from run to run, `severity` is empty unless it is bad.
+
+    `title` is the reading in words, `bound` how it breaks its limit, `where` the places it is about.
+    """
 
     key: str
     state: State
     title: str
+    where: str = ""
+    bound: str = ""
     severity: str = ""
     advice: str = ""
 
     @property
     def headline(self) -> str:
-        return self.title[:1].upper() + self.title[1:]
+        return self.title[:1].upper() + self.title[1:] + self.bound
 
     def __str__(self) -> str:
-        return f"{self.state.value}: {self.title}"
+        return f"{self.state.value}: {self.title}{self.bound}{f' ({self.where})' if self.where else ''}"
 
 
 def judge(readings: Readings, limits: Limits) -> list[Finding]:
@@ -72,81 +78,85 @@ def _findings(
 def _disk(disk: Filesystem, limits: Limits) -> Iterator[Finding]:
     where = ", ".join(disk.paths)
     critical = disk.free_bytes < limits.disk_free_critical.of(disk.size_bytes)
+    limit = limits.disk_free_critical if critical else limits.disk_free
     yield _finding(
-        f"disk {where}",
-        critical or disk.free_bytes < limits.disk_free.of(disk.size_bytes),
-        f"{_part(disk.free_bytes, disk.size_bytes)} of the disk is free ({where})",
-        "CRITICAL" if critical else "HIGH",
-        "Make room: alerts and state cannot be written on a full disk.",
+        Finding(f"disk {where}", State.FINE, f"{_part(disk.free_bytes, disk.size_bytes)} of the disk is free", where),
+        bound=f", less than {limit}" if disk.free_bytes < limit.of(disk.size_bytes) else None,
+        severity="CRITICAL" if critical else "HIGH",
+        advice="Make room: alerts and state cannot be written on a full disk.",
     )
+    few = disk.free_inodes < limits.inodes_free.of(disk.inodes)
     yield _finding(
-        f"inodes {where}",
-        disk.free_inodes < limits.inodes_free.of(disk.inodes),
-        f"{disk.free_inodes} of {disk.inodes} inodes are free ({where})",
-        "HIGH",
-        "Something makes many small files: no new file can be written when they run out.",
+        Finding(f"inodes {where}", State.FINE, f"{disk.free_inodes} of {disk.inodes} inodes are free", where),
+        bound=f", less than {limits.inodes_free}" if few else None,
+        severity="HIGH",
+        advice="Something makes many small files: no new file can be written when they run out.",
     )
 
 
 def _memory(memory: Memory, limits: Limits) -> Iterator[Finding]:
+    short = memory.available_bytes < limits.memory_free.of(memory.total_bytes)
     yield _finding(
-        "memory",
-        memory.available_bytes < limits.memory_free.of(memory.total_bytes),
-        f"{_part(memory.available_bytes, memory.total_bytes)} of the memory is available",
-        "HIGH",
-        "The kernel will soon kill what is largest.",
+        Finding(
+            "memory", State.FINE, f"{_part(memory.available_bytes, memory.total_bytes)} of the memory is available"
+        ),
+        bound=f", less than {limits.memory_free}" if short else None,
+        severity="HIGH",
+        advice="The kernel will soon kill what is largest.",
     )
+    free = f"{_part(memory.free_swap_bytes, memory.swap_bytes)} of the swap is free"
+    full = memory.free_swap_bytes < limits.swap_free.of(memory.swap_bytes)
     yield _finding(
-        "swap",
-        memory.free_swap_bytes < limits.swap_free.of(memory.swap_bytes),
-        f"{_part(memory.free_swap_bytes, memory.swap_bytes)} of the swap is free",
-        "MEDIUM",
-        "Memory has been short for a while.",
+        Finding("swap", State.FINE, free if memory.swap_bytes else "there is no swap"),
+        bound=f", less than {limits.swap_free}" if memory.swap_bytes and full else None,
+        severity="MEDIUM",
+        advice="Memory has been short for a while.",
     )
 
 
 def _clock(clock: KernelClock) -> Iterator[Finding]:
-    bound = "" if clock.max_error_s is None else f", within {clock.max_error_s:.3g} s"
-    kept = f"the clock is kept right, says {clock.told_by}{bound}"
+    within = "" if clock.max_error_s is None else f", within {clock.max_error_s:.3g} s"
+    told = f"the clock is kept right, says {clock.told_by}{within}"
     yield _finding(
-        "clock",
-        not clock.synchronised,
-        kept if clock.synchronised else f"nothing keeps the clock right, says {clock.told_by}",
-        "MEDIUM",
-        "Look at timedatectl; chrony tells the kernel only if its configuration says rtcsync.",
+        Finding(
+            "clock", State.FINE, told if clock.synchronised else f"nothing keeps the clock right, says {clock.told_by}"
+        ),
+        bound=None if clock.synchronised else "",
+        severity="MEDIUM",
+        advice="Look at timedatectl; chrony tells the kernel only if its configuration says rtcsync.",
     )
 
 
 def _load(load: Load, limits: Limits) -> Iterator[Finding]:
     yield _finding(
-        "load",
-        load.average > limits.load * load.cores,
-        f"the load is {load.average:g} on {load.cores} core{'s' * (load.cores > 1)}",
-        "MEDIUM",
-        "Checks take longer and may meet their deadlines.",
+        Finding("load", State.FINE, f"the load is {load.average:g} on {load.cores} core{'s' * (load.cores > 1)}"),
+        bound=f", more than {limits.load:g} each" if load.average > limits.load * load.cores else None,
+        severity="MEDIUM",
+        advice="Checks take longer and may meet their deadlines.",
     )
 
 
 def _state(state: StateFiles, limits: Limits) -> Iterator[Finding]:
     yield _finding(
-        "database",
-        state.database_bytes > limits.database_bytes,
-        f"the database takes {size(state.database_bytes)}",
-        "MEDIUM",
-        "The verb prune lets go of old rows.",
+        Finding("database", State.FINE, f"the database takes {size(state.database_bytes)}"),
+        bound=f", more than {size(limits.database_bytes)}" if state.database_bytes > limits.database_bytes else None,
+        severity="MEDIUM",
+        advice="The verb prune lets go of old rows.",
     )
     yield _finding(
-        "wal",
-        state.wal_bytes > limits.wal_bytes,
-        f"the database's log takes {size(state.wal_bytes)}",
-        "MEDIUM",
-        "A reader holds an old view open and keeps the log from being folded in.",
+        Finding("wal", State.FINE, f"the database's log takes {size(state.wal_bytes)}"),
+        bound=f", more than {size(limits.wal_bytes)}" if state.wal_bytes > limits.wal_bytes else None,
+        severity="MEDIUM",
+        advice="A reader holds an old view open and keeps the log from being folded in.",
     )
 
 
-def _finding(key: str, bad: bool, title: str, severity: str, advice: str) -> Finding:
-    return Finding(key, State.BAD, title, severity, advice) if bad else Finding(key, State.FINE, title)
+def _finding(fine: Finding, *, bound: str | None, severity: str, advice: str) -> Finding:
+    """Return the finding as it is, or as a bad one if it breaks a bound."""
+    if bound is None:
+        return fine
+    return dataclasses.replace(fine, state=State.BAD, bound=bound, severity=severity, advice=advice)
 
 
 def _part(part: int, whole: int) -> str:
-    return f"{100 * part / whole:.1f}% ({size(part)})" if whole else "all (there is none)"
+    return f"{100 * part / whole:.1f}% ({size(part)})" if whole else "nothing"

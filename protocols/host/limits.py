@@ -1,13 +1,13 @@
-"""From where on a reading is bad: the limits, their defaults, and the options that change them."""
+"""From where on a reading is bad: the limits, their defaults, and the arguments that change them."""
 
 from __future__ import annotations
 
-import argparse
 import dataclasses
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from fractions import Fraction
+from typing import Any
 
 from monitoring.errors import UsageError
 
@@ -61,41 +61,30 @@ class Limits:
     wal_bytes: int = 512 * _BINARY**2  # eight times what a checkpoint leaves of it
 
 
-def parse_limits(arguments: Sequence[str] | None = None) -> Limits:
-    """Read `--disk-free 10%`, `--wal 1GiB` and their like (the command line's unless given)."""
-    parser = argparse.ArgumentParser(description="Watches the machine the checks run on.")
-    for limit in dataclasses.fields(Limits):
-        read, shown, metavar = _option(limit.default)
-        parser.add_argument(
-            f"--{limit.name.removesuffix('_bytes').replace('_', '-')}",
-            dest=limit.name,
-            type=read,
-            default=limit.default,
-            metavar=metavar,
-            help=f"(default {shown.replace('%', '%%')})",
-        )
-    return Limits(**vars(parser.parse_args(arguments)))
+def parse_limits(arguments: Mapping[str, str]) -> Limits:
+    """Read what the task is given, as in `{"disk-free": "10%", "wal": "1GiB"}`.
+
+    Raises:
+        UsageError: there is no such limit, or its value is none.
+    """
+    known = {limit.name.removesuffix("_bytes").replace("_", "-"): limit for limit in dataclasses.fields(Limits)}
+    unknown = sorted(arguments.keys() - known.keys())
+    if unknown:
+        raise UsageError(f"host knows no {', '.join(unknown)}: its limits are {', '.join(known)}")
+    return Limits(**{known[key].name: _read(key, text, known[key].default) for key, text in arguments.items()})
 
 
-def _option(default: object) -> tuple[Callable[[str], object], str, str]:
+def _read(key: str, text: str, default: object) -> Any:  # noqa: ANN401 - of the default's own type
+    if isinstance(default, float):
+        try:
+            return float(text)
+        except ValueError:
+            raise UsageError(f"{key}={text} is no number: write one, as in {default}") from None
+    limit = parse_limit(text)
     if isinstance(default, Limit):
-        return _limit, str(default), "SHARE|SIZE"
-    if isinstance(default, int):
-        return _size_bytes, size(default), "SIZE"
-    return float, str(default), "NUMBER"
-
-
-def _limit(text: str) -> Limit:
-    try:
-        return parse_limit(text)
-    except UsageError as error:
-        raise argparse.ArgumentTypeError(str(error)) from None
-
-
-def _size_bytes(text: str) -> int:
-    limit = _limit(text)
+        return limit
     if limit.size_bytes is None:
-        raise argparse.ArgumentTypeError(f"{text!r} is a share of nothing: write a size, as in 2GiB")
+        raise UsageError(f"{key}={text} is a share of nothing: write a size, as in 2GiB")
     return limit.size_bytes
 
 

@@ -166,13 +166,13 @@ class TestRefused:
 
 
 class TestNeedsDependencies:
-    TODO = "; run: git fetch && git reset --hard origin/main && make sync && restart"
+    REMEDY = "; run: git fetch && git reset --hard origin/main && make sync && restart"
 
     def test_a_distribution_the_venv_lacks(self, tmp_path: Path) -> None:
         lock = "pydantic==2.0 \\\n    --hash=x\nNot_Here.Yet==1.0 ; sys_platform != 'emscripten' \\\n    --hash=x\n"
         judgement = judge(tmp_path, {**project({}), "requirements.lock": lock})
         assert judgement.needs == ("Not_Here.Yet",)
-        assert judgement.reason == f"needs packages this venv lacks: Not_Here.Yet{self.TODO}"
+        assert judgement.reason == f"needs packages this venv lacks: Not_Here.Yet{self.REMEDY}"
 
     def test_a_script_that_imports_a_package_nobody_installed(self, tmp_path: Path) -> None:
         judgement = judge(tmp_path, project({"a/main.py": "import not_here.deep", "b/main.py": "import not_here"}))

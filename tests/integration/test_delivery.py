@@ -31,8 +31,11 @@ from tests.support.fake_telegram import (
     migrated_to,
     too_many_requests,
 )
-from tests.support.fake_webhook import SECRET, FakeWebhook, Request
+from tests.support.fake_webhook import SECRET, Answer, FakeWebhook, Request
 from tests.support.outbox import Outbox, alert
+
+# Apprise imports a module of the standard library that is deprecated.
+_APPRISE = pytest.mark.filterwarnings("ignore:'imghdr' is deprecated:DeprecationWarning")
 
 
 @pytest.fixture
@@ -376,8 +379,6 @@ def test_the_machine_is_called_once_for_a_condition_and_level_and_again_when_it_
 def test_a_machine_that_fails_is_called_again_with_the_same_bytes_and_key(
     outbox: Outbox, telegram: TelegramStandIn
 ) -> None:
-    from tools.scripted_server import Answer
-
     with FakeWebhook() as machine:
         outbox.environ |= {"WEBHOOK_URL_AAVE": machine.url, "WEBHOOK_SECRET": SECRET}
         machine.script(Answer(503), Answer(manner="reset"))
@@ -433,8 +434,9 @@ def test_an_alert_of_the_old_system_without_structured_text_is_sent_as_its_plain
         row = alerts.NewAlert(protocol="aave", severity="HIGH", message="first line\nsecond *line*")
         alerts.insert(tx, row, ["telegram"], now())
         alerts.insert(tx, alerts.NewAlert("aave", "HIGH", "text", body_json="{broken"), ["telegram"], now())
+        tx.execute("UPDATE alert_events SET severity = 'INFO' WHERE id = 2")
     outbox.drain()
-    assert [message.text for message in telegram.messages] == ["🚨 first line\nsecond *line*", "🚨 text"]
+    assert [message.text for message in telegram.messages] == ["🚨 first line\nsecond *line*", "⚠️ text"]
 
 
 def test_a_sender_that_breaks_stops_only_its_message_and_shows_no_token(
@@ -495,3 +497,56 @@ def test_a_clock_that_jumps_back_neither_loses_nor_holds_back_an_alert(
     record(outbox.database, alert("after"), now=outbox.clock.now())
     outbox.drain(within_s=5)
     assert titles(telegram) == ["before", "after"]
+
+
+@_APPRISE
+def test_every_further_address_has_a_delivery_of_its_own(outbox: Outbox, telegram: TelegramStandIn) -> None:
+    with FakeWebhook() as first, FakeWebhook() as second:
+        urls = [server.url.replace("http://", "json://") for server in (first, second)]
+        outbox.environ["NOTIFY_URLS_AAVE"] = ", ".join(urls)
+        second.script(*[Answer(503)] * 2)
+        put(outbox, alert("for everybody", "LOW"))
+        outbox.drain(within_s=30)
+        assert len(first.requests) == 1, "a failing neighbour does not repeat it"
+        assert len(second.requests) == 3
+    assert titles(telegram) == ["for everybody"]
+    kinds = [(destination.split(" ")[0], status) for destination, status, _ in outbox.deliveries()]
+    assert kinds == [("telegram", "delivered"), ("apprise", "delivered"), ("apprise", "delivered")]
+
+
+@_APPRISE
+def test_without_any_chat_another_address_that_people_read_counts_as_told(outbox: Outbox) -> None:
+    with FakeWebhook() as server:
+        put(outbox, alert("told elsewhere"))
+        outbox.drain({"NOTIFY_URLS_AAVE": server.url.replace("http://", "json://")})
+        assert len(server.requests) == 1
+    assert outbox.statuses() == {"delivered": 1}
+
+
+def test_the_console_shows_alerts_where_it_is_asked_for(outbox: Outbox, capsys: pytest.CaptureFixture[str]) -> None:
+    outbox.environ["ALERTS_CONSOLE"] = "1"
+    put(outbox, alert("on the terminal"))
+    outbox.drain()
+    assert "on the terminal" in capsys.readouterr().out
+
+
+def test_a_loop_outlives_an_error_of_its_own_and_delivers_what_comes_after(
+    outbox: Outbox, telegram: TelegramStandIn, caplog: pytest.LogCaptureFixture
+) -> None:
+    jitters = iter([RuntimeError(BOT_TOKEN)])
+
+    def broken_once() -> float:
+        for error_of_its_own in jitters:
+            raise error_of_its_own
+        return 1.0
+
+    outbox.environ["TELEGRAM_CHAT_ID_MAPLE"] = "4711"
+    answer_if(telegram, b"first", error(500, "Internal Server Error"), None)
+    with outbox.delivering(jitter=broken_once):
+        put(outbox, alert("first"))
+        assert telegram.wait_for(lambda: len(telegram.requests) == 1)
+        put(outbox, alert("after it", protocol="maple"))
+        telegram.wait_for_messages(1)
+    assert titles(telegram) == ["after it"]
+    assert "an error of its own: RuntimeError" in caplog.text
+    assert BOT_TOKEN not in caplog.text

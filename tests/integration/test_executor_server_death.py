@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from automation import process
-from automation.executor import TaskStatus
-from tests.support.tasks import PATIENCE_S, World, wait_until
+from automation.executor import Command, TaskStatus
+from tests.support.tasks import PATIENCE_S, World, plain_env, wait_until
 
 KILL_THE_SERVER = "import os, time; os.kill(os.getppid(), {number}); time.sleep(600)"
 
@@ -90,6 +90,36 @@ def test_a_preload_that_crashes_the_fork_server_is_left_out(world: World) -> Non
     world.script("crashes.py", "import os; os.abort()")
     result = world.run(world.task("t", "print('ran')"), preload=["crashes"])["t"]
     assert result.status is TaskStatus.OK
+
+
+def test_a_fork_that_fails_is_told_and_tried_again(world: World) -> None:
+    world.script(
+        "scarce.py",
+        """
+        import os
+        fork, failures = os.fork, [2]
+        def scarce():
+            if failures[0]:
+                failures[0] -= 1
+                raise BlockingIOError(11, "Resource temporarily unavailable")
+            return fork()
+        os.fork = scarce
+        """,
+    )
+    results = world.run(world.task("a", ""), world.task("b", "", retries=1), preload=["scarce"])
+    assert (results["a"].status, results["a"].exit_code, results["a"].pid) == (TaskStatus.FAILED, None, None)
+    assert results["a"].reason == "could not be started: [Errno 11] Resource temporarily unavailable"
+    assert (results["b"].status, results["b"].attempts) == (TaskStatus.OK, 2)
+
+
+def test_a_task_that_cannot_enter_its_directory_says_so(world: World) -> None:
+    inner = world.directory / "inner"
+    inner.mkdir()
+    (inner / "a.py").write_text("import os; os.rmdir(os.getcwd()) if not os.unlink('a.py') else None")
+    results = world.run(Command("a", ("a.py",), plain_env(), 60), world.task("b", ""), cwd=inner)
+    assert results["a"].status is TaskStatus.OK
+    assert (results["b"].status, results["b"].exit_code) == (TaskStatus.FAILED, 70)
+    assert world.output("b")[0].startswith("the task could not be started: FileNotFoundError:")
 
 
 def test_a_fork_server_that_never_starts_aborts_every_task_with_the_reason(

@@ -95,6 +95,13 @@ class Host:
         finally:
             connection.close()
 
+    def peek(self, sql: str, *parameters: object) -> list[tuple[object, ...]]:
+        """Read the database while waiting for it: one that is not made yet holds no rows."""
+        try:
+            return self.rows(sql, *parameters)
+        except sqlite3.OperationalError:
+            return []
+
 
 def wait_until(condition: object, what: str, limit_s: float = 30) -> None:
     """Poll a callable until it is true; fail after the limit."""

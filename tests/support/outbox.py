@@ -6,22 +6,18 @@ import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 
 from monitoring.alerts.delivery import Delivery
 from monitoring.alerts.delivery_loop import Drained
 from monitoring.alerts.model import Alert, Severity
 from monitoring.alerts.pacing import Backoff, Limit, Limits
-from monitoring.alerts.senders.apprise import AppriseSender
-from monitoring.alerts.senders.dispatch import Senders
 from monitoring.clock import Clock, SystemClock
 from monitoring.settings import Settings
 from monitoring.store.database import Database
 from monitoring.store.schema import open_database
 from tests.support.fake_telegram import BOT_TOKEN, CHAT
-
-__all__ = ["FAST", "QUICK_BACKOFF", "AppriseSender", "Outbox", "Senders", "alert", "settings_for"]
 
 NO_LIMIT = Limit(1_000_000, 1.0)
 FAST = Limits(chat=NO_LIMIT, group=Limit(1_000_000, 60.0), bot=NO_LIMIT, other=NO_LIMIT, fold_above=1_000_000)
@@ -93,8 +89,3 @@ class Outbox:
     def deliveries(self) -> list[tuple[str, str, str | None]]:
         """Return (destination, status, error) of every delivery in order."""
         return self.database.rows("SELECT destination, status, error FROM deliveries ORDER BY id")  # type: ignore[return-value]
-
-
-def at(text: str) -> datetime:
-    """Read `00:05` or `00:05:30` of one fixed day."""
-    return datetime.fromisoformat(f"2026-03-01T{text}").replace(tzinfo=UTC)

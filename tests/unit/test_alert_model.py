@@ -34,7 +34,7 @@ def test_an_unknown_severity_is_refused_with_the_four_that_exist() -> None:
         Severity.parse("urgent")
 
 
-@pytest.mark.parametrize(("severity", "emoji"), [("low", "ℹ️"), ("medium", "⚠️"), ("high", "🚨"), ("critical", "🔴")])  # noqa: RUF001
+@pytest.mark.parametrize(("severity", "emoji"), [("low", "ℹ️"), ("medium", "⚠️"), ("high", "🚨"), ("critical", "🔴")])
 def test_every_severity_leads_with_its_own_sign(severity: str, emoji: str) -> None:
     alert = Alert(severity, "Something", protocol="aave")
 

@@ -13,7 +13,7 @@ COMMAND = Command("aave", ("aave.py",), {}, 600.0)
 
 
 def attempt() -> Attempt:
-    return Attempt(COMMAND, 1, began=0.0, due_at=600.0, reader=None)
+    return Attempt(COMMAND, 1, began=0.0, due_at=600.0)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,43 @@
+"""Instants as people type them at a command line."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from monitoring.clock import from_text, parse_duration
+from monitoring.errors import UsageError
+
+
+def instant(text: str, now: datetime) -> datetime:
+    """Read a duration ago (`24h`) or an instant (`2026-12-01T08:00Z`, UTC unless it says otherwise).
+
+    Raises:
+        UsageError: it is neither.
+    """
+    try:
+        return now - parse_duration(text)
+    except OverflowError:
+        raise UsageError(f"{text!r} is too long a duration") from None
+    except UsageError:
+        return _written(text)
+
+
+def later(text: str, now: datetime) -> datetime:
+    """Read a duration from now or an instant.
+
+    Raises:
+        UsageError: it is neither.
+    """
+    try:
+        return now + parse_duration(text)
+    except OverflowError:
+        raise UsageError(f"{text!r} is too long a duration") from None
+    except UsageError:
+        return _written(text)
+
+
+def _written(text: str) -> datetime:
+    try:
+        return from_text(text)
+    except ValueError:
+        raise UsageError(f"{text!r} is no time: write a duration such as 24h, or 2026-12-01T08:00Z") from None

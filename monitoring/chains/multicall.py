@@ -1,0 +1,155 @@
+"""Many view calls at one block in few requests: Multicall3 where it is deployed, JSON-RPC batches elsewhere.
+
+Called through `reads.ChainView`. Results carry the caller's names; one failing call is one `Unknown`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TypeVar, cast
+
+from monitoring.chains.abi import AbiError, Function, decode, from_hex, parse_function
+from monitoring.chains.addresses import check_address, short
+from monitoring.chains.faults import Fault, RpcError
+from monitoring.chains.provider import Ask
+from monitoring.chains.rpc import ProviderPool
+from monitoring.chains.values import AbiValue, Block, Unknown
+
+CHUNK = 100
+_AGGREGATE3 = parse_function("aggregate3((address,bool,bytes)[])((bool,bytes)[])")
+_ERROR_STRING = bytes.fromhex("08c379a0")
+_ERROR_TYPES = parse_function("Error(string)").inputs
+Name = TypeVar("Name")
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One view call; equal calls are asked once."""
+
+    target: str
+    function: Function
+    data: bytes
+
+    @property
+    def wire(self) -> tuple[str, bytes]:
+        """What reaches the chain; two ways to read one answer are one request."""
+        return self.target, self.data
+
+    def __str__(self) -> str:
+        return f"{self.function.signature} of {short(self.target)}"
+
+
+@dataclass(frozen=True, slots=True)
+class _Raw:
+    """What a call returned before decoding."""
+
+    ok: bool
+    data: bytes
+
+
+def call(target: str, signature: str, *args: object) -> Call:
+    """Describe a view call by a signature as in `balanceOf(address)(uint256)`.
+
+    Raises:
+        SignatureError: the target, the signature or an argument is malformed.
+    """
+    function = parse_function(signature)
+    return Call(check_address(target), function, function.encode(args))
+
+
+class Multicall:
+    """Reads at one block through one pool; remembers whether the chain has a Multicall3 there."""
+
+    def __init__(self, pool: ProviderPool, block: Block) -> None:
+        self._pool = pool
+        self._block = block
+        self._deployed = True  # until it answers nothing
+
+    def read(self, calls: Mapping[Name, Call]) -> dict[Name, AbiValue | Unknown]:
+        """Return a value, or `Unknown` with its reason, for each name."""
+        wanted = list({one.wire: one for one in calls.values()}.values())
+        raws: dict[tuple[str, bytes], _Raw | Unknown] = {}
+        for start in range(0, len(wanted), CHUNK):
+            chunk = wanted[start : start + CHUNK]
+            raws.update(zip([one.wire for one in chunk], self._chunk(chunk), strict=True))
+        return {name: self._value(one, raws[one.wire]) for name, one in calls.items()}
+
+    def _chunk(self, calls: Sequence[Call]) -> Sequence[_Raw | Unknown]:
+        if len(calls) == 1 or not self._deployed:
+            return self._batch(calls)
+        try:
+            answer = self._aggregate(calls)
+        except RpcError as error:
+            # A gateway's limit, or the gas of all calls together: half of them is another request, not a retry.
+            if error.fault in (Fault.BATCH_SIZE, Fault.REVERT):
+                middle = len(calls) // 2
+                return [*self._chunk(calls[:middle]), *self._chunk(calls[middle:])]
+            return [self._unknown(str(error))] * len(calls)
+        except AbiError as error:
+            return [self._unknown(f"multicall answered nonsense: {error}")] * len(calls)
+        if answer is None:
+            self._deployed = False
+            return self._batch(calls)
+        return answer
+
+    def _aggregate(self, calls: Sequence[Call]) -> list[_Raw] | None:
+        """Return one result a call, or None where there is no contract."""
+        data = _AGGREGATE3.encode([[(one.target, True, one.data) for one in calls]])
+        result = self._eth_call(self._pool.network.multicall3, data)
+        if not result:
+            return None
+        rows = cast("tuple[tuple[bool, bytes], ...]", _AGGREGATE3.decode(result))
+        if len(rows) != len(calls):
+            raise AbiError(f"{len(rows)} results for {len(calls)} calls")
+        return [_Raw(ok, returned) for ok, returned in rows]
+
+    def _eth_call(self, target: str, data: bytes) -> bytes:
+        params = ({"to": target, "data": "0x" + data.hex()}, self._block.tag)
+        return from_hex(str(self._pool.call("eth_call", *params, at_least=self._block.number)))
+
+    def _batch(self, calls: Sequence[Call]) -> list[_Raw | Unknown]:
+        asks = [Ask("eth_call", ({"to": one.target, "data": "0x" + one.data.hex()}, self._block.tag)) for one in calls]
+        outcomes = self._pool.batch(asks, at_least=self._block.number)
+        return [self._raw(outcome) for outcome in outcomes]
+
+    def _raw(self, outcome: object) -> _Raw | Unknown:
+        if not isinstance(outcome, RpcError):
+            return _Raw(ok=True, data=from_hex(str(outcome)))
+        if outcome.fault is Fault.REVERT:
+            return _Raw(ok=False, data=_bytes_or_none(outcome.data))
+        return self._unknown(str(outcome))
+
+    def _value(self, one: Call, raw: _Raw | Unknown) -> AbiValue | Unknown:
+        if isinstance(raw, Unknown):
+            return raw
+        if not raw.ok:
+            return self._unknown(f"{one} reverted{revert_reason(raw.data)}")
+        if not raw.data and one.function.outputs:
+            return self._unknown(f"{one} returned nothing: no such contract or function")
+        try:
+            return one.function.decode(raw.data)
+        except AbiError as error:
+            return self._unknown(f"{one}: {error}")
+
+    def _unknown(self, reason: str) -> Unknown:
+        slug = self._pool.network.slug
+        return Unknown(f"{slug}: {reason}" if not reason.startswith(slug) else reason, source=slug)
+
+
+def revert_reason(data: bytes) -> str:
+    """Return `: reason` of a standard revert, the selector of another, or nothing."""
+    if data[:4] == _ERROR_STRING:
+        try:
+            text = str(decode(_ERROR_TYPES, data[4:])[0])
+        except AbiError:
+            return ""
+        return ": " + " ".join("".join(char if char.isprintable() else " " for char in text).split())[:120]
+    return f" (error 0x{data[:4].hex()})" if data else ""
+
+
+def _bytes_or_none(text: str) -> bytes:
+    try:
+        return from_hex(text)
+    except AbiError:
+        return b""

@@ -1,0 +1,208 @@
+"""Storing alerts: conditions, silences, machines and the state beside them, in a real database file."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from monitoring.alerts.conditions import Policy
+from monitoring.alerts.model import Alert
+from monitoring.alerts.record import Kind, Origin, raise_in, record, record_in, release_in, resolve_in
+from monitoring.store import conditions, silences, state
+from monitoring.store.conditions import ConditionKey
+from monitoring.store.database import Database
+from monitoring.store.schema import open_database
+from tests.support.outbox import alert
+
+NOW = datetime(2026, 3, 1, tzinfo=UTC)
+KEY = ConditionKey("aave", "utilisation/USDC")
+
+
+@pytest.fixture
+def database(tmp_path: Path) -> Iterator[Database]:
+    with open_database(tmp_path / "monitoring.db") as opened:
+        yield opened
+
+
+def minutes(count: float) -> datetime:
+    return NOW + timedelta(minutes=count)
+
+
+def see(database: Database, at: datetime, severity: str = "HIGH", **more: object) -> str:
+    with database.write() as tx:
+        keyed = alert("utilisation", severity, key="utilisation/USDC")
+        return raise_in(tx, keyed, now=at, key=KEY, **more).reason.value  # type: ignore[arg-type]
+
+
+def resolve(database: Database, at: datetime) -> str:
+    with database.write() as tx:
+        return resolve_in(tx, KEY, now=at).reason.value
+
+
+def silence(database: Database, start: datetime, hours: float, key: str | None = None, protocol: str = "aave") -> int:
+    ends_at = start + timedelta(hours=hours)
+    with database.write() as tx:
+        return silences.add(tx, protocol, key, now=start, ends_at=ends_at, reason="known", created_by="ops")
+
+
+def rows(database: Database) -> list[tuple[str, str, str]]:
+    return database.rows("SELECT kind, title, delivery_status FROM alert_events ORDER BY id")  # type: ignore[return-value]
+
+
+def webhooks(database: Database) -> list[str]:
+    return [row[0] for row in database.rows("SELECT status FROM deliveries WHERE destination = 'webhook' ORDER BY id")]
+
+
+def test_a_failing_transaction_leaves_neither_alert_nor_state_nor_condition(database: Database) -> None:
+    with pytest.raises(ZeroDivisionError), database.write() as tx:
+        record_in(tx, alert(key="k"), now=NOW)
+        state.put(tx, "cursors", "block", "5", NOW)
+        _ = 1 / 0
+    counts = [database.row(f"SELECT count(*) FROM {table}") for table in ("alert_events", "deliveries", "conditions")]
+    assert counts == [(0,)] * 3
+    assert state.get(database, "cursors", "block") is None
+
+
+def test_a_repeat_stores_no_row_and_returns_the_alert_that_told_of_it(database: Database) -> None:
+    first = record(database, alert(key="k"), now=NOW)
+    assert record(database, alert(key="k"), now=minutes(60)) == first
+    assert len(rows(database)) == 1
+    found = conditions.firing(database.connection)
+    assert [(each.key.text, each.times, each.alert_id) for each in found] == [("k", 2, first)]
+
+
+def test_a_pending_condition_has_no_alert_yet(database: Database) -> None:
+    policy = Policy(fire_after=timedelta(minutes=10))
+    assert record(database, alert(key="k"), now=NOW, policy=policy) is None
+    assert record(database, alert(key="k"), now=minutes(10), policy=policy) == 1
+
+
+def test_a_reminder_says_since_when_and_the_recovery_how_long(database: Database) -> None:
+    see(database, NOW)
+    assert see(database, minutes(60 * 24)) == "reminded"
+    resolve(database, minutes(60 * 26))
+    messages = [row[0] for row in database.rows("SELECT message FROM alert_events ORDER BY id")]
+    assert "First fired 1 d ago (2026-03-01 00:00 UTC); seen 2 times." in messages[1]
+    assert "It had been HIGH for 1 d 2 h, since 2026-03-01 00:00 UTC." in messages[2]
+    assert [kind for kind, _, _ in rows(database)] == ["alert", "reminder", "recovery"]
+
+
+def test_the_machine_gets_no_row_for_reminders_recoveries_or_what_is_not_severe(database: Database) -> None:
+    see(database, NOW, "MEDIUM")
+    see(database, minutes(1), "HIGH")
+    see(database, minutes(60 * 25), "HIGH")
+    resolve(database, minutes(60 * 26))
+    assert webhooks(database) == ["pending", "not_attempted"]
+    why = database.row("SELECT error FROM deliveries WHERE status = 'not_attempted'")
+    assert why == ("called for this firing and level already",)
+
+
+def test_a_condition_that_flaps_within_the_hour_calls_the_machine_once(database: Database) -> None:
+    for start in (0, 10, 20):
+        see(database, minutes(start), "CRITICAL")
+        resolve(database, minutes(start + 5))
+    assert webhooks(database) == ["pending", "not_attempted", "not_attempted"]
+    see(database, minutes(90), "CRITICAL")
+    assert webhooks(database)[-1] == "pending"
+
+
+def test_alerts_without_a_key_are_events_of_their_own_for_the_machine(database: Database) -> None:
+    for _ in range(3):
+        record(database, alert("large transfer", "HIGH"), now=NOW)
+    assert webhooks(database) == ["pending"] * 3
+
+
+def test_a_silenced_alert_is_stored_and_counted_and_its_recovery_is_told(database: Database) -> None:
+    silence(database, NOW, 2)
+    assert see(database, minutes(1), "CRITICAL") == "fired"
+    record(database, alert("without a key"), now=minutes(2))
+    record(database, alert("of another", protocol="maple"), now=minutes(2))
+    resolve(database, minutes(3))
+    assert [status for _, _, status in rows(database)] == ["silenced", "silenced", "pending", "pending"]
+    assert [each.silenced for each in silences.active(database.connection, minutes(4))] == [2]
+    assert database.row("SELECT count(*) FROM deliveries WHERE alert_id IN (1, 2)") == (0,)
+
+
+@pytest.mark.parametrize(
+    ("key", "held_back"),
+    [
+        (None, True),
+        ("utilisation/USDC", True),
+        ("utilisation/*", True),
+        ("*", True),
+        ("utilisation", False),
+        ("peg", False),
+    ],
+)
+def test_a_silence_covers_a_protocol_or_the_keys_it_names(database: Database, key: str | None, held_back: bool) -> None:
+    silence(database, NOW, 1, key, protocol="AAVE")
+    see(database, minutes(1))
+    assert rows(database)[0][2] == ("silenced" if held_back else "pending")
+
+
+def test_a_silence_always_ends_and_what_fires_then_is_told_without_a_new_sight(database: Database) -> None:
+    silence(database, NOW, 1)
+    see(database, minutes(1), "CRITICAL")
+    with database.write() as tx:
+        assert release_in(tx, minutes(59)) == []
+        assert release_in(tx, minutes(60)) == [1]
+        assert release_in(tx, minutes(61)) == []
+    assert rows(database)[0][2] == "pending"
+    assert webhooks(database) == ["pending"], "the machine hears it then, too"
+    assert see(database, minutes(62), "CRITICAL") == "repeated"
+
+
+def test_what_recovered_under_a_silence_is_not_told_at_its_end(database: Database) -> None:
+    silence(database, NOW, 1)
+    see(database, minutes(1))
+    resolve(database, minutes(2))
+    with database.write() as tx:
+        assert release_in(tx, minutes(60)) == []
+
+
+def test_a_condition_whose_message_failed_for_good_is_tried_again_after_an_hour(database: Database) -> None:
+    see(database, NOW)
+    with database.write() as tx:
+        tx.execute("UPDATE alert_events SET delivery_status = 'failed'")
+    assert see(database, minutes(30)) == "repeated"
+    assert see(database, minutes(61)) == "untold"
+    assert see(database, minutes(62)) == "repeated"
+
+
+def test_under_debug_nothing_is_to_be_sent_and_the_next_run_that_sends_tells_it(database: Database) -> None:
+    assert see(database, NOW, origin=Origin(debug=True)) == "fired"
+    assert rows(database) == [("alert", "utilisation", "skipped_debug")]
+    assert database.row("SELECT count(*) FROM deliveries") == (0,)
+    assert see(database, minutes(1)) == "untold"
+
+
+def test_the_memory_of_a_check_behind_a_condition_survives_raising_and_resolving(database: Database) -> None:
+    from dataclasses import replace
+
+    see(database, NOW)
+    with database.write() as tx:
+        found = conditions.get(tx, KEY)
+        assert found is not None
+        conditions.put(tx, replace(found, data_json='{"low":1}'), NOW)
+    see(database, minutes(1))
+    resolve(database, minutes(2))
+    see(database, minutes(3))
+    with database.snapshot() as tx:
+        found = conditions.get(tx, KEY)
+    assert found is not None
+    assert found.data_json == '{"low":1}'
+
+
+def test_two_chains_of_one_subject_are_two_conditions(database: Database) -> None:
+    keys = [ConditionKey("safe", "queue", chain, "0xabc") for chain in ("1", "42161")]
+    with database.write() as tx:
+        seen = [raise_in(tx, alert(protocol="safe", key=key.text), now=NOW, key=key).reason for key in keys]
+    assert [reason.value for reason in seen] == ["fired", "fired"]
+
+
+def test_the_kind_of_a_drill_is_kept(database: Database) -> None:
+    record(database, Alert("LOW", "drill", protocol="automation"), now=NOW, kind=Kind.DRILL)
+    assert rows(database) == [("drill", "drill", "pending")]

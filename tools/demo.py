@@ -1,0 +1,279 @@
+"""`make demo`: the whole system once, on a local chain, with a stand-in for Telegram; told step by step.
+
+Everything it starts ends with it, everything it writes lies in .cache/demo. Exit 0 only if what it shows is true.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import fcntl
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import textwrap
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from automation.verbs import VERBS
+from monitoring.store.database import Database
+from tests.support import anvil
+from tests.support.contracts import Contract
+from tools.demo_chain import Operation, deploy_timelock, schedule_new_delay
+from tools.demo_story import BROKEN_TEXT, JOBS_TEXT, MENDED, MISTAKES_TEXT, MULTISIG_TEXT, SOUND_TEXT, STEPS, Step
+from tools.telegram_stand_in import TelegramStandIn
+
+CHECKOUT = Path(__file__).resolve().parents[1]
+HOME = CHECKOUT / ".cache" / "demo"
+JOBS = HOME / "jobs.yaml"
+STEP_LIMIT_S = 60
+STOP_LIMIT_S = 15
+INTERRUPTED, TERMINATED = 130, 143  # a shell's 128 + the signal
+# What a developer's own environment must not bring in: the demo sends nothing to anybody.
+OURS = (
+    "AUTOMATION_", "CACHE_", "HEARTBEAT", "LLM_", "LOG_LEVEL", "NONCE_", "NOTIFY_URLS", "PROVIDER_URL_", "TELEGRAM_",
+    "WEBHOOK_",
+)  # fmt: skip
+
+
+@dataclass
+class Demo:
+    """What the steps share; `wrong` collects everything that was not as it should be."""
+
+    telegram: TelegramStandIn
+    environ: dict[str, str]
+    node: anvil.Anvil | None = None
+    timelock: Contract | None = None
+    operations: list[Operation] = field(default_factory=list)
+    wrong: list[str] = field(default_factory=list)
+    started_s: float = field(default_factory=time.monotonic)
+    commands: int = 0
+    shown: int = 0
+
+    # -- the steps ----------------------------------------------------------------------------------------------------
+
+    def play(self) -> None:
+        for step in STEPS:
+            if step.verb in VERBS and (self.node or not step.needs_chain):
+                self.take(step)
+
+    def take(self, step: Step) -> None:
+        self.commands += 1
+        title(f"{self.commands}. {step.why}")
+        self.happen(step.first)
+        command = f"python -m automation --config {JOBS.relative_to(CHECKOUT)} {step.command}"
+        say(bold(f"$ {command}"))
+        started = time.monotonic()
+        code = run([sys.executable, *command.split()[1:]], self.environ)
+        say(dim(f"exit {code} after {time.monotonic() - started:.1f} s"))
+        self.show_messages()
+        if code not in step.right:
+            self.wrong.append(f"`{step.command}` ended with {code}, not {' or '.join(map(str, step.right))}")
+
+    def happen(self, what: str) -> None:
+        match what:
+            case "schedule an operation":
+                self.schedule()
+            case "mend the limit":
+                JOBS.write_text(JOBS.read_text().replace(*MENDED))
+
+    def show_messages(self) -> None:
+        """Show what Telegram received since the last look."""
+        for message in self.telegram.messages[self.shown :]:
+            say(green(f"Telegram received, {'silently' if message.silent else 'with sound'}:"))
+            say(textwrap.indent(message.text, green("  ┃ "), lambda _: True))
+        self.shown = len(self.telegram.messages)
+
+    # -- the chain ----------------------------------------------------------------------------------------------------
+
+    def join(self, node: anvil.Anvil) -> None:
+        """Deploy the timelock and point the demo at it."""
+        self.node = node
+        self.timelock = deploy_timelock(node)
+        self.environ["PROVIDER_URL_MAINNET"] = node.url
+        with JOBS.open("a") as jobs:
+            jobs.write(MULTISIG_TEXT.replace("TIMELOCK", self.timelock.address))
+        say(f"A local chain answers at {node.url}; OpenZeppelin's TimelockController is at {self.timelock.address}.")
+
+    def schedule(self) -> None:
+        assert self.timelock is not None
+        operation = schedule_new_delay(self.timelock, days=len(self.operations) + 2)
+        self.operations.append(operation)
+        say(f"On the chain: somebody scheduled operation {operation.id} in block {operation.block}.")
+
+    # -- the truth ----------------------------------------------------------------------------------------------------
+
+    def verify(self) -> None:
+        """Hold the database and the messages against what must be there."""
+        title("What is now in the database, and whether it is what it should be")
+        with Database(HOME / "state" / "monitoring.db", readonly=True) as database:
+            runs = database.rows("SELECT id, profile, status, exit_code, reason FROM runs ORDER BY id")
+            tasks = database.rows("SELECT run_id, name, status, reason FROM task_runs ORDER BY id")
+            alerts = database.rows("SELECT source, severity, message, delivery_status FROM alert_events ORDER BY id")
+        for number, profile, status, code, reason in runs:
+            say(f"run {number}  {profile:<9} {status:<7} exit {code}  {dim(reason)}")
+            for run_id, name, task_status, task_reason in tasks:
+                if run_id == number:
+                    say(f"         task {name:<9} {task_status:<7} {dim(task_reason)}")
+        for source, severity, message, delivery_status in alerts:
+            say(f"alert    {severity:<8} {source:<17} {delivery_status:<9} {message.splitlines()[0][:70]}")
+        say()
+        self.check_runs([(profile, status) for _, profile, status, *_ in runs])
+        self.check_alerts(alerts)
+
+    def check_runs(self, runs: list[tuple[str, str]]) -> None:
+        expected = [("hourly", "failed"), ("daily", "ok"), ("daily", "ok"), ("daily", "ok")]
+        self.check(
+            "every run has its row", sorted(runs) == sorted(expected + [("multisig", "ok")] * (3 * bool(self.node)))
+        )
+
+    def check_alerts(self, alerts: list[tuple[str, str, str, str]]) -> None:
+        sent = [message.text for message in self.telegram.messages]
+        for operation in self.operations:
+            stored = sum(operation.id in message for _, _, message, _ in alerts)
+            received = sum(operation.id in text for text in sent)
+            self.check(
+                f"operation {operation.id[:10]}… was stored once and received once", (stored, received) == (1, 1)
+            )
+        digests = [message for source, _, message, _ in alerts if source == "automation_digest"]
+        self.check("one digest names the broken task and no other", len(digests) == 1 and "broken" in digests[0])
+        disk = sum("of the disk is free" in message for _, _, message, _ in alerts)
+        self.check("the full disk was said once, and once that it is over", disk == 2)  # noqa: PLR2004
+        self.check("every alert was delivered", all(status == "delivered" for *_, status in alerts))
+
+    def conclude(self) -> int:
+        """Say how it went and return the exit code."""
+        title(f"{self.commands} commands in {time.monotonic() - self.started_s:.0f} s")
+        for wrong in self.wrong:
+            say(red(wrong))
+        say(red("The demo failed.") if self.wrong else "All of it as it should be.")
+        say(dim("Look for yourself: .cache/demo/jobs.yaml, and sqlite3 -readonly .cache/demo/state/monitoring.db"))
+        return 1 if self.wrong else 0
+
+    def check(self, what: str, true: bool) -> None:
+        say(f"{green('✓') if true else red('✗')} {what}")
+        if not true:
+            self.wrong.append(f"not so: {what}")
+
+
+# -- the stage --------------------------------------------------------------------------------------------------------
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description="Show the whole system once, on this machine alone.")
+    parser.add_argument("--without-chain", action="store_true", help="as on a machine without npm")
+    asked = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(TERMINATED))
+    with alone(), TelegramStandIn() as telegram, contextlib.ExitStack() as stack:
+        set_the_stage()
+        title("A monitoring system in a minute")
+        say("Nothing leaves this machine: chain and Telegram are local stand-ins, all state lies in .cache/demo.")
+        demo = Demo(telegram, environment(telegram.url))
+        if asked.without_chain:
+            say("Without a chain, as asked.")
+        elif anvil.binary() is None:
+            say(f"Without a chain: {anvil.HOW_TO_GET_IT}.")
+        else:
+            demo.join(stack.enter_context(anvil.running()))
+        demo.play()
+        demo.verify()
+    return demo.conclude()
+
+
+@contextlib.contextmanager
+def alone() -> Iterator[None]:
+    """Keep a second demo of this checkout from wiping the state of the first."""
+    HOME.parent.mkdir(exist_ok=True)
+    with HOME.with_suffix(".lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            sys.exit("another demo of this checkout is running")
+        yield
+
+
+def set_the_stage() -> None:
+    """Start from nothing: an empty state directory, a jobs.yaml, a file with mistakes, a script that breaks."""
+    shutil.rmtree(HOME, ignore_errors=True)
+    (HOME / "state").mkdir(parents=True)
+    JOBS.write_text(JOBS_TEXT)
+    (HOME / "mistakes.yaml").write_text(MISTAKES_TEXT)
+    (HOME / "sound.py").write_text(SOUND_TEXT)
+    (HOME / "broken.py").write_text(BROKEN_TEXT)
+
+
+def environment(telegram_url: str) -> dict[str, str]:
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(OURS)}
+    return kept | {
+        "CACHE_DIR": str(HOME / "state"),
+        "MONITORING_ENV_FILE": "",  # not the host's own
+        "TELEGRAM_API_URL": telegram_url,
+        "TELEGRAM_BOT_TOKEN_DEFAULT": "1000001:a-token-of-the-demo",
+        "TELEGRAM_CHAT_ID_DEFAULT": "-1000001",
+        "PYTHONUNBUFFERED": "1",
+        "NO_PROXY": "127.0.0.1",
+        "no_proxy": "127.0.0.1",
+    }
+
+
+def run(command: list[str], environ: dict[str, str]) -> int:
+    """Run one command in a process group of its own, show its lines as they come, and return its exit code."""
+    process = subprocess.Popen(
+        command, cwd=CHECKOUT, env=environ, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+        stdin=subprocess.DEVNULL, start_new_session=True,
+    )  # fmt: skip
+    assert process.stdout is not None
+    with ending(process):
+        for line in process.stdout:
+            say(dim("  │ ") + line.rstrip("\n"))
+        return process.wait()
+
+
+@contextlib.contextmanager
+def ending(process: subprocess.Popen[str]) -> Iterator[None]:
+    """Stop the command at the time limit, and when we are interrupted; it stops what it started itself."""
+    timer = threading.Timer(STEP_LIMIT_S, process.terminate)
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+        process.terminate()
+        try:
+            process.wait(STOP_LIMIT_S)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+
+
+# -- words on a terminal ----------------------------------------------------------------------------------------------
+
+
+def _style(code: int) -> Callable[[str], str]:
+    plain = "NO_COLOR" in os.environ or not sys.stdout.isatty()
+    return lambda text: text if plain or not text else f"\x1b[{code}m{text}\x1b[0m"
+
+
+bold, dim, red, green = _style(1), _style(2), _style(31), _style(32)
+
+
+def say(text: str = "") -> None:
+    print(text, flush=True)
+
+
+def title(text: str) -> None:
+    say()
+    for line in textwrap.wrap(text, 100):
+        say(bold(line))
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main())
+    except KeyboardInterrupt:
+        sys.exit(INTERRUPTED)
