@@ -34,13 +34,13 @@ def failures(database: Database, since: datetime, until: datetime, profile: str 
     Runs by hand are left out: who starts one sees its end.
     """
     return database.rows(
-        "SELECT r.profile, t.name, count(*), min(t.started_at), max(t.started_at), "  # noqa: S608
-        "(SELECT reason FROM task_runs WHERE id = max(t.id)), "
+        "SELECT f.profile, f.name, f.count, f.first, f.last, (SELECT reason FROM task_runs WHERE id = f.last_id), "  # noqa: S608
         "NOT EXISTS (SELECT 1 FROM task_runs o JOIN runs p ON p.id = o.run_id "
-        "WHERE p.profile = r.profile AND o.name = t.name AND o.status = 'ok' AND o.id > max(t.id)) "
-        "FROM runs r JOIN task_runs t ON t.run_id = r.id "
-        f"WHERE r.started_at >= ? AND r.started_at < ? AND r.status <> 'ok' AND r.trigger <> 'manual' "
-        f"AND t.status IN {_FAILED} AND (? IS NULL OR r.profile = ?) GROUP BY r.profile, t.name ORDER BY min(t.id)",
+        "WHERE p.profile = f.profile AND o.name = f.name AND o.status = 'ok' AND o.id > f.last_id) "
+        "FROM (SELECT r.profile, t.name, count(*) AS count, min(t.started_at) AS first, max(t.started_at) AS last, "
+        "min(t.id) AS first_id, max(t.id) AS last_id FROM runs r JOIN task_runs t ON t.run_id = r.id "
+        "WHERE r.started_at >= ? AND r.started_at < ? AND r.status <> 'ok' AND r.trigger <> 'manual' "
+        f"AND t.status IN {_FAILED} AND (? IS NULL OR r.profile = ?) GROUP BY r.profile, t.name) f ORDER BY f.first_id",
         (to_text(since), to_text(until), profile, profile),
     )
 

@@ -116,11 +116,9 @@ _LAST_FAR_BEHIND = (
 
 def _id_bounds(database: Database, wanted: AlertQuery) -> tuple[int, int | None] | None:
     """Return (first id, id before which to end) of what can pass; none if nothing can."""
-    first: int | None = 0
-    if wanted.since is not None:
-        first = id_from(database, wanted.since)
-        if first is None:
-            return None
+    first = 0 if wanted.since is None else id_from(database, wanted.since)
+    if first is None:
+        return None
     end = wanted.before_id
     if wanted.until is not None and wanted.until < _LATEST:
         beyond = id_from(database, wanted.until + _BEHIND)
@@ -178,14 +176,14 @@ def _read(database: Database, sql: str, values: Sequence[Any]) -> list[AlertRow]
     return [_alert(row) for row in rows]
 
 
+_PLAIN_TEXT, _SILENT = _COLUMNS.index("plain_text"), _COLUMNS.index("silent")
 _NUMBERS = ("id", "plain_text", "silent", "run_id")
 
 
 def _alert(row: Row) -> AlertRow:
     if any(type(value) is bytes for value in row):
         row = tuple(_text(value) if type(value) is bytes else value for value in row)
-    plain_text, silent = bool(row[7]), bool(row[8])
-    return AlertRow(*row[:7], plain_text, silent, *row[9:])
+    return AlertRow(*row[:_PLAIN_TEXT], bool(row[_PLAIN_TEXT]), bool(row[_SILENT]), *row[_SILENT + 1 :])  # type: ignore[call-arg]
 
 
 def _text(value: bytes | str | None) -> str | None:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import pairwise
 from typing import Any
 
-from monitoring.clock import from_text, to_text
+from monitoring.clock import from_text
 from monitoring.store import runs
 from monitoring.store.alerts import SEVERITIES
 from monitoring.store.database import Database
@@ -74,7 +75,8 @@ def neighbours(database: Database, run: Run) -> tuple[int | None, int | None]:
 def task_standings(database: Database, profile: str) -> list[TaskStanding]:
     """Return the tasks of the newest run of a profile that had any, each with its end."""
     newest = database.row(
-        "SELECT t.run_id FROM runs r JOIN task_runs t ON t.run_id = r.id WHERE r.profile = ? ORDER BY r.id DESC LIMIT 1",
+        "SELECT t.run_id FROM runs r JOIN task_runs t ON t.run_id = r.id WHERE r.profile = ? "
+        "ORDER BY r.id DESC LIMIT 1",
         (profile,),
     )
     if newest is None:
@@ -88,7 +90,7 @@ def task_standings(database: Database, profile: str) -> list[TaskStanding]:
 
 def _standing(database: Database, profile: str, row: Sequence[Any]) -> TaskStanding:
     streak = runs.failing_since(database, profile, row[0]) if row[1] in ("failed", "timeout") else None
-    return TaskStanding(profile, *row, failing_since=streak.since if streak else None)
+    return TaskStanding(profile, *row, streak.since if streak else None)  # type: ignore[call-arg]
 
 
 def deliveries_of(database: Database, alert_id: int) -> list[DeliveryRow]:
@@ -118,7 +120,7 @@ def alerts_stored(database: Database) -> int:
 def volume(database: Database, begins_at: datetime, span: timedelta, count: int) -> list[dict[str, int]]:
     """Count the alerts of `count` spans from `begins_at` on by severity (`UNKNOWN` where the old system kept none)."""
     edges = [id_from(database, begins_at + span * number) for number in range(count + 1)]
-    return [_severities(database, first, end) for first, end in zip(edges, edges[1:], strict=False)]
+    return [_severities(database, first, end) for first, end in pairwise(edges)]
 
 
 def _severities(database: Database, first: int | None, end: int | None) -> dict[str, int]:

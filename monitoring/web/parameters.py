@@ -1,4 +1,4 @@
-"""Query strings read strictly: a name that is not known, or a value that is not of its kind, is an error that says so."""
+"""Query strings read strictly: an unknown name, or a value that is not of its kind, is an error that says so."""
 
 from __future__ import annotations
 
@@ -122,7 +122,7 @@ def severity(text: str) -> str:
     return one_of(*SEVERITIES)(text)
 
 
-def one_of(*values: str) -> ReadValue:
+def one_of(*values: str) -> Callable[[str], str]:
     """Return what reads exactly one of these words."""
 
     def read(text: str) -> str:

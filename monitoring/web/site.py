@@ -1,4 +1,4 @@
-"""The ASGI application: finds the route, reads the parameters, keeps answers while they are true, turns errors into text.
+"""The ASGI application: finds the route, reads the parameters, keeps answers while they are true, says what went wrong.
 
 Quick questions are answered on the event loop, longer ones by two threads; each thread has its own read-only
 connection. There is no way to write here.
@@ -18,6 +18,7 @@ from typing import Any
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
+from starlette.responses import Response
 from starlette.routing import Route as StarletteRoute
 from starlette.types import Receive, Scope, Send
 
@@ -222,13 +223,14 @@ class Site:
         return _Sent((self._say_page if wants_page else self._say)(trouble, self._settings))
 
 
-class _Sent:
+class _Sent(Response):
     """What Starlette calls to send a response."""
 
-    def __init__(self, answer: Answer) -> None:
+    def __init__(self, answer: Answer) -> None:  # the headers are the answer's own
         self._answer = answer
 
-    async def __call__(self, scope: Scope, _receive: Receive, send: Send) -> None:
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        del receive
         await self._answer.send(scope, send)
 
 
