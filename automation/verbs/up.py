@@ -14,6 +14,7 @@ from automation.config import Jobs, load_jobs
 from automation.in_force import put_in_force
 from automation.record import RunRecord
 from automation.scheduler import Scheduler
+from automation.web_child import WebChild, web_environment
 from monitoring.clock import SystemClock, parse_duration
 from monitoring.settings import Settings
 
@@ -21,11 +22,13 @@ log = logging.getLogger("automation.up")
 
 EXAMPLES = """\
 python -m automation up                   # serve every enabled profile until Ctrl-C
-python -m automation up --stop-limit 10s  # on Ctrl-C give running profiles ten seconds"""
+python -m automation up --stop-limit 10s  # on Ctrl-C give running profiles ten seconds
+python -m automation up --no-web          # without the API and the dashboard"""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--stop-limit", default="60s", metavar="TIME", help="how long running profiles may finish")
+    parser.add_argument("--no-web", action="store_true", help="do not serve the API and the dashboard")
 
 
 def run(args: argparse.Namespace, settings: Settings) -> int:
@@ -41,6 +44,7 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
         unserved=lambda *tick: _unserved(settings, *tick),
         clock=SystemClock(),
         stop_limit_s=stop_limit_s,
+        companion=None if args.no_web else WebChild(web_environment(settings)),
     )
     log.info("serving %s in UTC; Ctrl-C ends it", ", ".join(_names(jobs)) or "no profile")
     scheduler.serve()

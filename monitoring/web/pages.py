@@ -66,7 +66,7 @@ def alerts(asked: Asked) -> Answer:
         filters=filters,
         protocols=queries.protocols(asked.database),
         sources=queries.sources(asked.database),
-        severities=reversed(SEVERITIES),
+        severities=SEVERITIES[::-1],
     )
 
 

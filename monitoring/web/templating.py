@@ -99,7 +99,7 @@ def seconds(value: float | None) -> str:
 def size(value: float | None) -> str:
     """Show bytes as people read them."""
     if value is None:
-        return "–"
+        return _NOTHING
     for unit in ("B", "KiB", "MiB"):
         if value < 1024:  # noqa: PLR2004 - of binary units
             return f"{value:.0f} {unit}"

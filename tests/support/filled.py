@@ -1,4 +1,4 @@
-"""A database as a host has it after some days: schedules, runs with output, alerts of every kind, incidents, a silence."""
+"""A database as a host has it after some days: schedules, runs with output, alerts of every kind, an incident."""
 
 from __future__ import annotations
 
@@ -59,7 +59,9 @@ def _run(tx: Tx, profile: str, tick_at: datetime, chance: random.Random, *, fail
         failed = fails and number == 0
         took_s = chance.uniform(0.8, 9.0) * (2.5 if profile == "daily" else 1)
         ended_at = at + timedelta(seconds=took_s)
-        tail = OUTPUT + ("Traceback (most recent call last):\n  …\nTimeoutError: no provider answered\n" if failed else "")
+        tail = OUTPUT + (
+            "Traceback (most recent call last):\n  …\nTimeoutError: no provider answered\n" if failed else ""
+        )
         runs.record_task(tx, TaskRun(
             run_id, name, "failed" if failed else "ok", "exit 1: no provider answered" if failed else "", at, ended_at,
             took_s, 1 if failed else 0, None, 1, took_s / 9, 41_000_000, len(tail), tail,
@@ -80,7 +82,8 @@ def store(tx: Tx, alert: Alert, now: datetime, *, delivered_after_s: float | Non
     if delivered_after_s is not None:
         at = to_text(now + timedelta(seconds=delivered_after_s))
         tx.execute(
-            "UPDATE deliveries SET status = 'delivered', delivered_at = ?, attempts = 1 WHERE alert_id = ?", (at, alert_id)
+            "UPDATE deliveries SET status = 'delivered', delivered_at = ?, attempts = 1 WHERE alert_id = ?",
+            (at, alert_id),
         )
         alerts.update_delivery_status(tx, alert_id, "delivered", at, None)
     return alert_id
@@ -105,7 +108,9 @@ def _alerts(tx: Tx, now: datetime, chance: random.Random, *, healthy: bool) -> N
         table(["target", "call"], [["proxy", "upgradeTo(address)"], ["vault", "pause()"]]),
         quote("Upgrade as discussed in the forum."), protocol="maple", key="timelock/0x1",
     )  # fmt: skip
-    store(tx, rich, now - timedelta(minutes=31), metadata_json=json.dumps({"chain": 1, "block": 21442001}), task="maple")
+    store(
+        tx, rich, now - timedelta(minutes=31), metadata_json=json.dumps({"chain": 1, "block": 21442001}), task="maple"
+    )
     store(tx, Alert("HIGH", HOSTILE, HOSTILE, protocol="aave"), now - timedelta(minutes=22))
     waits = None if not healthy else 0.7
     at = now - timedelta(minutes=3 if healthy else 14)
