@@ -54,6 +54,18 @@ def judge(tick: datetime, now: datetime, *, running: bool) -> Verdict:
     return Verdict.BUSY if running else Verdict.START
 
 
+class Companion(Protocol):
+    """What lives beside the scheduler for as long as it serves; neither call may take long."""
+
+    def tend(self) -> None:
+        """Look after it: called at least every two seconds."""
+        ...
+
+    def end(self) -> None:
+        """End it: called once, after the last run."""
+        ...
+
+
 @dataclass(order=True)
 class _Due:
     tick: datetime
@@ -80,6 +92,7 @@ class Scheduler:
         unserved: is told (profile, tick, reason, pid of the run in the way) of every tick that is not started.
         clock: wall and monotonic time.
         stop_limit_s: how long running profiles may finish after the first stop signal.
+        companion: is tended while the scheduler serves and waits, and ended at last.
     """
 
     def __init__(
@@ -90,6 +103,7 @@ class Scheduler:
         unserved: Unserved,
         clock: Clock,
         stop_limit_s: float = 60.0,
+        companion: Companion | None = None,
     ) -> None:
         self._crons = crons
         self._command = command
@@ -97,6 +111,7 @@ class Scheduler:
         self._unserved = unserved
         self._clock = clock
         self._stop_limit_s = stop_limit_s
+        self._companion = companion
         self._children: dict[str, _Child] = {}
         self._stops = 0
         self._wake_read, self._wake_write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
@@ -110,6 +125,8 @@ class Scheduler:
         while not self._stops:
             self._serve_due(due)
             self._reap()
+            if self._companion is not None:
+                self._companion.tend()
             self._sleep(due[0].tick if due else None)
         self._finish()
 
@@ -183,6 +200,8 @@ class Scheduler:
             self._wait(min(0.5, max(0.0, deadline - time.monotonic())))
         self._end(signal.SIGTERM, time.monotonic() + _KILL_AFTER_S)
         self._end(signal.SIGKILL, time.monotonic() + _KILL_AFTER_S)
+        if self._companion is not None:
+            self._companion.end()
         signal.set_wakeup_fd(-1)
         os.close(self._wake_read)
         os.close(self._wake_write)

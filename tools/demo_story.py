@@ -52,7 +52,11 @@ STEPS = (
     Step("The limit is set to what it should be: that it is over is told once.", "run daily", first="mend the limit"),
     Step("What was stored.", "alerts"),
     Step("How the host is.", "status", (0, 1)),
-    Step("The proof: which ticks were due, which ran, which alerts were delivered.", "audit --since 1h"),
+    Step(
+        "Is silence good news? The audit says no, and why: a task failed, and no schedule is served.",
+        "audit --since 1h",
+        1,
+    ),
 )
 
 # A profile of each kind; the paths of scripts count from the checkout, wherever the file lies.

@@ -16,6 +16,7 @@ from automation.config import Jobs, load_jobs
 from automation.in_force import put_in_force
 from automation.record import RunRecord
 from automation.scheduler import Scheduler
+from automation.web_child import WebChild, web_environment
 from monitoring.clock import SystemClock, parse_duration
 from monitoring.locks import SingleLock, usable_locks
 from monitoring.settings import Settings
@@ -24,11 +25,13 @@ log = logging.getLogger("automation.up")
 
 EXAMPLES = """\
 python -m automation up                   # serve every enabled profile until Ctrl-C
-python -m automation up --stop-limit 10s  # on Ctrl-C give running profiles ten seconds"""
+python -m automation up --stop-limit 10s  # on Ctrl-C give running profiles ten seconds
+python -m automation up --no-web          # without the API and the dashboard"""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--stop-limit", default="60s", metavar="TIME", help="how long running profiles may finish")
+    parser.add_argument("--no-web", action="store_true", help="do not serve the API and the dashboard")
 
 
 def run(args: argparse.Namespace, settings: Settings) -> int:
@@ -46,6 +49,7 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
         unserved=lambda *tick: _unserved(settings, *tick),
         clock=SystemClock(),
         stop_limit_s=stop_limit_s,
+        companion=None if args.no_web else WebChild(web_environment(settings)),
     )
     scheduler.listen()
     put_in_force(jobs, settings, "embedded")

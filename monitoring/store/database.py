@@ -111,9 +111,13 @@ class Database:
         return _identity(self.path) == self._identity
 
     def data_version(self) -> int:
-        """Return a number that changes when another connection commits (0.2 µs)."""
+        """Return a number that changes when another connection commits.
+
+        Asked by the pragma, which looks at the file: `apsw`'s `data_version()` is quicker and only tells what the
+        last read of this connection saw.
+        """
         with _errors(self.path):
-            return self._connection.data_version()
+            return int(self._connection.pragma("data_version"))
 
     @property
     def connection(self) -> apsw.Connection:

@@ -5,10 +5,10 @@ States: running -> ok | failed | aborted; a tick nobody ran is skipped or missed
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal
+from typing import Any, Literal
 
 from monitoring.clock import from_text, to_text
 from monitoring.store.database import Database, Row, Tx, fetch
@@ -167,6 +167,11 @@ def record_task(tx: Tx, task: TaskRun) -> None:
 def get(database: Database, run_id: int) -> Run | None:
     found = database.row(f"SELECT {_RUN} FROM runs WHERE id = ?", (run_id,))  # noqa: S608 - names of our own
     return _run(found) if found else None
+
+
+def select(database: Database, clauses: str, parameters: Sequence[Any]) -> list[Run]:
+    """Return the rows that these clauses (index, condition, order) of the store's own queries pick."""
+    return [_run(row) for row in database.rows(f"SELECT {_RUN} FROM runs {clauses}", parameters)]  # noqa: S608
 
 
 def latest(database: Database, profile: str, *, limit: int = 1) -> list[Run]:

@@ -27,6 +27,7 @@ class Host:
             "HOME": str(directory),
             "CACHE_DIR": str(self.cache),
             "MONITORING_ENV_FILE": "",
+            "MONITORING_API_PORT": "0",  # `up` of several tests at once: any free port
             "PYTHONDONTWRITEBYTECODE": "1",
         }
         for package in PACKAGES:

@@ -1,0 +1,71 @@
+"""`python -m monitoring.web`: serves the API and the dashboard on `MONITORING_API_HOST`:`MONITORING_API_PORT`."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import signal
+import sys
+from collections.abc import Mapping
+from dataclasses import replace
+
+from monitoring.errors import MonitoringError, UsageError
+from monitoring.log import set_up
+from monitoring.redact import is_secret_name
+from monitoring.settings import Settings, load_settings
+
+HOST = "127.0.0.1"
+PORT = 8923
+_PR_SET_PDEATHSIG = 1  # <linux/prctl.h>
+
+
+def main() -> int:
+    """Serve until told to stop; 2 if the address cannot be used."""
+    try:
+        settings = without_secrets(load_settings())
+        end_with_parent(settings.environ)
+        host, port = address(settings.environ)
+    except MonitoringError as error:
+        sys.stderr.write(f"error: {error}\n")
+        return 2
+    set_up(settings.environ)
+    return _serve(settings, host, port)
+
+
+def address(environ: Mapping[str, str]) -> tuple[str, int]:
+    """Return where to listen.
+
+    Raises:
+        UsageError: the port is none.
+    """
+    text = environ.get("MONITORING_API_PORT") or str(PORT)
+    if not (text.isascii() and text.isdecimal() and 0 <= int(text) <= 65535):  # noqa: PLR2004 - of TCP
+        raise UsageError(f"MONITORING_API_PORT={text!r} is no port: write a number up to 65535")
+    return environ.get("MONITORING_API_HOST") or HOST, int(text)
+
+
+def without_secrets(settings: Settings) -> Settings:
+    """Return the settings without every value that is secret: this process has no use for one."""
+    return replace(settings, environ={k: v for k, v in settings.environ.items() if not is_secret_name(k)})
+
+
+def end_with_parent(environ: Mapping[str, str]) -> None:
+    """As a child of `up`, whose pid `AUTOMATION_WEB_PARENT` is: let the kernel end this process when that one dies."""
+    parent = environ.get("AUTOMATION_WEB_PARENT")
+    if parent is None:
+        return
+    ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, ctypes.c_ulong(signal.SIGTERM), 0, 0, 0)
+    if str(os.getppid()) != parent:
+        raise UsageError(f"AUTOMATION_WEB_PARENT={parent} is not the parent of this process: unset it")
+
+
+def _serve(settings: Settings, host: str, port: int) -> int:
+    from monitoring.web.build import build_site  # noqa: PLC0415 - a wrong setting is told before the imports
+    from monitoring.web.server import serve  # noqa: PLC0415
+
+    serve(build_site(settings), host, port)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,123 @@
+"""`/metrics` for Prometheus, computed from the store when scraped: nothing is counted in this process."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator
+
+from prometheus_client import CollectorRegistry
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
+from prometheus_client.registry import Collector
+
+from monitoring.store import conditions, queries_ledger
+from monitoring.store.alerts import SEVERITIES
+from monitoring.web import overview, shapes
+from monitoring.web.overview import ProfileView
+from monitoring.web.site import Asked
+
+CONTENT_TYPE = CONTENT_TYPE_PLAIN_0_0_4
+_FATES = ("ok", "failed", "aborted", "skipped", "missed", "going")
+
+
+def exposition(asked: Asked) -> bytes:
+    """Return all metrics as they stand now."""
+    registry = CollectorRegistry(auto_describe=False)
+    registry.register(_FromStore(asked))
+    return generate_latest(registry)
+
+
+class _FromStore(Collector):
+    def __init__(self, asked: Asked) -> None:
+        self._asked = asked
+
+    def collect(self) -> Iterable[Metric]:
+        yield from _audit(self._asked)
+        yield from _profiles(self._asked)
+        yield from _alerts(self._asked)
+
+    def describe(self) -> Iterable[Metric]:
+        return ()
+
+
+def _audit(asked: Asked) -> Iterator[Metric]:
+    found = overview.audit(asked.database, asked.now, asked.boot)
+    yield _gauge(
+        "monitoring_audit_ok", "1 if silence over the last 24 hours means that all was well.", int(found.is_ok)
+    )
+    ticks = GaugeMetricFamily(
+        "monitoring_ticks", "Due ticks of the last 24 hours by what became of them.", labels=["fate"]
+    )
+    for fate in _FATES:
+        ticks.add_metric([fate], found.ticks[fate])
+    yield ticks
+
+
+def _profiles(asked: Asked) -> Iterator[Metric]:
+    found = overview.profiles(asked.database, asked.now, asked.boot, recent=20)
+    enabled = _of_profile("monitoring_profile_enabled", "1 if the schedule of the profile is in force and enabled.")
+    overdue = _of_profile("monitoring_profile_overdue", "1 if the newest due tick of the profile was missed.")
+    started = _of_profile("monitoring_profile_last_start_timestamp_seconds", "When the newest run started.")
+    succeeded = _of_profile("monitoring_profile_last_success_timestamp_seconds", "When a run last ended ok.")
+    took = _of_profile("monitoring_profile_last_duration_seconds", "How long the newest finished run took.")
+    following = _of_profile("monitoring_profile_next_tick_timestamp_seconds", "When the next tick is due.")
+    for profile in found:
+        enabled.add_metric([profile.name], int(profile.enabled))
+        overdue.add_metric([profile.name], int(bool(profile.overdue)))
+        if profile.last is not None:
+            started.add_metric([profile.name], profile.last.started_at.timestamp())
+        if (ended_at := queries_ledger.last_ended(asked.database, profile.name, "ok")) is not None:
+            succeeded.add_metric([profile.name], ended_at.timestamp())
+        if (duration_s := _newest_duration_s(profile)) is not None:
+            took.add_metric([profile.name], duration_s)
+        if profile.next_tick is not None:
+            following.add_metric([profile.name], profile.next_tick.timestamp())
+    yield from (enabled, overdue, started, succeeded, took, following)
+
+
+def _newest_duration_s(profile: ProfileView) -> float | None:
+    known = (shapes.duration_s(run) for run in profile.recent)
+    return next((seconds for seconds in known if seconds is not None), None)
+
+
+def _alerts(asked: Asked) -> Iterator[Metric]:
+    yield CounterMetricFamily(
+        "monitoring_alerts_stored", "Alerts ever stored.", value=queries_ledger.alerts_stored(asked.database)
+    )
+    (today,) = queries_ledger.volume(asked.database, asked.now - overview.DAY, overview.DAY, 1)
+    recent = GaugeMetricFamily("monitoring_alerts_recent", "Alerts of the last 24 hours.", labels=["severity"])
+    for severity, count in today.items():
+        recent.add_metric([severity], count)
+    yield recent
+    yield from _waiting(asked)
+    yield _incidents(asked)
+    yield _gauge("monitoring_database_bytes", "Size of the database.", queries_ledger.file_bytes(asked.database))
+
+
+def _waiting(asked: Asked) -> Iterator[Metric]:
+    found = queries_ledger.waiting(asked.database)
+    counts = GaugeMetricFamily(
+        "monitoring_deliveries_waiting", "Deliveries that have not ended.", labels=["destination", "status"]
+    )
+    for group in found:
+        counts.add_metric([group.destination, group.status], group.count)
+    yield counts
+    oldest_s = max(((asked.now - group.oldest_at).total_seconds() for group in found), default=0.0)
+    yield _gauge("monitoring_delivery_oldest_waiting_seconds", "Age of the oldest delivery that waits.", oldest_s)
+
+
+def _incidents(asked: Asked) -> Metric:
+    with asked.database.snapshot() as tx:
+        firing = Counter(condition.severity for condition in conditions.firing(tx))
+    family = GaugeMetricFamily("monitoring_incidents_firing", "Conditions that fire now.", labels=["severity"])
+    for severity in SEVERITIES:
+        family.add_metric([severity], firing[severity])
+    return family
+
+
+def _gauge(name: str, text: str, value: float) -> Metric:
+    return GaugeMetricFamily(name, text, value=value)
+
+
+def _of_profile(name: str, text: str) -> GaugeMetricFamily:
+    return GaugeMetricFamily(name, text, labels=["profile"])

@@ -1,0 +1,220 @@
+"""The dashboard: one function a page, rendered whole on the server. Scripts only keep it fresh."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from urllib.parse import quote, urlencode
+
+from monitoring.ledger.audit import sentence
+from monitoring.settings import Settings
+from monitoring.store import conditions, queries, queries_ledger, runs, silences
+from monitoring.store.alerts import SEVERITIES
+from monitoring.web import charts, overview, parameters, shapes
+from monitoring.web.answers import Answer
+from monitoring.web.api import RUN_STATUSES, alert_query, row_id
+from monitoring.web.parameters import one_of
+from monitoring.web.site import Asked, NotFoundError, Route, Trouble
+from monitoring.web.templating import page
+
+_ON_DASHBOARD = 8
+_PER_PAGE = 50
+_DAYS = 14
+_LATENCIES = 40
+_RECOVERED = 50
+
+
+def dashboard(asked: Asked) -> Answer:
+    found = overview.audit(asked.database, asked.now, asked.boot)
+    with asked.database.snapshot() as tx:
+        firing = conditions.firing(tx)
+        silenced = silences.active(tx, asked.now)
+    midnight = asked.now.replace(hour=0, minute=0, second=0, microsecond=0)
+    first_day = midnight - timedelta(days=_DAYS - 1)
+    days = queries_ledger.volume(asked.database, first_day, timedelta(days=1), _DAYS)
+    latencies = queries_ledger.latencies(asked.database, asked.now - timedelta(days=30), _LATENCIES)
+    return page(
+        "dashboard.html",
+        asked.now,
+        here="/",
+        audit=found,
+        sentence=sentence(found),
+        broken=[finding for finding in found.findings if finding.breaks_silence],
+        notes=[finding for finding in found.findings if not finding.breaks_silence],
+        profiles=overview.profiles(asked.database, asked.now, asked.boot),
+        firing=sorted(firing, key=lambda row: -SEVERITIES.index(row.severity)),
+        silences=silenced,
+        alerts=queries.alert_page(asked.database, queries.AlertQuery(), _ON_DASHBOARD),
+        charts=[charts.alerts_per_day(days, first_day), charts.delivery_latency(latencies)],
+    )
+
+
+def alerts(asked: Asked) -> Answer:
+    query = asked.query
+    found = queries.alert_page(asked.database, alert_query(query), _PER_PAGE + 1)
+    filters = {
+        name: _form_text(query[name]) for name in ("protocol", "severity", "source", "from", "to") if name in query
+    }
+    return page(
+        "alerts.html",
+        asked.now,
+        here=_here("/alerts", {**filters, **({"cursor": str(query["cursor"])} if "cursor" in query else {})}),
+        alerts=found[:_PER_PAGE],
+        older=_here("/alerts", {**filters, "cursor": str(found[_PER_PAGE - 1].id)}) if len(found) > _PER_PAGE else "",
+        newest=_here("/alerts", filters) if "cursor" in query else "",
+        filters=filters,
+        protocols=queries.protocols(asked.database),
+        sources=queries.sources(asked.database),
+        severities=SEVERITIES[::-1],
+    )
+
+
+def one_alert(asked: Asked) -> Answer:
+    found = queries.one_alert(asked.database, row_id(asked))
+    if found is None:
+        raise NotFoundError(f"There is no alert {row_id(asked)}: it may have been pruned.")
+    return page(
+        "alert.html",
+        asked.now,
+        here=f"/alerts/{found.id}",
+        alert=found,
+        metadata=shapes.metadata(found.metadata_json),
+        deliveries=queries_ledger.deliveries_of(asked.database, found.id),
+        run=runs.get(asked.database, found.run_id) if found.run_id else None,
+    )
+
+
+def run_list(asked: Asked) -> Answer:
+    query = asked.query
+    found = queries_ledger.run_page(
+        asked.database,
+        profile=query.get("profile"),
+        status=query.get("status"),
+        before_id=query.get("cursor"),
+        limit=_PER_PAGE + 1,
+    )
+    filters = {name: query[name] for name in ("profile", "status") if name in query}
+    return page(
+        "runs.html",
+        asked.now,
+        here=_here("/runs", {**filters, **({"cursor": str(query["cursor"])} if "cursor" in query else {})}),
+        runs=found[:_PER_PAGE],
+        older=_here("/runs", {**filters, "cursor": str(found[_PER_PAGE - 1].id)}) if len(found) > _PER_PAGE else "",
+        newest=_here("/runs", filters) if "cursor" in query else "",
+        filters=filters,
+        profiles=[profile.name for profile in overview.profiles(asked.database, asked.now, asked.boot, recent=1)],
+        statuses=RUN_STATUSES,
+    )
+
+
+def one_run(asked: Asked) -> Answer:
+    found = runs.get(asked.database, row_id(asked))
+    if found is None:
+        raise NotFoundError(f"There is no run {row_id(asked)}: it may have been pruned.")
+    before, after = queries_ledger.neighbours(asked.database, found)
+    return page(
+        "run.html",
+        asked.now,
+        here=f"/runs/{found.id}",
+        run=found,
+        tasks=runs.tasks(asked.database, found.id),
+        alerts=queries.alerts_of_run(asked.database, found.id, _PER_PAGE),
+        before=before,
+        after=after,
+    )
+
+
+def incidents(asked: Asked) -> Answer:
+    with asked.database.snapshot() as tx:
+        firing = conditions.firing(tx)
+        silenced = silences.active(tx, asked.now)
+    known = conditions.everything(asked.database, _RECOVERED)
+    return page(
+        "incidents.html",
+        asked.now,
+        here="/incidents",
+        firing=sorted(firing, key=lambda row: -SEVERITIES.index(row.severity)),
+        recovered=[row for row in known if row.state != "firing"],
+        silences=silenced,
+    )
+
+
+def profile(asked: Asked) -> Answer:
+    name = asked.path_values["name"]
+    known = {view.name: view for view in overview.profiles(asked.database, asked.now, asked.boot, recent=60)}
+    if name not in known:
+        raise NotFoundError(f"No schedule of a profile {name[:100]!r} is in force.")
+    return page(
+        "profile.html",
+        asked.now,
+        here=f"/profiles/{quote(name)}",
+        profile=known[name],
+        chart=charts.run_durations(known[name].recent),
+        tasks=queries_ledger.task_standings(asked.database, name),
+    )
+
+
+_WORDS = {
+    400: "That cannot be understood",
+    404: "There is nothing here",
+    405: "This is read-only",
+    503: "The database does not answer",
+}
+
+
+def say(trouble: Trouble, settings: Settings) -> Answer:
+    """Tell of trouble as a page; one without a database looks again by itself."""
+    return page(
+        "trouble.html",
+        datetime.now(UTC),
+        trouble.status,
+        here="",
+        title=_WORDS.get(trouble.status, "Something went wrong"),
+        trouble=trouble,
+        is_first_run=trouble.status == 503 and not settings.database.exists(),  # noqa: PLR2004 - unavailable
+    )
+
+
+def _form_text(value: Any) -> str:  # noqa: ANN401 - what a parameter was read as
+    """Write an instant as a form field takes it."""
+    if isinstance(value, datetime):
+        at_midnight = (value.hour, value.minute, value.second, value.microsecond) == (0, 0, 0, 0)
+        return value.strftime("%Y-%m-%d") if at_midnight else value.strftime("%Y-%m-%dT%H:%M:%SZ")
+    return str(value)
+
+
+def _here(path: str, query: Mapping[str, str]) -> str:
+    return f"{path}?{urlencode(query)}" if query else path
+
+
+_CURSOR: Mapping[str, parameters.ReadValue] = {"cursor": parameters.cursor}
+_FRESH_S = 5.0
+ROUTES = (
+    Route("/", dashboard, lasts_s=_FRESH_S, is_page=True),
+    Route(
+        "/alerts",
+        alerts,
+        {
+            **_CURSOR,
+            "protocol": parameters.text,
+            "severity": parameters.severity,
+            "source": parameters.text,
+            "from": parameters.day_or_instant,
+            "to": parameters.day_or_instant,
+        },
+        lasts_s=_FRESH_S,
+        is_page=True,
+    ),
+    Route("/alerts/{id}", one_alert, lasts_s=_FRESH_S, is_page=True),
+    Route(
+        "/runs",
+        run_list,
+        {**_CURSOR, "profile": parameters.text, "status": one_of(*RUN_STATUSES)},
+        lasts_s=_FRESH_S,
+        is_page=True,
+    ),
+    Route("/runs/{id}", one_run, lasts_s=_FRESH_S, is_page=True),
+    Route("/incidents", incidents, lasts_s=_FRESH_S, is_page=True),
+    Route("/profiles/{name}", profile, lasts_s=_FRESH_S, is_page=True),
+)

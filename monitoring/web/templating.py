@@ -1,0 +1,129 @@
+"""The pages' templates and their words: instants, ages, sizes. Everything is escaped unless `alert_html` made it."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import orjson
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup, escape
+
+from monitoring.alerts.model import Alert
+from monitoring.alerts.render import render_html
+from monitoring.clock import format_duration, from_text, to_text
+from monitoring.store.queries import AlertRow
+from monitoring.web import shapes
+from monitoring.web.answers import HTML, Answer
+from monitoring.web.static_files import address
+
+_NOTHING = "\N{EN DASH}"
+
+
+def page(template: str, now: datetime, status: int = 200, **values: Any) -> Answer:  # noqa: ANN401 - templates'
+    """Render one page."""
+    text = _environment().get_template(template).render(now=now, **values)
+    cache_control = "no-cache" if status == 200 else "no-store"  # noqa: PLR2004 - OK
+    return Answer(text.encode("utf-8", errors="replace"), HTML, status, cache_control=cache_control)
+
+
+@cache
+def _environment() -> Environment:
+    environment = Environment(
+        loader=FileSystemLoader(Path(__file__).parent / "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {
+        "clock": clock, "when": when, "ago": ago, "seconds": seconds, "size": size, "headline": headline,
+        "alert_html": alert_html, "pretty": pretty, "run_seconds": shapes.duration_s,
+    }  # fmt: skip
+    environment.globals["static"] = address
+    return environment
+
+
+def instant_of(value: datetime | str | None) -> datetime | None:
+    """Read an instant as a row holds it; what the old system wrote may be none."""
+    if value is None or isinstance(value, datetime):
+        return value
+    try:
+        return from_text(value)
+    except ValueError:
+        return None
+
+
+def when(value: datetime | str | None, now: datetime) -> Markup:
+    """Show the time of day, with the date unless it is today's; a script adds the reader's local time on hover."""
+    instant = instant_of(value)
+    if instant is None:
+        return escape(value or _NOTHING)
+    form = "%H:%M" if instant.date() == now.date() else "%b %d %H:%M" if instant.year == now.year else "%Y-%m-%d %H:%M"
+    return Markup('<time datetime="{}" title="{} UTC">{}</time>').format(
+        to_text(instant), instant.strftime("%Y-%m-%d %H:%M:%S"), instant.strftime(form)
+    )
+
+
+def clock(value: datetime | str | None) -> str:
+    """Show an instant in full."""
+    instant = instant_of(value)
+    return f"{instant:%Y-%m-%d %H:%M:%S} UTC" if instant else str(value or _NOTHING)
+
+
+def ago(value: datetime | str | None, now: datetime) -> str:
+    """Say how long ago, or in how long."""
+    instant = instant_of(value)
+    if instant is None:
+        return ""
+    span = now - instant
+    if abs(span) < timedelta(seconds=5):
+        return "now"
+    return f"{_rough(span)} ago" if span > timedelta(0) else f"in {_rough(-span)}"
+
+
+def _rough(span: timedelta) -> str:
+    """Keep one unit below an hour: the second one would be stale at once."""
+    text = format_duration(span)
+    if span < timedelta(seconds=10):
+        return f"{round(span.total_seconds())} s"
+    return " ".join(text.split()[:2]) if span < timedelta(hours=1) or span > timedelta(days=3) else text
+
+
+def seconds(value: float | None) -> str:
+    return _NOTHING if value is None else format_duration(timedelta(seconds=value))
+
+
+def size(value: float | None) -> str:
+    """Show bytes as people read them."""
+    if value is None:
+        return _NOTHING
+    for unit in ("B", "KiB", "MiB"):
+        if value < 1024:  # noqa: PLR2004 - of binary units
+            return f"{value:.0f} {unit}"
+        value /= 1024
+    return f"{value:.1f} GiB"
+
+
+def headline(row: AlertRow) -> str:
+    """Return the title, or what an alert of the old system begins with."""
+    lines = (line.strip() for line in row.message.splitlines())
+    return row.title or next((line for line in lines if line), "(empty message)")
+
+
+def alert_html(row: AlertRow) -> Markup:
+    """Return the structured text as HTML, which `render_html` escapes; else the plain text as it is."""
+    if row.body_json:
+        try:
+            created_at = instant_of(row.created_at)
+            if created_at is not None:
+                return Markup(render_html(Alert.from_json(row.body_json), now=created_at))  # noqa: S704 - escaped there
+        except (ValueError, RecursionError):
+            pass
+    return Markup('<pre class="plain">{}</pre>').format(row.message)
+
+
+def pretty(value: object) -> str:
+    return orjson.dumps(value, option=orjson.OPT_INDENT_2).decode()
