@@ -53,9 +53,9 @@ STEPS = (
     Step("What was stored.", "alerts"),
     Step("How the host is.", "status", (0, 1)),
     Step(
-        "Is silence good news? The audit says no, and why: a task failed, and no schedule is served.",
+        "Is silence good news? The audit says no, and why: no scheduler serves these profiles.",
         "audit --since 1h",
-        1,
+        (1,),
     ),
 )
 
