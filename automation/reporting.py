@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import zlib
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -110,11 +111,13 @@ class Reporting:
         for block in blocks:
             log.warning("%s", block)
 
-    def store_unwritable(self, reason: str) -> None:
-        """Tell straight away, at most once an hour: nothing can be stored."""
-        if self._settings.debug or not once_an_hour(self._settings, "store-unwritable", self._now()):
+    def store_unwritable(self, reason: str, unstored: Sequence[str]) -> None:
+        """Tell straight away that nothing can be stored, with the alerts it kept in; the same at most once an hour."""
+        name = f"store-unwritable-{zlib.crc32(' '.join(sorted(unstored)).encode()):08x}"
+        if self._settings.debug or not once_an_hour(self._settings, name, self._now()):
             return
-        for trouble in send_directly(self._settings, f"Checks run, but nothing can be stored: {reason}"):
+        text = "\n".join([f"Checks run, but nothing can be stored: {reason}", *unstored])
+        for trouble in send_directly(self._settings, text):
             log.error("%s", trouble)
 
     def drain(self, limit: timedelta = FIRST_DRAIN) -> Drained | None:

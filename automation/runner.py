@@ -27,6 +27,7 @@ from automation.revision import Checkout
 from automation.task import TaskResult, TaskStatus
 from automation.watchdog import Watchdog
 from automation.workspace import Workspace, choose_tasks, preload_for, remove_leftovers
+from monitoring.alerts.record import UNSTORED
 from monitoring.clock import Clock
 from monitoring.errors import ConfigError, LockedError
 from monitoring.locks import ProfileLock, usable_locks
@@ -37,6 +38,7 @@ from monitoring.store.schedules import Schedule
 
 log = logging.getLogger("automation.runner")
 
+_MOST_UNSTORED = 20  # of alerts that go into one direct message
 EXIT_OK, EXIT_FAILED, EXIT_USAGE, EXIT_RUNNING = 0, 1, 2, 75
 
 
@@ -67,6 +69,7 @@ class Runner:
         self._stop = StopRequest()
         self._stopped = threading.Event()
         self._stopped_by = ""
+        self._unstored: list[str] = []
         self._record = RunRecord(settings.database, request.profile, request.trigger, clock, request.started_at)
         self._reporting = Reporting(settings, self._record, clock)
 
@@ -171,18 +174,24 @@ class Runner:
             parallel=profile.parallel,
             deadline_s=profile.run_timeout_s,
             preload=preload_for(tasks, self._settings.checkout),
-            on_line=lambda task, line: self._output.write_line(f"{task} | {line}"),
+            on_line=self._on_line,
             on_start=lambda task, _pid: self._record.task_started(task),
             on_result=self._record.task_ended,
             stop=self._stop,
             clock=self._clock,
         )
 
+    def _on_line(self, task: str, line: str) -> None:
+        """Forward a line of a task; an alert that its monitor could not store must not end in a log alone."""
+        self._output.write_line(f"{task} | {line}")
+        if UNSTORED in line and len(self._unstored) < _MOST_UNSTORED:
+            self._unstored.append(f"{task}: {line.partition(UNSTORED)[2]}")
+
     def _end(self, heartbeat: Heartbeat, code: int) -> int:
         """Deliver what is due at once, then tell the truth outside; a ledger that cannot be written is a failure."""
         self._reporting.drain()
-        if self._record.trouble is not None:
-            self._reporting.store_unwritable(self._record.trouble)
+        if self._record.trouble is not None or self._unstored:
+            self._reporting.store_unwritable(self._record.trouble or "a monitor could not store", self._unstored)
             heartbeat.failed()
             return EXIT_FAILED
         heartbeat.ended(code)

@@ -52,3 +52,21 @@ def test_an_alert_arrives_while_another_task_hangs(host: Host, parallel: int) ->
         assert host.automation("stop", "hourly", "--grace", "30s").returncode == 0
         output, _ = run.communicate(timeout=60)
         assert BOT_TOKEN not in output
+
+
+def test_an_alert_that_cannot_be_stored_is_sent_straight_away_and_once_an_hour(host: Host, tmp_path: Path) -> None:
+    host.profile({"raises": RAISES})
+    host.cache.rmdir()
+    host.cache.write_text("a file where the state directory should be")
+    with TelegramStandIn() as telegram:
+        environ = {
+            "TELEGRAM_API_URL": telegram.url,
+            "TELEGRAM_BOT_TOKEN_DEFAULT": BOT_TOKEN,
+            "TELEGRAM_CHAT_ID_DEFAULT": CHAT,
+            "TMPDIR": str(tmp_path),
+        }
+        first, second = host.automation("run", "hourly", **environ), host.automation("run", "hourly", **environ)
+        assert (first.returncode, second.returncode) == (1, 1)
+        (received,) = telegram.messages
+        assert "nothing can be stored" in received.text
+        assert "The vault is empty" in received.text
