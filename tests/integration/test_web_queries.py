@@ -145,8 +145,8 @@ def test_bytes_that_are_no_text_and_values_out_of_kind_are_shown_not_raised(tmp_
     with schema.open_database(tmp_path / "monitoring.db") as database:
         with database.write() as tx:
             tx.execute(
-                "INSERT INTO alert_events (created_at, source, protocol, severity, message, delivered_at, sort_at, silent) "
-                "VALUES ('yesterday', x'ff41', 'aave', NULL, CAST(x'fffe41' AS TEXT), 'soon', '', 'yes')"
+                "INSERT INTO alert_events (created_at, source, protocol, severity, message, delivered_at, sort_at, "
+                "silent) VALUES ('yesterday', x'ff41', 'aave', NULL, CAST(x'fffe41' AS TEXT), 'soon', '', 'yes')"
             )
         (row,) = queries.alert_page(database, AlertQuery(), 10)
     assert (row.created_at, row.source, row.message, row.severity) == ("yesterday", "\ufffdA", "\ufffd\ufffdA", None)
