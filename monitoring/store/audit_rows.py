@@ -73,9 +73,20 @@ def alerts(
         {"test": _TO_TEST_CHAT, "since": to_text(since), "until": to_text(until), "profile": profile},
     )
     for alert_id, created, status, delivered, error, test_mode, attempts in found:
-        created_at = from_text(created)
-        took = from_text(delivered) - created_at if delivered and status == "delivered" else None
+        created_at = _readable(created)
+        if created_at is None:
+            continue
+        delivered_at = _readable(delivered) if status == "delivered" else None
+        took = delivered_at - created_at if delivered_at else None
         yield alert_id, created_at, status, took, error, bool(test_mode), attempts or 0
+
+
+def _readable(text: str | None) -> datetime | None:
+    """Read an instant; what the replaced system left may be none, and then belongs to no span."""
+    try:
+        return from_text(text) if text else None
+    except ValueError:
+        return None
 
 
 def failed_elsewhere(
@@ -134,5 +145,5 @@ def repaired_at(database: Database) -> datetime | None:
 
 def first_alert(database: Database) -> datetime | None:
     """Return when the oldest alert was stored, the replaced system's among them."""
-    found = database.row("SELECT min(created_at) FROM alert_events WHERE created_at <> ''")
+    found = database.row("SELECT min(sort_at) FROM alert_events WHERE sort_at <> ''")
     return from_text(found[0]) if found and found[0] else None
