@@ -220,10 +220,15 @@ def test_a_running_run_fills_itself_while_one_looks(open_page: Open, host: tuple
 # WCAG 2 contrast of every text against the nearest opaque background: 4.5, or 3 for large text.
 _CONTRAST = """() => {
   const rgb = (text) => (text.match(/[\\d.]+/g) || []).map(Number);
-  const light = ([r, g, b]) => [r, g, b].map((v) => { v /= 255; return v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4; })
-    .reduce((sum, v, i) => sum + v * [0.2126, 0.7152, 0.0722][i], 0);
-  const behind = (node) => { for (let at = node; at; at = at.parentElement) {
-    const [r, g, b, a = 1] = rgb(getComputedStyle(at).backgroundColor); if (a > 0.99) return [r, g, b]; } return [255, 255, 255]; };
+  const linear = (v) => (v / 255 <= 0.04045 ? v / 255 / 12.92 : ((v / 255 + 0.055) / 1.055) ** 2.4);
+  const light = ([r, g, b]) => 0.2126 * linear(r) + 0.7152 * linear(g) + 0.0722 * linear(b);
+  const behind = (node) => {
+    for (let at = node; at; at = at.parentElement) {
+      const [r, g, b, a = 1] = rgb(getComputedStyle(at).backgroundColor);
+      if (a > 0.99) return [r, g, b];
+    }
+    return [255, 255, 255];
+  };
   const low = [];
   for (const node of document.querySelectorAll("body *")) {
     const own = [...node.childNodes].some((child) => child.nodeType === 3 && child.data.trim());
@@ -231,8 +236,9 @@ _CONTRAST = """() => {
     const style = getComputedStyle(node);
     const [a, b] = [light(rgb(style.color)), light(behind(node))].sort((x, y) => y - x);
     const size = parseFloat(style.fontSize);
-    const wanted = size >= 24 || (size >= 18.66 && style.fontWeight >= 700) ? 3 : 4.5;
-    if ((a + 0.05) / (b + 0.05) < wanted) low.push(`${node.className}: ${node.textContent.trim().slice(0, 30)} ${((a + 0.05) / (b + 0.05)).toFixed(2)}`);
+    const isLarge = size >= 24 || (size >= 18.66 && style.fontWeight >= 700);
+    const contrast = (a + 0.05) / (b + 0.05);
+    if (contrast < (isLarge ? 3 : 4.5)) low.push(`${node.className} ${node.textContent.slice(0, 30)} ${contrast}`);
   }
   return low;
 }"""

@@ -30,7 +30,7 @@ async def serving(app: Any) -> tuple[uvicorn.Server, asyncio.Task[None], int]:
     config.http, config.loop = Hasty, "asyncio"
     running = uvicorn.Server(config)
     task = asyncio.create_task(running._serve())
-    while not running.started:
+    while not running.started:  # noqa: ASYNC110 - uvicorn has no event for it
         await asyncio.sleep(0.01)
     return running, task, running.servers[0].sockets[0].getsockname()[1]
 
