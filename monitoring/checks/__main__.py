@@ -5,4 +5,4 @@ from __future__ import annotations
 import sys
 
 if __name__ == "__main__":
-    sys.exit("this release cannot run YAML monitors: write the check in Python with utils.monitor, and name its `script`")
+    sys.exit("this release cannot run YAML monitors: write it in Python with utils.monitor, and name its `script`")
