@@ -320,6 +320,7 @@ def test_the_shipped_file_has_the_three_profiles(checkout: Path) -> None:
         "hourly": "5 * * * *",
         "daily": "19 8 * * *",
         "multisig": "0/10 * * * *",
+        "weekly": "43 9 * * 1",
     }
     assert [name for name, profile in profiles.items() if profile.sync_before_run] == ["multisig"]
     assert profiles["daily"].env["CACHE_FILENAME"] == "cache-id-daily.txt"
