@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
+import apsw
+
 from monitoring.clock import Clock, to_text
 from monitoring.errors import StoreError, UsageError
 from monitoring.locks import SingleLock, make_private_directory
@@ -122,8 +124,8 @@ def put_in_place(
             _tell(ready, Restored(aside, carried), backup, now, by)
             copy_to_file(live.connection, aside)
             copy(ready.database.connection, live.connection)
-        with suppress(Exception):  # the log only shrinks sooner
-            live.connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        with suppress(apsw.Error):  # it is done; now or later the log moves into the file, and waits for no reader
+            live.connection.execute("PRAGMA wal_checkpoint(PASSIVE)")
     return Restored(aside, carried)
 
 
