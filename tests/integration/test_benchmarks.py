@@ -1,4 +1,4 @@
-"""The server the benchmark compares ours with answers the same question with the same JSON: else nothing is compared."""
+"""The server that the benchmark compares ours with answers the same question with the same JSON."""
 
 from __future__ import annotations
 
