@@ -88,10 +88,16 @@ def explain(database: Database, profile: str, ticks: Sequence[datetime], boot: B
 def gather_evidence(database: Database, profile: str, since: datetime, until: datetime, boot: Boot) -> Evidence:
     """Collect the signs of life of host and scheduler around the ticks of a profile in [since, until]."""
     started = signs.runs_by_scheduler(database, since, until, profile=profile, beyond=_SIGNS_BEYOND)
-    found = [Sign(at, boot_of_text(process, at), name, answers=answers) for at, process, name, answers in started]
+    found = [_sign(*row) for row in started]
     starts = signs.scheduler_starts(database, since, until, beyond=_SIGNS_BEYOND)
     found += [Sign(at, Boot("", booted_at), is_start=True) for at, booted_at in starts]
     return Evidence(found, boot)
+
+
+def _sign(started_at: datetime, process: str, profile: str, tick_at: datetime | None) -> Sign:
+    """The scheduler acted at the tick; that the process was there a moment later says nothing of it any more."""
+    acted_at = min(started_at, tick_at) if tick_at else started_at
+    return Sign(acted_at, boot_of_text(process, started_at), profile, answers=tick_at is not None)
 
 
 def _write(database: Database, entry: ScheduleInForce, found: list[Unanswered], until: datetime) -> list[Unanswered]:

@@ -8,7 +8,7 @@ from monitoring.clock import from_text, to_text
 from monitoring.store.database import Database, Tx
 
 _RUN = (
-    "SELECT started_at, process, profile, tick_at IS NOT NULL FROM runs "
+    "SELECT started_at, process, profile, tick_at FROM runs "
     "WHERE trigger IN ('cron', 'embedded') AND process IS NOT NULL AND"
 )
 _START = "SELECT started_at, booted_at FROM scheduler_starts WHERE"
@@ -16,8 +16,8 @@ _START = "SELECT started_at, booted_at FROM scheduler_starts WHERE"
 
 def runs_by_scheduler(
     database: Database, since: datetime, until: datetime, *, profile: str, beyond: int
-) -> list[tuple[datetime, str, str, bool]]:
-    """Return (started_at, process, profile, whether it answers a tick) of what a scheduler ran in (since, until].
+) -> list[tuple[datetime, str, str, datetime | None]]:
+    """Return (started_at, process, profile, the tick it answers) of what a scheduler ran in (since, until].
 
     With them come the last one before, the last three before of `profile`, and the first `beyond` after.
     """
@@ -28,7 +28,9 @@ def runs_by_scheduler(
         f"UNION SELECT * FROM ({_RUN} started_at > :until ORDER BY started_at LIMIT :beyond)",
         {"since": to_text(since), "until": to_text(until), "profile": profile, "beyond": beyond},
     )
-    return [(from_text(started), process, name, bool(answered)) for started, process, name, answered in found]
+    return [
+        (from_text(started), process, name, from_text(tick) if tick else None) for started, process, name, tick in found
+    ]
 
 
 def scheduler_starts(
