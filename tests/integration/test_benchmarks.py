@@ -1,4 +1,4 @@
-"""The server that the benchmark compares ours with answers the same question with the same JSON."""
+"""The server that the benchmark holds ours against answers the same question with the same JSON."""
 
 from __future__ import annotations
 
