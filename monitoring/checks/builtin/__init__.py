@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from monitoring.checks.builtin import timelocks
+from monitoring.checks.builtin import safes, timelocks
 from monitoring.checks.types import registry
 
 TYPES = registry(
+    safes.TYPE,
     timelocks.TYPE,
 )
