@@ -12,6 +12,7 @@ from monitoring.alerts.model import Severity
 from monitoring.chains.abi import Event, encode, parse_function
 from monitoring.chains.abi_types import parse_types
 from monitoring.chains.addresses import checksum
+from monitoring.chains.unwrap import unpack_script
 from monitoring.checks.builtin.timelock_kinds import KINDS, What, signals
 from tests.support.monitor_world import Told, monitor_world
 from tests.support.rpc_server import Provider, event_log, serving
@@ -95,10 +96,29 @@ def test_an_aave_proposal_is_told_by_its_number_and_votes(tmp_path: Path) -> Non
     assert "Id: 412\nVotes for: 650,000\nVotes against: 1" in told.text
 
 
-def test_a_vote_on_aragon_is_told_with_who_started_it(tmp_path: Path) -> None:
+def script_of(*calls: tuple[str, bytes]) -> bytes:
+    return b"\0\0\0\1" + b"".join(bytes.fromhex(to[2:]) + len(data).to_bytes(4, "big") + data for to, data in calls)
+
+
+def test_a_vote_on_aragon_is_told_with_who_started_it_and_the_script_it_would_run(tmp_path: Path) -> None:
     log = log_of("aragon_voting", "StartVote", voteId=190, creator=TARGET, metadata="*Omnibus* vote")
-    told = told_of(tmp_path, "aragon_voting", log)
+    inside = parse_function("forward(bytes)").encode([script_of((TARGET, OWN))])
+    vote = (True, False, 1, 2, 3, 4, 5, 6, 7, script_of((AT, inside), (TARGET, OWN)))
+    views = {(AT, "getVote(uint256)(bool,bool,uint64,uint64,uint64,uint64,uint256,uint256,uint256,bytes)"): vote}
+    told = told_of(tmp_path, "aragon_voting", log, views=views)
     assert f"Id: 190\nCreator: {TARGET}\nMetadata: *Omnibus* vote" in told.text
+    assert told.text.count(f"transferOwnership on {TARGET}") == 2
+    without = told_of(tmp_path, "aragon_voting", log)
+    assert "Id: 190" in without.text
+
+
+@pytest.mark.parametrize("end", range(1, 60, 7))
+def test_a_script_cut_short_shows_the_calls_before(end: int) -> None:
+    whole = script_of((TARGET, OWN), (TARGET, OWN))
+    found = unpack_script(whole[:-end])
+    assert [one.data for one in found.calls] == [OWN]
+    assert found.problem.endswith("no call: not shown")
+    assert unpack_script(b"\0\0\0\2" + whole).problem.endswith("not shown")
 
 
 def test_a_maple_proposal_is_read_from_the_transaction_that_scheduled_it(tmp_path: Path) -> None:

@@ -7,8 +7,10 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from monitoring.chains.safe_rows import SafeQueue
+from monitoring.chains.services import NoAnswer
 from monitoring.checks.builtin.safe_queue import Pace
-from monitoring.checks.builtin.safe_service_turns import QueueOf, interval_for, is_due, turns
+from monitoring.checks.builtin.safe_service_turns import Outage, QueueOf, interval_for, is_due, turns
 
 NOW = datetime(2026, 5, 1, tzinfo=UTC)
 EVERY = timedelta(minutes=10)
@@ -75,3 +77,25 @@ def test_an_answer_may_be_as_old_as_was_wished_or_as_the_quota_makes_it() -> Non
     pace = Pace(EVERY, timedelta(minutes=30), 33)
     assert pace.limit(interval_for(33, EVERY, 4)) == timedelta(minutes=30)
     assert pace.limit(timedelta(hours=6)) == timedelta(hours=12)
+
+
+def test_a_service_that_is_down_for_one_chain_is_still_asked_for_the_others() -> None:
+    outage, down = Outage(), NoAnswer("HTTP 503", "host", 503)
+    for _ in range(3):
+        outage.note(8453, down)
+    assert str(outage.of(8453)) == "unknown: HTTP 503"
+    assert outage.of(1) is None
+    for _ in range(3):
+        outage.note(1, down)
+    assert str(outage.of(10)) == "unknown: HTTP 503", "six in a row: it is down for all"
+
+
+def test_an_answer_ends_an_outage_and_a_refusal_is_none() -> None:
+    outage = Outage()
+    for answer in (
+        NoAnswer("HTTP 503", "host", 503),
+        SafeQueue((), complete=True),
+        NoAnswer("HTTP 404", "host", 404),
+    ) * 4:
+        outage.note(1, answer)
+    assert outage.of(1) is None
