@@ -5,17 +5,21 @@ A task of a profile; by hand: `python -m protocols.host.main --disk-free=15%`. I
 
 from __future__ import annotations
 
+import dataclasses
+
+from monitoring.checks.builtin.host_judgement import Finding, State, judge
+from monitoring.checks.builtin.host_limits import Limits, names, parse_one
+from monitoring.checks.builtin.host_readings import read_all
 from monitoring.settings import load_settings
-from protocols.host.judgement import Finding, State, judge
-from protocols.host.limits import parse_limits
-from protocols.host.readings import read_all
 from utils.monitor import Context, monitor
 
 
 @monitor("host")
 def main(m: Context) -> None:
     """Read, judge, and raise or end one condition a subject."""
-    limits = parse_limits(m.args)
+    known = names()
+    changes = {known[name]: parse_one(known[name], text) for name, text in m.args.items()}
+    limits = dataclasses.replace(Limits(), **changes)
     settings = load_settings()
     paths = {"state": settings.cache_dir, "checkout": settings.checkout}
     findings = judge(read_all(settings.database, paths), limits)
@@ -27,9 +31,9 @@ def main(m: Context) -> None:
 
 def tell(m: Context, finding: Finding) -> None:
     """Pass a finding on; an unknown one neither raises nor ends anything."""
-    if finding.state is State.BAD:
+    if finding.severity is not None:
         where = [finding.where] if finding.where else []
-        m.alert(finding.severity, finding.headline, *where, finding.advice, key=finding.key)
+        m.alert(finding.severity.name, finding.headline, *where, finding.advice, key=finding.key)
     elif finding.state is State.FINE:
         m.resolve(finding.key)
 
