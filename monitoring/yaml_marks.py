@@ -1,6 +1,6 @@
 """YAML as a tree of nodes that know their place, and the mistakes found in one: `file:line:column path: message`.
 
-Used by whoever reads a file an operator wrote. A plain scalar stays the text that was written; aliases, tags and
+Used for monitors and their data files. A plain scalar stays the text that was written; aliases, tags and
 several documents are refused, and depth and size are bounded, so that no file can exhaust the reader.
 """
 
@@ -13,22 +13,11 @@ from typing import TypeAlias
 import yaml
 
 from monitoring.errors import ConfigError
+from monitoring.yaml_text import START, Place, YamlError, explain
 
 MAX_DEPTH = 40
 MAX_NODES = 50_000
-MAX_CHARS = 2_000_000
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # the C parser is ten times faster
-
-
-@dataclass(frozen=True, slots=True, order=True)
-class Place:
-    """A position in a file, both counted from 1."""
-
-    line: int
-    column: int
-
-    def __str__(self) -> str:
-        return f"{self.line}:{self.column}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,14 +72,6 @@ class Mapping:
 Node: TypeAlias = Scalar | Sequence | Mapping
 
 
-class YamlError(Exception):
-    """The text is no YAML we read; `place` is where."""
-
-    def __init__(self, place: Place, message: str) -> None:
-        self.place = place
-        super().__init__(message)
-
-
 @dataclass(slots=True)
 class Mistakes:
     """Collects the mistakes of one file."""
@@ -120,16 +101,14 @@ def compose(text: str) -> Node:
     Raises:
         YamlError: it is not YAML, or uses what we refuse.
     """
-    if len(text) > MAX_CHARS:
-        raise YamlError(Place(1, 1), f"the file is longer than {MAX_CHARS} characters")
     builder = _Builder(text)
     try:
         for event in yaml.parse(text, Loader=_LOADER):
             builder.take(event)
     except yaml.YAMLError as error:
-        raise _as_yaml_error(error) from None
+        raise explain(error, text) from None
     if builder.root is None:
-        raise YamlError(Place(1, 1), "the file is empty")
+        raise YamlError(START, "the file is empty")
     return builder.root
 
 
@@ -142,14 +121,6 @@ def walk(node: Node, path: str = "") -> Iterator[tuple[str, Node]]:
     elif isinstance(node, Sequence):
         for index, item in enumerate(node.items):
             yield from walk(item, f"{path}[{index}]")
-
-
-def _as_yaml_error(error: yaml.YAMLError) -> YamlError:
-    mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
-    problem = getattr(error, "problem", None) or str(error).splitlines()[0]
-    place = Place(mark.line + 1, mark.column + 1) if mark else Place(1, 1)
-    hint = ": quote a text that holds [ ] { } or ," if problem.startswith("did not find expected ','") else ""
-    return YamlError(place, f"this is not YAML: {problem}{hint}")
 
 
 class _Open:
@@ -185,7 +156,7 @@ class _Builder:
 
     def take(self, event: yaml.Event) -> None:
         mark = event.start_mark
-        place = Place(mark.line + 1, mark.column + 1) if mark else Place(1, 1)
+        place = Place(mark.line + 1, mark.column + 1) if mark else START
         if isinstance(event, yaml.AliasEvent):
             raise YamlError(place, "aliases (*name) are not part of the format: write the value out")
         if isinstance(event, yaml.DocumentStartEvent) and self.root is not None:

@@ -23,7 +23,8 @@ from monitoring.checks.spot import Spot
 from monitoring.checks.types import NO_TYPES, Registry, Surroundings
 from monitoring.checks.verb_keys import KEYS
 from monitoring.errors import ConfigError
-from monitoring.yaml_marks import Mistakes, Place, YamlError, compose
+from monitoring.yaml_marks import Mistakes, compose
+from monitoring.yaml_text import START, YamlError, read_text
 
 SECTIONS = (
     "monitor", "channel", "chain", "chains", "contracts", "functions", "values", "sources", "for_each", "checks",
@@ -38,10 +39,7 @@ def load_monitor(path: Path, types: Registry = NO_TYPES) -> Monitor:
     """
     mistakes = Mistakes(str(path))
     try:
-        root = compose(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
-        raise ConfigError([f"{path}:1:1 the file cannot be read: {reason}"]) from None
+        root = compose(read_text(path))
     except YamlError as error:
         mistakes.add(error.place, "", str(error))
         raise ConfigError(mistakes.lines()) from None
@@ -49,7 +47,7 @@ def load_monitor(path: Path, types: Registry = NO_TYPES) -> Monitor:
     monitor = loader.load()
     lines = [*mistakes.lines(), *loader.data_mistakes]
     if lines or monitor is None:
-        raise ConfigError(lines or [f"{path}:{Place(1, 1)} this is no monitor"])
+        raise ConfigError(lines or [f"{path}:{START} this is no monitor"])
     return monitor
 
 

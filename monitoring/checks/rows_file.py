@@ -13,7 +13,8 @@ from monitoring.checks.spot import Spot
 from monitoring.checks.syntax import LanguageError, read_literal
 from monitoring.checks.values import Value
 from monitoring.yaml_marks import Mapping as MappingNode
-from monitoring.yaml_marks import Mistakes, Node, Scalar, Sequence, YamlError, compose
+from monitoring.yaml_marks import Mistakes, Node, Scalar, Sequence, compose
+from monitoring.yaml_text import YamlError, read_text
 
 MAX_ROWS = 500
 
@@ -43,9 +44,7 @@ def _data(source: Spot, name: str, folder: Path) -> Node | None:
         source.wrong("the data file must lie beside the monitor: a name without a folder")
         return None
     try:
-        return compose((folder / name).read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError):
-        source.wrong(f"{name} cannot be read beside the monitor")
+        return compose(read_text(folder / name))
     except YamlError as error:
         source.wrong(f"{name}:{error.place} {error}")
     return None

@@ -136,9 +136,18 @@ def refused_commits(database: Database, since: datetime, until: datetime) -> lis
 
 def repaired_at(database: Database) -> datetime | None:
     """Return when a damaged database was last replaced by this one."""
+    return _told_at(database, "The database was damaged%")
+
+
+def restored_at(database: Database) -> datetime | None:
+    """Return when this database was last restored from a backup."""
+    return _told_at(database, "The database was restored%")
+
+
+def _told_at(database: Database, title: str) -> datetime | None:
     found = database.row(
-        "SELECT created_at FROM alert_events WHERE source = 'ops_error' AND title LIKE 'The database was damaged%' "
-        "ORDER BY id DESC LIMIT 1"
+        "SELECT created_at FROM alert_events WHERE source = 'ops_error' AND title LIKE ? ORDER BY id DESC LIMIT 1",
+        (title,),
     )
     return from_text(found[0]) if found else None
 

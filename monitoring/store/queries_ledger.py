@@ -10,9 +10,9 @@ from typing import Any
 
 from monitoring.clock import from_text
 from monitoring.store import runs
+from monitoring.store.alert_spans import id_from
 from monitoring.store.alerts import SEVERITIES
 from monitoring.store.database import Database
-from monitoring.store.queries import id_from
 from monitoring.store.runs import Run
 
 
