@@ -87,6 +87,9 @@ class HostPart:
             return NONE
         return Unknown(finding.title, "this host") if finding.state is State.UNKNOWN else finding
 
+    def in_words(self, reading: Finding) -> str:
+        return reading.title
+
     def judge(self, before: Condition, reading: Any, now: datetime) -> Outcome:  # noqa: ANN401 - as above
         if not isinstance(reading, Finding):
             return settle(before, reading, now, self.host.policy)

@@ -56,6 +56,9 @@ class UpPart(_Facet):
             return reply
         return _wrong_with(reply, self.endpoint)
 
+    def in_words(self, reading: str) -> str:
+        return reading or "it does"
+
     def judge(self, before: Condition, reading: Any, now: datetime) -> Outcome:  # noqa: ANN401 - as above
         if isinstance(reading, Unknown):
             return settle(before, reading, now, self.policy)
