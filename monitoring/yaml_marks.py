@@ -74,25 +74,27 @@ Node: TypeAlias = Scalar | Sequence | Mapping
 
 @dataclass(slots=True)
 class Mistakes:
-    """Collects the mistakes of one file."""
+    """Collects the mistakes of one file, and of the data files it names (`beside`)."""
 
     file: str
     found: list[tuple[Place, str, str]] = field(default_factory=list)
+    beside: list[Mistakes] = field(default_factory=list)
 
     def add(self, place: Place, path: str, message: str) -> None:
         self.found.append((place, path, message))
 
     def lines(self) -> list[str]:
-        """Return one finished line for each mistake, in the order of the file."""
-        return [
+        """Return one finished line for each mistake, in the order of the file; those of data files come after."""
+        own = [
             f"{self.file}:{place} {path}: {message}" if path else f"{self.file}:{place} {message}"
             for place, path, message in sorted(dict.fromkeys(self.found))
         ]
+        return own + [line for one in self.beside for line in one.lines()]
 
     def raise_any(self) -> None:
         """Raise a `ConfigError` with every mistake, if there is one."""
-        if self.found:
-            raise ConfigError(self.lines())
+        if lines := self.lines():
+            raise ConfigError(lines)
 
 
 def compose(text: str) -> Node:

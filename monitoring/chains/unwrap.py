@@ -83,13 +83,13 @@ def _one(inner: Inner, row: Sequence[AbiValue], target: str) -> Carried | None:
     if not isinstance(to, str) or not isinstance(data, bytes) or not isinstance(value, int):
         return None
     if inner.signature is not None:
-        data = _with_signature(row[inner.signature], data)
+        data = with_signature(row[inner.signature], data)
     if not data and (inner.value is None):
         return None
     return Carried(to, data, value, operation if isinstance(operation, int) else 0)
 
 
-def _with_signature(signature: AbiValue, data: bytes) -> bytes:
+def with_signature(signature: AbiValue, data: bytes) -> bytes:
     """Old timelocks keep the signature beside the arguments; without one the data is the whole call."""
     if not isinstance(signature, str) or not signature:
         return data

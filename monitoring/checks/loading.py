@@ -177,7 +177,7 @@ class _Loader:
         for name, kind in self.types.items():
             section = self.root.get(name)
             config = kind.schema(section, around) if section else None
-            if config is not None and not self.root.mistakes.found:
+            if config is not None and not self.root.mistakes.lines():
                 parts += kind.plan(config, around)
         return tuple(parts)
 

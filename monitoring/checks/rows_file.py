@@ -30,7 +30,7 @@ def read_rows(spot: Spot, name: str, folder: Path) -> tuple[Rows | None, dict[st
     spot.only(("from", "path"))
     source, path = spot.need("from", "the data file beside this one"), spot.get("path")
     text = source.text("a file name") if source else None
-    root = _data(source, text, folder) if source and text else None
+    root = open_data(source, text, folder) if source and text else None
     node = _at_path(root, path, source) if source and root else None
     if node is None or text is None:
         return None, {}, []
@@ -39,7 +39,8 @@ def read_rows(spot: Spot, name: str, folder: Path) -> tuple[Rows | None, dict[st
     return Rows(name, tuple(rows)), _kinds(rows), data.lines()
 
 
-def _data(source: Spot, name: str, folder: Path) -> Node | None:
+def open_data(source: Spot, name: str, folder: Path) -> Node | None:
+    """Open a data file that lies beside a monitor; what keeps it from being read is a mistake where it is named."""
     if Path(name).name != name:
         source.wrong("the data file must lie beside the monitor: a name without a folder")
         return None

@@ -44,11 +44,11 @@ class CheckType(Generic[C]):
     answers: Mapping[type, Answerer] = field(default_factory=dict)
 
 
-Registry = Mapping[str, CheckType[object]]
+Registry = Mapping[str, CheckType[Any]]
 NO_TYPES: Registry = {}
 
 
-def registry(*types: CheckType[object]) -> Registry:
+def registry(*types: CheckType[Any]) -> Registry:
     """Collect types by name.
 
     Raises:

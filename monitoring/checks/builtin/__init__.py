@@ -1,10 +1,14 @@
-"""The built-in types of this release, by the name of their section. To add one: a file beside this, a line below."""
+"""The built-in types: sections of a monitor file that are only data, one module each. `TYPES` is what files may use."""
 
-from monitoring.checks.builtin import erc4626, host, http
-from monitoring.checks.types import Registry, registry
+from __future__ import annotations
 
-TYPES: Registry = registry(
+from monitoring.checks.builtin import erc4626, host, http, safes, timelocks
+from monitoring.checks.types import registry
+
+TYPES = registry(
     erc4626.TYPE,
     host.TYPE,
     http.TYPE,
+    safes.TYPE,
+    timelocks.TYPE,
 )
