@@ -54,9 +54,16 @@ class Condition:
     channel: str = ""
     source: str = "protocol"
     data_json: str | None = None
+    about: str = ""
+    value: str = ""
+    judged_at: datetime | None = None
+    blind_since: datetime | None = None
+    blind_by: str = ""
+    blind_why: str = ""
+    declared: bool = False
 
 
-_INSTANTS = ("since", "fired_at", "last_seen_at", "last_sent_at", "clear_since")
+_INSTANTS = ("since", "fired_at", "last_seen_at", "last_sent_at", "clear_since", "judged_at", "blind_since")
 _FIELDS = [field.name for field in fields(Condition) if field.name != "key"]
 _KEY = "monitor = ? AND check_name = ? AND chain = ? AND subject = ?"
 _COLUMNS = f"monitor, check_name, chain, subject, {', '.join(_FIELDS)}"
@@ -90,6 +97,14 @@ def of_monitor(tx: Tx, monitor: str) -> list[Condition]:
     return [
         _condition(row)
         for row in fetch(tx, f"{_SELECT} WHERE monitor = ? ORDER BY check_name, chain, subject", (monitor,))
+    ]
+
+
+def blind(tx: Tx) -> list[Condition]:
+    """Return what nothing is known of now, the longest first."""
+    return [
+        _condition(row)
+        for row in fetch(tx, f"{_SELECT} WHERE blind_since IS NOT NULL ORDER BY blind_since, monitor, check_name")
     ]
 
 
@@ -137,4 +152,5 @@ def _condition(row: Row) -> Condition:
     named = dict(zip(_FIELDS, row[4:], strict=True))
     for name in _INSTANTS:
         named[name] = from_text(named[name]) if named[name] else None
+    named["declared"] = bool(named["declared"])
     return Condition(ConditionKey(*row[:4]), **named)
