@@ -5,11 +5,9 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
@@ -19,60 +17,18 @@ from monitoring.chains.networks import network
 from tests.support import anvil, parts
 from tests.support.anvil import Anvil
 from tests.support.chain_clock import ManualClock
-from tests.support.contracts import SAFE_1_4, SAFE_1_5, Artifact, Contract, artifact
-from tests.support.http_service import Reply, Seen, http_service
+from tests.support.contracts import SAFE_1_4
+from tests.support.http_service import http_service
 from tests.support.monitor_world import MonitorWorld, Round, monitor_world
 from tests.support.own_contracts import runtime_code
 from tests.support.rpc_server import Provider, serving
+from tests.support.safes import BOT, CURATION, GENERATIONS, TARGET, SafeService, execute, queued, safe_at
 
 pytestmark = pytest.mark.node
-CURATION = "0x90D0f26025571295D18a6c041E47450B81886B51"  # Yearn's, one address on three chains
-BOT = "0x80a3887BA60F76acAb48EE4aEAd0a71A0774A8B2"
 STRANGER = "0x" + "5a" * 20
-TARGET = checksum("0x" + "a1" * 20)
-ZERO = "0x" + "0" * 40
 MULTISEND = "0x38869bf66a61cF6bDB996A6aE40D5853Fd43B526"
-GENERATIONS = {"1.3.0": ("safe13", "GnosisSafe"), "1.4.1": (SAFE_1_4, "Safe"), "1.5.0": (SAFE_1_5, "Safe")}
 ROW = f'    - {{name: Curation, chain: mainnet, address: "{CURATION}", protocol: yearn_ms}}\n'
 WATCHED = ROW.replace("}", f', expected_proposers: ["{BOT}"]}}')
-
-
-@dataclass
-class SafeService:
-    """The transaction service: rows by chain, and what it does instead of answering."""
-
-    rows: dict[str, list[Any]] = field(default_factory=dict)
-    failing: bool = False
-    asked: list[str] = field(default_factory=list)
-
-    def answer(self, seen: Seen) -> Reply:
-        url = urlsplit(seen.path)
-        self.asked.append(url.path)
-        if self.failing:
-            return Reply({}, 503)
-        query = parse_qs(url.query)
-        at = int(query["offset"][0])
-        kept = [one for one in self.rows.get(url.path.split("/")[1], []) if str(one.get("safe", CURATION)) in url.path]
-        following = "more" if at + 100 < len(kept) else None
-        return Reply({"results": kept[at : at + 100], "next": following})
-
-
-def queued(nonce: int, mark: str = "01", **changes: Any) -> dict[str, Any]:
-    return {
-        "safe": CURATION,
-        "nonce": nonce,
-        "to": TARGET,
-        "value": "0",
-        "data": "0x8456cb59",
-        "operation": 0,
-        "safeTxHash": "0x" + (mark + f"{nonce:x}").rjust(64, "0"),
-        "submissionDate": "2026-01-01T10:00:00Z",
-        "isExecuted": False,
-        "proposer": BOT,
-        "proposedByDelegate": None,
-        "confirmations": [{"owner": BOT}],
-        "confirmationsRequired": 3,
-    } | changes
 
 
 @pytest.fixture
@@ -96,32 +52,6 @@ def node(chains: dict[int, Anvil]) -> Iterator[Anvil]:
     yield chains[1]
     for one, snapshot in snapshots.items():
         one.revert(snapshot)
-
-
-def package(name: str, contract: str) -> Artifact:
-    try:
-        return artifact(name, contract)
-    except FileNotFoundError as error:
-        parts.missing(str(error))
-        raise
-
-
-def safe_at(node: Anvil, version: str = "1.4.1", address: str = CURATION) -> Contract:
-    """Put a proxy and its singleton on the chain, with the node's first account as the only owner."""
-    name, contract = GENERATIONS[version]
-    singleton = package(name, contract).deploy(node)
-    package(name, "GnosisSafeProxy" if version == "1.3.0" else "SafeProxy").deploy_at(node, address, singleton.address)
-    safe = singleton.artifact.at(node, address)
-    safe.send("setup", [node.accounts[0]], 1, ZERO, b"", ZERO, ZERO, 0, ZERO)
-    return safe
-
-
-def execute(safe: Contract, function: str, *arguments: object) -> None:
-    """Have the Safe call itself, approved by the owner who sends."""
-    data = bytes.fromhex(safe.artifact.calldata(function, *arguments)[2:])
-    owner = bytes(12) + bytes.fromhex(safe.node.accounts[0][2:])
-    signature = owner + bytes(32) + b"\x01"
-    safe.send("execTransaction", safe.address, 0, data, 0, 0, 0, 0, ZERO, ZERO, signature)
 
 
 @contextmanager
@@ -213,7 +143,7 @@ def test_a_delegate_call_and_a_change_of_the_safe_are_loud_whoever_proposes(
     safe = safe_at(node)
     enable = safe.artifact.calldata("enableModule", TARGET)
     packed = b"\0" + bytes.fromhex(CURATION[2:]) + bytes(32) + ((len(enable) - 2) // 2).to_bytes(32, "big")
-    batch = package(SAFE_1_4, "MultiSend").calldata("multiSend", packed + bytes.fromhex(enable[2:]))
+    batch = parts.package(SAFE_1_4, "MultiSend").calldata("multiSend", packed + bytes.fromhex(enable[2:]))
     with watching(tmp_path, service, {"mainnet": node.url}, WATCHED) as world:
         world.run()
         service.rows["eth"] = [
@@ -309,7 +239,7 @@ def test_what_a_protocol_leaves_out_is_left_out_unless_it_reaches_what_counts(
     node: Anvil, service: SafeService, tmp_path: Path
 ) -> None:
     safe_at(node)
-    own = package("oz5", "Ownable2Step").calldata("transferOwnership", STRANGER)
+    own = parts.package("oz5", "Ownable2Step").calldata("transferOwnership", STRANGER)
     more = f'  skip: [{{protocol: yearn_ms, unless_to: ["{BOT}"], unless_calls: [transferOwnership(address)]}}]\n'
     with watching(tmp_path, service, {"mainnet": node.url}, more=more) as world:
         world.run()

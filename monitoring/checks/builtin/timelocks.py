@@ -114,6 +114,10 @@ class TimelockPart:
         broken = [reading.problem] if reading.problem is not None else []
         return with_broken(outcome, before, broken, now, self.policy)
 
+    def in_words(self, reading: Stretch) -> str:
+        """Say what was read, for listings."""
+        return f"blocks {reading.first} to {reading.last}, {len(self._events(reading))} events"
+
     def tell(self, transition: Transition, tools: Tools) -> Message:
         if transition.kind is not Kind.FIRED:
             return plain_message(self.about, transition)
