@@ -97,7 +97,7 @@ class _Loader:
         if several:
             spots = several.items("a list of chains")
         else:
-            spot = one or self.root.need("chain", "an id or a slug, as in 1 or mainnet")
+            spot = one or (self.root.need("chain", "an id or a slug, as in 1 or mainnet") if self._reads() else None)
             spots = [spot] if spot else []
         found: list[int] = []
         for spot in spots:
@@ -106,6 +106,11 @@ class _Loader:
                 spot.wrong(f"chain {chain} stands here twice")
             found += [chain] if chain and chain not in found else []
         return tuple(found)
+
+    def _reads(self) -> bool:
+        """Tell whether formulas read a chain; a built-in type that needs one says so itself."""
+        typed = any(self.root.get(name) for name in self.types)
+        return not typed or any(self.root.get(name) for name in ("contracts", "values", "for_each", "checks"))
 
     def _contracts(self, chains: tuple[int, ...]) -> dict[str, dict[int, str]]:
         section, found = self.root.get("contracts"), dict[str, dict[int, str]]()

@@ -1,10 +1,9 @@
-"""From where on a reading is bad: the limits, their defaults, and the arguments that change them."""
+"""From where on a reading of the host is bad: the limits, their defaults, and the words that change them."""
 
 from __future__ import annotations
 
 import dataclasses
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
@@ -61,30 +60,28 @@ class Limits:
     wal_bytes: int = 512 * _BINARY**2  # eight times what a checkpoint leaves of it
 
 
-def parse_limits(arguments: Mapping[str, str]) -> Limits:
-    """Read what the task is given, as in `{"disk-free": "10%", "wal": "1GiB"}`.
+def names() -> dict[str, str]:
+    """Return the name each limit has in a monitor file, with the field it sets."""
+    return {field.name.removesuffix("_bytes").replace("_", "-"): field.name for field in dataclasses.fields(Limits)}
+
+
+def parse_one(field: str, text: str) -> Any:  # noqa: ANN401 - of the field's own type
+    """Read the value of one limit, as in `10%`, `2GiB` or, for the load, `2.5`.
 
     Raises:
-        UsageError: there is no such limit, or its value is none.
+        UsageError: it is no such value.
     """
-    known = {limit.name.removesuffix("_bytes").replace("_", "-"): limit for limit in dataclasses.fields(Limits)}
-    unknown = sorted(arguments.keys() - known.keys())
-    if unknown:
-        raise UsageError(f"host knows no {', '.join(unknown)}: its limits are {', '.join(known)}")
-    return Limits(**{known[key].name: _read(key, text, known[key].default) for key, text in arguments.items()})
-
-
-def _read(key: str, text: str, default: object) -> Any:  # noqa: ANN401 - of the default's own type
+    default = getattr(Limits(), field)
     if isinstance(default, float):
         try:
             return float(text)
         except ValueError:
-            raise UsageError(f"{key}={text} is no number: write one, as in {default}") from None
+            raise UsageError(f"{text!r} is no number: write one, as in {default:g}") from None
     limit = parse_limit(text)
     if isinstance(default, Limit):
         return limit
     if limit.size_bytes is None:
-        raise UsageError(f"{key}={text} is a share of nothing: write a size, as in 2GiB")
+        raise UsageError(f"{text} is a share of nothing: write a size, as in 2GiB")
     return limit.size_bytes
 
 

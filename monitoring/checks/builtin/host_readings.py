@@ -13,6 +13,7 @@ from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
+from monitoring.chains.values import Unknown
 from monitoring.kernel_clock import KernelClock, ask_kernel_clock
 
 ROOT = Path("/")
@@ -21,19 +22,15 @@ Read = TypeVar("Read")
 
 
 @dataclass(frozen=True, slots=True)
-class Unknown:
-    """A reading that could not be taken, and why."""
-
-    reason: str
-
-
-@dataclass(frozen=True, slots=True)
 class Filesystem:
-    """Room left for a process that is not root, in bytes and inodes; `paths` are those we care about on it.
+    """Room left for a process that is not root, in bytes and inodes.
+
+    `names` are those of the places we care about on it, `paths` say where they are.
 
     `inodes` is 0 where the file system makes inodes as it needs them (btrfs).
     """
 
+    names: tuple[str, ...]
     paths: tuple[str, ...]
     size_bytes: int
     free_bytes: int
@@ -71,7 +68,7 @@ class StateFiles:
 class Readings:
     """One look at the machine."""
 
-    filesystems: tuple[Filesystem | Unknown, ...]
+    filesystems: Mapping[str, Filesystem | Unknown]
     memory: Memory | Unknown
     clock: KernelClock | Unknown
     load: Load | Unknown
@@ -89,8 +86,8 @@ def read_all(database: Path, paths: Mapping[str, Path], root: Path = ROOT) -> Re
     )
 
 
-def read_filesystems(paths: Mapping[str, Path]) -> tuple[Filesystem | Unknown, ...]:
-    """Read each file system once, however many of the paths lie on it."""
+def read_filesystems(paths: Mapping[str, Path]) -> dict[str, Filesystem | Unknown]:
+    """Read each file system once, under the first of the names that lie on it."""
     together: dict[object, dict[str, Path]] = {}
     for name, path in paths.items():
         try:
@@ -98,7 +95,7 @@ def read_filesystems(paths: Mapping[str, Path]) -> tuple[Filesystem | Unknown, .
         except OSError:
             device = path
         together.setdefault(device, {})[name] = path
-    return tuple(_or_unknown(partial(read_filesystem, group)) for group in together.values())
+    return {next(iter(group)): _or_unknown(partial(read_filesystem, group)) for group in together.values()}
 
 
 def read_filesystem(paths: Mapping[str, Path]) -> Filesystem:
@@ -110,6 +107,7 @@ def read_filesystem(paths: Mapping[str, Path]) -> Filesystem:
     stat = os.statvfs(next(iter(paths.values())))
     used = stat.f_blocks - stat.f_bfree
     return Filesystem(
+        names=tuple(paths),
         paths=tuple(f"{name} {path}" for name, path in paths.items()),
         size_bytes=(used + stat.f_bavail) * stat.f_frsize,  # as df counts: without what is kept for root
         free_bytes=stat.f_bavail * stat.f_frsize,
@@ -175,11 +173,11 @@ def read_clock(root: Path = ROOT, kernel: Callable[[], KernelClock] | None = Non
         mark = root / "run/systemd/timesync/synchronized"
         if mark.exists():
             return KernelClock(synchronised=True, max_error_s=None, told_by="systemd-timesyncd")
-        return Unknown(f"the kernel does not tell ({error.strerror}), nor does systemd-timesyncd")
+        return Unknown(f"the kernel does not tell ({error.strerror}), nor does systemd-timesyncd", "this host")
 
 
 def _or_unknown(read: Callable[[], Read]) -> Read | Unknown:
     try:
         return read()
     except (OSError, ValueError) as error:
-        return Unknown(str(error))
+        return Unknown(str(error), "this host")
