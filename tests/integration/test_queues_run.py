@@ -28,6 +28,7 @@ chain: mainnet
 safes:
   rows: [{{name: Curation, chain: mainnet, address: "{CURATION}", protocol: yearn}}]
 """
+CHECKS = ("queue", "owners", "modules", "setup", "module-runs")
 
 
 @pytest.fixture
@@ -50,7 +51,10 @@ def test_both_are_read_judged_and_stored_with_where_to_go_on(node: Anvil, tmp_pa
         first = host.run(*files)
         assert [line.split()[0] for line in first] == [
             f"timelocks/timelocks/1/{YEARN.lower()}",
-            *(f"safes/safe-{check}/1/{CURATION.lower()}" for check in ("queue", "owners", "modules", "setup")),
+            *(
+                f"safes/safe-{check}/1/{CURATION.lower()}"
+                for check in ("queue", "owners", "modules", "setup", "module-runs")
+            ),
         ]
         assert "1 pending, asked every 10 min" in first[1]
         seen = [len(host.told)]

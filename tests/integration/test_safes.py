@@ -232,7 +232,7 @@ def test_without_the_nonce_nothing_is_asked_and_nothing_told(service: SafeServic
         found = [world.run() for _ in range(3)]
     assert service.asked == []
     assert [one.told for one in found] == [[], [], []]
-    assert len(found[2].sources()) == 4
+    assert len(found[2].sources()) == 5
 
 
 def test_what_a_protocol_leaves_out_is_left_out_unless_it_reaches_what_counts(
@@ -285,9 +285,10 @@ def test_thirty_three_safes_cost_few_requests_at_a_gateway_that_refuses_large_ba
         first = world.run()
         assert {outcome.reason.value for outcome in first.outcomes.values()} == {"first sight"}
         second = world.run()
-    assert first.requests == 1 + 2 + 3  # its head, two multicalls of at most a hundred, three batches of slots
+    # its head, two multicalls of at most a hundred, three batches of slots, one range of logs
+    assert first.requests == 1 + 2 + 3 + 1
     assert len(service.asked) == 33, "all are asked at first sight, and none again in the same minute"
-    assert len(second.outcomes) == 132
+    assert len(second.outcomes) == 165
 
 
 def test_a_rival_of_one_that_is_gone_from_the_service_is_still_a_rival(
@@ -301,3 +302,26 @@ def test_a_rival_of_one_that_is_gone_from_the_service_is_still_a_rival(
         (told,) = later(world).told
     assert told.message.title == "Curation (mainnet): rival transaction at nonce 0"
     assert "another one seen at this nonce, which is not listed any more" in told.text
+
+
+def test_what_a_module_runs_is_told_though_nobody_queued_or_signed_it(
+    node: Anvil, service: SafeService, tmp_path: Path
+) -> None:
+    safe, module = safe_at(node), node.accounts[2]
+    execute(safe, "enableModule", module)
+    with watching(tmp_path, service, {"mainnet": node.url}) as world:
+        node.mine(4)
+        world.run()
+        for _ in range(2):
+            call = safe.artifact.calldata("execTransactionFromModule", TARGET, 0, b"", 0)
+            receipt = node.send(CURATION, call, sender=module)
+        node.mine(4)
+        (told,) = world.run().told
+        assert (told.severity, told.channel) == (Severity.MEDIUM, "yearn_ms")
+        assert told.message.title == "Curation (mainnet): 2 transactions run by a module"
+        assert f"Module {checksum(module)} in {receipt['transactionHash']}" in told.text
+        assert world.run().told == []
+        node.reorg(7)
+        node.mine(4)
+        (told,) = world.run().told
+        assert "gone from the chain" in told.message.title
