@@ -170,6 +170,13 @@ def test_a_huge_batch_is_cut_and_says_so(node: Anvil, tmp_path: Path) -> None:
     assert "… and 84 more of this kind" in told.text
     assert "more lines" in told.text
     assert len(told.transition.entries) == 1
+    for place in range(20):
+        salt = bytes([place]) * 32
+        timelock.send("scheduleBatch", [YEARN] * 9, [0] * 9, [call] * 9, NOTHING, salt, 2 * DAY)
+    told, _ = mined(node, world)
+    assert len(told.text.encode("utf-16-le")) / 2 < 4096
+    assert told.message.title.endswith(": 20 operations scheduled")
+    assert "… and 16 more: 0x" in told.text
 
 
 def test_an_operation_told_that_a_reorganisation_removes_is_said_so(node: Anvil, tmp_path: Path) -> None:
