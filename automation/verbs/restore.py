@@ -13,6 +13,7 @@ from monitoring.process import is_alive_text
 from monitoring.quiet import no_runs
 from monitoring.settings import Settings
 from monitoring.store import backups
+from monitoring.store.copying import counted
 from monitoring.store.restoring import Restored, put_in_place, staged
 
 EXAMPLES = """\
@@ -58,9 +59,9 @@ def _tell(done: Restored) -> None:
     print(f"restored; the database it replaces is {done.set_aside}")
     carried = done.carried
     if carried.undelivered:
-        print(f"{carried.undelivered} alerts that were still to be delivered were carried over")
+        print(f"{counted(carried.undelivered, 'alert')} still to be delivered carried over")
     if carried.delivered_since:
-        print(f"{carried.delivered_since} alerts that were delivered since the backup are not sent again")
+        print(f"{counted(carried.delivered_since, 'alert')} delivered since the backup and not sent again")
     print(
         "ticks since the backup count as unknown; if a profile changed since then: sudo systemctl restart monitoring",
         file=sys.stderr,

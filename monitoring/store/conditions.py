@@ -127,6 +127,15 @@ def firing_and_silenced(tx: Tx) -> list[Condition]:
     ]
 
 
+def told_by(database: Database, protocol: str, key: str) -> Condition | None:
+    """Return the condition that alerts of this protocol and key text tell of."""
+    check = key.partition("/")[0]
+    found = database.rows(
+        f"{_SELECT} WHERE monitor = ? AND check_name >= ? AND check_name < ?", (protocol, check, check + "\U0010ffff")
+    )
+    return next((each for each in map(_condition, found) if each.key.text == key), None)
+
+
 def everything(database: Database, limit: int) -> list[Condition]:
     """Return all conditions that ever fired, the latest change first."""
     return [

@@ -38,7 +38,8 @@ class Contents:
     def __str__(self) -> str:
         newest = f", the newest entry of {self.newest_at:%Y-%m-%d %H:%M:%S} UTC" if self.newest_at else ""
         waiting = f" ({self.waiting} still to be delivered)" if self.waiting else ""
-        return f"{self.alerts} alerts{waiting}, {self.runs} runs, schema {self.version}{newest}"
+        rows = f"{counted(self.alerts, 'alert')}{waiting}, {counted(self.runs, 'run')}"
+        return f"{rows}, schema {self.version}{newest}"
 
 
 class ForeignDatabaseError(StoreError):
@@ -90,6 +91,10 @@ def require_room(directory: Path, *databases: Path) -> None:
             f"{directory}: {mib(needed)} are needed and {mib(_RESERVE_BYTES)} must stay free for the runs, there are "
             f"{mib(free)}: make room, or use another disk"
         )
+
+
+def counted(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def mib(size_bytes: int) -> str:

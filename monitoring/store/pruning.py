@@ -15,6 +15,7 @@ from pathlib import Path
 
 from monitoring.clock import to_text
 from monitoring.errors import UsageError
+from monitoring.store.copying import counted
 from monitoring.store.database import Database
 
 KEEP_FOR = timedelta(days=90)
@@ -62,11 +63,11 @@ DELETE FROM scheduler_starts WHERE id IN (
     LIMIT :batch)
 """
 _STEPS = {
-    "alerts": _ALERTS,
-    "conditions": _CONDITIONS,
-    "silences": _SILENCES,
-    "webhook calls": _CALLS,
-    "scheduler starts": _STARTS,
+    "alert": _ALERTS,
+    "condition": _CONDITIONS,
+    "silence": _SILENCES,
+    "webhook call": _CALLS,
+    "scheduler start": _STARTS,
 }
 
 
@@ -79,8 +80,8 @@ class Pruned:
     files: tuple[Path, ...] = ()
 
     def __str__(self) -> str:
-        counts = [f"{count} {kind}" for kind, count in self.rows.items() if count]
-        counts += [f"{len(self.files)} files of databases set aside"] if self.files else []
+        counts = [counted(count, kind) for kind, count in self.rows.items() if count]
+        counts += [f"{counted(len(self.files), 'file')} of databases set aside"] if self.files else []
         return f"forgotten of before {self.before:%Y-%m-%d %H:%M} UTC: {', '.join(counts) or 'nothing'}"
 
 
@@ -96,7 +97,7 @@ def prune(database: Database, now: datetime, keep_for: timedelta = KEEP_FOR) -> 
     before = now - keep_for
     counts = {kind: _delete_in_batches(database, sql, before, _BATCH) for kind, sql in _STEPS.items()}
     kept = [row[0] for row in database.rows(_KEPT_RUNS)]
-    counts["runs"] = _delete_in_batches(database, _RUNS, before, _BATCH_OF_RUNS, kept=str(kept))
+    counts["run"] = _delete_in_batches(database, _RUNS, before, _BATCH_OF_RUNS, kept=str(kept))
     return Pruned(before, counts, tuple(_remove_set_aside(database.path, before)))
 
 

@@ -20,7 +20,7 @@ _EQUALITIES = ("protocol", "severity", "source")
 _COLUMNS = (
     "id", "created_at", "source", "protocol", "channel", "severity", "message", "plain_text", "silent",
     "delivery_status", "delivered_at", "delivery_error", "metadata_json", "title", "kind", "body_json", "run_id",
-    "task",
+    "task", "dedupe_key",
 )  # fmt: skip
 
 
@@ -58,6 +58,7 @@ class AlertRow:
     body_json: str | None
     run_id: int | None
     task: str | None
+    dedupe_key: str | None
 
 
 def alert_page(database: Database, wanted: AlertQuery, limit: int) -> list[AlertRow]:
@@ -80,6 +81,12 @@ def alerts_of_run(database: Database, run_id: int, limit: int) -> list[AlertRow]
     return _read(
         database, "FROM alert_events INDEXED BY alert_run WHERE run_id = ? ORDER BY id LIMIT ?", [run_id, limit]
     )
+
+
+def alerts_of_key(database: Database, protocol: str, key: str, limit: int) -> list[AlertRow]:
+    """Return what was told of one condition, newest first."""
+    where = "WHERE dedupe_key = ? AND +protocol = ? ORDER BY id DESC LIMIT ?"
+    return _read(database, f"FROM alert_events INDEXED BY alert_key {where}", [key, protocol, limit])
 
 
 def protocols(database: Database) -> list[str]:

@@ -26,6 +26,7 @@ from monitoring.store.copying import (
     ForeignDatabaseError,
     copy,
     copy_to_file,
+    counted,
     examine,
     opened,
     refuse_foreign,
@@ -152,8 +153,8 @@ def _tell(ready: Staged, done: Restored, backup: Path, now: datetime, by: str) -
         title="The database was restored from a backup",
         message=(
             f"The database was restored from a backup\n{by} restored {backup.name}{state} at {to_text(now)}. "
-            f"{done.carried.undelivered} undelivered alerts were carried over. What ran, was told and was remembered "
-            f"since then is in {done.set_aside.name}; a condition that began since then may be told again."
+            f"{counted(done.carried.undelivered, 'undelivered alert')} carried over. What ran, was told and was "
+            f"remembered since then is in {done.set_aside.name}; a condition that began since then may be told again."
         ),
         source="ops_error",
     )

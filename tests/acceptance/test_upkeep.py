@@ -37,7 +37,7 @@ def test_a_backup_is_made_named_and_restored(host: Host) -> None:
     [name] = backups(host)
     assert re.fullmatch(r"monitoring-\d{8}T\d{6}Z\.db", name)
     assert f"{host.cache}/backups/{name} (" in made.stdout
-    assert ": sound, 1 alerts (1 still to be delivered), 1 runs, schema " in made.stdout
+    assert ": sound, 1 alert (1 still to be delivered), 1 run, schema " in made.stdout
     assert host.automation("run", "hourly").returncode == 0
     looked = host.automation("restore", name, "--dry-run")
     assert (looked.returncode, host.rows("SELECT count(*) FROM runs")) == (0, [(2,)])

@@ -75,8 +75,8 @@ def test_what_is_older_than_ninety_days_goes_with_all_that_belongs_to_it(databas
     assert count(database, "deliveries") == 2
     assert database.rows("SELECT id FROM runs") == [(young,)]
     assert database.rows("SELECT run_id FROM task_runs") == [(young,)]
-    assert (done.rows["alerts"], done.rows["runs"]) == (1, 1)
-    assert str(done) == "forgotten of before 2026-08-25 10:00 UTC: 1 alerts, 1 runs"
+    assert (done.rows["alert"], done.rows["run"]) == (1, 1)
+    assert str(done) == "forgotten of before 2026-08-25 10:00 UTC: 1 alert, 1 run"
 
 
 @pytest.mark.parametrize("ended", [None, "skipped_missing_credentials"])
@@ -218,7 +218,7 @@ def test_a_writer_beside_a_large_pruning_waits_for_no_more_than_a_batch(database
         took_s = time.monotonic() - began
         done.touch()
         written, worst_s = hear(writer).split()
-    assert pruned.rows["alerts"] == 8000
+    assert pruned.rows["alert"] == 8000
     assert int(written) >= 16, "it must have written between the batches"
     assert float(worst_s) < max(0.5, took_s / 3)
 

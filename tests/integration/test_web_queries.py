@@ -175,7 +175,8 @@ def test_no_route_costs_the_history(histories: dict[int, Database], route: Route
     steps = []
     for rows, database in histories.items():
         values = {"name": "hourly", "id": str(rows // 2 if "alerts" in route.path else 300)}
-        asked = Asked(database, values, {}, datetime.now(UTC), current_boot(), Settings({}, CHECKOUT, Path()))
+        query = {"monitor": "aave", "check": "utilisation/1"} if route.path == "/incident" else {}
+        asked = Asked(database, values, query, datetime.now(UTC), current_boot(), Settings({}, CHECKOUT, Path()))
         steps.append(_steps(database, lambda: route.answer(asked)))  # noqa: B023
     short, long = steps
     assert long <= short * 1.5 + 500

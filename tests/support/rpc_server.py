@@ -36,6 +36,7 @@ class Provider:
     block_time_s: int = 12
     views: dict[tuple[str, str], Any] = field(default_factory=dict)  # (address, signature) -> value | Failure
     logs: list[dict[str, Any]] = field(default_factory=list)
+    transactions: dict[str, dict[str, str]] = field(default_factory=dict)
     multicall: bool = True
     batch_limit: int | None = None
     batches: bool = True
@@ -122,6 +123,9 @@ class Provider:
             for log in self.logs
             if first <= int(log["blockNumber"], 16) <= last
         ]
+
+    def eth_getTransactionByHash(self, tx_hash: str) -> dict[str, str] | None:  # noqa: N802
+        return self.transactions.get(tx_hash)
 
     def eth_getTransactionReceipt(self, tx_hash: str) -> dict[str, Any] | None:  # noqa: N802
         found = [log for log in self.logs if log["transactionHash"] == tx_hash]

@@ -7,18 +7,22 @@ own state has changed on its chain is asked at once.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from math import ceil
 
+from monitoring.chains.addresses import checksum, short
 from monitoring.chains.networks import network
 from monitoring.chains.safe_rows import SafeQueue
-from monitoring.chains.safe_service import SafeService, keys_from, open_safe_service, quota
+from monitoring.chains.safe_service import keys_from, open_safe_service, quota
+from monitoring.chains.services import NoAnswer
 from monitoring.chains.values import Unknown
 from monitoring.checks.tools import Tools
 
 _SHARE = 0.8  # of the quota; the rest is for longer queues, further tries, and Safes that have just changed
-_BROKEN_AFTER = 3  # Safes in a row without an answer; the others of this run are not asked
+# Safes in a row without an answer, of one chain and of all: the others of this run are not asked.
+_CHAIN_DOWN_AFTER, _ALL_DOWN_AFTER = 3, 6
+_SOURCE = "safe service"
 _MAX_DOUBLINGS = 6
 _MONTH_S = 30 * 86_400
 
@@ -78,24 +82,51 @@ def turns(questions: Sequence[QueueOf], interval: timedelta, now: datetime) -> l
 
 
 def answer_queues(questions: Sequence[QueueOf], tools: Tools) -> dict[QueueOf, Poll]:
-    """Ask for the queues whose turn it is."""
+    """Ask for the queues whose turn it is; a service that is down is not asked for all of them."""
+    if not questions:
+        return {}
     keys = len(keys_from(tools.environ))
     safes = sum(number for _, number in {one.group for one in questions})
     interval = interval_for(max(safes, 1), min(one.every for one in questions), keys)
     service = open_safe_service(tools.environ, tools.service)
-    found = {one: Poll(interval) for one in questions}
-    failed: list[Unknown] = []
+    found, outage = {one: Poll(interval) for one in questions}, Outage()
     for one in turns(questions, interval, tools.clock.now()):
-        if len(failed) >= _BROKEN_AFTER:
-            found[one] = Poll(interval, failed[-1])
+        down = outage.of(one.chain)
+        if down is not None:
+            found[one] = Poll(interval, down)
             continue
-        queue = _queue(one, service)
-        failed = [*failed, queue] if isinstance(queue, Unknown) else []
-        found[one] = Poll(interval, queue, asked=True)
+        queue = service.queue(network(one.chain), one.address, one.nonce)
+        outage.note(one.chain, queue)
+        found[one] = Poll(interval, _named(one, queue), asked=True)
     return found
 
 
-def _queue(one: QueueOf, service: SafeService) -> SafeQueue | Unknown:
-    found = service.queue(network(one.chain), one.address, one.nonce)
-    # All queues come from one service: its trouble is one cause, whichever host or Safe it showed at.
-    return Unknown(found.reason, "safe service") if isinstance(found, Unknown) else found
+@dataclass(slots=True)
+class Outage:
+    """Failures in a row, of a chain's service and of all; an answer, also one that refuses, ends them."""
+
+    failed: list[int] = field(default_factory=list)
+    last: dict[int, Unknown] = field(default_factory=dict)
+
+    def note(self, chain: int, answer: SafeQueue | Unknown) -> None:
+        if isinstance(answer, SafeQueue) or (isinstance(answer, NoAnswer) and not answer.transient):
+            self.failed = []
+        else:
+            self.failed.append(chain)
+            self.last[chain] = Unknown(answer.reason, _SOURCE)
+
+    def of(self, chain: int) -> Unknown | None:
+        """Return why a chain's service is not asked any more in this run."""
+        if self.failed.count(chain) >= _CHAIN_DOWN_AFTER:
+            return self.last[chain]
+        return self.last[self.failed[-1]] if len(self.failed) >= _ALL_DOWN_AFTER else None
+
+
+def _named(one: QueueOf, queue: SafeQueue | Unknown) -> SafeQueue | Unknown:
+    """Say whose queue could not be read; a service that is down is one cause, whichever Safe it showed at."""
+    if isinstance(queue, SafeQueue):
+        return queue
+    slug = network(one.chain).slug
+    refused = isinstance(queue, NoAnswer) and not queue.transient
+    reason = f"queue of {short(checksum(one.address))} on {slug}: {queue.reason}"
+    return Unknown(reason, f"{_SOURCE} for {slug}" if refused else _SOURCE)

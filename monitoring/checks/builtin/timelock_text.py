@@ -5,16 +5,18 @@ A log that does not decode is shown as hex with its transaction: the alert goes 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 from monitoring.alerts.text import Block, addr, bold, code, kv, line, tx
-from monitoring.chains.abi import AbiError, from_hex
+from monitoring.chains.abi import AbiError, from_hex, parse_function
 from monitoring.chains.addresses import SignatureError, checksum
 from monitoring.chains.calldata import DecodedCall, Transaction
 from monitoring.chains.faults import RpcError
+from monitoring.chains.multicall import call
 from monitoring.chains.networks import network
+from monitoring.chains.values import Unknown
 from monitoring.checks.builtin.data_rows import Place
 from monitoring.checks.builtin.timelock_kinds import Meaning, RawLog, What, read_meaning, signals
 from monitoring.checks.builtin.transactions import Room, call_blocks, when
@@ -26,7 +28,8 @@ from monitoring.clock import format_duration
 
 MAX_SHOWN = 6  # operations of one message shown whole
 _HEX_SHOWN = 400
-_IN_INPUT = "maple_governor_timelock"  # its event has only a hash of the calls
+_VOTE = "getVote(uint256)(bool,bool,uint64,uint64,uint64,uint64,uint256,uint256,uint256,bytes)"
+_SCRIPT = 9  # its place in a vote
 # What an event is called: one, several. In this order they stand in a message.
 _WORDS: Mapping[What, tuple[str, str]] = {
     What.SCHEDULED: ("operation scheduled", "operations scheduled"),
@@ -128,8 +131,8 @@ def _blocks(one: Operation, place: Place, kind: str, room: Room, tools: Tools) -
         more = "…" if len(data) > _HEX_SHOWN else ""
         return [*head, line("It could not be decoded:"), code(data[:_HEX_SHOWN] + more)]
     calls = meaning.calls
-    if kind == _IN_INPUT and one.what is What.SCHEDULED:
-        calls = _calls_in_input(one, place, tools)
+    if one.what is What.SCHEDULED and kind in _CALLS_ELSEWHERE:
+        calls = _CALLS_ELSEWHERE[kind](one, place, tools)
     return head + call_blocks(calls, tools, room)
 
 
@@ -149,12 +152,31 @@ def _calls_in_input(one: Operation, place: Place, tools: Tools) -> tuple[Transac
         outer = Transaction(place.chain, str(row.get("to") or ""), from_hex(str(row.get("input") or "0x")))
     except (RpcError, AbiError):
         return ()
-    found = [call for call in tools.decoder.decode(outer).walk() if call.tx.to.lower() == place.address]
-    return tuple(inside.tx for call in found for inside in _carried(call))
+    found = [made for made in tools.decoder.decode(outer).walk() if made.tx.to.lower() == place.address]
+    return tuple(inside.tx for made in found for inside in _carried(made))
 
 
-def _carried(call: DecodedCall) -> tuple[DecodedCall, ...]:
-    return call.inner or (call,)
+def _carried(one: DecodedCall) -> tuple[DecodedCall, ...]:
+    return one.inner or (one,)
+
+
+def _calls_in_vote(one: Operation, place: Place, tools: Tools) -> tuple[Transaction, ...]:
+    """Ask the voting contract for a vote's script, and show it as what forwards it would."""
+    view = tools.chains.view(place.chain)
+    if isinstance(view, Unknown) or one.meaning is None or not one.meaning.id.isdecimal():
+        return ()
+    vote = view.read({"vote": call(place.address, _VOTE, int(one.meaning.id))})["vote"]
+    script = vote[_SCRIPT] if isinstance(vote, tuple) else b""
+    if not script:
+        return ()
+    return (Transaction(place.chain, checksum(place.address), parse_function("forward(bytes)").encode([script])),)
+
+
+# Kinds whose events do not hold the calls.
+_CALLS_ELSEWHERE: Mapping[str, Callable[[Operation, Place, Tools], tuple[Transaction, ...]]] = {
+    "maple_governor_timelock": _calls_in_input,
+    "aragon_voting": _calls_in_vote,
+}
 
 
 def _gone(entry: Entry, place: Place) -> Block:

@@ -1,0 +1,85 @@
+"""Booted hosts: one installation for all of these tests, and on top of it a fresh host for each module."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from itertools import count
+from pathlib import Path
+
+import pytest
+
+from tests.support import deployed
+from tests.support.deployed import Deployed
+from tests.support.fake_telegram import TelegramStandIn
+from tests.support.machine import Machine, removed_afterwards, require_machine
+
+_numbers = count()
+# What install.sh answers for. git's index and the stamps of make are no part of it, nor what running code writes.
+_SURVEY = """
+find_() {
+    find /etc /opt /srv/monitoring /srv/cache /usr/local /home -not -path '*/.git/index' -not -path '/opt/parts/*' \\
+        -not -name __pycache__ -not -name '*.pyc' -not -path '/srv/cache/locks*' -not -name '*.db-*' "$@"
+}
+find_ -printf '%p %M %u:%g %l\\n' | sort
+find_ -type f -print0 | sort -z | xargs -0 sha256sum
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Installation:
+    """What install.sh said and did, first and again, and the layer of files it left."""
+
+    first: str
+    second: str
+    before_second: list[str]
+    after_second: list[str]
+    layers: list[Path]
+
+
+def _new_machine(directory: Path, layers: list[Path]) -> Machine:
+    """Name it so that machines of several sessions cannot meet."""
+    return Machine(f"host-{os.getpid()}-{next(_numbers)}", directory, layers, deployed.binds())
+
+
+@pytest.fixture(scope="session")
+def installation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
+    """Install from a local clone, twice; the result is the layer that other hosts start from."""
+    require_machine()
+    directory = tmp_path_factory.mktemp("installation")
+    seed = deployed.make_seed(directory / "seed")
+    with removed_afterwards(_new_machine(directory / "machine", [seed]), keep_upper=True) as machine:
+        machine.boot()
+        first = machine.said(deployed.INSTALL)
+        before = machine.said(_SURVEY).splitlines()
+        second = machine.said(deployed.INSTALL)
+        after = machine.said(_SURVEY).splitlines()
+        # Each host that starts from here writes a journal of its own.
+        machine.run("rm -rf /var/log/journal/* && : >/etc/machine-id")
+        upper = machine.upper
+    yield Installation(first, second, before, after, [seed, upper])
+    shutil.rmtree(directory, ignore_errors=True)
+
+
+@contextmanager
+def fresh_host(installation: Installation, directory: Path) -> Iterator[Deployed]:
+    """Boot an installed host with nothing configured yet."""
+    with removed_afterwards(_new_machine(directory / "machine", installation.layers)) as machine:
+        machine.boot()
+        yield Deployed(machine, directory / "work")
+
+
+@pytest.fixture(scope="module")
+def host(installation: Installation, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployed]:
+    with fresh_host(installation, tmp_path_factory.mktemp("host")) as booted:
+        yield booted
+
+
+@pytest.fixture
+def telegram(host: Deployed) -> Iterator[TelegramStandIn]:
+    """The chat of the module's host, new for each test."""
+    with ExitStack() as stack:
+        yield stack.enter_context(host.chat())
