@@ -62,6 +62,8 @@ class Demo:
     def take(self, step: Step) -> None:
         self.commands += 1
         title(f"{self.commands}. {step.why}")
+        if self.world:
+            self.world.go_on()
         self.happen(step.first)
         command = f"python -m automation --config {JOBS.relative_to(CHECKOUT)} {step.command}"
         say(bold(f"$ {command}"))
@@ -131,14 +133,14 @@ class Demo:
         self.check("every run has its row, and what broke is told", sorted(runs) == sorted(expected))
 
     def check_alerts(self, alerts: list[tuple[str, str, str, str]]) -> None:
-        digests = [message for source, _, message, _ in alerts if source == "automation_digest"]
+        digests = [one for source, _, one, status in alerts if source == "automation_digest" and status == "delivered"]
         self.check("one digest names the broken task, one says that all is well again", len(digests) == 2)  # noqa: PLR2004
         disk = sum("of the disk is free" in message for _, _, message, _ in alerts)
         self.check("the full disk was said once, and once that it is over", disk == 2)  # noqa: PLR2004
-        statuses = sorted({status for *_, status in alerts})
+        unsent = [status for *_, status in alerts if status not in ("delivered", "not_attempted")]
         self.check(
             "every alert was delivered" + (", but the silenced one" if self.world else ""),
-            statuses == (["delivered", "silenced"] if self.world else ["delivered"]),
+            unsent == (["silenced"] if self.world else []),
         )
         if self.world:
             self.check_chain([message for *_, message, _ in alerts])
@@ -146,11 +148,11 @@ class Demo:
     def check_chain(self, messages: list[str]) -> None:
         assert self.world is not None
         sent = [message.text for message in self.telegram.messages]
-        stored = sum(self.world.operation in message for message in messages)
-        received = sum(self.world.operation in text for text in sent)
+        stored = sum(f"Id: {self.world.operation[:10]}" in message for message in messages)
+        received = sum(f"Id: {self.world.operation[:10]}" in text for text in sent)
         self.check("the batch was told when it was scheduled and when it was cancelled", (stored, received) == (2, 2))
-        blind = [text for text in sent if "blind" in text and "Since" not in text]
-        self.check("the broken provider was told once, with the checks it blinds", len(blind) == 1)
+        blind = sum("are blind: mainnet" in text for text in sent)
+        self.check("the broken provider was told once, with the checks it blinds", blind == 1)
 
     def conclude(self) -> int:
         """Say how it went and return the exit code."""
@@ -178,9 +180,7 @@ def main() -> int:
     with alone(), TelegramStandIn() as telegram, contextlib.ExitStack() as stack:
         set_the_stage()
         title("A day of a monitoring system, in a minute")
-        say(
-            "Nothing leaves this machine: chain, services and Telegram are local stand-ins, all state lies in .cache/demo."
-        )
+        say("Nothing leaves this machine: chain, services and Telegram are stand-ins, all state lies in .cache/demo.")
         demo = Demo(telegram, environment(telegram.url))
         if asked.without_chain:
             say("Without a chain, as asked.")

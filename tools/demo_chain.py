@@ -5,6 +5,7 @@ The timelock is OpenZeppelin's, the Safe is Safe's; the vault is a program that 
 
 from __future__ import annotations
 
+import time
 import urllib.request
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -12,18 +13,20 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from tests.support import anvil
-from tests.support.anvil import Anvil
 from tests.support.answers import put_answers, put_multicall
+from tests.support.anvil import Anvil
 from tests.support.contracts import SAFE_1_4, Contract, artifact
 from tests.support.drills import PROTOCOLS, Drilled, load_drilled
 from tools.scripted_server import Answer, Request, ScriptedServer
 
 DAY_S = 86_400
+START_S = 20  # for the blocks that deploy the contracts
 TIMELOCK = "0xD8236031d8279d82E615aF2BFab5FC0127A329ab"  # Cap's own addresses: the shipped files watch them
 SAFE = "0xb8FC49402dF3ee4f8587268FB89fda4d621a8793"
 STRANGER = "0x5A5A5A5a5a5A5A5A5a5a5A5A5a5a5a5A5A5A5a5A"
 ZERO = "0x" + "0" * 40
 BATCH_SALT = bytes(31) + b"\7"
+BEFORE = 310  # blocks of the past, so that the contracts' own beginning is older than a first look reaches
 CONFIRMATIONS = 4  # one more than a log needs before it is believed
 # What happens to the vault, as entries of its drill.
 LOSS = {"stcUSD.convertToAssets(1e24)": "1.079e24", "cusd.balanceOf(stcusd)": "99e18"}
@@ -87,6 +90,10 @@ class World:
         self.happened.append(what)
         return seen
 
+    def go_on(self) -> None:
+        """Let the chain make a block, so that its newest is always young enough to be believed."""
+        self.node.mine()
+
     def schedule(self) -> str:
         """Schedule what an attacker would: a role for himself, then no delay at all."""
         grant = self.timelock.artifact.calldata("grantRole", bytes(32), STRANGER)
@@ -135,15 +142,18 @@ class World:
 def open_world() -> Iterator[World]:
     """Start the chain and its far sides, with a timelock, a Safe and a vault on it."""
     with ExitStack() as stack:
-        node = stack.enter_context(anvil.running("--chain-id", "1"))
+        past = int(time.time()) - BEFORE - START_S
+        node = stack.enter_context(anvil.running("--chain-id", "1", "--timestamp", str(past)))
         put_multicall(node)
         admin = node.accounts[0]
         timelock = artifact("oz5", "TimelockController").deploy_at(node, TIMELOCK, DAY_S, [admin], [admin], admin)
         vault = load_drilled(PROTOCOLS / "cap/monitor.yaml")
         put_answers(node, vault.answers(datetime.now(UTC)))
         gateway, safes = stack.enter_context(Gateway(node)), stack.enter_context(SafeService())
-        node.mine(CONFIRMATIONS)
-        yield World(node, gateway, safes, timelock, _safe(node), vault)
+        safe = _safe(node)
+        node.mine(BEFORE)
+        node.rpc("evm_setTime", int(time.time()))
+        yield World(node, gateway, safes, timelock, safe, vault)
 
 
 def _safe(node: Anvil) -> Contract:

@@ -132,15 +132,20 @@ profiles:
 FILES = {
     "jobs.yaml": JOBS_TEXT,
     "mistakes.yaml": MISTAKES_TEXT,
-    "host.yaml": "monitor: host\nhost: {disk-free: 100%}\n",
+    "host.yaml": "monitor: host\nhost: {disk-free: 100%, load: 1000, memory-free: 0%, swap-free: 0%}\n",
     "sound.py": 'print("all is well")\n',
     "broken.py": 'raise ConnectionError("the oracle does not answer")\n',
     "timelocks.yaml": f"""\
 monitor: timelocks
 chains: [mainnet]
 timelocks:
+  first_run_lookback: 1h
   rows:
-    - {{name: CAP TimelockController, chain: mainnet, address: "{TIMELOCK}", protocol: cap, kind: oz_timelock_controller}}
+    - name: CAP TimelockController
+      chain: mainnet
+      address: "{TIMELOCK}"
+      protocol: cap
+      kind: oz_timelock_controller
 """,
     "safes.yaml": f"""\
 monitor: safes
@@ -157,6 +162,6 @@ safes:
 """,
 }
 MENDED = {
-    "host.yaml": "monitor: host\nhost: {disk-free: 0%, disk-free-critical: 0%}\n",
+    "host.yaml": "monitor: host\nhost: {disk-free: 0%, disk-free-critical: 0%, load: 1000, memory-free: 0%, swap-free: 0%}\n",
     "broken.py": 'print("the oracle answers")\n',
 }
