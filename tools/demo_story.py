@@ -162,6 +162,6 @@ safes:
 """,
 }
 MENDED = {
-    "host.yaml": "monitor: host\nhost: {disk-free: 0%, disk-free-critical: 0%, load: 1000, memory-free: 0%, swap-free: 0%}\n",
+    "host.yaml": FILES["host.yaml"].replace("disk-free: 100%", "disk-free: 0%, disk-free-critical: 0%"),
     "broken.py": 'print("the oracle answers")\n',
 }
