@@ -68,10 +68,12 @@ class Demo:
         command = f"python -m automation --config {JOBS.relative_to(CHECKOUT)} {step.command}"
         say(bold(f"$ {command}"))
         started = time.monotonic()
-        code = run([sys.executable, *command.split()[1:]], self.environ)
+        code, lines = run([sys.executable, *command.split()[1:]], self.environ)
         say(dim(f"exit {code} after {time.monotonic() - started:.1f} s"))
         if code not in step.right:
             self.wrong.append(f"`{step.command}` ended with {code}, not {' or '.join(map(str, step.right))}")
+        if not all(any(words in line for line in lines) for words in step.says):
+            self.wrong.append(f"`{step.command}` does not say {' and '.join(step.says)}")
         self.hear(step)
 
     def happen(self, what: str) -> None:
@@ -227,17 +229,19 @@ def environment(telegram_url: str) -> dict[str, str]:
     }
 
 
-def run(command: list[str], environ: dict[str, str]) -> int:
-    """Run one command in a process group of its own, show its lines as they come, and return its exit code."""
+def run(command: list[str], environ: dict[str, str]) -> tuple[int, list[str]]:
+    """Run one command in a process group of its own, show its lines as they come; return its exit code and them."""
     process = subprocess.Popen(
         command, cwd=CHECKOUT, env=environ, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
         stdin=subprocess.DEVNULL, start_new_session=True,
     )  # fmt: skip
     assert process.stdout is not None
+    lines: list[str] = []
     with ending(process):
         for line in process.stdout:
-            say(dim("  │ ") + line.rstrip("\n"))
-        return process.wait()
+            lines.append(line.rstrip("\n"))
+            say(dim("  │ ") + lines[-1])
+        return process.wait(), lines
 
 
 @contextlib.contextmanager

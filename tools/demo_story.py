@@ -14,7 +14,8 @@ class Step:
     """One command of `python -m automation`, why it is shown, and the exit codes that are right.
 
     A step that needs the chain is left out without one, and so is one whose verb is not there. `first` is what happens
-    before it, `hears` how many messages Telegram must then receive and words that must stand in them.
+    before it; `hears` are words that must stand in messages Telegram then receives, `says` in what is printed. A run
+    that is to be heard of by nobody has no `hears`.
     """
 
     why: str
@@ -23,6 +24,7 @@ class Step:
     needs_chain: bool = False
     first: str = ""
     hears: tuple[str, ...] = ()
+    says: tuple[str, ...] = ()
 
     @property
     def verb(self) -> str:
@@ -70,14 +72,20 @@ STEPS = (
     ),
     on_chain("... not yet news at the second time...", "run hourly"),
     on_chain("... and at the third the source is told of, once, with every check it blinds.", "run hourly", "blind"),
-    on_chain("Is silence good news? Not while checks are blind.", "audit --since 1h", right=(1,)),
+    Step(
+        "Is silence good news? Not while checks are blind.",
+        "audit --since 1h",
+        (1,),
+        needs_chain=True,
+        says=("4 checks have been blind",),
+    ),
     on_chain("The provider is back.", "run hourly", "can be read again", first="mend the gateway"),
     on_chain(
         "Somebody works on the vault and asks for two quiet hours, with the reason.",
         "silence --protocol cap --for 2h --reason upgrade",
     ),
     on_chain("It is short again meanwhile: stored and counted, not sent.", "run hourly", first="lose money again"),
-    on_chain("Whose alerts are held back, and until when.", "silence --list"),
+    Step("Whose alerts are held back, and until when.", "silence --list", needs_chain=True, says=("upgrade",)),
     Step(
         "The profile `daily` has a task that breaks, and this disk has less room than its limit asks for (100%). One "
         "digest names the broken task, the others run all the same, and the exit code tells the truth (1).",
