@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 
 from monitoring.clock import from_text, to_text
+from monitoring.store.blind_spells import between
 from monitoring.store.database import Database, Row
 
 _FAILED = "('failed', 'timeout', 'skipped')"
@@ -112,6 +113,19 @@ def silences(
         (to_text(until), to_text(since)),
     )
     return [(row[0], row[1], row[2], from_text(row[3]), from_text(row[4]), row[5], row[6]) for row in found]
+
+
+def blind(
+    database: Database, since: datetime, until: datetime
+) -> list[tuple[str, datetime, datetime | None, int, str]]:
+    """Return (source, since, until, checks, why) of what blinded checks within [since, until); until None: still."""
+    over = [(source, begun, ended, checks, "") for source, begun, ended, checks in between(database, since, until)]
+    still = database.rows(
+        "SELECT blind_by, min(blind_since), count(*), max(blind_why) FROM conditions "
+        "WHERE blind_since < ? GROUP BY blind_by ORDER BY 2",
+        (to_text(until),),
+    )
+    return [*over, *((source, from_text(begun), None, checks, why) for source, begun, checks, why in still)]
 
 
 def last_drill(database: Database, until: datetime) -> tuple[datetime, timedelta] | None:
