@@ -60,6 +60,7 @@ def installation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installat
         after = machine.said(_SURVEY).splitlines()
         # Each host that starts from here writes a journal of its own.
         machine.run("rm -rf /var/log/journal/* && : >/etc/machine-id")
+        machine.power_off()
         upper = machine.upper
     yield Installation(first, second, before, after, [seed, upper])
     shutil.rmtree(directory, ignore_errors=True)

@@ -85,22 +85,20 @@ class Machine:
 
     def power_off(self) -> None:
         """Shut it down as an operator would, and wait until it is off."""
-        if self._nspawn is None:
-            return
-        if self.is_up:
-            with suppress(subprocess.TimeoutExpired):
-                self.run("systemctl poweroff", check=False, limit_s=10)
+        with suppress(subprocess.TimeoutExpired):
+            self.run("systemctl poweroff", check=False, limit_s=10)
         self._await_end()
 
     def pull_the_plug(self) -> None:
         """End it at once: nothing in it gets to say a word."""
-        assert self._nspawn is not None
         os.kill(self.leader, signal.SIGKILL)
         self._await_end()
 
     def remove(self) -> None:
-        """Shut it down and let go of its file system; `upper` is what was written."""
-        self.power_off()
+        """End it and let go of its file system; `upper` is what was written."""
+        if self.is_up:
+            self.pull_the_plug()
+        self._await_end()
         subprocess.run(["umount", "--lazy", str(self.root)], check=False)
 
     def run(
@@ -183,7 +181,8 @@ class Machine:
         return False
 
     def _await_end(self) -> None:
-        assert self._nspawn is not None
+        if self._nspawn is None:
+            return
         try:
             self._nspawn.wait(_END_LIMIT_S)
         except subprocess.TimeoutExpired:
