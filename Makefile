@@ -10,7 +10,7 @@ UV := $(shell command -v uv 2>/dev/null || echo .tools/bin/uv)
 PY := .venv/bin/python
 COMPILE := pip compile --quiet --universal --generate-hashes --no-header --python-version 3.11 --exclude-newer $(EXCLUDE_NEWER)
 
-.PHONY: help demo kill-sweep host-tree test check lint types imports shell bench lock sync dev node clean
+.PHONY: help demo kill-sweep kill-runs host-tree test check lint types imports shell bench lock sync dev node clean
 
 help: ## say what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -62,6 +62,9 @@ host-tree: dev ## as root: a small Debian for the tests that boot a host (minute
 
 kill-sweep: dev ## kill recording and delivery at every step; say what was lost (minutes)
 	$(PY) -m tools.kill_sweep
+
+kill-runs: dev ## kill scheduler and runs at random; hold the audit to what was seen (minutes)
+	OBSERVED_SEEDS=$(or $(SEEDS),20) $(PY) -m pytest -n 2 tests/acceptance/test_observed.py
 
 check: lint types imports shell ## the gates, without the tests
 

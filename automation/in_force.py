@@ -6,12 +6,14 @@ Yesterday is judged by yesterday's schedule, so what a scheduler was told is rec
 from __future__ import annotations
 
 import logging
+from datetime import datetime
 
 from automation.config import Jobs, Profile
 from monitoring.clock import Clock, SystemClock
 from monitoring.errors import StoreError
 from monitoring.ledger.reconcile import reconcile
-from monitoring.process import current_boot, is_alive_text
+from monitoring.ledger.unrecorded import prepare
+from monitoring.process import THIS_HOST, Boot, Host
 from monitoring.settings import Settings
 from monitoring.store import schedules, signs
 from monitoring.store.database import Database
@@ -33,7 +35,7 @@ def schedule_of(profile: Profile) -> Schedule:
     )
 
 
-def put_in_force(jobs: Jobs, settings: Settings, kind: str, clock: Clock | None = None) -> bool:
+def put_in_force(jobs: Jobs, settings: Settings, kind: str, clock: Clock | None = None, host: Host = THIS_HOST) -> bool:
     """Record that a scheduler starts now with these schedules, and what became of the ticks before.
 
     A ledger that cannot be written is told and stops no scheduler; False then.
@@ -43,19 +45,19 @@ def put_in_force(jobs: Jobs, settings: Settings, kind: str, clock: Clock | None 
         settings.cache_dir.mkdir(parents=True, exist_ok=True)
         database, _ = open_or_repair(settings.database, clock)
         with database:
-            _record(database, jobs, kind, clock)
-            reconcile(database, now=clock.now(), boot=current_boot(), is_alive=is_alive_text)
+            _record(database, jobs, kind, clock.now(), host.boot())
+            reconcile(database, now=clock.now(), boot=host.boot(), is_alive=host.is_alive)
+            prepare(settings.cache_dir, clock.now())
     except (StoreError, OSError) as error:
         log.error("the schedule in force could not be recorded: %s", error)  # noqa: TRY400 - one line for the operator
         return False
     return True
 
 
-def _record(database: Database, jobs: Jobs, kind: str, clock: Clock) -> None:
-    now = clock.now()
+def _record(database: Database, jobs: Jobs, kind: str, now: datetime, boot: Boot) -> None:
     with database.write() as tx:
         schedules.record_in_force(tx, map(schedule_of, jobs.profiles.values()), now, kind)
-        signs.record_scheduler_start(tx, started_at=now, booted_at=current_boot().at, kind=kind)
+        signs.record_scheduler_start(tx, started_at=now, booted_at=boot.at, kind=kind)
 
 
 def waiting_for_restart(jobs: Jobs, database: Database) -> list[str]:

@@ -11,9 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from automation.checkout_paths import check_file
-from automation.yaml_marks import Document, Mapping, Mistake, Place, Scalar, Sequence, Steps, Value
+from automation.yaml_marks import Document, Mapping, Mistake, Scalar, Sequence, Steps, Value
 from automation.yaml_reader import read_document
 from monitoring.errors import ConfigError
+from monitoring.yaml_text import Place
 
 
 @dataclass(frozen=True, slots=True)

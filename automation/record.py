@@ -18,7 +18,7 @@ from monitoring.ledger.cron import Cron
 from monitoring.ledger.reconcile import Reconciled, reconcile
 from monitoring.ledger.ticks import nearby, still_going, tick_for
 from monitoring.ledger.unrecorded import Note, prepare, write_note
-from monitoring.process import current_boot, current_process, is_alive_text
+from monitoring.process import THIS_HOST, Host
 from monitoring.store import runs, schedules
 from monitoring.store.database import Database, StoreDamagedError, StoreReplacedError
 from monitoring.store.repair import Repair, open_or_repair, repair
@@ -37,7 +37,15 @@ class RunRecord:
     the ledger knew no schedule of this profile, as after the loss of its database.
     """
 
-    def __init__(self, database_path: Path, profile: str, trigger: str, clock: Clock, started_at: datetime) -> None:
+    def __init__(
+        self,
+        database_path: Path,
+        profile: str,
+        trigger: str,
+        clock: Clock,
+        started_at: datetime,
+        host: Host = THIS_HOST,
+    ) -> None:
         self.run_id: int | None = None
         self.tick_at: datetime | None = None
         self.trouble: str | None = None
@@ -48,6 +56,7 @@ class RunRecord:
         self._trigger = trigger
         self._clock = clock
         self._started_at = started_at
+        self._host = host
         self._database: Database | None = None
         self._begun: tuple[str, int] = ("", 0)
         self._unwritten: tuple[RunStatus, str] | None = None
@@ -68,7 +77,7 @@ class RunRecord:
 
         def act(database: Database) -> None:
             nonlocal found
-            found = reconcile(database, now=self._clock.now(), boot=current_boot(), is_alive=is_alive_text)
+            found = reconcile(database, now=self._clock.now(), boot=self._host.boot(), is_alive=self._host.is_alive)
             prepare(self._path.parent, self._clock.now())
 
         self._attempt(act)
@@ -147,7 +156,7 @@ class RunRecord:
             status=status,
             reason=reason,
             trouble=self.trouble or "",
-            process=str(current_process()),
+            process=str(self._host.process()),
             revision=revision,
             tasks_total=tasks_total,
         )
@@ -187,7 +196,7 @@ class RunRecord:
                 tick_at=self.tick_at,
                 trigger=self._trigger,
                 now=self._started_at,
-                process=str(current_process()),
+                process=str(self._host.process()),
                 revision=revision,
                 tasks_total=tasks_total,
             )

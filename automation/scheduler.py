@@ -116,11 +116,15 @@ class Scheduler:
         self._stops = 0
         self._wake_read, self._wake_write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
 
-    def serve(self) -> None:
-        """Serve ticks until SIGTERM or SIGINT, then wait for what still runs; a second signal stops it."""
+    def serve(self, since: datetime | None = None) -> None:
+        """Serve ticks until SIGTERM or SIGINT, then wait for what still runs; a second signal stops it.
+
+        The first tick is the one after `since` (else now): a schedule owes its ticks from when it took effect, and
+        recording that may take longer than the tick is away.
+        """
         self.listen()
-        now = self._clock.now()
-        due = [_Due(cron.next_after(now), profile) for profile, cron in self._crons.items()]
+        since = since or self._clock.now()
+        due = [_Due(cron.next_after(since), profile) for profile, cron in self._crons.items()]
         heapq.heapify(due)
         while not self._stops:
             self._serve_due(due)

@@ -6,19 +6,13 @@ yaml_reader.py builds these from a file, config.py validates them; nothing here 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import NamedTuple, Self
+from typing import Self
 
 from monitoring.errors import ConfigError
+from monitoring.yaml_text import Place
 
 Step = str | int
 Steps = tuple[Step, ...]
-
-
-class Place(NamedTuple):
-    """Where something stands, both counted from 1 as editors count."""
-
-    line: int
-    column: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,8 +24,7 @@ class Mistake:
     message: str
 
     def render(self, file: str) -> str:
-        where = f"{file}:{self.place.line}:{self.place.column}"
-        return f"{where} {dotted(self.path)}: {self.message}"
+        return f"{file}:{self.place} {dotted(self.path)}: {self.message}"
 
 
 def dotted(path: Steps) -> str:

@@ -11,16 +11,13 @@ from pathlib import Path
 
 import yaml
 
-from automation.yaml_marks import Document, Mapping, Mistake, Place, Scalar, Sequence, Steps, Value, config_error
-from automation.yaml_problems import explain
+from automation.yaml_marks import Document, Mapping, Mistake, Scalar, Sequence, Steps, Value, config_error
+from monitoring.yaml_text import START, Place, YamlError, explain, read_text
 
 _LOADER = yaml.CSafeLoader  # ten times faster than the one in Python
 _KINDS = {"str", "int", "float", "bool", "null", "timestamp", "merge", "value", "map", "seq"}
-# Far above any real file (the longest known has 40 tasks), far below what hurts.
-MAX_BYTES = 1_000_000
 MAX_DEPTH = 32  # libyaml's C stack overflows at some ten thousand levels and takes the process along
 MAX_VALUES = 50_000  # aliases can multiply a short file into billions
-_START = Place(1, 1)
 
 
 def read_document(path: Path, file: str | None = None) -> Document:
@@ -31,39 +28,10 @@ def read_document(path: Path, file: str | None = None) -> Document:
     """
     file = file or str(path)
     try:
-        return _build(file, _decode(_read_bytes(path)))
-    except _UnreadableError as error:
+        return _build(file, read_text(path))
+    except YamlError as error:
         mistake = Mistake(error.place, ("yaml",), str(error))
         raise config_error(file, [mistake]) from error.__cause__
-
-
-class _UnreadableError(Exception):
-    def __init__(self, place: Place, message: str) -> None:
-        self.place = place
-        super().__init__(message)
-
-
-def _read_bytes(path: Path) -> bytes:
-    try:
-        with path.open("rb") as stream:
-            data = stream.read(MAX_BYTES + 1)
-    except OSError as error:
-        reason = f"the file cannot be read ({error.strerror}): mend its path or its permissions"
-        raise _UnreadableError(_START, reason) from error
-    if len(data) > MAX_BYTES:
-        raise _UnreadableError(_START, f"the file is larger than {MAX_BYTES} bytes: nobody wrote that by hand")
-    return data
-
-
-def _decode(data: bytes) -> str:
-    try:
-        return data.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        before = data[: error.start].decode("utf-8-sig")
-        place = Place(before.count("\n") + 1, len(before) - before.rfind("\n"))
-        raise _UnreadableError(
-            place, f"the byte 0x{data[error.start]:02x} is not UTF-8: save the file as UTF-8"
-        ) from error
 
 
 def _build(file: str, text: str) -> Document:
@@ -71,10 +39,9 @@ def _build(file: str, text: str) -> Document:
         _refuse_depth(text)
         node = yaml.compose(text, Loader=_LOADER)
     except yaml.YAMLError as error:
-        line, column, message = explain(error, text)
-        raise _UnreadableError(Place(line, column), message) from error
+        raise explain(error, text) from error
     if node is None:
-        return Document(file, Mapping(_START))
+        return Document(file, Mapping(START))
     builder = _Builder()
     root = builder.value(node, ())
     return Document(file, root, tuple(builder.mistakes))
@@ -89,12 +56,12 @@ def _refuse_depth(text: str) -> None:
         elif isinstance(event, yaml.CollectionEndEvent):
             depth -= 1
         if depth > MAX_DEPTH:
-            raise _UnreadableError(_place(event), f"nested more than {MAX_DEPTH} deep: write it flat")
+            raise YamlError(_place(event), f"nested more than {MAX_DEPTH} deep: write it flat")
 
 
 def _place(marked: yaml.Node | yaml.Event) -> Place:
     mark = marked.start_mark
-    return Place(mark.line + 1, mark.column + 1) if mark else _START
+    return Place(mark.line + 1, mark.column + 1) if mark else START
 
 
 class _Builder:
@@ -108,13 +75,11 @@ class _Builder:
     def value(self, node: yaml.Node, path: Steps) -> Value:
         self._count += 1
         if self._count > MAX_VALUES:
-            raise _UnreadableError(
-                _place(node), f"aliases multiply the file to over {MAX_VALUES} values: write them out"
-            )
+            raise YamlError(_place(node), f"aliases multiply the file to over {MAX_VALUES} values: write them out")
         if node in self._open:
-            raise _UnreadableError(_place(node), "an alias in here refers to what holds it: write the value out")
+            raise YamlError(_place(node), "an alias in here refers to what holds it: write the value out")
         if len(self._open) > MAX_DEPTH:
-            raise _UnreadableError(_place(node), f"nested more than {MAX_DEPTH} deep through aliases: write it flat")
+            raise YamlError(_place(node), f"nested more than {MAX_DEPTH} deep through aliases: write it flat")
         self._refuse_tag(node, path)
         self._open.append(node)
         built = self._built(node, path)

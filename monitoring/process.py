@@ -6,6 +6,7 @@ A pid alone names nobody for long; with its start time and the boot it names one
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -55,6 +56,14 @@ def current_boot() -> Boot:
 def boot_of(process: ProcessId, started_at: datetime) -> Boot:
     """Return the boot a process belongs to, by the wall clock that showed `started_at` when it started."""
     return Boot(process.boot_id, started_at - timedelta(seconds=process.start_ticks / os.sysconf("SC_CLK_TCK")))
+
+
+def boot_of_text(process: str, started_at: datetime) -> Boot | None:
+    """Return the boot of the process that a run's row names; None of a text that names none."""
+    try:
+        return boot_of(ProcessId.parse(process), started_at)
+    except ValueError:
+        return None
 
 
 def current_process() -> ProcessId:
@@ -124,3 +133,18 @@ def booted_at() -> datetime:
         if line.startswith("btime "):
             return datetime.fromtimestamp(int(line.split()[1]), UTC)
     raise ProcessLookupError(f"{PROC}/stat has no btime: is /proc mounted?")
+
+
+@dataclass(frozen=True, slots=True)
+class Host:
+    """The host as a process sees it: who it is itself, since when the host is up, which run's process still lives.
+
+    A simulated host hands in its own.
+    """
+
+    process: Callable[[], ProcessId] = current_process
+    boot: Callable[[], Boot] = current_boot
+    is_alive: Callable[[str], bool] = is_alive_text
+
+
+THIS_HOST = Host()

@@ -1,6 +1,6 @@
 """YAML as a tree of nodes that know their place, and the mistakes found in one: `file:line:column path: message`.
 
-Used by whoever reads a file an operator wrote. A plain scalar stays the text that was written; aliases, tags and
+Used for monitors and their data files. A plain scalar stays the text that was written; aliases, tags and
 several documents are refused, and depth and size are bounded, so that no file can exhaust the reader.
 """
 
@@ -13,22 +13,11 @@ from typing import TypeAlias
 import yaml
 
 from monitoring.errors import ConfigError
+from monitoring.yaml_text import START, Place, YamlError, explain
 
 MAX_DEPTH = 40
 MAX_NODES = 50_000
-MAX_CHARS = 2_000_000
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # the C parser is ten times faster
-
-
-@dataclass(frozen=True, slots=True, order=True)
-class Place:
-    """A position in a file, both counted from 1."""
-
-    line: int
-    column: int
-
-    def __str__(self) -> str:
-        return f"{self.line}:{self.column}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,35 +72,29 @@ class Mapping:
 Node: TypeAlias = Scalar | Sequence | Mapping
 
 
-class YamlError(Exception):
-    """The text is no YAML we read; `place` is where."""
-
-    def __init__(self, place: Place, message: str) -> None:
-        self.place = place
-        super().__init__(message)
-
-
 @dataclass(slots=True)
 class Mistakes:
-    """Collects the mistakes of one file."""
+    """Collects the mistakes of one file, and of the data files it names (`beside`)."""
 
     file: str
     found: list[tuple[Place, str, str]] = field(default_factory=list)
+    beside: list[Mistakes] = field(default_factory=list)
 
     def add(self, place: Place, path: str, message: str) -> None:
         self.found.append((place, path, message))
 
     def lines(self) -> list[str]:
-        """Return one finished line for each mistake, in the order of the file."""
-        return [
+        """Return one finished line for each mistake, in the order of the file; those of data files come after."""
+        own = [
             f"{self.file}:{place} {path}: {message}" if path else f"{self.file}:{place} {message}"
             for place, path, message in sorted(dict.fromkeys(self.found))
         ]
+        return own + [line for one in self.beside for line in one.lines()]
 
     def raise_any(self) -> None:
         """Raise a `ConfigError` with every mistake, if there is one."""
-        if self.found:
-            raise ConfigError(self.lines())
+        if lines := self.lines():
+            raise ConfigError(lines)
 
 
 def compose(text: str) -> Node:
@@ -120,16 +103,14 @@ def compose(text: str) -> Node:
     Raises:
         YamlError: it is not YAML, or uses what we refuse.
     """
-    if len(text) > MAX_CHARS:
-        raise YamlError(Place(1, 1), f"the file is longer than {MAX_CHARS} characters")
     builder = _Builder(text)
     try:
         for event in yaml.parse(text, Loader=_LOADER):
             builder.take(event)
     except yaml.YAMLError as error:
-        raise _as_yaml_error(error) from None
+        raise explain(error, text) from None
     if builder.root is None:
-        raise YamlError(Place(1, 1), "the file is empty")
+        raise YamlError(START, "the file is empty")
     return builder.root
 
 
@@ -142,14 +123,6 @@ def walk(node: Node, path: str = "") -> Iterator[tuple[str, Node]]:
     elif isinstance(node, Sequence):
         for index, item in enumerate(node.items):
             yield from walk(item, f"{path}[{index}]")
-
-
-def _as_yaml_error(error: yaml.YAMLError) -> YamlError:
-    mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
-    problem = getattr(error, "problem", None) or str(error).splitlines()[0]
-    place = Place(mark.line + 1, mark.column + 1) if mark else Place(1, 1)
-    hint = ": quote a text that holds [ ] { } or ," if problem.startswith("did not find expected ','") else ""
-    return YamlError(place, f"this is not YAML: {problem}{hint}")
 
 
 class _Open:
@@ -185,7 +158,7 @@ class _Builder:
 
     def take(self, event: yaml.Event) -> None:
         mark = event.start_mark
-        place = Place(mark.line + 1, mark.column + 1) if mark else Place(1, 1)
+        place = Place(mark.line + 1, mark.column + 1) if mark else START
         if isinstance(event, yaml.AliasEvent):
             raise YamlError(place, "aliases (*name) are not part of the format: write the value out")
         if isinstance(event, yaml.DocumentStartEvent) and self.root is not None:

@@ -24,6 +24,7 @@ from monitoring.redact import Redactor
 from monitoring.settings import Settings
 from monitoring.store import state
 from monitoring.store.conditions import ConditionKey
+from monitoring.store.steady import SteadyStore
 
 _CRASH = "crash"
 _CRASH_KEY = "(crash)"  # no author would choose it
@@ -52,7 +53,9 @@ class Context:
         self._settings = settings
         self._clock = clock
         self._redact = Redactor(settings.environ)
-        self._store = MonitorStore(settings.database, clock, origin or Origin(debug=settings.debug), f"monitor:{name}")
+        self._origin = origin or Origin(debug=settings.debug)
+        self._steady = SteadyStore(settings.database, clock)
+        self._store = MonitorStore(self._steady, clock, self._origin, f"monitor:{name}")
         self._open_batch: list[Step] | None = None
 
     # -- alerts --------------------------------------------------------------------------------------------------------

@@ -9,7 +9,6 @@ import argparse
 import re
 import sys
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -19,8 +18,8 @@ import yaml
 from monitoring import log
 from monitoring.clock import SystemClock
 from monitoring.errors import LockedError, MonitoringError, UsageError
-from monitoring.locks import TreeLock, running_profiles
 from monitoring.owner import become_owner
+from monitoring.quiet import WAIT_FOR_RUNS_S, no_runs
 from monitoring.settings import Settings, load_settings
 from monitoring.store import legacy_files, state
 from monitoring.store.database import Database
@@ -32,7 +31,6 @@ EXAMPLES = """examples:
   python -m utils.migrate_cache_to_db --export      write the text files from the database, before CACHE_BACKEND=file
 """
 DEFAULT_FILES = ("cache-id.txt", "cache-id-daily.txt", "nonces.txt")
-WAIT_FOR_RUNS_S = 120.0
 _OWN_NAMESPACE = re.compile(r"^monitor:")  # what utils.monitor keeps was never in a text file
 _EXIT_RUNNING = 75
 
@@ -166,25 +164,6 @@ def _import_and_tell(database: Database, path: Path, *, overwrite: bool) -> None
     print(f"{path.name}: {counts.imported} imported, {counts.kept} kept, {len(counts.invalid)} invalid")
     for number, line in counts.invalid:
         print(f"{path}:{number}: not a key:value line, left out: {line[:120]!r}", file=sys.stderr)
-
-
-@contextmanager
-def no_runs(locks: Path, limit_s: float) -> Iterator[None]:
-    """Keep runs from starting while state moves; wait for those that are going.
-
-    Raises:
-        LockedError: one was still going after `limit_s`; it is named.
-    """
-    tree = TreeLock(locks)
-    if not tree.hold_exclusive(limit_s):
-        going = ", ".join(f"{profile}: {holder}" for profile, holder in running_profiles(locks).items())
-        raise LockedError(
-            f"still running after {limit_s:.0f} s: {going or 'another process'}; nothing was changed", going
-        )
-    try:
-        yield
-    finally:
-        tree.release()
 
 
 if __name__ == "__main__":

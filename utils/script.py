@@ -9,16 +9,12 @@ import os
 import sys
 import traceback
 from collections.abc import Callable, Sequence
-from datetime import timedelta
 from typing import Any
 
-from monitoring.alerts.record import Origin
+from monitoring.alerts.task_frame import open_frame
 from monitoring.clock import SystemClock
 from monitoring.errors import UsageError
-from monitoring.settings import Settings, load_settings
 from utils.context import Context
-
-_DELIVER_FOR_S = 30.0  # how long a script started by hand tries to deliver at its end
 
 
 def run_as_script(name: str, channel: str, function: Callable[[Context], Any], arguments: Sequence[str]) -> int:
@@ -26,23 +22,18 @@ def run_as_script(name: str, channel: str, function: Callable[[Context], Any], a
 
     0; 1 after a crash or a store that failed; 2 for an env file that cannot be read.
     """
-    environ = dict(os.environ)
-    run_id, task = environ.get("AUTOMATION_RUN_ID", ""), environ.get("AUTOMATION_TASK")
-    by_hand = not run_id and task is None
     try:
-        # Under a runner the env file stays closed: it holds what a monitor must not see.
-        settings = load_settings(environ if by_hand else {**environ, "MONITORING_ENV_FILE": ""})
+        frame = open_frame(os.environ)
     except UsageError as error:
         sys.stderr.write(f"{name}: {error}\n")
         return 2
-    origin = Origin(int(run_id) if run_id.isdigit() else None, task, settings.debug)
-    m = Context(name, channel, settings, SystemClock(), arguments=arguments, origin=origin)
+    m = Context(name, channel, frame.settings, SystemClock(), arguments=arguments, origin=frame.origin)
     try:
         return _run(m, function)
     finally:
         m.close()
-        if by_hand and m.stored:
-            _deliver(settings)
+        if frame.by_hand and m.stored:
+            frame.deliver()
 
 
 def _run(m: Context, function: Callable[[Context], Any]) -> int:
@@ -58,13 +49,3 @@ def _run(m: Context, function: Callable[[Context], Any]) -> int:
         return 1
     m.finished()
     return 1 if m.trouble else 0
-
-
-def _deliver(settings: Settings) -> None:
-    from monitoring.alerts.delivery import Delivery  # noqa: PLC0415 - its HTTP client is for scripts by hand alone
-
-    clock = SystemClock()
-    drained = Delivery(settings, settings.database, clock).drain(clock.now() + timedelta(seconds=_DELIVER_FOR_S))
-    left = f", {drained.waiting} still wait (`python -m automation deliver` says why)" if drained.waiting else ""
-    failed = f", {drained.failed} failed" if drained.failed else ""
-    sys.stderr.write(f"{drained.delivered} delivered{failed}{left}\n")

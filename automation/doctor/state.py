@@ -12,11 +12,13 @@ from automation.doctor import Diagnosis, Examination, Patient, fine, note, wrong
 from monitoring.clock import format_duration
 from monitoring.locks import running_profiles, usable_locks
 from monitoring.settings import ENV_FILE
+from monitoring.store.backups import default_directory, stored
 from monitoring.store.database import sqlite_fault
 from monitoring.store.repair import is_damaged
 from monitoring.store.schema import open_readonly
 
 _LONG_RUN = timedelta(hours=6)
+_OLD_BACKUP = timedelta(days=3)  # a daily one that failed twice
 
 
 def env_file(patient: Patient) -> Iterator[Diagnosis]:
@@ -93,4 +95,17 @@ def locks(patient: Patient) -> Iterator[Diagnosis]:
             yield fine("locks", f"{profile} is held by {holder}")
 
 
-EXAMINATIONS: tuple[Examination, ...] = (env_file, state_directory, sqlite, database, locks)
+def backups(patient: Patient) -> Iterator[Diagnosis]:
+    """The task `backup` of the profile `daily` makes one; where it puts them elsewhere, that is not seen here."""
+    directory = default_directory(patient.settings.cache_dir)
+    newest = next(iter(stored(directory)), None)
+    if newest is None:
+        yield note("backups", f"there is none in {directory}", "python -m automation backup")
+    elif (age := patient.now - newest.made_at) > _OLD_BACKUP:
+        remedy = "look why the task backup of the profile daily makes none; by hand: python -m automation backup"
+        yield wrong("backups", f"the newest, {newest}, is {format_duration(age)} old", remedy)
+    else:
+        yield fine("backups", f"the newest, {newest}, is {format_duration(age)} old")
+
+
+EXAMINATIONS: tuple[Examination, ...] = (env_file, state_directory, sqlite, database, backups, locks)

@@ -46,16 +46,17 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
         crons={name: profile.cron for name, profile in jobs.profiles.items() if profile.enabled},
         command=lambda profile: [*command, "run", profile],
         environ=environ,
-        unserved=lambda *tick: _unserved(settings, *tick),
+        unserved=lambda *tick: write_unserved(settings, *tick),
         clock=SystemClock(),
         stop_limit_s=stop_limit_s,
         companion=None if args.no_web else WebChild(web_environment(settings)),
     )
     scheduler.listen()
+    since = SystemClock().now()
     put_in_force(jobs, settings, "embedded")
     log.info("serving %s in UTC; Ctrl-C ends it", ", ".join(_names(jobs)) or "no profile")
     with _catching_up([*command, "catch-up"], environ, stop_limit_s):
-        scheduler.serve()
+        scheduler.serve(since)
     lock.release()
     return 0
 
@@ -79,7 +80,7 @@ def _names(jobs: Jobs) -> Iterable[str]:
     return (name for name, profile in jobs.profiles.items() if profile.enabled)
 
 
-def _unserved(settings: Settings, profile: str, tick_at: datetime, reason: str, pid: int | None) -> None:
+def write_unserved(settings: Settings, profile: str, tick_at: datetime, reason: str, pid: int | None) -> None:
     """Write the row of a tick that was not started."""
     record = RunRecord(settings.database, profile, "embedded", SystemClock(), tick_at)
     try:

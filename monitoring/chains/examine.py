@@ -1,4 +1,4 @@
-"""Everything worth saying of one transaction, in one call: tree, flags, lines, and what its upgrades replace.
+"""Everything worth saying of a few transactions, in one call: tree, flags, lines, and what its upgrades replace.
 
 Called by the monitors of Safes, timelocks and proposals. Whatever cannot be had is left out or `Unknown`; the alert
 goes out all the same.
@@ -6,10 +6,11 @@ goes out all the same.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from monitoring.chains.calldata import DecodedCall, Decoder, Transaction
-from monitoring.chains.flags import Flag, flags
+from monitoring.chains.flags import Flag, flags, worst_first
 from monitoring.chains.labels import Labels
 from monitoring.chains.networks import networks
 from monitoring.chains.outline import Line, Names, outline, token_addresses
@@ -21,24 +22,32 @@ from monitoring.chains.values import Unknown
 
 @dataclass(frozen=True, slots=True)
 class Examined:
-    """A transaction as an alert shows it. `names` spells further addresses the same way."""
+    """Transactions as an alert shows them. `names` spells further addresses the same way."""
 
-    decoded: DecodedCall
+    decoded: tuple[DecodedCall, ...]
     flags: tuple[Flag, ...]
     lines: tuple[Line, ...]
     upgrades: tuple[Upgrade, ...]
     names: Names
 
 
-def examine(tx: Transaction, decoder: Decoder, view: ChainView | Unknown, labels: Labels | None = None) -> Examined:
-    """Decode, judge by rules and write out a transaction; an unknown view costs amounts and upgrades, nothing else."""
-    decoded = decoder.decode(tx)
+def examine(
+    txs: Sequence[Transaction], decoder: Decoder, view: ChainView | Unknown, labels: Labels | None = None
+) -> Examined:
+    """Decode, judge by rules and write out transactions of one chain; the worst flags of all come first.
+
+    An unknown view costs amounts and what upgrades replace, nothing else.
+    """
+    decoded = tuple(decoder.decode(tx) for tx in txs)
+    chain_id = txs[0].chain_id if txs else 0
     tokens: dict[tuple[int, str], Token | Unknown] = {}
-    upgrades: tuple[Upgrade, ...] = ()
+    upgrades: list[Upgrade] = []
     if isinstance(view, ChainView):
-        read = view.tokens(token_addresses(decoded))
-        tokens = {(tx.chain_id, address): token for address, token in read.items()}
-        upgrades = read_upgrades(view, decoded)
-    known = networks().get(tx.chain_id)
-    names = Names(labels or Labels(), tokens, {tx.chain_id: native_token(known)} if known else {})
-    return Examined(decoded, flags(decoded), outline(decoded, names), upgrades, names)
+        wanted = dict.fromkeys(address for one in decoded for address in token_addresses(one))
+        tokens = {(chain_id, address): token for address, token in view.tokens(wanted).items()}
+        upgrades = [upgrade for one in decoded for upgrade in read_upgrades(view, one)]
+    known = networks().get(chain_id)
+    names = Names(labels or Labels(), tokens, {chain_id: native_token(known)} if known else {})
+    found = worst_first(flag for one in decoded for flag in flags(one))
+    lines = tuple(line for one in decoded for line in outline(one, names))
+    return Examined(decoded, found, lines, tuple(upgrades), names)

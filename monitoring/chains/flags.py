@@ -5,6 +5,7 @@ Pure; called for each alert about a transaction. A flag never depends on text fr
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -47,7 +48,11 @@ class Flag:
 
 def flags(decoded: DecodedCall) -> tuple[Flag, ...]:
     """Return every finding of the tree, the worst first, then in the order of calls."""
-    found = [flag for call in decoded.walk() for flag in _of_call(call)]
+    return worst_first(flag for call in decoded.walk() for flag in _of_call(call))
+
+
+def worst_first(found: Iterable[Flag]) -> tuple[Flag, ...]:
+    """Sort flags by severity; equally bad ones stay in their order."""
     return tuple(sorted(found, key=lambda flag: -_ORDER.index(flag.severity)))
 
 

@@ -1,11 +1,17 @@
 """What is worth remembering between runs, as a seam: this package says what, somebody else keeps it.
 
-Kinds in use: `token` (for ever), `signature` (for ever, misses for days), `contract` (an explorer's answer).
+Kinds in use: `token` (for ever), `signature` (for ever, misses for days), `contract` (an explorer's answer),
+`judged` (a chain's last judged block; forgotten after a day, since a chain that stays behind it for so long was reset,
+and would be refused for ever).
 """
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Protocol
+
+JUDGED = "judged"
+JUDGED_FOR = timedelta(days=1)
 
 
 class ChainMemory(Protocol):
@@ -31,3 +37,9 @@ class RunMemory:
 
     def remember(self, kind: str, key: str, value: str) -> None:
         self._texts[kind, key] = value
+
+
+def judged_block(memory: ChainMemory, chain: int) -> int | None:
+    """Return the last block of a chain that anything was judged at."""
+    kept = memory.recall(JUDGED, str(chain))
+    return int(kept) if kept and kept.isdecimal() else None

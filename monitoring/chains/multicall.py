@@ -6,7 +6,7 @@ Called through `reads.ChainView`. Results carry the caller's names; one failing 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeVar, cast
 
 from monitoring.chains.abi import AbiError, Function, decode, from_hex, parse_function
@@ -124,13 +124,17 @@ class Multicall:
         if isinstance(raw, Unknown):
             return raw
         if not raw.ok:
-            return self._unknown(f"{one} reverted{revert_reason(raw.data)}")
+            return self._refused(one, f"{one} reverted{revert_reason(raw.data)}")
         if not raw.data and one.function.outputs:
-            return self._unknown(f"{one} returned nothing: no such contract or function")
+            return self._refused(one, f"{one} returned nothing: no such contract or function")
         try:
             return one.function.decode(raw.data)
         except AbiError as error:
-            return self._unknown(f"{one}: {error}")
+            return self._refused(one, f"{one}: {error}")
+
+    def _refused(self, one: Call, reason: str) -> Unknown:
+        """Blame the contract and not the chain, whose own trouble must not hide behind it."""
+        return replace(self._unknown(reason), source=f"{self._pool.network.slug}: {one}")
 
     def _unknown(self, reason: str) -> Unknown:
         slug = self._pool.network.slug

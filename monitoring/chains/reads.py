@@ -24,7 +24,7 @@ from monitoring.chains.logs import (
     last_certain_block,
     scan,
 )
-from monitoring.chains.memory import ChainMemory, RunMemory
+from monitoring.chains.memory import ChainMemory, RunMemory, judged_block
 from monitoring.chains.multicall import Call, Multicall
 from monitoring.chains.networks import Network, network, provider_urls
 from monitoring.chains.provider import Ask, Fetch
@@ -134,17 +134,29 @@ class Chains:
         return self._pools[known.id]
 
     def view(self, chain: int | str | Network, last_judged: int | None = None) -> ChainView | Unknown:
-        """Return a chain at the block this task reads it at; the first call pins it, `last_judged` bounds it below.
+        """Return a chain at the block this task reads it at; the first call pins it.
+
+        `last_judged` bounds it below, or else what the memory knows of it.
 
         Raises:
             UsageError: no such chain.
         """
         pool = self.pool(chain)
         if pool.network.id not in self._views:
+            last_judged = judged_block(self.memory, pool.network.id) if last_judged is None else last_judged
             block = pin(pool, self.budget.clock.now(), last_judged)
             view = block if isinstance(block, Unknown) else ChainView(pool, block, self.memory)
             self._views[pool.network.id] = view
         return self._views[pool.network.id]
+
+    @property
+    def views(self) -> Mapping[int, ChainView | Unknown]:
+        """Every chain this task has looked at so far."""
+        return dict(self._views)
+
+    @property
+    def pools(self) -> tuple[ProviderPool, ...]:
+        return tuple(self._pools.values())
 
     @property
     def troubles(self) -> tuple[Trouble, ...]:

@@ -30,6 +30,7 @@ class Inner:
     signature: int | None = None
     rows: int | None = None
     packed: int | None = None
+    script: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,9 @@ from monitoring.chains.values import AbiValue
 # MultiSend packs: operation uint8, to address, value uint256, length uint256, data.
 _PACKED_HEAD = 1 + 20 + 32 + 32
 _SELECTOR, _WORD = 4, 32
+# Aragon's scripts of calls: the kind 1 in four bytes, then for each call target, length in four bytes, data.
+_SCRIPT_KIND = b"\0\0\0\1"
+_SCRIPT_HEAD = 20 + 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +46,9 @@ def carried_calls(declaration: Declaration, values: Sequence[AbiValue], target: 
     if inner.packed is not None:
         packed = values[inner.packed]
         return unpack_multisend(packed if isinstance(packed, bytes) else b"")
+    if inner.script is not None:
+        script = values[inner.script]
+        return unpack_script(script if isinstance(script, bytes) else b"")
     if inner.rows is not None:
         rows = values[inner.rows]
         calls = [_one(inner, row, target) for row in rows if isinstance(row, tuple)] if isinstance(rows, tuple) else []
@@ -83,13 +89,13 @@ def _one(inner: Inner, row: Sequence[AbiValue], target: str) -> Carried | None:
     if not isinstance(to, str) or not isinstance(data, bytes) or not isinstance(value, int):
         return None
     if inner.signature is not None:
-        data = _with_signature(row[inner.signature], data)
+        data = with_signature(row[inner.signature], data)
     if not data and (inner.value is None):
         return None
     return Carried(to, data, value, operation if isinstance(operation, int) else 0)
 
 
-def _with_signature(signature: AbiValue, data: bytes) -> bytes:
+def with_signature(signature: AbiValue, data: bytes) -> bytes:
     """Old timelocks keep the signature beside the arguments; without one the data is the whole call."""
     if not isinstance(signature, str) or not signature:
         return data
@@ -124,4 +130,21 @@ def unpack_multisend(packed: bytes) -> Found:
         to = checksum("0x" + head[1:21].hex())
         calls.append(Carried(to, data, int.from_bytes(head[21:53], "big"), head[0]))
         at += _PACKED_HEAD + length
+    return Found(tuple(calls))
+
+
+def unpack_script(script: bytes) -> Found:
+    """Read the calls of an Aragon script."""
+    if not script.startswith(_SCRIPT_KIND):
+        return Found((), "" if not script else "the script is of no kind that is known: not shown")
+    calls: list[Carried] = []
+    at = len(_SCRIPT_KIND)
+    while at < len(script):
+        head = script[at : at + _SCRIPT_HEAD]
+        length = int.from_bytes(head[20:], "big") if len(head) == _SCRIPT_HEAD else -1
+        data = script[at + _SCRIPT_HEAD : at + _SCRIPT_HEAD + max(length, 0)]
+        if length < 0 or len(data) < length:
+            return Found(tuple(calls), f"{len(script) - at} bytes at the end of the script are no call: not shown")
+        calls.append(Carried(checksum("0x" + head[:20].hex()), data))
+        at += _SCRIPT_HEAD + length
     return Found(tuple(calls))

@@ -1,8 +1,10 @@
-"""`python -m monitoring.checks`: what a task with `monitors:` starts. This release reads such files, and runs none."""
+"""`python -m monitoring.checks`: what a task with `monitors:` starts, and what looks at monitor files by hand."""
 
 from __future__ import annotations
 
 import sys
 
+from monitoring.checks.commands import main
+
 if __name__ == "__main__":
-    sys.exit("this release cannot run YAML monitors: write it in Python with utils.monitor, and name its `script`")
+    sys.exit(main(sys.argv[1:]))

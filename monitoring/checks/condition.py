@@ -84,11 +84,16 @@ class Transition:
 
 @dataclass(frozen=True, slots=True)
 class Blindness:
-    """Since when, and for how many readings, the value has been unknown; and whether that was told."""
+    """Since when, and for how many readings, the value has been unknown; and whether that was told.
+
+    `source` is what is to blame for the last one (nothing: the check itself), `reason` what it said.
+    """
 
     since: datetime
     runs: int
     told: bool = False
+    source: str = ""
+    reason: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,11 +8,13 @@ from datetime import datetime
 from typing import Any
 
 from monitoring.chains.values import Unknown
-from monitoring.checks.condition import Condition, Outcome
+from monitoring.checks.condition import Condition, Outcome, Transition
 from monitoring.checks.evaluate import PENDING, Call, Result, evaluate
 from monitoring.checks.expression import Tree
 from monitoring.checks.plan import Desk, Key
 from monitoring.checks.policy import Policy
+from monitoring.checks.telling import Message, Route, plain_message
+from monitoring.checks.tools import Tools
 from monitoring.checks.values import NONE, Value
 from monitoring.checks.verbs import age, changed, delta, diverge, flag, limit, members, never_falls
 from monitoring.checks.verbs.delta import Priced
@@ -96,6 +98,14 @@ class FormulaPart:
     key: Key
     check: Check
     scene: Scene
+    route: Route
+
+    @property
+    def about(self) -> str:
+        return self.check.text or f"{self.check.id}: {self.check.formula}"
+
+    def tell(self, transition: Transition, tools: Tools) -> Message:  # noqa: ARG002 - a formula's facts are all read
+        return plain_message(self.about, transition)
 
     def read(self, desk: Desk) -> Any:  # noqa: ANN401 - each verb has its own reading
         world = self.scene.world(desk)

@@ -23,7 +23,8 @@ from monitoring.checks.spot import Spot
 from monitoring.checks.types import NO_TYPES, Registry, Surroundings
 from monitoring.checks.verb_keys import KEYS
 from monitoring.errors import ConfigError
-from monitoring.yaml_marks import Mistakes, Place, YamlError, compose
+from monitoring.yaml_marks import Mistakes, compose
+from monitoring.yaml_text import START, YamlError, read_text
 
 SECTIONS = (
     "monitor", "channel", "chain", "chains", "contracts", "functions", "values", "sources", "for_each", "checks",
@@ -38,10 +39,7 @@ def load_monitor(path: Path, types: Registry = NO_TYPES) -> Monitor:
     """
     mistakes = Mistakes(str(path))
     try:
-        root = compose(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
-        raise ConfigError([f"{path}:1:1 the file cannot be read: {reason}"]) from None
+        root = compose(read_text(path))
     except YamlError as error:
         mistakes.add(error.place, "", str(error))
         raise ConfigError(mistakes.lines()) from None
@@ -49,7 +47,7 @@ def load_monitor(path: Path, types: Registry = NO_TYPES) -> Monitor:
     monitor = loader.load()
     lines = [*mistakes.lines(), *loader.data_mistakes]
     if lines or monitor is None:
-        raise ConfigError(lines or [f"{path}:{Place(1, 1)} this is no monitor"])
+        raise ConfigError(lines or [f"{path}:{START} this is no monitor"])
     return monitor
 
 
@@ -99,7 +97,7 @@ class _Loader:
         if several:
             spots = several.items("a list of chains")
         else:
-            spot = one or self.root.need("chain", "an id or a slug, as in 1 or mainnet")
+            spot = one or (self.root.need("chain", "an id or a slug, as in 1 or mainnet") if self._reads() else None)
             spots = [spot] if spot else []
         found: list[int] = []
         for spot in spots:
@@ -108,6 +106,11 @@ class _Loader:
                 spot.wrong(f"chain {chain} stands here twice")
             found += [chain] if chain and chain not in found else []
         return tuple(found)
+
+    def _reads(self) -> bool:
+        """Tell whether formulas read a chain; a built-in type that needs one says so itself."""
+        typed = any(self.root.get(name) for name in self.types)
+        return not typed or any(self.root.get(name) for name in ("contracts", "values", "for_each", "checks"))
 
     def _contracts(self, chains: tuple[int, ...]) -> dict[str, dict[int, str]]:
         section, found = self.root.get("contracts"), dict[str, dict[int, str]]()
@@ -174,7 +177,7 @@ class _Loader:
         for name, kind in self.types.items():
             section = self.root.get(name)
             config = kind.schema(section, around) if section else None
-            if config is not None and not self.root.mistakes.found:
+            if config is not None and not self.root.mistakes.lines():
                 parts += kind.plan(config, around)
         return tuple(parts)
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from monitoring.checks.expression import Expression
 from monitoring.checks.formula import Check, FormulaPart, Scene
 from monitoring.checks.plan import Key, Part
+from monitoring.checks.telling import Route
 from monitoring.checks.values import Number, Value
 
 # The chains monitors may name, by id, with the slug that PROVIDER_URL_<SLUG> uses.
@@ -66,6 +67,11 @@ class Monitor:
     rows: Rows | None = None
     more: tuple[Part, ...] = ()
 
+    @property
+    def route(self) -> Route:
+        """Where alerts of its checks go; the channel is the protocol's own unless the file names another."""
+        return Route(self.channel, "" if self.channel == self.name else self.channel)
+
     def parts(self) -> tuple[Part, ...]:
         """Return one part per check, chain and row, and those of the built-in types."""
         found: list[Part] = []
@@ -78,7 +84,7 @@ class Monitor:
         by_row = row_values(self.values, self.rows.name if self.rows else None)
         scene = Scene(self.name, chain, names, {n: e.tree for n, e in self.values.items() if n not in by_row})
         plain = [check for check in self.checks if not check.per_row]
-        return [FormulaPart(Key(self.name, check.name, chain), check, scene) for check in plain]
+        return [FormulaPart(Key(self.name, check.name, chain), check, scene, self.route) for check in plain]
 
     def _row_parts(self, chain: int, names: Mapping[str, Value]) -> list[Part]:
         found: list[Part] = []
@@ -87,7 +93,7 @@ class Monitor:
             fields = {f"{self.rows.name}.{key}": value for key, value in row.items()} if self.rows else {}
             scene = Scene(self.name, chain, {**names, **fields}, values)
             found += [
-                FormulaPart(Key(self.name, check.name, chain, subject_of(check.id, fields)), check, scene)
+                FormulaPart(Key(self.name, check.name, chain, subject_of(check.id, fields)), check, scene, self.route)
                 for check in self.checks
                 if check.per_row
             ]

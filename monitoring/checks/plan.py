@@ -1,7 +1,7 @@
-"""From what monitors want to know to a few batches of calls: one batch a pass, shared by all monitors of a task.
+"""From what monitors want to know to a few batches of questions: one batch a pass, shared by all monitors of a task.
 
-Pure but for the `Reader` passed in. A pass asks every call that can be asked already; calls whose arguments are
-answers themselves wait for the next one. Who runs monitors calls `read_all`, then `judge_all`.
+Pure but for the `Reader` passed in. A pass asks everything that can be asked already; questions that depend on
+answers wait for the next one. Who runs monitors calls `read_all`, then `judge_all`.
 """
 
 from __future__ import annotations
@@ -10,23 +10,29 @@ from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from fractions import Fraction
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeAlias
 
 from monitoring.chains.values import Unknown
 from monitoring.checks.addresses import looks_like_address
-from monitoring.checks.condition import Condition, Outcome
+from monitoring.checks.condition import Condition, Outcome, Transition
 from monitoring.checks.evaluate import PENDING, Call, Result
+from monitoring.checks.telling import Message, Route
+from monitoring.checks.tools import Tools
 from monitoring.checks.values import Value
 from monitoring.errors import ChainError, UsageError
 
 MAX_PASSES = 8  # each is a round trip to every chain; nobody nests views deeper
 
 
-class Reader(Protocol):
-    """Answers view calls, all at one block per chain and run."""
+# What can be asked: a view `Call`, or what a built-in type answers (`CheckType.answers`). Equal ones are asked once.
+Question: TypeAlias = Hashable
 
-    def read(self, calls: Sequence[Call]) -> Mapping[Call, Value | Unknown]:
-        """Answer each call; a call left out counts as unknown. `ChainError` makes the whole batch unknown."""
+
+class Reader(Protocol):
+    """Answers questions; view calls all at one block per chain and run."""
+
+    def read(self, questions: Sequence[Any]) -> Mapping[Any, Any]:
+        """Answer each question; one left out counts as unknown. `ChainError` makes the whole batch unknown."""
         ...
 
 
@@ -42,19 +48,29 @@ class Key:
 
 @dataclass(slots=True)
 class Desk:
-    """What is known in one pass, and which calls are still wanted."""
+    """What is known in one pass, and which questions are still to be asked."""
 
-    answers: Mapping[Call, Value | Unknown]
+    answers: Mapping[Question, Any]
     sources: Mapping[tuple[str, str], Value | Unknown]
-    wanted: dict[Call, None] = field(default_factory=dict)
+    conditions: Mapping[Key, Condition] = field(default_factory=dict)
+    wanted: dict[Question, None] = field(default_factory=dict)
     memo: dict[Hashable, Any] = field(default_factory=dict)
 
-    def call(self, call: Call) -> Result:
-        """Return the answer to a call, or note that it is wanted."""
-        if call in self.answers:
-            return self.answers[call]
-        self.wanted[call] = None
+    def ask(self, question: Question) -> Any:  # noqa: ANN401 - each kind of question has its own answer
+        """Return the answer to a question (an `Unknown` may come at any time), or `PENDING` and have it asked."""
+        if question in self.answers:
+            return self.answers[question]
+        self.wanted[question] = None
         return PENDING
+
+    def call(self, call: Call) -> Result:
+        """Return the answer to a view call, or `PENDING`."""
+        found: Result = self.ask(call)
+        return found
+
+    def condition(self, key: Key) -> Condition:
+        """Return what is remembered, for parts whose reading goes on where the last one ended (a log's cursor)."""
+        return self.conditions.get(key) or Condition()
 
     def source(self, monitor: str, name: str) -> Value | Unknown:
         """Return what a service said, read before the passes."""
@@ -69,36 +85,53 @@ class Part(Protocol):
         """The condition's identity, unique in a task."""
         ...
 
+    @property
+    def route(self) -> Route:
+        """Where its alerts go."""
+        ...
+
+    @property
+    def about(self) -> str:
+        """What is watched, in one line for people: it stands in listings and in `explain`."""
+        ...
+
     def read(self, desk: Desk) -> Any:  # noqa: ANN401 - each verb has its own reading
-        """Return the reading, or `PENDING` while calls are wanted."""
+        """Return the reading, or `PENDING` while questions are open."""
         ...
 
     def judge(self, before: Condition, reading: Any, now: datetime) -> Outcome:  # noqa: ANN401 - as above
         """Judge a reading that `read` returned; an `Unknown` may come at any time."""
         ...
 
+    def tell(self, transition: Transition, tools: Tools) -> Message:
+        """Put a transition into words. May ask the world for names; if it raises, `plain_message` goes instead."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class Readings:
-    """What was read: a reading for each part, and the calls of each pass."""
+    """What was read: a reading for each part, and the questions of each pass."""
 
     by_key: Mapping[Key, Any]
-    passes: tuple[tuple[Call, ...], ...]
+    passes: tuple[tuple[Any, ...], ...]
 
 
 def read_all(
-    parts: Sequence[Part], reader: Reader, sources: Mapping[tuple[str, str], Value | Unknown] | None = None
+    parts: Sequence[Part],
+    reader: Reader,
+    sources: Mapping[tuple[str, str], Value | Unknown] | None = None,
+    conditions: Mapping[Key, Condition] | None = None,
 ) -> Readings:
-    """Read everything the parts want, in as few passes as their nesting allows, each call once.
+    """Read everything the parts want, in as few passes as their nesting allows, each question once.
 
     Raises:
         UsageError: two parts share a key, so that one condition would overwrite the other.
     """
     _check_keys(parts)
-    answers: dict[Call, Value | Unknown] = {}
-    passes: list[tuple[Call, ...]] = []
+    answers: dict[Question, Any] = {}
+    passes: list[tuple[Question, ...]] = []
     while True:
-        desk = Desk(answers, sources or {})
+        desk = Desk(answers, sources or {}, conditions or {})
         found = {part.key: part.read(desk) for part in parts}
         if not desk.wanted:
             return Readings(found, tuple(passes))
@@ -146,13 +179,14 @@ def _check_keys(parts: Sequence[Part]) -> None:
         seen.add(part.key)
 
 
-def _ask(reader: Reader, calls: tuple[Call, ...]) -> dict[Call, Value | Unknown]:
+def _ask(reader: Reader, questions: tuple[Question, ...]) -> dict[Question, Any]:
     try:
-        answers = reader.read(calls)
+        answers = reader.read(questions)
     except ChainError as error:
-        return dict.fromkeys(calls, Unknown(str(error)))
+        return dict.fromkeys(questions, Unknown(str(error)))
     unanswered = Unknown("no answer came")
-    return {call: _clean(answers.get(call, unanswered)) for call in calls}
+    found = {question: answers.get(question, unanswered) for question in questions}
+    return {question: _clean(one) if isinstance(question, Call) else one for question, one in found.items()}
 
 
 def _clean(answer: object) -> Value | Unknown:

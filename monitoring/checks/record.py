@@ -66,7 +66,13 @@ def _data(condition: Condition) -> dict[str, Json]:
         data["held"] = [[one.runs, to_text(one.since)] for one in condition.held]
     if condition.blind:
         blind = condition.blind
-        data["unknown"] = {"since": to_text(blind.since), "runs": blind.runs, "told": blind.told}
+        data["unknown"] = {
+            "since": to_text(blind.since),
+            "runs": blind.runs,
+            "told": blind.told,
+            "source": blind.source,
+            "reason": blind.reason,
+        }
     return data
 
 
@@ -82,6 +88,11 @@ def _with_data(condition: Condition, data: Any) -> Condition:  # noqa: ANN401 - 
         rank=int(data["rank"]),
         worst=read_number(data["worst"]) if "worst" in data else None,
         held=tuple(Held(int(runs), from_text(since)) for runs, since in data.get("held", [])),
-        blind=Blindness(from_text(blind["since"]), int(blind["runs"]), bool(blind["told"])) if blind else None,
+        blind=_blindness(blind) if blind else None,
         memory=dict(data["memory"]),
     )
+
+
+def _blindness(data: Any) -> Blindness:  # noqa: ANN401 - as above
+    source, reason = str(data.get("source", "")), str(data.get("reason", ""))
+    return Blindness(from_text(data["since"]), int(data["runs"]), bool(data["told"]), source, reason)

@@ -13,7 +13,8 @@ from monitoring.checks.spot import Spot
 from monitoring.checks.syntax import LanguageError, read_literal
 from monitoring.checks.values import Value
 from monitoring.yaml_marks import Mapping as MappingNode
-from monitoring.yaml_marks import Mistakes, Node, Scalar, Sequence, YamlError, compose
+from monitoring.yaml_marks import Mistakes, Node, Scalar, Sequence, compose
+from monitoring.yaml_text import YamlError, read_text
 
 MAX_ROWS = 500
 
@@ -29,7 +30,7 @@ def read_rows(spot: Spot, name: str, folder: Path) -> tuple[Rows | None, dict[st
     spot.only(("from", "path"))
     source, path = spot.need("from", "the data file beside this one"), spot.get("path")
     text = source.text("a file name") if source else None
-    root = _data(source, text, folder) if source and text else None
+    root = open_data(source, text, folder) if source and text else None
     node = _at_path(root, path, source) if source and root else None
     if node is None or text is None:
         return None, {}, []
@@ -38,14 +39,13 @@ def read_rows(spot: Spot, name: str, folder: Path) -> tuple[Rows | None, dict[st
     return Rows(name, tuple(rows)), _kinds(rows), data.lines()
 
 
-def _data(source: Spot, name: str, folder: Path) -> Node | None:
+def open_data(source: Spot, name: str, folder: Path) -> Node | None:
+    """Open a data file that lies beside a monitor; what keeps it from being read is a mistake where it is named."""
     if Path(name).name != name:
         source.wrong("the data file must lie beside the monitor: a name without a folder")
         return None
     try:
-        return compose((folder / name).read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError):
-        source.wrong(f"{name} cannot be read beside the monitor")
+        return compose(read_text(folder / name))
     except YamlError as error:
         source.wrong(f"{name}:{error.place} {error}")
     return None

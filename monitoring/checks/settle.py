@@ -115,7 +115,7 @@ def quiet(before: Condition, now: datetime, reason: Reason = Reason.NOTHING_NEW)
 def blinded(before: Condition, unknown: Unknown, now: datetime, policy: Policy) -> Outcome:
     """Count an unknown reading; past the silence limit report the source, once."""
     last = before.blind or Blindness(now, 0)
-    blind = replace(last, runs=last.runs + 1)
+    blind = replace(last, runs=last.runs + 1, source=unknown.source, reason=unknown.reason)
     if blind.told or not policy.silence.is_over(blind.runs, blind.since, now):
         return Outcome(replace(before, blind=blind), Reason.UNKNOWN)
     trouble = Transition(

@@ -22,7 +22,7 @@ def read_source(spot: Spot, name: str) -> Source | None:
         return None
     spot.only(KNOWN)
     url, number = spot.need("url", "where the number comes from"), spot.need("number", "its path in the answer")
-    address, path = _url(url) if url else None, _path(number) if number else None
+    address, path = read_url(url) if url else None, read_path(number) if number else None
     scale, age, ok = spot.get("scale"), spot.get("max_age"), spot.get("ok")
     if age and not spot.get("time"):
         age.wrong("max_age needs time: the path of the answer's own time")
@@ -35,17 +35,20 @@ def read_source(spot: Spot, name: str) -> Source | None:
         url=address or "",
         number=path or "",
         scale=(scale.positive() if scale else None) or 1,
-        time=(_path(time) if time else None) or "",
+        time=(read_path(time) if time else None) or "",
         max_age=age.duration() if age else None,
         ok=expression,
         query=(query.text("a query") if query else None) or "",
-        require=tuple(one for item in (required.items("a list of paths") if required else []) if (one := _path(item))),
-        headers=_headers(spot.get("headers")),
+        require=tuple(
+            one for item in (required.items("a list of paths") if required else []) if (one := read_path(item))
+        ),
+        headers=read_headers(spot.get("headers")),
     )
     return found if address and path else None
 
 
-def _url(spot: Spot) -> str | None:
+def read_url(spot: Spot) -> str | None:
+    """Read a URL without a password in it."""
     text = spot.text("a URL")
     if text is None:
         return None
@@ -63,7 +66,8 @@ def _url(spot: Spot) -> str | None:
     return text
 
 
-def _path(spot: Spot) -> str | None:
+def read_path(spot: Spot) -> str | None:
+    """Read a path in an answer."""
     text = spot.text("a path")
     if text is None or _PATH.fullmatch(text):
         return text
@@ -71,7 +75,8 @@ def _path(spot: Spot) -> str | None:
     return None
 
 
-def _headers(spot: Spot | None) -> dict[str, str]:
+def read_headers(spot: Spot | None) -> dict[str, str]:
+    """Read the headers of a request."""
     found: dict[str, str] = {}
     for key, value in spot.entries("headers") if spot else []:
         text = value.text("a header's value")

@@ -6,14 +6,18 @@ A type is registered by name; `loading.py` hands it its section. Every type has 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeAlias, TypeVar
 
 from monitoring.checks.plan import Part
 from monitoring.checks.spot import Spot
+from monitoring.checks.tools import Tools
 
 C = TypeVar("C")
+# Answers all questions of one class that one pass has, so that they can share requests. Never raises for the world's
+# sake: what cannot be had is `Unknown`.
+Answerer: TypeAlias = Callable[[Sequence[Any], Tools], Mapping[Any, Any]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,19 +35,20 @@ class CheckType(Generic[C]):
     """A built-in type. `name` is the key of its section.
 
     `schema` reads the section and notes mistakes at their places (None when it cannot go on); `plan` turns what it
-    read into parts. Neither touches a network.
+    read into parts. Neither touches a network. `answers` has one answerer for each class of question its parts ask.
     """
 
     name: str
     schema: Callable[[Spot, Surroundings], C | None]
     plan: Callable[[C, Surroundings], Sequence[Part]]
+    answers: Mapping[type, Answerer] = field(default_factory=dict)
 
 
-Registry = Mapping[str, CheckType[object]]
+Registry = Mapping[str, CheckType[Any]]
 NO_TYPES: Registry = {}
 
 
-def registry(*types: CheckType[object]) -> Registry:
+def registry(*types: CheckType[Any]) -> Registry:
     """Collect types by name.
 
     Raises:

@@ -7,7 +7,8 @@ its host had been up, so a reboot, a stopped scheduler and a stepped clock can b
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterable
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -15,16 +16,21 @@ from monitoring.clock import format_duration
 from monitoring.process import Boot
 
 # Between a process's start and the instant its row bears lie a slow interpreter and a busy disk.
-_LEAST_STEP = timedelta(minutes=1)
+LEAST_STEP = timedelta(minutes=1)
 ALIVE = "the scheduler was alive before and after, but did not start it (it was held back, or the host was suspended)"
 
 
 @dataclass(frozen=True, slots=True)
 class Sign:
-    """A sign of life of the scheduler. `boot` has no id where only the instant of the boot is known."""
+    """A sign of life of the scheduler: a run it started, or its own start.
+
+    `boot` has no id where only the instant of the boot is known; `answers` a tick, unless it came at a wrong time.
+    """
 
     at: datetime
     boot: Boot | None
+    profile: str = ""
+    answers: bool = True
     is_start: bool = False
 
 
@@ -34,12 +40,31 @@ class Evidence:
     def __init__(self, signs: Iterable[Sign], boot: Boot) -> None:
         self._signs = sorted(signs, key=lambda sign: (sign.at, sign.is_start))
         self._instants = [sign.at for sign in self._signs]
+        self._starts = [sign.at for sign in self._signs if sign.is_start]
+        self._runs_of: dict[str, list[Sign]] = defaultdict(list)
+        for sign in self._signs:
+            self._runs_of[sign.profile].append(sign)
         self.boot = boot
 
     def before(self, tick: datetime) -> Sign | None:
         """Return the last run a scheduler started before the tick."""
         at = bisect_right(self._instants, tick)
         return next((sign for sign in reversed(self._signs[:at][-_NEAR:]) if not sign.is_start), None)
+
+    def armed(self, profile: str, tick: datetime) -> Iterator[Sign]:
+        """Yield the runs with whose end the scheduler began to wait for this tick, the latest first.
+
+        A cron daemon waits by a timer that no step of the clock moves: for a daily profile, for a day. A run at a
+        wrong time was waited for since the run before it. A start of the scheduler begins anew.
+        """
+        started = bisect_right(self._starts, tick)
+        runs = self._runs_of[profile]
+        for index in range(bisect_right(runs, tick, key=lambda sign: sign.at) - 1, -1, -1):
+            if started and self._starts[started - 1] > runs[index].at:
+                return
+            yield runs[index]
+            if runs[index].answers:
+                return
 
     def after(self, tick: datetime) -> list[Sign]:
         """Return the next signs after the tick, as many as a judgement needs."""
@@ -50,12 +75,12 @@ class Evidence:
 _NEAR = 20  # starts in a row without a run between them: a restart loop is capped at five
 
 
-def likely_cause(tick: datetime, evidence: Evidence) -> str:
-    """Say in a clause why nobody ran the tick.
+def likely_cause(profile: str, tick: datetime, evidence: Evidence) -> str:
+    """Say in a clause why nobody ran the tick of a profile.
 
     1. The host booted between the tick and the next sign of life: it was down.
     2. The next sign is the scheduler's own start: it had been stopped.
-    3. The same boot, but the wall clock gained on it: the clock was stepped over the tick.
+    3. The same boot, but the wall clock gained or lost on it: the clock was stepped while the tick was waited for.
     4. The scheduler lived through the tick and did not start it.
     5. No sign since: it still does not run.
     """
@@ -69,15 +94,22 @@ def likely_cause(tick: datetime, evidence: Evidence) -> str:
         return "the scheduler was not running"
     if first.is_start:
         return f"the scheduler was stopped (it started at {_minute(first.at)})"
-    step = _step(before, first)
-    return ALIVE if step < _LEAST_STEP else f"the clock was stepped forward by {format_duration(step)}"
+    waited = [*evidence.armed(profile, tick), *([before] if before else [])]
+    return next(filter(None, (_stepped(sign, first) for sign in waited)), ALIVE)
 
 
-def _step(before: Sign | None, after: Sign) -> timedelta:
-    """Return by how much the wall clock gained on the time since boot."""
-    if before is None or before.boot is None or after.boot is None or before.boot.id != after.boot.id:
+def _stepped(before: Sign, after: Sign) -> str:
+    step = clock_step(before.boot, after.boot)
+    if abs(step) < LEAST_STEP:
+        return ""
+    return f"the clock was stepped {'forward' if step > timedelta(0) else 'back'} by {format_duration(abs(step))}"
+
+
+def clock_step(before: Boot | None, after: Boot | None) -> timedelta:
+    """Return by how much the wall clock gained on the time since boot; nothing is known across two boots."""
+    if before is None or after is None or before.id != after.id:
         return timedelta(0)
-    return after.boot.at - before.boot.at
+    return after.at - before.at
 
 
 def _minute(instant: datetime) -> str:

@@ -11,6 +11,7 @@ from bisect import bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, time, timedelta
+from functools import lru_cache
 
 from cronsim import CronSim
 
@@ -117,6 +118,7 @@ class Cron:
     _minutes_of_day: tuple[int, ...] = field(compare=False, repr=False)
 
     @classmethod
+    @lru_cache(maxsize=256)  # schedules are few, and read at every look
     def parse(cls, text: str) -> Cron:
         """Read five fields, or one of `@yearly @annually @monthly @weekly @daily @hourly`.
 

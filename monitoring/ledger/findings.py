@@ -9,7 +9,7 @@ from enum import StrEnum
 from itertools import groupby
 
 from monitoring.clock import format_duration
-from monitoring.ledger.facts import AlertFate, Facts, FailedElsewhere, SilenceInForce, TaskFailures, TickFate
+from monitoring.ledger.facts import AlertFate, Facts, FailedElsewhere, SilenceInForce, StepBack, TaskFailures, TickFate
 
 SLOW_DELIVERY = timedelta(minutes=1)
 
@@ -28,6 +28,7 @@ class Kind(StrEnum):
     ALERTS_SLOW = "alerts slow"
     SILENCE = "silence in force"
     LEDGER_GAP = "gap in the ledger"
+    CLOCK_STEPPED = "clock stepped back"
     NOTHING_SCHEDULED = "nothing scheduled"
     NOT_SYNCED = "checkout not synced"
     NOT_DRILLED = "alarm path not drilled"
@@ -59,7 +60,8 @@ def find(facts: Facts, drill_older_than: timedelta | None) -> Iterator[Finding]:
     yield from (_silence(silence) for silence in facts.silences)
     yield from _gaps(facts)
     for title, at in facts.refused:
-        yield Finding(Kind.NOT_SYNCED, title, at, at, breaks_silence=False)
+        yield Finding(Kind.NOT_SYNCED, title, at, at, cause=title, breaks_silence=False)
+    yield from (_stepped_back(step) for step in facts.steps_back)
     if drill_older_than is not None:
         yield from _undrilled(facts, drill_older_than)
 
@@ -201,11 +203,20 @@ def _gaps(facts: Facts) -> Iterator[Finding]:
         yield Finding(Kind.NOTHING_SCHEDULED, text, facts.since, facts.until, cause=facts.begins_why)
 
 
+def _stepped_back(step: StepBack) -> Finding:
+    by = format_duration(step.by)
+    text = (
+        f"the clock was stepped back by {by}: after the run of {_minute(step.last_at)} came one of "
+        f"{_minute(step.next_at)}; of the time that came twice, what was due the second time is not known"
+    )
+    return Finding(Kind.CLOCK_STEPPED, text, step.next_at, step.last_at, cause=f"by {by}")
+
+
 def _undrilled(facts: Facts, older_than: timedelta) -> Iterator[Finding]:
     how = "run `python -m automation drill`"
     if facts.drill is None:
-        text = f"the alarm path was never drilled: {how}"
-        yield Finding(Kind.NOT_DRILLED, text, facts.until, facts.until, cause="never", breaks_silence=False)
+        text = f"the ledger knows of no drill of the alarm path: {how}"
+        yield Finding(Kind.NOT_DRILLED, text, facts.until, facts.until, cause="none is known", breaks_silence=False)
     elif facts.until - facts.drill[0] > older_than:
         age = format_duration(facts.until - facts.drill[0])
         text = f"the alarm path was last drilled {age} ago: {how}"

@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from monitoring.ledger.causes import Evidence, Sign
 from monitoring.ledger.ticks import GRACE, Unanswered, due_ticks, explain_unanswered
 from monitoring.ledger.unrecorded import import_notes
-from monitoring.process import Boot, ProcessId, boot_of
+from monitoring.process import Boot, boot_of_text
 from monitoring.store import runs, schedules, signs
 from monitoring.store.database import Database
 from monitoring.store.schedules import ScheduleInForce
@@ -82,23 +82,22 @@ def explain(database: Database, profile: str, ticks: Sequence[datetime], boot: B
     if not ticks:
         return []
     going = runs.overlapping(database, profile, ticks[0], ticks[-1])
-    return explain_unanswered(profile, ticks, going, gather_evidence(database, ticks[0], ticks[-1], boot))
+    return explain_unanswered(profile, ticks, going, gather_evidence(database, profile, ticks[0], ticks[-1], boot))
 
 
-def gather_evidence(database: Database, since: datetime, until: datetime, boot: Boot) -> Evidence:
-    """Collect the signs of life of host and scheduler around [since, until]."""
-    started = signs.runs_by_scheduler(database, since, until, beyond=_SIGNS_BEYOND)
-    found = [Sign(at, _boot(process, at)) for at, process in started]
+def gather_evidence(database: Database, profile: str, since: datetime, until: datetime, boot: Boot) -> Evidence:
+    """Collect the signs of life of host and scheduler around the ticks of a profile in [since, until]."""
+    started = signs.runs_by_scheduler(database, since, until, profile=profile, beyond=_SIGNS_BEYOND)
+    found = [_sign(*row) for row in started]
     starts = signs.scheduler_starts(database, since, until, beyond=_SIGNS_BEYOND)
     found += [Sign(at, Boot("", booted_at), is_start=True) for at, booted_at in starts]
     return Evidence(found, boot)
 
 
-def _boot(process: str, started_at: datetime) -> Boot | None:
-    try:
-        return boot_of(ProcessId.parse(process), started_at)
-    except ValueError:
-        return None
+def _sign(started_at: datetime, process: str, profile: str, tick_at: datetime | None) -> Sign:
+    """The scheduler acted at the tick; that the process was there a moment later says nothing of it any more."""
+    acted_at = min(started_at, tick_at) if tick_at else started_at
+    return Sign(acted_at, boot_of_text(process, started_at), profile, answers=tick_at is not None)
 
 
 def _write(database: Database, entry: ScheduleInForce, found: list[Unanswered], until: datetime) -> list[Unanswered]:

@@ -75,7 +75,7 @@ def _explain(profile: str, tick: datetime, runs: Sequence[Run], evidence: Eviden
     """A run that vanished has no known end: it held the tick up only if nothing else explains it."""
     going = [run for run in runs if run.started_at <= tick and (run.ended_at is None or tick <= run.ended_at)]
     holder = next((run for run in going if not run.has_vanished), None)
-    cause = "" if holder else likely_cause(tick, evidence)
+    cause = "" if holder else likely_cause(profile, tick, evidence)
     if going and cause == ALIVE:
         holder = going[-1]
     if holder is None:

@@ -141,7 +141,7 @@ def import_notes(database: Database) -> list[Run]:
         if not place.exists():
             continue
         with contextlib.suppress(OSError), _opened(place, create=False) as descriptor:
-            lines = os.pread(descriptor, SIZE_BYTES, 0).split(_BLANK)
+            lines = os.pread(descriptor, SIZE_BYTES, 0).rstrip(_BLANK).split(_BLANK)  # the room ahead is blank lines
             notes = [note for note in map(_read, lines) if note is not None]
             if notes:
                 imported += _import(database, notes)

@@ -54,9 +54,16 @@ class Condition:
     channel: str = ""
     source: str = "protocol"
     data_json: str | None = None
+    about: str = ""
+    value: str = ""
+    judged_at: datetime | None = None
+    blind_since: datetime | None = None
+    blind_by: str = ""
+    blind_why: str = ""
+    declared: bool = False
 
 
-_INSTANTS = ("since", "fired_at", "last_seen_at", "last_sent_at", "clear_since")
+_INSTANTS = ("since", "fired_at", "last_seen_at", "last_sent_at", "clear_since", "judged_at", "blind_since")
 _FIELDS = [field.name for field in fields(Condition) if field.name != "key"]
 _KEY = "monitor = ? AND check_name = ? AND chain = ? AND subject = ?"
 _COLUMNS = f"monitor, check_name, chain, subject, {', '.join(_FIELDS)}"
@@ -93,6 +100,14 @@ def of_monitor(tx: Tx, monitor: str) -> list[Condition]:
     ]
 
 
+def blind(tx: Tx) -> list[Condition]:
+    """Return what nothing is known of now, the longest first."""
+    return [
+        _condition(row)
+        for row in fetch(tx, f"{_SELECT} WHERE blind_since IS NOT NULL ORDER BY blind_since, monitor, check_name")
+    ]
+
+
 def firing(tx: Tx) -> list[Condition]:
     """Return what fires now, oldest first."""
     return [
@@ -112,6 +127,15 @@ def firing_and_silenced(tx: Tx) -> list[Condition]:
     ]
 
 
+def told_by(database: Database, protocol: str, key: str) -> Condition | None:
+    """Return the condition that alerts of this protocol and key text tell of."""
+    check = key.partition("/")[0]
+    found = database.rows(
+        f"{_SELECT} WHERE monitor = ? AND check_name >= ? AND check_name < ?", (protocol, check, check + "\U0010ffff")
+    )
+    return next((each for each in map(_condition, found) if each.key.text == key), None)
+
+
 def everything(database: Database, limit: int) -> list[Condition]:
     """Return all conditions that ever fired, the latest change first."""
     return [
@@ -128,4 +152,5 @@ def _condition(row: Row) -> Condition:
     named = dict(zip(_FIELDS, row[4:], strict=True))
     for name in _INSTANTS:
         named[name] = from_text(named[name]) if named[name] else None
+    named["declared"] = bool(named["declared"])
     return Condition(ConditionKey(*row[:4]), **named)

@@ -50,7 +50,7 @@ class Database:
         self.readonly = readonly
         self._busy_timeout_s = busy_timeout_s
         self._lock = FairLock(path.parent / "locks" / "write.lock")
-        with _errors(path):
+        with sqlite_errors(path):
             self._connection = _connect(path, readonly=readonly, busy_timeout_s=busy_timeout_s)
         self._identity = _identity(path)
 
@@ -73,7 +73,7 @@ class Database:
             StoreDamagedError: the file is damaged.
             StoreError: anything else the disk says.
         """
-        with self._lock.hold(self._busy_timeout_s), _errors(self.path):
+        with self._lock.hold(self._busy_timeout_s), sqlite_errors(self.path):
             if _identity(self.path) != self._identity:
                 raise StoreReplacedError(f"{self.path} was replaced while it was open")
             self._connection.execute("BEGIN IMMEDIATE")
@@ -88,7 +88,7 @@ class Database:
     @contextmanager
     def snapshot(self) -> Iterator[Tx]:
         """Read several things at one moment."""
-        with _errors(self.path):
+        with sqlite_errors(self.path):
             self._connection.execute("BEGIN")
             try:
                 yield self._connection
@@ -98,12 +98,12 @@ class Database:
 
     def rows(self, sql: str, parameters: Parameters = ()) -> list[Row]:
         """Read all rows of one query."""
-        with _errors(self.path):
+        with sqlite_errors(self.path):
             return self._connection.execute(sql, parameters).fetchall()
 
     def row(self, sql: str, parameters: Parameters = ()) -> Row | None:
         """Read the first row of one query."""
-        with _errors(self.path):
+        with sqlite_errors(self.path):
             return next(iter(self._connection.execute(sql, parameters)), None)
 
     def is_current(self) -> bool:
@@ -116,7 +116,7 @@ class Database:
         Asked by the pragma, which looks at the file: `apsw`'s `data_version()` is quicker and only tells what the
         last read of this connection saw.
         """
-        with _errors(self.path):
+        with sqlite_errors(self.path):
             return int(self._connection.pragma("data_version"))
 
     @property
@@ -168,7 +168,7 @@ def _identity(path: Path) -> tuple[int, int] | None:
 
 
 @contextmanager
-def _errors(path: Path) -> Iterator[None]:
+def sqlite_errors(path: Path) -> Iterator[None]:
     """Turn SQLite's errors into ours, each with the file and what to do."""
     try:
         yield

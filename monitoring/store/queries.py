@@ -1,28 +1,26 @@
 """Pages of alerts for the API and the dashboard: each costs the page, not the history. Reads only.
 
-Every combination of equalities has its index ending in the id, and instants become bounds of the id: no query here
-scans the table or sorts, however the instants lie.
+Every combination of equalities has its index ending in the id, and instants become bounds of the id (`alert_spans`): no
+query here scans the table or sorts, however the instants lie.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from monitoring.clock import to_text
+from monitoring.store import alert_spans
+from monitoring.store.alert_spans import Span
 from monitoring.store.database import Database, Row
 
-# Ten minutes and one of slack: see `alert_far_behind` in migration 0003.
-_BEHIND = timedelta(minutes=11)
-_FAR_BEHIND = "julianday(sort_at) - julianday(created_at) > 0.00694444"
-_LATEST = datetime.max.replace(tzinfo=UTC) - _BEHIND
 _EQUALITIES = ("protocol", "severity", "source")
 _COLUMNS = (
     "id", "created_at", "source", "protocol", "channel", "severity", "message", "plain_text", "silent",
     "delivery_status", "delivered_at", "delivery_error", "metadata_json", "title", "kind", "body_json", "run_id",
-    "task",
+    "task", "dedupe_key",
 )  # fmt: skip
 
 
@@ -60,14 +58,17 @@ class AlertRow:
     body_json: str | None
     run_id: int | None
     task: str | None
+    dedupe_key: str | None
 
 
 def alert_page(database: Database, wanted: AlertQuery, limit: int) -> list[AlertRow]:
     """Return the newest alerts that pass, newest first."""
-    bounds = _id_bounds(database, wanted)
-    if bounds is None:
-        return []
-    return _read(database, *_page_sql(wanted, bounds, limit))
+    found: list[AlertRow] = []
+    for span in alert_spans.spans(database, wanted.since, wanted.until, wanted.before_id):
+        found += _read(database, *_page_sql(wanted, span, limit - len(found)))
+        if len(found) >= limit:
+            break
+    return found
 
 
 def one_alert(database: Database, alert_id: int) -> AlertRow | None:
@@ -82,6 +83,12 @@ def alerts_of_run(database: Database, run_id: int, limit: int) -> list[AlertRow]
     )
 
 
+def alerts_of_key(database: Database, protocol: str, key: str, limit: int) -> list[AlertRow]:
+    """Return what was told of one condition, newest first."""
+    where = "WHERE dedupe_key = ? AND +protocol = ? ORDER BY id DESC LIMIT ?"
+    return _read(database, f"FROM alert_events INDEXED BY alert_key {where}", [key, protocol, limit])
+
+
 def protocols(database: Database) -> list[str]:
     """Return the protocols that ever raised an alert, in order: one seek for each."""
     return _distinct(database, "protocol")
@@ -94,56 +101,19 @@ def sources(database: Database) -> list[str]:
 
 def plan(database: Database, wanted: AlertQuery, limit: int) -> list[str]:
     """Return how SQLite means to find a page, one line a step: what the tests hold the indexes to."""
-    found = [database.rows(f"EXPLAIN QUERY PLAN {sql}", values) for sql, values in _bound_queries(wanted)]
-    bounds = _id_bounds(database, wanted) or (0, 0)
-    sql, values = _page_sql(wanted, bounds, limit)
+    asked = alert_spans.questions(wanted.since, wanted.until)
+    found = [database.rows(f"EXPLAIN QUERY PLAN {sql}", values) for sql, values in asked]
+    sql, values = _page_sql(wanted, (1, wanted.before_id), limit)
     found.append(database.rows(f"EXPLAIN QUERY PLAN SELECT {', '.join(_COLUMNS)} {sql}", values))
     return [str(step[3]) for steps in found for step in steps]
 
 
-def id_from(database: Database, instant: datetime) -> int | None:
-    """Return the first id stored at or after an instant; none if all are older."""
-    found = database.row(_FIRST_AT, [to_text(instant)])
-    return int(found[0]) if found else None
-
-
-_FIRST_AT = "SELECT id FROM alert_events INDEXED BY alert_sort_at WHERE sort_at >= ? ORDER BY sort_at, id LIMIT 1"
-_LAST_FAR_BEHIND = (
-    "SELECT id FROM alert_events INDEXED BY alert_far_behind "  # noqa: S608 - words of our own
-    f"WHERE {_FAR_BEHIND} ORDER BY sort_at DESC, id DESC LIMIT 1"
-)
-
-
-def _id_bounds(database: Database, wanted: AlertQuery) -> tuple[int, int | None] | None:
-    """Return (first id, id before which to end) of what can pass; none if nothing can."""
-    first = 0 if wanted.since is None else id_from(database, wanted.since)
-    if first is None:
-        return None
-    end = wanted.before_id
-    if wanted.until is not None and wanted.until < _LATEST:
-        beyond = id_from(database, wanted.until + _BEHIND)
-        if beyond is not None:
-            behind = database.row(_LAST_FAR_BEHIND)
-            beyond = max(beyond, behind[0] + 1 if behind else 0)
-            end = beyond if end is None else min(end, beyond)
-    return first, end
-
-
-def _bound_queries(wanted: AlertQuery) -> list[tuple[str, list[Any]]]:
-    found: list[tuple[str, list[Any]]] = []
-    if wanted.since is not None:
-        found.append((_FIRST_AT, [to_text(wanted.since)]))
-    if wanted.until is not None:
-        found += [(_FIRST_AT, [to_text(wanted.until)]), (_LAST_FAR_BEHIND, [])]
-    return found
-
-
-def _page_sql(wanted: AlertQuery, bounds: tuple[int, int | None], limit: int) -> tuple[str, list[Any]]:
+def _page_sql(wanted: AlertQuery, span: Span, limit: int) -> tuple[str, list[Any]]:
     """Return the page from `FROM` on. The unary plus keeps SQLite from another index and a sort."""
     equal = [name for name in _EQUALITIES if getattr(wanted, name) is not None]
     conditions = [f"{name} = ?" for name in equal]
     values: list[Any] = [getattr(wanted, name) for name in equal]
-    first, end = bounds
+    first, end = span
     for condition, value in (
         ("id >= ?", first or None),
         ("id < ?", end),

@@ -10,9 +10,9 @@ from typing import Any
 
 from monitoring.clock import from_text
 from monitoring.store import runs
+from monitoring.store.alert_spans import id_from
 from monitoring.store.alerts import SEVERITIES
-from monitoring.store.database import Database
-from monitoring.store.queries import id_from
+from monitoring.store.database import Database, Row
 from monitoring.store.runs import Run
 
 
@@ -73,12 +73,12 @@ def neighbours(database: Database, run: Run) -> tuple[int | None, int | None]:
 
 
 def task_standings(database: Database, profile: str) -> list[TaskStanding]:
-    """Return the tasks of the newest run of a profile that had any, each with its end."""
-    newest = database.row(
-        "SELECT t.run_id FROM runs r JOIN task_runs t ON t.run_id = r.id WHERE r.profile = ? "
-        "ORDER BY r.id DESC LIMIT 1",
-        (profile,),
-    )
+    """Return the tasks of the newest run of a profile that had any, each with its end.
+
+    A run that still goes has not begun all of its tasks: it counts only where there is no other.
+    """
+    ended, going = (_newest_with_tasks(database, profile, f"{sign} 'running'") for sign in ("<>", "="))
+    newest = ended or going
     if newest is None:
         return []
     found = database.rows(
@@ -86,6 +86,14 @@ def task_standings(database: Database, profile: str) -> list[TaskStanding]:
         (newest[0],),
     )
     return [_standing(database, profile, row) for row in found]
+
+
+def _newest_with_tasks(database: Database, profile: str, status: str) -> Row | None:
+    return database.row(
+        "SELECT t.run_id FROM runs r JOIN task_runs t ON t.run_id = r.id "  # noqa: S608 - words of our own
+        f"WHERE r.profile = ? AND r.status {status} ORDER BY r.id DESC LIMIT 1",
+        (profile,),
+    )
 
 
 def _standing(database: Database, profile: str, row: Sequence[Any]) -> TaskStanding:

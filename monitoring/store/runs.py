@@ -236,8 +236,8 @@ def failing_since(database: Database, profile: str, task: str) -> FailureStreak 
     found = database.row(
         "SELECT min(t.started_at), min(t.run_id), count(*) FROM task_runs t JOIN runs r ON r.id = t.run_id "
         "WHERE r.profile = :profile AND t.name = :task AND t.status IN ('failed', 'timeout', 'skipped') AND t.id > "
-        "coalesce((SELECT max(o.id) FROM task_runs o JOIN runs p ON p.id = o.run_id "
-        "WHERE p.profile = :profile AND o.name = :task AND o.status = 'ok'), 0)",
+        "coalesce((SELECT o.id FROM task_runs o JOIN runs p ON p.id = o.run_id "
+        "WHERE p.profile = :profile AND o.name = :task AND o.status = 'ok' ORDER BY o.id DESC LIMIT 1), 0)",
         {"profile": profile, "task": task},
     )
     return FailureStreak(from_text(found[0]), found[1], found[2]) if found and found[2] else None
@@ -255,10 +255,11 @@ def between(database: Database, since: datetime, until: datetime, profile: str |
 
 def overlapping(database: Database, profile: str, since: datetime, until: datetime) -> list[Run]:
     """Return the runs of a profile that were going at some moment of [since, until]."""
+    ending = "SELECT id FROM runs INDEXED BY run_ended WHERE profile = :profile AND ended_at"
     found = database.rows(
-        f"SELECT {_RUN} FROM runs WHERE profile = ? AND status NOT IN ('skipped', 'missed') "  # noqa: S608
-        "AND started_at <= ? AND (ended_at IS NULL OR ended_at >= ?) ORDER BY id",
-        (profile, to_text(until), to_text(since)),
+        f"SELECT {_RUN} FROM runs WHERE id IN ({ending} IS NULL UNION ALL {ending} >= :since) "  # noqa: S608
+        "AND status NOT IN ('skipped', 'missed') AND started_at <= :until ORDER BY id",
+        {"profile": profile, "since": to_text(since), "until": to_text(until)},
     )
     return [_run(row) for row in found]
 

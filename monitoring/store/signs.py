@@ -7,24 +7,30 @@ from datetime import datetime
 from monitoring.clock import from_text, to_text
 from monitoring.store.database import Database, Tx
 
-_RUN = "SELECT started_at, process FROM runs WHERE trigger IN ('cron', 'embedded') AND process IS NOT NULL AND"
+_RUN = (
+    "SELECT started_at, process, profile, tick_at FROM runs "
+    "WHERE trigger IN ('cron', 'embedded') AND process IS NOT NULL AND"
+)
 _START = "SELECT started_at, booted_at FROM scheduler_starts WHERE"
 
 
 def runs_by_scheduler(
-    database: Database, since: datetime, until: datetime, *, beyond: int
-) -> list[tuple[datetime, str]]:
-    """Return (started_at, process) of the runs that a scheduler started in (since, until].
+    database: Database, since: datetime, until: datetime, *, profile: str, beyond: int
+) -> list[tuple[datetime, str, str, datetime | None]]:
+    """Return (started_at, process, profile, the tick it answers) of what a scheduler ran in (since, until].
 
-    With them come the last one before and the first `beyond` after.
+    With them come the last one before, the last three before of `profile`, and the first `beyond` after.
     """
     found = database.rows(
         f"SELECT * FROM ({_RUN} started_at <= :since ORDER BY started_at DESC LIMIT 1) "  # noqa: S608 - our own
-        f"UNION ALL {_RUN} started_at > :since AND started_at <= :until "
-        f"UNION ALL SELECT * FROM ({_RUN} started_at > :until ORDER BY started_at LIMIT :beyond)",
-        {"since": to_text(since), "until": to_text(until), "beyond": beyond},
+        f"UNION SELECT * FROM ({_RUN} started_at <= :since AND profile = :profile ORDER BY started_at DESC LIMIT 3) "
+        f"UNION {_RUN} started_at > :since AND started_at <= :until "
+        f"UNION SELECT * FROM ({_RUN} started_at > :until ORDER BY started_at LIMIT :beyond)",
+        {"since": to_text(since), "until": to_text(until), "profile": profile, "beyond": beyond},
     )
-    return [(from_text(row[0]), row[1]) for row in found]
+    return [
+        (from_text(started), process, name, from_text(tick) if tick else None) for started, process, name, tick in found
+    ]
 
 
 def scheduler_starts(

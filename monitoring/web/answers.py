@@ -9,6 +9,7 @@ import hashlib
 from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from http import HTTPStatus
 
 from starlette.types import Scope, Send
 
@@ -44,11 +45,17 @@ class Answer:
     cache_control: str = _REVALIDATE
     etag: bytes = field(init=False)
     headers: list[tuple[bytes, bytes]] = field(init=False)
+    status_line: bytes = field(init=False)
+    head: bytes = field(init=False)  # the headers as they go over the wire
 
     def __post_init__(self) -> None:
         digest = hashlib.blake2b(self.body, digest_size=12).hexdigest()
         object.__setattr__(self, "etag", f'"{digest}"'.encode())
         object.__setattr__(self, "headers", self._headers())
+        status_line = f"HTTP/1.1 {self.status} {HTTPStatus(self.status).phrase}\r\n"
+        object.__setattr__(self, "status_line", status_line.encode())
+        lines = [b"%b: %b\r\n" % pair for pair in self.headers]
+        object.__setattr__(self, "head", b"".join([*lines, b"\r\n"]))
 
     def _headers(self) -> list[tuple[bytes, bytes]]:
         own = [

@@ -105,20 +105,7 @@ def incidents(asked: Asked) -> Answer:
 
 def monitoring(asked: Asked) -> Answer:
     """Say what is watched: every profile in force with the tasks of its newest run."""
-    found = overview.profiles(asked.database, asked.now, asked.boot, recent=1)
-    return _data(
-        [
-            {
-                "profile": profile.name,
-                "cron": profile.cron,
-                "enabled": profile.enabled,
-                "tasks": [
-                    shapes.standing(task) for task in queries_ledger.task_standings(asked.database, profile.name)
-                ],
-            }
-            for profile in found
-        ]
-    )
+    return _data([shapes.watched(found) for found in overview.watched(asked.database, asked.now, asked.boot)])
 
 
 def audit(asked: Asked) -> Answer:

@@ -5,6 +5,7 @@ The audit is the one of `monitoring.ledger`, so that a page, the API and the com
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -13,10 +14,14 @@ from monitoring.ledger.audit import Audit, judge
 from monitoring.ledger.cron import Cron
 from monitoring.ledger.facts import gather
 from monitoring.process import Boot
-from monitoring.store import runs, schedules
+from monitoring.store import conditions, queries_ledger, runs, schedules, silences
+from monitoring.store.alerts import SEVERITIES
+from monitoring.store.conditions import Condition
 from monitoring.store.database import Database
+from monitoring.store.queries_ledger import TaskStanding
 from monitoring.store.runs import Run
 from monitoring.store.schedules import ScheduleInForce
+from monitoring.store.silences import Silence
 from monitoring.web.health import overdue_profiles
 
 DAY = timedelta(hours=24)
@@ -49,6 +54,31 @@ class ProfileView:
         return self.recent[0].status if self.recent else "waiting"
 
 
+@dataclass(frozen=True, slots=True)
+class Watched:
+    """What a profile watches: its tasks, as its newest run left them."""
+
+    profile: ProfileView
+    tasks: tuple[TaskStanding, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Incident:
+    """A condition that fires or fired, and the silence that covers it now."""
+
+    condition: Condition
+    silence: Silence | None = None
+
+    @property
+    def is_firing(self) -> bool:
+        return self.condition.state == "firing"
+
+    @property
+    def is_untold(self) -> bool:
+        """It fires and nobody has been told: a silence held its alert back, or nothing has been sent since."""
+        return self.is_firing and self.condition.last_sent_at is None
+
+
 def audit(database: Database, now: datetime, boot: Boot, span: timedelta = DAY, profile: str | None = None) -> Audit:
     """Judge the last `span`."""
     return judge(gather(database, since=now - span, until=now, now=now, boot=boot, profile=profile))
@@ -68,6 +98,28 @@ def profiles(database: Database, now: datetime, boot: Boot, *, recent: int = STR
         )
         for entry in schedules.in_force(database)
     ]
+
+
+def watched(database: Database, now: datetime, boot: Boot) -> list[Watched]:
+    """Return everything that is watched, by profile."""
+    return [
+        Watched(profile, tuple(queries_ledger.task_standings(database, profile.name)))
+        for profile in profiles(database, now, boot, recent=1)
+    ]
+
+
+def firing(database: Database, now: datetime) -> list[Incident]:
+    """Return what fires now, the worst first and of those the longest first."""
+    with database.snapshot() as tx:
+        found, holding = conditions.firing(tx), silences.active(tx, now)
+    worst_first = sorted(found, key=lambda condition: -SEVERITIES.index(condition.severity))
+    return [covered(condition, holding) for condition in worst_first]
+
+
+def covered(condition: Condition, holding: Sequence[Silence]) -> Incident:
+    """Pair a condition with the silence that covers it, if one does."""
+    fits = (silence for silence in holding if silence.covers(condition.protocol, condition.key.text))
+    return Incident(condition, next(fits, None))
 
 
 def _next_tick(entry: ScheduleInForce, now: datetime) -> datetime | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -11,12 +12,13 @@ from monitoring.ledger.audit import sentence
 from monitoring.settings import Settings
 from monitoring.store import conditions, queries, queries_ledger, runs, silences
 from monitoring.store.alerts import SEVERITIES
+from monitoring.store.conditions import ConditionKey
 from monitoring.web import charts, overview, parameters, shapes
 from monitoring.web.answers import Answer
 from monitoring.web.api import RUN_STATUSES, alert_query, row_id
 from monitoring.web.parameters import one_of
 from monitoring.web.site import Asked, NotFoundError, Route, Trouble
-from monitoring.web.templating import page
+from monitoring.web.templating import incident_address, page
 
 _ON_DASHBOARD = 8
 _PER_PAGE = 50
@@ -28,7 +30,6 @@ _RECOVERED = 50
 def dashboard(asked: Asked) -> Answer:
     found = overview.audit(asked.database, asked.now, asked.boot)
     with asked.database.snapshot() as tx:
-        firing = conditions.firing(tx)
         silenced = silences.active(tx, asked.now)
     midnight = asked.now.replace(hour=0, minute=0, second=0, microsecond=0)
     first_day = midnight - timedelta(days=_DAYS - 1)
@@ -43,7 +44,7 @@ def dashboard(asked: Asked) -> Answer:
         broken=[finding for finding in found.findings if finding.breaks_silence],
         notes=[finding for finding in found.findings if not finding.breaks_silence],
         profiles=overview.profiles(asked.database, asked.now, asked.boot),
-        firing=sorted(firing, key=lambda row: -SEVERITIES.index(row.severity)),
+        firing=overview.firing(asked.database, asked.now),
         silences=silenced,
         alerts=queries.alert_page(asked.database, queries.AlertQuery(), _ON_DASHBOARD),
         charts=[charts.alerts_per_day(days, first_day), charts.delivery_latency(latencies)],
@@ -82,6 +83,7 @@ def one_alert(asked: Asked) -> Answer:
         metadata=shapes.metadata(found.metadata_json),
         deliveries=queries_ledger.deliveries_of(asked.database, found.id),
         run=runs.get(asked.database, found.run_id) if found.run_id else None,
+        incident=conditions.told_by(asked.database, found.protocol, found.dedupe_key) if found.dedupe_key else None,
     )
 
 
@@ -126,18 +128,48 @@ def one_run(asked: Asked) -> Answer:
 
 
 def incidents(asked: Asked) -> Answer:
-    with asked.database.snapshot() as tx:
-        firing = conditions.firing(tx)
-        silenced = silences.active(tx, asked.now)
     known = conditions.everything(asked.database, _RECOVERED)
     return page(
         "incidents.html",
         asked.now,
         here="/incidents",
-        firing=sorted(firing, key=lambda row: -SEVERITIES.index(row.severity)),
-        recovered=[row for row in known if row.state != "firing"],
-        silences=silenced,
+        firing=overview.firing(asked.database, asked.now),
+        recovered=[overview.Incident(row) for row in known if row.state != "firing"],
     )
+
+
+def one_incident(asked: Asked) -> Answer:
+    key = ConditionKey(*(asked.query.get(name, "") for name in _KEY))
+    with asked.database.snapshot() as tx:
+        found = conditions.get(tx, key)
+        holding = silences.active(tx, asked.now)
+    if found is None or found.fired_at is None:
+        raise NotFoundError(f"There is no incident {key}.")
+    return page(
+        "incident.html",
+        asked.now,
+        here=incident_address(key),
+        incident=overview.covered(found, holding),
+        alerts=queries.alerts_of_key(asked.database, found.protocol, key.text, _PER_PAGE),
+        silence_it=f"python -m automation silence --protocol {shlex.quote(found.protocol)} "
+        f"--key {shlex.quote(key.text)} --for 2h --reason '…'",
+    )
+
+
+def silence_list(asked: Asked) -> Answer:
+    found = silences.newest(asked.database, _PER_PAGE)
+    return page(
+        "silences.html",
+        asked.now,
+        here="/silences",
+        holding=[row for row in found if row.starts_at <= asked.now < row.ends_at],
+        ended=[row for row in found if row.ends_at <= asked.now],
+    )
+
+
+def monitoring(asked: Asked) -> Answer:
+    found = overview.watched(asked.database, asked.now, asked.boot)
+    return page("monitoring.html", asked.now, here="/monitoring", watched=found)
 
 
 def profile(asked: Asked) -> Answer:
@@ -188,6 +220,7 @@ def _here(path: str, query: Mapping[str, str]) -> str:
     return f"{path}?{urlencode(query)}" if query else path
 
 
+_KEY = ("monitor", "check", "chain", "subject")
 _CURSOR: Mapping[str, parameters.ReadValue] = {"cursor": parameters.cursor}
 _FRESH_S = 5.0
 ROUTES = (
@@ -216,5 +249,8 @@ ROUTES = (
     ),
     Route("/runs/{id}", one_run, lasts_s=_FRESH_S, is_page=True),
     Route("/incidents", incidents, lasts_s=_FRESH_S, is_page=True),
+    Route("/incident", one_incident, dict.fromkeys(_KEY, parameters.key), lasts_s=_FRESH_S, is_page=True),
+    Route("/silences", silence_list, lasts_s=_FRESH_S, is_page=True),
+    Route("/monitoring", monitoring, lasts_s=_FRESH_S, is_page=True),
     Route("/profiles/{name}", profile, lasts_s=_FRESH_S, is_page=True),
 )

@@ -17,6 +17,7 @@ MAX_LIMIT = 500
 LARGEST_ID = 2**63 - 1  # of SQLite
 LONGEST_AUDIT = timedelta(days=90)  # as long as `prune` keeps
 _LONGEST_TEXT = 200
+_LONGEST_KEY = 1000
 _INSTANT = re.compile(r"\d{4}-\d{2}-\d{2}[Tt ]\d{2}:\d{2}(:\d{2}([.,]\d{1,9})?)?([Zz]|[+-]\d{2}:?\d{2})", re.ASCII)
 _MOST_PARAMETERS = 20
 
@@ -137,6 +138,13 @@ def text(value: str) -> str:
     """Read a name, as it is stored."""
     if not 1 <= len(value) <= _LONGEST_TEXT:
         raise ValueError(f"write 1 to {_LONGEST_TEXT} characters")
+    return value
+
+
+def key(value: str) -> str:
+    """Read a part of the key of a condition, as it is stored: a subject may be long."""
+    if len(value) > _LONGEST_KEY:
+        raise ValueError(f"write at most {_LONGEST_KEY} characters")
     return value
 
 

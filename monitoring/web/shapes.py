@@ -12,6 +12,7 @@ from monitoring.store.conditions import Condition
 from monitoring.store.queries import AlertRow
 from monitoring.store.queries_ledger import TaskStanding
 from monitoring.store.runs import Run, TaskRun
+from monitoring.web.overview import Watched
 
 Json = dict[str, Any]
 
@@ -113,6 +114,15 @@ def standing(row: TaskStanding) -> Json:
         "started_at": row.started_at,
         "duration_s": row.duration_s,
         "failing_since": _at(row.failing_since),
+    }
+
+
+def watched(found: Watched) -> Json:
+    return {
+        "profile": found.profile.name,
+        "cron": found.profile.cron,
+        "enabled": found.profile.enabled,
+        "tasks": [standing(task) for task in found.tasks],
     }
 
 

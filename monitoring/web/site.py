@@ -124,13 +124,14 @@ class Site:
         if scope["type"] != "http":
             return
         if scope["method"] in ("GET", "HEAD"):
-            kept = self._kept((scope["path"], scope["query_string"]))
+            kept = self.kept((scope["path"], scope["query_string"]))
             if kept is not None:
                 await kept.send(scope, send)
                 return
         await self._starlette(scope, receive, send)
 
-    def _kept(self, key: Key) -> Answer | None:
+    def kept(self, key: Key) -> Answer | None:
+        """Return the answer to a GET of (path, query) that is still true, if there is one."""
         try:
             return self._shelf.get(key, self._reader.version(), self._clock.monotonic())
         except StoreError:

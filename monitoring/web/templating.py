@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from functools import cache
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote, urlencode
 
 import orjson
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
@@ -14,6 +15,8 @@ from markupsafe import Markup, escape
 from monitoring.alerts.model import Alert
 from monitoring.alerts.render import render_html
 from monitoring.clock import format_duration, from_text, to_text
+from monitoring.ledger.audit import Finding, Kind
+from monitoring.store.conditions import ConditionKey
 from monitoring.store.queries import AlertRow
 from monitoring.web import shapes
 from monitoring.web.answers import HTML, Answer
@@ -42,7 +45,7 @@ def _environment() -> Environment:
         "clock": clock, "when": when, "ago": ago, "seconds": seconds, "size": size, "headline": headline,
         "alert_html": alert_html, "pretty": pretty, "run_seconds": shapes.duration_s,
     }  # fmt: skip
-    environment.globals["static"] = address
+    environment.globals |= {"static": address, "incident_address": incident_address, "finding_address": finding_address}
     return environment
 
 
@@ -123,6 +126,31 @@ def alert_html(row: AlertRow) -> Markup:
         except (ValueError, RecursionError):
             pass
     return Markup('<pre class="plain">{}</pre>').format(row.message)
+
+
+def incident_address(key: ConditionKey) -> str:
+    """Return where the page of an incident lies."""
+    parts = {"monitor": key.monitor, "check": key.check, "chain": key.chain, "subject": key.subject}
+    return f"/incident?{urlencode({name: value for name, value in parts.items() if value})}"
+
+
+_STATUS_OF = {
+    Kind.TICKS_MISSED: "missed",
+    Kind.TICKS_SKIPPED: "skipped",
+    Kind.RUNS_FAILED: "failed",
+    Kind.RUNS_ABORTED: "aborted",
+}
+
+
+def finding_address(finding: Finding) -> str:
+    """Return the page that shows what an audit found; empty if none does."""
+    if finding.profile and (status := _STATUS_OF.get(finding.kind)):
+        return f"/runs?{urlencode({'profile': finding.profile, 'status': status})}"
+    if finding.profile:
+        return f"/profiles/{quote(finding.profile)}"
+    if finding.kind is Kind.SILENCE:
+        return "/silences"
+    return "/alerts" if finding.kind.value.startswith("alerts ") else ""
 
 
 def pretty(value: object) -> str:

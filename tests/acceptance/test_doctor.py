@@ -148,3 +148,15 @@ def test_a_supercronic_that_takes_the_crontab_is_fine(host: Host, tmp_path: Path
     _, found = doctor(host)
     assert "supercronic" in {each["subject"] for each in found["fine"]}
     assert seen.read_text().startswith("CRON_TZ=UTC\n0 0 1 1 *\t")
+
+
+def test_a_backup_that_is_missing_is_a_note_and_an_old_one_is_wrong(host: Host) -> None:
+    host.automation("run", "hourly")
+    assert "backups" in [each["subject"] for each in doctor(host)[1]["note"]]
+    host.automation("backup")
+    assert "backups" in [each["subject"] for each in doctor(host)[1]["fine"]]
+    [made] = (host.cache / "backups").iterdir()
+    made.rename(made.with_name("monitoring-20260101T000000Z.db"))
+    [told] = [each for each in doctor(host)[1]["wrong"] if each["subject"] == "backups"]
+    assert "old" in told["text"]
+    assert "python -m automation backup" in told["remedy"]

@@ -3,64 +3,20 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 
 from monitoring.alerts.model import Alert
 from monitoring.store.database import Database
-from tests.support import parts
 from tests.support.filled import HOSTILE, fill, store
 from tests.support.web import Web, serving
 
 pytestmark = pytest.mark.browser
-PATIENCE_MS = 40_000
-expect.set_options(timeout=PATIENCE_MS)
 Open = Callable[..., Page]
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    program = parts.require("chromium")
-    with sync_playwright() as playwright:
-        launched = playwright.chromium.launch(executable_path=program, args=["--no-sandbox"])
-        yield launched
-        launched.close()
-
-
-@pytest.fixture(scope="module")
-def host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Web, Database]]:
-    cache = tmp_path_factory.mktemp("browser") / "cache"
-    database = fill(cache / "monitoring.db", datetime.now(UTC), healthy=False)
-    with serving(cache) as web:
-        yield web, database
-    database.close()
-
-
-@pytest.fixture
-def open_page(browser: Browser, host: tuple[Web, Database]) -> Iterator[Open]:
-    """Open an address; whatever the browser complains of, or asks of any other host, fails the test."""
-    contexts = []
-    complaints: list[str] = []
-
-    def go(path: str, **options: object) -> Page:
-        context = browser.new_context(**options)  # type: ignore[arg-type]
-        context.set_default_timeout(PATIENCE_MS)
-        contexts.append(context)
-        page = context.new_page()
-        page.on("console", lambda said: complaints.append(said.text) if said.type in ("error", "warning") else None)
-        page.on("pageerror", lambda error: complaints.append(str(error)))
-        page.on("request", lambda r: None if r.url.startswith(host[0].url) else complaints.append(r.url))
-        page.goto(host[0].url + path)
-        return page
-
-    yield go
-    for context in contexts:
-        context.close()
-    assert complaints == []
 
 
 def test_the_verdict_stands_on_top_with_what_to_look_at(open_page: Open) -> None:
@@ -147,35 +103,39 @@ def test_markup_of_a_message_is_shown_not_run(open_page: Open) -> None:
     assert "owned" not in page.title()
 
 
-PAGES = ("/", "/alerts", "/alerts/61", "/runs", "/runs/330", "/incidents", "/profiles/hourly", "/nothing")
+def test_an_incident_tells_since_when_who_was_told_and_how_to_silence_it(open_page: Open) -> None:
+    page = open_page("/incidents")
+    page.get_by_role("link", name="Timelock queued a transaction").click()
+    expect(page.locator("h1")).to_have_text("Timelock queued a transaction")
+    expect(page.locator(".facts")).to_contain_text("Fires since")
+    expect(page.locator(".facts")).to_contain_text("31 min ago")
+    expect(page.locator("pre.output")).to_contain_text("silence --protocol aave --key timelock/0x1 --for 2h")
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("path", PAGES[:-1])
-def test_a_phone_shows_it_without_scrolling_sideways_and_with_enough_contrast(
-    open_page: Open, path: str, scheme: str
-) -> None:
-    page = open_page(path, viewport={"width": 390, "height": 844}, color_scheme=scheme)
-    assert page.evaluate("document.documentElement.scrollWidth") <= 390
-    low = page.evaluate(_CONTRAST)
-    assert low == []
-    background = page.evaluate("getComputedStyle(document.body).backgroundColor")
-    dark = sum(int(part) for part in re.findall(r"\d+", background)[:3]) < 200
-    assert dark is (scheme == "dark")
+def test_a_silence_shows_on_what_it_covers_and_how_it_is_ended(open_page: Open, host: tuple[Web, Database]) -> None:
+    from monitoring.store import silences
+
+    now = datetime.now(UTC)
+    with host[1].write() as tx:
+        silence_id = silences.add(
+            tx, "aave", "utilisation/*", now=now, ends_at=now + timedelta(minutes=5), reason="known", created_by="bo"
+        )
+    page = open_page("/incident?monitor=aave&check=utilisation%2FUSDC")
+    expect(page.locator(".problem.quiet")).to_contain_text("known")
+    page.get_by_role("link", name=re.compile("silenced until")).click()
+    expect(page.locator("#live")).to_contain_text(f"silence --end {silence_id}")
+    expect(page.locator("#live")).to_contain_text("pool migration")
+    with host[1].write() as tx:
+        silences.end(tx, silence_id, datetime.now(UTC))
 
 
-def test_the_keyboard_reaches_everything_and_the_focus_is_seen(open_page: Open) -> None:
-    page = open_page("/alerts")
-    page.keyboard.press("Tab")
-    expect(page.locator(":focus")).to_have_text("Skip to content")
-    page.keyboard.press("Enter")
-    page.keyboard.press("Tab")
-    expect(page.get_by_label("Protocol")).to_be_focused()
-    page.get_by_role("link", name="Overview").focus()
-    page.keyboard.press("/")
-    expect(page.get_by_label("Protocol")).to_be_focused()
-    outline = page.evaluate("getComputedStyle(document.activeElement).outlineStyle")
-    assert outline == "solid"
+def test_what_is_watched_names_every_task_and_how_it_stands(open_page: Open) -> None:
+    page = open_page("/monitoring", java_script_enabled=False)
+    expect(page.locator("#live .row")).to_have_count(6)
+    failing = page.locator("#live .row", has_text="failing since")
+    expect(failing).to_have_count(1)
+    failing.get_by_role("link").click()
+    expect(page.locator("#task-aave .output")).to_contain_text("TimeoutError")
 
 
 def test_times_tell_the_readers_own_on_hover(open_page: Open) -> None:
@@ -215,30 +175,3 @@ def test_a_running_run_fills_itself_while_one_looks(open_page: Open, host: tuple
         runs.record_task(tx, done)
         runs.finish(tx, run_id, "ok", exit_code=0, reason="", now=now + timedelta(seconds=2))
     expect(page.locator("#task-peg .status")).to_have_text("ok")
-
-
-# WCAG 2 contrast of every text against the nearest opaque background: 4.5, or 3 for large text.
-_CONTRAST = """() => {
-  const rgb = (text) => (text.match(/[\\d.]+/g) || []).map(Number);
-  const linear = (v) => (v / 255 <= 0.04045 ? v / 255 / 12.92 : ((v / 255 + 0.055) / 1.055) ** 2.4);
-  const light = ([r, g, b]) => 0.2126 * linear(r) + 0.7152 * linear(g) + 0.0722 * linear(b);
-  const behind = (node) => {
-    for (let at = node; at; at = at.parentElement) {
-      const [r, g, b, a = 1] = rgb(getComputedStyle(at).backgroundColor);
-      if (a > 0.99) return [r, g, b];
-    }
-    return [255, 255, 255];
-  };
-  const low = [];
-  for (const node of document.querySelectorAll("body *")) {
-    const own = [...node.childNodes].some((child) => child.nodeType === 3 && child.data.trim());
-    if (!own || node.closest("svg, [hidden], .unseen, .skip") || !node.getClientRects().length) continue;
-    const style = getComputedStyle(node);
-    const [a, b] = [light(rgb(style.color)), light(behind(node))].sort((x, y) => y - x);
-    const size = parseFloat(style.fontSize);
-    const isLarge = size >= 24 || (size >= 18.66 && style.fontWeight >= 700);
-    const contrast = (a + 0.05) / (b + 0.05);
-    if (contrast < (isLarge ? 3 : 4.5)) low.push(`${node.className} ${node.textContent.slice(0, 30)} ${contrast}`);
-  }
-  return low;
-}"""

@@ -31,9 +31,12 @@ def second(installation: Installation, tmp_path_factory: pytest.TempPathFactory)
 
 def back_up_and_restore(old: Deployed, new: Deployed) -> None:
     """Bring the database of one host to the other, as the runbook does."""
-    old.shell(f"sqlite3 {CACHE}/monitoring.db '.backup /tmp/backup.db'")
-    (new.path("/tmp/backup.db")).write_bytes(old.path("/tmp/backup.db").read_bytes())
-    new.machine.run(f"rm -f {CACHE}/monitoring.db* && install -o {USER} -g {USER} /tmp/backup.db {CACHE}/monitoring.db")
+    old.automation("backup")
+    (backup,) = old.path(f"{CACHE}/backups").glob("monitoring-*.db")
+    new.machine.run(f"install -d -m 0700 -o {USER} -g {USER} {CACHE}/backups")
+    new.path(f"{CACHE}/backups/{backup.name}").write_bytes(backup.read_bytes())
+    new.machine.run(f"chown {USER}: {CACHE}/backups/{backup.name}")
+    new.automation(f"restore {backup.name}")
 
 
 def one_task(script: str) -> dict[str, str | None]:

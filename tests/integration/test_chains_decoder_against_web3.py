@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +35,18 @@ ABIS = {
     "safe": "@safe-global/safe-contracts/build/artifacts/contracts/Safe.sol/Safe.json",
     "safe150": "@safe-global/safe-smart-account/build/artifacts/contracts/Safe.sol/Safe.json",
     "multisend": "@safe-global/safe-contracts/build/artifacts/contracts/libraries/MultiSend.sol/MultiSend.json",
+    "pool": "@uniswap/v3-core/artifacts/contracts/UniswapV3Pool.sol/UniswapV3Pool.json",
+    "factory": "@uniswap/v3-core/artifacts/contracts/UniswapV3Factory.sol/UniswapV3Factory.json",
+}
+# Aave's package is a hundred times the size of what is needed of it.
+AAVE = {
+    "supply": "address asset,uint256 amount,address onBehalfOf,uint16 referralCode",
+    "withdraw": "address asset,uint256 amount,address to",
+    "borrow": "address asset,uint256 amount,uint256 interestRateMode,uint16 referralCode,address onBehalfOf",
+    "repay": "address asset,uint256 amount,uint256 interestRateMode,address onBehalfOf",
+    "setReserveFreeze": "address asset,bool freeze",
+    "setReserveInterestRateStrategyAddress": "address asset,address newRateStrategyAddress",
+    "setAssetSources": "address[] assets,address[] sources",
 }
 A, B, C = ("0x" + digit * 40 for digit in "abc")
 A, B, C = (web3.Web3.to_checksum_address(one) for one in (A, B, C))
@@ -43,7 +56,19 @@ MULTISEND = "0x38869bf66a61cF6bDB996A6aE40D5853Fd43B526"
 MAX = 2**256 - 1
 
 
+def aave_abi() -> list[dict[str, Any]]:
+    rows = {name: [part.split(" ") for part in inputs.split(",")] for name, inputs in AAVE.items()}
+    return [
+        {"type": "function", "name": name, "stateMutability": "nonpayable", "outputs": [],
+         "inputs": [{"type": kind, "name": called} for kind, called in inputs]}
+        for name, inputs in rows.items()
+    ]  # fmt: skip
+
+
+@cache
 def contract(name: str) -> Any:
+    if name == "aave":
+        return web3.Web3().eth.contract(abi=aave_abi())
     path = PACKAGES / ABIS[name]
     if not path.exists():
         missing(f"{path.name} is not installed: run `npm ci`")
@@ -120,6 +145,18 @@ def transactions() -> dict[str, tuple[str, bytes, list[str]]]:
         "setModuleGuard": ("safe150", encoded("safe150", "setModuleGuard(address)", A)),
         "setFallbackHandler": ("safe", encoded("safe", "setFallbackHandler(address)", A)),
         "approveHash": ("safe", encoded("safe", "approveHash(bytes32)", WORD)),
+        "uniswap fee switch": ("pool", encoded("pool", "setFeeProtocol", 4, 4)),
+        "uniswap collect": ("pool", encoded("pool", "collectProtocol", A, 2**128 - 1, 0)),
+        "uniswap swap": ("pool", encoded("pool", "swap", A, True, -(10**18), 2**160 - 1, b"\x01" * 36)),
+        "uniswap fee tier": ("factory", encoded("factory", "enableFeeAmount", 100, -1)),
+        "uniswap owner": ("factory", encoded("factory", "setOwner", A)),
+        "aave supply": ("aave", encoded("aave", "supply", A, 10**18, B, 0)),
+        "aave withdraw": ("aave", encoded("aave", "withdraw", A, MAX, B)),
+        "aave borrow": ("aave", encoded("aave", "borrow", A, 10**6, 2, 0, B)),
+        "aave repay": ("aave", encoded("aave", "repay", A, MAX, 2, B)),
+        "aave freeze": ("aave", encoded("aave", "setReserveFreeze", A, True)),
+        "aave rate strategy": ("aave", encoded("aave", "setReserveInterestRateStrategyAddress", A, B)),
+        "aave oracle": ("aave", encoded("aave", "setAssetSources", [A, B], [B, C])),
         "castVote": ("governor", encoded("governor", "castVote(uint256,uint8)", 7, 1)),
     }
     governor_call = ([A, B], [0, 9], [own, grant])
@@ -241,7 +278,7 @@ def test_more_than_forty_transactions_decode_as_web3_decodes_them() -> None:
 
 
 def abi_with(selector: bytes) -> str:
-    for name in ABIS:
+    for name in (*ABIS, "aave"):
         try:
             contract(name).get_function_by_selector(selector)
         except web3.exceptions.Web3ValueError:

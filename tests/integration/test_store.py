@@ -16,7 +16,8 @@ import pytest
 
 from monitoring.clock import SystemClock, from_text, to_text
 from monitoring.errors import StoreBusyError, StoreError
-from monitoring.store import alerts, repair, runs, schedules, state
+from monitoring.store import alerts, chain_memory, conditions, repair, runs, schedules, state
+from monitoring.store.conditions import ConditionKey
 from monitoring.store.database import Database, StoreReplacedError
 from monitoring.store.fair_lock import FairLock
 from monitoring.store.schedules import Schedule
@@ -71,6 +72,10 @@ def test_sort_time_never_falls_with_the_id_when_the_clock_steps_back(database: D
     assert rows == [(to_text(NOW), to_text(NOW)), (to_text(NOW - timedelta(minutes=5)), to_text(NOW))]
 
 
+_A_CONDITION = (
+    "INSERT INTO conditions (monitor, check_name, state, fired_at, updated_at) "
+    "VALUES ('aave', 'utilisation', 'firing', '2026-11-23T09:00:00.000000Z', '2026-11-23T09:00:00.000000Z')"
+)
 RACE = """
 import sys, time
 from pathlib import Path
@@ -178,9 +183,21 @@ def test_every_earlier_version_migrates_and_keeps_its_rows(path: Path, version: 
         if version:
             with database.write() as tx:
                 alerts.insert(tx, an_alert(), ["telegram"], NOW)
+                if version > 1:
+                    tx.execute(_A_CONDITION)
     with open_database(path) as database:
         assert database.row("PRAGMA user_version") == (VERSION,)
         assert database.row("SELECT count(*) FROM alert_events") == (1 if version else 0,)
+        firing = conditions.firing(database.connection)
+        assert [(str(row.key), row.about, row.blind_since, row.declared) for row in firing] == (
+            [("aave: utilisation", "", None, False)] if version > 1 else []
+        )
+        with database.write() as tx:
+            conditions.put(tx, conditions.Condition(ConditionKey("cap", "backing", "1"), blind_since=NOW), NOW)
+            chain_memory.advance(tx, "judged", "1", 5, NOW, NOW - timedelta(days=1))
+            chain_memory.advance(tx, "judged", "1", 4, NOW, NOW - timedelta(days=1))
+        assert [row.key.monitor for row in conditions.blind(database.connection)] == ["cap"]
+        assert chain_memory.get(database, "judged", "1") == ("5", NOW)
 
 
 def test_a_database_of_a_newer_release_is_refused_and_left_alone(database: Database, path: Path) -> None:

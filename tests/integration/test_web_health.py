@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import sqlite3
+import threading
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -96,6 +100,56 @@ def test_an_alert_that_waits_for_more_than_ten_minutes(
     if not healthy:
         assert found[0].startswith("1 alert waits for telegram, the oldest for 11 min")
         assert ("credentials" in found[0]) == (status != "pending")
+
+
+def test_a_database_replaced_again_and_again_is_a_503_with_its_reason_or_the_truth(tmp_path: Path) -> None:
+    """As `repair` and a restore do it: set aside with its sidecars, and another one appears, while people look."""
+    cache = tmp_path / "cache"
+    cache.mkdir()
+    path = cache / "monitoring.db"
+    over, said = threading.Event(), Counter[tuple[str, int]]()
+    with serving(cache) as web, ThreadPoolExecutor(3) as people:
+
+        def look(address: str) -> None:
+            while not over.is_set():
+                reply = web.ask(address)
+                said[address, reply.status] += 1
+                if reply.status == 503 and address != "/":
+                    assert str(path) in reply.json["message"], reply.body
+
+        looking = [people.submit(look, address) for address in ("/healthz", "/v1/alerts?limit=2", "/")]
+        try:
+            for number in range(12):
+                with schema.open_database(path) as database, database.write() as tx:
+                    alerts.insert(tx, alerts.NewAlert("aave", "LOW", f"file {number}"), [], NOW, status="delivered")
+                assert [row["message"] for row in web.get("/v1/alerts?limit=3")["data"]] == [f"file {number}"]
+                for leftover in ("", "-wal", "-shm"):
+                    path.with_name(path.name + leftover).rename(cache / f"aside-{number}{leftover}")
+        finally:
+            over.set()
+        for each in looking:
+            each.result(60)
+        assert {status for _, status in said} == {200, 503}
+        schema.open_database(path).close()
+        assert web.ask_until("/healthz", 200).json == {"status": "ok"}
+
+
+def test_a_locked_database_makes_it_false_until_it_answers_again(tmp_path: Path) -> None:
+    cache = tmp_path / "cache"
+    cache.mkdir()
+    path = cache / "monitoring.db"
+    schema.open_database(path).close()
+    holder = sqlite3.connect(path, isolation_level=None)
+    holder.execute("PRAGMA journal_mode=DELETE")
+    holder.execute("BEGIN EXCLUSIVE")
+    with serving(cache) as web:
+        locked = web.ask("/healthz")
+        assert locked.status == 503
+        assert "locked" in locked.json["message"]
+        assert "does not answer" in web.ask("/").text
+        holder.execute("COMMIT")
+        holder.close()
+        assert web.ask_until("/healthz", 200).json == {"status": "ok"}
 
 
 def test_the_route_turns_false_in_each_way_and_true_again(tmp_path: Path) -> None:

@@ -4,21 +4,26 @@ from __future__ import annotations
 
 import itertools
 import random
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
+from benchmarks import _history
 from monitoring.clock import to_text
+from monitoring.process import current_boot
+from monitoring.settings import CHECKOUT, Settings
 from monitoring.store import alerts, queries, queries_ledger, runs, schema
 from monitoring.store.database import Database
 from monitoring.store.queries import AlertQuery
+from monitoring.web import api, pages
+from monitoring.web.site import Asked, Route
 from tests.support import old_database
 
 ROWS = 10_000
 NOW = datetime(2026, 11, 23, 10, 0, tzinfo=UTC)
-SCENES = ("adopted in order", "adopted out of order", "a clock that stepped back")
+SCENES = ("adopted in order", "adopted out of order", "a clock that stepped back", "two hosts in one, some rows late")
 FILTERS = [
     dict(zip(("protocol", "severity", "source"), chosen, strict=True))
     for chosen in itertools.product((None, "aave"), (None, "HIGH"), (None, "protocol"))
@@ -41,6 +46,8 @@ def database(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
     if request.param == SCENES[2]:
         opened = schema.open_database(path)
         _store_with_a_wandering_clock(opened)
+    elif request.param == SCENES[3]:
+        opened = schema.open_database(_history.build(path, ROWS, disorder=True, alerts_a_day=70))
     else:
         old_database.build(path, rows=ROWS, shuffled=request.param == SCENES[1])
         opened = schema.open_database(path)
@@ -102,32 +109,54 @@ def test_every_filter_is_answered_by_index_without_a_scan_or_a_sort(database: Da
         assert not scans or not bounded, (wanted, steps)
 
 
-def test_the_work_of_a_page_does_not_grow_with_the_history(tmp_path: Path) -> None:
+@pytest.mark.parametrize("version", range(2, schema.VERSION))
+def test_what_an_earlier_release_stored_out_of_order_is_found_by_time(tmp_path: Path, version: int) -> None:
+    with schema.create_or_migrate(tmp_path / "monitoring.db", until=version) as old:
+        _store_with_a_wandering_clock(old)
+    with schema.open_database(tmp_path / "monitoring.db") as migrated:
+        for span, filters in itertools.product(SPANS, FILTERS):
+            wanted = AlertQuery(**filters, **span)  # type: ignore[arg-type]
+            assert [row.id for row in queries.alert_page(migrated, wanted, 100)] == plain(migrated, wanted, 100)
+
+
+@pytest.fixture(scope="module")
+def histories(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[int, Database]]:
+    """A short and a long history of the same density, each adopted from two hosts, with rows that came days late."""
+    base = tmp_path_factory.mktemp("histories")
+    found = {
+        rows: schema.open_readonly(
+            _history.build(base / str(rows) / "monitoring.db", rows, disorder=True, alerts_a_day=400)
+        )
+        for rows in (2_000, 40_000)
+    }
+    yield found
+    for database in found.values():
+        database.close()
+
+
+def test_the_work_of_a_page_does_not_grow_with_the_history(histories: dict[int, Database]) -> None:
     """Counted in SQLite's own steps, which no other load of the machine can move."""
-    steps = {}
-    for rows in (1_000, 20_000):
-        path = tmp_path / f"{rows}.db"
-        with schema.open_database(path) as database:
-            with database.write() as tx:
-                for number in range(rows):
-                    row = alerts.NewAlert(("aave", "lido")[number % 2], ("LOW", "HIGH")[number % 3 == 0], "x")
-                    alerts.insert(tx, row, [], NOW + timedelta(minutes=number), status="delivered")
-            steps[rows] = [_steps(database, wanted) for wanted in _shapes(rows)]
-    for small, large in zip(steps[1_000], steps[20_000], strict=True):
-        assert large <= small * 2 + 300, steps
+    short, long = (
+        [_steps(database, lambda wanted=wanted: queries.alert_page(database, wanted, 100)) for wanted in _shapes(rows)]  # noqa: B023
+        for rows, database in histories.items()
+    )
+    for few, many, wanted in zip(short, long, _shapes(40_000), strict=True):
+        assert many <= few * 2 + 6_000, wanted
 
 
 def _shapes(rows: int) -> list[AlertQuery]:
-    day = {"since": NOW + timedelta(minutes=300), "until": NOW + timedelta(minutes=600)}
+    """Every filter over parts of the history: a part of the long one is as long as a part of the short one is."""
+    begins = datetime.now(UTC) - timedelta(days=rows / 400)
+    part = {"since": begins + timedelta(days=1), "until": begins + timedelta(days=2)}
     return [
         AlertQuery(**filters, **span, **cursor)  # type: ignore[arg-type]
         for filters in ({}, {"protocol": "aave"}, {"protocol": "aave", "severity": "HIGH"}, {"protocol": "nobody"})
-        for span in ({}, day, {"until": day["until"]})
+        for span in ({}, part, {"until": part["until"]}, {"since": datetime.now(UTC) - timedelta(days=1)})
         for cursor in ({}, {"before_id": rows // 2})
     ]
 
 
-def _steps(database: Database, wanted: AlertQuery) -> int:
+def _steps(database: Database, ask: Callable[[], object]) -> int:
     count = 0
 
     def tick() -> bool:
@@ -136,9 +165,21 @@ def _steps(database: Database, wanted: AlertQuery) -> int:
         return False
 
     database.connection.set_progress_handler(tick, 1)
-    queries.alert_page(database, wanted, 100)
+    ask()
     database.connection.set_progress_handler(None)
     return count
+
+
+@pytest.mark.parametrize("route", [*api.ROUTES, *pages.ROUTES], ids=lambda route: route.path)
+def test_no_route_costs_the_history(histories: dict[int, Database], route: Route) -> None:
+    steps = []
+    for rows, database in histories.items():
+        values = {"name": "hourly", "id": str(rows // 2 if "alerts" in route.path else 300)}
+        query = {"monitor": "aave", "check": "utilisation/1"} if route.path == "/incident" else {}
+        asked = Asked(database, values, query, datetime.now(UTC), current_boot(), Settings({}, CHECKOUT, Path()))
+        steps.append(_steps(database, lambda: route.answer(asked)))  # noqa: B023
+    short, long = steps
+    assert long <= short * 1.5 + 500
 
 
 def test_bytes_that_are_no_text_and_values_out_of_kind_are_shown_not_raised(tmp_path: Path) -> None:

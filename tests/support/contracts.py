@@ -33,10 +33,20 @@ class Artifact:
     bytecode: str = field(repr=False)
     runtime_code: str = field(repr=False)
 
-    def deploy(self, node: Anvil, *arguments: object, sender: str | None = None) -> Contract:
+    def creation_code(self, *arguments: object) -> str:
         constructor = next((entry for entry in self.abi if entry["type"] == "constructor"), {"inputs": []})
-        data = self.bytecode + encode(_types(constructor["inputs"]), arguments).hex()
-        return self.at(node, node.deploy(data, sender=sender))
+        return self.bytecode + encode(_types(constructor["inputs"]), arguments).hex()
+
+    def deploy(self, node: Anvil, *arguments: object, sender: str | None = None) -> Contract:
+        return self.at(node, node.deploy(self.creation_code(*arguments), sender=sender))
+
+    def deploy_at(self, node: Anvil, address: str, *arguments: object) -> Contract:
+        """Create the contract at an address of our choice: its constructor runs there, storage and all."""
+        node.set_code(address, self.creation_code(*arguments))
+        code = node.call(address, "0x")  # what a constructor returns is the code to be
+        node.send(address)
+        node.set_code(address, code)
+        return self.at(node, address)
 
     def at(self, node: Anvil, address: str) -> Contract:
         return Contract(node, self, address)

@@ -11,6 +11,7 @@ from monitoring.checks.evaluate import Call
 from monitoring.checks.plan import Desk, Key
 from monitoring.checks.policy import Policy
 from monitoring.checks.spot import Spot
+from monitoring.checks.telling import Message, Route, plain_message
 from monitoring.checks.types import CheckType, Surroundings, registry
 from monitoring.checks.verbs import flag
 
@@ -20,6 +21,11 @@ class RollCall:
 
     def __init__(self, key: Key, call: Call, severity: Severity) -> None:
         self.key, self.call, self.severity = key, call, severity
+
+        self.route, self.about = Route(key.monitor), f"{key.subject} is at home"
+
+    def tell(self, transition: Any, _: Any) -> Message:
+        return plain_message(self.about, transition)
 
     def read(self, desk: Desk) -> Any:
         return desk.call(self.call)

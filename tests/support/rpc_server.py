@@ -36,6 +36,7 @@ class Provider:
     block_time_s: int = 12
     views: dict[tuple[str, str], Any] = field(default_factory=dict)  # (address, signature) -> value | Failure
     logs: list[dict[str, Any]] = field(default_factory=list)
+    transactions: dict[str, dict[str, str]] = field(default_factory=dict)
     multicall: bool = True
     batch_limit: int | None = None
     batches: bool = True
@@ -79,6 +80,9 @@ class Provider:
     def eth_getCode(self, address: str, tag: str) -> str:  # noqa: N802
         return "0x60" if any(target.lower() == address.lower() for target, _ in self.views) else "0x"
 
+    def eth_getStorageAt(self, address: str, slot: str, tag: str) -> str:  # noqa: N802
+        return "0x" + "0" * 64
+
     def eth_call(self, call: dict[str, str], tag: str) -> str:
         if int(tag, 16) > self.head:
             raise Failure(-32602, "BlockOutOfRangeError: block height is beyond the head")
@@ -119,6 +123,9 @@ class Provider:
             for log in self.logs
             if first <= int(log["blockNumber"], 16) <= last
         ]
+
+    def eth_getTransactionByHash(self, tx_hash: str) -> dict[str, str] | None:  # noqa: N802
+        return self.transactions.get(tx_hash)
 
     def eth_getTransactionReceipt(self, tx_hash: str) -> dict[str, Any] | None:  # noqa: N802
         found = [log for log in self.logs if log["transactionHash"] == tx_hash]

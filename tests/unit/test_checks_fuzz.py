@@ -32,7 +32,8 @@ from monitoring.checks.scope import Scope
 from monitoring.checks.signatures import SignatureError, parse_signature, standard_views
 from monitoring.checks.syntax import MAX_LENGTH, LanguageError
 from monitoring.errors import ConfigError
-from monitoring.yaml_marks import YamlError, compose
+from monitoring.yaml_marks import compose
+from monitoring.yaml_text import YamlError
 
 FIRE = settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 TREES = (Literal, Name, ViewCall, Apply, Operation, Choice, Pick)
@@ -251,8 +252,8 @@ class Deaf:
 
 @pytest.mark.parametrize(
     "text",
-    ["[" * 5000, "{a: " * 5000, "- " * 5000 + "x", "a: &a [x]\nb: *a", "x" * 3_000_000, "\n".join(["- 1"] * 60_000)],
-    ids=["lists", "mappings", "dashes", "aliases", "length", "entries"],
+    ["[" * 5000, "{a: " * 5000, "- " * 5000 + "x", "a: &a [x]\nb: *a", "\n".join(["- 1"] * 60_000)],
+    ids=["lists", "mappings", "dashes", "aliases", "entries"],
 )
 def test_a_yaml_bomb_is_refused(text: str) -> None:
     with pytest.raises(YamlError):

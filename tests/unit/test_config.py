@@ -313,8 +313,8 @@ def test_a_file_that_cannot_be_opened_says_why(checkout: Path) -> None:
 
 def test_the_shipped_file_has_the_three_profiles(checkout: Path) -> None:
     shipped = SCHEMA_FILE.with_name("jobs.yaml")
-    for script in re.findall(r"script: (\S+)$", shipped.read_text(encoding="utf-8"), re.MULTILINE):
-        write(checkout / script, "")
+    for file in re.findall(r"protocols/[\w/]+\.(?:py|yaml)", shipped.read_text(encoding="utf-8")):
+        write(checkout / file, "")
     profiles = load_jobs(shipped, checkout).profiles
     assert {name: profile.cron.text for name, profile in profiles.items()} == {
         "hourly": "5 * * * *",

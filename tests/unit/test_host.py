@@ -9,17 +9,16 @@ from pathlib import Path
 
 import pytest
 
-from monitoring.errors import UsageError
-from protocols.host.judgement import Finding, State, judge
-from protocols.host.limits import Limit, Limits, parse_limit, parse_limits, size
-from protocols.host.readings import (
+from monitoring.alerts.model import Severity
+from monitoring.chains.values import Unknown
+from monitoring.checks.builtin.host_judgement import Finding, State, judge
+from monitoring.checks.builtin.host_limits import Limit, Limits, names, parse_limit, parse_one, size
+from monitoring.checks.builtin.host_readings import (
     Filesystem,
-    KernelClock,
     Load,
     Memory,
     Readings,
     StateFiles,
-    Unknown,
     read_all,
     read_clock,
     read_filesystems,
@@ -27,10 +26,12 @@ from protocols.host.readings import (
     read_memory,
     read_state_files,
 )
+from monitoring.errors import UsageError
+from monitoring.kernel_clock import KernelClock
 
 GIB = 1024**3
 WELL = Readings(
-    filesystems=(Filesystem(("state /s",), 100 * GIB, 50 * GIB, 1000, 500),),
+    filesystems={"state": Filesystem(("state",), ("state /s",), 100 * GIB, 50 * GIB, 1000, 500)},
     memory=Memory(4 * GIB, 2 * GIB, GIB, GIB),
     clock=KernelClock(synchronised=True, max_error_s=0.01, told_by="the kernel"),
     load=Load(0.5, 2),
@@ -89,8 +90,10 @@ def test_the_database_and_its_log_are_measured(tmp_path: Path) -> None:
 
 
 def test_paths_on_one_file_system_are_one_reading(tmp_path: Path) -> None:
-    (disk,) = read_filesystems({"state": tmp_path, "checkout": tmp_path.parent})
+    found = read_filesystems({"state": tmp_path, "checkout": tmp_path.parent})
+    disk = found["state"]
 
+    assert len(found) == 1
     assert isinstance(disk, Filesystem)
     assert disk.paths == (f"state {tmp_path}", f"checkout {tmp_path.parent}")
     assert 0 < disk.free_bytes <= disk.size_bytes
@@ -99,13 +102,16 @@ def test_paths_on_one_file_system_are_one_reading(tmp_path: Path) -> None:
 def test_another_file_system_is_a_reading_of_its_own(tmp_path: Path) -> None:
     found = read_filesystems({"state": tmp_path, "kernel": Path("/proc")})
 
-    assert [disk.paths for disk in found if isinstance(disk, Filesystem)] == [(f"state {tmp_path}",), ("kernel /proc",)]
+    assert {name: disk.paths for name, disk in found.items() if isinstance(disk, Filesystem)} == {
+        "state": (f"state {tmp_path}",),
+        "kernel": ("kernel /proc",),
+    }
 
 
 def test_what_is_not_there_is_unknown_and_says_why(tmp_path: Path) -> None:
     readings = read_all(tmp_path / "no.db", {"state": tmp_path / "nowhere"}, root=tmp_path)
 
-    unknown = [*readings.filesystems, readings.memory, readings.load, readings.state]
+    unknown = [*readings.filesystems.values(), readings.memory, readings.load, readings.state]
     assert all(isinstance(reading, Unknown) and "No such file" in reading.reason for reading in unknown)
 
 
@@ -173,54 +179,55 @@ def test_a_well_machine_has_nothing_bad_and_everything_said() -> None:
 
 
 def with_disk(free_bytes: int, free_inodes: int = 500) -> Readings:
-    return dataclasses.replace(WELL, filesystems=(Filesystem(("state /s",), 100 * GIB, free_bytes, 1000, free_inodes),))
+    disk = Filesystem(("state",), ("state /s",), 100 * GIB, free_bytes, 1000, free_inodes)
+    return dataclasses.replace(WELL, filesystems={"state": disk})
 
 
 @pytest.mark.parametrize(
     ("readings", "key", "severity", "words"),
     [
-        (with_disk(10 * GIB - 1), "disk state /s", "HIGH", "10.0% (10.0 GiB) of the disk is free, less than 10%"),
-        (with_disk(3 * GIB - 1), "disk state /s", "CRITICAL", "3.0% (3.0 GiB) of the disk is free, less than 3%"),
-        (with_disk(50 * GIB, 49), "inodes state /s", "HIGH", "49 of 1000 inodes are free, less than 5%"),
+        (with_disk(10 * GIB - 1), "disk state", Severity.HIGH, "10.0% (10.0 GiB) of the disk is free, less than 10%"),
+        (with_disk(3 * GIB - 1), "disk state", Severity.CRITICAL, "3.0% (3.0 GiB) of the disk is free, less than 3%"),
+        (with_disk(50 * GIB, 49), "inodes state", Severity.HIGH, "49 of 1000 inodes are free, less than 5%"),
         (
             dataclasses.replace(WELL, memory=Memory(1000, 49, 0, 0)),
             "memory",
-            "HIGH",
+            Severity.HIGH,
             "4.9% (49 B) of the memory is available, less than 5%",
         ),
         (
             dataclasses.replace(WELL, memory=Memory(1000, 500, 1000, 199)),
             "swap",
-            "MEDIUM",
+            Severity.MEDIUM,
             "19.9% (199 B) of the swap is free, less than 20%",
         ),
         (
             dataclasses.replace(WELL, clock=KernelClock(synchronised=False, max_error_s=16, told_by="the kernel")),
             "clock",
-            "MEDIUM",
+            Severity.MEDIUM,
             "Nothing keeps the clock right, says the kernel",
         ),
         (
             dataclasses.replace(WELL, load=Load(8.01, 2)),
             "load",
-            "MEDIUM",
+            Severity.MEDIUM,
             "The load is 8.01 on 2 cores, more than 4 each",
         ),
         (
             dataclasses.replace(WELL, state=StateFiles(11 * GIB, 0)),
             "database",
-            "MEDIUM",
+            Severity.MEDIUM,
             "The database takes 11.0 GiB, more than 10.0 GiB",
         ),
         (
             dataclasses.replace(WELL, state=StateFiles(0, GIB)),
             "wal",
-            "MEDIUM",
+            Severity.MEDIUM,
             "log takes 1.0 GiB, more than 512.0 MiB",
         ),
     ],
 )
-def test_each_subject_is_found_bad_past_its_limit(readings: Readings, key: str, severity: str, words: str) -> None:
+def test_each_subject_is_found_bad_past_its_limit(readings: Readings, key: str, severity: Severity, words: str) -> None:
     (finding,) = bad(readings)
 
     assert (finding.key, finding.severity) == (key, severity)
@@ -249,7 +256,9 @@ def test_a_finding_is_one_line_that_says_all() -> None:
 
 def test_what_a_machine_does_not_have_is_fine() -> None:
     without = dataclasses.replace(
-        WELL, filesystems=(Filesystem(("state /s",), GIB, GIB, 0, 0),), memory=Memory(1000, 500, 0, 0)
+        WELL,
+        filesystems={"state": Filesystem(("state",), ("state /s",), GIB, GIB, 0, 0)},
+        memory=Memory(1000, 500, 0, 0),
     )
 
     assert {finding.state for finding in judge(without, Limits())} == {State.FINE}
@@ -258,7 +267,7 @@ def test_what_a_machine_does_not_have_is_fine() -> None:
 def test_limits_may_be_sizes() -> None:
     limits = Limits(disk_free=Limit(size_bytes=60 * GIB))
 
-    assert [finding.key for finding in bad(WELL, limits)] == ["disk state /s"]
+    assert [finding.key for finding in bad(WELL, limits)] == ["disk state"]
 
 
 # -- limits from the command line -------------------------------------------------------------------------------------
@@ -285,30 +294,30 @@ def test_anything_else_is_refused_with_an_example(text: str) -> None:
         parse_limit(text)
 
 
-def test_limits_come_as_jobs_yaml_writes_them() -> None:
-    limits = parse_limits({"disk-free": "15%", "memory-free": "200MiB", "wal": "1GiB", "load": "2.5"})
-
-    assert limits == Limits(
-        disk_free=Limit(share=Fraction(15, 100)),
-        memory_free=Limit(size_bytes=200 * 1024**2),
-        wal_bytes=GIB,
-        load=2.5,
-    )
-    assert parse_limits({}) == Limits()
+@pytest.mark.parametrize(
+    ("name", "text", "value"),
+    [
+        ("disk-free", "15%", Limit(share=Fraction(15, 100))),
+        ("memory-free", "200MiB", Limit(size_bytes=200 * 1024**2)),
+        ("wal", "1GiB", GIB),
+        ("load", "2.5", 2.5),
+    ],
+)
+def test_a_limit_is_read_as_its_own_kind(name: str, text: str, value: object) -> None:
+    assert parse_one(names()[name], text) == value
 
 
 @pytest.mark.parametrize(
-    ("arguments", "words"),
+    ("name", "text", "words"),
     [
-        ({"disk-free": "lots"}, "'lots' is no limit"),
-        ({"wal": "10%"}, "wal=10% is a share of nothing: write a size"),
-        ({"load": "heavy"}, "load=heavy is no number"),
-        ({"disk-fre": "1%"}, "host knows no disk-fre: its limits are disk-free, disk-free-critical, inodes-free"),
+        ("disk-free", "lots", "'lots' is no limit"),
+        ("wal", "10%", "10% is a share of nothing: write a size"),
+        ("load", "heavy", "'heavy' is no number: write one, as in 4"),
     ],
 )
-def test_a_wrong_limit_is_refused_with_what_to_write(arguments: dict[str, str], words: str) -> None:
+def test_a_wrong_limit_is_refused_with_what_to_write(name: str, text: str, words: str) -> None:
     with pytest.raises(UsageError) as refused:
-        parse_limits(arguments)
+        parse_one(names()[name], text)
 
     assert words in str(refused.value)
 

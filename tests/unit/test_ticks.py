@@ -124,7 +124,7 @@ BEFORE = served(TEN - minutes(5))
         ([BEFORE, started(TEN + minutes(6)), served(TEN + minutes(7))], OLD_BOOT, "the scheduler was stopped"),
         ([BEFORE, served(TEN + minutes(5)), started(TEN + minutes(90))], OLD_BOOT, "the scheduler was alive"),
         ([BEFORE, served(TEN + minutes(95), stepped=minutes(90))], OLD_BOOT, "the clock was stepped forward by 1 h 30"),
-        ([BEFORE, served(TEN + minutes(5), stepped=-minutes(90))], OLD_BOOT, "the scheduler was alive"),
+        ([BEFORE, served(TEN + minutes(5), stepped=-minutes(90))], OLD_BOOT, "the clock was stepped back by 1 h 30"),
         # A step beyond the whole age of the boot moves the boot behind the tick; it is no reboot all the same.
         ([BEFORE, served(TEN + minutes(12000), stepped=minutes(11990))], OLD_BOOT, "the clock was stepped forward by"),
         ([BEFORE, served(TEN + minutes(15), stepped=timedelta(seconds=20))], OLD_BOOT, "the scheduler was alive"),
@@ -135,4 +135,34 @@ BEFORE = served(TEN - minutes(5))
 def test_a_missed_tick_names_its_likely_cause(signs: list[Sign], boot: Boot, cause: str) -> None:
     (found,) = explain_unanswered("multisig", [TEN], [], Evidence(signs, boot))
     assert found.status == "missed"
+    assert found.reason.startswith(cause)
+
+
+def run_of(profile: str, at: datetime, *, stepped: timedelta = timedelta(0), answers: bool = True) -> Sign:
+    return replace(served(at, stepped=stepped), profile=profile, answers=answers)
+
+
+HALF_HOUR = timedelta(minutes=30)
+YESTERDAY = TEN - timedelta(days=1)
+# The ten-minute profile ran on while the daily one was waited for: the step lies hours before the tick.
+OTHERS = [run_of("multisig", TEN - minutes(10), stepped=HALF_HOUR), run_of("multisig", TEN, stepped=HALF_HOUR)]
+
+
+@pytest.mark.parametrize(
+    ("signs", "cause"),
+    [
+        ([run_of("daily", YESTERDAY), *OTHERS], "the clock was stepped forward by 30 min"),
+        ([run_of("daily", YESTERDAY, stepped=HALF_HOUR * 3), *OTHERS], "the clock was stepped back by 1 h"),
+        # A run at a wrong time was itself waited for since before the step.
+        ([run_of("daily", YESTERDAY), run_of("daily", TEN - minutes(60), stepped=HALF_HOUR, answers=False), *OTHERS],
+         "the clock was stepped forward by 30 min"),
+        ([run_of("daily", YESTERDAY), run_of("daily", TEN - minutes(60), stepped=HALF_HOUR), *OTHERS],
+         "the scheduler was alive"),
+        # A scheduler that started since waits by the clock of its start.
+        ([run_of("daily", YESTERDAY), started(TEN - minutes(30)), *OTHERS], "the scheduler was alive"),
+        (OTHERS, "the scheduler was alive"),
+    ],
+)  # fmt: skip
+def test_a_step_counts_from_when_the_scheduler_began_to_wait_for_the_tick(signs: list[Sign], cause: str) -> None:
+    (found,) = explain_unanswered("daily", [TEN - minutes(1)], [], Evidence(signs, OLD_BOOT))
     assert found.reason.startswith(cause)

@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from automation.yaml_marks import Mapping, Scalar
-from automation.yaml_reader import MAX_BYTES, read_document
+from automation.yaml_reader import read_document
 from monitoring.errors import ConfigError
+from monitoring.yaml_text import MAX_BYTES
 from tests.support.checkouts import write
 
 

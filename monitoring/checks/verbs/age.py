@@ -74,7 +74,7 @@ def judge_deadline(before: Condition, reading: Reading, now: datetime, policy: D
     if isinstance(at, Unknown | Absent):
         return settle(before, at, now, policy)
     left_s = at - seconds_of(now)
-    reached = [rank for rank, step in enumerate(policy.steps) if left_s <= _seconds(step.left)]
+    reached = [rank for rank, step in enumerate(policy.steps) if left_s <= seconds_of_span(step.left)]
     ladder = tuple(step.severity for step in policy.steps)
     verdict: Verdict = Bad(ladder, max(reached), -left_s) if reached else Good()
     return settle(before, verdict, now, policy, {"value": at, "left": left_s})
@@ -82,14 +82,15 @@ def judge_deadline(before: Condition, reading: Reading, now: datetime, policy: D
 
 def seconds_of(instant: datetime) -> Fraction:
     """Return an instant as exact unix seconds."""
-    return _seconds(instant - _EPOCH)
+    return seconds_of_span(instant - _EPOCH)
 
 
-def _seconds(span: timedelta) -> Fraction:
+def seconds_of_span(span: timedelta) -> Fraction:
+    """Return a span as exact seconds."""
     return Fraction(span // _MICROSECOND, 1_000_000)
 
 
 def _compare(age_s: Number, policy: AgePolicy) -> Verdict:
     ladder = tuple(level.severity for level in policy.levels)
-    breached = [rank for rank, level in enumerate(policy.levels) if age_s > _seconds(level.max_age)]
+    breached = [rank for rank, level in enumerate(policy.levels) if age_s > seconds_of_span(level.max_age)]
     return Bad(ladder, max(breached), age_s) if breached else Good()

@@ -1,0 +1,28 @@
+"""`prune`: forgets what is old; never an alert that is still to be delivered."""
+
+from __future__ import annotations
+
+import argparse
+
+from monitoring.clock import SystemClock, parse_duration
+from monitoring.settings import Settings
+from monitoring.store.pruning import KEEP_FOR, prune
+from monitoring.store.schema import open_database
+
+EXAMPLES = """\
+python -m automation prune                     # forget what is older than 90 days
+python -m automation prune --older-than 30d    # forget more"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    default = f"{KEEP_FOR.days}d"
+    parser.add_argument(
+        "--older-than", metavar="TIME", default=default, help=f"the age at which it goes (default {default})"
+    )
+
+
+def run(args: argparse.Namespace, settings: Settings) -> int:
+    keep_for = parse_duration(args.older_than)
+    with open_database(settings.database) as database:
+        print(prune(database, SystemClock().now(), keep_for))
+    return 0

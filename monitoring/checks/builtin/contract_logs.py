@@ -1,0 +1,130 @@
+"""The question "which logs did this contract emit since that block?", answered for all contracts of a chain at once.
+
+Asked by types that watch events. The block to read from comes out of the asking condition, so that cursor and alert
+commit together; nothing is remembered here but the size of range a chain's providers take.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import cast
+
+from monitoring.chains.faults import RpcError
+from monitoring.chains.logs import EventLog, LogCursor, LogFilter, LogScan, last_certain_block, scan
+from monitoring.chains.memory import ChainMemory
+from monitoring.chains.provider import Ask
+from monitoring.chains.reads import ChainView
+from monitoring.chains.values import Json, Unknown
+from monitoring.checks.tools import Tools
+
+# Ranges read for a chain in one run: what is further back waits for the next, and what was read is committed meanwhile.
+MAX_RANGES = 60
+_KIND = "log_range"
+
+
+@dataclass(frozen=True, slots=True)
+class LogsSince:
+    """Logs of one contract with any of these first topics, from a block on; without one, from `lookback_s` ago."""
+
+    chain: int
+    address: str
+    topics: frozenset[str]
+    from_block: int | None
+    lookback_s: int
+
+
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """The logs of the blocks `first` to `last`. `problem` says why it ends before the chain does.
+
+    `times` has when each block with a log was mined, as far as that could be had.
+    """
+
+    first: int
+    last: int
+    logs: tuple[EventLog, ...] = ()
+    times: Mapping[int, datetime] | None = None
+    problem: Unknown | None = None
+
+    def at(self, block: int) -> datetime | None:
+        return (self.times or {}).get(block)
+
+
+def answer_logs(questions: Sequence[LogsSince], tools: Tools) -> dict[LogsSince, Stretch | Unknown]:
+    """Answer all questions with few `eth_getLogs` a chain, however many contracts there are."""
+    by_chain: dict[int, list[LogsSince]] = {}
+    for question in questions:
+        by_chain.setdefault(question.chain, []).append(question)
+    found: dict[LogsSince, Stretch | Unknown] = {}
+    for chain, asked in sorted(by_chain.items()):
+        view = tools.chains.view(chain)
+        if isinstance(view, Unknown):
+            found |= dict.fromkeys(asked, view)
+        else:
+            found |= _read_chain(asked, view, tools.chains.memory)
+    return found
+
+
+def _read_chain(asked: Sequence[LogsSince], view: ChainView, memory: ChainMemory) -> dict[LogsSince, Stretch]:
+    certain = last_certain_block(view.network, view.block.number)
+    firsts = {one: _first_block(one, view) for one in asked}
+    start = min(firsts.values())
+    cursor = _cursor(view, start, memory)
+    until = min(certain, start + MAX_RANGES * cursor.range_blocks - 1)
+    wanted = LogFilter(
+        tuple(dict.fromkeys(one.address for one in asked)),
+        (tuple(sorted(frozenset[str]().union(*(one.topics for one in asked)))),),
+    )
+    read = scan(view.pool, wanted, cursor, until)
+    memory.remember(_KIND, str(view.network.id), json.dumps([read.cursor.range_blocks, read.cursor.refused_blocks]))
+    last = read.cursor.next_block - 1
+    problem = _behind(view, last, certain) if read.problem is None else read.problem
+    times = _times(view, {log.block_number for log in read.logs})
+    return {one: Stretch(firsts[one], last, _own(one, firsts[one], read), times, problem) for one in asked}
+
+
+def _first_block(question: LogsSince, view: ChainView) -> int:
+    if question.from_block is not None:
+        return question.from_block
+    return max(0, last_certain_block(view.network, view.block.number) - view.network.blocks_in(question.lookback_s))
+
+
+def _cursor(view: ChainView, start: int, memory: ChainMemory) -> LogCursor:
+    cursor = LogCursor(view.network.id, start)
+    try:
+        size, refused = json.loads(memory.recall(_KIND, str(view.network.id)) or "")
+        return replace(cursor, range_blocks=max(1, int(size)), refused_blocks=max(0, int(refused)))
+    except (ValueError, TypeError):
+        return cursor
+
+
+def _behind(view: ChainView, last: int, certain: int) -> Unknown | None:
+    if last >= certain:
+        return None
+    slug = view.network.slug
+    return Unknown(f"{slug}: blocks {last + 1} to {certain} are still to be read", slug)
+
+
+def _own(question: LogsSince, first: int, read: LogScan) -> tuple[EventLog, ...]:
+    return tuple(
+        log
+        for log in read.logs
+        if log.block_number >= first
+        and log.address.lower() == question.address
+        and log.topics
+        and log.topics[0] in question.topics
+    )
+
+
+def _times(view: ChainView, blocks: Iterable[int]) -> dict[int, datetime]:
+    numbers = sorted(blocks)
+    asks = [Ask("eth_getBlockByNumber", (hex(number), False)) for number in numbers]
+    found: dict[int, datetime] = {}
+    for number, outcome in zip(numbers, view.pool.batch(asks, at_least=view.block.number), strict=True):
+        if not isinstance(outcome, RpcError):
+            seconds = int(str(cast("dict[str, Json]", outcome)["timestamp"]), 16)
+            found[number] = datetime.fromtimestamp(seconds, UTC)
+    return found

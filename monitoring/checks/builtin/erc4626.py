@@ -1,0 +1,267 @@
+"""`erc4626`: one row a vault; what can go wrong with its share price, its size, its exit, its flags and its asset.
+
+A row becomes ordinary checks over view calls, so that vaults share their multicalls with everything else of a task.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from monitoring.alerts.model import Severity
+from monitoring.checks.check_file import with_base
+from monitoring.checks.expression import Tree
+from monitoring.checks.formula import Check, FormulaPart, Scene
+from monitoring.checks.language import check as read_formula
+from monitoring.checks.names import IDENTIFIER, read_chain
+from monitoring.checks.plan import Key
+from monitoring.checks.policy import NO_STEP, Hold, Policy, Step, either
+from monitoring.checks.scope import Scope
+from monitoring.checks.signatures import parse_signature, standard_views
+from monitoring.checks.spot import Spot
+from monitoring.checks.telling import Route
+from monitoring.checks.types import CheckType, Surroundings
+from monitoring.checks.verb_keys import BASELINE_MAX_AGE
+from monitoring.checks.verbs.delta import DeltaPolicy, Move, MoveLevel
+from monitoring.checks.verbs.limit import Level, LimitPolicy, Side
+from monitoring.checks.verbs.never_falls import NeverFallsPolicy
+from monitoring.yaml_marks import Mapping as MappingNode
+
+ROW = (
+    "name",
+    "address",
+    "chain",
+    "decimals",
+    "asset",
+    "asset_decimals",
+    "share_price",
+    "total_assets",
+    "exit",
+    "flags",
+)
+COMMON = ("severity", "for", "remind")
+MAX_DECIMALS = 36
+# Beyond the vault's own unit, so that a fall of a billionth still moves an integer.
+_FINER = 6
+_LEAST_PROBE = 18
+_SYMBOL = re.compile(r"[A-Za-z0-9$][A-Za-z0-9$.+-]{0,15}")
+_VAULT = "vault"
+_EXITS = {
+    "availableWithdrawLimit": "vault.availableWithdrawLimit({account})",
+    "maxWithdraw": "vault.maxWithdraw({account})",
+    "idle": "erc20(vault.asset()).balanceOf(vault)",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Vault:
+    """A row: a vault on a chain, and the checks made of it."""
+
+    name: str
+    chain: int
+    address: str
+    checks: tuple[Check, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Row:
+    """A row being read; decimals are those of a share and of the asset."""
+
+    spot: Spot
+    name: str
+    decimals: int
+    asset_decimals: int
+
+    @property
+    def unit(self) -> str:
+        asset = self.spot.get("asset")
+        text = asset.text() if asset else None
+        return text if text and _SYMBOL.fullmatch(text) and not text.startswith("0x") else ""
+
+
+def schema(spot: Spot, around: Surroundings) -> tuple[Vault, ...] | None:
+    """Read the rows; a name stands once."""
+    found: dict[str, Vault] = {}
+    for item in spot.items("a list of vaults"):
+        vault = _vault(item, around)
+        if vault and vault.name in found:
+            (item.get("name") or item).wrong(f"{vault.name} stands here twice: state is kept by it")
+        elif vault:
+            found[vault.name] = vault
+    return tuple(found.values())
+
+
+def plan(vaults: Sequence[Vault], around: Surroundings) -> list[FormulaPart]:
+    """Make a part of each check of each vault."""
+    route = Route(around.channel, "" if around.channel == around.monitor else around.channel)
+    parts: list[FormulaPart] = []
+    for vault in vaults:
+        scene = Scene(around.monitor, vault.chain, {_VAULT: vault.address}, {})
+        parts += [
+            FormulaPart(Key(around.monitor, one.name, vault.chain, vault.name), one, scene, route)
+            for one in vault.checks
+        ]
+    return parts
+
+
+def _vault(spot: Spot, around: Surroundings) -> Vault | None:
+    spot.only(ROW)
+    named, address = spot.need("name", "what the vault is called"), spot.need("address", "the vault's address")
+    name, at = named.text("a name") if named else None, address.address() if address else None
+    chain, decimals = _chain(spot, around), _decimals(spot, "decimals")
+    if name is None or at is None or chain is None or decimals is None:
+        return None
+    asset_decimals = _decimals(spot, "asset_decimals") if spot.get("asset_decimals") else decimals
+    row = _Row(spot, name, decimals, decimals if asset_decimals is None else asset_decimals)
+    checks = [one for one in (_share_price(row), _total_assets(row), _exit(row), _asset(row)) if one]
+    checks += _flags(row)
+    if not checks and not spot.mistakes.found:
+        spot.wrong("nothing is asked of this vault: share_price, total_assets, exit, flags or asset")
+    return Vault(name, chain, at, tuple(checks))
+
+
+def _chain(spot: Spot, around: Surroundings) -> int | None:
+    own = spot.get("chain")
+    if own:
+        return read_chain(own)
+    if len(around.chains) == 1:
+        return around.chains[0]
+    spot.wrong("chain is missing: the monitor does not run on exactly one")
+    return None
+
+
+def _decimals(spot: Spot, key: str) -> int | None:
+    found = spot.need(key, "how many decimals a share has, as in 18")
+    number = found.number() if found else None
+    if found is None or number is None:
+        return None
+    if not isinstance(number, int) or not 0 <= number <= MAX_DECIMALS:
+        found.wrong(f"decimals are a whole number from 0 to {MAX_DECIMALS}")
+        return None
+    return number
+
+
+def _share_price(row: _Row) -> Check | None:
+    """Read `share_price: critical`, or with a tolerance below which a fall is rounding."""
+    spot = row.spot.get("share_price")
+    if spot is None:
+        return None
+    if isinstance(spot.node, MappingNode):
+        spot.only((*COMMON, "tolerance"))
+        given = spot.get("tolerance")
+        policy, tolerance = _policy(spot, Severity.CRITICAL), given.step() if given else None
+    else:
+        policy, tolerance = Policy(severity=either(spot.severity(), Severity.CRITICAL)), None
+    probe = max(row.decimals + _FINER, _LEAST_PROBE)
+    formula = f"vault.convertToAssets(1e{probe}) / 1e{probe + row.asset_decimals - row.decimals}"
+    judged = with_base(NeverFallsPolicy, policy, tolerance=tolerance or NO_STEP)
+    return _check("share-price", "never_falls", formula, judged, f"{row.name}: the share price never falls", row.unit)
+
+
+def _total_assets(row: _Row) -> Check | None:
+    """Read how far the assets may move between two readings."""
+    spot = row.spot.get("total_assets")
+    if spot is None:
+        return None
+    moves = tuple(move.value for move in Move)
+    spot.only((*moves, "severity", "baseline_max_age", "min_abs"))
+    written = [move for move in Move if spot.get(move.value)]
+    if len(written) != 1:
+        spot.wrong(f"one of {', '.join(moves)} says which move is too large")
+        return None
+    policy, step = _policy(spot, Severity.LOW), _step(spot, written[0])
+    age, least = spot.get("baseline_max_age"), spot.get("min_abs")
+    if step is None:
+        return None
+    judged = with_base(
+        DeltaPolicy,
+        policy,
+        levels=(MoveLevel(written[0], step, policy.severity),),
+        baseline_max_age=age.duration() if age else BASELINE_MAX_AGE,
+        min_abs=(least.positive() if least else None) or 0,
+    )
+    formula = f"vault.totalAssets() / 1e{row.asset_decimals}"
+    return _check("total-assets", "delta", formula, judged, f"{row.name}: total assets", row.unit)
+
+
+def _step(spot: Spot, move: Move) -> Step | None:
+    size = spot.get(move.value)
+    step = size.step() if size else None
+    if size and step and move is Move.DROP and step.relative and step.size >= 1:
+        size.wrong("nothing can drop by more than 100%")
+    return step
+
+
+def _exit(row: _Row) -> Check | None:
+    """Read how much must be withdrawable: by a view (for an account, if the view asks for one) or idle in the vault."""
+    spot = row.spot.get("exit")
+    if spot is None:
+        return None
+    spot.only((*COMMON, "of", "account", "at_least", "worse_by"))
+    way, least = spot.need("of", ", ".join(_EXITS)), spot.need("at_least", "how much must be withdrawable")
+    word, bound = way.word(_EXITS) if way else None, least.positive() if least else None
+    owner, worse = spot.get("account"), spot.get("worse_by")
+    if owner and word == "idle":
+        owner.wrong("what lies idle in the vault is nobody's in particular")
+    if owner is None and word == "maxWithdraw":
+        spot.wrong("account is missing: maxWithdraw is asked for somebody")
+    account = f'"{owner.text()}"' if owner and owner.address() else "zero"
+    policy = _policy(spot, Severity.MEDIUM)
+    if word is None or bound is None:
+        return None
+    policy = replace(policy, worse_by=worse.positive() if worse else None)
+    judged = with_base(LimitPolicy, policy, side=Side.BELOW, levels=(Level(bound, policy.severity),))
+    formula = f"{_EXITS[word].format(account=account)} / 1e{row.asset_decimals}"
+    return _check("exit-liquidity", "limit", formula, judged, f"{row.name}: what can be withdrawn", row.unit)
+
+
+def _flags(row: _Row) -> list[Check]:
+    """Read `{isShutdown: critical, paused: high}`: views that return a boolean, bad when true."""
+    spot, found = row.spot.get("flags"), list[Check]()
+    for key, value in spot.entries("views and severities, as in {isShutdown: critical}") if spot else []:
+        severity = value.severity()
+        if not IDENTIFIER.fullmatch(key.text):
+            value.mistakes.add(key.at, value.path, f"{key.text!r} is no view")
+        elif severity is not None:
+            words = f"{row.name}: {key.text}() is true"
+            policy = Policy(severity=severity)
+            found.append(_check(f"flag-{key.text}", "flag", f"vault.{key.text}()", policy, words, flag=key.text))
+    return found
+
+
+def _asset(row: _Row) -> Check | None:
+    """Read what `asset()` must be: a symbol or an address. A wrong one means that the wrong vault is watched."""
+    spot = row.spot.get("asset")
+    text = spot.text("a symbol or an address") if spot else None
+    if spot is None or text is None:
+        return None
+    words = f"{row.name}: its asset is not {text}"
+    policy = Policy(severity=Severity.HIGH)
+    if text.startswith("0x"):
+        address = spot.address()
+        return _check("asset", "flag", f'vault.asset() != "{text}"', policy, words) if address else None
+    if not _SYMBOL.fullmatch(text):
+        spot.wrong(f"{text!r} is no token's symbol")
+        return None
+    return _check("asset", "flag", f'erc20(vault.asset()).symbol() != "{text}"', policy, words)
+
+
+def _policy(spot: Spot, otherwise: Severity) -> Policy:
+    told, hold, remind = spot.get("severity"), spot.get("for"), spot.get("remind")
+    severity = either(told.severity() if told else None, otherwise)
+    held = hold.hold() if hold else None
+    return Policy(severity=severity, hold=held or Hold(), remind=remind.duration() if remind else None)
+
+
+def _check(name: str, verb: str, formula: str, policy: Policy, words: str, unit: str = "", *, flag: str = "") -> Check:
+    return Check(name, name, verb, (_tree(formula, flag),), policy, formula, unit, words)
+
+
+def _tree(formula: str, flag: str) -> Tree:
+    own = {flag: (parse_signature(f"{flag}()(bool)"),)} if flag else {}
+    return read_formula(formula, Scope(contracts=(_VAULT,), views={**standard_views(), **own})).tree
+
+
+TYPE: CheckType[Any] = CheckType("erc4626", schema, plan)

@@ -1,0 +1,213 @@
+"""`timelocks`: every operation scheduled, executed or cancelled on timelocks, and every change of who and how long.
+
+One condition per timelock and chain, judged by the verb `logs`; all timelocks of a chain share their requests.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+
+from monitoring.alerts.model import Severity
+from monitoring.chains.logs import EventLog
+from monitoring.chains.networks import network
+from monitoring.chains.values import Unknown
+from monitoring.checks.builtin.contract_logs import LogsSince, Stretch, answer_logs
+from monitoring.checks.builtin.data_rows import Place, read_places, read_rows
+from monitoring.checks.builtin.timelock_kinds import (
+    KINDS,
+    RawLog,
+    What,
+    moves_admin,
+    new_delay_s,
+    operations,
+    signals,
+)
+from monitoring.checks.builtin.timelock_text import describe
+from monitoring.checks.condition import Condition, Kind, Outcome, Transition
+from monitoring.checks.evaluate import PENDING, NotYet
+from monitoring.checks.plan import Desk, Key, Part
+from monitoring.checks.policy import either
+from monitoring.checks.rows import TELL_ALL, LogBatch, LogEvent, with_broken
+from monitoring.checks.spot import Spot
+from monitoring.checks.telling import Message, Route, plain_message
+from monitoring.checks.tools import Tools
+from monitoring.checks.types import CheckType, Surroundings
+from monitoring.checks.values import Value
+from monitoring.checks.verbs import logs
+from monitoring.checks.verbs.logs import LogsPolicy, read_from
+
+LOOKBACK = timedelta(hours=12)
+# The second run reads a margin again: all of it must have been judged by the first.
+MIN_LOOKBACK, MAX_LOOKBACK = timedelta(hours=1), timedelta(days=14)
+_MARGIN_BLOCKS, _MARGIN_S = 64, 300  # Ethereum finalises after 64 slots; fast chains get five minutes
+_ROW_KEYS = ("kind", "severity", "min_delay", "mirror_channel")
+
+
+@dataclass(frozen=True, slots=True)
+class Severities:
+    """How loud each kind of event is: operations, their end, and changes of the timelock itself."""
+
+    scheduled: Severity = Severity.HIGH
+    settled: Severity = Severity.LOW
+    changes: Severity = Severity.MEDIUM
+
+    def of(self, what: What) -> Severity:
+        if what is What.SCHEDULED:
+            return self.scheduled
+        return self.settled if what in (What.EXECUTED, What.CANCELLED) else self.changes
+
+
+@dataclass(frozen=True, slots=True)
+class Timelock:
+    """One row. `min_delay_s` is the delay people count on: a shorter one is as loud as an operation."""
+
+    place: Place
+    kind: str
+    severities: Severities
+    min_delay_s: int | None = None
+    mirror: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    rows: tuple[Timelock, ...]
+    lookback: timedelta
+
+
+@dataclass(frozen=True, slots=True)
+class TimelockPart:
+    """A timelock's condition, for one channel."""
+
+    key: Key
+    route: Route
+    row: Timelock
+    policy: LogsPolicy
+    lookback_s: int
+
+    @property
+    def about(self) -> str:
+        return f"{self.row.place.title}: operations, and changes of its delay and roles"
+
+    def read(self, desk: Desk) -> Stretch | Unknown | NotYet:
+        """Ask for the logs since the last ones judged; what ends before them is as good as nothing."""
+        place = self.row.place
+        first = read_from(desk.condition(self.key), self.policy)
+        topics = frozenset(signals(self.row.kind))
+        answer = desk.ask(LogsSince(place.chain, place.address, topics, first, self.lookback_s))
+        if answer is PENDING or isinstance(answer, Unknown):
+            return PENDING if answer is PENDING else answer
+        found: Stretch = answer
+        judged = found.first + self.policy.margin if first is not None else found.first
+        if found.problem is not None and found.last + 1 < judged:
+            return found.problem
+        return found
+
+    def judge(self, before: Condition, reading: Stretch | Unknown, now: datetime) -> Outcome:
+        """Judge what was read; where the reading broke off, that counts as unknown as well."""
+        if isinstance(reading, Unknown):
+            return logs.judge(before, reading, now, self.policy)
+        batch = LogBatch(reading.first, reading.last, tuple(self._events(reading)))
+        outcome = logs.judge(before, batch, now, self.policy)
+        broken = [reading.problem] if reading.problem is not None else []
+        return with_broken(outcome, before, broken, now, self.policy)
+
+    def tell(self, transition: Transition, tools: Tools) -> Message:
+        if transition.kind is not Kind.FIRED:
+            return plain_message(self.about, transition)
+        return describe(self.row.place, self.row.kind, transition, tools)
+
+    def _events(self, reading: Stretch) -> list[LogEvent]:
+        kind = self.row.kind
+        raw = [(log.tx_hash, RawLog(log.topics, log.data)) for log in reading.logs]
+        return [self._event([reading.logs[place] for place in group], reading) for group in operations(kind, raw)]
+
+    def _event(self, group: Sequence[EventLog], reading: Stretch) -> LogEvent:
+        first, at = group[0], reading.at(group[0].block_number)
+        what = signals(self.row.kind)[first.topics[0]].what
+        facts: dict[str, Value] = {
+            "what": what.value,
+            "block": first.block_number,
+            "tx": first.tx_hash,
+            "logs": tuple((log.topics, log.data) for log in group),
+        }
+        if at is not None:
+            facts["mined at"] = int(at.timestamp())
+        raw = RawLog(first.topics, first.data)
+        severity = self._severity(what, raw)
+        return LogEvent(first.block_number, first.block_hash, first.tx_hash, first.index, at, severity, facts)
+
+    def _severity(self, what: What, log: RawLog) -> Severity:
+        usual = self.row.severities.of(what)
+        delay_s = new_delay_s(self.row.kind, log)
+        too_short = delay_s is not None and self.row.min_delay_s is not None and delay_s < self.row.min_delay_s
+        if too_short or moves_admin(self.row.kind, log):
+            return max(usual, self.row.severities.scheduled)
+        return usual
+
+
+def _schema(section: Spot, around: Surroundings) -> Config | None:
+    section.only(("from", "rows", "severity", "settled", "changes", "first_run_lookback"))
+    usual = Severities()
+    given = {key: spot.severity() if (spot := section.get(key)) else None for key in ("severity", "settled", "changes")}
+    severities = Severities(
+        either(given["severity"], usual.scheduled),
+        either(given["settled"], usual.settled),
+        either(given["changes"], usual.changes),
+    )
+    lookback = _lookback(section)
+    rows = [
+        row
+        for place, spot in read_places(read_rows(section, around), around, _ROW_KEYS)
+        if (row := _row(place, spot, severities))
+    ]
+    return Config(tuple(rows), lookback)
+
+
+def _lookback(section: Spot) -> timedelta:
+    spot = section.get("first_run_lookback")
+    found = spot.duration() if spot else None
+    if spot and found and not MIN_LOOKBACK <= found <= MAX_LOOKBACK:
+        spot.wrong(f"from 1h to {MAX_LOOKBACK.days}d: a first run reads every block of it")
+    return found or LOOKBACK
+
+
+def _row(place: Place, spot: Spot, severities: Severities) -> Timelock | None:
+    kind_spot = spot.need("kind", f"one of {', '.join(KINDS)}")
+    kind = kind_spot.word(KINDS) if kind_spot else None
+    loud, shortest, mirror = spot.get("severity"), spot.get("min_delay"), spot.get("mirror_channel")
+    severity = loud.severity() if loud else None
+    delay = shortest.duration() if shortest else None
+    channel = (mirror.name() if mirror else None) or ""
+    if mirror and channel in (place.route.channel, place.route.protocol):
+        mirror.wrong(f"its alerts go to {channel} already")
+    if kind is None:
+        return None
+    own = replace(severities, scheduled=either(severity, severities.scheduled))
+    return Timelock(place, kind, own, int(delay.total_seconds()) if delay else None, channel)
+
+
+def _plan(config: Config, around: Surroundings) -> list[TimelockPart]:
+    parts: list[TimelockPart] = []
+    for row in config.rows:
+        # A mirror is a condition of its own: it keeps its own cursor, so neither channel can lose what the other got.
+        parts.append(_part("timelocks", row.place.route, row, config, around))
+        if row.mirror:
+            mirror = Route(row.place.route.protocol, row.mirror)
+            parts.append(_part("timelocks-mirror", mirror, row, config, around))
+    return parts
+
+
+def _part(check: str, route: Route, row: Timelock, config: Config, around: Surroundings) -> TimelockPart:
+    place = row.place
+    margin = max(_MARGIN_BLOCKS, network(place.chain).blocks_in(_MARGIN_S))
+    policy = LogsPolicy(severity=row.severities.scheduled, margin=margin, first_run=TELL_ALL)
+    key = Key(around.monitor, check, place.chain, place.address)
+    return TimelockPart(key, route, row, policy, int(config.lookback.total_seconds()))
+
+
+TYPE: CheckType[Config] = CheckType("timelocks", _schema, _plan, {LogsSince: answer_logs})
+if TYPE_CHECKING:
+    _: type[Part] = TimelockPart

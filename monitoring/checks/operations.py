@@ -1,0 +1,94 @@
+"""Finds what to say of operations after a look: blind sources, failing providers, crashes. Pure.
+
+Called by `runner.py`. What to say of each is in `troubles.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TypeAlias
+
+from monitoring.chains.reads import Chains, ChainView
+from monitoring.checks.looking import Seen
+from monitoring.checks.plan import Key
+from monitoring.checks.recording import blame
+from monitoring.checks.remembered import Remembered, row_key
+from monitoring.checks.telling import Route
+from monitoring.checks.troubles import CRASH, SOURCES, Blind, BlindSource, Crashed, FailingProvider
+from monitoring.store.conditions import Condition
+
+PROVIDER = "provider/"
+ENGINE = "checks"  # under whose name bugs of our own answerers are told
+Operational: TypeAlias = BlindSource | FailingProvider | Crashed
+
+
+def blind_sources(seen: Sequence[Seen], remembered: Remembered) -> list[BlindSource]:
+    """Return the sources to speak of: silent for too long, or told of before. Blind checks of other tasks count."""
+    blinded: dict[str, list[Blind]] = {}
+    here = {one.key for one in seen}
+    for key, row in remembered.blind.items():
+        if key not in here and row.blind_since is not None:
+            blinded.setdefault(row.blind_by, []).append(Blind(str(row.key), row.blind_since, row.blind_why))
+    told = {key.check for key, row in remembered.rows.items() if _is_source(key) and row.state == "firing"}
+    for one in seen:
+        blind = one.outcome.condition.blind
+        if blind is None or one.crash is not None:
+            continue
+        source = blame(one.key, one.outcome.condition)
+        blinded.setdefault(source, []).append(Blind(str(row_key(one.key)), blind.since, blind.reason))
+        told |= {source} if blind.told else set()
+    return [BlindSource(source, tuple(sorted(blinded.get(source, ()), key=_order))) for source in sorted(told)]
+
+
+def _order(blind: Blind) -> tuple[object, str]:
+    return blind.since, blind.name
+
+
+def _is_source(key: Key) -> bool:
+    return key.monitor == SOURCES and not key.check.startswith(PROVIDER)
+
+
+def failing_providers(chains: Chains, remembered: Remembered) -> list[FailingProvider]:
+    """Return the providers asked in this run that misbehaved while their chain could be read, or did so before."""
+    found: list[FailingProvider] = []
+    for view in chains.views.values():
+        if not isinstance(view, ChainView):
+            continue
+        chain, slug = view.network.id, view.network.slug
+        for host in dict.fromkeys(one.host for one in view.pool.providers if one.requests):
+            troubles = tuple(trouble for trouble in view.pool.troubles if trouble.host == host)
+            part = FailingProvider(chain, slug, host, troubles)
+            if troubles or part.key in remembered.rows:
+                found.append(part)
+    return found
+
+
+def removed_providers(chains: Chains, remembered: Remembered) -> list[Condition]:
+    """Return the conditions of providers that a chain no longer has."""
+    hosts = {pool.network.id: {one.host for one in pool.providers} for pool in chains.pools}
+    return [
+        row
+        for key, row in remembered.rows.items()
+        if key.monitor == SOURCES
+        and key.check.startswith(PROVIDER)
+        and row.state != "ok"
+        and key.chain in hosts
+        and key.check.removeprefix(PROVIDER) not in hosts[key.chain]
+    ]
+
+
+def crashed(
+    routes: Mapping[str, Route], traces: Mapping[Key, str], of_answerers: Mapping[str, str], remembered: Remembered
+) -> list[Crashed]:
+    """Return the monitors with bugs met in this run, or in an earlier one."""
+    by_monitor: dict[str, dict[str, str]] = {name: {} for name in _crashed_before([*routes, ENGINE], remembered)}
+    for key, trace in traces.items():
+        by_monitor.setdefault(key.monitor, {})[row_key(key).text] = trace
+    if of_answerers:
+        by_monitor[ENGINE] = {f"reading a {kind}": trace for kind, trace in of_answerers.items()}
+    return [Crashed(name, routes.get(name, Route(name)), found) for name, found in by_monitor.items()]
+
+
+def _crashed_before(names: Iterable[str], remembered: Remembered) -> list[str]:
+    keys = {name: Key(name, CRASH, 0) for name in names}
+    return [name for name, key in keys.items() if key in remembered.rows and remembered.rows[key].state != "ok"]

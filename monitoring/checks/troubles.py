@@ -1,0 +1,159 @@
+"""What keeps checks from seeing, as conditions of its own: a source that blinds them, a provider, a bug in a check.
+
+They are parts like any other and are judged by `flag`, so that each is told once and its end once. They belong to
+operations: their alerts go by the errors channel where there is one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from monitoring.alerts.model import Severity
+from monitoring.alerts.text import code, line, since, table
+from monitoring.chains.rpc import Trouble
+from monitoring.checks.condition import Condition, Kind, Outcome, Transition
+from monitoring.checks.plan import Desk, Key
+from monitoring.checks.policy import Hold, Policy
+from monitoring.checks.telling import Message, Route
+from monitoring.checks.tools import Tools
+from monitoring.checks.verbs import flag
+
+SOURCES = "sources"
+CRASH = "(crash)"  # no author would choose it; the name a script's crash has too
+PROVIDER_RUNS = 3  # a provider that fails now and then is what the others are for
+_REMIND = timedelta(days=1)
+_MOST_ROWS = 20
+_OVER = (Kind.RECOVERED, Kind.EASED)
+
+
+@dataclass(frozen=True, slots=True)
+class Blind:
+    """A check that sees nothing: its key for people, since when, and what its source said."""
+
+    name: str
+    since: datetime
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class BlindSource:
+    """A source that was silent for too long: one condition, however many checks it blinds."""
+
+    source_name: str
+    checks: tuple[Blind, ...]
+    source: str = "ops_error"
+
+    @property
+    def key(self) -> Key:
+        return Key(SOURCES, self.source_name, 0)
+
+    @property
+    def route(self) -> Route:
+        return Route(SOURCES)
+
+    @property
+    def about(self) -> str:
+        return f"the source {self.source_name} answers"
+
+    def read(self, desk: Desk) -> bool:  # noqa: ARG002 - it is known already
+        return bool(self.checks)
+
+    def judge(self, before: Condition, reading: Any, now: datetime) -> Outcome:  # noqa: ANN401 - as every part
+        return flag.judge(before, reading, now, Policy(severity=Severity.MEDIUM, remind=_REMIND))
+
+    def tell(self, transition: Transition, tools: Tools) -> Message:  # noqa: ARG002 - nothing to look up
+        if transition.kind in _OVER:
+            return Message(f"{self.source_name} can be read again", (line("No check is blinded by it any more."),))
+        reasons = list(dict.fromkeys(one.reason for one in self.checks))
+        count = "1 check is" if len(self.checks) == 1 else f"{len(self.checks)} checks are"
+        rows = [(one.name, since(one.since)) for one in self.checks[:_MOST_ROWS]]
+        more = len(self.checks) - len(rows)
+        return Message(
+            f"{count} blind: {self.source_name}",
+            (
+                *(line(reason) for reason in reasons[:3]),
+                table(("check", "blind since"), rows),
+                *([line(f"and {more} more")] if more else []),
+                line("Until it can be read again nothing is known of them; their conditions stay as they are."),
+            ),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class FailingProvider:
+    """A provider that fails run after run while others of its chain suffice."""
+
+    chain: int
+    slug: str
+    host: str
+    troubles: tuple[Trouble, ...]
+    source: str = "ops_error"
+
+    @property
+    def key(self) -> Key:
+        return Key(SOURCES, f"provider/{self.host}", self.chain)
+
+    @property
+    def route(self) -> Route:
+        return Route(SOURCES)
+
+    @property
+    def about(self) -> str:
+        return f"the provider {self.host} of {self.slug} answers"
+
+    def read(self, desk: Desk) -> bool:  # noqa: ARG002 - as above
+        return bool(self.troubles)
+
+    def judge(self, before: Condition, reading: Any, now: datetime) -> Outcome:  # noqa: ANN401 - as every part
+        return flag.judge(before, reading, now, Policy(severity=Severity.LOW, hold=Hold(runs=PROVIDER_RUNS)))
+
+    def tell(self, transition: Transition, tools: Tools) -> Message:  # noqa: ARG002 - as above
+        if transition.kind in _OVER:
+            return Message(f"{self.slug}: {self.host} answers again")
+        told = (line(trouble.message) for trouble in self.troubles)
+        rest = line("The chain's other providers suffice, and every check sees.")
+        return Message(f"{self.slug}: {self.host} has failed in {PROVIDER_RUNS} runs in a row", (*told, rest))
+
+
+@dataclass(frozen=True, slots=True)
+class Crashed:
+    """The bugs of one monitor's checks in one run."""
+
+    monitor: str
+    monitor_route: Route
+    crashes: Mapping[str, str]
+    source: str = "crash"
+
+    @property
+    def key(self) -> Key:
+        return Key(self.monitor, CRASH, 0)
+
+    @property
+    def route(self) -> Route:
+        return self.monitor_route
+
+    @property
+    def about(self) -> str:
+        return f"{self.monitor} runs to its end"
+
+    def read(self, desk: Desk) -> bool:  # noqa: ARG002 - as above
+        return bool(self.crashes)
+
+    def judge(self, before: Condition, reading: Any, now: datetime) -> Outcome:  # noqa: ANN401 - as every part
+        return flag.judge(before, reading, now, Policy(severity=Severity.HIGH, remind=_REMIND))
+
+    def tell(self, transition: Transition, tools: Tools) -> Message:  # noqa: ARG002 - as above
+        if transition.kind in _OVER:
+            return Message(f"{self.monitor} runs to its end again")
+        names: Sequence[str] = list(self.crashes)
+        first = f"{names[0]} and {len(names) - 1} more" if len(names) > 1 else names[0]
+        return Message(
+            f"{self.monitor} crashed: {first}",
+            (
+                line("These checks judged nothing; the others ran."),
+                *(block for name, trace in self.crashes.items() for block in (line(name), code(trace[-1500:]))),
+            ),
+        )

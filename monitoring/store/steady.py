@@ -1,0 +1,63 @@
+"""The store as a task holds it: opened when first needed, anew when it was replaced, repaired when damaged.
+
+Called by monitors and by the runner of checks. What a failure means is the caller's to say.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar
+
+from monitoring.clock import Clock
+from monitoring.store.database import Database, StoreDamagedError, StoreReplacedError, Tx
+from monitoring.store.repair import open_or_repair, repair
+
+_T = TypeVar("_T")
+
+
+class SteadyStore:
+    """The database at `path`."""
+
+    def __init__(self, path: Path, clock: Clock) -> None:
+        self._path = path
+        self._clock = clock
+        self._database: Database | None = None
+
+    def write(self, act: Callable[[Tx], _T]) -> _T:
+        """Do something in one transaction; all of it is on disk afterwards. It may be called twice.
+
+        Raises:
+            StoreError: nothing is written.
+        """
+
+        def write(database: Database) -> _T:
+            with database.write() as tx:
+                return act(tx)
+
+        return self.read(write)
+
+    def read(self, act: Callable[[Database], _T]) -> _T:
+        """Do something with the open database.
+
+        Raises:
+            StoreError: it cannot be read.
+        """
+        try:
+            return act(self._open())
+        except StoreReplacedError:
+            self.close()
+        except StoreDamagedError as damage:
+            self.close()
+            self._database, _ = repair(self._path, self._clock.now(), str(damage))
+        return act(self._open())
+
+    def close(self) -> None:
+        if self._database is not None:
+            self._database.close()
+            self._database = None
+
+    def _open(self) -> Database:
+        if self._database is None:
+            self._database, _ = open_or_repair(self._path, self._clock)
+        return self._database

@@ -1,1 +1,0 @@
-"""Watches the machine the checks run on."""

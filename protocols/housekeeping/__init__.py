@@ -1,0 +1,1 @@
+"""Keeps the database of this host, daily."""

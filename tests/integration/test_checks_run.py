@@ -1,0 +1,194 @@
+"""`python -m monitoring.checks run`: what is read, judged, stored, said, and how it exits."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.support.checks_host import ChecksHost
+from tests.support.rpc_server import KEY, Failure, Provider, serving
+
+A, B = "0x" + "11" * 20, "0x" + "22" * 20
+VAULT = f"""
+monitor: vault
+chain: 1
+contracts: {{a: "{A}", b: "{B}"}}
+checks:
+  - {{id: floor, require: a.totalSupply() >= 100, severity: high, unit: usd}}
+  - {{id: cap, watch: b.totalSupply(), levels: [{{above: 50, severity: medium}}, {{above: 90, severity: critical}}]}}
+  - {{id: both, changed: a.totalSupply() + b.totalSupply(), severity: low}}
+"""
+SUPPLY = "totalSupply()(uint256)"
+
+
+@pytest.fixture
+def provider() -> Iterator[Provider]:
+    one = Provider(head_time=time.time, views={(A, SUPPLY): 150, (B, SUPPLY): 10})
+    with serving(one):
+        yield one
+
+
+@pytest.fixture
+def host(tmp_path: Path, provider: Provider) -> ChecksHost:
+    return ChecksHost(tmp_path, {"PROVIDER_URL_MAINNET": provider.url})
+
+
+def test_a_run_says_one_line_a_check_and_stores_each_condition(host: ChecksHost, provider: Provider) -> None:
+    lines = host.run(host.file(VAULT))
+    assert [line.split()[0] for line in lines] == ["vault/floor/1", "vault/cap/1", "vault/both/1"]
+    assert [line.rsplit(" ok ")[1] for line in lines] == ["good", "good", "first sight"]
+    assert host.rows("SELECT check_name, chain, state, judged_at IS NOT NULL, declared FROM conditions ORDER BY 1") == [
+        ("both", "1", "ok", 1, 1), ("cap", "1", "ok", 1, 1), ("floor", "1", "ok", 1, 1),
+    ]  # fmt: skip
+    assert host.rows("SELECT value FROM chain_memory WHERE kind = 'judged'") == [(str(provider.head),)]
+    assert host.told == []
+
+
+def test_a_condition_fires_worsens_and_recovers_once_each(host: ChecksHost, provider: Provider) -> None:
+    file, seen = host.file(VAULT), [0]
+    host.run(file)
+    provider.views[B, SUPPLY] = 60
+    host.run(file)
+    host.run(file)
+    assert [line.split()[0:2] for line in host.new(seen)] == [["MEDIUM", "alert"], ["LOW", "alert"]]
+    provider.views[B, SUPPLY] = 95
+    host.run(file)
+    assert [line.split()[0:2] for line in host.new(seen)] == [["CRITICAL", "worsened"], ["LOW", "alert"]]
+    assert host.rows("SELECT state, severity, worst, times, alert_id FROM conditions WHERE check_name = 'cap'") == [
+        ("firing", "CRITICAL", "CRITICAL", 3, 3)
+    ]
+    provider.views[B, SUPPLY] = 10
+    host.run(file)
+    assert [line.split()[0:2] for line in host.new(seen)] == [["LOW", "recovery"], ["LOW", "alert"]]
+    ((message, metadata),) = host.rows("SELECT message, metadata_json FROM alert_events WHERE kind = 'recovery'")
+    assert "It had been CRITICAL for" in message
+    assert "Ethereum, block 1,000, from 127.0.0.1" in message
+    assert json.loads(metadata)["block"] == 1000
+    assert json.loads(metadata)["providers"] == ["127.0.0.1"]
+
+
+def test_a_file_with_a_mistake_stops_only_itself(host: ChecksHost) -> None:
+    broken = host.file(VAULT.replace("a.totalSupply() >= 100", "a.totalSuply() >= 100"), "broken.yaml")
+    done = host.do("run", broken, host.file(VAULT), host.file(VAULT, "again.yaml"))
+    assert done.returncode == 2
+    assert len(done.stdout.splitlines()) == 3
+    mistakes = done.stderr.splitlines()
+    assert mistakes[0].startswith(f"{broken}:6:28 checks.floor.require: totalSuply is no known view")
+    assert mistakes[1].endswith("is called vault too, and state is kept by the name")
+
+
+def test_a_source_that_stays_silent_is_told_once_with_all_it_blinds_and_once_when_it_is_back(
+    host: ChecksHost, provider: Provider
+) -> None:
+    file, seen = host.file(VAULT), [0]
+    host.run(file)
+    provider.status = 503
+    lines = host.run(file)
+    assert all(" unknown" in line for line in lines)
+    assert host.told == []
+    assert host.rows("SELECT count(*), min(blind_by) FROM conditions WHERE blind_since IS NOT NULL") == [(3, "mainnet")]
+    for _ in range(3):
+        host.run(file)
+    assert host.new(seen) == ["MEDIUM alert 3 checks are blind: mainnet"]
+    ((message, source),) = host.rows("SELECT message, source FROM alert_events")
+    assert source == "ops_error"
+    assert "vault: cap/1" in message
+    assert KEY not in message
+    provider.status = 200
+    host.run(file)
+    assert host.new(seen) == ["LOW recovery mainnet can be read again"]
+    assert host.rows("SELECT source, checks FROM blind_spells") == [("mainnet", 3)]
+    assert host.rows("SELECT count(*) FROM conditions WHERE blind_since IS NOT NULL") == [(0,)]
+
+
+def test_a_call_that_reverts_blinds_its_own_check_and_blames_the_contract(host: ChecksHost, provider: Provider) -> None:
+    provider.views[B, SUPPLY] = Failure(3, "execution reverted")
+    for _ in range(4):
+        host.run(host.file(VAULT))
+    assert host.told == ["MEDIUM alert 2 checks are blind: mainnet: totalSupply() of 0x2222…2222"]
+    assert host.rows("SELECT state FROM conditions WHERE check_name = 'floor'") == [("ok",)]
+
+
+def test_a_provider_that_fails_beside_a_good_one_is_told_after_three_runs_and_once(tmp_path: Path) -> None:
+    good = Provider(head_time=time.time, views={(A, SUPPLY): 150, (B, SUPPLY): 10})
+    bad = Provider(chain_id=5, head_time=time.time)
+    with serving(good, bad):
+        urls = {
+            "PROVIDER_URL_MAINNET": good.url.replace("127.0.0.1", "localhost"),
+            "PROVIDER_URL_MAINNET_1": bad.url,
+        }
+        host = ChecksHost(tmp_path, urls)
+        file, seen = host.file(VAULT), [0]
+        for _ in range(2):
+            host.run(file)
+        assert host.told == []
+        for _ in range(3):
+            host.run(file)
+        assert host.new(seen) == ["LOW alert mainnet: 127.0.0.1 has failed in 3 runs in a row"]
+        bad.chain_id = 1
+        bad.views = good.views
+        host.run(file)
+        assert host.new(seen) == ["LOW recovery mainnet: 127.0.0.1 answers again"]
+
+
+def test_a_block_behind_the_last_judged_one_is_not_judged(host: ChecksHost, provider: Provider) -> None:
+    file = host.file(VAULT)
+    host.run(file)
+    provider.head = 980
+    provider.views[A, SUPPLY] = 1
+    lines = host.run(file)
+    assert all("behind block 1000, judged before" in line for line in lines)
+    assert host.told == []
+    provider.head = 1001
+    assert "breached, fired" in host.run(file)[0]
+
+
+def test_a_condition_whose_check_was_taken_out_ends_with_a_quiet_note(host: ChecksHost, provider: Provider) -> None:
+    provider.views[A, SUPPLY] = 1
+    file, seen = host.file(VAULT), [0]
+    host.run(file)
+    host.new(seen)
+    host.file("\n".join(line for line in VAULT.splitlines() if "id: floor" not in line))
+    host.run(file)
+    (ended,) = host.new(seen)
+    assert ended.startswith("LOW recovery No longer watched: floor")
+    assert host.rows("SELECT state, declared FROM conditions WHERE check_name = 'floor'") == [("ok", 0)]
+    host.run(file)
+    assert host.new(seen) == []
+
+
+def test_what_was_recorded_under_debug_is_told_when_debug_is_over(host: ChecksHost, provider: Provider) -> None:
+    provider.views[A, SUPPLY] = 1
+    file = host.file(VAULT)
+    for _ in range(2):
+        host.run(file, LOG_LEVEL="DEBUG")
+    assert host.rows("SELECT delivery_status FROM alert_events") == [("skipped_debug",)]
+    host.run(file)
+    host.run(file)
+    assert host.rows("SELECT delivery_status, severity FROM alert_events ORDER BY id") == [
+        ("skipped_debug", "HIGH"), ("pending", "HIGH"),
+    ]  # fmt: skip
+
+
+def test_a_store_that_cannot_be_written_stops_no_check(host: ChecksHost, provider: Provider) -> None:
+    provider.views[A, SUPPLY] = 1
+    blocked = host.folder / "blocked"
+    blocked.write_text("")
+    done = host.do("run", host.file(VAULT), CACHE_DIR=str(blocked))
+    assert done.returncode == 1
+    assert len(done.stdout.splitlines()) == 3
+    assert "ALERT NOT STORED: HIGH vault: " in done.stderr
+
+
+def test_nothing_said_or_stored_holds_a_providers_key(host: ChecksHost, provider: Provider) -> None:
+    for status, body in ((401, b"bad key " + KEY.encode()), (200, KEY.encode()), (429, b"")):
+        provider.status, provider.body = status, body
+        done = host.do("run", host.file(VAULT))
+        assert done.returncode == 0
+        assert KEY not in done.stdout + done.stderr
+    for table in ("conditions", "alert_events", "chain_memory", "deliveries"):
+        assert KEY not in str(host.rows(f"SELECT * FROM {table}"))

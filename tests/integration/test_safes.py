@@ -1,0 +1,373 @@
+"""The built-in type `safes` against real Safes at real addresses of local chains, and a scripted service."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+
+from monitoring.alerts.model import Severity
+from monitoring.chains.addresses import checksum
+from monitoring.chains.networks import network
+from tests.support import anvil, parts
+from tests.support.anvil import Anvil
+from tests.support.chain_clock import ManualClock
+from tests.support.contracts import SAFE_1_4, SAFE_1_5, Artifact, Contract, artifact
+from tests.support.http_service import Reply, Seen, http_service
+from tests.support.monitor_world import MonitorWorld, Round, monitor_world
+from tests.support.own_contracts import runtime_code
+from tests.support.rpc_server import Provider, serving
+
+pytestmark = pytest.mark.node
+CURATION = "0x90D0f26025571295D18a6c041E47450B81886B51"  # Yearn's, one address on three chains
+BOT = "0x80a3887BA60F76acAb48EE4aEAd0a71A0774A8B2"
+STRANGER = "0x" + "5a" * 20
+TARGET = checksum("0x" + "a1" * 20)
+ZERO = "0x" + "0" * 40
+MULTISEND = "0x38869bf66a61cF6bDB996A6aE40D5853Fd43B526"
+GENERATIONS = {"1.3.0": ("safe13", "GnosisSafe"), "1.4.1": (SAFE_1_4, "Safe"), "1.5.0": (SAFE_1_5, "Safe")}
+ROW = f'    - {{name: Curation, chain: mainnet, address: "{CURATION}", protocol: yearn_ms}}\n'
+WATCHED = ROW.replace("}", f', expected_proposers: ["{BOT}"]}}')
+
+
+@dataclass
+class SafeService:
+    """The transaction service: rows by chain, and what it does instead of answering."""
+
+    rows: dict[str, list[Any]] = field(default_factory=dict)
+    failing: bool = False
+    asked: list[str] = field(default_factory=list)
+
+    def answer(self, seen: Seen) -> Reply:
+        url = urlsplit(seen.path)
+        self.asked.append(url.path)
+        if self.failing:
+            return Reply({}, 503)
+        query = parse_qs(url.query)
+        at = int(query["offset"][0])
+        kept = [one for one in self.rows.get(url.path.split("/")[1], []) if str(one.get("safe", CURATION)) in url.path]
+        following = "more" if at + 100 < len(kept) else None
+        return Reply({"results": kept[at : at + 100], "next": following})
+
+
+def queued(nonce: int, mark: str = "01", **changes: Any) -> dict[str, Any]:
+    return {
+        "safe": CURATION,
+        "nonce": nonce,
+        "to": TARGET,
+        "value": "0",
+        "data": "0x8456cb59",
+        "operation": 0,
+        "safeTxHash": "0x" + (mark + f"{nonce:x}").rjust(64, "0"),
+        "submissionDate": "2026-01-01T10:00:00Z",
+        "isExecuted": False,
+        "proposer": BOT,
+        "proposedByDelegate": None,
+        "confirmations": [{"owner": BOT}],
+        "confirmationsRequired": 3,
+    } | changes
+
+
+@pytest.fixture
+def service() -> SafeService:
+    return SafeService()
+
+
+@pytest.fixture(scope="module")
+def chains() -> Iterator[dict[int, Anvil]]:
+    if anvil.binary() is None:
+        parts.missing(anvil.HOW_TO_GET_IT)
+    with anvil.running("--chain-id", "1") as first, anvil.running("--chain-id", "8453") as second:
+        for one in (first, second):
+            one.set_code(network(1).multicall3, runtime_code("Aggregate3"))
+        yield {1: first, 8453: second}
+
+
+@pytest.fixture
+def node(chains: dict[int, Anvil]) -> Iterator[Anvil]:
+    snapshots = {one: one.snapshot() for one in chains.values()}
+    yield chains[1]
+    for one, snapshot in snapshots.items():
+        one.revert(snapshot)
+
+
+def package(name: str, contract: str) -> Artifact:
+    try:
+        return artifact(name, contract)
+    except FileNotFoundError as error:
+        parts.missing(str(error))
+        raise
+
+
+def safe_at(node: Anvil, version: str = "1.4.1", address: str = CURATION) -> Contract:
+    """Put a proxy and its singleton on the chain, with the node's first account as the only owner."""
+    name, contract = GENERATIONS[version]
+    singleton = package(name, contract).deploy(node)
+    package(name, "GnosisSafeProxy" if version == "1.3.0" else "SafeProxy").deploy_at(node, address, singleton.address)
+    safe = singleton.artifact.at(node, address)
+    safe.send("setup", [node.accounts[0]], 1, ZERO, b"", ZERO, ZERO, 0, ZERO)
+    return safe
+
+
+def execute(safe: Contract, function: str, *arguments: object) -> None:
+    """Have the Safe call itself, approved by the owner who sends."""
+    data = bytes.fromhex(safe.artifact.calldata(function, *arguments)[2:])
+    owner = bytes(12) + bytes.fromhex(safe.node.accounts[0][2:])
+    signature = owner + bytes(32) + b"\x01"
+    safe.send("execTransaction", safe.address, 0, data, 0, 0, 0, 0, ZERO, ZERO, signature)
+
+
+@contextmanager
+def watching(
+    tmp_path: Path, service: SafeService, urls: dict[str, str], rows: str = ROW, more: str = "", **how: Any
+) -> Iterator[MonitorWorld]:
+    path = tmp_path / "monitor.yaml"
+    path.write_text(f"monitor: safes\nchains: [{', '.join(urls)}]\nsafes:\n{more}  rows:\n{rows}")
+    with http_service(service.answer) as scripted:
+        environ = {f"PROVIDER_URL_{slug.upper()}": url for slug, url in urls.items()}
+        yield monitor_world(path, environ | {"SAFE_SERVICE_URL": scripted.url}, **how)
+
+
+def later(world: MonitorWorld) -> Round:
+    """Run again once it is each Safe's turn: what was remembered is made a day older."""
+    for key, condition in world.conditions.items():
+        for name in ("asked", "answered"):
+            if isinstance(condition.memory.get(name), str):
+                old = datetime.fromisoformat(str(condition.memory[name])) - timedelta(days=1)
+                condition.memory[name] = old.strftime("%Y-%m-%dT%H:%M:%S.%fZ")  # type: ignore[index]
+        world.conditions[key] = condition
+    return world.run()
+
+
+@pytest.mark.parametrize("version", GENERATIONS)
+def test_a_safe_of_each_generation_is_watched_on_its_chain_and_in_its_queue(
+    node: Anvil, service: SafeService, tmp_path: Path, version: str
+) -> None:
+    safe = safe_at(node, version)
+    service.rows["eth"] = [queued(0)]
+    with watching(tmp_path, service, {"mainnet": node.url}) as world:
+        assert world.run().told == [], "what is pending at first sight is remembered, not told"
+        assert later(world).told == []
+        service.rows["eth"].append(queued(1))
+        (told,) = later(world).told
+        print(told.text)
+        assert (told.severity, told.channel) == (Severity.MEDIUM, "yearn_ms")
+        assert told.message.title == "Curation (mainnet): transaction queued at nonce 1"
+        assert "Signed by: 1 of 1" in told.text
+        assert f"pause on {TARGET}" in told.text
+
+        service.rows["eth"].append(queued(1, "ee", to=CURATION, data=None))
+        (told,) = later(world).told
+        assert told.severity is Severity.HIGH
+        assert told.message.title == "Curation (mainnet): rival transaction at nonce 1"
+        assert "to reject the other" in told.text
+        assert "Against: 0x00000000…0011" in told.text
+
+        execute(safe, "addOwnerWithThreshold", node.accounts[1], 2)
+        # from here on two would have to sign: the owner's own call stands in for them
+        with node.impersonating(CURATION):
+            safe.send("enableModule", node.accounts[2], sender=CURATION)
+            safe.send("setFallbackHandler", node.accounts[3], sender=CURATION)
+        asked = len(service.asked)
+        told = {one.key.check: one for one in world.run().told}
+        assert len(service.asked) == asked + 1, "its nonce has changed: the queue is read at once"
+        assert {check: one.severity for check, one in told.items()} == dict.fromkeys(
+            ("safe-owners", "safe-modules", "safe-setup"), Severity.HIGH
+        )
+        assert told["safe-owners"].message.title == "Curation (mainnet): 1 owner added"
+        assert told["safe-modules"].message.title == "Curation (mainnet): 1 module added"
+        assert told["safe-setup"].message.title == "Curation (mainnet): change of its threshold, fallback handler"
+        assert "Threshold: 1 → 2" in told["safe-setup"].text
+        assert later(world).told == []
+
+
+def test_a_stranger_s_transaction_is_critical_and_a_bot_s_or_its_delegate_s_is_not(
+    node: Anvil, service: SafeService, tmp_path: Path
+) -> None:
+    safe_at(node)
+    with watching(tmp_path, service, {"mainnet": node.url}, WATCHED) as world:
+        world.run()
+        service.rows["eth"] = [
+            queued(0),
+            queued(1, proposer=STRANGER, proposedByDelegate=BOT),
+            queued(2, proposer=STRANGER),
+        ]
+        (told,) = later(world).told
+    assert told.severity is Severity.CRITICAL
+    assert told.message.title == "Curation (mainnet): 3 transactions queued, 1 proposed by a stranger"
+    by_nonce = {entry.facts["nonce"]: entry.severity for entry in told.transition.entries}
+    assert by_nonce == {0: Severity.LOW, 1: Severity.LOW, 2: Severity.CRITICAL}
+    assert told.text.index("Proposed by nobody who is expected to") < told.text.index("Nonce: 0")
+
+
+def test_a_delegate_call_and_a_change_of_the_safe_are_loud_whoever_proposes(
+    node: Anvil, service: SafeService, tmp_path: Path
+) -> None:
+    safe = safe_at(node)
+    enable = safe.artifact.calldata("enableModule", TARGET)
+    packed = b"\0" + bytes.fromhex(CURATION[2:]) + bytes(32) + ((len(enable) - 2) // 2).to_bytes(32, "big")
+    batch = package(SAFE_1_4, "MultiSend").calldata("multiSend", packed + bytes.fromhex(enable[2:]))
+    with watching(tmp_path, service, {"mainnet": node.url}, WATCHED) as world:
+        world.run()
+        service.rows["eth"] = [
+            queued(0, operation=1),
+            queued(1, to=CURATION, data=safe.artifact.calldata("changeThreshold", 1)),
+            queued(2, to=MULTISEND, operation=1, data=batch),
+        ]
+        (told,) = later(world).told
+    severities = {entry.facts["nonce"]: entry.severity for entry in told.transition.entries}
+    assert severities == {0: Severity.CRITICAL, 1: Severity.HIGH, 2: Severity.CRITICAL}
+    assert f"CRITICAL delegate call to {TARGET}, which is no MultiSend" in told.text
+    assert "CRITICAL module: enableModule" in told.text
+
+
+def test_a_safe_on_two_chains_under_one_address_is_two_safes(
+    chains: dict[int, Anvil], node: Anvil, service: SafeService, tmp_path: Path
+) -> None:
+    for one in chains.values():
+        safe_at(one)
+    rows = ROW + ROW.replace("mainnet", "base")
+    urls = {"mainnet": node.url, "base": chains[8453].url}
+    with watching(tmp_path, service, urls, rows) as world:
+        service.rows = {"eth": [queued(5)], "base": []}
+        world.run()
+        service.rows["base"] = [queued(5), queued(4)]
+        told = later(world).told
+        assert [(one.key.chain, one.message.title) for one in told] == [
+            (8453, "Curation (base): 2 transactions queued")
+        ]
+
+
+def test_a_queue_longer_than_a_page_is_told_whole_in_one_message(
+    node: Anvil, service: SafeService, tmp_path: Path
+) -> None:
+    safe_at(node)
+    with watching(tmp_path, service, {"mainnet": node.url}) as world:
+        world.run()
+        service.rows["eth"] = [queued(nonce) for nonce in range(250)]
+        (told,) = later(world).told
+        assert len(told.transition.entries) == 250
+        assert told.message.title == "Curation (mainnet): 250 transactions queued"
+        assert len(told.text.encode("utf-16-le")) / 2 < 4096
+        assert "… and 244 more, at nonces 6, 7, 8" in told.text
+        assert later(world).told == []
+
+
+def test_dead_and_executed_rows_are_nothing_new_and_a_strange_one_hides_no_other(
+    node: Anvil, service: SafeService, tmp_path: Path
+) -> None:
+    safe = safe_at(node)
+    execute(safe, "changeThreshold", 1)
+    with watching(tmp_path, service, {"mainnet": node.url}) as world:
+        world.run()
+        service.rows["eth"] = [
+            queued(0),  # its nonce is used up
+            queued(1, isExecuted=True),
+            queued(2, data="nonsense"),
+            queued(3, data=None),
+        ]
+        found = later(world)
+        (told,) = found.told
+        assert [entry.facts["nonce"] for entry in told.transition.entries] == [3]
+        assert [len(later(world).sources()) for _ in range(3)] == [0, 1, 0]
+
+
+def test_a_service_that_fails_is_not_an_empty_queue(node: Anvil, service: SafeService, tmp_path: Path) -> None:
+    safe_at(node)
+    with watching(tmp_path, service, {"mainnet": node.url}) as world:
+        service.rows["eth"] = [queued(0)]
+        world.run()
+        service.failing = True
+        asked = len(service.asked)
+        found = [later(world) for _ in range(4)]
+        assert len(service.asked) - asked == 4 * 3
+        assert [len(one.sources()) for one in found] == [0, 0, 1, 0]
+        assert "HTTP 503" in found[2].sources()[0]
+        service.failing = False
+        service.rows["eth"].append(queued(1))
+        (told,) = later(world).told
+        assert told.message.title == "Curation (mainnet): transaction queued at nonce 1"
+
+
+def test_without_the_nonce_nothing_is_asked_and_nothing_told(service: SafeService, tmp_path: Path) -> None:
+    service.rows["eth"] = [queued(0)]
+    with watching(tmp_path, service, {"mainnet": "http://127.0.0.1:1"}) as world:
+        found = [world.run() for _ in range(3)]
+    assert service.asked == []
+    assert [one.told for one in found] == [[], [], []]
+    assert len(found[2].sources()) == 4
+
+
+def test_what_a_protocol_leaves_out_is_left_out_unless_it_reaches_what_counts(
+    node: Anvil, service: SafeService, tmp_path: Path
+) -> None:
+    safe_at(node)
+    own = package("oz5", "Ownable2Step").calldata("transferOwnership", STRANGER)
+    more = f'  skip: [{{protocol: yearn_ms, unless_to: ["{BOT}"], unless_calls: [transferOwnership(address)]}}]\n'
+    with watching(tmp_path, service, {"mainnet": node.url}, more=more) as world:
+        world.run()
+        service.rows["eth"] = [queued(0), queued(1, data=None), queued(2, to=BOT), queued(3, data=own)]
+        (told,) = later(world).told
+    assert [entry.facts["nonce"] for entry in told.transition.entries] == [2, 3]
+
+
+def test_a_queue_nobody_could_read_for_too_long_is_reported(node: Anvil, service: SafeService, tmp_path: Path) -> None:
+    """It is not its turn: the answer is old all the same."""
+    safe_at(node)
+    with watching(tmp_path, service, {"mainnet": node.url}) as world:
+        world.run()
+        (queue,) = [one for one in world.conditions if one.check == "safe-queue"]
+        asked = len(service.asked)
+        for _ in range(3):
+            world.conditions[queue].memory["answered"] = "2026-01-01T00:00:00.000000Z"  # type: ignore[index]
+            found = world.run()
+        assert len(service.asked) == asked
+    assert found.sources() == [
+        "the queue of Curation (mainnet) was last read at 2026-01-01 00:00 UTC, which is too long ago"
+    ]
+
+
+def test_thirty_three_safes_cost_few_requests_at_a_gateway_that_refuses_large_batches(
+    service: SafeService, tmp_path: Path
+) -> None:
+    provider = Provider(head=1000, head_time=time.time, batch_limit=50)
+    places = [checksum(f"0x{place:040x}") for place in range(1, 34)]
+    for place in places:
+        provider.views |= {
+            (place, "nonce()(uint256)"): 0,
+            (place, "getThreshold()(uint256)"): 1,
+            (place, "getOwners()(address[])"): [TARGET],
+            (place, "getModulesPaginated(address,uint256)(address[],address)"): ([], TARGET),
+        }
+    rows = "".join(ROW.replace(CURATION, place) for place in places)
+    clock = ManualClock(datetime.now(UTC))
+    with (
+        serving(provider) as urls,
+        watching(tmp_path, service, {"mainnet": urls[0]}, rows, clock=clock, sleep=clock.sleep) as world,
+    ):
+        first = world.run()
+        assert {outcome.reason.value for outcome in first.outcomes.values()} == {"first sight"}
+        second = world.run()
+    assert first.requests == 1 + 2 + 3  # its head, two multicalls of at most a hundred, three batches of slots
+    assert len(service.asked) == 33, "all are asked at first sight, and none again in the same minute"
+    assert len(second.outcomes) == 132
+
+
+def test_a_rival_of_one_that_is_gone_from_the_service_is_still_a_rival(
+    node: Anvil, service: SafeService, tmp_path: Path
+) -> None:
+    safe_at(node)
+    with watching(tmp_path, service, {"mainnet": node.url}) as world:
+        service.rows["eth"] = [queued(0)]
+        world.run()
+        service.rows["eth"] = [queued(0, "ee")]
+        (told,) = later(world).told
+    assert told.message.title == "Curation (mainnet): rival transaction at nonce 0"
+    assert "another one seen at this nonce, which is not listed any more" in told.text

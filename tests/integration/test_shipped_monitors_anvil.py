@@ -1,0 +1,102 @@
+"""Shipped monitors against a real node, at their real addresses: quiet, firing, over, blind; and what that costs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from monitoring.chains.multicall import call as chain_call
+from monitoring.chains.reads import Chains, ChainView
+from monitoring.checks.condition import Condition, Kind, Reason
+from monitoring.checks.evaluate import Call
+from monitoring.checks.plan import Key, judge_all, read_all
+from tests.support import anvil, parts
+from tests.support.answers import forget_answer, put_answer, put_answers, put_multicall
+from tests.support.anvil import Anvil
+from tests.support.drills import PROTOCOLS, Drilled, load_drilled
+
+pytestmark = pytest.mark.node
+FILES = [f"{name}/monitor.yaml" for name in ("aave", "cap", "threejane", "ustb")]
+
+
+@pytest.fixture(scope="module")
+def node() -> Iterator[Anvil]:
+    if anvil.binary() is None:
+        parts.missing(anvil.HOW_TO_GET_IT)
+    with anvil.running("--chain-id", "1") as running:
+        put_multicall(running)
+        yield running
+
+
+class Onchain:
+    """Reads view calls at one block of one chain."""
+
+    def __init__(self, node: Anvil) -> None:
+        self.chains = Chains({"PROVIDER_URL_MAINNET": node.url})
+
+    def read(self, questions: Sequence[Call]) -> Mapping[Call, Any]:
+        view = self.chains.view(1)
+        assert isinstance(view, ChainView), view
+        return view.read({one: chain_call(one.target, one.signature, *one.arguments) for one in questions})
+
+
+class Watch:
+    """A monitor run again and again on a chain."""
+
+    def __init__(self, node: Anvil, scene: Drilled) -> None:
+        self.node, self.scene = node, scene
+        self.now = datetime.fromtimestamp(node.now, UTC)
+        self.conditions: dict[Key, Condition] = {}
+        self.requests = self.passes = 0
+        put_answers(node, scene.answers(self.now))
+
+    def run(self) -> dict[Key, Any]:
+        reader = Onchain(self.node)
+        readings = read_all(self.scene.parts, reader, self.scene.readings(self.now), self.conditions)
+        outcomes = judge_all(self.scene.parts, readings, self.conditions, self.now)
+        self.conditions = {key: one.condition for key, one in outcomes.items()}
+        self.requests, self.passes = reader.chains.requests, len(readings.passes)
+        return outcomes
+
+
+@pytest.mark.parametrize("file", FILES)
+def test_each_check_fires_on_the_chain_and_is_over_when_the_chain_is_well_again(node: Anvil, file: str) -> None:
+    scene = load_drilled(PROTOCOLS / file)
+    watch = Watch(node, scene)
+    assert {one.reason for one in watch.run().values()} <= {Reason.GOOD, Reason.SEEDED, Reason.DOES_NOT_APPLY}
+    for drill in scene.drills:
+        well = scene.answers(watch.now)
+        changed = {call: value for call, value in scene.answers(watch.now, drill.when).items() if well[call] != value}
+        put_answers(node, changed)
+        told = [watch.run(), watch.run()]
+
+        fired = {key.check for outcomes in told for key, one in outcomes.items() if one.transition}
+        assert drill.check in fired <= {drill.check, *drill.also}
+        put_answers(node, {call: well[call] for call in changed})
+        over = watch.run()
+        kinds = {one.transition.kind for one in over.values() if one.transition}
+        assert kinds <= {Kind.RECOVERED, Kind.FIRED}  # what only jumps, jumps back
+
+
+@pytest.mark.parametrize("file", FILES)
+def test_a_run_costs_one_multicall_a_pass_and_the_head(node: Anvil, file: str) -> None:
+    watch = Watch(node, load_drilled(PROTOCOLS / file))
+    watch.run()
+
+    assert watch.requests <= watch.passes + 2  # the chain's id and its head
+
+
+def test_a_getter_that_reverts_blinds_its_own_checks_only(node: Anvil) -> None:
+    watch = Watch(node, load_drilled(PROTOCOLS / "cap/monitor.yaml"))
+    watch.run()
+    lost = next(call for call in watch.scene.answers(watch.now) if call.signature.startswith("lockedProfit"))
+    forget_answer(node, lost)
+
+    outcomes = watch.run()
+
+    assert {key.check for key, one in outcomes.items() if one.reason is Reason.UNKNOWN} == {"backing"}
+    put_answer(node, lost, 2 * 10**18)
+    assert {one.reason for one in watch.run().values()} == {Reason.GOOD, Reason.NOTHING_NEW}

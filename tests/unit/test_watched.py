@@ -1,0 +1,38 @@
+"""What the documents say is watched is what the monitor files say, and nothing shipped is left out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from automation.config import load_jobs
+from tests.support.drills import PROTOCOLS, drilled_files, monitor_files
+from tools import watched
+
+DOCUMENTS = watched.documents()
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: str(path.relative_to(watched.CHECKOUT)))
+def test_a_document_says_what_is_watched(path: Path) -> None:
+    assert path.read_text(encoding="utf-8") == DOCUMENTS[path], "python -m tools.watched"
+
+
+def test_every_monitor_stands_in_a_schedule_and_its_folder_explains_it() -> None:
+    profiles = load_jobs(watched.JOBS, watched.CHECKOUT).profiles.values()
+    scheduled = {watched.CHECKOUT / file for profile in profiles for task in profile.tasks for file in task.monitors}
+
+    assert scheduled == set(monitor_files())
+    assert [folder.name for folder in PROTOCOLS.iterdir() if folder.is_dir() and not _explained(folder)] == []
+
+
+def test_every_drilled_monitor_has_its_table() -> None:
+    missing = [
+        path for path in drilled_files()
+        if f"<!-- watched: {path.name} -->" not in (path.parent / "README.md").read_text(encoding="utf-8")
+    ]  # fmt: skip
+    assert missing == []
+
+
+def _explained(folder: Path) -> bool:
+    return (folder / "README.md").exists() or not list(folder.glob("[!_]*.*"))
