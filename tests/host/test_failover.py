@@ -61,10 +61,12 @@ def test_the_new_host_goes_on_where_the_old_one_stopped(host: Deployed, second: 
 
     with second.chat() as telegram:
         second.once("python -m automation run hourly")
-        assert not telegram.messages, "what the old host told is not told again"
+        (news,) = telegram.messages
+        assert "USDC" not in news.text, "what the old host told is not told again"
+        assert "restored" in news.text
         second.land(one_task(OVER))
         second.once("python -m automation run hourly")
-        (recovery,) = telegram.messages
+        _, recovery = telegram.messages
         assert "USDC is used up" in recovery.text
     assert second.rows("SELECT status FROM runs WHERE profile = 'hourly' AND status != 'missed'") == [("ok",)] * 3
     assert second.rows("SELECT count(*) FROM alert_events WHERE protocol = 'aave'") == [(2,)]

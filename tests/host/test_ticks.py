@@ -31,7 +31,7 @@ def rebooted(scenes: Scenes) -> Seen:
 
 
 def test_the_first_ticks_are_in_the_journal_each_line_with_its_profile(restarted: Seen) -> None:
-    lines = [line for line in restarted.journal.splitlines() if "automation run quick" in line]
+    lines = [line for line in restarted.journal.splitlines() if "automation run hourly" in line]
     assert any("starting" in line for line in lines)
     assert any("look | quick look" in line for line in lines)
     assert any("job succeeded" in line for line in lines)
@@ -63,7 +63,18 @@ def test_the_tick_in_between_does_not_overlap_it_and_says_whom_it_met(restarted:
 
 
 def test_other_profiles_tick_on_meanwhile(restarted: Seen) -> None:
-    assert [row[1] for row in restarted.rows if row[0] == "quick"][:2] == ["ok", "ok"]
+    assert [row[1] for row in restarted.rows if row[0] == "hourly"][:2] == ["ok", "ok"]
+
+
+def test_the_commands_of_the_runbook_work_on_a_live_host(restarted: Seen) -> None:
+    typed = restarted.facts["runbook"]
+    assert isinstance(typed, list)
+    assert len(typed) > 15
+    assert [each for each in typed if each.exit_code not in ((0, 1) if "doctor" in each.command else (0,))] == []
+    assert [each for each in typed if "Traceback" in each.told] == []
+    told = "\n".join(each.told for each in typed)
+    for words in ("look | quick look", "pre-run git sync: unchanged", '"status":"ok"'):
+        assert words in told
 
 
 def test_after_a_reboot_over_a_tick_it_is_caught_up_once_where_asked_for(rebooted: Seen) -> None:

@@ -7,9 +7,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
+from tests.support.console import commands
 from tests.support.deployed import CACHE, Deployed, Script, jobs
-from tests.support.host import wait_until
+from tests.support.host import ROOT, wait_until
 
+_RUNBOOK = (ROOT / "deploy/runbook.md").read_text()
 _TICK_S = 75  # a tick of every minute, on a slow machine
 # It works with temporary files and prints all the way, and ends when it is told to.
 _LONG = f"""
@@ -25,6 +27,15 @@ with tempfile.NamedTemporaryFile() as kept:
 
 
 @dataclass(frozen=True, slots=True)
+class Typed:
+    """A command of the runbook, and what came of it."""
+
+    command: str
+    exit_code: int
+    told: str
+
+
+@dataclass(frozen=True, slots=True)
 class Seen:
     """What was seen in a scene."""
 
@@ -36,13 +47,13 @@ class Seen:
 def restart_during_a_run(host: Deployed) -> Seen:
     """Restart the unit during a run that a tick started, let the next tick come, then let the run end.
 
-    The other profile proves that ticks of a healthy profile go on.
+    The other profile proves that ticks of a healthy profile go on. Then the commands of the runbook are typed.
     """
     every_minute = 'cron: "* * * * *"'
-    scripts = {"long": [Script("wait", _LONG)], "quick": [Script("look", "print('quick look')\n")]}
+    scripts = {"long": [Script("wait", _LONG)], "hourly": [Script("look", "print('quick look')\n")]}
     host.write_env()
-    host.land(jobs({"long": every_minute, "quick": every_minute}, scripts))
-    host.systemctl("start monitoring")
+    host.land(jobs({"long": every_minute, "hourly": f"{every_minute}\nsync_before_run: true"}, scripts))
+    host.systemctl("enable --quiet --now monitoring monitoring-api")
     host.wait_for_journal("wait | long begins", limit_s=_TICK_S)
     host.wait_for_journal("job succeeded")  # the quick one's first tick is over
     old = host.state_of()["MainPID"]
@@ -54,13 +65,20 @@ def restart_during_a_run(host: Deployed) -> Seen:
     going = _statuses(host, "long")[0]
     host.machine.run(f"touch {CACHE}/go")
     wait_until(lambda: _statuses(host, "long")[0] != "running", "the run ends")
-    wait_until(lambda: _statuses(host, "quick")[:2] == ["ok", "ok"], "the quick one has ticked again")
+    wait_until(lambda: _statuses(host, "hourly")[:2] == ["ok", "ok"], "the quick one has ticked again")
     host.wait_for_journal("wait | long ends")
-    host.systemctl("stop monitoring")
     facts = {"back_s": back_s, "state": state["SubState"], "is_new": state["MainPID"] != old, "going": going}
+    facts["runbook"] = [_typed(host, command.text) for command in commands(_RUNBOOK) if command.where == "host"]
+    host.systemctl("stop monitoring")
     facts["stopped"] = host.state_of()["Result"]
     rows = host.rows("SELECT profile, status, trigger, reason FROM runs ORDER BY id")
     return Seen(rows, host.journal(), facts)
+
+
+def _typed(host: Deployed, command: str) -> Typed:
+    """Type it as the deploy user in the checkout; `sudo` is for somebody who may."""
+    done = host.machine.run(command, check=False) if "sudo " in command else host.shell(command, check=False)
+    return Typed(command, done.returncode, done.stdout + done.stderr)
 
 
 def _statuses(host: Deployed, profile: str) -> list[str]:
