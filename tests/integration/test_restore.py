@@ -10,6 +10,8 @@ from pathlib import Path
 import apsw
 import pytest
 
+from automation.catch_up import Reason, look
+from automation.config import load_profile
 from monitoring.alerts.record import raise_in
 from monitoring.clock import SystemClock
 from monitoring.errors import LockedError, UsageError
@@ -206,6 +208,18 @@ def test_ticks_since_the_backup_are_unknown_and_nobody_calls_them_missed(path: P
     assert {fate.reason.partition(" at ")[0] for fate in facts.ticks if fate.tick_at < NOW} == {"a backup was restored"}
 
 
+def test_a_profile_that_makes_up_for_missed_ticks_does_so_after_a_restore(
+    path: Path, backup: Path, tmp_path: Path
+) -> None:
+    """Nobody knows whether the newest tick was run elsewhere: once too often is better than once too little."""
+    jobs = tmp_path / "jobs.yaml"
+    jobs.write_text("profiles: {hourly: {cron: '5 * * * *', catch_up: latest, tasks: []}}\n")
+    restore(backup, path)
+    with open_database(path) as database:
+        decision = look(database, load_profile(jobs, tmp_path, "hourly"), NOW.replace(minute=30, second=0))
+    assert decision.reason is Reason.RUN
+
+
 def test_a_run_that_the_backup_caught_going_ends_as_the_replaced_database_knows(path: Path) -> None:
     with open_database(path) as database, database.write() as tx:
         known, unknown = (
@@ -270,7 +284,7 @@ def test_a_script_that_stores_alerts_all_the_while_loses_none(path: Path, backup
 
 def test_a_damaged_backup_is_refused_and_nothing_is_changed(path: Path, backup: Path) -> None:
     damage(backup)
-    with pytest.raises(UsageError, match=r"is damaged: .*; nothing was changed"):
+    with pytest.raises(UsageError, match=r"(is damaged|malformed).*; nothing was changed"):
         restore(backup, path)
     assert marker(path) == "after the backup"
     assert not list(path.parent.glob("*replaced*"))
