@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import resource
 import shutil
+import subprocess
+import sys
+import tempfile
 import threading
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -33,6 +38,7 @@ from tests.support.fake_telegram import TelegramStandIn
 from tests.support.filled import fill
 from tests.support.kill_upkeep import Deed, killing
 from tests.support.outbox import Outbox, alert
+from tests.support.somebody import NOBODY, told_as_somebody
 
 NOW = datetime.now(UTC).replace(microsecond=0)
 
@@ -303,6 +309,45 @@ def test_what_is_no_database_is_refused(path: Path, backup: Path, content: bytes
     with pytest.raises(UsageError, match="nothing was changed"):
         restore(backup, path)
     assert marker(path) == "after the backup"
+
+
+@pytest.mark.parametrize("beyond_bytes", [-100_000, 1024], ids=["for the copy", "for the last step alone"])
+def test_without_room_nothing_is_changed(path: Path, backup: Path, beyond_bytes: int) -> None:
+    """No file may grow beyond this: what a full disk does, on any machine, at a moment of our choice."""
+    limit = backup.stat().st_size + beyond_bytes
+    done = subprocess.run(
+        [sys.executable, "-m", "automation", "restore", backup], capture_output=True, text=True, check=False,
+        timeout=60, env={"CACHE_DIR": str(path.parent), "MONITORING_ENV_FILE": "", "PATH": os.environ["PATH"]},
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit)),
+    )  # fmt: skip
+    assert done.returncode == 1, done.stderr
+    place = path.parent / "restoring" / "monitoring.db" if beyond_bytes < 0 else path
+    assert done.stderr.startswith(f"error: {place}: cannot be "), done.stderr
+    assert marker(path) == "after the backup"
+    assert not list(path.parent.glob("*replaced*"))
+    with open_database(path) as database:
+        assert database.rows("PRAGMA integrity_check") == [("ok",)]
+    assert not (path.parent / "restoring").exists()
+    restore(backup, path)
+    assert marker(path) == "in the backup"
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody without rights")
+def test_what_may_not_be_read_or_written_is_told_with_its_name(filled: Path) -> None:
+    with tempfile.TemporaryDirectory() as name:  # pytest's own directories are root's alone
+        cache, backup = Path(name) / "cache", Path(name) / "backup.db"
+        cache.mkdir()
+        Path(name).chmod(0o755)
+        cache.chmod(0o755)
+        path = Path(shutil.copy(filled, cache / "monitoring.db"))
+        shutil.copy(filled, backup)
+        backup.chmod(0o600)
+        restore(backup, path)  # what is imported late is imported now
+        assert told_as_somebody(lambda: restore(backup, path)).startswith(f"StoreError: {cache}/locks")
+        for entry in (cache, *cache.rglob("*")):
+            os.chown(entry, NOBODY, NOBODY)
+        told = told_as_somebody(lambda: restore(backup, path))
+        assert told == f"UsageError: {backup}: cannot be read: Permission denied"
 
 
 def test_a_database_of_somebody_else_is_refused(path: Path, tmp_path: Path) -> None:
