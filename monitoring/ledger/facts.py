@@ -274,7 +274,7 @@ def why_ledger_begins(database: Database) -> str:
     first_alert = audit_rows.first_alert(database)
     if first_alert and (begins_at is None or first_alert < begins_at):
         return "the alerts before are those of the system this replaced, which kept no ledger"
-    return "it is that young: a fresh install, or the database was deleted"
+    return "it is no older: a fresh install, or a deleted database"
 
 
 def _minute(instant: datetime) -> str:
