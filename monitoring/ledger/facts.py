@@ -88,6 +88,17 @@ class SilenceInForce:
 
 
 @dataclass(frozen=True, slots=True)
+class Blindness:
+    """Checks that a source kept from seeing; without an end they see nothing yet."""
+
+    source: str
+    since: datetime
+    until: datetime | None
+    checks: int
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
 class StepBack:
     """The wall clock was set back: after a run at `last_at` the next one started at `next_at`, earlier."""
 
@@ -113,6 +124,7 @@ class Facts:
     alerts: tuple[AlertFate, ...] = ()
     failed_elsewhere: tuple[FailedElsewhere, ...] = ()
     silences: tuple[SilenceInForce, ...] = ()
+    blind: tuple[Blindness, ...] = ()
     refused: tuple[tuple[str, datetime], ...] = ()
     steps_back: tuple[StepBack, ...] = ()
     drill: tuple[datetime, timedelta] | None = None
@@ -150,6 +162,7 @@ def gather(
         alerts=tuple(AlertFate(*row) for row in audit_rows.alerts(database, since, until, profile)),
         failed_elsewhere=tuple(FailedElsewhere(*row) for row in audit_rows.failed_elsewhere(database, since, until)),
         silences=tuple(SilenceInForce(*row) for row in audit_rows.silences(database, since, until)),
+        blind=tuple(Blindness(*row) for row in audit_rows.blindness(database, since, until)),
         refused=tuple(audit_rows.refused_commits(database, since, until)),
         steps_back=tuple(_steps_back(database, since, until)),
         drill=audit_rows.last_drill(database, until),

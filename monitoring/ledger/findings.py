@@ -9,7 +9,16 @@ from enum import StrEnum
 from itertools import groupby
 
 from monitoring.clock import format_duration
-from monitoring.ledger.facts import AlertFate, Facts, FailedElsewhere, SilenceInForce, StepBack, TaskFailures, TickFate
+from monitoring.ledger.facts import (
+    AlertFate,
+    Blindness,
+    Facts,
+    FailedElsewhere,
+    SilenceInForce,
+    StepBack,
+    TaskFailures,
+    TickFate,
+)
 
 SLOW_DELIVERY = timedelta(minutes=1)
 
@@ -27,6 +36,7 @@ class Kind(StrEnum):
     ALERTS_UNSENT = "alerts not sent"
     ALERTS_SLOW = "alerts slow"
     SILENCE = "silence in force"
+    CHECKS_BLIND = "checks blind"
     LEDGER_GAP = "gap in the ledger"
     CLOCK_STEPPED = "clock stepped back"
     NOTHING_SCHEDULED = "nothing scheduled"
@@ -58,6 +68,7 @@ def find(facts: Facts, drill_older_than: timedelta | None) -> Iterator[Finding]:
     yield from _alert_findings(facts)
     yield from (_failed_elsewhere(failed) for failed in facts.failed_elsewhere)
     yield from (_silence(silence) for silence in facts.silences)
+    yield from (_blind(blind, facts.until) for blind in facts.blind)
     yield from _gaps(facts)
     for title, at in facts.refused:
         yield Finding(Kind.NOT_SYNCED, title, at, at, cause=title, breaks_silence=False)
@@ -190,6 +201,17 @@ def _silence(silence: SilenceInForce) -> Finding:
     why = f" ({silence.reason})" if silence.reason else ""
     text = f"silence {silence.id} covers {covers} until {_minute(silence.ends_at)}{why}, {silence.held_back} held back"
     return Finding(Kind.SILENCE, text, silence.starts_at, silence.ends_at, cause=silence.reason, breaks_silence=False)
+
+
+def _blind(blind: Blindness, until: datetime) -> Finding:
+    """Silence is not proved while a check sees nothing, whatever ran."""
+    checks = "1 check" if blind.checks == 1 else f"{blind.checks} checks"
+    state = f"blind since {_minute(blind.since)}"
+    if blind.until is not None:
+        state = f"blind from {_minute(blind.since)} to {_minute(blind.until)}"
+    why = f": {blind.why}" if blind.why else ""
+    text = f"{checks} {state}, source {blind.source}{why}"
+    return Finding(Kind.CHECKS_BLIND, text, blind.since, blind.until or until, blind.checks, cause=blind.source)
 
 
 def _gaps(facts: Facts) -> Iterator[Finding]:

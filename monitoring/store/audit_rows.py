@@ -114,6 +114,28 @@ def silences(
     return [(row[0], row[1], row[2], from_text(row[3]), from_text(row[4]), row[5], row[6]) for row in found]
 
 
+def blindness(
+    database: Database, since: datetime, until: datetime
+) -> list[tuple[str, datetime, datetime | None, int, str]]:
+    """Return (source, blind since, seeing again, checks, what it said) of [since, until), one row a source and spell.
+
+    Those that see nothing yet have no end.
+    """
+    now = database.rows(
+        "SELECT blind_by, min(blind_since), NULL, count(*), max(blind_why) FROM conditions "
+        "WHERE blind_since IS NOT NULL AND blind_since < ? GROUP BY blind_by ORDER BY 2",
+        (to_text(until),),
+    )
+    over = database.rows(
+        "SELECT source, since, until, checks, '' FROM blind_spells WHERE until > ? AND since < ? ORDER BY id",
+        (to_text(since), to_text(until)),
+    )
+    return [
+        (source, from_text(begun), from_text(ended) if ended else None, checks, why)
+        for source, begun, ended, checks, why in [*over, *now]
+    ]
+
+
 def last_drill(database: Database, until: datetime) -> tuple[datetime, timedelta] | None:
     """Return when a drill last arrived, and how long it took."""
     found = database.row(
