@@ -67,7 +67,7 @@ def _filled(match: re.Match[str], folder: Path) -> str:
 def checks_table(monitor: Monitor) -> str:
     """Return the table of a monitor's checks."""
     rows = [_row(list(parts)) for _, parts in groupby(_by_check(monitor.parts()), key=lambda part: part.key.check)]
-    return _table(("check", "what is watched", "bad when", "severity", "of"), rows)
+    return _table(("check", "what is said", "bad when", "severity", "of"), rows)
 
 
 def overview_table() -> str:
