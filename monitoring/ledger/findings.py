@@ -221,7 +221,7 @@ def _gaps(facts: Facts) -> Iterator[Finding]:
     begins_at = facts.begins_at
     if begins_at is not None and facts.since < begins_at < facts.until:
         first = _minute(begins_at + timedelta(microseconds=1))  # a schedule begins just before its first tick
-        text = f"the ledger knows no schedule before {first}, so what was due is not known: {facts.begins_why}"
+        text = f"the ledger knows no schedule before {first}, so what was due is not known ({facts.begins_why})"
         yield Finding(Kind.LEDGER_GAP, text, facts.since, begins_at, cause=facts.begins_why)
     elif not facts.profiles:
         text = "no schedule was in force: nothing was due, and nothing is proved"
