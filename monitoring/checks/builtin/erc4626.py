@@ -256,7 +256,8 @@ def _policy(spot: Spot, otherwise: Severity) -> Policy:
 
 
 def _check(name: str, verb: str, formula: str, policy: Policy, words: str, unit: str = "", *, flag: str = "") -> Check:
-    return Check(name, name, verb, (_tree(formula, flag),), policy, formula, unit, words)
+    subject = words.partition(": ")[0]
+    return Check(f"{name}/{subject}", name, verb, (_tree(formula, flag),), policy, formula, unit, words)
 
 
 def _tree(formula: str, flag: str) -> Tree:
