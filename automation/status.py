@@ -69,6 +69,7 @@ class Status:
     audit_ok: bool
     firing: tuple[Condition, ...]
     undelivered: tuple[Undelivered, ...]
+    blind: tuple[Condition, ...]
     silences: tuple[Silence, ...]
     origin: OriginState | None
     sync: SyncState
@@ -107,6 +108,7 @@ def _look(
         audit_ok=audit_ok,
         firing=tuple(conditions.firing(database.connection)) if database else (),
         undelivered=tuple(Undelivered(*row) for row in deliveries.why_waiting(database)) if database else (),
+        blind=tuple(conditions.blind(database.connection)) if database else (),
         silences=tuple(silences.active(database.connection, now)) if database else (),
         origin=origin_state(settings.checkout, environ=settings.environ),
         sync=sync,

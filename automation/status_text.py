@@ -28,6 +28,8 @@ def lines(status: Status) -> Iterator[str]:
     yield ""
     yield from _section("firing", [_firing(status.now, each) for each in status.firing], "incidents")
     yield from _section("undelivered", [_undelivered(each) for each in status.undelivered], "deliver")
+    if status.blind:
+        yield from _section("blind", [_blind(each) for each in status.blind], "audit")
     yield from _section("silences", [_silence(each) for each in status.silences], "silence --list")
 
 
@@ -89,6 +91,10 @@ def _undelivered(each: Undelivered) -> str:
     return f"{each.count} to {where} of {each.channel}: {each.error or each.status.replace('_', ' ')}"
 
 
+def _blind(condition: Condition) -> str:
+    return f"{condition.key} since {condition.blind_since:%Y-%m-%d %H:%M}, source {condition.blind_by}"
+
+
 def _silence(silence: Silence) -> str:
     what = f"{silence.protocol} {silence.key}" if silence.key else silence.protocol
     return (
@@ -119,6 +125,10 @@ def as_json(status: Status) -> dict[str, object]:
         "undelivered": [
             {"destination": each.destination.partition(" ")[0], "channel": each.channel, "status": each.status,
              "count": each.count, "why": each.error} for each in status.undelivered
+        ],
+        "blind": [
+            {"key": str(each.key), "since": _iso(each.blind_since), "source": each.blind_by, "why": each.blind_why}
+            for each in status.blind
         ],
         "silences": [
             {"id": each.id, "protocol": each.protocol, "key": each.key, "ends_at": to_text(each.ends_at),

@@ -25,7 +25,7 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
     path: Path = args.file or args.config
     document = read_document(path)
     files = named_files(document, settings.checkout)
-    mistakes = [fault for named in files for fault in faults_of(named, settings.checkout)]
+    mistakes = faults_of(files, settings.checkout)
     try:
         jobs = read_jobs(document, settings.checkout)
     except ConfigError as error:

@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 from collections.abc import Iterator
+from contextlib import closing
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
+from monitoring.ledger.facts import gather
+from monitoring.ledger.findings import Kind as Finding
+from monitoring.ledger.findings import find
+from monitoring.process import current_boot
+from monitoring.store.schema import open_database
 from tests.support.checks_host import ChecksHost
+from tests.support.fake_telegram import BOT_TOKEN, CHAT, TelegramStandIn
 from tests.support.rpc_server import KEY, Failure, Provider, serving
 
 A, B = "0x" + "11" * 20, "0x" + "22" * 20
@@ -192,3 +201,64 @@ def test_nothing_said_or_stored_holds_a_providers_key(host: ChecksHost, provider
         assert KEY not in done.stdout + done.stderr
     for table in ("conditions", "alert_events", "chain_memory", "deliveries"):
         assert KEY not in str(host.rows(f"SELECT * FROM {table}"))
+
+
+def test_silence_is_not_proved_while_a_check_is_blind_nor_for_the_time_it_was(
+    host: ChecksHost, provider: Provider
+) -> None:
+    file = host.file(VAULT)
+    host.run(file)
+    provider.status = 503
+    host.run(file)
+    (blind,) = _blindness(host)
+    assert re.fullmatch(r"3 checks blind since [-0-9]+ [0-9:]+, source mainnet: mainnet: .*HTTP 503.*", blind)
+    provider.status = 200
+    host.run(file)
+    (over,) = _blindness(host)
+    assert re.fullmatch(r"3 checks blind from [-0-9]+ [0-9:]+ to [-0-9]+ [0-9:]+, source mainnet", over)
+
+
+def _blindness(host: ChecksHost) -> list[str]:
+    now = datetime.now(UTC)
+    with closing(open_database(host.folder / "monitoring.db")) as database:
+        facts = gather(database, since=now - timedelta(hours=1), until=now, now=now, boot=current_boot())
+    return [found.text for found in find(facts, None) if found.kind is Finding.CHECKS_BLIND and found.breaks_silence]
+
+
+def test_explain_shows_what_would_be_said_and_touches_nothing(host: ChecksHost, provider: Provider) -> None:
+    provider.views[A, SUPPLY] = 99
+    file = host.file(VAULT)
+    shown = host.do("explain", file, "--check", "floor")
+    assert shown.returncode == 0
+    line, to, title = [" ".join(line.split()) for line in shown.stdout.splitlines()[:3]]
+    assert line == "vault/floor/1 $99 ≥ $100 firing breached, fired"
+    assert to == "HIGH to vault:"
+    assert title == "| 🚨 floor: $99 is below $100"
+    (found,) = json.loads(host.do("explain", file, "--check", "vault/floor", "--json").stdout)
+    assert (found["value"], found["bound"], found["would_say"]["severity"]) == ("$99", "≥ $100", "HIGH")
+    assert not (host.folder / "monitoring.db").exists()
+    unknown = host.do("explain", file, "--check", "flor")
+    assert (unknown.returncode, unknown.stderr.splitlines()[-1]) == (2, "no check is called flor")
+
+
+def test_validate_and_describe_need_no_network(host: ChecksHost) -> None:
+    file, alone = host.file(VAULT), {"PROVIDER_URL_MAINNET": "http://127.0.0.1:9"}
+    assert host.do("validate", file, **alone).stdout == "no mistakes in 1 monitors with 3 checks\n"
+    (described,) = json.loads(host.do("describe", file, **alone).stdout)
+    assert [(check["check"], check["bound"], check["severities"]) for check in described["checks"]] == [
+        ("floor", "≥ $100", ["HIGH"]),
+        ("cap", "≤ 50, 90", ["MEDIUM", "CRITICAL"]),
+        ("both", "does not change", ["LOW"]),
+    ]  # fmt: skip
+
+
+def test_started_by_hand_it_delivers_its_own_alerts(host: ChecksHost, provider: Provider) -> None:
+    provider.views[A, SUPPLY] = 1
+    with TelegramStandIn() as telegram:
+        done = host.do(
+            "run", host.file(VAULT), by_hand=True, TELEGRAM_API_URL=telegram.url,
+            TELEGRAM_BOT_TOKEN_DEFAULT=BOT_TOKEN, TELEGRAM_CHAT_ID_DEFAULT=CHAT,
+        )  # fmt: skip
+        assert (done.returncode, done.stderr) == (0, "1 delivered\n")
+        (received,) = telegram.messages
+    assert "floor: $1 is below $100" in str(received)

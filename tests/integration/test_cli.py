@@ -161,11 +161,8 @@ profiles:
     assert shown.stderr.splitlines() == [
         "bad.yaml:3:11 profiles.hourly.cron: the minute '61' is unknown: write 0 to 59",
         "protocols/aave/main.py:3:10 profiles.hourly.tasks[0].script: not Python: invalid syntax; mend the script",
-        (
-            "protocols/aave/list.yaml:1:1 profiles.hourly.tasks[3].monitors[0]:"
-            " a monitor is a mapping: write its first key"
-        ),
-        "protocols/aave/tab.yaml:2:1 yaml: a tab cannot indent: use spaces",
+        "protocols/aave/list.yaml:1:1 keys and values are needed here",
+        "protocols/aave/tab.yaml:2:1 a tab cannot indent: use spaces",
     ]
 
 
