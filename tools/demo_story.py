@@ -58,7 +58,7 @@ STEPS = (
         "A vault loses a hundredth: its share price falls, and it holds less than it owes.",
         "run hourly",
         "share price",
-        "holds what it owes",
+        "less than it owes",
         first="lose money",
     ),
     on_chain(
@@ -77,7 +77,7 @@ STEPS = (
         "audit --since 1h",
         (1,),
         needs_chain=True,
-        says=("4 checks have been blind",),
+        says=("4 checks blind since",),
     ),
     on_chain("The provider is back.", "run hourly", "can be read again", first="mend the gateway"),
     on_chain(
