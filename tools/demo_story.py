@@ -77,7 +77,7 @@ STEPS = (
         "audit --since 1h",
         (1,),
         needs_chain=True,
-        says=("4 checks blind since",),
+        says=("4 checks have been blind",),
     ),
     on_chain("The provider is back.", "run hourly", "can be read again", first="mend the gateway"),
     on_chain(
