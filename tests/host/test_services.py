@@ -10,7 +10,7 @@ from tests.support.deployed import ENV_FILE, Deployed, Script, jobs
 from tests.support.fake_telegram import BOT_TOKEN
 from tests.support.host import wait_until
 
-pytestmark = [pytest.mark.host, pytest.mark.xdist_group("host")]
+pytestmark = pytest.mark.host
 SOUND = jobs({"hourly": 'cron: "5 * * * *"'}, {"hourly": [Script("look", "print('all is well')\n")]})
 
 
