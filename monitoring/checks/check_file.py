@@ -11,9 +11,9 @@ from dataclasses import dataclass, fields, replace
 from typing import TypeVar
 
 from monitoring.alerts.model import Severity
+from monitoring.checks.amounts import PLACEHOLDER
 from monitoring.checks.expression import ANYTHING, Apply, Expression, Kind, Name, Tree, children
 from monitoring.checks.formula import Check
-from monitoring.checks.model import PLACEHOLDER
 from monitoring.checks.names import read_expression
 from monitoring.checks.policy import Policy, either
 from monitoring.checks.scope import Scope
@@ -46,6 +46,8 @@ class Judged:
     trees: tuple[Tree, ...]
     policy: Policy
     formula: str
+    percent: bool = False  # its bounds are written with %, and so is its value shown
+    difference: bool = False  # two readings are compared: what is judged is the first less the second
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +125,7 @@ def read_check(
     spot.only((*COMMON, key, *extra))
     draft = Draft(spot, scope, row, row_values)
     judged = builder(draft)
-    unit, words = _unit(spot), _text(spot, scope, judged)
+    unit, words = _unit(spot) or ("%" if judged and judged.percent else ""), _text(spot, scope, judged)
     if judged is None or text is None:
         return None
     return _finish(draft, text, judged, unit, words)
@@ -194,7 +196,9 @@ def _finish(draft: Draft, text: str, judged: Judged, unit: str, words: str) -> C
         named.wrong("the check reads nothing of the row, so its id must not name one")
         return None
     name = re.sub(r"[/_-]*$", "", re.sub(r"[/_-]*\{[^{}]*\}", "", text)) or "each"
-    return Check(text, name, judged.verb, judged.trees, judged.policy, judged.formula, unit, words, per_row)
+    return Check(
+        text, name, judged.verb, judged.trees, judged.policy, judged.formula, unit, words, per_row, judged.difference
+    )
 
 
 def names_of(trees: tuple[Tree, ...]) -> frozenset[str]:

@@ -8,18 +8,30 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+
+import orjson
 
 from monitoring import log
+from monitoring.alerts.record import NOBODY
 from monitoring.alerts.task_frame import open_frame
 from monitoring.checks.builtin import TYPES
+from monitoring.checks.describing import describe
+from monitoring.checks.explaining import as_data, as_lines, explain
 from monitoring.checks.files import load_all
 from monitoring.checks.listing import lines_of
-from monitoring.checks.runner import Run
+from monitoring.checks.runner import run
+from monitoring.checks.session import Session
 from monitoring.clock import SystemClock
 from monitoring.errors import UsageError
+from monitoring.settings import load_settings
+from monitoring.store.steady import ReadOnlyStore, SteadyStore
 
-_FILE_HELP = "a monitor.yaml"
+_EPILOG = """\
+examples:
+  python -m monitoring.checks validate protocols/aave/monitor.yaml
+  python -m monitoring.checks explain protocols/aave/monitor.yaml --check backing
+  python -m monitoring.checks run protocols/aave/monitor.yaml      # stores and delivers"""
 
 
 def main(argv: Sequence[str]) -> int:
@@ -34,11 +46,24 @@ def main(argv: Sequence[str]) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m monitoring.checks", description="Run and look at monitor files.")
+    parser = argparse.ArgumentParser(
+        prog="python -m monitoring.checks", description="Run monitor files, and look at them.",
+        epilog=_EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter,
+    )  # fmt: skip
     verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
-    run = verbs.add_parser("run", help="read, judge and record; started by hand it also delivers")
-    run.add_argument("files", nargs="+", metavar="FILE", help=_FILE_HELP)
-    run.set_defaults(act=_run)
+    for name, act, what in (
+        ("run", _run, "read, judge and record; started by hand it also delivers"),
+        ("explain", _explain, "show value, bound, state and what would be said now; stores and sends nothing"),
+        ("validate", _validate, "tell every mistake at once, without a network"),
+        ("describe", _describe, "list what is watched, as JSON, without a network"),
+    ):
+        verb = verbs.add_parser(name, help=what, description=f"{what[0].upper()}{what[1:]}.")
+        verb.add_argument("files", nargs="+", metavar="FILE", help="a monitor.yaml")
+        verb.set_defaults(act=act)
+        if name in ("explain", "validate", "describe"):
+            verb.add_argument("--json", action="store_true", help="machine-readable, on stdout")
+        if name == "explain":
+            verb.add_argument("--check", metavar="ID", help="only this check")
     return parser
 
 
@@ -47,16 +72,59 @@ def _run(options: argparse.Namespace) -> int:
     frame = open_frame(os.environ)
     log.set_up(frame.settings.environ)
     monitors, mistakes = load_all(options.files, TYPES)
-    for mistake in mistakes:
-        sys.stderr.write(mistake + "\n")
-    run = Run(monitors, TYPES, frame.settings, frame.origin, SystemClock())
+    _complain(mistakes)
+    clock = SystemClock()
+    store = SteadyStore(frame.settings.database, clock)
     try:
-        outcome = run()
+        session = Session(monitors, TYPES, frame.settings.environ, store, frame.origin, clock)
+        outcome = run(session, store, frame.origin)
     finally:
-        run.close()
-    for line in lines_of(outcome.seen):
-        sys.stdout.write(line + "\n")
-    sys.stdout.flush()
+        store.close()
+    _write(lines_of(outcome.seen))
     if frame.by_hand and outcome.stored:
         frame.deliver()
     return 2 if mistakes else int(outcome.trouble)
+
+
+def _explain(options: argparse.Namespace) -> int:
+    settings = load_settings()
+    log.set_up(settings.environ)
+    monitors, mistakes = load_all(options.files, TYPES)
+    _complain(mistakes)
+    clock = SystemClock()
+    session = Session(monitors, TYPES, settings.environ, ReadOnlyStore(settings.database), NOBODY, clock)
+    found = explain(session, options.check)
+    if options.check and not found and not mistakes:
+        raise UsageError(f"no check is called {options.check}")
+    _write([orjson.dumps(as_data(found), option=orjson.OPT_INDENT_2).decode()] if options.json else as_lines(found))
+    return 2 if mistakes else int(session.crashed)
+
+
+def _validate(options: argparse.Namespace) -> int:
+    monitors, mistakes = load_all(options.files, TYPES)
+    if options.json:
+        _write([orjson.dumps({"mistakes": mistakes}).decode()])
+        return 2 if mistakes else 0
+    _complain(mistakes)
+    if not mistakes:
+        parts = sum(len(monitor.parts()) for monitor in monitors)
+        _write([f"no mistakes in {len(monitors)} monitors with {parts} checks"])
+    return 2 if mistakes else 0
+
+
+def _describe(options: argparse.Namespace) -> int:
+    monitors, mistakes = load_all(options.files, TYPES)
+    _complain(mistakes)
+    _write([orjson.dumps(describe(monitors), option=orjson.OPT_INDENT_2).decode()])
+    return 2 if mistakes else 0
+
+
+def _complain(lines: Iterable[str]) -> None:
+    for line in lines:
+        sys.stderr.write(line + "\n")
+
+
+def _write(lines: Iterable[str]) -> None:
+    for line in lines:
+        sys.stdout.write(line + "\n")
+    sys.stdout.flush()

@@ -7,13 +7,16 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from monitoring.alerts.model import Severity
 from monitoring.chains.values import Unknown
+from monitoring.checks.amounts import filled
 from monitoring.checks.condition import Condition, Outcome, Transition
 from monitoring.checks.evaluate import PENDING, Call, Result, evaluate
 from monitoring.checks.expression import Tree
 from monitoring.checks.plan import Desk, Key
 from monitoring.checks.policy import Policy
-from monitoring.checks.telling import Message, Route, plain_message
+from monitoring.checks.saying import Subject, bound_words, reading_words, say
+from monitoring.checks.telling import Message, Route
 from monitoring.checks.tools import Tools
 from monitoring.checks.values import NONE, Value
 from monitoring.checks.verbs import age, changed, delta, diverge, flag, limit, members, never_falls
@@ -47,6 +50,7 @@ class Check:
     unit: str = ""
     text: str = ""
     per_row: bool = False
+    difference: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -102,10 +106,39 @@ class FormulaPart:
 
     @property
     def about(self) -> str:
-        return self.check.text or f"{self.check.id}: {self.check.formula}"
+        subject = self._subject
+        return f"{subject.name}: {subject.formula}"
+
+    @property
+    def bound(self) -> str:
+        """What the value is held against, in a few words."""
+        return bound_words(self._subject)
+
+    @property
+    def severities(self) -> tuple[Severity, ...]:
+        """How bad it can be, the mildest first."""
+        policy = self.check.policy
+        levels = getattr(policy, "levels", ()) or getattr(policy, "steps", ())
+        return tuple(dict.fromkeys(level.severity for level in levels)) or (policy.severity,)
+
+    def in_words(self, reading: Any) -> str:  # noqa: ANN401 - as above
+        """Return a known reading in the check's unit."""
+        if isinstance(reading, Priced):
+            reading = (reading.amount, reading.price)
+        return reading_words(self._subject, reading)
 
     def tell(self, transition: Transition, tools: Tools) -> Message:  # noqa: ARG002 - a formula's facts are all read
-        return plain_message(self.about, transition)
+        return say(self._subject, transition)
+
+    @property
+    def _subject(self) -> Subject:
+        check, names = self.check, self.scene.names
+        fields = {name: value for name, value in names.items() if "." in name}
+        named = filled(check.id, {name: str(value) for name, value in fields.items()})
+        return Subject(
+            named, check.verb, check.policy, check.unit, check.formula, check.text, self.scene.chain, fields,
+            difference=check.difference,
+        )  # fmt: skip
 
     def read(self, desk: Desk) -> Any:  # noqa: ANN401 - each verb has its own reading
         world = self.scene.world(desk)

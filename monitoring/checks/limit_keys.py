@@ -60,7 +60,7 @@ def require(draft: Draft) -> Judged | None:
             spot = draft.spot.get(key)
             if spot:
                 spot.wrong(f"{key} needs a comparison with <, <=, > or >=")
-        return Judged("flag", (negated(expression),), policy, expression.text)
+        return Judged("flag", (negated(expression),), policy, f"require {expression.text}")
     return _bounded(draft, expression, tree, policy)
 
 
@@ -86,7 +86,8 @@ def _bounded(draft: Draft, expression: Expression, tree: Operation, policy: Poli
         clear=_clear(draft, side, bound, like),
         at_bound=at_bound,
     )
-    return Judged("limit", (subject,), _worse_by(draft, limits, like=like), expression.text)
+    stepped = _worse_by(draft, limits, like=like)
+    return Judged("limit", (subject,), stepped, expression.text, percent=bool(like), difference=like is None)
 
 
 def _worse_by(draft: Draft, policy: LimitPolicy, *, like: bool | None) -> LimitPolicy:
@@ -122,7 +123,7 @@ def watch(draft: Draft) -> Judged | None:
     levels = tuple(Level(rung.bound, rung.severity) for rung in rungs)
     clear = _clear(draft, side, rungs[0].bound, percent)
     limits = with_base(LimitPolicy, policy, side=side, levels=levels, clear=clear)
-    return Judged("limit", (expression.tree,), _worse_by(draft, limits, like=percent), expression.text)
+    return Judged("limit", (expression.tree,), _worse_by(draft, limits, like=percent), expression.text, percent=percent)
 
 
 def _watch_levels(draft: Draft) -> tuple[list[_Rung], Side]:

@@ -5,12 +5,12 @@ Made by `loading.py`; whoever runs monitors takes `parts()` of several and plans
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
+from monitoring.checks.amounts import PLACEHOLDER
 from monitoring.checks.expression import Expression
 from monitoring.checks.formula import Check, FormulaPart, Scene
 from monitoring.checks.plan import Key, Part
@@ -26,7 +26,6 @@ CHAINS: Mapping[int, str] = {
     42161: "arbitrum",
     747474: "katana",
 }
-PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
 
 
 @dataclass(frozen=True, slots=True)

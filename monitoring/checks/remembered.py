@@ -22,7 +22,7 @@ from monitoring.store import chain_memory
 from monitoring.store import conditions as stored
 from monitoring.store.conditions import ConditionKey
 from monitoring.store.database import Database, Tx
-from monitoring.store.steady import SteadyStore
+from monitoring.store.steady import ReadOnlyStore, SteadyStore
 
 SOURCES = "sources"  # the monitor under whose name conditions of sources and providers are kept
 
@@ -89,7 +89,7 @@ def condition_of(row: stored.Condition) -> Condition:
 class StoredMemory(RunMemory):
     """Remembers across runs: reads from the store, and gathers what is new until the run is recorded."""
 
-    def __init__(self, store: SteadyStore, clock: Clock) -> None:
+    def __init__(self, store: SteadyStore | ReadOnlyStore, clock: Clock) -> None:
         super().__init__()
         self._store = store
         self._clock = clock

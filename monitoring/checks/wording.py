@@ -40,6 +40,7 @@ class Telling:
     alert: Alert
     kind: AlertKind
     metadata: Mapping[str, object]
+    at: datetime
     crash: Exception | None = None
 
 
@@ -64,7 +65,7 @@ def tell(
         source=getattr(part, "source", "protocol"),
     ).redacted(redact)
     kind = AlertKind.CRASH if alert.source == "crash" and not quiet else KINDS.get(transition.kind, AlertKind.ALERT)
-    return Telling(alert, kind, _metadata(seen, transition, origin), crash)
+    return Telling(alert, kind, _metadata(seen, transition, origin), now, crash)
 
 
 def _message(seen: Seen, transition: Transition, tools: Tools) -> tuple[Message, Exception | None]:

@@ -9,7 +9,16 @@ from enum import StrEnum
 from itertools import groupby
 
 from monitoring.clock import format_duration
-from monitoring.ledger.facts import AlertFate, Facts, FailedElsewhere, SilenceInForce, StepBack, TaskFailures, TickFate
+from monitoring.ledger.facts import (
+    AlertFate,
+    Blindness,
+    Facts,
+    FailedElsewhere,
+    SilenceInForce,
+    StepBack,
+    TaskFailures,
+    TickFate,
+)
 
 SLOW_DELIVERY = timedelta(minutes=1)
 
@@ -23,6 +32,7 @@ class Kind(StrEnum):
     RUNS_FAILED = "runs failed"
     RUNS_ABORTED = "runs aborted"
     TASK_FAILING = "task failing"
+    CHECKS_BLIND = "checks blind"
     ALERTS_WAITING = "alerts waiting"
     ALERTS_UNSENT = "alerts not sent"
     ALERTS_SLOW = "alerts slow"
@@ -55,6 +65,7 @@ def find(facts: Facts, drill_older_than: timedelta | None) -> Iterator[Finding]:
     """Yield every exception of the span, in no order."""
     yield from tick_findings(facts.ticks)
     yield from (_failing(task) for task in facts.failures)
+    yield from (_blind(spell, facts.until) for spell in facts.blind)
     yield from _alert_findings(facts)
     yield from (_failed_elsewhere(failed) for failed in facts.failed_elsewhere)
     yield from (_silence(silence) for silence in facts.silences)
@@ -116,6 +127,20 @@ def _failing(task: TaskFailures) -> Finding:
     times = f"{task.count} runs" if task.count > 1 else "one run"
     text = f"{task.profile}/{task.task} {state}: {times} since {_minute(task.first_at)}, last: {task.reason}"
     return Finding(Kind.TASK_FAILING, text, task.first_at, task.last_at, task.count, task.profile, task.reason)
+
+
+def _blind(spell: Blindness, until: datetime) -> Finding:
+    """Every tick may have run, and yet nothing is known of what these checks watch."""
+    checks = "1 check" if spell.checks == 1 else f"{spell.checks} checks"
+    state = "has been blind" if spell.checks == 1 else "have been blind"
+    span = f"since {_minute(spell.since)}"
+    if spell.until is not None:
+        state = "was blind" if spell.checks == 1 else "were blind"
+        span = f"from {_minute(spell.since)} to {_minute(spell.until)}"
+    why = f" ({spell.reason})" if spell.reason else ""
+    text = f"{checks} {state} {span}: {spell.source} could not be read{why}"
+    cause = f"{spell.source} could not be read"
+    return Finding(Kind.CHECKS_BLIND, text, spell.since, spell.until or until, spell.checks, cause=cause)
 
 
 _UNSENT = {
@@ -196,7 +221,7 @@ def _gaps(facts: Facts) -> Iterator[Finding]:
     begins_at = facts.begins_at
     if begins_at is not None and facts.since < begins_at < facts.until:
         first = _minute(begins_at + timedelta(microseconds=1))  # a schedule begins just before its first tick
-        text = f"the ledger knows no schedule before {first}, so what was due is not known: {facts.begins_why}"
+        text = f"the ledger knows no schedule before {first}, so what was due is not known ({facts.begins_why})"
         yield Finding(Kind.LEDGER_GAP, text, facts.since, begins_at, cause=facts.begins_why)
     elif not facts.profiles:
         text = "no schedule was in force: nothing was due, and nothing is proved"

@@ -10,10 +10,30 @@ from pathlib import Path
 from typing import TypeVar
 
 from monitoring.clock import Clock
+from monitoring.errors import StoreError
 from monitoring.store.database import Database, StoreDamagedError, StoreReplacedError, Tx
 from monitoring.store.repair import open_or_repair, repair
+from monitoring.store.schema import open_readonly
 
 _T = TypeVar("_T")
+
+
+class ReadOnlyStore:
+    """The database at `path` for looking alone: nothing is created, migrated or repaired."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def read(self, act: Callable[[Database], _T]) -> _T:
+        """Do something with the open database.
+
+        Raises:
+            StoreError: there is none, or it cannot be read.
+        """
+        if not self._path.exists():
+            raise StoreError(f"{self._path}: there is no database yet")
+        with open_readonly(self._path) as database:
+            return act(database)
 
 
 class SteadyStore:

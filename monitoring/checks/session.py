@@ -1,0 +1,134 @@
+"""One look of a task at the world, with what is remembered: the part that running and explaining share.
+
+It stores nothing. `runner.py` records what it returns, `explain` shows it.
+"""
+
+from __future__ import annotations
+
+import sys
+import traceback
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from datetime import datetime
+
+from monitoring.alerts.record import Origin
+from monitoring.chains.budget import Budget
+from monitoring.chains.memory import JUDGED
+from monitoring.chains.reads import Chains, ChainView
+from monitoring.checks import operations, wording
+from monitoring.checks.answers import Answers
+from monitoring.checks.condition import Condition
+from monitoring.checks.documents import read_sources
+from monitoring.checks.looking import Looked, Seen, judge, look
+from monitoring.checks.model import Monitor
+from monitoring.checks.plan import Key
+from monitoring.checks.recording import Entry, Record
+from monitoring.checks.remembered import Remembered, StoredMemory, recall
+from monitoring.checks.shown import value_in_words
+from monitoring.checks.tools import open_tools
+from monitoring.checks.types import Registry
+from monitoring.clock import Clock
+from monitoring.redact import Redactor
+from monitoring.store import conditions as stored
+from monitoring.store.steady import ReadOnlyStore, SteadyStore
+
+
+class Session:
+    """The monitors of a task, the tools to read with, and the bugs met so far."""
+
+    def __init__(
+        self,
+        monitors: Sequence[Monitor],
+        types: Registry,
+        environ: Mapping[str, str],
+        store: SteadyStore | ReadOnlyStore,
+        origin: Origin,
+        clock: Clock,
+    ) -> None:
+        self._monitors = list(monitors)
+        self._store = store
+        self._origin = origin
+        self.clock = clock
+        self._redact = Redactor(environ)
+        self._memory = StoredMemory(store, clock)
+        self._tools = open_tools(environ, Chains(environ, budget=Budget(clock=clock), memory=self._memory))
+        self._answers = Answers(self._tools, types)
+        self.crashed = False
+
+    def recall(self) -> Remembered:
+        """Return what is remembered of these monitors and of all sources.
+
+        Raises:
+            StoreError: the store cannot be read.
+        """
+        names = [*(monitor.name for monitor in self._monitors), operations.ENGINE]
+        return self._store.read(lambda database: recall(database, names, self.clock.now(), debug=self._origin.debug))
+
+    def look(self, remembered: Remembered) -> Looked:
+        """Read everything, in as few requests as it takes."""
+        parts = [part for monitor in self._monitors for part in monitor.parts()]
+        for chain in {part.key.chain for part in parts if part.key.chain}:
+            self._memory.recall(JUDGED, str(chain))  # here, and not in the threads that pin blocks
+        sources = read_sources(self._monitors, self._tools.service, self.clock)
+        return look(parts, self._answers, sources, remembered.conditions)
+
+    def judge(self, looked: Looked, remembered: Remembered) -> Record:
+        """Judge every reading and put what changed into words. May ask the world for names."""
+        now, conditions = self.clock.now(), remembered.conditions
+        seen = judge(looked, conditions, now, remembered.untold)
+        entries = [self._entry(one, conditions, now, declared=True) for one in seen]
+        parts = self._operational_parts(entries, remembered)
+        judged = judge(look(parts, self._answers, {}, conditions), conditions, now, remembered.untold)
+        entries += [self._entry(one, conditions, now, declared=False) for one in judged]
+        return Record(entries, remembered, self._memory.new, self._blocks(), self._gone(looked, remembered))
+
+    def say(self, text: str) -> None:
+        """Write to stderr, secrets replaced, whether somebody still reads it or not."""
+        with suppress(OSError, ValueError):
+            sys.stderr.write(self._redact(text) + "\n")
+            sys.stderr.flush()
+
+    def _operational_parts(self, entries: Sequence[Entry], remembered: Remembered) -> list[operations.Operational]:
+        traces = {one.seen.key: _trace(error) for one in entries if (error := _bug(one)) is not None}
+        of_answerers = {kind: _trace(error) for kind, error in self._answers.crashes.items()}
+        self.crashed = self.crashed or bool(traces or of_answerers)
+        for trace in (*traces.values(), *of_answerers.values()):
+            self.say(trace.rstrip())
+        chains, routes = self._tools.chains, {monitor.name: monitor.route for monitor in self._monitors}
+        return [
+            *operations.blind_sources([entry.seen for entry in entries], remembered),
+            *operations.failing_providers(chains, remembered),
+            *operations.crashed(routes, traces, of_answerers, remembered),
+        ]
+
+    def _entry(self, seen: Seen, conditions: dict[Key, Condition], now: datetime, *, declared: bool) -> Entry:
+        before = conditions.get(seen.key, Condition())
+        origin = self._origin_of(seen) if declared else wording.Origin()
+        told = wording.tell(seen, before, self._tools, origin, now, self._redact)
+        return Entry(seen, told, self._redact(value_in_words(seen.part, seen.reading)), declared)
+
+    def _origin_of(self, seen: Seen) -> wording.Origin:
+        view = self._tools.chains.views.get(seen.key.chain)
+        if not isinstance(view, ChainView):
+            return wording.Origin()
+        hosts = view.pool.hosts
+        metadata = {"block": view.block.number, "chain_id": view.network.id, "providers": list(hosts)}
+        return wording.Origin(f"{view.network.name}, block {view.block.number:,}, from {', '.join(hosts)}", metadata)
+
+    def _blocks(self) -> dict[int, int]:
+        views = self._tools.chains.views
+        return {chain: view.block.number for chain, view in views.items() if isinstance(view, ChainView)}
+
+    def _gone(self, looked: Looked, remembered: Remembered) -> list[stored.Condition]:
+        names, keys = {monitor.name for monitor in self._monitors}, {part.key for part in looked.parts}
+        rows = remembered.rows.items()
+        taken_out = [row for key, row in rows if key.monitor in names and row.declared and key not in keys]
+        return [*taken_out, *operations.removed_providers(self._tools.chains, remembered)]
+
+
+def _bug(entry: Entry) -> Exception | None:
+    return entry.seen.crash or (entry.telling.crash if entry.telling else None)
+
+
+def _trace(error: Exception) -> str:
+    return "".join(traceback.format_exception(error)[-4:])
