@@ -66,14 +66,12 @@ def test_other_profiles_tick_on_meanwhile(restarted: Seen) -> None:
     assert [row[1] for row in restarted.rows if row[0] == "hourly"][:2] == ["ok", "ok"]
 
 
-def test_the_commands_of_the_runbook_work_on_a_live_host(restarted: Seen) -> None:
+def test_what_the_runbook_searches_the_journal_for_is_found_there(restarted: Seen) -> None:
     typed = restarted.facts["runbook"]
     assert isinstance(typed, list)
-    assert len(typed) > 15
-    assert [each for each in typed if each.exit_code not in ((0, 1) if "doctor" in each.command else (0,))] == []
-    assert [each for each in typed if "Traceback" in each.told] == []
+    assert [each for each in typed if each.exit_code != 0] == []
     told = "\n".join(each.told for each in typed)
-    for words in ("look | quick look", "pre-run git sync: unchanged", '"status":"ok"'):
+    for words in ("look | quick look", "pre-run git sync: unchanged"):
         assert words in told
 
 
