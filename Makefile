@@ -26,7 +26,7 @@ UV_NEEDED := $(filter .tools/bin/uv,$(UV))
 
 # The stamp says which lock the venv was made from.
 .venv/.stamp-dev: requirements-dev.lock | .venv/pyvenv.cfg $(UV_NEEDED)
-	$(UV) pip sync --quiet --require-hashes --python .venv requirements-dev.lock
+	$(UV) pip sync --quiet --require-hashes --compile-bytecode --python .venv requirements-dev.lock
 	@rm -f .venv/.stamp-*; cp requirements-dev.lock $@
 
 dev: .venv/.stamp-dev
@@ -42,7 +42,7 @@ node_modules/.stamp: package.json package-lock.json .npmrc
 node: node_modules/.stamp ## fetch the local chain's parts by npm
 
 sync: | .venv/pyvenv.cfg $(UV_NEEDED) ## bring the venv to requirements.lock (EXTRAS=notify or web3)
-	$(UV) pip sync --quiet --require-hashes --python .venv $(if $(EXTRAS),requirements-$(EXTRAS).lock,requirements.lock)
+	$(UV) pip sync --quiet --require-hashes --compile-bytecode --python .venv $(if $(EXTRAS),requirements-$(EXTRAS).lock,requirements.lock)
 	@rm -f .venv/.stamp-*
 
 lock: | $(UV_NEEDED) ## raise the pins

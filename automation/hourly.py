@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
+import zlib
 from contextlib import suppress
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -17,10 +18,12 @@ def once_an_hour(settings: Settings, name: str, now: datetime) -> bool:
     """Tell whether `name` may be sent now, and remember that it was.
 
     The mark is an empty file's time: it needs no new block on a full disk once it exists. Where the state
-    directory cannot be written, the temporary one must do; where nothing can, rather too often than never.
+    directory cannot be written, shared memory must do, which the unit and a shell have in common, or the temporary
+    one; where nothing can, rather too often than never.
     """
-    for directory in (settings.locks, Path(tempfile.gettempdir())):
-        mark = directory / f"{name}.sent"
+    own = f"monitoring-{name}-{os.geteuid()}-{zlib.crc32(os.fsencode(settings.locks)):08x}"
+    others = (Path("/dev/shm"), Path(tempfile.gettempdir()))  # noqa: S108 - an empty file, whoever made it
+    for mark in (settings.locks / f"{name}.sent", *(directory / f"{own}.sent" for directory in others)):
         with suppress(OSError):
             if mark.exists() and now - datetime.fromtimestamp(mark.stat().st_mtime, now.tzinfo) < _HOUR:
                 return False

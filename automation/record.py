@@ -126,9 +126,9 @@ class RunRecord:
 
         def act(database: Database) -> None:
             going = self._going(database) if status == "skipped" else None
+            why, held_by = (still_going(going), going.id) if going else (reason, None)
             with database.write() as tx:
-                held_by = going.id if going else None
-                runs.insert_unserved(tx, self._profile, tick_at, status, reason=reason, held_by=held_by)
+                runs.insert_unserved(tx, self._profile, tick_at, status, reason=why, held_by=held_by)
 
         self.tick_at = tick_at
         if not self._attempt(act):

@@ -26,6 +26,7 @@ from monitoring.alerts.digest import record_digest
 from monitoring.alerts.direct import send_directly
 from monitoring.alerts.model import Alert, Severity
 from monitoring.alerts.record import Origin, raise_in, resolve_in, store_in
+from monitoring.alerts.senders.dispatch import load_senders
 from monitoring.alerts.text import code, quote
 from monitoring.clock import Clock
 from monitoring.errors import ConfigError
@@ -124,7 +125,10 @@ class Reporting:
         """Deliver what can be delivered within the limit; None without a store, or when nothing waits."""
         if self._record.trouble is not None or self._outbox_is_empty():
             return None
-        return self._delivery().drain(self._now() + limit)
+        drained = self._delivery().drain(self._now() + limit)
+        if drained.waiting:
+            load_senders()
+        return drained
 
     def drain_until(self, until: datetime, stop: threading.Event) -> Drained | None:
         """Keep delivering until nothing is left that time can bring, or `until`, or a stop."""

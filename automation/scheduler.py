@@ -29,6 +29,8 @@ LATEST_START = timedelta(seconds=60)
 # The wall clock is read at least this often, so that a step of it is noticed.
 _LONGEST_SLEEP_S = 2.0
 _KILL_AFTER_S = 15.0
+# Less is how a clock is kept right: a tick just served must not be served again.
+_LEAST_STEP = timedelta(minutes=1)
 
 
 class Ticking(Protocol):
@@ -114,6 +116,7 @@ class Scheduler:
         self._companion = companion
         self._children: dict[str, _Child] = {}
         self._stops = 0
+        self._looked_at = clock.now()
         self._wake_read, self._wake_write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
 
     def serve(self, since: datetime | None = None) -> None:
@@ -123,10 +126,10 @@ class Scheduler:
         recording that may take longer than the tick is away.
         """
         self.listen()
-        since = since or self._clock.now()
-        due = [_Due(cron.next_after(since), profile) for profile, cron in self._crons.items()]
-        heapq.heapify(due)
+        self._looked_at = self._clock.now()
+        due = self._armed(since or self._looked_at)
         while not self._stops:
+            self._notice_step_back(due)
             self._serve_due(due)
             self._reap()
             if self._companion is not None:
@@ -140,6 +143,20 @@ class Scheduler:
             signal.signal(number, self._on_stop)
         signal.signal(signal.SIGCHLD, lambda *_: None)
         signal.set_wakeup_fd(self._wake_write, warn_on_full_buffer=False)
+
+    def _armed(self, since: datetime) -> list[_Due]:
+        """Return the next tick of each profile, as a heap."""
+        due = [_Due(cron.next_after(since), profile) for profile, cron in self._crons.items()]
+        heapq.heapify(due)
+        return due
+
+    def _notice_step_back(self, due: list[_Due]) -> None:
+        """Wait anew when the clock was set back: the ticks waited for would leave the time until then unchecked."""
+        now = self._clock.now()
+        if self._looked_at - now >= _LEAST_STEP:
+            log.warning("the clock was set back by %s", format_duration(self._looked_at - now))
+            due[:] = self._armed(now)
+        self._looked_at = now
 
     def _serve_due(self, due: list[_Due]) -> None:
         now = self._clock.now()

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -125,14 +125,15 @@ def _unserved(database: Database, now: datetime) -> Iterator[tuple[str, datetime
 
 def unit_state() -> str | None:
     """Return what systemd says of the unit, None where there is no systemd to ask."""
+    return ask_systemd("is-active", UNIT)
+
+
+def ask_systemd(*question: str) -> str | None:
+    """Return the first line of systemctl's answer, None where there is no systemd to ask, or none comes."""
     if not _SYSTEMD.exists() or shutil.which("systemctl") is None:
         return None
-    return _first_line(["systemctl", "is-active", UNIT])
-
-
-def _first_line(command: Sequence[str]) -> str | None:
     try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=5, check=False)
+        done = subprocess.run(["systemctl", *question], capture_output=True, text=True, timeout=5, check=False)
     except (OSError, subprocess.TimeoutExpired):
         return None
     return (done.stdout or done.stderr).strip().partition("\n")[0] or None

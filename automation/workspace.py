@@ -114,10 +114,11 @@ def choose_tasks(profile: Profile, only: str | None) -> list[Task]:
 
 def remove_leftovers(cache_dir: Path) -> None:
     """Remove temporary directories whose run is gone: each is named by the process that made it."""
-    for path in (cache_dir / "tmp").glob(f"{_PREFIX}*"):
-        pid = path.name.removeprefix(_PREFIX).split("-")[0]
-        if pid.isdecimal() and not Path(f"/proc/{pid}").exists():
-            shutil.rmtree(path, ignore_errors=True)
+    with suppress(OSError):  # a state directory of somebody else cannot even be looked into
+        for path in (cache_dir / "tmp").glob(f"{_PREFIX}*"):
+            pid = path.name.removeprefix(_PREFIX).split("-")[0]
+            if pid.isdecimal() and not Path(f"/proc/{pid}").exists():
+                shutil.rmtree(path, ignore_errors=True)
 
 
 def _temporary_directory(cache_dir: Path) -> Path:

@@ -49,6 +49,7 @@ class Server:
     process: subprocess.Popen[bytes]
     port: int
     rates: dict[str, list[float]] = field(default_factory=dict)
+    cpu_us: dict[str, list[float]] = field(default_factory=dict)
     p99s: dict[str, list[float]] = field(default_factory=dict)
 
     def load(self, kind: str, connections: int, seconds: int) -> None:
@@ -61,12 +62,20 @@ class Server:
             f"-d{seconds}s",
             f"http://127.0.0.1:{self.port}{PATH}",
         ]
+        cpu_before = self.cpu_s()
         said = subprocess.run(command, check=True, capture_output=True, text=True, timeout=seconds + 60).stdout
         if "Non-2xx" in said:
             raise SystemExit(f"{self.name} did not answer 200:\n{said}")
         key = f"{kind} {connections}"
         self.rates.setdefault(key, []).append(float(found(r"Requests/sec:\s+([\d.]+)", said)))
+        answered = int(found(r"(\d+) requests in", said))
+        self.cpu_us.setdefault(key, []).append((self.cpu_s() - cpu_before) / answered * 1e6)
         self.p99s.setdefault(key, []).append(milliseconds(found(r"99%\s+([\d.]+\w+)", said)))
+
+    def cpu_s(self) -> float:
+        """Return the CPU time so far: on a machine that does other things besides, the steadier measure."""
+        fields = Path(f"/proc/{self.process.pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
     def peak_mib(self) -> float:
         status = Path(f"/proc/{self.process.pid}/status").read_text(encoding="utf-8")
@@ -166,7 +175,10 @@ def measure_load(database: Path, rounds: int, seconds: int) -> None:
             load_all(servers, "unchanged", seconds)
             with writing(database) as stored:
                 load_all(servers, "changing", seconds)
-        print(f"{PATH}; medians of {rounds} rounds of {seconds} s; changing: {COMMITS_A_SECOND} commits a second")
+        print(
+            f"{PATH}; medians of {rounds} rounds of {seconds} s; changing: {COMMITS_A_SECOND} commits a second;"
+            " us are of the server's CPU, a request"
+        )
         mine, other = servers
         for key in mine.rates:
             report(key, mine, other)
@@ -183,11 +195,12 @@ def load_all(servers: list[Server], kind: str, seconds: int) -> None:
 def report(key: str, mine: Server, other: Server) -> None:
     rates = [statistics.median(server.rates[key]) for server in (mine, other)]
     p99s = [statistics.median(server.p99s[key]) for server in (mine, other)]
+    cpus = [statistics.median(server.cpu_us[key]) for server in (mine, other)]
     kind, connections = key.split()
-    print(
-        f"  {kind:9} data, {connections:>2} connections: ours {rates[0]:8.0f}/s p99 {p99s[0]:6.2f} ms   "
-        f"stdlib {rates[1]:6.0f}/s p99 {p99s[1]:7.2f} ms   {rates[0] / rates[1]:5.1f}x"
-    )
+    print(f"  {kind:9} data, {connections:>2} connections:", end="")
+    for name, rate, p99, cpu in zip(("ours", "stdlib"), rates, p99s, cpus, strict=True):
+        print(f"  {name} {rate:6.0f}/s, p99 {p99:7.2f} ms, {cpu:4.0f} us", end="")
+    print(f"   {rates[0] / rates[1]:4.1f}x, by CPU {cpus[1] / cpus[0]:4.1f}x")
 
 
 def measure_starts(database: Path, rounds: int) -> None:

@@ -43,13 +43,16 @@ check() {
     done
 }
 
-# Everything the units left running goes with them: KillMode=process would spare a run in flight.
+# A run in flight, which a mere stop would spare, is told to end, and writes its row.
 stop_units() {
-    local unit
+    local unit lock
     for unit in monitoring.service monitoring-api.service; do
         [[ -e "$UNIT_DIR/$unit" ]] || continue
-        systemctl disable --quiet --now "$unit"
         systemctl kill --signal=SIGTERM "$unit" 2>/dev/null || true
+        systemctl disable --quiet --now "$unit"
+        for lock in "$CACHE_DIR"/locks/run.*.lock; do
+            [[ ! -e "$lock" ]] || flock --timeout 60 "$lock" true || die "a run does not end: see $lock"
+        done
         remove "$UNIT_DIR/$unit" "$UNIT_DIR/$unit.d"
         systemctl reset-failed --quiet "$unit" 2>/dev/null || true
     done

@@ -1,4 +1,4 @@
-"""`make demo`: the whole system once, on a local chain, with a stand-in for Telegram; told step by step.
+"""`make demo`: a day of the whole system, on a local chain, with stand-ins for the far sides; told step by step.
 
 Everything it starts ends with it, everything it writes lies in .cache/demo. Exit 0 only if what it shows is true.
 """
@@ -23,9 +23,8 @@ from pathlib import Path
 from automation.verbs import VERBS
 from monitoring.store.database import Database
 from tests.support import anvil
-from tests.support.contracts import Contract
-from tools.demo_chain import Operation, deploy_timelock, schedule_new_delay
-from tools.demo_story import BROKEN_TEXT, JOBS_TEXT, MENDED, MISTAKES_TEXT, MULTISIG_TEXT, SOUND_TEXT, STEPS, Step
+from tools.demo_chain import World, open_world
+from tools.demo_story import CHAIN_JOBS_TEXT, FILES, MENDED, STEPS, Step
 from tools.telegram_stand_in import TelegramStandIn
 
 CHECKOUT = Path(__file__).resolve().parents[1]
@@ -37,7 +36,7 @@ INTERRUPTED, TERMINATED = 130, 143  # a shell's 128 + the signal
 # What a developer's own environment must not bring in: the demo sends nothing to anybody.
 OURS = (
     "AUTOMATION_", "CACHE_", "HEARTBEAT", "LLM_", "LOG_LEVEL", "NONCE_", "NOTIFY_URLS", "PROVIDER_URL_", "TELEGRAM_",
-    "WEBHOOK_",
+    "SAFE_", "WEBHOOK_",
 )  # fmt: skip
 
 
@@ -47,9 +46,7 @@ class Demo:
 
     telegram: TelegramStandIn
     environ: dict[str, str]
-    node: anvil.Anvil | None = None
-    timelock: Contract | None = None
-    operations: list[Operation] = field(default_factory=list)
+    world: World | None = None
     wrong: list[str] = field(default_factory=list)
     started_s: float = field(default_factory=time.monotonic)
     commands: int = 0
@@ -59,52 +56,56 @@ class Demo:
 
     def play(self) -> None:
         for step in STEPS:
-            if step.verb in VERBS and (self.node or not step.needs_chain):
+            if step.verb in VERBS and (self.world or not step.needs_chain):
                 self.take(step)
 
     def take(self, step: Step) -> None:
         self.commands += 1
         title(f"{self.commands}. {step.why}")
+        if self.world:
+            self.world.go_on()
         self.happen(step.first)
         command = f"python -m automation --config {JOBS.relative_to(CHECKOUT)} {step.command}"
         say(bold(f"$ {command}"))
         started = time.monotonic()
-        code = run([sys.executable, *command.split()[1:]], self.environ)
+        code, lines = run([sys.executable, *command.split()[1:]], self.environ)
         say(dim(f"exit {code} after {time.monotonic() - started:.1f} s"))
-        self.show_messages()
         if code not in step.right:
             self.wrong.append(f"`{step.command}` ended with {code}, not {' or '.join(map(str, step.right))}")
+        if not all(any(words in line for line in lines) for words in step.says):
+            self.wrong.append(f"`{step.command}` does not say {' and '.join(step.says)}")
+        self.hear(step)
 
     def happen(self, what: str) -> None:
-        match what:
-            case "schedule an operation":
-                self.schedule()
-            case "mend the limit":
-                JOBS.write_text(JOBS.read_text().replace(*MENDED))
+        if what == "mend the day":
+            for name, text in MENDED.items():
+                (HOME / name).write_text(text)
+        elif what and self.world:
+            say(f"In the world: {self.world.happen(what)}.")
 
-    def show_messages(self) -> None:
-        """Show what Telegram received since the last look."""
+    def hear(self, step: Step) -> None:
+        """Show what Telegram received since the last look, and hold it against what the step says."""
+        heard = [message.text for message in self.telegram.messages[self.shown :]]
         for message in self.telegram.messages[self.shown :]:
             say(green(f"Telegram received, {'silently' if message.silent else 'with sound'}:"))
             say(textwrap.indent(message.text, green("  ┃ "), lambda _: True))
         self.shown = len(self.telegram.messages)
+        if step.verb == "run" and bool(heard) is not bool(step.hears):
+            self.wrong.append(f"`{step.command}` told {len(heard)} messages: {step.why}")
+        self.wrong += [
+            f"`{step.command}`: no message says {words!r}"
+            for words in step.hears
+            if not any(words in one for one in heard)
+        ]
 
-    # -- the chain ----------------------------------------------------------------------------------------------------
-
-    def join(self, node: anvil.Anvil) -> None:
-        """Deploy the timelock and point the demo at it."""
-        self.node = node
-        self.timelock = deploy_timelock(node)
-        self.environ["PROVIDER_URL_MAINNET"] = node.url
+    def join(self, world: World) -> None:
+        """Point the demo at its world."""
+        self.world = world
+        self.environ["PROVIDER_URL_MAINNET"] = world.gateway.url
+        self.environ["SAFE_SERVICE_URL"] = world.safes.url
         with JOBS.open("a") as jobs:
-            jobs.write(MULTISIG_TEXT.replace("TIMELOCK", self.timelock.address))
-        say(f"A local chain answers at {node.url}; OpenZeppelin's TimelockController is at {self.timelock.address}.")
-
-    def schedule(self) -> None:
-        assert self.timelock is not None
-        operation = schedule_new_delay(self.timelock, days=len(self.operations) + 2)
-        self.operations.append(operation)
-        say(f"On the chain: somebody scheduled operation {operation.id} in block {operation.block}.")
+            jobs.write(CHAIN_JOBS_TEXT)
+        say(f"A local chain answers at {world.node.url}; its timelock, Safe and vault stand at their real addresses.")
 
     # -- the truth ----------------------------------------------------------------------------------------------------
 
@@ -127,24 +128,33 @@ class Demo:
         self.check_alerts(alerts)
 
     def check_runs(self, runs: list[tuple[str, str]]) -> None:
-        expected = [("hourly", "failed"), ("daily", "ok"), ("daily", "ok"), ("daily", "ok")]
-        self.check(
-            "every run has its row", sorted(runs) == sorted(expected + [("multisig", "ok")] * (3 * bool(self.node)))
-        )
+        expected = [("daily", "failed"), ("daily", "failed"), ("daily", "ok")]
+        if self.world:
+            hourly = sum(step.command == "run hourly" for step in STEPS)
+            expected += [("hourly", "ok")] * hourly + [("multisig", "ok")]
+        self.check("every run has its row, and what broke is told", sorted(runs) == sorted(expected))
 
     def check_alerts(self, alerts: list[tuple[str, str, str, str]]) -> None:
-        sent = [message.text for message in self.telegram.messages]
-        for operation in self.operations:
-            stored = sum(operation.id in message for _, _, message, _ in alerts)
-            received = sum(operation.id in text for text in sent)
-            self.check(
-                f"operation {operation.id[:10]}… was stored once and received once", (stored, received) == (1, 1)
-            )
-        digests = [message for source, _, message, _ in alerts if source == "automation_digest"]
-        self.check("one digest names the broken task and no other", len(digests) == 1 and "broken" in digests[0])
+        digests = [one for source, _, one, status in alerts if source == "automation_digest" and status == "delivered"]
+        self.check("one digest names the broken task, one says that all is well again", len(digests) == 2)  # noqa: PLR2004
         disk = sum("of the disk is free" in message for _, _, message, _ in alerts)
         self.check("the full disk was said once, and once that it is over", disk == 2)  # noqa: PLR2004
-        self.check("every alert was delivered", all(status == "delivered" for *_, status in alerts))
+        unsent = [status for *_, status in alerts if status not in ("delivered", "not_attempted")]
+        self.check(
+            "every alert was delivered" + (", but the silenced one" if self.world else ""),
+            unsent == (["silenced"] if self.world else []),
+        )
+        if self.world:
+            self.check_chain([message for *_, message, _ in alerts])
+
+    def check_chain(self, messages: list[str]) -> None:
+        assert self.world is not None
+        sent = [message.text for message in self.telegram.messages]
+        stored = sum(f"Id: {self.world.operation[:10]}" in message for message in messages)
+        received = sum(f"Id: {self.world.operation[:10]}" in text for text in sent)
+        self.check("the batch was told when it was scheduled and when it was cancelled", (stored, received) == (2, 2))
+        blind = sum("are blind: mainnet" in text for text in sent)
+        self.check("the broken provider was told once, with the checks it blinds", blind == 1)
 
     def conclude(self) -> int:
         """Say how it went and return the exit code."""
@@ -171,15 +181,15 @@ def main() -> int:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(TERMINATED))
     with alone(), TelegramStandIn() as telegram, contextlib.ExitStack() as stack:
         set_the_stage()
-        title("A monitoring system in a minute")
-        say("Nothing leaves this machine: chain and Telegram are local stand-ins, all state lies in .cache/demo.")
+        title("A day of a monitoring system, in a minute")
+        say("Nothing leaves this machine: chain, services and Telegram are stand-ins, all state lies in .cache/demo.")
         demo = Demo(telegram, environment(telegram.url))
         if asked.without_chain:
             say("Without a chain, as asked.")
         elif anvil.binary() is None:
             say(f"Without a chain: {anvil.HOW_TO_GET_IT}.")
         else:
-            demo.join(stack.enter_context(anvil.running()))
+            demo.join(stack.enter_context(open_world()))
         demo.play()
         demo.verify()
     return demo.conclude()
@@ -198,13 +208,11 @@ def alone() -> Iterator[None]:
 
 
 def set_the_stage() -> None:
-    """Start from nothing: an empty state directory, a jobs.yaml, a file with mistakes, a script that breaks."""
+    """Start from nothing: an empty state directory, a jobs.yaml with its monitors and scripts, a file with mistakes."""
     shutil.rmtree(HOME, ignore_errors=True)
     (HOME / "state").mkdir(parents=True)
-    JOBS.write_text(JOBS_TEXT)
-    (HOME / "mistakes.yaml").write_text(MISTAKES_TEXT)
-    (HOME / "sound.py").write_text(SOUND_TEXT)
-    (HOME / "broken.py").write_text(BROKEN_TEXT)
+    for name, text in FILES.items():
+        (HOME / name).write_text(text)
 
 
 def environment(telegram_url: str) -> dict[str, str]:
@@ -221,17 +229,19 @@ def environment(telegram_url: str) -> dict[str, str]:
     }
 
 
-def run(command: list[str], environ: dict[str, str]) -> int:
-    """Run one command in a process group of its own, show its lines as they come, and return its exit code."""
+def run(command: list[str], environ: dict[str, str]) -> tuple[int, list[str]]:
+    """Run one command in a process group of its own, show its lines as they come; return its exit code and them."""
     process = subprocess.Popen(
         command, cwd=CHECKOUT, env=environ, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
         stdin=subprocess.DEVNULL, start_new_session=True,
     )  # fmt: skip
     assert process.stdout is not None
+    lines: list[str] = []
     with ending(process):
         for line in process.stdout:
-            say(dim("  │ ") + line.rstrip("\n"))
-        return process.wait()
+            lines.append(line.rstrip("\n"))
+            say(dim("  │ ") + lines[-1])
+        return process.wait(), lines
 
 
 @contextlib.contextmanager

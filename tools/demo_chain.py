@@ -1,33 +1,164 @@
-"""The chain of the demo: OpenZeppelin's real TimelockController on a local node, with operations scheduled on it."""
+"""The world of the demo: a chain with real contracts at real addresses, its gateway, and the service of Safes.
+
+The timelock is OpenZeppelin's, the Safe is Safe's; the vault is a program that gives the answers it was given.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
 
+from tests.support import anvil
+from tests.support.answers import put_answers, put_multicall
 from tests.support.anvil import Anvil
-from tests.support.contracts import Contract, artifact
+from tests.support.contracts import SAFE_1_4, Contract, artifact
+from tests.support.drills import PROTOCOLS, Drilled, load_drilled
+from tools.scripted_server import Answer, Request, ScriptedServer
 
 DAY_S = 86_400
+START_S = 20  # for the blocks that deploy the contracts
+TIMELOCK = "0xD8236031d8279d82E615aF2BFab5FC0127A329ab"  # Cap's own addresses: the shipped files watch them
+SAFE = "0xb8FC49402dF3ee4f8587268FB89fda4d621a8793"
+STRANGER = "0x5A5A5A5a5a5A5A5A5a5a5A5A5a5a5a5A5A5A5a5A"
+ZERO = "0x" + "0" * 40
+BATCH_SALT = bytes(31) + b"\7"
+BEFORE = 310  # blocks of the past, so that the contracts' own beginning is older than a first look reaches
+CONFIRMATIONS = 4  # one more than a log needs before it is believed
+# What happens to the vault, as entries of its drill.
+LOSS = {"stcUSD.convertToAssets(1e24)": "1.079e24", "cusd.balanceOf(stcusd)": "99e18"}
+MENDED = {"stcUSD.convertToAssets(1e24)": "1.081e24", "cusd.balanceOf(stcusd)": "101e18"}
+LOSS_AGAIN = {"stcUSD.convertToAssets(1e24)": "1.081e24", "cusd.balanceOf(stcusd)": "98e18"}
 
 
-@dataclass(frozen=True, slots=True)
-class Operation:
-    """One scheduled call; `id` is the timelock's own name for it."""
+class Gateway(ScriptedServer):
+    """Stands before the chain as a provider does: passes requests on, or is out of order."""
 
-    id: str
-    block: int
+    def __init__(self, node: Anvil) -> None:
+        super().__init__()
+        self.out_of_order = False
+        self._node = node
+
+    def respond(self, request: Request) -> Answer:
+        if self.out_of_order:
+            return Answer(503, b"the gateway is out of order")
+        asked = urllib.request.Request(self._node.url, request.body, headers={"Content-Type": "application/json"})
+        with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(asked, timeout=30) as answer:
+            return Answer(200, answer.read(), {"Content-Type": "application/json"})
 
 
-def deploy_timelock(node: Anvil) -> Contract:
-    """Deploy a timelock of one day, whose only proposer, executor and admin is the node's first account."""
-    admin = node.accounts[0]
-    return artifact("oz5", "TimelockController").deploy(node, DAY_S, [admin], [admin], admin)
+class SafeService(ScriptedServer):
+    """Lists what is queued on the Safe."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.queue: list[dict[str, object]] = []
+
+    def respond(self, request: Request) -> Answer:
+        del request
+        return Answer.of_json(200, {"results": self.queue, "next": None})
 
 
-def schedule_new_delay(timelock: Contract, days: int) -> Operation:
-    """Schedule a change of the timelock's own delay: what an attacker who wants no delay would do first."""
-    call = bytes.fromhex(timelock.artifact.calldata("updateDelay", days * DAY_S)[2:])
-    operation = (timelock.address, 0, call, bytes(32), days.to_bytes(32, "big"))
-    receipt = timelock.send("schedule", *operation, DAY_S)
-    name = timelock.call("hashOperation", *operation)
-    return Operation(id=f"0x{name.hex()}", block=int(receipt["blockNumber"], 16))
+@dataclass
+class World:
+    """Everything that can happen in the demo, each by its name in the story."""
+
+    node: Anvil
+    gateway: Gateway
+    safes: SafeService
+    timelock: Contract
+    safe: Contract
+    vault: Drilled
+    operation: str = ""
+    happened: list[str] = field(default_factory=list)
+
+    def happen(self, what: str) -> str:
+        """Make it happen, and return what a bystander would have seen."""
+        seen = {
+            "schedule a batch": self.schedule,
+            "cancel the batch": self.cancel,
+            "queue a transaction": self.queue,
+            "lose money": lambda: self._vault(LOSS, "the vault lost a hundredth of what it held"),
+            "pay it back": lambda: self._vault(MENDED, "somebody paid it back"),
+            "lose money again": lambda: self._vault(LOSS_AGAIN, "the vault is short again"),
+            "break the gateway": lambda: self._gateway(out_of_order=True),
+            "mend the gateway": lambda: self._gateway(out_of_order=False),
+        }[what]()
+        self.happened.append(what)
+        return seen
+
+    def go_on(self) -> None:
+        """Let the chain make a block, so that its newest is always young enough to be believed."""
+        self.node.mine()
+
+    def schedule(self) -> str:
+        """Schedule what an attacker would: a role for himself, then no delay at all."""
+        grant = self.timelock.artifact.calldata("grantRole", bytes(32), STRANGER)
+        delay = self.timelock.artifact.calldata("updateDelay", 0)
+        calls = (
+            [TIMELOCK, TIMELOCK],
+            [0, 0],
+            [bytes.fromhex(one[2:]) for one in (grant, delay)],
+            bytes(32),
+            BATCH_SALT,
+        )
+        self.timelock.send("scheduleBatch", *calls, 2 * DAY_S)
+        self.operation = f"0x{self.timelock.call('hashOperationBatch', *calls).hex()}"
+        self.node.mine(CONFIRMATIONS)
+        return f"somebody scheduled the batch {self.operation[:10]}… on the timelock"
+
+    def cancel(self) -> str:
+        self.timelock.send("cancel", bytes.fromhex(self.operation[2:]))
+        self.node.mine(CONFIRMATIONS)
+        return "the batch was cancelled"
+
+    def queue(self) -> str:
+        """Queue a transaction that gives the Safe another owner, proposed by nobody who is known."""
+        data = self.safe.artifact.calldata("addOwnerWithThreshold", STRANGER, 1)
+        self.safes.queue.append({
+            "safe": SAFE, "nonce": 0, "to": SAFE, "value": "0", "data": data, "operation": 0,
+            "safeTxHash": "0x" + "5a" * 32, "submissionDate": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+            "isExecuted": False, "proposer": STRANGER, "proposedByDelegate": None, "confirmations": [],
+            "confirmationsRequired": 1,
+        })  # fmt: skip
+        return "a stranger queued a transaction on the Safe"
+
+    def _vault(self, changes: dict[str, str], seen: str) -> str:
+        now = datetime.now(UTC)
+        well = self.vault.answers(now)
+        changed = {call: value for call, value in self.vault.answers(now, changes).items() if well[call] != value}
+        put_answers(self.node, changed)
+        return seen
+
+    def _gateway(self, *, out_of_order: bool) -> str:
+        self.gateway.out_of_order = out_of_order
+        return "the only provider of the chain is out of order" if out_of_order else "the provider answers again"
+
+
+@contextmanager
+def open_world() -> Iterator[World]:
+    """Start the chain and its far sides, with a timelock, a Safe and a vault on it."""
+    with ExitStack() as stack:
+        past = int(time.time()) - BEFORE - START_S
+        node = stack.enter_context(anvil.running("--chain-id", "1", "--timestamp", str(past)))
+        put_multicall(node)
+        admin = node.accounts[0]
+        timelock = artifact("oz5", "TimelockController").deploy_at(node, TIMELOCK, DAY_S, [admin], [admin], admin)
+        vault = load_drilled(PROTOCOLS / "cap/monitor.yaml")
+        put_answers(node, vault.answers(datetime.now(UTC)))
+        gateway, safes = stack.enter_context(Gateway(node)), stack.enter_context(SafeService())
+        safe = _safe(node)
+        node.mine(BEFORE)
+        node.rpc("evm_setTime", int(time.time()))
+        yield World(node, gateway, safes, timelock, safe, vault)
+
+
+def _safe(node: Anvil) -> Contract:
+    singleton = artifact(SAFE_1_4, "Safe").deploy(node)
+    artifact(SAFE_1_4, "SafeProxy").deploy_at(node, SAFE, singleton.address)
+    safe = singleton.artifact.at(node, SAFE)
+    safe.send("setup", [node.accounts[0]], 1, ZERO, b"", ZERO, ZERO, 0, ZERO)
+    return safe

@@ -4,52 +4,102 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from tools.demo_chain import SAFE, TIMELOCK
+
+BOT = "0x80a3887BA60F76acAb48EE4aEAd0a71A0774A8B2"
+
 
 @dataclass(frozen=True, slots=True)
 class Step:
     """One command of `python -m automation`, why it is shown, and the exit codes that are right.
 
-    A step that needs the chain is left out without one, and so is one whose verb is not there.
+    A step that needs the chain is left out without one, and so is one whose verb is not there. `first` is what happens
+    before it; `hears` are words that must stand in messages Telegram then receives, `says` in what is printed. A run
+    that is to be heard of by nobody has no `hears`.
     """
 
     why: str
     command: str
     right: tuple[int, ...] = (0,)
     needs_chain: bool = False
-    first: str = ""  # what happens before it, see Demo.happen
+    first: str = ""
+    hears: tuple[str, ...] = ()
+    says: tuple[str, ...] = ()
 
     @property
     def verb(self) -> str:
         return self.command.split()[0]
 
 
+def on_chain(why: str, command: str, *hears: str, first: str = "", right: tuple[int, ...] = (0,)) -> Step:
+    return Step(why, command, right, needs_chain=True, first=first, hears=hears)
+
+
 STEPS = (
     Step("What is configured: profiles, their schedule in UTC, their next tick.", "list"),
     Step("The crontab that the scheduler of a host would run.", "render-crontab"),
     Step("A file with mistakes: all of them at once, each at its place.", "validate .cache/demo/mistakes.yaml", (2,)),
-    Step("What a run would do; this touches nothing.", "run multisig --dry-run", needs_chain=True),
-    Step(
-        "The profile `multisig` runs: it meets a scheduled operation, stores the alert, then sends it.",
-        "run multisig",
-        needs_chain=True,
-        first="schedule an operation",
-    ),
-    Step("The same once more: nothing is new, so nothing is said.", "run multisig", needs_chain=True),
-    Step(
-        "Another operation is scheduled: one new alert.",
-        "run multisig",
-        needs_chain=True,
-        first="schedule an operation",
-    ),
-    Step(
-        "The profile `hourly` has a task that breaks. The other one runs all the same, one digest names "
-        "the broken one, and the exit code tells the truth (1).",
+    on_chain("What a run would do; this touches nothing.", "run hourly --dry-run"),
+    on_chain("Morning. A first look at everything is a seed: nothing is news yet.", "run hourly"),
+    on_chain(
+        "On a timelock somebody schedules a role for himself and a delay of nothing. It is told with what it does.",
         "run hourly",
-        (1,),
+        "grantRole",
+        first="schedule a batch",
     ),
-    Step("The profile `daily`: this disk has less room than its limit asks for (100%). That is said...", "run daily"),
-    Step("... and while it stays so, nobody is told again.", "run daily"),
-    Step("The limit is set to what it should be: that it is over is told once.", "run daily", first="mend the limit"),
+    on_chain("The same once more: nothing is new, so nothing is said.", "run hourly"),
+    on_chain(
+        "On a Safe a stranger queues a new owner. The Safe's own people would never propose from there.",
+        "run multisig",
+        "addOwnerWithThreshold",
+        first="queue a transaction",
+    ),
+    on_chain(
+        "A vault loses a hundredth: its share price falls, and it holds less than it owes.",
+        "run hourly",
+        "share price",
+        "holds what it owes",
+        first="lose money",
+    ),
+    on_chain(
+        "The money is paid back: that is told, with how long it lasted.", "run hourly", "Recovered", first="pay it back"
+    ),
+    on_chain("The timelock's batch is cancelled.", "run hourly", "ancelled", first="cancel the batch"),
+    on_chain(
+        "The chain's provider breaks down. What cannot be read is unknown: not good, not bad...",
+        "run hourly",
+        first="break the gateway",
+    ),
+    on_chain("... not yet news at the second time...", "run hourly"),
+    on_chain("... and at the third the source is told of, once, with every check it blinds.", "run hourly", "blind"),
+    Step(
+        "Is silence good news? Not while checks are blind.",
+        "audit --since 1h",
+        (1,),
+        needs_chain=True,
+        says=("4 checks have been blind",),
+    ),
+    on_chain("The provider is back.", "run hourly", "can be read again", first="mend the gateway"),
+    on_chain(
+        "Somebody works on the vault and asks for two quiet hours, with the reason.",
+        "silence --protocol cap --for 2h --reason upgrade",
+    ),
+    on_chain("It is short again meanwhile: stored and counted, not sent.", "run hourly", first="lose money again"),
+    Step("Whose alerts are held back, and until when.", "silence --list", needs_chain=True, says=("upgrade",)),
+    Step(
+        "The profile `daily` has a task that breaks, and this disk has less room than its limit asks for (100%). One "
+        "digest names the broken task, the others run all the same, and the exit code tells the truth (1).",
+        "run daily",
+        (1,),
+        hears=("of the disk is free", "broken"),
+    ),
+    Step("While both stay so, nobody is told again.", "run daily", (1,)),
+    Step(
+        "Both are mended: that it is over is told once.",
+        "run daily",
+        first="mend the day",
+        hears=("of the disk is free",),
+    ),
     Step("What was stored.", "alerts"),
     Step("How the host is.", "status", (0, 1)),
     Step(
@@ -59,38 +109,67 @@ STEPS = (
     ),
 )
 
-# A profile of each kind; the paths of scripts count from the checkout, wherever the file lies.
+# The paths of scripts and monitors count from the checkout, wherever the file lies.
 JOBS_TEXT = """\
 profiles:
-  hourly:
-    cron: "5 * * * *"
-    parallel: 2
-    tasks:
-      - {name: sound, script: .cache/demo/sound.py}
-      - {name: broken, script: .cache/demo/broken.py}
   daily:
     cron: "19 8 * * *"
+    parallel: 3
     tasks:
-      - {name: host, script: protocols/host/main.py, args: {disk-free: 100%}}
+      - {name: host, monitors: [.cache/demo/host.yaml]}
+      - {name: sound, script: .cache/demo/sound.py}
+      - {name: broken, script: .cache/demo/broken.py}
 """
-MULTISIG_TEXT = """\
+CHAIN_JOBS_TEXT = """\
+  hourly:
+    cron: "5 * * * *"
+    tasks:
+      - {name: cap, monitors: [protocols/cap/monitor.yaml, .cache/demo/timelocks.yaml]}
   multisig:
     cron: "0/10 * * * *"
     tasks:
-      - {name: timelock, script: protocols/demo_timelock/main.py, args: {address: "TIMELOCK"}}
+      - {name: safes, monitors: [.cache/demo/safes.yaml]}
 """
 MISTAKES_TEXT = """\
 profiles:
   hourly:
     cron: "5 * * *"
     tasks:
-      - {name: host, script: protocols/hots/main.py, timeuot: 5m}
+      - {name: host, monitors: [protocols/hots/monitor.yaml], timeuot: 5m}
 """
-MENDED = ("disk-free: 100%", "disk-free: 0%, disk-free-critical: 0%")
-SOUND_TEXT = """\
-print("all is well")
-"""
-BROKEN_TEXT = """\
-print("about to ask an oracle that is not there")
-raise ConnectionError("the oracle does not answer")
-"""
+FILES = {
+    "jobs.yaml": JOBS_TEXT,
+    "mistakes.yaml": MISTAKES_TEXT,
+    "host.yaml": "monitor: host\nhost: {disk-free: 100%, load: 1000, memory-free: 0%, swap-free: 0%}\n",
+    "sound.py": 'print("all is well")\n',
+    "broken.py": 'raise ConnectionError("the oracle does not answer")\n',
+    "timelocks.yaml": f"""\
+monitor: timelocks
+chains: [mainnet]
+timelocks:
+  first_run_lookback: 1h
+  rows:
+    - name: CAP TimelockController
+      chain: mainnet
+      address: "{TIMELOCK}"
+      protocol: cap
+      kind: oz_timelock_controller
+""",
+    "safes.yaml": f"""\
+monitor: safes
+chains: [mainnet]
+safes:
+  first_run_lookback: 12h
+  unexpected_proposer: critical
+  rows:
+    - name: Cap Money Multisig
+      chain: mainnet
+      address: "{SAFE}"
+      protocol: cap
+      expected_proposers: ["{BOT}"]
+""",
+}
+MENDED = {
+    "host.yaml": FILES["host.yaml"].replace("disk-free: 100%", "disk-free: 0%, disk-free-critical: 0%"),
+    "broken.py": 'print("the oracle answers")\n',
+}

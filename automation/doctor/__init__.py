@@ -63,9 +63,9 @@ def wrong(subject: str, text: str, remedy: str) -> Diagnosis:
 
 def examine(patient: Patient) -> Iterator[Diagnosis]:
     """Yield every diagnosis; an examination that fails itself is one, and stops no other."""
-    from automation.doctor import alarms, checkout, host, state  # noqa: PLC0415 - they need what is defined above
+    from automation.doctor import alarms, checkout, host, state, unit  # noqa: PLC0415 - they need what is defined above
 
-    for module in (state, host, checkout, alarms):
+    for module in (state, host, unit, checkout, alarms):
         for examination in module.EXAMINATIONS:
             try:
                 yield from examination(patient)

@@ -13,6 +13,7 @@ from automation import scheduler_life
 from automation.config import load_jobs
 from automation.crontab import render_crontab
 from automation.doctor import Diagnosis, Examination, Patient, fine, note, wrong
+from automation.doctor.unit import installed_unit, program_of
 from monitoring.errors import ConfigError
 from monitoring.kernel_clock import ask_kernel_clock
 from monitoring.store.schema import open_readonly
@@ -20,7 +21,6 @@ from monitoring.store.schema import open_readonly
 _LEAST_FREE_BYTES = 512 * 1024**2
 _LEAST_FREE_SHARE = 0.05
 _TIMESYNCD_MARK = Path("/run/systemd/timesync/synchronized")
-_UNIT_FILES = (Path("/etc/systemd/system"), Path("/lib/systemd/system"))
 _SUPERCRONIC = "supercronic"
 _TEST_LIMIT_S = 20
 
@@ -70,12 +70,13 @@ def scheduler(patient: Patient) -> Iterator[Diagnosis]:
 
 def supercronic(patient: Patient) -> Iterator[Diagnosis]:
     """Where the unit is installed its scheduler must be too, and take the crontab it will be given."""
-    installed = any((directory / scheduler_life.UNIT).exists() for directory in _UNIT_FILES)
-    binary = shutil.which(_SUPERCRONIC, path=f"{os.environ.get('PATH', os.defpath)}:/usr/local/bin")
+    installed = installed_unit()
+    named = program_of(installed) if installed else _SUPERCRONIC
+    binary = shutil.which(named, path=f"{os.environ.get('PATH', os.defpath)}:/usr/local/bin")
     if binary is None:
-        if installed:
+        if installed is not None:
             yield wrong(
-                _SUPERCRONIC, f"{scheduler_life.UNIT} is installed, supercronic is not", "run deploy/install.sh"
+                _SUPERCRONIC, f"{scheduler_life.UNIT} is installed, {named} is not there", "run deploy/install.sh"
             )
         return
     try:

@@ -17,6 +17,7 @@ from monitoring.ledger.facts import gather
 from monitoring.ledger.reconcile import reconcile
 from monitoring.process import current_boot, is_alive_text
 from monitoring.settings import Settings
+from monitoring.store import schedules
 from monitoring.store.database import Database
 from monitoring.store.schema import open_database, open_readonly
 
@@ -26,6 +27,7 @@ python -m automation audit --since 7d --profile hourly        # a week of one pr
 python -m automation audit --since 2026-11-01 --until 2026-11-08T12:00Z
 python -m automation audit --json                             # the same for programs"""
 _EXIT_FOUND = 1
+_BUSY_TIMEOUT_S = 5.0  # somebody waits at a terminal: a ledger that others keep locked is read as it is
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -41,17 +43,30 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
     since, until = instant(args.since, now), instant(args.until, now) if args.until else now
     if since >= until:
         raise UsageError(f"--since {args.since} is not before --until {args.until or 'now'}: mend one of them")
+    if until > now:
+        raise UsageError(f"--until {args.until} lies ahead: nothing can be proved of what is still to come")
     drill_older_than = parse_duration(args.drill_older_than)
-    with _open(settings, now) as database:
-        facts = gather(database, since=since, until=until, now=now, boot=current_boot(), profile=args.profile)
-    if args.profile and args.profile not in facts.profiles:
-        print(f"{args.profile}: the ledger knows no schedule or run of it in this time", file=sys.stderr)
+    try:
+        with _open(settings, now) as database:
+            facts = gather(database, since=since, until=until, now=now, boot=current_boot(), profile=args.profile)
+            if args.profile and args.profile not in facts.profiles:
+                print(_unknown(database, args.profile, since, until), file=sys.stderr)
+    except StoreError as error:
+        if args.json:
+            write_json({"ok": False, "error": str(error)})
+        raise
     audit = judge(facts, drill_older_than=drill_older_than)
     if args.json:
         write_json(as_json(audit))
     else:
         sys.stdout.write("".join(line + "\n" for line in lines(audit)))
     return 0 if audit.is_ok else _EXIT_FOUND
+
+
+def _unknown(database: Database, profile: str, since: datetime, until: datetime) -> str:
+    known = sorted({entry.schedule.profile for entry in schedules.history(database, since, until)})
+    others = f"; it knows {', '.join(known)}" if known else ""
+    return f"{profile}: the ledger knows no schedule or run of it in this time{others}"
 
 
 def _open(settings: Settings, now: datetime) -> Database:
@@ -65,7 +80,7 @@ def _open(settings: Settings, now: datetime) -> Database:
             f"{settings.database} does not exist: nothing can be proved; is CACHE_DIR right, and did anything run yet?"
         )
     try:
-        database = open_database(settings.database)
+        database = open_database(settings.database, busy_timeout_s=_BUSY_TIMEOUT_S)
     except StoreError as error:
         return _open_as_it_is(settings, error)
     try:

@@ -28,7 +28,7 @@ def _plain(reading: Any) -> str:  # noqa: ANN401 - as above
     if isinstance(reading, LogBatch):
         return f"blocks {reading.from_block} to {reading.to_block}, {len(reading.events)} events"
     try:
-        return in_words(reading)
+        return " ".join(in_words(reading).splitlines())  # a kind of its own comes back as it is, and has no lines
     except Exception:  # noqa: BLE001 - a type's own kind of reading: its number of rows is all that is known of it
         return f"{len(reading)} rows" if hasattr(reading, "__len__") else type(reading).__name__
 

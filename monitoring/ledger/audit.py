@@ -19,6 +19,7 @@ __all__ = ["DRILL_OLDER_THAN", "Audit", "Finding", "Kind", "as_json", "judge", "
 DRILL_OLDER_THAN = timedelta(days=8)  # the shipped drill is weekly; a day more for a host that was down that hour
 _RAN = ("ok", "failed", "aborted")
 _NOT_RUN = ("skipped", "missed", "unknown")
+_STATUSES = (*_RAN, "going", *_NOT_RUN)
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +109,7 @@ def as_json(audit: Audit) -> dict[str, object]:
         "since": _iso(audit.since),
         "until": _iso(audit.until),
         "profiles": list(audit.profiles),
-        "ticks": {"due": audit.due, "ran": audit.ran, **dict(sorted(audit.ticks.items()))},
+        "ticks": {"due": audit.due, "ran": audit.ran, **{status: audit.ticks[status] for status in _STATUSES}},
         "alerts": dict(sorted(audit.alerts.items())),
         "slowest_delivery_s": audit.slowest.total_seconds() if audit.slowest is not None else None,
         "last_drill": {"at": _iso(audit.drill[0]), "took_s": audit.drill[1].total_seconds()} if audit.drill else None,

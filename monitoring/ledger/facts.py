@@ -5,9 +5,10 @@ Reads the store, writes nothing; the same facts serve the audit, `status`, the A
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from monitoring.clock import from_text
@@ -89,13 +90,13 @@ class SilenceInForce:
 
 @dataclass(frozen=True, slots=True)
 class Blindness:
-    """Checks that a source kept from seeing; without an end they see nothing yet."""
+    """Checks that could not see, by the source to blame; `until` is none while they cannot."""
 
     source: str
     since: datetime
     until: datetime | None
     checks: int
-    why: str
+    reason: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,7 +163,7 @@ def gather(
         alerts=tuple(AlertFate(*row) for row in audit_rows.alerts(database, since, until, profile)),
         failed_elsewhere=tuple(FailedElsewhere(*row) for row in audit_rows.failed_elsewhere(database, since, until)),
         silences=tuple(SilenceInForce(*row) for row in audit_rows.silences(database, since, until)),
-        blind=tuple(Blindness(*row) for row in audit_rows.blindness(database, since, until)),
+        blind=tuple(Blindness(*row) for row in audit_rows.blind(database, since, until)),
         refused=tuple(audit_rows.refused_commits(database, since, until)),
         steps_back=tuple(_steps_back(database, since, until)),
         drill=audit_rows.last_drill(database, until),
@@ -232,16 +233,16 @@ class _Ticks:
 
 def _with_catch_ups(fates: list[TickFate], runs_since: Iterable[tuple[str, datetime, int, str]]) -> list[TickFate]:
     """Mark the newest missed tick before each catch-up run of its profile."""
+    missed: dict[str, list[int]] = defaultdict(list)
+    for index, fate in enumerate(fates):
+        if fate.status == "missed":
+            missed[fate.profile].append(index)
     for profile, started_at, run_id, status in runs_since:
-        missed = [
-            index
-            for index, fate in enumerate(fates)
-            if fate.profile == profile and fate.status == "missed" and fate.tick_at <= started_at
-        ]
-        if missed:
-            fate = fates[missed[-1]]
+        before = bisect_right(missed[profile], started_at, key=lambda index: fates[index].tick_at)
+        if before:
+            index = missed[profile][before - 1]
             caught_up = f"run {run_id} caught up at {started_at:%H:%M}: {status}"
-            fates[missed[-1]] = TickFate(profile, fate.tick_at, fate.status, fate.reason, fate.run_id, False, caught_up)
+            fates[index] = replace(fates[index], caught_up=caught_up)
     return fates
 
 
@@ -288,7 +289,7 @@ def why_ledger_begins(database: Database) -> str:
     first_alert = audit_rows.first_alert(database)
     if first_alert and (begins_at is None or first_alert < begins_at):
         return "the alerts before are those of the system this replaced, which kept no ledger"
-    return "it is that young: a fresh install, or the database was deleted"
+    return "it is no older: a fresh install, or a deleted database"
 
 
 def _minute(instant: datetime) -> str:

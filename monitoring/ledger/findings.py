@@ -32,11 +32,11 @@ class Kind(StrEnum):
     RUNS_FAILED = "runs failed"
     RUNS_ABORTED = "runs aborted"
     TASK_FAILING = "task failing"
+    CHECKS_BLIND = "checks blind"
     ALERTS_WAITING = "alerts waiting"
     ALERTS_UNSENT = "alerts not sent"
     ALERTS_SLOW = "alerts slow"
     SILENCE = "silence in force"
-    CHECKS_BLIND = "checks blind"
     LEDGER_GAP = "gap in the ledger"
     CLOCK_STEPPED = "clock stepped back"
     NOTHING_SCHEDULED = "nothing scheduled"
@@ -65,10 +65,10 @@ def find(facts: Facts, drill_older_than: timedelta | None) -> Iterator[Finding]:
     """Yield every exception of the span, in no order."""
     yield from tick_findings(facts.ticks)
     yield from (_failing(task) for task in facts.failures)
+    yield from (_blind(spell, facts.until) for spell in facts.blind)
     yield from _alert_findings(facts)
     yield from (_failed_elsewhere(failed) for failed in facts.failed_elsewhere)
     yield from (_silence(silence) for silence in facts.silences)
-    yield from (_blind(blind, facts.until) for blind in facts.blind)
     yield from _gaps(facts)
     for title, at in facts.refused:
         yield Finding(Kind.NOT_SYNCED, title, at, at, cause=title, breaks_silence=False)
@@ -127,6 +127,20 @@ def _failing(task: TaskFailures) -> Finding:
     times = f"{task.count} runs" if task.count > 1 else "one run"
     text = f"{task.profile}/{task.task} {state}: {times} since {_minute(task.first_at)}, last: {task.reason}"
     return Finding(Kind.TASK_FAILING, text, task.first_at, task.last_at, task.count, task.profile, task.reason)
+
+
+def _blind(spell: Blindness, until: datetime) -> Finding:
+    """Every tick may have run, and yet nothing is known of what these checks watch."""
+    checks = "1 check" if spell.checks == 1 else f"{spell.checks} checks"
+    state = "has been blind" if spell.checks == 1 else "have been blind"
+    span = f"since {_minute(spell.since)}"
+    if spell.until is not None:
+        state = "was blind" if spell.checks == 1 else "were blind"
+        span = f"from {_minute(spell.since)} to {_minute(spell.until)}"
+    why = f" ({spell.reason})" if spell.reason else ""
+    text = f"{checks} {state} {span}: {spell.source} could not be read{why}"
+    cause = f"{spell.source} could not be read"
+    return Finding(Kind.CHECKS_BLIND, text, spell.since, spell.until or until, spell.checks, cause=cause)
 
 
 _UNSENT = {
@@ -203,22 +217,11 @@ def _silence(silence: SilenceInForce) -> Finding:
     return Finding(Kind.SILENCE, text, silence.starts_at, silence.ends_at, cause=silence.reason, breaks_silence=False)
 
 
-def _blind(blind: Blindness, until: datetime) -> Finding:
-    """Silence is not proved while a check sees nothing, whatever ran."""
-    checks = "1 check" if blind.checks == 1 else f"{blind.checks} checks"
-    state = f"blind since {_minute(blind.since)}"
-    if blind.until is not None:
-        state = f"blind from {_minute(blind.since)} to {_minute(blind.until)}"
-    why = f": {blind.why}" if blind.why else ""
-    text = f"{checks} {state}, source {blind.source}{why}"
-    return Finding(Kind.CHECKS_BLIND, text, blind.since, blind.until or until, blind.checks, cause=blind.source)
-
-
 def _gaps(facts: Facts) -> Iterator[Finding]:
     begins_at = facts.begins_at
     if begins_at is not None and facts.since < begins_at < facts.until:
         first = _minute(begins_at + timedelta(microseconds=1))  # a schedule begins just before its first tick
-        text = f"the ledger knows no schedule before {first}, so what was due is not known: {facts.begins_why}"
+        text = f"the ledger knows no schedule before {first}, so what was due is not known ({facts.begins_why})"
         yield Finding(Kind.LEDGER_GAP, text, facts.since, begins_at, cause=facts.begins_why)
     elif not facts.profiles:
         text = "no schedule was in force: nothing was due, and nothing is proved"

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 
 from monitoring.clock import from_text, to_text
+from monitoring.store.blind_spells import between
 from monitoring.store.database import Database, Row
 
 _FAILED = "('failed', 'timeout', 'skipped')"
@@ -114,34 +115,27 @@ def silences(
     return [(row[0], row[1], row[2], from_text(row[3]), from_text(row[4]), row[5], row[6]) for row in found]
 
 
-def blindness(
+def blind(
     database: Database, since: datetime, until: datetime
 ) -> list[tuple[str, datetime, datetime | None, int, str]]:
-    """Return (source, blind since, seeing again, checks, what it said) of [since, until), one row a source and spell.
-
-    Those that see nothing yet have no end.
-    """
-    now = database.rows(
-        "SELECT blind_by, min(blind_since), NULL, count(*), max(blind_why) FROM conditions "
-        "WHERE blind_since IS NOT NULL AND blind_since < ? GROUP BY blind_by ORDER BY 2",
+    """Return (source, since, until, checks, why) of what blinded checks within [since, until); until None: still."""
+    over = [(source, begun, ended, checks, "") for source, begun, ended, checks in between(database, since, until)]
+    still = database.rows(
+        "SELECT blind_by, min(blind_since), count(*), max(blind_why) FROM conditions "
+        "WHERE blind_since < ? GROUP BY blind_by ORDER BY 2",
         (to_text(until),),
     )
-    over = database.rows(
-        "SELECT source, since, until, checks, '' FROM blind_spells WHERE until > ? AND since < ? ORDER BY id",
-        (to_text(since), to_text(until)),
-    )
-    return [
-        (source, from_text(begun), from_text(ended) if ended else None, checks, why)
-        for source, begun, ended, checks, why in [*over, *now]
-    ]
+    return [*over, *((source, from_text(begun), None, checks, why) for source, begun, checks, why in still)]
 
 
 def last_drill(database: Database, until: datetime) -> tuple[datetime, timedelta] | None:
-    """Return when a drill last arrived, and how long it took."""
+    """Return when a drill last arrived, and how long it took; one in the test chat went down another path."""
     found = database.row(
         "SELECT created_at, delivered_at FROM alert_events WHERE kind = 'drill' AND delivery_status = 'delivered' "
-        "AND created_at < ? ORDER BY id DESC LIMIT 1",
-        (to_text(until),),
+        "AND created_at < ? AND NOT EXISTS "
+        "(SELECT 1 FROM deliveries d WHERE d.alert_id = alert_events.id AND d.receipt_json LIKE ?) "
+        "ORDER BY id DESC LIMIT 1",
+        (to_text(until), _TO_TEST_CHAT),
     )
     return (from_text(found[1]), from_text(found[1]) - from_text(found[0])) if found else None
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from monitoring.clock import to_text
-from monitoring.store.database import Tx
+from monitoring.clock import from_text, to_text
+from monitoring.store.database import Database, Tx
 
 
 def insert(tx: Tx, source: str, since: datetime, until: datetime, checks: int) -> None:
@@ -13,3 +13,12 @@ def insert(tx: Tx, source: str, since: datetime, until: datetime, checks: int) -
         "INSERT INTO blind_spells (source, since, until, checks) VALUES (?, ?, ?, ?)",
         (source, to_text(since), to_text(until), checks),
     )
+
+
+def between(database: Database, since: datetime, until: datetime) -> list[tuple[str, datetime, datetime, int]]:
+    """Return (source, since, until, checks) of those that held within [since, until)."""
+    found = database.rows(
+        "SELECT source, since, until, checks FROM blind_spells WHERE until > ? AND since < ? ORDER BY id",
+        (to_text(since), to_text(until)),
+    )
+    return [(source, from_text(begun), from_text(ended), checks) for source, begun, ended, checks in found]

@@ -1,6 +1,6 @@
 """Pages of alerts for the API and the dashboard: each costs the page, not the history. Reads only.
 
-Every combination of equalities has its index ending in the id, and instants become bounds of the id (`alert_spans`): no
+Every combination of equalities has its index ending in the id, and instants become bounds of the id (`alert_parts`): no
 query here scans the table or sorts, however the instants lie.
 """
 
@@ -12,11 +12,12 @@ from datetime import datetime
 from typing import Any
 
 from monitoring.clock import to_text
-from monitoring.store import alert_spans
-from monitoring.store.alert_spans import Span
+from monitoring.store import alert_parts
+from monitoring.store.alert_parts import IN_ORDER, LATE, Part
 from monitoring.store.database import Database, Row
 
 _EQUALITIES = ("protocol", "severity", "source")
+_AFTER_ANY = "\U0010ffff"
 _COLUMNS = (
     "id", "created_at", "source", "protocol", "channel", "severity", "message", "plain_text", "silent",
     "delivery_status", "delivered_at", "delivery_error", "metadata_json", "title", "kind", "body_json", "run_id",
@@ -64,10 +65,9 @@ class AlertRow:
 def alert_page(database: Database, wanted: AlertQuery, limit: int) -> list[AlertRow]:
     """Return the newest alerts that pass, newest first."""
     found: list[AlertRow] = []
-    for span in alert_spans.spans(database, wanted.since, wanted.until, wanted.before_id):
-        found += _read(database, *_page_sql(wanted, span, limit - len(found)))
-        if len(found) >= limit:
-            break
+    for part in alert_parts.parts(database, wanted.since, wanted.until, wanted.before_id):
+        if len(found) < limit:
+            found += _read(database, *_page_sql(wanted, part, limit - len(found)))
     return found
 
 
@@ -101,31 +101,42 @@ def sources(database: Database) -> list[str]:
 
 def plan(database: Database, wanted: AlertQuery, limit: int) -> list[str]:
     """Return how SQLite means to find a page, one line a step: what the tests hold the indexes to."""
-    asked = alert_spans.questions(wanted.since, wanted.until)
+    asked = alert_parts.questions(wanted.since, wanted.until)
+    zoned = (IN_ORDER, LATE) if asked else ()
+    for part in [Part(1, wanted.before_id or 9), *(Part(1, 9, zones) for zones in zoned)]:
+        sql, values = _page_sql(wanted, part, limit)
+        asked.append((f"SELECT {', '.join(_COLUMNS)} {sql}", values))
     found = [database.rows(f"EXPLAIN QUERY PLAN {sql}", values) for sql, values in asked]
-    sql, values = _page_sql(wanted, (1, wanted.before_id), limit)
-    found.append(database.rows(f"EXPLAIN QUERY PLAN SELECT {', '.join(_COLUMNS)} {sql}", values))
     return [str(step[3]) for steps in found for step in steps]
 
 
-def _page_sql(wanted: AlertQuery, span: Span, limit: int) -> tuple[str, list[Any]]:
+def _page_sql(wanted: AlertQuery, part: Part, limit: int) -> tuple[str, list[Any]]:
     """Return the page from `FROM` on. The unary plus keeps SQLite from another index and a sort."""
     equal = [name for name in _EQUALITIES if getattr(wanted, name) is not None]
-    conditions = [f"{name} = ?" for name in equal]
-    values: list[Any] = [getattr(wanted, name) for name in equal]
-    first, end = span
-    for condition, value in (
-        ("id >= ?", first or None),
-        ("id < ?", end),
-        ("+created_at >= ?", to_text(wanted.since) if wanted.since else None),
-        ("+created_at < ?", to_text(wanted.until) if wanted.until else None),
-    ):
-        if value is not None:
-            conditions.append(condition)
-            values.append(value)
-    index = f"INDEXED BY alert_{'_'.join(equal)}" if equal else "NOT INDEXED"
-    where = f"WHERE {' AND '.join(conditions)} " if conditions else ""
-    return f"FROM alert_events {index} {where}ORDER BY id DESC LIMIT ?", [*values, limit]
+    passes = [(f"{name} = ?", getattr(wanted, name)) for name in equal]
+    passes += [("+created_at >= ?", to_text(wanted.since))] if wanted.since else []
+    passes += [("+created_at < ?", to_text(wanted.until))] if wanted.until else []
+    table = f"alert_events INDEXED BY alert_{'_'.join(equal)}" if equal else "alert_events NOT INDEXED"
+    source, order, bounds = _within(part, table, wanted)
+    where = " AND ".join(condition for condition, _ in (*bounds, *passes))
+    values = [value for _, value in (*bounds, *passes)]
+    return f"FROM {source} WHERE {where} ORDER BY {order} LIMIT ?", [*values, limit]
+
+
+def _within(part: Part, table: str, wanted: AlertQuery) -> tuple[str, str, list[tuple[str, Any]]]:
+    """Return (source, order, conditions with their values) that keep a page within a part of the history."""
+    if part.zones is None:
+        return table, "id DESC", [("id >= ?", part.first), ("id < ?", part.end)]
+    bits = part.zones.bits
+    bounds: list[tuple[str, Any]] = [
+        ("zone >= ?", part.first >> bits),
+        ("zone <= ?", (part.end - 1) >> bits),
+        ("newest >= ?", to_text(wanted.since) if wanted.since else ""),
+        ("oldest < ?", to_text(wanted.until) if wanted.until else _AFTER_ANY),
+        (f"id >= max(zone << {bits}, ?)", part.first),
+        (f"id < min((zone + 1) << {bits}, ?)", part.end),
+    ]
+    return f"{part.zones.table} CROSS JOIN {table}", "zone DESC, id DESC", bounds
 
 
 def _distinct(database: Database, column: str) -> list[str]:

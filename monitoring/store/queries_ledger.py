@@ -10,7 +10,7 @@ from typing import Any
 
 from monitoring.clock import from_text
 from monitoring.store import runs
-from monitoring.store.alert_spans import id_from
+from monitoring.store.alert_parts import id_from
 from monitoring.store.alerts import SEVERITIES
 from monitoring.store.database import Database, Row
 from monitoring.store.runs import Run

@@ -123,8 +123,12 @@ def put_in_place(
             require_room(database.parent, database, ready.database.path)  # the copy aside, and the write-ahead log
             carried = carry_over(ready.database, live, now, is_alive)
             _tell(ready, Restored(aside, carried), backup, now, by)
-            copy_to_file(live.connection, aside)
-            copy(ready.database.connection, live.connection)
+            try:
+                copy_to_file(live.connection, aside)
+                copy(ready.database.connection, live.connection)
+            except (apsw.Error, OSError):  # the disk said no; an interrupt may come when it is done
+                aside.unlink(missing_ok=True)
+                raise
         with suppress(apsw.Error):  # it is done; now or later the log moves into the file, and waits for no reader
             live.connection.execute("PRAGMA wal_checkpoint(PASSIVE)")
     return Restored(aside, carried)

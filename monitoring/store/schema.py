@@ -33,13 +33,24 @@ def open_database(path: Path, *, busy_timeout_s: float = BUSY_TIMEOUT_S) -> Data
         StoreDamagedError: the file is damaged (see `repair`).
         StoreError: it cannot be opened, or a newer version of this program wrote it.
     """
-    if path.exists() and path.stat().st_size > 0:
+    if _has_content(path):
         database = Database(path, busy_timeout_s=busy_timeout_s)
         if _version(database) == VERSION:
             return database
         database.close()
     with creation_lock(path).hold(_CREATION_TIMEOUT_S):
         return create_or_migrate(path, busy_timeout_s=busy_timeout_s)
+
+
+def _has_content(path: Path) -> bool:
+    try:
+        return path.stat().st_size > 0
+    except FileNotFoundError:
+        return False
+    except OSError as error:  # a directory of somebody else: checks must run without the store then
+        raise StoreError(
+            f"{path}: cannot be looked at ({error.strerror}): look at the owner of {path.parent}"
+        ) from error
 
 
 def open_readonly(path: Path, *, busy_timeout_s: float = 5.0) -> Database:

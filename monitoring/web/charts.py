@@ -70,7 +70,8 @@ def alerts_per_day(days: Sequence[Mapping[str, int]], first_day: datetime) -> Ch
     for number, day in enumerate(days):
         bars += _stack(number, len(days), day, most, first_day + timedelta(days=number))
     total = sum(sum(day.values()) for day in days)
-    summary = f"{total} alerts in {len(days)} days, {sum(days[-1].values()) if days else 0} of them today"
+    today = sum(days[-1].values()) if days else 0
+    summary = f"{total} alert{'' if total == 1 else 's'} in {len(days)} days, {today} of them today"
     last_day = first_day + timedelta(days=len(days) - 1)
     seen = [name for name in reversed(_SEVERITIES) if any(day.get(name) for day in days)]
     legend = tuple((name if name != "UNKNOWN" else "no severity", f"sev-{name}") for name in seen)

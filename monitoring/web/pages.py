@@ -144,7 +144,9 @@ def one_incident(asked: Asked) -> Answer:
         found = conditions.get(tx, key)
         holding = silences.active(tx, asked.now)
     if found is None or found.fired_at is None:
-        raise NotFoundError(f"There is no incident {key}.")
+        raise NotFoundError(
+            f"There is no incident {key.text}: it may have been pruned." if key.text else "Which incident?"
+        )
     return page(
         "incident.html",
         asked.now,

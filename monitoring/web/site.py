@@ -102,6 +102,7 @@ class Site:
         self._boot = boot
         self._shelf = Shelf()
         self._reader = Reader(settings.database)
+        self._version: Version | None = None
         self._of_thread = threading.local()
         self._threads = ThreadPoolExecutor(2, thread_name_prefix="answers")
         self._under_way: dict[Key, asyncio.Future[Answer]] = {}
@@ -133,9 +134,19 @@ class Site:
     def kept(self, key: Key) -> Answer | None:
         """Return the answer to a GET of (path, query) that is still true, if there is one."""
         try:
-            return self._shelf.get(key, self._reader.version(), self._clock.monotonic())
+            return self._shelf.get(key, self._version_now(), self._clock.monotonic())
         except StoreError:
             return None
+
+    def _version_now(self) -> Version:
+        """Ask the database once a turn of the event loop: whoever is served in this turn asked before it began."""
+        if self._version is None:
+            self._version = self._reader.version()
+            asyncio.get_running_loop().call_soon(self._forget_version)
+        return self._version
+
+    def _forget_version(self) -> None:
+        self._version = None
 
     def _endpoint(self, route: Route) -> Callable[[Request], Any]:
         async def endpoint(request: Request) -> _Sent:

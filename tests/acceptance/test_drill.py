@@ -42,6 +42,14 @@ def test_a_drill_arrives_labelled_and_with_sound_and_tells_its_time(host: Host, 
     assert "alarm path not drilled" not in {found["kind"] for found in audit["findings"]}
 
 
+def test_a_drill_in_the_test_chat_is_no_drill_of_the_path(host: Host, telegram: TelegramStandIn) -> None:
+    assert host.automation("drill", TELEGRAM_TEST_CHAT_ID="-100999").returncode == 0
+    assert [message.chat_id for message in telegram.messages] == ["-100999"]
+    audit = json.loads(host.automation("audit", "--json").stdout)
+    assert audit["last_drill"] is None
+    assert {"alarm path not drilled", "alerts not sent"} <= {found["kind"] for found in audit["findings"]}
+
+
 def test_a_drill_calls_no_machine(host: Host, telegram: TelegramStandIn) -> None:
     hook = {"WEBHOOK_URL_AUTOMATION": telegram.url + "/hook", "WEBHOOK_SECRET": "s"}
     assert host.automation("drill", **hook).returncode == 0

@@ -14,6 +14,7 @@ import pytest
 import yaml
 from prometheus_client.parser import text_string_to_metric_families
 
+from monitoring.web import pages
 from tests.support import parts
 from tests.support.filled import fill
 from tests.support.web import ROOT, Web, serving
@@ -84,3 +85,12 @@ def test_the_page_names_exactly_the_metrics_there_are(web: Web) -> None:
         there |= {f"{family.name}_total"} if family.type == "counter" else {family.name}
     named = set(re.findall(r"`(monitoring_[a-z_]+)", TEXT))
     assert named == there
+
+
+def test_the_page_of_the_dashboard_names_every_page() -> None:
+    text = (ROOT / "docs" / "dashboard.md").read_text(encoding="utf-8")
+    for route in pages.ROUTES:
+        address = re.escape(route.path).replace(re.escape("{id}"), "[0-9]+").replace(re.escape("{name}"), "[a-z]+")
+        assert re.search(rf"`{address}[`?]", text), route.path
+    for image in re.findall(r"images/[a-z-]+\.png", text):
+        assert (ROOT / "docs" / image).stat().st_size < 150_000

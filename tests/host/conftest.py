@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
 
 import pytest
 
-from tests.support import deployed
+from tests.support import deployed, scenes
 from tests.support.deployed import Deployed
 from tests.support.fake_telegram import TelegramStandIn
 from tests.support.machine import Machine, removed_afterwards, require_machine
@@ -59,6 +60,7 @@ def installation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installat
         after = machine.said(_SURVEY).splitlines()
         # Each host that starts from here writes a journal of its own.
         machine.run("rm -rf /var/log/journal/* && : >/etc/machine-id")
+        machine.power_off()
         upper = machine.upper
     yield Installation(first, second, before, after, [seed, upper])
     shutil.rmtree(directory, ignore_errors=True)
@@ -78,8 +80,41 @@ def host(installation: Installation, tmp_path_factory: pytest.TempPathFactory) -
         yield booted
 
 
+@dataclass(frozen=True, slots=True)
+class Scenes:
+    """What the clock decides is played beside the other tests, on hosts of its own, and looked at last."""
+
+    restarted: Future[scenes.Seen]
+    rebooted: Future[scenes.Seen]
+    rebooted_database: Path
+
+
+@pytest.fixture(scope="session", name="scenes")
+def _scenes(installation: Installation, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scenes]:
+    database = tmp_path_factory.mktemp("rebooted") / "monitoring.db"
+
+    def play(scene: Callable[[Deployed], scenes.Seen], keep: Path | None) -> scenes.Seen:
+        with fresh_host(installation, tmp_path_factory.mktemp(scene.__name__)) as booted:
+            seen = scene(booted)
+            for path in booted.path(deployed.CACHE).glob("monitoring.db*") if keep else ():
+                shutil.copy(path, keep.parent)
+            return seen
+
+    with ThreadPoolExecutor(2) as stage:
+        restarted = stage.submit(play, scenes.restart_during_a_run, None)
+        rebooted = stage.submit(play, scenes.reboot_over_a_tick, database)
+        yield Scenes(restarted, rebooted, database)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _clock_starts_now(request: pytest.FixtureRequest) -> None:
+    """Let the scenes begin with the first test, if one that looks at them is asked for."""
+    if any("scenes" in getattr(item, "fixturenames", ()) for item in request.session.items):
+        request.getfixturevalue("scenes")
+
+
 @pytest.fixture
 def telegram(host: Deployed) -> Iterator[TelegramStandIn]:
     """The chat of the module's host, new for each test."""
-    with ExitStack() as stack:
-        yield stack.enter_context(host.chat())
+    with host.chat() as stand_in:
+        yield stand_in

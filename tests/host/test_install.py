@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from tests.host.conftest import Installation
-from tests.support.deployed import CACHE, CHECKOUT, INSTALL, USER, Deployed
+from tests.support.deployed import CACHE, CHECKOUT, INSTALL, USER, Deployed, Script, jobs
+from tests.support.host import wait_until
 
 pytestmark = [pytest.mark.host, pytest.mark.xdist_group("host")]
 
@@ -104,10 +105,48 @@ def test_legacy_cache_files_are_imported_once(host: Deployed) -> None:
     assert "nonces.txt: 0 imported, 1 kept, 0 invalid" in host.machine.said(INSTALL)
 
 
-def test_uninstall_leaves_state_and_secrets_unless_told_otherwise(host: Deployed) -> None:
+def test_it_can_be_piped_into_a_shell(host: Deployed) -> None:
+    piped = INSTALL.replace("bash /srv/clone/deploy/install.sh", "bash </srv/clone/deploy/install.sh")
+    assert "monitoring is installed in /srv/monitoring" in host.machine.said(piped)
+    done = host.machine.run(piped.replace("bash", "REPO_DIR=/srv/new bash"), check=False)
+    assert (done.returncode, done.stderr) == (1, "install.sh: REPO_URL is not set: name the repository to clone\n")
+
+
+def test_half_a_download_does_nothing(host: Deployed) -> None:
+    done = host.machine.run("head -c 9000 /srv/clone/deploy/install.sh | bash", check=False)
+    assert "monitoring is installed" not in done.stdout
+    assert not done.stdout
+
+
+def test_a_running_service_whose_unit_changed_is_named_and_left_running(host: Deployed) -> None:
     host.write_env()
+    host.systemctl("start monitoring")
+    before = host.state_of()["MainPID"]
+    host.machine.run("echo '# of before' >>/etc/systemd/system/monitoring.service")
+    told = host.machine.said(INSTALL)
+    assert "/etc/systemd/system/monitoring.service written" in told
+    assert "sudo systemctl restart monitoring.service" in told
+    assert host.state_of()["MainPID"] == before
+    host.systemctl("stop monitoring")
+
+
+def test_uninstall_ends_a_run_in_flight_which_writes_its_row(host: Deployed) -> None:
+    """The unit's main program is a stand-in that starts a run at once, as supercronic does at a tick."""
+    host.write_env()
+    host.land(jobs({"long": 'cron: "5 * * * *"'}, {"long": [Script("wait", "import time\ntime.sleep(300)\n")]}))
+    start = "ExecStart=/bin/sh -c 'python -m automation run long & exec sleep 300'"
+    host.machine.write("/etc/systemd/system/monitoring.service.d/run.conf", f"[Service]\nExecStart=\n{start}\n")
+    host.systemctl("daemon-reload")
     host.systemctl("enable --quiet --now monitoring monitoring-api")
+    wait_until(lambda: host.rows("SELECT status FROM task_runs") == [("running",)], "the task runs")
+    host.machine.run("bash /srv/clone/deploy/uninstall.sh")
+    assert host.rows("SELECT status, reason FROM runs") == [("aborted", "stopped by SIGTERM")]
+    assert not host.path("/etc/systemd/system/monitoring.service.d").exists()
+
+
+def test_uninstall_leaves_state_and_secrets_unless_told_otherwise(host: Deployed) -> None:
     told = host.machine.said("bash /srv/clone/deploy/uninstall.sh")
+    assert "removed" not in told, "it may run again"
     assert "kept: the state in /srv/cache and the secrets in /etc/monitoring" in told
     gone = ("/etc/systemd/system/monitoring.service", CHECKOUT, "/etc/systemd/journald.conf.d/monitoring.conf")
     assert not [place for place in gone if host.path(place).exists()]

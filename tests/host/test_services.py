@@ -66,11 +66,11 @@ for place in ("/srv", "/etc", "/usr", "/home", "/srv/cache", "/srv/monitoring", 
 
 def test_the_hosts_own_monitor_reads_everything_in_the_sandbox(served: Deployed) -> None:
     served.write_env(LOG_LEVEL="DEBUG")  # this machine's clock is nobody's concern: nothing is sent
-    task = "      - {name: host, script: protocols/host/main.py}\n"
+    task = "      - {name: host, monitors: [protocols/host/monitor.yaml]}\n"
     served.land({"automation/jobs.yaml": f"{SOUND['automation/jobs.yaml']}{task}"})
     told = served.once("python -m automation run hourly", check=False)
-    assert "host | fine" in told
-    assert "host | unknown" not in told
+    assert "says the kernel" in told, "the clock can be asked about"
+    assert "unknown" not in told
 
 
 def test_a_crash_of_supercronic_restarts_it(served: Deployed) -> None:

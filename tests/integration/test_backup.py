@@ -9,7 +9,7 @@ import stat
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -27,6 +27,7 @@ from tests.support.damage import damage
 from tests.support.filled import fill
 from tests.support.kill_upkeep import Deed, killing
 from tests.support.parts import require
+from tests.support.somebody import NOBODY, told_as_somebody
 
 NOW = datetime(2026, 11, 23, 10, 0, tzinfo=UTC)
 
@@ -201,28 +202,11 @@ def test_a_directory_of_somebody_else_is_told_with_its_name(filled: Path) -> Non
         backup(path)  # what is imported late is imported now: somebody without rights may not read this interpreter
         for entry in (path.parent, *path.parent.rglob("*")):
             if entry != elsewhere:
-                os.chown(entry, 65534, 65534)
-        told = _told_as_somebody(lambda: back_up(path, elsewhere, NOW))
+                os.chown(entry, NOBODY, NOBODY)
+        told = told_as_somebody(lambda: back_up(path, elsewhere, NOW))
         assert told.startswith(f"StoreError: {elsewhere}")
         assert "ermission denied" in told
         assert list(elsewhere.iterdir()) == []
-
-
-def _told_as_somebody(deed: Callable[[], object]) -> str:
-    reader, writer = os.pipe()
-    pid = os.fork()
-    if pid == 0:
-        try:
-            os.setuid(65534)
-            deed()
-        except BaseException as error:
-            os.write(writer, f"{type(error).__name__}: {error}".encode())
-        finally:
-            os._exit(0)
-    os.close(writer)
-    os.waitpid(pid, 0)
-    with os.fdopen(reader) as told:
-        return told.read()
 
 
 def test_a_second_backup_at_the_same_time_is_refused(path: Path) -> None:

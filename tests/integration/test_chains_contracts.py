@@ -20,7 +20,7 @@ from monitoring.chains.selectors import events
 from monitoring.chains.values import Unknown
 from tests.support import anvil, parts
 from tests.support.anvil import Anvil
-from tests.support.contracts import SAFE_1_4, Artifact, artifact
+from tests.support.contracts import SAFE_1_4
 from tests.support.own_contracts import runtime_code
 
 pytestmark = pytest.mark.node
@@ -38,14 +38,6 @@ def node() -> Iterator[Anvil]:
         yield running
 
 
-def package(name: str, contract: str) -> Artifact:
-    try:
-        return artifact(name, contract)
-    except FileNotFoundError as error:
-        parts.missing(str(error))
-        raise
-
-
 def view_of(node: Anvil) -> ChainView:
     view = Chains({"PROVIDER_URL_MAINNET": node.url}, budget=Budget(sleep=lambda _s: None)).view(1)
     assert isinstance(view, ChainView), view
@@ -58,15 +50,15 @@ def raw(text: str) -> bytes:
 
 def test_proxies_of_each_kind_show_what_stands_behind(node: Anvil) -> None:
     account = node.accounts[0]
-    first = package("oz4", "ERC20PresetMinterPauser").deploy(node, "One", "ONE").address
-    second = package("oz4", "ERC20PresetMinterPauser").deploy(node, "Two", "TWO").address
-    plain = package("oz5", "ERC1967Proxy").deploy(
-        node, first, raw(package("oz4", "ERC20PresetMinterPauser").calldata("totalSupply"))
+    first = parts.package("oz4", "ERC20PresetMinterPauser").deploy(node, "One", "ONE").address
+    second = parts.package("oz4", "ERC20PresetMinterPauser").deploy(node, "Two", "TWO").address
+    plain = parts.package("oz5", "ERC1967Proxy").deploy(
+        node, first, raw(parts.package("oz4", "ERC20PresetMinterPauser").calldata("totalSupply"))
     )
-    beacon = package("oz4", "UpgradeableBeacon").deploy(node, second)
-    behind = package("oz4", "BeaconProxy").deploy(node, beacon.address, b"")
-    admin = package("oz4", "ProxyAdmin").deploy(node)
-    governed = package("oz4", "TransparentUpgradeableProxy").deploy(node, first, admin.address, b"")
+    beacon = parts.package("oz4", "UpgradeableBeacon").deploy(node, second)
+    behind = parts.package("oz4", "BeaconProxy").deploy(node, beacon.address, b"")
+    admin = parts.package("oz4", "ProxyAdmin").deploy(node)
+    governed = parts.package("oz4", "TransparentUpgradeableProxy").deploy(node, first, admin.address, b"")
     found = read_proxies(view_of(node), [plain.address, behind.address, governed.address, first, account])
     shown = {one.address.lower(): one for one in found.values() if isinstance(one, Proxy)}
     assert shown[plain.address.lower()].implementation.lower() == first.lower()
@@ -77,12 +69,12 @@ def test_proxies_of_each_kind_show_what_stands_behind(node: Anvil) -> None:
 
 
 def test_an_upgrade_in_a_scheduled_batch_shows_old_and_new_implementation(node: Anvil) -> None:
-    old = package("oz4", "ERC20PresetMinterPauser").deploy(node, "One", "ONE").address
-    new = package("oz4", "ERC20PresetMinterPauser").deploy(node, "Two", "TWO").address
-    admin = package("oz4", "ProxyAdmin").deploy(node)
-    proxy = package("oz4", "TransparentUpgradeableProxy").deploy(node, old, admin.address, b"").address
-    upgrade = package("oz4", "ProxyAdmin").calldata("upgrade", proxy, new)
-    batch = package("oz5", "TimelockController").calldata(
+    old = parts.package("oz4", "ERC20PresetMinterPauser").deploy(node, "One", "ONE").address
+    new = parts.package("oz4", "ERC20PresetMinterPauser").deploy(node, "Two", "TWO").address
+    admin = parts.package("oz4", "ProxyAdmin").deploy(node)
+    proxy = parts.package("oz4", "TransparentUpgradeableProxy").deploy(node, old, admin.address, b"").address
+    upgrade = parts.package("oz4", "ProxyAdmin").calldata("upgrade", proxy, new)
+    batch = parts.package("oz5", "TimelockController").calldata(
         "scheduleBatch", [admin.address], [0], [raw(upgrade)], NOTHING, NOTHING, 86400
     )
     decoded = Decoder().decode(Transaction(1, TIMELOCK, raw(batch)))
@@ -99,7 +91,7 @@ def test_an_upgrade_is_told_while_the_chain_cannot_be_read() -> None:
         parts.missing(anvil.HOW_TO_GET_IT)
     with anvil.running("--chain-id", "1") as gone:
         view = view_of(gone)
-    upgrade = raw(package("oz4", "UUPSUpgradeable").calldata("upgradeTo", TIMELOCK))
+    upgrade = raw(parts.package("oz4", "UUPSUpgradeable").calldata("upgradeTo", TIMELOCK))
     (found,) = read_upgrades(view, Decoder().decode(Transaction(1, MULTISEND, upgrade)))
     assert isinstance(found.old, Unknown)
     assert found.diff_link == ""
@@ -108,7 +100,7 @@ def test_an_upgrade_is_told_while_the_chain_cannot_be_read() -> None:
 @pytest.mark.parametrize("generation", ["oz3", "oz4", "oz5"])
 def test_a_batch_on_each_generation_of_timelock_is_read_from_its_logs(node: Anvil, generation: str) -> None:
     account = node.accounts[0]
-    timelock = package(generation, "TimelockController")
+    timelock = parts.package(generation, "TimelockController")
     arguments: tuple[object, ...] = (3600, [account], [account])
     deployed = timelock.deploy(node, *arguments, *(() if generation == "oz3" else (account,)))
     grant = raw(timelock.calldata("grantRole", NOTHING, account))
@@ -127,15 +119,15 @@ def test_a_batch_on_each_generation_of_timelock_is_read_from_its_logs(node: Anvi
 
 
 def test_one_call_examines_a_batch_with_amounts_flags_and_upgrades(node: Anvil) -> None:
-    token = package("oz4", "ERC20PresetMinterPauser").deploy(node, "Gold", "GLD")
-    proxy = package("oz4", "ERC1967Proxy").deploy(node, token.address, b"")
+    token = parts.package("oz4", "ERC20PresetMinterPauser").deploy(node, "Gold", "GLD")
+    proxy = parts.package("oz4", "ERC1967Proxy").deploy(node, token.address, b"")
     calls = [
         (token.address, raw(token.artifact.calldata("transfer", TIMELOCK, 25 * 10**17))),
         (token.address, raw(token.artifact.calldata("approve", TIMELOCK, 2**256 - 1))),
-        (proxy.address, raw(package("oz4", "UUPSUpgradeable").calldata("upgradeTo", TIMELOCK))),
+        (proxy.address, raw(parts.package("oz4", "UUPSUpgradeable").calldata("upgradeTo", TIMELOCK))),
     ]
     targets, payloads = [target for target, _ in calls], [data for _, data in calls]
-    batch = package("oz4", "TimelockController").calldata(
+    batch = parts.package("oz4", "TimelockController").calldata(
         "scheduleBatch", targets, [0, 0, 0], payloads, NOTHING, NOTHING, 60
     )
     tx = Transaction(1, TIMELOCK, raw(batch))
@@ -153,9 +145,9 @@ def test_one_call_examines_a_batch_with_amounts_flags_and_upgrades(node: Anvil) 
 
 
 def test_a_safe_transaction_at_the_real_multisend_is_read_as_its_parts(node: Anvil) -> None:
-    multisend = package(SAFE_1_4, "MultiSend")
+    multisend = parts.package(SAFE_1_4, "MultiSend")
     node.set_code(MULTISEND, multisend.runtime_code)
-    own = raw(package("oz5", "Ownable2Step").calldata("transferOwnership", node.accounts[1]))
+    own = raw(parts.package("oz5", "Ownable2Step").calldata("transferOwnership", node.accounts[1]))
     packed = bytes([0]) + raw(TIMELOCK) + bytes(32) + len(own).to_bytes(32, "big") + own
     batch = raw(multisend.calldata("multiSend", packed))
     decoded = Decoder().decode(Transaction(1, MULTISEND, batch, operation=1))

@@ -221,6 +221,24 @@ class _hanging:  # noqa: N801 - a context manager
         self._server.close()
 
 
+def test_no_secret_and_no_body_reaches_the_api(tmp_path: Path) -> None:
+    with (
+        socket.create_server(("127.0.0.1", 0)) as api,
+        proxying(tmp_path / "nginx", api.getsockname()[1]) as proxy,
+        proxy.connect() as client,
+    ):
+        head = f"GET /v1/alerts HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {TOKEN}\r\nContent-Length: 4\r\n\r\nbody"
+        client.sendall(head.encode())
+        api.settimeout(30)
+        connection, _ = api.accept()
+        with connection:
+            passed_on = connection.recv(65536).decode()
+    assert passed_on.startswith("GET /v1/alerts HTTP/1.1\r\n")
+    assert passed_on.endswith("\r\n\r\n")
+    assert TOKEN not in passed_on
+    assert "uthorization" not in passed_on
+
+
 def test_an_upstream_that_is_down_is_told_as_such(strict: Proxy) -> None:
     reply = strict.ask("/v1/alerts", headers=bearer())
     assert (reply.status, json.loads(reply.body)["error"]) == (502, "unavailable")

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import resource
 import shutil
+import subprocess
+import sys
+import tempfile
 import threading
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -10,6 +15,8 @@ from pathlib import Path
 import apsw
 import pytest
 
+from automation.catch_up import Reason, look
+from automation.config import load_profile
 from monitoring.alerts.record import raise_in
 from monitoring.clock import SystemClock
 from monitoring.errors import LockedError, UsageError
@@ -31,6 +38,7 @@ from tests.support.fake_telegram import TelegramStandIn
 from tests.support.filled import fill
 from tests.support.kill_upkeep import Deed, killing
 from tests.support.outbox import Outbox, alert
+from tests.support.somebody import NOBODY, told_as_somebody
 
 NOW = datetime.now(UTC).replace(microsecond=0)
 
@@ -206,6 +214,18 @@ def test_ticks_since_the_backup_are_unknown_and_nobody_calls_them_missed(path: P
     assert {fate.reason.partition(" at ")[0] for fate in facts.ticks if fate.tick_at < NOW} == {"a backup was restored"}
 
 
+def test_a_profile_that_makes_up_for_missed_ticks_does_so_after_a_restore(
+    path: Path, backup: Path, tmp_path: Path
+) -> None:
+    """Nobody knows whether the newest tick was run elsewhere: once too often is better than once too little."""
+    jobs = tmp_path / "jobs.yaml"
+    jobs.write_text("profiles: {hourly: {cron: '5 * * * *', catch_up: latest, tasks: []}}\n")
+    restore(backup, path)
+    with open_database(path) as database:
+        decision = look(database, load_profile(jobs, tmp_path, "hourly"), NOW.replace(minute=30, second=0))
+    assert decision.reason is Reason.RUN
+
+
 def test_a_run_that_the_backup_caught_going_ends_as_the_replaced_database_knows(path: Path) -> None:
     with open_database(path) as database, database.write() as tx:
         known, unknown = (
@@ -270,7 +290,7 @@ def test_a_script_that_stores_alerts_all_the_while_loses_none(path: Path, backup
 
 def test_a_damaged_backup_is_refused_and_nothing_is_changed(path: Path, backup: Path) -> None:
     damage(backup)
-    with pytest.raises(UsageError, match=r"is damaged: .*; nothing was changed"):
+    with pytest.raises(UsageError, match=r"(is damaged|malformed).*; nothing was changed"):
         restore(backup, path)
     assert marker(path) == "after the backup"
     assert not list(path.parent.glob("*replaced*"))
@@ -289,6 +309,45 @@ def test_what_is_no_database_is_refused(path: Path, backup: Path, content: bytes
     with pytest.raises(UsageError, match="nothing was changed"):
         restore(backup, path)
     assert marker(path) == "after the backup"
+
+
+@pytest.mark.parametrize("beyond_bytes", [-100_000, 1024], ids=["for the copy", "for the last step alone"])
+def test_without_room_nothing_is_changed(path: Path, backup: Path, beyond_bytes: int) -> None:
+    """No file may grow beyond this: what a full disk does, on any machine, at a moment of our choice."""
+    limit = backup.stat().st_size + beyond_bytes
+    done = subprocess.run(
+        [sys.executable, "-m", "automation", "restore", backup], capture_output=True, text=True, check=False,
+        timeout=60, env={"CACHE_DIR": str(path.parent), "MONITORING_ENV_FILE": "", "PATH": os.environ["PATH"]},
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit)),
+    )  # fmt: skip
+    assert done.returncode == 1, done.stderr
+    place = path.parent / "restoring" / "monitoring.db" if beyond_bytes < 0 else path
+    assert done.stderr.startswith(f"error: {place}: cannot be "), done.stderr
+    assert marker(path) == "after the backup"
+    assert not list(path.parent.glob("*replaced*"))
+    with open_database(path) as database:
+        assert database.rows("PRAGMA integrity_check") == [("ok",)]
+    assert not (path.parent / "restoring").exists()
+    restore(backup, path)
+    assert marker(path) == "in the backup"
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody without rights")
+def test_what_may_not_be_read_or_written_is_told_with_its_name(filled: Path) -> None:
+    with tempfile.TemporaryDirectory() as name:  # pytest's own directories are root's alone
+        cache, backup = Path(name) / "cache", Path(name) / "backup.db"
+        cache.mkdir()
+        Path(name).chmod(0o755)
+        cache.chmod(0o755)
+        path = Path(shutil.copy(filled, cache / "monitoring.db"))
+        shutil.copy(filled, backup)
+        backup.chmod(0o600)
+        restore(backup, path)  # what is imported late is imported now
+        assert told_as_somebody(lambda: restore(backup, path)).startswith(f"StoreError: {cache}/locks")
+        for entry in (cache, *cache.rglob("*")):
+            os.chown(entry, NOBODY, NOBODY)
+        told = told_as_somebody(lambda: restore(backup, path))
+        assert told == f"UsageError: {backup}: cannot be read: Permission denied"
 
 
 def test_a_database_of_somebody_else_is_refused(path: Path, tmp_path: Path) -> None:

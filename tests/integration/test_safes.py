@@ -5,11 +5,9 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
@@ -19,60 +17,18 @@ from monitoring.chains.networks import network
 from tests.support import anvil, parts
 from tests.support.anvil import Anvil
 from tests.support.chain_clock import ManualClock
-from tests.support.contracts import SAFE_1_4, SAFE_1_5, Artifact, Contract, artifact
-from tests.support.http_service import Reply, Seen, http_service
+from tests.support.contracts import SAFE_1_4
+from tests.support.http_service import http_service
 from tests.support.monitor_world import MonitorWorld, Round, monitor_world
 from tests.support.own_contracts import runtime_code
 from tests.support.rpc_server import Provider, serving
+from tests.support.safes import BOT, CURATION, GENERATIONS, TARGET, SafeService, execute, queued, safe_at
 
 pytestmark = pytest.mark.node
-CURATION = "0x90D0f26025571295D18a6c041E47450B81886B51"  # Yearn's, one address on three chains
-BOT = "0x80a3887BA60F76acAb48EE4aEAd0a71A0774A8B2"
 STRANGER = "0x" + "5a" * 20
-TARGET = checksum("0x" + "a1" * 20)
-ZERO = "0x" + "0" * 40
 MULTISEND = "0x38869bf66a61cF6bDB996A6aE40D5853Fd43B526"
-GENERATIONS = {"1.3.0": ("safe13", "GnosisSafe"), "1.4.1": (SAFE_1_4, "Safe"), "1.5.0": (SAFE_1_5, "Safe")}
 ROW = f'    - {{name: Curation, chain: mainnet, address: "{CURATION}", protocol: yearn_ms}}\n'
 WATCHED = ROW.replace("}", f', expected_proposers: ["{BOT}"]}}')
-
-
-@dataclass
-class SafeService:
-    """The transaction service: rows by chain, and what it does instead of answering."""
-
-    rows: dict[str, list[Any]] = field(default_factory=dict)
-    failing: bool = False
-    asked: list[str] = field(default_factory=list)
-
-    def answer(self, seen: Seen) -> Reply:
-        url = urlsplit(seen.path)
-        self.asked.append(url.path)
-        if self.failing:
-            return Reply({}, 503)
-        query = parse_qs(url.query)
-        at = int(query["offset"][0])
-        kept = [one for one in self.rows.get(url.path.split("/")[1], []) if str(one.get("safe", CURATION)) in url.path]
-        following = "more" if at + 100 < len(kept) else None
-        return Reply({"results": kept[at : at + 100], "next": following})
-
-
-def queued(nonce: int, mark: str = "01", **changes: Any) -> dict[str, Any]:
-    return {
-        "safe": CURATION,
-        "nonce": nonce,
-        "to": TARGET,
-        "value": "0",
-        "data": "0x8456cb59",
-        "operation": 0,
-        "safeTxHash": "0x" + (mark + f"{nonce:x}").rjust(64, "0"),
-        "submissionDate": "2026-01-01T10:00:00Z",
-        "isExecuted": False,
-        "proposer": BOT,
-        "proposedByDelegate": None,
-        "confirmations": [{"owner": BOT}],
-        "confirmationsRequired": 3,
-    } | changes
 
 
 @pytest.fixture
@@ -96,32 +52,6 @@ def node(chains: dict[int, Anvil]) -> Iterator[Anvil]:
     yield chains[1]
     for one, snapshot in snapshots.items():
         one.revert(snapshot)
-
-
-def package(name: str, contract: str) -> Artifact:
-    try:
-        return artifact(name, contract)
-    except FileNotFoundError as error:
-        parts.missing(str(error))
-        raise
-
-
-def safe_at(node: Anvil, version: str = "1.4.1", address: str = CURATION) -> Contract:
-    """Put a proxy and its singleton on the chain, with the node's first account as the only owner."""
-    name, contract = GENERATIONS[version]
-    singleton = package(name, contract).deploy(node)
-    package(name, "GnosisSafeProxy" if version == "1.3.0" else "SafeProxy").deploy_at(node, address, singleton.address)
-    safe = singleton.artifact.at(node, address)
-    safe.send("setup", [node.accounts[0]], 1, ZERO, b"", ZERO, ZERO, 0, ZERO)
-    return safe
-
-
-def execute(safe: Contract, function: str, *arguments: object) -> None:
-    """Have the Safe call itself, approved by the owner who sends."""
-    data = bytes.fromhex(safe.artifact.calldata(function, *arguments)[2:])
-    owner = bytes(12) + bytes.fromhex(safe.node.accounts[0][2:])
-    signature = owner + bytes(32) + b"\x01"
-    safe.send("execTransaction", safe.address, 0, data, 0, 0, 0, 0, ZERO, ZERO, signature)
 
 
 @contextmanager
@@ -213,7 +143,7 @@ def test_a_delegate_call_and_a_change_of_the_safe_are_loud_whoever_proposes(
     safe = safe_at(node)
     enable = safe.artifact.calldata("enableModule", TARGET)
     packed = b"\0" + bytes.fromhex(CURATION[2:]) + bytes(32) + ((len(enable) - 2) // 2).to_bytes(32, "big")
-    batch = package(SAFE_1_4, "MultiSend").calldata("multiSend", packed + bytes.fromhex(enable[2:]))
+    batch = parts.package(SAFE_1_4, "MultiSend").calldata("multiSend", packed + bytes.fromhex(enable[2:]))
     with watching(tmp_path, service, {"mainnet": node.url}, WATCHED) as world:
         world.run()
         service.rows["eth"] = [
@@ -302,14 +232,14 @@ def test_without_the_nonce_nothing_is_asked_and_nothing_told(service: SafeServic
         found = [world.run() for _ in range(3)]
     assert service.asked == []
     assert [one.told for one in found] == [[], [], []]
-    assert len(found[2].sources()) == 4
+    assert len(found[2].sources()) == 5
 
 
 def test_what_a_protocol_leaves_out_is_left_out_unless_it_reaches_what_counts(
     node: Anvil, service: SafeService, tmp_path: Path
 ) -> None:
     safe_at(node)
-    own = package("oz5", "Ownable2Step").calldata("transferOwnership", STRANGER)
+    own = parts.package("oz5", "Ownable2Step").calldata("transferOwnership", STRANGER)
     more = f'  skip: [{{protocol: yearn_ms, unless_to: ["{BOT}"], unless_calls: [transferOwnership(address)]}}]\n'
     with watching(tmp_path, service, {"mainnet": node.url}, more=more) as world:
         world.run()
@@ -355,9 +285,10 @@ def test_thirty_three_safes_cost_few_requests_at_a_gateway_that_refuses_large_ba
         first = world.run()
         assert {outcome.reason.value for outcome in first.outcomes.values()} == {"first sight"}
         second = world.run()
-    assert first.requests == 1 + 2 + 3  # its head, two multicalls of at most a hundred, three batches of slots
+    # its head, two multicalls of at most a hundred, three batches of slots, one range of logs
+    assert first.requests == 1 + 2 + 3 + 1
     assert len(service.asked) == 33, "all are asked at first sight, and none again in the same minute"
-    assert len(second.outcomes) == 132
+    assert len(second.outcomes) == 165
 
 
 def test_a_rival_of_one_that_is_gone_from_the_service_is_still_a_rival(
@@ -371,3 +302,26 @@ def test_a_rival_of_one_that_is_gone_from_the_service_is_still_a_rival(
         (told,) = later(world).told
     assert told.message.title == "Curation (mainnet): rival transaction at nonce 0"
     assert "another one seen at this nonce, which is not listed any more" in told.text
+
+
+def test_what_a_module_runs_is_told_though_nobody_queued_or_signed_it(
+    node: Anvil, service: SafeService, tmp_path: Path
+) -> None:
+    safe, module = safe_at(node), node.accounts[2]
+    execute(safe, "enableModule", module)
+    with watching(tmp_path, service, {"mainnet": node.url}) as world:
+        node.mine(4)
+        world.run()
+        for _ in range(2):
+            call = safe.artifact.calldata("execTransactionFromModule", TARGET, 0, b"", 0)
+            receipt = node.send(CURATION, call, sender=module)
+        node.mine(4)
+        (told,) = world.run().told
+        assert (told.severity, told.channel) == (Severity.MEDIUM, "yearn_ms")
+        assert told.message.title == "Curation (mainnet): 2 transactions run by a module"
+        assert f"Module {checksum(module)} in {receipt['transactionHash']}" in told.text
+        assert world.run().told == []
+        node.reorg(7)
+        node.mine(4)
+        (told,) = world.run().told
+        assert "gone from the chain" in told.message.title

@@ -102,6 +102,17 @@ def test_a_running_profile_is_not_started_again_and_the_tick_is_told(start: Star
     assert len(lines(log, "end")) == len(lines(log, "start")), "SIGTERM waited for what ran"
 
 
+def test_a_clock_set_back_by_an_hour_leaves_no_hour_unserved(start: Start, log: Path) -> None:
+    scheduler = start("fast=1:0.1")
+    before = wait_for(log, "start", 1)
+    Path(f"{log}.step-back").touch()
+    after = wait_for(log, "start", len(lines(log, "start")) + 3)
+    assert datetime.fromisoformat(after[-1][2]) < datetime.fromisoformat(before[0][2])
+    assert "the clock was set back by 1 h" in log.with_suffix(".stderr").read_text()
+    scheduler.send_signal(signal.SIGTERM)
+    assert scheduler.wait(60) == 0
+
+
 def test_ctrl_c_waits_and_a_second_one_stops_the_run(start: Start, log: Path) -> None:
     scheduler = start("slow=1:60")
     wait_for(log, "start", 1)

@@ -17,16 +17,12 @@ from monitoring.chains.networks import network
 from monitoring.checks.builtin.timelock_kinds import signals
 from tests.support import anvil, parts
 from tests.support.anvil import Anvil
-from tests.support.contracts import Artifact, Contract, artifact
 from tests.support.monitor_world import MonitorWorld, Told, monitor_world
 from tests.support.own_contracts import runtime_code
 from tests.support.rpc_server import Failure, Provider, event_log, serving
+from tests.support.timelocks import DAY, NOTHING, SALT, YEARN, calls_of, raw, timelock_at
 
 pytestmark = pytest.mark.node
-YEARN = "0x88Ba032be87d5EF1fbE87336B7090767F367BF73"
-NOTHING = b"\0" * 32
-SALT = b"\7" * 32
-DAY = 86_400
 ROW = (
     f'    - {{name: Yearn, chain: mainnet, address: "{YEARN}", protocol: yearn, kind: oz_timelock_controller, '
     "min_delay: 7d, mirror_channel: yearn_internal}\n"
@@ -50,25 +46,6 @@ def node(shared: Anvil) -> Iterator[Anvil]:
     shared.revert(snapshot)
 
 
-def package(name: str, contract: str) -> Artifact:
-    try:
-        return artifact(name, contract)
-    except FileNotFoundError as error:
-        parts.missing(str(error))
-        raise
-
-
-def raw(text: str) -> bytes:
-    return bytes.fromhex(text[2:])
-
-
-def timelock_at(node: Anvil, generation: str, min_delay_s: int = DAY) -> Contract:
-    account = node.accounts[0]
-    more = () if generation == "oz3" else (account,)
-    made = package(generation, "TimelockController")
-    return made.deploy_at(node, YEARN, min_delay_s, [account], [account], *more)
-
-
 def world_of(tmp_path: Path, urls: str | list[str], rows: str = "", **how: Any) -> MonitorWorld:
     path = tmp_path / "monitor.yaml"
     path.write_text(
@@ -90,12 +67,6 @@ def started(tmp_path: Path, node: Anvil, rows: str = "", **how: Any) -> MonitorW
 def mined(node: Anvil, world: MonitorWorld) -> list[Told]:
     node.mine(network(1).confirmations + 1)
     return world.run().told
-
-
-def calls_of(timelock: Contract) -> tuple[list[str], list[int], list[bytes]]:
-    grants = raw(timelock.artifact.calldata("grantRole", NOTHING, timelock.node.accounts[1]))
-    delay = raw(timelock.artifact.calldata("updateDelay", 60))
-    return [YEARN, YEARN], [0, 0], [grants, delay]
 
 
 @pytest.mark.parametrize("generation", ["oz3", "oz4", "oz5"])
@@ -162,12 +133,12 @@ def test_an_operation_scheduled_shortly_before_the_first_run_is_told(node: Anvil
 
 def test_an_upgrade_is_told_with_the_old_and_the_new_implementation(node: Anvil, tmp_path: Path) -> None:
     timelock = timelock_at(node, "oz4")
-    token = package("oz4", "ERC20PresetMinterPauser")
+    token = parts.package("oz4", "ERC20PresetMinterPauser")
     old, new = token.deploy(node, "One", "ONE").address, token.deploy(node, "Two", "TWO").address
-    admin = package("oz4", "ProxyAdmin").deploy(node).address
-    proxy = package("oz4", "TransparentUpgradeableProxy").deploy(node, old, admin, b"").address
+    admin = parts.package("oz4", "ProxyAdmin").deploy(node).address
+    proxy = parts.package("oz4", "TransparentUpgradeableProxy").deploy(node, old, admin, b"").address
     world = started(tmp_path, node)
-    upgrade = raw(package("oz4", "ProxyAdmin").calldata("upgrade", proxy, new))
+    upgrade = raw(parts.package("oz4", "ProxyAdmin").calldata("upgrade", proxy, new))
     timelock.send("schedule", admin, 0, upgrade, NOTHING, SALT, 2 * DAY)
     told, _ = mined(node, world)
     assert f"HIGH upgrade: upgrade\nProxy {checksum(proxy)}: {checksum(old)} → {checksum(new)} (compare" in told.text
@@ -199,6 +170,13 @@ def test_a_huge_batch_is_cut_and_says_so(node: Anvil, tmp_path: Path) -> None:
     assert "… and 84 more of this kind" in told.text
     assert "more lines" in told.text
     assert len(told.transition.entries) == 1
+    for place in range(20):
+        salt = bytes([place]) * 32
+        timelock.send("scheduleBatch", [YEARN] * 9, [0] * 9, [call] * 9, NOTHING, salt, 2 * DAY)
+    told, _ = mined(node, world)
+    assert len(told.text.encode("utf-16-le")) / 2 < 4096
+    assert told.message.title.endswith(": 20 operations scheduled")
+    assert "… and 16 more: 0x" in told.text
 
 
 def test_an_operation_told_that_a_reorganisation_removes_is_said_so(node: Anvil, tmp_path: Path) -> None:

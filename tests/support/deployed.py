@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
-import sqlite3
 import subprocess
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -106,6 +106,7 @@ class Deployed:
         self.machine = machine
         self.work = work
         self.environ = {
+            "CACHE_DIR": CACHE,
             "TELEGRAM_BOT_TOKEN_DEFAULT": BOT_TOKEN,
             "TELEGRAM_CHAT_ID_DEFAULT": CHAT,
             "TELEGRAM_API_URL": f"http://127.0.0.1:{TELEGRAM_PORT}",
@@ -190,13 +191,12 @@ class Deployed:
     # -- what it left behind ---------------------------------------------------------------------------
 
     def path(self, place: str) -> Path:
-        return self.machine.root / place.lstrip("/")
+        """Return where a place of the machine is seen from here, with what is mounted in it."""
+        root = Path(f"/proc/{self.machine.leader}/root") if self.machine.is_up else self.machine.root
+        return root / place.lstrip("/")
 
-    def rows(self, sql: str, *parameters: object) -> list[tuple[object, ...]]:
-        """Read the database as the sqlite3 shell would; one that is not made yet holds no rows."""
-        database = self.path(CACHE) / "monitoring.db"
-        connection = sqlite3.connect(f"file:{database}?mode=ro", uri=True, timeout=30)
-        try:
-            return connection.execute(sql, parameters).fetchall()
-        finally:
-            connection.close()
+    def rows(self, sql: str) -> list[tuple[object, ...]]:
+        """Read the database with the sqlite3 shell."""
+        shell = f"sqlite3 -readonly -json -cmd '.timeout 30000' {CACHE}/monitoring.db"
+        told = self.machine.said(f'{shell} "{sql}"')
+        return [tuple(row.values()) for row in json.loads(told or "[]")]

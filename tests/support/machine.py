@@ -26,6 +26,7 @@ WHEELS = Path(os.environ.get("HOST_WHEELS", ROOT / ".tools/host-wheels"))
 _HYBRID = Path("/sys/fs/cgroup/unified")
 _COMMAND_LIMIT_S = 90
 _END_LIMIT_S = 30
+_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _CLONE_NEWNET = 0x40000000  # <linux/sched.h>
 Made = TypeVar("Made")
 
@@ -84,22 +85,20 @@ class Machine:
 
     def power_off(self) -> None:
         """Shut it down as an operator would, and wait until it is off."""
-        if self._nspawn is None:
-            return
-        if self.is_up:
-            with suppress(subprocess.TimeoutExpired):
-                self.run("systemctl poweroff", check=False, limit_s=10)
+        with suppress(subprocess.TimeoutExpired):
+            self.run("systemctl poweroff", check=False, limit_s=10)
         self._await_end()
 
     def pull_the_plug(self) -> None:
         """End it at once: nothing in it gets to say a word."""
-        assert self._nspawn is not None
         os.kill(self.leader, signal.SIGKILL)
         self._await_end()
 
     def remove(self) -> None:
-        """Shut it down and let go of its file system; `upper` is what was written."""
-        self.power_off()
+        """End it and let go of its file system; `upper` is what was written."""
+        if self.is_up:
+            self.pull_the_plug()
+        self._await_end()
         subprocess.run(["umount", "--lazy", str(self.root)], check=False)
 
     def run(
@@ -110,18 +109,13 @@ class Machine:
         check: bool = True,
         limit_s: float = _COMMAND_LIMIT_S,
         stdin: str = "",
+        before: str = ":",
     ) -> subprocess.CompletedProcess[str]:
-        """Run a shell command in it; for another user than root in a login shell of theirs."""
+        """Run a shell command in it, for another user than root in a login shell of theirs; `before` it one outside."""
         inside = ["bash", "-c", command] if user == "root" else ["runuser", "--login", user, "--command", command]
-        environ = [
-            "env",
-            "--chdir=/",
-            "-i",
-            "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
-            "HOME=/root",
-        ]
+        enter = ["nsenter", f"--target={self.leader}", "--all", "env", "--chdir=/", "-i", f"PATH={_PATH}", "HOME=/root"]
         done = subprocess.run(
-            ["nsenter", f"--target={self.leader}", "--all", *environ, *inside],
+            ["bash", "-c", f'{before} && exec "$@"', "enter", *enter, *inside],
             input=stdin,
             capture_output=True,
             text=True,
@@ -187,7 +181,8 @@ class Machine:
         return False
 
     def _await_end(self) -> None:
-        assert self._nspawn is not None
+        if self._nspawn is None:
+            return
         try:
             self._nspawn.wait(_END_LIMIT_S)
         except subprocess.TimeoutExpired:
@@ -221,3 +216,21 @@ def removed_afterwards(machine: Machine, *, keep_upper: bool = False) -> Iterato
         machine.remove()
         if not keep_upper:
             shutil.rmtree(machine.upper.parent, ignore_errors=True)
+
+
+@contextmanager
+def memory_limited(limit_bytes: int) -> Iterator[str]:
+    """Make a control group with so much memory; yields what a shell says to enter it. The kernel kills beyond."""
+    old = Path("/sys/fs/cgroup/memory")
+    group = (old if old.is_dir() else Path("/sys/fs/cgroup")) / f"limited-{os.getpid()}"
+    try:
+        if not old.is_dir():
+            (group.parent / "cgroup.subtree_control").write_text("+memory")
+        group.mkdir()
+        (group / ("memory.limit_in_bytes" if old.is_dir() else "memory.max")).write_text(str(limit_bytes))
+    except OSError as error:
+        parts.missing(f"no control group with a memory limit can be made here: {error}")
+    try:
+        yield f"echo $$ >{group}/cgroup.procs"
+    finally:
+        wait_until(lambda: _emptied(group), f"{group} is in use")

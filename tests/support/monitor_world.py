@@ -101,10 +101,10 @@ class _Reader:
 
     def read(self, questions: Sequence[Any]) -> dict[Any, Any]:
         found: dict[Any, Any] = {}
-        for kind in TYPES.values():
-            for asked, answer in kind.answers.items():
-                own = [one for one in questions if isinstance(one, asked)]
-                found |= answer(own, self.tools) if own else {}
+        answerers = {asked: answer for kind in TYPES.values() for asked, answer in kind.answers.items()}
+        for asked, answer in answerers.items():
+            own = [one for one in questions if isinstance(one, asked)]
+            found |= answer(own, self.tools) if own else {}
         for chain in sorted({one.chain for one in questions if isinstance(one, Call)}):
             found |= self._views(chain, [one for one in questions if isinstance(one, Call) and one.chain == chain])
         return found

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import os
 import shutil
+from typing import NoReturn
 
 import pytest
+
+from tests.support.contracts import Artifact, artifact
 
 
 def require(program: str) -> str:
@@ -16,8 +19,16 @@ def require(program: str) -> str:
     return str(found)
 
 
-def missing(reason: str) -> None:
+def missing(reason: str) -> NoReturn:
     """Skip for want of a part; in CI, where every part is there, fail."""
     if os.environ.get("CI") == "true":
         pytest.fail(f"in CI every part must be there: {reason}")
     pytest.skip(reason)
+
+
+def package(name: str, contract: str) -> Artifact:
+    """Return a contract of an installed npm package."""
+    try:
+        return artifact(name, contract)
+    except FileNotFoundError as error:
+        missing(str(error))

@@ -42,6 +42,16 @@ class Every:
         return START + ((instant - START) // self._period + 1) * self._period
 
 
+class SteppedClock(SystemClock):
+    """The system's clock, set back by an hour once a file appears."""
+
+    def __init__(self, mark: Path) -> None:
+        self._mark = mark
+
+    def now(self) -> datetime:
+        return super().now() - (timedelta(hours=1) if self._mark.exists() else timedelta(0))
+
+
 def main() -> None:
     log, stop_limit_s, *profiles = sys.argv[1:]
     logging_setup.set_up(os.environ)
@@ -60,7 +70,7 @@ def main() -> None:
         command=lambda name: [sys.executable, "-c", RUN, log, name, lengths[name]],
         environ=dict(os.environ),
         unserved=unserved,
-        clock=SystemClock(),
+        clock=SteppedClock(Path(log + ".step-back")),
         stop_limit_s=float(stop_limit_s),
     ).serve()
 

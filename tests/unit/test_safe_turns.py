@@ -1,4 +1,4 @@
-"""Whose turn it is at the Safe Transaction Service: pure decisions, a month of them in one go."""
+"""Whose turn it is at the Safe Transaction Service: pure decisions, a week of them in one go."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from monitoring.checks.builtin.safe_service_turns import Outage, QueueOf, interv
 
 NOW = datetime(2026, 5, 1, tzinfo=UTC)
 EVERY = timedelta(minutes=10)
-MONTH = timedelta(days=30)
+WEEK, WEEKS_A_MONTH = timedelta(days=7), 30 / 7
 
 
 def question(address: str = "0x01", **changes: object) -> QueueOf:
@@ -23,19 +23,17 @@ def question(address: str = "0x01", **changes: object) -> QueueOf:
 
 
 @pytest.mark.parametrize(("keys", "allowed"), [(0, 5_000), (1, 50_000), (2, 100_000), (4, 200_000)])
-def test_a_month_of_thirty_three_safes_fits_the_quota_and_nobody_waits_much_longer_than_told(
-    keys: int, allowed: int
-) -> None:
+def test_thirty_three_safes_fit_the_quota_and_nobody_waits_much_longer_than_told(keys: int, allowed: int) -> None:
     interval = interval_for(33, EVERY, keys)
-    asked = dict.fromkeys((f"0x{place:040x}" for place in range(33)), NOW - MONTH)
-    calls, longest = 0, timedelta(0)
-    for run in range(MONTH // EVERY):
+    asked = dict.fromkeys((f"0x{place:040x}" for place in range(33)), NOW - WEEK)
+    calls, longest = -33, timedelta(0)  # without the first sight of each, which comes once
+    for run in range(WEEK // EVERY):
         now = NOW + run * EVERY + timedelta(seconds=run % 3)  # runs do not start to the second
         for one in turns([question(address, asked_at=at) for address, at in asked.items()], interval, now):
             calls += 1
             longest = max(longest, now - asked[one.address]) if run > 200 else longest
             asked[one.address] = now
-    assert calls <= allowed
+    assert calls * WEEKS_A_MONTH <= allowed
     assert longest <= 1.2 * interval + 2 * EVERY
 
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
 
 from automation.config import load_jobs
+from monitoring.checks.builtin import TYPES, erc4626, http_rows
+from monitoring.checks.loading import load_monitor
 from tests.support.drills import PROTOCOLS, drilled_files, monitor_files
 from tools import watched
 
@@ -32,6 +35,19 @@ def test_every_drilled_monitor_has_its_table() -> None:
         if f"<!-- watched: {path.name} -->" not in (path.parent / "README.md").read_text(encoding="utf-8")
     ]  # fmt: skip
     assert missing == []
+
+
+@pytest.mark.parametrize("key", [*erc4626.ROW, *http_rows.ROW, "tolerance", "baseline_max_age", "at_least", "account"])
+def test_every_key_of_a_row_is_documented(key: str) -> None:
+    assert re.search(rf"\b{key}\b", watched.OVERVIEW.read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize("block", re.findall(r"```yaml\n(monitor:.*?)```", DOCUMENTS[watched.OVERVIEW], re.DOTALL))
+def test_the_documented_rows_load(tmp_path: Path, block: str) -> None:
+    path = tmp_path / "monitor.yaml"
+    path.write_text(block)
+
+    assert load_monitor(path, TYPES).parts()
 
 
 def _explained(folder: Path) -> bool:

@@ -1,4 +1,9 @@
-"""Hands each message to the sender of its destination's kind. The delivery loop holds one `Senders` and closes it."""
+"""Hands each message to the sender of its destination's kind. The delivery loop holds one `Senders` and closes it.
+
+A sender's module is imported with its first message: an HTTP client takes longer to load than most runs take.
+"""
+
+# ruff: noqa: PLC0415
 
 from __future__ import annotations
 
@@ -9,10 +14,11 @@ from typing import Any, Self, TextIO
 
 from monitoring.alerts.destinations import AppriseUrl, Console, Destination, TelegramChat, Webhook
 from monitoring.alerts.senders import Message, OnPart, Sender, Sent, ignore_part
-from monitoring.alerts.senders.apprise import AppriseSender
-from monitoring.alerts.senders.console import ConsoleSender
-from monitoring.alerts.senders.telegram import TelegramSender
-from monitoring.alerts.senders.webhook import WebhookSender
+
+
+def load_senders() -> None:
+    """Import them now: who delivers on after letting go of the tree must not meet those of another revision."""
+    from monitoring.alerts.senders import apprise, telegram, webhook  # noqa: F401
 
 
 class Senders:
@@ -46,10 +52,18 @@ class Senders:
     def _made(self, destination: Destination) -> Sender[Any]:
         match destination:
             case TelegramChat():
+                from monitoring.alerts.senders.telegram import TelegramSender
+
                 return TelegramSender(self._environ)
             case Webhook():
+                from monitoring.alerts.senders.webhook import WebhookSender
+
                 return WebhookSender(self._environ)
             case AppriseUrl():
+                from monitoring.alerts.senders.apprise import AppriseSender
+
                 return AppriseSender(self._environ)
             case Console():
+                from monitoring.alerts.senders.console import ConsoleSender
+
                 return ConsoleSender(self._console or sys.stdout)

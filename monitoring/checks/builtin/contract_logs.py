@@ -18,6 +18,7 @@ from monitoring.chains.memory import ChainMemory
 from monitoring.chains.provider import Ask
 from monitoring.chains.reads import ChainView
 from monitoring.chains.values import Json, Unknown
+from monitoring.checks.builtin.per_chain import answer_per_chain
 from monitoring.checks.tools import Tools
 
 # Ranges read for a chain in one run: what is further back waits for the next, and what was read is committed meanwhile.
@@ -55,35 +56,41 @@ class Stretch:
 
 def answer_logs(questions: Sequence[LogsSince], tools: Tools) -> dict[LogsSince, Stretch | Unknown]:
     """Answer all questions with few `eth_getLogs` a chain, however many contracts there are."""
-    by_chain: dict[int, list[LogsSince]] = {}
-    for question in questions:
-        by_chain.setdefault(question.chain, []).append(question)
-    found: dict[LogsSince, Stretch | Unknown] = {}
-    for chain, asked in sorted(by_chain.items()):
-        view = tools.chains.view(chain)
-        if isinstance(view, Unknown):
-            found |= dict.fromkeys(asked, view)
-        else:
-            found |= _read_chain(asked, view, tools.chains.memory)
+    memory, chains = tools.chains.memory, {question.chain for question in questions}
+    sizes = {chain: _recall(memory, chain) for chain in chains}  # the memory is asked here, and not from threads
+    learnt: dict[int, LogCursor] = {}
+
+    def read(asked: Sequence[LogsSince], view: ChainView) -> dict[LogsSince, Stretch | Unknown]:
+        chain = view.network.id
+        found, learnt[chain] = _read_chain(asked, view, sizes[chain])
+        return found
+
+    found = answer_per_chain(questions, tools, read)
+    for chain, cursor in learnt.items():
+        if (cursor.range_blocks, cursor.refused_blocks) != (sizes[chain].range_blocks, sizes[chain].refused_blocks):
+            memory.remember(_KIND, str(chain), json.dumps([cursor.range_blocks, cursor.refused_blocks]))
     return found
 
 
-def _read_chain(asked: Sequence[LogsSince], view: ChainView, memory: ChainMemory) -> dict[LogsSince, Stretch]:
+def _read_chain(
+    asked: Sequence[LogsSince], view: ChainView, size: LogCursor
+) -> tuple[dict[LogsSince, Stretch | Unknown], LogCursor]:
     certain = last_certain_block(view.network, view.block.number)
     firsts = {one: _first_block(one, view) for one in asked}
-    start = min(firsts.values())
-    cursor = _cursor(view, start, memory)
-    until = min(certain, start + MAX_RANGES * cursor.range_blocks - 1)
+    cursor = replace(size, next_block=min(firsts.values()))
+    until = min(certain, cursor.next_block + MAX_RANGES * cursor.range_blocks - 1)
     wanted = LogFilter(
         tuple(dict.fromkeys(one.address for one in asked)),
         (tuple(sorted(frozenset[str]().union(*(one.topics for one in asked)))),),
     )
     read = scan(view.pool, wanted, cursor, until)
-    memory.remember(_KIND, str(view.network.id), json.dumps([read.cursor.range_blocks, read.cursor.refused_blocks]))
     last = read.cursor.next_block - 1
     problem = _behind(view, last, certain) if read.problem is None else read.problem
     times = _times(view, {log.block_number for log in read.logs})
-    return {one: Stretch(firsts[one], last, _own(one, firsts[one], read), times, problem) for one in asked}
+    found: dict[LogsSince, Stretch | Unknown] = {
+        one: Stretch(firsts[one], last, _own(one, firsts[one], read), times, problem) for one in asked
+    }
+    return found, read.cursor
 
 
 def _first_block(question: LogsSince, view: ChainView) -> int:
@@ -92,10 +99,11 @@ def _first_block(question: LogsSince, view: ChainView) -> int:
     return max(0, last_certain_block(view.network, view.block.number) - view.network.blocks_in(question.lookback_s))
 
 
-def _cursor(view: ChainView, start: int, memory: ChainMemory) -> LogCursor:
-    cursor = LogCursor(view.network.id, start)
+def _recall(memory: ChainMemory, chain: int) -> LogCursor:
+    """Return the size of range that a chain's providers took last."""
+    cursor = LogCursor(chain, 0)
     try:
-        size, refused = json.loads(memory.recall(_KIND, str(view.network.id)) or "")
+        size, refused = json.loads(memory.recall(_KIND, str(chain)) or "")
         return replace(cursor, range_blocks=max(1, int(size)), refused_blocks=max(0, int(refused)))
     except (ValueError, TypeError):
         return cursor

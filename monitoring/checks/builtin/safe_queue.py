@@ -164,6 +164,15 @@ class QueuePart:
         facts = facts_of(row, rivals, threshold, self.expected)
         return Item(row.safe_tx_hash, row.submitted_at, row.nonce, severity, facts)
 
+    def in_words(self, reading: Sight) -> str:
+        """Say what was read, for listings."""
+        queue, interval = reading.poll.queue, format_duration(reading.poll.interval)
+        if queue is None:
+            return f"not its turn, which comes every {interval}"
+        return (
+            str(queue) if isinstance(queue, Unknown) else f"{len(queue.transactions)} pending, asked every {interval}"
+        )
+
     def tell(self, transition: Transition, tools: Tools) -> Message:
         if transition.kind is not Kind.FIRED:
             return plain_message(self.about, transition)

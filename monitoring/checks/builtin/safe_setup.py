@@ -12,8 +12,10 @@ from datetime import datetime
 from monitoring.alerts.text import Block, addr, bold, kv, line, link
 from monitoring.chains.addresses import ZERO, address_in, checksum, is_address
 from monitoring.chains.networks import network
+from monitoring.chains.reads import ChainView
 from monitoring.chains.values import Unknown
 from monitoring.checks.builtin.data_rows import Place
+from monitoring.checks.builtin.per_chain import answer_per_chain
 from monitoring.checks.builtin.safe_queue import OWNERS, THRESHOLD
 from monitoring.checks.condition import Condition, Outcome, Transition
 from monitoring.checks.evaluate import PENDING, Call, NotYet
@@ -47,17 +49,12 @@ class SlotsOf:
 
 def answer_slots(questions: Sequence[SlotsOf], tools: Tools) -> dict[SlotsOf, tuple[str, ...] | Unknown]:
     """Read the slots of all Safes of a chain together."""
-    found: dict[SlotsOf, tuple[str, ...] | Unknown] = {}
-    for chain in sorted({one.chain for one in questions}):
-        asked = [one for one in questions if one.chain == chain]
-        view = tools.chains.view(chain)
-        if isinstance(view, Unknown):
-            found |= dict.fromkeys(asked, view)
-            continue
-        words = view.storage((one.address, slot) for one in asked for slot in SLOTS.values())
-        for one in asked:
-            found[one] = _addresses([words[one.address, slot] for slot in SLOTS.values()])
-    return found
+    return answer_per_chain(questions, tools, _read_slots)
+
+
+def _read_slots(asked: Sequence[SlotsOf], view: ChainView) -> dict[SlotsOf, tuple[str, ...] | Unknown]:
+    words = view.storage((one.address, slot) for one in asked for slot in SLOTS.values())
+    return {one: _addresses([words[one.address, slot] for slot in SLOTS.values()]) for one in asked}
 
 
 def _addresses(words: Sequence[bytes | Unknown]) -> tuple[str, ...] | Unknown:

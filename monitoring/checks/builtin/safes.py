@@ -1,7 +1,8 @@
 """`safes`: what is queued on Safes, by whom, and every change of who controls them.
 
-Four conditions per Safe and chain: the queue (verb `items`), owners and modules (`members`), and the rest of its setup
-(`changed`). The chain is read each run; the Safe Transaction Service as often as its quota allows.
+Five conditions per Safe and chain: the queue (verb `items`), owners and modules (`members`), the rest of its setup
+(`changed`), and what modules ran (`logs`). The chain is read each run; the Safe Transaction Service as often as its
+quota allows.
 """
 
 from __future__ import annotations
@@ -14,7 +15,10 @@ from typing import TYPE_CHECKING
 from monitoring.alerts.model import Severity
 from monitoring.chains.abi import parse_function
 from monitoring.chains.addresses import SignatureError
+from monitoring.checks.builtin.contract_logs import LogsSince, answer_logs
 from monitoring.checks.builtin.data_rows import Place, read_places, read_rows
+from monitoring.checks.builtin.log_reading import logs_policy
+from monitoring.checks.builtin.safe_modules import ModuleRunsPart
 from monitoring.checks.builtin.safe_queue import Pace, QueuePart, queue_policy
 from monitoring.checks.builtin.safe_rules import Loudness, Skip
 from monitoring.checks.builtin.safe_service_turns import QueueOf, answer_queues
@@ -28,7 +32,7 @@ from monitoring.checks.types import CheckType, Surroundings
 from monitoring.checks.verbs.members import MembersPolicy
 
 EVERY, MIN_EVERY = timedelta(minutes=10), timedelta(minutes=1)
-_SEVERITIES = ("severity", "expected", "unexpected_proposer", "competing", "changes")
+_SEVERITIES = ("severity", "expected", "unexpected_proposer", "competing", "changes", "module_runs")
 _KEYS = ("from", "rows", "every", "fresh_within", "first_run_lookback", "skip", *_SEVERITIES)
 
 
@@ -44,6 +48,7 @@ class Config:
     pace: Pace
     loud: Loudness
     changes: Severity
+    module_runs: Severity
     first_run: FirstRun
     skips: tuple[Skip, ...]
 
@@ -69,6 +74,7 @@ def _schema(section: Spot, around: Surroundings) -> Config | None:
         _pace(section, len(rows)),
         loud,
         either(given["changes"], Severity.HIGH),
+        either(given["module_runs"], Severity.MEDIUM),
         FirstRun(within=within) if within else SEED,
         _skips(section.get("skip"), {safe.place.route.protocol for safe in rows}),
     )
@@ -147,9 +153,12 @@ def _parts(safe: Safe, config: Config, monitor: str) -> list[Part]:
         SetPart(key("safe-owners"), place, "owner", sets),
         SetPart(key("safe-modules"), place, "module", sets),
         SetupPart(key("safe-setup"), place, Policy(severity=loud)),
+        ModuleRunsPart(key("safe-module-runs"), place, logs_policy(place.chain, config.module_runs, SEED)),
     ]
 
 
-TYPE: CheckType[Config] = CheckType("safes", _schema, _plan, {QueueOf: answer_queues, SlotsOf: answer_slots})
+TYPE: CheckType[Config] = CheckType(
+    "safes", _schema, _plan, {QueueOf: answer_queues, SlotsOf: answer_slots, LogsSince: answer_logs}
+)
 if TYPE_CHECKING:
-    _: tuple[type[Part], ...] = (QueuePart, SetPart, SetupPart)
+    _: tuple[type[Part], ...] = (QueuePart, SetPart, SetupPart, ModuleRunsPart)

@@ -26,7 +26,7 @@ from monitoring.checks.tools import Tools
 from monitoring.checks.values import Value
 from monitoring.clock import format_duration
 
-MAX_SHOWN = 6  # operations of one message shown whole
+MAX_SHOWN = 4  # operations of one message shown whole
 _HEX_SHOWN = 400
 _VOTE = "getVote(uint256)(bool,bool,uint64,uint64,uint64,uint64,uint256,uint256,uint256,bytes)"
 _SCRIPT = 9  # its place in a vote

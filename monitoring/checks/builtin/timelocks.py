@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING
 
 from monitoring.alerts.model import Severity
 from monitoring.chains.logs import EventLog
-from monitoring.chains.networks import network
 from monitoring.chains.values import Unknown
 from monitoring.checks.builtin.contract_logs import LogsSince, Stretch, answer_logs
 from monitoring.checks.builtin.data_rows import Place, read_places, read_rows
+from monitoring.checks.builtin.log_reading import MIN_LOOKBACK, judge_stretch, logs_policy, read_stretch
 from monitoring.checks.builtin.timelock_kinds import (
     KINDS,
     RawLog,
@@ -27,22 +27,18 @@ from monitoring.checks.builtin.timelock_kinds import (
 )
 from monitoring.checks.builtin.timelock_text import describe
 from monitoring.checks.condition import Condition, Kind, Outcome, Transition
-from monitoring.checks.evaluate import PENDING, NotYet
+from monitoring.checks.evaluate import NotYet
 from monitoring.checks.plan import Desk, Key, Part
 from monitoring.checks.policy import either
-from monitoring.checks.rows import TELL_ALL, LogBatch, LogEvent, with_broken
+from monitoring.checks.rows import TELL_ALL, LogEvent
 from monitoring.checks.spot import Spot
 from monitoring.checks.telling import Message, Route, plain_message
 from monitoring.checks.tools import Tools
 from monitoring.checks.types import CheckType, Surroundings
 from monitoring.checks.values import Value
-from monitoring.checks.verbs import logs
-from monitoring.checks.verbs.logs import LogsPolicy, read_from
+from monitoring.checks.verbs.logs import LogsPolicy
 
-LOOKBACK = timedelta(hours=12)
-# The second run reads a margin again: all of it must have been judged by the first.
-MIN_LOOKBACK, MAX_LOOKBACK = timedelta(hours=1), timedelta(days=14)
-_MARGIN_BLOCKS, _MARGIN_S = 64, 300  # Ethereum finalises after 64 slots; fast chains get five minutes
+LOOKBACK, MAX_LOOKBACK = timedelta(hours=12), timedelta(days=14)
 _ROW_KEYS = ("kind", "severity", "min_delay", "mirror_channel")
 
 
@@ -85,34 +81,22 @@ class TimelockPart:
     route: Route
     row: Timelock
     policy: LogsPolicy
-    lookback_s: int
+    lookback: timedelta
 
     @property
     def about(self) -> str:
         return f"{self.row.place.title}: operations, and changes of its delay and roles"
 
     def read(self, desk: Desk) -> Stretch | Unknown | NotYet:
-        """Ask for the logs since the last ones judged; what ends before them is as good as nothing."""
-        place = self.row.place
-        first = read_from(desk.condition(self.key), self.policy)
-        topics = frozenset(signals(self.row.kind))
-        answer = desk.ask(LogsSince(place.chain, place.address, topics, first, self.lookback_s))
-        if answer is PENDING or isinstance(answer, Unknown):
-            return PENDING if answer is PENDING else answer
-        found: Stretch = answer
-        judged = found.first + self.policy.margin if first is not None else found.first
-        if found.problem is not None and found.last + 1 < judged:
-            return found.problem
-        return found
+        return read_stretch(desk, self.key, frozenset(signals(self.row.kind)), self.policy, self.lookback)
 
     def judge(self, before: Condition, reading: Stretch | Unknown, now: datetime) -> Outcome:
-        """Judge what was read; where the reading broke off, that counts as unknown as well."""
-        if isinstance(reading, Unknown):
-            return logs.judge(before, reading, now, self.policy)
-        batch = LogBatch(reading.first, reading.last, tuple(self._events(reading)))
-        outcome = logs.judge(before, batch, now, self.policy)
-        broken = [reading.problem] if reading.problem is not None else []
-        return with_broken(outcome, before, broken, now, self.policy)
+        events = self._events(reading) if isinstance(reading, Stretch) else []
+        return judge_stretch(before, reading, events, now, self.policy)
+
+    def in_words(self, reading: Stretch) -> str:
+        """Say what was read, for listings."""
+        return f"blocks {reading.first} to {reading.last}, {len(self._events(reading))} events"
 
     def tell(self, transition: Transition, tools: Tools) -> Message:
         if transition.kind is not Kind.FIRED:
@@ -202,10 +186,9 @@ def _plan(config: Config, around: Surroundings) -> list[TimelockPart]:
 
 def _part(check: str, route: Route, row: Timelock, config: Config, around: Surroundings) -> TimelockPart:
     place = row.place
-    margin = max(_MARGIN_BLOCKS, network(place.chain).blocks_in(_MARGIN_S))
-    policy = LogsPolicy(severity=row.severities.scheduled, margin=margin, first_run=TELL_ALL)
+    policy = logs_policy(place.chain, row.severities.scheduled, TELL_ALL)
     key = Key(around.monitor, check, place.chain, place.address)
-    return TimelockPart(key, route, row, policy, int(config.lookback.total_seconds()))
+    return TimelockPart(key, route, row, policy, config.lookback)
 
 
 TYPE: CheckType[Config] = CheckType("timelocks", _schema, _plan, {LogsSince: answer_logs})

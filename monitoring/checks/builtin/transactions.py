@@ -29,7 +29,8 @@ class Room:
     """How much of a message is left for calls: Telegram takes 4096 units, and a reader some forty lines."""
 
     lines: int = 40
-    units: int = 2400
+    units: int = 2000
+    flags: int = 12
 
     def take(self, found: Sequence[Line]) -> list[str]:
         """Take as many lines as there is room for, and say how many are left out."""
@@ -52,14 +53,17 @@ def call_blocks(calls: Sequence[Transaction], tools: Tools, room: Room) -> list[
     known = network(calls[0].chain_id)
     found = examine(calls, tools.decoder, tools.chains.view(known), tools.labels)
     text = "\n".join(room.take(found.lines))
-    return [*flag_lines(found), *(_upgrade(one, found, known) for one in found.upgrades[:MAX_FLAGS]), code(text)]
+    return [*flag_lines(found, room), *(_upgrade(one, found, known) for one in found.upgrades[:MAX_FLAGS]), code(text)]
 
 
-def flag_lines(found: Examined) -> Iterator[Block]:
-    for flag in found.flags[:MAX_FLAGS]:
+def flag_lines(found: Examined, room: Room) -> Iterator[Block]:
+    """Say what must be looked at, the worst first; the room is the whole message's."""
+    shown = found.flags[: min(MAX_FLAGS, room.flags)]
+    room.flags -= len(shown)
+    for flag in shown:
         yield line(bold(flag.severity), f" {_cut(flag.text)}")
-    if len(found.flags) > MAX_FLAGS:
-        yield line(f"… and {len(found.flags) - MAX_FLAGS} more of this kind")
+    if len(found.flags) > len(shown):
+        yield line(f"… and {len(found.flags) - len(shown)} more of this kind")
 
 
 def _upgrade(one: Upgrade, found: Examined, known: Network) -> Block:

@@ -1,1 +1,0 @@
-"""A fixture: tells of operations scheduled on one timelock."""

@@ -1,0 +1,54 @@
+"""What `doctor` says of an installed host: all is well, or which part of it is not and what to do."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.support.deployed import Deployed, Script, jobs
+
+pytestmark = [pytest.mark.host, pytest.mark.xdist_group("host")]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _landed(host: Deployed) -> None:
+    host.write_env()
+    host.land(jobs({"hourly": 'cron: "5 * * * *"'}, {"hourly": [Script("look", "print('all is well')\n")]}))
+    host.systemctl("enable --quiet --now monitoring")
+
+
+def test_a_host_that_follows_the_steps_of_install_is_well(host: Deployed) -> None:
+    done = host.automation("doctor --all", check=False)
+    assert "WRONG" not in done.stdout
+    assert done.returncode == 0
+    for line in (
+        "ok     env file: /etc/monitoring/.env",
+        "ok     scheduler: alive: supercronic",
+        "ok     unit: /etc/systemd/system/monitoring.service starts at boot and may write the state",
+        "ok     venv: as requirements.lock says",
+    ):
+        assert line in done.stdout
+
+
+def test_a_unit_that_will_not_come_back_after_a_reboot_is_wrong(host: Deployed) -> None:
+    host.systemctl("disable --quiet monitoring")
+    told = host.automation("doctor", check=False).stdout
+    host.systemctl("enable --quiet monitoring")
+    assert "WRONG  unit: it is disabled: after a reboot nothing is checked; systemctl enable --now" in told
+
+
+def test_a_state_directory_that_the_unit_may_not_write_is_wrong(host: Deployed) -> None:
+    told = host.shell("CACHE_DIR=/srv/elsewhere uv run python -m automation doctor", check=False).stdout
+    assert "WRONG  unit: it may not write /srv/elsewhere, which is the state directory here; make them agree" in told
+
+
+def test_an_edited_unit_that_systemd_has_not_read_is_wrong(host: Deployed) -> None:
+    host.machine.run("echo '# edited' >>/etc/systemd/system/monitoring.service")
+    told = host.automation("doctor", check=False).stdout
+    host.systemctl("daemon-reload")
+    assert "WRONG  unit: its file changed since systemd read it; systemctl daemon-reload" in told
+
+
+def test_a_scheduler_that_was_stopped_is_wrong(host: Deployed) -> None:
+    host.systemctl("stop monitoring")
+    told = host.automation("doctor", check=False).stdout
+    assert "WRONG  scheduler: NOT RUNNING" in told

@@ -1,0 +1,82 @@
+"""The way from an alert to its incident and back, on rows that the alerts' own code has written."""
+
+from __future__ import annotations
+
+import html
+import re
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from monitoring.alerts.model import Alert
+from monitoring.alerts.record import record, resolve_in
+from monitoring.store import schema, silences
+from monitoring.store.conditions import ConditionKey
+from monitoring.store.database import Database
+from tests.support.web import Web, serving
+
+NOW = datetime.now(UTC)
+KEY = 'utilisation/USDC "main" & more'
+
+
+@pytest.fixture
+def database(tmp_path: Path) -> Database:
+    (tmp_path / "cache").mkdir()
+    return schema.open_database(tmp_path / "cache" / "monitoring.db")
+
+
+def addresses(web: Web, path: str, begins: str) -> list[str]:
+    found = re.findall(rf'href="({begins}[^"]*)"', web.ask(path).text)
+    return [html.unescape(address) for address in found]
+
+
+def test_an_alert_leads_to_its_incident_and_the_incident_to_all_that_was_told(
+    database: Database, tmp_path: Path
+) -> None:
+    first = record(database, Alert("MEDIUM", "92 %", protocol="aave", key=KEY), now=NOW - timedelta(hours=2))
+    worse = record(database, Alert("HIGH", "99 %", protocol="aave", key=KEY), now=NOW - timedelta(hours=1))
+    other = record(database, Alert("HIGH", "99 %", protocol="lido", key=KEY), now=NOW)
+    with serving(tmp_path / "cache") as web:
+        (incident,) = addresses(web, f"/alerts/{first}", "/incident[?]")
+        assert incident in addresses(web, "/", "/incident[?]")
+        page = web.ask(incident).text
+        assert addresses(web, incident, "/alerts/") == [f"/alerts/{worse}", f"/alerts/{first}"]
+        assert f"/alerts/{other}" not in page
+        command = "silence --protocol aave --key 'utilisation/USDC \"main\" & more' --for 2h"
+        assert command in html.unescape(page)
+
+        with database.write() as tx:
+            resolve_in(tx, ConditionKey("aave", KEY), now=NOW)
+        over = web.ask(incident).text
+        assert "recovered" in over
+        assert command not in html.unescape(over)
+        assert len(addresses(web, incident, "/alerts/")) == 3, "the recovery was told too"
+
+
+def test_what_a_silence_held_back_is_said_to_be_told_to_nobody(database: Database, tmp_path: Path) -> None:
+    with database.write() as tx:
+        silences.add(tx, "aave", None, now=NOW, ends_at=NOW + timedelta(hours=1), reason="upgrade", created_by="ana")
+    record(database, Alert("HIGH", "99 %", protocol="aave", key="utilisation"), now=NOW)
+    with serving(tmp_path / "cache") as web:
+        assert "silenced until" in web.ask("/incidents").text
+        page = web.ask("/incident?monitor=aave&check=utilisation").text
+        assert "nobody has been told" in page
+        assert "upgrade" in page
+        with database.write() as tx:
+            silences.end(tx, 1, datetime.now(UTC))
+        assert "nobody told yet" in web.ask("/incidents").text
+        assert "Nothing is silenced" in web.ask("/silences").text
+
+
+@pytest.mark.parametrize(
+    ("path", "status"),
+    [("/incident", 404), ("/incident?monitor=aave&check=nothing", 404), ("/incident?chek=x", 400)],
+)
+def test_an_incident_that_is_none_is_a_page_that_says_so(
+    database: Database, tmp_path: Path, path: str, status: int
+) -> None:
+    with serving(tmp_path / "cache") as web:
+        reply = web.ask(path)
+        assert reply.status == status
+        assert "<!doctype html>" in reply.text

@@ -1,0 +1,30 @@
+"""Timelocks of each generation at a real address of a local chain."""
+
+from __future__ import annotations
+
+from tests.support import parts
+from tests.support.anvil import Anvil
+from tests.support.contracts import Contract
+
+YEARN = "0x88Ba032be87d5EF1fbE87336B7090767F367BF73"
+NOTHING = b"\0" * 32
+SALT = b"\7" * 32
+DAY = 86_400
+
+
+def raw(text: str) -> bytes:
+    return bytes.fromhex(text[2:])
+
+
+def timelock_at(node: Anvil, generation: str, min_delay_s: int = DAY) -> Contract:
+    account = node.accounts[0]
+    more = () if generation == "oz3" else (account,)
+    made = parts.package(generation, "TimelockController")
+    return made.deploy_at(node, YEARN, min_delay_s, [account], [account], *more)
+
+
+def calls_of(timelock: Contract) -> tuple[list[str], list[int], list[bytes]]:
+    """A batch that grants a role and shortens the delay, as arguments of `scheduleBatch`."""
+    grants = raw(timelock.artifact.calldata("grantRole", NOTHING, timelock.node.accounts[1]))
+    delay = raw(timelock.artifact.calldata("updateDelay", 60))
+    return [YEARN, YEARN], [0, 0], [grants, delay]
