@@ -35,17 +35,27 @@ def schedule_of(profile: Profile) -> Schedule:
     )
 
 
-def put_in_force(jobs: Jobs, settings: Settings, kind: str, clock: Clock | None = None, host: Host = THIS_HOST) -> bool:
+def put_in_force(
+    jobs: Jobs,
+    settings: Settings,
+    kind: str,
+    clock: Clock | None = None,
+    host: Host = THIS_HOST,
+    *,
+    since: datetime | None = None,
+) -> bool:
     """Record that a scheduler starts now with these schedules, and what became of the ticks before.
 
-    A ledger that cannot be written is told and stops no scheduler; False then.
+    They owe their ticks from `since` on (else now), which is also when the scheduler came to life: recording it may
+    take longer than the next tick is away. A ledger that cannot be written is told and stops no scheduler; False then.
     """
     clock = clock or SystemClock()
+    since = since or clock.now()
     try:
         settings.cache_dir.mkdir(parents=True, exist_ok=True)
         database, _ = open_or_repair(settings.database, clock)
         with database:
-            _record(database, jobs, kind, clock.now(), host.boot())
+            _record(database, jobs, kind, since, host.boot())
             reconcile(database, now=clock.now(), boot=host.boot(), is_alive=host.is_alive)
             prepare(settings.cache_dir, clock.now())
     except (StoreError, OSError) as error:

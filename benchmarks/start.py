@@ -32,7 +32,7 @@ for profile in yaml.safe_load(open("automation/jobs.yaml"))["profiles"].values()
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """Seconds of one process: until it ended, of CPU with its children, until its task's first line if it has one."""
+    """Seconds of one process: until it ended, of CPU with its children, and until the first line of its task."""
 
     wall: float
     cpu: float

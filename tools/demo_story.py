@@ -58,7 +58,7 @@ STEPS = (
         "A vault loses a hundredth: its share price falls, and it holds less than it owes.",
         "run hourly",
         "share price",
-        "holds what it owes",
+        "less than it owes",
         first="lose money",
     ),
     on_chain(

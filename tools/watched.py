@@ -9,33 +9,25 @@ from __future__ import annotations
 import argparse
 import re
 import sys
-from collections.abc import Iterable, Sequence
-from itertools import groupby
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any, TypeAlias
 
 from automation.config import load_jobs
 from monitoring.checks.builtin import TYPES
+from monitoring.checks.describing import describe
 from monitoring.checks.formula import FormulaPart
 from monitoring.checks.loading import load_monitor
 from monitoring.checks.model import CHAINS, Monitor
 from monitoring.checks.plan import Part
-from monitoring.checks.policy import Policy, Step
-from monitoring.checks.telling import in_words
-from monitoring.checks.values import Number
-from monitoring.checks.verbs.age import AgePolicy
-from monitoring.checks.verbs.delta import DeltaPolicy, Move
-from monitoring.checks.verbs.diverge import DivergePolicy
-from monitoring.checks.verbs.limit import LimitPolicy
-from monitoring.checks.verbs.never_falls import NeverFallsPolicy
-from monitoring.clock import format_duration
 
 CHECKOUT = Path(__file__).resolve().parents[1]
 JOBS = CHECKOUT / "automation/jobs.yaml"
 OVERVIEW = CHECKOUT / "docs/monitors.md"
 _TABLE = re.compile(r"(<!-- watched: (\S+) -->\n).*?(<!-- end -->)", re.DOTALL)
 _OVERVIEW = re.compile(r"(<!-- overview -->\n).*?(<!-- end -->)", re.DOTALL)
-_MOVES = {Move.RISE: "rises", Move.DROP: "drops", Move.CHANGE: "moves"}
 _MOST_ROWS = 12
+_Told: TypeAlias = tuple[Part, Mapping[str, Any]]
 
 
 def main(argv: Sequence[str]) -> int:
@@ -65,9 +57,13 @@ def _filled(match: re.Match[str], folder: Path) -> str:
 
 
 def checks_table(monitor: Monitor) -> str:
-    """Return the table of a monitor's checks."""
-    rows = [_row(list(parts)) for _, parts in groupby(_by_check(monitor.parts()), key=lambda part: part.key.check)]
-    return _table(("check", "what is watched", "bad when", "severity", "of"), rows)
+    """Return the table of a monitor's checks, one row for all of its rows and chains, as `describe` tells them."""
+    (told,) = describe([monitor])
+    checks: dict[str, list[_Told]] = {}
+    for part, words in zip(monitor.parts(), told["checks"], strict=True):
+        checks.setdefault(part.key.check, []).append((part, words))
+    rows = [_row(name, found) for name, found in checks.items()]
+    return _table(("check", "what is said", "reads", "allowed", "severity", "of"), rows)
 
 
 def overview_table() -> str:
@@ -86,72 +82,26 @@ def overview_table() -> str:
     return _table(("profile", "task", "monitor", "conditions", "chains", ""), rows)
 
 
-def _by_check(parts: Iterable[Part]) -> list[Part]:
-    seen: dict[str, list[Part]] = {}
-    for part in parts:
-        seen.setdefault(part.key.check, []).append(part)
-    return [part for group in seen.values() for part in group]
-
-
-def _row(parts: list[Part]) -> tuple[str, ...]:
-    first = parts[0]
+def _row(name: str, found: Sequence[_Told]) -> tuple[str, ...]:
+    parts, told = [part for part, _ in found], [words for _, words in found]
     subjects = list(dict.fromkeys(part.key.subject for part in parts if part.key.subject))
     more = f" and {len(subjects) - _MOST_ROWS} more" if len(subjects) > _MOST_ROWS else ""
     chains = ", ".join(CHAINS[chain] for chain in dict.fromkeys(part.key.chain for part in parts) if chain in CHAINS)
     of = ", ".join(subjects[:_MOST_ROWS]) + more
-    bad = list(dict.fromkeys(bad_when(part) for part in parts if isinstance(part, FormulaPart)))
-    severity = list(dict.fromkeys(_severities(part) for part in parts if isinstance(part, FormulaPart)))
-    return first.key.check, _about(parts), "; ".join(bad), ", ".join(severity), " on ".join(filter(None, (of, chains)))
+    return (
+        name,
+        _said(parts[0]),
+        "; ".join(dict.fromkeys(f"`{part.check.formula}`" for part in parts if isinstance(part, FormulaPart))),
+        "; ".join(dict.fromkeys(str(words["bound"]) for words in told)),
+        "; ".join(dict.fromkeys(", ".join(words["severities"]) for words in told)),
+        " on ".join(filter(None, (of, chains))),
+    )
 
 
-def _about(parts: list[Part]) -> str:
+def _said(part: Part) -> str:
     """Return the words of a check without what tells its rows apart."""
-    first = parts[0]
-    text = first.check.text if isinstance(first, FormulaPart) and first.check.text else first.about
-    return re.sub(r"^\{[^{}]*\}: ", "", text.removeprefix(f"{first.key.subject}: ")) if first.key.subject else text
-
-
-def bad_when(part: FormulaPart) -> str:
-    """Say in words when a check fires."""
-    policy, formula = part.check.policy, f"`{part.check.formula}`"
-    hold = f" for {_hold(policy)}" if policy.hold.runs > 1 or policy.hold.span else ""
-    return _bad_when(part.check.verb, policy, formula) + hold
-
-
-def _bad_when(verb: str, policy: Policy, formula: str) -> str:
-    said = {"changed": f"{formula} changes", "flag": formula}.get(verb, "")
-    match policy:
-        case LimitPolicy():
-            bounds = ", ".join(in_words(level.bound) for level in policy.levels)
-            said = f"not {formula}" if re.search("[<>]", formula) else f"{formula} {policy.side} {bounds}"
-        case DeltaPolicy():
-            moves = ", ".join(f"{_MOVES[level.move]} by more than {_step(level.step)}" for level in policy.levels)
-            since = f"within {format_duration(policy.window)}" if policy.window else "since the last reading"
-            said = f"{formula} {moves} {since}"
-        case NeverFallsPolicy():
-            said = f"{formula} falls" + (f" by more than {_step(policy.tolerance)}" if policy.tolerance.size else "")
-        case DivergePolicy():
-            said = f"{formula} differ by more than {_share(policy.levels[0].bound)}"
-        case AgePolicy():
-            said = f"{formula} is older than " + ", ".join(format_duration(level.max_age) for level in policy.levels)
-    return said
-
-
-def _severities(part: FormulaPart) -> str:
-    levels = getattr(part.check.policy, "levels", ())
-    return ", ".join(level.severity.name for level in levels) or part.check.policy.severity.name
-
-
-def _hold(policy: Policy) -> str:
-    return f"{policy.hold.runs} runs" if policy.hold.runs > 1 else format_duration(policy.hold.span)
-
-
-def _step(step: Step) -> str:
-    return _share(step.size) if step.relative else in_words(step.size)
-
-
-def _share(share: Number) -> str:
-    return f"{float(share * 100):g}%"
+    text = part.check.text if isinstance(part, FormulaPart) else ""
+    return re.sub(r"^\{[^{}]*\}: ", "", text.removeprefix(f"{part.key.subject}: ")) if part.key.subject else text
 
 
 def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

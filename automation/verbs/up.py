@@ -53,7 +53,7 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
     )
     scheduler.listen()
     since = SystemClock().now()
-    put_in_force(jobs, settings, "embedded")
+    put_in_force(jobs, settings, "embedded", since=since)
     log.info("serving %s in UTC; Ctrl-C ends it", ", ".join(_names(jobs)) or "no profile")
     with _catching_up([*command, "catch-up"], environ, stop_limit_s):
         scheduler.serve(since)

@@ -108,6 +108,14 @@ def blind(tx: Tx) -> list[Condition]:
     ]
 
 
+def declared(database: Database) -> list[Condition]:
+    """Return every check that stands in a monitor file now, by key."""
+    return [
+        _condition(row)
+        for row in database.rows(f"{_SELECT} WHERE declared = 1 ORDER BY monitor, check_name, chain, subject")
+    ]
+
+
 def firing(tx: Tx) -> list[Condition]:
     """Return what fires now, oldest first."""
     return [

@@ -104,8 +104,10 @@ def incidents(asked: Asked) -> Answer:
 
 
 def monitoring(asked: Asked) -> Answer:
-    """Say what is watched: every profile in force with the tasks of its newest run."""
-    return _data([shapes.watched(found) for found in overview.watched(asked.database, asked.now, asked.boot)])
+    """Say what is watched: every profile in force with the tasks of its newest run, and every check of a monitor."""
+    watched = overview.watched(asked.database, asked.now, asked.boot)
+    checks = [shapes.check(row) for row in conditions.declared(asked.database)]
+    return Answer(shapes.to_json({"data": [shapes.watched(found) for found in watched], "checks": checks}))
 
 
 def audit(asked: Asked) -> Answer:

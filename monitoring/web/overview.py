@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import groupby
 
 from monitoring.errors import MonitoringError
 from monitoring.ledger.audit import Audit, judge
@@ -63,6 +64,28 @@ class Watched:
 
 
 @dataclass(frozen=True, slots=True)
+class Checks:
+    """The checks of one monitor, as its newest run left them."""
+
+    monitor: str
+    rows: tuple[Condition, ...]
+
+    @property
+    def blind(self) -> tuple[Condition, ...]:
+        return tuple(row for row in self.rows if row.blind_since is not None)
+
+    @property
+    def firing(self) -> tuple[Condition, ...]:
+        return tuple(row for row in self.rows if row.state == "firing")
+
+    @property
+    def judged_at(self) -> datetime | None:
+        """When the check that was seen longest ago was last seen; none if one never was."""
+        seen = [row.judged_at for row in self.rows if row.judged_at is not None]
+        return min(seen) if len(seen) == len(self.rows) else None
+
+
+@dataclass(frozen=True, slots=True)
 class Incident:
     """A condition that fires or fired, and the silence that covers it now."""
 
@@ -106,6 +129,12 @@ def watched(database: Database, now: datetime, boot: Boot) -> list[Watched]:
         Watched(profile, tuple(queries_ledger.task_standings(database, profile.name)))
         for profile in profiles(database, now, boot, recent=1)
     ]
+
+
+def checks(database: Database) -> list[Checks]:
+    """Return the checks of every monitor file that runs, by monitor."""
+    by_monitor = groupby(conditions.declared(database), key=lambda row: row.key.monitor)
+    return [Checks(monitor, tuple(rows)) for monitor, rows in by_monitor]
 
 
 def firing(database: Database, now: datetime) -> list[Incident]:

@@ -171,7 +171,9 @@ def silence_list(asked: Asked) -> Answer:
 
 def monitoring(asked: Asked) -> Answer:
     found = overview.watched(asked.database, asked.now, asked.boot)
-    return page("monitoring.html", asked.now, here="/monitoring", watched=found)
+    return page(
+        "monitoring.html", asked.now, here="/monitoring", watched=found, monitors=overview.checks(asked.database)
+    )
 
 
 def profile(asked: Asked) -> Answer:

@@ -126,6 +126,23 @@ def watched(found: Watched) -> Json:
     }
 
 
+def check(row: Condition) -> Json:
+    return {
+        "monitor": row.key.monitor,
+        "check": row.key.check,
+        "chain": row.key.chain,
+        "subject": row.key.subject,
+        "protocol": row.protocol,
+        "about": row.about,
+        "state": row.state,
+        "severity": row.severity if row.state != "ok" else None,
+        "value": row.value,
+        "judged_at": _at(row.judged_at),
+        "blind_since": _at(row.blind_since),
+        "blind_by": row.blind_by,
+    }
+
+
 def incident(row: Condition) -> Json:
     return {
         "monitor": row.key.monitor,

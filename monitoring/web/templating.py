@@ -142,14 +142,17 @@ _STATUS_OF = {
 }
 
 
+_PAGES = {Kind.SILENCE: "/silences", Kind.CHECKS_BLIND: "/monitoring"}
+
+
 def finding_address(finding: Finding) -> str:
     """Return the page that shows what an audit found; empty if none does."""
     if finding.profile and (status := _STATUS_OF.get(finding.kind)):
         return f"/runs?{urlencode({'profile': finding.profile, 'status': status})}"
     if finding.profile:
         return f"/profiles/{quote(finding.profile)}"
-    if finding.kind is Kind.SILENCE:
-        return "/silences"
+    if finding.kind in _PAGES:
+        return _PAGES[finding.kind]
     return "/alerts" if finding.kind.value.startswith("alerts ") else ""
 
 

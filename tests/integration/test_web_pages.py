@@ -14,6 +14,7 @@ from monitoring.alerts.record import record, resolve_in
 from monitoring.store import schema, silences
 from monitoring.store.conditions import ConditionKey
 from monitoring.store.database import Database
+from tests.support.filled import fill
 from tests.support.web import Web, serving
 
 NOW = datetime.now(UTC)
@@ -52,6 +53,23 @@ def test_an_alert_leads_to_its_incident_and_the_incident_to_all_that_was_told(
         assert "recovered" in over
         assert command not in html.unescape(over)
         assert len(addresses(web, incident, "/alerts/")) == 3, "the recovery was told too"
+
+
+def test_every_check_of_a_monitor_file_is_shown_with_its_value_and_what_blinds_it(tmp_path: Path) -> None:
+    fill(tmp_path / "cache" / "monitoring.db", NOW, checks=True).close()
+    with serving(tmp_path / "cache") as web:
+        checks = {row["check"]: row for row in web.get("/v1/monitoring")["checks"]}
+        assert {name: (row["state"], row["value"]) for name, row in checks.items()} == {
+            "backing": ("firing", "-2 cUSD"),
+            "big-mint": ("ok", "300 cUSD"),
+            "share-price": ("ok", "1.081"),
+        }
+        assert checks["big-mint"]["blind_by"] == "mainnet"
+        assert checks["share-price"]["severity"] is None, "nothing is wrong with it"
+        page = html.unescape(web.ask("/monitoring").text)
+        assert "stcUSD: the share price never falls" in page
+        assert "blind by mainnet" in page
+        assert len(addresses(web, "/monitoring", "/incident[?]monitor=cap")) == 1
 
 
 def test_what_a_silence_held_back_is_said_to_be_told_to_nobody(database: Database, tmp_path: Path) -> None:

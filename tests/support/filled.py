@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -25,8 +26,11 @@ CRONS = {"hourly": "5 * * * *", "daily": "19 8 * * *", "multisig": "0/10 * * * *
 TASKS = {"hourly": ("aave", "lido", "maple"), "daily": ("peg", "governance"), "multisig": ("safes",)}
 
 
-def fill(path: Path, now: datetime, *, days: int = 2, healthy: bool = True) -> Database:
-    """Fill the database up to `now`; an unhealthy host has a failing task and a message that waits."""
+def fill(path: Path, now: datetime, *, days: int = 2, healthy: bool = True, checks: bool = False) -> Database:
+    """Fill the database up to `now`; an unhealthy host has a failing task and a message that waits.
+
+    `checks`: a monitor file runs too.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     database = open_database(path)
     begins_at = now - timedelta(days=days)
@@ -40,6 +44,8 @@ def fill(path: Path, now: datetime, *, days: int = 2, healthy: bool = True) -> D
             _run(tx, profile, tick_at, chance, fails=profile == "hourly" and late)
         _alerts(tx, now, chance, healthy=healthy)
         _incidents(tx, now)
+        if checks:
+            _checks(tx, now)
         silences.add(
             tx, "maple", None, now=now - timedelta(hours=1), ends_at=now + timedelta(hours=3),
             reason="pool migration", created_by="ana",
@@ -115,6 +121,25 @@ def _alerts(tx: Tx, now: datetime, chance: random.Random, *, healthy: bool) -> N
     waits = None if not healthy else 0.7
     at = now - timedelta(minutes=3 if healthy else 14)
     store(tx, Alert("MEDIUM", "Reserve factor changed", protocol="aave"), at, delivered_after_s=waits)
+
+
+def _checks(tx: Tx, now: datetime) -> None:
+    """Three checks of a monitor file: one that is well, one that fires, one that sees nothing."""
+    well = Condition(
+        ConditionKey("cap", "share-price", "1", "stcUSD"), about="stcUSD: the share price never falls", value="1.081",
+        judged_at=now - timedelta(minutes=5), protocol="cap", declared=True,
+    )  # fmt: skip
+    fires = replace(
+        well, key=ConditionKey("cap", "backing", "1"), about="stcUSD holds what it owes", value="-2 cUSD",
+        state="firing", severity="CRITICAL", worst="CRITICAL", title="stcUSD holds less than it owes",
+        since=now - timedelta(hours=1), fired_at=now - timedelta(hours=1), last_sent_at=now - timedelta(hours=1),
+    )  # fmt: skip
+    blind = replace(
+        well, key=ConditionKey("cap", "big-mint", "1"), about="cUSD is not minted in bulk", value="300 cUSD",
+        blind_since=now - timedelta(minutes=50), blind_by="mainnet", blind_why="mainnet: HTTP 503",
+    )  # fmt: skip
+    for condition in (well, fires, blind):
+        conditions.put(tx, condition, now)
 
 
 def _incidents(tx: Tx, now: datetime) -> None:

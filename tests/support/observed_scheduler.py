@@ -42,7 +42,7 @@ def main() -> None:
     )  # fmt: skip
     scheduler.listen()
     since = SystemClock().now()
-    put_in_force(load_jobs(Path("automation/jobs.yaml"), Path.cwd()), settings, "embedded")
+    put_in_force(load_jobs(Path("automation/jobs.yaml"), Path.cwd()), settings, "embedded", since=since)
     scheduler.serve(since)
 
 

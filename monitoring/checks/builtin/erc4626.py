@@ -157,7 +157,7 @@ def _share_price(row: _Row) -> Check | None:
     probe = max(row.decimals + _FINER, _LEAST_PROBE)
     formula = f"vault.convertToAssets(1e{probe}) / 1e{probe + row.asset_decimals - row.decimals}"
     judged = with_base(NeverFallsPolicy, policy, tolerance=tolerance or NO_STEP)
-    return _check("share-price", "never_falls", formula, judged, f"{row.name}: the share price never falls", row.unit)
+    return _check("share-price", "never_falls", formula, judged, f"{row.name}: the share price fell", row.unit)
 
 
 def _total_assets(row: _Row) -> Check | None:
@@ -183,7 +183,7 @@ def _total_assets(row: _Row) -> Check | None:
         min_abs=(least.positive() if least else None) or 0,
     )
     formula = f"vault.totalAssets() / 1e{row.asset_decimals}"
-    return _check("total-assets", "delta", formula, judged, f"{row.name}: total assets", row.unit)
+    return _check("total-assets", "delta", formula, judged, f"{row.name}: total assets moved", row.unit)
 
 
 def _step(spot: Spot, move: Move) -> Step | None:
@@ -214,7 +214,7 @@ def _exit(row: _Row) -> Check | None:
     policy = replace(policy, worse_by=worse.positive() if worse else None)
     judged = with_base(LimitPolicy, policy, side=Side.BELOW, levels=(Level(bound, policy.severity),))
     formula = f"{_EXITS[word].format(account=account)} / 1e{row.asset_decimals}"
-    return _check("exit-liquidity", "limit", formula, judged, f"{row.name}: what can be withdrawn", row.unit)
+    return _check("exit-liquidity", "limit", formula, judged, f"{row.name}: little can be withdrawn", row.unit)
 
 
 def _flags(row: _Row) -> list[Check]:
@@ -256,7 +256,8 @@ def _policy(spot: Spot, otherwise: Severity) -> Policy:
 
 
 def _check(name: str, verb: str, formula: str, policy: Policy, words: str, unit: str = "", *, flag: str = "") -> Check:
-    return Check(name, name, verb, (_tree(formula, flag),), policy, formula, unit, words)
+    subject = words.partition(": ")[0]
+    return Check(f"{name}/{subject}", name, verb, (_tree(formula, flag),), policy, formula, unit, words)
 
 
 def _tree(formula: str, flag: str) -> Tree:

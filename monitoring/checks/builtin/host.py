@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from monitoring.alerts.model import Severity
 from monitoring.chains.values import Unknown
 from monitoring.checks.builtin.host_judgement import Finding, State, judge
-from monitoring.checks.builtin.host_limits import Limits, names, parse_one
+from monitoring.checks.builtin.host_limits import Limits, names, parse_one, size
 from monitoring.checks.builtin.host_readings import ROOT, Readings, read_all
 from monitoring.checks.condition import Condition, Kind, Outcome, Transition
 from monitoring.checks.evaluate import PENDING
@@ -74,6 +74,26 @@ class HostPart:
     def about(self) -> str:
         words = SUBJECTS[self.key.check][0]
         return f"{words} of {self.key.subject}" if self.key.subject else words
+
+    @property
+    def bound(self) -> str:
+        """What is allowed, for listings."""
+        limits = self.host.limits
+        return {
+            "disk": f"≥ {limits.disk_free}, {limits.disk_free_critical}",
+            "inodes": f"≥ {limits.inodes_free}",
+            "memory": f"≥ {limits.memory_free}",
+            "swap": f"≥ {limits.swap_free}",
+            "load": f"≤ {limits.load:g} a core",
+            "database": f"≤ {size(limits.database_bytes)}",
+            "wal": f"≤ {size(limits.wal_bytes)}",
+        }.get(self.key.check, "")
+
+    @property
+    def severities(self) -> tuple[Severity, ...]:
+        """How bad it can be, the mildest first."""
+        usual = Severity.HIGH if self.key.check in ("inodes", "memory") else Severity.MEDIUM
+        return _LADDER if self.key.check == "disk" else (usual,)
 
     def read(self, desk: Desk) -> Any:  # noqa: ANN401 - a finding, unknown, none or pending
         """Return the finding of this subject; `none` for a place told of together with another on its file system."""

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from monitoring.alerts.model import Severity
 from monitoring.chains.values import Unknown
 from monitoring.checks.builtin.http_answers import Expiry, Get, Handshake, Reply, answer_gets, answer_handshakes
 from monitoring.checks.builtin.http_json import JsonWorld, time_at
@@ -38,6 +39,11 @@ class _Facet:
     route: Route
     endpoint: Endpoint
     policy: Any
+
+    @property
+    def severities(self) -> tuple[Severity, ...]:
+        """How bad it can be."""
+        return (self.policy.severity,)
 
 
 @dataclass(frozen=True, slots=True)
