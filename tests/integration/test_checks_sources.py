@@ -13,8 +13,8 @@ monitor: backing
 chain: 1
 sources:
   supply:
-    {{url: "{url}/data?key=s3cr3t-value", number: "rows[-1].supply", scale: 1e18, time: at, max_age: 3h, ok: code == 'OK'}}
-  held: {{url: "{url}/data?key=s3cr3t-value", number: held, time: at, max_age: 3h, ok: code == 'OK'}}
+    {{url: "{url}/data?key=s3cr3t", number: "rows[-1].supply", scale: 1e18, time: at, max_age: 3h, ok: code == 'OK'}}
+  held: {{url: "{url}/data?key=s3cr3t", number: held, time: at, max_age: 3h, ok: code == 'OK'}}
 checks:
   - {{id: backing, require: held / supply >= 100%, severity: critical}}
   - {{id: held, require: held >= 10, severity: high, unit: usd}}
@@ -39,7 +39,7 @@ def test_sources_are_read_once_exactly_and_not_believed_when_stale_or_unwell(tmp
         assert all("says of itself that it is not well" in line for line in host.run(file))
         assert host.new(seen) == [], "what is not believed neither fires nor clears"
         done = host.do("run", file)
-        assert "s3cr3t-value" not in done.stdout + done.stderr
+        assert "s3cr3t" not in done.stdout + done.stderr
         (told,) = host.new(seen)
         assert told.startswith("MEDIUM alert 2 checks are blind: ")
 
