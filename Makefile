@@ -55,7 +55,7 @@ demo: $(if $(wildcard .venv/.stamp-dev),dev,sync) node ## show the whole system 
 	@$(PY) -m tools.demo
 
 test: dev node ## set everything up and run the tests
-	$(PY) -m pytest -n 2 --dist loadgroup
+	$(PY) -m pytest -n 2
 
 host-tree: dev ## as root: a small Debian for the tests that boot a host (minutes, once)
 	tools/host_tree.sh

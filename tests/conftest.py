@@ -6,11 +6,27 @@ from collections.abc import Iterator
 
 import pytest
 from hypothesis import settings
+from xdist.remote import Producer
+from xdist.scheduler import LoadScopeScheduling
 
 from tests.support import anvil, parts
 
 settings.register_profile("shared-machine", deadline=None)
 settings.load_profile("shared-machine")
+
+
+class ByFile(LoadScopeScheduling):
+    """Keeps the tests of a file in one worker, and all that boot a host: what they share is then made once."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return "tests/host" if nodeid.startswith("tests/host/") else nodeid.partition("::")[0]
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> ByFile:
+    """Hand out the files in their order, the quick ones of tests/unit last: the workers end together."""
+    config.option.loadscopereorder = False
+    return ByFile(config, log)
 
 
 @pytest.fixture(scope="session")

@@ -3,12 +3,13 @@
 #
 #   sudo make host-tree      minutes the first time, nothing when all is there
 #
-# Variables: HOST_TREE (default .tools/host-tree), HOST_WHEELS (.tools/host-wheels), HOST_MIRROR (debootstrap's own).
+# Variables: HOST_TREE (default .tools/host-tree), HOST_WHEELS (.tools/host-wheels), HOST_MIRROR (debootstrap's own),
+# HOST_SUITE and HOST_PYTHON (bookworm and its 3.11; trixie has 3.13): the tests take the first two as well.
 set -Eeuo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
-SUITE=bookworm
-PYTHON_OF_SUITE=3.11
+SUITE="${HOST_SUITE:-bookworm}"
+PYTHON_OF_SUITE="${HOST_PYTHON:-3.11}"
 # What a minimal server has, and what install.sh would fetch: the host under test has no network.
 PACKAGES=systemd,systemd-sysv,dbus,sudo,python3,procps,util-linux,git,sqlite3,curl,make,ca-certificates
 TREE="${HOST_TREE:-.tools/host-tree}"

@@ -13,8 +13,8 @@ from monitoring.process import is_alive_text
 from monitoring.quiet import no_runs
 from monitoring.settings import Settings
 from monitoring.store import backups
-from monitoring.store.copying import counted
 from monitoring.store.restoring import Restored, put_in_place, staged
+from monitoring.words import counted
 
 EXAMPLES = """\
 python -m automation restore                            # name the backups there are

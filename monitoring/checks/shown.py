@@ -9,6 +9,7 @@ from monitoring.checks.plan import Part
 from monitoring.checks.rows import LogBatch
 from monitoring.checks.telling import in_words
 from monitoring.checks.values import NONE
+from monitoring.words import counted
 
 _LONGEST = 200
 
@@ -26,7 +27,7 @@ def value_in_words(part: Part, reading: Any) -> str:  # noqa: ANN401 - each verb
 
 def _plain(reading: Any) -> str:  # noqa: ANN401 - as above
     if isinstance(reading, LogBatch):
-        return f"blocks {reading.from_block} to {reading.to_block}, {len(reading.events)} events"
+        return f"blocks {reading.from_block} to {reading.to_block}, {counted(len(reading.events), 'event')}"
     try:
         return " ".join(in_words(reading).splitlines())  # a kind of its own comes back as it is, and has no lines
     except Exception:  # noqa: BLE001 - a type's own kind of reading: its number of rows is all that is known of it

@@ -16,6 +16,7 @@ from monitoring.clock import from_text
 from monitoring.errors import StoreError, UsageError
 from monitoring.store.database import StoreDamagedError, sqlite_errors
 from monitoring.store.schema import VERSION
+from monitoring.words import counted
 
 # Between steps an interrupt is heard; one step of this many pages takes some milliseconds.
 _PAGES_A_STEP = 4096
@@ -91,10 +92,6 @@ def require_room(directory: Path, *databases: Path) -> None:
             f"{directory}: {mib(needed)} are needed and {mib(_RESERVE_BYTES)} must stay free for the runs, there are "
             f"{mib(free)}: make room, or use another disk"
         )
-
-
-def counted(number: int, noun: str) -> str:
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def mib(size_bytes: int) -> str:

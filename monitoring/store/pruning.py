@@ -15,8 +15,8 @@ from pathlib import Path
 
 from monitoring.clock import to_text
 from monitoring.errors import UsageError
-from monitoring.store.copying import counted
 from monitoring.store.database import Database
+from monitoring.words import counted
 
 KEEP_FOR = timedelta(days=90)
 SHORTEST = timedelta(days=1)  # ours: the audit of a day must find its rows

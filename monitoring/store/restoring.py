@@ -26,7 +26,6 @@ from monitoring.store.copying import (
     ForeignDatabaseError,
     copy,
     copy_to_file,
-    counted,
     examine,
     opened,
     refuse_foreign,
@@ -36,6 +35,7 @@ from monitoring.store.database import Database, StoreDamagedError, StoreReplaced
 from monitoring.store.fair_lock import FairLock
 from monitoring.store.repair import is_damaged, open_or_repair, repair
 from monitoring.store.schema import VERSION, create_or_migrate, creation_lock
+from monitoring.words import counted
 
 _WRITERS_TIMEOUT_S = 60.0
 

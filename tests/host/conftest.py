@@ -16,7 +16,7 @@ import pytest
 from tests.support import deployed, scenes
 from tests.support.deployed import Deployed
 from tests.support.fake_telegram import TelegramStandIn
-from tests.support.machine import Machine, removed_afterwards, require_machine
+from tests.support.machine import Machine, memory_directory, removed_afterwards, require_machine
 
 _numbers = count()
 # What install.sh answers for. git's index and the stamps of make are no part of it, nor what running code writes.
@@ -41,18 +41,24 @@ class Installation:
     layers: list[Path]
 
 
+@pytest.fixture(scope="session")
+def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Return where machines write: in memory, which makes and forgets many small files at once."""
+    require_machine()
+    with memory_directory(tmp_path_factory.mktemp("stage")) as directory:
+        yield directory
+
+
 def _new_machine(directory: Path, layers: list[Path]) -> Machine:
     """Name it so that machines of several sessions cannot meet."""
     return Machine(f"host-{os.getpid()}-{next(_numbers)}", directory, layers, deployed.binds())
 
 
 @pytest.fixture(scope="session")
-def installation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
+def installation(stage: Path) -> Installation:
     """Install from a local clone, twice; the result is the layer that other hosts start from."""
-    require_machine()
-    directory = tmp_path_factory.mktemp("installation")
-    seed = deployed.make_seed(directory / "seed")
-    with removed_afterwards(_new_machine(directory / "machine", [seed]), keep_upper=True) as machine:
+    seed = deployed.make_seed(stage / "seed")
+    with removed_afterwards(_new_machine(stage / "installation", [seed]), keep_upper=True) as machine:
         machine.boot()
         first = machine.said(deployed.INSTALL)
         before = machine.said(_SURVEY).splitlines()
@@ -62,8 +68,7 @@ def installation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installat
         machine.run("rm -rf /var/log/journal/* && : >/etc/machine-id")
         machine.power_off()
         upper = machine.upper
-    yield Installation(first, second, before, after, [seed, upper])
-    shutil.rmtree(directory, ignore_errors=True)
+    return Installation(first, second, before, after, [seed, upper])
 
 
 @contextmanager
@@ -75,8 +80,8 @@ def fresh_host(installation: Installation, directory: Path) -> Iterator[Deployed
 
 
 @pytest.fixture(scope="module")
-def host(installation: Installation, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployed]:
-    with fresh_host(installation, tmp_path_factory.mktemp("host")) as booted:
+def host(installation: Installation, stage: Path) -> Iterator[Deployed]:
+    with fresh_host(installation, stage / f"host-{next(_numbers)}") as booted:
         yield booted
 
 
@@ -90,19 +95,19 @@ class Scenes:
 
 
 @pytest.fixture(scope="session", name="scenes")
-def _scenes(installation: Installation, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scenes]:
-    database = tmp_path_factory.mktemp("rebooted") / "monitoring.db"
+def _scenes(installation: Installation, stage: Path) -> Iterator[Scenes]:
+    database = stage / "rebooted.db"
 
     def play(scene: Callable[[Deployed], scenes.Seen], keep: Path | None) -> scenes.Seen:
-        with fresh_host(installation, tmp_path_factory.mktemp(scene.__name__)) as booted:
+        with fresh_host(installation, stage / scene.__name__) as booted:
             seen = scene(booted)
-            for path in booted.path(deployed.CACHE).glob("monitoring.db*") if keep else ():
-                shutil.copy(path, keep.parent)
+            for suffix in ("", "-wal", "-shm") if keep else ():
+                shutil.copy(booted.path(f"{deployed.CACHE}/monitoring.db{suffix}"), f"{keep}{suffix}")
             return seen
 
-    with ThreadPoolExecutor(2) as stage:
-        restarted = stage.submit(play, scenes.restart_during_a_run, None)
-        rebooted = stage.submit(play, scenes.reboot_over_a_tick, database)
+    with ThreadPoolExecutor(2) as beside:
+        restarted = beside.submit(play, scenes.restart_during_a_run, None)
+        rebooted = beside.submit(play, scenes.reboot_over_a_tick, database)
         yield Scenes(restarted, rebooted, database)
 
 

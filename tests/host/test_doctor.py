@@ -6,7 +6,7 @@ import pytest
 
 from tests.support.deployed import Deployed, Script, jobs
 
-pytestmark = [pytest.mark.host, pytest.mark.xdist_group("host")]
+pytestmark = pytest.mark.host
 
 
 @pytest.fixture(scope="module", autouse=True)

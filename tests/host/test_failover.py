@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from tests.host.conftest import Installation, fresh_host
 from tests.support.deployed import CACHE, ENV_FILE, USER, Deployed, Script, jobs
 
-pytestmark = [pytest.mark.host, pytest.mark.xdist_group("host")]
+pytestmark = pytest.mark.host
 FIRING = """
 from utils.monitor import HIGH, monitor
 
@@ -24,8 +25,8 @@ OVER = FIRING.replace('m.alert(HIGH, "USDC is used up", key="utilisation/USDC")'
 
 
 @pytest.fixture(scope="module")
-def second(installation: Installation, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployed]:
-    with fresh_host(installation, tmp_path_factory.mktemp("second")) as booted:
+def second(installation: Installation, stage: Path) -> Iterator[Deployed]:
+    with fresh_host(installation, stage / "second") as booted:
         yield booted
 
 

@@ -11,7 +11,7 @@ from tests.support.deployed import CACHE, CHECKOUT, USER, Deployed, Script, jobs
 from tests.support.fake_telegram import TelegramStandIn
 from tests.support.machine import memory_limited
 
-pytestmark = [pytest.mark.host, pytest.mark.xdist_group("host")]
+pytestmark = pytest.mark.host
 RUN = "python -m automation run hourly"
 HUNGRY = "hog = bytearray(600 * 1024**2)\nprint('too much for nobody')\n"
 LOOK = "print('checked')\n"

@@ -8,7 +8,7 @@ from tests.support.deployed import CACHE, CHECKOUT, USER, Deployed, Script, jobs
 from tests.support.fake_telegram import BOT_TOKEN, CHAT, Received, TelegramStandIn
 from tests.support.host import wait_until
 
-pytestmark = [pytest.mark.host, pytest.mark.xdist_group("host")]
+pytestmark = pytest.mark.host
 ALERT = """
 from utils.monitor import HIGH, monitor
 

@@ -10,7 +10,7 @@ from tests.support.deployed import ENV_FILE, Deployed, Script, jobs
 from tests.support.fake_telegram import BOT_TOKEN
 from tests.support.host import wait_until
 
-pytestmark = [pytest.mark.host, pytest.mark.xdist_group("host")]
+pytestmark = pytest.mark.host
 SOUND = jobs({"hourly": 'cron: "5 * * * *"'}, {"hourly": [Script("look", "print('all is well')\n")]})
 
 
@@ -81,7 +81,8 @@ def test_a_crash_of_supercronic_restarts_it(served: Deployed) -> None:
 
 def test_crash_after_crash_ends_failed_within_the_cap_and_reset_failed_brings_it_back(served: Deployed) -> None:
     served.machine.write(
-        "/etc/systemd/system/monitoring.service.d/crash.conf", "[Service]\nExecStart=\nExecStart=/bin/false\n"
+        "/etc/systemd/system/monitoring.service.d/crash.conf",
+        "[Service]\nExecStartPre=\nExecStart=\nExecStart=/bin/false\n",
     )
     mark = served.machine.said("date +%s.%N")
     served.systemctl("daemon-reload")

@@ -10,7 +10,7 @@ from tests.support.deployed import Deployed, Script, jobs
 from tests.support.fake_telegram import TelegramStandIn
 from tests.support.host import ROOT
 
-pytestmark = [pytest.mark.host, pytest.mark.xdist_group("host")]
+pytestmark = pytest.mark.host
 RUN = "python -m automation run multisig"
 LOCK = "requirements.lock"
 

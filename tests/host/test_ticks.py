@@ -17,7 +17,7 @@ from monitoring.store.schema import open_database
 from tests.host.conftest import Scenes
 from tests.support.scenes import Seen
 
-pytestmark = [pytest.mark.host, pytest.mark.xdist_group("host")]
+pytestmark = pytest.mark.host
 
 
 @pytest.fixture

@@ -26,6 +26,7 @@ WHEELS = Path(os.environ.get("HOST_WHEELS", ROOT / ".tools/host-wheels"))
 _HYBRID = Path("/sys/fs/cgroup/unified")
 _COMMAND_LIMIT_S = 90
 _END_LIMIT_S = 30
+_MEMORY = "3g"  # room, not use: a session of host tests takes a few hundred MB
 _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _CLONE_NEWNET = 0x40000000  # <linux/sched.h>
 Made = TypeVar("Made")
@@ -234,3 +235,13 @@ def memory_limited(limit_bytes: int) -> Iterator[str]:
         yield f"echo $$ >{group}/cgroup.procs"
     finally:
         wait_until(lambda: _emptied(group), f"{group} is in use")
+
+
+@contextmanager
+def memory_directory(directory: Path) -> Iterator[Path]:
+    """Put a file system in memory there; all that is in it is forgotten at the end."""
+    subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={_MEMORY}", "machines", str(directory)], check=True)
+    try:
+        yield directory
+    finally:
+        subprocess.run(["umount", "--lazy", str(directory)], check=False)

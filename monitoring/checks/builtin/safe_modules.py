@@ -22,6 +22,7 @@ from monitoring.checks.rows import LogEvent
 from monitoring.checks.telling import Message, Route, plain_message
 from monitoring.checks.tools import Tools
 from monitoring.checks.verbs.logs import LogsPolicy
+from monitoring.words import counted
 
 MAX_SHOWN = 10
 _RAN = events("safe")["ExecutionFromModuleSuccess"].topic
@@ -52,7 +53,7 @@ class ModuleRunsPart:
 
     def in_words(self, reading: Stretch) -> str:
         """Say what was read, for listings."""
-        return f"blocks {reading.first} to {reading.last}, {len(reading.logs)} run"
+        return f"blocks {reading.first} to {reading.last}, {counted(len(reading.logs), 'transaction')}"
 
     def tell(self, transition: Transition, tools: Tools) -> Message:
         if transition.kind is not Kind.FIRED:

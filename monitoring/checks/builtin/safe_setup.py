@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from monitoring.alerts.text import Block, addr, bold, kv, line, link
-from monitoring.chains.addresses import ZERO, address_in, checksum, is_address
+from monitoring.chains.addresses import ZERO, address_in, checksum, is_address, short
 from monitoring.chains.networks import network
 from monitoring.chains.reads import ChainView
 from monitoring.chains.values import Unknown
@@ -26,6 +26,7 @@ from monitoring.checks.tools import Tools
 from monitoring.checks.values import Value
 from monitoring.checks.verbs import changed, members
 from monitoring.checks.verbs.members import MembersPolicy
+from monitoring.words import counted
 
 MODULES = "getModulesPaginated(address,uint256)(address[],address)"
 _FIRST_MODULE, _MOST_MODULES = "0x" + "1".rjust(40, "0"), 50
@@ -95,6 +96,11 @@ class SetPart:
     def judge(self, before: Condition, reading: tuple[Value, ...] | Unknown, now: datetime) -> Outcome:
         return members.judge(before, reading, now, self.policy)
 
+    def in_words(self, reading: tuple[Value, ...]) -> str:
+        """Say how many there are, and who, as far as a line holds."""
+        names = [short(checksum(str(one))) if is_address(one) else in_words(one) for one in reading]
+        return ": ".join(filter(None, (counted(len(reading), self.what), ", ".join(names))))
+
     def tell(self, transition: Transition, tools: Tools) -> Message:
         known = network(self.place.chain)
         rows: list[Block] = []
@@ -133,6 +139,12 @@ class SetupPart:
 
     def judge(self, before: Condition, reading: tuple[Value, ...] | Unknown, now: datetime) -> Outcome:
         return changed.judge(before, reading, now, self.policy)
+
+    def in_words(self, reading: tuple[Value, ...]) -> str:
+        """Name what is set; what is not there is left out."""
+        threshold, *slots = reading
+        found = [f"{name} {short(checksum(str(one)))}" for name, one in zip(SLOTS, slots, strict=True) if one != ZERO]
+        return ", ".join([f"threshold {in_words(threshold)}", *found])
 
     def tell(self, transition: Transition, tools: Tools) -> Message:
         names = ("threshold", *SLOTS)

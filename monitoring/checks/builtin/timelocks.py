@@ -37,6 +37,7 @@ from monitoring.checks.tools import Tools
 from monitoring.checks.types import CheckType, Surroundings
 from monitoring.checks.values import Value
 from monitoring.checks.verbs.logs import LogsPolicy
+from monitoring.words import counted
 
 LOOKBACK, MAX_LOOKBACK = timedelta(hours=12), timedelta(days=14)
 _ROW_KEYS = ("kind", "severity", "min_delay", "mirror_channel")
@@ -96,7 +97,7 @@ class TimelockPart:
 
     def in_words(self, reading: Stretch) -> str:
         """Say what was read, for listings."""
-        return f"blocks {reading.first} to {reading.last}, {len(self._events(reading))} events"
+        return f"blocks {reading.first} to {reading.last}, {counted(len(self._events(reading)), 'event')}"
 
     def tell(self, transition: Transition, tools: Tools) -> Message:
         if transition.kind is not Kind.FIRED:
