@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 from fractions import Fraction
@@ -108,7 +108,7 @@ def read_source(service: Service, source: Source, now: datetime) -> Document | U
     """Ask for a document and believe it only if every demand holds."""
     answer = service.ask(source.request(), again=_transient_errors if source.query else None)
     if isinstance(answer, Unknown):
-        return _of(source, answer.reason)
+        return replace(_of(source, answer.reason), source=host_of(source.url))  # the host, whatever the document
     body = read_json(answer)
     if isinstance(body, Unknown):
         return _of(source, body.reason)

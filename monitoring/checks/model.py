@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
+from monitoring.chains.networks import networks
 from monitoring.checks.amounts import PLACEHOLDER
 from monitoring.checks.expression import Expression
 from monitoring.checks.formula import Check, FormulaPart, Scene
@@ -18,14 +19,7 @@ from monitoring.checks.telling import Route
 from monitoring.checks.values import Number, Value
 
 # The chains monitors may name, by id, with the slug that PROVIDER_URL_<SLUG> uses.
-CHAINS: Mapping[int, str] = {
-    1: "mainnet",
-    10: "optimism",
-    137: "polygon",
-    8453: "base",
-    42161: "arbitrum",
-    747474: "katana",
-}
+CHAINS: Mapping[int, str] = {one.id: one.slug for one in sorted(networks().values(), key=lambda one: one.id)}
 
 
 @dataclass(frozen=True, slots=True)

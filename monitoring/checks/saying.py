@@ -62,8 +62,8 @@ def _author_title(subject: Subject, transition: Transition) -> str:
 
 def _title(subject: Subject, transition: Transition) -> str:
     facts, name = transition.facts, subject.name
-    if transition.kind is Kind.RECOVERED and subject.difference:
-        return f"{name} holds"
+    if transition.kind is Kind.RECOVERED and (subject.difference or subject.verb == "flag"):
+        return f"{name} holds" if subject.difference or _is_requirement(subject) else f"{name} is off"
     if transition.kind is Kind.RECOVERED:
         return f"{name} is {_fact('value', facts['value'], subject)}" if "value" in facts else name
     say_it = _TITLES.get(subject.verb)

@@ -82,6 +82,11 @@ class Session:
         entries += [self._entry(one, conditions, now, declared=False) for one in judged]
         return Record(entries, remembered, self._memory.new, self._blocks(), self._gone(looked, remembered))
 
+    @property
+    def requests(self) -> int:
+        """How many requests the chains have cost."""
+        return self._tools.chains.requests
+
     def say(self, text: str) -> None:
         """Write to stderr, secrets replaced, whether somebody still reads it or not."""
         with suppress(OSError, ValueError):

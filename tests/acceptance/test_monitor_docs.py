@@ -6,12 +6,15 @@ import os
 import re
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
 
 from monitoring.store.schema import open_database
+from tests.support.checks_host import ChecksHost
 from tests.support.child import CHECKOUT
+from tests.support.rpc_server import Provider, serving
 from utils import monitor
 from utils.context import Context
 
@@ -39,3 +42,22 @@ def test_the_page_names_what_an_author_can_use() -> None:
 
 # What the frame around the function calls, not its author.
 _OF_THE_FRAME = {"crashed", "finished", "close", "say"}
+
+
+def test_the_example_without_code_is_sound_and_fires_as_the_page_says(tmp_path: Path) -> None:
+    found = re.search(r"```yaml\n(.*?)```", PAGE, re.DOTALL)
+    assert found
+    vault = "0x83F20F44975D03b1b09e64809B757c47f942BEeA"
+    share, assets, supply = "convertToAssets(uint256)(uint256)", "totalAssets()(uint256)", "totalSupply()(uint256)"
+    views = {(vault, share): 10**18, (vault, assets): 2 * 10**24, (vault, supply): 10**24}
+    provider = Provider(head_time=time.time, views=views)
+    with serving(provider):
+        host = ChecksHost(tmp_path, {"PROVIDER_URL_MAINNET": provider.url})
+        file = host.file(found[1])
+        assert host.do("validate", file).returncode == 0
+        host.run(file)
+        views[vault, share], views[vault, assets], views[vault, supply] = 10**18 - 1, 9 * 10**23, 2 * 10**24
+        host.run(file)
+        assert [line.split()[:3] for line in host.told] == [
+            ["CRITICAL", "alert", "share-price"], ["HIGH", "alert", "assets:"], ["LOW", "alert", "supply"],
+        ]  # fmt: skip

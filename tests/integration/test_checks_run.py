@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import closing
@@ -17,7 +19,7 @@ from monitoring.ledger.findings import Kind as Finding
 from monitoring.ledger.findings import find
 from monitoring.process import current_boot
 from monitoring.store.schema import open_database
-from tests.support.checks_host import ChecksHost
+from tests.support.checks_host import CHECKOUT, ChecksHost
 from tests.support.fake_telegram import BOT_TOKEN, CHAT, TelegramStandIn
 from tests.support.rpc_server import KEY, Failure, Provider, serving
 
@@ -214,8 +216,11 @@ def test_silence_is_not_proved_while_a_check_is_blind_nor_for_the_time_it_was(
     assert re.fullmatch(
         r"3 checks have been blind since [-0-9]+ [0-9:]+: mainnet could not be read \(mainnet: .*HTTP 503.*\)", blind
     )
+    assert "blind       3" in _status(host)
+    assert "vault: cap/1 since" in _status(host)
     provider.status = 200
     host.run(file)
+    assert "blind" not in _status(host)
     (over,) = _blindness(host)
     assert re.fullmatch(r"3 checks were blind from [-0-9]+ [0-9:]+ to [-0-9]+ [0-9:]+: mainnet could not be read", over)
 
@@ -225,6 +230,11 @@ def _blindness(host: ChecksHost) -> list[str]:
     with closing(open_database(host.folder / "monitoring.db")) as database:
         facts = gather(database, since=now - timedelta(hours=1), until=now, now=now, boot=current_boot())
     return [found.text for found in find(facts, None) if found.kind is Finding.CHECKS_BLIND and found.breaks_silence]
+
+
+def _status(host: ChecksHost) -> str:
+    command = [sys.executable, "-m", "automation", "status"]
+    return subprocess.run(command, env=host.env(), cwd=CHECKOUT, capture_output=True, text=True, check=True).stdout
 
 
 def test_explain_shows_what_would_be_said_and_touches_nothing(host: ChecksHost, provider: Provider) -> None:
