@@ -91,7 +91,7 @@ class RunRecord:
             with database.write() as tx:
                 schedules.record_enabled(tx, self._profile, at, f"run by {self._trigger}", enabled=False)
 
-        if self._is_scheduled:
+        if self.is_scheduled:
             self._attempt(act)
 
     def schedules_found(self, found: Iterable[Schedule]) -> None:
@@ -172,7 +172,7 @@ class RunRecord:
 
     def _begin(self, database: Database, schedule: Schedule | None, tick_at: datetime | None) -> None:
         self.tick_at = self.tick_at or tick_at or self._nearest_tick(database, schedule)
-        if schedule is not None and self._is_scheduled:
+        if schedule is not None and self.is_scheduled:
             at, by = self._just_before(self.tick_at), f"run by {self._trigger}"
             with database.write() as tx:
                 self.opened_schedule = schedules.record_one(tx, schedule, at, by)
@@ -180,7 +180,8 @@ class RunRecord:
         self.run_id = self._insert(database)
 
     @property
-    def _is_scheduled(self) -> bool:
+    def is_scheduled(self) -> bool:
+        """Tell whether a scheduler started the run at a tick."""
         return self._trigger in ("cron", "embedded")
 
     def _just_before(self, tick_at: datetime | None) -> datetime:

@@ -19,11 +19,13 @@ from automation.git_sync import SyncResult, SyncStatus
 from automation.hourly import once_an_hour
 from automation.record import RunRecord
 from automation.task import TaskResult
+from automation.watched import Watched
 from monitoring.alerts.conditions import Reason
 from monitoring.alerts.delivery import Delivery
 from monitoring.alerts.delivery_loop import Drained
 from monitoring.alerts.digest import record_digest
 from monitoring.alerts.direct import send_directly
+from monitoring.alerts.ending import end_unwatched
 from monitoring.alerts.model import Alert, Severity
 from monitoring.alerts.record import Origin, raise_in, resolve_in, store_in
 from monitoring.alerts.senders.dispatch import load_senders
@@ -111,6 +113,16 @@ class Reporting:
             self._store(Alert(Severity.MEDIUM, "Checks did not run", *blocks, protocol=PROTOCOL, source="ops_error"))
         for block in blocks:
             log.warning("%s", block)
+
+    def no_longer_watched(self, watched: Watched) -> None:
+        """End the conditions of monitors that no profile names any more; those that fire are told, quietly."""
+
+        def act(database: Database) -> None:
+            origin = Origin(self._record.run_id, debug=self._settings.debug)
+            for monitor in end_unwatched(database, watched.named, watched.run, self._now(), origin):
+                log.info("the monitor %s stands in no profile any more: its conditions are ended", monitor)
+
+        self._record.with_database(act)
 
     def store_unwritable(self, reason: str, unstored: Sequence[str]) -> None:
         """Tell straight away that nothing can be stored, with the alerts it kept in; the same at most once an hour."""

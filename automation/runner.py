@@ -16,7 +16,7 @@ from datetime import datetime
 from pathlib import Path
 from types import FrameType
 
-from automation.config import Profile, Task, load_jobs, load_profile
+from automation.config import Jobs, Profile, Task, load_jobs, load_profile
 from automation.executor import GRACE_S, run_tasks
 from automation.heartbeat import Heartbeat
 from automation.in_force import schedule_of
@@ -26,6 +26,7 @@ from automation.reporting import Reporting
 from automation.revision import Checkout
 from automation.task import TaskResult, TaskStatus
 from automation.watchdog import Watchdog
+from automation.watched import watched_of
 from automation.workspace import Workspace, choose_tasks, preload_for, remove_leftovers
 from monitoring.alerts.record import UNSTORED
 from monitoring.clock import Clock
@@ -158,14 +159,27 @@ class Runner:
         if self._record.opened_schedule:
             self._record.schedules_found(self._other_schedules())
         self._reporting.unanswered(self._record.reconcile())
+        if self._record.is_scheduled:
+            self._end_unwatched()
         remove_leftovers(self._settings.cache_dir)
 
+    def _end_unwatched(self) -> None:
+        """End what monitors left behind that no profile names any more; a run by hand may be of another file."""
+        jobs = self._jobs()
+        watched = watched_of(jobs, self._settings.checkout) if jobs else None
+        if watched:
+            self._reporting.no_longer_watched(watched)
+
     def _other_schedules(self) -> list[Schedule]:
+        """Without a sound file each of the sound profiles tells its own schedule when it runs."""
+        jobs = self._jobs()
+        return [schedule_of(profile) for profile in jobs.profiles.values()] if jobs else []
+
+    def _jobs(self) -> Jobs | None:
         try:
-            jobs = load_jobs(self._request.config, self._settings.checkout)
+            return load_jobs(self._request.config, self._settings.checkout)
         except ConfigError:
-            return []  # each of the sound ones tells its own schedule when it runs
-        return [schedule_of(profile) for profile in jobs.profiles.values()]
+            return None
 
     def _run_tasks(self, profile: Profile, workspace: Workspace, tasks: Sequence[Task]) -> list[TaskResult]:
         return run_tasks(

@@ -10,8 +10,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from monitoring.alerts.ending import end_in
 from monitoring.alerts.model import Alert, Severity
-from monitoring.alerts.record import Kind as AlertKind
 from monitoring.alerts.record import Origin, store_in
 from monitoring.chains.memory import JUDGED, JUDGED_FOR
 from monitoring.checks.condition import Condition, Reason, State
@@ -61,7 +61,7 @@ def record_in(tx: Tx, record: Record, now: datetime, origin: Origin) -> int:
         ChangedMeanwhileError: nothing may be kept of this transaction.
     """
     written = sum(_entry(tx, entry, record.before, now, origin) for entry in record.entries)
-    written += sum(_end(tx, row, now, origin) for row in record.gone)
+    written += sum(end_in(tx, row.key, now, origin) for row in record.gone)
     _spells(tx, record, now)
     for (kind, key), value in record.memory.items():
         chain_memory.put(tx, kind, key, value, now)
@@ -150,27 +150,6 @@ def _title(alert: Alert) -> str:
 def _later(kept: datetime | None, condition: Condition) -> datetime | None:
     """Return when people heard of it last: a silence that ended may have released the alert meanwhile."""
     return max((at for at in (kept, condition.last_sent) if at), default=None)
-
-
-def _end(tx: Tx, row: stored.Condition, now: datetime, origin: Origin) -> int:
-    """Close a condition whose check was taken out of its file; one that fires is told, quietly."""
-    current = stored.get(tx, row.key)
-    if current is None:
-        return 0
-    told = current.state == "firing"
-    if told:
-        title = f"No longer watched: {current.title or row.key.text}"
-        note = "Its check stands in no monitor file any more; nobody looks whether it is over."
-        alert = Alert(
-            Severity.LOW, title, note, protocol=current.protocol or row.key.monitor, channel=current.channel,
-            key=row.key.text, source=current.source,
-        )  # fmt: skip
-        store_in(tx, alert, now=now, origin=origin, kind=AlertKind.RECOVERY, about=current)
-    ended = replace(
-        current, state="ok", times=0, since=now, data_json=None, blind_since=None, blind_by="", blind_why=""
-    )
-    stored.put(tx, replace(ended, declared=False), now)
-    return int(told)
 
 
 def _spells(tx: Tx, record: Record, now: datetime) -> None:

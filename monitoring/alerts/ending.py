@@ -1,0 +1,79 @@
+"""Ends conditions that nobody looks at any more: their check, or the whole monitor, was taken out.
+
+Called by the recording of checks for what left a file, and by the runner for files that left jobs.yaml.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import replace
+from datetime import datetime
+
+from monitoring.alerts.model import Alert, Severity
+from monitoring.alerts.record import Kind, Origin, store_in
+from monitoring.store import blind_spells
+from monitoring.store import conditions as stored
+from monitoring.store.database import Database, Tx
+
+CRASH = "(crash)"  # the check under which bugs of a monitor are told; no author would choose it
+SOURCES = "sources"  # the monitor under whose name sources that blind checks are told
+_NO_FILE = "Its check stands in no monitor file any more; nobody looks whether it is over."
+_NO_PROFILE = "Its monitor stands in no profile of jobs.yaml any more; nobody looks whether it is over."
+
+_NOBODY_BLIND = "No check that it blinded is watched any more; nobody looks whether it can be read."
+
+
+def end_in(tx: Tx, key: stored.ConditionKey, now: datetime, origin: Origin, why: str = _NO_FILE) -> bool:
+    """Close a condition; one that fires is told, quietly. Return whether it was."""
+    current = stored.get(tx, key)
+    if current is None:
+        return False
+    told = current.state == "firing"
+    if told:
+        title = f"No longer watched: {current.title or key.text}"
+        alert = Alert(
+            Severity.LOW, title, why, protocol=current.protocol or key.monitor, channel=current.channel,
+            key=key.text, source=current.source,
+        )  # fmt: skip
+        store_in(tx, alert, now=now, origin=origin, kind=Kind.RECOVERY, about=current)
+    ended = replace(current, state="ok", times=0, since=now, data_json=None, declared=False)
+    stored.put(tx, _seeing(ended), now)
+    return told
+
+
+def end_unwatched(
+    database: Database, named: Collection[str], run: Collection[str], now: datetime, origin: Origin
+) -> list[str]:
+    """End what monitors of `jobs.yaml` left behind: all of those not `named`, the blindness of those not `run`.
+
+    A monitor that is switched off keeps its conditions, for it may come back; but that it sees nothing is intended.
+    Conditions of scripts stay: they are no monitor file's. Return the monitors that were ended.
+    """
+    declared = stored.declared(database)
+    gone = sorted({row.key.monitor for row in declared} - set(named))
+    resting = [
+        row.key for row in declared if row.blind_since and row.key.monitor in named and row.key.monitor not in run
+    ]
+    if not gone and not resting:
+        return []
+    with database.write() as tx:
+        for row in [row for monitor in gone for row in stored.of_monitor(tx, monitor)]:
+            if row.declared or row.key.check == CRASH:
+                end_in(tx, row.key, now, origin, _NO_PROFILE)
+        for key in resting:
+            _rest(tx, key, now)
+        still = {row.blind_by for row in stored.blind(tx)}
+        for source in sorted({row.blind_by for row in declared if row.blind_since} - still):
+            end_in(tx, stored.ConditionKey(SOURCES, source), now, origin, _NOBODY_BLIND)
+    return gone
+
+
+def _rest(tx: Tx, key: stored.ConditionKey, now: datetime) -> None:
+    row = stored.get(tx, key)
+    if row is not None and row.blind_since is not None:
+        blind_spells.insert(tx, row.blind_by, row.blind_since, now, 1)
+        stored.put(tx, _seeing(row), now)
+
+
+def _seeing(row: stored.Condition) -> stored.Condition:
+    return replace(row, blind_since=None, blind_by="", blind_why="")
