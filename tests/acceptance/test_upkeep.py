@@ -9,6 +9,7 @@ import pytest
 
 from tests.support.host import Host, wait_until
 
+UPKEEP = ("backup", "restore-rehearsal", "prune")
 SLEEPER = "import time\nprint('up', flush=True)\ntime.sleep(60)\n"
 MARK = """
 from utils.monitor import monitor
@@ -101,9 +102,8 @@ def test_the_shipped_daily_profile_backs_up_rehearses_and_prunes(tmp_path: Path)
     done = host.automation("run", "daily")
     assert done.returncode == 0, done.stderr
     assert len(backups(host)) == 1
-    assert host.rows("SELECT name, status FROM task_runs ORDER BY id") == [
-        ("backup", "ok"), ("restore-rehearsal", "ok"), ("prune", "ok"),
-    ]  # fmt: skip
+    upkeep = [row for row in host.rows("SELECT name, status FROM task_runs ORDER BY id") if row[0] in UPKEEP]
+    assert upkeep == [(name, "ok") for name in UPKEEP]
     assert "can be restored: 0 alerts" in done.stderr
 
 
