@@ -1,21 +1,26 @@
 """The context a monitor works with: alerts, conditions and memory.
 
-Made by `utils.script`. Every step commits by itself, or together with others in `together()`; nothing is sent here.
+Made by `utils.script`. An alert or a remembered value commits by itself, what is judged when the function ends, and all
+of a `together()` at its end; nothing is sent here.
 """
 
 from __future__ import annotations
 
 import sys
+import time
 import traceback
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
 
-from monitoring.alerts.batch import Keep, Outcome, Raise, Resolve, Step, Value, decode, encode
+from monitoring.alerts.batch import Keep, Outcome, Raise, Resolve, Step, Value, commit_in, decode, encode
 from monitoring.alerts.conditions import REMIND_AFTER, Policy
 from monitoring.alerts.model import Alert, Severity
 from monitoring.alerts.monitor_store import MonitorStore
-from monitoring.alerts.record import UNSTORED, Origin
+from monitoring.alerts.record import UNSTORED, Origin, Recorded
 from monitoring.alerts.render import render_plain
 from monitoring.alerts.text import code
 from monitoring.clock import Clock, parse_duration
@@ -24,15 +29,31 @@ from monitoring.redact import Redactor
 from monitoring.settings import Settings
 from monitoring.store import state
 from monitoring.store.conditions import ConditionKey
+from monitoring.store.database import Tx
 from monitoring.store.steady import SteadyStore
+from utils.reading import Reads
+from utils.unknown import Unknown
+from utils.verbs import Verbs
+
+if TYPE_CHECKING:
+    from monitoring.chains.provider import Fetch
+    from utils.judging import Bench, Judged
 
 _CRASH = "crash"
 _CRASH_KEY = "(crash)"  # no author would choose it
 Duration = str | timedelta
 
 
-class Context:
-    """What a monitor function is given as `m`."""
+@dataclass(slots=True)
+class _Batch:
+    """What commits together."""
+
+    steps: list[Step] = field(default_factory=list)
+    judged: list[Judged] = field(default_factory=list)
+
+
+class Context(Reads, Verbs):
+    """What a monitor function is given as `m`. `fetch` and `sleep` are what it reads and waits with."""
 
     def __init__(
         self,
@@ -43,6 +64,8 @@ class Context:
         *,
         arguments: Sequence[str] = (),
         origin: Origin | None = None,
+        fetch: Fetch | None = None,
+        sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self.name = name
         self.channel = channel
@@ -56,7 +79,10 @@ class Context:
         self._origin = origin or Origin(debug=settings.debug)
         self._steady = SteadyStore(settings.database, clock)
         self._store = MonitorStore(self._steady, clock, self._origin, f"monitor:{name}")
-        self._open_batch: list[Step] | None = None
+        self._open_batch: _Batch | None = None
+        self._judged: list[Judged] = []
+        self._fetch = fetch
+        self._sleep = sleep
 
     # -- alerts --------------------------------------------------------------------------------------------------------
 
@@ -109,17 +135,20 @@ class Context:
 
     @contextmanager
     def together(self) -> Iterator[None]:
-        """Commit all alerts and remembered values of a `with` block at its end, in one transaction, or none of them."""
+        """Commit what a `with` block judges, alerts and remembers at its end, in one transaction, or none of it."""
         if self._open_batch is not None:
             yield
             return
-        self._open_batch = []
+        batch = self._open_batch = _Batch()
         try:
             yield
-            steps, self._open_batch = self._open_batch, None
-            self._commit(steps)
+        except BaseException:
+            if batch.judged:
+                self._bench.forget(batch.judged)
+            raise
         finally:
             self._open_batch = None
+        self._commit(batch.steps, batch.judged)
 
     # -- memory --------------------------------------------------------------------------------------------------------
 
@@ -136,7 +165,7 @@ class Context:
 
         A value exactly as old as `max_age` still counts, one from the future does not.
         """
-        for step in reversed(self._open_batch or []):
+        for step in reversed(self._open_batch.steps if self._open_batch else []):
             if isinstance(step, Keep) and step.key == key:
                 return default if step.text is None else decode(step.text)
         found = self._read(key)
@@ -147,7 +176,7 @@ class Context:
             return default
         return decode(found.value)
 
-    def age(self, key: str) -> timedelta | None:
+    def age_of(self, key: str) -> timedelta | None:
         """Return how long ago a value was remembered, none if it never was."""
         found = self._read(key)
         return None if found is None else self._clock.now() - found.updated_at
@@ -179,7 +208,7 @@ class Context:
     # -- the store -----------------------------------------------------------------------------------------------------
 
     def crashed(self, error: Exception) -> None:
-        """Store the one alert a crash becomes."""
+        """Store the one alert a crash becomes, with what was judged before."""
         last = "".join(traceback.format_exception(error)[-4:])
         kind = type(error).__name__
         alert = Alert(
@@ -187,10 +216,22 @@ class Context:
             protocol=self.name, channel=self.channel, key=_CRASH_KEY, source=_CRASH,
         ).redacted(self._redact)  # fmt: skip
         self._open_batch = None
-        self._commit([Raise(alert, self._crash_key, Policy())])
+        self._record([Raise(alert, self._crash_key, Policy())])
+
+    def stopped(self, unknown: Unknown) -> None:
+        """Record a run that ended where it would have decided upon something unknown: the source's fault, not ours."""
+        self.say(f"{self.name} stopped: {unknown.reason}")
+        self._record(unknown=unknown)
+
+    def left(self) -> None:
+        """Record what was judged before the function called for an end."""
+        self._record()
 
     def finished(self) -> None:
-        """Note a run to the end: an earlier crash is over. If the store fails, the next run says it."""
+        """Record a run to the end: an earlier crash is over. If the store fails, the next run says it."""
+        self._record()
+        if self._crashed_checks:
+            return
         with suppress(StoreError):
             (over,) = self._store.commit([Resolve(self._crash_key, Policy(), "")])
             self.stored += over.reason.is_told
@@ -205,17 +246,41 @@ class Context:
     def _keeps(self, values: Mapping[str, Value]) -> list[Step]:
         return [Keep(self._store.namespace, key, encode(key, value)) for key, value in values.items()]
 
+    @cached_property
+    def _bench(self) -> Bench:
+        """Where this run judges and reads."""
+        from utils.judging import Bench  # noqa: PLC0415 - a script that only raises alerts starts without it
+
+        return Bench(
+            self.name, self.channel, self._settings.environ, self._steady, self._origin, self._clock,
+            fetch=self._fetch, sleep=self._sleep,
+        )  # fmt: skip
+
+    def _judge(self, key: str, verb: str, reading: Callable[[], Any], policy: Any, ways: Any) -> Judged:  # noqa: ANN401
+        judged = self._bench.part(key, verb, reading(), policy, ways)
+        (self._judged if self._open_batch is None else self._open_batch.judged).append(judged)
+        return judged
+
+    def _record(self, steps: Sequence[Step] = (), unknown: Unknown | None = None) -> None:
+        """Write what was judged outside of `together`, and `steps`, in one transaction."""
+        if unknown is not None or "_bench" in vars(self):
+            with suppress(StoreError):  # recording complains of the store
+                self._judged += [one for one in [self._bench.whole(unknown)] if one is not None]
+        judged, self._judged = self._judged, []
+        if judged or steps:
+            self._commit(list(steps), judged)
+
     def _do(self, steps: list[Step]) -> None:
         if self._open_batch is None:
             self._commit(steps)
         else:
-            self._open_batch += steps
+            self._open_batch.steps += steps
 
-    def _commit(self, steps: list[Step]) -> None:
-        """Write the steps; what cannot be stored is said on stderr, where the runner looks for it."""
+    def _commit(self, steps: list[Step], judged: Sequence[Judged] = ()) -> None:
+        """Write steps and judgements; what cannot be stored is said on stderr, where the runner looks for it."""
         telling = [step for step in steps if isinstance(step, Raise | Resolve)]
         try:
-            recorded = self._store.commit(steps)
+            recorded = self._write(steps, judged)
         except StoreError as error:
             self._complain(f"the store failed: {error}")
             for step in telling:
@@ -226,6 +291,26 @@ class Context:
         for step, came_of_it in zip(telling, recorded, strict=True):
             step.outcome.recorded = came_of_it
             self.stored += came_of_it.reason.is_told
+
+    def _write(self, steps: list[Step], judged: Sequence[Judged]) -> list[Recorded]:
+        if not judged:
+            return self._store.commit(steps)
+        recorded: list[Recorded] = []
+
+        def beside(tx: Tx) -> None:
+            recorded[:] = commit_in(tx, steps, self._clock.now(), self._origin)
+
+        outcome = self._bench.record(judged, beside)
+        self.stored += outcome.stored
+        self.trouble = self.trouble or outcome.trouble
+        if outcome.error is not None:
+            raise outcome.error
+        return recorded
+
+    @property
+    def _crashed_checks(self) -> bool:
+        """Tell whether a verb itself met a bug, which stands as this monitor's crash."""
+        return "_bench" in vars(self) and self._bench.crashed
 
     def _read(self, key: str) -> state.Remembered | None:
         try:

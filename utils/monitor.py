@@ -1,4 +1,4 @@
-"""What a monitor script imports: raise alerts, resolve them, remember values. docs/write-a-monitor.md shows how.
+"""What a monitor script imports: read, judge, raise alerts, remember values. docs/write-a-monitor.md shows how.
 
 The script never sends and holds no credentials: it stores, and the runner delivers. Started by hand, without a
 runner, the wrapper delivers at the end.
@@ -13,14 +13,17 @@ from typing import Any
 
 from monitoring.alerts.model import Severity
 from monitoring.alerts.text import addr, bold, code, kv, line, link, pct, quote, since, table, tx, usd
+from monitoring.checks.values import NONE as none  # noqa: N811 - the word of monitor files
 from utils.context import Context
+from utils.reading import call
 from utils.script import run_as_script
+from utils.unknown import Unknown, UnknownError
 
 LOW, MEDIUM, HIGH, CRITICAL = Severity.LOW, Severity.MEDIUM, Severity.HIGH, Severity.CRITICAL
 
 __all__ = [
-    "CRITICAL", "HIGH", "LOW", "MEDIUM", "Context", "Severity", "addr", "bold", "code", "kv", "line", "link",
-    "monitor", "pct", "quote", "since", "table", "tx", "usd",
+    "CRITICAL", "HIGH", "LOW", "MEDIUM", "Context", "Severity", "Unknown", "UnknownError", "addr", "bold", "call",
+    "code", "kv", "line", "link", "monitor", "none", "pct", "quote", "since", "table", "tx", "usd",
 ]  # fmt: skip
 
 
@@ -44,7 +47,7 @@ def monitor(name: str, *, channel: str = "") -> Callable[[Callable[[Context], An
             if code:
                 sys.exit(code)
 
-        main.function = function  # type: ignore[attr-defined]
+        main.function, main.monitor, main.channel = function, name, channel  # type: ignore[attr-defined]
         return main
 
     return decorate

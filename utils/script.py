@@ -15,6 +15,7 @@ from monitoring.alerts.task_frame import open_frame
 from monitoring.clock import SystemClock
 from monitoring.errors import UsageError
 from utils.context import Context
+from utils.unknown import UnknownError
 
 
 def run_as_script(name: str, channel: str, function: Callable[[Context], Any], arguments: Sequence[str]) -> int:
@@ -29,17 +30,22 @@ def run_as_script(name: str, channel: str, function: Callable[[Context], Any], a
         return 2
     m = Context(name, channel, frame.settings, SystemClock(), arguments=arguments, origin=frame.origin)
     try:
-        return _run(m, function)
+        return run_function(m, function)
     finally:
         m.close()
         if frame.by_hand and m.stored:
             frame.deliver()
 
 
-def _run(m: Context, function: Callable[[Context], Any]) -> int:
+def run_function(m: Context, function: Callable[[Context], Any]) -> int:
+    """Run a monitor's function in its context, record what it judged, and return the exit code."""
     try:
         function(m)
+    except UnknownError as error:
+        m.stopped(error.unknown)
+        return int(m.trouble)
     except SystemExit as ending:
+        m.left()
         if m.trouble and ending.code in (None, 0):
             return 1
         raise

@@ -16,7 +16,7 @@ from monitoring.chains.services import Service
 from monitoring.chains.values import Json, Unknown
 from monitoring.checks.evaluate import PENDING, Call, Result, evaluate
 from monitoring.checks.expression import Expression
-from monitoring.checks.model import Monitor, Source
+from monitoring.checks.model import Source, Watched
 from monitoring.checks.values import Value
 from monitoring.clock import Clock
 
@@ -24,7 +24,7 @@ _AT_ONCE = 8
 Document = sources.Document
 
 
-def read_sources(monitors: Sequence[Monitor], service: Service, clock: Clock) -> dict[tuple[str, str], Value | Unknown]:
+def read_sources(monitors: Sequence[Watched], service: Service, clock: Clock) -> dict[tuple[str, str], Value | Unknown]:
     """Read every source of the monitors; documents that several share are asked for once."""
     wanted = {(monitor.name, name): source for monitor in monitors for name, source in monitor.sources.items()}
     distinct = {_identity(source): (key, source) for key, source in reversed(wanted.items())}

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar, Protocol
 
 from monitoring.chains.networks import networks
 from monitoring.checks.amounts import PLACEHOLDER
@@ -46,10 +46,31 @@ class Rows:
     rows: tuple[Mapping[str, Value], ...]
 
 
+class Watched(Protocol):
+    """What a session looks at: a monitor file, or what a function judged (`given.Given`)."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def declared(self) -> bool:
+        """Tell whether `parts` are all there is, so that a condition with none of them is over."""
+        ...
+
+    @property
+    def route(self) -> Route: ...
+
+    @property
+    def sources(self) -> Mapping[str, Source]: ...
+
+    def parts(self) -> tuple[Part, ...]: ...
+
+
 @dataclass(frozen=True, slots=True)
 class Monitor:
     """One monitor file. `contracts` has an address per chain, `values` stand in the order they need each other."""
 
+    declared: ClassVar[bool] = True
     name: str
     channel: str
     chains: tuple[int, ...]

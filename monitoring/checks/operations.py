@@ -79,10 +79,14 @@ def removed_providers(chains: Chains, remembered: Remembered) -> list[Condition]
 
 
 def crashed(
-    routes: Mapping[str, Route], traces: Mapping[Key, str], of_answerers: Mapping[str, str], remembered: Remembered
+    routes: Mapping[str, Route],
+    ending: Sequence[str],
+    traces: Mapping[Key, str],
+    of_answerers: Mapping[str, str],
+    remembered: Remembered,
 ) -> list[Crashed]:
-    """Return the monitors with bugs met in this run, or in an earlier one."""
-    by_monitor: dict[str, dict[str, str]] = {name: {} for name in _crashed_before([*routes, ENGINE], remembered)}
+    """Return the monitors with bugs met in this run, or, of those `ending` theirs here, in an earlier one."""
+    by_monitor: dict[str, dict[str, str]] = {name: {} for name in _crashed_before([*ending, ENGINE], remembered)}
     for key, trace in traces.items():
         by_monitor.setdefault(key.monitor, {})[row_key(key).text] = trace
     if of_answerers:

@@ -5,6 +5,7 @@ This is what a task with `monitors:` is. It sends nothing: the task's runner del
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from monitoring.alerts.record import UNSTORED, Origin
@@ -14,6 +15,7 @@ from monitoring.checks.recording import ChangedMeanwhileError, Record, record_in
 from monitoring.checks.remembered import NOTHING, Remembered
 from monitoring.checks.session import Session
 from monitoring.errors import StoreBusyError, StoreError
+from monitoring.store.database import Tx
 from monitoring.store.steady import SteadyStore
 
 _ATTEMPTS = 4  # of judging anew, when another process judged the same conditions meanwhile
@@ -26,19 +28,27 @@ class Outcome:
     seen: list[Seen] = field(default_factory=list)
     stored: int = 0
     trouble: bool = False
+    error: StoreError | None = None
 
 
-def run(session: Session, store: SteadyStore, origin: Origin) -> Outcome:
-    """Read, judge, record. A store that fails stops no check; its alerts are said where the task's runner looks."""
+def _nothing(tx: Tx) -> None:
+    pass
+
+
+def run(session: Session, store: SteadyStore, origin: Origin, beside: Callable[[Tx], None] = _nothing) -> Outcome:
+    """Read, judge, record. A store that fails stops no check; its alerts are said where the task's runner looks.
+
+    `beside` writes what belongs into the same transaction; it may be called more than once.
+    """
     outcome = Outcome()
     remembered = _recall(session, outcome)
     looked = session.look(remembered)
     error: StoreError = StoreBusyError("other runs judged the same checks each time")
     for _ in range(_ATTEMPTS):
         record = session.judge(looked, remembered)
-        outcome.seen = [entry.seen for entry in record.entries if entry.declared]
+        outcome.seen = [entry.seen for entry in record.entries[: len(looked.parts)]]
         try:
-            outcome.stored = _store(store, record, session, origin)
+            outcome.stored = _store(store, record, session, origin, beside)
         except ChangedMeanwhileError:
             remembered = _recall(session, outcome)
         except StoreError as failure:
@@ -48,12 +58,16 @@ def run(session: Session, store: SteadyStore, origin: Origin) -> Outcome:
             outcome.trouble = outcome.trouble or session.crashed
             return outcome
     _say_unstored(session, record, error)
-    outcome.trouble = True
+    outcome.trouble, outcome.error = True, error
     return outcome
 
 
-def _store(store: SteadyStore, record: Record, session: Session, origin: Origin) -> int:
-    return store.write(lambda tx: record_in(tx, record, session.clock.now(), origin))
+def _store(store: SteadyStore, record: Record, session: Session, origin: Origin, beside: Callable[[Tx], None]) -> int:
+    def write(tx: Tx) -> int:
+        beside(tx)
+        return record_in(tx, record, session.clock.now(), origin)
+
+    return store.write(write)
 
 
 def _recall(session: Session, outcome: Outcome) -> Remembered:

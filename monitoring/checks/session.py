@@ -6,21 +6,23 @@ It stores nothing. `runner.py` records what it returns, `explain` shows it.
 from __future__ import annotations
 
 import sys
+import time
 import traceback
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime
 
 from monitoring.alerts.record import Origin
 from monitoring.chains.budget import Budget
 from monitoring.chains.memory import JUDGED
+from monitoring.chains.provider import Fetch
 from monitoring.chains.reads import Chains, ChainView
 from monitoring.checks import operations, wording
 from monitoring.checks.answers import Answers
 from monitoring.checks.condition import Condition
 from monitoring.checks.documents import read_sources
 from monitoring.checks.looking import Looked, Seen, judge, look
-from monitoring.checks.model import Monitor
+from monitoring.checks.model import Watched
 from monitoring.checks.plan import Key
 from monitoring.checks.recording import Entry, Record
 from monitoring.checks.remembered import Remembered, StoredMemory, recall
@@ -38,12 +40,15 @@ class Session:
 
     def __init__(
         self,
-        monitors: Sequence[Monitor],
+        monitors: Sequence[Watched],
         types: Registry,
         environ: Mapping[str, str],
         store: SteadyStore | ReadOnlyStore,
         origin: Origin,
         clock: Clock,
+        *,
+        fetch: Fetch | None = None,
+        sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self._monitors = list(monitors)
         self._store = store
@@ -51,8 +56,9 @@ class Session:
         self.clock = clock
         self._redact = Redactor(environ)
         self._memory = StoredMemory(store, clock)
-        self._tools = open_tools(environ, Chains(environ, budget=Budget(clock=clock), memory=self._memory))
-        self._answers = Answers(self._tools, types)
+        chains = Chains(environ, budget=Budget(clock=clock, sleep=sleep), memory=self._memory, fetch=fetch)
+        self.tools = open_tools(environ, chains)
+        self._answers = Answers(self.tools, types)
         self.crashed = False
 
     def recall(self) -> Remembered:
@@ -69,23 +75,27 @@ class Session:
         parts = [part for monitor in self._monitors for part in monitor.parts()]
         for chain in {part.key.chain for part in parts if part.key.chain}:
             self._memory.recall(JUDGED, str(chain))  # here, and not in the threads that pin blocks
-        sources = read_sources(self._monitors, self._tools.service, self.clock)
+        sources = read_sources(self._monitors, self.tools.service, self.clock)
         return look(parts, self._answers, sources, remembered.conditions)
 
     def judge(self, looked: Looked, remembered: Remembered) -> Record:
         """Judge every reading and put what changed into words. May ask the world for names."""
         now, conditions = self.clock.now(), remembered.conditions
         seen = judge(looked, conditions, now, remembered.untold)
-        entries = [self._entry(one, conditions, now, declared=True) for one in seen]
+        declared = {monitor.name for monitor in self._monitors if monitor.declared}
+        entries = [
+            self._entry(one, conditions, now, self._origin_of(one), declared=one.key.monitor in declared)
+            for one in seen
+        ]
         parts = self._operational_parts(entries, remembered)
         judged = judge(look(parts, self._answers, {}, conditions), conditions, now, remembered.untold)
-        entries += [self._entry(one, conditions, now, declared=False) for one in judged]
+        entries += [self._entry(one, conditions, now, wording.Origin(), declared=False) for one in judged]
         return Record(entries, remembered, self._memory.new, self._blocks(), self._gone(looked, remembered))
 
     @property
     def requests(self) -> int:
         """How many requests the chains have cost."""
-        return self._tools.chains.requests
+        return self.tools.chains.requests
 
     def say(self, text: str) -> None:
         """Write to stderr, secrets replaced, whether somebody still reads it or not."""
@@ -99,21 +109,22 @@ class Session:
         self.crashed = self.crashed or bool(traces or of_answerers)
         for trace in (*traces.values(), *of_answerers.values()):
             self.say(trace.rstrip())
-        chains, routes = self._tools.chains, {monitor.name: monitor.route for monitor in self._monitors}
+        chains, routes = self.tools.chains, {monitor.name: monitor.route for monitor in self._monitors}
         return [
             *operations.blind_sources([entry.seen for entry in entries], remembered),
             *operations.failing_providers(chains, remembered),
-            *operations.crashed(routes, traces, of_answerers, remembered),
+            *operations.crashed(routes, self._ending_crashes, traces, of_answerers, remembered),
         ]
 
-    def _entry(self, seen: Seen, conditions: dict[Key, Condition], now: datetime, *, declared: bool) -> Entry:
+    def _entry(
+        self, seen: Seen, conditions: dict[Key, Condition], now: datetime, origin: wording.Origin, *, declared: bool
+    ) -> Entry:
         before = conditions.get(seen.key, Condition())
-        origin = self._origin_of(seen) if declared else wording.Origin()
-        told = wording.tell(seen, before, self._tools, origin, now, self._redact)
+        told = wording.tell(seen, before, self.tools, origin, now, self._redact)
         return Entry(seen, told, self._redact(value_in_words(seen.part, seen.reading)), declared)
 
     def _origin_of(self, seen: Seen) -> wording.Origin:
-        view = self._tools.chains.views.get(seen.key.chain)
+        view = self.tools.chains.views.get(seen.key.chain)
         if not isinstance(view, ChainView):
             return wording.Origin()
         hosts = view.pool.hosts
@@ -121,14 +132,22 @@ class Session:
         return wording.Origin(f"{view.network.name}, block {view.block.number:,}, from {', '.join(hosts)}", metadata)
 
     def _blocks(self) -> dict[int, int]:
-        views = self._tools.chains.views
+        views = self.tools.chains.views
         return {chain: view.block.number for chain, view in views.items() if isinstance(view, ChainView)}
 
+    @property
+    def _ending_crashes(self) -> list[str]:
+        """Return the monitors whose earlier crash is over when none is met; a function's frame sees to its own."""
+        return [monitor.name for monitor in self._monitors if monitor.declared]
+
     def _gone(self, looked: Looked, remembered: Remembered) -> list[stored.Condition]:
-        names, keys = {monitor.name for monitor in self._monitors}, {part.key for part in looked.parts}
+        names, keys = (
+            {monitor.name for monitor in self._monitors if monitor.declared},
+            {part.key for part in looked.parts},
+        )
         rows = remembered.rows.items()
         taken_out = [row for key, row in rows if key.monitor in names and row.declared and key not in keys]
-        return [*taken_out, *operations.removed_providers(self._tools.chains, remembered)]
+        return [*taken_out, *operations.removed_providers(self.tools.chains, remembered)]
 
 
 def _bug(entry: Entry) -> Exception | None:

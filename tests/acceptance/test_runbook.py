@@ -105,8 +105,9 @@ def test_every_command_is_sound_shell(command: Command) -> None:
 
 @pytest.fixture(scope="module")
 def scratch(tmp_path_factory: pytest.TempPathFactory) -> Host:
-    """A checkout with the shipped jobs.yaml, and `uv run python` that is this Python, as the page says."""
+    """A checkout with the shipped profiles, and `uv run python` that is this Python, as the page says."""
     host = Host(tmp_path_factory.mktemp("runbook"))
+    host.keep_tasks("host", "drill", "backup", "restore-rehearsal", "prune")
     shutil.copytree(ROOT / "deploy", host.checkout / "deploy")
     uv = host.checkout.parent / "bin" / "uv"
     uv.parent.mkdir()

@@ -91,7 +91,7 @@ def test_values_come_back_as_they_were_with_their_age(tmp_path: Path, database: 
     assert m.recall("wei") == 2**200 + 1
     assert m.recall("ids") == ["a", {"b": [1.5, False]}]
     assert m.recall("never") is None and m.recall("never", default=5) == 5
-    assert m.age("zero") < timedelta(minutes=1) and m.age("never") is None
+    assert m.age_of("zero") < timedelta(minutes=1) and m.age_of("never") is None
     m.forget("zero")
     assert m.recall("zero") is None
     """

@@ -1,0 +1,115 @@
+"""A chain as a function reads it: views at one block of the run, tokens, names and links.
+
+Made by `m.chain`. Nothing here raises for the network's sake: what cannot be read is `Unknown`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any, TypeVar
+
+from monitoring.chains import multicall
+from monitoring.chains.networks import network
+from monitoring.chains.reads import ChainView
+from monitoring.chains.tokens import Token
+from monitoring.chains.values import Block
+from monitoring.checks.tools import Tools
+from monitoring.errors import UsageError
+from utils.unknown import Unknown, known
+
+T = TypeVar("T")
+_HASH_LENGTH = 66
+
+
+@dataclass(frozen=True, slots=True)
+class ViewCall:
+    """A view to be read; made by `call`."""
+
+    target: Any
+    signature: str
+    arguments: tuple[Any, ...]
+    decimals: int
+
+    @property
+    def unknown(self) -> Unknown | None:
+        """Return the target or argument that is unknown, where one is."""
+        return next((one for one in (self.target, *self.arguments) if isinstance(one, Unknown)), None)
+
+    def value(self, answer: Any) -> Any:  # noqa: ANN401 - whatever the view returns
+        if not self.decimals:
+            return known(answer)
+        if isinstance(answer, tuple):
+            return tuple(self.value(one) for one in answer)
+        whole = isinstance(answer, int) and not isinstance(answer, bool)
+        return Fraction(answer, 10**self.decimals) if whole else known(answer)
+
+
+class Readings:
+    """The answers of one `read`, by the names given to it: numbers, texts, bools, tuples or `Unknown`."""
+
+    def __init__(self, values: Mapping[str, Any]) -> None:
+        self.__dict__.update(values)
+
+    def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - a name that was not read
+        raise UsageError(f"{name} was not read here; this has {', '.join(self.__dict__) or 'nothing'}")
+
+    def __repr__(self) -> str:
+        return f"Readings({', '.join(f'{name}={value!r}' for name, value in self.__dict__.items())})"
+
+
+class Chain:
+    """One chain at the block that the whole run reads it at."""
+
+    def __init__(self, chain: int | str, tools: Tools) -> None:
+        self._network = network(chain)
+        self._tools = tools
+        self._view = tools.chains.view(self._network)
+
+    @property
+    def block(self) -> Block | Unknown:
+        """Return the block: `.number`, `.at`."""
+        return self._view.block if isinstance(self._view, ChainView) else Unknown(self._view.reason, self._view.source)
+
+    def read(self, **calls: ViewCall) -> Readings:
+        """Read all calls in one request."""
+        return Readings(self._read(calls))
+
+    def read_each(self, rows: Iterable[T], calls: Callable[[T], Mapping[str, ViewCall]]) -> list[tuple[T, Readings]]:
+        """Read what `calls` wants of each row, for all rows in one request."""
+        wanted = [(row, calls(row)) for row in rows]
+        named = {(index, name): one for index, (_, row) in enumerate(wanted) for name, one in row.items()}
+        found = self._read(named)
+        return [
+            (row, Readings({name: found[index, name] for name in calls})) for index, (row, calls) in enumerate(wanted)
+        ]
+
+    def token(self, address: str) -> Token | Unknown:
+        """Return a token's `.symbol` and `.decimals`; asked once and remembered."""
+        if not isinstance(self._view, ChainView):
+            return Unknown(self._view.reason, self._view.source)
+        found: Token | Unknown = known(self._view.tokens([address])[address])
+        return found
+
+    def label(self, address: str) -> str:
+        """Return `Name (0x1234…abcd)`, or the address where it has no name."""
+        return self._tools.labels.text(self._network.id, address)
+
+    def link(self, what: str) -> str:
+        """Return the explorer's page of an address or of a transaction's hash."""
+        if len(what) == _HASH_LENGTH:
+            return self._network.link("tx", hash=what)
+        return self._network.link("address", address=what)
+
+    def _read(self, calls: Mapping[Any, ViewCall]) -> dict[Any, Any]:
+        view = self._view
+        if not isinstance(view, ChainView):
+            return dict.fromkeys(calls, known(view))
+        ready = {
+            name: multicall.call(one.target, one.signature, *one.arguments)
+            for name, one in calls.items()
+            if one.unknown is None
+        }
+        answers = view.read(ready)
+        return {name: one.value(answers[name]) if name in ready else one.unknown for name, one in calls.items()}

@@ -1,0 +1,135 @@
+"""What a function judges, recorded: one session a run, one transaction for what is recorded together.
+
+Made by `Context` when its first verb or reading is used.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from monitoring.alerts.record import Origin
+from monitoring.chains.networks import network
+from monitoring.chains.provider import Fetch
+from monitoring.chains.values import Unknown
+from monitoring.checks import runner
+from monitoring.checks.builtin import TYPES
+from monitoring.checks.given import Given, GivenPart
+from monitoring.checks.looking import Seen
+from monitoring.checks.plan import Key
+from monitoring.checks.policy import Policy
+from monitoring.checks.saying import Subject
+from monitoring.checks.session import Session
+from monitoring.checks.telling import Route
+from monitoring.checks.tools import Tools
+from monitoring.clock import Clock
+from monitoring.errors import UsageError
+from monitoring.store.database import Tx
+from monitoring.store.steady import SteadyStore
+from utils.policies import Ways
+
+WHOLE = "(readings)"  # no author would choose it: whether the function could read what it decides upon
+
+
+@dataclass(slots=True)
+class Judged:
+    """What came of a verb; it can be asked once that is recorded, at the end of the function or of `together`."""
+
+    part: GivenPart
+    seen: Seen | None = field(default=None)
+
+    @property
+    def state(self) -> str:
+        """Return `ok`, `pending` or `firing`."""
+        return self._done().outcome.condition.state.value
+
+    @property
+    def told(self) -> str:
+        """Return what people are told (`fired`, `worsened`, `reminder`, `eased`, `recovered`), or nothing."""
+        transition = self._done().outcome.transition
+        return transition.kind.value if transition else ""
+
+    @property
+    def reason(self) -> str:
+        return self._done().outcome.reason.value
+
+    def _done(self) -> Seen:
+        if self.seen is None:
+            raise UsageError("nothing is recorded yet: that happens when the function ends, or `with m.together():`")
+        return self.seen
+
+
+class Bench:
+    """Where one run of a function judges and reads."""
+
+    def __init__(
+        self,
+        name: str,
+        channel: str,
+        environ: Mapping[str, str],
+        store: SteadyStore,
+        origin: Origin,
+        clock: Clock,
+        *,
+        fetch: Fetch | None = None,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self._store = store
+        self._origin = origin
+        self._given = Given(name, Route(name, channel))
+        self._session = Session([self._given], TYPES, environ, store, origin, clock, fetch=fetch, sleep=sleep)
+        self._keys: set[Key] = set()
+
+    @property
+    def tools(self) -> Tools:
+        """What the function reads with; one budget and one block a chain for the whole run."""
+        return self._session.tools
+
+    @property
+    def crashed(self) -> bool:
+        """Tell whether a verb, or what it says, met a bug."""
+        return self._session.crashed
+
+    def part(self, key: str, verb: str, reading: Any, policy: Policy, ways: Ways) -> Judged:  # noqa: ANN401 - by verb
+        """Note a judgement.
+
+        Raises:
+            UsageError: the key is empty, or was judged in this run already.
+        """
+        check, _, subject = key.partition("/") if isinstance(key, str) else ("", "", "")
+        if not check:
+            raise UsageError(f"m.{verb}({key!r}, …): a key is a text that is not empty, as in utilisation/USDC")
+        chain = network(ways.chain).id if ways.chain else 0
+        found = Key(self._given.name, check, chain, subject)
+        if found in self._keys:
+            raise UsageError(f"m.{verb}({key!r}, …): this was judged in this run already: give each its own key")
+        self._keys.add(found)
+        told = Subject(key, verb, policy, ways.unit, text=ways.text, chain=chain)
+        return Judged(GivenPart(found, self._given.route, told, reading))
+
+    def forget(self, judged: Sequence[Judged]) -> None:
+        """Take back what was never recorded."""
+        self._keys -= {one.part.key for one in judged}
+
+    def whole(self, unknown: Unknown | None) -> Judged | None:
+        """Return the judgement that the function stopped at something unknown; or that it did not, if it did before."""
+        key = Key(self._given.name, WHOLE, 0)
+        if unknown is None and not self._was_blind(key):
+            return None
+        self._keys.add(key)
+        told = Subject("what it reads is known", "flag", Policy())
+        return Judged(GivenPart(key, self._given.route, told, False if unknown is None else unknown))
+
+    def _was_blind(self, key: Key) -> bool:
+        row = self._session.recall().rows.get(key)
+        return row is not None and row.blind_since is not None
+
+    def record(self, judged: Sequence[Judged], beside: Callable[[Tx], None]) -> runner.Outcome:
+        """Judge and record in one transaction, together with what `beside` writes."""
+        self._given.given = [one.part for one in judged]
+        outcome = runner.run(self._session, self._store, self._origin, beside)
+        for one, seen in zip(judged, outcome.seen, strict=True):
+            one.seen = seen
+        return outcome

@@ -1,0 +1,124 @@
+"""A chain made of a table of calls, for tests of monitors: the real reading code asks it as it asks a provider.
+
+Used through `utils.testing`. It answers JSON-RPC in this process; no socket is opened.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, cast
+
+from monitoring.chains.abi import AbiError, decode, encode, parse_function
+from monitoring.chains.fetch import Answer, FetchError, Request
+from monitoring.chains.networks import network
+from monitoring.chains.values import Unknown
+from monitoring.clock import Clock
+
+_AGGREGATE3 = parse_function("aggregate3((address,bool,bytes)[])((bool,bytes)[])")
+_ERROR = parse_function("Error(string)")
+_SELECTOR = bytes.fromhex("08c379a0")
+
+
+@dataclass(frozen=True, slots=True)
+class Reverts:
+    """Stands in the table for a view that reverts, with its reason."""
+
+    reason: str = ""
+
+    @property
+    def data(self) -> bytes:
+        return _SELECTOR + encode(_ERROR.inputs, [self.reason], "Error") if self.reason else b""
+
+
+@dataclass
+class SimChain:
+    """A chain whose views are `calls`: `{(address, "totalAssets()(uint256)"): 123}`.
+
+    A value, a tuple for several, a function of the arguments, or what makes that one call unknown: `Reverts("why")`,
+    `Unknown("why")`. Change `calls` between runs; `down = True` makes the whole chain unreachable.
+    """
+
+    calls: dict[tuple[str, str], Any] = field(default_factory=dict)
+    chain: int | str = 1
+    head: int = 20_000_000
+    down: bool = False
+
+    @property
+    def id(self) -> int:
+        return network(self.chain).id
+
+    @property
+    def environ(self) -> Mapping[str, str]:
+        """Return the variable that makes this the chain's only provider."""
+        return {f"PROVIDER_URL_{network(self.chain).slug.upper()}": self.url}
+
+    @property
+    def url(self) -> str:
+        return f"http://simulated-{network(self.chain).slug}/"
+
+    def fetch(self, request: Request, clock: Clock) -> Answer:
+        """Answer a provider's request."""
+        if self.down:
+            raise FetchError(request.host, "cannot be reached")
+        asked = json.loads(request.body)
+        replies = [self._reply(one, clock) for one in asked] if isinstance(asked, list) else self._reply(asked, clock)
+        return Answer(request.host, 200, {}, json.dumps(replies).encode())
+
+    def _reply(self, asked: Mapping[str, Any], clock: Clock) -> dict[str, Any]:
+        head = {"jsonrpc": "2.0", "id": asked["id"]}
+        methods: Mapping[str, Callable[[list[Any]], Any]] = {
+            "eth_chainId": lambda _: hex(self.id),
+            "eth_blockNumber": lambda _: hex(self.head),
+            "eth_getBlockByNumber": lambda params: self._block(params[0], clock),
+            "eth_getCode": lambda params: "0x60" if self._has(params[0]) else "0x",
+            "eth_getStorageAt": lambda _: "0x" + "0" * 64,
+            "eth_getBalance": lambda _: "0x0",
+            "eth_getLogs": lambda _: [],
+            "eth_call": lambda params: self._call(params[0]),
+        }
+        method = methods.get(asked["method"])
+        if method is None:
+            return head | {"error": {"code": -32601, "message": f"a SimChain has no {asked['method']}"}}
+        found = method(asked["params"])
+        return head | (found if isinstance(found, dict) and "error" in found else {"result": found})
+
+    def _block(self, tag: str, clock: Clock) -> dict[str, str]:
+        number = self.head if tag == "latest" else int(tag, 16)
+        seconds = int(clock.now().timestamp()) - (self.head - number) * 12
+        return {"number": hex(number), "hash": f"0x{number:064x}", "timestamp": hex(seconds)}
+
+    def _has(self, address: str) -> bool:
+        return any(target.lower() == address.lower() for target, _ in self.calls)
+
+    def _call(self, call: Mapping[str, str]) -> Any:  # noqa: ANN401 - a result or an error of JSON-RPC
+        target, data = call["to"], bytes.fromhex(call["data"][2:])
+        if target.lower() == network(self.chain).multicall3.lower():
+            return "0x" + self._aggregate(data).hex()
+        found = self._view(target, data)
+        if isinstance(found, Reverts):
+            return {"error": {"code": 3, "message": "execution reverted", "data": "0x" + found.data.hex()}}
+        return "0x" + found.hex()
+
+    def _aggregate(self, data: bytes) -> bytes:
+        (calls,) = cast("tuple[tuple[tuple[str, bool, bytes], ...]]", decode(_AGGREGATE3.inputs, data[4:]))
+        found = [self._view(target, calldata) for target, _, calldata in calls]
+        rows = [(False, one.data) if isinstance(one, Reverts) else (True, one) for one in found]
+        return encode(_AGGREGATE3.outputs, [rows], "aggregate3")
+
+    def _view(self, target: str, data: bytes) -> bytes | Reverts:
+        for (address, signature), value in self.calls.items():
+            function = parse_function(signature)
+            if address.lower() != target.lower() or data[:4] != function.selector:
+                continue
+            found = value(*decode(function.inputs, data[4:])) if callable(value) else value
+            if isinstance(found, Unknown):
+                return Reverts(found.reason)
+            if isinstance(found, Reverts):
+                return found
+            try:
+                return encode(function.outputs, found if len(function.outputs) > 1 else [found], signature)
+            except AbiError as error:
+                raise AbiError(f"the table's {signature} of {address}: {error}") from None
+        return b""

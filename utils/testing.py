@@ -1,0 +1,188 @@
+"""Runs monitors in an author's own tests: a chain from a table, recorded services, a clock to move, a real store.
+
+`run` takes a function made with `@monitor` or the path of a `monitor.yaml` and returns what people would be told. Runs
+that share a `store` remember each other, so that fired, worsened and recovered can be asserted. Nothing is sent.
+docs/write-a-monitor.md shows how.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from monitoring.alerts.record import NOBODY
+from monitoring.chains.fetch import Answer, Fetcher, FetchError, Request
+from monitoring.checks import runner
+from monitoring.checks.builtin import TYPES
+from monitoring.checks.loading import load_monitor
+from monitoring.checks.model import Monitor
+from monitoring.checks.session import Session
+from monitoring.clock import SystemClock, parse_duration
+from monitoring.settings import Settings, load_settings
+from monitoring.store import alerts, conditions
+from monitoring.store.database import Database
+from monitoring.store.schema import open_database
+from monitoring.store.steady import SteadyStore
+from utils.context import Context
+from utils.local_chain import LocalChain, local_chain
+from utils.script import run_function
+from utils.sim_chain import Reverts, SimChain
+
+__all__ = ["LocalChain", "Reverts", "Run", "SimChain", "SimClock", "Told", "local_chain", "run"]
+
+_NEWEST = 1000
+
+
+class SimClock:
+    """A clock that stands until it is moved. Waiting for a service moves it too, and costs no time."""
+
+    def __init__(self, start: datetime = datetime(2026, 1, 1, tzinfo=UTC)) -> None:
+        self._now = start
+        self._elapsed_s = 0.0
+
+    def now(self) -> datetime:
+        return self._now
+
+    def monotonic(self) -> float:
+        return self._elapsed_s
+
+    def move(self, span: str | timedelta) -> None:
+        """Move on by a duration, as in `1h`."""
+        self.sleep((span if isinstance(span, timedelta) else parse_duration(span)).total_seconds())
+
+    def sleep(self, seconds: float) -> None:
+        self._now += timedelta(seconds=seconds)
+        self._elapsed_s += seconds
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """One message people would get. `check` is its key, as in `utilisation/USDC`, `kind` a transition.
+
+    The kinds: `fired`, `worsened`, `reminder`, `eased`, `recovered`; `crash`; `alert` for an `m.alert`.
+    """
+
+    check: str
+    kind: str
+    severity: str
+    title: str
+    text: str = field(default="", compare=False, repr=False)
+
+
+class Run(list[Told]):
+    """What one run told, in order. `states` and `unknown` are of all checks so far, by key; `code` is the exit code."""
+
+    code: int = 0
+    states: Mapping[str, str]
+    unknown: Mapping[str, str]
+
+    @property
+    def kinds(self) -> dict[str, str]:
+        """Return what became of each check that told something."""
+        return {one.check: one.kind for one in self}
+
+
+def run(
+    monitor: Callable[[], None] | Path | str,
+    *,
+    store: Path,
+    chain: SimChain | LocalChain | Iterable[SimChain | LocalChain] = (),
+    clock: SimClock | None = None,
+    http: Mapping[str, Any] | None = None,
+    environ: Mapping[str, str] | None = None,
+    arguments: Sequence[str] = (),
+) -> Run:
+    """Run a monitor once and return what it told.
+
+    `store` is a folder (pytest's `tmp_path`). `http` has an answer for each URL: JSON, a number for a failing status,
+    or a function of the request; what is not listed cannot be reached. With a `local_chain` leave `clock` out.
+
+    Raises:
+        ConfigError: the file has mistakes.
+    """
+    chains = [chain] if isinstance(chain, SimChain | LocalChain) else list(chain)
+    world = _World(chains, clock or SystemClock(), http or {})
+    named = {name: value for one in chains for name, value in one.environ.items()}
+    settings = load_settings({"MONITORING_ENV_FILE": "", "CACHE_DIR": str(store), **named, **(environ or {})})
+    with open_database(settings.database) as database:
+        before = _newest(database)
+        if isinstance(monitor, Path | str):
+            file = load_monitor(Path(monitor), TYPES)
+            return _result(database, before, file.name, _run_file(file, settings, world))
+        code = _run_function(monitor, settings, world, arguments)
+        return _result(database, before, monitor.monitor, code)  # type: ignore[attr-defined]
+
+
+def _run_function(monitor: Any, settings: Settings, world: _World, arguments: Sequence[str]) -> int:  # noqa: ANN401
+    m = Context(
+        monitor.monitor, monitor.channel, settings, world.clock,
+        arguments=arguments, origin=NOBODY, fetch=world, sleep=world.sleep,
+    )  # fmt: skip
+    with contextlib.closing(m):
+        return run_function(m, monitor.function)
+
+
+def _run_file(file: Monitor, settings: Settings, world: _World) -> int:
+    store = SteadyStore(settings.database, world.clock)
+    with contextlib.closing(store):
+        session = Session([file], TYPES, settings.environ, store, NOBODY, world.clock, fetch=world, sleep=world.sleep)
+        return int(runner.run(session, store, NOBODY).trouble)
+
+
+class _World:
+    """All that a run under test can reach."""
+
+    def __init__(
+        self, chains: Sequence[SimChain | LocalChain], clock: SimClock | SystemClock, http: Mapping[str, Any]
+    ) -> None:
+        self.clock = clock
+        self._simulated = {one.url: one for one in chains if isinstance(one, SimChain)}
+        self._local = {one.url for one in chains if isinstance(one, LocalChain)}
+        self._http = http
+        self._fetch = Fetcher()
+
+    def __call__(self, request: Request, timeout_s: float) -> Answer:
+        if request.url in self._simulated:
+            return self._simulated[request.url].fetch(request, self.clock)
+        if request.url in self._local:
+            return self._fetch(request, timeout_s)
+        if request.url not in self._http:
+            raise FetchError(request.host, "no answer was recorded for this URL")
+        found = self._http[request.url]
+        found = found(request) if callable(found) else found
+        if isinstance(found, int) and not isinstance(found, bool):
+            return Answer(request.host, found, {}, b"")
+        return Answer(request.host, 200, {}, found if isinstance(found, bytes) else json.dumps(found).encode())
+
+    def sleep(self, seconds: float) -> None:
+        if isinstance(self.clock, SimClock):
+            self.clock.sleep(seconds)
+
+
+def _newest(database: Database) -> int:
+    found = alerts.newest(database, alerts.Filter(), 1)
+    return found[0].id if found else 0
+
+
+def _result(database: Database, before: int, monitor: str, code: int) -> Run:
+    found = alerts.newest(database, alerts.Filter(after_id=before), _NEWEST)
+    run = Run(_told(one) for one in sorted(found, key=lambda one: one.id))
+    with database.snapshot() as tx:
+        rows = conditions.of_monitor(tx, monitor)
+    run.code = code
+    run.states = {row.key.text: row.state for row in rows}
+    run.unknown = {row.key.text: row.blind_why for row in rows if row.blind_since is not None}
+    return run
+
+
+def _told(alert: alerts.StoredAlert) -> Told:
+    about = orjson.loads(alert.metadata_json) if alert.metadata_json else {}
+    kind = "crash" if alert.source == "crash" and alert.kind != "recovery" else about.get("transition", alert.kind)
+    return Told(alert.dedupe_key or "", kind, alert.severity or "", alert.title, alert.message)
