@@ -19,7 +19,6 @@ CRASH = "(crash)"  # the check under which bugs of a monitor are told; no author
 SOURCES = "sources"  # the monitor under whose name sources that blind checks are told
 _NO_FILE = "Its check stands in no monitor file any more; nobody looks whether it is over."
 _NO_PROFILE = "Its monitor stands in no profile of jobs.yaml any more; nobody looks whether it is over."
-
 _NOBODY_BLIND = "No check that it blinded is watched any more; nobody looks whether it can be read."
 
 
@@ -37,7 +36,7 @@ def end_in(tx: Tx, key: stored.ConditionKey, now: datetime, origin: Origin, why:
         )  # fmt: skip
         store_in(tx, alert, now=now, origin=origin, kind=Kind.RECOVERY, about=current)
     ended = replace(current, state="ok", times=0, since=now, data_json=None, declared=False)
-    stored.put(tx, _seeing(ended), now)
+    _put_seeing(tx, ended, now)
     return told
 
 
@@ -60,20 +59,16 @@ def end_unwatched(
         for row in [row for monitor in gone for row in stored.of_monitor(tx, monitor)]:
             if row.declared or row.key.check == CRASH:
                 end_in(tx, row.key, now, origin, _NO_PROFILE)
-        for key in resting:
-            _rest(tx, key, now)
+        for row in [row for row in stored.blind(tx) if row.key in resting]:
+            _put_seeing(tx, row, now)
         still = {row.blind_by for row in stored.blind(tx)}
         for source in sorted({row.blind_by for row in declared if row.blind_since} - still):
             end_in(tx, stored.ConditionKey(SOURCES, source), now, origin, _NOBODY_BLIND)
     return gone
 
 
-def _rest(tx: Tx, key: stored.ConditionKey, now: datetime) -> None:
-    row = stored.get(tx, key)
-    if row is not None and row.blind_since is not None:
+def _put_seeing(tx: Tx, row: stored.Condition, now: datetime) -> None:
+    """Write a row whose blindness is over; that silence proved nothing until now stays known."""
+    if row.blind_since is not None:
         blind_spells.insert(tx, row.blind_by, row.blind_since, now, 1)
-        stored.put(tx, _seeing(row), now)
-
-
-def _seeing(row: stored.Condition) -> stored.Condition:
-    return replace(row, blind_since=None, blind_by="", blind_why="")
+    stored.put(tx, replace(row, blind_since=None, blind_by="", blind_why=""), now)

@@ -9,10 +9,17 @@ from monitoring.store.database import Database, Tx
 
 
 def insert(tx: Tx, source: str, since: datetime, until: datetime, checks: int) -> None:
+    """Keep a spell; what ended by one source at one instant is one."""
+    begun, ended = to_text(since), to_text(until)
     tx.execute(
-        "INSERT INTO blind_spells (source, since, until, checks) VALUES (?, ?, ?, ?)",
-        (source, to_text(since), to_text(until), checks),
+        "UPDATE blind_spells SET since = min(since, ?), checks = checks + ? WHERE until = ? AND source = ?",
+        (begun, checks, ended, source),
     )
+    if not tx.changes():
+        tx.execute(
+            "INSERT INTO blind_spells (source, since, until, checks) VALUES (?, ?, ?, ?)",
+            (source, begun, ended, checks),
+        )
 
 
 def between(database: Database, since: datetime, until: datetime) -> list[tuple[str, datetime, datetime, int]]:

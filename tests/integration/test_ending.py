@@ -10,6 +10,7 @@ import pytest
 
 from monitoring.alerts.ending import end_unwatched
 from monitoring.alerts.record import NOBODY
+from monitoring.clock import to_text
 from monitoring.store import conditions
 from monitoring.store.conditions import Condition, ConditionKey
 from monitoring.store.database import Database
@@ -61,6 +62,13 @@ def test_a_source_that_blinds_nobody_any_more_ends_even_if_no_check_is_left_to_s
     assert notes(database) == [("sources", "mainnet", "LOW")]
     assert database.rows("SELECT count(*) FROM conditions WHERE blind_since IS NOT NULL") == [(0,)]
     assert database.rows("SELECT data_json FROM conditions WHERE declared = 1") == [("{}",)], "it may come back"
+
+
+def test_for_how_long_nothing_was_seen_stays_known_in_one_line_a_source(database: Database) -> None:
+    end(database, set(), set())
+    assert database.rows("SELECT source, since, until, checks FROM blind_spells") == [
+        ("mainnet", to_text(BEFORE), to_text(NOW), 2)
+    ]
 
 
 def test_nothing_is_written_while_everything_is_watched(database: Database) -> None:
