@@ -16,7 +16,7 @@ from monitoring.store import conditions as stored
 from monitoring.store.database import Database, Tx
 
 CRASH = "(crash)"  # the check under which bugs of a monitor are told; no author would choose it
-SOURCES = "sources"  # the monitor under whose name sources that blind checks are told
+SOURCES = "sources"  # the monitor under whose name conditions of sources and providers are kept
 _NO_FILE = "Its check stands in no monitor file any more; nobody looks whether it is over."
 _NO_PROFILE = "Its monitor stands in no profile of jobs.yaml any more; nobody looks whether it is over."
 _NOBODY_BLIND = "No check that it blinded is watched any more; nobody looks whether it can be read."

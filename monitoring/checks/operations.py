@@ -8,14 +8,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TypeAlias
 
-from monitoring.alerts.ending import CRASH
+from monitoring.alerts.ending import CRASH, SOURCES
 from monitoring.chains.reads import Chains, ChainView
 from monitoring.checks.looking import Seen
 from monitoring.checks.plan import Key
 from monitoring.checks.recording import blame
 from monitoring.checks.remembered import Remembered, row_key
 from monitoring.checks.telling import Route
-from monitoring.checks.troubles import SOURCES, Blind, BlindSource, Crashed, FailingProvider
+from monitoring.checks.troubles import Blind, BlindSource, Crashed, FailingProvider
 from monitoring.store.conditions import Condition
 
 PROVIDER = "provider/"

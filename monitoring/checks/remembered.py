@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from monitoring.alerts.conditions import is_untold
+from monitoring.alerts.ending import SOURCES
 from monitoring.chains.memory import JUDGED, JUDGED_FOR, RunMemory
 from monitoring.checks.condition import Condition
 from monitoring.checks.plan import Key
@@ -23,8 +24,6 @@ from monitoring.store import conditions as stored
 from monitoring.store.conditions import ConditionKey
 from monitoring.store.database import Database, Tx
 from monitoring.store.steady import ReadOnlyStore, SteadyStore
-
-SOURCES = "sources"  # the monitor under whose name conditions of sources and providers are kept
 
 
 @dataclass(frozen=True, slots=True)

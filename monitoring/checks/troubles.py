@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from monitoring.alerts.ending import CRASH
+from monitoring.alerts.ending import CRASH, SOURCES
 from monitoring.alerts.model import Severity
 from monitoring.alerts.text import code, line, since, table
 from monitoring.chains.rpc import Trouble
@@ -22,7 +22,6 @@ from monitoring.checks.telling import Message, Route
 from monitoring.checks.tools import Tools
 from monitoring.checks.verbs import flag
 
-SOURCES = "sources"
 PROVIDER_RUNS = 3  # a provider that fails now and then is what the others are for
 _REMIND = timedelta(days=1)
 _MOST_ROWS = 20
