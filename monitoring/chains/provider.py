@@ -1,6 +1,6 @@
 """One RPC provider: one HTTP request, its answers paired by id, and a breaker that stops asking it for a while.
 
-Owned by the pool. Says nothing of its URL but the host.
+Owned by the pool. Says nothing of its URL but the host, and which of several at that host it is.
 """
 
 from __future__ import annotations
@@ -201,6 +201,15 @@ _HEX_METHODS = frozenset(
     }
 )
 _BLOCK_FIELDS = ("number", "hash", "timestamp")
+
+
+def names_of(urls: Sequence[str]) -> list[str]:
+    """Name the providers of a chain by their hosts; where one host serves several, by their places too: `host #2`."""
+    hosts = [host_of(url) for url in urls]
+    return [
+        f"{host} #{hosts[: place + 1].count(host)}" if hosts.count(host) > 1 else host
+        for place, host in enumerate(hosts)
+    ]
 
 
 def misshapen(method: str, result: Json) -> Fault | None:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from monitoring.chains.budget import Budget, BudgetSpentError
 from monitoring.chains.faults import FINAL, Fault, RpcError
 from monitoring.chains.networks import Network
-from monitoring.chains.provider import Ask, Fetch, Outcome, Provider
+from monitoring.chains.provider import Ask, Fetch, Outcome, Provider, names_of
 from monitoring.chains.values import Json
 
 BATCH = 50  # the smallest limit seen at a gateway
@@ -47,7 +47,7 @@ class ProviderPool:
     def __init__(self, network: Network, urls: Sequence[str], fetch: Fetch, budget: Budget) -> None:
         self.network = network
         self.budget = budget
-        self.providers = [Provider(url, fetch) for url in urls]
+        self.providers = [Provider(url, fetch, label=name) for url, name in zip(urls, names_of(urls), strict=True)]
         self._current = 0
         self._troubles: dict[tuple[str, Fault], Trouble] = {}
 

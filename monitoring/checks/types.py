@@ -52,9 +52,15 @@ def registry(*types: CheckType[Any]) -> Registry:
     """Collect types by name.
 
     Raises:
-        ValueError: two share a name.
+        ValueError: two share a name, or answer one class of question in two ways.
     """
     found = {one.name: one for one in types}
     if len(found) < len(types):
         raise ValueError("two built-in types share a name")
+    answerers: dict[type, tuple[str, Answerer]] = {}
+    for one in types:
+        for kind, answerer in one.answers.items():
+            other, known = answerers.setdefault(kind, (one.name, answerer))
+            if known is not answerer:
+                raise ValueError(f"{other} and {one.name} answer a {kind.__name__} in two ways: share one answerer")
     return found

@@ -1,7 +1,8 @@
 """What a restored database takes over from the one it replaces, for `restoring` alone.
 
-State and history are the backup's: that is what was asked for. What people and far sides have been told, and what they
-have not been told yet, is a fact of the world that no backup undoes: so it comes along.
+State and history are the backup's, what checks know of chains and when they were blind among it: that is what was
+asked for. What people and far sides have been told, and what they have not been told yet, is a fact of the world that
+no backup undoes: so it comes along.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""Forgets what is old: alerts, runs with their output, conditions and silences that are over, databases set aside.
+"""Forgets what is old: alerts, runs with their output, what is over (conditions, silences, blindness), files set aside.
 
 Behind the verb `prune` and the daily task. Each transaction is small and the writers queue fairly, so nobody waits
-long; killed at any moment, it has forgotten less. What monitors remember and the schedule history stay.
+long; killed at any moment, it has forgotten less. What monitors and chains remember and the schedule history stay.
 """
 
 from __future__ import annotations
@@ -62,12 +62,14 @@ DELETE FROM scheduler_starts WHERE id IN (
     SELECT id FROM scheduler_starts WHERE started_at < :before AND id < (SELECT max(id) FROM scheduler_starts)
     LIMIT :batch)
 """
+_SPELLS = "DELETE FROM blind_spells WHERE id IN (SELECT id FROM blind_spells WHERE until < :before LIMIT :batch)"
 _STEPS = {
     "alert": _ALERTS,
     "condition": _CONDITIONS,
     "silence": _SILENCES,
     "webhook call": _CALLS,
     "scheduler start": _STARTS,
+    "blind spell": _SPELLS,
 }
 
 

@@ -44,7 +44,7 @@ def test_each_provider_is_told_with_chain_head_and_age() -> None:
     assert rows[0] | {"age_s": 0} == {
         "chain": "mainnet",
         "chain_id": 1,
-        "host": "127.0.0.1",
+        "host": "127.0.0.1 #1",
         "configured": True,
         "ok": True,
         "head": 1000,
@@ -54,7 +54,7 @@ def test_each_provider_is_told_with_chain_head_and_age() -> None:
     assert "is on another chain: 10 instead of 1" in rows[1]["problem"]
     assert "s old" in rows[2]["problem"]
     assert (machine.returncode, person.returncode) == (0, 0)
-    assert "ok   mainnet    127.0.0.1: block 1000" in person.stdout
+    assert "ok   mainnet    127.0.0.1 #1: block 1000" in person.stdout
     for text in (machine.stdout, machine.stderr, person.stdout, person.stderr):
         assert KEY not in text
 

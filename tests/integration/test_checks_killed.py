@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -13,6 +14,7 @@ import pytest
 
 from tests.support.checks_host import CHECKOUT, ChecksHost
 from tests.support.rpc_server import Failure, Provider, serving
+from tests.support.timelocks import YEARN, scheduled_logs
 
 A = "0x" + "11" * 20
 SUPPLY = "totalSupply()(uint256)"
@@ -23,6 +25,15 @@ contracts: {{a: "{A}"}}
 checks:
   - {{id: floor, require: a.totalSupply() >= 100, severity: high}}
   - {{id: value, changed: a.totalSupply(), severity: low}}
+"""
+
+TIMELOCK = f"""
+monitor: timelocks
+chains: [mainnet]
+timelocks:
+  first_run_lookback: 1h
+  rows:
+    - {{name: Yearn, chain: mainnet, address: "{YEARN}", protocol: yearn, kind: oz_timelock_controller, min_delay: 7d}}
 """
 
 
@@ -43,10 +54,30 @@ def test_a_run_killed_at_any_moment_is_made_up_for_by_the_next(tmp_path: Path, m
         assert len(host.told) == 2
 
 
-def _kill(host: ChecksHost, file: Path, provider: Provider, moment: str | float) -> None:
+@pytest.mark.parametrize("moment", ["at its reads", 0.0, 0.005, 0.02, 0.05, 0.1])
+def test_what_happened_on_a_chain_is_told_whenever_the_run_that_read_it_is_killed(
+    tmp_path: Path, moment: str | float
+) -> None:
+    """The cursor moves with the alerts or not at all: an event behind it has been told, one before it will be."""
+    provider = Provider(head=100_000, head_time=time.time, logs=scheduled_logs(range(100_010, 100_050, 10)))
+    with serving(provider):
+        host = ChecksHost(tmp_path, {"PROVIDER_URL_MAINNET": provider.url})
+        file = host.file(TIMELOCK)
+        host.run(file)
+        provider.head = 100_100
+        _kill(host, file, provider, moment, "eth_getLogs")
+        ((memory,),) = host.rows("SELECT data_json FROM conditions WHERE monitor = 'timelocks'")
+        assert (json.loads(memory)["memory"]["next"] > 100_050) == (len(host.told) == 1)
+        for _ in range(2):
+            host.run(file)
+        (told,) = host.told
+        assert told == "HIGH alert Yearn (mainnet): 4 operations scheduled"
+
+
+def _kill(host: ChecksHost, file: Path, provider: Provider, moment: str | float, reads: str = "eth_call") -> None:
     """Kill when the provider is asked for something, or so long after the reads were answered."""
     victim: list[subprocess.Popen[bytes]] = []
-    method = "eth_chainId" if moment == "at its head" else "eth_call"
+    method = "eth_chainId" if moment == "at its head" else reads
 
     def meet(asked: str, _params: list[Any]) -> Failure | None:
         if asked == method and isinstance(moment, str):
@@ -54,14 +85,14 @@ def _kill(host: ChecksHost, file: Path, provider: Provider, moment: str | float)
         return None
 
     provider.failing = meet
-    before = provider.count("eth_call")
+    before = provider.count(reads)
     process = subprocess.Popen(
         host.command("run", file), env=host.env(), cwd=CHECKOUT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )
     victim.append(process)
     if not isinstance(moment, str):
         deadline = time.monotonic() + 60
-        while provider.count("eth_call") == before and process.poll() is None and time.monotonic() < deadline:
+        while provider.count(reads) == before and process.poll() is None and time.monotonic() < deadline:
             time.sleep(0.0005)
         time.sleep(moment)
         process.kill()

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
+from typing import Any
+
+import pytest
 
 from tests.support.checks_host import ChecksHost
 from tests.support.http_service import Reply, Seen, http_service
@@ -54,3 +57,53 @@ def test_a_service_that_is_down_is_blamed_by_its_host_for_all_of_its_documents(t
         for _ in range(3):
             host.run(file)
         assert host.told == ["MEDIUM alert 2 checks are blind: 127.0.0.1"]
+
+
+GRAPHQL = """
+monitor: pool
+chain: 1
+sources:
+  liquid:
+    url: "{url}/graphql"
+    query: "{{ pool {{ liquid at healthy }} }}"
+    number: pool.liquid
+    time: pool.at
+    max_age: 1h
+    ok: pool.healthy
+checks:
+  - {{id: liquid, require: liquid >= 50, severity: high, unit: usd}}
+"""
+
+
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        (
+            {"errors": [{"message": "indexer behind"}], "data": {"pool": {"liquid": "5"}}},
+            "GraphQL error: indexer behind",
+        ),
+        ({"data": {"pool": {"at": "now", "healthy": True}}}, "liquid"),
+        ({"data": {"pool": None}}, "pool"),
+        ({"data": {"pool": {"liquid": "5", "at": "long ago", "healthy": True}}}, "old"),
+        ({"data": {"pool": {"liquid": "5", "at": "now", "healthy": False}}}, "says of itself that it is not well"),
+    ],
+)
+def test_a_graphql_answer_is_judged_or_said_why_not(tmp_path: Path, answer: dict[str, Any], said: str) -> None:
+    """Each of these holds a breach, or nothing, that must not be believed; the answer before and after them is."""
+    now, good = int(time.time()), {"data": {"pool": {"liquid": "49.5", "at": int(time.time()), "healthy": True}}}
+    pool = (answer.get("data") or {}).get("pool") or {}
+    if "at" in pool:
+        pool["at"] = now if pool["at"] == "now" else now - 7200
+    replies = [answer, good]
+    with http_service(lambda seen: Reply(replies[0])) as service:
+        host = ChecksHost(tmp_path)
+        file = host.file(GRAPHQL.format(url=service.url))
+        (line,) = host.run(file)
+        assert " unknown" in line
+        assert said in line
+        assert host.told == []
+        replies.pop(0)
+        host.run(file)
+        assert host.told == ["HIGH alert liquid: $49.50 is below $50"]
+        assert {(seen.method, seen.path) for seen in service.seen} == {("POST", "/graphql")}
+        assert b"{ pool { liquid at healthy } }" in service.seen[0].body

@@ -12,7 +12,19 @@ import pytest
 
 from monitoring.clock import to_text
 from monitoring.errors import UsageError
-from monitoring.store import alerts, conditions, deliveries, digests, runs, schedules, signs, silences, state
+from monitoring.store import (
+    alerts,
+    blind_spells,
+    chain_memory,
+    conditions,
+    deliveries,
+    digests,
+    runs,
+    schedules,
+    signs,
+    silences,
+    state,
+)
 from monitoring.store.conditions import Condition, ConditionKey
 from monitoring.store.database import Database, Tx
 from monitoring.store.pruning import prune
@@ -164,6 +176,16 @@ def test_the_schedule_history_stays_and_old_silences_calls_and_starts_go(databas
     assert {table: count(database, table) for table in tables} == {
         "schedules": 2, "silences": 1, "webhook_calls": 1, "scheduler_starts": 1,
     }  # fmt: skip
+
+
+def test_blindness_that_ended_long_ago_goes_and_what_is_known_of_chains_stays(database: Database) -> None:
+    with database.write() as tx:
+        blind_spells.insert(tx, "mainnet", OLDER, OLD, 3)
+        blind_spells.insert(tx, "base", OLDER, YOUNG, 1)
+        chain_memory.put(tx, "token", "1:0xa0b8", "USDC 6", OLDER)
+    assert prune(database, NOW).rows["blind spell"] == 1
+    assert database.rows("SELECT source FROM blind_spells") == [("base",)]
+    assert count(database, "chain_memory") == 1
 
 
 def test_databases_set_aside_long_ago_go_with_their_sidecars(database: Database, path: Path) -> None:

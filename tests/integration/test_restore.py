@@ -25,7 +25,7 @@ from monitoring.ledger.reconcile import reconcile
 from monitoring.locks import TreeLock
 from monitoring.process import current_boot
 from monitoring.quiet import no_runs
-from monitoring.store import alerts, deliveries, runs, schedules, silences, state
+from monitoring.store import alerts, blind_spells, chain_memory, deliveries, runs, schedules, silences, state
 from monitoring.store.backups import back_up
 from monitoring.store.copying import opened
 from monitoring.store.restoring import Restored, put_in_place, staged
@@ -198,6 +198,23 @@ def test_what_people_decided_since_the_backup_holds(path: Path, backup: Path) ->
             ("lido", True), ("maple", False),
         ]  # fmt: skip
         assert [each.schedule.cron for each in schedules.in_force(database)] == ["7 * * * *"]
+
+
+def test_what_checks_remember_of_chains_and_when_they_were_blind_is_the_backups(path: Path, backup: Path) -> None:
+    """Conditions and their cursors are the backup's: a later block beside them would be one that they never judged."""
+    kept = ("SELECT kind, key, value FROM chain_memory", "SELECT source, since FROM blind_spells")
+    with open_database(backup) as database:
+        before = [database.rows(sql) for sql in kept]
+    with open_database(path) as database, database.write() as tx:
+        chain_memory.put(tx, "judged", "1", "999999999", NOW)
+        blind_spells.insert(tx, "since the backup", NOW, NOW, 3)
+        last_id = tx.last_insert_rowid()
+    restore(backup, path)
+    with open_database(path) as database:
+        assert [database.rows(sql) for sql in kept] == before
+        with database.write() as tx:
+            blind_spells.insert(tx, "after the restore", NOW, NOW, 1)
+            assert tx.last_insert_rowid() > last_id
 
 
 def test_ticks_since_the_backup_are_unknown_and_nobody_calls_them_missed(path: Path, backup: Path) -> None:

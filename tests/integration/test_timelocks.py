@@ -11,7 +11,6 @@ from typing import Any
 import pytest
 
 from monitoring.alerts.model import Severity
-from monitoring.chains.abi import encode
 from monitoring.chains.addresses import checksum
 from monitoring.chains.networks import network
 from monitoring.checks.builtin.timelock_kinds import signals
@@ -19,8 +18,8 @@ from tests.support import anvil, parts
 from tests.support.anvil import Anvil
 from tests.support.monitor_world import MonitorWorld, Told, monitor_world
 from tests.support.own_contracts import runtime_code
-from tests.support.rpc_server import Failure, Provider, event_log, serving
-from tests.support.timelocks import DAY, NOTHING, SALT, YEARN, calls_of, raw, timelock_at
+from tests.support.rpc_server import Failure, Provider, serving
+from tests.support.timelocks import DAY, NOTHING, SALT, YEARN, calls_of, raw, scheduled_logs, timelock_at
 
 pytestmark = pytest.mark.node
 ROW = (
@@ -262,15 +261,3 @@ def test_a_run_that_dies_half_way_goes_on_where_the_last_one_ended(tmp_path: Pat
     entries = [entry for one in told for entry in one.transition.entries]
     assert [entry.facts["block"] for entry in entries] == list(range(100_003, 299_998, 9_973))
     assert next(iter(world.conditions.values())).blind is None
-
-
-def scheduled_logs(blocks: range) -> list[Any]:
-    """One `CallScheduled` of the timelock in each of these blocks."""
-    signal = next(one for one in signals("oz_timelock_controller").values() if one.name == "CallScheduled")
-    types = [field.kind for field in signal.event.fields if not field.indexed] if signal.event else []
-    data = "0x" + encode(types, [YEARN, 0, b"", NOTHING, DAY], "CallScheduled").hex()
-    return [
-        event_log(block, address=YEARN, topic=signal.topic)
-        | {"topics": [signal.topic, f"0x{block:064x}", "0x" + "0" * 64], "data": data}
-        for block in blocks
-    ]

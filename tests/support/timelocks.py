@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+from monitoring.chains.abi import encode
+from monitoring.checks.builtin.timelock_kinds import signals
 from tests.support import parts
 from tests.support.anvil import Anvil
 from tests.support.contracts import Contract
+from tests.support.rpc_server import event_log
 
 YEARN = "0x88Ba032be87d5EF1fbE87336B7090767F367BF73"
 NOTHING = b"\0" * 32
@@ -28,3 +33,15 @@ def calls_of(timelock: Contract) -> tuple[list[str], list[int], list[bytes]]:
     grants = raw(timelock.artifact.calldata("grantRole", NOTHING, timelock.node.accounts[1]))
     delay = raw(timelock.artifact.calldata("updateDelay", 60))
     return [YEARN, YEARN], [0, 0], [grants, delay]
+
+
+def scheduled_logs(blocks: range) -> list[Any]:
+    """One `CallScheduled` of the timelock in each of these blocks."""
+    signal = next(one for one in signals("oz_timelock_controller").values() if one.name == "CallScheduled")
+    types = [field.kind for field in signal.event.fields if not field.indexed] if signal.event else []
+    data = "0x" + encode(types, [YEARN, 0, b"", NOTHING, DAY], "CallScheduled").hex()
+    return [
+        event_log(block, address=YEARN, topic=signal.topic)
+        | {"topics": [signal.topic, f"0x{block:064x}", "0x" + "0" * 64], "data": data}
+        for block in blocks
+    ]

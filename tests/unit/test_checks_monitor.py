@@ -1,5 +1,6 @@
 """Monitor files: the sound ones, how they are planned, and what they judge."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from fractions import Fraction
 from pathlib import Path
@@ -269,6 +270,21 @@ def test_two_monitors_of_one_name_are_refused() -> None:
 def test_types_do_not_share_a_name() -> None:
     with pytest.raises(ValueError, match="share a name"):
         registry(KIND, KIND)
+
+
+def test_one_class_of_question_has_one_answerer() -> None:
+    """Of two the last would win, and the first type's checks would be answered by a stranger."""
+
+    def one(_questions: Any, _tools: Any) -> dict[Any, Any]:
+        return {}
+
+    def other(_questions: Any, _tools: Any) -> dict[Any, Any]:
+        return {}
+
+    kinds = [replace(KIND, name=name, answers={Call: how}) for name, how in (("a", one), ("b", one), ("c", other))]
+    assert list(registry(*kinds[:2])) == ["a", "b"]
+    with pytest.raises(ValueError, match="a and c answer a Call in two ways"):
+        registry(*kinds)
 
 
 def policies() -> dict[str, Any]:

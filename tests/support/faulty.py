@@ -1,0 +1,76 @@
+"""A built-in type whose parts break where they are told to, as a bug in one of ours would."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from monitoring.alerts.model import Severity
+from monitoring.checks.condition import Condition, Outcome, Transition
+from monitoring.checks.plan import Desk, Key
+from monitoring.checks.policy import Policy
+from monitoring.checks.spot import Spot
+from monitoring.checks.telling import Message, Route
+from monitoring.checks.tools import Tools
+from monitoring.checks.types import CheckType, Registry, Surroundings, registry
+from monitoring.checks.verbs import flag
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What its parts ask."""
+
+    name: str
+
+
+@dataclass
+class Bugs:
+    """Where it breaks now (`read`, `judge`, `tell`, `answer`), and whether its parts are on."""
+
+    at: str = ""
+    on: bool = True
+
+    def meet(self, place: str) -> None:
+        if self.at == place:
+            raise ZeroDivisionError(f"the bug in {place}")
+
+
+@dataclass(frozen=True, slots=True)
+class FaultyPart:
+    key: Key
+    bugs: Bugs
+    about: str = "the faulty check"
+
+    @property
+    def route(self) -> Route:
+        return Route(self.key.monitor)
+
+    def read(self, desk: Desk) -> Any:
+        self.bugs.meet("read")
+        return desk.ask(Wish(self.key.check))
+
+    def judge(self, before: Condition, reading: Any, now: datetime) -> Outcome:
+        self.bugs.meet("judge")
+        return flag.judge(before, reading, now, Policy(severity=Severity.HIGH))
+
+    def tell(self, transition: Transition, tools: Tools) -> Message:
+        self.bugs.meet("tell")
+        return Message(f"the faulty check: {transition.kind.value}")
+
+
+def faulty(bugs: Bugs) -> Registry:
+    """Return a registry with the type `faulty`, whose section names its parts."""
+
+    def schema(spot: Spot, _around: Surroundings) -> list[str]:
+        return [text for item in spot.items("a list of names") if (text := item.text("a name"))]
+
+    def plan(names: list[str], around: Surroundings) -> list[FaultyPart]:
+        return [FaultyPart(Key(around.monitor, name, 0), bugs) for name in names]
+
+    def answer(wishes: Sequence[Wish], _tools: Tools) -> Mapping[Any, Any]:
+        bugs.meet("answer")
+        return dict.fromkeys(wishes, bugs.on)
+
+    return registry(CheckType("faulty", schema, plan, {Wish: answer}))
