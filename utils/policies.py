@@ -27,6 +27,12 @@ from monitoring.errors import UsageError
 from utils.exact import Amount, number, reading, span, step
 
 T = TypeVar("T")
+_LASTING = ("fire_after", "for_runs", "remind")
+# What some verbs tell does not last, or is told step by step; all others understand every word of `_LASTING`.
+_UNDERSTOOD: Mapping[str, Sequence[str]] = {
+    "delta": (), "changed": (), "items": (), "members without expected": (), "deadline": ("remind",),
+    "stages": ("remind",),
+}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,6 +51,11 @@ class Ways:
         """Return what all policies share; `severity` is that of the worst level where there are levels."""
         if severity is None and self.severity is None:
             raise UsageError(f"m.{verb}(…): severity is missing: LOW, MEDIUM, HIGH or CRITICAL")
+        for word in _LASTING:
+            if getattr(self, word) != getattr(_PLAIN, word) and word not in _UNDERSTOOD.get(verb, _LASTING):
+                raise UsageError(f"m.{verb}, {word}=…: what it tells does not last, so {word} has no meaning")
+        if self.for_runs < 1:
+            raise UsageError(f"m.{verb}(…, for_runs={self.for_runs}): at least 1")
         worst = Severity.parse(self.severity) if self.severity is not None else severity
         return {
             "severity": worst if severity is None else severity,
@@ -61,6 +72,9 @@ class Ways:
         if self.severity is not None:
             raise UsageError(f"m.{verb}(…): each level of {what} has its severity; leave the other one out")
         return [(read(bound, what), Severity.parse(severity)) for bound, severity in bounds]
+
+
+_PLAIN = Ways()
 
 
 def one_of(verb: str, choices: Mapping[str, object]) -> tuple[str, object]:
@@ -108,6 +122,10 @@ def delta(
 
 
 def never_falls(ways: Ways, tolerance: Amount | None, rebase: str, worse_by: Amount | None) -> NeverFallsPolicy:
+    if rebase not in list(Rebase):
+        raise UsageError(f"m.never_falls(…, rebase={rebase!r}): write {' or '.join(Rebase)}")
+    if worse_by is not None and rebase != Rebase.HOLD:
+        raise UsageError("m.never_falls(…, worse_by=…) needs rebase='hold': without it each further fall is told")
     return NeverFallsPolicy(
         **ways.policy("never_falls"),
         tolerance=step(tolerance, "tolerance") if tolerance is not None else NO_STEP,
@@ -121,6 +139,8 @@ def plain(ways: Ways, verb: str) -> Policy:
 
 
 def diverge(ways: Ways, largest: object, direction: str) -> DivergePolicy:
+    if direction not in list(Direction):
+        raise UsageError(f"m.diverge(…, direction={direction!r}): write {' or '.join(Direction)}")
     levels = ways.levels("diverge", "max", largest, number)
     shared = ways.policy("diverge", levels[-1][1])
     return DivergePolicy(**shared, levels=tuple(Level(*level) for level in levels), direction=Direction(direction))
@@ -140,7 +160,7 @@ def deadline(ways: Ways, steps: Iterable[str | timedelta]) -> DeadlinePolicy:
 def members(
     ways: Ways, expected: Iterable[Any] | None, added: Severity | str | None, removed: Severity | str | None
 ) -> MembersPolicy:
-    shared = ways.policy("members")
+    shared = ways.policy("members without expected" if expected is None else "members")
     return MembersPolicy(
         **shared,
         added=shared["severity"] if added is None else Severity.parse(added),

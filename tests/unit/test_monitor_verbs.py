@@ -60,6 +60,13 @@ def test_a_limit_fires_worsens_keeps_while_unknown_and_recovers(world: World) ->
     assert world.kinds(limit(none)) == []
 
 
+def test_a_breach_must_hold_where_it_is_asked_to_and_is_said_again(world: World) -> None:
+    def act(m: Context) -> None:
+        m.flag("x", True, severity=HIGH, for_runs=2, fire_after="90m", remind="3h", text="it is {value}")
+
+    assert [world.kinds(act) for _ in range(6)] == [[], [], ["fired HIGH"], [], [], ["reminder HIGH"]]
+
+
 STORIES: list[tuple[str, Any, list[tuple[Any, list[str]]]]] = [
     ("delta", lambda m, v: m.delta("x", v, max_rise="5%", severity=LOW), [(100, []), (105, []), (120, ["fired LOW"])]),
     ("priced", lambda m, v: m.delta("x", v, max_drop=50, priced_at=2, severity=LOW), [(100, []), (70, ["fired LOW"])]),
@@ -255,6 +262,12 @@ def test_what_a_block_judges_alerts_and_remembers_is_one_thing(world: World) -> 
         (lambda m: m.limit("x", 1, below=[(2, HIGH), (3, CRITICAL)]), "from the mildest bound to the worst"),
         (lambda m: m.limit("x", 1, below="much", severity=HIGH), "is not a number"),
         (lambda m: m.limit("x", 1, below=5, clear=4, severity=HIGH), "could never clear"),
+        (lambda m: m.changed("x", 1, severity=HIGH, remind="1d"), "remind has no meaning"),
+        (lambda m: m.members("x", [], severity=HIGH, for_runs=2), "for_runs has no meaning"),
+        (lambda m: m.flag("x", True, severity=HIGH, for_runs=0), "at least 1"),
+        (lambda m: m.never_falls("x", 1, severity=HIGH, worse_by=1), "needs rebase='hold'"),
+        (lambda m: m.never_falls("x", 1, severity=HIGH, rebase="no"), "after_alert or hold"),
+        (lambda m: m.diverge("x", 1, 1, max=1, severity=HIGH, direction="up"), "both or a_over_b"),
         (lambda m: m.flag("", True, severity=HIGH), "a key is a text"),
         (lambda m: [m.flag("x", True, severity=HIGH) for _ in "ab"], "judged in this run already"),
         (lambda m: m.flag("x", True, severity=HIGH).told, "nothing is recorded yet"),
