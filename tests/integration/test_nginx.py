@@ -188,7 +188,8 @@ def test_health_is_limited_too(strict: Proxy) -> None:
 
 
 def test_an_address_may_have_twenty_connections_at_work(tmp_path: Path) -> None:
-    with _hanging() as port, proxying(tmp_path / "nginx", port) as proxy:
+    patience = {"proxy_read_timeout 10s": "proxy_read_timeout 60s"}  # so that all are at work at once on a slow machine
+    with _hanging() as port, proxying(tmp_path / "nginx", port, **patience) as proxy:
         held = [proxy.connect() for _ in range(21)]
         try:
             request = f"GET /v1/alerts HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {TOKEN}\r\n\r\n".encode()
