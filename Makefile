@@ -54,8 +54,9 @@ lock: | $(UV_NEEDED) ## raise the pins
 demo: $(if $(wildcard .venv/.stamp-dev),dev,sync) node ## show the whole system once, on this machine alone
 	@$(PY) -m tools.demo
 
+# Three workers on two cores: many tests wait for a clock or a child of theirs.
 test: dev node ## set everything up and run the tests
-	$(PY) -m pytest -n 2
+	$(PY) -m pytest -n 3
 
 host-tree: dev ## as root: a small Debian for the tests that boot a host (minutes, once)
 	tools/host_tree.sh
