@@ -5,6 +5,7 @@ What cannot be had is `Unknown`, never an error and never zero. What it needs is
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
@@ -31,12 +32,13 @@ def call(target: Any, signature: str, *arguments: Any, decimals: int = 0) -> Vie
     return ViewCall(target, signature, arguments, decimals)
 
 
-class Reads:
+class Reads(ABC):
     """What a function reads with."""
 
     @property
+    @abstractmethod
     def _bench(self) -> Bench:
-        raise NotImplementedError
+        """Where this run reads; the context has it."""
 
     def chain(self, chain: int | str) -> Chain:
         """Return a chain, by id or slug, at the one block this run reads it at.

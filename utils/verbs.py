@@ -6,6 +6,7 @@ What the verbs need is loaded when the first is used.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from types import ModuleType
@@ -45,14 +46,15 @@ def _policies() -> ModuleType:
     return policies
 
 
-class Verbs:
+class Verbs(ABC):
     """What a function judges with. Each returns a `Judged`, which knows what came of it once it is recorded.
 
     A key is the name of a check, and what stands behind its first `/` the subject, as in `utilisation/USDC`.
     """
 
+    @abstractmethod
     def _judge(self, key: str, verb: str, reading: Callable[[], Any], policy: Any, ways: Any) -> Judged:  # noqa: ANN401
-        raise NotImplementedError
+        """Note a judgement; the context records it."""
 
     def limit(
         self,
