@@ -10,7 +10,7 @@ UV := $(shell command -v uv 2>/dev/null || echo .tools/bin/uv)
 PY := .venv/bin/python
 COMPILE := pip compile --quiet --universal --generate-hashes --no-header --python-version 3.11 --exclude-newer $(EXCLUDE_NEWER)
 
-.PHONY: help demo kill-sweep kill-runs host-tree test check lint types imports shell bench lock sync dev node clean
+.PHONY: help demo kill-sweep kill-runs host-tree test test-ci proof check lint types imports shell bench lock sync dev node clean
 
 help: ## say what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -55,8 +55,14 @@ demo: $(if $(wildcard .venv/.stamp-dev),dev,sync) node ## show the whole system 
 	@$(PY) -m tools.demo
 
 # Three workers on two cores: many tests wait for a clock or a child of theirs.
-test: dev node ## set everything up and run the tests
-	$(PY) -m pytest -n 3
+test: dev node ## set everything up and run the tests (ten minutes at most)
+	$(PY) -m pytest -n 3 -m "not (ci or host or proof)"
+
+test-ci: dev node ## the slower tests, and those that boot a host (half an hour at most)
+	$(PY) -m pytest -n 3 -m "(ci or host) and not proof"
+
+proof: dev node ## long sweeps and simulated weeks
+	$(PY) -m pytest -n 2 -m proof
 
 host-tree: dev ## as root: a small Debian for the tests that boot a host (minutes, once)
 	tools/host_tree.sh
