@@ -15,6 +15,7 @@ from typing import Any, Self
 import apsw
 
 from monitoring.errors import StoreBusyError, StoreError
+from monitoring.store.compatibility import SchemaNumbers, read_numbers
 from monitoring.store.fair_lock import FairLock
 
 # The WAL-reset corruption bug is in every SQLite from 3.7.0 to 3.51.2.
@@ -71,13 +72,14 @@ class Database:
             StoreBusyError: other writers kept it for longer than the time limit.
             StoreReplacedError: the file at `path` is no longer the one we opened; open it anew.
             StoreDamagedError: the file is damaged.
-            StoreError: anything else the disk says.
+            StoreError: a later release took the file over, or anything else the disk says.
         """
         with self._lock.hold(self._busy_timeout_s), sqlite_errors(self.path):
             if _identity(self.path) != self._identity:
                 raise StoreReplacedError(f"{self.path} was replaced while it was open")
             self._connection.execute("BEGIN IMMEDIATE")
             try:
+                self.refuse_too_new()
                 yield self._connection
                 self._connection.execute("COMMIT")
             except BaseException:
@@ -105,6 +107,20 @@ class Database:
         """Read the first row of one query."""
         with sqlite_errors(self.path):
             return next(iter(self._connection.execute(sql, parameters)), None)
+
+    def numbers(self) -> SchemaNumbers:
+        """Return what the header says now: another release may migrate the file while we have it open."""
+        with sqlite_errors(self.path):
+            return read_numbers(self._connection)
+
+    def refuse_too_new(self) -> None:
+        """Refuse a file that this release is too old for.
+
+        Raises:
+            StoreError: it is; the message says what to do.
+        """
+        if refusal := self.numbers().refusal(self.path):
+            raise StoreError(refusal)
 
     def is_current(self) -> bool:
         """Tell whether the file at `path` is still the one that was opened."""

@@ -17,6 +17,9 @@ class Remembered(NamedTuple):
     updated_at: datetime
 
 
+_INSERT = "INSERT INTO monitor_state (namespace, key, value, updated_at) VALUES (?, ?, ?, ?)"
+
+
 def get(database: Database, namespace: str, key: str) -> Remembered | None:
     found = database.row(
         "SELECT value, updated_at FROM monitor_state WHERE namespace = ? AND key = ?", (namespace, key)
@@ -26,15 +29,14 @@ def get(database: Database, namespace: str, key: str) -> Remembered | None:
 
 def put(tx: Tx, namespace: str, key: str, value: str, now: datetime) -> None:
     tx.execute(
-        "INSERT INTO monitor_state VALUES (?, ?, ?, ?) "
-        "ON CONFLICT DO UPDATE SET value = excluded.value, updated_at = excluded.updated_at",
+        f"{_INSERT} ON CONFLICT DO UPDATE SET value = excluded.value, updated_at = excluded.updated_at",
         (namespace, key, value, to_text(now)),
     )
 
 
 def put_if_absent(tx: Tx, namespace: str, key: str, value: str, now: datetime) -> bool:
     """Write the value unless the key has one; tell whether it was written."""
-    tx.execute("INSERT OR IGNORE INTO monitor_state VALUES (?, ?, ?, ?)", (namespace, key, value, to_text(now)))
+    tx.execute(f"{_INSERT} ON CONFLICT DO NOTHING", (namespace, key, value, to_text(now)))
     return tx.changes() == 1
 
 
