@@ -8,7 +8,8 @@ from __future__ import annotations
 import ctypes
 import os
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Self
 
@@ -23,6 +24,9 @@ _OLDEST_SAFE_SQLITE = (3, 51, 3)
 _JOURNAL_LIMIT_BYTES = 64 * 1024 * 1024
 BUSY_TIMEOUT_S = 30.0
 
+_CUT = "{path}: it is empty (0 bytes), but its log is there: it was cut off or deleted"
+
+Identity = tuple[int, int]  # of a file: device and inode
 Tx = apsw.Connection  # what `Database.write` hands out: statements on it belong to the transaction
 Row = tuple[Any, ...]
 Parameters = Sequence[Any] | dict[str, Any]
@@ -51,9 +55,12 @@ class Database:
         self.readonly = readonly
         self._busy_timeout_s = busy_timeout_s
         self._lock = FairLock(path.parent / "locks" / "write.lock")
+        if is_cut(path):
+            raise StoreDamagedError(_CUT.format(path=path))
         with sqlite_errors(path):
             self._connection = _connect(path, readonly=readonly, busy_timeout_s=busy_timeout_s)
-        self._identity = _identity(path)
+        self._identity = identity_of(path)
+        self._sidecars = _sidecars(path)
 
     def close(self) -> None:
         self._connection.close()
@@ -75,8 +82,7 @@ class Database:
             StoreError: a later release took the file over, or anything else the disk says.
         """
         with self._lock.hold(self._busy_timeout_s), sqlite_errors(self.path):
-            if _identity(self.path) != self._identity:
-                raise StoreReplacedError(f"{self.path} was replaced while it was open")
+            self._refuse_lost()
             self._connection.execute("BEGIN IMMEDIATE")
             try:
                 self.refuse_too_new()
@@ -124,7 +130,40 @@ class Database:
 
     def is_current(self) -> bool:
         """Tell whether the file at `path` is still the one that was opened."""
-        return _identity(self.path) == self._identity
+        return identity_of(self.path) == self._identity
+
+    def _refuse_lost(self) -> None:
+        """Refuse a file that is not at its path any more, or was emptied: what is written to it nobody would read."""
+        try:
+            status = os.stat(self.path)  # noqa: PTH116 - on every write: half the cost of Path.stat
+        except OSError:
+            raise StoreReplacedError(f"{self.path} was deleted while it was open") from None
+        if (status.st_dev, status.st_ino) != self._identity:
+            raise StoreReplacedError(f"{self.path} was replaced while it was open")
+        if not status.st_size:
+            raise StoreDamagedError(_CUT.format(path=self.path))
+
+    @property
+    def mark(self) -> str:
+        """Return how an alert about the loss of this file is marked: it is said once, whichever process notices.
+
+        The log tells which database it was: when only the file was deleted another one lies there, with this log.
+        """
+        return loss_mark(self._sidecars["-wal"] or self._identity)
+
+    def take_sidecars_along(self, now: datetime) -> None:
+        """Rename the `-wal` and `-shm` that were left at the path when this file was deleted or replaced.
+
+        SQLite would read them into the file that lies there now.
+        """
+        if self.is_current():
+            return
+        aside = f"{self.path.name}.replaced-{now.strftime('%Y%m%dT%H%M%S%fZ')}"
+        for suffix, identity in self._sidecars.items():
+            left = self.path.with_name(self.path.name + suffix)
+            if identity is not None and identity_of(left) == identity:
+                with suppress(OSError):
+                    left.rename(self.path.with_name(aside + suffix))
 
     def data_version(self) -> int:
         """Return a number that changes when another connection commits.
@@ -158,14 +197,13 @@ def _connect(path: Path, *, readonly: bool, busy_timeout_s: float) -> apsw.Conne
     flags = apsw.SQLITE_OPEN_READONLY if readonly else apsw.SQLITE_OPEN_READWRITE
     connection = apsw.Connection(str(path), flags=flags)
     connection.set_busy_timeout(int(busy_timeout_s * 1000))
-    if readonly:
-        connection.execute("SELECT count(*) FROM sqlite_master")
-        return connection
-    connection.execute("PRAGMA journal_mode=WAL")
-    connection.execute("PRAGMA synchronous=FULL")
-    connection.execute("PRAGMA foreign_keys=ON")
-    connection.execute(f"PRAGMA journal_size_limit={_JOURNAL_LIMIT_BYTES}")
-    _persist_wal(connection)
+    if not readonly:
+        connection.execute("PRAGMA journal_mode=WAL")
+        connection.execute("PRAGMA synchronous=FULL")
+        connection.execute("PRAGMA foreign_keys=ON")
+        connection.execute(f"PRAGMA journal_size_limit={_JOURNAL_LIMIT_BYTES}")
+        _persist_wal(connection)
+    connection.execute("SELECT count(*) FROM sqlite_master")  # only now the file is read, and its log opened
     return connection
 
 
@@ -175,12 +213,29 @@ def _persist_wal(connection: apsw.Connection) -> None:
     connection.file_control("main", apsw.SQLITE_FCNTL_PERSIST_WAL, ctypes.addressof(on))
 
 
-def _identity(path: Path) -> tuple[int, int] | None:
+def identity_of(path: Path) -> Identity | None:
+    """Return which file lies at a path, whatever its content; none if there is none."""
     try:
-        status = os.stat(path)  # noqa: PTH116 - on every write: half the cost of Path.stat
+        status = path.stat()
     except OSError:
         return None
     return status.st_dev, status.st_ino
+
+
+def _sidecars(path: Path) -> dict[str, Identity | None]:
+    return {suffix: identity_of(path.with_name(path.name + suffix)) for suffix in ("-wal", "-shm")}
+
+
+def loss_mark(log: Identity | None) -> str:
+    return f"database {log}"
+
+
+def is_cut(path: Path) -> bool:
+    """Tell whether the file was cut to nothing: SQLite would throw its log away and begin a new database in it."""
+    try:
+        return path.stat().st_size == 0 and any(_sidecars(path).values())
+    except OSError:
+        return False
 
 
 @contextmanager

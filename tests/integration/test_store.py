@@ -21,6 +21,7 @@ from monitoring.store.compatibility import VERSION
 from monitoring.store.conditions import ConditionKey
 from monitoring.store.database import Database, StoreReplacedError
 from monitoring.store.fair_lock import FairLock
+from monitoring.store.salvage import Salvaged
 from monitoring.store.schedules import Schedule
 from monitoring.store.schema import create_or_migrate, open_database, open_readonly
 from tests.support import old_database
@@ -237,7 +238,7 @@ def test_undelivered_alerts_and_the_schedule_survive_a_damaged_database(path: Pa
     fresh, done = repair.repair(path, NOW, "test")
     with fresh:
         assert done is not None
-        assert done.alerts_salvaged == 1
+        assert done.salvaged == Salvaged(1)
         waiting = fresh.rows("SELECT a.id, a.message FROM alert_events a JOIN deliveries d ON d.alert_id = a.id")
         assert waiting[0] == (1, "must arrive")
         assert waiting[1][0] == 3, "ids go on where the damaged file ended"
