@@ -41,5 +41,7 @@ class SchemaNumbers:
 
 def read_numbers(connection: apsw.Connection) -> SchemaNumbers:
     """Read both numbers as they are now, inside a transaction as it sees them."""
-    found = connection.execute("SELECT * FROM pragma_user_version, pragma_application_id").fetchone()
+    found = connection.execute(
+        "SELECT user_version, application_id FROM pragma_user_version, pragma_application_id"
+    ).fetchone()
     return SchemaNumbers(*found) if found else SchemaNumbers(0)
