@@ -12,7 +12,7 @@ from pathlib import Path
 
 import apsw
 
-from monitoring.clock import from_text
+from monitoring.clock import instant_or_none
 from monitoring.errors import StoreError, UsageError
 from monitoring.store.compatibility import read_numbers
 from monitoring.store.database import StoreDamagedError, sqlite_errors
@@ -165,11 +165,7 @@ def _contents(connection: apsw.Connection) -> Contents:
 
 
 def _instant(connection: apsw.Connection, sql: str) -> datetime | None:
-    """Read an instant; what the replaced system left may be none."""
-    try:
-        return from_text(str(next(iter(connection.execute(sql)))[0]))
-    except ValueError:
-        return None
+    return instant_or_none(next(iter(connection.execute(sql)))[0])
 
 
 def sync(path: Path) -> None:

@@ -174,9 +174,13 @@ def _pick(name: str, *, present: bool) -> str:
         return "coalesce(instant(created_at), created_at, '')"
     if name == "delivered_at" and present:
         return "coalesce(instant(delivered_at), delivered_at)"
-    if name in _WHEN_EMPTY:
-        return f"coalesce({name}, {_WHEN_EMPTY[name]})" if present else _WHEN_EMPTY[name]
-    return name if present else "NULL"
+    if name == "delivery_status" and present:
+        return f"CASE WHEN {name} IN ('pending', 'generated') THEN 'not_attempted' ELSE {_given(name)} END"
+    return _given(name) if present else _WHEN_EMPTY.get(name, "NULL")
+
+
+def _given(name: str) -> str:
+    return f"coalesce({name}, {_WHEN_EMPTY[name]})" if name in _WHEN_EMPTY else name
 
 
 def _instant(*values: apsw.SQLiteValue) -> str | None:
