@@ -19,7 +19,7 @@ from monitoring.ledger.reconcile import Reconciled, reconcile
 from monitoring.ledger.ticks import nearby, still_going, tick_for
 from monitoring.ledger.unrecorded import Note, prepare, write_note
 from monitoring.process import THIS_HOST, Host
-from monitoring.store import runs, schedules
+from monitoring.store import lost, runs, schedules
 from monitoring.store.database import Database, StoreDamagedError, StoreReplacedError
 from monitoring.store.repair import Repair, open_or_repair, repair
 from monitoring.store.runs import Run, RunStatus, TaskRun
@@ -167,7 +167,7 @@ class RunRecord:
 
     def _disconnect(self) -> None:
         if self._database is not None:
-            self._database.close()
+            lost.close(self._database, self._clock)
             self._database = None
 
     def _begin(self, database: Database, schedule: Schedule | None, tick_at: datetime | None) -> None:
@@ -246,12 +246,12 @@ class RunRecord:
             try:
                 act(self._open())
             except StoreReplacedError as error:
-                log.warning("the database is opened anew: %s", error)
-                act(self._reopen())
+                log.warning("the database is opened again: %s", error)
+                act(self._open())
             except StoreDamagedError as error:
                 log.warning("the database is repaired: %s", error)
                 self._repair(str(error))
-                act(self._reopen())
+                act(self._with_row(self._open()))
         except StoreError as error:
             if self.trouble is None:
                 log.error("the ledger cannot be written: %s", error)  # noqa: TRY400 - one line for the operator
@@ -264,6 +264,9 @@ class RunRecord:
             self._database, repaired = open_or_repair(self._path, self._clock, busy_timeout_s=_BUSY_TIMEOUT_S)
             if repaired:
                 self.repairs.append(repaired)
+        elif not self._database.is_current():
+            self._database = lost.reopen(self._database, self._clock, busy_timeout_s=_BUSY_TIMEOUT_S)
+            self._with_row(self._database)
         return self._database
 
     def _repair(self, reason: str) -> None:
@@ -272,10 +275,8 @@ class RunRecord:
         if repaired:
             self.repairs.append(repaired)
 
-    def _reopen(self) -> Database:
-        """Open the file that lies there now, and give this run a row in it."""
-        self._disconnect()
-        database = self._open()
+    def _with_row(self, database: Database) -> Database:
+        """Give this run a row in a file that took the place of another."""
         if self.run_id is not None and runs.get(database, self.run_id) is None:
             self.run_id = self._insert(database)
         return database

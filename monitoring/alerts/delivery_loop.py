@@ -15,17 +15,16 @@ from pathlib import Path
 from typing import Self
 
 from monitoring.alerts.claims import Claimed, Claimer, Job
-from monitoring.alerts.model import Alert, Severity
-from monitoring.alerts.record import release_in, store_in
+from monitoring.alerts.record import release_in
 from monitoring.alerts.settling import Settled, Settler
 from monitoring.alerts.ways import End, LaneQueue, Split, Ways
 from monitoring.alerts.workers import Done, PartDone, Report, Sending, Workers
 from monitoring.clock import Clock
 from monitoring.errors import StoreError
-from monitoring.store import deliveries, lanes
-from monitoring.store.database import Database, StoreDamagedError, Tx
+from monitoring.store import deliveries, lanes, lost
+from monitoring.store.database import Database, StoreDamagedError, StoreReplacedError, Tx
 from monitoring.store.deliveries import Group
-from monitoring.store.repair import Repair, describe, open_or_repair, repair
+from monitoring.store.repair import open_or_repair, repair
 
 log = logging.getLogger("monitoring.delivery")
 
@@ -113,6 +112,8 @@ class DeliveryLoop:
         try:
             if self._unsettled or self._should_look():
                 self._settle_and_claim()
+        except StoreReplacedError:  # in this instant; the next turn opens what lies there now
+            self._must_look = True
         except StoreDamagedError as damage:
             self._repair(damage)
         except StoreError as error:
@@ -176,6 +177,8 @@ class DeliveryLoop:
             self._version = database.data_version()
             for report in self._unsettled:
                 if isinstance(report, Done):
+                    if not deliveries.is_here(tx, report.job.delivery):
+                        continue  # of a file that was lost; what came along from it has another id and is sent again
                     settled.append(self._deliverer.settler.settle(tx, report.job, report.outcome, now))
                 else:
                     waits.append((report, self._deliverer.settler.progress(tx, report.job, report.parts_sent, now)))
@@ -246,34 +249,21 @@ class DeliveryLoop:
 
     def _open(self) -> Database:
         if self._database is None:
-            self._database, repaired = open_or_repair(self._deliverer.path, self._clock)
+            self._database, _ = open_or_repair(self._deliverer.path, self._clock)
             self._must_look = True
-            self._tell(repaired)
+        elif not self._database.is_current():
+            self._database = lost.reopen(self._database, self._clock)
+            self._must_look = True
         return self._database
 
     def _repair(self, damage: StoreDamagedError) -> None:
         self._close()
         try:
-            self._database, repaired = repair(self._deliverer.path, self._clock.now(), str(damage))
+            self._database, _ = repair(self._deliverer.path, self._clock.now(), str(damage))
             self._must_look = True
-            self._tell(repaired)
         except StoreError as error:
             log.error("the database is damaged and cannot be set aside: %s", error)  # noqa: TRY400 - one line
             self._pause()
-
-    def _tell(self, repaired: Repair | None) -> None:
-        if repaired is None or self._database is None:
-            return
-        now = self._clock.now()
-        alert = Alert(
-            Severity.HIGH,
-            "The database was damaged",
-            describe(repaired, now),
-            protocol="automation",
-            source="ops_error",
-        )
-        with self._database.write() as tx:
-            store_in(tx, alert, now=now)
 
     def _give_up_unsettled(self) -> None:
         """Leave what came back to its lease: it is sent again then, which is better than a loop that stands still."""
@@ -284,11 +274,12 @@ class DeliveryLoop:
         self._pause()
 
     def _pause(self) -> None:
-        self._close()
+        if self._database is not None and self._database.is_current():
+            self._close()
         self._store_paused_until = self._clock.monotonic() + _STORE_PAUSE_S
 
     def _close(self) -> None:
         if self._database is not None:
-            self._database.close()
+            lost.close(self._database, self._clock)
             self._database = None
         self._version = None

@@ -68,6 +68,10 @@ _FIELDS = [field.name for field in fields(Condition) if field.name != "key"]
 _KEY = "monitor = ? AND check_name = ? AND chain = ? AND subject = ?"
 _COLUMNS = f"monitor, check_name, chain, subject, {', '.join(_FIELDS)}"
 _SELECT = f"SELECT {_COLUMNS} FROM conditions"  # noqa: S608 - names of our own
+_PUT = (
+    f"INSERT INTO conditions ({_COLUMNS}, updated_at) VALUES ({', '.join('?' * (len(_FIELDS) + 5))}) "  # noqa: S608
+    f"ON CONFLICT DO UPDATE SET {', '.join(f'{name} = excluded.{name}' for name in (*_FIELDS, 'updated_at'))}"
+)
 
 
 def get(tx: Tx, key: ConditionKey) -> Condition | None:
@@ -76,14 +80,10 @@ def get(tx: Tx, key: ConditionKey) -> Condition | None:
 
 
 def put(tx: Tx, condition: Condition, now: datetime) -> None:
-    """Write the whole row."""
+    """Write the whole row, as far as this release knows it."""
     values = [getattr(condition, name) for name in _FIELDS]
     texts = [to_text(value) if isinstance(value, datetime) else value for value in values]
-    marks = ", ".join("?" * (len(_FIELDS) + 5))
-    tx.execute(
-        f"INSERT OR REPLACE INTO conditions ({_COLUMNS}, updated_at) VALUES ({marks})",  # noqa: S608
-        [*_key_values(condition.key), *texts, to_text(now)],
-    )
+    tx.execute(_PUT, [*_key_values(condition.key), *texts, to_text(now)])
 
 
 def forget(tx: Tx, key: ConditionKey) -> bool:

@@ -165,6 +165,15 @@ def part_sent(tx: Tx, delivery_id: int, owner: str, parts_sent: int, now: dateti
     )
 
 
+def is_here(tx: Tx, delivery: Waiting) -> bool:
+    """Tell whether the row of this id is still this delivery: another file may lie at the path by now."""
+    found = tx.execute(
+        "SELECT 1 FROM deliveries WHERE id = ? AND alert_id = ? AND created_at = ?",
+        (delivery.id, delivery.alert_id, to_text(delivery.created_at)),
+    )
+    return found.fetchone() is not None
+
+
 def renew(tx: Tx, delivery_id: int, owner: str, parts_sent: int, until: datetime) -> None:
     """Note that a message is sent up to here, and keep it."""
     tx.execute(
