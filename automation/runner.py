@@ -206,7 +206,7 @@ class Runner:
         self._reporting.drain()
         if self._record.trouble is not None or self._unstored:
             self._reporting.store_unwritable(self._record.trouble or "a monitor could not store", self._unstored)
-            heartbeat.failed()
+            heartbeat.failed("alerts cannot be stored")
             return EXIT_FAILED
         heartbeat.ended(code)
         return code

@@ -7,6 +7,7 @@ from datetime import timedelta
 
 from automation.config import load_jobs
 from automation.doctor import Diagnosis, Examination, Patient, fine, note, wrong
+from automation.heartbeat import fault_of
 from automation.status import setting_warnings
 from monitoring.alerts.routing import DIGEST_CHANNEL, Plan, Route, plan
 from monitoring.errors import ConfigError
@@ -54,14 +55,15 @@ def heartbeats(patient: Patient) -> Iterator[Diagnosis]:
     enabled = [profile for profile in jobs.profiles.values() if profile.enabled]
     for profile in enabled:
         variable = profile.heartbeat_env
-        if variable is not None and not patient.settings.environ.get(variable, "").strip():
+        fault = fault_of(patient.settings.environ, variable) if variable else None
+        if fault:
             remedy = "set it in the env file, or take heartbeat_env out of jobs.yaml"
-            yield wrong("heartbeat", f"{profile.name} is to ping {variable}, which is not set", remedy)
+            yield wrong("heartbeat", f"{profile.name} pings nobody: {fault}", remedy)
     if not any(profile.heartbeat_env for profile in enabled):
         remedy = "set heartbeat_env of a profile: the last link of a watch must be off the host"
         yield note("heartbeat", "no profile pings a watcher off this host", remedy)
-    elif all(patient.settings.environ.get(profile.heartbeat_env or "", "x").strip() for profile in enabled):
-        yield fine("heartbeat", "every address that jobs.yaml names is set")
+    elif not any(fault_of(patient.settings.environ, each.heartbeat_env) for each in enabled if each.heartbeat_env):
+        yield fine("heartbeat", "every address that jobs.yaml names can be pinged")
 
 
 def outbox(patient: Patient) -> Iterator[Diagnosis]:
