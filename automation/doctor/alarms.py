@@ -11,6 +11,8 @@ from automation.heartbeat import fault_of
 from automation.status import setting_warnings
 from monitoring.alerts.routing import DIGEST_CHANNEL, Plan, Route, plan
 from monitoring.errors import ConfigError
+from monitoring.ledger import reach
+from monitoring.ledger.reach import Cause
 from monitoring.store import alerts, deliveries
 from monitoring.store.schema import open_readonly
 
@@ -67,15 +69,26 @@ def heartbeats(patient: Patient) -> Iterator[Diagnosis]:
 
 
 def outbox(patient: Patient) -> Iterator[Diagnosis]:
+    """What waits is no fault before `/healthz` calls it one."""
     if not patient.settings.database.exists():
+        found = reach.reach_problems_without_database(patient.settings.cache_dir, patient.now)
+        yield from (wrong("outbox", str(reason), _REMEDIES[reason.cause]) for reason in found)
         return
     with open_readonly(patient.settings.database) as database:
+        found = reach.reach_problems(database, patient.now)
         waiting = deliveries.why_waiting(database)
+    yield from (wrong("outbox", str(reason), _REMEDIES[reason.cause]) for reason in found)
     for destination, channel, status, error, count in waiting:
-        what = f"{count} to {destination.partition(' ')[0]} of {channel} wait: {error or status}"
-        yield wrong("outbox", what, "python -m automation deliver")
-    if not waiting:
+        yield note("outbox", f"{count} to {destination.partition(' ')[0]} of {channel} wait: {error or status}")
+    if not waiting and not found:
         yield fine("outbox", "nothing waits")
 
 
+_REMEDIES = {
+    Cause.WAITING: "python -m automation deliver",
+    Cause.CREDENTIALS: "set or correct the token and the chat in the env file, then: python -m automation deliver",
+    Cause.REFUSED: "let the bot into the chat again, or correct the chat id, then: python -m automation deliver",
+    Cause.GIVEN_UP: "read them: python -m automation alerts --since 1d",
+    Cause.UNSTORED: "free disk space or correct the owner of the state directory; the next run stores and sends them",
+}
 EXAMINATIONS: tuple[Examination, ...] = (settings_that_mute, credentials, heartbeats, outbox)

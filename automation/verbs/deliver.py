@@ -7,6 +7,7 @@ import argparse
 from automation.console import write_json
 from monitoring.alerts.delivery import Delivery
 from monitoring.alerts.delivery_loop import Drained
+from monitoring.alerts.unstored import store_kept
 from monitoring.clock import SystemClock, parse_duration, to_text
 from monitoring.settings import Settings
 from monitoring.store import deliveries
@@ -25,6 +26,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace, settings: Settings) -> int:
     clock = SystemClock()
     limit = parse_duration(args.within)
+    with open_database(settings.database) as database:
+        store_kept(database, clock.now())
     drained = Delivery(settings, settings.database, clock).drain(clock.now() + limit)
     with open_database(settings.database) as database:
         left: list[dict[str, object]] = [
