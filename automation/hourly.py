@@ -21,9 +21,7 @@ def once_an_hour(settings: Settings, name: str, now: datetime) -> bool:
     directory cannot be written, shared memory must do, which the unit and a shell have in common, or the temporary
     one; where nothing can, rather too often than never.
     """
-    own = f"monitoring-{name}-{os.geteuid()}-{zlib.crc32(os.fsencode(settings.locks)):08x}"
-    others = (Path("/dev/shm"), Path(tempfile.gettempdir()))  # noqa: S108 - an empty file, whoever made it
-    for mark in (settings.locks / f"{name}.sent", *(directory / f"{own}.sent" for directory in others)):
+    for mark in _marks(settings, name):
         with suppress(OSError):
             if mark.exists() and now - datetime.fromtimestamp(mark.stat().st_mtime, now.tzinfo) < _HOUR:
                 return False
@@ -31,3 +29,16 @@ def once_an_hour(settings: Settings, name: str, now: datetime) -> bool:
             os.utime(mark, (now.timestamp(), now.timestamp()))
             return True
     return True
+
+
+def take_back(settings: Settings, name: str) -> None:
+    """Forget that it was sent: it did not arrive."""
+    for mark in _marks(settings, name):
+        with suppress(OSError):
+            mark.unlink()
+
+
+def _marks(settings: Settings, name: str) -> list[Path]:
+    own = f"monitoring-{name}-{os.geteuid()}-{zlib.crc32(os.fsencode(settings.locks)):08x}"
+    others = (Path("/dev/shm"), Path(tempfile.gettempdir()))  # noqa: S108 - an empty file, whoever made it
+    return [settings.locks / f"{name}.sent", *(directory / f"{own}.sent" for directory in others)]

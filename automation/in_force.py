@@ -15,7 +15,7 @@ from monitoring.ledger.reconcile import reconcile
 from monitoring.ledger.unrecorded import prepare
 from monitoring.process import THIS_HOST, Boot, Host
 from monitoring.settings import Settings
-from monitoring.store import schedules, signs
+from monitoring.store import schedules, signs, unstored
 from monitoring.store.database import Database
 from monitoring.store.repair import open_or_repair
 from monitoring.store.schedules import Schedule
@@ -58,6 +58,7 @@ def put_in_force(
             _record(database, jobs, kind, since, host.boot())
             reconcile(database, now=clock.now(), boot=host.boot(), is_alive=host.is_alive)
             prepare(settings.cache_dir, clock.now())
+            unstored.prepare(settings.cache_dir)
     except (StoreError, OSError) as error:
         log.error("the schedule in force could not be recorded: %s", error)  # noqa: TRY400 - one line for the operator
         return False

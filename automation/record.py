@@ -1,6 +1,7 @@
 """The row of one run, written as it happens; a run whose ledger cannot be written still runs, and says so.
 
-Called by the runner only. Nothing here raises for the store's sake: checks go on without it.
+Called by the runner only. Nothing here raises for the store's sake: checks go on without it. What cannot be written is
+owed, and written with the end of the run: a store that others keep busy for a while is not a broken one.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Literal
 
+from automation.ledger import Act, Ledger
 from automation.task import TaskResult
 from monitoring.clock import Clock
 from monitoring.errors import StoreError
@@ -19,9 +21,9 @@ from monitoring.ledger.reconcile import Reconciled, reconcile
 from monitoring.ledger.ticks import nearby, still_going, tick_for
 from monitoring.ledger.unrecorded import Note, prepare, write_note
 from monitoring.process import THIS_HOST, Host
-from monitoring.store import lost, runs, schedules
-from monitoring.store.database import Database, StoreDamagedError, StoreReplacedError
-from monitoring.store.repair import Repair, open_or_repair, repair
+from monitoring.store import runs, schedules, unstored
+from monitoring.store.database import Database
+from monitoring.store.repair import Repair
 from monitoring.store.runs import Run, RunStatus, TaskRun
 from monitoring.store.schedules import Schedule
 
@@ -33,8 +35,8 @@ _BUSY_TIMEOUT_S = 10.0
 class RunRecord:
     """The rows of one run and its tasks.
 
-    `trouble` says why the ledger could not be written, `repairs` what was mended on the way; `opened_schedule` that
-    the ledger knew no schedule of this profile, as after the loss of its database.
+    `trouble` says why the ledger cannot be written; that it is busy is none. `repairs` are those made on the way;
+    `opened_schedule` says that the ledger knew no schedule of this profile, as after the loss of its database.
     """
 
     def __init__(
@@ -45,11 +47,11 @@ class RunRecord:
         clock: Clock,
         started_at: datetime,
         host: Host = THIS_HOST,
+        *,
+        busy_timeout_s: float = _BUSY_TIMEOUT_S,
     ) -> None:
         self.run_id: int | None = None
         self.tick_at: datetime | None = None
-        self.trouble: str | None = None
-        self.repairs: list[Repair] = []
         self.opened_schedule = False
         self._path = database_path
         self._profile = profile
@@ -57,9 +59,17 @@ class RunRecord:
         self._clock = clock
         self._started_at = started_at
         self._host = host
-        self._database: Database | None = None
         self._begun: tuple[str, int] = ("", 0)
         self._unwritten: tuple[RunStatus, str] | None = None
+        self._ledger = Ledger(database_path, clock, busy_timeout_s, self._row_again)
+
+    @property
+    def trouble(self) -> str | None:
+        return self._ledger.trouble
+
+    @property
+    def repairs(self) -> list[Repair]:
+        return self._ledger.repairs
 
     def begin(self, schedule: Schedule | None, tick_at: datetime | None, revision: str, tasks_total: int) -> None:
         """Insert the row of this run, with the tick it answers when a scheduler started it.
@@ -69,7 +79,7 @@ class RunRecord:
         force decides.
         """
         self._begun = (revision, tasks_total)
-        self._attempt(lambda database: self._begin(database, schedule, tick_at))
+        self._ledger.owe(lambda database: self._begin(database, schedule, tick_at))
 
     def reconcile(self) -> Reconciled:
         """Close abandoned runs, write the rows of ticks nobody ran, and return both."""
@@ -79,8 +89,9 @@ class RunRecord:
             nonlocal found
             found = reconcile(database, now=self._clock.now(), boot=self._host.boot(), is_alive=self._host.is_alive)
             prepare(self._path.parent, self._clock.now())
+            unstored.prepare(self._path.parent)
 
-        self._attempt(act)
+        self.read(act)
         return found
 
     def disabled(self, tick_at: datetime | None) -> None:
@@ -92,7 +103,7 @@ class RunRecord:
                 schedules.record_enabled(tx, self._profile, at, f"run by {self._trigger}", enabled=False)
 
         if self.is_scheduled:
-            self._attempt(act)
+            self._ledger.owe(act)
 
     def schedules_found(self, found: Iterable[Schedule]) -> None:
         """Put into force what the scheduler serves beside this profile, in a ledger that knows of none."""
@@ -102,24 +113,29 @@ class RunRecord:
                 for schedule in found:
                     schedules.record_one(tx, schedule, self._just_before(self.tick_at), f"run by {self._trigger}")
 
-        self._attempt(act)
+        self._ledger.owe(act)
 
     def task_started(self, name: str) -> None:
-        self._in_run(lambda database, run_id: _begin_task(database, run_id, name, self._clock.now()))
+        now = self._clock.now()
+        self._in_run(lambda database, run_id: _begin_task(database, run_id, name, now))
 
     def task_ended(self, result: TaskResult) -> None:
         self._in_run(lambda database, run_id: _record_task(database, run_id, result))
 
     def finish(self, status: RunStatus, exit_code: int, reason: str) -> None:
-        """Close the row; what cannot be written is noted when the record is closed."""
-        if not self._in_run(lambda database, run_id: self._finish(database, run_id, status, exit_code, reason)):
-            self._unwritten = (status, reason)
+        """Close the row and write what is owed; what still cannot be written is noted when the record is closed."""
+        now = self._clock.now()
+
+        def act(database: Database) -> None:
+            with database.write() as tx:
+                runs.finish(tx, self._row(), status, exit_code=exit_code, reason=reason, now=now)
+
+        self._owe_end(status, reason, act)
 
     def skipped(self, tick_at: datetime | None, holder: str) -> None:
         """Write the row of a tick that found its profile still running, unless that run answers the tick itself."""
         self.tick_at = tick_at
-        if not self._attempt(lambda database: self._skipped(database, tick_at, holder)):
-            self._unwritten = ("skipped", _still_running(holder))
+        self._owe_end("skipped", _still_running(holder), lambda database: self._skipped(database, tick_at, holder))
 
     def not_started(self, tick_at: datetime, status: Literal["skipped", "missed"], reason: str) -> None:
         """Write the row of a tick that the embedded scheduler did not start."""
@@ -131,15 +147,19 @@ class RunRecord:
                 runs.insert_unserved(tx, self._profile, tick_at, status, reason=why, held_by=held_by)
 
         self.tick_at = tick_at
-        if not self._attempt(act):
-            self._unwritten = (status, reason)
+        self._owe_end(status, reason, act)
 
-    def with_database(self, act: Callable[[Database], None]) -> None:
-        """Do something else with the same database under the same rule: no store, no harm."""
-        self._attempt(act)
+    def with_database(self, act: Act) -> None:
+        """Write something else to the same database, now or with the end of the run; it may be called twice."""
+        self._ledger.owe(act)
+
+    def read(self, act: Act) -> bool:
+        """Do something with the same database now; False if that is not possible."""
+        return self._ledger.attempt(act)
 
     def close(self) -> None:
-        """Let go of the database; what it could not take is left as a note for whoever can write it."""
+        """Let go of the database; what it could not take is left as a note for a process that can write it."""
+        self._ledger.write_owed()
         self._disconnect()
         if self._unwritten is not None:
             self._leave_note(*self._unwritten)
@@ -166,9 +186,7 @@ class RunRecord:
         )
 
     def _disconnect(self) -> None:
-        if self._database is not None:
-            lost.close(self._database, self._clock)
-            self._database = None
+        self._ledger.close()
 
     def _begin(self, database: Database, schedule: Schedule | None, tick_at: datetime | None) -> None:
         self.tick_at = self.tick_at or tick_at or self._nearest_tick(database, schedule)
@@ -213,10 +231,6 @@ class RunRecord:
         answered = runs.answered_ticks(database, self._profile, after, until, but_missed=True)
         return tick_for(Cron.parse(cron), self._started_at, answered)
 
-    def _finish(self, database: Database, run_id: int, status: RunStatus, exit_code: int, reason: str) -> None:
-        with database.write() as tx:
-            runs.finish(tx, run_id, status, exit_code=exit_code, reason=reason, now=self._clock.now())
-
     def _skipped(self, database: Database, tick_at: datetime | None, holder: str) -> None:
         tick_at = tick_at or self._nearest_tick(database, None)
         if tick_at is None:
@@ -231,55 +245,31 @@ class RunRecord:
         found = [run for run in runs.running(database) if run.profile == self._profile]
         return found[-1] if found else None
 
-    def _in_run(self, act: Callable[[Database, int], None]) -> bool:
-        """Do something to the row of this run; False if there is none, or it cannot be written."""
+    def _in_run(self, act: Callable[[Database, int], None]) -> None:
+        self._ledger.owe(lambda database: act(database, self._row()))
 
-        def on_row(database: Database) -> None:
-            if self.run_id is not None:
-                act(database, self.run_id)
+    def _row(self) -> int:
+        """Return the id of this run's row.
 
-        return self._attempt(on_row) and self.run_id is not None
+        Raises:
+            StoreError: it could not be written yet.
+        """
+        if self.run_id is None:
+            raise StoreError("this run has no row yet")
+        return self.run_id
 
-    def _attempt(self, act: Callable[[Database], None]) -> bool:
-        """Do it; a database that was replaced or damaged meanwhile is opened anew, once. False: it was not done."""
-        try:
-            try:
-                act(self._open())
-            except StoreReplacedError as error:
-                log.warning("the database is opened again: %s", error)
-                act(self._open())
-            except StoreDamagedError as error:
-                log.warning("the database is repaired: %s", error)
-                self._repair(str(error))
-                act(self._with_row(self._open()))
-        except StoreError as error:
-            if self.trouble is None:
-                log.error("the ledger cannot be written: %s", error)  # noqa: TRY400 - one line for the operator
-            self.trouble = str(error)
-            return False
-        return True
+    def _owe_end(self, status: RunStatus, reason: str, act: Act) -> None:
+        def end(database: Database) -> None:
+            act(database)
+            self._unwritten = None
 
-    def _open(self) -> Database:
-        if self._database is None:
-            self._database, repaired = open_or_repair(self._path, self._clock, busy_timeout_s=_BUSY_TIMEOUT_S)
-            if repaired:
-                self.repairs.append(repaired)
-        elif not self._database.is_current():
-            self._database = lost.reopen(self._database, self._clock, busy_timeout_s=_BUSY_TIMEOUT_S)
-            self._with_row(self._database)
-        return self._database
+        self._unwritten = (status, reason)
+        self._ledger.owe(end, is_last=True)
 
-    def _repair(self, reason: str) -> None:
-        self._disconnect()
-        self._database, repaired = repair(self._path, self._clock.now(), reason, busy_timeout_s=_BUSY_TIMEOUT_S)
-        if repaired:
-            self.repairs.append(repaired)
-
-    def _with_row(self, database: Database) -> Database:
-        """Give this run a row in a file that took the place of another."""
+    def _row_again(self, database: Database) -> None:
+        """Give this run a row in a database that is there in the place of the one it began in."""
         if self.run_id is not None and runs.get(database, self.run_id) is None:
             self.run_id = self._insert(database)
-        return database
 
 
 def _still_running(holder: str) -> str:

@@ -7,16 +7,15 @@ from __future__ import annotations
 
 import logging
 import threading
-import zlib
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 
+from automation import unwritable
 from automation.config import Profile
 from automation.digest import digest_input
 from automation.git_sync import SyncResult, SyncStatus
-from automation.hourly import once_an_hour
 from automation.record import RunRecord
 from automation.task import TaskResult
 from automation.watched import Watched
@@ -24,21 +23,24 @@ from monitoring.alerts.conditions import Reason
 from monitoring.alerts.delivery import Delivery
 from monitoring.alerts.delivery_loop import Drained
 from monitoring.alerts.digest import record_digest
-from monitoring.alerts.direct import send_directly
 from monitoring.alerts.ending import end_unwatched
 from monitoring.alerts.model import Alert, Severity
 from monitoring.alerts.record import Origin, raise_in, resolve_in, store_in
 from monitoring.alerts.senders.dispatch import load_senders
 from monitoring.alerts.text import code, quote
+from monitoring.alerts.unstored import Unstored, keep, store_kept
 from monitoring.clock import Clock
-from monitoring.errors import ConfigError
+from monitoring.errors import ConfigError, StoreError
+from monitoring.ledger.reach import ReachProblem, reach_problems, reach_problems_without_database
 from monitoring.ledger.reconcile import Reconciled
 from monitoring.ledger.ticks import Unanswered
 from monitoring.redact import Redactor
 from monitoring.settings import Settings
+from monitoring.store import unstored
 from monitoring.store.conditions import ConditionKey
 from monitoring.store.database import Database
 from monitoring.store.deliveries import count_waiting
+from monitoring.store.unstored import Kept
 
 log = logging.getLogger("automation.reporting")
 
@@ -61,6 +63,7 @@ class Reporting:
         self._clock = clock
         self._redact = Redactor(settings.environ)
         self._deliverer: Delivery | None = None
+        self._unwritten: list[list[Unstored]] = []
 
     @contextmanager
     def delivery_beside(self) -> Iterator[None]:
@@ -76,11 +79,11 @@ class Reporting:
 
     def digest(self, profile: Profile, results: Sequence[TaskResult]) -> None:
         """Store the one digest of this run, if it has something to say."""
-        run_id = self._record.run_id
-        if run_id is None:
-            return
 
         def act(database: Database) -> None:
+            run_id = self._record.run_id
+            if run_id is None:
+                raise StoreError("this run has no row yet")
             found = digest_input(database, profile, results, run_id)
             record_digest(database, found, self._now(), debug=self._settings.debug, redact=self._redact)
 
@@ -124,14 +127,31 @@ class Reporting:
 
         self._record.with_database(act)
 
-    def store_unwritable(self, reason: str, unstored: Sequence[str]) -> None:
-        """Tell straight away that nothing can be stored, with the alerts it kept in; the same at most once an hour."""
-        name = f"store-unwritable-{zlib.crc32(' '.join(sorted(unstored)).encode()):08x}"
-        if self._settings.debug or not once_an_hour(self._settings, name, self._now()):
-            return
-        text = "\n".join([f"Checks run, but nothing can be stored: {reason}", *unstored])
-        for trouble in send_directly(self._settings, text):
-            log.error("%s", trouble)
+    def store_unwritable(self, reason: str, lost: Sequence[str]) -> None:
+        """Send straight to people what cannot be stored; `lost` are alerts that could not even be kept."""
+        unwritable.send(self._settings, reason, lost, self._now())
+
+    def store_kept(self) -> None:
+        """Store the alerts that could not be stored when they were raised, by this run or one before."""
+        if unstored.look(self._settings.cache_dir) != Kept():
+            self._record.read(lambda database: _log_stored(store_kept(database, self._now())))
+
+    def keep_unwritten(self) -> None:
+        """Keep what this run itself wanted to store and could not."""
+        found = [each.pop() for each in self._unwritten if each]
+        for line in keep(found, self._settings.cache_dir, self._now(), self._origin()):
+            log.error("%s", line)
+
+    def unreached(self) -> list[ReachProblem]:
+        """Return why people are not being reached."""
+        found: list[ReachProblem] = []
+
+        def act(database: Database) -> None:
+            found[:] = reach_problems(database, self._now())
+
+        if self._record.read(act):
+            return found
+        return reach_problems_without_database(self._settings.cache_dir, self._now())
 
     def drain(self, limit: timedelta = FIRST_DRAIN) -> Drained | None:
         """Deliver what can be delivered within the limit; None without a store, or when nothing waits."""
@@ -171,7 +191,7 @@ class Reporting:
             nonlocal empty
             empty = not count_waiting(database.connection)
 
-        self._record.with_database(act)
+        self._record.read(act)
         return empty
 
     def _delivery(self) -> Delivery:
@@ -196,9 +216,14 @@ class Reporting:
         return Origin(run_id=self._record.run_id, debug=self._settings.debug)
 
     def _store(self, alert: Alert) -> None:
+        waiting = [Unstored(alert)]
+        self._unwritten.append(waiting)
+
         def act(database: Database) -> None:
-            with database.write() as tx:
-                store_in(tx, alert, now=self._now(), origin=self._origin())
+            if waiting:
+                with database.write() as tx:
+                    store_in(tx, alert, now=self._now(), origin=self._origin())
+                waiting.clear()
 
         self._record.with_database(act)
 
@@ -211,6 +236,10 @@ class Reporting:
 
     def _now(self) -> datetime:
         return self._clock.now()
+
+
+def _log_stored(count: int) -> None:
+    log.warning("alerts stored that could not be stored when they were raised: %d", count)
 
 
 def _by_cause(found: Sequence[Unanswered]) -> dict[tuple[str, str], list[Unanswered]]:

@@ -28,9 +28,10 @@ from automation.task import TaskResult, TaskStatus
 from automation.watchdog import Watchdog
 from automation.watched import watched_of
 from automation.workspace import Workspace, choose_tasks, preload_for, remove_leftovers
-from monitoring.alerts.record import UNSTORED
+from monitoring.alerts.unstored import LOST
 from monitoring.clock import Clock
 from monitoring.errors import ConfigError, LockedError
+from monitoring.ledger.reach import Cause, ReachProblem
 from monitoring.locks import ProfileLock, usable_locks
 from monitoring.log import SurvivingHandler
 from monitoring.settings import Settings
@@ -39,7 +40,7 @@ from monitoring.store.schedules import Schedule
 
 log = logging.getLogger("automation.runner")
 
-_MOST_UNSTORED = 20  # of alerts that go into one direct message
+_MOST_LOST = 1000
 EXIT_OK, EXIT_FAILED, EXIT_USAGE, EXIT_RUNNING = 0, 1, 2, 75
 
 
@@ -70,7 +71,9 @@ class Runner:
         self._stop = StopRequest()
         self._stopped = threading.Event()
         self._stopped_by = ""
-        self._unstored: list[str] = []
+        self._lost: list[str] = []
+        self._heartbeat = Heartbeat({}, None)
+        self._tasks_code, self._is_reached = EXIT_OK, True
         self._record = RunRecord(settings.database, request.profile, request.trigger, clock, request.started_at)
         self._reporting = Reporting(settings, self._record, clock)
 
@@ -86,8 +89,10 @@ class Runner:
                 code, profile = self._run_locked()
                 if profile is not None:
                     self._reporting.drain_before_next_tick(profile, self._request.trigger, self._stopped)
+                    code = self._account_again(code)
                 return code
         finally:
+            self._reporting.keep_unwritten()
             self._record.close()
 
     def _run_locked(self) -> tuple[int, Profile | None]:
@@ -135,8 +140,8 @@ class Runner:
 
     def _execute(self, profile: Profile, revision: str, lock: ProfileLock) -> int:
         tasks = choose_tasks(profile, self._request.only_task)
-        heartbeat = Heartbeat(self._settings.environ, profile.heartbeat_env)
-        heartbeat.started()
+        self._heartbeat = Heartbeat(self._settings.environ, profile.heartbeat_env)
+        self._heartbeat.started()
         self._begin(profile, revision, len(tasks), lock)
         workspace = Workspace(self._settings, profile)
         try:
@@ -149,7 +154,7 @@ class Runner:
                 self._record.finish(status, code, reason)
         finally:
             workspace.remove()
-        return self._end(heartbeat, code)
+        return self._end(code)
 
     def _begin(self, profile: Profile, revision: str, tasks_total: int, lock: ProfileLock) -> None:
         request = self._request
@@ -158,6 +163,7 @@ class Runner:
             lock.describe(run_id=self._record.run_id, started_at=request.started_at, trigger=request.trigger)
         if self._record.opened_schedule:
             self._record.schedules_found(self._other_schedules())
+        self._reporting.store_kept()
         self._reporting.unanswered(self._record.reconcile())
         if self._record.is_scheduled:
             self._end_unwatched()
@@ -196,20 +202,36 @@ class Runner:
         )
 
     def _on_line(self, task: str, line: str) -> None:
-        """Forward a line of a task; an alert that its monitor could not store must not end in a log alone."""
+        """Forward a line of a task; an alert that its monitor could not even keep must not end in a log alone."""
         self._output.write_line(f"{task} | {line}")
-        if UNSTORED in line and len(self._unstored) < _MOST_UNSTORED:
-            self._unstored.append(f"{task}: {line.partition(UNSTORED)[2]}")
+        if LOST in line and len(self._lost) < _MOST_LOST:
+            self._lost.append(f"{task}: {line.partition(LOST)[2]}")
 
-    def _end(self, heartbeat: Heartbeat, code: int) -> int:
-        """Deliver what is due at once, then tell the truth outside; a ledger that cannot be written is a failure."""
+    def _end(self, code: int) -> int:
+        """Store what could not be stored before, deliver what is due at once, and report outside how it ended."""
+        self._reporting.keep_unwritten()
+        self._reporting.store_kept()
         self._reporting.drain()
-        if self._record.trouble is not None or self._unstored:
-            self._reporting.store_unwritable(self._record.trouble or "a monitor could not store", self._unstored)
-            heartbeat.failed()
-            return EXIT_FAILED
-        heartbeat.ended(code)
-        return code
+        return self._account(code, self._reporting.unreached())
+
+    def _account(self, code: int, unreached: Sequence[ReachProblem]) -> int:
+        """Report the end to the watcher and return the exit code: a run that reaches nobody has failed."""
+        self._tasks_code, self._is_reached = code, not unreached
+        trouble = self._record.trouble
+        if trouble is not None or self._lost or any(reason.cause is Cause.UNSTORED for reason in unreached):
+            self._reporting.store_unwritable(trouble or "a monitor could not store", self._lost)
+        for reason in unreached:
+            log.warning("people are not being reached: %s", reason)
+        if trouble is None and not self._lost and not unreached:
+            self._heartbeat.ended(code)
+            return code
+        self._heartbeat.failed("people are not being reached" if unreached else "nothing can be stored")
+        return EXIT_FAILED
+
+    def _account_again(self, code: int) -> int:
+        """Report once more if delivery after the run changed whether people are reached."""
+        unreached = self._reporting.unreached()
+        return code if self._is_reached is not bool(unreached) else self._account(self._tasks_code, unreached)
 
     @contextmanager
     def _signals(self) -> Iterator[None]:

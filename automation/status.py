@@ -21,6 +21,7 @@ from monitoring.alerts.routing import TEST_CHAT
 from monitoring.errors import ConfigError, StoreError
 from monitoring.ledger.audit import judge, sentence
 from monitoring.ledger.facts import gather
+from monitoring.ledger.reach import ReachProblem, reach_problems, reach_problems_without_database
 from monitoring.locks import Holder, running_profiles, usable_locks
 from monitoring.process import current_boot
 from monitoring.settings import Settings, log_level
@@ -60,7 +61,10 @@ class Undelivered:
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """One look at this host. `warnings` are whole sentences that say what to do; `audit` is the last day's sentence."""
+    """One look at this host. `warnings` are whole sentences that say what to do; `audit` is the last day's sentence.
+
+    `unreached` is why people are not being reached, empty if they are.
+    """
 
     now: datetime
     scheduler: SchedulerLife
@@ -68,6 +72,7 @@ class Status:
     audit: str
     audit_ok: bool
     firing: tuple[Condition, ...]
+    unreached: tuple[ReachProblem, ...]
     undelivered: tuple[Undelivered, ...]
     blind: tuple[Condition, ...]
     silences: tuple[Silence, ...]
@@ -99,7 +104,9 @@ def _look(
     settings: Settings, jobs: Jobs | None, database: Database | None, now: datetime, warnings: list[str]
 ) -> Status:
     audit, audit_ok = _audit(database, now)
-    sync = read_sync_state(settings.cache_dir)
+    directory = settings.cache_dir
+    unreached = reach_problems(database, now) if database else reach_problems_without_database(directory, now)
+    sync = read_sync_state(directory)
     return Status(
         now=now,
         scheduler=scheduler_life.look(settings, database, now),
@@ -107,6 +114,7 @@ def _look(
         audit=audit,
         audit_ok=audit_ok,
         firing=tuple(conditions.firing(database.connection)) if database else (),
+        unreached=tuple(unreached),
         undelivered=tuple(Undelivered(*row) for row in deliveries.why_waiting(database)) if database else (),
         blind=tuple(conditions.blind(database.connection)) if database else (),
         silences=tuple(silences.active(database.connection, now)) if database else (),

@@ -18,6 +18,7 @@ _MOST = 8  # of each kind, so that it stays one screen; the verbs named after it
 def lines(status: Status) -> Iterator[str]:
     """Return the screen: warnings first, then what an operator asks for in the order they ask."""
     yield from (f"WARNING: {warning}" for warning in status.warnings)
+    yield from (f"NOT REACHED {reason}" for reason in status.unreached)
     yield f"scheduler   {status.scheduler}"
     yield f"last 24 h   {status.audit}" + ("" if status.audit_ok else "; see `python -m automation audit`")
     yield f"checkout    {_checkout(status)}"
@@ -122,6 +123,13 @@ def as_json(status: Status) -> dict[str, object]:
             {"key": str(each.key), "severity": each.severity, "title": each.title, "since": _iso(each.fired_at)}
             for each in status.firing
         ],
+        "reach": {
+            "ok": not status.unreached,
+            "reasons": [
+                {"cause": each.cause.value, "text": each.text, "count": each.count, "since": to_text(each.since)}
+                for each in status.unreached
+            ],
+        },
         "undelivered": [
             {"destination": each.destination.partition(" ")[0], "channel": each.channel, "status": each.status,
              "count": each.count, "why": each.error} for each in status.undelivered

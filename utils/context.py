@@ -20,9 +20,9 @@ from monitoring.alerts.batch import Keep, Outcome, Raise, Resolve, Step, Value, 
 from monitoring.alerts.conditions import REMIND_AFTER, Policy
 from monitoring.alerts.model import Alert, Severity
 from monitoring.alerts.monitor_store import MonitorStore
-from monitoring.alerts.record import UNSTORED, Origin, Recorded
-from monitoring.alerts.render import render_plain
+from monitoring.alerts.record import Origin, Recorded
 from monitoring.alerts.text import code
+from monitoring.alerts.unstored import Unstored, keep
 from monitoring.clock import Clock, parse_duration
 from monitoring.errors import StoreError, UsageError
 from monitoring.redact import Redactor
@@ -277,7 +277,7 @@ class Context(Reads, Verbs):
             self._open_batch.steps += steps
 
     def _commit(self, steps: list[Step], judged: Sequence[Judged] = ()) -> None:
-        """Write steps and judgements; what cannot be stored is said on stderr, where the runner looks for it."""
+        """Write steps and judgements; an alert that cannot be stored is kept until it can, and said on stderr."""
         telling = [step for step in steps if isinstance(step, Raise | Resolve)]
         try:
             recorded = self._write(steps, judged)
@@ -286,12 +286,15 @@ class Context(Reads, Verbs):
                 self._complain(f"the store failed: {error}")
             for step in telling:
                 step.outcome.unstored = True
-                if isinstance(step, Raise):
-                    self._complain(UNSTORED + _one_line(step.alert, self.now))
+            self._keep([Unstored(step.alert, step.key) for step in telling if isinstance(step, Raise)])
             return
         for step, came_of_it in zip(telling, recorded, strict=True):
             step.outcome.recorded = came_of_it
             self.stored += came_of_it.reason.is_told
+
+    def _keep(self, unstored: Sequence[Unstored]) -> None:
+        for line in keep(unstored, self._settings.database.parent, self._clock.now(), self._origin):
+            self._complain(line)
 
     def _write(self, steps: list[Step], judged: Sequence[Judged]) -> list[Recorded]:
         if not judged:
@@ -340,8 +343,3 @@ def _pair(argument: str) -> tuple[str, str]:
 
 def _duration(value: Duration) -> timedelta:
     return value if isinstance(value, timedelta) else parse_duration(value)
-
-
-def _one_line(alert: Alert, now: datetime) -> str:
-    text = " | ".join(render_plain(alert, now=now).split("\n"))
-    return f"{alert.severity.name} {alert.protocol}: {text}"

@@ -7,9 +7,12 @@ from datetime import timedelta
 
 from automation.config import load_jobs
 from automation.doctor import Diagnosis, Examination, Patient, fine, note, wrong
+from automation.heartbeat import fault_of
 from automation.status import setting_warnings
 from monitoring.alerts.routing import DIGEST_CHANNEL, Plan, Route, plan
 from monitoring.errors import ConfigError
+from monitoring.ledger import reach
+from monitoring.ledger.reach import Cause
 from monitoring.store import alerts, deliveries
 from monitoring.store.schema import open_readonly
 
@@ -54,26 +57,38 @@ def heartbeats(patient: Patient) -> Iterator[Diagnosis]:
     enabled = [profile for profile in jobs.profiles.values() if profile.enabled]
     for profile in enabled:
         variable = profile.heartbeat_env
-        if variable is not None and not patient.settings.environ.get(variable, "").strip():
+        fault = fault_of(patient.settings.environ, variable) if variable else None
+        if fault:
             remedy = "set it in the env file, or take heartbeat_env out of jobs.yaml"
-            yield wrong("heartbeat", f"{profile.name} is to ping {variable}, which is not set", remedy)
+            yield wrong("heartbeat", f"{profile.name} pings nobody: {fault}", remedy)
     if not any(profile.heartbeat_env for profile in enabled):
         remedy = "set heartbeat_env of a profile: the last link of a watch must be off the host"
         yield note("heartbeat", "no profile pings a watcher off this host", remedy)
-    elif all(patient.settings.environ.get(profile.heartbeat_env or "", "x").strip() for profile in enabled):
-        yield fine("heartbeat", "every address that jobs.yaml names is set")
+    elif not any(fault_of(patient.settings.environ, each.heartbeat_env) for each in enabled if each.heartbeat_env):
+        yield fine("heartbeat", "every address that jobs.yaml names can be pinged")
 
 
 def outbox(patient: Patient) -> Iterator[Diagnosis]:
+    """What waits is no fault before `/healthz` calls it one."""
     if not patient.settings.database.exists():
+        found = reach.reach_problems_without_database(patient.settings.cache_dir, patient.now)
+        yield from (wrong("outbox", str(reason), _REMEDIES[reason.cause]) for reason in found)
         return
     with open_readonly(patient.settings.database) as database:
+        found = reach.reach_problems(database, patient.now)
         waiting = deliveries.why_waiting(database)
+    yield from (wrong("outbox", str(reason), _REMEDIES[reason.cause]) for reason in found)
     for destination, channel, status, error, count in waiting:
-        what = f"{count} to {destination.partition(' ')[0]} of {channel} wait: {error or status}"
-        yield wrong("outbox", what, "python -m automation deliver")
-    if not waiting:
+        yield note("outbox", f"{count} to {destination.partition(' ')[0]} of {channel} wait: {error or status}")
+    if not waiting and not found:
         yield fine("outbox", "nothing waits")
 
 
+_REMEDIES = {
+    Cause.WAITING: "python -m automation deliver",
+    Cause.CREDENTIALS: "set or correct the token and the chat in the env file, then: python -m automation deliver",
+    Cause.REFUSED: "let the bot into the chat again, or correct the chat id, then: python -m automation deliver",
+    Cause.GIVEN_UP: "read them: python -m automation alerts --since 1d",
+    Cause.UNSTORED: "free disk space or correct the owner of the state directory; the next run stores and sends them",
+}
 EXAMINATIONS: tuple[Examination, ...] = (settings_that_mute, credentials, heartbeats, outbox)

@@ -11,6 +11,7 @@ from monitoring.alerts.delivery import Delivery
 from monitoring.alerts.delivery_loop import Drained
 from monitoring.alerts.giving_up import drop
 from monitoring.alerts.routing import TEST_CHAT
+from monitoring.alerts.unstored import store_kept
 from monitoring.clock import SystemClock, parse_duration, to_text
 from monitoring.errors import UsageError
 from monitoring.redact import Redactor
@@ -45,8 +46,9 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
         raise UsageError("--reason belongs to --drop ID")
     clock = SystemClock()
     limit = parse_duration(args.within)
-    delivery = Delivery(settings, settings.database, clock, at_once=True)
-    drained = delivery.drain(clock.now() + limit)
+    with open_database(settings.database) as database:
+        store_kept(database, clock.now())
+    drained = Delivery(settings, settings.database, clock, at_once=True).drain(clock.now() + limit)
     with open_database(settings.database) as database:
         left: list[dict[str, object]] = [
             {"destination": kind.split(" ", 1)[0], "channel": channel, "status": status, "count": count, "why": why}

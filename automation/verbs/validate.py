@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 from automation.config import Jobs, read_jobs
+from automation.heartbeat import fault_of
 from automation.named_files import NamedFile, faults_of, named_files
+from automation.yaml_marks import Document, Mistake
 from automation.yaml_reader import read_document
 from monitoring.errors import ConfigError
 from monitoring.settings import Settings
@@ -30,10 +33,21 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
         jobs = read_jobs(document, settings.checkout)
     except ConfigError as error:
         raise ConfigError(error.mistakes + mistakes) from error
+    mistakes += list(_heartbeats(document, jobs, settings))
     if mistakes:
         raise ConfigError(mistakes)
     sys.stdout.write(f"{path}: no mistakes in {summary(jobs, files)}\n")
     return 0
+
+
+def _heartbeats(document: Document, jobs: Jobs, settings: Settings) -> Iterator[str]:
+    """Check the addresses that are set here; one that is not may be set on the host that runs the file."""
+    for profile in jobs.profiles.values():
+        variable = profile.heartbeat_env
+        if variable and settings.environ.get(variable, "").strip():
+            steps = ("profiles", profile.name, "heartbeat_env")
+            if fault := fault_of(settings.environ, variable):
+                yield Mistake(document.place(steps), steps, fault).render(document.file)
 
 
 def summary(jobs: Jobs, files: list[NamedFile]) -> str:

@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from monitoring.alerts.record import UNSTORED, Origin
-from monitoring.alerts.render import render_plain
+from monitoring.alerts.record import Origin
+from monitoring.alerts.unstored import Unstored, keep
 from monitoring.checks.looking import Seen
 from monitoring.checks.recording import ChangedMeanwhileError, Record, record_in
 from monitoring.checks.remembered import NOTHING, Remembered
@@ -36,7 +36,7 @@ def _nothing(tx: Tx) -> None:
 
 
 def run(session: Session, store: SteadyStore, origin: Origin, beside: Callable[[Tx], None] = _nothing) -> Outcome:
-    """Read, judge, record. A store that fails stops no check; its alerts are said where the task's runner looks.
+    """Read, judge, record. A store that fails stops no check; its alerts are kept until it can be written.
 
     `beside` writes what belongs into the same transaction; it may be called more than once.
     """
@@ -57,7 +57,7 @@ def run(session: Session, store: SteadyStore, origin: Origin, beside: Callable[[
         else:
             outcome.trouble = outcome.trouble or session.crashed
             return outcome
-    _say_unstored(session, record, error)
+    _keep_unstored(session, record, error, store, origin)
     outcome.trouble, outcome.error = True, error
     return outcome
 
@@ -79,8 +79,12 @@ def _recall(session: Session, outcome: Outcome) -> Remembered:
         return NOTHING
 
 
-def _say_unstored(session: Session, record: Record, error: StoreError) -> None:
+def _keep_unstored(session: Session, record: Record, error: StoreError, store: SteadyStore, origin: Origin) -> None:
     session.say(f"the store failed: {error}")
-    for alert in [entry.telling.alert for entry in record.entries if entry.telling is not None]:
-        text = " | ".join(render_plain(alert, now=session.clock.now()).split("\n"))
-        session.say(f"{UNSTORED}{alert.severity.name} {alert.protocol}: {text}")
+    found = [
+        Unstored(each.alert, kind=each.kind, metadata=each.metadata)
+        for each in (entry.telling for entry in record.entries)
+        if each is not None
+    ]
+    for line in keep(found, store.path.parent, session.clock.now(), origin):
+        session.say(line)

@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 
 from monitoring.clock import from_text
 from monitoring.ledger.causes import LEAST_STEP, clock_step
+from monitoring.ledger.reach import ReachProblem, reach_problems
 from monitoring.ledger.reconcile import Due, explain
 from monitoring.ledger.ticks import GRACE, due_ticks
 from monitoring.ledger.unrecorded import ledger_since
@@ -113,7 +114,8 @@ class Facts:
     """Everything the verdict on [since, until) rests on; ticks in order of profile and time.
 
     `drill` is when the last drill arrived and how long it took. `begins_at` is how far back the ledger reaches, and
-    `begins_why` why no further. `refused` are (title, instant) of what was told of the sync.
+    `begins_why` why no further. `refused` are (title, instant) of what was told of the sync. `unreached` is why people
+    are not being reached now, of a span that reaches until now.
     """
 
     now: datetime
@@ -131,6 +133,7 @@ class Facts:
     drill: tuple[datetime, timedelta] | None = None
     begins_at: datetime | None = None
     begins_why: str = ""
+    unreached: tuple[ReachProblem, ...] = ()
 
 
 def gather(
@@ -169,6 +172,7 @@ def gather(
         drill=audit_rows.last_drill(database, until),
         begins_at=schedules.ledger_begins(database),
         begins_why=why_ledger_begins(database),
+        unreached=tuple(reach_problems(database, now)) if until >= now else (),
     )
 
 

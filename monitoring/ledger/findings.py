@@ -19,6 +19,7 @@ from monitoring.ledger.facts import (
     TaskFailures,
     TickFate,
 )
+from monitoring.ledger.reach import LONGEST_WAIT, Cause
 
 SLOW_DELIVERY = timedelta(minutes=1)
 
@@ -33,6 +34,7 @@ class Kind(StrEnum):
     RUNS_ABORTED = "runs aborted"
     TASK_FAILING = "task failing"
     CHECKS_BLIND = "checks blind"
+    UNREACHED = "people not reached"
     ALERTS_WAITING = "alerts waiting"
     ALERTS_UNSENT = "alerts not sent"
     ALERTS_SLOW = "alerts slow"
@@ -66,7 +68,9 @@ def find(facts: Facts, drill_older_than: timedelta | None) -> Iterator[Finding]:
     yield from tick_findings(facts.ticks)
     yield from (_failing(task) for task in facts.failures)
     yield from (_blind(spell, facts.until) for spell in facts.blind)
-    yield from _alert_findings(facts)
+    alerts = list(_alert_findings(facts))
+    yield from alerts
+    yield from _unreached(facts, alerts)
     yield from (_failed_elsewhere(failed) for failed in facts.failed_elsewhere)
     yield from (_silence(silence) for silence in facts.silences)
     yield from _gaps(facts)
@@ -174,7 +178,17 @@ def _alert_findings(facts: Facts) -> Iterator[Finding]:
 
 
 def _is_overdue(alert: AlertFate, now: datetime) -> bool:
-    return alert.status != "pending" or now - alert.created_at > SLOW_DELIVERY
+    return alert.status != "pending" or now - alert.created_at > LONGEST_WAIT
+
+
+def _unreached(facts: Facts, alerts: Sequence[Finding]) -> Iterator[Finding]:
+    """Add what the alerts of the span, which are findings of their own, do not say yet."""
+    said = {Cause.WAITING, Cause.CREDENTIALS} if any(found.kind is Kind.ALERTS_WAITING for found in alerts) else set()
+    said |= {Cause.GIVEN_UP} if any(alert.status == "failed" for alert in facts.alerts) else set()
+    for reason in facts.unreached:
+        if reason.cause not in said:
+            first = min(reason.since, facts.now)
+            yield Finding(Kind.UNREACHED, reason.text, first, facts.now, reason.count, cause=reason.cause.value)
 
 
 def _slow(slow: Sequence[AlertFate]) -> Iterator[Finding]:

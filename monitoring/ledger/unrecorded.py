@@ -1,19 +1,12 @@
-"""Notes of runs that could not write the ledger, kept where a full disk does not matter until somebody can import them.
+"""Notes of runs that could not write the ledger, kept in a reserve until a process can import them.
 
-The first place is a file beside the database whose blocks were allocated while there was room; where that cannot be
-written either, shared memory and the temporary directory. Called by the runner and by `reconcile`.
+Called by the runner and by `reconcile`.
 """
 
 from __future__ import annotations
 
 import contextlib
-import fcntl
-import os
-import stat
-import tempfile
-import time
-import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -26,13 +19,12 @@ from monitoring.ledger.cron import Cron
 from monitoring.ledger.ticks import nearby, tick_for
 from monitoring.store import runs, schedules
 from monitoring.store.database import Database
+from monitoring.store.reserve import BLANK, Reserve, opened
 from monitoring.store.runs import Run, RunStatus
 
-SIZE_BYTES = 64 * 1024
+RESERVE = Reserve("unrecorded.log", "unrecorded", 64 * 1024)
 _REASON_CHARS = 300
-_BLANK = b"\n"
 _FIRST = b'{"ledger_since"'
-_LOCK_S = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,16 +44,24 @@ class Note:
     tasks_total: int = 0
 
     def as_run(self, tick_at: datetime | None) -> Run:
-        """Return the row; the run has failed whatever its tasks did, since what they raised could not be stored."""
-        ran = self.status in ("ok", "failed")
+        """Return the row.
+
+        Where the ledger was broken the run has failed whatever its tasks did; where it was only busy, nothing was lost.
+        """
+        ran = self.status in ("ok", "failed") and bool(self.trouble)
         why = f"the ledger could not be written ({cause_of(self.trouble)})"
         reason = f"{why}; {self.reason}" if self.reason else why
         return Run(
             id=0, profile=self.profile, tick_at=tick_at, trigger=self.trigger,
             status="failed" if ran else self.status, reason=reason if ran else self.reason,
-            started_at=self.started_at, ended_at=self.ended_at, exit_code=1 if self.status != "skipped" else None,
+            started_at=self.started_at, ended_at=self.ended_at, exit_code=self._exit_code(),
             revision=self.revision, held_by=None, process=self.process, tasks_total=self.tasks_total,
         )  # fmt: skip
+
+    def _exit_code(self) -> int | None:
+        if self.status == "skipped":
+            return None
+        return int(self.status != "ok" or bool(self.trouble))
 
 
 def cause_of(trouble: str) -> str:
@@ -73,28 +73,19 @@ def cause_of(trouble: str) -> str:
 
 def places(directory: Path) -> list[Path]:
     """Return where notes may lie, the preallocated file of the state directory first."""
-    name = f"monitoring-unrecorded-{os.geteuid()}-{zlib.crc32(os.fsencode(directory)):08x}.log"
-    others = dict.fromkeys([Path("/dev/shm"), Path(tempfile.gettempdir())])  # noqa: S108 - opened with O_NOFOLLOW, mode 0600
-    return [own_file(directory), *(other / name for other in others)]
+    return RESERVE.places(directory)
 
 
 def own_file(directory: Path) -> Path:
-    return directory / "unrecorded.log"
+    return RESERVE.own_file(directory)
 
 
 def prepare(directory: Path, now: datetime) -> None:
-    """Allocate the file while there is room: written out, since a hole needs a block just when there is none.
+    """Allocate the file while there is room.
 
     Its first line says since when this host keeps a ledger, which outlives a deleted database.
     """
-    path = own_file(directory)
-    with contextlib.suppress(OSError):
-        if path.exists() and path.stat().st_size >= SIZE_BYTES:
-            return
-        with _opened(path, create=True) as descriptor:
-            first = orjson.dumps({"ledger_since": to_text(now)}) + _BLANK
-            os.pwrite(descriptor, first.ljust(SIZE_BYTES, _BLANK), 0)
-            os.fsync(descriptor)
+    RESERVE.prepare(directory, orjson.dumps({"ledger_since": to_text(now)}) + BLANK)
 
 
 def ledger_since(directory: Path) -> datetime | None:
@@ -123,14 +114,8 @@ def write_note(note: Note, directory: Path) -> Path | None:
 
 
 def _append(path: Path, line: bytes, *, grows: bool) -> bool:
-    with contextlib.suppress(OSError), _opened(path, create=grows) as descriptor:
-        content = os.pread(descriptor, SIZE_BYTES, 0).rstrip(_BLANK)
-        at = len(content) + 1 if content else 0
-        if at + len(line) >= SIZE_BYTES:
-            return False
-        os.pwrite(descriptor, line + _BLANK, at)
-        os.fsync(descriptor)
-        return True
+    with contextlib.suppress(OSError), opened(path, create=grows) as descriptor:
+        return RESERVE.append(descriptor, line)
     return False
 
 
@@ -140,22 +125,14 @@ def import_notes(database: Database) -> list[Run]:
     for place in places(database.path.parent):
         if not place.exists():
             continue
-        with contextlib.suppress(OSError), _opened(place, create=False) as descriptor:
-            lines = os.pread(descriptor, SIZE_BYTES, 0).rstrip(_BLANK).split(_BLANK)  # the room ahead is blank lines
+        with contextlib.suppress(OSError), opened(place, create=False) as descriptor:
+            lines = RESERVE.lines(descriptor)
             notes = [note for note in map(_read, lines) if note is not None]
             if notes:
                 imported += _import(database, notes)
-                _forget(descriptor, lines, keeps_size=place == own_file(database.path.parent))
+                kept = [line for line in lines if line.startswith(_FIRST)]
+                RESERVE.rewrite(descriptor, kept, keeps_size=place == own_file(database.path.parent))
     return imported
-
-
-def _forget(descriptor: int, lines: Sequence[bytes], *, keeps_size: bool) -> None:
-    if keeps_size:
-        kept = b"".join(line + _BLANK for line in lines if line.startswith(_FIRST))
-        os.pwrite(descriptor, kept.ljust(SIZE_BYTES, _BLANK), 0)
-    else:
-        os.ftruncate(descriptor, 0)
-    os.fsync(descriptor)
 
 
 def _import(database: Database, notes: Sequence[Note]) -> list[Run]:
@@ -189,35 +166,3 @@ def _read(line: bytes) -> Note | None:
         return Note(**{**found, **instants, "tick_at": tick_at})
     except (ValueError, KeyError, TypeError):
         return None
-
-
-@contextlib.contextmanager
-def _opened(path: Path, *, create: bool) -> Iterator[int]:
-    """Open and lock a file that is ours.
-
-    Raises:
-        OSError: it cannot be opened, is somebody else's, or stays locked.
-    """
-    flags = os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW | (os.O_CREAT if create else 0)
-    descriptor = os.open(path, flags, 0o600)
-    try:
-        status = os.fstat(descriptor)
-        if not stat.S_ISREG(status.st_mode) or status.st_uid != os.geteuid():
-            raise PermissionError(f"{path} belongs to somebody else")
-        _lock(descriptor)
-        yield descriptor
-    finally:
-        os.close(descriptor)
-
-
-def _lock(descriptor: int) -> None:
-    deadline = time.monotonic() + _LOCK_S
-    while True:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            if time.monotonic() > deadline:
-                raise
-            time.sleep(0.02)
-        else:
-            return

@@ -169,10 +169,11 @@ def _waiting(row: Row, now: datetime) -> Waiting:
     )  # fmt: skip
 
 
-def is_here(tx: Tx, delivery: Waiting) -> bool:
+def is_here(tx: Tx, delivery: Waiting, raised_at: datetime) -> bool:
     """Tell whether the row of this id is still this delivery: another file may lie at the path by now."""
     found = tx.execute(
-        "SELECT 1 FROM deliveries WHERE id = ? AND alert_id = ? AND created_at = ?",
-        (delivery.id, delivery.alert_id, to_text(delivery.created_at)),
+        "SELECT 1 FROM deliveries d JOIN alert_events a ON a.id = d.alert_id "
+        "WHERE d.id = ? AND d.alert_id = ? AND a.created_at = ?",
+        (delivery.id, delivery.alert_id, to_text(raised_at)),
     )
     return found.fetchone() is not None

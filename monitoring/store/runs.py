@@ -116,12 +116,18 @@ def begin(
 
 
 def finish(tx: Tx, run_id: int, status: RunStatus, *, exit_code: int | None, reason: str, now: datetime) -> bool:
-    """Close a running row; tell whether it was still running."""
+    """Close a running row, and those of its tasks that are still open; say whether it was still running."""
     tx.execute(
         "UPDATE runs SET status = ?, exit_code = ?, reason = ?, ended_at = ? WHERE id = ? AND status = 'running'",
         (status, exit_code, reason, to_text(now), run_id),
     )
-    return tx.changes() == 1
+    was_running = tx.changes() == 1
+    why = "the run was aborted" if status == "aborted" else "its end was not recorded"
+    tx.execute(
+        "UPDATE task_runs SET status = 'aborted', reason = ?, ended_at = ? WHERE run_id = ? AND status = 'running'",
+        (why, to_text(now), run_id),
+    )
+    return was_running
 
 
 def close_abandoned(tx: Tx, is_alive: Callable[[str], bool], now: datetime) -> list[int]:
@@ -130,11 +136,6 @@ def close_abandoned(tx: Tx, is_alive: Callable[[str], bool], now: datetime) -> l
     gone = [(run_id, process) for run_id, process in running if not (process and is_alive(process))]
     for run_id, process in gone:
         finish(tx, run_id, "aborted", exit_code=None, reason=f"its process ({process}) is gone", now=now)
-        tx.execute(
-            "UPDATE task_runs SET status = 'aborted', reason = 'the run was aborted', ended_at = ? "
-            "WHERE run_id = ? AND status = 'running'",
-            (to_text(now), run_id),
-        )
     return [run_id for run_id, _ in gone]
 
 

@@ -41,7 +41,7 @@ class SteadyStore:
     """The database at `path`."""
 
     def __init__(self, path: Path, clock: Clock) -> None:
-        self._path = path
+        self.path = path
         self._clock = clock
         self._database: Database | None = None
 
@@ -70,7 +70,7 @@ class SteadyStore:
             pass
         except StoreDamagedError as damage:
             self.close()
-            self._database, _ = repair(self._path, self._clock.now(), str(damage))
+            self._database, _ = repair(self.path, self._clock.now(), str(damage))
         return act(self._open())
 
     def close(self) -> None:
@@ -80,7 +80,7 @@ class SteadyStore:
 
     def _open(self) -> Database:
         if self._database is None:
-            self._database, _ = open_or_repair(self._path, self._clock)
+            self._database, _ = open_or_repair(self.path, self._clock)
         elif not self._database.is_current():
             self._database = lost.reopen(self._database, self._clock)
         return self._database

@@ -1,26 +1,24 @@
-"""Whether `/healthz` may say ok: the database answers, no enabled profile is overdue, no alert waits for long.
+"""Whether `/healthz` may say ok: the database answers, no enabled profile is overdue, people are being reached.
 
 The reasons come from the same facts as the audit; a profile is judged by its newest due tick past the grace.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from monitoring.clock import format_duration
 from monitoring.errors import MonitoringError
+from monitoring.ledger import reach
 from monitoring.ledger.cron import Cron
 from monitoring.ledger.facts import gather
 from monitoring.ledger.ticks import GRACE
 from monitoring.process import Boot, is_alive_text
-from monitoring.store import queries_ledger, runs, schedules
+from monitoring.store import runs, schedules
 from monitoring.store.database import Database
-from monitoring.store.queries_ledger import Waiting
 from monitoring.store.schedules import ScheduleInForce
 
-LONGEST_WAIT = timedelta(minutes=10)  # CONTRACT, /healthz
 _INSTANT = timedelta(microseconds=1)
 
 
@@ -39,21 +37,7 @@ class Overdue:
 def reasons(database: Database, now: datetime, boot: Boot) -> list[str]:
     """Return why the system is not healthy; empty if it is."""
     found = [str(overdue) for overdue in overdue_profiles(database, now, boot)]
-    return found + waiting_reasons(queries_ledger.waiting(database), now)
-
-
-def waiting_reasons(waiting: Sequence[Waiting], now: datetime) -> list[str]:
-    """Say of each destination whose oldest alert waits for too long how many wait there, and since when."""
-    return [
-        f"{_alerts(group.count)} for {group.destination}, the oldest for {format_duration(now - group.oldest_at)}"
-        + (": credentials are missing or revoked" if group.status == "skipped_missing_credentials" else "")
-        for group in waiting
-        if now - group.oldest_at > LONGEST_WAIT
-    ]
-
-
-def _alerts(count: int) -> str:
-    return "1 alert waits" if count == 1 else f"{count} alerts wait"
+    return found + [str(reason) for reason in reach.reach_problems(database, now)]
 
 
 def overdue_profiles(

@@ -10,6 +10,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
 from prometheus_client.registry import Collector
 
+from monitoring.ledger import reach
 from monitoring.store import conditions, queries_ledger
 from monitoring.store.alerts import SEVERITIES
 from monitoring.web import overview, shapes
@@ -90,6 +91,7 @@ def _alerts(asked: Asked) -> Iterator[Metric]:
         recent.add_metric([severity], count)
     yield recent
     yield from _waiting(asked)
+    yield from _reach(asked)
     yield _incidents(asked)
     yield _gauge("monitoring_database_bytes", "Size of the database.", queries_ledger.file_bytes(asked.database))
 
@@ -104,6 +106,15 @@ def _waiting(asked: Asked) -> Iterator[Metric]:
     yield counts
     oldest_s = max(((asked.now - group.oldest_at).total_seconds() for group in found), default=0.0)
     yield _gauge("monitoring_delivery_oldest_waiting_seconds", "Age of the oldest delivery that waits.", oldest_s)
+
+
+def _reach(asked: Asked) -> Iterator[Metric]:
+    found = reach.reach_problems(asked.database, asked.now)
+    yield _gauge("monitoring_people_reached", "1 if alerts reach people, as /healthz sees it.", int(not found))
+    counts = GaugeMetricFamily("monitoring_alerts_unreached", "Alerts by why they reach nobody.", labels=["cause"])
+    for cause in reach.Cause:
+        counts.add_metric([cause.value], sum(reason.count for reason in found if reason.cause is cause))
+    yield counts
 
 
 def _incidents(asked: Asked) -> Metric:

@@ -8,7 +8,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import quote, urlencode
 
-from monitoring.ledger.audit import sentence
+from monitoring.ledger import reach
+from monitoring.ledger.audit import Kind, sentence
 from monitoring.settings import Settings
 from monitoring.store import conditions, queries, queries_ledger, runs, silences
 from monitoring.store.alerts import SEVERITIES
@@ -41,7 +42,8 @@ def dashboard(asked: Asked) -> Answer:
         here="/",
         audit=found,
         sentence=sentence(found),
-        broken=[finding for finding in found.findings if finding.breaks_silence],
+        unreached=reach.reach_problems(asked.database, asked.now),
+        broken=[each for each in found.findings if each.breaks_silence and each.kind is not Kind.UNREACHED],
         notes=[finding for finding in found.findings if not finding.breaks_silence],
         profiles=overview.profiles(asked.database, asked.now, asked.boot),
         firing=overview.firing(asked.database, asked.now),

@@ -8,13 +8,14 @@ from __future__ import annotations
 from pathlib import Path
 
 from monitoring.errors import StoreError
+from monitoring.store import unstored
 from monitoring.store.database import Database
 from monitoring.store.schema import open_readonly, refuse_unreadable
 
 # A reader of a WAL database waits only while the file is being recovered or replaced: better a quick 503.
 _BUSY_TIMEOUT_S = 0.5
 
-Version = tuple[int, int]
+Version = tuple[int, int, int]
 
 
 class Reader:
@@ -47,7 +48,7 @@ class Reader:
             StoreError: the database cannot be read.
         """
         database = self.database()
-        return self._opened, database.data_version()
+        return self._opened, database.data_version(), unstored.changed_at(self._path.parent)
 
     def close(self) -> None:
         """Let go of the file; the next question opens it again."""

@@ -115,7 +115,7 @@ def break_supercronic(host: Host) -> None:
     [
         (unset_chat, "credentials", "alerts of AUTOMATION wait for TELEGRAM_CHAT_ID_DEFAULT", "env file"),
         (wrong_chat_id, "credentials", "TELEGRAM_CHAT_ID_AUTOMATION is not a chat id", "env file"),
-        (unset_ping, "heartbeat", "hourly is to ping PING, which is not set", "heartbeat_env"),
+        (unset_ping, "heartbeat", "hourly pings nobody: PING is not set", "heartbeat_env"),
         (break_jobs, "jobs.yaml", "the minute '61' is unknown", "validate"),
         (raise_a_pin, "venv", "the lock says 99.", "make sync"),
         (damage_database, "database", "is damaged", "restore a backup"),
