@@ -18,6 +18,7 @@ from monitoring.chains.values import Json
 BATCH = 50  # the smallest limit seen at a gateway
 ROUNDS = 3  # times through all providers
 _BACKOFF_S = 0.5
+_ASKED_ONCE = (Fault.ERROR, Fault.TOO_HEAVY, Fault.HISTORY)
 _HEAD_S = 5.0  # with several providers, one that hangs must not cost a whole deadline each run
 
 
@@ -109,8 +110,8 @@ class ProviderPool:
                 for place, reply in zip(open_, replies, strict=True):
                     outcomes[place] = reply
                 open_ = [place for place in open_ if _unsettled(outcomes[place])]
-            # An error in unknown words has been asked of everybody once; repeating it would spend what others need.
-            open_ = [place for place in open_ if not _has_fault(outcomes[place], Fault.ERROR)]
+            # What everybody was asked once and answered with an error: repeating it would spend what others need.
+            open_ = [place for place in open_ if not _has_fault(outcomes[place], *_ASKED_ONCE)]
             if not open_ or not self.wait_for_round(round_):
                 break
         return outcomes
