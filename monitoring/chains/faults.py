@@ -28,6 +28,7 @@ class Fault(StrEnum):
     )
     UNSUPPORTED = "does not know the method"
     REFUSED = "refused access"
+    EMPTY = "answers as if the chain were empty"  # it has lost the chain's state, or serves another's
     ERROR = "answered with an error"  # in words nobody knows: perhaps the call's own fault, so nobody is barred for it
     TRANSPORT = "did not answer"
 

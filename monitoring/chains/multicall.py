@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TypeVar, cast
+from typing import TypeAlias, TypeVar, cast
 
 from monitoring.chains.abi import AbiError, Function, decode, from_hex, parse_function
 from monitoring.chains.addresses import check_address, short
@@ -20,6 +20,7 @@ from monitoring.chains.values import AbiValue, Block, Unknown
 CHUNK = 100
 _HALVED = frozenset({Fault.BATCH_SIZE, Fault.TOO_HEAVY, Fault.REVERT, Fault.ERROR})
 _PATIENCE = 8  # refusals in a row of what nobody named: enough to find one bad call among a hundred
+_SEVERAL = 2  # a single failing call, or contract, is its own affair
 _FORWARDER = 4096  # what a proxy of Vyper before 0.3 returns, whatever it was asked: only the beginning is the value
 _AGGREGATE3 = parse_function("aggregate3((address,bool,bytes)[])((bool,bytes)[])")
 _ERROR_STRING, _PANIC = bytes.fromhex("08c379a0"), bytes.fromhex("4e487b71")
@@ -52,6 +53,14 @@ class _Raw:
     data: bytes
 
 
+_Raws: TypeAlias = "dict[tuple[str, bytes], _Raw | Unknown]"
+
+
+def _failed(one: Call, raw: _Raw | Unknown) -> bool:
+    """Tell whether a call came back with nothing or a revert."""
+    return isinstance(raw, _Raw) and (not raw.ok or (not raw.data and bool(one.function.outputs)))
+
+
 def call(target: str, signature: str, *args: object) -> Call:
     """Describe a view call by a signature as in `balanceOf(address)(uint256)`.
 
@@ -75,11 +84,49 @@ class Multicall:
     def read(self, calls: Mapping[Name, Call]) -> dict[Name, AbiValue | Unknown]:
         """Return a value, or `Unknown` with its reason, for each name."""
         wanted = list({one.wire: one for one in calls.values()}.values())
-        raws: dict[tuple[str, bytes], _Raw | Unknown] = {}
+        raws = self._believed(wanted, self._ask(wanted))
+        return {name: self._value(one, raws[one.wire]) for name, one in calls.items()}
+
+    def _ask(self, wanted: Sequence[Call]) -> _Raws:
+        raws: _Raws = {}
         while len(raws) < len(wanted):
             chunk = wanted[len(raws) : len(raws) + self._largest]
             raws.update(zip([one.wire for one in chunk], self._chunk(chunk), strict=True))
-        return {name: self._value(one, raws[one.wire]) for name, one in calls.items()}
+        return raws
+
+    def _believed(self, wanted: Sequence[Call], raws: _Raws) -> _Raws:
+        """Ask another provider where one fails most of what it is asked; what another answers, the first has lost."""
+        failed = [one for one in wanted if _failed(one, raws[one.wire])]
+        if len(failed) < _SEVERAL or 2 * len(failed) <= len(wanted):
+            return raws
+        doubted = self._pool.doubt(self._block.number)
+        if doubted is None:
+            return self._hollow(wanted, raws)
+        self._deployed, self._refusals = True, 0
+        again = self._ask(failed)
+        answered = [one for one in failed if isinstance(again[one.wire], _Raw) and not _failed(one, again[one.wire])]
+        if 2 * len(answered) <= len(failed):
+            doubted.doubted = False
+            return self._hollow(wanted, raws)
+        count = f"{len(answered)} of {len(wanted)} calls failed that another provider answers"
+        self._pool.note(doubted.host, Fault.EMPTY, f"{doubted.host}: {Fault.EMPTY.value}: {count}")
+        return {**raws, **again}
+
+    def _hollow(self, wanted: Sequence[Call], raws: _Raws) -> _Raws:
+        """Blame the chain, and not each contract, where nothing at all came from several contracts."""
+        targets = {one.target for one in wanted}
+        silent = all(isinstance(raw, _Raw) and raw.ok and not raw.data for raw in raws.values())
+        if not silent or len(targets) < _SEVERAL:
+            return raws
+        (code,) = self._pool.batch(
+            [Ask("eth_getCode", (self._pool.network.multicall3, self._block.tag))], at_least=self._block.number
+        )
+        there = "has code" if isinstance(code, str) and code != "0x" else "has no code either"
+        reason = (
+            f"{', '.join(self._pool.hosts)}: {Fault.EMPTY.value}: no contract of {len(targets)} answers anything, "
+            f"and Multicall3 {there}"
+        )
+        return dict.fromkeys(raws, self._unknown(reason))
 
     def _chunk(self, calls: Sequence[Call]) -> Sequence[_Raw | Unknown]:
         if len(calls) == 1 or not self._deployed or self._refusals >= _PATIENCE:

@@ -85,6 +85,7 @@ class Provider:
         self.verified = False  # its chain id has been seen and is right
         self.barred: RpcError | None = None  # for good: it is on another chain
         self.head: int | None = None  # the newest block it said it has
+        self.doubted = False  # another one is asked in its place
         self.batches = True  # until it refuses one of two
         self.requests = 0
         self.answers = 0  # requests that brought a JSON-RPC answer

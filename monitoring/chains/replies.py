@@ -33,7 +33,8 @@ def misshapen(method: str, result: Json) -> Fault | None:
     if method in _HEX_METHODS:
         ok = isinstance(result, str) and re.fullmatch(r"0x[0-9a-fA-F]*", result) is not None
         halved = ok and method in _DATA_METHODS and len(str(result)) % 2 == 1
-        return None if ok and not halved else Fault.DECODE
+        missing = result == "0x" and method not in _DATA_METHODS  # a number or a word has digits, even zero
+        return None if ok and not halved and not missing else Fault.DECODE
     if method == "eth_getBlockByNumber":
         if result is None:
             return Fault.STALE_HEAD

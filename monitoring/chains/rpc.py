@@ -170,9 +170,17 @@ class ProviderPool:
         for index in (place % len(self.providers) for place in order):
             provider = self.providers[index]
             behind = at_least is not None and provider.head is not None and provider.head < at_least
-            if index not in tried and provider.barred is None and not behind and provider.breaker.closed(now_s):
+            usable = provider.barred is None and not provider.doubted and not behind
+            if index not in tried and usable and provider.breaker.closed(now_s):
                 return index
         return None
+
+    def doubt(self, at_least: int) -> Provider | None:
+        """Leave out the provider that answered last, for `trust` to take back; None where no other can be asked."""
+        if self._choose(at_least, {self._current}) is None:
+            return None
+        self.providers[self._current].doubted = True
+        return self.providers[self._current]
 
     def wait_for_round(self, round_: int) -> bool:
         """Wait before the next round; False when no round is left, or only failures keep everybody out."""
