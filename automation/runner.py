@@ -258,7 +258,13 @@ def verdict(results: Sequence[TaskResult], stopped_by: str) -> tuple[RunStatus, 
     """Say how the run ended, and why in one line."""
     if stopped_by:
         return "aborted", f"stopped by {stopped_by}"
-    failed = [result.name for result in results if result.status is not TaskStatus.OK]
+    failed = [result for result in results if result.status is not TaskStatus.OK]
     if failed:
-        return "failed", f"{len(failed)} of {len(results)} tasks failed: {', '.join(failed)}"
+        names = ", ".join(f"{result.name} (no data)" if _had_no_data(result) else result.name for result in failed)
+        return "failed", f"{len(failed)} of {len(results)} tasks failed: {names}"
     return "ok", ""
+
+
+def _had_no_data(result: TaskResult) -> bool:
+    """Tell a task whose checks could not be judged, which its last lines say, from one that broke."""
+    return any(line.startswith("no data: ") for line in result.output_tail.splitlines())

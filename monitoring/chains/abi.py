@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from eth_abi import abi as codec
 from eth_abi.exceptions import DecodingError, EncodingError, ParseError
 
-from monitoring.chains.abi_types import AbiType, check_extent, parse_types, split_top
+from monitoring.chains.abi_types import WORD, AbiType, check_extent, parse_types, split_top
 from monitoring.chains.addresses import SignatureError, keccak256
 from monitoring.chains.values import AbiValue
 from monitoring.errors import ChainError
@@ -42,6 +42,13 @@ class Function:
     @property
     def selector(self) -> bytes:
         return selector_of(self.signature)
+
+    @property
+    def output_bytes(self) -> int | None:
+        """How long every answer is; None where the outputs have no fixed size."""
+        if not self.outputs or any(kind.dynamic for kind in self.outputs):
+            return None
+        return WORD * sum(kind.head_words for kind in self.outputs)
 
     def __str__(self) -> str:
         return f"{self.signature}({','.join(map(str, self.outputs))})"

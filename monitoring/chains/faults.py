@@ -1,6 +1,7 @@
 """What went wrong with an RPC request, decided in one place; every policy (rotate, wait, halve, give up) follows it.
 
-Providers agree on few codes, so the texts decide where the codes do not. Called by `rpc` only.
+Providers give one code several meanings, so the words decide first, and the code only where no word is known. Called
+by `rpc` only.
 """
 
 from __future__ import annotations
@@ -18,11 +19,16 @@ class Fault(StrEnum):
     DECODE = "answered nonsense"
     RATE_LIMIT = "rate limited"
     STALE_HEAD = "does not have the block"
+    HISTORY = "no longer has blocks that old"
     WRONG_CHAIN = "is on another chain"
     LOG_RANGE = "log range too large"
     BATCH_SIZE = "batch too large"
+    TOO_HEAVY = (
+        "request too heavy"  # too large, or too long to compute: half of it may pass, or another provider's limit
+    )
     UNSUPPORTED = "does not know the method"
     REFUSED = "refused access"
+    EMPTY = "answers as if the chain were empty"  # it has lost the chain's state, or serves another's
     ERROR = "answered with an error"  # in words nobody knows: perhaps the call's own fault, so nobody is barred for it
     TRANSPORT = "did not answer"
 
@@ -53,13 +59,26 @@ _REVERT = re.compile(
 )
 _STALE = re.compile(
     r"blockoutofrange|block ?out ?of ?range|(block|header|state).{0,60}not (found|available|known)|unknown block"
-    r"|header for hash not found|could not find block|missing trie node|(beyond|greater than|after|above).{0,30}"
+    r"|header for hash not found|could not find block|(beyond|greater than|after|above).{0,30}"
     r"(head|latest|last accepted|current block)|height .{0,40}not available|not yet (available|synced)",
+    re.IGNORECASE,
+)
+_HISTORY = re.compile(
+    r"missing trie node|pruned|histor(y|ical).{0,40}(unavailable|not (available|supported|stored|kept))|archive"
+    r"|(last|latest|recent) [\d,]+ blocks|older than [\d,]+ blocks|earliest available|block.{0,20}too old",
+    re.IGNORECASE,
+)
+_HEAVY = re.compile(
+    r"execution (aborted|timeout)|(request|query|execution|call|operation) timed? ?-?out|timeout = |deadline exceeded"
+    r"|(response|result|payload|body|content|message|request|call ?data|input)( size)?( is| was)? too (big|large)"
+    r"|(response|payload|body|content|request|calldata|call data|input|message) size.{0,20}(exceed|limit|large|big)"
+    r"|(exceed|max|larger|above|over).{0,30}(response|payload|body|content|request|calldata|call data|input) size"
+    r"|intrinsic gas too high|gas limit (is )?(exceeded|too high)|exceeds? (the )?(block )?gas (limit|cap)",
     re.IGNORECASE,
 )
 _RATE = re.compile(
     r"rate.?limit|too many requests|(request|call)s? (count|limit)? ?exceeded|compute units|capacity exceeded|quota"
-    r"|throttl|limit exceeded",
+    r"|throttl|limit (exceeded|reached)|calls per second|requests per (second|minute|day)",
     re.IGNORECASE,
 )
 _LOGS = re.compile(
@@ -76,37 +95,47 @@ _REFUSED = re.compile(
     r"unauthori[sz]ed|forbidden|invalid (api|project|access)|api key|must be authenticated", re.IGNORECASE
 )
 
-_NEVER = re.compile(r"(?!)")
-_ORDER: tuple[tuple[Fault, frozenset[int], re.Pattern[str]], ...] = (
-    (Fault.REVERT, frozenset({3, -32015}), _CERTAIN_REVERT),  # geth; OpenEthereum's "VM execution error"
-    (Fault.BATCH_SIZE, frozenset({-32007}), _BATCH),  # a Tenderly gateway, for batches over about 50
-    (Fault.LOG_RANGE, frozenset(), _LOGS),
-    (Fault.RATE_LIMIT, frozenset({429, -32005, -32016, -32029, -32097}), _RATE),  # EIP-1474; gateways' own
-    (Fault.UNSUPPORTED, frozenset({-32601, -32004}), _NEVER),  # no such method; EIP-1474 "not supported"
-    (Fault.STALE_HEAD, frozenset(), _STALE),
-    (Fault.REVERT, frozenset(), _REVERT),
-    (Fault.REFUSED, frozenset(), _REFUSED),
+_BY_WORDS: tuple[tuple[Fault, re.Pattern[str]], ...] = (
+    (Fault.REVERT, _CERTAIN_REVERT),
+    (Fault.BATCH_SIZE, _BATCH),
+    (Fault.HISTORY, _HISTORY),
+    (Fault.LOG_RANGE, _LOGS),
+    (Fault.TOO_HEAVY, _HEAVY),
+    (Fault.RATE_LIMIT, _RATE),
+    (Fault.STALE_HEAD, _STALE),
+    (Fault.REVERT, _REVERT),
+    (Fault.REFUSED, _REFUSED),
 )
+_REVERT_CODES = frozenset({3, -32015})  # geth; OpenEthereum's "VM execution error": the words may be the contract's
+_BY_CODE: dict[int, Fault] = {
+    4444: Fault.HISTORY,  # EIP-4444, as geth answers
+    **dict.fromkeys((429, -32005, -32016, -32029, -32097), Fault.RATE_LIMIT),  # EIP-1474; gateways' own
+    **dict.fromkeys((-32601, -32004), Fault.UNSUPPORTED),  # no such method; EIP-1474 "not supported"
+    -32007: Fault.BATCH_SIZE,  # a Tenderly gateway, for batches over about 50; QuickNode's rate limit has words
+}
 
 
-def classify_error(method: str, code: int, message: str) -> Fault:
-    """Name the fault behind a JSON-RPC error object.
+def classify_error(method: str, code: int, message: str, *, alone: bool = False) -> Fault:
+    """Name the fault behind a JSON-RPC error object; `alone`: the request was no batch, so it was no batch too large.
 
     The order matters: one gateway says "limit exceeded" of a log range, with the code of a rate limit; and a node
     says "block not found" with the code for wrong parameters.
     """
-    for fault, codes, pattern in _ORDER:
-        if fault is Fault.LOG_RANGE and method != "eth_getLogs":
-            continue
-        if code in codes or pattern.search(message):
+    if code in _REVERT_CODES:
+        return Fault.REVERT
+    for fault, pattern in _BY_WORDS:
+        fits = (fault is not Fault.LOG_RANGE or method == "eth_getLogs") and not (fault is Fault.BATCH_SIZE and alone)
+        if fits and pattern.search(message):
             return fault
-    return Fault.ERROR
+    found = _BY_CODE.get(code, Fault.ERROR)
+    return Fault.ERROR if found is Fault.BATCH_SIZE and alone else found
 
 
 # Statuses that say what is wrong whatever stands in the body.
 DECISIVE = {401: Fault.REFUSED, 403: Fault.REFUSED, 413: Fault.BATCH_SIZE, 429: Fault.RATE_LIMIT}
 
 
-def classify_status(status: int) -> Fault:
+def classify_status(status: int, *, alone: bool = False) -> Fault:
     """Name the fault behind an HTTP status that carries no JSON-RPC answer."""
-    return DECISIVE.get(status, Fault.TRANSPORT)
+    found = DECISIVE.get(status, Fault.TRANSPORT)
+    return Fault.TOO_HEAVY if found is Fault.BATCH_SIZE and alone else found

@@ -21,7 +21,7 @@ from monitoring.errors import UsageError
 RANGE = 2_000  # blocks a page begins with; most public gateways allow it
 MAX_RANGE = 10_000
 # An answer too big for the gateway (HTTP 413), or a refusal in unknown words, is helped by the same remedy.
-_TOO_MUCH = frozenset({Fault.LOG_RANGE, Fault.BATCH_SIZE, Fault.ERROR})
+_TOO_MUCH = frozenset({Fault.LOG_RANGE, Fault.BATCH_SIZE, Fault.TOO_HEAVY, Fault.ERROR})
 _TAIL = 64  # checkpoints kept to find the fork point of a reorganisation
 
 

@@ -7,18 +7,23 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TypeVar, cast
+from typing import TypeAlias, TypeVar, cast
 
 from monitoring.chains.abi import AbiError, Function, decode, from_hex, parse_function
 from monitoring.chains.addresses import check_address, short
 from monitoring.chains.faults import Fault, RpcError
 from monitoring.chains.provider import Ask
+from monitoring.chains.replies import is_revert
 from monitoring.chains.rpc import ProviderPool
 from monitoring.chains.values import AbiValue, Block, Unknown
 
 CHUNK = 100
+_HALVED = frozenset({Fault.BATCH_SIZE, Fault.TOO_HEAVY, Fault.REVERT, Fault.ERROR})
+_PATIENCE = 8  # refusals in a row of what nobody named: enough to find one bad call among a hundred
+_SEVERAL = 2  # a single failing call, or contract, is its own affair
+_FORWARDER = 4096  # what a proxy of Vyper before 0.3 returns, whatever it was asked: only the beginning is the value
 _AGGREGATE3 = parse_function("aggregate3((address,bool,bytes)[])((bool,bytes)[])")
-_ERROR_STRING = bytes.fromhex("08c379a0")
+_ERROR_STRING, _PANIC = bytes.fromhex("08c379a0"), bytes.fromhex("4e487b71")
 _ERROR_TYPES = parse_function("Error(string)").inputs
 Name = TypeVar("Name")
 
@@ -48,6 +53,14 @@ class _Raw:
     data: bytes
 
 
+_Raws: TypeAlias = "dict[tuple[str, bytes], _Raw | Unknown]"
+
+
+def _failed(one: Call, raw: _Raw | Unknown) -> bool:
+    """Tell whether a call came back with nothing or a revert."""
+    return isinstance(raw, _Raw) and (not raw.ok or (not raw.data and bool(one.function.outputs)))
+
+
 def call(target: str, signature: str, *args: object) -> Call:
     """Describe a view call by a signature as in `balanceOf(address)(uint256)`.
 
@@ -65,33 +78,84 @@ class Multicall:
         self._pool = pool
         self._block = block
         self._deployed = True  # until it answers nothing
+        self._largest = CHUNK  # until the gateway finds that too heavy
+        self._refusals = 0
 
     def read(self, calls: Mapping[Name, Call]) -> dict[Name, AbiValue | Unknown]:
         """Return a value, or `Unknown` with its reason, for each name."""
         wanted = list({one.wire: one for one in calls.values()}.values())
-        raws: dict[tuple[str, bytes], _Raw | Unknown] = {}
-        for start in range(0, len(wanted), CHUNK):
-            chunk = wanted[start : start + CHUNK]
-            raws.update(zip([one.wire for one in chunk], self._chunk(chunk), strict=True))
+        raws = self._believed(wanted, self._ask(wanted))
         return {name: self._value(one, raws[one.wire]) for name, one in calls.items()}
 
+    def _ask(self, wanted: Sequence[Call]) -> _Raws:
+        raws: _Raws = {}
+        while len(raws) < len(wanted):
+            chunk = wanted[len(raws) : len(raws) + self._largest]
+            raws.update(zip([one.wire for one in chunk], self._chunk(chunk), strict=True))
+        return raws
+
+    def _believed(self, wanted: Sequence[Call], raws: _Raws) -> _Raws:
+        """Ask another provider where one fails most of what it is asked; what another answers, the first has lost."""
+        failed = [one for one in wanted if _failed(one, raws[one.wire])]
+        if len(failed) < _SEVERAL or 2 * len(failed) <= len(wanted):
+            return raws
+        doubted = self._pool.doubt(self._block.number)
+        if doubted is None:
+            return self._hollow(wanted, raws)
+        self._deployed, self._refusals = True, 0
+        again = self._ask(failed)
+        answered = [one for one in failed if isinstance(again[one.wire], _Raw) and not _failed(one, again[one.wire])]
+        if 2 * len(answered) <= len(failed):
+            doubted.doubted = False
+            return self._hollow(wanted, raws)
+        count = f"{len(answered)} of {len(wanted)} calls failed that another provider answers"
+        self._pool.note(doubted.host, Fault.EMPTY, f"{doubted.host}: {Fault.EMPTY.value}: {count}")
+        return {**raws, **again}
+
+    def _hollow(self, wanted: Sequence[Call], raws: _Raws) -> _Raws:
+        """Blame the chain, and not each contract, where nothing at all came from several contracts."""
+        targets = {one.target for one in wanted}
+        silent = all(isinstance(raw, _Raw) and raw.ok and not raw.data for raw in raws.values())
+        if not silent or len(targets) < _SEVERAL:
+            return raws
+        (code,) = self._pool.batch(
+            [Ask("eth_getCode", (self._pool.network.multicall3, self._block.tag))], at_least=self._block.number
+        )
+        there = "has code" if isinstance(code, str) and code != "0x" else "has no code either"
+        reason = (
+            f"{', '.join(self._pool.hosts)}: {Fault.EMPTY.value}: no contract of {len(targets)} answers anything, "
+            f"and Multicall3 {there}"
+        )
+        return dict.fromkeys(raws, self._unknown(reason))
+
     def _chunk(self, calls: Sequence[Call]) -> Sequence[_Raw | Unknown]:
-        if len(calls) == 1 or not self._deployed:
+        if len(calls) == 1 or not self._deployed or self._refusals >= _PATIENCE:
             return self._batch(calls)
+        if len(calls) > self._largest:
+            return self._halves(calls)
         try:
             answer = self._aggregate(calls)
         except RpcError as error:
-            # A gateway's limit, or the gas of all calls together: half of them is another request, not a retry.
-            if error.fault in (Fault.BATCH_SIZE, Fault.REVERT):
-                middle = len(calls) // 2
-                return [*self._chunk(calls[:middle]), *self._chunk(calls[middle:])]
-            return [self._unknown(str(error))] * len(calls)
+            return self._halves(calls, error) if error.fault in _HALVED else [self._unknown(str(error))] * len(calls)
         except AbiError as error:
             return [self._unknown(f"multicall answered nonsense: {error}")] * len(calls)
         if answer is None:
             self._deployed = False
             return self._batch(calls)
+        self._refusals = 0
         return answer
+
+    def _halves(self, calls: Sequence[Call], error: RpcError | None = None) -> Sequence[_Raw | Unknown]:
+        """Read in two halves what was too much: a gateway's limit, the gas of all together, or unknown words.
+
+        Words that nobody knows may be meant for any request: after some refusals in a row calls are asked plainly.
+        """
+        middle = len(calls) // 2
+        if error is not None and error.fault in (Fault.ERROR, Fault.TOO_HEAVY):
+            self._refusals += 1
+        if error is not None and error.fault is Fault.TOO_HEAVY:
+            self._largest = max(1, middle)
+        return [*self._chunk(calls[:middle]), *self._chunk(calls[middle:])]
 
     def _aggregate(self, calls: Sequence[Call]) -> list[_Raw] | None:
         """Return one result a call, or None where there is no contract."""
@@ -123,10 +187,13 @@ class Multicall:
     def _value(self, one: Call, raw: _Raw | Unknown) -> AbiValue | Unknown:
         if isinstance(raw, Unknown):
             return raw
-        if not raw.ok:
+        if not raw.ok or is_revert("0x" + raw.data.hex()):
             return self._refused(one, f"{one} reverted{revert_reason(raw.data)}")
         if not raw.data and one.function.outputs:
             return self._refused(one, f"{one} returned nothing: no such contract or function")
+        size = one.function.output_bytes
+        if size is not None and len(raw.data) not in (size, _FORWARDER):
+            return self._refused(one, f"{one} returned {len(raw.data)} bytes, which is not the {size} of its type")
         try:
             return one.function.decode(raw.data)
         except AbiError as error:
@@ -149,6 +216,8 @@ def revert_reason(data: bytes) -> str:
         except AbiError:
             return ""
         return ": " + " ".join("".join(char if char.isprintable() else " " for char in text).split())[:120]
+    if data[:4] == _PANIC:
+        return f" (panic 0x{data[-1]:02x})"
     return f" (error 0x{data[:4].hex()})" if data else ""
 
 

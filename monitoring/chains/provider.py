@@ -6,16 +6,15 @@ Owned by the pool. Says nothing of its URL but the host, and which of several at
 from __future__ import annotations
 
 import itertools
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from decimal import Decimal
 from typing import Protocol, TypeAlias, cast
 
 import orjson
 
 from monitoring.chains.faults import DECISIVE, Fault, RpcError, classify_error, classify_status
 from monitoring.chains.fetch import Answer, FetchError, Request, host_of, scrub
+from monitoring.chains.replies import code_of, error_of, is_reply, is_revert, misshapen, paired, retry_after
 from monitoring.chains.values import Json
 
 _HTTP_OK = 200
@@ -23,6 +22,8 @@ _BREAK_AFTER = 3  # failures in a row; a timeout counts as that many, since each
 _BREAK_S = 30.0
 _BREAK_MAX_S = 300.0
 _MAX_RETRY_AFTER_S = 60.0
+# What keeps nobody from being asked for something else at once.
+_BLAMELESS = frozenset({Fault.STALE_HEAD, Fault.HISTORY, Fault.UNSUPPORTED, Fault.ERROR, Fault.TOO_HEAVY})
 
 Outcome: TypeAlias = "Json | RpcError"
 
@@ -84,6 +85,7 @@ class Provider:
         self.verified = False  # its chain id has been seen and is right
         self.barred: RpcError | None = None  # for good: it is on another chain
         self.head: int | None = None  # the newest block it said it has
+        self.doubted = False  # another one is asked in its place
         self.batches = True  # until it refuses one of two
         self.requests = 0
         self.answers = 0  # requests that brought a JSON-RPC answer
@@ -109,14 +111,16 @@ class Provider:
             {"content-type": "application/json"},
             orjson.dumps(calls if len(calls) > 1 else calls[0]),
         )
-        body = self._exchange(request, timeout_s)
-        replies = body if isinstance(body, list) else [body]
-        by_id = {reply.get("id"): reply for reply in replies if isinstance(reply, dict)}
+        body = self._exchange(request, timeout_s, alone=len(asks) == 1)
         if len(asks) > 1 and not isinstance(body, list):
             raise self._batch_error(body, request)
-        return [self._outcome(by_id.get(id_), ask, request) for id_, ask in zip(ids, asks, strict=True)]
+        replies = [reply for reply in (body if isinstance(body, list) else [body]) if isinstance(reply, dict)]
+        own = paired(replies, ids)
+        return [
+            self._outcome(own.get(id_), ask, request, alone=len(asks) == 1) for id_, ask in zip(ids, asks, strict=True)
+        ]
 
-    def _exchange(self, request: Request, timeout_s: float) -> Json:
+    def _exchange(self, request: Request, timeout_s: float, *, alone: bool) -> Json:
         self.requests += 1
         try:
             answer = self._fetch(request, timeout_s)
@@ -131,49 +135,59 @@ class Provider:
             body = cast("Json", orjson.loads(answer.body))
         except orjson.JSONDecodeError:
             body = None
-        if answer.status in DECISIVE or (answer.status != _HTTP_OK and not _is_reply(body)):
-            raise RpcError(
-                classify_status(answer.status),
-                f"{self.host}: HTTP {answer.status}",
-                host=self.host,
-                retry_after_s=answer.retry_after_s,
-            )
+        if answer.status in DECISIVE or (answer.status != _HTTP_OK and not is_reply(body)):
+            raise self._status_error(answer, body, request, alone=alone)
         if not isinstance(body, (dict, list)):
             raise RpcError(Fault.DECODE, f"{self.host}: the answer is not JSON-RPC", host=self.host)
         self.answers += 1
         return body
 
+    def _status_error(self, answer: Answer, body: Json, request: Request, *, alone: bool) -> RpcError:
+        """Name what a status means; where the status says little, by the words of the body."""
+        detail = (error_of(body) if isinstance(body, dict) else None) or {}
+        text = str(detail.get("message") or "")
+        fault = classify_status(answer.status, alone=alone)
+        if fault is Fault.TRANSPORT and text:
+            worded = classify_error("", 0, text, alone=alone)
+            fault = fault if worded is Fault.ERROR else worded
+        shown = scrub(text, request)
+        return RpcError(
+            fault,
+            f"{self.host}: HTTP {answer.status}" + (f" ({shown})" if shown else ""),
+            host=self.host,
+            retry_after_s=answer.retry_after_s,
+        )
+
     def _batch_error(self, body: Json, request: Request) -> RpcError:
         """One object where a list was due: the gateway speaks of the batch as a whole."""
-        outcome = self._outcome(cast("dict[str, Json]", body), Ask("batch"), request)
+        outcome = self._outcome(cast("dict[str, Json]", body), Ask("batch"), request, alone=False)
         if isinstance(outcome, RpcError) and outcome.fault in (Fault.RATE_LIMIT, Fault.REFUSED, Fault.BATCH_SIZE):
             return outcome
         return RpcError(Fault.BATCH_SIZE, f"{self.host}: does not answer batches", host=self.host)
 
-    def _outcome(self, reply: Mapping[str, Json] | None, ask: Ask, request: Request) -> Outcome:
-        if reply is None or ("result" not in reply and "error" not in reply):
+    def _outcome(self, reply: Mapping[str, Json] | None, ask: Ask, request: Request, *, alone: bool) -> Outcome:
+        error = error_of(reply) if reply is not None else None
+        if error is not None:
+            return self._error(error, ask, request, alone=alone)
+        if reply is None or "result" not in reply:
             return RpcError(Fault.DECODE, f"{self.host}: no answer to {ask.method}", host=self.host)
-        error = reply.get("error")
-        if error is None:
-            result = reply.get("result")
-            fault = misshapen(ask.method, result)
-            if fault is None:
-                return result
-            return RpcError(fault, f"{self.host}: {ask.method}: {fault.value}", host=self.host)
-        detail = error if isinstance(error, dict) else {"message": str(error)}
-        return self._error(detail, ask, request)
+        result = reply.get("result")
+        if ask.method == "eth_call" and is_revert(result):
+            return RpcError(Fault.REVERT, f"{self.host}: eth_call: reverted", host=self.host, data=str(result))
+        fault = misshapen(ask.method, result)
+        if fault is None:
+            return result
+        return RpcError(fault, f"{self.host}: {ask.method}: {fault.value}", host=self.host)
 
-    def _error(self, detail: Mapping[str, Json], ask: Ask, request: Request) -> RpcError:
-        code = detail.get("code")
-        text = str(detail.get("message") or "")
-        data = detail.get("data")
-        fault = classify_error(ask.method, code if isinstance(code, int) else 0, f"{text} {data}"[:2000])
-        shown = scrub(text, request)
+    def _error(self, detail: Mapping[str, Json], ask: Ask, request: Request, *, alone: bool) -> RpcError:
+        code, text, data = code_of(detail), str(detail.get("message") or ""), detail.get("data")
+        fault = classify_error(ask.method, code, f"{text} {data}"[:2000], alone=alone)
+        shown = scrub(text, request) or (f"code {code}" if code else "")
         return RpcError(
             fault,
             f"{self.host}: {ask.method}: {fault.value}" + (f" ({shown})" if shown else ""),
             host=self.host,
-            retry_after_s=_retry_after(data),
+            retry_after_s=retry_after(data),
             data=data if isinstance(data, str) else "",
         )
 
@@ -185,22 +199,8 @@ class Provider:
             self.breaker.pause(now_s, error.retry_after_s)
         elif error.fault is Fault.REFUSED:
             self.breaker.failure(now_s, weight=_BREAK_AFTER)
-        elif error.fault not in (Fault.STALE_HEAD, Fault.UNSUPPORTED, Fault.ERROR):
+        elif error.fault not in _BLAMELESS:
             self.breaker.failure(now_s, weight=_BREAK_AFTER if error.data == "timed out" else 1)
-
-
-_HEX_METHODS = frozenset(
-    {
-        "eth_call",
-        "eth_chainId",
-        "eth_blockNumber",
-        "eth_getCode",
-        "eth_getStorageAt",
-        "eth_getBalance",
-        "eth_getTransactionCount",
-    }
-)
-_BLOCK_FIELDS = ("number", "hash", "timestamp")
 
 
 def names_of(urls: Sequence[str]) -> list[str]:
@@ -210,34 +210,3 @@ def names_of(urls: Sequence[str]) -> list[str]:
         f"{host} #{hosts[: place + 1].count(host)}" if hosts.count(host) > 1 else host
         for place, host in enumerate(hosts)
     ]
-
-
-def misshapen(method: str, result: Json) -> Fault | None:
-    """Return what is wrong with a result's shape: a block that is null is one the node has not got."""
-    if method in _HEX_METHODS:
-        ok = isinstance(result, str) and re.fullmatch(r"0x[0-9a-fA-F]*", result) is not None
-        return None if ok else Fault.DECODE
-    if method == "eth_getBlockByNumber":
-        if result is None:
-            return Fault.STALE_HEAD
-        ok = isinstance(result, dict) and all(isinstance(result.get(name), str) for name in _BLOCK_FIELDS)
-        return None if ok else Fault.DECODE
-    if method == "eth_getLogs":
-        return None if isinstance(result, list) else Fault.DECODE
-    return None
-
-
-def _is_reply(body: Json) -> bool:
-    """Some gateways send a proper JSON-RPC error with status 4xx or 5xx."""
-    replies = body if isinstance(body, list) else [body]
-    return bool(replies) and all(isinstance(reply, dict) and "jsonrpc" in reply for reply in replies)
-
-
-def _retry_after(data: Json) -> float | None:
-    if not isinstance(data, dict):
-        return None
-    for key in ("retry_after", "retryAfter", "backoff_seconds", "try_again_in"):
-        value = data.get(key)
-        if isinstance(value, (int, float, Decimal)) and not isinstance(value, bool):
-            return float(value)
-    return None

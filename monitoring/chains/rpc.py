@@ -18,6 +18,7 @@ from monitoring.chains.values import Json
 BATCH = 50  # the smallest limit seen at a gateway
 ROUNDS = 3  # times through all providers
 _BACKOFF_S = 0.5
+_ASKED_ONCE = (Fault.ERROR, Fault.TOO_HEAVY, Fault.HISTORY)
 _HEAD_S = 5.0  # with several providers, one that hangs must not cost a whole deadline each run
 
 
@@ -109,8 +110,8 @@ class ProviderPool:
                 for place, reply in zip(open_, replies, strict=True):
                     outcomes[place] = reply
                 open_ = [place for place in open_ if _unsettled(outcomes[place])]
-            # An error in unknown words has been asked of everybody once; repeating it would spend what others need.
-            open_ = [place for place in open_ if not _has_fault(outcomes[place], Fault.ERROR)]
+            # What everybody was asked once and answered with an error: repeating it would spend what others need.
+            open_ = [place for place in open_ if not _has_fault(outcomes[place], *_ASKED_ONCE)]
             if not open_ or not self.wait_for_round(round_):
                 break
         return outcomes
@@ -169,9 +170,17 @@ class ProviderPool:
         for index in (place % len(self.providers) for place in order):
             provider = self.providers[index]
             behind = at_least is not None and provider.head is not None and provider.head < at_least
-            if index not in tried and provider.barred is None and not behind and provider.breaker.closed(now_s):
+            usable = provider.barred is None and not provider.doubted and not behind
+            if index not in tried and usable and provider.breaker.closed(now_s):
                 return index
         return None
+
+    def doubt(self, at_least: int) -> Provider | None:
+        """Leave out the provider that answered last, for `trust` to take back; None where no other can be asked."""
+        if self._choose(at_least, {self._current}) is None:
+            return None
+        self.providers[self._current].doubted = True
+        return self.providers[self._current]
 
     def wait_for_round(self, round_: int) -> bool:
         """Wait before the next round; False when no round is left, or only failures keep everybody out."""

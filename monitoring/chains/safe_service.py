@@ -6,7 +6,7 @@ question for pending ones. A failure is `Unknown`, which an empty queue is not.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from monitoring.chains.addresses import checksum
@@ -19,7 +19,8 @@ from monitoring.chains.values import Json, Unknown
 
 BASE = "https://api.safe.global/tx-service"
 PAGE = 100
-MAX_PAGES = 10
+MAX_ROWS = 1000
+MAX_PAGES = 50  # enough for pages of twenty rows
 KEYS = ("SAFE_API_KEY", *(f"SAFE_API_KEY_{place}" for place in range(2, 10)))
 # The published plans: without a key 2 requests/s and 5,000 a month, with a free key 5/s and 50,000. Paced below them.
 _PACE_ANONYMOUS_S, _PACE_KEY_S = 0.55, 0.25
@@ -74,28 +75,29 @@ class SafeService:
     def queue(self, network: Network, safe: str, from_nonce: int) -> SafeQueue | Unknown:
         """Return everything pending at or above a nonce: give the Safe's current one, read from the chain.
 
-        Pages are read to the end, at most ten of a hundred.
+        Pages are read to the end, from the number of rows that came: they may be smaller than asked for. What the
+        service counts must have come, or the queue is not complete.
         """
         address = checksum(safe)
-        found: dict[str, SafeTransaction] = {}
-        problems: list[str] = []
-        for page in range(MAX_PAGES):
-            query = f"executed=false&nonce__gte={from_nonce}&ordering=nonce&limit={PAGE}&offset={page * PAGE}"
+        rows: dict[str, Json] = {}
+        for _ in range(MAX_PAGES):
+            query = f"executed=false&nonce__gte={from_nonce}&ordering=nonce&limit={PAGE}&offset={len(rows)}"
             body = self._versioned(network, f"safes/{address}/multisig-transactions/?{query}")
-            rows = body.get("results") if isinstance(body, dict) else None
+            page = body.get("results") if isinstance(body, dict) else None
             if isinstance(body, Unknown):
                 return body
-            if not isinstance(body, dict) or not isinstance(rows, list):
+            if not isinstance(body, dict) or not isinstance(page, list):
                 return self._unknown(network, f"the queue of {address} has no results in it")
-            for row in rows:
-                read = read_transaction(row, network.id, address)
-                if isinstance(read, str):
-                    problems.append(read)
-                elif read is not None and read.nonce >= from_nonce:
-                    found[read.safe_tx_hash] = read
-            if not body.get("next") or not rows:
-                return _queue(found, problems, complete=True)
-        return _queue(found, problems, complete=False)
+            known, count = len(rows), body.get("count")
+            rows |= {_identity(row, place): row for place, row in enumerate(page, known)}
+            missing = isinstance(count, int) and len(rows) < count
+            more = missing or bool(body.get("next"))
+            if not more or len(rows) == known:
+                complete = not missing and (not more or not page)
+                return _queue(rows.values(), network.id, address, from_nonce, complete=complete)
+            if len(rows) >= MAX_ROWS:
+                break
+        return _queue(rows.values(), network.id, address, from_nonce, complete=False)
 
     def info(self, network: Network, safe: str) -> SafeInfo | Unknown:
         """Return owners, threshold and the rest as indexed; the chain itself is the better witness."""
@@ -159,6 +161,15 @@ class SafeService:
         return Unknown(f"Safe service for {network.slug}: {reason}", "safe service")
 
 
-def _queue(found: Mapping[str, SafeTransaction], problems: list[str], *, complete: bool) -> SafeQueue:
+def _identity(row: Json, place: int) -> str:
+    """Tell rows apart, so that one that comes again on the next page is not taken for another."""
+    tx_hash = row.get("safeTxHash") if isinstance(row, dict) else None
+    return str(tx_hash) if tx_hash else f"row {place}"
+
+
+def _queue(rows: Iterable[Json], chain: int, safe: str, from_nonce: int, *, complete: bool) -> SafeQueue:
+    read = [read_transaction(row, chain, safe) for row in rows]
+    problems = [one for one in read if isinstance(one, str)]
+    found = {one.safe_tx_hash: one for one in read if isinstance(one, SafeTransaction) and one.nonce >= from_nonce}
     ordered = sorted(found.values(), key=lambda one: (one.nonce, one.safe_tx_hash))
     return SafeQueue(tuple(ordered), complete, tuple(problems))

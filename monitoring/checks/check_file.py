@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields
 from typing import TypeVar
 
 from monitoring.alerts.model import Severity
@@ -90,12 +90,7 @@ class Draft:
 
     def policy(self, severity: Severity, *, lasting: bool = True) -> Policy:
         """Read what every verb understands; a check of something that does not last has no `for` and `remind`."""
-        hold, remind = self.spot.get("for"), self.spot.get("remind")
-        if not lasting:
-            return Policy(severity=severity)
-        found = Policy(severity=severity, remind=remind.duration() if remind else None)
-        held = hold.hold() if hold else None
-        return replace(found, hold=held) if held else found
+        return self.spot.policy(severity) if lasting else Policy(severity=severity)
 
     def per_row(self, names: frozenset[str]) -> bool:
         return self.row is not None and any(

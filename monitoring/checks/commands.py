@@ -1,6 +1,7 @@
 """The verbs of `python -m monitoring.checks`. Results go to stdout, everything else to stderr.
 
-Exit codes: 0 ok; 1 a check crashed, or the store failed; 2 a file with mistakes, or a wrong command line.
+Exit codes: 0 ok; 1 a check crashed, the store failed, or more than half of the checks had no data; 2 a file with
+mistakes, or a wrong command line.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from monitoring.checks.describing import describe
 from monitoring.checks.explaining import as_data, as_lines, explain
 from monitoring.checks.files import load_all
 from monitoring.checks.listing import lines_of
-from monitoring.checks.runner import run
+from monitoring.checks.runner import no_data, run
 from monitoring.checks.session import Session
 from monitoring.clock import SystemClock
 from monitoring.errors import UsageError
@@ -81,9 +82,11 @@ def _run(options: argparse.Namespace) -> int:
     finally:
         store.close()
     _write(lines_of(outcome.seen))
+    nothing = no_data(outcome.seen)
+    _complain([nothing] if nothing else [])
     if frame.by_hand and outcome.stored:
         frame.deliver()
-    return 2 if mistakes else int(outcome.trouble)
+    return 2 if mistakes else int(outcome.trouble or bool(nothing))
 
 
 def _explain(options: argparse.Namespace) -> int:

@@ -19,12 +19,40 @@ from monitoring.checks.troubles import Blind, BlindSource, Crashed, FailingProvi
 from monitoring.store.conditions import Condition
 
 PROVIDER = "provider/"
+MOST_ALONE = 3  # sources of one family that are reported one by one
 ENGINE = "checks"  # under whose name bugs of our own answerers are told
 Operational: TypeAlias = BlindSource | FailingProvider | Crashed
 
 
-def blind_sources(seen: Sequence[Seen], remembered: Remembered) -> list[BlindSource]:
+def families(seen: Sequence[Seen], remembered: Remembered) -> dict[str, str]:
+    """Return the sources reported together, each with its family: the calls of one chain, the formulas of one monitor.
+
+    A few are reported one by one. Where many begin at once, one cause is likelier than many, and one message enough.
+    """
+    firing = {key.check for key, row in remembered.rows.items() if _is_source(key) and row.state == "firing"}
+    named: dict[str, set[str]] = {}
+    for one in seen:
+        blind = one.outcome.condition.blind
+        if blind is not None and one.crash is None:
+            source = blame(one.key, one.outcome.condition)
+            if source not in firing:
+                named.setdefault(_family(source), set()).add(source)
+    many = {family for family, sources in named.items() if len(sources) > MOST_ALONE or family in firing}
+    return {source: family for family, sources in named.items() if family in many for source in sources}
+
+
+def _family(source: str) -> str:
+    for mark in (": ", "/"):  # `mainnet: totalSupply() of 0x…`, `vault/floor`
+        if mark in source:
+            return source.partition(mark)[0]
+    return source
+
+
+def blind_sources(
+    seen: Sequence[Seen], remembered: Remembered, family: Mapping[str, str] | None = None
+) -> list[BlindSource]:
     """Return the sources to speak of: silent for too long, or told of before. Blind checks of other tasks count."""
+    family = family or {}
     blinded: dict[str, list[Blind]] = {}
     here = {one.key for one in seen}
     for key, row in remembered.blind.items():
@@ -36,6 +64,7 @@ def blind_sources(seen: Sequence[Seen], remembered: Remembered) -> list[BlindSou
         if blind is None or one.crash is not None:
             continue
         source = blame(one.key, one.outcome.condition)
+        source = family.get(source, source)
         blinded.setdefault(source, []).append(Blind(str(row_key(one.key)), blind.since, blind.reason))
         told |= {source} if blind.told else set()
     return [BlindSource(source, tuple(sorted(blinded.get(source, ()), key=_order))) for source in sorted(told)]

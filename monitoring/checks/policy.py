@@ -5,7 +5,7 @@ Plain data, read by the verbs. A policy never looks at a clock.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from fractions import Fraction
@@ -61,20 +61,33 @@ class Step:
 
 
 NO_STEP = Step(0)
+# How often a condition that goes on firing is reported again, where its check does not say. Milder ones are not.
+USUAL_REMINDERS: Mapping[Severity, timedelta] = {
+    Severity.CRITICAL: timedelta(hours=6),
+    Severity.HIGH: timedelta(days=1),
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Policy:
     """What every verb understands.
 
-    `remind` repeats a standing alert, `worse_by` is the step beyond the worst value told that is told again.
+    `remind` repeats a standing alert; without it `usual_reminders` has it repeated by its severity. `worse_by` is the
+    step beyond the worst value told that is told again.
     """
 
     severity: Severity = Severity.MEDIUM
     hold: Hold = Hold()
     remind: timedelta | None = None
+    usual_reminders: bool = False
     worse_by: Number | None = None
     silence: Silence = Silence()
+
+    def remind_after(self, severity: Severity) -> timedelta | None:
+        """Return when a standing alert of this severity is reported again, None for never."""
+        if self.remind is None and self.usual_reminders:
+            return USUAL_REMINDERS.get(severity)
+        return self.remind
 
 
 def check_ladder(bounds: Sequence[T], severities: Sequence[Severity], *, rising: bool, what: str) -> None:

@@ -35,12 +35,16 @@ class ChangedMeanwhileError(MonitoringError):
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A part's outcome with the alert it makes, if any. `declared`: a monitor file's, whose end is the condition's."""
+    """A part's outcome with the alert it makes, if any.
+
+    `declared`: a monitor file's, whose end is the condition's. `blamed`: the source it is blind by, as it is reported.
+    """
 
     seen: Seen
     telling: Telling | None
     value: str = ""
     declared: bool = False
+    blamed: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +127,7 @@ def _row(entry: Entry, before: stored.Condition, now: datetime) -> stored.Condit
         value=before.value if unseen else entry.value,
         judged_at=before.judged_at if unseen else now,
         blind_since=blind.since if blind else None,
-        blind_by=blame(seen.key, condition),
+        blind_by=(entry.blamed or blame(seen.key, condition)) if blind else "",
         blind_why=blind.reason if blind else "",
         declared=entry.declared,
     )

@@ -5,7 +5,7 @@ This is what a task with `monitors:` is. It sends nothing: the task's runner del
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from monitoring.alerts.record import Origin
@@ -18,6 +18,7 @@ from monitoring.errors import StoreBusyError, StoreError
 from monitoring.store.database import Tx
 from monitoring.store.steady import SteadyStore
 
+NO_DATA = "no data"  # the run's row says so too: the runner looks for it in what a task wrote last
 _ATTEMPTS = 4  # of judging anew, when another process judged the same conditions meanwhile
 
 
@@ -60,6 +61,12 @@ def run(session: Session, store: SteadyStore, origin: Origin, beside: Callable[[
     _keep_unstored(session, record, error, store, origin)
     outcome.trouble, outcome.error = True, error
     return outcome
+
+
+def no_data(seen: Sequence[Seen]) -> str:
+    """Return a line where more than half of the checks could not be judged for want of data, else nothing."""
+    blind = sum(one.outcome.condition.blind is not None for one in seen)
+    return f"{NO_DATA}: {blind} of {len(seen)} checks" if 2 * blind > len(seen) else ""
 
 
 def _store(store: SteadyStore, record: Record, session: Session, origin: Origin, beside: Callable[[Tx], None]) -> int:

@@ -10,6 +10,7 @@ import time
 import traceback
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from datetime import datetime
 
 from monitoring.alerts.record import Origin
@@ -24,7 +25,7 @@ from monitoring.checks.documents import read_sources
 from monitoring.checks.looking import Looked, Seen, judge, look
 from monitoring.checks.model import Watched
 from monitoring.checks.plan import Key
-from monitoring.checks.recording import Entry, Record
+from monitoring.checks.recording import Entry, Record, blame
 from monitoring.checks.remembered import Remembered, StoredMemory, recall
 from monitoring.checks.shown import value_in_words
 from monitoring.checks.tools import open_tools
@@ -87,7 +88,11 @@ class Session:
             self._entry(one, conditions, now, self._origin_of(one), declared=one.key.monitor in declared)
             for one in seen
         ]
-        parts = self._operational_parts(entries, remembered)
+        family = operations.families(seen, remembered)
+        entries = [
+            replace(one, blamed=family.get(blame(one.seen.key, one.seen.outcome.condition), "")) for one in entries
+        ]
+        parts = self._operational_parts(entries, remembered, family)
         judged = judge(look(parts, self._answers, {}, conditions), conditions, now, remembered.untold)
         entries += [self._entry(one, conditions, now, wording.Origin(), declared=False) for one in judged]
         return Record(entries, remembered, self._memory.new, self._blocks(), self._gone(looked, remembered))
@@ -103,7 +108,9 @@ class Session:
             sys.stderr.write(self._redact(text) + "\n")
             sys.stderr.flush()
 
-    def _operational_parts(self, entries: Sequence[Entry], remembered: Remembered) -> list[operations.Operational]:
+    def _operational_parts(
+        self, entries: Sequence[Entry], remembered: Remembered, family: Mapping[str, str]
+    ) -> list[operations.Operational]:
         traces = {one.seen.key: _trace(error) for one in entries if (error := _bug(one)) is not None}
         of_answerers = {kind: _trace(error) for kind, error in self._answers.crashes.items()}
         self.crashed = self.crashed or bool(traces or of_answerers)
@@ -111,7 +118,7 @@ class Session:
             self.say(trace.rstrip())
         chains, routes = self.tools.chains, {monitor.name: monitor.route for monitor in self._monitors}
         return [
-            *operations.blind_sources([entry.seen for entry in entries], remembered),
+            *operations.blind_sources([entry.seen for entry in entries], remembered, family),
             *operations.failing_providers(chains, remembered),
             *operations.crashed(routes, self._ending_crashes, traces, of_answerers, remembered),
         ]

@@ -178,9 +178,10 @@ def _between(condition: Condition, sight: _Sight) -> Outcome:
 def _remind(condition: Condition, reason: Reason, sight: _Sight) -> Outcome:
     now, policy = sight.now, sight.policy
     sent = condition.last_sent or condition.since or now
-    if policy.remind is None or now - sent < policy.remind:
-        return Outcome(condition, reason)
     severity, since = either(condition.severity, policy.severity), condition.since or now
+    after = policy.remind_after(severity)
+    if after is None or now - sent < after:
+        return Outcome(condition, reason)
     transition = Transition(Kind.REMINDER, severity, Reason.REMIND_DUE, since, sight.facts)
     return Outcome(replace(condition, last_sent=now), Reason.REMIND_DUE, transition)
 

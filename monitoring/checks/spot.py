@@ -13,7 +13,7 @@ from datetime import timedelta
 
 from monitoring.alerts.model import Severity
 from monitoring.checks.addresses import address_problem
-from monitoring.checks.policy import Hold, Step, ratio
+from monitoring.checks.policy import Hold, Policy, Step, ratio
 from monitoring.checks.suggest import did_you_mean
 from monitoring.checks.syntax import LanguageError, read_literal
 from monitoring.checks.values import Number
@@ -197,6 +197,17 @@ class Spot:
             self.wrong(f"from 1 to {MAX_RUNS} runs")
             return None
         return Hold(runs=int(runs.group(1)))
+
+    def policy(self, severity: Severity) -> Policy:
+        """Read `for` and `remind` of what lasts: `remind: never` reports it once, none at all by its severity."""
+        held, remind = self.get("for"), self.get("remind")
+        never = remind is not None and isinstance(remind.node, Scalar) and remind.node.text == "never"
+        return Policy(
+            severity=severity,
+            hold=(held.hold() if held else None) or Hold(),
+            remind=remind.duration() if remind and not never else None,
+            usual_reminders=remind is None,
+        )
 
     def address(self) -> str | None:
         """Read an address with its checksum; inside it is lower case."""

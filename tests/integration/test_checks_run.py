@@ -98,12 +98,12 @@ def test_a_source_that_stays_silent_is_told_once_with_all_it_blinds_and_once_whe
     file, seen = host.file(VAULT), [0]
     host.run(file)
     provider.status = 503
-    lines = host.run(file)
+    lines = host.run_without_data(file)
     assert all(" unknown" in line for line in lines)
     assert host.told == []
     assert host.rows("SELECT count(*), min(blind_by) FROM conditions WHERE blind_since IS NOT NULL") == [(3, "mainnet")]
     for _ in range(3):
-        host.run(file)
+        host.run_without_data(file)
     assert host.new(seen) == ["MEDIUM alert 3 checks are blind: mainnet"]
     ((message, source),) = host.rows("SELECT message, source FROM alert_events")
     assert source == "ops_error"
@@ -119,7 +119,7 @@ def test_a_source_that_stays_silent_is_told_once_with_all_it_blinds_and_once_whe
 def test_a_call_that_reverts_blinds_its_own_check_and_blames_the_contract(host: ChecksHost, provider: Provider) -> None:
     provider.views[B, SUPPLY] = Failure(3, "execution reverted")
     for _ in range(4):
-        host.run(host.file(VAULT))
+        host.run_without_data(host.file(VAULT))
     assert host.told == ["MEDIUM alert 2 checks are blind: mainnet: totalSupply() of 0x2222…2222"]
     assert host.rows("SELECT state FROM conditions WHERE check_name = 'floor'") == [("ok",)]
 
@@ -151,7 +151,7 @@ def test_a_block_behind_the_last_judged_one_is_not_judged(host: ChecksHost, prov
     host.run(file)
     provider.head = 980
     provider.views[A, SUPPLY] = 1
-    lines = host.run(file)
+    lines = host.run_without_data(file)
     assert all("behind block 1000, judged before" in line for line in lines)
     assert host.told == []
     provider.head = 1001
@@ -199,7 +199,7 @@ def test_nothing_said_or_stored_holds_a_providers_key(host: ChecksHost, provider
     for status, body in ((401, b"bad key " + KEY.encode()), (200, KEY.encode()), (429, b"")):
         provider.status, provider.body = status, body
         done = host.do("run", host.file(VAULT))
-        assert done.returncode == 0
+        assert done.returncode == 1
         assert KEY not in done.stdout + done.stderr
     for table in ("conditions", "alert_events", "chain_memory", "deliveries"):
         assert KEY not in str(host.rows(f"SELECT * FROM {table}"))
@@ -211,7 +211,7 @@ def test_silence_is_not_proved_while_a_check_is_blind_nor_for_the_time_it_was(
     file = host.file(VAULT)
     host.run(file)
     provider.status = 503
-    host.run(file)
+    host.run_without_data(file)
     (blind,) = _blindness(host)
     assert re.fullmatch(
         r"3 checks have been blind since [-0-9]+ [0-9:]+: mainnet could not be read \(mainnet: .*HTTP 503.*\)", blind

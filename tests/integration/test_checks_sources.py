@@ -37,9 +37,9 @@ def test_sources_are_read_once_exactly_and_not_believed_when_stale_or_unwell(tmp
         assert line.endswith("≥ 100% firing breached, fired")
         assert [told.split()[:3] for told in host.new(seen)] == [["CRITICAL", "alert", "backing:"]]
         answer["at"] = int(time.time()) - 4 * 3600
-        assert all(" unknown" in line for line in host.run(file))
+        assert all(" unknown" in line for line in host.run_without_data(file))
         answer |= {"at": int(time.time()), "code": "DOWN"}
-        assert all("says of itself that it is not well" in line for line in host.run(file))
+        assert all("says of itself that it is not well" in line for line in host.run_without_data(file))
         assert host.new(seen) == [], "what is not believed neither fires nor clears"
         done = host.do("run", file)
         assert "s3cr3t" not in done.stdout + done.stderr
@@ -55,7 +55,7 @@ def test_a_service_that_is_down_is_blamed_by_its_host_for_all_of_its_documents(t
         host = ChecksHost(tmp_path)
         file = host.file(MONITOR.format(url=service.url))
         for _ in range(3):
-            host.run(file)
+            host.run_without_data(file)
         assert host.told == ["MEDIUM alert 2 checks are blind: 127.0.0.1"]
 
 
@@ -98,7 +98,7 @@ def test_a_graphql_answer_is_judged_or_said_why_not(tmp_path: Path, answer: dict
     with http_service(lambda seen: Reply(replies[0])) as service:
         host = ChecksHost(tmp_path)
         file = host.file(GRAPHQL.format(url=service.url))
-        (line,) = host.run(file)
+        (line,) = host.run_without_data(file)
         assert " unknown" in line
         assert said in line
         assert host.told == []

@@ -41,7 +41,27 @@ NOW = START
         ("eth_call", -32602, "BlockOutOfRangeError: block height is 5 but requested was 9", Fault.STALE_HEAD),
         ("eth_call", -32000, "header not found", Fault.STALE_HEAD),
         ("eth_call", -32001, "Unknown block", Fault.STALE_HEAD),
-        ("eth_call", -32000, "missing trie node ab12 (path ) state 0x12 is not available", Fault.STALE_HEAD),
+        ("eth_call", -32000, "missing trie node ab12 (path ) state 0x12 is not available", Fault.HISTORY),
+        ("eth_getLogs", 4444, "pruned history unavailable", Fault.HISTORY),
+        ("eth_getLogs", 4444, "", Fault.HISTORY),
+        ("eth_getLogs", -32000, "eth_getLogs is limited to the last 10064 blocks", Fault.HISTORY),
+        ("eth_getLogs", -32000, "only the most recent 10,064 blocks are available", Fault.HISTORY),
+        ("eth_getLogs", -32000, "history has been pruned for this block", Fault.HISTORY),
+        ("eth_call", -32000, "historical state is not available", Fault.HISTORY),
+        ("eth_call", -32000, "this request needs an archive node", Fault.HISTORY),
+        ("eth_call", -32007, "30/second request limit reached - reduce calls per second or upgrade", Fault.RATE_LIMIT),
+        ("batch", -32007, "50/second request limit reached", Fault.RATE_LIMIT),
+        ("eth_call", -32005, "execution aborted (timeout = 5s)", Fault.TOO_HEAVY),
+        ("eth_call", -32000, "backend response too large", Fault.TOO_HEAVY),
+        ("eth_call", -32000, "Response is too big", Fault.TOO_HEAVY),
+        ("eth_call", -32603, "request timed out", Fault.TOO_HEAVY),
+        ("eth_call", -32005, "Request size exceeded", Fault.TOO_HEAVY),
+        ("eth_call", -32000, "exceeded maximum call data size", Fault.TOO_HEAVY),
+        ("eth_call", -32000, "intrinsic gas too high", Fault.TOO_HEAVY),
+        ("eth_call", -32000, "err: gas limit exceeded", Fault.TOO_HEAVY),
+        ("eth_getLogs", -32000, "request timed out", Fault.TOO_HEAVY),
+        ("eth_call", -32000, "daily request count exceeded, request rate limited", Fault.RATE_LIMIT),
+        ("eth_call", 3, "rate limit exceeded", Fault.REVERT),
         ("eth_getLogs", -32000, "requested block is beyond head", Fault.STALE_HEAD),
         ("eth_call", -32005, "limit exceeded", Fault.RATE_LIMIT),
         ("eth_call", 429, "Your app has exceeded its compute units per second capacity", Fault.RATE_LIMIT),
@@ -63,6 +83,12 @@ NOW = START
 )
 def test_each_known_wording_of_a_failure_is_what_it_means(method: str, code: int, message: str, fault: Fault) -> None:
     assert classify_error(method, code, message) is fault
+
+
+def test_one_request_alone_is_never_a_batch_that_is_too_large() -> None:
+    assert classify_error("eth_call", -32007, "", alone=True) is Fault.ERROR
+    assert classify_error("eth_call", -32000, "too many requests in batch", alone=True) is Fault.RATE_LIMIT
+    assert classify_status(413, alone=True) is Fault.TOO_HEAVY
 
 
 def test_statuses_without_a_json_rpc_answer_have_their_fault() -> None:

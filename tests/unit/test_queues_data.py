@@ -18,10 +18,10 @@ def parts_of(name: str) -> tuple[Part, ...]:
     return load_monitor(PROTOCOLS / name / "monitor.yaml", TYPES).parts()
 
 
-def test_twenty_three_timelocks_on_six_chains_are_watched_and_six_of_them_for_two_channels() -> None:
+def test_twenty_six_timelocks_on_six_chains_are_watched_and_six_of_them_for_two_channels() -> None:
     parts = parts_of("timelocks")
     checks = Counter(part.key.check for part in parts)
-    assert checks == {"timelocks": 23, "timelocks-mirror": 6}
+    assert checks == {"timelocks": 26, "timelocks-mirror": 6}
     assert {part.key.chain for part in parts} == {1, 10, 137, 8453, 42161, 747474}
     assert {part.route.channel for part in parts if part.key.check == "timelocks-mirror"} == {"yearn_timelock_internal"}
 

@@ -17,7 +17,7 @@ from monitoring.checks.formula import Check, FormulaPart, Scene
 from monitoring.checks.language import check as read_formula
 from monitoring.checks.names import IDENTIFIER, read_chain
 from monitoring.checks.plan import Key
-from monitoring.checks.policy import NO_STEP, Hold, Policy, Step, either
+from monitoring.checks.policy import NO_STEP, Policy, Step, either
 from monitoring.checks.scope import Scope
 from monitoring.checks.signatures import parse_signature, standard_views
 from monitoring.checks.spot import Spot
@@ -153,7 +153,7 @@ def _share_price(row: _Row) -> Check | None:
         given = spot.get("tolerance")
         policy, tolerance = _policy(spot, Severity.CRITICAL), given.step() if given else None
     else:
-        policy, tolerance = Policy(severity=either(spot.severity(), Severity.CRITICAL)), None
+        policy, tolerance = spot.policy(either(spot.severity(), Severity.CRITICAL)), None
     probe = max(row.decimals + _FINER, _LEAST_PROBE)
     formula = f"vault.convertToAssets(1e{probe}) / 1e{probe + row.asset_decimals - row.decimals}"
     judged = with_base(NeverFallsPolicy, policy, tolerance=tolerance or NO_STEP)
@@ -226,7 +226,7 @@ def _flags(row: _Row) -> list[Check]:
             value.mistakes.add(key.at, value.path, f"{key.text!r} is no view")
         elif severity is not None:
             words = f"{row.name}: {key.text}() is true"
-            policy = Policy(severity=severity)
+            policy = value.policy(severity)
             found.append(_check(f"flag-{key.text}", "flag", f"vault.{key.text}()", policy, words, flag=key.text))
     return found
 
@@ -238,7 +238,7 @@ def _asset(row: _Row) -> Check | None:
     if spot is None or text is None:
         return None
     words = f"{row.name}: its asset is not {text}"
-    policy = Policy(severity=Severity.HIGH)
+    policy = spot.policy(Severity.HIGH)
     if text.startswith("0x"):
         address = spot.address()
         return _check("asset", "flag", f'vault.asset() != "{text}"', policy, words) if address else None
@@ -249,10 +249,8 @@ def _asset(row: _Row) -> Check | None:
 
 
 def _policy(spot: Spot, otherwise: Severity) -> Policy:
-    told, hold, remind = spot.get("severity"), spot.get("for"), spot.get("remind")
-    severity = either(told.severity() if told else None, otherwise)
-    held = hold.hold() if hold else None
-    return Policy(severity=severity, hold=held or Hold(), remind=remind.duration() if remind else None)
+    told = spot.get("severity")
+    return spot.policy(either(told.severity() if told else None, otherwise))
 
 
 def _check(name: str, verb: str, formula: str, policy: Policy, words: str, unit: str = "", *, flag: str = "") -> Check:

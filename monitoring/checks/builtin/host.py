@@ -149,10 +149,7 @@ def schema(spot: Spot, around: Surroundings) -> Host | None:
             limits = dataclasses.replace(limits, **{known[key.text]: parse_one(known[key.text], text)})
         except UsageError as error:
             value.wrong(str(error))
-    hold, remind = spot.get("for"), spot.get("remind")
-    held, again = hold.hold() if hold else None, remind.duration() if remind else None
-    policy = Policy(severity=Severity.MEDIUM, remind=again)
-    return Host(limits, dataclasses.replace(policy, hold=held) if held else policy)
+    return Host(limits, spot.policy(Severity.MEDIUM))
 
 
 def plan(host: Host, around: Surroundings) -> Sequence[HostPart]:

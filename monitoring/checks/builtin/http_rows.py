@@ -11,7 +11,7 @@ from monitoring.checks.builtin.http_answers import Get
 from monitoring.checks.check_file import with_base
 from monitoring.checks.expression import ANYTHING, BOOLEAN, Expression, Tree
 from monitoring.checks.names import read_expression
-from monitoring.checks.policy import Hold, Policy, Silence, either
+from monitoring.checks.policy import Policy, Silence, either
 from monitoring.checks.scope import Scope
 from monitoring.checks.source_file import read_headers, read_path, read_url
 from monitoring.checks.spot import Spot
@@ -98,10 +98,8 @@ def _get(spot: Spot) -> Get | None:
 
 
 def _policy(spot: Spot) -> Policy:
-    told, hold, remind = spot.get("severity"), spot.get("for"), spot.get("remind")
-    held = hold.hold() if hold else None
-    severity = either(told.severity() if told else None, Severity.MEDIUM)
-    return Policy(severity=severity, hold=held or Hold(), remind=remind.duration() if remind else None)
+    told = spot.get("severity")
+    return spot.policy(either(told.severity() if told else None, Severity.MEDIUM))
 
 
 def _status(spot: Spot | None) -> int | None:

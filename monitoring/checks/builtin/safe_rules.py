@@ -36,7 +36,11 @@ class Loudness:
 
 @dataclass(frozen=True, slots=True)
 class Skip:
-    """Leaves out a protocol's transactions unless they reach one of these targets or make one of these calls."""
+    """Leaves out a protocol's transactions unless they reach one of these targets or make one of these calls.
+
+    Only what is understood is left out: a call that cannot be decoded may carry anything, and so may one whose bytes
+    name a target or a call of the rule at a place that nobody decodes.
+    """
 
     protocol: str
     unless_to: frozenset[str] = frozenset()
@@ -44,9 +48,15 @@ class Skip:
 
     def leaves_out(self, decoded: DecodedCall) -> bool:
         calls = decoded.walk()
+        if any(call.note for call in calls if call.tx.data) or self._named_in(decoded.tx.data):
+            return False
         reached = any(call.tx.to.lower() in self.unless_to for call in calls)
         made = any(call.selector in self.unless_calls for call in calls)
         return not reached and not made
+
+    def _named_in(self, data: bytes) -> bool:
+        targets = (bytes.fromhex(target.removeprefix("0x")) for target in self.unless_to)
+        return any(mark in data for mark in (*targets, *self.unless_calls))
 
 
 def as_transaction(row: SafeTransaction) -> Transaction:

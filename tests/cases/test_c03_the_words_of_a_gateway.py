@@ -1,0 +1,114 @@
+"""A gateway's rate limit was taken for "batch too large" and was final, and errors in odd shapes lost their words.
+
+Input: QuickNode's -32007 "request limit reached"; errors with `id: null`, ids as text, bare `{"code": …}` and
+`{"message": …}` with status 200; -32007 without words for a single request. Right result: words decide before the code,
+a batch of one is never too large, the words reach the reader, and the next provider is asked.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from monitoring.chains.budget import Budget
+from monitoring.chains.faults import Fault
+from monitoring.chains.fetch import Fetcher
+from monitoring.chains.multicall import call
+from monitoring.chains.reads import Chains, ChainView
+from monitoring.chains.values import Unknown
+from tests.support.chain_clock import ManualClock
+from tests.support.rpc_server import Failure, Provider, serving
+
+pytestmark = pytest.mark.case("C.3")
+TOKEN = "0x" + "22" * 20
+SUPPLY = "totalSupply()(uint256)"
+LIMIT = "30/second request limit reached - reduce calls per second or upgrade"
+
+
+@contextlib.contextmanager
+def chains(*providers: Provider) -> Iterator[Chains]:
+    clock, fetch = ManualClock(), Fetcher()
+    for one in providers:
+        one.head_time = lambda: clock.now().timestamp()
+        one.views.setdefault((TOKEN, SUPPLY), 10**24)
+    with serving(*providers) as urls:
+        environ = {f"PROVIDER_URL_MAINNET_{place}": url for place, url in enumerate(urls, 1)}
+        yield Chains(environ, budget=Budget(clock=clock, sleep=clock.sleep), fetch=fetch)
+    fetch.close()
+
+
+def supply(made: Chains) -> Any:
+    view = made.view(1)
+    assert isinstance(view, ChainView), view
+    return view.read({"supply": call(TOKEN, SUPPLY)})["supply"]
+
+
+def on_calls(answer: Any) -> Any:
+    """Answer as it is what asks for a call, and nothing else."""
+
+    def raw(asked: Any) -> Any:
+        one = asked[0] if isinstance(asked, list) else asked
+        return answer(one) if one["method"] == "eth_call" else None
+
+    return raw
+
+
+SHAPES = {
+    "as JSON-RPC has it": lambda one: {"jsonrpc": "2.0", "id": one["id"], "error": {"code": -32007, "message": LIMIT}},
+    "for nobody": lambda _: {"jsonrpc": "2.0", "id": None, "error": {"code": -32007, "message": LIMIT}},
+    "without an id": lambda _: {"error": {"code": -32007, "message": LIMIT}},
+    "with its id as text": lambda one: {"id": str(one["id"]), "error": {"code": -32007, "message": LIMIT}},
+    "with its code as text": lambda one: {"id": one["id"], "error": {"code": "-32007", "message": LIMIT}},
+    "as a bare message": lambda _: {"message": LIMIT},
+    "as a bare code and message": lambda _: {"code": -32007, "message": LIMIT},
+    "as a bare text": lambda _: {"error": LIMIT},
+    "as a bare code": lambda _: {"code": 429},
+    "in a list": lambda _: [{"id": None, "error": {"code": -32007, "message": LIMIT}}],
+}
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_a_rate_limit_in_any_shape_turns_to_the_next_provider(shape: str) -> None:
+    limited, good = Provider(raw=on_calls(SHAPES[shape])), Provider()
+    with chains(limited, good) as made:
+        assert supply(made) == 10**24
+        (trouble,) = made.troubles
+    assert trouble.fault is Fault.RATE_LIMIT
+    assert LIMIT in trouble.message or "429" in trouble.message
+
+
+def test_a_batch_answered_by_one_error_for_nobody_is_a_rate_limit_and_is_not_halved() -> None:
+    limited = Provider(multicall=False)
+    limited.raw = lambda asked: [SHAPES["for nobody"](None)] if isinstance(asked, list) and len(asked) > 2 else None
+    good = Provider(multicall=False, views={(TOKEN, "balanceOf(address)(uint256)"): lambda who: int(who, 16)})
+    with chains(limited, good) as made:
+        view = made.view(1)
+        assert isinstance(view, ChainView)
+        calls = {n: call(TOKEN, "balanceOf(address)(uint256)", f"0x{n:040x}") for n in range(1, 20)}
+        assert view.read(calls) == {n: n for n in range(1, 20)}
+    assert limited.requests <= 3, "the head, the multicall that is not there, and the batch"
+
+
+def test_one_request_alone_that_is_refused_by_the_code_for_batches_is_asked_of_the_next() -> None:
+    odd, good = Provider(), Provider()
+    odd.failing = lambda method, _: Failure(-32007, "") if method == "eth_call" else None
+    with chains(odd, good) as made:
+        assert supply(made) == 10**24
+
+
+def test_an_id_as_text_is_still_the_answer() -> None:
+    def raw(asked: Any) -> Any:
+        return {"jsonrpc": "2.0", "id": str(asked["id"]), "result": hex(7).replace("0x", "0x".ljust(65, "0"))}
+
+    with chains(Provider(raw=on_calls(raw))) as made:
+        assert supply(made) == 7
+
+
+def test_the_words_of_an_odd_error_reach_the_reader() -> None:
+    with chains(Provider(raw=on_calls(lambda _: {"message": "the moon is in the way"}))) as made:
+        found = supply(made)
+    assert isinstance(found, Unknown)
+    assert "the moon is in the way" in found.reason

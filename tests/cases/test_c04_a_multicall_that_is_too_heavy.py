@@ -1,0 +1,109 @@
+"""A multicall that is too heavy for its gateway was not halved unless the gateway used one of two wordings.
+
+Input: sixty checks in one multicall; a gateway that refuses more than twenty at once in many wordings, known and not;
+one call among a hundred that makes any multicall fail. Right result: every check is read, with few requests; a gateway
+that refuses everything is not asked for ever.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from monitoring.chains.abi import decode
+from monitoring.chains.budget import Budget
+from monitoring.chains.fetch import Fetcher
+from monitoring.chains.multicall import call
+from monitoring.chains.reads import Chains, ChainView
+from monitoring.chains.values import Unknown
+from tests.support.chain_clock import ManualClock
+from tests.support.rpc_server import AGGREGATE3, MULTICALL3, Failure, Provider, serving
+
+pytestmark = pytest.mark.case("C.4")
+TOKEN = "0x" + "22" * 20
+BALANCE = "balanceOf(address)(uint256)"
+WORDS = [
+    (-32000, "execution aborted (timeout = 5s)"),
+    (-32000, "backend response too large"),
+    (-32008, "Response is too big"),
+    (-32603, "request timed out"),
+    (-32005, "Request size exceeded"),
+    (-32000, "exceeded maximum call data size"),
+    (-32000, "intrinsic gas too high"),
+    (-32000, "out of gas"),
+    (-32000, "gas limit exceeded"),
+    (-32603, "the backend is unhappy with this"),
+    (-32099, ""),
+]
+
+
+@contextlib.contextmanager
+def view_of(*providers: Provider) -> Iterator[ChainView]:
+    clock, fetch = ManualClock(), Fetcher()
+    for one in providers:
+        one.head_time = lambda: clock.now().timestamp()
+        one.views[TOKEN, BALANCE] = lambda who: int(who, 16)
+    with serving(*providers) as urls:
+        environ = {f"PROVIDER_URL_MAINNET_{place}": url for place, url in enumerate(urls, 1)}
+        view = Chains(environ, budget=Budget(clock=clock, sleep=clock.sleep), fetch=fetch).view(1)
+        assert isinstance(view, ChainView), view
+        yield view
+    fetch.close()
+
+
+def balances(count: int) -> dict[int, Any]:
+    return {n: call(TOKEN, BALANCE, f"0x{n:040x}") for n in range(1, count + 1)}
+
+
+def carried(params: list[Any]) -> list[int]:
+    """Return which balances a multicall asks for; of a plain call, the one."""
+    data = bytes.fromhex(params[0]["data"][2:])
+    if params[0]["to"].lower() != MULTICALL3.lower():
+        return [int.from_bytes(data[4:], "big")]
+    (calls,) = decode(AGGREGATE3.inputs, data[4:])
+    return [int.from_bytes(calldata[4:], "big") for _, _, calldata in calls]  # type: ignore[union-attr,misc,index]
+
+
+@pytest.mark.parametrize(("code", "words"), WORDS)
+@pytest.mark.parametrize("providers", [1, 2])
+def test_sixty_checks_are_read_whatever_the_gateway_calls_its_limit(code: int, words: str, providers: int) -> None:
+    def failing(method: str, params: list[Any]) -> Failure | None:
+        return Failure(code, words) if method == "eth_call" and len(carried(params)) > 20 else None
+
+    gateways = [Provider(failing=failing) for _ in range(providers)]
+    with view_of(*gateways) as view:
+        assert view.read(balances(60)) == {n: n for n in range(1, 61)}
+    assert sum(one.count("eth_call") for one in gateways) <= 7 * providers
+
+
+@pytest.mark.parametrize("bad", [1, 50, 100])
+def test_one_call_that_makes_every_multicall_fail_is_found_and_the_others_are_read(bad: int) -> None:
+    def failing(method: str, params: list[Any]) -> Failure | None:
+        return Failure(-32603, "internal error") if method == "eth_call" and bad in carried(params) else None
+
+    gateway = Provider(failing=failing)
+    with view_of(gateway) as view:
+        read = view.read(balances(100))
+    assert [n for n, value in read.items() if isinstance(value, Unknown)] == [bad]
+    assert "internal error" in str(read[bad])
+
+
+def test_a_gateway_that_refuses_all_multicalls_in_unknown_words_is_asked_plainly_in_the_end() -> None:
+    def failing(method: str, params: list[Any]) -> Failure | None:
+        return Failure(-32603, "not today") if method == "eth_call" and len(carried(params)) > 1 else None
+
+    gateway = Provider(failing=failing)
+    with view_of(gateway) as view:
+        assert view.read(balances(100)) == {n: n for n in range(1, 101)}
+    assert gateway.requests <= 30
+
+
+def test_a_gateway_that_refuses_everything_is_not_asked_for_ever() -> None:
+    gateway = Provider(failing=lambda method, _: Failure(-32603, "not today") if method == "eth_call" else None)
+    with view_of(gateway) as view:
+        read = view.read(balances(300))
+    assert all(isinstance(value, Unknown) and "not today" in value.reason for value in read.values())
+    assert gateway.requests <= 40

@@ -1,0 +1,110 @@
+"""A breach that goes on was reported once and never again, and a round of a price feed that went back was forgotten.
+
+Input: shipped monitors whose checks fire and go on firing for days; a feed whose round goes back and stays back.
+Right result: CRITICAL is repeated every six hours and HIGH every day until it is over, unless the file says otherwise;
+the round stays an incident until the feed is past the highest round it had.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from monitoring.alerts.model import Severity
+from monitoring.checks.builtin import TYPES
+from monitoring.checks.condition import Condition, Kind, State
+from monitoring.checks.loading import load_monitor
+from monitoring.checks.plan import Key, judge_all, read_all
+from tests.support.drills import drilled_files, load_drilled
+
+pytestmark = pytest.mark.case("D.6")
+NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
+HOUR = timedelta(hours=1)
+SUPPLY = """
+monitor: one
+chain: 1
+contracts: {{a: "0x1111111111111111111111111111111111111111"}}
+checks: [{{id: floor, require: a.totalSupply() >= 100, severity: {severity}{more}}}]
+"""
+
+
+class Answers:
+    def __init__(self, value: Any) -> None:
+        self.value = value
+
+    def read(self, questions: Any) -> Mapping[Any, Any]:
+        return dict.fromkeys(questions, self.value)
+
+
+@pytest.mark.parametrize(
+    ("severity", "more", "hours"),
+    [
+        ("critical", "", [0, 6, 12, 18, 24, 30, 36, 42, 48]),
+        ("high", "", [0, 24, 48]),
+        ("medium", "", [0]),
+        ("critical", ", remind: 1d", [0, 24, 48]),
+        ("critical", ", remind: never", [0]),
+    ],
+)
+def test_a_standing_breach_is_repeated_by_its_severity(
+    tmp_path: Path, severity: str, more: str, hours: list[int]
+) -> None:
+    path = tmp_path / "monitor.yaml"
+    path.write_text(SUPPLY.format(severity=severity, more=more))
+    parts = load_monitor(path, TYPES).parts()
+    conditions: dict[Key, Condition] = {}
+    told = []
+    for hour in range(49):
+        outcomes = judge_all(parts, read_all(parts, Answers(5)), conditions, NOW + hour * HOUR)
+        conditions = {key: one.condition for key, one in outcomes.items()}
+        told += [hour for one in outcomes.values() if one.transition]
+    assert told == hours
+
+
+@pytest.mark.parametrize("path", drilled_files(), ids=lambda path: f"{path.parent.name}/{path.stem}")
+def test_every_shipped_check_that_lasts_is_repeated_where_it_is_loud(path: Path) -> None:
+    policies = {part.key: part.check.policy for part in load_drilled(path).parts if part.check.verb in LASTING}
+    loud = [key for key, policy in policies.items() if policy.severity >= Severity.HIGH]
+    assert [key for key in loud if policies[key].remind_after(policies[key].severity) is None] == []
+
+
+LASTING = ("limit", "flag", "never_falls", "diverge", "age")
+
+
+def test_a_round_that_went_back_stays_an_incident_until_the_feed_is_past_it() -> None:
+    (path,) = [one for one in drilled_files() if one.parent.name == "pegs" and one.stem == "monitor"]
+    scene = load_drilled(path)
+    conditions: dict[Key, Condition] = {}
+    told: list[tuple[int, Kind]] = []
+    at = iter(range(10_000))
+
+    def run(round_: int) -> State:
+        hour = next(at)
+        now = NOW + hour * HOUR
+        (call,) = scene.well
+        answers = scene.answers(now, {call: [str(round_), "1e8", "now-1h", "now-1h", str(round_)]})
+        readings = read_all(scene.parts, _Reader(answers), {}, conditions)
+        outcomes = judge_all(scene.parts, readings, conditions, now)
+        conditions.update({key: one.condition for key, one in outcomes.items()})
+        told.extend((hour, one.transition.kind) for key, one in outcomes.items() if key == ROUND and one.transition)
+        return conditions[ROUND].state
+
+    assert run(1000) is State.OK
+    assert [run(999) for _ in range(7)] == [State.FIRING] * 7
+    assert run(1000) is State.OK
+    assert told == [(1, Kind.FIRED), (7, Kind.REMINDER), (8, Kind.RECOVERED)]
+
+
+ROUND = Key("pegs", "round", 1, "USDC/USD")
+
+
+class _Reader:
+    def __init__(self, answers: Mapping[Any, Any]) -> None:
+        self.answers = answers
+
+    def read(self, questions: Any) -> Mapping[Any, Any]:
+        return {one: self.answers[one] for one in questions}
