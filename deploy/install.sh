@@ -77,6 +77,9 @@ settle_variables() {
     EXTRAS="${EXTRAS:-}"
     SUPERCRONIC_URL="${SUPERCRONIC_URL:-https://github.com/aptible/supercronic/releases/download}"
     TARGET_USER="${TARGET_USER:-$(owner_of "$REPO_DIR" || owner_of "$CACHE_DIR" || echo "$DEFAULT_USER")}"
+    # What becomes root's must not come from a checkout that the user can write. Curled, there is only the checkout that
+    # was cloned just now.
+    TEMPLATES="${clone:-$REPO_DIR}/deploy"
     export UV_PYTHON_INSTALL_DIR="$UV_DIR"
 }
 
@@ -310,11 +313,9 @@ place() { # file, contents on stdin, mode (0644); true if it changed
     say "$1 written"
 }
 
-# From the clone this script lies in: what becomes root's must not come from a checkout that the user can write. Curled,
-# there is only the checkout that was cloned just now.
 render() { # a template below deploy/
     sed -e "s|@REPO_DIR@|$REPO_DIR|g; s|@CACHE_DIR@|$CACHE_DIR|g; s|@ETC_DIR@|$ETC_DIR|g; s|@USER@|$TARGET_USER|g" \
-        -e "s|@GROUP@|$TARGET_GROUP|g; s|@SUPERCRONIC@|$SUPERCRONIC_BIN|g" "${CLONE:-$REPO_DIR}/deploy/$1"
+        -e "s|@GROUP@|$TARGET_GROUP|g; s|@SUPERCRONIC@|$SUPERCRONIC_BIN|g" "$TEMPLATES/$1"
 }
 
 install_units() {

@@ -128,7 +128,7 @@ def _in_script(name: str, words: str, **variables: str) -> subprocess.CompletedP
 
 
 def _installed_command(checkout: Checkout) -> str:
-    words = "TARGET_GROUP=nogroup SUPERCRONIC_BIN=/nowhere CLONE=; render monitoring"
+    words = f"TARGET_GROUP=nogroup SUPERCRONIC_BIN=/nowhere TEMPLATES={ROOT}/deploy; render monitoring"
     env = {"REPO_DIR": str(checkout.path), "CACHE_DIR": str(checkout.cache), "ETC_DIR": "/etc/monitoring"}
     return _in_script("install.sh", words, TARGET_USER="nobody", **env).stdout
 
