@@ -21,6 +21,7 @@ from monitoring.ledger.reconcile import Reconciled, reconcile
 from monitoring.ledger.ticks import nearby, still_going, tick_for
 from monitoring.ledger.unrecorded import Note, prepare, write_note
 from monitoring.process import THIS_HOST, Host
+from monitoring.redact import redact
 from monitoring.store import runs, schedules, unstored
 from monitoring.store.database import Database
 from monitoring.store.repair import Repair
@@ -128,7 +129,7 @@ class RunRecord:
 
         def act(database: Database) -> None:
             with database.write() as tx:
-                runs.finish(tx, self._row(), status, exit_code=exit_code, reason=reason, now=now)
+                runs.finish(tx, self._row(), status, exit_code=exit_code, reason=redact(reason), now=now)
 
         self._owe_end(status, reason, act)
 
@@ -174,7 +175,7 @@ class RunRecord:
             started_at=self._started_at,
             ended_at=self._clock.now(),
             status=status,
-            reason=reason,
+            reason=redact(reason),
             trouble=self.trouble or "",
             process=str(self._host.process()),
             revision=revision,
@@ -286,7 +287,7 @@ def _record_task(database: Database, run_id: int, result: TaskResult) -> None:
         run_id=run_id,
         name=result.name,
         status=result.status.value,
-        reason=result.reason,
+        reason=redact(result.reason),
         started_at=result.started_at,
         ended_at=result.ended_at,
         duration_s=result.duration_s,

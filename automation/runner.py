@@ -203,7 +203,7 @@ class Runner:
 
     def _on_line(self, task: str, line: str) -> None:
         """Forward a line of a task; an alert that its monitor could not even keep must not end in a log alone."""
-        self._output.write_line(f"{task} | {line}")
+        self._output.write_line(f"{task} | {line}", is_clean=True)
         if LOST in line and len(self._lost) < _MOST_LOST:
             self._lost.append(f"{task}: {line.partition(LOST)[2]}")
 

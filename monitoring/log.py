@@ -10,7 +10,7 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-from monitoring.redact import Redactor
+from monitoring.redact import Redactor, keep_secret
 
 _SYSLOG = "/dev/log"
 
@@ -26,9 +26,9 @@ class SurvivingHandler(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         self.write_line(self.format(record))
 
-    def write_line(self, line: str) -> None:
-        """Write one finished line wherever somebody can still read it."""
-        line = self._redact(line)
+    def write_line(self, line: str, *, is_clean: bool = False) -> None:
+        """Write one finished line wherever somebody can still read it; `is_clean` says that no secret is left in it."""
+        line = line if is_clean else self._redact(line)
         if self._fallback is None:
             try:
                 sys.stderr.write(line + "\n")
@@ -61,8 +61,11 @@ def _system_log() -> logging.Handler:
 
 
 def set_up(environ: Mapping[str, str]) -> SurvivingHandler:
-    """Send all logging through one surviving, redacting handler at `LOG_LEVEL` (default INFO)."""
-    handler = SurvivingHandler(Redactor(environ))
+    """Send all logging through one surviving, redacting handler at `LOG_LEVEL` (default INFO).
+
+    From here on the whole process knows what is secret in `environ`.
+    """
+    handler = SurvivingHandler(keep_secret(environ))
     handler.setFormatter(logging.Formatter("%(levelname)s %(name)s: %(message)s"))
     level = logging.getLevelNamesMapping().get(environ.get("LOG_LEVEL", "").strip().upper(), logging.INFO)
     logging.basicConfig(level=level, handlers=[handler], force=True)

@@ -21,6 +21,7 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 import httpx2
 
 from monitoring.errors import ChainError
+from monitoring.redact import redact
 
 MAX_BYTES = 32 * 1024 * 1024  # a page of logs is the largest honest answer
 _CONNECT_S = 5.0
@@ -95,6 +96,7 @@ def secrets_of(request: Request) -> list[str]:
 
 def scrub(text: str, request: Request, *, limit: int = 200) -> str:
     """Make a far side's text fit to be shown: one line, no URL, nothing of the request's secrets."""
+    text = redact(text)
     text = _ANY_URL.sub(lambda found: host_of(found[0]), text)
     for secret in secrets_of(request):
         text = text.replace(secret, "…")
