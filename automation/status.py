@@ -10,10 +10,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from automation import scheduler_life
+from automation import held_environment, scheduler_life
 from automation.config import Jobs, load_jobs
 from automation.dependencies import differing_distributions
 from automation.git import OriginState, origin_state
+from automation.held_environment import Held
 from automation.in_force import waiting_for_restart
 from automation.scheduler_life import SchedulerLife
 from automation.sync_state import SyncState, read_sync_state
@@ -82,21 +83,27 @@ class Status:
 
 def look(settings: Settings, config: Path, now: datetime) -> Status:
     """Gather it all; a part that is missing becomes a warning."""
-    warnings: list[str] = list(setting_warnings(settings))
+    held = held_environment.look(settings)
+    warnings: list[str] = [*mute_warnings(settings, held), *backend_warnings(settings, held)]
     jobs = _jobs(config, settings, warnings)
     database = _database(settings, warnings)
     try:
-        return _look(settings, jobs, database, now, warnings)
+        return _look(settings, held, jobs, database, now, warnings)
     except StoreError as error:
         warnings.append(f"the database cannot be read: {error}")
-        return _look(settings, jobs, None, now, warnings)
+        return _look(settings, held, jobs, None, now, warnings)
     finally:
         if database is not None:
             database.close()
 
 
 def _look(
-    settings: Settings, jobs: Jobs | None, database: Database | None, now: datetime, warnings: list[str]
+    settings: Settings,
+    held: Held | None,
+    jobs: Jobs | None,
+    database: Database | None,
+    now: datetime,
+    warnings: list[str],
 ) -> Status:
     audit, audit_ok = _audit(database, now)
     sync = read_sync_state(settings.cache_dir)
@@ -112,7 +119,7 @@ def _look(
         silences=tuple(silences.active(database.connection, now)) if database else (),
         origin=origin_state(settings.checkout, environ=settings.environ),
         sync=sync,
-        waiting=tuple(waiting(settings, jobs, database)),
+        waiting=tuple(waiting(settings, held, jobs, database)),
         warnings=(*warnings, *sync_warnings(sync)),
         env_file=settings.env_file,
         cache_dir=settings.cache_dir,
@@ -128,6 +135,23 @@ def setting_warnings(settings: Settings) -> Iterator[str]:
         yield f"{TEST_CHAT} is set: every alert goes to the test chat and nowhere else"
 
 
+def mute_warnings(settings: Settings, held: Held | None) -> Iterator[str]:
+    """Tell of settings that keep alerts in: of those the scheduler holds, and of those that are only here."""
+    in_force = setting_warnings(held.settings(settings)) if held else iter(())
+    yield from held_environment.judged(setting_warnings(settings), in_force, held)
+
+
+def backend_warnings(settings: Settings, held: Held | None) -> Iterator[str]:
+    """Tell that `utils.cache` has been switched back to the text files."""
+    in_force = _backend(held.settings(settings)) if held else iter(())
+    yield from held_environment.judged(_backend(settings), in_force, held)
+
+
+def _backend(settings: Settings) -> Iterator[str]:
+    if settings.environ.get("CACHE_BACKEND", "").lower() == "file":
+        yield f"CACHE_BACKEND=file: monitors keep their values in the text files of {settings.cache_dir}"
+
+
 def sync_warnings(sync: SyncState) -> Iterator[str]:
     """Tell of a checkout that does not follow origin."""
     if sync.deferrals >= _DEFERRALS_TOLD:
@@ -138,8 +162,10 @@ def sync_warnings(sync: SyncState) -> Iterator[str]:
         yield f"origin's newest commit is refused, the last good one keeps running: {sync.reason}"
 
 
-def waiting(settings: Settings, jobs: Jobs | None, database: Database | None) -> Iterator[str]:
+def waiting(settings: Settings, held: Held | None, jobs: Jobs | None, database: Database | None) -> Iterator[str]:
     """Tell what was changed and stays inert until somebody acts."""
+    if held is not None and held.outdated is not None:
+        yield f"{held.outdated}: {held.remedy}"
     if jobs is not None and database is not None:
         for note in waiting_for_restart(jobs, database):
             yield f"{note}: restart the scheduler"

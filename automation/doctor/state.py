@@ -1,9 +1,8 @@
-"""The environment file, the state directory and the database in it."""
+"""The state directory and the database in it."""
 
 from __future__ import annotations
 
 import os
-import stat
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -11,7 +10,6 @@ from pathlib import Path
 from automation.doctor import Diagnosis, Examination, Patient, fine, note, wrong
 from monitoring.clock import format_duration
 from monitoring.locks import running_profiles, usable_locks
-from monitoring.settings import ENV_FILE
 from monitoring.store.backups import default_directory, stored
 from monitoring.store.database import sqlite_fault
 from monitoring.store.repair import is_damaged
@@ -19,18 +17,6 @@ from monitoring.store.schema import open_readonly
 
 _LONG_RUN = timedelta(hours=6)
 _OLD_BACKUP = timedelta(days=3)  # a daily one that failed twice
-
-
-def env_file(patient: Patient) -> Iterator[Diagnosis]:
-    path = patient.settings.env_file
-    if path is None and ENV_FILE.exists():
-        yield wrong("env file", f"{ENV_FILE} is there but cannot be read by this user", "join its group, or use sudo")
-    elif path is None:
-        yield note("env file", f"none: neither MONITORING_ENV_FILE nor {ENV_FILE}; the environment alone counts")
-    elif path.stat().st_mode & (stat.S_IROTH | stat.S_IWOTH):
-        yield wrong("env file", f"{path} holds secrets and everybody may read it", f"chmod 0640 {path}")
-    else:
-        yield fine("env file", str(path))
 
 
 def state_directory(patient: Patient) -> Iterator[Diagnosis]:
@@ -108,4 +94,4 @@ def backups(patient: Patient) -> Iterator[Diagnosis]:
         yield fine("backups", f"the newest, {newest}, is {format_duration(age)} old")
 
 
-EXAMINATIONS: tuple[Examination, ...] = (env_file, state_directory, sqlite, database, backups, locks)
+EXAMINATIONS: tuple[Examination, ...] = (state_directory, sqlite, database, backups, locks)

@@ -40,7 +40,7 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
     stop_limit_s = parse_duration(args.stop_limit).total_seconds()
     lock = SingleLock(usable_locks(settings.locks), "scheduler")
     lock.take_or_refuse()
-    environ = {**os.environ, "PYTHONPATH": str(settings.checkout)}
+    environ = {**settings.environ, **os.environ, "PYTHONPATH": str(settings.checkout)}
     command = [sys.executable, "-m", "automation", "--config", str(config)]
     scheduler = Scheduler(
         crons={name: profile.cron for name, profile in jobs.profiles.items() if profile.enabled},
