@@ -44,6 +44,7 @@ declare -A SUPERCRONIC_SHA256=(
 NEEDED=(git:git sqlite3:sqlite3 flock:util-linux curl:curl make:make update-ca-certificates:ca-certificates)
 DEFAULT_USER=monitoring
 UNITS=(monitoring.service monitoring-api.service)
+COMMAND=/usr/local/bin/monitoring
 LEFT=()      # to do by hand
 CHANGED=()   # units that a running service does not follow yet
 
@@ -76,6 +77,9 @@ settle_variables() {
     EXTRAS="${EXTRAS:-}"
     SUPERCRONIC_URL="${SUPERCRONIC_URL:-https://github.com/aptible/supercronic/releases/download}"
     TARGET_USER="${TARGET_USER:-$(owner_of "$REPO_DIR" || owner_of "$CACHE_DIR" || echo "$DEFAULT_USER")}"
+    # What becomes root's must not come from a checkout that the user can write. Curled, there is only the checkout that
+    # was cloned just now.
+    TEMPLATES="${clone:-$REPO_DIR}/deploy"
     export UV_PYTHON_INSTALL_DIR="$UV_DIR"
 }
 
@@ -132,10 +136,10 @@ install_packages() { # what is missing of the packages given as program:package
 find_repository() {
     step "find the repository"
     if [[ -z "$REPO_URL" && -e "$REPO_DIR/.git" ]]; then
-        REPO_URL="$(git -c safe.directory='*' -C "$REPO_DIR" remote get-url origin 2>/dev/null || true)"
+        REPO_URL="$(git_as_owner "$REPO_DIR" remote get-url origin 2>/dev/null || true)"
     fi
     if [[ -z "$REPO_URL" && -n "$CLONE" ]]; then
-        REPO_URL="$(git -c safe.directory='*' -C "$CLONE" remote get-url origin 2>/dev/null || say "$CLONE")"
+        REPO_URL="$(git_as_owner "$CLONE" remote get-url origin 2>/dev/null || say "$CLONE")"
     fi
     [[ -n "$REPO_URL" ]] || die "REPO_URL is not set: name the repository to clone"
 }
@@ -151,6 +155,19 @@ make_user() {
     # So that whoever is on call reads the journal without sudo.
     if getent group systemd-journal >/dev/null && [[ " $(id -Gn "$TARGET_USER") " != *" systemd-journal "* ]]; then
         usermod --append --groups systemd-journal "$TARGET_USER"
+    fi
+}
+
+# A repository's own configuration can name programs that git starts: root never runs git in somebody's repository.
+git_as_owner() { # directory, arguments of git
+    local directory="$1" owner
+    shift
+    owner="$(stat -c %u "$directory")"
+    if ((owner == 0)); then
+        git -C "$directory" "$@"
+    else
+        setpriv "--reuid=$owner" "--regid=$(stat -c %g "$directory")" --clear-groups -- \
+            env HOME=/ git -C "$directory" "$@"
     fi
 }
 
@@ -254,7 +271,8 @@ prepare_state() {
         "$REPO_DIR/deploy/migrate-file-cache-to-db.sh" || status=$?
     case "$status" in
         0) ;;
-        75) LEFT+=("Import the legacy cache files once no run is going: sudo $REPO_DIR/deploy/migrate-file-cache-to-db.sh") ;;
+        75) LEFT+=("Import the legacy cache files once no run is going:
+       sudo -u $TARGET_USER env CACHE_DIR=$CACHE_DIR $REPO_DIR/deploy/migrate-file-cache-to-db.sh") ;;
         *) die "the database in $CACHE_DIR could not be prepared (exit $status, see above)" ;;
     esac
 }
@@ -282,7 +300,7 @@ guard_secrets() {
         LEFT+=("$env_file says CACHE_DIR=$named, the units may write $CACHE_DIR: make them agree")
 }
 
-place() { # file, contents on stdin; true if it changed
+place() { # file, contents on stdin, mode (0644); true if it changed
     local draft
     draft="$(mktemp)"
     cat >"$draft"
@@ -290,27 +308,35 @@ place() { # file, contents on stdin; true if it changed
         rm -f "$draft"
         return 1
     fi
-    install -D -m 0644 "$draft" "$1"
+    install -D -m "${2:-0644}" "$draft" "$1"
     rm -f "$draft"
     say "$1 written"
 }
 
-render() { # a unit's template
+render() { # a template below deploy/
     sed -e "s|@REPO_DIR@|$REPO_DIR|g; s|@CACHE_DIR@|$CACHE_DIR|g; s|@ETC_DIR@|$ETC_DIR|g; s|@USER@|$TARGET_USER|g" \
-        -e "s|@GROUP@|$TARGET_GROUP|g; s|@SUPERCRONIC@|$SUPERCRONIC_BIN|g" "$REPO_DIR/deploy/systemd/$1"
+        -e "s|@GROUP@|$TARGET_GROUP|g; s|@SUPERCRONIC@|$SUPERCRONIC_BIN|g" "$TEMPLATES/$1"
 }
 
 install_units() {
     step "install the units"
     local unit
     for unit in "${UNITS[@]}"; do
-        if render "$unit" | place "$UNIT_DIR/$unit"; then CHANGED+=("$unit"); fi
+        if render "systemd/$unit" | place "$UNIT_DIR/$unit"; then CHANGED+=("$unit"); fi
     done
     if printf '[Journal]\nStorage=persistent\nSystemMaxUse=%s\n' "$JOURNAL_MAX" |
         place /etc/systemd/journald.conf.d/monitoring.conf; then
         systemctl restart systemd-journald.service
     fi
     systemctl daemon-reload
+}
+
+# The one way for root to run a verb: it changes the user before anything of the checkout is loaded.
+install_command() {
+    step "install the command"
+    [[ ! -e "$COMMAND" ]] || grep -q 'Installed by deploy/install.sh' "$COMMAND" ||
+        die "$COMMAND is there and is not ours: move it to another place"
+    render monitoring | place "$COMMAND" 0755 || true
 }
 
 note_services() {
@@ -330,7 +356,7 @@ note_services() {
     fi
     [[ "$CACHE_DIR $ETC_DIR" == "/srv/cache /etc/monitoring" ]] ||
         LEFT+=("For commands in a shell: export MONITORING_ENV_FILE=$ETC_DIR/.env, with CACHE_DIR=$CACHE_DIR in that file")
-    LEFT+=("See that all is well: cd $REPO_DIR && .venv/bin/python -m automation doctor")
+    LEFT+=("See that all is well: sudo monitoring doctor")
 }
 
 tell_what_is_left() {
@@ -359,6 +385,7 @@ main() {
     prepare_state
     guard_secrets
     install_units
+    install_command
     note_services
     tell_what_is_left
 }

@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
 # Takes from a host what deploy/install.sh put there.
 #
-#   sudo bash deploy/uninstall.sh            units, checkout, uv and its Python, supercronic; state and secrets stay
+#   sudo bash deploy/uninstall.sh            units, command, checkout, uv and its Python, supercronic; state and secrets stay
 #   sudo bash deploy/uninstall.sh --purge    state and secrets as well: the history of alerts is gone then
 #
+# Start it from a clone of your own: whatever the user of the units can write, root must not run.
 # Runs in flight are ended. Packages, the user, and programs that were here before stay. Safe to run again.
 # Variables, as for install.sh: REPO_DIR, CACHE_DIR, ETC_DIR, UV_DIR, UNIT_DIR.
 set -Eeuo pipefail
@@ -14,6 +15,8 @@ ETC_DIR="${ETC_DIR:-/etc/monitoring}"
 UV_DIR="${UV_DIR:-/opt/uv}"
 UNIT_DIR="${UNIT_DIR:-/etc/systemd/system}"
 SUPERCRONIC=/usr/local/bin/supercronic
+COMMAND=/usr/local/bin/monitoring
+HERE="$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)"
 JOURNALD=/etc/systemd/journald.conf.d/monitoring.conf
 
 say() { printf '%s\n' "$*"; }
@@ -62,7 +65,10 @@ stop_units() {
 # Tracked files are origin's; anything else in the checkout is somebody's.
 remove_checkout() {
     [[ -e "$REPO_DIR/.git" ]] || return 0
-    local git=(git -c safe.directory='*' -C "$REPO_DIR")
+    # As its owner: the configuration of a repository can name programs that git starts (core.fsmonitor, hooks).
+    local git=(git -C "$REPO_DIR") owner
+    owner="$(stat -c %u "$REPO_DIR")"
+    ((owner == 0)) || git=(setpriv "--reuid=$owner" "--regid=$(stat -c %g "$REPO_DIR")" --clear-groups -- env HOME=/ "${git[@]}")
     [[ "$("${git[@]}" config --get monitoring.sync || true)" == true ]] || {
         say "$REPO_DIR stays: it is no deployed checkout"
         return 0
@@ -79,17 +85,18 @@ remove_checkout() {
 # A supercronic that install.sh did not bring is somebody's.
 remove_supercronic() {
     [[ -f "$SUPERCRONIC" ]] || return 0
-    local here found
-    here="$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)"
+    local found
     found="$(sha256sum "$SUPERCRONIC" | cut -d' ' -f1)"
-    if grep -q "$found" "$here/install.sh"; then remove "$SUPERCRONIC"; fi
+    if grep -q "$found" "$HERE/install.sh"; then remove "$SUPERCRONIC"; fi
 }
 
 main() {
     check "$@"
+    cd / # the directory this was called from may be closed to the owner of the checkout
     stop_units
     remove_supercronic
     remove_checkout
+    if grep -qs 'Installed by deploy/install.sh' "$COMMAND"; then remove "$COMMAND"; fi
     [[ "$(readlink /usr/local/bin/uv || true)" != "$UV_DIR"/* ]] || remove /usr/local/bin/uv
     [[ ! -x "$UV_DIR/bin/uv" ]] || remove "$UV_DIR"
     if [[ -e "$JOURNALD" ]]; then

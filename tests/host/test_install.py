@@ -21,7 +21,8 @@ def test_it_ends_with_what_is_left_to_do_by_hand(installation: Installation) -> 
         "/etc/systemd/system/monitoring.service written",
         "sudo install -m 0640 -o root -g monitoring /srv/monitoring/.env.example /etc/monitoring/.env",
         "sudo systemctl enable --now monitoring",
-        "python -m automation doctor",
+        "/usr/local/bin/monitoring written",
+        "sudo monitoring doctor",
     ):
         assert words in told
 
@@ -147,7 +148,12 @@ def test_uninstall_ends_a_run_in_flight_which_writes_its_row(host: Deployed) -> 
 def test_uninstall_leaves_state_and_secrets_unless_told_otherwise(host: Deployed) -> None:
     told = host.machine.said("bash /srv/clone/deploy/uninstall.sh")
     assert "kept: the state in /srv/cache and the secrets in /etc/monitoring" in told
-    gone = ("/etc/systemd/system/monitoring.service", CHECKOUT, "/etc/systemd/journald.conf.d/monitoring.conf")
+    gone = (
+        "/etc/systemd/system/monitoring.service",
+        CHECKOUT,
+        "/usr/local/bin/monitoring",
+        "/etc/systemd/journald.conf.d/monitoring.conf",
+    )
     assert not [place for place in gone if host.path(place).exists()]
     assert host.systemctl("is-active monitoring", check=False) == "inactive"
     assert host.path(f"{CACHE}/monitoring.db").exists()
