@@ -167,7 +167,7 @@ def _unrecorded(settings: Settings, process: SchedulerProcess) -> Unrecorded | N
             status = path.stat()
             if user not in (0, status.st_uid) and not status.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
                 why = f"{path} belongs to {name_of(status.st_uid)} and not to {name_of(user)}"
-                return Unrecorded(why, f"sudo chown -R {name_of(user)}: {settings.cache_dir}")
+                return Unrecorded(why, f"sudo chown -R {name_of(user).removeprefix('uid ')}: {settings.cache_dir}")
     return None
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from automation import held_environment, scheduler_life
+from automation import cache_backend, held_environment, scheduler_life
 from automation.config import Jobs, load_jobs
 from automation.dependencies import differing_distributions
 from automation.git import OriginState, origin_state
@@ -106,7 +106,7 @@ def _look(
     warnings: list[str],
 ) -> Status:
     audit, audit_ok = _audit(database, now)
-    sync = read_sync_state(settings.cache_dir)
+    sync, origin = read_sync_state(settings.cache_dir), origin_state(settings.checkout, environ=settings.environ)
     return Status(
         now=now,
         scheduler=scheduler_life.look(settings, database, now),
@@ -117,10 +117,10 @@ def _look(
         undelivered=tuple(Undelivered(*row) for row in deliveries.why_waiting(database)) if database else (),
         blind=tuple(conditions.blind(database.connection)) if database else (),
         silences=tuple(silences.active(database.connection, now)) if database else (),
-        origin=origin_state(settings.checkout, environ=settings.environ),
+        origin=origin,
         sync=sync,
         waiting=tuple(waiting(settings, held, jobs, database)),
-        warnings=(*warnings, *sync_warnings(sync)),
+        warnings=(*warnings, *sync_warnings(sync, origin.revision if origin else "")),
         env_file=settings.env_file,
         cache_dir=settings.cache_dir,
         checkout=settings.checkout,
@@ -143,23 +143,22 @@ def mute_warnings(settings: Settings, held: Held | None) -> Iterator[str]:
 
 def backend_warnings(settings: Settings, held: Held | None) -> Iterator[str]:
     """Tell that `utils.cache` has been switched back to the text files."""
-    in_force = _backend(held.settings(settings)) if held else iter(())
-    yield from held_environment.judged(_backend(settings), in_force, held)
+    in_force = cache_backend.warnings(held.settings(settings)) if held else iter(())
+    yield from held_environment.judged(cache_backend.warnings(settings), in_force, held)
 
 
-def _backend(settings: Settings) -> Iterator[str]:
-    if settings.environ.get("CACHE_BACKEND", "").lower() == "file":
-        yield f"CACHE_BACKEND=file: monitors keep their values in the text files of {settings.cache_dir}"
-
-
-def sync_warnings(sync: SyncState) -> Iterator[str]:
-    """Tell of a checkout that does not follow origin."""
+def sync_warnings(sync: SyncState, revision: str) -> Iterator[str]:
+    """Tell of a checkout at `revision` that does not follow origin."""
     if sync.deferrals >= _DEFERRALS_TOLD:
         yield f"the sync of the checkout was deferred {sync.deferrals} times in a row: {sync.reason}"
     if sync.failures:
         yield f"the sync of the checkout failed {sync.failures} times in a row: {sync.reason}"
     if sync.status is not None and sync.status.value == "refused":
-        yield f"origin's newest commit is refused, the last good one keeps running: {sync.reason}"
+        refused = sync.verdict.candidate if sync.verdict is not None else ""
+        if refused and refused == revision:
+            yield f"the commit that runs, {revision[:12]}, was put here by hand: the sync refused it: {sync.reason}"
+        else:
+            yield f"origin's newest commit {refused[:12]} is refused, {revision[:12]} keeps running: {sync.reason}"
 
 
 def waiting(settings: Settings, held: Held | None, jobs: Jobs | None, database: Database | None) -> Iterator[str]:

@@ -70,9 +70,9 @@ def wrong(subject: str, text: str, remedy: str) -> Diagnosis:
 
 def examine(patient: Patient) -> Iterator[Diagnosis]:
     """Yield every diagnosis; an examination that fails itself is one, and stops no other."""
-    from automation.doctor import alarms, checkout, environment, host, state, unit  # noqa: PLC0415 - they need what is defined above
+    from automation.doctor import alarms, checkout, environment, host, owners, state, unit  # noqa: PLC0415 - they need what is defined above
 
-    for module in (environment, state, host, unit, checkout, alarms):
+    for module in (environment, state, host, unit, checkout, owners, alarms):
         for examination in module.EXAMINATIONS:
             try:
                 yield from examination(patient)

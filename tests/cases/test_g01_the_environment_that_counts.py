@@ -10,16 +10,15 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
-import subprocess
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
 
 from automation.held_environment import compare
 from tests.support.fake_telegram import BOT_TOKEN, CHAT, TelegramStandIn
+from tests.support.held_scheduler import scheduler
 from tests.support.host import Host, wait_until
 
 pytestmark = pytest.mark.case("G.1")
@@ -50,20 +49,9 @@ class Site:
         self.file.write_text("".join(f"{name}={value}\n" for name, value in {**self.values, **more}.items()))
         self.file.chmod(0o640)
 
-    @contextmanager
-    def scheduler(self) -> Iterator[None]:
-        """Start what looks like supercronic under the unit: its environment is the env file of this moment."""
-        binary = self.file.parent / "supercronic"
-        shutil.copy(shutil.which("sleep") or "", binary)
-        file = dict(line.split("=", 1) for line in self.file.read_text().splitlines())
-        environ = {**self.host.environ, **file, "AUTOMATION_TRIGGER": "cron"}
-        self.host.automation("render-crontab", "--activate", str(self.file.parent / "crontab"))
-        process = subprocess.Popen([binary, "600"], env=environ)
-        try:
-            yield
-        finally:
-            process.kill()
-            process.wait()
+    def scheduler(self) -> AbstractContextManager[int]:
+        """Let a scheduler run that was started with the env file of this moment."""
+        return scheduler(self.host, dict(line.split("=", 1) for line in self.file.read_text().splitlines()))
 
     def said(self, verb: str) -> str:
         done = self.host.automation(verb)
