@@ -163,8 +163,11 @@ def _owners(*paths: Path) -> Iterator[int]:
 def _unrecorded(settings: Settings, process: SchedulerProcess) -> Unrecorded | None:
     """Tell why what the scheduler starts cannot write the state, None if its user may."""
     for user in _owners(PROC / str(process.pid)):
-        for path in filter(Path.exists, (settings.cache_dir, settings.database)):
-            status = path.stat()
+        for path in (settings.cache_dir, settings.database):
+            try:
+                status = path.stat()
+            except OSError:
+                continue  # not there yet, or in a directory that is closed to us and was looked at before
             if user not in (0, status.st_uid) and not status.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
                 why = f"{path} belongs to {name_of(status.st_uid)} and not to {name_of(user)}"
                 return Unrecorded(why, f"sudo chown -R {name_of(user).removeprefix('uid ')}: {settings.cache_dir}")

@@ -188,12 +188,12 @@ def _jobs(config: Path, settings: Settings, warnings: list[str]) -> Jobs | None:
 
 
 def _database(settings: Settings, warnings: list[str]) -> Database | None:
-    if not settings.database.exists():
-        warnings.append(f"{settings.database} does not exist: nothing has run with this state directory yet")
-        return None
     try:
+        if not settings.database.exists():
+            warnings.append(f"{settings.database} does not exist: nothing has run with this state directory yet")
+            return None
         return open_readonly(settings.database)
-    except StoreError as error:
+    except (StoreError, OSError) as error:
         warnings.append(f"the database cannot be read: {error}")
         return None
 

@@ -1,4 +1,4 @@
-"""Every command of deploy/runbook.md, typed on a booted host as it stands, as the user the page names; and its restore."""
+"""Every command of deploy/runbook.md, typed on a booted host as it stands, by the user the page names; its restore."""
 
 from __future__ import annotations
 
@@ -101,7 +101,7 @@ def test_a_restore_on_a_live_host_loses_no_alert_and_the_api_shows_what_was_rest
         host.automation("run hourly")
         [(last_id,)] = host.rows("SELECT max(id) FROM runs")
         # Root works as the owner of the state, and leaves nothing behind that is not the owner's.
-        host.machine.run(f"cd {CHECKOUT} && .venv/bin/python -m automation restore {name}")
+        host.machine.run(f"monitoring restore {name}")
         host.once("python -m automation run hourly")
         texts = [message.text for message in telegram.messages[told:]]
     assert len([text for text in texts if "restored from a backup" in text]) == 1
