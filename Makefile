@@ -41,8 +41,20 @@ node_modules/.stamp: package.json package-lock.json .npmrc
 
 node: node_modules/.stamp ## fetch the local chain's parts by npm
 
+# Before anything is made: a venv in which root left files can be changed by nobody else.
+ifneq (,$(filter sync,$(MAKECMDGOALS)))
+LOCK := $(if $(EXTRAS),requirements-$(EXTRAS).lock,requirements.lock)
+ifeq (,$(wildcard $(LOCK)))
+$(error there is no extra '$(EXTRAS)' in this release; type: make sync, or EXTRAS= one of $(patsubst requirements-%.lock,%,$(filter-out %-dev.lock,$(wildcard requirements-*.lock))))
+endif
+OWNER := $(shell git config --file .git/config --get monitoring.sync 2>/dev/null | grep -qx true && test "$$(id -u)" != "$$(stat -c %u .)" && stat -c %U .)
+ifneq (,$(OWNER))
+$(error this checkout belongs to $(OWNER); type: sudo -u $(OWNER) make -C $(CURDIR) sync$(if $(EXTRAS), EXTRAS=$(EXTRAS)))
+endif
+endif
+
 sync: | .venv/pyvenv.cfg $(UV_NEEDED) ## bring the venv to requirements.lock (EXTRAS=notify or web3)
-	$(UV) pip sync --quiet --require-hashes --compile-bytecode --python .venv $(if $(EXTRAS),requirements-$(EXTRAS).lock,requirements.lock)
+	$(UV) pip sync --quiet --require-hashes --compile-bytecode --python .venv $(LOCK)
 	@rm -f .venv/.stamp-*
 
 lock: | $(UV_NEEDED) ## raise the pins

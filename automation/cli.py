@@ -77,6 +77,12 @@ def _dispatch(argv: Sequence[str]) -> int:
     except MonitoringError as error:
         _report(error, log)
         return exit_code(error)
+    except PermissionError as error:
+        # Mostly a state directory that was given to somebody else: a remedy, and no traceback.
+        log.write_line(
+            f"error: {error.filename or 'something here'} is closed to this user: look at its owner (doctor)"
+        )
+        return 1
     return status
 
 

@@ -10,10 +10,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from automation import scheduler_life
+from automation import cache_backend, held_environment, scheduler_life
 from automation.config import Jobs, load_jobs
 from automation.dependencies import differing_distributions
 from automation.git import OriginState, origin_state
+from automation.held_environment import Held
 from automation.in_force import waiting_for_restart
 from automation.scheduler_life import SchedulerLife
 from automation.sync_state import SyncState, read_sync_state
@@ -87,26 +88,32 @@ class Status:
 
 def look(settings: Settings, config: Path, now: datetime) -> Status:
     """Gather it all; a part that is missing becomes a warning."""
-    warnings: list[str] = list(setting_warnings(settings))
+    held = held_environment.look(settings)
+    warnings: list[str] = [*mute_warnings(settings, held), *backend_warnings(settings, held)]
     jobs = _jobs(config, settings, warnings)
     database = _database(settings, warnings)
     try:
-        return _look(settings, jobs, database, now, warnings)
+        return _look(settings, held, jobs, database, now, warnings)
     except StoreError as error:
         warnings.append(f"the database cannot be read: {error}")
-        return _look(settings, jobs, None, now, warnings)
+        return _look(settings, held, jobs, None, now, warnings)
     finally:
         if database is not None:
             database.close()
 
 
 def _look(
-    settings: Settings, jobs: Jobs | None, database: Database | None, now: datetime, warnings: list[str]
+    settings: Settings,
+    held: Held | None,
+    jobs: Jobs | None,
+    database: Database | None,
+    now: datetime,
+    warnings: list[str],
 ) -> Status:
     audit, audit_ok = _audit(database, now)
     directory = settings.cache_dir
     unreached = reach_problems(database, now) if database else reach_problems_without_database(directory, now)
-    sync = read_sync_state(directory)
+    sync, origin = read_sync_state(directory), origin_state(settings.checkout, environ=settings.environ)
     return Status(
         now=now,
         scheduler=scheduler_life.look(settings, database, now),
@@ -118,10 +125,10 @@ def _look(
         undelivered=tuple(Undelivered(*row) for row in deliveries.why_waiting(database)) if database else (),
         blind=tuple(conditions.blind(database.connection)) if database else (),
         silences=tuple(silences.active(database.connection, now)) if database else (),
-        origin=origin_state(settings.checkout, environ=settings.environ),
+        origin=origin,
         sync=sync,
-        waiting=tuple(waiting(settings, jobs, database)),
-        warnings=(*warnings, *sync_warnings(sync)),
+        waiting=tuple(waiting(settings, held, jobs, database)),
+        warnings=(*warnings, *sync_warnings(sync, origin.revision if origin else "")),
         env_file=settings.env_file,
         cache_dir=settings.cache_dir,
         checkout=settings.checkout,
@@ -138,18 +145,36 @@ def setting_warnings(settings: Settings) -> Iterator[str]:
         yield f"{TEST_CHAT} is set: every alert goes to the test chat and nowhere else"
 
 
-def sync_warnings(sync: SyncState) -> Iterator[str]:
-    """Tell of a checkout that does not follow origin."""
+def mute_warnings(settings: Settings, held: Held | None) -> Iterator[str]:
+    """Tell of settings that keep alerts in: of those the scheduler holds, and of those that are only here."""
+    in_force = setting_warnings(held.settings(settings)) if held else iter(())
+    yield from held_environment.judged(setting_warnings(settings), in_force, held)
+
+
+def backend_warnings(settings: Settings, held: Held | None) -> Iterator[str]:
+    """Tell that `utils.cache` has been switched back to the text files."""
+    in_force = cache_backend.warnings(held.settings(settings)) if held else iter(())
+    yield from held_environment.judged(cache_backend.warnings(settings), in_force, held)
+
+
+def sync_warnings(sync: SyncState, revision: str) -> Iterator[str]:
+    """Tell of a checkout at `revision` that does not follow origin."""
     if sync.deferrals >= _DEFERRALS_TOLD:
         yield f"the sync of the checkout was deferred {sync.deferrals} times in a row: {sync.reason}"
     if sync.failures:
         yield f"the sync of the checkout failed {sync.failures} times in a row: {sync.reason}"
     if sync.status is not None and sync.status.value == "refused":
-        yield f"origin's newest commit is refused, the last good one keeps running: {sync.reason}"
+        refused = sync.verdict.candidate if sync.verdict is not None else ""
+        if refused and refused == revision:
+            yield f"the commit that runs, {revision[:12]}, was put here by hand: the sync refused it: {sync.reason}"
+        else:
+            yield f"origin's newest commit {refused[:12]} is refused, {revision[:12]} keeps running: {sync.reason}"
 
 
-def waiting(settings: Settings, jobs: Jobs | None, database: Database | None) -> Iterator[str]:
+def waiting(settings: Settings, held: Held | None, jobs: Jobs | None, database: Database | None) -> Iterator[str]:
     """Tell what was changed and stays inert until somebody acts."""
+    if held is not None and held.outdated is not None:
+        yield f"{held.outdated}: {held.remedy}"
     if jobs is not None and database is not None:
         for note in waiting_for_restart(jobs, database):
             yield f"{note}: restart the scheduler"
@@ -173,12 +198,12 @@ def _jobs(config: Path, settings: Settings, warnings: list[str]) -> Jobs | None:
 
 
 def _database(settings: Settings, warnings: list[str]) -> Database | None:
-    if not settings.database.exists():
-        warnings.append(f"{settings.database} does not exist: nothing has run with this state directory yet")
-        return None
     try:
+        if not settings.database.exists():
+            warnings.append(f"{settings.database} does not exist: nothing has run with this state directory yet")
+            return None
         return open_readonly(settings.database)
-    except StoreError as error:
+    except (StoreError, OSError) as error:
         warnings.append(f"the database cannot be read: {error}")
         return None
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from automation.console import aligned
 from automation.status import ProfileState, Status, Undelivered
@@ -12,6 +12,7 @@ from monitoring.store.conditions import Condition
 from monitoring.store.runs import Run
 from monitoring.store.silences import Silence
 
+_LONG_RUN = timedelta(minutes=10)  # what one task is given unless jobs.yaml says otherwise
 _MOST = 8  # of each kind, so that it stays one screen; the verbs named after it show all
 
 
@@ -62,7 +63,11 @@ def _now(profile: ProfileState, now: datetime) -> str:
     if profile.running is None:
         return "-"
     since = profile.running.started_at
-    return f"running for {format_duration(now - since)}: {profile.running}" if since else f"running: {profile.running}"
+    if since is None:
+        return f"running: {profile.running}"
+    # A restart of the scheduler does not end a run.
+    how = f"; to end it: python -m automation stop {profile.name}" if now - since > _LONG_RUN else ""
+    return f"running for {format_duration(now - since)}: {profile.running}{how}"
 
 
 def _checkout(status: Status) -> str:

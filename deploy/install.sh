@@ -45,6 +45,8 @@ NEEDED=(git:git sqlite3:sqlite3 flock:util-linux curl:curl make:make update-ca-c
 DEFAULT_USER=monitoring
 UNITS=(monitoring.service monitoring-api.service)
 COMMAND=/usr/local/bin/monitoring
+UV_COMMAND=/usr/local/bin/uv
+SUDOERS=/etc/sudoers.d/monitoring
 LEFT=()      # to do by hand
 CHANGED=()   # units that a running service does not follow yet
 
@@ -197,7 +199,6 @@ install_uv() {
             say "uv $UV_VERSION installed below $UV_DIR"
         fi
     fi
-    [[ -e /usr/local/bin/uv || -L /usr/local/bin/uv ]] || have uv || ln -s "$UV_BIN" /usr/local/bin/uv
 }
 
 find_python() {
@@ -315,7 +316,7 @@ place() { # file, contents on stdin, mode (0644); true if it changed
 
 render() { # a template below deploy/
     sed -e "s|@REPO_DIR@|$REPO_DIR|g; s|@CACHE_DIR@|$CACHE_DIR|g; s|@ETC_DIR@|$ETC_DIR|g; s|@USER@|$TARGET_USER|g" \
-        -e "s|@GROUP@|$TARGET_GROUP|g; s|@SUPERCRONIC@|$SUPERCRONIC_BIN|g" "$TEMPLATES/$1"
+        -e "s|@GROUP@|$TARGET_GROUP|g; s|@SUPERCRONIC@|$SUPERCRONIC_BIN|g; s|@UV@|$UV_BIN|g" "$TEMPLATES/$1"
 }
 
 install_units() {
@@ -337,6 +338,30 @@ install_command() {
     [[ ! -e "$COMMAND" ]] || grep -q 'Installed by deploy/install.sh' "$COMMAND" ||
         die "$COMMAND is there and is not ours: move it to another place"
     render monitoring | place "$COMMAND" 0755 || true
+}
+
+# What operators have typed for years is `uv sync --frozen`; here it is make sync, and as the right user.
+install_uv_command() {
+    step "install uv as a command"
+    if [[ -e "$UV_COMMAND" || -L "$UV_COMMAND" ]]; then
+        if [[ "$(readlink "$UV_COMMAND")" == "$UV_BIN" ]]; then
+            rm -f "$UV_COMMAND"
+        elif ! grep -qs 'Installed by deploy/install.sh' "$UV_COMMAND"; then
+            LEFT+=("$UV_COMMAND is not ours and stays: \`uv sync\` does not work there, type: make sync")
+            return 0
+        fi
+    fi
+    render uv | place "$UV_COMMAND" 0755 || true
+}
+
+install_sudoers() {
+    step "let $TARGET_USER start and stop the units"
+    if ! have visudo || [[ ! -d "$(dirname "$SUDOERS")" ]]; then
+        LEFT+=("There is no sudo here: what the runbook types behind sudo is for root")
+        return 0
+    fi
+    render sudoers | visudo -cqf - || die "the rules of sudo for $TARGET_USER are not sound: $TEMPLATES/sudoers"
+    render sudoers | place "$SUDOERS" 0440 || true
 }
 
 note_services() {
@@ -386,6 +411,8 @@ main() {
     guard_secrets
     install_units
     install_command
+    install_uv_command
+    install_sudoers
     note_services
     tell_what_is_left
 }

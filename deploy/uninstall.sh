@@ -16,6 +16,8 @@ UV_DIR="${UV_DIR:-/opt/uv}"
 UNIT_DIR="${UNIT_DIR:-/etc/systemd/system}"
 SUPERCRONIC=/usr/local/bin/supercronic
 COMMAND=/usr/local/bin/monitoring
+UV_COMMAND=/usr/local/bin/uv
+SUDOERS=/etc/sudoers.d/monitoring
 HERE="$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)"
 JOURNALD=/etc/systemd/journald.conf.d/monitoring.conf
 
@@ -97,7 +99,9 @@ main() {
     remove_supercronic
     remove_checkout
     if grep -qs 'Installed by deploy/install.sh' "$COMMAND"; then remove "$COMMAND"; fi
-    [[ "$(readlink /usr/local/bin/uv || true)" != "$UV_DIR"/* ]] || remove /usr/local/bin/uv
+    if grep -qs 'Installed by deploy/install.sh' "$UV_COMMAND"; then remove "$UV_COMMAND"; fi
+    [[ "$(readlink "$UV_COMMAND" || true)" != "$UV_DIR"/* ]] || remove "$UV_COMMAND"
+    remove "$SUDOERS"
     [[ ! -x "$UV_DIR/bin/uv" ]] || remove "$UV_DIR"
     if [[ -e "$JOURNALD" ]]; then
         remove "$JOURNALD"

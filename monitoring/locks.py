@@ -113,7 +113,8 @@ class ProfileLock(FileLock):
         if not lock.take(fcntl.LOCK_EX):
             holder = is_held(lock.path)
             who = "a process that has just let go" if holder is None else str(holder)
-            raise LockedError(f"{profile} is already running: {who}", who)
+            how = "" if holder is None else f"; it ends by itself, or type: python -m automation stop {profile}"
+            raise LockedError(f"{profile} is already running: {who}{how}", who)
         if not adopted:
             lock._write(Holder(os.getpid(), current_process(), started_at=(clock or SystemClock()).now()))
         return lock

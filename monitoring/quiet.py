@@ -28,7 +28,9 @@ def no_runs(locks: Path, limit_s: float = WAIT_FOR_RUNS_S) -> Iterator[None]:
     if not held:
         going = ", ".join(f"{profile}: {holder}" for profile, holder in running_profiles(locks).items())
         raise LockedError(
-            f"still running after {limit_s:.0f} s: {going or 'another process'}; nothing was changed", going
+            f"still running after {limit_s:.0f} s: {going or 'another process'}; nothing was changed. "
+            "`python -m automation stop PROFILE` ends a run",
+            going,
         )
     try:
         yield

@@ -1,7 +1,8 @@
 """The same world everywhere: one reading of the environment for the unit, an SSH session and a script by hand.
 
 What counts: `$MONITORING_ENV_FILE`, else `/etc/monitoring/.env` if readable,
-by systemd's quoting rules; the real environment wins.
+by systemd's quoting rules; the real environment wins. What a scheduler or a run started was given its whole environment
+and reads no file: a change of the file counts from the scheduler's restart on, all of it at once.
 """
 
 from __future__ import annotations
@@ -17,6 +18,8 @@ from monitoring.errors import UsageError
 CHECKOUT = Path(__file__).resolve().parent.parent
 ENV_FILE = Path("/etc/monitoring/.env")
 CACHE_DIR = Path("/srv/cache")
+# Set by the unit, by `up` and `catch-up` for the runs they start, and by a run for its tasks.
+_GIVEN_WHOLE = ("AUTOMATION_TRIGGER", "AUTOMATION_TASK")
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +71,8 @@ def load_settings(environ: Mapping[str, str] | None = None, checkout: Path = CHE
     """
     real = dict(os.environ if environ is None else environ)
     env_file = _env_file(real)
-    merged = {**(read_env_file(env_file) if env_file else {}), **real}
+    reads_file = env_file is not None and not any(name in real for name in _GIVEN_WHOLE)
+    merged = {**(read_env_file(env_file) if env_file and reads_file else {}), **real}
     return Settings(environ=merged, checkout=checkout, cache_dir=_cache_dir(merged, checkout), env_file=env_file)
 
 

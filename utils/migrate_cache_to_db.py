@@ -9,14 +9,16 @@ import argparse
 import re
 import sys
 from collections.abc import Iterator, Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import yaml
 
 from monitoring import log
-from monitoring.clock import SystemClock
+from monitoring.clock import SystemClock, from_text
 from monitoring.errors import LockedError, MonitoringError, UsageError
 from monitoring.owner import become_owner
 from monitoring.quiet import WAIT_FOR_RUNS_S, no_runs
@@ -105,15 +107,30 @@ def import_file(database: Database, path: Path, *, overwrite: bool) -> Counts:
     return counts
 
 
-def export(database: Database, cache_dir: Path) -> dict[str, int]:
-    """Write every namespace that can be a file; return the number of values of each."""
+def export(database: Database, cache_dir: Path, *, only_older: bool = False) -> dict[str, int]:
+    """Write every namespace that can be a file; return the number of values of each.
+
+    `only_older` leaves a file alone that was written after the newest value of its namespace.
+    """
     files: dict[str, dict[str, str]] = {}
     for namespace, key, value in state.everything(database):
         if not _OWN_NAMESPACE.match(namespace) and Path(namespace).name == namespace:
             files.setdefault(namespace, {})[key] = value
+    if only_older:
+        files = {name: found for name, found in files.items() if _is_older(cache_dir / name, database)}
     for name, entries in files.items():
         legacy_files.write(cache_dir / name, entries)
     return {name: len(entries) for name, entries in files.items()}
+
+
+def _is_older(path: Path, database: Database) -> bool:
+    if not path.exists():
+        return True
+    written_at = datetime.fromtimestamp(path.stat().st_mtime, UTC)
+    try:
+        return written_at < from_text(state.newest_of(database, path.name))
+    except ValueError:
+        return False
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -130,6 +147,9 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument(
         "--wait", type=float, default=WAIT_FOR_RUNS_S, metavar="SECONDS", help="wait for runs this long"
     )
+    parser.add_argument(
+        "--at-start", action="store_true", help="wait for no run, and export only over files older than the database"
+    )
     args = parser.parse_args(arguments)
     try:
         settings = load_settings()
@@ -142,12 +162,12 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _migrate(args: argparse.Namespace, settings: Settings) -> int:
-    with no_runs(settings.locks, args.wait):
+    with nullcontext() if args.at_start else no_runs(settings.locks, args.wait):
         settings.cache_dir.mkdir(parents=True, exist_ok=True)
         database, _ = open_or_repair(settings.database, SystemClock())
         with database:
             if args.export:
-                for name, count in export(database, settings.cache_dir).items():
+                for name, count in export(database, settings.cache_dir, only_older=args.at_start).items():
                     print(f"{name}: {count} exported")
                 return 0
             jobs = args.config or settings.checkout / "automation" / "jobs.yaml"

@@ -11,6 +11,7 @@ from datetime import datetime
 from enum import Enum
 from pathlib import Path
 
+from automation.held_environment import Held
 from monitoring.errors import MonitoringError
 from monitoring.settings import Settings
 
@@ -44,6 +45,12 @@ class Patient:
     settings: Settings
     config: Path
     now: datetime
+    held: Held | None = None
+
+    @property
+    def in_force(self) -> Settings:
+        """The settings that count: the scheduler's where one runs, else those of this shell."""
+        return self.held.settings(self.settings) if self.held is not None else self.settings
 
 
 Examination = Callable[[Patient], Iterator[Diagnosis]]
@@ -63,9 +70,9 @@ def wrong(subject: str, text: str, remedy: str) -> Diagnosis:
 
 def examine(patient: Patient) -> Iterator[Diagnosis]:
     """Yield every diagnosis; an examination that fails itself is one, and stops no other."""
-    from automation.doctor import alarms, checkout, host, state, unit  # noqa: PLC0415 - they need what is defined above
+    from automation.doctor import alarms, checkout, environment, host, owners, state, unit  # noqa: PLC0415 - they need what is defined above
 
-    for module in (state, host, unit, checkout, alarms):
+    for module in (environment, state, host, unit, checkout, owners, alarms):
         for examination in module.EXAMINATIONS:
             try:
                 yield from examination(patient)

@@ -8,7 +8,7 @@ from datetime import timedelta
 from automation.config import load_jobs
 from automation.doctor import Diagnosis, Examination, Patient, fine, note, wrong
 from automation.heartbeat import fault_of
-from automation.status import setting_warnings
+from automation.status import mute_warnings
 from monitoring.alerts.routing import DIGEST_CHANNEL, Plan, Route, plan
 from monitoring.errors import ConfigError
 from monitoring.ledger import reach
@@ -20,7 +20,7 @@ _IN_USE = timedelta(days=30)
 
 
 def settings_that_mute(patient: Patient) -> Iterator[Diagnosis]:
-    for warning in setting_warnings(patient.settings):
+    for warning in mute_warnings(patient.settings, patient.held):
         yield wrong("settings", warning, "unset it once you are done testing")
 
 
@@ -41,7 +41,7 @@ def credentials(patient: Patient) -> Iterator[Diagnosis]:
 
 
 def _plans(patient: Patient) -> Iterator[Plan]:
-    environ = patient.settings.environ
+    environ = patient.in_force.environ
     yield plan("", DIGEST_CHANNEL, "automation_digest", environ)
     if patient.settings.database.exists():
         with open_readonly(patient.settings.database) as database:
@@ -57,14 +57,14 @@ def heartbeats(patient: Patient) -> Iterator[Diagnosis]:
     enabled = [profile for profile in jobs.profiles.values() if profile.enabled]
     for profile in enabled:
         variable = profile.heartbeat_env
-        fault = fault_of(patient.settings.environ, variable) if variable else None
+        fault = fault_of(patient.in_force.environ, variable) if variable else None
         if fault:
             remedy = "set it in the env file, or take heartbeat_env out of jobs.yaml"
             yield wrong("heartbeat", f"{profile.name} pings nobody: {fault}", remedy)
     if not any(profile.heartbeat_env for profile in enabled):
         remedy = "set heartbeat_env of a profile: the last link of a watch must be off the host"
         yield note("heartbeat", "no profile pings a watcher off this host", remedy)
-    elif not any(fault_of(patient.settings.environ, each.heartbeat_env) for each in enabled if each.heartbeat_env):
+    elif not any(fault_of(patient.in_force.environ, each.heartbeat_env) for each in enabled if each.heartbeat_env):
         yield fine("heartbeat", "every address that jobs.yaml names can be pinged")
 
 

@@ -63,8 +63,8 @@ def origin(patient: Patient) -> Iterator[Diagnosis]:
         yield note("sync", "tracked files were edited here", "the next sync discards that: commit it elsewhere")
     else:
         yield fine("sync", f"at {found.revision[:12]}, as origin was at the last fetch")
-    for trouble in sync_warnings(read_sync_state(patient.settings.cache_dir)):
-        yield wrong("sync", trouble, "mend what it names; until then the last good revision runs")
+    for trouble in sync_warnings(read_sync_state(patient.settings.cache_dir), found.revision):
+        yield wrong("sync", trouble, "mend what it names")
 
 
 EXAMINATIONS: tuple[Examination, ...] = (jobs_file, dependencies, origin)

@@ -64,8 +64,7 @@ def scheduler(patient: Patient) -> Iterator[Diagnosis]:
     if found.is_alive:
         yield fine("scheduler", str(found))
     else:
-        remedy = f"systemctl restart {scheduler_life.UNIT}, or: python -m automation up"
-        yield wrong("scheduler", str(found), remedy)
+        yield wrong("scheduler", str(found), found.remedy)
 
 
 def supercronic(patient: Patient) -> Iterator[Diagnosis]:

@@ -1,17 +1,16 @@
-"""The environment file, the state directory and the database in it."""
+"""The state directory and the database in it."""
 
 from __future__ import annotations
 
 import os
-import stat
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 
 from automation.doctor import Diagnosis, Examination, Patient, fine, note, wrong
+from automation.doctor.owners import chown, foreign_files, owner_of
 from monitoring.clock import format_duration
 from monitoring.locks import running_profiles, usable_locks
-from monitoring.settings import ENV_FILE
 from monitoring.store.backups import default_directory, stored
 from monitoring.store.database import sqlite_fault
 from monitoring.store.repair import is_damaged
@@ -21,45 +20,23 @@ _LONG_RUN = timedelta(hours=6)
 _OLD_BACKUP = timedelta(days=3)  # a daily one that failed twice
 
 
-def env_file(patient: Patient) -> Iterator[Diagnosis]:
-    path = patient.settings.env_file
-    if path is None and ENV_FILE.exists():
-        yield wrong("env file", f"{ENV_FILE} is there but cannot be read by this user", "join its group, or use sudo")
-    elif path is None:
-        yield note("env file", f"none: neither MONITORING_ENV_FILE nor {ENV_FILE}; the environment alone counts")
-    elif path.stat().st_mode & (stat.S_IROTH | stat.S_IWOTH):
-        yield wrong("env file", f"{path} holds secrets and everybody may read it", f"chmod 0640 {path}")
-    else:
-        yield fine("env file", str(path))
-
-
 def state_directory(patient: Patient) -> Iterator[Diagnosis]:
     directory = patient.settings.cache_dir
     if not directory.is_dir():
         yield wrong("state directory", f"{directory} is not there", f"mkdir {directory}, or mend CACHE_DIR")
     elif not os.access(directory, os.W_OK | os.X_OK):
-        remedy = "run this as its owner, or mend its owner with chown"
-        yield wrong("state directory", f"{directory} of {_owner(directory)} cannot be written by this user", remedy)
+        text = f"{directory} of {owner_of(directory)} cannot be written by this user"
+        yield wrong("state directory", text, _way_in(directory, patient.settings.checkout))
     else:
-        yield fine("state directory", f"{directory} of {_owner(directory)}")
-        yield from _foreign_files(directory)
+        yield fine("state directory", f"{directory} of {owner_of(directory)}")
+        yield from foreign_files("state directory", directory)
 
 
-def _foreign_files(directory: Path) -> Iterator[Diagnosis]:
-    """A file that root made by hand stops the unit's user."""
-    owner = directory.stat().st_uid
-    candidates = [*directory.glob("monitoring.db*"), *directory.glob("locks/*"), *directory.glob("sync/*")]
-    foreign = [path for path in candidates if path.lstat().st_uid != owner]
-    if foreign:
-        text = f"{len(foreign)} files belong to somebody else, as {foreign[0]} to {_owner(foreign[0])}"
-        yield wrong("state directory", text, f"chown -R {_owner(directory)} {directory}")
-
-
-def _owner(path: Path) -> str:
-    try:
-        return path.owner()
-    except KeyError:
-        return f"uid {path.lstat().st_uid}"
+def _way_in(directory: Path, checkout: Path) -> str:
+    """Who owns the checkout runs it all; where the state is theirs as well, this is only the wrong user."""
+    if owner_of(directory) == owner_of(checkout):
+        return f"run this as its owner: sudo -u {owner_of(directory)} …"
+    return f"give it back: {chown(directory, checkout)}"
 
 
 def sqlite(_patient: Patient) -> Iterator[Diagnosis]:
@@ -108,4 +85,4 @@ def backups(patient: Patient) -> Iterator[Diagnosis]:
         yield fine("backups", f"the newest, {newest}, is {format_duration(age)} old")
 
 
-EXAMINATIONS: tuple[Examination, ...] = (env_file, state_directory, sqlite, database, backups, locks)
+EXAMINATIONS: tuple[Examination, ...] = (state_directory, sqlite, database, backups, locks)

@@ -8,8 +8,11 @@ from collections.abc import Iterable
 from datetime import datetime
 from itertools import groupby
 
+from automation import held_environment
 from automation.console import write_json
+from automation.held_environment import Held
 from automation.instants import instant
+from automation.status import mute_warnings
 from monitoring.clock import SystemClock, format_duration, parse_duration
 from monitoring.errors import StoreError, UsageError
 from monitoring.ledger.audit import Audit, Finding, as_json, judge, sentence
@@ -56,11 +59,18 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
             write_json({"ok": False, "error": str(error)})
         raise
     audit = judge(facts, drill_older_than=drill_older_than)
+    held = held_environment.look(settings)
+    now_in_force = [*mute_warnings(settings, held), *_outdated(held)]
     if args.json:
-        write_json(as_json(audit))
+        write_json({**as_json(audit), **({"settings": now_in_force} if now_in_force else {})})
     else:
-        sys.stdout.write("".join(line + "\n" for line in lines(audit)))
+        told = [*lines(audit), *(["", "settings:"] if now_in_force else []), *(f"  {each}" for each in now_in_force)]
+        sys.stdout.write("".join(line + "\n" for line in told))
     return 0 if audit.is_ok else _EXIT_FOUND
+
+
+def _outdated(held: Held | None) -> list[str]:
+    return [f"{held.outdated}: {held.remedy}"] if held is not None and held.outdated is not None else []
 
 
 def _unknown(database: Database, profile: str, since: datetime, until: datetime) -> str:

@@ -91,7 +91,8 @@ class CatchUp:
 
     def _run(self, profile: str) -> int:
         command = [sys.executable, "-m", "automation", "--config", str(self._config), "run", profile]
-        environ = {**os.environ, "PYTHONPATH": str(self._settings.checkout), "AUTOMATION_TRIGGER": "catch-up"}
+        given = {"PYTHONPATH": str(self._settings.checkout), "AUTOMATION_TRIGGER": "catch-up"}
+        environ = {**self._settings.environ, **os.environ, **given}
         self._child = subprocess.Popen(command, env=environ, stdin=subprocess.DEVNULL, start_new_session=True)
         try:
             return self._child.wait()

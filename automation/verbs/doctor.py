@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 
+from automation import held_environment
 from automation.console import write_json
 from automation.doctor import Diagnosis, Level, Patient, examine
 from monitoring.clock import SystemClock
@@ -21,7 +22,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace, settings: Settings) -> int:
-    found = list(examine(Patient(settings, args.config, SystemClock().now())))
+    found = list(examine(Patient(settings, args.config, SystemClock().now(), held_environment.look(settings))))
     faults = [each for each in found if each.level is Level.WRONG]
     if args.json:
         write_json([_object(each) for each in found])

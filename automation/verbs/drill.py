@@ -1,29 +1,44 @@
-"""`drill`: sends a labelled alert down the real path and says how long it took."""
+"""`drill`: sends a labelled alert down the real path and says how long it took.
+
+The path is the running scheduler's: what this shell holds proves nothing of the alerts to come.
+"""
 
 from __future__ import annotations
 
 import argparse
 
+from automation import held_environment
 from automation.console import write_json
+from automation.held_environment import Held
 from monitoring.alerts.drill import CHANNEL, drill
 from monitoring.alerts.record import Origin
 from monitoring.alerts.routing import Route, plan
 from monitoring.clock import SystemClock, parse_duration
+from monitoring.errors import UsageError
 from monitoring.settings import Settings
 
 EXAMPLES = """\
 python -m automation drill                  # by the way of the digests; exit 1 if it does not arrive
 python -m automation drill --channel aave   # by the way of a protocol's alerts
+python -m automation drill --here           # with what the env file says now, before the restart
 python -m automation drill --timeout 5m     # wait for longer"""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--channel", default=CHANNEL, metavar="CH", help=f"whose way it goes (default {CHANNEL})")
+    whose = parser.add_mutually_exclusive_group()
+    whose.add_argument("--unit", action="store_true", help="only with what the running scheduler holds; else exit 2")
+    whose.add_argument("--here", action="store_true", help="with the environment and env file of this shell")
     parser.add_argument("--timeout", default="60s", metavar="TIME", help="how long it may take (default 60s)")
     parser.add_argument("--json", action="store_true", help="print JSON")
 
 
 def run(args: argparse.Namespace, settings: Settings) -> int:
+    held = None if args.here else held_environment.look(settings)
+    if args.unit and held is None:
+        raise UsageError("no scheduler runs here whose environment this user may read: start it, or drill --here")
+    if held is not None:
+        settings = held.settings(settings)
     done = drill(
         settings,
         SystemClock(),
@@ -36,9 +51,15 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
     route = plan(args.channel, args.channel, "drill", settings.environ)
     if args.json:
         result = {"alert_id": done.alert_id, "status": done.status, "took_s": took_s, "error": done.error or None}
-        write_json({**result, "channel": route.channel, "route": route.route.value})
+        write_json({**result, "environment": _whose(held), "channel": route.channel, "route": route.route.value})
     else:
-        print(done)
+        print(f"{done}, with {_whose(held)}")
+        if held is not None and held.outdated is not None:
+            print(f"{held.outdated}; this proves nothing of what it says now: {held.remedy}")
         if done.took is None or route.route is Route.TEST_CHAT:
             print("\n".join(route.explain()))
     return 0 if done.took is not None else 1
+
+
+def _whose(held: Held | None) -> str:
+    return f"what {held.process} holds" if held is not None else "the environment of this shell"

@@ -9,6 +9,7 @@ import argparse
 import sys
 from pathlib import Path
 
+from automation import cache_backend
 from automation.config import load_jobs
 from automation.crontab import render_crontab, write_crontab
 from automation.in_force import put_in_force
@@ -37,5 +38,6 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
         write_crontab(crontab, args.activate)
     except OSError as error:
         raise UsageError(f"{args.activate}: the crontab cannot be written: {error.strerror}") from error
+    cache_backend.settle(settings)
     put_in_force(jobs, settings, "cron")
     return 0

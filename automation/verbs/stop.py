@@ -11,7 +11,7 @@ from contextlib import suppress
 
 from monitoring.clock import SystemClock
 from monitoring.errors import StoreError, UsageError
-from monitoring.locks import Holder, is_held, profile_lock_path
+from monitoring.locks import Holder, is_held, profile_lock_path, usable_locks
 from monitoring.process import is_alive, is_alive_text
 from monitoring.settings import Settings
 from monitoring.store import runs
@@ -34,7 +34,7 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
     from monitoring.clock import parse_duration
 
     grace_s = parse_duration(args.grace).total_seconds()
-    holder = is_held(profile_lock_path(settings.locks, args.profile))
+    holder = is_held(profile_lock_path(usable_locks(settings.locks), args.profile))
     if holder is None:
         print(f"{args.profile} is not running")
         return 0

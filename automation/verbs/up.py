@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 
+from automation import cache_backend
 from automation.config import Jobs, load_jobs
 from automation.in_force import put_in_force
 from automation.record import RunRecord
@@ -40,7 +41,7 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
     stop_limit_s = parse_duration(args.stop_limit).total_seconds()
     lock = SingleLock(usable_locks(settings.locks), "scheduler")
     lock.take_or_refuse()
-    environ = {**os.environ, "PYTHONPATH": str(settings.checkout)}
+    environ = {**settings.environ, **os.environ, "PYTHONPATH": str(settings.checkout)}
     command = [sys.executable, "-m", "automation", "--config", str(config)]
     scheduler = Scheduler(
         crons={name: profile.cron for name, profile in jobs.profiles.items() if profile.enabled},
@@ -52,6 +53,7 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
         companion=None if args.no_web else WebChild(web_environment(settings)),
     )
     scheduler.listen()
+    cache_backend.settle(settings)
     since = SystemClock().now()
     put_in_force(jobs, settings, "embedded", since=since)
     log.info("serving %s in UTC; Ctrl-C ends it", ", ".join(_names(jobs)) or "no profile")

@@ -5,6 +5,7 @@ Called by the runner with what its tasks came to. The decision and the text are 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -22,6 +23,8 @@ from monitoring.store.digests import LastDigest
 
 SOURCE = "automation_digest"
 REMIND_AFTER = timedelta(hours=24)  # ours: the same failures are brought up once a day, without a sound
+_MISSING = re.compile(r"ModuleNotFoundError: No module named '([A-Za-z_]\w*)")
+_OF_THE_CHECKOUT = ("automation", "monitoring", "protocols", "utils")
 _MOST_LINES = 12  # ours: of a task's last output
 _MOST_LINE_LENGTH = 300
 
@@ -183,7 +186,17 @@ def _told(task: TaskOutcome) -> list[object]:
     if not task.is_due:
         parts.append(f"; makes a sound from {task.alert_after} runs in a row")
     tail = [text[:_MOST_LINE_LENGTH] for text in task.last_lines[-_MOST_LINES:]]
-    return [line(*parts), *([code("\n".join(tail))] if tail else [])]
+    return [line(*parts), *_remedy(task.last_lines), *([code("\n".join(tail))] if tail else [])]
+
+
+def _remedy(last_lines: tuple[str, ...]) -> list[object]:
+    """A package that is missing in the venv is not mended in the script."""
+    found = [match for text in last_lines if (match := _MISSING.search(text))]
+    if not found or found[-1][1] in _OF_THE_CHECKOUT:
+        return []
+    return [
+        line(f"The venv lacks {found[-1][1]}: type `make sync` in the checkout, with EXTRAS=… if this host has one.")
+    ]
 
 
 def _seconds(duration_s: float) -> str:

@@ -56,3 +56,9 @@ def keys(database: Database, namespace: str) -> list[str]:
 def everything(database: Database) -> Iterable[tuple[str, str, str]]:
     """Return all (namespace, key, value), in order."""
     return database.rows("SELECT namespace, key, value FROM monitor_state ORDER BY namespace, key")
+
+
+def newest_of(database: Database, namespace: str) -> str:
+    """Return when a value of the namespace was written last, as it stands there; nothing if there is none."""
+    [(newest,)] = database.rows("SELECT max(updated_at) FROM monitor_state WHERE namespace = ?", (namespace,))
+    return str(newest or "")

@@ -1,7 +1,8 @@
 """The runbook cannot lie: its verbs and flags exist, its paths are the contract's, and what can be run here is run.
 
-Blocks marked `console` run on any checkout, here on a scratch one; `console host` needs a booted host; `console
-by-hand` wants a person.
+Blocks marked `console` run on any checkout, here on a scratch one; `console host` needs a booted host; `console admin`
+is for an account with sudo of its own, `console foreground` does not end by itself, `console elsewhere` is typed on
+another machine.
 """
 
 from __future__ import annotations
@@ -25,7 +26,8 @@ PAGE = (ROOT / "deploy" / "runbook.md").read_text()
 COMMANDS = commands(PAGE)
 CONTRACT = (
     "/srv/monitoring", "/srv/cache", "/etc/monitoring/.env", "/etc/systemd/system/monitoring.service",
-    "/etc/systemd/system/monitoring-api.service", "/tmp/crontab", "/usr/local/bin/supercronic", "/opt/uv",
+    "/etc/systemd/system/monitoring-api.service", "/tmp/crontab", "/usr/local/bin/supercronic",
+    "/usr/local/bin/monitoring", "/usr/local/bin/uv", "/etc/sudoers.d/monitoring", "/opt/uv",
 )  # fmt: skip
 ELSEWHERE = ("/etc/nginx", "/var/log/nginx", "/var/backups/monitoring")
 TOPICS = (
@@ -100,7 +102,7 @@ def test_units_are_ours_and_the_verbs_systemds(command: Command) -> None:
 def test_every_command_is_sound_shell(command: Command) -> None:
     done = subprocess.run(["bash", "-n", "-c", command.text], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
-    assert command.where in ("", "host", "by-hand")
+    assert command.where in ("", "host", "admin", "foreground", "elsewhere")
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,7 @@ _BLOCK = re.compile(r"^( *)```console *([\w-]*)\n(.*?)^ *```$", re.DOTALL | re.M
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """One line a reader types. `where`: nothing (any checkout will do), `host` (a booted one), or `by-hand`."""
+    """One line a reader types. `where`: nothing (any checkout will do), `host` (a booted one), or where else."""
 
     text: str
     where: str

@@ -1,0 +1,40 @@
+"""The environment: its file, and whether the running scheduler holds what the file says."""
+
+from __future__ import annotations
+
+import stat
+from collections.abc import Iterator
+
+from automation.doctor import Diagnosis, Examination, Patient, fine, note, wrong
+from automation.status import backend_warnings
+from monitoring.settings import ENV_FILE
+
+
+def env_file(patient: Patient) -> Iterator[Diagnosis]:
+    path = patient.settings.env_file
+    if path is None and ENV_FILE.exists():
+        yield wrong("env file", f"{ENV_FILE} is there but cannot be read by this user", "join its group, or use sudo")
+    elif path is None:
+        yield note("env file", f"none: neither MONITORING_ENV_FILE nor {ENV_FILE}; the environment alone counts")
+    elif path.stat().st_mode & (stat.S_IROTH | stat.S_IWOTH):
+        yield wrong("env file", f"{path} holds secrets and everybody may read it", f"chmod 0640 {path}")
+    else:
+        yield fine("env file", str(path))
+
+
+def held(patient: Patient) -> Iterator[Diagnosis]:
+    """The scheduler read the file at its start: what was changed since then counts from its next start on."""
+    if patient.held is None:
+        return
+    if patient.held.outdated is not None:
+        yield wrong("env file", patient.held.outdated, patient.held.remedy)
+    else:
+        yield fine("env file", f"{patient.held.process.kind} holds what it says")
+
+
+def backend(patient: Patient) -> Iterator[Diagnosis]:
+    for warning in backend_warnings(patient.settings, patient.held):
+        yield note("cache", warning, "to return, see the runbook: take the line out, import with --overwrite, restart")
+
+
+EXAMINATIONS: tuple[Examination, ...] = (env_file, held, backend)
