@@ -18,6 +18,7 @@ from pathlib import Path
 from automation.command import Finished, run_command
 from automation.dependencies import missing_distributions
 from automation.git import Git
+from automation.process import no_survivors
 
 IMPORTS_LIMIT_S = 20.0
 LOCK = "requirements.lock"
@@ -74,8 +75,9 @@ def validate_candidate(candidate: Path, *, environ: Mapping[str, str], time_limi
         return _lacking(*needed)
     deadline = time.monotonic() + time_limit_s
     own = candidate_environ(candidate, environ)
-    refused = _validate(candidate, own, time_limit_s)
-    return refused or _import(candidate, own, min(IMPORTS_LIMIT_S, deadline - time.monotonic()))
+    with no_survivors():
+        refused = _validate(candidate, own, time_limit_s)
+        return refused or _import(candidate, own, min(IMPORTS_LIMIT_S, deadline - time.monotonic()))
 
 
 def candidate_environ(candidate: Path, environ: Mapping[str, str]) -> dict[str, str]:
