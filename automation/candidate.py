@@ -14,10 +14,16 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
+import yaml
+
+from automation.activation import JOBS
 from automation.command import Finished, run_command
 from automation.dependencies import missing_distributions
 from automation.git import Git
+from automation.process import no_survivors
+from automation.proof import PROOF_LIMIT_S, PROVING, prove_by_running
 from monitoring.redact import excerpt
 
 IMPORTS_LIMIT_S = 20.0
@@ -30,6 +36,10 @@ _PROXIES = ("http_proxy", "https_proxy", "all_proxy", "HTTP_PROXY", "HTTPS_PROXY
 _MISTAKE = re.compile(r":\d+:\d+[ :]")
 _MISSING_MODULE = re.compile(r"ModuleNotFoundError: No module named '([^']+)'")
 _MAX_REASON = 400
+_NOT_FOLLOWING = (
+    "no enabled profile has `sync_before_run: true`: this host would follow origin no more; to end that on purpose,"
+    " run on the host: git config monitoring.sync false"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,8 +71,19 @@ def check_out(git: Git, commit: str, directory: Path, *, time_limit_s: float) ->
     return sum(path.lstat().st_size for path in directory.rglob("*"))
 
 
-def validate_candidate(candidate: Path, *, environ: Mapping[str, str], time_limit_s: float) -> Judgement:
-    """Judge a checked-out commit: what it needs, its own `validate`, and the import of its scheduled scripts.
+class Prove(Protocol):
+    """Lets a candidate run once; returns why it cannot, in one line, or nothing."""
+
+    def __call__(self, candidate: Path, *, environ: Mapping[str, str], time_limit_s: float) -> str: ...
+
+
+def validate_candidate(
+    candidate: Path, *, environ: Mapping[str, str], time_limit_s: float, prove: Prove = prove_by_running
+) -> Judgement:
+    """Judge a checked-out commit: what it needs, its own `validate`, the import of its scheduled scripts, its own run.
+
+    Whether this host would still follow origin is judged too: a commit after which no merge arrives any more could
+    only be healed by a person at the host.
 
     Raises:
         OSError: a process cannot be started.
@@ -75,8 +96,39 @@ def validate_candidate(candidate: Path, *, environ: Mapping[str, str], time_limi
         return _lacking(*needed)
     deadline = time.monotonic() + time_limit_s
     own = candidate_environ(candidate, environ)
-    refused = _validate(candidate, own, time_limit_s)
-    return refused or _import(candidate, own, min(IMPORTS_LIMIT_S, deadline - time.monotonic()))
+    with no_survivors():
+        refused = _validate(candidate, own, time_limit_s)
+        if refused or PROVING in environ:
+            return refused or Judgement()
+        refused = _import(candidate, own, min(IMPORTS_LIMIT_S, deadline - time.monotonic()))
+        if not refused.accepted:
+            return refused
+        if not follows_origin(candidate):
+            return Judgement(_NOT_FOLLOWING)
+        reason = prove(candidate, environ=own, time_limit_s=min(PROOF_LIMIT_S, deadline - time.monotonic()))
+        return Judgement(_shorten(reason, candidate, others=0))
+
+
+def follows_origin(checkout: Path) -> bool:
+    """Tell whether an enabled profile of its jobs.yaml brings the checkout up to date; read without its code.
+
+    Only `enabled` and `sync_before_run` are looked at, which every release reads alike.
+    """
+    files = [checkout / JOBS, *(checkout / JOBS).with_name("jobs.d").glob("*.yaml")]
+    return any(
+        profile.get("sync_before_run") is True and profile.get("enabled", True) is not False
+        for file in files
+        for profile in _profiles(file)
+    )
+
+
+def _profiles(file: Path) -> list[dict[str, object]]:
+    try:
+        content = yaml.safe_load(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError, yaml.YAMLError):
+        return []
+    profiles = content.get("profiles") if isinstance(content, dict) else None
+    return [found for found in profiles.values() if isinstance(found, dict)] if isinstance(profiles, dict) else []
 
 
 def candidate_environ(candidate: Path, environ: Mapping[str, str]) -> dict[str, str]:

@@ -29,6 +29,10 @@ _SETTINGS = {
     "core.fsmonitor": "",  # its daemon would outlive us
     "core.pager": "cat",
     "core.sparseCheckout": "false",
+    # A repository's own settings must not hide edits: whether a file changed is decided by all that stat(2) says.
+    "core.trustctime": "true",
+    "core.checkStat": "default",
+    "core.ignoreStat": "false",
     "gc.auto": "0",  # it goes to the background; the sync calls `gc --auto` itself
     "maintenance.auto": "false",
     "submodule.recurse": "false",
@@ -241,6 +245,8 @@ def _git_environ(environ: Mapping[str, str]) -> dict[str, str]:
         "GIT_TERMINAL_PROMPT": "0",
         "GIT_ASKPASS": "true",
         "SSH_ASKPASS_REQUIRE": "never",
+        # `git replace` would show other files under the name of a commit.
+        "GIT_NO_REPLACE_OBJECTS": "1",
     }
 
 

@@ -104,6 +104,22 @@ def rebuild_index(git: Git) -> None:
         git.do("read-tree", "HEAD")
 
 
+def unhide_edits(git: Git) -> str:
+    """Make the index again if marks in it hide local edits from every comparison; return what was found.
+
+    `git update-index --skip-worktree` or `--assume-unchanged` would keep an edit running through every reset.
+
+    Raises:
+        GitError: the index cannot be read.
+    """
+    # git-ls-files(1): S is skip-worktree, a lower-case letter assume-unchanged.
+    hidden = [line[2:] for line in git.read("ls-files", "-v").splitlines() if line[:1] == "S" or line[:1].islower()]
+    if not hidden:
+        return ""
+    rebuild_index(git)
+    return "marks that hid edits of " + ", ".join(hidden[:3]) + (f" and {len(hidden) - 3} more" if hidden[3:] else "")
+
+
 def renew_history(git: Git, *, remote: str, branch: str, time_limit_s: float, now: datetime) -> Path:
     """Replace damaged objects and refs by what origin has; return where the damaged ones lie.
 

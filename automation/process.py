@@ -10,7 +10,7 @@ import ctypes
 import os
 import signal
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 
 from automation.task import Death
@@ -22,6 +22,7 @@ _PR_SET_CHILD_SUBREAPER = 36
 _PR_GET_CHILD_SUBREAPER = 37
 _KIB = 1024  # ru_maxrss is in KiB on Linux, getrusage(2)
 _RECHECK_S = 0.002
+_SURVIVORS_LIMIT_S = 5.0
 
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -106,6 +107,17 @@ def kill_orphans(mine: Callable[[], Collection[int]], limit_s: float) -> dict[in
             break
         time.sleep(_RECHECK_S)
     return deaths
+
+
+@contextlib.contextmanager
+def no_survivors(limit_s: float = _SURVIVORS_LIMIT_S) -> Iterator[None]:
+    """End with the block every process it leaves behind, also one that went into a session of its own."""
+    mine, before = children(), inherit_orphans()
+    try:
+        yield
+    finally:
+        kill_orphans(lambda: mine, limit_s)
+        inherit_orphans(before)
 
 
 class StopRequest:

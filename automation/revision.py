@@ -12,7 +12,7 @@ from typing import Self
 
 from automation.config import load_profile
 from automation.git import current_revision
-from automation.git_sync import SyncResult, SyncStatus, sync
+from automation.git_sync import SyncResult, sync
 from monitoring.clock import Clock, to_text
 from monitoring.errors import ConfigError, MonitoringError, StoreError
 from monitoring.locks import ProfileLock, TreeLock, surviving_exec
@@ -69,7 +69,7 @@ class Checkout:
         """Sync; tell whether files changed though the revision may be the same."""
         result = sync(self._settings.checkout, self._settings.cache_dir, tree=self._tree, clock=self._clock)
         tell(result)
-        return result.status is SyncStatus.RESTORED
+        return result.restored
 
     def _changed_while_loading(self) -> bool:
         """Look at git's log of where HEAD was: it is written with every reset."""

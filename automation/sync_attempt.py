@@ -18,7 +18,14 @@ from automation.activation import JOBS, activate, changed_paths, collect_garbage
 from automation.candidate import Judgement, check_out
 from automation.dependencies import venv_fingerprint
 from automation.git import Git, GitError, current_revision, without_credentials
-from automation.git_repair import clear_refs_in_the_way, mend_skeleton, rebuild_index, remove_leftovers, renew_history
+from automation.git_repair import (
+    clear_refs_in_the_way,
+    mend_skeleton,
+    rebuild_index,
+    remove_leftovers,
+    renew_history,
+    unhide_edits,
+)
 from automation.sync_state import STATE_FILE, SyncState, SyncStatus, Verdict, read_sync_state, write_sync_state
 from monitoring.clock import Clock
 from monitoring.errors import SyncError
@@ -47,7 +54,8 @@ class Limits:
 class SyncResult:
     """How the sync ended; `reason` is one line for the operator, `revision` what the checkout is at now.
 
-    `remembered`: the refusal is an earlier one, not news. `lock_changed` and `jobs_changed`: what landed stays
+    `remembered`: the refusal is an earlier one, not news. `restored`: files changed though the revision did not,
+    local edits are gone. `lock_changed` and `jobs_changed`: what landed stays
     inert, wholly or in its cron lines, until `make sync` and a restart. `deferrals` and `failures` count in a row.
     """
 
@@ -57,6 +65,7 @@ class SyncResult:
     candidate: str | None = None
     needs_dependencies: bool = False
     remembered: bool = False
+    restored: bool = False
     lock_changed: bool = False
     jobs_changed: bool = False
     deferrals: int = 0
@@ -107,6 +116,7 @@ class _End:
     status: SyncStatus
     reason: str
     changed: frozenset[str] = frozenset()
+    restored: bool = False
 
 
 class SyncAttempt:
@@ -155,6 +165,7 @@ class SyncAttempt:
             candidate=self._candidate,
             needs_dependencies=bool(self._verdict and self._verdict.needs_dependencies),
             remembered=self._remembered,
+            restored=end.restored,
             lock_changed=any(path.startswith("requirements") for path in end.changed),
             jobs_changed=JOBS in end.changed,
             deferrals=state.deferrals,
@@ -225,13 +236,31 @@ class SyncAttempt:
         git = self._git
         target = self._fetch()
         head = git.commit_of("HEAD")
+        self._note("marks", unhide_edits(git))
         if head == target and git.is_clean(self._part_s(self._plan.limits.local_s)):
             return _End(SyncStatus.UNCHANGED, f"at {target[:_SHORT]}")
         self._candidate = target
         self._verdict = self._judge(target, state)
-        if not self._verdict.accepted:
-            return _End(SyncStatus.REFUSED, f"{target[:_SHORT]} {self._verdict.reason}")
-        return self._activate(target, head, self._verdict.size_bytes)
+        if self._verdict.accepted:
+            return self._activate(target, head, self._verdict.size_bytes)
+        # At the refused commit itself, landed by hand, the edits may be what makes it work.
+        restored = head is not None and head != target and not git.is_clean() and self._discard_edits(head)
+        return _End(SyncStatus.REFUSED, f"{target[:_SHORT]} {self._verdict.reason}", restored=restored)
+
+    def _discard_edits(self, head: str) -> bool:
+        """Put the last good revision's own files back: by a person, or by the refused commit, they were changed."""
+        if not self._tree.hold_exclusive(self._part_s(self._plan.limits.lock_s)):
+            _log.warning("pre-run git sync: local edits stay for now: %s", self._users_of_the_tree())
+            return False
+        try:
+            activate(self._git, head, head, branch=self._plan.upstream.branch, size_bytes=0)
+        finally:
+            self._tree.hold_shared(self._plan.limits.lock_s)
+        # Line-ending or filter rules may leave files changed; calling that a change would restart every run.
+        clean = self._git.is_clean()
+        if clean:
+            _log.warning("pre-run git sync: local edits discarded at %s", head[:_SHORT])
+        return clean
 
     def _fetch(self) -> str:
         remote, limit_s = self._plan.upstream.remote, self._part_s(self._plan.limits.fetch_s)
@@ -279,8 +308,10 @@ class SyncAttempt:
             # Line-ending or filter rules do that; calling it a change would restart every run.
             return _End(SyncStatus.UNCHANGED, f"at {target[:_SHORT]}; git calls files changed right after a reset")
         collect_garbage(self._git, self._deadline - self._clock.monotonic())
-        status = SyncStatus.RESTORED if head == target else SyncStatus.UPDATED
-        return _End(status, describe_update(self._git, head, target), changed_paths(self._git, head, target))
+        restored = head == target
+        status = SyncStatus.RESTORED if restored else SyncStatus.UPDATED
+        changed = changed_paths(self._git, head, target)
+        return _End(status, describe_update(self._git, head, target), changed, restored)
 
     def _users_of_the_tree(self) -> str:
         running = running_profiles(self._plan.cache_dir / "locks")

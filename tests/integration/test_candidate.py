@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import functools
 import json
 import os
 import time
@@ -10,10 +11,11 @@ import pytest
 
 from automation.candidate import Judgement, validate_candidate
 from automation.git_sync import SyncStatus
-from tests.support.candidate import profile, project, task, write
+from tests.support.candidate import cannot_run, profile, project, task, write
 from tests.support.child import child_environ, wait_until
 from tests.support.git import Origin, deploy
 
+VALIDATE = functools.partial(validate_candidate, prove=cannot_run)
 GUARDED = "def main():\n    raise SystemExit(3)\n\nif __name__ == '__main__':\n    main()\n"
 
 SECRETS = {
@@ -28,7 +30,7 @@ SECRETS = {
 def judge(directory: Path, files: Mapping[str, str], *, time_limit_s: float = 60, **environ: str) -> Judgement:
     write(directory / "candidate", files)
     own = {"PATH": os.environ["PATH"], "HOME": str(directory), **environ}
-    return validate_candidate(directory / "candidate", environ=own, time_limit_s=time_limit_s)
+    return validate_candidate(directory / "candidate", environ=own, time_limit_s=time_limit_s, prove=cannot_run)
 
 
 class TestAccepted:
@@ -230,7 +232,9 @@ class TestSecrets:
         write(tmp_path / "real/candidate", files)
         (tmp_path / "link").symlink_to(tmp_path / "real")
         environ = {"PATH": os.environ["PATH"]}
-        assert validate_candidate(tmp_path / "link/candidate", environ=environ, time_limit_s=60).accepted
+        assert validate_candidate(
+            tmp_path / "link/candidate", environ=environ, time_limit_s=60, prove=cannot_run
+        ).accepted
         assert (tmp_path / "loads").read_text() == "xxx"
 
 
@@ -241,7 +245,7 @@ class TestWithTheSync:
         origin.push({**project({"p/main.py": GUARDED}), "automation/jobs.yaml": "{broken", "mistakes": "x:1:1 broken"})
         host = deploy(tmp_path / "host", origin.url)
         fixed = origin.push({**project({"p/main.py": GUARDED}), "mistakes": None})
-        result = host.sync(validate=validate_candidate)
+        result = host.sync(validate=VALIDATE)
         assert (result.status, result.revision, result.jobs_changed) == (SyncStatus.UPDATED, fixed, True)
 
     def test_a_bad_merge_is_never_activated_and_its_successor_is(self, tmp_path: Path) -> None:
@@ -249,12 +253,12 @@ class TestWithTheSync:
         good = origin.push(project({"p/main.py": GUARDED}))
         host = deploy(tmp_path / "host", origin.url)
         bad = origin.push({"p/main.py": "import not_here"})
-        refused = host.sync(validate=validate_candidate)
+        refused = host.sync(validate=VALIDATE)
         assert (refused.status, refused.revision, refused.candidate) == (SyncStatus.REFUSED, good, bad)
         assert refused.needs_dependencies
         assert host.read("p/main.py") == GUARDED
         fixed = origin.push({"p/main.py": "import json"})
-        assert host.sync(validate=validate_candidate).revision == fixed
+        assert host.sync(validate=VALIDATE).revision == fixed
 
     def test_an_untracked_file_of_the_host_does_not_make_a_commit_look_sound(self, tmp_path: Path) -> None:
         origin = Origin(tmp_path / "far")
@@ -262,7 +266,7 @@ class TestWithTheSync:
         host = deploy(tmp_path / "host", origin.url)
         (host.checkout / "p/forgotten.py").write_text("")
         origin.push({"p/main.py": "import forgotten"})
-        assert host.sync(validate=validate_candidate).status is SyncStatus.REFUSED
+        assert host.sync(validate=VALIDATE).status is SyncStatus.REFUSED
 
 
 def test_the_check_runs_by_hand_over_a_directory(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ JOBS = """\
 profiles:
   hourly:
     cron: "5 * * * *"
+    sync_before_run: true
     tasks: [{name: aave, monitors: [protocols/aave/monitor.yaml]}]
 """
 MONITOR = """\
@@ -26,7 +27,7 @@ checks:
 
 def candidate(directory: Path, monitor: str) -> Path:
     """This project's own code, with one monitor in its jobs.yaml."""
-    for package in ("automation", "monitoring"):
+    for package in ("automation", "monitoring", "utils"):
         shutil.copytree(CHECKOUT / package, directory / package, ignore=shutil.ignore_patterns("__pycache__"))
     (directory / "automation/jobs.yaml").write_text(JOBS)
     (directory / "protocols/aave").mkdir(parents=True)

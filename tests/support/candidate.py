@@ -35,7 +35,7 @@ def task(script: str | None, *, enabled: bool = True, env: Mapping[str, str] | N
 
 
 def profile(*tasks: dict[str, Any], enabled: bool = True, env: Mapping[str, str] | None = None) -> dict[str, Any]:
-    return {"enabled": enabled, "env": dict(env or {}), "tasks": list(tasks)}
+    return {"enabled": enabled, "sync_before_run": True, "env": dict(env or {}), "tasks": list(tasks)}
 
 
 def project(scripts: Mapping[str, str], profiles: Mapping[str, Any] | None = None) -> dict[str, str]:
@@ -53,6 +53,11 @@ def project(scripts: Mapping[str, str], profiles: Mapping[str, Any] | None = Non
 
 def _scheduled(scripts: Mapping[str, str]) -> Sequence[str]:
     return [name for name in scripts if name.endswith("main.py")]
+
+
+def cannot_run(candidate: Path, *, environ: Mapping[str, str], time_limit_s: float) -> str:
+    """Stand for the candidate's own run: these projects are too small to have one."""
+    return ""
 
 
 def write(directory: Path, files: Mapping[str, str]) -> Path:

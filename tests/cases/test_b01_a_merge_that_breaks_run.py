@@ -1,0 +1,60 @@
+"""B.1: a merge that imports and validates, and breaks what every run needs.
+
+Input: one commit of each kind on origin's main, then the next good one. Right: the commit never becomes what runs.
+Every tick keeps its row and its checks, the chat hears of the commit once, with the reason, and once more when the
+good one has landed, which needs nobody at the host.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.support.bad_commits import REFUSED
+from tests.support.fake_telegram import BOT_TOKEN, CHAT, TelegramStandIn
+from tests.support.following import Following
+
+pytestmark = pytest.mark.case("B.1")
+QUICK = "start of a run"
+
+
+@pytest.fixture
+def telegram() -> Iterator[TelegramStandIn]:
+    with TelegramStandIn() as stand_in:
+        yield stand_in
+
+
+@pytest.fixture
+def followed(tmp_path: Path, telegram: TelegramStandIn) -> Following:
+    found = Following(tmp_path)
+    found.host.environ |= {
+        "TELEGRAM_API_URL": telegram.url,
+        "TELEGRAM_BOT_TOKEN_DEFAULT": BOT_TOKEN,
+        "TELEGRAM_CHAT_ID_DEFAULT": CHAT,
+    }
+    return found
+
+
+@pytest.mark.parametrize(
+    "kind", [kind if kind == QUICK else pytest.param(kind, marks=pytest.mark.ci) for kind in REFUSED]
+)
+def test_it_is_refused_with_one_message_and_the_next_good_commit_heals(
+    followed: Following, telegram: TelegramStandIn, kind: str
+) -> None:
+    bad = REFUSED[kind]
+    good = bad.apply(followed.author)
+    commit = followed.push("bad")
+    for _ in range(2):
+        assert "look | revision one" in followed.run()
+    (message,) = telegram.messages
+    assert f"Commit {commit[:12]} is refused" in message.text
+    assert bad.why in message.text
+    path = followed.author / bad.path
+    path.write_text(good) if good else path.unlink()
+    followed.write("protocols/test/look.py", "print('revision two')")
+    fixed = followed.push("good")
+    assert "look | revision two" in followed.run()
+    assert [fixed[:12] in message.text for message in telegram.messages] == [False, True]
+    assert followed.host.rows("SELECT status FROM runs") == [("ok",)] * 3, "every tick has its row"

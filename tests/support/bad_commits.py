@@ -1,0 +1,62 @@
+"""Commits that must never run a host, by kind: each breaks the project's own code or its jobs.yaml in another place."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.support.following import JOBS
+
+# What breaks only on the host itself passes every proof beforehand.
+ON_THE_HOST = "import os\nif 'AUTOMATION_PROVING' not in os.environ:\n    "
+
+
+@dataclass(frozen=True, slots=True)
+class Bad:
+    """Text that is added to a file, or stands in place of it; `why` is part of what people are told."""
+
+    path: str
+    text: str
+    why: str
+    replaces: bool = False
+
+    def apply(self, checkout: Path) -> str:
+        """Write it and return what was there before."""
+        path = checkout / self.path
+        good = path.read_text() if path.exists() else ""
+        path.write_text(self.text if self.replaces else f"{good}\n{self.text}\n")
+        return good
+
+
+_NO_SYNC = JOBS.format(more="").replace("    sync_before_run: true\n", "")
+_DISABLED = JOBS.format(more="").replace('cron: "0/10', 'enabled: false\n    cron: "0/10')
+_EXIT_EARLY = "import sys\nif 'run' in sys.argv: sys.exit(0)\nfrom automation.cli import main\nsys.exit(main())\n"
+
+REFUSED: dict[str, Bad] = {
+    "import": Bad("monitoring/store/runs.py", "import nothing_of_that_name", "nothing_of_that_name"),
+    "validate": Bad("automation/jobs.yaml", "profiles: [", "jobs.yaml:", replaces=True),
+    "start of a run": Bad("automation/runner.py", "Runner.run = lambda self: self.no_such_method()", "no_such_method"),
+    "start of a task": Bad("automation/workspace.py", "Workspace.commands = lambda *_: 1 / 0", "division by zero"),
+    "fork server": Bad(
+        "automation/task_child.py", "Interpreter.of_this_process = classmethod(lambda *_: 1 / 0)", "alert"
+    ),
+    "store": Bad("monitoring/store/runs.py", "def finish(*_, **__): raise RuntimeError('lost')", "lost"),
+    "a store that lies": Bad("monitoring/store/runs.py", "def finish(*_, **__): return True", "never ended its row"),
+    "delivery": Bad(
+        "monitoring/alerts/senders/telegram.py", "TelegramSender.send = lambda *_, **__: 1 / 0", "its own run"
+    ),
+    "the sync": Bad("automation/git_sync.py", "def sync(*_, **__): raise SystemExit(1)", "wrote no row"),
+    "the sync of the commit after it": Bad(
+        "automation/sync_attempt.py", "SyncAttempt._judge = lambda *_: [][1]", "its own sync does not follow"
+    ),
+    "command line": Bad("automation/verbs/run.py", "def run(args, settings): return args.nothing", "nothing"),
+    "an entry that does nothing": Bad("automation/__main__.py", _EXIT_EARLY, "wrote no row", replaces=True),
+    "migration": Bad(
+        "monitoring/store/migrations/9999_bad.sql", "INSERT INTO no_such_table VALUES (1);", "its own run"
+    ),
+    "no profile syncs": Bad("automation/jobs.yaml", _NO_SYNC, "would follow origin no more", replaces=True),
+    "every profile disabled": Bad("automation/jobs.yaml", _DISABLED, "would follow origin no more", replaces=True),
+    "dependency": Bad(
+        "requirements.lock", f"absent-package==1.0 \\\n    --hash=sha256:{'0' * 64}", "lacks: absent-package"
+    ),
+}
