@@ -14,11 +14,12 @@ from typing import Literal
 from automation.task import TaskResult
 from monitoring.clock import Clock
 from monitoring.errors import StoreError
+from monitoring.ledger.clock_steps import set_back_while_waiting
 from monitoring.ledger.cron import Cron
 from monitoring.ledger.reconcile import Reconciled, reconcile
 from monitoring.ledger.ticks import nearby, still_going, tick_for
 from monitoring.ledger.unrecorded import Note, prepare, write_note
-from monitoring.process import THIS_HOST, Host
+from monitoring.process import THIS_HOST, Host, boot_of
 from monitoring.store import runs, schedules
 from monitoring.store.database import Database, StoreDamagedError, StoreReplacedError
 from monitoring.store.repair import Repair, open_or_repair, repair
@@ -65,7 +66,7 @@ class RunRecord:
         """Insert the row of this run, with the tick it answers when a scheduler started it.
 
         `tick_at` is the tick the scheduler named (`up` knows it); a cron daemon does not say, so there it is
-        the unanswered tick nearest to the start. Without a `schedule` (jobs.yaml cannot be read) the one in
+        the newest unanswered tick at or before the start. Without a `schedule` (jobs.yaml cannot be read) the one in
         force decides.
         """
         self._begun = (revision, tasks_total)
@@ -87,7 +88,7 @@ class RunRecord:
         """Note that the profile was switched off in jobs.yaml while the scheduler still starts it: no tick is due."""
 
         def act(database: Database) -> None:
-            at = self._just_before(tick_at or self._nearest_tick(database, None))
+            at = self._just_before(tick_at or self._tick_of_start(database, None))
             with database.write() as tx:
                 schedules.record_enabled(tx, self._profile, at, f"run by {self._trigger}", enabled=False)
 
@@ -171,7 +172,7 @@ class RunRecord:
             self._database = None
 
     def _begin(self, database: Database, schedule: Schedule | None, tick_at: datetime | None) -> None:
-        self.tick_at = self.tick_at or tick_at or self._nearest_tick(database, schedule)
+        self.tick_at = self.tick_at or tick_at or self._tick_of_start(database, schedule)
         if schedule is not None and self.is_scheduled:
             at, by = self._just_before(self.tick_at), f"run by {self._trigger}"
             with database.write() as tx:
@@ -202,7 +203,7 @@ class RunRecord:
                 tasks_total=tasks_total,
             )
 
-    def _nearest_tick(self, database: Database, schedule: Schedule | None) -> datetime | None:
+    def _tick_of_start(self, database: Database, schedule: Schedule | None) -> datetime | None:
         """Find the tick a start by the cron daemon answers; by the schedule in force, which is what it was told."""
         if self._trigger != "cron":
             return None
@@ -211,14 +212,16 @@ class RunRecord:
             return None
         after, until = nearby(self._started_at)
         answered = runs.answered_ticks(database, self._profile, after, until, but_missed=True)
-        return tick_for(Cron.parse(cron), self._started_at, answered)
+        boot = boot_of(self._host.process(), self._started_at)
+        set_back = set_back_while_waiting(database, self._profile, boot)
+        return tick_for(Cron.parse(cron), self._started_at, answered, set_back)
 
     def _finish(self, database: Database, run_id: int, status: RunStatus, exit_code: int, reason: str) -> None:
         with database.write() as tx:
             runs.finish(tx, run_id, status, exit_code=exit_code, reason=reason, now=self._clock.now())
 
     def _skipped(self, database: Database, tick_at: datetime | None, holder: str) -> None:
-        tick_at = tick_at or self._nearest_tick(database, None)
+        tick_at = tick_at or self._tick_of_start(database, None)
         if tick_at is None:
             return
         going = self._going(database)

@@ -59,6 +59,16 @@ def last_start(database: Database) -> tuple[datetime, str] | None:
     return (from_text(found[0]), found[1]) if found else None
 
 
+def last_armed(database: Database, profile: str) -> tuple[tuple[datetime, str] | None, datetime | None]:
+    """Return (started_at, process) of the profile's newest run by a scheduler, and the boot its newest start knew.
+
+    With these a scheduler began to wait for the next tick of the profile.
+    """
+    run = database.row(f"{_RUN} profile = ? ORDER BY id DESC LIMIT 1", (profile,))
+    start = database.row("SELECT booted_at FROM scheduler_starts ORDER BY id DESC LIMIT 1")
+    return (from_text(run[0]), run[1]) if run else None, from_text(start[0]) if start else None
+
+
 def last_served(database: Database) -> tuple[datetime, str] | None:
     """Return (started_at, profile) of the newest run that a scheduler started."""
     found = database.row(
