@@ -14,7 +14,8 @@ from typing import Literal
 from automation.task import TaskResult
 from monitoring.clock import Clock
 from monitoring.errors import StoreError
-from monitoring.ledger.clock_steps import set_back_while_waiting
+from monitoring.ledger.causes import LEAST_STEP
+from monitoring.ledger.clock_steps import answered_ahead, set_back_while_waiting
 from monitoring.ledger.cron import Cron
 from monitoring.ledger.reconcile import Reconciled, reconcile
 from monitoring.ledger.ticks import nearby, still_going, tick_for
@@ -22,6 +23,7 @@ from monitoring.ledger.unrecorded import Note, prepare, write_note
 from monitoring.process import THIS_HOST, Host, boot_of
 from monitoring.store import runs, schedules
 from monitoring.store.database import Database, StoreDamagedError, StoreReplacedError
+from monitoring.store.recorded_time import Asker, give_up_tick
 from monitoring.store.repair import Repair, open_or_repair, repair
 from monitoring.store.runs import Run, RunStatus, TaskRun
 from monitoring.store.schedules import Schedule
@@ -78,7 +80,8 @@ class RunRecord:
 
         def act(database: Database) -> None:
             nonlocal found
-            found = reconcile(database, now=self._clock.now(), boot=self._host.boot(), is_alive=self._host.is_alive)
+            now, me = self._clock.now(), Asker(str(self._host.process()), self.tick_at)
+            found = reconcile(database, now=now, boot=self._host.boot(), is_alive=self._host.is_alive, me=me)
             prepare(self._path.parent, self._clock.now())
 
         self._attempt(act)
@@ -191,7 +194,10 @@ class RunRecord:
 
     def _insert(self, database: Database) -> int:
         revision, tasks_total = self._begun
+        comes_again = self._is_answered_ahead(database)
         with database.write() as tx:
+            if self.tick_at and comes_again:
+                give_up_tick(tx, self._profile, self.tick_at)
             return runs.begin(
                 tx,
                 self._profile,
@@ -203,6 +209,14 @@ class RunRecord:
                 tasks_total=tasks_total,
             )
 
+    def _is_answered_ahead(self, database: Database) -> bool:
+        """Tell whether the tick has a run only by a clock that has been set back since."""
+        if self.tick_at is None:
+            return False
+        boot = boot_of(self._host.process(), self._started_at)
+        just_before = self.tick_at - timedelta(microseconds=1)
+        return self.tick_at in answered_ahead(database, self._profile, just_before, self.tick_at, boot)
+
     def _tick_of_start(self, database: Database, schedule: Schedule | None) -> datetime | None:
         """Find the tick a start by the cron daemon answers; by the schedule in force, which is what it was told."""
         if self._trigger != "cron":
@@ -211,9 +225,13 @@ class RunRecord:
         if cron is None:
             return None
         after, until = nearby(self._started_at)
-        answered = runs.answered_ticks(database, self._profile, after, until, but_missed=True)
         boot = boot_of(self._host.process(), self._started_at)
         set_back = set_back_while_waiting(database, self._profile, boot)
+        # By a clock that has just been set back a tick called missed is one of another day.
+        is_sure = set_back < LEAST_STEP
+        answered = runs.answered_ticks(database, self._profile, after, until, but_missed=is_sure)
+        if is_sure:
+            answered -= answered_ahead(database, self._profile, after, until, boot)
         return tick_for(Cron.parse(cron), self._started_at, answered, set_back)
 
     def _finish(self, database: Database, run_id: int, status: RunStatus, exit_code: int, reason: str) -> None:

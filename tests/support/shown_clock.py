@@ -14,11 +14,11 @@ _LEADS = """\
 import os, time
 
 if _gained := os.environ.get("TEST_CLOCK_GAINED_S"):
-    import datetime
     import time_machine
 
-    now = datetime.datetime.now(datetime.UTC)
-    time_machine.travel(now + datetime.timedelta(seconds=float(_gained)), tick=True).start()
+    _offset = time.time() - time.clock_gettime(time.CLOCK_BOOTTIME) + float(_gained)
+    _clock = time_machine.travel(time.time() + float(_gained), tick=True).start()
+    _clock.shift(_offset + time.clock_gettime(time.CLOCK_BOOTTIME) - time.time())  # what the start took
 
 if _loading := os.environ.get("TEST_LOADED_FOR_S"):
     _asked = time.clock_gettime
