@@ -202,7 +202,7 @@ def last_started(database: Database, profile: str) -> Run | None:
     """Return the newest run of a profile that really ran, or still does."""
     found = database.row(
         f"SELECT {_RUN} FROM runs WHERE profile = ? AND status NOT IN ('skipped', 'missed') "  # noqa: S608
-        "ORDER BY started_at DESC LIMIT 1",
+        "ORDER BY id DESC LIMIT 1",
         (profile,),
     )
     return _run(found) if found else None
