@@ -169,7 +169,7 @@ class Reporting:
 
         def act(database: Database) -> None:
             nonlocal empty
-            empty = not count_waiting(database.connection)
+            empty = not database.read(count_waiting)
 
         self._record.with_database(act)
         return empty

@@ -75,10 +75,11 @@ def _store(database: Database, channel: str, now: datetime, origin: Origin) -> i
 def _outcome(database: Database, alert_id: int, clock: Clock, timeout_s: float) -> Drilled:
     deadline, pause = clock.monotonic() + timeout_s, threading.Event()
     while True:
-        stored = alerts.get(database.connection, alert_id)
+        with database.snapshot() as tx:
+            stored, sent = alerts.get(tx, alert_id), deliveries.of_alert(tx, alert_id)
         if stored is None:
             return Drilled(alert_id, "gone", error="its row vanished: was the database replaced?")
-        is_open = any(each.status == _OPEN for each in deliveries.of_alert(database.connection, alert_id))
+        is_open = any(each.status == _OPEN for each in sent)
         if stored.delivery_status == "delivered" or not is_open or clock.monotonic() > deadline:
             return _drilled(stored, timeout_s, is_open=is_open)
         pause.wait(_POLL_S)

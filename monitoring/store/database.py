@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import ctypes
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 import apsw
 
@@ -28,6 +28,7 @@ _CUT = "{path}: it is empty (0 bytes), but its log is there: it was cut off or d
 
 Identity = tuple[int, int]  # of a file: device and inode
 Tx = apsw.Connection  # what `Database.write` hands out: statements on it belong to the transaction
+_T = TypeVar("_T")
 Row = tuple[Any, ...]
 Parameters = Sequence[Any] | dict[str, Any]
 
@@ -104,6 +105,11 @@ class Database:
                 if self._connection.in_transaction:
                     self._connection.execute("ROLLBACK")
 
+    def read(self, act: Callable[[Tx], _T]) -> _T:
+        """Ask one question that is asked in transactions too, as in `database.read(conditions.firing)`."""
+        with self.snapshot() as tx:
+            return act(tx)
+
     def rows(self, sql: str, parameters: Parameters = ()) -> list[Row]:
         """Read all rows of one query."""
         with sqlite_errors(self.path):
@@ -176,7 +182,7 @@ class Database:
 
     @property
     def connection(self) -> apsw.Connection:
-        """The bare connection, for the store's own backup and migrations."""
+        """The bare connection, for this package alone: what it raises is not one of our errors."""
         return self._connection
 
 
