@@ -24,7 +24,7 @@ _OLDEST_SAFE_SQLITE = (3, 51, 3)
 _JOURNAL_LIMIT_BYTES = 64 * 1024 * 1024
 BUSY_TIMEOUT_S = 30.0
 
-_CUT = "{path}: it is empty (0 bytes), but its log is there: it was cut off or deleted"
+_CUT = "{path}: it is empty (0 bytes), but its log is there: it was cut off or deleted; the next run sets it aside"
 
 Identity = tuple[int, int]  # of a file: device and inode
 Tx = apsw.Connection  # what `Database.write` hands out: statements on it belong to the transaction
@@ -56,8 +56,7 @@ class Database:
         self.readonly = readonly
         self._busy_timeout_s = busy_timeout_s
         self._lock = FairLock(path.parent / "locks" / "write.lock")
-        if is_cut(path):
-            raise StoreDamagedError(_CUT.format(path=path))
+        refuse_cut(path)
         with sqlite_errors(path):
             self._connection = _connect(path, readonly=readonly, busy_timeout_s=busy_timeout_s)
         self._identity = identity_of(path)
@@ -234,6 +233,16 @@ def _sidecars(path: Path) -> dict[str, Identity | None]:
 
 def loss_mark(log: Identity | None) -> str:
     return f"database {log}"
+
+
+def refuse_cut(path: Path) -> None:
+    """Refuse to open a file that was cut to nothing.
+
+    Raises:
+        StoreDamagedError: it was.
+    """
+    if is_cut(path):
+        raise StoreDamagedError(_CUT.format(path=path))
 
 
 def is_cut(path: Path) -> bool:

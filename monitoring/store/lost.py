@@ -6,7 +6,7 @@ what was still to be sent, says so once, and only then lets go. A writer that en
 
 from __future__ import annotations
 
-from contextlib import suppress
+import logging
 
 from monitoring.clock import Clock
 from monitoring.errors import StoreError
@@ -15,6 +15,8 @@ from monitoring.store.database import BUSY_TIMEOUT_S, Database, Tx
 from monitoring.store.repair import open_or_repair
 from monitoring.store.salvage import Salvaged, salvage
 from monitoring.store.schema import creation_lock
+
+log = logging.getLogger("monitoring.store")
 
 _LOCK_TIMEOUT_S = 60.0
 _TITLE = "The database was deleted or replaced while it was in use"
@@ -44,10 +46,11 @@ def close(database: Database, clock: Clock) -> None:
     if database.is_current():
         database.close()
         return
-    with suppress(StoreError):
+    try:
         reopen(database, clock).close()
-        return
-    database.close()
+    except StoreError as error:
+        log.error("%s is lost, and what still waited in it could not be carried over: %s", database.path, error)  # noqa: TRY400 - one line
+        database.close()
 
 
 def _carry_over(lost: Database, tx: Tx, clock: Clock) -> None:

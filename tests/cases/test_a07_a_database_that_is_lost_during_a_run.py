@@ -18,7 +18,9 @@ import apsw
 import pytest
 
 from monitoring.clock import SystemClock
+from monitoring.ledger.facts import why_rows_are_lost
 from monitoring.store import alerts, lost, schedules, silences, state
+from monitoring.store.backups import back_up
 from monitoring.store.database import Database, StoreDamagedError, StoreReplacedError
 from monitoring.store.repair import open_or_repair, repair
 from monitoring.store.salvage import Salvaged, salvage
@@ -291,3 +293,20 @@ def overwrite_root(path: Path, name: str) -> None:
     with path.open("r+b") as file:
         file.seek((root - 1) * PAGE)
         file.write(b"\xff" * PAGE)
+
+
+def test_a_backup_of_a_file_that_was_cut_is_refused_and_its_log_stays(path: Path) -> None:
+    """SQLite deletes the log of a file of 0 bytes when anything opens it: nothing of ours may."""
+    with open_database(path) as database:
+        store(database, "waits")
+        cut_to_nothing(path)
+        with pytest.raises(StoreDamagedError, match="0 bytes"):
+            back_up(path, path.parent / "backups", NOW)
+        assert path.with_name("monitoring.db-wal").stat().st_size > PAGE
+
+
+def test_the_audit_says_why_rows_are_missing(path: Path) -> None:
+    old = open_database(path)
+    delete_all(path)
+    with lost.reopen(old, SystemClock()) as fresh:
+        assert why_rows_are_lost(fresh).startswith("the database was deleted or replaced at 20")
