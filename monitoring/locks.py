@@ -226,7 +226,7 @@ def usable_locks(locks: Path) -> Path:
 
 
 def _is_private(directory: Path) -> bool:
-    """Make a directory of our own; tell whether it is one, and nobody else can write to it."""
+    """Make a directory of our own; return whether it is one that no other user can write to."""
     with contextlib.suppress(OSError):
         directory.mkdir(mode=0o700, exist_ok=True)
         status = directory.lstat()
