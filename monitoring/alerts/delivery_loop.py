@@ -143,7 +143,7 @@ class DeliveryLoop:
     def drained(self) -> Drained:
         deliverer, waiting = self._deliverer, None
         try:
-            waiting = deliveries.count_waiting(self._open().connection)
+            waiting = self._open().read(deliveries.count_waiting)
         except StoreError as error:
             log.warning("what is left in the outbox cannot be read: %s", error)
         return Drained(deliverer.delivered, deliverer.failed, waiting, self._next_at if waiting else None)

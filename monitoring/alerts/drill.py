@@ -20,7 +20,7 @@ from monitoring.clock import Clock, format_duration
 from monitoring.settings import Settings
 from monitoring.store import alerts, deliveries, lanes
 from monitoring.store.alerts import StoredAlert
-from monitoring.store.database import Database
+from monitoring.store.database import Database, Tx
 from monitoring.store.repair import open_or_repair
 
 CHANNEL = "automation"
@@ -82,20 +82,22 @@ def _far_side(settings: Settings, channel: str) -> FarSide | None:
     return None if isinstance(way, End | Split) else ways.far_side(way)
 
 
-def _refuses(database: Database, far_side: FarSide | None, now: datetime) -> bool:
+def _refuses(tx: Tx, far_side: FarSide | None, now: datetime) -> bool:
     """Tell whether the chat, or the bot's token, is refused: then the drill waits, for longer than it is waited for."""
     keys = [key for key in (far_side.key, far_side.shared_key) if key] if far_side else []
-    return any(lanes.get(database.connection, key, now).is_refused for key in keys)
+    return any(lanes.get(tx, key, now).is_refused for key in keys)
 
 
 def _outcome(database: Database, alert_id: int, far_side: FarSide | None, clock: Clock, timeout_s: float) -> Drilled:
     deadline, pause = clock.monotonic() + timeout_s, threading.Event()
     while True:
-        stored = alerts.get(database.connection, alert_id)
+        with database.snapshot() as tx:
+            stored, sent = alerts.get(tx, alert_id), deliveries.of_alert(tx, alert_id)
+            is_refused = _refuses(tx, far_side, clock.now())
         if stored is None:
             return Drilled(alert_id, "gone", error="its row vanished: was the database replaced?")
-        is_open = any(each.status == _OPEN for each in deliveries.of_alert(database.connection, alert_id))
-        waits = is_open and not (stored.delivery_error and _refuses(database, far_side, clock.now()))
+        is_open = any(each.status == _OPEN for each in sent)
+        waits = is_open and not (stored.delivery_error and is_refused)
         if stored.delivery_status == "delivered" or not waits or clock.monotonic() > deadline:
             return _drilled(stored, timeout_s, is_open=is_open)
         pause.wait(_POLL_S)

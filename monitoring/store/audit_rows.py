@@ -147,6 +147,11 @@ def repaired_at(database: Database) -> datetime | None:
     return _told_at(database, "The database was damaged%")
 
 
+def lost_at(database: Database) -> datetime | None:
+    """Return when this database last took the place of one that was deleted or replaced in use."""
+    return _told_at(database, "The database was deleted%")
+
+
 def restored_at(database: Database) -> datetime | None:
     """Return when this database was last restored from a backup."""
     return _told_at(database, "The database was restored%")

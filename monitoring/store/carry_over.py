@@ -19,7 +19,7 @@ from monitoring.store.schedules import Schedule
 _OPEN = "status IN ('pending', 'skipped_missing_credentials')"
 # The same alert: ids alone do not tell, since two databases may have counted from one.
 _SAME = "l.id = a.id AND l.created_at = a.created_at AND l.message = a.message"
-# Leases and folding stay behind: who sends them next decides anew.
+# Leases and folding stay behind: the process that sends them next decides again.
 _OF_THE_SENDING = ("id", "alert_id", "lease_owner", "lease_until", "folded_into")
 _UNENDED = "it was still going when the backup was made that this database was restored from"
 

@@ -116,6 +116,32 @@ def declared(database: Database) -> list[Condition]:
     ]
 
 
+def declared_monitors(database: Database) -> list[str]:
+    """Return the monitors with a check that stands in a file now, in order: some seeks for each, no reading of rows."""
+    found = database.rows(
+        "WITH RECURSIVE each(name) AS (SELECT min(monitor) FROM conditions UNION ALL "
+        "SELECT (SELECT min(monitor) FROM conditions WHERE monitor > name) FROM each WHERE name IS NOT NULL) "
+        "SELECT name FROM each WHERE EXISTS (SELECT 1 FROM conditions WHERE monitor = name AND declared = 1)"
+    )
+    return [row[0] for row in found]
+
+
+def keys_to_end(database: Database, monitor: str, also: str) -> list[ConditionKey]:
+    """Return the declared conditions of a monitor that is gone, after the one under the check `also`."""
+    found = database.rows(
+        "SELECT monitor, check_name, chain, subject FROM conditions WHERE monitor = ? "
+        "AND (declared = 1 OR check_name = ?) ORDER BY check_name <> ?, check_name, chain, subject",
+        (monitor, also, also),
+    )
+    return [ConditionKey(*row) for row in found]
+
+
+def blinds_any(tx: Tx, source: str) -> bool:
+    """Tell whether nothing is known of some condition because of a source."""
+    found = tx.execute("SELECT 1 FROM conditions WHERE blind_since IS NOT NULL AND blind_by = ? LIMIT 1", (source,))
+    return found.fetchone() is not None
+
+
 def firing(tx: Tx) -> list[Condition]:
     """Return what fires now, oldest first."""
     return [

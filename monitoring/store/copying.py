@@ -15,7 +15,7 @@ import apsw
 from monitoring.clock import instant_or_none
 from monitoring.errors import StoreError, UsageError
 from monitoring.store.compatibility import read_numbers
-from monitoring.store.database import StoreDamagedError, sqlite_errors
+from monitoring.store.database import StoreDamagedError, refuse_cut, sqlite_errors
 from monitoring.words import counted
 
 # Between steps an interrupt is heard; one step of this many pages takes some milliseconds.
@@ -111,6 +111,7 @@ def opened(path: Path) -> Iterator[apsw.Connection]:
             pass
     except OSError as error:
         raise UsageError(f"{path}: cannot be read: {error.strerror}") from error
+    refuse_cut(path)
     with sqlite_errors(path), closing(apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READONLY)) as connection:
         connection.set_busy_timeout(5000)
         connection.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1)  # who reads does not tidy up either

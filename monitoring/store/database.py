@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import ctypes
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 import apsw
 
@@ -24,10 +24,11 @@ _OLDEST_SAFE_SQLITE = (3, 51, 3)
 _JOURNAL_LIMIT_BYTES = 64 * 1024 * 1024
 BUSY_TIMEOUT_S = 30.0
 
-_CUT = "{path}: it is empty (0 bytes), but its log is there: it was cut off or deleted"
+_CUT = "{path}: it is empty (0 bytes), but its log is there: it was cut off or deleted; the next run sets it aside"
 
 Identity = tuple[int, int]  # of a file: device and inode
 Tx = apsw.Connection  # what `Database.write` hands out: statements on it belong to the transaction
+_T = TypeVar("_T")
 Row = tuple[Any, ...]
 Parameters = Sequence[Any] | dict[str, Any]
 
@@ -55,8 +56,7 @@ class Database:
         self.readonly = readonly
         self._busy_timeout_s = busy_timeout_s
         self._lock = FairLock(path.parent / "locks" / "write.lock")
-        if is_cut(path):
-            raise StoreDamagedError(_CUT.format(path=path))
+        refuse_cut(path)
         with sqlite_errors(path):
             self._connection = _connect(path, readonly=readonly, busy_timeout_s=busy_timeout_s)
         self._identity = identity_of(path)
@@ -103,6 +103,11 @@ class Database:
             finally:
                 if self._connection.in_transaction:
                     self._connection.execute("ROLLBACK")
+
+    def read(self, act: Callable[[Tx], _T]) -> _T:
+        """Ask one question that is asked in transactions too, as in `database.read(conditions.firing)`."""
+        with self.snapshot() as tx:
+            return act(tx)
 
     def rows(self, sql: str, parameters: Parameters = ()) -> list[Row]:
         """Read all rows of one query."""
@@ -176,7 +181,7 @@ class Database:
 
     @property
     def connection(self) -> apsw.Connection:
-        """The bare connection, for the store's own backup and migrations."""
+        """The bare connection, for this package alone: what it raises is not one of our errors."""
         return self._connection
 
 
@@ -228,6 +233,16 @@ def _sidecars(path: Path) -> dict[str, Identity | None]:
 
 def loss_mark(log: Identity | None) -> str:
     return f"database {log}"
+
+
+def refuse_cut(path: Path) -> None:
+    """Refuse to open a file that was cut to nothing.
+
+    Raises:
+        StoreDamagedError: it was.
+    """
+    if is_cut(path):
+        raise StoreDamagedError(_CUT.format(path=path))
 
 
 def is_cut(path: Path) -> bool:

@@ -1,12 +1,12 @@
-"""The database file was deleted, replaced or set aside while this process had it open: nothing it holds is lost.
+"""The database file was deleted or replaced while this process had it open: nothing that waits in it is lost.
 
-An open file can be read until it is closed. So whoever notices opens the file that lies at the path now, carries over
-what was still to be sent, says so once, and only then lets go. A writer that ends without having noticed looks again.
+An open file can be read until it is closed. So the process that notices opens the file that is at the path now, carries
+over what was still to be sent, reports it once, and only then closes the old one. A writer checks again when it ends.
 """
 
 from __future__ import annotations
 
-from contextlib import suppress
+import logging
 
 from monitoring.clock import Clock
 from monitoring.errors import StoreError
@@ -15,6 +15,8 @@ from monitoring.store.database import BUSY_TIMEOUT_S, Database, Tx
 from monitoring.store.repair import open_or_repair
 from monitoring.store.salvage import Salvaged, salvage
 from monitoring.store.schema import creation_lock
+
+log = logging.getLogger("monitoring.store")
 
 _LOCK_TIMEOUT_S = 60.0
 _TITLE = "The database was deleted or replaced while it was in use"
@@ -44,17 +46,18 @@ def close(database: Database, clock: Clock) -> None:
     if database.is_current():
         database.close()
         return
-    with suppress(StoreError):
+    try:
         reopen(database, clock).close()
-        return
-    database.close()
+    except StoreError as error:
+        log.error("%s is lost, and what still waited in it could not be carried over: %s", database.path, error)  # noqa: TRY400 - one line
+        database.close()
 
 
 def _carry_over(lost: Database, tx: Tx, clock: Clock) -> None:
     now = clock.now()
     salvaged = salvage(lost.connection, tx, now)
-    told = tx.execute("SELECT 1 FROM alert_events WHERE fingerprint = ?", (lost.mark,)).fetchone()
-    if told and not salvaged.alerts:
+    reported = tx.execute("SELECT 1 FROM alert_events WHERE fingerprint = ?", (lost.mark,)).fetchone()
+    if reported and not salvaged.alerts:
         return
     alert = NewAlert(
         protocol="automation",
@@ -69,6 +72,7 @@ def _carry_over(lost: Database, tx: Tx, clock: Clock) -> None:
 
 def describe(lost: Database, salvaged: Salvaged) -> str:
     return (
-        f"{lost.path} is another file than before. {salvaged}. Its history and remembered values are gone: the first "
-        "values are seeds, not changes. To bring them back, restore a backup (`python -m automation restore`)."
+        f"{lost.path} is another file than before. {salvaged}. History and remembered values of the lost file are "
+        "gone: the first values are seeds, not changes. To bring them back, restore a backup "
+        "(`python -m automation restore`)."
     )

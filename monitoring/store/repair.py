@@ -96,7 +96,7 @@ def _set_aside(path: Path, now: datetime) -> Path:
 
 
 def _salvage(aside: Path, fresh: Database, now: datetime, reason: str) -> Repair:
-    """Copy what can still be read, and store the alert that says so: whoever delivers next sends it."""
+    """Copy what can still be read, and store the alert that reports it; the next delivery sends it."""
     with fresh.write() as tx:
         try:
             with contextlib.closing(_open_aside(aside)) as damaged:

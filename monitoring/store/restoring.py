@@ -42,7 +42,7 @@ _WRITERS_TIMEOUT_S = 60.0
 
 @dataclass(frozen=True, slots=True)
 class Staged:
-    """A checked copy of a backup, migrated to this release where it is older, beside the live database."""
+    """A checked copy of a backup, migrated to this release where it is older, next to the live database."""
 
     database: Database
     contents: Contents

@@ -18,7 +18,9 @@ import apsw
 import pytest
 
 from monitoring.clock import SystemClock
+from monitoring.ledger.facts import why_rows_are_lost
 from monitoring.store import alerts, lost, schedules, silences, state
+from monitoring.store.backups import back_up
 from monitoring.store.database import Database, StoreDamagedError, StoreReplacedError
 from monitoring.store.repair import open_or_repair, repair
 from monitoring.store.salvage import Salvaged, salvage
@@ -112,9 +114,9 @@ def test_every_alert_stored_before_and_after_the_loss_arrives_and_one_message_sa
     missing = [number for number in range(COUNT) if not any(f"alert number {number:02d}." in text for text in texts)]
     assert missing == [], output
     assert sum("the last one." in text for text in texts) == 1
-    told = [text for text in texts if "The database was" in text]
-    assert len(told) == 1, told
-    assert "others may be lost" not in told[0]
+    reports = [text for text in texts if "The database was" in text]
+    assert len(reports) == 1, reports
+    assert "others may be lost" not in reports[0]
     assert time.monotonic() - began < 60
 
 
@@ -140,7 +142,7 @@ def waiting(path: Path) -> list[str]:
         return [row[0] for row in found]
 
 
-def told(path: Path) -> list[str]:
+def reported(path: Path) -> list[str]:
     with closing(open_database(path)) as database:
         return [row[0] for row in database.rows("SELECT message FROM alert_events WHERE source = 'ops_error'")]
 
@@ -158,7 +160,7 @@ def test_whoever_notices_first_carries_all_over_and_the_others_nothing_again(
         writer.write(lambda tx, n=number: state.put(tx, "test", str(n), "after", NOW))
         writer.close()
     assert waiting(path) == ["of 0", "of 1", "of 2"]
-    (message,) = told(path)
+    (message,) = reported(path)
     assert "3 undelivered alerts were carried over" in message
     with open_database(path) as database:
         assert state.keys(database, "test") == ["0", "1", "2"]
@@ -247,7 +249,7 @@ def test_when_what_was_cut_off_cannot_be_read_the_count_says_so(path: Path) -> N
             state.put(tx, "test", "key", "in the log", NOW)
         cut_to_nothing(path)
         open_or_repair(path, SystemClock())[0].close()
-    (message,) = told(path)
+    (message,) = reported(path)
     assert "0 undelivered alerts were carried over; others may be lost, because a part of it cannot be read" in message
 
 
@@ -291,3 +293,20 @@ def overwrite_root(path: Path, name: str) -> None:
     with path.open("r+b") as file:
         file.seek((root - 1) * PAGE)
         file.write(b"\xff" * PAGE)
+
+
+def test_a_backup_of_a_file_that_was_cut_is_refused_and_its_log_stays(path: Path) -> None:
+    """SQLite deletes the log of a file of 0 bytes when anything opens it: nothing of ours may."""
+    with open_database(path) as database:
+        store(database, "waits")
+        cut_to_nothing(path)
+        with pytest.raises(StoreDamagedError, match="0 bytes"):
+            back_up(path, path.parent / "backups", NOW)
+        assert path.with_name("monitoring.db-wal").stat().st_size > PAGE
+
+
+def test_the_audit_says_why_rows_are_missing(path: Path) -> None:
+    old = open_database(path)
+    delete_all(path)
+    with lost.reopen(old, SystemClock()) as fresh:
+        assert why_rows_are_lost(fresh).startswith("the database was deleted or replaced at 20")
