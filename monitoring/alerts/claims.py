@@ -115,11 +115,11 @@ class Claimer:
         for head, destination in turn.heads():
             ready_at = turn.ready_at(head, destination)
             if ready_at <= now:
-                return self._take(turn, head, destination)
+                return self._take(turn, head, destination, claimed)
             claimed.look_again(ready_at)
         return None
 
-    def _take(self, turn: _Turn, head: Waiting, destination: Destination) -> Job | None:
+    def _take(self, turn: _Turn, head: Waiting, destination: Destination, claimed: Claimed) -> Job | None:
         """Take a message; a row that cannot be read must stop no other one."""
         try:
             with turn.tx:
@@ -128,6 +128,7 @@ class Claimer:
             log.error("delivery %d cannot be read: %s", head.id, type(error).__name__)  # noqa: TRY400 - one line
             why = f"its row cannot be read ({type(error).__name__})"
             line.step_aside(turn.tx, head.id, max(head.attempts, STEP_ASIDE_AFTER), turn.now, why)
+            claimed.look_again(turn.now)
             return None
         return job
 

@@ -183,7 +183,7 @@ class DeliveryLoop:
                 else:
                     waits.append((report, self._deliverer.settler.progress(tx, report.job, report.parts_sent, now)))
             ended = {report.job.far_side.key for report in self._unsettled if isinstance(report, Done)}
-            claimed = self._claim(tx, now, ended) if self._claiming else Claimed([])
+            claimed = self._claim(tx, now, ended) if self._claiming else Claimed([], self._next_at or now)
         self._committed(settled, waits, claimed, ended)
 
     def _settle(self, tx: Tx, report: Done, now: datetime) -> list[Settled]:
