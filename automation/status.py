@@ -24,7 +24,7 @@ from monitoring.ledger.facts import gather
 from monitoring.ledger.reach import ReachProblem, reach_problems, reach_problems_without_database
 from monitoring.locks import Holder, running_profiles, usable_locks
 from monitoring.process import current_boot
-from monitoring.settings import Settings
+from monitoring.settings import Settings, log_level
 from monitoring.store import conditions, deliveries, runs, silences
 from monitoring.store.conditions import Condition
 from monitoring.store.database import Database
@@ -132,6 +132,8 @@ def setting_warnings(settings: Settings) -> Iterator[str]:
     """Tell of settings under which alerts do not arrive where they belong."""
     if settings.debug:
         yield "LOG_LEVEL=DEBUG: alerts are recorded and nothing is sent"
+    if fault := log_level(settings.environ)[1]:
+        yield fault
     if settings.environ.get(TEST_CHAT, "").strip():
         yield f"{TEST_CHAT} is set: every alert goes to the test chat and nowhere else"
 

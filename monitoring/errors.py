@@ -45,12 +45,23 @@ class SyncError(MonitoringError):
 class SendError(MonitoringError):
     """A destination did not accept a message.
 
-    `permanent` says that trying again cannot help; `retry_after_s` is what the far side asked for.
+    `retry_after_s` is what the far side asked for; `unanswered` says that it did not answer at all.
     """
 
-    def __init__(self, message: str, *, permanent: bool = False, retry_after_s: float | None = None) -> None:
-        self.permanent = permanent
+    def __init__(self, message: str, *, retry_after_s: float | None = None, unanswered: bool = False) -> None:
         self.retry_after_s = retry_after_s
+        self.unanswered = unanswered
+        super().__init__(message)
+
+
+class RefusedError(SendError):
+    """The far side answered and said no: it is asked again after long pauses, until somebody changes something.
+
+    `of_text` says that it takes other messages and refuses this one.
+    """
+
+    def __init__(self, message: str, *, of_text: bool = False) -> None:
+        self.of_text = of_text
         super().__init__(message)
 
 

@@ -64,7 +64,7 @@ def set_up(environ: Mapping[str, str]) -> SurvivingHandler:
     """Send all logging through one surviving, redacting handler at `LOG_LEVEL` (default INFO)."""
     handler = SurvivingHandler(Redactor(environ))
     handler.setFormatter(logging.Formatter("%(levelname)s %(name)s: %(message)s"))
-    level = logging.getLevelNamesMapping().get(environ.get("LOG_LEVEL", "INFO").upper(), logging.INFO)
+    level = logging.getLevelNamesMapping().get(environ.get("LOG_LEVEL", "").strip().upper(), logging.INFO)
     logging.basicConfig(level=level, handlers=[handler], force=True)
     # The HTTP client logs whole URLs at INFO, and a URL may hold a key.
     logging.getLogger("httpx2").setLevel(logging.WARNING)

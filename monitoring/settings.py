@@ -6,6 +6,7 @@ by systemd's quoting rules; the real environment wins.
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -37,12 +38,26 @@ class Settings:
 
     @property
     def log_level(self) -> str:
-        return self.environ.get("LOG_LEVEL", "INFO").upper()
+        return log_level(self.environ)[0]
 
     @property
     def debug(self) -> bool:
         """`LOG_LEVEL=DEBUG` records alerts but sends nothing."""
         return self.log_level == "DEBUG"
+
+    @property
+    def in_test_mode(self) -> bool:
+        """Everything this process sends goes to one test chat: it may send its own alerts only."""
+        return bool(self.environ.get("TELEGRAM_TEST_CHAT_ID", "").strip())
+
+
+def log_level(environ: Mapping[str, str]) -> tuple[str, str | None]:
+    """Return the level that `LOG_LEVEL` means, whatever its case and blanks, and what is wrong with it, if anything."""
+    text = environ.get("LOG_LEVEL", "").strip()
+    level = text.upper() or "INFO"
+    if level in logging.getLevelNamesMapping():
+        return level, None
+    return "INFO", f"LOG_LEVEL={text!r} is not a level, INFO is used: write DEBUG, INFO, WARNING, ERROR or CRITICAL"
 
 
 def load_settings(environ: Mapping[str, str] | None = None, checkout: Path = CHECKOUT) -> Settings:

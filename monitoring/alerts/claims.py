@@ -6,8 +6,10 @@ transaction; nothing here talks to a far side.
 
 from __future__ import annotations
 
+import logging
+from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from monitoring.alerts import pacing
@@ -16,21 +18,25 @@ from monitoring.alerts.folding import Folded, Why, fold
 from monitoring.alerts.model import Alert, Severity
 from monitoring.alerts.pacing import Limits
 from monitoring.alerts.senders import Message
-from monitoring.alerts.ways import End, LaneQueue, Split, Ways, limits_of
+from monitoring.alerts.ways import End, FarSide, LaneQueue, Split, Ways, limits_of
 from monitoring.store import alerts as stored_alerts
-from monitoring.store import deliveries, lanes
+from monitoring.store import lanes, line
 from monitoring.store.alerts import StoredAlert
 from monitoring.store.database import Tx
-from monitoring.store.deliveries import Waiting
-from monitoring.store.lanes import Lane
+from monitoring.store.deliveries import Own
+from monitoring.store.lanes import FAILING, Lane
+from monitoring.store.line import Waiting
+from monitoring.store.waits import LEASE, REFUSED_PAUSES
 
-# Longer than any sender may take (15 s in all), so that only a dead deliverer loses its lease.
-LEASE = timedelta(seconds=60)
-# One that failed so often lets the others of its severity pass: a poisoned message must not stop a chat.
+log = logging.getLogger("monitoring.delivery")
+
+# While a chat fails, a message that failed so often lets the others of its severity pass: one must not stop all.
 STEP_ASIDE_AFTER = 5
-# What waited longer for credentials is folded into a count.
-STALE_AFTER = timedelta(hours=24)
-_MOST_FOLDED = 500
+# Each kind of destination has this many threads of its own, so that none delays another.
+MOST_AT_ONCE = 8
+# Of those, so many for machines on one host; one that does not answer gets a single one until it does.
+_MOST_PER_HOST, _MOST_OF_SILENT_HOST = 4, 1
+_MOST_FOLDED, _MOST_FOLDED_WAITED = 500, 5000
 _BY_URGENCY = sorted(Severity, reverse=True)
 
 
@@ -40,8 +46,7 @@ class Job:
 
     delivery: Waiting
     destination: Destination
-    lane_key: str
-    bot_key: str | None
+    far_side: FarSide
     message: Message
     source: str
 
@@ -57,41 +62,74 @@ class Claimed:
         self.next_at = at if self.next_at is None else min(self.next_at, at)
 
 
+@dataclass(slots=True)
+class _Room:
+    """How many more may be sent at once, by kind and by what far sides share."""
+
+    lanes: set[str]
+    kinds: Counter[str] = field(default_factory=Counter)
+    shared: Counter[str | None] = field(default_factory=Counter)
+
+    def take(self, far_side: FarSide) -> None:
+        self.lanes.add(far_side.key)
+        self.kinds[far_side.kind] += 1
+        self.shared[far_side.shared_key] += 1
+
+    def is_for(self, far_side: FarSide) -> bool:
+        return far_side.key not in self.lanes and self.kinds[far_side.kind] < MOST_AT_ONCE
+
+    def is_shared_by_one_more(self, far_side: FarSide, shared: Lane) -> bool:
+        most = MOST_AT_ONCE if far_side.kind == "telegram" else _MOST_PER_HOST
+        return self.shared[far_side.shared_key] < (_MOST_OF_SILENT_HOST if shared.failures else most)
+
+
 @dataclass(frozen=True, slots=True)
 class Claimer:
-    """Claims for one deliverer, known in leases as `owner`."""
+    """Claims for one deliverer, known in leases as `owner`; with `own` only what its process raised."""
 
     owner: str
     ways: Ways
     limits: Limits
+    own: Own | None = None
 
-    def claim(
-        self, tx: Tx, queues: Sequence[LaneQueue], now: datetime, *, busy: Collection[str], slots: int
-    ) -> Claimed:
-        """Take at most one message for each lane that is free, up to `slots`, the most urgent lanes first."""
-        claimed = Claimed([])
-        taken = set(busy)
+    def claim(self, tx: Tx, queues: Sequence[LaneQueue], now: datetime, in_flight: Collection[FarSide]) -> Claimed:
+        """Take at most one message for each lane that is free, as many as there is room for, the most urgent first."""
+        claimed, room = Claimed([]), _Room(set())
+        for far_side in in_flight:
+            room.take(far_side)
         for queue in queues:
-            if len(claimed.jobs) >= slots:
-                break
-            if queue.key not in taken and (job := self._next(tx, queue, now, claimed)) is not None:
+            if room.is_for(queue.far_side) and (job := self._next(tx, queue, now, room, claimed)) is not None:
                 claimed.jobs.append(job)
-                taken.add(queue.key)
+                room.take(queue.far_side)
         return claimed
 
-    def _next(self, tx: Tx, queue: LaneQueue, now: datetime, claimed: Claimed) -> Job | None:
-        lane = lanes.get(tx, queue.key)
+    def _next(self, tx: Tx, queue: LaneQueue, now: datetime, room: _Room, claimed: Claimed) -> Job | None:
+        lane = lanes.get(tx, queue.far_side.key, now)
         if lane.lease_owner not in (None, self.owner) and lane.lease_until and lane.lease_until > now:
             claimed.look_again(lane.lease_until)
             return None
-        bot = lanes.get(tx, queue.bot_key) if queue.bot_key else None
-        turn = _Turn(tx, self, queue, lane, bot, now)
+        shared = lanes.get(tx, queue.far_side.shared_key, now) if queue.far_side.shared_key else None
+        if shared is not None and not room.is_shared_by_one_more(queue.far_side, shared):
+            return None  # one that ends makes the loop look again
+        turn = _Turn(tx, self, queue, lane, shared, now)
         for head, destination in turn.heads():
             ready_at = turn.ready_at(head, destination)
             if ready_at <= now:
-                return turn.take(head, destination)
+                return self._take(turn, head, destination)
             claimed.look_again(ready_at)
         return None
+
+    def _take(self, turn: _Turn, head: Waiting, destination: Destination) -> Job | None:
+        """Take a message; a row that cannot be read must stop no other one."""
+        try:
+            with turn.tx:
+                job = turn.take(head, destination)
+        except (ValueError, TypeError, LookupError) as error:
+            log.error("delivery %d cannot be read: %s", head.id, type(error).__name__)  # noqa: TRY400 - one line
+            why = f"its row cannot be read ({type(error).__name__})"
+            line.step_aside(turn.tx, head.id, max(head.attempts, STEP_ASIDE_AFTER), turn.now, why)
+            return None
+        return job
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,52 +140,64 @@ class _Turn:
     claimer: Claimer
     queue: LaneQueue
     lane: Lane
-    bot: Lane | None
+    shared: Lane | None
     now: datetime
 
     def heads(self) -> Iterator[tuple[Waiting, Destination]]:
         """Return the first in line of each severity, the worst severity first."""
         for severity in _BY_URGENCY:
-            head = deliveries.head(
-                self.tx,
-                self.queue.row_destination,
-                self.queue.channels,
+            head = line.head(
+                *self._line,
                 severity_rank=severity,
                 now=self.now,
-                aside_after=STEP_ASIDE_AFTER,
+                aside_after=STEP_ASIDE_AFTER if self.lane.failures else 1,
+                own=self.claimer.own,
             )
             way = self.claimer.ways.destination(head.destination, head.channel) if head else None
             if head is not None and not isinstance(way, End | Split | None):
                 yield head, way
 
+    @property
+    def _line(self) -> tuple[Tx, str, tuple[str, ...]]:
+        return self.tx, self.queue.row_destination, self.queue.channels
+
     def ready_at(self, head: Waiting, destination: Destination) -> datetime:
         """Return when this message may go: not leased, due, the far side willing, within the pace."""
         at, limits = self.now.timestamp(), self.claimer.limits
         wait_s = pacing.wait_s(limits_of(limits, destination, head.severity_rank), self.lane.sent, at)
-        if self.bot is not None:
-            wait_s = max(wait_s, limits.bot.wait_s(self.bot.sent, at))
-        instants = [self.now + timedelta(seconds=wait_s), head.next_attempt_at]
-        if head.lease_until is not None:
-            instants.append(head.lease_until)
-        blocking = [lane for lane in (self.lane, self.bot) if lane is not None and not _may_try(lane, head)]
-        return max([*instants, *(lane.blocked_until for lane in blocking if lane.blocked_until is not None)])
+        if self.shared is not None and isinstance(destination, TelegramChat):
+            wait_s = max(wait_s, limits.bot.wait_s(self.shared.sent, at))
+        instants = [head.next_attempt_at, head.lease_until, *self._blocks(head)]
+        return max(
+            self.now + timedelta(seconds=wait_s), *(instant for instant in instants if instant is not None), self.now
+        )
+
+    def _blocks(self, head: Waiting) -> Iterator[datetime | None]:
+        """Return until when the far side, and what it shares with others, are left alone."""
+        mark = self.queue.far_side.mark
+        if not _may_try(self.lane, head, mark, self.now):
+            yield self.lane.blocked_until
+        if self.shared is None or (self.shared.block_reason == FAILING and not self.lane.failures):
+            return  # a host that answers no other machine may still answer this one
+        if self.shared.block_reason == FAILING or not _may_try(self.shared, head, mark, self.now):
+            yield self.shared.blocked_until
 
     def take(self, head: Waiting, destination: Destination) -> Job | None:
         """Claim the message and count it against the pace before it goes: a crash must not lend a second one."""
         members, why = self._folded_with(head, destination)
         leader = members[0] if members else head
-        if not deliveries.claim(self.tx, leader.id, self.claimer.owner, self.now, self.now + LEASE):
+        if not line.claim(self.tx, leader.id, self.claimer.owner, self.now, self.now + LEASE):
             return None
-        deliveries.fold(self.tx, leader.id, [member.id for member in members])
+        line.fold(self.tx, leader.id, [member.id for member in members])
         self._count_send()
         leader = replace(leader, attempts=leader.attempts + 1, lease_owner=self.claimer.owner)
-        return _job(self.tx, leader, destination, self.queue, why)
+        return _job(self.tx, leader, destination, self.queue.far_side, why, self.now)
 
     def _folded_with(self, head: Waiting, destination: Destination) -> tuple[list[Waiting], Why]:
         """Return what is folded into one message; nothing if the head goes by itself."""
         if isinstance(destination, Webhook) or head.parts_sent:
             return [], Why.PACE
-        if head.status == "skipped_missing_credentials" and head.created_at < self.now - STALE_AFTER:
+        if head.status == "skipped_missing_credentials":
             return self._more_than_one(self._waited(), destination), Why.WAITED
         if head.severity_rank == Severity.LOW and isinstance(destination, TelegramChat):
             found = self._more_than_one(self._low_beyond_budget(destination), destination)
@@ -155,22 +205,14 @@ class _Turn:
         return [], Why.PACE
 
     def _waited(self) -> list[Waiting]:
-        return deliveries.waited_since_before(
-            self.tx,
-            self.queue.row_destination,
-            self.queue.channels,
-            self.now,
-            _MOST_FOLDED,
-            before=self.now - STALE_AFTER,
-        )
+        return line.waiting_for_credentials(*self._line, self.now, _MOST_FOLDED_WAITED, own=self.claimer.own)
 
     def _low_beyond_budget(self, chat: TelegramChat) -> list[Waiting]:
         """Return the LOW ones if more of them wait than may go one by one."""
-        line = (self.tx, self.queue.row_destination, self.queue.channels)
         budget = max(1, self.claimer.limits.low_budget(chat.chat_id, self.lane.sent, self.now.timestamp()))
-        if deliveries.count_of_rank(*line, Severity.LOW, budget + 1) <= budget:
+        if line.count_of_rank(*self._line, Severity.LOW, budget + 1) <= budget:
             return []
-        return deliveries.foldable(*line, self.now, _MOST_FOLDED, severity_rank=Severity.LOW)
+        return line.foldable(*self._line, self.now, _MOST_FOLDED, severity_rank=Severity.LOW, own=self.claimer.own)
 
     def _more_than_one(self, found: list[Waiting], destination: Destination) -> list[Waiting]:
         """Keep those that go to the same topic of the chat, if they are more than one."""
@@ -182,9 +224,9 @@ class _Turn:
         limits, owner = self.claimer.limits, self.claimer.owner
         sent = recent((*self.lane.sent, self.now.timestamp()), self.now, limits.longest_window_s)
         lanes.put(self.tx, replace(self.lane, lease_owner=owner, lease_until=self.now + LEASE, sent=sent))
-        if self.bot is not None:
-            sent = recent((*self.bot.sent, self.now.timestamp()), self.now, limits.bot.window_s)
-            lanes.put(self.tx, replace(self.bot, sent=sent))
+        if self.shared is not None:
+            sent = recent((*self.shared.sent, self.now.timestamp()), self.now, limits.bot.window_s)
+            lanes.put(self.tx, replace(self.shared, sent=sent))
 
 
 def recent(sent: tuple[float, ...], now: datetime, window_s: float) -> tuple[float, ...]:
@@ -192,26 +234,34 @@ def recent(sent: tuple[float, ...], now: datetime, window_s: float) -> tuple[flo
     return tuple(at for at in sent if at > now.timestamp() - window_s)
 
 
-def _may_try(lane: Lane, head: Waiting) -> bool:
-    """Let the first try of a HIGH or CRITICAL alert pass our own back-off; never what the far side asked for."""
-    return lane.block_reason == "failing" and head.attempts == 0 and head.severity_rank >= Severity.HIGH
+def _may_try(lane: Lane, head: Waiting, mark: str, now: datetime) -> bool:
+    """Tell whether a message may pass the time for which a far side is left alone.
+
+    The first try of a HIGH or CRITICAL alert passes our own back-off, and a refusal, once a minute: it may be over.
+    What a far side asked for holds for all; what it refused with other settings than now, for none.
+    """
+    is_urgent = head.attempts == 0 and head.severity_rank >= Severity.HIGH
+    if not lane.is_refused:
+        return lane.block_reason == FAILING and is_urgent
+    tried_lately = any(at > (now - REFUSED_PAUSES[0]).timestamp() for at in lane.sent)
+    return lane.block_reason != lanes.refused_with(mark) or (is_urgent and not tried_lately)
 
 
-def _job(tx: Tx, delivery: Waiting, destination: Destination, queue: LaneQueue, why: Why) -> Job:
+def _job(tx: Tx, delivery: Waiting, destination: Destination, far_side: FarSide, why: Why, now: datetime) -> Job:
     stored = stored_alerts.get(tx, delivery.alert_id)
     if stored is None:  # the foreign key forbids it
         raise LookupError(f"delivery {delivery.id} has no alert {delivery.alert_id}")
-    folded = deliveries.folded_alert_ids(tx, delivery.id)
+    folded = line.folded_alert_ids(tx, delivery.id)
     alert = alert_of(stored)
     if folded:
         others = [found for alert_id in folded if (found := stored_alerts.get(tx, alert_id)) is not None]
         reason = Why.WAITED if delivery.status == "skipped_missing_credentials" else why
-        alert = fold([_shown(each) for each in (stored, *others)], reason)
+        alert = fold([_shown(each) for each in (stored, *others)], reason, now)
     message = Message(
         stored.id, stored.created_at, alert, delivery.parts_sent,
         event_type=stored.kind, condition=stored.dedupe_key or "", level=alert.severity.name,
     )  # fmt: skip
-    return Job(delivery, destination, queue.key, queue.bot_key, message, stored.source)
+    return Job(delivery, destination, far_side, message, stored.source)
 
 
 def alert_of(stored: StoredAlert) -> Alert:

@@ -13,7 +13,7 @@ from monitoring.alerts.model import Severity
 from monitoring.store.conditions import Condition, ConditionKey
 
 REMIND_AFTER = timedelta(hours=24)  # ours: a standing problem is brought up once a day
-# Ours: a chat that refused the alert for good is tried anew at most this often while the problem stands.
+# Ours: while the problem lasts, what was given up undelivered is raised again at most this often.
 RETELL_AFTER = timedelta(hours=1)
 
 
@@ -23,7 +23,7 @@ class Reason(StrEnum):
     FIRED = "fired"
     WORSENED = "worsened"
     REMINDED = "reminded"
-    UNTOLD = "untold"  # it fires, and so far nobody heard of it (silence, DEBUG, a chat that refused)
+    UNTOLD = "untold"  # it fires, and so far nobody heard of it (silence, DEBUG, given up)
     REPEATED = "repeated"
     PENDING = "pending"
     RESOLVED = "resolved"

@@ -24,6 +24,7 @@ from monitoring.alerts.workers import Sending
 from monitoring.clock import Clock
 from monitoring.redact import Redactor
 from monitoring.settings import Settings
+from monitoring.store.deliveries import Own
 
 _POLL_S = 0.05  # how soon an alert is noticed that another process stored
 
@@ -32,7 +33,9 @@ class Delivery:
     """Delivers what is in the outbox of one database.
 
     `run_id` names the run this deliverer works for: under LOG_LEVEL=DEBUG its alerts end as `skipped_debug`, those of
-    others wait for somebody who sends. `limits`, `backoff`, `jitter` and `open_senders` are for tests.
+    others wait for somebody who sends. In test mode, too, only its own alerts are sent: the run's, or without a run
+    those of no run stored `since` it began. `at_once`: a person asks, so pauses of our own do not count.
+    `limits`, `backoff`, `jitter` and `open_senders` are for tests.
     """
 
     def __init__(
@@ -42,6 +45,8 @@ class Delivery:
         clock: Clock,
         *,
         run_id: int | None = None,
+        since: datetime | None = None,
+        at_once: bool = False,
         limits: Limits | None = None,
         backoff: Backoff | None = None,
         jitter: Callable[[], float] = random.random,
@@ -49,14 +54,19 @@ class Delivery:
     ) -> None:
         owner = f"{os.getpid()}-{uuid.uuid4().hex[:12]}"
         pace, ways = limits or Limits(), Ways(settings.environ)
+        own = Own(run_id, since or clock.now()) if settings.in_test_mode else None
+        redact = Redactor(settings.environ)
         self._deliverer = Deliverer(
             path=database_path,
             clock=clock,
             ways=ways,
-            claimer=Claimer(owner, ways, pace),
-            settler=Settler(owner, pace, backoff or Backoff(), jitter, Redactor(settings.environ)),
+            claimer=Claimer(owner, ways, pace, own),
+            settler=Settler(owner, ways, pace, backoff or Backoff(), jitter, redact, run_id, own),
             open_senders=open_senders or (lambda: Senders(settings.environ)),
             run_id=run_id,
+            debug=settings.debug,
+            own=own,
+            at_once=at_once,
         )
 
     def run(self, stop: threading.Event, wake: threading.Event | None = None) -> None:

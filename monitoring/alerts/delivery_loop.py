@@ -9,30 +9,32 @@ from __future__ import annotations
 import logging
 import queue
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Self
 
-from monitoring.alerts.claims import Claimed, Claimer, Job
+from monitoring.alerts import refusals
+from monitoring.alerts.claims import MOST_AT_ONCE, Claimed, Claimer, Job
+from monitoring.alerts.giving_up import give_up_old
 from monitoring.alerts.model import Alert, Severity
-from monitoring.alerts.record import release_in, store_in
+from monitoring.alerts.record import Origin, release_in, store_in
 from monitoring.alerts.settling import Settled, Settler
 from monitoring.alerts.ways import End, LaneQueue, Split, Ways
-from monitoring.alerts.workers import Done, PartDone, Report, Sending, Workers
+from monitoring.alerts.workers import Done, PartDone, Pools, Report, Sending
 from monitoring.clock import Clock
 from monitoring.errors import StoreError
-from monitoring.store import deliveries, lanes
+from monitoring.store import deliveries, lanes, line
 from monitoring.store.database import Database, StoreDamagedError, Tx
-from monitoring.store.deliveries import Group
+from monitoring.store.deliveries import Own
+from monitoring.store.line import Group
 from monitoring.store.repair import Repair, describe, open_or_repair, repair
 
 log = logging.getLogger("monitoring.delivery")
 
 _RELEASE_EVERY_S = 1.0  # how soon the end of a silence is noticed
 _STORE_PAUSE_S = 1.0  # after the store failed
-_REFUSED_FOR_S = 600.0  # how long this process leaves a refused token alone; a new process tries at once
-_MOST_AT_ONCE = 8  # far sides talked to at the same time
+_GIVE_UP_EVERY_S = 3600.0  # how often what waits is looked through for what is too old
 _LAST_WAIT_S = 20.0  # for messages in flight when told to stop: longer than any sender takes
 
 
@@ -52,7 +54,10 @@ class Drained:
 
 @dataclass(slots=True)
 class Deliverer:
-    """What one deliverer is made of and has done; it outlives its loops."""
+    """What one deliverer is made of and has done; it outlives its loops.
+
+    `own`: only what this process raised is its business. `at_once`: a person asks, so our own pauses end first.
+    """
 
     path: Path
     clock: Clock
@@ -61,20 +66,16 @@ class Deliverer:
     settler: Settler
     open_senders: Callable[[], Sending]
     run_id: int | None
+    debug: bool = False
+    own: Own | None = None
+    at_once: bool = False
     delivered: int = 0
     failed: int = 0
-    refused_until: dict[str, float] = field(default_factory=dict)
 
-    def refused_lanes(self) -> set[str]:
-        """Return the lanes whose credentials were not accepted a moment ago."""
-        now = self.clock.monotonic()
-        return {lane for lane, until in self.refused_until.items() if until > now}
-
-    def count(self, settled: Settled) -> None:
-        self.delivered += settled.delivered
-        self.failed += settled.failed
-        if settled.refused:
-            self.refused_until[settled.refused] = self.clock.monotonic() + _REFUSED_FOR_S
+    @property
+    def minds_others(self) -> bool:
+        """Whether it may act on what other processes stored: not in test mode, nor where nothing is sent."""
+        return self.own is None and not self.debug
 
 
 class DeliveryLoop:
@@ -83,7 +84,7 @@ class DeliveryLoop:
     def __init__(self, deliverer: Deliverer) -> None:
         self._deliverer = deliverer
         self._clock = deliverer.clock
-        self._workers = Workers(deliverer.open_senders, _MOST_AT_ONCE)
+        self._pools = Pools(deliverer.open_senders, MOST_AT_ONCE)
         self._database: Database | None = None
         self._in_flight: dict[str, Job] = {}
         self._unsettled: list[Report] = []
@@ -91,6 +92,7 @@ class DeliveryLoop:
         self._next_at: datetime | None = None
         self._must_look = True
         self._release_at = 0.0
+        self._give_up_at = 0.0
         self._store_paused_until = 0.0
         self._claiming = True
 
@@ -98,7 +100,7 @@ class DeliveryLoop:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._workers.stop()
+        self._pools.stop()
         self._close()
 
     def look_again(self) -> None:
@@ -132,7 +134,7 @@ class DeliveryLoop:
     def settle_in_flight(self) -> None:
         """Claim nothing more and write down what comes back; what does not come in time keeps its lease."""
         self._claiming = False
-        self._workers.stop()
+        self._pools.stop()
         ends_at = self._clock.monotonic() + _LAST_WAIT_S
         while self._in_flight and self._clock.monotonic() < ends_at:
             self.turn(wait_s=0.05)
@@ -149,14 +151,14 @@ class DeliveryLoop:
 
     def _collect(self, wait_s: float) -> None:
         try:
-            self._unsettled.append(self._workers.reports.get(timeout=wait_s) if wait_s > 0 else self._take_report())
+            self._unsettled.append(self._pools.reports.get(timeout=wait_s) if wait_s > 0 else self._take_report())
             while True:
                 self._unsettled.append(self._take_report())
         except queue.Empty:
             pass
 
     def _take_report(self) -> Report:
-        return self._workers.reports.get_nowait()
+        return self._pools.reports.get_nowait()
 
     def _should_look(self) -> bool:
         if not self._claiming:
@@ -169,21 +171,47 @@ class DeliveryLoop:
 
     def _settle_and_claim(self) -> None:
         database = self._open()
-        now = self._clock.now()
         settled: list[Settled] = []
         waits: list[tuple[PartDone, float]] = []
         with database.write() as tx:
+            now = self._clock.now()  # read inside: whatever others wrote with this clock is not later
             self._version = database.data_version()
+            self._tend(tx, now)
             for report in self._unsettled:
                 if isinstance(report, Done):
-                    settled.append(self._deliverer.settler.settle(tx, report.job, report.outcome, now))
+                    settled += self._settle(tx, report, now)
                 else:
                     waits.append((report, self._deliverer.settler.progress(tx, report.job, report.parts_sent, now)))
-            self._release(tx, now)
-            ended = {report.job.lane_key for report in self._unsettled if isinstance(report, Done)}
-            busy = self._in_flight.keys() - ended | {each.refused for each in settled if each.refused}
-            claimed = self._claim(tx, now, busy) if self._claiming else Claimed([])
+            ended = {report.job.far_side.key for report in self._unsettled if isinstance(report, Done)}
+            claimed = self._claim(tx, now, ended) if self._claiming else Claimed([])
         self._committed(settled, waits, claimed, ended)
+
+    def _settle(self, tx: Tx, report: Done, now: datetime) -> list[Settled]:
+        """Settle one attempt; an outcome that cannot be written keeps its lease and drops no other's."""
+        try:
+            with tx:
+                settled = self._deliverer.settler.settle(tx, report.job, report.outcome, now)
+        except (ArithmeticError, LookupError, TypeError, ValueError) as error:
+            kind, number = type(error).__name__, report.job.message.id
+            log.error("alert %d: what came of it cannot be written (%s)", number, kind)  # noqa: TRY400 - no secret
+            return []
+        return [settled]
+
+    def _tend(self, tx: Tx, now: datetime) -> None:
+        """Do what is due besides sending: end our pauses for a person, release what silences held, give up the old."""
+        deliverer, at = self._deliverer, self._clock.monotonic()
+        if not deliverer.minds_others:
+            return
+        if deliverer.at_once:
+            lanes.lift_pauses(tx)
+            deliveries.make_due(tx, now)
+            deliverer.at_once = False
+        if at >= self._release_at:
+            release_in(tx, now)
+            self._release_at = at + _RELEASE_EVERY_S
+        if at >= self._give_up_at:
+            deliverer.failed += give_up_old(tx, now, Origin(deliverer.run_id))
+            self._give_up_at = at + _GIVE_UP_EVERY_S
 
     def _committed(
         self, settled: list[Settled], waits: list[tuple[PartDone, float]], claimed: Claimed, ended: set[str]
@@ -195,50 +223,43 @@ class DeliveryLoop:
         for lane_key in ended:
             self._in_flight.pop(lane_key, None)
         for each in settled:
-            self._deliverer.count(each)
+            self._deliverer.delivered += each.delivered
             if each.error:
                 log.warning("%s", each.error)
         for report, wait_s in waits:
             report.reply.put(wait_s)
         for job in claimed.jobs:
-            self._in_flight[job.lane_key] = job
-            self._workers.give(job, len(self._in_flight))
+            self._in_flight[job.far_side.key] = job
+            self._pools.give(job, sum(each.far_side.kind == job.far_side.kind for each in self._in_flight.values()))
 
-    def _release(self, tx: Tx, now: datetime) -> None:
-        if self._clock.monotonic() >= self._release_at:
-            release_in(tx, now)
-            self._release_at = self._clock.monotonic() + _RELEASE_EVERY_S
-
-    def _claim(self, tx: Tx, now: datetime, busy: set[str]) -> Claimed:
+    def _claim(self, tx: Tx, now: datetime, ended: set[str]) -> Claimed:
         """Claim for free lanes; what has no way is ended or marked first, so that no group hides another."""
         deliverer = self._deliverer
         deliverer.ways.moved_chats = lanes.moved_chats(tx)
-        queues, rest = deliverer.ways.sort_out(deliveries.groups(tx))
+        queues, rest = deliverer.ways.sort_out(line.groups(tx, deliverer.own))
         split_up = [self._without_way(tx, group, way) for group, way in rest]
         if any(split_up):
-            queues, _ = deliverer.ways.sort_out(deliveries.groups(tx))
-        return self._claim_from(tx, queues, now, busy)
-
-    def _claim_from(self, tx: Tx, queues: list[LaneQueue], now: datetime, busy: set[str]) -> Claimed:
-        deliverer = self._deliverer
-        slots = self._workers.most - len(busy)
-        return deliverer.claimer.claim(tx, queues, now, busy=busy | deliverer.refused_lanes(), slots=slots)
+            queues, _ = deliverer.ways.sort_out(line.groups(tx, deliverer.own))
+        if deliverer.minds_others:
+            _forget_unused(tx, queues, rest, now)
+        in_flight = [job.far_side for key, job in self._in_flight.items() if key not in ended]
+        return deliverer.claimer.claim(tx, queues, now, in_flight)
 
     def _without_way(self, tx: Tx, group: Group, way: End | Split) -> bool:
         """Split up, end or mark a group; tell whether new deliveries came of it."""
+        own = self._deliverer.own
         if isinstance(way, Split):
-            alert_ids = deliveries.split_placeholder(tx, group.channel, way.destinations)
+            alert_ids = deliveries.split_placeholder(tx, group.channel, way.destinations, own)
         elif way.status == "skipped_missing_credentials":
-            if not deliveries.has_pending(tx, group.destination, group.channel):
+            if not deliveries.has_pending(tx, group.destination, group.channel, own):
                 return False
-            alert_ids = deliveries.finish_group(tx, group.destination, group.channel, way.status, way.why)
+            alert_ids = deliveries.finish_group(tx, group.destination, group.channel, way.status, way.why, own=own)
         elif way.status == "skipped_debug" and self._deliverer.run_id is None:
             return False
         else:
-            run_id = self._deliverer.run_id if way.status == "skipped_debug" else None
-            alert_ids = deliveries.finish_group(
-                tx, group.destination, group.channel, way.status, way.why, run_id=run_id
-            )
+            if way.status == "skipped_debug":
+                own = Own(self._deliverer.run_id, self._clock.now())
+            alert_ids = deliveries.finish_group(tx, group.destination, group.channel, way.status, way.why, own=own)
         deliveries.refresh_alerts(tx, alert_ids)
         return isinstance(way, Split) and bool(way.destinations)
 
@@ -279,7 +300,7 @@ class DeliveryLoop:
         """Leave what came back to its lease: it is sent again then, which is better than a loop that stands still."""
         for report in self._unsettled:
             if isinstance(report, Done):
-                self._in_flight.pop(report.job.lane_key, None)
+                self._in_flight.pop(report.job.far_side.key, None)
         self._unsettled.clear()
         self._pause()
 
@@ -292,3 +313,19 @@ class DeliveryLoop:
             self._database.close()
             self._database = None
         self._version = None
+
+
+def _forget_unused(tx: Tx, queues: list[LaneQueue], rest: list[tuple[Group, End | Split]], now: datetime) -> None:
+    """Take a far side that refuses for usable again once nothing waits for it: what went there goes elsewhere now.
+
+    Not while something of its kind has no way in this environment: it may be what waits for it.
+    """
+    refusing = lanes.refused(tx)
+    if not refusing:
+        return
+    used = {key for queue in queues for key in (queue.far_side.key, queue.far_side.shared_key)}
+    kinds = {group.destination.partition(" ")[0] for group, _ in rest}
+    for key in refusing:
+        if key not in used and refusals.kind_of(key) not in kinds:
+            lanes.forget_refusal(tx, key)
+            refusals.forget(tx, key, now)

@@ -141,7 +141,7 @@ def compose(digest: DigestInput, verdict: Verdict, previous: LastDigest | None) 
     """Write the digest. It names every failed task and none that succeeded."""
     if verdict is Verdict.CLEAN:
         told = f"Failures were told of {previous.told_at:%Y-%m-%d %H:%M} UTC." if previous else ""
-        return _alert(Severity.LOW, f"{digest.profile}: all tasks are ok again", [told], silent=False)
+        return _alert(Severity.LOW, f"{digest.profile}: all tasks are ok again", [told], silent=True)
     failed = digest.failed
     silent = verdict in (Verdict.SAME, Verdict.REMINDER, Verdict.NOT_YET)
     title = f"{digest.profile}: {len(failed)} of {len(digest.tasks)} tasks failed"

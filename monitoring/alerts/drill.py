@@ -14,9 +14,11 @@ from datetime import datetime, timedelta
 from monitoring.alerts.delivery import Delivery
 from monitoring.alerts.model import Alert, Severity
 from monitoring.alerts.record import Kind, Origin, store_in
+from monitoring.alerts.routing import variable_part
+from monitoring.alerts.ways import End, FarSide, Split, Ways
 from monitoring.clock import Clock, format_duration
 from monitoring.settings import Settings
-from monitoring.store import alerts, deliveries
+from monitoring.store import alerts, deliveries, lanes
 from monitoring.store.alerts import StoredAlert
 from monitoring.store.database import Database
 from monitoring.store.repair import open_or_repair
@@ -54,9 +56,11 @@ def drill(
     """
     database, _ = open_or_repair(settings.database, clock)
     with database:
-        alert_id = _store(database, channel, clock.now(), origin)
-        with _delivering(settings, clock) if delivers else _nothing():
-            return _outcome(database, alert_id, clock, timeout_s)
+        begun_at = clock.now()
+        alert_id = _store(database, channel, begun_at, origin)
+        far_side = _far_side(settings, channel)
+        with _delivering(settings, clock, begun_at) if delivers else _nothing():
+            return _outcome(database, alert_id, far_side, clock, timeout_s)
 
 
 def _store(database: Database, channel: str, now: datetime, origin: Origin) -> int:
@@ -72,14 +76,27 @@ def _store(database: Database, channel: str, now: datetime, origin: Origin) -> i
         return store_in(tx, alert, now=now, origin=origin, kind=Kind.DRILL).alert_id
 
 
-def _outcome(database: Database, alert_id: int, clock: Clock, timeout_s: float) -> Drilled:
+def _far_side(settings: Settings, channel: str) -> FarSide | None:
+    ways = Ways(settings.environ)
+    way = ways.destination("telegram", variable_part(channel))
+    return None if isinstance(way, End | Split) else ways.far_side(way)
+
+
+def _refuses(database: Database, far_side: FarSide | None, now: datetime) -> bool:
+    """Tell whether the chat, or the bot's token, is refused: then the drill waits, for longer than it is waited for."""
+    keys = [key for key in (far_side.key, far_side.shared_key) if key] if far_side else []
+    return any(lanes.get(database.connection, key, now).is_refused for key in keys)
+
+
+def _outcome(database: Database, alert_id: int, far_side: FarSide | None, clock: Clock, timeout_s: float) -> Drilled:
     deadline, pause = clock.monotonic() + timeout_s, threading.Event()
     while True:
         stored = alerts.get(database.connection, alert_id)
         if stored is None:
             return Drilled(alert_id, "gone", error="its row vanished: was the database replaced?")
         is_open = any(each.status == _OPEN for each in deliveries.of_alert(database.connection, alert_id))
-        if stored.delivery_status == "delivered" or not is_open or clock.monotonic() > deadline:
+        waits = is_open and not (stored.delivery_error and _refuses(database, far_side, clock.now()))
+        if stored.delivery_status == "delivered" or not waits or clock.monotonic() > deadline:
             return _drilled(stored, timeout_s, is_open=is_open)
         pause.wait(_POLL_S)
 
@@ -92,9 +109,9 @@ def _drilled(stored: StoredAlert, timeout_s: float, *, is_open: bool) -> Drilled
 
 
 @contextmanager
-def _delivering(settings: Settings, clock: Clock) -> Iterator[None]:
+def _delivering(settings: Settings, clock: Clock, since: datetime) -> Iterator[None]:
     stop = threading.Event()
-    delivery = Delivery(settings, settings.database, clock)
+    delivery = Delivery(settings, settings.database, clock, since=since, at_once=True)
     thread = threading.Thread(target=delivery.run, args=(stop,), name="delivery", daemon=True)
     thread.start()
     try:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from itertools import accumulate
 
@@ -15,13 +15,14 @@ from monitoring.clock import to_text
 
 _ROOM_UNITS = 3600  # of Telegram's 4096: the rest is for the head and the count of what is not named
 _LONGEST_TITLE = 90  # ours
+_OLD = timedelta(hours=24)
 
 
 class Why(StrEnum):
     """Why alerts are folded."""
 
     PACE = "The chat takes only so many messages a minute"
-    WAITED = "They waited more than a day for credentials"
+    WAITED = "They waited for credentials"
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,11 +36,11 @@ class Folded:
     created_at: datetime
 
 
-def fold(alerts: Sequence[Folded], why: Why) -> Alert:
-    """Return the message for `alerts`, which are in order and at least one.
+def fold(alerts: Sequence[Folded], why: Why, now: datetime) -> Alert:
+    """Return the message for `alerts`, at least one.
 
-    It counts them all and names as many as one message holds, the worst first. It makes no sound: what it tells
-    is either LOW or old.
+    It counts them all and names as many as one message holds, the worst first. It makes a sound unless all of them are
+    LOW or older than a day.
     """
     worst = max(each.severity for each in alerts)
     counts = ", ".join(
@@ -49,14 +50,15 @@ def fold(alerts: Sequence[Folded], why: Why) -> Alert:
     )
     shown = _fitting(sorted(alerts, key=lambda each: (-each.severity, each.alert_id)))
     more = len(alerts) - len(shown)
+    raised = [each.created_at for each in alerts]
     return Alert(
         worst,
         f"{len(alerts)} alerts in one message ({counts})",
-        line(f"{why.value}. From {_minute(alerts[0].created_at)} to {_minute(alerts[-1].created_at)}:"),
+        line(f"{why.value}. From {_minute(min(raised))} to {_minute(max(raised))} UTC:"),
         *(_row(each) for each in shown),
         *([line(f"… and {more} more; `alerts` and the dashboard show all of them.")] if more else []),
         protocol=alerts[0].protocol,
-        silent=True,
+        silent=worst is Severity.LOW or max(raised) < now - _OLD,
     )
 
 

@@ -72,11 +72,12 @@ def _reference(span: Reference) -> Pieces:
 
 
 def age(at: datetime, now: datetime) -> str:
-    """Return `2 h 40 min ago (2026-11-23 19:12 UTC)`, or `in 5 min (…)`."""
+    """Return `2026-11-23 19:12 UTC (2 h 40 min before this alert)`, which stays true however late it is read."""
     span = now - at
-    distance = f"{format_duration(span)} ago" if span.total_seconds() >= 0 else f"in {format_duration(-span)}"
+    is_past = span.total_seconds() >= 0
+    distance = f"{format_duration(span if is_past else -span)} {'before' if is_past else 'after'} this alert"
     day = at.astimezone(UTC)
-    return f"{distance} ({day.date().isoformat()} {day:%H:%M} UTC)"
+    return f"{day.date().isoformat()} {day:%H:%M} UTC ({distance})"
 
 
 def written_out(pieces: Iterable[Piece]) -> str:

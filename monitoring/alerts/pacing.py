@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from monitoring.alerts.model import Severity
+from monitoring.store.waits import LONGEST_WAIT
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,3 +91,10 @@ class Backoff:
         """Return between three quarters and all of the step; `jitter` is from [0, 1)."""
         step = min(self.cap_s, self.first_s * 2.0 ** min(max(failures, 1) - 1, 30))
         return timedelta(seconds=step * (0.75 + 0.25 * jitter))
+
+
+def asked_wait(seconds: float | None) -> timedelta | None:
+    """Return what a far side asked for, six hours at most; none if it asked for nothing that is a span of time."""
+    if seconds is None or not seconds >= 0:  # not a number is neither
+        return None
+    return timedelta(seconds=min(seconds, LONGEST_WAIT.total_seconds()))

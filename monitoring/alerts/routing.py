@@ -14,6 +14,7 @@ from enum import Enum
 
 from monitoring.alerts.destinations import AppriseUrl, Console, Destination, TelegramChat, Webhook
 from monitoring.alerts.model import Severity
+from monitoring.settings import log_level
 
 DIGEST_CHANNEL = "automation"
 OPERATIONAL_SOURCES = frozenset({"ops_error", "crash", "envio_error"})  # the last as the replaced system wrote it
@@ -86,7 +87,7 @@ def plan(alert_channel: str, protocol: str, source: str, environ: Mapping[str, s
     settings = _Settings(environ)
     operational = source in OPERATIONAL_SOURCES
     channel = variable_part(alert_channel.strip() or protocol)
-    if environ.get("LOG_LEVEL", "").strip().upper() == "DEBUG":
+    if log_level(environ)[0] == "DEBUG":
         return Plan(channel, Route.DEBUG, ())
     if settings.text(TEST_CHAT):
         chat = settings.telegram(TEST_CHAT, DEFAULT_TOKEN, labelled=True)

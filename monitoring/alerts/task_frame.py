@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
-from datetime import timedelta
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 
 from monitoring.alerts.record import Origin
 from monitoring.clock import SystemClock
@@ -24,13 +24,14 @@ class Frame:
     settings: Settings
     origin: Origin
     by_hand: bool
+    begun_at: datetime = field(default_factory=SystemClock().now)
 
     def deliver(self) -> None:
         """Send what is in the outbox and say on stderr what came of it."""
         from monitoring.alerts.delivery import Delivery  # noqa: PLC0415 - its HTTP client is for tasks by hand alone
 
         clock = SystemClock()
-        delivery = Delivery(self.settings, self.settings.database, clock)
+        delivery = Delivery(self.settings, self.settings.database, clock, since=self.begun_at)
         drained = delivery.drain(clock.now() + timedelta(seconds=_DELIVER_FOR_S))
         left = f", {drained.waiting} still wait (`python -m automation deliver` says why)" if drained.waiting else ""
         failed = f", {drained.failed} failed" if drained.failed else ""

@@ -8,13 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from urllib.parse import urlsplit
 
-from monitoring.alerts.destinations import Destination, TelegramChat, Webhook
+from monitoring.alerts.destinations import AppriseUrl, Destination, TelegramChat, Webhook
 from monitoring.alerts.pacing import Limit, Limits
-from monitoring.alerts.routing import Plan, Route, plan
-from monitoring.store.deliveries import PLACEHOLDER, Group, Status
+from monitoring.alerts.routing import WEBHOOK_SECRET, Plan, Route, fingerprint, plan, split_urls
+from monitoring.store.deliveries import PLACEHOLDER, Status
+from monitoring.store.line import Group
 
 CRASH = "crash"
+ANNOUNCEMENTS = "AUTOMATION/ops_error"  # the channel of what delivery itself has to say, as rows spell it
 _NO_CRASH_ROUTE = "no errors route is configured: the crash is quoted in the digest"
 
 
@@ -34,11 +37,24 @@ class Split:
 
 
 @dataclass(frozen=True, slots=True)
+class FarSide:
+    """The names under which the store knows a destination; none holds a secret.
+
+    `key` is its own. `shared_key` is of what it has in common with others: the bot, or the host that answers for a
+    machine. `mark` changes with the settings it is reached by, so that a refusal met with other ones does not count.
+    """
+
+    kind: str
+    key: str
+    shared_key: str | None = None
+    mark: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class LaneQueue:
     """All that goes to one far side: the destination as rows name it, the channels that lead there."""
 
-    key: str
-    bot_key: str | None
+    far_side: FarSide
     row_destination: str
     channels: tuple[str, ...]
     worst_rank: int
@@ -91,13 +107,35 @@ class Ways:
             seen.add(moved)
         return replace(destination, chat_id=chat_id)
 
-    def lane_of(self, destination: Destination) -> tuple[str, str | None]:
-        """Return the keys of the far side and of the bot that is paced as a whole; neither holds a secret."""
-        if isinstance(destination, TelegramChat):
-            bot_id, colon, _ = self.environ.get(destination.token_variable, "").strip().partition(":")
-            bot = bot_id if colon and bot_id.isdigit() else destination.token_variable
-            return f"telegram:{bot}:{destination.chat_id}", f"bot:{bot}"
-        return str(destination), None
+    def far_side(self, destination: Destination) -> FarSide:
+        """Name the far side of a destination."""
+        match destination:
+            case TelegramChat(chat_id, token_variable):
+                token = self._text(token_variable)
+                bot_id, colon, _ = token.partition(":")
+                bot = bot_id if colon and bot_id.isdigit() else token_variable
+                mark = fingerprint(f"{token} {self._text('TELEGRAM_API_URL')}")
+                return FarSide("telegram", f"telegram:{bot}:{chat_id}", f"bot:{bot}", mark)
+            case Webhook(url_variable):
+                url = self._text(url_variable)
+                mark = fingerprint(f"{url} {self._text(WEBHOOK_SECRET)}")
+                return FarSide("webhook", str(destination), _host_key(url), mark)
+            case AppriseUrl(variable, mark):
+                listed = split_urls(self._text(variable))
+                url = next((url for url in listed if fingerprint(url) == mark), "")
+                return FarSide("apprise", str(destination), _host_key(url), mark)
+        return FarSide("console", str(destination))
+
+    def is_announced_by(self, refusing: FarSide, *, shared: bool) -> bool:
+        """Tell whether word of a refusal would go to the far side, or by the bot, that refuses."""
+        way = self.destination("telegram", ANNOUNCEMENTS)
+        if isinstance(way, End | Split):
+            return False
+        there = self.far_side(way)
+        return there.shared_key == refusing.shared_key if shared else there.key == refusing.key
+
+    def _text(self, variable: str) -> str:
+        return self.environ.get(variable, "").strip()
 
     def sort_out(self, groups: Iterable[Group]) -> tuple[list[LaneQueue], list[tuple[Group, End | Split]]]:
         """Return the lanes, the most urgent first, and the groups that have no way."""
@@ -108,9 +146,9 @@ class Ways:
             if isinstance(way, End | Split):
                 rest.append((group, way))
                 continue
-            key, bot_key = self.lane_of(way)
-            name = (key, group.destination)
-            lanes[name] = _joined(lanes.get(name), group, key, bot_key)
+            far_side = self.far_side(way)
+            name = (far_side.key, group.destination)
+            lanes[name] = _joined(lanes.get(name), group, far_side)
         return sorted(lanes.values(), key=lambda lane: (-lane.worst_rank, lane.first_id)), rest
 
 
@@ -119,9 +157,18 @@ def limits_of(limits: Limits, destination: Destination, rank: int) -> tuple[Limi
     return limits.of_chat(destination.chat_id, rank) if isinstance(destination, TelegramChat) else (limits.other,)
 
 
-def _joined(lane: LaneQueue | None, group: Group, key: str, bot_key: str | None) -> LaneQueue:
+def _host_key(url: str) -> str | None:
+    """Name a host without saying it: in the addresses of some services a token stands in its place."""
+    try:
+        host = urlsplit(url).netloc.rpartition("@")[2]
+    except ValueError:
+        return None
+    return f"host:{fingerprint(host.lower())}" if host else None
+
+
+def _joined(lane: LaneQueue | None, group: Group, far_side: FarSide) -> LaneQueue:
     if lane is None:
-        return LaneQueue(key, bot_key, group.destination, (group.channel,), group.worst_rank, group.first_id)
+        return LaneQueue(far_side, group.destination, (group.channel,), group.worst_rank, group.first_id)
     return replace(
         lane,
         channels=(*lane.channels, group.channel),

@@ -60,12 +60,34 @@ class _PauseError(Exception):
         super().__init__(f"paused after part {parts_sent}")
 
 
-class Workers:
-    """Up to `most` daemon threads, started when they are first needed. Reports arrive in `reports`."""
+class Pools:
+    """Threads for each kind of destination, so that one that hangs delays no other. Reports arrive in `reports`."""
 
     def __init__(self, open_senders: Callable[[], Sending], most: int) -> None:
         self.reports: queue.SimpleQueue[Report] = queue.SimpleQueue()
-        self.most = most
+        self._open_senders = open_senders
+        self._most = most
+        self._pools: dict[str, Workers] = {}
+
+    def give(self, job: Job, in_flight: int) -> None:
+        """Hand out a job to the threads of its kind; `in_flight` counts those of the kind with it."""
+        kind = job.far_side.kind
+        if kind not in self._pools:
+            self._pools[kind] = Workers(self._open_senders, self._most, self.reports)
+        self._pools[kind].give(job, in_flight)
+
+    def stop(self) -> None:
+        """Let all threads end after what they are doing; long messages stop at their next part."""
+        for pool in self._pools.values():
+            pool.stop()
+
+
+class Workers:
+    """Up to `most` daemon threads, started when they are first needed."""
+
+    def __init__(self, open_senders: Callable[[], Sending], most: int, reports: queue.SimpleQueue[Report]) -> None:
+        self._reports = reports
+        self._most = most
         self._open_senders = open_senders
         self._jobs: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
         self._started = 0
@@ -73,7 +95,7 @@ class Workers:
 
     def give(self, job: Job, in_flight: int) -> None:
         """Hand out a job; `in_flight` counts those being worked on with it."""
-        if self._started < min(in_flight, self.most):
+        if self._started < min(in_flight, self._most):
             self._started += 1
             threading.Thread(target=self._work, name=f"delivery-{self._started}", daemon=True).start()
         self._jobs.put(job)
@@ -88,7 +110,7 @@ class Workers:
         senders = self._open_senders()
         try:
             while (job := self._jobs.get()) is not None:
-                self.reports.put(Done(job, self._attempt(senders, job)))
+                self._reports.put(Done(job, self._attempt(senders, job)))
         finally:
             senders.close()
 
@@ -111,7 +133,7 @@ class Workers:
             if parts_sent >= total:
                 return  # the end of the message is reported with it
             report = PartDone(job, parts_sent)
-            self.reports.put(report)
+            self._reports.put(report)
             try:
                 wait_s = report.reply.get(timeout=_REPLY_TIMEOUT_S)
             except queue.Empty:

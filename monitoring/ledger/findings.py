@@ -148,7 +148,7 @@ def _blind(spell: Blindness, until: datetime) -> Finding:
 
 
 _UNSENT = {
-    "failed": "the destination refused it for good",
+    "failed": "it was dropped by a person or given up for its age",
     "skipped_debug": "LOG_LEVEL was DEBUG",
     "silenced": "a silence covered it",
     "generated": "the replaced system stored it and never sent it",

@@ -6,12 +6,16 @@ Several runs deliver at once, so who sends there now and what was sent lately st
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import orjson
 
-from monitoring.clock import from_text, to_text
+from monitoring.clock import to_text
 from monitoring.store.database import Tx, fetch
+from monitoring.store.waits import LEASE, LONGEST_BACKOFF, LONGEST_WAIT, REFUSED_PAUSES, believed, holds, span
+
+# Why a far side is left alone. A refusal carries a mark of the settings it was met with: `refused 1a2b3c4d`.
+RATE, FAILING, REFUSED = "rate", "failing", "refused"
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,9 +30,19 @@ class Lane:
     failures: int = 0
     sent: tuple[float, ...] = ()
 
+    @property
+    def is_refused(self) -> bool:
+        """Whether the far side answered and said no, and has accepted nothing since."""
+        return self.block_reason.startswith(REFUSED)
 
-def get(tx: Tx, key: str) -> Lane:
-    """Return the lane; one nobody used yet is free."""
+
+def refused_with(mark: str) -> str:
+    """Return the reason for which a far side is left alone that refused under the settings of this mark."""
+    return f"{REFUSED} {mark}"
+
+
+def get(tx: Tx, key: str, now: datetime) -> Lane:
+    """Return the lane, without what only a clock that was ahead can have written; one nobody used yet is free."""
     found = tx.execute(
         "SELECT lease_owner, lease_until, blocked_until, block_reason, failures, sent_json FROM lanes WHERE key = ?",
         (key,),
@@ -39,12 +53,26 @@ def get(tx: Tx, key: str) -> Lane:
     return Lane(
         key,
         owner,
-        from_text(lease_until) if lease_until else None,
-        from_text(blocked_until) if blocked_until else None,
+        believed(lease_until, now, LEASE),
+        believed(blocked_until, now, _longest(reason)),
         reason,
-        failures,
-        tuple(orjson.loads(sent)),
+        max(0, failures),
+        tuple(at for at in _numbers(sent) if at <= now.timestamp()),
     )
+
+
+def _longest(reason: str) -> timedelta:
+    if reason == RATE:
+        return LONGEST_WAIT
+    return REFUSED_PAUSES[-1] if reason.startswith(REFUSED) else LONGEST_BACKOFF
+
+
+def _numbers(text: str) -> list[float]:
+    try:
+        found = orjson.loads(text)
+    except (ValueError, TypeError):
+        return []
+    return [at for at in found if isinstance(at, float | int)] if isinstance(found, list) else []
 
 
 def put(tx: Tx, lane: Lane) -> None:
@@ -67,10 +95,25 @@ def put(tx: Tx, lane: Lane) -> None:
 def blocked_by_rate(tx: Tx, prefix: str, now: datetime) -> int:
     """Count the lanes of one bot that were told to wait and still do."""
     found = tx.execute(
-        "SELECT count(*) FROM lanes WHERE key LIKE ? AND block_reason = 'rate' AND blocked_until > ?",
-        (prefix + "%", to_text(now)),
+        f"SELECT count(*) FROM lanes WHERE key LIKE ? AND block_reason = ? AND {holds('blocked_until')}",  # noqa: S608
+        (prefix + "%", RATE, *span(now, LONGEST_WAIT)),
     ).fetchone()
     return int(found[0]) if found else 0
+
+
+def refused(tx: Tx) -> list[str]:
+    """Return the keys of the far sides that refuse."""
+    return [row[0] for row in fetch(tx, "SELECT key FROM lanes WHERE block_reason LIKE ?", (REFUSED + "%",))]
+
+
+def forget_refusal(tx: Tx, key: str) -> None:
+    """Take a far side that nothing goes to any more for usable again."""
+    tx.execute("UPDATE lanes SET blocked_until = NULL, block_reason = '', failures = 0 WHERE key = ?", (key,))
+
+
+def lift_pauses(tx: Tx) -> None:
+    """Let every far side be tried at once that we left alone of our own accord; what one asked for still holds."""
+    tx.execute("UPDATE lanes SET blocked_until = NULL WHERE block_reason <> ?", (RATE,))
 
 
 def moved_chats(tx: Tx) -> dict[str, str]:

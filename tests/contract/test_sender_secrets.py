@@ -18,7 +18,7 @@ from tests.support.fake_webhook import SECRET, Answer, FakeWebhook
 from tests.support.senders import (
     CHAT_OF,
     HOOK,
-    PERMANENT,
+    REFUSED,
     TOKEN_VARIABLE,
     TRANSIENT,
     apprise_case,
@@ -79,13 +79,13 @@ def tell(send: Callable[[], object]) -> str:
         return every_text_of(error)
 
 
-@pytest.mark.parametrize("case", [*TRANSIENT, *PERMANENT, "401", "404", "migrated", "accepted"])
+@pytest.mark.parametrize("case", [*TRANSIENT, *REFUSED, "401", "404", "migrated", "accepted"])
 def test_no_answer_makes_telegrams_token_show(
     case: str, sender: TelegramSender, bot_api: TelegramStandIn, log: EveryRecord
 ) -> None:
     answers = {
         **{name: answer for name, (answer, _) in TRANSIENT.items()},
-        **PERMANENT,
+        **REFUSED,
         "401": telegram.UNAUTHORISED,
         "404": telegram.NOT_FOUND,
         "migrated": telegram.migrated_to(-5),

@@ -19,7 +19,7 @@ from monitoring.alerts.senders.console import ConsoleSender
 from monitoring.alerts.senders.dispatch import Senders
 from monitoring.alerts.senders.webhook import WebhookSender
 from monitoring.alerts.text import since
-from monitoring.errors import CredentialsError, SendError
+from monitoring.errors import CredentialsError, RefusedError, SendError
 from tests.support.fake_telegram import BOT_TOKEN, TelegramStandIn
 from tests.support.fake_webhook import Answer, FakeWebhook, is_signed
 from tests.support.senders import (
@@ -97,7 +97,7 @@ def test_any_2xx_is_accepted(status: int, webhook: WebhookSender, hook: FakeWebh
 
 
 @pytest.mark.parametrize(
-    ("answer", "permanent", "retry_after_s"),
+    ("answer", "refused", "retry_after_s"),
     [
         (Answer(408), False, None),
         (Answer(425), False, None),
@@ -113,17 +113,50 @@ def test_any_2xx_is_accepted(status: int, webhook: WebhookSender, hook: FakeWebh
         (Answer(401), True, None),
         (Answer(404, headers={"Retry-After": "30"}), True, None),
         (Answer(410), True, None),
+        (Answer(200, b"\n<!DOCTYPE html><h1>We are back soon</h1>"), True, None),
     ],
 )
 def test_a_webhooks_refusal_is_classified(
-    answer: Answer, permanent: bool, retry_after_s: float | None, webhook: WebhookSender, hook: FakeWebhook
+    answer: Answer, refused: bool, retry_after_s: float | None, webhook: WebhookSender, hook: FakeWebhook
 ) -> None:
     hook.script(answer)
 
     with pytest.raises(SendError, match="webhook WEBHOOK_URL_CAP") as caught:
         webhook.send(message(), HOOK)
 
-    assert (caught.value.permanent, caught.value.retry_after_s) == (permanent, retry_after_s)
+    assert (isinstance(caught.value, RefusedError), caught.value.retry_after_s) == (refused, retry_after_s)
+    assert len(hook.requests) == 1
+
+
+@pytest.mark.parametrize(
+    ("status", "location", "said"),
+    [
+        (301, "https://new.example/hook/s3cret", "redirects to https://new.example/…"),
+        (307, "https://user:s3cret@new.example:8443/x", "redirects to https://new.example:8443/…"),
+        (308, "//new.example/s3cret", "redirects to http://new.example/…"),
+        (302, "/s3cret", "redirects to another path of the same host"),
+        (303, "http://[s3cret", "redirects to no address"),
+    ],
+)
+def test_a_redirect_names_the_host_it_leads_to_and_nothing_that_may_be_a_key(
+    status: int, location: str, said: str, webhook: WebhookSender, hook: FakeWebhook
+) -> None:
+    hook.script(Answer(status, headers={"Location": location}))
+
+    with pytest.raises(RefusedError) as caught:
+        webhook.send(message(), HOOK)
+
+    assert f"HTTP {status}, {said}" in str(caught.value)
+    assert "s3cret" not in str(caught.value)
+
+
+def test_apprise_follows_no_redirect_which_would_lose_the_text(hook: FakeWebhook) -> None:
+    sender, destination = apprise_case(hook)
+    hook.script(Answer(301, headers={"Location": hook.url + "/elsewhere"}))
+
+    with pytest.raises(RefusedError, match="HTTP 301, a redirect"):
+        sender.send(message(), destination)
+
     assert len(hook.requests) == 1
 
 
@@ -164,17 +197,17 @@ def test_apprise_tells_only_that_it_failed(hook: FakeWebhook) -> None:
     with pytest.raises(SendError, match="Apprise could not deliver") as caught:
         sender.send(message(), destination)
 
-    assert not caught.value.permanent
+    assert not isinstance(caught.value, RefusedError)
 
 
 @pytest.mark.parametrize(("value", "why"), [("nonsense://x", "does not understand"), ("", "no longer holds")])
-def test_an_apprise_address_that_is_gone_or_malformed_is_given_up(value: str, why: str) -> None:
+def test_an_apprise_address_that_is_gone_or_malformed_is_refused(value: str, why: str) -> None:
     sender = AppriseSender({"NOTIFY_URLS_CAP": value})
 
     with pytest.raises(SendError, match=why) as caught:
         sender.send(message(), AppriseUrl("NOTIFY_URLS_CAP", fingerprint("nonsense://x")))
 
-    assert caught.value.permanent
+    assert isinstance(caught.value, RefusedError)
 
 
 def test_apprise_already_told_is_not_told_again(hook: FakeWebhook) -> None:
@@ -209,14 +242,14 @@ def test_a_console_that_knows_only_ascii_still_prints() -> None:
     assert b"gr\\xf6\\xdfer" in raw.getvalue()
 
 
-def test_a_console_that_is_gone_is_given_up() -> None:
+def test_a_console_that_is_gone_is_refused() -> None:
     stream = io.StringIO()
     stream.close()
 
     with pytest.raises(SendError, match="the console is gone") as caught:
         ConsoleSender(stream).send(message(), Console())
 
-    assert caught.value.permanent
+    assert isinstance(caught.value, RefusedError)
 
 
 # -- all of them ------------------------------------------------------------------------------------------------------

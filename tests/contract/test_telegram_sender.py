@@ -13,14 +13,14 @@ from monitoring.alerts.destinations import TelegramChat
 from monitoring.alerts.senders import Sent
 from monitoring.alerts.senders.telegram import TelegramSender
 from monitoring.alerts.text import bold, kv, line, link, since
-from monitoring.errors import ChatMigratedError, CredentialsError, SendError
+from monitoring.errors import ChatMigratedError, CredentialsError, RefusedError, SendError
 from tests.support import fake_telegram as telegram
 from tests.support.fake_telegram import BOT_TOKEN, CHAT, TelegramStandIn
 from tests.support.fake_webhook import Answer
 from tests.support.senders import (
     AT,
     CHAT_OF,
-    PERMANENT,
+    REFUSED,
     TOKEN_VARIABLE,
     TOPIC,
     TRANSIENT,
@@ -79,7 +79,7 @@ def test_the_test_chat_sees_the_protocol(sender: TelegramSender, bot_api: Telegr
 def test_ages_are_counted_to_the_time_of_raising(sender: TelegramSender, bot_api: TelegramStandIn) -> None:
     sender.send(message(since(AT)), CHAT_OF)
 
-    assert "0.0 s ago (2026-11-23 22:32 UTC)" in bot_api.messages[0].text
+    assert "2026-11-23 22:32 UTC (0.0 s before this alert)" in bot_api.messages[0].text
 
 
 def test_one_connection_serves_many_messages_and_survives_a_refusal(
@@ -119,23 +119,23 @@ def test_what_may_pass_is_tried_again(case: str, sender: TelegramSender, bot_api
         sender.send(message(), CHAT_OF)
 
     assert type(caught.value) is SendError
-    assert not caught.value.permanent
     assert caught.value.retry_after_s == retry_after_s
     assert time.monotonic() - started_s < 20
     assert sender.send(message(), CHAT_OF).message_ids == (1,)
 
 
-@pytest.mark.parametrize("case", PERMANENT)
-def test_what_cannot_pass_is_not_tried_again_and_says_why(
+@pytest.mark.parametrize("case", REFUSED)
+def test_a_chat_that_refuses_is_not_asked_twice_and_says_why(
     case: str, sender: TelegramSender, bot_api: TelegramStandIn
 ) -> None:
-    bot_api.script(PERMANENT[case])
+    bot_api.script(REFUSED[case])
 
     with pytest.raises(SendError) as caught:
         sender.send(message(), CHAT_OF)
 
-    assert caught.value.permanent
-    assert json.loads(PERMANENT[case].body)["description"] in str(caught.value)
+    assert isinstance(caught.value, RefusedError)
+    assert not caught.value.of_text
+    assert json.loads(REFUSED[case].body)["description"] in str(caught.value)
     assert CHAT in str(caught.value)
     assert len(bot_api.requests) == 1
 
@@ -147,7 +147,7 @@ def test_a_revoked_token_waits_for_a_new_one(answer: Answer, sender: TelegramSen
     with pytest.raises(CredentialsError, match=f"{TOKEN_VARIABLE} was refused") as caught:
         sender.send(message(), CHAT_OF)
 
-    assert not caught.value.permanent
+    assert not isinstance(caught.value, RefusedError)
 
 
 @pytest.mark.parametrize("environ", [{}, {TOKEN_VARIABLE: "  "}])
@@ -176,7 +176,7 @@ def test_a_group_that_became_a_supergroup_tells_where_it_went(sender: TelegramSe
         sender.send(message(), CHAT_OF)
 
     assert caught.value.new_chat_id == "-1009876543210"
-    assert not caught.value.permanent
+    assert not isinstance(caught.value, RefusedError)
     assert sender.send(message(), TelegramChat(caught.value.new_chat_id, TOKEN_VARIABLE)).message_ids == (1,)
 
 
@@ -211,7 +211,7 @@ def test_the_parts_after_a_closed_topic_go_straight_to_the_chat(
     assert [received.thread_id for received in bot_api.messages] == [None] * 3
 
 
-def test_a_chat_that_talks_of_topics_where_none_was_asked_for_is_given_up(
+def test_a_chat_that_talks_of_topics_where_none_was_asked_for_refuses(
     sender: TelegramSender, bot_api: TelegramStandIn
 ) -> None:
     bot_api.script(telegram.error(400, "Bad Request: TOPIC_CLOSED"))
@@ -219,7 +219,7 @@ def test_a_chat_that_talks_of_topics_where_none_was_asked_for_is_given_up(
     with pytest.raises(SendError) as caught:
         sender.send(message(), CHAT_OF)
 
-    assert caught.value.permanent
+    assert isinstance(caught.value, RefusedError)
 
 
 @pytest.mark.parametrize(
@@ -241,14 +241,15 @@ def test_a_text_that_is_refused_goes_once_more_without_formatting(
     assert sent.notes == (f"sent without formatting: 400 {description}",)
 
 
-def test_a_text_refused_twice_is_given_up(sender: TelegramSender, bot_api: TelegramStandIn) -> None:
+def test_a_text_refused_twice_is_a_refusal_of_this_message(sender: TelegramSender, bot_api: TelegramStandIn) -> None:
     refusal = telegram.error(400, "Bad Request: text must be non-empty")
     bot_api.script(refusal, refusal)
 
     with pytest.raises(SendError) as caught:
         sender.send(message(), CHAT_OF)
 
-    assert caught.value.permanent
+    assert isinstance(caught.value, RefusedError)
+    assert caught.value.of_text
     assert len(bot_api.requests) == 2
 
 
@@ -262,14 +263,14 @@ def test_a_text_found_too_long_goes_in_smaller_pieces(sender: TelegramSender, bo
     assert sent.message_ids == (3,)
 
 
-def test_pieces_found_too_long_are_given_up(sender: TelegramSender, bot_api: TelegramStandIn) -> None:
+def test_pieces_found_too_long_are_a_refusal_of_this_message(sender: TelegramSender, bot_api: TelegramStandIn) -> None:
     refusal = telegram.error(400, "Bad Request: MESSAGE_TOO_LONG")
     bot_api.script(refusal, refusal)
 
     with pytest.raises(SendError) as caught:
         sender.send(message("x" * 2500), CHAT_OF)
 
-    assert caught.value.permanent
+    assert isinstance(caught.value, RefusedError)
 
 
 def test_an_accepted_message_without_a_number_is_not_sent_again(
@@ -323,7 +324,7 @@ def test_a_name_that_does_not_resolve_and_a_closed_port_may_pass() -> None:
     for url in (f"http://127.0.0.1:{port}", "http://no-such-host.invalid"):
         with pytest.raises(SendError, match="cannot connect") as caught:
             send_once({TOKEN_VARIABLE: BOT_TOKEN, "TELEGRAM_API_URL": url})
-        assert not caught.value.permanent
+        assert not isinstance(caught.value, RefusedError)
 
 
 def test_a_far_side_that_speaks_no_tls_may_pass(bot_api: TelegramStandIn) -> None:
@@ -332,7 +333,7 @@ def test_a_far_side_that_speaks_no_tls_may_pass(bot_api: TelegramStandIn) -> Non
     with pytest.raises(SendError, match="cannot connect: TLS") as caught:
         send_once(environ)
 
-    assert not caught.value.permanent
+    assert not isinstance(caught.value, RefusedError)
 
 
 def test_a_far_side_that_drips_its_head_is_cut_off(bot_api: TelegramStandIn) -> None:

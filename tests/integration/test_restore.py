@@ -99,9 +99,8 @@ def insert(path: Path, message: str, now: datetime = NOW) -> int:
 
 def finish(path: Path, alert_id: int) -> None:
     with open_database(path) as database, database.write() as tx:
-        for waits in deliveries.waiting(database):
-            if waits.alert_id == alert_id:
-                deliveries.refresh_alerts(tx, deliveries.finish(tx, waits.id, "delivered", NOW))
+        for delivery_id in deliveries.open_of_alert(tx, alert_id):
+            deliveries.refresh_alerts(tx, deliveries.finish(tx, delivery_id, "delivered", NOW))
 
 
 def test_the_database_becomes_the_backup_and_the_old_one_lies_beside_it(path: Path, backup: Path) -> None:

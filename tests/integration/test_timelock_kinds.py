@@ -72,7 +72,7 @@ def queued(data: bytes, signature: str = "", place: int = 0) -> dict[str, Any]:
 
 def test_a_proposal_queued_call_by_call_on_a_compound_timelock_is_one_operation(tmp_path: Path) -> None:
     told = told_of(tmp_path, "compound_timelock", queued(OWN[4:], "transferOwnership(address)"), queued(OWN, place=1))
-    assert told.message.title.startswith("Clock (mainnet): operation scheduled, can run 2027-01-15 08:00 UTC (in ")
+    assert told.message.title.startswith("Clock (mainnet): operation scheduled, can run 2027-01-15 08:00 UTC (")
     assert told.text.count(f"transferOwnership on {TARGET}") == 2
     assert told.text.count("HIGH ownership: transferOwnership") == 2
 

@@ -81,9 +81,7 @@ def test_a_batch_is_told_once_with_when_and_what_it_does_and_then_what_became_of
     assert (mirrored.severity, mirrored.channel) == (Severity.HIGH, "yearn_internal")
     assert mirrored.text == told.text
     ready = datetime.fromtimestamp(int(node.block(receipt["blockNumber"])["timestamp"], 16) + 2 * DAY, UTC)
-    assert told.message.title.startswith(
-        f"Yearn (mainnet): operation scheduled, can run {ready:%Y-%m-%d %H:%M} UTC (in "
-    )
+    assert told.message.title.startswith(f"Yearn (mainnet): operation scheduled, can run {ready:%Y-%m-%d %H:%M} UTC (")
     assert len(told.transition.entries) == 1, "two logs of one id, and a log of the salt, are one operation"
     assert "HIGH delay: updateDelay\nMEDIUM role: grantRole\n" in told.text
     assert "  role: DEFAULT_ADMIN_ROLE" in told.text

@@ -88,7 +88,7 @@ TRANSIENT = {
     "not even UTF-8": (Answer(200, b"\xff\xfe"), None),
 }
 
-PERMANENT = {
+REFUSED = {
     "kicked": telegram.error(403, "Forbidden: bot was kicked from the supergroup chat"),
     "blocked": telegram.error(403, "Forbidden: bot was blocked by the user"),
     "deactivated": telegram.error(403, "Forbidden: user is deactivated"),

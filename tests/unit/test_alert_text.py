@@ -206,11 +206,14 @@ def test_a_link_without_a_label_shows_its_address() -> None:
 @pytest.mark.parametrize(
     ("instant", "shown"),
     [
-        (NOW - timedelta(hours=3, minutes=20), "3 h 20 min ago (2026-11-23 19:12 UTC)"),
-        (NOW + timedelta(minutes=5), "in 5 min (2026-11-23 22:37 UTC)"),
-        ((NOW - timedelta(minutes=30)).astimezone(timezone(timedelta(hours=5))), "30 min ago (2026-11-23 22:02 UTC)"),
-        (datetime(2026, 11, 23, 22, 31, 30), "30 s ago (2026-11-23 22:31 UTC)"),  # noqa: DTZ001 - as authors write it
-        (int(NOW.timestamp()) - 86_400, "1 d ago (2026-11-22 22:32 UTC)"),
+        (NOW - timedelta(hours=3, minutes=20), "2026-11-23 19:12 UTC (3 h 20 min before this alert)"),
+        (NOW + timedelta(minutes=5), "2026-11-23 22:37 UTC (5 min after this alert)"),
+        (
+            (NOW - timedelta(minutes=30)).astimezone(timezone(timedelta(hours=5))),
+            "2026-11-23 22:02 UTC (30 min before this alert)",
+        ),
+        (datetime(2026, 11, 23, 22, 31, 30), "2026-11-23 22:31 UTC (30 s before this alert)"),  # noqa: DTZ001 - as authors write it
+        (int(NOW.timestamp()) - 86_400, "2026-11-22 22:32 UTC (1 d before this alert)"),
         ("yesterday", "yesterday"),
         (10**30, str(10**30)),
         (None, "None"),

@@ -92,6 +92,7 @@ def test_the_first_clean_run_says_so_once(database: Database) -> None:
     verdict, alert_id = record_digest(database, digest(replace(AAVE, failed=False), OK), hours(1))
     assert verdict is Verdict.CLEAN
     assert "ok again" in stored(database, alert_id).message
+    assert stored(database, alert_id).silent, "good news wakes nobody"
     assert record_digest(database, digest(OK), hours(2)) == (Verdict.NOTHING, None)
 
 

@@ -9,7 +9,8 @@ from monitoring.alerts.folding import Folded, Why, fold
 from monitoring.alerts.model import Severity
 from monitoring.alerts.telegram_text import render_telegram
 from monitoring.alerts.ways import End, Split, Ways
-from monitoring.store.deliveries import Ended, Group, overall
+from monitoring.store.deliveries import Ended, overall
+from monitoring.store.line import Group
 from tests.support.fake_telegram import BOT_TOKEN, CHAT
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
@@ -29,11 +30,11 @@ def test_channels_of_one_chat_share_a_lane_and_the_worst_lane_comes_first() -> N
     ]
     lanes, rest = ways.sort_out(groups)
     assert rest == []
-    assert [(lane.key, lane.channels) for lane in lanes] == [
+    assert [(lane.far_side.key, lane.channels) for lane in lanes] == [
         ("telegram:123456789:-1", ("AAVE", "MAPLE")),
         (f"telegram:123456789:{CHAT}", ("ELSE",)),
     ]
-    assert {lane.bot_key for lane in lanes} == {"bot:123456789"}
+    assert {lane.far_side.shared_key for lane in lanes} == {"bot:123456789"}
     assert BOT_TOKEN.split(":")[1] not in str(lanes)
 
 
@@ -92,7 +93,7 @@ def test_a_fold_counts_all_names_the_worst_first_and_stays_one_message() -> None
         Folded(n, Severity.HIGH if n == 400 else Severity.LOW, "aave", "🔥" * 200, NOW + timedelta(minutes=n))
         for n in range(1, 501)
     ]
-    alert = fold(found, Why.WAITED)
+    alert = fold(found, Why.WAITED, NOW + timedelta(days=2))
     assert alert.title == "500 alerts in one message (1 HIGH, 499 LOW)"
     assert alert.is_silent
     rendered = render_telegram(alert, now=NOW)

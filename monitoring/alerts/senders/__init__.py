@@ -57,7 +57,8 @@ class Sender(Protocol[_Where_contra]):
         """Deliver what is left of a message.
 
         Raises:
-            SendError: it was not accepted; `permanent` says that trying again cannot help.
+            SendError: it was not accepted.
+            RefusedError: the far side itself said no.
             CredentialsError: it waits until the environment changes.
             ChatMigratedError: it has to go to another chat.
         """

@@ -7,7 +7,8 @@ leaves this module.
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Mapping
 from enum import Enum
 from types import ModuleType
 from typing import TYPE_CHECKING
@@ -18,17 +19,25 @@ from monitoring.alerts.render import headline, render_plain
 from monitoring.alerts.routing import fingerprint, split_urls
 from monitoring.alerts.senders import Message, OnPart, Sender, Sent, ignore_part
 from monitoring.alerts.senders.connection import TOTAL_TIMEOUT_S
-from monitoring.errors import CredentialsError, SendError
+from monitoring.alerts.senders.deadline import call_within
+from monitoring.errors import CredentialsError, RefusedError, SendError
 
+_STATUS = re.compile(r"error=(\d{3})\b")
+_TRANSIENT = (408, 425, 429)
 _KIND = {Severity.LOW: "info", Severity.MEDIUM: "warning", Severity.HIGH: "failure", Severity.CRITICAL: "failure"}
 
 
 class _Verdict(Enum):
     ACCEPTED = "accepted"
-    REFUSED = "Apprise could not deliver"
+    FAILED = "Apprise could not deliver"
+    REFUSED = "the service refused"
     BROKEN = "Apprise failed in itself"
+    LATE = f"no answer within {TOTAL_TIMEOUT_S:g} s"
     REMOVED = "the variable no longer holds it"
     MALFORMED = "Apprise does not understand it"
+
+
+_REFUSALS = (_Verdict.REFUSED, _Verdict.REMOVED, _Verdict.MALFORMED)
 
 
 class AppriseSender:
@@ -42,40 +51,56 @@ class AppriseSender:
 
         Raises:
             CredentialsError: the extra is missing.
-            SendError: not delivered; for good if the address is malformed or no longer listed.
+            RefusedError: the service said no, the address is malformed or no longer listed.
+            SendError: not delivered.
         """
         if message.parts_sent:
             return Sent()
-        verdict = self._notify(_library(), message, destination)
+        library = _library()
+        ended = call_within(TOTAL_TIMEOUT_S, lambda: self._notify(library, message, destination))
+        verdict, status = ended or (_Verdict.LATE, 0)
         if verdict is not _Verdict.ACCEPTED:
-            where = f"Apprise address {destination.fingerprint} of {destination.variable}"
-            raise SendError(f"{where}: {verdict.value}", permanent=verdict in (_Verdict.REMOVED, _Verdict.MALFORMED))
+            redirects = ", a redirect: set the address it leads to" if 300 <= status < 400 else ""  # noqa: PLR2004 - HTTP's
+            said = f" (HTTP {status}{redirects})" if status else ""
+            why = f"Apprise address {destination.fingerprint} of {destination.variable}: {verdict.value}{said}"
+            raise RefusedError(why) if verdict in _REFUSALS else SendError(why, unanswered=not status)
         on_part(1, 0)
         return Sent()
 
     def close(self) -> None:
         """There is nothing to let go of."""
 
-    def _notify(self, library: ModuleType, message: Message, destination: AppriseUrl) -> _Verdict:
+    def _notify(self, library: ModuleType, message: Message, destination: AppriseUrl) -> tuple[_Verdict, int]:
         """Deliver. The address lives in this frame and in Apprise's, so nothing may be raised from here."""
         listed = split_urls(self._environ.get(destination.variable, ""))
         url = next((url for url in listed if fingerprint(url) == destination.fingerprint), None)
         if url is None:
-            return _Verdict.REMOVED
-        service = library.Apprise()
+            return _Verdict.REMOVED, 0
         try:
+            # A redirect that is followed loses the body of a POST, and what is left of it is accepted.
+            service = library.Apprise(asset=library.AppriseAsset(http_redirects=False))
             if not service.add(url):
-                return _Verdict.MALFORMED
-            accepted = service.notify(
+                return _Verdict.MALFORMED, 0
+            result = service.notify(
                 body=render_plain(message.alert, now=message.created_at),
                 title=headline(message.alert),
                 notify_type=_KIND[message.alert.severity],
                 body_format="text",
                 timeout=TOTAL_TIMEOUT_S,
             )
+            status = _status_in(str(entry.message) for entry in result.logs())
         except Exception:  # noqa: BLE001 - plugins raise anything, with the address in it
-            return _Verdict.BROKEN
-        return _Verdict.ACCEPTED if accepted else _Verdict.REFUSED
+            return _Verdict.BROKEN, 0
+        if result:
+            return _Verdict.ACCEPTED, status
+        refused = 300 <= status < 500 and status not in _TRANSIENT  # noqa: PLR2004 - HTTP's own numbers
+        return (_Verdict.REFUSED if refused else _Verdict.FAILED), status
+
+
+def _status_in(logged: Iterable[str]) -> int:
+    """Return the HTTP status in what Apprise logged of a failure, the one thing it says of it; 0 if there is none."""
+    found = [match for text in logged if (match := _STATUS.search(text))]
+    return int(found[-1][1]) if found else 0
 
 
 def _library() -> ModuleType:
@@ -86,12 +111,10 @@ def _library() -> ModuleType:
             "NOTIFY_URLS_… needs the optional extra `notify`: run `make sync EXTRAS=notify`"
         ) from None
     for name in ("apprise", "urllib3.connectionpool"):  # they log addresses
-        logging.getLogger(name).addFilter(_nothing)
+        logger = logging.getLogger(name)
+        logger.propagate = False
+        logger.addHandler(logging.NullHandler())
     return library
-
-
-def _nothing(_record: logging.LogRecord) -> bool:
-    return False
 
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, TextIO
 from monitoring.alerts.destinations import Console
 from monitoring.alerts.render import render_terminal
 from monitoring.alerts.senders import Message, OnPart, Sender, Sent, ignore_part
-from monitoring.errors import SendError
+from monitoring.errors import RefusedError
 
 
 class ConsoleSender:
@@ -27,7 +27,7 @@ class ConsoleSender:
             self._stream.write(text.encode(encoding, "backslashreplace").decode(encoding) + "\n")
             self._stream.flush()
         except (OSError, ValueError) as error:
-            raise SendError(f"the console is gone: {error}", permanent=True) from None
+            raise RefusedError(f"the console is gone: {error}") from None
         on_part(1, 0)
         return Sent()
 

@@ -18,7 +18,7 @@ from monitoring.alerts.senders import Message, OnPart, Sender, Sent, ignore_part
 from monitoring.alerts.senders.connection import CONNECT_TIMEOUT_S, TOTAL_TIMEOUT_S, Connection
 from monitoring.alerts.senders.telegram_answers import Reading, Verdict, read_answer
 from monitoring.alerts.telegram_text import Part, Rendered, render_telegram
-from monitoring.errors import ChatMigratedError, CredentialsError, SendError
+from monitoring.errors import ChatMigratedError, CredentialsError, RefusedError, SendError
 
 DEFAULT_API_URL = "https://api.telegram.org"
 _BARE_PIECE = 1000  # ours: characters of a piece when Telegram finds a text too long that by its own rules is not
@@ -117,7 +117,7 @@ class TelegramSender:
 
     def _send_pieces(self, delivery: _Delivery, text: str) -> Reading:
         """Send a text bare and in pieces; the last reading speaks for all."""
-        reading = Reading(Verdict.NEVER, "nothing to send")
+        reading = Reading(Verdict.REFUSED, "nothing to send")
         while text:
             end = grapheme_cut(text, _BARE_PIECE)
             piece, text = text[:end].strip(), text[end:].lstrip()
@@ -149,7 +149,8 @@ def _accepted(reading: Reading, delivery: _Delivery) -> int:
         case Verdict.MIGRATED:
             raise ChatMigratedError(f"{where} is now {reading.new_chat_id}", reading.new_chat_id)
         case _:
-            raise SendError(f"{where}: {reading.said}", permanent=True)
+            of_text = reading.verdict in (Verdict.TEXT_REFUSED, Verdict.TOO_LONG)
+            raise RefusedError(f"{where}: {reading.said}", of_text=of_text)
 
 
 if TYPE_CHECKING:

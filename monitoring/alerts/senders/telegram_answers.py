@@ -12,7 +12,7 @@ from enum import Enum
 
 from pydantic import BaseModel, ConfigDict, FiniteFloat, StrictBool, ValidationError
 
-from monitoring.alerts.senders.connection import Answer, Failure, retry_after_header
+from monitoring.alerts.senders.connection import Answer, Failure, redirect_of, retry_after_header
 
 # Descriptions the Bot API is known to use, lower-cased; it has no codes for them.
 _TOPIC_GONE = (
@@ -46,7 +46,7 @@ class Verdict(Enum):
     TOPIC_GONE = "the topic is closed or gone"
     MIGRATED = "the chat became a supergroup"
     TOKEN_REFUSED = "the bot's token was refused"  # noqa: S105 - not one
-    NEVER = "trying again cannot help"
+    REFUSED = "the chat refuses"
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +86,7 @@ def read_answer(answer: Answer | Failure) -> Reading:
     except ValidationError:
         said = None
     if said is None or (said.ok and answer.status != _OK):
-        words = f"HTTP {answer.status} without an answer of the Bot API"
+        words = f"HTTP {answer.status} without an answer of the Bot API{redirect_of(answer)}"
         return Reading(Verdict.LATER, words, retry_after_s=retry_after_header(answer.headers))
     if said.ok:
         return Reading(Verdict.ACCEPTED, message_id=_message_id(said.result))
@@ -115,14 +115,14 @@ def _verdict(code: int, description: str) -> Verdict:
         return Verdict.LATER
     if code in (_UNAUTHORISED, _NOT_FOUND):
         return Verdict.TOKEN_REFUSED
-    return _verdict_on_request(description) if code == _BAD_REQUEST else Verdict.NEVER
+    return _verdict_on_request(description) if code == _BAD_REQUEST else Verdict.REFUSED
 
 
 def _verdict_on_request(description: str) -> Verdict:
     """Judge a 400: of the topic, of the chat, else of the text, which may go through without its formatting."""
     for verdict, phrases in (
         (Verdict.TOPIC_GONE, _TOPIC_GONE),
-        (Verdict.NEVER, _CHAT_GONE),
+        (Verdict.REFUSED, _CHAT_GONE),
         (Verdict.TOO_LONG, _TOO_LONG),
     ):
         if any(phrase in description for phrase in phrases):

@@ -24,16 +24,18 @@ from monitoring.alerts.senders.connection import (
     Answer,
     Connection,
     Failure,
+    redirect_of,
     retry_after_header,
 )
 from monitoring.alerts.text import is_web_address
 from monitoring.clock import to_text
-from monitoring.errors import CredentialsError, SendError
+from monitoring.errors import CredentialsError, RefusedError, SendError
 
 SIGNATURE_HEADER = "X-Hub-Signature-256"
 TIMESTAMP_HEADER = "X-Webhook-Timestamp"
 IDEMPOTENCY_HEADER = "Idempotency-Key"
 _TRANSIENT = (408, 425, 429)
+_PEEK_BYTES = 512
 
 
 def body_of(message: Message) -> bytes:
@@ -80,17 +82,24 @@ class WebhookSender:
         self._connection = Connection(connect_timeout_s, total_timeout_s)
 
     def send(self, message: Message, destination: Webhook, on_part: OnPart = ignore_part) -> Sent:
-        """Post once. 2xx is accepted; 408, 425, 429, 5xx and a broken connection are worth another try."""
+        """Post once. 2xx is accepted; 408, 425, 429, 5xx and a broken connection are worth another try soon.
+
+        Raises:
+            RefusedError: any other answer. A web page with 200 is one: a machine that acts does not answer with it, but
+                what stands before a machine under maintenance does.
+        """
         if message.parts_sent:
             return Sent()
         outcome = self._post(message, destination)
         where = f"webhook {destination.url_variable}"
         if isinstance(outcome, Failure):
-            raise SendError(f"{where}: {outcome.reason}")
-        if not 200 <= outcome.status < 300:  # noqa: PLR2004 - HTTP's own numbers
-            transient = outcome.status in _TRANSIENT or outcome.status >= 500  # noqa: PLR2004 - likewise
-            wait_s = retry_after_header(outcome.headers) if transient else None
-            raise SendError(f"{where}: HTTP {outcome.status}", permanent=not transient, retry_after_s=wait_s)
+            raise SendError(f"{where}: {outcome.reason}", unanswered=True)
+        if outcome.status in _TRANSIENT or outcome.status >= 500:  # noqa: PLR2004 - HTTP's own numbers
+            raise SendError(f"{where}: HTTP {outcome.status}", retry_after_s=retry_after_header(outcome.headers))
+        if not 200 <= outcome.status < 300:  # noqa: PLR2004 - likewise
+            raise RefusedError(f"{where}: HTTP {outcome.status}{redirect_of(outcome)}")
+        if outcome.body[:_PEEK_BYTES].lstrip().lower().startswith((b"<!doctype html", b"<html")):
+            raise RefusedError(f"{where}: HTTP {outcome.status} with a web page, which no machine answers that acts")
         on_part(1, 0)
         return Sent()
 

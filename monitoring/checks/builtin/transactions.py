@@ -80,7 +80,7 @@ def _cut(text: str) -> str:
 
 
 def when(at: datetime, now: datetime) -> str:
-    """Write an instant with its distance: `2026-05-03 12:00 UTC (in 2 d)`."""
-    distance = format_duration(abs(at - now)) if abs(at - now).total_seconds() >= 1 else "now"
-    away = distance if distance == "now" else f"in {distance}" if at > now else f"{distance} ago"
+    """Write an instant with its distance from this message: `2026-05-03 12:00 UTC (2 d after this alert)`."""
+    span = format_duration(abs(at - now))
+    away = "at once" if abs(at - now).total_seconds() < 1 else f"{span} {'after' if at > now else 'before'} this alert"
     return f"{at:%Y-%m-%d %H:%M} UTC ({away})"

@@ -1,0 +1,120 @@
+"""The only two ways in which an alert ends undelivered: a person drops it, or it has waited for too long.
+
+Called by the delivery loop and by the verb `deliver`. Both are announced and stay countable: status `failed`, with who
+and why in the error.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from monitoring.alerts.model import Alert, Severity
+from monitoring.alerts.record import Origin, store_in
+from monitoring.alerts.routing import OPERATIONAL_SOURCES
+from monitoring.errors import UsageError
+from monitoring.store import alerts as stored_alerts
+from monitoring.store import deliveries, lanes
+from monitoring.store.alerts import StoredAlert
+from monitoring.store.database import Tx
+from monitoring.words import counted
+
+LONGEST = timedelta(days=7)
+LONGEST_CRITICAL = timedelta(days=30)
+# A pause longer than this between two looks is a host that was down, or a clock that was stepped.
+_LONGEST_GAP = timedelta(hours=26)
+_SETTLED_AFTER = timedelta(days=1)
+_CLOCK = "clock"  # the lane that keeps since when time has passed evenly, and when that was last looked at
+_MOST_AT_ONCE, _MOST_NAMED = 500, 10
+
+
+def give_up_old(tx: Tx, now: datetime, origin: Origin) -> int:
+    """End what has waited for longer than anybody can be expected to want it; return how many deliveries.
+
+    Not while the clock is in doubt: one that is a year ahead for a single run must not end everything that waits.
+    """
+    if not _is_time_even(tx, now):
+        return 0
+    count, ended = 0, []
+    for before, rank_below, waited in (
+        (now - LONGEST, Severity.CRITICAL, f"{LONGEST.days} days"),
+        (now - LONGEST_CRITICAL, Severity.CRITICAL + 1, f"{LONGEST_CRITICAL.days} days"),
+    ):
+        for delivery_id in deliveries.waiting_since_before(tx, before, rank_below=rank_below, limit=_MOST_AT_ONCE):
+            alert_id = deliveries.give_up(tx, delivery_id, f"given up after {waited} of waiting")
+            count += alert_id is not None
+            ended += [alert_id] if alert_id is not None else []
+    deliveries.refresh_alerts(tx, ended)
+    found = [alert for alert_id in dict.fromkeys(ended) if (alert := stored_alerts.get(tx, alert_id)) is not None]
+    if any(alert.source not in OPERATIONAL_SOURCES for alert in found):
+        store_in(tx, _given_up(found), now=now, origin=origin)
+    return count
+
+
+def drop(tx: Tx, alert_ids: Sequence[int], *, who: str, reason: str, now: datetime) -> int:
+    """End what waits of these alerts by a person's word, all of them or none; return how many deliveries.
+
+    Raises:
+        UsageError: one of them does not exist, or nothing of it waits.
+    """
+    waiting = {alert_id: deliveries.open_of_alert(tx, alert_id) for alert_id in alert_ids}
+    for alert_id, open_ids in waiting.items():
+        stored = stored_alerts.get(tx, alert_id)
+        if stored is None:
+            raise UsageError(f"there is no alert {alert_id}: `alerts` lists them")
+        if not open_ids:
+            raise UsageError(f"nothing of alert {alert_id} waits: its delivery status is {stored.delivery_status}")
+    for delivery_id in (each for open_ids in waiting.values() for each in open_ids):
+        deliveries.give_up(tx, delivery_id, f"dropped by {who}: {reason}")
+    deliveries.refresh_alerts(tx, waiting)
+    found = [alert for alert_id in waiting if (alert := stored_alerts.get(tx, alert_id)) is not None]
+    store_in(tx, _dropped(found, who, reason), now=now)
+    return sum(len(open_ids) for open_ids in waiting.values())
+
+
+def _is_time_even(tx: Tx, now: datetime) -> bool:
+    """Note that time was looked at; tell whether the clock can be believed about what is days old.
+
+    It can where looks followed each other since the database was made, or for a day since the last gap.
+    """
+    lane = lanes.get(tx, _CLOCK, now)
+    is_new = not lane.sent and not lane.failures
+    even_since, last_look = (*lane.sent, 0.0, 0.0)[:2]  # none is left of what a clock that was ahead wrote
+    if not last_look or now.timestamp() - last_look > _LONGEST_GAP.total_seconds():
+        even_since = now.timestamp()
+        lane = replace(lane, failures=0 if is_new else 1)
+    lanes.put(tx, replace(lane, sent=(even_since, now.timestamp())))
+    return not lane.failures or now.timestamp() - even_since >= _SETTLED_AFTER.total_seconds()
+
+
+def _given_up(found: Sequence[StoredAlert]) -> Alert:
+    worst = max(Severity.__members__.get(alert.severity or "", Severity.MEDIUM) for alert in found)
+    return Alert(
+        max(worst, Severity.MEDIUM),
+        f"{counted(len(found), 'alert')} could not be delivered and were given up",
+        f"They had waited for {LONGEST.days} days, CRITICAL ones for {LONGEST_CRITICAL.days}:",
+        *_names(found),
+        protocol="automation",
+        source="ops_error",
+    )
+
+
+def _dropped(found: Sequence[StoredAlert], who: str, reason: str) -> Alert:
+    return Alert(
+        Severity.LOW,
+        f"{counted(len(found), 'alert')} that waited to be delivered were dropped by {who}",
+        f"Reason: {reason}",
+        *_names(found),
+        protocol="automation",
+        source="ops_error",
+    )
+
+
+def _names(found: Sequence[StoredAlert]) -> list[str]:
+    more = len(found) - _MOST_NAMED
+    shown = [
+        f"#{alert.id} {alert.severity or ''} {alert.protocol}: {alert.title or alert.message.partition(chr(10))[0]}"
+        for alert in found[:_MOST_NAMED]
+    ]
+    return [*shown, *([f"and {more} more"] if more > 0 else [])]
