@@ -1,6 +1,7 @@
 """The frame of `python -m automation`: finds the verb, loads the settings, turns errors into exit codes.
 
-Exit codes: 0 ok, 1 something failed, nobody was reached or something was found, 2 usage or configuration, 75 the profile is already running.
+Exit codes: 0 ok, 1 something failed or was found, or nobody was reached, 2 usage or configuration, 75 the profile is
+already running.
 """
 
 from __future__ import annotations
