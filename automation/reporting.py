@@ -13,13 +13,12 @@ from contextlib import contextmanager
 from datetime import datetime, timedelta
 
 from automation import unwritable
-from automation.config import Profile, Task
+from automation.config import Profile
 from automation.digest import digest_input
 from automation.git_sync import SyncResult, SyncStatus
-from automation.no_data import no_data
 from automation.record import RunRecord
 from automation.task import TaskResult
-from automation.watched import Watched, names_of
+from automation.watched import Watched
 from monitoring.alerts.conditions import Reason
 from monitoring.alerts.delivery import Delivery
 from monitoring.alerts.delivery_loop import Drained
@@ -142,19 +141,6 @@ class Reporting:
         found = [each.pop() for each in self._unwritten if each]
         for line in keep(found, self._settings.cache_dir, self._now(), self._origin()):
             log.error("%s", line)
-
-    def no_data(self, tasks: Sequence[Task]) -> str:
-        """Say so if most checks of these tasks had no data; nothing where that is not known."""
-        found = ""
-        monitors = names_of((file for task in tasks for file in task.monitors), self._settings.checkout)
-
-        def act(database: Database) -> None:
-            nonlocal found
-            found = no_data(database, monitors or ())
-
-        if monitors:
-            self._record.read(act)
-        return found
 
     def unreached(self) -> list[ReachProblem]:
         """Return why people are not being reached."""

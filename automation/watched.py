@@ -24,13 +24,12 @@ class Watched:
 def watched_of(jobs: Jobs, checkout: Path) -> Watched | None:
     """Read the names of all monitors; None if one of the files does not tell its name: then nobody may be missed."""
     tasks = [(task, profile.enabled and task.enabled) for profile in jobs.profiles.values() for task in profile.tasks]
-    named = names_of((file for task, _ in tasks for file in task.monitors), checkout)
-    run = names_of((file for task, is_on in tasks if is_on for file in task.monitors), checkout)
+    named = _names((file for task, _ in tasks for file in task.monitors), checkout)
+    run = _names((file for task, is_on in tasks if is_on for file in task.monitors), checkout)
     return None if named is None or run is None else Watched(named, run)
 
 
-def names_of(files: Iterable[str], checkout: Path) -> frozenset[str] | None:
-    """Return the names of the monitors in these files; None if one of them does not tell its name."""
+def _names(files: Iterable[str], checkout: Path) -> frozenset[str] | None:
     found = [_name(checkout / file) for file in dict.fromkeys(files)]
     known = frozenset(name for name in found if name)
     return known if all(found) else None
