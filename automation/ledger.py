@@ -12,6 +12,7 @@ from pathlib import Path
 
 from monitoring.clock import Clock
 from monitoring.errors import StoreBusyError, StoreError
+from monitoring.store import lost
 from monitoring.store.database import Database, StoreDamagedError, StoreReplacedError
 from monitoring.store.repair import Repair, open_or_repair, repair
 
@@ -61,11 +62,11 @@ class Ledger:
                 act(self._open())
             except StoreReplacedError as error:
                 log.warning("the database is opened again: %s", error)
-                act(self._reopen())
+                act(self._open())
             except StoreDamagedError as error:
                 log.warning("the database is repaired: %s", error)
                 self._repair(str(error))
-                act(self._reopen())
+                act(self._open())
         except StoreBusyError as error:
             log.warning("the ledger is busy, so this is written later: %s", error)
             return False
@@ -78,7 +79,7 @@ class Ledger:
 
     def close(self) -> None:
         if self._database is not None:
-            self._database.close()
+            lost.close(self._database, self._clock)
             self._database = None
 
     def _write_owed(self, database: Database) -> None:
@@ -104,6 +105,9 @@ class Ledger:
             self._database, repaired = open_or_repair(self._path, self._clock, busy_timeout_s=self._busy_timeout_s)
             if repaired:
                 self.repairs.append(repaired)
+        elif not self._database.is_current():
+            self._database = lost.reopen(self._database, self._clock, busy_timeout_s=self._busy_timeout_s)
+            self._on_reopened(self._database)
         return self._database
 
     def _repair(self, reason: str) -> None:
@@ -112,10 +116,4 @@ class Ledger:
         self._database, repaired = repair(self._path, now, reason, busy_timeout_s=self._busy_timeout_s)
         if repaired:
             self.repairs.append(repaired)
-
-    def _reopen(self) -> Database:
-        """Open the file that lies there now."""
-        self.close()
-        database = self._open()
-        self._on_reopened(database)
-        return database
+        self._on_reopened(self._database)

@@ -189,7 +189,7 @@ class Reporting:
 
         def act(database: Database) -> None:
             nonlocal empty
-            empty = not count_waiting(database.connection)
+            empty = not database.read(count_waiting)
 
         self._record.read(act)
         return empty

@@ -50,6 +50,14 @@ def from_text(text: str) -> datetime:
     return parsed.replace(tzinfo=UTC) if parsed.tzinfo is None else parsed.astimezone(UTC)
 
 
+def instant_or_none(text: object) -> datetime | None:
+    """Read an instant as a row holds it; what the replaced system wrote may be none."""
+    try:
+        return from_text(text) if isinstance(text, str) else None
+    except ValueError:
+        return None
+
+
 def parse_duration(text: str) -> timedelta:
     """Read bare seconds, or an integer with `s`, `m`, `h` or `d`.
 

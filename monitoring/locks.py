@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
+import stat
 import tempfile
 import time
 import zlib
@@ -212,15 +213,26 @@ def surviving_exec(locks: Sequence[FileLock], environ: Mapping[str, str]) -> Ite
 def usable_locks(locks: Path) -> Path:
     """Return the lock directory, or where it cannot be written a private one that stands for it.
 
-    A state directory of the wrong owner must not stop the checks; runs that meet the same fault still
-    exclude each other.
+    A state directory of the wrong owner must not stop the checks; runs that meet the same fault still exclude each
+    other. A directory of that name that somebody else made first could hold their locks: the next name is taken.
     """
     with contextlib.suppress(OSError):
         make_private_directory(locks)
         if os.access(locks, os.W_OK | os.X_OK):
             return locks
     name = f"monitoring-locks-{os.geteuid()}-{zlib.crc32(os.fsencode(locks)):08x}"
-    return Path(tempfile.gettempdir()) / name
+    candidates = [Path(tempfile.gettempdir()) / f"{name}{suffix}" for suffix in ("", *(f"-{n}" for n in range(1, 10)))]
+    return next((path for path in candidates if _is_private(path)), candidates[-1])
+
+
+def _is_private(directory: Path) -> bool:
+    """Make a directory of our own; return whether it is one that no other user can write to."""
+    with contextlib.suppress(OSError):
+        directory.mkdir(mode=0o700, exist_ok=True)
+        status = directory.lstat()
+        mine = stat.S_ISDIR(status.st_mode) and status.st_uid == os.geteuid()
+        return mine and not status.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
+    return False
 
 
 def profile_lock_path(locks: Path, profile: str) -> Path:

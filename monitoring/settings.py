@@ -84,7 +84,10 @@ def _env_file(environ: Mapping[str, str]) -> Path | None:
 def _cache_dir(environ: Mapping[str, str], checkout: Path) -> Path:
     named = environ.get("CACHE_DIR")
     if named:
-        return Path(named).absolute()
+        try:
+            return Path(named).expanduser().absolute()  # neither systemd nor a quoted word in a shell expands a ~
+        except RuntimeError as error:
+            raise UsageError(f"CACHE_DIR={named} cannot be used: {error}") from error
     return CACHE_DIR if os.access(CACHE_DIR, os.W_OK) else checkout / ".cache"
 
 

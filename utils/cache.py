@@ -13,7 +13,7 @@ from pathlib import Path
 from monitoring.clock import SystemClock
 from monitoring.errors import UsageError
 from monitoring.settings import load_settings
-from monitoring.store import legacy_files, state
+from monitoring.store import legacy_files, lost, state
 from monitoring.store.database import Database
 from monitoring.store.repair import open_or_repair
 
@@ -101,6 +101,7 @@ def _database() -> Database:
     if database is not None and database.is_current():
         return database
     where[0].parent.mkdir(parents=True, exist_ok=True)
-    database, _ = open_or_repair(where[0], SystemClock())
+    clock = SystemClock()
+    database = lost.reopen(database, clock) if database is not None else open_or_repair(where[0], clock)[0]
     _open[where] = database
     return database

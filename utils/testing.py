@@ -26,7 +26,7 @@ from monitoring.checks.model import Monitor
 from monitoring.checks.session import Session
 from monitoring.clock import SystemClock, parse_duration
 from monitoring.settings import Settings, load_settings
-from monitoring.store import alerts, conditions
+from monitoring.store import conditions, queries
 from monitoring.store.database import Database
 from monitoring.store.schema import open_database
 from monitoring.store.steady import SteadyStore
@@ -167,12 +167,12 @@ class _World:
 
 
 def _newest(database: Database) -> int:
-    found = alerts.newest(database, alerts.Filter(), 1)
+    found = queries.newest(database, queries.Filter(), 1)
     return found[0].id if found else 0
 
 
 def _result(database: Database, before: int, monitor: str, code: int) -> Run:
-    found = alerts.newest(database, alerts.Filter(after_id=before), _NEWEST)
+    found = queries.newest(database, queries.Filter(after_id=before), _NEWEST)
     run = Run(_told(one) for one in sorted(found, key=lambda one: one.id))
     with database.snapshot() as tx:
         rows = conditions.of_monitor(tx, monitor)
@@ -182,7 +182,7 @@ def _result(database: Database, before: int, monitor: str, code: int) -> Run:
     return run
 
 
-def _told(alert: alerts.StoredAlert) -> Told:
+def _told(alert: queries.AlertRow) -> Told:
     about = orjson.loads(alert.metadata_json) if alert.metadata_json else {}
     kind = "crash" if alert.source == "crash" and alert.kind != "recovery" else about.get("transition", alert.kind)
     return Told(alert.dedupe_key or "", kind, alert.severity or "", alert.title, alert.message)

@@ -12,11 +12,11 @@ from automation.console import write_json, write_table
 from automation.instants import instant
 from monitoring.alerts.model import Severity
 from monitoring.alerts.routing import DIGEST_CHANNEL, plan
-from monitoring.clock import SystemClock, to_text
+from monitoring.clock import SystemClock, instant_or_none
 from monitoring.errors import UsageError
 from monitoring.settings import Settings
-from monitoring.store.alerts import Filter, StoredAlert, newest
 from monitoring.store.database import Database
+from monitoring.store.queries import AlertRow, Filter, newest
 from monitoring.store.schema import open_readonly
 
 EXAMPLES = """\
@@ -60,11 +60,11 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
     return 0
 
 
-def as_json(alert: StoredAlert) -> dict[str, object]:
+def as_json(alert: AlertRow) -> dict[str, object]:
     """Return the object the API shows, as far as a listing needs it."""
     return {
         "id": alert.id,
-        "created_at": to_text(alert.created_at),
+        "created_at": alert.created_at,
         "source": alert.source,
         "protocol": alert.protocol,
         "channel": alert.channel,
@@ -74,7 +74,7 @@ def as_json(alert: StoredAlert) -> dict[str, object]:
         "message": alert.message,
         "silent": alert.silent,
         "delivery_status": alert.delivery_status,
-        "delivered_at": to_text(alert.delivered_at) if alert.delivered_at else None,
+        "delivered_at": alert.delivered_at,
         "delivery_error": alert.delivery_error,
         "run_id": alert.run_id,
         "task": alert.task,
@@ -91,14 +91,16 @@ def _filter(args: argparse.Namespace, now: datetime) -> Filter:
     )
 
 
-def _row(alert: StoredAlert) -> tuple[str, ...]:
+def _row(alert: AlertRow) -> tuple[str, ...]:
+    """Return the cells of a line; an instant of the replaced system may be none."""
     title = alert.title or alert.message.split("\n", 1)[0]
-    took = f" in {(alert.delivered_at - alert.created_at) / timedelta(seconds=1):.1f} s" if alert.delivered_at else ""
-    when = f"{alert.created_at:%Y-%m-%d %H:%M:%S}"
+    created_at, delivered_at = instant_or_none(alert.created_at), instant_or_none(alert.delivered_at)
+    took = f" in {(delivered_at - created_at) / timedelta(seconds=1):.1f} s" if created_at and delivered_at else ""
+    when = f"{created_at:%Y-%m-%d %H:%M:%S}" if created_at else "unknown"
     return (str(alert.id), when, alert.severity or "", alert.protocol, alert.delivery_status + took, title)
 
 
-def _follow(database: Database, wanted: Filter, found: list[StoredAlert], *, in_json: bool) -> int:
+def _follow(database: Database, wanted: Filter, found: list[AlertRow], *, in_json: bool) -> int:
     """Print what is there and what comes, oldest first, until interrupted."""
     last_id = 0
     while True:
@@ -114,7 +116,7 @@ def _after(wanted: Filter, last_id: int) -> Filter:
     return Filter(wanted.protocol, wanted.severity, wanted.source, wanted.since, wanted.until, last_id)
 
 
-def _print_followed(alert: StoredAlert, *, in_json: bool) -> None:
+def _print_followed(alert: AlertRow, *, in_json: bool) -> None:
     line = json.dumps(as_json(alert), ensure_ascii=False) if in_json else "  ".join(_row(alert))
     sys.stdout.write(line + "\n")
 

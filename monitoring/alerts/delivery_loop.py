@@ -17,18 +17,17 @@ from typing import Self
 from monitoring.alerts import refusals
 from monitoring.alerts.claims import MOST_AT_ONCE, Claimed, Claimer, Job
 from monitoring.alerts.giving_up import give_up_old
-from monitoring.alerts.model import Alert, Severity
-from monitoring.alerts.record import Origin, release_in, store_in
+from monitoring.alerts.record import Origin, release_in
 from monitoring.alerts.settling import Settled, Settler
 from monitoring.alerts.ways import End, LaneQueue, Split, Ways
 from monitoring.alerts.workers import Done, PartDone, Pools, Report, Sending
 from monitoring.clock import Clock
 from monitoring.errors import StoreError
-from monitoring.store import deliveries, lanes, line
-from monitoring.store.database import Database, StoreDamagedError, Tx
+from monitoring.store import deliveries, lanes, line, lost
+from monitoring.store.database import Database, StoreDamagedError, StoreReplacedError, Tx
 from monitoring.store.deliveries import Own
 from monitoring.store.line import Group
-from monitoring.store.repair import Repair, describe, open_or_repair, repair
+from monitoring.store.repair import open_or_repair, repair
 
 log = logging.getLogger("monitoring.delivery")
 
@@ -115,6 +114,8 @@ class DeliveryLoop:
         try:
             if self._unsettled or self._should_look():
                 self._settle_and_claim()
+        except StoreReplacedError:  # in this instant; the next turn opens what lies there now
+            self._must_look = True
         except StoreDamagedError as damage:
             self._repair(damage)
         except StoreError as error:
@@ -142,7 +143,7 @@ class DeliveryLoop:
     def drained(self) -> Drained:
         deliverer, waiting = self._deliverer, None
         try:
-            waiting = deliveries.count_waiting(self._open().connection)
+            waiting = self._open().read(deliveries.count_waiting)
         except StoreError as error:
             log.warning("what is left in the outbox cannot be read: %s", error)
         return Drained(deliverer.delivered, deliverer.failed, waiting, self._next_at if waiting else None)
@@ -179,6 +180,8 @@ class DeliveryLoop:
             self._tend(tx, now)
             for report in self._unsettled:
                 if isinstance(report, Done):
+                    if not line.is_here(tx, report.job.delivery):
+                        continue  # of a file that was lost; what came along from it has another id and is sent again
                     settled += self._settle(tx, report, now)
                 else:
                     waits.append((report, self._deliverer.settler.progress(tx, report.job, report.parts_sent, now)))
@@ -267,34 +270,21 @@ class DeliveryLoop:
 
     def _open(self) -> Database:
         if self._database is None:
-            self._database, repaired = open_or_repair(self._deliverer.path, self._clock)
+            self._database, _ = open_or_repair(self._deliverer.path, self._clock)
             self._must_look = True
-            self._tell(repaired)
+        elif not self._database.is_current():
+            self._database = lost.reopen(self._database, self._clock)
+            self._must_look = True
         return self._database
 
     def _repair(self, damage: StoreDamagedError) -> None:
         self._close()
         try:
-            self._database, repaired = repair(self._deliverer.path, self._clock.now(), str(damage))
+            self._database, _ = repair(self._deliverer.path, self._clock.now(), str(damage))
             self._must_look = True
-            self._tell(repaired)
         except StoreError as error:
             log.error("the database is damaged and cannot be set aside: %s", error)  # noqa: TRY400 - one line
             self._pause()
-
-    def _tell(self, repaired: Repair | None) -> None:
-        if repaired is None or self._database is None:
-            return
-        now = self._clock.now()
-        alert = Alert(
-            Severity.HIGH,
-            "The database was damaged",
-            describe(repaired, now),
-            protocol="automation",
-            source="ops_error",
-        )
-        with self._database.write() as tx:
-            store_in(tx, alert, now=now)
 
     def _give_up_unsettled(self) -> None:
         """Leave what came back to its lease: it is sent again then, which is better than a loop that stands still."""
@@ -305,12 +295,13 @@ class DeliveryLoop:
         self._pause()
 
     def _pause(self) -> None:
-        self._close()
+        if self._database is not None and self._database.is_current():
+            self._close()
         self._store_paused_until = self._clock.monotonic() + _STORE_PAUSE_S
 
     def _close(self) -> None:
         if self._database is not None:
-            self._database.close()
+            lost.close(self._database, self._clock)
             self._database = None
         self._version = None
 

@@ -85,16 +85,18 @@ def _far_side(settings: Settings, channel: str) -> FarSide | None:
 def _refuses(database: Database, far_side: FarSide | None, now: datetime) -> bool:
     """Tell whether the chat, or the bot's token, is refused: then the drill waits, for longer than it is waited for."""
     keys = [key for key in (far_side.key, far_side.shared_key) if key] if far_side else []
-    return any(lanes.get(database.connection, key, now).is_refused for key in keys)
+    with database.snapshot() as tx:
+        return any(lanes.get(tx, key, now).is_refused for key in keys)
 
 
 def _outcome(database: Database, alert_id: int, far_side: FarSide | None, clock: Clock, timeout_s: float) -> Drilled:
     deadline, pause = clock.monotonic() + timeout_s, threading.Event()
     while True:
-        stored = alerts.get(database.connection, alert_id)
+        with database.snapshot() as tx:
+            stored, sent = alerts.get(tx, alert_id), deliveries.of_alert(tx, alert_id)
         if stored is None:
             return Drilled(alert_id, "gone", error="its row vanished: was the database replaced?")
-        is_open = any(each.status == _OPEN for each in deliveries.of_alert(database.connection, alert_id))
+        is_open = any(each.status == _OPEN for each in sent)
         waits = is_open and not (stored.delivery_error and _refuses(database, far_side, clock.now()))
         if stored.delivery_status == "delivered" or not waits or clock.monotonic() > deadline:
             return _drilled(stored, timeout_s, is_open=is_open)

@@ -5,7 +5,7 @@ Called by the recording of checks for what left a file, and by the runner for fi
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from dataclasses import replace
 from datetime import datetime
 
@@ -17,6 +17,7 @@ from monitoring.store.database import Database, Tx
 
 CRASH = "(crash)"  # the check under which bugs of a monitor are told; no author would choose it
 SOURCES = "sources"  # the monitor under whose name conditions of sources and providers are kept
+_BATCH = 200  # conditions a transaction
 _NO_FILE = "Its check stands in no monitor file any more; nobody looks whether it is over."
 _NO_PROFILE = "Its monitor stands in no profile of jobs.yaml any more; nobody looks whether it is over."
 _NOBODY_BLIND = "No check that it blinded is watched any more; nobody looks whether it can be read."
@@ -48,23 +49,36 @@ def end_unwatched(
     A monitor that is switched off keeps its conditions, for it may come back; but that it sees nothing is intended.
     Conditions of scripts stay: they are no monitor file's. Return the monitors that were ended.
     """
-    declared = stored.declared(database)
-    gone = sorted({row.key.monitor for row in declared} - set(named))
-    resting = [
-        row.key for row in declared if row.blind_since and row.key.monitor in named and row.key.monitor not in run
-    ]
-    if not gone and not resting:
-        return []
-    with database.write() as tx:
-        for row in [row for monitor in gone for row in stored.of_monitor(tx, monitor)]:
-            if row.declared or row.key.check == CRASH:
-                end_in(tx, row.key, now, origin, _NO_PROFILE)
-        for row in [row for row in stored.blind(tx) if row.key in resting]:
-            _put_seeing(tx, row, now)
-        still = {row.blind_by for row in stored.blind(tx)}
-        for source in sorted({row.blind_by for row in declared if row.blind_since} - still):
-            end_in(tx, stored.ConditionKey(SOURCES, source), now, origin, _NOBODY_BLIND)
+    declared = stored.declared_monitors(database)
+    gone = [monitor for monitor in declared if monitor not in named]
+    blind = [row for row in database.read(stored.blind) if row.declared]
+    resting = [row.key for row in blind if row.key.monitor in named and row.key.monitor not in run]
+    ending = [key for monitor in gone for key in stored.keys_to_end(database, monitor, CRASH)]
+    for batch in _batches(ending):
+        with database.write() as tx:
+            _end_batch(tx, batch, now, origin, ends=True)
+    for batch in _batches(resting):
+        with database.write() as tx:
+            _end_batch(tx, batch, now, origin, ends=False)
     return gone
+
+
+def _batches(keys: list[stored.ConditionKey]) -> Iterator[list[stored.ConditionKey]]:
+    """Other writers take their turn in between; killed there, the next run goes on with what is left."""
+    yield from (keys[first : first + _BATCH] for first in range(0, len(keys), _BATCH))
+
+
+def _end_batch(tx: Tx, keys: list[stored.ConditionKey], now: datetime, origin: Origin, *, ends: bool) -> None:
+    """End conditions, or their blindness alone, and the sources that blind nobody any more for it."""
+    rows = [row for key in keys if (row := stored.get(tx, key)) is not None]
+    for row in rows:
+        if ends:
+            end_in(tx, row.key, now, origin, _NO_PROFILE)
+        else:
+            _put_seeing(tx, row, now)
+    for source in sorted({row.blind_by for row in rows if row.blind_since}):
+        if not stored.blinds_any(tx, source):
+            end_in(tx, stored.ConditionKey(SOURCES, source), now, origin, _NOBODY_BLIND)
 
 
 def _put_seeing(tx: Tx, row: stored.Condition, now: datetime) -> None:

@@ -277,6 +277,8 @@ def why_rows_are_lost(database: Database) -> str:
     repaired_at = audit_rows.repaired_at(database)
     if repaired_at:
         return f"the database was damaged and replaced at {_minute(repaired_at)}"
+    if lost_at := audit_rows.lost_at(database):
+        return f"the database was deleted or replaced at {_minute(lost_at)}"
     if restored_at := audit_rows.restored_at(database):
         return f"a backup was restored at {_minute(restored_at)}: newer rows lie in the database it replaced"
     return "their rows were pruned, or lost with an older database"

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 from monitoring.clock import from_text, to_text
 from monitoring.store.database import Database, Row, Tx
@@ -55,18 +54,6 @@ class StoredAlert:
     body_json: str | None
     run_id: int | None
     task: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class Filter:
-    """Which alerts a listing shows; `since` is inclusive, `until` exclusive."""
-
-    protocol: str | None = None
-    severity: str | None = None
-    source: str | None = None
-    since: datetime | None = None
-    until: datetime | None = None
-    after_id: int | None = None
 
 
 _STORED = (
@@ -126,32 +113,6 @@ def add_deliveries(
 def get(tx: Tx, alert_id: int) -> StoredAlert | None:
     found = tx.execute(f"SELECT {_STORED} FROM alert_events WHERE id = ?", (alert_id,)).fetchone()  # noqa: S608
     return _stored(found) if found else None
-
-
-def newest(database: Database, wanted: Filter, limit: int) -> list[StoredAlert]:
-    """Return the newest alerts that pass the filter, newest first."""
-    conditions, values = _conditions(wanted)
-    where = f"WHERE {' AND '.join(conditions)}" if conditions else ""
-    return [
-        _stored(row)
-        for row in database.rows(
-            f"SELECT {_STORED} FROM alert_events {where} ORDER BY id DESC LIMIT ?",  # noqa: S608 - names of our own
-            [*values, limit],
-        )
-    ]
-
-
-def _conditions(wanted: Filter) -> tuple[list[str], list[Any]]:
-    parts = [
-        ("protocol = ?", wanted.protocol),
-        ("severity = ?", wanted.severity),
-        ("source = ?", wanted.source),
-        ("sort_at >= ?", to_text(wanted.since) if wanted.since else None),  # the bound that an index knows
-        ("created_at >= ?", to_text(wanted.since) if wanted.since else None),
-        ("created_at < ?", to_text(wanted.until) if wanted.until else None),
-        ("id > ?", wanted.after_id),
-    ]
-    return [sql for sql, value in parts if value is not None], [value for _, value in parts if value is not None]
 
 
 def update_delivery_status(tx: Tx, alert_id: int, status: str, delivered_at: str | None, error: str | None) -> None:

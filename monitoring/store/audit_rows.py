@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 
-from monitoring.clock import from_text, to_text
+from monitoring.clock import from_text, instant_or_none, to_text
 from monitoring.store.blind_spells import between
 from monitoring.store.database import Database, Row
 
@@ -74,20 +74,12 @@ def alerts(
         {"test": _TO_TEST_CHAT, "since": to_text(since), "until": to_text(until), "profile": profile},
     )
     for alert_id, created, status, delivered, error, test_mode, attempts in found:
-        created_at = _readable(created)
-        if created_at is None:
+        created_at = instant_or_none(created)
+        if created_at is None:  # it belongs to no span
             continue
-        delivered_at = _readable(delivered) if status == "delivered" else None
+        delivered_at = instant_or_none(delivered) if status == "delivered" else None
         took = delivered_at - created_at if delivered_at else None
         yield alert_id, created_at, status, took, error, bool(test_mode), attempts or 0
-
-
-def _readable(text: str | None) -> datetime | None:
-    """Read an instant; what the replaced system left may be none, and then belongs to no span."""
-    try:
-        return from_text(text) if text else None
-    except ValueError:
-        return None
 
 
 def failed_elsewhere(
@@ -170,6 +162,11 @@ def starts_out_of_order(
 def repaired_at(database: Database) -> datetime | None:
     """Return when a damaged database was last replaced by this one."""
     return _told_at(database, "The database was damaged%")
+
+
+def lost_at(database: Database) -> datetime | None:
+    """Return when this database last took the place of one that was deleted or replaced in use."""
+    return _told_at(database, "The database was deleted%")
 
 
 def restored_at(database: Database) -> datetime | None:

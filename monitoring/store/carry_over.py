@@ -19,10 +19,8 @@ from monitoring.store.schedules import Schedule
 _OPEN = "status IN ('pending', 'skipped_missing_credentials')"
 # The same alert: ids alone do not tell, since two databases may have counted from one.
 _SAME = "l.id = a.id AND l.created_at = a.created_at AND l.message = a.message"
-_DELIVERY = (
-    "destination, channel, severity_rank, status, created_at, next_attempt_at, attempts, parts_sent, delivered_at, "
-    "error, receipt_json"
-)
+# Leases and folding stay behind: the process that sends them next decides again.
+_OF_THE_SENDING = ("id", "alert_id", "lease_owner", "lease_until", "folded_into")
 _UNENDED = "it was still going when the backup was made that this database was restored from"
 
 
@@ -50,20 +48,34 @@ def carry_over(staged: Database, live: Database, now: datetime, is_alive: Callab
             settled = _take_known_ends(tx)
             waiting = _take_waiting(tx)
             _take_silences(tx, now)
-            tx.execute(
-                "INSERT OR REPLACE INTO main.webhook_calls SELECT identity, severity_rank, called_at FROM "
-                "live.webhook_calls l WHERE l.called_at > "
-                "coalesce((SELECT called_at FROM main.webhook_calls w WHERE w.identity = l.identity), '')"
-            )
-            tx.execute(
-                "INSERT OR REPLACE INTO main.chat_migrations "
-                "SELECT old_chat_id, new_chat_id, created_at FROM live.chat_migrations"
-            )
+            newer = "coalesce((SELECT called_at FROM main.webhook_calls w WHERE w.identity = l.identity), '')"
+            _take_rows(tx, "webhook_calls", f"l.called_at > {newer}")
+            _take_rows(tx, "chat_migrations")
             _take_schedules(tx, now)
             _close_running(tx, is_alive, now)
     finally:
         staged.connection.execute("DETACH DATABASE live")
     return CarriedOver(waiting, settled)
+
+
+def _shared_columns(tx: Tx, table: str, *but: str) -> list[str]:
+    """Return what both files have of a table, whichever of them a newer release wrote, in a steady order."""
+    here, there = (_columns(tx, schema, table) for schema in ("main", "live"))
+    return [name for name in here if name in there and name not in but]
+
+
+def _columns(tx: Tx, schema: str, table: str) -> list[str]:
+    return [str(row[1]) for row in tx.execute(f"PRAGMA {schema}.table_info({table})")]
+
+
+def _take_rows(tx: Tx, table: str, condition: str = "true") -> None:
+    """Write the rows of `live` over those of the same key."""
+    columns = _shared_columns(tx, table)
+    names, values = ", ".join(columns), ", ".join(f"{name} = excluded.{name}" for name in columns)
+    tx.execute(
+        f"INSERT INTO main.{table} ({names}) SELECT {names} FROM live.{table} l WHERE {condition} "  # noqa: S608
+        f"ON CONFLICT DO UPDATE SET {values}"
+    )
 
 
 def _keep_ids_growing(tx: Tx) -> None:
@@ -89,19 +101,17 @@ def _take_known_ends(tx: Tx) -> int:
 
 
 def _copy_deliveries(tx: Tx, live_id: int, new_id: int) -> None:
-    """Copy without leases and folding: who sends them next decides anew."""
+    names = ", ".join(_shared_columns(tx, "deliveries", *_OF_THE_SENDING))
     tx.execute(
-        f"INSERT INTO main.deliveries (alert_id, {_DELIVERY}) "  # noqa: S608 - names of our own
-        f"SELECT ?, {_DELIVERY} FROM live.deliveries WHERE alert_id = ? ORDER BY id",
+        f"INSERT INTO main.deliveries (alert_id, {names}) "  # noqa: S608 - names of our own
+        f"SELECT ?, {names} FROM live.deliveries WHERE alert_id = ? ORDER BY id",
         (new_id, live_id),
     )
 
 
 def _take_waiting(tx: Tx) -> int:
     """Copy every alert that waits in `live` and that the backup does not know; return how many."""
-    columns = [str(row[1]) for row in tx.execute("PRAGMA main.table_info(alert_events)")]
-    theirs = {str(row[1]) for row in tx.execute("PRAGMA live.table_info(alert_events)")}
-    names = [name for name in columns if name in theirs]
+    names = _shared_columns(tx, "alert_events")
     found = fetch(
         tx,
         f"SELECT {', '.join(names)} FROM live.alert_events l "  # noqa: S608 - names of our own
@@ -133,7 +143,7 @@ def _take_silences(tx: Tx, now: datetime) -> None:
         f"(SELECT l.ends_at, l.silenced FROM live.silences l WHERE {same}) "
         f"WHERE EXISTS (SELECT 1 FROM live.silences l WHERE {same})"
     )
-    names = "protocol, key, starts_at, ends_at, reason, created_by, silenced"
+    names = ", ".join(_shared_columns(tx, "silences", "id"))
     tx.execute(
         f"INSERT INTO main.silences ({names}) SELECT {names} FROM live.silences l "  # noqa: S608 - names of our own
         f"WHERE l.ends_at > ? AND NOT EXISTS (SELECT 1 FROM main.silences s WHERE {same}) ORDER BY id",

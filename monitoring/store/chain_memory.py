@@ -7,6 +7,11 @@ from datetime import datetime
 from monitoring.clock import from_text, to_text
 from monitoring.store.database import Database, Tx
 
+_PUT = (
+    "INSERT INTO chain_memory (kind, key, value, updated_at) VALUES (?, ?, ?, ?) "
+    "ON CONFLICT DO UPDATE SET value = excluded.value, updated_at = excluded.updated_at"
+)
+
 
 def get(database: Database, kind: str, key: str) -> tuple[str, datetime] | None:
     """Return the text and when it was written."""
@@ -15,14 +20,12 @@ def get(database: Database, kind: str, key: str) -> tuple[str, datetime] | None:
 
 
 def put(tx: Tx, kind: str, key: str, value: str, now: datetime) -> None:
-    tx.execute("INSERT OR REPLACE INTO chain_memory VALUES (?, ?, ?, ?)", (kind, key, value, to_text(now)))
+    tx.execute(_PUT, (kind, key, value, to_text(now)))
 
 
 def advance(tx: Tx, kind: str, key: str, number: int, now: datetime, forget_before: datetime) -> None:
     """Raise a number that never falls, except in place of one written before `forget_before`."""
     tx.execute(
-        "INSERT INTO chain_memory VALUES (?, ?, ?, ?) ON CONFLICT DO UPDATE "
-        "SET value = excluded.value, updated_at = excluded.updated_at "
-        "WHERE CAST(value AS INTEGER) <= CAST(excluded.value AS INTEGER) OR updated_at < ?",
+        f"{_PUT} WHERE CAST(value AS INTEGER) <= CAST(excluded.value AS INTEGER) OR updated_at < ?",
         (kind, key, str(number), to_text(now), to_text(forget_before)),
     )

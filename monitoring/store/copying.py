@@ -12,10 +12,10 @@ from pathlib import Path
 
 import apsw
 
-from monitoring.clock import from_text
+from monitoring.clock import instant_or_none
 from monitoring.errors import StoreError, UsageError
-from monitoring.store.database import StoreDamagedError, sqlite_errors
-from monitoring.store.schema import VERSION
+from monitoring.store.compatibility import read_numbers
+from monitoring.store.database import StoreDamagedError, refuse_cut, sqlite_errors
 from monitoring.words import counted
 
 # Between steps an interrupt is heard; one step of this many pages takes some milliseconds.
@@ -44,7 +44,7 @@ class Contents:
 
 
 class ForeignDatabaseError(StoreError):
-    """A database that is not of this program, or of a newer release of it."""
+    """A database that is not of this program, or of a release that this one is too old for."""
 
 
 def copy(source: apsw.Connection, target: apsw.Connection) -> None:
@@ -111,6 +111,7 @@ def opened(path: Path) -> Iterator[apsw.Connection]:
             pass
     except OSError as error:
         raise UsageError(f"{path}: cannot be read: {error.strerror}") from error
+    refuse_cut(path)
     with sqlite_errors(path), closing(apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READONLY)) as connection:
         connection.set_busy_timeout(5000)
         connection.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1)  # who reads does not tidy up either
@@ -122,7 +123,7 @@ def examine(connection: apsw.Connection, path: Path) -> Contents:
 
     Raises:
         StoreDamagedError: a page, an index or a reference is not as it should be.
-        ForeignDatabaseError: it is sound, but not of this program, or of a newer release.
+        ForeignDatabaseError: it is sound, but not of this program, or this release is too old for it.
     """
     with sqlite_errors(path):
         refuse_foreign(connection, path)
@@ -138,28 +139,22 @@ def refuse_foreign(connection: apsw.Connection, path: Path) -> None:
     """Tell a database of this program, or of the system it replaces, from any other.
 
     Raises:
-        ForeignDatabaseError: it is none of them, or of a newer release.
+        ForeignDatabaseError: it is none of them, or this release is too old for it.
     """
-    version = _version(connection)
+    numbers = read_numbers(connection)
     tables = {str(row[0]) for row in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
     columns = {str(row[1]) for row in connection.execute("PRAGMA table_info(alert_events)")}
-    if not (columns >= _OF_THE_OLD_SYSTEM and (version == 0 or tables >= _OURS)):
+    if not (columns >= _OF_THE_OLD_SYSTEM and (numbers.version == 0 or tables >= _OURS)):
         raise ForeignDatabaseError(f"{path} is a database, but not one of this program: it lacks our tables")
-    if version > VERSION:
-        raise ForeignDatabaseError(
-            f"{path} has schema version {version}, this release knows {VERSION}: a newer one wrote it"
-        )
-
-
-def _version(connection: apsw.Connection) -> int:
-    return int(connection.pragma("user_version"))
+    if refusal := numbers.refusal(path):
+        raise ForeignDatabaseError(refusal)
 
 
 def _contents(connection: apsw.Connection) -> Contents:
     def number(sql: str) -> int:
         return int(str(next(iter(connection.execute(sql)))[0]))
 
-    version, alerts = _version(connection), number("SELECT count(*) FROM alert_events")
+    version, alerts = read_numbers(connection).version, number("SELECT count(*) FROM alert_events")
     if version == 0:
         return Contents(0, alerts, 0, 0, _instant(connection, "SELECT max(created_at) FROM alert_events"))
     waiting = "SELECT count(*) FROM deliveries WHERE status IN ('pending', 'skipped_missing_credentials')"
@@ -171,11 +166,7 @@ def _contents(connection: apsw.Connection) -> Contents:
 
 
 def _instant(connection: apsw.Connection, sql: str) -> datetime | None:
-    """Read an instant; what the replaced system left may be none."""
-    try:
-        return from_text(str(next(iter(connection.execute(sql)))[0]))
-    except ValueError:
-        return None
+    return instant_or_none(next(iter(connection.execute(sql)))[0])
 
 
 def sync(path: Path) -> None:

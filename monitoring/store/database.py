@@ -7,14 +7,16 @@ from __future__ import annotations
 
 import ctypes
 import os
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from datetime import datetime
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 import apsw
 
 from monitoring.errors import StoreBusyError, StoreError
+from monitoring.store.compatibility import SchemaNumbers, read_numbers
 from monitoring.store.fair_lock import FairLock
 
 # The WAL-reset corruption bug is in every SQLite from 3.7.0 to 3.51.2.
@@ -22,7 +24,11 @@ _OLDEST_SAFE_SQLITE = (3, 51, 3)
 _JOURNAL_LIMIT_BYTES = 64 * 1024 * 1024
 BUSY_TIMEOUT_S = 30.0
 
+_CUT = "{path}: it is empty (0 bytes), but its log is there: it was cut off or deleted; the next run sets it aside"
+
+Identity = tuple[int, int]  # of a file: device and inode
 Tx = apsw.Connection  # what `Database.write` hands out: statements on it belong to the transaction
+_T = TypeVar("_T")
 Row = tuple[Any, ...]
 Parameters = Sequence[Any] | dict[str, Any]
 
@@ -50,9 +56,11 @@ class Database:
         self.readonly = readonly
         self._busy_timeout_s = busy_timeout_s
         self._lock = FairLock(path.parent / "locks" / "write.lock")
+        refuse_cut(path)
         with sqlite_errors(path):
             self._connection = _connect(path, readonly=readonly, busy_timeout_s=busy_timeout_s)
-        self._identity = _identity(path)
+        self._identity = identity_of(path)
+        self._sidecars = _sidecars(path)
 
     def close(self) -> None:
         self._connection.close()
@@ -71,13 +79,13 @@ class Database:
             StoreBusyError: other writers kept it for longer than the time limit.
             StoreReplacedError: the file at `path` is no longer the one we opened; open it anew.
             StoreDamagedError: the file is damaged.
-            StoreError: anything else the disk says.
+            StoreError: a later release took the file over, or anything else the disk says.
         """
         with self._lock.hold(self._busy_timeout_s), sqlite_errors(self.path):
-            if _identity(self.path) != self._identity:
-                raise StoreReplacedError(f"{self.path} was replaced while it was open")
+            self._refuse_lost()
             self._connection.execute("BEGIN IMMEDIATE")
             try:
+                self.refuse_too_new()
                 yield self._connection
                 self._connection.execute("COMMIT")
             except BaseException:
@@ -96,6 +104,11 @@ class Database:
                 if self._connection.in_transaction:
                     self._connection.execute("ROLLBACK")
 
+    def read(self, act: Callable[[Tx], _T]) -> _T:
+        """Ask one question that is asked in transactions too, as in `database.read(conditions.firing)`."""
+        with self.snapshot() as tx:
+            return act(tx)
+
     def rows(self, sql: str, parameters: Parameters = ()) -> list[Row]:
         """Read all rows of one query."""
         with sqlite_errors(self.path):
@@ -106,9 +119,56 @@ class Database:
         with sqlite_errors(self.path):
             return next(iter(self._connection.execute(sql, parameters)), None)
 
+    def numbers(self) -> SchemaNumbers:
+        """Return what the header says now: another release may migrate the file while we have it open."""
+        with sqlite_errors(self.path):
+            return read_numbers(self._connection)
+
+    def refuse_too_new(self) -> None:
+        """Refuse a file that this release is too old for.
+
+        Raises:
+            StoreError: it is; the message says what to do.
+        """
+        if refusal := self.numbers().refusal(self.path):
+            raise StoreError(refusal)
+
     def is_current(self) -> bool:
         """Tell whether the file at `path` is still the one that was opened."""
-        return _identity(self.path) == self._identity
+        return identity_of(self.path) == self._identity
+
+    def _refuse_lost(self) -> None:
+        """Refuse a file that is not at its path any more, or was emptied: what is written to it nobody would read."""
+        try:
+            status = os.stat(self.path)  # noqa: PTH116 - on every write: half the cost of Path.stat
+        except OSError:
+            raise StoreReplacedError(f"{self.path} was deleted while it was open") from None
+        if (status.st_dev, status.st_ino) != self._identity:
+            raise StoreReplacedError(f"{self.path} was replaced while it was open")
+        if not status.st_size:
+            raise StoreDamagedError(_CUT.format(path=self.path))
+
+    @property
+    def mark(self) -> str:
+        """Return how an alert about the loss of this file is marked: it is said once, whichever process notices.
+
+        The log tells which database it was: when only the file was deleted another one lies there, with this log.
+        """
+        return loss_mark(self._sidecars["-wal"] or self._identity)
+
+    def take_sidecars_along(self, now: datetime) -> None:
+        """Rename the `-wal` and `-shm` that were left at the path when this file was deleted or replaced.
+
+        SQLite would read them into the file that lies there now.
+        """
+        if self.is_current():
+            return
+        aside = f"{self.path.name}.replaced-{now.strftime('%Y%m%dT%H%M%S%fZ')}"
+        for suffix, identity in self._sidecars.items():
+            left = self.path.with_name(self.path.name + suffix)
+            if identity is not None and identity_of(left) == identity:
+                with suppress(OSError):
+                    left.rename(self.path.with_name(aside + suffix))
 
     def data_version(self) -> int:
         """Return a number that changes when another connection commits.
@@ -121,7 +181,7 @@ class Database:
 
     @property
     def connection(self) -> apsw.Connection:
-        """The bare connection, for the store's own backup and migrations."""
+        """The bare connection, for this package alone: what it raises is not one of our errors."""
         return self._connection
 
 
@@ -142,14 +202,13 @@ def _connect(path: Path, *, readonly: bool, busy_timeout_s: float) -> apsw.Conne
     flags = apsw.SQLITE_OPEN_READONLY if readonly else apsw.SQLITE_OPEN_READWRITE
     connection = apsw.Connection(str(path), flags=flags)
     connection.set_busy_timeout(int(busy_timeout_s * 1000))
-    if readonly:
-        connection.execute("SELECT count(*) FROM sqlite_master")
-        return connection
-    connection.execute("PRAGMA journal_mode=WAL")
-    connection.execute("PRAGMA synchronous=FULL")
-    connection.execute("PRAGMA foreign_keys=ON")
-    connection.execute(f"PRAGMA journal_size_limit={_JOURNAL_LIMIT_BYTES}")
-    _persist_wal(connection)
+    if not readonly:
+        connection.execute("PRAGMA journal_mode=WAL")
+        connection.execute("PRAGMA synchronous=FULL")
+        connection.execute("PRAGMA foreign_keys=ON")
+        connection.execute(f"PRAGMA journal_size_limit={_JOURNAL_LIMIT_BYTES}")
+        _persist_wal(connection)
+    connection.execute("SELECT count(*) FROM sqlite_master")  # only now the file is read, and its log opened
     return connection
 
 
@@ -159,12 +218,39 @@ def _persist_wal(connection: apsw.Connection) -> None:
     connection.file_control("main", apsw.SQLITE_FCNTL_PERSIST_WAL, ctypes.addressof(on))
 
 
-def _identity(path: Path) -> tuple[int, int] | None:
+def identity_of(path: Path) -> Identity | None:
+    """Return which file lies at a path, whatever its content; none if there is none."""
     try:
-        status = os.stat(path)  # noqa: PTH116 - on every write: half the cost of Path.stat
+        status = path.stat()
     except OSError:
         return None
     return status.st_dev, status.st_ino
+
+
+def _sidecars(path: Path) -> dict[str, Identity | None]:
+    return {suffix: identity_of(path.with_name(path.name + suffix)) for suffix in ("-wal", "-shm")}
+
+
+def loss_mark(log: Identity | None) -> str:
+    return f"database {log}"
+
+
+def refuse_cut(path: Path) -> None:
+    """Refuse to open a file that was cut to nothing.
+
+    Raises:
+        StoreDamagedError: it was.
+    """
+    if is_cut(path):
+        raise StoreDamagedError(_CUT.format(path=path))
+
+
+def is_cut(path: Path) -> bool:
+    """Tell whether the file was cut to nothing: SQLite would throw its log away and begin a new database in it."""
+    try:
+        return path.stat().st_size == 0 and any(_sidecars(path).values())
+    except OSError:
+        return False
 
 
 @contextmanager

@@ -26,6 +26,7 @@ def get(tx: Tx, profile: str) -> LastDigest | None:
 
 def put(tx: Tx, profile: str, failing: tuple[str, ...], now: datetime, alert_id: int) -> None:
     tx.execute(
-        "INSERT OR REPLACE INTO digests VALUES (?, ?, ?, ?)",
+        "INSERT INTO digests (profile, failing_json, told_at, alert_id) VALUES (?, ?, ?, ?) ON CONFLICT DO UPDATE "
+        "SET failing_json = excluded.failing_json, told_at = excluded.told_at, alert_id = excluded.alert_id",
         (profile, orjson.dumps(failing).decode(), to_text(now), alert_id),
     )

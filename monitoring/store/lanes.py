@@ -78,8 +78,10 @@ def _numbers(text: str) -> list[float]:
 def put(tx: Tx, lane: Lane) -> None:
     """Write the whole row; the caller read it in the same transaction."""
     tx.execute(
-        "INSERT OR REPLACE INTO lanes (key, lease_owner, lease_until, blocked_until, block_reason, failures, "
-        "sent_json) VALUES (?, ?, ?, ?, ?, ?, ?)",
+        "INSERT INTO lanes (key, lease_owner, lease_until, blocked_until, block_reason, failures, sent_json) "
+        "VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET lease_owner = excluded.lease_owner, "
+        "lease_until = excluded.lease_until, blocked_until = excluded.blocked_until, "
+        "block_reason = excluded.block_reason, failures = excluded.failures, sent_json = excluded.sent_json",
         (
             lane.key,
             lane.lease_owner,
@@ -122,4 +124,8 @@ def moved_chats(tx: Tx) -> dict[str, str]:
 
 
 def remember_move(tx: Tx, old_chat_id: str, new_chat_id: str, now: datetime) -> None:
-    tx.execute("INSERT OR REPLACE INTO chat_migrations VALUES (?, ?, ?)", (old_chat_id, new_chat_id, to_text(now)))
+    tx.execute(
+        "INSERT INTO chat_migrations (old_chat_id, new_chat_id, created_at) VALUES (?, ?, ?) "
+        "ON CONFLICT DO UPDATE SET new_chat_id = excluded.new_chat_id, created_at = excluded.created_at",
+        (old_chat_id, new_chat_id, to_text(now)),
+    )

@@ -6,9 +6,11 @@ hold (a colon in a key, a line break) is written with `%3A`, `%0A`, `%0D`, `%25`
 
 from __future__ import annotations
 
+import codecs
 import logging
 import os
 import re
+import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -28,34 +30,36 @@ _LOCK_TIMEOUT_S = 30.0
 
 @dataclass(frozen=True, slots=True)
 class CacheFile:
-    """The content of one file: its entries, and the numbers and texts of lines that are no `key:value`."""
+    """The content of one file: its entries, and the numbers and texts of lines that are no `key:value` in UTF-8."""
 
     entries: Mapping[str, str]
     invalid: list[tuple[int, str]]
 
 
 def read(path: Path) -> CacheFile:
-    """Read a cache file; one that does not exist is empty, one that is not text is set aside and empty.
+    """Read a cache file; one that does not exist is empty, a line that cannot be read costs only itself.
 
     Raises:
         StoreError: it cannot be read.
     """
     try:
-        text = path.read_text(encoding="utf-8")
+        return parse(path.read_bytes())
     except FileNotFoundError:
         return CacheFile({}, [])
-    except UnicodeDecodeError:
-        return _set_aside(path)
     except OSError as error:
         raise StoreError(f"{path}: cannot be read: {error.strerror}") from error
-    return parse(text)
 
 
-def parse(text: str) -> CacheFile:
+def parse(content: bytes) -> CacheFile:
     """Split the lines of a cache file; a later line of the same key wins."""
     entries: dict[str, str] = {}
     invalid: list[tuple[int, str]] = []
-    for number, line in enumerate(text.split("\n"), start=1):
+    for number, written in enumerate(content.removeprefix(codecs.BOM_UTF8).split(b"\n"), start=1):
+        try:
+            line = written.decode()
+        except UnicodeDecodeError:
+            invalid.append((number, written.decode(errors="backslashreplace")))
+            continue
         key, colon, value = line.rstrip("\r").partition(":")
         if colon and key.strip() and "\0" not in line:
             entries[_unescape(key.strip())] = _unescape(value.strip())
@@ -72,8 +76,11 @@ def change(path: Path) -> Iterator[dict[str, str]]:
         StoreError: the file cannot be read or written.
     """
     with FairLock(path.parent / "locks" / f"file.{path.name}.lock").hold(_LOCK_TIMEOUT_S):
-        entries = dict(read(path).entries)
+        content = read(path)
+        entries = dict(content.entries)
         yield entries
+        if content.invalid:
+            _keep_a_copy(path)
         write(path, entries)
 
 
@@ -100,12 +107,12 @@ def write(path: Path, entries: Mapping[str, str]) -> None:
         raise StoreError(f"{path}: cannot be written: {error.strerror}") from error
 
 
-def _set_aside(path: Path) -> CacheFile:
+def _keep_a_copy(path: Path) -> None:
+    """Keep the lines that cannot be read: the file that is written next has them no more."""
     aside = path.with_name(f"{path.name}.damaged-{datetime.now(UTC):%Y%m%dT%H%M%SZ}")
     with suppress(OSError):
-        path.rename(aside)
-    log.warning("%s is not a text file: set aside as %s, its values are seeded anew", path, aside.name)
-    return CacheFile({}, [])
+        shutil.copyfile(path, aside)
+    log.warning("%s has lines that cannot be read: it is kept as %s", path, aside.name)
 
 
 def _unescape(text: str) -> str:

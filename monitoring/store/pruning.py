@@ -15,7 +15,7 @@ from pathlib import Path
 
 from monitoring.clock import to_text
 from monitoring.errors import UsageError
-from monitoring.store.database import Database
+from monitoring.store.database import Database, fetch
 from monitoring.words import counted
 
 KEEP_FOR = timedelta(days=90)
@@ -26,15 +26,26 @@ _SET_ASIDE = re.compile(r"monitoring\.db\.(?:damaged|replaced)-(\d{8}T\d{6})\d*Z
 
 # An alert stays while anything of it is to be delivered, while a condition that is not over or a digest refers to it,
 # and the last drill that arrived stays, because the audit tells its date.
+_OLD_ALERTS = """
+SELECT sort_at, id FROM alert_events WHERE (sort_at, id) > (:sort_at, :id) AND sort_at < :before
+AND created_at < :before ORDER BY sort_at, id LIMIT :batch
+"""
 _ALERTS = """
-DELETE FROM alert_events WHERE id IN (
-    SELECT id FROM alert_events a WHERE sort_at < :before AND created_at < :before
-    AND NOT EXISTS (SELECT 1 FROM deliveries d WHERE d.alert_id = a.id
-                    AND d.status IN ('pending', 'skipped_missing_credentials'))
-    AND id NOT IN (SELECT alert_id FROM conditions WHERE state <> 'ok' AND alert_id IS NOT NULL)
-    AND id NOT IN (SELECT alert_id FROM digests)
-    AND id IS NOT (SELECT max(id) FROM alert_events WHERE kind = 'drill' AND delivery_status = 'delivered')
-    ORDER BY sort_at LIMIT :batch)
+DELETE FROM alert_events WHERE id IN (SELECT value FROM json_each(:ids))
+AND NOT EXISTS (SELECT 1 FROM deliveries d WHERE d.alert_id = alert_events.id
+                AND d.status IN ('pending', 'skipped_missing_credentials'))
+"""
+_KEPT_ALERTS = """
+SELECT alert_id FROM conditions WHERE state <> 'ok' AND alert_id IS NOT NULL UNION SELECT alert_id FROM digests
+UNION SELECT max(id) FROM alert_events WHERE kind = 'drill' AND delivery_status = 'delivered'
+"""
+# Adopted before adoption did it: the replaced system sent it or gave it up, and nothing of it waits here.
+_WITHOUT_DELIVERY = """
+SELECT id FROM alert_events a WHERE delivery_status IN ('pending', 'generated')
+AND NOT EXISTS (SELECT 1 FROM deliveries d WHERE d.alert_id = a.id)
+"""
+_NOT_ATTEMPTED = """
+UPDATE alert_events SET delivery_status = 'not_attempted' WHERE id IN (SELECT value FROM json_each(:ids))
 """
 _RUNS = """
 DELETE FROM runs WHERE id IN (
@@ -64,7 +75,6 @@ DELETE FROM scheduler_starts WHERE id IN (
 """
 _SPELLS = "DELETE FROM blind_spells WHERE id IN (SELECT id FROM blind_spells WHERE until < :before LIMIT :batch)"
 _STEPS = {
-    "alert": _ALERTS,
     "condition": _CONDITIONS,
     "silence": _SILENCES,
     "webhook call": _CALLS,
@@ -97,10 +107,34 @@ def prune(database: Database, now: datetime, keep_for: timedelta = KEEP_FOR) -> 
     if keep_for < SHORTEST:
         raise UsageError(f"at least {SHORTEST.days} day must be kept: the audit of the last 24 hours needs its rows")
     before = now - keep_for
-    counts = {kind: _delete_in_batches(database, sql, before, _BATCH) for kind, sql in _STEPS.items()}
+    counts = {"alert": _delete_alerts(database, before)}
+    counts |= {kind: _delete_in_batches(database, sql, before, _BATCH) for kind, sql in _STEPS.items()}
     kept = [row[0] for row in database.rows(_KEPT_RUNS)]
     counts["run"] = _delete_in_batches(database, _RUNS, before, _BATCH_OF_RUNS, kept=str(kept))
+    _end_adopted(database)
     return Pruned(before, counts, tuple(_remove_set_aside(database.path, before)))
+
+
+def _delete_alerts(database: Database, before: datetime) -> int:
+    """Walk along the old alerts once; what refers to some of them is read once too."""
+    kept = {row[0] for row in database.rows(_KEPT_ALERTS)}
+    deleted, last = 0, ("", -1)
+    while True:
+        with database.write() as tx:
+            at = {"sort_at": last[0], "id": last[1], "before": to_text(before), "batch": _BATCH}
+            found = fetch(tx, _OLD_ALERTS, at)
+            tx.execute(_ALERTS, {"ids": str([row[1] for row in found if row[1] not in kept])})
+            deleted += tx.changes() if found else 0
+        if len(found) < _BATCH:
+            return deleted
+        last = found[-1]
+
+
+def _end_adopted(database: Database) -> None:
+    ids = [row[0] for row in database.rows(_WITHOUT_DELIVERY)]
+    for first in range(0, len(ids), _BATCH):
+        with database.write() as tx:
+            tx.execute(_NOT_ATTEMPTED, {"ids": str(ids[first : first + _BATCH])})
 
 
 def _delete_in_batches(database: Database, sql: str, before: datetime, batch: int, **more: str) -> int:

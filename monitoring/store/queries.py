@@ -38,6 +38,18 @@ class AlertQuery:
 
 
 @dataclass(frozen=True, slots=True)
+class Filter:
+    """Which alerts a listing of the command line shows; `since` is inclusive, `until` exclusive."""
+
+    protocol: str | None = None
+    severity: str | None = None
+    source: str | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+    after_id: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class AlertRow:
     """A row as it lies in the table: what the old system left may be empty, out of kind or no JSON at all."""
 
@@ -69,6 +81,26 @@ def alert_page(database: Database, wanted: AlertQuery, limit: int) -> list[Alert
         if len(found) < limit:
             found += _read(database, *_page_sql(wanted, part, limit - len(found)))
     return found
+
+
+def newest(database: Database, wanted: Filter, limit: int) -> list[AlertRow]:
+    """Return the newest alerts that pass the filter, newest first."""
+    conditions, values = _conditions(wanted)
+    where = f"WHERE {' AND '.join(conditions)}" if conditions else ""
+    return _read(database, f"FROM alert_events {where} ORDER BY id DESC LIMIT ?", [*values, limit])
+
+
+def _conditions(wanted: Filter) -> tuple[list[str], list[Any]]:
+    parts = [
+        ("protocol = ?", wanted.protocol),
+        ("severity = ?", wanted.severity),
+        ("source = ?", wanted.source),
+        ("sort_at >= ?", to_text(wanted.since) if wanted.since else None),  # the bound that an index knows
+        ("created_at >= ?", to_text(wanted.since) if wanted.since else None),
+        ("created_at < ?", to_text(wanted.until) if wanted.until else None),
+        ("id > ?", wanted.after_id),
+    ]
+    return [sql for sql, value in parts if value is not None], [value for _, value in parts if value is not None]
 
 
 def one_alert(database: Database, alert_id: int) -> AlertRow | None:

@@ -34,7 +34,7 @@ from monitoring.store.copying import (
 from monitoring.store.database import Database, StoreDamagedError, StoreReplacedError, sqlite_errors
 from monitoring.store.fair_lock import FairLock
 from monitoring.store.repair import is_damaged, open_or_repair, repair
-from monitoring.store.schema import VERSION, create_or_migrate, creation_lock
+from monitoring.store.schema import create_or_migrate, creation_lock
 from monitoring.words import counted
 
 _WRITERS_TIMEOUT_S = 60.0
@@ -42,7 +42,7 @@ _WRITERS_TIMEOUT_S = 60.0
 
 @dataclass(frozen=True, slots=True)
 class Staged:
-    """A checked copy of a backup, migrated to this release, beside the live database."""
+    """A checked copy of a backup, migrated to this release where it is older, next to the live database."""
 
     database: Database
     contents: Contents
@@ -61,7 +61,7 @@ def staged(backup: Path, database: Path) -> Iterator[Staged]:
     """Check a backup and copy it into `restoring/` beside the live database; the copy is gone afterwards.
 
     Raises:
-        UsageError: the file cannot be restored: not there, damaged, not ours, or of a newer release.
+        UsageError: the file cannot be restored: not there, damaged, not ours, or this release is too old for it.
         LockedError: another restore is at work.
         StoreError: there is no room for the copy, or it cannot be written.
     """
@@ -135,13 +135,12 @@ def put_in_place(
 
 
 def _open_live(path: Path, clock: Clock) -> Database:
-    """Open what is to be replaced; one of a newer release is left as it is."""
+    """Open what is to be replaced; one that this release is too old for is read all the same: this is the way back."""
     if path.exists() and path.stat().st_size:
         if is_damaged(path):
             return repair(path, clock.now(), "found by restore")[0]
         database = Database(path)
-        version = database.row("PRAGMA user_version")
-        if version and int(version[0]) > VERSION:
+        if database.numbers().refusal(path):
             return database
         database.close()
     return open_or_repair(path, clock)[0]

@@ -71,6 +71,12 @@ _TASK = (
 )
 
 
+_PUT_TASK = (
+    f"INSERT INTO task_runs ({_TASK}) VALUES ({', '.join('?' * len(_TASK.split(', ')))}) "  # noqa: S608
+    f"ON CONFLICT DO UPDATE SET {', '.join(f'{name} = excluded.{name}' for name in _TASK.split(', ')[2:])}"
+)
+
+
 def begin(
     tx: Tx,
     profile: str,
@@ -147,16 +153,14 @@ def insert_unserved(
 
 
 def begin_task(tx: Tx, run_id: int, name: str, now: datetime) -> None:
-    tx.execute(
-        "INSERT OR REPLACE INTO task_runs (run_id, name, status, started_at) VALUES (?, ?, 'running', ?)",
-        (run_id, name, to_text(now)),
-    )
+    """Write that a task of a run goes now, in the place of what was known of it."""
+    record_task(tx, TaskRun(run_id, name, "running", "", now))
 
 
 def record_task(tx: Tx, task: TaskRun) -> None:
-    """Write a task's final row."""
+    """Write the whole row of a task."""
     tx.execute(
-        f"INSERT OR REPLACE INTO task_runs ({_TASK}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",  # noqa: S608
+        _PUT_TASK,
         (
             task.run_id, task.name, task.status, task.reason, to_text(task.started_at),
             to_text(task.ended_at) if task.ended_at else None, task.duration_s, task.exit_code, task.signal,

@@ -6,6 +6,7 @@ Eight processes meeting a new file lost alerts to `database is locked` when each
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -13,11 +14,10 @@ import apsw
 
 from monitoring.clock import from_text, to_text
 from monitoring.errors import StoreError
+from monitoring.store.compatibility import MIGRATIONS, OLDEST_READABLE, VERSION
 from monitoring.store.database import BUSY_TIMEOUT_S, Database, Tx
 from monitoring.store.fair_lock import FairLock
 
-_MIGRATIONS = sorted((Path(__file__).parent / "migrations").glob("[0-9]*.sql"))
-VERSION = len(_MIGRATIONS)
 _CREATION_TIMEOUT_S = 120.0  # adopting millions of rows takes a minute
 _OLD_TABLE = "alert_events_adopted"
 _OLD_COLUMNS = (
@@ -27,15 +27,15 @@ _OLD_COLUMNS = (
 
 
 def open_database(path: Path, *, busy_timeout_s: float = BUSY_TIMEOUT_S) -> Database:
-    """Open the database for writing; create or migrate it where needed.
+    """Open the database for writing; create or migrate it where needed. One of a newer release is left as it is.
 
     Raises:
         StoreDamagedError: the file is damaged (see `repair`).
-        StoreError: it cannot be opened, or a newer version of this program wrote it.
+        StoreError: it cannot be opened, or this release is too old for it.
     """
     if _has_content(path):
-        database = Database(path, busy_timeout_s=busy_timeout_s)
-        if _version(database) == VERSION:
+        database = _checked(Database(path, busy_timeout_s=busy_timeout_s), Database.refuse_too_new)
+        if database.numbers().version >= VERSION:
             return database
         database.close()
     with creation_lock(path).hold(_CREATION_TIMEOUT_S):
@@ -55,13 +55,30 @@ def _has_content(path: Path) -> bool:
 
 def open_readonly(path: Path, *, busy_timeout_s: float = 5.0) -> Database:
     """Open the database for reading only; never creates, migrates or repairs it."""
-    database = Database(path, readonly=True, busy_timeout_s=busy_timeout_s)
-    if (version := _version(database)) != VERSION:
+    return _checked(Database(path, readonly=True, busy_timeout_s=busy_timeout_s), refuse_unreadable)
+
+
+def _checked(database: Database, check: Callable[[Database], None]) -> Database:
+    try:
+        check(database)
+    except BaseException:
         database.close()
-        raise StoreError(
-            f"{path} has schema version {version}, this program reads {VERSION}: start a run to migrate it"
-        )
+        raise
     return database
+
+
+def refuse_unreadable(database: Database) -> None:
+    """Refuse a file that this release cannot read; who keeps it open asks again, since others migrate and restore it.
+
+    Raises:
+        StoreError: it is too old or too new; the message says what to do.
+    """
+    database.refuse_too_new()
+    if (version := database.numbers().version) < OLDEST_READABLE:
+        raise StoreError(
+            f"{database.path} has schema version {version}, this program reads {OLDEST_READABLE} and newer: "
+            "start a run to migrate it"
+        )
 
 
 def creation_lock(path: Path) -> FairLock:
@@ -70,38 +87,28 @@ def creation_lock(path: Path) -> FairLock:
 
 
 def create_or_migrate(path: Path, *, busy_timeout_s: float = BUSY_TIMEOUT_S, until: int = VERSION) -> Database:
-    """Bring the file to schema version `until`; the caller holds `creation_lock`."""
+    """Bring the file to schema version `until`, if it is older; the caller holds `creation_lock`."""
     try:
         path.touch(mode=0o660)
     except OSError as error:
         raise StoreError(f"{path}: cannot be created: {error.strerror}") from error
     database = Database(path, busy_timeout_s=busy_timeout_s)
     try:
-        while (version := _version(database)) < until:
+        while (version := database.numbers().version) < until:
             with database.write() as tx:
                 _migrate(tx, version)
-        _refuse_newer(path, version)
+        database.refuse_too_new()
     except BaseException:
         database.close()
         raise
     return database
 
 
-def _refuse_newer(path: Path, version: int) -> None:
-    if version > VERSION:
-        raise StoreError(f"{path} has schema version {version}, this release knows {VERSION}: a newer one wrote it")
-
-
-def _version(database: Database) -> int:
-    found = database.row("PRAGMA user_version")
-    return int(found[0]) if found else 0
-
-
 def _migrate(tx: Tx, version: int) -> None:
     adopting = version == 0 and _has_table(tx, "alert_events")
     if adopting:
         _set_old_tables_aside(tx)
-    tx.execute(_MIGRATIONS[version].read_text(encoding="utf-8"))
+    tx.execute(MIGRATIONS[version].read_text(encoding="utf-8"))
     if adopting:
         _adopt(tx)
     tx.execute(f"PRAGMA user_version={version + 1}")
@@ -143,8 +150,8 @@ def _adopt(tx: Tx) -> None:
     if _has_table(tx, "monitor_state_adopted"):
         now = to_text(datetime.now(UTC))
         tx.execute(
-            "INSERT OR IGNORE INTO monitor_state SELECT namespace, key, coalesce(value, ''), "
-            "coalesce(instant(updated_at), updated_at, ?) FROM monitor_state_adopted",
+            "INSERT OR IGNORE INTO monitor_state (namespace, key, value, updated_at) SELECT namespace, key, "
+            "coalesce(value, ''), coalesce(instant(updated_at), updated_at, ?) FROM monitor_state_adopted",
             (now,),
         )
         tx.execute("DROP TABLE monitor_state_adopted")
@@ -167,9 +174,13 @@ def _pick(name: str, *, present: bool) -> str:
         return "coalesce(instant(created_at), created_at, '')"
     if name == "delivered_at" and present:
         return "coalesce(instant(delivered_at), delivered_at)"
-    if name in _WHEN_EMPTY:
-        return f"coalesce({name}, {_WHEN_EMPTY[name]})" if present else _WHEN_EMPTY[name]
-    return name if present else "NULL"
+    if name == "delivery_status" and present:
+        return f"CASE WHEN {name} IN ('pending', 'generated') THEN 'not_attempted' ELSE {_given(name)} END"
+    return _given(name) if present else _WHEN_EMPTY.get(name, "NULL")
+
+
+def _given(name: str) -> str:
+    return f"coalesce({name}, {_WHEN_EMPTY[name]})" if name in _WHEN_EMPTY else name
 
 
 def _instant(*values: apsw.SQLiteValue) -> str | None:

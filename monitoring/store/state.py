@@ -3,38 +3,41 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import NamedTuple
 
-from monitoring.clock import from_text, to_text
+from monitoring.clock import instant_or_none, to_text
 from monitoring.store.database import Database, Tx
 
 
 class Remembered(NamedTuple):
-    """A value and when it was last written."""
+    """A value and when it was last written: at the beginning of time where the replaced system left no instant."""
 
     value: str
     updated_at: datetime
+
+
+_UNKNOWN = datetime.min.replace(tzinfo=UTC)
+_INSERT = "INSERT INTO monitor_state (namespace, key, value, updated_at) VALUES (?, ?, ?, ?)"
 
 
 def get(database: Database, namespace: str, key: str) -> Remembered | None:
     found = database.row(
         "SELECT value, updated_at FROM monitor_state WHERE namespace = ? AND key = ?", (namespace, key)
     )
-    return Remembered(found[0], from_text(found[1])) if found else None
+    return Remembered(found[0], instant_or_none(found[1]) or _UNKNOWN) if found else None
 
 
 def put(tx: Tx, namespace: str, key: str, value: str, now: datetime) -> None:
     tx.execute(
-        "INSERT INTO monitor_state VALUES (?, ?, ?, ?) "
-        "ON CONFLICT DO UPDATE SET value = excluded.value, updated_at = excluded.updated_at",
+        f"{_INSERT} ON CONFLICT DO UPDATE SET value = excluded.value, updated_at = excluded.updated_at",
         (namespace, key, value, to_text(now)),
     )
 
 
 def put_if_absent(tx: Tx, namespace: str, key: str, value: str, now: datetime) -> bool:
     """Write the value unless the key has one; tell whether it was written."""
-    tx.execute("INSERT OR IGNORE INTO monitor_state VALUES (?, ?, ?, ?)", (namespace, key, value, to_text(now)))
+    tx.execute(f"{_INSERT} ON CONFLICT DO NOTHING", (namespace, key, value, to_text(now)))
     return tx.changes() == 1
 
 

@@ -11,6 +11,7 @@ from typing import TypeVar
 
 from monitoring.clock import Clock
 from monitoring.errors import StoreError
+from monitoring.store import lost
 from monitoring.store.database import Database, StoreDamagedError, StoreReplacedError, Tx
 from monitoring.store.repair import open_or_repair, repair
 from monitoring.store.schema import open_readonly
@@ -66,7 +67,7 @@ class SteadyStore:
         try:
             return act(self._open())
         except StoreReplacedError:
-            self.close()
+            pass
         except StoreDamagedError as damage:
             self.close()
             self._database, _ = repair(self.path, self._clock.now(), str(damage))
@@ -74,10 +75,12 @@ class SteadyStore:
 
     def close(self) -> None:
         if self._database is not None:
-            self._database.close()
+            lost.close(self._database, self._clock)
             self._database = None
 
     def _open(self) -> Database:
         if self._database is None:
             self._database, _ = open_or_repair(self.path, self._clock)
+        elif not self._database.is_current():
+            self._database = lost.reopen(self._database, self._clock)
         return self._database

@@ -22,4 +22,8 @@ def get(tx: Tx, identity: str) -> Call | None:
 
 
 def put(tx: Tx, identity: str, severity_rank: int, now: datetime) -> None:
-    tx.execute("INSERT OR REPLACE INTO webhook_calls VALUES (?, ?, ?)", (identity, severity_rank, to_text(now)))
+    tx.execute(
+        "INSERT INTO webhook_calls (identity, severity_rank, called_at) VALUES (?, ?, ?) "
+        "ON CONFLICT DO UPDATE SET severity_rank = excluded.severity_rank, called_at = excluded.called_at",
+        (identity, severity_rank, to_text(now)),
+    )

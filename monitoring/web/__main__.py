@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import ctypes
 import os
 import signal
@@ -19,8 +20,13 @@ PORT = 8923
 _PR_SET_PDEATHSIG = 1  # <linux/prctl.h>
 
 
-def main() -> int:
+def main(arguments: list[str] | None = None) -> int:
     """Serve until told to stop; 2 if the address cannot be used."""
+    argparse.ArgumentParser(
+        prog="python -m monitoring.web",
+        description="Serve the read-only API and the dashboard. It takes no arguments.",
+        epilog="MONITORING_API_HOST and MONITORING_API_PORT say where (127.0.0.1 and 8923), CACHE_DIR which database.",
+    ).parse_args(arguments)
     try:
         settings = without_secrets(load_settings())
         end_with_parent(settings.environ)
@@ -41,7 +47,10 @@ def address(environ: Mapping[str, str]) -> tuple[str, int]:
     text = environ.get("MONITORING_API_PORT") or str(PORT)
     if not (text.isascii() and text.isdecimal() and 0 <= int(text) <= 65535):  # noqa: PLR2004 - of TCP
         raise UsageError(f"MONITORING_API_PORT={text!r} is no port: write a number up to 65535")
-    return environ.get("MONITORING_API_HOST") or HOST, int(text)
+    host = (environ.get("MONITORING_API_HOST") or HOST).strip()
+    if host.startswith("[") and host.endswith("]"):  # as an address with a port is written
+        host = host[1:-1]
+    return host, int(text)
 
 
 def without_secrets(settings: Settings) -> Settings:

@@ -10,7 +10,7 @@ from pathlib import Path
 from monitoring.errors import StoreError
 from monitoring.store import unstored
 from monitoring.store.database import Database
-from monitoring.store.schema import open_readonly
+from monitoring.store.schema import open_readonly, refuse_unreadable
 
 # A reader of a WAL database waits only while the file is being recovered or replaced: better a quick 503.
 _BUSY_TIMEOUT_S = 0.5
@@ -30,13 +30,15 @@ class Reader:
         """Return the connection to the file that lies at the path now.
 
         Raises:
-            StoreError: there is none, or it cannot be read.
+            StoreError: there is none, it cannot be read, or this release is too old for it.
         """
         if self._database is not None and not self._database.is_current():
             self.close()
         if self._database is None:
             self._database = self._open()
             self._opened += 1
+        else:
+            refuse_unreadable(self._database)
         return self._database
 
     def version(self) -> Version:

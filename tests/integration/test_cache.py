@@ -100,7 +100,7 @@ def test_two_writers_of_one_file_lose_nothing(tmp_path: Path) -> None:
 def test_what_is_written_to_a_file_is_read_back(entries: dict[str, str]) -> None:
     entries = {key: value.replace("\0", "").strip() for key, value in entries.items()}
     text = "".join(f"{legacy_files._escape_key(k)}:{legacy_files._escape_value(v)}\n" for k, v in entries.items())
-    assert legacy_files.parse(text).entries == entries
+    assert legacy_files.parse(text.encode()).entries == entries
 
 
 def test_migration_twice_imports_once_and_names_invalid_lines(tmp_path: Path) -> None:

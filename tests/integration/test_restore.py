@@ -27,16 +27,18 @@ from monitoring.process import current_boot
 from monitoring.quiet import no_runs
 from monitoring.store import alerts, blind_spells, chain_memory, deliveries, runs, schedules, silences, state
 from monitoring.store.backups import back_up
+from monitoring.store.compatibility import VERSION
 from monitoring.store.copying import opened
 from monitoring.store.restoring import Restored, put_in_place, staged
 from monitoring.store.schedules import Schedule
-from monitoring.store.schema import VERSION, create_or_migrate, open_database, open_readonly
+from monitoring.store.schema import create_or_migrate, open_database, open_readonly
 from tests.support import old_database
 from tests.support.child import hear, running_child
 from tests.support.damage import damage
 from tests.support.fake_telegram import TelegramStandIn
 from tests.support.filled import fill
 from tests.support.kill_upkeep import Deed, killing
+from tests.support.newer_database import make_newer
 from tests.support.outbox import Outbox, alert
 from tests.support.somebody import NOBODY, told_as_somebody
 
@@ -373,9 +375,9 @@ def test_a_database_of_somebody_else_is_refused(path: Path, tmp_path: Path) -> N
         restore(foreign, path)
 
 
-def test_a_backup_of_a_newer_release_is_refused(path: Path, backup: Path) -> None:
-    apsw.Connection(str(backup)).execute(f"PRAGMA user_version = {VERSION + 1}")
-    with pytest.raises(UsageError, match="a newer one wrote it"):
+def test_a_backup_that_this_release_is_too_old_for_is_refused(path: Path, backup: Path) -> None:
+    make_newer(backup, oldest_release=VERSION + 1)
+    with pytest.raises(UsageError, match=f"only a release that knows version {VERSION + 1} may use"):
         restore(backup, path)
 
 
@@ -421,12 +423,9 @@ def test_without_any_database_the_restore_makes_one(path: Path, backup: Path) ->
     assert marker(path) == "in the backup"
 
 
-def test_over_a_database_of_a_newer_release_the_way_back_works(path: Path, backup: Path) -> None:
+def test_over_a_database_that_this_release_is_too_old_for_the_way_back_works(path: Path, backup: Path) -> None:
     insert(path, "stored by the newer release")
-    with open_database(path) as database, database.write() as tx:
-        tx.execute("ALTER TABLE webhook_calls ADD COLUMN later TEXT")
-        tx.execute("ALTER TABLE alert_events ADD COLUMN later TEXT")
-        tx.execute(f"PRAGMA user_version = {VERSION + 1}")
+    make_newer(path, oldest_release=VERSION + 1)
     restore(backup, path)
     assert marker(path) == "in the backup"
     assert waiting_messages(path) == ["stored by the newer release"]

@@ -17,11 +17,13 @@ import pytest
 from monitoring.clock import SystemClock, from_text, to_text
 from monitoring.errors import StoreBusyError, StoreError
 from monitoring.store import alerts, chain_memory, conditions, repair, runs, schedules, state
+from monitoring.store.compatibility import VERSION
 from monitoring.store.conditions import ConditionKey
 from monitoring.store.database import Database, StoreReplacedError
 from monitoring.store.fair_lock import FairLock
+from monitoring.store.salvage import Salvaged
 from monitoring.store.schedules import Schedule
-from monitoring.store.schema import VERSION, create_or_migrate, open_database, open_readonly
+from monitoring.store.schema import create_or_migrate, open_database, open_readonly
 from tests.support import old_database
 from tests.support.parts import require
 
@@ -200,9 +202,9 @@ def test_every_earlier_version_migrates_and_keeps_its_rows(path: Path, version: 
         assert chain_memory.get(database, "judged", "1") == ("5", NOW)
 
 
-def test_a_database_of_a_newer_release_is_refused_and_left_alone(database: Database, path: Path) -> None:
-    database.connection.execute("PRAGMA user_version=99")
-    with pytest.raises(StoreError, match="newer"):
+def test_a_database_that_this_release_is_too_old_for_is_refused_and_left_alone(database: Database, path: Path) -> None:
+    database.connection.execute("PRAGMA user_version=99; PRAGMA application_id=98")
+    with pytest.raises(StoreError, match="only a release that knows version 98 may use"):
         open_database(path)
     assert database.row("PRAGMA user_version") == (99,)
 
@@ -236,7 +238,7 @@ def test_undelivered_alerts_and_the_schedule_survive_a_damaged_database(path: Pa
     fresh, done = repair.repair(path, NOW, "test")
     with fresh:
         assert done is not None
-        assert done.alerts_salvaged == 1
+        assert done.salvaged == Salvaged(1)
         waiting = fresh.rows("SELECT a.id, a.message FROM alert_events a JOIN deliveries d ON d.alert_id = a.id")
         assert waiting[0] == (1, "must arrive")
         assert waiting[1][0] == 3, "ids go on where the damaged file ended"
