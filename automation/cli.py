@@ -1,6 +1,7 @@
 """The frame of `python -m automation`: finds the verb, loads the settings, turns errors into exit codes.
 
-Exit codes: 0 ok, 1 something failed or was found, 2 usage or configuration, 75 the profile is already running.
+Exit codes: 0 ok, 1 something failed or was found, or nobody was reached, 2 usage or configuration, 75 the profile is
+already running.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ _PURPOSE = "Run monitoring scripts on a schedule, and prove that they ran."
 _EPILOG = f"""\
 exit codes:
   0   ok
-  1   a task failed, or something was found
+  1   a task failed, people could not be reached, most checks had no data, or something was found
   2   wrong usage or configuration
   75  not run, because the profile is already running
 

@@ -68,14 +68,18 @@ def judge_outbox(found: Outbox, now: datetime) -> Iterator[ReachProblem]:
     for group in found.waiting:
         if group.status == "skipped_missing_credentials":
             yield _waits(Cause.CREDENTIALS, group, now, ": credentials are missing or revoked")
-        elif now - group.oldest_at > LONGEST_WAIT and group.destination not in refusing:
+        elif group.destination in refusing:
+            continue
+        elif now - group.oldest_at > LONGEST_WAIT:
             yield _waits(Cause.WAITING, group, now)
+        elif group.newest_at - now > LONGEST_WAIT:
+            yield _waits(Cause.WAITING, group, now, ", some with a time in the future: the clock was set back")
     if found.given_up:
         yield _given_up(found.given_up)
 
 
 def _waits(cause: Cause, group: Waiting, now: datetime, more: str = "") -> ReachProblem:
-    age = format_duration(now - group.oldest_at)
+    age = format_duration(max(now - group.oldest_at, timedelta(0)))
     text = f"{_alerts(group.count, 'waits', 'wait')} for {_kind(group.destination)}, the oldest for {age}{more}"
     return ReachProblem(cause, text, group.count, group.oldest_at)
 

@@ -17,13 +17,16 @@ from monitoring.store.waits import LEASE, REFUSED_PAUSES, believed, holds, refus
 
 _COLUMNS = (
     "id, alert_id, destination, channel, severity_rank, status, next_attempt_at, attempts, lease_owner, lease_until, "
-    "parts_sent"
+    "parts_sent, created_at"
 )
 
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """A delivery that has not ended. Instants that only a clock that was ahead can have written are none."""
+    """A delivery that has not ended. Instants that only a clock that was ahead can have written are none.
+
+    `created_at` is the text as it is stored: it tells this row from one of another file with the same id.
+    """
 
     id: int
     alert_id: int
@@ -36,6 +39,7 @@ class Waiting:
     lease_owner: str | None
     lease_until: datetime | None
     parts_sent: int
+    created_at: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +51,15 @@ class Group:
     count: int
     worst_rank: int
     first_id: int
+
+
+def is_here(tx: Tx, delivery: Waiting) -> bool:
+    """Tell whether the row of this id is still this delivery: another file may lie at the path by now."""
+    found = tx.execute(
+        "SELECT 1 FROM deliveries WHERE id = ? AND alert_id = ? AND created_at = ?",
+        (delivery.id, delivery.alert_id, delivery.created_at),
+    )
+    return found.fetchone() is not None
 
 
 def groups(tx: Tx, own: Own | None = None) -> list[Group]:
@@ -177,11 +190,11 @@ def _marks(values: Sequence[str]) -> str:
 
 
 def _waiting(row: Row, now: datetime) -> Waiting:
-    row_id, alert_id, destination, channel, rank, status, next_at, attempts, owner, until, parts = row
+    row_id, alert_id, destination, channel, rank, status, next_at, attempts, owner, until, parts, created_at = row
     longest = refused_pause(attempts) if attempts else timedelta(0)
     return Waiting(
         row_id, alert_id, destination, channel, rank, status, believed(next_at, now, longest), attempts, owner,
-        believed(until, now, LEASE), parts,
+        believed(until, now, LEASE), parts, created_at,
     )  # fmt: skip
 
 

@@ -13,6 +13,7 @@ from monitoring.store.unstored import Kept, look
 
 # A lane is tried again hourly at the latest while something waits there: one that was left alone is nobody's trouble.
 _STILL_REFUSING = timedelta(hours=2)
+_NEXT_ATTEMPT_WITHIN = timedelta(hours=6)  # what lies further ahead, only a clock that was ahead can have written
 _LONGEST_LIFE = timedelta(days=31)  # of a delivery, with a day to spare
 
 
@@ -77,8 +78,9 @@ def _given_up(database: Database, since: datetime, now: datetime) -> GivenUp | N
     found = database.row(
         "SELECT count(DISTINCT d.alert_id), max(d.next_attempt_at), max(d.id) FROM deliveries d "
         "INDEXED BY delivery_failed JOIN alert_events a ON a.id = d.alert_id "
-        "WHERE d.status = 'failed' AND d.created_at >= ? AND d.next_attempt_at >= ? AND a.delivery_status = 'failed'",
-        (to_text(now - _LONGEST_LIFE), to_text(since)),
+        "WHERE d.status = 'failed' AND d.created_at >= ? AND a.delivery_status = 'failed' "
+        "AND iif(d.next_attempt_at > ?, d.created_at, d.next_attempt_at) >= ?",
+        (to_text(now - _LONGEST_LIFE), to_text(now + _NEXT_ATTEMPT_WITHIN), to_text(since)),
     )
     if not found or not found[0]:
         return None

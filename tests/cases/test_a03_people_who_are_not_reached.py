@@ -126,6 +126,17 @@ def test_a_dead_network(surfaces: Surfaces, host: Host, telegram: TelegramStandI
     assert arrived(telegram) == WORST_FIRST
 
 
+def test_a_chat_that_refuses(surfaces: Surfaces, host: Host, telegram: TelegramStandIn) -> None:
+    telegram.kicked_from = {CHAT}
+    raise_three(host)
+    all_say(surfaces.after_a_run(), reached=False)
+    all_say(surfaces.after_a_run(), reached=False)
+    telegram.kicked_from = set()
+    deliver(surfaces)
+    all_say(surfaces.after_a_run(), reached=True)
+    assert arrived(telegram) == WORST_FIRST
+
+
 @pytest.fixture
 def small_disk(host: Host) -> Iterator[Path]:
     """Put the state on a small file system; it yields the file that fills it."""
