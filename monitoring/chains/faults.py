@@ -21,6 +21,7 @@ class Fault(StrEnum):
     STALE_HEAD = "does not have the block"
     HISTORY = "no longer has blocks that old"
     WRONG_CHAIN = "is on another chain"
+    MISCONFIGURED = "is no usable address"
     LOG_RANGE = "log range too large"
     BATCH_SIZE = "batch too large"
     TOO_HEAVY = (

@@ -25,6 +25,7 @@ from monitoring.errors import ChainError
 MAX_BYTES = 32 * 1024 * 1024  # a page of logs is the largest honest answer
 _CONNECT_S = 5.0
 _CHUNK = 65536
+_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _SHORTEST_SECRET = 6  # a shorter path segment is a word such as `rpc` or `eth`
 _ANY_URL = re.compile(r"https?://[^\s\"'<>]+")
 
@@ -184,7 +185,7 @@ class Fetcher:
             if size > self._max_bytes:
                 return None
             chunks.append(chunk)
-        return b"".join(chunks)
+        return b"".join(chunks).removeprefix(_BYTE_ORDER_MARK)  # some services begin with one; no parser takes it
 
 
 def _close_all(clients: dict[str, httpx2.Client]) -> None:

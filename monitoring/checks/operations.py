@@ -9,7 +9,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TypeAlias
 
 from monitoring.alerts.ending import CRASH, SOURCES
+from monitoring.chains.faults import Fault
 from monitoring.chains.reads import Chains, ChainView
+from monitoring.chains.rpc import ProviderPool
 from monitoring.checks.looking import Seen
 from monitoring.checks.plan import Key
 from monitoring.checks.recording import blame
@@ -85,7 +87,8 @@ def failing_providers(chains: Chains, remembered: Remembered) -> list[FailingPro
         if not isinstance(view, ChainView):
             continue
         chain, slug = view.network.id, view.network.slug
-        for host in dict.fromkeys(one.host for one in view.pool.providers if one.requests):
+        asked = [one.host for one in view.pool.providers if one.requests]
+        for host in dict.fromkeys([*asked, *_misconfigured(view.pool)]):
             troubles = tuple(trouble for trouble in view.pool.troubles if trouble.host == host)
             part = FailingProvider(chain, slug, host, troubles)
             if troubles or part.key in remembered.rows:
@@ -93,9 +96,14 @@ def failing_providers(chains: Chains, remembered: Remembered) -> list[FailingPro
     return found
 
 
+def _misconfigured(pool: ProviderPool) -> list[str]:
+    """Return the variables that hold no usable address: they stand for the provider they should name."""
+    return [trouble.host for trouble in pool.troubles if trouble.fault is Fault.MISCONFIGURED]
+
+
 def removed_providers(chains: Chains, remembered: Remembered) -> list[Condition]:
     """Return the conditions of providers that a chain no longer has."""
-    hosts = {pool.network.id: {one.host for one in pool.providers} for pool in chains.pools}
+    hosts = {pool.network.id: {*(one.host for one in pool.providers), *_misconfigured(pool)} for pool in chains.pools}
     return [
         row
         for key, row in remembered.rows.items()
