@@ -17,13 +17,13 @@ from monitoring.checks.plan import Key
 from monitoring.checks.recording import blame
 from monitoring.checks.remembered import Remembered, row_key
 from monitoring.checks.telling import Route
-from monitoring.checks.troubles import Blind, BlindSource, Crashed, FailingProvider
+from monitoring.checks.troubles import Blind, BlindSource, Crashed, FailingProvider, LostBlocks
 from monitoring.store.conditions import Condition
 
 PROVIDER = "provider/"
 MOST_ALONE = 3  # sources of one family that are reported one by one
 ENGINE = "checks"  # under whose name bugs of our own answerers are told
-Operational: TypeAlias = BlindSource | FailingProvider | Crashed
+Operational: TypeAlias = BlindSource | FailingProvider | LostBlocks | Crashed
 
 
 def families(seen: Sequence[Seen], remembered: Remembered) -> dict[str, str]:
@@ -94,6 +94,13 @@ def failing_providers(chains: Chains, remembered: Remembered) -> list[FailingPro
             if troubles or part.key in remembered.rows:
                 found.append(part)
     return found
+
+
+def lost_blocks(chains: Chains) -> list[LostBlocks]:
+    """Return what of each chain was still to be read and is gone."""
+    return [
+        LostBlocks(pool.network.id, pool.network.name, *pool.lost) for pool in chains.pools if pool.lost is not None
+    ]
 
 
 def _misconfigured(pool: ProviderPool) -> list[str]:
