@@ -189,7 +189,7 @@ class DeliveryLoop:
 
     def _settle(self, tx: Tx, report: Done, now: datetime) -> list[Settled]:
         """Settle one attempt; an outcome that cannot be written keeps its lease and drops no other's."""
-        if not line.is_here(tx, report.job.delivery, report.job.message.created_at):
+        if not line.is_here(tx, report.job.delivery):
             return []  # of a file that was lost; what came along from it has another id and is sent again
         try:
             with tx:

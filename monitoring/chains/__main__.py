@@ -14,7 +14,7 @@ from datetime import datetime
 import orjson
 
 from monitoring import log
-from monitoring.chains.networks import Network, network, networks, provider_urls
+from monitoring.chains.networks import Network, network, networks, provider_mistakes, provider_urls
 from monitoring.chains.reads import Chains
 from monitoring.chains.rpc import Head
 from monitoring.errors import UsageError
@@ -42,6 +42,8 @@ def probe(environ: Mapping[str, str], wanted: Sequence[Network], chains: Chains 
     for chain in wanted:
         configured = provider_urls(chain, environ) != chain.public_rpcs
         pool = made.pool(chain)
+        for name, problem in provider_mistakes(chain, environ).items():
+            found.append(Probe(chain.slug, chain.id, name, True, False, None, None, problem))
         for provider, answer in zip(pool.providers, pool.heads(), strict=True):
             now = made.budget.clock.now()
             found.append(_probe(chain, provider.host, answer, now, configured=configured))

@@ -21,6 +21,7 @@ class Fault(StrEnum):
     STALE_HEAD = "does not have the block"
     HISTORY = "no longer has blocks that old"
     WRONG_CHAIN = "is on another chain"
+    MISCONFIGURED = "is no usable address"
     LOG_RANGE = "log range too large"
     BATCH_SIZE = "batch too large"
     TOO_HEAVY = (
@@ -64,8 +65,10 @@ _STALE = re.compile(
     re.IGNORECASE,
 )
 _HISTORY = re.compile(
-    r"missing trie node|pruned|histor(y|ical).{0,40}(unavailable|not (available|supported|stored|kept))|archive"
-    r"|(last|latest|recent) [\d,]+ blocks|older than [\d,]+ blocks|earliest available|block.{0,20}too old",
+    r"missing trie node|prun(ed|ing)|histor(y|ical).{0,40}(unavailable|expired|not (available|supported|stored|kept))"
+    r"|archive|(last|latest|recent) [\d,]+ blocks|older than [\d,]+ blocks"
+    r"|[\d,]+[ -]blocks? (window|back|behind|ago|old)|window of [\d,]+|proof window|earliest available"
+    r"|block.{0,20}too old|ancient",
     re.IGNORECASE,
 )
 _HEAVY = re.compile(

@@ -26,6 +26,7 @@ from monitoring.redact import redact
 MAX_BYTES = 32 * 1024 * 1024  # a page of logs is the largest honest answer
 _CONNECT_S = 5.0
 _CHUNK = 65536
+_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _SHORTEST_SECRET = 6  # a shorter path segment is a word such as `rpc` or `eth`
 _ANY_URL = re.compile(r"https?://[^\s\"'<>]+")
 
@@ -186,7 +187,7 @@ class Fetcher:
             if size > self._max_bytes:
                 return None
             chunks.append(chunk)
-        return b"".join(chunks)
+        return b"".join(chunks).removeprefix(_BYTE_ORDER_MARK)  # some services begin with one; no parser takes it
 
 
 def _close_all(clients: dict[str, httpx2.Client]) -> None:

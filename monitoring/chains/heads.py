@@ -96,6 +96,7 @@ def pin(pool: ProviderPool, now: datetime, last_judged: int | None = None) -> Bl
     if choice.head is None:
         told = [str(answer) for answer in answers if not isinstance(answer, Head)]
         told += [choice.reason] if choice.left_out or not told else []
+        told += [one.message for one in pool.troubles if one.fault is Fault.MISCONFIGURED]
         return Unknown(f"{slug}: {'; '.join(told)}", source=slug)
     chosen = choice.head
     return Block(pool.network.id, chosen.number, chosen.hash, datetime.fromtimestamp(chosen.timestamp, UTC))

@@ -97,11 +97,12 @@ class LogPage:
 
 @dataclass(frozen=True, slots=True)
 class LogScan:
-    """A whole scan; `problem` says why it stopped before its end."""
+    """A whole scan; `problem` says why it stopped before its end, `fault` the same for policies."""
 
     logs: tuple[EventLog, ...]
     cursor: LogCursor
     problem: Unknown | None = None
+    fault: Fault | None = None
     reorganised_from: int | None = None  # blocks from here on were scanned again: another chain stands there now
 
 
@@ -129,8 +130,33 @@ def scan(pool: ProviderPool, wanted: LogFilter, cursor: LogCursor, until: int) -
     except RpcError as error:
         problem = Unknown(f"{pool.network.slug}: logs after block {cursor.next_block - 1}: {error}", pool.network.slug)
         # A range that times out is not "refused"; asked for again in full it would time out for ever.
-        return LogScan(tuple(logs), replace(cursor, range_blocks=max(1, cursor.range_blocks // 2)), problem)
+        size = cursor.range_blocks if error.fault is Fault.HISTORY else max(1, cursor.range_blocks // 2)
+        return LogScan(tuple(logs), replace(cursor, range_blocks=size), problem, error.fault)
     return LogScan(tuple(logs), cursor, reorganised_from=came_back)
+
+
+def oldest_readable(pool: ProviderPool, wanted: LogFilter, gone: int, until: int) -> int | None:
+    """Return the oldest block after `gone` whose logs some provider still has; None if not even those of `until`.
+
+    Raises:
+        RpcError: it cannot be told.
+    """
+    if not _has_logs(pool, wanted, until):
+        return None
+    while until - gone > 1:
+        middle = (gone + until) // 2
+        gone, until = (gone, middle) if _has_logs(pool, wanted, middle) else (middle, until)
+    return until
+
+
+def _has_logs(pool: ProviderPool, wanted: LogFilter, block: int) -> bool:
+    try:
+        _page(pool, wanted, block, block)
+    except RpcError as error:
+        if error.fault is not Fault.HISTORY:
+            raise
+        return False
+    return True
 
 
 def rewind(pool: ProviderPool, cursor: LogCursor) -> LogCursor:

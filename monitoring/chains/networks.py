@@ -13,6 +13,7 @@ from typing import cast
 
 import yaml
 
+from monitoring.chains.urls import url_problem
 from monitoring.errors import UsageError
 
 DATA = Path(__file__).parent / "data"
@@ -99,8 +100,21 @@ def network(chain: int | str) -> Network:
 
 
 def provider_urls(chain: Network, environ: Mapping[str, str]) -> tuple[str, ...]:
-    """Return the RPC URLs in order: `PROVIDER_URL_<SLUG>`, `_1` … from the environment, else the public ones."""
+    """Return the RPC URLs in order: `PROVIDER_URL_<SLUG>`, `_1` … from the environment, else the public ones.
+
+    A variable that holds no usable address is left out: `provider_mistakes` names it.
+    """
+    named = [url for url in _own(chain, environ).values() if url_problem(url) is None]
+    return tuple(dict.fromkeys(named)) or chain.public_rpcs
+
+
+def provider_mistakes(chain: Network, environ: Mapping[str, str]) -> dict[str, str]:
+    """Return what is wrong with the variables of a chain's providers, and the remedy, by the variable's name."""
+    problems = {name: url_problem(url) for name, url in _own(chain, environ).items()}
+    return {name: problem for name, problem in problems.items() if problem is not None}
+
+
+def _own(chain: Network, environ: Mapping[str, str]) -> dict[str, str]:
     name = f"PROVIDER_URL_{chain.slug.upper()}"
     names = [name, *(f"{name}_{index}" for index in range(1, MAX_PROVIDERS))]
-    named = [environ[key].strip() for key in names if environ.get(key, "").strip()]
-    return tuple(dict.fromkeys(named)) or chain.public_rpcs
+    return {key: environ[key].strip() for key in names if environ.get(key, "").strip()}

@@ -15,6 +15,7 @@ import orjson
 from monitoring.chains.faults import DECISIVE, Fault, RpcError, classify_error, classify_status
 from monitoring.chains.fetch import Answer, FetchError, Request, host_of, scrub
 from monitoring.chains.replies import code_of, error_of, is_reply, is_revert, misshapen, paired, retry_after
+from monitoring.chains.urls import redirect_target
 from monitoring.chains.values import Json
 
 _HTTP_OK = 200
@@ -150,7 +151,8 @@ class Provider:
         if fault is Fault.TRANSPORT and text:
             worded = classify_error("", 0, text, alone=alone)
             fault = fault if worded is Fault.ERROR else worded
-        shown = scrub(text, request)
+        target = redirect_target(self._url, answer.status, answer.headers, public=False)
+        shown = f"moved to {target}" if target else scrub(text, request)
         return RpcError(
             fault,
             f"{self.host}: HTTP {answer.status}" + (f" ({shown})" if shown else ""),

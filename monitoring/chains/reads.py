@@ -11,7 +11,7 @@ from typing import TypeVar
 from monitoring.chains.abi import AbiError, from_hex
 from monitoring.chains.addresses import check_address
 from monitoring.chains.budget import Budget
-from monitoring.chains.faults import RpcError
+from monitoring.chains.faults import Fault, RpcError
 from monitoring.chains.fetch import Fetcher
 from monitoring.chains.heads import pin
 from monitoring.chains.logs import (
@@ -26,7 +26,7 @@ from monitoring.chains.logs import (
 )
 from monitoring.chains.memory import ChainMemory, RunMemory, judged_block
 from monitoring.chains.multicall import Call, Multicall
-from monitoring.chains.networks import Network, network, provider_urls
+from monitoring.chains.networks import Network, network, provider_mistakes, provider_urls
 from monitoring.chains.provider import Ask, Fetch
 from monitoring.chains.rpc import ProviderPool, Trouble
 from monitoring.chains.tokens import Token, token_metadata
@@ -130,7 +130,9 @@ class Chains:
         known = chain if isinstance(chain, Network) else network(chain)
         if known.id not in self._pools:
             urls = provider_urls(known, self._environ)
-            self._pools[known.id] = ProviderPool(known, urls, self.fetch, self.budget)
+            pool = self._pools[known.id] = ProviderPool(known, urls, self.fetch, self.budget)
+            for name, problem in provider_mistakes(known, self._environ).items():
+                pool.note(name, Fault.MISCONFIGURED, f"{name} {problem}")
         return self._pools[known.id]
 
     def view(self, chain: int | str | Network, last_judged: int | None = None) -> ChainView | Unknown:

@@ -18,7 +18,7 @@ from monitoring.chains.values import Json
 BATCH = 50  # the smallest limit seen at a gateway
 ROUNDS = 3  # times through all providers
 _BACKOFF_S = 0.5
-_ASKED_ONCE = (Fault.ERROR, Fault.TOO_HEAVY, Fault.HISTORY)
+_ASKED_ONCE = (Fault.ERROR, Fault.TOO_HEAVY)
 _HEAD_S = 5.0  # with several providers, one that hangs must not cost a whole deadline each run
 
 
@@ -49,6 +49,7 @@ class ProviderPool:
         self.network = network
         self.budget = budget
         self.providers = [Provider(url, fetch, label=name) for url, name in zip(urls, names_of(urls), strict=True)]
+        self.lost: tuple[int, int] | None = None  # blocks whose logs nobody has any more and nobody has judged
         self._current = 0
         self._troubles: dict[tuple[str, Fault], Trouble] = {}
 
@@ -97,6 +98,7 @@ class ProviderPool:
         nobody = RpcError(Fault.TRANSPORT, f"{self.network.slug}: no usable provider{self._why()}")
         outcomes: list[Outcome] = [nobody] * len(asks)
         open_ = list(range(len(asks)))
+        gone: dict[int, set[int]] = {}  # who no longer has what is asked, by its place
         first = True
         for round_ in range(ROUNDS):
             tried: set[int] = set()
@@ -106,15 +108,32 @@ class ProviderPool:
                     replies = self._ask_one(index, [asks[place] for place in open_], repeated=not first)
                 except BudgetSpentError as error:
                     return _spent(outcomes, open_, RpcError(Fault.TRANSPORT, f"{self.network.slug}: {error}"))
-                first = False
                 for place, reply in zip(open_, replies, strict=True):
                     outcomes[place] = reply
+                    if _has_fault(reply, Fault.HISTORY):
+                        gone.setdefault(place, set()).add(index)
                 open_ = [place for place in open_ if _unsettled(outcomes[place])]
+                # Whose history is shorter is no failure: the next provider is not asked again, but for the first time.
+                first = all(_has_fault(outcomes[place], Fault.HISTORY) for place in open_)
             # What everybody was asked once and answered with an error: repeating it would spend what others need.
             open_ = [place for place in open_ if not _has_fault(outcomes[place], *_ASKED_ONCE)]
+            open_ = [place for place in open_ if not self._is_gone(gone.get(place))]
             if not open_ or not self.wait_for_round(round_):
                 break
-        return outcomes
+        return [self._certain(outcome, gone.get(place)) for place, outcome in enumerate(outcomes)]
+
+    def _is_gone(self, said: set[int] | None) -> bool:
+        """Tell whether every provider of this chain said that it no longer has something."""
+        return {index for index, one in enumerate(self.providers) if one.barred is None} <= (said or set())
+
+    def _certain(self, outcome: Outcome, said: set[int] | None) -> Outcome:
+        """Take "no longer has it" for an answer only when everybody has given it."""
+        if not isinstance(outcome, RpcError) or outcome.fault is not Fault.HISTORY or self._is_gone(said):
+            return outcome
+        others = [
+            one.host for index, one in enumerate(self.providers) if one.barred is None and index not in (said or ())
+        ]
+        return RpcError(Fault.TRANSPORT, f"{outcome}; {', '.join(others)} could not be asked", host=outcome.host)
 
     def _ask_one(self, index: int, asks: Sequence[Ask], *, repeated: bool) -> list[Outcome]:
         provider = self.providers[index]

@@ -16,6 +16,7 @@ import orjson
 from monitoring.chains.budget import Budget, BudgetSpentError
 from monitoring.chains.fetch import Answer, FetchError, Request, scrub
 from monitoring.chains.provider import Fetch
+from monitoring.chains.urls import redirect_target
 from monitoring.chains.values import Json, Unknown
 
 TRANSIENT = frozenset({408, 425, 429, 500, 502, 503, 504})
@@ -96,5 +97,6 @@ def read_json(answer: Answer) -> Json | Unknown:
 
 def _status(request: Request, answer: Answer) -> str:
     text = scrub(answer.body[:_QUOTED_BYTES].decode("utf-8", "replace"), request, limit=100)
-    told = text if text and not text.startswith("<") else ""
+    target = redirect_target(request.url, answer.status, answer.headers, public=True)
+    told = f"moved to {target}" if target else text if text and not text.startswith("<") else ""
     return f"{request.host}: HTTP {answer.status}" + (f" ({told})" if told else "")

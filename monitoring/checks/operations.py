@@ -9,19 +9,21 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TypeAlias
 
 from monitoring.alerts.ending import CRASH, SOURCES
+from monitoring.chains.faults import Fault
 from monitoring.chains.reads import Chains, ChainView
+from monitoring.chains.rpc import ProviderPool
 from monitoring.checks.looking import Seen
 from monitoring.checks.plan import Key
 from monitoring.checks.recording import blame
 from monitoring.checks.remembered import Remembered, row_key
 from monitoring.checks.telling import Route
-from monitoring.checks.troubles import Blind, BlindSource, Crashed, FailingProvider
+from monitoring.checks.troubles import Blind, BlindSource, Crashed, FailingProvider, LostBlocks
 from monitoring.store.conditions import Condition
 
 PROVIDER = "provider/"
 MOST_ALONE = 3  # sources of one family that are reported one by one
 ENGINE = "checks"  # under whose name bugs of our own answerers are told
-Operational: TypeAlias = BlindSource | FailingProvider | Crashed
+Operational: TypeAlias = BlindSource | FailingProvider | LostBlocks | Crashed
 
 
 def families(seen: Sequence[Seen], remembered: Remembered) -> dict[str, str]:
@@ -85,7 +87,8 @@ def failing_providers(chains: Chains, remembered: Remembered) -> list[FailingPro
         if not isinstance(view, ChainView):
             continue
         chain, slug = view.network.id, view.network.slug
-        for host in dict.fromkeys(one.host for one in view.pool.providers if one.requests):
+        asked = [one.host for one in view.pool.providers if one.requests]
+        for host in dict.fromkeys([*asked, *_misconfigured(view.pool)]):
             troubles = tuple(trouble for trouble in view.pool.troubles if trouble.host == host)
             part = FailingProvider(chain, slug, host, troubles)
             if troubles or part.key in remembered.rows:
@@ -93,9 +96,21 @@ def failing_providers(chains: Chains, remembered: Remembered) -> list[FailingPro
     return found
 
 
+def lost_blocks(chains: Chains) -> list[LostBlocks]:
+    """Return what of each chain was still to be read and is gone."""
+    return [
+        LostBlocks(pool.network.id, pool.network.name, *pool.lost) for pool in chains.pools if pool.lost is not None
+    ]
+
+
+def _misconfigured(pool: ProviderPool) -> list[str]:
+    """Return the variables that hold no usable address: they stand for the provider they should name."""
+    return [trouble.host for trouble in pool.troubles if trouble.fault is Fault.MISCONFIGURED]
+
+
 def removed_providers(chains: Chains, remembered: Remembered) -> list[Condition]:
     """Return the conditions of providers that a chain no longer has."""
-    hosts = {pool.network.id: {one.host for one in pool.providers} for pool in chains.pools}
+    hosts = {pool.network.id: {*(one.host for one in pool.providers), *_misconfigured(pool)} for pool in chains.pools}
     return [
         row
         for key, row in remembered.rows.items()

@@ -71,11 +71,15 @@ class LogEvent:
 
 @dataclass(frozen=True, slots=True)
 class LogBatch:
-    """All matching events of the blocks `from_block` to `to_block`, both included."""
+    """All matching events of the blocks `from_block` to `to_block`, both included.
+
+    `gap`: what lies between them and the last batch is gone for good, which is reported elsewhere.
+    """
 
     from_block: int
     to_block: int
     events: tuple[LogEvent, ...] = ()
+    gap: bool = False
 
 
 def kept_rows(condition: Condition, name: str) -> dict[str, list[Json]] | None:

@@ -120,6 +120,7 @@ class Session:
         return [
             *operations.blind_sources([entry.seen for entry in entries], remembered, family),
             *operations.failing_providers(chains, remembered),
+            *operations.lost_blocks(chains),
             *operations.crashed(routes, self._ending_crashes, traces, of_answerers, remembered),
         ]
 

@@ -14,13 +14,16 @@ from typing import Any
 from monitoring.alerts.ending import CRASH, SOURCES
 from monitoring.alerts.model import Severity
 from monitoring.alerts.text import code, line, since, table
+from monitoring.chains.networks import network
 from monitoring.chains.rpc import Trouble
 from monitoring.checks.condition import Condition, Kind, Outcome, Transition
 from monitoring.checks.plan import Desk, Key
 from monitoring.checks.policy import Hold, Policy
+from monitoring.checks.settle import noted
 from monitoring.checks.telling import Message, Route
 from monitoring.checks.tools import Tools
 from monitoring.checks.verbs import flag
+from monitoring.clock import format_duration
 from monitoring.redact import excerpt
 
 PROVIDER_RUNS = 3  # a provider that fails now and then is what the others are for
@@ -116,6 +119,50 @@ class FailingProvider:
         told = (line(trouble.message) for trouble in self.troubles)
         rest = line("The chain's other providers suffice, and every check sees.")
         return Message(f"{self.slug}: {self.host} has failed in {PROVIDER_RUNS} runs in a row", (*told, rest))
+
+
+@dataclass(frozen=True, slots=True)
+class LostBlocks:
+    """Blocks whose events were never judged, and that no provider of the chain has any more."""
+
+    chain: int
+    name: str
+    first: int
+    last: int
+    source: str = "ops_error"
+
+    @property
+    def key(self) -> Key:
+        return Key(SOURCES, "history", self.chain)
+
+    @property
+    def route(self) -> Route:
+        return Route(SOURCES)
+
+    @property
+    def about(self) -> str:
+        return f"the providers of {self.name} have the blocks that are still to be read"
+
+    def read(self, desk: Desk) -> tuple[int, int]:  # noqa: ARG002 - as above
+        return self.first, self.last
+
+    def judge(self, before: Condition, reading: Any, now: datetime) -> Outcome:  # noqa: ANN401, ARG002 - as every part
+        return noted(before, now, Severity.HIGH)
+
+    def tell(self, transition: Transition, tools: Tools) -> Message:  # noqa: ARG002 - as above
+        seconds = network(self.chain).block_time_s * (self.last - self.first + 1)
+        span = format_duration(timedelta(seconds=seconds))
+        return Message(
+            f"{self.name}: blocks {self.first:,} to {self.last:,} cannot be read any more",
+            (
+                line(
+                    f"Every provider said that it no longer has them, about {span} of events. "
+                    "What happened there was not checked by the monitors that watch events on this chain "
+                    "(timelocks, modules of Safes): look at those contracts in an explorer."
+                ),
+                line("Reading goes on with the blocks after them. An archive provider would have had them."),
+            ),
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -196,13 +196,3 @@ def _waiting(row: Row, now: datetime) -> Waiting:
         row_id, alert_id, destination, channel, rank, status, believed(next_at, now, longest), attempts, owner,
         believed(until, now, LEASE), parts, created_at,
     )  # fmt: skip
-
-
-def is_here(tx: Tx, delivery: Waiting, raised_at: datetime) -> bool:
-    """Tell whether the row of this id is still this delivery: another file may lie at the path by now."""
-    found = tx.execute(
-        "SELECT 1 FROM deliveries d JOIN alert_events a ON a.id = d.alert_id "
-        "WHERE d.id = ? AND d.alert_id = ? AND a.created_at = ?",
-        (delivery.id, delivery.alert_id, to_text(raised_at)),
-    )
-    return found.fetchone() is not None

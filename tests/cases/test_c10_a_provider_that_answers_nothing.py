@@ -59,13 +59,13 @@ def host_with(tmp_path: Path, *urls: str) -> ChecksHost:
     return ChecksHost(tmp_path, {f"PROVIDER_URL_MAINNET_{place}": url for place, url in enumerate(urls, 1)})
 
 
-@pytest.mark.parametrize("bad", ["nothing", "reverts"])
+@pytest.mark.parametrize("bad", ["nothing", pytest.param("reverts", marks=pytest.mark.ci)])
 def test_another_provider_is_asked_and_the_bad_one_is_named_once(tmp_path: Path, bad: str) -> None:
     reverting = healthy(failing=lambda method, _: Failure(3, "execution reverted") if method == "eth_call" else None)
     first = answering_nothing() if bad == "nothing" else reverting
     with serving(first, healthy()) as urls:
         host = host_with(tmp_path, *urls)
-        for _ in range(4):
+        for _ in range(3):
             lines = host.run(host.file(FILE))
             assert [line for line in lines if "unknown" in line] == []
     (told,) = host.told
@@ -77,7 +77,7 @@ def test_another_provider_is_asked_and_the_bad_one_is_named_once(tmp_path: Path,
 def test_alone_it_makes_the_run_say_no_data_and_the_chain_is_one_message(tmp_path: Path) -> None:
     with serving(answering_nothing()) as urls:
         host = host_with(tmp_path, *urls)
-        for _ in range(5):
+        for _ in range(4):
             lines = host.run_without_data(host.file(FILE))
             assert len(lines) == 60
             assert all(" unknown" in line for line in lines)
@@ -96,6 +96,7 @@ def test_a_provider_whose_calls_alone_are_empty_is_told_by_the_code_it_has(tmp_p
     assert all("Multicall3 has code" in line for line in lines)
 
 
+@pytest.mark.ci
 def test_many_calls_that_revert_each_for_itself_are_one_message_and_a_few_are_their_own(tmp_path: Path) -> None:
     provider = healthy()
     with serving(provider) as urls:

@@ -12,8 +12,8 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import cast
 
-from monitoring.chains.faults import RpcError
-from monitoring.chains.logs import EventLog, LogCursor, LogFilter, LogScan, last_certain_block, scan
+from monitoring.chains.faults import Fault, RpcError
+from monitoring.chains.logs import EventLog, LogCursor, LogFilter, LogScan, last_certain_block, oldest_readable, scan
 from monitoring.chains.memory import ChainMemory
 from monitoring.chains.provider import Ask
 from monitoring.chains.reads import ChainView
@@ -23,25 +23,31 @@ from monitoring.checks.tools import Tools
 
 # Ranges read for a chain in one run: what is further back waits for the next, and what was read is committed meanwhile.
 MAX_RANGES = 60
+_MOVING = 3  # looks for the oldest block that can be read
 _KIND = "log_range"
 
 
 @dataclass(frozen=True, slots=True)
 class LogsSince:
-    """Logs of one contract with any of these first topics, from a block on; without one, from `lookback_s` ago."""
+    """Logs of one contract with any of these first topics, from a block on; without one, from `lookback_s` ago.
+
+    Blocks before `new_from` were judged before, and are read once more.
+    """
 
     chain: int
     address: str
     topics: frozenset[str]
     from_block: int | None
     lookback_s: int
+    new_from: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Stretch:
     """The logs of the blocks `first` to `last`. `problem` says why it ends before the chain does.
 
-    `times` has when each block with a log was mined, as far as that could be had.
+    `times` has when each block with a log was mined, as far as that could be had. `gap`: blocks before `first` were
+    asked for, and no provider has them any more.
     """
 
     first: int
@@ -49,6 +55,7 @@ class Stretch:
     logs: tuple[EventLog, ...] = ()
     times: Mapping[int, datetime] | None = None
     problem: Unknown | None = None
+    gap: bool = False
 
     def at(self, block: int) -> datetime | None:
         return (self.times or {}).get(block)
@@ -78,19 +85,53 @@ def _read_chain(
     certain = last_certain_block(view.network, view.block.number)
     firsts = {one: _first_block(one, view) for one in asked}
     cursor = replace(size, next_block=min(firsts.values()))
-    until = min(certain, cursor.next_block + MAX_RANGES * cursor.range_blocks - 1)
     wanted = LogFilter(
         tuple(dict.fromkeys(one.address for one in asked)),
         (tuple(sorted(frozenset[str]().union(*(one.topics for one in asked)))),),
     )
-    read = scan(view.pool, wanted, cursor, until)
+    read, oldest = _read_on(view, wanted, cursor, certain)
+    _note_lost(view, asked, oldest)
     last = read.cursor.next_block - 1
     problem = _behind(view, last, certain) if read.problem is None else read.problem
     times = _times(view, {log.block_number for log in read.logs})
     found: dict[LogsSince, Stretch | Unknown] = {
-        one: Stretch(firsts[one], last, _own(one, firsts[one], read), times, problem) for one in asked
+        one: Stretch(max(first, oldest), last, _own(one, max(first, oldest), read), times, problem, gap=first < oldest)
+        for one, first in firsts.items()
     }
     return found, read.cursor
+
+
+def _read_on(view: ChainView, wanted: LogFilter, cursor: LogCursor, certain: int) -> tuple[LogScan, int]:
+    """Scan from the cursor on; return also the oldest block that can be read, 0 where none is gone.
+
+    Where every provider says that it no longer has the first blocks, scanning goes on at the oldest one that somebody
+    has. It is looked for again if it went meanwhile: a provider's window moves with its head.
+    """
+    oldest = 0
+    read = scan(view.pool, wanted, cursor, _until(cursor, certain))
+    for _ in range(_MOVING):
+        if read.fault is not Fault.HISTORY or read.logs or read.cursor.next_block != cursor.next_block:
+            break
+        try:
+            found = oldest_readable(view.pool, wanted, cursor.next_block, certain)
+        except RpcError:
+            break  # the scan's own problem is reported
+        if found is None:
+            break
+        oldest, cursor = found, replace(read.cursor, next_block=found)
+        read = scan(view.pool, wanted, cursor, _until(cursor, certain))
+    return read, oldest
+
+
+def _until(cursor: LogCursor, certain: int) -> int:
+    return min(certain, cursor.next_block + MAX_RANGES * cursor.range_blocks - 1)
+
+
+def _note_lost(view: ChainView, asked: Sequence[LogsSince], oldest: int) -> None:
+    """Keep what was never judged and cannot be any more, to be reported once for the chain."""
+    starts = [one.new_from for one in asked if one.new_from is not None and one.new_from < oldest]
+    if starts:
+        view.pool.lost = (min(starts), oldest - 1)
 
 
 def _first_block(question: LogsSince, view: ChainView) -> int:

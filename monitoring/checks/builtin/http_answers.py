@@ -17,6 +17,7 @@ import httpx2
 from monitoring.chains.budget import BudgetSpentError
 from monitoring.chains.fetch import Answer, Request
 from monitoring.chains.services import TRIES, NoAnswer, read_json
+from monitoring.chains.urls import url_problem
 from monitoring.chains.values import Json, Unknown
 from monitoring.checks.tools import Tools
 
@@ -92,6 +93,9 @@ def _get(question: Get, tools: Tools) -> Reply | Unknown:
     url = question.url or tools.environ.get(question.variable, "")
     if not url:
         return Unknown(f"the variable {question.variable} is not set", question.variable)
+    problem = url_problem(url) if question.variable else None
+    if problem is not None:
+        return Unknown(f"the variable {question.variable} {problem}", question.variable)
     request = Request(url, headers={"user-agent": _AGENT, **dict(question.headers)})
     budget = tools.service.budget
     for attempt in range(TRIES):

@@ -35,11 +35,12 @@ def read_stretch(
     A reading that broke off before anything new counts as none.
     """
     first = read_from(desk.condition(key), policy)
-    answer = desk.ask(LogsSince(key.chain, key.subject, topics, first, int(lookback.total_seconds())))
+    new_from = None if first is None else first + policy.margin
+    answer = desk.ask(LogsSince(key.chain, key.subject, topics, first, int(lookback.total_seconds()), new_from))
     if answer is PENDING or isinstance(answer, Unknown):
         return PENDING if answer is PENDING else answer
     found: Stretch = answer
-    judged = found.first + policy.margin if first is not None else found.first
+    judged = new_from if new_from is not None else found.first
     if found.problem is not None and found.last + 1 < judged:
         return found.problem
     return found
@@ -55,6 +56,6 @@ def judge_stretch(
     """Judge what was read; where the reading broke off, that counts as unknown as well."""
     if isinstance(reading, Unknown):
         return logs.judge(before, reading, now, policy)
-    outcome = logs.judge(before, LogBatch(reading.first, reading.last, tuple(events)), now, policy)
+    outcome = logs.judge(before, LogBatch(reading.first, reading.last, tuple(events), gap=reading.gap), now, policy)
     broken = [reading.problem] if reading.problem is not None else []
     return with_broken(outcome, before, broken, now, policy)

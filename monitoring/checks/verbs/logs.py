@@ -39,7 +39,8 @@ def read_from(condition: Condition, policy: LogsPolicy) -> int | None:
 def judge(before: Condition, reading: LogBatch | Unknown | Absent, now: datetime, policy: LogsPolicy) -> Outcome:
     """Tell events never seen, and events told that a reorganisation removed.
 
-    1. A batch that leaves a gap behind the cursor, or ends before it, is unknown: the cursor stays.
+    1. A batch that leaves a gap behind the cursor, or ends before it, is unknown: the cursor stays. A gap that is known
+       to be one for good is passed.
     2. An event that moved to another block with its transaction is not new.
     3. Events further back than the margin were judged before and are left alone.
     """
@@ -72,7 +73,7 @@ def _cursor(condition: Condition) -> int | None:
 def _whole(batch: LogBatch, cursor: int | None) -> LogBatch | Unknown:
     if cursor is None:
         return batch
-    if batch.from_block > cursor:
+    if batch.from_block > cursor and not batch.gap:
         return Unknown(f"blocks {cursor} to {batch.from_block - 1} were not read")
     if batch.to_block + 1 < cursor:
         return Unknown(f"the head {batch.to_block} lies behind block {cursor - 1}, which was judged already")
