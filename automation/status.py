@@ -82,7 +82,7 @@ class Status:
 
 def look(settings: Settings, config: Path, now: datetime) -> Status:
     """Gather it all; a part that is missing becomes a warning."""
-    warnings: list[str] = list(setting_warnings(settings))
+    warnings: list[str] = [*settings.env_mistakes, *setting_warnings(settings)]
     jobs = _jobs(config, settings, warnings)
     database = _database(settings, warnings)
     try:
