@@ -6,6 +6,7 @@ Called first by whatever has a command line. The escapes are those of JSON, so t
 from __future__ import annotations
 
 import codecs
+import contextlib
 import io
 import sys
 
@@ -17,7 +18,9 @@ def write_whatever_comes() -> None:
     codecs.register_error(_AS_ESCAPES, _escape)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors=_AS_ESCAPES)
+            # In a forked task the file under it is another one than it was made for, and cannot be asked where it is.
+            with contextlib.suppress(OSError, ValueError):
+                stream.reconfigure(errors=_AS_ESCAPES)
 
 
 def _escape(error: UnicodeError) -> tuple[str, int]:

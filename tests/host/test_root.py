@@ -30,7 +30,7 @@ def test_root_runs_no_file_of_the_checkout(host: Deployed) -> None:
         "monitoring status",
         "monitoring doctor || true",
         "cd / && monitoring deliver || true",
-        f"CACHE_DIR={CACHE} bash /srv/clone/deploy/migrate-file-cache-to-db.sh",
+        f"REPO_DIR={CHECKOUT} CACHE_DIR={CACHE} bash /srv/clone/deploy/migrate-file-cache-to-db.sh",
         f"cd {CHECKOUT} && sudo -u {USER} deploy/migrate-file-cache-to-db.sh || true",
         INSTALL,
         "systemctl start monitoring && systemctl stop monitoring",
