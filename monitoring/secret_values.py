@@ -87,7 +87,8 @@ def _texts(name: str, value: str) -> Iterator[str]:
         yield from _whole(name, value)
     elif _HARMLESS_NAME.search(name.upper()) or _HARMLESS_BEGINNING.search(name.upper()):
         return
-    for piece in _BETWEEN.split(_ADDRESS.sub(" ", value)):
+    rest = _ADDRESS.sub(" ", value).strip()
+    for piece in dict.fromkeys([rest, *_BETWEEN.split(rest)]):
         if is_whole or not _reads_like_words(piece):
             yield from _long([piece.partition("=")[2].strip("=") or piece])
 

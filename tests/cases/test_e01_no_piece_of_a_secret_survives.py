@@ -27,6 +27,8 @@ from monitoring.clock import SystemClock
 from monitoring.redact import Redactor, excerpt, keep_secret
 from monitoring.secret_values import secret_texts
 from monitoring.store.repair import open_or_repair
+from tests.support.fake_telegram import BOT_TOKEN, CHAT, TelegramStandIn
+from tests.support.host import Host
 
 pytestmark = pytest.mark.case("E.1")
 
@@ -252,3 +254,59 @@ def test_a_megabyte_of_output_under_sixty_secrets_costs_little() -> None:
         return best
 
     assert cost(Redactor(environ)) - cost(Redactor({})) < 0.1
+
+
+# -- the whole way -------------------------------------------------------------------------------------------------
+
+CARELESS = """
+import json, os, sys
+from urllib.parse import quote
+url = os.environ["ETH_RPC"]
+print("." * 8185 + url)
+print(json.dumps({"url": url, "pass": os.environ["MAIL_PASS"]}))
+sys.stderr.write(quote(os.environ["MAIL_PASS"], safe="").replace("%3A", "%3a") + " " + url.rpartition("/")[2] + "\\n")
+sys.exit("x" * 3000 + url + "y" * 2040)
+"""
+RAISES = """
+import os
+from utils.monitor import monitor
+
+@monitor("aave")
+def main(m):
+    m.alert("HIGH", "no answer of " + os.environ["ETH_RPC"], os.environ["MAIL_PASS"], key="down")
+    raise ValueError("z" * 490 + os.environ["ETH_RPC"])
+
+if __name__ == "__main__":
+    main()
+"""
+
+
+def test_nothing_secret_leaves_by_journal_database_or_chat(tmp_path: Path) -> None:
+    host, password = Host(tmp_path), "p@ss:" + KEY[::-1]
+    host.profile({"careless": CARELESS, "raises": RAISES}, options="heartbeat_env: WATCHER")
+    env_file = tmp_path / "env"
+    with TelegramStandIn() as telegram:
+        variables = {
+            "ETH_RPC": f"https://rpc.example/v2/{KEY}",
+            "MAIL_PASS": password,
+            "WATCHER": f"http://127.0.0.1:9/{UUID}",
+            "TELEGRAM_BOT_TOKEN_DEFAULT": BOT_TOKEN,
+            "TELEGRAM_CHAT_ID_DEFAULT": CHAT,
+            "TELEGRAM_API_URL": telegram.url,
+        }
+        env_file.write_text("".join(f'{name}="{value}"\n' for name, value in variables.items()))
+        env_file.chmod(0o640)
+        done = host.automation("run", "hourly", MONITORING_ENV_FILE=str(env_file))
+        said = "\n".join(message.text for message in telegram.messages)
+    assert (done.returncode, "careless" in said) == (1, True)
+    assert "no answer of [ETH_RPC]" in said
+    stored = "".join(file.read_bytes().decode("latin-1") for file in host.cache.rglob("*") if file.is_file())
+    for where in (done.stdout + done.stderr, stored, said):
+        for secret in (
+            KEY,
+            password,
+            quote(password, safe="").replace("%3A", "%3a"),
+            UUID,
+            BOT_TOKEN.partition(":")[2],
+        ):
+            assert _survives(secret, where) == []
