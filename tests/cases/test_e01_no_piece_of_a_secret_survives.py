@@ -49,6 +49,8 @@ SHAPES = [
     ("ETH_RPC", f"https://team:{KEY}@rpc.example/v1", f"password {KEY}", KEY),
     ("ETH_RPC", f"https://{HEX}.quiknode.example/", f"cannot resolve {HEX}.quiknode.example", HEX),
     ("ETH_RPC", f"https://{KEY}.eth.rpc.example/", f"cannot resolve {KEY.lower()}.eth.rpc.example", KEY.lower()),
+    ("ETH_RPC", "https://wandering-blue-wind.rpc.example/", "no host wandering-blue-wind", "wandering-blue-wind"),
+    ("ETH_RPC", "https://zebrafinchmagpie.rpc.example/", "no host zebrafinchmagpie", "zebrafinchmagpie"),
     ("ETH_RPC", f"wss://rpc.example/ws/{KEY}", f"ws/{KEY}", KEY),
     ("RPC_URLS", f"https://a.example/k1k1k1k1k1,https://b.example/{KEY}", f"b says {KEY}", KEY),
     ("RPC_URLS", f"https://a.example/{KEY},https://b.example/k2k2k2k2k2", f"a says {KEY}", KEY),
@@ -62,6 +64,8 @@ SHAPES = [
     ("SMTP_PASSWORD", "p@ss word/äö", "535 p@ss word/äö refused", "word/äö"),
     ("AUTHORIZATION", f"Bearer {KEY}", f"Authorization: Bearer {KEY}", KEY),
     ("AUTHORIZATION", f"Bearer {KEY}", f"token {KEY} has expired", KEY),
+    ("BASIC_AUTH", f"ops:{KEY}", f"401 for {KEY}", KEY),
+    ("VAULT_UNLOCK", "correct-horse-battery-staple", "no correct-horse-battery-staple", "horse-battery"),
     ("COOKIE", f"session={KEY}; path=/", f"session={KEY}", KEY),
     ("GITHUB_TOKEN", KEY, f"{KEY}", KEY),
     ("WATCH_MULTISIG", f"https://hc.example/ping/{UUID}", f"404 /ping/{UUID}", UUID),
@@ -154,7 +158,7 @@ def test_what_a_shell_and_systemd_set_is_no_secret(name: str, value: str) -> Non
 # -- cuts ----------------------------------------------------------------------------------------------------------
 
 ALPHABET = st.sampled_from("abcdefghijkmnpqrstuvwxyzABCDEFGHJKLMNPQRSTUVWXYZ0123456789-_.~+/=&%@:$ä")
-SECRETS = st.text(ALPHABET, min_size=8, max_size=80).filter(lambda text: sum(map(str.isdigit, text)) in range(2, 7))
+SECRETS = st.text(ALPHABET, min_size=8, max_size=80).filter(lambda text: any(map(str.isalpha, text)))
 NAMES = st.sampled_from(["SAFE_API_KEY", "SMTP_PASS", "AUTHORIZATION", "TELEGRAM_BOT_TOKEN_X", "LLM_TOKEN"])
 
 
@@ -175,7 +179,7 @@ def test_no_piece_survives_the_cuts_of_a_tasks_output(
 ) -> None:
     """In the journal (lines forwarded), in the database and the digest (the tail), however the pipe slices it."""
     output = Output(Redactor({name: secret}))
-    data = ("·" * (before // 2) + "." * (before % 2) + secret + "·" * after + "\n" * ends).encode()
+    data = ("·" * (before // 2) + "|" * (before % 2) + secret + "·" * after + "\n" * ends).encode()
     shown = [line for at in range(0, len(data), chunk) for line in output.feed(data[at : at + chunk])]
     shown += output.end_attempt()
     assert _survives(secret, "\n".join(shown)) == []
@@ -214,9 +218,9 @@ def test_colours_inside_a_key_hide_nothing() -> None:
 def test_no_piece_survives_the_cut_of_an_error(secret: str, before: int) -> None:
     keep_secret({"LLM_TOKEN": secret})
     try:
-        assert _survives(secret, excerpt("e" * before + secret + "e" * 50, 200)) == []
-        assert _survives(secret, excerpt("e" * 50 + secret + "e" * before, -200)) == []
-        body = json.dumps({"ok": False, "error_code": 400, "description": "e" * before + secret}).encode()
+        assert _survives(secret, excerpt("|" * before + secret + "|" * 50, 200)) == []
+        assert _survives(secret, excerpt("|" * 50 + secret + "|" * before, -200)) == []
+        body = json.dumps({"ok": False, "error_code": 400, "description": "|" * before + secret}).encode()
         assert _survives(secret, read_answer(Answer(400, {}, body)).said) == []
     finally:
         keep_secret({})
