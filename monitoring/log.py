@@ -7,6 +7,8 @@ import logging
 import logging.handlers
 import os
 import sys
+import threading
+import traceback
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -60,6 +62,17 @@ def _system_log() -> logging.Handler:
     return handler
 
 
+def _write_crashes_to(handler: SurvivingHandler) -> None:
+    """Let a traceback, too, go where its secrets are taken out."""
+
+    def write(error: BaseException | None) -> None:
+        if error is not None:
+            handler.write_line("".join(traceback.format_exception(error)).rstrip())
+
+    sys.excepthook = lambda _kind, error, _trace: write(error)
+    threading.excepthook = lambda found: write(found.exc_value)
+
+
 def set_up(environ: Mapping[str, str]) -> SurvivingHandler:
     """Send all logging through one surviving, redacting handler at `LOG_LEVEL` (default INFO).
 
@@ -68,6 +81,7 @@ def set_up(environ: Mapping[str, str]) -> SurvivingHandler:
     handler = SurvivingHandler(keep_secret(environ))
     handler.setFormatter(logging.Formatter("%(levelname)s %(name)s: %(message)s"))
     level = logging.getLevelNamesMapping().get(environ.get("LOG_LEVEL", "").strip().upper(), logging.INFO)
+    _write_crashes_to(handler)
     logging.basicConfig(level=level, handlers=[handler], force=True)
     # The HTTP client logs whole URLs at INFO, and a URL may hold a key.
     logging.getLogger("httpx2").setLevel(logging.WARNING)

@@ -40,6 +40,7 @@ _ADDRESS = re.compile(
 )
 # Where a value of several parts comes apart: lists, JSON, PEM blocks with written-out line ends.
 _BETWEEN = re.compile(r"(?:[\s,;\"'{}|<>]|\\[nrt])+")
+_BETWEEN_PARTS = re.compile(rf"(?:{_BETWEEN.pattern}|[:@])+")  # as in user:password
 _PUBLIC = re.compile(
     r"0x[0-9a-fA-F]{40}|0x[0-9a-fA-F]{64}|[-+]?[\d.,:_/-]+"  # addresses, hashes, numbers and instants
     r"|(?:~|\.{0,2})/\S*|-----.*",  # paths, the frame of a PEM block
@@ -50,6 +51,7 @@ _WEB = ("http", "https", "ws", "wss")
 _SHORTEST = 6  # a shorter value would blank ordinary words
 _SHORTEST_PART = 8
 _PARTS_OF_A_DOMAIN = 2
+_WORDS_OF_A_NAME, _LONGEST_WORD, _LONGEST_NAME = 2, 12, 16
 
 
 def is_secret_name(name: str) -> bool:
@@ -87,7 +89,8 @@ def _texts(name: str, value: str) -> Iterator[str]:
         yield from _whole(name, value)
     elif _HARMLESS_NAME.search(name.upper()) or _HARMLESS_BEGINNING.search(name.upper()):
         return
-    for piece in _BETWEEN.split(_ADDRESS.sub(" ", value)):
+    rest = _ADDRESS.sub(" ", value).strip()
+    for piece in dict.fromkeys([rest, *(_BETWEEN_PARTS if is_whole else _BETWEEN).split(rest)]):
         if is_whole or not _reads_like_words(piece):
             yield from _long([piece.partition("=")[2].strip("=") or piece])
 
@@ -97,7 +100,7 @@ def _whole(name: str, value: str) -> Iterator[str]:
     value = value.strip()
     for text in dict.fromkeys([value, *(line.strip() for line in value.splitlines())]):
         shortest = _SHORTEST if text == value else _SHORTEST_PART
-        is_number = re.fullmatch(r"[-+]?[\d.,_]+", text)
+        is_number = re.fullmatch(r"[-+]?\d[\d,_]*(?:\.\d+)?", text)
         if is_number and not (_CERTAIN_NAME.search(name.upper()) and len(text) >= _SHORTEST_PART):
             continue
         if len(text) >= shortest and not re.fullmatch(r"0x[0-9a-fA-F]{40}|-----.*-----", text):
@@ -133,14 +136,19 @@ def _labels(host: str, scheme: str) -> list[str]:
 
 
 def _is_name(label: str) -> bool:
-    """Tell whether a label of a host reads like a name: words and short numbers."""
-    return all(re.fullmatch(r"[A-Za-z]{0,20}\d{0,3}", piece) for piece in re.split(r"[-_]", label))
+    """Tell whether a label of a host reads like a name: few short words and numbers, or words that are known."""
+    pieces = re.split(r"[-_]", label)
+    if not all(re.fullmatch(r"[A-Za-z]*\d{0,3}", piece) for piece in pieces):
+        return False
+    is_short = len(pieces) <= _WORDS_OF_A_NAME and all(len(piece) <= _LONGEST_WORD for piece in pieces)
+    return is_short or is_public_word(label)
 
 
 def _reads_like_words(text: str) -> bool:
     """Tell whether a text is words and short numbers with something between them, as in us-east-1."""
     pieces = re.split(r"[-_./:@+]", text)
-    return len(pieces) > 1 and all(re.fullmatch(r"[A-Za-z]{0,12}\d{0,3}", piece) for piece in pieces)
+    is_short = len(pieces) > 1 and len(text) <= _LONGEST_NAME
+    return is_short and all(re.fullmatch(r"[A-Za-z]*\d{0,3}", piece) for piece in pieces)
 
 
 def _long(texts: list[str]) -> Iterator[str]:

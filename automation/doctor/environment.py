@@ -20,6 +20,8 @@ def env_file(patient: Patient) -> Iterator[Diagnosis]:
         yield wrong("env file", f"{path} holds secrets and everybody may read it", f"chmod 0640 {path}")
     else:
         yield fine("env file", str(path))
+    for mistake in patient.settings.env_mistakes:
+        yield wrong("env file", mistake, "correct that line, then: sudo systemctl restart monitoring")
 
 
 def held(patient: Patient) -> Iterator[Diagnosis]:

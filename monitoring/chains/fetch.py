@@ -78,9 +78,9 @@ def _tls() -> ssl.SSLContext:
 
 
 def host_of(url: str) -> str:
-    """Return the only part of a URL that may be written anywhere."""
+    """Return the only part of a URL that may be written anywhere; a label of it that is a key is not."""
     with contextlib.suppress(ValueError):
-        return urlsplit(url).hostname or "(no host)"
+        return redact(urlsplit(url).hostname or "(no host)")
     return "(no host)"
 
 
@@ -97,10 +97,10 @@ def secrets_of(request: Request) -> list[str]:
 
 def scrub(text: str, request: Request, *, limit: int = 200) -> str:
     """Make a far side's text fit to be shown: one line, no URL, nothing of the request's secrets."""
-    text = redact(text)
     text = _ANY_URL.sub(lambda found: host_of(found[0]), text)
     for secret in secrets_of(request):
         text = text.replace(secret, "…")
+    text = redact(text)
     text = " ".join("".join(char if char.isprintable() else " " for char in text).split())
     return text if len(text) <= limit else text[: limit - 1] + "…"
 

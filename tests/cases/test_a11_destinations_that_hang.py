@@ -1,6 +1,7 @@
-"""Input: 30 channels, each with its chat and a webhook on one host that never answers, and 90 CRITICAL alerts; the same with
-a name that is never resolved. Right: Telegram gets 90 of 90 about as fast as without webhooks; a host that does not answer
-gets one probe at a time; every attempt ends within its time limit. One kind of destination never delays another.
+"""Input: 30 channels, each with its chat and a webhook on one host that never answers, and 90 CRITICAL alerts; the same
+with a name that is never resolved. Right: Telegram gets 90 of 90 about as fast as without webhooks; a host that does
+not answer gets one probe at a time; every attempt ends within its time limit. One kind of destination never delays
+another.
 """
 
 from __future__ import annotations
