@@ -44,6 +44,7 @@ node: node_modules/.stamp ## fetch the local chain's parts by npm
 sync: | .venv/pyvenv.cfg $(UV_NEEDED) ## bring the venv to requirements.lock (EXTRAS=notify or web3)
 	$(UV) pip sync --quiet --require-hashes --compile-bytecode --python .venv $(if $(EXTRAS),requirements-$(EXTRAS).lock,requirements.lock)
 	@rm -f .venv/.stamp-*
+	@install -m 0644 deploy/launcher/automation_launcher.* "$$($(PY) -c 'import sysconfig; print(sysconfig.get_path("purelib"))')"
 
 lock: | $(UV_NEEDED) ## raise the pins
 	$(UV) $(COMPILE) pyproject.toml -o requirements.lock
