@@ -116,13 +116,16 @@ def take_back(
     try:
         gone = _take_back(git, known, reason) if alone.hold(_LOCK_S) and tree.hold_exclusive(_LOCK_S) else None
     except (SyncError, OSError) as error:
-        log.error("commit %s could not be taken back: %s", known.revision[:12], error)  # noqa: TRY400
+        log.error("pre-run git sync: commit %s could not be taken back: %s", known.revision[:12], error)  # noqa: TRY400
         return None
     finally:
         tree.hold_shared(_LOCK_S)
         alone.release()
     if gone is None:
-        log.error("commit %s could not be taken back: another run or sync uses the tree", known.revision[:12])
+        log.error(
+            "pre-run git sync: commit %s could not be taken back: another run or sync uses the tree",
+            known.revision[:12],
+        )
     return gone
 
 
@@ -132,7 +135,9 @@ def _take_back(git: Git, known: Probation, reason: str) -> Probation | None:
     activate(git, known.before, known.revision, branch=_branch_of(git), size_bytes=0)
     gone = replace(known, taken_back=reason, reported=True)
     write_probation(git.checkout, gone)
-    log.error("commit %s was taken back, %s runs again: %s", gone.revision[:12], gone.before[:12], reason)
+    log.error(
+        "pre-run git sync: commit %s was taken back, %s runs again: %s", gone.revision[:12], gone.before[:12], reason
+    )
     return gone
 
 

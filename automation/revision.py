@@ -113,7 +113,7 @@ class Checkout:
             pass_probation(self._settings.checkout)
         if not first.fault:
             return first.code
-        log.error("the new revision cannot run: %s", first.fault)
+        log.error("pre-run git sync: the new revision cannot run: %s", first.fault)
         if not lock.take_again():
             return first.code
         if self._take_back(first.fault, tell):

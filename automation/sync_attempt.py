@@ -27,6 +27,7 @@ from automation.git_repair import (
     unhide_edits,
 )
 from automation.probation import Probation, begin_probation, read_probation, write_probation
+from automation.steps import next_step
 from automation.sync_state import STATE_FILE, SyncState, SyncStatus, Verdict, read_sync_state, write_sync_state
 from monitoring.clock import Clock
 from monitoring.errors import SyncError
@@ -254,13 +255,18 @@ class SyncAttempt:
         self._note("marks", unhide_edits(git))
         if head == target and git.is_clean(self._part_s(self._plan.limits.local_s)):
             return _End(SyncStatus.UNCHANGED, f"at {target[:_SHORT]}")
-        self._candidate = target
-        self._verdict = self._judge(target, state)
-        if self._verdict.accepted:
-            return self._activate(target, head, self._verdict.size_bytes)
+        step = target if head is None else next_step(git, head, target)
+        for candidate in dict.fromkeys([step, target]):
+            # A stop on the way that cannot run is passed by: a later commit may be its repair.
+            self._candidate = candidate
+            verdict = self._verdict = self._judge(candidate, state)
+            if verdict.accepted:
+                end = self._activate(candidate, head, verdict.size_bytes)
+                more = "" if candidate == target else f", a stop on the way to {target[:_SHORT]}"
+                return replace(end, reason=end.reason + more)
         # At the refused commit itself, landed by hand, the edits may be what makes it work.
         restored = head is not None and head != target and not git.is_clean() and self._discard_edits(head)
-        return _End(SyncStatus.REFUSED, f"{target[:_SHORT]} {self._verdict.reason}", restored=restored)
+        return _End(SyncStatus.REFUSED, f"{target[:_SHORT]} {verdict.reason}", restored=restored)
 
     def _discard_edits(self, head: str) -> bool:
         """Put the last good revision's own files back: by a person, or by the refused commit, they were changed."""
