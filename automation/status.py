@@ -13,6 +13,7 @@ from pathlib import Path
 from automation import scheduler_life
 from automation.config import Jobs, load_jobs
 from automation.dependencies import differing_distributions
+from automation.following import NOT_FOLLOWING, follows_origin
 from automation.git import OriginState, origin_state
 from automation.in_force import waiting_for_restart
 from automation.scheduler_life import SchedulerLife
@@ -113,7 +114,7 @@ def _look(
         origin=origin_state(settings.checkout, environ=settings.environ),
         sync=sync,
         waiting=tuple(waiting(settings, jobs, database)),
-        warnings=(*warnings, *sync_warnings(sync)),
+        warnings=(*warnings, *sync_warnings(sync, settings)),
         env_file=settings.env_file,
         cache_dir=settings.cache_dir,
         checkout=settings.checkout,
@@ -128,8 +129,10 @@ def setting_warnings(settings: Settings) -> Iterator[str]:
         yield f"{TEST_CHAT} is set: every alert goes to the test chat and nowhere else"
 
 
-def sync_warnings(sync: SyncState) -> Iterator[str]:
-    """Tell of a checkout that does not follow origin."""
+def sync_warnings(sync: SyncState, settings: Settings) -> Iterator[str]:
+    """Tell of a deployed checkout that does not follow origin."""
+    if sync.at is not None and not follows_origin(settings.checkout):
+        yield NOT_FOLLOWING
     if sync.deferrals >= _DEFERRALS_TOLD:
         yield f"the sync of the checkout was deferred {sync.deferrals} times in a row: {sync.reason}"
     if sync.failures:
