@@ -30,10 +30,13 @@ def main() -> None:
 
 
 def _profile(command: list[str]) -> str:
-    """Return the profile of a command line `python -m automation run PROFILE`, or nothing."""
-    words = [word for word in command[1:] if word not in ("-u", "-I", "-B", "-E", "-s")]
-    is_run = len(words) >= 4 and words[:3] == ["-m", "automation", "run"]  # noqa: PLR2004
-    return words[3] if is_run and words[3].replace("-", "").replace("_", "").isalnum() else ""
+    """Return the profile of a command line `python -m automation [--config FILE] run PROFILE`, or nothing."""
+    module = command.index("-m") if "-m" in command else len(command)
+    words = command[module + 1 :]
+    if words[1:2] == ["--config"]:
+        del words[1:3]
+    is_run = len(words) > 2 and words[:2] == ["automation", "run"]  # noqa: PLR2004
+    return words[2] if is_run and words[2].replace("-", "").replace("_", "").isalnum() else ""
 
 
 def _is_first_start() -> bool:
