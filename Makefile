@@ -56,6 +56,7 @@ endif
 sync: | .venv/pyvenv.cfg $(UV_NEEDED) ## bring the venv to requirements.lock (EXTRAS=notify or web3)
 	$(UV) pip sync --quiet --require-hashes --compile-bytecode --python .venv $(LOCK)
 	@rm -f .venv/.stamp-*
+	@install -m 0644 deploy/launcher/automation_launcher.* "$$($(PY) -c 'import sysconfig; print(sysconfig.get_path("purelib"))')"
 
 lock: | $(UV_NEEDED) ## raise the pins
 	$(UV) $(COMPILE) pyproject.toml -o requirements.lock

@@ -16,11 +16,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-import yaml
-
-from automation.activation import JOBS
 from automation.command import Finished, run_command
 from automation.dependencies import missing_distributions
+from automation.following import NOT_FOLLOWING, follows_origin
 from automation.git import Git
 from automation.process import no_survivors
 from automation.proof import PROOF_LIMIT_S, PROVING, prove_by_running
@@ -36,10 +34,6 @@ _PROXIES = ("http_proxy", "https_proxy", "all_proxy", "HTTP_PROXY", "HTTPS_PROXY
 _MISTAKE = re.compile(r":\d+:\d+[ :]")
 _MISSING_MODULE = re.compile(r"ModuleNotFoundError: No module named '([^']+)'")
 _MAX_REASON = 400
-_NOT_FOLLOWING = (
-    "no enabled profile has `sync_before_run: true`: this host would follow origin no more; to end that on purpose,"
-    " run on the host: git config monitoring.sync false"
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,31 +98,11 @@ def validate_candidate(
         if not refused.accepted:
             return refused
         if not follows_origin(candidate):
-            return Judgement(_NOT_FOLLOWING)
+            return Judgement(
+                f"{NOT_FOLLOWING}; to end that on purpose, run on the host: git config monitoring.sync false"
+            )
         reason = prove(candidate, environ=own, time_limit_s=min(PROOF_LIMIT_S, deadline - time.monotonic()))
         return Judgement(_shorten(reason, candidate, others=0))
-
-
-def follows_origin(checkout: Path) -> bool:
-    """Tell whether an enabled profile of its jobs.yaml brings the checkout up to date; read without its code.
-
-    Only `enabled` and `sync_before_run` are looked at, which every release reads alike.
-    """
-    files = [checkout / JOBS, *(checkout / JOBS).with_name("jobs.d").glob("*.yaml")]
-    return any(
-        profile.get("sync_before_run") is True and profile.get("enabled", True) is not False
-        for file in files
-        for profile in _profiles(file)
-    )
-
-
-def _profiles(file: Path) -> list[dict[str, object]]:
-    try:
-        content = yaml.safe_load(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError, yaml.YAMLError):
-        return []
-    profiles = content.get("profiles") if isinstance(content, dict) else None
-    return [found for found in profiles.values() if isinstance(found, dict)] if isinstance(profiles, dict) else []
 
 
 def candidate_environ(candidate: Path, environ: Mapping[str, str]) -> dict[str, str]:

@@ -15,7 +15,7 @@ from pathlib import Path
 from automation.command import Finished, run_command
 from automation.git import Git, GitError
 from automation.loopback_bot import LoopbackBot
-from monitoring.errors import StoreError
+from monitoring.errors import StoreError, SyncError
 from monitoring.store import runs
 from monitoring.store.runs import Run
 from monitoring.store.schema import open_readonly
@@ -72,6 +72,7 @@ def prove_by_running(candidate: Path, *, environ: Mapping[str, str], time_limit_
 
     Raises:
         OSError: a process cannot be started, or the disk refuses.
+        SyncError: git refuses.
     """
     folder = candidate / _FOLDER
     folder.mkdir()
@@ -79,8 +80,8 @@ def prove_by_running(candidate: Path, *, environ: Mapping[str, str], time_limit_
     (folder / "main.py").write_text(_SCRIPT, encoding="utf-8")
     try:
         commit = _give_origin(candidate, folder / "origin.git", environ)
-    except GitError as error:
-        return f"it could not be made ready to run: {error}"
+    except GitError as error:  # not the commit's fault, and no damage of the live repository either
+        raise SyncError(f"the candidate could not be made ready to run: {error}") from error
     state = folder / "state"
     state.mkdir()
     with LoopbackBot() as bot:

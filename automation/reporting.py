@@ -98,8 +98,12 @@ class Reporting:
         self._resolve(f"config/{profile}")
 
     def synced(self, result: SyncResult) -> None:
-        """Tell of a refused commit, or of a sync that fails for long; and once when it heals."""
-        if result.status is SyncStatus.REFUSED:
+        """Report a commit that was taken back or is refused, or a sync that fails for long; and once when it heals."""
+        gone = result.taken_back
+        if gone is not None:
+            title = f"Commit {gone.revision[:12]} was taken back, {gone.before[:12]} runs again"
+            self._raise("sync", Severity.HIGH, title, quote(gone.taken_back), is_news=True)
+        if result.status is SyncStatus.REFUSED and gone is None:
             title = f"Commit {(result.candidate or '')[:12]} is refused, {result.revision[:12]} keeps running"
             self._raise("sync", Severity.HIGH, title, quote(result.reason), is_news=not result.remembered)
         elif result.status.worked:

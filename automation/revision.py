@@ -11,11 +11,15 @@ from pathlib import Path
 from typing import Self
 
 from automation.config import load_profile
+from automation.first_run import run_first
 from automation.git import current_revision
-from automation.git_sync import SyncResult, sync
+from automation.git_sync import SyncResult, SyncStatus, sync
+from automation.probation import pass_probation, read_probation, take_back
+from automation.still_running import has_run, silenced_profile
 from monitoring.clock import Clock, to_text
 from monitoring.errors import ConfigError, MonitoringError, StoreError
 from monitoring.locks import ProfileLock, TreeLock, surviving_exec
+from monitoring.process import THIS_HOST
 from monitoring.settings import Settings
 from monitoring.store import schedules
 from monitoring.store.schema import open_readonly
@@ -49,27 +53,81 @@ class Checkout:
 
     def bring_up_to_date(
         self, config: Path, profile: str, lock: ProfileLock, tell: Callable[[SyncResult], None]
-    ) -> None:
-        """Sync if the profile asks for it, hold the tree, and start this process anew if the code changed under it.
+    ) -> int | None:
+        """Sync if the profile asks for it, hold the tree, and start this command again if the code changed under it.
 
         1. `jobs.yaml` says whether to sync; if it cannot be read, the schedule in force does.
-        2. From here on the tree stays as it is: a hold that cannot be had is logged, checks go on.
-        3. A revision other than the loaded one: the same command again, with the same locks.
+        2. A revision that has silenced a profile is taken back first.
+        3. From here on the tree stays as it is: a hold that cannot be had is logged, checks go on.
+        4. A revision that this sync activated runs as our child, with the same locks. Its exit code is returned; if it
+           could not run, it is taken back, and None lets this process, the old code, run the tick itself.
+        5. A tree that changed otherwise: the same command in place of this process, with the same locks.
         """
-        restored = SYNCED not in os.environ and wants_sync(config, profile, self._settings) and self._sync(tell)
+        if SYNCED in os.environ:
+            self._hold()
+            return None
+        result = None
+        if wants_sync(config, profile, self._settings):
+            self._leave_what_silences(lock, tell)
+            result = sync(self._settings.checkout, self._settings.cache_dir, tree=self._tree, clock=self._clock)
+            tell(result)
+        loaded, restored = self.revision, result is not None and result.restored
+        self._hold()
+        if result is not None and result.status is SyncStatus.UPDATED and self.revision != loaded:
+            code = self._first_run(config, profile, loaded, lock, tell)
+            if code is not None or self.revision == loaded:
+                return code
+        if restored or self.revision != loaded or self._changed_while_loading():
+            self._start_anew(lock)
+        return None
+
+    def _hold(self) -> None:
         if not self._tree.hold_shared():
             log.warning("the tree could not be held: a sync may change it under this run")
-        revision = current_revision(self._settings.checkout)
-        changed = restored or revision != self.revision or self._changed_while_loading()
-        if SYNCED not in os.environ and changed:
-            self._start_anew(lock)
-        self.revision = revision
+        self.revision = current_revision(self._settings.checkout)
 
-    def _sync(self, tell: Callable[[SyncResult], None]) -> bool:
-        """Sync; tell whether files changed though the revision may be the same."""
-        result = sync(self._settings.checkout, self._settings.cache_dir, tree=self._tree, clock=self._clock)
-        tell(result)
-        return result.restored
+    def _leave_what_silences(self, lock: ProfileLock, tell: Callable[[SyncResult], None]) -> None:
+        """Go back to the revision before if a profile that ran under it has died since; this process starts again."""
+        probation = read_probation(self._settings.checkout)
+        if probation is None or not probation.is_running(self.revision):
+            return
+        database, now = self._settings.database, self._clock.now()
+        reason = silenced_profile(database, self._settings.locks, probation, now, THIS_HOST.boot())
+        if reason:
+            if self._take_back(reason, tell):
+                self._start_anew(lock)
+        elif not probation.passed and has_run(database, probation, now):
+            pass_probation(self._settings.checkout)
+
+    def _first_run(
+        self, config: Path, profile: str, loaded: str, lock: ProfileLock, tell: Callable[[SyncResult], None]
+    ) -> int | None:
+        """Let the new revision run this tick; return its exit code, None if the tick is still to be run.
+
+        Where it cannot be taken back just now, because another run uses the tree, the old code runs the tick in it.
+        """
+        off = _is_off(config, profile, self._settings)
+        database = self._settings.database
+        first = run_first([lock, self._tree], self._marks(), profile=profile, database=database, off=off)
+        if first.passed:
+            pass_probation(self._settings.checkout)
+        if not first.fault:
+            return first.code
+        log.error("pre-run git sync: the new revision cannot run: %s", first.fault)
+        if not lock.take_again():
+            return first.code
+        if self._take_back(first.fault, tell):
+            self._hold()
+        else:
+            self.revision = loaded
+        return None
+
+    def _take_back(self, reason: str, tell: Callable[[SyncResult], None]) -> bool:
+        gone = take_back(self._settings.checkout, self._tree, reason, clock=self._clock)
+        if gone is not None:
+            told = f"{gone.revision[:7]} was taken back: {reason}"
+            tell(SyncResult(SyncStatus.REFUSED, gone.before, told, gone.revision, remembered=True, taken_back=gone))
+        return gone is not None
 
     def _changed_while_loading(self) -> bool:
         """Look at git's log of where HEAD was: it is written with every reset."""
@@ -80,11 +138,21 @@ class Checkout:
         return changed_at > (self._started_at - _IMPORT_TIME).timestamp()
 
     def _start_anew(self, lock: ProfileLock) -> None:
-        marks = {**os.environ, SYNCED: "1", STARTED_AT: to_text(self._started_at)}
+        with surviving_exec([lock, self._tree], self._marks()) as environ:
+            os.execve(sys.executable, [sys.executable, *sys.orig_argv[1:]], environ)  # noqa: S606 - no shell wanted
+
+    def _marks(self) -> dict[str, str]:
         sys.stdout.flush()
         sys.stderr.flush()
-        with surviving_exec([lock, self._tree], marks) as environ:
-            os.execve(sys.executable, [sys.executable, *sys.orig_argv[1:]], environ)  # noqa: S606 - no shell wanted
+        return {**os.environ, SYNCED: "1", STARTED_AT: to_text(self._started_at)}
+
+
+def _is_off(config: Path, profile: str, settings: Settings) -> bool:
+    """Tell whether the profile is switched off in the tree as it is now: then its run writes no row."""
+    try:
+        return not load_profile(config, settings.checkout, profile).enabled
+    except MonitoringError:
+        return False
 
 
 def wants_sync(config: Path, profile: str, settings: Settings) -> bool:

@@ -20,6 +20,7 @@ from automation.config import Jobs, Profile, Task, load_jobs, load_profile
 from automation.executor import GRACE_S, run_tasks
 from automation.heartbeat import Heartbeat
 from automation.in_force import schedule_of
+from automation.probation import account_for_start
 from automation.process import StopRequest
 from automation.record import RunRecord
 from automation.reporting import Reporting
@@ -106,10 +107,13 @@ class Runner:
             clock=self._clock,
         )
         with self._lock() as lock, checkout:
-            checkout.bring_up_to_date(request.config, request.profile, lock, self._reporting.synced)
+            code = checkout.bring_up_to_date(request.config, request.profile, lock, self._reporting.synced)
+            if code is not None:  # the new revision has run this tick
+                return code, None
             profile = self._load(checkout.revision)
             if not profile.enabled:
                 log.warning("%s is disabled in %s: nothing is run", profile.name, request.config)
+                self._account_for_start()
                 self._record.disabled(request.tick_at)
                 return EXIT_OK, None
             return self._execute(profile, checkout.revision, lock), profile
@@ -120,6 +124,7 @@ class Runner:
             lock = ProfileLock.acquire(self._locks, self._request.profile, clock=self._clock)
         except LockedError as error:
             self._record.skipped(self._request.tick_at, error.holder)
+            self._account_for_start()
             raise
         try:
             yield lock
@@ -131,6 +136,7 @@ class Runner:
             profile = load_profile(self._request.config, self._settings.checkout, self._request.profile)
         except ConfigError as error:
             self._record.begin(None, self._request.tick_at, revision, 0)
+            self._account_for_start()
             self._reporting.refused_config(self._request.profile, error)
             self._record.finish("failed", EXIT_USAGE, str(error).partition("\n")[0])
             self._reporting.drain()
@@ -159,6 +165,7 @@ class Runner:
     def _begin(self, profile: Profile, revision: str, tasks_total: int, lock: ProfileLock) -> None:
         request = self._request
         self._record.begin(schedule_of(profile), request.tick_at, revision, tasks_total)
+        self._account_for_start()
         if self._record.run_id is not None:
             lock.describe(run_id=self._record.run_id, started_at=request.started_at, trigger=request.trigger)
         if self._record.opened_schedule:
@@ -168,6 +175,9 @@ class Runner:
         if self._record.is_scheduled:
             self._end_unwatched()
         remove_leftovers(self._settings.cache_dir)
+
+    def _account_for_start(self) -> None:
+        account_for_start(self._settings.checkout, self._request.profile)
 
     def _end_unwatched(self) -> None:
         """End what monitors left behind that no profile names any more; a run by hand may be of another file."""

@@ -13,6 +13,7 @@ from pathlib import Path
 from automation import cache_backend, held_environment, scheduler_life
 from automation.config import Jobs, load_jobs
 from automation.dependencies import differing_distributions
+from automation.following import NOT_FOLLOWING, follows_origin
 from automation.git import OriginState, origin_state
 from automation.held_environment import Held
 from automation.in_force import waiting_for_restart
@@ -129,7 +130,7 @@ def _look(
         origin=origin,
         sync=sync,
         waiting=tuple(waiting(settings, held, jobs, database)),
-        warnings=(*warnings, *sync_warnings(sync, origin.revision if origin else "")),
+        warnings=(*warnings, *sync_warnings(sync, settings, origin.revision if origin else "")),
         env_file=settings.env_file,
         cache_dir=settings.cache_dir,
         checkout=settings.checkout,
@@ -158,8 +159,10 @@ def backend_warnings(settings: Settings, held: Held | None) -> Iterator[str]:
     yield from held_environment.judged(cache_backend.warnings(settings), in_force, held)
 
 
-def sync_warnings(sync: SyncState, revision: str) -> Iterator[str]:
-    """Tell of a checkout at `revision` that does not follow origin."""
+def sync_warnings(sync: SyncState, settings: Settings, revision: str) -> Iterator[str]:
+    """Tell of a deployed checkout, now at `revision`, that does not follow origin."""
+    if sync.at is not None and not follows_origin(settings.checkout):
+        yield NOT_FOLLOWING
     if sync.deferrals >= _DEFERRALS_TOLD:
         yield f"the sync of the checkout was deferred {sync.deferrals} times in a row: {sync.reason}"
     if sync.failures:

@@ -10,7 +10,7 @@ import logging
 import os
 import shutil
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
@@ -26,6 +26,8 @@ from automation.git_repair import (
     renew_history,
     unhide_edits,
 )
+from automation.probation import Probation, begin_probation, read_probation, write_probation
+from automation.steps import next_step
 from automation.sync_state import STATE_FILE, SyncState, SyncStatus, Verdict, read_sync_state, write_sync_state
 from monitoring.clock import Clock
 from monitoring.errors import SyncError
@@ -55,7 +57,8 @@ class SyncResult:
     """How the sync ended; `reason` is one line for the operator, `revision` what the checkout is at now.
 
     `remembered`: the refusal is an earlier one, not news. `restored`: files changed though the revision did not,
-    local edits are gone. `lock_changed` and `jobs_changed`: what landed stays
+    local edits are gone. `taken_back`: a commit that went since the last sync, which people have not been sent yet.
+    `lock_changed` and `jobs_changed`: what landed stays
     inert, wholly or in its cron lines, until `make sync` and a restart. `deferrals` and `failures` count in a row.
     """
 
@@ -66,6 +69,7 @@ class SyncResult:
     needs_dependencies: bool = False
     remembered: bool = False
     restored: bool = False
+    taken_back: Probation | None = None
     lock_changed: bool = False
     jobs_changed: bool = False
     deferrals: int = 0
@@ -129,6 +133,7 @@ class SyncAttempt:
         self._candidate: str | None = None
         self._verdict: Verdict | None = None
         self._remembered = False
+        self._taken_back: Probation | None = None
         self._repairs: dict[str, str] = {}
 
     def run(self) -> SyncResult:
@@ -145,6 +150,7 @@ class SyncAttempt:
     def _run_alone(self) -> SyncResult:
         make_private_directory(self._folder)
         state = read_sync_state(self._plan.cache_dir)
+        self._taken_back = self._note_taken_back()
         try:
             end = self._with_repairs(state)
         except (SyncError, OSError) as error:
@@ -154,6 +160,15 @@ class SyncAttempt:
         with contextlib.suppress(OSError):
             write_sync_state(self._plan.cache_dir, state)
         return self._result(end, state)
+
+    def _note_taken_back(self) -> Probation | None:
+        """Return what the launcher took back, once; a disk that refuses lets it be said again."""
+        found = read_probation(self._git.checkout)
+        if found is None or not found.taken_back or found.reported:
+            return None
+        with contextlib.suppress(OSError):
+            write_probation(self._git.checkout, replace(found, reported=True))
+        return found
 
     def _result(self, end: _End, state: SyncState | None = None) -> SyncResult:
         state = state or read_sync_state(self._plan.cache_dir)
@@ -166,6 +181,7 @@ class SyncAttempt:
             needs_dependencies=bool(self._verdict and self._verdict.needs_dependencies),
             remembered=self._remembered,
             restored=end.restored,
+            taken_back=self._taken_back,
             lock_changed=any(path.startswith("requirements") for path in end.changed),
             jobs_changed=JOBS in end.changed,
             deferrals=state.deferrals,
@@ -239,13 +255,18 @@ class SyncAttempt:
         self._note("marks", unhide_edits(git))
         if head == target and git.is_clean(self._part_s(self._plan.limits.local_s)):
             return _End(SyncStatus.UNCHANGED, f"at {target[:_SHORT]}")
-        self._candidate = target
-        self._verdict = self._judge(target, state)
-        if self._verdict.accepted:
-            return self._activate(target, head, self._verdict.size_bytes)
+        step = target if head is None else next_step(git, head, target)
+        for candidate in dict.fromkeys([step, target]):
+            # A stop on the way that cannot run is passed by: a later commit may be its repair.
+            self._candidate = candidate
+            verdict = self._verdict = self._judge(candidate, state)
+            if verdict.accepted:
+                end = self._activate(candidate, head, verdict.size_bytes)
+                more = "" if candidate == target else f", a stop on the way to {target[:_SHORT]}"
+                return replace(end, reason=end.reason + more)
         # At the refused commit itself, landed by hand, the edits may be what makes it work.
         restored = head is not None and head != target and not git.is_clean() and self._discard_edits(head)
-        return _End(SyncStatus.REFUSED, f"{target[:_SHORT]} {self._verdict.reason}", restored=restored)
+        return _End(SyncStatus.REFUSED, f"{target[:_SHORT]} {verdict.reason}", restored=restored)
 
     def _discard_edits(self, head: str) -> bool:
         """Put the last good revision's own files back: by a person, or by the refused commit, they were changed."""
@@ -274,6 +295,12 @@ class SyncAttempt:
         if self._verdict is not None and self._verdict.candidate == target:
             return self._verdict
         venv = venv_fingerprint()
+        gone = read_probation(self._git.checkout)
+        if gone is not None and gone.taken_back and gone.revision == target:
+            self._remembered = True
+            return Verdict(
+                target, venv, accepted=False, at=self._clock.now(), reason=f"was taken back: {gone.taken_back}"
+            )
         known = state.recall(target, venv, self._clock.now())
         if known is not None:
             self._remembered = True
@@ -301,6 +328,8 @@ class SyncAttempt:
         if not self._tree.hold_exclusive(self._part_s(self._plan.limits.lock_s)):
             return _End(SyncStatus.DEFERRED, f"{target[:_SHORT]} waits for {self._users_of_the_tree()}")
         try:
+            if head is not None and head != target:
+                begin_probation(self._git, target, head, self._clock.now())
             activate(self._git, target, head, branch=self._plan.upstream.branch, size_bytes=size_bytes)
         finally:
             self._tree.hold_shared(self._plan.limits.lock_s)

@@ -23,6 +23,7 @@ from monitoring.lock_record import Holder, read_record, write_record
 from monitoring.process import current_process, find_process, is_alive
 
 __all__ = [
+    "FileLock",
     "Holder",
     "ProfileLock",
     "SingleLock",
@@ -95,6 +96,10 @@ class FileLock:
             os.close(self._descriptor)
             self._descriptor = None
 
+    def leave_to_child(self) -> None:
+        """Close our descriptor alone: the child that inherited it holds the lock on, with its description."""
+        FileLock.release(self)
+
 
 class ProfileLock(FileLock):
     """The exclusive `run.<profile>.lock`, with a description of who holds it."""
@@ -119,6 +124,13 @@ class ProfileLock(FileLock):
         if not adopted:
             lock._write(Holder(os.getpid(), current_process(), started_at=(clock or SystemClock()).now()))
         return lock
+
+    def take_again(self) -> bool:
+        """Take the lock once more after a child that had it is gone; False if another run has it by now."""
+        taken = self.take(fcntl.LOCK_EX)
+        if taken:
+            self._write(Holder(os.getpid(), current_process(), started_at=SystemClock().now()))
+        return taken
 
     def describe(self, *, run_id: int, started_at: datetime, trigger: str) -> None:
         """Tell others which run holds the lock."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 from collections.abc import Iterator
 
 from automation.config import load_jobs
@@ -63,8 +64,12 @@ def origin(patient: Patient) -> Iterator[Diagnosis]:
         yield note("sync", "tracked files were edited here", "the next sync discards that: commit it elsewhere")
     else:
         yield fine("sync", f"at {found.revision[:12]}, as origin was at the last fetch")
-    for trouble in sync_warnings(read_sync_state(patient.settings.cache_dir), found.revision):
-        yield wrong("sync", trouble, "mend what it names")
+    if importlib.util.find_spec("automation_launcher") is None:
+        yield note(
+            "sync", "the venv has no launcher: a revision that cannot start would not be taken back", "make sync"
+        )
+    for trouble in sync_warnings(read_sync_state(patient.settings.cache_dir), patient.settings, found.revision):
+        yield wrong("sync", trouble, "fix what it names")
 
 
 EXAMINATIONS: tuple[Examination, ...] = (jobs_file, dependencies, origin)

@@ -12,12 +12,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.bad_commits import REFUSED
+from tests.support.bad_commits import REFUSED, TAKEN_BACK
 from tests.support.fake_telegram import BOT_TOKEN, CHAT, TelegramStandIn
 from tests.support.following import Following
 
-pytestmark = pytest.mark.case("B.1")
-QUICK = "start of a run"
+pytestmark = [pytest.mark.case("B.1"), pytest.mark.ci]
 
 
 @pytest.fixture
@@ -37,9 +36,7 @@ def followed(tmp_path: Path, telegram: TelegramStandIn) -> Following:
     return found
 
 
-@pytest.mark.parametrize(
-    "kind", [kind if kind == QUICK else pytest.param(kind, marks=pytest.mark.ci) for kind in REFUSED]
-)
+@pytest.mark.parametrize("kind", REFUSED)
 def test_it_is_refused_with_one_message_and_the_next_good_commit_heals(
     followed: Following, telegram: TelegramStandIn, kind: str
 ) -> None:
@@ -58,3 +55,27 @@ def test_it_is_refused_with_one_message_and_the_next_good_commit_heals(
     assert "look | revision two" in followed.run()
     assert [fixed[:12] in message.text for message in telegram.messages] == [False, True]
     assert followed.host.rows("SELECT status FROM runs") == [("ok",)] * 3, "every tick has its row"
+
+
+@pytest.mark.parametrize("kind", TAKEN_BACK)
+def test_what_dies_only_on_the_host_is_taken_back_in_the_same_tick(
+    followed: Following, telegram: TelegramStandIn, kind: str
+) -> None:
+    bad = TAKEN_BACK[kind]
+    followed.write("notes", "")
+    before = followed.push("start")
+    followed.run()
+    good = bad.apply(followed.author)
+    commit = followed.push("bad")
+    for _ in range(2):
+        assert "look | revision one" in followed.run()
+    (message,) = telegram.messages
+    assert f"Commit {commit[:12]} was taken back, {before[:12]} runs again" in message.text
+    assert bad.why in message.text
+    (followed.author / bad.path).write_text(good)
+    followed.write("protocols/test/look.py", "print('revision two')")
+    fixed = followed.push("good")
+    assert "look | revision two" in followed.run()
+    assert [fixed[:12] in message.text for message in telegram.messages] == [False, True]
+    ran = followed.host.rows("SELECT revision FROM runs WHERE status = 'ok' ORDER BY id")
+    assert ran == [(before,), (before,), (before,), (fixed,)], "every tick ran"

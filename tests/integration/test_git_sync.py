@@ -258,6 +258,48 @@ class TestDeployedSwitch:
         assert (result.status, result.revision) == (SyncStatus.NOT_DEPLOYED, UNVERSIONED)
 
 
+class TestSteps:
+    """A release works on the database of the next one: no host passes two migrations at once."""
+
+    FIRST, SECOND, THIRD = (f"monitoring/store/migrations/000{number}_x.sql" for number in (1, 2, 3))
+
+    @pytest.fixture
+    def commits(self, origin: Origin, host: Host) -> dict[str, str]:
+        origin.push({self.FIRST: "1"})
+        host.sync()
+        origin.push({self.SECOND: "2"})
+        between = origin.push({"a": "between"})
+        origin.push({self.THIRD: "3"})
+        return {"between": between, "newest": origin.push({"a": "newest"})}
+
+    def test_a_host_that_was_off_for_long_stops_before_the_second_migration(
+        self, host: Host, commits: dict[str, str]
+    ) -> None:
+        stop = host.sync()
+        assert (stop.status, stop.revision) == (SyncStatus.UPDATED, commits["between"])
+        assert stop.reason.endswith(f"(2 new commits), a stop on the way to {commits['newest'][:7]}")
+        assert host.sync().revision == commits["newest"]
+
+    def test_a_stop_that_is_refused_is_passed_by(self, host: Host, commits: dict[str, str]) -> None:
+        def refuse_the_stop(candidate: Path, **_: object) -> Judgement:
+            return Judgement("broken" if candidate.name == commits["between"] else "")
+
+        assert host.sync(validate=refuse_the_stop).revision == commits["newest"]
+
+    def test_two_migrations_of_one_commit_come_together(self, origin: Origin, host: Host) -> None:
+        both = origin.push({self.FIRST: "1", self.SECOND: "2"})
+        assert host.sync().revision == both
+
+    def test_a_history_too_short_to_stop_in_is_passed_at_once(
+        self, origin: Origin, tmp_path: Path, commits: dict[str, str]
+    ) -> None:
+        shallow = deploy(tmp_path / "shallow", origin.url, "--depth=1")
+        newest = origin.push({"monitoring/store/migrations/0004_x.sql": "4", "a": "4"})
+        newest = origin.push({"monitoring/store/migrations/0005_x.sql": "5"})
+        shallow.git("fetch", "-q", "--depth=1", "origin", "main")
+        assert shallow.sync().revision == newest
+
+
 class TestRefusal:
     def test_a_refused_commit_never_reaches_the_tree(self, origin: Origin, host: Host) -> None:
         good = host.head

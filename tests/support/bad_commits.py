@@ -60,3 +60,20 @@ REFUSED: dict[str, Bad] = {
         "requirements.lock", f"absent-package==1.0 \\\n    --hash=sha256:{'0' * 64}", "lacks: absent-package"
     ),
 }
+
+TAKEN_BACK: dict[str, Bad] = {
+    "dies before its row": Bad(
+        "automation/runner.py", f"{ON_THE_HOST}Runner.run = lambda self: self.no_such_method()", "wrote no row"
+    ),
+    "ends at once and says all is well": Bad(
+        "automation/runner.py", f"{ON_THE_HOST}Runner.run = lambda self: 0", "wrote no row and ended with exit code 0"
+    ),
+    "dies after its row": Bad(
+        "automation/record.py",
+        f"{ON_THE_HOST}RunRecord.finish = lambda *_: os.kill(os.getpid(), 9)",
+        "never wrote its end and ended by SIGKILL",
+    ),
+    "takes no locks over": Bad(
+        "monitoring/locks.py", f"{ON_THE_HOST}FDS_VARIABLE = 'OTHER'", "wrote no row and ended with exit code 75"
+    ),
+}
