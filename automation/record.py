@@ -20,7 +20,8 @@ from monitoring.ledger.cron import Cron
 from monitoring.ledger.reconcile import Reconciled, reconcile
 from monitoring.ledger.ticks import nearby, still_going, tick_for
 from monitoring.ledger.unrecorded import Note, prepare, write_note
-from monitoring.process import THIS_HOST, Host, boot_of
+from monitoring.locks import holds_removed
+from monitoring.process import THIS_HOST, Host, ProcessId, boot_of
 from monitoring.store import runs, schedules
 from monitoring.store.database import Database, StoreDamagedError, StoreReplacedError
 from monitoring.store.recorded_time import Asker, give_up_tick
@@ -137,6 +138,19 @@ class RunRecord:
         self.tick_at = tick_at
         if not self._attempt(act):
             self._unwritten = (status, reason)
+
+    def run_without_its_lock(self, lock: Path) -> str:
+        """Name the run of this profile that goes on although its lock file was removed; empty if there is none."""
+        found: list[Run] = []
+
+        def act(database: Database) -> None:
+            me = str(self._host.process())
+            others = [run for run in runs.running(database) if run.profile == self._profile and run.process != me]
+            found.extend(run for run in others if run.process and self._host.is_alive(run.process))
+
+        self._attempt(act)
+        names = [f"run {run.id}, whose lock file was removed" for run in found if _holds_removed(run, lock)]
+        return names[0] if names else ""
 
     def with_database(self, act: Callable[[Database], None]) -> None:
         """Do something else with the same database under the same rule: no store, no harm."""
@@ -300,6 +314,13 @@ class RunRecord:
         if self.run_id is not None and runs.get(database, self.run_id) is None:
             self.run_id = self._insert(database)
         return database
+
+
+def _holds_removed(run: Run, lock: Path) -> bool:
+    try:
+        return holds_removed(ProcessId.parse(run.process or ""), lock)
+    except ValueError:
+        return False
 
 
 def _still_running(holder: str) -> str:
