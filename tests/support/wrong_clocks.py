@@ -81,10 +81,11 @@ class Life:
             self.refusals.append(str(error))
 
     def _is_judged(self, tick: datetime) -> bool:
-        """The clock was right at the tick and some minutes before."""
+        """The clock was right around the tick, and did not show that time once more while it was wrong."""
         return not any(
-            BEGINS_AT + wrong.since - MINUTE <= tick <= BEGINS_AT + wrong.since + wrong.lasting + _AFTER_A_STEP
+            begins - MINUTE <= tick <= begins + wrong.lasting + _AFTER_A_STEP
             for wrong in self.wrong
+            for begins in (BEGINS_AT + wrong.since, BEGINS_AT + wrong.since + min(wrong.by, timedelta(0)))
         )
 
     def expected(self) -> dict[tuple[str, datetime], bool]:
@@ -109,13 +110,13 @@ class Life:
         return "\n".join(row[0] for row in rows)
 
     def dated_ahead(self) -> list[tuple[object, ...]]:
-        """Return what still claims a tick, or a schedule's time, that is still to come."""
-        now = to_text(self.host.clock.now() + MINUTE)
+        """Return what is said to have been missed, or accounted for, that is still to come; runs two days ahead."""
+        now, far = (to_text(self.host.clock.now() + by) for by in (MINUTE, 2 * DAY))
         with open_database(self.host.settings.database) as database:
             return database.rows(
-                "SELECT tick_at, status FROM runs WHERE tick_at > :now UNION ALL "
+                "SELECT tick_at, status FROM runs WHERE tick_at > iif(process IS NULL, :now, :far) UNION ALL "
                 "SELECT reconciled_to, profile FROM schedules WHERE max(reconciled_to, effective_from) > :now",
-                {"now": now},
+                {"now": now, "far": far},
             )
 
     def kept(self) -> list[datetime]:
