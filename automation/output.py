@@ -21,7 +21,7 @@ _CHARACTER_BYTES = 4
 
 def readable(line: bytes) -> str:
     """Return one line as text a log can hold: terminal escapes dropped, other controls and bad bytes shown."""
-    text = line.removesuffix(b"\r").decode("utf-8", "backslashreplace")
+    text = line.rstrip(b"\r").decode("utf-8", "backslashreplace")
     if text.isprintable():
         return text
     return _CONTROLS.sub(lambda match: ascii(match[0])[1:-1], _ESCAPES.sub("", text))
@@ -37,6 +37,7 @@ class Output:
         self._newest = b"\n"
         self._shown_bytes = 0
         self._shown_lines = 0
+        self._overwritten_bytes = 0
         self._full = False
 
     def feed(self, data: bytes) -> list[str]:
@@ -47,8 +48,8 @@ class Output:
         if self._full:
             return []
         *ended, rest = (self._partial + data).split(b"\n")
-        *parts, self._partial = _cut(rest)
-        shown = [text for line in ended for text in self._show(line, newlines=1)]
+        *parts, self._partial = _cut(self._overwrite(rest))
+        shown = [text for line in ended for text in self._show(self._overwrite(line), newlines=1)]
         return shown + [text for part in parts for text in self._show(part)]
 
     def end_attempt(self) -> list[str]:
@@ -64,7 +65,7 @@ class Output:
 
     def summary(self) -> list[str]:
         """Return, when anything was left out, one line that counts it, and the tail."""
-        hidden_bytes = self.bytes - self._shown_bytes
+        hidden_bytes = self.bytes - self._shown_bytes - self._overwritten_bytes
         if not hidden_bytes:
             return []
         hidden_lines = self.lines - self._shown_lines
@@ -82,7 +83,15 @@ class Output:
 
     def _remember(self, data: bytes) -> None:
         kept = TAIL_BYTES + 2  # a newline behind the tail, and the byte before it
-        self._newest = (self._newest + data)[-kept:] if len(data) < kept else data[-kept:]
+        newest = self._newest + data if len(data) < kept else data
+        if b"\r" in newest:
+            newest = b"\n".join(map(_last_state, newest.split(b"\n")))
+        self._newest = newest[-kept:]
+
+    def _overwrite(self, line: bytes) -> bytes:
+        left = _last_state(line)
+        self._overwritten_bytes += len(line) - len(left)
+        return left
 
     def _show(self, line: bytes, newlines: int = 0) -> list[str]:
         """Return a line in parts a log can hold, as far as there is room."""
@@ -96,6 +105,12 @@ class Output:
         self._shown_bytes += newlines
         self._shown_lines += newlines
         return shown
+
+
+def _last_state(line: bytes) -> bytes:
+    """Return what a terminal would show of a line that was written over and over, as a progress bar does."""
+    written = line.rstrip(b"\r")
+    return written.rpartition(b"\r")[2] + line[len(written) :]
 
 
 def _cut(line: bytes) -> list[bytes]:

@@ -103,12 +103,6 @@ class Life:
         facts = self.host.facts(BEGINS_AT - 2 * DAY, self.host.clock.now())
         return {(fate.profile, fate.tick_at): fate.status == "ok" for fate in facts.ticks}
 
-    def reported(self) -> str:
-        """Return all that people were told of ticks that did not run."""
-        with open_database(self.host.settings.database) as database:
-            rows = database.rows("SELECT message FROM alert_events WHERE title = 'Checks did not run' ORDER BY id")
-        return "\n".join(row[0] for row in rows)
-
     def dated_ahead(self) -> list[tuple[object, ...]]:
         """Return what is said to have been missed, or accounted for, that is still to come; runs two days ahead."""
         now, far = (to_text(self.host.clock.now() + by) for by in (MINUTE, 2 * DAY))
