@@ -25,7 +25,7 @@ _HELD_BYTES = 64  # of a line that goes on: more than a character or a colour ta
 
 def readable(line: bytes) -> str:
     """Return one line as text a log can hold: terminal escapes dropped, other controls and bad bytes shown."""
-    text = line.removesuffix(b"\r").decode("utf-8", "backslashreplace")
+    text = line.rstrip(b"\r").decode("utf-8", "backslashreplace")
     if text.isprintable():
         return text
     return _CONTROLS.sub(lambda match: ascii(match[0])[1:-1], _ESCAPES.sub("", text))
@@ -48,6 +48,7 @@ class Output:
         self._kept = TAIL_BYTES + _HELD_BYTES + 2 * self._redact.longest
         self._shown_bytes = 0
         self._shown_lines = 0
+        self._overwritten_bytes = 0
         self._full = False
 
     def feed(self, data: bytes) -> list[str]:
@@ -58,9 +59,11 @@ class Output:
         if self._full:
             return []
         data = self._partial + data
-        *ended, self._partial = data.split(b"\n")
+        *ended, rest = data.split(b"\n")
+        self._partial = self._overwrite(rest)
         clean = self._clean if _ESCAPE in data or self._redact.may_change(data) else readable
-        shown = [text for line in ended for text in self._show(clean(line), len(line), newlines=1)]
+        lines = [self._overwrite(line) for line in ended]
+        shown = [text for line in lines for text in self._show(clean(line), len(line), newlines=1)]
         return shown + self._show_beginning()
 
     def end_attempt(self) -> list[str]:
@@ -76,7 +79,7 @@ class Output:
 
     def summary(self) -> list[str]:
         """Return, when anything was left out, one line that counts it, and the tail."""
-        hidden_bytes = self.bytes - self._shown_bytes
+        hidden_bytes = self.bytes - self._shown_bytes - self._overwritten_bytes
         if not hidden_bytes:
             return []
         hidden_lines = self.lines - self._shown_lines
@@ -100,7 +103,15 @@ class Output:
         return "\n".join(lines[-taken:]) if taken else _end_of(lines[-1])
 
     def _remember(self, data: bytes) -> None:
-        self._newest = (self._newest + data)[-self._kept :] if len(data) < self._kept else data[-self._kept :]
+        newest = self._newest + data if len(data) < self._kept else data
+        if b"\r" in newest:
+            newest = b"\n".join(map(_last_state, newest.split(b"\n")))
+        self._newest = newest[-self._kept :]
+
+    def _overwrite(self, line: bytes) -> bytes:
+        left = _last_state(line)
+        self._overwritten_bytes += len(line) - len(left)
+        return left
 
     def _clean(self, line: bytes) -> str:
         return self._redact(readable(line))
@@ -131,6 +142,12 @@ class Output:
         if parts:
             self._partial = (rest + text[end:]).encode() + self._partial[at:]
         return [line for part in parts for line in self._show(part, len(part.encode()))]
+
+
+def _last_state(line: bytes) -> bytes:
+    """Return what a terminal would show of a line that was written over and over, as a progress bar does."""
+    written = line.rstrip(b"\r")
+    return written.rpartition(b"\r")[2] + line[len(written) :]
 
 
 def _cut(text: str) -> list[str]:

@@ -22,7 +22,8 @@ from monitoring.ledger.cron import Cron
 from monitoring.ledger.reconcile import Reconciled, reconcile
 from monitoring.ledger.ticks import nearby, still_going, tick_for
 from monitoring.ledger.unrecorded import Note, prepare, write_note
-from monitoring.process import THIS_HOST, Host, boot_of
+from monitoring.locks import holds_removed
+from monitoring.process import THIS_HOST, Host, ProcessId, boot_of
 from monitoring.redact import redact
 from monitoring.store import runs, schedules, unstored
 from monitoring.store.database import Database
@@ -153,6 +154,19 @@ class RunRecord:
 
         self.tick_at = tick_at
         self._owe_end(status, reason, act)
+
+    def run_without_its_lock(self, lock: Path) -> str:
+        """Name the run of this profile that goes on although its lock file was removed; empty if there is none."""
+        found: list[Run] = []
+
+        def act(database: Database) -> None:
+            me = str(self._host.process())
+            others = [run for run in runs.running(database) if run.profile == self._profile and run.process != me]
+            found.extend(run for run in others if run.process and self._host.is_alive(run.process))
+
+        self.read(act)
+        names = [f"run {run.id}, whose lock file was removed" for run in found if _holds_removed(run, lock)]
+        return names[0] if names else ""
 
     def with_database(self, act: Act) -> None:
         """Write something else to the same database, now or with the end of the run; it may be called twice."""
@@ -292,6 +306,13 @@ class RunRecord:
         """Give this run a row in a database that is there in the place of the one it began in."""
         if self.run_id is not None and runs.get(database, self.run_id) is None:
             self.run_id = self._insert(database)
+
+
+def _holds_removed(run: Run, lock: Path) -> bool:
+    try:
+        return holds_removed(ProcessId.parse(run.process or ""), lock)
+    except ValueError:
+        return False
 
 
 def _still_running(holder: str) -> str:

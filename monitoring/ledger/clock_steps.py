@@ -23,6 +23,7 @@ _LONGEST_DOWN = timedelta(days=1)
 # Of a clock that is set back farther, from one that the rows show to have been right, it is the new one that is wrong.
 _LONGEST_AGAIN = timedelta(days=2)
 _NOBODY_BEFORE = datetime(2024, 1, 1, tzinfo=UTC)  # this program is younger: a clock without a battery starts earlier
+_TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 # Rows are written in another order than runs start in: an interpreter on a busy host loads for this long at most.
 SLOW_START = timedelta(minutes=5)
 
@@ -78,22 +79,38 @@ def agrees(recorded: Recorded, boot: Boot) -> bool:
 def take_back(database: Database, now: datetime, boot: Boot, me: Asker = NOBODY) -> None:
     """Take back what a clock that was ahead wrote, if the newest run agrees with the present one.
 
-    1. The rows show that the clock went ahead and came back: nothing dated later than now is to be believed.
-    2. They do not: a clock that was right was set back. Up to two days are judged again as they pass; of more it is
-       the present clock that is wrong, and the ledger waits until it is right again.
+    1. Of two days ahead, whichever clock was right, everything but runs: the time is judged again as it passes.
+    2. Of more only if the rows show that the clock went ahead from the present one and came back; runs answer no tick
+       that is still to come. Else it is the present clock that is wrong, and the ledger waits until it is right again.
     """
     last = recorded_time.newest(database, besides=me)
     if last is None or not agrees(last, boot) or now < _NOBODY_BEFORE:
         return
-    after = now + SLOW_START
-    if not recorded_time.is_any_ahead(database, last.id, after):
-        return
-    ahead = recorded_time.runs_ahead(database, last.id, after)
-    went_ahead = ahead is None or (ahead[0] is not None and _gained_between(ahead[0], ahead[1]) > timedelta(0))
-    if not went_ahead and ahead is not None and ahead[2] - now > _LONGEST_AGAIN:
+    after, far, runs_since = now + SLOW_START, now + _LONGEST_AGAIN, None
+    if recorded_time.is_any_run_ahead(database, last.id, far):
+        runs_since = _left_at(database, last, boot)
+        if runs_since is None:
+            return
+    elif not recorded_time.is_any_ahead(database, last.id, after):
         return
     with database.write() as tx:
-        recorded_time.take_back(tx, last.id, after, min(last.started_at, now), ticks_of_runs=went_ahead)
+        recorded_time.take_back(tx, last.id, after, min(last.started_at, now), runs_since=runs_since)
+
+
+def _left_at(database: Database, last: Recorded, boot: Boot) -> int | None:
+    """Return the id of the run with which the clock left the present one for what is ahead; None if it did not."""
+
+    def newest(before_id: int, *, ahead: bool) -> Recorded | None:
+        return recorded_time.newest_dated(
+            database, before_id, ahead=ahead, boot_id=boot.id, booted_at=boot.at, ticks_per_s=_TICKS_PER_S
+        )
+
+    wrong = newest(last.id, ahead=True)
+    left = newest(wrong.id, ahead=False) if wrong else None
+    if left is None:
+        return None
+    then = boot_of_text(left.process, left.started_at)
+    return left.id if then is not None and (then.id != boot.id or agrees(left, boot)) else None
 
 
 def answered_ahead(database: Database, profile: str, after: datetime, until: datetime, boot: Boot) -> set[datetime]:
@@ -133,7 +150,7 @@ def gained_since(database: Database, since: datetime, now: datetime, boot: Boot)
 
 def _changes(database: Database, since: datetime, until: datetime) -> list[tuple[Recorded, Recorded]]:
     return recorded_time.boot_changes(
-        database, since, until, ticks_per_s=os.sysconf("SC_CLK_TCK"), least_s=LEAST_STEP.total_seconds()
+        database, since, until, ticks_per_s=_TICKS_PER_S, least_s=LEAST_STEP.total_seconds()
     )
 
 

@@ -88,9 +88,9 @@ def boot_changes(
 
 
 def is_any_ahead(database: Database, before_id: int, after: datetime) -> bool:
-    """Tell whether anything recorded before a run is dated after `after`."""
+    """Tell whether what `take_back` takes back was dated after `after` before a run was recorded."""
     found = database.row(
-        "SELECT 1 WHERE EXISTS (SELECT 1 FROM runs WHERE tick_at > :at AND id < :id) "
+        "SELECT 1 WHERE EXISTS (SELECT 1 FROM runs WHERE tick_at > :at AND id < :id AND process IS NULL) "
         "OR EXISTS (SELECT 1 FROM schedules WHERE max(effective_from, coalesce(effective_until, '')) > :at) "
         "OR EXISTS (SELECT 1 FROM schedules WHERE reconciled_to > :at) "
         "OR EXISTS (SELECT 1 FROM scheduler_starts WHERE started_at > :at) "
@@ -100,41 +100,48 @@ def is_any_ahead(database: Database, before_id: int, after: datetime) -> bool:
     return found is not None
 
 
-def runs_ahead(
-    database: Database, before_id: int, after: datetime
-) -> tuple[Recorded | None, Recorded, datetime] | None:
-    """Return the first run recorded before `before_id` and dated after `after`, led by the one before it.
-
-    And the latest instant at which such a run was dated; None if there is none.
-    """
-    first, latest = database.row(
-        "SELECT min(id), max(started_at) FROM runs WHERE process IS NOT NULL AND id < ? AND started_at > ?",
-        (before_id, to_text(after)),
-    ) or (None, None)
-    if first is None:
-        return None
-    found = [_recorded(*row) for row in database.rows(f"{_RECORDED} AND id <= ? ORDER BY id DESC LIMIT 2", (first,))]
-    return found[1] if len(found) > 1 else None, found[0], from_text(latest)
+def is_any_run_ahead(database: Database, before_id: int, after: datetime) -> bool:
+    """Tell whether a run recorded before another one answers a tick after `after`."""
+    found = database.row(
+        "SELECT 1 FROM runs WHERE tick_at > ? AND id < ? AND process IS NOT NULL LIMIT 1", (to_text(after), before_id)
+    )
+    return found is not None
 
 
-def take_back(tx: Tx, before_id: int, after: datetime, to: datetime, *, ticks_of_runs: bool) -> None:
+def newest_dated(
+    database: Database, before_id: int, *, ahead: bool, boot_id: str, booted_at: datetime, ticks_per_s: float
+) -> Recorded | None:
+    """Return the newest run before another one by a clock that was ahead (or was not) of one that dates the boot so."""
+    row = database.row(
+        f"{_RECORDED} AND id < :id AND :ahead = CASE {_BOOT.format('process')} "
+        f"WHEN :boot THEN {_BOOTED.format('process', 'started_at')} - unixepoch(:booted, 'subsec') >= 60 "
+        "ELSE started_at > :booted END ORDER BY id DESC LIMIT 1",
+        {
+            "id": before_id, "ahead": int(ahead), "boot": boot_id, "booted": to_text(booted_at),
+            "ticks_per_s": float(ticks_per_s),
+        },
+    )  # fmt: skip
+    return _recorded(*row) if row else None
+
+
+def take_back(tx: Tx, before_id: int, after: datetime, to: datetime, *, runs_since: int | None = None) -> None:
     """Take back what was recorded before a run and is dated after `after`.
 
     1. Rows of ticks that nobody ran: what is still to come cannot have been missed.
     2. Schedules are in force and accounted for only up to `to`, and schedulers have started by then.
     3. A silence that begins later would hold back alerts of a time that nobody meant.
-    4. With `ticks_of_runs`: runs answer no tick that is still to come.
+    4. The ticks of runs recorded after the one of id `runs_since`, if given.
     """
-    at = {"after": to_text(after), "to": to_text(to), "id": before_id}
-    tx.execute("DELETE FROM runs WHERE tick_at > :after AND id < :id AND status IN ('skipped', 'missed')", at)
+    at = {"after": to_text(after), "to": to_text(to), "id": before_id, "since": runs_since or 0}
+    tx.execute("DELETE FROM runs WHERE tick_at > :after AND id < :id AND id > :since AND process IS NULL", at)
     for column in ("effective_from", "effective_until", "reconciled_to"):
         tx.execute(f"UPDATE schedules SET {column} = :to WHERE {column} > :after", at)  # noqa: S608 - names of our own
     tx.execute(
         "UPDATE scheduler_starts SET started_at = :to, booted_at = min(booted_at, :to) WHERE started_at > :after", at
     )
     tx.execute("UPDATE silences SET ends_at = starts_at WHERE starts_at > :after", at)
-    if ticks_of_runs:
-        tx.execute(f"{_GIVE_UP} tick_at > :after AND id < :id", {"note": _NOTE, **at})
+    if runs_since is not None:
+        tx.execute(f"{_GIVE_UP} tick_at > :after AND id < :id AND id > :since", {"note": _NOTE, **at})
 
 
 def answered(database: Database, profile: str, after: datetime, until: datetime) -> list[tuple[datetime, Recorded]]:
