@@ -83,6 +83,7 @@ class SchedulerLife:
 
     def __str__(self) -> str:
         unit = f"; systemd says of {UNIT}: {self.unit}" if self.unit else ""
+        unit += f" ({RESET})" if self.unit == "failed" else ""
         return f"{self._judgement()}{unit}"
 
     def _judgement(self) -> str:
