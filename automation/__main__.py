@@ -1,4 +1,9 @@
 """`python -m automation`."""
+# ruff: noqa: E402 - root loads no more than it must
+
+from monitoring.owner import become_owner_of_checkout
+
+become_owner_of_checkout()
 
 import sys
 

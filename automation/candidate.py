@@ -18,6 +18,7 @@ from pathlib import Path
 from automation.command import Finished, run_command
 from automation.dependencies import missing_distributions
 from automation.git import Git
+from monitoring.redact import excerpt
 
 IMPORTS_LIMIT_S = 20.0
 LOCK = "requirements.lock"
@@ -140,7 +141,7 @@ def _explain(step: str, done: Finished, candidate: Path) -> Judgement:
 
 def _shorten(text: str, candidate: Path, *, others: int) -> str:
     more = f" (and {others} more)" if others else ""
-    return text.replace(f"{candidate}/", "")[:_MAX_REASON] + more
+    return excerpt(text.replace(f"{candidate}/", ""), _MAX_REASON) + more
 
 
 def _lacking(*names: str) -> Judgement:

@@ -22,6 +22,7 @@ from monitoring.errors import ConfigError, LockedError, MonitoringError, UsageEr
 from monitoring.log import SurvivingHandler, set_up
 from monitoring.owner import become_owner
 from monitoring.settings import CHECKOUT, load_settings
+from monitoring.terminal import write_whatever_comes
 
 PROG = "python -m automation"
 EX_TEMPFAIL = 75  # sysexits(3), and what flock's callers expect
@@ -40,6 +41,7 @@ exit codes:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command line and return its exit code."""
+    write_whatever_comes()
     try:
         status = _dispatch(sys.argv[1:] if argv is None else argv)
     except KeyboardInterrupt:

@@ -19,7 +19,7 @@ from typing import Any
 
 from automation import forkserver
 from automation.task import Command, Death, signal_name
-from monitoring.redact import is_secret_name
+from monitoring.secret_values import is_secret
 
 _GOODBYE_S = 5.0  # a server without a link kills what it has and exits; longer than that means it hangs
 # What Python itself needs to start, find its libraries and speak the operator's language and time.
@@ -85,7 +85,7 @@ def server_environment(environments: Iterable[Mapping[str, str]]) -> dict[str, s
 def _server_may_have(variable: tuple[str, str]) -> bool:
     name = variable[0]
     needed = name in _NEEDED or name.startswith(_NEEDED_PREFIXES)
-    return needed and name != "PYTHONPATH" and not is_secret_name(name)
+    return needed and name != "PYTHONPATH" and not is_secret(*variable)
 
 
 def needs_own_interpreter(env: Mapping[str, str], server_env: Mapping[str, str]) -> bool:
@@ -96,7 +96,7 @@ def needs_own_interpreter(env: Mapping[str, str], server_env: Mapping[str, str])
 def _acts_at_start(variable: tuple[str, str]) -> bool:
     name = variable[0]
     acts = name in _ACT_AT_START or name.startswith(_ACTS_AT_START)
-    return acts and name != "PYTHONPATH" and not is_secret_name(name)
+    return acts and name != "PYTHONPATH" and not is_secret(*variable)
 
 
 class ForkServer:

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from automation.command import Finished, run_command
 from monitoring.errors import SyncError
+from monitoring.redact import excerpt
 
 UNVERSIONED = "unversioned"
 _READ_LIMIT_S = 20.0
@@ -256,7 +257,7 @@ def without_credentials(text: str) -> str:
 def _one_line(said: str) -> str:
     lines = [line.strip() for line in without_credentials(said).splitlines()]
     telling = [line for line in lines if line and not _BOILERPLATE.match(line)]
-    return " / ".join(dict.fromkeys(telling))[:_MAX_REASON]
+    return excerpt(" / ".join(dict.fromkeys(telling)), _MAX_REASON)
 
 
 def _owner(path: Path) -> str:

@@ -22,8 +22,8 @@ from automation.scheduler_life import (
     find_scheduler,
     restart_command,
 )
-from monitoring.errors import UsageError
-from monitoring.settings import Settings, read_env_file
+from monitoring.env_file import read_env_file
+from monitoring.settings import Settings
 
 # What systemd gives every service by itself (systemd.exec(5), "Environment Variables Set or Propagated").
 _OF_SYSTEMD = re.compile(
@@ -90,7 +90,7 @@ def look(settings: Settings) -> Held | None:
     start = _start_of(process) or Start(files=(settings.env_file,) if settings.env_file else ())
     try:
         wanted = start.environ()
-    except UsageError:
+    except OSError:
         return Held(process, started_with, Differences())
     return Held(process, started_with, compare(started_with, wanted, start.by_itself))
 
@@ -107,11 +107,11 @@ class Start:
         """Return what it would be given now.
 
         Raises:
-            UsageError: an env file cannot be read.
+            OSError: an env file cannot be read.
         """
         found = dict(self.given)
         for file in self.files:
-            found |= read_env_file(file)
+            found |= read_env_file(file).values
         return found
 
 

@@ -19,6 +19,7 @@ from monitoring.ledger.reconcile import Reconciled, reconcile
 from monitoring.ledger.ticks import nearby, still_going, tick_for
 from monitoring.ledger.unrecorded import Note, prepare, write_note
 from monitoring.process import THIS_HOST, Host
+from monitoring.redact import redact
 from monitoring.store import runs, schedules
 from monitoring.store.database import Database, StoreDamagedError, StoreReplacedError
 from monitoring.store.repair import Repair, open_or_repair, repair
@@ -215,7 +216,7 @@ class RunRecord:
 
     def _finish(self, database: Database, run_id: int, status: RunStatus, exit_code: int, reason: str) -> None:
         with database.write() as tx:
-            runs.finish(tx, run_id, status, exit_code=exit_code, reason=reason, now=self._clock.now())
+            runs.finish(tx, run_id, status, exit_code=exit_code, reason=redact(reason), now=self._clock.now())
 
     def _skipped(self, database: Database, tick_at: datetime | None, holder: str) -> None:
         tick_at = tick_at or self._nearest_tick(database, None)
@@ -295,7 +296,7 @@ def _record_task(database: Database, run_id: int, result: TaskResult) -> None:
         run_id=run_id,
         name=result.name,
         status=result.status.value,
-        reason=result.reason,
+        reason=redact(result.reason),
         started_at=result.started_at,
         ended_at=result.ended_at,
         duration_s=result.duration_s,

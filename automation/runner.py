@@ -197,7 +197,7 @@ class Runner:
 
     def _on_line(self, task: str, line: str) -> None:
         """Forward a line of a task; an alert that its monitor could not store must not end in a log alone."""
-        self._output.write_line(f"{task} | {line}")
+        self._output.write_line(f"{task} | {line}", is_clean=True)
         if UNSTORED in line and len(self._unstored) < _MOST_UNSTORED:
             self._unstored.append(f"{task}: {line.partition(UNSTORED)[2]}")
 

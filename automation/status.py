@@ -84,7 +84,9 @@ class Status:
 def look(settings: Settings, config: Path, now: datetime) -> Status:
     """Gather it all; a part that is missing becomes a warning."""
     held = held_environment.look(settings)
-    warnings: list[str] = [*mute_warnings(settings, held), *backend_warnings(settings, held)]
+    warnings: list[str] = [
+        *settings.env_mistakes, *mute_warnings(settings, held), *backend_warnings(settings, held)
+    ]  # fmt: skip
     jobs = _jobs(config, settings, warnings)
     database = _database(settings, warnings)
     try:

@@ -13,7 +13,7 @@ import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 
-from monitoring.redact import is_secret_name
+from monitoring.secret_values import is_secret
 from monitoring.settings import Settings
 
 log = logging.getLogger("automation.web")
@@ -89,7 +89,7 @@ class WebChild:
 
 def web_environment(settings: Settings) -> dict[str, str]:
     """Return what the child may know: where the state lies and where to listen, and no secret of any kind."""
-    kept = {name: value for name, value in settings.environ.items() if not is_secret_name(name) and name not in _OURS}
+    kept = {name: value for name, value in settings.environ.items() if not is_secret(name, value) and name not in _OURS}
     return {
         **kept,
         "PYTHONPATH": str(settings.checkout),

@@ -7,10 +7,12 @@ import logging
 import logging.handlers
 import os
 import sys
+import threading
+import traceback
 from collections.abc import Mapping
 from pathlib import Path
 
-from monitoring.redact import Redactor
+from monitoring.redact import Redactor, keep_secret
 
 _SYSLOG = "/dev/log"
 
@@ -26,9 +28,9 @@ class SurvivingHandler(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         self.write_line(self.format(record))
 
-    def write_line(self, line: str) -> None:
-        """Write one finished line wherever somebody can still read it."""
-        line = self._redact(line)
+    def write_line(self, line: str, *, is_clean: bool = False) -> None:
+        """Write one finished line wherever somebody can still read it; `is_clean` says that no secret is left in it."""
+        line = line if is_clean else self._redact(line)
         if self._fallback is None:
             try:
                 sys.stderr.write(line + "\n")
@@ -60,11 +62,26 @@ def _system_log() -> logging.Handler:
     return handler
 
 
+def _write_crashes_to(handler: SurvivingHandler) -> None:
+    """Let a traceback, too, go where its secrets are taken out."""
+
+    def write(error: BaseException | None) -> None:
+        if error is not None:
+            handler.write_line("".join(traceback.format_exception(error)).rstrip())
+
+    sys.excepthook = lambda _kind, error, _trace: write(error)
+    threading.excepthook = lambda found: write(found.exc_value)
+
+
 def set_up(environ: Mapping[str, str]) -> SurvivingHandler:
-    """Send all logging through one surviving, redacting handler at `LOG_LEVEL` (default INFO)."""
-    handler = SurvivingHandler(Redactor(environ))
+    """Send all logging through one surviving, redacting handler at `LOG_LEVEL` (default INFO).
+
+    From here on the whole process knows what is secret in `environ`.
+    """
+    handler = SurvivingHandler(keep_secret(environ))
     handler.setFormatter(logging.Formatter("%(levelname)s %(name)s: %(message)s"))
     level = logging.getLevelNamesMapping().get(environ.get("LOG_LEVEL", "INFO").upper(), logging.INFO)
+    _write_crashes_to(handler)
     logging.basicConfig(level=level, handlers=[handler], force=True)
     # The HTTP client logs whole URLs at INFO, and a URL may hold a key.
     logging.getLogger("httpx2").setLevel(logging.WARNING)

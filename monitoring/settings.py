@@ -1,8 +1,8 @@
 """The same world everywhere: one reading of the environment for the unit, an SSH session and a script by hand.
 
 What counts: `$MONITORING_ENV_FILE`, else `/etc/monitoring/.env` if readable,
-by systemd's quoting rules; the real environment wins. What a scheduler or a run started was given its whole environment
-and reads no file: a change of the file counts from the scheduler's restart on, all of it at once.
+by systemd's rules (`env_file.py`); the real environment wins. What a scheduler or a run started was given its whole
+environment and reads no file: a change of the file counts from the scheduler's restart on, all of it at once.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from monitoring.env_file import read_env_file
 from monitoring.errors import UsageError
 
 CHECKOUT = Path(__file__).resolve().parent.parent
@@ -29,6 +30,8 @@ class Settings:
     checkout: Path
     cache_dir: Path
     env_file: Path | None = None
+    env_mistakes: tuple[str, ...] = ()
+    """Lines of the env file that are not taken as they were meant: each `file:line: what is wrong, what to do`."""
 
     @property
     def database(self) -> Path:
@@ -52,13 +55,14 @@ def load_settings(environ: Mapping[str, str] | None = None, checkout: Path = CHE
     """Merge the environment with the env file and find the state directory.
 
     Raises:
-        UsageError: `MONITORING_ENV_FILE` names a file that cannot be read, or an env file is not text.
+        UsageError: `MONITORING_ENV_FILE` names a file that cannot be read, or `CACHE_DIR` is no path.
     """
     real = dict(os.environ if environ is None else environ)
     env_file = _env_file(real)
     reads_file = env_file is not None and not any(name in real for name in _GIVEN_WHOLE)
-    merged = {**(read_env_file(env_file) if env_file and reads_file else {}), **real}
-    return Settings(environ=merged, checkout=checkout, cache_dir=_cache_dir(merged, checkout), env_file=env_file)
+    values, mistakes = _values_of(env_file) if env_file and reads_file else ({}, ())
+    merged = {**values, **real}
+    return Settings(merged, checkout, _cache_dir(merged, checkout), env_file, mistakes)
 
 
 def _env_file(environ: Mapping[str, str]) -> Path | None:
@@ -70,98 +74,23 @@ def _env_file(environ: Mapping[str, str]) -> Path | None:
     return ENV_FILE if os.access(ENV_FILE, os.R_OK) else None
 
 
+def _values_of(path: Path) -> tuple[dict[str, str], tuple[str, ...]]:
+    try:
+        found = read_env_file(path)
+    except OSError as error:
+        raise UsageError(f"{path}: cannot be read as an env file: {error}") from error
+    return found.values, tuple(f"{path}:{line}: {words}" for line, words in found.mistakes)
+
+
 def _cache_dir(environ: Mapping[str, str], checkout: Path) -> Path:
     named = environ.get("CACHE_DIR")
     if named:
-        return Path(named).absolute()
+        try:
+            os.fsdecode(named).encode()
+            return Path(named).expanduser().absolute()
+        except UnicodeEncodeError:
+            shown = named.encode("utf-8", "backslashreplace").decode()
+            raise UsageError(f"CACHE_DIR={shown} is not UTF-8: name a directory whose path is") from None
+        except RuntimeError as error:
+            raise UsageError(f"CACHE_DIR={named}: {error}: write the whole path") from None
     return CACHE_DIR if os.access(CACHE_DIR, os.W_OK) else checkout / ".cache"
-
-
-def read_env_file(path: Path) -> dict[str, str]:
-    """Read a systemd `EnvironmentFile`.
-
-    Raises:
-        UsageError: the file cannot be read or is not UTF-8.
-    """
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"{path}: cannot be read as an env file: {error}") from error
-    return parse_env_file(text)
-
-
-def parse_env_file(text: str) -> dict[str, str]:
-    """Parse by the rules of systemd's `EnvironmentFile=` (systemd.exec(5)).
-
-    `#` and `;` open comment lines, quotes join, a backslash escapes (inside double quotes only what a
-    shell would escape), a backslash before a newline continues the line. A name that is no variable
-    name is left out, as systemd leaves it out.
-    """
-    return dict(_EnvFileReader(text).pairs())
-
-
-class _EnvFileReader:
-    def __init__(self, text: str) -> None:
-        self._text = text.replace("\r\n", "\n") + "\n"
-        self._at = 0
-
-    def pairs(self) -> list[tuple[str, str]]:
-        found = []
-        while self._at < len(self._text):
-            line_end = self._text.index("\n", self._at)
-            line = self._text[self._at : line_end]
-            name, equals, _ = line.partition("=")
-            if not equals or line.lstrip()[:1] in ("#", ";", ""):
-                self._at = line_end + 1
-                continue
-            self._at += len(name) + 1
-            value = self._value()
-            if name.strip().isidentifier():
-                found.append((name.strip(), value))
-        return found
-
-    def _take(self) -> str:
-        """Return the next character; beyond the end only line ends follow."""
-        char = self._text[self._at] if self._at < len(self._text) else "\n"
-        self._at += 1
-        return char
-
-    def _value(self) -> str:
-        value = ""
-        while (char := self._take()) != "\n":
-            if char == "'":
-                value += self._single_quoted()
-            elif char == '"':
-                value += self._double_quoted()
-            elif not char.isspace():
-                self._at -= 1
-                return value + self._unquoted()
-        return value
-
-    def _unquoted(self) -> str:
-        value, kept = "", 0
-        while (char := self._take()) != "\n":
-            if char == "\\":
-                escaped = self._take()
-                value += escaped if escaped != "\n" else ""
-                kept = len(value)
-            else:
-                value += char
-                kept = kept if char.isspace() else len(value)
-        return value[:kept]
-
-    def _single_quoted(self) -> str:
-        end = self._text.find("'", self._at)
-        end = len(self._text) - 1 if end < 0 else end
-        value, self._at = self._text[self._at : end], min(end + 1, len(self._text) - 1)
-        return value
-
-    def _double_quoted(self) -> str:
-        value = ""
-        while self._at < len(self._text) - 1 and (char := self._take()) != '"':
-            if char != "\\":
-                value += char
-                continue
-            escaped = self._take()
-            value += {"\n": ""}.get(escaped, escaped if escaped in '"\\`$' else "\\" + escaped)
-        return value

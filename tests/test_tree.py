@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from monitoring.settings import read_env_file
+from monitoring.env_file import EnvFile, read_env_file
 
 CHECKOUT = Path(__file__).resolve().parents[1]
 MAX_FILE_LINES = 400
@@ -206,7 +206,7 @@ def test_the_example_env_file_names_every_variable_the_code_reads() -> None:
 
 
 def test_the_example_env_file_sets_nothing_but_where_the_state_is() -> None:
-    assert read_env_file(CHECKOUT / ".env.example") == {"CACHE_DIR": "/srv/cache"}
+    assert read_env_file(CHECKOUT / ".env.example") == EnvFile({"CACHE_DIR": "/srv/cache"}, ())
 
 
 def test_shell_scripts_stop_at_the_first_error() -> None:

@@ -210,9 +210,9 @@ class Context(Reads, Verbs):
     def crashed(self, error: Exception) -> None:
         """Store the one alert a crash becomes, with what was judged before."""
         last = "".join(traceback.format_exception(error)[-4:])
-        kind = type(error).__name__
+        kind, words, trace = type(error).__name__, self._redact(str(error))[:500], self._redact(last)[-2500:]
         alert = Alert(
-            Severity.HIGH, f"{self.name} crashed: {kind}", str(error)[:500], code(last[-2500:]),
+            Severity.HIGH, f"{self.name} crashed: {kind}", words, code(trace),
             protocol=self.name, channel=self.channel, key=_CRASH_KEY, source=_CRASH,
         ).redacted(self._redact)  # fmt: skip
         self._open_batch = None

@@ -5,6 +5,11 @@ Behind `deploy/migrate-file-cache-to-db.sh`. Running it again is safe: without `
 
 from __future__ import annotations
 
+from monitoring.owner import become_owner_of_checkout
+
+if __name__ == "__main__":
+    become_owner_of_checkout()
+
 import argparse
 import re
 import sys
@@ -26,6 +31,7 @@ from monitoring.settings import Settings, load_settings
 from monitoring.store import legacy_files, state
 from monitoring.store.database import Database
 from monitoring.store.repair import open_or_repair
+from monitoring.terminal import write_whatever_comes
 
 EXAMPLES = """examples:
   python -m utils.migrate_cache_to_db               import; values already in the database win
@@ -134,6 +140,7 @@ def _is_older(path: Path, database: Database) -> bool:
 
 
 def main(arguments: list[str] | None = None) -> int:
+    write_whatever_comes()
     parser = argparse.ArgumentParser(
         prog="python -m utils.migrate_cache_to_db",
         description=__doc__.partition("\n")[0],

@@ -14,6 +14,7 @@ from typing import Any
 from monitoring.alerts.task_frame import open_frame
 from monitoring.clock import SystemClock
 from monitoring.errors import UsageError
+from monitoring.terminal import write_whatever_comes
 from utils.context import Context
 from utils.unknown import UnknownError
 
@@ -23,6 +24,7 @@ def run_as_script(name: str, channel: str, function: Callable[[Context], Any], a
 
     0; 1 after a crash or a store that failed; 2 for an env file that cannot be read.
     """
+    write_whatever_comes()
     try:
         frame = open_frame(os.environ)
     except UsageError as error:

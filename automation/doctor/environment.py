@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 
 from automation.doctor import Diagnosis, Examination, Patient, fine, note, wrong
-from automation.scheduler_life import ask_systemd, running_since
+from automation.scheduler_life import RESTART, ask_systemd, running_since
 from automation.status import backend_warnings
 from monitoring.settings import ENV_FILE
 
@@ -24,6 +24,8 @@ def env_file(patient: Patient) -> Iterator[Diagnosis]:
         yield wrong("env file", f"{path} holds secrets and everybody may read it", f"chmod 0640 {path}")
     else:
         yield fine("env file", str(path))
+    for mistake in patient.settings.env_mistakes:
+        yield wrong("env file", mistake, f"correct that line, then: {RESTART}")
 
 
 def held(patient: Patient) -> Iterator[Diagnosis]:

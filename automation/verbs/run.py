@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import logging
 import os
 import shlex
 from datetime import datetime
@@ -15,6 +16,8 @@ from automation.workspace import choose_tasks, command_line, own_environment
 from monitoring.clock import SystemClock, from_text
 from monitoring.log import set_up
 from monitoring.settings import Settings
+
+log = logging.getLogger("automation.run")
 
 EXAMPLES = """\
 python -m automation run hourly              # run it now: alerts are really sent
@@ -46,6 +49,8 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
         only_task=args.task,
     )
     output = set_up(settings.environ)
+    for mistake in settings.env_mistakes:
+        log.warning("%s", mistake)
     return Runner(request, settings, SystemClock(), output, loaded_revision=loaded_revision).run()
 
 

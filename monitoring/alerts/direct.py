@@ -21,7 +21,7 @@ def send_directly(settings: Settings, text: str, *, title: str = "Alerts cannot 
     """Send a text to the errors channel, else the default chat; return what went wrong, empty if it arrived."""
     redact = Redactor(settings.environ)
     route = plan("", "automation", "ops_error", settings.environ)
-    alert = Alert(Severity.HIGH, title, redact(text), protocol="automation", source="ops_error")
+    alert = Alert(Severity.HIGH, title, text, protocol="automation", source="ops_error").redacted(redact)
     message = Message(0, datetime.now(UTC), alert)
     troubles = [] if route.destinations else [route.route.value]
     with Senders(settings.environ) as senders:

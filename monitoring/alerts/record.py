@@ -20,6 +20,7 @@ from monitoring.alerts.render import render_plain
 from monitoring.alerts.routing import OPERATIONAL_SOURCES, variable_part
 from monitoring.alerts.text import line, since
 from monitoring.clock import format_duration
+from monitoring.redact import redact
 from monitoring.store import alerts as stored_alerts
 from monitoring.store import conditions as stored_conditions
 from monitoring.store import silences, webhook_calls
@@ -104,6 +105,7 @@ def raise_in(
 
     `key` defaults to (protocol, the alert's key).
     """
+    alert = alert.redacted(redact)
     key = key or ConditionKey(alert.protocol, alert.key or "")
     before = stored_conditions.get(tx, key)
     decision = conditions.raised(
@@ -166,6 +168,7 @@ def store_in(
 
     `about` is the condition it tells of, for silences and the webhook. `status` overrides what would be sent.
     """
+    alert = alert.redacted(redact)
     key = about.key.text if about else alert.key
     wanted = status or _status(tx, alert, key, now=now, origin=origin, kind=kind)
     route = route_of(alert)

@@ -12,6 +12,8 @@ from datetime import timedelta
 
 from monitoring.alerts.record import Origin
 from monitoring.clock import SystemClock
+from monitoring.owner import become_owner
+from monitoring.redact import keep_secret
 from monitoring.settings import Settings, load_settings
 
 _DELIVER_FOR_S = 30.0  # how long a task started by hand tries to deliver at its end
@@ -47,4 +49,6 @@ def open_frame(environ: Mapping[str, str]) -> Frame:
     by_hand = not run_id and task is None
     # Under a runner the env file stays closed: it holds what a monitor must not see.
     settings = load_settings(environ if by_hand else {**environ, "MONITORING_ENV_FILE": ""})
+    keep_secret(settings.environ)
+    become_owner(settings.cache_dir)
     return Frame(settings, Origin(int(run_id) if run_id.isdigit() else None, task, settings.debug), by_hand)

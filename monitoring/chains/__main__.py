@@ -5,6 +5,11 @@ Shows host names only.
 
 from __future__ import annotations
 
+from monitoring.owner import become_owner_of_checkout
+
+if __name__ == "__main__":
+    become_owner_of_checkout()
+
 import argparse
 import sys
 from collections.abc import Mapping, Sequence
@@ -19,6 +24,7 @@ from monitoring.chains.reads import Chains
 from monitoring.chains.rpc import Head
 from monitoring.errors import UsageError
 from monitoring.settings import load_settings
+from monitoring.terminal import write_whatever_comes
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +64,7 @@ def _probe(chain: Network, host: str, answer: Head | Exception, now: datetime, *
 
 def main(argv: Sequence[str] | None = None, environ: Mapping[str, str] | None = None) -> int:
     """Return 0 if every chain asked has a provider that answers, 1 if not, 2 for a wrong command line."""
+    write_whatever_comes()
     parser = argparse.ArgumentParser(prog="python -m monitoring.chains", description=__doc__.splitlines()[0])
     verbs = parser.add_subparsers(dest="verb", required=True)
     asking = verbs.add_parser("probe", help="ask each provider for its chain id and newest block")

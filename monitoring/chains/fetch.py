@@ -21,6 +21,7 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 import httpx2
 
 from monitoring.errors import ChainError
+from monitoring.redact import redact
 
 MAX_BYTES = 32 * 1024 * 1024  # a page of logs is the largest honest answer
 _CONNECT_S = 5.0
@@ -76,9 +77,9 @@ def _tls() -> ssl.SSLContext:
 
 
 def host_of(url: str) -> str:
-    """Return the only part of a URL that may be written anywhere."""
+    """Return the only part of a URL that may be written anywhere; a label of it that is a key is not."""
     with contextlib.suppress(ValueError):
-        return urlsplit(url).hostname or "(no host)"
+        return redact(urlsplit(url).hostname or "(no host)")
     return "(no host)"
 
 
@@ -98,6 +99,7 @@ def scrub(text: str, request: Request, *, limit: int = 200) -> str:
     text = _ANY_URL.sub(lambda found: host_of(found[0]), text)
     for secret in secrets_of(request):
         text = text.replace(secret, "…")
+    text = redact(text)
     text = " ".join("".join(char if char.isprintable() else " " for char in text).split())
     return text if len(text) <= limit else text[: limit - 1] + "…"
 

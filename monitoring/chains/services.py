@@ -23,6 +23,7 @@ TRIES = 3
 _BACKOFF_S = 1.0
 _MAX_WAIT_S = 30.0
 _OK = range(200, 300)
+_QUOTED_BYTES = 4096  # of an answer, long before anything is cut off its words
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +95,6 @@ def read_json(answer: Answer) -> Json | Unknown:
 
 
 def _status(request: Request, answer: Answer) -> str:
-    text = scrub(answer.body[:300].decode("utf-8", "replace"), request, limit=100)
+    text = scrub(answer.body[:_QUOTED_BYTES].decode("utf-8", "replace"), request, limit=100)
     told = text if text and not text.startswith("<") else ""
     return f"{request.host}: HTTP {answer.status}" + (f" ({told})" if told else "")

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from monitoring.owner import become_owner_of_checkout
+
+if __name__ == "__main__":
+    become_owner_of_checkout()
+
 import sys
 
 from monitoring.checks.commands import main

@@ -17,6 +17,7 @@ from monitoring.chains.networks import networks
 from monitoring.checks.addresses import looks_like_address
 from monitoring.checks.values import Number, Value, is_number
 from monitoring.clock import format_duration
+from monitoring.redact import excerpt
 
 PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
 _UNLIMITED = {2**bits - 1: f"unlimited (2^{bits}-1)" for bits in (96, 128, 255, 256)}
@@ -35,7 +36,7 @@ def words(value: Value, unit: str = "", *, signed: bool = False) -> str:
         return ", ".join(words(one, unit) for one in value) or "(none)"
     if isinstance(value, str) and looks_like_address(value):
         return checksum(value)
-    return str(value)[:_SHOWN_TEXT]
+    return excerpt(str(value), _SHOWN_TEXT)
 
 
 def _number(value: Number, unit: str, *, signed: bool = False) -> str:

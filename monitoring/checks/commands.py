@@ -26,6 +26,7 @@ from monitoring.clock import SystemClock
 from monitoring.errors import UsageError
 from monitoring.settings import load_settings
 from monitoring.store.steady import ReadOnlyStore, SteadyStore
+from monitoring.terminal import write_whatever_comes
 
 _EPILOG = """\
 examples:
@@ -36,6 +37,7 @@ examples:
 
 def main(argv: Sequence[str]) -> int:
     """Parse the command line and do what it says."""
+    write_whatever_comes()
     options = _parser().parse_args(argv)
     try:
         code: int = options.act(options)

@@ -9,6 +9,7 @@ from monitoring.checks.plan import Part
 from monitoring.checks.rows import LogBatch
 from monitoring.checks.telling import in_words
 from monitoring.checks.values import NONE
+from monitoring.redact import redact
 from monitoring.words import counted
 
 _LONGEST = 200
@@ -22,6 +23,7 @@ def value_in_words(part: Part, reading: Any) -> str:  # noqa: ANN401 - each verb
         return "does not apply"
     own = getattr(part, "in_words", None)
     text = str(own(reading)) if own is not None else _plain(reading)
+    text = redact(text)
     return text if len(text) <= _LONGEST else text[: _LONGEST - 1] + "…"
 
 

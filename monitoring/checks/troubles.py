@@ -21,6 +21,7 @@ from monitoring.checks.policy import Hold, Policy
 from monitoring.checks.telling import Message, Route
 from monitoring.checks.tools import Tools
 from monitoring.checks.verbs import flag
+from monitoring.redact import excerpt
 
 PROVIDER_RUNS = 3  # a provider that fails now and then is what the others are for
 _REMIND = timedelta(days=1)
@@ -153,6 +154,6 @@ class Crashed:
             f"{self.monitor} crashed: {first}",
             (
                 line("These checks judged nothing; the others ran."),
-                *(block for name, trace in self.crashes.items() for block in (line(name), code(trace[-1500:]))),
+                *(block for name, trace in self.crashes.items() for block in (line(name), code(excerpt(trace, -1500)))),
             ),
         )

@@ -24,6 +24,7 @@ import orjson
 from monitoring.clock import from_text, to_text
 from monitoring.ledger.cron import Cron
 from monitoring.ledger.ticks import nearby, tick_for
+from monitoring.redact import excerpt
 from monitoring.store import runs, schedules
 from monitoring.store.database import Database
 from monitoring.store.runs import Run, RunStatus
@@ -68,7 +69,7 @@ def cause_of(trouble: str) -> str:
     """Return the store's complaint as a few words."""
     if "disk is full" in trouble or "No space left" in trouble:
         return "disk full"
-    return trouble[:_REASON_CHARS]
+    return excerpt(trouble, _REASON_CHARS)
 
 
 def places(directory: Path) -> list[Path]:
@@ -112,7 +113,7 @@ def write_note(note: Note, directory: Path) -> Path | None:
             "tick_at": note.tick_at and to_text(note.tick_at),
             "started_at": to_text(note.started_at),
             "ended_at": to_text(note.ended_at),
-            "reason": note.reason[:_REASON_CHARS],
+            "reason": excerpt(note.reason, _REASON_CHARS),
             "trouble": cause_of(note.trouble),
             "tasks_total": note.tasks_total,
         }

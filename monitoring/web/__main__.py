@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from monitoring.owner import become_owner_of_checkout
+
+if __name__ == "__main__":
+    become_owner_of_checkout()
+
 import ctypes
 import os
 import signal
@@ -11,7 +16,7 @@ from dataclasses import replace
 
 from monitoring.errors import MonitoringError, UsageError
 from monitoring.log import set_up
-from monitoring.redact import is_secret_name
+from monitoring.secret_values import is_secret
 from monitoring.settings import Settings, load_settings
 
 HOST = "127.0.0.1"
@@ -46,7 +51,7 @@ def address(environ: Mapping[str, str]) -> tuple[str, int]:
 
 def without_secrets(settings: Settings) -> Settings:
     """Return the settings without every value that is secret: this process has no use for one."""
-    return replace(settings, environ={k: v for k, v in settings.environ.items() if not is_secret_name(k)})
+    return replace(settings, environ={k: v for k, v in settings.environ.items() if not is_secret(k, v)})
 
 
 def end_with_parent(environ: Mapping[str, str]) -> None:

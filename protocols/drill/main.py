@@ -5,6 +5,11 @@ A task of the profile `weekly`; by hand: `python -m protocols.drill.main`, or ra
 
 from __future__ import annotations
 
+from monitoring.owner import become_owner_of_checkout
+
+if __name__ == "__main__":
+    become_owner_of_checkout()
+
 import os
 import sys
 

@@ -5,6 +5,11 @@ Three tasks of the profile `daily`; by hand rather `python -m automation backup`
 
 from __future__ import annotations
 
+from monitoring.owner import become_owner_of_checkout
+
+if __name__ == "__main__":
+    become_owner_of_checkout()
+
 import argparse
 import os
 import sys

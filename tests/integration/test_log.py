@@ -50,3 +50,28 @@ logging.getLogger("t").warning("got %s", "hunter2-hunter2")
         timeout=30,
     )
     assert process.stderr == "WARNING t: got [TELEGRAM_BOT_TOKEN_X]\n"
+
+
+def test_a_secret_is_not_in_the_traceback_of_a_crash() -> None:
+    code = """
+import os, threading
+from monitoring import log
+log.set_up(os.environ)
+def crash():
+    raise ValueError("key " + os.environ["X_API_KEY"])
+thread = threading.Thread(target=crash)
+thread.start()
+thread.join()
+crash()
+"""
+    process = subprocess.run(
+        [sys.executable, "-c", code],
+        env={"X_API_KEY": "hunter2-hunter2"},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=30,
+    )
+    assert process.returncode == 1
+    assert process.stderr.count("ValueError: key [X_API_KEY]") == 2
+    assert "hunter2-hunter2" not in process.stderr

@@ -13,6 +13,7 @@ from enum import Enum
 from pydantic import BaseModel, ConfigDict, FiniteFloat, StrictBool, ValidationError
 
 from monitoring.alerts.senders.connection import Answer, Failure, retry_after_header
+from monitoring.redact import excerpt
 
 # Descriptions the Bot API is known to use, lower-cased; it has no codes for them.
 _TOPIC_GONE = (
@@ -102,7 +103,7 @@ def _message_id(result: object) -> int:
 def _refusal(said: _BotAnswer, answer: Answer) -> Reading:
     code = said.error_code or answer.status
     description, parameters = said.description.lower(), said.parameters or _Parameters()
-    words = f"{code} {said.description[:_LONGEST_DESCRIPTION]}".strip()
+    words = f"{code} {excerpt(said.description, _LONGEST_DESCRIPTION)}".strip()
     if parameters.migrate_to_chat_id is not None:
         return Reading(Verdict.MIGRATED, words, new_chat_id=str(parameters.migrate_to_chat_id))
     verdict = _verdict(code, description)
