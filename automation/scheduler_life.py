@@ -83,6 +83,7 @@ class SchedulerLife:
 
     def __str__(self) -> str:
         unit = f"; systemd says of {UNIT}: {self.unit}" if self.unit else ""
+        unit += f" ({RESET})" if self.unit == "failed" else ""
         return f"{self._judgement()}{unit}"
 
     def _judgement(self) -> str:
@@ -129,7 +130,7 @@ def find_scheduler(settings: Settings) -> SchedulerProcess | None:
     if holder is not None:
         return SchedulerProcess(holder.pid, "up", holder.started_at)
     main = ask_systemd("show", "--property=MainPID", "--value", UNIT) or "0"
-    if main.isdecimal() and (since := _since(int(main))) is not None:
+    if main.isdecimal() and (since := running_since(int(main))) is not None:
         return SchedulerProcess(int(main), _SUPERCRONIC, since)
     owners = {os.geteuid(), *_owners(settings.cache_dir, settings.checkout)}
     return next((found for found in _supercronics(owners) if _serves(found.pid, settings.cache_dir)), None)
@@ -191,10 +192,10 @@ def _supercronics(owners: Collection[int], proc: Path = PROC) -> Iterator[Schedu
         except OSError:
             continue
         if is_ours and os.path.basename(argv[0]) == _SUPERCRONIC.encode():  # noqa: PTH119 - bytes
-            yield SchedulerProcess(int(entry.name), _SUPERCRONIC, _since(int(entry.name)))
+            yield SchedulerProcess(int(entry.name), _SUPERCRONIC, running_since(int(entry.name)))
 
 
-def _since(pid: int) -> datetime | None:
+def running_since(pid: int) -> datetime | None:
     found = find_process(pid)
     if found is None:
         return None

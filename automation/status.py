@@ -181,7 +181,7 @@ def waiting(settings: Settings, held: Held | None, jobs: Jobs | None, database: 
         yield f"{held.outdated}: {held.remedy}"
     if jobs is not None and database is not None:
         for note in waiting_for_restart(jobs, database):
-            yield f"{note}: restart the scheduler"
+            yield f"{note}: {scheduler_life.restart_command(held.process if held else None)}"
     try:
         differing = differing_distributions(settings.checkout / "requirements.lock")
     except OSError:

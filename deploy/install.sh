@@ -316,7 +316,7 @@ place() { # file, contents on stdin, mode (0644); true if it changed
 
 render() { # a template below deploy/
     sed -e "s|@REPO_DIR@|$REPO_DIR|g; s|@CACHE_DIR@|$CACHE_DIR|g; s|@ETC_DIR@|$ETC_DIR|g; s|@USER@|$TARGET_USER|g" \
-        -e "s|@GROUP@|$TARGET_GROUP|g; s|@SUPERCRONIC@|$SUPERCRONIC_BIN|g; s|@UV@|$UV_BIN|g" "$TEMPLATES/$1"
+        -e "s|@GROUP@|$TARGET_GROUP|g; s|@SUPERCRONIC@|$SUPERCRONIC_BIN|g" "$TEMPLATES/$1"
 }
 
 install_units() {
@@ -351,7 +351,7 @@ install_uv_command() {
             return 0
         fi
     fi
-    render uv | place "$UV_COMMAND" 0755 || true
+    render uv | sed "s|@UV@|$UV_BIN|g" | place "$UV_COMMAND" 0755 || true
 }
 
 install_sudoers() {

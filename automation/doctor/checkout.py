@@ -10,6 +10,7 @@ from automation.dependencies import differing_distributions
 from automation.doctor import Diagnosis, Examination, Patient, fine, note, wrong
 from automation.git import Git, GitError, origin_state
 from automation.in_force import waiting_for_restart
+from automation.scheduler_life import restart_command
 from automation.status import sync_warnings
 from automation.sync_attempt import DEPLOYED_FLAG
 from automation.sync_state import read_sync_state
@@ -28,7 +29,8 @@ def jobs_file(patient: Patient) -> Iterator[Diagnosis]:
     if patient.settings.database.exists():
         with open_readonly(patient.settings.database) as database:
             for inert in waiting_for_restart(jobs, database):
-                yield wrong("schedule", inert, "restart the scheduler: systemctl restart monitoring")
+                process = patient.held.process if patient.held is not None else None
+                yield wrong("schedule", inert, restart_command(process))
 
 
 def dependencies(patient: Patient) -> Iterator[Diagnosis]:

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import stat
 from collections.abc import Iterator
+from datetime import UTC, datetime
 
 from automation.doctor import Diagnosis, Examination, Patient, fine, note, wrong
+from automation.scheduler_life import RESTART, ask_systemd, running_since
 from automation.status import backend_warnings
 from monitoring.settings import ENV_FILE
+
+_API = "monitoring-api.service"
 
 
 def env_file(patient: Patient) -> Iterator[Diagnosis]:
@@ -21,7 +25,7 @@ def env_file(patient: Patient) -> Iterator[Diagnosis]:
     else:
         yield fine("env file", str(path))
     for mistake in patient.settings.env_mistakes:
-        yield wrong("env file", mistake, "correct that line, then: sudo systemctl restart monitoring")
+        yield wrong("env file", mistake, f"correct that line, then: {RESTART}")
 
 
 def held(patient: Patient) -> Iterator[Diagnosis]:
@@ -34,9 +38,18 @@ def held(patient: Patient) -> Iterator[Diagnosis]:
         yield fine("env file", f"{patient.held.process.kind} holds what it says")
 
 
+def api(patient: Patient) -> Iterator[Diagnosis]:
+    """The API reads the file at its own start."""
+    path = patient.settings.env_file
+    pid = ask_systemd("show", "--property=MainPID", "--value", _API) or "0"
+    since = running_since(int(pid)) if pid.isdecimal() and pid != "0" else None
+    if path is not None and since is not None and datetime.fromtimestamp(path.stat().st_mtime, UTC) > since:
+        yield note("env file", f"it was written since {_API} started", f"sudo systemctl restart {_API}")
+
+
 def backend(patient: Patient) -> Iterator[Diagnosis]:
     for warning in backend_warnings(patient.settings, patient.held):
         yield note("cache", warning, "to return, see the runbook: take the line out, import with --overwrite, restart")
 
 
-EXAMINATIONS: tuple[Examination, ...] = (env_file, held, backend)
+EXAMINATIONS: tuple[Examination, ...] = (env_file, held, api, backend)

@@ -147,8 +147,8 @@ def test_a_changed_schedule_and_another_lock_are_told_as_inert(host: Host) -> No
     lock.write_text(lock.read_text().replace("apsw==", "apsw==99."))
     found = status(host)["waiting"]
     assert found[:2] == [
-        "gone: no longer in jobs.yaml, but still served: restart the scheduler",
-        "hourly: jobs.yaml says 0 0 1 1 *, in force is 7 * * * *: restart the scheduler",
+        "gone: no longer in jobs.yaml, but still served: sudo systemctl restart monitoring",
+        "hourly: jobs.yaml says 0 0 1 1 *, in force is 7 * * * *: sudo systemctl restart monitoring",
     ]
     assert "apsw is 3." in found[2]
     assert "run `make sync`" in found[2]

@@ -54,8 +54,8 @@ def test_a_scheduler_that_ticks_is_not_said_to_be_gone(host: Host) -> None:
 
 def test_ticks_whose_rows_cannot_be_written_are_not_said_to_be_not_started(host: Host) -> None:
     """A minute's tick has no row: nobody may write the state. The remedy is chown, not a restart."""
-    os.chown(host.checkout, DEPLOY, DEPLOY)
     with scheduler(host, user=DEPLOY):
+        os.chown(host.checkout, DEPLOY, DEPLOY)
         give(host, SOMEBODY)
         found = seen(host, after=AN_HOUR)
         give(host, DEPLOY)

@@ -22,6 +22,8 @@ def test_it_ends_with_what_is_left_to_do_by_hand(installation: Installation) -> 
         "sudo install -m 0640 -o root -g monitoring /srv/monitoring/.env.example /etc/monitoring/.env",
         "sudo systemctl enable --now monitoring",
         "/usr/local/bin/monitoring written",
+        "/usr/local/bin/uv written",
+        "/etc/sudoers.d/monitoring written",
         "sudo monitoring doctor",
     ):
         assert words in told
@@ -152,6 +154,8 @@ def test_uninstall_leaves_state_and_secrets_unless_told_otherwise(host: Deployed
         "/etc/systemd/system/monitoring.service",
         CHECKOUT,
         "/usr/local/bin/monitoring",
+        "/usr/local/bin/uv",
+        "/etc/sudoers.d/monitoring",
         "/etc/systemd/journald.conf.d/monitoring.conf",
     )
     assert not [place for place in gone if host.path(place).exists()]

@@ -31,7 +31,7 @@ print("it waits", flush=True)
 while not pathlib.Path("{CACHE}/go").exists():
     time.sleep(0.05)
 """
-PROFILES = {"hourly": 'cron: "5 * * * *"', "counting": 'cron: "6 * * * *"', "long": 'cron: "7 * * * *"'}
+PROFILES = {"hourly": 'cron: "5 * * * *"', "counting": 'cron: "0 0 1 1 *"', "long": 'cron: "7 * * * *"'}
 SCRIPTS = {"hourly": [Script("raise_it", ALERT)], "counting": [Script("count", COUNT)], "long": [Script("wait", LONG)]}
 
 

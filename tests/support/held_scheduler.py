@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from tests.support.host import Host
+from tests.support.host import Host, wait_until
 
 
 @contextmanager
@@ -26,6 +26,8 @@ def scheduler(host: Host, environ: Mapping[str, str] = {}, *, user: int | None =
             [binary, "600"], cwd="/", env={**host.environ, **environ, "AUTOMATION_TRIGGER": "cron"},
             user=user, extra_groups=[] if user is not None else None,
         )  # fmt: skip
+        # The kernel closes the pipe that Popen waits for a moment before it shows the new command line.
+        wait_until(Path(f"/proc/{process.pid}/environ").read_bytes, "its environment can be read")
         try:
             yield process.pid
         finally:
