@@ -103,7 +103,7 @@ class Output:
         return "\n".join(lines[-taken:]) if taken else _end_of(lines[-1])
 
     def _remember(self, data: bytes) -> None:
-        newest = self._newest + data if len(data) < self._kept else data
+        newest = self._newest + data
         if b"\r" in newest:
             newest = b"\n".join(map(_last_state, newest.split(b"\n")))
         self._newest = newest[-self._kept :]
