@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Literal
@@ -270,10 +271,12 @@ class RunRecord:
         return self._database
 
     def _repair(self, reason: str) -> None:
-        self._disconnect()
-        self._database, repaired = repair(self._path, self._clock.now(), reason, busy_timeout_s=_BUSY_TIMEOUT_S)
-        if repaired:
-            self.repairs.append(repaired)
+        with suppress(StoreReplacedError):  # another process did it meanwhile; `_open` sees it
+            self._database, repaired = repair(
+                self._path, self._clock.now(), reason, opened=self._database, busy_timeout_s=_BUSY_TIMEOUT_S
+            )
+            if repaired:
+                self.repairs.append(repaired)
 
     def _with_row(self, database: Database) -> Database:
         """Give this run a row in a file that took the place of another."""

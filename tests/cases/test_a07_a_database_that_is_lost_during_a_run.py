@@ -123,6 +123,28 @@ def test_every_alert_stored_before_and_after_the_loss_arrives_and_one_message_sa
     assert time.monotonic() - began < 60
 
 
+@pytest.mark.ci
+def test_of_a_long_history_cut_to_nothing_the_run_goes_on_at_once_and_says_what_may_be_lost(
+    host: Host, tmp_path: Path, telegram: TelegramStandIn
+) -> None:
+    """Each alert arrives, or a message says that alerts may be lost; what is stored from then on arrives."""
+    fill(host.cache / "monitoring.db", NOW).close()
+    began = time.monotonic()
+    run = host.start("run", "hourly")
+    wait_until((tmp_path / "stored").exists, "the alerts are stored")
+    cut_to_nothing(host.cache / "monitoring.db")
+    (tmp_path / "go").write_text("")
+    output, _ = run.communicate(timeout=120)
+    assert (run.returncode, "ALERT NOT STORED" in output) == (0, False), output
+    texts = [message.text for message in telegram.messages]
+    assert sum("the last one." in text for text in texts) == 1, output
+    reports = [text for text in texts if "The database was" in text]
+    assert reports
+    arrived = sum("alert number" in text for text in texts)
+    assert arrived >= COUNT or any("others may be lost" in text for text in reports), reports
+    assert time.monotonic() - began < 60
+
+
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
     path = tmp_path / "cache" / "monitoring.db"
