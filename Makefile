@@ -10,6 +10,14 @@ UV := $(shell command -v uv 2>/dev/null || echo .tools/bin/uv)
 PY := .venv/bin/python
 COMPILE := pip compile --quiet --universal --generate-hashes --no-header --python-version 3.11 --exclude-newer $(EXCLUDE_NEWER)
 
+# Behind a proxy that inspects TLS the CA is in the system's store alone: uv, pip and npm bring lists of their own.
+SYSTEM_CAS := $(firstword $(wildcard /etc/ssl/certs/ca-certificates.crt /etc/pki/tls/certs/ca-bundle.crt /etc/ssl/cert.pem))
+export UV_SYSTEM_CERTS ?= true
+ifneq ($(SYSTEM_CAS),)
+export PIP_CERT ?= $(SYSTEM_CAS)
+export NODE_EXTRA_CA_CERTS ?= $(SYSTEM_CAS)
+endif
+
 .PHONY: help demo kill-sweep kill-runs host-tree test test-ci proof check lint types imports shell bench lock sync dev node clean
 
 help: ## say what can be made

@@ -73,7 +73,7 @@ def current_process() -> ProcessId:
     """Name this process."""
     found = find_process(os.getpid())
     if found is None:
-        raise ProcessLookupError(f"{PROC}/{os.getpid()}/stat cannot be read: is /proc mounted?")
+        raise ProcessLookupError(f"{PROC}/self/stat cannot be read: is /proc mounted?")
     return found
 
 

@@ -6,10 +6,12 @@ import argparse
 import logging
 import os
 import shlex
+import traceback
 from datetime import datetime
 from pathlib import Path
 
 from automation.config import Profile, Task, load_profile
+from automation.last_words import REFUSALS, speak
 from automation.task import Command, TaskStatus
 from automation.task_order import next_steps
 from automation.workspace import choose_tasks, command_line, own_environment
@@ -36,6 +38,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace, settings: Settings) -> int:
     if args.dry_run:
         return _dry_run(load_profile(args.config, settings.checkout, args.profile), args.task)
+    try:
+        return _run(args, settings)
+    except REFUSALS as error:
+        if logging.getLogger().isEnabledFor(logging.DEBUG):
+            traceback.print_exc()
+        speak(error, args.profile, Path(args.config).absolute(), settings)
+
+
+def _run(args: argparse.Namespace, settings: Settings) -> int:
     from automation.git import current_revision
 
     loaded_revision = current_revision(settings.checkout)

@@ -17,7 +17,7 @@ from tests.support.simulated_host import Chat, state_directory
 from tests.support.wrong_clocks import BEGINS_AT, DAY, HOUR, MINUTE, Life, Wrong
 
 STEPS = (-DAY, 2 * HOUR, DAY, 365 * DAY)
-ONE_RUN = 9 * MINUTE
+ONE_RUN = 10 * MINUTE  # there is always one tick of multisig in it, and sometimes one of hourly
 LASTING = 3 * HOUR
 
 
@@ -31,7 +31,7 @@ def hold(wrong: Sequence[Wrong], until: timedelta) -> None:
         silent = [tick for tick, ran in expected.items() if not ran]
         assert len(silent) >= 6 * len(wrong), "the hours without a scheduler were really silent"
         assert life.dated_ahead() == []
-        assert life.kept() == [BEGINS_AT - 80 * DAY, BEGINS_AT - 89 * DAY]
+        assert life.kept() == [life.young]
         assert len(life.refusals) == sum(abs(each.by) >= DAY for each in wrong)
         found = life.host.audit(BEGINS_AT - 2 * DAY, life.host.clock.now()).findings
         steps = [each.kind for each in found if each.kind in (Kind.CLOCK_SET_BACK, Kind.CLOCK_SET_AHEAD)]

@@ -50,11 +50,12 @@ class Life:
         self.host = SimulatedHost(self.directory, BEGINS_AT, self.chat, JOBS)
         self.host.start_daemon()
         self._started: list[tuple[str, datetime]] = []
-        with open_database(self.host.settings.database) as database, database.write() as tx:
-            for days in (80, 89):
-                alerts.insert(tx, alerts.NewAlert("aave", "HIGH", f"{days} days"), [], BEGINS_AT - days * DAY)
 
     def live(self, until: timedelta) -> None:
+        """Live until then; an alert that is an hour too young to go at the end is there from the beginning."""
+        self.young = BEGINS_AT + until - 90 * DAY + HOUR
+        with open_database(self.host.settings.database) as database, database.write() as tx:
+            alerts.insert(tx, alerts.NewAlert("aave", "HIGH", "young"), [], self.young)
         start_run = self.host.start_run
 
         def watched(name: str, trigger: str, **more: object) -> None:
