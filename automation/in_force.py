@@ -11,6 +11,7 @@ from datetime import datetime
 from automation.config import Jobs, Profile
 from monitoring.clock import Clock, SystemClock
 from monitoring.errors import StoreError
+from monitoring.ledger.clock_steps import believed_now
 from monitoring.ledger.reconcile import reconcile
 from monitoring.ledger.unrecorded import prepare
 from monitoring.process import THIS_HOST, Boot, Host
@@ -55,8 +56,9 @@ def put_in_force(
         settings.cache_dir.mkdir(parents=True, exist_ok=True)
         database, _ = open_or_repair(settings.database, clock)
         with database:
+            believed = believed_now(database, clock.now(), host.boot())
             _record(database, jobs, kind, since, host.boot())
-            reconcile(database, now=clock.now(), boot=host.boot(), is_alive=host.is_alive)
+            reconcile(database, now=clock.now(), boot=host.boot(), is_alive=host.is_alive, believed=believed)
             prepare(settings.cache_dir, clock.now())
             unstored.prepare(settings.cache_dir)
     except (StoreError, OSError) as error:

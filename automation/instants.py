@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
+import re
 from datetime import datetime
 
-from monitoring.clock import from_text, parse_duration
+from monitoring.clock import from_text, parse_duration, shortened
 from monitoring.errors import UsageError
+
+_NUMBER = re.compile(r"[0-9]+[smhd]?")  # a duration, if one that is too long
 
 
 def instant(text: str, now: datetime) -> datetime:
     """Read a duration ago (`24h`) or an instant (`2026-12-01T08:00Z`, UTC unless it says otherwise).
 
     Raises:
-        UsageError: it is neither.
+        UsageError: it is neither, or too long.
     """
     try:
         return now - parse_duration(text)
-    except OverflowError:
-        raise UsageError(f"{text!r} is too long a duration") from None
     except UsageError:
+        if _NUMBER.fullmatch(text.strip()):
+            raise
         return _written(text)
 
 
@@ -26,13 +29,13 @@ def later(text: str, now: datetime) -> datetime:
     """Read a duration from now or an instant.
 
     Raises:
-        UsageError: it is neither.
+        UsageError: it is neither, or too long.
     """
     try:
         return now + parse_duration(text)
-    except OverflowError:
-        raise UsageError(f"{text!r} is too long a duration") from None
     except UsageError:
+        if _NUMBER.fullmatch(text.strip()):
+            raise
         return _written(text)
 
 
@@ -40,4 +43,4 @@ def _written(text: str) -> datetime:
     try:
         return from_text(text)
     except ValueError:
-        raise UsageError(f"{text!r} is no time: write a duration such as 24h, or 2026-12-01T08:00Z") from None
+        raise UsageError(f"{shortened(text)} is no time: write a duration such as 24h, or 2026-12-01T08:00Z") from None

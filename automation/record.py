@@ -16,13 +16,17 @@ from automation.ledger import Act, Ledger
 from automation.task import TaskResult
 from monitoring.clock import Clock
 from monitoring.errors import StoreError
+from monitoring.ledger.causes import LEAST_STEP
+from monitoring.ledger.clock_steps import answered_ahead, set_back_while_waiting
 from monitoring.ledger.cron import Cron
 from monitoring.ledger.reconcile import Reconciled, reconcile
 from monitoring.ledger.ticks import nearby, still_going, tick_for
 from monitoring.ledger.unrecorded import Note, prepare, write_note
-from monitoring.process import THIS_HOST, Host
+from monitoring.locks import holds_removed
+from monitoring.process import THIS_HOST, Host, ProcessId, boot_of
 from monitoring.store import runs, schedules, unstored
 from monitoring.store.database import Database
+from monitoring.store.recorded_time import Asker, give_up_tick
 from monitoring.store.repair import Repair
 from monitoring.store.runs import Run, RunStatus, TaskRun
 from monitoring.store.schedules import Schedule
@@ -75,7 +79,7 @@ class RunRecord:
         """Insert the row of this run, with the tick it answers when a scheduler started it.
 
         `tick_at` is the tick the scheduler named (`up` knows it); a cron daemon does not say, so there it is
-        the unanswered tick nearest to the start. Without a `schedule` (jobs.yaml cannot be read) the one in
+        the newest unanswered tick at or before the start. Without a `schedule` (jobs.yaml cannot be read) the one in
         force decides.
         """
         self._begun = (revision, tasks_total)
@@ -87,7 +91,8 @@ class RunRecord:
 
         def act(database: Database) -> None:
             nonlocal found
-            found = reconcile(database, now=self._clock.now(), boot=self._host.boot(), is_alive=self._host.is_alive)
+            now, me = self._clock.now(), Asker(str(self._host.process()), self.tick_at)
+            found = reconcile(database, now=now, boot=self._host.boot(), is_alive=self._host.is_alive, me=me)
             prepare(self._path.parent, self._clock.now())
             unstored.prepare(self._path.parent)
 
@@ -98,7 +103,7 @@ class RunRecord:
         """Note that the profile was switched off in jobs.yaml while the scheduler still starts it: no tick is due."""
 
         def act(database: Database) -> None:
-            at = self._just_before(tick_at or self._nearest_tick(database, None))
+            at = self._just_before(tick_at or self._tick_of_start(database, None))
             with database.write() as tx:
                 schedules.record_enabled(tx, self._profile, at, f"run by {self._trigger}", enabled=False)
 
@@ -149,6 +154,19 @@ class RunRecord:
         self.tick_at = tick_at
         self._owe_end(status, reason, act)
 
+    def run_without_its_lock(self, lock: Path) -> str:
+        """Name the run of this profile that goes on although its lock file was removed; empty if there is none."""
+        found: list[Run] = []
+
+        def act(database: Database) -> None:
+            me = str(self._host.process())
+            others = [run for run in runs.running(database) if run.profile == self._profile and run.process != me]
+            found.extend(run for run in others if run.process and self._host.is_alive(run.process))
+
+        self.read(act)
+        names = [f"run {run.id}, whose lock file was removed" for run in found if _holds_removed(run, lock)]
+        return names[0] if names else ""
+
     def with_database(self, act: Act) -> None:
         """Write something else to the same database, now or with the end of the run; it may be called twice."""
         self._ledger.owe(act)
@@ -189,7 +207,7 @@ class RunRecord:
         self._ledger.close()
 
     def _begin(self, database: Database, schedule: Schedule | None, tick_at: datetime | None) -> None:
-        self.tick_at = self.tick_at or tick_at or self._nearest_tick(database, schedule)
+        self.tick_at = self.tick_at or tick_at or self._tick_of_start(database, schedule)
         if schedule is not None and self.is_scheduled:
             at, by = self._just_before(self.tick_at), f"run by {self._trigger}"
             with database.write() as tx:
@@ -208,7 +226,10 @@ class RunRecord:
 
     def _insert(self, database: Database) -> int:
         revision, tasks_total = self._begun
+        comes_again = self._is_answered_ahead(database)
         with database.write() as tx:
+            if self.tick_at and comes_again:
+                give_up_tick(tx, self._profile, self.tick_at)
             return runs.begin(
                 tx,
                 self._profile,
@@ -220,7 +241,15 @@ class RunRecord:
                 tasks_total=tasks_total,
             )
 
-    def _nearest_tick(self, database: Database, schedule: Schedule | None) -> datetime | None:
+    def _is_answered_ahead(self, database: Database) -> bool:
+        """Tell whether the tick has a run only by a clock that has been set back since."""
+        if self.tick_at is None:
+            return False
+        boot = boot_of(self._host.process(), self._started_at)
+        just_before = self.tick_at - timedelta(microseconds=1)
+        return self.tick_at in answered_ahead(database, self._profile, just_before, self.tick_at, boot)
+
+    def _tick_of_start(self, database: Database, schedule: Schedule | None) -> datetime | None:
         """Find the tick a start by the cron daemon answers; by the schedule in force, which is what it was told."""
         if self._trigger != "cron":
             return None
@@ -228,11 +257,17 @@ class RunRecord:
         if cron is None:
             return None
         after, until = nearby(self._started_at)
-        answered = runs.answered_ticks(database, self._profile, after, until, but_missed=True)
-        return tick_for(Cron.parse(cron), self._started_at, answered)
+        boot = boot_of(self._host.process(), self._started_at)
+        set_back = set_back_while_waiting(database, self._profile, boot)
+        # By a clock that has just been set back a tick called missed is one of another day.
+        is_sure = set_back < LEAST_STEP
+        answered = runs.answered_ticks(database, self._profile, after, until, but_missed=is_sure)
+        if is_sure:
+            answered -= answered_ahead(database, self._profile, after, until, boot)
+        return tick_for(Cron.parse(cron), self._started_at, answered, set_back)
 
     def _skipped(self, database: Database, tick_at: datetime | None, holder: str) -> None:
-        tick_at = tick_at or self._nearest_tick(database, None)
+        tick_at = tick_at or self._tick_of_start(database, None)
         if tick_at is None:
             return
         going = self._going(database)
@@ -270,6 +305,13 @@ class RunRecord:
         """Give this run a row in a database that is there in the place of the one it began in."""
         if self.run_id is not None and runs.get(database, self.run_id) is None:
             self.run_id = self._insert(database)
+
+
+def _holds_removed(run: Run, lock: Path) -> bool:
+    try:
+        return holds_removed(ProcessId.parse(run.process or ""), lock)
+    except ValueError:
+        return False
 
 
 def _still_running(holder: str) -> str:

@@ -20,6 +20,7 @@ from automation.config import Jobs, Profile, Task, load_jobs, load_profile
 from automation.executor import GRACE_S, run_tasks
 from automation.heartbeat import Heartbeat
 from automation.in_force import schedule_of
+from automation.lock_keeper import LockKeeper
 from automation.process import StopRequest
 from automation.record import RunRecord
 from automation.reporting import Reporting
@@ -32,7 +33,7 @@ from monitoring.alerts.unstored import LOST
 from monitoring.clock import Clock
 from monitoring.errors import ConfigError, LockedError
 from monitoring.ledger.reach import Cause, ReachProblem
-from monitoring.locks import ProfileLock, usable_locks
+from monitoring.locks import ProfileLock, is_held, usable_locks
 from monitoring.log import SurvivingHandler
 from monitoring.settings import Settings
 from monitoring.store.runs import RunStatus
@@ -91,6 +92,9 @@ class Runner:
                     self._reporting.drain_before_next_tick(profile, self._request.trigger, self._stopped)
                     code = self._account_again(code)
                 return code
+        except LockedError as error:
+            self._record.skipped(self._request.tick_at, error.holder)
+            raise
         finally:
             self._reporting.keep_unwritten()
             self._record.close()
@@ -107,6 +111,7 @@ class Runner:
         )
         with self._lock() as lock, checkout:
             checkout.bring_up_to_date(request.config, request.profile, lock, self._reporting.synced)
+            self._refuse_second(lock)
             profile = self._load(checkout.revision)
             if not profile.enabled:
                 log.warning("%s is disabled in %s: nothing is run", profile.name, request.config)
@@ -116,15 +121,24 @@ class Runner:
 
     @contextmanager
     def _lock(self) -> Iterator[ProfileLock]:
+        lock = ProfileLock.acquire(self._locks, self._request.profile, clock=self._clock)
         try:
-            lock = ProfileLock.acquire(self._locks, self._request.profile, clock=self._clock)
-        except LockedError as error:
-            self._record.skipped(self._request.tick_at, error.holder)
-            raise
-        try:
+            self._refuse_second(lock)
             yield lock
         finally:
             lock.release()
+
+    def _refuse_second(self, lock: ProfileLock) -> None:
+        """Look whether a run goes on whose lock file was removed, and whether ours was while we synced.
+
+        Raises:
+            LockedError: there is such a run, or another one has taken the lock meanwhile.
+        """
+        other = self._record.run_without_its_lock(lock.path) if lock.is_new else ""
+        if not other and not lock.keep():
+            other = str(is_held(lock.path) or "a process that has just let go")
+        if other:
+            raise LockedError(f"{self._request.profile} is already running: {other}", other)
 
     def _load(self, revision: str) -> Profile:
         try:
@@ -145,7 +159,7 @@ class Runner:
         self._begin(profile, revision, len(tasks), lock)
         workspace = Workspace(self._settings, profile)
         try:
-            with self._reporting.delivery_beside(), Watchdog(run_limit_s(profile, tasks)):
+            with LockKeeper(lock), self._reporting.delivery_beside(), Watchdog(run_limit_s(profile, tasks)):
                 results = self._run_tasks(profile, workspace, tasks)
                 status, reason = verdict(results, self._stopped_by)
                 if self._request.only_task is None and status != "aborted":

@@ -116,7 +116,7 @@ class Scheduler:
         self._companion = companion
         self._children: dict[str, _Child] = {}
         self._stops = 0
-        self._looked_at = clock.now()
+        self._looked_at, self._looked_monotonic = clock.now(), clock.monotonic()
         self._wake_read, self._wake_write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
 
     def serve(self, since: datetime | None = None) -> None:
@@ -126,10 +126,10 @@ class Scheduler:
         recording that may take longer than the tick is away.
         """
         self.listen()
-        self._looked_at = self._clock.now()
+        self._looked_at, self._looked_monotonic = self._clock.now(), self._clock.monotonic()
         due = self._armed(since or self._looked_at)
         while not self._stops:
-            self._notice_step_back(due)
+            self._notice_step(due)
             self._serve_due(due)
             self._reap()
             if self._companion is not None:
@@ -146,17 +146,29 @@ class Scheduler:
 
     def _armed(self, since: datetime) -> list[_Due]:
         """Return the next tick of each profile, as a heap."""
-        due = [_Due(cron.next_after(since), profile) for profile, cron in self._crons.items()]
+        due = [_Due(*self._first_after(since, profile)) for profile in self._crons]
         heapq.heapify(due)
         return due
 
-    def _notice_step_back(self, due: list[_Due]) -> None:
-        """Wait anew when the clock was set back: the ticks waited for would leave the time until then unchecked."""
-        now = self._clock.now()
+    def _notice_step(self, due: list[_Due]) -> None:
+        """Wait again by a clock that was stepped.
+
+        Set back: the ticks waited for would leave the time until then unchecked. Forward (or the host was suspended):
+        what was jumped over is for the ledger, which believes a clock that is ahead only when two runs agree.
+        """
+        now, monotonic = self._clock.now(), self._clock.monotonic()
+        gained = (now - self._looked_at) - timedelta(seconds=monotonic - self._looked_monotonic)
         if self._looked_at - now >= _LEAST_STEP:
             log.warning("the clock was set back by %s", format_duration(self._looked_at - now))
             due[:] = self._armed(now)
-        self._looked_at = now
+        elif gained >= _LEAST_STEP:
+            log.warning("the clock was set forward by %s, or the host was suspended", format_duration(gained))
+            due[:] = [max(item, _Due(*self._first_after(now - LATEST_START, item.profile))) for item in due]
+            heapq.heapify(due)
+        self._looked_at, self._looked_monotonic = now, monotonic
+
+    def _first_after(self, instant: datetime, profile: str) -> tuple[datetime, str]:
+        return self._crons[profile].next_after(instant), profile
 
     def _serve_due(self, due: list[_Due]) -> None:
         now = self._clock.now()

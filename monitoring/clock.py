@@ -11,6 +11,9 @@ from monitoring.errors import UsageError
 
 _DURATION = re.compile(r"([0-9]+)([smhd]?)")
 _UNIT_S = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
+_SHOWN_CHARS = 60
+# Ours: a hundred years back from now or ahead of it is still an instant, and longer is a slip of the finger.
+_LONGEST_DAYS = 36500
 
 
 class Clock(Protocol):
@@ -37,7 +40,7 @@ class SystemClock:
 
 def to_text(instant: datetime) -> str:
     """Return `2026-11-23T22:32:00.000000Z`: fixed width, so that text order is time order."""
-    return instant.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    return instant.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
 def from_text(text: str) -> datetime:
@@ -47,7 +50,15 @@ def from_text(text: str) -> datetime:
         ValueError: the text is not an instant.
     """
     parsed = datetime.fromisoformat(text)
-    return parsed.replace(tzinfo=UTC) if parsed.tzinfo is None else parsed.astimezone(UTC)
+    try:
+        return parsed.replace(tzinfo=UTC) if parsed.tzinfo is None else parsed.astimezone(UTC)
+    except OverflowError:
+        raise ValueError(f"{text!r} lies before the first or after the last instant") from None
+
+
+def shortened(text: str) -> str:
+    """Quote what somebody typed, without filling a screen with it."""
+    return repr(text if len(text) <= _SHOWN_CHARS else f"{text[:_SHOWN_CHARS]}…")
 
 
 def instant_or_none(text: object) -> datetime | None:
@@ -62,15 +73,18 @@ def parse_duration(text: str) -> timedelta:
     """Read bare seconds, or an integer with `s`, `m`, `h` or `d`.
 
     Raises:
-        UsageError: anything else.
+        UsageError: anything else, or more than a hundred years.
     """
     match = _DURATION.fullmatch(text.strip())
     if match is None:
-        raise UsageError(f"{text!r} is not a duration: write seconds, or a number with s, m, h or d, as in 90s or 24h")
-    try:
-        return timedelta(seconds=int(match[1]) * _UNIT_S[match[2]])
-    except OverflowError:
-        raise UsageError(f"{text!r} is too long a duration") from None
+        raise UsageError(
+            f"{shortened(text)} is not a duration: write seconds, or a number with s, m, h or d, as in 90s or 24h"
+        )
+    # Cut first: Python refuses to read a number of thousands of digits.
+    seconds = int(match[1][:20]) * _UNIT_S[match[2]]
+    if seconds > _LONGEST_DAYS * _UNIT_S["d"]:
+        raise UsageError(f"{shortened(text)} is too long a duration: write {_LONGEST_DAYS}d at most")
+    return timedelta(seconds=seconds)
 
 
 def format_duration(duration: timedelta) -> str:

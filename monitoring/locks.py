@@ -20,7 +20,7 @@ from pathlib import Path
 from monitoring.clock import Clock, SystemClock
 from monitoring.errors import LockedError
 from monitoring.lock_record import Holder, read_record, write_record
-from monitoring.process import current_process, find_process, is_alive
+from monitoring.process import ProcessId, current_process, find_process, is_alive
 
 __all__ = [
     "Holder",
@@ -28,6 +28,7 @@ __all__ = [
     "SingleLock",
     "SyncLock",
     "TreeLock",
+    "holds_removed",
     "is_held",
     "make_private_directory",
     "running_profiles",
@@ -97,7 +98,12 @@ class FileLock:
 
 
 class ProfileLock(FileLock):
-    """The exclusive `run.<profile>.lock`, with a description of who holds it."""
+    """The exclusive `run.<profile>.lock`, with a description of who holds it.
+
+    `is_new`: the file was not there before, so somebody may have removed it under a run that goes on.
+    """
+
+    is_new = False
 
     @classmethod
     def acquire(
@@ -115,6 +121,7 @@ class ProfileLock(FileLock):
             holder = is_held(lock.path)
             who = "a process that has just let go" if holder is None else str(holder)
             raise LockedError(f"{profile} is already running: {who}", who)
+        lock.is_new = os.fstat(lock.descriptor).st_size == 0
         if not adopted:
             lock._write(Holder(os.getpid(), current_process(), started_at=(clock or SystemClock()).now()))
         return lock
@@ -122,6 +129,20 @@ class ProfileLock(FileLock):
     def describe(self, *, run_id: int, started_at: datetime, trigger: str) -> None:
         """Tell others which run holds the lock."""
         self._write(Holder(os.getpid(), current_process(), run_id, started_at, trigger))
+
+    def keep(self) -> bool:
+        """Take the lock file that lies there now, if somebody removed or replaced ours; False: another run has it."""
+        if self._descriptor is None or _same_file(self._descriptor, self.path):
+            return True
+        new = FileLock(self.path, {})
+        if not new.take(fcntl.LOCK_EX):
+            return False
+        record = read_record(self._descriptor)
+        # One descriptor all along: the old file is let go in the same moment in which ours becomes the new one.
+        os.dup2(new.descriptor, self._descriptor, inheritable=False)
+        new.release()
+        self._write(record)
+        return True
 
     def release(self) -> None:
         if self.held:
@@ -187,6 +208,23 @@ class SingleLock(FileLock):
         record = Holder(os.getpid(), current_process(), started_at=(clock or SystemClock()).now(), trigger=self._kind)
         with contextlib.suppress(OSError):
             write_record(self.descriptor, record)
+
+
+def holds_removed(process: ProcessId, path: Path) -> bool:
+    """Tell whether a live process still has a lock file open that somebody removed; True where that cannot be seen."""
+    removed = f"{path.resolve()} (deleted)"
+    try:
+        descriptors = list(Path(f"/proc/{process.pid}/fd").iterdir())
+    except OSError:
+        return is_alive(process)
+    return any(_link(descriptor) == removed for descriptor in descriptors)
+
+
+def _link(path: Path) -> str:
+    try:
+        return str(path.readlink())
+    except OSError:  # closed meanwhile
+        return ""
 
 
 def single_lock_path(locks: Path, kind: str) -> Path:

@@ -6,6 +6,7 @@ A pid alone names nobody for long; with its start time and the boot it names one
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -16,6 +17,8 @@ PROC = Path("/proc")
 _STATE, _START = 3 - 3, 22 - 3
 # A zombie has let go of its descriptors and locks: it runs nothing any more.
 _ENDED = frozenset("ZXx")
+# An interpreter that loads for longer is none: a shell that lived for hours became this process by `exec`.
+_LONGEST_LOAD_S = 600.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,11 +131,21 @@ def is_alive_text(text: str) -> bool:
 
 
 def booted_at() -> datetime:
-    """Return when this host came up, by the kernel's account (`btime` of proc_stat(5); it follows clock steps)."""
-    for line in (PROC / "stat").read_text(encoding="ascii").splitlines():
-        if line.startswith("btime "):
-            return datetime.fromtimestamp(int(line.split()[1]), UTC)
-    raise ProcessLookupError(f"{PROC}/stat has no btime: is /proc mounted?")
+    """Return when this host came up, by the wall clock of now: a step of the clock moves it."""
+    return datetime.now(UTC) - timedelta(seconds=time.clock_gettime(time.CLOCK_BOOTTIME))
+
+
+def started_at(now: datetime) -> datetime:
+    """Return when this process started, by the kernel and the wall clock of `now`; without /proc it is `now`.
+
+    Loading our modules takes seconds on a busy host: a clock read after that is late.
+    """
+    try:
+        start_s = current_process().start_ticks / os.sysconf("SC_CLK_TCK")
+    except OSError:
+        return now
+    age_s = time.clock_gettime(time.CLOCK_BOOTTIME) - start_s
+    return now - timedelta(seconds=age_s) if 0 <= age_s <= _LONGEST_LOAD_S else now
 
 
 @dataclass(frozen=True, slots=True)

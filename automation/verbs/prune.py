@@ -5,8 +5,10 @@ from __future__ import annotations
 import argparse
 
 from monitoring.clock import SystemClock, parse_duration
+from monitoring.ledger.forgetting import prune_by_a_trusted_clock
+from monitoring.process import current_boot
 from monitoring.settings import Settings
-from monitoring.store.pruning import KEEP_FOR, prune
+from monitoring.store.pruning import KEEP_FOR
 from monitoring.store.schema import open_database
 
 EXAMPLES = """\
@@ -24,5 +26,5 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace, settings: Settings) -> int:
     keep_for = parse_duration(args.older_than)
     with open_database(settings.database) as database:
-        print(prune(database, SystemClock().now(), keep_for))
+        print(prune_by_a_trusted_clock(database, SystemClock().now(), current_boot(), keep_for))
     return 0

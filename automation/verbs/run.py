@@ -14,6 +14,7 @@ from automation.task_order import next_steps
 from automation.workspace import choose_tasks, command_line, own_environment
 from monitoring.clock import SystemClock, from_text
 from monitoring.log import set_up
+from monitoring.process import started_at
 from monitoring.settings import Settings
 
 EXAMPLES = """\
@@ -41,7 +42,7 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
         profile=args.profile,
         config=Path(args.config),
         trigger=_trigger(),
-        started_at=_instant("AUTOMATION_STARTED_AT") or SystemClock().now(),
+        started_at=_instant("AUTOMATION_STARTED_AT") or started_at(SystemClock().now()),
         tick_at=_instant("AUTOMATION_TICK"),
         only_task=args.task,
     )

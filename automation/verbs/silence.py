@@ -23,6 +23,7 @@ python -m automation silence --list      # what is silent now and how much it he
 python -m automation silence --end 3     # end one early; what still fires is told then"""
 _LONGEST = timedelta(days=30)  # ours: a longer one has been forgotten
 _SHOWN = 100
+_LARGEST_ID = 2**63 - 1  # SQLite holds no larger integer
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -69,7 +70,7 @@ def _ends_at(args: argparse.Namespace, now: datetime) -> datetime:
 
 def _end(silence_id: int, settings: Settings) -> int:
     with open_database(settings.database) as database, database.write() as tx:
-        ended = silences.end(tx, silence_id, SystemClock().now())
+        ended = silence_id <= _LARGEST_ID and silences.end(tx, silence_id, SystemClock().now())
     if not ended:
         print(f"there is no silence {silence_id} that still holds", file=sys.stderr)
         return 1

@@ -12,12 +12,13 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from monitoring.clock import from_text
-from monitoring.ledger.causes import LEAST_STEP, clock_step
+from monitoring.ledger import clock_steps
+from monitoring.ledger.clock_steps import ClockStep
 from monitoring.ledger.reach import ReachProblem, reach_problems
 from monitoring.ledger.reconcile import Due, explain
 from monitoring.ledger.ticks import GRACE, due_ticks
 from monitoring.ledger.unrecorded import ledger_since
-from monitoring.process import Boot, boot_of_text, is_alive_text
+from monitoring.process import Boot, is_alive_text
 from monitoring.store import audit_rows, runs, schedules
 from monitoring.store.database import Database, Row
 from monitoring.store.schedules import ScheduleInForce
@@ -101,15 +102,6 @@ class Blindness:
 
 
 @dataclass(frozen=True, slots=True)
-class StepBack:
-    """The wall clock was set back: after a run at `last_at` the next one started at `next_at`, earlier."""
-
-    last_at: datetime
-    next_at: datetime
-    by: timedelta
-
-
-@dataclass(frozen=True, slots=True)
 class Facts:
     """Everything the verdict on [since, until) rests on; ticks in order of profile and time.
 
@@ -129,7 +121,7 @@ class Facts:
     silences: tuple[SilenceInForce, ...] = ()
     blind: tuple[Blindness, ...] = ()
     refused: tuple[tuple[str, datetime], ...] = ()
-    steps_back: tuple[StepBack, ...] = ()
+    steps: tuple[ClockStep, ...] = ()
     drill: tuple[datetime, timedelta] | None = None
     begins_at: datetime | None = None
     begins_why: str = ""
@@ -168,7 +160,7 @@ def gather(
         silences=tuple(SilenceInForce(*row) for row in audit_rows.silences(database, since, until)),
         blind=tuple(Blindness(*row) for row in audit_rows.blind(database, since, until)),
         refused=tuple(audit_rows.refused_commits(database, since, until)),
-        steps_back=tuple(_steps_back(database, since, until)),
+        steps=tuple(clock_steps.steps(database, since, until, now, boot)),
         drill=audit_rows.last_drill(database, until),
         begins_at=schedules.ledger_begins(database),
         begins_why=why_ledger_begins(database),
@@ -262,14 +254,6 @@ def _failures(database: Database, since: datetime, until: datetime, profile: str
             reason=reason,
             still_failing=bool(still),
         )
-
-
-def _steps_back(database: Database, since: datetime, until: datetime) -> Iterator[StepBack]:
-    """Runs out of order are a step back only if the boot they belong to seems to have moved, too."""
-    for last_at, last_process, next_at, next_process in audit_rows.starts_out_of_order(database, since, until):
-        lost = -clock_step(boot_of_text(last_process, last_at), boot_of_text(next_process, next_at))
-        if lost >= LEAST_STEP:
-            yield StepBack(last_at, next_at, lost)
 
 
 def why_rows_are_lost(database: Database) -> str:

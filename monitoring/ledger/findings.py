@@ -9,13 +9,13 @@ from enum import StrEnum
 from itertools import groupby
 
 from monitoring.clock import format_duration
+from monitoring.ledger.clock_steps import ClockStep
 from monitoring.ledger.facts import (
     AlertFate,
     Blindness,
     Facts,
     FailedElsewhere,
     SilenceInForce,
-    StepBack,
     TaskFailures,
     TickFate,
 )
@@ -40,7 +40,8 @@ class Kind(StrEnum):
     ALERTS_SLOW = "alerts slow"
     SILENCE = "silence in force"
     LEDGER_GAP = "gap in the ledger"
-    CLOCK_STEPPED = "clock stepped back"
+    CLOCK_SET_BACK = "clock stepped back"
+    CLOCK_SET_AHEAD = "clock stepped forward"
     NOTHING_SCHEDULED = "nothing scheduled"
     NOT_SYNCED = "checkout not synced"
     NOT_DRILLED = "alarm path not drilled"
@@ -76,7 +77,7 @@ def find(facts: Facts, drill_older_than: timedelta | None) -> Iterator[Finding]:
     yield from _gaps(facts)
     for title, at in facts.refused:
         yield Finding(Kind.NOT_SYNCED, title, at, at, cause=title, breaks_silence=False)
-    yield from (_stepped_back(step) for step in facts.steps_back)
+    yield from (_stepped(step) for step in facts.steps)
     if drill_older_than is not None:
         yield from _undrilled(facts, drill_older_than)
 
@@ -242,13 +243,17 @@ def _gaps(facts: Facts) -> Iterator[Finding]:
         yield Finding(Kind.NOTHING_SCHEDULED, text, facts.since, facts.until, cause=facts.begins_why)
 
 
-def _stepped_back(step: StepBack) -> Finding:
-    by = format_duration(step.by)
+def _stepped(step: ClockStep) -> Finding:
+    """What a step forward jumped over is missed and a finding of its own; after a step back time comes twice."""
+    by, last, following = format_duration(abs(step.by)), _minute(step.last_at), _minute(step.next_at)
+    if step.by > timedelta(0):
+        text = f"the clock was stepped forward by {by} between the run of {last} and {following}"
+        return Finding(Kind.CLOCK_SET_AHEAD, text, step.last_at, step.next_at, cause=f"by {by}", breaks_silence=False)
     text = (
-        f"the clock was stepped back by {by}: after the run of {_minute(step.last_at)} came one of "
-        f"{_minute(step.next_at)}; of the time that came twice, what was due the second time is not known"
+        f"the clock was stepped back by {by}: after the run of {last} came {following}; what was due in the time that "
+        "came twice is judged by its second time"
     )
-    return Finding(Kind.CLOCK_STEPPED, text, step.next_at, step.last_at, cause=f"by {by}")
+    return Finding(Kind.CLOCK_SET_BACK, text, step.next_at, step.last_at, cause=f"by {by}")
 
 
 def _undrilled(facts: Facts, older_than: timedelta) -> Iterator[Finding]:

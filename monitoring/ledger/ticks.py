@@ -14,10 +14,12 @@ from monitoring.store.schedules import ScheduleInForce
 
 # A tick without a row is written off only after this long: its process may just be starting on a busy host.
 GRACE = timedelta(minutes=2)
-# How far a run's start may lie from the tick it answers. Clocks were seen to step by ±90 s; a cron daemon that
-# was held back starts late, but never by more than half the way to the next tick.
+# How long after its tick a run may start. Clocks were seen to step by ±90 s; a cron daemon that was held back starts
+# late, but never by more than half the way to the next tick.
 _NEAREST = timedelta(minutes=2)
 _FARTHEST = timedelta(minutes=15)
+# The kernel counts the start of a process in hundredths of a second, rounded down.
+_ROUNDED = timedelta(milliseconds=50)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,14 +44,24 @@ def due_ticks(entry: ScheduleInForce, after: datetime, until: datetime) -> list[
 
 def nearby(instant: datetime) -> tuple[datetime, datetime]:
     """Return the span in which a tick may lie that a start at `instant` answers."""
-    return instant - _FARTHEST - _NEAREST, instant + _FARTHEST + _NEAREST
+    return instant - _FARTHEST, instant + _NEAREST
 
 
-def tick_for(cron: Cron, started_at: datetime, answered: Collection[datetime]) -> datetime | None:
-    """Return the unanswered tick nearest to a start by the scheduler; none if all near ones have their row."""
-    candidates = [tick for tick in cron.ticks(started_at - _FARTHEST, started_at + _FARTHEST) if tick not in answered]
-    near = [tick for tick in candidates if abs(tick - started_at) <= _reach(cron, tick)]
-    return min(near, key=lambda tick: (abs(tick - started_at), tick), default=None)
+def tick_for(
+    cron: Cron, started_at: datetime, answered: Collection[datetime], set_back: timedelta = timedelta(0)
+) -> datetime | None:
+    """Return the newest unanswered tick at or before a start by the scheduler; none if all near ones have their row.
+
+    A cron daemon waits by a timer and never starts early, unless the clock was `set_back` while it waited: then the
+    tick may lie ahead by that much.
+    """
+    latest = started_at + _ROUNDED + min(set_back, _NEAREST)
+    near = [
+        tick
+        for tick in cron.ticks(started_at - _FARTHEST, latest)
+        if tick not in answered and started_at - tick <= _reach(cron, tick)
+    ]
+    return max(near, default=None)
 
 
 def _reach(cron: Cron, tick: datetime) -> timedelta:

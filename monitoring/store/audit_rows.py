@@ -142,23 +142,6 @@ def refused_commits(database: Database, since: datetime, until: datetime) -> lis
     return [(row[0], from_text(row[1])) for row in found]
 
 
-def starts_out_of_order(
-    database: Database, since: datetime, until: datetime
-) -> list[tuple[datetime, str, datetime, str]]:
-    """Return (started_at, process, started_at, process) of a run and the next one, where that started before it.
-
-    Of the runs a scheduler started in [since, until), in the order in which their rows were written.
-    """
-    found = database.rows(
-        "SELECT earlier, earlier_process, started_at, process FROM (SELECT started_at, process, "
-        "lag(started_at) OVER written AS earlier, lag(process) OVER written AS earlier_process FROM runs "
-        "WHERE started_at >= ? AND started_at < ? AND trigger IN ('cron', 'embedded') AND process IS NOT NULL "
-        "WINDOW written AS (ORDER BY id)) WHERE started_at < earlier",
-        (to_text(since), to_text(until)),
-    )
-    return [(from_text(row[0]), row[1], from_text(row[2]), row[3]) for row in found]
-
-
 def repaired_at(database: Database) -> datetime | None:
     """Return when a damaged database was last replaced by this one."""
     return _told_at(database, "The database was damaged%")

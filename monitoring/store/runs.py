@@ -90,19 +90,14 @@ def begin(
 ) -> int:
     """Insert the row of a run that starts now and return its id.
 
-    A tick that was written off as missed a moment ago and runs after all takes its row back. A tick that
-    another row answers stays with that row: the run is then recorded without one.
+    A tick that was written off as missed a moment ago and runs after all gives up that row: ids are in the order in
+    which runs are recorded. A tick that another row answers stays with that row: the run is then recorded without one.
     """
     values = (trigger, to_text(now), revision, process, tasks_total)
     if tick_at is not None:
-        taken_back = tx.execute(
-            "UPDATE runs SET status = 'running', reason = '', held_by = NULL, trigger = ?, started_at = ?, "
-            "revision = ?, process = ?, tasks_total = ?, ended_at = NULL "
-            "WHERE profile = ? AND tick_at = ? AND status = 'missed' RETURNING id",
-            (*values, profile, to_text(tick_at)),
-        ).fetchone()
-        if taken_back:
-            return int(taken_back[0])
+        tx.execute(
+            "DELETE FROM runs WHERE profile = ? AND tick_at = ? AND status = 'missed'", (profile, to_text(tick_at))
+        )
     inserted = tx.execute(
         "INSERT INTO runs (profile, tick_at, status, trigger, started_at, revision, process, tasks_total) "
         "VALUES (?, ?, 'running', ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING RETURNING id",
@@ -202,7 +197,7 @@ def last_started(database: Database, profile: str) -> Run | None:
     """Return the newest run of a profile that really ran, or still does."""
     found = database.row(
         f"SELECT {_RUN} FROM runs WHERE profile = ? AND status NOT IN ('skipped', 'missed') "  # noqa: S608
-        "ORDER BY started_at DESC LIMIT 1",
+        "ORDER BY id DESC LIMIT 1",
         (profile,),
     )
     return _run(found) if found else None

@@ -12,9 +12,11 @@ from pathlib import Path
 
 from monitoring.clock import SystemClock, parse_duration
 from monitoring.errors import MonitoringError, StoreError, UsageError
+from monitoring.ledger.forgetting import prune_by_a_trusted_clock
+from monitoring.process import current_boot
 from monitoring.settings import Settings, load_settings
 from monitoring.store import backups
-from monitoring.store.pruning import KEEP_FOR, prune
+from monitoring.store.pruning import KEEP_FOR
 from monitoring.store.restoring import staged
 from monitoring.store.schema import open_database
 
@@ -53,7 +55,7 @@ def _rehearse(args: argparse.Namespace, settings: Settings) -> str:
 def _prune(args: argparse.Namespace, settings: Settings) -> str:
     keep_for = parse_duration(args.older_than)
     with open_database(settings.database) as database:
-        return str(prune(database, SystemClock().now(), keep_for))
+        return str(prune_by_a_trusted_clock(database, SystemClock().now(), current_boot(), keep_for))
 
 
 def _directory(args: argparse.Namespace, settings: Settings) -> Path:

@@ -113,6 +113,18 @@ def test_a_clock_set_back_by_an_hour_leaves_no_hour_unserved(start: Start, log: 
     assert scheduler.wait(60) == 0
 
 
+def test_a_clock_a_year_ahead_writes_no_tick_of_that_year_off(start: Start, log: Path) -> None:
+    scheduler = start("fast=1:0.1")
+    before = wait_for(log, "start", 1)
+    Path(f"{log}.step-forward").touch()
+    after = wait_for(log, "start", len(lines(log, "start")) + 3)
+    assert datetime.fromisoformat(after[-1][2]) - datetime.fromisoformat(before[0][2]) > timedelta(days=364)
+    assert "the clock was set forward by 365 d" in log.with_suffix(".stderr").read_text()
+    scheduler.send_signal(signal.SIGTERM)
+    assert scheduler.wait(60) == 0
+    assert len(lines(log, "unserved")) < 60, "those of the last minute are still started or told"
+
+
 def test_ctrl_c_waits_and_a_second_one_stops_the_run(start: Start, log: Path) -> None:
     scheduler = start("slow=1:60")
     wait_for(log, "start", 1)

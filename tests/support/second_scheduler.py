@@ -43,13 +43,16 @@ class Every:
 
 
 class SteppedClock(SystemClock):
-    """The system's clock, set back by an hour once a file appears."""
+    """The system's clock, set back by an hour or forward by a year once a file appears."""
 
-    def __init__(self, mark: Path) -> None:
-        self._mark = mark
+    def __init__(self, log: str) -> None:
+        self._steps = {
+            Path(f"{log}.step-back"): -timedelta(hours=1),
+            Path(f"{log}.step-forward"): timedelta(days=365),
+        }
 
     def now(self) -> datetime:
-        return super().now() - (timedelta(hours=1) if self._mark.exists() else timedelta(0))
+        return super().now() + sum((by for mark, by in self._steps.items() if mark.exists()), timedelta(0))
 
 
 def main() -> None:
@@ -70,7 +73,7 @@ def main() -> None:
         command=lambda name: [sys.executable, "-c", RUN, log, name, lengths[name]],
         environ=dict(os.environ),
         unserved=unserved,
-        clock=SteppedClock(Path(log + ".step-back")),
+        clock=SteppedClock(log),
         stop_limit_s=float(stop_limit_s),
     ).serve()
 

@@ -28,7 +28,16 @@ def test_a_clock_step_of_ninety_seconds_misnames_no_tick(cron: str, step_s: floa
     schedule = Cron.parse(cron)
     tick = schedule.next_after(TEN)
     earlier = set(schedule.ticks(tick - timedelta(hours=2), tick - timedelta(seconds=1)))
-    assert tick_for(schedule, tick + timedelta(seconds=step_s), earlier) == tick
+    step = timedelta(seconds=step_s)
+    assert tick_for(schedule, tick + step, earlier, set_back=max(-step, timedelta(0))) == tick
+
+
+@pytest.mark.parametrize("late_s", [-0.01, 0, 0.4, 29, 43, 59.9])
+def test_a_slow_start_answers_the_tick_before_it_and_never_the_one_ahead(late_s: float) -> None:
+    every_minute = Cron.parse("* * * * *")
+    assert tick_for(every_minute, TEN + timedelta(seconds=late_s), set()) == TEN
+    earlier = set(every_minute.ticks(TEN - minutes(30), TEN))
+    assert tick_for(every_minute, TEN + timedelta(seconds=43), earlier) is None
 
 
 def test_a_tick_that_has_its_row_is_not_answered_again() -> None:

@@ -1,0 +1,162 @@
+"""What a step of the wall clock does to the ledger, told from what runs knew of their host's uptime.
+
+Each row of a run names its process, and so how long the host had been up: two rows of one boot show by how much the
+clock gained or lost between them. A clock that went ahead is believed once two runs agree on it; what one that was
+ahead wrote is taken back once two runs agree on an earlier time.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from monitoring.ledger.causes import LEAST_STEP, clock_step
+from monitoring.process import Boot, boot_of_text
+from monitoring.store import recorded_time, signs
+from monitoring.store.database import Database
+from monitoring.store.recorded_time import NOBODY, Asker, Recorded
+
+# A host that was down for longer is believed when the second run of its new boot agrees.
+_LONGEST_DOWN = timedelta(days=1)
+# Of a clock that is set back farther, from one that the rows show to have been right, it is the new one that is wrong.
+_LONGEST_AGAIN = timedelta(days=2)
+_NOBODY_BEFORE = datetime(2024, 1, 1, tzinfo=UTC)  # this program is younger: a clock without a battery starts earlier
+# Rows are written in another order than runs start in: an interpreter on a busy host loads for this long at most.
+SLOW_START = timedelta(minutes=5)
+
+
+@dataclass(frozen=True, slots=True)
+class ClockStep:
+    """The wall clock gained `by` (lost, if negative) between two runs recorded one after the other."""
+
+    last_at: datetime
+    next_at: datetime
+    by: timedelta
+
+
+def set_back_while_waiting(database: Database, profile: str, boot: Boot) -> timedelta:
+    """Return by how much the clock was set back since the scheduler began to wait for the profile's next tick.
+
+    It began with the end of the profile's last run or with its own start, whichever shows less.
+    """
+    run, booted_at = signs.last_armed(database, profile)
+    lost = [-clock_step(boot_of_text(run[1], run[0]), boot)] if run else []
+    lost += [booted_at - boot.at] if booted_at else []
+    return max(min(lost, default=timedelta(0)), timedelta(0))
+
+
+def believed_now(database: Database, now: datetime, boot: Boot, me: Asker = NOBODY) -> datetime:
+    """Return the time up to which the ledger may be brought: `now`, as far as the host's uptime explains it.
+
+    1. The newest run of this boot knew another uptime for its time: the clock went ahead by the difference.
+    2. The newest run is of an earlier boot: the host was down since it, which is believed for a day.
+    3. Without a run the newest start of a scheduler is asked.
+
+    The next run agrees with the one before it, or does not: a step that lasts is believed then.
+
+    Args:
+        database: the ledger.
+        now: the wall clock.
+        boot: of this host, by the same clock.
+        me: the process whose own row is no second opinion.
+    """
+    last = recorded_time.newest(database, besides=me)
+    if last is not None:
+        return now - max(_gained(last, boot), timedelta(0))
+    started = signs.newest_start(database)
+    return now - _gained_since_start(*started, boot) if started else now
+
+
+def agrees(recorded: Recorded, boot: Boot) -> bool:
+    """Tell whether a run of this boot knew the same wall clock."""
+    then = boot_of_text(recorded.process, recorded.started_at)
+    return then is not None and then.id == boot.id and abs(clock_step(then, boot)) < LEAST_STEP
+
+
+def take_back(database: Database, now: datetime, boot: Boot, me: Asker = NOBODY) -> None:
+    """Take back what a clock that was ahead wrote, if the newest run agrees with the present one.
+
+    1. The rows show that the clock went ahead and came back: nothing dated later than now is to be believed.
+    2. They do not: a clock that was right was set back. Up to two days are judged again as they pass; of more it is
+       the present clock that is wrong, and the ledger waits until it is right again.
+    """
+    last = recorded_time.newest(database, besides=me)
+    if last is None or not agrees(last, boot) or now < _NOBODY_BEFORE:
+        return
+    after = now + SLOW_START
+    if not recorded_time.is_any_ahead(database, last.id, after):
+        return
+    ahead = recorded_time.runs_ahead(database, last.id, after)
+    went_ahead = ahead is None or (ahead[0] is not None and _gained_between(ahead[0], ahead[1]) > timedelta(0))
+    if not went_ahead and ahead is not None and ahead[2] - now > _LONGEST_AGAIN:
+        return
+    with database.write() as tx:
+        recorded_time.take_back(tx, last.id, after, min(last.started_at, now), ticks_of_runs=went_ahead)
+
+
+def answered_ahead(database: Database, profile: str, after: datetime, until: datetime, boot: Boot) -> set[datetime]:
+    """Return the ticks in (after, until] whose run started by a clock that has been set back since: they come again."""
+    answered = recorded_time.answered(database, profile, after, until)
+    return {tick for tick, run in answered if _is_ahead(run, boot)}
+
+
+def _is_ahead(run: Recorded, boot: Boot) -> bool:
+    """Tell whether the clock has lost time since, or a run of an earlier boot is dated after this one began."""
+    then = boot_of_text(run.process, run.started_at)
+    if then is None:
+        return False
+    lost = then.at - boot.at if then.id == boot.id else run.started_at - boot.at
+    return lost >= SLOW_START
+
+
+def steps(database: Database, since: datetime, until: datetime, now: datetime, boot: Boot) -> Iterator[ClockStep]:
+    """Yield every step of the wall clock by a minute or more that runs of [since, until) show, or a run and `now`."""
+    for last, following in _changes(database, since, until):
+        by = clock_step(*(boot_of_text(each.process, each.started_at) for each in (last, following)))
+        if abs(by) >= LEAST_STEP:
+            yield ClockStep(last.started_at, following.started_at, by)
+    newest = recorded_time.newest(database, besides=NOBODY)
+    if newest and until >= now:
+        by = clock_step(boot_of_text(newest.process, newest.started_at), boot)
+        if abs(by) >= LEAST_STEP:
+            yield ClockStep(newest.started_at, now, by)
+
+
+def gained_since(database: Database, since: datetime, now: datetime, boot: Boot) -> timedelta:
+    """Return by how much the clock went ahead since then without the host's uptime explaining it, up to now."""
+    gained = [_gained_between(*pair) for pair in _changes(database, since, now)]
+    last = recorded_time.newest(database, besides=NOBODY)
+    return sum([*gained, *([_gained(last, boot)] if last else [])], timedelta(0))
+
+
+def _changes(database: Database, since: datetime, until: datetime) -> list[tuple[Recorded, Recorded]]:
+    return recorded_time.boot_changes(
+        database, since, until, ticks_per_s=os.sysconf("SC_CLK_TCK"), least_s=LEAST_STEP.total_seconds()
+    )
+
+
+def _gained_between(last: Recorded, following: Recorded) -> timedelta:
+    boot = boot_of_text(following.process, following.started_at)
+    return _gained(last, boot) if boot else timedelta(0)
+
+
+def _gained(last: Recorded, boot: Boot) -> timedelta:
+    then = boot_of_text(last.process, last.started_at)
+    if then is None:
+        return timedelta(0)
+    if then.id == boot.id:
+        step = clock_step(then, boot)
+        return step if abs(step) >= LEAST_STEP else timedelta(0)
+    down = boot.at - max(last.started_at, last.ended_at or last.started_at)
+    return down if abs(down) > _LONGEST_DOWN else timedelta(0)
+
+
+def _gained_since_start(started_at: datetime, booted_at: datetime, boot: Boot) -> timedelta:
+    """A start of the scheduler does not name its boot: one that it outlived is the same."""
+    if boot.at <= started_at:
+        step = boot.at - booted_at
+        return step if step >= LEAST_STEP else timedelta(0)
+    down = boot.at - started_at
+    return down if down > _LONGEST_DOWN else timedelta(0)

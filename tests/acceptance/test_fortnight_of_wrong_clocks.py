@@ -1,0 +1,69 @@
+"""Fourteen days with clocks a day behind, two hours, a day and a year ahead: what really did not run is reported.
+
+And nothing else of the time in which the clock was right; nothing is written off that is still to come, and nothing is
+forgotten. What is planted and what a watch beside the host expects stands in tests/support/wrong_clocks.py.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from datetime import timedelta
+
+import pytest
+
+from monitoring.ledger.findings import Kind
+from tests.support.simulated_host import Chat, state_directory
+from tests.support.wrong_clocks import BEGINS_AT, DAY, HOUR, MINUTE, Life, Wrong
+
+STEPS = (-DAY, 2 * HOUR, DAY, 365 * DAY)
+ONE_RUN = 9 * MINUTE
+LASTING = 3 * HOUR
+
+
+def hold(wrong: Sequence[Wrong], until: timedelta) -> None:
+    with state_directory() as directory, Chat() as chat:
+        life = Life(directory, chat, wrong)
+        life.live(until)
+        told, expected = life.told(), life.expected()
+        different = {tick: (told.get(tick), ran) for tick, ran in expected.items() if told.get(tick) is not ran}
+        assert not different, "the ledger says otherwise than a watch beside the host"
+        silent = [tick for tick, ran in expected.items() if not ran]
+        assert len(silent) >= 6 * len(wrong), "the hours without a scheduler were really silent"
+        assert life.dated_ahead() == []
+        assert life.kept() == [BEGINS_AT - 80 * DAY, BEGINS_AT - 89 * DAY]
+        assert len(life.refusals) == sum(abs(each.by) >= DAY for each in wrong)
+        reported = life.reported()
+        for _, tick in silent:
+            assert f"{tick:%Y-%m-%d}" in reported
+        found = life.host.audit(BEGINS_AT - 2 * DAY, life.host.clock.now()).findings
+        steps = [each.kind for each in found if each.kind in (Kind.CLOCK_SET_BACK, Kind.CLOCK_SET_AHEAD)]
+        assert steps.count(Kind.CLOCK_SET_BACK) >= 1
+        assert len(steps) >= 2 * len(wrong) - 1, "the audit names each step, in both directions"
+
+
+def test_four_wrong_clocks_one_after_the_other_for_one_run_each() -> None:
+    hold([Wrong(by, 3 * MINUTE + 8 * HOUR * number + HOUR, ONE_RUN) for number, by in enumerate(STEPS)], 34 * HOUR)
+
+
+@pytest.mark.ci
+@pytest.mark.parametrize("lasting", [ONE_RUN, LASTING], ids=["for one run", "for three hours"])
+@pytest.mark.parametrize("by", STEPS, ids=str)
+def test_a_wrong_clock_hides_nothing_that_did_not_run(by: timedelta, lasting: timedelta) -> None:
+    hold([Wrong(by, DAY + 3 * HOUR + 3 * MINUTE, lasting)], 2 * DAY)
+
+
+@pytest.mark.proof
+@pytest.mark.timeout(3600)
+@pytest.mark.parametrize("seed", range(8))
+def test_a_fortnight_of_wrong_clocks_in_any_order(seed: int) -> None:
+    dice = random.Random(seed)
+    wrong = [
+        Wrong(
+            dice.choice(STEPS),
+            day * DAY + dice.randrange(60, 600) * MINUTE + 3 * MINUTE,
+            dice.choice([ONE_RUN, LASTING]),
+        )
+        for day in range(1, 14, 2)
+    ]
+    hold(wrong, 14 * DAY)
