@@ -17,6 +17,7 @@ import apsw
 from monitoring.clock import Clock, to_text
 from monitoring.store.alerts import NewAlert, insert
 from monitoring.store.database import BUSY_TIMEOUT_S, Database, StoreDamagedError, identity_of, is_cut, loss_mark
+from monitoring.store.deliveries import PLACEHOLDER
 from monitoring.store.fair_lock import FairLock
 from monitoring.store.salvage import Salvaged, salvage
 from monitoring.store.schema import create_or_migrate, creation_lock, open_database
@@ -112,7 +113,7 @@ def _salvage(aside: Path, fresh: Database, now: datetime, reason: str) -> Repair
             source="ops_error",
             fingerprint=loss_mark(identity_of(_log_of(aside)) or identity_of(aside)),
         )
-        insert(tx, alert, ["telegram"], now)
+        insert(tx, alert, ["telegram", PLACEHOLDER], now)
     return done
 
 
