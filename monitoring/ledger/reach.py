@@ -14,8 +14,7 @@ from pathlib import Path
 
 from monitoring.clock import format_duration
 from monitoring.store.database import Database
-from monitoring.store.queries_ledger import Waiting
-from monitoring.store.queries_reach import GivenUp, Outbox, Refusing, outbox
+from monitoring.store.queries_reach import GivenUp, Outbox, Refusing, WaitingGroup, outbox
 from monitoring.store.unstored import Kept, by_severity, look
 
 LONGEST_WAIT = timedelta(minutes=10)  # CONTRACT, /healthz
@@ -78,7 +77,7 @@ def judge_outbox(found: Outbox, now: datetime) -> Iterator[ReachProblem]:
         yield _given_up(found.given_up)
 
 
-def _waits(cause: Cause, group: Waiting, now: datetime, more: str = "") -> ReachProblem:
+def _waits(cause: Cause, group: WaitingGroup, now: datetime, more: str = "") -> ReachProblem:
     age = format_duration(max(now - group.oldest_at, timedelta(0)))
     text = f"{_alerts(group.count, 'waits', 'wait')} for {_kind(group.destination)}, the oldest for {age}{more}"
     return ReachProblem(cause, text, group.count, group.oldest_at)

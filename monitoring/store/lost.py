@@ -12,6 +12,7 @@ from monitoring.clock import Clock
 from monitoring.errors import StoreError
 from monitoring.store.alerts import NewAlert, insert
 from monitoring.store.database import BUSY_TIMEOUT_S, Database, Tx
+from monitoring.store.deliveries import PLACEHOLDER
 from monitoring.store.repair import open_or_repair
 from monitoring.store.salvage import Salvaged, salvage
 from monitoring.store.schema import creation_lock
@@ -67,7 +68,7 @@ def _carry_over(lost: Database, tx: Tx, clock: Clock) -> None:
         source="ops_error",
         fingerprint=lost.mark,
     )
-    insert(tx, alert, ["telegram"], now)
+    insert(tx, alert, ["telegram", PLACEHOLDER], now)
 
 
 def describe(lost: Database, salvaged: Salvaged) -> str:

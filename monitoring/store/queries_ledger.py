@@ -51,7 +51,6 @@ class Waiting:
     status: str
     count: int
     oldest_at: datetime
-    newest_at: datetime
 
 
 def run_page(
@@ -114,11 +113,10 @@ def deliveries_of(database: Database, alert_id: int) -> list[DeliveryRow]:
 def waiting(database: Database) -> list[Waiting]:
     """Return what waits to be delivered, by destination and status."""
     found = database.rows(
-        "SELECT destination, status, count(*), min(created_at), max(created_at) FROM deliveries "
-        "INDEXED BY delivery_open "
+        "SELECT destination, status, count(*), min(created_at) FROM deliveries INDEXED BY delivery_open "
         "WHERE status IN ('pending', 'skipped_missing_credentials') GROUP BY destination, status"
     )
-    return [Waiting(row[0], row[1], row[2], from_text(row[3]), from_text(row[4])) for row in found]
+    return [Waiting(destination, status, count, from_text(oldest)) for destination, status, count, oldest in found]
 
 
 def alerts_stored(database: Database) -> int:

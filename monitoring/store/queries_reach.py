@@ -6,15 +6,24 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from monitoring.clock import from_text, to_text
-from monitoring.store import queries_ledger
 from monitoring.store.database import Database
-from monitoring.store.queries_ledger import Waiting
 from monitoring.store.unstored import Kept, look
 
 # A lane is tried again hourly at the latest while something waits there: one that was left alone is nobody's trouble.
 _STILL_REFUSING = timedelta(hours=2)
 _NEXT_ATTEMPT_WITHIN = timedelta(hours=6)  # what lies further ahead, only a clock that was ahead can have written
 _LONGEST_LIFE = timedelta(days=31)  # of a delivery, with a day to spare
+
+
+@dataclass(frozen=True, slots=True)
+class WaitingGroup:
+    """What has not been delivered yet, by destination and status."""
+
+    destination: str
+    status: str
+    count: int
+    oldest_at: datetime
+    newest_at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +49,7 @@ class GivenUp:
 class Outbox:
     """Everything that counts; `kept` is what the database could not take."""
 
-    waiting: tuple[Waiting, ...] = ()
+    waiting: tuple[WaitingGroup, ...] = ()
     refusing: tuple[Refusing, ...] = ()
     given_up: GivenUp | None = None
     kept: Kept = field(default_factory=Kept)
@@ -49,11 +58,23 @@ class Outbox:
 def outbox(database: Database, since: datetime, now: datetime) -> Outbox:
     """Collect it; of what was given up only what ended at or after `since`."""
     return Outbox(
-        waiting=tuple(queries_ledger.waiting(database)),
+        waiting=tuple(_waiting(database)),
         refusing=tuple(_refusing(database, now)),
         given_up=_given_up(database, since, now),
         kept=look(database.path.parent),
     )
+
+
+def _waiting(database: Database) -> list[WaitingGroup]:
+    """Return what waits; a chat that is not configured lacks nothing where people were sent the alert elsewhere."""
+    found = database.rows(
+        "SELECT d.destination, d.status, count(*), min(d.created_at), max(d.created_at) FROM deliveries d "
+        "INDEXED BY delivery_open JOIN alert_events a ON a.id = d.alert_id "
+        "WHERE d.status IN ('pending', 'skipped_missing_credentials') "
+        "AND NOT (d.status = 'skipped_missing_credentials' AND a.delivery_status = 'delivered') "
+        "GROUP BY d.destination, d.status"
+    )
+    return [WaitingGroup(row[0], row[1], row[2], from_text(row[3]), from_text(row[4])) for row in found]
 
 
 def _refusing(database: Database, now: datetime) -> list[Refusing]:

@@ -25,6 +25,7 @@ from monitoring.store.database import (
     is_cut,
     loss_mark,
 )
+from monitoring.store.deliveries import PLACEHOLDER
 from monitoring.store.fair_lock import FairLock
 from monitoring.store.salvage import Salvaged, salvage
 from monitoring.store.schema import create_or_migrate, creation_lock, open_database
@@ -135,7 +136,7 @@ def _salvage(aside: Path, opened: Database | None, fresh: Database, now: datetim
             source="ops_error",
             fingerprint=loss_mark(identity_of(_log_of(aside)) or identity_of(aside)),
         )
-        insert(tx, alert, ["telegram"], now)
+        insert(tx, alert, ["telegram", PLACEHOLDER], now)
     return done
 
 

@@ -32,6 +32,7 @@ from monitoring.store.copying import (
     require_room,
 )
 from monitoring.store.database import Database, StoreDamagedError, StoreReplacedError, sqlite_errors
+from monitoring.store.deliveries import PLACEHOLDER
 from monitoring.store.fair_lock import FairLock
 from monitoring.store.repair import is_damaged, open_or_repair, repair
 from monitoring.store.schema import create_or_migrate, creation_lock
@@ -162,7 +163,7 @@ def _tell(ready: Staged, done: Restored, backup: Path, now: datetime, by: str) -
         source="ops_error",
     )
     with ready.database.write() as tx:
-        insert(tx, alert, ["telegram"], now)
+        insert(tx, alert, ["telegram", PLACEHOLDER], now)
 
 
 @contextmanager

@@ -10,16 +10,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from monitoring.ledger.reach import LONGEST_WAIT, Cause, judge_outbox
-from monitoring.store.queries_ledger import Waiting
-from monitoring.store.queries_reach import GivenUp, Outbox, Refusing
+from monitoring.store.queries_reach import GivenUp, Outbox, Refusing, WaitingGroup
 from monitoring.store.unstored import Kept, KeptAlert
 
 NOW = datetime(2026, 11, 23, 10, 30, tzinfo=UTC)
 NO_CREDENTIALS = "skipped_missing_credentials"
 
 
-def waiting(age: timedelta, status: str = "pending", destination: str = "telegram") -> Waiting:
-    return Waiting(destination, status, 3, NOW - age, NOW - age)
+def waiting(age: timedelta, status: str = "pending", destination: str = "telegram") -> WaitingGroup:
+    return WaitingGroup(destination, status, 3, NOW - age, NOW - age)
 
 
 def causes(outbox: Outbox) -> list[Cause]:
@@ -40,7 +39,7 @@ def test_an_empty_outbox_is_no_problem() -> None:
     ],
 )
 def test_what_waits_is_a_problem_after_ten_minutes_or_at_once_without_credentials(
-    found: Waiting, cause: Cause | None
+    found: WaitingGroup, cause: Cause | None
 ) -> None:
     assert causes(Outbox(waiting=(found,))) == ([cause] if cause else [])
 
