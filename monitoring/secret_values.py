@@ -1,8 +1,8 @@
 """Which texts of an environment are secret: by the name of a variable, by the place in an address, by shape. Pure.
 
 Called by `redact`, and where an environment is handed to another process. A leak is worse than a blank too many, with
-one limit: an ordinary alert must stay readable. So what anybody may know is never secret: addresses, numbers, hosts, and
-words that are in the files of this checkout.
+one limit: an ordinary alert must stay readable. So public things are never secret: addresses, numbers, hosts, and words
+that are in the files of this checkout.
 """
 
 from __future__ import annotations
