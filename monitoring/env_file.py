@@ -1,7 +1,7 @@
 """Reads a systemd `EnvironmentFile` as systemd does, and says which lines it does not take.
 
 Pure but for `read_env_file`. A line that cannot be used is left out, never an error: the unit runs on without it, and
-so must whoever reads the same file. No mistake quotes a value, which may be a secret.
+so must every other reader of the file. No mistake quotes a value, which may be a secret.
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ class _Entry:
 
 
 def _judge(entry: _Entry) -> tuple[bool, str]:
-    """Tell whether an entry sets its variable, and what is wrong with it, if anything."""
+    """Return whether an entry sets its variable, and what is wrong with it, if anything."""
     if entry.value is None or not _NAME.fullmatch(entry.name):
         return False, _about_name(entry)
     if _NOT_UTF8.search(entry.value):

@@ -35,7 +35,7 @@ def become_owner(directory: Path) -> str | None:
 def become_owner_of_checkout() -> str | None:
     """Do so for the directory this package lies in: the first statement of whatever has a command line.
 
-    Whoever owns the checkout can write all of it, so root must load no more of it than this. What Python loads before
+    The owner of the checkout can write all of it, so root must load no more of it than this. What Python loads before
     (the venv's start files, the package's `__init__`) ran as root already: root types `sudo monitoring VERB`, which
     changes the user before Python starts.
     """

@@ -23,7 +23,7 @@ _HAS_FORMS = 5  # letters from which on a word stands for its plural, too
 
 
 def is_public_word(text: str) -> bool:
-    """Tell whether a text is made of words that stand in this checkout."""
+    """Return whether a text is made of words that stand in this checkout."""
     parts = re.split(r"[-_. ]", text)
     if not all(map(_PART.fullmatch, parts)):
         return False

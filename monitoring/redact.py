@@ -1,7 +1,7 @@
 """Keeps secrets out of every text we write, by value: whatever the pattern around it, the value itself is replaced.
 
 `monitoring.secret_values` decides what is secret. A text is redacted before it is cut, never after: half a key is no
-value that anybody would find. So whoever shortens a text from outside does it with `excerpt`.
+value that anybody would find. So a text from outside is shortened with `excerpt`.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ class Redactor:
         return _URL_CREDENTIALS.sub("[credentials]", text) if "@" in text and "://" in text else text
 
     def may_change(self, data: bytes) -> bool:
-        """Tell quickly whether some line of `data` may hold a secret."""
+        """Return quickly whether some line of `data` may hold a secret."""
         if any(anchor in data for anchor in self._raw_anchors):
             return True
         return (b"@" in data and b"://" in data) or bool(_RAW_BOT_TOKEN_SIGN.search(data))
@@ -92,7 +92,7 @@ _of_this_process = Redactor({})
 
 def keep_secret(environ: Mapping[str, str]) -> Redactor:
     """Let this process know its secrets: from now on `redact` and `excerpt` take them out."""
-    global _of_this_process  # noqa: PLW0603 - a process has one set of secrets, and whoever cuts a text must know it
+    global _of_this_process  # noqa: PLW0603 - a process has one set of secrets; all code that cuts a text needs it
     _of_this_process = Redactor(environ)
     return _of_this_process
 

@@ -1,8 +1,8 @@
 """Which texts of an environment are secret: by the name of a variable, by the place in an address, by shape. Pure.
 
-Called by `redact`, and by whoever hands an environment on. Leaks are worse than a blank too many, with one limit: an
-ordinary alert must stay readable, so what anybody may know is never secret: addresses, numbers, hosts, and words that
-stand in the files of this checkout.
+Called by `redact`, and where an environment is handed to another process. A leak is worse than a blank too many, with
+one limit: an ordinary alert must stay readable. So public things are never secret: addresses, numbers, hosts, and words
+that are in the files of this checkout.
 """
 
 from __future__ import annotations
@@ -55,12 +55,12 @@ _WORDS_OF_A_NAME, _LONGEST_WORD, _LONGEST_NAME = 2, 12, 16
 
 
 def is_secret_name(name: str) -> bool:
-    """Tell whether a variable of this name may carry a secret, whatever its value is."""
+    """Return whether a variable of this name may carry a secret, whatever its value is."""
     return _is_secret_as_a_whole(name) or bool(_ADDRESS_NAME.search(name.upper()))
 
 
 def is_secret(name: str, value: str) -> bool:
-    """Tell whether a variable must not be handed to a process that does not need it."""
+    """Return whether a variable must not be handed to a process that does not need it."""
     return is_secret_name(name) or any(_texts(name, value))
 
 
@@ -136,7 +136,7 @@ def _labels(host: str, scheme: str) -> list[str]:
 
 
 def _is_name(label: str) -> bool:
-    """Tell whether a label of a host reads like a name: few short words and numbers, or words that are known."""
+    """Return whether a label of a host reads like a name: few short words and numbers, or words that are known."""
     pieces = re.split(r"[-_]", label)
     if not all(re.fullmatch(r"[A-Za-z]*\d{0,3}", piece) for piece in pieces):
         return False
@@ -145,7 +145,7 @@ def _is_name(label: str) -> bool:
 
 
 def _reads_like_words(text: str) -> bool:
-    """Tell whether a text is words and short numbers with something between them, as in us-east-1."""
+    """Return whether a text is words and short numbers with something between them, as in us-east-1."""
     pieces = re.split(r"[-_./:@+]", text)
     is_short = len(pieces) > 1 and len(text) <= _LONGEST_NAME
     return is_short and all(re.fullmatch(r"[A-Za-z]*\d{0,3}", piece) for piece in pieces)

@@ -2,7 +2,7 @@
 `NAME: value`, a quote left open.
 
 systemd leaves such a line out and reads on; so do runs and commands. `doctor` and `status` name file and line, a run
-logs them, and nobody quotes a value.
+logs them; a value is never quoted.
 """
 
 from __future__ import annotations
@@ -44,9 +44,9 @@ SECRET = b"hunter2hunter2"
 def test_a_bad_line_is_left_out_and_named(line: bytes, words: str) -> None:
     found = parse_env_file(b"A=1\n# comment \xe9\n\n" + line + b"\nB=2\n")
     assert found.values == {"A": "1", "B": "2"}
-    ((number, told),) = found.mistakes
-    assert (number, words in told) == (4, True)
-    assert SECRET.decode() not in told
+    ((number, reported),) = found.mistakes
+    assert (number, words in reported) == (4, True)
+    assert SECRET.decode() not in reported
 
 
 @pytest.mark.parametrize(
@@ -64,10 +64,10 @@ def test_a_quote_left_open_is_named_where_it_was_opened(text: bytes, words: str)
     """systemd takes what follows for the value, and so do we: the two must not read different things."""
     found = parse_env_file(text)
     assert set(found.values) == {"A", "X_PASS"}
-    ((number, told),) = found.mistakes
+    ((number, reported),) = found.mistakes
     assert number == 2
-    assert words in told
-    assert "hunter2" not in told
+    assert words in reported
+    assert "hunter2" not in reported
 
 
 @pytest.mark.parametrize(
@@ -127,10 +127,10 @@ def test_the_service_runs_on_and_everybody_says_which_line(tmp_path: Path) -> No
     done = host.automation("run", "hourly")
     assert "greet | hello" in done.stderr
     assert host.rows("SELECT status FROM runs") == [("ok",)]
-    told = [
+    reported = [
         f"{env_file}:3: TELEGRAM_BOT_TOKEN_DEFAULT is not set: write TELEGRAM_BOT_TOKEN_DEFAULT=value, without",
         f"{env_file}:4: X_PASS is not set: its value is not UTF-8: save the file as UTF-8",
     ]
     for shown in (done.stderr, host.automation("status").stdout, host.automation("doctor").stdout):
-        assert [line for line in told if line not in shown] == []
+        assert [line for line in reported if line not in shown] == []
         assert SECRET.decode() not in shown
