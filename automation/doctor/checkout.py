@@ -66,7 +66,7 @@ def origin(patient: Patient) -> Iterator[Diagnosis]:
     else:
         yield fine("sync", f"at {found.revision[:12]}, as origin was at the last fetch")
     for trouble in sync_warnings(read_sync_state(patient.settings.cache_dir), found.revision):
-        yield wrong("sync", trouble, "mend what it names")
+        yield wrong("sync", trouble, "correct what it names by a merge")
 
 
 EXAMINATIONS: tuple[Examination, ...] = (jobs_file, dependencies, origin)
