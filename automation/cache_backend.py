@@ -24,7 +24,7 @@ def uses_files(settings: Settings) -> bool:
 
 
 def settle(settings: Settings) -> None:
-    """Carry the values over if the last start had the other backend. Trouble is told and stops no scheduler."""
+    """Carry the values over if the last start had the other backend. Trouble is logged and stops no scheduler."""
     note, files = settings.cache_dir / _NOTE, uses_files(settings)
     try:
         if files == note.exists():

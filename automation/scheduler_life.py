@@ -115,7 +115,7 @@ def look(settings: Settings, database: Database | None, now: datetime) -> Schedu
 
 
 def restart_command(process: SchedulerProcess | None) -> str:
-    """Return what to type so that the scheduler starts anew; five starts a minute are the most systemd allows."""
+    """Return what to type so that the scheduler starts again; five starts a minute are the most systemd allows."""
     return "end `up` and start it again" if process is not None and process.kind == "up" else RESTART
 
 

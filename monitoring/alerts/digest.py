@@ -190,7 +190,7 @@ def _told(task: TaskOutcome) -> list[object]:
 
 
 def _remedy(last_lines: tuple[str, ...]) -> list[object]:
-    """A package that is missing in the venv is not mended in the script."""
+    """A package that is missing in the venv is not corrected in the script."""
     found = [match for text in last_lines if (match := _MISSING.search(text))]
     if not found or found[-1][1] in _OF_THE_CHECKOUT:
         return []

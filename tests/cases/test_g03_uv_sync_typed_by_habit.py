@@ -1,8 +1,8 @@
 """G.3: `uv sync --frozen --extra ai`, typed by habit in the checkout, and what follows when a package is missing.
 
 uv said "unmanaged" and no remedy, the block went on, the task died of ModuleNotFoundError, its digest did not say how
-to mend that, and doctor said that the last good revision runs while the refused one did. Now uv on a host does what is
-meant or says what to type; `make sync` refuses before it makes anything; the digest and doctor name what is.
+to repair that, and doctor said that the last good revision runs while the refused one did. Now uv on a host does what
+is meant or says what to type; `make sync` refuses before it makes anything; the digest and doctor name what is.
 """
 
 from __future__ import annotations

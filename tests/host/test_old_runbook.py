@@ -87,23 +87,23 @@ def test_each_line_works_as_it_is_typed(old: Deployed, lines: list[str]) -> None
             typed = type_line(old, line)
             # Offline every shipped check is without data: the run says so by its exit code.
             expected = (0, 1) if line.endswith("run hourly") else (0,)
-            assert typed.code in expected, f"{line}\n{typed.told}"
+            assert typed.code in expected, f"{line}\n{typed.output}"
             for words in ("Traceback", "ermission denied", "dubious", "unmanaged"):
-                assert words not in typed.told, f"{line}\n{typed.told}"
+                assert words not in typed.output, f"{line}\n{typed.output}"
     assert old.machine.said(f"find {CHECKOUT} {CACHE} ! -user {USER}") == ""
 
 
 @pytest.mark.parametrize("line", FOLLOW)
 def test_a_journal_that_is_followed_ends_by_ctrl_c(old: Deployed, line: str) -> None:
     typed = type_line(old, line, ends_s=2)
-    assert typed.code in (0, 130), typed.told  # without the right to read it: 1, and words on permissions
-    assert "ermission" not in typed.told
+    assert typed.code in (0, 130), typed.output  # without the right to read it: 1, and words on permissions
+    assert "ermission" not in typed.output
 
 
 def test_a_search_of_the_journal_finds_a_run(old: Deployed) -> None:
     """`--since 1h`, as the old page has it, is no time to journalctl, which says so; ours has `'1 hour ago'`."""
     typed = type_line(old, "journalctl -u monitoring --since 1h | grep 'automation run hourly'")
-    assert "Failed to parse timestamp: 1h" in typed.told or typed.code in (0, 1)
+    assert "Failed to parse timestamp: 1h" in typed.output or typed.code in (0, 1)
 
 
 def test_a_test_chat_is_in_force_after_the_restart_and_until_the_next_one(old: Deployed) -> None:
@@ -113,10 +113,10 @@ def test_a_test_chat_is_in_force_after_the_restart_and_until_the_next_one(old: D
     write(old, f"TELEGRAM_TEST_CHAT_ID={test_chat}")
     for line in (EDIT, RESTART):
         assert type_line(old, line).code == 0
-    assert "TELEGRAM_TEST_CHAT_ID is set: every alert goes to the test chat" in type_line(old, status).told
+    assert "TELEGRAM_TEST_CHAT_ID is set: every alert goes to the test chat" in type_line(old, status).output
     old.machine.run(f"sed -i 's/^TELEGRAM_TEST/# TELEGRAM_TEST/' {ENV_FILE}")
     for verb in ("status", "doctor", "audit"):
-        told = type_line(old, f"uv run python -m automation {verb}").told
+        told = type_line(old, f"uv run python -m automation {verb}").output
         assert "STILL IN FORCE although the env file no longer says so, until sudo systemctl restart monitoring" in told
         assert "no longer there: TELEGRAM_TEST_CHAT_ID" in told
         assert test_chat not in told
@@ -126,7 +126,7 @@ def test_a_test_chat_is_in_force_after_the_restart_and_until_the_next_one(old: D
         drills = [message.chat_id for message in telegram.messages if "DRILL" in message.text]
     assert drills == [test_chat, CHAT]
     assert type_line(old, RESTART).code == 0
-    told = type_line(old, status).told
+    told = type_line(old, status).output
     assert "TELEGRAM_TEST_CHAT_ID" not in told
     assert "the env file changed" not in told
 
@@ -141,7 +141,7 @@ def test_one_rule_for_what_is_added_changed_and_removed(old: Deployed) -> None:
     old.write_env(REMOVED_MODE="yes", CHANGED_MODE="before")
     assert type_line(old, RESTART).code == 0
     old.write_env(ADDED_MODE="yes", CHANGED_MODE="after")
-    told = type_line(old, "uv run python -m automation status").told
+    told = type_line(old, "uv run python -m automation status").output
     names = "(new: ADDED_MODE; changed: CHANGED_MODE; no longer there: REMOVED_MODE)"
     assert f"inert       the env file changed since the scheduler started {names}: {RESTART}" in told
     old.write_env()
@@ -158,7 +158,7 @@ def test_the_way_back_to_the_text_files_has_the_values_of_today(old: Deployed) -
         assert type_line(old, line).code == 0
     assert old.shell("cat /srv/cache/cache-id.txt").stdout == "queue:2\n"
     assert "CACHE_BACKEND=file: monitors keep their values in the text files" in (
-        type_line(old, "uv run python -m automation status").told
+        type_line(old, "uv run python -m automation status").output
     )
     old.shell(f'.venv/bin/python -c "{keep.format(3)}"')
     old.write_env()
@@ -170,8 +170,8 @@ def test_a_state_directory_of_somebody_else_is_not_a_scheduler_that_is_gone(old:
     """G.4, as the deploy user sees it."""
     old.machine.run(f"chown root:root {CACHE}")
     try:
-        status = type_line(old, "uv run python -m automation status").told
-        doctor = type_line(old, "uv run python -m automation doctor").told
+        status = type_line(old, "uv run python -m automation status").output
+        doctor = type_line(old, "uv run python -m automation doctor").output
     finally:
         old.machine.run(f"chown {USER}: {CACHE}")
     assert re.search(r"scheduler   (alive|its runs are not recorded): supercronic", status), status
@@ -183,6 +183,6 @@ def test_the_sixth_restart_in_a_minute_is_said_with_what_clears_it(old: Deployed
     for _ in range(6):
         old.machine.run("systemctl restart monitoring", check=False)
     assert old.state_of()["ActiveState"] == "failed"
-    doctor = type_line(old, "uv run python -m automation doctor").told
+    doctor = type_line(old, "uv run python -m automation doctor").output
     assert "sudo systemctl reset-failed monitoring && sudo systemctl start monitoring" in doctor
     assert type_line(old, "sudo systemctl reset-failed monitoring && sudo systemctl start monitoring").code == 0

@@ -53,10 +53,10 @@ def test_every_command_of_the_runbook_does_what_it_says(site: Deployed) -> None:
         site.automation("run multisig")
         for command in COMMANDS:
             typed = type_command(site, command)
-            told = f"{command.line}: {command.text}\n{typed.told}"
+            told = f"{command.line}: {command.text}\n{typed.output}"
             assert typed.code in ((0, 1) if _MAY_SAY_NO.search(command.text) else (0,)), told
             for words in ("Traceback", "ermission denied", "dubious ownership", "password is required"):
-                assert words not in typed.told, told
+                assert words not in typed.output, told
     assert strangers(site) == ""
     assert site.machine.said(f"stat -c '%a %U:%G' {ENV_FILE}") == f"640 root:{USER}"
 
@@ -74,7 +74,7 @@ def strangers(host: Deployed) -> str:
 def test_the_deploy_user_may_do_as_root_what_the_page_says_and_nothing_else(site: Deployed, line: str) -> None:
     typed = type_line(site, line)
     assert typed.code != 0
-    assert "password" in typed.told
+    assert "password" in typed.output
 
 
 @pytest.mark.parametrize("line", ["make sync", "uv sync --frozen", "uv run python -m automation status"])

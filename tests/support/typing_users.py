@@ -22,7 +22,7 @@ class Typed:
 
     line: str
     code: int
-    told: str
+    output: str
 
 
 def let_people_type(host: Deployed) -> None:
