@@ -66,12 +66,17 @@ STEPS = (
     ),
     on_chain("The timelock's batch is cancelled.", "run hourly", "ancelled", first="cancel the batch"),
     on_chain(
-        "The chain's provider breaks down. What cannot be read is unknown: not good, not bad...",
+        "The chain's provider breaks down. What cannot be read is unknown: not good, not bad. A run without data is no "
+        "good run: it says so, and exits with 1.",
         "run hourly",
+        "no data",
         first="break the gateway",
+        right=(1,),
     ),
-    on_chain("... not yet news at the second time...", "run hourly"),
-    on_chain("... and at the third the source is told of, once, with every check it blinds.", "run hourly", "blind"),
+    on_chain("The same once more: nobody is told again.", "run hourly", right=(1,)),
+    on_chain(
+        "At the third time the source is reported, once, with every check it blinds.", "run hourly", "blind", right=(1,)
+    ),
     Step(
         "Is silence good news? Not while checks are blind.",
         "audit --since 1h",

@@ -65,6 +65,21 @@ def test_a_standing_breach_is_repeated_by_its_severity(
     assert told == hours
 
 
+def test_the_steps_of_a_deadline_are_its_reminders(tmp_path: Path) -> None:
+    path = tmp_path / "monitor.yaml"
+    text = SUPPLY.format(severity="high", more=", steps: [3d, 1d]")
+    path.write_text(text.replace("require: a.totalSupply() >= 100", "deadline: a.totalSupply()"))
+    parts = load_monitor(path, TYPES).parts()
+    conditions: dict[Key, Condition] = {}
+    told = []
+    for hour in range(5 * 24):
+        readings = read_all(parts, Answers(int((NOW + 4 * 24 * HOUR).timestamp())))
+        outcomes = judge_all(parts, readings, conditions, NOW + hour * HOUR)
+        conditions = {key: one.condition for key, one in outcomes.items()}
+        told += [hour for one in outcomes.values() if one.transition]
+    assert told == [24, 72, 96]
+
+
 @pytest.mark.parametrize("path", drilled_files(), ids=lambda path: f"{path.parent.name}/{path.stem}")
 def test_every_shipped_check_that_lasts_is_repeated_where_it_is_loud(path: Path) -> None:
     policies = {part.key: part.check.policy for part in load_drilled(path).parts if part.check.verb in LASTING}

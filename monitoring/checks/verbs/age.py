@@ -55,6 +55,10 @@ class DeadlinePolicy(Policy):
         bounds, severities = [step.left for step in self.steps], [step.severity for step in self.steps]
         check_ladder(bounds, severities, rising=False, what="a deadline")
 
+    def remind_after(self, severity: Severity) -> timedelta | None:  # noqa: ARG002 - whatever it is
+        """Its steps are its reminders; in between only what a check asks for itself."""
+        return self.remind
+
 
 def judge(before: Condition, reading: Reading, now: datetime, policy: AgePolicy) -> Outcome:
     """Judge how long ago the reading was; one that lies in the future is unknown, never fresh."""
