@@ -70,13 +70,17 @@ class Checkout:
         if wants_sync(config, profile, self._settings):
             self._leave_what_silences(lock, tell)
             result = sync(self._settings.checkout, self._settings.cache_dir, tree=self._tree, clock=self._clock)
-            tell(result)
         loaded, restored = self.revision, result is not None and result.restored
         self._hold()
         if result is not None and result.status is SyncStatus.UPDATED and self.revision != loaded:
             code = self._first_run(config, profile, loaded, lock, tell)
-            if code is not None or self.revision == loaded:
+            if code is not None:
+                tell(result)  # only now: it has shown that it can run
                 return code
+            if self.revision == loaded:
+                return None
+        elif result is not None:
+            tell(result)
         if restored or self.revision != loaded or self._changed_while_loading():
             self._start_anew(lock)
         return None

@@ -113,7 +113,9 @@ class Runner:
         )
         with self._lock() as lock, checkout:
             code = checkout.bring_up_to_date(request.config, request.profile, lock, self._reporting.synced)
-            if code is not None:  # the new revision has run this tick
+            if code is not None:
+                # The new revision has run this tick. What waits goes out with the next run: delivery would load the new
+                # modules into this process of old ones.
                 return code, None
             self._refuse_second(lock)
             profile = self._load(checkout.revision)

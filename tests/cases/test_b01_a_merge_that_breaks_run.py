@@ -52,9 +52,10 @@ def test_it_is_refused_with_one_message_and_the_next_good_commit_heals(
     path.write_text(good) if good else path.unlink()
     followed.write("protocols/test/look.py", "print('revision two')")
     fixed = followed.push("good")
-    assert "look | revision two" in followed.run()
+    for _ in range(2):
+        assert "look | revision two" in followed.run()
     assert [fixed[:12] in message.text for message in telegram.messages] == [False, True]
-    assert followed.host.rows("SELECT status FROM runs") == [("ok",)] * 3, "every tick has its row"
+    assert followed.host.rows("SELECT status FROM runs") == [("ok",)] * 4, "every tick has its row"
 
 
 @pytest.mark.parametrize("kind", TAKEN_BACK)
@@ -75,7 +76,8 @@ def test_what_dies_only_on_the_host_is_taken_back_in_the_same_tick(
     (followed.author / bad.path).write_text(good)
     followed.write("protocols/test/look.py", "print('revision two')")
     fixed = followed.push("good")
-    assert "look | revision two" in followed.run()
+    for _ in range(2):
+        assert "look | revision two" in followed.run()
     assert [fixed[:12] in message.text for message in telegram.messages] == [False, True]
     ran = followed.host.rows("SELECT revision FROM runs WHERE status = 'ok' ORDER BY id")
-    assert ran == [(before,), (before,), (before,), (fixed,)], "every tick ran"
+    assert ran == [(before,), (before,), (before,), (fixed,), (fixed,)], "every tick ran"

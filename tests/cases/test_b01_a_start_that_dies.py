@@ -88,6 +88,6 @@ def test_the_third_start_goes_back_runs_the_tick_and_reports_it(
     followed.write("protocols/test/look.py", "print('revision two')")
     fixed = followed.push("good")
     assert "look | revision two" in scheduled.tick().stderr
-    assert fixed[:12] in telegram.messages[-1].text
     assert "look | revision two" in scheduled.tick().stderr
+    assert fixed[:12] in telegram.messages[-1].text
     assert not list(followed.host.checkout.glob(".git/monitoring-starts/*")), "a run accounts for its start"

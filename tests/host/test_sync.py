@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.support.bad_commits import ON_THE_HOST
 from tests.support.deployed import Deployed, Script, jobs
 from tests.support.fake_telegram import TelegramStandIn
 from tests.support.host import ROOT
@@ -21,10 +22,16 @@ def at_version(version: int) -> dict[str, str | None]:
     return jobs({"multisig": profile}, {"multisig": [Script("tell", f"print('version {version}')\n")]})
 
 
-SOUND = {**at_version(1), LOCK: (ROOT / LOCK).read_text()}
+RUNNER, CLI = "automation/runner.py", "automation/cli.py"
+SOUND = {**at_version(1), **{name: (ROOT / name).read_text() for name in (LOCK, RUNNER, CLI)}}
+FLAG = "/srv/cache/from-now-on"
 BAD_MERGES = {
     "broken YAML": ({"automation/jobs.yaml": "profiles: [\n"}, "jobs.yaml:"),
     "import error": ({"protocols/test/tell.py": "from json import nothing_like_it\n"}, "cannot be imported"),
+    "a run that cannot start": (
+        {RUNNER: f"{SOUND[RUNNER]}\nRunner.run = lambda self: self.no_such_method()\n"},
+        "no_such_method",
+    ),
     "missing script": (
         {"automation/jobs.yaml": (at_version(2)["automation/jobs.yaml"] or "").replace("tell.py", "gone.py")},
         "gone.py",
@@ -76,6 +83,32 @@ def test_a_bad_merge_is_refused_told_once_and_the_old_revision_runs_on(
     (message,) = telegram.messages
     assert f"Commit {commit[:12]} is refused, {before[:12]} keeps running" in message.text
     assert reason in message.text
+
+
+def test_a_merge_whose_first_run_dies_is_taken_back_in_that_tick(host: Deployed, telegram: TelegramStandIn) -> None:
+    before = host.shell("git rev-parse HEAD").stdout.strip()
+    dies = f"{ON_THE_HOST}Runner.run = lambda self: self.no_such_method()"
+    commit = host.push({**SOUND, **at_version(9), RUNNER: f"{SOUND[RUNNER]}\n{dies}\n"})
+    assert "tell | version 2" in host.once(RUN)
+    assert "tell | version 2" in host.once(RUN)
+    (message,) = telegram.messages
+    assert f"Commit {commit[:12]} was taken back, {before[:12]} runs again" in message.text
+
+
+def test_a_merge_whose_starts_die_one_day_is_taken_back_by_the_launcher_of_the_venv(
+    host: Deployed, telegram: TelegramStandIn
+) -> None:
+    dies = f"{ON_THE_HOST}if os.path.exists({FLAG!r}): raise SystemExit(3)"
+    commit = host.push({**SOUND, **at_version(2), CLI: f"{SOUND[CLI]}\n{dies}\n"})
+    assert "tell | version 2" in host.once(RUN)
+    host.shell(f"touch {FLAG}")
+    for _ in range(2):
+        host.once(RUN, check=False)
+    assert "tell | version 2" in host.once(RUN)
+    host.once(RUN)
+    texts = [message.text for message in telegram.messages if "was taken back" in message.text]
+    assert len(texts) == 1
+    assert commit[:12] in texts[0]
 
 
 def test_the_repair_lands_by_itself_and_is_told_once(host: Deployed, telegram: TelegramStandIn) -> None:
