@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support import deployed, scenes
+from tests.support import deployed, release_before, scenes
 from tests.support.deployed import Deployed
 from tests.support.fake_telegram import TelegramStandIn
 from tests.support.machine import Machine, memory_directory, removed_afterwards, require_machine
@@ -83,6 +83,17 @@ def fresh_host(installation: Installation, directory: Path) -> Iterator[Deployed
 def host(installation: Installation, stage: Path) -> Iterator[Deployed]:
     with fresh_host(installation, stage / f"host-{next(_numbers)}") as booted:
         yield booted
+
+
+@pytest.fixture(scope="module")
+def older_host(stage: Path) -> Iterator[Deployed]:
+    """Boot a host that the release before installed, by its own script."""
+    directory = stage / f"older-{next(_numbers)}"
+    seed = deployed.make_seed(directory / "seed", release_before.extract(directory / "tree"))
+    with removed_afterwards(_new_machine(directory / "machine", [seed])) as machine:
+        machine.boot()
+        machine.said(deployed.INSTALL)
+        yield Deployed(machine, directory / "work")
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ import json
 import os
 import shutil
 import subprocess
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -53,16 +53,21 @@ def _supercronic() -> Path:
     return built if built.exists() else Path(parts.require("supercronic"))
 
 
-def make_seed(directory: Path) -> Path:
-    """Make the layer beneath the installation: this checkout as an origin that git's daemon serves, and a clone."""
-    work, bare = directory / "work", directory / "layer" / _ORIGIN
+def copy_checkout(to: Path) -> Path:
+    """Copy what is, or is about to be, under version control here."""
     names = subprocess.check_output(
         ["git", "-c", "safe.directory=*", "ls-files", "-z", "--cached", "--others", "--exclude-standard"], cwd=ROOT
     )
     for name in os.fsdecode(names).split("\0"):
         if name and (ROOT / name).exists():
-            (work / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(ROOT / name, work / name, follow_symlinks=False)
+            (to / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(ROOT / name, to / name, follow_symlinks=False)
+    return to
+
+
+def make_seed(directory: Path, work: Path | None = None) -> Path:
+    """Make the layer beneath the installation: a tree, else this checkout, as git's daemon serves it, and a clone."""
+    work, bare = work or copy_checkout(directory / "work"), directory / "layer" / _ORIGIN
     run_git(work, "init", "--quiet")
     run_git(work, "add", "--all")
     run_git(work, "commit", "--quiet", "--message", "as it is")
@@ -120,11 +125,23 @@ class Deployed:
         with self.machine.in_its_network(lambda: TelegramStandIn(port=TELEGRAM_PORT)) as telegram:
             yield telegram
 
+    def push_tree(self, copy: Callable[[Path], Path], files: Mapping[str, str | None]) -> str:
+        """Merge a whole tree, with these files in it, in the place of the one before."""
+        self._clone()
+        for entry in self.work.iterdir():
+            if entry.name != ".git":
+                shutil.rmtree(entry) if entry.is_dir() else entry.unlink()
+        copy(self.work)
+        return self.push(files, "a release")
+
+    def _clone(self) -> None:
+        if not self.work.exists():
+            run_git(self.work.parent, "clone", "--quiet", str(self.machine.root / _ORIGIN), str(self.work))
+
     def push(self, files: Mapping[str, str | None], message: str = "change") -> str:
         """Merge a change on the origin's main."""
         bare = self.machine.root / _ORIGIN
-        if not self.work.exists():
-            run_git(self.work.parent, "clone", "--quiet", str(bare), str(self.work))
+        self._clone()
         for name, content in files.items():
             path = self.work / name
             if content is None:
