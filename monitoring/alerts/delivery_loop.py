@@ -208,7 +208,6 @@ class DeliveryLoop:
         if deliverer.at_once:
             lanes.lift_pauses(tx)
             deliveries.make_due(tx, now)
-            deliverer.at_once = False
         if at >= self._release_at:
             release_in(tx, now)
             self._release_at = at + _RELEASE_EVERY_S
@@ -222,6 +221,7 @@ class DeliveryLoop:
         """Act on what is on disk now."""
         self._unsettled.clear()
         self._must_look = False
+        self._deliverer.at_once = False
         self._next_at = claimed.next_at
         for lane_key in ended:
             self._in_flight.pop(lane_key, None)

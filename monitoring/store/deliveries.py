@@ -77,13 +77,14 @@ def finish(
 ) -> list[int]:
     """End a delivery, and those folded into it; return the alerts concerned (none: it had ended already).
 
-    What was sent is written as sent even if the lease was lost meanwhile: that saves a duplicate.
+    What was sent is written as sent even if the lease was lost or it was given up meanwhile: that is the truth.
     """
+    is_open = f"({OPEN} OR status = 'failed')" if status == "delivered" else OPEN
     delivered_at = to_text(now) if status == "delivered" else None
     ended = fetch(
         tx,
         "UPDATE deliveries SET status = ?, delivered_at = ?, error = ?, lease_owner = NULL, lease_until = NULL, "  # noqa: S608
-        f"receipt_json = ? WHERE {OPEN} AND (id = ? OR folded_into = ?) RETURNING alert_id",
+        f"receipt_json = ? WHERE {is_open} AND (id = ? OR folded_into = ?) RETURNING alert_id",
         (status, delivered_at, error, orjson.dumps(receipt).decode() if receipt else None, delivery_id, delivery_id),
     )
     return [row[0] for row in ended]

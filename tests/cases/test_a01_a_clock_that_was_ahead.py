@@ -8,6 +8,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -16,21 +17,26 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from monitoring.alerts.claims import Claimer
+from monitoring.alerts.conditions import Policy, Reason, raised, resolved
+from monitoring.alerts.model import Severity
 from monitoring.alerts.pacing import Limits
-from monitoring.alerts.record import record
+from monitoring.alerts.record import record, resolve_in
 from monitoring.alerts.ways import Ways
 from monitoring.clock import SystemClock, to_text
 from monitoring.store import lanes, line
+from monitoring.store.conditions import ConditionKey
 from monitoring.store.database import Database, Tx
 from monitoring.store.schema import open_database
 from monitoring.store.waits import LONGEST_WAIT
 from tests.support.fake_telegram import BOT_TOKEN, CHAT, TelegramStandIn, error, too_many_requests
+from tests.support.fake_webhook import SECRET, FakeWebhook
 from tests.support.outbox import Outbox, alert
 from tests.support.properties import patient
 from tests.support.verbs import automation
 
 pytestmark = pytest.mark.case("A.1")
 
+NOW = datetime(2026, 6, 1, 12, 0, tzinfo=UTC)
 LANE, BOT = f"telegram:123456789:{CHAT}", "bot:123456789"
 
 
@@ -132,9 +138,42 @@ def test_a_clock_that_steps_while_a_loop_runs_delays_no_later_alert(
     assert titles(telegram) == [f"number {number}" for number in range(1, len(steps) + 1)]
 
 
+@pytest.mark.parametrize("ahead", [timedelta(hours=2), timedelta(days=366)], ids=str)
+def test_a_machine_called_while_the_clock_was_ahead_is_called_for_the_next_firing(
+    outbox: Outbox, clock: Stepped, ahead: timedelta
+) -> None:
+    with FakeWebhook() as machine:
+        outbox.environ |= {"WEBHOOK_URL_AAVE": machine.url, "WEBHOOK_SECRET": SECRET}
+        clock.by = ahead
+        record(outbox.database, alert("first", "CRITICAL", key="backing"), now=clock.now())
+        outbox.drain(within_s=2)
+        clock.by = timedelta(0)
+        with outbox.database.write() as tx:
+            resolve_in(tx, ConditionKey("aave", "backing"), now=clock.now())
+        record(outbox.database, alert("second", "CRITICAL", key="backing"), now=clock.now())
+        outbox.drain(within_s=5)
+        assert [body["title"] for body in machine.verified] == ["first", "second"]
+
+
+def test_a_condition_seen_while_the_clock_was_ahead_fires_reminds_and_clears_in_its_time() -> None:
+    ahead, key = NOW + timedelta(days=366), ConditionKey("aave", "backing")
+    slow = Policy(fire_after=timedelta(minutes=5), clear_after=timedelta(minutes=5))
+    pending = raised(None, key, Severity.HIGH, ahead, slow).condition
+    seen = raised(pending, key, Severity.HIGH, NOW, slow)
+    assert seen.reason is Reason.PENDING
+    fired = raised(seen.condition, key, Severity.HIGH, NOW + timedelta(minutes=5), slow)
+    assert fired.reason is Reason.FIRED
+    told = replace(fired.condition, last_sent_at=ahead, clear_since=ahead)
+    assert raised(told, key, Severity.HIGH, NOW + timedelta(minutes=6), slow).condition.last_sent_at == NOW + timedelta(
+        minutes=6
+    )
+    clearing = resolved(told, key, NOW + timedelta(minutes=7), slow)
+    assert clearing.reason is Reason.CLEARING
+    assert resolved(clearing.condition, key, NOW + timedelta(minutes=12), slow).reason is Reason.RESOLVED
+
+
 # -- for any stored state ----------------------------------------------------------------------------------------------
 
-NOW = datetime(2026, 6, 1, 12, 0, tzinfo=UTC)
 instants = st.one_of(
     st.none(),
     st.sampled_from(["", "soon", "9999-12-31T23:59:59Z", "0001-01-01T00:00:00Z", "2026-06-01"]),

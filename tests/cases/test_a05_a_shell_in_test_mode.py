@@ -5,6 +5,9 @@ webhook and further addresses.
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from monitoring.alerts.record import record
+from tests.support.child import CHECKOUT
 from tests.support.fake_telegram import CHAT, TelegramStandIn
 from tests.support.fake_webhook import SECRET, FakeWebhook
 from tests.support.outbox import Outbox, alert
@@ -87,3 +91,22 @@ def test_it_neither_ends_a_silence_nor_gives_up_nor_marks_what_others_raised(
     without_token = {"TELEGRAM_API_URL": telegram.url, **TEST_MODE}
     outbox.drain(without_token, run_id=8, within_s=1)
     assert outbox.database.rows("SELECT status, error, attempts FROM deliveries") == before
+
+
+def test_a_script_by_hand_in_test_mode_sends_its_own_alert_alone(outbox: Outbox, telegram: TelegramStandIn) -> None:
+    put(outbox, "production", run_id=7)
+    put(outbox, "by-hand")
+    script = outbox.directory / "main.py"
+    script.write_text(
+        "from utils.monitor import *\n\n\n@monitor('aave')\ndef main(m):\n    m.alert(HIGH, 'mine')\n\n\nmain()\n"
+    )
+    inherited = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
+    world = {"PYTHONPATH": str(CHECKOUT), "CACHE_DIR": str(outbox.directory), "MONITORING_ENV_FILE": ""}
+    done = subprocess.run(
+        [sys.executable, str(script)],
+        env={**inherited, **world, **outbox.environ, **TEST_MODE},
+        capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert chats(telegram) == [("-100999", "mine")]
+    assert outbox.statuses() == {"pending": 2, "delivered": 1}
