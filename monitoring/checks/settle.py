@@ -114,6 +114,7 @@ def quiet(before: Condition, now: datetime, reason: Reason = Reason.NOTHING_NEW)
 
 def blinded(before: Condition, unknown: Unknown, now: datetime, policy: Policy) -> Outcome:
     """Count an unknown reading; past the silence limit report the source, once."""
+    before = _until_now(before, now)
     last = before.blind or Blindness(now, 0)
     blind = replace(last, runs=last.runs + 1, source=unknown.source, reason=unknown.reason)
     if blind.told or not policy.silence.is_over(blind.runs, blind.since, now):
@@ -131,14 +132,30 @@ def blinded(before: Condition, unknown: Unknown, now: datetime, policy: Policy) 
 
 def sighted(before: Condition, now: datetime) -> tuple[Condition, Transition | None]:
     """Forget that the value was unknown; if that had been told, say that it is known again."""
+    before = _until_now(before, now)
     blind = before.blind
     if blind is None:
         return before, None
     condition = replace(before, blind=None)
-    if not blind.told or blind.since > now:
+    if not blind.told:
         return condition, None
     severity = either(before.severity, Severity.LOW)
     return condition, Transition(Kind.SOURCE_RECOVERED, severity, Reason.CLEARED, blind.since)
+
+
+def _until_now(before: Condition, now: datetime) -> Condition:
+    """Return what is remembered with no instant later than now.
+
+    A clock that was ahead once would hold back `for`, `remind` and the report of a source for as long as it was ahead.
+    """
+    blind = before.blind
+    return replace(
+        before,
+        since=min(before.since, now) if before.since else None,
+        last_sent=min(before.last_sent, now) if before.last_sent else None,
+        held=tuple(replace(one, since=min(one.since, now)) for one in before.held),
+        blind=replace(blind, since=min(blind.since, now)) if blind else None,
+    )
 
 
 def _breach(condition: Condition, bad: Bad, sight: _Sight) -> Outcome:

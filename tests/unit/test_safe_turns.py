@@ -50,6 +50,7 @@ def test_a_turn_comes_after_the_interval_and_at_once_when_the_safe_has_changed()
     assert not is_due(question(), interval, NOW + timedelta(hours=5))
     assert is_due(question(), interval, NOW + timedelta(hours=6) - timedelta(seconds=59))
     assert is_due(question(changed=True), interval, NOW)
+    assert is_due(question(asked_at=NOW + timedelta(days=1)), interval, NOW), "asked by a clock that was ahead"
 
 
 def test_a_failure_is_tried_again_sooner_but_each_time_after_twice_as_long() -> None:

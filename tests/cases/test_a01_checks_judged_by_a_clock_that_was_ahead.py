@@ -1,0 +1,53 @@
+"""A run judged checks with the clock a day ahead; then the clock was put right, and a breach began.
+
+Right: `for`, a reminder and the report of a source without data wait no longer than their own spans from now on.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from monitoring.alerts.model import Severity
+from monitoring.chains.values import Unknown
+from monitoring.checks.condition import Condition, Kind, Transition
+from monitoring.checks.policy import Hold, Policy, Silence
+from monitoring.checks.settle import Bad, settle
+
+pytestmark = pytest.mark.case("A.1")
+NOW = datetime(2026, 11, 29, 6, tzinfo=UTC)
+AHEAD = NOW + timedelta(days=1)
+BREACH = Bad((Severity.CRITICAL,))
+
+
+def kinds(before: Condition, verdict: Bad | Unknown, policy: Policy, *minutes: int) -> list[tuple[int, Kind]]:
+    """Judge at minutes from now on; return what was reported, and when."""
+    found = []
+    for minute in minutes:
+        outcome = settle(before, verdict, NOW + timedelta(minutes=minute), policy)
+        before = outcome.condition
+        transitions: list[Transition | None] = [outcome.transition, outcome.source]
+        found += [(minute, one.kind) for one in transitions if one]
+    return found
+
+
+def test_a_breach_that_must_last_fires_after_its_own_span() -> None:
+    policy = Policy(hold=Hold(runs=2, span=timedelta(minutes=10)))
+    pending = settle(Condition(), BREACH, AHEAD, policy).condition
+
+    assert kinds(pending, BREACH, policy, 0, 5, 10, 15) == [(10, Kind.FIRED)]
+
+
+def test_a_breach_that_lasts_is_said_again_after_its_own_span() -> None:
+    policy = Policy(remind=timedelta(minutes=30))
+    firing = settle(Condition(), BREACH, AHEAD, policy).condition
+
+    assert kinds(firing, BREACH, policy, 0, 20, 29, 60) == [(60, Kind.REMINDER)]
+
+
+def test_a_source_without_data_is_reported_after_its_own_span() -> None:
+    policy = Policy(silence=Silence(runs=1000, span=timedelta(minutes=30)))
+    unseen = settle(Condition(), Unknown("no answer", "mainnet"), AHEAD, policy).condition
+
+    assert kinds(unseen, Unknown("no answer", "mainnet"), policy, 0, 29, 30) == [(30, Kind.SOURCE_TROUBLE)]
