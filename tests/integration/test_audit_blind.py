@@ -38,7 +38,7 @@ def test_checks_that_cannot_see_break_the_silence_while_it_lasts_and_after(tmp_p
         assert findings(host) == []
 
         replies.pop(0)
-        host.run(path)
+        host.run_without_data(path)
         ((_, text, breaks),) = findings(host)
         assert breaks
         assert text.startswith("1 check has been blind since ")
