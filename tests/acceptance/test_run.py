@@ -138,7 +138,7 @@ def test_the_same_failures_are_told_once_and_the_first_clean_run_says_so_once(ho
     assert [row[:2] for row in told] == [
         (0, "skipped_missing_credentials"),
         (1, "not_attempted"),
-        (0, "skipped_missing_credentials"),
+        (1, "skipped_missing_credentials"),
     ]
     assert "ok again" in str(told[2][2])
 
