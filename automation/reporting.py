@@ -195,7 +195,7 @@ class Reporting:
         return empty
 
     def _delivery(self) -> Delivery:
-        """Return the one deliverer of this run: it remembers which token was refused a moment ago."""
+        """Return the one deliverer of this run: it counts what it did."""
         if self._deliverer is None:
             self._deliverer = Delivery(self._settings, self._settings.database, self._clock, run_id=self._record.run_id)
         return self._deliverer
@@ -230,7 +230,7 @@ class Reporting:
     def _resolve(self, key: str, note: str = "") -> None:
         def act(database: Database) -> None:
             with database.write() as tx:
-                resolve_in(tx, ConditionKey(PROTOCOL, key), now=self._now(), note=note)
+                resolve_in(tx, ConditionKey(PROTOCOL, key), now=self._now(), origin=self._origin(), note=note)
 
         self._record.with_database(act)
 

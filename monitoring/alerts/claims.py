@@ -10,7 +10,7 @@ import logging
 from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from monitoring.alerts import pacing
 from monitoring.alerts.destinations import Destination, TelegramChat, Webhook
@@ -115,11 +115,11 @@ class Claimer:
         for head, destination in turn.heads():
             ready_at = turn.ready_at(head, destination)
             if ready_at <= now:
-                return self._take(turn, head, destination)
+                return self._take(turn, head, destination, claimed)
             claimed.look_again(ready_at)
         return None
 
-    def _take(self, turn: _Turn, head: Waiting, destination: Destination) -> Job | None:
+    def _take(self, turn: _Turn, head: Waiting, destination: Destination, claimed: Claimed) -> Job | None:
         """Take a message; a row that cannot be read must stop no other one."""
         try:
             with turn.tx:
@@ -128,6 +128,7 @@ class Claimer:
             log.error("delivery %d cannot be read: %s", head.id, type(error).__name__)  # noqa: TRY400 - one line
             why = f"its row cannot be read ({type(error).__name__})"
             line.step_aside(turn.tx, head.id, max(head.attempts, STEP_ASIDE_AFTER), turn.now, why)
+            claimed.look_again(turn.now)
             return None
         return job
 
@@ -174,13 +175,29 @@ class _Turn:
 
     def _blocks(self, head: Waiting) -> Iterator[datetime | None]:
         """Return until when the far side, and what it shares with others, are left alone."""
-        mark = self.queue.far_side.mark
-        if not _may_try(self.lane, head, mark, self.now):
+        if not self._may_try(self.lane, head):
             yield self.lane.blocked_until
-        if self.shared is None or (self.shared.block_reason == FAILING and not self.lane.failures):
-            return  # a host that answers no other machine may still answer this one
-        if self.shared.block_reason == FAILING or not _may_try(self.shared, head, mark, self.now):
+        if self.shared is None:
+            return
+        if self.shared.block_reason == FAILING:  # a host that answers no other machine may still answer this one
+            yield self.shared.blocked_until if self.lane.failures else None
+        elif not self._may_try(self.shared, head):
             yield self.shared.blocked_until
+
+    def _may_try(self, lane: Lane, head: Waiting) -> bool:
+        """Tell whether a message may pass the time for which a far side is left alone.
+
+        The first try of a HIGH or CRITICAL alert passes our own back-off. One raised since the last try passes a
+        refusal, once a minute: it may be over. What a far side asked for holds for all; what it refused with other
+        settings than now, for none.
+        """
+        if lane.block_reason == FAILING:
+            return head.attempts == 0 and head.severity_rank >= Severity.HIGH
+        if not lane.is_refused or lane.block_reason != lanes.refused_with(self.queue.far_side.mark):
+            return lane.is_refused
+        last_try = lane.sent[-1] if lane.sent else 0.0
+        rested = self.now.timestamp() - last_try >= REFUSED_PAUSES[0].total_seconds()
+        return rested and line.has_untried_since(*self._line, datetime.fromtimestamp(last_try, UTC), Severity.HIGH)
 
     def take(self, head: Waiting, destination: Destination) -> Job | None:
         """Claim the message and count it against the pace before it goes: a crash must not lend a second one."""
@@ -232,19 +249,6 @@ class _Turn:
 def recent(sent: tuple[float, ...], now: datetime, window_s: float) -> tuple[float, ...]:
     """Forget sends that no limit looks at any more."""
     return tuple(at for at in sent if at > now.timestamp() - window_s)
-
-
-def _may_try(lane: Lane, head: Waiting, mark: str, now: datetime) -> bool:
-    """Tell whether a message may pass the time for which a far side is left alone.
-
-    The first try of a HIGH or CRITICAL alert passes our own back-off, and a refusal, once a minute: it may be over.
-    What a far side asked for holds for all; what it refused with other settings than now, for none.
-    """
-    is_urgent = head.attempts == 0 and head.severity_rank >= Severity.HIGH
-    if not lane.is_refused:
-        return lane.block_reason == FAILING and is_urgent
-    tried_lately = any(at > (now - REFUSED_PAUSES[0]).timestamp() for at in lane.sent)
-    return lane.block_reason != lanes.refused_with(mark) or (is_urgent and not tried_lately)
 
 
 def _job(tx: Tx, delivery: Waiting, destination: Destination, far_side: FarSide, why: Why, now: datetime) -> Job:

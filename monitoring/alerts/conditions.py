@@ -74,6 +74,7 @@ def raised(
 
     `untold` says that the message of this firing reached nobody and is not under way either.
     """
+    before = _until_now(before, now)
     if before is None or before.state == "ok":
         before = Condition(
             key, "pending", severity.name, severity.name, since=now, data_json=before.data_json if before else None
@@ -106,6 +107,7 @@ def _why_again(before: Condition, severity: Severity, now: datetime, policy: Pol
 
 def resolved(before: Condition | None, key: ConditionKey, now: datetime, policy: Policy) -> Decision:
     """Decide about a problem that is not seen now; what never fired ends without a word."""
+    before = _until_now(before, now)
     if before is None or before.state == "ok":
         return Decision(Reason.NOT_FIRING, before or Condition(key))
     over = replace(before, state="ok", times=0, since=now, clear_since=None)
@@ -117,6 +119,20 @@ def resolved(before: Condition | None, key: ConditionKey, now: datetime, policy:
     return Decision(Reason.RESOLVED, over)
 
 
+def _until_now(before: Condition | None, now: datetime) -> Condition | None:
+    """Return the row with no instant later than now: a clock that was ahead would hold it back for as long."""
+
+    def past(at: datetime | None) -> datetime | None:
+        return None if at is None else min(at, now)
+
+    if before is None:
+        return None
+    return replace(
+        before, since=past(before.since), fired_at=past(before.fired_at), last_seen_at=past(before.last_seen_at),
+        last_sent_at=past(before.last_sent_at), clear_since=past(before.clear_since),
+    )  # fmt: skip
+
+
 def is_untold(condition: Condition, alert_status: str | None, now: datetime) -> bool:
     """Tell whether the last message of a firing condition reached nobody and never will.
 
@@ -125,4 +141,4 @@ def is_untold(condition: Condition, alert_status: str | None, now: datetime) -> 
     if alert_status in ("silenced", "skipped_debug"):
         return True
     told_at = condition.last_sent_at or condition.fired_at
-    return alert_status == "failed" and (told_at is None or now - told_at >= RETELL_AFTER)
+    return alert_status == "failed" and (told_at is None or not now - RETELL_AFTER < told_at <= now)

@@ -186,7 +186,7 @@ class DeliveryLoop:
                 else:
                     waits.append((report, self._deliverer.settler.progress(tx, report.job, report.parts_sent, now)))
             ended = {report.job.far_side.key for report in self._unsettled if isinstance(report, Done)}
-            claimed = self._claim(tx, now, ended) if self._claiming else Claimed([])
+            claimed = self._claim(tx, now, ended) if self._claiming else Claimed([], self._next_at or now)
         self._committed(settled, waits, claimed, ended)
 
     def _settle(self, tx: Tx, report: Done, now: datetime) -> list[Settled]:
@@ -208,7 +208,6 @@ class DeliveryLoop:
         if deliverer.at_once:
             lanes.lift_pauses(tx)
             deliveries.make_due(tx, now)
-            deliverer.at_once = False
         if at >= self._release_at:
             release_in(tx, now)
             self._release_at = at + _RELEASE_EVERY_S
@@ -222,6 +221,7 @@ class DeliveryLoop:
         """Act on what is on disk now."""
         self._unsettled.clear()
         self._must_look = False
+        self._deliverer.at_once = False
         self._next_at = claimed.next_at
         for lane_key in ended:
             self._in_flight.pop(lane_key, None)
@@ -240,7 +240,7 @@ class DeliveryLoop:
         deliverer = self._deliverer
         deliverer.ways.moved_chats = lanes.moved_chats(tx)
         queues, rest = deliverer.ways.sort_out(line.groups(tx, deliverer.own))
-        split_up = [self._without_way(tx, group, way) for group, way in rest]
+        split_up = [self._without_way(tx, group, way, now) for group, way in rest]
         if any(split_up):
             queues, _ = deliverer.ways.sort_out(line.groups(tx, deliverer.own))
         if deliverer.minds_others:
@@ -248,7 +248,7 @@ class DeliveryLoop:
         in_flight = [job.far_side for key, job in self._in_flight.items() if key not in ended]
         return deliverer.claimer.claim(tx, queues, now, in_flight)
 
-    def _without_way(self, tx: Tx, group: Group, way: End | Split) -> bool:
+    def _without_way(self, tx: Tx, group: Group, way: End | Split, now: datetime) -> bool:
         """Split up, end or mark a group; tell whether new deliveries came of it."""
         own = self._deliverer.own
         if isinstance(way, Split):
@@ -256,13 +256,13 @@ class DeliveryLoop:
         elif way.status == "skipped_missing_credentials":
             if not deliveries.has_pending(tx, group.destination, group.channel, own):
                 return False
-            alert_ids = deliveries.finish_group(tx, group.destination, group.channel, way.status, way.why, own=own)
+            alert_ids = deliveries.finish_group(tx, group.destination, group.channel, way.status, way.why, now, own=own)
         elif way.status == "skipped_debug" and self._deliverer.run_id is None:
             return False
         else:
             if way.status == "skipped_debug":
-                own = Own(self._deliverer.run_id, self._clock.now())
-            alert_ids = deliveries.finish_group(tx, group.destination, group.channel, way.status, way.why, own=own)
+                own = Own(self._deliverer.run_id, now)
+            alert_ids = deliveries.finish_group(tx, group.destination, group.channel, way.status, way.why, now, own=own)
         deliveries.refresh_alerts(tx, alert_ids)
         return isinstance(way, Split) and bool(way.destinations)
 

@@ -90,7 +90,8 @@ def judge(failing: tuple[str, ...], previous: LastDigest | None, now: datetime) 
     if not failing:
         return Verdict.CLEAN if before else Verdict.NOTHING
     if previous is not None and set(failing) == set(before):
-        return Verdict.REMINDER if now - previous.told_at >= REMIND_AFTER else Verdict.SAME
+        is_recent = now - REMIND_AFTER < previous.told_at <= now  # not what a clock that was ahead wrote
+        return Verdict.SAME if is_recent else Verdict.REMINDER
     due = {name for name in failing if not name.endswith("?")}
     if not due or due == {name for name in before if not name.endswith("?")}:
         return Verdict.NOT_YET

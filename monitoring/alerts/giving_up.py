@@ -41,7 +41,7 @@ def give_up_old(tx: Tx, now: datetime, origin: Origin) -> int:
         (now - LONGEST, Severity.CRITICAL, f"{LONGEST.days} days"),
         (now - LONGEST_CRITICAL, Severity.CRITICAL + 1, f"{LONGEST_CRITICAL.days} days"),
     ):
-        for delivery_id in deliveries.waiting_since_before(tx, before, rank_below=rank_below, limit=_MOST_AT_ONCE):
+        for delivery_id in deliveries.waiting_since_before(tx, before, now, rank_below=rank_below, limit=_MOST_AT_ONCE):
             alert_id = deliveries.give_up(tx, delivery_id, f"given up after {waited} of waiting")
             count += alert_id is not None
             ended += [alert_id] if alert_id is not None else []
@@ -92,8 +92,8 @@ def _given_up(found: Sequence[StoredAlert]) -> Alert:
     worst = max(Severity.__members__.get(alert.severity or "", Severity.MEDIUM) for alert in found)
     return Alert(
         max(worst, Severity.MEDIUM),
-        f"{counted(len(found), 'alert')} could not be delivered and were given up",
-        f"They had waited for {LONGEST.days} days, CRITICAL ones for {LONGEST_CRITICAL.days}:",
+        f"{counted(len(found), 'alert')} given up undelivered",
+        f"Waited for {LONGEST.days} days (CRITICAL: {LONGEST_CRITICAL.days} days):",
         *_names(found),
         protocol="automation",
         source="ops_error",
@@ -103,7 +103,7 @@ def _given_up(found: Sequence[StoredAlert]) -> Alert:
 def _dropped(found: Sequence[StoredAlert], who: str, reason: str) -> Alert:
     return Alert(
         Severity.LOW,
-        f"{counted(len(found), 'alert')} that waited to be delivered were dropped by {who}",
+        f"{counted(len(found), 'alert')} dropped by {who}, undelivered",
         f"Reason: {reason}",
         *_names(found),
         protocol="automation",

@@ -220,7 +220,7 @@ def _call_machines(tx: Tx, alert_id: int, alert: Alert, *, kind: Kind, about: Co
     if kind not in (Kind.ALERT, Kind.WORSENED, Kind.REMINDER) or alert.source in OPERATIONAL_SOURCES:
         return
     identity = str(about.key) if about else None
-    last = webhook_calls.get(tx, identity) if identity else None
+    last = webhook_calls.get(tx, identity, now) if identity else None
     verdict = webhook_policy.judge(last, alert.severity, now, about.fired_at if about else None)
     if verdict is webhook_policy.Verdict.NOT_SEVERE:
         return

@@ -151,7 +151,7 @@ class Settler:
         self._postpone(tx, job, now, error, status="skipped_missing_credentials")
         deliveries.unfold(tx, delivery.id)  # what waits is folded again, with what comes until then
         waiting = deliveries.finish_group(
-            tx, delivery.destination, delivery.channel, "skipped_missing_credentials", why, own=self.own
+            tx, delivery.destination, delivery.channel, "skipped_missing_credentials", why, now, own=self.own
         )
         deliveries.refresh_alerts(tx, waiting)
         self._free(tx, job, now)
@@ -164,7 +164,7 @@ class Settler:
         """Leave the destination alone, longer each time; each delivery stays due, for other settings to take it."""
         why = self.redact(str(error))
         self._postpone(tx, job, now, error)
-        explained = deliveries.explain_group(tx, job.delivery.destination, job.delivery.channel, why, self.own)
+        explained = deliveries.explain_group(tx, job.delivery.destination, job.delivery.channel, why, now, own=self.own)
         deliveries.refresh_alerts(tx, explained)
         self._free(tx, job, now)
         self._leave_alone(tx, job, job.far_side.key, now)

@@ -17,6 +17,7 @@ import orjson
 from monitoring.clock import to_text
 from monitoring.store import alerts
 from monitoring.store.database import Database, Tx, fetch
+from monitoring.store.waits import LEASE, holds, span
 
 Status = Literal[
     "pending", "delivered", "failed", "skipped_debug", "skipped_missing_credentials", "silenced", "not_attempted"
@@ -76,13 +77,14 @@ def finish(
 ) -> list[int]:
     """End a delivery, and those folded into it; return the alerts concerned (none: it had ended already).
 
-    What was sent is written as sent even if the lease was lost meanwhile: that saves a duplicate.
+    What was sent is written as sent even if the lease was lost or it was given up meanwhile: that is the truth.
     """
+    is_open = f"({OPEN} OR status = 'failed')" if status == "delivered" else OPEN
     delivered_at = to_text(now) if status == "delivered" else None
     ended = fetch(
         tx,
         "UPDATE deliveries SET status = ?, delivered_at = ?, error = ?, lease_owner = NULL, lease_until = NULL, "  # noqa: S608
-        f"receipt_json = ? WHERE {OPEN} AND (id = ? OR folded_into = ?) RETURNING alert_id",
+        f"receipt_json = ? WHERE {is_open} AND (id = ? OR folded_into = ?) RETURNING alert_id",
         (status, delivered_at, error, orjson.dumps(receipt).decode() if receipt else None, delivery_id, delivery_id),
     )
     return [row[0] for row in ended]
@@ -126,7 +128,7 @@ def split_placeholder(tx: Tx, channel: str, destinations: Sequence[str], own: Ow
 
 
 def finish_group(
-    tx: Tx, destination: str, channel: str, status: Status, error: str, *, own: Own | None = None
+    tx: Tx, destination: str, channel: str, status: Status, error: str, now: datetime, *, own: Own | None = None
 ) -> list[int]:
     """End, or mark as waiting for credentials, everything of a channel that cannot be sent; return the alerts.
 
@@ -136,20 +138,22 @@ def finish_group(
     changed = fetch(
         tx,
         f"UPDATE deliveries SET status = ?, error = ? WHERE {WAITING} AND destination = ? AND channel = ? "  # noqa: S608
-        f"AND status != ? AND lease_owner IS NULL {theirs} RETURNING alert_id",
-        [status, error, destination, channel, status, *values],
+        f"AND status != ? AND NOT {holds('lease_until')} {theirs} RETURNING alert_id",
+        [status, error, destination, channel, status, *span(now, LEASE), *values],
     )
     return [row[0] for row in changed]
 
 
-def explain_group(tx: Tx, destination: str, channel: str, error: str, own: Own | None = None) -> list[int]:
+def explain_group(
+    tx: Tx, destination: str, channel: str, error: str, now: datetime, *, own: Own | None = None
+) -> list[int]:
     """Write why a channel's deliveries wait to those that nobody is sending; return the alerts."""
     theirs, values = only(own)
     changed = fetch(
         tx,
         f"UPDATE deliveries SET error = ? WHERE {WAITING} AND destination = ? AND channel = ? "  # noqa: S608
-        f"AND lease_owner IS NULL AND error IS NOT ? {theirs} RETURNING alert_id",
-        (error, destination, channel, error, *values),
+        f"AND NOT {holds('lease_until')} AND error IS NOT ? {theirs} RETURNING alert_id",
+        (error, destination, channel, *span(now, LEASE), error, *values),
     )
     return [row[0] for row in changed]
 
@@ -164,13 +168,13 @@ def open_of_alert(tx: Tx, alert_id: int) -> list[int]:
     return [row[0] for row in fetch(tx, f"SELECT id FROM deliveries WHERE alert_id = ? AND {OPEN}", (alert_id,))]  # noqa: S608
 
 
-def waiting_since_before(tx: Tx, before: datetime, *, rank_below: int, limit: int) -> list[int]:
+def waiting_since_before(tx: Tx, before: datetime, now: datetime, *, rank_below: int, limit: int) -> list[int]:
     """Return the deliveries up to a severity that wait since before an instant, those being sent left out."""
     found = fetch(
         tx,
-        f"SELECT id FROM deliveries WHERE {OPEN} AND severity_rank < ? AND lease_owner IS NULL "  # noqa: S608
+        f"SELECT id FROM deliveries WHERE {OPEN} AND severity_rank < ? AND NOT {holds('lease_until')} "  # noqa: S608
         "AND created_at < ? AND created_at GLOB '20??-*' ORDER BY id LIMIT ?",
-        (rank_below, to_text(before), limit),
+        (rank_below, *span(now, LEASE), to_text(before), limit),
     )
     return [row[0] for row in found]
 

@@ -86,15 +86,21 @@ def head(
 ) -> Waiting | None:
     """Return the first delivery in line; one tried `aside_after` times lets others pass until it is due again.
 
-    With `own` only of what that process raised.
+    Where all of them step aside it is the first one all the same. With `own` only of what that process raised.
     """
     theirs, values = only(own)
-    found = tx.execute(
+    first = (
         f"SELECT {_COLUMNS} FROM deliveries WHERE {WAITING} AND destination = ? AND severity_rank = ? "  # noqa: S608
-        f"AND channel IN ({_marks(channels)}) {theirs} AND (attempts < ? OR NOT {holds('next_attempt_at')}) "
-        "ORDER BY id LIMIT 1",
-        (destination, severity_rank, *channels, *values, aside_after, *span(now, REFUSED_PAUSES[-1])),
-    ).fetchone()
+        f"AND channel IN ({_marks(channels)}) {theirs} "
+    )
+    in_line = (destination, severity_rank, *channels, *values)
+    found = (
+        tx.execute(
+            f"{first} AND (attempts < ? OR NOT {holds('next_attempt_at')}) ORDER BY id LIMIT 1",
+            (*in_line, aside_after, *span(now, REFUSED_PAUSES[-1])),
+        ).fetchone()
+        or tx.execute(f"{first} ORDER BY id LIMIT 1", in_line).fetchone()
+    )
     return _waiting(found, now) if found else None
 
 
@@ -106,6 +112,16 @@ def count_of_rank(tx: Tx, destination: str, channels: Sequence[str], severity_ra
         (destination, severity_rank, *channels, limit),
     ).fetchone()
     return int(found[0]) if found else 0
+
+
+def has_untried_since(tx: Tx, destination: str, channels: Sequence[str], since: datetime, severity_rank: int) -> bool:
+    """Tell whether a delivery at least that severe waits that was never tried and was stored after an instant."""
+    found = tx.execute(
+        f"SELECT 1 FROM deliveries WHERE {WAITING} AND destination = ? AND channel IN ({_marks(channels)}) "  # noqa: S608
+        "AND severity_rank >= ? AND attempts = 0 AND created_at > ? LIMIT 1",
+        (destination, *channels, severity_rank, to_text(since)),
+    ).fetchone()
+    return found is not None
 
 
 def foldable(

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from monitoring.clock import from_text, to_text
+from monitoring.clock import to_text
 from monitoring.store.database import Tx
+from monitoring.store.waits import believed
 
 
 class Call(NamedTuple):
@@ -16,9 +17,11 @@ class Call(NamedTuple):
     called_at: datetime
 
 
-def get(tx: Tx, identity: str) -> Call | None:
+def get(tx: Tx, identity: str, now: datetime) -> Call | None:
+    """Return the last call; none that lies in the future, for it would hold back a machine until then."""
     found = tx.execute("SELECT severity_rank, called_at FROM webhook_calls WHERE identity = ?", (identity,)).fetchone()
-    return Call(found[0], from_text(found[1])) if found else None
+    called_at = believed(found[1], now, timedelta(0)) if found else None
+    return Call(found[0], called_at) if found and called_at else None
 
 
 def put(tx: Tx, identity: str, severity_rank: int, now: datetime) -> None:
