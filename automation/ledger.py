@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 from monitoring.clock import Clock
@@ -111,9 +112,11 @@ class Ledger:
         return self._database
 
     def _repair(self, reason: str) -> None:
-        self.close()
         now = self._clock.now()
-        self._database, repaired = repair(self._path, now, reason, busy_timeout_s=self._busy_timeout_s)
-        if repaired:
-            self.repairs.append(repaired)
-        self._on_reopened(self._database)
+        with suppress(StoreReplacedError):  # another process did it meanwhile; `_open` sees it
+            self._database, repaired = repair(
+                self._path, now, reason, opened=self._database, busy_timeout_s=self._busy_timeout_s
+            )
+            if repaired:
+                self.repairs.append(repaired)
+            self._on_reopened(self._database)

@@ -278,10 +278,11 @@ class DeliveryLoop:
         return self._database
 
     def _repair(self, damage: StoreDamagedError) -> None:
-        self._close()
+        self._must_look = True
         try:
-            self._database, _ = repair(self._deliverer.path, self._clock.now(), str(damage))
-            self._must_look = True
+            self._database, _ = repair(self._deliverer.path, self._clock.now(), str(damage), opened=self._database)
+        except StoreReplacedError:
+            pass  # another process did it meanwhile; the next turn opens its file
         except StoreError as error:
             log.error("the database is damaged and cannot be set aside: %s", error)  # noqa: TRY400 - one line
             self._pause()

@@ -16,7 +16,15 @@ import apsw
 
 from monitoring.clock import Clock, to_text
 from monitoring.store.alerts import NewAlert, insert
-from monitoring.store.database import BUSY_TIMEOUT_S, Database, StoreDamagedError, identity_of, is_cut, loss_mark
+from monitoring.store.database import (
+    BUSY_TIMEOUT_S,
+    Database,
+    StoreDamagedError,
+    StoreReplacedError,
+    identity_of,
+    is_cut,
+    loss_mark,
+)
 from monitoring.store.deliveries import PLACEHOLDER
 from monitoring.store.fair_lock import FairLock
 from monitoring.store.salvage import Salvaged, salvage
@@ -50,27 +58,40 @@ def open_or_repair(
 
 
 def repair(
-    path: Path, now: datetime, reason: str, *, busy_timeout_s: float = BUSY_TIMEOUT_S
+    path: Path, now: datetime, reason: str, *, opened: Database | None = None, busy_timeout_s: float = BUSY_TIMEOUT_S
 ) -> tuple[Database, Repair | None]:
     """Set the damaged file aside, with its `-wal` and `-shm`, and start a fresh one.
 
     1. Under the creation lock and the writers' lock, so that nobody creates or writes meanwhile.
-    2. If somebody else repaired it already, theirs is opened.
-    3. Undelivered alerts and the schedule history move over as far as they can be read.
+    2. If another process repaired it already, its file is opened.
+    3. Undelivered alerts and the schedule history move over as far as they can be read: from the file, and through
+       the connection that found the damage (`opened`), which may still hold pages that the file has lost. It is closed.
+
+    Raises:
+        StoreReplacedError: another process repaired it, and `opened` is still to be emptied (`lost.reopen`).
+        StoreError: the disk does not allow it; `opened` stays open.
     """
     write_lock = FairLock(path.parent / "locks" / "write.lock")
     with creation_lock(path).hold(_REPAIR_TIMEOUT_S):
         with write_lock.hold(_REPAIR_TIMEOUT_S):
             if not is_damaged(path):
-                return Database(path, busy_timeout_s=busy_timeout_s), None
+                if opened is not None and not opened.is_current():
+                    raise StoreReplacedError(f"{path} was repaired by another process")
+                return _instead_of(opened, Database(path, busy_timeout_s=busy_timeout_s)), None
             aside = _set_aside(path, now)
         fresh = create_or_migrate(path, busy_timeout_s=busy_timeout_s)
         try:
-            done = _salvage(aside, fresh, now, reason)
+            done = _salvage(aside, opened, fresh, now, reason)
         except BaseException:
             fresh.close()
             raise
-        return fresh, done
+        return _instead_of(opened, fresh), done
+
+
+def _instead_of(opened: Database | None, other: Database) -> Database:
+    if opened is not None:
+        opened.close()
+    return other
 
 
 def is_damaged(path: Path) -> bool:
@@ -96,7 +117,7 @@ def _set_aside(path: Path, now: datetime) -> Path:
     return aside
 
 
-def _salvage(aside: Path, fresh: Database, now: datetime, reason: str) -> Repair:
+def _salvage(aside: Path, opened: Database | None, fresh: Database, now: datetime, reason: str) -> Repair:
     """Copy what can still be read, and store the alert that reports it; the next delivery sends it."""
     with fresh.write() as tx:
         try:
@@ -104,6 +125,8 @@ def _salvage(aside: Path, fresh: Database, now: datetime, reason: str) -> Repair
                 salvaged = salvage(damaged, tx, now)
         except apsw.Error:
             salvaged = Salvaged(is_complete=False)
+        if opened is not None:
+            salvaged += salvage(opened.connection, tx, now)
         done = Repair(aside, salvaged, reason)
         alert = NewAlert(
             protocol="automation",

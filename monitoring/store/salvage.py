@@ -26,8 +26,9 @@ _WAYS_TO_THE_OPEN = (
     f"SELECT id FROM deliveries NOT INDEXED WHERE {_OPEN} ORDER BY id",  # noqa: S608
     f"SELECT id FROM deliveries NOT INDEXED WHERE {_OPEN} ORDER BY id DESC",  # noqa: S608
 )
-# Who sends a delivery knows it by its id: under another id nobody sends it now.
-_OF_THE_ID = ("id", "lease_owner", "lease_until")
+# A message in flight ends as delivered where its id is the same; a lease of a process that lost sight of it would only
+# hold up the chat.
+_UNLEASED = {"lease_owner": None, "lease_until": None, "folded_into": None}
 _Fields = dict[str, Any]
 
 
@@ -37,6 +38,10 @@ class Salvaged:
 
     alerts: int = 0
     is_complete: bool = True
+
+    def __add__(self, more: Salvaged) -> Salvaged:
+        """Add what a second source of the same database gave: one that was read whole had all there were."""
+        return Salvaged(self.alerts + more.alerts, self.is_complete or more.is_complete)
 
     def __str__(self) -> str:
         was = "was" if self.alerts == 1 else "were"
@@ -81,7 +86,7 @@ class _Salvage:
             for row in self._rows("deliveries", "SELECT id FROM deliveries WHERE alert_id = ?", alert["id"]):
                 waiting.setdefault(row["id"], row)
             for row in sorted((each for each in waiting.values() if each["alert_id"] == alert["id"]), key=_id_of):
-                new_ids[row["id"]] = self._insert("deliveries", {**row, "alert_id": alert_id, "folded_into": None})
+                new_ids[row["id"]] = self._insert("deliveries", {**row, **_UNLEASED, "alert_id": alert_id})
             taken += 1
         self._fold_again(waiting.values(), new_ids)
         return taken
@@ -118,7 +123,7 @@ class _Salvage:
         """Insert a row, under its id where that follows those here: order by id is order by time. Return the id."""
         last = self._tx.execute(f"SELECT max(id) FROM {table}").fetchone()  # noqa: S608 - names of our own
         if last and last[0] is not None and row["id"] <= last[0]:
-            row = {name: value for name, value in row.items() if name not in _OF_THE_ID}
+            row = {name: value for name, value in row.items() if name != "id"}
         self._tx.execute(*_insertion(table, row))
         return self._tx.last_insert_rowid()
 

@@ -6,6 +6,7 @@ Called by monitors and by the runner of checks. What a failure means is the call
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import TypeVar
 
@@ -69,9 +70,12 @@ class SteadyStore:
         except StoreReplacedError:
             pass
         except StoreDamagedError as damage:
-            self.close()
-            self._database, _ = repair(self.path, self._clock.now(), str(damage))
+            self._repair(damage)
         return act(self._open())
+
+    def _repair(self, damage: StoreDamagedError) -> None:
+        with suppress(StoreReplacedError):  # another process did it meanwhile; `_open` sees it
+            self._database, _ = repair(self.path, self._clock.now(), str(damage), opened=self._database)
 
     def close(self) -> None:
         if self._database is not None:

@@ -8,6 +8,7 @@ arrives, each once; one message says what happened, with the right count, and a 
 from __future__ import annotations
 
 import os
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
@@ -16,6 +17,8 @@ from pathlib import Path
 
 import apsw
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from monitoring.clock import SystemClock
 from monitoring.ledger.facts import why_rows_are_lost
@@ -117,6 +120,28 @@ def test_every_alert_stored_before_and_after_the_loss_arrives_and_one_message_sa
     reports = [text for text in texts if "The database was" in text]
     assert len(reports) == 1, reports
     assert "others may be lost" not in reports[0]
+    assert time.monotonic() - began < 60
+
+
+@pytest.mark.ci
+def test_of_a_long_history_cut_to_nothing_the_run_goes_on_at_once_and_says_what_may_be_lost(
+    host: Host, tmp_path: Path, telegram: TelegramStandIn
+) -> None:
+    """Each alert arrives, or a message says that alerts may be lost; what is stored from then on arrives."""
+    fill(host.cache / "monitoring.db", NOW).close()
+    began = time.monotonic()
+    run = host.start("run", "hourly")
+    wait_until((tmp_path / "stored").exists, "the alerts are stored")
+    cut_to_nothing(host.cache / "monitoring.db")
+    (tmp_path / "go").write_text("")
+    output, _ = run.communicate(timeout=120)
+    assert (run.returncode, "ALERT NOT STORED" in output) == (0, False), output
+    texts = [message.text for message in telegram.messages]
+    assert sum("the last one." in text for text in texts) == 1, output
+    reports = [text for text in texts if "The database was" in text]
+    assert reports
+    arrived = sum("alert number" in text for text in texts)
+    assert arrived >= COUNT or any("others may be lost" in text for text in reports), reports
     assert time.monotonic() - began < 60
 
 
@@ -310,3 +335,46 @@ def test_the_audit_says_why_rows_are_missing(path: Path) -> None:
     delete_all(path)
     with lost.reopen(old, SystemClock()) as fresh:
         assert why_rows_are_lost(fresh).startswith("the database was deleted or replaced at 20")
+
+
+_STATUSES = st.sampled_from(["pending", "skipped_missing_credentials", "delivered", "failed"])
+_HISTORIES = st.lists(st.tuples(st.integers(0, 9), _STATUSES, st.booleans()), max_size=8)
+
+
+@settings(max_examples=25)
+@given(lost_rows=_HISTORIES, rows_here=_HISTORIES, times=st.integers(1, 3))
+def test_whatever_ids_meet_each_waiting_alert_waits_once_and_what_was_there_stays(
+    lost_rows: list[tuple[int, str, bool]], rows_here: list[tuple[int, str, bool]], times: int
+) -> None:
+    with tempfile.TemporaryDirectory() as directory:
+        source = with_history(Path(directory) / "lost" / "monitoring.db", "lost", lost_rows)
+        target = with_history(Path(directory) / "here" / "monitoring.db", "here", rows_here)
+        with source, target:
+            before = target.rows(_ROWS)
+            for _ in range(times):
+                with target.write() as tx:
+                    assert salvage(source.connection, tx, NOW).is_complete
+            after = target.rows(_ROWS)
+            waits = [row for row in source.rows(_ROWS) if row[2] in ("pending", "skipped_missing_credentials")]
+            assert after[: len(before)] == before
+            assert [row[1:] for row in after[len(before) :]] == [row[1:] for row in waits]
+            folded = "SELECT count(*) FROM deliveries WHERE folded_into IS NOT NULL AND folded_into NOT IN "
+            assert target.row(f"{folded}(SELECT id FROM deliveries)") == (0,)
+
+
+_ROWS = "SELECT a.id, a.message, d.status FROM alert_events a JOIN deliveries d ON d.alert_id = a.id ORDER BY a.id"
+
+
+def with_history(path: Path, name: str, rows: list[tuple[int, str, bool]]) -> Database:
+    """Make a database whose ids have gaps; some deliveries are folded into the first one."""
+    path.parent.mkdir()
+    database = open_database(path)
+    with database.write() as tx:
+        for number, (gap, status, is_folded) in enumerate(rows):
+            tx.execute("UPDATE sqlite_sequence SET seq = seq + ?", (gap,))
+            alert_id = alerts.insert(tx, alerts.NewAlert("aave", "HIGH", f"{name} {number}"), ["telegram"], NOW)
+            leader = "(SELECT min(id) FROM deliveries)" if is_folded else "NULL"
+            tx.execute(
+                f"UPDATE deliveries SET status = ?, folded_into = {leader} WHERE alert_id = ?", (status, alert_id)
+            )
+    return database
