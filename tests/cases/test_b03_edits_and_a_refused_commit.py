@@ -54,6 +54,7 @@ def test_an_edit_is_discarded_also_while_the_newest_commit_is_refused(followed: 
     assert (followed.host.checkout / "notes.txt").read_text() == "mine"
 
 
+@pytest.mark.ci
 @pytest.mark.parametrize("mark", ["--skip-worktree", "--assume-unchanged"])
 def test_an_edit_that_git_was_told_to_overlook_is_discarded(followed: Following, mark: str) -> None:
     run_git(followed.host.checkout, "update-index", mark, LOOK)
@@ -64,6 +65,7 @@ def test_an_edit_that_git_was_told_to_overlook_is_discarded(followed: Following,
     assert "my edit" not in said
 
 
+@pytest.mark.ci
 def test_what_a_refused_commit_wrote_and_started_while_it_was_judged_is_gone(
     followed: Following, tmp_path: Path
 ) -> None:
