@@ -60,8 +60,14 @@ def made(base: Path, user: str) -> Site:
     site.checkout.mkdir()
     for name in ("Makefile", "requirements.lock", "requirements-notify.lock"):
         shutil.copy(ROOT / name, site.checkout)
-    (site.checkout / ".venv").mkdir()
+    shutil.copytree(ROOT / "deploy/launcher", site.checkout / "deploy/launcher")
+    packages = site.checkout / ".venv/packages"
+    packages.mkdir(parents=True)
     (site.checkout / ".venv/pyvenv.cfg").touch()
+    python = site.checkout / ".venv/bin/python"
+    python.parent.mkdir()
+    python.write_text(f"#!/bin/sh\necho {packages}\n")  # asked only where its packages lie
+    python.chmod(0o755)
     run_git(site.checkout, "init", "--quiet")
     run_git(site.checkout, "config", "monitoring.sync", "true")
     site.record.touch()

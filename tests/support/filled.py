@@ -57,7 +57,7 @@ def _run(tx: Tx, profile: str, tick_at: datetime, chance: random.Random, *, fail
     started_at = tick_at + timedelta(seconds=0.4)
     names = TASKS[profile]
     run_id = runs.begin(
-        tx, profile, tick_at=tick_at, trigger="cron", now=started_at, process="1:1:gone", revision="4f2a9c1b7d30",
+        tx, profile, tick_at=tick_at, trigger="cron", now=started_at, process="gone", revision="4f2a9c1b7d30",
         tasks_total=len(names),
     )  # fmt: skip
     at = started_at
