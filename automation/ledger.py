@@ -14,6 +14,7 @@ from pathlib import Path
 from monitoring.clock import Clock
 from monitoring.errors import StoreBusyError, StoreError
 from monitoring.store import lost
+from monitoring.store.compatibility import VERSION
 from monitoring.store.database import Database, StoreDamagedError, StoreReplacedError
 from monitoring.store.repair import Repair, open_or_repair, repair
 
@@ -25,7 +26,8 @@ Act = Callable[[Database], None]
 class Ledger:
     """The database at `path`. `trouble` says why it cannot be written; that it is busy is none.
 
-    `on_reopened` is called with a database that was opened in the place of another.
+    `on_reopened` is called with a database that was opened in the place of another. A database of the release before
+    is migrated by `migrate` alone: a new revision first shows, by its row, that it can run.
     """
 
     def __init__(self, path: Path, clock: Clock, busy_timeout_s: float, on_reopened: Act) -> None:
@@ -38,6 +40,14 @@ class Ledger:
         self._database: Database | None = None
         self._owed: list[Act] = []
         self._is_patient = False
+        self._migrates = False
+
+    def migrate(self) -> None:
+        """Bring the database to the schema of this release, now and at each opening from here on."""
+        self._migrates = True
+        if self._database is not None and self._database.numbers().version < VERSION:
+            self.close()
+            self.attempt(lambda _: None)
 
     def owe(self, act: Act, *, is_last: bool = False) -> None:
         """Write something after what is owed already; once a write failed, only the last one tries again.
@@ -103,7 +113,9 @@ class Ledger:
 
     def _open(self) -> Database:
         if self._database is None:
-            self._database, repaired = open_or_repair(self._path, self._clock, busy_timeout_s=self._busy_timeout_s)
+            self._database, repaired = open_or_repair(
+                self._path, self._clock, busy_timeout_s=self._busy_timeout_s, migrate=self._migrates
+            )
             if repaired:
                 self.repairs.append(repaired)
         elif not self._database.is_current():

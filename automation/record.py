@@ -85,6 +85,7 @@ class RunRecord:
         """
         self._begun = (revision, tasks_total)
         self._ledger.owe(lambda database: self._begin(database, schedule, tick_at))
+        self._ledger.migrate()
 
     def reconcile(self) -> Reconciled:
         """Close abandoned runs, write the rows of ticks nobody ran, and return both."""

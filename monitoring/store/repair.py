@@ -44,15 +44,15 @@ class Repair:
 
 
 def open_or_repair(
-    path: Path, clock: Clock, *, busy_timeout_s: float = BUSY_TIMEOUT_S
+    path: Path, clock: Clock, *, busy_timeout_s: float = BUSY_TIMEOUT_S, migrate: bool = True
 ) -> tuple[Database, Repair | None]:
-    """Open the database; a damaged one is set aside first and told about in the second value.
+    """Open the database; a damaged one is set aside first, which the second value reports. `migrate`: see the schema.
 
     Raises:
         StoreError: it cannot be opened for a reason that a fresh file would not mend (owner, disk).
     """
     try:
-        return open_database(path, busy_timeout_s=busy_timeout_s), None
+        return open_database(path, busy_timeout_s=busy_timeout_s, migrate=migrate), None
     except StoreDamagedError as damage:
         return repair(path, clock.now(), str(damage), busy_timeout_s=busy_timeout_s)
 

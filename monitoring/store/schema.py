@@ -26,8 +26,11 @@ _OLD_COLUMNS = (
 )
 
 
-def open_database(path: Path, *, busy_timeout_s: float = BUSY_TIMEOUT_S) -> Database:
+def open_database(path: Path, *, busy_timeout_s: float = BUSY_TIMEOUT_S, migrate: bool = True) -> Database:
     """Open the database for writing; create or migrate it where needed. One of a newer release is left as it is.
+
+    Without `migrate` one of the release before is left as it is too: the first row of a new revision comes before the
+    migration, and must name only columns that `OLDEST_READABLE` has.
 
     Raises:
         StoreDamagedError: the file is damaged (see `repair`).
@@ -35,7 +38,7 @@ def open_database(path: Path, *, busy_timeout_s: float = BUSY_TIMEOUT_S) -> Data
     """
     if _has_content(path):
         database = _checked(Database(path, busy_timeout_s=busy_timeout_s), Database.refuse_too_new)
-        if database.numbers().version >= VERSION:
+        if database.numbers().version >= (VERSION if migrate else OLDEST_READABLE):
             return database
         database.close()
     with creation_lock(path).hold(_CREATION_TIMEOUT_S):
