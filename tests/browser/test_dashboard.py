@@ -22,7 +22,7 @@ Open = Callable[..., Page]
 def test_the_verdict_stands_on_top_with_what_to_look_at(open_page: Open) -> None:
     page = open_page("/")
     verdict = page.locator(".verdict")
-    expect(verdict.locator("h1")).to_have_text("Silence is not proved")
+    expect(verdict.locator("h1")).to_have_text("People are not being reached")
     expect(verdict).to_contain_text("ticks due")
     expect(verdict).to_contain_text("hourly/aave fails")
     verdict.get_by_role("link", name="hourly/aave fails").click()
@@ -57,7 +57,7 @@ def test_paging_goes_through_all_alerts_and_back(open_page: Open, *, scripts: bo
 
 def test_everything_can_be_read_and_filtered_without_a_script(open_page: Open) -> None:
     page = open_page("/", java_script_enabled=False)
-    expect(page.locator(".verdict h1")).to_have_text("Silence is not proved")
+    expect(page.locator(".verdict h1")).to_have_text("People are not being reached")
     expect(page.locator("svg rect.bar").first).to_be_visible()
     page.get_by_role("link", name="All alerts →").click()
     page.get_by_label("Severity").select_option("CRITICAL")
