@@ -42,7 +42,8 @@ _ADDRESS = re.compile(
 _BETWEEN = re.compile(r"(?:[\s,;\"'{}|<>]|\\[nrt])+")
 _BETWEEN_PARTS = re.compile(rf"(?:{_BETWEEN.pattern}|[:@])+")  # as in user:password
 _PUBLIC = re.compile(
-    r"0x[0-9a-fA-F]{40}|0x[0-9a-fA-F]{64}|[-+]?[\d.,:_/-]+"  # addresses, hashes, numbers and instants
+    r"0x[0-9a-fA-F]{40}|0x[0-9a-fA-F]{64}|[-+]?[\d.,:_/-]+"  # addresses, hashes, numbers, dates
+    r"|\d{4}-\d\d-\d\d[T ]\d\d:\d\d(?::\d\d(?:\.\d+)?)?(?:Z|[-+]\d\d:?\d\d)?"  # instants
     r"|(?:~|\.{0,2})/\S*|-----.*",  # paths, the frame of a PEM block
     re.DOTALL,
 )

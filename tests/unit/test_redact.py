@@ -41,3 +41,9 @@ def test_ordinary_words_and_addresses_stay() -> None:
     assert redact("notify 0x88Ba032be87d5EF1fbE87336B7090767F367BF73 abc") == (
         "notify 0x88Ba032be87d5EF1fbE87336B7090767F367BF73 abc"
     )
+
+
+def test_an_instant_in_a_variable_is_public() -> None:
+    instants = ["2026-11-29T08:07:32+00:00", "2026-11-29T08:07:32.123456Z", "2026-11-29 08:07", "2026-11-29"]
+    for instant in instants:
+        assert Redactor({"LAST_TICK": instant})(f"the tick of {instant}") == f"the tick of {instant}"
