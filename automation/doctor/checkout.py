@@ -23,7 +23,7 @@ def jobs_file(patient: Patient) -> Iterator[Diagnosis]:
         jobs = load_jobs(patient.config, patient.settings.checkout)
     except ConfigError as error:
         for mistake in error.mistakes:
-            yield wrong("jobs.yaml", mistake, "python -m automation validate tells when it is mended")
+            yield wrong("jobs.yaml", mistake, "correct it; python -m automation validate shows when it is right")
         return
     yield fine("jobs.yaml", f"no mistakes in {len(jobs.profiles)} profiles")
     if patient.settings.database.exists():
@@ -54,7 +54,7 @@ def origin(patient: Patient) -> Iterator[Diagnosis]:
     try:
         deployed = Git(checkout, environ).is_set(DEPLOYED_FLAG)
     except GitError as error:
-        yield wrong("sync", str(error), "mend .git/config")
+        yield wrong("sync", str(error), "correct .git/config")
         return
     if not deployed:
         remedy = f"on a live host: git config {DEPLOYED_FLAG} true"

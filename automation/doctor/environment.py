@@ -35,7 +35,7 @@ def held(patient: Patient) -> Iterator[Diagnosis]:
     if patient.held.outdated is not None:
         yield wrong("env file", patient.held.outdated, patient.held.remedy)
     else:
-        yield fine("env file", f"{patient.held.process.kind} holds what it says")
+        yield fine("env file", f"{patient.held.process.kind} uses it as it is now")
 
 
 def api(patient: Patient) -> Iterator[Diagnosis]:
