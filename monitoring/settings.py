@@ -105,7 +105,7 @@ def _cache_dir(environ: Mapping[str, str], checkout: Path) -> Path:
             return Path(named).expanduser().absolute()  # neither systemd nor a quoted word in a shell expands a ~
         except UnicodeEncodeError:
             shown = named.encode("utf-8", "backslashreplace").decode()
-            raise UsageError(f"CACHE_DIR={shown} is not UTF-8: name a directory whose path is") from None
+            raise UsageError(f"CACHE_DIR={shown} is not UTF-8: name a directory whose path is UTF-8") from None
         except RuntimeError as error:
             raise UsageError(f"CACHE_DIR={named} cannot be used: {error}: write the whole path") from error
     return CACHE_DIR if os.access(CACHE_DIR, os.W_OK) else checkout / ".cache"

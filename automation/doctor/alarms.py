@@ -91,7 +91,7 @@ _REMEDIES = {
         "Telegram: let the bot into the chat again, or correct the chat id. Webhook or Apprise: correct its address. "
         "Then: python -m automation deliver"
     ),
-    Cause.GIVEN_UP: "read them: python -m automation alerts --since 31d; look for `failed`",
+    Cause.GIVEN_UP: "read them: python -m automation alerts --since 31d --limit 500; their status is `failed`",
     Cause.UNSTORED: "free disk space or correct the owner of the state directory; the next run stores and sends them",
 }
 EXAMINATIONS: tuple[Examination, ...] = (settings_that_mute, credentials, heartbeats, outbox)

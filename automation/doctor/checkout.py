@@ -71,7 +71,9 @@ def origin(patient: Patient) -> Iterator[Diagnosis]:
             "sync", "the venv has no launcher: a revision that cannot start would not be taken back", "make sync"
         )
     for trouble in sync_warnings(read_sync_state(patient.settings.cache_dir), patient.settings, found.revision):
-        yield wrong("sync", trouble, "correct what it names by a merge")
+        yield wrong(
+            "sync", trouble, "correct what it names; if no merge arrives any more, see `By hand` in deploy/runbook.md"
+        )
 
 
 EXAMINATIONS: tuple[Examination, ...] = (jobs_file, dependencies, origin)

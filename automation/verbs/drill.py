@@ -18,14 +18,16 @@ from monitoring.errors import UsageError
 from monitoring.settings import Settings
 
 EXAMPLES = """\
-python -m automation drill                  # by the way of the digests; exit 1 if it does not arrive
-python -m automation drill --channel aave   # by the way of a protocol's alerts
+python -m automation drill                  # by the route of the digests; exit 1 if it does not arrive
+python -m automation drill --channel aave   # by the route of a protocol's alerts
 python -m automation drill --here           # with the env file as it is now, before a restart
 python -m automation drill --timeout 5m     # wait for longer"""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--channel", default=CHANNEL, metavar="CH", help=f"whose way it goes (default {CHANNEL})")
+    parser.add_argument(
+        "--channel", default=CHANNEL, metavar="CH", help=f"channel whose route it takes (default {CHANNEL})"
+    )
     whose = parser.add_mutually_exclusive_group()
     whose.add_argument(
         "--unit", action="store_true", help="only with the environment of the running scheduler; exit 2 if none runs"
