@@ -84,7 +84,7 @@ def _env_file(environ: Mapping[str, str]) -> Path | None:
     named = environ.get("MONITORING_ENV_FILE")
     if named is not None:
         if named and not os.access(named, os.R_OK):
-            raise UsageError(f"MONITORING_ENV_FILE={named} cannot be read: mend the path, or unset the variable")
+            raise UsageError(f"MONITORING_ENV_FILE={named} cannot be read: correct the path, or unset the variable")
         return Path(named) if named else None
     return ENV_FILE if os.access(ENV_FILE, os.R_OK) else None
 

@@ -112,7 +112,7 @@ class WebhookSender:
         """Sign and post. Secrets live in this frame, so nothing may be raised from it once they are read."""
         url, secret = self._variable(destination.url_variable), self._variable(WEBHOOK_SECRET)
         if not is_web_address(url):
-            return Failure("the variable holds no http or https address; mend it")
+            return Failure("the variable holds no http or https address; correct it")
         body = body_of(message)
         headers = {
             "Content-Type": "application/json",
