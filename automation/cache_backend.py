@@ -66,5 +66,5 @@ def warnings(settings: Settings) -> Iterator[str]:
         return
     note = settings.cache_dir / _NOTE
     trouble = note.read_text(encoding="utf-8") if note.is_file() else ""
-    old = f"; THEY ARE AS OLD AS THEIR LAST EXPORT, which failed at the switch: {trouble}" if trouble else ""
+    old = f"; THEY ARE AS OLD AS THEIR LAST EXPORT, since the export at the switch failed: {trouble}" if trouble else ""
     yield f"CACHE_BACKEND=file: monitors keep their values in the text files of {settings.cache_dir}{old}"

@@ -43,7 +43,7 @@ def _suggestion(path: PurePosixPath, checkout: Path) -> str:
     home = next((parent for parent in path.parents if (checkout / parent).is_dir()), PurePosixPath())
     alike = (file for file in _files(checkout, home) if PurePosixPath(file).suffix == path.suffix.strip())
     match = nearest(str(path), islice(alike, _MAX_CANDIDATES))
-    return f"did you mean {match}?" if match else "mend the path, or add the file"
+    return f"did you mean {match}?" if match else "correct the path, or add the file"
 
 
 def _files(checkout: Path, home: PurePosixPath) -> Iterator[str]:

@@ -83,7 +83,7 @@ def _dispatch(argv: Sequence[str]) -> int:
     except PermissionError as error:
         # Mostly a state directory that was given to somebody else: a remedy, and no traceback.
         log.write_line(
-            f"error: {error.filename or 'something here'} is closed to this user: look at its owner (doctor)"
+            f"error: {error.filename or 'something here'} cannot be opened by this user: `doctor` shows whose it is"
         )
         return 1
     return status

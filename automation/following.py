@@ -9,7 +9,7 @@ import yaml
 
 from automation.activation import JOBS
 
-NOT_FOLLOWING = "no enabled profile has `sync_before_run: true`: this host would follow origin no more"
+NOT_FOLLOWING = "no enabled profile has `sync_before_run: true`: a host with this jobs.yaml does not follow origin"
 
 
 def follows_origin(checkout: Path) -> bool:

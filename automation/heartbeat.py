@@ -161,7 +161,7 @@ class _Attempt:
         except Exception as error:  # noqa: BLE001 - the border of the watch: whatever happens here, the run goes on
             self.fault = f"not pinged: {type(error).__name__}"
         else:
-            self.fault = None if 200 <= status < 300 else f"the far side answered {status}"  # noqa: PLR2004 - success
+            self.fault = None if 200 <= status < 300 else f"the watcher answered {status}"  # noqa: PLR2004 - success
             self.may_pass = status == _TOO_MANY_REQUESTS or status >= _SERVER_ERROR
 
     def _status(self) -> int:

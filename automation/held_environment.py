@@ -140,10 +140,10 @@ def judged(here: Iterator[str], in_force: Iterator[str], held: Held | None) -> I
         if warning in found:
             yield warning
         else:
-            yield f"STILL IN FORCE although the env file no longer says so, until {held.remedy}: {warning}"
+            yield f"STILL IN FORCE, although the env file no longer says so: {warning}. To end it: {held.remedy}"
     for warning in found:
         if warning not in holds:
-            yield f"only here, the running scheduler does not hold it: {warning}"
+            yield f"only in this shell, not in the running scheduler: {warning}"
 
 
 def _names(names: tuple[str, ...]) -> str:

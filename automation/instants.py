@@ -43,4 +43,6 @@ def _written(text: str) -> datetime:
     try:
         return from_text(text)
     except ValueError:
-        raise UsageError(f"{shortened(text)} is no time: write a duration such as 24h, or 2026-12-01T08:00Z") from None
+        raise UsageError(
+            f"{shortened(text)} is not a time: write a duration such as 24h, or 2026-12-01T08:00Z"
+        ) from None

@@ -82,9 +82,9 @@ def _script_fault(path: Path) -> tuple[Place, str] | None:
             warnings.simplefilter("ignore")  # an odd escape in a script is its author's business
             compile(path.read_bytes(), path, "exec", dont_inherit=True)
     except SyntaxError as error:
-        return Place(error.lineno or 1, max(error.offset or 1, 1)), f"not Python: {error.msg}; mend the script"
+        return Place(error.lineno or 1, max(error.offset or 1, 1)), f"not Python: {error.msg}; correct the script"
     except (OSError, ValueError, RecursionError, MemoryError) as error:
-        return Place(1, 1), f"cannot be compiled ({error}): mend the script"
+        return Place(1, 1), f"cannot be compiled ({error}): correct the script"
     return None
 
 

@@ -127,7 +127,7 @@ class Reporting:
         def act(database: Database) -> None:
             origin = Origin(self._record.run_id, debug=self._settings.debug)
             for monitor in end_unwatched(database, watched.named, watched.run, self._now(), origin):
-                log.info("the monitor %s stands in no profile any more: its conditions are ended", monitor)
+                log.info("no profile names the monitor %s any more: its conditions are ended", monitor)
 
         self._record.with_database(act)
 

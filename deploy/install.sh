@@ -56,7 +56,7 @@ die() {
     trap - ERR
     exit 1
 }
-trap 'die "step \"${STEP:-start}\" failed (line $LINENO: $BASH_COMMAND); mend that and run this again"' ERR
+trap 'die "step \"${STEP:-start}\" failed (line $LINENO: $BASH_COMMAND); fix that and run this again"' ERR
 have() { command -v "$1" >/dev/null 2>&1; }
 step() { STEP="$*"; }
 

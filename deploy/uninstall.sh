@@ -27,7 +27,7 @@ die() {
     trap - ERR
     exit 1
 }
-trap 'die "failed (line $LINENO: $BASH_COMMAND); mend that and run this again"' ERR
+trap 'die "failed (line $LINENO: $BASH_COMMAND); fix that and run this again"' ERR
 
 remove() { # paths
     local path

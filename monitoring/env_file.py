@@ -88,7 +88,7 @@ def _about_name(entry: _Entry) -> str:
     exported = re.fullmatch(rf"export\s+({_NAME.pattern})", entry.name)
     if exported:
         return f"{exported[1]} is not set: write {exported[1]}=value, without `export`"
-    return "this line sets nothing: what stands before = is not the name of a variable"
+    return "this line sets nothing: the text before = is not the name of a variable"
 
 
 def _about_quotes(entry: _Entry) -> str:

@@ -84,7 +84,7 @@ def _env_file(environ: Mapping[str, str]) -> Path | None:
     named = environ.get("MONITORING_ENV_FILE")
     if named is not None:
         if named and not os.access(named, os.R_OK):
-            raise UsageError(f"MONITORING_ENV_FILE={named} cannot be read: mend the path, or unset the variable")
+            raise UsageError(f"MONITORING_ENV_FILE={named} cannot be read: correct the path, or unset the variable")
         return Path(named) if named else None
     return ENV_FILE if os.access(ENV_FILE, os.R_OK) else None
 
@@ -105,7 +105,7 @@ def _cache_dir(environ: Mapping[str, str], checkout: Path) -> Path:
             return Path(named).expanduser().absolute()  # neither systemd nor a quoted word in a shell expands a ~
         except UnicodeEncodeError:
             shown = named.encode("utf-8", "backslashreplace").decode()
-            raise UsageError(f"CACHE_DIR={shown} is not UTF-8: name a directory whose path is") from None
+            raise UsageError(f"CACHE_DIR={shown} is not UTF-8: name a directory whose path is UTF-8") from None
         except RuntimeError as error:
             raise UsageError(f"CACHE_DIR={named} cannot be used: {error}: write the whole path") from error
     return CACHE_DIR if os.access(CACHE_DIR, os.W_OK) else checkout / ".cache"

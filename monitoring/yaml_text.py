@@ -47,7 +47,7 @@ def read_text(path: Path) -> str:
         with path.open("rb") as stream:
             data = stream.read(MAX_BYTES + 1)
     except OSError as error:
-        reason = f"the file cannot be read ({error.strerror}): mend its path or its permissions"
+        reason = f"the file cannot be read ({error.strerror}): correct its path or its permissions"
         raise YamlError(START, reason) from error
     if len(data) > MAX_BYTES:
         raise YamlError(START, f"the file is larger than {MAX_BYTES} bytes: nobody wrote that by hand")
@@ -68,7 +68,7 @@ _STARTS_NO_VALUE = {
 # Told where libyaml noticed them.
 _NOTICED_THERE = {
     "mapping values are not allowed in this context": "a colon cannot stand here: put the value in quotes,"
-    " or mend the indentation",
+    " or correct the indentation",
     "did not find expected key": "the indentation does not fit the lines above: align the keys",
     "did not find expected '-' indicator": "the indentation does not fit the list above: align the dashes",
     "but found another document": "a second document begins here: keep one, without the --- between",

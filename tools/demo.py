@@ -132,7 +132,7 @@ class Demo:
         if self.world:
             hourly = [step.right == (0,) for step in STEPS if step.command == "run hourly"]
             expected += [("hourly", "ok" if right else "failed") for right in hourly] + [("multisig", "ok")]
-        self.check("every run has its row, and what broke is told", sorted(runs) == sorted(expected))
+        self.check("every run has its row, and what broke is reported", sorted(runs) == sorted(expected))
 
     def check_alerts(self, alerts: list[tuple[str, str, str, str]]) -> None:
         digests = [
@@ -142,7 +142,7 @@ class Demo:
         ]
         self.check("one digest names the broken task, one says that all is well again", len(digests) == 2)  # noqa: PLR2004
         disk = sum("of the disk is free" in message for _, _, message, _ in alerts)
-        self.check("the full disk was said once, and once that it is over", disk == 2)  # noqa: PLR2004
+        self.check("the full disk was reported once, and once that it is over", disk == 2)  # noqa: PLR2004
         unsent = [status for *_, status in alerts if status not in ("delivered", "not_attempted")]
         self.check(
             "every alert was delivered" + (", but the silenced one" if self.world else ""),
@@ -156,9 +156,11 @@ class Demo:
         sent = [message.text for message in self.telegram.messages]
         stored = sum(f"Id: {self.world.operation[:10]}" in message for message in messages)
         received = sum(f"Id: {self.world.operation[:10]}" in text for text in sent)
-        self.check("the batch was told when it was scheduled and when it was cancelled", (stored, received) == (2, 2))
+        self.check(
+            "the batch was reported when it was scheduled and when it was cancelled", (stored, received) == (2, 2)
+        )
         blind = sum("are blind: mainnet" in text for text in sent)
-        self.check("the broken provider was told once, with the checks it blinds", blind == 1)
+        self.check("the broken provider was reported once, with the checks that had no data", blind == 1)
 
     def conclude(self) -> int:
         """Say how it went and return the exit code."""

@@ -78,4 +78,4 @@ def examine(patient: Patient) -> Iterator[Diagnosis]:
                 yield from examination(patient)
             except (MonitoringError, OSError) as error:
                 name = examination.__name__.replace("_", " ")
-                yield wrong(name, f"could not be looked at: {error}", "mend that first")
+                yield wrong(name, f"could not be looked at: {error}", "fix that first")

@@ -35,7 +35,7 @@ def credentials(patient: Patient) -> Iterator[Diagnosis]:
             "credentials", f"alerts of {channel} wait for {' and '.join(found.missing)}", "set it in the env file"
         )
     for remark in dict.fromkeys(remark for found in plans.values() for remark in found.notes):
-        yield wrong("credentials", remark, "mend it in the env file")
+        yield wrong("credentials", remark, "correct it in the env file")
     if not lacking:
         yield fine("credentials", f"every channel in use has its way: {', '.join(sorted(plans))}")
 
@@ -87,8 +87,11 @@ def outbox(patient: Patient) -> Iterator[Diagnosis]:
 _REMEDIES = {
     Cause.WAITING: "python -m automation deliver",
     Cause.CREDENTIALS: "set or correct the token and the chat in the env file, then: python -m automation deliver",
-    Cause.REFUSED: "let the bot into the chat again, or correct the chat id, then: python -m automation deliver",
-    Cause.GIVEN_UP: "read them: python -m automation alerts --since 1d",
+    Cause.REFUSED: (
+        "Telegram: let the bot into the chat again, or correct the chat id. Webhook or Apprise: correct its address. "
+        "Then: python -m automation deliver"
+    ),
+    Cause.GIVEN_UP: "read them: python -m automation alerts --since 31d --limit 500; their status is `failed`",
     Cause.UNSTORED: "free disk space or correct the owner of the state directory; the next run stores and sends them",
 }
 EXAMINATIONS: tuple[Examination, ...] = (settings_that_mute, credentials, heartbeats, outbox)

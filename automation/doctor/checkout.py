@@ -23,7 +23,7 @@ def jobs_file(patient: Patient) -> Iterator[Diagnosis]:
         jobs = load_jobs(patient.config, patient.settings.checkout)
     except ConfigError as error:
         for mistake in error.mistakes:
-            yield wrong("jobs.yaml", mistake, "python -m automation validate tells when it is mended")
+            yield wrong("jobs.yaml", mistake, "correct it; python -m automation validate shows when it is right")
         return
     yield fine("jobs.yaml", f"no mistakes in {len(jobs.profiles)} profiles")
     if patient.settings.database.exists():
@@ -54,7 +54,7 @@ def origin(patient: Patient) -> Iterator[Diagnosis]:
     try:
         deployed = Git(checkout, environ).is_set(DEPLOYED_FLAG)
     except GitError as error:
-        yield wrong("sync", str(error), "mend .git/config")
+        yield wrong("sync", str(error), "correct .git/config")
         return
     if not deployed:
         remedy = f"on a live host: git config {DEPLOYED_FLAG} true"
@@ -71,7 +71,9 @@ def origin(patient: Patient) -> Iterator[Diagnosis]:
             "sync", "the venv has no launcher: a revision that cannot start would not be taken back", "make sync"
         )
     for trouble in sync_warnings(read_sync_state(patient.settings.cache_dir), patient.settings, found.revision):
-        yield wrong("sync", trouble, "correct what it names by a merge")
+        yield wrong(
+            "sync", trouble, "correct what it names; if no merge arrives any more, see `By hand` in deploy/runbook.md"
+        )
 
 
 EXAMINATIONS: tuple[Examination, ...] = (jobs_file, dependencies, origin)

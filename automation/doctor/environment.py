@@ -17,7 +17,11 @@ _API = "monitoring-api.service"
 def env_file(patient: Patient) -> Iterator[Diagnosis]:
     path = patient.settings.env_file
     if path is None and ENV_FILE.exists():
-        yield wrong("env file", f"{ENV_FILE} is there but cannot be read by this user", "join its group, or use sudo")
+        yield wrong(
+            "env file",
+            f"{ENV_FILE} is there but cannot be read by this user",
+            "run it as the user of the units: sudo monitoring doctor",
+        )
     elif path is None:
         yield note("env file", f"none: neither MONITORING_ENV_FILE nor {ENV_FILE}; the environment alone counts")
     elif path.stat().st_mode & (stat.S_IROTH | stat.S_IWOTH):
@@ -35,7 +39,7 @@ def held(patient: Patient) -> Iterator[Diagnosis]:
     if patient.held.outdated is not None:
         yield wrong("env file", patient.held.outdated, patient.held.remedy)
     else:
-        yield fine("env file", f"{patient.held.process.kind} holds what it says")
+        yield fine("env file", f"{patient.held.process.kind} uses it as it is now")
 
 
 def api(patient: Patient) -> Iterator[Diagnosis]:

@@ -23,7 +23,7 @@ _OLD_BACKUP = timedelta(days=3)  # a daily one that failed twice
 def state_directory(patient: Patient) -> Iterator[Diagnosis]:
     directory = patient.settings.cache_dir
     if not directory.is_dir():
-        yield wrong("state directory", f"{directory} is not there", f"mkdir {directory}, or mend CACHE_DIR")
+        yield wrong("state directory", f"{directory} is not there", f"mkdir {directory}, or correct CACHE_DIR")
     elif not os.access(directory, os.W_OK | os.X_OK):
         text = f"{directory} of {owner_of(directory)} cannot be written by this user"
         yield wrong("state directory", text, _way_in(directory, patient.settings.checkout))
@@ -62,7 +62,11 @@ def locks(patient: Patient) -> Iterator[Diagnosis]:
     """The kernel frees a lock with its process, so a lock cannot be stale; a run that holds one for long can hang."""
     directory = usable_locks(patient.settings.locks)
     if directory != patient.settings.locks:
-        yield wrong("locks", f"{patient.settings.locks} cannot be written", f"runs lock in {directory}: mend its owner")
+        yield wrong(
+            "locks",
+            f"{patient.settings.locks} cannot be written",
+            f"runs lock in {directory} instead: correct its owner",
+        )
     for profile, holder in running_profiles(directory).items():
         age = patient.now - holder.started_at if holder.started_at else timedelta(0)
         if age > _LONG_RUN:

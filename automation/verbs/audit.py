@@ -45,7 +45,7 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
     now = SystemClock().now()
     since, until = instant(args.since, now), instant(args.until, now) if args.until else now
     if since >= until:
-        raise UsageError(f"--since {args.since} is not before --until {args.until or 'now'}: mend one of them")
+        raise UsageError(f"--since {args.since} is not before --until {args.until or 'now'}: correct one of them")
     if until > now:
         raise UsageError(f"--until {args.until} lies ahead: nothing can be proved of what is still to come")
     drill_older_than = parse_duration(args.drill_older_than)

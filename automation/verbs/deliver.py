@@ -63,7 +63,7 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
 
 def _drop(alert_ids: Sequence[int], reason: str | None, settings: Settings, *, as_json: bool) -> int:
     if not reason or not reason.strip():
-        raise UsageError("--drop needs --reason TEXT: everyone on call must know why nobody was reached")
+        raise UsageError("--drop needs --reason TEXT: everyone on call must know why the alert was not sent")
     who, why = getpass.getuser(), Redactor(settings.environ)(reason.strip())
     with open_database(settings.database) as database, database.write() as tx:
         dropped = drop(tx, list(dict.fromkeys(alert_ids)), who=who, reason=why, now=SystemClock().now())
@@ -89,7 +89,7 @@ def _print(drained: Drained, left: list[dict[str, object]], settings: Settings) 
     if settings.debug and left:
         print("LOG_LEVEL=DEBUG: nothing is sent")
     elif settings.in_test_mode and left:
-        print(f"{TEST_CHAT} is set: nothing is sent that others raised; {drained.waiting or 0} of theirs wait")
+        print(f"{TEST_CHAT} is set: alerts of other processes are not sent; {drained.waiting or 0} of them wait")
     for each in left:
         print(f"  {each['count']} to {each['destination']} of {each['channel']}: {each['why'] or each['status']}")
     if drained.next_attempt_at:

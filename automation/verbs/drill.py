@@ -18,16 +18,20 @@ from monitoring.errors import UsageError
 from monitoring.settings import Settings
 
 EXAMPLES = """\
-python -m automation drill                  # by the way of the digests; exit 1 if it does not arrive
-python -m automation drill --channel aave   # by the way of a protocol's alerts
-python -m automation drill --here           # with what the env file says now, before the restart
+python -m automation drill                  # by the route of the digests; exit 1 if it does not arrive
+python -m automation drill --channel aave   # by the route of a protocol's alerts
+python -m automation drill --here           # with the env file as it is now, before a restart
 python -m automation drill --timeout 5m     # wait for longer"""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--channel", default=CHANNEL, metavar="CH", help=f"whose way it goes (default {CHANNEL})")
+    parser.add_argument(
+        "--channel", default=CHANNEL, metavar="CH", help=f"channel whose route it takes (default {CHANNEL})"
+    )
     whose = parser.add_mutually_exclusive_group()
-    whose.add_argument("--unit", action="store_true", help="only with what the running scheduler holds; else exit 2")
+    whose.add_argument(
+        "--unit", action="store_true", help="only with the environment of the running scheduler; exit 2 if none runs"
+    )
     whose.add_argument("--here", action="store_true", help="with the environment and env file of this shell")
     parser.add_argument("--timeout", default="60s", metavar="TIME", help="how long it may take (default 60s)")
     parser.add_argument("--json", action="store_true", help="print JSON")
@@ -55,11 +59,11 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
     else:
         print(f"{done}, with {_whose(held)}")
         if held is not None and held.outdated is not None:
-            print(f"{held.outdated}; this proves nothing of what it says now: {held.remedy}")
+            print(f"{held.outdated}; this drill did not use what it says now. To use it: {held.remedy}")
         if done.took is None or route.route is Route.TEST_CHAT:
             print("\n".join(route.explain()))
     return 0 if done.took is not None else 1
 
 
 def _whose(held: Held | None) -> str:
-    return f"what {held.process} holds" if held is not None else "the environment of this shell"
+    return f"the environment of {held.process}" if held is not None else "the environment of this shell"

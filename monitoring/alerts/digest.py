@@ -144,7 +144,7 @@ def record_digest_in(
 def compose(digest: DigestInput, verdict: Verdict, previous: LastDigest | None) -> Alert:
     """Write the digest. It names every failed task and none that succeeded."""
     if verdict is Verdict.CLEAN:
-        told = f"Failures were told of {previous.told_at:%Y-%m-%d %H:%M} UTC." if previous else ""
+        told = f"Last reported {previous.told_at:%Y-%m-%d %H:%M} UTC." if previous else ""
         return _alert(Severity.LOW, f"{digest.profile}: all tasks are ok again", [told], silent=True)
     failed = digest.failed
     silent = verdict in (Verdict.SAME, Verdict.REMINDER, Verdict.NOT_YET)

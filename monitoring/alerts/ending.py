@@ -19,7 +19,7 @@ CRASH = "(crash)"  # the check under which bugs of a monitor are told; no author
 SOURCES = "sources"  # the monitor under whose name conditions of sources and providers are kept
 _BATCH = 200  # conditions a transaction
 _NO_FILE = "Its check stands in no monitor file any more; nobody looks whether it is over."
-_NO_PROFILE = "Its monitor stands in no profile of jobs.yaml any more; nobody looks whether it is over."
+_NO_PROFILE = "No profile of jobs.yaml runs its monitor any more: whether it is over is no longer checked."
 _NOBODY_BLIND = "No check that it blinded is watched any more; nobody looks whether it can be read."
 
 

@@ -108,7 +108,7 @@ class Multicall:
         if 2 * len(answered) <= len(failed):
             doubted.doubted = False
             return self._hollow(wanted, raws)
-        count = f"{len(answered)} of {len(wanted)} calls failed that another provider answers"
+        count = f"{len(answered)} of {len(wanted)} calls failed here, and another provider answers them"
         self._pool.note(doubted.host, Fault.EMPTY, f"{doubted.host}: {Fault.EMPTY.value}: {count}")
         return {**raws, **again}
 

@@ -74,6 +74,6 @@ def _carry_over(lost: Database, tx: Tx, clock: Clock) -> None:
 def describe(lost: Database, salvaged: Salvaged) -> str:
     return (
         f"{lost.path} is another file than before. {salvaged}. History and remembered values of the lost file are "
-        "gone: the first values are seeds, not changes. To bring them back, restore a backup "
-        "(`python -m automation restore`)."
+        "gone: the first values read become new baselines and are not reported as changes. To bring them back, "
+        "restore a backup (`python -m automation restore`)."
     )

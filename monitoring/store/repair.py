@@ -167,5 +167,5 @@ def describe(repair_done: Repair, now: datetime) -> str:
     return (
         f"The database was damaged ({repair_done.reason}). At {to_text(now)} it was set aside as "
         f"{repair_done.set_aside.name}; {repair_done.salvaged}. "
-        "Remembered values start again: the first values are seeds, not changes."
+        "Remembered values are gone: the first values read become new baselines and are not reported as changes."
     )

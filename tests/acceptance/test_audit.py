@@ -94,7 +94,7 @@ def test_a_ledger_that_others_keep_locked_is_read_as_it_is(lived: Host) -> None:
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
-        (["--since", "yesterday"], "'yesterday' is no time: write a duration such as 24h, or"),
+        (["--since", "yesterday"], "'yesterday' is not a time: write a duration such as 24h, or"),
         (["--since", "1h", "--until", "2h"], "--since 1h is not before --until 2h"),
         (["--until", "2999-01-01"], "--until 2999-01-01 lies ahead: nothing can be proved of what is still to come"),
         (["--drill-older-than", "a week"], "'a week' is not a duration"),

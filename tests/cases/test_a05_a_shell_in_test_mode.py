@@ -52,7 +52,7 @@ def test_deliver_sends_nothing_of_others_and_says_so(outbox: Outbox, telegram: T
     put(outbox, "by-hand")
     done = automation(outbox.directory, "deliver", "--within", "3s", **{**outbox.environ, **TEST_MODE})
     assert done.returncode == 1
-    assert "TELEGRAM_TEST_CHAT_ID is set: nothing is sent that others raised" in done.stdout
+    assert "TELEGRAM_TEST_CHAT_ID is set: alerts of other processes are not sent" in done.stdout
     assert telegram.requests == []
     assert outbox.statuses() == {"pending": 2}
     assert automation(outbox.directory, "deliver", **outbox.environ).returncode == 0

@@ -68,7 +68,7 @@ def test_a_cache_dir_that_is_not_utf8_is_one_clear_line(host: Host, verb: tuple[
     assert done.returncode == 2
     (line,) = done.stderr.decode().splitlines()
     assert line.startswith("error: CACHE_DIR=")
-    assert line.endswith("is not UTF-8: name a directory whose path is")
+    assert line.endswith("is not UTF-8: name a directory whose path is UTF-8")
 
 
 def test_a_tilde_in_cache_dir_is_the_home_directory(host: Host, tmp_path: Path) -> None:

@@ -77,7 +77,7 @@ def test_a_test_chat_taken_out_of_the_file_is_loudly_still_in_force(site: Site, 
     with site.scheduler():
         site.write()
         told = site.said(verb)
-    assert "STILL IN FORCE although the env file no longer says so" in told
+    assert "STILL IN FORCE, although the env file no longer says so" in told
     assert "sudo systemctl restart monitoring" in told
     assert "TELEGRAM_TEST_CHAT_ID is set: every alert goes to the test chat" in told
     assert TEST_CHAT not in told
@@ -88,7 +88,7 @@ def test_a_test_chat_that_only_the_file_has_is_said_to_be_only_here(site: Site, 
     with site.scheduler():
         site.write(TELEGRAM_TEST_CHAT_ID=TEST_CHAT)
         told = site.said(verb)
-    assert "only here, the running scheduler does not hold it: TELEGRAM_TEST_CHAT_ID" in told
+    assert "only in this shell, not in the running scheduler: TELEGRAM_TEST_CHAT_ID" in told
 
 
 @pytest.mark.parametrize("verb", ["status", "doctor", "audit"])
@@ -109,7 +109,7 @@ def test_a_scheduler_that_holds_what_the_file_says_is_fine(site: Site) -> None:
         site.file.write_text("# a comment more\n" + site.file.read_text())
         assert "the env file changed" not in site.said("status")
         done = site.host.automation("doctor", "--json")
-    assert ("fine", "supercronic holds what it says") in [
+    assert ("fine", "supercronic uses it as it is now") in [
         (each["level"], each["text"]) for each in json.loads(done.stdout)
     ]
 
@@ -122,7 +122,7 @@ def test_the_drill_goes_the_way_of_the_scheduler_and_says_what_it_does_not_prove
         site.write()
         told = site.host.automation("drill", "--unit")
         assert told.returncode == 0, told.stderr
-        assert "with what supercronic (pid" in told.stdout
+        assert "with the environment of supercronic (pid" in told.stdout
         assert site.host.automation("drill", "--here").returncode == 0
     assert [message.chat_id for message in telegram.messages] == [TEST_CHAT, CHAT]
 
@@ -133,7 +133,7 @@ def test_a_drill_after_a_rotation_without_a_restart_says_that_it_proves_nothing_
         site.write()
         told = site.host.automation("drill").stdout
     assert "changed: TELEGRAM_BOT_TOKEN_DEFAULT" in told
-    assert "this proves nothing of what it says now" in told
+    assert "this drill did not use what it says now" in told
 
 
 def test_a_drill_asked_of_a_scheduler_that_does_not_run_is_refused(site: Site) -> None:

@@ -160,7 +160,7 @@ profiles:
     assert (shown.returncode, shown.stdout) == (2, "")
     assert shown.stderr.splitlines() == [
         "bad.yaml:3:11 profiles.hourly.cron: the minute '61' is unknown: write 0 to 59",
-        "protocols/aave/main.py:3:10 profiles.hourly.tasks[0].script: not Python: invalid syntax; mend the script",
+        "protocols/aave/main.py:3:10 profiles.hourly.tasks[0].script: not Python: invalid syntax; correct the script",
         "protocols/aave/list.yaml:1:1 keys and values are needed here",
         "protocols/aave/tab.yaml:2:1 a tab cannot indent: use spaces",
     ]
@@ -189,7 +189,9 @@ def test_a_wrong_command_line_exits_2(args: tuple[str, ...], checkout: Path) -> 
 def test_an_error_is_one_line_and_a_traceback_only_at_debug(checkout: Path) -> None:
     shown = automation(checkout, "list", MONITORING_ENV_FILE="/none")
     assert shown.returncode == 2
-    assert shown.stderr == ("error: MONITORING_ENV_FILE=/none cannot be read: mend the path, or unset the variable\n")
+    assert shown.stderr == (
+        "error: MONITORING_ENV_FILE=/none cannot be read: correct the path, or unset the variable\n"
+    )
     assert "Traceback" in automation(checkout, "list", MONITORING_ENV_FILE="/none", LOG_LEVEL="DEBUG").stderr
 
 

@@ -81,7 +81,7 @@ def test_a_refused_ping_is_a_line_in_the_log_without_the_address(
 ) -> None:
     watcher.script(*[Answer(code)] * 3)
     heartbeat(watcher.url, GENEROUS_S).ended(0)
-    assert f"the far side answered {code}" in caplog.text
+    assert f"the watcher answered {code}" in caplog.text
     assert "secret" not in caplog.text
     assert "127.0.0.1" not in caplog.text
 

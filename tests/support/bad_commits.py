@@ -54,8 +54,8 @@ REFUSED: dict[str, Bad] = {
     "migration": Bad(
         "monitoring/store/migrations/9999_bad.sql", "INSERT INTO no_such_table VALUES (1);", "its own run"
     ),
-    "no profile syncs": Bad("automation/jobs.yaml", _NO_SYNC, "would follow origin no more", replaces=True),
-    "every profile disabled": Bad("automation/jobs.yaml", _DISABLED, "would follow origin no more", replaces=True),
+    "no profile syncs": Bad("automation/jobs.yaml", _NO_SYNC, "does not follow origin", replaces=True),
+    "every profile disabled": Bad("automation/jobs.yaml", _DISABLED, "does not follow origin", replaces=True),
     "dependency": Bad(
         "requirements.lock", f"absent-package==1.0 \\\n    --hash=sha256:{'0' * 64}", "lacks: absent-package"
     ),

@@ -44,7 +44,7 @@ def test_a_place_points_at_what_the_message_quotes() -> None:
         (
             "nowhere.yaml",
             None,
-            "1:1 the file cannot be read (No such file or directory): mend its path or its permissions",
+            "1:1 the file cannot be read (No such file or directory): correct its path or its permissions",
         ),
         ("latin.yaml", b"monitor: \xff", "1:10 the byte 0xff is not UTF-8: save the file as UTF-8"),
         ("empty.yaml", b"", "1:1 the file is empty"),

@@ -97,7 +97,7 @@ class TelegramSender:
             raise CredentialsError(f"Telegram: {missing} is not set; the alert goes out once it is")
         base = self._environ.get("TELEGRAM_API_URL", "").strip().rstrip("/") or DEFAULT_API_URL
         if not base.startswith(("http://", "https://")):
-            raise CredentialsError("Telegram: TELEGRAM_API_URL is no http or https address; unset or mend it")
+            raise CredentialsError("Telegram: TELEGRAM_API_URL is no http or https address; unset or correct it")
         token = quote(self._environ[variable].strip(), safe=":", errors="replace")
         return _Bot(variable, f"{base}/bot{token}/sendMessage")
 

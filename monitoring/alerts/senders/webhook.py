@@ -99,7 +99,9 @@ class WebhookSender:
         if not 200 <= outcome.status < 300:  # noqa: PLR2004 - likewise
             raise RefusedError(f"{where}: HTTP {outcome.status}{redirect_of(outcome)}")
         if outcome.body[:_PEEK_BYTES].lstrip().lower().startswith((b"<!doctype html", b"<html")):
-            raise RefusedError(f"{where}: HTTP {outcome.status} with a web page, which no machine answers that acts")
+            raise RefusedError(
+                f"{where}: HTTP {outcome.status} with a web page (HTML), so this is not the address of a receiver"
+            )
         on_part(1, 0)
         return Sent()
 
@@ -110,7 +112,7 @@ class WebhookSender:
         """Sign and post. Secrets live in this frame, so nothing may be raised from it once they are read."""
         url, secret = self._variable(destination.url_variable), self._variable(WEBHOOK_SECRET)
         if not is_web_address(url):
-            return Failure("the variable holds no http or https address; mend it")
+            return Failure("the variable holds no http or https address; correct it")
         body = body_of(message)
         headers = {
             "Content-Type": "application/json",
