@@ -20,7 +20,7 @@ from monitoring.ledger.causes import LEAST_STEP
 from monitoring.ledger.clock_steps import answered_ahead, set_back_while_waiting
 from monitoring.ledger.cron import Cron
 from monitoring.ledger.reconcile import Reconciled, reconcile
-from monitoring.ledger.ticks import nearby, still_going, tick_for
+from monitoring.ledger.ticks import nearby, start_for, still_going, tick_for
 from monitoring.ledger.unrecorded import Note, prepare, write_note
 from monitoring.locks import holds_removed
 from monitoring.process import THIS_HOST, Host, ProcessId, boot_of
@@ -210,6 +210,8 @@ class RunRecord:
 
     def _begin(self, database: Database, schedule: Schedule | None, tick_at: datetime | None) -> None:
         self.tick_at = self.tick_at or tick_at or self._tick_of_start(database, schedule)
+        if self.tick_at is not None:
+            self._started_at = start_for(self.tick_at, self._started_at)
         if schedule is not None and self.is_scheduled:
             at, by = self._just_before(self.tick_at), f"run by {self._trigger}"
             with database.write() as tx:

@@ -90,9 +90,8 @@ class Delivery:
         clock = self._deliverer.clock
         ends_at = clock.monotonic() + (deadline - clock.now()).total_seconds()
         with DeliveryLoop(self._deliverer) as loop:
-            while True:
+            loop.turn(wait_s=0.0)
+            while clock.monotonic() < ends_at and not loop.is_done(deadline):
                 loop.turn(wait_s=max(0.0, min(_POLL_S, ends_at - clock.monotonic())))
-                if clock.monotonic() >= ends_at or loop.is_done(deadline):
-                    break
             loop.settle_in_flight()
             return loop.drained()

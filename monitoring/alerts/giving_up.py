@@ -22,24 +22,26 @@ from monitoring.words import counted
 
 LONGEST = timedelta(days=7)
 LONGEST_CRITICAL = timedelta(days=30)
-# A pause longer than this between two looks is a host that was down, or a clock that was stepped.
-_LONGEST_GAP = timedelta(hours=26)
+# Looks at the clock count when they are this far apart. A pause longer by half as much than the one before it is a
+# host that was down, or a clock that was stepped.
+_APART = timedelta(hours=1)
 _SETTLED_AFTER = timedelta(days=1)
-_CLOCK = "clock"  # the lane that keeps since when time has passed evenly, and when that was last looked at
+_CLOCK = "clock"  # the lane that keeps the last two looks, the seconds in doubt (as failures) and since when they are
+_LOOKS = 3
 _MOST_AT_ONCE, _MOST_NAMED = 500, 10
 
 
 def give_up_old(tx: Tx, now: datetime, origin: Origin) -> int:
     """End what has waited for longer than anybody can be expected to want it; return how many deliveries.
 
-    Not while the clock is in doubt: one that is a year ahead for a single run must not end everything that waits.
+    What a clock that is ahead seems to have let pass is no waiting: one that is a year ahead for a single run, or a day
+    for three hours, must not end what waits.
     """
-    if not _is_time_even(tx, now):
-        return 0
+    believed = now - _in_doubt(tx, now)
     count, ended = 0, []
     for before, rank_below, waited in (
-        (now - LONGEST, Severity.CRITICAL, f"{LONGEST.days} days"),
-        (now - LONGEST_CRITICAL, Severity.CRITICAL + 1, f"{LONGEST_CRITICAL.days} days"),
+        (believed - LONGEST, Severity.CRITICAL, f"{LONGEST.days} days"),
+        (believed - LONGEST_CRITICAL, Severity.CRITICAL + 1, f"{LONGEST_CRITICAL.days} days"),
     ):
         for delivery_id in deliveries.waiting_since_before(tx, before, now, rank_below=rank_below, limit=_MOST_AT_ONCE):
             alert_id = deliveries.give_up(tx, delivery_id, f"given up after {waited} of waiting")
@@ -73,19 +75,25 @@ def drop(tx: Tx, alert_ids: Sequence[int], *, who: str, reason: str, now: dateti
     return sum(len(open_ids) for open_ids in waiting.values())
 
 
-def _is_time_even(tx: Tx, now: datetime) -> bool:
-    """Note that time was looked at; tell whether the clock can be believed about what is days old.
+def _in_doubt(tx: Tx, now: datetime) -> timedelta:
+    """Note that time was looked at; return how much of what seems to have passed may be a step of the clock.
 
-    It can where looks followed each other since the database was made, or for a day since the last gap.
+    A pause counts for a day, then the clock is believed. Where the last looks lie ahead nothing is known of the time
+    before: then all of it is in doubt.
     """
-    lane = lanes.get(tx, _CLOCK, now)
-    is_new = not lane.sent and not lane.failures
-    even_since, last_look = (*lane.sent, 0.0, 0.0)[:2]  # none is left of what a clock that was ahead wrote
-    if not last_look or now.timestamp() - last_look > _LONGEST_GAP.total_seconds():
-        even_since = now.timestamp()
-        lane = replace(lane, failures=0 if is_new else 1)
-    lanes.put(tx, replace(lane, sent=(even_since, now.timestamp())))
-    return not lane.failures or now.timestamp() - even_since >= _SETTLED_AFTER.total_seconds()
+    lane, at, apart_s = lanes.get(tx, _CLOCK, now), now.timestamp(), _APART.total_seconds()
+    if len(lane.sent) == _LOOKS:
+        doubted_at, before, last = lane.sent
+        doubt_s = lane.failures if at - doubted_at < _SETTLED_AFTER.total_seconds() else 0
+        if at - last < apart_s:
+            return timedelta(seconds=doubt_s)
+        if at - last > max(last - before, apart_s) + apart_s / 2:
+            doubt_s, doubted_at = doubt_s + int(at - last), at
+    else:
+        is_new = not lane.sent and not lane.failures
+        doubt_s, doubted_at, last = 0 if is_new else int(LONGEST_CRITICAL.total_seconds()), at, at
+    lanes.put(tx, replace(lane, failures=doubt_s, sent=(doubted_at, last, at)))
+    return timedelta(seconds=doubt_s)
 
 
 def _given_up(found: Sequence[StoredAlert]) -> Alert:

@@ -64,6 +64,11 @@ def tick_for(
     return max(near, default=None)
 
 
+def start_for(tick_at: datetime, started_at: datetime) -> datetime:
+    """Return the start of a run that answers a tick: not before it where only the kernel's rounding says so."""
+    return tick_at if tick_at - _ROUNDED <= started_at < tick_at else started_at
+
+
 def _reach(cron: Cron, tick: datetime) -> timedelta:
     half_gap = (cron.next_after(tick) - tick) / 2
     return max(_NEAREST, min(half_gap, _FARTHEST))

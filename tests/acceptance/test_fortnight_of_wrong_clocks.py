@@ -1,7 +1,7 @@
 """Fourteen days with clocks a day behind, two hours, a day and a year ahead: what really did not run is reported.
 
 And nothing else of the time in which the clock was right; nothing is written off that is still to come, and nothing is
-forgotten. What is planted and what a watch beside the host expects stands in tests/support/wrong_clocks.py.
+forgotten. Every alert arrives, whatever its chat answered meanwhile; none waits for longer than six hours. What is planted and what a watch beside the host expects stands in tests/support/wrong_clocks.py.
 """
 
 from __future__ import annotations
@@ -13,7 +13,9 @@ from datetime import timedelta
 import pytest
 
 from monitoring.ledger.findings import Kind
-from tests.support.simulated_host import Chat, state_directory
+from monitoring.store.waits import LONGEST_WAIT
+from tests.support.simulated_host import state_directory
+from tests.support.wrong_clock_alerts import MoodyChat
 from tests.support.wrong_clocks import BEGINS_AT, DAY, HOUR, MINUTE, Life, Wrong
 
 STEPS = (-DAY, 2 * HOUR, DAY, 365 * DAY)
@@ -22,7 +24,7 @@ LASTING = 3 * HOUR
 
 
 def hold(wrong: Sequence[Wrong], until: timedelta) -> None:
-    with state_directory() as directory, Chat() as chat:
+    with state_directory() as directory, MoodyChat() as chat:
         life = Life(directory, chat, wrong)
         life.live(until)
         told, expected = life.told(), life.expected()
@@ -32,6 +34,10 @@ def hold(wrong: Sequence[Wrong], until: timedelta) -> None:
         assert len(silent) >= 6 * len(wrong), "the hours without a scheduler were really silent"
         assert life.dated_ahead() == []
         assert life.kept() == [life.young]
+        assert life.alerts.not_delivered() == []
+        assert life.alerts.lost() == []
+        # A run every ten minutes delivers; in the hour without a scheduler none does.
+        assert life.alerts.late(LONGEST_WAIT + ONE_RUN + HOUR, ONE_RUN + MINUTE) == []
         assert len(life.refusals) == sum(abs(each.by) >= DAY for each in wrong)
         found = life.host.audit(BEGINS_AT - 2 * DAY, life.host.clock.now()).findings
         steps = [each.kind for each in found if each.kind in (Kind.CLOCK_SET_BACK, Kind.CLOCK_SET_AHEAD)]

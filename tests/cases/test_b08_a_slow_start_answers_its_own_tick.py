@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 
 from automation.record import RunRecord
+from monitoring.clock import to_text
 from monitoring.process import Boot, Host, ProcessId
 from monitoring.store import schedules
 from monitoring.store.schedules import Schedule
@@ -68,6 +69,16 @@ def test_a_daemon_whose_clock_was_set_back_while_it_waited_fires_early_for_the_t
         assert host.automation("run", "hourly", AUTOMATION_TRIGGER="cron", **environ).returncode == 0
     ticks = [str(row[0])[11:16] for row in host.rows("SELECT tick_at FROM runs ORDER BY id")]
     assert ticks == ["05:48", "05:49"]
+
+
+@pytest.mark.parametrize("trigger", ["embedded", "cron"])
+def test_a_start_that_the_kernel_rounds_down_is_not_recorded_as_before_its_tick(host: hosts.Host, trigger: str) -> None:
+    tick = datetime.now(UTC).replace(second=0, microsecond=0)
+    named = {"AUTOMATION_TICK": to_text(tick)} if trigger == "embedded" else {}
+    rounded = to_text(tick - timedelta(milliseconds=3))
+    done = host.automation("run", "hourly", AUTOMATION_TRIGGER=trigger, AUTOMATION_STARTED_AT=rounded, **named)
+    assert done.returncode == 0, done.stderr
+    assert host.rows("SELECT tick_at, started_at FROM runs") == [(to_text(tick), to_text(tick))]
 
 
 @pytest.fixture

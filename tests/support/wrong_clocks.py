@@ -16,7 +16,8 @@ from monitoring.ledger.cron import Cron
 from monitoring.ledger.forgetting import prune_by_a_trusted_clock
 from monitoring.store import alerts
 from monitoring.store.schema import open_database
-from tests.support.simulated_host import Chat, SimulatedHost
+from tests.support.simulated_host import SimulatedHost
+from tests.support.wrong_clock_alerts import Alerts, MoodyChat
 
 BEGINS_AT = datetime(2026, 9, 1, tzinfo=UTC)
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
@@ -42,12 +43,13 @@ class Life:
     """One host through some wrong clocks; in the hour after the second that follows each its scheduler is stopped."""
 
     directory: Path
-    chat: Chat
+    chat: MoodyChat
     wrong: Sequence[Wrong]
     refusals: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.host = SimulatedHost(self.directory, BEGINS_AT, self.chat, JOBS)
+        self.alerts = Alerts(self.host, self.chat)
         self.host.start_daemon()
         self._started: list[tuple[str, datetime]] = []
 
@@ -65,6 +67,7 @@ class Life:
         self.host.start_run = watched  # type: ignore[method-assign]
         for wrong in self.wrong:
             begins, ends = BEGINS_AT + wrong.since, BEGINS_AT + wrong.since + wrong.lasting
+            self.alerts.plant(begins, ends)
             self.host.at(begins, lambda by=wrong.by: self.host.step_clock(by))
             self.host.at(begins + wrong.lasting / 2, self._prune)
             self.host.at(ends, lambda by=wrong.by: self.host.step_clock(-by))
