@@ -21,11 +21,13 @@ from automation.dependencies import missing_distributions
 from automation.following import NOT_FOLLOWING, follows_origin
 from automation.git import Git
 from automation.process import no_survivors
+from automation.proof import FOLDER as PROOF
 from automation.proof import PROOF_LIMIT_S, PROVING, prove_by_running
 from monitoring.redact import excerpt
 
 IMPORTS_LIMIT_S = 20.0
 LOCK = "requirements.lock"
+STATE = ".cache"
 _ENTRY = Path("automation/__main__.py")
 _KEPT = re.compile(r"PATH|HOME|LANG|TZ|PYTHON\w*")
 # The discard port on loopback: whatever honours the variables is refused at once.
@@ -83,8 +85,9 @@ def validate_candidate(
         OSError: a process cannot be started.
     """
     candidate = candidate.resolve()
-    if not (candidate / _ENTRY).is_file():
-        return Judgement(f"it has no {_ENTRY}: nothing could be run")
+    unfit = _unfit(candidate)
+    if unfit:
+        return Judgement(unfit)
     needed = missing_distributions(candidate / LOCK) if (candidate / LOCK).is_file() else []
     if needed:
         return _lacking(*needed)
@@ -105,9 +108,20 @@ def validate_candidate(
         return Judgement(_shorten(reason, candidate, others=0))
 
 
+def _unfit(candidate: Path) -> str:
+    """Say why a commit cannot even be tried; a link in place of our folder could lead into the live state directory."""
+    if not (candidate / _ENTRY).is_file():
+        return f"it has no {_ENTRY}: nothing could be run"
+    state, proof = candidate / STATE, candidate / PROOF
+    in_the_way = [state] if state.is_symlink() or (state.exists() and not state.is_dir()) else []
+    in_the_way += [proof] if proof.is_symlink() or proof.exists() else []
+    names = " and ".join(path.name for path in in_the_way)
+    return f"it holds {names}, where the run of a candidate is kept: remove that" if names else ""
+
+
 def candidate_environ(candidate: Path, environ: Mapping[str, str]) -> dict[str, str]:
     """Return the whole environment of a candidate's processes: no secret, no network, an empty state directory."""
-    state = candidate / ".cache"
+    state = candidate / STATE
     state.mkdir(exist_ok=True)
     kept = {name: value for name, value in environ.items() if _KEPT.fullmatch(name)}
     kept.pop("PYTHONSAFEPATH", None)

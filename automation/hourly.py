@@ -23,12 +23,17 @@ def once_an_hour(settings: Settings, name: str, now: datetime) -> bool:
     """
     for mark in _marks(settings, name):
         with suppress(OSError):
-            if mark.exists() and now - datetime.fromtimestamp(mark.stat().st_mtime, now.tzinfo) < _HOUR:
+            if mark.exists() and _is_recent(mark.stat().st_mtime, now):
                 return False
             mark.touch(mode=0o600)
             os.utime(mark, (now.timestamp(), now.timestamp()))
             return True
     return True
+
+
+def _is_recent(marked_s: float, now: datetime) -> bool:
+    """Tell whether a mark is younger than an hour; one that lies ahead was made by a clock that was ahead."""
+    return 0 <= now.timestamp() - marked_s < _HOUR.total_seconds()
 
 
 def take_back(settings: Settings, name: str) -> None:

@@ -11,7 +11,7 @@ import json
 import logging
 import shutil
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
 from datetime import datetime
 from pathlib import Path
 
@@ -51,10 +51,11 @@ class Probation:
 
 
 def read_probation(checkout: Path) -> Probation | None:
-    """Return what the last activation left; a damaged file counts as none."""
+    """Return what the last activation left; a damaged file counts as none, what a later release notes is left out."""
     try:
         found = json.loads((checkout / _RECORD).read_text(encoding="utf-8"))
-        return Probation(**{**found, "since": from_text(found["since"])})
+        known = {field.name: found[field.name] for field in fields(Probation) if field.name in found}
+        return Probation(**{**known, "since": from_text(found["since"])})
     except (OSError, ValueError, TypeError, KeyError):
         return None
 

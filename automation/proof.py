@@ -25,7 +25,7 @@ PROFILE = "proof"
 # Marks the processes of a candidate that proves itself. Its own sync judges the next commit by `validate` alone:
 # otherwise that commit would have to prove itself too, and the one after it.
 PROVING = "AUTOMATION_PROVING"
-_FOLDER = ".proof"
+FOLDER = ".proof"
 _ALERT = "A new revision proves that it can run"
 _SCRIPT = f"""\
 from utils.monitor import HIGH, Context, monitor
@@ -44,7 +44,7 @@ profiles:
   {PROFILE}:
     cron: "* * * * *"
     sync_before_run: true
-    tasks: [{{name: alert, script: {_FOLDER}/main.py}}]
+    tasks: [{{name: alert, script: {FOLDER}/main.py}}]
 """
 # No token of Telegram's looks like this one, and no chat has this number.
 _TOKEN, _CHAT = "1:proof", "1"
@@ -74,7 +74,7 @@ def prove_by_running(candidate: Path, *, environ: Mapping[str, str], time_limit_
         OSError: a process cannot be started, or the disk refuses.
         SyncError: git refuses.
     """
-    folder = candidate / _FOLDER
+    folder = candidate / FOLDER
     folder.mkdir()
     (folder / "jobs.yaml").write_text(_JOBS, encoding="utf-8")
     (folder / "main.py").write_text(_SCRIPT, encoding="utf-8")
@@ -86,7 +86,7 @@ def prove_by_running(candidate: Path, *, environ: Mapping[str, str], time_limit_
     state.mkdir()
     with LoopbackBot() as bot:
         done = run_command(
-            [sys.executable, "-m", "automation", "--config", f"{_FOLDER}/jobs.yaml", "run", PROFILE],
+            [sys.executable, "-m", "automation", "--config", f"{FOLDER}/jobs.yaml", "run", PROFILE],
             cwd=candidate,
             environ={**environ, **_own_environ(state, bot.url)},
             time_limit_s=time_limit_s,
@@ -134,7 +134,7 @@ def _give_origin(candidate: Path, origin: Path, environ: Mapping[str, str]) -> s
     git = Git(candidate, environ)
     git.do("init", "--quiet", "--template=", "--initial-branch=main")
     # Also what .gitignore names: a commit may hold such files.
-    git.do("add", "--all", "--force", "--", ".", ":(exclude).cache", f":(exclude){_FOLDER}")
+    git.do("add", "--all", "--force", "--", ".", ":(exclude).cache", f":(exclude){FOLDER}")
     tree = git.do("write-tree")
     here = git.do(*_WHO, "commit-tree", tree, "-m", "the candidate")
     git.do("update-ref", "HEAD", here)

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from pathlib import Path
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import AwareDatetime, TypeAdapter, ValidationError
 
 # A refusal may have been the host's fault (load, memory, a slow disk): look again now and then.
 REFUSAL_LASTS = timedelta(hours=1)
@@ -42,7 +42,7 @@ class Verdict:
     candidate: str
     venv: str
     accepted: bool
-    at: datetime
+    at: AwareDatetime
     reason: str = ""
     needs_dependencies: bool = False
     size_bytes: int = 0
@@ -54,8 +54,8 @@ class SyncState:
 
     status: SyncStatus | None = None
     reason: str = ""
-    at: datetime | None = None
-    synced_at: datetime | None = None
+    at: AwareDatetime | None = None
+    synced_at: AwareDatetime | None = None
     deferrals: int = 0
     failures: int = 0
     verdict: Verdict | None = None

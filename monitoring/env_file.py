@@ -19,6 +19,7 @@ _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 # What a value must not hold for systemd: control characters but tab and newline; bytes that are no UTF-8.
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
 _NOT_UTF8 = re.compile(r"[\udc80-\udcff]")
+_COMMENT_BEHIND = re.compile(r"""[ \t]*(?:"[^"\n]*"|'[^'\n]*'|[^\s"'#]*)[ \t]+#""")
 _LOOKS_LIKE_A_VARIABLE = re.compile(r"^[ \t]*(?:export[ \t]+)?([A-Z][A-Z0-9_]{2,})=[^=\s]", re.MULTILINE)
 
 
@@ -76,7 +77,7 @@ def _judge(entry: _Entry) -> tuple[bool, str]:
         return False, f"{entry.name} is not set: its value is not UTF-8: save the file as UTF-8"
     if _CONTROL.search(entry.value):
         return False, f"{entry.name} is not set: a control character is in its value"
-    return True, _about_quotes(entry)
+    return True, _about_value(entry)
 
 
 def _about_name(entry: _Entry) -> str:
@@ -91,8 +92,10 @@ def _about_name(entry: _Entry) -> str:
     return "this line sets nothing: the text before = is not the name of a variable"
 
 
-def _about_quotes(entry: _Entry) -> str:
-    """Say when a quote that was left open has taken what follows for its value."""
+def _about_value(entry: _Entry) -> str:
+    """Say when a comment is taken for a part of the value, or a quote that was left open has taken what follows."""
+    if _COMMENT_BEHIND.match(entry.text.partition("=")[2]):
+        return f"{entry.name}: its value goes on behind the #: put the comment on a line of its own, or quote the value"
     lost = _LOOKS_LIKE_A_VARIABLE.findall(entry.text.partition("\n")[2])
     if lost:
         return f"{entry.name} goes on over the lines that follow, so {', '.join(lost)} not set: close its quote"

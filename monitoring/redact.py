@@ -18,20 +18,19 @@ _URL_CREDENTIALS = re.compile(r"(?<=://)(?:[^/\s:@]+:[^/\s@]+|[^/\s:@]{8,})(?=@)
 _LONGEST_SHAPE = 64
 _WHOLE_WORD_BELOW = 8  # a shorter value is blanked only where it stands alone
 _MANY_PATTERNS = 64
-# How a character may stand in a text besides as itself and %-encoded: JSON, a shell, HTML, Python's repr.
+# How a character may stand in a text besides as itself, escaped, and encoded in %, JSON, HTML or Python's repr.
 _SPELLINGS = {
     " ": (r"\+",),
     "\n": (r"\\+n",),
     "\r": (r"\\+r",),
     "\t": (r"\\+t",),
-    '"': (r'\\+"', "&quot;", "&#34;"),
-    "'": (r"\\+'", "&#39;", "&#x27;"),
-    "&": ("&amp;", "&#38;"),
+    '"': ("&quot;",),
+    "'": ("&apos;",),
+    "&": ("&amp;",),
     "<": ("&lt;",),
     ">": ("&gt;",),
-    "\\": (r"\\\\",),
-    "/": (r"\\/",),
 }
+_MOST_PER_BYTE = 9  # characters that one byte of UTF-16 takes in the longest spelling, as in &#x0000e9;
 
 
 class Redactor:
@@ -127,9 +126,11 @@ def _spellings_of(char: str) -> str:
     units = [int.from_bytes(pair, "big") for pair in _pairs(char.encode("utf-16-be", "surrogatepass"))]
     data = char.encode("utf-8", "surrogateescape" if "\udc80" <= char <= "\udcff" else "surrogatepass")
     spellings = [
-        re.escape(char),
+        rf"\\{{0,4}}{re.escape(char)}",  # a shell, JSON and the markup of chats put backslashes before it
         *_SPELLINGS.get(char, ()),
-        "".join(f"%{_any_case(byte)}" for byte in data),
+        rf"&#0{{0,4}}{ord(char)};",
+        rf"&#[xX]0{{0,4}}{_any_case_of(f'{ord(char):x}')};",
+        "".join(f"%(?:25){{0,2}}{_any_case(byte)}" for byte in data),
         "".join(rf"\\x{_any_case(byte)}" for byte in data),
         "".join(rf"\\u{_any_case(unit >> 8)}{_any_case(unit & 255)}" for unit in units),
     ]
@@ -137,7 +138,11 @@ def _spellings_of(char: str) -> str:
 
 
 def _any_case(byte: int) -> str:
-    return "".join(f"[{digit}{digit.upper()}]" if digit.isalpha() else digit for digit in f"{byte:02x}")
+    return _any_case_of(f"{byte:02x}")
+
+
+def _any_case_of(digits: str) -> str:
+    return "".join(f"[{digit}{digit.upper()}]" if digit.isalpha() else digit for digit in digits)
 
 
 def _pairs(data: bytes) -> list[bytes]:
@@ -146,5 +151,6 @@ def _pairs(data: bytes) -> list[bytes]:
 
 def _longest_spelling(text: str) -> int:
     return sum(
-        1 if char.isascii() and char.isalnum() else 6 * len(char.encode("utf-16-be", "surrogatepass")) for char in text
+        1 if char.isascii() and char.isalnum() else _MOST_PER_BYTE * len(char.encode("utf-16-be", "surrogatepass"))
+        for char in text
     )

@@ -8,6 +8,7 @@ that are in the files of this checkout.
 from __future__ import annotations
 
 import re
+from base64 import b64encode
 from collections.abc import Iterator, Mapping
 from urllib.parse import unquote, urlsplit
 
@@ -17,7 +18,7 @@ from monitoring.public_words import is_public_word
 _SECRET_NAME = re.compile(
     r"(?:^|_)(?:[A-Z0-9]*(?:TOKEN|SECRET|PASSWORD|PASSWD|PASSPHRASE|CREDENTIAL|MNEMONIC|COOKIE)S?"
     r"|(?:API|ACCESS|SECRET|PRIVATE|AUTH|SIGNING|ENCRYPTION|LICENSE|DEPLOY|SSH)?KEYS?"
-    r"|PASS|PWD?|AUTH|OAUTH|AUTHORIZATION|BEARER|CREDS?|DSNS?|SEED|JWT|PRIVATE|HMAC|PSK)(?:_|\d|$)"
+    r"|[A-Z0-9]*(?:PWD|PASS|APIKEY|PRIVKEY|PRIVATEKEY)|PK|PW|AUTH|OAUTH|AUTHORIZATION|BEARER|CREDS?|DSNS?|SEED|JWT|PRIVATE|HMAC|PSK)(?:_|\d|$)"
     r"|^(?:PROVIDER_URL|NOTIFY_URLS|WEBHOOK_URL|HEARTBEAT|HEALTHCHECK|LLM_)|_PING$"
 )
 # An address: not secret as such, but nothing for a process that does not need it.
@@ -33,7 +34,7 @@ _HARMLESS_NAME = re.compile(
     r"|TELEGRAM_(?:CHAT_ID|TOPIC_ID)_\w+|TELEGRAM_TEST_CHAT_ID)$"
 )
 _HARMLESS_BEGINNING = re.compile(
-    r"^(?:LC_|LS_|LESS|LD_|XDG_|SSH_|SUDO_|DBUS_|GPG_|SYSTEMD_|MEMORY_PRESSURE_|LISTEN_|PYTHON|PYTEST_|AUTOMATION_)"
+    r"^(?:LC_|LS_|LESS|LD_LIBRARY_|LD_PRELOAD|XDG_|SSH_|SUDO_|DBUS_|GPG_|SYSTEMD_|MEMORY_PRESSURE_|LISTEN_|PYTHON|PYTEST_|AUTOMATION_)"
 )
 _ADDRESS = re.compile(
     r"(?<![A-Za-z0-9+.-])[A-Za-z][A-Za-z0-9+.-]*://[^\s\"'<>]+?(?=[\s\"'<>]|[,;|][A-Za-z][A-Za-z0-9+.-]*://|$)"
@@ -93,7 +94,8 @@ def _texts(name: str, value: str) -> Iterator[str]:
     rest = _ADDRESS.sub(" ", value).strip()
     for piece in dict.fromkeys([rest, *(_BETWEEN_PARTS if is_whole else _BETWEEN).split(rest)]):
         if is_whole or not _reads_like_words(piece):
-            yield from _long([piece.partition("=")[2].strip("=") or piece])
+            named = piece.partition("=")[2].strip("=") or piece
+            yield from _long([named, *_parts_without_scheme(named)])
 
 
 def _whole(name: str, value: str) -> Iterator[str]:
@@ -106,7 +108,9 @@ def _whole(name: str, value: str) -> Iterator[str]:
             continue
         if len(text) >= shortest and not re.fullmatch(r"0x[0-9a-fA-F]{40}|-----.*-----", text):
             yield text
-            yield from [text[2:]] if re.fullmatch(r"0x[0-9a-fA-F]{64}", text) else []
+            if re.fullmatch(r"(?:0x)?[0-9a-fA-F]{64}", text):  # the letters of a number may be written either way
+                digits = text.removeprefix("0x")
+                yield from dict.fromkeys([digits, digits.lower(), digits.upper()])
 
 
 def _parts_of_address(address: str) -> Iterator[str]:
@@ -120,11 +124,24 @@ def _parts_of_address(address: str) -> Iterator[str]:
     name, _, password = user.partition(":")
     yield from _decoded(password, _SHORTEST)
     yield from _long([name, *_labels(host, split.scheme)])
+    if password and len(user) >= _SHORTEST_PART:  # as a client sends it: the header of basic authentication
+        yield b64encode(unquote(user).encode("utf-8", "surrogateescape")).decode().rstrip("=")
     for place in (split.path, split.fragment):
         for segment in place.split("/"):
             yield from _long([segment, *re.split(r"[:;,=&@~]", segment)])
     for pair in re.split(r"[&;]", split.query):
         yield from _long([pair.partition("=")[2] or pair])
+
+
+def _parts_without_scheme(text: str) -> Iterator[str]:
+    """Yield what can be a key in an address that leaves out its beginning: `KEY@host`, `host/v2/KEY`, `//host/KEY`."""
+    text = text.removeprefix("//")
+    if (
+        re.match(r"[^/?#]+[@/?]|[^/?#:]+:[^/?#]*[^\d/?#]|[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+){2,}$", text)
+        and " " not in text
+    ):
+        yield from (part for part in _parts_of_address(f"https://{text}") if not _reads_like_words(part))
+        yield from (part for part in text.split(":")[1:] if "@" not in part and not _reads_like_words(part))
 
 
 def _labels(host: str, scheme: str) -> list[str]:

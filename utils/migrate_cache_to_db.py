@@ -120,7 +120,7 @@ def export(database: Database, cache_dir: Path, *, only_older: bool = False) -> 
     """
     files: dict[str, dict[str, str]] = {}
     for namespace, key, value in state.everything(database):
-        if not _OWN_NAMESPACE.match(namespace) and Path(namespace).name == namespace:
+        if not _OWN_NAMESPACE.match(namespace) and Path(namespace).name == namespace not in ("", ".."):
             files.setdefault(namespace, {})[key] = value
     if only_older:
         files = {name: found for name, found in files.items() if _is_older(cache_dir / name, database)}

@@ -79,7 +79,7 @@ def locks(patient: Patient) -> Iterator[Diagnosis]:
 def backups(patient: Patient) -> Iterator[Diagnosis]:
     """The task `backup` of the profile `daily` makes one; where it puts them elsewhere, that is not seen here."""
     directory = default_directory(patient.settings.cache_dir)
-    newest = next(iter(stored(directory)), None)
+    newest = next((one for one in stored(directory, patient.now) if one.made_at <= patient.now), None)
     if newest is None:
         yield note("backups", f"there is none in {directory}", "python -m automation backup")
     elif (age := patient.now - newest.made_at) > _OLD_BACKUP:

@@ -48,7 +48,7 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
 def _find(named: Path | None, settings: Settings) -> Path:
     directory = backups.default_directory(settings.cache_dir)
     if named is None:
-        found = "".join(f"\n  {backup}" for backup in backups.stored(directory))
+        found = "".join(f"\n  {backup}" for backup in backups.stored(directory, SystemClock().now()))
         raise UsageError(f"name a backup; in {directory} there are:{found or ' none'}")
     if not named.exists() and named.name == str(named) and (directory / named).exists():
         return directory / named

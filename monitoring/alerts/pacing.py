@@ -94,7 +94,7 @@ class Backoff:
 
 
 def asked_wait(seconds: float | None) -> timedelta | None:
-    """Return what a far side asked for, six hours at most; none if it asked for nothing that is a span of time."""
-    if seconds is None or not seconds >= 0:  # not a number is neither
+    """Return what a far side asked for, six hours at most; none, for our own back-off, if that is no span."""
+    if seconds is None or not seconds > 0:  # not a number is neither
         return None
     return timedelta(seconds=min(seconds, LONGEST_WAIT.total_seconds()))

@@ -59,7 +59,8 @@ _REVERT = re.compile(
     re.IGNORECASE,
 )
 _STALE = re.compile(
-    r"blockoutofrange|block ?out ?of ?range|(block|header|state).{0,60}not (found|available|known)|unknown block"
+    r"blockoutofrange|block ?((is|was) )?out ?of ?range|range extends|invalid block range|unknown block"
+    r"|(block|header|state).{0,60}not (found|available|known)|blocks? .{0,60}cannot be found"
     r"|header for hash not found|could not find block|(beyond|greater than|after|above).{0,30}"
     r"(head|latest|last accepted|current block)|height .{0,40}not available|not yet (available|synced)",
     re.IGNORECASE,
@@ -68,7 +69,8 @@ _HISTORY = re.compile(
     r"missing trie node|prun(ed|ing)|histor(y|ical).{0,40}(unavailable|expired|not (available|supported|stored|kept))"
     r"|archive|(last|latest|recent) [\d,]+ blocks|older than [\d,]+ blocks"
     r"|[\d,]+[ -]blocks? (window|back|behind|ago|old)|window of [\d,]+|proof window|earliest available"
-    r"|block.{0,20}too old|ancient",
+    r"|block.{0,20}too old|ancient|(before|below|lower than|prior to).{0,40}(earliest|oldest|lowest|cutoff)"
+    r"|(state|receipts?|logs|history|data).{0,40}(discarded|deleted|expired|no longer)|state histor(y|ies)",
     re.IGNORECASE,
 )
 _HEAVY = re.compile(
@@ -76,18 +78,25 @@ _HEAVY = re.compile(
     r"|(response|result|payload|body|content|message|request|call ?data|input)( size)?( is| was)? too (big|large)"
     r"|(response|payload|body|content|request|calldata|call data|input|message) size.{0,20}(exceed|limit|large|big)"
     r"|(exceed|max|larger|above|over).{0,30}(response|payload|body|content|request|calldata|call data|input) size"
+    r"|(memory|time|gas) (limit|cap|budget) (was |is )?exceeded"
+    r"|exceed(s|ed)? (the )?(memory|time|gas) (limit|cap|budget)"
+    r"|took too long|entity too large|evm timeout|^timeout$"
+    r"|(result|response|payload|body|data) exceeds"
     r"|intrinsic gas too high|gas limit (is )?(exceeded|too high)|exceeds? (the )?(block )?gas (limit|cap)",
     re.IGNORECASE,
 )
 _RATE = re.compile(
     r"rate.?limit|too many requests|(request|call)s? (count|limit)? ?exceeded|compute units|capacity exceeded|quota"
-    r"|throttl|limit (exceeded|reached)|calls per second|requests per (second|minute|day)",
+    r"|throttl|slow down|usage limit|credits? (are |is )?(exhausted|exceeded|used up)"
+    r"|limit (exceeded|reached)|calls per second|requests per (second|minute|day)",
     re.IGNORECASE,
 )
 _LOGS = re.compile(
-    r"block range|range.{0,40}(large|wide|limit|exceed|max)|(limited|limit) to|more than \d+ (results|logs)|too many "
-    r"(results|logs|blocks)|response size|size exceed|logs matched|max.{0,20}(range|blocks|results)|exceed.{0,30}"
-    r"(range|blocks|results|logs)|query timeout|returned more than",
+    r"block range(?! extends| params)|range.{0,40}(large|wide|limit|exceed|max)|(limited|limit) to"
+    r"|more than \d+ (results|logs)|too many (results|logs|blocks)|response size|size exceed|logs matched"
+    r"|max.{0,20}(range|blocks|results)|exceed.{0,30}(range|blocks|results|logs)|query timeout|returned more than"
+    r"|ranges? over [\d,]+ blocks|at most [\d,]+ blocks"
+    r"|(from_?block|block count|to_?block).{0,60}(big|large|exceed|max)",
     re.IGNORECASE,
 )
 _BATCH = re.compile(
@@ -95,7 +104,9 @@ _BATCH = re.compile(
     re.IGNORECASE,
 )
 _REFUSED = re.compile(
-    r"unauthori[sz]ed|forbidden|invalid (api|project|access)|api key|must be authenticated", re.IGNORECASE
+    r"unauthori[sz]ed|forbidden|access denied|does not have access|invalid (api|project|access)|api key"
+    r"|must be authenticated",
+    re.IGNORECASE,
 )
 
 _BY_WORDS: tuple[tuple[Fault, re.Pattern[str]], ...] = (

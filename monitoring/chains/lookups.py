@@ -202,4 +202,5 @@ def _recall(
         names, at = [str(name) for name in row["names"]], from_text(row["at"])
     except (ValueError, KeyError, TypeError):
         return None
-    return names if (names and for_ever) or now - at <= kept else None
+    is_young = timedelta(0) <= now - at <= kept  # not what a clock that was ahead wrote
+    return names if (names and for_ever) or is_young else None

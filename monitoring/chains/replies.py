@@ -25,6 +25,10 @@ _HEX_METHODS = frozenset(
         "eth_getTransactionCount",
     }
 )
+# Where a gateway that answers in a shape of its own says what is wrong.
+_WORDS = ("message", "msg", "detail", "reason", "errors")
+_RETRY = ("retry_after", "retryAfter", "backoff_seconds", "try_again_in")
+_SPAN = re.compile(r"(\d{1,9}(?:\.\d{1,9})?) ?(ms|s)?")
 _BLOCK_FIELDS = ("number", "hash", "timestamp")
 
 
@@ -54,22 +58,33 @@ def paired(replies: Sequence[Mapping[str, Json]], ids: Sequence[int]) -> dict[in
     """Give each request its reply, by its id, which comes back as text from some.
 
     An error for nobody (its id is null where the gateway could not read the request) is for all without a reply.
+    Two replies to one id that say different things are none.
     """
-    by_id = {str(reply.get("id")): reply for reply in replies}
+    by_id: dict[str, Mapping[str, Json]] = {}
+    for reply in replies:
+        id_ = _id_of(reply)
+        by_id[id_] = {} if by_id.get(id_, reply) != reply else reply
     failures = [reply for reply in replies if error_of(reply) and (len(ids) == 1 or reply.get("id") is None)]
     found = {id_: by_id.get(str(id_)) or next(iter(failures), None) for id_ in ids}
     return {id_: reply for id_, reply in found.items() if reply is not None}
 
 
+def _id_of(reply: Mapping[str, Json]) -> str:
+    """Return an id as text; a gateway that knows no whole numbers writes 1 as 1.0."""
+    id_: object = reply.get("id")
+    return str(int(id_) if isinstance(id_, float) and id_.is_integer() else id_)
+
+
 def error_of(reply: Mapping[str, Json]) -> Mapping[str, Json] | None:
-    """Return the error in a reply: as JSON-RPC has it, a bare text, or bare `code` and `message` of a gateway."""
+    """Return the error in a reply: as JSON-RPC has it, a bare text, or bare `code` and words of a gateway."""
     error = reply.get("error")
     if isinstance(error, dict):
         return error
-    if error is not None:
+    if error is not None and not ("result" in reply and error in (False, "")):
         return {"message": str(error), "code": reply.get("code")}
-    bare = "result" not in reply and ("message" in reply or "code" in reply)
-    return {name: reply.get(name) for name in ("code", "message", "data")} if bare else None
+    words = next((reply[name] for name in _WORDS if reply.get(name)), None)
+    bare = "result" not in reply and (words is not None or "code" in reply)
+    return {"code": reply.get("code"), "message": words, "data": reply.get("data")} if bare else None
 
 
 def code_of(detail: Mapping[str, Json]) -> int:
@@ -85,10 +100,17 @@ def is_reply(body: Json) -> bool:
 
 
 def retry_after(data: Json) -> float | None:
+    """Return the seconds an error asks for: at the top of its data, or one level down, as in `rate`."""
     if not isinstance(data, dict):
         return None
-    for key in ("retry_after", "retryAfter", "backoff_seconds", "try_again_in"):
-        value = data.get(key)
-        if isinstance(value, (int, float, Decimal)) and not isinstance(value, bool):
-            return float(value)
-    return None
+    places = [data, *(place for place in data.values() if isinstance(place, dict))]
+    found = (_seconds(place.get(key)) for place in places for key in _RETRY)
+    return next((seconds for seconds in found if seconds is not None), None)
+
+
+def _seconds(value: Json) -> float | None:
+    """Read a number of seconds, or a text such as `5`, `14.3s` and `591ms`."""
+    if isinstance(value, (int, float, Decimal)) and not isinstance(value, bool):
+        return float(value)
+    span = _SPAN.fullmatch(value) if isinstance(value, str) else None
+    return float(span[1]) / (1000 if span[2] == "ms" else 1) if span else None

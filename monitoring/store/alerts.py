@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from monitoring.clock import from_text, to_text
+from monitoring.clock import from_text, instant_or_none, to_text
 from monitoring.store.database import Database, Row, Tx
 
 SEVERITIES = ("LOW", "MEDIUM", "HIGH", "CRITICAL")
@@ -129,7 +129,7 @@ def _stored(row: Row) -> StoredAlert:
     source, protocol, channel, severity, message, title, kind = middle
     return StoredAlert(
         alert_id, from_text(created_at), source, protocol, channel, severity, message, title, kind, bool(silent),
-        status, from_text(delivered_at) if delivered_at else None, error, dedupe, metadata, body, run_id, task,
+        status, instant_or_none(delivered_at), error, dedupe, metadata, body, run_id, task,
     )  # fmt: skip
 
 

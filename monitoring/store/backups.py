@@ -75,21 +75,24 @@ def back_up(database: Path, directory: Path, now: datetime, *, keep: int = KEEP)
             make_private_directory(directory)
             _remove_unfinished(directory)
             backup, contents = _make(database, directory, now)
-            removed = tuple(_remove_but(directory, max(1, keep)))
+            removed = tuple(_remove_but(directory, max(1, keep), backup.made_at))
         finally:
             lock.release()
     return BackedUp(backup, contents, removed)
 
 
-def stored(directory: Path) -> list[Backup]:
-    """Return the finished backups of a directory, the newest first."""
+def stored(directory: Path, now: datetime) -> list[Backup]:
+    """Return the finished backups of a directory, the newest first.
+
+    One that is dated after now was made by a clock that was ahead: it is the last, and the first to make room.
+    """
     found = []
     for path in directory.glob("monitoring-*.db"):
         if match := _NAME.fullmatch(path.name):
             with suppress(OSError, ValueError):
                 made_at = datetime.strptime(match[1], _STAMP).replace(tzinfo=UTC)
                 found.append(Backup(path, made_at, path.stat().st_size))
-    return sorted(found, key=lambda backup: backup.made_at, reverse=True)
+    return sorted(found, key=lambda backup: (backup.made_at <= now, backup.made_at), reverse=True)
 
 
 def _make(database: Path, directory: Path, now: datetime) -> tuple[Backup, Contents]:
@@ -128,8 +131,8 @@ def _remove_unfinished(directory: Path) -> None:
         path.unlink(missing_ok=True)
 
 
-def _remove_but(directory: Path, keep: int) -> Iterator[Path]:
-    for backup in stored(directory)[keep:]:
+def _remove_but(directory: Path, keep: int, now: datetime) -> Iterator[Path]:
+    for backup in stored(directory, now)[keep:]:
         backup.path.unlink(missing_ok=True)
         yield backup.path
 

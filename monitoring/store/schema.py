@@ -141,6 +141,7 @@ def _adopt(tx: Tx) -> None:
     renamed table in place, so that nothing is lost.
     """
     tx.create_scalar_function("instant", _instant, 1, deterministic=True)
+    tx.create_scalar_function("legible", _legible, 1, deterministic=True)
     columns = [row[1] for row in tx.execute(f"PRAGMA table_info({_OLD_TABLE})")]
     known = [name.strip() for name in _OLD_COLUMNS.split(",")]
     picks = ", ".join(_pick(name, present=name in columns) for name in known)
@@ -153,14 +154,17 @@ def _adopt(tx: Tx) -> None:
     if _has_table(tx, "monitor_state_adopted"):
         now = to_text(datetime.now(UTC))
         tx.execute(
-            "INSERT OR IGNORE INTO monitor_state (namespace, key, value, updated_at) SELECT namespace, key, "
-            "coalesce(value, ''), coalesce(instant(updated_at), updated_at, ?) FROM monitor_state_adopted",
+            "INSERT OR IGNORE INTO monitor_state (namespace, key, value, updated_at) SELECT "
+            "legible(namespace), legible(key), coalesce(legible(value), ''), "
+            "coalesce(instant(updated_at), legible(updated_at), ?) FROM monitor_state_adopted",
             (now,),
         )
         tx.execute("DROP TABLE monitor_state_adopted")
     tx.create_scalar_function("instant", None)
+    tx.create_scalar_function("legible", None)
 
 
+_MILLISECONDS = 1e11  # as seconds that is the year 5138
 _WHEN_EMPTY = {
     "source": "'protocol'",
     "protocol": "''",
@@ -174,24 +178,31 @@ _WHEN_EMPTY = {
 
 def _pick(name: str, *, present: bool) -> str:
     if name == "created_at":
-        return "coalesce(instant(created_at), created_at, '')"
+        return "coalesce(instant(created_at), legible(created_at), '')"
     if name == "delivered_at" and present:
-        return "coalesce(instant(delivered_at), delivered_at)"
+        return "coalesce(instant(delivered_at), legible(delivered_at))"
     if name == "delivery_status" and present:
         return f"CASE WHEN {name} IN ('pending', 'generated') THEN 'not_attempted' ELSE {_given(name)} END"
     return _given(name) if present else _WHEN_EMPTY.get(name, "NULL")
 
 
 def _given(name: str) -> str:
-    return f"coalesce({name}, {_WHEN_EMPTY[name]})" if name in _WHEN_EMPTY else name
+    return f"coalesce(legible({name}), {_WHEN_EMPTY[name]})" if name in _WHEN_EMPTY else f"legible({name})"
+
+
+def _legible(*values: apsw.SQLiteValue) -> apsw.SQLiteValue:
+    """Return bytes as text: the columns of the old system took any type, and ours are read as text."""
+    (value,) = values
+    return value.decode(errors="backslashreplace") if isinstance(value, bytes) else value
 
 
 def _instant(*values: apsw.SQLiteValue) -> str | None:
-    """Return any instant the old system wrote (ISO 8601 of any precision, or unix seconds) as ours."""
+    """Return any instant the old system wrote (ISO 8601 of any precision, unix seconds or milliseconds) as ours."""
     (value,) = values
     try:
-        if isinstance(value, (int, float)) or (isinstance(value, str) and re.fullmatch(r"\d{9,11}(\.\d+)?", value)):
-            return to_text(datetime.fromtimestamp(float(value), UTC))
+        if isinstance(value, (int, float)) or (isinstance(value, str) and re.fullmatch(r"\d{9,13}(\.\d+)?", value)):
+            seconds = float(value)
+            return to_text(datetime.fromtimestamp(seconds / 1000 if seconds >= _MILLISECONDS else seconds, UTC))
         return to_text(from_text(str(value)))
     except (ValueError, OverflowError, OSError):
         return None

@@ -50,7 +50,7 @@ def _back_up(args: argparse.Namespace, settings: Settings) -> str:
 def _rehearse(args: argparse.Namespace, settings: Settings) -> str:
     """Do all of a restore but its last step, on the newest backup."""
     directory = _directory(args, settings)
-    newest = next(iter(backups.stored(directory)), None)
+    newest = next(iter(backups.stored(directory, SystemClock().now())), None)
     if newest is None:
         raise StoreError(f"there is no backup in {directory}")
     with staged(newest.path, settings.database) as ready:

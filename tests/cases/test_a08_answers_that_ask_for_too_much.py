@@ -81,10 +81,30 @@ def test_whatever_is_asked_for_is_a_wait_of_six_hours_at_most(seconds: float | N
     assert wait is None or timedelta(0) <= wait <= LONGEST_WAIT
 
 
+@pytest.mark.parametrize("moved", [0, 7, True], ids=str)
+def test_a_group_that_moved_to_where_no_group_is_is_not_followed(
+    outbox: Outbox, telegram: TelegramStandIn, moved: int
+) -> None:
+    body = {"ok": False, "error_code": 400, "description": "Bad Request", "parameters": {"migrate_to_chat_id": moved}}
+    telegram.script(Answer.of_json(400, body))
+    put(outbox, "stays")
+    outbox.drain(within_s=2)
+    assert [(message.chat_id, message.text) for message in telegram.messages] == [(CHAT, "🔴 stays")]
+
+
 @pytest.mark.parametrize(
     "page",
-    [HTML, PAGE, Answer(200, b""), Answer(200, b"ok"), Answer(200, b'{"ok": "true"}'), Answer(204)],
-    ids=["html", "doctype", "empty", "ok", "ok in words", "204"],
+    [
+        HTML,
+        PAGE,
+        Answer(200, b""),
+        Answer(200, b"ok"),
+        Answer(200, b'{"ok": "true"}'),
+        Answer(204),
+        Answer(200, b'{"ok": true, "message": "maintenance"}'),
+        Answer(200, b'{"ok": true, "result": null}'),
+    ],
+    ids=["html", "doctype", "empty", "ok", "ok in words", "204", "a status that is ok", "ok and no message"],
 )
 def test_a_page_in_the_place_of_telegrams_answer_is_no_delivery(
     outbox: Outbox, telegram: TelegramStandIn, page: Answer
@@ -96,7 +116,18 @@ def test_a_page_in_the_place_of_telegrams_answer_is_no_delivery(
     assert len(telegram.requests) == 2
 
 
-@pytest.mark.parametrize("page", [HTML, PAGE], ids=["html", "doctype"])
+@pytest.mark.parametrize(
+    "page",
+    [
+        HTML,
+        PAGE,
+        Answer(200, b"\xef\xbb\xbf<HTML>"),
+        Answer(200, b"<!-- x -->\n<!DOCTYPE html>"),
+        Answer(200, b'<?xml version="1.0"?>\n<html>'),
+        Answer(200, b"<head><title>Maintenance</title>"),
+    ],
+    ids=["html", "doctype", "byte order mark", "comment", "xhtml", "head alone"],
+)
 def test_a_page_in_the_place_of_a_machines_answer_is_no_call(
     outbox: Outbox, telegram: TelegramStandIn, page: Answer
 ) -> None:

@@ -71,8 +71,20 @@ def test_a_quote_left_open_is_named_where_it_was_opened(text: bytes, words: str)
 
 
 @pytest.mark.parametrize(
+    ("line", "value"),
+    [(b"X=-100123 # ops", "-100123 # ops"), (b"X='a b'  #ops", "a b#ops"), (b'X="" # none yet', "# none yet")],
+)
+def test_a_comment_behind_a_value_is_taken_as_systemd_takes_it_and_named(line: bytes, value: str) -> None:
+    found = parse_env_file(b"A=1\n" + line + b"\nB=2\n")
+    assert found.values == {"A": "1", "X": value, "B": "2"}
+    ((number, reported),) = found.mistakes
+    assert (number, "put the comment on a line of its own" in reported) == (2, True)
+
+
+@pytest.mark.parametrize(
     "text",
     [
+        b"A='x # y'\nB=x#y\nC=\"# z\"\nD=https://x.example/#/y\n",
         b'KEY="-----BEGIN KEY-----\nMIIEabcd==\nAB=\n-----END KEY-----\n"\nB=2\n',
         b"LONG=a \\\n  b\n",
         b"# caf\xe9\n; t\xe9\nA=1\r\nB='x' \"y\" z\n",

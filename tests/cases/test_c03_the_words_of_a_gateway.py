@@ -14,10 +14,11 @@ from typing import Any
 import pytest
 
 from monitoring.chains.budget import Budget
-from monitoring.chains.faults import Fault
+from monitoring.chains.faults import Fault, classify_error
 from monitoring.chains.fetch import Fetcher
 from monitoring.chains.multicall import call
 from monitoring.chains.reads import Chains, ChainView
+from monitoring.chains.replies import paired, retry_after
 from monitoring.chains.values import Unknown
 from tests.support.chain_clock import ManualClock
 from tests.support.rpc_server import Failure, Provider, serving
@@ -112,3 +113,62 @@ def test_the_words_of_an_odd_error_reach_the_reader() -> None:
         found = supply(made)
     assert isinstance(found, Unknown)
     assert "the moon is in the way" in found.reason
+
+
+WORDS = {
+    "a limit in other words": {"message": "You've exceeded your usage limit. Please upgrade"},
+    "detail": {"detail": "rate limit exceeded"},
+    "msg": {"success": False, "msg": "Too many requests"},
+    "a list of errors": {"errors": [{"message": "rate limit exceeded"}]},
+    "nothing left to pay with": {"error": {"code": -32000, "message": "credits exhausted"}},
+}
+
+
+@pytest.mark.parametrize("shape", WORDS)
+def test_a_rate_limit_in_a_shape_of_the_gateways_own_turns_to_the_next_provider(shape: str) -> None:
+    limited, good = Provider(raw=on_calls(lambda _: WORDS[shape])), Provider()
+    with chains(limited, good) as made:
+        assert supply(made) == 10**24
+        (trouble,) = made.troubles
+    assert trouble.fault is Fault.RATE_LIMIT
+
+
+@pytest.mark.parametrize(
+    ("method", "words", "fault"),
+    [
+        ("eth_call", "EVM call exceeded memory limit", Fault.TOO_HEAVY),
+        ("eth_call", "memory limit exceeded", Fault.TOO_HEAVY),
+        ("eth_call", "execution took too long", Fault.TOO_HEAVY),
+        ("eth_call", "rpc gas cap exceeded: 50000000", Fault.TOO_HEAVY),
+        ("eth_getLogs", "requested block is before the earliest block", Fault.HISTORY),
+        ("eth_getLogs", "receipts for block have been deleted", Fault.HISTORY),
+        ("eth_call", "state already discarded", Fault.HISTORY),
+        ("eth_getLogs", "block range extends beyond current head block", Fault.STALE_HEAD),
+        ("eth_getLogs", "invalid block range params", Fault.STALE_HEAD),
+        ("eth_call", "block is out of range", Fault.STALE_HEAD),
+        ("eth_getLogs", "ranges over 10000 blocks are not supported on freetier", Fault.LOG_RANGE),
+        ("eth_getLogs", "Please limit the query to at most 1000 blocks", Fault.LOG_RANGE),
+        ("eth_getLogs", "distance between fromBlock and toBlock too big", Fault.LOG_RANGE),
+    ],
+)
+def test_what_can_be_done_follows_from_the_words(method: str, words: str, fault: Fault) -> None:
+    assert classify_error(method, -32000, words, alone=True) is fault
+
+
+def test_replies_are_paired_by_any_spelling_of_an_id_and_two_that_differ_are_none() -> None:
+    one, other = {"id": 1.0, "result": "0x1"}, {"id": "2", "result": "0x2"}
+    assert paired([other, one], [1, 2]) == {1: one, 2: other}
+    assert paired([one, one, other], [1, 2]) == {1: one, 2: other}
+    assert paired([one, {"id": 1, "result": "0x3"}, other], [1, 2]) == {2: other}
+
+
+@pytest.mark.parametrize(
+    ("data", "seconds"),
+    [
+        ({"retry_after": "5"}, 5.0), ({"rate": {"backoff_seconds": 30, "allowed_rps": 1}}, 30.0),
+        ({"try_again_in": "591ms"}, 0.591), ({"try_again_in": "14.3s"}, 14.3), ({"retry_after": "soon"}, None),
+        ({"retry_after": True}, None), ("5", None), (None, None),
+    ],
+)  # fmt: skip
+def test_what_a_gateway_asks_for_is_read_as_it_is_written(data: Any, seconds: float | None) -> None:
+    assert retry_after(data) == seconds

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import time
+from base64 import b64encode
 from datetime import UTC, datetime
 from pathlib import Path
 from urllib.parse import quote, quote_plus
@@ -34,6 +35,7 @@ pytestmark = pytest.mark.case("E.1")
 
 KEY = "kX9mQ2vT7pLw4Zs8"  # what must not be seen, in every row below
 HEX = "9f86d081884c7d659a2feaa0c55ad015"
+BASIC = b64encode(f"ops:{KEY}".encode()).decode().rstrip("=")
 UUID = "0b1c2d3e-aaaa-4bbb-8ccc-444455556666"
 PEM = "-----BEGIN PRIVATE KEY-----\nMIIEvQIBADANBgkqhkiG9w0\nBAQEFAASCBKcwggSjAgEAAo\n-----END PRIVATE KEY-----\n"
 PRIVATE = "0x4c0883a69102937d6231471b5dbb6204fe5129617082792ae468d01a3f362318"
@@ -93,6 +95,20 @@ SHAPES = [
     ("WEBHOOK_SECRET", "two\nlines-of-it", repr("two\nlines-of-it"), "lines-of-it"),
     ("http_proxy", f"http://proxy:{KEY}@10.0.0.1:3128", f"407 for {KEY}", KEY),
     ("PG_URL", "postgres://x:p%40ssw0rd%2Fx@db/y", "password p@ssw0rd/x refused", "ssw0rd/x"),
+    ("NODES", f"rpc.example/v2/{KEY}", f"404 for {KEY}", KEY),
+    ("NODES", f"//rpc.example/v2/{KEY}", f"404 for {KEY}", KEY),
+    ("NODES", f"{KEY}@rpc.example", f"login {KEY}", KEY),
+    ("NODES", f"ops:{KEY}@db.example:5432/x", f"login {KEY}", KEY),
+    ("MYSQL_USERPWD", f"ops:{KEY}", f"login {KEY}", KEY),
+    ("SOMETHING_NEW", f"ops:{KEY}", f"login {KEY}", KEY),
+    ("PK", PRIVATE, f"signing with {PRIVATE[2:]}", PRIVATE[2:]),
+    ("DEPLOYER_PRIVATE_KEY", PRIVATE.lower(), f"signing with {PRIVATE[2:].upper()}", PRIVATE[2:].upper()),
+    ("ETH_NODE", f"https://ops:{KEY}@rpc.example", f"Basic {BASIC}", BASIC),
+    ("LD_API", KEY, f"X-Key: {KEY}", KEY),
+    ("WEBHOOK_SECRET", "ab_cde*fgh$ij", r"ab\_cde\*fgh\$ij", "fgh"),
+    ("WEBHOOK_SECRET", "ab/cde+fgh=ij", "ab%252Fcde%252Bfgh%253Dij", "fgh"),
+    ("WEBHOOK_SECRET", "ab/cde+fgh=ij", "ab&#x2F;cde&#x2B;fgh&#x3D;ij", "fgh"),
+    ("WEBHOOK_SECRET", "ab'cde+fgh=ij", "ab&#039;cde&#43;fgh&#61;ij", "fgh"),
     ("TELEGRAM_BOT_TOKEN_AAVE", f"123456789:AAH{KEY}{KEY}", f"/bot123456789%3AAAH{KEY}{KEY}/x", KEY),
 ]
 

@@ -26,7 +26,7 @@ from utils import cache
 
 pytestmark = pytest.mark.case("F")
 
-ODD = [None, "", "yesterday", "2026-13-45T99:99:99Z", "0000-00-00"]
+ODD = [None, "", "yesterday", "2026-13-45T99:99:99Z", "0000-00-00", b"yesterday", b"\xff\xfe"]
 NOW = datetime.now(UTC)
 
 
@@ -81,7 +81,7 @@ def test_writing_to_a_file_with_unreadable_lines_keeps_them_in_a_copy(
 
 
 @pytest.mark.parametrize("odd", ODD)
-def test_an_alert_whose_time_is_no_instant_is_listed_everywhere(host: Host, odd: str | None) -> None:
+def test_an_alert_whose_time_is_no_instant_is_listed_everywhere(host: Host, odd: str | bytes | None) -> None:
     old_with(host, "UPDATE alert_events SET created_at = ?, delivered_at = ? WHERE id IN (2, 5)", odd, odd)
     listed = host.automation("alerts")
     assert listed.returncode == 0, listed.stderr
@@ -96,12 +96,27 @@ def test_an_alert_whose_time_is_no_instant_is_listed_everywhere(host: Host, odd:
 
 @pytest.mark.parametrize("odd", ODD)
 def test_a_value_whose_time_is_no_instant_is_still_a_value(
-    host: Host, monkeypatch: pytest.MonkeyPatch, odd: str | None
+    host: Host, monkeypatch: pytest.MonkeyPatch, odd: str | bytes | None
 ) -> None:
     old_with(host, "UPDATE monitor_state SET updated_at = ?", odd)
     monkeypatch.setenv("CACHE_DIR", str(host.cache))
     monkeypatch.setenv("MONITORING_ENV_FILE", "")
     assert cache.get("nonces.txt", "0xSafe") == "41"
+
+
+def test_text_that_was_kept_as_bytes_is_text(host: Host) -> None:
+    """The old columns took any type."""
+    old_with(host, "UPDATE alert_events SET channel = ?, protocol = ?, message = ? WHERE id = 2", *[b"caf\xe9"] * 3)
+    for verb in ("alerts", "doctor", "status"):
+        assert "Traceback" not in host.automation(verb).stderr
+    assert host.rows("SELECT channel, protocol, message FROM alert_events WHERE id = 2") == [("caf\\xe9",) * 3]
+
+
+@pytest.mark.parametrize("written", [1_700_000_000, 1_700_000_000_000, "1700000000000", "1700000000"])
+def test_seconds_and_milliseconds_are_instants(host: Host, written: str | int) -> None:
+    old_with(host, "UPDATE alert_events SET created_at = ? WHERE id = 2", written)
+    host.automation("alerts")
+    assert host.rows("SELECT created_at FROM alert_events WHERE id = 2") == [("2023-11-14T22:13:20.000000Z",)]
 
 
 def test_nothing_adopted_waits_in_the_api_for_good(host: Host) -> None:

@@ -83,6 +83,20 @@ def test_the_newest_backups_stay_and_foreign_files_too(path: Path) -> None:
     ]  # fmt: skip
 
 
+@pytest.mark.case("A.1")
+def test_what_a_clock_that_was_ahead_dated_makes_room_first(path: Path) -> None:
+    """As the newest for a year, they would push out each backup as soon as it is made, and hide that none is made."""
+    for day in range(3):
+        backup(path, NOW + timedelta(days=366 + day), keep=3)
+    for day in range(2):
+        done = backup(path, NOW + timedelta(days=day), keep=3)
+        assert done.backup.path.exists()
+        assert done.removed == (path.parent / "backups" / f"monitoring-2027112{4 + day}T100000Z.db",)
+    (newest, older, ahead) = stored(path.parent / "backups", NOW + timedelta(days=1))
+    assert [each.made_at - NOW for each in (newest, older)] == [timedelta(days=1), timedelta(0)]
+    assert ahead.made_at > newest.made_at
+
+
 def test_two_backups_of_one_second_are_two_backups(path: Path) -> None:
     backup(path)
     backup(path)
@@ -228,8 +242,11 @@ def test_a_kill_at_any_step_leaves_sound_backups_and_the_next_one_clears_up(path
         for n in range(1, steps + 1, max(1, steps // 25)):
             code, _ = killer.do(Deed("backup", str(path), kill_at=n))
             assert code == -9
-            assert earlier in [each.path for each in stored(path.parent / "backups")] or n > steps - 5
-            for each in stored(path.parent / "backups"):
+            assert (
+                earlier in [each.path for each in stored(path.parent / "backups", datetime.max.replace(tzinfo=UTC))]
+                or n > steps - 5
+            )
+            for each in stored(path.parent / "backups", datetime.max.replace(tzinfo=UTC)):
                 with opened(each.path) as copy:
                     examine(copy, each.path)
     backup(path, NOW + timedelta(days=1), keep=1)

@@ -284,3 +284,17 @@ def test_the_check_runs_by_hand_over_a_directory(tmp_path: Path) -> None:
         "message": "division by zero",
         "missing": None,
     }
+
+
+@pytest.mark.parametrize("name", [".cache", ".proof"])
+@pytest.mark.parametrize("kind", ["file", "link"])
+def test_a_commit_that_stands_where_its_own_run_is_kept_is_refused(tmp_path: Path, name: str, kind: str) -> None:
+    """A link there could lead into the live state directory, and a file would fail every sync without a verdict."""
+    live = tmp_path / "live"
+    live.mkdir()
+    candidate = tmp_path / "candidate"
+    write(candidate, project({"p/main.py": GUARDED}))
+    (candidate / name).write_text("") if kind == "file" else (candidate / name).symlink_to(live)
+    found = judge(tmp_path, {})
+    assert found.reason == f"it holds {name}, where the run of a candidate is kept: remove that"
+    assert list(live.iterdir()) == []

@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
+from automation.probation import read_probation
 from automation.sync_state import (
     REFUSAL_LASTS,
     SyncState,
@@ -72,3 +74,18 @@ def test_the_state_reads_back_as_it_was_written(tmp_path: Path) -> None:
 
 def test_no_state_is_an_empty_one(tmp_path: Path) -> None:
     assert read_sync_state(tmp_path) == SyncState()
+
+
+def test_an_instant_without_a_zone_is_damage(tmp_path: Path) -> None:
+    (tmp_path / "sync").mkdir()
+    (tmp_path / "sync" / "state.json").write_text('{"status": "refused", "at": "2026-11-29T08:00:00"}')
+    assert read_sync_state(tmp_path) == SyncState()
+
+
+def test_what_a_later_release_notes_of_its_probation_is_left_out(tmp_path: Path) -> None:
+    (tmp_path / ".git").mkdir()
+    record = {"revision": "new", "before": "old", "since": "2026-11-29T08:00:00Z", "of a later release": [1]}
+    (tmp_path / ".git" / "monitoring-probation.json").write_text(json.dumps(record))
+    found = read_probation(tmp_path)
+    assert found is not None
+    assert (found.revision, found.before) == ("new", "old")

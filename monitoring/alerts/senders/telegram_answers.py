@@ -27,7 +27,8 @@ _TOO_LONG = ("message is too long", "message_too_long", "text is too long")
 _CHAT_GONE = (
     "chat not found", "chat_write_forbidden", "not enough rights", "have no rights", "need administrator rights",
     "group chat was upgraded", "user not found", "peer_id_invalid", "chat_id is empty", "channel_private",
-    "group chat was deactivated", "chat_restricted",
+    "group chat was deactivated", "chat_restricted", "chat is deactivated", "bot was kicked", "bot was blocked",
+    "user_is_blocked", "is not a member", "invalid chat_id", "migrated to a supergroup", "plain_forbidden",
 )  # fmt: skip
 _RETRY_AFTER = re.compile(r"retry after (\d{1,9})")
 _LONGEST_DESCRIPTION = 200
@@ -86,7 +87,8 @@ def read_answer(answer: Answer | Failure) -> Reading:
         said = _BotAnswer.model_validate_json(answer.body)
     except ValidationError:
         said = None
-    if said is None or (said.ok and answer.status != _OK):
+    # A status page may say that it is ok as well; what was sent is in the result.
+    if said is None or (said.ok and (answer.status != _OK or said.result is None)):
         words = f"HTTP {answer.status} without an answer of the Bot API{redirect_of(answer)}"
         return Reading(Verdict.LATER, words, retry_after_s=retry_after_header(answer.headers))
     if said.ok:
@@ -104,7 +106,7 @@ def _refusal(said: _BotAnswer, answer: Answer) -> Reading:
     code = said.error_code or answer.status
     description, parameters = said.description.lower(), said.parameters or _Parameters()
     words = f"{code} {excerpt(said.description, _LONGEST_DESCRIPTION)}".strip()
-    if parameters.migrate_to_chat_id is not None:
+    if parameters.migrate_to_chat_id is not None and parameters.migrate_to_chat_id < 0:  # as every group's id is
         return Reading(Verdict.MIGRATED, words, new_chat_id=str(parameters.migrate_to_chat_id))
     verdict = _verdict(code, description)
     retry_after_s = _asked_to_wait(parameters, description, answer) if verdict is Verdict.LATER else None

@@ -10,6 +10,7 @@ import hashlib
 import hmac
 import json
 import os
+import re
 import time
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
@@ -35,7 +36,11 @@ SIGNATURE_HEADER = "X-Hub-Signature-256"
 TIMESTAMP_HEADER = "X-Webhook-Timestamp"
 IDEMPOTENCY_HEADER = "Idempotency-Key"
 _TRANSIENT = (408, 425, 429)
-_PEEK_BYTES = 512
+_PEEK_BYTES = 4096
+_WEB_PAGE = re.compile(
+    rb"(?:\xef\xbb\xbf)?\s*(?:<\?xml[^>]*>\s*|<!--.*?-->\s*)*<(?:!doctype\s+html|html|head|body)\b",
+    re.IGNORECASE | re.DOTALL,
+)
 
 
 def body_of(message: Message) -> bytes:
@@ -98,7 +103,7 @@ class WebhookSender:
             raise SendError(f"{where}: HTTP {outcome.status}", retry_after_s=retry_after_header(outcome.headers))
         if not 200 <= outcome.status < 300:  # noqa: PLR2004 - likewise
             raise RefusedError(f"{where}: HTTP {outcome.status}{redirect_of(outcome)}")
-        if outcome.body[:_PEEK_BYTES].lstrip().lower().startswith((b"<!doctype html", b"<html")):
+        if _WEB_PAGE.match(outcome.body[:_PEEK_BYTES]):
             raise RefusedError(
                 f"{where}: HTTP {outcome.status} with a web page (HTML), so this is not the address of a receiver"
             )

@@ -7,7 +7,7 @@ so that a drift is seen too; what was told starts the window anew.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 
@@ -111,7 +111,11 @@ def _exceeds(value: Number, base: Number, price: Number, level: MoveLevel, polic
 
 
 def _fresh(slots: list[_Slot], now: datetime, policy: DeltaPolicy) -> list[_Slot]:
-    """Leave out what is older than the window, and everything if the newest is older than a baseline may be."""
+    """Leave out what is older than the window, and everything if the newest is older than a baseline may be.
+
+    What a clock that was ahead saw counts as seen now: else it would stay a baseline for as long as it was ahead.
+    """
+    slots = [replace(slot, first_at=min(slot.first_at, now), last_at=min(slot.last_at, now)) for slot in slots]
     if slots and policy.baseline_max_age is not None and now - slots[-1].last_at > policy.baseline_max_age:
         return []
     if policy.window is None:

@@ -1,0 +1,76 @@
+"""While the clock was a year ahead, a message was noted as sent, a look-up as empty, a value as a baseline.
+
+Right: once the clock is put right, each note counts for no longer than its own span from now on.
+"""
+
+from __future__ import annotations
+
+import os
+from datetime import UTC, datetime, timedelta
+from fractions import Fraction
+from pathlib import Path
+
+import orjson
+import pytest
+
+from automation.hourly import once_an_hour
+from monitoring.alerts.model import Severity
+from monitoring.chains.budget import Budget
+from monitoring.chains.calldata import Transaction
+from monitoring.chains.fetch import Answer
+from monitoring.chains.lookups import FourByte
+from monitoring.chains.memory import RunMemory
+from monitoring.chains.services import Service
+from monitoring.checks.condition import Condition, Kind
+from monitoring.checks.policy import Step
+from monitoring.checks.verbs import delta
+from monitoring.checks.verbs.delta import DeltaPolicy, Move, MoveLevel
+from monitoring.settings import Settings
+
+pytestmark = pytest.mark.case("A.1")
+NOW = datetime(2026, 11, 29, 6, tzinfo=UTC)
+AHEAD = NOW + timedelta(days=366)
+
+
+@pytest.mark.parametrize("ahead_s", [1, 7200, 366 * 86400, 10**12], ids=str)
+def test_what_cannot_be_stored_is_sent_again_though_a_mark_lies_ahead(tmp_path: Path, ahead_s: int) -> None:
+    settings = Settings({}, checkout=tmp_path, cache_dir=tmp_path)
+    settings.locks.mkdir(parents=True)
+    assert once_an_hour(settings, "lost", NOW)
+    assert not once_an_hour(settings, "lost", NOW + timedelta(minutes=59))
+    (mark,) = settings.locks.glob("lost.sent")
+    later = NOW.timestamp() + ahead_s
+    os.utime(mark, (later, later))
+    assert once_an_hour(settings, "lost", NOW)
+    assert not once_an_hour(settings, "lost", NOW)
+
+
+def test_a_selector_nobody_knew_then_is_looked_up_again() -> None:
+    memory, asked = RunMemory(), []
+    tx = Transaction(1, "0x" + "11" * 20, bytes.fromhex("a9059cbb"))
+    memory.remember("signature", "0xa9059cbb", orjson.dumps({"names": [], "at": AHEAD.isoformat()}).decode())
+
+    def fetch(request: object, timeout_s: float) -> Answer:
+        asked.append(request)
+        body = {"result": {"function": {"0xa9059cbb": [{"name": "transfer(address,uint256)"}]}}}
+        return Answer("registry.example", 200, {}, orjson.dumps(body))
+
+    found = FourByte(Service(fetch, Budget()), memory).candidates(tx)
+    assert [one.function.name for one in found] == ["transfer"]
+    assert len(asked) == 1
+
+
+def test_a_value_seen_while_ahead_leaves_the_window_in_its_time() -> None:
+    policy = DeltaPolicy(
+        levels=(MoveLevel(Move.DROP, Step(Fraction(1, 10), relative=True), Severity.HIGH),), window=timedelta(hours=1)
+    )
+    before = delta.judge(Condition(), 100, AHEAD, policy).condition
+    kinds = []
+    for minute, value in ((0, 99), (30, 98), (70, 92), (100, 89), (140, 84)):
+        outcome = delta.judge(before, value, NOW + timedelta(minutes=minute), policy)
+        before = outcome.condition
+        kinds.append(outcome.transition.kind if outcome.transition else None)
+    assert kinds == [None] * 5, "no drop of a tenth within any hour"
+    outcome = delta.judge(before, 70, NOW + timedelta(minutes=150), policy)
+    assert outcome.transition is not None
+    assert outcome.transition.kind is Kind.FIRED
