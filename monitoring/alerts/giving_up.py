@@ -22,12 +22,12 @@ from monitoring.words import counted
 
 LONGEST = timedelta(days=7)
 LONGEST_CRITICAL = timedelta(days=30)
-# Looks at the clock count when they are this far apart. A pause longer by half as much than the one before it is a
-# host that was down, or a clock that was stepped.
+# Looks at the clock count when they are this far apart. A pause longer by half as much than the shorter of the two
+# before it is a host that was down, or a clock that was stepped.
 _APART = timedelta(hours=1)
 _SETTLED_AFTER = timedelta(days=1)
-_CLOCK = "clock"  # the lane that keeps the last two looks, the seconds in doubt (as failures) and since when they are
-_LOOKS = 3
+_CLOCK = "clock"  # the lane that keeps since when time is in doubt and the last three looks; as failures the seconds
+_KEPT = 4
 _MOST_AT_ONCE, _MOST_NAMED = 500, 10
 
 
@@ -82,17 +82,20 @@ def _in_doubt(tx: Tx, now: datetime) -> timedelta:
     before: then all of it is in doubt.
     """
     lane, at, apart_s = lanes.get(tx, _CLOCK, now), now.timestamp(), _APART.total_seconds()
-    if len(lane.sent) == _LOOKS:
-        doubted_at, before, last = lane.sent
-        doubt_s = lane.failures if at - doubted_at < _SETTLED_AFTER.total_seconds() else 0
-        if at - last < apart_s:
+    if len(lane.sent) == _KEPT:
+        doubted_at, *looks = lane.sent
+        pause_s, usual_s = at - looks[-1], max(apart_s, min(looks[1] - looks[0], looks[2] - looks[1]))
+        is_step = pause_s > usual_s + apart_s / 2
+        is_settled = (looks[-1] if is_step else at) - doubted_at >= _SETTLED_AFTER.total_seconds()
+        doubt_s = 0 if is_settled else lane.failures
+        if pause_s < apart_s:
             return timedelta(seconds=doubt_s)
-        if at - last > max(last - before, apart_s) + apart_s / 2:
-            doubt_s, doubted_at = doubt_s + int(at - last), at
+        if is_step:
+            doubt_s, doubted_at = doubt_s + int(pause_s), at
     else:
         is_new = not lane.sent and not lane.failures
-        doubt_s, doubted_at, last = 0 if is_new else int(LONGEST_CRITICAL.total_seconds()), at, at
-    lanes.put(tx, replace(lane, failures=doubt_s, sent=(doubted_at, last, at)))
+        doubt_s, doubted_at, looks = 0 if is_new else int(LONGEST_CRITICAL.total_seconds()), at, [at] * 3
+    lanes.put(tx, replace(lane, failures=doubt_s, sent=(doubted_at, *looks[1:], at)))
     return timedelta(seconds=doubt_s)
 
 

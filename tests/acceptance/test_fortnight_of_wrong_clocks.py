@@ -1,7 +1,8 @@
 """Fourteen days with clocks a day behind, two hours, a day and a year ahead: what really did not run is reported.
 
 And nothing else of the time in which the clock was right; nothing is written off that is still to come, and nothing is
-forgotten. Every alert arrives, whatever its chat answered meanwhile; none waits for longer than six hours. What is planted and what a watch beside the host expects stands in tests/support/wrong_clocks.py.
+forgotten. Every alert arrives, whatever its chat answered meanwhile; none waits for longer than six hours. What
+is planted and what a watch beside the host expects stands in tests/support: wrong_clocks.py and wrong_clock_alerts.py.
 """
 
 from __future__ import annotations

@@ -273,6 +273,10 @@ class SimulatedHost:
         with open_database(self.settings.database) as database:
             if not database.row("SELECT 1 FROM deliveries WHERE status IN ('pending', 'skipped_missing_credentials')"):
                 return
+        self.look_at_outbox(run_id)
+
+    def look_at_outbox(self, run_id: int | None = None) -> None:
+        """Do what the deliverer of each run does, whether anything waits or not."""
         delivery = Delivery(
             self.settings, self.settings.database, self.clock, run_id=run_id, limits=FAST,
             backoff=Backoff(60.0, 600.0), jitter=lambda: 1.0,

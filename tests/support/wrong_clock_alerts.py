@@ -79,6 +79,8 @@ class Alerts:
         self.host.at(since + _BEFORE - MINUTE, lambda: self._raise_old(until))
         self.host.at(since + _BEFORE, lambda: self._fail(is_failing=True))
         self.host.at(until + MINUTE, lambda: self._fail(is_failing=False))
+        for hours in range(1, 5):  # as every run does; by this the deliverer knows how long a pause is usual
+            self.host.at(since + _BEFORE - 60 * hours * MINUTE, self.host.look_at_outbox)
         for step in (since, until):
             self.host.at(step - MINUTE / 2, self._die_sending)
 
