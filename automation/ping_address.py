@@ -62,8 +62,8 @@ class PingAddress:
 
     def _ending_in(self, suffix: str, run: str) -> str:
         """The suffix belongs to the path; `rid` lets the far side pair the start of a run with its end."""
-        own = f"rid={run}"
-        query = f"{self.parts.query}&{own}" if self.parts.query else own
+        others = [pair for pair in self.parts.query.split("&") if pair and pair.partition("=")[0] != "rid"]
+        query = "&".join([*others, f"rid={run}"])
         return self.parts._replace(path=self.parts.path.rstrip("/") + suffix, query=query).geturl()
 
     def _push(self, status: str, message: str, took_ms: int) -> str:

@@ -78,7 +78,8 @@ _HEAVY = re.compile(
     r"|(response|result|payload|body|content|message|request|call ?data|input)( size)?( is| was)? too (big|large)"
     r"|(response|payload|body|content|request|calldata|call data|input|message) size.{0,20}(exceed|limit|large|big)"
     r"|(exceed|max|larger|above|over).{0,30}(response|payload|body|content|request|calldata|call data|input) size"
-    r"|(memory|time|gas) (limit|cap|budget) (was |is )?exceeded"
+    r"|(memory|time|gas|compute|resource|call ?data|stack) (limit|cap|budget) (was |is )?(exceeded|reached)"
+    r"|limit of \d+ ?[kmg]i?b\b|per request\b"
     r"|exceed(s|ed)? (the )?(memory|time|gas) (limit|cap|budget)"
     r"|took too long|entity too large|evm timeout|^timeout$"
     r"|(result|response|payload|body|data) exceeds"
@@ -147,9 +148,13 @@ def classify_error(method: str, code: int, message: str, *, alone: bool = False)
 
 # Statuses that say what is wrong whatever stands in the body.
 DECISIVE = {401: Fault.REFUSED, 403: Fault.REFUSED, 413: Fault.BATCH_SIZE, 429: Fault.RATE_LIMIT}
+_TIMED_OUT = (408, 504, 524)  # a proxy gave up on what stands behind it
+_LARGE_BYTES = 4096
 
 
-def classify_status(status: int, *, alone: bool = False) -> Fault:
-    """Name the fault behind an HTTP status that carries no JSON-RPC answer."""
+def classify_status(status: int, *, alone: bool = False, size: int = 0) -> Fault:
+    """Name the fault behind an HTTP status that carries no JSON-RPC answer; `size` is the request's, in bytes."""
+    if status in _TIMED_OUT and alone and size > _LARGE_BYTES:
+        return Fault.TOO_HEAVY
     found = DECISIVE.get(status, Fault.TRANSPORT)
     return Fault.TOO_HEAVY if found is Fault.BATCH_SIZE and alone else found

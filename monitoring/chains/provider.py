@@ -147,7 +147,7 @@ class Provider:
         """Name what a status means; where the status says little, by the words of the body."""
         detail = (error_of(body) if isinstance(body, dict) else None) or {}
         text = str(detail.get("message") or "")
-        fault = classify_status(answer.status, alone=alone)
+        fault = classify_status(answer.status, alone=alone, size=len(request.body))
         if fault is Fault.TRANSPORT and text:
             worded = classify_error("", 0, text, alone=alone)
             fault = fault if worded is Fault.ERROR else worded

@@ -10,7 +10,7 @@ from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Literal
 
-from monitoring.clock import from_text, to_text
+from monitoring.clock import instant_or_none, to_text
 from monitoring.store.database import Database, Row, Tx, fetch
 
 State = Literal["ok", "pending", "firing"]
@@ -185,6 +185,6 @@ def _key_values(key: ConditionKey) -> tuple[str, str, str, str]:
 def _condition(row: Row) -> Condition:
     named = dict(zip(_FIELDS, row[4:], strict=True))
     for name in _INSTANTS:
-        named[name] = from_text(named[name]) if named[name] else None
+        named[name] = instant_or_none(named[name])  # a damaged one must lose no alert
     named["declared"] = bool(named["declared"])
     return Condition(ConditionKey(*row[:4]), **named)

@@ -14,7 +14,8 @@ import orjson
 import pytest
 
 from automation.hourly import once_an_hour
-from monitoring.alerts.model import Severity
+from monitoring.alerts.model import Alert, Severity
+from monitoring.alerts.record import record
 from monitoring.chains.budget import Budget
 from monitoring.chains.calldata import Transaction
 from monitoring.chains.fetch import Answer
@@ -26,6 +27,7 @@ from monitoring.checks.policy import Step
 from monitoring.checks.verbs import delta
 from monitoring.checks.verbs.delta import DeltaPolicy, Move, MoveLevel
 from monitoring.settings import Settings
+from monitoring.store.schema import open_database
 
 pytestmark = pytest.mark.case("A.1")
 NOW = datetime(2026, 11, 29, 6, tzinfo=UTC)
@@ -74,3 +76,13 @@ def test_a_value_seen_while_ahead_leaves_the_window_in_its_time() -> None:
     outcome = delta.judge(before, 70, NOW + timedelta(minutes=150), policy)
     assert outcome.transition is not None
     assert outcome.transition.kind is Kind.FIRED
+
+
+def test_a_condition_whose_instants_cannot_be_read_loses_no_alert(tmp_path: Path) -> None:
+    problem = Alert(Severity.HIGH, "no backing", protocol="aave", key="backing")
+    with open_database(tmp_path / "monitoring.db") as database:
+        record(database, problem, now=NOW)
+        with database.write() as tx:
+            tx.execute("UPDATE conditions SET since = 'soon', fired_at = 'soon', last_seen_at = '', last_sent_at = '9'")
+        record(database, Alert(Severity.CRITICAL, "none left", protocol="aave", key="backing"), now=NOW)
+        assert database.rows("SELECT title FROM alert_events ORDER BY id") == [("no backing",), ("none left",)]

@@ -15,6 +15,7 @@ import pytest
 
 from monitoring.chains.abi import decode
 from monitoring.chains.budget import Budget
+from monitoring.chains.faults import Fault, classify_status
 from monitoring.chains.fetch import Fetcher
 from monitoring.chains.multicall import call
 from monitoring.chains.reads import Chains, ChainView
@@ -35,6 +36,10 @@ WORDS = [
     (-32000, "intrinsic gas too high"),
     (-32000, "out of gas"),
     (-32000, "gas limit exceeded"),
+    (-32000, "EVM call exceeded memory limit"),
+    (-32016, "compute limit exceeded"),
+    (-32000, "your request exceeded the limit of 10MB"),
+    (-32603, "Timeout"),
     (-32603, "the backend is unhappy with this"),
     (-32099, ""),
 ]
@@ -107,3 +112,13 @@ def test_a_gateway_that_refuses_everything_is_not_asked_for_ever() -> None:
         read = view.read(balances(300))
     assert all(isinstance(value, Unknown) and "not today" in value.reason for value in read.values())
     assert gateway.requests <= 40
+
+
+@pytest.mark.parametrize("status", [408, 413, 504, 524])
+def test_a_proxy_that_gives_up_on_a_large_request_has_found_it_too_heavy(status: int) -> None:
+    assert classify_status(status, alone=True, size=20_000) is Fault.TOO_HEAVY
+
+
+@pytest.mark.parametrize("status", [408, 502, 503, 504, 524])
+def test_a_proxy_that_gives_up_on_a_small_request_is_out_of_order(status: int) -> None:
+    assert classify_status(status, alone=True, size=200) is Fault.TRANSPORT
