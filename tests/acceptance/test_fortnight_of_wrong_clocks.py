@@ -38,7 +38,7 @@ def hold(wrong: Sequence[Wrong], until: timedelta) -> None:
         assert life.alerts.not_delivered() == []
         assert life.alerts.lost() == []
         # A run every ten minutes delivers; in the hour without a scheduler none does.
-        assert life.alerts.late(LONGEST_WAIT + ONE_RUN + HOUR, ONE_RUN + MINUTE) == []
+        assert life.alerts.late(LONGEST_WAIT + ONE_RUN + HOUR, life.runs) == []
         assert len(life.refusals) == sum(abs(each.by) >= DAY for each in wrong)
         found = life.host.audit(BEGINS_AT - 2 * DAY, life.host.clock.now()).findings
         steps = [each.kind for each in found if each.kind in (Kind.CLOCK_SET_BACK, Kind.CLOCK_SET_AHEAD)]

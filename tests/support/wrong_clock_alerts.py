@@ -115,17 +115,18 @@ class Alerts:
     def lost(self) -> list[str]:
         return [title for title in self.raised if title not in self.chat.arrived]
 
-    def late(self, longest: timedelta, longest_well: timedelta) -> list[tuple[str, timedelta]]:
+    def late(self, longest: timedelta, runs: Sequence[datetime]) -> list[tuple[str, timedelta]]:
         """Return those whose chat was not asked for longer than `longest` while they waited, and for how long.
 
-        For a chat that accepted everything all the time it is `longest_well`.
+        What goes to a chat that accepted everything all the time is delivered by the next of the `runs`.
         """
         found = []
         for title, (channel, raised_at) in self.raised.items():
             arrived_at = self.chat.arrived.get(title, self.host.clock.true)
             asked = [at for name, at in self.chat.asked if name == channel and raised_at <= at < arrived_at]
             wait = _longest_gap([raised_at, *asked, arrived_at])
-            if wait > (longest_well if channel == WELL else longest):
+            next_run = min((at for at in runs if at >= raised_at), default=self.host.clock.true)
+            if wait > (next_run + MINUTE - raised_at if channel == WELL else longest):
                 found.append((title, wait))
         return found
 

@@ -77,6 +77,11 @@ class Life:
             self.host.at(ends + 3 * HOUR, self.host.start_daemon)
         self.host.until(BEGINS_AT + until)
 
+    @property
+    def runs(self) -> list[datetime]:
+        """When a run started, by the true time."""
+        return [at for _, at in self._started]
+
     def _prune(self) -> None:
         try:
             with open_database(self.host.settings.database) as database:
