@@ -113,7 +113,7 @@ def test_in_waves_of_a_hundred_slow_profiles_each_row_names_its_tick_and_nothing
     assert unanswered == []
 
 
-@pytest.mark.ci
+@pytest.mark.proof
 def test_a_hundred_real_processes_that_load_across_the_minute_answer_the_minute_they_were_started_in(
     host: hosts.Host, tmp_path: Path
 ) -> None:
