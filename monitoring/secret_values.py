@@ -42,9 +42,10 @@ _ADDRESS = re.compile(
 # Where a value of several parts comes apart: lists, JSON, PEM blocks with written-out line ends.
 _BETWEEN = re.compile(r"(?:[\s,;\"'{}|<>]|\\[nrt])+")
 _BETWEEN_PARTS = re.compile(rf"(?:{_BETWEEN.pattern}|[:@])+")  # as in user:password
+_INSTANT = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(?::\d\d(?:\.\d+)?)?(?:Z|[-+]\d\d:?\d\d)?")
 _PUBLIC = re.compile(
     r"0x[0-9a-fA-F]{40}|0x[0-9a-fA-F]{64}|[-+]?[\d.,:_/-]+"  # addresses, hashes, numbers, dates
-    r"|\d{4}-\d\d-\d\d[T ]\d\d:\d\d(?::\d\d(?:\.\d+)?)?(?:Z|[-+]\d\d:?\d\d)?"  # instants
+    rf"|{_INSTANT.pattern}"
     r"|(?:~|\.{0,2})/\S*|-----.*",  # paths, the frame of a PEM block
     re.DOTALL,
 )
@@ -95,7 +96,8 @@ def _texts(name: str, value: str) -> Iterator[str]:
     for piece in dict.fromkeys([rest, *(_BETWEEN_PARTS if is_whole else _BETWEEN).split(rest)]):
         if is_whole or not _reads_like_words(piece):
             named = piece.partition("=")[2].strip("=") or piece
-            yield from _long([named, *_parts_without_scheme(named)])
+            if not _INSTANT.fullmatch(named):  # its parts look like keys
+                yield from _long([named, *_parts_without_scheme(named)])
 
 
 def _whole(name: str, value: str) -> Iterator[str]:

@@ -147,16 +147,17 @@ def _adopt(tx: Tx) -> None:
     picks = ", ".join(_pick(name, present=name in columns) for name in known)
     tx.execute(
         f"INSERT INTO alert_events ({_OLD_COLUMNS}, sort_at) "  # noqa: S608 - names of our own
-        f"SELECT {picks}, max(coalesce(instant(created_at), '')) OVER (ORDER BY id) FROM {_OLD_TABLE} ORDER BY id"
+        f"SELECT {picks}, max(coalesce(instant({_text('created_at')}), '')) OVER (ORDER BY id) "
+        f"FROM {_OLD_TABLE} ORDER BY id"
     )
     if set(columns) <= set(known):
         tx.execute(f"DROP TABLE {_OLD_TABLE}")
     if _has_table(tx, "monitor_state_adopted"):
         now = to_text(datetime.now(UTC))
         tx.execute(
-            "INSERT OR IGNORE INTO monitor_state (namespace, key, value, updated_at) SELECT "
-            "legible(namespace), legible(key), coalesce(legible(value), ''), "
-            "coalesce(instant(updated_at), legible(updated_at), ?) FROM monitor_state_adopted",
+            "INSERT OR IGNORE INTO monitor_state (namespace, key, value, updated_at) SELECT "  # noqa: S608 - our own
+            f"{_text('namespace')}, {_text('key')}, coalesce({_text('value')}, ''), "
+            f"coalesce(instant({_text('updated_at')}), {_text('updated_at')}, ?) FROM monitor_state_adopted",
             (now,),
         )
         tx.execute("DROP TABLE monitor_state_adopted")
@@ -178,16 +179,21 @@ _WHEN_EMPTY = {
 
 def _pick(name: str, *, present: bool) -> str:
     if name == "created_at":
-        return "coalesce(instant(created_at), legible(created_at), '')"
+        return f"coalesce(instant({_text(name)}), {_text(name)}, '')"
     if name == "delivered_at" and present:
-        return "coalesce(instant(delivered_at), legible(delivered_at))"
+        return f"coalesce(instant({_text(name)}), {_text(name)})"
     if name == "delivery_status" and present:
         return f"CASE WHEN {name} IN ('pending', 'generated') THEN 'not_attempted' ELSE {_given(name)} END"
     return _given(name) if present else _WHEN_EMPTY.get(name, "NULL")
 
 
 def _given(name: str) -> str:
-    return f"coalesce(legible({name}), {_WHEN_EMPTY[name]})" if name in _WHEN_EMPTY else f"legible({name})"
+    return f"coalesce({_text(name)}, {_WHEN_EMPTY[name]})" if name in _WHEN_EMPTY else _text(name)
+
+
+def _text(name: str) -> str:
+    """Read a column as bytes first: text that is no UTF-8 could not be handed to a function at all."""
+    return name if name == "id" else f"legible(CAST({name} AS BLOB))"
 
 
 def _legible(*values: apsw.SQLiteValue) -> apsw.SQLiteValue:

@@ -24,6 +24,7 @@ def start(*arguments: object) -> subprocess.Popen[str]:
     )
 
 
+@pytest.mark.ci
 @pytest.mark.timeout(300)
 def test_five_thousand_alerts_of_eight_processes_are_all_delivered_once_and_in_order(tmp_path: Path) -> None:
     with open_database(tmp_path / "monitoring.db"):

@@ -18,7 +18,7 @@ from tests.support import anvil, parts
 from tests.support.child import CHECKOUT, child_environ, wait_until
 from tests.support.rpc import Rpc
 
-pytestmark = pytest.mark.timeout(900)
+pytestmark = [pytest.mark.timeout(900), pytest.mark.ci]
 DEMO = [sys.executable, "-m", "tools.demo"]
 # What a developer may have set: none of it may be used.
 REAL_WORLD = {

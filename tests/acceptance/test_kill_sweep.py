@@ -7,6 +7,7 @@ import pytest
 from tests.support.kill_sweep import Stage, sweep, table
 
 
+@pytest.mark.ci
 @pytest.mark.timeout(400)
 def test_a_kill_at_any_step_loses_nothing_and_repeats_at_most_one_message() -> None:
     with Stage() as stage:

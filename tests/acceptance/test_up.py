@@ -27,6 +27,7 @@ def test_up_puts_the_schedule_in_force_and_ends_pleasantly_on_ctrl_c(host: Host)
     assert "Traceback" not in output
 
 
+@pytest.mark.ci
 def test_up_runs_a_due_profile_for_its_tick(host: Host) -> None:
     host.profile({"good": "print('fine')"}, cron="* * * * *")
     up = host.start("up")

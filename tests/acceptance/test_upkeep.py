@@ -32,6 +32,7 @@ def backups(host: Host) -> list[str]:
     return sorted(path.name for path in (host.cache / "backups").glob("*"))
 
 
+@pytest.mark.ci
 def test_a_backup_is_made_named_and_restored(host: Host) -> None:
     made = host.automation("backup")
     assert made.returncode == 0, made.stderr

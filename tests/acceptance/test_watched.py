@@ -72,6 +72,7 @@ def test_a_monitor_that_another_profile_names_goes_on_and_a_file_may_be_renamed(
     assert len(standing(host)) == 4
 
 
+@pytest.mark.ci
 @pytest.mark.parametrize("off", ["task", "profile"])
 def test_a_monitor_that_is_switched_off_keeps_its_conditions_and_blinds_nobody(host: Host, off: str) -> None:
     before = host.rows("SELECT data_json FROM conditions WHERE monitor = 'two' ORDER BY check_name")

@@ -12,7 +12,11 @@ import pytest
 from tests.support.fake_telegram import BOT_TOKEN, CHAT, TelegramStandIn
 from tests.support.host import Host
 
-pytestmark = [pytest.mark.case("A.10"), pytest.mark.xfail(strict=True, reason="open: one HTTP client for everything")]
+pytestmark = [
+    pytest.mark.case("A.10"),
+    pytest.mark.ci,
+    pytest.mark.xfail(strict=True, reason="open: one HTTP client for everything"),
+]
 RAISES = """
 from utils.monitor import monitor
 

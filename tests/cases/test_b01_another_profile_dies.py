@@ -91,11 +91,12 @@ def test_a_profile_that_never_ran_says_nothing_of_the_revision(ledger: Ledger) -
     assert silenced(ledger) == ""
 
 
-def test_a_scheduler_that_was_stopped_explains_the_ticks(ledger: Ledger) -> None:
+def test_a_scheduler_that_was_stopped_explains_the_ticks(tmp_path: Path) -> None:
+    ledger = Ledger(tmp_path / "monitoring.db", datetime.now(UTC))
+    ledger.ran("multisig", 20, NEW)  # the last sign of the scheduler before it was stopped
     ledger.ran("hourly", 40, OLD)
     ledger.scheduler_started(0.5)
-    probation = ledger.now - timedelta(minutes=2.5)
-    assert silenced(ledger, since=probation) == ""
+    assert silenced(ledger, since=ledger.now - timedelta(minutes=5)) == ""
 
 
 def test_two_days_later_nothing_is_judged_any_more(ledger: Ledger) -> None:

@@ -26,6 +26,7 @@ main()
 """
 
 
+@pytest.mark.ci
 def test_a_severity_alone_calls_no_machine(tmp_path: Path) -> None:
     host = Host(tmp_path)
     host.profile({"aave": RAISES})
