@@ -49,9 +49,10 @@ node_modules/.stamp: package.json package-lock.json .npmrc
 
 node: node_modules/.stamp ## fetch the local chain's parts by npm
 
+# Also where another target makes the venv by `sync`, as `demo` does on a fresh machine.
+LOCK := $(if $(EXTRAS),requirements-$(EXTRAS).lock,requirements.lock)
 # Before anything is made: a venv in which root left files can be changed by nobody else.
 ifneq (,$(filter sync,$(MAKECMDGOALS)))
-LOCK := $(if $(EXTRAS),requirements-$(EXTRAS).lock,requirements.lock)
 ifeq (,$(wildcard $(LOCK)))
 $(error there is no extra '$(EXTRAS)' in this release; type: make sync, or EXTRAS= one of $(patsubst requirements-%.lock,%,$(filter-out %-dev.lock,$(wildcard requirements-*.lock))))
 endif

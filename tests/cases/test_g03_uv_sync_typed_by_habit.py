@@ -216,3 +216,11 @@ def test_a_refused_commit_that_does_not_run_is_named_with_the_one_that_does(refu
     assert f"newest commit ffffffffffff is refused, {head[:12]} keeps running: needs openai" in (
         refused.automation(verb).stdout
     )
+
+
+def test_a_fresh_machine_makes_its_venv_for_the_demo_from_the_lock(tmp_path: Path) -> None:
+    """Input: `make demo` without any venv; `sync` is then no goal that was typed. Right: the lock is named."""
+    shutil.copy(ROOT / "Makefile", tmp_path)
+    shutil.copy(ROOT / "requirements.lock", tmp_path)
+    done = subprocess.run(["make", "-n", "demo"], cwd=tmp_path, capture_output=True, text=True, check=False, timeout=60)
+    assert "--python .venv requirements.lock" in done.stdout, done.stderr
