@@ -49,7 +49,7 @@ class Script:
 def scheduled_scripts(checkout: Path) -> list[Script]:
     """Return the scripts of every enabled task of every enabled profile, as this checkout's own code reads them."""
     # By name, at the last moment: what stands in the candidate is meant, whatever it looks like.
-    jobs = importlib.import_module("automation.config").load_jobs(checkout / JOBS, checkout)
+    jobs = importlib.import_module("automation.jobs.load").load_jobs(checkout / JOBS, checkout)
     found = [
         Script(str(task.script), _merged(getattr(profile, "env", None), getattr(task, "env", None)))
         for profile in jobs.profiles.values()

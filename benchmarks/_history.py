@@ -10,11 +10,12 @@ import json
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from monitoring.clock import to_text
+from monitoring.base.clock import to_text
 from monitoring.ledger.cron import Cron
-from monitoring.store import schedules, schema
-from monitoring.store.database import Database
-from monitoring.store.schedules import Schedule
+from monitoring.store.db import schema
+from monitoring.store.db.database import Database
+from monitoring.store.tables import schedules
+from monitoring.store.tables.schedules import Schedule
 
 ALERTS_A_DAY = 7_000
 _BATCH = 200_000

@@ -20,11 +20,11 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks._history import build
-from monitoring.clock import from_text
-from monitoring.process import current_boot
-from monitoring.settings import CHECKOUT, Settings
-from monitoring.store.database import Database
-from monitoring.store.schema import open_readonly
+from monitoring.base.clock import from_text
+from monitoring.base.process_identity import current_boot
+from monitoring.base.settings import CHECKOUT, Settings
+from monitoring.store.db.database import Database
+from monitoring.store.db.schema import open_readonly
 from monitoring.web import api, pages
 from monitoring.web.site import Asked, Route
 

@@ -20,17 +20,17 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from monitoring.alerts.model import Alert
+from monitoring.alerts.message.model import Alert
+from monitoring.base.process_identity import current_boot
 from monitoring.ledger.audit import judge, sentence
 from monitoring.ledger.cron import Cron
-from monitoring.ledger.facts import gather
+from monitoring.ledger.outcomes import gather
 from monitoring.ledger.ticks import due_ticks
-from monitoring.process import current_boot
-from monitoring.store import runs, schedules
-from monitoring.store.database import Database, Tx
-from monitoring.store.runs import TaskRun
-from monitoring.store.schedules import Schedule
-from monitoring.store.schema import open_database, open_readonly
+from monitoring.store.db.database import Database, Tx
+from monitoring.store.db.schema import open_database, open_readonly
+from monitoring.store.tables import runs, schedules
+from monitoring.store.tables.runs import TaskRun
+from monitoring.store.tables.schedules import Schedule
 from monitoring.web import health, overview
 from tests.support.filled import store
 

@@ -26,7 +26,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from benchmarks._history import build
-from monitoring.store import alerts, schema
+from monitoring.store.db import schema
+from monitoring.store.tables import alerts
 
 PATH = "/v1/alerts?limit=100"
 CONNECTIONS = (1, 16, 64)

@@ -17,15 +17,15 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from automation.config import load_jobs
-from monitoring.chains.multicall import call as encode_call
-from monitoring.chains.reads import Chains, ChainView
-from monitoring.checks.answers import Answers
+from automation.jobs.load import load_jobs
+from monitoring.base.settings import CHECKOUT
+from monitoring.chains.rpc.multicall import call as encode_call
+from monitoring.chains.rpc.views import Chains, ChainView
 from monitoring.checks.builtin import TYPES
-from monitoring.checks.model import CHAINS
-from monitoring.checks.plan import Part, read_all
-from monitoring.checks.tools import open_tools
-from monitoring.settings import CHECKOUT
+from monitoring.checks.engine.monitor import CHAINS
+from monitoring.checks.engine.plan import Part, read_all
+from monitoring.checks.engine.resolvers import Answers
+from monitoring.checks.engine.tools import open_tools
 from tests.support import anvil
 from tests.support.answers import put_answers, put_multicall
 from tests.support.drills import Drilled, load_drilled

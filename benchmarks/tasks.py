@@ -23,7 +23,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from automation.executor import Command, TaskResult, TaskStatus, run_tasks
+from automation.executor.executor import Command, TaskResult, TaskStatus, run_tasks
 
 DELAY_S = 0.05
 LIMIT_S = 120.0

@@ -296,7 +296,7 @@ guard_secrets() {
         say "$env_file is now 0640 root:$TARGET_GROUP"
     fi
     named="$(as_user env -i MONITORING_ENV_FILE="$env_file" PYTHONPATH="$REPO_DIR" "$REPO_DIR/.venv/bin/python" -c \
-        'from monitoring.settings import load_settings; print(load_settings().environ.get("CACHE_DIR", ""))')"
+        'from monitoring.base.settings import load_settings; print(load_settings().environ.get("CACHE_DIR", ""))')"
     [[ -z "$named" || "$named" == "$CACHE_DIR" ]] ||
         LEFT+=("$env_file says CACHE_DIR=$named, the units may write $CACHE_DIR: make them agree")
 }

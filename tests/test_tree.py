@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from monitoring.env_file import EnvFile, read_env_file
+from monitoring.base.env_file import EnvFile, read_env_file
 
 CHECKOUT = Path(__file__).resolve().parents[1]
 MAX_FILE_LINES = 400
@@ -80,7 +80,7 @@ def functions(text: str) -> Iterator[tuple[str, int]]:
 def test_there_is_something_to_look_at() -> None:
     names = {name for name, _ in texts()}
 
-    assert {"Makefile", "tests/test_tree.py", "monitoring/errors.py"} <= names
+    assert {"Makefile", "tests/test_tree.py", "monitoring/base/errors.py"} <= names
     assert len(python_files()) > 20
 
 

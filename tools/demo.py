@@ -20,8 +20,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from automation.verbs import VERBS
-from monitoring.store.database import Database
+from automation.cli.commands import VERBS
+from monitoring.store.db.database import Database
 from tests.support import anvil
 from tools.demo_chain import World, open_world
 from tools.demo_story import CHAIN_JOBS_TEXT, FILES, MENDED, STEPS, Step

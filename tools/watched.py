@@ -13,13 +13,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from automation.config import load_jobs
+from automation.jobs.load import load_jobs
 from monitoring.checks.builtin import TYPES
-from monitoring.checks.describing import describe
-from monitoring.checks.formula import FormulaPart
-from monitoring.checks.loading import load_monitor
-from monitoring.checks.model import CHAINS, Monitor
-from monitoring.checks.plan import Part
+from monitoring.checks.config.describe import describe
+from monitoring.checks.config.load import load_monitor
+from monitoring.checks.engine.formula_checks import FormulaPart
+from monitoring.checks.engine.monitor import CHAINS, Monitor
+from monitoring.checks.engine.plan import Part
 
 CHECKOUT = Path(__file__).resolve().parents[1]
 JOBS = CHECKOUT / "automation/jobs.yaml"

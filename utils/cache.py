@@ -10,12 +10,14 @@ import os
 from datetime import UTC, datetime
 from pathlib import Path
 
-from monitoring.clock import SystemClock
-from monitoring.errors import UsageError
-from monitoring.settings import load_settings
-from monitoring.store import legacy_files, lost, state
-from monitoring.store.database import Database
-from monitoring.store.repair import open_or_repair
+from monitoring.base.clock import SystemClock
+from monitoring.base.errors import UsageError
+from monitoring.base.settings import load_settings
+from monitoring.store.db import lost
+from monitoring.store.db.database import Database
+from monitoring.store.maintenance import legacy_files
+from monitoring.store.maintenance.repair import open_or_repair
+from monitoring.store.tables import state
 
 CACHE_FILENAME = os.environ.get("CACHE_FILENAME") or "cache-id.txt"
 NONCE_FILENAME = os.environ.get("NONCE_FILENAME") or "nonces.txt"

@@ -10,13 +10,13 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any, TypeVar
 
-from monitoring.chains import multicall
+from monitoring.base.errors import UsageError
+from monitoring.chains.abi.values import Block
 from monitoring.chains.networks import network
-from monitoring.chains.reads import ChainView
-from monitoring.chains.tokens import Token
-from monitoring.chains.values import Block
-from monitoring.checks.tools import Tools
-from monitoring.errors import UsageError
+from monitoring.chains.rpc import multicall
+from monitoring.chains.rpc.tokens import Token
+from monitoring.chains.rpc.views import ChainView
+from monitoring.checks.engine.tools import Tools
 from utils.unknown import Unknown, known
 
 T = TypeVar("T")

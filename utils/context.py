@@ -16,27 +16,37 @@ from datetime import datetime, timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from monitoring.alerts.batch import Keep, Outcome, Raise, Resolve, Step, Value, commit_in, decode, encode
-from monitoring.alerts.conditions import REMIND_AFTER, Policy
-from monitoring.alerts.model import Alert, Severity
-from monitoring.alerts.monitor_store import MonitorStore
-from monitoring.alerts.record import Origin, Recorded
-from monitoring.alerts.text import code
-from monitoring.alerts.unstored import Unstored, keep
-from monitoring.clock import Clock, parse_duration
-from monitoring.errors import StoreError, UsageError
-from monitoring.redact import Redactor
-from monitoring.settings import Settings
-from monitoring.store import state
-from monitoring.store.conditions import ConditionKey
-from monitoring.store.database import Tx
-from monitoring.store.steady import SteadyStore
+from monitoring.alerts.conditions.monitor_store import MonitorStore
+from monitoring.alerts.conditions.rules import REMIND_AFTER, Policy
+from monitoring.alerts.conditions.store_alert import Origin, Recorded
+from monitoring.alerts.conditions.unit_of_work import (
+    Keep,
+    Outcome,
+    Raise,
+    Resolve,
+    Step,
+    Value,
+    commit_in,
+    decode,
+    encode,
+)
+from monitoring.alerts.delivery.spooled import Unstored, keep
+from monitoring.alerts.message.model import Alert, Severity
+from monitoring.alerts.message.text import code
+from monitoring.base.clock import Clock, parse_duration
+from monitoring.base.errors import StoreError, UsageError
+from monitoring.base.secrets.redact import Redactor
+from monitoring.base.settings import Settings
+from monitoring.store.db.database import Tx
+from monitoring.store.db.handle import SteadyStore
+from monitoring.store.tables import state
+from monitoring.store.tables.conditions import ConditionKey
 from utils.reading import Reads
 from utils.unknown import Unknown
 from utils.verbs import Verbs
 
 if TYPE_CHECKING:
-    from monitoring.chains.provider import Fetch
+    from monitoring.chains.rpc.provider import Fetch
     from utils.judging import Bench, Judged
 
 _CRASH = "crash"

@@ -8,13 +8,13 @@ from decimal import Decimal
 from fractions import Fraction
 from typing import Any, TypeAlias
 
-from monitoring.chains.values import Unknown
+from monitoring.base.clock import parse_duration
+from monitoring.base.errors import UsageError
+from monitoring.chains.abi.values import Unknown
 from monitoring.checks.addresses import looks_like_address
-from monitoring.checks.policy import Step
-from monitoring.checks.values import NONE, Number, Reading
-from monitoring.checks.verbs.age import seconds_of, seconds_of_span
-from monitoring.clock import parse_duration
-from monitoring.errors import UsageError
+from monitoring.checks.expression.values import NONE, Number, Reading
+from monitoring.checks.rules.age import seconds_of, seconds_of_span
+from monitoring.checks.rules.policy import Step
 
 Amount: TypeAlias = "int | float | str | Decimal | Fraction"
 _NOT_FINITE = ("nan", "inf", "infinity")

@@ -7,8 +7,8 @@ from decimal import Decimal
 from fractions import Fraction
 from typing import Any
 
-from monitoring.chains import values
-from monitoring.chains.sources import exact_number, pick
+from monitoring.chains.abi import values
+from monitoring.chains.services.sources import exact_number, pick
 from utils.unknown import Unknown, known
 
 

@@ -10,24 +10,24 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from monitoring.alerts.record import Origin
+from monitoring.alerts.conditions.store_alert import Origin
+from monitoring.base.clock import Clock
+from monitoring.base.errors import UsageError
+from monitoring.chains.abi.values import Unknown
 from monitoring.chains.networks import network
-from monitoring.chains.provider import Fetch
-from monitoring.chains.values import Unknown
-from monitoring.checks import runner
+from monitoring.chains.rpc.provider import Fetch
 from monitoring.checks.builtin import TYPES
-from monitoring.checks.given import Given, GivenPart
-from monitoring.checks.looking import Seen
-from monitoring.checks.plan import Key
-from monitoring.checks.policy import Policy
-from monitoring.checks.saying import Subject
-from monitoring.checks.session import Session
-from monitoring.checks.telling import Route
-from monitoring.checks.tools import Tools
-from monitoring.clock import Clock
-from monitoring.errors import UsageError
-from monitoring.store.database import Tx
-from monitoring.store.steady import SteadyStore
+from monitoring.checks.engine import runner
+from monitoring.checks.engine.evaluation import Seen
+from monitoring.checks.engine.plan import Key
+from monitoring.checks.engine.python_checks import Given, GivenPart
+from monitoring.checks.engine.session import Session
+from monitoring.checks.engine.tools import Tools
+from monitoring.checks.messages.check_message import Subject
+from monitoring.checks.messages.plain import Route
+from monitoring.checks.rules.policy import Policy
+from monitoring.store.db.database import Tx
+from monitoring.store.db.handle import SteadyStore
 from utils.policies import Ways
 
 WHOLE = "(readings)"  # no author would choose it: whether the function could read what it decides upon

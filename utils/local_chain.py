@@ -19,9 +19,9 @@ from typing import IO, Any
 
 import orjson
 
-from monitoring.chains.fetch import Fetcher, Request
+from monitoring.base.errors import UsageError
 from monitoring.chains.networks import network
-from monitoring.errors import UsageError
+from monitoring.chains.rpc.fetch import Fetcher, Request
 
 _START_LIMIT_S = 60.0
 _STOP_LIMIT_S = 10.0

@@ -5,7 +5,7 @@ Behind `deploy/migrate-file-cache-to-db.sh`. Running it again is safe: without `
 
 from __future__ import annotations
 
-from monitoring.owner import become_owner_of_checkout
+from monitoring.base.drop_privileges import become_owner_of_checkout
 
 if __name__ == "__main__":
     become_owner_of_checkout()
@@ -22,16 +22,17 @@ from typing import Any
 
 import yaml
 
-from monitoring import log
-from monitoring.clock import SystemClock, from_text
-from monitoring.errors import LockedError, MonitoringError, UsageError
-from monitoring.owner import become_owner
-from monitoring.quiet import WAIT_FOR_RUNS_S, no_runs
-from monitoring.settings import Settings, load_settings
-from monitoring.store import legacy_files, state
-from monitoring.store.database import Database
-from monitoring.store.repair import open_or_repair
-from monitoring.terminal import write_whatever_comes
+from monitoring.base import log
+from monitoring.base.clock import SystemClock, from_text
+from monitoring.base.drop_privileges import become_owner
+from monitoring.base.errors import LockedError, MonitoringError, UsageError
+from monitoring.base.locks.maintenance_lock import WAIT_FOR_RUNS_S, no_runs
+from monitoring.base.settings import Settings, load_settings
+from monitoring.base.terminal import write_whatever_comes
+from monitoring.store.db.database import Database
+from monitoring.store.maintenance import legacy_files
+from monitoring.store.maintenance.repair import open_or_repair
+from monitoring.store.tables import state
 
 EXAMPLES = """examples:
   python -m utils.migrate_cache_to_db               import; values already in the database win

@@ -7,7 +7,7 @@ runner, the wrapper delivers at the end.
 
 from __future__ import annotations
 
-from monitoring.owner import become_owner_of_checkout
+from monitoring.base.drop_privileges import become_owner_of_checkout
 
 become_owner_of_checkout()  # a script started by root leaves no file that the service cannot write
 
@@ -16,9 +16,9 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
-from monitoring.alerts.model import Severity
-from monitoring.alerts.text import addr, bold, code, kv, line, link, pct, quote, since, table, tx, usd
-from monitoring.checks.values import NONE as none  # noqa: N811 - the word of monitor files
+from monitoring.alerts.message.model import Severity
+from monitoring.alerts.message.text import addr, bold, code, kv, line, link, pct, quote, since, table, tx, usd
+from monitoring.checks.expression.values import NONE as none  # noqa: N811 - the word of monitor files
 from utils.context import Context
 from utils.reading import call
 from utils.script import run_as_script

@@ -10,20 +10,20 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, TypeVar
 
-from monitoring.alerts.model import Severity
-from monitoring.chains.values import Unknown
-from monitoring.checks.policy import NO_STEP, Hold, Policy
-from monitoring.checks.rows import SEED, TELL_ALL, FirstRun
-from monitoring.checks.values import Value
-from monitoring.checks.verbs.age import AgeLevel, AgePolicy, DeadlinePolicy, DeadlineStep
-from monitoring.checks.verbs.delta import DeltaPolicy, Move, MoveLevel
-from monitoring.checks.verbs.diverge import Direction, DivergePolicy
-from monitoring.checks.verbs.items import ItemsPolicy
-from monitoring.checks.verbs.limit import Level, LimitPolicy, Side
-from monitoring.checks.verbs.members import MembersPolicy
-from monitoring.checks.verbs.never_falls import NeverFallsPolicy, Rebase
-from monitoring.checks.verbs.stages import StagesPolicy
-from monitoring.errors import UsageError
+from monitoring.alerts.message.model import Severity
+from monitoring.base.errors import UsageError
+from monitoring.chains.abi.values import Unknown
+from monitoring.checks.expression.values import Value
+from monitoring.checks.rules.age import AgeLevel, AgePolicy, DeadlinePolicy, DeadlineStep
+from monitoring.checks.rules.delta import DeltaPolicy, Move, MoveLevel
+from monitoring.checks.rules.diverge import Direction, DivergePolicy
+from monitoring.checks.rules.items import ItemsPolicy
+from monitoring.checks.rules.limit import Level, LimitPolicy, Side
+from monitoring.checks.rules.members import MembersPolicy
+from monitoring.checks.rules.never_falls import NeverFallsPolicy, Rebase
+from monitoring.checks.rules.policy import NO_STEP, Hold, Policy
+from monitoring.checks.rules.readings import SEED, TELL_ALL, FirstRun
+from monitoring.checks.rules.stages import StagesPolicy
 from utils.exact import Amount, number, reading, span, step
 
 T = TypeVar("T")

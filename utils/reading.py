@@ -10,8 +10,8 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from monitoring.clock import parse_duration
-from monitoring.errors import UsageError
+from monitoring.base.clock import parse_duration
+from monitoring.base.errors import UsageError
 from utils.unknown import Unknown, UnknownError
 
 if TYPE_CHECKING:
@@ -89,7 +89,7 @@ class Reads(ABC):
     ) -> Fraction | Unknown:
         """Return the US dollars of one whole token; unknown where it is old or doubtful."""
         from monitoring.chains.networks import network  # noqa: PLC0415 - as above
-        from monitoring.chains.prices import Asset, Price, base_url, current_prices  # noqa: PLC0415 - as above
+        from monitoring.chains.services.prices import Asset, Price, base_url, current_prices  # noqa: PLC0415 - as above
         from utils.exact import number, span  # noqa: PLC0415 - as above
 
         tools, asset = self._bench.tools, Asset(network(chain), token)
@@ -111,8 +111,8 @@ class Reads(ABC):
         query: str,
         variables: Mapping[str, Any],
     ) -> Any:  # noqa: ANN401 - as above
-        from monitoring.chains.fetch import host_of  # noqa: PLC0415 - as above
-        from monitoring.chains.sources import Source, read_source  # noqa: PLC0415 - as above
+        from monitoring.chains.rpc.fetch import host_of  # noqa: PLC0415 - as above
+        from monitoring.chains.services.sources import Source, read_source  # noqa: PLC0415 - as above
         from utils.fields import Fields, as_fields  # noqa: PLC0415 - as above
 
         if max_age is not None and not time:

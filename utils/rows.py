@@ -6,10 +6,10 @@ from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
-from monitoring.chains.times import parse_time
-from monitoring.chains.values import Unknown
-from monitoring.checks.rows import Item, StagedRow
-from monitoring.checks.values import NONE, Value
+from monitoring.chains.abi.values import Unknown
+from monitoring.chains.services.times import parse_time
+from monitoring.checks.expression.values import NONE, Value
+from monitoring.checks.rules.readings import Item, StagedRow
 from utils.exact import reading
 from utils.unknown import UnknownError
 

@@ -11,10 +11,10 @@ import traceback
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from monitoring.alerts.task_frame import open_frame
-from monitoring.clock import SystemClock
-from monitoring.errors import UsageError
-from monitoring.terminal import write_whatever_comes
+from monitoring.alerts.task_context import open_frame
+from monitoring.base.clock import SystemClock
+from monitoring.base.errors import UsageError
+from monitoring.base.terminal import write_whatever_comes
 from utils.context import Context
 from utils.unknown import UnknownError
 

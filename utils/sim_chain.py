@@ -10,11 +10,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, cast
 
-from monitoring.chains.abi import AbiError, decode, encode, parse_function
-from monitoring.chains.fetch import Answer, FetchError, Request
+from monitoring.base.clock import Clock
+from monitoring.chains.abi.function import AbiError, decode, encode, parse_function
+from monitoring.chains.abi.values import Unknown
 from monitoring.chains.networks import network
-from monitoring.chains.values import Unknown
-from monitoring.clock import Clock
+from monitoring.chains.rpc.fetch import Answer, FetchError, Request
 
 _AGGREGATE3 = parse_function("aggregate3((address,bool,bytes)[])((bool,bytes)[])")
 _ERROR = parse_function("Error(string)")

@@ -17,19 +17,20 @@ from typing import Any
 
 import orjson
 
-from monitoring.alerts.record import NOBODY
-from monitoring.chains.fetch import Answer, Fetcher, FetchError, Request
-from monitoring.checks import runner
+from monitoring.alerts.conditions.store_alert import NOBODY
+from monitoring.base.clock import SystemClock, parse_duration
+from monitoring.base.settings import Settings, load_settings
+from monitoring.chains.rpc.fetch import Answer, Fetcher, FetchError, Request
 from monitoring.checks.builtin import TYPES
-from monitoring.checks.loading import load_monitor
-from monitoring.checks.model import Monitor
-from monitoring.checks.session import Session
-from monitoring.clock import SystemClock, parse_duration
-from monitoring.settings import Settings, load_settings
-from monitoring.store import conditions, queries
-from monitoring.store.database import Database
-from monitoring.store.schema import open_database
-from monitoring.store.steady import SteadyStore
+from monitoring.checks.config.load import load_monitor
+from monitoring.checks.engine import runner
+from monitoring.checks.engine.monitor import Monitor
+from monitoring.checks.engine.session import Session
+from monitoring.store.db.database import Database
+from monitoring.store.db.handle import SteadyStore
+from monitoring.store.db.schema import open_database
+from monitoring.store.queries import alerts as alert_queries
+from monitoring.store.tables import conditions
 from utils.context import Context
 from utils.local_chain import LocalChain, local_chain
 from utils.script import run_function
@@ -167,12 +168,12 @@ class _World:
 
 
 def _newest(database: Database) -> int:
-    found = queries.newest(database, queries.Filter(), 1)
+    found = alert_queries.newest(database, alert_queries.Filter(), 1)
     return found[0].id if found else 0
 
 
 def _result(database: Database, before: int, monitor: str, code: int) -> Run:
-    found = queries.newest(database, queries.Filter(after_id=before), _NEWEST)
+    found = alert_queries.newest(database, alert_queries.Filter(after_id=before), _NEWEST)
     run = Run(_told(one) for one in sorted(found, key=lambda one: one.id))
     with database.snapshot() as tx:
         rows = conditions.of_monitor(tx, monitor)
@@ -182,7 +183,7 @@ def _result(database: Database, before: int, monitor: str, code: int) -> Run:
     return run
 
 
-def _told(alert: queries.AlertRow) -> Told:
+def _told(alert: alert_queries.AlertRow) -> Told:
     about = orjson.loads(alert.metadata_json) if alert.metadata_json else {}
     kind = "crash" if alert.source == "crash" and alert.kind != "recovery" else about.get("transition", alert.kind)
     return Told(alert.dedupe_key or "", kind, alert.severity or "", alert.title, alert.message)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any, Never, TypeVar
 
-from monitoring.chains import values
+from monitoring.chains.abi import values
 
 T = TypeVar("T")
 

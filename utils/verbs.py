@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, TypedDict, Unpack
 
-from monitoring.alerts.model import Severity
+from monitoring.alerts.message.model import Severity
 
 if TYPE_CHECKING:
     from utils.judging import Judged
@@ -236,7 +236,7 @@ class Verbs(ABC):
 
 
 def _priced(policies: ModuleType, value: Any, price: Any) -> Any:  # noqa: ANN401 - as for delta
-    from monitoring.checks.verbs.delta import Priced  # noqa: PLC0415 - as above
+    from monitoring.checks.rules.delta import Priced  # noqa: PLC0415 - as above
 
     amount = policies.reading(value)
     return amount if price is None else Priced(amount, policies.reading(price))

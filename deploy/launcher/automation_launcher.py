@@ -3,7 +3,7 @@
 `make sync` copies this file into the venv and automation_launcher.pth beside it, which every Python of the venv runs
 first: before anything of the checkout is imported, so that no commit can break it. It acts only where a scheduler
 starts a run in a checkout that follows its origin. Each such start leaves a mark, the run clears it once it has
-accounted for the start (automation/probation.py); a third start that finds two marks goes back. What it did is
+accounted for the start (automation/sync/probation.py); a third start that finds two marks goes back. What it did is
 reported by the next sync. It uses the standard library alone, and never keeps a Python from starting.
 """
 

@@ -11,17 +11,17 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from monitoring.alerts.delivery import Delivery
-from monitoring.alerts.model import Alert, Severity
-from monitoring.alerts.record import Kind, Origin, store_in
-from monitoring.alerts.routing import variable_part
-from monitoring.alerts.ways import End, FarSide, Split, Ways
-from monitoring.clock import Clock, format_duration
-from monitoring.settings import Settings
-from monitoring.store import alerts, deliveries, lanes
-from monitoring.store.alerts import StoredAlert
-from monitoring.store.database import Database, Tx
-from monitoring.store.repair import open_or_repair
+from monitoring.alerts.conditions.store_alert import Kind, Origin, store_in
+from monitoring.alerts.delivery.deliver import Delivery
+from monitoring.alerts.delivery.route_resolver import End, FarSide, Split, Ways
+from monitoring.alerts.delivery.routing import variable_part
+from monitoring.alerts.message.model import Alert, Severity
+from monitoring.base.clock import Clock, format_duration
+from monitoring.base.settings import Settings
+from monitoring.store.db.database import Database, Tx
+from monitoring.store.maintenance.repair import open_or_repair
+from monitoring.store.tables import alerts, deliveries, rate_limits
+from monitoring.store.tables.alerts import StoredAlert
 
 CHANNEL = "automation"
 _POLL_S = 0.05
@@ -85,7 +85,7 @@ def _far_side(settings: Settings, channel: str) -> FarSide | None:
 def _refuses(tx: Tx, far_side: FarSide | None, now: datetime) -> bool:
     """Tell whether the chat, or the bot's token, is refused: then the drill waits, for longer than it is waited for."""
     keys = [key for key in (far_side.key, far_side.shared_key) if key] if far_side else []
-    return any(lanes.get(tx, key, now).is_refused for key in keys)
+    return any(rate_limits.get(tx, key, now).is_refused for key in keys)
 
 
 def _outcome(database: Database, alert_id: int, far_side: FarSide | None, clock: Clock, timeout_s: float) -> Drilled:

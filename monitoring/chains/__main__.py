@@ -5,7 +5,7 @@ Shows host names only.
 
 from __future__ import annotations
 
-from monitoring.owner import become_owner_of_checkout
+from monitoring.base.drop_privileges import become_owner_of_checkout
 
 if __name__ == "__main__":
     become_owner_of_checkout()
@@ -18,13 +18,13 @@ from datetime import datetime
 
 import orjson
 
-from monitoring import log
+from monitoring.base import log
+from monitoring.base.errors import UsageError
+from monitoring.base.settings import load_settings
+from monitoring.base.terminal import write_whatever_comes
 from monitoring.chains.networks import Network, network, networks, provider_mistakes, provider_urls
-from monitoring.chains.reads import Chains
-from monitoring.chains.rpc import Head
-from monitoring.errors import UsageError
-from monitoring.settings import load_settings
-from monitoring.terminal import write_whatever_comes
+from monitoring.chains.rpc.pool import Head
+from monitoring.chains.rpc.views import Chains
 
 
 @dataclass(frozen=True, slots=True)

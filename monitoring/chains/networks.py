@@ -13,8 +13,8 @@ from typing import cast
 
 import yaml
 
-from monitoring.chains.urls import url_problem
-from monitoring.errors import UsageError
+from monitoring.base.errors import UsageError
+from monitoring.chains.services.urls import url_problem
 
 DATA = Path(__file__).parent / "data"
 NATIVE_TOKEN = "0xEeeeeEeeeEeEeeEeEeEeeEEEeeeeEeeeeeeeEEeE"  # noqa: S105 - an address, not a secret

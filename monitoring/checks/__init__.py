@@ -1,5 +1,5 @@
-"""Monitors without code: the eleven verbs, the language, the planner, the `monitor.yaml` format, and their runner.
+"""Monitors declared as data: loaded, read, judged, recorded. `python -m monitoring.checks`.
 
-Read, judge, record. Language, verbs and planner are pure: no network, no database, no clock. `session.py` looks at the
-world through them, `recording.py` writes what came of it, and nothing in here sends.
+`config` reads the file, `expression` its formulas, `rules` are the verbs, `engine` runs them, `messages` words them,
+`builtin` holds the types that are fed with data. Tests: tests/unit/test_checks*.py, tests/integration/test_checks*.py.
 """

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from monitoring.owner import become_owner_of_checkout
+from monitoring.base.drop_privileges import become_owner_of_checkout
 
 if __name__ == "__main__":
     become_owner_of_checkout()

@@ -13,21 +13,21 @@ from collections.abc import Iterable, Sequence
 
 import orjson
 
-from monitoring import log
-from monitoring.alerts.record import NOBODY
-from monitoring.alerts.task_frame import open_frame
+from monitoring.alerts.conditions.store_alert import NOBODY
+from monitoring.alerts.task_context import open_frame
+from monitoring.base import log
+from monitoring.base.clock import SystemClock
+from monitoring.base.errors import UsageError
+from monitoring.base.settings import load_settings
+from monitoring.base.terminal import write_whatever_comes
 from monitoring.checks.builtin import TYPES
-from monitoring.checks.describing import describe
-from monitoring.checks.explaining import as_data, as_lines, explain
-from monitoring.checks.files import load_all
-from monitoring.checks.listing import lines_of
-from monitoring.checks.runner import no_data, run
-from monitoring.checks.session import Session
-from monitoring.clock import SystemClock
-from monitoring.errors import UsageError
-from monitoring.settings import load_settings
-from monitoring.store.steady import ReadOnlyStore, SteadyStore
-from monitoring.terminal import write_whatever_comes
+from monitoring.checks.config.describe import describe
+from monitoring.checks.config.load_all import load_all
+from monitoring.checks.engine.explain import as_data, as_lines, explain
+from monitoring.checks.engine.listing import lines_of
+from monitoring.checks.engine.runner import no_data, run
+from monitoring.checks.engine.session import Session
+from monitoring.store.db.handle import ReadOnlyStore, SteadyStore
 
 _EPILOG = """\
 examples:

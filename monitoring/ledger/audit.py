@@ -10,9 +10,9 @@ from collections import Counter
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from monitoring.clock import format_duration
-from monitoring.ledger.facts import Facts
+from monitoring.base.clock import format_duration
 from monitoring.ledger.findings import Finding, Kind, find
+from monitoring.ledger.outcomes import Facts
 
 __all__ = ["DRILL_OLDER_THAN", "Audit", "Finding", "Kind", "as_json", "judge", "sentence"]
 

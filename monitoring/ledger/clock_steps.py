@@ -12,11 +12,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
+from monitoring.base.process_identity import Boot, boot_of_text
 from monitoring.ledger.causes import LEAST_STEP, clock_step
-from monitoring.process import Boot, boot_of_text
-from monitoring.store import recorded_time, signs
-from monitoring.store.database import Database
-from monitoring.store.recorded_time import NOBODY, Asker, Recorded
+from monitoring.store.db import recorded_time
+from monitoring.store.db.database import Database
+from monitoring.store.db.recorded_time import NOBODY, Asker, Recorded
+from monitoring.store.tables import scheduler_events
 
 # A host that was down for longer is believed when the second run of its new boot agrees.
 _LONGEST_DOWN = timedelta(days=1)
@@ -42,7 +43,7 @@ def set_back_while_waiting(database: Database, profile: str, boot: Boot) -> time
 
     It began with the end of the profile's last run or with its own start, whichever shows less.
     """
-    run, booted_at = signs.last_armed(database, profile)
+    run, booted_at = scheduler_events.last_armed(database, profile)
     lost = [-clock_step(boot_of_text(run[1], run[0]), boot)] if run else []
     lost += [booted_at - boot.at] if booted_at else []
     return max(min(lost, default=timedelta(0)), timedelta(0))
@@ -66,7 +67,7 @@ def believed_now(database: Database, now: datetime, boot: Boot, me: Asker = NOBO
     last = recorded_time.newest(database, besides=me)
     if last is not None:
         return now - max(_gained(last, boot), timedelta(0))
-    started = signs.newest_start(database)
+    started = scheduler_events.newest_start(database)
     return now - _gained_since_start(*started, boot) if started else now
 
 

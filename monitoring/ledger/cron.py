@@ -15,7 +15,7 @@ from functools import lru_cache
 
 from cronsim import CronSim
 
-from monitoring.errors import UsageError
+from monitoring.base.errors import UsageError
 
 _EXAMPLE = '"5 * * * *"'
 _ALIASES = {

@@ -8,9 +8,9 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from itertools import groupby
 
-from monitoring.clock import format_duration
+from monitoring.base.clock import format_duration
 from monitoring.ledger.clock_steps import ClockStep
-from monitoring.ledger.facts import (
+from monitoring.ledger.outcomes import (
     AlertFate,
     Blindness,
     Facts,

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from monitoring.clock import format_duration
-from monitoring.errors import StoreError
+from monitoring.base.clock import format_duration
+from monitoring.base.errors import StoreError
+from monitoring.base.process_identity import Boot
 from monitoring.ledger.clock_steps import gained_since
-from monitoring.process import Boot
-from monitoring.store import recorded_time
-from monitoring.store.database import Database
-from monitoring.store.pruning import Pruned, prune
+from monitoring.store.db import recorded_time
+from monitoring.store.db.database import Database
+from monitoring.store.maintenance.prune import Pruned, prune
 
 # Runs have to agree for this long on a time that the host's uptime does not explain before history is judged by it.
 _AGREED_FOR = timedelta(days=1)

@@ -12,10 +12,10 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from pathlib import Path
 
-from monitoring.clock import format_duration
-from monitoring.store.database import Database
-from monitoring.store.queries_reach import GivenUp, Outbox, Refusing, WaitingGroup, outbox
-from monitoring.store.unstored import Kept, by_severity, look
+from monitoring.base.clock import format_duration
+from monitoring.store.db.database import Database
+from monitoring.store.queries.reach import GivenUp, Outbox, Refusing, WaitingGroup, outbox
+from monitoring.store.spool.unstored import Kept, by_severity, look
 
 LONGEST_WAIT = timedelta(minutes=10)  # CONTRACT, /healthz
 _REMEMBERED = timedelta(days=1)  # an alert that was given up is no news after that

@@ -10,15 +10,15 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+from monitoring.base.process_identity import Boot, boot_of_text
 from monitoring.ledger.causes import LEAST_STEP, Evidence, Sign, clock_step
 from monitoring.ledger.clock_steps import SLOW_START, answered_ahead, believed_now, take_back
+from monitoring.ledger.spool import import_notes
 from monitoring.ledger.ticks import GRACE, Unanswered, due_ticks, explain_unanswered
-from monitoring.ledger.unrecorded import import_notes
-from monitoring.process import Boot, boot_of_text
-from monitoring.store import runs, schedules, signs
-from monitoring.store.database import Database
-from monitoring.store.recorded_time import NOBODY, Asker, give_up_tick
-from monitoring.store.schedules import ScheduleInForce
+from monitoring.store.db.database import Database
+from monitoring.store.db.recorded_time import NOBODY, Asker, give_up_tick
+from monitoring.store.tables import runs, scheduler_events, schedules
+from monitoring.store.tables.schedules import ScheduleInForce
 
 # Rows written in one transaction: other writers wait for no longer than this many inserts.
 _BATCH = 500
@@ -96,9 +96,9 @@ def explain(database: Database, profile: str, ticks: Sequence[datetime], boot: B
 
 def gather_evidence(database: Database, profile: str, since: datetime, until: datetime, boot: Boot) -> Evidence:
     """Collect the signs of life of host and scheduler around the ticks of a profile in [since, until]."""
-    started = signs.runs_by_scheduler(database, since, until, profile=profile, beyond=_SIGNS_BEYOND)
+    started = scheduler_events.runs_by_scheduler(database, since, until, profile=profile, beyond=_SIGNS_BEYOND)
     found = _in_order(_sign(*row) for row in started)
-    starts = signs.scheduler_starts(database, since, until, beyond=_SIGNS_BEYOND)
+    starts = scheduler_events.scheduler_starts(database, since, until, beyond=_SIGNS_BEYOND)
     found += [Sign(at, Boot("", booted_at), is_start=True) for at, booted_at in starts]
     return Evidence(found, boot)
 

@@ -9,8 +9,8 @@ from typing import Literal
 
 from monitoring.ledger.causes import ALIVE, Evidence, likely_cause
 from monitoring.ledger.cron import Cron
-from monitoring.store.runs import Run
-from monitoring.store.schedules import ScheduleInForce
+from monitoring.store.tables.runs import Run
+from monitoring.store.tables.schedules import ScheduleInForce
 
 # A tick without a row is written off only after this long: its process may just be starting on a busy host.
 GRACE = timedelta(minutes=2)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from monitoring.owner import become_owner_of_checkout
+from monitoring.base.drop_privileges import become_owner_of_checkout
 
 if __name__ == "__main__":
     become_owner_of_checkout()
@@ -15,10 +15,10 @@ import sys
 from collections.abc import Mapping
 from dataclasses import replace
 
-from monitoring.errors import MonitoringError, UsageError
-from monitoring.log import set_up
-from monitoring.secret_values import is_secret
-from monitoring.settings import Settings, load_settings
+from monitoring.base.errors import MonitoringError, UsageError
+from monitoring.base.log import set_up
+from monitoring.base.secrets.secret_values import is_secret
+from monitoring.base.settings import Settings, load_settings
 
 HOST = "127.0.0.1"
 PORT = 8923

@@ -7,14 +7,16 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from monitoring.clock import to_text
+from monitoring.base.clock import to_text
+from monitoring.base.settings import Settings
 from monitoring.ledger.audit import as_json
-from monitoring.settings import Settings
-from monitoring.store import conditions, queries, queries_ledger, runs
-from monitoring.store.queries import AlertQuery
-from monitoring.web import health, overview, parameters, shapes
-from monitoring.web.answers import Answer
+from monitoring.store.queries import alerts as alert_queries
+from monitoring.store.queries import runs as run_queries
+from monitoring.store.queries.alerts import AlertQuery
+from monitoring.store.tables import conditions, runs
+from monitoring.web import health, overview, parameters, serializers
 from monitoring.web.parameters import LARGEST_ID, BadRequestError, one_of
+from monitoring.web.response_cache import Answer
 from monitoring.web.site import Asked, NotFoundError, Route, Trouble
 
 DEFAULT_LIMIT = 100
@@ -25,8 +27,8 @@ _PAGE: Mapping[str, parameters.ReadValue] = {"limit": parameters.limit, "cursor"
 
 def alerts(asked: Asked) -> Answer:
     limit = asked.query.get("limit", DEFAULT_LIMIT)
-    found = queries.alert_page(asked.database, alert_query(asked.query), limit + 1)
-    return _page([shapes.alert(row) for row in found], limit)
+    found = alert_queries.alert_page(asked.database, alert_query(asked.query), limit + 1)
+    return _page([serializers.alert(row) for row in found], limit)
 
 
 def alert_query(query: Mapping[str, Any]) -> AlertQuery:
@@ -44,14 +46,14 @@ def alert_query(query: Mapping[str, Any]) -> AlertQuery:
 
 def one_alert(asked: Asked) -> Answer:
     alert_id = row_id(asked)
-    found = queries.one_alert(asked.database, alert_id)
+    found = alert_queries.one_alert(asked.database, alert_id)
     if found is None:
         raise NotFoundError(f"there is no alert {alert_id}")
-    return Answer(shapes.to_json(shapes.alert(found)))
+    return Answer(serializers.to_json(serializers.alert(found)))
 
 
 def protocols(asked: Asked) -> Answer:
-    return _data(queries.protocols(asked.database))
+    return _data(alert_queries.protocols(asked.database))
 
 
 def profiles(asked: Asked) -> Answer:
@@ -65,7 +67,7 @@ def profiles(asked: Asked) -> Answer:
                 "next_tick": to_text(profile.next_tick) if profile.next_tick else None,
                 "status": profile.status,
                 "overdue": profile.overdue or None,
-                "last_run": shapes.run(profile.last) if profile.last else None,
+                "last_run": serializers.run(profile.last) if profile.last else None,
             }
             for profile in found
         ]
@@ -74,14 +76,14 @@ def profiles(asked: Asked) -> Answer:
 
 def run_list(asked: Asked) -> Answer:
     limit = asked.query.get("limit", DEFAULT_LIMIT)
-    found = queries_ledger.run_page(
+    found = run_queries.run_page(
         asked.database,
         profile=asked.query.get("profile"),
         status=asked.query.get("status"),
         before_id=asked.query.get("cursor"),
         limit=limit + 1,
     )
-    return _page([shapes.run(row) for row in found], limit)
+    return _page([serializers.run(row) for row in found], limit)
 
 
 def one_run(asked: Asked) -> Answer:
@@ -89,9 +91,9 @@ def one_run(asked: Asked) -> Answer:
     found = runs.get(asked.database, run_id)
     if found is None:
         raise NotFoundError(f"there is no run {run_id}")
-    tasks = [shapes.task(task) for task in runs.tasks(asked.database, run_id)]
-    raised = [row.id for row in queries.alerts_of_run(asked.database, run_id, parameters.MAX_LIMIT)]
-    return Answer(shapes.to_json({**shapes.run(found), "tasks": tasks, "alert_ids": raised}))
+    tasks = [serializers.task(task) for task in runs.tasks(asked.database, run_id)]
+    raised = [row.id for row in alert_queries.alerts_of_run(asked.database, run_id, parameters.MAX_LIMIT)]
+    return Answer(serializers.to_json({**serializers.run(found), "tasks": tasks, "alert_ids": raised}))
 
 
 def incidents(asked: Asked) -> Answer:
@@ -100,20 +102,20 @@ def incidents(asked: Asked) -> Answer:
     else:
         with asked.database.snapshot() as tx:
             found = conditions.firing(tx)[: asked.query.get("limit", DEFAULT_LIMIT)]
-    return _data([shapes.incident(row) for row in found])
+    return _data([serializers.incident(row) for row in found])
 
 
 def monitoring(asked: Asked) -> Answer:
     """Say what is watched: every profile in force with the tasks of its newest run, and every check of a monitor."""
     watched = overview.watched(asked.database, asked.now, asked.boot)
-    checks = [shapes.check(row) for row in conditions.declared(asked.database)]
-    return Answer(shapes.to_json({"data": [shapes.watched(found) for found in watched], "checks": checks}))
+    checks = [serializers.check(row) for row in conditions.declared(asked.database)]
+    return Answer(serializers.to_json({"data": [serializers.watched(found) for found in watched], "checks": checks}))
 
 
 def audit(asked: Asked) -> Answer:
     span, profile = asked.query.get("since", overview.DAY), asked.query.get("profile")
     found = overview.audit(asked.database, asked.now, asked.boot, span, profile)
-    return Answer(shapes.to_json(as_json(found)))
+    return Answer(serializers.to_json(as_json(found)))
 
 
 def healthz(asked: Asked) -> Answer:
@@ -121,7 +123,7 @@ def healthz(asked: Asked) -> Answer:
     if not found:
         return Answer(b'{"status":"ok"}', cache_control="no-store")
     body = {"status": "failing", "error": "unhealthy", "message": "; ".join(found), "reasons": found}
-    return Answer(shapes.to_json(body), status=503, cache_control="no-store")
+    return Answer(serializers.to_json(body), status=503, cache_control="no-store")
 
 
 def metrics(asked: Asked) -> Answer:
@@ -135,14 +137,14 @@ def openapi() -> Answer:
     """Return the description of the API as JSON; it needs no database."""
     import yaml  # noqa: PLC0415 - only who asks for it pays for it
 
-    return Answer(shapes.to_json(yaml.load(_OPENAPI.read_text(encoding="utf-8"), yaml.CSafeLoader)))
+    return Answer(serializers.to_json(yaml.load(_OPENAPI.read_text(encoding="utf-8"), yaml.CSafeLoader)))
 
 
 def say(trouble: Trouble, settings: Settings) -> Answer:  # noqa: ARG001 - as for pages
     headers = {"allow": trouble.allow} if trouble.allow else {}
     if trouble.status == 503:  # noqa: PLR2004 - unavailable
         headers["retry-after"] = "5"
-    body = shapes.to_json({"error": trouble.code, "message": trouble.message})
+    body = serializers.to_json({"error": trouble.code, "message": trouble.message})
     return Answer(body, status=trouble.status, more_headers=headers, cache_control="no-store")
 
 
@@ -162,14 +164,14 @@ def row_id(asked: Asked) -> int:
     return number
 
 
-def _page(found: list[shapes.Json], limit: int) -> Answer:
+def _page(found: list[serializers.Json], limit: int) -> Answer:
     data = found[:limit]
     more = str(data[-1]["id"]) if len(found) > limit else None
-    return Answer(shapes.to_json({"data": data, "next_cursor": more, "limit": limit}))
+    return Answer(serializers.to_json({"data": data, "next_cursor": more, "limit": limit}))
 
 
 def _data(found: list[Any]) -> Answer:
-    return Answer(shapes.to_json({"data": found}))
+    return Answer(serializers.to_json({"data": found}))
 
 
 ALERT_FILTERS: Mapping[str, parameters.ReadValue] = {

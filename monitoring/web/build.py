@@ -5,9 +5,9 @@ from __future__ import annotations
 import time
 from datetime import UTC, datetime
 
-from monitoring.clock import Clock, SystemClock
-from monitoring.process import Boot, current_boot
-from monitoring.settings import Settings
+from monitoring.base.clock import Clock, SystemClock
+from monitoring.base.process_identity import Boot, current_boot
+from monitoring.base.settings import Settings
 from monitoring.web import api, pages, static_files
 from monitoring.web.site import Site
 

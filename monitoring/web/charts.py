@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from monitoring.clock import format_duration
-from monitoring.store.runs import Run
-from monitoring.web import shapes
+from monitoring.base.clock import format_duration
+from monitoring.store.tables.runs import Run
+from monitoring.web import serializers
 
 WIDTH, HEIGHT = 360, 120
 _SEVERITIES = ("UNKNOWN", "LOW", "MEDIUM", "HIGH", "CRITICAL")  # from the ground up
@@ -44,7 +44,7 @@ class Chart:
 
 def run_durations(runs: Sequence[Run]) -> Chart:
     """Draw how long each run took; `runs` newest first."""
-    finished = [(run, took) for run in reversed(runs) if (took := shapes.duration_s(run)) is not None]
+    finished = [(run, took) for run in reversed(runs) if (took := serializers.duration_s(run)) is not None]
     longest = max((took for _, took in finished), default=0.0)
     bars = [
         _bar(

@@ -9,15 +9,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from monitoring.errors import MonitoringError
+from monitoring.base.errors import MonitoringError
+from monitoring.base.process_identity import Boot, is_alive_text
 from monitoring.ledger import reach
 from monitoring.ledger.cron import Cron
-from monitoring.ledger.facts import gather
+from monitoring.ledger.outcomes import gather
 from monitoring.ledger.ticks import GRACE
-from monitoring.process import Boot, is_alive_text
-from monitoring.store import runs, schedules
-from monitoring.store.database import Database
-from monitoring.store.schedules import ScheduleInForce
+from monitoring.store.db.database import Database
+from monitoring.store.tables import runs, schedules
+from monitoring.store.tables.schedules import ScheduleInForce
 
 _INSTANT = timedelta(microseconds=1)
 

@@ -11,9 +11,10 @@ from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_late
 from prometheus_client.registry import Collector
 
 from monitoring.ledger import reach
-from monitoring.store import conditions, queries_ledger
-from monitoring.store.alerts import SEVERITIES
-from monitoring.web import overview, shapes
+from monitoring.store.queries import runs
+from monitoring.store.tables import conditions
+from monitoring.store.tables.alerts import SEVERITIES
+from monitoring.web import overview, serializers
 from monitoring.web.overview import ProfileView
 from monitoring.web.site import Asked
 
@@ -67,7 +68,7 @@ def _profiles(asked: Asked) -> Iterator[Metric]:
         overdue.add_metric([profile.name], int(bool(profile.overdue)))
         if profile.last is not None:
             started.add_metric([profile.name], profile.last.started_at.timestamp())
-        if (ended_at := queries_ledger.last_ended(asked.database, profile.name, "ok")) is not None:
+        if (ended_at := runs.last_ended(asked.database, profile.name, "ok")) is not None:
             succeeded.add_metric([profile.name], ended_at.timestamp())
         if (duration_s := _newest_duration_s(profile)) is not None:
             took.add_metric([profile.name], duration_s)
@@ -77,15 +78,15 @@ def _profiles(asked: Asked) -> Iterator[Metric]:
 
 
 def _newest_duration_s(profile: ProfileView) -> float | None:
-    known = (shapes.duration_s(run) for run in profile.recent)
+    known = (serializers.duration_s(run) for run in profile.recent)
     return next((seconds for seconds in known if seconds is not None), None)
 
 
 def _alerts(asked: Asked) -> Iterator[Metric]:
     yield CounterMetricFamily(
-        "monitoring_alerts_stored", "Alerts ever stored.", value=queries_ledger.alerts_stored(asked.database)
+        "monitoring_alerts_stored", "Alerts ever stored.", value=runs.alerts_stored(asked.database)
     )
-    (today,) = queries_ledger.volume(asked.database, asked.now - overview.DAY, overview.DAY, 1)
+    (today,) = runs.volume(asked.database, asked.now - overview.DAY, overview.DAY, 1)
     recent = GaugeMetricFamily("monitoring_alerts_recent", "Alerts of the last 24 hours.", labels=["severity"])
     for severity, count in today.items():
         recent.add_metric([severity], count)
@@ -93,11 +94,11 @@ def _alerts(asked: Asked) -> Iterator[Metric]:
     yield from _waiting(asked)
     yield from _reach(asked)
     yield _incidents(asked)
-    yield _gauge("monitoring_database_bytes", "Size of the database.", queries_ledger.file_bytes(asked.database))
+    yield _gauge("monitoring_database_bytes", "Size of the database.", runs.file_bytes(asked.database))
 
 
 def _waiting(asked: Asked) -> Iterator[Metric]:
-    found = queries_ledger.waiting(asked.database)
+    found = runs.waiting(asked.database)
     counts = GaugeMetricFamily(
         "monitoring_deliveries_waiting", "Deliveries that have not ended.", labels=["destination", "status"]
     )

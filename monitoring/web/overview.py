@@ -10,19 +10,20 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import groupby
 
-from monitoring.errors import MonitoringError
+from monitoring.base.errors import MonitoringError
+from monitoring.base.process_identity import Boot
 from monitoring.ledger.audit import Audit, judge
 from monitoring.ledger.cron import Cron
-from monitoring.ledger.facts import gather
-from monitoring.process import Boot
-from monitoring.store import conditions, queries_ledger, runs, schedules, silences
-from monitoring.store.alerts import SEVERITIES
-from monitoring.store.conditions import Condition
-from monitoring.store.database import Database
-from monitoring.store.queries_ledger import TaskStanding
-from monitoring.store.runs import Run
-from monitoring.store.schedules import ScheduleInForce
-from monitoring.store.silences import Silence
+from monitoring.ledger.outcomes import gather
+from monitoring.store.db.database import Database
+from monitoring.store.queries import runs as run_queries
+from monitoring.store.queries.runs import TaskStanding
+from monitoring.store.tables import conditions, runs, schedules, silences
+from monitoring.store.tables.alerts import SEVERITIES
+from monitoring.store.tables.conditions import Condition
+from monitoring.store.tables.runs import Run
+from monitoring.store.tables.schedules import ScheduleInForce
+from monitoring.store.tables.silences import Silence
 from monitoring.web.health import overdue_profiles
 
 DAY = timedelta(hours=24)
@@ -126,7 +127,7 @@ def profiles(database: Database, now: datetime, boot: Boot, *, recent: int = STR
 def watched(database: Database, now: datetime, boot: Boot) -> list[Watched]:
     """Return everything that is watched, by profile."""
     return [
-        Watched(profile, tuple(queries_ledger.task_standings(database, profile.name)))
+        Watched(profile, tuple(run_queries.task_standings(database, profile.name)))
         for profile in profiles(database, now, boot, recent=1)
     ]
 

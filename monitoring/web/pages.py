@@ -8,16 +8,18 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import quote, urlencode
 
+from monitoring.base.settings import Settings
 from monitoring.ledger import reach
 from monitoring.ledger.audit import Kind, sentence
-from monitoring.settings import Settings
-from monitoring.store import conditions, queries, queries_ledger, runs, silences
-from monitoring.store.alerts import SEVERITIES
-from monitoring.store.conditions import ConditionKey
-from monitoring.web import charts, overview, parameters, shapes
-from monitoring.web.answers import Answer
+from monitoring.store.queries import alerts as alert_queries
+from monitoring.store.queries import runs as run_queries
+from monitoring.store.tables import conditions, runs, silences
+from monitoring.store.tables.alerts import SEVERITIES
+from monitoring.store.tables.conditions import ConditionKey
+from monitoring.web import charts, overview, parameters, serializers
 from monitoring.web.api import RUN_STATUSES, alert_query, row_id
 from monitoring.web.parameters import one_of
+from monitoring.web.response_cache import Answer
 from monitoring.web.site import Asked, NotFoundError, Route, Trouble
 from monitoring.web.templating import incident_address, page
 
@@ -34,8 +36,8 @@ def dashboard(asked: Asked) -> Answer:
         silenced = silences.active(tx, asked.now)
     midnight = asked.now.replace(hour=0, minute=0, second=0, microsecond=0)
     first_day = midnight - timedelta(days=_DAYS - 1)
-    days = queries_ledger.volume(asked.database, first_day, timedelta(days=1), _DAYS)
-    latencies = queries_ledger.latencies(asked.database, asked.now - timedelta(days=30), _LATENCIES)
+    days = run_queries.volume(asked.database, first_day, timedelta(days=1), _DAYS)
+    latencies = run_queries.latencies(asked.database, asked.now - timedelta(days=30), _LATENCIES)
     return page(
         "dashboard.html",
         asked.now,
@@ -48,14 +50,14 @@ def dashboard(asked: Asked) -> Answer:
         profiles=overview.profiles(asked.database, asked.now, asked.boot),
         firing=overview.firing(asked.database, asked.now),
         silences=silenced,
-        alerts=queries.alert_page(asked.database, queries.AlertQuery(), _ON_DASHBOARD),
+        alerts=alert_queries.alert_page(asked.database, alert_queries.AlertQuery(), _ON_DASHBOARD),
         charts=[charts.alerts_per_day(days, first_day), charts.delivery_latency(latencies)],
     )
 
 
 def alerts(asked: Asked) -> Answer:
     query = asked.query
-    found = queries.alert_page(asked.database, alert_query(query), _PER_PAGE + 1)
+    found = alert_queries.alert_page(asked.database, alert_query(query), _PER_PAGE + 1)
     filters = {
         name: _form_text(query[name]) for name in ("protocol", "severity", "source", "from", "to") if name in query
     }
@@ -67,14 +69,14 @@ def alerts(asked: Asked) -> Answer:
         older=_here("/alerts", {**filters, "cursor": str(found[_PER_PAGE - 1].id)}) if len(found) > _PER_PAGE else "",
         newest=_here("/alerts", filters) if "cursor" in query else "",
         filters=filters,
-        protocols=queries.protocols(asked.database),
-        sources=queries.sources(asked.database),
+        protocols=alert_queries.protocols(asked.database),
+        sources=alert_queries.sources(asked.database),
         severities=SEVERITIES[::-1],
     )
 
 
 def one_alert(asked: Asked) -> Answer:
-    found = queries.one_alert(asked.database, row_id(asked))
+    found = alert_queries.one_alert(asked.database, row_id(asked))
     if found is None:
         raise NotFoundError(f"There is no alert {row_id(asked)}: it may have been pruned.")
     return page(
@@ -82,8 +84,8 @@ def one_alert(asked: Asked) -> Answer:
         asked.now,
         here=f"/alerts/{found.id}",
         alert=found,
-        metadata=shapes.metadata(found.metadata_json),
-        deliveries=queries_ledger.deliveries_of(asked.database, found.id),
+        metadata=serializers.metadata(found.metadata_json),
+        deliveries=run_queries.deliveries_of(asked.database, found.id),
         run=runs.get(asked.database, found.run_id) if found.run_id else None,
         incident=conditions.told_by(asked.database, found.protocol, found.dedupe_key) if found.dedupe_key else None,
     )
@@ -91,7 +93,7 @@ def one_alert(asked: Asked) -> Answer:
 
 def run_list(asked: Asked) -> Answer:
     query = asked.query
-    found = queries_ledger.run_page(
+    found = run_queries.run_page(
         asked.database,
         profile=query.get("profile"),
         status=query.get("status"),
@@ -116,14 +118,14 @@ def one_run(asked: Asked) -> Answer:
     found = runs.get(asked.database, row_id(asked))
     if found is None:
         raise NotFoundError(f"There is no run {row_id(asked)}: it may have been pruned.")
-    before, after = queries_ledger.neighbours(asked.database, found)
+    before, after = run_queries.neighbours(asked.database, found)
     return page(
         "run.html",
         asked.now,
         here=f"/runs/{found.id}",
         run=found,
         tasks=runs.tasks(asked.database, found.id),
-        alerts=queries.alerts_of_run(asked.database, found.id, _PER_PAGE),
+        alerts=alert_queries.alerts_of_run(asked.database, found.id, _PER_PAGE),
         before=before,
         after=after,
     )
@@ -154,7 +156,7 @@ def one_incident(asked: Asked) -> Answer:
         asked.now,
         here=incident_address(key),
         incident=overview.covered(found, holding),
-        alerts=queries.alerts_of_key(asked.database, found.protocol, key.text, _PER_PAGE),
+        alerts=alert_queries.alerts_of_key(asked.database, found.protocol, key.text, _PER_PAGE),
         silence_it=f"python -m automation silence --protocol {shlex.quote(found.protocol)} "
         f"--key {shlex.quote(key.text)} --for 2h --reason '…'",
     )
@@ -189,7 +191,7 @@ def profile(asked: Asked) -> Answer:
         here=f"/profiles/{quote(name)}",
         profile=known[name],
         chart=charts.run_durations(known[name].recent),
-        tasks=queries_ledger.task_standings(asked.database, name),
+        tasks=run_queries.task_standings(asked.database, name),
     )
 
 

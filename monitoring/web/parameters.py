@@ -9,9 +9,9 @@ from difflib import get_close_matches
 from typing import Any
 from urllib.parse import parse_qsl, unquote_to_bytes
 
-from monitoring.clock import from_text, parse_duration
-from monitoring.errors import MonitoringError, UsageError
-from monitoring.store.alerts import SEVERITIES
+from monitoring.base.clock import from_text, parse_duration
+from monitoring.base.errors import MonitoringError, UsageError
+from monitoring.store.tables.alerts import SEVERITIES
 
 MAX_LIMIT = 500
 LARGEST_ID = 2**63 - 1  # of SQLite

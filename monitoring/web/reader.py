@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from monitoring.errors import StoreError
-from monitoring.store import unstored
-from monitoring.store.database import Database
-from monitoring.store.schema import open_readonly, refuse_unreadable
+from monitoring.base.errors import StoreError
+from monitoring.store.db.database import Database
+from monitoring.store.db.schema import open_readonly, refuse_unreadable
+from monitoring.store.spool import unstored
 
 # A reader of a WAL database waits only while the file is being recovered or replaced: better a quick 503.
 _BUSY_TIMEOUT_S = 0.5

@@ -14,7 +14,7 @@ import uvicorn
 from starlette.types import ASGIApp
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
-from monitoring.web.answers import Key
+from monitoring.web.response_cache import Key
 
 # A browser sends 1 to 2 KiB of headers; nginx refuses more than 32 KiB by default.
 MAX_HEAD_BYTES = 32 * 1024

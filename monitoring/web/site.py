@@ -22,14 +22,14 @@ from starlette.responses import Response
 from starlette.routing import Route as StarletteRoute
 from starlette.types import Receive, Scope, Send
 
-from monitoring.clock import Clock
-from monitoring.errors import MonitoringError, StoreError
-from monitoring.process import Boot
-from monitoring.settings import Settings
-from monitoring.store.database import Database
-from monitoring.web.answers import Answer, Key, Shelf
+from monitoring.base.clock import Clock
+from monitoring.base.errors import MonitoringError, StoreError
+from monitoring.base.process_identity import Boot
+from monitoring.base.settings import Settings
+from monitoring.store.db.database import Database
 from monitoring.web.parameters import BadRequestError, ReadValue, read_query
 from monitoring.web.reader import Reader, Version
+from monitoring.web.response_cache import Answer, Key, Shelf
 
 log = logging.getLogger("monitoring.web")
 

@@ -7,7 +7,7 @@ from functools import cache, partial
 from hashlib import blake2b
 from pathlib import Path
 
-from monitoring.web.answers import Answer
+from monitoring.web.response_cache import Answer
 
 _DIRECTORY = Path(__file__).parent / "static"
 _TYPES = {".css": "text/css; charset=utf-8", ".js": "text/javascript; charset=utf-8", ".svg": "image/svg+xml"}

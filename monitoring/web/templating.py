@@ -12,14 +12,14 @@ import orjson
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
-from monitoring.alerts.model import Alert
-from monitoring.alerts.render import render_html
-from monitoring.clock import format_duration, from_text, to_text
+from monitoring.alerts.message.model import Alert
+from monitoring.alerts.message.render import render_html
+from monitoring.base.clock import format_duration, from_text, to_text
 from monitoring.ledger.audit import Finding, Kind
-from monitoring.store.conditions import ConditionKey
-from monitoring.store.queries import AlertRow
-from monitoring.web import shapes
-from monitoring.web.answers import HTML, Answer
+from monitoring.store.queries.alerts import AlertRow
+from monitoring.store.tables.conditions import ConditionKey
+from monitoring.web import serializers
+from monitoring.web.response_cache import HTML, Answer
 from monitoring.web.static_files import address
 
 _NOTHING = "\N{EN DASH}"
@@ -43,7 +43,7 @@ def _environment() -> Environment:
     )
     environment.filters |= {
         "clock": clock, "when": when, "ago": ago, "seconds": seconds, "size": size, "headline": headline,
-        "alert_html": alert_html, "pretty": pretty, "run_seconds": shapes.duration_s,
+        "alert_html": alert_html, "pretty": pretty, "run_seconds": serializers.duration_s,
     }  # fmt: skip
     environment.globals |= {"static": address, "incident_address": incident_address, "finding_address": finding_address}
     return environment

@@ -5,7 +5,7 @@ A task of the profile `weekly`; by hand: `python -m protocols.drill.main`, or ra
 
 from __future__ import annotations
 
-from monitoring.owner import become_owner_of_checkout
+from monitoring.base.drop_privileges import become_owner_of_checkout
 
 if __name__ == "__main__":
     become_owner_of_checkout()
@@ -13,10 +13,10 @@ if __name__ == "__main__":
 import os
 import sys
 
+from monitoring.alerts.conditions.store_alert import Origin
 from monitoring.alerts.drill import CHANNEL, drill
-from monitoring.alerts.record import Origin
-from monitoring.clock import SystemClock
-from monitoring.settings import load_settings
+from monitoring.base.clock import SystemClock
+from monitoring.base.settings import load_settings
 
 _TIMEOUT_S = 300.0  # a chat that asks to wait is still a chat that works
 

@@ -5,7 +5,7 @@ Three tasks of the profile `daily`; by hand rather `python -m automation backup`
 
 from __future__ import annotations
 
-from monitoring.owner import become_owner_of_checkout
+from monitoring.base.drop_privileges import become_owner_of_checkout
 
 if __name__ == "__main__":
     become_owner_of_checkout()
@@ -15,15 +15,15 @@ import os
 import sys
 from pathlib import Path
 
-from monitoring.clock import SystemClock, parse_duration
-from monitoring.errors import MonitoringError, StoreError, UsageError
+from monitoring.base.clock import SystemClock, parse_duration
+from monitoring.base.errors import MonitoringError, StoreError, UsageError
+from monitoring.base.process_identity import current_boot
+from monitoring.base.settings import Settings, load_settings
 from monitoring.ledger.forgetting import prune_by_a_trusted_clock
-from monitoring.process import current_boot
-from monitoring.settings import Settings, load_settings
-from monitoring.store import backups
-from monitoring.store.pruning import KEEP_FOR
-from monitoring.store.restoring import staged
-from monitoring.store.schema import open_database
+from monitoring.store.db.schema import open_database
+from monitoring.store.maintenance import backups
+from monitoring.store.maintenance.prune import KEEP_FOR
+from monitoring.store.maintenance.restore import staged
 
 
 def main() -> int:

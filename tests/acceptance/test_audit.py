@@ -13,7 +13,7 @@ import pytest
 
 from monitoring.ledger.causes import ALIVE
 from monitoring.ledger.findings import Kind
-from monitoring.store.fair_lock import FairLock
+from monitoring.store.db.write_lock import FairLock
 from tests.support.audit_page import live
 from tests.support.host import ROOT, Host
 from tests.support.simulated_host import state_directory

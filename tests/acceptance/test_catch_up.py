@@ -11,13 +11,13 @@ from pathlib import Path
 
 import pytest
 
-from automation.catch_up import Reason, decide
-from automation.config import Profile, load_profile
-from monitoring.clock import to_text
-from monitoring.store import schedules
-from monitoring.store.runs import Run
-from monitoring.store.schedules import Schedule
-from monitoring.store.schema import open_database
+from automation.jobs.load import Profile, load_profile
+from automation.schedule.catch_up import Reason, decide
+from monitoring.base.clock import to_text
+from monitoring.store.db.schema import open_database
+from monitoring.store.tables import schedules
+from monitoring.store.tables.runs import Run
+from monitoring.store.tables.schedules import Schedule
 from tests.support.checkouts import write
 from tests.support.host import Host, wait_until
 

@@ -8,15 +8,15 @@ from pathlib import Path
 import pytest
 from eth_hash.auto import keccak
 
-from monitoring.alerts.record import NOBODY
+from monitoring.alerts.conditions.store_alert import NOBODY
+from monitoring.base.clock import SystemClock
 from monitoring.checks.builtin import TYPES
-from monitoring.checks.evaluate import Call
-from monitoring.checks.loading import load_monitor
-from monitoring.checks.remembered import NOTHING
-from monitoring.checks.session import Session
-from monitoring.checks.values import Value
-from monitoring.clock import SystemClock
-from monitoring.store.steady import ReadOnlyStore
+from monitoring.checks.config.load import load_monitor
+from monitoring.checks.engine.session import Session
+from monitoring.checks.expression.evaluate import Call
+from monitoring.checks.expression.values import Value
+from monitoring.checks.state.load import NOTHING
+from monitoring.store.db.handle import ReadOnlyStore
 from tests.support import anvil, parts
 from tests.support.answers import forget_answer, put_answers, put_multicall
 from tests.support.anvil import Anvil

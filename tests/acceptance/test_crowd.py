@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from monitoring.store.schema import open_database
+from monitoring.store.db.schema import open_database
 from tests.support.child import CHECKOUT, child_environ
 from tests.support.fake_telegram import TelegramStandIn
 

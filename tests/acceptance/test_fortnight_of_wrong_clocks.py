@@ -14,7 +14,7 @@ from datetime import timedelta
 import pytest
 
 from monitoring.ledger.findings import Kind
-from monitoring.store.waits import LONGEST_WAIT
+from monitoring.store.db.waits import LONGEST_WAIT
 from tests.support.simulated_host import state_directory
 from tests.support.wrong_clock_alerts import MoodyChat
 from tests.support.wrong_clocks import BEGINS_AT, DAY, HOUR, MINUTE, Life, Wrong

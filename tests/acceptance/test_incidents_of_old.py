@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from monitoring.alerts.direct import send_directly
-from monitoring.alerts.model import Alert
-from monitoring.alerts.record import record, record_in, store_in
-from monitoring.alerts.text import code, kv, quote
-from monitoring.store import state
+from monitoring.alerts.conditions.store_alert import record, record_in, store_in
+from monitoring.alerts.delivery.fallback_send import send_directly
+from monitoring.alerts.message.model import Alert
+from monitoring.alerts.message.text import code, kv, quote
+from monitoring.store.tables import state
 from tests.support.fake_telegram import (
     BOT_TOKEN,
     CHAT,

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from monitoring.store.schema import open_database
+from monitoring.store.db.schema import open_database
 from tests.support.checks_host import ChecksHost
 from tests.support.child import CHECKOUT
 from tests.support.rpc_server import Provider, serving

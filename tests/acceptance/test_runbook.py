@@ -18,7 +18,7 @@ from pathlib import Path
 
 import pytest
 
-from automation.verbs import VERBS, load_verb
+from automation.cli.commands import VERBS, load_verb
 from tests.support.console import Command, commands
 from tests.support.host import ROOT, Host
 

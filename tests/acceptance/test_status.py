@@ -11,13 +11,13 @@ from typing import Any
 
 import pytest
 
-from automation.scheduler_life import look
-from monitoring.clock import SystemClock
-from monitoring.locks import SingleLock
-from monitoring.settings import Settings
-from monitoring.store import runs, schedules
-from monitoring.store.schedules import Schedule
-from monitoring.store.schema import open_database
+from automation.schedule.scheduler_liveness import look
+from monitoring.base.clock import SystemClock
+from monitoring.base.locks.profile_lock import SingleLock
+from monitoring.base.settings import Settings
+from monitoring.store.db.schema import open_database
+from monitoring.store.tables import runs, schedules
+from monitoring.store.tables.schedules import Schedule
 from tests.support.host import Host, wait_until
 
 GATE = """

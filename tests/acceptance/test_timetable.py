@@ -7,9 +7,9 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from monitoring.alerts.record import raise_in, record, record_in, resolve_in
-from monitoring.store import silences
-from monitoring.store.conditions import ConditionKey
+from monitoring.alerts.conditions.store_alert import raise_in, record, record_in, resolve_in
+from monitoring.store.tables import silences
+from monitoring.store.tables.conditions import ConditionKey
 from tests.support.fake_telegram import CHAT, TelegramStandIn, error, too_many_requests
 from tests.support.outbox import Outbox, alert
 from tests.support.timetable import Timetable

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
-from monitoring.store.database import Database
+from monitoring.store.db.database import Database
 from tests.support import parts
 from tests.support.filled import fill
 from tests.support.web import Web, serving

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from monitoring.alerts.model import Alert
-from monitoring.store.database import Database
+from monitoring.alerts.message.model import Alert
+from monitoring.store.db.database import Database
 from tests.support.filled import HOSTILE, fill, store
 from tests.support.web import Web, serving
 
@@ -113,7 +113,7 @@ def test_an_incident_tells_since_when_who_was_told_and_how_to_silence_it(open_pa
 
 
 def test_a_silence_shows_on_what_it_covers_and_how_it_is_ended(open_page: Open, host: tuple[Web, Database]) -> None:
-    from monitoring.store import silences
+    from monitoring.store.tables import silences
 
     now = datetime.now(UTC)
     with host[1].write() as tx:
@@ -158,7 +158,7 @@ def test_a_host_on_which_nothing_has_run_is_told_the_next_steps(browser: Browser
 
 
 def test_a_running_run_fills_itself_while_one_looks(open_page: Open, host: tuple[Web, Database]) -> None:
-    from monitoring.store import runs
+    from monitoring.store.tables import runs
 
     now = datetime.now(UTC)
     with host[1].write() as tx:

@@ -16,18 +16,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from monitoring.alerts.claims import Claimer
-from monitoring.alerts.conditions import Policy, Reason, raised, resolved
-from monitoring.alerts.model import Severity
-from monitoring.alerts.pacing import Limits
-from monitoring.alerts.record import record, resolve_in
-from monitoring.alerts.ways import Ways
-from monitoring.clock import SystemClock, to_text
-from monitoring.store import lanes, line
-from monitoring.store.conditions import ConditionKey
-from monitoring.store.database import Database, Tx
-from monitoring.store.schema import open_database
-from monitoring.store.waits import LONGEST_WAIT
+from monitoring.alerts.conditions.rules import Policy, Reason, raised, resolved
+from monitoring.alerts.conditions.store_alert import record, resolve_in
+from monitoring.alerts.delivery.lease import Claimer
+from monitoring.alerts.delivery.rate_limit import Limits
+from monitoring.alerts.delivery.route_resolver import Ways
+from monitoring.alerts.message.model import Severity
+from monitoring.base.clock import SystemClock, to_text
+from monitoring.store.db.database import Database, Tx
+from monitoring.store.db.schema import open_database
+from monitoring.store.db.waits import LONGEST_WAIT
+from monitoring.store.tables import outbox as outbox_table
+from monitoring.store.tables import rate_limits
+from monitoring.store.tables.conditions import ConditionKey
 from tests.support.fake_telegram import BOT_TOKEN, CHAT, TelegramStandIn, error, too_many_requests
 from tests.support.fake_webhook import SECRET, FakeWebhook
 from tests.support.outbox import Outbox, alert
@@ -223,7 +224,7 @@ def test_whatever_is_stored_the_next_attempt_is_at_most_the_longest_wait_away(
                 (*values, number),
             )
         ways = Ways({"TELEGRAM_BOT_TOKEN_DEFAULT": BOT_TOKEN, "TELEGRAM_CHAT_ID_DEFAULT": CHAT})
-        queues, _ = ways.sort_out(each for each in line.groups(tx) if each.destination == "telegram")
+        queues, _ = ways.sort_out(each for each in outbox_table.groups(tx) if each.destination == "telegram")
         claimed = Claimer("me", ways, Limits()).claim(tx, queues, NOW, [])
     assert claimed.jobs or (claimed.next_at is not None and claimed.next_at <= NOW + LONGEST_WAIT)
 
@@ -231,7 +232,9 @@ def test_whatever_is_stored_the_next_attempt_is_at_most_the_longest_wait_away(
 def test_an_instant_within_its_longest_wait_is_believed(store: Database) -> None:
     until = NOW + timedelta(hours=5)
     with store.write() as tx:
-        lanes.put(tx, lanes.Lane("x", blocked_until=until, block_reason="rate", sent=(NOW.timestamp() - 1,)))
-        assert lanes.get(tx, "x", NOW).blocked_until == until
-        assert lanes.get(tx, "x", NOW).sent == (NOW.timestamp() - 1,)
-        assert lanes.get(tx, "x", NOW - timedelta(hours=2)).blocked_until is None
+        rate_limits.put(
+            tx, rate_limits.Lane("x", blocked_until=until, block_reason="rate", sent=(NOW.timestamp() - 1,))
+        )
+        assert rate_limits.get(tx, "x", NOW).blocked_until == until
+        assert rate_limits.get(tx, "x", NOW).sent == (NOW.timestamp() - 1,)
+        assert rate_limits.get(tx, "x", NOW - timedelta(hours=2)).blocked_until is None

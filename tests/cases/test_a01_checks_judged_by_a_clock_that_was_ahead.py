@@ -9,11 +9,11 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from monitoring.alerts.model import Severity
-from monitoring.chains.values import Unknown
-from monitoring.checks.condition import Condition, Kind, Transition
-from monitoring.checks.policy import Hold, Policy, Silence
-from monitoring.checks.settle import Bad, settle
+from monitoring.alerts.message.model import Severity
+from monitoring.chains.abi.values import Unknown
+from monitoring.checks.rules.condition import Condition, Kind, Transition
+from monitoring.checks.rules.policy import Hold, Policy, Silence
+from monitoring.checks.rules.transition import Bad, settle
 
 pytestmark = pytest.mark.case("A.1")
 NOW = datetime(2026, 11, 29, 6, tzinfo=UTC)

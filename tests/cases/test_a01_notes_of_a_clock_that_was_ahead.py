@@ -13,21 +13,21 @@ from pathlib import Path
 import orjson
 import pytest
 
-from automation.hourly import once_an_hour
-from monitoring.alerts.model import Alert, Severity
-from monitoring.alerts.record import record
-from monitoring.chains.budget import Budget
-from monitoring.chains.calldata import Transaction
-from monitoring.chains.fetch import Answer
-from monitoring.chains.lookups import FourByte
-from monitoring.chains.memory import RunMemory
-from monitoring.chains.services import Service
-from monitoring.checks.condition import Condition, Kind
-from monitoring.checks.policy import Step
-from monitoring.checks.verbs import delta
-from monitoring.checks.verbs.delta import DeltaPolicy, Move, MoveLevel
-from monitoring.settings import Settings
-from monitoring.store.schema import open_database
+from automation.runner.once_an_hour import once_an_hour
+from monitoring.alerts.conditions.store_alert import record
+from monitoring.alerts.message.model import Alert, Severity
+from monitoring.base.settings import Settings
+from monitoring.chains.decode.calldata import Transaction
+from monitoring.chains.decode.signature_resolver import FourByte
+from monitoring.chains.rpc.budget import Budget
+from monitoring.chains.rpc.fetch import Answer
+from monitoring.chains.rpc.memory import RunMemory
+from monitoring.chains.services.client import Service
+from monitoring.checks.rules import delta
+from monitoring.checks.rules.condition import Condition, Kind
+from monitoring.checks.rules.delta import DeltaPolicy, Move, MoveLevel
+from monitoring.checks.rules.policy import Step
+from monitoring.store.db.schema import open_database
 
 pytestmark = pytest.mark.case("A.1")
 NOW = datetime(2026, 11, 29, 6, tzinfo=UTC)

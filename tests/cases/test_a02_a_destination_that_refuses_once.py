@@ -13,9 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from monitoring.alerts.record import record
-from monitoring.clock import SystemClock, to_text
-from monitoring.store import alerts
+from monitoring.alerts.conditions.store_alert import record
+from monitoring.base.clock import SystemClock, to_text
+from monitoring.store.tables import alerts
 from tests.support.fake_telegram import (
     BOT_TOKEN,
     CHAT,

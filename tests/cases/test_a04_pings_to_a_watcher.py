@@ -16,7 +16,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from automation.heartbeat import Heartbeat
+from automation.runner.heartbeat import Heartbeat
 from tests.support.host import Host
 from tools.scripted_server import Answer, Request, ScriptedServer
 

@@ -17,15 +17,15 @@ from pathlib import Path
 
 import pytest
 
-from automation.unwritable import text_of
-from monitoring.alerts.model import Alert
-from monitoring.alerts.record import NOBODY
-from monitoring.alerts.unstored import UNSTORED, Unstored, keep, store_kept
-from monitoring.clock import to_text
+from automation.runner.store_failure import text_of
+from monitoring.alerts.conditions.store_alert import NOBODY
+from monitoring.alerts.delivery.spooled import UNSTORED, Unstored, keep, store_kept
+from monitoring.alerts.message.model import Alert
+from monitoring.base.clock import to_text
 from monitoring.ledger.reach import Cause, reach_problems
-from monitoring.store import unstored
-from monitoring.store.database import Database
-from monitoring.store.schema import open_database
+from monitoring.store.db.database import Database
+from monitoring.store.db.schema import open_database
+from monitoring.store.spool import unstored
 from tests.support.fake_telegram import BOT_TOKEN, CHAT, TelegramStandIn
 from tests.support.host import Host
 

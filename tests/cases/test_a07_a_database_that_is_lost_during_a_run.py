@@ -20,16 +20,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from monitoring.clock import SystemClock
-from monitoring.ledger.facts import why_rows_are_lost
-from monitoring.store import alerts, lost, schedules, silences, state
-from monitoring.store.backups import back_up
-from monitoring.store.database import Database, StoreDamagedError, StoreReplacedError
-from monitoring.store.repair import open_or_repair, repair
-from monitoring.store.salvage import Salvaged, salvage
-from monitoring.store.schedules import Schedule
-from monitoring.store.schema import open_database
-from monitoring.store.steady import SteadyStore
+from monitoring.base.clock import SystemClock
+from monitoring.ledger.outcomes import why_rows_are_lost
+from monitoring.store.db import lost
+from monitoring.store.db.database import Database, StoreDamagedError, StoreReplacedError
+from monitoring.store.db.handle import SteadyStore
+from monitoring.store.db.schema import open_database
+from monitoring.store.maintenance.backups import back_up
+from monitoring.store.maintenance.repair import open_or_repair, repair
+from monitoring.store.maintenance.salvage import Salvaged, salvage
+from monitoring.store.tables import alerts, schedules, silences, state
+from monitoring.store.tables.schedules import Schedule
 from tests.support.damage import PAGE
 from tests.support.fake_telegram import BOT_TOKEN, CHAT, TelegramStandIn
 from tests.support.filled import fill

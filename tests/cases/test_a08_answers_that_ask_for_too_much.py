@@ -13,9 +13,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from monitoring.alerts.pacing import asked_wait
-from monitoring.alerts.record import record
-from monitoring.store.waits import LONGEST_WAIT
+from monitoring.alerts.conditions.store_alert import record
+from monitoring.alerts.delivery.rate_limit import asked_wait
+from monitoring.store.db.waits import LONGEST_WAIT
 from tests.support.fake_telegram import CHAT, HTML, Answer, TelegramStandIn, error
 from tests.support.fake_webhook import SECRET, FakeWebhook
 from tests.support.outbox import Outbox, alert

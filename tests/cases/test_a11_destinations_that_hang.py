@@ -15,16 +15,16 @@ from typing import Any
 
 import pytest
 
-from monitoring.alerts.destinations import AppriseUrl, Destination, TelegramChat, Webhook
-from monitoring.alerts.record import record
-from monitoring.alerts.routing import fingerprint
+from monitoring.alerts.conditions.store_alert import record
+from monitoring.alerts.delivery.destinations import AppriseUrl, Destination, TelegramChat, Webhook
+from monitoring.alerts.delivery.route_resolver import Ways
+from monitoring.alerts.delivery.routing import fingerprint
 from monitoring.alerts.senders import Message, OnPart, Sender, Sent, ignore_part
-from monitoring.alerts.senders.connection import Connection, Failure
 from monitoring.alerts.senders.deadline import call_within
 from monitoring.alerts.senders.dispatch import Senders
+from monitoring.alerts.senders.http_client import Connection, Failure
 from monitoring.alerts.senders.webhook import WebhookSender
-from monitoring.alerts.ways import Ways
-from monitoring.errors import SendError
+from monitoring.base.errors import SendError
 from tests.support.fake_telegram import Answer, TelegramStandIn
 from tests.support.fake_webhook import SECRET, FakeWebhook, Request
 from tests.support.outbox import Outbox, alert

@@ -16,14 +16,14 @@ from pathlib import Path
 import apsw
 import pytest
 
-from monitoring.clock import SystemClock
-from monitoring.errors import StoreError
-from monitoring.quiet import no_runs
-from monitoring.store import alerts, state
-from monitoring.store.backups import back_up
-from monitoring.store.compatibility import OLDEST_READABLE, VERSION, SchemaNumbers
-from monitoring.store.restoring import put_in_place, staged
-from monitoring.store.schema import create_or_migrate, open_database, open_readonly
+from monitoring.base.clock import SystemClock
+from monitoring.base.errors import StoreError
+from monitoring.base.locks.maintenance_lock import no_runs
+from monitoring.store.db.compatibility import OLDEST_READABLE, VERSION, SchemaNumbers
+from monitoring.store.db.schema import create_or_migrate, open_database, open_readonly
+from monitoring.store.maintenance.backups import back_up
+from monitoring.store.maintenance.restore import put_in_place, staged
+from monitoring.store.tables import alerts, state
 from tests.support.fake_telegram import BOT_TOKEN, CHAT, TelegramStandIn
 from tests.support.filled import fill
 from tests.support.host import Host

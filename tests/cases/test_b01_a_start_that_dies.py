@@ -70,7 +70,7 @@ def test_the_third_start_goes_back_runs_the_tick_and_reports_it(
     before = followed.host.checkout.joinpath(".git/refs/heads/main").read_text().strip()
     assert "look | revision one" in scheduled.tick().stderr
     dies = f"{ON_THE_HOST}if os.path.exists({str(flag)!r}): raise SystemExit(3)"
-    bad = Bad("automation/cli.py", dies, "")
+    bad = Bad("automation/cli/main.py", dies, "")
     good = bad.apply(followed.author)
     commit = followed.push("bad")
     assert "look | revision one" in scheduled.tick().stderr

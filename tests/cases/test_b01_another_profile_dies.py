@@ -16,14 +16,14 @@ from pathlib import Path
 
 import pytest
 
-from automation.probation import Probation
-from automation.still_running import has_run, silenced_profile
-from monitoring.clock import to_text
-from monitoring.process import ProcessId, current_boot
-from monitoring.store import runs, schedules, signs
-from monitoring.store.database import Database
-from monitoring.store.schedules import Schedule
-from monitoring.store.schema import open_database
+from automation.sync.other_profiles import has_run, silenced_profile
+from automation.sync.probation import Probation
+from monitoring.base.clock import to_text
+from monitoring.base.process_identity import ProcessId, current_boot
+from monitoring.store.db.database import Database
+from monitoring.store.db.schema import open_database
+from monitoring.store.tables import runs, scheduler_events, schedules
+from monitoring.store.tables.schedules import Schedule
 from tests.support.fake_telegram import BOT_TOKEN, CHAT, TelegramStandIn
 from tests.support.following import Following
 
@@ -54,7 +54,7 @@ class Ledger:
     def scheduler_started(self, minutes_ago: float) -> None:
         at = self.now - timedelta(minutes=minutes_ago)
         with open_database(self.path) as database, database.write() as tx:
-            signs.record_scheduler_start(tx, started_at=at, booted_at=BOOT.at, kind="cron")
+            scheduler_events.record_scheduler_start(tx, started_at=at, booted_at=BOOT.at, kind="cron")
 
 
 @pytest.fixture

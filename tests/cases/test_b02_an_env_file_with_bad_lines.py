@@ -15,7 +15,7 @@ import pytest
 from hypothesis import HealthCheck, assume, example, given, settings
 from hypothesis import strategies as st
 
-from monitoring.env_file import parse_env_file
+from monitoring.base.env_file import parse_env_file
 from tests.support import parts
 from tests.support.host import Host
 

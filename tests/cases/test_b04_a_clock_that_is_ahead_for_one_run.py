@@ -16,11 +16,11 @@ from pathlib import Path
 
 import pytest
 
-from monitoring.clock import to_text
-from monitoring.process import ProcessId, current_process
-from monitoring.store import alerts, runs, schedules, signs, silences
-from monitoring.store.schedules import Schedule
-from monitoring.store.schema import open_database
+from monitoring.base.clock import to_text
+from monitoring.base.process_identity import ProcessId, current_process
+from monitoring.store.db.schema import open_database
+from monitoring.store.tables import alerts, runs, scheduler_events, schedules, silences
+from monitoring.store.tables.schedules import Schedule
 from tests.support.host import Host
 from tests.support.shown_clock import ShownClock
 
@@ -120,7 +120,7 @@ def test_what_a_clock_that_was_ahead_put_in_force_or_silenced_is_of_now(host: Ho
     ahead = datetime.now(UTC) + YEAR
     with open_database(host.cache / "monitoring.db") as database, database.write() as tx:
         schedules.record_in_force(tx, [Schedule("hourly", "* * * * *")], ahead, "cron")
-        signs.record_scheduler_start(tx, started_at=ahead, booted_at=ahead - DAY, kind="cron")
+        scheduler_events.record_scheduler_start(tx, started_at=ahead, booted_at=ahead - DAY, kind="cron")
         silences.add(tx, "aave", None, now=ahead, ends_at=ahead + DAY, reason="upgrade", created_by="ana")
     run(host)
     run(host)

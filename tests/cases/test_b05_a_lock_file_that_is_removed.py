@@ -13,9 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from automation.lock_keeper import LockKeeper
-from monitoring.errors import LockedError
-from monitoring.locks import ProfileLock, is_held
+from automation.runner.lock_keeper import LockKeeper
+from monitoring.base.errors import LockedError
+from monitoring.base.locks.profile_lock import ProfileLock, is_held
 from tests.support.host import Host, wait_until
 
 pytestmark = pytest.mark.case("B.5")

@@ -83,7 +83,7 @@ def test_one_line_one_message_one_failed_ping(
 
 
 def test_a_mistake_in_the_code_keeps_its_traceback(host: Host) -> None:
-    runner = host.checkout / "automation" / "runner.py"
+    runner = host.checkout / "automation" / "runner" / "run.py"
     runner.write_text(runner.read_text().replace("tasks = choose_tasks(", "tasks = choose_task("))
     done = host.automation("run", "hourly")
     assert done.returncode == 1

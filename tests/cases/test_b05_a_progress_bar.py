@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from automation.output import FORWARDED_BYTES, Output
+from automation.executor.output import FORWARDED_BYTES, Output
 from tests.support.host import Host
 
 pytestmark = pytest.mark.case("B.5")

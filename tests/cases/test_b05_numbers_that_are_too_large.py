@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from automation.verbs import VERBS, load_verb
+from automation.cli.commands import VERBS, load_verb
 from tests.support.host import Host
 
 pytestmark = pytest.mark.case("B.5")

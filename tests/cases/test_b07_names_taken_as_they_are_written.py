@@ -17,9 +17,9 @@ from pathlib import Path
 
 import pytest
 
-from monitoring.errors import UsageError
-from monitoring.locks import usable_locks
-from monitoring.settings import load_settings
+from monitoring.base.errors import UsageError
+from monitoring.base.locks.profile_lock import usable_locks
+from monitoring.base.settings import load_settings
 from tests.support.host import ROOT, wait_until
 from tests.support.somebody import NOBODY
 

@@ -15,12 +15,12 @@ from pathlib import Path
 
 import pytest
 
-from automation.record import RunRecord
-from monitoring.clock import to_text
-from monitoring.process import Boot, Host, ProcessId
-from monitoring.store import schedules
-from monitoring.store.schedules import Schedule
-from monitoring.store.schema import open_database
+from automation.runner.run_record import RunRecord
+from monitoring.base.clock import to_text
+from monitoring.base.process_identity import Boot, Host, ProcessId
+from monitoring.store.db.schema import open_database
+from monitoring.store.tables import schedules
+from monitoring.store.tables.schedules import Schedule
 from tests.support import host as hosts
 from tests.support.shown_clock import ShownClock
 from tests.support.simulated_host import SimulatedClock, state_directory

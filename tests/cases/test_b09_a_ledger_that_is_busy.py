@@ -15,13 +15,13 @@ from pathlib import Path
 
 import pytest
 
-from automation.record import RunRecord
-from automation.task import TaskResult, TaskStatus
-from monitoring.clock import SystemClock
-from monitoring.ledger.unrecorded import import_notes
-from monitoring.store import runs
-from monitoring.store.fair_lock import FairLock
-from monitoring.store.schema import open_database
+from automation.executor.task import TaskResult, TaskStatus
+from automation.runner.run_record import RunRecord
+from monitoring.base.clock import SystemClock
+from monitoring.ledger.spool import import_notes
+from monitoring.store.db.schema import open_database
+from monitoring.store.db.write_lock import FairLock
+from monitoring.store.tables import runs
 from tests.support.fake_telegram import BOT_TOKEN, CHAT, TelegramStandIn
 from tests.support.host import Host, wait_until
 

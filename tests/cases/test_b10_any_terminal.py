@@ -12,10 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from monitoring.alerts.model import Alert, Severity
-from monitoring.alerts.record import record
-from monitoring.clock import SystemClock
-from monitoring.store.repair import open_or_repair
+from monitoring.alerts.conditions.store_alert import record
+from monitoring.alerts.message.model import Alert, Severity
+from monitoring.base.clock import SystemClock
+from monitoring.store.maintenance.repair import open_or_repair
 from tests.support.host import Host
 
 pytestmark = pytest.mark.case("B.10")

@@ -16,14 +16,14 @@ from pathlib import Path
 import apsw
 import pytest
 
-from monitoring.alerts import ending
-from monitoring.alerts.ending import end_unwatched
-from monitoring.alerts.record import NOBODY
-from monitoring.store import alerts, conditions
-from monitoring.store.conditions import Condition, ConditionKey
-from monitoring.store.database import Database
-from monitoring.store.pruning import prune
-from monitoring.store.schema import open_database
+from monitoring.alerts.conditions import close_orphaned
+from monitoring.alerts.conditions.close_orphaned import end_unwatched
+from monitoring.alerts.conditions.store_alert import NOBODY
+from monitoring.store.db.database import Database
+from monitoring.store.db.schema import open_database
+from monitoring.store.maintenance.prune import prune
+from monitoring.store.tables import alerts, conditions
+from monitoring.store.tables.conditions import Condition, ConditionKey
 
 pytestmark = pytest.mark.case("B.10")
 
@@ -66,7 +66,7 @@ def test_ending_many_conditions_lets_other_writers_in_between(database: Database
 
     database.connection.set_commit_hook(on_commit)
     assert end_unwatched(database, set(), set(), NOW, NOBODY) == ["many"]
-    assert commits == 1_000 // ending._BATCH
+    assert commits == 1_000 // close_orphaned._BATCH
     assert database.row("SELECT count(*) FROM conditions WHERE declared = 1") == (0,)
 
 
@@ -75,7 +75,7 @@ def test_a_kill_in_between_is_made_good_by_the_next_run(database: Database) -> N
     declare(database, 500)
     with database.write() as tx:
         tx.execute("UPDATE conditions SET blind_since = '2026-11-24T08:00:00.000000Z', blind_by = 'mainnet'")
-        for key in (ConditionKey("sources", "mainnet"), ConditionKey("many", ending.CRASH)):
+        for key in (ConditionKey("sources", "mainnet"), ConditionKey("many", close_orphaned.CRASH)):
             conditions.put(tx, Condition(key, "firing", "HIGH", "HIGH", "told", fired_at=BEFORE), BEFORE)
     left = [1]
 

@@ -13,13 +13,13 @@ from typing import Any
 
 import pytest
 
-from monitoring.chains.budget import Budget
-from monitoring.chains.faults import Fault, classify_error
-from monitoring.chains.fetch import Fetcher
-from monitoring.chains.multicall import call
-from monitoring.chains.reads import Chains, ChainView
-from monitoring.chains.replies import paired, retry_after
-from monitoring.chains.values import Unknown
+from monitoring.chains.abi.values import Unknown
+from monitoring.chains.rpc.budget import Budget
+from monitoring.chains.rpc.errors import Fault, classify_error
+from monitoring.chains.rpc.fetch import Fetcher
+from monitoring.chains.rpc.multicall import call
+from monitoring.chains.rpc.replies import paired, retry_after
+from monitoring.chains.rpc.views import Chains, ChainView
 from tests.support.chain_clock import ManualClock
 from tests.support.rpc_server import Failure, Provider, serving
 

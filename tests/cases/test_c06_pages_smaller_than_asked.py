@@ -13,12 +13,12 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from monitoring.chains.budget import Budget
-from monitoring.chains.fetch import Fetcher
 from monitoring.chains.networks import network
-from monitoring.chains.safe_rows import SafeQueue
-from monitoring.chains.safe_service import SafeService
-from monitoring.chains.services import Service
+from monitoring.chains.rpc.budget import Budget
+from monitoring.chains.rpc.fetch import Fetcher
+from monitoring.chains.services.client import Service
+from monitoring.chains.services.safe_rows import SafeQueue
+from monitoring.chains.services.safe_service import SafeService
 from tests.support.chain_clock import ManualClock
 from tests.support.http_service import Reply, Seen, http_service
 from tests.support.safes import CURATION, queued

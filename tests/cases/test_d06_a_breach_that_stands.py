@@ -14,11 +14,11 @@ from typing import Any
 
 import pytest
 
-from monitoring.alerts.model import Severity
+from monitoring.alerts.message.model import Severity
 from monitoring.checks.builtin import TYPES
-from monitoring.checks.condition import Condition, Kind, State
-from monitoring.checks.loading import load_monitor
-from monitoring.checks.plan import Key, judge_all, read_all
+from monitoring.checks.config.load import load_monitor
+from monitoring.checks.engine.plan import Key, judge_all, read_all
+from monitoring.checks.rules.condition import Condition, Kind, State
 from tests.support.drills import drilled_files, load_drilled
 
 pytestmark = pytest.mark.case("D.6")

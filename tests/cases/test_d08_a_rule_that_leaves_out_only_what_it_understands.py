@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import pytest
 
-from monitoring.chains.abi import parse_function, selector_of
-from monitoring.chains.calldata import Decoder, Transaction
-from monitoring.checks.builtin.safe_rules import Skip
+from monitoring.chains.abi.function import parse_function, selector_of
+from monitoring.chains.decode.calldata import Decoder, Transaction
+from monitoring.checks.builtin.safes.rules import Skip
 
 pytestmark = pytest.mark.case("D.8")
 TARGET, OTHER = "0x" + "a1" * 20, "0x" + "b2" * 20

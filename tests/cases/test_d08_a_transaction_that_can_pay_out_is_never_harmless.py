@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from monitoring.alerts.model import Severity
+from monitoring.alerts.message.model import Severity
 from monitoring.chains.networks import network
 from tests.integration.test_safes import later, watching
 from tests.support import anvil

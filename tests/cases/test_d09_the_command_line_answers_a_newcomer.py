@@ -13,11 +13,11 @@ from pathlib import Path
 
 import pytest
 
-from monitoring.alerts.model import Alert
-from monitoring.alerts.record import raise_in
-from monitoring.clock import SystemClock
-from monitoring.store.conditions import ConditionKey
-from monitoring.store.schema import open_database
+from monitoring.alerts.conditions.store_alert import raise_in
+from monitoring.alerts.message.model import Alert
+from monitoring.base.clock import SystemClock
+from monitoring.store.db.schema import open_database
+from monitoring.store.tables.conditions import ConditionKey
 from tests.support.child import CHECKOUT
 from tests.support.host import Host
 

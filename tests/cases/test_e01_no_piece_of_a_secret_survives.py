@@ -18,16 +18,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from automation.output import LINE_BYTES, TAIL_BYTES, Output
-from monitoring.alerts.model import Alert, Severity
-from monitoring.alerts.record import record
-from monitoring.alerts.senders.connection import Answer
-from monitoring.alerts.senders.telegram_answers import read_answer
-from monitoring.alerts.text import code
-from monitoring.clock import SystemClock
-from monitoring.redact import Redactor, excerpt, keep_secret
-from monitoring.secret_values import secret_texts
-from monitoring.store.repair import open_or_repair
+from automation.executor.output import LINE_BYTES, TAIL_BYTES, Output
+from monitoring.alerts.conditions.store_alert import record
+from monitoring.alerts.message.model import Alert, Severity
+from monitoring.alerts.message.text import code
+from monitoring.alerts.senders.http_client import Answer
+from monitoring.alerts.senders.telegram.answers import read_answer
+from monitoring.base.clock import SystemClock
+from monitoring.base.secrets.redact import Redactor, excerpt, keep_secret
+from monitoring.base.secrets.secret_values import secret_texts
+from monitoring.store.maintenance.repair import open_or_repair
 from tests.support.fake_telegram import BOT_TOKEN, CHAT, TelegramStandIn
 from tests.support.host import Host
 

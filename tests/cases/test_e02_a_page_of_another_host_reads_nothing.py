@@ -11,7 +11,7 @@ from contextlib import closing
 
 import pytest
 
-from monitoring.store.schema import open_database
+from monitoring.store.db.schema import open_database
 from tests.support.web import Web, serving
 
 pytestmark = [pytest.mark.case("E.2"), pytest.mark.xfail(strict=True, reason="open: the check of Host")]

@@ -16,9 +16,9 @@ from pathlib import Path
 
 import pytest
 
-from monitoring.store import alerts
-from monitoring.store.pruning import prune
-from monitoring.store.schema import open_database
+from monitoring.store.db.schema import open_database
+from monitoring.store.maintenance.prune import prune
+from monitoring.store.tables import alerts
 from tests.support.host import Host
 from tests.support.old_database import build
 from tests.support.web import serving

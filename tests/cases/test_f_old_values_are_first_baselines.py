@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from monitoring.clock import to_text
-from monitoring.store.schema import open_database
+from monitoring.base.clock import to_text
+from monitoring.store.db.schema import open_database
 from tests.support.child import CHECKOUT
 from utils.testing import SimChain, run
 

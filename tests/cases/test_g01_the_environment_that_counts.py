@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from automation.held_environment import compare
+from automation.schedule.unit_environment import compare
 from tests.support.fake_telegram import BOT_TOKEN, CHAT, TelegramStandIn
 from tests.support.held_scheduler import scheduler
 from tests.support.host import Host, wait_until

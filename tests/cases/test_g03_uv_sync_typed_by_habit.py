@@ -21,7 +21,7 @@ from pathlib import Path
 
 import pytest
 
-from monitoring.alerts.digest import DigestInput, TaskOutcome, Verdict, compose
+from monitoring.alerts.message.digest import DigestInput, TaskOutcome, Verdict, compose
 from tests.support import parts
 from tests.support.git import run_git
 from tests.support.host import ROOT, Host

@@ -13,9 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from automation.scheduler_life import RESET, RESTART, SchedulerLife, look
-from monitoring.settings import Settings
-from monitoring.store.schema import open_readonly
+from automation.schedule.scheduler_liveness import RESET, RESTART, SchedulerLife, look
+from monitoring.base.settings import Settings
+from monitoring.store.db.schema import open_readonly
 from tests.support import parts
 from tests.support.held_scheduler import scheduler
 from tests.support.host import Host

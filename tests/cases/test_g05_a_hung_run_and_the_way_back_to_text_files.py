@@ -15,10 +15,10 @@ from pathlib import Path
 
 import pytest
 
-from automation.status import ProfileState
-from automation.status_text import _now
-from monitoring.clock import from_text
-from monitoring.locks import Holder
+from automation.status.collect import ProfileState
+from automation.status.render import _now
+from monitoring.base.clock import from_text
+from monitoring.base.locks.profile_lock import Holder
 from tests.support.host import Host, wait_until
 
 pytestmark = pytest.mark.case("G.5")

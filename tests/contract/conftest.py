@@ -7,7 +7,7 @@ from contextlib import closing
 
 import pytest
 
-from monitoring.alerts.senders.telegram import TelegramSender
+from monitoring.alerts.senders.telegram.sender import TelegramSender
 from monitoring.alerts.senders.webhook import WebhookSender
 from tests.support.fake_telegram import BOT_TOKEN, TelegramStandIn
 from tests.support.fake_webhook import FakeWebhook

@@ -9,9 +9,9 @@ from contextlib import closing
 
 import pytest
 
-from monitoring.alerts.senders.telegram import TelegramSender
+from monitoring.alerts.senders.telegram.sender import TelegramSender
 from monitoring.alerts.senders.webhook import WebhookSender
-from monitoring.errors import SendError
+from monitoring.base.errors import SendError
 from tests.support import fake_telegram as telegram
 from tests.support.fake_telegram import BOT_TOKEN, TelegramStandIn
 from tests.support.fake_webhook import SECRET, Answer, FakeWebhook

@@ -9,11 +9,11 @@ import time
 
 import pytest
 
-from monitoring.alerts.destinations import TelegramChat
+from monitoring.alerts.delivery.destinations import TelegramChat
+from monitoring.alerts.message.text import bold, kv, line, link, since
 from monitoring.alerts.senders import Sent
-from monitoring.alerts.senders.telegram import TelegramSender
-from monitoring.alerts.text import bold, kv, line, link, since
-from monitoring.errors import ChatMigratedError, CredentialsError, RefusedError, SendError
+from monitoring.alerts.senders.telegram.sender import TelegramSender
+from monitoring.base.errors import ChatMigratedError, CredentialsError, RefusedError, SendError
 from tests.support import fake_telegram as telegram
 from tests.support.fake_telegram import BOT_TOKEN, CHAT, TelegramStandIn
 from tests.support.fake_webhook import Answer

@@ -22,7 +22,7 @@ def at_version(version: int) -> dict[str, str | None]:
     return jobs({"multisig": profile}, {"multisig": [Script("tell", f"print('version {version}')\n")]})
 
 
-RUNNER, CLI = "automation/runner.py", "automation/cli.py"
+RUNNER, CLI = "automation/runner/run.py", "automation/cli/main.py"
 SOUND = {**at_version(1), **{name: (ROOT / name).read_text() for name in (LOCK, RUNNER, CLI)}}
 FLAG = "/srv/cache/from-now-on"
 BAD_MERGES = {

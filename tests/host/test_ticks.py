@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from monitoring.clock import SystemClock
+from monitoring.base.clock import SystemClock
+from monitoring.base.process_identity import current_boot
 from monitoring.ledger.reconcile import reconcile
 from monitoring.ledger.ticks import GRACE
-from monitoring.process import current_boot
-from monitoring.store import runs
-from monitoring.store.schema import open_database
+from monitoring.store.db.schema import open_database
+from monitoring.store.tables import runs
 from tests.host.conftest import Scenes
 from tests.support.scenes import Seen
 

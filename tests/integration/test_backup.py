@@ -15,13 +15,13 @@ from pathlib import Path
 
 import pytest
 
-from monitoring.errors import LockedError, StoreError
-from monitoring.locks import SingleLock
-from monitoring.store import alerts, state
-from monitoring.store.backups import BackedUp, back_up, stored
-from monitoring.store.copying import examine, opened
-from monitoring.store.database import Database, StoreDamagedError
-from monitoring.store.schema import open_database
+from monitoring.base.errors import LockedError, StoreError
+from monitoring.base.locks.profile_lock import SingleLock
+from monitoring.store.db.database import Database, StoreDamagedError
+from monitoring.store.db.schema import open_database
+from monitoring.store.maintenance.backups import BackedUp, back_up, stored
+from monitoring.store.maintenance.copying import examine, opened
+from monitoring.store.tables import alerts, state
 from tests.support.child import hear, running_child
 from tests.support.damage import damage
 from tests.support.filled import fill

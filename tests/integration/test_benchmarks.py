@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from benchmarks import _history, _stdlib_server
-from monitoring.process import current_boot
-from monitoring.settings import CHECKOUT, Settings
-from monitoring.store import schema
+from monitoring.base.process_identity import current_boot
+from monitoring.base.settings import CHECKOUT, Settings
+from monitoring.store.db import schema
 from monitoring.web import api
 from monitoring.web.site import Asked
 

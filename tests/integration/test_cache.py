@@ -12,9 +12,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from monitoring.errors import UsageError
-from monitoring.locks import TreeLock
-from monitoring.store import legacy_files
+from monitoring.base.errors import UsageError
+from monitoring.base.locks.profile_lock import TreeLock
+from monitoring.store.maintenance import legacy_files
 from tests.support.host import ROOT
 from tests.support.old_database import build
 from utils import cache

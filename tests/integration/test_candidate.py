@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from automation.candidate import Judgement, validate_candidate
-from automation.git_sync import SyncStatus
+from automation.sync.candidate import Judgement, validate_candidate
+from automation.sync.sync import SyncStatus
 from tests.support.candidate import cannot_run, profile, project, task, write
 from tests.support.child import child_environ, wait_until
 from tests.support.git import Origin, deploy
@@ -205,8 +205,8 @@ class TestSecrets:
 
     def test_the_env_file_of_the_host_is_not_read(self, tmp_path: Path) -> None:
         """The settings of this project take an empty MONITORING_ENV_FILE for "none"."""
-        from automation.candidate import candidate_environ
-        from monitoring.settings import load_settings
+        from automation.sync.candidate import candidate_environ
+        from monitoring.base.settings import load_settings
 
         settings = load_settings(candidate_environ(tmp_path, SECRETS), tmp_path)
         assert settings.env_file is None

@@ -6,7 +6,7 @@ import os
 import shutil
 from pathlib import Path
 
-from automation.candidate import Judgement, validate_candidate
+from automation.sync.candidate import Judgement, validate_candidate
 from tests.support.child import CHECKOUT
 
 JOBS = """\

@@ -7,16 +7,16 @@ from typing import Any
 
 import pytest
 
-from monitoring.chains.abi import parse_event, parse_function
-from monitoring.chains.budget import Budget
-from monitoring.chains.faults import Fault, RpcError
-from monitoring.chains.logs import LogCursor, LogFilter, displaced, scan
-from monitoring.chains.memory import RunMemory
-from monitoring.chains.multicall import call
+from monitoring.chains.abi.function import parse_event, parse_function
+from monitoring.chains.abi.values import Unknown
 from monitoring.chains.networks import NATIVE_TOKEN, network
-from monitoring.chains.reads import Chains, ChainView
-from monitoring.chains.tokens import Token
-from monitoring.chains.values import Unknown
+from monitoring.chains.rpc.budget import Budget
+from monitoring.chains.rpc.errors import Fault, RpcError
+from monitoring.chains.rpc.logs import LogCursor, LogFilter, displaced, scan
+from monitoring.chains.rpc.memory import RunMemory
+from monitoring.chains.rpc.multicall import call
+from monitoring.chains.rpc.tokens import Token
+from monitoring.chains.rpc.views import Chains, ChainView
 from tests.support import anvil, parts
 from tests.support.anvil import Anvil
 from tests.support.own_contracts import creation_code, runtime_code

@@ -6,18 +6,18 @@ from collections.abc import Iterator
 
 import pytest
 
-from monitoring.chains.addresses import ZERO
-from monitoring.chains.budget import Budget
-from monitoring.chains.calldata import Decoder, Transaction
-from monitoring.chains.examine import examine
-from monitoring.chains.flags import FlagKind, flags
-from monitoring.chains.logs import LogCursor, LogFilter, scan
+from monitoring.chains.abi.addresses import ZERO
+from monitoring.chains.abi.selectors import events
+from monitoring.chains.abi.values import Unknown
+from monitoring.chains.decode.calldata import Decoder, Transaction
+from monitoring.chains.decode.flags import FlagKind, flags
+from monitoring.chains.decode.format_tx import Names, outline
+from monitoring.chains.decode.inspect_tx import examine
+from monitoring.chains.decode.proxies import Proxy, read_proxies, read_upgrades
 from monitoring.chains.networks import network
-from monitoring.chains.outline import Names, outline
-from monitoring.chains.proxies import Proxy, read_proxies, read_upgrades
-from monitoring.chains.reads import Chains, ChainView
-from monitoring.chains.selectors import events
-from monitoring.chains.values import Unknown
+from monitoring.chains.rpc.budget import Budget
+from monitoring.chains.rpc.logs import LogCursor, LogFilter, scan
+from monitoring.chains.rpc.views import Chains, ChainView
 from tests.support import anvil, parts
 from tests.support.anvil import Anvil
 from tests.support.contracts import SAFE_1_4

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from monitoring.chains.calldata import DecodedCall, Decoder, Transaction
-from monitoring.chains.lookups import abi_functions
-from monitoring.chains.selectors import Declaration, declare
+from monitoring.chains.abi.selectors import Declaration, declare
+from monitoring.chains.decode.calldata import DecodedCall, Decoder, Transaction
+from monitoring.chains.decode.signature_resolver import abi_functions
 from tests.support.parts import missing
 
 pytestmark = pytest.mark.node

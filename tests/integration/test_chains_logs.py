@@ -6,12 +6,12 @@ from collections.abc import Iterator
 
 import pytest
 
-from monitoring.chains.budget import Budget
-from monitoring.chains.fetch import Fetcher
-from monitoring.chains.logs import Displaced, EventLog, LogCursor, LogFilter, displaced, pages, scan
+from monitoring.chains.abi.values import Unknown
 from monitoring.chains.networks import network
-from monitoring.chains.rpc import ProviderPool
-from monitoring.chains.values import Unknown
+from monitoring.chains.rpc.budget import Budget
+from monitoring.chains.rpc.fetch import Fetcher
+from monitoring.chains.rpc.logs import Displaced, EventLog, LogCursor, LogFilter, displaced, pages, scan
+from monitoring.chains.rpc.pool import ProviderPool
 from tests.support.chain_clock import ManualClock
 from tests.support.rpc_server import Failure, Provider, event_log, serving
 

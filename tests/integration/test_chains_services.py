@@ -13,19 +13,19 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from monitoring.chains.abi import parse_function
-from monitoring.chains.budget import Budget
-from monitoring.chains.calldata import Decoder, Transaction
-from monitoring.chains.fetch import Fetcher
-from monitoring.chains.lookups import ExplorerAbi, FourByte, abi_functions, ladder
-from monitoring.chains.memory import RunMemory
+from monitoring.chains.abi.function import parse_function
+from monitoring.chains.abi.values import Reading, Unknown
+from monitoring.chains.decode.calldata import Decoder, Transaction
+from monitoring.chains.decode.signature_resolver import ExplorerAbi, FourByte, abi_functions, ladder
 from monitoring.chains.networks import network
-from monitoring.chains.prices import Asset, Price, base_url, current_prices
-from monitoring.chains.safe_rows import SafeInfo, SafeQueue
-from monitoring.chains.safe_service import SafeService, keys_from, open_safe_service
-from monitoring.chains.services import Service
-from monitoring.chains.sources import Document, Source, pick, read_source, valid_path
-from monitoring.chains.values import Reading, Unknown
+from monitoring.chains.rpc.budget import Budget
+from monitoring.chains.rpc.fetch import Fetcher
+from monitoring.chains.rpc.memory import RunMemory
+from monitoring.chains.services.client import Service
+from monitoring.chains.services.prices import Asset, Price, base_url, current_prices
+from monitoring.chains.services.safe_rows import SafeInfo, SafeQueue
+from monitoring.chains.services.safe_service import SafeService, keys_from, open_safe_service
+from monitoring.chains.services.sources import Document, Source, pick, read_source, valid_path
 from tests.support.chain_clock import START, ManualClock
 from tests.support.http_service import Reply, Seen, http_service
 from tests.support.http_service import Service as Scripted

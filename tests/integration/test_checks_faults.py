@@ -10,15 +10,15 @@ from pathlib import Path
 
 import pytest
 
-from monitoring.alerts.record import NOBODY
-from monitoring.checks.condition import Reason
-from monitoring.checks.files import load_all
-from monitoring.checks.runner import Outcome, run
-from monitoring.checks.session import Session
-from monitoring.clock import SystemClock
-from monitoring.store import deliveries
-from monitoring.store.schema import open_database
-from monitoring.store.steady import SteadyStore
+from monitoring.alerts.conditions.store_alert import NOBODY
+from monitoring.base.clock import SystemClock
+from monitoring.checks.config.load_all import load_all
+from monitoring.checks.engine.runner import Outcome, run
+from monitoring.checks.engine.session import Session
+from monitoring.checks.rules.condition import Reason
+from monitoring.store.db.handle import SteadyStore
+from monitoring.store.db.schema import open_database
+from monitoring.store.tables import deliveries
 from tests.support.checks_host import ChecksHost
 from tests.support.faulty import Bugs, faulty
 from tests.support.kill_scene import LateClock

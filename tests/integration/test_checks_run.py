@@ -14,11 +14,11 @@ from pathlib import Path
 
 import pytest
 
-from monitoring.ledger.facts import gather
+from monitoring.base.process_identity import current_boot
 from monitoring.ledger.findings import Kind as Finding
 from monitoring.ledger.findings import find
-from monitoring.process import current_boot
-from monitoring.store.schema import open_database
+from monitoring.ledger.outcomes import gather
+from monitoring.store.db.schema import open_database
 from tests.support.checks_host import CHECKOUT, ChecksHost
 from tests.support.fake_telegram import BOT_TOKEN, CHAT, TelegramStandIn
 from tests.support.rpc_server import KEY, Failure, Provider, serving

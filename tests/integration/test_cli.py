@@ -16,9 +16,9 @@ from pathlib import Path
 
 import pytest
 
-from automation.cli import exit_code
-from automation.verbs import VERBS, load_verb
-from monitoring.errors import ConfigError, LockedError, MonitoringError, StoreError, UsageError
+from automation.cli.commands import VERBS, load_verb
+from automation.cli.main import exit_code
+from monitoring.base.errors import ConfigError, LockedError, MonitoringError, StoreError, UsageError
 from tests.support.checkouts import SCRIPTS, make_checkout, write
 
 ROOT = Path(__file__).parent.parent.parent
@@ -283,7 +283,7 @@ def modules_loaded_by(checkout: Path, *args: str) -> set[str]:
 
 def test_a_verb_is_imported_only_when_it_is_called(checkout: Path) -> None:
     bare = modules_loaded_by(checkout, "--version")
-    assert not {"automation.verbs.list", "automation.config", "pydantic", "yaml", "rich"} & bare
+    assert not {"automation.cli.commands.list", "automation.jobs.load", "pydantic", "yaml", "rich"} & bare
     listing = modules_loaded_by(checkout, "list")
-    assert "automation.verbs.list" in listing
-    assert not {"automation.verbs.validate", "rich", "httpx2", "asyncio", "difflib", "apsw"} & listing
+    assert "automation.cli.commands.list" in listing
+    assert not {"automation.cli.commands.validate", "rich", "httpx2", "asyncio", "difflib", "apsw"} & listing

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from automation.command import run_command
-from monitoring.process import find_process
+from automation.sync.command import run_command
+from monitoring.base.process_identity import find_process
 from tests.support.child import child_environ, wait_until
 
 # The child starts a grandchild that ignores TERM and keeps the pipe, then does as it is told.

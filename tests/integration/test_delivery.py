@@ -10,13 +10,13 @@ from pathlib import Path
 
 import pytest
 
-from monitoring.alerts.destinations import Destination
-from monitoring.alerts.model import Alert
-from monitoring.alerts.record import record
+from monitoring.alerts.conditions.store_alert import record
+from monitoring.alerts.delivery.destinations import Destination
+from monitoring.alerts.message.model import Alert
 from monitoring.alerts.senders import Message, OnPart, Sent, ignore_part
 from monitoring.alerts.senders.dispatch import Senders
-from monitoring.clock import SystemClock
-from monitoring.store import lanes
+from monitoring.base.clock import SystemClock
+from monitoring.store.tables import rate_limits
 from tests.support.fake_telegram import (
     BOT_TOKEN,
     CHAT,
@@ -141,7 +141,7 @@ def test_what_a_chat_asked_to_wait_holds_for_the_next_process_too(outbox: Outbox
 def test_a_critical_alert_is_tried_at_once_although_the_chat_is_backing_off(
     outbox: Outbox, telegram: TelegramStandIn
 ) -> None:
-    from monitoring.alerts.pacing import Backoff
+    from monitoring.alerts.delivery.rate_limit import Backoff
 
     outbox.backoff = Backoff(first_s=30, cap_s=60)
     telegram.script(error(500, "Internal Server Error"))
@@ -257,7 +257,7 @@ def test_a_group_that_became_a_supergroup_is_followed_and_remembered(outbox: Out
         ("-1009999", "after"),
     ]
     assert len(telegram.requests) == 3, "the old chat is asked once"
-    assert lanes.moved_chats(outbox.database.connection) == {CHAT: "-1009999"}
+    assert rate_limits.moved_chats(outbox.database.connection) == {CHAT: "-1009999"}
 
 
 def test_a_closed_topic_gives_way_to_its_chat(outbox: Outbox, telegram: TelegramStandIn) -> None:
@@ -284,7 +284,7 @@ def test_an_urgent_alert_overtakes_the_rest_of_a_long_one_that_has_to_wait(
 ) -> None:
     from dataclasses import replace
 
-    from monitoring.alerts.pacing import Limit
+    from monitoring.alerts.delivery.rate_limit import Limit
 
     outbox.limits = replace(outbox.limits, chat=Limit(1, 3.0))
     with outbox.delivering():
@@ -422,7 +422,7 @@ def test_a_deliverer_that_died_loses_its_lease_and_another_one_sends(outbox: Out
     with outbox.database.write() as tx:
         soon = (now() + timedelta(seconds=1)).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
         tx.execute("UPDATE deliveries SET lease_owner = 'dead', lease_until = ?", (soon,))
-        lanes.put(tx, lanes.Lane(f"telegram:123456789:{CHAT}", "dead", now() + timedelta(seconds=1)))
+        rate_limits.put(tx, rate_limits.Lane(f"telegram:123456789:{CHAT}", "dead", now() + timedelta(seconds=1)))
     started = time.monotonic()
     outbox.drain()
     assert titles(telegram) == ["orphan"]
@@ -432,7 +432,7 @@ def test_a_deliverer_that_died_loses_its_lease_and_another_one_sends(outbox: Out
 def test_an_alert_of_the_old_system_without_structured_text_is_sent_as_its_plain_text(
     outbox: Outbox, telegram: TelegramStandIn
 ) -> None:
-    from monitoring.store import alerts
+    from monitoring.store.tables import alerts
 
     with outbox.database.write() as tx:
         row = alerts.NewAlert(protocol="aave", severity="HIGH", message="first line\nsecond *line*")

@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from monitoring.alerts.ending import end_unwatched
-from monitoring.alerts.record import NOBODY
-from monitoring.clock import to_text
-from monitoring.store import conditions
-from monitoring.store.conditions import Condition, ConditionKey
-from monitoring.store.database import Database
-from monitoring.store.schema import open_database
+from monitoring.alerts.conditions.close_orphaned import end_unwatched
+from monitoring.alerts.conditions.store_alert import NOBODY
+from monitoring.base.clock import to_text
+from monitoring.store.db.database import Database
+from monitoring.store.db.schema import open_database
+from monitoring.store.tables import conditions
+from monitoring.store.tables.conditions import Condition, ConditionKey
 
 NOW = datetime(2026, 11, 24, 10, tzinfo=UTC)
 BEFORE = NOW - timedelta(hours=2)

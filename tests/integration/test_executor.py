@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from automation.executor import StopRequest, TaskResult, TaskStatus
-from monitoring.clock import SystemClock
+from automation.executor.executor import StopRequest, TaskResult, TaskStatus
+from monitoring.base.clock import SystemClock
 from tests.support.tasks import PATIENCE_S, World, plain_env
 
 OK, FAILED, TIMEOUT, ABORTED, SKIPPED = TaskStatus

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from automation.executor import TaskStatus
-from automation.output import FORWARDED_BYTES
+from automation.executor.executor import TaskStatus
+from automation.executor.output import FORWARDED_BYTES
 from tests.support.tasks import PATIENCE_S, World, plain_env
 
 CHECKOUT = Path(__file__).resolve().parents[2]

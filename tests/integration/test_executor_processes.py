@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from automation.executor import TaskStatus
+from automation.executor.executor import TaskStatus
 from tests.support.tasks import PATIENCE_S, World, plain_env, wait_until
 
 CHECKOUT = Path(__file__).resolve().parents[2]

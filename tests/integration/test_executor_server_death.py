@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from automation import process
-from automation.executor import Command, TaskStatus
+from automation.executor import reaper
+from automation.executor.executor import Command, TaskStatus
 from tests.support.tasks import PATIENCE_S, World, plain_env, wait_until
 
 KILL_THE_SERVER = "import os, time; os.kill(os.getppid(), {number}); time.sleep(600)"
@@ -145,7 +145,7 @@ def test_children_the_runner_had_before_are_spared_when_the_fork_server_dies(wor
 
     try:
         world.run(world.task("k", KILL_THE_SERVER.format(number=9)), on_start=start_one, own_children=lambda: later)
-        assert {mine, *later} <= process.children()
+        assert {mine, *later} <= reaper.children()
     finally:
         for pid in (mine, *later):
             os.kill(pid, signal.SIGKILL)
@@ -165,14 +165,14 @@ def test_orphans_are_killed_to_the_last(world: World) -> None:
         time.sleep(600 if depth < 3 else 0.2)
     """
     script = world.script("tree.py", text)
-    before = process.children()
-    inherited = process.inherit_orphans()
+    before = reaper.children()
+    inherited = reaper.inherit_orphans()
     try:
         subprocess.run([sys.executable, "-S", script, "3"], cwd=world.directory, check=True, timeout=PATIENCE_S)
         assert wait_until(lambda: len(world.survivors()) == 14)
-        deaths = process.kill_orphans(lambda: before, PATIENCE_S)
+        deaths = reaper.kill_orphans(lambda: before, PATIENCE_S)
     finally:
-        process.inherit_orphans(inherited)
+        reaper.inherit_orphans(inherited)
     assert len(deaths) == 14
     assert {death.signal for death in deaths.values()} == {signal.SIGKILL}
     assert not world.survivors()

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from automation.executor import Command, TaskStatus
+from automation.executor.executor import Command, TaskStatus
 from tests.support.tasks import PATIENCE_S, World, plain_env
 
 PROBE = Path(__file__).parent.parent / "support" / "world_probe.py"

@@ -18,10 +18,10 @@ from threading import Thread
 
 import pytest
 
-from automation.candidate import Judgement
-from automation.git_sync import Limits, SyncStatus
-from automation.sync_state import read_sync_state
-from monitoring.clock import SystemClock
+from automation.sync.candidate import Judgement
+from automation.sync.state import read_sync_state
+from automation.sync.sync import Limits, SyncStatus
+from monitoring.base.clock import SystemClock
 from tests.support.child import CHECKOUT, child_environ, wait_until
 from tests.support.git import Host, Origin, deploy, git_daemon, run_git
 

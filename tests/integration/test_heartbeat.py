@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from automation.heartbeat import Heartbeat
+from automation.runner.heartbeat import Heartbeat
 from tools.scripted_server import Answer, ScriptedServer
 
 SECRET = "/ping/5f2c1c0a-secret-of-the-watcher"

@@ -10,17 +10,17 @@ from typing import Any
 
 import pytest
 
-from monitoring.chains.reads import Chains
-from monitoring.chains.values import Unknown
+from monitoring.base.errors import ConfigError
+from monitoring.base.kernel_clock import KernelClock
+from monitoring.chains.abi.values import Unknown
+from monitoring.chains.rpc.views import Chains
 from monitoring.checks.builtin import TYPES
-from monitoring.checks.builtin.host import Look
-from monitoring.checks.builtin.host_readings import Filesystem, Load, Memory, Readings, StateFiles
-from monitoring.checks.condition import Condition, Reason
-from monitoring.checks.loading import load_monitor
-from monitoring.checks.plan import Key
-from monitoring.checks.tools import open_tools
-from monitoring.errors import ConfigError
-from monitoring.kernel_clock import KernelClock
+from monitoring.checks.builtin.host.parts import Look
+from monitoring.checks.builtin.host.proc import Filesystem, Load, Memory, Readings, StateFiles
+from monitoring.checks.config.load import load_monitor
+from monitoring.checks.engine.plan import Key
+from monitoring.checks.engine.tools import open_tools
+from monitoring.checks.rules.condition import Condition, Reason
 from tests.support.asking import Asking, judge_file
 from tests.support.child import CHECKOUT
 

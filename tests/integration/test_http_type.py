@@ -15,14 +15,15 @@ from typing import Any
 
 import pytest
 
-from monitoring.chains.budget import Budget
-from monitoring.chains.reads import Chains
-from monitoring.checks.builtin import TYPES, http_answers
-from monitoring.checks.condition import Condition, Reason
-from monitoring.checks.loading import load_monitor
-from monitoring.checks.plan import Key
-from monitoring.checks.tools import open_tools
-from monitoring.errors import ConfigError
+from monitoring.base.errors import ConfigError
+from monitoring.chains.rpc.budget import Budget
+from monitoring.chains.rpc.views import Chains
+from monitoring.checks.builtin import TYPES
+from monitoring.checks.builtin.http import client
+from monitoring.checks.config.load import load_monitor
+from monitoring.checks.engine.plan import Key
+from monitoring.checks.engine.tools import open_tools
+from monitoring.checks.rules.condition import Condition, Reason
 from tests.support import parts
 from tests.support.asking import Asking, judge_file
 from tests.support.chain_clock import START, ManualClock
@@ -223,9 +224,9 @@ def tls_service(folder: Path, days: int) -> Iterator[int]:
 @pytest.fixture
 def believed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "certificate.pem"))
-    http_answers._tls.cache_clear()
+    client._tls.cache_clear()
     yield
-    http_answers._tls.cache_clear()
+    client._tls.cache_clear()
 
 
 @pytest.mark.usefixtures("believed")
@@ -251,11 +252,11 @@ def test_a_certificate_is_told_of_as_its_end_comes_near_once_a_step(tmp_path: Pa
 
 
 def test_a_certificate_nobody_believes_is_unknown_with_the_reason(tmp_path: Path) -> None:
-    http_answers._tls.cache_clear()
+    client._tls.cache_clear()
     with tls_service(tmp_path, days=40) as port:
-        question = http_answers.Handshake("127.0.0.1", port)
+        question = client.Handshake("127.0.0.1", port)
         tools = open_tools({}, Chains({}))
-        found = http_answers.answer_handshakes([question], tools)[question]
+        found = client.answer_handshakes([question], tools)[question]
 
     assert "its certificate is not believed" in str(found)
 

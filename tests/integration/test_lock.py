@@ -13,10 +13,18 @@ from pathlib import Path
 
 import pytest
 
-from monitoring.errors import LockedError
-from monitoring.lock_record import RECORD_BYTES, Holder, read_record, write_record
-from monitoring.locks import FDS_VARIABLE, ProfileLock, SyncLock, TreeLock, is_held, running_profiles, surviving_exec
-from monitoring.process import current_process
+from monitoring.base.errors import LockedError
+from monitoring.base.locks.lock_record import RECORD_BYTES, Holder, read_record, write_record
+from monitoring.base.locks.profile_lock import (
+    FDS_VARIABLE,
+    ProfileLock,
+    SyncLock,
+    TreeLock,
+    is_held,
+    running_profiles,
+    surviving_exec,
+)
+from monitoring.base.process_identity import current_process
 from tests.support.child import hear, run_child, running_child, tell
 
 AT = datetime(2026, 11, 23, 14, 10, 3, tzinfo=UTC)

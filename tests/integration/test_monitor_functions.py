@@ -16,7 +16,7 @@ from typing import Any
 import apsw
 import pytest
 
-from monitoring.store.schema import open_database
+from monitoring.store.db.schema import open_database
 from tests.support import anvil, parts
 from tests.support.checks_host import ChecksHost
 from tests.support.rpc_server import Failure, Provider, serving

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from monitoring.store.database import Database
-from monitoring.store.schema import open_database
+from monitoring.store.db.database import Database
+from monitoring.store.db.schema import open_database
 from tests.support.fake_telegram import BOT_TOKEN, CHAT, TelegramStandIn
 
 CHECKOUT = Path(__file__).resolve().parents[2]

@@ -10,27 +10,27 @@ from pathlib import Path
 
 import pytest
 
-from monitoring.clock import to_text
-from monitoring.errors import UsageError
-from monitoring.store import (
+from monitoring.base.clock import to_text
+from monitoring.base.errors import UsageError
+from monitoring.store.db.database import Database, Tx
+from monitoring.store.db.schema import open_database
+from monitoring.store.maintenance.prune import prune
+from monitoring.store.tables import (
     alerts,
-    blind_spells,
     chain_memory,
     conditions,
     deliveries,
     digests,
+    no_data_periods,
     runs,
+    scheduler_events,
     schedules,
-    signs,
     silences,
     state,
 )
-from monitoring.store.conditions import Condition, ConditionKey
-from monitoring.store.database import Database, Tx
-from monitoring.store.pruning import prune
-from monitoring.store.runs import TaskRun
-from monitoring.store.schedules import Schedule
-from monitoring.store.schema import open_database
+from monitoring.store.tables.conditions import Condition, ConditionKey
+from monitoring.store.tables.runs import TaskRun
+from monitoring.store.tables.schedules import Schedule
 from tests.support.child import hear, running_child
 from tests.support.kill_upkeep import NOW, Deed, killing
 
@@ -170,7 +170,7 @@ def test_the_schedule_history_stays_and_old_silences_calls_and_starts_go(databas
             silences.add(tx, "aave", None, now=OLDER, ends_at=ends_at, reason="", created_by="ana")
             tx.execute("INSERT INTO webhook_calls VALUES (?, 2, ?)", (to_text(ends_at), to_text(ends_at)))
         for started_at in (OLDER, OLD):
-            signs.record_scheduler_start(tx, started_at=started_at, booted_at=OLDER, kind="cron")
+            scheduler_events.record_scheduler_start(tx, started_at=started_at, booted_at=OLDER, kind="cron")
     prune(database, NOW)
     tables = ("schedules", "silences", "webhook_calls", "scheduler_starts")
     assert {table: count(database, table) for table in tables} == {
@@ -180,8 +180,8 @@ def test_the_schedule_history_stays_and_old_silences_calls_and_starts_go(databas
 
 def test_blindness_that_ended_long_ago_goes_and_what_is_known_of_chains_stays(database: Database) -> None:
     with database.write() as tx:
-        blind_spells.insert(tx, "mainnet", OLDER, OLD, 3)
-        blind_spells.insert(tx, "base", OLDER, YOUNG, 1)
+        no_data_periods.insert(tx, "mainnet", OLDER, OLD, 3)
+        no_data_periods.insert(tx, "base", OLDER, YOUNG, 1)
         chain_memory.put(tx, "token", "1:0xa0b8", "USDC 6", OLDER)
     assert prune(database, NOW).rows["blind spell"] == 1
     assert database.rows("SELECT source FROM blind_spells") == [("base",)]

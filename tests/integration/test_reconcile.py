@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 
+from monitoring.base.process_identity import Boot
 from monitoring.ledger.reconcile import reconcile
 from monitoring.ledger.ticks import GRACE
-from monitoring.process import Boot
-from monitoring.store import runs, schedules
-from monitoring.store.database import Database
-from monitoring.store.schedules import Schedule
-from monitoring.store.schema import open_database
+from monitoring.store.db.database import Database
+from monitoring.store.db.schema import open_database
+from monitoring.store.tables import runs, schedules
+from monitoring.store.tables.schedules import Schedule
 
 TEN = datetime(2026, 11, 23, 10, 0, tzinfo=UTC)
 BOOT = Boot("this-boot", TEN - timedelta(days=3))

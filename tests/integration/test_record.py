@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from monitoring.alerts.conditions import Policy
-from monitoring.alerts.model import Alert
-from monitoring.alerts.record import Kind, Origin, raise_in, record, record_in, release_in, resolve_in
-from monitoring.store import conditions, silences, state
-from monitoring.store.conditions import ConditionKey
-from monitoring.store.database import Database
-from monitoring.store.schema import open_database
+from monitoring.alerts.conditions.rules import Policy
+from monitoring.alerts.conditions.store_alert import Kind, Origin, raise_in, record, record_in, release_in, resolve_in
+from monitoring.alerts.message.model import Alert
+from monitoring.store.db.database import Database
+from monitoring.store.db.schema import open_database
+from monitoring.store.tables import conditions, silences, state
+from monitoring.store.tables.conditions import ConditionKey
 from tests.support.outbox import alert
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)

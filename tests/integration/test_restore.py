@@ -15,23 +15,23 @@ from pathlib import Path
 import apsw
 import pytest
 
-from automation.catch_up import Reason, look
-from automation.config import load_profile
-from monitoring.alerts.record import raise_in
-from monitoring.clock import SystemClock
-from monitoring.errors import LockedError, UsageError
-from monitoring.ledger.facts import gather
+from automation.jobs.load import load_profile
+from automation.schedule.catch_up import Reason, look
+from monitoring.alerts.conditions.store_alert import raise_in
+from monitoring.base.clock import SystemClock
+from monitoring.base.errors import LockedError, UsageError
+from monitoring.base.locks.maintenance_lock import no_runs
+from monitoring.base.locks.profile_lock import TreeLock
+from monitoring.base.process_identity import current_boot
+from monitoring.ledger.outcomes import gather
 from monitoring.ledger.reconcile import reconcile
-from monitoring.locks import TreeLock
-from monitoring.process import current_boot
-from monitoring.quiet import no_runs
-from monitoring.store import alerts, blind_spells, chain_memory, deliveries, runs, schedules, silences, state
-from monitoring.store.backups import back_up
-from monitoring.store.compatibility import VERSION
-from monitoring.store.copying import opened
-from monitoring.store.restoring import Restored, put_in_place, staged
-from monitoring.store.schedules import Schedule
-from monitoring.store.schema import create_or_migrate, open_database, open_readonly
+from monitoring.store.db.compatibility import VERSION
+from monitoring.store.db.schema import create_or_migrate, open_database, open_readonly
+from monitoring.store.maintenance.backups import back_up
+from monitoring.store.maintenance.copying import opened
+from monitoring.store.maintenance.restore import Restored, put_in_place, staged
+from monitoring.store.tables import alerts, chain_memory, deliveries, no_data_periods, runs, schedules, silences, state
+from monitoring.store.tables.schedules import Schedule
 from tests.support import old_database
 from tests.support.child import hear, running_child
 from tests.support.damage import damage
@@ -208,13 +208,13 @@ def test_what_checks_remember_of_chains_and_when_they_were_blind_is_the_backups(
         before = [database.rows(sql) for sql in kept]
     with open_database(path) as database, database.write() as tx:
         chain_memory.put(tx, "judged", "1", "999999999", NOW)
-        blind_spells.insert(tx, "since the backup", NOW, NOW, 3)
+        no_data_periods.insert(tx, "since the backup", NOW, NOW, 3)
         last_id = tx.last_insert_rowid()
     restore(backup, path)
     with open_database(path) as database:
         assert [database.rows(sql) for sql in kept] == before
         with database.write() as tx:
-            blind_spells.insert(tx, "after the restore", NOW, NOW, 1)
+            no_data_periods.insert(tx, "after the restore", NOW, NOW, 1)
             assert tx.last_insert_rowid() > last_id
 
 

@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from monitoring.alerts.model import Severity
-from monitoring.chains.addresses import checksum
+from monitoring.alerts.message.model import Severity
+from monitoring.chains.abi.addresses import checksum
 from monitoring.chains.networks import network
 from tests.support import anvil, parts
 from tests.support.anvil import Anvil

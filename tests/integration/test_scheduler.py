@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from automation.scheduler import LATEST_START, Verdict, judge
+from automation.schedule.scheduler import LATEST_START, Verdict, judge
 
 ROOT = Path(__file__).resolve().parents[2]
 TICK = datetime(2026, 11, 23, 10, tzinfo=UTC)

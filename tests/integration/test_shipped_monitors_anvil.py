@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from monitoring.chains.multicall import call as chain_call
-from monitoring.chains.reads import Chains, ChainView
-from monitoring.checks.condition import Condition, Kind, Reason
-from monitoring.checks.evaluate import Call
-from monitoring.checks.plan import Key, judge_all, read_all
+from monitoring.chains.rpc.multicall import call as chain_call
+from monitoring.chains.rpc.views import Chains, ChainView
+from monitoring.checks.engine.plan import Key, judge_all, read_all
+from monitoring.checks.expression.evaluate import Call
+from monitoring.checks.rules.condition import Condition, Kind, Reason
 from tests.support import anvil, parts
 from tests.support.answers import forget_answer, put_answer, put_answers, put_multicall
 from tests.support.anvil import Anvil

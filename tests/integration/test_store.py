@@ -14,16 +14,17 @@ from pathlib import Path
 import apsw
 import pytest
 
-from monitoring.clock import SystemClock, from_text, to_text
-from monitoring.errors import StoreBusyError, StoreError
-from monitoring.store import alerts, chain_memory, conditions, repair, runs, schedules, state
-from monitoring.store.compatibility import VERSION
-from monitoring.store.conditions import ConditionKey
-from monitoring.store.database import Database, StoreReplacedError
-from monitoring.store.fair_lock import FairLock
-from monitoring.store.salvage import Salvaged
-from monitoring.store.schedules import Schedule
-from monitoring.store.schema import create_or_migrate, open_database, open_readonly
+from monitoring.base.clock import SystemClock, from_text, to_text
+from monitoring.base.errors import StoreBusyError, StoreError
+from monitoring.store.db.compatibility import VERSION
+from monitoring.store.db.database import Database, StoreReplacedError
+from monitoring.store.db.schema import create_or_migrate, open_database, open_readonly
+from monitoring.store.db.write_lock import FairLock
+from monitoring.store.maintenance import repair
+from monitoring.store.maintenance.salvage import Salvaged
+from monitoring.store.tables import alerts, chain_memory, conditions, runs, schedules, state
+from monitoring.store.tables.conditions import ConditionKey
+from monitoring.store.tables.schedules import Schedule
 from tests.support import old_database
 from tests.support.parts import require
 

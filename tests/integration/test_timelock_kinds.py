@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 
-from monitoring.alerts.model import Severity
-from monitoring.chains.abi import Event, encode, parse_function
-from monitoring.chains.abi_types import parse_types
-from monitoring.chains.addresses import checksum
-from monitoring.chains.unwrap import unpack_script
-from monitoring.checks.builtin.timelock_kinds import KINDS, What, signals
+from monitoring.alerts.message.model import Severity
+from monitoring.chains.abi.addresses import checksum
+from monitoring.chains.abi.function import Event, encode, parse_function
+from monitoring.chains.abi.types import parse_types
+from monitoring.chains.decode.unwrap import unpack_script
+from monitoring.checks.builtin.timelocks.kinds import KINDS, What, signals
 from tests.support.monitor_world import Told, monitor_world
 from tests.support.rpc_server import Provider, event_log, serving
 

@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
-from monitoring.alerts.model import Severity
-from monitoring.chains.addresses import checksum
+from monitoring.alerts.message.model import Severity
+from monitoring.chains.abi.addresses import checksum
 from monitoring.chains.networks import network
-from monitoring.checks.builtin.timelock_kinds import signals
+from monitoring.checks.builtin.timelocks.kinds import signals
 from tests.support import anvil, parts
 from tests.support.anvil import Anvil
 from tests.support.monitor_world import MonitorWorld, Told, monitor_world

@@ -14,10 +14,11 @@ from typing import Any
 import pytest
 import yaml
 
-from monitoring.clock import SystemClock
-from monitoring.settings import Settings
-from monitoring.store import alerts, schema
-from monitoring.store.database import Database
+from monitoring.base.clock import SystemClock
+from monitoring.base.settings import Settings
+from monitoring.store.db import schema
+from monitoring.store.db.database import Database
+from monitoring.store.tables import alerts
 from monitoring.web.build import build_site
 from tests.support import old_database
 from tests.support.filled import fill

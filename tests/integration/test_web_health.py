@@ -11,11 +11,12 @@ from pathlib import Path
 
 import pytest
 
-from monitoring.clock import to_text
-from monitoring.process import Boot, current_process
-from monitoring.store import alerts, runs, schedules, schema
-from monitoring.store.database import Database
-from monitoring.store.schedules import Schedule
+from monitoring.base.clock import to_text
+from monitoring.base.process_identity import Boot, current_process
+from monitoring.store.db import schema
+from monitoring.store.db.database import Database
+from monitoring.store.tables import alerts, runs, schedules
+from monitoring.store.tables.schedules import Schedule
 from monitoring.web import health
 from tests.support.web import serving
 

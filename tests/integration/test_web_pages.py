@@ -9,11 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from monitoring.alerts.model import Alert
-from monitoring.alerts.record import record, resolve_in
-from monitoring.store import schema, silences
-from monitoring.store.conditions import ConditionKey
-from monitoring.store.database import Database
+from monitoring.alerts.conditions.store_alert import record, resolve_in
+from monitoring.alerts.message.model import Alert
+from monitoring.store.db import schema
+from monitoring.store.db.database import Database
+from monitoring.store.tables import silences
+from monitoring.store.tables.conditions import ConditionKey
 from tests.support.filled import fill
 from tests.support.web import Web, serving
 

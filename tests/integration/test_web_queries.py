@@ -11,13 +11,16 @@ from pathlib import Path
 import pytest
 
 from benchmarks import _history
-from monitoring.clock import to_text
-from monitoring.process import current_boot
-from monitoring.settings import CHECKOUT, Settings
-from monitoring.store import alerts, queries, queries_ledger, runs, schema
-from monitoring.store.compatibility import VERSION
-from monitoring.store.database import Database
-from monitoring.store.queries import AlertQuery
+from monitoring.base.clock import to_text
+from monitoring.base.process_identity import current_boot
+from monitoring.base.settings import CHECKOUT, Settings
+from monitoring.store.db import schema
+from monitoring.store.db.compatibility import VERSION
+from monitoring.store.db.database import Database
+from monitoring.store.queries import alerts as alert_queries
+from monitoring.store.queries import runs as run_queries
+from monitoring.store.queries.alerts import AlertQuery
+from monitoring.store.tables import alerts, runs
 from monitoring.web import api, pages
 from monitoring.web.site import Asked, Route
 from tests.support import old_database
@@ -92,7 +95,7 @@ def plain(database: Database, wanted: AlertQuery, limit: int) -> list[int]:
 def test_every_filter_gives_what_the_plain_query_gives(database: Database, span: dict[str, datetime]) -> None:
     for filters, cursor in itertools.product(FILTERS, CURSORS):
         wanted = AlertQuery(**filters, **span, **cursor)  # type: ignore[arg-type]
-        found = [row.id for row in queries.alert_page(database, wanted, 100)]
+        found = [row.id for row in alert_queries.alert_page(database, wanted, 100)]
         assert found == plain(database, wanted, 100), wanted
 
 
@@ -102,7 +105,7 @@ def test_every_filter_is_answered_by_index_without_a_scan_or_a_sort(database: Da
         database.connection.execute("ANALYZE")
     for filters, span, cursor in itertools.product(FILTERS, SPANS, CURSORS):
         wanted = AlertQuery(**filters, **span, **cursor)  # type: ignore[arg-type]
-        steps = queries.plan(database, wanted, 101)
+        steps = alert_queries.plan(database, wanted, 101)
         assert not [step for step in steps if "TEMP B-TREE" in step], (wanted, steps)
         assert not [step for step in steps if step.startswith("SCAN")], (wanted, steps)
         assert any("alert_late" in step for step in steps) is bool(span), "the way through the zones is among them"
@@ -115,7 +118,7 @@ def test_what_an_earlier_release_stored_out_of_order_is_found_by_time(tmp_path: 
     with schema.open_database(tmp_path / "monitoring.db") as migrated:
         for span, filters in itertools.product(SPANS, FILTERS):
             wanted = AlertQuery(**filters, **span)  # type: ignore[arg-type]
-            assert [row.id for row in queries.alert_page(migrated, wanted, 100)] == plain(migrated, wanted, 100)
+            assert [row.id for row in alert_queries.alert_page(migrated, wanted, 100)] == plain(migrated, wanted, 100)
 
 
 @pytest.fixture(scope="module")
@@ -136,7 +139,10 @@ def histories(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[int, Da
 def test_the_work_of_a_page_does_not_grow_with_the_history(histories: dict[int, Database]) -> None:
     """Counted in SQLite's own steps, which no other load of the machine can move."""
     short, long = (
-        [_steps(database, lambda wanted=wanted: queries.alert_page(database, wanted, 100)) for wanted in _shapes(rows)]  # noqa: B023
+        [
+            _steps(database, lambda wanted=wanted: alert_queries.alert_page(database, wanted, 100))  # noqa: B023
+            for wanted in _shapes(rows)
+        ]
         for rows, database in histories.items()
     )
     for few, many, wanted in zip(short, long, _shapes(40_000), strict=True):
@@ -188,7 +194,7 @@ def test_bytes_that_are_no_text_and_values_out_of_kind_are_shown_not_raised(tmp_
                 "INSERT INTO alert_events (created_at, source, protocol, severity, message, delivered_at, sort_at, "
                 "silent) VALUES ('yesterday', x'ff41', 'aave', NULL, CAST(x'fffe41' AS TEXT), 'soon', '', 'yes')"
             )
-        (row,) = queries.alert_page(database, AlertQuery(), 10)
+        (row,) = alert_queries.alert_page(database, AlertQuery(), 10)
     assert (row.created_at, row.source, row.message, row.severity) == ("yesterday", "\ufffdA", "\ufffd\ufffdA", None)
 
 
@@ -213,7 +219,7 @@ def test_pages_of_runs_are_found_by_index_whatever_is_asked(tmp_path: Path) -> N
                 )
                 runs.finish(tx, run_id, ("ok", "failed")[number % 3 == 0], exit_code=0, reason="", now=at)
         for profile, status in itertools.product((None, "hourly"), (None, "failed")):
-            found = queries_ledger.run_page(database, profile=profile, status=status, before_id=25, limit=5)
+            found = run_queries.run_page(database, profile=profile, status=status, before_id=25, limit=5)
             everything = database.rows(
                 "SELECT id FROM runs WHERE id < 25 AND (? IS NULL OR profile = ?) AND (? IS NULL OR status = ?) "
                 "ORDER BY id DESC LIMIT 5",

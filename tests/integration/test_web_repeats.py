@@ -10,8 +10,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from monitoring.store import alerts
-from monitoring.store.database import Database
+from monitoring.store.db.database import Database
+from monitoring.store.tables import alerts
 from monitoring.web import server
 from tests.support.filled import fill
 from tests.support.web import Web, serving

@@ -6,8 +6,8 @@ from datetime import UTC, datetime
 
 from hypothesis import strategies as st
 
-from monitoring.alerts.model import Alert, Severity
-from monitoring.alerts.text import addr, bold, code, kv, line, link, pct, quote, since, table, tx, usd
+from monitoring.alerts.message.model import Alert, Severity
+from monitoring.alerts.message.text import addr, bold, code, kv, line, link, pct, quote, since, table, tx, usd
 
 NOW = datetime(2026, 11, 23, 22, 32, tzinfo=UTC)
 ADDRESS = "0xcCcc62962d17b8914c62D74FfB843d73B2a3cccC"

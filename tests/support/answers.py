@@ -10,11 +10,11 @@ from collections.abc import Mapping
 from eth_abi.abi import encode
 from eth_hash.auto import keccak
 
-from monitoring.chains.multicall import call as encode_call
 from monitoring.chains.networks import network
-from monitoring.checks.evaluate import Call
-from monitoring.checks.signatures import parse_signature
-from monitoring.checks.values import Value
+from monitoring.chains.rpc.multicall import call as encode_call
+from monitoring.checks.expression.evaluate import Call
+from monitoring.checks.expression.signatures import parse_signature
+from monitoring.checks.expression.values import Value
 from tests.support.anvil import Anvil
 from tests.support.own_contracts import runtime_code
 

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from monitoring.checks.builtin import TYPES
-from monitoring.checks.condition import Condition, Outcome
-from monitoring.checks.loading import load_monitor
-from monitoring.checks.plan import Key, judge_all, read_all
-from monitoring.checks.tools import Tools
+from monitoring.checks.config.load import load_monitor
+from monitoring.checks.engine.plan import Key, judge_all, read_all
+from monitoring.checks.engine.tools import Tools
+from monitoring.checks.rules.condition import Condition, Outcome
 
 
 class Asking:

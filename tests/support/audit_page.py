@@ -5,10 +5,10 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from automation.task import TaskStatus
-from monitoring.alerts.model import Alert
-from monitoring.store import schedules
-from monitoring.store.schema import open_database
+from automation.executor.task import TaskStatus
+from monitoring.alerts.message.model import Alert
+from monitoring.store.db.schema import open_database
+from monitoring.store.tables import schedules
 from tests.support.simulated_host import Behaviour, Chat, SimulatedHost
 
 BEGINS_AT = datetime(2024, 9, 1, tzinfo=UTC)  # long past, whatever the clock of the machine says

@@ -30,26 +30,32 @@ class Bad:
 
 _NO_SYNC = JOBS.format(more="").replace("    sync_before_run: true\n", "")
 _DISABLED = JOBS.format(more="").replace('cron: "0/10', 'enabled: false\n    cron: "0/10')
-_EXIT_EARLY = "import sys\nif 'run' in sys.argv: sys.exit(0)\nfrom automation.cli import main\nsys.exit(main())\n"
+_EXIT_EARLY = "import sys\nif 'run' in sys.argv: sys.exit(0)\nfrom automation.cli.main import main\nsys.exit(main())\n"
 
 REFUSED: dict[str, Bad] = {
-    "import": Bad("monitoring/store/runs.py", "import nothing_of_that_name", "nothing_of_that_name"),
+    "import": Bad("monitoring/store/tables/runs.py", "import nothing_of_that_name", "nothing_of_that_name"),
     "validate": Bad("automation/jobs.yaml", "profiles: [", "jobs.yaml:", replaces=True),
-    "start of a run": Bad("automation/runner.py", "Runner.run = lambda self: self.no_such_method()", "no_such_method"),
-    "start of a task": Bad("automation/workspace.py", "Workspace.commands = lambda *_: 1 / 0", "division by zero"),
+    "start of a run": Bad(
+        "automation/runner/run.py", "Runner.run = lambda self: self.no_such_method()", "no_such_method"
+    ),
+    "start of a task": Bad(
+        "automation/runner/workspace.py", "Workspace.commands = lambda *_: 1 / 0", "division by zero"
+    ),
     "fork server": Bad(
-        "automation/task_child.py", "Interpreter.of_this_process = classmethod(lambda *_: 1 / 0)", "alert"
+        "automation/executor/task_child.py", "Interpreter.of_this_process = classmethod(lambda *_: 1 / 0)", "alert"
     ),
-    "store": Bad("monitoring/store/runs.py", "def finish(*_, **__): raise RuntimeError('lost')", "lost"),
-    "a store that lies": Bad("monitoring/store/runs.py", "def finish(*_, **__): return True", "never ended its row"),
+    "store": Bad("monitoring/store/tables/runs.py", "def finish(*_, **__): raise RuntimeError('lost')", "lost"),
+    "a store that lies": Bad(
+        "monitoring/store/tables/runs.py", "def finish(*_, **__): return True", "never ended its row"
+    ),
     "delivery": Bad(
-        "monitoring/alerts/senders/telegram.py", "TelegramSender.send = lambda *_, **__: 1 / 0", "its own run"
+        "monitoring/alerts/senders/telegram/sender.py", "TelegramSender.send = lambda *_, **__: 1 / 0", "its own run"
     ),
-    "the sync": Bad("automation/git_sync.py", "def sync(*_, **__): raise SystemExit(1)", "wrote no row"),
+    "the sync": Bad("automation/sync/sync.py", "def sync(*_, **__): raise SystemExit(1)", "wrote no row"),
     "the sync of the commit after it": Bad(
-        "automation/sync_attempt.py", "SyncAttempt._judge = lambda *_: [][1]", "its own sync does not follow"
+        "automation/sync/attempt.py", "SyncAttempt._judge = lambda *_: [][1]", "its own sync does not follow"
     ),
-    "command line": Bad("automation/verbs/run.py", "def run(args, settings): return args.nothing", "nothing"),
+    "command line": Bad("automation/cli/commands/run.py", "def run(args, settings): return args.nothing", "nothing"),
     "an entry that does nothing": Bad("automation/__main__.py", _EXIT_EARLY, "wrote no row", replaces=True),
     "migration": Bad(
         "monitoring/store/migrations/9999_bad.sql", "INSERT INTO no_such_table VALUES (1);", "its own run"
@@ -63,17 +69,21 @@ REFUSED: dict[str, Bad] = {
 
 TAKEN_BACK: dict[str, Bad] = {
     "dies before its row": Bad(
-        "automation/runner.py", f"{ON_THE_HOST}Runner.run = lambda self: self.no_such_method()", "wrote no row"
+        "automation/runner/run.py", f"{ON_THE_HOST}Runner.run = lambda self: self.no_such_method()", "wrote no row"
     ),
     "ends at once and says all is well": Bad(
-        "automation/runner.py", f"{ON_THE_HOST}Runner.run = lambda self: 0", "wrote no row and ended with exit code 0"
+        "automation/runner/run.py",
+        f"{ON_THE_HOST}Runner.run = lambda self: 0",
+        "wrote no row and ended with exit code 0",
     ),
     "dies after its row": Bad(
-        "automation/record.py",
+        "automation/runner/run_record.py",
         f"{ON_THE_HOST}RunRecord.finish = lambda *_: os.kill(os.getpid(), 9)",
         "never wrote its end and ended by SIGKILL",
     ),
     "takes no locks over": Bad(
-        "monitoring/locks.py", f"{ON_THE_HOST}FDS_VARIABLE = 'OTHER'", "wrote no row and ended with exit code 75"
+        "monitoring/base/locks/profile_lock.py",
+        f"{ON_THE_HOST}FDS_VARIABLE = 'OTHER'",
+        "wrote no row and ended with exit code 75",
     ),
 }

@@ -44,7 +44,7 @@ def project(scripts: Mapping[str, str], profiles: Mapping[str, Any] | None = Non
     return {
         "automation/__init__.py": "",
         "automation/__main__.py": _MAIN,
-        "automation/config.py": _CONFIG,
+        "automation/jobs/load.py": _CONFIG,
         "automation/import_check.py": (CHECKOUT / "automation/import_check.py").read_text(),
         "automation/jobs.yaml": json.dumps({"profiles": scheduled}),
         **scripts,

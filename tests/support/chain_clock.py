@@ -10,7 +10,7 @@ START = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 
 
 class ManualClock:
-    """Satisfies `monitoring.clock.Clock`; `sleep` records what was slept."""
+    """Satisfies `monitoring.base.clock.Clock`; `sleep` records what was slept."""
 
     def __init__(self, start: datetime = START) -> None:
         self._start = start

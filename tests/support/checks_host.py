@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from monitoring.store.schema import open_database
+from monitoring.store.db.schema import open_database
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 

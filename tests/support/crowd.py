@@ -9,13 +9,13 @@ import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from monitoring.alerts.delivery import Delivery
-from monitoring.alerts.model import Alert, Severity
-from monitoring.alerts.pacing import Backoff
-from monitoring.alerts.record import record
-from monitoring.clock import SystemClock
-from monitoring.settings import Settings
-from monitoring.store.schema import open_database
+from monitoring.alerts.conditions.store_alert import record
+from monitoring.alerts.delivery.deliver import Delivery
+from monitoring.alerts.delivery.rate_limit import Backoff
+from monitoring.alerts.message.model import Alert, Severity
+from monitoring.base.clock import SystemClock
+from monitoring.base.settings import Settings
+from monitoring.store.db.schema import open_database
 from tests.support.fake_telegram import BOT_TOKEN, CHAT
 from tests.support.outbox import FAST
 

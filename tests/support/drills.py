@@ -15,19 +15,19 @@ from typing import Any
 
 import yaml
 
+from monitoring.base.clock import parse_duration
 from monitoring.checks.addresses import looks_like_address
 from monitoring.checks.builtin import TYPES
-from monitoring.checks.evaluate import PENDING, Call, Result, evaluate
-from monitoring.checks.expression import ADDRESS, BOOLEAN, NUMBER, TEXT, Kind
-from monitoring.checks.formula import FormulaPart
-from monitoring.checks.language import check
-from monitoring.checks.loading import load_monitor
-from monitoring.checks.model import Monitor
-from monitoring.checks.scope import Scope
-from monitoring.checks.signatures import parse_signature, standard_views
-from monitoring.checks.syntax import LanguageError
-from monitoring.checks.values import Value
-from monitoring.clock import parse_duration
+from monitoring.checks.config.load import load_monitor
+from monitoring.checks.engine.formula_checks import FormulaPart
+from monitoring.checks.engine.monitor import Monitor
+from monitoring.checks.expression.evaluate import PENDING, Call, Result, evaluate
+from monitoring.checks.expression.parse import LanguageError
+from monitoring.checks.expression.scope import Scope
+from monitoring.checks.expression.signatures import parse_signature, standard_views
+from monitoring.checks.expression.tree import ADDRESS, BOOLEAN, NUMBER, TEXT, Kind
+from monitoring.checks.expression.typecheck import check
+from monitoring.checks.expression.values import Value
 
 PROTOCOLS = Path(__file__).resolve().parents[2] / "protocols"
 _NOW = re.compile(r"now(?:([+-]\d+[smhd]))*")

@@ -7,15 +7,15 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from monitoring.alerts.model import Severity
-from monitoring.checks.condition import Condition, Outcome, Transition
-from monitoring.checks.plan import Desk, Key
-from monitoring.checks.policy import Policy
-from monitoring.checks.spot import Spot
-from monitoring.checks.telling import Message, Route
-from monitoring.checks.tools import Tools
-from monitoring.checks.types import CheckType, Registry, Surroundings, registry
-from monitoring.checks.verbs import flag
+from monitoring.alerts.message.model import Severity
+from monitoring.checks.config.yaml_node import Spot
+from monitoring.checks.engine.plan import Desk, Key
+from monitoring.checks.engine.plugin import CheckType, Registry, Surroundings, registry
+from monitoring.checks.engine.tools import Tools
+from monitoring.checks.messages.plain import Message, Route
+from monitoring.checks.rules import flag
+from monitoring.checks.rules.condition import Condition, Outcome, Transition
+from monitoring.checks.rules.policy import Policy
 
 
 @dataclass(frozen=True, slots=True)

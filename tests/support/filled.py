@@ -8,17 +8,17 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from monitoring.alerts.model import Alert
-from monitoring.alerts.render import render_plain
-from monitoring.alerts.text import addr, bold, code, kv, line, link, quote, table, usd
-from monitoring.clock import to_text
+from monitoring.alerts.message.model import Alert
+from monitoring.alerts.message.render import render_plain
+from monitoring.alerts.message.text import addr, bold, code, kv, line, link, quote, table, usd
+from monitoring.base.clock import to_text
 from monitoring.ledger.cron import Cron
-from monitoring.store import alerts, conditions, runs, schedules, silences
-from monitoring.store.conditions import Condition, ConditionKey
-from monitoring.store.database import Database, Tx
-from monitoring.store.runs import TaskRun
-from monitoring.store.schedules import Schedule
-from monitoring.store.schema import open_database
+from monitoring.store.db.database import Database, Tx
+from monitoring.store.db.schema import open_database
+from monitoring.store.tables import alerts, conditions, runs, schedules, silences
+from monitoring.store.tables.conditions import Condition, ConditionKey
+from monitoring.store.tables.runs import TaskRun
+from monitoring.store.tables.schedules import Schedule
 
 HOSTILE = "<script>document.title='owned'</script><img src=x onerror=alert(1)> & \"quotes\" {{ 7*7 }}"
 OUTPUT = "reading 12 markets at block 21442001\n  usdc  utilisation 91.2 %\n  weth  utilisation 64.0 %\n"

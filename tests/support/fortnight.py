@@ -7,12 +7,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from automation.git_sync import SyncResult, SyncStatus
-from automation.task import TaskStatus
-from monitoring.alerts.model import Alert
+from automation.executor.task import TaskStatus
+from automation.sync.sync import SyncResult, SyncStatus
+from monitoring.alerts.message.model import Alert
 from monitoring.ledger.audit import Audit, Finding
-from monitoring.store import silences
-from monitoring.store.schema import open_database
+from monitoring.store.db.schema import open_database
+from monitoring.store.tables import silences
 from tests.support import old_database
 from tests.support.simulated_host import Behaviour, SimulatedHost
 

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from automation.candidate import Judgement
-from automation.git_sync import SyncResult, sync
+from automation.sync.candidate import Judgement
+from automation.sync.sync import SyncResult, sync
 from tests.support.child import wait_until
 
 

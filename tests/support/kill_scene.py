@@ -17,16 +17,16 @@ from pathlib import Path
 
 import apsw
 
-from monitoring.alerts.delivery import Delivery
-from monitoring.alerts.model import Alert
-from monitoring.alerts.pacing import Backoff
-from monitoring.alerts.record import raise_in, resolve_in, store_in
-from monitoring.clock import SystemClock
-from monitoring.settings import Settings
-from monitoring.store import state
-from monitoring.store.conditions import ConditionKey
-from monitoring.store.database import Database, Tx
-from monitoring.store.schema import open_database
+from monitoring.alerts.conditions.store_alert import raise_in, resolve_in, store_in
+from monitoring.alerts.delivery.deliver import Delivery
+from monitoring.alerts.delivery.rate_limit import Backoff
+from monitoring.alerts.message.model import Alert
+from monitoring.base.clock import SystemClock
+from monitoring.base.settings import Settings
+from monitoring.store.db.database import Database, Tx
+from monitoring.store.db.schema import open_database
+from monitoring.store.tables import state
+from monitoring.store.tables.conditions import ConditionKey
 from tests.support.outbox import FAST
 
 EVENTS = 8

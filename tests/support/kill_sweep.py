@@ -22,7 +22,7 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Literal, Self
 
-from monitoring.store.schema import open_database, open_readonly
+from monitoring.store.db.schema import open_database, open_readonly
 from tests.support.fake_telegram import BOT_TOKEN, CHAT, TelegramStandIn
 from tests.support.fake_webhook import SECRET, FakeWebhook
 from tests.support.kill_scene import NAMESPACE, Scene, expected_titles

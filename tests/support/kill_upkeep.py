@@ -17,11 +17,11 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from monitoring.clock import SystemClock
-from monitoring.store.backups import back_up
-from monitoring.store.pruning import prune
-from monitoring.store.restoring import put_in_place, staged
-from monitoring.store.schema import open_database
+from monitoring.base.clock import SystemClock
+from monitoring.store.db.schema import open_database
+from monitoring.store.maintenance.backups import back_up
+from monitoring.store.maintenance.prune import prune
+from monitoring.store.maintenance.restore import put_in_place, staged
 from tests.support.kill_scene import CountingVfs
 
 CHECKOUT = Path(__file__).resolve().parents[2]

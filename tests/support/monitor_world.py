@@ -11,22 +11,22 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from monitoring.alerts.model import Alert, Severity
-from monitoring.alerts.render import render_plain
-from monitoring.chains import multicall
-from monitoring.chains.budget import Budget
-from monitoring.chains.memory import RunMemory
-from monitoring.chains.reads import Chains
-from monitoring.chains.values import Unknown
+from monitoring.alerts.message.model import Alert, Severity
+from monitoring.alerts.message.render import render_plain
+from monitoring.base.clock import Clock
+from monitoring.chains.abi.values import Unknown
+from monitoring.chains.rpc import multicall
+from monitoring.chains.rpc.budget import Budget
+from monitoring.chains.rpc.memory import RunMemory
+from monitoring.chains.rpc.views import Chains
 from monitoring.checks.builtin import TYPES
-from monitoring.checks.condition import Condition, Outcome, Transition
-from monitoring.checks.evaluate import Call
-from monitoring.checks.loading import load_monitor
-from monitoring.checks.plan import Key, Part, judge_all, read_all
-from monitoring.checks.record import from_row, to_row
-from monitoring.checks.telling import Message
-from monitoring.checks.tools import Tools, open_tools
-from monitoring.clock import Clock
+from monitoring.checks.config.load import load_monitor
+from monitoring.checks.engine.plan import Key, Part, judge_all, read_all
+from monitoring.checks.engine.tools import Tools, open_tools
+from monitoring.checks.expression.evaluate import Call
+from monitoring.checks.messages.plain import Message
+from monitoring.checks.rules.condition import Condition, Outcome, Transition
+from monitoring.checks.state.row import from_row, to_row
 
 
 @dataclass(frozen=True)

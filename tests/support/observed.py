@@ -18,13 +18,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from monitoring.clock import from_text
-from monitoring.ledger.facts import Facts, TickFate, gather
+from monitoring.base.clock import from_text
+from monitoring.base.process_identity import THIS_HOST, find_process
+from monitoring.ledger.outcomes import Facts, TickFate, gather
 from monitoring.ledger.reconcile import reconcile
-from monitoring.process import THIS_HOST, find_process
-from monitoring.store.database import Database
-from monitoring.store.schedules import ScheduleInForce
-from monitoring.store.schema import open_database
+from monitoring.store.db.database import Database
+from monitoring.store.db.schema import open_database
+from monitoring.store.tables.schedules import ScheduleInForce
 from tests.support.fake_telegram import BOT_TOKEN, CHAT, TelegramStandIn
 from tests.support.host import ROOT, Host, wait_until
 from tests.support.second_scheduler import Every

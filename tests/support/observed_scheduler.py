@@ -11,13 +11,13 @@ import shlex
 import sys
 from pathlib import Path
 
-from automation.config import load_jobs
-from automation.in_force import put_in_force
-from automation.scheduler import Scheduler
-from automation.verbs.up import write_unserved
-from monitoring import log as logging_setup
-from monitoring.clock import SystemClock
-from monitoring.settings import load_settings
+from automation.cli.commands.up import write_unserved
+from automation.jobs.load import load_jobs
+from automation.schedule.schedule_history import put_in_force
+from automation.schedule.scheduler import Scheduler
+from monitoring.base import log as logging_setup
+from monitoring.base.clock import SystemClock
+from monitoring.base.settings import load_settings
 from tests.support.second_scheduler import Every
 
 _RUN = (

@@ -9,14 +9,14 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 
-from monitoring.alerts.delivery import Delivery
-from monitoring.alerts.delivery_loop import Drained
-from monitoring.alerts.model import Alert, Severity
-from monitoring.alerts.pacing import Backoff, Limit, Limits
-from monitoring.clock import Clock, SystemClock
-from monitoring.settings import Settings
-from monitoring.store.database import Database
-from monitoring.store.schema import open_database
+from monitoring.alerts.delivery.deliver import Delivery
+from monitoring.alerts.delivery.loop import Drained
+from monitoring.alerts.delivery.rate_limit import Backoff, Limit, Limits
+from monitoring.alerts.message.model import Alert, Severity
+from monitoring.base.clock import Clock, SystemClock
+from monitoring.base.settings import Settings
+from monitoring.store.db.database import Database
+from monitoring.store.db.schema import open_database
 from tests.support.fake_telegram import BOT_TOKEN, CHAT
 
 NO_LIMIT = Limit(1_000_000, 1.0)

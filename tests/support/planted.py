@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 from hypothesis import strategies as st
 
 from monitoring.ledger.cron import Cron
-from monitoring.ledger.facts import TickFate
+from monitoring.ledger.outcomes import TickFate
 from tests.support.simulated_host import Behaviour, SimulatedHost
 
 BEGINS_AT = datetime(2026, 9, 1, tzinfo=UTC)

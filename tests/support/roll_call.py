@@ -5,15 +5,15 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from monitoring.alerts.model import Severity
-from monitoring.checks.condition import Condition
-from monitoring.checks.evaluate import Call
-from monitoring.checks.plan import Desk, Key
-from monitoring.checks.policy import Policy
-from monitoring.checks.spot import Spot
-from monitoring.checks.telling import Message, Route, plain_message
-from monitoring.checks.types import CheckType, Surroundings, registry
-from monitoring.checks.verbs import flag
+from monitoring.alerts.message.model import Severity
+from monitoring.checks.config.yaml_node import Spot
+from monitoring.checks.engine.plan import Desk, Key
+from monitoring.checks.engine.plugin import CheckType, Surroundings, registry
+from monitoring.checks.expression.evaluate import Call
+from monitoring.checks.messages.plain import Message, Route, plain_message
+from monitoring.checks.rules import flag
+from monitoring.checks.rules.condition import Condition
+from monitoring.checks.rules.policy import Policy
 
 
 class RollCall:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-from monitoring.chains.abi import decode, encode, parse_function
+from monitoring.chains.abi.function import decode, encode, parse_function
 from monitoring.chains.networks import network
 
 KEY = "s3cr3t-k3y-0f-th3-0p3rat0r"

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-from monitoring.chains.addresses import checksum
+from monitoring.chains.abi.addresses import checksum
 from tests.support import parts
 from tests.support.anvil import Anvil
 from tests.support.contracts import SAFE_1_4, SAFE_1_5, Contract

@@ -11,9 +11,9 @@ import sys
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from automation.scheduler import Scheduler
-from monitoring import log as logging_setup
-from monitoring.clock import SystemClock, from_text
+from automation.schedule.scheduler import Scheduler
+from monitoring.base import log as logging_setup
+from monitoring.base.clock import SystemClock, from_text
 
 RUN = """
 import os, signal, sys, time

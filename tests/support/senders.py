@@ -5,12 +5,12 @@ from __future__ import annotations
 from contextlib import closing
 from datetime import UTC, datetime
 
-from monitoring.alerts.destinations import AppriseUrl, TelegramChat, Webhook
-from monitoring.alerts.model import Alert
-from monitoring.alerts.routing import fingerprint
+from monitoring.alerts.delivery.destinations import AppriseUrl, TelegramChat, Webhook
+from monitoring.alerts.delivery.routing import fingerprint
+from monitoring.alerts.message.model import Alert
 from monitoring.alerts.senders import Message, Sent
 from monitoring.alerts.senders.apprise import AppriseSender
-from monitoring.alerts.senders.telegram import TelegramSender
+from monitoring.alerts.senders.telegram.sender import TelegramSender
 from tests.support import fake_telegram as telegram
 from tests.support.fake_telegram import CHAT
 from tests.support.fake_webhook import SECRET, Answer, FakeWebhook

@@ -19,24 +19,24 @@ from pathlib import Path
 
 import apsw
 
-from automation.config import Jobs, Profile, load_jobs
-from automation.git_sync import SyncResult
-from automation.in_force import put_in_force, schedule_of
-from automation.record import RunRecord
-from automation.reporting import Reporting
-from automation.runner import verdict
-from automation.task import TaskResult, TaskStatus
-from monitoring.alerts.delivery import Delivery
-from monitoring.alerts.model import Alert
-from monitoring.alerts.pacing import Backoff
-from monitoring.alerts.record import Kind, Origin, store_in
+from automation.executor.task import TaskResult, TaskStatus
+from automation.jobs.load import Jobs, Profile, load_jobs
+from automation.runner.notifications import Reporting
+from automation.runner.run import verdict
+from automation.runner.run_record import RunRecord
+from automation.schedule.schedule_history import put_in_force, schedule_of
+from automation.sync.sync import SyncResult
+from monitoring.alerts.conditions.store_alert import Kind, Origin, store_in
+from monitoring.alerts.delivery.deliver import Delivery
+from monitoring.alerts.delivery.rate_limit import Backoff
+from monitoring.alerts.message.model import Alert
+from monitoring.base.process_identity import Boot, Host, ProcessId
+from monitoring.base.settings import Settings
 from monitoring.ledger.audit import Audit, judge
-from monitoring.ledger.facts import Facts, gather
+from monitoring.ledger.outcomes import Facts, gather
 from monitoring.ledger.reconcile import reconcile
-from monitoring.process import Boot, Host, ProcessId
-from monitoring.settings import Settings
-from monitoring.store.database import Database
-from monitoring.store.schema import open_database
+from monitoring.store.db.database import Database
+from monitoring.store.db.schema import open_database
 from tests.support.fake_telegram import BOT_TOKEN, CHAT, Answer, TelegramStandIn, error
 from tests.support.outbox import FAST
 from tools.scripted_server import Request

@@ -11,10 +11,10 @@ from datetime import UTC, datetime, timedelta
 from fractions import Fraction
 from typing import Any
 
-from monitoring.chains.values import Unknown
-from monitoring.checks.condition import Condition, Outcome
-from monitoring.checks.record import from_row, to_row
-from monitoring.checks.values import NONE
+from monitoring.chains.abi.values import Unknown
+from monitoring.checks.expression.values import NONE
+from monitoring.checks.rules.condition import Condition, Outcome
+from monitoring.checks.state.row import from_row, to_row
 
 DAY = datetime(2026, 3, 1, tzinfo=UTC)
 _LINE = re.compile(r"(?:(\d+)d )?(\d\d):(\d\d)\s+(.*?)\s+->\s+(.*?)\s*")

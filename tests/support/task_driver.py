@@ -14,7 +14,7 @@ import sys
 from dataclasses import asdict
 from pathlib import Path
 
-from automation.executor import Command, StopRequest, run_tasks
+from automation.executor.executor import Command, StopRequest, run_tasks
 
 
 def say(kind: str, **more: object) -> None:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from automation.executor import Command, TaskResult, run_tasks
+from automation.executor.executor import Command, TaskResult, run_tasks
 
 PATIENCE_S = 60.0  # on a slow, loaded machine; nothing waits this long when all is well
 

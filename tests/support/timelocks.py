@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from monitoring.chains.abi import encode
-from monitoring.checks.builtin.timelock_kinds import signals
+from monitoring.chains.abi.function import encode
+from monitoring.checks.builtin.timelocks.kinds import signals
 from tests.support import parts
 from tests.support.anvil import Anvil
 from tests.support.contracts import Contract

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from monitoring.alerts.pacing import Backoff, Limits
+from monitoring.alerts.delivery.rate_limit import Backoff, Limits
 from tests.support.fake_telegram import Received, TelegramStandIn
 from tests.support.outbox import Outbox
 

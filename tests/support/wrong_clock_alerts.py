@@ -11,13 +11,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from monitoring.alerts.claims import Claimer
-from monitoring.alerts.giving_up import LONGEST
-from monitoring.alerts.model import Alert
-from monitoring.alerts.record import record
-from monitoring.alerts.ways import Ways
-from monitoring.store import line
-from monitoring.store.schema import open_database
+from monitoring.alerts.conditions.store_alert import record
+from monitoring.alerts.delivery.giving_up import LONGEST
+from monitoring.alerts.delivery.lease import Claimer
+from monitoring.alerts.delivery.route_resolver import Ways
+from monitoring.alerts.message.model import Alert
+from monitoring.store.db.schema import open_database
+from monitoring.store.tables import outbox
 from tests.support.fake_telegram import CHAT, Answer, error, too_many_requests
 from tests.support.outbox import FAST
 from tests.support.simulated_host import Chat, SimulatedHost
@@ -107,7 +107,7 @@ class Alerts:
         """A deliverer takes what it can get and is killed before it sends: its leases stay."""
         ways = Ways(self.host.environ)
         with open_database(self.host.settings.database) as database, database.write() as tx:
-            queues, _ = ways.sort_out(line.groups(tx))
+            queues, _ = ways.sort_out(outbox.groups(tx))
             Claimer("dead", ways, FAST).claim(tx, queues, self.host.clock.now(), [])
 
     # -- what a watch saw ----------------------------------------------------------------------------------------------

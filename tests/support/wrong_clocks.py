@@ -10,12 +10,12 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from monitoring.clock import from_text, to_text
-from monitoring.errors import StoreError
+from monitoring.base.clock import from_text, to_text
+from monitoring.base.errors import StoreError
 from monitoring.ledger.cron import Cron
 from monitoring.ledger.forgetting import prune_by_a_trusted_clock
-from monitoring.store import alerts
-from monitoring.store.schema import open_database
+from monitoring.store.db.schema import open_database
+from monitoring.store.tables import alerts
 from tests.support.simulated_host import SimulatedHost
 from tests.support.wrong_clock_alerts import Alerts, MoodyChat
 

@@ -11,11 +11,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from monitoring.alerts.model import Alert, Severity
-from monitoring.alerts.render import render_plain
-from monitoring.alerts.text import bold, code, kv, line, link, pct, quote, since, table, usd
-from monitoring.errors import UsageError
-from monitoring.redact import Redactor
+from monitoring.alerts.message.model import Alert, Severity
+from monitoring.alerts.message.render import render_plain
+from monitoring.alerts.message.text import bold, code, kv, line, link, pct, quote, since, table, usd
+from monitoring.base.errors import UsageError
+from monitoring.base.secrets.redact import Redactor
 from tests.support.alert_texts import NOW, alerts
 
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from monitoring.alerts.destinations import (
+from monitoring.alerts.delivery.destinations import (
     AppriseUrl,
     Console,
     Destination,
@@ -14,8 +14,8 @@ from monitoring.alerts.destinations import (
     Webhook,
     destination_from_text,
 )
-from monitoring.alerts.model import Severity
-from monitoring.alerts.routing import Plan, Route, fingerprint, plan, split_urls, variable_part
+from monitoring.alerts.delivery.routing import Plan, Route, fingerprint, plan, split_urls, variable_part
+from monitoring.alerts.message.model import Severity
 
 TOKEN = "123456789:AAExample-token_that_no_log_may_show_0"
 DEFAULTS = {"TELEGRAM_CHAT_ID_DEFAULT": "-100", "TELEGRAM_BOT_TOKEN_DEFAULT": TOKEN}

@@ -9,10 +9,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from monitoring.alerts.clean import utf16_units
-from monitoring.alerts.model import Alert
-from monitoring.alerts.telegram_text import MAX_PARTS, Part, Rendered, render_telegram
-from monitoring.alerts.text import addr, bold, code, kv, line, link, pct, quote, table, usd
+from monitoring.alerts.message.model import Alert
+from monitoring.alerts.message.sanitize import utf16_units
+from monitoring.alerts.message.text import addr, bold, code, kv, line, link, pct, quote, table, usd
+from monitoring.alerts.senders.telegram.text import MAX_PARTS, Part, Rendered, render_telegram
 from tests.support.alert_texts import ADDRESS, NOW, alerts, blocks
 from tools.telegram_rules import fault_of
 

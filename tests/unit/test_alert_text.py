@@ -11,7 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from monitoring.alerts.clean import (
+from monitoring.alerts.message.model import Alert
+from monitoring.alerts.message.render import render_html, render_plain, render_terminal
+from monitoring.alerts.message.sanitize import (
     MAX_TEXT,
     clean,
     clean_line,
@@ -21,9 +23,7 @@ from monitoring.alerts.clean import (
     shorten,
     utf16_units,
 )
-from monitoring.alerts.model import Alert
-from monitoring.alerts.render import render_html, render_plain, render_terminal
-from monitoring.alerts.text import addr, bold, code, kv, line, link, pct, quote, since, table, tx, usd
+from monitoring.alerts.message.text import addr, bold, code, kv, line, link, pct, quote, since, table, tx, usd
 from tests.support.alert_texts import ADDRESS, HASH, NOW, alerts, any_character
 
 

@@ -6,8 +6,8 @@ import signal
 
 import pytest
 
-from automation.attempt import Attempt, Stage, Verdict, should_retry, timed_out
-from automation.task import Command, Death, TaskStatus, signal_name
+from automation.executor.attempt import Attempt, Stage, Verdict, should_retry, timed_out
+from automation.executor.task import Command, Death, TaskStatus, signal_name
 
 COMMAND = Command("aave", ("aave.py",), {}, 600.0)
 

@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from monitoring.chains.abi import AbiError, decode, encode, from_hex, parse_event, parse_function
-from monitoring.chains.abi_types import parse_types
-from monitoring.chains.addresses import SignatureError, check_address, checksum, keccak256, short
-from monitoring.chains.selectors import declare, events, roles, table
+from monitoring.chains.abi.addresses import SignatureError, check_address, checksum, keccak256, short
+from monitoring.chains.abi.function import AbiError, decode, encode, from_hex, parse_event, parse_function
+from monitoring.chains.abi.selectors import declare, events, roles, table
+from monitoring.chains.abi.types import parse_types
 
 A = "0x5aAeb6053F3E94C9b9A09f33669435E7Ef1BeAed"  # an example of EIP-55 itself
 

@@ -6,15 +6,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from monitoring.chains.abi import parse_function
-from monitoring.chains.calldata import Decoder, Limits, Transaction
-from monitoring.chains.flags import Flag, FlagKind, flags
-from monitoring.chains.labels import Labels, is_multisend
+from monitoring.chains.abi.function import parse_function
+from monitoring.chains.abi.selectors import Declaration, declare, table
+from monitoring.chains.decode.calldata import Decoder, Limits, Transaction
+from monitoring.chains.decode.flags import Flag, FlagKind, flags
+from monitoring.chains.decode.format_tx import Names, outline, token_addresses
+from monitoring.chains.decode.labels import Labels, is_multisend
+from monitoring.chains.decode.unwrap import unpack_multisend
 from monitoring.chains.networks import network
-from monitoring.chains.outline import Names, outline, token_addresses
-from monitoring.chains.selectors import Declaration, declare, table
-from monitoring.chains.tokens import Token, native_token
-from monitoring.chains.unwrap import unpack_multisend
+from monitoring.chains.rpc.tokens import Token, native_token
 from tests.support.chain_clock import ManualClock
 
 A, B, C = "0x" + "a1" * 20, "0x" + "b2" * 20, "0x" + "c3" * 20

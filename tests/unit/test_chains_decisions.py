@@ -8,19 +8,19 @@ from typing import Any
 
 import pytest
 
-from monitoring.chains.budget import Budget, BudgetSpentError
-from monitoring.chains.faults import Fault, classify_error, classify_status
-from monitoring.chains.fetch import Request, host_of, scrub
-from monitoring.chains.heads import choose
-from monitoring.chains.logs import LogCursor, first_cursor, last_certain_block
+from monitoring.base.errors import UsageError
+from monitoring.chains.abi.values import Unknown
 from monitoring.chains.networks import network, networks, provider_urls
-from monitoring.chains.provider import Breaker, Provider
-from monitoring.chains.rpc import Head
-from monitoring.chains.safe_service import quota
-from monitoring.chains.times import parse_time, staleness
-from monitoring.chains.tokens import Token, clean_symbol
-from monitoring.chains.values import Unknown
-from monitoring.errors import UsageError
+from monitoring.chains.rpc.block_pinning import choose
+from monitoring.chains.rpc.budget import Budget, BudgetSpentError
+from monitoring.chains.rpc.errors import Fault, classify_error, classify_status
+from monitoring.chains.rpc.fetch import Request, host_of, scrub
+from monitoring.chains.rpc.logs import LogCursor, first_cursor, last_certain_block
+from monitoring.chains.rpc.pool import Head
+from monitoring.chains.rpc.provider import Breaker, Provider
+from monitoring.chains.rpc.tokens import Token, clean_symbol
+from monitoring.chains.services.safe_service import quota
+from monitoring.chains.services.times import parse_time, staleness
 from tests.support.chain_clock import START, ManualClock
 
 NOW = START

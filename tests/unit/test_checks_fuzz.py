@@ -12,8 +12,16 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from monitoring.checks.evaluate import MAX_BITS, PENDING, Call, evaluate, has_no_value
-from monitoring.checks.expression import (
+from monitoring.base.errors import ConfigError
+from monitoring.base.yaml.marks import compose
+from monitoring.base.yaml.text import YamlError
+from monitoring.checks.config.load import load_monitor
+from monitoring.checks.engine.plan import read_all
+from monitoring.checks.expression.evaluate import MAX_BITS, PENDING, Call, evaluate, has_no_value
+from monitoring.checks.expression.parse import MAX_LENGTH, LanguageError
+from monitoring.checks.expression.scope import Scope
+from monitoring.checks.expression.signatures import SignatureError, parse_signature, standard_views
+from monitoring.checks.expression.tree import (
     NUMBER,
     Apply,
     Choice,
@@ -25,15 +33,7 @@ from monitoring.checks.expression import (
     ViewCall,
     children,
 )
-from monitoring.checks.language import check
-from monitoring.checks.loading import load_monitor
-from monitoring.checks.plan import read_all
-from monitoring.checks.scope import Scope
-from monitoring.checks.signatures import SignatureError, parse_signature, standard_views
-from monitoring.checks.syntax import MAX_LENGTH, LanguageError
-from monitoring.errors import ConfigError
-from monitoring.yaml_marks import compose
-from monitoring.yaml_text import YamlError
+from monitoring.checks.expression.typecheck import check
 
 FIRE = settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 TREES = (Literal, Name, ViewCall, Apply, Operation, Choice, Pick)

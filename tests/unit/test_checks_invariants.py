@@ -9,23 +9,23 @@ from hypothesis import HealthCheck, settings
 from hypothesis import given as given_any
 from hypothesis import strategies as st
 
-from monitoring.alerts.model import Severity
-from monitoring.chains.values import Unknown
-from monitoring.checks.condition import Condition, Kind, State
-from monitoring.checks.policy import Hold, Policy, Step
-from monitoring.checks.record import VERSION, ConditionRow, from_row, to_row
-from monitoring.checks.rows import FirstRun, Item, LogBatch, LogEvent, StagedRow
-from monitoring.checks.values import NONE, from_json, key_of, to_json, value_of_key
-from monitoring.checks.verbs import age, changed, delta, diverge, flag, items, limit, logs, members, never_falls, stages
-from monitoring.checks.verbs.age import AgeLevel, AgePolicy
-from monitoring.checks.verbs.delta import DeltaPolicy, Move, MoveLevel
-from monitoring.checks.verbs.diverge import DivergePolicy
-from monitoring.checks.verbs.items import ItemsPolicy
-from monitoring.checks.verbs.limit import Level, LimitPolicy, Side
-from monitoring.checks.verbs.logs import LogsPolicy
-from monitoring.checks.verbs.members import MembersPolicy
-from monitoring.checks.verbs.never_falls import NeverFallsPolicy, Rebase
-from monitoring.checks.verbs.stages import StagesPolicy
+from monitoring.alerts.message.model import Severity
+from monitoring.chains.abi.values import Unknown
+from monitoring.checks.expression.values import NONE, from_json, key_of, to_json, value_of_key
+from monitoring.checks.rules import age, changed, delta, diverge, flag, items, limit, logs, members, never_falls, stages
+from monitoring.checks.rules.age import AgeLevel, AgePolicy
+from monitoring.checks.rules.condition import Condition, Kind, State
+from monitoring.checks.rules.delta import DeltaPolicy, Move, MoveLevel
+from monitoring.checks.rules.diverge import DivergePolicy
+from monitoring.checks.rules.items import ItemsPolicy
+from monitoring.checks.rules.limit import Level, LimitPolicy, Side
+from monitoring.checks.rules.logs import LogsPolicy
+from monitoring.checks.rules.members import MembersPolicy
+from monitoring.checks.rules.never_falls import NeverFallsPolicy, Rebase
+from monitoring.checks.rules.policy import Hold, Policy, Step
+from monitoring.checks.rules.readings import FirstRun, Item, LogBatch, LogEvent, StagedRow
+from monitoring.checks.rules.stages import StagesPolicy
+from monitoring.checks.state.row import VERSION, ConditionRow, from_row, to_row
 
 RELAXED = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])  # a loaded machine is no bug
 

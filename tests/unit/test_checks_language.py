@@ -6,15 +6,15 @@ from typing import Any
 import pytest
 from eth_hash.auto import keccak
 
-from monitoring.chains.values import Unknown
+from monitoring.chains.abi.values import Unknown
 from monitoring.checks.addresses import address_problem, checksummed
-from monitoring.checks.evaluate import MAX_BITS, PENDING, Call, evaluate
-from monitoring.checks.expression import ADDRESS, ANYTHING, BOOLEAN, NUMBER, TEXT
-from monitoring.checks.language import check
-from monitoring.checks.scope import Scope
-from monitoring.checks.signatures import SignatureError, parse_signature, standard_views
-from monitoring.checks.syntax import LanguageError
-from monitoring.checks.values import NONE
+from monitoring.checks.expression.evaluate import MAX_BITS, PENDING, Call, evaluate
+from monitoring.checks.expression.parse import LanguageError
+from monitoring.checks.expression.scope import Scope
+from monitoring.checks.expression.signatures import SignatureError, parse_signature, standard_views
+from monitoring.checks.expression.tree import ADDRESS, ANYTHING, BOOLEAN, NUMBER, TEXT
+from monitoring.checks.expression.typecheck import check
+from monitoring.checks.expression.values import NONE
 
 VAULT = "0x056b269eb1f75477a8666ae8c7fe01b64dd55ecc"
 OTHER = "0xf689555121e529ff0463e191f9bd9d1e496164a7"

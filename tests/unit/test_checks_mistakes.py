@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
+from monitoring.base.errors import ConfigError
 from monitoring.checks import builtin
-from monitoring.checks.loading import load_monitor
-from monitoring.checks.types import registry
-from monitoring.errors import ConfigError
+from monitoring.checks.config.load import load_monitor
+from monitoring.checks.engine.plugin import registry
 from tests.support.roll_call import TYPES
 
 BAD = Path(__file__).parents[1] / "data" / "monitors" / "bad"

@@ -10,21 +10,21 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from monitoring.chains.values import Unknown
-from monitoring.checks.condition import Condition, Kind, Reason
-from monitoring.checks.evaluate import Call
-from monitoring.checks.loading import load_monitor
-from monitoring.checks.plan import MAX_PASSES, Key, by_source, calls_by_chain, judge_all, read_all
-from monitoring.checks.policy import Hold, Step
-from monitoring.checks.record import from_row, to_row
-from monitoring.checks.types import registry
-from monitoring.checks.values import NONE
-from monitoring.checks.verbs.age import DeadlinePolicy
-from monitoring.checks.verbs.delta import DeltaPolicy, Move
-from monitoring.checks.verbs.limit import LimitPolicy, Side
-from monitoring.checks.verbs.members import MembersPolicy
-from monitoring.checks.verbs.never_falls import NeverFallsPolicy, Rebase
-from monitoring.errors import ChainError, UsageError
+from monitoring.base.errors import ChainError, UsageError
+from monitoring.chains.abi.values import Unknown
+from monitoring.checks.config.load import load_monitor
+from monitoring.checks.engine.plan import MAX_PASSES, Key, by_source, calls_by_chain, judge_all, read_all
+from monitoring.checks.engine.plugin import registry
+from monitoring.checks.expression.evaluate import Call
+from monitoring.checks.expression.values import NONE
+from monitoring.checks.rules.age import DeadlinePolicy
+from monitoring.checks.rules.condition import Condition, Kind, Reason
+from monitoring.checks.rules.delta import DeltaPolicy, Move
+from monitoring.checks.rules.limit import LimitPolicy, Side
+from monitoring.checks.rules.members import MembersPolicy
+from monitoring.checks.rules.never_falls import NeverFallsPolicy, Rebase
+from monitoring.checks.rules.policy import Hold, Step
+from monitoring.checks.state.row import from_row, to_row
 from tests.support.roll_call import KIND, TYPES
 
 GOOD = Path(__file__).parents[1] / "data" / "monitors" / "good"

@@ -5,16 +5,16 @@ from typing import Any
 
 import pytest
 
-from monitoring.alerts.model import Severity
-from monitoring.chains.values import Unknown
-from monitoring.checks.condition import Condition
-from monitoring.checks.policy import Policy, Silence
-from monitoring.checks.rows import SEED, FirstRun, Item, LogBatch, LogEvent, StagedRow
-from monitoring.checks.verbs import items, logs, members, stages
-from monitoring.checks.verbs.items import ItemsPolicy
-from monitoring.checks.verbs.logs import LogsPolicy
-from monitoring.checks.verbs.members import MembersPolicy
-from monitoring.checks.verbs.stages import StagesPolicy
+from monitoring.alerts.message.model import Severity
+from monitoring.chains.abi.values import Unknown
+from monitoring.checks.rules import items, logs, members, stages
+from monitoring.checks.rules.condition import Condition
+from monitoring.checks.rules.items import ItemsPolicy
+from monitoring.checks.rules.logs import LogsPolicy
+from monitoring.checks.rules.members import MembersPolicy
+from monitoring.checks.rules.policy import Policy, Silence
+from monitoring.checks.rules.readings import SEED, FirstRun, Item, LogBatch, LogEvent, StagedRow
+from monitoring.checks.rules.stages import StagesPolicy
 from tests.support import spec
 from tests.support.spec import at, plain, run_table
 

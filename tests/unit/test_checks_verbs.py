@@ -6,18 +6,18 @@ from typing import Any
 
 import pytest
 
-from monitoring.alerts.model import Severity
-from monitoring.chains.values import Unknown
-from monitoring.checks.condition import Kind
-from monitoring.checks.policy import Hold, Policy, Silence, Step
-from monitoring.checks.values import NONE
-from monitoring.checks.verbs import age, changed, delta, diverge, flag, limit, never_falls
-from monitoring.checks.verbs.age import AgeLevel, AgePolicy, DeadlinePolicy, DeadlineStep
-from monitoring.checks.verbs.delta import DeltaPolicy, Move, MoveLevel, Priced
-from monitoring.checks.verbs.diverge import Direction, DivergePolicy
-from monitoring.checks.verbs.limit import Level, LimitPolicy, Side
-from monitoring.checks.verbs.never_falls import NeverFallsPolicy, Rebase
-from monitoring.errors import UsageError
+from monitoring.alerts.message.model import Severity
+from monitoring.base.errors import UsageError
+from monitoring.chains.abi.values import Unknown
+from monitoring.checks.expression.values import NONE
+from monitoring.checks.rules import age, changed, delta, diverge, flag, limit, never_falls
+from monitoring.checks.rules.age import AgeLevel, AgePolicy, DeadlinePolicy, DeadlineStep
+from monitoring.checks.rules.condition import Kind
+from monitoring.checks.rules.delta import DeltaPolicy, Move, MoveLevel, Priced
+from monitoring.checks.rules.diverge import Direction, DivergePolicy
+from monitoring.checks.rules.limit import Level, LimitPolicy, Side
+from monitoring.checks.rules.never_falls import NeverFallsPolicy, Rebase
+from monitoring.checks.rules.policy import Hold, Policy, Silence, Step
 from tests.support.spec import at, number, plain, run_table
 
 LOW, MEDIUM, HIGH, CRITICAL = Severity
@@ -351,7 +351,7 @@ def test_yield_does_not_hide_an_outflow() -> None:
 
 
 def test_a_window_remembers_a_bounded_number_of_slots() -> None:
-    from monitoring.checks.condition import Condition
+    from monitoring.checks.rules.condition import Condition
 
     condition, policy = Condition(), moves("drop", "50%", window=24 * HOUR)
     for minute in range(0, 3 * 24 * 60, 5):

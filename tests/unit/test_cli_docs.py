@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from automation.verbs import VERBS, load_verb
+from automation.cli.commands import VERBS, load_verb
 from monitoring.ledger.findings import Kind
 
 PAGE = (Path(__file__).resolve().parents[2] / "docs" / "cli.md").read_text()

@@ -6,8 +6,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from monitoring.clock import format_duration, from_text, parse_duration, to_text
-from monitoring.errors import UsageError
+from monitoring.base.clock import format_duration, from_text, parse_duration, to_text
+from monitoring.base.errors import UsageError
 
 
 @pytest.mark.parametrize(

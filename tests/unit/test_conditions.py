@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from monitoring.alerts.conditions import Decision, Policy, Reason, is_untold, raised, resolved
-from monitoring.alerts.model import Severity
-from monitoring.store.conditions import Condition, ConditionKey
+from monitoring.alerts.conditions.rules import Decision, Policy, Reason, is_untold, raised, resolved
+from monitoring.alerts.message.model import Severity
+from monitoring.store.tables.conditions import Condition, ConditionKey
 
 KEY = ConditionKey("aave", "utilisation/USDC")
 START = datetime(2026, 3, 1, tzinfo=UTC)

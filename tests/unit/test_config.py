@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from automation.config import Jobs, Profile, Task, load_jobs, load_profile
-from automation.jobs_schema import SCHEMA_FILE
-from monitoring.errors import ConfigError, UsageError
+from automation.jobs.json_schema import SCHEMA_FILE
+from automation.jobs.load import Jobs, Profile, Task, load_jobs, load_profile
+from monitoring.base.errors import ConfigError, UsageError
 from monitoring.ledger.cron import Cron
 from tests.support.checkouts import make_checkout, write
 

@@ -10,9 +10,9 @@ import jsonschema
 import pytest
 import yaml
 
-from automation.config import load_jobs
-from automation.jobs_schema import SCHEMA_FILE, schema_text
-from monitoring.errors import ConfigError
+from automation.jobs.json_schema import SCHEMA_FILE, schema_text
+from automation.jobs.load import load_jobs
+from monitoring.base.errors import ConfigError
 from tests.support.checkouts import make_checkout
 
 DATA = Path(__file__).parent.parent / "data" / "jobs"

@@ -12,9 +12,9 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from automation.config import Jobs, load_jobs
-from automation.jobs_file import ProfileEntry, TaskEntry
-from monitoring.errors import ConfigError
+from automation.jobs.load import Jobs, load_jobs
+from automation.jobs.model import ProfileEntry, TaskEntry
+from monitoring.base.errors import ConfigError
 from tests.support.checkouts import make_checkout
 from tests.support.properties import patient
 

@@ -7,7 +7,7 @@ import json
 
 import pytest
 
-from automation.console import aligned, wants_table, write_json, write_table
+from automation.cli.console import aligned, wants_table, write_json, write_table
 
 
 class Terminal(io.StringIO):

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 
-from monitoring.errors import UsageError
+from monitoring.base.errors import UsageError
 from monitoring.ledger.cron import Cron
 
 

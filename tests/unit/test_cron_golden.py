@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from monitoring.clock import from_text
-from monitoring.errors import UsageError
+from monitoring.base.clock import from_text
+from monitoring.base.errors import UsageError
 from monitoring.ledger.cron import Cron
 
 GOLDEN = Path(__file__).parent.parent / "golden" / "cron-supercronic.jsonl"

@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from monitoring.errors import UsageError
+from monitoring.base.errors import UsageError
 from monitoring.ledger.cron import Cron
 from tests.support.properties import patient
 

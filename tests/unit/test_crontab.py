@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from automation.config import load_jobs
-from automation.crontab import render_crontab
+from automation.jobs.crontab import render_crontab
+from automation.jobs.load import load_jobs
 from tests.support.checkouts import write
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from automation.dependencies import marker_holds, missing_distributions, required_distributions, venv_fingerprint
+from automation.sync.dependencies import marker_holds, missing_distributions, required_distributions, venv_fingerprint
 from tests.support.child import CHECKOUT
 
 LINUX = {

@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from monitoring.alerts.digest import DigestInput, TaskOutcome, Verdict, judge, record_digest
-from monitoring.redact import Redactor
-from monitoring.store import alerts, digests
-from monitoring.store.alerts import StoredAlert
-from monitoring.store.database import Database
-from monitoring.store.schema import open_database
+from monitoring.alerts.message.digest import DigestInput, TaskOutcome, Verdict, judge, record_digest
+from monitoring.base.secrets.redact import Redactor
+from monitoring.store.db.database import Database
+from monitoring.store.db.schema import open_database
+from monitoring.store.tables import alerts, digests
+from monitoring.store.tables.alerts import StoredAlert
 
 NOW = datetime(2026, 3, 1, 0, 5, tzinfo=UTC)
 OK = TaskOutcome("compound", failed=False)
@@ -143,7 +143,7 @@ def test_no_secret_of_the_environment_stands_in_a_digest(database: Database) -> 
 
 
 def test_a_silenced_digest_is_told_again_by_the_next_run(database: Database) -> None:
-    from monitoring.store import silences
+    from monitoring.store.tables import silences
 
     with database.write() as tx:
         silences.add(tx, "automation", None, now=NOW, ends_at=hours(0.5), reason="deploy", created_by="ops")

@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from monitoring.chains.values import Unknown
-from monitoring.checks.condition import Condition, Kind, Outcome, Reason, State
-from monitoring.checks.plan import Key, judge_all, read_all
+from monitoring.chains.abi.values import Unknown
+from monitoring.checks.engine.plan import Key, judge_all, read_all
+from monitoring.checks.rules.condition import Condition, Kind, Outcome, Reason, State
 from tests.support.drills import Drill, Drilled, drill_path, drilled_files, load_drilled
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)

@@ -9,14 +9,14 @@ from typing import Any
 
 import pytest
 
-from monitoring.chains.values import Unknown
+from monitoring.base.errors import ConfigError
+from monitoring.chains.abi.values import Unknown
 from monitoring.checks.builtin import TYPES
-from monitoring.checks.condition import Condition, Reason
-from monitoring.checks.evaluate import Call
-from monitoring.checks.loading import load_monitor
-from monitoring.checks.plan import Key
-from monitoring.checks.telling import Message
-from monitoring.errors import ConfigError
+from monitoring.checks.config.load import load_monitor
+from monitoring.checks.engine.plan import Key
+from monitoring.checks.expression.evaluate import Call
+from monitoring.checks.messages.plain import Message
+from monitoring.checks.rules.condition import Condition, Reason
 from tests.support.asking import judge_file
 
 NOW = datetime(2026, 5, 1, tzinfo=UTC)

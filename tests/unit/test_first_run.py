@@ -5,10 +5,10 @@ from datetime import UTC, datetime
 
 import pytest
 
-from automation.command import Finished
-from automation.first_run import FirstRun, Seen, judge
-from automation.proof import Evidence, fault_of
-from monitoring.store.runs import Run
+from automation.sync.command import Finished
+from automation.sync.first_run import FirstRun, Seen, judge
+from automation.sync.trial_run import Evidence, fault_of
+from monitoring.store.tables.runs import Run
 
 AT = datetime(2026, 11, 29, 8, tzinfo=UTC)
 ENDED = Run(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from automation.fork_client import needs_own_interpreter, server_environment
+from automation.executor.fork_client import needs_own_interpreter, server_environment
 
 ENV = {
     "PATH": "/bin",

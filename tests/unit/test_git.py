@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from automation.git import GitError, without_credentials
+from automation.sync.git import GitError, without_credentials
 
 
 @pytest.mark.parametrize(

@@ -9,11 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from monitoring.alerts.model import Severity
-from monitoring.chains.values import Unknown
-from monitoring.checks.builtin.host_judgement import Finding, State, judge
-from monitoring.checks.builtin.host_limits import Limit, Limits, names, parse_limit, parse_one, size
-from monitoring.checks.builtin.host_readings import (
+from monitoring.alerts.message.model import Severity
+from monitoring.base.errors import UsageError
+from monitoring.base.kernel_clock import KernelClock
+from monitoring.chains.abi.values import Unknown
+from monitoring.checks.builtin.host.judge import Finding, State, judge
+from monitoring.checks.builtin.host.limits import Limit, Limits, names, parse_limit, parse_one, size
+from monitoring.checks.builtin.host.proc import (
     Filesystem,
     Load,
     Memory,
@@ -26,8 +28,6 @@ from monitoring.checks.builtin.host_readings import (
     read_memory,
     read_state_files,
 )
-from monitoring.errors import UsageError
-from monitoring.kernel_clock import KernelClock
 
 GIB = 1024**3
 WELL = Readings(

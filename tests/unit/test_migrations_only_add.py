@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from monitoring.store.compatibility import MIGRATIONS, SchemaNumbers
+from monitoring.store.db.compatibility import MIGRATIONS, SchemaNumbers
 from tests.support.additive import faults
 
 GRANDFATHERED = 5

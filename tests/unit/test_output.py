@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from automation.output import FORWARDED_BYTES, LINE_BYTES, TAIL_BYTES, Output, readable
+from automation.executor.output import FORWARDED_BYTES, LINE_BYTES, TAIL_BYTES, Output, readable
 
 
 def test_whole_lines_are_forwarded_as_they_come() -> None:

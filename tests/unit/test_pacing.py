@@ -7,8 +7,8 @@ from datetime import timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from monitoring.alerts.model import Severity
-from monitoring.alerts.pacing import Backoff, Limit, Limits, wait_s
+from monitoring.alerts.delivery.rate_limit import Backoff, Limit, Limits, wait_s
+from monitoring.alerts.message.model import Severity
 
 
 @given(

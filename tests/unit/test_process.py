@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from monitoring.process import ProcessId, current_process, find_process, is_alive
+from monitoring.base.process_identity import ProcessId, current_process, find_process, is_alive
 from tests.support.child import run_child, wait_until
 
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from monitoring.checks.builtin import TYPES
-from monitoring.checks.loading import load_monitor
-from monitoring.checks.plan import Part
+from monitoring.checks.config.load import load_monitor
+from monitoring.checks.engine.plan import Part
 
 PROTOCOLS = Path(__file__).resolve().parents[2] / "protocols"
 

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from monitoring.ledger.reach import LONGEST_WAIT, Cause, judge_outbox
-from monitoring.store.queries_reach import GivenUp, Outbox, Refusing, WaitingGroup
-from monitoring.store.unstored import Kept, KeptAlert
+from monitoring.store.queries.reach import GivenUp, Outbox, Refusing, WaitingGroup
+from monitoring.store.spool.unstored import Kept, KeptAlert
 
 NOW = datetime(2026, 11, 23, 10, 30, tzinfo=UTC)
 NO_CREDENTIALS = "skipped_missing_credentials"

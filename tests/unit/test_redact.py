@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from monitoring.redact import Redactor
+from monitoring.base.secrets.redact import Redactor
 
 TOKEN = "123456789:AAHdqTcvCH1vGWJxfSeofSAs0K5PALDsaw"
 KEY = "0123456789abcdef0123456789abcdef"

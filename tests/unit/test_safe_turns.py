@@ -7,10 +7,10 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from monitoring.chains.safe_rows import SafeQueue
-from monitoring.chains.services import NoAnswer
-from monitoring.checks.builtin.safe_queue import Pace
-from monitoring.checks.builtin.safe_service_turns import Outage, QueueOf, interval_for, is_due, turns
+from monitoring.chains.services.client import NoAnswer
+from monitoring.chains.services.safe_rows import SafeQueue
+from monitoring.checks.builtin.safes.queue import Pace
+from monitoring.checks.builtin.safes.rate_limit import Outage, QueueOf, interval_for, is_due, turns
 
 NOW = datetime(2026, 5, 1, tzinfo=UTC)
 EVERY = timedelta(minutes=10)

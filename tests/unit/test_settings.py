@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from monitoring.env_file import parse_env_file
-from monitoring.errors import UsageError
-from monitoring.settings import load_settings
+from monitoring.base.env_file import parse_env_file
+from monitoring.base.errors import UsageError
+from monitoring.base.settings import load_settings
 
 
 @pytest.mark.parametrize(

@@ -6,15 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from automation.probation import read_probation
-from automation.sync_state import (
-    REFUSAL_LASTS,
-    SyncState,
-    SyncStatus,
-    Verdict,
-    read_sync_state,
-    write_sync_state,
-)
+from automation.sync.probation import read_probation
+from automation.sync.state import REFUSAL_LASTS, SyncState, SyncStatus, Verdict, read_sync_state, write_sync_state
 
 NOW = datetime(2026, 11, 23, 14, 10, tzinfo=UTC)
 REFUSED = Verdict("c0ffee", "venv-1", accepted=False, at=NOW, reason="broken")

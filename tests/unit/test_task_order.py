@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from automation.task import Command, TaskStatus
-from automation.task_order import next_steps
+from automation.executor.task import Command, TaskStatus
+from automation.executor.task_order import next_steps
 
 OK, FAILED = TaskStatus.OK, TaskStatus.FAILED
 

@@ -7,12 +7,12 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from monitoring.base.process_identity import Boot
 from monitoring.ledger.causes import Evidence, Sign
 from monitoring.ledger.cron import Cron
 from monitoring.ledger.ticks import due_ticks, explain_unanswered, tick_for
-from monitoring.process import Boot
-from monitoring.store.runs import Run
-from monitoring.store.schedules import Schedule, ScheduleInForce
+from monitoring.store.tables.runs import Run
+from monitoring.store.tables.schedules import Schedule, ScheduleInForce
 
 TEN = datetime(2026, 11, 23, 10, 0, tzinfo=UTC)
 EVERY_TEN = Cron.parse("0/10 * * * *")

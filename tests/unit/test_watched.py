@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from automation.config import load_jobs
-from monitoring.checks.builtin import TYPES, erc4626, http_rows
-from monitoring.checks.loading import load_monitor
+from automation.jobs.load import load_jobs
+from monitoring.checks.builtin import TYPES, erc4626
+from monitoring.checks.builtin.http import config as http_rows
+from monitoring.checks.config.load import load_monitor
 from tests.support.drills import PROTOCOLS, drilled_files, monitor_files
 from tools import watched
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
-from monitoring.alerts.destinations import TelegramChat
-from monitoring.alerts.folding import Folded, Why, fold
-from monitoring.alerts.model import Severity
-from monitoring.alerts.telegram_text import render_telegram
-from monitoring.alerts.ways import End, Split, Ways
-from monitoring.store.deliveries import Ended, overall
-from monitoring.store.line import Group
+from monitoring.alerts.delivery.coalesce import Folded, Why, fold
+from monitoring.alerts.delivery.destinations import TelegramChat
+from monitoring.alerts.delivery.route_resolver import End, Split, Ways
+from monitoring.alerts.message.model import Severity
+from monitoring.alerts.senders.telegram.text import render_telegram
+from monitoring.store.tables.deliveries import Ended, overall
+from monitoring.store.tables.outbox import Group
 from tests.support.fake_telegram import BOT_TOKEN, CHAT
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)

@@ -6,8 +6,8 @@ import os
 import sys
 from pathlib import Path
 
-from automation.web_child import WebChild, web_environment
-from monitoring.settings import Settings
+from automation.schedule.web_child import WebChild, web_environment
+from monitoring.base.settings import Settings
 from tests.support.tasks import wait_until
 
 ENVIRON = {"PATH": os.environ["PATH"]}

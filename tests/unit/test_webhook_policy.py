@@ -6,9 +6,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from monitoring.alerts.model import Severity
-from monitoring.alerts.webhook_policy import Verdict, judge
-from monitoring.store.webhook_calls import Call
+from monitoring.alerts.conditions.webhook_policy import Verdict, judge
+from monitoring.alerts.message.model import Severity
+from monitoring.store.tables.webhook_calls import Call
 
 FIRED = datetime(2026, 3, 1, tzinfo=UTC)
 LOW, MEDIUM, HIGH, CRITICAL = Severity

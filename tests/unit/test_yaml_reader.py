@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from automation.yaml_marks import Mapping, Scalar
-from automation.yaml_reader import read_document
-from monitoring.errors import ConfigError
-from monitoring.yaml_text import MAX_BYTES
+from automation.jobs.nodes import Mapping, Scalar
+from automation.jobs.reader import read_document
+from monitoring.base.errors import ConfigError
+from monitoring.base.yaml.text import MAX_BYTES
 from tests.support.checkouts import write
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol, TypeAlias, TypeVar
 
-from monitoring.alerts.model import Alert
+from monitoring.alerts.message.model import Alert
 
 OnPart: TypeAlias = Callable[[int, int], None]
 """Called with (parts sent so far, message id) as soon as the far side has accepted a part."""

@@ -13,14 +13,14 @@ from enum import Enum
 from types import ModuleType
 from typing import TYPE_CHECKING
 
-from monitoring.alerts.destinations import AppriseUrl
-from monitoring.alerts.model import Severity
-from monitoring.alerts.render import headline, render_plain
-from monitoring.alerts.routing import fingerprint, split_urls
+from monitoring.alerts.delivery.destinations import AppriseUrl
+from monitoring.alerts.delivery.routing import fingerprint, split_urls
+from monitoring.alerts.message.model import Severity
+from monitoring.alerts.message.render import headline, render_plain
 from monitoring.alerts.senders import Message, OnPart, Sender, Sent, ignore_part
-from monitoring.alerts.senders.connection import TOTAL_TIMEOUT_S
 from monitoring.alerts.senders.deadline import call_within
-from monitoring.errors import CredentialsError, RefusedError, SendError
+from monitoring.alerts.senders.http_client import TOTAL_TIMEOUT_S
+from monitoring.base.errors import CredentialsError, RefusedError, SendError
 
 _STATUS = re.compile(r"error=(\d{3})\b")
 _TRANSIENT = (408, 425, 429)

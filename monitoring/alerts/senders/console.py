@@ -5,10 +5,10 @@ from __future__ import annotations
 import io
 from typing import TYPE_CHECKING, TextIO
 
-from monitoring.alerts.destinations import Console
-from monitoring.alerts.render import render_terminal
+from monitoring.alerts.delivery.destinations import Console
+from monitoring.alerts.message.render import render_terminal
 from monitoring.alerts.senders import Message, OnPart, Sender, Sent, ignore_part
-from monitoring.errors import RefusedError
+from monitoring.base.errors import RefusedError
 
 
 class ConsoleSender:

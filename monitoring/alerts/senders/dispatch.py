@@ -12,13 +12,13 @@ from collections.abc import Mapping
 from contextlib import ExitStack
 from typing import Any, Self, TextIO
 
-from monitoring.alerts.destinations import AppriseUrl, Console, Destination, TelegramChat, Webhook
+from monitoring.alerts.delivery.destinations import AppriseUrl, Console, Destination, TelegramChat, Webhook
 from monitoring.alerts.senders import Message, OnPart, Sender, Sent, ignore_part
 
 
 def load_senders() -> None:
     """Import them now: who delivers on after letting go of the tree must not meet those of another revision."""
-    from monitoring.alerts.senders import apprise, telegram, webhook  # noqa: F401
+    from monitoring.alerts.senders.telegram import sender as telegram  # noqa: F401
 
 
 class Senders:
@@ -52,7 +52,7 @@ class Senders:
     def _made(self, destination: Destination) -> Sender[Any]:
         match destination:
             case TelegramChat():
-                from monitoring.alerts.senders.telegram import TelegramSender
+                from monitoring.alerts.senders.telegram.sender import TelegramSender
 
                 return TelegramSender(self._environ)
             case Webhook():

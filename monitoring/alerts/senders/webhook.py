@@ -15,11 +15,12 @@ import time
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
-from monitoring.alerts.destinations import Webhook
-from monitoring.alerts.render import render_plain
-from monitoring.alerts.routing import WEBHOOK_SECRET
+from monitoring.alerts.delivery.destinations import Webhook
+from monitoring.alerts.delivery.routing import WEBHOOK_SECRET
+from monitoring.alerts.message.render import render_plain
+from monitoring.alerts.message.text import is_web_address
 from monitoring.alerts.senders import Message, OnPart, Sender, Sent, ignore_part
-from monitoring.alerts.senders.connection import (
+from monitoring.alerts.senders.http_client import (
     CONNECT_TIMEOUT_S,
     TOTAL_TIMEOUT_S,
     Answer,
@@ -28,9 +29,8 @@ from monitoring.alerts.senders.connection import (
     redirect_of,
     retry_after_header,
 )
-from monitoring.alerts.text import is_web_address
-from monitoring.clock import to_text
-from monitoring.errors import CredentialsError, RefusedError, SendError
+from monitoring.base.clock import to_text
+from monitoring.base.errors import CredentialsError, RefusedError, SendError
 
 SIGNATURE_HEADER = "X-Hub-Signature-256"
 TIMESTAMP_HEADER = "X-Webhook-Timestamp"

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from monitoring.checks.builtin import erc4626, host, http, safes, timelocks
-from monitoring.checks.types import registry
+from monitoring.checks.builtin import erc4626
+from monitoring.checks.builtin.host.parts import TYPE as HOST
+from monitoring.checks.builtin.http.parts import TYPE as HTTP
+from monitoring.checks.builtin.safes.config import TYPE as SAFES
+from monitoring.checks.builtin.timelocks.config import TYPE as TIMELOCKS
+from monitoring.checks.engine.plugin import registry
 
-TYPES = registry(
-    erc4626.TYPE,
-    host.TYPE,
-    http.TYPE,
-    safes.TYPE,
-    timelocks.TYPE,
-)
+TYPES = registry(erc4626.TYPE, HOST, HTTP, SAFES, TIMELOCKS)

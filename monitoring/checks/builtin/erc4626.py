@@ -10,24 +10,24 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from monitoring.alerts.model import Severity
-from monitoring.checks.check_file import with_base
-from monitoring.checks.expression import Tree
-from monitoring.checks.formula import Check, FormulaPart, Scene
-from monitoring.checks.language import check as read_formula
-from monitoring.checks.names import IDENTIFIER, read_chain
-from monitoring.checks.plan import Key
-from monitoring.checks.policy import NO_STEP, Policy, Step, either
-from monitoring.checks.scope import Scope
-from monitoring.checks.signatures import parse_signature, standard_views
-from monitoring.checks.spot import Spot
-from monitoring.checks.telling import Route
-from monitoring.checks.types import CheckType, Surroundings
-from monitoring.checks.verb_keys import BASELINE_MAX_AGE
-from monitoring.checks.verbs.delta import DeltaPolicy, Move, MoveLevel
-from monitoring.checks.verbs.limit import Level, LimitPolicy, Side
-from monitoring.checks.verbs.never_falls import NeverFallsPolicy
-from monitoring.yaml_marks import Mapping as MappingNode
+from monitoring.alerts.message.model import Severity
+from monitoring.base.yaml.marks import Mapping as MappingNode
+from monitoring.checks.config.check import with_base
+from monitoring.checks.config.names import IDENTIFIER, read_chain
+from monitoring.checks.config.verb_keys import BASELINE_MAX_AGE
+from monitoring.checks.config.yaml_node import Spot
+from monitoring.checks.engine.formula_checks import Check, FormulaPart, Scene
+from monitoring.checks.engine.plan import Key
+from monitoring.checks.engine.plugin import CheckType, Surroundings
+from monitoring.checks.expression.scope import Scope
+from monitoring.checks.expression.signatures import parse_signature, standard_views
+from monitoring.checks.expression.tree import Tree
+from monitoring.checks.expression.typecheck import check as read_formula
+from monitoring.checks.messages.plain import Route
+from monitoring.checks.rules.delta import DeltaPolicy, Move, MoveLevel
+from monitoring.checks.rules.limit import Level, LimitPolicy, Side
+from monitoring.checks.rules.never_falls import NeverFallsPolicy
+from monitoring.checks.rules.policy import NO_STEP, Policy, Step, either
 
 ROW = (
     "name",

@@ -1,0 +1,127 @@
+"""`alerts`: what was told lately, to whom it got through, and where a channel's alerts would go."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+from datetime import datetime, timedelta
+
+from automation.cli.console import write_json, write_table
+from automation.cli.time_arguments import instant
+from monitoring.alerts.delivery.routing import DIGEST_CHANNEL, plan
+from monitoring.alerts.message.model import Severity
+from monitoring.base.clock import SystemClock, instant_or_none
+from monitoring.base.errors import UsageError
+from monitoring.base.settings import Settings
+from monitoring.store.db.database import Database
+from monitoring.store.db.schema import open_readonly
+from monitoring.store.queries.alerts import AlertRow, Filter, newest
+
+EXAMPLES = """\
+python -m automation alerts                               # the newest 20
+python -m automation alerts --protocol aave --since 24h   # of one protocol and day
+python -m automation alerts --severity CRITICAL --json    # for programs
+python -m automation alerts --follow                      # and those that come, until Ctrl-C
+python -m automation alerts --route AAVE                  # where its alerts go; sends nothing"""
+_FOLLOW_EVERY_S = 0.5
+_MOST = 500  # the API's limit too
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--protocol", help="only of this protocol")
+    parser.add_argument("--severity", help="only LOW, MEDIUM, HIGH or CRITICAL")
+    parser.add_argument("--source", help="only from this source, such as protocol, crash or automation_digest")
+    parser.add_argument("--since", metavar="TIME", help="from then on: an instant, or a duration ago such as 24h")
+    parser.add_argument("--until", metavar="TIME", help="before then, likewise")
+    parser.add_argument("--limit", type=int, default=20, help="how many (default 20, at most 500)")
+    parser.add_argument("--follow", action="store_true", help="go on with what comes, oldest first")
+    parser.add_argument("--json", action="store_true", help="print JSON; with --follow one object a line")
+    parser.add_argument("--route", metavar="CHANNEL", help="print where the channel's alerts go, and why")
+
+
+def run(args: argparse.Namespace, settings: Settings) -> int:
+    if args.route is not None:
+        return _show_route(args.route, settings)
+    if not 1 <= args.limit <= _MOST:
+        raise UsageError(f"--limit {args.limit}: write a number from 1 to {_MOST}")
+    wanted = _filter(args, SystemClock().now())
+    with open_readonly(settings.database) as database:
+        found = newest(database, wanted, args.limit)
+        if args.follow:
+            return _follow(database, wanted, found, in_json=args.json)
+        if args.json:
+            write_json([as_json(alert) for alert in found])
+        else:
+            write_table(
+                ("ID", "TIME (UTC)", "SEVERITY", "PROTOCOL", "DELIVERY", "TITLE"), [_row(each) for each in found]
+            )
+    return 0
+
+
+def as_json(alert: AlertRow) -> dict[str, object]:
+    """Return the object the API shows, as far as a listing needs it."""
+    return {
+        "id": alert.id,
+        "created_at": alert.created_at,
+        "source": alert.source,
+        "protocol": alert.protocol,
+        "channel": alert.channel,
+        "severity": alert.severity,
+        "kind": alert.kind,
+        "title": alert.title,
+        "message": alert.message,
+        "silent": alert.silent,
+        "delivery_status": alert.delivery_status,
+        "delivered_at": alert.delivered_at,
+        "delivery_error": alert.delivery_error,
+        "run_id": alert.run_id,
+        "task": alert.task,
+    }
+
+
+def _filter(args: argparse.Namespace, now: datetime) -> Filter:
+    return Filter(
+        protocol=args.protocol,
+        severity=Severity.parse(args.severity).name if args.severity else None,
+        source=args.source,
+        since=instant(args.since, now) if args.since else None,
+        until=instant(args.until, now) if args.until else None,
+    )
+
+
+def _row(alert: AlertRow) -> tuple[str, ...]:
+    """Return the cells of a line; an instant of the replaced system may be none."""
+    title = alert.title or alert.message.split("\n", 1)[0]
+    created_at, delivered_at = instant_or_none(alert.created_at), instant_or_none(alert.delivered_at)
+    took = f" in {(delivered_at - created_at) / timedelta(seconds=1):.1f} s" if created_at and delivered_at else ""
+    when = f"{created_at:%Y-%m-%d %H:%M:%S}" if created_at else "unknown"
+    return (str(alert.id), when, alert.severity or "", alert.protocol, alert.delivery_status + took, title)
+
+
+def _follow(database: Database, wanted: Filter, found: list[AlertRow], *, in_json: bool) -> int:
+    """Print what is there and what comes, oldest first, until interrupted."""
+    last_id = 0
+    while True:
+        for alert in reversed(found):
+            _print_followed(alert, in_json=in_json)
+            last_id = alert.id
+        sys.stdout.flush()
+        time.sleep(_FOLLOW_EVERY_S)
+        found = newest(database, _after(wanted, last_id), _MOST)
+
+
+def _after(wanted: Filter, last_id: int) -> Filter:
+    return Filter(wanted.protocol, wanted.severity, wanted.source, wanted.since, wanted.until, last_id)
+
+
+def _print_followed(alert: AlertRow, *, in_json: bool) -> None:
+    line = json.dumps(as_json(alert), ensure_ascii=False) if in_json else "  ".join(_row(alert))
+    sys.stdout.write(line + "\n")
+
+
+def _show_route(channel: str, settings: Settings) -> int:
+    source = "automation_digest" if channel.lower() == DIGEST_CHANNEL else "protocol"
+    sys.stdout.write("\n".join(plan(channel, channel, source, settings.environ).explain()) + "\n")
+    return 0

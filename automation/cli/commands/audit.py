@@ -1,0 +1,134 @@
+"""`audit`: proves or refutes silence; one sentence, then every exception with its span, count and cause."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Iterable
+from datetime import datetime
+from itertools import groupby
+
+from automation.cli.console import write_json
+from automation.cli.time_arguments import instant
+from automation.schedule import unit_environment
+from automation.schedule.unit_environment import Held
+from automation.status.collect import mute_warnings
+from monitoring.base.clock import SystemClock, format_duration, parse_duration
+from monitoring.base.errors import StoreError, UsageError
+from monitoring.base.process_identity import current_boot, is_alive_text
+from monitoring.base.settings import Settings
+from monitoring.ledger.audit import Audit, Finding, as_json, judge, sentence
+from monitoring.ledger.outcomes import gather
+from monitoring.ledger.reconcile import reconcile
+from monitoring.store.db.database import Database
+from monitoring.store.db.schema import open_database, open_readonly
+from monitoring.store.tables import schedules
+
+EXAMPLES = """\
+python -m automation audit                                    # the last 24 hours
+python -m automation audit --since 7d --profile hourly        # a week of one profile
+python -m automation audit --since 2026-11-01 --until 2026-11-08T12:00Z
+python -m automation audit --json                             # the same for programs"""
+_EXIT_FOUND = 1
+_BUSY_TIMEOUT_S = 5.0  # somebody waits at a terminal: a ledger that others keep locked is read as it is
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--since", default="24h", metavar="TIME", help="a duration back from now, or an ISO instant")
+    parser.add_argument("--until", metavar="TIME", help="likewise (default: now)")
+    parser.add_argument("--profile", metavar="NAME", help="judge only this profile")
+    parser.add_argument("--drill-older-than", default="8d", metavar="TIME", help="name a last drill older than this")
+    parser.add_argument("--json", action="store_true", help="print JSON")
+
+
+def run(args: argparse.Namespace, settings: Settings) -> int:
+    now = SystemClock().now()
+    since, until = instant(args.since, now), instant(args.until, now) if args.until else now
+    if since >= until:
+        raise UsageError(f"--since {args.since} is not before --until {args.until or 'now'}: correct one of them")
+    if until > now:
+        raise UsageError(f"--until {args.until} lies ahead: nothing can be proved of what is still to come")
+    drill_older_than = parse_duration(args.drill_older_than)
+    try:
+        with _open(settings, now) as database:
+            facts = gather(database, since=since, until=until, now=now, boot=current_boot(), profile=args.profile)
+            if args.profile and args.profile not in facts.profiles:
+                print(_unknown(database, args.profile, since, until), file=sys.stderr)
+    except StoreError as error:
+        if args.json:
+            write_json({"ok": False, "error": str(error)})
+        raise
+    audit = judge(facts, drill_older_than=drill_older_than)
+    held = unit_environment.look(settings)
+    now_in_force = [*mute_warnings(settings, held), *_outdated(held)]
+    if args.json:
+        write_json({**as_json(audit), **({"settings": now_in_force} if now_in_force else {})})
+    else:
+        told = [*lines(audit), *(["", "settings:"] if now_in_force else []), *(f"  {each}" for each in now_in_force)]
+        sys.stdout.write("".join(line + "\n" for line in told))
+    return 0 if audit.is_ok else _EXIT_FOUND
+
+
+def _outdated(held: Held | None) -> list[str]:
+    return [f"{held.outdated}: {held.remedy}"] if held is not None and held.outdated is not None else []
+
+
+def _unknown(database: Database, profile: str, since: datetime, until: datetime) -> str:
+    known = sorted({entry.schedule.profile for entry in schedules.history(database, since, until)})
+    others = f"; it knows {', '.join(known)}" if known else ""
+    return f"{profile}: the ledger knows no schedule or run of it in this time{others}"
+
+
+def _open(settings: Settings, now: datetime) -> Database:
+    """Open the ledger, brought up to date where it can be written; else as it is.
+
+    Raises:
+        StoreError: there is none, or it cannot be read: nothing can be proved.
+    """
+    if not settings.database.exists():
+        raise StoreError(
+            f"{settings.database} does not exist: nothing can be proved; is CACHE_DIR right, and did anything run yet?"
+        )
+    try:
+        database = open_database(settings.database, busy_timeout_s=_BUSY_TIMEOUT_S)
+    except StoreError as error:
+        return _open_as_it_is(settings, error)
+    try:
+        reconcile(database, now=now, boot=current_boot(), is_alive=is_alive_text)
+    except StoreError as error:
+        database.close()
+        return _open_as_it_is(settings, error)
+    return database
+
+
+def _open_as_it_is(settings: Settings, why: StoreError) -> Database:
+    try:
+        database = open_readonly(settings.database)
+    except StoreError as error:
+        raise StoreError(f"nothing can be proved: {error}") from why
+    print(f"the ledger is read as it is, it could not be brought up to date: {why}", file=sys.stderr)
+    return database
+
+
+def lines(audit: Audit) -> Iterable[str]:
+    """Return the report: the verdict, then the exceptions by kind, those first that break the silence."""
+    yield sentence(audit)
+    yield _verdict(audit)
+    ordered = sorted(audit.findings, key=lambda found: (not found.breaks_silence, found.kind.value))
+    for (breaks, kind), group in groupby(ordered, key=lambda found: (found.breaks_silence, found.kind)):
+        yield ""
+        yield f"{kind.value}{'' if breaks else ' (does not break the silence)'}:"
+        yield from (f"  {_line(found)}" for found in group)
+
+
+def _verdict(audit: Audit) -> str:
+    if audit.is_ok:
+        return "silence is proved: every due tick ran ok and every alert arrived"
+    count = sum(found.breaks_silence for found in audit.findings)
+    return f"silence is not proved: {count} exception{'' if count == 1 else 's'}"
+
+
+def _line(found: Finding) -> str:
+    """The text, and how long what it tells of lasted where it is more than a moment."""
+    span = found.last_at - found.first_at
+    return found.text + (f" [over {format_duration(span)}]" if found.count > 1 and span.total_seconds() > 0 else "")

@@ -1,0 +1,43 @@
+"""`render-crontab`: the crontab on stdout and nothing else, or every reason why there is none.
+
+With `--activate FILE` (the unit's `ExecStartPre`) it is written there and recorded as in force instead.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from automation.jobs.crontab import render_crontab, write_crontab
+from automation.jobs.load import load_jobs
+from automation.runner import cache_backend
+from automation.schedule.schedule_history import put_in_force
+from monitoring.base.errors import UsageError
+from monitoring.base.settings import Settings
+
+EXAMPLES = """\
+python -m automation render-crontab                           # of the jobs.yaml in force
+python -m automation render-crontab --config other.yaml       # what another file would schedule
+python -m automation render-crontab --activate /tmp/crontab   # write it, and record it as in force from now on"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--activate", type=Path, metavar="FILE", help="write FILE in one step and record the schedule as in force"
+    )
+
+
+def run(args: argparse.Namespace, settings: Settings) -> int:
+    jobs = load_jobs(args.config, settings.checkout)
+    crontab = render_crontab(jobs)
+    if args.activate is None:
+        sys.stdout.write(crontab)
+        return 0
+    try:
+        write_crontab(crontab, args.activate)
+    except OSError as error:
+        raise UsageError(f"{args.activate}: the crontab cannot be written: {error.strerror}") from error
+    cache_backend.settle(settings)
+    put_in_force(jobs, settings, "cron")
+    return 0

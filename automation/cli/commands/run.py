@@ -1,0 +1,112 @@
+"""`run PROFILE`: runs a profile now, really sending alerts; `--dry-run` prints what would run and touches nothing."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import os
+import shlex
+import traceback
+from datetime import datetime
+from pathlib import Path
+
+from automation.executor.task import Command, TaskStatus
+from automation.executor.task_order import next_steps
+from automation.jobs.load import Profile, Task, load_profile
+from automation.runner.last_words import REFUSALS, speak
+from automation.runner.workspace import choose_tasks, command_line, own_environment
+from monitoring.base.clock import SystemClock, from_text
+from monitoring.base.log import set_up
+from monitoring.base.process_identity import started_at
+from monitoring.base.settings import Settings
+
+log = logging.getLogger("automation.run")
+
+EXAMPLES = """\
+python -m automation run hourly              # run it now: alerts are really sent
+python -m automation run hourly --dry-run    # print argv, environment names and order; touch nothing
+python -m automation run hourly --task aave  # run one task of it, even a disabled one"""
+_TRIGGERS = ("cron", "embedded", "catch-up")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("profile", help="the profile to run")
+    parser.add_argument("--dry-run", action="store_true", help="print what would run; no sync, lock, database, message")
+    parser.add_argument("--task", metavar="NAME", help="run only this task")
+
+
+def run(args: argparse.Namespace, settings: Settings) -> int:
+    if args.dry_run:
+        return _dry_run(load_profile(args.config, settings.checkout, args.profile), args.task)
+    try:
+        return _run(args, settings)
+    except REFUSALS as error:
+        if logging.getLogger().isEnabledFor(logging.DEBUG):
+            traceback.print_exc()
+        speak(error, args.profile, Path(args.config).absolute(), settings)
+
+
+def _run(args: argparse.Namespace, settings: Settings) -> int:
+    from automation.sync.git import current_revision
+
+    loaded_revision = current_revision(settings.checkout)
+    from automation.runner.run import Request, Runner
+
+    request = Request(
+        profile=args.profile,
+        config=Path(args.config),
+        trigger=_trigger(),
+        started_at=_instant("AUTOMATION_STARTED_AT") or started_at(SystemClock().now()),
+        tick_at=_instant("AUTOMATION_TICK"),
+        only_task=args.task,
+    )
+    output = set_up(settings.environ)
+    for mistake in settings.env_mistakes:
+        log.warning("%s", mistake)
+    return Runner(request, settings, SystemClock(), output, loaded_revision=loaded_revision).run()
+
+
+def _trigger() -> str:
+    """Read why this run was started; whoever starts one by hand says nothing."""
+    named = os.environ.get("AUTOMATION_TRIGGER", "")
+    return named if named in _TRIGGERS else "manual"
+
+
+def _instant(variable: str) -> datetime | None:
+    text = os.environ.get(variable)
+    return from_text(text) if text else None
+
+
+def _dry_run(profile: Profile, only: str | None) -> int:
+    state = "" if profile.enabled else " (disabled: `run` would do nothing)"
+    print(f"{profile.name}{state}: {profile.cron.text}, parallel {profile.parallel}")
+    for number, task in enumerate(_in_order(choose_tasks(profile, only)), start=1):
+        print(f"{number}. {task.name}: {shlex.join(_argv(task))}")
+        for note in _notes(profile, task):
+            print(f"   {note}")
+    return 0
+
+
+def _in_order(tasks: list[Task]) -> list[Task]:
+    """Return the tasks in the order they would start, were each to succeed at once."""
+    by_name = {task.name: task for task in tasks}
+    commands = [Command(task.name, (), {}, task.timeout_s, needs=task.needs) for task in tasks]
+    ended: dict[str, TaskStatus] = {}
+    while steps := next_steps(commands, ended, set(), 1).start:
+        ended[steps[0].name] = TaskStatus.OK
+    return [by_name[name] for name in ended]
+
+
+def _argv(task: Task) -> list[str]:
+    argv, module = command_line(task)
+    return ["python", "-m", *argv] if module else ["python", *argv]
+
+
+def _notes(profile: Profile, task: Task) -> list[str]:
+    notes = [f"timeout {task.timeout_s} s"]
+    names = sorted(own_environment(profile, task))
+    notes += [f"environment: {', '.join(names)}"] if names else []
+    notes += [f"needs: {', '.join(task.needs)}"] if task.needs else []
+    notes += [f"retries: {task.retries}"] if task.retries else []
+    notes += ["isolated: a fresh interpreter"] if task.isolate else []
+    return notes

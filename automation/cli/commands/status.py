@@ -1,0 +1,29 @@
+"""`status`: one screen for whoever just logged in."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+from automation.cli.console import write_json
+from automation.status.collect import look
+from automation.status.render import as_json, lines
+from monitoring.base.clock import SystemClock
+from monitoring.base.settings import Settings
+
+EXAMPLES = """\
+python -m automation status          # scheduler, profiles, what fires, what waits, what is out of date
+python -m automation status --json   # the same for programs"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--json", action="store_true", help="print JSON")
+
+
+def run(args: argparse.Namespace, settings: Settings) -> int:
+    status = look(settings, args.config, SystemClock().now())
+    if args.json:
+        write_json(as_json(status))
+    else:
+        sys.stdout.write("".join(line + "\n" for line in lines(status)))
+    return 0

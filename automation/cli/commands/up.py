@@ -1,0 +1,91 @@
+"""`up`: the whole system in one foreground process tree, without root, systemd or supercronic."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import os
+import subprocess
+import sys
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+
+from automation.jobs.load import Jobs, load_jobs
+from automation.runner import cache_backend
+from automation.runner.run_record import RunRecord
+from automation.schedule.schedule_history import put_in_force
+from automation.schedule.scheduler import Scheduler
+from automation.schedule.web_child import WebChild, web_environment
+from monitoring.base.clock import SystemClock, parse_duration
+from monitoring.base.locks.profile_lock import SingleLock, usable_locks
+from monitoring.base.settings import Settings
+
+log = logging.getLogger("automation.up")
+
+EXAMPLES = """\
+python -m automation up                   # serve every enabled profile until Ctrl-C
+python -m automation up --stop-limit 10s  # on Ctrl-C give running profiles ten seconds
+python -m automation up --no-web          # without the API and the dashboard"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--stop-limit", default="60s", metavar="TIME", help="how long running profiles may finish")
+    parser.add_argument("--no-web", action="store_true", help="do not serve the API and the dashboard")
+
+
+def run(args: argparse.Namespace, settings: Settings) -> int:
+    config = Path(args.config).absolute()
+    jobs = load_jobs(config, settings.checkout)
+    stop_limit_s = parse_duration(args.stop_limit).total_seconds()
+    lock = SingleLock(usable_locks(settings.locks), "scheduler")
+    lock.take_or_refuse()
+    environ = {**settings.environ, **os.environ, "PYTHONPATH": str(settings.checkout)}
+    command = [sys.executable, "-m", "automation", "--config", str(config)]
+    scheduler = Scheduler(
+        crons={name: profile.cron for name, profile in jobs.profiles.items() if profile.enabled},
+        command=lambda profile: [*command, "run", profile],
+        environ=environ,
+        unserved=lambda *tick: write_unserved(settings, *tick),
+        clock=SystemClock(),
+        stop_limit_s=stop_limit_s,
+        companion=None if args.no_web else WebChild(web_environment(settings)),
+    )
+    scheduler.listen()
+    cache_backend.settle(settings)
+    since = SystemClock().now()
+    put_in_force(jobs, settings, "embedded", since=since)
+    log.info("serving %s in UTC; Ctrl-C ends it", ", ".join(_names(jobs)) or "no profile")
+    with _catching_up([*command, "catch-up"], environ, stop_limit_s):
+        scheduler.serve(since)
+    lock.release()
+    return 0
+
+
+@contextmanager
+def _catching_up(command: Sequence[str], environ: Mapping[str, str], stop_limit_s: float) -> Iterator[None]:
+    """Make up for what was missed beside the scheduler, and end that with it."""
+    child = subprocess.Popen(command, env=environ, stdin=subprocess.DEVNULL, start_new_session=True)
+    try:
+        yield
+    finally:
+        child.terminate()
+        try:
+            child.wait(stop_limit_s)
+        except subprocess.TimeoutExpired:
+            child.kill()
+            child.wait()
+
+
+def _names(jobs: Jobs) -> Iterable[str]:
+    return (name for name, profile in jobs.profiles.items() if profile.enabled)
+
+
+def write_unserved(settings: Settings, profile: str, tick_at: datetime, reason: str, pid: int | None) -> None:
+    """Write the row of a tick that was not started."""
+    record = RunRecord(settings.database, profile, "embedded", SystemClock(), tick_at)
+    try:
+        record.not_started(tick_at, "skipped" if pid else "missed", reason)
+    finally:
+        record.close()

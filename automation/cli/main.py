@@ -1,0 +1,165 @@
+"""The frame of `python -m automation`: finds the verb, loads the settings, turns errors into exit codes.
+
+Exit codes: 0 ok, 1 something failed or was found, or nobody was reached, 2 usage or configuration, 75 the profile is
+already running.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import logging
+import os
+import re
+import sys
+import traceback
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NoReturn
+
+from automation.cli.commands import VERBS, load_verb
+from monitoring.base.drop_privileges import become_owner
+from monitoring.base.errors import ConfigError, LockedError, MonitoringError, UsageError
+from monitoring.base.log import SurvivingHandler, set_up
+from monitoring.base.settings import CHECKOUT, load_settings
+from monitoring.base.suggest import instead_of
+from monitoring.base.terminal import write_whatever_comes
+
+PROG = "python -m automation"
+EX_TEMPFAIL = 75  # sysexits(3), and what flock's callers expect
+INTERRUPTED = 130  # a shell's 128 + SIGINT
+READER_GONE = 141  # a shell's 128 + SIGPIPE
+_PURPOSE = "Run monitoring scripts on a schedule, and prove that they ran."
+_EPILOG = f"""\
+exit codes:
+  0   ok
+  1   a task failed, people could not be reached, most checks had no data, or something was found
+  2   wrong usage or configuration
+  75  not run, because the profile is already running
+
+{PROG} VERB --help shows the options of a verb, with examples."""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command line and return its exit code."""
+    write_whatever_comes()
+    try:
+        status = _dispatch(sys.argv[1:] if argv is None else argv)
+    except KeyboardInterrupt:
+        status = INTERRUPTED
+    except BrokenPipeError:
+        status = READER_GONE
+    _flush_stdout()
+    return status
+
+
+def exit_code(error: MonitoringError) -> int:
+    """Return the exit code of an error that ended a verb."""
+    if isinstance(error, UsageError):
+        return 2
+    return EX_TEMPFAIL if isinstance(error, LockedError) else 1
+
+
+def _dispatch(argv: Sequence[str]) -> int:
+    parser = _parser()
+    args = parser.parse_args(argv)
+    if args.version:
+        sys.stdout.write(f"monitoring {_version()}\n")
+        return 0
+    if args.verb is None:
+        parser.print_help()
+        return 0
+    log = set_up(os.environ)
+    try:
+        settings = load_settings()
+        log = set_up(settings.environ)
+        if owner := become_owner(settings.cache_dir):
+            logging.getLogger("automation").info("working as %s, the owner of %s", owner, settings.cache_dir)
+        args.config = args.config or _default_config(settings.checkout)
+        status: int = args.run(args, settings)
+    except MonitoringError as error:
+        _report(error, log)
+        return exit_code(error)
+    except PermissionError as error:
+        # Mostly a state directory that was given to somebody else: a remedy, and no traceback.
+        log.write_line(
+            f"error: {error.filename or 'something here'} cannot be opened by this user: `doctor` shows whose it is"
+        )
+        return 1
+    return status
+
+
+def _report(error: MonitoringError, log: SurvivingHandler) -> None:
+    """Write what a person needs: the mistakes of a file as they are, any other error as one line."""
+    if logging.getLogger().isEnabledFor(logging.DEBUG):
+        log.write_line(traceback.format_exc().rstrip())
+    log.write_line(str(error) if isinstance(error, ConfigError) else f"error: {error}")
+
+
+def _default_config(checkout: Path) -> Path:
+    """Return the checkout's jobs.yaml, as short as it can be named from here."""
+    path = checkout / "automation" / "jobs.yaml"
+    return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
+
+
+def _version() -> str:
+    """Return the version of this checkout, else of the installed package."""
+    import importlib.metadata  # noqa: PLC0415 - only this option pays for it
+    import tomllib  # noqa: PLC0415
+
+    pyproject = CHECKOUT / "pyproject.toml"
+    if pyproject.is_file():
+        return str(tomllib.loads(pyproject.read_text(encoding="utf-8"))["project"]["version"])
+    return importlib.metadata.version("monitoring")
+
+
+def _flush_stdout() -> None:
+    """Write what is left; a reader who went away is no error, and Python must not complain of it at exit."""
+    try:
+        sys.stdout.flush()
+    except (OSError, ValueError):
+        with contextlib.suppress(OSError, ValueError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _parser() -> argparse.ArgumentParser:
+    shape: dict[str, Any] = {"formatter_class": argparse.RawDescriptionHelpFormatter, "allow_abbrev": False}
+    overview = "\n".join(f"  {name:<16}{help_line}" for name, help_line in VERBS.items())
+    usage = f"{PROG} [-h] [--version] [--config FILE] VERB ..."
+    description = f"{_PURPOSE}\n\nverbs:\n{overview}"
+    parser = _Parser(prog=PROG, usage=usage, description=description, epilog=_EPILOG, **shape)
+    parser.add_argument("--version", action="store_true", help="print the version")
+    _add_config(parser, default=None)
+    verbs = parser.add_subparsers(
+        dest="verb", metavar="VERB", help=argparse.SUPPRESS, prog=PROG, parser_class=_VerbParser
+    )
+    for name, help_line in VERBS.items():
+        verb = verbs.add_parser(name, description=f"{help_line[0].upper()}{help_line[1:]}.", **shape)
+        _add_config(verb, default=argparse.SUPPRESS)  # not given after the verb: what stood before it remains
+    return parser
+
+
+def _add_config(parser: argparse.ArgumentParser, default: object) -> None:
+    help_text = "the jobs.yaml to use (default: automation/jobs.yaml)"
+    parser.add_argument("--config", type=Path, metavar="FILE", default=default, help=help_text)
+
+
+class _Parser(argparse.ArgumentParser):
+    """Suggests the nearest verb to an unknown one."""
+
+    def error(self, message: str) -> NoReturn:
+        unknown = re.match(r"argument VERB: invalid choice: '([^']*)'", message)
+        if unknown:
+            message = f"unknown verb {unknown[1]!r}: {instead_of(unknown[1], VERBS)}"
+        super().error(message)
+
+
+class _VerbParser(_Parser):
+    """The parser of one verb, which asks the verb's module for its arguments when it is the one called."""
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:  # noqa: ANN401 - argparse overloads it
+        verb = load_verb(self.prog.rpartition(" ")[2])
+        verb.add_arguments(self)
+        self.set_defaults(run=verb.run)
+        self.epilog = "examples:\n" + "".join(f"  {line}\n" for line in verb.EXAMPLES.splitlines())
+        return super().parse_known_args(args, namespace)

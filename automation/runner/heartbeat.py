@@ -1,0 +1,172 @@
+"""Pings a watcher outside this host about a profile's runs: the last link of a watch.
+
+Never delays a run beyond its limit and never fails one. The address is a secret, so no error of the HTTP client is
+ever quoted: it would contain it.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+import uuid
+from collections import deque
+from collections.abc import Callable, Mapping
+
+from automation.runner.ping_address import PingAddress
+from monitoring.base.errors import UsageError
+
+log = logging.getLogger("automation.runner.heartbeat")
+
+_TIMEOUT_S = 5.0
+# What all pings together may hold up the end of a run by.
+_LIMIT_S = 15.0
+_PAUSES_S = (0.5, 2.0)
+_TOO_MANY_REQUESTS, _SERVER_ERROR = 429, 500
+
+
+def fault_of(environ: Mapping[str, str], variable: str) -> str | None:
+    """Say why the address in a variable cannot be pinged, naming the variable and never the address."""
+    text = environ.get(variable, "").strip()
+    if not text:
+        return f"{variable} is not set"
+    try:
+        PingAddress.parse(text)
+    except UsageError as error:
+        return f"{variable} cannot be used: {error}"
+    return None
+
+
+class Heartbeat:
+    """The pings of one run of one profile; without an address every ping does nothing."""
+
+    def __init__(
+        self,
+        environ: Mapping[str, str],
+        variable: str | None,
+        *,
+        timeout_s: float = _TIMEOUT_S,
+        limit_s: float = _LIMIT_S,
+        pauses_s: tuple[float, ...] = _PAUSES_S,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        fault = fault_of(environ, variable) if variable else None
+        if fault:
+            log.warning("heartbeat_env of this profile: %s; nobody outside this host is informed of this run", fault)
+        self._address = PingAddress.parse(environ[variable].strip()) if variable and not fault else None
+        self._line = _Line(timeout_s, pauses_s)
+        self._limit_s = limit_s
+        self._run = str(uuid.uuid4())
+        self._monotonic = monotonic
+        self._started_at = monotonic()
+
+    def started(self) -> None:
+        """Ping the start while the run goes on."""
+        self._started_at = self._monotonic()
+        if self._address and (url := self._address.of_start(self._run)):
+            self._line.put(url)
+
+    def ended(self, exit_code: int) -> None:
+        """Ping success, or the exit code; returns within the limit."""
+        if self._address is None:
+            return
+        took = self._took_ms()
+        url = self._address.of_exit(exit_code, self._run, took) if exit_code else None
+        self._last(url or self._address.of_success(self._run, took))
+
+    def failed(self, why: str) -> None:
+        """Ping a failure of this host, whatever the tasks said; `why` must hold no secret."""
+        if self._address is not None:
+            self._last(self._address.of_failure(why, self._run, self._took_ms()))
+
+    def _last(self, url: str) -> None:
+        self._line.put(url)
+        if not self._line.wait_until_empty(self._limit_s):
+            log.warning("heartbeat: not accepted within %.0f s", self._limit_s)
+
+    def _took_ms(self) -> int:
+        return int((self._monotonic() - self._started_at) * 1000)
+
+
+class _Line:
+    """Sends one ping after the other, so that they arrive in the order of what they report.
+
+    A ping is tried again after a failure that may pass, unless a newer one waits behind it.
+    """
+
+    def __init__(self, timeout_s: float, pauses_s: tuple[float, ...]) -> None:
+        self._timeout_s = timeout_s
+        self._pauses_s = pauses_s
+        self._changed = threading.Condition()
+        self._urls: deque[str] = deque()
+        self._is_sending = False
+
+    def put(self, url: str) -> None:
+        with self._changed:
+            self._urls.append(url)
+            self._changed.notify_all()
+            if not self._is_sending:
+                self._is_sending = True
+                threading.Thread(target=self._send_all, name="heartbeat", daemon=True).start()
+
+    def wait_until_empty(self, limit_s: float) -> bool:
+        with self._changed:
+            return self._changed.wait_for(lambda: not self._is_sending, limit_s)
+
+    def _send_all(self) -> None:
+        while True:
+            with self._changed:
+                if not self._urls:
+                    self._is_sending = False
+                    self._changed.notify_all()
+                    return
+                url = self._urls.popleft()
+            self._send(url)
+
+    def _send(self, url: str) -> None:
+        for pause_s in (*self._pauses_s, None):
+            attempt = _Attempt(url, self._timeout_s)
+            attempt.run()
+            if attempt.fault is None:
+                return
+            if pause_s is None or not attempt.may_pass or self._a_newer_one_waits(pause_s):
+                log.warning("heartbeat: %s", attempt.fault)
+                return
+
+    def _a_newer_one_waits(self, pause_s: float) -> bool:
+        with self._changed:
+            return self._changed.wait_for(lambda: bool(self._urls), pause_s)
+
+
+class _Attempt:
+    """One request. `fault` says what went wrong; it `may_pass` by itself or not."""
+
+    def __init__(self, url: str, timeout_s: float) -> None:
+        self._url = url
+        self._timeout_s = timeout_s
+        self.fault: str | None = "not answered in time"
+        self.may_pass = True
+
+    def run(self) -> None:
+        """Ask, and wait for no longer than connecting, sending and the first answer may take each."""
+        thread = threading.Thread(target=self._ask, name="heartbeat ping", daemon=True)
+        thread.start()
+        thread.join(self._timeout_s * 2)
+
+    def _ask(self) -> None:
+        try:
+            status = self._status()
+        except ImportError:
+            self.fault, self.may_pass = "not pinged: the proxy in the environment is one that needs SOCKS", False
+        except Exception as error:  # noqa: BLE001 - the border of the watch: whatever happens here, the run goes on
+            self.fault = f"not pinged: {type(error).__name__}"
+        else:
+            self.fault = None if 200 <= status < 300 else f"the watcher answered {status}"  # noqa: PLR2004 - success
+            self.may_pass = status == _TOO_MANY_REQUESTS or status >= _SERVER_ERROR
+
+    def _status(self) -> int:
+        """Return the status of the answer; its body may be endless and is not read."""
+        import httpx2  # noqa: PLC0415 - a tenth of a second that a run without heartbeat does not pay
+
+        with httpx2.stream("GET", self._url, timeout=self._timeout_s) as answer:
+            return int(answer.status_code)

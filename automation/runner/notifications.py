@@ -1,0 +1,262 @@
+"""What a run tells people beside its tasks' own alerts: the digest, a refused file or commit, ticks nobody ran.
+
+Called by the runner. Everything goes through the store first; only when that cannot be written, straight out.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+
+from automation.executor.task import TaskResult
+from automation.jobs.load import Profile
+from automation.jobs.referenced_monitors import Watched
+from automation.runner import store_failure
+from automation.runner.digest_input import digest_input
+from automation.runner.run_record import RunRecord
+from automation.sync.sync import SyncResult, SyncStatus
+from monitoring.alerts.conditions.close_orphaned import end_unwatched
+from monitoring.alerts.conditions.rules import Reason
+from monitoring.alerts.conditions.store_alert import Origin, raise_in, resolve_in, store_in
+from monitoring.alerts.delivery.deliver import Delivery
+from monitoring.alerts.delivery.loop import Drained
+from monitoring.alerts.delivery.spooled import Unstored, keep, store_kept
+from monitoring.alerts.message.digest import record_digest
+from monitoring.alerts.message.model import Alert, Severity
+from monitoring.alerts.message.text import code, quote
+from monitoring.alerts.senders.dispatch import load_senders
+from monitoring.base.clock import Clock
+from monitoring.base.errors import ConfigError, StoreError
+from monitoring.base.secrets.redact import Redactor
+from monitoring.base.settings import Settings
+from monitoring.ledger.reach import ReachProblem, reach_problems, reach_problems_without_database
+from monitoring.ledger.reconcile import Reconciled
+from monitoring.ledger.ticks import Unanswered
+from monitoring.store.db.database import Database
+from monitoring.store.spool import unstored
+from monitoring.store.spool.unstored import Kept
+from monitoring.store.tables.conditions import ConditionKey
+from monitoring.store.tables.deliveries import count_waiting
+
+log = logging.getLogger("automation.runner.notifications")
+
+PROTOCOL = "automation"
+# How long a run waits for its alerts to arrive before it tells the heartbeat.
+FIRST_DRAIN = timedelta(seconds=20)
+# A run by hand does not keep the terminal; what is left goes out with the next run or `deliver`.
+BY_HAND_DRAIN = timedelta(seconds=45)
+_BEFORE_NEXT_TICK = timedelta(seconds=15)
+_SYNC_FAILURES_TOLD = 6  # an hour of the ten-minute profile
+_CHECK_STOP_S = 5.0
+
+
+class Reporting:
+    """The voice of one run."""
+
+    def __init__(self, settings: Settings, record: RunRecord, clock: Clock) -> None:
+        self._settings = settings
+        self._record = record
+        self._clock = clock
+        self._redact = Redactor(settings.environ)
+        self._deliverer: Delivery | None = None
+        self._unwritten: list[list[Unstored]] = []
+
+    @contextmanager
+    def delivery_beside(self) -> Iterator[None]:
+        """Deliver alerts while the block runs, from the first one stored."""
+        stop = threading.Event()
+        thread = threading.Thread(target=self._delivery().run, args=(stop,), name="delivery", daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            stop.set()
+            thread.join()
+
+    def digest(self, profile: Profile, results: Sequence[TaskResult]) -> None:
+        """Store the one digest of this run, if it has something to say."""
+
+        def act(database: Database) -> None:
+            run_id = self._record.run_id
+            if run_id is None:
+                raise StoreError("this run has no row yet")
+            found = digest_input(database, profile, results, run_id)
+            record_digest(database, found, self._now(), debug=self._settings.debug, redact=self._redact)
+
+        self._record.with_database(act)
+
+    def refused_config(self, profile: str, error: ConfigError) -> None:
+        """Tell that the profile cannot run; told once, until it runs again."""
+        lines = [code(mistake) for mistake in error.mistakes]
+        self._raise(f"config/{profile}", Severity.HIGH, f"{profile} cannot run: jobs.yaml has mistakes", *lines)
+
+    def accepted_config(self, profile: str) -> None:
+        self._resolve(f"config/{profile}")
+
+    def synced(self, result: SyncResult) -> None:
+        """Report a commit that was taken back or is refused, or a sync that fails for long; and once when it heals."""
+        gone = result.taken_back
+        if gone is not None:
+            title = f"Commit {gone.revision[:12]} was taken back, {gone.before[:12]} runs again"
+            self._raise("sync", Severity.HIGH, title, quote(gone.taken_back), is_news=True)
+        if result.status is SyncStatus.REFUSED and gone is None:
+            title = f"Commit {(result.candidate or '')[:12]} is refused, {result.revision[:12]} keeps running"
+            self._raise("sync", Severity.HIGH, title, quote(result.reason), is_news=not result.remembered)
+        elif result.status.worked:
+            self._resolve("sync", note=f"The checkout is at {result.revision[:12]}.")
+        elif result.failures >= _SYNC_FAILURES_TOLD:
+            title = f"The checkout could not be synced {result.failures} times in a row"
+            self._raise("sync", Severity.MEDIUM, title, quote(result.reason))
+
+    def unanswered(self, found: Reconciled) -> None:
+        """Tell of ticks that nobody ran and of runs whose process vanished; skipped ticks are for the audit."""
+        blocks = [f"Run {run_id} was aborted: its process is gone." for run_id in found.aborted]
+        blocks += [_ticks_line(ticks) for ticks in _by_cause(found.unanswered).values()]
+        if blocks:
+            self._store(Alert(Severity.MEDIUM, "Checks did not run", *blocks, protocol=PROTOCOL, source="ops_error"))
+        for block in blocks:
+            log.warning("%s", block)
+
+    def no_longer_watched(self, watched: Watched) -> None:
+        """End the conditions of monitors that no profile names any more; those that fire are told, quietly."""
+
+        def act(database: Database) -> None:
+            origin = Origin(self._record.run_id, debug=self._settings.debug)
+            for monitor in end_unwatched(database, watched.named, watched.run, self._now(), origin):
+                log.info("no profile names the monitor %s any more: its conditions are ended", monitor)
+
+        self._record.with_database(act)
+
+    def store_unwritable(self, reason: str, lost: Sequence[str]) -> None:
+        """Send straight to people what cannot be stored; `lost` are alerts that could not even be kept."""
+        store_failure.send(self._settings, reason, lost, self._now())
+
+    def store_kept(self) -> None:
+        """Store the alerts that could not be stored when they were raised, by this run or one before."""
+        if unstored.look(self._settings.cache_dir) != Kept():
+            self._record.read(lambda database: _log_stored(store_kept(database, self._now())))
+
+    def keep_unwritten(self) -> None:
+        """Keep what this run itself wanted to store and could not."""
+        found = [each.pop() for each in self._unwritten if each]
+        for line in keep(found, self._settings.cache_dir, self._now(), self._origin()):
+            log.error("%s", line)
+
+    def unreached(self) -> list[ReachProblem]:
+        """Return why people are not being reached."""
+        found: list[ReachProblem] = []
+
+        def act(database: Database) -> None:
+            found[:] = reach_problems(database, self._now())
+
+        if self._record.read(act):
+            return found
+        return reach_problems_without_database(self._settings.cache_dir, self._now())
+
+    def drain(self, limit: timedelta = FIRST_DRAIN) -> Drained | None:
+        """Deliver what can be delivered within the limit; None without a store, or when nothing waits."""
+        if self._record.trouble is not None or self._outbox_is_empty():
+            return None
+        drained = self._delivery().drain(self._now() + limit)
+        if drained.waiting:
+            load_senders()
+        return drained
+
+    def drain_until(self, until: datetime, stop: threading.Event) -> Drained | None:
+        """Keep delivering until nothing is left that time can bring, or `until`, or a stop."""
+        while True:
+            now = self._now()
+            drained = self.drain(min(timedelta(seconds=_CHECK_STOP_S), max(until - now, timedelta(0))))
+            if drained is None or not drained.waiting or drained.next_attempt_at is None:
+                return drained
+            wait_until = min(drained.next_attempt_at, until - _BEFORE_NEXT_TICK)
+            if wait_until <= now or stop.wait(min((wait_until - now).total_seconds(), _CHECK_STOP_S)):
+                return drained
+
+    def drain_before_next_tick(self, profile: Profile, trigger: str, stop: threading.Event) -> None:
+        """Go on delivering after the run until its next tick is near; by hand, for a moment only."""
+        now = self._now()
+        until = now + BY_HAND_DRAIN if trigger == "manual" else profile.cron.next_after(now) - _BEFORE_NEXT_TICK
+        drained = self.drain_until(until, stop)
+        if drained is not None and drained.waiting:
+            log.warning(
+                "alerts that still wait to be delivered: %d; the next run or `deliver` sends them", drained.waiting
+            )
+
+    def _outbox_is_empty(self) -> bool:
+        """Look before a deliverer is made: its clients take longer to load than most runs."""
+        empty = False
+
+        def act(database: Database) -> None:
+            nonlocal empty
+            empty = not database.read(count_waiting)
+
+        self._record.read(act)
+        return empty
+
+    def _delivery(self) -> Delivery:
+        """Return the one deliverer of this run: it counts what it did."""
+        if self._deliverer is None:
+            self._deliverer = Delivery(self._settings, self._settings.database, self._clock, run_id=self._record.run_id)
+        return self._deliverer
+
+    def _raise(self, key: str, severity: Severity, title: str, *blocks: object, is_news: bool = False) -> None:
+        """Raise a condition; `is_news` tells of it also while it fires already, for another cause than before."""
+        alert = Alert(severity, title, *blocks, protocol=PROTOCOL, source="ops_error", key=key)
+
+        def act(database: Database) -> None:
+            with database.write() as tx:
+                raised = raise_in(tx, alert, now=self._now(), origin=self._origin())
+                if is_news and raised.reason is Reason.REPEATED:
+                    store_in(tx, alert, now=self._now(), origin=self._origin())
+
+        self._record.with_database(act)
+
+    def _origin(self) -> Origin:
+        return Origin(run_id=self._record.run_id, debug=self._settings.debug)
+
+    def _store(self, alert: Alert) -> None:
+        waiting = [Unstored(alert)]
+        self._unwritten.append(waiting)
+
+        def act(database: Database) -> None:
+            if waiting:
+                with database.write() as tx:
+                    store_in(tx, alert, now=self._now(), origin=self._origin())
+                waiting.clear()
+
+        self._record.with_database(act)
+
+    def _resolve(self, key: str, note: str = "") -> None:
+        def act(database: Database) -> None:
+            with database.write() as tx:
+                resolve_in(tx, ConditionKey(PROTOCOL, key), now=self._now(), origin=self._origin(), note=note)
+
+        self._record.with_database(act)
+
+    def _now(self) -> datetime:
+        return self._clock.now()
+
+
+def _log_stored(count: int) -> None:
+    log.warning("alerts stored that could not be stored when they were raised: %d", count)
+
+
+def _by_cause(found: Sequence[Unanswered]) -> dict[tuple[str, str], list[Unanswered]]:
+    grouped: dict[tuple[str, str], list[Unanswered]] = defaultdict(list)
+    for tick in found:
+        if tick.status == "missed":
+            grouped[tick.profile, tick.reason].append(tick)
+    return grouped
+
+
+def _ticks_line(ticks: Sequence[Unanswered]) -> str:
+    first, last = ticks[0].tick_at, ticks[-1].tick_at
+    when = f"the tick of {first:%Y-%m-%d %H:%M}"
+    if len(ticks) > 1:
+        when = f"{len(ticks)} ticks from {first:%Y-%m-%d %H:%M} to {last:%Y-%m-%d %H:%M}"
+    return f"{ticks[0].profile}: {when} UTC missed: {ticks[0].reason}."

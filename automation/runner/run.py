@@ -1,0 +1,296 @@
+"""One run of one profile: lock -> sync -> row -> tasks beside delivery -> digest -> drain -> heartbeat -> the truth.
+
+Called by the verb `run`. Whatever fails on the way (sync, ledger, delivery, heartbeat) is told, and never stops
+or delays the checks themselves.
+"""
+
+from __future__ import annotations
+
+import logging
+import signal
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from types import FrameType
+
+from automation.executor.executor import GRACE_S, run_tasks
+from automation.executor.reaper import StopRequest
+from automation.executor.task import TaskResult, TaskStatus
+from automation.jobs.load import Jobs, Profile, Task, load_jobs, load_profile
+from automation.jobs.referenced_monitors import watched_of
+from automation.runner.heartbeat import Heartbeat
+from automation.runner.lock_keeper import LockKeeper
+from automation.runner.notifications import Reporting
+from automation.runner.run_record import RunRecord
+from automation.runner.watchdog import Watchdog
+from automation.runner.workspace import Workspace, choose_tasks, preload_for, remove_leftovers
+from automation.schedule.schedule_history import schedule_of
+from automation.sync.probation import account_for_start
+from automation.sync.revision import Checkout
+from monitoring.alerts.delivery.spooled import LOST
+from monitoring.base.clock import Clock
+from monitoring.base.errors import ConfigError, LockedError
+from monitoring.base.locks.profile_lock import ProfileLock, is_held, usable_locks
+from monitoring.base.log import SurvivingHandler
+from monitoring.base.settings import Settings
+from monitoring.ledger.reach import Cause, ReachProblem
+from monitoring.store.tables.runs import RunStatus
+from monitoring.store.tables.schedules import Schedule
+
+log = logging.getLogger("automation.runner.run")
+
+_MOST_LOST = 1000
+EXIT_OK, EXIT_FAILED, EXIT_USAGE, EXIT_RUNNING = 0, 1, 2, 75
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What was asked: a profile of a file, why, since when, for which tick, and perhaps only one task of it."""
+
+    profile: str
+    config: Path
+    trigger: str
+    started_at: datetime
+    tick_at: datetime | None = None
+    only_task: str | None = None
+
+
+class Runner:
+    """Runs one profile once."""
+
+    def __init__(
+        self, request: Request, settings: Settings, clock: Clock, output: SurvivingHandler, *, loaded_revision: str
+    ) -> None:
+        self._request = request
+        self._settings = settings
+        self._clock = clock
+        self._output = output
+        self._loaded_revision = loaded_revision
+        self._locks = usable_locks(settings.locks)
+        self._stop = StopRequest()
+        self._stopped = threading.Event()
+        self._stopped_by = ""
+        self._lost: list[str] = []
+        self._heartbeat = Heartbeat({}, None)
+        self._tasks_code, self._is_reached = EXIT_OK, True
+        self._record = RunRecord(settings.database, request.profile, request.trigger, clock, request.started_at)
+        self._reporting = Reporting(settings, self._record, clock)
+
+    def run(self) -> int:
+        """Run the profile and return the exit code.
+
+        Raises:
+            ConfigError: jobs.yaml is unsound where this profile needs it; recorded and told before.
+            LockedError: the profile is running already; a tick that came in vain is recorded before.
+        """
+        try:
+            with self._signals():
+                code, profile = self._run_locked()
+                if profile is not None:
+                    self._reporting.drain_before_next_tick(profile, self._request.trigger, self._stopped)
+                    code = self._account_again(code)
+                return code
+        except LockedError as error:
+            self._record.skipped(self._request.tick_at, error.holder)
+            self._account_for_start()
+            raise
+        finally:
+            self._reporting.keep_unwritten()
+            self._record.close()
+
+    def _run_locked(self) -> tuple[int, Profile | None]:
+        """Run while holding the profile and the tree; both are free again before the long drain."""
+        request = self._request
+        checkout = Checkout(
+            self._settings,
+            self._locks,
+            loaded_revision=self._loaded_revision,
+            started_at=request.started_at,
+            clock=self._clock,
+        )
+        with self._lock() as lock, checkout:
+            code = checkout.bring_up_to_date(request.config, request.profile, lock, self._reporting.synced)
+            if code is not None:
+                # The new revision has run this tick. What waits goes out with the next run: delivery would load the new
+                # modules into this process of old ones.
+                return code, None
+            self._refuse_second(lock)
+            profile = self._load(checkout.revision)
+            if not profile.enabled:
+                log.warning("%s is disabled in %s: nothing is run", profile.name, request.config)
+                self._account_for_start()
+                self._record.disabled(request.tick_at)
+                return EXIT_OK, None
+            return self._execute(profile, checkout.revision, lock), profile
+
+    @contextmanager
+    def _lock(self) -> Iterator[ProfileLock]:
+        lock = ProfileLock.acquire(self._locks, self._request.profile, clock=self._clock)
+        try:
+            self._refuse_second(lock)
+            yield lock
+        finally:
+            lock.release()
+
+    def _refuse_second(self, lock: ProfileLock) -> None:
+        """Look whether a run goes on whose lock file was removed, and whether ours was while we synced.
+
+        Raises:
+            LockedError: there is such a run, or another one has taken the lock meanwhile.
+        """
+        other = self._record.run_without_its_lock(lock.path) if lock.is_new else ""
+        if not other and not lock.keep():
+            other = str(is_held(lock.path) or "a process that has just let go")
+        if other:
+            raise LockedError(f"{self._request.profile} is already running: {other}", other)
+
+    def _load(self, revision: str) -> Profile:
+        try:
+            profile = load_profile(self._request.config, self._settings.checkout, self._request.profile)
+        except ConfigError as error:
+            self._record.begin(None, self._request.tick_at, revision, 0)
+            self._account_for_start()
+            self._reporting.refused_config(self._request.profile, error)
+            self._record.finish("failed", EXIT_USAGE, str(error).partition("\n")[0])
+            self._reporting.drain()
+            raise
+        self._reporting.accepted_config(profile.name)
+        return profile
+
+    def _execute(self, profile: Profile, revision: str, lock: ProfileLock) -> int:
+        tasks = choose_tasks(profile, self._request.only_task)
+        self._heartbeat = Heartbeat(self._settings.environ, profile.heartbeat_env)
+        self._heartbeat.started()
+        self._begin(profile, revision, len(tasks), lock)
+        workspace = Workspace(self._settings, profile)
+        try:
+            with LockKeeper(lock), self._reporting.delivery_beside(), Watchdog(run_limit_s(profile, tasks)):
+                results = self._run_tasks(profile, workspace, tasks)
+                status, reason = verdict(results, self._stopped_by)
+                if self._request.only_task is None and status != "aborted":
+                    self._reporting.digest(profile, results)
+                code = EXIT_OK if status == "ok" else EXIT_FAILED
+                self._record.finish(status, code, reason)
+        finally:
+            workspace.remove()
+        return self._end(code)
+
+    def _begin(self, profile: Profile, revision: str, tasks_total: int, lock: ProfileLock) -> None:
+        request = self._request
+        self._record.begin(schedule_of(profile), request.tick_at, revision, tasks_total)
+        self._account_for_start()
+        if self._record.run_id is not None:
+            lock.describe(run_id=self._record.run_id, started_at=request.started_at, trigger=request.trigger)
+        if self._record.opened_schedule:
+            self._record.schedules_found(self._other_schedules())
+        self._reporting.store_kept()
+        self._reporting.unanswered(self._record.reconcile())
+        if self._record.is_scheduled:
+            self._end_unwatched()
+        remove_leftovers(self._settings.cache_dir)
+
+    def _account_for_start(self) -> None:
+        account_for_start(self._settings.checkout, self._request.profile)
+
+    def _end_unwatched(self) -> None:
+        """End what monitors left behind that no profile names any more; a run by hand may be of another file."""
+        jobs = self._jobs()
+        watched = watched_of(jobs, self._settings.checkout) if jobs else None
+        if watched:
+            self._reporting.no_longer_watched(watched)
+
+    def _other_schedules(self) -> list[Schedule]:
+        """Without a sound file each of the sound profiles tells its own schedule when it runs."""
+        jobs = self._jobs()
+        return [schedule_of(profile) for profile in jobs.profiles.values()] if jobs else []
+
+    def _jobs(self) -> Jobs | None:
+        try:
+            return load_jobs(self._request.config, self._settings.checkout)
+        except ConfigError:
+            return None
+
+    def _run_tasks(self, profile: Profile, workspace: Workspace, tasks: Sequence[Task]) -> list[TaskResult]:
+        return run_tasks(
+            workspace.commands(tasks, self._record.run_id),
+            cwd=self._settings.checkout,
+            parallel=profile.parallel,
+            deadline_s=profile.run_timeout_s,
+            preload=preload_for(tasks, self._settings.checkout),
+            on_line=self._on_line,
+            on_start=lambda task, _pid: self._record.task_started(task),
+            on_result=self._record.task_ended,
+            stop=self._stop,
+            clock=self._clock,
+        )
+
+    def _on_line(self, task: str, line: str) -> None:
+        """Forward a line of a task; an alert that its monitor could not even keep must not end in a log alone."""
+        self._output.write_line(f"{task} | {line}", is_clean=True)
+        if LOST in line and len(self._lost) < _MOST_LOST:
+            self._lost.append(f"{task}: {line.partition(LOST)[2]}")
+
+    def _end(self, code: int) -> int:
+        """Store what could not be stored before, deliver what is due at once, and report outside how it ended."""
+        self._reporting.keep_unwritten()
+        self._reporting.store_kept()
+        self._reporting.drain()
+        return self._account(code, self._reporting.unreached())
+
+    def _account(self, code: int, unreached: Sequence[ReachProblem]) -> int:
+        """Report the end to the watcher and return the exit code: a run that reaches nobody has failed."""
+        self._tasks_code, self._is_reached = code, not unreached
+        trouble = self._record.trouble
+        if trouble is not None or self._lost or any(reason.cause is Cause.UNSTORED for reason in unreached):
+            self._reporting.store_unwritable(trouble or "a monitor could not store", self._lost)
+        for reason in unreached:
+            log.warning("people are not being reached: %s", reason)
+        if trouble is None and not self._lost and not unreached:
+            self._heartbeat.ended(code)
+            return code
+        self._heartbeat.failed("people are not being reached" if unreached else "nothing can be stored")
+        return EXIT_FAILED
+
+    def _account_again(self, code: int) -> int:
+        """Report once more if delivery after the run changed whether people are reached."""
+        unreached = self._reporting.unreached()
+        return code if self._is_reached is not bool(unreached) else self._account(self._tasks_code, unreached)
+
+    @contextmanager
+    def _signals(self) -> Iterator[None]:
+        def on_signal(number: int, _frame: FrameType | None) -> None:
+            self._stopped_by = self._stopped_by or signal.Signals(number).name
+            self._stop.make()
+            self._stopped.set()
+
+        previous = {number: signal.signal(number, on_signal) for number in (signal.SIGTERM, signal.SIGINT)}
+        try:
+            yield
+        finally:
+            for number, handler in previous.items():
+                signal.signal(number, handler)
+
+
+def run_limit_s(profile: Profile, tasks: Sequence[Task]) -> float:
+    """Return the seconds within which a run has ended by its own deadlines, whatever its tasks do."""
+    tasks_s = sum((task.timeout_s + GRACE_S) * (task.retries + 1) for task in tasks)
+    return min(tasks_s, profile.run_timeout_s + GRACE_S) if profile.run_timeout_s else tasks_s
+
+
+def verdict(results: Sequence[TaskResult], stopped_by: str) -> tuple[RunStatus, str]:
+    """Say how the run ended, and why in one line."""
+    if stopped_by:
+        return "aborted", f"stopped by {stopped_by}"
+    failed = [result for result in results if result.status is not TaskStatus.OK]
+    if failed:
+        names = ", ".join(f"{result.name} (no data)" if _had_no_data(result) else result.name for result in failed)
+        return "failed", f"{len(failed)} of {len(results)} tasks failed: {names}"
+    return "ok", ""
+
+
+def _had_no_data(result: TaskResult) -> bool:
+    """Tell a task whose checks could not be judged, which its last lines say, from one that broke."""
+    return any(line.startswith("no data: ") for line in result.output_tail.splitlines())

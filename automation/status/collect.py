@@ -1,0 +1,238 @@
+"""Everything `status` shows, gathered without changing anything; what cannot be read is told, never guessed.
+
+`status_text` puts it on one screen.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from automation.jobs.load import Jobs, load_jobs
+from automation.runner import cache_backend
+from automation.schedule import scheduler_liveness, unit_environment
+from automation.schedule.schedule_history import waiting_for_restart
+from automation.schedule.scheduler_liveness import SchedulerLife
+from automation.schedule.unit_environment import Held
+from automation.sync.dependencies import differing_distributions
+from automation.sync.following import NOT_FOLLOWING, follows_origin
+from automation.sync.git import OriginState, origin_state
+from automation.sync.state import SyncState, read_sync_state
+from monitoring.alerts.delivery.routing import TEST_CHAT
+from monitoring.base.errors import ConfigError, StoreError
+from monitoring.base.locks.profile_lock import Holder, running_profiles, usable_locks
+from monitoring.base.process_identity import current_boot
+from monitoring.base.settings import Settings, log_level
+from monitoring.ledger.audit import judge, sentence
+from monitoring.ledger.outcomes import gather
+from monitoring.ledger.reach import ReachProblem, reach_problems, reach_problems_without_database
+from monitoring.store.db.database import Database
+from monitoring.store.db.schema import open_readonly
+from monitoring.store.tables import conditions, deliveries, runs, silences
+from monitoring.store.tables.conditions import Condition
+from monitoring.store.tables.runs import Run
+from monitoring.store.tables.silences import Silence
+
+_AUDITED = timedelta(hours=24)
+_DEFERRALS_TOLD = 3  # one or two are an ordinary long run
+
+
+@dataclass(frozen=True, slots=True)
+class ProfileState:
+    """One profile of jobs.yaml, or one that only the lock directory knows. `last` is its newest row."""
+
+    name: str
+    cron: str
+    enabled: bool
+    next_tick: datetime | None
+    last: Run | None
+    running: Holder | None
+
+
+@dataclass(frozen=True, slots=True)
+class Undelivered:
+    """What waits in the outbox for one destination of one channel."""
+
+    destination: str
+    channel: str
+    status: str
+    error: str | None
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """One look at this host. `warnings` are whole sentences that say what to do; `audit` is the last day's sentence.
+
+    `unreached` is why people are not being reached, empty if they are.
+    """
+
+    now: datetime
+    scheduler: SchedulerLife
+    profiles: tuple[ProfileState, ...]
+    audit: str
+    audit_ok: bool
+    firing: tuple[Condition, ...]
+    unreached: tuple[ReachProblem, ...]
+    undelivered: tuple[Undelivered, ...]
+    blind: tuple[Condition, ...]
+    silences: tuple[Silence, ...]
+    origin: OriginState | None
+    sync: SyncState
+    waiting: tuple[str, ...]
+    warnings: tuple[str, ...]
+    env_file: Path | None
+    cache_dir: Path
+    checkout: Path
+
+
+def look(settings: Settings, config: Path, now: datetime) -> Status:
+    """Gather it all; a part that is missing becomes a warning."""
+    held = unit_environment.look(settings)
+    muting = [*mute_warnings(settings, held), *backend_warnings(settings, held)]
+    warnings: list[str] = [*settings.env_mistakes, *muting]
+    jobs = _jobs(config, settings, warnings)
+    database = _database(settings, warnings)
+    try:
+        return _look(settings, held, jobs, database, now, warnings)
+    except StoreError as error:
+        warnings.append(f"the database cannot be read: {error}")
+        return _look(settings, held, jobs, None, now, warnings)
+    finally:
+        if database is not None:
+            database.close()
+
+
+def _look(
+    settings: Settings,
+    held: Held | None,
+    jobs: Jobs | None,
+    database: Database | None,
+    now: datetime,
+    warnings: list[str],
+) -> Status:
+    audit, audit_ok = _audit(database, now)
+    directory = settings.cache_dir
+    unreached = reach_problems(database, now) if database else reach_problems_without_database(directory, now)
+    sync, origin = read_sync_state(directory), origin_state(settings.checkout, environ=settings.environ)
+    return Status(
+        now=now,
+        scheduler=scheduler_liveness.look(settings, database, now),
+        profiles=tuple(_profiles(settings, jobs, database, now)),
+        audit=audit,
+        audit_ok=audit_ok,
+        firing=tuple(database.read(conditions.firing)) if database else (),
+        unreached=tuple(unreached),
+        undelivered=tuple(Undelivered(*row) for row in deliveries.why_waiting(database)) if database else (),
+        blind=tuple(database.read(conditions.blind)) if database else (),
+        silences=tuple(database.read(lambda tx: silences.active(tx, now))) if database else (),
+        origin=origin,
+        sync=sync,
+        waiting=tuple(waiting(settings, held, jobs, database)),
+        warnings=(*warnings, *sync_warnings(sync, settings, origin.revision if origin else "")),
+        env_file=settings.env_file,
+        cache_dir=settings.cache_dir,
+        checkout=settings.checkout,
+    )
+
+
+def setting_warnings(settings: Settings) -> Iterator[str]:
+    """Tell of settings under which alerts do not arrive where they belong."""
+    if settings.debug:
+        yield "LOG_LEVEL=DEBUG: alerts are recorded and nothing is sent"
+    if fault := log_level(settings.environ)[1]:
+        yield fault
+    if settings.environ.get(TEST_CHAT, "").strip():
+        yield f"{TEST_CHAT} is set: every alert goes to the test chat and nowhere else"
+
+
+def mute_warnings(settings: Settings, held: Held | None) -> Iterator[str]:
+    """Tell of settings that keep alerts in: of those the scheduler holds, and of those that are only here."""
+    in_force = setting_warnings(held.settings(settings)) if held else iter(())
+    yield from unit_environment.judged(setting_warnings(settings), in_force, held)
+
+
+def backend_warnings(settings: Settings, held: Held | None) -> Iterator[str]:
+    """Tell that `utils.cache` has been switched back to the text files."""
+    in_force = cache_backend.warnings(held.settings(settings)) if held else iter(())
+    yield from unit_environment.judged(cache_backend.warnings(settings), in_force, held)
+
+
+def sync_warnings(sync: SyncState, settings: Settings, revision: str) -> Iterator[str]:
+    """Tell of a deployed checkout, now at `revision`, that does not follow origin."""
+    if sync.at is not None and not follows_origin(settings.checkout):
+        yield NOT_FOLLOWING
+    if sync.deferrals >= _DEFERRALS_TOLD:
+        yield f"the sync of the checkout was deferred {sync.deferrals} times in a row: {sync.reason}"
+    if sync.failures:
+        yield f"the sync of the checkout failed {sync.failures} times in a row: {sync.reason}"
+    if sync.status is not None and sync.status.value == "refused":
+        refused = sync.verdict.candidate if sync.verdict is not None else ""
+        if refused and refused == revision:
+            yield f"the commit that runs, {revision[:12]}, was put here by hand: the sync refused it: {sync.reason}"
+        else:
+            yield f"origin's newest commit {refused[:12]} is refused, {revision[:12]} keeps running: {sync.reason}"
+
+
+def waiting(settings: Settings, held: Held | None, jobs: Jobs | None, database: Database | None) -> Iterator[str]:
+    """Tell what was changed and stays inert until somebody acts."""
+    if held is not None and held.outdated is not None:
+        yield f"{held.outdated}: {held.remedy}"
+    if jobs is not None and database is not None:
+        for note in waiting_for_restart(jobs, database):
+            yield f"{note}: {scheduler_liveness.restart_command(held.process if held else None)}"
+    try:
+        differing = differing_distributions(settings.checkout / "requirements.lock")
+    except OSError:
+        return
+    if differing:
+        more = f" and {len(differing) - 3} more" if len(differing) > 3 else ""  # noqa: PLR2004 - as many as fit a line
+        yield f"the venv is not as the lock says ({'; '.join(differing[:3])}{more}): run `make sync`"
+
+
+def _jobs(config: Path, settings: Settings, warnings: list[str]) -> Jobs | None:
+    try:
+        return load_jobs(config, settings.checkout)
+    except ConfigError as error:
+        first, *more = error.mistakes
+        rest = f" (and {len(more)} more)" if more else ""
+        warnings.append(f"jobs.yaml has mistakes: {first}{rest}; `python -m automation validate` tells all")
+        return None
+
+
+def _database(settings: Settings, warnings: list[str]) -> Database | None:
+    try:
+        if not settings.database.exists():
+            warnings.append(f"{settings.database} does not exist: nothing has run with this state directory yet")
+            return None
+        return open_readonly(settings.database)
+    except (StoreError, OSError) as error:
+        warnings.append(f"the database cannot be read: {error}")
+        return None
+
+
+def _audit(database: Database | None, now: datetime) -> tuple[str, bool]:
+    if database is None:
+        return "nothing can be said of the last 24 hours without a database", False
+    audit = judge(gather(database, since=now - _AUDITED, until=now, now=now, boot=current_boot()))
+    return sentence(audit), audit.is_ok
+
+
+def _profiles(
+    settings: Settings, jobs: Jobs | None, database: Database | None, now: datetime
+) -> Iterator[ProfileState]:
+    running = running_profiles(usable_locks(settings.locks))
+    for profile in jobs.profiles.values() if jobs else ():
+        newest = runs.latest(database, profile.name) if database else []
+        yield ProfileState(
+            name=profile.name,
+            cron=profile.cron.text,
+            enabled=profile.enabled,
+            next_tick=profile.cron.next_after(now) if profile.enabled else None,
+            last=newest[0] if newest else None,
+            running=running.pop(profile.name, None),
+        )
+    for name, holder in running.items():
+        yield ProfileState(name, "", enabled=False, next_tick=None, last=None, running=holder)

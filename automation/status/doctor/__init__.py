@@ -1,0 +1,81 @@
+"""Examines this host: each module looks at one side of it and says what is wrong and what to do about it.
+
+Called by the verb `doctor`. Nothing here changes anything.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from enum import Enum
+from pathlib import Path
+
+from automation.schedule.unit_environment import Held
+from monitoring.base.errors import MonitoringError
+from monitoring.base.settings import Settings
+
+
+class Level(Enum):
+    """How a look at one thing ended. Only WRONG makes `doctor` fail."""
+
+    FINE = "ok"
+    NOTE = "note"
+    WRONG = "WRONG"
+
+
+@dataclass(frozen=True, slots=True)
+class Diagnosis:
+    """What was looked at, how it is, and the remedy where there is one."""
+
+    subject: str
+    level: Level
+    text: str
+    remedy: str = ""
+
+    def __str__(self) -> str:
+        remedy = f"; {self.remedy}" if self.remedy else ""
+        return f"{self.level.value:<6} {self.subject}: {self.text}{remedy}"
+
+
+@dataclass(frozen=True, slots=True)
+class Patient:
+    """What is examined, and when."""
+
+    settings: Settings
+    config: Path
+    now: datetime
+    held: Held | None = None
+
+    @property
+    def in_force(self) -> Settings:
+        """The settings that count: the scheduler's where one runs, else those of this shell."""
+        return self.held.settings(self.settings) if self.held is not None else self.settings
+
+
+Examination = Callable[[Patient], Iterator[Diagnosis]]
+
+
+def fine(subject: str, text: str) -> Diagnosis:
+    return Diagnosis(subject, Level.FINE, text)
+
+
+def note(subject: str, text: str, remedy: str = "") -> Diagnosis:
+    return Diagnosis(subject, Level.NOTE, text, remedy)
+
+
+def wrong(subject: str, text: str, remedy: str) -> Diagnosis:
+    return Diagnosis(subject, Level.WRONG, text, remedy)
+
+
+def examine(patient: Patient) -> Iterator[Diagnosis]:
+    """Yield every diagnosis; an examination that fails itself is one, and stops no other."""
+    from automation.status.doctor import alarms, checkout, environment, host, owners, state, unit  # noqa: PLC0415 - they need what is defined above
+
+    for module in (environment, state, host, unit, checkout, owners, alarms):
+        for examination in module.EXAMINATIONS:
+            try:
+                yield from examination(patient)
+            except (MonitoringError, OSError) as error:
+                name = examination.__name__.replace("_", " ")
+                yield wrong(name, f"could not be looked at: {error}", "fix that first")

@@ -1,0 +1,54 @@
+"""Files that somebody else left: what root made by hand, the user of the units cannot change any more."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from automation.status.doctor import Diagnosis, Examination, Patient, wrong
+
+_OF_DEVELOPERS = ("node_modules", ".tools")
+
+
+def checkout(patient: Patient) -> Iterator[Diagnosis]:
+    """The checkout, with git's own files and the venv: the sync writes the one, `make sync` the other."""
+    yield from foreign_files("checkout", patient.settings.checkout)
+
+
+def foreign_files(subject: str, directory: Path) -> Iterator[Diagnosis]:
+    """Say how many files below belong to somebody else than the directory itself."""
+    owner = directory.stat().st_uid
+    foreign = [path for path in _below(directory) if _owner(path) not in (owner, None)]
+    if foreign:
+        text = f"{len(foreign)} files belong to somebody else, as {foreign[0]} to {owner_of(foreign[0])}"
+        yield wrong(subject, text, chown(directory, directory))
+
+
+def chown(directory: Path, like: Path) -> str:
+    """Return what to type so that all of a directory belongs to the owner of another."""
+    return f"sudo chown -R {owner_of(like).removeprefix('uid ')}: {directory}"
+
+
+def owner_of(path: Path) -> str:
+    try:
+        return path.owner()
+    except KeyError:
+        return f"uid {path.lstat().st_uid}"
+
+
+def _below(directory: Path) -> Iterator[Path]:
+    for folder, folders, files in os.walk(directory):
+        if Path(folder) == directory:
+            folders[:] = [name for name in folders if name not in _OF_DEVELOPERS]
+        yield from (Path(folder, name) for name in (*folders, *files))
+
+
+def _owner(path: Path) -> int | None:
+    try:
+        return path.lstat().st_uid
+    except OSError:
+        return None  # gone meanwhile
+
+
+EXAMINATIONS: tuple[Examination, ...] = (checkout,)

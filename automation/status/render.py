@@ -1,0 +1,184 @@
+"""Puts a `Status` on one screen, or into JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+
+from automation.cli.console import aligned
+from automation.status.collect import ProfileState, Status, Undelivered
+from monitoring.base.clock import format_duration, to_text
+from monitoring.store.tables.conditions import Condition
+from monitoring.store.tables.runs import Run
+from monitoring.store.tables.silences import Silence
+
+_LONG_RUN = timedelta(minutes=10)  # what one task is given unless jobs.yaml says otherwise
+_MOST = 8  # of each kind, so that it stays one screen; the verbs named after it show all
+
+
+def lines(status: Status) -> Iterator[str]:
+    """Return the screen: warnings first, then what an operator asks for in the order they ask."""
+    yield from (f"WARNING: {warning}" for warning in status.warnings)
+    yield from (f"NOT REACHED {reason}" for reason in status.unreached)
+    yield f"scheduler   {status.scheduler}"
+    yield f"last 24 h   {status.audit}" + ("" if status.audit_ok else "; see `python -m automation audit`")
+    yield f"checkout    {_checkout(status)}"
+    yield f"state       {status.cache_dir}, environment {status.env_file or 'without an env file'}"
+    yield from (f"inert       {note}" for note in status.waiting)
+    yield ""
+    yield from aligned([("PROFILE", "LAST", "NEXT (UTC)", "NOW"), *_profiles(status)]).splitlines()
+    yield ""
+    yield from _section("firing", [_firing(status.now, each) for each in status.firing], "incidents")
+    yield from _section("undelivered", [_undelivered(each) for each in status.undelivered], "deliver")
+    if status.blind:
+        yield from _section("blind", [_blind(each) for each in status.blind], "audit")
+    yield from _section("silences", [_silence(each) for each in status.silences], "silence --list")
+
+
+def _section(name: str, entries: list[str], verb: str) -> Iterator[str]:
+    if not entries:
+        yield f"{name:<12}none"
+        return
+    yield f"{name:<12}{len(entries)}"
+    yield from (f"  {entry}" for entry in entries[:_MOST])
+    if entries[_MOST:]:
+        yield f"  and {len(entries) - _MOST} more: `python -m automation {verb}`"
+
+
+def _profiles(status: Status) -> Iterator[tuple[str, ...]]:
+    for profile in status.profiles:
+        following = "disabled" if profile.next_tick is None else f"{profile.next_tick:%Y-%m-%d %H:%M}"
+        yield profile.name, _last(profile.last), following, _now(profile, status.now)
+
+
+def _last(run: Run | None) -> str:
+    if run is None:
+        return "never"
+    reason = f": {run.reason}" if run.reason and run.status != "ok" else ""
+    took = f" in {format_duration(run.ended_at - run.started_at)}" if run.ended_at and run.status == "ok" else ""
+    return f"{run.status} {run.tick_at or run.started_at:%Y-%m-%d %H:%M}{took}{reason}"
+
+
+def _now(profile: ProfileState, now: datetime) -> str:
+    if profile.running is None:
+        return "-"
+    since = profile.running.started_at
+    if since is None:
+        return f"running: {profile.running}"
+    # A restart of the scheduler does not end a run.
+    how = f"; to end it: python -m automation stop {profile.name}" if now - since > _LONG_RUN else ""
+    return f"running for {format_duration(now - since)}: {profile.running}{how}"
+
+
+def _checkout(status: Status) -> str:
+    origin = status.origin
+    if origin is None:
+        return f"{status.checkout}, not under git"
+    parts = [f"{status.checkout} at {origin.revision[:12]}"]
+    if origin.behind is None:
+        parts.append("how it stands to origin is not known")
+    elif origin.behind or origin.ahead:
+        parts.append(f"{origin.behind} behind and {origin.ahead} ahead of origin")
+    else:
+        parts.append("as origin")
+    parts += [f"fetched {origin.fetched_at:%Y-%m-%d %H:%M}"] if origin.fetched_at else []
+    parts += ["with local edits"] if origin.dirty else []
+    parts += [f"last sync {status.sync.status} at {status.sync.at:%Y-%m-%d %H:%M}"] if status.sync.at else []
+    return ", ".join(parts)
+
+
+def _firing(now: datetime, condition: Condition) -> str:
+    duration = f" for {format_duration(now - condition.fired_at)}" if condition.fired_at else ""
+    return f"{condition.severity}{duration}: {condition.key}: {condition.title}"
+
+
+def _undelivered(each: Undelivered) -> str:
+    where = each.destination.partition(" ")[0]
+    return f"{each.count} to {where} of {each.channel}: {each.error or each.status.replace('_', ' ')}"
+
+
+def _blind(condition: Condition) -> str:
+    return f"{condition.key} since {condition.blind_since:%Y-%m-%d %H:%M}, source {condition.blind_by}"
+
+
+def _silence(silence: Silence) -> str:
+    what = f"{silence.protocol} {silence.key}" if silence.key else silence.protocol
+    return (
+        f"{silence.id}: {what} until {silence.ends_at:%Y-%m-%d %H:%M}, {silence.silenced} held back ({silence.reason})"
+    )
+
+
+def as_json(status: Status) -> dict[str, object]:
+    """Return the same for programs; instants as ISO 8601 or null."""
+    scheduler, origin, sync = status.scheduler, status.origin, status.sync
+    return {
+        "now": to_text(status.now),
+        "scheduler": {
+            "alive": scheduler.is_alive,
+            "text": str(scheduler),
+            "pid": scheduler.process.pid if scheduler.process else None,
+            "kind": scheduler.process.kind if scheduler.process else None,
+            "newest_served": _iso(scheduler.served[0] if scheduler.served else None),
+            "unserved": [{"profile": profile, "tick_at": to_text(tick)} for profile, tick in scheduler.unserved],
+            "unit": scheduler.unit,
+        },
+        "audit": {"sentence": status.audit, "ok": status.audit_ok},
+        "profiles": [_profile_json(profile) for profile in status.profiles],
+        "firing": [
+            {"key": str(each.key), "severity": each.severity, "title": each.title, "since": _iso(each.fired_at)}
+            for each in status.firing
+        ],
+        "reach": {
+            "ok": not status.unreached,
+            "reasons": [
+                {"cause": each.cause.value, "text": each.text, "count": each.count, "since": to_text(each.since)}
+                for each in status.unreached
+            ],
+        },
+        "undelivered": [
+            {"destination": each.destination.partition(" ")[0], "channel": each.channel, "status": each.status,
+             "count": each.count, "why": each.error} for each in status.undelivered
+        ],
+        "blind": [
+            {"key": str(each.key), "since": _iso(each.blind_since), "source": each.blind_by, "why": each.blind_why}
+            for each in status.blind
+        ],
+        "silences": [
+            {"id": each.id, "protocol": each.protocol, "key": each.key, "ends_at": to_text(each.ends_at),
+             "reason": each.reason, "held_back": each.silenced} for each in status.silences
+        ],
+        "revision": {
+            "at": origin.revision if origin else None,
+            "behind": origin.behind if origin else None,
+            "ahead": origin.ahead if origin else None,
+            "dirty": origin.dirty if origin else None,
+            "fetched_at": _iso(origin.fetched_at if origin else None),
+        },
+        "sync": {
+            "status": sync.status.value if sync.status else None, "at": _iso(sync.at), "reason": sync.reason,
+            "deferrals": sync.deferrals, "failures": sync.failures,
+        },
+        "waiting": list(status.waiting),
+        "warnings": list(status.warnings),
+        "env_file": str(status.env_file) if status.env_file else None,
+        "cache_dir": str(status.cache_dir),
+        "checkout": str(status.checkout),
+    }  # fmt: skip
+
+
+def _profile_json(profile: ProfileState) -> dict[str, object]:
+    last, running = profile.last, profile.running
+    return {
+        "name": profile.name,
+        "cron": profile.cron,
+        "enabled": profile.enabled,
+        "next_tick": _iso(profile.next_tick),
+        "last": {"run_id": last.id, "status": last.status, "reason": last.reason, "tick_at": _iso(last.tick_at),
+                 "started_at": to_text(last.started_at), "ended_at": _iso(last.ended_at)} if last else None,
+        "running": {"pid": running.pid, "run_id": running.run_id, "since": _iso(running.started_at),
+                    "trigger": running.trigger} if running else None,
+    }  # fmt: skip
+
+
+def _iso(instant: datetime | None) -> str | None:
+    return to_text(instant) if instant else None

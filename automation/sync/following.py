@@ -1,0 +1,30 @@
+"""Whether a checkout follows its origin at all, by its jobs.yaml; for validation, `status` and `doctor`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from automation.sync.activation import JOBS
+
+NOT_FOLLOWING = "no enabled profile has `sync_before_run: true`: a host with this jobs.yaml does not follow origin"
+
+
+def follows_origin(checkout: Path) -> bool:
+    """Tell whether an enabled profile brings the checkout up to date; also where jobs.yaml cannot be read.
+
+    Read without the code of the checkout: `enabled` and `sync_before_run` mean the same in every release. Of a file
+    that cannot be read the schedule in force decides whether to sync.
+    """
+    files = [checkout / JOBS, *(checkout / JOBS).with_name("jobs.d").glob("*.yaml")]
+    try:
+        jobs = [yaml.safe_load(file.read_text(encoding="utf-8")) for file in files]
+        return any(_syncs(profile) for found in jobs for profile in found["profiles"].values())
+    except (OSError, ValueError, yaml.YAMLError, TypeError, KeyError, AttributeError):
+        return True
+
+
+def _syncs(profile: dict[str, Any]) -> bool:
+    return profile.get("sync_before_run") is True and profile.get("enabled", True) is not False

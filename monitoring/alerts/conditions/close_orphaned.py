@@ -1,0 +1,88 @@
+"""Ends conditions that nobody looks at any more: their check, or the whole monitor, was taken out.
+
+Called by the recording of checks for what left a file, and by the runner for files that left jobs.yaml.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from dataclasses import replace
+from datetime import datetime
+
+from monitoring.alerts.conditions.store_alert import Kind, Origin, store_in
+from monitoring.alerts.message.model import Alert, Severity
+from monitoring.store.db.database import Database, Tx
+from monitoring.store.tables import conditions as stored
+from monitoring.store.tables import no_data_periods
+
+CRASH = "(crash)"  # the check under which bugs of a monitor are told; no author would choose it
+SOURCES = "sources"  # the monitor under whose name conditions of sources and providers are kept
+_BATCH = 200  # conditions a transaction
+_NO_FILE = "Its check stands in no monitor file any more; nobody looks whether it is over."
+_NO_PROFILE = "No profile of jobs.yaml runs its monitor any more: whether it is over is no longer checked."
+_NOBODY_BLIND = "No check that it blinded is watched any more; nobody looks whether it can be read."
+
+
+def end_in(tx: Tx, key: stored.ConditionKey, now: datetime, origin: Origin, why: str = _NO_FILE) -> bool:
+    """Close a condition; one that fires is told, quietly. Return whether it was."""
+    current = stored.get(tx, key)
+    if current is None:
+        return False
+    told = current.state == "firing"
+    if told:
+        title = f"No longer watched: {current.title or key.text}"
+        alert = Alert(
+            Severity.LOW, title, why, protocol=current.protocol or key.monitor, channel=current.channel,
+            key=key.text, source=current.source,
+        )  # fmt: skip
+        store_in(tx, alert, now=now, origin=origin, kind=Kind.RECOVERY, about=current)
+    ended = replace(current, state="ok", times=0, since=now, data_json=None, declared=False)
+    _put_seeing(tx, ended, now)
+    return told
+
+
+def end_unwatched(
+    database: Database, named: Collection[str], run: Collection[str], now: datetime, origin: Origin
+) -> list[str]:
+    """End what monitors of `jobs.yaml` left behind: all of those not `named`, the blindness of those not `run`.
+
+    A monitor that is switched off keeps its conditions, for it may come back; but that it sees nothing is intended.
+    Conditions of scripts stay: they are no monitor file's. Return the monitors that were ended.
+    """
+    declared = stored.declared_monitors(database)
+    gone = [monitor for monitor in declared if monitor not in named]
+    blind = [row for row in database.read(stored.blind) if row.declared]
+    resting = [row.key for row in blind if row.key.monitor in named and row.key.monitor not in run]
+    ending = [key for monitor in gone for key in stored.keys_to_end(database, monitor, CRASH)]
+    for batch in _batches(ending):
+        with database.write() as tx:
+            _end_batch(tx, batch, now, origin, ends=True)
+    for batch in _batches(resting):
+        with database.write() as tx:
+            _end_batch(tx, batch, now, origin, ends=False)
+    return gone
+
+
+def _batches(keys: list[stored.ConditionKey]) -> Iterator[list[stored.ConditionKey]]:
+    """Other writers take their turn in between; killed there, the next run goes on with what is left."""
+    yield from (keys[first : first + _BATCH] for first in range(0, len(keys), _BATCH))
+
+
+def _end_batch(tx: Tx, keys: list[stored.ConditionKey], now: datetime, origin: Origin, *, ends: bool) -> None:
+    """End conditions, or their blindness alone, and the sources that blind nobody any more for it."""
+    rows = [row for key in keys if (row := stored.get(tx, key)) is not None]
+    for row in rows:
+        if ends:
+            end_in(tx, row.key, now, origin, _NO_PROFILE)
+        else:
+            _put_seeing(tx, row, now)
+    for source in sorted({row.blind_by for row in rows if row.blind_since}):
+        if not stored.blinds_any(tx, source):
+            end_in(tx, stored.ConditionKey(SOURCES, source), now, origin, _NOBODY_BLIND)
+
+
+def _put_seeing(tx: Tx, row: stored.Condition, now: datetime) -> None:
+    """Write a row whose blindness is over; that silence proved nothing until now stays known."""
+    if row.blind_since is not None:
+        no_data_periods.insert(tx, row.blind_by, row.blind_since, now, 1)
+    stored.put(tx, replace(row, blind_since=None, blind_by="", blind_why=""), now)

@@ -1,0 +1,296 @@
+"""Storing an alert: its row, its deliveries and its condition, in one transaction with the caller's state.
+
+Called by monitors (`utils.monitor`), by the engine's checks and by the runner. Never sends anything: delivery reads
+what is written here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from enum import StrEnum
+
+import orjson
+
+from monitoring.alerts.conditions import rules, webhook_policy
+from monitoring.alerts.conditions.rules import Decision, Policy, Reason
+from monitoring.alerts.delivery.routing import OPERATIONAL_SOURCES, variable_part
+from monitoring.alerts.message.model import Alert, Severity
+from monitoring.alerts.message.render import render_plain
+from monitoring.alerts.message.text import line, since
+from monitoring.base.clock import format_duration
+from monitoring.base.secrets.redact import redact
+from monitoring.store.db.database import Database, Tx
+from monitoring.store.tables import alerts as stored_alerts
+from monitoring.store.tables import conditions as stored_conditions
+from monitoring.store.tables import silences, webhook_calls
+from monitoring.store.tables.alerts import NewAlert
+from monitoring.store.tables.conditions import Condition, ConditionKey
+from monitoring.store.tables.deliveries import PLACEHOLDER, Status
+
+# A monitor that cannot store an alert writes it to stderr behind this; the runner looks for it.
+UNSTORED = "ALERT NOT STORED: "
+# The chat, and a placeholder for whatever else the deliverer finds configured; machines come by their own rule.
+_FOR_PEOPLE = ("telegram", PLACEHOLDER)
+
+
+class Kind(StrEnum):
+    """What an alert row is in the life of a problem."""
+
+    ALERT = "alert"
+    WORSENED = "worsened"
+    REMINDER = "reminder"
+    RECOVERY = "recovery"
+    DIGEST = "digest"
+    CRASH = "crash"
+    DRILL = "drill"
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Who recorded: the run and task, and whether that process runs with `LOG_LEVEL=DEBUG` (then nothing is sent)."""
+
+    run_id: int | None = None
+    task: str | None = None
+    debug: bool = False
+
+
+NOBODY = Origin()
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """What came of it. `alert_id` is none where nothing was stored and nothing had been."""
+
+    alert_id: int | None
+    reason: Reason
+    status: Status | None = None
+
+
+def record(
+    database: Database, alert: Alert, *, now: datetime, run_id: int | None = None, task: str | None = None,
+    kind: Kind = Kind.ALERT, policy: Policy | None = None, debug: bool = False,
+) -> int | None:  # fmt: skip
+    """Store an alert in a transaction of its own; return its id.
+
+    With a `key` it raises the condition (protocol, key): a repeat stores nothing and returns the id of the alert
+    that told of it; none while the condition is still pending.
+    """
+    with database.write() as tx:
+        return record_in(tx, alert, now=now, run_id=run_id, task=task, kind=kind, policy=policy, debug=debug)
+
+
+def record_in(
+    tx: Tx, alert: Alert, *, now: datetime, run_id: int | None = None, task: str | None = None,
+    kind: Kind = Kind.ALERT, policy: Policy | None = None, debug: bool = False,
+) -> int | None:  # fmt: skip
+    """Do what `record` does inside the caller's transaction, with the state that belongs to the alert."""
+    origin = Origin(run_id, task, debug)
+    if alert.key is None:
+        return store_in(tx, alert, now=now, origin=origin, kind=kind).alert_id
+    return raise_in(tx, alert, now=now, origin=origin, policy=policy or Policy()).alert_id
+
+
+def raise_in(
+    tx: Tx,
+    alert: Alert,
+    *,
+    now: datetime,
+    origin: Origin = NOBODY,
+    policy: Policy | None = None,
+    key: ConditionKey | None = None,
+) -> Recorded:
+    """Raise the condition an alert is about; store the alert if the rules say that people must be told.
+
+    `key` defaults to (protocol, the alert's key).
+    """
+    alert = alert.redacted(redact)
+    key = key or ConditionKey(alert.protocol, alert.key or "")
+    before = stored_conditions.get(tx, key)
+    decision = rules.raised(before, key, alert.severity, now, policy or Policy(), untold=_is_untold(tx, before, now))
+    condition = replace(
+        decision.condition, title=alert.title, protocol=alert.protocol, channel=alert.channel, source=alert.source
+    )
+    recorded = Recorded(condition.alert_id, decision.reason)
+    if decision.reason.is_told:
+        stored = store_in(
+            tx, _with_history(alert, decision), now=now, origin=origin, kind=_kind(decision.reason), about=condition
+        )
+        heard = stored.status not in ("silenced", "skipped_debug")
+        condition = replace(condition, alert_id=stored.alert_id, last_sent_at=now if heard else condition.last_sent_at)
+        recorded = Recorded(stored.alert_id, decision.reason, stored.status)
+    stored_conditions.put(tx, condition, now)
+    return recorded
+
+
+def resolve_in(
+    tx: Tx, key: ConditionKey, *, now: datetime, origin: Origin = NOBODY, policy: Policy | None = None, note: str = ""
+) -> Recorded:
+    """Say that a condition holds no more; the end of a firing one is told once, silence or not."""
+    before = stored_conditions.get(tx, key)
+    decision = rules.resolved(before, key, now, policy or Policy())
+    if before is None or decision.reason is Reason.NOT_FIRING:
+        return Recorded(None, decision.reason)
+    recorded = Recorded(before.alert_id, decision.reason)
+    if decision.reason is Reason.RESOLVED:
+        stored = store_in(tx, _recovery(before, now, note), now=now, origin=origin, kind=Kind.RECOVERY, about=before)
+        recorded = Recorded(stored.alert_id, decision.reason, stored.status)
+    stored_conditions.put(tx, decision.condition, now)
+    return recorded
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """A new row of `alert_events`."""
+
+    alert_id: int
+    status: Status
+
+    def as_recorded(self) -> Recorded:
+        return Recorded(self.alert_id, Reason.FIRED, self.status)
+
+
+def store_in(
+    tx: Tx,
+    alert: Alert,
+    *,
+    now: datetime,
+    origin: Origin = NOBODY,
+    kind: Kind = Kind.ALERT,
+    about: Condition | None = None,
+    status: Status | None = None,
+    metadata: Mapping[str, object] | None = None,
+) -> Stored:
+    """Store an alert whatever the rules say, with its deliveries; the lowest step of all.
+
+    `about` is the condition it tells of, for silences and the webhook. `status` overrides what would be sent.
+    """
+    alert = alert.redacted(redact)
+    key = about.key.text if about else alert.key
+    wanted = status or _status(tx, alert, key, now=now, origin=origin, kind=kind)
+    route = route_of(alert)
+    row = _row(alert, key, now=now, origin=origin, kind=kind, metadata=metadata)
+    alert_id = stored_alerts.insert(tx, row, _FOR_PEOPLE, now, status=wanted, route=route)
+    if wanted == "pending":
+        _call_machines(tx, alert_id, alert, kind=kind, about=about, now=now)
+    return Stored(alert_id, wanted)
+
+
+def route_of(alert: Alert) -> str:
+    """Return what the deliverer needs to find the way: the channel as variables spell it.
+
+    Operational sources have ways of their own and are named behind a slash, which no channel contains.
+    """
+    channel = variable_part(alert.channel or alert.protocol)
+    return f"{channel}/{alert.source}" if alert.source in OPERATIONAL_SOURCES else channel
+
+
+def release_in(tx: Tx, now: datetime) -> list[int]:
+    """Put into the outbox what was held back by a silence that has ended while the condition still fires."""
+    holding = silences.active(tx, now)
+    released = []
+    for condition in stored_conditions.firing_and_silenced(tx):
+        covered = any(each.covers(condition.protocol, condition.key.text) for each in holding)
+        held_back = stored_alerts.get(tx, condition.alert_id) if condition.alert_id and not covered else None
+        if held_back is None or held_back.body_json is None:
+            continue
+        alert = Alert.from_json(held_back.body_json)
+        route = route_of(alert)
+        stored_alerts.add_deliveries(tx, held_back.id, alert.severity.name, _FOR_PEOPLE, now, route=route)
+        _call_machines(tx, held_back.id, alert, kind=Kind(held_back.kind), about=condition, now=now)
+        stored_alerts.update_delivery_status(tx, held_back.id, "pending", None, None)
+        stored_conditions.put(tx, replace(condition, last_sent_at=now), now)
+        released.append(held_back.id)
+    return released
+
+
+def _status(tx: Tx, alert: Alert, key: str | None, *, now: datetime, origin: Origin, kind: Kind) -> Status:
+    if origin.debug:
+        return "skipped_debug"
+    if kind is Kind.RECOVERY:
+        return "pending"
+    for silence in silences.active(tx, now):
+        if silence.covers(alert.protocol, key):
+            silences.count_one(tx, silence.id)
+            return "silenced"
+    return "pending"
+
+
+def _call_machines(tx: Tx, alert_id: int, alert: Alert, *, kind: Kind, about: Condition | None, now: datetime) -> None:
+    if kind not in (Kind.ALERT, Kind.WORSENED, Kind.REMINDER) or alert.source in OPERATIONAL_SOURCES:
+        return
+    identity = str(about.key) if about else None
+    last = webhook_calls.get(tx, identity, now) if identity else None
+    verdict = webhook_policy.judge(last, alert.severity, now, about.fired_at if about else None)
+    if verdict is webhook_policy.Verdict.NOT_SEVERE:
+        return
+    left_out, route = None if verdict.calls else verdict.value, route_of(alert)
+    stored_alerts.add_deliveries(tx, alert_id, alert.severity.name, ["webhook"], now, route=route, left_out=left_out)
+    if verdict.calls and identity:
+        webhook_calls.put(tx, identity, alert.severity, now)
+
+
+def _row(
+    alert: Alert, key: str | None, *, now: datetime, origin: Origin, kind: Kind, metadata: Mapping[str, object] | None
+) -> NewAlert:
+    return NewAlert(
+        protocol=alert.protocol,
+        severity=alert.severity.name,
+        message=render_plain(alert, now=now),
+        title=alert.title,
+        channel=alert.channel,
+        source=alert.source,
+        kind=kind.value,
+        silent=alert.is_silent,
+        body_json=alert.to_json(),
+        dedupe_key=key,
+        metadata_json=orjson.dumps(metadata).decode() if metadata else None,
+        run_id=origin.run_id,
+        task=origin.task,
+    )
+
+
+def _is_untold(tx: Tx, before: Condition | None, now: datetime) -> bool:
+    if before is None or before.alert_id is None:
+        return False
+    last = stored_alerts.get(tx, before.alert_id)
+    return rules.is_untold(before, last.delivery_status if last else None, now)
+
+
+def _kind(reason: Reason) -> Kind:
+    return {Reason.WORSENED: Kind.WORSENED, Reason.REMINDED: Kind.REMINDER}.get(reason, Kind.ALERT)
+
+
+def _with_history(alert: Alert, decision: Decision) -> Alert:
+    """Add since when it fires to whatever is not its first message."""
+    if decision.reason is Reason.FIRED or decision.condition.fired_at is None:
+        return alert
+    return with_block(
+        alert, line("First fired ", since(decision.condition.fired_at), f"; seen {decision.condition.times} times.")
+    )
+
+
+def with_block(alert: Alert, *blocks: object) -> Alert:
+    """Return the alert with more blocks at its end."""
+    return Alert(
+        alert.severity, alert.title, *alert.blocks, *blocks,
+        protocol=alert.protocol, channel=alert.channel, key=alert.key, source=alert.source, silent=alert.silent,
+    )  # fmt: skip
+
+
+def _recovery(condition: Condition, now: datetime, note: str) -> Alert:
+    fired_at = condition.fired_at or now
+    lasted = (
+        f"It had been {condition.worst} for {format_duration(now - fired_at)}, since {fired_at:%Y-%m-%d %H:%M} UTC."
+    )
+    return Alert(
+        Severity.LOW,
+        f"Recovered: {condition.title}",
+        *([note] if note else []),
+        lasted,
+        protocol=condition.protocol or condition.key.monitor,
+        channel=condition.channel,
+        key=condition.key.text,
+        source=condition.source,
+    )

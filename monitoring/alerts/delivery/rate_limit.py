@@ -1,0 +1,100 @@
+"""How fast a far side may be talked to, and how long it is left alone after a failure. Pure: times come in as numbers.
+
+The numbers are Telegram's (core.telegram.org/bots/faq, "My bot is hitting limits"): about one message a second to
+a chat, 20 a minute to a group, 30 a second in all. Each is kept as a sliding window, since a bucket that refills
+while it drains lets nearly twice as many through in the first minute.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+
+from monitoring.alerts.message.model import Severity
+from monitoring.store.db.waits import LONGEST_WAIT
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """At most `count` messages in any `window_s` seconds."""
+
+    count: int
+    window_s: float
+
+    def remaining(self, sent: Sequence[float], now: float) -> int:
+        """Return how many more may go now."""
+        return self.count - sum(1 for at in sent if now - self.window_s < at)
+
+    def wait_s(self, sent: Sequence[float], now: float) -> float:
+        """Return how long until one more may go."""
+        if self.count <= 0:
+            return self.window_s
+        inside = sorted(min(at, now) for at in sent if now - self.window_s < at)
+        if len(inside) < self.count:
+            return 0.0
+        return inside[-self.count] + self.window_s - now
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """The pace of every kind of far side.
+
+    `reserved` messages of a group's minute are kept for HIGH and CRITICAL. A private chat has no limit by the
+    minute: there LOW ones are folded when more than `fold_above` wait.
+    """
+
+    chat: Limit = Limit(1, 1.0)
+    group: Limit = Limit(20, 61.0)  # a second more than theirs: a slow message counts from when it arrived
+    bot: Limit = Limit(25, 1.0)  # five under theirs: messages in flight overtake each other
+    other: Limit = Limit(10, 1.0)
+    reserved: int = 4
+    fold_above: int = 15
+
+    def of_chat(self, chat_id: str, rank: int) -> tuple[Limit, ...]:
+        """Return what holds for a message of this severity to a chat; ids of groups and channels are negative."""
+        if not is_group(chat_id):
+            return (self.chat,)
+        kept_back = self.reserved if rank < Severity.HIGH else 0
+        return (self.chat, Limit(self.group.count - kept_back, self.group.window_s))
+
+    def low_budget(self, chat_id: str, sent: Sequence[float], now: float) -> int:
+        """Return how many LOW messages may still go one by one; if more wait, they are folded into one."""
+        if not is_group(chat_id):
+            return self.fold_above
+        _, by_minute = self.of_chat(chat_id, Severity.LOW)
+        return min(self.fold_above, max(0, by_minute.remaining(sent, now)))
+
+    @property
+    def longest_window_s(self) -> float:
+        return max(self.chat.window_s, self.group.window_s, self.bot.window_s, self.other.window_s)
+
+
+def is_group(chat_id: str) -> bool:
+    """Tell a group or channel from a private chat."""
+    return chat_id.startswith(("-", "@"))
+
+
+def wait_s(limits: Sequence[Limit], sent: Sequence[float], now: float) -> float:
+    """Return how long until every limit lets one more through."""
+    return max((limit.wait_s(sent, now) for limit in limits), default=0.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Backoff:
+    """How long to wait after the n-th failure in a row: doubled each time, capped, spread by jitter."""
+
+    first_s: float = 1.0
+    cap_s: float = 60.0
+
+    def delay(self, failures: int, jitter: float) -> timedelta:
+        """Return between three quarters and all of the step; `jitter` is from [0, 1)."""
+        step = min(self.cap_s, self.first_s * 2.0 ** min(max(failures, 1) - 1, 30))
+        return timedelta(seconds=step * (0.75 + 0.25 * jitter))
+
+
+def asked_wait(seconds: float | None) -> timedelta | None:
+    """Return what a far side asked for, six hours at most; none, for our own back-off, if that is no span."""
+    if seconds is None or not seconds > 0:  # not a number is neither
+        return None
+    return timedelta(seconds=min(seconds, LONGEST_WAIT.total_seconds()))

@@ -1,0 +1,164 @@
+"""What an alert is: how bad, about what, and the structured text; with the JSON the store keeps of it.
+
+Made by monitors and by the runner; rendered and sent by others. Nothing here knows a database or a destination.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import Any
+
+import orjson
+
+from monitoring.alerts.message.amounts import show
+from monitoring.alerts.message.codec import decode_block, encode_block
+from monitoring.alerts.message.sanitize import clean, clean_line, is_blank
+from monitoring.alerts.message.text import Block, as_block
+from monitoring.base.errors import UsageError
+
+VERSION = 1
+_KEPT_BY_REDACTION = frozenset({"kind", "v", "severity", "protocol", "channel", "source", "key"})
+
+
+class Severity(IntEnum):
+    """How bad; the order is the order of urgency and the number is what the store sorts by."""
+
+    LOW = 0
+    MEDIUM = 1
+    HIGH = 2
+    CRITICAL = 3
+
+    @classmethod
+    def parse(cls, text: Severity | str) -> Severity:
+        """Read a severity in any case.
+
+        Raises:
+            UsageError: it is none of the four.
+        """
+        if isinstance(text, Severity):
+            return text
+        try:
+            return cls[text.strip().upper()]
+        except KeyError:
+            raise UsageError(f"{text!r} is not a severity: write LOW, MEDIUM, HIGH or CRITICAL") from None
+
+    @property
+    def emoji(self) -> str:
+        return _EMOJI[self]
+
+
+_EMOJI = {Severity.LOW: "ℹ️", Severity.MEDIUM: "⚠️", Severity.HIGH: "🚨", Severity.CRITICAL: "🔴"}  # noqa: RUF001 - the sign
+
+
+@dataclass(frozen=True, slots=True, init=False)
+class Alert:
+    """One thing to tell people. `key` names the condition it is about, `source` who speaks (`protocol`, `crash`, …)."""
+
+    severity: Severity
+    title: str
+    blocks: tuple[Block, ...]
+    protocol: str
+    channel: str
+    key: str | None
+    source: str
+    silent: bool | None
+
+    def __init__(
+        self,
+        severity: Severity | str,
+        title: object,
+        *blocks: object,
+        protocol: str,
+        channel: str = "",
+        key: str | None = None,
+        source: str = "protocol",
+        silent: bool | None = None,
+    ) -> None:
+        """Take blocks, spans and plain values alike; a blank title gets a stand-in.
+
+        Raises:
+            UsageError: the severity is none of the four.
+        """
+        headline = clean_line(show(title))
+        values = {
+            "severity": Severity.parse(severity),
+            "title": f"(alert of {clean_line(protocol) or 'nobody'} without a title)"
+            if is_blank(headline)
+            else headline,
+            "blocks": tuple(as_block(block) for block in blocks),
+            "protocol": clean_line(protocol),
+            "channel": clean_line(channel),
+            "key": None if key is None else clean(key),
+            "source": clean_line(source),
+            "silent": silent,
+        }
+        for name, value in values.items():
+            object.__setattr__(self, name, value)
+
+    @property
+    def is_silent(self) -> bool:
+        """Tell whether it arrives without a sound: LOW does unless the author says otherwise."""
+        return self.severity is Severity.LOW if self.silent is None else self.silent
+
+    def to_json(self) -> str:
+        """Return all of it as one line of JSON, which `from_json` reads back equal."""
+        return json.dumps(self._data(), ensure_ascii=False, separators=(",", ":"))
+
+    @classmethod
+    def from_json(cls, text: str) -> Alert:
+        """Read what any version wrote: unknown kinds of text become plain, an unknown severity MEDIUM.
+
+        MEDIUM, because it sounds and no machine acts on it.
+
+        Raises:
+            ValueError: the text is not an alert at all.
+        """
+        try:
+            orjson.loads(text)  # refuses what is nested so deep that json would exhaust the C stack
+            return cls._from_data(json.loads(text))
+        except (ValueError, RecursionError, TypeError, KeyError, AttributeError) as error:
+            raise ValueError(f"not an alert: {error!r}") from None
+
+    def redacted(self, redact: Callable[[str], str]) -> Alert:
+        """Return it with every shown text passed through `redact`; the condition it belongs to stays the same."""
+        return self._from_data(_redacted(self._data(), redact))
+
+    def _data(self) -> dict[str, Any]:
+        return {
+            "v": VERSION,
+            "severity": self.severity.name,
+            "title": self.title,
+            "blocks": [encode_block(block) for block in self.blocks],
+            "protocol": self.protocol,
+            "channel": self.channel,
+            "key": self.key,
+            "source": self.source,
+            "silent": self.silent,
+        }
+
+    @classmethod
+    def _from_data(cls, data: dict[str, Any]) -> Alert:
+        severity, silent, key = str(data["severity"]).upper(), data.get("silent"), data.get("key")
+        return cls(
+            severity if severity in Severity.__members__ else Severity.MEDIUM,
+            data["title"],
+            *(decode_block(block) for block in data.get("blocks") or ()),
+            protocol=str(data["protocol"]),
+            channel=str(data.get("channel") or ""),
+            key=None if key is None else str(key),
+            source=str(data.get("source") or "protocol"),
+            silent=silent if isinstance(silent, bool) else None,
+        )
+
+
+def _redacted(data: Any, redact: Callable[[str], str]) -> Any:  # noqa: ANN401 - JSON
+    if isinstance(data, str):
+        return redact(data)
+    if isinstance(data, list):
+        return [_redacted(item, redact) for item in data]
+    if isinstance(data, dict):
+        return {name: value if name in _KEPT_BY_REDACTION else _redacted(value, redact) for name, value in data.items()}
+    return data

@@ -1,0 +1,140 @@
+"""Reads what a Bot API says: a pure function from an answer to a verdict.
+
+Called by the Telegram sender. Only what Telegram itself said counts: an answer that is not the Bot API's JSON comes
+from something between us and it, so it is worth another try.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from enum import Enum
+
+from pydantic import BaseModel, ConfigDict, FiniteFloat, StrictBool, ValidationError
+
+from monitoring.alerts.senders.http_client import Answer, Failure, redirect_of, retry_after_header
+from monitoring.base.secrets.redact import excerpt
+
+# Descriptions the Bot API is known to use, lower-cased; it has no codes for them.
+_TOPIC_GONE = (
+    "message thread not found",
+    "topic_closed",
+    "topic_deleted",
+    "topic_id_invalid",
+    "message thread is closed",
+)
+_TOO_LONG = ("message is too long", "message_too_long", "text is too long")
+_CHAT_GONE = (
+    "chat not found", "chat_write_forbidden", "not enough rights", "have no rights", "need administrator rights",
+    "group chat was upgraded", "user not found", "peer_id_invalid", "chat_id is empty", "channel_private",
+    "group chat was deactivated", "chat_restricted", "chat is deactivated", "bot was kicked", "bot was blocked",
+    "user_is_blocked", "is not a member", "invalid chat_id", "migrated to a supergroup", "plain_forbidden",
+)  # fmt: skip
+_RETRY_AFTER = re.compile(r"retry after (\d{1,9})")
+_LONGEST_DESCRIPTION = 200
+
+_OK, _BAD_REQUEST, _UNAUTHORISED, _NOT_FOUND = 200, 400, 401, 404
+_TOO_MANY_REQUESTS, _SERVER_ERRORS = 429, 500
+_TRANSIENT = (408, 425)
+
+
+class Verdict(Enum):
+    """What an answer means for the delivery."""
+
+    ACCEPTED = "accepted"
+    LATER = "worth another try"
+    TEXT_REFUSED = "the text was refused"
+    TOO_LONG = "the text is too long"
+    TOPIC_GONE = "the topic is closed or gone"
+    MIGRATED = "the chat became a supergroup"
+    TOKEN_REFUSED = "the bot's token was refused"  # noqa: S105 - not one
+    REFUSED = "the chat refuses"
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """A verdict with what the far side said about it."""
+
+    verdict: Verdict
+    said: str = ""
+    message_id: int = 0
+    retry_after_s: float | None = None
+    new_chat_id: str = ""
+
+
+class _Parameters(BaseModel):
+    model_config = ConfigDict(extra="ignore")
+    migrate_to_chat_id: int | None = None
+    retry_after: FiniteFloat | None = None
+
+
+class _BotAnswer(BaseModel):
+    """The envelope of every Bot API answer."""
+
+    model_config = ConfigDict(extra="ignore")
+    ok: StrictBool
+    result: object = None
+    description: str = ""
+    error_code: int | None = None
+    parameters: _Parameters | None = None
+
+
+def read_answer(answer: Answer | Failure) -> Reading:
+    """Tell what an answer to `sendMessage` means."""
+    if isinstance(answer, Failure):
+        return Reading(Verdict.LATER, answer.reason)
+    try:
+        said = _BotAnswer.model_validate_json(answer.body)
+    except ValidationError:
+        said = None
+    # A status page may say that it is ok as well; what was sent is in the result.
+    if said is None or (said.ok and (answer.status != _OK or said.result is None)):
+        words = f"HTTP {answer.status} without an answer of the Bot API{redirect_of(answer)}"
+        return Reading(Verdict.LATER, words, retry_after_s=retry_after_header(answer.headers))
+    if said.ok:
+        return Reading(Verdict.ACCEPTED, message_id=_message_id(said.result))
+    return _refusal(said, answer)
+
+
+def _message_id(result: object) -> int:
+    """Return 0 if there is none: it was accepted all the same, and asking again would send it twice."""
+    found = result.get("message_id") if isinstance(result, dict) else None
+    return found if isinstance(found, int) else 0
+
+
+def _refusal(said: _BotAnswer, answer: Answer) -> Reading:
+    code = said.error_code or answer.status
+    description, parameters = said.description.lower(), said.parameters or _Parameters()
+    words = f"{code} {excerpt(said.description, _LONGEST_DESCRIPTION)}".strip()
+    if parameters.migrate_to_chat_id is not None and parameters.migrate_to_chat_id < 0:  # as every group's id is
+        return Reading(Verdict.MIGRATED, words, new_chat_id=str(parameters.migrate_to_chat_id))
+    verdict = _verdict(code, description)
+    retry_after_s = _asked_to_wait(parameters, description, answer) if verdict is Verdict.LATER else None
+    return Reading(verdict, words, retry_after_s=retry_after_s)
+
+
+def _verdict(code: int, description: str) -> Verdict:
+    if code == _TOO_MANY_REQUESTS or code >= _SERVER_ERRORS or code in _TRANSIENT:
+        return Verdict.LATER
+    if code in (_UNAUTHORISED, _NOT_FOUND):
+        return Verdict.TOKEN_REFUSED
+    return _verdict_on_request(description) if code == _BAD_REQUEST else Verdict.REFUSED
+
+
+def _verdict_on_request(description: str) -> Verdict:
+    """Judge a 400: of the topic, of the chat, else of the text, which may go through without its formatting."""
+    for verdict, phrases in (
+        (Verdict.TOPIC_GONE, _TOPIC_GONE),
+        (Verdict.REFUSED, _CHAT_GONE),
+        (Verdict.TOO_LONG, _TOO_LONG),
+    ):
+        if any(phrase in description for phrase in phrases):
+            return verdict
+    return Verdict.TEXT_REFUSED
+
+
+def _asked_to_wait(parameters: _Parameters, description: str, answer: Answer) -> float | None:
+    if parameters.retry_after is not None and parameters.retry_after >= 0:
+        return parameters.retry_after
+    in_text = _RETRY_AFTER.search(description)
+    return float(in_text[1]) if in_text else retry_after_header(answer.headers)

@@ -1,0 +1,157 @@
+"""Sends alerts to Telegram's Bot API, or to the server that `TELEGRAM_API_URL` names.
+
+Called by the delivery loop through `Senders`. The token is part of the address, so no error, log line or repr may
+hold the address.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+from urllib.parse import quote
+
+from monitoring.alerts.delivery.destinations import TelegramChat
+from monitoring.alerts.message.sanitize import grapheme_cut
+from monitoring.alerts.senders import Message, OnPart, Sender, Sent, ignore_part
+from monitoring.alerts.senders.http_client import CONNECT_TIMEOUT_S, TOTAL_TIMEOUT_S, Connection
+from monitoring.alerts.senders.telegram.answers import Reading, Verdict, read_answer
+from monitoring.alerts.senders.telegram.text import Part, Rendered, render_telegram
+from monitoring.base.errors import ChatMigratedError, CredentialsError, RefusedError, SendError
+
+DEFAULT_API_URL = "https://api.telegram.org"
+_BARE_PIECE = 1000  # ours: characters of a piece when Telegram finds a text too long that by its own rules is not
+
+
+@dataclass(frozen=True, slots=True)
+class _Bot:
+    """Where a bot's messages are posted; the address holds the token and is never shown."""
+
+    variable: str
+    address: str = field(repr=False)
+
+
+@dataclass(slots=True)
+class _Delivery:
+    """What holds for every part of one message, and what had to be given up on the way."""
+
+    bot: _Bot
+    chat_id: str
+    thread_id: int | None
+    silent: bool
+    notes: list[str] = field(default_factory=list)
+
+    def payload(self, part: Part) -> bytes:
+        """Return the request; absent fields are left out, because the Bot API refuses null."""
+        payload: dict[str, object] = {
+            "chat_id": int(self.chat_id) if self.chat_id.lstrip("-").isdigit() else self.chat_id,
+            "text": part.text,
+            "link_preview_options": {"is_disabled": True},
+        }
+        if part.entities:
+            payload["entities"] = [entity.payload() for entity in part.entities]
+        if self.thread_id is not None:
+            payload["message_thread_id"] = self.thread_id
+        if self.silent:
+            payload["disable_notification"] = True
+        return json.dumps(payload, ensure_ascii=False).encode()
+
+
+class TelegramSender:
+    """Sends over one connection, whichever bot speaks."""
+
+    def __init__(
+        self,
+        environ: Mapping[str, str],
+        connect_timeout_s: float = CONNECT_TIMEOUT_S,
+        total_timeout_s: float = TOTAL_TIMEOUT_S,
+    ) -> None:
+        self._environ = environ
+        self._connection = Connection(connect_timeout_s, total_timeout_s)
+
+    def send(self, message: Message, destination: TelegramChat, on_part: OnPart = ignore_part) -> Sent:
+        """Send the parts that are left, each reported as soon as it is accepted.
+
+        A topic that is closed or gone gives way to its chat, formatting that is refused to the bare text.
+        """
+        bot = self._bot(destination)
+        rendered = _rendered(message, destination)
+        delivery = _Delivery(bot, destination.chat_id, destination.thread_id, message.alert.is_silent)
+        if rendered.left_out:
+            delivery.notes.append(f"{rendered.left_out} blocks were too long and left out")
+        message_ids = []
+        for number, part in enumerate(rendered.parts[message.parts_sent :], message.parts_sent + 1):
+            message_ids.append(self._send_part(delivery, part))
+            on_part(number, message_ids[-1])
+        return Sent(tuple(message_ids), tuple(delivery.notes))
+
+    def close(self) -> None:
+        self._connection.close()
+
+    def _bot(self, destination: TelegramChat) -> _Bot:
+        """Find the bot's address. The token may stand in no frame from which something is raised."""
+        variable = destination.token_variable
+        if not self._environ.get(variable, "").strip() or not destination.chat_id:
+            missing = "a chat id" if self._environ.get(variable, "").strip() else variable
+            raise CredentialsError(f"Telegram: {missing} is not set; the alert goes out once it is")
+        base = self._environ.get("TELEGRAM_API_URL", "").strip().rstrip("/") or DEFAULT_API_URL
+        if not base.startswith(("http://", "https://")):
+            raise CredentialsError("Telegram: TELEGRAM_API_URL is no http or https address; unset or correct it")
+        token = quote(self._environ[variable].strip(), safe=":", errors="replace")
+        return _Bot(variable, f"{base}/bot{token}/sendMessage")
+
+    def _send_part(self, delivery: _Delivery, part: Part) -> int:
+        reading = self._post(delivery, part)
+        if reading.verdict is Verdict.TOPIC_GONE and delivery.thread_id is not None:
+            delivery.notes.append(f"topic {delivery.thread_id} is closed or gone ({reading.said}): sent to its chat")
+            delivery.thread_id = None
+            reading = self._post(delivery, part)
+        if reading.verdict is Verdict.TEXT_REFUSED and part.entities:
+            delivery.notes.append(f"sent without formatting: {reading.said}")
+            reading = self._post(delivery, Part(part.text))
+        if reading.verdict is Verdict.TOO_LONG:
+            delivery.notes.append(f"sent in smaller pieces: {reading.said}")
+            reading = self._send_pieces(delivery, part.text)
+        return _accepted(reading, delivery)
+
+    def _send_pieces(self, delivery: _Delivery, text: str) -> Reading:
+        """Send a text bare and in pieces; the last reading speaks for all."""
+        reading = Reading(Verdict.REFUSED, "nothing to send")
+        while text:
+            end = grapheme_cut(text, _BARE_PIECE)
+            piece, text = text[:end].strip(), text[end:].lstrip()
+            reading = self._post(delivery, Part(piece))
+            if reading.verdict is not Verdict.ACCEPTED:
+                return reading
+        return reading
+
+    def _post(self, delivery: _Delivery, part: Part) -> Reading:
+        headers = {"Content-Type": "application/json"}
+        return read_answer(self._connection.post(delivery.bot.address, delivery.payload(part), headers))
+
+
+def _rendered(message: Message, destination: TelegramChat) -> Rendered:
+    label = message.alert.protocol if destination.labelled else ""
+    return render_telegram(message.alert, now=message.created_at, label=label)
+
+
+def _accepted(reading: Reading, delivery: _Delivery) -> int:
+    """Return the message id, or raise what the delivery loop has to act on."""
+    where = f"Telegram chat {delivery.chat_id}"
+    match reading.verdict:
+        case Verdict.ACCEPTED:
+            return reading.message_id
+        case Verdict.LATER:
+            raise SendError(f"{where}: {reading.said}", retry_after_s=reading.retry_after_s)
+        case Verdict.TOKEN_REFUSED:
+            raise CredentialsError(f"{where}: {delivery.bot.variable} was refused ({reading.said}); set a valid token")
+        case Verdict.MIGRATED:
+            raise ChatMigratedError(f"{where} is now {reading.new_chat_id}", reading.new_chat_id)
+        case _:
+            of_text = reading.verdict in (Verdict.TEXT_REFUSED, Verdict.TOO_LONG)
+            raise RefusedError(f"{where}: {reading.said}", of_text=of_text)
+
+
+if TYPE_CHECKING:
+    _: Sender[TelegramChat] = TelegramSender({})

@@ -1,0 +1,117 @@
+"""The text of a YAML file an operator wrote, and in plain words why it is none, and where.
+
+Used by the two readers there are: `monitoring.base.yaml.marks` (monitors: a tree in which every character has a
+place) and `automation.jobs.reader` (jobs.yaml: aliases, merges, and every mistake of form at once).
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import NamedTuple
+
+import yaml
+
+# Far above any real file (the longest known has 40 tasks), far below what hurts.
+MAX_BYTES = 1_000_000
+
+
+class Place(NamedTuple):
+    """Where something stands, both counted from 1 as editors count."""
+
+    line: int
+    column: int
+
+    def __str__(self) -> str:
+        return f"{self.line}:{self.column}"
+
+
+START = Place(1, 1)
+
+
+class YamlError(Exception):
+    """The text is no YAML we read; `place` is where."""
+
+    def __init__(self, place: Place, message: str) -> None:
+        self.place = place
+        super().__init__(message)
+
+
+def read_text(path: Path) -> str:
+    """Return what a file says.
+
+    Raises:
+        YamlError: it cannot be opened, is too large, or is not UTF-8.
+    """
+    try:
+        with path.open("rb") as stream:
+            data = stream.read(MAX_BYTES + 1)
+    except OSError as error:
+        reason = f"the file cannot be read ({error.strerror}): correct its path or its permissions"
+        raise YamlError(START, reason) from error
+    if len(data) > MAX_BYTES:
+        raise YamlError(START, f"the file is larger than {MAX_BYTES} bytes: nobody wrote that by hand")
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        place = _end_of(data[: error.start].decode("utf-8-sig"))
+        raise YamlError(place, f"the byte 0x{data[error.start]:02x} is not UTF-8: save the file as UTF-8") from error
+
+
+_AFTER_MERGE = re.compile(r"^(<{7}|={7}|>{7})( |$)", re.MULTILINE)
+_STARTS_NO_VALUE = {
+    "\t": "a tab cannot indent: use spaces",
+    "@": 'a value that begins with @ needs quotes, as in cron: "@daily"',
+    "%": "a value that begins with % needs quotes",
+    "`": "a value that begins with ` needs quotes",
+}
+# Told where libyaml noticed them.
+_NOTICED_THERE = {
+    "mapping values are not allowed in this context": "a colon cannot stand here: put the value in quotes,"
+    " or correct the indentation",
+    "did not find expected key": "the indentation does not fit the lines above: align the keys",
+    "did not find expected '-' indicator": "the indentation does not fit the list above: align the dashes",
+    "but found another document": "a second document begins here: keep one, without the --- between",
+    "second occurrence": "an anchor of this name stands above: write another name after the &",
+    "found undefined alias": "no anchor of this name stands before it: write the value out, or &name where it is",
+}
+# Told where they began, which is where they are mended.
+_BEGAN_EARLIER = {
+    "could not find expected ':'": "a colon is missing: write key: value",
+    "did not find expected ',' or ']'": "the list that opens here is not closed: write a comma or ], and quote"
+    " a text that holds [ ] { } or ,",
+    "did not find expected ',' or '}'": "the mapping that opens here is not closed: write a comma or }, and quote"
+    " a text that holds [ ] { } or ,",
+    "did not find expected alphabetic or numeric character": "a value that begins with * or & needs quotes,"
+    ' as in cron: "*/10 * * * *"',
+    "found unexpected end of stream": "the text that opens here is not closed: write its second quote",
+}
+
+
+def explain(error: yaml.YAMLError, text: str) -> YamlError:
+    """Return the place of what the parser stumbled over, and what to do about it."""
+    conflict = _AFTER_MERGE.search(text)
+    if conflict:
+        line = text.count("\n", 0, conflict.start()) + 1
+        return YamlError(Place(line, 1), "a merge left its conflict here: keep one side and remove the marker lines")
+    if isinstance(error, yaml.reader.ReaderError):
+        before = text.encode()[: error.position].decode(errors="ignore")  # libyaml counts bytes here
+        return YamlError(_end_of(before), f"the control character U+{error.character:04X} cannot stand in YAML")
+    if not isinstance(error, yaml.MarkedYAMLError) or error.problem_mark is None:
+        return YamlError(START, f"not YAML: {error}")
+    problem, mark = error.problem or "cannot be read", error.problem_mark
+    if problem in _BEGAN_EARLIER:
+        mark = error.context_mark or mark
+    words = _in_plain_words(problem, error.context, text[mark.index : mark.index + 1])
+    return YamlError(Place(mark.line + 1, mark.column + 1), words)
+
+
+def _in_plain_words(problem: str, context: str | None, character: str) -> str:
+    if problem == "found character that cannot start any token":
+        return _STARTS_NO_VALUE.get(character, f"a value cannot begin with {character!r}: put it in quotes")
+    known = _NOTICED_THERE.get(problem) or _BEGAN_EARLIER.get(problem)
+    return known or (f"{problem}, {context}" if context else problem)
+
+
+def _end_of(text: str) -> Place:
+    return Place(text.count("\n") + 1, len(text) - text.rfind("\n"))

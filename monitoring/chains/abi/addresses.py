@@ -1,0 +1,61 @@
+"""Keccak-256 and EIP-55: addresses as people write and check them."""
+
+from __future__ import annotations
+
+import re
+
+from eth_hash.auto import keccak
+
+from monitoring.base.errors import UsageError
+
+ZERO = "0x" + "0" * 40
+_ADDRESS = re.compile(r"0x[0-9a-fA-F]{40}")
+_CHECKSUM_NIBBLE = 8
+
+
+class SignatureError(UsageError):
+    """A signature string, an address or an argument somebody wrote cannot be used."""
+
+
+def keccak256(data: bytes | str) -> bytes:
+    return keccak(data.encode() if isinstance(data, str) else data)
+
+
+def checksum(address: str) -> str:
+    """Return an address in its EIP-55 form.
+
+    Raises:
+        SignatureError: not twenty bytes of hex.
+    """
+    if not _ADDRESS.fullmatch(address):
+        raise SignatureError(f"{address!r} is not an address: write 0x and 40 hex digits")
+    plain = address[2:].lower()
+    digest = keccak256(plain).hex()
+    marked = (char.upper() if int(digest[place], 16) >= _CHECKSUM_NIBBLE else char for place, char in enumerate(plain))
+    return "0x" + "".join(marked)
+
+
+def check_address(address: str) -> str:
+    """Return an address somebody wrote, refusing a mixed-case one whose checksum is wrong (a typo).
+
+    Raises:
+        SignatureError: malformed, or the checksum does not fit; the message carries the right one.
+    """
+    right = checksum(address)
+    if address[2:] not in (right[2:], right[2:].lower(), right[2:].upper()):
+        raise SignatureError(f"{address} has a wrong checksum: check the digits, the right form of them is {right}")
+    return right
+
+
+def is_address(text: object) -> bool:
+    return isinstance(text, str) and _ADDRESS.fullmatch(text) is not None
+
+
+def short(address: str) -> str:
+    """Return `0x1234…abcd`, as stands beside a label."""
+    return f"{address[:6]}…{address[-4:]}"
+
+
+def address_in(word: bytes) -> str:
+    """Return the address in the last twenty bytes of a word, as slots and topics hold it."""
+    return checksum("0x" + word[-20:].hex().rjust(40, "0"))

@@ -1,0 +1,110 @@
+"""Our own table of functions: names and parameters by selector, and what a reader should know of each call.
+
+The first rung of the decoder's ladder; read once from `data/selectors.yaml`.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Literal, cast
+
+from monitoring.chains.abi.addresses import SignatureError, keccak256
+from monitoring.chains.abi.function import Event, Function, parse_event, parse_function
+from monitoring.chains.abi.types import split_top
+from monitoring.chains.networks import read_data
+
+Place = int | Literal["self", "native"]
+
+
+@dataclass(frozen=True, slots=True)
+class Inner:
+    """Where a call carries calls; None where it does not say."""
+
+    to: Place | None = None
+    value: int | None = None
+    data: int | None = None
+    operation: int | None = None
+    signature: int | None = None
+    rows: int | None = None
+    packed: int | None = None
+    script: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Declaration:
+    """A function with the names of its parameters."""
+
+    function: Function
+    names: tuple[str, ...]
+    flag: str = ""
+    severity: str = ""
+    inner: Inner | None = None
+    upgrade: Mapping[str, Place] = field(default_factory=lambda: MappingProxyType({}))
+    amount: Mapping[str, Place] = field(default_factory=lambda: MappingProxyType({}))
+    opaque: frozenset[int] = frozenset()  # bytes that are never a call
+
+
+def declare(text: str) -> Declaration:
+    """Read `approve(address spender,uint256 amount)`; parameters without a name are called by their place.
+
+    Raises:
+        SignatureError: it is not a declaration.
+    """
+    name, parenthesis, rest = text.partition("(")
+    if not parenthesis or not rest.endswith(")"):
+        raise SignatureError(f"{text!r} is not a function")
+    types, names = [], []
+    for place, part in enumerate(split_top(rest[:-1])):
+        kind, called = _split_name(part)
+        types.append(kind)
+        names.append(called or str(place))
+    return Declaration(parse_function(f"{name}({','.join(types)})"), tuple(names))
+
+
+def _split_name(part: str) -> tuple[str, str]:
+    """Split a type from the name after it; a tuple has spaces in it only before the name."""
+    close = part.rfind(")")
+    kind_end = part.find(" ", close + 1)
+    return (part, "") if kind_end < 0 else (part[:kind_end], part[kind_end + 1 :].strip())
+
+
+@functools.cache
+def table() -> Mapping[bytes, Declaration]:
+    """Return every known function by its selector."""
+    rows = cast("list[dict[str, object]]", read_data("selectors.yaml")["functions"])
+    found: dict[bytes, Declaration] = {}
+    for row in rows:
+        plain = declare(cast("str", row["call"]))
+        inner = cast("dict[str, int] | None", row.get("inner"))
+        found[plain.function.selector] = Declaration(
+            plain.function,
+            plain.names,
+            flag=cast("str", row.get("flag", "")),
+            severity=cast("str", row.get("severity", "")),
+            inner=Inner(**inner) if inner else None,
+            upgrade=cast("dict[str, Place]", row.get("upgrade", {})),
+            amount=cast("dict[str, Place]", row.get("amount", {})),
+            opaque=frozenset(cast("list[int]", row.get("opaque", []))),
+        )
+    return MappingProxyType(found)
+
+
+@functools.cache
+def roles() -> Mapping[bytes, str]:
+    """Return the names of well-known roles by their hashes."""
+    names = cast("list[str]", read_data("selectors.yaml")["roles"])
+    return {keccak256(name): name for name in names} | {b"\0" * 32: "DEFAULT_ADMIN_ROLE"}
+
+
+@functools.cache
+def events(kind: str) -> Mapping[str, Event]:
+    """Return the events of a kind of contract by name (`data/events.yaml`).
+
+    Raises:
+        KeyError: no such kind.
+    """
+    kinds = cast("dict[str, list[str]]", read_data("events.yaml")["events"])
+    return {event.name: event for event in map(parse_event, kinds[kind])}

@@ -1,0 +1,4 @@
+"""Built-in type `host`: disk, memory, clock, units of the machine itself.
+
+Tests: tests/unit/test_host*.py.
+"""

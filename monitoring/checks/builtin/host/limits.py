@@ -1,0 +1,93 @@
+"""From where on a reading of the host is bad: the limits, their defaults, and the words that change them."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any
+
+from monitoring.base.errors import UsageError
+
+_LIMIT = re.compile(r"(\d+(?:\.\d+)?)\s*(%|[KMGT]i?B|B)")
+_DECIMAL, _BINARY = 1000, 1024
+_SIZES = ("KiB", "MiB", "GiB", "TiB")
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """A bound on a part of a whole: a share of it, or bytes."""
+
+    share: Fraction | None = None
+    size_bytes: int | None = None
+
+    def of(self, whole: int) -> Fraction:
+        """Return the bound in the whole's own unit."""
+        return whole * self.share if self.share is not None else Fraction(self.size_bytes or 0)
+
+    def __str__(self) -> str:
+        return f"{float(self.share * 100):g}%" if self.share is not None else size(self.size_bytes or 0)
+
+
+def parse_limit(text: str) -> Limit:
+    """Read `10%`, `2GiB` or `500MB`.
+
+    Raises:
+        UsageError: it is neither a share nor a size.
+    """
+    match = _LIMIT.fullmatch(text.strip())
+    if match is None:
+        raise UsageError(f"{text!r} is no limit: write a share or a size, as in 10% or 2GiB")
+    number, unit = Fraction(match[1]), match[2]
+    if unit == "%":
+        return Limit(share=number / 100)
+    base = _BINARY if "i" in unit else _DECIMAL
+    return Limit(size_bytes=int(number * base ** "BKMGT".index(unit[0])))
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """From where on a reading is bad; a load is per core."""
+
+    disk_free: Limit = Limit(share=Fraction(10, 100))
+    disk_free_critical: Limit = Limit(share=Fraction(3, 100))
+    inodes_free: Limit = Limit(share=Fraction(5, 100))
+    memory_free: Limit = Limit(share=Fraction(5, 100))
+    swap_free: Limit = Limit(share=Fraction(20, 100))
+    load: float = 4.0
+    database_bytes: int = 10 * _BINARY**3
+    wal_bytes: int = 512 * _BINARY**2  # eight times what a checkpoint leaves of it
+
+
+def names() -> dict[str, str]:
+    """Return the name each limit has in a monitor file, with the field it sets."""
+    return {field.name.removesuffix("_bytes").replace("_", "-"): field.name for field in dataclasses.fields(Limits)}
+
+
+def parse_one(field: str, text: str) -> Any:  # noqa: ANN401 - of the field's own type
+    """Read the value of one limit, as in `10%`, `2GiB` or, for the load, `2.5`.
+
+    Raises:
+        UsageError: it is no such value.
+    """
+    default = getattr(Limits(), field)
+    if isinstance(default, float):
+        try:
+            return float(text)
+        except ValueError:
+            raise UsageError(f"{text!r} is no number: write one, as in {default:g}") from None
+    limit = parse_limit(text)
+    if isinstance(default, Limit):
+        return limit
+    if limit.size_bytes is None:
+        raise UsageError(f"{text} is a share of nothing: write a size, as in 2GiB")
+    return limit.size_bytes
+
+
+def size(number: int) -> str:
+    """Return bytes as a person says them: `812 B`, `3.4 GiB`."""
+    if number < _BINARY:
+        return f"{number} B"
+    power = min((number.bit_length() - 1) // 10, len(_SIZES))
+    return f"{number / _BINARY**power:.1f} {_SIZES[power - 1]}"

@@ -1,0 +1,176 @@
+"""`host`: the machine the checks run on. Disk, inodes, memory, swap, clock, load, and the size of its own state.
+
+A section of limits, all of which have defaults: `host: {}`. Each subject is a condition of its own.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from monitoring.alerts.message.model import Severity
+from monitoring.base.errors import UsageError
+from monitoring.base.settings import load_settings
+from monitoring.chains.abi.values import Unknown
+from monitoring.checks.builtin.host.judge import Finding, State, judge
+from monitoring.checks.builtin.host.limits import Limits, names, parse_one, size
+from monitoring.checks.builtin.host.proc import ROOT, Readings, read_all
+from monitoring.checks.config.yaml_node import Spot
+from monitoring.checks.engine.plan import Desk, Key, Part
+from monitoring.checks.engine.plugin import CheckType, Surroundings
+from monitoring.checks.engine.tools import Tools
+from monitoring.checks.expression.evaluate import PENDING
+from monitoring.checks.expression.values import NONE
+from monitoring.checks.messages.plain import Message, Route, in_words, plain_message
+from monitoring.checks.rules.condition import Condition, Kind, Outcome, Transition
+from monitoring.checks.rules.policy import Policy
+from monitoring.checks.rules.transition import Bad, Good, Verdict, settle
+
+NO_CHAIN = 0
+PLACES = ("state", "checkout")
+# What is watched, in words for listings, and which reading tells of it.
+SUBJECTS: Mapping[str, tuple[str, str]] = {
+    "disk": ("there is room on the disk", "disk"),
+    "inodes": ("there are inodes left on the disk", "disk"),
+    "memory": ("there is memory to hand out", "memory"),
+    "swap": ("the swap is not full", "memory"),
+    "clock": ("something keeps the clock right", "clock"),
+    "load": ("the processors are not overloaded", "load"),
+    "database": ("the database stays small", "state"),
+    "wal": ("the database's log stays small", "state"),
+}
+_ON_DISK = ("disk", "inodes")
+_LADDER = (Severity.HIGH, Severity.CRITICAL)  # of the disk, the only subject with two limits
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """The question: how is this machine? `root` is what `/proc` and `/run` are read under."""
+
+    root: Path = ROOT
+
+
+@dataclass(frozen=True, slots=True)
+class Host:
+    """The section: limits, and how to bound flapping and repeat."""
+
+    limits: Limits
+    policy: Policy
+
+
+@dataclass(frozen=True, slots=True)
+class HostPart:
+    """One subject of the machine; `place` is where on it, for disks."""
+
+    key: Key
+    route: Route
+    host: Host
+
+    @property
+    def about(self) -> str:
+        words = SUBJECTS[self.key.check][0]
+        return f"{words} of {self.key.subject}" if self.key.subject else words
+
+    @property
+    def bound(self) -> str:
+        """What is allowed, for listings."""
+        limits = self.host.limits
+        return {
+            "disk": f"≥ {limits.disk_free}, {limits.disk_free_critical}",
+            "inodes": f"≥ {limits.inodes_free}",
+            "memory": f"≥ {limits.memory_free}",
+            "swap": f"≥ {limits.swap_free}",
+            "load": f"≤ {limits.load:g} a core",
+            "database": f"≤ {size(limits.database_bytes)}",
+            "wal": f"≤ {size(limits.wal_bytes)}",
+        }.get(self.key.check, "")
+
+    @property
+    def severities(self) -> tuple[Severity, ...]:
+        """How bad it can be, the mildest first."""
+        usual = Severity.HIGH if self.key.check in ("inodes", "memory") else Severity.MEDIUM
+        return _LADDER if self.key.check == "disk" else (usual,)
+
+    def read(self, desk: Desk) -> Any:  # noqa: ANN401 - a finding, unknown, none or pending
+        """Return the finding of this subject; `none` for a place told of together with another on its file system."""
+        readings = desk.ask(Look())
+        if readings is PENDING or isinstance(readings, Unknown):
+            return readings
+        found = {finding.key: finding for finding in judge(readings, self.host.limits)}
+        check, place = self.key.check, self.key.subject
+        finding = found.get(f"{check} {place}".strip()) or found.get(f"{SUBJECTS[check][1]} {place}".strip())
+        if finding is None:
+            return NONE
+        return Unknown(finding.title, "this host") if finding.state is State.UNKNOWN else finding
+
+    def in_words(self, reading: Finding) -> str:
+        return reading.title
+
+    def judge(self, before: Condition, reading: Any, now: datetime) -> Outcome:  # noqa: ANN401 - as above
+        if not isinstance(reading, Finding):
+            return settle(before, reading, now, self.host.policy)
+        facts = {"reading": reading.headline, "where": reading.where, "advice": reading.advice}
+        return settle(
+            before, _verdict(reading), now, self.host.policy, {name: one for name, one in facts.items() if one}
+        )
+
+    def tell(self, transition: Transition, tools: Tools) -> Message:  # noqa: ARG002 - the facts are words already
+        facts = transition.facts
+        if "reading" not in facts:
+            return plain_message(self.about, transition)
+        head = {Kind.RECOVERED: "Recovered: ", Kind.REMINDER: "Still: "}.get(transition.kind, "")
+        blocks = [in_words(facts[name]) for name in ("where", "advice") if name in facts]
+        return Message(f"{head}{in_words(facts['reading'])}", tuple(blocks))
+
+
+def _verdict(finding: Finding) -> Verdict:
+    if finding.severity is None:
+        return Good()
+    if finding.key.startswith("disk"):
+        return Bad(_LADDER, _LADDER.index(finding.severity))
+    return Bad((finding.severity,))
+
+
+def schema(spot: Spot, around: Surroundings) -> Host | None:
+    """Read limits (`disk-free: 15%`), `for` and `remind`."""
+    del around
+    known = names()
+    spot.only((*known, "for", "remind"))
+    limits = Limits()
+    for key, value in spot.entries("limits, or {} for all defaults"):
+        text = value.text("a share or a size") if key.text in known else None
+        if text is None:
+            continue
+        try:
+            limits = dataclasses.replace(limits, **{known[key.text]: parse_one(known[key.text], text)})
+        except UsageError as error:
+            value.wrong(str(error))
+    return Host(limits, spot.policy(Severity.MEDIUM))
+
+
+def plan(host: Host, around: Surroundings) -> Sequence[HostPart]:
+    """Make one part a subject, and one a place for what is on a disk."""
+    route = Route(around.channel, "" if around.channel == around.monitor else around.channel)
+    keys = [
+        Key(around.monitor, check, NO_CHAIN, place)
+        for check in SUBJECTS
+        for place in (PLACES if check in _ON_DISK else ("",))
+    ]
+    return [HostPart(key, route, host) for key in keys]
+
+
+def answer(questions: Sequence[Look], tools: Tools) -> Mapping[Look, Readings]:
+    """Look at the machine; what cannot be read is unknown inside the readings."""
+    settings = load_settings(tools.environ)
+    paths = dict(zip(PLACES, (settings.cache_dir, settings.checkout), strict=True))
+    return {look: read_all(settings.database, paths, look.root) for look in questions}
+
+
+TYPE: CheckType[Any] = CheckType("host", schema, plan, {Look: answer})
+
+if TYPE_CHECKING:
+    _: type[Part] = HostPart

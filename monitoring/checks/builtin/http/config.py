@@ -1,0 +1,152 @@
+"""The rows of `http`: which endpoint, and what of it is judged."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, replace
+from datetime import timedelta
+
+from monitoring.alerts.message.model import Severity
+from monitoring.checks.builtin.http.client import Get
+from monitoring.checks.config.check import with_base
+from monitoring.checks.config.names import read_expression
+from monitoring.checks.config.source import read_headers, read_path, read_url
+from monitoring.checks.config.yaml_node import Spot
+from monitoring.checks.engine.plugin import Surroundings
+from monitoring.checks.expression.scope import Scope
+from monitoring.checks.expression.tree import ANYTHING, BOOLEAN, Expression, Tree
+from monitoring.checks.rules.age import AgeLevel, AgePolicy, DeadlinePolicy, DeadlineStep, seconds_of_span
+from monitoring.checks.rules.limit import Level, LimitPolicy, Side
+from monitoring.checks.rules.policy import Policy, Silence, either
+
+ROW = (
+    "name", "url", "url_env", "headers", "status", "ok", "time", "max_age", "latency", "certificate", "severity", "for",
+    "remind",
+)  # fmt: skip
+_STATUSES = range(100, 600)
+_VARIABLE = re.compile(r"[A-Z][A-Z0-9_]*")
+# Nobody is told that these are unknown: while an endpoint is down, its `up` says so.
+NEVER_TOLD = Silence(runs=2**31, span=timedelta(days=36500))
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """A row: what is asked, what its answer must be, and the policies of what is judged."""
+
+    name: str
+    get: Get
+    up: Policy
+    status: int | None = None
+    ok: Tree | None = None
+    ok_text: str = ""
+    time: str = ""
+    fresh: AgePolicy | None = None
+    latency: LimitPolicy | None = None
+    certificate: DeadlinePolicy | None = None
+
+
+def schema(spot: Spot, around: Surroundings) -> tuple[Endpoint, ...] | None:
+    """Read the rows; a name stands once."""
+    del around
+    found: dict[str, Endpoint] = {}
+    for item in spot.items("a list of endpoints"):
+        endpoint = _endpoint(item)
+        if endpoint and endpoint.name in found:
+            (item.get("name") or item).wrong(f"{endpoint.name} stands here twice: state is kept by it")
+        elif endpoint:
+            found[endpoint.name] = endpoint
+    return tuple(found.values())
+
+
+def _endpoint(spot: Spot) -> Endpoint | None:
+    spot.only(ROW)
+    named = spot.need("name", "what the endpoint is called")
+    name, get = named.text("a name") if named else None, _get(spot)
+    up, status, ok = _policy(spot), _status(spot.get("status")), _ok(spot.get("ok"))
+    time, fresh = _fresh(spot, up)
+    latency, certificate = spot.get("latency"), spot.get("certificate")
+    if name is None or get is None:
+        return None
+    return Endpoint(
+        name,
+        get,
+        up,
+        status,
+        ok.tree if ok else None,
+        ok.text if ok else "",
+        time,
+        fresh,
+        _latency(latency, up) if latency else None,
+        _certificate(certificate, up, get) if certificate else None,
+    )
+
+
+def _get(spot: Spot) -> Get | None:
+    url, variable = spot.get("url"), spot.get("url_env")
+    headers = tuple(read_headers(spot.get("headers")).items())
+    if (url is None) is (variable is None):
+        spot.wrong("url says where the endpoint is, or url_env which variable holds a URL that nobody may read here")
+        return None
+    if url:
+        text = read_url(url)
+        return Get(text, headers) if text else None
+    name = variable.text("a variable") if variable else None
+    if variable and name and not _VARIABLE.fullmatch(name):
+        variable.wrong(f"{name!r} is no name of a variable, as in INDEXER_URL")
+        return None
+    return Get("", headers, name) if name else None
+
+
+def _policy(spot: Spot) -> Policy:
+    told = spot.get("severity")
+    return spot.policy(either(told.severity() if told else None, Severity.MEDIUM))
+
+
+def _status(spot: Spot | None) -> int | None:
+    number = spot.number() if spot else None
+    if spot and number is not None and number not in _STATUSES:
+        spot.wrong("a status is a whole number from 100 to 599")
+        return None
+    return int(number) if number is not None else None
+
+
+def _ok(spot: Spot | None) -> Expression | None:
+    found = read_expression(spot, Scope(open=True)) if spot else None
+    if spot and found and found.kind not in (BOOLEAN, ANYTHING):
+        spot.wrong(f"{BOOLEAN} is needed here, this is {found.kind}")
+        return None
+    return found
+
+
+def _fresh(spot: Spot, up: Policy) -> tuple[str, AgePolicy | None]:
+    time, oldest = spot.get("time"), spot.get("max_age")
+    if (time is None) is not (oldest is None):
+        (time or oldest or spot).wrong("time and max_age go together: the path of the answer's own time, and its age")
+    path, age = read_path(time) if time else None, oldest.duration() if oldest else None
+    if path is None or age is None:
+        return "", None
+    return path, with_base(AgePolicy, replace(up, silence=NEVER_TOLD), levels=(AgeLevel(age, up.severity),))
+
+
+def _latency(spot: Spot, up: Policy) -> LimitPolicy | None:
+    longest = spot.duration()
+    if longest is None:
+        return None
+    levels = (Level(seconds_of_span(longest), up.severity),)
+    return with_base(LimitPolicy, replace(up, silence=NEVER_TOLD), side=Side.ABOVE, levels=levels)
+
+
+def _certificate(spot: Spot, up: Policy, get: Get) -> DeadlinePolicy | None:
+    """Read how long before its end a certificate is told of, as in `[30d, 7d, 1d]`; its end itself always is."""
+    if get.variable or not get.url.startswith("https:"):
+        spot.wrong("only an https url written here has a certificate to look at")
+        return None
+    steps: list[DeadlineStep] = []
+    for item in spot.items("a list of durations, as in [30d, 7d, 1d]"):
+        left = item.duration()
+        if left and steps and left >= steps[-1].left:
+            item.wrong("steps go from far to near, or they are never told")
+        elif left:
+            steps.append(DeadlineStep(left, up.severity))
+    steps.append(DeadlineStep(timedelta(0), up.severity))
+    return with_base(DeadlinePolicy, replace(up, silence=NEVER_TOLD), steps=tuple(steps))

@@ -1,0 +1,186 @@
+"""`http`: is an endpoint up and true? Its status, what its answer says of itself, its age, latency and certificate.
+
+One row an endpoint. An endpoint that does not answer is down, which is bad; only what this host cannot even ask is
+unknown. What else hangs on the answer keeps quiet while it is down: one cause, one alert.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from monitoring.alerts.message.model import Severity
+from monitoring.chains.abi.values import Unknown
+from monitoring.checks.builtin.http.client import Expiry, Get, Handshake, Reply, answer_gets, answer_handshakes
+from monitoring.checks.builtin.http.config import Endpoint, schema
+from monitoring.checks.builtin.http.expression import JsonWorld, time_at
+from monitoring.checks.engine.plan import Desk, Key, Part
+from monitoring.checks.engine.plugin import CheckType, Surroundings
+from monitoring.checks.engine.tools import Tools
+from monitoring.checks.expression.evaluate import PENDING, evaluate
+from monitoring.checks.expression.values import Reading, is_number
+from monitoring.checks.messages.plain import Message, Route, in_words, plain_message
+from monitoring.checks.rules import age, limit
+from monitoring.checks.rules.condition import Condition, Kind, Outcome, Transition
+from monitoring.checks.rules.transition import Bad, Good, settle
+
+NO_CHAIN = 0
+_FINE = range(200, 300)
+_DAY_S = 86_400
+
+
+@dataclass(frozen=True, slots=True)
+class _Facet:
+    """What the parts of an endpoint share."""
+
+    key: Key
+    route: Route
+    endpoint: Endpoint
+    policy: Any
+
+    @property
+    def severities(self) -> tuple[Severity, ...]:
+        """How bad it can be."""
+        return (self.policy.severity,)
+
+
+@dataclass(frozen=True, slots=True)
+class UpPart(_Facet):
+    """Does it answer, with the right status, saying that it is well? The reading is what is wrong, or nothing."""
+
+    @property
+    def about(self) -> str:
+        wanted = f" with {self.endpoint.status}" if self.endpoint.status else ""
+        true = f", and {self.endpoint.ok_text}" if self.endpoint.ok_text else ""
+        return f"{self.endpoint.name} answers{wanted}{true}"
+
+    def read(self, desk: Desk) -> Any:  # noqa: ANN401 - words, unknown or pending
+        reply = desk.ask(self.endpoint.get)
+        if reply is PENDING or isinstance(reply, Unknown):
+            return reply
+        return _wrong_with(reply, self.endpoint)
+
+    def in_words(self, reading: str) -> str:
+        return reading or "it does"
+
+    def judge(self, before: Condition, reading: Any, now: datetime) -> Outcome:  # noqa: ANN401 - as above
+        if isinstance(reading, Unknown):
+            return settle(before, reading, now, self.policy)
+        facts = {"reading": reading} if reading else {}
+        verdict = Bad((self.policy.severity,)) if reading else Good()
+        return settle(before, verdict, now, self.policy, facts)
+
+    def tell(self, transition: Transition, tools: Tools) -> Message:  # noqa: ARG002 - the facts are words already
+        name = self.endpoint.name
+        if transition.kind is Kind.RECOVERED:
+            return Message(f"Recovered: {name} answers as it should")
+        if "reading" not in transition.facts:
+            return plain_message(self.about, transition)
+        head = "Still: " if transition.kind is Kind.REMINDER else ""
+        return Message(f"{head}{name} is down or wrong", (in_words(transition.facts["reading"]),))
+
+
+@dataclass(frozen=True, slots=True)
+class FreshPart(_Facet):
+    """How old is what it tells, by its own time?"""
+
+    @property
+    def about(self) -> str:
+        return f"{self.endpoint.name}: the answer's own time, {self.endpoint.time}"
+
+    def read(self, desk: Desk) -> Any:  # noqa: ANN401 - unix time, unknown or pending
+        reply = desk.ask(self.endpoint.get)
+        if reply is PENDING or isinstance(reply, Unknown):
+            return reply
+        return time_at(reply.body, self.endpoint.time, self.endpoint.get.host)
+
+    def judge(self, before: Condition, reading: Reading, now: datetime) -> Outcome:
+        return age.judge(before, reading, now, self.policy)
+
+    def tell(self, transition: Transition, tools: Tools) -> Message:  # noqa: ARG002 - as above
+        return plain_message(f"{self.endpoint.name} tells old news", transition)
+
+
+@dataclass(frozen=True, slots=True)
+class LatencyPart(_Facet):
+    """How many seconds did the answer take?"""
+
+    @property
+    def about(self) -> str:
+        return f"{self.endpoint.name}: seconds until the answer"
+
+    def read(self, desk: Desk) -> Any:  # noqa: ANN401 - seconds, unknown or pending
+        reply = desk.ask(self.endpoint.get)
+        return reply if reply is PENDING or isinstance(reply, Unknown) else reply.took_s
+
+    def judge(self, before: Condition, reading: Reading, now: datetime) -> Outcome:
+        return limit.judge(before, reading, now, self.policy)
+
+    def tell(self, transition: Transition, tools: Tools) -> Message:  # noqa: ARG002 - as above
+        return plain_message(f"{self.endpoint.name} answers slowly", transition)
+
+
+@dataclass(frozen=True, slots=True)
+class CertificatePart(_Facet):
+    """When does its certificate end?"""
+
+    @property
+    def about(self) -> str:
+        return f"{self.endpoint.name}: the end of its certificate"
+
+    def read(self, desk: Desk) -> Any:  # noqa: ANN401 - unix time, unknown or pending
+        found = desk.ask(Handshake(*self.endpoint.get.address))
+        return found.at_s if isinstance(found, Expiry) else found
+
+    def judge(self, before: Condition, reading: Reading, now: datetime) -> Outcome:
+        return age.judge_deadline(before, reading, now, self.policy)
+
+    def tell(self, transition: Transition, tools: Tools) -> Message:  # noqa: ARG002 - as above
+        left = transition.facts.get("left")
+        name = f"the certificate of {self.endpoint.name}"
+        if not is_number(left):
+            return plain_message(name, transition)
+        if transition.kind is Kind.RECOVERED:
+            return Message(f"Recovered: {name} is good for {float(left / _DAY_S):.1f} days")
+        return Message(f"T{name[1:]} " + (f"ends in {float(left / _DAY_S):.1f} days" if left > 0 else "has ended"))
+
+
+def plan(endpoints: Sequence[Endpoint], around: Surroundings) -> list[Part]:
+    """Make a part of each thing that is judged of each endpoint."""
+    route = Route(around.channel, "" if around.channel == around.monitor else around.channel)
+    found: list[Part] = []
+    for one in endpoints:
+        wanted: list[tuple[str, type[_Facet], object]] = [
+            ("up", UpPart, one.up),
+            ("fresh", FreshPart, one.fresh),
+            ("latency", LatencyPart, one.latency),
+            ("certificate", CertificatePart, one.certificate),
+        ]
+        found += [
+            kind(Key(around.monitor, check, NO_CHAIN, one.name), route, one, policy)  # type: ignore[misc]  # each is a Part
+            for check, kind, policy in wanted
+            if policy
+        ]
+    return found
+
+
+def _wrong_with(reply: Reply, endpoint: Endpoint) -> str | Unknown:
+    """Say what is wrong with a reply, an empty text if nothing is."""
+    if reply.status not in ([endpoint.status] if endpoint.status else _FINE):
+        return reply.trouble or f"HTTP {reply.status}, not {endpoint.status}"
+    if endpoint.ok is None:
+        return ""
+    if isinstance(reply.body, Unknown):
+        return reply.body.reason
+    verdict = evaluate(endpoint.ok, JsonWorld(reply.body, endpoint.get.host))
+    if isinstance(verdict, Unknown):
+        return verdict.reason
+    return "" if verdict is True else f"not so: {endpoint.ok_text}"
+
+
+TYPE: CheckType[Any] = CheckType("http", schema, plan, {Get: answer_gets, Handshake: answer_handshakes})
+
+if TYPE_CHECKING:
+    _: tuple[type[Part], ...] = (UpPart, FreshPart, LatencyPart, CertificatePart)

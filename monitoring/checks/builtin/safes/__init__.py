@@ -1,0 +1,4 @@
+"""Built-in type `safes`: queued transactions, owners, thresholds and modules of Safes.
+
+Tests: tests/integration/test_safes*.py.
+"""

@@ -1,0 +1,90 @@
+"""What modules ran on a Safe: transactions that pass its owners and its queue, seen only as events of the chain."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from monitoring.alerts.message.text import Block, addr, bold, line, tx
+from monitoring.base.plural import counted
+from monitoring.chains.abi.addresses import address_in, checksum, is_address
+from monitoring.chains.abi.selectors import events
+from monitoring.chains.abi.values import Unknown
+from monitoring.chains.networks import Network, network
+from monitoring.chains.rpc.logs import EventLog
+from monitoring.checks.builtin.safes.setup import safe_line
+from monitoring.checks.builtin.shared.contract_logs import Stretch
+from monitoring.checks.builtin.shared.data_rows import Place
+from monitoring.checks.builtin.shared.log_reading import MIN_LOOKBACK, judge_stretch, read_stretch
+from monitoring.checks.engine.plan import Desk, Key
+from monitoring.checks.engine.tools import Tools
+from monitoring.checks.expression.evaluate import NotYet
+from monitoring.checks.messages.plain import Message, Route, plain_message
+from monitoring.checks.rules.condition import Condition, Entry, Kind, Outcome, Transition
+from monitoring.checks.rules.logs import LogsPolicy
+from monitoring.checks.rules.readings import LogEvent
+
+MAX_SHOWN = 10
+_RAN = events("safe")["ExecutionFromModuleSuccess"].topic
+
+
+@dataclass(frozen=True, slots=True)
+class ModuleRunsPart:
+    """Transactions that a module ran. The first sight tells none: a Safe with a busy module is no news."""
+
+    key: Key
+    place: Place
+    policy: LogsPolicy
+
+    @property
+    def route(self) -> Route:
+        return self.place.route
+
+    @property
+    def about(self) -> str:
+        return f"{self.place.title}: transactions run by its modules"
+
+    def read(self, desk: Desk) -> Stretch | Unknown | NotYet:
+        return read_stretch(desk, self.key, frozenset({_RAN}), self.policy, MIN_LOOKBACK)
+
+    def judge(self, before: Condition, reading: Stretch | Unknown, now: datetime) -> Outcome:
+        found = [_event(log, reading) for log in reading.logs] if isinstance(reading, Stretch) else []
+        return judge_stretch(before, reading, found, now, self.policy)
+
+    def in_words(self, reading: Stretch) -> str:
+        """Say what was read, for listings."""
+        return f"blocks {reading.first} to {reading.last}, {counted(len(reading.logs), 'transaction')}"
+
+    def tell(self, transition: Transition, tools: Tools) -> Message:
+        if transition.kind is not Kind.FIRED:
+            return plain_message(self.about, transition)
+        known, entries = network(self.place.chain), transition.entries
+        ran = [entry for entry in entries if entry.kind == "new"]
+        gone = len(entries) - len(ran)
+        parts = [f"{len(ran)} transaction{'s' * (len(ran) != 1)} run by a module"] * bool(ran)
+        parts += [f"{gone} told before {'is' if gone == 1 else 'are'} gone from the chain"] * bool(gone)
+        rows = [_row(entry, known, tools) for entry in entries[:MAX_SHOWN]]
+        more = [line(f"… and {len(entries) - MAX_SHOWN} more")] if len(entries) > MAX_SHOWN else []
+        return Message(f"{self.place.title}: {', '.join(parts)}", (safe_line(self.place), *rows, *more))
+
+
+def _event(log: EventLog, reading: Stretch) -> LogEvent:
+    """Read which module ran; it is the first topic after the event's own, and in old Safes the data."""
+    word = log.topics[1] if len(log.topics) > 1 else log.data
+    digits = bytes.fromhex(word[2:66].rjust(64, "0"))
+    return LogEvent(
+        log.block_number,
+        log.block_hash,
+        log.tx_hash,
+        log.index,
+        reading.at(log.block_number),
+        facts={"module": address_in(digits), "tx": log.tx_hash, "block": log.block_number},
+    )
+
+
+def _row(entry: Entry, known: Network, tools: Tools) -> Block:
+    at = tx(str(entry.facts.get("tx")), chain=known)
+    module = str(entry.facts.get("module", ""))
+    if entry.kind != "new" or not is_address(module):
+        return line(bold("Gone from the chain"), " after a reorganisation: ", at)
+    return line("Module ", addr(checksum(module), tools.labels.name(known.id, module), known), " in ", at)

@@ -1,0 +1,204 @@
+"""The condition of a Safe's queue: new transactions by their hash, rivals at a known nonce, strangers.
+
+Memory beside the verb's own: when it was asked and answered last, failures since, and what the Safe looked like then.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from monitoring.alerts.message.model import Severity
+from monitoring.base.clock import format_duration, from_text, to_text
+from monitoring.chains.abi.values import Unknown
+from monitoring.chains.services.safe_rows import SafeQueue, SafeTransaction
+from monitoring.checks.builtin.safes.rate_limit import Poll, QueueOf, interval_for
+from monitoring.checks.builtin.safes.rules import Loudness, Skip, decoded_offline, facts_of, severity_of
+from monitoring.checks.builtin.safes.text import describe
+from monitoring.checks.builtin.shared.data_rows import Place
+from monitoring.checks.engine.plan import Desk, Key
+from monitoring.checks.engine.tools import Tools
+from monitoring.checks.expression.evaluate import PENDING, Call, NotYet
+from monitoring.checks.expression.values import Json, Value
+from monitoring.checks.messages.plain import Message, Route, plain_message
+from monitoring.checks.rules import items
+from monitoring.checks.rules.condition import Condition, Kind, Outcome, Reason, Transition
+from monitoring.checks.rules.items import ItemsPolicy
+from monitoring.checks.rules.readings import FirstRun, Item
+from monitoring.checks.rules.transition import blinded
+
+NONCE, THRESHOLD, OWNERS = "nonce()(uint256)", "getThreshold()(uint256)", "getOwners()(address[])"
+_OWN_MEMORY = ("asked", "answered", "failures", "print")
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How often queues are asked for, and how old an answer may get."""
+
+    every: timedelta
+    fresh_within: timedelta | None
+    safes: int
+
+    def limit(self, interval: timedelta) -> timedelta:
+        """Return when a queue counts as not read; a quota that allows less than was wished for is no outage."""
+        return max(self.fresh_within or timedelta(0), 2 * interval)
+
+    def in_words(self) -> str:
+        by_keys = [format_duration(interval_for(self.safes, self.every, keys)) for keys in range(3)]
+        return f"asked every {by_keys[0]} without a key, {by_keys[1]} with one, {by_keys[2]} with two"
+
+
+@dataclass(frozen=True, slots=True)
+class Sight:
+    """A queue, if it was asked for, with what the chain says of the Safe."""
+
+    poll: Poll
+    threshold: int
+    print: str
+
+
+@dataclass(frozen=True, slots=True)
+class QueuePart:
+    """One Safe's queue."""
+
+    key: Key
+    place: Place
+    pace: Pace
+    loud: Loudness
+    policy: ItemsPolicy
+    expected: frozenset[str] = frozenset()
+    skips: tuple[Skip, ...] = ()
+
+    @property
+    def route(self) -> Route:
+        return self.place.route
+
+    @property
+    def about(self) -> str:
+        return f"{self.place.title}: transactions queued ({self.pace.in_words()})"
+
+    def read(self, desk: Desk) -> Sight | Unknown | NotYet:
+        """Read the Safe on its chain, then ask for its queue; without its nonce nothing is asked and nothing told."""
+        found = [desk.call(Call(self.place.chain, self.place.address, view)) for view in (NONCE, THRESHOLD, OWNERS)]
+        lost = next((one for one in found if isinstance(one, Unknown)), None)
+        if lost is not None:
+            return lost
+        if any(one is PENDING for one in found):
+            return PENDING
+        nonce, threshold, owners = found
+        if not isinstance(nonce, int) or not isinstance(threshold, int) or not isinstance(owners, tuple):
+            return Unknown(f"{self.place.title} does not answer as a Safe does")
+        seen = _print(nonce, threshold, owners)
+        poll = desk.ask(self._question(nonce, seen, desk.condition(self.key)))
+        if poll is PENDING or isinstance(poll, Unknown):
+            return PENDING if poll is PENDING else poll
+        return Sight(poll, threshold, seen)
+
+    def _question(self, nonce: int, seen: str, before: Condition) -> QueueOf:
+        asked = _instant(before, "asked")
+        return QueueOf(
+            self.place.chain,
+            self.place.address,
+            nonce,
+            self.pace.every,
+            (self.key.monitor, self.pace.safes),
+            asked,
+            _failures(before),
+            changed=asked is not None and before.memory.get("print") != seen,
+        )
+
+    def judge(self, before: Condition, reading: Sight | Unknown, now: datetime) -> Outcome:
+        """Judge a queue that was read; one that was not asked for is quiet until it is too old.
+
+        1. An answer is judged row by row; a strange row counts as unknown and holds up no other.
+        2. A failure is unknown, which an empty queue is not; it is tried again sooner.
+        """
+        if isinstance(reading, Unknown):
+            return items.judge(before, reading, now, self.policy)
+        poll = reading.poll
+        if poll.queue is None:
+            return self._waiting(before, poll, now)
+        if isinstance(poll.queue, Unknown):
+            outcome = blinded(before, poll.queue, now, self.policy)
+            failed: dict[str, Json] = {"asked": to_text(now), "failures": _failures(before) + 1} if poll.asked else {}
+            return _remembering(outcome, {**_own(before), **failed})
+        outcome = items.judge(before, self._items(poll.queue, reading.threshold), now, self.policy)
+        at = to_text(now)
+        return _remembering(outcome, {"asked": at, "answered": at, "failures": 0, "print": reading.print})
+
+    def _waiting(self, before: Condition, poll: Poll, now: datetime) -> Outcome:
+        answered, limit = _instant(before, "answered"), self.pace.limit(poll.interval)
+        if answered is None or now - answered <= limit:
+            return Outcome(before, Reason.NOTHING_NEW)
+        old = f"the queue of {self.place.title} was last read at {answered:%Y-%m-%d %H:%M} UTC, which is too long ago"
+        return blinded(before, Unknown(old, "safe service"), now, self.policy)
+
+    def _items(self, queue: SafeQueue, threshold: int) -> list[Item]:
+        found = [item for row in queue.transactions if (item := self._item(row, queue, threshold))]
+        strange = [Unknown(f"{self.place.title}: {problem}", "safe service") for problem in queue.problems]
+        if not queue.complete:
+            number = len(queue.transactions)
+            strange.append(
+                Unknown(f"{self.place.title}: only the first {number} of its queue were read", "safe service")
+            )
+        return found + [Item(one) for one in strange]
+
+    def _item(self, row: SafeTransaction, queue: SafeQueue, threshold: int) -> Item | None:
+        decoded = decoded_offline(row)
+        if any(skip.leaves_out(decoded) for skip in self.skips):
+            return None
+        rivals = [
+            one.safe_tx_hash
+            for one in queue.transactions
+            if one.nonce == row.nonce and one.safe_tx_hash != row.safe_tx_hash
+        ]
+        severity = severity_of(row, decoded, self.expected, self.loud)
+        facts = facts_of(row, rivals, threshold, self.expected)
+        return Item(row.safe_tx_hash, row.submitted_at, row.nonce, severity, facts)
+
+    def in_words(self, reading: Sight) -> str:
+        """Say what was read, for listings."""
+        queue, interval = reading.poll.queue, format_duration(reading.poll.interval)
+        if queue is None:
+            return f"not its turn, which comes every {interval}"
+        return (
+            str(queue) if isinstance(queue, Unknown) else f"{len(queue.transactions)} pending, asked every {interval}"
+        )
+
+    def tell(self, transition: Transition, tools: Tools) -> Message:
+        if transition.kind is not Kind.FIRED:
+            return plain_message(self.about, transition)
+        return describe(self.place, transition, tools)
+
+
+def queue_policy(loud: Loudness, first_run: FirstRun) -> ItemsPolicy:
+    """Rows that are not listed any more are kept for the verb's 90 days, so that a rival is known for one."""
+    return ItemsPolicy(severity=max(loud.usual, Severity.MEDIUM), competing=loud.competing, first_run=first_run)
+
+
+def _print(nonce: int, threshold: int, owners: tuple[Value, ...]) -> str:
+    """Tell one state of a Safe from another."""
+    text = f"{nonce} {threshold} {sorted(map(str, owners))}"
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def _instant(before: Condition, name: str) -> datetime | None:
+    kept = before.memory.get(name)
+    return from_text(kept) if isinstance(kept, str) else None
+
+
+def _failures(before: Condition) -> int:
+    kept = before.memory.get("failures", 0)
+    return kept if isinstance(kept, int) else 0
+
+
+def _own(before: Condition) -> dict[str, Json]:
+    return {name: before.memory[name] for name in _OWN_MEMORY if name in before.memory}
+
+
+def _remembering(outcome: Outcome, own: Mapping[str, Json]) -> Outcome:
+    """Put our own memory beside the verb's."""
+    condition = replace(outcome.condition, memory={**outcome.condition.memory, **own})
+    return replace(outcome, condition=condition)

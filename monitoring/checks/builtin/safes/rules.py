@@ -1,0 +1,100 @@
+"""What makes a queued Safe transaction loud, and which ones a monitor leaves out. Pure, by our own table alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from monitoring.alerts.message.model import Severity
+from monitoring.chains.decode.calldata import DecodedCall, Decoder, Transaction
+from monitoring.chains.decode.flags import FlagKind, flags
+from monitoring.chains.services.safe_rows import SafeTransaction
+from monitoring.checks.expression.values import Value
+
+# Findings that make a transaction louder than its proposer does: they hand over the Safe, or what it owns, for good.
+_RAISING = frozenset(
+    {
+        FlagKind.DELEGATE_CALL,
+        FlagKind.OWNERSHIP,
+        FlagKind.UPGRADE,
+        FlagKind.OWNERS,
+        FlagKind.MODULE,
+        FlagKind.GUARD,
+    }
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Loudness:
+    """Severities: of a transaction, by an expected proposer, by a stranger, and of a rival at a known nonce."""
+
+    usual: Severity = Severity.MEDIUM
+    expected: Severity = Severity.LOW
+    unexpected: Severity = Severity.CRITICAL
+    competing: Severity = Severity.HIGH
+
+
+@dataclass(frozen=True, slots=True)
+class Skip:
+    """Leaves out a protocol's transactions unless they reach one of these targets or make one of these calls.
+
+    Only what is understood is left out: a call that cannot be decoded may carry anything, and so may one whose bytes
+    name a target or a call of the rule at a place that nobody decodes.
+    """
+
+    protocol: str
+    unless_to: frozenset[str] = frozenset()
+    unless_calls: frozenset[bytes] = frozenset()
+
+    def leaves_out(self, decoded: DecodedCall) -> bool:
+        calls = decoded.walk()
+        if any(call.note for call in calls if call.tx.data) or self._named_in(decoded.tx.data):
+            return False
+        reached = any(call.tx.to.lower() in self.unless_to for call in calls)
+        made = any(call.selector in self.unless_calls for call in calls)
+        return not reached and not made
+
+    def _named_in(self, data: bytes) -> bool:
+        targets = (bytes.fromhex(target.removeprefix("0x")) for target in self.unless_to)
+        return any(mark in data for mark in (*targets, *self.unless_calls))
+
+
+def as_transaction(row: SafeTransaction) -> Transaction:
+    return Transaction(row.chain_id, row.to, row.data, row.value, row.operation)
+
+
+def decoded_offline(row: SafeTransaction) -> DecodedCall:
+    """Decode by our own table, without asking anybody: judging may not depend on a service."""
+    return Decoder().decode(as_transaction(row))
+
+
+def is_unexpected(row: SafeTransaction, expected: frozenset[str]) -> bool:
+    """Tell whether nobody of those expected proposed it, nor a delegate for one of them."""
+    return bool(expected) and not {row.proposer.lower(), row.proposed_by_delegate.lower()} & expected
+
+
+def severity_of(row: SafeTransaction, decoded: DecodedCall, expected: frozenset[str], loud: Loudness) -> Severity:
+    base = loud.usual
+    if expected:
+        base = loud.unexpected if is_unexpected(row, expected) else loud.expected
+    raised = [Severity[flag.severity] for flag in flags(decoded) if flag.kind in _RAISING and flag.severity]
+    return max([base, *raised])
+
+
+def facts_of(
+    row: SafeTransaction, rivals: Iterable[str], threshold: int, expected: frozenset[str]
+) -> Mapping[str, Value]:
+    """Return what a message needs of a transaction, in values that can be kept."""
+    return {
+        "nonce": row.nonce,
+        "to": row.to,
+        "value": row.value,
+        "data": row.data,
+        "operation": row.operation,
+        "proposer": row.proposer,
+        "delegate": row.proposed_by_delegate,
+        "unexpected": is_unexpected(row, expected),
+        "confirmations": len(row.confirmations),
+        "required": threshold,
+        "rivals": tuple(rivals),
+    }

@@ -1,0 +1,179 @@
+"""Who controls a Safe, read from its chain: owners, modules, threshold, code, guards and the fallback handler.
+
+No service is asked: a change is seen by the next run even while the Safe Transaction Service is down.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from monitoring.alerts.message.text import Block, addr, bold, kv, line, link
+from monitoring.base.plural import counted
+from monitoring.chains.abi.addresses import ZERO, address_in, checksum, is_address, short
+from monitoring.chains.abi.values import Unknown
+from monitoring.chains.networks import network
+from monitoring.chains.rpc.views import ChainView
+from monitoring.checks.builtin.safes.queue import OWNERS, THRESHOLD
+from monitoring.checks.builtin.shared.data_rows import Place
+from monitoring.checks.builtin.shared.per_chain import answer_per_chain
+from monitoring.checks.engine.plan import Desk, Key
+from monitoring.checks.engine.tools import Tools
+from monitoring.checks.expression.evaluate import PENDING, Call, NotYet
+from monitoring.checks.expression.values import Value
+from monitoring.checks.messages.plain import Message, Route, in_words
+from monitoring.checks.rules import changed, members
+from monitoring.checks.rules.condition import Condition, Outcome, Transition
+from monitoring.checks.rules.members import MembersPolicy
+from monitoring.checks.rules.policy import Policy
+
+MODULES = "getModulesPaginated(address,uint256)(address[],address)"
+_FIRST_MODULE, _MOST_MODULES = "0x" + "1".rjust(40, "0"), 50
+# Where a Safe keeps what no view of all its versions tells: slot 0, and keccak256 of "guard_manager.guard.address",
+# "module_manager.module_guard.address" and "fallback_manager.handler.address".
+SLOTS: Mapping[str, str] = {
+    "code": "0x0",
+    "guard": "0x4a204f620c8c5ccdca3fd54d003badd85ba500436a431f0cbda4f558c93c34c8",
+    "module guard": "0xb104e0b93118902c651344349b610029d694cfdec91c589c91ebafbcd0289947",
+    "fallback handler": "0x6c9a6c4a39284e37ed1cf53d337577d14212a4870fb976a4366c693b939918d5",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class SlotsOf:
+    """The addresses in the slots of a Safe."""
+
+    chain: int
+    address: str
+
+
+def answer_slots(questions: Sequence[SlotsOf], tools: Tools) -> dict[SlotsOf, tuple[str, ...] | Unknown]:
+    """Read the slots of all Safes of a chain together."""
+    return answer_per_chain(questions, tools, _read_slots)
+
+
+def _read_slots(asked: Sequence[SlotsOf], view: ChainView) -> dict[SlotsOf, tuple[str, ...] | Unknown]:
+    words = view.storage((one.address, slot) for one in asked for slot in SLOTS.values())
+    return {one: _addresses([words[one.address, slot] for slot in SLOTS.values()]) for one in asked}
+
+
+def _addresses(words: Sequence[bytes | Unknown]) -> tuple[str, ...] | Unknown:
+    lost = next((word for word in words if isinstance(word, Unknown)), None)
+    if lost is not None:
+        return lost
+    return tuple(address_in(word).lower() for word in words if isinstance(word, bytes))
+
+
+@dataclass(frozen=True, slots=True)
+class SetPart:
+    """A set of addresses that control a Safe: its owners, or its modules."""
+
+    key: Key
+    place: Place
+    what: str
+    policy: MembersPolicy
+
+    @property
+    def route(self) -> Route:
+        return self.place.route
+
+    @property
+    def about(self) -> str:
+        return f"{self.place.title}: its {self.what}s"
+
+    def read(self, desk: Desk) -> tuple[Value, ...] | Unknown | NotYet:
+        at = self.place
+        if self.what == "owner":
+            found = desk.call(Call(at.chain, at.address, OWNERS))
+        else:
+            found = desk.call(Call(at.chain, at.address, MODULES, (_FIRST_MODULE, _MOST_MODULES)))
+            found = found[0] if isinstance(found, tuple) and isinstance(found[0], tuple) else found
+        if found is PENDING or isinstance(found, Unknown):
+            return found
+        return found if isinstance(found, tuple) else Unknown(f"{self.about}: no list came")
+
+    def judge(self, before: Condition, reading: tuple[Value, ...] | Unknown, now: datetime) -> Outcome:
+        return members.judge(before, reading, now, self.policy)
+
+    def in_words(self, reading: tuple[Value, ...]) -> str:
+        """Say how many there are, and who, as far as a line holds."""
+        names = [short(checksum(str(one))) if is_address(one) else in_words(one) for one in reading]
+        return ": ".join(filter(None, (counted(len(reading), self.what), ", ".join(names))))
+
+    def tell(self, transition: Transition, tools: Tools) -> Message:
+        known = network(self.place.chain)
+        rows: list[Block] = []
+        for entry in transition.entries:
+            address = checksum(str(entry.id)) if is_address(entry.id) else in_words(entry.id)
+            label = tools.labels.name(known.id, address) if is_address(address) else ""
+            rows.append(line(bold(f"{self.what.capitalize()} {entry.kind}"), ": ", addr(address, label, known)))
+        return Message(f"{self.place.title}: {_counted(transition, self.what)}", (safe_line(self.place), *rows))
+
+
+@dataclass(frozen=True, slots=True)
+class SetupPart:
+    """Everything else that decides what a Safe does, as one value."""
+
+    key: Key
+    place: Place
+    policy: Policy
+
+    @property
+    def route(self) -> Route:
+        return self.place.route
+
+    @property
+    def about(self) -> str:
+        return f"{self.place.title}: its threshold, code, guards and fallback handler"
+
+    def read(self, desk: Desk) -> tuple[Value, ...] | Unknown | NotYet:
+        threshold = desk.call(Call(self.place.chain, self.place.address, THRESHOLD))
+        slots = desk.ask(SlotsOf(self.place.chain, self.place.address))
+        lost = next((one for one in (threshold, slots) if isinstance(one, Unknown)), None)
+        if lost is not None:
+            return lost
+        if threshold is PENDING or slots is PENDING:
+            return PENDING
+        return (threshold, *slots) if isinstance(threshold, int) else Unknown(f"{self.about}: no threshold came")
+
+    def judge(self, before: Condition, reading: tuple[Value, ...] | Unknown, now: datetime) -> Outcome:
+        return changed.judge(before, reading, now, self.policy)
+
+    def in_words(self, reading: tuple[Value, ...]) -> str:
+        """Name what is set; what is not there is left out."""
+        threshold, *slots = reading
+        found = [f"{name} {short(checksum(str(one)))}" for name, one in zip(SLOTS, slots, strict=True) if one != ZERO]
+        return ", ".join([f"threshold {in_words(threshold)}", *found])
+
+    def tell(self, transition: Transition, tools: Tools) -> Message:
+        names = ("threshold", *SLOTS)
+        old, new = (_parts(transition.facts.get(name)) for name in ("before", "value"))
+        moved = [(name, a, b) for name, a, b in zip(names, old, new, strict=False) if a != b]
+        rows = [(name.capitalize(), (*self._value(a, tools), " → ", *self._value(b, tools))) for name, a, b in moved]
+        title = f"{self.place.title}: change of its {', '.join(name for name, _, _ in moved)}"
+        return Message(title, (safe_line(self.place), kv(*rows)))
+
+    def _value(self, value: Value, tools: Tools) -> tuple[object, ...]:
+        if value == ZERO:
+            return ("none",)
+        if not isinstance(value, str):
+            return (in_words(value),)
+        known = network(self.place.chain)
+        return (addr(checksum(value), tools.labels.name(known.id, value), known),)
+
+
+def safe_line(place: Place) -> Block:
+    """Say which Safe, with a link to the app."""
+    known = network(place.chain)
+    address = checksum(place.address)
+    return line("Safe ", addr(address, place.name, known), " (", link("app", known.safe_link(address)), ")")
+
+
+def _counted(transition: Transition, what: str) -> str:
+    counts = {kind: sum(entry.kind == kind for entry in transition.entries) for kind in ("added", "removed")}
+    return ", ".join(f"{number} {what}{'s' * (number > 1)} {kind}" for kind, number in counts.items() if number)
+
+
+def _parts(value: Value | None) -> tuple[Value, ...]:
+    return value if isinstance(value, tuple) else ()

@@ -1,0 +1,116 @@
+"""What an alert about a Safe's queue says: who proposed what at which nonce, how many signed, and against whom.
+
+Text of a transaction's author is shown as data and decides nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from monitoring.alerts.message.text import Block, addr, bold, kv, line, link
+from monitoring.chains.abi.addresses import checksum
+from monitoring.chains.decode.calldata import Transaction
+from monitoring.chains.networks import Network, network
+from monitoring.checks.builtin.shared.data_rows import Place
+from monitoring.checks.builtin.shared.transactions import Room, call_blocks
+from monitoring.checks.engine.tools import Tools
+from monitoring.checks.messages.plain import Message
+from monitoring.checks.rules.condition import Entry, Transition
+
+MAX_SHOWN = 6  # transactions of one message shown whole
+MAX_RIVALS = 3
+
+
+def describe(place: Place, transition: Transition, tools: Tools) -> Message:
+    """Put the new transactions of one queue into words, the loudest first."""
+    entries = sorted(transition.entries, key=lambda entry: (-entry.severity, _nonce(entry)))
+    known, room = network(place.chain), Room()
+    address = checksum(place.address)
+    blocks: list[Block] = [
+        line("Safe ", addr(address, place.name, known), " (", link("app", known.safe_link(address)), ")")
+    ]
+    for entry in entries[:MAX_SHOWN]:
+        blocks += _blocks(entry, place, room, tools)
+    if len(entries) > MAX_SHOWN:
+        nonces = ", ".join(str(_nonce(entry)) for entry in sorted(entries[MAX_SHOWN:], key=_nonce)[:20])
+        blocks.append(line(f"… and {len(entries) - MAX_SHOWN} more, at nonces {nonces}"))
+    return Message(f"{place.title}: {_headline(entries)}", tuple(blocks))
+
+
+def _headline(entries: Sequence[Entry]) -> str:
+    rivals = sum(entry.kind == "competing" for entry in entries)
+    strangers = sum(entry.facts.get("unexpected") is True for entry in entries)
+    if len(entries) == 1:
+        what = "rival transaction" if rivals else "transaction queued"
+        return f"{what} at nonce {_nonce(entries[0])}{', proposed by a stranger' if strangers else ''}"
+    more = [f"{rivals} of them rivals"] * bool(rivals) + [f"{strangers} proposed by a stranger"] * bool(strangers)
+    return ", ".join([f"{len(entries)} transactions queued", *more])
+
+
+def _blocks(entry: Entry, place: Place, room: Room, tools: Tools) -> list[Block]:
+    known, address, facts = network(place.chain), checksum(place.address), entry.facts
+    identity = str(entry.id)
+    head = "Rival transaction" if entry.kind == "competing" else "Transaction"
+    rows: dict[str, object] = {
+        "Nonce": str(_nonce(entry)),
+        "Proposed by": _proposer(entry, known, tools),
+        "Signed by": f"{_number(entry, 'confirmations')} of {_number(entry, 'required')}",
+    }
+    if entry.kind == "competing":
+        rows["Against"] = _rivals(entry, known, address)
+    call = _call(entry, place)
+    blocks: list[Block] = [
+        line(bold(head), " ", link(f"{identity[:10]}…{identity[-4:]}", known.safe_link(address, identity))),
+        kv(rows),
+    ]
+    if facts.get("unexpected") is True:
+        blocks.append(line(bold("Proposed by nobody who is expected to")))
+    if call.to.lower() == place.address and not call.data and not call.value:
+        return [*blocks, line("An empty transaction to itself: it only uses up the nonce, to reject the other.")]
+    return blocks + call_blocks([call], tools, room)
+
+
+def _call(entry: Entry, place: Place) -> Transaction:
+    facts = entry.facts
+    data, value, operation = facts.get("data"), facts.get("value"), facts.get("operation")
+    return Transaction(
+        place.chain,
+        str(facts.get("to", "")),
+        data if isinstance(data, bytes) else b"",
+        value if isinstance(value, int) else 0,
+        operation if isinstance(operation, int) else 0,
+    )
+
+
+def _proposer(entry: Entry, known: Network, tools: Tools) -> object:
+    """Name who proposed, and for whom where a delegate did."""
+    proposer, delegate = str(entry.facts.get("proposer", "")), str(entry.facts.get("delegate", ""))
+    found: list[object] = [_named(proposer, known, tools) if proposer else "not told by the service"]
+    if delegate and delegate != proposer:
+        found += [" by the delegate ", _named(delegate, known, tools)]
+    return tuple(found)
+
+
+def _named(address: str, known: Network, tools: Tools) -> object:
+    return addr(address, tools.labels.name(known.id, address), known)
+
+
+def _rivals(entry: Entry, known: Network, address: str) -> object:
+    rivals = entry.facts.get("rivals")
+    hashes = [str(one) for one in rivals] if isinstance(rivals, tuple) else []
+    if not hashes:
+        return "another one seen at this nonce, which is not listed any more"
+    links: list[object] = []
+    for one in hashes[:MAX_RIVALS]:
+        links += [", ", link(f"{one[:10]}…{one[-4:]}", known.safe_link(address, one))]
+    more = [f" and {len(hashes) - MAX_RIVALS} more"] if len(hashes) > MAX_RIVALS else []
+    return tuple(links[1:] + more)
+
+
+def _nonce(entry: Entry) -> int:
+    return _number(entry, "nonce")
+
+
+def _number(entry: Entry, name: str) -> int:
+    found = entry.facts.get(name)
+    return found if isinstance(found, int) else 0

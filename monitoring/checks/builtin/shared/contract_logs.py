@@ -1,0 +1,187 @@
+"""The question "which logs did this contract emit since that block?", answered for all contracts of a chain at once.
+
+Asked by types that watch events. The block to read from comes out of the asking condition, so that cursor and alert
+commit together; nothing is remembered here but the size of range a chain's providers take.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import cast
+
+from monitoring.chains.abi.values import Json, Unknown
+from monitoring.chains.rpc.errors import Fault, RpcError
+from monitoring.chains.rpc.logs import (
+    EventLog,
+    LogCursor,
+    LogFilter,
+    LogScan,
+    last_certain_block,
+    oldest_readable,
+    scan,
+)
+from monitoring.chains.rpc.memory import ChainMemory
+from monitoring.chains.rpc.provider import Ask
+from monitoring.chains.rpc.views import ChainView
+from monitoring.checks.builtin.shared.per_chain import answer_per_chain
+from monitoring.checks.engine.tools import Tools
+
+# Ranges read for a chain in one run: what is further back waits for the next, and what was read is committed meanwhile.
+MAX_RANGES = 60
+_MOVING = 3  # looks for the oldest block that can be read
+_KIND = "log_range"
+
+
+@dataclass(frozen=True, slots=True)
+class LogsSince:
+    """Logs of one contract with any of these first topics, from a block on; without one, from `lookback_s` ago.
+
+    Blocks before `new_from` were judged before, and are read once more.
+    """
+
+    chain: int
+    address: str
+    topics: frozenset[str]
+    from_block: int | None
+    lookback_s: int
+    new_from: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """The logs of the blocks `first` to `last`. `problem` says why it ends before the chain does.
+
+    `times` has when each block with a log was mined, as far as that could be had. `gap`: blocks before `first` were
+    asked for, and no provider has them any more.
+    """
+
+    first: int
+    last: int
+    logs: tuple[EventLog, ...] = ()
+    times: Mapping[int, datetime] | None = None
+    problem: Unknown | None = None
+    gap: bool = False
+
+    def at(self, block: int) -> datetime | None:
+        return (self.times or {}).get(block)
+
+
+def answer_logs(questions: Sequence[LogsSince], tools: Tools) -> dict[LogsSince, Stretch | Unknown]:
+    """Answer all questions with few `eth_getLogs` a chain, however many contracts there are."""
+    memory, chains = tools.chains.memory, {question.chain for question in questions}
+    sizes = {chain: _recall(memory, chain) for chain in chains}  # the memory is asked here, and not from threads
+    learnt: dict[int, LogCursor] = {}
+
+    def read(asked: Sequence[LogsSince], view: ChainView) -> dict[LogsSince, Stretch | Unknown]:
+        chain = view.network.id
+        found, learnt[chain] = _read_chain(asked, view, sizes[chain])
+        return found
+
+    found = answer_per_chain(questions, tools, read)
+    for chain, cursor in learnt.items():
+        if (cursor.range_blocks, cursor.refused_blocks) != (sizes[chain].range_blocks, sizes[chain].refused_blocks):
+            memory.remember(_KIND, str(chain), json.dumps([cursor.range_blocks, cursor.refused_blocks]))
+    return found
+
+
+def _read_chain(
+    asked: Sequence[LogsSince], view: ChainView, size: LogCursor
+) -> tuple[dict[LogsSince, Stretch | Unknown], LogCursor]:
+    certain = last_certain_block(view.network, view.block.number)
+    firsts = {one: _first_block(one, view) for one in asked}
+    cursor = replace(size, next_block=min(firsts.values()))
+    wanted = LogFilter(
+        tuple(dict.fromkeys(one.address for one in asked)),
+        (tuple(sorted(frozenset[str]().union(*(one.topics for one in asked)))),),
+    )
+    read, oldest = _read_on(view, wanted, cursor, certain)
+    _note_lost(view, asked, oldest)
+    last = read.cursor.next_block - 1
+    problem = _behind(view, last, certain) if read.problem is None else read.problem
+    times = _times(view, {log.block_number for log in read.logs})
+    found: dict[LogsSince, Stretch | Unknown] = {
+        one: Stretch(max(first, oldest), last, _own(one, max(first, oldest), read), times, problem, gap=first < oldest)
+        for one, first in firsts.items()
+    }
+    return found, read.cursor
+
+
+def _read_on(view: ChainView, wanted: LogFilter, cursor: LogCursor, certain: int) -> tuple[LogScan, int]:
+    """Scan from the cursor on; return also the oldest block that can be read, 0 where none is gone.
+
+    Where every provider says that it no longer has the first blocks, scanning goes on at the oldest one that somebody
+    has. It is looked for again if it went meanwhile: a provider's window moves with its head.
+    """
+    oldest = 0
+    read = scan(view.pool, wanted, cursor, _until(cursor, certain))
+    for _ in range(_MOVING):
+        if read.fault is not Fault.HISTORY or read.logs or read.cursor.next_block != cursor.next_block:
+            break
+        try:
+            found = oldest_readable(view.pool, wanted, cursor.next_block, certain)
+        except RpcError:
+            break  # the scan's own problem is reported
+        if found is None:
+            break
+        oldest, cursor = found, replace(read.cursor, next_block=found)
+        read = scan(view.pool, wanted, cursor, _until(cursor, certain))
+    return read, oldest
+
+
+def _until(cursor: LogCursor, certain: int) -> int:
+    return min(certain, cursor.next_block + MAX_RANGES * cursor.range_blocks - 1)
+
+
+def _note_lost(view: ChainView, asked: Sequence[LogsSince], oldest: int) -> None:
+    """Keep what was never judged and cannot be any more, to be reported once for the chain."""
+    starts = [one.new_from for one in asked if one.new_from is not None and one.new_from < oldest]
+    if starts:
+        view.pool.lost = (min(starts), oldest - 1)
+
+
+def _first_block(question: LogsSince, view: ChainView) -> int:
+    if question.from_block is not None:
+        return question.from_block
+    return max(0, last_certain_block(view.network, view.block.number) - view.network.blocks_in(question.lookback_s))
+
+
+def _recall(memory: ChainMemory, chain: int) -> LogCursor:
+    """Return the size of range that a chain's providers took last."""
+    cursor = LogCursor(chain, 0)
+    try:
+        size, refused = json.loads(memory.recall(_KIND, str(chain)) or "")
+        return replace(cursor, range_blocks=max(1, int(size)), refused_blocks=max(0, int(refused)))
+    except (ValueError, TypeError):
+        return cursor
+
+
+def _behind(view: ChainView, last: int, certain: int) -> Unknown | None:
+    if last >= certain:
+        return None
+    slug = view.network.slug
+    return Unknown(f"{slug}: blocks {last + 1} to {certain} are still to be read", slug)
+
+
+def _own(question: LogsSince, first: int, read: LogScan) -> tuple[EventLog, ...]:
+    return tuple(
+        log
+        for log in read.logs
+        if log.block_number >= first
+        and log.address.lower() == question.address
+        and log.topics
+        and log.topics[0] in question.topics
+    )
+
+
+def _times(view: ChainView, blocks: Iterable[int]) -> dict[int, datetime]:
+    numbers = sorted(blocks)
+    asks = [Ask("eth_getBlockByNumber", (hex(number), False)) for number in numbers]
+    found: dict[int, datetime] = {}
+    for number, outcome in zip(numbers, view.pool.batch(asks, at_least=view.block.number), strict=True):
+        if not isinstance(outcome, RpcError):
+            seconds = int(str(cast("dict[str, Json]", outcome)["timestamp"]), 16)
+            found[number] = datetime.fromtimestamp(seconds, UTC)
+    return found

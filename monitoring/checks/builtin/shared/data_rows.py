@@ -1,0 +1,104 @@
+"""The rows of a built-in type: in the section itself, or in a data file beside the monitor; each names a contract.
+
+Mistakes of a data file carry that file's own places.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from monitoring.base.yaml.marks import Mapping, Mistakes
+from monitoring.checks.config.names import read_chain
+from monitoring.checks.config.rows import MAX_ROWS, open_data
+from monitoring.checks.config.yaml_node import Spot
+from monitoring.checks.engine.monitor import CHAINS
+from monitoring.checks.engine.plugin import Surroundings
+from monitoring.checks.messages.plain import Route
+
+COMMON = ("name", "chain", "address", "protocol", "channel", "enabled", "note")
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Which contract a row is about, how people call it, and whose alerts it causes. `address` is lower case."""
+
+    name: str
+    chain: int
+    address: str
+    route: Route
+
+    @property
+    def chain_slug(self) -> str:
+        return CHAINS[self.chain]
+
+    @property
+    def title(self) -> str:
+        return f"{self.name} ({self.chain_slug})"
+
+
+def read_rows(section: Spot, around: Surroundings) -> list[Spot]:
+    """Return the rows of a section: `rows: […]`, or `from: FILE` with the rows under the section's name in it."""
+    source, inline = section.get("from"), section.get("rows")
+    if (source is None) is (inline is None):
+        section.wrong("one of from (a data file beside this one) and rows (a list) says what is watched")
+        return []
+    rows = inline or (_in_file(source, section.path, around) if source else None)
+    found = rows.items("a list of rows") if rows else []
+    if rows and not found:
+        rows.wrong("there are no rows, so nothing would be watched")
+    if rows and len(found) > MAX_ROWS:
+        rows.wrong(f"more than {MAX_ROWS} rows")
+    return found[:MAX_ROWS]
+
+
+def _in_file(source: Spot, name: str, around: Surroundings) -> Spot | None:
+    text = source.text("a file name")
+    root = open_data(source, text, around.folder) if text else None
+    if root is None or text is None:
+        return None
+    node = root.get(name) if isinstance(root, Mapping) else None
+    if node is None:
+        source.wrong(f"{text} has no {name} in it: the rows stand under that name")
+        return None
+    data = Mistakes(str(around.folder / text))
+    source.mistakes.beside.append(data)
+    return Spot(node, name, data)
+
+
+def read_places(rows: list[Spot], around: Surroundings, more: tuple[str, ...]) -> Iterator[tuple[Place, Spot]]:
+    """Yield the sound and enabled rows; `more` are the keys a row may have beside the common ones."""
+    seen: dict[tuple[int, str], str] = {}
+    for row in rows:
+        row.only((*COMMON, *more))
+        enabled = read_switch(row.get("enabled"), otherwise=True)
+        place = _place(row, around)
+        if place is None:
+            continue
+        twin = seen.get((place.chain, place.address))
+        if twin is not None:
+            (row.get("address") or row).wrong(f"{twin} is this address on this chain already: state is kept by it")
+        seen[place.chain, place.address] = place.name
+        if enabled and twin is None:
+            yield place, row
+
+
+def read_switch(spot: Spot | None, *, otherwise: bool) -> bool:
+    word = spot.word(("true", "false")) if spot else None
+    return otherwise if word is None else word == "true"
+
+
+def _place(row: Spot, around: Surroundings) -> Place | None:
+    named, where = row.need("name", "what people call it"), row.need("chain", "an id or a slug, as in 1 or mainnet")
+    at, whose = row.need("address", "0x and 40 hex digits"), row.need("protocol", "whose alerts these are")
+    other = row.get("channel")
+    name = named.text("a name") if named else None
+    chain = read_chain(where) if where else None
+    address = at.address() if at else None
+    protocol, channel = whose.name() if whose else None, other.name() if other else None
+    if where and chain and chain not in around.chains:
+        where.wrong(f"the monitor does not read {CHAINS[chain]}: write it under chains there")
+        return None
+    if not (name and chain and address and protocol):
+        return None
+    return Place(name, chain, address, Route(protocol, channel or ""))

@@ -1,0 +1,61 @@
+"""How a condition over logs reads and judges: on from the block it remembers, with a margin, as far as was read."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from monitoring.alerts.message.model import Severity
+from monitoring.chains.abi.values import Unknown
+from monitoring.chains.networks import network
+from monitoring.checks.builtin.shared.contract_logs import LogsSince, Stretch
+from monitoring.checks.engine.plan import Desk, Key
+from monitoring.checks.expression.evaluate import PENDING, NotYet
+from monitoring.checks.rules import logs
+from monitoring.checks.rules.condition import Condition, Outcome
+from monitoring.checks.rules.logs import LogsPolicy, read_from
+from monitoring.checks.rules.readings import FirstRun, LogBatch, LogEvent, with_broken
+
+# The second run reads a margin again: all of it must have been judged by the first.
+MIN_LOOKBACK = timedelta(hours=1)
+_MARGIN_BLOCKS, _MARGIN_S = 64, 300  # Ethereum finalises after 64 slots; fast chains get five minutes
+
+
+def logs_policy(chain: int, severity: Severity, first_run: FirstRun) -> LogsPolicy:
+    """Return a policy whose margin suits the chain."""
+    margin = max(_MARGIN_BLOCKS, network(chain).blocks_in(_MARGIN_S))
+    return LogsPolicy(severity=severity, margin=margin, first_run=first_run)
+
+
+def read_stretch(
+    desk: Desk, key: Key, topics: frozenset[str], policy: LogsPolicy, lookback: timedelta
+) -> Stretch | Unknown | NotYet:
+    """Ask for the logs of the contract that is the key's subject.
+
+    A reading that broke off before anything new counts as none.
+    """
+    first = read_from(desk.condition(key), policy)
+    new_from = None if first is None else first + policy.margin
+    answer = desk.ask(LogsSince(key.chain, key.subject, topics, first, int(lookback.total_seconds()), new_from))
+    if answer is PENDING or isinstance(answer, Unknown):
+        return PENDING if answer is PENDING else answer
+    found: Stretch = answer
+    judged = new_from if new_from is not None else found.first
+    if found.problem is not None and found.last + 1 < judged:
+        return found.problem
+    return found
+
+
+def judge_stretch(
+    before: Condition,
+    reading: Stretch | Unknown,
+    events: Sequence[LogEvent],
+    now: datetime,
+    policy: LogsPolicy,
+) -> Outcome:
+    """Judge what was read; where the reading broke off, that counts as unknown as well."""
+    if isinstance(reading, Unknown):
+        return logs.judge(before, reading, now, policy)
+    outcome = logs.judge(before, LogBatch(reading.first, reading.last, tuple(events), gap=reading.gap), now, policy)
+    broken = [reading.problem] if reading.problem is not None else []
+    return with_broken(outcome, before, broken, now, policy)

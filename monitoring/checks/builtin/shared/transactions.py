@@ -1,0 +1,86 @@
+"""Calls somebody asked for, as blocks of an alert: what must be looked at first, then what is called, within a bound.
+
+Shared by the messages of timelocks and Safes. What cannot be decoded stays hex; nothing here holds an alert up.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from monitoring.alerts.message.text import Block, addr, bold, code, line, link
+from monitoring.base.clock import format_duration
+from monitoring.chains.abi.addresses import ZERO
+from monitoring.chains.abi.values import Unknown
+from monitoring.chains.decode.calldata import Transaction
+from monitoring.chains.decode.format_tx import Line
+from monitoring.chains.decode.inspect_tx import Examined, examine
+from monitoring.chains.decode.proxies import Upgrade
+from monitoring.chains.networks import Network, network
+from monitoring.checks.engine.tools import Tools
+
+MAX_LINE = 160
+MAX_FLAGS = 6
+
+
+@dataclass(slots=True)
+class Room:
+    """How much of a message is left for calls: Telegram takes 4096 units, and a reader some forty lines."""
+
+    lines: int = 40
+    units: int = 2000
+    flags: int = 12
+
+    def take(self, found: Sequence[Line]) -> list[str]:
+        """Take as many lines as there is room for, and say how many are left out."""
+        taken: list[str] = []
+        for one in found:
+            text = _cut(str(one))
+            if self.lines <= 0 or self.units < len(text):
+                break
+            taken.append(text)
+            self.lines -= 1
+            self.units -= len(text) + 1
+        left_out = len(found) - len(taken)
+        return [*taken, f"… {left_out} more lines"] if left_out else taken
+
+
+def call_blocks(calls: Sequence[Transaction], tools: Tools, room: Room) -> list[Block]:
+    """Decode calls of one chain and write them out: flags, upgrades, then every call."""
+    if not calls:
+        return []
+    known = network(calls[0].chain_id)
+    found = examine(calls, tools.decoder, tools.chains.view(known), tools.labels)
+    text = "\n".join(room.take(found.lines))
+    return [*flag_lines(found, room), *(_upgrade(one, found, known) for one in found.upgrades[:MAX_FLAGS]), code(text)]
+
+
+def flag_lines(found: Examined, room: Room) -> Iterator[Block]:
+    """Say what must be looked at, the worst first; the room is the whole message's."""
+    shown = found.flags[: min(MAX_FLAGS, room.flags)]
+    room.flags -= len(shown)
+    for flag in shown:
+        yield line(bold(flag.severity), f" {_cut(flag.text)}")
+    if len(found.flags) > len(shown):
+        yield line(f"… and {len(found.flags) - len(shown)} more of this kind")
+
+
+def _upgrade(one: Upgrade, found: Examined, known: Network) -> Block:
+    """Say which code stands behind a proxy now and which would."""
+    names = found.names.labels
+    proxy = addr(one.proxy, names.name(known.id, one.proxy), known)
+    old: object = "unknown" if isinstance(one.old, Unknown) or one.old == ZERO else addr(one.old, chain=known)
+    compare = (" (", link("compare", one.diff_link), ")") if one.diff_link else ()
+    return line("Proxy ", proxy, ": ", old, " → ", addr(one.new, chain=known), *compare)
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= MAX_LINE else text[: MAX_LINE - 1] + "…"
+
+
+def when(at: datetime, now: datetime) -> str:
+    """Write an instant with its distance from this message: `2026-05-03 12:00 UTC (2 d after this alert)`."""
+    span = format_duration(abs(at - now))
+    away = "at once" if abs(at - now).total_seconds() < 1 else f"{span} {'after' if at > now else 'before'} this alert"
+    return f"{at:%Y-%m-%d %H:%M} UTC ({away})"

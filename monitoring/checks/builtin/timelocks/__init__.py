@@ -1,0 +1,4 @@
+"""Built-in type `timelocks`: what is scheduled, executed and cancelled.
+
+Tests: tests/integration/test_timelocks*.py.
+"""

@@ -1,0 +1,189 @@
+"""`timelocks`: every operation scheduled, executed or cancelled on timelocks, and every change of who and how long.
+
+One condition per timelock and chain, judged by the verb `logs`; all timelocks of a chain share their requests.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+
+from monitoring.alerts.message.model import Severity
+from monitoring.base.plural import counted
+from monitoring.chains.abi.values import Unknown
+from monitoring.chains.rpc.logs import EventLog
+from monitoring.checks.builtin.shared.contract_logs import LogsSince, Stretch, answer_logs
+from monitoring.checks.builtin.shared.data_rows import Place, read_places, read_rows
+from monitoring.checks.builtin.shared.log_reading import MIN_LOOKBACK, judge_stretch, logs_policy, read_stretch
+from monitoring.checks.builtin.timelocks.kinds import KINDS, RawLog, What, moves_admin, new_delay_s, operations, signals
+from monitoring.checks.builtin.timelocks.text import describe
+from monitoring.checks.config.yaml_node import Spot
+from monitoring.checks.engine.plan import Desk, Key, Part
+from monitoring.checks.engine.plugin import CheckType, Surroundings
+from monitoring.checks.engine.tools import Tools
+from monitoring.checks.expression.evaluate import NotYet
+from monitoring.checks.expression.values import Value
+from monitoring.checks.messages.plain import Message, Route, plain_message
+from monitoring.checks.rules.condition import Condition, Kind, Outcome, Transition
+from monitoring.checks.rules.logs import LogsPolicy
+from monitoring.checks.rules.policy import either
+from monitoring.checks.rules.readings import TELL_ALL, LogEvent
+
+LOOKBACK, MAX_LOOKBACK = timedelta(hours=12), timedelta(days=14)
+_ROW_KEYS = ("kind", "severity", "min_delay", "mirror_channel")
+
+
+@dataclass(frozen=True, slots=True)
+class Severities:
+    """How loud each kind of event is: operations, their end, and changes of the timelock itself."""
+
+    scheduled: Severity = Severity.HIGH
+    settled: Severity = Severity.LOW
+    changes: Severity = Severity.MEDIUM
+
+    def of(self, what: What) -> Severity:
+        if what is What.SCHEDULED:
+            return self.scheduled
+        return self.settled if what in (What.EXECUTED, What.CANCELLED) else self.changes
+
+
+@dataclass(frozen=True, slots=True)
+class Timelock:
+    """One row. `min_delay_s` is the delay people count on: a shorter one is as loud as an operation."""
+
+    place: Place
+    kind: str
+    severities: Severities
+    min_delay_s: int | None = None
+    mirror: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    rows: tuple[Timelock, ...]
+    lookback: timedelta
+
+
+@dataclass(frozen=True, slots=True)
+class TimelockPart:
+    """A timelock's condition, for one channel."""
+
+    key: Key
+    route: Route
+    row: Timelock
+    policy: LogsPolicy
+    lookback: timedelta
+
+    @property
+    def about(self) -> str:
+        return f"{self.row.place.title}: operations, and changes of its delay and roles"
+
+    def read(self, desk: Desk) -> Stretch | Unknown | NotYet:
+        return read_stretch(desk, self.key, frozenset(signals(self.row.kind)), self.policy, self.lookback)
+
+    def judge(self, before: Condition, reading: Stretch | Unknown, now: datetime) -> Outcome:
+        events = self._events(reading) if isinstance(reading, Stretch) else []
+        return judge_stretch(before, reading, events, now, self.policy)
+
+    def in_words(self, reading: Stretch) -> str:
+        """Say what was read, for listings."""
+        return f"blocks {reading.first} to {reading.last}, {counted(len(self._events(reading)), 'event')}"
+
+    def tell(self, transition: Transition, tools: Tools) -> Message:
+        if transition.kind is not Kind.FIRED:
+            return plain_message(self.about, transition)
+        return describe(self.row.place, self.row.kind, transition, tools)
+
+    def _events(self, reading: Stretch) -> list[LogEvent]:
+        kind = self.row.kind
+        raw = [(log.tx_hash, RawLog(log.topics, log.data)) for log in reading.logs]
+        return [self._event([reading.logs[place] for place in group], reading) for group in operations(kind, raw)]
+
+    def _event(self, group: Sequence[EventLog], reading: Stretch) -> LogEvent:
+        first, at = group[0], reading.at(group[0].block_number)
+        what = signals(self.row.kind)[first.topics[0]].what
+        facts: dict[str, Value] = {
+            "what": what.value,
+            "block": first.block_number,
+            "tx": first.tx_hash,
+            "logs": tuple((log.topics, log.data) for log in group),
+        }
+        if at is not None:
+            facts["mined at"] = int(at.timestamp())
+        raw = RawLog(first.topics, first.data)
+        severity = self._severity(what, raw)
+        return LogEvent(first.block_number, first.block_hash, first.tx_hash, first.index, at, severity, facts)
+
+    def _severity(self, what: What, log: RawLog) -> Severity:
+        usual = self.row.severities.of(what)
+        delay_s = new_delay_s(self.row.kind, log)
+        too_short = delay_s is not None and self.row.min_delay_s is not None and delay_s < self.row.min_delay_s
+        if too_short or moves_admin(self.row.kind, log):
+            return max(usual, self.row.severities.scheduled)
+        return usual
+
+
+def _schema(section: Spot, around: Surroundings) -> Config | None:
+    section.only(("from", "rows", "severity", "settled", "changes", "first_run_lookback"))
+    usual = Severities()
+    given = {key: spot.severity() if (spot := section.get(key)) else None for key in ("severity", "settled", "changes")}
+    severities = Severities(
+        either(given["severity"], usual.scheduled),
+        either(given["settled"], usual.settled),
+        either(given["changes"], usual.changes),
+    )
+    lookback = _lookback(section)
+    rows = [
+        row
+        for place, spot in read_places(read_rows(section, around), around, _ROW_KEYS)
+        if (row := _row(place, spot, severities))
+    ]
+    return Config(tuple(rows), lookback)
+
+
+def _lookback(section: Spot) -> timedelta:
+    spot = section.get("first_run_lookback")
+    found = spot.duration() if spot else None
+    if spot and found and not MIN_LOOKBACK <= found <= MAX_LOOKBACK:
+        spot.wrong(f"from 1h to {MAX_LOOKBACK.days}d: a first run reads every block of it")
+    return found or LOOKBACK
+
+
+def _row(place: Place, spot: Spot, severities: Severities) -> Timelock | None:
+    kind_spot = spot.need("kind", f"one of {', '.join(KINDS)}")
+    kind = kind_spot.word(KINDS) if kind_spot else None
+    loud, shortest, mirror = spot.get("severity"), spot.get("min_delay"), spot.get("mirror_channel")
+    severity = loud.severity() if loud else None
+    delay = shortest.duration() if shortest else None
+    channel = (mirror.name() if mirror else None) or ""
+    if mirror and channel in (place.route.channel, place.route.protocol):
+        mirror.wrong(f"its alerts go to {channel} already")
+    if kind is None:
+        return None
+    own = replace(severities, scheduled=either(severity, severities.scheduled))
+    return Timelock(place, kind, own, int(delay.total_seconds()) if delay else None, channel)
+
+
+def _plan(config: Config, around: Surroundings) -> list[TimelockPart]:
+    parts: list[TimelockPart] = []
+    for row in config.rows:
+        # A mirror is a condition of its own: it keeps its own cursor, so neither channel can lose what the other got.
+        parts.append(_part("timelocks", row.place.route, row, config, around))
+        if row.mirror:
+            mirror = Route(row.place.route.protocol, row.mirror)
+            parts.append(_part("timelocks-mirror", mirror, row, config, around))
+    return parts
+
+
+def _part(check: str, route: Route, row: Timelock, config: Config, around: Surroundings) -> TimelockPart:
+    place = row.place
+    policy = logs_policy(place.chain, row.severities.scheduled, TELL_ALL)
+    key = Key(around.monitor, check, place.chain, place.address)
+    return TimelockPart(key, route, row, policy, config.lookback)
+
+
+TYPE: CheckType[Config] = CheckType("timelocks", _schema, _plan, {LogsSince: answer_logs})
+if TYPE_CHECKING:
+    _: type[Part] = TimelockPart

@@ -1,0 +1,217 @@
+"""The `checks` of a monitor file: which verb, which formulas, which policy; units and unreachable levels.
+
+Called by `loading.py`. A check is told by its id in every path.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields
+from typing import TypeVar
+
+from monitoring.alerts.message.model import Severity
+from monitoring.base.suggest import did_you_mean
+from monitoring.checks.config.names import read_expression
+from monitoring.checks.config.yaml_node import Spot
+from monitoring.checks.engine.formula_checks import Check
+from monitoring.checks.expression.scope import Scope
+from monitoring.checks.expression.tree import ANYTHING, Apply, Expression, Kind, Name, Tree, children
+from monitoring.checks.messages.amounts import PLACEHOLDER
+from monitoring.checks.rules.policy import Policy, either
+
+P = TypeVar("P", bound=Policy)
+COMMON = ("id", "severity", "unit", "text")
+# What a check's own text may name beside row fields: the facts its verb puts into a transition.
+FACTS: Mapping[str, tuple[str, ...]] = {
+    "limit": ("value", "bound"),
+    "delta": ("value", "before", "change"),
+    "never_falls": ("value", "before"),
+    "changed": ("value", "before"),
+    "flag": ("value",),
+    "diverge": ("value", "reference"),
+    "age": ("value", "age"),
+    "deadline": ("value", "left"),
+    "members": (),
+}
+_ID = re.compile(r"[a-z0-9](?:[a-z0-9_/-]|\{[^{}]*\})*")
+_UNIT = re.compile(r"%|[A-Za-z$][A-Za-z0-9$./-]{0,15}")
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """What a verb key makes of a check: the verb, what it reads, its policy, and the formula to show."""
+
+    verb: str
+    trees: tuple[Tree, ...]
+    policy: Policy
+    formula: str
+    percent: bool = False  # its bounds are written with %, and so is its value shown
+    difference: bool = False  # two readings are compared: what is judged is the first less the second
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A check being read."""
+
+    spot: Spot
+    scope: Scope
+    row: str | None
+    row_values: frozenset[str]
+
+    def expression(self, key: str, *kinds: Kind) -> Expression | None:
+        """Read the expression under a key; it must be of one of these kinds and read something."""
+        spot = self.spot.get(key)
+        return self.formula(spot, *kinds) if spot else None
+
+    def formula(self, spot: Spot, *kinds: Kind) -> Expression | None:
+        expression = read_expression(spot, self.scope)
+        if expression is None:
+            return None
+        if kinds and expression.kind not in (*kinds, ANYTHING):
+            spot.wrong(f"{' or '.join(map(str, kinds))} is needed here, this is {expression.kind}")
+            return None
+        if expression.is_constant:
+            spot.wrong("this reads nothing, so it can never change")
+            return None
+        return expression
+
+    def severity(self) -> Severity:
+        """Read the check's severity, which it must have unless its levels say it."""
+        spot = self.spot.need("severity", "low, medium, high or critical")
+        return either(spot.severity() if spot else None, Severity.LOW)
+
+    def in_levels(self, *keys: str) -> None:
+        """Refuse keys that stand in each level of this check."""
+        for key in keys:
+            spot = self.spot.get(key)
+            if spot:
+                spot.wrong(f"{key} stands in the levels here")
+
+    def policy(self, severity: Severity, *, lasting: bool = True) -> Policy:
+        """Read what every verb understands; a check of something that does not last has no `for` and `remind`."""
+        return self.spot.policy(severity) if lasting else Policy(severity=severity)
+
+    def per_row(self, names: frozenset[str]) -> bool:
+        return self.row is not None and any(
+            name.startswith(f"{self.row}.") or name in self.row_values for name in names
+        )
+
+
+Builder = Callable[[Draft], Judged | None]
+
+
+def read_check(
+    spot: Spot, scope: Scope, row_values: frozenset[str], verbs: Mapping[str, tuple[Builder, tuple[str, ...]]]
+) -> Check | None:
+    """Read one check."""
+    named = spot.get("id")
+    text = named.text("an id") if named else None
+    if named is None:
+        spot.need("id", "a name for the check, unique in the file")
+    spot = spot.below(f"checks.{text}") if text else spot
+    row = next(iter(scope.rows), None)
+    if named and text and not _is_id(spot.get("id") or named, text, scope):
+        text = None
+    key = _verb_key(spot, verbs)
+    if key is None:
+        return None
+    builder, extra = verbs[key]
+    spot.only((*COMMON, key, *extra))
+    draft = Draft(spot, scope, row, row_values)
+    judged = builder(draft)
+    unit, words = _unit(spot) or ("%" if judged and judged.percent else ""), _text(spot, scope, judged)
+    if judged is None or text is None:
+        return None
+    return _finish(draft, text, judged, unit, words)
+
+
+def _is_id(spot: Spot, text: str, scope: Scope) -> bool:
+    if not _ID.fullmatch(text):
+        spot.wrong(f"{text!r} is not an id: small letters, digits, - _ / and row fields as in {{m.symbol}}")
+        return False
+    return _fields_exist(spot, text, scope, ())
+
+
+def _fields_exist(spot: Spot, text: str, scope: Scope, words: tuple[str, ...]) -> bool:
+    known = [*words, *(f"{row}.{name}" for row, fields in scope.rows.items() for name in fields)]
+    for match in PLACEHOLDER.finditer(text):
+        if match.group(1).strip() not in known:
+            hint = did_you_mean(match.group(1), known) or (
+                f": known are {', '.join(known)}" if known else ": there are no rows"
+            )
+            spot.wrong(f"{match.group()} cannot be filled in{hint}", match.start())
+            return False
+    return True
+
+
+def _verb_key(spot: Spot, verbs: Mapping[str, object]) -> str | None:
+    keys = [key for key, _ in spot.entries("the keys of a check") if key.text in verbs]
+    if len(keys) == 1:
+        return keys[0].text
+    if not keys and spot.entries():
+        unknown = [(key, did_you_mean(key.text, verbs)) for key, _ in spot.entries() if key.text not in COMMON]
+        key, hint = next(((key, hint) for key, hint in unknown if hint), (None, ""))
+        if key is not None:
+            spot.mistakes.add(key.at, f"{spot.path}.{key.text}", f"{key.text} is no kind of check{hint}")
+        else:
+            spot.wrong(f"it does not say what to check: one of {', '.join(verbs)}")
+    elif keys:
+        spot.mistakes.add(
+            keys[1].at, spot.path, f"one check asks one thing: {keys[0].text} or {keys[1].text}, not both"
+        )
+    return None
+
+
+def _unit(spot: Spot) -> str:
+    unit = spot.get("unit")
+    text = unit.text("a unit") if unit else None
+    if unit and text and not _UNIT.fullmatch(text):
+        unit.wrong(f"{text!r} is not a unit: a short word as usd, ETH or %")
+    return text or ""
+
+
+def _text(spot: Spot, scope: Scope, judged: Judged | None) -> str:
+    words = spot.get("text")
+    text = words.text("a text") if words else None
+    if words and text and judged:
+        _fields_exist(words, text, scope, FACTS[judged.verb])
+    return text or ""
+
+
+def _finish(draft: Draft, text: str, judged: Judged, unit: str, words: str) -> Check | None:
+    used = names_of(judged.trees)
+    per_row, templated = draft.per_row(used), bool(PLACEHOLDER.search(text))
+    named = draft.spot.get("id")
+    if named and per_row and not templated:
+        field = next((f"{row}.{name}" for row, fields in draft.scope.rows.items() for name in fields), "")
+        named.wrong(f"the check runs once for each row, so its id must tell them apart: {text}/{{{field}}}")
+        return None
+    if named and templated and not per_row:
+        named.wrong("the check reads nothing of the row, so its id must not name one")
+        return None
+    name = re.sub(r"[/_-]*$", "", re.sub(r"[/_-]*\{[^{}]*\}", "", text)) or "each"
+    return Check(
+        text, name, judged.verb, judged.trees, judged.policy, judged.formula, unit, words, per_row, judged.difference
+    )
+
+
+def names_of(trees: tuple[Tree, ...]) -> frozenset[str]:
+    """Return every name that trees use."""
+    stack, found = list(trees), set[str]()
+    while stack:
+        tree = stack.pop()
+        if isinstance(tree, Name):
+            found.add(tree.name)
+        stack.extend(children(tree))
+    return frozenset(found)
+
+
+def with_base(kind: Callable[..., P], base: Policy, **more: object) -> P:
+    """Make a verb's policy of what every verb understands and its own."""
+    return kind(**{one.name: getattr(base, one.name) for one in fields(base)}, **more)
+
+
+def negated(expression: Expression) -> Tree:
+    """Return the tree that is true where the requirement is not met."""
+    return Apply(0, "not", (expression.tree,))

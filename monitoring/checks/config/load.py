@@ -1,0 +1,202 @@
+"""`monitor.yaml` to a `Monitor`, offline; or every mistake of the file at once, each with its place.
+
+Called by `validate`, `explain` and the runner of monitors. Nothing here reads a chain or a service.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from monitoring.base.errors import ConfigError
+from monitoring.base.yaml.marks import Mistakes, compose
+from monitoring.base.yaml.text import START, YamlError, read_text
+from monitoring.checks.addresses import ZERO
+from monitoring.checks.config.check import names_of, read_check
+from monitoring.checks.config.names import Declared, Views, read_chain, read_contract, read_functions, read_values
+from monitoring.checks.config.rows import read_rows
+from monitoring.checks.config.source import read_source
+from monitoring.checks.config.verb_keys import KEYS
+from monitoring.checks.config.yaml_node import Spot
+from monitoring.checks.engine.formula_checks import Check
+from monitoring.checks.engine.monitor import Monitor, Rows, Source, row_values, subject_of
+from monitoring.checks.engine.plan import Part
+from monitoring.checks.engine.plugin import NO_TYPES, Registry, Surroundings
+from monitoring.checks.expression.scope import Scope
+from monitoring.checks.expression.signatures import standard_views
+from monitoring.checks.expression.tree import NUMBER, Expression, Kind
+
+SECTIONS = (
+    "monitor", "channel", "chain", "chains", "contracts", "functions", "values", "sources", "for_each", "checks",
+)  # fmt: skip
+
+
+def load_monitor(path: Path, types: Registry = NO_TYPES) -> Monitor:
+    """Read one monitor file; `types` are the built-in types it may use.
+
+    Raises:
+        ConfigError: with every mistake, `file:line:column path: message`.
+    """
+    mistakes = Mistakes(str(path))
+    try:
+        root = compose(read_text(path))
+    except YamlError as error:
+        mistakes.add(error.place, "", str(error))
+        raise ConfigError(mistakes.lines()) from None
+    loader = _Loader(Spot(root, "", mistakes), path.parent, types)
+    monitor = loader.load()
+    lines = [*mistakes.lines(), *loader.data_mistakes]
+    if lines or monitor is None:
+        raise ConfigError(lines or [f"{path}:{START} this is no monitor"])
+    return monitor
+
+
+@dataclass(slots=True)
+class _Loader:
+    """Reads the sections in the order in which they need each other."""
+
+    root: Spot
+    folder: Path
+    types: Registry
+    data_mistakes: list[str] = field(default_factory=list)
+    declared: Declared = field(default_factory=lambda: Declared({}))
+    own_views: dict[str, Views] = field(default_factory=dict)
+
+    def load(self) -> Monitor | None:
+        self.root.only((*SECTIONS, *self.types))
+        name, channel = self._name("monitor"), self._name("channel", needed=False)
+        chains = self._chains()
+        contracts = self._contracts(chains)
+        views = self._views()
+        sources = self._sources()
+        rows, fields = self._rows()
+        scope = Scope(
+            contracts=tuple(contracts),
+            values=dict.fromkeys(sources, NUMBER),
+            rows=fields,
+            views=views,
+            own_views=self.own_views,
+        )
+        values = self._values(scope)
+        by_row = row_values(values, rows.name if rows else None)
+        kinds = {name: expression.kind for name, expression in values.items()}
+        checks = self._checks(replace(scope, values={**scope.values, **kinds}), by_row, rows)
+        around = Surroundings(name or "", channel or name or "", chains, self.folder)
+        more = self._more(around)
+        used = _used(values, checks)
+        return Monitor(around.monitor, around.channel, chains, contracts, used, sources, checks, rows, more)
+
+    def _name(self, key: str, *, needed: bool = True) -> str | None:
+        spot = self.root.need(key, "a name, unique among the monitors") if needed else self.root.get(key)
+        return spot.name() if spot else None
+
+    def _chains(self) -> tuple[int, ...]:
+        one, several = self.root.get("chain"), self.root.get("chains")
+        if one and several:
+            several.wrong("write chain or chains, not both")
+        if several:
+            spots = several.items("a list of chains")
+        else:
+            spot = one or (self.root.need("chain", "an id or a slug, as in 1 or mainnet") if self._reads() else None)
+            spots = [spot] if spot else []
+        found: list[int] = []
+        for spot in spots:
+            chain = read_chain(spot)
+            if chain in found:
+                spot.wrong(f"chain {chain} stands here twice")
+            found += [chain] if chain and chain not in found else []
+        return tuple(found)
+
+    def _reads(self) -> bool:
+        """Tell whether formulas read a chain; a built-in type that needs one says so itself."""
+        typed = any(self.root.get(name) for name in self.types)
+        return not typed or any(self.root.get(name) for name in ("contracts", "values", "for_each", "checks"))
+
+    def _contracts(self, chains: tuple[int, ...]) -> dict[str, dict[int, str]]:
+        section, found = self.root.get("contracts"), dict[str, dict[int, str]]()
+        for key, spot in section.entries("names and addresses") if section else []:
+            name = self.declared.take(key, spot, "contracts")
+            addresses = read_contract(spot, chains, self.own_views, key.text)
+            if name:
+                found[name] = {chain: addresses.get(chain, ZERO) for chain in chains}
+        return found
+
+    def _views(self) -> Views:
+        """Return the library with the declared functions before it: a declared name hides the library's."""
+        section = self.root.get("functions")
+        return {**standard_views(), **(read_functions(section) if section else {})}
+
+    def _sources(self) -> dict[str, Source]:
+        section, found = self.root.get("sources"), dict[str, Source]()
+        for key, spot in section.entries("names and sources") if section else []:
+            name = self.declared.take(key, spot, "sources")
+            source = read_source(spot, key.text)
+            if name and source:
+                found[name] = source
+            elif name:
+                found[name] = Source(name, "", "")  # so that its mistake is told once, not at each use
+        return found
+
+    def _rows(self) -> tuple[Rows | None, dict[str, dict[str, Kind]]]:
+        section = self.root.get("for_each")
+        entries = section.entries("a name and its rows") if section else []
+        if section and len(entries) > 1:
+            section.wrong("for_each has one name: write another monitor for other rows")
+        for key, spot in entries[:1]:
+            name = self.declared.take(key, spot, "for_each")
+            rows, kinds, problems = read_rows(spot, key.text, self.folder)
+            self.data_mistakes += problems
+            return (rows, {name: kinds}) if name else (None, {})
+        return None, {}
+
+    def _values(self, scope: Scope) -> dict[str, Expression]:
+        section = self.root.get("values")
+        entries = section.entries("names and expressions") if section else []
+        named = {key.text: spot for key, spot in entries if self.declared.take(key, spot, "values")}
+        return read_values(named, scope)
+
+    def _checks(self, scope: Scope, by_row: frozenset[str], rows: Rows | None) -> tuple[Check, ...]:
+        section = self.root.get("checks")
+        if section is None and not any(self.root.get(name) for name in self.types):
+            self.root.need("checks", "a list of what must hold")
+        found: dict[str, Check] = {}
+        for spot in section.items("a list of checks") if section else []:
+            check = read_check(spot, scope, by_row, KEYS)
+            if check and check.per_row:
+                _tell_rows_apart(spot, check, rows)
+            if check and check.name in found:
+                (spot.get("id") or spot).below(f"checks.{check.id}").wrong(
+                    f"the id {check.name} stands here twice: state is kept by it"
+                )
+            elif check:
+                found[check.name] = check
+        return tuple(found.values())
+
+    def _more(self, around: Surroundings) -> tuple[Part, ...]:
+        parts: list[Part] = []
+        for name, kind in self.types.items():
+            section = self.root.get(name)
+            config = kind.schema(section, around) if section else None
+            if config is not None and not self.root.mistakes.lines():
+                parts += kind.plan(config, around)
+        return tuple(parts)
+
+
+def _tell_rows_apart(spot: Spot, check: Check, rows: Rows | None) -> None:
+    """Refuse an id that two rows share: their conditions would overwrite each other."""
+    seen: set[str] = set()
+    for row in rows.rows if rows else ():
+        subject = subject_of(check.id, {f"{rows.name}.{key}": value for key, value in row.items()} if rows else {})
+        if subject in seen:
+            (spot.get("id") or spot).below(f"checks.{check.id}.id").wrong(f"two rows share the id {subject}")
+            return
+        seen.add(subject)
+
+
+def _used(values: dict[str, Expression], checks: tuple[Check, ...]) -> dict[str, Expression]:
+    """Leave out values that no check reads, so that nobody pays for their calls."""
+    wanted = set(names_of(tuple(tree for check in checks for tree in check.trees)))
+    for name, expression in reversed(values.items()):  # what a value needs stands before it
+        if name in wanted:
+            wanted |= expression.names
+    return {name: expression for name, expression in values.items() if name in wanted}

@@ -1,0 +1,120 @@
+"""The rows `for_each` runs over: a list in the monitor file, or part of a data file beside it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from monitoring.base.yaml.marks import Mapping as MappingNode
+from monitoring.base.yaml.marks import Mistakes, Node, Scalar, Sequence, compose
+from monitoring.base.yaml.text import YamlError, read_text
+from monitoring.checks.addresses import address_problem, looks_like_address
+from monitoring.checks.config.names import IDENTIFIER
+from monitoring.checks.config.yaml_node import Spot
+from monitoring.checks.engine.monitor import Rows
+from monitoring.checks.expression.parse import LanguageError, read_literal
+from monitoring.checks.expression.tree import ADDRESS, BOOLEAN, NUMBER, TEXT, Kind
+from monitoring.checks.expression.values import Value
+from monitoring.checks.rules.policy import ratio
+
+MAX_ROWS = 500
+
+
+def read_rows(spot: Spot, name: str, folder: Path) -> tuple[Rows | None, dict[str, Kind], list[str]]:
+    """Read the rows of `for_each`: a list, or `{from: FILE, path: a.0.b}` of a file beside the monitor.
+
+    Returns the rows, the kinds of the fields that every row has alike, and finished mistakes of the data file.
+    """
+    if not isinstance(spot.node, MappingNode):
+        rows = _rows_of(spot)
+        return Rows(name, tuple(rows)), _kinds(rows), []
+    spot.only(("from", "path"))
+    source, path = spot.need("from", "the data file beside this one"), spot.get("path")
+    text = source.text("a file name") if source else None
+    root = open_data(source, text, folder) if source and text else None
+    node = _at_path(root, path, source) if source and root else None
+    if node is None or text is None:
+        return None, {}, []
+    data = Mistakes(str(folder / text))
+    rows = _rows_of(Spot(node, (path.text() or "") if path else "", data))
+    return Rows(name, tuple(rows)), _kinds(rows), data.lines()
+
+
+def open_data(source: Spot, name: str, folder: Path) -> Node | None:
+    """Open a data file that lies beside a monitor; what keeps it from being read is a mistake where it is named."""
+    if Path(name).name != name:
+        source.wrong("the data file must lie beside the monitor: a name without a folder")
+        return None
+    try:
+        return compose(read_text(folder / name))
+    except YamlError as error:
+        source.wrong(f"{name}:{error.place} {error}")
+    return None
+
+
+def _at_path(root: Node, path: Spot | None, source: Spot) -> Node | None:
+    node: Node | None = root
+    for step in (path.text("a path") or "").split(".") if path else ():
+        if isinstance(node, MappingNode):
+            node = node.get(step)
+        elif isinstance(node, Sequence) and step.isdecimal() and int(step[:9]) < len(node.items):
+            node = node.items[int(step)]
+        else:
+            node = None
+        if node is None:
+            (path or source).wrong(f"there is no {step!r} at this path of the data file")
+            return None
+    return node
+
+
+def _rows_of(spot: Spot) -> list[dict[str, Value]]:
+    rows = [_row_of(item) for item in spot.items("a list of rows")]
+    if not rows and isinstance(spot.node, Sequence):
+        spot.wrong("there are no rows, so nothing would be watched")
+    if len(rows) > MAX_ROWS:
+        spot.wrong(f"more than {MAX_ROWS} rows")
+    return rows[:MAX_ROWS]
+
+
+def _row_of(spot: Spot) -> dict[str, Value]:
+    row: dict[str, Value] = {}
+    for key, value in spot.entries("the fields of a row"):
+        if isinstance(value.node, Scalar) and IDENTIFIER.fullmatch(key.text):
+            found = _cell(value, value.node)
+            if found is not None:
+                row[key.text] = found
+    return row
+
+
+def _cell(spot: Spot, scalar: Scalar) -> Value | None:
+    """Return what a cell holds; quoted it is a text, and an address is one either way."""
+    text = scalar.text
+    if looks_like_address(text):
+        problem = address_problem(text)
+        if problem:
+            spot.wrong(problem)
+        return text.lower()
+    if scalar.quoted or not text:
+        return text or None
+    if text in ("true", "false"):
+        return text == "true"
+    try:
+        value = read_literal(text.removesuffix("%"))
+    except LanguageError:
+        return text
+    return ratio(value, 100) if text.endswith("%") else value
+
+
+def _kinds(rows: list[dict[str, Value]]) -> dict[str, Kind]:
+    """Return the fields that every row has, of one kind."""
+    if not rows:
+        return {}
+    kinds = [{key: _kind(value) for key, value in row.items()} for row in rows]
+    return {key: kind for key, kind in kinds[0].items() if all(row.get(key) == kind for row in kinds)}
+
+
+def _kind(value: Value) -> Kind:
+    if isinstance(value, bool):
+        return BOOLEAN
+    if isinstance(value, str):
+        return ADDRESS if looks_like_address(value) else TEXT
+    return NUMBER

@@ -1,0 +1,70 @@
+"""`explain`: what each check of a file sees now, and what it would say; nothing is stored, nothing is sent."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from monitoring.alerts.message.render import render_plain
+from monitoring.base.clock import to_text
+from monitoring.base.errors import StoreError
+from monitoring.checks.engine.listing import lines_of
+from monitoring.checks.engine.session import Session
+from monitoring.checks.messages.listing_value import bound_in_words
+from monitoring.checks.state.load import NOTHING, Remembered, row_key
+from monitoring.checks.state.save import Entry
+
+
+def explain(session: Session, check: str | None = None) -> list[Entry]:
+    """Read and judge; without a database as at first sight. `check` keeps one: its id, or `monitor/id`."""
+    remembered = _recall(session)
+    record = session.judge(session.look(remembered), remembered)
+    found = [entry for entry in record.entries if entry.declared]
+    return [entry for entry in found if check is None or check in _names(entry)]
+
+
+def _recall(session: Session) -> Remembered:
+    try:
+        return session.recall()
+    except StoreError as error:
+        session.say(f"as at first sight: {error}")
+        return NOTHING
+
+
+def _names(entry: Entry) -> set[str]:
+    key = entry.seen.key
+    names = {key.check, row_key(key).text, "/".join(part for part in (key.check, key.subject) if part)}
+    return names | {f"{key.monitor}/{name}" for name in names}
+
+
+def as_lines(entries: Sequence[Entry]) -> list[str]:
+    """Return one line a check, and beneath it what would be said now."""
+    lines: list[str] = []
+    for entry, line in zip(entries, lines_of([entry.seen for entry in entries]), strict=True):
+        lines.append(line)
+        if entry.telling is not None:
+            alert = entry.telling.alert
+            lines += [f"    {alert.severity.name} to {alert.channel or alert.protocol}:"]
+            lines += [f"    | {text}" for text in render_plain(alert, now=entry.telling.at).split("\n")]
+    return lines
+
+
+def as_data(entries: Sequence[Entry]) -> list[dict[str, object]]:
+    """Return what `--json` prints."""
+    return [_data(entry) for entry in entries]
+
+
+def _data(entry: Entry) -> dict[str, object]:
+    seen, key, condition = entry.seen, entry.seen.key, entry.seen.outcome.condition
+    blind, telling = condition.blind, entry.telling
+    said = None
+    if telling is not None:
+        text = render_plain(telling.alert, now=telling.at)
+        said = {"severity": telling.alert.severity.name, "kind": telling.kind.value, "text": text}
+    return {
+        "monitor": key.monitor, "check": key.check, "chain": key.chain or None, "subject": key.subject,
+        "about": seen.part.about, "value": entry.value, "bound": bound_in_words(seen.part),
+        "state": condition.state.value, "reason": seen.outcome.reason.value,
+        "since": to_text(condition.since) if condition.since else None,
+        "blind_since": to_text(blind.since) if blind else None,
+        "would_say": said,
+    }  # fmt: skip

@@ -1,0 +1,155 @@
+"""A check written as formulas: which verb judges which expressions, and the part it becomes for one chain and row."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from monitoring.alerts.message.model import Severity
+from monitoring.chains.abi.values import Unknown
+from monitoring.checks.engine.plan import Desk, Key
+from monitoring.checks.engine.tools import Tools
+from monitoring.checks.expression.evaluate import PENDING, Call, Result, evaluate
+from monitoring.checks.expression.tree import Tree
+from monitoring.checks.expression.values import NONE, Value
+from monitoring.checks.messages.amounts import filled
+from monitoring.checks.messages.check_message import Subject, bound_words, reading_words, say
+from monitoring.checks.messages.plain import Message, Route
+from monitoring.checks.rules import age, changed, delta, diverge, flag, limit, members, never_falls
+from monitoring.checks.rules.condition import Condition, Outcome, Transition
+from monitoring.checks.rules.delta import Priced
+from monitoring.checks.rules.policy import Policy
+
+Judge = Callable[[Condition, Any, datetime, Any], Outcome]
+# The verbs a formula can be judged by; `stages`, `items` and `logs` read rows and belong to built-in types.
+JUDGES: Mapping[str, Judge] = {
+    "limit": limit.judge,
+    "delta": delta.judge,
+    "never_falls": never_falls.judge,
+    "changed": changed.judge,
+    "flag": flag.judge,
+    "diverge": diverge.judge,
+    "age": age.judge,
+    "deadline": age.judge_deadline,
+    "members": members.judge,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One check of a monitor file. `trees` are what its verb reads, one or two; `name` is its id without the row."""
+
+    id: str
+    name: str
+    verb: str
+    trees: tuple[Tree, ...]
+    policy: Policy
+    formula: str
+    unit: str = ""
+    text: str = ""
+    per_row: bool = False
+    difference: bool = False
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Scene:
+    """What names mean for one chain and one row. `values` stand in the order in which they need each other."""
+
+    monitor: str
+    chain: int
+    names: Mapping[str, Value]
+    values: Mapping[str, Tree]
+
+    def world(self, desk: Desk) -> SceneWorld:
+        """Return this scene as one pass sees it, with every value evaluated once."""
+        known = desk.memo.get(self)
+        if isinstance(known, SceneWorld):
+            return known
+        world = SceneWorld(self, desk)
+        desk.memo[self] = world
+        for name, tree in self.values.items():
+            world.found[name] = evaluate(tree, world)
+        return world
+
+
+@dataclass(slots=True)
+class SceneWorld:
+    """A scene in one pass; see `evaluate.World`."""
+
+    scene: Scene
+    desk: Desk
+    found: dict[str, Result] = field(default_factory=dict)
+
+    @property
+    def chain(self) -> int:
+        return self.scene.chain
+
+    def name(self, name: str) -> Result:
+        if name in self.scene.names:
+            return self.scene.names[name]
+        return self.found[name] if name in self.found else self.desk.source(self.scene.monitor, name)
+
+    def call(self, call: Call) -> Result:
+        return self.desk.call(call)
+
+
+@dataclass(frozen=True, slots=True)
+class FormulaPart:
+    """One condition of a check: the check in one scene."""
+
+    key: Key
+    check: Check
+    scene: Scene
+    route: Route
+
+    @property
+    def about(self) -> str:
+        subject = self._subject
+        return f"{subject.name}: {subject.formula}"
+
+    @property
+    def bound(self) -> str:
+        """What the value is held against, in a few words."""
+        return bound_words(self._subject)
+
+    @property
+    def severities(self) -> tuple[Severity, ...]:
+        """How bad it can be, the mildest first."""
+        policy = self.check.policy
+        levels = getattr(policy, "levels", ()) or getattr(policy, "steps", ())
+        return tuple(dict.fromkeys(level.severity for level in levels)) or (policy.severity,)
+
+    def in_words(self, reading: Any) -> str:  # noqa: ANN401 - as above
+        """Return a known reading in the check's unit."""
+        if isinstance(reading, Priced):
+            reading = (reading.amount, reading.price)
+        return reading_words(self._subject, reading)
+
+    def tell(self, transition: Transition, tools: Tools) -> Message:  # noqa: ARG002 - a formula's facts are all read
+        return say(self._subject, transition)
+
+    @property
+    def _subject(self) -> Subject:
+        check, names = self.check, self.scene.names
+        fields = {name: value for name, value in names.items() if "." in name}
+        named = filled(check.id, {name: str(value) for name, value in fields.items()})
+        return Subject(
+            named, check.verb, check.policy, check.unit, check.formula, check.text, self.scene.chain, fields,
+            difference=check.difference,
+        )  # fmt: skip
+
+    def read(self, desk: Desk) -> Any:  # noqa: ANN401 - each verb has its own reading
+        world = self.scene.world(desk)
+        found = [evaluate(tree, world) for tree in self.check.trees]
+        if any(one is PENDING for one in found):
+            return PENDING
+        if self.check.verb == "delta" and len(found) > 1:
+            return Priced(found[0], found[1])  # type: ignore[arg-type]  # PENDING was left above
+        return tuple(found) if len(self.check.trees) > 1 else found[0]
+
+    def judge(self, before: Condition, reading: Any, now: datetime) -> Outcome:  # noqa: ANN401 - as above
+        if self.check.verb == "diverge" and (isinstance(reading, Unknown) or reading is NONE):
+            reading = (reading, reading)
+        return JUDGES[self.check.verb](before, reading, now, self.check.policy)

@@ -1,0 +1,28 @@
+"""What a run or `explain` shows of each check, one line: its id, value, bound, state and reason."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from monitoring.checks.engine.evaluation import Seen
+from monitoring.checks.messages.listing_value import bound_in_words, value_in_words
+from monitoring.checks.state.load import row_key
+
+_WIDEST = 48
+
+
+def lines_of(seen: Sequence[Seen]) -> list[str]:
+    """Return one line a check, in columns."""
+    rows = [_cells(one) for one in seen]
+    widths = [min(_WIDEST, max((len(row[column]) for row in rows), default=0)) for column in range(4)]
+    return [
+        "  ".join(f"{cell:<{width}}" for cell, width in zip(row, [*widths, 0], strict=True)).rstrip() for row in rows
+    ]
+
+
+def _cells(one: Seen) -> tuple[str, str, str, str, str]:
+    outcome = one.outcome
+    told = f", {outcome.transition.kind.value}" if outcome.transition else ""
+    name = f"{one.key.monitor}/{row_key(one.key).text}"
+    value, bound = value_in_words(one.part, one.reading), bound_in_words(one.part) or "-"
+    return name, value, bound, outcome.condition.state.value, outcome.reason.value + told

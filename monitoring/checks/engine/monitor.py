@@ -1,0 +1,132 @@
+"""A monitor as it was read from its file: checked names, checked expressions, checks with their policies.
+
+Made by `loading.py`; whoever runs monitors takes `parts()` of several and plans them together.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import TYPE_CHECKING, ClassVar, Protocol
+
+from monitoring.chains.networks import networks
+from monitoring.checks.engine.formula_checks import Check, FormulaPart, Scene
+from monitoring.checks.engine.plan import Key, Part
+from monitoring.checks.expression.tree import Expression
+from monitoring.checks.expression.values import Number, Value
+from monitoring.checks.messages.amounts import PLACEHOLDER
+from monitoring.checks.messages.plain import Route
+
+# The chains monitors may name, by id, with the slug that PROVIDER_URL_<SLUG> uses.
+CHAINS: Mapping[int, str] = {one.id: one.slug for one in sorted(networks().values(), key=lambda one: one.id)}
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A number from a service: where, which path of the answer, and what makes it trustworthy."""
+
+    name: str
+    url: str
+    number: str
+    scale: Number = 1
+    time: str = ""
+    max_age: timedelta | None = None
+    ok: Expression | None = None
+    query: str = ""
+    require: tuple[str, ...] = ()
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """What `for_each` runs over; every row has every field of `fields`."""
+
+    name: str
+    rows: tuple[Mapping[str, Value], ...]
+
+
+class Watched(Protocol):
+    """What a session looks at: a monitor file, or what a function judged (`given.Given`)."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def declared(self) -> bool:
+        """Tell whether `parts` are all there is, so that a condition with none of them is over."""
+        ...
+
+    @property
+    def route(self) -> Route: ...
+
+    @property
+    def sources(self) -> Mapping[str, Source]: ...
+
+    def parts(self) -> tuple[Part, ...]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Monitor:
+    """One monitor file. `contracts` has an address per chain, `values` stand in the order they need each other."""
+
+    declared: ClassVar[bool] = True
+    name: str
+    channel: str
+    chains: tuple[int, ...]
+    contracts: Mapping[str, Mapping[int, str]]
+    values: Mapping[str, Expression]
+    sources: Mapping[str, Source]
+    checks: tuple[Check, ...]
+    rows: Rows | None = None
+    more: tuple[Part, ...] = ()
+
+    @property
+    def route(self) -> Route:
+        """Where alerts of its checks go; the channel is the protocol's own unless the file names another."""
+        return Route(self.channel, "" if self.channel == self.name else self.channel)
+
+    def parts(self) -> tuple[Part, ...]:
+        """Return one part per check, chain and row, and those of the built-in types."""
+        found: list[Part] = []
+        for chain in self.chains:
+            names: dict[str, Value] = {name: addresses[chain] for name, addresses in self.contracts.items()}
+            found += self._plain_parts(chain, names) + self._row_parts(chain, names)
+        return (*found, *self.more)
+
+    def _plain_parts(self, chain: int, names: Mapping[str, Value]) -> list[Part]:
+        by_row = row_values(self.values, self.rows.name if self.rows else None)
+        scene = Scene(self.name, chain, names, {n: e.tree for n, e in self.values.items() if n not in by_row})
+        plain = [check for check in self.checks if not check.per_row]
+        return [FormulaPart(Key(self.name, check.name, chain), check, scene, self.route) for check in plain]
+
+    def _row_parts(self, chain: int, names: Mapping[str, Value]) -> list[Part]:
+        found: list[Part] = []
+        values = {name: expression.tree for name, expression in self.values.items()}
+        for row in self.rows.rows if self.rows else ():
+            fields = {f"{self.rows.name}.{key}": value for key, value in row.items()} if self.rows else {}
+            scene = Scene(self.name, chain, {**names, **fields}, values)
+            found += [
+                FormulaPart(Key(self.name, check.name, chain, subject_of(check.id, fields)), check, scene, self.route)
+                for check in self.checks
+                if check.per_row
+            ]
+        return found
+
+
+def row_values(values: Mapping[str, Expression], row: str | None) -> frozenset[str]:
+    """Return the values that depend on a row, directly or through another value."""
+    found: set[str] = set()
+    for name, expression in values.items():  # in the order they need each other
+        if row and any(used in found or used.startswith(f"{row}.") for used in expression.names):
+            found.add(name)
+    return frozenset(found)
+
+
+def subject_of(check_id: str, fields: Mapping[str, Value]) -> str:
+    """Return what tells a row apart: the placeholders of the id, filled in."""
+    return "/".join(str(fields.get(name.strip(), "")) for name in PLACEHOLDER.findall(check_id))
+
+
+if TYPE_CHECKING:
+    _: type[Part] = FormulaPart

@@ -1,0 +1,66 @@
+"""Built-in types: a section of a monitor file that is only data, read and planned by one plug-in.
+
+A type is registered by name; `loading.py` hands it its section. Every type has this one shape.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Generic, TypeAlias, TypeVar
+
+from monitoring.checks.config.yaml_node import Spot
+from monitoring.checks.engine.plan import Part
+from monitoring.checks.engine.tools import Tools
+
+C = TypeVar("C")
+# Answers all questions of one class that one pass has, so that they can share requests. Never raises for the world's
+# sake: what cannot be had is `Unknown`.
+Answerer: TypeAlias = Callable[[Sequence[Any], Tools], Mapping[Any, Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What a type may know of the monitor its section stands in."""
+
+    monitor: str
+    channel: str
+    chains: tuple[int, ...]
+    folder: Path
+
+
+@dataclass(frozen=True, slots=True)
+class CheckType(Generic[C]):
+    """A built-in type. `name` is the key of its section.
+
+    `schema` reads the section and notes mistakes at their places (None when it cannot go on); `plan` turns what it
+    read into parts. Neither touches a network. `answers` has one answerer for each class of question its parts ask.
+    """
+
+    name: str
+    schema: Callable[[Spot, Surroundings], C | None]
+    plan: Callable[[C, Surroundings], Sequence[Part]]
+    answers: Mapping[type, Answerer] = field(default_factory=dict)
+
+
+Registry = Mapping[str, CheckType[Any]]
+NO_TYPES: Registry = {}
+
+
+def registry(*types: CheckType[Any]) -> Registry:
+    """Collect types by name.
+
+    Raises:
+        ValueError: two share a name, or answer one class of question in two ways.
+    """
+    found = {one.name: one for one in types}
+    if len(found) < len(types):
+        raise ValueError("two built-in types share a name")
+    answerers: dict[type, tuple[str, Answerer]] = {}
+    for one in types:
+        for kind, answerer in one.answers.items():
+            other, known = answerers.setdefault(kind, (one.name, answerer))
+            if known is not answerer:
+                raise ValueError(f"{other} and {one.name} answer a {kind.__name__} in two ways: share one answerer")
+    return found

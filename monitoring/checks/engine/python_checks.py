@@ -1,0 +1,76 @@
+"""What a Python function judges: the part around a verb, a policy and a reading that the function already has.
+
+Made by `utils.judging`; a session judges, records and tells it as it does the checks of a monitor file.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, ClassVar
+
+from monitoring.chains.abi.values import Unknown
+from monitoring.checks.engine.formula_checks import JUDGES, Judge
+from monitoring.checks.engine.monitor import Source
+from monitoring.checks.engine.plan import Desk, Key, Part
+from monitoring.checks.engine.tools import Tools
+from monitoring.checks.expression.values import NONE
+from monitoring.checks.messages.check_message import Subject, bound_words, reading_words, say
+from monitoring.checks.messages.plain import Message, Route
+from monitoring.checks.rules import items, stages
+from monitoring.checks.rules.condition import Condition, Outcome, Transition
+from monitoring.checks.rules.delta import Priced
+
+ALL_JUDGES: Mapping[str, Judge] = {**JUDGES, "items": items.judge, "stages": stages.judge}
+_ROWS = ("items", "stages")
+
+
+@dataclass(frozen=True, slots=True)
+class GivenPart:
+    """One condition that a function judged."""
+
+    key: Key
+    route: Route
+    subject: Subject
+    reading: Any
+
+    @property
+    def about(self) -> str:
+        return self.subject.name
+
+    @property
+    def bound(self) -> str:
+        return bound_words(self.subject)
+
+    def in_words(self, reading: Any) -> str:  # noqa: ANN401 - each verb has its own reading
+        if self.subject.verb in _ROWS:
+            return f"{len(reading)} rows"
+        if isinstance(reading, Priced):
+            reading = (reading.amount, reading.price)
+        return reading_words(self.subject, reading)
+
+    def read(self, desk: Desk) -> Any:  # noqa: ANN401, ARG002 - as above; it is known already
+        return self.reading
+
+    def judge(self, before: Condition, reading: Any, now: datetime) -> Outcome:  # noqa: ANN401 - as above
+        if self.subject.verb == "diverge" and (isinstance(reading, Unknown) or reading is NONE):
+            reading = (reading, reading)
+        return ALL_JUDGES[self.subject.verb](before, reading, now, self.subject.policy)
+
+    def tell(self, transition: Transition, tools: Tools) -> Message:  # noqa: ARG002 - its facts are all read
+        return say(self.subject, transition)
+
+
+@dataclass(slots=True)
+class Given:
+    """What one function has judged so far. A condition it does not judge in a run stays as it is."""
+
+    name: str
+    route: Route
+    given: Sequence[Part] = ()
+    sources: Mapping[str, Source] = field(default_factory=dict)
+    declared: ClassVar[bool] = False
+
+    def parts(self) -> tuple[Part, ...]:
+        return tuple(self.given)

@@ -1,0 +1,143 @@
+"""Finds what to say of operations after a look: blind sources, failing providers, crashes. Pure.
+
+Called by `runner.py`. What to say of each is in `troubles.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TypeAlias
+
+from monitoring.alerts.conditions.close_orphaned import CRASH, SOURCES
+from monitoring.chains.rpc.errors import Fault
+from monitoring.chains.rpc.pool import ProviderPool
+from monitoring.chains.rpc.views import Chains, ChainView
+from monitoring.checks.engine.evaluation import Seen
+from monitoring.checks.engine.plan import Key
+from monitoring.checks.engine.source_troubles import Blind, BlindSource, Crashed, FailingProvider, LostBlocks
+from monitoring.checks.messages.plain import Route
+from monitoring.checks.state.load import Remembered, row_key
+from monitoring.checks.state.save import blame
+from monitoring.store.tables.conditions import Condition
+
+PROVIDER = "provider/"
+MOST_ALONE = 3  # sources of one family that are reported one by one
+ENGINE = "checks"  # under whose name bugs of our own answerers are told
+Operational: TypeAlias = BlindSource | FailingProvider | LostBlocks | Crashed
+
+
+def families(seen: Sequence[Seen], remembered: Remembered) -> dict[str, str]:
+    """Return the sources reported together, each with its family: the calls of one chain, the formulas of one monitor.
+
+    A few are reported one by one. Where many begin at once, one cause is likelier than many, and one message enough.
+    """
+    firing = {key.check for key, row in remembered.rows.items() if _is_source(key) and row.state == "firing"}
+    named: dict[str, set[str]] = {}
+    for one in seen:
+        blind = one.outcome.condition.blind
+        if blind is not None and one.crash is None:
+            source = blame(one.key, one.outcome.condition)
+            if source not in firing:
+                named.setdefault(_family(source), set()).add(source)
+    many = {family for family, sources in named.items() if len(sources) > MOST_ALONE or family in firing}
+    return {source: family for family, sources in named.items() if family in many for source in sources}
+
+
+def _family(source: str) -> str:
+    for mark in (": ", "/"):  # `mainnet: totalSupply() of 0x…`, `vault/floor`
+        if mark in source:
+            return source.partition(mark)[0]
+    return source
+
+
+def blind_sources(
+    seen: Sequence[Seen], remembered: Remembered, family: Mapping[str, str] | None = None
+) -> list[BlindSource]:
+    """Return the sources to speak of: silent for too long, or told of before. Blind checks of other tasks count."""
+    family = family or {}
+    blinded: dict[str, list[Blind]] = {}
+    here = {one.key for one in seen}
+    for key, row in remembered.blind.items():
+        if key not in here and row.blind_since is not None:
+            blinded.setdefault(row.blind_by, []).append(Blind(str(row.key), row.blind_since, row.blind_why))
+    told = {key.check for key, row in remembered.rows.items() if _is_source(key) and row.state == "firing"}
+    for one in seen:
+        blind = one.outcome.condition.blind
+        if blind is None or one.crash is not None:
+            continue
+        source = blame(one.key, one.outcome.condition)
+        source = family.get(source, source)
+        blinded.setdefault(source, []).append(Blind(str(row_key(one.key)), blind.since, blind.reason))
+        told |= {source} if blind.told else set()
+    return [BlindSource(source, tuple(sorted(blinded.get(source, ()), key=_order))) for source in sorted(told)]
+
+
+def _order(blind: Blind) -> tuple[object, str]:
+    return blind.since, blind.name
+
+
+def _is_source(key: Key) -> bool:
+    return key.monitor == SOURCES and not key.check.startswith(PROVIDER)
+
+
+def failing_providers(chains: Chains, remembered: Remembered) -> list[FailingProvider]:
+    """Return the providers asked in this run that misbehaved while their chain could be read, or did so before."""
+    found: list[FailingProvider] = []
+    for view in chains.views.values():
+        if not isinstance(view, ChainView):
+            continue
+        chain, slug = view.network.id, view.network.slug
+        asked = [one.host for one in view.pool.providers if one.requests]
+        for host in dict.fromkeys([*asked, *_misconfigured(view.pool)]):
+            troubles = tuple(trouble for trouble in view.pool.troubles if trouble.host == host)
+            part = FailingProvider(chain, slug, host, troubles)
+            if troubles or part.key in remembered.rows:
+                found.append(part)
+    return found
+
+
+def lost_blocks(chains: Chains) -> list[LostBlocks]:
+    """Return what of each chain was still to be read and is gone."""
+    return [
+        LostBlocks(pool.network.id, pool.network.name, *pool.lost) for pool in chains.pools if pool.lost is not None
+    ]
+
+
+def _misconfigured(pool: ProviderPool) -> list[str]:
+    """Return the variables that hold no usable address: they stand for the provider they should name."""
+    return [trouble.host for trouble in pool.troubles if trouble.fault is Fault.MISCONFIGURED]
+
+
+def removed_providers(chains: Chains, remembered: Remembered) -> list[Condition]:
+    """Return the conditions of providers that a chain no longer has."""
+    hosts = {pool.network.id: {*(one.host for one in pool.providers), *_misconfigured(pool)} for pool in chains.pools}
+    return [
+        row
+        for key, row in remembered.rows.items()
+        if key.monitor == SOURCES
+        and key.check.startswith(PROVIDER)
+        and row.state != "ok"
+        and key.chain in hosts
+        and key.check.removeprefix(PROVIDER) not in hosts[key.chain]
+    ]
+
+
+def crashed(
+    routes: Mapping[str, Route],
+    ending: Sequence[str],
+    traces: Mapping[Key, str],
+    of_answerers: Mapping[str, str],
+    remembered: Remembered,
+) -> list[Crashed]:
+    """Return the monitors with bugs met in this run, or, of those `ending` theirs here, in an earlier one."""
+    by_monitor: dict[str, dict[str, str]] = {name: {} for name in _crashed_before([*ending, ENGINE], remembered)}
+    for key, trace in traces.items():
+        by_monitor.setdefault(key.monitor, {})[row_key(key).text] = trace
+    if of_answerers:
+        by_monitor[ENGINE] = {f"reading a {kind}": trace for kind, trace in of_answerers.items()}
+    return [Crashed(name, routes.get(name, Route(name)), found) for name, found in by_monitor.items()]
+
+
+def _crashed_before(names: Iterable[str], remembered: Remembered) -> list[str]:
+    keys = {name: Key(name, CRASH, 0) for name in names}
+    return [name for name, key in keys.items() if key in remembered.rows and remembered.rows[key].state != "ok"]

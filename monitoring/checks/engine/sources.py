@@ -1,0 +1,101 @@
+"""Reads the `sources` of monitor files: each document once a task, all at the same time, as exact numbers.
+
+Called by `runner.py` before the passes. A source that cannot be believed is `Unknown`, which says who is to blame.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from decimal import Decimal
+from fractions import Fraction
+
+from monitoring.base.clock import Clock
+from monitoring.chains.abi.values import Json, Unknown
+from monitoring.chains.services import sources
+from monitoring.chains.services.client import Service
+from monitoring.checks.engine.monitor import Source, Watched
+from monitoring.checks.expression.evaluate import PENDING, Call, Result, evaluate
+from monitoring.checks.expression.tree import Expression
+from monitoring.checks.expression.values import Value
+
+_AT_ONCE = 8
+Document = sources.Document
+
+
+def read_sources(monitors: Sequence[Watched], service: Service, clock: Clock) -> dict[tuple[str, str], Value | Unknown]:
+    """Read every source of the monitors; documents that several share are asked for once."""
+    wanted = {(monitor.name, name): source for monitor in monitors for name, source in monitor.sources.items()}
+    distinct = {_identity(source): (key, source) for key, source in reversed(wanted.items())}
+    if not distinct:
+        return {}
+    with ThreadPoolExecutor(min(_AT_ONCE, len(distinct))) as threads:
+        answers = threads.map(lambda one: _document(one[0], one[1], service, clock), distinct.values())
+        documents = dict(zip(distinct, answers, strict=True))
+    return {key: _number(documents[_identity(source)], source) for key, source in wanted.items()}
+
+
+def _identity(source: Source) -> tuple[object, ...]:
+    judged = source.ok.text if source.ok else ""
+    headers = tuple(sorted(source.headers.items()))
+    return source.url, source.query, headers, source.time, source.max_age, judged, source.require
+
+
+def _document(key: tuple[str, str], source: Source, service: Service, clock: Clock) -> sources.Document | Unknown:
+    wanted = sources.Source(
+        name="/".join(key),
+        url=source.url,
+        headers=source.headers,
+        query=source.query,
+        ok=_verdict(source.ok) if source.ok else None,
+        time=source.time,
+        max_age=source.max_age,
+        require=source.require,
+    )
+    return sources.read_source(service, wanted, clock.now())
+
+
+def _number(document: sources.Document | Unknown, source: Source) -> Value | Unknown:
+    if isinstance(document, Unknown):
+        return document
+    found = document.number(source.number)
+    return found if isinstance(found, Unknown) else Fraction(found.value) / source.scale
+
+
+def _verdict(expression: Expression) -> Callable[[Json], bool | Unknown]:
+    def judge(body: Json) -> bool | Unknown:
+        found = evaluate(expression.tree, _Fields(body))
+        if isinstance(found, bool | Unknown):
+            return found
+        return Unknown(f"{expression.text} is neither true nor false")
+
+    return judge
+
+
+@dataclass(frozen=True, slots=True)
+class _Fields:
+    """A document as the names of an expression see it."""
+
+    body: Json
+    chain: int = 0
+
+    def name(self, name: str) -> Result:
+        return as_value(sources.pick(self.body, name, "the answer"))
+
+    def call(self, call: Call) -> Result:  # noqa: ARG002 - `ok` has no contracts to ask
+        return PENDING
+
+
+def as_value(found: Json | Unknown) -> Value | Unknown:
+    """Return what JSON holds as a value of the language; an object is none."""
+    match found:
+        case Unknown() | bool() | int() | str():
+            return found
+        case Decimal():
+            return Fraction(found)
+        case list():
+            parts = [as_value(one) for one in found]
+            odd = next((one for one in parts if isinstance(one, Unknown)), None)
+            return odd if odd is not None else tuple(one for one in parts if not isinstance(one, Unknown))
+    return Unknown("an object is no value" if isinstance(found, Mapping) else "there is nothing")

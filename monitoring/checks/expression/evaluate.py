@@ -1,0 +1,243 @@
+"""Expressions to readings: exact, bounded, and with value, `Unknown`, `none` and "not read yet" kept apart.
+
+The planner calls this in passes. Nothing here raises for what a chain or a service may answer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import Enum
+from fractions import Fraction
+from typing import Final, Protocol, TypeAlias
+
+from monitoring.chains.abi.values import Unknown
+from monitoring.checks.addresses import looks_like_address
+from monitoring.checks.expression.signatures import AbiType, Signature
+from monitoring.checks.expression.tree import Apply, Choice, Literal, Name, Operation, Operator, Pick, Tree, ViewCall
+from monitoring.checks.expression.values import NONE, Absent, Number, Reading, Value, describe, is_number, magnitude
+
+MAX_BITS = 4096  # of a numerator or denominator: sixteen of the widest numbers a chain has, multiplied
+
+
+class NotYet(Enum):
+    """The type of `PENDING`."""
+
+    PENDING = "pending"
+
+
+PENDING: Final = NotYet.PENDING
+Result: TypeAlias = "Reading | NotYet"
+_COMPARE: dict[Operator, Callable[[Number, Number], bool]] = {
+    Operator.LESS: lambda a, b: a < b,
+    Operator.AT_MOST: lambda a, b: a <= b,
+    Operator.MORE: lambda a, b: a > b,
+    Operator.AT_LEAST: lambda a, b: a >= b,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One view call on one chain; two equal ones are read once. Addresses are lower case."""
+
+    chain: int
+    target: str
+    signature: str
+    arguments: tuple[Value, ...] = ()
+
+
+class World(Protocol):
+    """What an expression can see. A call not answered yet is noted, and `PENDING` comes back."""
+
+    @property
+    def chain(self) -> int:
+        """The chain that calls go to."""
+        ...
+
+    def name(self, name: str) -> Result:
+        """Return a value, a source, a contract's address or a row's field."""
+        ...
+
+    def call(self, call: Call) -> Result:
+        """Return the answer to a call."""
+        ...
+
+
+def evaluate(tree: Tree, world: World) -> Result:
+    """Evaluate a tree. Every part is visited even where another is not read yet, so that all calls are found."""
+    match tree:
+        case Literal(value=value):
+            return value
+        case Name(name=name):
+            return world.name(name)
+        case Choice():
+            return _choose(tree, world)
+        case Operation(operator=Operator.AND | Operator.OR):
+            return _connect(tree, world)
+    parts = [evaluate(part, world) for part in _parts(tree)]
+    missing = _missing(parts)
+    if missing is not None:
+        return missing
+    return _apply(tree, [part for part in parts if not isinstance(part, Unknown | Absent | NotYet)], world)
+
+
+def _parts(tree: Tree) -> tuple[Tree, ...]:
+    match tree:
+        case ViewCall(target=target, arguments=arguments):
+            return (target, *arguments)
+        case Apply(arguments=arguments):
+            return arguments
+        case Operation(operands=operands):
+            return operands
+        case Pick(whole=whole):
+            return (whole,)
+    return ()
+
+
+def _missing(parts: list[Result]) -> Unknown | Absent | NotYet | None:
+    """Return what stands in for the result when a part has no value.
+
+    Unknown wins over `none`: what is unknown may not clear a condition.
+    """
+    for kind in (Unknown, NotYet, Absent):
+        found = next((part for part in parts if isinstance(part, kind)), None)
+        if found is not None:
+            return found
+    return None
+
+
+def _apply(tree: Tree, parts: list[Value], world: World) -> Result:
+    match tree:
+        case ViewCall(signature=signature):
+            return _call(signature, parts, world)
+        case Pick(index=index):
+            return _pick(parts[0], index)
+        case Operation(operator=Operator.EQUAL | Operator.UNEQUAL as operator):
+            return _equal(parts[0], parts[1]) is (operator is Operator.EQUAL)
+        case Apply(function="not"):
+            return not parts[0] if isinstance(parts[0], bool) else _wrong("true or false", parts[0])
+    return _numeric(parts, lambda numbers: _compute(tree, numbers))
+
+
+def _compute(tree: Tree, numbers: list[Number]) -> Result:
+    if isinstance(tree, Operation):
+        return _operate(tree.operator, numbers[0], numbers[1])
+    return _function(tree.function if isinstance(tree, Apply) else "", numbers)
+
+
+def _choose(tree: Choice, world: World) -> Result:
+    test = evaluate(tree.test, world)
+    if test is PENDING:
+        evaluate(tree.then, world)  # both branches are read along with the test: fewer passes, some calls too many
+        evaluate(tree.otherwise, world)
+        return PENDING
+    if isinstance(test, Unknown | Absent):
+        return test
+    if not isinstance(test, bool):
+        return _wrong("true or false", test)
+    return evaluate(tree.then if test else tree.otherwise, world)
+
+
+def _connect(tree: Operation, world: World) -> Result:
+    """`and` is false as soon as one side is, `or` true as soon as one is, whatever the others are."""
+    decisive = tree.operator is Operator.OR
+    parts = [evaluate(part, world) for part in tree.operands]
+    if any(part is decisive for part in parts):
+        return decisive
+    missing = _missing(parts)
+    if missing is not None:
+        return missing
+    odd = next((part for part in parts if not isinstance(part, bool)), None)
+    return (not decisive) if odd is None else Unknown("and, or join true and false only")
+
+
+def _wrong(wanted: str, found: Value | NotYet) -> Unknown:
+    return Unknown(f"{wanted} was needed, not {describe(found) if not isinstance(found, NotYet) else 'nothing'}")
+
+
+def _numeric(parts: list[Value], compute: Callable[[list[Number]], Result]) -> Result:
+    odd = next((part for part in parts if not is_number(part)), None)
+    if odd is not None:
+        return _wrong("a number", odd)
+    return compute([part for part in parts if isinstance(part, int | Fraction)])
+
+
+def _function(function: str, numbers: list[Number]) -> Result:
+    match function:
+        case "min":
+            return min(numbers)
+        case "max":
+            return max(numbers)
+        case "abs":
+            return magnitude(numbers[0])
+    return -numbers[0]
+
+
+def _operate(operator: Operator, first: Number, second: Number) -> Result:
+    if operator in _COMPARE:
+        return _COMPARE[operator](first, second)
+    match operator:
+        case Operator.ADD:
+            return _bounded(first + second)
+        case Operator.SUBTRACT:
+            return _bounded(first - second)
+        case Operator.MULTIPLY:
+            return _bounded(first * second)
+    return Unknown("division by zero") if second == 0 else _bounded(Fraction(first) / second)
+
+
+def _bounded(number: Number) -> Result:
+    if max(number.numerator.bit_length(), number.denominator.bit_length()) > MAX_BITS:
+        return Unknown(f"a number of more than {MAX_BITS} bits")
+    return number.numerator if number.denominator == 1 else number
+
+
+def _equal(first: Value, second: Value) -> bool:
+    return isinstance(first, bool) is isinstance(second, bool) and first == second
+
+
+def _pick(whole: Value, index: int) -> Result:
+    if not isinstance(whole, tuple):
+        return _wrong("a list", whole)
+    return whole[index] if index < len(whole) else Unknown(f"there is no part {index}, only {len(whole)}")
+
+
+def _call(signature: Signature, parts: list[Value], world: World) -> Result:
+    target, *arguments = parts
+    if not isinstance(target, str) or not looks_like_address(target):
+        return Unknown(f"{signature.name} was to be asked of {target!r}, which is no address")
+    fitted: list[Value] = []
+    for position, (value, abi) in enumerate(zip(arguments, signature.inputs, strict=True), start=1):
+        argument = _fitted(value, abi)
+        if argument is None:
+            return Unknown(f"argument {position} of {signature.name} does not fit {abi.name}")
+        fitted.append(argument)
+    return world.call(Call(world.chain, target.lower(), signature.text, tuple(fitted)))
+
+
+def _fitted(value: Value, abi: AbiType) -> Value | None:
+    """Return the value as this ABI type takes it, None where it does not fit."""
+    if abi.array or abi.parts:
+        return None
+    if abi.name.startswith(("uint", "int")):
+        return _fitted_integer(value, abi.name)
+    if abi.name == "address":
+        return value.lower() if isinstance(value, str) and looks_like_address(value) else None
+    if abi.name.startswith("bytes"):
+        size = abi.name.removeprefix("bytes")
+        return value if isinstance(value, bytes) and (not size or len(value) == int(size)) else None
+    wanted: dict[str, type] = {"bool": bool, "string": str}
+    return value if abi.name in wanted and isinstance(value, wanted[abi.name]) else None
+
+
+def _fitted_integer(value: Value, name: str) -> int | None:
+    if isinstance(value, bool) or not isinstance(value, int | Fraction) or value.denominator != 1:
+        return None
+    signed, bits = name.startswith("int"), int(name.removeprefix("u").removeprefix("int"))
+    low, high = (-(1 << (bits - 1)), 1 << (bits - 1)) if signed else (0, 1 << bits)
+    return value.numerator if low <= value < high else None
+
+
+def has_no_value(result: Result) -> bool:
+    """Tell whether this is anything but a value."""
+    return isinstance(result, Unknown | NotYet) or result is NONE

@@ -1,0 +1,62 @@
+"""What the names in an expression can mean: the words of the language, and what one monitor declares."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+
+from monitoring.base.suggest import did_you_mean
+from monitoring.checks.addresses import ZERO
+from monitoring.checks.expression.parse import LanguageError
+from monitoring.checks.expression.signatures import Signature
+from monitoring.checks.expression.tree import ADDRESS, BOOLEAN, NOTHING, Kind
+from monitoring.checks.expression.values import NONE, Absent, Value
+
+WORDS: Mapping[str, tuple[Value | Absent, Kind]] = {
+    "none": (NONE, NOTHING),
+    "zero": (ZERO, ADDRESS),
+    "true": (True, BOOLEAN),
+    "false": (False, BOOLEAN),
+}
+FUNCTIONS = {"min": 2, "max": 2, "abs": 1, "keccak": 1, "erc20": 1}
+RESERVED = frozenset({*WORDS, *FUNCTIONS, "if", "else", "and", "or", "not"})
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """What names mean. `values` has values and sources, `rows` the fields of each row name.
+
+    `views` are the functions by name, `own_views` those a contract declares for itself. In an `open` scope (the
+    answer of a service) a name that is not known here may be anything.
+    """
+
+    contracts: Collection[str] = ()
+    values: Mapping[str, Kind] = field(default_factory=dict)
+    rows: Mapping[str, Mapping[str, Kind]] = field(default_factory=dict)
+    views: Mapping[str, tuple[Signature, ...]] = field(default_factory=dict)
+    own_views: Mapping[str, Mapping[str, tuple[Signature, ...]]] = field(default_factory=dict)
+    open: bool = False
+
+    def known(self) -> list[str]:
+        return [*self.contracts, *self.values, *self.rows, *WORDS, *FUNCTIONS]
+
+
+def resolve_view(scope: Scope, owner: str, name: str, count: int, at: int) -> Signature:
+    """Find the one view that a call with `count` arguments means.
+
+    Raises:
+        LanguageError: there is none, or more than one.
+    """
+    views = {**scope.views, **scope.own_views.get(owner, {})}
+    if name not in views:
+        hint = did_you_mean(name, views)
+        raise LanguageError(at, f"{name} is no known view{hint}: declare it under functions")
+    fitting = [one for one in views[name] if len(one.inputs) == count]
+    if not fitting:
+        wanted = " or ".join(str(len(one.inputs)) for one in views[name])
+        plural = "" if wanted == "1" else "s"
+        raise LanguageError(at, f"{name} takes {wanted} argument{plural}, not {count}: {views[name][0].text}")
+    if len(fitting) > 1:
+        both = " or ".join(one.text for one in fitting)
+        raise LanguageError(at, f"{name} is ambiguous: declare under functions which is meant, {both}")
+    return fitting[0]

@@ -1,0 +1,158 @@
+"""The tree of an expression after it was checked: closed, bounded, without any Python left in it.
+
+Made by `language.py`, read by `evaluate.py`. `at` is the offset in the text, for messages.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TypeAlias
+
+from monitoring.checks.expression.signatures import AbiType, Signature
+from monitoring.checks.expression.values import Absent, Value
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """What a part of an expression is; `parts` of a tuple, or the one part of a list."""
+
+    name: str
+    parts: tuple[Kind, ...] = ()
+
+    def __str__(self) -> str:
+        return self.name
+
+
+NUMBER, BOOLEAN, TEXT = Kind("a number"), Kind("true or false"), Kind("a text")
+ADDRESS, CONTRACT, BYTES = Kind("an address"), Kind("a contract"), Kind("bytes")
+NOTHING, ANYTHING = Kind("none"), Kind("anything")
+
+
+def tuple_of(parts: tuple[Kind, ...]) -> Kind:
+    return Kind("a tuple", parts)
+
+
+def kind_of(abi: AbiType) -> Kind:
+    """Return the kind an ABI type becomes."""
+    if abi.array:
+        return Kind("a list", (kind_of(abi.parts[0]),))
+    if abi.parts or abi.name.startswith("("):
+        return tuple_of(tuple(kind_of(part) for part in abi.parts))
+    simple = {"address": ADDRESS, "bool": BOOLEAN, "string": TEXT}
+    if abi.name in simple:
+        return simple[abi.name]
+    return BYTES if abi.name.startswith("bytes") else NUMBER
+
+
+class Operator(StrEnum):
+    """The operators there are."""
+
+    ADD = "+"
+    SUBTRACT = "-"
+    MULTIPLY = "*"
+    DIVIDE = "/"
+    LESS = "<"
+    AT_MOST = "<="
+    MORE = ">"
+    AT_LEAST = ">="
+    EQUAL = "=="
+    UNEQUAL = "!="
+    AND = "and"
+    OR = "or"
+
+
+@dataclass(frozen=True, slots=True)
+class Literal:
+    """A constant; `percent` remembers that it was written with `%`."""
+
+    at: int
+    value: Value | Absent
+    percent: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Name:
+    """A value, a source, a contract or a field of a row (`row.field`)."""
+
+    at: int
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class ViewCall:
+    """A view of a contract; `target` yields its address."""
+
+    at: int
+    target: Tree
+    signature: Signature
+    arguments: tuple[Tree, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Apply:
+    """`min`, `max`, `abs`, `keccak`, `not`, or `-` before an operand."""
+
+    at: int
+    function: str
+    arguments: tuple[Tree, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """Arithmetic, a comparison, or a chain of `and` or `or`."""
+
+    at: int
+    operator: Operator
+    operands: tuple[Tree, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """`a if test else b`."""
+
+    at: int
+    test: Tree
+    then: Tree
+    otherwise: Tree
+
+
+@dataclass(frozen=True, slots=True)
+class Pick:
+    """`x[2]`."""
+
+    at: int
+    whole: Tree
+    index: int
+
+
+Tree: TypeAlias = "Literal | Name | ViewCall | Apply | Operation | Choice | Pick"
+
+
+@dataclass(frozen=True, slots=True)
+class Expression:
+    """A checked expression: its text, its tree, its kind, and every name it uses."""
+
+    text: str
+    tree: Tree
+    kind: Kind
+    names: frozenset[str]
+
+    @property
+    def is_constant(self) -> bool:
+        """Tell whether it reads nothing at all, so that it can never change."""
+        return not self.names
+
+
+def children(tree: Tree) -> tuple[Tree, ...]:
+    """Return the parts of a tree's root."""
+    match tree:
+        case ViewCall(target=target, arguments=arguments):
+            return (target, *arguments)
+        case Apply(arguments=parts) | Operation(operands=parts):
+            return parts
+        case Choice(test=test, then=then, otherwise=otherwise):
+            return (test, then, otherwise)
+        case Pick(whole=whole):
+            return (whole,)
+    return ()

@@ -1,0 +1,100 @@
+"""`age`: is something too old, or too near its deadline? Readings are unix times, and all is in seconds."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from fractions import Fraction
+
+from monitoring.alerts.message.model import Severity
+from monitoring.chains.abi.values import Unknown
+from monitoring.checks.expression.values import Absent, Number, Reading, as_number
+from monitoring.checks.rules.condition import Condition, Outcome
+from monitoring.checks.rules.policy import Policy, check_ladder
+from monitoring.checks.rules.transition import Bad, Good, Verdict, settle
+
+CLOCK_SKEW_S = 60  # a block's time may run ahead of this host's clock; a source further ahead is wrong
+_EPOCH = datetime.fromisoformat("1970-01-01T00:00:00+00:00")
+_MICROSECOND = timedelta(microseconds=1)
+
+
+@dataclass(frozen=True, slots=True)
+class AgeLevel:
+    """Older than `max_age` (exactly as old is still fresh) has this severity."""
+
+    max_age: timedelta
+    severity: Severity
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AgePolicy(Policy):
+    """`levels`: the youngest bound first."""
+
+    levels: tuple[AgeLevel, ...]
+
+    def __post_init__(self) -> None:
+        bounds, severities = [level.max_age for level in self.levels], [level.severity for level in self.levels]
+        check_ladder(bounds, severities, rising=True, what="an age")
+
+
+@dataclass(frozen=True, slots=True)
+class DeadlineStep:
+    """From exactly `left` before the deadline on, this step is reached; `left` of 0 is the deadline itself."""
+
+    left: timedelta
+    severity: Severity
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeadlinePolicy(Policy):
+    """`steps`: the earliest reminder first. Of several reached between two readings only the last is told."""
+
+    steps: tuple[DeadlineStep, ...]
+
+    def __post_init__(self) -> None:
+        bounds, severities = [step.left for step in self.steps], [step.severity for step in self.steps]
+        check_ladder(bounds, severities, rising=False, what="a deadline")
+
+    def remind_after(self, severity: Severity) -> timedelta | None:  # noqa: ARG002 - whatever it is
+        """Its steps are its reminders; in between only what a check asks for itself."""
+        return self.remind
+
+
+def judge(before: Condition, reading: Reading, now: datetime, policy: AgePolicy) -> Outcome:
+    """Judge how long ago the reading was; one that lies in the future is unknown, never fresh."""
+    at = as_number(reading)
+    if isinstance(at, Unknown | Absent):
+        return settle(before, at, now, policy)
+    age_s = seconds_of(now) - at
+    if age_s < -CLOCK_SKEW_S:
+        ahead = f"the time lies {int(-age_s)} s in the future: wrong clock, or not seconds"
+        return settle(before, Unknown(ahead), now, policy)
+    return settle(before, _compare(age_s, policy), now, policy, {"value": at, "age": age_s})
+
+
+def judge_deadline(before: Condition, reading: Reading, now: datetime, policy: DeadlinePolicy) -> Outcome:
+    """Judge how near the deadline is; each step reached is told, and a deadline moved away recovers."""
+    at = as_number(reading)
+    if isinstance(at, Unknown | Absent):
+        return settle(before, at, now, policy)
+    left_s = at - seconds_of(now)
+    reached = [rank for rank, step in enumerate(policy.steps) if left_s <= seconds_of_span(step.left)]
+    ladder = tuple(step.severity for step in policy.steps)
+    verdict: Verdict = Bad(ladder, max(reached), -left_s) if reached else Good()
+    return settle(before, verdict, now, policy, {"value": at, "left": left_s})
+
+
+def seconds_of(instant: datetime) -> Fraction:
+    """Return an instant as exact unix seconds."""
+    return seconds_of_span(instant - _EPOCH)
+
+
+def seconds_of_span(span: timedelta) -> Fraction:
+    """Return a span as exact seconds."""
+    return Fraction(span // _MICROSECOND, 1_000_000)
+
+
+def _compare(age_s: Number, policy: AgePolicy) -> Verdict:
+    ladder = tuple(level.severity for level in policy.levels)
+    breached = [rank for rank, level in enumerate(policy.levels) if age_s > seconds_of_span(level.max_age)]
+    return Bad(ladder, max(breached), age_s) if breached else Good()

@@ -1,0 +1,26 @@
+"""`changed`: is the value different from the last known one? Each change is told once; nothing lasts."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from monitoring.chains.abi.values import Unknown
+from monitoring.checks.expression.values import Absent, Reading, from_json, to_json
+from monitoring.checks.rules.condition import Condition, Outcome, Reason
+from monitoring.checks.rules.policy import Policy
+from monitoring.checks.rules.transition import noted, quiet, settle
+
+
+def judge(before: Condition, reading: Reading, now: datetime, policy: Policy) -> Outcome:
+    """Compare with the value remembered; the first one is only remembered.
+
+    `none` does not erase the memory: a value that comes back different has changed.
+    """
+    if isinstance(reading, Unknown | Absent):
+        return settle(before, reading, now, policy)
+    if "value" not in before.memory:
+        return quiet(before, now, Reason.SEEDED).remembering({"value": to_json(reading)})
+    if before.memory["value"] == to_json(reading):
+        return quiet(before, now)
+    facts = {"value": reading, "before": from_json(before.memory["value"])}
+    return noted(before, now, policy.severity, facts).remembering({"value": to_json(reading)})

@@ -1,0 +1,157 @@
+"""`delta`: did the value move too far since a fresh baseline? A move is told once; it does not last.
+
+Two baselines. `previous` is the last known reading: right for jumps, blind to a drift in small steps. `window` is
+everything seen within the last so-and-so long: a drop counts from the highest value there, a rise from the lowest,
+so that a drift is seen too; what was told starts the window anew.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from monitoring.alerts.message.model import Severity
+from monitoring.base.clock import from_text, to_text
+from monitoring.chains.abi.values import Unknown
+from monitoring.checks.expression.values import (
+    Absent,
+    Json,
+    Number,
+    Reading,
+    as_number,
+    magnitude,
+    read_number,
+    write_number,
+)
+from monitoring.checks.rules.condition import Condition, Outcome, Reason
+from monitoring.checks.rules.policy import Policy, Step
+from monitoring.checks.rules.transition import blinded, noted, quiet, settle
+
+WINDOW_SLOTS = 96  # a window is remembered as the extremes of so many slots: bounded, whatever the cadence
+
+
+class Move(StrEnum):
+    """Which moves count."""
+
+    RISE = "max_rise"
+    DROP = "max_drop"
+    CHANGE = "max_change"
+
+
+@dataclass(frozen=True, slots=True)
+class MoveLevel:
+    """A move larger than `step` (exactly as large is allowed) has this severity."""
+
+    move: Move
+    step: Step
+    severity: Severity
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeltaPolicy(Policy):
+    """`min_abs`: a smaller move is never told, whatever its share; with it a start from 0 stays quiet.
+
+    A baseline older than `baseline_max_age` is not compared with (exactly as old still is): the value becomes the
+    new baseline and the reason says so. None means that it never expires. `window` switches to the windowed baseline.
+    """
+
+    levels: tuple[MoveLevel, ...]
+    baseline_max_age: timedelta | None = None
+    min_abs: Number = 0
+    window: timedelta | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Priced:
+    """An amount and the price of one: a move is judged in amounts times today's price, so yield hides no outflow."""
+
+    amount: Reading
+    price: Reading
+
+
+@dataclass(frozen=True, slots=True)
+class _Slot:
+    first_at: datetime
+    last_at: datetime
+    low: Number
+    high: Number
+
+
+def judge(before: Condition, reading: Reading | Priced, now: datetime, policy: DeltaPolicy) -> Outcome:
+    """Compare with the baseline, then let the value become part of it."""
+    parts = (reading.amount, reading.price) if isinstance(reading, Priced) else (reading, 1)
+    numbers = [as_number(part) for part in parts]
+    for number in numbers:
+        if isinstance(number, Unknown):
+            return blinded(before, number, now, policy)
+    value, price = numbers
+    if isinstance(value, Unknown | Absent) or isinstance(price, Unknown | Absent):
+        return settle(before, Absent.NONE, now, policy)
+    slots = _fresh(_read(before.memory), now, policy)
+    if not slots:
+        reason = Reason.BASELINE_STALE if before.memory.get("slots") else Reason.SEEDED
+        return quiet(before, now, reason).remembering(_write([_Slot(now, now, value, value)]))
+    found = _worst_move(value, price, slots, policy)
+    if found is None:
+        return quiet(before, now).remembering(_write(_extended(slots, value, now, policy)))
+    level, base = found
+    facts = {"value": value * price, "before": base * price, "change": (value - base) * price}
+    return noted(before, now, level.severity, facts).remembering(_write([_Slot(now, now, value, value)]))
+
+
+def _worst_move(
+    value: Number, price: Number, slots: list[_Slot], policy: DeltaPolicy
+) -> tuple[MoveLevel, Number] | None:
+    low, high = min(slot.low for slot in slots), max(slot.high for slot in slots)
+    found: list[tuple[MoveLevel, Number]] = []
+    for level in policy.levels:
+        bases = {Move.RISE: (low,), Move.DROP: (high,), Move.CHANGE: (low, high)}[level.move]
+        found += [(level, base) for base in bases if _exceeds(value, base, price, level, policy)]
+    return max(found, key=lambda pair: (pair[0].severity, magnitude(value - pair[1])), default=None)
+
+
+def _exceeds(value: Number, base: Number, price: Number, level: MoveLevel, policy: DeltaPolicy) -> bool:
+    change = (value - base) * price
+    wrong_way = (level.move is Move.RISE and value <= base) or (level.move is Move.DROP and value >= base)
+    if wrong_way or change == 0 or magnitude(change) < policy.min_abs:
+        return False
+    return level.step.exceeded_by(change, base * price)
+
+
+def _fresh(slots: list[_Slot], now: datetime, policy: DeltaPolicy) -> list[_Slot]:
+    """Leave out what is older than the window, and everything if the newest is older than a baseline may be.
+
+    What a clock that was ahead saw counts as seen now: else it would stay a baseline for as long as it was ahead.
+    """
+    slots = [replace(slot, first_at=min(slot.first_at, now), last_at=min(slot.last_at, now)) for slot in slots]
+    if slots and policy.baseline_max_age is not None and now - slots[-1].last_at > policy.baseline_max_age:
+        return []
+    if policy.window is None:
+        return slots
+    return [slot for slot in slots if now - slot.last_at <= policy.window]
+
+
+def _extended(slots: list[_Slot], value: Number, now: datetime, policy: DeltaPolicy) -> list[_Slot]:
+    if policy.window is None:
+        return [_Slot(now, now, value, value)]
+    last = slots[-1]
+    if now - last.first_at < policy.window / WINDOW_SLOTS:
+        return [*slots[:-1], _Slot(last.first_at, now, min(last.low, value), max(last.high, value))]
+    return [*slots, _Slot(now, now, value, value)]
+
+
+def _write(slots: list[_Slot]) -> dict[str, Json]:
+    return {
+        "slots": [
+            [to_text(slot.first_at), to_text(slot.last_at), write_number(slot.low), write_number(slot.high)]
+            for slot in slots
+        ]
+    }
+
+
+def _read(memory: object) -> list[_Slot]:
+    rows = memory.get("slots", []) if isinstance(memory, dict) else []
+    return [
+        _Slot(from_text(first), from_text(last), read_number(low), read_number(high)) for first, last, low, high in rows
+    ]

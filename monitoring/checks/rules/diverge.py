@@ -1,0 +1,55 @@
+"""`diverge`: do two sources agree? The second is the reference."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from monitoring.chains.abi.values import Unknown
+from monitoring.checks.expression.values import Absent, Number, Reading, as_number, magnitude
+from monitoring.checks.rules.condition import Condition, Outcome
+from monitoring.checks.rules.limit import Level
+from monitoring.checks.rules.policy import Policy, check_ladder, ratio
+from monitoring.checks.rules.transition import Bad, Good, Verdict, settle
+
+
+class Direction(StrEnum):
+    """`a_over_b`: only the first exceeding the second is bad, as when reserves are over-reported."""
+
+    BOTH = "both"
+    A_OVER_B = "a_over_b"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DivergePolicy(Policy):
+    """`levels`: the largest distance allowed as a share of the reference, mildest first; exactly that is allowed."""
+
+    levels: tuple[Level, ...]
+    direction: Direction = Direction.BOTH
+
+    def __post_init__(self) -> None:
+        bounds, severities = [level.bound for level in self.levels], [level.severity for level in self.levels]
+        check_ladder(bounds, severities, rising=True, what="diverge")
+
+
+def judge(before: Condition, reading: tuple[Reading, Reading], now: datetime, policy: DivergePolicy) -> Outcome:
+    """Judge |a - b| / |b|. Two zeros agree; anything else against a zero is beyond every share."""
+    pair = [as_number(one) for one in reading]
+    for missing in (Unknown, Absent):
+        found = next((one for one in pair if isinstance(one, missing)), None)
+        if found is not None:
+            return settle(before, found, now, policy)
+    first, second = (one for one in pair if not isinstance(one, Unknown | Absent))
+    return settle(before, _compare(first, second, policy), now, policy, {"value": first, "reference": second})
+
+
+def _compare(first: Number, second: Number, policy: DivergePolicy) -> Verdict:
+    if first == second or (policy.direction is Direction.A_OVER_B and first < second):
+        return Good()
+    ladder = tuple(level.severity for level in policy.levels)
+    if second == 0:
+        return Bad(ladder, len(ladder) - 1)
+    distance = ratio(magnitude(first - second), magnitude(second))
+    breached = [rank for rank, level in enumerate(policy.levels) if distance > level.bound]
+    return Bad(ladder, max(breached), distance) if breached else Good()

@@ -1,0 +1,20 @@
+"""`flag`: is a boolean on? The condition lasts as long as it is."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from monitoring.chains.abi.values import Unknown
+from monitoring.checks.expression.values import Absent, Reading, describe
+from monitoring.checks.rules.condition import Condition, Outcome
+from monitoring.checks.rules.policy import Policy
+from monitoring.checks.rules.transition import Bad, Good, settle
+
+
+def judge(before: Condition, reading: Reading, now: datetime, policy: Policy) -> Outcome:
+    """Fire while the reading is true; anything but a boolean is unknown, not a guess."""
+    if isinstance(reading, Unknown | Absent):
+        return settle(before, reading, now, policy)
+    if not isinstance(reading, bool):
+        return settle(before, Unknown(f"true or false was needed, not {describe(reading)}"), now, policy)
+    return settle(before, Bad((policy.severity,)) if reading else Good(), now, policy, {"value": reading})

@@ -1,0 +1,96 @@
+"""`items`: which rows of a feed are new? Identity alone decides, never the order or the highest number."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from monitoring.alerts.message.model import Severity
+from monitoring.base.clock import from_text, to_text
+from monitoring.chains.abi.values import Unknown
+from monitoring.checks.expression.values import Absent, Json, Value, key_of
+from monitoring.checks.rules.condition import Condition, Entry, Outcome, Reason
+from monitoring.checks.rules.policy import Policy, either
+from monitoring.checks.rules.readings import SEED, FirstRun, Item, kept_rows, with_broken
+from monitoring.checks.rules.transition import noted, quiet, settle
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ItemsPolicy(Policy):
+    """A row not listed for longer than `keep` is forgotten; one that is listed never is."""
+
+    first_run: FirstRun = SEED
+    keep: timedelta = timedelta(days=90)
+    competing: Severity | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    last_at: datetime
+    slot: str | None
+
+
+def judge(before: Condition, reading: Sequence[Item] | Unknown | Absent, now: datetime, policy: ItemsPolicy) -> Outcome:
+    """Tell rows whose id was never seen, all in one message.
+
+    1. The first sight seeds, but for what `first_run` asks for.
+    2. A new id in a slot already taken by another (a rival transaction at a known nonce) is new, and says so.
+    3. A row without an id counts as unknown and holds up no other.
+    """
+    if isinstance(reading, Unknown | Absent):
+        return settle(before, reading, now, policy)
+    kept = kept_rows(before, "seen")
+    seen = {key: _read(row) for key, row in (kept or {}).items()}
+    reading = sorted(reading, key=repr)  # so that rows sharing an id mean the same in any order
+    broken = [item.id for item in reading if isinstance(item.id, Unknown)]
+    rows = {key_of(item.id): item for item in reading if not isinstance(item.id, Unknown)}
+    fresh = {key: rows[key] for key in sorted(rows.keys() - seen.keys())}
+    taken = _slots(seen, rows)
+    entries = tuple(
+        _entry(item.id, item, taken, policy)
+        for item in fresh.values()
+        if not isinstance(item.id, Unknown) and (kept is not None or policy.first_run.tells(item.at, now))
+    )
+    outcome = _outcome(before, entries, kept is None, now)
+    memory: dict[str, Json] = {"seen": _remember(seen, rows, now, policy)}
+    return with_broken(outcome.remembering(memory), before, broken, now, policy)
+
+
+def _read(row: list[Json]) -> _Seen:
+    last_at, slot = row
+    return _Seen(from_text(str(last_at)), None if slot is None else str(slot))
+
+
+def _slot(item: Item) -> str | None:
+    return None if item.slot is None else key_of(item.slot)
+
+
+def _slots(seen: dict[str, _Seen], rows: dict[str, Item]) -> dict[str, int]:
+    """Count the ids of each slot, seen before or listed now."""
+    slots = {key: one.slot for key, one in seen.items()} | {key: _slot(item) for key, item in rows.items()}
+    counts: dict[str, int] = {}
+    for slot in slots.values():
+        if slot is not None:
+            counts[slot] = counts.get(slot, 0) + 1
+    return counts
+
+
+def _entry(identity: Value, item: Item, taken: dict[str, int], policy: ItemsPolicy) -> Entry:
+    severity, slot = either(item.severity, policy.severity), _slot(item)
+    if slot is None or taken[slot] == 1:
+        return Entry("new", identity, severity, item.facts)
+    return Entry("competing", identity, max(severity, either(policy.competing, severity)), item.facts)
+
+
+def _outcome(before: Condition, entries: tuple[Entry, ...], first: bool, now: datetime) -> Outcome:
+    if entries:
+        return noted(before, now, max(entry.severity for entry in entries), entries=entries)
+    outcome = quiet(before, now)
+    return replace(outcome, reason=Reason.SEEDED) if first else outcome
+
+
+def _remember(seen: dict[str, _Seen], rows: dict[str, Item], now: datetime, policy: ItemsPolicy) -> dict[str, Json]:
+    alive = {key: one for key, one in seen.items() if now - one.last_at <= policy.keep}
+    alive |= {key: _Seen(now, _slot(item)) for key, item in rows.items()}
+    return {key: [to_text(one.last_at), one.slot] for key, one in sorted(alive.items())}

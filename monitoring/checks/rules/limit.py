@@ -1,0 +1,76 @@
+"""`limit`: is the value below or above its bounds now? Behind `require:` and `watch:` of a monitor."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from monitoring.alerts.message.model import Severity
+from monitoring.chains.abi.values import Unknown
+from monitoring.checks.expression.values import Absent, Number, Reading, as_number
+from monitoring.checks.rules.condition import Condition, Outcome
+from monitoring.checks.rules.policy import Policy, check_ladder
+from monitoring.checks.rules.transition import Bad, Between, Good, Verdict, settle
+
+
+class Side(StrEnum):
+    """Which side of a bound is bad."""
+
+    BELOW = "below"
+    ABOVE = "above"
+
+
+@dataclass(frozen=True, slots=True)
+class Level:
+    """One bound and how bad its breach is."""
+
+    bound: Number
+    severity: Severity
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LimitPolicy(Policy):
+    """`levels` from the mildest to the worst.
+
+    A value exactly at a bound does not breach it, unless `at_bound` (behind `require: x > 5`, where 5 is not
+    enough). With `clear`, a condition ends only when the value is strictly on the good side of that bound.
+    """
+
+    side: Side
+    levels: tuple[Level, ...]
+    clear: Number | None = None
+    at_bound: bool = False
+
+    def __post_init__(self) -> None:
+        bounds, severities = [level.bound for level in self.levels], [level.severity for level in self.levels]
+        check_ladder(bounds, severities, rising=self.side is Side.ABOVE, what="a limit")
+
+
+def judge(before: Condition, reading: Reading, now: datetime, policy: LimitPolicy) -> Outcome:
+    """Hold the value against its levels; the worst one breached counts."""
+    value = as_number(reading)
+    if isinstance(value, Unknown | Absent):
+        return settle(before, value, now, policy)
+    verdict = compare(value, policy)
+    rank = verdict.rank if isinstance(verdict, Bad) else 0
+    return settle(before, verdict, now, policy, {"value": value, "bound": policy.levels[rank].bound})
+
+
+def compare(value: Number, policy: LimitPolicy) -> Verdict:
+    """Say where a known value stands."""
+    breached = [rank for rank, level in enumerate(policy.levels) if _is_beyond(value, level.bound, policy)]
+    if breached:
+        measure = value if policy.side is Side.ABOVE else -value
+        return Bad(tuple(level.severity for level in policy.levels), max(breached), measure)
+    return Good() if policy.clear is None or _is_clear(value, policy.clear, policy.side) else Between()
+
+
+def _is_beyond(value: Number, bound: Number, policy: LimitPolicy) -> bool:
+    if value == bound:
+        return policy.at_bound
+    return value > bound if policy.side is Side.ABOVE else value < bound
+
+
+def _is_clear(value: Number, clear: Number, side: Side) -> bool:
+    return value < clear if side is Side.ABOVE else value > clear

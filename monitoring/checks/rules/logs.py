@@ -1,0 +1,120 @@
+"""`logs`: which chain events are new? A cursor that only moves forward, ids within a margin, reorganisations told."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from monitoring.alerts.message.model import Severity
+from monitoring.chains.abi.values import Unknown
+from monitoring.checks.expression.values import Absent, Json
+from monitoring.checks.rules.condition import Condition, Entry, Outcome, Reason
+from monitoring.checks.rules.policy import Policy, either
+from monitoring.checks.rules.readings import SEED, FirstRun, LogBatch, LogEvent, kept_rows
+from monitoring.checks.rules.transition import blinded, noted, quiet, settle
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LogsPolicy(Policy):
+    """`margin` blocks before the cursor are read again each time; an event told there that is gone is told so."""
+
+    margin: int = 64  # Ethereum finalises after two epochs of 32 slots
+    first_run: FirstRun = SEED
+
+
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    block: int
+    tx: str
+    told: bool
+    severity: Severity
+
+
+def read_from(condition: Condition, policy: LogsPolicy) -> int | None:
+    """Return the first block the next batch must hold, None at first sight."""
+    cursor = _cursor(condition)
+    return None if cursor is None else max(0, cursor - policy.margin)
+
+
+def judge(before: Condition, reading: LogBatch | Unknown | Absent, now: datetime, policy: LogsPolicy) -> Outcome:
+    """Tell events never seen, and events told that a reorganisation removed.
+
+    1. A batch that leaves a gap behind the cursor, or ends before it, is unknown: the cursor stays. A gap that is known
+       to be one for good is passed.
+    2. An event that moved to another block with its transaction is not new.
+    3. Events further back than the margin were judged before and are left alone.
+    """
+    if isinstance(reading, Absent):
+        return settle(before, reading, now, policy)
+    cursor = _cursor(before)
+    batch = reading if isinstance(reading, Unknown) else _whole(reading, cursor)
+    if isinstance(batch, Unknown):
+        return blinded(before, batch, now, policy)
+    seen = {key: _read(row) for key, row in (kept_rows(before, "seen") or {}).items()}
+    floor = batch.from_block if cursor is None else max(batch.from_block, cursor - policy.margin)
+    present = {event.id: event for event in batch.events if floor <= event.block <= batch.to_block}
+    lost = {key: one for key, one in seen.items() if floor <= one.block <= batch.to_block and key not in present}
+    fresh, gone, moved = _unmoved({key: present[key] for key in present.keys() - seen.keys()}, lost)
+    told = {key for key, event in fresh.items() if cursor is not None or policy.first_run.tells(event.at, now)}
+    entries = _entries({key: fresh[key] for key in told}, gone, policy)
+    outcome = noted(before, now, max(e.severity for e in entries), entries=entries) if entries else quiet(before, now)
+    if cursor is None and not entries:
+        outcome = replace(outcome, reason=Reason.SEEDED)
+    kept = {key: one for key, one in seen.items() if key not in lost} | moved
+    kept |= {key: _Seen(e.block, e.tx, key in told, either(e.severity, policy.severity)) for key, e in fresh.items()}
+    return outcome.remembering(_write(kept, batch.to_block + 1, policy))
+
+
+def _cursor(condition: Condition) -> int | None:
+    kept = condition.memory.get("next")
+    return None if kept is None else int(str(kept))
+
+
+def _whole(batch: LogBatch, cursor: int | None) -> LogBatch | Unknown:
+    if cursor is None:
+        return batch
+    if batch.from_block > cursor and not batch.gap:
+        return Unknown(f"blocks {cursor} to {batch.from_block - 1} were not read")
+    if batch.to_block + 1 < cursor:
+        return Unknown(f"the head {batch.to_block} lies behind block {cursor - 1}, which was judged already")
+    return batch
+
+
+def _read(row: list[Json]) -> _Seen:
+    block, tx, told, severity = row
+    return _Seen(int(str(block)), str(tx), bool(told), Severity[str(severity)])
+
+
+def _write(seen: dict[str, _Seen], cursor: int, policy: LogsPolicy) -> dict[str, Json]:
+    rows: dict[str, Json] = {
+        key: [one.block, one.tx, one.told, one.severity.name]
+        for key, one in sorted(seen.items())
+        if one.block >= cursor - policy.margin
+    }
+    return {"next": cursor, "seen": rows}
+
+
+def _unmoved(
+    fresh: dict[str, LogEvent], lost: dict[str, _Seen]
+) -> tuple[dict[str, LogEvent], dict[str, _Seen], dict[str, _Seen]]:
+    """Pair lost events with fresh ones of the same transaction: those were mined again, and are neither."""
+    rest, gone, moved = dict(fresh), {}, {}
+    for key, one in sorted(lost.items()):
+        again = min((event for event in rest.values() if event.tx == one.tx), key=lambda e: e.index, default=None)
+        if again is None:
+            gone[key] = one
+        else:
+            moved[again.id] = replace(one, block=again.block)
+            del rest[again.id]
+    return rest, gone, moved
+
+
+def _entries(told: dict[str, LogEvent], gone: dict[str, _Seen], policy: LogsPolicy) -> tuple[Entry, ...]:
+    events = sorted(told.values(), key=lambda event: (event.block, event.index, event.id))
+    entries = [Entry("new", event.id, either(event.severity, policy.severity), event.facts) for event in events]
+    entries += [
+        Entry("reorganised away", key, one.severity, {"tx": one.tx, "block": one.block})
+        for key, one in sorted(gone.items(), key=lambda pair: (pair[1].block, pair[0]))
+        if one.told
+    ]
+    return tuple(entries)

@@ -1,0 +1,71 @@
+"""`members`: who joined or left a set; or, with `expected`, who is in it that should not be, or missing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from monitoring.alerts.message.model import Severity
+from monitoring.chains.abi.values import Unknown
+from monitoring.checks.expression.values import Absent, Json, Reading, Value, describe, key_of, value_of_key
+from monitoring.checks.rules.condition import Condition, Entry, Outcome, Reason, State
+from monitoring.checks.rules.policy import Policy
+from monitoring.checks.rules.transition import Bad, Good, blinded, noted, quiet, settle, told_of
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MembersPolicy(Policy):
+    """`expected`: the set as it should be; without it each change of the set is told once."""
+
+    added: Severity = Severity.MEDIUM
+    removed: Severity = Severity.MEDIUM
+    expected: frozenset[Value] | None = None
+
+
+def judge(before: Condition, reading: Reading, now: datetime, policy: MembersPolicy) -> Outcome:
+    """Compare sets: neither order nor repetition matters. The first set seen is only remembered."""
+    if isinstance(reading, Unknown | Absent):
+        return settle(before, reading, now, policy)
+    if not isinstance(reading, tuple):
+        return blinded(before, Unknown(f"a list was needed, not {describe(reading)}"), now, policy)
+    current = {key_of(member) for member in reading}
+    if policy.expected is not None:
+        return _against_expected(before, current, now, policy, policy.expected)
+    known = before.memory.get("members")
+    memory: dict[str, Json] = {"members": list[Json](sorted(current))}
+    if not isinstance(known, list):
+        return quiet(before, now, Reason.SEEDED).remembering(memory)
+    entries = _entries(current, {str(key) for key in known}, policy)
+    if not entries:
+        return quiet(before, now)
+    return noted(before, now, _worst(entries), entries=entries).remembering(memory)
+
+
+def _against_expected(
+    before: Condition, current: set[str], now: datetime, policy: MembersPolicy, expected: Iterable[Value]
+) -> Outcome:
+    """Keep the condition as long as the sets differ; a further difference makes it worse."""
+    entries = _entries(current, {key_of(member) for member in expected}, policy)
+    odd = {f"{entry.kind} {key_of(entry.id)}" for entry in entries}
+    kept = before.memory.get("odd", [])
+    told = {str(key) for key in kept} if isinstance(kept, list) else set()
+    verdict = Bad((_worst(entries),)) if entries else Good()
+    outcome = settle(before, verdict, now, policy)
+    if outcome.transition is not None:
+        outcome = replace(outcome, transition=replace(outcome.transition, entries=entries))
+        return outcome.remembering({"odd": list[Json](sorted(odd))})
+    if outcome.condition.state is not State.FIRING or odd <= told:
+        return outcome.remembering({"odd": list[Json](sorted(odd & told))})
+    fresh = tuple(entry for entry in entries if f"{entry.kind} {key_of(entry.id)}" not in told)
+    return told_of(outcome, fresh, now).remembering({"odd": list[Json](sorted(odd))})
+
+
+def _entries(current: set[str], usual: set[str], policy: MembersPolicy) -> tuple[Entry, ...]:
+    added = [Entry("added", value_of_key(key), policy.added) for key in sorted(current - usual)]
+    removed = [Entry("removed", value_of_key(key), policy.removed) for key in sorted(usual - current)]
+    return (*added, *removed)
+
+
+def _worst(entries: tuple[Entry, ...]) -> Severity:
+    return max(entry.severity for entry in entries)

@@ -1,0 +1,64 @@
+"""`never_falls`: did a quantity drop that only grows? Its high-water mark never expires."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+from enum import StrEnum
+
+from monitoring.chains.abi.values import Unknown
+from monitoring.checks.expression.values import Absent, Number, Reading, as_number, read_number, write_number
+from monitoring.checks.rules.condition import Condition, Outcome, Reason, State
+from monitoring.checks.rules.policy import NO_STEP, Policy, Step
+from monitoring.checks.rules.transition import Bad, Good, settle
+
+
+class Rebase(StrEnum):
+    """What becomes of the mark when a fall was told.
+
+    `after_alert`: it moves down to the fallen value, and each further fall is told anew.
+    `hold`: it stays, and the condition lasts until the value is back at the mark.
+    """
+
+    AFTER_ALERT = "after_alert"
+    HOLD = "hold"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NeverFallsPolicy(Policy):
+    """A fall of exactly `tolerance` below the mark is no breach."""
+
+    tolerance: Step = NO_STEP
+    rebase: Rebase = Rebase.AFTER_ALERT
+
+
+def judge(before: Condition, reading: Reading, now: datetime, policy: NeverFallsPolicy) -> Outcome:
+    """Compare with the mark; only a known value that is not lower moves it up."""
+    value = as_number(reading)
+    if isinstance(value, Unknown | Absent):
+        return settle(before, value, now, policy)
+    if "mark" not in before.memory:
+        seeded = replace(settle(before, Good(), now, policy), reason=Reason.SEEDED)
+        return seeded.remembering({"mark": write_number(value)})
+    mark = read_number(str(before.memory["mark"]))
+    facts = {"value": value, "before": mark}
+    outcome = settle(before, _compare(value, mark, policy), now, policy, facts)
+    if value > mark:
+        return outcome.remembering({"mark": write_number(value)})
+    return _rebased(outcome, value, now, policy)
+
+
+def _compare(value: Number, mark: Number, policy: NeverFallsPolicy) -> Good | Bad:
+    if value < mark and policy.tolerance.exceeded_by(value - mark, mark):
+        return Bad((policy.severity,), 0, mark - value)
+    return Good()
+
+
+def _rebased(outcome: Outcome, value: Number, now: datetime, policy: NeverFallsPolicy) -> Outcome:
+    if outcome.transition is None or outcome.condition.state is not State.FIRING:
+        return outcome
+    if policy.rebase is Rebase.HOLD:
+        return outcome
+    told = outcome.condition
+    rested = Condition(severity=told.severity, since=now, last_sent=told.last_sent, blind=told.blind)
+    return replace(outcome, condition=rested).remembering({"mark": write_number(value)})

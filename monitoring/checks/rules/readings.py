@@ -1,0 +1,100 @@
+"""What the row verbs (`stages`, `items`, `logs`) read, and what they share: identity, and the first sight of a feed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+
+from monitoring.alerts.message.model import Severity
+from monitoring.chains.abi.values import Unknown
+from monitoring.checks.expression.values import Json, Value
+from monitoring.checks.rules.condition import Condition, Outcome
+from monitoring.checks.rules.policy import Policy
+from monitoring.checks.rules.transition import blinded
+
+
+@dataclass(frozen=True, slots=True)
+class FirstRun:
+    """What the first sight of a feed tells: nothing (it seeds), everything, or what is younger than `within`."""
+
+    everything: bool = False
+    within: timedelta | None = None
+
+    def tells(self, at: datetime | None, now: datetime) -> bool:
+        """Tell whether a row of this time is told at first sight; one exactly as old as `within` is."""
+        if self.within is None:
+            return self.everything
+        return at is not None and now - at <= self.within
+
+
+SEED = FirstRun()
+TELL_ALL = FirstRun(everything=True)
+
+
+@dataclass(frozen=True, slots=True)
+class StagedRow:
+    """An entity and the stage it is in now."""
+
+    id: Value
+    stage: str | Unknown
+    facts: Mapping[str, Value] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """A row of a feed. `id` is its whole identity; two ids with one `slot` (a nonce) compete."""
+
+    id: Value | Unknown
+    at: datetime | None = None
+    slot: Value | None = None
+    severity: Severity | None = None
+    facts: Mapping[str, Value] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class LogEvent:
+    """One chain event."""
+
+    block: int
+    block_hash: str
+    tx: str
+    index: int
+    at: datetime | None = None
+    severity: Severity | None = None
+    facts: Mapping[str, Value] = field(default_factory=dict)
+
+    @property
+    def id(self) -> str:
+        return f"{self.block_hash}/{self.tx}/{self.index}"
+
+
+@dataclass(frozen=True, slots=True)
+class LogBatch:
+    """All matching events of the blocks `from_block` to `to_block`, both included.
+
+    `gap`: what lies between them and the last batch is gone for good, which is reported elsewhere.
+    """
+
+    from_block: int
+    to_block: int
+    events: tuple[LogEvent, ...] = ()
+    gap: bool = False
+
+
+def kept_rows(condition: Condition, name: str) -> dict[str, list[Json]] | None:
+    """Return remembered rows by key, None at first sight."""
+    kept = condition.memory.get(name)
+    if not isinstance(kept, dict):
+        return None
+    return {key: row for key, row in kept.items() if isinstance(row, list)}
+
+
+def with_broken(outcome: Outcome, before: Condition, broken: list[Unknown], now: datetime, policy: Policy) -> Outcome:
+    """Let rows that could not be read count as unknown, without holding up the sound ones."""
+    if not broken:
+        return outcome
+    more = f" (and {len(broken) - 1} more)" if len(broken) > 1 else ""
+    blind = blinded(before, Unknown(broken[0].reason + more, broken[0].source), now, policy)
+    condition = replace(outcome.condition, blind=blind.condition.blind)
+    return replace(outcome, condition=condition, source=blind.source)

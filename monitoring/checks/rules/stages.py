@@ -1,0 +1,154 @@
+"""`stages`: did an entity move to a later stage? One message for all rows of a reading; vanishing is a stage too."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+
+from monitoring.alerts.message.model import Severity
+from monitoring.chains.abi.values import Unknown
+from monitoring.checks.expression.values import Absent, Json, Value, key_of, value_of_key
+from monitoring.checks.rules.condition import NO_FACTS, Condition, Entry, Kind, Outcome, Reason, State
+from monitoring.checks.rules.policy import Hold, Policy
+from monitoring.checks.rules.readings import TELL_ALL, FirstRun, StagedRow, kept_rows, with_broken
+from monitoring.checks.rules.transition import Bad, Good, settle, told_of
+
+NOT_TOLD = -1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StagesPolicy(Policy):
+    """`order`: the mildest stage first; from `alert_from` on (default: the first) reaching a stage is told.
+
+    A row that is missing from `gone_after` readings in a row has vanished; that is told if its stage was.
+    """
+
+    order: tuple[str, ...]
+    alert_from: str | None = None
+    severities: Mapping[str, Severity] = field(default_factory=dict)
+    first_run: FirstRun = TELL_ALL
+    gone_after: int = 1
+
+    @property
+    def first_told(self) -> int:
+        return self.order.index(self.alert_from) if self.alert_from else 0
+
+    def severity_of(self, stage: int) -> Severity:
+        return self.severities.get(self.order[stage], self.severity)
+
+
+@dataclass(frozen=True, slots=True)
+class _Row:
+    """Where a row is, the last stage told of it, and from how many readings it was missing."""
+
+    stage: int
+    told: int = NOT_TOLD
+    missing: int = 0
+
+
+def judge(
+    before: Condition, reading: Sequence[StagedRow] | Unknown | Absent, now: datetime, policy: StagesPolicy
+) -> Outcome:
+    """Compare each row with the last stage told of it.
+
+    1. A row at a later stage than told is told; one that eases below `alert_from` is over.
+    2. A row with an unknown stage keeps what is remembered of it and counts as unknown.
+    3. A row that vanished is forgotten, and told to be gone if it had been told.
+    """
+    if isinstance(reading, Unknown | Absent):
+        return settle(before, reading, now, policy)
+    kept = kept_rows(before, "rows")
+    known = {key: _read(row) for key, row in (kept or {}).items()}
+    reading = sorted(reading, key=repr)  # so that rows sharing an id mean the same in any order
+    stages, broken = _stages(reading, policy)
+    facts = {key_of(row.id): row.facts for row in reading}
+    seeding = kept is None and not policy.first_run.everything
+    rows, entries = _advance(known, stages, facts, policy, seeding=seeding)
+    outcome = _told(before, rows, entries, now, policy)
+    if kept is None and not entries:
+        outcome = replace(outcome, reason=Reason.SEEDED)
+    memory: dict[str, Json] = {"rows": {key: [row.stage, row.told, row.missing] for key, row in rows.items()}}
+    return with_broken(outcome.remembering(memory), before, broken, now, policy)
+
+
+def _read(row: list[Json]) -> _Row:
+    stage, told, missing = (int(str(number)) for number in row)
+    return _Row(stage, told, missing)
+
+
+def _stages(reading: Sequence[StagedRow], policy: StagesPolicy) -> tuple[dict[str, int], list[Unknown]]:
+    """Return the stage of each row; of rows that share an id the latest stage counts, whatever their order."""
+    stages: dict[str, int] = {}
+    broken: list[Unknown] = []
+    for row in reading:
+        if isinstance(row.stage, Unknown):
+            broken.append(row.stage)
+        elif row.stage not in policy.order:
+            broken.append(Unknown(f"{row.stage!r} is none of the stages {', '.join(policy.order)}"))
+        else:
+            key = key_of(row.id)
+            stages[key] = max(stages.get(key, 0), policy.order.index(row.stage))
+    return stages, broken
+
+
+def _advance(
+    known: dict[str, _Row],
+    stages: dict[str, int],
+    facts: Mapping[str, Mapping[str, Value]],
+    policy: StagesPolicy,
+    *,
+    seeding: bool,
+) -> tuple[dict[str, _Row], tuple[Entry, ...]]:
+    rows: dict[str, _Row] = {}
+    entries: list[Entry] = []
+    for key in sorted(known.keys() | stages.keys()):
+        last, row, kind = known.get(key), known.get(key), None
+        if key in stages:
+            row, kind = _moved(last, stages[key], policy, seeding=seeding)
+        elif last is not None and key not in facts:
+            row, kind = _missed(last, policy)
+        if kind is not None:
+            now_at, told = row or last, row if kind == "reached" else last
+            severity = policy.severity_of(told.told) if told else policy.severity
+            shown = {**facts.get(key, NO_FACTS), "stage": policy.order[now_at.stage]} if now_at else NO_FACTS
+            entries.append(Entry(kind, value_of_key(key), severity, shown))
+        if row is not None:
+            rows[key] = row
+    return rows, tuple(entries)
+
+
+def _moved(last: _Row | None, stage: int, policy: StagesPolicy, *, seeding: bool) -> tuple[_Row, str | None]:
+    told = last.told if last else NOT_TOLD
+    if stage < policy.first_told:
+        return _Row(stage), "eased" if told != NOT_TOLD else None
+    if stage <= told:
+        return _Row(stage, told), None
+    return _Row(stage, stage), None if seeding else "reached"
+
+
+def _missed(last: _Row, policy: StagesPolicy) -> tuple[_Row | None, str | None]:
+    if last.missing + 1 < policy.gone_after:
+        return replace(last, missing=last.missing + 1), None
+    return None, "gone" if last.told != NOT_TOLD else None
+
+
+def _told(
+    before: Condition, rows: dict[str, _Row], entries: tuple[Entry, ...], now: datetime, policy: StagesPolicy
+) -> Outcome:
+    """Fire with the first row told, end with the last; what comes and goes between is told as it happens."""
+    standing = [policy.severity_of(row.told) for row in rows.values() if row.told != NOT_TOLD]
+    reached = tuple(entry for entry in entries if entry.kind == "reached")
+    was_firing = before.state is State.FIRING
+    if standing and not reached and not was_firing:
+        verdict: Bad | Good = Good()  # seeded rows stand at an alarming stage that nobody was told of
+    else:
+        verdict = Bad((max(standing),)) if standing else Good()
+    outcome = settle(before, verdict, now, replace(policy, hold=Hold()))
+    if not entries:
+        return outcome
+    if standing and was_firing:
+        return told_of(outcome, entries, now, Kind.WORSENED if reached else Kind.EASED)
+    if outcome.transition is not None:
+        return replace(outcome, transition=replace(outcome.transition, entries=entries))
+    return outcome

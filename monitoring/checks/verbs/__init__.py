@@ -1,1 +1,0 @@
-"""The eleven verbs. Each module has a policy and `judge(before, reading, now, policy) -> Outcome`, a pure function."""

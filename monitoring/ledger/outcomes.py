@@ -1,0 +1,287 @@
+"""What the audit judges: every due tick of a span with its fate, failing tasks, alerts, silences, drills.
+
+Reads the store, writes nothing; the same facts serve the audit, `status`, the API and the dashboard.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from monitoring.base.clock import from_text
+from monitoring.base.process_identity import Boot, is_alive_text
+from monitoring.ledger import clock_steps
+from monitoring.ledger.clock_steps import ClockStep
+from monitoring.ledger.reach import ReachProblem, reach_problems
+from monitoring.ledger.reconcile import Due, explain
+from monitoring.ledger.spool import ledger_since
+from monitoring.ledger.ticks import GRACE, due_ticks
+from monitoring.store.db.database import Database, Row
+from monitoring.store.queries import audit
+from monitoring.store.tables import runs, schedules
+from monitoring.store.tables.schedules import ScheduleInForce
+
+
+@dataclass(frozen=True, slots=True)
+class TickFate:
+    """A due tick and what became of it: ok, failed, aborted, going, skipped, missed; unknown if its row is lost.
+
+    `tasks_failed`: a failed run whose tasks say why. `caught_up`: the run that made up for a missed tick.
+    """
+
+    profile: str
+    tick_at: datetime
+    status: str
+    reason: str = ""
+    run_id: int | None = None
+    tasks_failed: bool = False
+    caught_up: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class TaskFailures:
+    """A task that failed within the span; `first_at` is when this row of failures began, maybe before the span."""
+
+    profile: str
+    task: str
+    count: int
+    first_at: datetime
+    last_at: datetime
+    reason: str
+    still_failing: bool
+
+
+@dataclass(frozen=True, slots=True)
+class AlertFate:
+    """An alert and how its delivery ended; `took` is none until it is delivered."""
+
+    id: int
+    created_at: datetime
+    status: str
+    took: timedelta | None = None
+    error: str = ""
+    test_mode: bool = False
+    attempts: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class FailedElsewhere:
+    """Deliveries to a destination beside the chat that failed for good."""
+
+    destination: str
+    count: int
+    first_at: datetime
+    last_at: datetime
+    error: str
+
+
+@dataclass(frozen=True, slots=True)
+class SilenceInForce:
+    """A silence that held at some moment of the span; `held_back` counts its alerts."""
+
+    id: int
+    protocol: str
+    key: str | None
+    starts_at: datetime
+    ends_at: datetime
+    reason: str
+    held_back: int
+
+
+@dataclass(frozen=True, slots=True)
+class Blindness:
+    """Checks that could not see, by the source to blame; `until` is none while they cannot."""
+
+    source: str
+    since: datetime
+    until: datetime | None
+    checks: int
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """Everything the verdict on [since, until) rests on; ticks in order of profile and time.
+
+    `drill` is when the last drill arrived and how long it took. `begins_at` is how far back the ledger reaches, and
+    `begins_why` why no further. `refused` are (title, instant) of what was told of the sync. `unreached` is why people
+    are not being reached now, of a span that reaches until now.
+    """
+
+    now: datetime
+    since: datetime
+    until: datetime
+    profiles: tuple[str, ...]
+    ticks: tuple[TickFate, ...]
+    failures: tuple[TaskFailures, ...] = ()
+    alerts: tuple[AlertFate, ...] = ()
+    failed_elsewhere: tuple[FailedElsewhere, ...] = ()
+    silences: tuple[SilenceInForce, ...] = ()
+    blind: tuple[Blindness, ...] = ()
+    refused: tuple[tuple[str, datetime], ...] = ()
+    steps: tuple[ClockStep, ...] = ()
+    drill: tuple[datetime, timedelta] | None = None
+    begins_at: datetime | None = None
+    begins_why: str = ""
+    unreached: tuple[ReachProblem, ...] = ()
+
+
+def gather(
+    database: Database,
+    *,
+    since: datetime,
+    until: datetime,
+    now: datetime,
+    boot: Boot,
+    profile: str | None = None,
+    is_alive: Callable[[str], bool] = is_alive_text,
+    due: Due = due_ticks,
+    grace: timedelta = GRACE,
+) -> Facts:
+    """Collect the facts of [since, until) as the store knows them now.
+
+    A tick younger than its grace is left out, unless it has a row already: nobody can say yet what becomes of it.
+    `due` and `grace` are for tests whose schedules tick in seconds.
+    """
+    spans = [span for span in schedules.history(database, since, until) if profile in (None, span.schedule.profile)]
+    gathering = _Ticks(database, since, min(until, now), now - grace, boot, is_alive, due)
+    fates = gathering.fates(spans, profile)
+    return Facts(
+        now=now,
+        since=since,
+        until=until,
+        profiles=tuple(sorted({fate.profile for fate in fates} | {span.schedule.profile for span in spans})),
+        ticks=tuple(fates),
+        failures=tuple(_failures(database, since, until, profile)),
+        alerts=tuple(AlertFate(*row) for row in audit.alerts(database, since, until, profile)),
+        failed_elsewhere=tuple(FailedElsewhere(*row) for row in audit.failed_elsewhere(database, since, until)),
+        silences=tuple(SilenceInForce(*row) for row in audit.silences(database, since, until)),
+        blind=tuple(Blindness(*row) for row in audit.blind(database, since, until)),
+        refused=tuple(audit.refused_commits(database, since, until)),
+        steps=tuple(clock_steps.steps(database, since, until, now, boot)),
+        drill=audit.last_drill(database, until),
+        begins_at=schedules.ledger_begins(database),
+        begins_why=why_ledger_begins(database),
+        unreached=tuple(reach_problems(database, now)) if until >= now else (),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Ticks:
+    """Finds the fate of every due tick in [since, until) that is not younger than `horizon`."""
+
+    database: Database
+    since: datetime
+    until: datetime
+    horizon: datetime
+    boot: Boot
+    is_alive: Callable[[str], bool]
+    due: Due
+
+    def fates(self, spans: Sequence[ScheduleInForce], profile: str | None) -> list[TickFate]:
+        known: dict[str, dict[datetime, TickFate]] = defaultdict(dict)
+        for row in audit.ticks(self.database, self.since, self.until, profile):
+            known[row[0]][row[1]] = self._known(row)
+        by_profile: dict[str, list[ScheduleInForce]] = {name: [] for name in known}
+        for span in spans:
+            by_profile.setdefault(span.schedule.profile, []).append(span)
+        found = [
+            fate
+            for name in sorted(by_profile)
+            for fate in self._of_profile(name, by_profile[name], known.get(name, {}))
+        ]
+        return _with_catch_ups(found, audit.catch_ups(self.database, self.since))
+
+    def _known(self, row: Row) -> TickFate:
+        name, tick_at, status, reason, run_id, process, tasks_failed = row
+        if status == "running" and not self.is_alive(process or ""):
+            status, reason = "aborted", f"its process ({process}) is gone"
+        return TickFate(name, tick_at, "going" if status == "running" else status, reason, run_id, bool(tasks_failed))
+
+    def _of_profile(
+        self, name: str, spans: Sequence[ScheduleInForce], known: Mapping[datetime, TickFate]
+    ) -> Iterator[TickFate]:
+        silent, lost = self._without_row(spans, known)
+        why = why_rows_are_lost(self.database) if lost else ""
+        explained = {found.tick_at: found for found in explain(self.database, name, sorted(silent), self.boot)}
+        for tick in sorted(known.keys() | explained.keys() | lost):
+            if tick in known:
+                yield known[tick]
+            elif tick in explained:
+                yield TickFate(name, tick, explained[tick].status, explained[tick].reason)
+            else:
+                yield TickFate(name, tick, "unknown", why)
+
+    def _without_row(
+        self, spans: Sequence[ScheduleInForce], known: Mapping[datetime, TickFate]
+    ) -> tuple[set[datetime], set[datetime]]:
+        """Return the due ticks nobody has accounted for, and those whose row was there and is gone."""
+        silent, lost = set[datetime](), set[datetime]()
+        just_before = self.since - timedelta(microseconds=1)
+        for span in spans:
+            for tick in self.due(span, just_before, min(self.until, self.horizon)):
+                if tick not in known and tick < self.until:
+                    (lost if tick <= span.reconciled_to else silent).add(tick)
+        return silent - lost, lost
+
+
+def _with_catch_ups(fates: list[TickFate], runs_since: Iterable[tuple[str, datetime, int, str]]) -> list[TickFate]:
+    """Mark the newest missed tick before each catch-up run of its profile."""
+    missed: dict[str, list[int]] = defaultdict(list)
+    for index, fate in enumerate(fates):
+        if fate.status == "missed":
+            missed[fate.profile].append(index)
+    for profile, started_at, run_id, status in runs_since:
+        before = bisect_right(missed[profile], started_at, key=lambda index: fates[index].tick_at)
+        if before:
+            index = missed[profile][before - 1]
+            caught_up = f"run {run_id} caught up at {started_at:%H:%M}: {status}"
+            fates[index] = replace(fates[index], caught_up=caught_up)
+    return fates
+
+
+def _failures(database: Database, since: datetime, until: datetime, profile: str | None) -> Iterator[TaskFailures]:
+    for name, task, count, first, last, reason, still in audit.failures(database, since, until, profile):
+        streak = runs.failing_since(database, name, task) if still else None
+        yield TaskFailures(
+            profile=name,
+            task=task,
+            count=count,
+            first_at=streak.since if streak else from_text(first),
+            last_at=from_text(last),
+            reason=reason,
+            still_failing=bool(still),
+        )
+
+
+def why_rows_are_lost(database: Database) -> str:
+    """Say what became of rows that had been written."""
+    repaired_at = audit.repaired_at(database)
+    if repaired_at:
+        return f"the database was damaged and replaced at {_minute(repaired_at)}"
+    if lost_at := audit.lost_at(database):
+        return f"the database was deleted or replaced at {_minute(lost_at)}"
+    if restored_at := audit.restored_at(database):
+        return f"a backup was restored at {_minute(restored_at)}: newer rows lie in the database it replaced"
+    return "their rows were pruned, or lost with an older database"
+
+
+def why_ledger_begins(database: Database) -> str:
+    """Say why the ledger reaches no further back: a replaced file, an adopted history, a deleted file, a fresh host."""
+    repaired_at = audit.repaired_at(database)
+    if repaired_at:
+        return f"the database was damaged and replaced at {_minute(repaired_at)}"
+    begins_at, kept_since = schedules.ledger_begins(database), ledger_since(database.path.parent)
+    if begins_at and kept_since and begins_at - kept_since > GRACE:
+        return f"the database was deleted or replaced; this host has kept a ledger since {_minute(kept_since)}"
+    first_alert = audit.first_alert(database)
+    if first_alert and (begins_at is None or first_alert < begins_at):
+        return "the alerts before are those of the system this replaced, which kept no ledger"
+    return "it is no older: a fresh install, or a deleted database"
+
+
+def _minute(instant: datetime) -> str:
+    return instant.strftime("%Y-%m-%d %H:%M")

@@ -1,0 +1,190 @@
+"""`conditions`: what is wrong right now, by (monitor, check, chain, subject), and what was told of it.
+
+The engine's checks and `alert(key=…)` of a plain script write the same rows. The rules are in
+`monitoring.alerts.conditions.rules`; this only keeps them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from datetime import datetime
+from typing import Literal
+
+from monitoring.base.clock import instant_or_none, to_text
+from monitoring.store.db.database import Database, Row, Tx, fetch
+
+State = Literal["ok", "pending", "firing"]
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class ConditionKey:
+    """Whose condition it is. A plain script uses monitor and check alone."""
+
+    monitor: str
+    check: str
+    chain: str = ""
+    subject: str = ""
+
+    @property
+    def text(self) -> str:
+        """Return what a person writes for it, as in `utilisation/USDC`."""
+        return "/".join(part for part in (self.check, self.chain, self.subject) if part)
+
+    def __str__(self) -> str:
+        return f"{self.monitor}: {self.text}"
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """One row; see the comments of the table for the meaning of each column."""
+
+    key: ConditionKey
+    state: State = "ok"
+    severity: str = "LOW"
+    worst: str = "LOW"
+    title: str = ""
+    since: datetime | None = None
+    fired_at: datetime | None = None
+    last_seen_at: datetime | None = None
+    last_sent_at: datetime | None = None
+    clear_since: datetime | None = None
+    times: int = 0
+    alert_id: int | None = None
+    protocol: str = ""
+    channel: str = ""
+    source: str = "protocol"
+    data_json: str | None = None
+    about: str = ""
+    value: str = ""
+    judged_at: datetime | None = None
+    blind_since: datetime | None = None
+    blind_by: str = ""
+    blind_why: str = ""
+    declared: bool = False
+
+
+_INSTANTS = ("since", "fired_at", "last_seen_at", "last_sent_at", "clear_since", "judged_at", "blind_since")
+_FIELDS = [field.name for field in fields(Condition) if field.name != "key"]
+_KEY = "monitor = ? AND check_name = ? AND chain = ? AND subject = ?"
+_COLUMNS = f"monitor, check_name, chain, subject, {', '.join(_FIELDS)}"
+_SELECT = f"SELECT {_COLUMNS} FROM conditions"  # noqa: S608 - names of our own
+_PUT = (
+    f"INSERT INTO conditions ({_COLUMNS}, updated_at) VALUES ({', '.join('?' * (len(_FIELDS) + 5))}) "  # noqa: S608
+    f"ON CONFLICT DO UPDATE SET {', '.join(f'{name} = excluded.{name}' for name in (*_FIELDS, 'updated_at'))}"
+)
+
+
+def get(tx: Tx, key: ConditionKey) -> Condition | None:
+    found = tx.execute(f"{_SELECT} WHERE {_KEY}", _key_values(key)).fetchone()
+    return _condition(found) if found else None
+
+
+def put(tx: Tx, condition: Condition, now: datetime) -> None:
+    """Write the whole row, as far as this release knows it."""
+    values = [getattr(condition, name) for name in _FIELDS]
+    texts = [to_text(value) if isinstance(value, datetime) else value for value in values]
+    tx.execute(_PUT, [*_key_values(condition.key), *texts, to_text(now)])
+
+
+def forget(tx: Tx, key: ConditionKey) -> bool:
+    """Delete the row; tell whether there was one."""
+    tx.execute(f"DELETE FROM conditions WHERE {_KEY}", _key_values(key))  # noqa: S608
+    return tx.changes() == 1
+
+
+def of_monitor(tx: Tx, monitor: str) -> list[Condition]:
+    """Return every condition of a monitor, by key."""
+    return [
+        _condition(row)
+        for row in fetch(tx, f"{_SELECT} WHERE monitor = ? ORDER BY check_name, chain, subject", (monitor,))
+    ]
+
+
+def blind(tx: Tx) -> list[Condition]:
+    """Return what nothing is known of now, the longest first."""
+    return [
+        _condition(row)
+        for row in fetch(tx, f"{_SELECT} WHERE blind_since IS NOT NULL ORDER BY blind_since, monitor, check_name")
+    ]
+
+
+def declared(database: Database) -> list[Condition]:
+    """Return every check that stands in a monitor file now, by key."""
+    return [
+        _condition(row)
+        for row in database.rows(f"{_SELECT} WHERE declared = 1 ORDER BY monitor, check_name, chain, subject")
+    ]
+
+
+def declared_monitors(database: Database) -> list[str]:
+    """Return the monitors with a check that stands in a file now, in order: some seeks for each, no reading of rows."""
+    found = database.rows(
+        "WITH RECURSIVE each(name) AS (SELECT min(monitor) FROM conditions UNION ALL "
+        "SELECT (SELECT min(monitor) FROM conditions WHERE monitor > name) FROM each WHERE name IS NOT NULL) "
+        "SELECT name FROM each WHERE EXISTS (SELECT 1 FROM conditions WHERE monitor = name AND declared = 1)"
+    )
+    return [row[0] for row in found]
+
+
+def keys_to_end(database: Database, monitor: str, also: str) -> list[ConditionKey]:
+    """Return the declared conditions of a monitor that is gone, after the one under the check `also`."""
+    found = database.rows(
+        "SELECT monitor, check_name, chain, subject FROM conditions WHERE monitor = ? "
+        "AND (declared = 1 OR check_name = ?) ORDER BY check_name <> ?, check_name, chain, subject",
+        (monitor, also, also),
+    )
+    return [ConditionKey(*row) for row in found]
+
+
+def blinds_any(tx: Tx, source: str) -> bool:
+    """Tell whether nothing is known of some condition because of a source."""
+    found = tx.execute("SELECT 1 FROM conditions WHERE blind_since IS NOT NULL AND blind_by = ? LIMIT 1", (source,))
+    return found.fetchone() is not None
+
+
+def firing(tx: Tx) -> list[Condition]:
+    """Return what fires now, oldest first."""
+    return [
+        _condition(row) for row in fetch(tx, f"{_SELECT} WHERE state = 'firing' ORDER BY fired_at, monitor, check_name")
+    ]
+
+
+def firing_and_silenced(tx: Tx) -> list[Condition]:
+    """Return what fires now and whose last message was held back by a silence."""
+    return [
+        _condition(row)
+        for row in fetch(
+            tx,
+            f"{_SELECT} WHERE state = 'firing' AND alert_id IN "  # noqa: S608 - names of our own
+            "(SELECT id FROM alert_events WHERE delivery_status = 'silenced' AND id = conditions.alert_id)",
+        )
+    ]
+
+
+def told_by(database: Database, protocol: str, key: str) -> Condition | None:
+    """Return the condition that alerts of this protocol and key text tell of."""
+    check = key.partition("/")[0]
+    found = database.rows(
+        f"{_SELECT} WHERE monitor = ? AND check_name >= ? AND check_name < ?", (protocol, check, check + "\U0010ffff")
+    )
+    return next((each for each in map(_condition, found) if each.key.text == key), None)
+
+
+def everything(database: Database, limit: int) -> list[Condition]:
+    """Return all conditions that ever fired, the latest change first."""
+    return [
+        _condition(row)
+        for row in database.rows(f"{_SELECT} WHERE fired_at IS NOT NULL ORDER BY updated_at DESC LIMIT ?", (limit,))
+    ]
+
+
+def _key_values(key: ConditionKey) -> tuple[str, str, str, str]:
+    return key.monitor, key.check, key.chain, key.subject
+
+
+def _condition(row: Row) -> Condition:
+    named = dict(zip(_FIELDS, row[4:], strict=True))
+    for name in _INSTANTS:
+        named[name] = instant_or_none(named[name])  # a damaged one must lose no alert
+    named["declared"] = bool(named["declared"])
+    return Condition(ConditionKey(*row[:4]), **named)

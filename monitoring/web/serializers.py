@@ -1,0 +1,166 @@
+"""Rows as the JSON of the API. The names here are a contract (docs/alerts-api.md): none is ever renamed."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+import orjson
+
+from monitoring.base.clock import to_text
+from monitoring.store.queries.alerts import AlertRow
+from monitoring.store.queries.runs import TaskStanding
+from monitoring.store.tables.conditions import Condition
+from monitoring.store.tables.runs import Run, TaskRun
+from monitoring.web.overview import Watched
+
+Json = dict[str, Any]
+
+
+def to_json(value: object) -> bytes:
+    """Return JSON; a lone surrogate, which UTF-8 cannot hold, is replaced."""
+    try:
+        return orjson.dumps(value)
+    except TypeError:
+        return orjson.dumps(_clean(value))
+
+
+def _clean(value: Any) -> Any:  # noqa: ANN401 - JSON
+    if isinstance(value, str):
+        return value.encode("utf-8", errors="replace").decode("utf-8")
+    if isinstance(value, list):
+        return [_clean(item) for item in value]
+    return {_clean(name): _clean(item) for name, item in value.items()} if isinstance(value, dict) else value
+
+
+def alert(row: AlertRow) -> Json:
+    return {
+        "id": row.id,
+        "created_at": row.created_at,
+        "source": row.source,
+        "protocol": row.protocol,
+        "channel": row.channel,
+        "severity": row.severity,
+        "message": row.message,
+        "plain_text": row.plain_text,
+        "silent": row.silent,
+        "delivery_status": row.delivery_status,
+        "delivered_at": row.delivered_at,
+        "delivery_error": row.delivery_error,
+        "metadata": metadata(row.metadata_json),
+    }
+
+
+def metadata(text: str | None) -> Json | None:
+    """Return the stored object; what is no JSON object stays readable under a name that says so."""
+    if text is None or text == "":
+        return None
+    try:
+        value = orjson.loads(text)
+    except ValueError:
+        return {"unreadable": text}
+    return value if isinstance(value, dict) or value is None else {"value": value}
+
+
+def run(row: Run) -> Json:
+    return {
+        "id": row.id,
+        "profile": row.profile,
+        "status": row.status,
+        "reason": row.reason,
+        "trigger": row.trigger,
+        "tick_at": _at(row.tick_at),
+        "started_at": to_text(row.started_at),
+        "ended_at": _at(row.ended_at),
+        "duration_s": duration_s(row),
+        "exit_code": row.exit_code,
+        "revision": row.revision,
+        "held_by": row.held_by,
+        "tasks_total": row.tasks_total,
+    }
+
+
+def duration_s(row: Run) -> float | None:
+    """Return how long a run took; none while it goes and for a tick that did not run."""
+    if row.ended_at is None or row.status in ("skipped", "missed"):
+        return None
+    return max(0.0, round((row.ended_at - row.started_at).total_seconds(), 3))
+
+
+def task(row: TaskRun) -> Json:
+    return {
+        "name": row.name,
+        "status": row.status,
+        "reason": row.reason,
+        "started_at": to_text(row.started_at),
+        "ended_at": _at(row.ended_at),
+        "duration_s": row.duration_s,
+        "exit_code": row.exit_code,
+        "signal": row.signal,
+        "attempts": row.attempts,
+        "cpu_s": row.cpu_s,
+        "peak_rss_bytes": row.peak_rss_bytes,
+        "output_bytes": row.output_bytes,
+        "output_tail": row.output_tail,
+    }
+
+
+def standing(row: TaskStanding) -> Json:
+    return {
+        "name": row.name,
+        "status": row.status,
+        "reason": row.reason,
+        "run_id": row.run_id,
+        "started_at": row.started_at,
+        "duration_s": row.duration_s,
+        "failing_since": _at(row.failing_since),
+    }
+
+
+def watched(found: Watched) -> Json:
+    return {
+        "profile": found.profile.name,
+        "cron": found.profile.cron,
+        "enabled": found.profile.enabled,
+        "tasks": [standing(task) for task in found.tasks],
+    }
+
+
+def check(row: Condition) -> Json:
+    return {
+        "monitor": row.key.monitor,
+        "check": row.key.check,
+        "chain": row.key.chain,
+        "subject": row.key.subject,
+        "protocol": row.protocol,
+        "about": row.about,
+        "state": row.state,
+        "severity": row.severity if row.state != "ok" else None,
+        "value": row.value,
+        "judged_at": _at(row.judged_at),
+        "blind_since": _at(row.blind_since),
+        "blind_by": row.blind_by,
+    }
+
+
+def incident(row: Condition) -> Json:
+    return {
+        "monitor": row.key.monitor,
+        "check": row.key.check,
+        "chain": row.key.chain,
+        "subject": row.key.subject,
+        "state": row.state,
+        "severity": row.severity,
+        "worst": row.worst,
+        "title": row.title,
+        "protocol": row.protocol,
+        "fired_at": _at(row.fired_at),
+        "last_seen_at": _at(row.last_seen_at),
+        "last_sent_at": _at(row.last_sent_at),
+        "times": row.times,
+        "alert_id": row.alert_id,
+    }
+
+
+def _at(instant: datetime | None) -> str | None:
+    return to_text(instant) if instant is not None else None
