@@ -29,7 +29,7 @@ _MAX_MESSAGE = 300
 
 
 @dataclass(frozen=True, slots=True)
-class Failure:
+class ImportFailure:
     """One script or package that cannot be imported; `missing` is the module a ModuleNotFoundError names."""
 
     script: str
@@ -69,20 +69,20 @@ def _merged(*environs: Mapping[str, str] | None) -> tuple[tuple[str, str], ...]:
     return tuple(sorted((str(name), str(value)) for name, value in merged.items()))
 
 
-def check_scripts(scripts: Sequence[Script], checkout: Path, limit_s: float) -> list[Failure]:
+def check_scripts(scripts: Sequence[Script], checkout: Path, limit_s: float) -> list[ImportFailure]:
     """Import each script in a child; what one loads from outside the checkout is loaded once for those after it."""
     deadline = time.monotonic() + limit_s
     failures = []
     for script in scripts:
         answer = _check_in_child(script, checkout, deadline - time.monotonic(), limit_s)
-        if isinstance(answer, Failure):
+        if isinstance(answer, ImportFailure):
             failures.append(answer)
         else:
             _load(answer)
     return failures
 
 
-def _check_in_child(script: Script, checkout: Path, left_s: float, limit_s: float) -> Failure | list[str]:
+def _check_in_child(script: Script, checkout: Path, left_s: float, limit_s: float) -> ImportFailure | list[str]:
     """Return how the import failed, or the modules from outside the checkout that it loaded."""
     answer = os.memfd_create("answer")
     try:
@@ -91,16 +91,16 @@ def _check_in_child(script: Script, checkout: Path, left_s: float, limit_s: floa
             _report(answer, script, checkout)
         status = _wait(pid, left_s)
         if status is None:
-            return Failure(
+            return ImportFailure(
                 script.path, "TimeoutError", f"not imported when the {limit_s:.0f} s for all scripts were over"
             )
         said = os.pread(answer, 1 << 22, 0)
     finally:
         os.close(answer)
     if not said:
-        return Failure(script.path, "ChildProcessError", f"the import ended the interpreter {_how(status)}")
+        return ImportFailure(script.path, "ChildProcessError", f"the import ended the interpreter {_how(status)}")
     content = json.loads(said)
-    return content if isinstance(content, list) else Failure(**content)
+    return content if isinstance(content, list) else ImportFailure(**content)
 
 
 def _wait(pid: int, left_s: float) -> int | None:
@@ -132,7 +132,7 @@ def _report(answer: int, script: Script, checkout: Path) -> None:
         os._exit(0)
 
 
-def _import_failure(script: Script, checkout: Path) -> Failure | None:
+def _import_failure(script: Script, checkout: Path) -> ImportFailure | None:
     path = checkout / script.path
     try:
         if path.is_dir():
@@ -146,10 +146,10 @@ def _import_failure(script: Script, checkout: Path) -> Failure | None:
     return None
 
 
-def _failure(script: Script, error: BaseException) -> Failure:
+def _failure(script: Script, error: BaseException) -> ImportFailure:
     message = " ".join(str(error).split())[:_MAX_MESSAGE]
     missing = error.name if isinstance(error, ModuleNotFoundError) else None
-    return Failure(script.path, type(error).__name__, message, missing)
+    return ImportFailure(script.path, type(error).__name__, message, missing)
 
 
 def _import(path: Path, environ: Mapping[str, str]) -> None:

@@ -23,7 +23,7 @@ from monitoring.chains.rpc.multicall import call as encode_call
 from monitoring.chains.rpc.views import Chains, ChainView
 from monitoring.checks.builtin import TYPES
 from monitoring.checks.engine.monitor import CHAINS
-from monitoring.checks.engine.plan import Part, read_all
+from monitoring.checks.engine.plan import CheckInstance, read_all
 from monitoring.checks.engine.resolvers import Answers
 from monitoring.checks.engine.tools import open_tools
 from tests.support import anvil
@@ -88,7 +88,7 @@ def planned(scenes: Sequence[Drilled], chains: Mapping[int, Gateway]) -> Side:
         if not isinstance(view, ChainView):
             raise SystemExit(f"{gateway.url} cannot be read: {view}")
     tools = open_tools(environ, reads)
-    parts: list[Part] = [part for scene in scenes for part in scene.parts]
+    parts: list[CheckInstance] = [part for scene in scenes for part in scene.parts]
     readings = read_all(parts, Answers(tools, TYPES), {})
     took_s = time.monotonic() - started_s
     calls = sum(len(one) for one in readings.passes)

@@ -19,7 +19,7 @@ from monitoring.checks.config.describe import describe
 from monitoring.checks.config.load import load_monitor
 from monitoring.checks.engine.formula_checks import FormulaPart
 from monitoring.checks.engine.monitor import CHAINS, Monitor
-from monitoring.checks.engine.plan import Part
+from monitoring.checks.engine.plan import CheckInstance
 
 CHECKOUT = Path(__file__).resolve().parents[1]
 JOBS = CHECKOUT / "automation/jobs.yaml"
@@ -27,7 +27,7 @@ OVERVIEW = CHECKOUT / "docs/monitors.md"
 _TABLE = re.compile(r"(<!-- watched: (\S+) -->\n).*?(<!-- end -->)", re.DOTALL)
 _OVERVIEW = re.compile(r"(<!-- overview -->\n).*?(<!-- end -->)", re.DOTALL)
 _MOST_ROWS = 12
-_Told: TypeAlias = tuple[Part, Mapping[str, Any]]
+_Told: TypeAlias = tuple[CheckInstance, Mapping[str, Any]]
 
 
 def main(argv: Sequence[str]) -> int:
@@ -98,7 +98,7 @@ def _row(name: str, found: Sequence[_Told]) -> tuple[str, ...]:
     )
 
 
-def _said(part: Part) -> str:
+def _said(part: CheckInstance) -> str:
     """Return the words of a check without what tells its rows apart."""
     text = part.check.text if isinstance(part, FormulaPart) else ""
     return re.sub(r"^\{[^{}]*\}: ", "", text.removeprefix(f"{part.key.subject}: ")) if part.key.subject else text

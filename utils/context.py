@@ -18,13 +18,13 @@ from typing import TYPE_CHECKING, Any
 
 from monitoring.alerts.conditions.monitor_store import MonitorStore
 from monitoring.alerts.conditions.rules import REMIND_AFTER, Policy
-from monitoring.alerts.conditions.store_alert import Origin, Recorded
+from monitoring.alerts.conditions.store_alert import AlertOrigin, Recorded
 from monitoring.alerts.conditions.unit_of_work import (
-    Keep,
-    Outcome,
-    Raise,
+    Fire,
     Resolve,
+    SetState,
     Step,
+    StoredOutcome,
     Value,
     commit_in,
     decode,
@@ -47,7 +47,7 @@ from utils.verbs import Verbs
 
 if TYPE_CHECKING:
     from monitoring.chains.rpc.provider import Fetch
-    from utils.judging import Bench, Judged
+    from utils.judging import EvaluationSession, Judged
 
 _CRASH = "crash"
 _CRASH_KEY = "(crash)"  # no author would choose it
@@ -73,7 +73,7 @@ class Context(Reads, Verbs):
         clock: Clock,
         *,
         arguments: Sequence[str] = (),
-        origin: Origin | None = None,
+        origin: AlertOrigin | None = None,
         fetch: Fetch | None = None,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
@@ -86,7 +86,7 @@ class Context(Reads, Verbs):
         self._settings = settings
         self._clock = clock
         self._redact = Redactor(settings.environ)
-        self._origin = origin or Origin(debug=settings.debug)
+        self._origin = origin or AlertOrigin(debug=settings.debug)
         self._steady = SteadyStore(settings.database, clock)
         self._store = MonitorStore(self._steady, clock, self._origin, f"monitor:{name}")
         self._open_batch: _Batch | None = None
@@ -108,7 +108,7 @@ class Context(Reads, Verbs):
         protocol: str | None = None,
         channel: str | None = None,
         silent: bool | None = None,
-    ) -> Outcome:
+    ) -> StoredOutcome:
         """Tell people something; with a `key`, tell it once while it stands.
 
         A repeat of a standing `key` is counted and not sent until `remind` has passed or the severity is worse than
@@ -130,11 +130,11 @@ class Context(Reads, Verbs):
             silent=silent,
         ).redacted(self._redact)  # fmt: skip
         policy = Policy(_duration(fire_after), remind_after=None if remind is None else _duration(remind))
-        step = Raise(alert, ConditionKey(self.name, key) if key else None, policy)
+        step = Fire(alert, ConditionKey(self.name, key) if key else None, policy)
         self._do([step, *self._keeps(remember or {})])
         return step.outcome
 
-    def resolve(self, key: str, *, note: str = "", clear_after: Duration = "0") -> Outcome:
+    def resolve(self, key: str, *, note: str = "", clear_after: Duration = "0") -> StoredOutcome:
         """Say that what `key` names is over; if it was firing, people are told once, with how long it took.
 
         `clear_after`: only once it has been resolved for so long without being raised in between.
@@ -176,7 +176,7 @@ class Context(Reads, Verbs):
         A value exactly as old as `max_age` still counts, one from the future does not.
         """
         for step in reversed(self._open_batch.steps if self._open_batch else []):
-            if isinstance(step, Keep) and step.key == key:
+            if isinstance(step, SetState) and step.key == key:
                 return default if step.text is None else decode(step.text)
         found = self._read(key)
         if found is None:
@@ -193,7 +193,7 @@ class Context(Reads, Verbs):
 
     def forget(self, key: str) -> None:
         """Remove a remembered value."""
-        self._do([Keep(self._store.namespace, key, None)])
+        self._do([SetState(self._store.namespace, key, None)])
 
     @property
     def args(self) -> dict[str, str]:
@@ -226,7 +226,7 @@ class Context(Reads, Verbs):
             protocol=self.name, channel=self.channel, key=_CRASH_KEY, source=_CRASH,
         ).redacted(self._redact)  # fmt: skip
         self._open_batch = None
-        self._record([Raise(alert, self._crash_key, Policy())])
+        self._record([Fire(alert, self._crash_key, Policy())])
 
     def stopped(self, unknown: Unknown) -> None:
         """Record a run that ended where it would have decided upon something unknown: the source's fault, not ours."""
@@ -254,14 +254,14 @@ class Context(Reads, Verbs):
         return ConditionKey(self.name, _CRASH_KEY)
 
     def _keeps(self, values: Mapping[str, Value]) -> list[Step]:
-        return [Keep(self._store.namespace, key, encode(key, value)) for key, value in values.items()]
+        return [SetState(self._store.namespace, key, encode(key, value)) for key, value in values.items()]
 
     @cached_property
-    def _bench(self) -> Bench:
+    def _bench(self) -> EvaluationSession:
         """Where this run judges and reads."""
-        from utils.judging import Bench  # noqa: PLC0415 - a script that only raises alerts starts without it
+        from utils.judging import EvaluationSession  # noqa: PLC0415 - a script that only raises alerts starts without it
 
-        return Bench(
+        return EvaluationSession(
             self.name, self.channel, self._settings.environ, self._steady, self._origin, self._clock,
             fetch=self._fetch, sleep=self._sleep,
         )  # fmt: skip
@@ -288,7 +288,7 @@ class Context(Reads, Verbs):
 
     def _commit(self, steps: list[Step], judged: Sequence[Judged] = ()) -> None:
         """Write steps and judgements; an alert that cannot be stored is kept until it can, and said on stderr."""
-        telling = [step for step in steps if isinstance(step, Raise | Resolve)]
+        telling = [step for step in steps if isinstance(step, Fire | Resolve)]
         try:
             recorded = self._write(steps, judged)
         except StoreError as error:
@@ -296,7 +296,7 @@ class Context(Reads, Verbs):
                 self._complain(f"the store failed: {error}")
             for step in telling:
                 step.outcome.unstored = True
-            self._keep([Unstored(step.alert, step.key) for step in telling if isinstance(step, Raise)])
+            self._keep([Unstored(step.alert, step.key) for step in telling if isinstance(step, Fire)])
             return
         for step, came_of_it in zip(telling, recorded, strict=True):
             step.outcome.recorded = came_of_it
@@ -326,7 +326,7 @@ class Context(Reads, Verbs):
         """Tell whether a verb itself met a bug, which stands as this monitor's crash."""
         return "_bench" in vars(self) and self._bench.crashed
 
-    def _read(self, key: str) -> state.Remembered | None:
+    def _read(self, key: str) -> state.StoredValue | None:
         try:
             return self._store.read(key)
         except StoreError as error:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from monitoring.alerts.conditions.store_alert import Origin
+from monitoring.alerts.conditions.store_alert import AlertOrigin
 from monitoring.base.clock import Clock
 from monitoring.base.errors import UsageError
 from monitoring.chains.abi.values import Unknown
@@ -18,17 +18,17 @@ from monitoring.chains.networks import network
 from monitoring.chains.rpc.provider import Fetch
 from monitoring.checks.builtin import TYPES
 from monitoring.checks.engine import runner
-from monitoring.checks.engine.evaluation import Seen
+from monitoring.checks.engine.evaluation import EvaluatedCheck
 from monitoring.checks.engine.plan import Key
 from monitoring.checks.engine.python_checks import Given, GivenPart
 from monitoring.checks.engine.session import Session
 from monitoring.checks.engine.tools import Tools
 from monitoring.checks.messages.check_message import Subject
-from monitoring.checks.messages.plain import Route
+from monitoring.checks.messages.plain import AlertRoute
 from monitoring.checks.rules.policy import Policy
 from monitoring.store.db.database import Tx
 from monitoring.store.db.handle import SteadyStore
-from utils.policies import Ways
+from utils.policies import CommonOptions
 
 WHOLE = "(readings)"  # no author would choose it: whether the function could read what it decides upon
 
@@ -38,7 +38,7 @@ class Judged:
     """What came of a verb; it can be asked once that is recorded, at the end of the function or of `together`."""
 
     part: GivenPart
-    seen: Seen | None = field(default=None)
+    seen: EvaluatedCheck | None = field(default=None)
 
     @property
     def state(self) -> str:
@@ -55,13 +55,13 @@ class Judged:
     def reason(self) -> str:
         return self._done().outcome.reason.value
 
-    def _done(self) -> Seen:
+    def _done(self) -> EvaluatedCheck:
         if self.seen is None:
             raise UsageError("nothing is recorded yet: that happens when the function ends, or `with m.together():`")
         return self.seen
 
 
-class Bench:
+class EvaluationSession:
     """Where one run of a function judges and reads."""
 
     def __init__(
@@ -70,7 +70,7 @@ class Bench:
         channel: str,
         environ: Mapping[str, str],
         store: SteadyStore,
-        origin: Origin,
+        origin: AlertOrigin,
         clock: Clock,
         *,
         fetch: Fetch | None = None,
@@ -78,7 +78,7 @@ class Bench:
     ) -> None:
         self._store = store
         self._origin = origin
-        self._given = Given(name, Route(name, channel))
+        self._given = Given(name, AlertRoute(name, channel))
         self._session = Session([self._given], TYPES, environ, store, origin, clock, fetch=fetch, sleep=sleep)
         self._keys: set[Key] = set()
 
@@ -92,7 +92,7 @@ class Bench:
         """Tell whether a verb, or what it says, met a bug."""
         return self._session.crashed
 
-    def part(self, key: str, verb: str, reading: Any, policy: Policy, ways: Ways) -> Judged:  # noqa: ANN401 - by verb
+    def part(self, key: str, verb: str, reading: Any, policy: Policy, ways: CommonOptions) -> Judged:  # noqa: ANN401 - by verb
         """Note a judgement.
 
         Raises:
@@ -126,7 +126,7 @@ class Bench:
         row = self._session.recall().rows.get(key)
         return row is not None and row.blind_since is not None
 
-    def record(self, judged: Sequence[Judged], beside: Callable[[Tx], None]) -> runner.Outcome:
+    def record(self, judged: Sequence[Judged], beside: Callable[[Tx], None]) -> runner.RunOutcome:
         """Judge and record in one transaction, together with what `beside` writes."""
         self._given.given = [one.part for one in judged]
         outcome = runner.run(self._session, self._store, self._origin, beside)

@@ -21,7 +21,7 @@ from monitoring.checks.rules.items import ItemsPolicy
 from monitoring.checks.rules.limit import Level, LimitPolicy, Side
 from monitoring.checks.rules.members import MembersPolicy
 from monitoring.checks.rules.never_falls import NeverFallsPolicy, Rebase
-from monitoring.checks.rules.policy import NO_STEP, Hold, Policy
+from monitoring.checks.rules.policy import NO_STEP, PendingPolicy, Policy
 from monitoring.checks.rules.readings import SEED, TELL_ALL, FirstRun
 from monitoring.checks.rules.stages import StagesPolicy
 from utils.exact import Amount, number, reading, span, step
@@ -36,7 +36,7 @@ _UNDERSTOOD: Mapping[str, Sequence[str]] = {
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Ways:
+class CommonOptions:
     """What every verb understands beside its own keywords."""
 
     severity: Severity | str | None = None
@@ -59,7 +59,7 @@ class Ways:
         worst = Severity.parse(self.severity) if self.severity is not None else severity
         return {
             "severity": worst if severity is None else severity,
-            "hold": Hold(self.for_runs, span(self.fire_after)),
+            "hold": PendingPolicy(self.for_runs, span(self.fire_after)),
             "remind": span(self.remind) if self.remind is not None else None,
         }
 
@@ -74,7 +74,7 @@ class Ways:
         return [(read(bound, what), Severity.parse(severity)) for bound, severity in bounds]
 
 
-_PLAIN = Ways()
+_PLAIN = CommonOptions()
 
 
 def one_of(verb: str, choices: Mapping[str, object]) -> tuple[str, object]:
@@ -89,7 +89,9 @@ def one_of(verb: str, choices: Mapping[str, object]) -> tuple[str, object]:
     return given[0]
 
 
-def limit(ways: Ways, below: object, above: object, clear: Amount | None, worse_by: Amount | None) -> LimitPolicy:
+def limit(
+    ways: CommonOptions, below: object, above: object, clear: Amount | None, worse_by: Amount | None
+) -> LimitPolicy:
     name, bounds = one_of("limit", {"below": below, "above": above})
     side, levels = Side(name), ways.levels("limit", name, bounds, number)
     over = number(clear, "clear") if clear is not None else None
@@ -108,7 +110,11 @@ def limit(ways: Ways, below: object, above: object, clear: Amount | None, worse_
 
 
 def delta(
-    ways: Ways, moves: Mapping[str, object], least: Amount, max_age: str | timedelta, window: str | timedelta | None
+    ways: CommonOptions,
+    moves: Mapping[str, object],
+    least: Amount,
+    max_age: str | timedelta,
+    window: str | timedelta | None,
 ) -> DeltaPolicy:
     name, sizes = one_of("delta", moves)
     levels = ways.levels("delta", name, sizes, step)
@@ -121,7 +127,9 @@ def delta(
     )
 
 
-def never_falls(ways: Ways, tolerance: Amount | None, rebase: str, worse_by: Amount | None) -> NeverFallsPolicy:
+def never_falls(
+    ways: CommonOptions, tolerance: Amount | None, rebase: str, worse_by: Amount | None
+) -> NeverFallsPolicy:
     if rebase not in list(Rebase):
         raise UsageError(f"m.never_falls(…, rebase={rebase!r}): write {' or '.join(Rebase)}")
     if worse_by is not None and rebase != Rebase.HOLD:
@@ -134,11 +142,11 @@ def never_falls(ways: Ways, tolerance: Amount | None, rebase: str, worse_by: Amo
     )
 
 
-def plain(ways: Ways, verb: str) -> Policy:
+def plain(ways: CommonOptions, verb: str) -> Policy:
     return Policy(**ways.policy(verb))
 
 
-def diverge(ways: Ways, largest: object, direction: str) -> DivergePolicy:
+def diverge(ways: CommonOptions, largest: object, direction: str) -> DivergePolicy:
     if direction not in list(Direction):
         raise UsageError(f"m.diverge(…, direction={direction!r}): write {' or '.join(Direction)}")
     levels = ways.levels("diverge", "max", largest, number)
@@ -146,19 +154,19 @@ def diverge(ways: Ways, largest: object, direction: str) -> DivergePolicy:
     return DivergePolicy(**shared, levels=tuple(Level(*level) for level in levels), direction=Direction(direction))
 
 
-def age(ways: Ways, oldest: object) -> AgePolicy:
+def age(ways: CommonOptions, oldest: object) -> AgePolicy:
     levels = ways.levels("age", "max", oldest, lambda value, _: span(value))
     return AgePolicy(**ways.policy("age", levels[-1][1]), levels=tuple(AgeLevel(*level) for level in levels))
 
 
-def deadline(ways: Ways, steps: Iterable[str | timedelta]) -> DeadlinePolicy:
+def deadline(ways: CommonOptions, steps: Iterable[str | timedelta]) -> DeadlinePolicy:
     shared = ways.policy("deadline")
     lefts = [*(span(one) for one in steps), timedelta(0)]
     return DeadlinePolicy(**shared, steps=tuple(DeadlineStep(left, shared["severity"]) for left in lefts))
 
 
 def members(
-    ways: Ways, expected: Iterable[Any] | None, added: Severity | str | None, removed: Severity | str | None
+    ways: CommonOptions, expected: Iterable[Any] | None, added: Severity | str | None, removed: Severity | str | None
 ) -> MembersPolicy:
     shared = ways.policy("members without expected" if expected is None else "members")
     return MembersPolicy(
@@ -178,7 +186,7 @@ def _members(expected: Iterable[Any]) -> Sequence[Value]:
     return found
 
 
-def items(ways: Ways, first_run: str | timedelta, keep: str | timedelta) -> ItemsPolicy:
+def items(ways: CommonOptions, first_run: str | timedelta, keep: str | timedelta) -> ItemsPolicy:
     return ItemsPolicy(**ways.policy("items"), first_run=_first(first_run), keep=span(keep))
 
 
@@ -189,7 +197,7 @@ def _first(first_run: str | timedelta) -> FirstRun:
 
 
 def stages(
-    ways: Ways,
+    ways: CommonOptions,
     order: Sequence[str],
     alert_from: str | None,
     severities: Mapping[str, Severity | str],

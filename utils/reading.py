@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from utils.chain import Chain, ViewCall
     from utils.fields import Fields
-    from utils.judging import Bench
+    from utils.judging import EvaluationSession
 
 
 def call(target: Any, signature: str, *arguments: Any, decimals: int = 0) -> ViewCall:  # noqa: ANN401 - or Unknown
@@ -37,7 +37,7 @@ class Reads(ABC):
 
     @property
     @abstractmethod
-    def _bench(self) -> Bench:
+    def _bench(self) -> EvaluationSession:
         """Where this run reads; the context has it."""
 
     def chain(self, chain: int | str) -> Chain:

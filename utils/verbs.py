@@ -23,7 +23,7 @@ Row = Any
 """What a feed or a list of entities holds: whatever `id` and `stage` can read."""
 
 
-class Ways(TypedDict, total=False):
+class CommonKeywords(TypedDict, total=False):
     """What every verb understands.
 
     `severity`; `fire_after` and `for_runs`: only once it has lasted so long; `remind`: again while it stands;
@@ -65,14 +65,14 @@ class Verbs(ABC):
         above: Any = None,  # noqa: ANN401 - as above
         clear: Any = None,  # noqa: ANN401 - a number
         worse_by: Any = None,  # noqa: ANN401 - a number
-        **ways: Unpack[Ways],
+        **ways: Unpack[CommonKeywords],
     ) -> Judged:
         """Fire while the value is `below` or `above` its bound (exactly there is well), or one of several levels.
 
         `clear`: over only beyond this; `worse_by`: told again at each such step beyond the worst value told.
         """
         policies = _policies()
-        common = policies.Ways(**ways)
+        common = policies.CommonOptions(**ways)
         policy = policies.limit(common, below, above, clear, worse_by)
         return self._judge(key, "limit", lambda: policies.reading(value), policy, common)
 
@@ -88,7 +88,7 @@ class Verbs(ABC):
         baseline_max_age: Duration = "36h",
         window: Duration | None = None,
         priced_at: Any = None,  # noqa: ANN401 - a number
-        **ways: Unpack[Ways],
+        **ways: Unpack[CommonKeywords],
     ) -> Judged:
         """Tell a move that is larger than `5%` or than an amount since the last value, or within a `window`.
 
@@ -96,7 +96,7 @@ class Verbs(ABC):
         are amounts times this price.
         """
         policies = _policies()
-        common = policies.Ways(**ways)
+        common = policies.CommonOptions(**ways)
         moves = {"max_change": max_change, "max_rise": max_rise, "max_drop": max_drop}
         policy = policies.delta(common, moves, min_abs, baseline_max_age, window)
         return self._judge(key, "delta", lambda: _priced(policies, value, priced_at), policy, common)
@@ -109,24 +109,24 @@ class Verbs(ABC):
         tolerance: Any = None,  # noqa: ANN401 - a step
         rebase: str = "after_alert",
         worse_by: Any = None,  # noqa: ANN401 - a number
-        **ways: Unpack[Ways],
+        **ways: Unpack[CommonKeywords],
     ) -> Judged:
         """Tell a value below the highest ever seen; with `rebase="hold"` it lasts until the value is back there."""
         policies = _policies()
-        common = policies.Ways(**ways)
+        common = policies.CommonOptions(**ways)
         policy = policies.never_falls(common, tolerance, rebase, worse_by)
         return self._judge(key, "never_falls", lambda: policies.reading(value), policy, common)
 
-    def changed(self, key: str, value: Any, **ways: Unpack[Ways]) -> Judged:  # noqa: ANN401 - any value
+    def changed(self, key: str, value: Any, **ways: Unpack[CommonKeywords]) -> Judged:  # noqa: ANN401 - any value
         """Tell each change of a value of any kind."""
         policies = _policies()
-        common = policies.Ways(**ways)
+        common = policies.CommonOptions(**ways)
         return self._judge(key, "changed", lambda: policies.reading(value), policies.plain(common, "changed"), common)
 
-    def flag(self, key: str, value: Any, **ways: Unpack[Ways]) -> Judged:  # noqa: ANN401 - a bool, Unknown or none
+    def flag(self, key: str, value: Any, **ways: Unpack[CommonKeywords]) -> Judged:  # noqa: ANN401 - a bool, Unknown or none
         """Fire while a boolean is true."""
         policies = _policies()
-        common = policies.Ways(**ways)
+        common = policies.CommonOptions(**ways)
         return self._judge(key, "flag", lambda: policies.reading(value), policies.plain(common, "flag"), common)
 
     def diverge(
@@ -137,11 +137,11 @@ class Verbs(ABC):
         *,
         max: Any,  # noqa: A002, ANN401 - the word of monitor files
         direction: str = "both",
-        **ways: Unpack[Ways],
+        **ways: Unpack[CommonKeywords],
     ) -> Judged:
         """Fire while two values differ by more than a share (`0.5%`) of the second."""
         policies = _policies()
-        common = policies.Ways(**ways)
+        common = policies.CommonOptions(**ways)
         policy = policies.diverge(common, max, direction)
         return self._judge(key, "diverge", lambda: (policies.reading(first), policies.reading(second)), policy, common)
 
@@ -151,11 +151,11 @@ class Verbs(ABC):
         at: datetime | Any,  # noqa: ANN401 - or unix seconds, Unknown, none
         *,
         max: Any,  # noqa: A002, ANN401 - a duration, or a list of (duration, severity)
-        **ways: Unpack[Ways],
+        **ways: Unpack[CommonKeywords],
     ) -> Judged:
         """Fire while an instant lies longer ago than `max`."""
         policies = _policies()
-        common = policies.Ways(**ways)
+        common = policies.CommonOptions(**ways)
         return self._judge(key, "age", lambda: policies.reading(at), policies.age(common, max), common)
 
     def deadline(
@@ -164,11 +164,11 @@ class Verbs(ABC):
         at: datetime | Any,  # noqa: ANN401 - as for age
         *,
         steps: Iterable[Duration] = (),
-        **ways: Unpack[Ways],
+        **ways: Unpack[CommonKeywords],
     ) -> Judged:
         """Tell that an instant is near, at each of the `steps` before it (`["30d", "7d", "1d"]`) and when it passes."""
         policies = _policies()
-        common = policies.Ways(**ways)
+        common = policies.CommonOptions(**ways)
         return self._judge(key, "deadline", lambda: policies.reading(at), policies.deadline(common, steps), common)
 
     def members(
@@ -179,11 +179,11 @@ class Verbs(ABC):
         expected: Iterable[Any] | None = None,
         added: Grade | None = None,
         removed: Grade | None = None,
-        **ways: Unpack[Ways],
+        **ways: Unpack[CommonKeywords],
     ) -> Judged:
         """Tell who joined or left a set; with `expected` fire while it is another one."""
         policies = _policies()
-        common = policies.Ways(**ways)
+        common = policies.CommonOptions(**ways)
         policy = policies.members(common, expected, added, removed)
         return self._judge(key, "members", lambda: policies.reading(current), policy, common)
 
@@ -198,7 +198,7 @@ class Verbs(ABC):
         show: Callable[[Row], Mapping[str, Any]] | None = None,
         first_run: Duration = "skip",
         keep: Duration = "90d",
-        **ways: Unpack[Ways],
+        **ways: Unpack[CommonKeywords],
     ) -> Judged:
         """Tell the rows of a feed whose `id` was never seen, all in one message.
 
@@ -206,7 +206,7 @@ class Verbs(ABC):
         out; `show` names what the message says of each.
         """
         policies = _policies()
-        common = policies.Ways(**ways)
+        common = policies.CommonOptions(**ways)
         from utils.rows import as_items  # noqa: PLC0415 - as above
 
         policy = policies.items(common, first_run, keep)
@@ -224,11 +224,11 @@ class Verbs(ABC):
         severities: Mapping[str, Grade] | None = None,
         show: Callable[[Row], Mapping[str, Any]] | None = None,
         gone_after: int = 1,
-        **ways: Unpack[Ways],
+        **ways: Unpack[CommonKeywords],
     ) -> Judged:
         """Tell rows that reach a later stage of `order`, from `alert_from` on, and those that vanish from there."""
         policies = _policies()
-        common = policies.Ways(**ways)
+        common = policies.CommonOptions(**ways)
         from utils.rows import as_staged  # noqa: PLC0415 - as above
 
         policy = policies.stages(common, order, alert_from, severities or {}, gone_after)

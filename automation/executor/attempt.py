@@ -18,7 +18,7 @@ class Stage(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class AttemptOutcome:
     """What an attempt came to, and why."""
 
     status: TaskStatus
@@ -37,7 +37,7 @@ class Attempt:
     taken: bool = False  # by the fork server: it may have run
     pid: int | None = None
     death: Death | None = None
-    verdict: Verdict | None = None  # ours, when it did not end by itself
+    verdict: AttemptOutcome | None = None  # ours, when it did not end by itself
 
     def start(self, pid: int, now: float) -> None:
         self.pid = pid
@@ -50,21 +50,21 @@ class Attempt:
         self.stage = Stage.ENDED
         self.due_at = due_at
 
-    def outcome(self) -> Verdict:
+    def outcome(self) -> AttemptOutcome:
         """Return what the attempt came to: our verdict where we made one, else what its process says."""
         if self.verdict is not None:
             return self.verdict
         if self.death is None:
             raise ValueError(f"task {self.command.name} has not ended")
         if self.death.status == 0:
-            return Verdict(TaskStatus.OK, "exit 0")
-        return Verdict(TaskStatus.FAILED, str(self.death))
+            return AttemptOutcome(TaskStatus.OK, "exit 0")
+        return AttemptOutcome(TaskStatus.FAILED, str(self.death))
 
 
-def timed_out(command: Command) -> Verdict:
-    return Verdict(TaskStatus.TIMEOUT, f"no end after {command.timeout_s:g} s")
+def timed_out(command: Command) -> AttemptOutcome:
+    return AttemptOutcome(TaskStatus.TIMEOUT, f"no end after {command.timeout_s:g} s")
 
 
-def should_retry(verdict: Verdict, attempts: int, retries: int) -> bool:
+def should_retry(verdict: AttemptOutcome, attempts: int, retries: int) -> bool:
     """Tell whether to try again: only what failed or timed out, `retries` times at most."""
     return verdict.status in (TaskStatus.FAILED, TaskStatus.TIMEOUT) and attempts <= retries

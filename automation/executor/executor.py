@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from functools import partial
 
 from automation.executor import reaper
-from automation.executor.attempt import Attempt, Stage, Verdict, should_retry, timed_out
-from automation.executor.fork_client import Ended, Event, Refused, Started, Starting, server_environment
+from automation.executor.attempt import Attempt, AttemptOutcome, Stage, should_retry, timed_out
+from automation.executor.fork_client import Event, Refused, Started, Starting, TaskEnded, server_environment
 from automation.executor.fork_supply import ForkSupply, ServerLost
 from automation.executor.output_pipe import OutputPipe
 from automation.executor.progress import Progress
@@ -131,7 +131,7 @@ class _Run:
         while True:
             if self._clock.monotonic() >= ends_at:
                 ends_at = float("inf")
-                self._halt(Verdict(TaskStatus.TIMEOUT, f"the run's deadline of {deadline_s:g} s passed"))
+                self._halt(AttemptOutcome(TaskStatus.TIMEOUT, f"the run's deadline of {deadline_s:g} s passed"))
             self._begin_tasks()
             if len(self._results) == len(self._commands):
                 return [self._results[command.name] for command in self._commands]
@@ -163,7 +163,7 @@ class _Run:
             running = {attempt.command.name for attempt in self._attempts.values()}
             steps = next_steps(self._commands, ended, running, self._parallel)
             for name, reason in steps.skip.items():
-                self._conclude(self._progress[name], Verdict(TaskStatus.SKIPPED, reason))
+                self._conclude(self._progress[name], AttemptOutcome(TaskStatus.SKIPPED, reason))
             if steps.start and self._supply.is_ready():
                 for command in steps.start:
                     self._begin(command)
@@ -195,9 +195,9 @@ class _Run:
                 self._listener.start(attempt.command.name, pid)
             case Refused(number, reason):
                 attempt = self._attempts[number]
-                attempt.verdict = Verdict(TaskStatus.FAILED, f"could not be started: {reason}")
+                attempt.verdict = AttemptOutcome(TaskStatus.FAILED, f"could not be started: {reason}")
                 self._end(attempt, None)
-            case Ended(number, death):
+            case TaskEnded(number, death):
                 self._end(self._attempts[number], death)
             case ServerLost():
                 self._lose(event)
@@ -216,10 +216,10 @@ class _Run:
             death = lost.deaths.get(attempt.pid or 0)
             by_itself = death is not None and death.signal != signal.SIGKILL
             if attempt.verdict is None and not by_itself:
-                attempt.verdict = Verdict(TaskStatus.ABORTED, lost.reason)
+                attempt.verdict = AttemptOutcome(TaskStatus.ABORTED, lost.reason)
             self._end(attempt, death)
         if self._supply.hopeless:
-            self._halt(Verdict(TaskStatus.ABORTED, self._supply.hopeless), unstarted=TaskStatus.ABORTED)
+            self._halt(AttemptOutcome(TaskStatus.ABORTED, self._supply.hopeless), unstarted=TaskStatus.ABORTED)
 
     def _forget(self, attempt: Attempt) -> None:
         self._pipes.pop(attempt.number).close()
@@ -238,9 +238,9 @@ class _Run:
 
     def _stop(self, stop: StopRequest) -> None:
         self._selector.unregister(stop)
-        self._halt(Verdict(TaskStatus.ABORTED, "the run was stopped"))
+        self._halt(AttemptOutcome(TaskStatus.ABORTED, "the run was stopped"))
 
-    def _halt(self, verdict: Verdict, unstarted: TaskStatus = TaskStatus.SKIPPED) -> None:
+    def _halt(self, verdict: AttemptOutcome, unstarted: TaskStatus = TaskStatus.SKIPPED) -> None:
         """Start nothing more. Running tasks are ended with `verdict`; those between attempts keep their last."""
         if self._halted:
             return
@@ -251,7 +251,9 @@ class _Run:
         running = {attempt.command.name for attempt in self._attempts.values()}
         for name in self._progress.keys() - running - self._results.keys():
             progress = self._progress[name]
-            self._conclude(progress, progress.last.outcome() if progress.last else Verdict(unstarted, verdict.reason))
+            self._conclude(
+                progress, progress.last.outcome() if progress.last else AttemptOutcome(unstarted, verdict.reason)
+            )
 
     def _next_stage(self, attempt: Attempt, now: float) -> None:
         match attempt.stage:
@@ -266,7 +268,7 @@ class _Run:
             case Stage.ENDED:
                 self._finish(attempt)
 
-    def _ask_to_end(self, attempt: Attempt, verdict: Verdict) -> None:
+    def _ask_to_end(self, attempt: Attempt, verdict: AttemptOutcome) -> None:
         attempt.verdict = verdict
         attempt.stage, attempt.due_at = Stage.ASKED, self._clock.monotonic() + self._grace_s
         self._supply.signal(attempt.number, signal.SIGTERM)
@@ -283,7 +285,7 @@ class _Run:
         if self._halted or not should_retry(outcome, progress.attempts, attempt.command.retries):
             self._conclude(progress, outcome)
 
-    def _conclude(self, progress: Progress, verdict: Verdict) -> None:
+    def _conclude(self, progress: Progress, verdict: AttemptOutcome) -> None:
         self._tell(progress.command, progress.output.summary())
         result = progress.result(verdict, self._clock.monotonic(), self._clock.now())
         self._results[result.name] = result

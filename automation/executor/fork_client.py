@@ -59,7 +59,7 @@ class Refused:
 
 
 @dataclass(frozen=True, slots=True)
-class Ended:
+class TaskEnded:
     """A task's process has ended and nothing it started is left."""
 
     number: int
@@ -73,7 +73,7 @@ class Lost:
     reason: str
 
 
-Event = Ready | Starting | Started | Refused | Ended | Lost
+Event = Ready | Starting | Started | Refused | TaskEnded | Lost
 
 
 def server_environment(environments: Iterable[Mapping[str, str]]) -> dict[str, str]:
@@ -246,5 +246,5 @@ def _event(message: dict[str, Any]) -> Event:
         case {"refused": number, "reason": reason}:
             return Refused(number, reason)
         case {"ended": number, **death}:
-            return Ended(number, Death(**death))
+            return TaskEnded(number, Death(**death))
     raise ValueError(f"the fork server said {message!r}")

@@ -40,7 +40,7 @@ _RECHECK_MS = 10
 _IGNORED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
 
 
-class ForkServer:
+class ForkLoop:
     """The loop between the link and the children."""
 
     def __init__(self, link: socket.socket, interpreter: task_child.Interpreter) -> None:
@@ -172,7 +172,7 @@ def main() -> NoReturn:
         task_child.forget_ourselves()
         interpreter = task_child.Interpreter.of_this_process(STARTED_WITH, SEARCH_PATH)
         gc.freeze()
-        server = ForkServer(link, interpreter)
+        server = ForkLoop(link, interpreter)
         server.tell(ready=os.getpid())
         server.serve()
     except BaseException:  # noqa: BLE001 - the last words of this process

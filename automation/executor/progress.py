@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from automation.executor.attempt import Attempt, Verdict
+from automation.executor.attempt import Attempt, AttemptOutcome
 from automation.executor.output import Output
 from automation.executor.task import Command, TaskResult
 
@@ -37,7 +37,7 @@ class Progress:
             self.cpu_s += attempt.death.cpu_s
             self.peak_rss_bytes = max(self.peak_rss_bytes, attempt.death.peak_rss_bytes)
 
-    def result(self, verdict: Verdict, now: float, at: datetime) -> TaskResult:
+    def result(self, verdict: AttemptOutcome, now: float, at: datetime) -> TaskResult:
         death = self.last.death if self.last else None
         return TaskResult(
             name=self.command.name,

@@ -14,19 +14,19 @@ _NAME = re.compile(r"""^monitor:[ \t]+["']?([a-z0-9][a-z0-9_-]*)["']?[ \t]*(?:#.
 
 
 @dataclass(frozen=True, slots=True)
-class Watched:
+class ReferencedMonitors:
     """The monitors that any profile names, and those of them whose task and profile are switched on."""
 
     named: frozenset[str]
     run: frozenset[str]
 
 
-def watched_of(jobs: Jobs, checkout: Path) -> Watched | None:
+def watched_of(jobs: Jobs, checkout: Path) -> ReferencedMonitors | None:
     """Read the names of all monitors; None if one of the files does not tell its name: then nobody may be missed."""
     tasks = [(task, profile.enabled and task.enabled) for profile in jobs.profiles.values() for task in profile.tasks]
     named = _names((file for task, _ in tasks for file in task.monitors), checkout)
     run = _names((file for task, is_on in tasks if is_on for file in task.monitors), checkout)
-    return None if named is None or run is None else Watched(named, run)
+    return None if named is None or run is None else ReferencedMonitors(named, run)
 
 
 def _names(files: Iterable[str], checkout: Path) -> frozenset[str] | None:

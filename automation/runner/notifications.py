@@ -14,14 +14,14 @@ from datetime import datetime, timedelta
 
 from automation.executor.task import TaskResult
 from automation.jobs.load import Profile
-from automation.jobs.referenced_monitors import Watched
+from automation.jobs.referenced_monitors import ReferencedMonitors
 from automation.runner import store_failure
 from automation.runner.digest_input import digest_input
 from automation.runner.run_record import RunRecord
 from automation.sync.sync import SyncResult, SyncStatus
 from monitoring.alerts.conditions.close_orphaned import end_unwatched
 from monitoring.alerts.conditions.rules import Reason
-from monitoring.alerts.conditions.store_alert import Origin, raise_in, resolve_in, store_in
+from monitoring.alerts.conditions.store_alert import AlertOrigin, raise_in, resolve_in, store_in
 from monitoring.alerts.delivery.deliver import Delivery
 from monitoring.alerts.delivery.loop import Drained
 from monitoring.alerts.delivery.spooled import Unstored, keep, store_kept
@@ -121,11 +121,11 @@ class Reporting:
         for block in blocks:
             log.warning("%s", block)
 
-    def no_longer_watched(self, watched: Watched) -> None:
+    def no_longer_watched(self, watched: ReferencedMonitors) -> None:
         """End the conditions of monitors that no profile names any more; those that fire are told, quietly."""
 
         def act(database: Database) -> None:
-            origin = Origin(self._record.run_id, debug=self._settings.debug)
+            origin = AlertOrigin(self._record.run_id, debug=self._settings.debug)
             for monitor in end_unwatched(database, watched.named, watched.run, self._now(), origin):
                 log.info("no profile names the monitor %s any more: its conditions are ended", monitor)
 
@@ -216,8 +216,8 @@ class Reporting:
 
         self._record.with_database(act)
 
-    def _origin(self) -> Origin:
-        return Origin(run_id=self._record.run_id, debug=self._settings.debug)
+    def _origin(self) -> AlertOrigin:
+        return AlertOrigin(run_id=self._record.run_id, debug=self._settings.debug)
 
     def _store(self, alert: Alert) -> None:
         waiting = [Unstored(alert)]

@@ -47,7 +47,7 @@ EXIT_OK, EXIT_FAILED, EXIT_USAGE, EXIT_RUNNING = 0, 1, 2, 75
 
 
 @dataclass(frozen=True, slots=True)
-class Request:
+class RunRequest:
     """What was asked: a profile of a file, why, since when, for which tick, and perhaps only one task of it."""
 
     profile: str
@@ -62,7 +62,7 @@ class Runner:
     """Runs one profile once."""
 
     def __init__(
-        self, request: Request, settings: Settings, clock: Clock, output: SurvivingHandler, *, loaded_revision: str
+        self, request: RunRequest, settings: Settings, clock: Clock, output: SurvivingHandler, *, loaded_revision: str
     ) -> None:
         self._request = request
         self._settings = settings

@@ -23,14 +23,14 @@ from monitoring.ledger.causes import LEAST_STEP
 from monitoring.ledger.clock_steps import answered_ahead, set_back_while_waiting
 from monitoring.ledger.cron import Cron
 from monitoring.ledger.reconcile import Reconciled, reconcile
-from monitoring.ledger.spool import Note, prepare, write_note
+from monitoring.ledger.spool import SpooledRun, prepare, write_note
 from monitoring.ledger.ticks import nearby, start_for, still_going, tick_for
 from monitoring.store.db.database import Database
 from monitoring.store.db.recorded_time import Asker, give_up_tick
 from monitoring.store.maintenance.repair import Repair
 from monitoring.store.spool import unstored
 from monitoring.store.tables import runs, schedules
-from monitoring.store.tables.runs import Run, RunStatus, TaskRun
+from monitoring.store.tables.runs import RunRow, RunStatus, TaskRun
 from monitoring.store.tables.schedules import Schedule
 
 log = logging.getLogger("automation.runner.run_record")
@@ -159,7 +159,7 @@ class RunRecord:
 
     def run_without_its_lock(self, lock: Path) -> str:
         """Name the run of this profile that goes on although its lock file was removed; empty if there is none."""
-        found: list[Run] = []
+        found: list[RunRow] = []
 
         def act(database: Database) -> None:
             me = str(self._host.process())
@@ -188,7 +188,7 @@ class RunRecord:
 
     def _leave_note(self, status: RunStatus, reason: str) -> None:
         revision, tasks_total = self._begun
-        note = Note(
+        note = SpooledRun(
             profile=self._profile,
             trigger=self._trigger,
             tick_at=self.tick_at,
@@ -281,7 +281,7 @@ class RunRecord:
             held_by = going.id if going else None
             runs.insert_unserved(tx, self._profile, tick_at, "skipped", reason=reason, held_by=held_by)
 
-    def _going(self, database: Database) -> Run | None:
+    def _going(self, database: Database) -> RunRow | None:
         found = [run for run in runs.running(database) if run.profile == self._profile]
         return found[-1] if found else None
 
@@ -312,7 +312,7 @@ class RunRecord:
             self.run_id = self._insert(database)
 
 
-def _holds_removed(run: Run, lock: Path) -> bool:
+def _holds_removed(run: RunRow, lock: Path) -> bool:
     try:
         return holds_removed(ProcessId.parse(run.process or ""), lock)
     except ValueError:

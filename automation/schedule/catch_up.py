@@ -14,14 +14,14 @@ from automation.jobs.load import Profile
 from monitoring.ledger.ticks import due_ticks
 from monitoring.store.db.database import Database
 from monitoring.store.tables import runs, schedules
-from monitoring.store.tables.runs import Run
+from monitoring.store.tables.runs import RunRow
 
 MAX_AGE = timedelta(days=1)  # where the profile names none
 # A catch-up that would still run at the next tick would take that one's place.
 _LEAST_ROOM = timedelta(seconds=30)
 
 
-class Reason(Enum):
+class CatchUpReason(Enum):
     """Why a profile is caught up, or why not; the value is what an operator reads."""
 
     RUN = "its newest tick was missed"
@@ -34,15 +34,17 @@ class Reason(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Decision:
+class CatchUpDecision:
     """What is done about one profile, and the tick in question."""
 
     profile: str
-    reason: Reason
+    reason: CatchUpReason
     tick_at: datetime | None = None
 
 
-def decide(profile: Profile, tick_at: datetime | None, row: Run | None, last: Run | None, now: datetime) -> Decision:
+def decide(
+    profile: Profile, tick_at: datetime | None, row: RunRow | None, last: RunRow | None, now: datetime
+) -> CatchUpDecision:
     """Decide about one profile. Pure.
 
     Args:
@@ -53,23 +55,27 @@ def decide(profile: Profile, tick_at: datetime | None, row: Run | None, last: Ru
         now: the wall clock.
     """
     if profile.catch_up != "latest" or not profile.enabled:
-        return Decision(profile.name, Reason.DISABLED if profile.catch_up == "latest" else Reason.NOT_ASKED)
+        return CatchUpDecision(
+            profile.name, CatchUpReason.DISABLED if profile.catch_up == "latest" else CatchUpReason.NOT_ASKED
+        )
     if tick_at is None:
-        return Decision(profile.name, Reason.NOTHING_DUE)
-    return Decision(profile.name, _about_tick(profile, tick_at, row, last, now), tick_at)
+        return CatchUpDecision(profile.name, CatchUpReason.NOTHING_DUE)
+    return CatchUpDecision(profile.name, _about_tick(profile, tick_at, row, last, now), tick_at)
 
 
-def _about_tick(profile: Profile, tick_at: datetime, row: Run | None, last: Run | None, now: datetime) -> Reason:
+def _about_tick(
+    profile: Profile, tick_at: datetime, row: RunRow | None, last: RunRow | None, now: datetime
+) -> CatchUpReason:
     if row is not None and row.status != "missed":
-        return Reason.ANSWERED
+        return CatchUpReason.ANSWERED
     if last is not None and last.started_at >= tick_at:
-        return Reason.RAN_SINCE
+        return CatchUpReason.RAN_SINCE
     if profile.cron.next_after(now) - now < max(_LEAST_ROOM, _duration(last) * 2):
-        return Reason.NEXT_IS_NEAR
-    return Reason.RUN
+        return CatchUpReason.NEXT_IS_NEAR
+    return CatchUpReason.RUN
 
 
-def _duration(run: Run | None) -> timedelta:
+def _duration(run: RunRow | None) -> timedelta:
     """Return how long the last run took; one without a known end says nothing."""
     if run is None or run.ended_at is None or run.has_vanished:
         return timedelta(0)
@@ -80,7 +86,7 @@ def max_age(profile: Profile) -> timedelta:
     return timedelta(seconds=profile.max_age_s) if profile.max_age_s is not None else MAX_AGE
 
 
-def look(database: Database, profile: Profile, now: datetime) -> Decision:
+def look(database: Database, profile: Profile, now: datetime) -> CatchUpDecision:
     """Decide about one profile by what the ledger holds; bring that up to date first."""
     tick_at = newest_tick(database, profile, now)
     row = runs.of_tick(database, profile.name, tick_at) if tick_at else None

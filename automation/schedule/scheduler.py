@@ -41,7 +41,7 @@ class Ticking(Protocol):
         ...
 
 
-class Verdict(Enum):
+class TickAction(Enum):
     """What is done with a due tick."""
 
     START = "started"
@@ -49,11 +49,11 @@ class Verdict(Enum):
     LATE = "the scheduler woke too late"
 
 
-def judge(tick: datetime, now: datetime, *, running: bool) -> Verdict:
+def judge(tick: datetime, now: datetime, *, running: bool) -> TickAction:
     """Decide on a due tick: late beats busy, since a late one is not started either way."""
     if now - tick > LATEST_START:
-        return Verdict.LATE
-    return Verdict.BUSY if running else Verdict.START
+        return TickAction.LATE
+    return TickAction.BUSY if running else TickAction.START
 
 
 class Companion(Protocol):
@@ -178,8 +178,8 @@ class Scheduler:
             self._act(item, judge(item.tick, now, running=item.profile in self._children), now)
             heapq.heappush(due, _Due(self._crons[item.profile].next_after(item.tick), item.profile))
 
-    def _act(self, item: _Due, verdict: Verdict, now: datetime) -> None:
-        if verdict is Verdict.START:
+    def _act(self, item: _Due, verdict: TickAction, now: datetime) -> None:
+        if verdict is TickAction.START:
             self._start(item)
             return
         child = self._children.get(item.profile)

@@ -51,7 +51,7 @@ class Differences:
 
 
 @dataclass(frozen=True, slots=True)
-class Held:
+class UnitEnvironment:
     """The environment a scheduler was started with. `differences` of the env file; `written_since` without names."""
 
     process: SchedulerProcess
@@ -75,7 +75,7 @@ class Held:
         return restart_command(self.process)
 
 
-def look(settings: Settings) -> Held | None:
+def look(settings: Settings) -> UnitEnvironment | None:
     """Read what the running scheduler holds; None if none runs, or its environment is not ours to read."""
     process = find_scheduler(settings)
     if process is None:
@@ -86,13 +86,15 @@ def look(settings: Settings) -> Held | None:
         return None
     if process.kind == "up" or "AUTOMATION_TRIGGER" not in started_with:
         # `up` read the file itself, and what it found is in its memory alone.
-        return Held(process, settings.environ, Differences(), written_since=_written_since(settings, process))
+        return UnitEnvironment(
+            process, settings.environ, Differences(), written_since=_written_since(settings, process)
+        )
     start = _start_of(process) or Start(files=(settings.env_file,) if settings.env_file else ())
     try:
         wanted = start.environ()
     except OSError:
-        return Held(process, started_with, Differences())
-    return Held(process, started_with, compare(started_with, wanted, start.by_itself))
+        return UnitEnvironment(process, started_with, Differences())
+    return UnitEnvironment(process, started_with, compare(started_with, wanted, start.by_itself))
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +131,7 @@ def compare(held: Mapping[str, str], wanted: Mapping[str, str], by_itself: froze
     )
 
 
-def judged(here: Iterator[str], in_force: Iterator[str], held: Held | None) -> Iterator[str]:
+def judged(here: Iterator[str], in_force: Iterator[str], held: UnitEnvironment | None) -> Iterator[str]:
     """Merge warnings about settings as they are here with those of the scheduler: each says where it holds."""
     found = list(here)
     if held is None:

@@ -15,7 +15,7 @@ from automation.runner import cache_backend
 from automation.schedule import scheduler_liveness, unit_environment
 from automation.schedule.schedule_history import waiting_for_restart
 from automation.schedule.scheduler_liveness import SchedulerLife
-from automation.schedule.unit_environment import Held
+from automation.schedule.unit_environment import UnitEnvironment
 from automation.sync.dependencies import differing_distributions
 from automation.sync.following import NOT_FOLLOWING, follows_origin
 from automation.sync.git import OriginState, origin_state
@@ -32,7 +32,7 @@ from monitoring.store.db.database import Database
 from monitoring.store.db.schema import open_readonly
 from monitoring.store.tables import conditions, deliveries, runs, silences
 from monitoring.store.tables.conditions import Condition
-from monitoring.store.tables.runs import Run
+from monitoring.store.tables.runs import RunRow
 from monitoring.store.tables.silences import Silence
 
 _AUDITED = timedelta(hours=24)
@@ -47,7 +47,7 @@ class ProfileState:
     cron: str
     enabled: bool
     next_tick: datetime | None
-    last: Run | None
+    last: RunRow | None
     running: Holder | None
 
 
@@ -107,7 +107,7 @@ def look(settings: Settings, config: Path, now: datetime) -> Status:
 
 def _look(
     settings: Settings,
-    held: Held | None,
+    held: UnitEnvironment | None,
     jobs: Jobs | None,
     database: Database | None,
     now: datetime,
@@ -148,13 +148,13 @@ def setting_warnings(settings: Settings) -> Iterator[str]:
         yield f"{TEST_CHAT} is set: every alert goes to the test chat and nowhere else"
 
 
-def mute_warnings(settings: Settings, held: Held | None) -> Iterator[str]:
+def mute_warnings(settings: Settings, held: UnitEnvironment | None) -> Iterator[str]:
     """Tell of settings that keep alerts in: of those the scheduler holds, and of those that are only here."""
     in_force = setting_warnings(held.settings(settings)) if held else iter(())
     yield from unit_environment.judged(setting_warnings(settings), in_force, held)
 
 
-def backend_warnings(settings: Settings, held: Held | None) -> Iterator[str]:
+def backend_warnings(settings: Settings, held: UnitEnvironment | None) -> Iterator[str]:
     """Tell that `utils.cache` has been switched back to the text files."""
     in_force = cache_backend.warnings(held.settings(settings)) if held else iter(())
     yield from unit_environment.judged(cache_backend.warnings(settings), in_force, held)
@@ -176,7 +176,9 @@ def sync_warnings(sync: SyncState, settings: Settings, revision: str) -> Iterato
             yield f"origin's newest commit {refused[:12]} is refused, {revision[:12]} keeps running: {sync.reason}"
 
 
-def waiting(settings: Settings, held: Held | None, jobs: Jobs | None, database: Database | None) -> Iterator[str]:
+def waiting(
+    settings: Settings, held: UnitEnvironment | None, jobs: Jobs | None, database: Database | None
+) -> Iterator[str]:
     """Tell what was changed and stays inert until somebody acts."""
     if held is not None and held.outdated is not None:
         yield f"{held.outdated}: {held.remedy}"

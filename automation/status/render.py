@@ -9,7 +9,7 @@ from automation.cli.console import aligned
 from automation.status.collect import ProfileState, Status, Undelivered
 from monitoring.base.clock import format_duration, to_text
 from monitoring.store.tables.conditions import Condition
-from monitoring.store.tables.runs import Run
+from monitoring.store.tables.runs import RunRow
 from monitoring.store.tables.silences import Silence
 
 _LONG_RUN = timedelta(minutes=10)  # what one task is given unless jobs.yaml says otherwise
@@ -51,7 +51,7 @@ def _profiles(status: Status) -> Iterator[tuple[str, ...]]:
         yield profile.name, _last(profile.last), following, _now(profile, status.now)
 
 
-def _last(run: Run | None) -> str:
+def _last(run: RunRow | None) -> str:
     if run is None:
         return "never"
     reason = f": {run.reason}" if run.reason and run.status != "ok" else ""

@@ -28,7 +28,7 @@ from automation.sync.git_repair import (
 )
 from automation.sync.one_migration_at_a_time import next_step
 from automation.sync.probation import Probation, begin_probation, read_probation, write_probation
-from automation.sync.state import STATE_FILE, SyncState, SyncStatus, Verdict, read_sync_state, write_sync_state
+from automation.sync.state import STATE_FILE, SyncState, SyncStatus, ValidationResult, read_sync_state, write_sync_state
 from monitoring.base.clock import Clock
 from monitoring.base.errors import SyncError
 from monitoring.base.locks.profile_lock import SyncLock, TreeLock, make_private_directory, running_profiles
@@ -39,7 +39,7 @@ _SHORT = 7
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class SyncTimeouts:
     """Seconds each part may take; `local_s` is for git's work on this disk."""
 
     fetch_s: float = 60
@@ -104,7 +104,7 @@ class SyncPlan:
     cache_dir: Path
     tree: TreeLock
     upstream: Upstream
-    limits: Limits
+    limits: SyncTimeouts
     validate: Validate
     clock: Clock
     environ: Mapping[str, str]
@@ -131,7 +131,7 @@ class SyncAttempt:
         self._folder = plan.cache_dir / "sync"
         self._deadline = plan.clock.monotonic() + plan.limits.total_s
         self._candidate: str | None = None
-        self._verdict: Verdict | None = None
+        self._verdict: ValidationResult | None = None
         self._remembered = False
         self._taken_back: Probation | None = None
         self._repairs: dict[str, str] = {}
@@ -291,14 +291,14 @@ class SyncAttempt:
             raise GitError(f"{self._plan.upstream.ref} is no commit after a fetch", "bad object")
         return target
 
-    def _judge(self, target: str, state: SyncState) -> Verdict:
+    def _judge(self, target: str, state: SyncState) -> ValidationResult:
         if self._verdict is not None and self._verdict.candidate == target:
             return self._verdict
         venv = venv_fingerprint()
         gone = read_probation(self._git.checkout)
         if gone is not None and gone.taken_back and gone.revision == target:
             self._remembered = True
-            return Verdict(
+            return ValidationResult(
                 target, venv, accepted=False, at=self._clock.now(), reason=f"was taken back: {gone.taken_back}"
             )
         known = state.recall(target, venv, self._clock.now())
@@ -314,7 +314,7 @@ class SyncAttempt:
         finally:
             self._sweep()
         now = self._clock.now()
-        return Verdict(target, venv, found.accepted, now, found.reason, bool(found.needs), size_bytes)
+        return ValidationResult(target, venv, found.accepted, now, found.reason, bool(found.needs), size_bytes)
 
     def _sweep(self) -> None:
         """Remove candidates, also those of syncs that were killed."""

@@ -23,7 +23,7 @@ from monitoring.base.locks.profile_lock import FileLock, surviving_exec
 from monitoring.base.process_identity import find_process
 from monitoring.store.db.schema import open_database, open_readonly
 from monitoring.store.tables import runs
-from monitoring.store.tables.runs import Run
+from monitoring.store.tables.runs import RunRow
 
 # Between a start and its row lie imports and the opening of the database.
 ROW_LIMIT_S = 120.0
@@ -34,7 +34,7 @@ _NEWEST = 50
 
 
 @dataclass(frozen=True, slots=True)
-class FirstRun:
+class FirstRunResult:
     """How the first run ended; with a `fault` the revision must go, without one it may still have proved nothing."""
 
     code: int
@@ -43,37 +43,37 @@ class FirstRun:
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class FirstRunFacts:
     """What is known of a first run once it is over; `host_can_store` by the old code, `off` by its jobs.yaml."""
 
     code: int
-    row: Run | None
+    row: RunRow | None
     stopped: bool = False
     hung: bool = False
     host_can_store: bool = True
     off: bool = False
 
 
-def judge(seen: Seen, profile: str) -> FirstRun:
+def judge(seen: FirstRunFacts, profile: str) -> FirstRunResult:
     """Decide what a first run has proved. Pure.
 
     A run that somebody stopped, or that had no store to write to, proves nothing against its revision.
     """
     row = seen.row
     if row is not None and row.ended_at is not None and not row.has_vanished:
-        return FirstRun(seen.code, passed=True)
+        return FirstRunResult(seen.code, passed=True)
     if seen.off and seen.code == 0:
-        return FirstRun(seen.code, passed=True)
+        return FirstRunResult(seen.code, passed=True)
     if seen.stopped or not seen.host_can_store:
-        return FirstRun(seen.code)
+        return FirstRunResult(seen.code)
     what = "wrote no row" if row is None else "never wrote its end"
     how = f"within {ROW_LIMIT_S:.0f} s and was killed" if seen.hung else f"and ended {_how(seen.code)}"
-    return FirstRun(seen.code, fault=f"its first run, of {profile}, {what} {how}")
+    return FirstRunResult(seen.code, fault=f"its first run, of {profile}, {what} {how}")
 
 
 def run_first(
     locks: Sequence[FileLock], environ: Mapping[str, str], *, profile: str, database: Path, off: bool
-) -> FirstRun:
+) -> FirstRunResult:
     """Start this very command again, with the new code and the same locks, wait for its end, and judge it."""
     with surviving_exec(locks, environ) as marked:
         child = subprocess.Popen(
@@ -89,7 +89,7 @@ def run_first(
     row = ledger.row()
     if row is not None and row.status == "running":
         ledger.close_row()
-    seen = Seen(child.returncode, row, bool(received), hung, row is not None or ledger.can_store(), off)
+    seen = FirstRunFacts(child.returncode, row, bool(received), hung, row is not None or ledger.can_store(), off)
     return judge(seen, profile)
 
 
@@ -114,7 +114,7 @@ class _Ledger:
     profile: str
     process: str
 
-    def row(self) -> Run | None:
+    def row(self) -> RunRow | None:
         try:
             with open_readonly(self.path) as database:
                 found = runs.latest(database, self.profile, limit=_NEWEST)

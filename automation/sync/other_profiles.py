@@ -19,7 +19,7 @@ from monitoring.ledger.ticks import GRACE, due_ticks
 from monitoring.store.db.database import Database
 from monitoring.store.db.schema import open_readonly
 from monitoring.store.tables import runs, schedules
-from monitoring.store.tables.runs import Run
+from monitoring.store.tables.runs import RunRow
 from monitoring.store.tables.schedules import ScheduleInForce
 
 _BEFORE = timedelta(days=7)
@@ -69,7 +69,7 @@ def _is_silent(database: Database, entry: ScheduleInForce, probation: Probation,
     return any(run.status not in ("skipped", "missed") for run in earlier)
 
 
-def _of_revision(database: Database, probation: Probation, now: datetime, profile: str | None = None) -> list[Run]:
+def _of_revision(database: Database, probation: Probation, now: datetime, profile: str | None = None) -> list[RunRow]:
     # The first run bears the start of the process that activated the revision, a little before.
     found = runs.between(database, probation.since - _SYNC_TIME, now, profile)
     return [run for run in found if run.revision == probation.revision]

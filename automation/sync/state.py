@@ -36,7 +36,7 @@ class SyncStatus(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class ValidationResult:
     """What validation found about one commit, in the venv it was validated in."""
 
     candidate: str
@@ -58,9 +58,9 @@ class SyncState:
     synced_at: AwareDatetime | None = None
     deferrals: int = 0
     failures: int = 0
-    verdict: Verdict | None = None
+    verdict: ValidationResult | None = None
 
-    def recall(self, candidate: str, venv: str, now: datetime) -> Verdict | None:
+    def recall(self, candidate: str, venv: str, now: datetime) -> ValidationResult | None:
         """Return the verdict on this commit if it still stands: same venv, and a refusal less than an hour old."""
         known = self.verdict
         if known is None or (known.candidate, known.venv) != (candidate, venv):
@@ -68,7 +68,7 @@ class SyncState:
         fresh = timedelta(0) <= now - known.at < REFUSAL_LASTS
         return known if known.accepted or fresh else None
 
-    def after(self, status: SyncStatus, reason: str, verdict: Verdict | None, now: datetime) -> SyncState:
+    def after(self, status: SyncStatus, reason: str, verdict: ValidationResult | None, now: datetime) -> SyncState:
         """Return the state after one more sync."""
         return SyncState(
             status=status,

@@ -11,14 +11,14 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
-from automation.sync.attempt import Limits, SyncAttempt, SyncPlan, SyncResult, Upstream, Validate, one_line
+from automation.sync.attempt import SyncAttempt, SyncPlan, SyncResult, SyncTimeouts, Upstream, Validate, one_line
 from automation.sync.candidate import validate_candidate
 from automation.sync.git import Git, current_revision
 from automation.sync.state import SyncStatus
 from monitoring.base.clock import Clock, SystemClock
 from monitoring.base.locks.profile_lock import TreeLock
 
-__all__ = ["Limits", "SyncResult", "SyncStatus", "Validate", "sync"]
+__all__ = ["SyncResult", "SyncStatus", "SyncTimeouts", "Validate", "sync"]
 
 _log = logging.getLogger(__name__)
 
@@ -30,7 +30,7 @@ def sync(
     tree: TreeLock | None = None,
     branch: str = "main",
     remote: str = "origin",
-    limits: Limits | None = None,
+    limits: SyncTimeouts | None = None,
     validate: Validate = validate_candidate,
     clock: Clock | None = None,
     environ: Mapping[str, str] | None = None,
@@ -48,7 +48,7 @@ def sync(
             cache_dir=cache_dir,
             tree=held,
             upstream=Upstream(remote, branch),
-            limits=limits or Limits(),
+            limits=limits or SyncTimeouts(),
             validate=validate,
             clock=clock,
             environ=environ,

@@ -18,7 +18,7 @@ from automation.sync.loopback_bot import LoopbackBot
 from monitoring.base.errors import StoreError, SyncError
 from monitoring.store.db.schema import open_readonly
 from monitoring.store.tables import runs
-from monitoring.store.tables.runs import Run
+from monitoring.store.tables.runs import RunRow
 
 PROOF_LIMIT_S = 40.0
 PROFILE = "proof"
@@ -53,11 +53,11 @@ _WHO = ("-c", "user.name=monitoring", "-c", "user.email=monitoring@localhost")
 
 
 @dataclass(frozen=True, slots=True)
-class Evidence:
+class TrialEvidence:
     """What a candidate's own run left: how it ended, its newest row, what reached the bot, the commit to follow."""
 
     done: Finished
-    row: Run | None
+    row: RunRow | None
     received: tuple[str, ...]
     commit: str
 
@@ -96,10 +96,10 @@ def prove_by_running(candidate: Path, *, environ: Mapping[str, str], time_limit_
         row = _newest_row(state / "monitoring.db")
     except StoreError as error:
         return f"the database that its own run made cannot be read by the release that runs now: {error}"
-    return fault_of(Evidence(done, row, received, commit), time_limit_s)
+    return fault_of(TrialEvidence(done, row, received, commit), time_limit_s)
 
 
-def fault_of(evidence: Evidence, time_limit_s: float) -> str:
+def fault_of(evidence: TrialEvidence, time_limit_s: float) -> str:
     """Say in one line what is wrong with a candidate that left this evidence; nothing if it can run. Pure."""
     done, row = evidence.done, evidence.row
     if done.timed_out:
@@ -147,7 +147,7 @@ def _give_origin(candidate: Path, origin: Path, environ: Mapping[str, str]) -> s
     return ahead
 
 
-def _newest_row(database: Path) -> Run | None:
+def _newest_row(database: Path) -> RunRow | None:
     if not database.exists():
         return None
     with open_readonly(database) as opened:

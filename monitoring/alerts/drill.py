@@ -11,9 +11,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from monitoring.alerts.conditions.store_alert import Kind, Origin, store_in
+from monitoring.alerts.conditions.store_alert import AlertKind, AlertOrigin, store_in
 from monitoring.alerts.delivery.deliver import Delivery
-from monitoring.alerts.delivery.route_resolver import End, FarSide, Split, Ways
+from monitoring.alerts.delivery.route_resolver import FanOut, FarSide, RouteResolver, Undeliverable
 from monitoring.alerts.delivery.routing import variable_part
 from monitoring.alerts.message.model import Alert, Severity
 from monitoring.base.clock import Clock, format_duration
@@ -45,7 +45,7 @@ class Drilled:
 
 
 def drill(
-    settings: Settings, clock: Clock, *, channel: str, timeout_s: float, origin: Origin, delivers: bool
+    settings: Settings, clock: Clock, *, channel: str, timeout_s: float, origin: AlertOrigin, delivers: bool
 ) -> Drilled:
     """Store a drill for a channel and wait until it has arrived, failed, or the time is up.
 
@@ -63,7 +63,7 @@ def drill(
             return _outcome(database, alert_id, far_side, clock, timeout_s)
 
 
-def _store(database: Database, channel: str, now: datetime, origin: Origin) -> int:
+def _store(database: Database, channel: str, now: datetime, origin: AlertOrigin) -> int:
     """MEDIUM, since a drill must sound as alerts do and LOW ones are silent; no machine is called for a drill."""
     alert = Alert(
         Severity.MEDIUM,
@@ -73,13 +73,13 @@ def _store(database: Database, channel: str, now: datetime, origin: Origin) -> i
         source="drill",
     )
     with database.write() as tx:
-        return store_in(tx, alert, now=now, origin=origin, kind=Kind.DRILL).alert_id
+        return store_in(tx, alert, now=now, origin=origin, kind=AlertKind.DRILL).alert_id
 
 
 def _far_side(settings: Settings, channel: str) -> FarSide | None:
-    ways = Ways(settings.environ)
+    ways = RouteResolver(settings.environ)
     way = ways.destination("telegram", variable_part(channel))
-    return None if isinstance(way, End | Split) else ways.far_side(way)
+    return None if isinstance(way, Undeliverable | FanOut) else ways.far_side(way)
 
 
 def _refuses(tx: Tx, far_side: FarSide | None, now: datetime) -> bool:

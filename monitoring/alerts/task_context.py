@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from monitoring.alerts.conditions.store_alert import Origin
+from monitoring.alerts.conditions.store_alert import AlertOrigin
 from monitoring.base.clock import SystemClock
 from monitoring.base.drop_privileges import become_owner
 from monitoring.base.secrets.redact import keep_secret
@@ -24,7 +24,7 @@ class Frame:
     """The world of one task. Started `by_hand` it has no runner that delivers for it."""
 
     settings: Settings
-    origin: Origin
+    origin: AlertOrigin
     by_hand: bool
     begun_at: datetime = field(default_factory=SystemClock().now)
 
@@ -52,4 +52,4 @@ def open_frame(environ: Mapping[str, str]) -> Frame:
     settings = load_settings(environ if by_hand else {**environ, "MONITORING_ENV_FILE": ""})
     keep_secret(settings.environ)
     become_owner(settings.cache_dir)
-    return Frame(settings, Origin(int(run_id) if run_id.isdigit() else None, task, settings.debug), by_hand)
+    return Frame(settings, AlertOrigin(int(run_id) if run_id.isdigit() else None, task, settings.debug), by_hand)

@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from monitoring.base.clock import format_duration
-from monitoring.ledger.findings import Finding, Kind, find
+from monitoring.ledger.findings import AuditProblem, ProblemKind, find
 from monitoring.ledger.outcomes import Facts
 
-__all__ = ["DRILL_OLDER_THAN", "Audit", "Finding", "Kind", "as_json", "judge", "sentence"]
+__all__ = ["DRILL_OLDER_THAN", "Audit", "AuditProblem", "ProblemKind", "as_json", "judge", "sentence"]
 
 DRILL_OLDER_THAN = timedelta(days=8)  # the shipped drill is weekly; a day more for a host that was down that hour
 _RAN = ("ok", "failed", "aborted")
@@ -38,7 +38,7 @@ class Audit:
     reasons: dict[str, tuple[str, ...]]
     slowest: timedelta | None
     drill: tuple[datetime, timedelta] | None
-    findings: tuple[Finding, ...]
+    findings: tuple[AuditProblem, ...]
 
     @property
     def is_ok(self) -> bool:

@@ -34,7 +34,7 @@ class Sign:
     is_start: bool = False
 
 
-class Evidence:
+class SignsOfLife:
     """The signs of life around some ticks, and the host as it is seen now."""
 
     def __init__(self, signs: Iterable[Sign], boot: Boot) -> None:
@@ -75,7 +75,7 @@ class Evidence:
 _NEAR = 20  # starts in a row without a run between them: a restart loop is capped at five
 
 
-def likely_cause(profile: str, tick: datetime, evidence: Evidence) -> str:
+def likely_cause(profile: str, tick: datetime, evidence: SignsOfLife) -> str:
     """Say in a clause why nobody ran the tick of a profile.
 
     1. The host booted between the tick and the next sign of life: it was down.

@@ -16,7 +16,7 @@ from monitoring.base.process_identity import Boot, boot_of_text
 from monitoring.ledger.causes import LEAST_STEP, clock_step
 from monitoring.store.db import recorded_time
 from monitoring.store.db.database import Database
-from monitoring.store.db.recorded_time import NOBODY, Asker, Recorded
+from monitoring.store.db.recorded_time import NOBODY, Asker, RecordedRun
 from monitoring.store.tables import scheduler_events
 
 # A host that was down for longer is believed when the second run of its new boot agrees.
@@ -71,7 +71,7 @@ def believed_now(database: Database, now: datetime, boot: Boot, me: Asker = NOBO
     return now - _gained_since_start(*started, boot) if started else now
 
 
-def agrees(recorded: Recorded, boot: Boot) -> bool:
+def agrees(recorded: RecordedRun, boot: Boot) -> bool:
     """Tell whether a run of this boot knew the same wall clock."""
     then = boot_of_text(recorded.process, recorded.started_at)
     return then is not None and then.id == boot.id and abs(clock_step(then, boot)) < LEAST_STEP
@@ -98,10 +98,10 @@ def take_back(database: Database, now: datetime, boot: Boot, me: Asker = NOBODY)
         recorded_time.take_back(tx, last.id, after, min(last.started_at, now), runs_since=runs_since)
 
 
-def _left_at(database: Database, last: Recorded, boot: Boot) -> int | None:
+def _left_at(database: Database, last: RecordedRun, boot: Boot) -> int | None:
     """Return the id of the run with which the clock left the present one for what is ahead; None if it did not."""
 
-    def newest(before_id: int, *, ahead: bool) -> Recorded | None:
+    def newest(before_id: int, *, ahead: bool) -> RecordedRun | None:
         return recorded_time.newest_dated(
             database, before_id, ahead=ahead, boot_id=boot.id, booted_at=boot.at, ticks_per_s=_TICKS_PER_S
         )
@@ -120,7 +120,7 @@ def answered_ahead(database: Database, profile: str, after: datetime, until: dat
     return {tick for tick, run in answered if _is_ahead(run, boot)}
 
 
-def _is_ahead(run: Recorded, boot: Boot) -> bool:
+def _is_ahead(run: RecordedRun, boot: Boot) -> bool:
     """Tell whether the clock has lost time since, or a run of an earlier boot is dated after this one began."""
     then = boot_of_text(run.process, run.started_at)
     if then is None:
@@ -149,18 +149,18 @@ def gained_since(database: Database, since: datetime, now: datetime, boot: Boot)
     return sum([*gained, *([_gained(last, boot)] if last else [])], timedelta(0))
 
 
-def _changes(database: Database, since: datetime, until: datetime) -> list[tuple[Recorded, Recorded]]:
+def _changes(database: Database, since: datetime, until: datetime) -> list[tuple[RecordedRun, RecordedRun]]:
     return recorded_time.boot_changes(
         database, since, until, ticks_per_s=_TICKS_PER_S, least_s=LEAST_STEP.total_seconds()
     )
 
 
-def _gained_between(last: Recorded, following: Recorded) -> timedelta:
+def _gained_between(last: RecordedRun, following: RecordedRun) -> timedelta:
     boot = boot_of_text(following.process, following.started_at)
     return _gained(last, boot) if boot else timedelta(0)
 
 
-def _gained(last: Recorded, boot: Boot) -> timedelta:
+def _gained(last: RecordedRun, boot: Boot) -> timedelta:
     then = boot_of_text(last.process, last.started_at)
     if then is None:
         return timedelta(0)

@@ -11,20 +11,20 @@ from itertools import groupby
 from monitoring.base.clock import format_duration
 from monitoring.ledger.clock_steps import ClockStep
 from monitoring.ledger.outcomes import (
-    AlertFate,
-    Blindness,
+    AlertOutcome,
     Facts,
     FailedElsewhere,
+    NoDataPeriod,
     SilenceInForce,
     TaskFailures,
-    TickFate,
+    TickOutcome,
 )
 from monitoring.ledger.reach import LONGEST_WAIT, Cause
 
 SLOW_DELIVERY = timedelta(minutes=1)
 
 
-class Kind(StrEnum):
+class ProblemKind(StrEnum):
     """What an exception is about."""
 
     TICKS_MISSED = "ticks missed"
@@ -48,13 +48,13 @@ class Kind(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class AuditProblem:
     """One exception: what, where, from when to when, how often, and the likely cause.
 
     One that does not break silence is worth knowing, but every due tick ran and every alert arrived all the same.
     """
 
-    kind: Kind
+    kind: ProblemKind
     text: str
     first_at: datetime
     last_at: datetime
@@ -64,7 +64,7 @@ class Finding:
     breaks_silence: bool = True
 
 
-def find(facts: Facts, drill_older_than: timedelta | None) -> Iterator[Finding]:
+def find(facts: Facts, drill_older_than: timedelta | None) -> Iterator[AuditProblem]:
     """Yield every exception of the span, in no order."""
     yield from tick_findings(facts.ticks)
     yield from (_failing(task) for task in facts.failures)
@@ -76,65 +76,73 @@ def find(facts: Facts, drill_older_than: timedelta | None) -> Iterator[Finding]:
     yield from (_silence(silence) for silence in facts.silences)
     yield from _gaps(facts)
     for title, at in facts.refused:
-        yield Finding(Kind.NOT_SYNCED, title, at, at, cause=title, breaks_silence=False)
+        yield AuditProblem(ProblemKind.NOT_SYNCED, title, at, at, cause=title, breaks_silence=False)
     yield from (_stepped(step) for step in facts.steps)
     if drill_older_than is not None:
         yield from _undrilled(facts, drill_older_than)
 
 
 _TICK_KINDS = {
-    "missed": Kind.TICKS_MISSED,
-    "skipped": Kind.TICKS_SKIPPED,
-    "unknown": Kind.TICKS_UNKNOWN,
-    "aborted": Kind.RUNS_ABORTED,
-    "failed": Kind.RUNS_FAILED,
+    "missed": ProblemKind.TICKS_MISSED,
+    "skipped": ProblemKind.TICKS_SKIPPED,
+    "unknown": ProblemKind.TICKS_UNKNOWN,
+    "aborted": ProblemKind.RUNS_ABORTED,
+    "failed": ProblemKind.RUNS_FAILED,
 }
 
 
-def tick_findings(ticks: Iterable[TickFate]) -> Iterator[Finding]:
+def tick_findings(ticks: Iterable[TickOutcome]) -> Iterator[AuditProblem]:
     """Fold ticks of one profile that met the same fate for the same reason, one after the other, into one finding."""
     for _, group in groupby(ticks, key=lambda tick: (tick.profile, tick.status, tick.reason, tick.tasks_failed)):
         yield from _folded(list(group))
 
 
-def _folded(group: Sequence[TickFate]) -> Iterator[Finding]:
+def _folded(group: Sequence[TickOutcome]) -> Iterator[AuditProblem]:
     """A run that failed because of its tasks is told by their findings."""
     kind = _TICK_KINDS.get(group[0].status)
     if kind is None or group[0].tasks_failed:
         return
     first, last = group[0], group[-1]
-    yield Finding(
+    yield AuditProblem(
         kind, _tick_text(kind, group), first.tick_at, last.tick_at, len(group), first.profile, _cause_of(first)
     )
 
 
-def _cause_of(tick: TickFate) -> str:
+def _cause_of(tick: TickOutcome) -> str:
     return tick.reason or "no reason was recorded"
 
 
-def _tick_text(kind: Kind, group: Sequence[TickFate]) -> str:
+def _tick_text(kind: ProblemKind, group: Sequence[TickOutcome]) -> str:
     first, last = group[0], group[-1]
     when = f"the tick of {_minute(first.tick_at)}"
     if len(group) > 1:
         when = f"{len(group)} ticks of {_minute(first.tick_at)} to {_minute(last.tick_at)}"
     fate = {
-        Kind.TICKS_UNKNOWN: "what became of it is not known" if len(group) == 1 else "what became of them is not known",
-        Kind.RUNS_FAILED: "failed",
-        Kind.RUNS_ABORTED: "aborted",
+        ProblemKind.TICKS_UNKNOWN: "what became of it is not known"
+        if len(group) == 1
+        else "what became of them is not known",
+        ProblemKind.RUNS_FAILED: "failed",
+        ProblemKind.RUNS_ABORTED: "aborted",
     }.get(kind, first.status)
-    run = f" (run {first.run_id})" if kind in (Kind.RUNS_FAILED, Kind.RUNS_ABORTED) and len(group) == 1 else ""
+    run = (
+        f" (run {first.run_id})"
+        if kind in (ProblemKind.RUNS_FAILED, ProblemKind.RUNS_ABORTED) and len(group) == 1
+        else ""
+    )
     caught_up = f" ({last.caught_up})" if last.caught_up else ""
     return f"{first.profile}: {when} {fate}{run}: {_cause_of(first)}{caught_up}"
 
 
-def _failing(task: TaskFailures) -> Finding:
+def _failing(task: TaskFailures) -> AuditProblem:
     state = "fails" if task.still_failing else "failed, and is well again"
     times = f"{task.count} runs" if task.count > 1 else "one run"
     text = f"{task.profile}/{task.task} {state}: {times} since {_minute(task.first_at)}, last: {task.reason}"
-    return Finding(Kind.TASK_FAILING, text, task.first_at, task.last_at, task.count, task.profile, task.reason)
+    return AuditProblem(
+        ProblemKind.TASK_FAILING, text, task.first_at, task.last_at, task.count, task.profile, task.reason
+    )
 
 
-def _blind(spell: Blindness, until: datetime) -> Finding:
+def _blind(spell: NoDataPeriod, until: datetime) -> AuditProblem:
     """Every tick may have run, and yet nothing is known of what these checks watch."""
     checks = "1 check" if spell.checks == 1 else f"{spell.checks} checks"
     state = "has been blind" if spell.checks == 1 else "have been blind"
@@ -145,7 +153,7 @@ def _blind(spell: Blindness, until: datetime) -> Finding:
     why = f" ({spell.reason})" if spell.reason else ""
     text = f"{checks} {state} {span}: {spell.source} could not be read{why}"
     cause = f"{spell.source} could not be read"
-    return Finding(Kind.CHECKS_BLIND, text, spell.since, spell.until or until, spell.checks, cause=cause)
+    return AuditProblem(ProblemKind.CHECKS_BLIND, text, spell.since, spell.until or until, spell.checks, cause=cause)
 
 
 _UNSENT = {
@@ -160,49 +168,57 @@ _WAITING = {
 }
 
 
-def _alert_findings(facts: Facts) -> Iterator[Finding]:
-    by_status: dict[str, list[AlertFate]] = {}
+def _alert_findings(facts: Facts) -> Iterator[AuditProblem]:
+    by_status: dict[str, list[AlertOutcome]] = {}
     for alert in facts.alerts:
         by_status.setdefault(alert.status, []).append(alert)
     for status, cause in _WAITING.items():
         overdue = [alert for alert in by_status.get(status, []) if _is_overdue(alert, facts.now)]
-        yield from _alerts(Kind.ALERTS_WAITING, overdue, cause, "wait to be delivered", "waits to be delivered")
+        yield from _alerts(ProblemKind.ALERTS_WAITING, overdue, cause, "wait to be delivered", "waits to be delivered")
     for status, cause in _UNSENT.items():
-        yield from _alerts(Kind.ALERTS_UNSENT, by_status.get(status, []), cause, "were not sent", "was not sent")
+        yield from _alerts(ProblemKind.ALERTS_UNSENT, by_status.get(status, []), cause, "were not sent", "was not sent")
     delivered = by_status.get("delivered", [])
     yield from _alerts(
-        Kind.ALERTS_UNSENT, [alert for alert in delivered if alert.test_mode],
+        ProblemKind.ALERTS_UNSENT, [alert for alert in delivered if alert.test_mode],
         "TELEGRAM_TEST_CHAT_ID was set", "went to the test chat only", "went to the test chat only",
     )  # fmt: skip
     slow = [alert for alert in delivered if alert.took is not None and alert.took > SLOW_DELIVERY]
     yield from _slow(slow)
 
 
-def _is_overdue(alert: AlertFate, now: datetime) -> bool:
+def _is_overdue(alert: AlertOutcome, now: datetime) -> bool:
     return alert.status != "pending" or now - alert.created_at > LONGEST_WAIT
 
 
-def _unreached(facts: Facts, alerts: Sequence[Finding]) -> Iterator[Finding]:
+def _unreached(facts: Facts, alerts: Sequence[AuditProblem]) -> Iterator[AuditProblem]:
     """Add what the alerts of the span, which are findings of their own, do not say yet."""
-    said = {Cause.WAITING, Cause.CREDENTIALS} if any(found.kind is Kind.ALERTS_WAITING for found in alerts) else set()
+    said = (
+        {Cause.WAITING, Cause.CREDENTIALS}
+        if any(found.kind is ProblemKind.ALERTS_WAITING for found in alerts)
+        else set()
+    )
     said |= {Cause.GIVEN_UP} if any(alert.status == "failed" for alert in facts.alerts) else set()
     for reason in facts.unreached:
         if reason.cause not in said:
             first = min(reason.since, facts.now)
-            yield Finding(Kind.UNREACHED, reason.text, first, facts.now, reason.count, cause=reason.cause.value)
+            yield AuditProblem(
+                ProblemKind.UNREACHED, reason.text, first, facts.now, reason.count, cause=reason.cause.value
+            )
 
 
-def _slow(slow: Sequence[AlertFate]) -> Iterator[Finding]:
+def _slow(slow: Sequence[AlertOutcome]) -> Iterator[AuditProblem]:
     if slow:
         attempts = max(alert.attempts for alert in slow)
         took = format_duration(max(alert.took or timedelta(0) for alert in slow))
         why = f"not accepted at once, up to {attempts} attempts" if attempts > 1 else "nobody was there to send them"
         cause = f"up to {took}; {why}"
-        for found in _alerts(Kind.ALERTS_SLOW, slow, cause, "were delivered late", "was delivered late"):
-            yield Finding(found.kind, found.text, found.first_at, found.last_at, found.count, "", cause, False)
+        for found in _alerts(ProblemKind.ALERTS_SLOW, slow, cause, "were delivered late", "was delivered late"):
+            yield AuditProblem(found.kind, found.text, found.first_at, found.last_at, found.count, "", cause, False)
 
 
-def _alerts(kind: Kind, alerts: Sequence[AlertFate], cause: str, plural: str, singular: str) -> Iterator[Finding]:
+def _alerts(
+    kind: ProblemKind, alerts: Sequence[AlertOutcome], cause: str, plural: str, singular: str
+) -> Iterator[AuditProblem]:
     if not alerts:
         return
     first, last = alerts[0], alerts[-1]
@@ -213,58 +229,69 @@ def _alerts(kind: Kind, alerts: Sequence[AlertFate], cause: str, plural: str, si
         if len(alerts) == 1
         else f"{len(alerts)} alerts ({first.id} to {last.id}) {plural}"
     )
-    yield Finding(kind, f"{what} ({cause}{detail})", first.created_at, last.created_at, len(alerts), cause=cause)
+    yield AuditProblem(kind, f"{what} ({cause}{detail})", first.created_at, last.created_at, len(alerts), cause=cause)
 
 
-def _failed_elsewhere(failed: FailedElsewhere) -> Finding:
+def _failed_elsewhere(failed: FailedElsewhere) -> AuditProblem:
     where = failed.destination.partition(" ")[0]
     deliveries = "one delivery" if failed.count == 1 else f"{failed.count} deliveries"
     text = f"{deliveries} to {failed.destination} failed for good: {failed.error}"
-    return Finding(
-        Kind.ALERTS_UNSENT, text, failed.first_at, failed.last_at, failed.count, cause=f"{where} refused for good"
+    return AuditProblem(
+        ProblemKind.ALERTS_UNSENT,
+        text,
+        failed.first_at,
+        failed.last_at,
+        failed.count,
+        cause=f"{where} refused for good",
     )
 
 
-def _silence(silence: SilenceInForce) -> Finding:
+def _silence(silence: SilenceInForce) -> AuditProblem:
     covers = f"{silence.protocol} {silence.key}" if silence.key else silence.protocol
     why = f" ({silence.reason})" if silence.reason else ""
     text = f"silence {silence.id} covers {covers} until {_minute(silence.ends_at)}{why}, {silence.held_back} held back"
-    return Finding(Kind.SILENCE, text, silence.starts_at, silence.ends_at, cause=silence.reason, breaks_silence=False)
+    return AuditProblem(
+        ProblemKind.SILENCE, text, silence.starts_at, silence.ends_at, cause=silence.reason, breaks_silence=False
+    )
 
 
-def _gaps(facts: Facts) -> Iterator[Finding]:
+def _gaps(facts: Facts) -> Iterator[AuditProblem]:
     begins_at = facts.begins_at
     if begins_at is not None and facts.since < begins_at < facts.until:
         first = _minute(begins_at + timedelta(microseconds=1))  # a schedule begins just before its first tick
         text = f"the ledger knows no schedule before {first}, so what was due is not known ({facts.begins_why})"
-        yield Finding(Kind.LEDGER_GAP, text, facts.since, begins_at, cause=facts.begins_why)
+        yield AuditProblem(ProblemKind.LEDGER_GAP, text, facts.since, begins_at, cause=facts.begins_why)
     elif not facts.profiles:
         text = "no schedule was in force: nothing was due, and nothing is proved"
-        yield Finding(Kind.NOTHING_SCHEDULED, text, facts.since, facts.until, cause=facts.begins_why)
+        yield AuditProblem(ProblemKind.NOTHING_SCHEDULED, text, facts.since, facts.until, cause=facts.begins_why)
 
 
-def _stepped(step: ClockStep) -> Finding:
+def _stepped(step: ClockStep) -> AuditProblem:
     """What a step forward jumped over is missed and a finding of its own; after a step back time comes twice."""
     by, last, following = format_duration(abs(step.by)), _minute(step.last_at), _minute(step.next_at)
     if step.by > timedelta(0):
         text = f"the clock was stepped forward by {by} between the run of {last} and {following}"
-        return Finding(Kind.CLOCK_SET_AHEAD, text, step.last_at, step.next_at, cause=f"by {by}", breaks_silence=False)
+        return AuditProblem(
+            ProblemKind.CLOCK_SET_AHEAD, text, step.last_at, step.next_at, cause=f"by {by}", breaks_silence=False
+        )
     text = (
         f"the clock was stepped back by {by}: after the run of {last} came {following}; what was due in the time that "
         "came twice is judged by its second time"
     )
-    return Finding(Kind.CLOCK_SET_BACK, text, step.next_at, step.last_at, cause=f"by {by}")
+    return AuditProblem(ProblemKind.CLOCK_SET_BACK, text, step.next_at, step.last_at, cause=f"by {by}")
 
 
-def _undrilled(facts: Facts, older_than: timedelta) -> Iterator[Finding]:
+def _undrilled(facts: Facts, older_than: timedelta) -> Iterator[AuditProblem]:
     how = "run `python -m automation drill`"
     if facts.drill is None:
         text = f"the ledger knows of no drill of the alarm path: {how}"
-        yield Finding(Kind.NOT_DRILLED, text, facts.until, facts.until, cause="none is known", breaks_silence=False)
+        yield AuditProblem(
+            ProblemKind.NOT_DRILLED, text, facts.until, facts.until, cause="none is known", breaks_silence=False
+        )
     elif facts.until - facts.drill[0] > older_than:
         age = format_duration(facts.until - facts.drill[0])
         text = f"the alarm path was last drilled {age} ago: {how}"
-        yield Finding(Kind.NOT_DRILLED, text, facts.drill[0], facts.until, cause=age, breaks_silence=False)
+        yield AuditProblem(ProblemKind.NOT_DRILLED, text, facts.drill[0], facts.until, cause=age, breaks_silence=False)
 
 
 def _minute(instant: datetime) -> str:

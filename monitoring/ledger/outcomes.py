@@ -26,7 +26,7 @@ from monitoring.store.tables.schedules import ScheduleInForce
 
 
 @dataclass(frozen=True, slots=True)
-class TickFate:
+class TickOutcome:
     """A due tick and what became of it: ok, failed, aborted, going, skipped, missed; unknown if its row is lost.
 
     `tasks_failed`: a failed run whose tasks say why. `caught_up`: the run that made up for a missed tick.
@@ -55,7 +55,7 @@ class TaskFailures:
 
 
 @dataclass(frozen=True, slots=True)
-class AlertFate:
+class AlertOutcome:
     """An alert and how its delivery ended; `took` is none until it is delivered."""
 
     id: int
@@ -92,7 +92,7 @@ class SilenceInForce:
 
 
 @dataclass(frozen=True, slots=True)
-class Blindness:
+class NoDataPeriod:
     """Checks that could not see, by the source to blame; `until` is none while they cannot."""
 
     source: str
@@ -115,12 +115,12 @@ class Facts:
     since: datetime
     until: datetime
     profiles: tuple[str, ...]
-    ticks: tuple[TickFate, ...]
+    ticks: tuple[TickOutcome, ...]
     failures: tuple[TaskFailures, ...] = ()
-    alerts: tuple[AlertFate, ...] = ()
+    alerts: tuple[AlertOutcome, ...] = ()
     failed_elsewhere: tuple[FailedElsewhere, ...] = ()
     silences: tuple[SilenceInForce, ...] = ()
-    blind: tuple[Blindness, ...] = ()
+    blind: tuple[NoDataPeriod, ...] = ()
     refused: tuple[tuple[str, datetime], ...] = ()
     steps: tuple[ClockStep, ...] = ()
     drill: tuple[datetime, timedelta] | None = None
@@ -156,10 +156,10 @@ def gather(
         profiles=tuple(sorted({fate.profile for fate in fates} | {span.schedule.profile for span in spans})),
         ticks=tuple(fates),
         failures=tuple(_failures(database, since, until, profile)),
-        alerts=tuple(AlertFate(*row) for row in audit.alerts(database, since, until, profile)),
+        alerts=tuple(AlertOutcome(*row) for row in audit.alerts(database, since, until, profile)),
         failed_elsewhere=tuple(FailedElsewhere(*row) for row in audit.failed_elsewhere(database, since, until)),
         silences=tuple(SilenceInForce(*row) for row in audit.silences(database, since, until)),
-        blind=tuple(Blindness(*row) for row in audit.blind(database, since, until)),
+        blind=tuple(NoDataPeriod(*row) for row in audit.blind(database, since, until)),
         refused=tuple(audit.refused_commits(database, since, until)),
         steps=tuple(clock_steps.steps(database, since, until, now, boot)),
         drill=audit.last_drill(database, until),
@@ -181,8 +181,8 @@ class _Ticks:
     is_alive: Callable[[str], bool]
     due: Due
 
-    def fates(self, spans: Sequence[ScheduleInForce], profile: str | None) -> list[TickFate]:
-        known: dict[str, dict[datetime, TickFate]] = defaultdict(dict)
+    def fates(self, spans: Sequence[ScheduleInForce], profile: str | None) -> list[TickOutcome]:
+        known: dict[str, dict[datetime, TickOutcome]] = defaultdict(dict)
         for row in audit.ticks(self.database, self.since, self.until, profile):
             known[row[0]][row[1]] = self._known(row)
         by_profile: dict[str, list[ScheduleInForce]] = {name: [] for name in known}
@@ -195,15 +195,17 @@ class _Ticks:
         ]
         return _with_catch_ups(found, audit.catch_ups(self.database, self.since))
 
-    def _known(self, row: Row) -> TickFate:
+    def _known(self, row: Row) -> TickOutcome:
         name, tick_at, status, reason, run_id, process, tasks_failed = row
         if status == "running" and not self.is_alive(process or ""):
             status, reason = "aborted", f"its process ({process}) is gone"
-        return TickFate(name, tick_at, "going" if status == "running" else status, reason, run_id, bool(tasks_failed))
+        return TickOutcome(
+            name, tick_at, "going" if status == "running" else status, reason, run_id, bool(tasks_failed)
+        )
 
     def _of_profile(
-        self, name: str, spans: Sequence[ScheduleInForce], known: Mapping[datetime, TickFate]
-    ) -> Iterator[TickFate]:
+        self, name: str, spans: Sequence[ScheduleInForce], known: Mapping[datetime, TickOutcome]
+    ) -> Iterator[TickOutcome]:
         silent, lost = self._without_row(spans, known)
         why = why_rows_are_lost(self.database) if lost else ""
         explained = {found.tick_at: found for found in explain(self.database, name, sorted(silent), self.boot)}
@@ -211,12 +213,12 @@ class _Ticks:
             if tick in known:
                 yield known[tick]
             elif tick in explained:
-                yield TickFate(name, tick, explained[tick].status, explained[tick].reason)
+                yield TickOutcome(name, tick, explained[tick].status, explained[tick].reason)
             else:
-                yield TickFate(name, tick, "unknown", why)
+                yield TickOutcome(name, tick, "unknown", why)
 
     def _without_row(
-        self, spans: Sequence[ScheduleInForce], known: Mapping[datetime, TickFate]
+        self, spans: Sequence[ScheduleInForce], known: Mapping[datetime, TickOutcome]
     ) -> tuple[set[datetime], set[datetime]]:
         """Return the due ticks nobody has accounted for, and those whose row was there and is gone."""
         silent, lost = set[datetime](), set[datetime]()
@@ -228,7 +230,9 @@ class _Ticks:
         return silent - lost, lost
 
 
-def _with_catch_ups(fates: list[TickFate], runs_since: Iterable[tuple[str, datetime, int, str]]) -> list[TickFate]:
+def _with_catch_ups(
+    fates: list[TickOutcome], runs_since: Iterable[tuple[str, datetime, int, str]]
+) -> list[TickOutcome]:
     """Mark the newest missed tick before each catch-up run of its profile."""
     missed: dict[str, list[int]] = defaultdict(list)
     for index, fate in enumerate(fates):

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from monitoring.base.process_identity import Boot, boot_of_text
-from monitoring.ledger.causes import LEAST_STEP, Evidence, Sign, clock_step
+from monitoring.ledger.causes import LEAST_STEP, Sign, SignsOfLife, clock_step
 from monitoring.ledger.clock_steps import SLOW_START, answered_ahead, believed_now, take_back
 from monitoring.ledger.spool import import_notes
 from monitoring.ledger.ticks import GRACE, Unanswered, due_ticks, explain_unanswered
@@ -32,7 +32,7 @@ class Reconciled:
 
     aborted: list[int]
     unanswered: list[Unanswered]
-    imported: list[runs.Run] = field(default_factory=list)
+    imported: list[runs.RunRow] = field(default_factory=list)
 
 
 def reconcile(
@@ -94,13 +94,13 @@ def explain(database: Database, profile: str, ticks: Sequence[datetime], boot: B
     return explain_unanswered(profile, ticks, going, gather_evidence(database, profile, ticks[0], ticks[-1], boot))
 
 
-def gather_evidence(database: Database, profile: str, since: datetime, until: datetime, boot: Boot) -> Evidence:
+def gather_evidence(database: Database, profile: str, since: datetime, until: datetime, boot: Boot) -> SignsOfLife:
     """Collect the signs of life of host and scheduler around the ticks of a profile in [since, until]."""
     started = scheduler_events.runs_by_scheduler(database, since, until, profile=profile, beyond=_SIGNS_BEYOND)
     found = _in_order(_sign(*row) for row in started)
     starts = scheduler_events.scheduler_starts(database, since, until, beyond=_SIGNS_BEYOND)
     found += [Sign(at, Boot("", booted_at), is_start=True) for at, booted_at in starts]
-    return Evidence(found, boot)
+    return SignsOfLife(found, boot)
 
 
 def _in_order(recorded: Iterable[Sign]) -> list[Sign]:

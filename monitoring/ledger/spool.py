@@ -21,7 +21,7 @@ from monitoring.ledger.ticks import nearby, tick_for
 from monitoring.store.db.database import Database
 from monitoring.store.spool.reserve import BLANK, Reserve, opened
 from monitoring.store.tables import runs, schedules
-from monitoring.store.tables.runs import Run, RunStatus
+from monitoring.store.tables.runs import RunRow, RunStatus
 
 RESERVE = Reserve("unrecorded.log", "unrecorded", 64 * 1024)
 _REASON_CHARS = 300
@@ -29,7 +29,7 @@ _FIRST = b'{"ledger_since"'
 
 
 @dataclass(frozen=True, slots=True)
-class Note:
+class SpooledRun:
     """One run, or one tick that came in vain, as the ledger would have had it; `trouble` is why it has not."""
 
     profile: str
@@ -44,7 +44,7 @@ class Note:
     revision: str = ""
     tasks_total: int = 0
 
-    def as_run(self, tick_at: datetime | None) -> Run:
+    def as_run(self, tick_at: datetime | None) -> RunRow:
         """Return the row.
 
         Where the ledger was broken the run has failed whatever its tasks did; where it was only busy, nothing was lost.
@@ -52,7 +52,7 @@ class Note:
         ran = self.status in ("ok", "failed") and bool(self.trouble)
         why = f"the ledger could not be written ({cause_of(self.trouble)})"
         reason = f"{why}; {self.reason}" if self.reason else why
-        return Run(
+        return RunRow(
             id=0, profile=self.profile, tick_at=tick_at, trigger=self.trigger,
             status="failed" if ran else self.status, reason=reason if ran else self.reason,
             started_at=self.started_at, ended_at=self.ended_at, exit_code=self._exit_code(),
@@ -96,7 +96,7 @@ def ledger_since(directory: Path) -> datetime | None:
     return None
 
 
-def write_note(note: Note, directory: Path) -> Path | None:
+def write_note(note: SpooledRun, directory: Path) -> Path | None:
     """Keep a note in the first place that takes it; return where, None if no place did."""
     line = orjson.dumps(
         {
@@ -120,9 +120,9 @@ def _append(path: Path, line: bytes, *, grows: bool) -> bool:
     return False
 
 
-def import_notes(database: Database) -> list[Run]:
+def import_notes(database: Database) -> list[RunRow]:
     """Write the rows of all notes into the ledger and forget the notes; return what was written."""
-    imported: list[Run] = []
+    imported: list[RunRow] = []
     for place in places(database.path.parent):
         if not place.exists():
             continue
@@ -136,7 +136,7 @@ def import_notes(database: Database) -> list[Run]:
     return imported
 
 
-def _import(database: Database, notes: Sequence[Note]) -> list[Run]:
+def _import(database: Database, notes: Sequence[SpooledRun]) -> list[RunRow]:
     written = []
     for note in notes:
         run = note.as_run(note.tick_at or _tick_of(database, note))
@@ -148,7 +148,7 @@ def _import(database: Database, notes: Sequence[Note]) -> list[Run]:
     return written
 
 
-def _tick_of(database: Database, note: Note) -> datetime | None:
+def _tick_of(database: Database, note: SpooledRun) -> datetime | None:
     """Find the tick a start by the cron daemon answered; the schedule could not be read at the time."""
     cron = schedules.in_force_at(database, note.profile, note.started_at) if note.trigger == "cron" else None
     if cron is None:
@@ -158,12 +158,12 @@ def _tick_of(database: Database, note: Note) -> datetime | None:
     return tick_for(Cron.parse(cron), note.started_at, answered)
 
 
-def _read(line: bytes) -> Note | None:
+def _read(line: bytes) -> SpooledRun | None:
     """Read a note; a torn line, or what somebody else wrote there, is none."""
     try:
         found: dict[str, Any] = orjson.loads(line)
         instants = {name: from_text(found[name]) for name in ("started_at", "ended_at")}
         tick_at = from_text(found["tick_at"]) if found["tick_at"] else None
-        return Note(**{**found, **instants, "tick_at": tick_at})
+        return SpooledRun(**{**found, **instants, "tick_at": tick_at})
     except (ValueError, KeyError, TypeError):
         return None

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal
 
-from monitoring.ledger.causes import ALIVE, Evidence, likely_cause
+from monitoring.ledger.causes import ALIVE, SignsOfLife, likely_cause
 from monitoring.ledger.cron import Cron
-from monitoring.store.tables.runs import Run
+from monitoring.store.tables.runs import RunRow
 from monitoring.store.tables.schedules import ScheduleInForce
 
 # A tick without a row is written off only after this long: its process may just be starting on a busy host.
@@ -75,7 +75,7 @@ def _reach(cron: Cron, tick: datetime) -> timedelta:
 
 
 def explain_unanswered(
-    profile: str, ticks: Iterable[datetime], runs: Sequence[Run], evidence: Evidence
+    profile: str, ticks: Iterable[datetime], runs: Sequence[RunRow], evidence: SignsOfLife
 ) -> list[Unanswered]:
     """Say of each tick without a row whether a run of its profile held it up, or what probably stopped it.
 
@@ -88,7 +88,7 @@ def explain_unanswered(
     return [_explain(profile, tick, runs, evidence) for tick in ticks]
 
 
-def _explain(profile: str, tick: datetime, runs: Sequence[Run], evidence: Evidence) -> Unanswered:
+def _explain(profile: str, tick: datetime, runs: Sequence[RunRow], evidence: SignsOfLife) -> Unanswered:
     """A run that vanished has no known end: it held the tick up only if nothing else explains it."""
     going = [run for run in runs if run.started_at <= tick and (run.ended_at is None or tick <= run.ended_at)]
     holder = next((run for run in going if not run.has_vanished), None)
@@ -100,6 +100,6 @@ def _explain(profile: str, tick: datetime, runs: Sequence[Run], evidence: Eviden
     return Unanswered(profile, tick, "skipped", still_going(holder), holder.id)
 
 
-def still_going(run: Run) -> str:
+def still_going(run: RunRow) -> str:
     """Name the run that took a tick: `run 812 of 14:10 was still going`."""
     return f"run {run.id} of {run.tick_at or run.started_at:%H:%M} was still going"

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from monitoring.base.clock import format_duration
-from monitoring.store.tables.runs import Run
+from monitoring.store.tables.runs import RunRow
 from monitoring.web import serializers
 
 WIDTH, HEIGHT = 360, 120
@@ -42,7 +42,7 @@ class Chart:
     legend: tuple[tuple[str, str], ...] = ()
 
 
-def run_durations(runs: Sequence[Run]) -> Chart:
+def run_durations(runs: Sequence[RunRow]) -> Chart:
     """Draw how long each run took; `runs` newest first."""
     finished = [(run, took) for run in reversed(runs) if (took := serializers.duration_s(run)) is not None]
     longest = max((took for _, took in finished), default=0.0)
@@ -132,7 +132,7 @@ def _bar(number: int, count: int, share: float, kind: str, label: str, href: str
     return Bar(round(x, 1), round(HEIGHT - height, 1), round(slot * 0.8, 1), round(height, 1), kind, label, href)
 
 
-def _run_label(run: Run, took: float) -> str:
+def _run_label(run: RunRow, took: float) -> str:
     return f"run {run.id}, {_clock(run.started_at)}: {run.status}, {_seconds(took)}"
 
 

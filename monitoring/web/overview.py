@@ -21,7 +21,7 @@ from monitoring.store.queries.runs import TaskStanding
 from monitoring.store.tables import conditions, runs, schedules, silences
 from monitoring.store.tables.alerts import SEVERITIES
 from monitoring.store.tables.conditions import Condition
-from monitoring.store.tables.runs import Run
+from monitoring.store.tables.runs import RunRow
 from monitoring.store.tables.schedules import ScheduleInForce
 from monitoring.store.tables.silences import Silence
 from monitoring.web.health import overdue_profiles
@@ -39,10 +39,10 @@ class ProfileView:
     enabled: bool
     next_tick: datetime | None
     overdue: str
-    recent: tuple[Run, ...]
+    recent: tuple[RunRow, ...]
 
     @property
-    def last(self) -> Run | None:
+    def last(self) -> RunRow | None:
         """The newest run that really ran."""
         return next((run for run in self.recent if run.status not in ("skipped", "missed")), None)
 
@@ -57,7 +57,7 @@ class ProfileView:
 
 
 @dataclass(frozen=True, slots=True)
-class Watched:
+class WatchedProfile:
     """What a profile watches: its tasks, as its newest run left them."""
 
     profile: ProfileView
@@ -124,10 +124,10 @@ def profiles(database: Database, now: datetime, boot: Boot, *, recent: int = STR
     ]
 
 
-def watched(database: Database, now: datetime, boot: Boot) -> list[Watched]:
+def watched(database: Database, now: datetime, boot: Boot) -> list[WatchedProfile]:
     """Return everything that is watched, by profile."""
     return [
-        Watched(profile, tuple(run_queries.task_standings(database, profile.name)))
+        WatchedProfile(profile, tuple(run_queries.task_standings(database, profile.name)))
         for profile in profiles(database, now, boot, recent=1)
     ]
 

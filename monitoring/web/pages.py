@@ -10,7 +10,7 @@ from urllib.parse import quote, urlencode
 
 from monitoring.base.settings import Settings
 from monitoring.ledger import reach
-from monitoring.ledger.audit import Kind, sentence
+from monitoring.ledger.audit import ProblemKind, sentence
 from monitoring.store.queries import alerts as alert_queries
 from monitoring.store.queries import runs as run_queries
 from monitoring.store.tables import conditions, runs, silences
@@ -45,7 +45,7 @@ def dashboard(asked: Asked) -> Answer:
         audit=found,
         sentence=sentence(found),
         unreached=reach.reach_problems(asked.database, asked.now),
-        broken=[each for each in found.findings if each.breaks_silence and each.kind is not Kind.UNREACHED],
+        broken=[each for each in found.findings if each.breaks_silence and each.kind is not ProblemKind.UNREACHED],
         notes=[finding for finding in found.findings if not finding.breaks_silence],
         profiles=overview.profiles(asked.database, asked.now, asked.boot),
         firing=overview.firing(asked.database, asked.now),

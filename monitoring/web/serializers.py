@@ -11,8 +11,8 @@ from monitoring.base.clock import to_text
 from monitoring.store.queries.alerts import AlertRow
 from monitoring.store.queries.runs import TaskStanding
 from monitoring.store.tables.conditions import Condition
-from monitoring.store.tables.runs import Run, TaskRun
-from monitoring.web.overview import Watched
+from monitoring.store.tables.runs import RunRow, TaskRun
+from monitoring.web.overview import WatchedProfile
 
 Json = dict[str, Any]
 
@@ -62,7 +62,7 @@ def metadata(text: str | None) -> Json | None:
     return value if isinstance(value, dict) or value is None else {"value": value}
 
 
-def run(row: Run) -> Json:
+def run(row: RunRow) -> Json:
     return {
         "id": row.id,
         "profile": row.profile,
@@ -80,7 +80,7 @@ def run(row: Run) -> Json:
     }
 
 
-def duration_s(row: Run) -> float | None:
+def duration_s(row: RunRow) -> float | None:
     """Return how long a run took; none while it goes and for a tick that did not run."""
     if row.ended_at is None or row.status in ("skipped", "missed"):
         return None
@@ -117,7 +117,7 @@ def standing(row: TaskStanding) -> Json:
     }
 
 
-def watched(found: Watched) -> Json:
+def watched(found: WatchedProfile) -> Json:
     return {
         "profile": found.profile.name,
         "cron": found.profile.cron,

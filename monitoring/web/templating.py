@@ -15,7 +15,7 @@ from markupsafe import Markup, escape
 from monitoring.alerts.message.model import Alert
 from monitoring.alerts.message.render import render_html
 from monitoring.base.clock import format_duration, from_text, to_text
-from monitoring.ledger.audit import Finding, Kind
+from monitoring.ledger.audit import AuditProblem, ProblemKind
 from monitoring.store.queries.alerts import AlertRow
 from monitoring.store.tables.conditions import ConditionKey
 from monitoring.web import serializers
@@ -135,17 +135,17 @@ def incident_address(key: ConditionKey) -> str:
 
 
 _STATUS_OF = {
-    Kind.TICKS_MISSED: "missed",
-    Kind.TICKS_SKIPPED: "skipped",
-    Kind.RUNS_FAILED: "failed",
-    Kind.RUNS_ABORTED: "aborted",
+    ProblemKind.TICKS_MISSED: "missed",
+    ProblemKind.TICKS_SKIPPED: "skipped",
+    ProblemKind.RUNS_FAILED: "failed",
+    ProblemKind.RUNS_ABORTED: "aborted",
 }
 
 
-_PAGES = {Kind.SILENCE: "/silences", Kind.CHECKS_BLIND: "/monitoring"}
+_PAGES = {ProblemKind.SILENCE: "/silences", ProblemKind.CHECKS_BLIND: "/monitoring"}
 
 
-def finding_address(finding: Finding) -> str:
+def finding_address(finding: AuditProblem) -> str:
     """Return the page that shows what an audit found; empty if none does."""
     if finding.profile and (status := _STATUS_OF.get(finding.kind)):
         return f"/runs?{urlencode({'profile': finding.profile, 'status': status})}"

@@ -13,7 +13,7 @@ if __name__ == "__main__":
 import os
 import sys
 
-from monitoring.alerts.conditions.store_alert import Origin
+from monitoring.alerts.conditions.store_alert import AlertOrigin
 from monitoring.alerts.drill import CHANNEL, drill
 from monitoring.base.clock import SystemClock
 from monitoring.base.settings import load_settings
@@ -26,7 +26,7 @@ def main() -> int:
     run_id, task = os.environ.get("AUTOMATION_RUN_ID", ""), os.environ.get("AUTOMATION_TASK")
     by_hand = not run_id and task is None
     settings = load_settings(dict(os.environ) if by_hand else {**os.environ, "MONITORING_ENV_FILE": ""})
-    origin = Origin(int(run_id) if run_id.isdigit() else None, task, settings.debug)
+    origin = AlertOrigin(int(run_id) if run_id.isdigit() else None, task, settings.debug)
     done = drill(settings, SystemClock(), channel=CHANNEL, timeout_s=_TIMEOUT_S, origin=origin, delivers=by_hand)
     print(done)
     return 0 if done.took is not None else 1

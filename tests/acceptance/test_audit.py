@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from monitoring.ledger.causes import ALIVE
-from monitoring.ledger.findings import Kind
+from monitoring.ledger.findings import ProblemKind
 from monitoring.store.db.write_lock import FairLock
 from tests.support.audit_page import live
 from tests.support.host import ROOT, Host
@@ -112,7 +112,7 @@ def test_an_unknown_profile_proves_nothing_and_the_known_ones_are_named(lived: H
     assert (
         "hurly: the ledger knows no schedule or run of it in this time; it knows daily, hourly, multis" in done.stderr
     )
-    assert Kind.NOTHING_SCHEDULED in done.stdout
+    assert ProblemKind.NOTHING_SCHEDULED in done.stdout
 
 
 def test_a_reader_who_goes_away_is_no_error(lived: Host) -> None:

@@ -12,11 +12,11 @@ from pathlib import Path
 import pytest
 
 from automation.jobs.load import Profile, load_profile
-from automation.schedule.catch_up import Reason, decide
+from automation.schedule.catch_up import CatchUpReason, decide
 from monitoring.base.clock import to_text
 from monitoring.store.db.schema import open_database
 from monitoring.store.tables import schedules
-from monitoring.store.tables.runs import Run
+from monitoring.store.tables.runs import RunRow
 from monitoring.store.tables.schedules import Schedule
 from tests.support.checkouts import write
 from tests.support.host import Host, wait_until
@@ -31,9 +31,9 @@ def profile(tmp_path: Path) -> Profile:
     return load_profile(path or tmp_path / "jobs.yaml", tmp_path, "daily")
 
 
-def a_run(status: str = "missed", *, started_at: datetime = TICK, seconds: float = 1) -> Run:
+def a_run(status: str = "missed", *, started_at: datetime = TICK, seconds: float = 1) -> RunRow:
     ended_at = started_at + timedelta(seconds=seconds)
-    return Run(1, "daily", TICK, "cron", status, "", started_at, ended_at, 0, "", None, None, 1)  # type: ignore[arg-type]
+    return RunRow(1, "daily", TICK, "cron", status, "", started_at, ended_at, 0, "", None, None, 1)  # type: ignore[arg-type]
 
 
 YESTERDAY = a_run("ok", started_at=TICK - timedelta(days=1))
@@ -42,28 +42,28 @@ YESTERDAY = a_run("ok", started_at=TICK - timedelta(days=1))
 @pytest.mark.parametrize(
     ("changes", "tick_at", "row", "last", "now", "reason"),
     [
-        ({}, TICK, a_run(), YESTERDAY, NOW, Reason.RUN),
-        ({}, TICK, None, YESTERDAY, TICK + timedelta(seconds=1), Reason.RUN),
-        ({}, TICK, a_run(), None, NOW, Reason.RUN),
-        ({"catch_up": "none"}, TICK, a_run(), YESTERDAY, NOW, Reason.NOT_ASKED),
-        ({"enabled": False}, TICK, a_run(), YESTERDAY, NOW, Reason.DISABLED),
-        ({}, None, None, YESTERDAY, NOW, Reason.NOTHING_DUE),
-        ({}, TICK, a_run("ok"), a_run("ok"), NOW, Reason.ANSWERED),
-        ({}, TICK, a_run("skipped"), YESTERDAY, NOW, Reason.ANSWERED),
-        ({}, TICK, a_run("aborted"), a_run("aborted"), NOW, Reason.ANSWERED),
-        ({}, TICK, a_run(), a_run("failed", started_at=TICK + timedelta(hours=1)), NOW, Reason.RAN_SINCE),
-        ({}, TICK, a_run(), YESTERDAY, TICK + timedelta(hours=23, minutes=59, seconds=40), Reason.NEXT_IS_NEAR),
-        ({}, TICK, a_run(), replace(YESTERDAY, ended_at=TICK - timedelta(hours=12)), NOW, Reason.NEXT_IS_NEAR),
+        ({}, TICK, a_run(), YESTERDAY, NOW, CatchUpReason.RUN),
+        ({}, TICK, None, YESTERDAY, TICK + timedelta(seconds=1), CatchUpReason.RUN),
+        ({}, TICK, a_run(), None, NOW, CatchUpReason.RUN),
+        ({"catch_up": "none"}, TICK, a_run(), YESTERDAY, NOW, CatchUpReason.NOT_ASKED),
+        ({"enabled": False}, TICK, a_run(), YESTERDAY, NOW, CatchUpReason.DISABLED),
+        ({}, None, None, YESTERDAY, NOW, CatchUpReason.NOTHING_DUE),
+        ({}, TICK, a_run("ok"), a_run("ok"), NOW, CatchUpReason.ANSWERED),
+        ({}, TICK, a_run("skipped"), YESTERDAY, NOW, CatchUpReason.ANSWERED),
+        ({}, TICK, a_run("aborted"), a_run("aborted"), NOW, CatchUpReason.ANSWERED),
+        ({}, TICK, a_run(), a_run("failed", started_at=TICK + timedelta(hours=1)), NOW, CatchUpReason.RAN_SINCE),
+        ({}, TICK, a_run(), YESTERDAY, TICK + timedelta(hours=23, minutes=59, seconds=40), CatchUpReason.NEXT_IS_NEAR),
+        ({}, TICK, a_run(), replace(YESTERDAY, ended_at=TICK - timedelta(hours=12)), NOW, CatchUpReason.NEXT_IS_NEAR),
     ],
 )
 def test_a_profile_is_caught_up_only_for_a_newest_tick_that_nobody_ran(
     profile: Profile,
     changes: dict[str, object],
     tick_at: datetime | None,
-    row: Run | None,
-    last: Run | None,
+    row: RunRow | None,
+    last: RunRow | None,
     now: datetime,
-    reason: Reason,
+    reason: CatchUpReason,
 ) -> None:
     assert decide(replace(profile, **changes), tick_at, row, last, now).reason is reason  # type: ignore[arg-type]
 

@@ -13,7 +13,7 @@ from monitoring.base.clock import SystemClock
 from monitoring.checks.builtin import TYPES
 from monitoring.checks.config.load import load_monitor
 from monitoring.checks.engine.session import Session
-from monitoring.checks.expression.evaluate import Call
+from monitoring.checks.expression.evaluate import ViewRead
 from monitoring.checks.expression.values import Value
 from monitoring.checks.state.load import NOTHING
 from monitoring.store.db.handle import ReadOnlyStore
@@ -63,11 +63,11 @@ def node() -> Iterator[Anvil]:
         yield running
 
 
-def calls() -> dict[str, Call]:
+def calls() -> dict[str, ViewRead]:
     at = {name: by_chain[1] for name, by_chain in load_monitor(FILE, TYPES).contracts.items()}
 
-    def of(name: str, signature: str, *arguments: Value) -> Call:
-        return Call(1, at[name], signature, arguments)
+    def of(name: str, signature: str, *arguments: Value) -> ViewRead:
+        return ViewRead(1, at[name], signature, arguments)
 
     shares = "convertToAssets(uint256)(uint256)"
     return {

@@ -11,7 +11,7 @@ from datetime import timedelta
 import pytest
 
 from monitoring.ledger.audit import Audit, sentence
-from monitoring.ledger.findings import Kind
+from monitoring.ledger.findings import ProblemKind
 from tests.support.fortnight import DAY, FIRST_DAY, FORTNIGHT, JOBS, Day, found_by, told
 from tests.support.simulated_host import Chat, SimulatedHost, state_directory
 
@@ -53,7 +53,12 @@ def test_a_day_on_which_nothing_was_planted_is_proved_to_be_quiet(lived: dict[in
 
 def test_one_audit_over_all_days_names_what_the_audits_of_the_days_named(lived: dict[int, Audit]) -> None:
     """Before the database is deleted; alerts and drills are told as they stand at the end, not as they stood."""
-    later_is_other = {Kind.ALERTS_WAITING, Kind.ALERTS_SLOW, Kind.ALERTS_UNSENT, Kind.NOT_DRILLED}
+    later_is_other = {
+        ProblemKind.ALERTS_WAITING,
+        ProblemKind.ALERTS_SLOW,
+        ProblemKind.ALERTS_UNSENT,
+        ProblemKind.NOT_DRILLED,
+    }
     of_days = [found for number in range(1, 14) for found in lived[number].findings]
     expected = [told(found) for found in of_days if found.kind not in later_is_other]
     assert sorted(told(found) for found in lived[0].findings if found.kind not in later_is_other) == sorted(expected)

@@ -13,7 +13,7 @@ from datetime import timedelta
 
 import pytest
 
-from monitoring.ledger.findings import Kind
+from monitoring.ledger.findings import ProblemKind
 from monitoring.store.db.waits import LONGEST_WAIT
 from tests.support.simulated_host import state_directory
 from tests.support.wrong_clock_alerts import MoodyChat
@@ -41,8 +41,8 @@ def hold(wrong: Sequence[Wrong], until: timedelta) -> None:
         assert life.alerts.late(LONGEST_WAIT + ONE_RUN + HOUR, life.runs) == []
         assert len(life.refusals) == sum(abs(each.by) >= DAY for each in wrong)
         found = life.host.audit(BEGINS_AT - 2 * DAY, life.host.clock.now()).findings
-        steps = [each.kind for each in found if each.kind in (Kind.CLOCK_SET_BACK, Kind.CLOCK_SET_AHEAD)]
-        assert steps.count(Kind.CLOCK_SET_BACK) >= 1
+        steps = [each.kind for each in found if each.kind in (ProblemKind.CLOCK_SET_BACK, ProblemKind.CLOCK_SET_AHEAD)]
+        assert steps.count(ProblemKind.CLOCK_SET_BACK) >= 1
         assert len(steps) >= 2 * len(wrong) - 1, "the audit names each step, in both directions"
 
 

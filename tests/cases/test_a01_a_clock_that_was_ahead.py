@@ -19,8 +19,8 @@ from hypothesis import strategies as st
 from monitoring.alerts.conditions.rules import Policy, Reason, raised, resolved
 from monitoring.alerts.conditions.store_alert import record, resolve_in
 from monitoring.alerts.delivery.lease import Claimer
-from monitoring.alerts.delivery.rate_limit import Limits
-from monitoring.alerts.delivery.route_resolver import Ways
+from monitoring.alerts.delivery.rate_limit import RateLimits
+from monitoring.alerts.delivery.route_resolver import RouteResolver
 from monitoring.alerts.message.model import Severity
 from monitoring.base.clock import SystemClock, to_text
 from monitoring.store.db.database import Database, Tx
@@ -64,7 +64,7 @@ def clock() -> Stepped:
 
 @pytest.fixture
 def outbox(tmp_path: Path, telegram: TelegramStandIn, clock: Stepped) -> Iterator[Outbox]:
-    box = Outbox(tmp_path, telegram.url, clock=clock, limits=Limits())
+    box = Outbox(tmp_path, telegram.url, clock=clock, limits=RateLimits())
     yield box
     box.close()
 
@@ -223,9 +223,9 @@ def test_whatever_is_stored_the_next_attempt_is_at_most_the_longest_wait_away(
                 "status = ?, severity_rank = ?, folded_into = NULL WHERE alert_id = ? AND destination = 'telegram'",
                 (*values, number),
             )
-        ways = Ways({"TELEGRAM_BOT_TOKEN_DEFAULT": BOT_TOKEN, "TELEGRAM_CHAT_ID_DEFAULT": CHAT})
+        ways = RouteResolver({"TELEGRAM_BOT_TOKEN_DEFAULT": BOT_TOKEN, "TELEGRAM_CHAT_ID_DEFAULT": CHAT})
         queues, _ = ways.sort_out(each for each in outbox_table.groups(tx) if each.destination == "telegram")
-        claimed = Claimer("me", ways, Limits()).claim(tx, queues, NOW, [])
+        claimed = Claimer("me", ways, RateLimits()).claim(tx, queues, NOW, [])
     assert claimed.jobs or (claimed.next_at is not None and claimed.next_at <= NOW + LONGEST_WAIT)
 
 

@@ -12,16 +12,16 @@ import pytest
 from monitoring.alerts.message.model import Severity
 from monitoring.chains.abi.values import Unknown
 from monitoring.checks.rules.condition import Condition, Kind, Transition
-from monitoring.checks.rules.policy import Hold, Policy, Silence
-from monitoring.checks.rules.transition import Bad, settle
+from monitoring.checks.rules.policy import NoDataPolicy, PendingPolicy, Policy
+from monitoring.checks.rules.transition import Breach, settle
 
 pytestmark = pytest.mark.case("A.1")
 NOW = datetime(2026, 11, 29, 6, tzinfo=UTC)
 AHEAD = NOW + timedelta(days=1)
-BREACH = Bad((Severity.CRITICAL,))
+BREACH = Breach((Severity.CRITICAL,))
 
 
-def kinds(before: Condition, verdict: Bad | Unknown, policy: Policy, *minutes: int) -> list[tuple[int, Kind]]:
+def kinds(before: Condition, verdict: Breach | Unknown, policy: Policy, *minutes: int) -> list[tuple[int, Kind]]:
     """Judge at minutes from now on; return what was reported, and when."""
     found = []
     for minute in minutes:
@@ -33,7 +33,7 @@ def kinds(before: Condition, verdict: Bad | Unknown, policy: Policy, *minutes: i
 
 
 def test_a_breach_that_must_last_fires_after_its_own_span() -> None:
-    policy = Policy(hold=Hold(runs=2, span=timedelta(minutes=10)))
+    policy = Policy(hold=PendingPolicy(runs=2, span=timedelta(minutes=10)))
     pending = settle(Condition(), BREACH, AHEAD, policy).condition
 
     assert kinds(pending, BREACH, policy, 0, 5, 10, 15) == [(10, Kind.FIRED)]
@@ -47,7 +47,7 @@ def test_a_breach_that_lasts_is_said_again_after_its_own_span() -> None:
 
 
 def test_a_source_without_data_is_reported_after_its_own_span() -> None:
-    policy = Policy(silence=Silence(runs=1000, span=timedelta(minutes=30)))
+    policy = Policy(silence=NoDataPolicy(runs=1000, span=timedelta(minutes=30)))
     unseen = settle(Condition(), Unknown("no answer", "mainnet"), AHEAD, policy).condition
 
     assert kinds(unseen, Unknown("no answer", "mainnet"), policy, 0, 29, 30) == [(30, Kind.SOURCE_TROUBLE)]

@@ -17,7 +17,7 @@ import pytest
 
 from monitoring.alerts.conditions.store_alert import record
 from monitoring.alerts.delivery.destinations import AppriseUrl, Destination, TelegramChat, Webhook
-from monitoring.alerts.delivery.route_resolver import Ways
+from monitoring.alerts.delivery.route_resolver import RouteResolver
 from monitoring.alerts.delivery.routing import fingerprint
 from monitoring.alerts.senders import Message, OnPart, Sender, Sent, ignore_part
 from monitoring.alerts.senders.deadline import call_within
@@ -190,7 +190,9 @@ def test_a_call_that_raises_in_time_raises_and_one_that_is_late_gives_nothing() 
 
 def test_a_lane_is_named_by_what_it_shares_and_by_no_secret(outbox: Outbox) -> None:
     url = "json://user:s3cret@hooks.example/k3y"
-    ways = Ways({"A": "https://hooks.example/k3y", "B": "https://HOOKS.example/other", "N": url, "T": "1:s3cret"})
+    ways = RouteResolver(
+        {"A": "https://hooks.example/k3y", "B": "https://HOOKS.example/other", "N": url, "T": "1:s3cret"}
+    )
     one, other = ways.far_side(Webhook("A")), ways.far_side(Webhook("B"))
     third = ways.far_side(AppriseUrl("N", fingerprint(url)))
     assert one.shared_key == other.shared_key == third.shared_key

@@ -21,7 +21,7 @@ from pathlib import Path
 
 import pytest
 
-from monitoring.alerts.message.digest import DigestInput, TaskOutcome, Verdict, compose
+from monitoring.alerts.message.digest import DigestInput, DigestKind, TaskOutcome, compose
 from tests.support import parts
 from tests.support.git import run_git
 from tests.support.host import ROOT, Host
@@ -176,7 +176,7 @@ def test_make_sync_of_an_extra_that_is_not_there_names_those_that_are(site: Site
 )
 def test_the_digest_of_a_missing_package_says_what_to_type(line: str, remedy: str) -> None:
     outcome = TaskOutcome("ai", failed=True, reason="exit code 1", last_lines=("Traceback", line))
-    alert = compose(DigestInput("hourly", (outcome,)), Verdict.NEW, None)
+    alert = compose(DigestInput("hourly", (outcome,)), DigestKind.NEW, None)
     assert (remedy in alert.to_json()) if remedy else ("make sync" not in alert.to_json())
 
 

@@ -25,7 +25,7 @@ from monitoring.chains.services.client import Service
 from monitoring.chains.services.prices import Asset, Price, base_url, current_prices
 from monitoring.chains.services.safe_rows import SafeInfo, SafeQueue
 from monitoring.chains.services.safe_service import SafeService, keys_from, open_safe_service
-from monitoring.chains.services.sources import Document, Source, pick, read_source, valid_path
+from monitoring.chains.services.sources import ServiceDocument, Source, pick, read_source, valid_path
 from tests.support.chain_clock import START, ManualClock
 from tests.support.http_service import Reply, Seen, http_service
 from tests.support.http_service import Service as Scripted
@@ -58,7 +58,7 @@ def answering(*replies: Reply | Callable[[Seen], Reply]) -> Iterator[Scripted]:
         yield scripted
 
 
-def read(service: Service, url: str, **how: Any) -> Document | Unknown:
+def read(service: Service, url: str, **how: Any) -> ServiceDocument | Unknown:
     return read_source(service, Source("api", url, **how), START)
 
 
@@ -69,7 +69,7 @@ def test_a_document_is_read_exactly(service: Service) -> None:
     body = b'{"supply": "12345678901234567890.5", "rate": 0.1, "rows": [{"v": 1}, {"v": 2}]}'
     with answering(Reply(body)) as scripted:
         document = read(service, scripted.url, require=("supply", "rows[-1].v"))
-    assert isinstance(document, Document)
+    assert isinstance(document, ServiceDocument)
     assert document.number("supply") == Reading(Fraction("12345678901234567890.5"), None, "api")
     assert document.at_path("rate") == Decimal("0.1")
     assert document.at_path("rows[-1].v") == 2
@@ -98,7 +98,7 @@ def test_age_is_judged_by_the_document_s_own_time(service: Service) -> None:
     for at, fresh in (("2026-11-23T11:00:00Z", True), ("2026-11-23T08:59:59Z", False), ("2026-11-23T13:00:00Z", False)):
         with answering(Reply({"t": at})) as scripted:
             document = read(service, scripted.url, time="t", max_age=timedelta(hours=3))
-        assert isinstance(document, Document) == fresh, document
+        assert isinstance(document, ServiceDocument) == fresh, document
     with answering(Reply({})) as scripted:
         assert "no time" in str(read(service, scripted.url, time="t", max_age=timedelta(hours=3)))
 
@@ -115,7 +115,7 @@ def test_a_document_that_is_not_well_is_unknown(service: Service) -> None:
 @pytest.mark.parametrize("status", [408, 425, 429, 500, 502, 503, 504])
 def test_transient_answers_are_tried_again(service: Service, status: int) -> None:
     with answering(Reply({}, status), Reply({"v": 1})) as scripted:
-        assert isinstance(read(service, scripted.url), Document)
+        assert isinstance(read(service, scripted.url), ServiceDocument)
     assert len(scripted.seen) == 2
 
 
@@ -135,7 +135,7 @@ def test_tries_end(service: Service, clock: ManualClock) -> None:
 
 def test_retry_after_is_honoured_unless_it_is_too_long(service: Service, clock: ManualClock) -> None:
     with answering(Reply({}, 429, {"retry-after": "9"}), Reply({"v": 1})) as scripted:
-        assert isinstance(read(service, scripted.url), Document)
+        assert isinstance(read(service, scripted.url), ServiceDocument)
     assert clock.slept == [9.0]
     with answering(Reply({}, 429, {"retry-after": "900"}), Reply({"v": 1})) as scripted:
         assert isinstance(read(service, scripted.url), Unknown)
@@ -151,7 +151,7 @@ def test_what_is_not_json_is_unknown(service: Service) -> None:
 def test_graphql_sends_the_query_and_gives_the_data(service: Service) -> None:
     with answering(Reply({"data": {"vaults": [{"id": 1}]}})) as scripted:
         document = read(service, scripted.url, query="query q($n: Int) { vaults(n: $n) { id } }", variables={"n": 3})
-    assert isinstance(document, Document)
+    assert isinstance(document, ServiceDocument)
     assert document.at_path("vaults[0].id") == 1
     assert json.loads(scripted.seen[0].body)["variables"] == {"n": 3}
     assert scripted.seen[0].method == "POST"
@@ -176,7 +176,7 @@ def test_graphql_errors_are_unknown_even_beside_data(service: Service, body: Any
 def test_a_graphql_server_s_internal_error_is_tried_again(service: Service) -> None:
     broken = {"errors": [{"message": "oops", "extensions": {"code": "INTERNAL_SERVER_ERROR"}}]}
     with answering(Reply(broken), Reply({"data": {"v": 1}})) as scripted:
-        assert isinstance(read(service, scripted.url, query="{ v }"), Document)
+        assert isinstance(read(service, scripted.url, query="{ v }"), ServiceDocument)
     assert len(scripted.seen) == 2
 
 

@@ -13,7 +13,7 @@ import pytest
 from monitoring.alerts.conditions.store_alert import NOBODY
 from monitoring.base.clock import SystemClock
 from monitoring.checks.config.load_all import load_all
-from monitoring.checks.engine.runner import Outcome, run
+from monitoring.checks.engine.runner import RunOutcome, run
 from monitoring.checks.engine.session import Session
 from monitoring.checks.rules.condition import Reason
 from monitoring.store.db.handle import SteadyStore
@@ -48,7 +48,7 @@ def host(tmp_path: Path, provider: Provider) -> ChecksHost:
     return ChecksHost(tmp_path, {"PROVIDER_URL_MAINNET": provider.url})
 
 
-def run_here(host: ChecksHost, bugs: Bugs, late_s: float = 0) -> Outcome:
+def run_here(host: ChecksHost, bugs: Bugs, late_s: float = 0) -> RunOutcome:
     """Run a file as `python -m monitoring.checks run` does, with a type that has bugs."""
     types, clock = faulty(bugs), LateClock(late_s) if late_s else SystemClock()
     monitors, mistakes = load_all([host.file(MIXED)], types)

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from monitoring.base.process_identity import current_boot
-from monitoring.ledger.findings import Kind as Finding
+from monitoring.ledger.findings import ProblemKind as Finding
 from monitoring.ledger.findings import find
 from monitoring.ledger.outcomes import gather
 from monitoring.store.db.schema import open_database

@@ -284,9 +284,9 @@ def test_an_urgent_alert_overtakes_the_rest_of_a_long_one_that_has_to_wait(
 ) -> None:
     from dataclasses import replace
 
-    from monitoring.alerts.delivery.rate_limit import Limit
+    from monitoring.alerts.delivery.rate_limit import RateLimit
 
-    outbox.limits = replace(outbox.limits, chat=Limit(1, 3.0))
+    outbox.limits = replace(outbox.limits, chat=RateLimit(1, 3.0))
     with outbox.delivering():
         put(outbox, Alert("LOW", "long", *["x" * 3000] * 3, protocol="aave"))
         telegram.wait_for_messages(1)

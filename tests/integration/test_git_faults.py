@@ -20,12 +20,12 @@ import pytest
 
 from automation.sync.candidate import Judgement
 from automation.sync.state import read_sync_state
-from automation.sync.sync import Limits, SyncStatus
+from automation.sync.sync import SyncStatus, SyncTimeouts
 from monitoring.base.clock import SystemClock
 from tests.support.child import CHECKOUT, child_environ, wait_until
 from tests.support.git import Host, Origin, deploy, git_daemon, run_git
 
-HANGING = Limits(fetch_s=1.5)
+HANGING = SyncTimeouts(fetch_s=1.5)
 LONG_AGO = time.time() - 3600
 
 
@@ -563,7 +563,7 @@ class TestBudget:
             limits.append(time_limit_s)
             return Judgement()
 
-        host.sync(validate=look, limits=Limits(validation_s=7))
+        host.sync(validate=look, limits=SyncTimeouts(validation_s=7))
         assert limits == [7]
 
 

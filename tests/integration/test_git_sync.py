@@ -12,12 +12,12 @@ import pytest
 from automation.sync.candidate import Judgement
 from automation.sync.git import UNVERSIONED, current_revision, origin_state
 from automation.sync.state import REFUSAL_LASTS, read_sync_state
-from automation.sync.sync import Limits, SyncStatus
+from automation.sync.sync import SyncStatus, SyncTimeouts
 from monitoring.base.clock import SystemClock
 from monitoring.base.locks.profile_lock import ProfileLock, SyncLock, TreeLock
 from tests.support.git import Host, Origin, deploy, git_environ, run_git
 
-QUICK = Limits(lock_s=0.3)
+QUICK = SyncTimeouts(lock_s=0.3)
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ from monitoring.chains.abi.values import Unknown
 from monitoring.chains.rpc.views import Chains
 from monitoring.checks.builtin import TYPES
 from monitoring.checks.builtin.host.parts import Look
-from monitoring.checks.builtin.host.proc import Filesystem, Load, Memory, Readings, StateFiles
+from monitoring.checks.builtin.host.proc import Filesystem, HostReadings, Load, Memory, StateFiles
 from monitoring.checks.config.load import load_monitor
 from monitoring.checks.engine.plan import Key
 from monitoring.checks.engine.tools import open_tools
@@ -33,7 +33,7 @@ def disk(free: int, *names: str) -> Filesystem:
     return Filesystem(names, tuple(f"{name} /{name}" for name in names), 100 * GIB, free, 1000, 500)
 
 
-WELL = Readings(
+WELL = HostReadings(
     filesystems={"state": disk(50 * GIB, "state", "checkout")},
     memory=Memory(4 * GIB, 2 * GIB, GIB, GIB),
     clock=KernelClock(synchronised=True, max_error_s=0.01, told_by="the kernel"),
@@ -43,14 +43,14 @@ WELL = Readings(
 
 
 class Machine:
-    def __init__(self, readings: Readings) -> None:
+    def __init__(self, readings: HostReadings) -> None:
         self.readings = readings
 
     def read(self, questions: Any) -> Mapping[Any, Any]:
         return dict.fromkeys(questions, self.readings)
 
 
-def drive(*machines: Readings) -> list[list[str]]:
+def drive(*machines: HostReadings) -> list[list[str]]:
     """Judge the shipped monitor an hour apart; return the titles told."""
     conditions, said = dict[Key, Condition](), list[list[str]]()
     for hour, readings in enumerate(machines):
@@ -61,7 +61,7 @@ def drive(*machines: Readings) -> list[list[str]]:
     return said
 
 
-def full(free: int) -> Readings:
+def full(free: int) -> HostReadings:
     return dataclasses.replace(WELL, filesystems={"state": disk(free, "state", "checkout")})
 
 

@@ -9,7 +9,15 @@ from pathlib import Path
 import pytest
 
 from monitoring.alerts.conditions.rules import Policy
-from monitoring.alerts.conditions.store_alert import Kind, Origin, raise_in, record, record_in, release_in, resolve_in
+from monitoring.alerts.conditions.store_alert import (
+    AlertKind,
+    AlertOrigin,
+    raise_in,
+    record,
+    record_in,
+    release_in,
+    resolve_in,
+)
 from monitoring.alerts.message.model import Alert
 from monitoring.store.db.database import Database
 from monitoring.store.db.schema import open_database
@@ -173,7 +181,7 @@ def test_a_condition_whose_message_failed_for_good_is_tried_again_after_an_hour(
 
 
 def test_under_debug_nothing_is_to_be_sent_and_the_next_run_that_sends_tells_it(database: Database) -> None:
-    assert see(database, NOW, origin=Origin(debug=True)) == "fired"
+    assert see(database, NOW, origin=AlertOrigin(debug=True)) == "fired"
     assert rows(database) == [("alert", "utilisation", "skipped_debug")]
     assert database.row("SELECT count(*) FROM deliveries") == (0,)
     assert see(database, minutes(1)) == "untold"
@@ -204,5 +212,5 @@ def test_two_chains_of_one_subject_are_two_conditions(database: Database) -> Non
 
 
 def test_the_kind_of_a_drill_is_kept(database: Database) -> None:
-    record(database, Alert("LOW", "drill", protocol="automation"), now=NOW, kind=Kind.DRILL)
+    record(database, Alert("LOW", "drill", protocol="automation"), now=NOW, kind=AlertKind.DRILL)
     assert rows(database) == [("drill", "drill", "pending")]

@@ -16,7 +16,7 @@ import apsw
 import pytest
 
 from automation.jobs.load import load_profile
-from automation.schedule.catch_up import Reason, look
+from automation.schedule.catch_up import CatchUpReason, look
 from monitoring.alerts.conditions.store_alert import raise_in
 from monitoring.base.clock import SystemClock
 from monitoring.base.errors import LockedError, UsageError
@@ -241,7 +241,7 @@ def test_a_profile_that_makes_up_for_missed_ticks_does_so_after_a_restore(
     restore(backup, path)
     with open_database(path) as database:
         decision = look(database, load_profile(jobs, tmp_path, "hourly"), NOW.replace(minute=30, second=0))
-    assert decision.reason is Reason.RUN
+    assert decision.reason is CatchUpReason.RUN
 
 
 def test_a_run_that_the_backup_caught_going_ends_as_the_replaced_database_knows(path: Path) -> None:

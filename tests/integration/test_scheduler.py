@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from automation.schedule.scheduler import LATEST_START, Verdict, judge
+from automation.schedule.scheduler import LATEST_START, TickAction, judge
 
 ROOT = Path(__file__).resolve().parents[2]
 TICK = datetime(2026, 11, 23, 10, tzinfo=UTC)
@@ -64,15 +64,15 @@ def wait_for(log: Path, word: str, count: int) -> list[list[str]]:
 @pytest.mark.parametrize(
     ("late_s", "running", "verdict"),
     [
-        (0, False, Verdict.START),
-        (LATEST_START.total_seconds(), False, Verdict.START),
-        (LATEST_START.total_seconds() + 1, False, Verdict.LATE),
-        (0, True, Verdict.BUSY),
-        (3600, True, Verdict.LATE),
+        (0, False, TickAction.START),
+        (LATEST_START.total_seconds(), False, TickAction.START),
+        (LATEST_START.total_seconds() + 1, False, TickAction.LATE),
+        (0, True, TickAction.BUSY),
+        (3600, True, TickAction.LATE),
     ],
 )
 def test_a_due_tick_is_started_unless_it_is_late_or_its_profile_runs(
-    late_s: float, *, running: bool, verdict: Verdict
+    late_s: float, *, running: bool, verdict: TickAction
 ) -> None:
     assert judge(TICK, TICK + timedelta(seconds=late_s), running=running) is verdict
 

@@ -11,7 +11,7 @@ import pytest
 from monitoring.chains.rpc.multicall import call as chain_call
 from monitoring.chains.rpc.views import Chains, ChainView
 from monitoring.checks.engine.plan import Key, judge_all, read_all
-from monitoring.checks.expression.evaluate import Call
+from monitoring.checks.expression.evaluate import ViewRead
 from monitoring.checks.rules.condition import Condition, Kind, Reason
 from tests.support import anvil, parts
 from tests.support.answers import forget_answer, put_answer, put_answers, put_multicall
@@ -37,7 +37,7 @@ class Onchain:
     def __init__(self, node: Anvil) -> None:
         self.chains = Chains({"PROVIDER_URL_MAINNET": node.url})
 
-    def read(self, questions: Sequence[Call]) -> Mapping[Call, Any]:
+    def read(self, questions: Sequence[ViewRead]) -> Mapping[ViewRead, Any]:
         view = self.chains.view(1)
         assert isinstance(view, ChainView), view
         return view.read({one: chain_call(one.target, one.signature, *one.arguments) for one in questions})

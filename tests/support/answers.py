@@ -12,7 +12,7 @@ from eth_hash.auto import keccak
 
 from monitoring.chains.networks import network
 from monitoring.chains.rpc.multicall import call as encode_call
-from monitoring.checks.expression.evaluate import Call
+from monitoring.checks.expression.evaluate import ViewRead
 from monitoring.checks.expression.signatures import parse_signature
 from monitoring.checks.expression.values import Value
 from tests.support.anvil import Anvil
@@ -26,7 +26,7 @@ def put_multicall(node: Anvil) -> None:
     node.set_code(network(1).multicall3, runtime_code("Aggregate3"))
 
 
-def put_answers(node: Anvil, answers: Mapping[Call, Value]) -> None:
+def put_answers(node: Anvil, answers: Mapping[ViewRead, Value]) -> None:
     """Store the answers of one chain's calls; what is already there stays."""
     for target in {call.target for call in answers}:
         node.set_code(target, runtime_code("Answers"))
@@ -34,7 +34,7 @@ def put_answers(node: Anvil, answers: Mapping[Call, Value]) -> None:
         put_answer(node, call, value)
 
 
-def put_answer(node: Anvil, call: Call, value: Value) -> None:
+def put_answer(node: Anvil, call: ViewRead, value: Value) -> None:
     """Store the answer to one call; its target must have the program."""
     data = encode_call(call.target, call.signature, *call.arguments).data
     types = [one.name for one in parse_signature(call.signature).outputs]
@@ -46,7 +46,7 @@ def put_answer(node: Anvil, call: Call, value: Value) -> None:
         node.set_storage(call.target, slot, int.from_bytes(words[index : index + _WORD]))
 
 
-def forget_answer(node: Anvil, call: Call) -> None:
+def forget_answer(node: Anvil, call: ViewRead) -> None:
     """Make a call revert from now on."""
     data = encode_call(call.target, call.signature, *call.arguments).data
     node.set_storage(call.target, int.from_bytes(keccak(data)), 0)

@@ -21,11 +21,11 @@ from monitoring.checks.builtin import TYPES
 from monitoring.checks.config.load import load_monitor
 from monitoring.checks.engine.formula_checks import FormulaPart
 from monitoring.checks.engine.monitor import Monitor
-from monitoring.checks.expression.evaluate import PENDING, Call, Result, evaluate
+from monitoring.checks.expression.evaluate import PENDING, Result, ViewRead, evaluate
 from monitoring.checks.expression.parse import LanguageError
 from monitoring.checks.expression.scope import Scope
 from monitoring.checks.expression.signatures import parse_signature, standard_views
-from monitoring.checks.expression.tree import ADDRESS, BOOLEAN, NUMBER, TEXT, Kind
+from monitoring.checks.expression.tree import ADDRESS, BOOLEAN, NUMBER, TEXT, ValueType
 from monitoring.checks.expression.typecheck import check
 from monitoring.checks.expression.values import Value
 
@@ -54,12 +54,12 @@ class Scene:
 
     chain: int
     names: Mapping[str, Value]
-    asked: list[Call] = field(default_factory=list)
+    asked: list[ViewRead] = field(default_factory=list)
 
     def name(self, name: str) -> Result:
         return self.names[name]
 
-    def call(self, call: Call) -> Result:
+    def call(self, call: ViewRead) -> Result:
         self.asked.append(call)
         return PENDING
 
@@ -77,13 +77,13 @@ class Drilled:
     sources: Mapping[str, Any]
     drills: tuple[Drill, ...]
 
-    def answers(self, now: datetime, changes: Mapping[str, Any] | None = None) -> dict[Call, Value]:
+    def answers(self, now: datetime, changes: Mapping[str, Any] | None = None) -> dict[ViewRead, Value]:
         """Return the answer to every call, with some of them changed.
 
         Raises:
             ValueError: an entry is no call of this monitor on any of its chains.
         """
-        found: dict[Call, Value] = {}
+        found: dict[ViewRead, Value] = {}
         for text, value in {**self.well, **(changes or {})}.items():
             calls = {call: self._value(value, scene, now) for scene in self.scenes for call in self._calls(text, scene)}
             if not calls:
@@ -96,7 +96,7 @@ class Drilled:
         told = {**self.sources, **(changes or {})}
         return {(self.monitor.name, name): self._value(value, self.scenes[0], now) for name, value in told.items()}
 
-    def _calls(self, text: str, scene: Scene) -> list[Call]:
+    def _calls(self, text: str, scene: Scene) -> list[ViewRead]:
         scene.asked.clear()
         try:
             evaluate(check(text, self.scope).tree, scene)
@@ -187,7 +187,7 @@ def _scenes(monitor: Monitor, parts: tuple[FormulaPart, ...], vaults: Mapping[st
             yield Scene(chain, {**names, **fields})
 
 
-def _kind(value: Value) -> Kind:
+def _kind(value: Value) -> ValueType:
     if isinstance(value, bool):
         return BOOLEAN
     if isinstance(value, str):

@@ -9,10 +9,10 @@ from typing import Any
 
 from monitoring.alerts.message.model import Severity
 from monitoring.checks.config.yaml_node import Spot
-from monitoring.checks.engine.plan import Desk, Key
-from monitoring.checks.engine.plugin import CheckType, Registry, Surroundings, registry
+from monitoring.checks.engine.plan import Key, ReadContext
+from monitoring.checks.engine.plugin import CheckType, PluginContext, Registry, registry
 from monitoring.checks.engine.tools import Tools
-from monitoring.checks.messages.plain import Message, Route
+from monitoring.checks.messages.plain import AlertRoute, AlertText
 from monitoring.checks.rules import flag
 from monitoring.checks.rules.condition import Condition, Outcome, Transition
 from monitoring.checks.rules.policy import Policy
@@ -44,10 +44,10 @@ class FaultyPart:
     about: str = "the faulty check"
 
     @property
-    def route(self) -> Route:
-        return Route(self.key.monitor)
+    def route(self) -> AlertRoute:
+        return AlertRoute(self.key.monitor)
 
-    def read(self, desk: Desk) -> Any:
+    def read(self, desk: ReadContext) -> Any:
         self.bugs.meet("read")
         return desk.ask(Wish(self.key.check))
 
@@ -55,18 +55,18 @@ class FaultyPart:
         self.bugs.meet("judge")
         return flag.judge(before, reading, now, Policy(severity=Severity.HIGH))
 
-    def tell(self, transition: Transition, tools: Tools) -> Message:
+    def tell(self, transition: Transition, tools: Tools) -> AlertText:
         self.bugs.meet("tell")
-        return Message(f"the faulty check: {transition.kind.value}")
+        return AlertText(f"the faulty check: {transition.kind.value}")
 
 
 def faulty(bugs: Bugs) -> Registry:
     """Return a registry with the type `faulty`, whose section names its parts."""
 
-    def schema(spot: Spot, _around: Surroundings) -> list[str]:
+    def schema(spot: Spot, _around: PluginContext) -> list[str]:
         return [text for item in spot.items("a list of names") if (text := item.text("a name"))]
 
-    def plan(names: list[str], around: Surroundings) -> list[FaultyPart]:
+    def plan(names: list[str], around: PluginContext) -> list[FaultyPart]:
         return [FaultyPart(Key(around.monitor, name, 0), bugs) for name in names]
 
     def answer(wishes: Sequence[Wish], _tools: Tools) -> Mapping[Any, Any]:

@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from automation.executor.task import TaskStatus
 from automation.sync.sync import SyncResult, SyncStatus
 from monitoring.alerts.message.model import Alert
-from monitoring.ledger.audit import Audit, Finding
+from monitoring.ledger.audit import Audit, AuditProblem
 from monitoring.store.db.schema import open_database
 from monitoring.store.tables import silences
 from tests.support import old_database
@@ -44,7 +44,7 @@ class Day:
         return FIRST_DAY + (self.number - 1) * DAY
 
 
-def told(finding: Finding) -> str:
+def told(finding: AuditProblem) -> str:
     """A finding as the table writes it; ids of runs, alerts and processes are those of the day."""
     where = f" of {finding.profile}" if finding.profile else ""
     cause = re.sub(r"\(\d+:\d+:[\w-]+\)", "(…)", re.sub(r"\brun \d+", "run N", finding.cause))

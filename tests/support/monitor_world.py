@@ -21,10 +21,10 @@ from monitoring.chains.rpc.memory import RunMemory
 from monitoring.chains.rpc.views import Chains
 from monitoring.checks.builtin import TYPES
 from monitoring.checks.config.load import load_monitor
-from monitoring.checks.engine.plan import Key, Part, judge_all, read_all
+from monitoring.checks.engine.plan import CheckInstance, Key, judge_all, read_all
 from monitoring.checks.engine.tools import Tools, open_tools
-from monitoring.checks.expression.evaluate import Call
-from monitoring.checks.messages.plain import Message
+from monitoring.checks.expression.evaluate import ViewRead
+from monitoring.checks.messages.plain import AlertText
 from monitoring.checks.rules.condition import Condition, Outcome, Transition
 from monitoring.checks.state.row import from_row, to_row
 
@@ -37,7 +37,7 @@ class Told:
     severity: Severity
     channel: str
     transition: Transition
-    message: Message
+    message: AlertText
     at: datetime
 
     @property
@@ -62,7 +62,7 @@ class Round:
 class MonitorWorld:
     """A monitor file, what is remembered, and the environment it runs in."""
 
-    parts: Sequence[Part]
+    parts: Sequence[CheckInstance]
     environ: Mapping[str, str]
     clock: Clock | None = None
     sleep: Any = lambda _s: None
@@ -83,7 +83,7 @@ class MonitorWorld:
             self.conditions[key] = from_row(to_row(outcome.condition))
         return Round([one for one in told if one], outcomes, tools.chains.requests, len(readings.passes))
 
-    def _told(self, part: Part, outcome: Outcome, tools: Tools) -> Told | None:
+    def _told(self, part: CheckInstance, outcome: Outcome, tools: Tools) -> Told | None:
         found = outcome.transition
         if found is None:
             return None
@@ -105,11 +105,11 @@ class _Reader:
         for asked, answer in answerers.items():
             own = [one for one in questions if isinstance(one, asked)]
             found |= answer(own, self.tools) if own else {}
-        for chain in sorted({one.chain for one in questions if isinstance(one, Call)}):
-            found |= self._views(chain, [one for one in questions if isinstance(one, Call) and one.chain == chain])
+        for chain in sorted({one.chain for one in questions if isinstance(one, ViewRead)}):
+            found |= self._views(chain, [one for one in questions if isinstance(one, ViewRead) and one.chain == chain])
         return found
 
-    def _views(self, chain: int, calls: list[Call]) -> dict[Any, Any]:
+    def _views(self, chain: int, calls: list[ViewRead]) -> dict[Any, Any]:
         view = self.tools.chains.view(chain)
         if isinstance(view, Unknown):
             return dict.fromkeys(calls, view)

@@ -20,7 +20,7 @@ from pathlib import Path
 
 from monitoring.base.clock import from_text
 from monitoring.base.process_identity import THIS_HOST, find_process
-from monitoring.ledger.outcomes import Facts, TickFate, gather
+from monitoring.ledger.outcomes import Facts, TickOutcome, gather
 from monitoring.ledger.reconcile import reconcile
 from monitoring.store.db.database import Database
 from monitoring.store.db.schema import open_database
@@ -223,10 +223,10 @@ class Observed:
                 if pid in scene.killed:
                     self._words[profile, tick].add("killed")
 
-    def said(self, fate: TickFate) -> str:
+    def said(self, fate: TickOutcome) -> str:
         return " ".join(sorted(self._words[fate.profile, fate.tick_at])) or "nothing"
 
-    def agrees(self, fate: TickFate) -> bool:
+    def agrees(self, fate: TickOutcome) -> bool:
         words, status, reason = self._words[fate.profile, fate.tick_at], fate.status, fate.reason
         if status == "ok":
             return "done" in words

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from monitoring.alerts.delivery.deliver import Delivery
 from monitoring.alerts.delivery.loop import Drained
-from monitoring.alerts.delivery.rate_limit import Backoff, Limit, Limits
+from monitoring.alerts.delivery.rate_limit import Backoff, RateLimit, RateLimits
 from monitoring.alerts.message.model import Alert, Severity
 from monitoring.base.clock import Clock, SystemClock
 from monitoring.base.settings import Settings
@@ -19,8 +19,8 @@ from monitoring.store.db.database import Database
 from monitoring.store.db.schema import open_database
 from tests.support.fake_telegram import BOT_TOKEN, CHAT
 
-NO_LIMIT = Limit(1_000_000, 1.0)
-FAST = Limits(chat=NO_LIMIT, group=Limit(1_000_000, 60.0), bot=NO_LIMIT, other=NO_LIMIT, fold_above=1_000_000)
+NO_LIMIT = RateLimit(1_000_000, 1.0)
+FAST = RateLimits(chat=NO_LIMIT, group=RateLimit(1_000_000, 60.0), bot=NO_LIMIT, other=NO_LIMIT, fold_above=1_000_000)
 QUICK_BACKOFF = Backoff(first_s=0.05, cap_s=0.2)
 
 
@@ -41,7 +41,7 @@ class Outbox:
     telegram_url: str
     environ: dict[str, str] = field(default_factory=dict)
     clock: Clock = field(default_factory=SystemClock)
-    limits: Limits = FAST
+    limits: RateLimits = FAST
     backoff: Backoff = QUICK_BACKOFF
 
     def __post_init__(self) -> None:

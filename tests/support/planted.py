@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 from hypothesis import strategies as st
 
 from monitoring.ledger.cron import Cron
-from monitoring.ledger.outcomes import TickFate
+from monitoring.ledger.outcomes import TickOutcome
 from tests.support.simulated_host import Behaviour, SimulatedHost
 
 BEGINS_AT = datetime(2026, 9, 1, tzinfo=UTC)
@@ -146,5 +146,5 @@ class Observer:
         return found[::-1]
 
 
-def exceptions(ticks: tuple[TickFate, ...]) -> dict[tuple[str, datetime], str]:
+def exceptions(ticks: tuple[TickOutcome, ...]) -> dict[tuple[str, datetime], str]:
     return {(tick.profile, tick.tick_at): f"{tick.status}: {tick.reason}" for tick in ticks if tick.status != "ok"}

@@ -7,10 +7,10 @@ from typing import Any
 
 from monitoring.alerts.message.model import Severity
 from monitoring.checks.config.yaml_node import Spot
-from monitoring.checks.engine.plan import Desk, Key
-from monitoring.checks.engine.plugin import CheckType, Surroundings, registry
-from monitoring.checks.expression.evaluate import Call
-from monitoring.checks.messages.plain import Message, Route, plain_message
+from monitoring.checks.engine.plan import Key, ReadContext
+from monitoring.checks.engine.plugin import CheckType, PluginContext, registry
+from monitoring.checks.expression.evaluate import ViewRead
+from monitoring.checks.messages.plain import AlertRoute, AlertText, plain_message
 from monitoring.checks.rules import flag
 from monitoring.checks.rules.condition import Condition
 from monitoring.checks.rules.policy import Policy
@@ -19,22 +19,22 @@ from monitoring.checks.rules.policy import Policy
 class RollCall:
     """A trivial built-in type: is each of these addresses at home?"""
 
-    def __init__(self, key: Key, call: Call, severity: Severity) -> None:
+    def __init__(self, key: Key, call: ViewRead, severity: Severity) -> None:
         self.key, self.call, self.severity = key, call, severity
 
-        self.route, self.about = Route(key.monitor), f"{key.subject} is at home"
+        self.route, self.about = AlertRoute(key.monitor), f"{key.subject} is at home"
 
-    def tell(self, transition: Any, _: Any) -> Message:
+    def tell(self, transition: Any, _: Any) -> AlertText:
         return plain_message(self.about, transition)
 
-    def read(self, desk: Desk) -> Any:
+    def read(self, desk: ReadContext) -> Any:
         return desk.call(self.call)
 
     def judge(self, before: Condition, reading: Any, now: datetime) -> Any:
         return flag.judge(before, reading, now, Policy(severity=self.severity))
 
 
-def roll_call_schema(spot: Spot, _: Surroundings) -> tuple[list[str], Severity] | None:
+def roll_call_schema(spot: Spot, _: PluginContext) -> tuple[list[str], Severity] | None:
     spot.only(("who", "severity"))
     who, severity = spot.need("who", "addresses"), spot.need("severity", "a severity")
     addresses = [item.address() for item in who.items()] if who else []
@@ -42,10 +42,10 @@ def roll_call_schema(spot: Spot, _: Surroundings) -> tuple[list[str], Severity] 
     return ([one for one in addresses if one], told) if told is not None else None
 
 
-def roll_call_plan(config: tuple[list[str], Severity], around: Surroundings) -> list[RollCall]:
+def roll_call_plan(config: tuple[list[str], Severity], around: PluginContext) -> list[RollCall]:
     who, severity = config
     return [
-        RollCall(Key(around.monitor, "roll-call", chain, one), Call(chain, one, "isShutdown()(bool)"), severity)
+        RollCall(Key(around.monitor, "roll-call", chain, one), ViewRead(chain, one, "isShutdown()(bool)"), severity)
         for chain in around.chains
         for one in who
     ]

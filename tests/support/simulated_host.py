@@ -26,7 +26,7 @@ from automation.runner.run import verdict
 from automation.runner.run_record import RunRecord
 from automation.schedule.schedule_history import put_in_force, schedule_of
 from automation.sync.sync import SyncResult
-from monitoring.alerts.conditions.store_alert import Kind, Origin, store_in
+from monitoring.alerts.conditions.store_alert import AlertKind, AlertOrigin, store_in
 from monitoring.alerts.delivery.deliver import Delivery
 from monitoring.alerts.delivery.rate_limit import Backoff
 from monitoring.alerts.message.model import Alert
@@ -257,7 +257,7 @@ class SimulatedHost:
     def _raise(self, record: RunRecord, alert: Alert) -> None:
         def store(database: Database) -> None:
             with database.write() as tx:
-                store_in(tx, alert, now=self.clock.now(), origin=Origin(record.run_id, debug=self.settings.debug))
+                store_in(tx, alert, now=self.clock.now(), origin=AlertOrigin(record.run_id, debug=self.settings.debug))
 
         record.with_database(store)
 
@@ -289,7 +289,7 @@ class SimulatedHost:
         """Send a drill, as the weekly profile does."""
         alert = Alert("MEDIUM", "DRILL: this is a test of the alarm path", protocol="automation", source="drill")
         with open_database(self.settings.database) as database, database.write() as tx:
-            store_in(tx, alert, now=self.clock.now(), kind=Kind.DRILL)
+            store_in(tx, alert, now=self.clock.now(), kind=AlertKind.DRILL)
         self.deliver()
 
     def tell_sync(self, result: SyncResult) -> None:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from monitoring.alerts.delivery.rate_limit import Backoff, Limits
+from monitoring.alerts.delivery.rate_limit import Backoff, RateLimits
 from tests.support.fake_telegram import Received, TelegramStandIn
 from tests.support.outbox import Outbox
 
@@ -42,7 +42,7 @@ class Timetable:
     directory: Path
     factor: float = 30.0
     environ: dict[str, str] = field(default_factory=dict)
-    limits: Limits = field(default_factory=Limits)
+    limits: RateLimits = field(default_factory=RateLimits)
     _acts: list[tuple[datetime, Callable[[Outbox, TelegramStandIn, datetime], None]]] = field(default_factory=list)
     _wants: list[tuple[datetime, datetime, str, int]] = field(default_factory=list)
 

@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 from monitoring.alerts.conditions.store_alert import record
 from monitoring.alerts.delivery.giving_up import LONGEST
 from monitoring.alerts.delivery.lease import Claimer
-from monitoring.alerts.delivery.route_resolver import Ways
+from monitoring.alerts.delivery.route_resolver import RouteResolver
 from monitoring.alerts.message.model import Alert
 from monitoring.store.db.schema import open_database
 from monitoring.store.tables import outbox
@@ -105,7 +105,7 @@ class Alerts:
 
     def _die_sending(self) -> None:
         """A deliverer takes what it can get and is killed before it sends: its leases stay."""
-        ways = Ways(self.host.environ)
+        ways = RouteResolver(self.host.environ)
         with open_database(self.host.settings.database) as database, database.write() as tx:
             queues, _ = ways.sort_out(outbox.groups(tx))
             Claimer("dead", ways, FAST).claim(tx, queues, self.host.clock.now(), [])

@@ -14,7 +14,7 @@ from monitoring.alerts.delivery.destinations import (
     Webhook,
     destination_from_text,
 )
-from monitoring.alerts.delivery.routing import Plan, Route, fingerprint, plan, split_urls, variable_part
+from monitoring.alerts.delivery.routing import ChannelRoutes, RouteReason, fingerprint, plan, split_urls, variable_part
 from monitoring.alerts.message.model import Severity
 
 TOKEN = "123456789:AAExample-token_that_no_log_may_show_0"
@@ -22,7 +22,9 @@ DEFAULTS = {"TELEGRAM_CHAT_ID_DEFAULT": "-100", "TELEGRAM_BOT_TOKEN_DEFAULT": TO
 DEFAULT_BOT = "TELEGRAM_BOT_TOKEN_DEFAULT"
 
 
-def route(environ: dict[str, str], channel: str = "", protocol: str = "aave", source: str = "protocol") -> Plan:
+def route(
+    environ: dict[str, str], channel: str = "", protocol: str = "aave", source: str = "protocol"
+) -> ChannelRoutes:
     return plan(channel, protocol, source, {**DEFAULTS, **environ})
 
 
@@ -61,7 +63,7 @@ def test_rule_1_the_test_chat_takes_everything_and_silences_every_other_destinat
 
     for source in ("protocol", "crash"):
         planned = route(everything, source=source)
-        assert planned.route is Route.TEST_CHAT
+        assert planned.route is RouteReason.TEST_CHAT
         assert planned.destinations == (TelegramChat("-9", DEFAULT_BOT, labelled=True),)
 
 
@@ -75,7 +77,7 @@ def test_rule_1_the_test_chat_takes_everything_and_silences_every_other_destinat
 def test_a_broken_test_chat_never_falls_back_to_production(environ: dict[str, str], missing: tuple[str, ...]) -> None:
     planned = route({"TELEGRAM_CHAT_ID_AAVE": "-2", "WEBHOOK_URL_AAVE": "https://hook.example/", **environ})
 
-    assert planned.route is Route.MISSING_CREDENTIALS
+    assert planned.route is RouteReason.MISSING_CREDENTIALS
     assert planned.missing == missing
     assert len(planned.destinations) == 1
 
@@ -90,7 +92,7 @@ def test_rule_2_a_topic_goes_by_the_default_bot_to_the_topics_chat() -> None:
         }
     )
 
-    assert planned.route is Route.TOPIC
+    assert planned.route is RouteReason.TOPIC
     assert planned.destinations == (TelegramChat("-3", DEFAULT_BOT, 45),)
 
 
@@ -98,7 +100,7 @@ def test_rule_2_a_topic_goes_by_the_default_bot_to_the_topics_chat() -> None:
 def test_a_topic_that_is_no_number_is_passed_over_and_remarked_upon(topic: str) -> None:
     planned = route({"TELEGRAM_TOPIC_ID_AAVE": topic, "TELEGRAM_CHAT_ID_TOPICS": "-3"})
 
-    assert planned.route is Route.DEFAULT_CHAT
+    assert planned.route is RouteReason.DEFAULT_CHAT
     assert planned.notes == ("TELEGRAM_TOPIC_ID_AAVE is not a topic id: a positive integer; it counts as not set",)
 
 
@@ -115,20 +117,20 @@ def test_rule_3_the_channels_chat_by_its_own_bot_or_the_default_one() -> None:
 
     assert own.destinations == (TelegramChat("-2", "TELEGRAM_BOT_TOKEN_AAVE"),)
     assert default.destinations == (TelegramChat("@aave_alerts", DEFAULT_BOT),)
-    assert own.route is default.route is Route.CHANNEL_CHAT
+    assert own.route is default.route is RouteReason.CHANNEL_CHAT
 
 
 def test_rule_4_the_default_chat_by_the_default_bot() -> None:
     planned = route({"TELEGRAM_BOT_TOKEN_AAVE": "2:b"})
 
-    assert planned.route is Route.DEFAULT_CHAT
+    assert planned.route is RouteReason.DEFAULT_CHAT
     assert planned.destinations == (TelegramChat("-100", DEFAULT_BOT),)
 
 
 def test_without_credentials_the_alert_waits_and_the_plan_names_what_is_missing() -> None:
     planned = plan("", "aave", "protocol", {"TELEGRAM_CHAT_ID_DEFAULT": " "})
 
-    assert planned.route is Route.MISSING_CREDENTIALS
+    assert planned.route is RouteReason.MISSING_CREDENTIALS
     assert planned.missing == ("TELEGRAM_CHAT_ID_DEFAULT", "TELEGRAM_BOT_TOKEN_DEFAULT")
     assert planned.explain() == (
         "channel AAVE: credentials are missing: the alert waits and goes out once they exist",
@@ -200,7 +202,7 @@ def test_debug_sends_nothing_anywhere(level: str) -> None:
         }
     )
 
-    assert (planned.route, planned.destinations) == (Route.DEBUG, ())
+    assert (planned.route, planned.destinations) == (RouteReason.DEBUG, ())
 
 
 # -- other destinations -----------------------------------------------------------------------------------------------
@@ -233,7 +235,7 @@ def test_a_webhook_without_a_secret_waits_and_is_never_sent_unsigned() -> None:
     planned = route({"WEBHOOK_URL_AAVE": "https://hook.example/"})
 
     assert planned.destinations[1] == Webhook("WEBHOOK_URL_AAVE", missing=("WEBHOOK_SECRET",))
-    assert planned.route is Route.DEFAULT_CHAT
+    assert planned.route is RouteReason.DEFAULT_CHAT
     assert planned.missing == ("WEBHOOK_SECRET",)
 
 
@@ -267,14 +269,14 @@ def test_every_apprise_address_is_a_destination_of_its_own() -> None:
 def test_who_uses_apprise_alone_is_not_told_that_telegram_is_missing() -> None:
     planned = plan("", "aave", "protocol", {"NOTIFY_URLS_AAVE": "ntfy://topic"})
 
-    assert planned.route is Route.NO_TELEGRAM
+    assert planned.route is RouteReason.NO_TELEGRAM
     assert [each.kind for each in planned.destinations] == ["apprise"]
 
 
 def test_a_terminal_alone_does_not_count_as_told() -> None:
     planned = plan("", "aave", "protocol", {"ALERTS_CONSOLE": "1"})
 
-    assert planned.route is Route.MISSING_CREDENTIALS
+    assert planned.route is RouteReason.MISSING_CREDENTIALS
     assert planned.destinations[1:] == (Console(),)
 
 

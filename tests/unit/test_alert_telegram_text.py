@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from monitoring.alerts.message.model import Alert
 from monitoring.alerts.message.sanitize import utf16_units
 from monitoring.alerts.message.text import addr, bold, code, kv, line, link, pct, quote, table, usd
-from monitoring.alerts.senders.telegram.text import MAX_PARTS, Part, Rendered, render_telegram
+from monitoring.alerts.senders.telegram.text import MAX_PARTS, MessagePart, Rendered, render_telegram
 from tests.support.alert_texts import ADDRESS, NOW, alerts, blocks
 from tools.telegram_rules import fault_of
 
@@ -21,12 +21,12 @@ def rendered(*content: object, title: str = "T", label: str = "") -> Rendered:
     return render_telegram(Alert("low", title, *content, protocol="aave"), now=NOW, label=label)
 
 
-def only(*content: object, title: str = "T") -> Part:
+def only(*content: object, title: str = "T") -> MessagePart:
     (part,) = rendered(*content, title=title).parts
     return part
 
 
-def marked(part: Part) -> list[tuple[str, str]]:
+def marked(part: MessagePart) -> list[tuple[str, str]]:
     """Return each entity's type with the text under it, as a UTF-16 machine would cut it."""
     units = part.text.encode("utf-16-le")
     return [
@@ -35,7 +35,7 @@ def marked(part: Part) -> list[tuple[str, str]]:
     ]
 
 
-def fault(part: Part) -> str:
+def fault(part: MessagePart) -> str:
     payload: dict[str, object] = {"chat_id": 1, "text": part.text}
     if part.entities:
         payload["entities"] = [entity.payload() for entity in part.entities]

@@ -6,7 +6,7 @@ import signal
 
 import pytest
 
-from automation.executor.attempt import Attempt, Stage, Verdict, should_retry, timed_out
+from automation.executor.attempt import Attempt, AttemptOutcome, Stage, should_retry, timed_out
 from automation.executor.task import Command, Death, TaskStatus, signal_name
 
 COMMAND = Command("aave", ("aave.py",), {}, 600.0)
@@ -19,13 +19,13 @@ def attempt() -> Attempt:
 @pytest.mark.parametrize(
     ("status", "outcome"),
     [
-        (0, Verdict(TaskStatus.OK, "exit 0")),
-        (3 << 8, Verdict(TaskStatus.FAILED, "exit 3")),
-        (signal.SIGSEGV, Verdict(TaskStatus.FAILED, "killed by SIGSEGV")),
-        (signal.SIGABRT | 0x80, Verdict(TaskStatus.FAILED, "killed by SIGABRT")),  # with a core dump
+        (0, AttemptOutcome(TaskStatus.OK, "exit 0")),
+        (3 << 8, AttemptOutcome(TaskStatus.FAILED, "exit 3")),
+        (signal.SIGSEGV, AttemptOutcome(TaskStatus.FAILED, "killed by SIGSEGV")),
+        (signal.SIGABRT | 0x80, AttemptOutcome(TaskStatus.FAILED, "killed by SIGABRT")),  # with a core dump
     ],
 )
-def test_a_process_that_ended_by_itself_speaks_for_itself(status: int, outcome: Verdict) -> None:
+def test_a_process_that_ended_by_itself_speaks_for_itself(status: int, outcome: AttemptOutcome) -> None:
     one = attempt()
     one.end(Death(status, 0.1, 1000), due_at=1.0)
     assert one.outcome() == outcome
@@ -35,7 +35,7 @@ def test_a_task_that_had_to_be_ended_timed_out_whatever_it_says_then() -> None:
     one = attempt()
     one.verdict = timed_out(COMMAND)
     one.end(Death(0, 0.1, 1000), due_at=1.0)
-    assert one.outcome() == Verdict(TaskStatus.TIMEOUT, "no end after 600 s")
+    assert one.outcome() == AttemptOutcome(TaskStatus.TIMEOUT, "no end after 600 s")
 
 
 def test_the_time_limit_counts_from_the_start_of_the_process() -> None:
@@ -63,7 +63,7 @@ def test_there_is_no_outcome_before_the_end() -> None:
     ],
 )
 def test_only_what_failed_or_timed_out_is_tried_again(status: TaskStatus, attempts: int, again: bool) -> None:
-    assert should_retry(Verdict(status, ""), attempts, retries=2) is again
+    assert should_retry(AttemptOutcome(status, ""), attempts, retries=2) is again
 
 
 def test_signals_have_names() -> None:

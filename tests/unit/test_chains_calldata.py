@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from monitoring.chains.abi.function import parse_function
 from monitoring.chains.abi.selectors import Declaration, declare, table
-from monitoring.chains.decode.calldata import Decoder, Limits, Transaction
+from monitoring.chains.decode.calldata import DecodeLimits, Decoder, Transaction
 from monitoring.chains.decode.flags import Flag, FlagKind, flags
 from monitoring.chains.decode.format_tx import Names, outline, token_addresses
 from monitoring.chains.decode.labels import Labels, is_multisend
@@ -29,7 +29,7 @@ def data(signature: str, *args: object) -> bytes:
     return parse_function(signature).encode(args)
 
 
-def decode(calldata: bytes, to: str = A, operation: int = 0, value: int = 0, limits: Limits | None = None):  # type: ignore[no-untyped-def]  # noqa: ANN201
+def decode(calldata: bytes, to: str = A, operation: int = 0, value: int = 0, limits: DecodeLimits | None = None):  # type: ignore[no-untyped-def]  # noqa: ANN201
     return Decoder(limits=limits).decode(Transaction(1, to, calldata, value, operation))
 
 

@@ -17,26 +17,26 @@ from monitoring.base.yaml.marks import compose
 from monitoring.base.yaml.text import YamlError
 from monitoring.checks.config.load import load_monitor
 from monitoring.checks.engine.plan import read_all
-from monitoring.checks.expression.evaluate import MAX_BITS, PENDING, Call, evaluate, has_no_value
+from monitoring.checks.expression.evaluate import MAX_BITS, PENDING, ViewRead, evaluate, has_no_value
 from monitoring.checks.expression.parse import MAX_LENGTH, LanguageError
 from monitoring.checks.expression.scope import Scope
 from monitoring.checks.expression.signatures import SignatureError, parse_signature, standard_views
 from monitoring.checks.expression.tree import (
     NUMBER,
     Apply,
-    Choice,
     Expression,
+    IfElse,
     Literal,
     Name,
     Operation,
     Pick,
-    ViewCall,
+    ViewExpression,
     children,
 )
 from monitoring.checks.expression.typecheck import check
 
 FIRE = settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-TREES = (Literal, Name, ViewCall, Apply, Operation, Choice, Pick)
+TREES = (Literal, Name, ViewExpression, Apply, Operation, IfElse, Pick)
 KNOWN = {"vault", "x", "y"}
 VIEWS = standard_views()
 SCOPE = Scope(contracts=("vault",), values={"x": NUMBER, "y": NUMBER}, views=VIEWS)
@@ -119,7 +119,7 @@ def assert_closed(expression: Expression) -> None:
         assert not isinstance(tree, ast.AST)
         if isinstance(tree, Name):
             assert tree.name in KNOWN
-        if isinstance(tree, ViewCall):
+        if isinstance(tree, ViewExpression):
             assert tree.signature in VIEWS[tree.signature.name]
         if isinstance(tree, Literal) and isinstance(tree.value, int | Fraction):
             assert max(tree.value.numerator.bit_length(), tree.value.denominator.bit_length()) < 1024
@@ -133,7 +133,7 @@ class Echo:
     def name(self, name: str) -> Any:
         return {"vault": "0x" + "11" * 20}.get(name, Fraction(2**256 - 1, 2**255 - 19))
 
-    def call(self, call: Call) -> Any:
+    def call(self, call: ViewRead) -> Any:
         return 2**256 - 1
 
 

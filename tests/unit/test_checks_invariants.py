@@ -22,7 +22,7 @@ from monitoring.checks.rules.limit import Level, LimitPolicy, Side
 from monitoring.checks.rules.logs import LogsPolicy
 from monitoring.checks.rules.members import MembersPolicy
 from monitoring.checks.rules.never_falls import NeverFallsPolicy, Rebase
-from monitoring.checks.rules.policy import Hold, Policy, Step
+from monitoring.checks.rules.policy import PendingPolicy, Policy, Step
 from monitoring.checks.rules.readings import FirstRun, Item, LogBatch, LogEvent, StagedRow
 from monitoring.checks.rules.stages import StagesPolicy
 from monitoring.checks.state.row import VERSION, ConditionRow, from_row, to_row
@@ -44,7 +44,7 @@ values = st.recursive(
     lambda inner: st.lists(inner, max_size=3).map(tuple),
     max_leaves=6,
 )
-holds = st.builds(Hold, st.integers(1, 3), st.sampled_from([timedelta(0), timedelta(hours=1)]))
+holds = st.builds(PendingPolicy, st.integers(1, 3), st.sampled_from([timedelta(0), timedelta(hours=1)]))
 common = {"hold": holds, "remind": st.sampled_from([None, timedelta(hours=2)]), "worse_by": st.sampled_from([None, 5])}
 ids = st.sampled_from(["a", "b", "c", ("a", 1)])
 LADDER = ("one", "two", "three")
@@ -164,8 +164,8 @@ def test_unknown_never_fires_and_never_clears(story: Any) -> None:
 @given(stories())
 def test_the_same_reading_twice_says_nothing(story: Any) -> None:
     judge, policy, _ = story
-    if policy.hold != Hold():
-        policy = replace(policy, hold=Hold())
+    if policy.hold != PendingPolicy():
+        policy = replace(policy, hold=PendingPolicy())
     for _, reading, now, outcome in tell((judge, policy, story[2])):
         again = judge(outcome.condition, reading, now, policy)
         assert again.transition is None, again.reason

@@ -8,7 +8,7 @@ from eth_hash.auto import keccak
 
 from monitoring.chains.abi.values import Unknown
 from monitoring.checks.addresses import address_problem, checksummed
-from monitoring.checks.expression.evaluate import MAX_BITS, PENDING, Call, evaluate
+from monitoring.checks.expression.evaluate import MAX_BITS, PENDING, ViewRead, evaluate
 from monitoring.checks.expression.parse import LanguageError
 from monitoring.checks.expression.scope import Scope
 from monitoring.checks.expression.signatures import SignatureError, parse_signature, standard_views
@@ -150,9 +150,9 @@ def test_value_unknown_and_none_are_kept_apart(text: str) -> None:
     assert worth(text) == LOGIC[text]
 
 
-SUPPLY = Call(1, VAULT, "totalSupply()(uint256)")
-SHARES = Call(1, VAULT, "balanceOf(address)(uint256)", (OTHER,))
-ASSETS = Call(1, VAULT, "convertToAssets(uint256)(uint256)", (50,))
+SUPPLY = ViewRead(1, VAULT, "totalSupply()(uint256)")
+SHARES = ViewRead(1, VAULT, "balanceOf(address)(uint256)", (OTHER,))
+ASSETS = ViewRead(1, VAULT, "convertToAssets(uint256)(uint256)", (50,))
 NOTED = {
     "vault.totalSupply() + 1": [SUPPLY],
     "vault.balanceOf(other)": [SHARES],
@@ -161,9 +161,9 @@ NOTED = {
     "x if vault.totalSupply() > 0 else vault.balanceOf(other)": [SUPPLY, SHARES],
     "no and vault.totalSupply() > 0": [SUPPLY],
     "lost + vault.totalSupply()": [SUPPLY],
-    "erc20(m.token).balanceOf(vault)": [Call(1, OTHER, "balanceOf(address)(uint256)", (VAULT,))],
-    "vault.balanceOf(zero)": [Call(1, VAULT, "balanceOf(address)(uint256)", (ZERO,))],
-    "vault.get_dy(-1, 1, 1e18)": [Call(1, VAULT, "get_dy(int128,int128,uint256)(uint256)", (-1, 1, 10**18))],
+    "erc20(m.token).balanceOf(vault)": [ViewRead(1, OTHER, "balanceOf(address)(uint256)", (VAULT,))],
+    "vault.balanceOf(zero)": [ViewRead(1, VAULT, "balanceOf(address)(uint256)", (ZERO,))],
+    "vault.get_dy(-1, 1, 1e18)": [ViewRead(1, VAULT, "get_dy(int128,int128,uint256)(uint256)", (-1, 1, 10**18))],
 }
 
 
@@ -191,12 +191,12 @@ UNFIT = {
 
 @pytest.mark.parametrize("text", UNFIT)
 def test_what_does_not_fit_is_unknown(text: str) -> None:
-    answers = {Call(1, VAULT, "pair()(uint256,(address,bool)[])"): (1, ((OTHER, True),))}
+    answers = {ViewRead(1, VAULT, "pair()(uint256,(address,bool)[])"): (1, ((OTHER, True),))}
     assert worth(text, answers) == Unknown(UNFIT[text])
 
 
 def test_tuples_are_picked_by_index() -> None:
-    answers = {Call(1, VAULT, "pair()(uint256,(address,bool)[])"): (9, ((OTHER, True),))}
+    answers = {ViewRead(1, VAULT, "pair()(uint256,(address,bool)[])"): (9, ((OTHER, True),))}
     assert worth("vault.pair()[0]", answers) == 9
     assert worth("vault.pair()[1][0][0] == other", answers) is True
 

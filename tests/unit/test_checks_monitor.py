@@ -15,7 +15,7 @@ from monitoring.chains.abi.values import Unknown
 from monitoring.checks.config.load import load_monitor
 from monitoring.checks.engine.plan import MAX_PASSES, Key, by_source, calls_by_chain, judge_all, read_all
 from monitoring.checks.engine.plugin import registry
-from monitoring.checks.expression.evaluate import Call
+from monitoring.checks.expression.evaluate import ViewRead
 from monitoring.checks.expression.values import NONE
 from monitoring.checks.rules.age import DeadlinePolicy
 from monitoring.checks.rules.condition import Condition, Kind, Reason
@@ -23,7 +23,7 @@ from monitoring.checks.rules.delta import DeltaPolicy, Move
 from monitoring.checks.rules.limit import LimitPolicy, Side
 from monitoring.checks.rules.members import MembersPolicy
 from monitoring.checks.rules.never_falls import NeverFallsPolicy, Rebase
-from monitoring.checks.rules.policy import Hold, Step
+from monitoring.checks.rules.policy import PendingPolicy, Step
 from monitoring.checks.state.row import from_row, to_row
 from tests.support.roll_call import KIND, TYPES
 
@@ -37,13 +37,13 @@ class Chain:
 
     def __init__(self, table: dict[str, Any], names: dict[str, str] | None = None) -> None:
         self.table, self.names = table, {address.lower(): name for name, address in (names or {}).items()}
-        self.batches: list[tuple[Call, ...]] = []
+        self.batches: list[tuple[ViewRead, ...]] = []
 
-    def read(self, calls: Any) -> dict[Call, Any]:
+    def read(self, calls: Any) -> dict[ViewRead, Any]:
         self.batches.append(tuple(calls))
         return {call: self._answer(call) for call in calls}
 
-    def _answer(self, call: Call) -> Any:
+    def _answer(self, call: ViewRead) -> Any:
         function = call.signature.split("(")[0]
         found = self.table.get(f"{self.names.get(call.target, '')}.{function}", self.table.get(function))
         if found is None:
@@ -281,7 +281,7 @@ def test_one_class_of_question_has_one_answerer() -> None:
     def other(_questions: Any, _tools: Any) -> dict[Any, Any]:
         return {}
 
-    kinds = [replace(KIND, name=name, answers={Call: how}) for name, how in (("a", one), ("b", one), ("c", other))]
+    kinds = [replace(KIND, name=name, answers={ViewRead: how}) for name, how in (("a", one), ("b", one), ("c", other))]
     assert list(registry(*kinds[:2])) == ["a", "b"]
     with pytest.raises(ValueError, match="a and c answer a Call in two ways"):
         registry(*kinds)
@@ -293,11 +293,11 @@ def policies() -> dict[str, Any]:
 
 def test_policies_are_what_was_written() -> None:
     found = policies()
-    assert (found["quorum"].hold, found["quorum"].remind) == (Hold(runs=3), timedelta(days=1))
+    assert (found["quorum"].hold, found["quorum"].remind) == (PendingPolicy(runs=3), timedelta(days=1))
     large = found["too-large"]
     assert isinstance(large, LimitPolicy)
     assert (large.side, large.at_bound, large.levels[0].bound, large.clear) == (Side.ABOVE, True, 100, 90)
-    assert (large.hold, large.worse_by) == (Hold(span=timedelta(minutes=30)), 10)
+    assert (large.hold, large.worse_by) == (PendingPolicy(span=timedelta(minutes=30)), 10)
     assert (found["not-empty"].side, found["not-empty"].levels[0].bound) == (Side.BELOW, Fraction(1, 20))
     assert [level.bound for level in found["level-up"].levels] == [5, 9]
     held = found["held-rate"]

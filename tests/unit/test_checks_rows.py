@@ -12,7 +12,7 @@ from monitoring.checks.rules.condition import Condition
 from monitoring.checks.rules.items import ItemsPolicy
 from monitoring.checks.rules.logs import LogsPolicy
 from monitoring.checks.rules.members import MembersPolicy
-from monitoring.checks.rules.policy import Policy, Silence
+from monitoring.checks.rules.policy import NoDataPolicy, Policy
 from monitoring.checks.rules.readings import SEED, FirstRun, Item, LogBatch, LogEvent, StagedRow
 from monitoring.checks.rules.stages import StagesPolicy
 from tests.support import spec
@@ -241,12 +241,12 @@ def test_one_message_has_the_severity_of_its_worst_item() -> None:
 
 
 def test_a_gap_and_a_stale_head_say_which_blocks() -> None:
-    before = logs.judge(Condition(), LogBatch(0, 100), at("00:00"), LogsPolicy(silence=Silence(runs=1))).condition
+    before = logs.judge(Condition(), LogBatch(0, 100), at("00:00"), LogsPolicy(silence=NoDataPolicy(runs=1))).condition
     for batch_read, reason in (
         (LogBatch(105, 110), "blocks 101 to 104 were not read"),
         (LogBatch(80, 99), "the head 99 lies behind block 100, which was judged already"),
     ):
-        outcome = logs.judge(before, batch_read, at("01:00"), LogsPolicy(silence=Silence(runs=1)))
+        outcome = logs.judge(before, batch_read, at("01:00"), LogsPolicy(silence=NoDataPolicy(runs=1)))
         assert outcome.source
         assert outcome.source.detail == reason
 

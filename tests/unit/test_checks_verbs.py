@@ -17,7 +17,7 @@ from monitoring.checks.rules.delta import DeltaPolicy, Move, MoveLevel, Priced
 from monitoring.checks.rules.diverge import Direction, DivergePolicy
 from monitoring.checks.rules.limit import Level, LimitPolicy, Side
 from monitoring.checks.rules.never_falls import NeverFallsPolicy, Rebase
-from monitoring.checks.rules.policy import Hold, Policy, Silence, Step
+from monitoring.checks.rules.policy import NoDataPolicy, PendingPolicy, Policy, Step
 from tests.support.spec import at, number, plain, run_table
 
 LOW, MEDIUM, HIGH, CRITICAL = Severity
@@ -77,7 +77,7 @@ LIMIT = {
         """,
     ),
     "a breach counts after three readings in a row": (
-        ceiling(("99%", MEDIUM), hold=Hold(runs=3)),
+        ceiling(("99%", MEDIUM), hold=PendingPolicy(runs=3)),
         """
         00:00  99.5%  -> - (not held long enough)
         00:10  99.5%  -> -
@@ -88,7 +88,7 @@ LIMIT = {
         """,
     ),
     "a breach counts after it lasted an hour": (
-        ceiling(("99%", MEDIUM), hold=Hold(span=HOUR)),
+        ceiling(("99%", MEDIUM), hold=PendingPolicy(span=HOUR)),
         """
         00:00  100%   -> -
         00:59  100%   -> -
@@ -96,7 +96,7 @@ LIMIT = {
         """,
     ),
     "one spike to a worse level does not pass `for` either": (
-        ceiling(("90%", HIGH), ("99%", CRITICAL), hold=Hold(runs=2)),
+        ceiling(("90%", HIGH), ("99%", CRITICAL), hold=PendingPolicy(runs=2)),
         """
         00:00  95%    -> -
         00:10  99.9%  -> fired high            # above 90 % twice, above 99 % once
@@ -137,7 +137,7 @@ LIMIT = {
         """,
     ),
     "unknown neither fires nor clears, nor interrupts `for`": (
-        floor(("15%", HIGH), hold=Hold(runs=2), silence=Silence(runs=99, span=timedelta(days=99))),
+        floor(("15%", HIGH), hold=PendingPolicy(runs=2), silence=NoDataPolicy(runs=99, span=timedelta(days=99))),
         """
         00:00  14%  -> -
         01:00  ?    -> - (unknown)
@@ -234,7 +234,7 @@ NEVER_FALLS = {
     "a fall to zero is a fall": (NeverFallsPolicy(severity=HIGH), "00:00 1 -> -\n01:00 0 -> fired high"),
     "a mark of zero is a mark": (NeverFallsPolicy(severity=HIGH), "00:00 0 -> -\n01:00 -1 -> fired high"),
     "with `for` a dip of one reading is nothing and does not lower the mark": (
-        NeverFallsPolicy(severity=HIGH, hold=Hold(runs=2)),
+        NeverFallsPolicy(severity=HIGH, hold=PendingPolicy(runs=2)),
         "00:00 2 -> -\n01:00 1 -> -\n02:00 2 -> -\n03:00 1 -> -\n04:00 1 -> fired high\n05:00 1 -> -",
     ),
 }

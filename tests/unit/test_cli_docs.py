@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from automation.cli.commands import VERBS, load_verb
-from monitoring.ledger.findings import Kind
+from monitoring.ledger.findings import ProblemKind
 
 PAGE = (Path(__file__).resolve().parents[2] / "docs" / "cli.md").read_text()
 SECTIONS = dict(re.findall(r"(?ms)^## ([\w-]+)\n(.*?)(?=^## |\Z)", PAGE))
@@ -23,6 +23,6 @@ def test_the_page_names_exactly_the_flags_of_a_verb(verb: str) -> None:
     assert set(re.findall(r"(?<![\w|-])--[a-z][a-z-]*", SECTIONS[verb])) == flags
 
 
-@pytest.mark.parametrize("kind", Kind)
+@pytest.mark.parametrize("kind", ProblemKind)
 def test_the_page_names_every_kind_of_exception(kind: str) -> None:
     assert f"| {kind} |" in SECTIONS["audit"]

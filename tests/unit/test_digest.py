@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from monitoring.alerts.message.digest import DigestInput, TaskOutcome, Verdict, judge, record_digest
+from monitoring.alerts.message.digest import DigestInput, DigestKind, TaskOutcome, judge, record_digest
 from monitoring.base.secrets.redact import Redactor
 from monitoring.store.db.database import Database
 from monitoring.store.db.schema import open_database
@@ -44,7 +44,7 @@ def stored(database: Database, alert_id: int | None) -> StoredAlert:
 
 
 def test_a_run_without_failures_says_nothing(database: Database) -> None:
-    assert record_digest(database, digest(OK), NOW) == (Verdict.NOTHING, None)
+    assert record_digest(database, digest(OK), NOW) == (DigestKind.NOTHING, None)
     assert database.row("SELECT count(*) FROM alert_events") == (0,)
 
 
@@ -65,7 +65,7 @@ def test_the_same_failures_again_are_stored_silently_and_not_sent(database: Data
     _, first = record_digest(database, digest(OK, AAVE), NOW)
     verdict, again = record_digest(database, digest(OK, AAVE), hours(1))
     row = stored(database, again)
-    assert verdict is Verdict.SAME
+    assert verdict is DigestKind.SAME
     assert (row.delivery_status, row.silent) == ("not_attempted", True)
     assert f'"repeat_of":{first}' in (row.metadata_json or "")
     assert database.row("SELECT count(*) FROM deliveries WHERE alert_id = ?", (again,)) == (0,)
@@ -74,7 +74,7 @@ def test_the_same_failures_again_are_stored_silently_and_not_sent(database: Data
 def test_the_same_failures_are_brought_up_silently_once_a_day(database: Database) -> None:
     record_digest(database, digest(AAVE), NOW)
     verdicts = [record_digest(database, digest(AAVE), hours(hour))[0] for hour in range(1, 50)]
-    assert [number for number, verdict in enumerate(verdicts, 1) if verdict is Verdict.REMINDER] == [24, 48]
+    assert [number for number, verdict in enumerate(verdicts, 1) if verdict is DigestKind.REMINDER] == [24, 48]
     rows = database.rows("SELECT silent FROM alert_events WHERE delivery_status = 'pending' ORDER BY id")
     assert rows == [(0,), (1,), (1,)]
 
@@ -82,18 +82,18 @@ def test_the_same_failures_are_brought_up_silently_once_a_day(database: Database
 def test_another_set_of_failures_makes_a_sound(database: Database) -> None:
     record_digest(database, digest(AAVE), NOW)
     verdict, alert_id = record_digest(database, digest(AAVE, MAPLE), hours(1))
-    assert verdict is Verdict.CHANGED
+    assert verdict is DigestKind.CHANGED
     assert not stored(database, alert_id).silent
-    assert record_digest(database, digest(MAPLE), hours(2))[0] is Verdict.CHANGED
+    assert record_digest(database, digest(MAPLE), hours(2))[0] is DigestKind.CHANGED
 
 
 def test_the_first_clean_run_says_so_once(database: Database) -> None:
     record_digest(database, digest(AAVE, OK), NOW)
     verdict, alert_id = record_digest(database, digest(replace(AAVE, failed=False), OK), hours(1))
-    assert verdict is Verdict.CLEAN
+    assert verdict is DigestKind.CLEAN
     assert "ok again" in stored(database, alert_id).message
     assert stored(database, alert_id).silent, "good news wakes nobody"
-    assert record_digest(database, digest(OK), hours(2)) == (Verdict.NOTHING, None)
+    assert record_digest(database, digest(OK), hours(2)) == (DigestKind.NOTHING, None)
 
 
 def test_a_task_that_has_not_failed_often_enough_is_named_without_a_sound_until_it_has(database: Database) -> None:
@@ -107,10 +107,10 @@ def test_a_task_that_has_not_failed_often_enough_is_named_without_a_sound_until_
         assert "aave" in row.message
         seen.append((verdict, row.silent))
     assert seen == [
-        (Verdict.NOT_YET, True),
-        (Verdict.SAME, True),
-        (Verdict.CHANGED, False),
-        (Verdict.SAME, True),
+        (DigestKind.NOT_YET, True),
+        (DigestKind.SAME, True),
+        (DigestKind.CHANGED, False),
+        (DigestKind.SAME, True),
     ]
     assert "4 runs in a row" in row.message
     assert "(run 7)" in row.message
@@ -128,9 +128,9 @@ def test_tasks_that_failed_only_because_of_one_dependency_are_one_line(database:
 
 def test_a_run_that_broke_beside_its_tasks_is_told_too(database: Database) -> None:
     verdict, alert_id = record_digest(database, digest(OK, note="The ledger could not be written."), NOW)
-    assert verdict is Verdict.NEW
+    assert verdict is DigestKind.NEW
     assert "ledger" in stored(database, alert_id).message
-    assert record_digest(database, digest(OK), hours(1))[0] is Verdict.CLEAN
+    assert record_digest(database, digest(OK), hours(1))[0] is DigestKind.CLEAN
 
 
 def test_no_secret_of_the_environment_stands_in_a_digest(database: Database) -> None:
@@ -150,7 +150,7 @@ def test_a_silenced_digest_is_told_again_by_the_next_run(database: Database) -> 
     _, silenced = record_digest(database, digest(AAVE), NOW)
     verdict, told = record_digest(database, digest(AAVE), hours(1))
     assert stored(database, silenced).delivery_status == "silenced"
-    assert (verdict, stored(database, told).delivery_status) == (Verdict.NEW, "pending")
+    assert (verdict, stored(database, told).delivery_status) == (DigestKind.NEW, "pending")
 
 
 def test_under_debug_it_is_recorded_and_remembered_as_untold(database: Database) -> None:
@@ -161,5 +161,5 @@ def test_under_debug_it_is_recorded_and_remembered_as_untold(database: Database)
 
 
 def test_nothing_before_and_nothing_now_is_nothing() -> None:
-    assert judge((), None, NOW) is Verdict.NOTHING
-    assert judge((), digests.LastDigest((), NOW, 1), NOW) is Verdict.NOTHING
+    assert judge((), None, NOW) is DigestKind.NOTHING
+    assert judge((), digests.LastDigest((), NOW, 1), NOW) is DigestKind.NOTHING

@@ -14,8 +14,8 @@ from monitoring.chains.abi.values import Unknown
 from monitoring.checks.builtin import TYPES
 from monitoring.checks.config.load import load_monitor
 from monitoring.checks.engine.plan import Key
-from monitoring.checks.expression.evaluate import Call
-from monitoring.checks.messages.plain import Message
+from monitoring.checks.expression.evaluate import ViewRead
+from monitoring.checks.messages.plain import AlertText
 from monitoring.checks.rules.condition import Condition, Reason
 from tests.support.asking import judge_file
 
@@ -49,13 +49,13 @@ class Table:
     """Answers calls by function name; a callable gets the arguments."""
 
     def __init__(self, answers: Mapping[str, Any]) -> None:
-        self.answers, self.asked = answers, list[Call]()
+        self.answers, self.asked = answers, list[ViewRead]()
 
-    def read(self, questions: Sequence[Call]) -> dict[Call, Any]:
+    def read(self, questions: Sequence[ViewRead]) -> dict[ViewRead, Any]:
         self.asked += questions
         return {one: self._answer(one) for one in questions}
 
-    def _answer(self, call: Call) -> Any:
+    def _answer(self, call: ViewRead) -> Any:
         found = self.answers.get(call.signature.split("(")[0], Unknown("execution reverted"))
         return found(*call.arguments) if callable(found) else found
 
@@ -229,7 +229,7 @@ def test_a_message_names_the_vault_and_what_happened(vaults: Path) -> None:
 
     assert transition is not None
     message = parts[key].tell(transition, None)
-    assert isinstance(message, Message)
+    assert isinstance(message, AlertText)
     assert "usd3" in message.title
     assert "share price" in message.title
 

@@ -13,13 +13,13 @@ from monitoring.alerts.message.model import Severity
 from monitoring.base.errors import UsageError
 from monitoring.base.kernel_clock import KernelClock
 from monitoring.chains.abi.values import Unknown
-from monitoring.checks.builtin.host.judge import Finding, State, judge
-from monitoring.checks.builtin.host.limits import Limit, Limits, names, parse_limit, parse_one, size
+from monitoring.checks.builtin.host.judge import HostFinding, SubjectState, judge
+from monitoring.checks.builtin.host.limits import HostLimit, HostLimits, names, parse_limit, parse_one, size
 from monitoring.checks.builtin.host.proc import (
     Filesystem,
+    HostReadings,
     Load,
     Memory,
-    Readings,
     StateFiles,
     read_all,
     read_clock,
@@ -30,7 +30,7 @@ from monitoring.checks.builtin.host.proc import (
 )
 
 GIB = 1024**3
-WELL = Readings(
+WELL = HostReadings(
     filesystems={"state": Filesystem(("state",), ("state /s",), 100 * GIB, 50 * GIB, 1000, 500)},
     memory=Memory(4 * GIB, 2 * GIB, GIB, GIB),
     clock=KernelClock(synchronised=True, max_error_s=0.01, told_by="the kernel"),
@@ -53,8 +53,8 @@ def proc(root: Path, name: str, text: str) -> Path:
     return root
 
 
-def bad(readings: Readings, limits: Limits | None = None) -> list[Finding]:
-    return [finding for finding in judge(readings, limits or Limits()) if finding.state is State.BAD]
+def bad(readings: HostReadings, limits: HostLimits | None = None) -> list[HostFinding]:
+    return [finding for finding in judge(readings, limits or HostLimits()) if finding.state is SubjectState.BAD]
 
 
 # -- reading ----------------------------------------------------------------------------------------------------------
@@ -152,8 +152,10 @@ def test_a_clock_nobody_can_tell_about_is_unknown_not_wrong(tmp_path: Path) -> N
     assert isinstance(clock, Unknown)
     assert "Operation not permitted" in clock.reason
     assert [
-        finding.state for finding in judge(dataclasses.replace(WELL, clock=clock), Limits()) if "clock" in finding.key
-    ] == [State.UNKNOWN]
+        finding.state
+        for finding in judge(dataclasses.replace(WELL, clock=clock), HostLimits())
+        if "clock" in finding.key
+    ] == [SubjectState.UNKNOWN]
 
 
 def test_the_clock_of_this_machine_is_told_or_unknown_with_a_reason() -> None:
@@ -170,15 +172,15 @@ def test_the_clock_of_this_machine_is_told_or_unknown_with_a_reason() -> None:
 
 
 def test_a_well_machine_has_nothing_bad_and_everything_said() -> None:
-    findings = judge(WELL, Limits())
+    findings = judge(WELL, HostLimits())
 
-    assert {finding.state for finding in findings} == {State.FINE}
+    assert {finding.state for finding in findings} == {SubjectState.FINE}
     assert [finding.key.split()[0] for finding in findings] == [
         "disk", "inodes", "memory", "swap", "clock", "load", "database", "wal",
     ]  # fmt: skip
 
 
-def with_disk(free_bytes: int, free_inodes: int = 500) -> Readings:
+def with_disk(free_bytes: int, free_inodes: int = 500) -> HostReadings:
     disk = Filesystem(("state",), ("state /s",), 100 * GIB, free_bytes, 1000, free_inodes)
     return dataclasses.replace(WELL, filesystems={"state": disk})
 
@@ -227,7 +229,9 @@ def with_disk(free_bytes: int, free_inodes: int = 500) -> Readings:
         ),
     ],
 )
-def test_each_subject_is_found_bad_past_its_limit(readings: Readings, key: str, severity: Severity, words: str) -> None:
+def test_each_subject_is_found_bad_past_its_limit(
+    readings: HostReadings, key: str, severity: Severity, words: str
+) -> None:
     (finding,) = bad(readings)
 
     assert (finding.key, finding.severity) == (key, severity)
@@ -244,7 +248,7 @@ def test_each_subject_is_found_bad_past_its_limit(readings: Readings, key: str, 
         dataclasses.replace(WELL, state=StateFiles(10 * GIB, 512 * 1024**2)),
     ],
 )
-def test_a_reading_at_its_limit_is_fine(readings: Readings) -> None:
+def test_a_reading_at_its_limit_is_fine(readings: HostReadings) -> None:
     assert bad(readings) == []
 
 
@@ -261,11 +265,11 @@ def test_what_a_machine_does_not_have_is_fine() -> None:
         memory=Memory(1000, 500, 0, 0),
     )
 
-    assert {finding.state for finding in judge(without, Limits())} == {State.FINE}
+    assert {finding.state for finding in judge(without, HostLimits())} == {SubjectState.FINE}
 
 
 def test_limits_may_be_sizes() -> None:
-    limits = Limits(disk_free=Limit(size_bytes=60 * GIB))
+    limits = HostLimits(disk_free=HostLimit(size_bytes=60 * GIB))
 
     assert [finding.key for finding in bad(WELL, limits)] == ["disk state"]
 
@@ -276,15 +280,15 @@ def test_limits_may_be_sizes() -> None:
 @pytest.mark.parametrize(
     ("text", "limit"),
     [
-        ("10%", Limit(share=Fraction(1, 10))),
-        ("0.5%", Limit(share=Fraction(1, 200))),
-        ("2GiB", Limit(size_bytes=2 * GIB)),
-        ("1.5 GiB", Limit(size_bytes=3 * GIB // 2)),
-        ("500MB", Limit(size_bytes=500_000_000)),
-        ("7B", Limit(size_bytes=7)),
+        ("10%", HostLimit(share=Fraction(1, 10))),
+        ("0.5%", HostLimit(share=Fraction(1, 200))),
+        ("2GiB", HostLimit(size_bytes=2 * GIB)),
+        ("1.5 GiB", HostLimit(size_bytes=3 * GIB // 2)),
+        ("500MB", HostLimit(size_bytes=500_000_000)),
+        ("7B", HostLimit(size_bytes=7)),
     ],
 )
-def test_a_limit_is_a_share_or_a_size(text: str, limit: Limit) -> None:
+def test_a_limit_is_a_share_or_a_size(text: str, limit: HostLimit) -> None:
     assert parse_limit(text) == limit
 
 
@@ -297,8 +301,8 @@ def test_anything_else_is_refused_with_an_example(text: str) -> None:
 @pytest.mark.parametrize(
     ("name", "text", "value"),
     [
-        ("disk-free", "15%", Limit(share=Fraction(15, 100))),
-        ("memory-free", "200MiB", Limit(size_bytes=200 * 1024**2)),
+        ("disk-free", "15%", HostLimit(share=Fraction(15, 100))),
+        ("memory-free", "200MiB", HostLimit(size_bytes=200 * 1024**2)),
         ("wal", "1GiB", GIB),
         ("load", "2.5", 2.5),
     ],
@@ -324,7 +328,7 @@ def test_a_wrong_limit_is_refused_with_what_to_write(name: str, text: str, words
 
 def test_the_readme_lists_every_limit_with_its_default() -> None:
     readme = (Path(__file__).parents[2] / "protocols/host/README.md").read_text()
-    for limit in dataclasses.fields(Limits):
+    for limit in dataclasses.fields(HostLimits):
         default = limit.default
         shown = size(default) if isinstance(default, int) else f"{default:g}" if isinstance(default, float) else default
         (row,) = [

@@ -7,15 +7,17 @@ from datetime import timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from monitoring.alerts.delivery.rate_limit import Backoff, Limit, Limits, wait_s
+from monitoring.alerts.delivery.rate_limit import Backoff, RateLimit, RateLimits, wait_s
 from monitoring.alerts.message.model import Severity
 
 
 @given(
     st.lists(st.floats(0, 30), min_size=1, max_size=80),
-    st.sampled_from([(Limit(1, 1.0), Limit(20, 60.0)), (Limit(1, 1.0),), (Limit(25, 1.0),), (Limit(3, 7.0),)]),
+    st.sampled_from(
+        [(RateLimit(1, 1.0), RateLimit(20, 60.0)), (RateLimit(1, 1.0),), (RateLimit(25, 1.0),), (RateLimit(3, 7.0),)]
+    ),
 )
-def test_no_window_ever_holds_more_than_its_limit(gaps: list[float], limits: tuple[Limit, ...]) -> None:
+def test_no_window_ever_holds_more_than_its_limit(gaps: list[float], limits: tuple[RateLimit, ...]) -> None:
     now, sent = 0.0, []
     for gap in gaps:
         now += gap
@@ -27,7 +29,7 @@ def test_no_window_ever_holds_more_than_its_limit(gaps: list[float], limits: tup
 
 
 def test_a_full_minute_leaves_room_for_the_urgent_ones() -> None:
-    limits = Limits()
+    limits = RateLimits()
     sent = [float(second) for second in range(16)]
     assert wait_s(limits.of_chat("-100", Severity.LOW), sent, 17.0) > 40
     assert wait_s(limits.of_chat("-100", Severity.MEDIUM), sent, 17.0) > 40
@@ -37,13 +39,13 @@ def test_a_full_minute_leaves_room_for_the_urgent_ones() -> None:
 
 def test_a_private_chat_has_no_limit_by_the_minute() -> None:
     sent = [float(second) for second in range(50)]
-    assert wait_s(Limits().of_chat("4711", Severity.LOW), sent, 51.0) == 0
-    assert wait_s(Limits().of_chat("@channel", Severity.LOW), sent, 51.0) > 0
+    assert wait_s(RateLimits().of_chat("4711", Severity.LOW), sent, 51.0) == 0
+    assert wait_s(RateLimits().of_chat("@channel", Severity.LOW), sent, 51.0) > 0
 
 
 def test_a_clock_that_was_set_back_does_not_hold_a_chat_for_longer_than_a_window() -> None:
     sent_in_the_future = [1_000_000.0]
-    assert wait_s([Limit(1, 1.0)], sent_in_the_future, 10.0) <= 1.0
+    assert wait_s([RateLimit(1, 1.0)], sent_in_the_future, 10.0) <= 1.0
 
 
 def test_the_back_off_doubles_up_to_its_cap_and_is_spread() -> None:

@@ -9,12 +9,12 @@ import pytest
 
 from monitoring.checks.builtin import TYPES
 from monitoring.checks.config.load import load_monitor
-from monitoring.checks.engine.plan import Part
+from monitoring.checks.engine.plan import CheckInstance
 
 PROTOCOLS = Path(__file__).resolve().parents[2] / "protocols"
 
 
-def parts_of(name: str) -> tuple[Part, ...]:
+def parts_of(name: str) -> tuple[CheckInstance, ...]:
     return load_monitor(PROTOCOLS / name / "monitor.yaml", TYPES).parts()
 
 

@@ -7,11 +7,18 @@ from pathlib import Path
 import pytest
 
 from automation.sync.probation import read_probation
-from automation.sync.state import REFUSAL_LASTS, SyncState, SyncStatus, Verdict, read_sync_state, write_sync_state
+from automation.sync.state import (
+    REFUSAL_LASTS,
+    SyncState,
+    SyncStatus,
+    ValidationResult,
+    read_sync_state,
+    write_sync_state,
+)
 
 NOW = datetime(2026, 11, 23, 14, 10, tzinfo=UTC)
-REFUSED = Verdict("c0ffee", "venv-1", accepted=False, at=NOW, reason="broken")
-ACCEPTED = Verdict("c0ffee", "venv-1", accepted=True, at=NOW)
+REFUSED = ValidationResult("c0ffee", "venv-1", accepted=False, at=NOW, reason="broken")
+ACCEPTED = ValidationResult("c0ffee", "venv-1", accepted=True, at=NOW)
 
 
 @pytest.mark.parametrize(
@@ -28,7 +35,7 @@ ACCEPTED = Verdict("c0ffee", "venv-1", accepted=True, at=NOW)
     ],
 )
 def test_a_verdict_stands_for_its_commit_and_venv_a_refusal_for_an_hour(
-    verdict: Verdict | None, candidate: str, venv: str, later: timedelta, stands: bool
+    verdict: ValidationResult | None, candidate: str, venv: str, later: timedelta, stands: bool
 ) -> None:
     recalled = SyncState(verdict=verdict).recall(candidate, venv, NOW + later)
     assert recalled == (verdict if stands else None)

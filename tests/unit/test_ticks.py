@@ -8,10 +8,10 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from monitoring.base.process_identity import Boot
-from monitoring.ledger.causes import Evidence, Sign
+from monitoring.ledger.causes import Sign, SignsOfLife
 from monitoring.ledger.cron import Cron
 from monitoring.ledger.ticks import due_ticks, explain_unanswered, tick_for
-from monitoring.store.tables.runs import Run
+from monitoring.store.tables.runs import RunRow
 from monitoring.store.tables.schedules import Schedule, ScheduleInForce
 
 TEN = datetime(2026, 11, 23, 10, 0, tzinfo=UTC)
@@ -77,8 +77,8 @@ def test_a_disabled_profile_owes_nothing() -> None:
     assert due_ticks(entry, TEN, TEN + minutes(60)) == []
 
 
-def a_run(run_id: int, started_at: datetime, ended_at: datetime | None) -> Run:
-    return Run(run_id, "multisig", started_at, "cron", "ok", "", started_at, ended_at, 0, "r", None, None, 1)
+def a_run(run_id: int, started_at: datetime, ended_at: datetime | None) -> RunRow:
+    return RunRow(run_id, "multisig", started_at, "cron", "ok", "", started_at, ended_at, 0, "r", None, None, 1)
 
 
 OLD_BOOT = Boot("boot-1", TEN - minutes(9999))
@@ -93,7 +93,7 @@ def started(at: datetime, booted_at: datetime = OLD_BOOT.at) -> Sign:
     return Sign(at, Boot("", booted_at), is_start=True)
 
 
-LIVING = Evidence([served(TEN - minutes(5)), served(TEN + minutes(15))], OLD_BOOT)
+LIVING = SignsOfLife([served(TEN - minutes(5)), served(TEN + minutes(15))], OLD_BOOT)
 
 
 def test_a_tick_during_a_run_was_skipped_and_names_the_holder() -> None:
@@ -106,14 +106,14 @@ def test_a_tick_during_a_run_was_skipped_and_names_the_holder() -> None:
 def test_a_run_that_vanished_with_its_host_held_nothing_up() -> None:
     vanished = replace(a_run(7, TEN, TEN + minutes(60)), status="aborted", exit_code=None)
     new_boot = Boot("boot-2", TEN + minutes(50))
-    evidence = Evidence([served(TEN), started(TEN + minutes(55), new_boot.at)], new_boot)
+    evidence = SignsOfLife([served(TEN), started(TEN + minutes(55), new_boot.at)], new_boot)
     (found,) = explain_unanswered("multisig", [TEN + minutes(10)], [vanished], evidence)
     assert (found.status, found.reason) == ("missed", "the host was down (it booted at 2026-11-23 10:50 UTC)")
 
 
 def test_a_run_that_vanished_under_a_living_scheduler_held_its_ticks_up() -> None:
     vanished = replace(a_run(7, TEN, TEN + minutes(60)), status="aborted", exit_code=None)
-    evidence = Evidence([served(TEN), served(TEN + minutes(60))], OLD_BOOT)
+    evidence = SignsOfLife([served(TEN), served(TEN + minutes(60))], OLD_BOOT)
     (found,) = explain_unanswered("multisig", [TEN + minutes(10)], [vanished], evidence)
     assert (found.status, found.held_by) == ("skipped", 7)
 
@@ -142,7 +142,7 @@ BEFORE = served(TEN - minutes(5))
     ],
 )  # fmt: skip
 def test_a_missed_tick_names_its_likely_cause(signs: list[Sign], boot: Boot, cause: str) -> None:
-    (found,) = explain_unanswered("multisig", [TEN], [], Evidence(signs, boot))
+    (found,) = explain_unanswered("multisig", [TEN], [], SignsOfLife(signs, boot))
     assert found.status == "missed"
     assert found.reason.startswith(cause)
 
@@ -173,5 +173,5 @@ OTHERS = [run_of("multisig", TEN - minutes(10), stepped=HALF_HOUR), run_of("mult
     ],
 )  # fmt: skip
 def test_a_step_counts_from_when_the_scheduler_began_to_wait_for_the_tick(signs: list[Sign], cause: str) -> None:
-    (found,) = explain_unanswered("daily", [TEN - minutes(1)], [], Evidence(signs, OLD_BOOT))
+    (found,) = explain_unanswered("daily", [TEN - minutes(1)], [], SignsOfLife(signs, OLD_BOOT))
     assert found.reason.startswith(cause)

@@ -6,10 +6,10 @@ from datetime import UTC, datetime, timedelta
 
 from monitoring.alerts.delivery.coalesce import Folded, Why, fold
 from monitoring.alerts.delivery.destinations import TelegramChat
-from monitoring.alerts.delivery.route_resolver import End, Split, Ways
+from monitoring.alerts.delivery.route_resolver import FanOut, RouteResolver, Undeliverable
 from monitoring.alerts.message.model import Severity
 from monitoring.alerts.senders.telegram.text import render_telegram
-from monitoring.store.tables.deliveries import Ended, overall
+from monitoring.store.tables.deliveries import EndedDelivery, overall
 from monitoring.store.tables.outbox import Group
 from tests.support.fake_telegram import BOT_TOKEN, CHAT
 
@@ -22,7 +22,7 @@ def group(destination: str, channel: str, worst: Severity = Severity.LOW, first_
 
 
 def test_channels_of_one_chat_share_a_lane_and_the_worst_lane_comes_first() -> None:
-    ways = Ways({**ENVIRON, "TELEGRAM_CHAT_ID_MAPLE": "-1", "TELEGRAM_CHAT_ID_AAVE": "-1"})
+    ways = RouteResolver({**ENVIRON, "TELEGRAM_CHAT_ID_MAPLE": "-1", "TELEGRAM_CHAT_ID_AAVE": "-1"})
     groups = [
         group("telegram", "ELSE", Severity.MEDIUM, 1),
         group("telegram", "AAVE", Severity.LOW, 2),
@@ -39,35 +39,35 @@ def test_channels_of_one_chat_share_a_lane_and_the_worst_lane_comes_first() -> N
 
 
 def test_what_has_no_way_says_why() -> None:
-    ways = Ways({"TELEGRAM_BOT_TOKEN_DEFAULT": BOT_TOKEN})
+    ways = RouteResolver({"TELEGRAM_BOT_TOKEN_DEFAULT": BOT_TOKEN})
     waits = ways.destination("telegram", "AAVE")
-    assert isinstance(waits, End)
+    assert isinstance(waits, Undeliverable)
     assert (waits.status, waits.why) == ("skipped_missing_credentials", "waiting for TELEGRAM_CHAT_ID_DEFAULT")
     machine = ways.destination("webhook", "AAVE")
-    assert isinstance(machine, End)
+    assert isinstance(machine, Undeliverable)
     assert machine.status == "not_attempted"
-    debug = Ways({**ENVIRON, "LOG_LEVEL": "DEBUG"}).destination("telegram", "AAVE")
-    assert isinstance(debug, End)
+    debug = RouteResolver({**ENVIRON, "LOG_LEVEL": "DEBUG"}).destination("telegram", "AAVE")
+    assert isinstance(debug, Undeliverable)
     assert debug.status == "skipped_debug"
 
 
 def test_the_placeholder_becomes_one_delivery_for_each_further_address() -> None:
     urls = "json://one.example/a-secret-path, json://two.example"
-    ways = Ways({**ENVIRON, "NOTIFY_URLS_AAVE": urls})
+    ways = RouteResolver({**ENVIRON, "NOTIFY_URLS_AAVE": urls})
     split = ways.destination("notify", "AAVE")
-    assert isinstance(split, Split)
+    assert isinstance(split, FanOut)
     assert len(split.destinations) == 2
     assert "a-secret-path" not in str(split)
     found = [ways.destination(name, "AAVE") for name in split.destinations]
     assert [str(each) for each in found] == list(split.destinations)
-    assert ways.destination("notify", "MAPLE") == Split(())
-    gone = Ways(ENVIRON).destination(split.destinations[0], "AAVE")
-    assert isinstance(gone, End)
+    assert ways.destination("notify", "MAPLE") == FanOut(())
+    gone = RouteResolver(ENVIRON).destination(split.destinations[0], "AAVE")
+    assert isinstance(gone, Undeliverable)
     assert gone.status == "not_attempted"
 
 
 def test_a_chat_is_followed_through_all_its_moves_and_a_circle_ends() -> None:
-    ways = Ways(ENVIRON, {CHAT: "-2", "-2": "-3", "-3": CHAT})
+    ways = RouteResolver(ENVIRON, {CHAT: "-2", "-2": "-3", "-3": CHAT})
     found = ways.destination("telegram", "AAVE")
     assert isinstance(found, TelegramChat)
     assert found.chat_id == "-3"
@@ -75,7 +75,7 @@ def test_a_chat_is_followed_through_all_its_moves_and_a_circle_ends() -> None:
 
 def test_people_are_told_only_when_something_people_read_took_it() -> None:
     def of(**statuses: str) -> str:
-        return overall([Ended(kind, status, None, None) for kind, status in statuses.items()])[0]  # type: ignore[arg-type]
+        return overall([EndedDelivery(kind, status, None, None) for kind, status in statuses.items()])[0]  # type: ignore[arg-type]
 
     assert of(telegram="delivered", webhook="failed") == "delivered"
     assert of(telegram="failed", apprise="delivered") == "failed"

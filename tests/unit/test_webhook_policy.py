@@ -6,9 +6,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from monitoring.alerts.conditions.webhook_policy import Verdict, judge
+from monitoring.alerts.conditions.webhook_policy import WebhookReason, judge
 from monitoring.alerts.message.model import Severity
-from monitoring.store.tables.webhook_calls import Call
+from monitoring.store.tables.webhook_calls import WebhookCall
 
 FIRED = datetime(2026, 3, 1, tzinfo=UTC)
 LOW, MEDIUM, HIGH, CRITICAL = Severity
@@ -17,16 +17,16 @@ LOW, MEDIUM, HIGH, CRITICAL = Severity
 @pytest.mark.parametrize(
     ("last", "severity", "fired_minutes", "now_minutes", "expected"),
     [
-        (None, LOW, 0, 0, Verdict.NOT_SEVERE),
-        (None, MEDIUM, 0, 0, Verdict.NOT_SEVERE),
-        (None, HIGH, 0, 0, Verdict.CALL),
-        (None, CRITICAL, None, 0, Verdict.CALL),
-        ((HIGH, 0), HIGH, 0, 120, Verdict.SAME_FIRING),
-        ((HIGH, 0), CRITICAL, 0, 1, Verdict.WORSE),
-        ((CRITICAL, 0), HIGH, 0, 120, Verdict.SAME_FIRING),
-        ((HIGH, 0), HIGH, 20, 30, Verdict.COOLING_DOWN),
-        ((HIGH, 0), CRITICAL, 20, 30, Verdict.WORSE),
-        ((HIGH, 0), HIGH, 60, 60, Verdict.COOLED_DOWN),
+        (None, LOW, 0, 0, WebhookReason.NOT_SEVERE),
+        (None, MEDIUM, 0, 0, WebhookReason.NOT_SEVERE),
+        (None, HIGH, 0, 0, WebhookReason.CALL),
+        (None, CRITICAL, None, 0, WebhookReason.CALL),
+        ((HIGH, 0), HIGH, 0, 120, WebhookReason.SAME_FIRING),
+        ((HIGH, 0), CRITICAL, 0, 1, WebhookReason.WORSE),
+        ((CRITICAL, 0), HIGH, 0, 120, WebhookReason.SAME_FIRING),
+        ((HIGH, 0), HIGH, 20, 30, WebhookReason.COOLING_DOWN),
+        ((HIGH, 0), CRITICAL, 20, 30, WebhookReason.WORSE),
+        ((HIGH, 0), HIGH, 60, 60, WebhookReason.COOLED_DOWN),
     ],
 )
 def test_a_machine_is_called_once_for_each_condition_and_level(
@@ -34,9 +34,9 @@ def test_a_machine_is_called_once_for_each_condition_and_level(
     severity: Severity,
     fired_minutes: int | None,
     now_minutes: int,
-    expected: Verdict,
+    expected: WebhookReason,
 ) -> None:
-    call = Call(last[0], FIRED + timedelta(minutes=last[1])) if last else None
+    call = WebhookCall(last[0], FIRED + timedelta(minutes=last[1])) if last else None
     fired_at = None if fired_minutes is None else FIRED + timedelta(minutes=fired_minutes)
     assert judge(call, severity, FIRED + timedelta(minutes=now_minutes), fired_at) is expected
-    assert expected.calls is (expected in (Verdict.CALL, Verdict.WORSE, Verdict.COOLED_DOWN))
+    assert expected.calls is (expected in (WebhookReason.CALL, WebhookReason.WORSE, WebhookReason.COOLED_DOWN))

@@ -11,13 +11,13 @@ from itertools import groupby
 from automation.cli.console import write_json
 from automation.cli.time_arguments import instant
 from automation.schedule import unit_environment
-from automation.schedule.unit_environment import Held
+from automation.schedule.unit_environment import UnitEnvironment
 from automation.status.collect import mute_warnings
 from monitoring.base.clock import SystemClock, format_duration, parse_duration
 from monitoring.base.errors import StoreError, UsageError
 from monitoring.base.process_identity import current_boot, is_alive_text
 from monitoring.base.settings import Settings
-from monitoring.ledger.audit import Audit, Finding, as_json, judge, sentence
+from monitoring.ledger.audit import Audit, AuditProblem, as_json, judge, sentence
 from monitoring.ledger.outcomes import gather
 from monitoring.ledger.reconcile import reconcile
 from monitoring.store.db.database import Database
@@ -69,7 +69,7 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
     return 0 if audit.is_ok else _EXIT_FOUND
 
 
-def _outdated(held: Held | None) -> list[str]:
+def _outdated(held: UnitEnvironment | None) -> list[str]:
     return [f"{held.outdated}: {held.remedy}"] if held is not None and held.outdated is not None else []
 
 
@@ -128,7 +128,7 @@ def _verdict(audit: Audit) -> str:
     return f"silence is not proved: {count} exception{'' if count == 1 else 's'}"
 
 
-def _line(found: Finding) -> str:
+def _line(found: AuditProblem) -> str:
     """The text, and how long what it tells of lasted where it is more than a moment."""
     span = found.last_at - found.first_at
     return found.text + (f" [over {format_duration(span)}]" if found.count > 1 and span.total_seconds() > 0 else "")

@@ -17,7 +17,7 @@ from pathlib import Path
 from types import FrameType
 
 from automation.jobs.load import Profile, load_jobs, load_profile
-from automation.schedule.catch_up import Decision, Reason, look
+from automation.schedule.catch_up import CatchUpDecision, CatchUpReason, look
 from automation.schedule.daemonize import detach
 from monitoring.base.clock import Clock, SystemClock
 from monitoring.base.locks.profile_lock import SingleLock, usable_locks
@@ -77,11 +77,11 @@ class CatchUp:
                     break
                 decision = self._look(profile)
                 print(f"{profile.name}: {_told(decision)}", flush=True)
-                if decision.reason is Reason.RUN:
+                if decision.reason is CatchUpReason.RUN:
                     failed = self._run(profile.name) != 0 or failed
         return 1 if failed else 0
 
-    def _look(self, profile: Profile) -> Decision:
+    def _look(self, profile: Profile) -> CatchUpDecision:
         """Look anew before each run: the one before may have taken long."""
         now = self._clock.now()
         database, _ = open_or_repair(self._settings.database, self._clock)
@@ -115,7 +115,7 @@ class CatchUp:
                 signal.signal(number, handler)
 
 
-def _told(decision: Decision) -> str:
+def _told(decision: CatchUpDecision) -> str:
     tick = f" ({decision.tick_at:%Y-%m-%d %H:%M} UTC)" if decision.tick_at else ""
-    verb = "caught up" if decision.reason is Reason.RUN else "left alone"
+    verb = "caught up" if decision.reason is CatchUpReason.RUN else "left alone"
     return f"{verb}: {decision.reason.value}{tick}"

@@ -6,7 +6,7 @@ import argparse
 
 from automation.cli.console import write_json
 from automation.schedule import unit_environment
-from automation.status.doctor import Diagnosis, Level, Patient, examine
+from automation.status.doctor import DoctorContext, Finding, FindingLevel, examine
 from monitoring.base.clock import SystemClock
 from monitoring.base.settings import Settings
 
@@ -22,19 +22,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace, settings: Settings) -> int:
-    found = list(examine(Patient(settings, args.config, SystemClock().now(), unit_environment.look(settings))))
-    faults = [each for each in found if each.level is Level.WRONG]
+    found = list(examine(DoctorContext(settings, args.config, SystemClock().now(), unit_environment.look(settings))))
+    faults = [each for each in found if each.level is FindingLevel.WRONG]
     if args.json:
         write_json([_object(each) for each in found])
     else:
         for each in found:
-            if args.all or each.level is not Level.FINE:
+            if args.all or each.level is not FindingLevel.FINE:
                 print(each)
         print(_summary(len(found), len(faults)))
     return 1 if faults else 0
 
 
-def _object(each: Diagnosis) -> dict[str, object]:
+def _object(each: Finding) -> dict[str, object]:
     return {"subject": each.subject, "level": each.level.name.lower(), "text": each.text, "remedy": each.remedy or None}
 
 

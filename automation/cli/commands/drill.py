@@ -9,9 +9,9 @@ import argparse
 
 from automation.cli.console import write_json
 from automation.schedule import unit_environment
-from automation.schedule.unit_environment import Held
-from monitoring.alerts.conditions.store_alert import Origin
-from monitoring.alerts.delivery.routing import Route, plan
+from automation.schedule.unit_environment import UnitEnvironment
+from monitoring.alerts.conditions.store_alert import AlertOrigin
+from monitoring.alerts.delivery.routing import RouteReason, plan
 from monitoring.alerts.drill import CHANNEL, drill
 from monitoring.base.clock import SystemClock, parse_duration
 from monitoring.base.errors import UsageError
@@ -48,7 +48,7 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
         SystemClock(),
         channel=args.channel,
         timeout_s=parse_duration(args.timeout).total_seconds(),
-        origin=Origin(debug=settings.debug),
+        origin=AlertOrigin(debug=settings.debug),
         delivers=True,
     )
     took_s = done.took.total_seconds() if done.took is not None else None
@@ -60,10 +60,10 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
         print(f"{done}, with {_whose(held)}")
         if held is not None and held.outdated is not None:
             print(f"{held.outdated}; this drill did not use what it says now. To use it: {held.remedy}")
-        if done.took is None or route.route is Route.TEST_CHAT:
+        if done.took is None or route.route is RouteReason.TEST_CHAT:
             print("\n".join(route.explain()))
     return 0 if done.took is not None else 1
 
 
-def _whose(held: Held | None) -> str:
+def _whose(held: UnitEnvironment | None) -> str:
     return f"the environment of {held.process}" if held is not None else "the environment of this shell"

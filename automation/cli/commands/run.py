@@ -50,9 +50,9 @@ def _run(args: argparse.Namespace, settings: Settings) -> int:
     from automation.sync.git import current_revision
 
     loaded_revision = current_revision(settings.checkout)
-    from automation.runner.run import Request, Runner
+    from automation.runner.run import Runner, RunRequest
 
-    request = Request(
+    request = RunRequest(
         profile=args.profile,
         config=Path(args.config),
         trigger=_trigger(),

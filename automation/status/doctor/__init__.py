@@ -11,12 +11,12 @@ from datetime import datetime
 from enum import Enum
 from pathlib import Path
 
-from automation.schedule.unit_environment import Held
+from automation.schedule.unit_environment import UnitEnvironment
 from monitoring.base.errors import MonitoringError
 from monitoring.base.settings import Settings
 
 
-class Level(Enum):
+class FindingLevel(Enum):
     """How a look at one thing ended. Only WRONG makes `doctor` fail."""
 
     FINE = "ok"
@@ -25,11 +25,11 @@ class Level(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Diagnosis:
+class Finding:
     """What was looked at, how it is, and the remedy where there is one."""
 
     subject: str
-    level: Level
+    level: FindingLevel
     text: str
     remedy: str = ""
 
@@ -39,13 +39,13 @@ class Diagnosis:
 
 
 @dataclass(frozen=True, slots=True)
-class Patient:
+class DoctorContext:
     """What is examined, and when."""
 
     settings: Settings
     config: Path
     now: datetime
-    held: Held | None = None
+    held: UnitEnvironment | None = None
 
     @property
     def in_force(self) -> Settings:
@@ -53,22 +53,22 @@ class Patient:
         return self.held.settings(self.settings) if self.held is not None else self.settings
 
 
-Examination = Callable[[Patient], Iterator[Diagnosis]]
+Examination = Callable[[DoctorContext], Iterator[Finding]]
 
 
-def fine(subject: str, text: str) -> Diagnosis:
-    return Diagnosis(subject, Level.FINE, text)
+def ok(subject: str, text: str) -> Finding:
+    return Finding(subject, FindingLevel.FINE, text)
 
 
-def note(subject: str, text: str, remedy: str = "") -> Diagnosis:
-    return Diagnosis(subject, Level.NOTE, text, remedy)
+def warn(subject: str, text: str, remedy: str = "") -> Finding:
+    return Finding(subject, FindingLevel.NOTE, text, remedy)
 
 
-def wrong(subject: str, text: str, remedy: str) -> Diagnosis:
-    return Diagnosis(subject, Level.WRONG, text, remedy)
+def fail(subject: str, text: str, remedy: str) -> Finding:
+    return Finding(subject, FindingLevel.WRONG, text, remedy)
 
 
-def examine(patient: Patient) -> Iterator[Diagnosis]:
+def examine(patient: DoctorContext) -> Iterator[Finding]:
     """Yield every diagnosis; an examination that fails itself is one, and stops no other."""
     from automation.status.doctor import alarms, checkout, environment, host, owners, state, unit  # noqa: PLC0415 - they need what is defined above
 
@@ -78,4 +78,4 @@ def examine(patient: Patient) -> Iterator[Diagnosis]:
                 yield from examination(patient)
             except (MonitoringError, OSError) as error:
                 name = examination.__name__.replace("_", " ")
-                yield wrong(name, f"could not be looked at: {error}", "fix that first")
+                yield fail(name, f"could not be looked at: {error}", "fix that first")

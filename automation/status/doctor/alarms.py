@@ -8,8 +8,8 @@ from datetime import timedelta
 from automation.jobs.load import load_jobs
 from automation.runner.heartbeat import fault_of
 from automation.status.collect import mute_warnings
-from automation.status.doctor import Diagnosis, Examination, Patient, fine, note, wrong
-from monitoring.alerts.delivery.routing import DIGEST_CHANNEL, Plan, Route, plan
+from automation.status.doctor import DoctorContext, Examination, Finding, fail, ok, warn
+from monitoring.alerts.delivery.routing import DIGEST_CHANNEL, ChannelRoutes, RouteReason, plan
 from monitoring.base.errors import ConfigError
 from monitoring.ledger import reach
 from monitoring.ledger.reach import Cause
@@ -19,28 +19,28 @@ from monitoring.store.tables import alerts, deliveries
 _IN_USE = timedelta(days=30)
 
 
-def settings_that_mute(patient: Patient) -> Iterator[Diagnosis]:
+def settings_that_mute(patient: DoctorContext) -> Iterator[Finding]:
     for warning in mute_warnings(patient.settings, patient.held):
-        yield wrong("settings", warning, "unset it once you are done testing")
+        yield fail("settings", warning, "unset it once you are done testing")
 
 
-def credentials(patient: Patient) -> Iterator[Diagnosis]:
+def credentials(patient: DoctorContext) -> Iterator[Finding]:
     """A channel is in use if something was told on it lately; the digest's always is."""
     plans = {found.channel: found for found in _plans(patient)}
     lacking = {channel: found for channel, found in plans.items() if found.missing}
-    if any(found.route is Route.DEBUG for found in plans.values()):
+    if any(found.route is RouteReason.DEBUG for found in plans.values()):
         return
     for channel, found in lacking.items():
-        yield wrong(
+        yield fail(
             "credentials", f"alerts of {channel} wait for {' and '.join(found.missing)}", "set it in the env file"
         )
     for remark in dict.fromkeys(remark for found in plans.values() for remark in found.notes):
-        yield wrong("credentials", remark, "correct it in the env file")
+        yield fail("credentials", remark, "correct it in the env file")
     if not lacking:
-        yield fine("credentials", f"every channel in use has its way: {', '.join(sorted(plans))}")
+        yield ok("credentials", f"every channel in use has its way: {', '.join(sorted(plans))}")
 
 
-def _plans(patient: Patient) -> Iterator[Plan]:
+def _plans(patient: DoctorContext) -> Iterator[ChannelRoutes]:
     environ = patient.in_force.environ
     yield plan("", DIGEST_CHANNEL, "automation_digest", environ)
     if patient.settings.database.exists():
@@ -49,7 +49,7 @@ def _plans(patient: Patient) -> Iterator[Plan]:
                 yield plan(channel, protocol, source, environ)
 
 
-def heartbeats(patient: Patient) -> Iterator[Diagnosis]:
+def heartbeats(patient: DoctorContext) -> Iterator[Finding]:
     try:
         jobs = load_jobs(patient.config, patient.settings.checkout)
     except ConfigError:
@@ -60,28 +60,28 @@ def heartbeats(patient: Patient) -> Iterator[Diagnosis]:
         fault = fault_of(patient.in_force.environ, variable) if variable else None
         if fault:
             remedy = "set it in the env file, or take heartbeat_env out of jobs.yaml"
-            yield wrong("heartbeat", f"{profile.name} pings nobody: {fault}", remedy)
+            yield fail("heartbeat", f"{profile.name} pings nobody: {fault}", remedy)
     if not any(profile.heartbeat_env for profile in enabled):
         remedy = "set heartbeat_env of a profile: the last link of a watch must be off the host"
-        yield note("heartbeat", "no profile pings a watcher off this host", remedy)
+        yield warn("heartbeat", "no profile pings a watcher off this host", remedy)
     elif not any(fault_of(patient.in_force.environ, each.heartbeat_env) for each in enabled if each.heartbeat_env):
-        yield fine("heartbeat", "every address that jobs.yaml names can be pinged")
+        yield ok("heartbeat", "every address that jobs.yaml names can be pinged")
 
 
-def outbox(patient: Patient) -> Iterator[Diagnosis]:
+def outbox(patient: DoctorContext) -> Iterator[Finding]:
     """What waits is no fault before `/healthz` calls it one."""
     if not patient.settings.database.exists():
         found = reach.reach_problems_without_database(patient.settings.cache_dir, patient.now)
-        yield from (wrong("outbox", str(reason), _REMEDIES[reason.cause]) for reason in found)
+        yield from (fail("outbox", str(reason), _REMEDIES[reason.cause]) for reason in found)
         return
     with open_readonly(patient.settings.database) as database:
         found = reach.reach_problems(database, patient.now)
         waiting = deliveries.why_waiting(database)
-    yield from (wrong("outbox", str(reason), _REMEDIES[reason.cause]) for reason in found)
+    yield from (fail("outbox", str(reason), _REMEDIES[reason.cause]) for reason in found)
     for destination, channel, status, error, count in waiting:
-        yield note("outbox", f"{count} to {destination.partition(' ')[0]} of {channel} wait: {error or status}")
+        yield warn("outbox", f"{count} to {destination.partition(' ')[0]} of {channel} wait: {error or status}")
     if not waiting and not found:
-        yield fine("outbox", "nothing waits")
+        yield ok("outbox", "nothing waits")
 
 
 _REMEDIES = {

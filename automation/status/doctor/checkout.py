@@ -9,7 +9,7 @@ from automation.jobs.load import load_jobs
 from automation.schedule.schedule_history import waiting_for_restart
 from automation.schedule.scheduler_liveness import restart_command
 from automation.status.collect import sync_warnings
-from automation.status.doctor import Diagnosis, Examination, Patient, fine, note, wrong
+from automation.status.doctor import DoctorContext, Examination, Finding, fail, ok, warn
 from automation.sync.attempt import DEPLOYED_FLAG
 from automation.sync.dependencies import differing_distributions
 from automation.sync.git import Git, GitError, origin_state
@@ -18,60 +18,60 @@ from monitoring.base.errors import ConfigError
 from monitoring.store.db.schema import open_readonly
 
 
-def jobs_file(patient: Patient) -> Iterator[Diagnosis]:
+def jobs_file(patient: DoctorContext) -> Iterator[Finding]:
     try:
         jobs = load_jobs(patient.config, patient.settings.checkout)
     except ConfigError as error:
         for mistake in error.mistakes:
-            yield wrong("jobs.yaml", mistake, "correct it; python -m automation validate shows when it is right")
+            yield fail("jobs.yaml", mistake, "correct it; python -m automation validate shows when it is right")
         return
-    yield fine("jobs.yaml", f"no mistakes in {len(jobs.profiles)} profiles")
+    yield ok("jobs.yaml", f"no mistakes in {len(jobs.profiles)} profiles")
     if patient.settings.database.exists():
         with open_readonly(patient.settings.database) as database:
             for inert in waiting_for_restart(jobs, database):
                 process = patient.held.process if patient.held is not None else None
-                yield wrong("schedule", inert, restart_command(process))
+                yield fail("schedule", inert, restart_command(process))
 
 
-def dependencies(patient: Patient) -> Iterator[Diagnosis]:
+def dependencies(patient: DoctorContext) -> Iterator[Finding]:
     lock = patient.settings.checkout / "requirements.lock"
     if not lock.exists():
-        yield wrong("venv", f"{lock} is not there", "git checkout -- requirements.lock")
+        yield fail("venv", f"{lock} is not there", "git checkout -- requirements.lock")
         return
     differing = differing_distributions(lock)
     for difference in differing:
-        yield wrong("venv", difference, "make sync")
+        yield fail("venv", difference, "make sync")
     if not differing:
-        yield fine("venv", "as requirements.lock says")
+        yield ok("venv", "as requirements.lock says")
 
 
-def origin(patient: Patient) -> Iterator[Diagnosis]:
+def origin(patient: DoctorContext) -> Iterator[Finding]:
     checkout, environ = patient.settings.checkout, patient.settings.environ
     found = origin_state(checkout, environ=environ)
     if found is None:
-        yield note("sync", f"{checkout} is not under git: it follows nothing")
+        yield warn("sync", f"{checkout} is not under git: it follows nothing")
         return
     try:
         deployed = Git(checkout, environ).is_set(DEPLOYED_FLAG)
     except GitError as error:
-        yield wrong("sync", str(error), "correct .git/config")
+        yield fail("sync", str(error), "correct .git/config")
         return
     if not deployed:
         remedy = f"on a live host: git config {DEPLOYED_FLAG} true"
-        yield note("sync", f"{DEPLOYED_FLAG} is not set: this checkout does not follow origin", remedy)
+        yield warn("sync", f"{DEPLOYED_FLAG} is not set: this checkout does not follow origin", remedy)
         return
     if found.behind:
-        yield note("sync", f"{found.behind} commits behind origin as of the last fetch", "the next sync brings them in")
+        yield warn("sync", f"{found.behind} commits behind origin as of the last fetch", "the next sync brings them in")
     elif found.dirty:
-        yield note("sync", "tracked files were edited here", "the next sync discards that: commit it elsewhere")
+        yield warn("sync", "tracked files were edited here", "the next sync discards that: commit it elsewhere")
     else:
-        yield fine("sync", f"at {found.revision[:12]}, as origin was at the last fetch")
+        yield ok("sync", f"at {found.revision[:12]}, as origin was at the last fetch")
     if importlib.util.find_spec("automation_launcher") is None:
-        yield note(
+        yield warn(
             "sync", "the venv has no launcher: a revision that cannot start would not be taken back", "make sync"
         )
     for trouble in sync_warnings(read_sync_state(patient.settings.cache_dir), patient.settings, found.revision):
-        yield wrong(
+        yield fail(
             "sync", trouble, "correct what it names; if no merge arrives any more, see `By hand` in deploy/runbook.md"
         )
 

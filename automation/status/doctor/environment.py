@@ -8,52 +8,52 @@ from datetime import UTC, datetime
 
 from automation.schedule.scheduler_liveness import RESTART, ask_systemd, running_since
 from automation.status.collect import backend_warnings
-from automation.status.doctor import Diagnosis, Examination, Patient, fine, note, wrong
+from automation.status.doctor import DoctorContext, Examination, Finding, fail, ok, warn
 from monitoring.base.settings import ENV_FILE
 
 _API = "monitoring-api.service"
 
 
-def env_file(patient: Patient) -> Iterator[Diagnosis]:
+def env_file(patient: DoctorContext) -> Iterator[Finding]:
     path = patient.settings.env_file
     if path is None and ENV_FILE.exists():
-        yield wrong(
+        yield fail(
             "env file",
             f"{ENV_FILE} is there but cannot be read by this user",
             "run it as the user of the units: sudo monitoring doctor",
         )
     elif path is None:
-        yield note("env file", f"none: neither MONITORING_ENV_FILE nor {ENV_FILE}; the environment alone counts")
+        yield warn("env file", f"none: neither MONITORING_ENV_FILE nor {ENV_FILE}; the environment alone counts")
     elif path.stat().st_mode & (stat.S_IROTH | stat.S_IWOTH):
-        yield wrong("env file", f"{path} holds secrets and everybody may read it", f"chmod 0640 {path}")
+        yield fail("env file", f"{path} holds secrets and everybody may read it", f"chmod 0640 {path}")
     else:
-        yield fine("env file", str(path))
+        yield ok("env file", str(path))
     for mistake in patient.settings.env_mistakes:
-        yield wrong("env file", mistake, f"correct that line, then: {RESTART}")
+        yield fail("env file", mistake, f"correct that line, then: {RESTART}")
 
 
-def held(patient: Patient) -> Iterator[Diagnosis]:
+def held(patient: DoctorContext) -> Iterator[Finding]:
     """The scheduler read the file at its start: what was changed since then counts from its next start on."""
     if patient.held is None:
         return
     if patient.held.outdated is not None:
-        yield wrong("env file", patient.held.outdated, patient.held.remedy)
+        yield fail("env file", patient.held.outdated, patient.held.remedy)
     else:
-        yield fine("env file", f"{patient.held.process.kind} uses it as it is now")
+        yield ok("env file", f"{patient.held.process.kind} uses it as it is now")
 
 
-def api(patient: Patient) -> Iterator[Diagnosis]:
+def api(patient: DoctorContext) -> Iterator[Finding]:
     """The API reads the file at its own start."""
     path = patient.settings.env_file
     pid = ask_systemd("show", "--property=MainPID", "--value", _API) or "0"
     since = running_since(int(pid)) if pid.isdecimal() and pid != "0" else None
     if path is not None and since is not None and datetime.fromtimestamp(path.stat().st_mtime, UTC) > since:
-        yield note("env file", f"it was written since {_API} started", f"sudo systemctl restart {_API}")
+        yield warn("env file", f"it was written since {_API} started", f"sudo systemctl restart {_API}")
 
 
-def backend(patient: Patient) -> Iterator[Diagnosis]:
+def backend(patient: DoctorContext) -> Iterator[Finding]:
     for warning in backend_warnings(patient.settings, patient.held):
-        yield note("cache", warning, "to return, see the runbook: take the line out, import with --overwrite, restart")
+        yield warn("cache", warning, "to return, see the runbook: take the line out, import with --overwrite, restart")
 
 
 EXAMINATIONS: tuple[Examination, ...] = (env_file, held, api, backend)

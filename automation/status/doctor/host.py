@@ -12,7 +12,7 @@ from pathlib import Path
 from automation.jobs.crontab import render_crontab
 from automation.jobs.load import load_jobs
 from automation.schedule import scheduler_liveness
-from automation.status.doctor import Diagnosis, Examination, Patient, fine, note, wrong
+from automation.status.doctor import DoctorContext, Examination, Finding, fail, ok, warn
 from automation.status.doctor.unit import installed_unit, program_of
 from monitoring.base.errors import ConfigError
 from monitoring.base.kernel_clock import ask_kernel_clock
@@ -25,7 +25,7 @@ _SUPERCRONIC = "supercronic"
 _TEST_LIMIT_S = 20
 
 
-def disk(patient: Patient) -> Iterator[Diagnosis]:
+def disk(patient: DoctorContext) -> Iterator[Finding]:
     paths = {"state": patient.settings.cache_dir, "checkout": patient.settings.checkout}
     for name, path in paths.items():
         if not path.exists():
@@ -33,14 +33,14 @@ def disk(patient: Patient) -> Iterator[Diagnosis]:
         usage, inodes = shutil.disk_usage(path), os.statvfs(path)
         free = f"{usage.free / 1024**3:.1f} GiB free for the {name} in {path}"
         if usage.free < min(_LEAST_FREE_BYTES, usage.total * _LEAST_FREE_SHARE):
-            yield wrong("disk", f"only {free}", "make room: nothing can be stored on a full disk")
+            yield fail("disk", f"only {free}", "make room: nothing can be stored on a full disk")
         elif inodes.f_files and inodes.f_favail < inodes.f_files * _LEAST_FREE_SHARE:
-            yield wrong("disk", f"inodes are running out where the {name} is, in {path}", "remove small files")
+            yield fail("disk", f"inodes are running out where the {name} is, in {path}", "remove small files")
         else:
-            yield fine("disk", free)
+            yield ok("disk", free)
 
 
-def clock(_patient: Patient) -> Iterator[Diagnosis]:
+def clock(_patient: DoctorContext) -> Iterator[Finding]:
     try:
         found = ask_kernel_clock()
     except OSError as error:
@@ -48,13 +48,13 @@ def clock(_patient: Patient) -> Iterator[Diagnosis]:
     else:
         synchronised, told_by = found.synchronised, f"by {found.told_by}"
     if synchronised:
-        yield fine("clock", "it is kept right")
+        yield ok("clock", "it is kept right")
     else:
         remedy = "start systemd-timesyncd or chrony: ticks follow the clock"
-        yield note("clock", f"nothing is known to keep it right, {told_by}", remedy)
+        yield warn("clock", f"nothing is known to keep it right, {told_by}", remedy)
 
 
-def scheduler(patient: Patient) -> Iterator[Diagnosis]:
+def scheduler(patient: DoctorContext) -> Iterator[Finding]:
     path = patient.settings.database
     if not path.exists():
         found = scheduler_liveness.look(patient.settings, None, patient.now)
@@ -62,31 +62,31 @@ def scheduler(patient: Patient) -> Iterator[Diagnosis]:
         with open_readonly(path) as database:
             found = scheduler_liveness.look(patient.settings, database, patient.now)
     if found.is_alive:
-        yield fine("scheduler", str(found))
+        yield ok("scheduler", str(found))
     else:
-        yield wrong("scheduler", str(found), found.remedy)
+        yield fail("scheduler", str(found), found.remedy)
 
 
-def supercronic(patient: Patient) -> Iterator[Diagnosis]:
+def supercronic(patient: DoctorContext) -> Iterator[Finding]:
     """Where the unit is installed its scheduler must be too, and take the crontab it will be given."""
     installed = installed_unit()
     named = program_of(installed) if installed else _SUPERCRONIC
     binary = shutil.which(named, path=f"{os.environ.get('PATH', os.defpath)}:/usr/local/bin")
     if binary is None:
         if installed is not None:
-            yield wrong(
+            yield fail(
                 _SUPERCRONIC, f"{scheduler_liveness.UNIT} is installed, {named} is not there", "run deploy/install.sh"
             )
         return
     try:
         text = render_crontab(load_jobs(patient.config, patient.settings.checkout))
     except ConfigError:
-        yield note(_SUPERCRONIC, f"{binary}; there is no crontab to try it with")
+        yield warn(_SUPERCRONIC, f"{binary}; there is no crontab to try it with")
         return
     yield _tried(binary, text)
 
 
-def _tried(binary: str, crontab: str) -> Diagnosis:
+def _tried(binary: str, crontab: str) -> Finding:
     with tempfile.NamedTemporaryFile("w", suffix=".crontab", encoding="utf-8") as file:
         file.write(crontab)
         file.flush()
@@ -95,13 +95,13 @@ def _tried(binary: str, crontab: str) -> Diagnosis:
                 [binary, "-test", file.name], capture_output=True, text=True, timeout=_TEST_LIMIT_S, check=False
             )
         except subprocess.TimeoutExpired:
-            return wrong(
+            return fail(
                 _SUPERCRONIC, f"{binary} -test did not end within {_TEST_LIMIT_S} s", "look at this host's load"
             )
     if done.returncode:
         last = (done.stderr.strip().splitlines() or ["it says nothing"])[-1]
-        return wrong(_SUPERCRONIC, f"{binary} refuses the crontab: {last}", "python -m automation validate")
-    return fine(_SUPERCRONIC, f"{binary} takes the crontab")
+        return fail(_SUPERCRONIC, f"{binary} refuses the crontab: {last}", "python -m automation validate")
+    return ok(_SUPERCRONIC, f"{binary} takes the crontab")
 
 
 EXAMINATIONS: tuple[Examination, ...] = (disk, clock, scheduler, supercronic)

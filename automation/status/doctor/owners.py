@@ -6,23 +6,23 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from automation.status.doctor import Diagnosis, Examination, Patient, wrong
+from automation.status.doctor import DoctorContext, Examination, Finding, fail
 
 _OF_DEVELOPERS = ("node_modules", ".tools")
 
 
-def checkout(patient: Patient) -> Iterator[Diagnosis]:
+def checkout(patient: DoctorContext) -> Iterator[Finding]:
     """The checkout, with git's own files and the venv: the sync writes the one, `make sync` the other."""
     yield from foreign_files("checkout", patient.settings.checkout)
 
 
-def foreign_files(subject: str, directory: Path) -> Iterator[Diagnosis]:
+def foreign_files(subject: str, directory: Path) -> Iterator[Finding]:
     """Say how many files below belong to somebody else than the directory itself."""
     owner = directory.stat().st_uid
     foreign = [path for path in _below(directory) if _owner(path) not in (owner, None)]
     if foreign:
         text = f"{len(foreign)} files belong to somebody else, as {foreign[0]} to {owner_of(foreign[0])}"
-        yield wrong(subject, text, chown(directory, directory))
+        yield fail(subject, text, chown(directory, directory))
 
 
 def chown(directory: Path, like: Path) -> str:

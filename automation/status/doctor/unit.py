@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from automation.schedule.scheduler_liveness import UNIT, ask_systemd
-from automation.status.doctor import Diagnosis, Examination, Patient, fine, wrong
+from automation.status.doctor import DoctorContext, Examination, Finding, fail, ok
 
 UNIT_DIRECTORIES = (Path("/etc/systemd/system"), Path("/lib/systemd/system"))
 _STARTS_AT_BOOT = ("enabled", "enabled-runtime", "static", "alias", "indirect")
@@ -24,27 +24,27 @@ def program_of(path: Path) -> str:
     return found[1] if found else "supercronic"
 
 
-def unit(patient: Patient) -> Iterator[Diagnosis]:
+def unit(patient: DoctorContext) -> Iterator[Finding]:
     path = installed_unit()
     if path is None:
         return
     found = list(_faults(path.read_text(encoding="utf-8"), patient.settings.cache_dir))
     yield from found
     if not found:
-        yield fine("unit", f"{path} starts at boot and may write the state")
+        yield ok("unit", f"{path} starts at boot and may write the state")
 
 
-def _faults(text: str, cache_dir: Path) -> Iterator[Diagnosis]:
+def _faults(text: str, cache_dir: Path) -> Iterator[Finding]:
     places = re.findall(r"^ReadWritePaths=(.*)$", text, re.MULTILINE)
     writable = [Path(place.lstrip("-+")) for line in places for place in line.split()]
     if not any(cache_dir.is_relative_to(place) for place in writable):
         remedy = "make them agree: CACHE_DIR in the env file, or deploy/install.sh with CACHE_DIR"
-        yield wrong("unit", f"it may not write {cache_dir}, which is the state directory here", remedy)
+        yield fail("unit", f"it may not write {cache_dir}, which is the state directory here", remedy)
     enabled = ask_systemd("is-enabled", UNIT)
     if enabled is not None and enabled not in _STARTS_AT_BOOT:
-        yield wrong("unit", f"it is {enabled}: after a reboot nothing is checked", f"systemctl enable --now {UNIT}")
+        yield fail("unit", f"it is {enabled}: after a reboot nothing is checked", f"systemctl enable --now {UNIT}")
     if ask_systemd("show", "--property=NeedDaemonReload", "--value", UNIT) == "yes":
-        yield wrong("unit", "its file changed since systemd read it", f"systemctl daemon-reload, then restart {UNIT}")
+        yield fail("unit", "its file changed since systemd read it", f"systemctl daemon-reload, then restart {UNIT}")
 
 
 EXAMINATIONS: tuple[Examination, ...] = (unit,)

@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterator
 from dataclasses import replace
 from datetime import datetime
 
-from monitoring.alerts.conditions.store_alert import Kind, Origin, store_in
+from monitoring.alerts.conditions.store_alert import AlertKind, AlertOrigin, store_in
 from monitoring.alerts.message.model import Alert, Severity
 from monitoring.store.db.database import Database, Tx
 from monitoring.store.tables import conditions as stored
@@ -23,7 +23,7 @@ _NO_PROFILE = "No profile of jobs.yaml runs its monitor any more: whether it is 
 _NOBODY_BLIND = "No check that it blinded is watched any more; nobody looks whether it can be read."
 
 
-def end_in(tx: Tx, key: stored.ConditionKey, now: datetime, origin: Origin, why: str = _NO_FILE) -> bool:
+def end_in(tx: Tx, key: stored.ConditionKey, now: datetime, origin: AlertOrigin, why: str = _NO_FILE) -> bool:
     """Close a condition; one that fires is told, quietly. Return whether it was."""
     current = stored.get(tx, key)
     if current is None:
@@ -35,14 +35,14 @@ def end_in(tx: Tx, key: stored.ConditionKey, now: datetime, origin: Origin, why:
             Severity.LOW, title, why, protocol=current.protocol or key.monitor, channel=current.channel,
             key=key.text, source=current.source,
         )  # fmt: skip
-        store_in(tx, alert, now=now, origin=origin, kind=Kind.RECOVERY, about=current)
+        store_in(tx, alert, now=now, origin=origin, kind=AlertKind.RECOVERY, about=current)
     ended = replace(current, state="ok", times=0, since=now, data_json=None, declared=False)
     _put_seeing(tx, ended, now)
     return told
 
 
 def end_unwatched(
-    database: Database, named: Collection[str], run: Collection[str], now: datetime, origin: Origin
+    database: Database, named: Collection[str], run: Collection[str], now: datetime, origin: AlertOrigin
 ) -> list[str]:
     """End what monitors of `jobs.yaml` left behind: all of those not `named`, the blindness of those not `run`.
 
@@ -68,7 +68,7 @@ def _batches(keys: list[stored.ConditionKey]) -> Iterator[list[stored.ConditionK
     yield from (keys[first : first + _BATCH] for first in range(0, len(keys), _BATCH))
 
 
-def _end_batch(tx: Tx, keys: list[stored.ConditionKey], now: datetime, origin: Origin, *, ends: bool) -> None:
+def _end_batch(tx: Tx, keys: list[stored.ConditionKey], now: datetime, origin: AlertOrigin, *, ends: bool) -> None:
     """End conditions, or their blindness alone, and the sources that blind nobody any more for it."""
     rows = [row for key in keys if (row := stored.get(tx, key)) is not None]
     for row in rows:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from monitoring.alerts.conditions.store_alert import Origin, Recorded
+from monitoring.alerts.conditions.store_alert import AlertOrigin, Recorded
 from monitoring.alerts.conditions.unit_of_work import Step, commit_in
 from monitoring.base.clock import Clock
 from monitoring.store.db.handle import SteadyStore
@@ -12,7 +12,7 @@ from monitoring.store.tables import state
 class MonitorStore:
     """One monitor's alerts and memory."""
 
-    def __init__(self, store: SteadyStore, clock: Clock, origin: Origin, namespace: str) -> None:
+    def __init__(self, store: SteadyStore, clock: Clock, origin: AlertOrigin, namespace: str) -> None:
         self._store = store
         self._clock = clock
         self._origin = origin
@@ -26,7 +26,7 @@ class MonitorStore:
         """
         return self._store.write(lambda tx: commit_in(tx, steps, self._clock.now(), self._origin))
 
-    def read(self, key: str) -> state.Remembered | None:
+    def read(self, key: str) -> state.StoredValue | None:
         """Return a remembered value with its time.
 
         Raises:

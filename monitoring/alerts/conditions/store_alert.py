@@ -35,7 +35,7 @@ UNSTORED = "ALERT NOT STORED: "
 _FOR_PEOPLE = ("telegram", PLACEHOLDER)
 
 
-class Kind(StrEnum):
+class AlertKind(StrEnum):
     """What an alert row is in the life of a problem."""
 
     ALERT = "alert"
@@ -48,7 +48,7 @@ class Kind(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Origin:
+class AlertOrigin:
     """Who recorded: the run and task, and whether that process runs with `LOG_LEVEL=DEBUG` (then nothing is sent)."""
 
     run_id: int | None = None
@@ -56,7 +56,7 @@ class Origin:
     debug: bool = False
 
 
-NOBODY = Origin()
+NOBODY = AlertOrigin()
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +70,7 @@ class Recorded:
 
 def record(
     database: Database, alert: Alert, *, now: datetime, run_id: int | None = None, task: str | None = None,
-    kind: Kind = Kind.ALERT, policy: Policy | None = None, debug: bool = False,
+    kind: AlertKind = AlertKind.ALERT, policy: Policy | None = None, debug: bool = False,
 ) -> int | None:  # fmt: skip
     """Store an alert in a transaction of its own; return its id.
 
@@ -83,10 +83,10 @@ def record(
 
 def record_in(
     tx: Tx, alert: Alert, *, now: datetime, run_id: int | None = None, task: str | None = None,
-    kind: Kind = Kind.ALERT, policy: Policy | None = None, debug: bool = False,
+    kind: AlertKind = AlertKind.ALERT, policy: Policy | None = None, debug: bool = False,
 ) -> int | None:  # fmt: skip
     """Do what `record` does inside the caller's transaction, with the state that belongs to the alert."""
-    origin = Origin(run_id, task, debug)
+    origin = AlertOrigin(run_id, task, debug)
     if alert.key is None:
         return store_in(tx, alert, now=now, origin=origin, kind=kind).alert_id
     return raise_in(tx, alert, now=now, origin=origin, policy=policy or Policy()).alert_id
@@ -97,7 +97,7 @@ def raise_in(
     alert: Alert,
     *,
     now: datetime,
-    origin: Origin = NOBODY,
+    origin: AlertOrigin = NOBODY,
     policy: Policy | None = None,
     key: ConditionKey | None = None,
 ) -> Recorded:
@@ -125,7 +125,13 @@ def raise_in(
 
 
 def resolve_in(
-    tx: Tx, key: ConditionKey, *, now: datetime, origin: Origin = NOBODY, policy: Policy | None = None, note: str = ""
+    tx: Tx,
+    key: ConditionKey,
+    *,
+    now: datetime,
+    origin: AlertOrigin = NOBODY,
+    policy: Policy | None = None,
+    note: str = "",
 ) -> Recorded:
     """Say that a condition holds no more; the end of a firing one is told once, silence or not."""
     before = stored_conditions.get(tx, key)
@@ -134,7 +140,9 @@ def resolve_in(
         return Recorded(None, decision.reason)
     recorded = Recorded(before.alert_id, decision.reason)
     if decision.reason is Reason.RESOLVED:
-        stored = store_in(tx, _recovery(before, now, note), now=now, origin=origin, kind=Kind.RECOVERY, about=before)
+        stored = store_in(
+            tx, _recovery(before, now, note), now=now, origin=origin, kind=AlertKind.RECOVERY, about=before
+        )
         recorded = Recorded(stored.alert_id, decision.reason, stored.status)
     stored_conditions.put(tx, decision.condition, now)
     return recorded
@@ -156,8 +164,8 @@ def store_in(
     alert: Alert,
     *,
     now: datetime,
-    origin: Origin = NOBODY,
-    kind: Kind = Kind.ALERT,
+    origin: AlertOrigin = NOBODY,
+    kind: AlertKind = AlertKind.ALERT,
     about: Condition | None = None,
     status: Status | None = None,
     metadata: Mapping[str, object] | None = None,
@@ -198,17 +206,17 @@ def release_in(tx: Tx, now: datetime) -> list[int]:
         alert = Alert.from_json(held_back.body_json)
         route = route_of(alert)
         stored_alerts.add_deliveries(tx, held_back.id, alert.severity.name, _FOR_PEOPLE, now, route=route)
-        _call_machines(tx, held_back.id, alert, kind=Kind(held_back.kind), about=condition, now=now)
+        _call_machines(tx, held_back.id, alert, kind=AlertKind(held_back.kind), about=condition, now=now)
         stored_alerts.update_delivery_status(tx, held_back.id, "pending", None, None)
         stored_conditions.put(tx, replace(condition, last_sent_at=now), now)
         released.append(held_back.id)
     return released
 
 
-def _status(tx: Tx, alert: Alert, key: str | None, *, now: datetime, origin: Origin, kind: Kind) -> Status:
+def _status(tx: Tx, alert: Alert, key: str | None, *, now: datetime, origin: AlertOrigin, kind: AlertKind) -> Status:
     if origin.debug:
         return "skipped_debug"
-    if kind is Kind.RECOVERY:
+    if kind is AlertKind.RECOVERY:
         return "pending"
     for silence in silences.active(tx, now):
         if silence.covers(alert.protocol, key):
@@ -217,13 +225,15 @@ def _status(tx: Tx, alert: Alert, key: str | None, *, now: datetime, origin: Ori
     return "pending"
 
 
-def _call_machines(tx: Tx, alert_id: int, alert: Alert, *, kind: Kind, about: Condition | None, now: datetime) -> None:
-    if kind not in (Kind.ALERT, Kind.WORSENED, Kind.REMINDER) or alert.source in OPERATIONAL_SOURCES:
+def _call_machines(
+    tx: Tx, alert_id: int, alert: Alert, *, kind: AlertKind, about: Condition | None, now: datetime
+) -> None:
+    if kind not in (AlertKind.ALERT, AlertKind.WORSENED, AlertKind.REMINDER) or alert.source in OPERATIONAL_SOURCES:
         return
     identity = str(about.key) if about else None
     last = webhook_calls.get(tx, identity, now) if identity else None
     verdict = webhook_policy.judge(last, alert.severity, now, about.fired_at if about else None)
-    if verdict is webhook_policy.Verdict.NOT_SEVERE:
+    if verdict is webhook_policy.WebhookReason.NOT_SEVERE:
         return
     left_out, route = None if verdict.calls else verdict.value, route_of(alert)
     stored_alerts.add_deliveries(tx, alert_id, alert.severity.name, ["webhook"], now, route=route, left_out=left_out)
@@ -232,7 +242,13 @@ def _call_machines(tx: Tx, alert_id: int, alert: Alert, *, kind: Kind, about: Co
 
 
 def _row(
-    alert: Alert, key: str | None, *, now: datetime, origin: Origin, kind: Kind, metadata: Mapping[str, object] | None
+    alert: Alert,
+    key: str | None,
+    *,
+    now: datetime,
+    origin: AlertOrigin,
+    kind: AlertKind,
+    metadata: Mapping[str, object] | None,
 ) -> NewAlert:
     return NewAlert(
         protocol=alert.protocol,
@@ -258,8 +274,8 @@ def _is_untold(tx: Tx, before: Condition | None, now: datetime) -> bool:
     return rules.is_untold(before, last.delivery_status if last else None, now)
 
 
-def _kind(reason: Reason) -> Kind:
-    return {Reason.WORSENED: Kind.WORSENED, Reason.REMINDED: Kind.REMINDER}.get(reason, Kind.ALERT)
+def _kind(reason: Reason) -> AlertKind:
+    return {Reason.WORSENED: AlertKind.WORSENED, Reason.REMINDED: AlertKind.REMINDER}.get(reason, AlertKind.ALERT)
 
 
 def _with_history(alert: Alert, decision: Decision) -> Alert:

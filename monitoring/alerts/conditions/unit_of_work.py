@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Any, TypeAlias
 
 from monitoring.alerts.conditions.rules import Policy
-from monitoring.alerts.conditions.store_alert import Origin, Recorded, raise_in, resolve_in, store_in
+from monitoring.alerts.conditions.store_alert import AlertOrigin, Recorded, raise_in, resolve_in, store_in
 from monitoring.alerts.message.model import Alert
 from monitoring.base.errors import UsageError
 from monitoring.store.db.database import Tx
@@ -22,7 +22,7 @@ Value: TypeAlias = Any  # str, int, float, bool, or lists and dicts of them: wha
 
 
 @dataclass(slots=True)
-class Outcome:
+class StoredOutcome:
     """What came of an `alert` or `resolve`; it can be asked once the step is on disk."""
 
     recorded: Recorded | None = None
@@ -49,13 +49,13 @@ class Outcome:
 
 
 @dataclass(frozen=True, slots=True)
-class Raise:
+class Fire:
     """Store an alert; with a key, by the rules of its condition."""
 
     alert: Alert
     key: ConditionKey | None
     policy: Policy
-    outcome: Outcome = field(default_factory=Outcome)
+    outcome: StoredOutcome = field(default_factory=StoredOutcome)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,11 +65,11 @@ class Resolve:
     key: ConditionKey
     policy: Policy
     note: str
-    outcome: Outcome = field(default_factory=Outcome)
+    outcome: StoredOutcome = field(default_factory=StoredOutcome)
 
 
 @dataclass(frozen=True, slots=True)
-class Keep:
+class SetState:
     """Write a remembered value, or forget it."""
 
     namespace: str
@@ -77,26 +77,26 @@ class Keep:
     text: str | None
 
 
-Step: TypeAlias = Raise | Resolve | Keep
+Step: TypeAlias = Fire | Resolve | SetState
 
 
-def commit_in(tx: Tx, steps: list[Step], now: datetime, origin: Origin) -> list[Recorded]:
-    """Write the steps in order; return what came of each `Raise` and `Resolve`."""
+def commit_in(tx: Tx, steps: list[Step], now: datetime, origin: AlertOrigin) -> list[Recorded]:
+    """Write the steps in order; return what came of each `Fire` and `Resolve`."""
     recorded = []
     for step in steps:
         match step:
-            case Raise():
+            case Fire():
                 recorded.append(_raise(tx, step, now, origin))
             case Resolve():
                 recorded.append(resolve_in(tx, step.key, now=now, origin=origin, policy=step.policy, note=step.note))
-            case Keep(namespace, key, None):
+            case SetState(namespace, key, None):
                 state.forget(tx, namespace, key)
-            case Keep(namespace, key, text):
+            case SetState(namespace, key, text):
                 state.put(tx, namespace, key, str(text), now)
     return recorded
 
 
-def _raise(tx: Tx, step: Raise, now: datetime, origin: Origin) -> Recorded:
+def _raise(tx: Tx, step: Fire, now: datetime, origin: AlertOrigin) -> Recorded:
     if step.key is not None:
         return raise_in(tx, step.alert, now=now, origin=origin, policy=step.policy, key=step.key)
     return store_in(tx, step.alert, now=now, origin=origin).as_recorded()

@@ -6,13 +6,13 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from monitoring.alerts.message.model import Severity
-from monitoring.store.tables.webhook_calls import Call
+from monitoring.store.tables.webhook_calls import WebhookCall
 
 # Ours: a condition that recovers and fires anew within this time does not call again for the same level.
 COOLDOWN = timedelta(hours=1)
 
 
-class Verdict(StrEnum):
+class WebhookReason(StrEnum):
     """Why a machine is called, or is not."""
 
     CALL = "the first call for this condition"
@@ -24,20 +24,20 @@ class Verdict(StrEnum):
 
     @property
     def calls(self) -> bool:
-        return self in (Verdict.CALL, Verdict.WORSE, Verdict.COOLED_DOWN)
+        return self in (WebhookReason.CALL, WebhookReason.WORSE, WebhookReason.COOLED_DOWN)
 
 
-def judge(last: Call | None, severity: Severity, now: datetime, fired_at: datetime | None) -> Verdict:
+def judge(last: WebhookCall | None, severity: Severity, now: datetime, fired_at: datetime | None) -> WebhookReason:
     """Decide by the last call for the same condition; `fired_at` is when the present firing began.
 
     An alert without a condition is an event of its own: there `last` is none.
     """
     if severity < Severity.HIGH:
-        return Verdict.NOT_SEVERE
+        return WebhookReason.NOT_SEVERE
     if last is None:
-        return Verdict.CALL
+        return WebhookReason.CALL
     if severity > last.severity_rank:
-        return Verdict.WORSE
+        return WebhookReason.WORSE
     if fired_at is not None and fired_at <= last.called_at:
-        return Verdict.SAME_FIRING
-    return Verdict.COOLED_DOWN if now - last.called_at >= COOLDOWN else Verdict.COOLING_DOWN
+        return WebhookReason.SAME_FIRING
+    return WebhookReason.COOLED_DOWN if now - last.called_at >= COOLDOWN else WebhookReason.COOLING_DOWN

@@ -13,8 +13,8 @@ from typing import TypeAlias
 from monitoring.alerts.delivery import refusals
 from monitoring.alerts.delivery.destinations import TelegramChat
 from monitoring.alerts.delivery.lease import Job, recent
-from monitoring.alerts.delivery.rate_limit import Backoff, Limits, asked_wait
-from monitoring.alerts.delivery.route_resolver import Ways
+from monitoring.alerts.delivery.rate_limit import Backoff, RateLimits, asked_wait
+from monitoring.alerts.delivery.route_resolver import RouteResolver
 from monitoring.alerts.senders import Sent
 from monitoring.base.errors import ChatMigratedError, CredentialsError, RefusedError, SendError
 from monitoring.store.db.database import Tx
@@ -53,8 +53,8 @@ class Settler:
     """
 
     owner: str
-    ways: Ways
-    limits: Limits
+    ways: RouteResolver
+    limits: RateLimits
     backoff: Backoff
     jitter: Callable[[], float]
     redact: Callable[[str], str]

@@ -17,8 +17,8 @@ from pathlib import Path
 from monitoring.alerts.delivery.complete import Settler
 from monitoring.alerts.delivery.lease import Claimer
 from monitoring.alerts.delivery.loop import Deliverer, DeliveryLoop, Drained
-from monitoring.alerts.delivery.rate_limit import Backoff, Limits
-from monitoring.alerts.delivery.route_resolver import Ways
+from monitoring.alerts.delivery.rate_limit import Backoff, RateLimits
+from monitoring.alerts.delivery.route_resolver import RouteResolver
 from monitoring.alerts.delivery.workers import Sending
 from monitoring.alerts.senders.dispatch import Senders
 from monitoring.base.clock import Clock
@@ -47,13 +47,13 @@ class Delivery:
         run_id: int | None = None,
         since: datetime | None = None,
         at_once: bool = False,
-        limits: Limits | None = None,
+        limits: RateLimits | None = None,
         backoff: Backoff | None = None,
         jitter: Callable[[], float] = random.random,
         open_senders: Callable[[], Sending] | None = None,
     ) -> None:
         owner = f"{os.getpid()}-{uuid.uuid4().hex[:12]}"
-        pace, ways = limits or Limits(), Ways(settings.environ)
+        pace, ways = limits or RateLimits(), RouteResolver(settings.environ)
         own = Own(run_id, since or clock.now()) if settings.in_test_mode else None
         redact = Redactor(settings.environ)
         self._deliverer = Deliverer(

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from monitoring.alerts.conditions.store_alert import Origin, store_in
+from monitoring.alerts.conditions.store_alert import AlertOrigin, store_in
 from monitoring.alerts.delivery.routing import OPERATIONAL_SOURCES
 from monitoring.alerts.message.model import Alert, Severity
 from monitoring.base.errors import UsageError
@@ -31,7 +31,7 @@ _KEPT = 4
 _MOST_AT_ONCE, _MOST_NAMED = 500, 10
 
 
-def give_up_old(tx: Tx, now: datetime, origin: Origin) -> int:
+def give_up_old(tx: Tx, now: datetime, origin: AlertOrigin) -> int:
     """End what has waited for longer than anybody can be expected to want it; return how many deliveries.
 
     What a clock that is ahead seems to have let pass is no waiting: one that is a year ahead for a single run, or a day

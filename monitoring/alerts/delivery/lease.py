@@ -15,8 +15,15 @@ from datetime import UTC, datetime, timedelta
 from monitoring.alerts.delivery import rate_limit
 from monitoring.alerts.delivery.coalesce import Folded, Why, fold
 from monitoring.alerts.delivery.destinations import Destination, TelegramChat, Webhook
-from monitoring.alerts.delivery.rate_limit import Limits
-from monitoring.alerts.delivery.route_resolver import End, FarSide, LaneQueue, Split, Ways, limits_of
+from monitoring.alerts.delivery.rate_limit import RateLimits
+from monitoring.alerts.delivery.route_resolver import (
+    FanOut,
+    FarSide,
+    LaneQueue,
+    RouteResolver,
+    Undeliverable,
+    limits_of,
+)
 from monitoring.alerts.message.model import Alert, Severity
 from monitoring.alerts.senders import Message
 from monitoring.store.db.database import Tx
@@ -25,7 +32,7 @@ from monitoring.store.tables import alerts as stored_alerts
 from monitoring.store.tables import outbox, rate_limits
 from monitoring.store.tables.alerts import StoredAlert
 from monitoring.store.tables.deliveries import Own
-from monitoring.store.tables.outbox import Waiting
+from monitoring.store.tables.outbox import WaitingDelivery
 from monitoring.store.tables.rate_limits import FAILING, Lane
 
 log = logging.getLogger("monitoring.delivery")
@@ -44,7 +51,7 @@ _BY_URGENCY = sorted(Severity, reverse=True)
 class Job:
     """One message on its way, and the rows behind it."""
 
-    delivery: Waiting
+    delivery: WaitingDelivery
     destination: Destination
     far_side: FarSide
     message: Message
@@ -88,8 +95,8 @@ class Claimer:
     """Claims for one deliverer, known in leases as `owner`; with `own` only what its process raised."""
 
     owner: str
-    ways: Ways
-    limits: Limits
+    ways: RouteResolver
+    limits: RateLimits
     own: Own | None = None
 
     def claim(self, tx: Tx, queues: Sequence[LaneQueue], now: datetime, in_flight: Collection[FarSide]) -> Claimed:
@@ -119,7 +126,7 @@ class Claimer:
             claimed.look_again(ready_at)
         return None
 
-    def _take(self, turn: _Turn, head: Waiting, destination: Destination, claimed: Claimed) -> Job | None:
+    def _take(self, turn: _Turn, head: WaitingDelivery, destination: Destination, claimed: Claimed) -> Job | None:
         """Take a message; a row that cannot be read must stop no other one."""
         try:
             with turn.tx:
@@ -144,7 +151,7 @@ class _Turn:
     shared: Lane | None
     now: datetime
 
-    def heads(self) -> Iterator[tuple[Waiting, Destination]]:
+    def heads(self) -> Iterator[tuple[WaitingDelivery, Destination]]:
         """Return the first in line of each severity, the worst severity first."""
         for severity in _BY_URGENCY:
             head = outbox.head(
@@ -155,14 +162,14 @@ class _Turn:
                 own=self.claimer.own,
             )
             way = self.claimer.ways.destination(head.destination, head.channel) if head else None
-            if head is not None and not isinstance(way, End | Split | None):
+            if head is not None and not isinstance(way, Undeliverable | FanOut | None):
                 yield head, way
 
     @property
     def _line(self) -> tuple[Tx, str, tuple[str, ...]]:
         return self.tx, self.queue.row_destination, self.queue.channels
 
-    def ready_at(self, head: Waiting, destination: Destination) -> datetime:
+    def ready_at(self, head: WaitingDelivery, destination: Destination) -> datetime:
         """Return when this message may go: not leased, due, the far side willing, within the pace."""
         at, limits = self.now.timestamp(), self.claimer.limits
         wait_s = rate_limit.wait_s(limits_of(limits, destination, head.severity_rank), self.lane.sent, at)
@@ -173,7 +180,7 @@ class _Turn:
             self.now + timedelta(seconds=wait_s), *(instant for instant in instants if instant is not None), self.now
         )
 
-    def _blocks(self, head: Waiting) -> Iterator[datetime | None]:
+    def _blocks(self, head: WaitingDelivery) -> Iterator[datetime | None]:
         """Return until when the far side, and what it shares with others, are left alone."""
         if not self._may_try(self.lane, head):
             yield self.lane.blocked_until
@@ -184,7 +191,7 @@ class _Turn:
         elif not self._may_try(self.shared, head):
             yield self.shared.blocked_until
 
-    def _may_try(self, lane: Lane, head: Waiting) -> bool:
+    def _may_try(self, lane: Lane, head: WaitingDelivery) -> bool:
         """Tell whether a message may pass the time for which a far side is left alone.
 
         The first try of a HIGH or CRITICAL alert passes our own back-off. One raised since the last try passes a
@@ -199,7 +206,7 @@ class _Turn:
         rested = self.now.timestamp() - last_try >= REFUSED_PAUSES[0].total_seconds()
         return rested and outbox.has_untried_since(*self._line, datetime.fromtimestamp(last_try, UTC), Severity.HIGH)
 
-    def take(self, head: Waiting, destination: Destination) -> Job | None:
+    def take(self, head: WaitingDelivery, destination: Destination) -> Job | None:
         """Claim the message and count it against the pace before it goes: a crash must not lend a second one."""
         members, why = self._folded_with(head, destination)
         leader = members[0] if members else head
@@ -210,7 +217,7 @@ class _Turn:
         leader = replace(leader, attempts=leader.attempts + 1, lease_owner=self.claimer.owner)
         return _job(self.tx, leader, destination, self.queue.far_side, why, self.now)
 
-    def _folded_with(self, head: Waiting, destination: Destination) -> tuple[list[Waiting], Why]:
+    def _folded_with(self, head: WaitingDelivery, destination: Destination) -> tuple[list[WaitingDelivery], Why]:
         """Return what is folded into one message; nothing if the head goes by itself."""
         if isinstance(destination, Webhook) or head.parts_sent:
             return [], Why.PACE
@@ -221,17 +228,17 @@ class _Turn:
             return (found if found and found[0].id == head.id else []), Why.PACE
         return [], Why.PACE
 
-    def _waited(self) -> list[Waiting]:
+    def _waited(self) -> list[WaitingDelivery]:
         return outbox.waiting_for_credentials(*self._line, self.now, _MOST_FOLDED_WAITED, own=self.claimer.own)
 
-    def _low_beyond_budget(self, chat: TelegramChat) -> list[Waiting]:
+    def _low_beyond_budget(self, chat: TelegramChat) -> list[WaitingDelivery]:
         """Return the LOW ones if more of them wait than may go one by one."""
         budget = max(1, self.claimer.limits.low_budget(chat.chat_id, self.lane.sent, self.now.timestamp()))
         if outbox.count_of_rank(*self._line, Severity.LOW, budget + 1) <= budget:
             return []
         return outbox.foldable(*self._line, self.now, _MOST_FOLDED, severity_rank=Severity.LOW, own=self.claimer.own)
 
-    def _more_than_one(self, found: list[Waiting], destination: Destination) -> list[Waiting]:
+    def _more_than_one(self, found: list[WaitingDelivery], destination: Destination) -> list[WaitingDelivery]:
         """Keep those that go to the same topic of the chat, if they are more than one."""
         ways = self.claimer.ways
         same = [each for each in found if ways.destination(each.destination, each.channel) == destination]
@@ -251,7 +258,9 @@ def recent(sent: tuple[float, ...], now: datetime, window_s: float) -> tuple[flo
     return tuple(at for at in sent if at > now.timestamp() - window_s)
 
 
-def _job(tx: Tx, delivery: Waiting, destination: Destination, far_side: FarSide, why: Why, now: datetime) -> Job:
+def _job(
+    tx: Tx, delivery: WaitingDelivery, destination: Destination, far_side: FarSide, why: Why, now: datetime
+) -> Job:
     stored = stored_alerts.get(tx, delivery.alert_id)
     if stored is None:  # the foreign key forbids it
         raise LookupError(f"delivery {delivery.id} has no alert {delivery.alert_id}")

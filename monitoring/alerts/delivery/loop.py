@@ -14,12 +14,12 @@ from datetime import datetime
 from pathlib import Path
 from typing import Self
 
-from monitoring.alerts.conditions.store_alert import Origin, release_in
+from monitoring.alerts.conditions.store_alert import AlertOrigin, release_in
 from monitoring.alerts.delivery import refusals
 from monitoring.alerts.delivery.complete import Settled, Settler
 from monitoring.alerts.delivery.giving_up import give_up_old
 from monitoring.alerts.delivery.lease import MOST_AT_ONCE, Claimed, Claimer, Job
-from monitoring.alerts.delivery.route_resolver import End, LaneQueue, Split, Ways
+from monitoring.alerts.delivery.route_resolver import FanOut, LaneQueue, RouteResolver, Undeliverable
 from monitoring.alerts.delivery.workers import Done, PartDone, Pools, Report, Sending
 from monitoring.base.clock import Clock
 from monitoring.base.errors import StoreError
@@ -61,7 +61,7 @@ class Deliverer:
 
     path: Path
     clock: Clock
-    ways: Ways
+    ways: RouteResolver
     claimer: Claimer
     settler: Settler
     open_senders: Callable[[], Sending]
@@ -213,7 +213,7 @@ class DeliveryLoop:
             release_in(tx, now)
             self._release_at = at + _RELEASE_EVERY_S
         if at >= self._give_up_at:
-            deliverer.failed += give_up_old(tx, now, Origin(deliverer.run_id))
+            deliverer.failed += give_up_old(tx, now, AlertOrigin(deliverer.run_id))
             self._give_up_at = at + _GIVE_UP_EVERY_S
 
     def _committed(
@@ -249,10 +249,10 @@ class DeliveryLoop:
         in_flight = [job.far_side for key, job in self._in_flight.items() if key not in ended]
         return deliverer.claimer.claim(tx, queues, now, in_flight)
 
-    def _without_way(self, tx: Tx, group: Group, way: End | Split, now: datetime) -> bool:
+    def _without_way(self, tx: Tx, group: Group, way: Undeliverable | FanOut, now: datetime) -> bool:
         """Split up, end or mark a group; tell whether new deliveries came of it."""
         own = self._deliverer.own
-        if isinstance(way, Split):
+        if isinstance(way, FanOut):
             alert_ids = deliveries.split_placeholder(tx, group.channel, way.destinations, own)
         elif way.status == "skipped_missing_credentials":
             if not deliveries.has_pending(tx, group.destination, group.channel, own):
@@ -265,7 +265,7 @@ class DeliveryLoop:
                 own = Own(self._deliverer.run_id, now)
             alert_ids = deliveries.finish_group(tx, group.destination, group.channel, way.status, way.why, now, own=own)
         deliveries.refresh_alerts(tx, alert_ids)
-        return isinstance(way, Split) and bool(way.destinations)
+        return isinstance(way, FanOut) and bool(way.destinations)
 
     # -- the store -----------------------------------------------------------------------------------------------------
 
@@ -308,7 +308,9 @@ class DeliveryLoop:
         self._version = None
 
 
-def _forget_unused(tx: Tx, queues: list[LaneQueue], rest: list[tuple[Group, End | Split]], now: datetime) -> None:
+def _forget_unused(
+    tx: Tx, queues: list[LaneQueue], rest: list[tuple[Group, Undeliverable | FanOut]], now: datetime
+) -> None:
     """Take a far side that refuses for usable again once nothing waits for it: what went there goes elsewhere now.
 
     Not while something of its kind has no way in this environment: it may be what waits for it.

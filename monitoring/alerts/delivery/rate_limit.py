@@ -16,7 +16,7 @@ from monitoring.store.db.waits import LONGEST_WAIT
 
 
 @dataclass(frozen=True, slots=True)
-class Limit:
+class RateLimit:
     """At most `count` messages in any `window_s` seconds."""
 
     count: int
@@ -37,26 +37,26 @@ class Limit:
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class RateLimits:
     """The pace of every kind of far side.
 
     `reserved` messages of a group's minute are kept for HIGH and CRITICAL. A private chat has no limit by the
     minute: there LOW ones are folded when more than `fold_above` wait.
     """
 
-    chat: Limit = Limit(1, 1.0)
-    group: Limit = Limit(20, 61.0)  # a second more than theirs: a slow message counts from when it arrived
-    bot: Limit = Limit(25, 1.0)  # five under theirs: messages in flight overtake each other
-    other: Limit = Limit(10, 1.0)
+    chat: RateLimit = RateLimit(1, 1.0)
+    group: RateLimit = RateLimit(20, 61.0)  # a second more than theirs: a slow message counts from when it arrived
+    bot: RateLimit = RateLimit(25, 1.0)  # five under theirs: messages in flight overtake each other
+    other: RateLimit = RateLimit(10, 1.0)
     reserved: int = 4
     fold_above: int = 15
 
-    def of_chat(self, chat_id: str, rank: int) -> tuple[Limit, ...]:
+    def of_chat(self, chat_id: str, rank: int) -> tuple[RateLimit, ...]:
         """Return what holds for a message of this severity to a chat; ids of groups and channels are negative."""
         if not is_group(chat_id):
             return (self.chat,)
         kept_back = self.reserved if rank < Severity.HIGH else 0
-        return (self.chat, Limit(self.group.count - kept_back, self.group.window_s))
+        return (self.chat, RateLimit(self.group.count - kept_back, self.group.window_s))
 
     def low_budget(self, chat_id: str, sent: Sequence[float], now: float) -> int:
         """Return how many LOW messages may still go one by one; if more wait, they are folded into one."""
@@ -75,7 +75,7 @@ def is_group(chat_id: str) -> bool:
     return chat_id.startswith(("-", "@"))
 
 
-def wait_s(limits: Sequence[Limit], sent: Sequence[float], now: float) -> float:
+def wait_s(limits: Sequence[RateLimit], sent: Sequence[float], now: float) -> float:
     """Return how long until every limit lets one more through."""
     return max((limit.wait_s(sent, now) for limit in limits), default=0.0)
 

@@ -9,7 +9,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from monitoring.alerts.conditions.rules import Policy
-from monitoring.alerts.conditions.store_alert import Origin, raise_in, resolve_in
+from monitoring.alerts.conditions.store_alert import AlertOrigin, raise_in, resolve_in
 from monitoring.alerts.delivery.lease import Job
 from monitoring.alerts.delivery.routing import OPERATIONAL_SOURCES
 from monitoring.alerts.message.model import Alert, Severity
@@ -38,7 +38,7 @@ def announce_text(tx: Tx, job: Job, why: str, now: datetime, run_id: int | None)
 
 def is_over(tx: Tx, name: str, now: datetime, run_id: int | None) -> None:
     """Say that what was announced under this name is over, if it was."""
-    resolve_in(tx, _key(name), now=now, origin=Origin(run_id))
+    resolve_in(tx, _key(name), now=now, origin=AlertOrigin(run_id))
 
 
 def forget(tx: Tx, name: str, now: datetime) -> None:
@@ -64,7 +64,7 @@ def _raise(tx: Tx, job: Job, name: str, texts: tuple[str, str, str], now: dateti
         return
     title, *blocks = texts
     alert = Alert(Severity.HIGH, title, *blocks, protocol=_MONITOR, source="ops_error", key=f"{_CHECK}/{name}")
-    raise_in(tx, alert, now=now, key=_key(name), origin=Origin(run_id), policy=Policy(remind_after=None))
+    raise_in(tx, alert, now=now, key=_key(name), origin=AlertOrigin(run_id), policy=Policy(remind_after=None))
 
 
 def _key(name: str) -> ConditionKey:

@@ -11,8 +11,8 @@ from dataclasses import dataclass, field, replace
 from urllib.parse import urlsplit
 
 from monitoring.alerts.delivery.destinations import AppriseUrl, Destination, TelegramChat, Webhook
-from monitoring.alerts.delivery.rate_limit import Limit, Limits
-from monitoring.alerts.delivery.routing import WEBHOOK_SECRET, Plan, Route, fingerprint, plan, split_urls
+from monitoring.alerts.delivery.rate_limit import RateLimit, RateLimits
+from monitoring.alerts.delivery.routing import WEBHOOK_SECRET, ChannelRoutes, RouteReason, fingerprint, plan, split_urls
 from monitoring.store.tables.deliveries import PLACEHOLDER, Status
 from monitoring.store.tables.outbox import Group
 
@@ -22,7 +22,7 @@ _NO_CRASH_ROUTE = "no errors route is configured: the crash is quoted in the dig
 
 
 @dataclass(frozen=True, slots=True)
-class End:
+class Undeliverable:
     """A group that cannot be sent: for good, or until credentials appear."""
 
     status: Status
@@ -30,7 +30,7 @@ class End:
 
 
 @dataclass(frozen=True, slots=True)
-class Split:
+class FanOut:
     """A placeholder and what takes its place."""
 
     destinations: tuple[str, ...]
@@ -62,14 +62,14 @@ class LaneQueue:
 
 
 @dataclass(slots=True)
-class Ways:
+class RouteResolver:
     """Finds the way of each channel; the environment does not change while a process lives, so plans are kept."""
 
     environ: Mapping[str, str]
     moved_chats: dict[str, str] = field(default_factory=dict)
-    _plans: dict[str, Plan] = field(default_factory=dict)
+    _plans: dict[str, ChannelRoutes] = field(default_factory=dict)
 
-    def plan_of(self, channel: str) -> Plan:
+    def plan_of(self, channel: str) -> ChannelRoutes:
         """Return the plan of a channel as delivery rows spell it (`AAVE`, `AAVE/crash`)."""
         found = self._plans.get(channel)
         if found is None:
@@ -77,25 +77,25 @@ class Ways:
             found = self._plans[channel] = plan(name, name, source, self.environ)
         return found
 
-    def destination(self, row_destination: str, channel: str) -> Destination | End | Split:
+    def destination(self, row_destination: str, channel: str) -> Destination | Undeliverable | FanOut:
         """Say where the deliveries of one kind and channel go."""
         route = self.plan_of(channel)
-        if route.route is Route.DEBUG:
-            return End("skipped_debug", route.route.value)
-        if channel.endswith("/" + CRASH) and route.route is not Route.TEST_CHAT and route.channel != "ERRORS":
-            return End("not_attempted", _NO_CRASH_ROUTE)
+        if route.route is RouteReason.DEBUG:
+            return Undeliverable("skipped_debug", route.route.value)
+        if channel.endswith("/" + CRASH) and route.route is not RouteReason.TEST_CHAT and route.channel != "ERRORS":
+            return Undeliverable("not_attempted", _NO_CRASH_ROUTE)
         if row_destination == PLACEHOLDER:
             others = (each for each in route.destinations if not isinstance(each, TelegramChat | Webhook))
-            return Split(tuple(str(each) for each in others))
+            return FanOut(tuple(str(each) for each in others))
         return self._found(row_destination, route)
 
-    def _found(self, row_destination: str, route: Plan) -> Destination | End:
+    def _found(self, row_destination: str, route: ChannelRoutes) -> Destination | Undeliverable:
         for each in route.destinations:
             if row_destination in (each.kind, str(each)):
                 if each.missing:
-                    return End("skipped_missing_credentials", f"waiting for {' and '.join(each.missing)}")
+                    return Undeliverable("skipped_missing_credentials", f"waiting for {' and '.join(each.missing)}")
                 return self._followed(each)
-        return End("not_attempted", _why_not(row_destination, route))
+        return Undeliverable("not_attempted", _why_not(row_destination, route))
 
     def _followed(self, destination: Destination) -> Destination:
         """Follow a group to the supergroup it became, however often it moved."""
@@ -129,7 +129,7 @@ class Ways:
     def is_announced_by(self, refusing: FarSide, *, shared: bool) -> bool:
         """Tell whether word of a refusal would go to the far side, or by the bot, that refuses."""
         way = self.destination("telegram", ANNOUNCEMENTS)
-        if isinstance(way, End | Split):
+        if isinstance(way, Undeliverable | FanOut):
             return False
         there = self.far_side(way)
         return there.shared_key == refusing.shared_key if shared else there.key == refusing.key
@@ -137,13 +137,13 @@ class Ways:
     def _text(self, variable: str) -> str:
         return self.environ.get(variable, "").strip()
 
-    def sort_out(self, groups: Iterable[Group]) -> tuple[list[LaneQueue], list[tuple[Group, End | Split]]]:
+    def sort_out(self, groups: Iterable[Group]) -> tuple[list[LaneQueue], list[tuple[Group, Undeliverable | FanOut]]]:
         """Return the lanes, the most urgent first, and the groups that have no way."""
         lanes: dict[tuple[str, str], LaneQueue] = {}
-        rest: list[tuple[Group, End | Split]] = []
+        rest: list[tuple[Group, Undeliverable | FanOut]] = []
         for group in groups:
             way = self.destination(group.destination, group.channel)
-            if isinstance(way, End | Split):
+            if isinstance(way, Undeliverable | FanOut):
                 rest.append((group, way))
                 continue
             far_side = self.far_side(way)
@@ -152,7 +152,7 @@ class Ways:
         return sorted(lanes.values(), key=lambda lane: (-lane.worst_rank, lane.first_id)), rest
 
 
-def limits_of(limits: Limits, destination: Destination, rank: int) -> tuple[Limit, ...]:
+def limits_of(limits: RateLimits, destination: Destination, rank: int) -> tuple[RateLimit, ...]:
     """Return the pace of a far side for one severity."""
     return limits.of_chat(destination.chat_id, rank) if isinstance(destination, TelegramChat) else (limits.other,)
 
@@ -177,7 +177,7 @@ def _joined(lane: LaneQueue | None, group: Group, far_side: FarSide) -> LaneQueu
     )
 
 
-def _why_not(row_destination: str, route: Plan) -> str:
-    if row_destination == "telegram" or route.route is Route.TEST_CHAT:
+def _why_not(row_destination: str, route: ChannelRoutes) -> str:
+    if row_destination == "telegram" or route.route is RouteReason.TEST_CHAT:
         return route.route.value
     return f"{row_destination.split(' ', 1)[0]}: nothing is configured for {route.channel}"

@@ -30,7 +30,7 @@ _TOPIC_ID = re.compile(r"[1-9]\d{0,17}", re.ASCII)
 _BETWEEN_URLS = re.compile(r"[\s,]+(?=[A-Za-z][A-Za-z0-9+.-]*://)")  # a comma inside an Apprise URL stays
 
 
-class Route(Enum):
+class RouteReason(Enum):
     """Why the plan is as it is; the value is what an operator reads."""
 
     DEBUG = "LOG_LEVEL=DEBUG: alerts are recorded and nothing is sent"
@@ -43,14 +43,14 @@ class Route(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class ChannelRoutes:
     """Every destination of a channel's alerts, the reason for the Telegram one, and remarks on odd settings.
 
     A destination with `missing` variables waits for them (`skipped_missing_credentials`).
     """
 
     channel: str
-    route: Route
+    route: RouteReason
     destinations: tuple[Destination, ...]
     notes: tuple[str, ...] = ()
 
@@ -77,7 +77,7 @@ def variable_part(channel: str) -> str:
     return re.sub(r"[^A-Z0-9]", "_", channel.strip().upper())
 
 
-def plan(alert_channel: str, protocol: str, source: str, environ: Mapping[str, str]) -> Plan:
+def plan(alert_channel: str, protocol: str, source: str, environ: Mapping[str, str]) -> ChannelRoutes:
     """Decide where the alerts of a channel go.
 
     Telegram, first match: test chat; topic; the channel's chat; default chat; else it waits. Operational errors and
@@ -88,16 +88,16 @@ def plan(alert_channel: str, protocol: str, source: str, environ: Mapping[str, s
     operational = source in OPERATIONAL_SOURCES
     channel = variable_part(alert_channel.strip() or protocol)
     if log_level(environ)[0] == "DEBUG":
-        return Plan(channel, Route.DEBUG, ())
+        return ChannelRoutes(channel, RouteReason.DEBUG, ())
     if settings.text(TEST_CHAT):
         chat = settings.telegram(TEST_CHAT, DEFAULT_TOKEN, labelled=True)
-        return settings.plan(channel, Route.TEST_CHAT, [chat])
+        return settings.plan(channel, RouteReason.TEST_CHAT, [chat])
     if operational and settings.has_route("ERRORS"):
         channel = "ERRORS"
     route, chat = settings.route(channel)
     others = [*settings.webhooks("ERRORS" if operational else channel), *settings.apprise(channel), *settings.console()]
     if chat.missing and not settings.uses_telegram() and any(isinstance(other, AppriseUrl) for other in others):
-        return settings.plan(channel, Route.NO_TELEGRAM, others)
+        return settings.plan(channel, RouteReason.NO_TELEGRAM, others)
     return settings.plan(channel, route, [chat, *others])
 
 
@@ -118,10 +118,10 @@ class _Settings:
         self._environ = environ
         self._notes: dict[str, None] = {}
 
-    def plan(self, channel: str, route: Route, destinations: Iterable[Destination]) -> Plan:
+    def plan(self, channel: str, route: RouteReason, destinations: Iterable[Destination]) -> ChannelRoutes:
         waits = next((each for each in destinations if isinstance(each, TelegramChat) and each.missing), None)
-        reason = route if waits is None else Route.MISSING_CREDENTIALS
-        return Plan(channel, reason, tuple(destinations), tuple(self._notes))
+        reason = route if waits is None else RouteReason.MISSING_CREDENTIALS
+        return ChannelRoutes(channel, reason, tuple(destinations), tuple(self._notes))
 
     def text(self, name: str) -> str:
         return self._environ.get(name, "").strip()
@@ -140,7 +140,7 @@ class _Settings:
     def uses_telegram(self) -> bool:
         return any(name.startswith("TELEGRAM_") and value.strip() for name, value in self._environ.items())
 
-    def route(self, channel: str) -> tuple[Route, TelegramChat]:
+    def route(self, channel: str) -> tuple[RouteReason, TelegramChat]:
         """Return rule 2, 3 or 4 of the routing."""
         topic_id, own_chat, own_token = (
             self.topic_id(channel),
@@ -148,12 +148,14 @@ class _Settings:
             f"TELEGRAM_BOT_TOKEN_{channel}",
         )
         if topic_id is not None and self.chat_id(TOPICS_CHAT):
-            return Route.TOPIC, self.telegram(TOPICS_CHAT, DEFAULT_TOKEN, topic_id)
+            return RouteReason.TOPIC, self.telegram(TOPICS_CHAT, DEFAULT_TOKEN, topic_id)
         if topic_id is not None:
             self._note(f"TELEGRAM_TOPIC_ID_{channel} is set but {TOPICS_CHAT} is not: the topic is not used")
         if self.chat_id(own_chat):
-            return Route.CHANNEL_CHAT, self.telegram(own_chat, own_token if self.text(own_token) else DEFAULT_TOKEN)
-        return Route.DEFAULT_CHAT, self.telegram(DEFAULT_CHAT, DEFAULT_TOKEN)
+            return RouteReason.CHANNEL_CHAT, self.telegram(
+                own_chat, own_token if self.text(own_token) else DEFAULT_TOKEN
+            )
+        return RouteReason.DEFAULT_CHAT, self.telegram(DEFAULT_CHAT, DEFAULT_TOKEN)
 
     def telegram(
         self, chat_variable: str, token_variable: str, thread_id: int | None = None, *, labelled: bool = False

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import orjson
 
-from monitoring.alerts.conditions.store_alert import UNSTORED, Kind, Origin, raise_in, store_in
+from monitoring.alerts.conditions.store_alert import UNSTORED, AlertKind, AlertOrigin, raise_in, store_in
 from monitoring.alerts.message.model import Alert, Severity
 from monitoring.alerts.message.render import render_plain
 from monitoring.alerts.message.text import code
@@ -27,7 +27,7 @@ from monitoring.store.tables.conditions import ConditionKey
 LOST = "ALERT NOT KEPT: "
 _LONGEST_BYTES = 16 * 1024
 _SHORTENED_CHARS = 3000
-_KINDS = frozenset(kind.value for kind in Kind)
+_KINDS = frozenset(kind.value for kind in AlertKind)
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,11 +36,11 @@ class Unstored:
 
     alert: Alert
     condition: ConditionKey | None = None
-    kind: Kind = Kind.ALERT
+    kind: AlertKind = AlertKind.ALERT
     metadata: Mapping[str, object] | None = None
 
 
-def keep(found: Sequence[Unstored], directory: Path, now: datetime, origin: Origin) -> list[str]:
+def keep(found: Sequence[Unstored], directory: Path, now: datetime, origin: AlertOrigin) -> list[str]:
     """Keep alerts in the reserve; return a line for each, for the log of the run."""
     is_kept = unstored.keep([_kept(each, now, origin) for each in found], directory) if found else True
     mark = UNSTORED if is_kept else LOST
@@ -64,7 +64,7 @@ def store_kept(database: Database, now: datetime) -> int:
     return unstored.hand_over(database.path.parent, store)
 
 
-def _kept(found: Unstored, now: datetime, origin: Origin) -> KeptAlert:
+def _kept(found: Unstored, now: datetime, origin: AlertOrigin) -> KeptAlert:
     alert = _shortened(found.alert, now)
     key = found.condition
     return KeptAlert(
@@ -96,11 +96,11 @@ def _shortened(alert: Alert, now: datetime) -> Alert:
 
 def _store(tx: Tx, kept: KeptAlert) -> None:
     alert = Alert.from_json(kept.body_json)
-    origin = Origin(kept.run_id, kept.task, debug=kept.debug)
+    origin = AlertOrigin(kept.run_id, kept.task, debug=kept.debug)
     if kept.condition is not None:
         raise_in(tx, alert, now=kept.at, origin=origin, key=ConditionKey(*kept.condition))
         return
-    kind = Kind(kept.kind) if kept.kind in _KINDS else Kind.ALERT
+    kind = AlertKind(kept.kind) if kept.kind in _KINDS else AlertKind.ALERT
     metadata = orjson.loads(kept.metadata_json) if kept.metadata_json else None
     store_in(tx, alert, now=kept.at, origin=origin, kind=kind, metadata=metadata)
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from monitoring.alerts.conditions.store_alert import Kind, Origin, store_in
+from monitoring.alerts.conditions.store_alert import AlertKind, AlertOrigin, store_in
 from monitoring.alerts.delivery.routing import DIGEST_CHANNEL
 from monitoring.alerts.message.model import Alert, Severity
 from monitoring.alerts.message.text import bold, code, line, since
@@ -75,7 +75,7 @@ class DigestInput:
         return tuple(sorted([*names, *(["(the run itself)"] if self.note else [])]))
 
 
-class Verdict(StrEnum):
+class DigestKind(StrEnum):
     """What kind of digest a run gets."""
 
     NOTHING = "no failures, none before"
@@ -87,18 +87,18 @@ class Verdict(StrEnum):
     CLEAN = "the first clean run"
 
 
-def judge(failing: tuple[str, ...], previous: LastDigest | None, now: datetime) -> Verdict:
+def judge(failing: tuple[str, ...], previous: LastDigest | None, now: datetime) -> DigestKind:
     """Compare what fails with what people were told last."""
     before = previous.failing if previous else ()
     if not failing:
-        return Verdict.CLEAN if before else Verdict.NOTHING
+        return DigestKind.CLEAN if before else DigestKind.NOTHING
     if previous is not None and set(failing) == set(before):
         is_recent = now - REMIND_AFTER < previous.told_at <= now  # not what a clock that was ahead wrote
-        return Verdict.SAME if is_recent else Verdict.REMINDER
+        return DigestKind.SAME if is_recent else DigestKind.REMINDER
     due = {name for name in failing if not name.endswith("?")}
     if not due or due == {name for name in before if not name.endswith("?")}:
-        return Verdict.NOT_YET
-    return Verdict.CHANGED if before else Verdict.NEW
+        return DigestKind.NOT_YET
+    return DigestKind.CHANGED if before else DigestKind.NEW
 
 
 def record_digest(
@@ -108,7 +108,7 @@ def record_digest(
     *,
     debug: bool = False,
     redact: Callable[[str], str] | None = None,
-) -> tuple[Verdict, int | None]:
+) -> tuple[DigestKind, int | None]:
     """Store the digest of a run: exactly one alert if anything failed, one for the first clean run, else none."""
     with database.write() as tx:
         return record_digest_in(tx, digest, now, debug=debug, redact=redact)
@@ -116,23 +116,23 @@ def record_digest(
 
 def record_digest_in(
     tx: Tx, digest: DigestInput, now: datetime, *, debug: bool = False, redact: Callable[[str], str] | None = None
-) -> tuple[Verdict, int | None]:
+) -> tuple[DigestKind, int | None]:
     """Do what `record_digest` does inside the caller's transaction."""
     previous = digests.get(tx, digest.profile)
     verdict = judge(digest.failing, previous, now)
-    if verdict is Verdict.NOTHING:
+    if verdict is DigestKind.NOTHING:
         return verdict, None
     alert = compose(digest, verdict, previous)
-    unsent: Status | None = "not_attempted" if verdict is Verdict.SAME and not debug else None
+    unsent: Status | None = "not_attempted" if verdict is DigestKind.SAME and not debug else None
     metadata: dict[str, object] = {"profile": digest.profile, "failed": [task.name for task in digest.failed]}
-    if verdict in (Verdict.SAME, Verdict.REMINDER) and previous is not None:
+    if verdict in (DigestKind.SAME, DigestKind.REMINDER) and previous is not None:
         metadata["repeat_of"] = previous.alert_id
     stored = store_in(
         tx,
         alert.redacted(redact) if redact else alert,
         now=now,
-        origin=Origin(run_id=digest.run_id, debug=debug),
-        kind=Kind.DIGEST,
+        origin=AlertOrigin(run_id=digest.run_id, debug=debug),
+        kind=AlertKind.DIGEST,
         status=unsent,
         metadata=metadata,
     )
@@ -141,16 +141,16 @@ def record_digest_in(
     return verdict, stored.alert_id
 
 
-def compose(digest: DigestInput, verdict: Verdict, previous: LastDigest | None) -> Alert:
+def compose(digest: DigestInput, verdict: DigestKind, previous: LastDigest | None) -> Alert:
     """Write the digest. It names every failed task and none that succeeded."""
-    if verdict is Verdict.CLEAN:
+    if verdict is DigestKind.CLEAN:
         told = f"Last reported {previous.told_at:%Y-%m-%d %H:%M} UTC." if previous else ""
         return _alert(Severity.LOW, f"{digest.profile}: all tasks are ok again", [told], silent=True)
     failed = digest.failed
-    silent = verdict in (Verdict.SAME, Verdict.REMINDER, Verdict.NOT_YET)
+    silent = verdict in (DigestKind.SAME, DigestKind.REMINDER, DigestKind.NOT_YET)
     title = f"{digest.profile}: {len(failed)} of {len(digest.tasks)} tasks failed"
     blocks: list[object] = [digest.note] if digest.note else []
-    if verdict is Verdict.REMINDER:
+    if verdict is DigestKind.REMINDER:
         blocks.append("Nothing has changed for a day.")
     blocks += _shared(failed)
     for task in failed:

@@ -16,7 +16,7 @@ from monitoring.chains.abi.function import AbiError, decode, encode
 from monitoring.chains.abi.selectors import Declaration, table
 from monitoring.chains.abi.types import WORD, AbiType
 from monitoring.chains.abi.values import AbiValue
-from monitoring.chains.decode.unwrap import Carried, carried_calls
+from monitoring.chains.decode.unwrap import InnerCall, carried_calls
 
 SELECTOR = 4
 
@@ -86,7 +86,7 @@ class OwnTable:
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class DecodeLimits:
     """How much of a transaction is looked into."""
 
     depth: int = 3
@@ -106,10 +106,10 @@ class Decoder:
     """Decodes with a ladder of sources; the own table is always the first."""
 
     def __init__(
-        self, sources: Sequence[SignatureSource] = (), *, limits: Limits | None = None, clock: Clock | None = None
+        self, sources: Sequence[SignatureSource] = (), *, limits: DecodeLimits | None = None, clock: Clock | None = None
     ) -> None:
         self._ladder: list[SignatureSource] = [OwnTable(), *sources]
-        self._limits = limits or Limits()
+        self._limits = limits or DecodeLimits()
         self._clock = clock or SystemClock()
 
     def decode(self, tx: Transaction) -> DecodedCall:
@@ -146,7 +146,7 @@ class Decoder:
             return f"decoding took longer than {self._limits.seconds:g} s: the rest is not shown"
         return None
 
-    def _carried(self, one: Carried, tx: Transaction, depth: int, spent: _Spent) -> DecodedCall | None:
+    def _carried(self, one: InnerCall, tx: Transaction, depth: int, spent: _Spent) -> DecodedCall | None:
         if not one.certain and spent.calls >= self._limits.calls:
             return None
         inside = Transaction(tx.chain_id, one.to, one.data, one.value, one.operation)

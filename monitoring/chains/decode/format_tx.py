@@ -44,7 +44,7 @@ class Names:
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class TxLine:
     """One line at a depth: 0 is the transaction itself."""
 
     depth: int
@@ -60,19 +60,19 @@ def token_addresses(decoded: DecodedCall) -> list[str]:
     return list(dict.fromkeys(found))
 
 
-def outline(decoded: DecodedCall, names: Names) -> tuple[Line, ...]:
+def outline(decoded: DecodedCall, names: Names) -> tuple[TxLine, ...]:
     """Write the tree. It is cut at 120 lines and says so."""
     lines = _lines(decoded, 0, names)
     if len(lines) > _MAX_LINES:
         cut = len(lines) - _MAX_LINES
-        return (*lines[:_MAX_LINES], Line(0, f"… {cut} more lines"))
+        return (*lines[:_MAX_LINES], TxLine(0, f"… {cut} more lines"))
     return tuple(lines)
 
 
-def _lines(call: DecodedCall, depth: int, names: Names) -> list[Line]:
-    lines = [Line(depth, _title(call, names))]
+def _lines(call: DecodedCall, depth: int, names: Names) -> list[TxLine]:
+    lines = [TxLine(depth, _title(call, names))]
     for argument in call.arguments:
-        lines.append(Line(depth + 1, f"{argument.name}: {_spell(call, argument, names)}"))  # noqa: PERF401 - see next
+        lines.append(TxLine(depth + 1, f"{argument.name}: {_spell(call, argument, names)}"))  # noqa: PERF401 - see next
     for inside in call.inner:
         lines += _lines(inside, depth + 1, names)
     return lines

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from monitoring.chains.abi.values import Unknown
 from monitoring.chains.decode.calldata import DecodedCall, Decoder, Transaction
 from monitoring.chains.decode.flags import Flag, flags, worst_first
-from monitoring.chains.decode.format_tx import Line, Names, outline, token_addresses
+from monitoring.chains.decode.format_tx import Names, TxLine, outline, token_addresses
 from monitoring.chains.decode.labels import Labels
 from monitoring.chains.decode.proxies import Upgrade, read_upgrades
 from monitoring.chains.networks import networks
@@ -26,7 +26,7 @@ class Examined:
 
     decoded: tuple[DecodedCall, ...]
     flags: tuple[Flag, ...]
-    lines: tuple[Line, ...]
+    lines: tuple[TxLine, ...]
     upgrades: tuple[Upgrade, ...]
     names: Names
 

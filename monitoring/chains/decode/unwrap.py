@@ -22,7 +22,7 @@ _SCRIPT_HEAD = 20 + 4
 
 
 @dataclass(frozen=True, slots=True)
-class Carried:
+class InnerCall:
     """A call inside another. `certain` is False for bytes that only might be one."""
 
     to: str
@@ -34,7 +34,7 @@ class Carried:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    calls: tuple[Carried, ...]
+    calls: tuple[InnerCall, ...]
     problem: str = ""
 
 
@@ -80,7 +80,7 @@ def _places(inner: Inner) -> set[object]:
     return places
 
 
-def _one(inner: Inner, row: Sequence[AbiValue], target: str) -> Carried | None:
+def _one(inner: Inner, row: Sequence[AbiValue], target: str) -> InnerCall | None:
     """Read one call; None for a call of the contract itself without data, which is no call."""
     to = row[inner.to] if isinstance(inner.to, int) else target
     value = row[inner.value] if inner.value is not None else 0
@@ -92,7 +92,7 @@ def _one(inner: Inner, row: Sequence[AbiValue], target: str) -> Carried | None:
         data = with_signature(row[inner.signature], data)
     if not data and (inner.value is None):
         return None
-    return Carried(to, data, value, operation if isinstance(operation, int) else 0)
+    return InnerCall(to, data, value, operation if isinstance(operation, int) else 0)
 
 
 def with_signature(signature: AbiValue, data: bytes) -> bytes:
@@ -105,21 +105,21 @@ def with_signature(signature: AbiValue, data: bytes) -> bytes:
         return selector_of(signature) + data
 
 
-def _guesses(declaration: Declaration, values: Sequence[AbiValue]) -> list[Carried]:
+def _guesses(declaration: Declaration, values: Sequence[AbiValue]) -> list[InnerCall]:
     """Take plain bytes of the right length for a call; the decoder drops what nobody can name."""
-    found: list[Carried] = []
+    found: list[InnerCall] = []
     for place, value in enumerate(values):
         if place in declaration.opaque:
             continue
         for piece in value if isinstance(value, tuple) else (value,):
             if isinstance(piece, bytes) and len(piece) >= _SELECTOR and len(piece) % _WORD == _SELECTOR:
-                found.append(Carried("", piece, certain=False))  # noqa: PERF401 - reads better than three levels
+                found.append(InnerCall("", piece, certain=False))  # noqa: PERF401 - reads better than three levels
     return found
 
 
 def unpack_multisend(packed: bytes) -> Found:
     """Read the packed transactions of `multiSend(bytes)`."""
-    calls: list[Carried] = []
+    calls: list[InnerCall] = []
     at = 0
     while at < len(packed):
         head = packed[at : at + _PACKED_HEAD]
@@ -128,7 +128,7 @@ def unpack_multisend(packed: bytes) -> Found:
         if length < 0 or len(data) < length:
             return Found(tuple(calls), f"{len(packed) - at} bytes at the end are not a packed transaction")
         to = checksum("0x" + head[1:21].hex())
-        calls.append(Carried(to, data, int.from_bytes(head[21:53], "big"), head[0]))
+        calls.append(InnerCall(to, data, int.from_bytes(head[21:53], "big"), head[0]))
         at += _PACKED_HEAD + length
     return Found(tuple(calls))
 
@@ -137,7 +137,7 @@ def unpack_script(script: bytes) -> Found:
     """Read the calls of an Aragon script."""
     if not script.startswith(_SCRIPT_KIND):
         return Found((), "" if not script else "the script is of no kind that is known: not shown")
-    calls: list[Carried] = []
+    calls: list[InnerCall] = []
     at = len(_SCRIPT_KIND)
     while at < len(script):
         head = script[at : at + _SCRIPT_HEAD]
@@ -145,6 +145,6 @@ def unpack_script(script: bytes) -> Found:
         data = script[at + _SCRIPT_HEAD : at + _SCRIPT_HEAD + max(length, 0)]
         if length < 0 or len(data) < length:
             return Found(tuple(calls), f"{len(script) - at} bytes at the end of the script are no call: not shown")
-        calls.append(Carried(checksum("0x" + head[:20].hex()), data))
+        calls.append(InnerCall(checksum("0x" + head[:20].hex()), data))
         at += _SCRIPT_HEAD + length
     return Found(tuple(calls))

@@ -19,7 +19,7 @@ _FUTURE_S = 60.0  # clocks differ by seconds; a block from further ahead means t
 
 
 @dataclass(frozen=True, slots=True)
-class Choice:
+class PinnedHead:
     """The head to read at, or why there is none, and the providers left out with their reasons."""
 
     head: Head | None
@@ -27,7 +27,7 @@ class Choice:
     reason: str = ""
 
 
-def choose(heads: list[Head], network: Network, now: datetime, last_judged: int | None) -> Choice:
+def choose(heads: list[Head], network: Network, now: datetime, last_judged: int | None) -> PinnedHead:
     """Pick the newest block that every provider worth asking has.
 
     1. A head too old by the wall clock, or from the future, is left out.
@@ -42,7 +42,7 @@ def choose(heads: list[Head], network: Network, now: datetime, last_judged: int 
         )
     if not kept:
         why = "; ".join(f"{head.provider.host} {reason}" for head, reason in left_out) or "no provider answered"
-        return Choice(None, tuple(left_out), why)
+        return PinnedHead(None, tuple(left_out), why)
     best = max(head.number for head in kept)
     kept = _without(
         kept,
@@ -56,7 +56,7 @@ def choose(heads: list[Head], network: Network, now: datetime, last_judged: int 
     chosen = max(at_lowest, key=lambda head: hashes.count(head.hash))
     forked = [head for head in at_lowest if head.hash != chosen.hash]
     left_out += [(head, f"has another block {lowest}") for head in forked]
-    return Choice(chosen, tuple(left_out))
+    return PinnedHead(chosen, tuple(left_out))
 
 
 def _believed(heads: list[Head], network: Network, now: datetime, left_out: list[tuple[Head, str]]) -> list[Head]:

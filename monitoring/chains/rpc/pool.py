@@ -23,7 +23,7 @@ _HEAD_S = 5.0  # with several providers, one that hangs must not cost a whole de
 
 
 @dataclass(frozen=True, slots=True)
-class Trouble:
+class ProviderTrouble:
     """A provider that misbehaved in this task, told once however often it did."""
 
     chain: str
@@ -51,7 +51,7 @@ class ProviderPool:
         self.providers = [Provider(url, fetch, label=name) for url, name in zip(urls, names_of(urls), strict=True)]
         self.lost: tuple[int, int] | None = None  # blocks whose logs nobody has any more and nobody has judged
         self._current = 0
-        self._troubles: dict[tuple[str, Fault], Trouble] = {}
+        self._troubles: dict[tuple[str, Fault], ProviderTrouble] = {}
 
     @property
     def requests(self) -> int:
@@ -64,7 +64,7 @@ class ProviderPool:
         return tuple(dict.fromkeys(provider.host for provider in self.providers if provider.answers))
 
     @property
-    def troubles(self) -> tuple[Trouble, ...]:
+    def troubles(self) -> tuple[ProviderTrouble, ...]:
         return tuple(self._troubles.values())
 
     def call(self, method: str, *params: object, at_least: int | None = None) -> Json:
@@ -218,7 +218,7 @@ class ProviderPool:
 
     def note(self, host: str, fault: Fault, message: str) -> None:
         """Record a trouble once per host and kind."""
-        self._troubles.setdefault((host, fault), Trouble(self.network.slug, host, fault, message))
+        self._troubles.setdefault((host, fault), ProviderTrouble(self.network.slug, host, fault, message))
 
     def _why(self) -> str:
         told = "; ".join(trouble.message for trouble in self.troubles)

@@ -28,7 +28,7 @@ from monitoring.chains.rpc.logs import (
 )
 from monitoring.chains.rpc.memory import ChainMemory, RunMemory, judged_block
 from monitoring.chains.rpc.multicall import Call, Multicall
-from monitoring.chains.rpc.pool import ProviderPool, Trouble
+from monitoring.chains.rpc.pool import ProviderPool, ProviderTrouble
 from monitoring.chains.rpc.provider import Ask, Fetch
 from monitoring.chains.rpc.tokens import Token, token_metadata
 
@@ -161,7 +161,7 @@ class Chains:
         return tuple(self._pools.values())
 
     @property
-    def troubles(self) -> tuple[Trouble, ...]:
+    def troubles(self) -> tuple[ProviderTrouble, ...]:
         """Every provider that misbehaved in this task, each kind of trouble once."""
         return tuple(trouble for pool in self._pools.values() for trouble in pool.troubles)
 

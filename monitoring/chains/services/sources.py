@@ -54,7 +54,7 @@ class Source:
 
 
 @dataclass(frozen=True, slots=True)
-class Document:
+class ServiceDocument:
     """A believed answer. For GraphQL `body` is what stands under `data`."""
 
     source: str
@@ -104,7 +104,7 @@ def pick(body: Json, path: str, source: str) -> Json | Unknown:
     return Unknown(f"{source}: {path} is null", source) if value is None else value
 
 
-def read_source(service: Service, source: Source, now: datetime) -> Document | Unknown:
+def read_source(service: Service, source: Source, now: datetime) -> ServiceDocument | Unknown:
     """Ask for a document and believe it only if every demand holds."""
     answer = service.ask(source.request(), again=_transient_errors if source.query else None)
     if isinstance(answer, Unknown):
@@ -120,7 +120,7 @@ def read_source(service: Service, source: Source, now: datetime) -> Document | U
     return _believe(source, body, now)
 
 
-def _believe(source: Source, body: Json, now: datetime) -> Document | Unknown:
+def _believe(source: Source, body: Json, now: datetime) -> ServiceDocument | Unknown:
     verdict = source.ok(body) if source.ok else True
     if isinstance(verdict, Unknown):
         return _of(source, f"whether it is well cannot be told: {verdict.reason}")
@@ -138,7 +138,7 @@ def _believe(source: Source, body: Json, now: datetime) -> Document | Unknown:
         found = pick(body, path, source.name)
         if isinstance(found, Unknown):
             return found
-    return Document(source.name, body, at)
+    return ServiceDocument(source.name, body, at)
 
 
 def _graphql_data(source: Source, body: Json) -> Json | Unknown:

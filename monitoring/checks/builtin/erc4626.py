@@ -16,14 +16,14 @@ from monitoring.checks.config.check import with_base
 from monitoring.checks.config.names import IDENTIFIER, read_chain
 from monitoring.checks.config.verb_keys import BASELINE_MAX_AGE
 from monitoring.checks.config.yaml_node import Spot
-from monitoring.checks.engine.formula_checks import Check, FormulaPart, Scene
+from monitoring.checks.engine.formula_checks import Check, EvalScope, FormulaPart
 from monitoring.checks.engine.plan import Key
-from monitoring.checks.engine.plugin import CheckType, Surroundings
+from monitoring.checks.engine.plugin import CheckType, PluginContext
 from monitoring.checks.expression.scope import Scope
 from monitoring.checks.expression.signatures import parse_signature, standard_views
 from monitoring.checks.expression.tree import Tree
 from monitoring.checks.expression.typecheck import check as read_formula
-from monitoring.checks.messages.plain import Route
+from monitoring.checks.messages.plain import AlertRoute
 from monitoring.checks.rules.delta import DeltaPolicy, Move, MoveLevel
 from monitoring.checks.rules.limit import Level, LimitPolicy, Side
 from monitoring.checks.rules.never_falls import NeverFallsPolicy
@@ -81,7 +81,7 @@ class _Row:
         return text if text and _SYMBOL.fullmatch(text) and not text.startswith("0x") else ""
 
 
-def schema(spot: Spot, around: Surroundings) -> tuple[Vault, ...] | None:
+def schema(spot: Spot, around: PluginContext) -> tuple[Vault, ...] | None:
     """Read the rows; a name stands once."""
     found: dict[str, Vault] = {}
     for item in spot.items("a list of vaults"):
@@ -93,12 +93,12 @@ def schema(spot: Spot, around: Surroundings) -> tuple[Vault, ...] | None:
     return tuple(found.values())
 
 
-def plan(vaults: Sequence[Vault], around: Surroundings) -> list[FormulaPart]:
+def plan(vaults: Sequence[Vault], around: PluginContext) -> list[FormulaPart]:
     """Make a part of each check of each vault."""
-    route = Route(around.channel, "" if around.channel == around.monitor else around.channel)
+    route = AlertRoute(around.channel, "" if around.channel == around.monitor else around.channel)
     parts: list[FormulaPart] = []
     for vault in vaults:
-        scene = Scene(around.monitor, vault.chain, {_VAULT: vault.address}, {})
+        scene = EvalScope(around.monitor, vault.chain, {_VAULT: vault.address}, {})
         parts += [
             FormulaPart(Key(around.monitor, one.name, vault.chain, vault.name), one, scene, route)
             for one in vault.checks
@@ -106,7 +106,7 @@ def plan(vaults: Sequence[Vault], around: Surroundings) -> list[FormulaPart]:
     return parts
 
 
-def _vault(spot: Spot, around: Surroundings) -> Vault | None:
+def _vault(spot: Spot, around: PluginContext) -> Vault | None:
     spot.only(ROW)
     named, address = spot.need("name", "what the vault is called"), spot.need("address", "the vault's address")
     name, at = named.text("a name") if named else None, address.address() if address else None
@@ -122,7 +122,7 @@ def _vault(spot: Spot, around: Surroundings) -> Vault | None:
     return Vault(name, chain, at, tuple(checks))
 
 
-def _chain(spot: Spot, around: Surroundings) -> int | None:
+def _chain(spot: Spot, around: PluginContext) -> int | None:
     own = spot.get("chain")
     if own:
         return read_chain(own)

@@ -16,7 +16,7 @@ from monitoring.checks.config.names import read_expression
 from monitoring.checks.config.yaml_node import Spot
 from monitoring.checks.engine.formula_checks import Check
 from monitoring.checks.expression.scope import Scope
-from monitoring.checks.expression.tree import ANYTHING, Apply, Expression, Kind, Name, Tree, children
+from monitoring.checks.expression.tree import ANYTHING, Apply, Expression, Name, Tree, ValueType, children
 from monitoring.checks.messages.amounts import PLACEHOLDER
 from monitoring.checks.rules.policy import Policy, either
 
@@ -39,7 +39,7 @@ _UNIT = re.compile(r"%|[A-Za-z$][A-Za-z0-9$./-]{0,15}")
 
 
 @dataclass(frozen=True, slots=True)
-class Judged:
+class ParsedCheck:
     """What a verb key makes of a check: the verb, what it reads, its policy, and the formula to show."""
 
     verb: str
@@ -51,7 +51,7 @@ class Judged:
 
 
 @dataclass(frozen=True, slots=True)
-class Draft:
+class CheckBuilder:
     """A check being read."""
 
     spot: Spot
@@ -59,12 +59,12 @@ class Draft:
     row: str | None
     row_values: frozenset[str]
 
-    def expression(self, key: str, *kinds: Kind) -> Expression | None:
+    def expression(self, key: str, *kinds: ValueType) -> Expression | None:
         """Read the expression under a key; it must be of one of these kinds and read something."""
         spot = self.spot.get(key)
         return self.formula(spot, *kinds) if spot else None
 
-    def formula(self, spot: Spot, *kinds: Kind) -> Expression | None:
+    def formula(self, spot: Spot, *kinds: ValueType) -> Expression | None:
         expression = read_expression(spot, self.scope)
         if expression is None:
             return None
@@ -98,7 +98,7 @@ class Draft:
         )
 
 
-Builder = Callable[[Draft], Judged | None]
+Builder = Callable[[CheckBuilder], ParsedCheck | None]
 
 
 def read_check(
@@ -118,7 +118,7 @@ def read_check(
         return None
     builder, extra = verbs[key]
     spot.only((*COMMON, key, *extra))
-    draft = Draft(spot, scope, row, row_values)
+    draft = CheckBuilder(spot, scope, row, row_values)
     judged = builder(draft)
     unit, words = _unit(spot) or ("%" if judged and judged.percent else ""), _text(spot, scope, judged)
     if judged is None or text is None:
@@ -171,7 +171,7 @@ def _unit(spot: Spot) -> str:
     return text or ""
 
 
-def _text(spot: Spot, scope: Scope, judged: Judged | None) -> str:
+def _text(spot: Spot, scope: Scope, judged: ParsedCheck | None) -> str:
     words = spot.get("text")
     text = words.text("a text") if words else None
     if words and text and judged:
@@ -179,7 +179,7 @@ def _text(spot: Spot, scope: Scope, judged: Judged | None) -> str:
     return text or ""
 
 
-def _finish(draft: Draft, text: str, judged: Judged, unit: str, words: str) -> Check | None:
+def _finish(draft: CheckBuilder, text: str, judged: ParsedCheck, unit: str, words: str) -> Check | None:
     used = names_of(judged.trees)
     per_row, templated = draft.per_row(used), bool(PLACEHOLDER.search(text))
     named = draft.spot.get("id")

@@ -7,7 +7,7 @@ from typing import Any
 
 from monitoring.alerts.message.model import Severity
 from monitoring.checks.engine.monitor import Monitor
-from monitoring.checks.engine.plan import Part
+from monitoring.checks.engine.plan import CheckInstance
 from monitoring.checks.messages.listing_value import bound_in_words
 
 
@@ -26,7 +26,7 @@ def describe(monitors: Sequence[Monitor]) -> list[dict[str, Any]]:
     ]
 
 
-def _part(part: Part) -> dict[str, Any]:
+def _part(part: CheckInstance) -> dict[str, Any]:
     severities = [severity.name for severity in getattr(part, "severities", ()) if isinstance(severity, Severity)]
     key = part.key
     return {

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 from monitoring.alerts.message.model import Severity
 from monitoring.base.yaml.marks import Scalar
-from monitoring.checks.config.check import Draft, Judged, negated, with_base
+from monitoring.checks.config.check import CheckBuilder, ParsedCheck, negated, with_base
 from monitoring.checks.config.yaml_node import Spot
 from monitoring.checks.expression.evaluate import evaluate
 from monitoring.checks.expression.tree import (
@@ -18,7 +18,7 @@ from monitoring.checks.expression.tree import (
     Operation,
     Operator,
     Tree,
-    ViewCall,
+    ViewExpression,
     children,
 )
 from monitoring.checks.expression.values import Number, Value, is_number
@@ -40,7 +40,7 @@ _FLIPPED = {
 
 
 @dataclass(frozen=True, slots=True)
-class _Rung:
+class _Threshold:
     """A level as written: where, its bound, and whether that is a percentage."""
 
     spot: Spot
@@ -49,7 +49,7 @@ class _Rung:
     severity: Severity
 
 
-def require(draft: Draft) -> Judged | None:
+def require(draft: CheckBuilder) -> ParsedCheck | None:
     expression = draft.expression("require", BOOLEAN)
     policy = draft.policy(draft.severity())
     if expression is None:
@@ -60,11 +60,11 @@ def require(draft: Draft) -> Judged | None:
             spot = draft.spot.get(key)
             if spot:
                 spot.wrong(f"{key} needs a comparison with <, <=, > or >=")
-        return Judged("flag", (negated(expression),), policy, f"require {expression.text}")
+        return ParsedCheck("flag", (negated(expression),), policy, f"require {expression.text}")
     return _bounded(draft, expression, tree, policy)
 
 
-def _bounded(draft: Draft, expression: Expression, tree: Operation, policy: Policy) -> Judged | None:
+def _bounded(draft: CheckBuilder, expression: Expression, tree: Operation, policy: Policy) -> ParsedCheck | None:
     """Make a limit of a comparison: of the side that varies, or of the difference where both do."""
     left, right = tree.operands
     operator, subject, other = tree.operator, left, right
@@ -77,7 +77,7 @@ def _bounded(draft: Draft, expression: Expression, tree: Operation, policy: Poli
         subject, bound = Operation(tree.at, Operator.SUBTRACT, (subject, other)), 0
     like = percent if _constant(other) is not None else None
     spot = draft.spot.get("require") or draft.spot
-    _check_unit(draft, [_Rung(spot, bound, percent, policy.severity)] if like is not None else [])
+    _check_unit(draft, [_Threshold(spot, bound, percent, policy.severity)] if like is not None else [])
     limits = with_base(
         LimitPolicy,
         policy,
@@ -87,15 +87,15 @@ def _bounded(draft: Draft, expression: Expression, tree: Operation, policy: Poli
         at_bound=at_bound,
     )
     stepped = _worse_by(draft, limits, like=like)
-    return Judged("limit", (subject,), stepped, expression.text, percent=bool(like), difference=like is None)
+    return ParsedCheck("limit", (subject,), stepped, expression.text, percent=bool(like), difference=like is None)
 
 
-def _worse_by(draft: Draft, policy: LimitPolicy, *, like: bool | None) -> LimitPolicy:
+def _worse_by(draft: CheckBuilder, policy: LimitPolicy, *, like: bool | None) -> LimitPolicy:
     spot = draft.spot.get("worse_by")
     return replace(policy, worse_by=spot.positive(like=like)) if spot else policy
 
 
-def _clear(draft: Draft, side: Side, bound: Number, like: bool | None) -> Number | None:
+def _clear(draft: CheckBuilder, side: Side, bound: Number, like: bool | None) -> Number | None:
     right, wrong = ("clear_below", "clear_above") if side is Side.ABOVE else ("clear_above", "clear_below")
     misplaced, spot = draft.spot.get(wrong), draft.spot.get(right)
     if misplaced:
@@ -111,7 +111,7 @@ def _clear(draft: Draft, side: Side, bound: Number, like: bool | None) -> Number
     return clear
 
 
-def watch(draft: Draft) -> Judged | None:
+def watch(draft: CheckBuilder) -> ParsedCheck | None:
     expression = draft.expression("watch", NUMBER)
     draft.in_levels("severity")
     rungs, side = _watch_levels(draft)
@@ -123,12 +123,14 @@ def watch(draft: Draft) -> Judged | None:
     levels = tuple(Level(rung.bound, rung.severity) for rung in rungs)
     clear = _clear(draft, side, rungs[0].bound, percent)
     limits = with_base(LimitPolicy, policy, side=side, levels=levels, clear=clear)
-    return Judged("limit", (expression.tree,), _worse_by(draft, limits, like=percent), expression.text, percent=percent)
+    return ParsedCheck(
+        "limit", (expression.tree,), _worse_by(draft, limits, like=percent), expression.text, percent=percent
+    )
 
 
-def _watch_levels(draft: Draft) -> tuple[list[_Rung], Side]:
+def _watch_levels(draft: CheckBuilder) -> tuple[list[_Threshold], Side]:
     spot = draft.spot.need("levels", "bounds with severities, as in [{below: 5, severity: high}]")
-    rungs: list[_Rung] = []
+    rungs: list[_Threshold] = []
     sides: list[Side] = []
     for item in spot.items("a list of levels") if spot else []:
         item.only(("below", "above", "severity"))
@@ -149,15 +151,15 @@ def _watch_levels(draft: Draft) -> tuple[list[_Rung], Side]:
     return _climbing(rungs, falling=side is Side.BELOW), side
 
 
-def _rung(item: Spot, bound: Spot) -> _Rung | None:
+def _rung(item: Spot, bound: Spot) -> _Threshold | None:
     quantity, spot = bound.quantity(), item.need("severity", "low, medium, high or critical")
     severity = spot.severity() if spot else None
     if quantity is None or severity is None:
         return None
-    return _Rung(item, quantity.value, quantity.percent, severity)
+    return _Threshold(item, quantity.value, quantity.percent, severity)
 
 
-def _climbing(rungs: list[_Rung], *, falling: bool) -> list[_Rung]:
+def _climbing(rungs: list[_Threshold], *, falling: bool) -> list[_Threshold]:
     """Sort levels from the mildest bound on; each further one must be more severe, or it is never told."""
     ordered = sorted(rungs, key=lambda rung: -rung.bound if falling else rung.bound)
     climbing = ordered[:1]
@@ -172,7 +174,7 @@ def _climbing(rungs: list[_Rung], *, falling: bool) -> list[_Rung]:
     return climbing
 
 
-def _check_unit(draft: Draft, rungs: list[_Rung]) -> None:
+def _check_unit(draft: CheckBuilder, rungs: list[_Threshold]) -> None:
     unit = draft.spot.get("unit")
     if unit is None or not isinstance(unit.node, Scalar):
         return
@@ -184,7 +186,7 @@ def _check_unit(draft: Draft, rungs: list[_Rung]) -> None:
 
 
 def _is_constant(tree: Tree) -> bool:
-    return not isinstance(tree, Name | ViewCall) and all(_is_constant(part) for part in children(tree))
+    return not isinstance(tree, Name | ViewExpression) and all(_is_constant(part) for part in children(tree))
 
 
 class _Nowhere:

@@ -19,12 +19,12 @@ from monitoring.checks.config.source import read_source
 from monitoring.checks.config.verb_keys import KEYS
 from monitoring.checks.config.yaml_node import Spot
 from monitoring.checks.engine.formula_checks import Check
-from monitoring.checks.engine.monitor import Monitor, Rows, Source, row_values, subject_of
-from monitoring.checks.engine.plan import Part
-from monitoring.checks.engine.plugin import NO_TYPES, Registry, Surroundings
+from monitoring.checks.engine.monitor import Monitor, NumberSource, Rows, row_values, subject_of
+from monitoring.checks.engine.plan import CheckInstance
+from monitoring.checks.engine.plugin import NO_TYPES, PluginContext, Registry
 from monitoring.checks.expression.scope import Scope
 from monitoring.checks.expression.signatures import standard_views
-from monitoring.checks.expression.tree import NUMBER, Expression, Kind
+from monitoring.checks.expression.tree import NUMBER, Expression, ValueType
 
 SECTIONS = (
     "monitor", "channel", "chain", "chains", "contracts", "functions", "values", "sources", "for_each", "checks",
@@ -81,7 +81,7 @@ class _Loader:
         by_row = row_values(values, rows.name if rows else None)
         kinds = {name: expression.kind for name, expression in values.items()}
         checks = self._checks(replace(scope, values={**scope.values, **kinds}), by_row, rows)
-        around = Surroundings(name or "", channel or name or "", chains, self.folder)
+        around = PluginContext(name or "", channel or name or "", chains, self.folder)
         more = self._more(around)
         used = _used(values, checks)
         return Monitor(around.monitor, around.channel, chains, contracts, used, sources, checks, rows, more)
@@ -126,18 +126,18 @@ class _Loader:
         section = self.root.get("functions")
         return {**standard_views(), **(read_functions(section) if section else {})}
 
-    def _sources(self) -> dict[str, Source]:
-        section, found = self.root.get("sources"), dict[str, Source]()
+    def _sources(self) -> dict[str, NumberSource]:
+        section, found = self.root.get("sources"), dict[str, NumberSource]()
         for key, spot in section.entries("names and sources") if section else []:
             name = self.declared.take(key, spot, "sources")
             source = read_source(spot, key.text)
             if name and source:
                 found[name] = source
             elif name:
-                found[name] = Source(name, "", "")  # so that its mistake is told once, not at each use
+                found[name] = NumberSource(name, "", "")  # so that its mistake is told once, not at each use
         return found
 
-    def _rows(self) -> tuple[Rows | None, dict[str, dict[str, Kind]]]:
+    def _rows(self) -> tuple[Rows | None, dict[str, dict[str, ValueType]]]:
         section = self.root.get("for_each")
         entries = section.entries("a name and its rows") if section else []
         if section and len(entries) > 1:
@@ -172,8 +172,8 @@ class _Loader:
                 found[check.name] = check
         return tuple(found.values())
 
-    def _more(self, around: Surroundings) -> tuple[Part, ...]:
-        parts: list[Part] = []
+    def _more(self, around: PluginContext) -> tuple[CheckInstance, ...]:
+        parts: list[CheckInstance] = []
         for name, kind in self.types.items():
             section = self.root.get(name)
             config = kind.schema(section, around) if section else None

@@ -17,7 +17,7 @@ from monitoring.checks.engine.monitor import CHAINS
 from monitoring.checks.expression.parse import LanguageError, names_in, parse
 from monitoring.checks.expression.scope import RESERVED, Scope
 from monitoring.checks.expression.signatures import Signature, SignatureError, parse_signature
-from monitoring.checks.expression.tree import ANYTHING, Expression, Kind
+from monitoring.checks.expression.tree import ANYTHING, Expression, ValueType
 from monitoring.checks.expression.typecheck import check
 
 IDENTIFIER = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
@@ -112,7 +112,7 @@ def read_values(spots: Mapping[str, Spot], scope: Scope) -> dict[str, Expression
         except LanguageError as error:
             spot.wrong(str(error), error.offset)
     found: dict[str, Expression] = {}
-    kinds: dict[str, Kind] = {**scope.values, **dict.fromkeys(spots, ANYTHING)}
+    kinds: dict[str, ValueType] = {**scope.values, **dict.fromkeys(spots, ANYTHING)}
     for name in _in_order(needs, spots):
         expression = read_expression(spots[name], replace(scope, values=kinds))
         if expression is not None:

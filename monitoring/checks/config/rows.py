@@ -12,14 +12,14 @@ from monitoring.checks.config.names import IDENTIFIER
 from monitoring.checks.config.yaml_node import Spot
 from monitoring.checks.engine.monitor import Rows
 from monitoring.checks.expression.parse import LanguageError, read_literal
-from monitoring.checks.expression.tree import ADDRESS, BOOLEAN, NUMBER, TEXT, Kind
+from monitoring.checks.expression.tree import ADDRESS, BOOLEAN, NUMBER, TEXT, ValueType
 from monitoring.checks.expression.values import Value
 from monitoring.checks.rules.policy import ratio
 
 MAX_ROWS = 500
 
 
-def read_rows(spot: Spot, name: str, folder: Path) -> tuple[Rows | None, dict[str, Kind], list[str]]:
+def read_rows(spot: Spot, name: str, folder: Path) -> tuple[Rows | None, dict[str, ValueType], list[str]]:
     """Read the rows of `for_each`: a list, or `{from: FILE, path: a.0.b}` of a file beside the monitor.
 
     Returns the rows, the kinds of the fields that every row has alike, and finished mistakes of the data file.
@@ -104,7 +104,7 @@ def _cell(spot: Spot, scalar: Scalar) -> Value | None:
     return ratio(value, 100) if text.endswith("%") else value
 
 
-def _kinds(rows: list[dict[str, Value]]) -> dict[str, Kind]:
+def _kinds(rows: list[dict[str, Value]]) -> dict[str, ValueType]:
     """Return the fields that every row has, of one kind."""
     if not rows:
         return {}
@@ -112,7 +112,7 @@ def _kinds(rows: list[dict[str, Value]]) -> dict[str, Kind]:
     return {key: kind for key, kind in kinds[0].items() if all(row.get(key) == kind for row in kinds)}
 
 
-def _kind(value: Value) -> Kind:
+def _kind(value: Value) -> ValueType:
     if isinstance(value, bool):
         return BOOLEAN
     if isinstance(value, str):

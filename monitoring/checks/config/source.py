@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 from monitoring.checks.config.names import read_expression
 from monitoring.checks.config.yaml_node import Spot
-from monitoring.checks.engine.monitor import Source
+from monitoring.checks.engine.monitor import NumberSource
 from monitoring.checks.expression.scope import Scope
 from monitoring.checks.expression.tree import ANYTHING, BOOLEAN
 
@@ -16,7 +16,7 @@ _PATH = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*(?:\.[A-Za-z_][A-Za-z0-9_-]*|\[-?\d{
 _HEADER = re.compile(r"[A-Za-z0-9-]{1,64}")
 
 
-def read_source(spot: Spot, name: str) -> Source | None:
+def read_source(spot: Spot, name: str) -> NumberSource | None:
     """Read one source; `max_age` without `time` is refused, for it could never be checked."""
     if not spot.entries("url, number and what else is known of a source"):
         return None
@@ -30,7 +30,7 @@ def read_source(spot: Spot, name: str) -> Source | None:
     expression = read_expression(ok, Scope(open=True)) if ok else None
     if ok and expression and expression.kind not in (BOOLEAN, ANYTHING):
         ok.wrong(f"{BOOLEAN} is needed here, this is {expression.kind}")
-    found = Source(
+    found = NumberSource(
         name=name,
         url=address or "",
         number=path or "",

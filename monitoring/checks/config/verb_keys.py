@@ -13,7 +13,7 @@ from typing import TypeVar
 from monitoring.alerts.message.model import Severity
 from monitoring.base.yaml.marks import Scalar
 from monitoring.checks.addresses import looks_like_address
-from monitoring.checks.config.check import Builder, Draft, Judged, with_base
+from monitoring.checks.config.check import Builder, CheckBuilder, ParsedCheck, with_base
 from monitoring.checks.config.limit_keys import require, watch
 from monitoring.checks.config.yaml_node import Spot
 from monitoring.checks.expression.tree import ANYTHING, BOOLEAN, NUMBER
@@ -33,7 +33,7 @@ LASTING = ("for", "remind")
 MOVES = tuple(move.value for move in Move)
 
 
-def _change_of(draft: Draft) -> Judged | None:
+def _change_of(draft: CheckBuilder) -> ParsedCheck | None:
     expression, price = draft.expression("change_of", NUMBER), draft.expression("priced_at", NUMBER)
     levels = _move_levels(draft)
     spot = draft.spot
@@ -50,10 +50,10 @@ def _change_of(draft: Draft) -> Judged | None:
     if expression is None or not levels or (spot.get("priced_at") and price is None):
         return None
     trees = (expression.tree, price.tree) if price else (expression.tree,)
-    return Judged("delta", trees, found, expression.text)
+    return ParsedCheck("delta", trees, found, expression.text)
 
 
-def _move_levels(draft: Draft) -> list[MoveLevel]:
+def _move_levels(draft: CheckBuilder) -> list[MoveLevel]:
     levels = draft.spot.get("levels")
     if levels is None:
         level = _move_level(draft.spot, draft.severity())
@@ -87,7 +87,7 @@ def _move_level(spot: Spot, severity: Severity) -> MoveLevel | None:
     return MoveLevel(moves[0], step, severity) if step else None
 
 
-def _never_falls(draft: Draft) -> Judged | None:
+def _never_falls(draft: CheckBuilder) -> ParsedCheck | None:
     expression, policy = draft.expression("never_falls", NUMBER), draft.policy(draft.severity())
     tolerance, rebase, worse = (draft.spot.get(key) for key in ("tolerance", "rebase", "worse_by"))
     word = rebase.word(one.value for one in Rebase) if rebase else None
@@ -97,20 +97,20 @@ def _never_falls(draft: Draft) -> Judged | None:
         worse.wrong("worse_by needs rebase: hold, without it each further fall is told")
     found = with_base(NeverFallsPolicy, policy, rebase=Rebase(word) if word else Rebase.AFTER_ALERT, **more)
     found = replace(found, worse_by=worse.positive(like=False)) if worse else found
-    return Judged("never_falls", (expression.tree,), found, expression.text) if expression else None
+    return ParsedCheck("never_falls", (expression.tree,), found, expression.text) if expression else None
 
 
-def _changed(draft: Draft) -> Judged | None:
+def _changed(draft: CheckBuilder) -> ParsedCheck | None:
     expression, policy = draft.expression("changed"), draft.policy(draft.severity(), lasting=False)
-    return Judged("changed", (expression.tree,), policy, expression.text) if expression else None
+    return ParsedCheck("changed", (expression.tree,), policy, expression.text) if expression else None
 
 
-def _flag(draft: Draft) -> Judged | None:
+def _flag(draft: CheckBuilder) -> ParsedCheck | None:
     expression, policy = draft.expression("flag", BOOLEAN), draft.policy(draft.severity())
-    return Judged("flag", (expression.tree,), policy, expression.text) if expression else None
+    return ParsedCheck("flag", (expression.tree,), policy, expression.text) if expression else None
 
 
-def _diverge(draft: Draft) -> Judged | None:
+def _diverge(draft: CheckBuilder) -> ParsedCheck | None:
     spot, largest = draft.spot.get("diverge"), draft.spot.get("max")
     sides = spot.items("a list of two expressions") if spot else []
     if spot and sides and len(sides) != 2:  # noqa: PLR2004 - a and b
@@ -130,10 +130,10 @@ def _diverge(draft: Draft) -> Judged | None:
         levels=(Level(bound, severity),),
         direction=Direction(word) if word else Direction.BOTH,
     )
-    return Judged("diverge", (found[0].tree, found[1].tree), policy, f"{found[0].text} ~ {found[1].text}")
+    return ParsedCheck("diverge", (found[0].tree, found[1].tree), policy, f"{found[0].text} ~ {found[1].text}")
 
 
-def _age(draft: Draft) -> Judged | None:
+def _age(draft: CheckBuilder) -> ParsedCheck | None:
     expression = draft.expression("age", NUMBER)
     single, levels = draft.spot.get("max"), draft.spot.get("levels")
     if (single is None) is (levels is None):
@@ -157,10 +157,10 @@ def _age(draft: Draft) -> Judged | None:
     if expression is None or not found:
         return None
     policy = with_base(AgePolicy, draft.policy(found[-1].severity), levels=tuple(found))
-    return Judged("age", (expression.tree,), policy, expression.text)
+    return ParsedCheck("age", (expression.tree,), policy, expression.text)
 
 
-def _deadline(draft: Draft) -> Judged | None:
+def _deadline(draft: CheckBuilder) -> ParsedCheck | None:
     expression, steps = draft.expression("deadline", NUMBER), draft.spot.get("steps")
     severity = draft.severity()
     found: list[DeadlineStep] = []
@@ -174,10 +174,10 @@ def _deadline(draft: Draft) -> Judged | None:
     if expression is None:
         return None
     policy = with_base(DeadlinePolicy, draft.policy(severity), steps=tuple(found))
-    return Judged("deadline", (expression.tree,), policy, expression.text)
+    return ParsedCheck("deadline", (expression.tree,), policy, expression.text)
 
 
-def _members(draft: Draft) -> Judged | None:
+def _members(draft: CheckBuilder) -> ParsedCheck | None:
     expression, severity = draft.expression("members"), draft.severity()
     spot, wanted = draft.spot.get("members"), draft.spot.get("expected")
     if spot and expression and expression.kind.name != "a list" and expression.kind is not ANYTHING:
@@ -196,7 +196,7 @@ def _members(draft: Draft) -> Judged | None:
         removed=either(removed.severity() if removed else None, severity),
         expected=frozenset(one for one in expected if one is not None) if wanted else None,
     )
-    return Judged("members", (expression.tree,), policy, expression.text) if expression else None
+    return ParsedCheck("members", (expression.tree,), policy, expression.text) if expression else None
 
 
 def _member(spot: Spot) -> Value | None:

@@ -19,7 +19,7 @@ from monitoring.base.yaml.marks import Mapping, Mistakes, Node, Scalar, Sequence
 from monitoring.checks.addresses import address_problem
 from monitoring.checks.expression.parse import LanguageError, read_literal
 from monitoring.checks.expression.values import Number
-from monitoring.checks.rules.policy import Hold, Policy, Step, ratio
+from monitoring.checks.rules.policy import PendingPolicy, Policy, Step, ratio
 
 _DURATION = re.compile(r"\d+[smhd]")
 _RUNS = re.compile(r"(\d+) runs?")
@@ -183,7 +183,7 @@ class Spot:
             return None
         return span
 
-    def hold(self) -> Hold | None:
+    def hold(self) -> PendingPolicy | None:
         """Read `3 runs` or a duration."""
         text = self.text("a number of runs, or a duration,")
         runs = _RUNS.fullmatch(text) if text else None
@@ -192,11 +192,11 @@ class Spot:
             return None
         if runs is None:
             span = self.duration() if text else None
-            return Hold(span=span) if span else None
+            return PendingPolicy(span=span) if span else None
         if not 1 <= int(runs.group(1)[:9]) <= MAX_RUNS:
             self.wrong(f"from 1 to {MAX_RUNS} runs")
             return None
-        return Hold(runs=int(runs.group(1)))
+        return PendingPolicy(runs=int(runs.group(1)))
 
     def policy(self, severity: Severity) -> Policy:
         """Read `for` and `remind` of what lasts: `remind: never` reports it once, none at all by its severity."""
@@ -204,7 +204,7 @@ class Spot:
         never = remind is not None and isinstance(remind.node, Scalar) and remind.node.text == "never"
         return Policy(
             severity=severity,
-            hold=(held.hold() if held else None) or Hold(),
+            hold=(held.hold() if held else None) or PendingPolicy(),
             remind=remind.duration() if remind and not never else None,
             usual_reminders=remind is None,
         )

@@ -11,19 +11,19 @@ from datetime import datetime
 from typing import Any
 
 from monitoring.chains.abi.values import Unknown
-from monitoring.checks.engine.plan import Desk, Key, Part, Reader, Readings, read_all
+from monitoring.checks.engine.plan import BlockReader, CheckInstance, Key, ReadContext, Readings, read_all
 from monitoring.checks.expression.values import Value
-from monitoring.checks.messages.plain import Message, Route
+from monitoring.checks.messages.plain import AlertRoute, AlertText
 from monitoring.checks.rules.condition import Condition, Kind, Outcome, State
 from monitoring.checks.rules.policy import Policy
 from monitoring.checks.rules.transition import blinded
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class EvaluatedCheck:
     """What came of one part: its reading, and the outcome of judging it. `crash` is its own bug."""
 
-    part: Part
+    part: CheckInstance
     reading: Any
     outcome: Outcome
     crash: Exception | None = None
@@ -37,14 +37,14 @@ class Seen:
 class Looked:
     """The readings of a task, with the bugs met while reading."""
 
-    parts: tuple[Part, ...]
+    parts: tuple[CheckInstance, ...]
     readings: Readings
     crashes: Mapping[Key, Exception]
 
 
 def look(
-    parts: Sequence[Part],
-    reader: Reader,
+    parts: Sequence[CheckInstance],
+    reader: BlockReader,
     sources: Mapping[tuple[str, str], Value | Unknown],
     conditions: Mapping[Key, Condition],
 ) -> Looked:
@@ -56,26 +56,26 @@ def look(
 
 def judge(
     looked: Looked, conditions: Mapping[Key, Condition], now: datetime, untold: frozenset[Key] = frozenset()
-) -> list[Seen]:
+) -> list[EvaluatedCheck]:
     """Judge each part; those of `untold` fire, and their message reached nobody, so that it is told anew."""
     return [
         _judge(part, looked, conditions.get(part.key, Condition()), now, part.key in untold) for part in looked.parts
     ]
 
 
-def _judge(part: Part, looked: Looked, before: Condition, now: datetime, untold: bool) -> Seen:
+def _judge(part: CheckInstance, looked: Looked, before: Condition, now: datetime, untold: bool) -> EvaluatedCheck:
     reading, crash = looked.readings.by_key[part.key], looked.crashes.get(part.key)
     if crash is None:
         try:
             outcome = part.judge(before, reading, now)
-            return Seen(part, reading, _told_anew(part, before, reading, now, outcome) if untold else outcome)
+            return EvaluatedCheck(part, reading, _told_anew(part, before, reading, now, outcome) if untold else outcome)
         except Exception as error:  # noqa: BLE001 - the border of a check: its bug must not stop the others
             crash = error
     lost = Unknown(f"the check crashed: {type(crash).__name__}")
-    return Seen(part, lost, replace(blinded(before, lost, now, Policy()), source=None), crash)
+    return EvaluatedCheck(part, lost, replace(blinded(before, lost, now, Policy()), source=None), crash)
 
 
-def _told_anew(part: Part, before: Condition, reading: Any, now: datetime, outcome: Outcome) -> Outcome:  # noqa: ANN401
+def _told_anew(part: CheckInstance, before: Condition, reading: Any, now: datetime, outcome: Outcome) -> Outcome:  # noqa: ANN401
     """Judge as if it had not fired yet, which gives the words of the first alert."""
     if outcome.transition is not None or outcome.condition.state is not State.FIRING:
         return outcome
@@ -87,7 +87,7 @@ def _told_anew(part: Part, before: Condition, reading: Any, now: datetime, outco
 class _Guarded:
     """A part whose reading cannot stop the others'."""
 
-    def __init__(self, part: Part) -> None:
+    def __init__(self, part: CheckInstance) -> None:
         self._part = part
         self.crash: Exception | None = None
 
@@ -96,14 +96,14 @@ class _Guarded:
         return self._part.key
 
     @property
-    def route(self) -> Route:
+    def route(self) -> AlertRoute:
         return self._part.route
 
     @property
     def about(self) -> str:
         return self._part.about
 
-    def read(self, desk: Desk) -> Any:  # noqa: ANN401 - each verb has its own reading
+    def read(self, desk: ReadContext) -> Any:  # noqa: ANN401 - each verb has its own reading
         if self.crash is not None:
             return None
         try:
@@ -115,5 +115,5 @@ class _Guarded:
     def judge(self, before: Condition, reading: Any, now: datetime) -> Outcome:  # noqa: ANN401 - as above
         return self._part.judge(before, reading, now)
 
-    def tell(self, transition: Any, tools: Any) -> Message:  # noqa: ANN401 - never called here
+    def tell(self, transition: Any, tools: Any) -> AlertText:  # noqa: ANN401 - never called here
         return self._part.tell(transition, tools)

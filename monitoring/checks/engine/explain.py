@@ -10,11 +10,11 @@ from monitoring.base.errors import StoreError
 from monitoring.checks.engine.listing import lines_of
 from monitoring.checks.engine.session import Session
 from monitoring.checks.messages.listing_value import bound_in_words
-from monitoring.checks.state.load import NOTHING, Remembered, row_key
-from monitoring.checks.state.save import Entry
+from monitoring.checks.state.load import NOTHING, LoadedState, row_key
+from monitoring.checks.state.save import JudgedPart
 
 
-def explain(session: Session, check: str | None = None) -> list[Entry]:
+def explain(session: Session, check: str | None = None) -> list[JudgedPart]:
     """Read and judge; without a database as at first sight. `check` keeps one: its id, or `monitor/id`."""
     remembered = _recall(session)
     record = session.judge(session.look(remembered), remembered)
@@ -22,7 +22,7 @@ def explain(session: Session, check: str | None = None) -> list[Entry]:
     return [entry for entry in found if check is None or check in _names(entry)]
 
 
-def _recall(session: Session) -> Remembered:
+def _recall(session: Session) -> LoadedState:
     try:
         return session.recall()
     except StoreError as error:
@@ -30,13 +30,13 @@ def _recall(session: Session) -> Remembered:
         return NOTHING
 
 
-def _names(entry: Entry) -> set[str]:
+def _names(entry: JudgedPart) -> set[str]:
     key = entry.seen.key
     names = {key.check, row_key(key).text, "/".join(part for part in (key.check, key.subject) if part)}
     return names | {f"{key.monitor}/{name}" for name in names}
 
 
-def as_lines(entries: Sequence[Entry]) -> list[str]:
+def as_lines(entries: Sequence[JudgedPart]) -> list[str]:
     """Return one line a check, and beneath it what would be said now."""
     lines: list[str] = []
     for entry, line in zip(entries, lines_of([entry.seen for entry in entries]), strict=True):
@@ -48,12 +48,12 @@ def as_lines(entries: Sequence[Entry]) -> list[str]:
     return lines
 
 
-def as_data(entries: Sequence[Entry]) -> list[dict[str, object]]:
+def as_data(entries: Sequence[JudgedPart]) -> list[dict[str, object]]:
     """Return what `--json` prints."""
     return [_data(entry) for entry in entries]
 
 
-def _data(entry: Entry) -> dict[str, object]:
+def _data(entry: JudgedPart) -> dict[str, object]:
     seen, key, condition = entry.seen, entry.seen.key, entry.seen.outcome.condition
     blind, telling = condition.blind, entry.telling
     said = None

@@ -9,14 +9,14 @@ from typing import Any
 
 from monitoring.alerts.message.model import Severity
 from monitoring.chains.abi.values import Unknown
-from monitoring.checks.engine.plan import Desk, Key
+from monitoring.checks.engine.plan import Key, ReadContext
 from monitoring.checks.engine.tools import Tools
-from monitoring.checks.expression.evaluate import PENDING, Call, Result, evaluate
+from monitoring.checks.expression.evaluate import PENDING, Result, ViewRead, evaluate
 from monitoring.checks.expression.tree import Tree
 from monitoring.checks.expression.values import NONE, Value
 from monitoring.checks.messages.amounts import filled
 from monitoring.checks.messages.check_message import Subject, bound_words, reading_words, say
-from monitoring.checks.messages.plain import Message, Route
+from monitoring.checks.messages.plain import AlertRoute, AlertText
 from monitoring.checks.rules import age, changed, delta, diverge, flag, limit, members, never_falls
 from monitoring.checks.rules.condition import Condition, Outcome, Transition
 from monitoring.checks.rules.delta import Priced
@@ -54,7 +54,7 @@ class Check:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Scene:
+class EvalScope:
     """What names mean for one chain and one row. `values` stand in the order in which they need each other."""
 
     monitor: str
@@ -62,7 +62,7 @@ class Scene:
     names: Mapping[str, Value]
     values: Mapping[str, Tree]
 
-    def world(self, desk: Desk) -> SceneWorld:
+    def world(self, desk: ReadContext) -> SceneWorld:
         """Return this scene as one pass sees it, with every value evaluated once."""
         known = desk.memo.get(self)
         if isinstance(known, SceneWorld):
@@ -78,8 +78,8 @@ class Scene:
 class SceneWorld:
     """A scene in one pass; see `evaluate.World`."""
 
-    scene: Scene
-    desk: Desk
+    scene: EvalScope
+    desk: ReadContext
     found: dict[str, Result] = field(default_factory=dict)
 
     @property
@@ -91,7 +91,7 @@ class SceneWorld:
             return self.scene.names[name]
         return self.found[name] if name in self.found else self.desk.source(self.scene.monitor, name)
 
-    def call(self, call: Call) -> Result:
+    def call(self, call: ViewRead) -> Result:
         return self.desk.call(call)
 
 
@@ -101,8 +101,8 @@ class FormulaPart:
 
     key: Key
     check: Check
-    scene: Scene
-    route: Route
+    scene: EvalScope
+    route: AlertRoute
 
     @property
     def about(self) -> str:
@@ -127,7 +127,7 @@ class FormulaPart:
             reading = (reading.amount, reading.price)
         return reading_words(self._subject, reading)
 
-    def tell(self, transition: Transition, tools: Tools) -> Message:  # noqa: ARG002 - a formula's facts are all read
+    def tell(self, transition: Transition, tools: Tools) -> AlertText:  # noqa: ARG002 - a formula's facts are all read
         return say(self._subject, transition)
 
     @property
@@ -140,7 +140,7 @@ class FormulaPart:
             difference=check.difference,
         )  # fmt: skip
 
-    def read(self, desk: Desk) -> Any:  # noqa: ANN401 - each verb has its own reading
+    def read(self, desk: ReadContext) -> Any:  # noqa: ANN401 - each verb has its own reading
         world = self.scene.world(desk)
         found = [evaluate(tree, world) for tree in self.check.trees]
         if any(one is PENDING for one in found):

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from monitoring.checks.engine.evaluation import Seen
+from monitoring.checks.engine.evaluation import EvaluatedCheck
 from monitoring.checks.messages.listing_value import bound_in_words, value_in_words
 from monitoring.checks.state.load import row_key
 
 _WIDEST = 48
 
 
-def lines_of(seen: Sequence[Seen]) -> list[str]:
+def lines_of(seen: Sequence[EvaluatedCheck]) -> list[str]:
     """Return one line a check, in columns."""
     rows = [_cells(one) for one in seen]
     widths = [min(_WIDEST, max((len(row[column]) for row in rows), default=0)) for column in range(4)]
@@ -20,7 +20,7 @@ def lines_of(seen: Sequence[Seen]) -> list[str]:
     ]
 
 
-def _cells(one: Seen) -> tuple[str, str, str, str, str]:
+def _cells(one: EvaluatedCheck) -> tuple[str, str, str, str, str]:
     outcome = one.outcome
     told = f", {outcome.transition.kind.value}" if outcome.transition else ""
     name = f"{one.key.monitor}/{row_key(one.key).text}"

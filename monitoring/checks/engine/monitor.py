@@ -11,19 +11,19 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, ClassVar, Protocol
 
 from monitoring.chains.networks import networks
-from monitoring.checks.engine.formula_checks import Check, FormulaPart, Scene
-from monitoring.checks.engine.plan import Key, Part
+from monitoring.checks.engine.formula_checks import Check, EvalScope, FormulaPart
+from monitoring.checks.engine.plan import CheckInstance, Key
 from monitoring.checks.expression.tree import Expression
 from monitoring.checks.expression.values import Number, Value
 from monitoring.checks.messages.amounts import PLACEHOLDER
-from monitoring.checks.messages.plain import Route
+from monitoring.checks.messages.plain import AlertRoute
 
 # The chains monitors may name, by id, with the slug that PROVIDER_URL_<SLUG> uses.
 CHAINS: Mapping[int, str] = {one.id: one.slug for one in sorted(networks().values(), key=lambda one: one.id)}
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
+class NumberSource:
     """A number from a service: where, which path of the answer, and what makes it trustworthy."""
 
     name: str
@@ -46,7 +46,7 @@ class Rows:
     rows: tuple[Mapping[str, Value], ...]
 
 
-class Watched(Protocol):
+class EvaluatedMonitor(Protocol):
     """What a session looks at: a monitor file, or what a function judged (`given.Given`)."""
 
     @property
@@ -58,12 +58,12 @@ class Watched(Protocol):
         ...
 
     @property
-    def route(self) -> Route: ...
+    def route(self) -> AlertRoute: ...
 
     @property
-    def sources(self) -> Mapping[str, Source]: ...
+    def sources(self) -> Mapping[str, NumberSource]: ...
 
-    def parts(self) -> tuple[Part, ...]: ...
+    def parts(self) -> tuple[CheckInstance, ...]: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,36 +76,36 @@ class Monitor:
     chains: tuple[int, ...]
     contracts: Mapping[str, Mapping[int, str]]
     values: Mapping[str, Expression]
-    sources: Mapping[str, Source]
+    sources: Mapping[str, NumberSource]
     checks: tuple[Check, ...]
     rows: Rows | None = None
-    more: tuple[Part, ...] = ()
+    more: tuple[CheckInstance, ...] = ()
 
     @property
-    def route(self) -> Route:
+    def route(self) -> AlertRoute:
         """Where alerts of its checks go; the channel is the protocol's own unless the file names another."""
-        return Route(self.channel, "" if self.channel == self.name else self.channel)
+        return AlertRoute(self.channel, "" if self.channel == self.name else self.channel)
 
-    def parts(self) -> tuple[Part, ...]:
+    def parts(self) -> tuple[CheckInstance, ...]:
         """Return one part per check, chain and row, and those of the built-in types."""
-        found: list[Part] = []
+        found: list[CheckInstance] = []
         for chain in self.chains:
             names: dict[str, Value] = {name: addresses[chain] for name, addresses in self.contracts.items()}
             found += self._plain_parts(chain, names) + self._row_parts(chain, names)
         return (*found, *self.more)
 
-    def _plain_parts(self, chain: int, names: Mapping[str, Value]) -> list[Part]:
+    def _plain_parts(self, chain: int, names: Mapping[str, Value]) -> list[CheckInstance]:
         by_row = row_values(self.values, self.rows.name if self.rows else None)
-        scene = Scene(self.name, chain, names, {n: e.tree for n, e in self.values.items() if n not in by_row})
+        scene = EvalScope(self.name, chain, names, {n: e.tree for n, e in self.values.items() if n not in by_row})
         plain = [check for check in self.checks if not check.per_row]
         return [FormulaPart(Key(self.name, check.name, chain), check, scene, self.route) for check in plain]
 
-    def _row_parts(self, chain: int, names: Mapping[str, Value]) -> list[Part]:
-        found: list[Part] = []
+    def _row_parts(self, chain: int, names: Mapping[str, Value]) -> list[CheckInstance]:
+        found: list[CheckInstance] = []
         values = {name: expression.tree for name, expression in self.values.items()}
         for row in self.rows.rows if self.rows else ():
             fields = {f"{self.rows.name}.{key}": value for key, value in row.items()} if self.rows else {}
-            scene = Scene(self.name, chain, {**names, **fields}, values)
+            scene = EvalScope(self.name, chain, {**names, **fields}, values)
             found += [
                 FormulaPart(Key(self.name, check.name, chain, subject_of(check.id, fields)), check, scene, self.route)
                 for check in self.checks
@@ -129,4 +129,4 @@ def subject_of(check_id: str, fields: Mapping[str, Value]) -> str:
 
 
 if TYPE_CHECKING:
-    _: type[Part] = FormulaPart
+    _: type[CheckInstance] = FormulaPart

@@ -1,6 +1,6 @@
 """From what monitors want to know to a few batches of questions: one batch a pass, shared by all monitors of a task.
 
-Pure but for the `Reader` passed in. A pass asks everything that can be asked already; questions that depend on
+Pure but for the `BlockReader` passed in. A pass asks everything that can be asked already; questions that depend on
 answers wait for the next one. Who runs monitors calls `read_all`, then `judge_all`.
 """
 
@@ -16,19 +16,20 @@ from monitoring.base.errors import ChainError, UsageError
 from monitoring.chains.abi.values import Unknown
 from monitoring.checks.addresses import looks_like_address
 from monitoring.checks.engine.tools import Tools
-from monitoring.checks.expression.evaluate import PENDING, Call, Result
+from monitoring.checks.expression.evaluate import PENDING, Result, ViewRead
 from monitoring.checks.expression.values import Value
-from monitoring.checks.messages.plain import Message, Route
+from monitoring.checks.messages.plain import AlertRoute, AlertText
 from monitoring.checks.rules.condition import Condition, Outcome, Transition
 
 MAX_PASSES = 8  # each is a round trip to every chain; nobody nests views deeper
 
 
-# What can be asked: a view `Call`, or what a built-in type answers (`CheckType.answers`). Equal ones are asked once.
-Question: TypeAlias = Hashable
+# What can be asked: a view `ViewRead`, or what a built-in type answers (`CheckType.answers`).
+# Equal ones are asked once.
+Query: TypeAlias = Hashable
 
 
-class Reader(Protocol):
+class BlockReader(Protocol):
     """Answers questions; view calls all at one block per chain and run."""
 
     def read(self, questions: Sequence[Any]) -> Mapping[Any, Any]:
@@ -47,23 +48,23 @@ class Key:
 
 
 @dataclass(slots=True)
-class Desk:
+class ReadContext:
     """What is known in one pass, and which questions are still to be asked."""
 
-    answers: Mapping[Question, Any]
+    answers: Mapping[Query, Any]
     sources: Mapping[tuple[str, str], Value | Unknown]
     conditions: Mapping[Key, Condition] = field(default_factory=dict)
-    wanted: dict[Question, None] = field(default_factory=dict)
+    wanted: dict[Query, None] = field(default_factory=dict)
     memo: dict[Hashable, Any] = field(default_factory=dict)
 
-    def ask(self, question: Question) -> Any:  # noqa: ANN401 - each kind of question has its own answer
+    def ask(self, question: Query) -> Any:  # noqa: ANN401 - each kind of question has its own answer
         """Return the answer to a question (an `Unknown` may come at any time), or `PENDING` and have it asked."""
         if question in self.answers:
             return self.answers[question]
         self.wanted[question] = None
         return PENDING
 
-    def call(self, call: Call) -> Result:
+    def call(self, call: ViewRead) -> Result:
         """Return the answer to a view call, or `PENDING`."""
         found: Result = self.ask(call)
         return found
@@ -77,7 +78,7 @@ class Desk:
         return self.sources.get((monitor, name), Unknown(f"the source {name} was not read", name))
 
 
-class Part(Protocol):
+class CheckInstance(Protocol):
     """One condition's worth of a monitor: what it reads, and how that is judged. Built-in types make these too."""
 
     @property
@@ -86,7 +87,7 @@ class Part(Protocol):
         ...
 
     @property
-    def route(self) -> Route:
+    def route(self) -> AlertRoute:
         """Where its alerts go."""
         ...
 
@@ -95,7 +96,7 @@ class Part(Protocol):
         """What is watched, in one line for people: it stands in listings and in `explain`."""
         ...
 
-    def read(self, desk: Desk) -> Any:  # noqa: ANN401 - each verb has its own reading
+    def read(self, desk: ReadContext) -> Any:  # noqa: ANN401 - each verb has its own reading
         """Return the reading, or `PENDING` while questions are open."""
         ...
 
@@ -103,7 +104,7 @@ class Part(Protocol):
         """Judge a reading that `read` returned; an `Unknown` may come at any time."""
         ...
 
-    def tell(self, transition: Transition, tools: Tools) -> Message:
+    def tell(self, transition: Transition, tools: Tools) -> AlertText:
         """Put a transition into words. May ask the world for names; if it raises, `plain_message` goes instead."""
         ...
 
@@ -117,8 +118,8 @@ class Readings:
 
 
 def read_all(
-    parts: Sequence[Part],
-    reader: Reader,
+    parts: Sequence[CheckInstance],
+    reader: BlockReader,
     sources: Mapping[tuple[str, str], Value | Unknown] | None = None,
     conditions: Mapping[Key, Condition] | None = None,
 ) -> Readings:
@@ -128,10 +129,10 @@ def read_all(
         UsageError: two parts share a key, so that one condition would overwrite the other.
     """
     _check_keys(parts)
-    answers: dict[Question, Any] = {}
-    passes: list[tuple[Question, ...]] = []
+    answers: dict[Query, Any] = {}
+    passes: list[tuple[Query, ...]] = []
     while True:
-        desk = Desk(answers, sources or {}, conditions or {})
+        desk = ReadContext(answers, sources or {}, conditions or {})
         found = {part.key: part.read(desk) for part in parts}
         if not desk.wanted:
             return Readings(found, tuple(passes))
@@ -143,7 +144,7 @@ def read_all(
 
 
 def judge_all(
-    parts: Sequence[Part], readings: Readings, conditions: Mapping[Key, Condition], now: datetime
+    parts: Sequence[CheckInstance], readings: Readings, conditions: Mapping[Key, Condition], now: datetime
 ) -> dict[Key, Outcome]:
     """Judge every part against its remembered condition; no part sees another."""
     fresh = Condition()
@@ -160,15 +161,15 @@ def by_source(outcomes: Mapping[Key, Outcome]) -> dict[str, list[Key]]:
     return blinded
 
 
-def calls_by_chain(calls: Iterable[Call]) -> dict[int, tuple[Call, ...]]:
+def calls_by_chain(calls: Iterable[ViewRead]) -> dict[int, tuple[ViewRead, ...]]:
     """Split the calls of a pass into one batch per chain."""
-    chains: dict[int, list[Call]] = {}
+    chains: dict[int, list[ViewRead]] = {}
     for call in calls:
         chains.setdefault(call.chain, []).append(call)
     return {chain: tuple(batch) for chain, batch in sorted(chains.items())}
 
 
-def _check_keys(parts: Sequence[Part]) -> None:
+def _check_keys(parts: Sequence[CheckInstance]) -> None:
     seen: set[Key] = set()
     for part in parts:
         if part.key in seen:
@@ -179,14 +180,14 @@ def _check_keys(parts: Sequence[Part]) -> None:
         seen.add(part.key)
 
 
-def _ask(reader: Reader, questions: tuple[Question, ...]) -> dict[Question, Any]:
+def _ask(reader: BlockReader, questions: tuple[Query, ...]) -> dict[Query, Any]:
     try:
         answers = reader.read(questions)
     except ChainError as error:
         return dict.fromkeys(questions, Unknown(str(error)))
     unanswered = Unknown("no answer came")
     found = {question: answers.get(question, unanswered) for question in questions}
-    return {question: _clean(one) if isinstance(question, Call) else one for question, one in found.items()}
+    return {question: _clean(one) if isinstance(question, ViewRead) else one for question, one in found.items()}
 
 
 def _clean(answer: object) -> Value | Unknown:

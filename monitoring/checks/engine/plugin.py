@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Generic, TypeAlias, TypeVar
 
 from monitoring.checks.config.yaml_node import Spot
-from monitoring.checks.engine.plan import Part
+from monitoring.checks.engine.plan import CheckInstance
 from monitoring.checks.engine.tools import Tools
 
 C = TypeVar("C")
@@ -21,7 +21,7 @@ Answerer: TypeAlias = Callable[[Sequence[Any], Tools], Mapping[Any, Any]]
 
 
 @dataclass(frozen=True, slots=True)
-class Surroundings:
+class PluginContext:
     """What a type may know of the monitor its section stands in."""
 
     monitor: str
@@ -39,8 +39,8 @@ class CheckType(Generic[C]):
     """
 
     name: str
-    schema: Callable[[Spot, Surroundings], C | None]
-    plan: Callable[[C, Surroundings], Sequence[Part]]
+    schema: Callable[[Spot, PluginContext], C | None]
+    plan: Callable[[C, PluginContext], Sequence[CheckInstance]]
     answers: Mapping[type, Answerer] = field(default_factory=dict)
 
 

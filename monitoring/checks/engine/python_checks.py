@@ -12,12 +12,12 @@ from typing import Any, ClassVar
 
 from monitoring.chains.abi.values import Unknown
 from monitoring.checks.engine.formula_checks import JUDGES, Judge
-from monitoring.checks.engine.monitor import Source
-from monitoring.checks.engine.plan import Desk, Key, Part
+from monitoring.checks.engine.monitor import NumberSource
+from monitoring.checks.engine.plan import CheckInstance, Key, ReadContext
 from monitoring.checks.engine.tools import Tools
 from monitoring.checks.expression.values import NONE
 from monitoring.checks.messages.check_message import Subject, bound_words, reading_words, say
-from monitoring.checks.messages.plain import Message, Route
+from monitoring.checks.messages.plain import AlertRoute, AlertText
 from monitoring.checks.rules import items, stages
 from monitoring.checks.rules.condition import Condition, Outcome, Transition
 from monitoring.checks.rules.delta import Priced
@@ -31,7 +31,7 @@ class GivenPart:
     """One condition that a function judged."""
 
     key: Key
-    route: Route
+    route: AlertRoute
     subject: Subject
     reading: Any
 
@@ -50,7 +50,7 @@ class GivenPart:
             reading = (reading.amount, reading.price)
         return reading_words(self.subject, reading)
 
-    def read(self, desk: Desk) -> Any:  # noqa: ANN401, ARG002 - as above; it is known already
+    def read(self, desk: ReadContext) -> Any:  # noqa: ANN401, ARG002 - as above; it is known already
         return self.reading
 
     def judge(self, before: Condition, reading: Any, now: datetime) -> Outcome:  # noqa: ANN401 - as above
@@ -58,7 +58,7 @@ class GivenPart:
             reading = (reading, reading)
         return ALL_JUDGES[self.subject.verb](before, reading, now, self.subject.policy)
 
-    def tell(self, transition: Transition, tools: Tools) -> Message:  # noqa: ARG002 - its facts are all read
+    def tell(self, transition: Transition, tools: Tools) -> AlertText:  # noqa: ARG002 - its facts are all read
         return say(self.subject, transition)
 
 
@@ -67,10 +67,10 @@ class Given:
     """What one function has judged so far. A condition it does not judge in a run stays as it is."""
 
     name: str
-    route: Route
-    given: Sequence[Part] = ()
-    sources: Mapping[str, Source] = field(default_factory=dict)
+    route: AlertRoute
+    given: Sequence[CheckInstance] = ()
+    sources: Mapping[str, NumberSource] = field(default_factory=dict)
     declared: ClassVar[bool] = False
 
-    def parts(self) -> tuple[Part, ...]:
+    def parts(self) -> tuple[CheckInstance, ...]:
         return tuple(self.given)

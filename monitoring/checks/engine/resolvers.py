@@ -15,7 +15,7 @@ from monitoring.chains.rpc import multicall
 from monitoring.checks.engine.plan import calls_by_chain
 from monitoring.checks.engine.plugin import Answerer, Registry
 from monitoring.checks.engine.tools import Tools
-from monitoring.checks.expression.evaluate import Call
+from monitoring.checks.expression.evaluate import ViewRead
 
 Answered = Mapping[Any, Any]
 
@@ -25,7 +25,7 @@ class Answers:
 
     def __init__(self, tools: Tools, types: Registry) -> None:
         self._tools = tools
-        self._answerers: dict[type, Answerer] = {Call: _views}
+        self._answerers: dict[type, Answerer] = {ViewRead: _views}
         for one in types.values():
             self._answerers |= one.answers
         self.crashes: dict[str, Exception] = {}
@@ -51,7 +51,7 @@ class Answers:
             return dict.fromkeys(asked, Unknown(f"reading a {kind.__name__} crashed: {type(error).__name__}"))
 
 
-def _views(calls: Sequence[Call], tools: Tools) -> Answered:
+def _views(calls: Sequence[ViewRead], tools: Tools) -> Answered:
     """Read all chains at once: a slow one must not make the others wait."""
     batches = calls_by_chain(calls)
     if len(batches) == 1:
@@ -61,11 +61,11 @@ def _views(calls: Sequence[Call], tools: Tools) -> Answered:
         return {question: answer for found in answers for question, answer in found.items()}
 
 
-def _view(chain: int, calls: Sequence[Call], tools: Tools) -> Answered:
+def _view(chain: int, calls: Sequence[ViewRead], tools: Tools) -> Answered:
     view = tools.chains.view(chain)
     if isinstance(view, Unknown):
         return dict.fromkeys(calls, view)
-    ready: dict[Call, multicall.Call] = {}
+    ready: dict[ViewRead, multicall.Call] = {}
     answers: dict[Any, Any] = {}
     for one in calls:
         try:

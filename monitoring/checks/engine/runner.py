@@ -8,12 +8,12 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from monitoring.alerts.conditions.store_alert import Origin
+from monitoring.alerts.conditions.store_alert import AlertOrigin
 from monitoring.alerts.delivery.spooled import Unstored, keep
 from monitoring.base.errors import StoreBusyError, StoreError
-from monitoring.checks.engine.evaluation import Seen
+from monitoring.checks.engine.evaluation import EvaluatedCheck
 from monitoring.checks.engine.session import Session
-from monitoring.checks.state.load import NOTHING, Remembered
+from monitoring.checks.state.load import NOTHING, LoadedState
 from monitoring.checks.state.save import ChangedMeanwhileError, Record, record_in
 from monitoring.store.db.database import Tx
 from monitoring.store.db.handle import SteadyStore
@@ -23,10 +23,10 @@ _ATTEMPTS = 4  # of judging anew, when another process judged the same condition
 
 
 @dataclass(slots=True)
-class Outcome:
+class RunOutcome:
     """What a run came to. `trouble`: something is wrong with us, not with the world; the exit code is then 1."""
 
-    seen: list[Seen] = field(default_factory=list)
+    seen: list[EvaluatedCheck] = field(default_factory=list)
     stored: int = 0
     trouble: bool = False
     error: StoreError | None = None
@@ -36,12 +36,14 @@ def _nothing(tx: Tx) -> None:
     pass
 
 
-def run(session: Session, store: SteadyStore, origin: Origin, beside: Callable[[Tx], None] = _nothing) -> Outcome:
+def run(
+    session: Session, store: SteadyStore, origin: AlertOrigin, beside: Callable[[Tx], None] = _nothing
+) -> RunOutcome:
     """Read, judge, record. A store that fails stops no check; its alerts are kept until it can be written.
 
     `beside` writes what belongs into the same transaction; it may be called more than once.
     """
-    outcome = Outcome()
+    outcome = RunOutcome()
     remembered = _recall(session, outcome)
     looked = session.look(remembered)
     error: StoreError = StoreBusyError("other runs judged the same checks each time")
@@ -63,13 +65,15 @@ def run(session: Session, store: SteadyStore, origin: Origin, beside: Callable[[
     return outcome
 
 
-def no_data(seen: Sequence[Seen]) -> str:
+def no_data(seen: Sequence[EvaluatedCheck]) -> str:
     """Return a line where more than half of the checks could not be judged for want of data, else nothing."""
     blind = sum(one.outcome.condition.blind is not None for one in seen)
     return f"{NO_DATA}: {blind} of {len(seen)} checks" if 2 * blind > len(seen) else ""
 
 
-def _store(store: SteadyStore, record: Record, session: Session, origin: Origin, beside: Callable[[Tx], None]) -> int:
+def _store(
+    store: SteadyStore, record: Record, session: Session, origin: AlertOrigin, beside: Callable[[Tx], None]
+) -> int:
     def write(tx: Tx) -> int:
         beside(tx)
         return record_in(tx, record, session.clock.now(), origin)
@@ -77,7 +81,7 @@ def _store(store: SteadyStore, record: Record, session: Session, origin: Origin,
     return store.write(write)
 
 
-def _recall(session: Session, outcome: Outcome) -> Remembered:
+def _recall(session: Session, outcome: RunOutcome) -> LoadedState:
     try:
         return session.recall()
     except StoreError as error:
@@ -86,7 +90,9 @@ def _recall(session: Session, outcome: Outcome) -> Remembered:
         return NOTHING
 
 
-def _keep_unstored(session: Session, record: Record, error: StoreError, store: SteadyStore, origin: Origin) -> None:
+def _keep_unstored(
+    session: Session, record: Record, error: StoreError, store: SteadyStore, origin: AlertOrigin
+) -> None:
     session.say(f"the store failed: {error}")
     found = [
         Unstored(each.alert, kind=each.kind, metadata=each.metadata)

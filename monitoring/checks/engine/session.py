@@ -13,7 +13,7 @@ from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
 
-from monitoring.alerts.conditions.store_alert import Origin
+from monitoring.alerts.conditions.store_alert import AlertOrigin
 from monitoring.base.clock import Clock
 from monitoring.base.secrets.redact import Redactor
 from monitoring.chains.rpc.budget import Budget
@@ -21,8 +21,8 @@ from monitoring.chains.rpc.memory import JUDGED
 from monitoring.chains.rpc.provider import Fetch
 from monitoring.chains.rpc.views import Chains, ChainView
 from monitoring.checks.engine import source_health
-from monitoring.checks.engine.evaluation import Looked, Seen, judge, look
-from monitoring.checks.engine.monitor import Watched
+from monitoring.checks.engine.evaluation import EvaluatedCheck, Looked, judge, look
+from monitoring.checks.engine.monitor import EvaluatedMonitor
 from monitoring.checks.engine.plan import Key
 from monitoring.checks.engine.plugin import Registry
 from monitoring.checks.engine.resolvers import Answers
@@ -31,8 +31,8 @@ from monitoring.checks.engine.tools import open_tools
 from monitoring.checks.messages import alert
 from monitoring.checks.messages.listing_value import value_in_words
 from monitoring.checks.rules.condition import Condition
-from monitoring.checks.state.load import Remembered, StoredMemory, recall
-from monitoring.checks.state.save import Entry, Record, blame
+from monitoring.checks.state.load import LoadedState, StoredMemory, recall
+from monitoring.checks.state.save import JudgedPart, Record, blame
 from monitoring.store.db.handle import ReadOnlyStore, SteadyStore
 from monitoring.store.tables import conditions as stored
 
@@ -42,11 +42,11 @@ class Session:
 
     def __init__(
         self,
-        monitors: Sequence[Watched],
+        monitors: Sequence[EvaluatedMonitor],
         types: Registry,
         environ: Mapping[str, str],
         store: SteadyStore | ReadOnlyStore,
-        origin: Origin,
+        origin: AlertOrigin,
         clock: Clock,
         *,
         fetch: Fetch | None = None,
@@ -63,7 +63,7 @@ class Session:
         self._answers = Answers(self.tools, types)
         self.crashed = False
 
-    def recall(self) -> Remembered:
+    def recall(self) -> LoadedState:
         """Return what is remembered of these monitors and of all sources.
 
         Raises:
@@ -72,7 +72,7 @@ class Session:
         names = [*(monitor.name for monitor in self._monitors), source_health.ENGINE]
         return self._store.read(lambda database: recall(database, names, self.clock.now(), debug=self._origin.debug))
 
-    def look(self, remembered: Remembered) -> Looked:
+    def look(self, remembered: LoadedState) -> Looked:
         """Read everything, in as few requests as it takes."""
         parts = [part for monitor in self._monitors for part in monitor.parts()]
         for chain in {part.key.chain for part in parts if part.key.chain}:
@@ -80,7 +80,7 @@ class Session:
         sources = read_sources(self._monitors, self.tools.service, self.clock)
         return look(parts, self._answers, sources, remembered.conditions)
 
-    def judge(self, looked: Looked, remembered: Remembered) -> Record:
+    def judge(self, looked: Looked, remembered: LoadedState) -> Record:
         """Judge every reading and put what changed into words. May ask the world for names."""
         now, conditions = self.clock.now(), remembered.conditions
         seen = judge(looked, conditions, now, remembered.untold)
@@ -95,7 +95,7 @@ class Session:
         ]
         parts = self._operational_parts(entries, remembered, family)
         judged = judge(look(parts, self._answers, {}, conditions), conditions, now, remembered.untold)
-        entries += [self._entry(one, conditions, now, alert.Origin(), declared=False) for one in judged]
+        entries += [self._entry(one, conditions, now, alert.ReadingOrigin(), declared=False) for one in judged]
         return Record(entries, remembered, self._memory.new, self._blocks(), self._gone(looked, remembered))
 
     @property
@@ -110,7 +110,7 @@ class Session:
             sys.stderr.flush()
 
     def _operational_parts(
-        self, entries: Sequence[Entry], remembered: Remembered, family: Mapping[str, str]
+        self, entries: Sequence[JudgedPart], remembered: LoadedState, family: Mapping[str, str]
     ) -> list[source_health.Operational]:
         traces = {one.seen.key: _trace(error) for one in entries if (error := _bug(one)) is not None}
         of_answerers = {kind: _trace(error) for kind, error in self._answers.crashes.items()}
@@ -126,19 +126,27 @@ class Session:
         ]
 
     def _entry(
-        self, seen: Seen, conditions: dict[Key, Condition], now: datetime, origin: alert.Origin, *, declared: bool
-    ) -> Entry:
+        self,
+        seen: EvaluatedCheck,
+        conditions: dict[Key, Condition],
+        now: datetime,
+        origin: alert.ReadingOrigin,
+        *,
+        declared: bool,
+    ) -> JudgedPart:
         before = conditions.get(seen.key, Condition())
         told = alert.tell(seen, before, self.tools, origin, now, self._redact)
-        return Entry(seen, told, self._redact(value_in_words(seen.part, seen.reading)), declared)
+        return JudgedPart(seen, told, self._redact(value_in_words(seen.part, seen.reading)), declared)
 
-    def _origin_of(self, seen: Seen) -> alert.Origin:
+    def _origin_of(self, seen: EvaluatedCheck) -> alert.ReadingOrigin:
         view = self.tools.chains.views.get(seen.key.chain)
         if not isinstance(view, ChainView):
-            return alert.Origin()
+            return alert.ReadingOrigin()
         hosts = view.pool.hosts
         metadata = {"block": view.block.number, "chain_id": view.network.id, "providers": list(hosts)}
-        return alert.Origin(f"{view.network.name}, block {view.block.number:,}, from {', '.join(hosts)}", metadata)
+        return alert.ReadingOrigin(
+            f"{view.network.name}, block {view.block.number:,}, from {', '.join(hosts)}", metadata
+        )
 
     def _blocks(self) -> dict[int, int]:
         views = self.tools.chains.views
@@ -149,7 +157,7 @@ class Session:
         """Return the monitors whose earlier crash is over when none is met; a function's frame sees to its own."""
         return [monitor.name for monitor in self._monitors if monitor.declared]
 
-    def _gone(self, looked: Looked, remembered: Remembered) -> list[stored.Condition]:
+    def _gone(self, looked: Looked, remembered: LoadedState) -> list[stored.Condition]:
         names, keys = (
             {monitor.name for monitor in self._monitors if monitor.declared},
             {part.key for part in looked.parts},
@@ -159,7 +167,7 @@ class Session:
         return [*taken_out, *source_health.removed_providers(self.tools.chains, remembered)]
 
 
-def _bug(entry: Entry) -> Exception | None:
+def _bug(entry: JudgedPart) -> Exception | None:
     return entry.seen.crash or (entry.telling.crash if entry.telling else None)
 
 

@@ -12,11 +12,11 @@ from monitoring.alerts.conditions.close_orphaned import CRASH, SOURCES
 from monitoring.chains.rpc.errors import Fault
 from monitoring.chains.rpc.pool import ProviderPool
 from monitoring.chains.rpc.views import Chains, ChainView
-from monitoring.checks.engine.evaluation import Seen
+from monitoring.checks.engine.evaluation import EvaluatedCheck
 from monitoring.checks.engine.plan import Key
 from monitoring.checks.engine.source_troubles import Blind, BlindSource, Crashed, FailingProvider, LostBlocks
-from monitoring.checks.messages.plain import Route
-from monitoring.checks.state.load import Remembered, row_key
+from monitoring.checks.messages.plain import AlertRoute
+from monitoring.checks.state.load import LoadedState, row_key
 from monitoring.checks.state.save import blame
 from monitoring.store.tables.conditions import Condition
 
@@ -26,7 +26,7 @@ ENGINE = "checks"  # under whose name bugs of our own answerers are told
 Operational: TypeAlias = BlindSource | FailingProvider | LostBlocks | Crashed
 
 
-def families(seen: Sequence[Seen], remembered: Remembered) -> dict[str, str]:
+def families(seen: Sequence[EvaluatedCheck], remembered: LoadedState) -> dict[str, str]:
     """Return the sources reported together, each with its family: the calls of one chain, the formulas of one monitor.
 
     A few are reported one by one. Where many begin at once, one cause is likelier than many, and one message enough.
@@ -51,7 +51,7 @@ def _family(source: str) -> str:
 
 
 def blind_sources(
-    seen: Sequence[Seen], remembered: Remembered, family: Mapping[str, str] | None = None
+    seen: Sequence[EvaluatedCheck], remembered: LoadedState, family: Mapping[str, str] | None = None
 ) -> list[BlindSource]:
     """Return the sources to speak of: silent for too long, or told of before. Blind checks of other tasks count."""
     family = family or {}
@@ -80,7 +80,7 @@ def _is_source(key: Key) -> bool:
     return key.monitor == SOURCES and not key.check.startswith(PROVIDER)
 
 
-def failing_providers(chains: Chains, remembered: Remembered) -> list[FailingProvider]:
+def failing_providers(chains: Chains, remembered: LoadedState) -> list[FailingProvider]:
     """Return the providers asked in this run that misbehaved while their chain could be read, or did so before."""
     found: list[FailingProvider] = []
     for view in chains.views.values():
@@ -108,7 +108,7 @@ def _misconfigured(pool: ProviderPool) -> list[str]:
     return [trouble.host for trouble in pool.troubles if trouble.fault is Fault.MISCONFIGURED]
 
 
-def removed_providers(chains: Chains, remembered: Remembered) -> list[Condition]:
+def removed_providers(chains: Chains, remembered: LoadedState) -> list[Condition]:
     """Return the conditions of providers that a chain no longer has."""
     hosts = {pool.network.id: {*(one.host for one in pool.providers), *_misconfigured(pool)} for pool in chains.pools}
     return [
@@ -123,11 +123,11 @@ def removed_providers(chains: Chains, remembered: Remembered) -> list[Condition]
 
 
 def crashed(
-    routes: Mapping[str, Route],
+    routes: Mapping[str, AlertRoute],
     ending: Sequence[str],
     traces: Mapping[Key, str],
     of_answerers: Mapping[str, str],
-    remembered: Remembered,
+    remembered: LoadedState,
 ) -> list[Crashed]:
     """Return the monitors with bugs met in this run, or, of those `ending` theirs here, in an earlier one."""
     by_monitor: dict[str, dict[str, str]] = {name: {} for name in _crashed_before([*ending, ENGINE], remembered)}
@@ -135,9 +135,9 @@ def crashed(
         by_monitor.setdefault(key.monitor, {})[row_key(key).text] = trace
     if of_answerers:
         by_monitor[ENGINE] = {f"reading a {kind}": trace for kind, trace in of_answerers.items()}
-    return [Crashed(name, routes.get(name, Route(name)), found) for name, found in by_monitor.items()]
+    return [Crashed(name, routes.get(name, AlertRoute(name)), found) for name, found in by_monitor.items()]
 
 
-def _crashed_before(names: Iterable[str], remembered: Remembered) -> list[str]:
+def _crashed_before(names: Iterable[str], remembered: LoadedState) -> list[str]:
     keys = {name: Key(name, CRASH, 0) for name in names}
     return [name for name, key in keys.items() if key in remembered.rows and remembered.rows[key].state != "ok"]

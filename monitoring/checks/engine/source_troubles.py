@@ -17,13 +17,13 @@ from monitoring.alerts.message.text import code, line, since, table
 from monitoring.base.clock import format_duration
 from monitoring.base.secrets.redact import excerpt
 from monitoring.chains.networks import network
-from monitoring.chains.rpc.pool import Trouble
-from monitoring.checks.engine.plan import Desk, Key
+from monitoring.chains.rpc.pool import ProviderTrouble
+from monitoring.checks.engine.plan import Key, ReadContext
 from monitoring.checks.engine.tools import Tools
-from monitoring.checks.messages.plain import Message, Route
+from monitoring.checks.messages.plain import AlertRoute, AlertText
 from monitoring.checks.rules import flag
 from monitoring.checks.rules.condition import Condition, Kind, Outcome, Transition
-from monitoring.checks.rules.policy import Hold, Policy
+from monitoring.checks.rules.policy import PendingPolicy, Policy
 from monitoring.checks.rules.transition import noted
 
 PROVIDER_RUNS = 3  # a provider that fails now and then is what the others are for
@@ -54,27 +54,27 @@ class BlindSource:
         return Key(SOURCES, self.source_name, 0)
 
     @property
-    def route(self) -> Route:
-        return Route(SOURCES)
+    def route(self) -> AlertRoute:
+        return AlertRoute(SOURCES)
 
     @property
     def about(self) -> str:
         return f"the source {self.source_name} answers"
 
-    def read(self, desk: Desk) -> bool:  # noqa: ARG002 - it is known already
+    def read(self, desk: ReadContext) -> bool:  # noqa: ARG002 - it is known already
         return bool(self.checks)
 
     def judge(self, before: Condition, reading: Any, now: datetime) -> Outcome:  # noqa: ANN401 - as every part
         return flag.judge(before, reading, now, Policy(severity=Severity.MEDIUM, remind=_REMIND))
 
-    def tell(self, transition: Transition, tools: Tools) -> Message:  # noqa: ARG002 - nothing to look up
+    def tell(self, transition: Transition, tools: Tools) -> AlertText:  # noqa: ARG002 - nothing to look up
         if transition.kind in _OVER:
-            return Message(f"{self.source_name} can be read again", (line("No check is blinded by it any more."),))
+            return AlertText(f"{self.source_name} can be read again", (line("No check is blinded by it any more."),))
         reasons = list(dict.fromkeys(one.reason for one in self.checks))
         count = "1 check is" if len(self.checks) == 1 else f"{len(self.checks)} checks are"
         rows = [(one.name, since(one.since)) for one in self.checks[:_MOST_ROWS]]
         more = len(self.checks) - len(rows)
-        return Message(
+        return AlertText(
             f"{count} blind: {self.source_name}",
             (
                 *(line(reason) for reason in reasons[:3]),
@@ -92,7 +92,7 @@ class FailingProvider:
     chain: int
     slug: str
     host: str
-    troubles: tuple[Trouble, ...]
+    troubles: tuple[ProviderTrouble, ...]
     source: str = "ops_error"
 
     @property
@@ -100,25 +100,25 @@ class FailingProvider:
         return Key(SOURCES, f"provider/{self.host}", self.chain)
 
     @property
-    def route(self) -> Route:
-        return Route(SOURCES)
+    def route(self) -> AlertRoute:
+        return AlertRoute(SOURCES)
 
     @property
     def about(self) -> str:
         return f"the provider {self.host} of {self.slug} answers"
 
-    def read(self, desk: Desk) -> bool:  # noqa: ARG002 - as above
+    def read(self, desk: ReadContext) -> bool:  # noqa: ARG002 - as above
         return bool(self.troubles)
 
     def judge(self, before: Condition, reading: Any, now: datetime) -> Outcome:  # noqa: ANN401 - as every part
-        return flag.judge(before, reading, now, Policy(severity=Severity.LOW, hold=Hold(runs=PROVIDER_RUNS)))
+        return flag.judge(before, reading, now, Policy(severity=Severity.LOW, hold=PendingPolicy(runs=PROVIDER_RUNS)))
 
-    def tell(self, transition: Transition, tools: Tools) -> Message:  # noqa: ARG002 - as above
+    def tell(self, transition: Transition, tools: Tools) -> AlertText:  # noqa: ARG002 - as above
         if transition.kind in _OVER:
-            return Message(f"{self.slug}: {self.host} answers again")
+            return AlertText(f"{self.slug}: {self.host} answers again")
         told = (line(trouble.message) for trouble in self.troubles)
         rest = line("The chain's other providers suffice, and every check sees.")
-        return Message(f"{self.slug}: {self.host} has failed in {PROVIDER_RUNS} runs in a row", (*told, rest))
+        return AlertText(f"{self.slug}: {self.host} has failed in {PROVIDER_RUNS} runs in a row", (*told, rest))
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,23 +136,23 @@ class LostBlocks:
         return Key(SOURCES, "history", self.chain)
 
     @property
-    def route(self) -> Route:
-        return Route(SOURCES)
+    def route(self) -> AlertRoute:
+        return AlertRoute(SOURCES)
 
     @property
     def about(self) -> str:
         return f"the providers of {self.name} have the blocks that are still to be read"
 
-    def read(self, desk: Desk) -> tuple[int, int]:  # noqa: ARG002 - as above
+    def read(self, desk: ReadContext) -> tuple[int, int]:  # noqa: ARG002 - as above
         return self.first, self.last
 
     def judge(self, before: Condition, reading: Any, now: datetime) -> Outcome:  # noqa: ANN401, ARG002 - as every part
         return noted(before, now, Severity.HIGH)
 
-    def tell(self, transition: Transition, tools: Tools) -> Message:  # noqa: ARG002 - as above
+    def tell(self, transition: Transition, tools: Tools) -> AlertText:  # noqa: ARG002 - as above
         seconds = network(self.chain).block_time_s * (self.last - self.first + 1)
         span = format_duration(timedelta(seconds=seconds))
-        return Message(
+        return AlertText(
             f"{self.name}: blocks {self.first:,} to {self.last:,} cannot be read any more",
             (
                 line(
@@ -170,7 +170,7 @@ class Crashed:
     """The bugs of one monitor's checks in one run."""
 
     monitor: str
-    monitor_route: Route
+    monitor_route: AlertRoute
     crashes: Mapping[str, str]
     source: str = "crash"
 
@@ -179,25 +179,25 @@ class Crashed:
         return Key(self.monitor, CRASH, 0)
 
     @property
-    def route(self) -> Route:
+    def route(self) -> AlertRoute:
         return self.monitor_route
 
     @property
     def about(self) -> str:
         return f"{self.monitor} runs to its end"
 
-    def read(self, desk: Desk) -> bool:  # noqa: ARG002 - as above
+    def read(self, desk: ReadContext) -> bool:  # noqa: ARG002 - as above
         return bool(self.crashes)
 
     def judge(self, before: Condition, reading: Any, now: datetime) -> Outcome:  # noqa: ANN401 - as every part
         return flag.judge(before, reading, now, Policy(severity=Severity.HIGH, remind=_REMIND))
 
-    def tell(self, transition: Transition, tools: Tools) -> Message:  # noqa: ARG002 - as above
+    def tell(self, transition: Transition, tools: Tools) -> AlertText:  # noqa: ARG002 - as above
         if transition.kind in _OVER:
-            return Message(f"{self.monitor} runs to its end again")
+            return AlertText(f"{self.monitor} runs to its end again")
         names: Sequence[str] = list(self.crashes)
         first = f"{names[0]} and {len(names) - 1} more" if len(names) > 1 else names[0]
-        return Message(
+        return AlertText(
             f"{self.monitor} crashed: {first}",
             (
                 line("These checks judged nothing; the others ran."),

@@ -15,16 +15,18 @@ from monitoring.base.clock import Clock
 from monitoring.chains.abi.values import Json, Unknown
 from monitoring.chains.services import sources
 from monitoring.chains.services.client import Service
-from monitoring.checks.engine.monitor import Source, Watched
-from monitoring.checks.expression.evaluate import PENDING, Call, Result, evaluate
+from monitoring.checks.engine.monitor import EvaluatedMonitor, NumberSource
+from monitoring.checks.expression.evaluate import PENDING, Result, ViewRead, evaluate
 from monitoring.checks.expression.tree import Expression
 from monitoring.checks.expression.values import Value
 
 _AT_ONCE = 8
-Document = sources.Document
+Document = sources.ServiceDocument
 
 
-def read_sources(monitors: Sequence[Watched], service: Service, clock: Clock) -> dict[tuple[str, str], Value | Unknown]:
+def read_sources(
+    monitors: Sequence[EvaluatedMonitor], service: Service, clock: Clock
+) -> dict[tuple[str, str], Value | Unknown]:
     """Read every source of the monitors; documents that several share are asked for once."""
     wanted = {(monitor.name, name): source for monitor in monitors for name, source in monitor.sources.items()}
     distinct = {_identity(source): (key, source) for key, source in reversed(wanted.items())}
@@ -36,13 +38,15 @@ def read_sources(monitors: Sequence[Watched], service: Service, clock: Clock) ->
     return {key: _number(documents[_identity(source)], source) for key, source in wanted.items()}
 
 
-def _identity(source: Source) -> tuple[object, ...]:
+def _identity(source: NumberSource) -> tuple[object, ...]:
     judged = source.ok.text if source.ok else ""
     headers = tuple(sorted(source.headers.items()))
     return source.url, source.query, headers, source.time, source.max_age, judged, source.require
 
 
-def _document(key: tuple[str, str], source: Source, service: Service, clock: Clock) -> sources.Document | Unknown:
+def _document(
+    key: tuple[str, str], source: NumberSource, service: Service, clock: Clock
+) -> sources.ServiceDocument | Unknown:
     wanted = sources.Source(
         name="/".join(key),
         url=source.url,
@@ -56,7 +60,7 @@ def _document(key: tuple[str, str], source: Source, service: Service, clock: Clo
     return sources.read_source(service, wanted, clock.now())
 
 
-def _number(document: sources.Document | Unknown, source: Source) -> Value | Unknown:
+def _number(document: sources.ServiceDocument | Unknown, source: NumberSource) -> Value | Unknown:
     if isinstance(document, Unknown):
         return document
     found = document.number(source.number)
@@ -83,7 +87,7 @@ class _Fields:
     def name(self, name: str) -> Result:
         return as_value(sources.pick(self.body, name, "the answer"))
 
-    def call(self, call: Call) -> Result:  # noqa: ARG002 - `ok` has no contracts to ask
+    def call(self, call: ViewRead) -> Result:  # noqa: ARG002 - `ok` has no contracts to ask
         return PENDING
 
 

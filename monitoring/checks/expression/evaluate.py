@@ -14,7 +14,17 @@ from typing import Final, Protocol, TypeAlias
 from monitoring.chains.abi.values import Unknown
 from monitoring.checks.addresses import looks_like_address
 from monitoring.checks.expression.signatures import AbiType, Signature
-from monitoring.checks.expression.tree import Apply, Choice, Literal, Name, Operation, Operator, Pick, Tree, ViewCall
+from monitoring.checks.expression.tree import (
+    Apply,
+    IfElse,
+    Literal,
+    Name,
+    Operation,
+    Operator,
+    Pick,
+    Tree,
+    ViewExpression,
+)
 from monitoring.checks.expression.values import NONE, Absent, Number, Reading, Value, describe, is_number, magnitude
 
 MAX_BITS = 4096  # of a numerator or denominator: sixteen of the widest numbers a chain has, multiplied
@@ -37,7 +47,7 @@ _COMPARE: dict[Operator, Callable[[Number, Number], bool]] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Call:
+class ViewRead:
     """One view call on one chain; two equal ones are read once. Addresses are lower case."""
 
     chain: int
@@ -58,7 +68,7 @@ class World(Protocol):
         """Return a value, a source, a contract's address or a row's field."""
         ...
 
-    def call(self, call: Call) -> Result:
+    def call(self, call: ViewRead) -> Result:
         """Return the answer to a call."""
         ...
 
@@ -70,7 +80,7 @@ def evaluate(tree: Tree, world: World) -> Result:
             return value
         case Name(name=name):
             return world.name(name)
-        case Choice():
+        case IfElse():
             return _choose(tree, world)
         case Operation(operator=Operator.AND | Operator.OR):
             return _connect(tree, world)
@@ -83,7 +93,7 @@ def evaluate(tree: Tree, world: World) -> Result:
 
 def _parts(tree: Tree) -> tuple[Tree, ...]:
     match tree:
-        case ViewCall(target=target, arguments=arguments):
+        case ViewExpression(target=target, arguments=arguments):
             return (target, *arguments)
         case Apply(arguments=arguments):
             return arguments
@@ -108,7 +118,7 @@ def _missing(parts: list[Result]) -> Unknown | Absent | NotYet | None:
 
 def _apply(tree: Tree, parts: list[Value], world: World) -> Result:
     match tree:
-        case ViewCall(signature=signature):
+        case ViewExpression(signature=signature):
             return _call(signature, parts, world)
         case Pick(index=index):
             return _pick(parts[0], index)
@@ -125,7 +135,7 @@ def _compute(tree: Tree, numbers: list[Number]) -> Result:
     return _function(tree.function if isinstance(tree, Apply) else "", numbers)
 
 
-def _choose(tree: Choice, world: World) -> Result:
+def _choose(tree: IfElse, world: World) -> Result:
     test = evaluate(tree.test, world)
     if test is PENDING:
         evaluate(tree.then, world)  # both branches are read along with the test: fewer passes, some calls too many
@@ -212,7 +222,7 @@ def _call(signature: Signature, parts: list[Value], world: World) -> Result:
         if argument is None:
             return Unknown(f"argument {position} of {signature.name} does not fit {abi.name}")
         fitted.append(argument)
-    return world.call(Call(world.chain, target.lower(), signature.text, tuple(fitted)))
+    return world.call(ViewRead(world.chain, target.lower(), signature.text, tuple(fitted)))
 
 
 def _fitted(value: Value, abi: AbiType) -> Value | None:

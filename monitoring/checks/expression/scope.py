@@ -9,10 +9,10 @@ from monitoring.base.suggest import did_you_mean
 from monitoring.checks.addresses import ZERO
 from monitoring.checks.expression.parse import LanguageError
 from monitoring.checks.expression.signatures import Signature
-from monitoring.checks.expression.tree import ADDRESS, BOOLEAN, NOTHING, Kind
+from monitoring.checks.expression.tree import ADDRESS, BOOLEAN, NOTHING, ValueType
 from monitoring.checks.expression.values import NONE, Absent, Value
 
-WORDS: Mapping[str, tuple[Value | Absent, Kind]] = {
+WORDS: Mapping[str, tuple[Value | Absent, ValueType]] = {
     "none": (NONE, NOTHING),
     "zero": (ZERO, ADDRESS),
     "true": (True, BOOLEAN),
@@ -31,8 +31,8 @@ class Scope:
     """
 
     contracts: Collection[str] = ()
-    values: Mapping[str, Kind] = field(default_factory=dict)
-    rows: Mapping[str, Mapping[str, Kind]] = field(default_factory=dict)
+    values: Mapping[str, ValueType] = field(default_factory=dict)
+    rows: Mapping[str, Mapping[str, ValueType]] = field(default_factory=dict)
     views: Mapping[str, tuple[Signature, ...]] = field(default_factory=dict)
     own_views: Mapping[str, Mapping[str, tuple[Signature, ...]]] = field(default_factory=dict)
     open: bool = False

@@ -14,29 +14,29 @@ from monitoring.checks.expression.values import Absent, Value
 
 
 @dataclass(frozen=True, slots=True)
-class Kind:
+class ValueType:
     """What a part of an expression is; `parts` of a tuple, or the one part of a list."""
 
     name: str
-    parts: tuple[Kind, ...] = ()
+    parts: tuple[ValueType, ...] = ()
 
     def __str__(self) -> str:
         return self.name
 
 
-NUMBER, BOOLEAN, TEXT = Kind("a number"), Kind("true or false"), Kind("a text")
-ADDRESS, CONTRACT, BYTES = Kind("an address"), Kind("a contract"), Kind("bytes")
-NOTHING, ANYTHING = Kind("none"), Kind("anything")
+NUMBER, BOOLEAN, TEXT = ValueType("a number"), ValueType("true or false"), ValueType("a text")
+ADDRESS, CONTRACT, BYTES = ValueType("an address"), ValueType("a contract"), ValueType("bytes")
+NOTHING, ANYTHING = ValueType("none"), ValueType("anything")
 
 
-def tuple_of(parts: tuple[Kind, ...]) -> Kind:
-    return Kind("a tuple", parts)
+def tuple_of(parts: tuple[ValueType, ...]) -> ValueType:
+    return ValueType("a tuple", parts)
 
 
-def kind_of(abi: AbiType) -> Kind:
+def kind_of(abi: AbiType) -> ValueType:
     """Return the kind an ABI type becomes."""
     if abi.array:
-        return Kind("a list", (kind_of(abi.parts[0]),))
+        return ValueType("a list", (kind_of(abi.parts[0]),))
     if abi.parts or abi.name.startswith("("):
         return tuple_of(tuple(kind_of(part) for part in abi.parts))
     simple = {"address": ADDRESS, "bool": BOOLEAN, "string": TEXT}
@@ -80,7 +80,7 @@ class Name:
 
 
 @dataclass(frozen=True, slots=True)
-class ViewCall:
+class ViewExpression:
     """A view of a contract; `target` yields its address."""
 
     at: int
@@ -108,7 +108,7 @@ class Operation:
 
 
 @dataclass(frozen=True, slots=True)
-class Choice:
+class IfElse:
     """`a if test else b`."""
 
     at: int
@@ -126,7 +126,7 @@ class Pick:
     index: int
 
 
-Tree: TypeAlias = "Literal | Name | ViewCall | Apply | Operation | Choice | Pick"
+Tree: TypeAlias = "Literal | Name | ViewExpression | Apply | Operation | IfElse | Pick"
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +135,7 @@ class Expression:
 
     text: str
     tree: Tree
-    kind: Kind
+    kind: ValueType
     names: frozenset[str]
 
     @property
@@ -147,11 +147,11 @@ class Expression:
 def children(tree: Tree) -> tuple[Tree, ...]:
     """Return the parts of a tree's root."""
     match tree:
-        case ViewCall(target=target, arguments=arguments):
+        case ViewExpression(target=target, arguments=arguments):
             return (target, *arguments)
         case Apply(arguments=parts) | Operation(operands=parts):
             return parts
-        case Choice(test=test, then=then, otherwise=otherwise):
+        case IfElse(test=test, then=then, otherwise=otherwise):
             return (test, then, otherwise)
         case Pick(whole=whole):
             return (whole,)

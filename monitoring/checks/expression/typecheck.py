@@ -25,16 +25,16 @@ from monitoring.checks.expression.tree import (
     NUMBER,
     TEXT,
     Apply,
-    Choice,
     Expression,
-    Kind,
+    IfElse,
     Literal,
     Name,
     Operation,
     Operator,
     Pick,
     Tree,
-    ViewCall,
+    ValueType,
+    ViewExpression,
     kind_of,
     tuple_of,
 )
@@ -74,13 +74,13 @@ class _Checker:
     def __init__(self, syntax: Syntax, scope: Scope) -> None:
         self.syntax, self.scope, self.names = syntax, scope, set[str]()
 
-    def branch(self, node: ast.expr) -> tuple[Tree, Kind]:
+    def branch(self, node: ast.expr) -> tuple[Tree, ValueType]:
         """Check a whole expression or a branch of `if`: the only places where `none` may stand."""
         if isinstance(node, ast.Name) and node.id == "none":
             return Literal(offset_of(node), NONE), NOTHING
         return self.part(node)
 
-    def part(self, node: ast.expr) -> tuple[Tree, Kind]:
+    def part(self, node: ast.expr) -> tuple[Tree, ValueType]:
         match node:
             case ast.Constant():
                 return self._constant(node)
@@ -93,13 +93,13 @@ class _Checker:
     def numeric(self, node: ast.expr) -> Tree:
         return self._of_kind(node, NUMBER)
 
-    def _of_kind(self, node: ast.expr, wanted: Kind) -> Tree:
+    def _of_kind(self, node: ast.expr, wanted: ValueType) -> Tree:
         tree, kind = self.part(node)
         if kind not in (wanted, ANYTHING):
             raise LanguageError(offset_of(node), f"{wanted} is needed here, this is {kind}")
         return tree
 
-    def _constant(self, node: ast.Constant) -> tuple[Tree, Kind]:
+    def _constant(self, node: ast.Constant) -> tuple[Tree, ValueType]:
         at = offset_of(node)
         if isinstance(node.value, str):
             return self._text(at, node.value)
@@ -110,7 +110,7 @@ class _Checker:
         value, percent = self.syntax.number(node)
         return Literal(at, value, percent), NUMBER
 
-    def _text(self, at: int, text: str) -> tuple[Tree, Kind]:
+    def _text(self, at: int, text: str) -> tuple[Tree, ValueType]:
         if not text.startswith("0x"):
             return Literal(at, text), TEXT
         if len(text) == _BYTES32 + 2:
@@ -123,7 +123,7 @@ class _Checker:
             raise LanguageError(at, problem)
         return Literal(at, text.lower()), ADDRESS
 
-    def _name(self, node: ast.Name) -> tuple[Tree, Kind]:
+    def _name(self, node: ast.Name) -> tuple[Tree, ValueType]:
         at, name = offset_of(node), node.id
         if name == "none":
             raise LanguageError(at, "none can only stand alone after if or else, as in: x if x > 0 else none")
@@ -138,7 +138,7 @@ class _Checker:
             )
         return Name(at, self._used(name)), self._kind(at, name)
 
-    def _kind(self, at: int, name: str) -> Kind:
+    def _kind(self, at: int, name: str) -> ValueType:
         if name in self.scope.values:
             return self.scope.values[name]
         if name in self.scope.contracts:
@@ -147,7 +147,7 @@ class _Checker:
             return ANYTHING
         raise LanguageError(at, f"{name} is not known here{did_you_mean(name, self.scope.known())}")
 
-    def _field(self, node: ast.Attribute) -> tuple[Tree, Kind]:
+    def _field(self, node: ast.Attribute) -> tuple[Tree, ValueType]:
         at, owner = offset_of(node), node.value
         if self.scope.open:
             return Name(at, self._used(_dotted(node))), ANYTHING
@@ -160,19 +160,19 @@ class _Checker:
             )
         return Name(at, self._used(f"{owner.id}.{node.attr}")), fields[node.attr]
 
-    def _no_field(self, node: ast.Attribute) -> tuple[Tree, Kind]:
+    def _no_field(self, node: ast.Attribute) -> tuple[Tree, ValueType]:
         known = node.attr in self.scope.views
         hint = f": to call it write {node.attr}(…)" if known else ": only rows have fields, only contracts have views"
         raise LanguageError(_attribute_offset(node), f".{node.attr} is not part of the language here{hint}")
 
-    def _call(self, node: ast.Call) -> tuple[Tree, Kind]:
+    def _call(self, node: ast.Call) -> tuple[Tree, ValueType]:
         if isinstance(node.func, ast.Attribute):
             return self._view(node, node.func)
         if not isinstance(node.func, ast.Name):
             raise LanguageError(offset_of(node), "only views and min, max, abs, keccak, erc20 can be called")
         return self._function(node, node.func.id)
 
-    def _function(self, node: ast.Call, name: str) -> tuple[Tree, Kind]:
+    def _function(self, node: ast.Call, name: str) -> tuple[Tree, ValueType]:
         at, count = offset_of(node), len(node.args)
         if name not in FUNCTIONS:
             hint = did_you_mean(name, FUNCTIONS) or ": there are min, max, abs, keccak and erc20"
@@ -198,7 +198,7 @@ class _Checker:
             raise LanguageError(offset_of(node), f"an address is needed here, this is {kind}")
         return tree
 
-    def _view(self, node: ast.Call, function: ast.Attribute) -> tuple[Tree, Kind]:
+    def _view(self, node: ast.Call, function: ast.Attribute) -> tuple[Tree, ValueType]:
         target, kind = self.part(function.value)
         if kind is not CONTRACT:
             hint = ": write erc20(…) around it" if kind is ADDRESS else ""
@@ -210,16 +210,16 @@ class _Checker:
         )
         outputs = tuple(kind_of(abi) for abi in signature.outputs)
         self.names.add(f"{signature.name}()")
-        return ViewCall(offset_of(node), target, signature, arguments), outputs[0] if len(outputs) == 1 else tuple_of(
+        return ViewExpression(offset_of(node), target, signature, arguments), outputs[0] if len(
             outputs
-        )
+        ) == 1 else tuple_of(outputs)
 
-    def _argument(self, node: ast.expr, wanted: Kind) -> Tree:
+    def _argument(self, node: ast.expr, wanted: ValueType) -> Tree:
         if wanted.parts:
             raise LanguageError(offset_of(node), f"{wanted} cannot be an argument")
         return self._address(node) if wanted is ADDRESS else self._of_kind(node, wanted)
 
-    def _pick(self, node: ast.Subscript) -> tuple[Tree, Kind]:
+    def _pick(self, node: ast.Subscript) -> tuple[Tree, ValueType]:
         whole, kind = self.part(node.value)
         index = node.slice.value if isinstance(node.slice, ast.Constant) else None
         if not isinstance(index, int) or isinstance(index, bool):
@@ -233,15 +233,15 @@ class _Checker:
         part = kind.parts[index if kind.name == "a tuple" else 0] if kind.parts else ANYTHING
         return Pick(offset_of(node), whole, index), part
 
-    def _choice(self, node: ast.IfExp) -> tuple[Tree, Kind]:
+    def _choice(self, node: ast.IfExp) -> tuple[Tree, ValueType]:
         test = self._of_kind(node.test, BOOLEAN)
         then, kind = self.branch(node.body)
         otherwise, other = self.branch(node.orelse)
         if NOTHING not in (kind, other) and not _alike(kind, other):
             raise LanguageError(offset_of(node.orelse), f"the branches differ: this is {other}, the other {kind}")
-        return Choice(offset_of(node), test, then, otherwise), other if kind is NOTHING else kind
+        return IfElse(offset_of(node), test, then, otherwise), other if kind is NOTHING else kind
 
-    def _operation(self, node: ast.expr) -> tuple[Tree, Kind]:
+    def _operation(self, node: ast.expr) -> tuple[Tree, ValueType]:
         at = offset_of(node)
         match node:
             case ast.BinOp(left=left, op=operator, right=right):
@@ -282,7 +282,7 @@ class _Checker:
         return name
 
 
-def _alike(first: Kind, second: Kind) -> bool:
+def _alike(first: ValueType, second: ValueType) -> bool:
     if ANYTHING in (first, second) or {first, second} == {ADDRESS, CONTRACT}:
         return True
     return first == second
@@ -300,5 +300,5 @@ def _dotted(node: ast.expr) -> str:
     raise LanguageError(offset_of(node), "only a name can stand before a dot")
 
 
-def _first(fields: Mapping[str, Kind]) -> str:
+def _first(fields: Mapping[str, ValueType]) -> str:
     return next(iter(fields), "name")

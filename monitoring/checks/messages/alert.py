@@ -6,13 +6,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from monitoring.alerts.conditions.store_alert import Kind as AlertKind
+from monitoring.alerts.conditions.store_alert import AlertKind
 from monitoring.alerts.message.model import Alert, Severity
 from monitoring.alerts.message.text import line, since
 from monitoring.base.clock import format_duration
-from monitoring.checks.engine.evaluation import Seen
+from monitoring.checks.engine.evaluation import EvaluatedCheck
 from monitoring.checks.engine.tools import Tools
-from monitoring.checks.messages.plain import Message, plain_message
+from monitoring.checks.messages.plain import AlertText, plain_message
 from monitoring.checks.rules.condition import Condition, Kind, Transition
 from monitoring.checks.state.load import row_key
 
@@ -26,7 +26,7 @@ _QUIET = (Kind.EASED, Kind.RECOVERED)
 
 
 @dataclass(frozen=True, slots=True)
-class Origin:
+class ReadingOrigin:
     """What was read: `words` is the quiet last line, `metadata` the same for machines."""
 
     words: str = ""
@@ -45,7 +45,12 @@ class Telling:
 
 
 def tell(
-    seen: Seen, before: Condition, tools: Tools, origin: Origin, now: datetime, redact: Callable[[str], str]
+    seen: EvaluatedCheck,
+    before: Condition,
+    tools: Tools,
+    origin: ReadingOrigin,
+    now: datetime,
+    redact: Callable[[str], str],
 ) -> Telling | None:
     """Put a transition into an alert; nothing where there is none. May ask the world for names."""
     transition = seen.outcome.transition
@@ -68,7 +73,7 @@ def tell(
     return Telling(alert, kind, _metadata(seen, transition, origin), now, crash)
 
 
-def _message(seen: Seen, transition: Transition, tools: Tools) -> tuple[Message, Exception | None]:
+def _message(seen: EvaluatedCheck, transition: Transition, tools: Tools) -> tuple[AlertText, Exception | None]:
     try:
         return seen.part.tell(transition, tools), None
     except Exception as error:  # noqa: BLE001 - the border of a check: an alert must not be lost over its words
@@ -85,7 +90,7 @@ def _history(transition: Transition, before: Condition, now: datetime) -> list[o
     return []
 
 
-def _metadata(seen: Seen, transition: Transition, origin: Origin) -> dict[str, object]:
+def _metadata(seen: EvaluatedCheck, transition: Transition, origin: ReadingOrigin) -> dict[str, object]:
     key = seen.key
     about = {"monitor": key.monitor, "check": key.check, "chain": key.chain or None, "subject": key.subject or None}
     told = {name: value for name, value in about.items() if value is not None}

@@ -13,7 +13,7 @@ from typing import TypeAlias
 from monitoring.alerts.message.text import code, kv, line, table
 from monitoring.checks.expression.values import Number, Value, is_number, magnitude
 from monitoring.checks.messages.amounts import filled, instant_words, ratio_words, seconds_words, span, words
-from monitoring.checks.messages.plain import Message
+from monitoring.checks.messages.plain import AlertText
 from monitoring.checks.rules.age import AgePolicy
 from monitoring.checks.rules.condition import Kind, Transition
 from monitoring.checks.rules.delta import DeltaPolicy
@@ -46,10 +46,10 @@ class Subject:
 Facts: TypeAlias = Mapping[str, Value]
 
 
-def say(subject: Subject, transition: Transition) -> Message:
+def say(subject: Subject, transition: Transition) -> AlertText:
     """Put a transition into words."""
     title = _author_title(subject, transition) or _title(subject, transition)
-    return Message(_HEADS.get(transition.kind, "") + title, tuple(_blocks(subject, transition)))
+    return AlertText(_HEADS.get(transition.kind, "") + title, tuple(_blocks(subject, transition)))
 
 
 def _author_title(subject: Subject, transition: Transition) -> str:

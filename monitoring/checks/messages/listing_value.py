@@ -7,7 +7,7 @@ from typing import Any
 from monitoring.base.plural import counted
 from monitoring.base.secrets.redact import redact
 from monitoring.chains.abi.values import Unknown
-from monitoring.checks.engine.plan import Part
+from monitoring.checks.engine.plan import CheckInstance
 from monitoring.checks.expression.values import NONE
 from monitoring.checks.messages.plain import in_words
 from monitoring.checks.rules.readings import LogBatch
@@ -15,7 +15,7 @@ from monitoring.checks.rules.readings import LogBatch
 _LONGEST = 200
 
 
-def value_in_words(part: Part, reading: Any) -> str:  # noqa: ANN401 - each verb has its own reading
+def value_in_words(part: CheckInstance, reading: Any) -> str:  # noqa: ANN401 - each verb has its own reading
     """Return one short line; never raises, whatever a type's reading is."""
     if isinstance(reading, Unknown):
         return str(reading)
@@ -36,6 +36,6 @@ def _plain(reading: Any) -> str:  # noqa: ANN401 - as above
         return f"{len(reading)} rows" if hasattr(reading, "__len__") else type(reading).__name__
 
 
-def bound_in_words(part: Part) -> str:
+def bound_in_words(part: CheckInstance) -> str:
     """Return what the value is held against, nothing where a type has no such thing."""
     return str(getattr(part, "bound", ""))

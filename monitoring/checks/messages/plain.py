@@ -1,6 +1,6 @@
 """How a part speaks of a transition: where its alerts go, and a title with blocks.
 
-Every part carries a `Route` and makes a `Message`; `plain_message` is what stands in for one that cannot.
+Every part carries a `AlertRoute` and makes a `AlertText`; `plain_message` is what stands in for one that cannot.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _HEADS: Mapping[Kind, str] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Route:
+class AlertRoute:
     """Whose alerts these are (`protocol`) and, where that does not say it, which channel they go to."""
 
     protocol: str
@@ -32,14 +32,14 @@ class Route:
 
 
 @dataclass(frozen=True, slots=True)
-class Message:
+class AlertText:
     """What an alert says: a title of one line, and blocks of `monitoring.alerts.message.text`."""
 
     title: str
     blocks: tuple[object, ...] = ()
 
 
-def plain_message(about: str, transition: Transition) -> Message:
+def plain_message(about: str, transition: Transition) -> AlertText:
     """Say what is known of any transition in plain words: its facts, then its entries."""
     blocks: list[object] = []
     if transition.facts:
@@ -49,7 +49,7 @@ def plain_message(about: str, transition: Transition) -> Message:
         blocks.append(table(("what", "which"), rows))
     if transition.detail:
         blocks.append(line(transition.detail))
-    return Message(_HEADS.get(transition.kind, "") + about, tuple(blocks))
+    return AlertText(_HEADS.get(transition.kind, "") + about, tuple(blocks))
 
 
 def in_words(value: Value) -> str:

@@ -11,7 +11,7 @@ from monitoring.chains.abi.values import Unknown
 from monitoring.checks.expression.values import Absent, Number, Reading, as_number
 from monitoring.checks.rules.condition import Condition, Outcome
 from monitoring.checks.rules.policy import Policy, check_ladder
-from monitoring.checks.rules.transition import Bad, Good, Verdict, settle
+from monitoring.checks.rules.transition import Breach, Ok, Verdict, settle
 
 CLOCK_SKEW_S = 60  # a block's time may run ahead of this host's clock; a source further ahead is wrong
 _EPOCH = datetime.fromisoformat("1970-01-01T00:00:00+00:00")
@@ -80,7 +80,7 @@ def judge_deadline(before: Condition, reading: Reading, now: datetime, policy: D
     left_s = at - seconds_of(now)
     reached = [rank for rank, step in enumerate(policy.steps) if left_s <= seconds_of_span(step.left)]
     ladder = tuple(step.severity for step in policy.steps)
-    verdict: Verdict = Bad(ladder, max(reached), -left_s) if reached else Good()
+    verdict: Verdict = Breach(ladder, max(reached), -left_s) if reached else Ok()
     return settle(before, verdict, now, policy, {"value": at, "left": left_s})
 
 
@@ -97,4 +97,4 @@ def seconds_of_span(span: timedelta) -> Fraction:
 def _compare(age_s: Number, policy: AgePolicy) -> Verdict:
     ladder = tuple(level.severity for level in policy.levels)
     breached = [rank for rank, level in enumerate(policy.levels) if age_s > seconds_of_span(level.max_age)]
-    return Bad(ladder, max(breached), age_s) if breached else Good()
+    return Breach(ladder, max(breached), age_s) if breached else Ok()

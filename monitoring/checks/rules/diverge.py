@@ -11,7 +11,7 @@ from monitoring.checks.expression.values import Absent, Number, Reading, as_numb
 from monitoring.checks.rules.condition import Condition, Outcome
 from monitoring.checks.rules.limit import Level
 from monitoring.checks.rules.policy import Policy, check_ladder, ratio
-from monitoring.checks.rules.transition import Bad, Good, Verdict, settle
+from monitoring.checks.rules.transition import Breach, Ok, Verdict, settle
 
 
 class Direction(StrEnum):
@@ -46,10 +46,10 @@ def judge(before: Condition, reading: tuple[Reading, Reading], now: datetime, po
 
 def _compare(first: Number, second: Number, policy: DivergePolicy) -> Verdict:
     if first == second or (policy.direction is Direction.A_OVER_B and first < second):
-        return Good()
+        return Ok()
     ladder = tuple(level.severity for level in policy.levels)
     if second == 0:
-        return Bad(ladder, len(ladder) - 1)
+        return Breach(ladder, len(ladder) - 1)
     distance = ratio(magnitude(first - second), magnitude(second))
     breached = [rank for rank, level in enumerate(policy.levels) if distance > level.bound]
-    return Bad(ladder, max(breached), distance) if breached else Good()
+    return Breach(ladder, max(breached), distance) if breached else Ok()

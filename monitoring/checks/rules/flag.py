@@ -8,7 +8,7 @@ from monitoring.chains.abi.values import Unknown
 from monitoring.checks.expression.values import Absent, Reading, describe
 from monitoring.checks.rules.condition import Condition, Outcome
 from monitoring.checks.rules.policy import Policy
-from monitoring.checks.rules.transition import Bad, Good, settle
+from monitoring.checks.rules.transition import Breach, Ok, settle
 
 
 def judge(before: Condition, reading: Reading, now: datetime, policy: Policy) -> Outcome:
@@ -17,4 +17,4 @@ def judge(before: Condition, reading: Reading, now: datetime, policy: Policy) ->
         return settle(before, reading, now, policy)
     if not isinstance(reading, bool):
         return settle(before, Unknown(f"true or false was needed, not {describe(reading)}"), now, policy)
-    return settle(before, Bad((policy.severity,)) if reading else Good(), now, policy, {"value": reading})
+    return settle(before, Breach((policy.severity,)) if reading else Ok(), now, policy, {"value": reading})

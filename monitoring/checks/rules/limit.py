@@ -11,7 +11,7 @@ from monitoring.chains.abi.values import Unknown
 from monitoring.checks.expression.values import Absent, Number, Reading, as_number
 from monitoring.checks.rules.condition import Condition, Outcome
 from monitoring.checks.rules.policy import Policy, check_ladder
-from monitoring.checks.rules.transition import Bad, Between, Good, Verdict, settle
+from monitoring.checks.rules.transition import Breach, Hysteresis, Ok, Verdict, settle
 
 
 class Side(StrEnum):
@@ -53,7 +53,7 @@ def judge(before: Condition, reading: Reading, now: datetime, policy: LimitPolic
     if isinstance(value, Unknown | Absent):
         return settle(before, value, now, policy)
     verdict = compare(value, policy)
-    rank = verdict.rank if isinstance(verdict, Bad) else 0
+    rank = verdict.rank if isinstance(verdict, Breach) else 0
     return settle(before, verdict, now, policy, {"value": value, "bound": policy.levels[rank].bound})
 
 
@@ -62,8 +62,8 @@ def compare(value: Number, policy: LimitPolicy) -> Verdict:
     breached = [rank for rank, level in enumerate(policy.levels) if _is_beyond(value, level.bound, policy)]
     if breached:
         measure = value if policy.side is Side.ABOVE else -value
-        return Bad(tuple(level.severity for level in policy.levels), max(breached), measure)
-    return Good() if policy.clear is None or _is_clear(value, policy.clear, policy.side) else Between()
+        return Breach(tuple(level.severity for level in policy.levels), max(breached), measure)
+    return Ok() if policy.clear is None or _is_clear(value, policy.clear, policy.side) else Hysteresis()
 
 
 def _is_beyond(value: Number, bound: Number, policy: LimitPolicy) -> bool:

@@ -11,7 +11,7 @@ from monitoring.chains.abi.values import Unknown
 from monitoring.checks.expression.values import Absent, Json, Reading, Value, describe, key_of, value_of_key
 from monitoring.checks.rules.condition import Condition, Entry, Outcome, Reason, State
 from monitoring.checks.rules.policy import Policy
-from monitoring.checks.rules.transition import Bad, Good, blinded, noted, quiet, settle, told_of
+from monitoring.checks.rules.transition import Breach, Ok, blinded, noted, quiet, settle, told_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,7 +50,7 @@ def _against_expected(
     odd = {f"{entry.kind} {key_of(entry.id)}" for entry in entries}
     kept = before.memory.get("odd", [])
     told = {str(key) for key in kept} if isinstance(kept, list) else set()
-    verdict = Bad((_worst(entries),)) if entries else Good()
+    verdict = Breach((_worst(entries),)) if entries else Ok()
     outcome = settle(before, verdict, now, policy)
     if outcome.transition is not None:
         outcome = replace(outcome, transition=replace(outcome.transition, entries=entries))

@@ -10,7 +10,7 @@ from monitoring.chains.abi.values import Unknown
 from monitoring.checks.expression.values import Absent, Number, Reading, as_number, read_number, write_number
 from monitoring.checks.rules.condition import Condition, Outcome, Reason, State
 from monitoring.checks.rules.policy import NO_STEP, Policy, Step
-from monitoring.checks.rules.transition import Bad, Good, settle
+from monitoring.checks.rules.transition import Breach, Ok, settle
 
 
 class Rebase(StrEnum):
@@ -38,7 +38,7 @@ def judge(before: Condition, reading: Reading, now: datetime, policy: NeverFalls
     if isinstance(value, Unknown | Absent):
         return settle(before, value, now, policy)
     if "mark" not in before.memory:
-        seeded = replace(settle(before, Good(), now, policy), reason=Reason.SEEDED)
+        seeded = replace(settle(before, Ok(), now, policy), reason=Reason.SEEDED)
         return seeded.remembering({"mark": write_number(value)})
     mark = read_number(str(before.memory["mark"]))
     facts = {"value": value, "before": mark}
@@ -48,10 +48,10 @@ def judge(before: Condition, reading: Reading, now: datetime, policy: NeverFalls
     return _rebased(outcome, value, now, policy)
 
 
-def _compare(value: Number, mark: Number, policy: NeverFallsPolicy) -> Good | Bad:
+def _compare(value: Number, mark: Number, policy: NeverFallsPolicy) -> Ok | Breach:
     if value < mark and policy.tolerance.exceeded_by(value - mark, mark):
-        return Bad((policy.severity,), 0, mark - value)
-    return Good()
+        return Breach((policy.severity,), 0, mark - value)
+    return Ok()
 
 
 def _rebased(outcome: Outcome, value: Number, now: datetime, policy: NeverFallsPolicy) -> Outcome:

@@ -25,7 +25,7 @@ def either(severity: Severity | None, otherwise: Severity) -> Severity:
 
 
 @dataclass(frozen=True, slots=True)
-class Hold:
+class PendingPolicy:
     """`for`: a breach counts once it was seen in `runs` readings in a row, the first at least `span` ago."""
 
     runs: int = 1
@@ -36,7 +36,7 @@ class Hold:
 
 
 @dataclass(frozen=True, slots=True)
-class Silence:
+class NoDataPolicy:
     """How long a reading may stay unknown before its source is reported: whichever comes first."""
 
     runs: int = 3
@@ -77,11 +77,11 @@ class Policy:
     """
 
     severity: Severity = Severity.MEDIUM
-    hold: Hold = Hold()
+    hold: PendingPolicy = PendingPolicy()
     remind: timedelta | None = None
     usual_reminders: bool = False
     worse_by: Number | None = None
-    silence: Silence = Silence()
+    silence: NoDataPolicy = NoDataPolicy()
 
     def remind_after(self, severity: Severity) -> timedelta | None:
         """Return when a standing alert of this severity is reported again, None for never."""

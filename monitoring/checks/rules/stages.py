@@ -10,9 +10,9 @@ from monitoring.alerts.message.model import Severity
 from monitoring.chains.abi.values import Unknown
 from monitoring.checks.expression.values import Absent, Json, Value, key_of, value_of_key
 from monitoring.checks.rules.condition import NO_FACTS, Condition, Entry, Kind, Outcome, Reason, State
-from monitoring.checks.rules.policy import Hold, Policy
+from monitoring.checks.rules.policy import PendingPolicy, Policy
 from monitoring.checks.rules.readings import TELL_ALL, FirstRun, StagedRow, kept_rows, with_broken
-from monitoring.checks.rules.transition import Bad, Good, settle, told_of
+from monitoring.checks.rules.transition import Breach, Ok, settle, told_of
 
 NOT_TOLD = -1
 
@@ -141,10 +141,10 @@ def _told(
     reached = tuple(entry for entry in entries if entry.kind == "reached")
     was_firing = before.state is State.FIRING
     if standing and not reached and not was_firing:
-        verdict: Bad | Good = Good()  # seeded rows stand at an alarming stage that nobody was told of
+        verdict: Breach | Ok = Ok()  # seeded rows stand at an alarming stage that nobody was told of
     else:
-        verdict = Bad((max(standing),)) if standing else Good()
-    outcome = settle(before, verdict, now, replace(policy, hold=Hold()))
+        verdict = Breach((max(standing),)) if standing else Ok()
+    outcome = settle(before, verdict, now, replace(policy, hold=PendingPolicy()))
     if not entries:
         return outcome
     if standing and was_firing:

@@ -29,17 +29,17 @@ from monitoring.checks.rules.policy import Policy, either
 
 
 @dataclass(frozen=True, slots=True)
-class Good:
+class Ok:
     """The reading is within its bounds, with any distance a `clear` bound asks for."""
 
 
 @dataclass(frozen=True, slots=True)
-class Between:
+class Hysteresis:
     """No breach any more, but not far enough back to call it over."""
 
 
 @dataclass(frozen=True, slots=True)
-class Bad:
+class Breach:
     """The reading breaches `ladder[rank]`; a larger `measure` is worse (None: it cannot be measured)."""
 
     ladder: tuple[Severity, ...]
@@ -47,7 +47,7 @@ class Bad:
     measure: Number | None = None
 
 
-Verdict: TypeAlias = Good | Between | Bad | Unknown | Absent
+Verdict: TypeAlias = Ok | Hysteresis | Breach | Unknown | Absent
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,9 +73,9 @@ def settle(
         return blinded(before, verdict, now, policy)
     condition, source = sighted(before, now)
     sight = _Sight(now, policy, facts)
-    if isinstance(verdict, Bad):
+    if isinstance(verdict, Breach):
         outcome = _breach(condition, verdict, sight)
-    elif isinstance(verdict, Between):
+    elif isinstance(verdict, Hysteresis):
         outcome = _between(condition, sight)
     else:
         reason = Reason.DOES_NOT_APPLY if isinstance(verdict, Absent) else Reason.GOOD
@@ -158,7 +158,7 @@ def _until_now(before: Condition, now: datetime) -> Condition:
     )
 
 
-def _breach(condition: Condition, bad: Bad, sight: _Sight) -> Outcome:
+def _breach(condition: Condition, bad: Breach, sight: _Sight) -> Outcome:
     held = _hold(condition.held, bad.rank, sight.now)
     hold = sight.policy.hold
     rank = max((rank for rank, one in enumerate(held) if hold.is_met(one.runs, one.since, sight.now)), default=-1)
@@ -172,7 +172,7 @@ def _breach(condition: Condition, bad: Bad, sight: _Sight) -> Outcome:
     return _tell(fired, Kind.FIRED, Reason.BREACHED, replace(bad, rank=rank), sight)
 
 
-def _worsen(condition: Condition, bad: Bad, rank: int, sight: _Sight) -> Outcome:
+def _worsen(condition: Condition, bad: Breach, rank: int, sight: _Sight) -> Outcome:
     if rank > condition.rank:
         return _tell(condition, Kind.WORSENED, Reason.HIGHER_LEVEL, replace(bad, rank=rank), sight)
     if _is_worse_by_step(condition, bad, sight.policy):
@@ -180,7 +180,7 @@ def _worsen(condition: Condition, bad: Bad, rank: int, sight: _Sight) -> Outcome
     return _remind(condition, Reason.STILL_BAD, sight)
 
 
-def _is_worse_by_step(condition: Condition, bad: Bad, policy: Policy) -> bool:
+def _is_worse_by_step(condition: Condition, bad: Breach, policy: Policy) -> bool:
     if policy.worse_by is None or bad.measure is None or condition.worst is None:
         return False
     return bad.measure >= condition.worst + policy.worse_by
@@ -203,7 +203,7 @@ def _remind(condition: Condition, reason: Reason, sight: _Sight) -> Outcome:
     return Outcome(replace(condition, last_sent=now), Reason.REMIND_DUE, transition)
 
 
-def _tell(condition: Condition, kind: Kind, reason: Reason, bad: Bad, sight: _Sight) -> Outcome:
+def _tell(condition: Condition, kind: Kind, reason: Reason, bad: Breach, sight: _Sight) -> Outcome:
     """Tell of `bad`; neither the severity nor the worst value told ever sinks while a condition fires."""
     severity = bad.ladder[min(bad.rank, len(bad.ladder) - 1)]
     worst = max((one for one in (condition.worst, bad.measure) if one is not None), default=None)

@@ -27,7 +27,7 @@ from monitoring.store.tables.conditions import ConditionKey
 
 
 @dataclass(frozen=True, slots=True)
-class Remembered:
+class LoadedState:
     """The rows of the monitors of a task and of all sources, as they were read; all that is blind; what was untold."""
 
     rows: Mapping[Key, stored.Condition]
@@ -39,10 +39,10 @@ class Remembered:
         return {key: condition_of(row) for key, row in self.rows.items()}
 
 
-NOTHING = Remembered({}, {}, frozenset())
+NOTHING = LoadedState({}, {}, frozenset())
 
 
-def recall(database: Database, monitors: Iterable[str], now: datetime, *, debug: bool) -> Remembered:
+def recall(database: Database, monitors: Iterable[str], now: datetime, *, debug: bool) -> LoadedState:
     """Read what is remembered, at one moment."""
     with database.snapshot() as tx:
         rows = {
@@ -52,7 +52,7 @@ def recall(database: Database, monitors: Iterable[str], now: datetime, *, debug:
         }
         blind = {key_of(row.key): row for row in stored.blind(tx)}
         untold = frozenset() if debug else frozenset(key for key, row in rows.items() if _is_untold(tx, row, now))
-    return Remembered(rows, blind, untold)
+    return LoadedState(rows, blind, untold)
 
 
 def _is_untold(tx: Tx, row: stored.Condition, now: datetime) -> bool:

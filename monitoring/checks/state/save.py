@@ -11,15 +11,15 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from monitoring.alerts.conditions.close_orphaned import end_in
-from monitoring.alerts.conditions.store_alert import Origin, store_in
+from monitoring.alerts.conditions.store_alert import AlertOrigin, store_in
 from monitoring.alerts.message.model import Alert, Severity
 from monitoring.base.errors import MonitoringError
 from monitoring.chains.rpc.memory import JUDGED, JUDGED_FOR
-from monitoring.checks.engine.evaluation import Seen
+from monitoring.checks.engine.evaluation import EvaluatedCheck
 from monitoring.checks.engine.plan import Key
 from monitoring.checks.messages.alert import Telling
 from monitoring.checks.rules.condition import Condition, Reason, State
-from monitoring.checks.state.load import Remembered, row_key
+from monitoring.checks.state.load import LoadedState, row_key
 from monitoring.checks.state.row import to_row
 from monitoring.store.db.database import Tx
 from monitoring.store.tables import chain_memory, no_data_periods
@@ -34,13 +34,13 @@ class ChangedMeanwhileError(MonitoringError):
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class JudgedPart:
     """A part's outcome with the alert it makes, if any.
 
     `declared`: a monitor file's, whose end is the condition's. `blamed`: the source it is blind by, as it is reported.
     """
 
-    seen: Seen
+    seen: EvaluatedCheck
     telling: Telling | None
     value: str = ""
     declared: bool = False
@@ -51,14 +51,14 @@ class Entry:
 class Record:
     """All that one run writes. `gone` are conditions whose check stands in no file any more."""
 
-    entries: Sequence[Entry]
-    before: Remembered
+    entries: Sequence[JudgedPart]
+    before: LoadedState
     memory: Mapping[tuple[str, str], str]
     judged_blocks: Mapping[int, int]
     gone: Sequence[stored.Condition] = ()
 
 
-def record_in(tx: Tx, record: Record, now: datetime, origin: Origin) -> int:
+def record_in(tx: Tx, record: Record, now: datetime, origin: AlertOrigin) -> int:
     """Write everything; return how many alerts were stored.
 
     Raises:
@@ -74,7 +74,7 @@ def record_in(tx: Tx, record: Record, now: datetime, origin: Origin) -> int:
     return written
 
 
-def _entry(tx: Tx, entry: Entry, before: Remembered, now: datetime, origin: Origin) -> int:
+def _entry(tx: Tx, entry: JudgedPart, before: LoadedState, now: datetime, origin: AlertOrigin) -> int:
     key = row_key(entry.seen.key)
     read, current = before.rows.get(entry.seen.key), stored.get(tx, key)
     if _judgement(read) != _judgement(current):
@@ -98,7 +98,7 @@ def _judgement(row: stored.Condition | None) -> tuple[object, ...] | None:
     return (row.state, row.data_json, row.judged_at) if row else None
 
 
-def _row(entry: Entry, before: stored.Condition, now: datetime) -> stored.Condition:
+def _row(entry: JudgedPart, before: stored.Condition, now: datetime) -> stored.Condition:
     """Return the row of a condition as the verb left it; see the table's comments for what each column means."""
     seen, condition = entry.seen, entry.seen.outcome.condition
     columns, firing, was_firing = to_row(condition), condition.state is State.FIRING, before.state == "firing"
@@ -167,6 +167,6 @@ def _spells(tx: Tx, record: Record, now: datetime) -> None:
         no_data_periods.insert(tx, source, min(begun), now, len(begun))
 
 
-def _seeing_again(entries: Iterable[Entry], rows: Mapping[Key, stored.Condition]) -> Iterable[Key]:
+def _seeing_again(entries: Iterable[JudgedPart], rows: Mapping[Key, stored.Condition]) -> Iterable[Key]:
     seeing = [entry.seen.key for entry in entries if entry.seen.outcome.condition.blind is None]
     return [key for key in seeing if key in rows]

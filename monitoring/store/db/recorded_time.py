@@ -15,7 +15,7 @@ from monitoring.store.db.database import Database, Tx
 
 
 @dataclass(frozen=True, slots=True)
-class Recorded:
+class RecordedRun:
     """One run as it was recorded: when it started by the clock of the time, and its process."""
 
     id: int
@@ -61,7 +61,7 @@ _GIVE_UP = (
 )
 
 
-def newest(database: Database, besides: Asker) -> Recorded | None:
+def newest(database: Database, besides: Asker) -> RecordedRun | None:
     """Return the run recorded last, of another process than the asking one and of another tick."""
     values = {"me": besides.process, "tick": to_text(besides.tick_at) if besides.tick_at else ""}
     row = database.row(f"{_RECORDED} AND process <> :me AND tick_at IS NOT :tick ORDER BY id DESC LIMIT 1", values)
@@ -78,7 +78,7 @@ def newest_alert_at(database: Database) -> datetime | None:
 
 def boot_changes(
     database: Database, since: datetime, until: datetime, *, ticks_per_s: float, least_s: float
-) -> list[tuple[Recorded, Recorded]]:
+) -> list[tuple[RecordedRun, RecordedRun]]:
     """Return each run and the one recorded before it that name another boot, or one `least_s` earlier or later.
 
     At least one of the two started in [since, until).
@@ -110,7 +110,7 @@ def is_any_run_ahead(database: Database, before_id: int, after: datetime) -> boo
 
 def newest_dated(
     database: Database, before_id: int, *, ahead: bool, boot_id: str, booted_at: datetime, ticks_per_s: float
-) -> Recorded | None:
+) -> RecordedRun | None:
     """Return the newest run before another one by a clock that was ahead (or was not) of one that dates the boot so."""
     row = database.row(
         f"{_RECORDED} AND id < :id AND :ahead = CASE {_BOOT.format('process')} "
@@ -144,7 +144,7 @@ def take_back(tx: Tx, before_id: int, after: datetime, to: datetime, *, runs_sin
         tx.execute(f"{_GIVE_UP} tick_at > :after AND id < :id AND id > :since", {"note": _NOTE, **at})
 
 
-def answered(database: Database, profile: str, after: datetime, until: datetime) -> list[tuple[datetime, Recorded]]:
+def answered(database: Database, profile: str, after: datetime, until: datetime) -> list[tuple[datetime, RecordedRun]]:
     """Return every tick in (after, until] that a run answers, with that run."""
     found = database.rows(
         f"SELECT tick_at, {_COLUMNS} FROM runs "  # noqa: S608 - names of our own
@@ -160,5 +160,5 @@ def give_up_tick(tx: Tx, profile: str, tick_at: datetime) -> None:
     tx.execute(f"{_GIVE_UP} profile = :profile AND tick_at = :tick", values)
 
 
-def _recorded(run_id: int, started_at: str, process: str, ended_at: str | None) -> Recorded:
-    return Recorded(run_id, from_text(started_at), process, from_text(ended_at) if ended_at else None)
+def _recorded(run_id: int, started_at: str, process: str, ended_at: str | None) -> RecordedRun:
+    return RecordedRun(run_id, from_text(started_at), process, from_text(ended_at) if ended_at else None)

@@ -14,7 +14,7 @@ from typing import Any
 from monitoring.base.clock import to_text
 from monitoring.store.db.database import Database, Row
 from monitoring.store.queries import pagination
-from monitoring.store.queries.pagination import IN_ORDER, LATE, Part
+from monitoring.store.queries.pagination import IN_ORDER, LATE, IdRange
 
 _EQUALITIES = ("protocol", "severity", "source")
 _AFTER_ANY = "\U0010ffff"
@@ -135,14 +135,14 @@ def plan(database: Database, wanted: AlertQuery, limit: int) -> list[str]:
     """Return how SQLite means to find a page, one line a step: what the tests hold the indexes to."""
     asked = pagination.questions(wanted.since, wanted.until)
     zoned = (IN_ORDER, LATE) if asked else ()
-    for part in [Part(1, wanted.before_id or 9), *(Part(1, 9, zones) for zones in zoned)]:
+    for part in [IdRange(1, wanted.before_id or 9), *(IdRange(1, 9, zones) for zones in zoned)]:
         sql, values = _page_sql(wanted, part, limit)
         asked.append((f"SELECT {', '.join(_COLUMNS)} {sql}", values))
     found = [database.rows(f"EXPLAIN QUERY PLAN {sql}", values) for sql, values in asked]
     return [str(step[3]) for steps in found for step in steps]
 
 
-def _page_sql(wanted: AlertQuery, part: Part, limit: int) -> tuple[str, list[Any]]:
+def _page_sql(wanted: AlertQuery, part: IdRange, limit: int) -> tuple[str, list[Any]]:
     """Return the page from `FROM` on. The unary plus keeps SQLite from another index and a sort."""
     equal = [name for name in _EQUALITIES if getattr(wanted, name) is not None]
     passes = [(f"{name} = ?", getattr(wanted, name)) for name in equal]
@@ -155,7 +155,7 @@ def _page_sql(wanted: AlertQuery, part: Part, limit: int) -> tuple[str, list[Any
     return f"FROM {source} WHERE {where} ORDER BY {order} LIMIT ?", [*values, limit]
 
 
-def _within(part: Part, table: str, wanted: AlertQuery) -> tuple[str, str, list[tuple[str, Any]]]:
+def _within(part: IdRange, table: str, wanted: AlertQuery) -> tuple[str, str, list[tuple[str, Any]]]:
     """Return (source, order, conditions with their values) that keep a page within a part of the history."""
     if part.zones is None:
         return table, "id DESC", [("id >= ?", part.first), ("id < ?", part.end)]

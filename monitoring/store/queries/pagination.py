@@ -34,7 +34,7 @@ IN_ORDER, LATE = Zones("alert_zones", 10), Zones("alert_late", 7)
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class IdRange:
     """Ids from `first` on and below `end`; of them only those in zones that can hold a row, where there are zones."""
 
     first: int = 0
@@ -42,18 +42,18 @@ class Part:
     zones: Zones | None = None
 
 
-def parts(database: Database, since: datetime | None, until: datetime | None, before_id: int | None) -> list[Part]:
+def parts(database: Database, since: datetime | None, until: datetime | None, before_id: int | None) -> list[IdRange]:
     """Return the parts below `before_id` that hold every row of [since, until), and few others."""
     end = LARGEST_ID if before_id is None else before_id
     first = 0 if since is None else id_from(database, since)
     if first is None:
         return []
     beyond = None if until is None or until > _LATEST else id_from(database, until + _BEHIND)
-    in_order = Part(first, end if beyond is None else min(end, beyond))
+    in_order = IdRange(first, end if beyond is None else min(end, beyond))
     if (since is None and until is None) or database.row(_FIRST_LATE) == (None,):
         return [in_order]
-    stepping = Part(in_order.first, in_order.end, IN_ORDER)
-    return [stepping] if beyond is None else [Part(max(first, beyond), end, LATE), stepping]
+    stepping = IdRange(in_order.first, in_order.end, IN_ORDER)
+    return [stepping] if beyond is None else [IdRange(max(first, beyond), end, LATE), stepping]
 
 
 def id_from(database: Database, instant: datetime) -> int | None:

@@ -13,7 +13,7 @@ from monitoring.store.db.database import Database, Row
 from monitoring.store.queries.pagination import id_from
 from monitoring.store.tables import runs
 from monitoring.store.tables.alerts import SEVERITIES
-from monitoring.store.tables.runs import Run
+from monitoring.store.tables.runs import RunRow
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +44,7 @@ class DeliveryRow:
 
 
 @dataclass(frozen=True, slots=True)
-class Waiting:
+class WaitingCount:
     """What has not been delivered yet, by destination and status."""
 
     destination: str
@@ -55,7 +55,7 @@ class Waiting:
 
 def run_page(
     database: Database, *, profile: str | None, status: str | None, before_id: int | None, limit: int
-) -> list[Run]:
+) -> list[RunRow]:
     """Return the newest runs that pass, newest first."""
     equal = [(name, value) for name, value in (("profile", profile), ("status", status)) if value is not None]
     conditions = [f"{name} = ?" for name, _ in equal] + (["id < ?"] if before_id is not None else [])
@@ -65,7 +65,7 @@ def run_page(
     return runs.select(database, f"{index} {where} ORDER BY id DESC LIMIT ?", [*values, limit])
 
 
-def neighbours(database: Database, run: Run) -> tuple[int | None, int | None]:
+def neighbours(database: Database, run: RunRow) -> tuple[int | None, int | None]:
     """Return the ids of the runs of the same profile just before and just after one."""
     before = database.row("SELECT max(id) FROM runs WHERE profile = ? AND id < ?", (run.profile, run.id))
     after = database.row("SELECT min(id) FROM runs WHERE profile = ? AND id > ?", (run.profile, run.id))
@@ -110,13 +110,13 @@ def deliveries_of(database: Database, alert_id: int) -> list[DeliveryRow]:
     return [DeliveryRow(*row) for row in found]
 
 
-def waiting(database: Database) -> list[Waiting]:
+def waiting(database: Database) -> list[WaitingCount]:
     """Return what waits to be delivered, by destination and status."""
     found = database.rows(
         "SELECT destination, status, count(*), min(created_at) FROM deliveries INDEXED BY delivery_open "
         "WHERE status IN ('pending', 'skipped_missing_credentials') GROUP BY destination, status"
     )
-    return [Waiting(destination, status, count, from_text(oldest)) for destination, status, count, oldest in found]
+    return [WaitingCount(destination, status, count, from_text(oldest)) for destination, status, count, oldest in found]
 
 
 def alerts_stored(database: Database) -> int:

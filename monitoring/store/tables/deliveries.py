@@ -31,7 +31,7 @@ PLACEHOLDER = "notify"
 
 
 @dataclass(frozen=True, slots=True)
-class Ended:
+class EndedDelivery:
     """How one delivery of an alert stands, as far as the alert's own status depends on it."""
 
     destination: str
@@ -207,9 +207,9 @@ def has_pending(tx: Tx, destination: str, channel: str, own: Own | None = None) 
     return found is not None
 
 
-def of_alert(tx: Tx, alert_id: int) -> list[Ended]:
+def of_alert(tx: Tx, alert_id: int) -> list[EndedDelivery]:
     found = fetch(tx, "SELECT destination, status, delivered_at, error FROM deliveries WHERE alert_id = ?", (alert_id,))
-    return [Ended(*row) for row in found]
+    return [EndedDelivery(*row) for row in found]
 
 
 def why_waiting(database: Database) -> list[tuple[str, str, str, str | None, int]]:
@@ -234,7 +234,7 @@ def refresh_alerts(tx: Tx, alert_ids: Iterable[int]) -> None:
         alerts.update_delivery_status(tx, alert_id, status, delivered_at, error)
 
 
-def overall(ended: Sequence[Ended]) -> tuple[Status, str | None, str | None]:
+def overall(ended: Sequence[EndedDelivery]) -> tuple[Status, str | None, str | None]:
     """Return what the deliveries of an alert amount to: (status, delivered_at, error).
 
     The chat decides. Where none is configured, another destination that people read counts in its place; a machine

@@ -22,7 +22,7 @@ _COLUMNS = (
 
 
 @dataclass(frozen=True, slots=True)
-class Waiting:
+class WaitingDelivery:
     """A delivery that has not ended. Instants that only a clock that was ahead can have written are none.
 
     `created_at` is the text as it is stored: it tells this row from one of another file with the same id.
@@ -53,7 +53,7 @@ class Group:
     first_id: int
 
 
-def is_here(tx: Tx, delivery: Waiting) -> bool:
+def is_here(tx: Tx, delivery: WaitingDelivery) -> bool:
     """Tell whether the row of this id is still this delivery: another file may lie at the path by now."""
     found = tx.execute(
         "SELECT 1 FROM deliveries WHERE id = ? AND alert_id = ? AND created_at = ?",
@@ -83,7 +83,7 @@ def head(
     now: datetime,
     aside_after: int,
     own: Own | None = None,
-) -> Waiting | None:
+) -> WaitingDelivery | None:
     """Return the first delivery in line; one tried `aside_after` times lets others pass until it is due again.
 
     Where all of them step aside it is the first one all the same. With `own` only of what that process raised.
@@ -127,14 +127,14 @@ def has_untried_since(tx: Tx, destination: str, channels: Sequence[str], since: 
 def foldable(
     tx: Tx, destination: str, channels: Sequence[str], now: datetime, limit: int, *, severity_rank: int,
     own: Own | None = None,
-) -> list[Waiting]:  # fmt: skip
+) -> list[WaitingDelivery]:  # fmt: skip
     """Return the untouched waiting deliveries of one severity that nobody is sending, in order."""
     return _untouched(tx, destination, channels, now, limit, "severity_rank = ?", severity_rank, own)
 
 
 def waiting_for_credentials(
     tx: Tx, destination: str, channels: Sequence[str], now: datetime, limit: int, *, own: Own | None = None
-) -> list[Waiting]:
+) -> list[WaitingDelivery]:
     """Return the untouched deliveries, of any severity, that lacked credentials; the worst first."""
     return _untouched(tx, destination, channels, now, limit, "status = ?", "skipped_missing_credentials", own)
 
@@ -142,7 +142,7 @@ def waiting_for_credentials(
 def _untouched(
     tx: Tx, destination: str, channels: Sequence[str], now: datetime, limit: int, more: str, value: str | int,
     own: Own | None,
-) -> list[Waiting]:  # fmt: skip
+) -> list[WaitingDelivery]:  # fmt: skip
     theirs, values = only(own)
     found = fetch(
         tx,
@@ -189,10 +189,10 @@ def _marks(values: Sequence[str]) -> str:
     return ", ".join("?" * len(values))
 
 
-def _waiting(row: Row, now: datetime) -> Waiting:
+def _waiting(row: Row, now: datetime) -> WaitingDelivery:
     row_id, alert_id, destination, channel, rank, status, next_at, attempts, owner, until, parts, created_at = row
     longest = refused_pause(attempts) if attempts else timedelta(0)
-    return Waiting(
+    return WaitingDelivery(
         row_id, alert_id, destination, channel, rank, status, believed(next_at, now, longest), attempts, owner,
         believed(until, now, LEASE), parts, created_at,
     )  # fmt: skip

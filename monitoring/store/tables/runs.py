@@ -18,7 +18,7 @@ TaskStatus = Literal["running", "ok", "failed", "timeout", "aborted", "skipped"]
 
 
 @dataclass(frozen=True, slots=True)
-class Run:
+class RunRow:
     """One row of `runs`."""
 
     id: int
@@ -164,17 +164,17 @@ def record_task(tx: Tx, task: TaskRun) -> None:
     )  # fmt: skip
 
 
-def get(database: Database, run_id: int) -> Run | None:
+def get(database: Database, run_id: int) -> RunRow | None:
     found = database.row(f"SELECT {_RUN} FROM runs WHERE id = ?", (run_id,))  # noqa: S608 - names of our own
     return _run(found) if found else None
 
 
-def select(database: Database, clauses: str, parameters: Sequence[Any]) -> list[Run]:
+def select(database: Database, clauses: str, parameters: Sequence[Any]) -> list[RunRow]:
     """Return the rows that these clauses (index, condition, order) of the store's own queries pick."""
     return [_run(row) for row in database.rows(f"SELECT {_RUN} FROM runs {clauses}", parameters)]  # noqa: S608
 
 
-def latest(database: Database, profile: str, *, limit: int = 1) -> list[Run]:
+def latest(database: Database, profile: str, *, limit: int = 1) -> list[RunRow]:
     """Return the newest rows of a profile, newest first, skipped and missed ticks included."""
     found = database.rows(
         f"SELECT {_RUN} FROM runs WHERE profile = ? ORDER BY id DESC LIMIT ?",  # noqa: S608
@@ -183,7 +183,7 @@ def latest(database: Database, profile: str, *, limit: int = 1) -> list[Run]:
     return [_run(row) for row in found]
 
 
-def previous_complete(database: Database, profile: str, before_id: int) -> Run | None:
+def previous_complete(database: Database, profile: str, before_id: int) -> RunRow | None:
     """Return the newest run of the profile before `before_id` that ran to its end."""
     found = database.row(
         f"SELECT {_RUN} FROM runs WHERE profile = ? AND id < ? AND status IN ('ok', 'failed') "  # noqa: S608
@@ -193,7 +193,7 @@ def previous_complete(database: Database, profile: str, before_id: int) -> Run |
     return _run(found) if found else None
 
 
-def last_started(database: Database, profile: str) -> Run | None:
+def last_started(database: Database, profile: str) -> RunRow | None:
     """Return the newest run of a profile that really ran, or still does."""
     found = database.row(
         f"SELECT {_RUN} FROM runs WHERE profile = ? AND status NOT IN ('skipped', 'missed') "  # noqa: S608
@@ -203,7 +203,7 @@ def last_started(database: Database, profile: str) -> Run | None:
     return _run(found) if found else None
 
 
-def of_tick(database: Database, profile: str, tick_at: datetime) -> Run | None:
+def of_tick(database: Database, profile: str, tick_at: datetime) -> RunRow | None:
     """Return the row that answers a tick."""
     found = database.row(
         f"SELECT {_RUN} FROM runs WHERE profile = ? AND tick_at = ?",  # noqa: S608
@@ -212,7 +212,7 @@ def of_tick(database: Database, profile: str, tick_at: datetime) -> Run | None:
     return _run(found) if found else None
 
 
-def running(database: Database) -> list[Run]:
+def running(database: Database) -> list[RunRow]:
     return [_run(row) for row in database.rows(f"SELECT {_RUN} FROM runs WHERE status = 'running'")]  # noqa: S608
 
 
@@ -243,7 +243,7 @@ def failing_since(database: Database, profile: str, task: str) -> FailureStreak 
     return FailureStreak(from_text(found[0]), found[1], found[2]) if found and found[2] else None
 
 
-def between(database: Database, since: datetime, until: datetime, profile: str | None = None) -> list[Run]:
+def between(database: Database, since: datetime, until: datetime, profile: str | None = None) -> list[RunRow]:
     """Return every row that started in [since, until), oldest first."""
     condition, more = ("AND profile = ?", [profile]) if profile else ("", [])
     found = database.rows(
@@ -253,7 +253,7 @@ def between(database: Database, since: datetime, until: datetime, profile: str |
     return [_run(row) for row in found]
 
 
-def overlapping(database: Database, profile: str, since: datetime, until: datetime) -> list[Run]:
+def overlapping(database: Database, profile: str, since: datetime, until: datetime) -> list[RunRow]:
     """Return the runs of a profile that were going at some moment of [since, until]."""
     ending = "SELECT id FROM runs INDEXED BY run_ended WHERE profile = :profile AND ended_at"
     found = database.rows(
@@ -276,7 +276,7 @@ def answered_ticks(
     return {from_text(row[0]) for row in found}
 
 
-def import_unrecorded(tx: Tx, run: Run) -> bool:
+def import_unrecorded(tx: Tx, run: RunRow) -> bool:
     """Write the row of a run that could not write its own at the time; False if it is there already.
 
     1. A row it did begin, still running or closed because its process is gone, is ended.
@@ -309,9 +309,9 @@ def import_unrecorded(tx: Tx, run: Run) -> bool:
     return True
 
 
-def _run(row: Row) -> Run:
+def _run(row: Row) -> RunRow:
     run_id, profile, tick_at, trigger, status, reason, started_at, ended_at, *rest = row
-    return Run(
+    return RunRow(
         run_id, profile, from_text(tick_at) if tick_at else None, trigger, status, reason, from_text(started_at),
         from_text(ended_at) if ended_at else None, *rest,
     )  # fmt: skip

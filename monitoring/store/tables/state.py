@@ -10,7 +10,7 @@ from monitoring.base.clock import instant_or_none, to_text
 from monitoring.store.db.database import Database, Tx
 
 
-class Remembered(NamedTuple):
+class StoredValue(NamedTuple):
     """A value and when it was last written: at the beginning of time where the replaced system left no instant."""
 
     value: str
@@ -21,11 +21,11 @@ _UNKNOWN = datetime.min.replace(tzinfo=UTC)
 _INSERT = "INSERT INTO monitor_state (namespace, key, value, updated_at) VALUES (?, ?, ?, ?)"
 
 
-def get(database: Database, namespace: str, key: str) -> Remembered | None:
+def get(database: Database, namespace: str, key: str) -> StoredValue | None:
     found = database.row(
         "SELECT value, updated_at FROM monitor_state WHERE namespace = ? AND key = ?", (namespace, key)
     )
-    return Remembered(found[0], instant_or_none(found[1]) or _UNKNOWN) if found else None
+    return StoredValue(found[0], instant_or_none(found[1]) or _UNKNOWN) if found else None
 
 
 def put(tx: Tx, namespace: str, key: str, value: str, now: datetime) -> None:

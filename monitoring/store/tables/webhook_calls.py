@@ -10,18 +10,18 @@ from monitoring.store.db.database import Tx
 from monitoring.store.db.waits import believed
 
 
-class Call(NamedTuple):
+class WebhookCall(NamedTuple):
     """The last call for one identity."""
 
     severity_rank: int
     called_at: datetime
 
 
-def get(tx: Tx, identity: str, now: datetime) -> Call | None:
+def get(tx: Tx, identity: str, now: datetime) -> WebhookCall | None:
     """Return the last call; none that lies in the future, for it would hold back a machine until then."""
     found = tx.execute("SELECT severity_rank, called_at FROM webhook_calls WHERE identity = ?", (identity,)).fetchone()
     called_at = believed(found[1], now, timedelta(0)) if found else None
-    return Call(found[0], called_at) if found and called_at else None
+    return WebhookCall(found[0], called_at) if found and called_at else None
 
 
 def put(tx: Tx, identity: str, severity_rank: int, now: datetime) -> None:

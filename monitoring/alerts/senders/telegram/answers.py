@@ -38,7 +38,7 @@ _TOO_MANY_REQUESTS, _SERVER_ERRORS = 429, 500
 _TRANSIENT = (408, 425)
 
 
-class Verdict(Enum):
+class AnswerMeaning(Enum):
     """What an answer means for the delivery."""
 
     ACCEPTED = "accepted"
@@ -52,10 +52,10 @@ class Verdict(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
+class ReadAnswer:
     """A verdict with what the far side said about it."""
 
-    verdict: Verdict
+    verdict: AnswerMeaning
     said: str = ""
     message_id: int = 0
     retry_after_s: float | None = None
@@ -79,10 +79,10 @@ class _BotAnswer(BaseModel):
     parameters: _Parameters | None = None
 
 
-def read_answer(answer: Answer | Failure) -> Reading:
+def read_answer(answer: Answer | Failure) -> ReadAnswer:
     """Tell what an answer to `sendMessage` means."""
     if isinstance(answer, Failure):
-        return Reading(Verdict.LATER, answer.reason)
+        return ReadAnswer(AnswerMeaning.LATER, answer.reason)
     try:
         said = _BotAnswer.model_validate_json(answer.body)
     except ValidationError:
@@ -90,9 +90,9 @@ def read_answer(answer: Answer | Failure) -> Reading:
     # A status page may say that it is ok as well; what was sent is in the result.
     if said is None or (said.ok and (answer.status != _OK or said.result is None)):
         words = f"HTTP {answer.status} without an answer of the Bot API{redirect_of(answer)}"
-        return Reading(Verdict.LATER, words, retry_after_s=retry_after_header(answer.headers))
+        return ReadAnswer(AnswerMeaning.LATER, words, retry_after_s=retry_after_header(answer.headers))
     if said.ok:
-        return Reading(Verdict.ACCEPTED, message_id=_message_id(said.result))
+        return ReadAnswer(AnswerMeaning.ACCEPTED, message_id=_message_id(said.result))
     return _refusal(said, answer)
 
 
@@ -102,35 +102,35 @@ def _message_id(result: object) -> int:
     return found if isinstance(found, int) else 0
 
 
-def _refusal(said: _BotAnswer, answer: Answer) -> Reading:
+def _refusal(said: _BotAnswer, answer: Answer) -> ReadAnswer:
     code = said.error_code or answer.status
     description, parameters = said.description.lower(), said.parameters or _Parameters()
     words = f"{code} {excerpt(said.description, _LONGEST_DESCRIPTION)}".strip()
     if parameters.migrate_to_chat_id is not None and parameters.migrate_to_chat_id < 0:  # as every group's id is
-        return Reading(Verdict.MIGRATED, words, new_chat_id=str(parameters.migrate_to_chat_id))
+        return ReadAnswer(AnswerMeaning.MIGRATED, words, new_chat_id=str(parameters.migrate_to_chat_id))
     verdict = _verdict(code, description)
-    retry_after_s = _asked_to_wait(parameters, description, answer) if verdict is Verdict.LATER else None
-    return Reading(verdict, words, retry_after_s=retry_after_s)
+    retry_after_s = _asked_to_wait(parameters, description, answer) if verdict is AnswerMeaning.LATER else None
+    return ReadAnswer(verdict, words, retry_after_s=retry_after_s)
 
 
-def _verdict(code: int, description: str) -> Verdict:
+def _verdict(code: int, description: str) -> AnswerMeaning:
     if code == _TOO_MANY_REQUESTS or code >= _SERVER_ERRORS or code in _TRANSIENT:
-        return Verdict.LATER
+        return AnswerMeaning.LATER
     if code in (_UNAUTHORISED, _NOT_FOUND):
-        return Verdict.TOKEN_REFUSED
-    return _verdict_on_request(description) if code == _BAD_REQUEST else Verdict.REFUSED
+        return AnswerMeaning.TOKEN_REFUSED
+    return _verdict_on_request(description) if code == _BAD_REQUEST else AnswerMeaning.REFUSED
 
 
-def _verdict_on_request(description: str) -> Verdict:
+def _verdict_on_request(description: str) -> AnswerMeaning:
     """Judge a 400: of the topic, of the chat, else of the text, which may go through without its formatting."""
     for verdict, phrases in (
-        (Verdict.TOPIC_GONE, _TOPIC_GONE),
-        (Verdict.REFUSED, _CHAT_GONE),
-        (Verdict.TOO_LONG, _TOO_LONG),
+        (AnswerMeaning.TOPIC_GONE, _TOPIC_GONE),
+        (AnswerMeaning.REFUSED, _CHAT_GONE),
+        (AnswerMeaning.TOO_LONG, _TOO_LONG),
     ):
         if any(phrase in description for phrase in phrases):
             return verdict
-    return Verdict.TEXT_REFUSED
+    return AnswerMeaning.TEXT_REFUSED
 
 
 def _asked_to_wait(parameters: _Parameters, description: str, answer: Answer) -> float | None:

@@ -16,8 +16,8 @@ from monitoring.alerts.delivery.destinations import TelegramChat
 from monitoring.alerts.message.sanitize import grapheme_cut
 from monitoring.alerts.senders import Message, OnPart, Sender, Sent, ignore_part
 from monitoring.alerts.senders.http_client import CONNECT_TIMEOUT_S, TOTAL_TIMEOUT_S, Connection
-from monitoring.alerts.senders.telegram.answers import Reading, Verdict, read_answer
-from monitoring.alerts.senders.telegram.text import Part, Rendered, render_telegram
+from monitoring.alerts.senders.telegram.answers import AnswerMeaning, ReadAnswer, read_answer
+from monitoring.alerts.senders.telegram.text import MessagePart, Rendered, render_telegram
 from monitoring.base.errors import ChatMigratedError, CredentialsError, RefusedError, SendError
 
 DEFAULT_API_URL = "https://api.telegram.org"
@@ -42,7 +42,7 @@ class _Delivery:
     silent: bool
     notes: list[str] = field(default_factory=list)
 
-    def payload(self, part: Part) -> bytes:
+    def payload(self, part: MessagePart) -> bytes:
         """Return the request; absent fields are left out, because the Bot API refuses null."""
         payload: dict[str, object] = {
             "chat_id": int(self.chat_id) if self.chat_id.lstrip("-").isdigit() else self.chat_id,
@@ -101,32 +101,32 @@ class TelegramSender:
         token = quote(self._environ[variable].strip(), safe=":", errors="replace")
         return _Bot(variable, f"{base}/bot{token}/sendMessage")
 
-    def _send_part(self, delivery: _Delivery, part: Part) -> int:
+    def _send_part(self, delivery: _Delivery, part: MessagePart) -> int:
         reading = self._post(delivery, part)
-        if reading.verdict is Verdict.TOPIC_GONE and delivery.thread_id is not None:
+        if reading.verdict is AnswerMeaning.TOPIC_GONE and delivery.thread_id is not None:
             delivery.notes.append(f"topic {delivery.thread_id} is closed or gone ({reading.said}): sent to its chat")
             delivery.thread_id = None
             reading = self._post(delivery, part)
-        if reading.verdict is Verdict.TEXT_REFUSED and part.entities:
+        if reading.verdict is AnswerMeaning.TEXT_REFUSED and part.entities:
             delivery.notes.append(f"sent without formatting: {reading.said}")
-            reading = self._post(delivery, Part(part.text))
-        if reading.verdict is Verdict.TOO_LONG:
+            reading = self._post(delivery, MessagePart(part.text))
+        if reading.verdict is AnswerMeaning.TOO_LONG:
             delivery.notes.append(f"sent in smaller pieces: {reading.said}")
             reading = self._send_pieces(delivery, part.text)
         return _accepted(reading, delivery)
 
-    def _send_pieces(self, delivery: _Delivery, text: str) -> Reading:
+    def _send_pieces(self, delivery: _Delivery, text: str) -> ReadAnswer:
         """Send a text bare and in pieces; the last reading speaks for all."""
-        reading = Reading(Verdict.REFUSED, "nothing to send")
+        reading = ReadAnswer(AnswerMeaning.REFUSED, "nothing to send")
         while text:
             end = grapheme_cut(text, _BARE_PIECE)
             piece, text = text[:end].strip(), text[end:].lstrip()
-            reading = self._post(delivery, Part(piece))
-            if reading.verdict is not Verdict.ACCEPTED:
+            reading = self._post(delivery, MessagePart(piece))
+            if reading.verdict is not AnswerMeaning.ACCEPTED:
                 return reading
         return reading
 
-    def _post(self, delivery: _Delivery, part: Part) -> Reading:
+    def _post(self, delivery: _Delivery, part: MessagePart) -> ReadAnswer:
         headers = {"Content-Type": "application/json"}
         return read_answer(self._connection.post(delivery.bot.address, delivery.payload(part), headers))
 
@@ -136,20 +136,20 @@ def _rendered(message: Message, destination: TelegramChat) -> Rendered:
     return render_telegram(message.alert, now=message.created_at, label=label)
 
 
-def _accepted(reading: Reading, delivery: _Delivery) -> int:
+def _accepted(reading: ReadAnswer, delivery: _Delivery) -> int:
     """Return the message id, or raise what the delivery loop has to act on."""
     where = f"Telegram chat {delivery.chat_id}"
     match reading.verdict:
-        case Verdict.ACCEPTED:
+        case AnswerMeaning.ACCEPTED:
             return reading.message_id
-        case Verdict.LATER:
+        case AnswerMeaning.LATER:
             raise SendError(f"{where}: {reading.said}", retry_after_s=reading.retry_after_s)
-        case Verdict.TOKEN_REFUSED:
+        case AnswerMeaning.TOKEN_REFUSED:
             raise CredentialsError(f"{where}: {delivery.bot.variable} was refused ({reading.said}); set a valid token")
-        case Verdict.MIGRATED:
+        case AnswerMeaning.MIGRATED:
             raise ChatMigratedError(f"{where} is now {reading.new_chat_id}", reading.new_chat_id)
         case _:
-            of_text = reading.verdict in (Verdict.TEXT_REFUSED, Verdict.TOO_LONG)
+            of_text = reading.verdict in (AnswerMeaning.TEXT_REFUSED, AnswerMeaning.TOO_LONG)
             raise RefusedError(f"{where}: {reading.said}", of_text=of_text)
 
 

@@ -41,7 +41,7 @@ class Entity:
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class MessagePart:
     """One message."""
 
     text: str
@@ -52,7 +52,7 @@ class Part:
 class Rendered:
     """All messages of an alert; `left_out` blocks did not fit and are counted in the last one."""
 
-    parts: tuple[Part, ...]
+    parts: tuple[MessagePart, ...]
     left_out: int = 0
 
 
@@ -244,12 +244,12 @@ def _numbering(index: int, count: int) -> str:
     return f" ({index}/{count})" if count > 1 else ""
 
 
-def _part(head: _Styled, page: list[_Chunk], numbering: str) -> Part:
+def _part(head: _Styled, page: list[_Chunk], numbering: str) -> MessagePart:
     whole = _join_lines([_join([head, _Styled(numbering)]), *(chunk.styled for chunk in page)])
     return _finished(whole.cut(0, len(whole.text.rstrip())))
 
 
-def _finished(styled: _Styled) -> Part:
+def _finished(styled: _Styled) -> MessagePart:
     """Place the marks in UTF-16 units, without the white space at their ends, the most useful hundred of them."""
     marks = [mark for mark in (_trimmed(styled.text, mark) for mark in styled.marks) if mark.start < mark.end]
     marks = sorted(marks, key=lambda mark: _WORTH.index(mark.type))[:MAX_ENTITIES]
@@ -258,7 +258,7 @@ def _finished(styled: _Styled) -> Part:
         Entity(mark.type, units_at[mark.start], units_at[mark.end] - units_at[mark.start], mark.url)
         for mark in sorted(marks, key=lambda mark: (mark.start, -mark.end, _WORTH.index(mark.type)))
     )
-    return Part(styled.text, tuple(entities))
+    return MessagePart(styled.text, tuple(entities))
 
 
 def _trimmed(text: str, mark: _Mark) -> _Mark:

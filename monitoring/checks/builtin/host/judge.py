@@ -10,11 +10,11 @@ from enum import Enum
 from monitoring.alerts.message.model import Severity
 from monitoring.base.kernel_clock import KernelClock
 from monitoring.chains.abi.values import Unknown
-from monitoring.checks.builtin.host.limits import Limits, size
-from monitoring.checks.builtin.host.proc import Filesystem, Load, Memory, Readings, StateFiles
+from monitoring.checks.builtin.host.limits import HostLimits, size
+from monitoring.checks.builtin.host.proc import Filesystem, HostReadings, Load, Memory, StateFiles
 
 
-class State(Enum):
+class SubjectState(Enum):
     """What is known of a subject."""
 
     FINE = "fine"
@@ -23,7 +23,7 @@ class State(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class HostFinding:
     """What is to be said of one subject; `key` names it from run to run, `severity` is None unless it is bad.
 
     `title` is the reading in words (or why there is none), `bound` how it breaks its limit, `where` the places it is
@@ -31,7 +31,7 @@ class Finding:
     """
 
     key: str
-    state: State
+    state: SubjectState
     title: str
     where: str = ""
     bound: str = ""
@@ -46,7 +46,7 @@ class Finding:
         return f"{self.state.value}: {self.title}{self.bound}{f' ({self.where})' if self.where else ''}"
 
 
-def judge(readings: Readings, limits: Limits) -> list[Finding]:
+def judge(readings: HostReadings, limits: HostLimits) -> list[HostFinding]:
     """Return a finding for every subject, fine and unknown ones included.
 
     A subject that is not there (no swap, inodes made as needed) is fine, so that what was said of it before ends.
@@ -62,11 +62,11 @@ def judge(readings: Readings, limits: Limits) -> list[Finding]:
 
 
 def _findings(
-    subject: str, reading: Filesystem | Memory | KernelClock | Load | StateFiles | Unknown, limits: Limits
-) -> Iterable[Finding]:
+    subject: str, reading: Filesystem | Memory | KernelClock | Load | StateFiles | Unknown, limits: HostLimits
+) -> Iterable[HostFinding]:
     match reading:
         case Unknown():
-            return [Finding(subject, State.UNKNOWN, f"{subject}: {reading.reason}")]
+            return [HostFinding(subject, SubjectState.UNKNOWN, f"{subject}: {reading.reason}")]
         case Filesystem():
             return _disk(reading, limits)
         case Memory():
@@ -79,30 +79,36 @@ def _findings(
             return _state(reading, limits)
 
 
-def _disk(disk: Filesystem, limits: Limits) -> Iterator[Finding]:
+def _disk(disk: Filesystem, limits: HostLimits) -> Iterator[HostFinding]:
     place, where = disk.names[0], ", ".join(disk.paths)
     critical = disk.free_bytes < limits.disk_free_critical.of(disk.size_bytes)
     limit = limits.disk_free_critical if critical else limits.disk_free
     yield _finding(
-        Finding(f"disk {place}", State.FINE, f"{_part(disk.free_bytes, disk.size_bytes)} of the disk is free", where),
+        HostFinding(
+            f"disk {place}", SubjectState.FINE, f"{_part(disk.free_bytes, disk.size_bytes)} of the disk is free", where
+        ),
         bound=f", less than {limit}" if disk.free_bytes < limit.of(disk.size_bytes) else None,
         severity=Severity.CRITICAL if critical else Severity.HIGH,
         advice="Make room: alerts and state cannot be written on a full disk.",
     )
     few = disk.free_inodes < limits.inodes_free.of(disk.inodes)
     yield _finding(
-        Finding(f"inodes {place}", State.FINE, f"{disk.free_inodes} of {disk.inodes} inodes are free", where),
+        HostFinding(
+            f"inodes {place}", SubjectState.FINE, f"{disk.free_inodes} of {disk.inodes} inodes are free", where
+        ),
         bound=f", less than {limits.inodes_free}" if few else None,
         severity=Severity.HIGH,
         advice="Something makes many small files: no new file can be written when they run out.",
     )
 
 
-def _memory(memory: Memory, limits: Limits) -> Iterator[Finding]:
+def _memory(memory: Memory, limits: HostLimits) -> Iterator[HostFinding]:
     short = memory.available_bytes < limits.memory_free.of(memory.total_bytes)
     yield _finding(
-        Finding(
-            "memory", State.FINE, f"{_part(memory.available_bytes, memory.total_bytes)} of the memory is available"
+        HostFinding(
+            "memory",
+            SubjectState.FINE,
+            f"{_part(memory.available_bytes, memory.total_bytes)} of the memory is available",
         ),
         bound=f", less than {limits.memory_free}" if short else None,
         severity=Severity.HIGH,
@@ -111,19 +117,21 @@ def _memory(memory: Memory, limits: Limits) -> Iterator[Finding]:
     free = f"{_part(memory.free_swap_bytes, memory.swap_bytes)} of the swap is free"
     full = memory.free_swap_bytes < limits.swap_free.of(memory.swap_bytes)
     yield _finding(
-        Finding("swap", State.FINE, free if memory.swap_bytes else "there is no swap"),
+        HostFinding("swap", SubjectState.FINE, free if memory.swap_bytes else "there is no swap"),
         bound=f", less than {limits.swap_free}" if memory.swap_bytes and full else None,
         severity=Severity.MEDIUM,
         advice="Memory has been short for a while.",
     )
 
 
-def _clock(clock: KernelClock) -> Iterator[Finding]:
+def _clock(clock: KernelClock) -> Iterator[HostFinding]:
     within = "" if clock.max_error_s is None else f", within {clock.max_error_s:.3g} s"
     told = f"the clock is kept right, says {clock.told_by}{within}"
     yield _finding(
-        Finding(
-            "clock", State.FINE, told if clock.synchronised else f"nothing keeps the clock right, says {clock.told_by}"
+        HostFinding(
+            "clock",
+            SubjectState.FINE,
+            told if clock.synchronised else f"nothing keeps the clock right, says {clock.told_by}",
         ),
         bound=None if clock.synchronised else "",
         severity=Severity.MEDIUM,
@@ -131,35 +139,37 @@ def _clock(clock: KernelClock) -> Iterator[Finding]:
     )
 
 
-def _load(load: Load, limits: Limits) -> Iterator[Finding]:
+def _load(load: Load, limits: HostLimits) -> Iterator[HostFinding]:
     yield _finding(
-        Finding("load", State.FINE, f"the load is {load.average:g} on {load.cores} core{'s' * (load.cores > 1)}"),
+        HostFinding(
+            "load", SubjectState.FINE, f"the load is {load.average:g} on {load.cores} core{'s' * (load.cores > 1)}"
+        ),
         bound=f", more than {limits.load:g} each" if load.average > limits.load * load.cores else None,
         severity=Severity.MEDIUM,
         advice="Checks take longer and may meet their deadlines.",
     )
 
 
-def _state(state: StateFiles, limits: Limits) -> Iterator[Finding]:
+def _state(state: StateFiles, limits: HostLimits) -> Iterator[HostFinding]:
     yield _finding(
-        Finding("database", State.FINE, f"the database takes {size(state.database_bytes)}"),
+        HostFinding("database", SubjectState.FINE, f"the database takes {size(state.database_bytes)}"),
         bound=f", more than {size(limits.database_bytes)}" if state.database_bytes > limits.database_bytes else None,
         severity=Severity.MEDIUM,
         advice="The verb prune lets go of old rows.",
     )
     yield _finding(
-        Finding("wal", State.FINE, f"the database's log takes {size(state.wal_bytes)}"),
+        HostFinding("wal", SubjectState.FINE, f"the database's log takes {size(state.wal_bytes)}"),
         bound=f", more than {size(limits.wal_bytes)}" if state.wal_bytes > limits.wal_bytes else None,
         severity=Severity.MEDIUM,
         advice="A reader holds an old view open and keeps the log from being folded in.",
     )
 
 
-def _finding(fine: Finding, *, bound: str | None, severity: Severity, advice: str) -> Finding:
+def _finding(fine: HostFinding, *, bound: str | None, severity: Severity, advice: str) -> HostFinding:
     """Return the finding as it is, or as a bad one if it breaks a bound."""
     if bound is None:
         return fine
-    return dataclasses.replace(fine, state=State.BAD, bound=bound, severity=severity, advice=advice)
+    return dataclasses.replace(fine, state=SubjectState.BAD, bound=bound, severity=severity, advice=advice)
 
 
 def _part(part: int, whole: int) -> str:

@@ -16,7 +16,7 @@ _SIZES = ("KiB", "MiB", "GiB", "TiB")
 
 
 @dataclass(frozen=True, slots=True)
-class Limit:
+class HostLimit:
     """A bound on a part of a whole: a share of it, or bytes."""
 
     share: Fraction | None = None
@@ -30,7 +30,7 @@ class Limit:
         return f"{float(self.share * 100):g}%" if self.share is not None else size(self.size_bytes or 0)
 
 
-def parse_limit(text: str) -> Limit:
+def parse_limit(text: str) -> HostLimit:
     """Read `10%`, `2GiB` or `500MB`.
 
     Raises:
@@ -41,20 +41,20 @@ def parse_limit(text: str) -> Limit:
         raise UsageError(f"{text!r} is no limit: write a share or a size, as in 10% or 2GiB")
     number, unit = Fraction(match[1]), match[2]
     if unit == "%":
-        return Limit(share=number / 100)
+        return HostLimit(share=number / 100)
     base = _BINARY if "i" in unit else _DECIMAL
-    return Limit(size_bytes=int(number * base ** "BKMGT".index(unit[0])))
+    return HostLimit(size_bytes=int(number * base ** "BKMGT".index(unit[0])))
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class HostLimits:
     """From where on a reading is bad; a load is per core."""
 
-    disk_free: Limit = Limit(share=Fraction(10, 100))
-    disk_free_critical: Limit = Limit(share=Fraction(3, 100))
-    inodes_free: Limit = Limit(share=Fraction(5, 100))
-    memory_free: Limit = Limit(share=Fraction(5, 100))
-    swap_free: Limit = Limit(share=Fraction(20, 100))
+    disk_free: HostLimit = HostLimit(share=Fraction(10, 100))
+    disk_free_critical: HostLimit = HostLimit(share=Fraction(3, 100))
+    inodes_free: HostLimit = HostLimit(share=Fraction(5, 100))
+    memory_free: HostLimit = HostLimit(share=Fraction(5, 100))
+    swap_free: HostLimit = HostLimit(share=Fraction(20, 100))
     load: float = 4.0
     database_bytes: int = 10 * _BINARY**3
     wal_bytes: int = 512 * _BINARY**2  # eight times what a checkpoint leaves of it
@@ -62,7 +62,7 @@ class Limits:
 
 def names() -> dict[str, str]:
     """Return the name each limit has in a monitor file, with the field it sets."""
-    return {field.name.removesuffix("_bytes").replace("_", "-"): field.name for field in dataclasses.fields(Limits)}
+    return {field.name.removesuffix("_bytes").replace("_", "-"): field.name for field in dataclasses.fields(HostLimits)}
 
 
 def parse_one(field: str, text: str) -> Any:  # noqa: ANN401 - of the field's own type
@@ -71,14 +71,14 @@ def parse_one(field: str, text: str) -> Any:  # noqa: ANN401 - of the field's ow
     Raises:
         UsageError: it is no such value.
     """
-    default = getattr(Limits(), field)
+    default = getattr(HostLimits(), field)
     if isinstance(default, float):
         try:
             return float(text)
         except ValueError:
             raise UsageError(f"{text!r} is no number: write one, as in {default:g}") from None
     limit = parse_limit(text)
-    if isinstance(default, Limit):
+    if isinstance(default, HostLimit):
         return limit
     if limit.size_bytes is None:
         raise UsageError(f"{text} is a share of nothing: write a size, as in 2GiB")

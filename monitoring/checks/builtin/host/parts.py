@@ -16,19 +16,19 @@ from monitoring.alerts.message.model import Severity
 from monitoring.base.errors import UsageError
 from monitoring.base.settings import load_settings
 from monitoring.chains.abi.values import Unknown
-from monitoring.checks.builtin.host.judge import Finding, State, judge
-from monitoring.checks.builtin.host.limits import Limits, names, parse_one, size
-from monitoring.checks.builtin.host.proc import ROOT, Readings, read_all
+from monitoring.checks.builtin.host.judge import HostFinding, SubjectState, judge
+from monitoring.checks.builtin.host.limits import HostLimits, names, parse_one, size
+from monitoring.checks.builtin.host.proc import ROOT, HostReadings, read_all
 from monitoring.checks.config.yaml_node import Spot
-from monitoring.checks.engine.plan import Desk, Key, Part
-from monitoring.checks.engine.plugin import CheckType, Surroundings
+from monitoring.checks.engine.plan import CheckInstance, Key, ReadContext
+from monitoring.checks.engine.plugin import CheckType, PluginContext
 from monitoring.checks.engine.tools import Tools
 from monitoring.checks.expression.evaluate import PENDING
 from monitoring.checks.expression.values import NONE
-from monitoring.checks.messages.plain import Message, Route, in_words, plain_message
+from monitoring.checks.messages.plain import AlertRoute, AlertText, in_words, plain_message
 from monitoring.checks.rules.condition import Condition, Kind, Outcome, Transition
 from monitoring.checks.rules.policy import Policy
-from monitoring.checks.rules.transition import Bad, Good, Verdict, settle
+from monitoring.checks.rules.transition import Breach, Ok, Verdict, settle
 
 NO_CHAIN = 0
 PLACES = ("state", "checkout")
@@ -55,10 +55,10 @@ class Look:
 
 
 @dataclass(frozen=True, slots=True)
-class Host:
+class HostSection:
     """The section: limits, and how to bound flapping and repeat."""
 
-    limits: Limits
+    limits: HostLimits
     policy: Policy
 
 
@@ -67,8 +67,8 @@ class HostPart:
     """One subject of the machine; `place` is where on it, for disks."""
 
     key: Key
-    route: Route
-    host: Host
+    route: AlertRoute
+    host: HostSection
 
     @property
     def about(self) -> str:
@@ -95,7 +95,7 @@ class HostPart:
         usual = Severity.HIGH if self.key.check in ("inodes", "memory") else Severity.MEDIUM
         return _LADDER if self.key.check == "disk" else (usual,)
 
-    def read(self, desk: Desk) -> Any:  # noqa: ANN401 - a finding, unknown, none or pending
+    def read(self, desk: ReadContext) -> Any:  # noqa: ANN401 - a finding, unknown, none or pending
         """Return the finding of this subject; `none` for a place told of together with another on its file system."""
         readings = desk.ask(Look())
         if readings is PENDING or isinstance(readings, Unknown):
@@ -105,42 +105,42 @@ class HostPart:
         finding = found.get(f"{check} {place}".strip()) or found.get(f"{SUBJECTS[check][1]} {place}".strip())
         if finding is None:
             return NONE
-        return Unknown(finding.title, "this host") if finding.state is State.UNKNOWN else finding
+        return Unknown(finding.title, "this host") if finding.state is SubjectState.UNKNOWN else finding
 
-    def in_words(self, reading: Finding) -> str:
+    def in_words(self, reading: HostFinding) -> str:
         return reading.title
 
     def judge(self, before: Condition, reading: Any, now: datetime) -> Outcome:  # noqa: ANN401 - as above
-        if not isinstance(reading, Finding):
+        if not isinstance(reading, HostFinding):
             return settle(before, reading, now, self.host.policy)
         facts = {"reading": reading.headline, "where": reading.where, "advice": reading.advice}
         return settle(
             before, _verdict(reading), now, self.host.policy, {name: one for name, one in facts.items() if one}
         )
 
-    def tell(self, transition: Transition, tools: Tools) -> Message:  # noqa: ARG002 - the facts are words already
+    def tell(self, transition: Transition, tools: Tools) -> AlertText:  # noqa: ARG002 - the facts are words already
         facts = transition.facts
         if "reading" not in facts:
             return plain_message(self.about, transition)
         head = {Kind.RECOVERED: "Recovered: ", Kind.REMINDER: "Still: "}.get(transition.kind, "")
         blocks = [in_words(facts[name]) for name in ("where", "advice") if name in facts]
-        return Message(f"{head}{in_words(facts['reading'])}", tuple(blocks))
+        return AlertText(f"{head}{in_words(facts['reading'])}", tuple(blocks))
 
 
-def _verdict(finding: Finding) -> Verdict:
+def _verdict(finding: HostFinding) -> Verdict:
     if finding.severity is None:
-        return Good()
+        return Ok()
     if finding.key.startswith("disk"):
-        return Bad(_LADDER, _LADDER.index(finding.severity))
-    return Bad((finding.severity,))
+        return Breach(_LADDER, _LADDER.index(finding.severity))
+    return Breach((finding.severity,))
 
 
-def schema(spot: Spot, around: Surroundings) -> Host | None:
+def schema(spot: Spot, around: PluginContext) -> HostSection | None:
     """Read limits (`disk-free: 15%`), `for` and `remind`."""
     del around
     known = names()
     spot.only((*known, "for", "remind"))
-    limits = Limits()
+    limits = HostLimits()
     for key, value in spot.entries("limits, or {} for all defaults"):
         text = value.text("a share or a size") if key.text in known else None
         if text is None:
@@ -149,12 +149,12 @@ def schema(spot: Spot, around: Surroundings) -> Host | None:
             limits = dataclasses.replace(limits, **{known[key.text]: parse_one(known[key.text], text)})
         except UsageError as error:
             value.wrong(str(error))
-    return Host(limits, spot.policy(Severity.MEDIUM))
+    return HostSection(limits, spot.policy(Severity.MEDIUM))
 
 
-def plan(host: Host, around: Surroundings) -> Sequence[HostPart]:
+def plan(host: HostSection, around: PluginContext) -> Sequence[HostPart]:
     """Make one part a subject, and one a place for what is on a disk."""
-    route = Route(around.channel, "" if around.channel == around.monitor else around.channel)
+    route = AlertRoute(around.channel, "" if around.channel == around.monitor else around.channel)
     keys = [
         Key(around.monitor, check, NO_CHAIN, place)
         for check in SUBJECTS
@@ -163,7 +163,7 @@ def plan(host: Host, around: Surroundings) -> Sequence[HostPart]:
     return [HostPart(key, route, host) for key in keys]
 
 
-def answer(questions: Sequence[Look], tools: Tools) -> Mapping[Look, Readings]:
+def answer(questions: Sequence[Look], tools: Tools) -> Mapping[Look, HostReadings]:
     """Look at the machine; what cannot be read is unknown inside the readings."""
     settings = load_settings(tools.environ)
     paths = dict(zip(PLACES, (settings.cache_dir, settings.checkout), strict=True))
@@ -173,4 +173,4 @@ def answer(questions: Sequence[Look], tools: Tools) -> Mapping[Look, Readings]:
 TYPE: CheckType[Any] = CheckType("host", schema, plan, {Look: answer})
 
 if TYPE_CHECKING:
-    _: type[Part] = HostPart
+    _: type[CheckInstance] = HostPart

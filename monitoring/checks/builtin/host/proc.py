@@ -65,7 +65,7 @@ class StateFiles:
 
 
 @dataclass(frozen=True, slots=True)
-class Readings:
+class HostReadings:
     """One look at the machine."""
 
     filesystems: Mapping[str, Filesystem | Unknown]
@@ -75,9 +75,9 @@ class Readings:
     state: StateFiles | Unknown
 
 
-def read_all(database: Path, paths: Mapping[str, Path], root: Path = ROOT) -> Readings:
+def read_all(database: Path, paths: Mapping[str, Path], root: Path = ROOT) -> HostReadings:
     """Take every reading; `paths` are {what it is: where}, told together where they share a file system."""
-    return Readings(
+    return HostReadings(
         filesystems=read_filesystems(paths),
         memory=_or_unknown(partial(read_memory, root)),
         clock=read_clock(root),

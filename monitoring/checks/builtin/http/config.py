@@ -12,12 +12,12 @@ from monitoring.checks.config.check import with_base
 from monitoring.checks.config.names import read_expression
 from monitoring.checks.config.source import read_headers, read_path, read_url
 from monitoring.checks.config.yaml_node import Spot
-from monitoring.checks.engine.plugin import Surroundings
+from monitoring.checks.engine.plugin import PluginContext
 from monitoring.checks.expression.scope import Scope
 from monitoring.checks.expression.tree import ANYTHING, BOOLEAN, Expression, Tree
 from monitoring.checks.rules.age import AgeLevel, AgePolicy, DeadlinePolicy, DeadlineStep, seconds_of_span
 from monitoring.checks.rules.limit import Level, LimitPolicy, Side
-from monitoring.checks.rules.policy import Policy, Silence, either
+from monitoring.checks.rules.policy import NoDataPolicy, Policy, either
 
 ROW = (
     "name", "url", "url_env", "headers", "status", "ok", "time", "max_age", "latency", "certificate", "severity", "for",
@@ -26,7 +26,7 @@ ROW = (
 _STATUSES = range(100, 600)
 _VARIABLE = re.compile(r"[A-Z][A-Z0-9_]*")
 # Nobody is told that these are unknown: while an endpoint is down, its `up` says so.
-NEVER_TOLD = Silence(runs=2**31, span=timedelta(days=36500))
+NEVER_TOLD = NoDataPolicy(runs=2**31, span=timedelta(days=36500))
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +45,7 @@ class Endpoint:
     certificate: DeadlinePolicy | None = None
 
 
-def schema(spot: Spot, around: Surroundings) -> tuple[Endpoint, ...] | None:
+def schema(spot: Spot, around: PluginContext) -> tuple[Endpoint, ...] | None:
     """Read the rows; a name stands once."""
     del around
     found: dict[str, Endpoint] = {}

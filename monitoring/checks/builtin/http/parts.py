@@ -16,15 +16,15 @@ from monitoring.chains.abi.values import Unknown
 from monitoring.checks.builtin.http.client import Expiry, Get, Handshake, Reply, answer_gets, answer_handshakes
 from monitoring.checks.builtin.http.config import Endpoint, schema
 from monitoring.checks.builtin.http.expression import JsonWorld, time_at
-from monitoring.checks.engine.plan import Desk, Key, Part
-from monitoring.checks.engine.plugin import CheckType, Surroundings
+from monitoring.checks.engine.plan import CheckInstance, Key, ReadContext
+from monitoring.checks.engine.plugin import CheckType, PluginContext
 from monitoring.checks.engine.tools import Tools
 from monitoring.checks.expression.evaluate import PENDING, evaluate
 from monitoring.checks.expression.values import Reading, is_number
-from monitoring.checks.messages.plain import Message, Route, in_words, plain_message
+from monitoring.checks.messages.plain import AlertRoute, AlertText, in_words, plain_message
 from monitoring.checks.rules import age, limit
 from monitoring.checks.rules.condition import Condition, Kind, Outcome, Transition
-from monitoring.checks.rules.transition import Bad, Good, settle
+from monitoring.checks.rules.transition import Breach, Ok, settle
 
 NO_CHAIN = 0
 _FINE = range(200, 300)
@@ -36,7 +36,7 @@ class _Facet:
     """What the parts of an endpoint share."""
 
     key: Key
-    route: Route
+    route: AlertRoute
     endpoint: Endpoint
     policy: Any
 
@@ -56,7 +56,7 @@ class UpPart(_Facet):
         true = f", and {self.endpoint.ok_text}" if self.endpoint.ok_text else ""
         return f"{self.endpoint.name} answers{wanted}{true}"
 
-    def read(self, desk: Desk) -> Any:  # noqa: ANN401 - words, unknown or pending
+    def read(self, desk: ReadContext) -> Any:  # noqa: ANN401 - words, unknown or pending
         reply = desk.ask(self.endpoint.get)
         if reply is PENDING or isinstance(reply, Unknown):
             return reply
@@ -69,17 +69,17 @@ class UpPart(_Facet):
         if isinstance(reading, Unknown):
             return settle(before, reading, now, self.policy)
         facts = {"reading": reading} if reading else {}
-        verdict = Bad((self.policy.severity,)) if reading else Good()
+        verdict = Breach((self.policy.severity,)) if reading else Ok()
         return settle(before, verdict, now, self.policy, facts)
 
-    def tell(self, transition: Transition, tools: Tools) -> Message:  # noqa: ARG002 - the facts are words already
+    def tell(self, transition: Transition, tools: Tools) -> AlertText:  # noqa: ARG002 - the facts are words already
         name = self.endpoint.name
         if transition.kind is Kind.RECOVERED:
-            return Message(f"Recovered: {name} answers as it should")
+            return AlertText(f"Recovered: {name} answers as it should")
         if "reading" not in transition.facts:
             return plain_message(self.about, transition)
         head = "Still: " if transition.kind is Kind.REMINDER else ""
-        return Message(f"{head}{name} is down or wrong", (in_words(transition.facts["reading"]),))
+        return AlertText(f"{head}{name} is down or wrong", (in_words(transition.facts["reading"]),))
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +90,7 @@ class FreshPart(_Facet):
     def about(self) -> str:
         return f"{self.endpoint.name}: the answer's own time, {self.endpoint.time}"
 
-    def read(self, desk: Desk) -> Any:  # noqa: ANN401 - unix time, unknown or pending
+    def read(self, desk: ReadContext) -> Any:  # noqa: ANN401 - unix time, unknown or pending
         reply = desk.ask(self.endpoint.get)
         if reply is PENDING or isinstance(reply, Unknown):
             return reply
@@ -99,7 +99,7 @@ class FreshPart(_Facet):
     def judge(self, before: Condition, reading: Reading, now: datetime) -> Outcome:
         return age.judge(before, reading, now, self.policy)
 
-    def tell(self, transition: Transition, tools: Tools) -> Message:  # noqa: ARG002 - as above
+    def tell(self, transition: Transition, tools: Tools) -> AlertText:  # noqa: ARG002 - as above
         return plain_message(f"{self.endpoint.name} tells old news", transition)
 
 
@@ -111,14 +111,14 @@ class LatencyPart(_Facet):
     def about(self) -> str:
         return f"{self.endpoint.name}: seconds until the answer"
 
-    def read(self, desk: Desk) -> Any:  # noqa: ANN401 - seconds, unknown or pending
+    def read(self, desk: ReadContext) -> Any:  # noqa: ANN401 - seconds, unknown or pending
         reply = desk.ask(self.endpoint.get)
         return reply if reply is PENDING or isinstance(reply, Unknown) else reply.took_s
 
     def judge(self, before: Condition, reading: Reading, now: datetime) -> Outcome:
         return limit.judge(before, reading, now, self.policy)
 
-    def tell(self, transition: Transition, tools: Tools) -> Message:  # noqa: ARG002 - as above
+    def tell(self, transition: Transition, tools: Tools) -> AlertText:  # noqa: ARG002 - as above
         return plain_message(f"{self.endpoint.name} answers slowly", transition)
 
 
@@ -130,27 +130,27 @@ class CertificatePart(_Facet):
     def about(self) -> str:
         return f"{self.endpoint.name}: the end of its certificate"
 
-    def read(self, desk: Desk) -> Any:  # noqa: ANN401 - unix time, unknown or pending
+    def read(self, desk: ReadContext) -> Any:  # noqa: ANN401 - unix time, unknown or pending
         found = desk.ask(Handshake(*self.endpoint.get.address))
         return found.at_s if isinstance(found, Expiry) else found
 
     def judge(self, before: Condition, reading: Reading, now: datetime) -> Outcome:
         return age.judge_deadline(before, reading, now, self.policy)
 
-    def tell(self, transition: Transition, tools: Tools) -> Message:  # noqa: ARG002 - as above
+    def tell(self, transition: Transition, tools: Tools) -> AlertText:  # noqa: ARG002 - as above
         left = transition.facts.get("left")
         name = f"the certificate of {self.endpoint.name}"
         if not is_number(left):
             return plain_message(name, transition)
         if transition.kind is Kind.RECOVERED:
-            return Message(f"Recovered: {name} is good for {float(left / _DAY_S):.1f} days")
-        return Message(f"T{name[1:]} " + (f"ends in {float(left / _DAY_S):.1f} days" if left > 0 else "has ended"))
+            return AlertText(f"Recovered: {name} is good for {float(left / _DAY_S):.1f} days")
+        return AlertText(f"T{name[1:]} " + (f"ends in {float(left / _DAY_S):.1f} days" if left > 0 else "has ended"))
 
 
-def plan(endpoints: Sequence[Endpoint], around: Surroundings) -> list[Part]:
+def plan(endpoints: Sequence[Endpoint], around: PluginContext) -> list[CheckInstance]:
     """Make a part of each thing that is judged of each endpoint."""
-    route = Route(around.channel, "" if around.channel == around.monitor else around.channel)
-    found: list[Part] = []
+    route = AlertRoute(around.channel, "" if around.channel == around.monitor else around.channel)
+    found: list[CheckInstance] = []
     for one in endpoints:
         wanted: list[tuple[str, type[_Facet], object]] = [
             ("up", UpPart, one.up),
@@ -183,4 +183,4 @@ def _wrong_with(reply: Reply, endpoint: Endpoint) -> str | Unknown:
 TYPE: CheckType[Any] = CheckType("http", schema, plan, {Get: answer_gets, Handshake: answer_handshakes})
 
 if TYPE_CHECKING:
-    _: tuple[type[Part], ...] = (UpPart, FreshPart, LatencyPart, CertificatePart)
+    _: tuple[type[CheckInstance], ...] = (UpPart, FreshPart, LatencyPart, CertificatePart)

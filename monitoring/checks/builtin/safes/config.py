@@ -22,11 +22,11 @@ from monitoring.checks.builtin.safes.rate_limit import QueueOf, answer_queues
 from monitoring.checks.builtin.safes.rules import Loudness, Skip
 from monitoring.checks.builtin.safes.setup import SetPart, SetupPart, SlotsOf, answer_slots
 from monitoring.checks.builtin.shared.contract_logs import LogsSince, answer_logs
-from monitoring.checks.builtin.shared.data_rows import Place, read_places, read_rows
+from monitoring.checks.builtin.shared.data_rows import RowContract, read_places, read_rows
 from monitoring.checks.builtin.shared.log_reading import logs_policy
 from monitoring.checks.config.yaml_node import Spot
-from monitoring.checks.engine.plan import Key, Part
-from monitoring.checks.engine.plugin import CheckType, Surroundings
+from monitoring.checks.engine.plan import CheckInstance, Key
+from monitoring.checks.engine.plugin import CheckType, PluginContext
 from monitoring.checks.rules.members import MembersPolicy
 from monitoring.checks.rules.policy import Policy, either
 from monitoring.checks.rules.readings import SEED, FirstRun
@@ -38,12 +38,12 @@ _KEYS = ("from", "rows", "every", "fresh_within", "first_run_lookback", "skip", 
 
 @dataclass(frozen=True, slots=True)
 class Safe:
-    place: Place
+    place: RowContract
     expected: frozenset[str]
 
 
 @dataclass(frozen=True, slots=True)
-class Config:
+class SafesConfig:
     rows: tuple[Safe, ...]
     pace: Pace
     loud: Loudness
@@ -53,7 +53,7 @@ class Config:
     skips: tuple[Skip, ...]
 
 
-def _schema(section: Spot, around: Surroundings) -> Config | None:
+def _schema(section: Spot, around: PluginContext) -> SafesConfig | None:
     section.only(_KEYS)
     usual = Loudness()
     given = {key: spot.severity() if (spot := section.get(key)) else None for key in _SEVERITIES}
@@ -69,7 +69,7 @@ def _schema(section: Spot, around: Surroundings) -> Config | None:
     ]
     lookback = section.get("first_run_lookback")
     within = lookback.duration() if lookback else None
-    return Config(
+    return SafesConfig(
         tuple(rows),
         _pace(section, len(rows)),
         loud,
@@ -128,11 +128,11 @@ def _selector(spot: Spot) -> bytes | None:
         return None
 
 
-def _plan(config: Config, around: Surroundings) -> Sequence[Part]:
+def _plan(config: SafesConfig, around: PluginContext) -> Sequence[CheckInstance]:
     return [part for safe in config.rows for part in _parts(safe, config, around.monitor)]
 
 
-def _parts(safe: Safe, config: Config, monitor: str) -> list[Part]:
+def _parts(safe: Safe, config: SafesConfig, monitor: str) -> list[CheckInstance]:
     place = safe.place
     loud = config.changes
     sets = MembersPolicy(severity=loud, added=loud, removed=loud)
@@ -157,8 +157,8 @@ def _parts(safe: Safe, config: Config, monitor: str) -> list[Part]:
     ]
 
 
-TYPE: CheckType[Config] = CheckType(
+TYPE: CheckType[SafesConfig] = CheckType(
     "safes", _schema, _plan, {QueueOf: answer_queues, SlotsOf: answer_slots, LogsSince: answer_logs}
 )
 if TYPE_CHECKING:
-    _: tuple[type[Part], ...] = (QueuePart, SetPart, SetupPart, ModuleRunsPart)
+    _: tuple[type[CheckInstance], ...] = (QueuePart, SetPart, SetupPart, ModuleRunsPart)

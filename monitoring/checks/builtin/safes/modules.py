@@ -14,12 +14,12 @@ from monitoring.chains.networks import Network, network
 from monitoring.chains.rpc.logs import EventLog
 from monitoring.checks.builtin.safes.setup import safe_line
 from monitoring.checks.builtin.shared.contract_logs import Stretch
-from monitoring.checks.builtin.shared.data_rows import Place
+from monitoring.checks.builtin.shared.data_rows import RowContract
 from monitoring.checks.builtin.shared.log_reading import MIN_LOOKBACK, judge_stretch, read_stretch
-from monitoring.checks.engine.plan import Desk, Key
+from monitoring.checks.engine.plan import Key, ReadContext
 from monitoring.checks.engine.tools import Tools
 from monitoring.checks.expression.evaluate import NotYet
-from monitoring.checks.messages.plain import Message, Route, plain_message
+from monitoring.checks.messages.plain import AlertRoute, AlertText, plain_message
 from monitoring.checks.rules.condition import Condition, Entry, Kind, Outcome, Transition
 from monitoring.checks.rules.logs import LogsPolicy
 from monitoring.checks.rules.readings import LogEvent
@@ -33,18 +33,18 @@ class ModuleRunsPart:
     """Transactions that a module ran. The first sight tells none: a Safe with a busy module is no news."""
 
     key: Key
-    place: Place
+    place: RowContract
     policy: LogsPolicy
 
     @property
-    def route(self) -> Route:
+    def route(self) -> AlertRoute:
         return self.place.route
 
     @property
     def about(self) -> str:
         return f"{self.place.title}: transactions run by its modules"
 
-    def read(self, desk: Desk) -> Stretch | Unknown | NotYet:
+    def read(self, desk: ReadContext) -> Stretch | Unknown | NotYet:
         return read_stretch(desk, self.key, frozenset({_RAN}), self.policy, MIN_LOOKBACK)
 
     def judge(self, before: Condition, reading: Stretch | Unknown, now: datetime) -> Outcome:
@@ -55,7 +55,7 @@ class ModuleRunsPart:
         """Say what was read, for listings."""
         return f"blocks {reading.first} to {reading.last}, {counted(len(reading.logs), 'transaction')}"
 
-    def tell(self, transition: Transition, tools: Tools) -> Message:
+    def tell(self, transition: Transition, tools: Tools) -> AlertText:
         if transition.kind is not Kind.FIRED:
             return plain_message(self.about, transition)
         known, entries = network(self.place.chain), transition.entries
@@ -65,7 +65,7 @@ class ModuleRunsPart:
         parts += [f"{gone} told before {'is' if gone == 1 else 'are'} gone from the chain"] * bool(gone)
         rows = [_row(entry, known, tools) for entry in entries[:MAX_SHOWN]]
         more = [line(f"… and {len(entries) - MAX_SHOWN} more")] if len(entries) > MAX_SHOWN else []
-        return Message(f"{self.place.title}: {', '.join(parts)}", (safe_line(self.place), *rows, *more))
+        return AlertText(f"{self.place.title}: {', '.join(parts)}", (safe_line(self.place), *rows, *more))
 
 
 def _event(log: EventLog, reading: Stretch) -> LogEvent:

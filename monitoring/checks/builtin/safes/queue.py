@@ -17,12 +17,12 @@ from monitoring.chains.services.safe_rows import SafeQueue, SafeTransaction
 from monitoring.checks.builtin.safes.rate_limit import Poll, QueueOf, interval_for
 from monitoring.checks.builtin.safes.rules import Loudness, Skip, decoded_offline, facts_of, severity_of
 from monitoring.checks.builtin.safes.text import describe
-from monitoring.checks.builtin.shared.data_rows import Place
-from monitoring.checks.engine.plan import Desk, Key
+from monitoring.checks.builtin.shared.data_rows import RowContract
+from monitoring.checks.engine.plan import Key, ReadContext
 from monitoring.checks.engine.tools import Tools
-from monitoring.checks.expression.evaluate import PENDING, Call, NotYet
+from monitoring.checks.expression.evaluate import PENDING, NotYet, ViewRead
 from monitoring.checks.expression.values import Json, Value
-from monitoring.checks.messages.plain import Message, Route, plain_message
+from monitoring.checks.messages.plain import AlertRoute, AlertText, plain_message
 from monitoring.checks.rules import items
 from monitoring.checks.rules.condition import Condition, Kind, Outcome, Reason, Transition
 from monitoring.checks.rules.items import ItemsPolicy
@@ -64,7 +64,7 @@ class QueuePart:
     """One Safe's queue."""
 
     key: Key
-    place: Place
+    place: RowContract
     pace: Pace
     loud: Loudness
     policy: ItemsPolicy
@@ -72,16 +72,16 @@ class QueuePart:
     skips: tuple[Skip, ...] = ()
 
     @property
-    def route(self) -> Route:
+    def route(self) -> AlertRoute:
         return self.place.route
 
     @property
     def about(self) -> str:
         return f"{self.place.title}: transactions queued ({self.pace.in_words()})"
 
-    def read(self, desk: Desk) -> Sight | Unknown | NotYet:
+    def read(self, desk: ReadContext) -> Sight | Unknown | NotYet:
         """Read the Safe on its chain, then ask for its queue; without its nonce nothing is asked and nothing told."""
-        found = [desk.call(Call(self.place.chain, self.place.address, view)) for view in (NONCE, THRESHOLD, OWNERS)]
+        found = [desk.call(ViewRead(self.place.chain, self.place.address, view)) for view in (NONCE, THRESHOLD, OWNERS)]
         lost = next((one for one in found if isinstance(one, Unknown)), None)
         if lost is not None:
             return lost
@@ -167,7 +167,7 @@ class QueuePart:
             str(queue) if isinstance(queue, Unknown) else f"{len(queue.transactions)} pending, asked every {interval}"
         )
 
-    def tell(self, transition: Transition, tools: Tools) -> Message:
+    def tell(self, transition: Transition, tools: Tools) -> AlertText:
         if transition.kind is not Kind.FIRED:
             return plain_message(self.about, transition)
         return describe(self.place, transition, tools)

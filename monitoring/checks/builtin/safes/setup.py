@@ -16,13 +16,13 @@ from monitoring.chains.abi.values import Unknown
 from monitoring.chains.networks import network
 from monitoring.chains.rpc.views import ChainView
 from monitoring.checks.builtin.safes.queue import OWNERS, THRESHOLD
-from monitoring.checks.builtin.shared.data_rows import Place
+from monitoring.checks.builtin.shared.data_rows import RowContract
 from monitoring.checks.builtin.shared.per_chain import answer_per_chain
-from monitoring.checks.engine.plan import Desk, Key
+from monitoring.checks.engine.plan import Key, ReadContext
 from monitoring.checks.engine.tools import Tools
-from monitoring.checks.expression.evaluate import PENDING, Call, NotYet
+from monitoring.checks.expression.evaluate import PENDING, NotYet, ViewRead
 from monitoring.checks.expression.values import Value
-from monitoring.checks.messages.plain import Message, Route, in_words
+from monitoring.checks.messages.plain import AlertRoute, AlertText, in_words
 from monitoring.checks.rules import changed, members
 from monitoring.checks.rules.condition import Condition, Outcome, Transition
 from monitoring.checks.rules.members import MembersPolicy
@@ -70,24 +70,24 @@ class SetPart:
     """A set of addresses that control a Safe: its owners, or its modules."""
 
     key: Key
-    place: Place
+    place: RowContract
     what: str
     policy: MembersPolicy
 
     @property
-    def route(self) -> Route:
+    def route(self) -> AlertRoute:
         return self.place.route
 
     @property
     def about(self) -> str:
         return f"{self.place.title}: its {self.what}s"
 
-    def read(self, desk: Desk) -> tuple[Value, ...] | Unknown | NotYet:
+    def read(self, desk: ReadContext) -> tuple[Value, ...] | Unknown | NotYet:
         at = self.place
         if self.what == "owner":
-            found = desk.call(Call(at.chain, at.address, OWNERS))
+            found = desk.call(ViewRead(at.chain, at.address, OWNERS))
         else:
-            found = desk.call(Call(at.chain, at.address, MODULES, (_FIRST_MODULE, _MOST_MODULES)))
+            found = desk.call(ViewRead(at.chain, at.address, MODULES, (_FIRST_MODULE, _MOST_MODULES)))
             found = found[0] if isinstance(found, tuple) and isinstance(found[0], tuple) else found
         if found is PENDING or isinstance(found, Unknown):
             return found
@@ -101,14 +101,14 @@ class SetPart:
         names = [short(checksum(str(one))) if is_address(one) else in_words(one) for one in reading]
         return ": ".join(filter(None, (counted(len(reading), self.what), ", ".join(names))))
 
-    def tell(self, transition: Transition, tools: Tools) -> Message:
+    def tell(self, transition: Transition, tools: Tools) -> AlertText:
         known = network(self.place.chain)
         rows: list[Block] = []
         for entry in transition.entries:
             address = checksum(str(entry.id)) if is_address(entry.id) else in_words(entry.id)
             label = tools.labels.name(known.id, address) if is_address(address) else ""
             rows.append(line(bold(f"{self.what.capitalize()} {entry.kind}"), ": ", addr(address, label, known)))
-        return Message(f"{self.place.title}: {_counted(transition, self.what)}", (safe_line(self.place), *rows))
+        return AlertText(f"{self.place.title}: {_counted(transition, self.what)}", (safe_line(self.place), *rows))
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,19 +116,19 @@ class SetupPart:
     """Everything else that decides what a Safe does, as one value."""
 
     key: Key
-    place: Place
+    place: RowContract
     policy: Policy
 
     @property
-    def route(self) -> Route:
+    def route(self) -> AlertRoute:
         return self.place.route
 
     @property
     def about(self) -> str:
         return f"{self.place.title}: its threshold, code, guards and fallback handler"
 
-    def read(self, desk: Desk) -> tuple[Value, ...] | Unknown | NotYet:
-        threshold = desk.call(Call(self.place.chain, self.place.address, THRESHOLD))
+    def read(self, desk: ReadContext) -> tuple[Value, ...] | Unknown | NotYet:
+        threshold = desk.call(ViewRead(self.place.chain, self.place.address, THRESHOLD))
         slots = desk.ask(SlotsOf(self.place.chain, self.place.address))
         lost = next((one for one in (threshold, slots) if isinstance(one, Unknown)), None)
         if lost is not None:
@@ -146,13 +146,13 @@ class SetupPart:
         found = [f"{name} {short(checksum(str(one)))}" for name, one in zip(SLOTS, slots, strict=True) if one != ZERO]
         return ", ".join([f"threshold {in_words(threshold)}", *found])
 
-    def tell(self, transition: Transition, tools: Tools) -> Message:
+    def tell(self, transition: Transition, tools: Tools) -> AlertText:
         names = ("threshold", *SLOTS)
         old, new = (_parts(transition.facts.get(name)) for name in ("before", "value"))
         moved = [(name, a, b) for name, a, b in zip(names, old, new, strict=False) if a != b]
         rows = [(name.capitalize(), (*self._value(a, tools), " → ", *self._value(b, tools))) for name, a, b in moved]
         title = f"{self.place.title}: change of its {', '.join(name for name, _, _ in moved)}"
-        return Message(title, (safe_line(self.place), kv(*rows)))
+        return AlertText(title, (safe_line(self.place), kv(*rows)))
 
     def _value(self, value: Value, tools: Tools) -> tuple[object, ...]:
         if value == ZERO:
@@ -163,7 +163,7 @@ class SetupPart:
         return (addr(checksum(value), tools.labels.name(known.id, value), known),)
 
 
-def safe_line(place: Place) -> Block:
+def safe_line(place: RowContract) -> Block:
     """Say which Safe, with a link to the app."""
     known = network(place.chain)
     address = checksum(place.address)

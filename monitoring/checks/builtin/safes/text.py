@@ -11,17 +11,17 @@ from monitoring.alerts.message.text import Block, addr, bold, kv, line, link
 from monitoring.chains.abi.addresses import checksum
 from monitoring.chains.decode.calldata import Transaction
 from monitoring.chains.networks import Network, network
-from monitoring.checks.builtin.shared.data_rows import Place
+from monitoring.checks.builtin.shared.data_rows import RowContract
 from monitoring.checks.builtin.shared.transactions import Room, call_blocks
 from monitoring.checks.engine.tools import Tools
-from monitoring.checks.messages.plain import Message
+from monitoring.checks.messages.plain import AlertText
 from monitoring.checks.rules.condition import Entry, Transition
 
 MAX_SHOWN = 6  # transactions of one message shown whole
 MAX_RIVALS = 3
 
 
-def describe(place: Place, transition: Transition, tools: Tools) -> Message:
+def describe(place: RowContract, transition: Transition, tools: Tools) -> AlertText:
     """Put the new transactions of one queue into words, the loudest first."""
     entries = sorted(transition.entries, key=lambda entry: (-entry.severity, _nonce(entry)))
     known, room = network(place.chain), Room()
@@ -34,7 +34,7 @@ def describe(place: Place, transition: Transition, tools: Tools) -> Message:
     if len(entries) > MAX_SHOWN:
         nonces = ", ".join(str(_nonce(entry)) for entry in sorted(entries[MAX_SHOWN:], key=_nonce)[:20])
         blocks.append(line(f"… and {len(entries) - MAX_SHOWN} more, at nonces {nonces}"))
-    return Message(f"{place.title}: {_headline(entries)}", tuple(blocks))
+    return AlertText(f"{place.title}: {_headline(entries)}", tuple(blocks))
 
 
 def _headline(entries: Sequence[Entry]) -> str:
@@ -47,7 +47,7 @@ def _headline(entries: Sequence[Entry]) -> str:
     return ", ".join([f"{len(entries)} transactions queued", *more])
 
 
-def _blocks(entry: Entry, place: Place, room: Room, tools: Tools) -> list[Block]:
+def _blocks(entry: Entry, place: RowContract, room: Room, tools: Tools) -> list[Block]:
     known, address, facts = network(place.chain), checksum(place.address), entry.facts
     identity = str(entry.id)
     head = "Rival transaction" if entry.kind == "competing" else "Transaction"
@@ -70,7 +70,7 @@ def _blocks(entry: Entry, place: Place, room: Room, tools: Tools) -> list[Block]
     return blocks + call_blocks([call], tools, room)
 
 
-def _call(entry: Entry, place: Place) -> Transaction:
+def _call(entry: Entry, place: RowContract) -> Transaction:
     facts = entry.facts
     data, value, operation = facts.get("data"), facts.get("value"), facts.get("operation")
     return Transaction(

@@ -13,20 +13,20 @@ from monitoring.checks.config.names import read_chain
 from monitoring.checks.config.rows import MAX_ROWS, open_data
 from monitoring.checks.config.yaml_node import Spot
 from monitoring.checks.engine.monitor import CHAINS
-from monitoring.checks.engine.plugin import Surroundings
-from monitoring.checks.messages.plain import Route
+from monitoring.checks.engine.plugin import PluginContext
+from monitoring.checks.messages.plain import AlertRoute
 
 COMMON = ("name", "chain", "address", "protocol", "channel", "enabled", "note")
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class RowContract:
     """Which contract a row is about, how people call it, and whose alerts it causes. `address` is lower case."""
 
     name: str
     chain: int
     address: str
-    route: Route
+    route: AlertRoute
 
     @property
     def chain_slug(self) -> str:
@@ -37,7 +37,7 @@ class Place:
         return f"{self.name} ({self.chain_slug})"
 
 
-def read_rows(section: Spot, around: Surroundings) -> list[Spot]:
+def read_rows(section: Spot, around: PluginContext) -> list[Spot]:
     """Return the rows of a section: `rows: […]`, or `from: FILE` with the rows under the section's name in it."""
     source, inline = section.get("from"), section.get("rows")
     if (source is None) is (inline is None):
@@ -52,7 +52,7 @@ def read_rows(section: Spot, around: Surroundings) -> list[Spot]:
     return found[:MAX_ROWS]
 
 
-def _in_file(source: Spot, name: str, around: Surroundings) -> Spot | None:
+def _in_file(source: Spot, name: str, around: PluginContext) -> Spot | None:
     text = source.text("a file name")
     root = open_data(source, text, around.folder) if text else None
     if root is None or text is None:
@@ -66,7 +66,7 @@ def _in_file(source: Spot, name: str, around: Surroundings) -> Spot | None:
     return Spot(node, name, data)
 
 
-def read_places(rows: list[Spot], around: Surroundings, more: tuple[str, ...]) -> Iterator[tuple[Place, Spot]]:
+def read_places(rows: list[Spot], around: PluginContext, more: tuple[str, ...]) -> Iterator[tuple[RowContract, Spot]]:
     """Yield the sound and enabled rows; `more` are the keys a row may have beside the common ones."""
     seen: dict[tuple[int, str], str] = {}
     for row in rows:
@@ -88,7 +88,7 @@ def read_switch(spot: Spot | None, *, otherwise: bool) -> bool:
     return otherwise if word is None else word == "true"
 
 
-def _place(row: Spot, around: Surroundings) -> Place | None:
+def _place(row: Spot, around: PluginContext) -> RowContract | None:
     named, where = row.need("name", "what people call it"), row.need("chain", "an id or a slug, as in 1 or mainnet")
     at, whose = row.need("address", "0x and 40 hex digits"), row.need("protocol", "whose alerts these are")
     other = row.get("channel")
@@ -101,4 +101,4 @@ def _place(row: Spot, around: Surroundings) -> Place | None:
         return None
     if not (name and chain and address and protocol):
         return None
-    return Place(name, chain, address, Route(protocol, channel or ""))
+    return RowContract(name, chain, address, AlertRoute(protocol, channel or ""))

@@ -9,7 +9,7 @@ from monitoring.alerts.message.model import Severity
 from monitoring.chains.abi.values import Unknown
 from monitoring.chains.networks import network
 from monitoring.checks.builtin.shared.contract_logs import LogsSince, Stretch
-from monitoring.checks.engine.plan import Desk, Key
+from monitoring.checks.engine.plan import Key, ReadContext
 from monitoring.checks.expression.evaluate import PENDING, NotYet
 from monitoring.checks.rules import logs
 from monitoring.checks.rules.condition import Condition, Outcome
@@ -28,7 +28,7 @@ def logs_policy(chain: int, severity: Severity, first_run: FirstRun) -> LogsPoli
 
 
 def read_stretch(
-    desk: Desk, key: Key, topics: frozenset[str], policy: LogsPolicy, lookback: timedelta
+    desk: ReadContext, key: Key, topics: frozenset[str], policy: LogsPolicy, lookback: timedelta
 ) -> Stretch | Unknown | NotYet:
     """Ask for the logs of the contract that is the key's subject.
 

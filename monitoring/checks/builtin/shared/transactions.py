@@ -14,7 +14,7 @@ from monitoring.base.clock import format_duration
 from monitoring.chains.abi.addresses import ZERO
 from monitoring.chains.abi.values import Unknown
 from monitoring.chains.decode.calldata import Transaction
-from monitoring.chains.decode.format_tx import Line
+from monitoring.chains.decode.format_tx import TxLine
 from monitoring.chains.decode.inspect_tx import Examined, examine
 from monitoring.chains.decode.proxies import Upgrade
 from monitoring.chains.networks import Network, network
@@ -32,7 +32,7 @@ class Room:
     units: int = 2000
     flags: int = 12
 
-    def take(self, found: Sequence[Line]) -> list[str]:
+    def take(self, found: Sequence[TxLine]) -> list[str]:
         """Take as many lines as there is room for, and say how many are left out."""
         taken: list[str] = []
         for one in found:

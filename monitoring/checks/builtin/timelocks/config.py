@@ -15,17 +15,17 @@ from monitoring.base.plural import counted
 from monitoring.chains.abi.values import Unknown
 from monitoring.chains.rpc.logs import EventLog
 from monitoring.checks.builtin.shared.contract_logs import LogsSince, Stretch, answer_logs
-from monitoring.checks.builtin.shared.data_rows import Place, read_places, read_rows
+from monitoring.checks.builtin.shared.data_rows import RowContract, read_places, read_rows
 from monitoring.checks.builtin.shared.log_reading import MIN_LOOKBACK, judge_stretch, logs_policy, read_stretch
 from monitoring.checks.builtin.timelocks.kinds import KINDS, RawLog, What, moves_admin, new_delay_s, operations, signals
 from monitoring.checks.builtin.timelocks.text import describe
 from monitoring.checks.config.yaml_node import Spot
-from monitoring.checks.engine.plan import Desk, Key, Part
-from monitoring.checks.engine.plugin import CheckType, Surroundings
+from monitoring.checks.engine.plan import CheckInstance, Key, ReadContext
+from monitoring.checks.engine.plugin import CheckType, PluginContext
 from monitoring.checks.engine.tools import Tools
 from monitoring.checks.expression.evaluate import NotYet
 from monitoring.checks.expression.values import Value
-from monitoring.checks.messages.plain import Message, Route, plain_message
+from monitoring.checks.messages.plain import AlertRoute, AlertText, plain_message
 from monitoring.checks.rules.condition import Condition, Kind, Outcome, Transition
 from monitoring.checks.rules.logs import LogsPolicy
 from monitoring.checks.rules.policy import either
@@ -53,7 +53,7 @@ class Severities:
 class Timelock:
     """One row. `min_delay_s` is the delay people count on: a shorter one is as loud as an operation."""
 
-    place: Place
+    place: RowContract
     kind: str
     severities: Severities
     min_delay_s: int | None = None
@@ -61,7 +61,7 @@ class Timelock:
 
 
 @dataclass(frozen=True, slots=True)
-class Config:
+class TimelocksConfig:
     rows: tuple[Timelock, ...]
     lookback: timedelta
 
@@ -71,7 +71,7 @@ class TimelockPart:
     """A timelock's condition, for one channel."""
 
     key: Key
-    route: Route
+    route: AlertRoute
     row: Timelock
     policy: LogsPolicy
     lookback: timedelta
@@ -80,7 +80,7 @@ class TimelockPart:
     def about(self) -> str:
         return f"{self.row.place.title}: operations, and changes of its delay and roles"
 
-    def read(self, desk: Desk) -> Stretch | Unknown | NotYet:
+    def read(self, desk: ReadContext) -> Stretch | Unknown | NotYet:
         return read_stretch(desk, self.key, frozenset(signals(self.row.kind)), self.policy, self.lookback)
 
     def judge(self, before: Condition, reading: Stretch | Unknown, now: datetime) -> Outcome:
@@ -91,7 +91,7 @@ class TimelockPart:
         """Say what was read, for listings."""
         return f"blocks {reading.first} to {reading.last}, {counted(len(self._events(reading)), 'event')}"
 
-    def tell(self, transition: Transition, tools: Tools) -> Message:
+    def tell(self, transition: Transition, tools: Tools) -> AlertText:
         if transition.kind is not Kind.FIRED:
             return plain_message(self.about, transition)
         return describe(self.row.place, self.row.kind, transition, tools)
@@ -125,7 +125,7 @@ class TimelockPart:
         return usual
 
 
-def _schema(section: Spot, around: Surroundings) -> Config | None:
+def _schema(section: Spot, around: PluginContext) -> TimelocksConfig | None:
     section.only(("from", "rows", "severity", "settled", "changes", "first_run_lookback"))
     usual = Severities()
     given = {key: spot.severity() if (spot := section.get(key)) else None for key in ("severity", "settled", "changes")}
@@ -140,7 +140,7 @@ def _schema(section: Spot, around: Surroundings) -> Config | None:
         for place, spot in read_places(read_rows(section, around), around, _ROW_KEYS)
         if (row := _row(place, spot, severities))
     ]
-    return Config(tuple(rows), lookback)
+    return TimelocksConfig(tuple(rows), lookback)
 
 
 def _lookback(section: Spot) -> timedelta:
@@ -151,7 +151,7 @@ def _lookback(section: Spot) -> timedelta:
     return found or LOOKBACK
 
 
-def _row(place: Place, spot: Spot, severities: Severities) -> Timelock | None:
+def _row(place: RowContract, spot: Spot, severities: Severities) -> Timelock | None:
     kind_spot = spot.need("kind", f"one of {', '.join(KINDS)}")
     kind = kind_spot.word(KINDS) if kind_spot else None
     loud, shortest, mirror = spot.get("severity"), spot.get("min_delay"), spot.get("mirror_channel")
@@ -166,24 +166,24 @@ def _row(place: Place, spot: Spot, severities: Severities) -> Timelock | None:
     return Timelock(place, kind, own, int(delay.total_seconds()) if delay else None, channel)
 
 
-def _plan(config: Config, around: Surroundings) -> list[TimelockPart]:
+def _plan(config: TimelocksConfig, around: PluginContext) -> list[TimelockPart]:
     parts: list[TimelockPart] = []
     for row in config.rows:
         # A mirror is a condition of its own: it keeps its own cursor, so neither channel can lose what the other got.
         parts.append(_part("timelocks", row.place.route, row, config, around))
         if row.mirror:
-            mirror = Route(row.place.route.protocol, row.mirror)
+            mirror = AlertRoute(row.place.route.protocol, row.mirror)
             parts.append(_part("timelocks-mirror", mirror, row, config, around))
     return parts
 
 
-def _part(check: str, route: Route, row: Timelock, config: Config, around: Surroundings) -> TimelockPart:
+def _part(check: str, route: AlertRoute, row: Timelock, config: TimelocksConfig, around: PluginContext) -> TimelockPart:
     place = row.place
     policy = logs_policy(place.chain, row.severities.scheduled, TELL_ALL)
     key = Key(around.monitor, check, place.chain, place.address)
     return TimelockPart(key, route, row, policy, config.lookback)
 
 
-TYPE: CheckType[Config] = CheckType("timelocks", _schema, _plan, {LogsSince: answer_logs})
+TYPE: CheckType[TimelocksConfig] = CheckType("timelocks", _schema, _plan, {LogsSince: answer_logs})
 if TYPE_CHECKING:
-    _: type[Part] = TimelockPart
+    _: type[CheckInstance] = TimelockPart

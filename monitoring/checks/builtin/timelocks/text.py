@@ -18,12 +18,12 @@ from monitoring.chains.decode.calldata import DecodedCall, Transaction
 from monitoring.chains.networks import network
 from monitoring.chains.rpc.errors import RpcError
 from monitoring.chains.rpc.multicall import call
-from monitoring.checks.builtin.shared.data_rows import Place
+from monitoring.checks.builtin.shared.data_rows import RowContract
 from monitoring.checks.builtin.shared.transactions import Room, call_blocks, when
 from monitoring.checks.builtin.timelocks.kinds import Meaning, RawLog, What, read_meaning, signals
 from monitoring.checks.engine.tools import Tools
 from monitoring.checks.expression.values import Value
-from monitoring.checks.messages.plain import Message, in_words
+from monitoring.checks.messages.plain import AlertText, in_words
 from monitoring.checks.rules.condition import Entry, Transition
 
 MAX_SHOWN = 4  # operations of one message shown whole
@@ -42,7 +42,7 @@ _ORDER = tuple(_WORDS)
 
 
 @dataclass(frozen=True, slots=True)
-class Operation:
+class TimelockOperation:
     """Events that belong together, read as far as they can be."""
 
     what: What
@@ -65,7 +65,7 @@ class Operation:
         return _instant(int(self.mined_at.timestamp()) + self.meaning.delay_s)
 
 
-def describe(place: Place, kind: str, transition: Transition, tools: Tools) -> Message:
+def describe(place: RowContract, kind: str, transition: Transition, tools: Tools) -> AlertText:
     """Put the events of one transition into words."""
     fresh = [_operation(place, kind, entry) for entry in transition.entries if entry.kind == "new"]
     fresh.sort(key=lambda one: _ORDER.index(one.what))
@@ -78,10 +78,10 @@ def describe(place: Place, kind: str, transition: Transition, tools: Tools) -> M
     if len(fresh) > MAX_SHOWN:
         rest = fresh[MAX_SHOWN:]
         blocks.append(line(f"… and {len(rest)} more: ", *_links(rest)))
-    return Message(f"{place.title}: {_headline(fresh, gone, now)}", tuple(blocks))
+    return AlertText(f"{place.title}: {_headline(fresh, gone, now)}", tuple(blocks))
 
 
-def _headline(fresh: Sequence[Operation], gone: Sequence[Entry], now: datetime) -> str:
+def _headline(fresh: Sequence[TimelockOperation], gone: Sequence[Entry], now: datetime) -> str:
     if len(fresh) == 1 and not gone:
         ready_at = fresh[0].ready_at if fresh[0].what is What.SCHEDULED else None
         return _WORDS[fresh[0].what][0] + (f", can run {when(ready_at, now)}" if ready_at else "")
@@ -91,12 +91,12 @@ def _headline(fresh: Sequence[Operation], gone: Sequence[Entry], now: datetime) 
     return ", ".join(parts)
 
 
-def _operation(place: Place, kind: str, entry: Entry) -> Operation:
+def _operation(place: RowContract, kind: str, entry: Entry) -> TimelockOperation:
     facts = entry.facts
     logs = tuple(_raw(one) for one in _rows(facts.get("logs")))
     mined = facts.get("mined at")
     known = [signals(kind)[log.topics[0]].name for log in logs]
-    return Operation(
+    return TimelockOperation(
         What(str(facts["what"])),
         place.chain,
         str(facts["tx"]),
@@ -107,7 +107,7 @@ def _operation(place: Place, kind: str, entry: Entry) -> Operation:
     )
 
 
-def _meaning(place: Place, kind: str, logs: Sequence[RawLog]) -> Meaning | None:
+def _meaning(place: RowContract, kind: str, logs: Sequence[RawLog]) -> Meaning | None:
     """Read the logs of an operation as one; None where one of them does not decode."""
     try:
         read = [read_meaning(kind, place.chain, place.address, log) for log in logs]
@@ -116,7 +116,7 @@ def _meaning(place: Place, kind: str, logs: Sequence[RawLog]) -> Meaning | None:
     return replace(read[0], calls=tuple(call for one in read for call in one.calls)) if read else None
 
 
-def _blocks(one: Operation, place: Place, kind: str, room: Room, tools: Tools) -> list[Block]:
+def _blocks(one: TimelockOperation, place: RowContract, kind: str, room: Room, tools: Tools) -> list[Block]:
     known = network(place.chain)
     rows: dict[str, object] = {"Transaction": tx(one.transaction, chain=known)}
     meaning = one.meaning
@@ -136,7 +136,7 @@ def _blocks(one: Operation, place: Place, kind: str, room: Room, tools: Tools) -
     return head + call_blocks(calls, tools, room)
 
 
-def _can_run(one: Operation, now: datetime) -> str:
+def _can_run(one: TimelockOperation, now: datetime) -> str:
     if one.ready_at is not None:
         return when(one.ready_at, now)
     if one.meaning is not None and one.meaning.delay_s is not None:
@@ -144,7 +144,7 @@ def _can_run(one: Operation, now: datetime) -> str:
     return "not told by its event"
 
 
-def _calls_in_input(one: Operation, place: Place, tools: Tools) -> tuple[Transaction, ...]:
+def _calls_in_input(one: TimelockOperation, place: RowContract, tools: Tools) -> tuple[Transaction, ...]:
     """Find the calls to the timelock in the transaction that scheduled them, however deep they are wrapped."""
     try:
         sent = tools.chains.pool(place.chain).call("eth_getTransactionByHash", one.transaction)
@@ -160,7 +160,7 @@ def _carried(one: DecodedCall) -> tuple[DecodedCall, ...]:
     return one.inner or (one,)
 
 
-def _calls_in_vote(one: Operation, place: Place, tools: Tools) -> tuple[Transaction, ...]:
+def _calls_in_vote(one: TimelockOperation, place: RowContract, tools: Tools) -> tuple[Transaction, ...]:
     """Ask the voting contract for a vote's script, and show it as what forwards it would."""
     view = tools.chains.view(place.chain)
     if isinstance(view, Unknown) or one.meaning is None or not one.meaning.id.isdecimal():
@@ -173,13 +173,13 @@ def _calls_in_vote(one: Operation, place: Place, tools: Tools) -> tuple[Transact
 
 
 # Kinds whose events do not hold the calls.
-_CALLS_ELSEWHERE: Mapping[str, Callable[[Operation, Place, Tools], tuple[Transaction, ...]]] = {
+_CALLS_ELSEWHERE: Mapping[str, Callable[[TimelockOperation, RowContract, Tools], tuple[Transaction, ...]]] = {
     "maple_governor_timelock": _calls_in_input,
     "aragon_voting": _calls_in_vote,
 }
 
 
-def _gone(entry: Entry, place: Place) -> Block:
+def _gone(entry: Entry, place: RowContract) -> Block:
     known = network(place.chain)
     return line(
         bold("Gone from the chain"),
@@ -188,7 +188,7 @@ def _gone(entry: Entry, place: Place) -> Block:
     )
 
 
-def _links(rest: Sequence[Operation]) -> list[object]:
+def _links(rest: Sequence[TimelockOperation]) -> list[object]:
     found: list[object] = []
     for one in rest[:MAX_SHOWN]:
         found += [", ", tx(one.transaction, chain=network(one.chain))]
