@@ -14,9 +14,8 @@ from monitoring.alerts.message.amounts import format_number, format_pct, format_
 from monitoring.alerts.message.text import addr, code, pct, usd
 from monitoring.base.clock import format_duration
 from monitoring.base.secrets.redact import excerpt
-from monitoring.chains.abi.addresses import checksum
+from monitoring.chains.abi.addresses import checksum, is_address
 from monitoring.chains.networks import networks
-from monitoring.checks.addresses import looks_like_address
 from monitoring.checks.expression.values import Number, Value, is_number
 
 PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
@@ -34,7 +33,7 @@ def words(value: Value, unit: str = "", *, signed: bool = False) -> str:
         return f"0x{value.hex()}" if value else "0x"
     if isinstance(value, tuple):
         return ", ".join(words(one, unit) for one in value) or "(none)"
-    if isinstance(value, str) and looks_like_address(value):
+    if isinstance(value, str) and is_address(value):
         return checksum(value)
     return excerpt(str(value), _SHOWN_TEXT)
 
@@ -57,7 +56,7 @@ def span(value: Value, unit: str = "", chain: int = 0) -> object:
         return pct(value)
     if is_number(value) and unit in ("usd", "$"):
         return usd(value)
-    if isinstance(value, str) and looks_like_address(value):
+    if isinstance(value, str) and is_address(value):
         return addr(checksum(value), chain=networks().get(chain))
     if isinstance(value, bytes):
         return code(words(value))
