@@ -267,7 +267,7 @@ def test_a_terminal_gets_a_table_and_no_color_is_honoured(no_color: str, is_styl
 
 LOADED = """\
 import sys
-from automation.cli import main
+from automation.cli.main import main
 main(sys.argv[1:])
 print(*sorted(sys.modules), file=sys.stderr)
 """
