@@ -20,8 +20,8 @@ from typing import IO, Any
 import orjson
 
 from monitoring.base.errors import UsageError
+from monitoring.base.http.client import HttpClient, Request
 from monitoring.chains.networks import network
-from monitoring.chains.rpc.fetch import Fetcher, Request
 
 _START_LIMIT_S = 60.0
 _STOP_LIMIT_S = 10.0
@@ -48,7 +48,7 @@ class LocalChain:
             UsageError: it answers an error.
         """
         body = orjson.dumps({"jsonrpc": "2.0", "id": 1, "method": method, "params": params})
-        fetch = Fetcher()
+        fetch = HttpClient()
         try:
             answer = fetch(Request(self.url, "POST", {"content-type": "application/json"}, body), _ANSWER_LIMIT_S)
         finally:
