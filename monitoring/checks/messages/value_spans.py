@@ -7,9 +7,8 @@ from collections.abc import Mapping
 
 from monitoring.alerts.message.text import addr, code, pct, usd
 from monitoring.base.formatting import format_value
-from monitoring.chains.abi.addresses import checksum
+from monitoring.chains.abi.addresses import checksum, is_address
 from monitoring.chains.networks import networks
-from monitoring.checks.addresses import looks_like_address
 from monitoring.checks.expression.values import Value, is_number
 
 PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
@@ -17,7 +16,7 @@ PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
 
 def words(value: Value, unit: str = "") -> str:
     """Return a value as plain text; addresses with their checksum."""
-    if isinstance(value, str) and looks_like_address(value):
+    if isinstance(value, str) and is_address(value):
         return checksum(value)
     if isinstance(value, tuple):
         return ", ".join(words(one, unit) for one in value) or "(none)"
@@ -30,7 +29,7 @@ def span(value: Value, unit: str = "", chain: int = 0) -> object:
         return pct(value)
     if is_number(value) and unit in ("usd", "$"):
         return usd(value)
-    if isinstance(value, str) and looks_like_address(value):
+    if isinstance(value, str) and is_address(value):
         return addr(checksum(value), chain=networks().get(chain))
     if isinstance(value, bytes):
         return code(words(value))
