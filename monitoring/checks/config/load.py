@@ -11,7 +11,7 @@ from pathlib import Path
 from monitoring.base.errors import ConfigError
 from monitoring.base.yaml.marks import START, Mapping, Mistakes
 from monitoring.base.yaml.reader import read_yaml
-from monitoring.checks.addresses import ZERO
+from monitoring.chains.abi.addresses import ZERO
 from monitoring.checks.config.check import names_of, read_check
 from monitoring.checks.config.names import Declared, Views, read_chain, read_contract, read_functions, read_values
 from monitoring.checks.config.rows import read_rows

@@ -7,7 +7,7 @@ from pathlib import Path
 from monitoring.base.yaml.marks import Mapping as MappingNode
 from monitoring.base.yaml.marks import Mistakes, Node, Scalar, Sequence
 from monitoring.base.yaml.reader import read_yaml
-from monitoring.checks.addresses import address_problem, looks_like_address
+from monitoring.chains.abi.addresses import address_problem, is_address
 from monitoring.checks.config.names import IDENTIFIER
 from monitoring.checks.config.yaml_node import Spot
 from monitoring.checks.engine.monitor import Rows
@@ -88,7 +88,7 @@ def _row_of(spot: Spot) -> dict[str, Value]:
 def _cell(spot: Spot, scalar: Scalar) -> Value | None:
     """Return what a cell holds; quoted it is a text, and an address is one either way."""
     text = scalar.text
-    if looks_like_address(text):
+    if is_address(text):
         problem = address_problem(text)
         if problem:
             spot.wrong(problem)
@@ -116,5 +116,5 @@ def _kind(value: Value) -> ValueType:
     if isinstance(value, bool):
         return BOOLEAN
     if isinstance(value, str):
-        return ADDRESS if looks_like_address(value) else TEXT
+        return ADDRESS if is_address(value) else TEXT
     return NUMBER

@@ -17,7 +17,7 @@ from monitoring.base.clock import parse_duration
 from monitoring.base.errors import UsageError
 from monitoring.base.suggest import did_you_mean
 from monitoring.base.yaml.marks import Mapping, Scalar, Sequence, YamlNode
-from monitoring.checks.addresses import address_problem
+from monitoring.chains.abi.addresses import address_problem
 from monitoring.checks.expression.parse import LanguageError, read_literal
 from monitoring.checks.expression.values import Number
 from monitoring.checks.rules.policy import PendingPolicy, Policy, Step, ratio
