@@ -2,6 +2,7 @@
 
 Called by the delivery loop, which owns retries, pacing and what is written down. A sender says what happened: it
 returns `Sent`, or raises `SendError` or one of its subclasses, whose texts never hold a secret.
+Tests: tests/contract/test_senders.py runs one suite over all of them; tests/contract/test_sender_secrets.py.
 """
 
 from __future__ import annotations
