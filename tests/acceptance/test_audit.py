@@ -110,7 +110,8 @@ def test_an_unknown_profile_proves_nothing_and_the_known_ones_are_named(lived: H
     done = lived.automation("audit", *_DAY, "--profile", "hurly")
     assert done.returncode == 1
     assert (
-        "hurly: the ledger has no schedule and no run of this profile in this period; known profiles: daily, hourly" in done.stderr
+        "hurly: the ledger has no schedule and no run of this profile in this period; known profiles: daily, hourly"
+        in done.stderr
     )
     assert ProblemKind.NOTHING_SCHEDULED in done.stdout
 

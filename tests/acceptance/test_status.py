@@ -148,7 +148,8 @@ def test_a_changed_schedule_and_another_lock_are_told_as_inert(host: Host) -> No
     found = status(host)["waiting"]
     assert found[:2] == [
         "profile gone: removed from jobs.yaml, served until a restart: sudo systemctl restart monitoring",
-        "profile hourly: cron is 0 0 1 1 * in jobs.yaml, but still 7 * * * * in the scheduler: sudo systemctl restart monitoring",
+        "profile hourly: cron is 0 0 1 1 * in jobs.yaml, but still 7 * * * * in the scheduler: "
+        "sudo systemctl restart monitoring",
     ]
     assert "apsw is 3." in found[2]
     assert "run `make sync`" in found[2]

@@ -113,7 +113,7 @@ def test_a_test_chat_is_in_force_after_the_restart_and_until_the_next_one(old: D
     write(old, f"TELEGRAM_TEST_CHAT_ID={test_chat}")
     for line in (EDIT, RESTART):
         assert type_line(old, line).code == 0
-    assert "TELEGRAM_TEST_CHAT_ID is set: every alert goes to the test chat" in type_line(old, status).output
+    assert "TELEGRAM_TEST_CHAT_ID is set: all alerts go only to the test chat" in type_line(old, status).output
     old.machine.run(f"sed -i 's/^TELEGRAM_TEST/# TELEGRAM_TEST/' {ENV_FILE}")
     for verb in ("status", "doctor", "audit"):
         told = type_line(old, f"uv run python -m automation {verb}").output
