@@ -1,7 +1,7 @@
 """One module for each command of `python -m automation`, imported only when it is called.
 
-To add one: a module here with `HELP`, `EXAMPLES`, `add_arguments` and `run`, and its section in docs/cli.md. Its name is
-the command, with `_` for `-`; `HELP` is one line, which the overview reads without importing the module.
+To add one: a module here with `HELP`, `EXAMPLES`, `add_arguments` and `run`, and its section in docs/cli.md. Its name
+is the command, with `_` for `-`; `HELP` is one line, which the overview reads without importing the module.
 Tests: tests/integration/test_cli.py, tests/unit/test_cli_docs.py.
 """
 
