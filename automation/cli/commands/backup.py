@@ -10,6 +10,7 @@ from monitoring.base.errors import UsageError
 from monitoring.base.settings import Settings
 from monitoring.store.maintenance import backups
 
+HELP = "copy the database while everything runs, and check the copy"
 EXAMPLES = """\
 python -m automation backup                            # to $CACHE_DIR/backups; keeps the newest seven
 python -m automation backup --to /mnt/usb --keep 30    # to another directory; keeps 30"""

@@ -11,6 +11,7 @@ from monitoring.base.clock import SystemClock
 from monitoring.base.plural import counted
 from monitoring.base.settings import Settings
 
+HELP = "diagnose this host and suggest fixes"
 EXAMPLES = """\
 python -m automation doctor           # problems and how to fix them; exit 1 if there is one
 python -m automation doctor --all     # also what is ok

@@ -14,6 +14,7 @@ from monitoring.store.tables import conditions, silences
 from monitoring.store.tables.conditions import Condition
 from monitoring.store.tables.silences import Silence
 
+HELP = "list conditions that are firing now"
 EXAMPLES = """\
 python -m automation incidents          # firing now, oldest first
 python -m automation incidents --all    # also those that are over, latest change first

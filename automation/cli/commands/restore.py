@@ -16,6 +16,7 @@ from monitoring.base.settings import Settings
 from monitoring.store.maintenance import backups
 from monitoring.store.maintenance.restore import Restored, put_in_place, staged
 
+HELP = "restore a backup; the replaced database is kept"
 EXAMPLES = """\
 python -m automation restore                            # list the backups
 python -m automation restore monitoring-20261124T081903Z.db --dry-run   # check it and show its contents

@@ -17,6 +17,7 @@ from monitoring.base.settings import Settings
 from monitoring.store.db.schema import open_database
 from monitoring.store.tables import runs
 
+HELP = "stop a profile's current run"
 EXAMPLES = """\
 python -m automation stop hourly              # SIGTERM, then SIGKILL after 20 s
 python -m automation stop hourly --grace 60s  # SIGKILL after 60 s"""
