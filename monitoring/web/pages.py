@@ -87,7 +87,7 @@ def one_alert(asked: Asked) -> Answer:
         metadata=serializers.metadata(found.metadata_json),
         deliveries=run_queries.deliveries_of(asked.database, found.id),
         run=runs.get(asked.database, found.run_id) if found.run_id else None,
-        incident=conditions.told_by(asked.database, found.protocol, found.dedupe_key) if found.dedupe_key else None,
+        incident=conditions.of_key_text(asked.database, found.protocol, found.dedupe_key) if found.dedupe_key else None,
     )
 
 
