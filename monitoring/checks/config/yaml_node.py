@@ -19,7 +19,8 @@ from monitoring.base.yaml.marks import Mapping, Mistakes, Node, Scalar, Sequence
 from monitoring.checks.addresses import address_problem
 from monitoring.checks.expression.parse import LanguageError, read_literal
 from monitoring.checks.expression.values import Number
-from monitoring.checks.rules.policy import PendingPolicy, Policy, Step, ratio
+from monitoring.checks.rules.steps import Step, ratio
+from monitoring.conditions.policy import USUAL, PendingPolicy, Policy
 
 _DURATION = re.compile(r"\d+[smhd]")
 _RUNS = re.compile(r"(\d+) runs?")
@@ -205,8 +206,7 @@ class Spot:
         return Policy(
             severity=severity,
             hold=(held.hold() if held else None) or PendingPolicy(),
-            remind=remind.duration() if remind and not never else None,
-            usual_reminders=remind is None,
+            remind=USUAL if remind is None else None if never else remind.duration(),
         )
 
     def address(self) -> str | None:

@@ -11,7 +11,7 @@ from fractions import Fraction
 
 from monitoring.alerts.message.text import kv, line, table
 from monitoring.checks.expression.values import Value
-from monitoring.checks.rules.condition import Kind, Transition
+from monitoring.conditions.outcome import Kind, Transition
 
 _DIGITS = 6
 _ROWS = 20

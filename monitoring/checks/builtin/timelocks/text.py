@@ -24,7 +24,7 @@ from monitoring.checks.builtin.timelocks.kinds import Meaning, RawLog, What, rea
 from monitoring.checks.engine.tools import Tools
 from monitoring.checks.expression.values import Value
 from monitoring.checks.messages.plain import AlertText, in_words
-from monitoring.checks.rules.condition import Entry, Transition
+from monitoring.conditions.outcome import Entry, Transition
 
 MAX_SHOWN = 4  # operations of one message shown whole
 _HEX_SHOWN = 400
