@@ -12,10 +12,10 @@ from typing import Any
 
 import orjson
 
-from monitoring.alerts.message.amounts import show
 from monitoring.alerts.message.codec import decode_block, encode_block
 from monitoring.alerts.message.sanitize import clean, clean_line, is_blank
 from monitoring.alerts.message.text import Block, as_block
+from monitoring.base.formatting import show
 from monitoring.conditions.severity import Severity
 
 __all__ = ["VERSION", "Alert", "Severity"]

@@ -2,6 +2,7 @@
 
 Called by the delivery loop, which owns retries, pacing and what is written down. A sender says what happened: it
 returns `Sent`, or raises `SendError` or one of its subclasses, whose texts never hold a secret.
+Tests: tests/contract/test_senders.py runs one suite over all of them; tests/contract/test_sender_secrets.py.
 """
 
 from __future__ import annotations
@@ -12,6 +13,12 @@ from datetime import datetime
 from typing import Protocol, TypeAlias, TypeVar
 
 from monitoring.alerts.message.model import Alert
+
+# Of one attempt, from the resolution of the name to the last byte; far below the lease of a delivery.
+TIMEOUT_S = 15.0
+MAX_ANSWER_BYTES = 1_000_000
+# What comes back is short, and compressed it could be anything but.
+HEADERS = {"Content-Type": "application/json", "User-Agent": "monitoring", "Accept-Encoding": "identity"}
 
 OnPart: TypeAlias = Callable[[int, int], None]
 """Called with (parts sent so far, message id) as soon as the far side has accepted a part."""
