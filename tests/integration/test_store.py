@@ -83,7 +83,7 @@ RACE = """
 import sys, time
 from pathlib import Path
 from datetime import datetime, UTC
-from monitoring.store import alerts
+from monitoring.store.tables import alerts
 from monitoring.store.schema import open_database
 while time.time() < float(sys.argv[2]): pass
 with open_database(Path(sys.argv[1])) as db:
@@ -108,7 +108,7 @@ WRITER = """
 import sys, time
 from pathlib import Path
 from datetime import datetime, UTC
-from monitoring.store import state
+from monitoring.store.tables import state
 from monitoring.store.schema import open_database
 db = open_database(Path(sys.argv[1]))
 end, count = time.monotonic() + 2.0, 0
