@@ -284,7 +284,7 @@ import sys
 from datetime import datetime, UTC
 from pathlib import Path
 from monitoring.store.tables import alerts
-from monitoring.store.schema import open_database
+from monitoring.store.db.schema import open_database
 with open_database(Path(sys.argv[1])) as database:
     number = 0
     while True:

@@ -84,7 +84,7 @@ import sys, time
 from pathlib import Path
 from datetime import datetime, UTC
 from monitoring.store.tables import alerts
-from monitoring.store.schema import open_database
+from monitoring.store.db.schema import open_database
 while time.time() < float(sys.argv[2]): pass
 with open_database(Path(sys.argv[1])) as db:
     with db.write() as tx:
@@ -109,7 +109,7 @@ import sys, time
 from pathlib import Path
 from datetime import datetime, UTC
 from monitoring.store.tables import state
-from monitoring.store.schema import open_database
+from monitoring.store.db.schema import open_database
 db = open_database(Path(sys.argv[1]))
 end, count = time.monotonic() + 2.0, 0
 while time.monotonic() < end:
@@ -192,7 +192,7 @@ def test_every_earlier_version_migrates_and_keeps_its_rows(path: Path, version: 
         assert database.row("PRAGMA user_version") == (VERSION,)
         assert database.row("SELECT count(*) FROM alert_events") == (1 if version else 0,)
         firing = conditions.firing(database.connection)
-        assert [(str(row.key), row.about, row.blind_since, row.declared) for row in firing] == (
+        assert [(str(row.key), row.about, row.no_data, row.declared) for row in firing] == (
             [("aave: utilisation", "", None, False)] if version > 1 else []
         )
         with database.write() as tx:
