@@ -14,25 +14,26 @@ from monitoring.store.tables.runs import RunRow
 from monitoring.store.tables.silences import Silence
 
 _LONG_RUN = timedelta(minutes=10)  # what one task is given unless jobs.yaml says otherwise
-_MOST = 8  # of each kind, so that it stays one screen; the verbs named after it show all
+_MOST = 8  # of each kind, so that it stays one screen; the command named after it shows all
 
 
 def lines(status: Status) -> Iterator[str]:
-    """Return the screen: warnings first, then what an operator asks for in the order they ask."""
+    """Return the screen: warnings first, then what an operator asks for, in that order."""
     yield from (f"WARNING: {warning}" for warning in status.warnings)
     yield from (f"NOT REACHED {reason}" for reason in status.unreached)
     yield f"scheduler   {status.scheduler}"
     yield f"last 24 h   {status.audit}" + ("" if status.audit_ok else "; see `python -m automation audit`")
     yield f"checkout    {_checkout(status)}"
-    yield f"state       {status.cache_dir}, environment {status.env_file or 'without an env file'}"
-    yield from (f"inert       {note}" for note in status.waiting)
+    env_file = f"env file {status.env_file}" if status.env_file else "no env file loaded"
+    yield f"state       {status.cache_dir}, {env_file}"
+    yield from (f"pending     {note}" for note in status.waiting)
     yield ""
     yield from aligned([("PROFILE", "LAST", "NEXT (UTC)", "NOW"), *_profiles(status)]).splitlines()
     yield ""
     yield from _section("firing", [_firing(status.now, each) for each in status.firing], "incidents")
     yield from _section("undelivered", [_undelivered(each) for each in status.undelivered], "deliver")
     if status.blind:
-        yield from _section("blind", [_blind(each) for each in status.blind], "audit")
+        yield from _section("no data", [_blind(each) for each in status.blind], "audit")
     yield from _section("silences", [_silence(each) for each in status.silences], "silence --list")
 
 
@@ -67,7 +68,7 @@ def _now(profile: ProfileState, now: datetime) -> str:
     if since is None:
         return f"running: {profile.running}"
     # A restart of the scheduler does not end a run.
-    how = f"; to end it: python -m automation stop {profile.name}" if now - since > _LONG_RUN else ""
+    how = f"; stop it with: python -m automation stop {profile.name}" if now - since > _LONG_RUN else ""
     return f"running for {format_duration(now - since)}: {profile.running}{how}"
 
 
@@ -77,11 +78,11 @@ def _checkout(status: Status) -> str:
         return f"{status.checkout}, not under git"
     parts = [f"{status.checkout} at {origin.revision[:12]}"]
     if origin.behind is None:
-        parts.append("how it stands to origin is not known")
+        parts.append("difference from origin unknown")
     elif origin.behind or origin.ahead:
         parts.append(f"{origin.behind} behind and {origin.ahead} ahead of origin")
     else:
-        parts.append("as origin")
+        parts.append("up to date with origin")
     parts += [f"fetched {origin.fetched_at:%Y-%m-%d %H:%M}"] if origin.fetched_at else []
     parts += ["with local edits"] if origin.dirty else []
     parts += [f"last sync {status.sync.status} at {status.sync.at:%Y-%m-%d %H:%M}"] if status.sync.at else []

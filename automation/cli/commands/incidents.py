@@ -1,4 +1,4 @@
-"""`incidents`: the conditions that fire now, since when and how bad."""
+"""`incidents`: the conditions that are firing now, since when and how severe."""
 
 from __future__ import annotations
 
@@ -14,15 +14,16 @@ from monitoring.store.db.schema import open_readonly
 from monitoring.store.tables import conditions, silences
 from monitoring.store.tables.silences import Silence
 
+HELP = "list conditions that are firing now"
 EXAMPLES = """\
-python -m automation incidents          # what fires now, the oldest first
-python -m automation incidents --all    # and what is over, the latest change first
-python -m automation incidents --json   # for programs"""
+python -m automation incidents          # firing now, oldest first
+python -m automation incidents --all    # also those that are over, latest change first
+python -m automation incidents --json   # as JSON"""
 _MOST = 500
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--all", action="store_true", help="show those that are over, too")
+    parser.add_argument("--all", action="store_true", help="also show those that are over")
     parser.add_argument("--json", action="store_true", help="print JSON")
 
 
