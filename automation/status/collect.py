@@ -26,13 +26,13 @@ from monitoring.base.errors import ConfigError, StoreError
 from monitoring.base.locks.profile_lock import Holder, running_profiles, usable_locks
 from monitoring.base.process_identity import current_boot
 from monitoring.base.settings import Settings, log_level
+from monitoring.conditions.condition import Condition
 from monitoring.ledger.audit import judge, sentence
 from monitoring.ledger.outcomes import gather
 from monitoring.ledger.reach import ReachProblem, reach_problems, reach_problems_without_database
 from monitoring.store.db.database import Database
 from monitoring.store.db.schema import open_readonly
 from monitoring.store.tables import conditions, deliveries, runs, silences
-from monitoring.store.tables.conditions import Condition
 from monitoring.store.tables.runs import RunRow
 from monitoring.store.tables.silences import Silence
 
@@ -127,7 +127,7 @@ def _look(
         firing=tuple(database.read(conditions.firing)) if database else (),
         unreached=tuple(unreached),
         undelivered=tuple(Undelivered(*row) for row in deliveries.why_waiting(database)) if database else (),
-        blind=tuple(database.read(conditions.blind)) if database else (),
+        blind=tuple(database.read(conditions.without_data)) if database else (),
         silences=tuple(database.read(lambda tx: silences.active(tx, now))) if database else (),
         origin=origin,
         sync=sync,

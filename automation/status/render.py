@@ -9,7 +9,7 @@ from automation.cli.console import aligned
 from automation.status.collect import ProfileState, Status, Undelivered
 from monitoring.base.clock import to_text
 from monitoring.base.formatting import format_duration
-from monitoring.store.tables.conditions import Condition
+from monitoring.conditions.condition import Condition
 from monitoring.store.tables.runs import RunRow
 from monitoring.store.tables.silences import Silence
 
@@ -91,7 +91,7 @@ def _checkout(status: Status) -> str:
 
 def _firing(now: datetime, condition: Condition) -> str:
     duration = f" for {format_duration(now - condition.fired_at)}" if condition.fired_at else ""
-    return f"{condition.severity}{duration}: {condition.key}: {condition.title}"
+    return f"{condition.severity.name}{duration}: {condition.key}: {condition.title}"
 
 
 def _undelivered(each: Undelivered) -> str:
@@ -100,7 +100,8 @@ def _undelivered(each: Undelivered) -> str:
 
 
 def _blind(condition: Condition) -> str:
-    return f"{condition.key} since {condition.blind_since:%Y-%m-%d %H:%M}, source {condition.blind_by}"
+    since = f" since {condition.no_data.since:%Y-%m-%d %H:%M}" if condition.no_data else ""
+    return f"{condition.key}{since}, source {condition.blamed}"
 
 
 def _silence(silence: Silence) -> str:
@@ -127,7 +128,7 @@ def as_json(status: Status) -> dict[str, object]:
         "audit": {"sentence": status.audit, "ok": status.audit_ok},
         "profiles": [_profile_json(profile) for profile in status.profiles],
         "firing": [
-            {"key": str(each.key), "severity": each.severity, "title": each.title, "since": _iso(each.fired_at)}
+            {"key": str(each.key), "severity": each.severity.name, "title": each.title, "since": _iso(each.fired_at)}
             for each in status.firing
         ],
         "reach": {
@@ -142,8 +143,9 @@ def as_json(status: Status) -> dict[str, object]:
              "count": each.count, "why": each.error} for each in status.undelivered
         ],
         "blind": [
-            {"key": str(each.key), "since": _iso(each.blind_since), "source": each.blind_by, "why": each.blind_why}
+            {"key": str(each.key), "since": _iso(each.no_data.since), "source": each.blamed, "why": each.no_data.reason}
             for each in status.blind
+            if each.no_data
         ],
         "silences": [
             {"id": each.id, "protocol": each.protocol, "key": each.key, "ends_at": to_text(each.ends_at),
