@@ -19,8 +19,8 @@ from hypothesis import strategies as st
 from monitoring.alerts.conditions.rules import Policy, Reason, raised, resolved
 from monitoring.alerts.conditions.store_alert import record, resolve_in
 from monitoring.alerts.delivery.lease import Claimer
-from monitoring.alerts.delivery.rate_limit import RateLimits
-from monitoring.alerts.delivery.route_resolver import RouteResolver
+from monitoring.alerts.senders.limits import RateLimits
+from monitoring.alerts.delivery.routes import RouteResolver
 from monitoring.alerts.message.model import Severity
 from monitoring.base.clock import SystemClock, to_text
 from monitoring.store.db.database import Database, Tx

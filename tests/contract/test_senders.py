@@ -11,13 +11,15 @@ from contextlib import closing
 
 import pytest
 
-from monitoring.alerts.delivery.destinations import AppriseUrl, Console, Destination
-from monitoring.alerts.delivery.routing import fingerprint
+from monitoring.alerts.senders.apprise import AppriseUrl
+from monitoring.alerts.senders.console import Console
+from monitoring.alerts.senders import Destination
+from monitoring.alerts.senders import fingerprint
 from monitoring.alerts.message.text import since
 from monitoring.alerts.senders import Message, Sent
 from monitoring.alerts.senders.apprise import AppriseSender
 from monitoring.alerts.senders.console import ConsoleSender
-from monitoring.alerts.senders.dispatch import Senders
+from monitoring.alerts.senders.registry import Senders
 from monitoring.alerts.senders.webhook import WebhookSender
 from monitoring.base.errors import CredentialsError, RefusedError, SendError
 from tests.support.fake_telegram import BOT_TOKEN, TelegramStandIn

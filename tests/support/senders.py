@@ -5,8 +5,10 @@ from __future__ import annotations
 from contextlib import closing
 from datetime import UTC, datetime
 
-from monitoring.alerts.delivery.destinations import AppriseUrl, TelegramChat, Webhook
-from monitoring.alerts.delivery.routing import fingerprint
+from monitoring.alerts.senders.apprise import AppriseUrl
+from monitoring.alerts.senders.telegram import TelegramChat
+from monitoring.alerts.senders.webhook import Webhook
+from monitoring.alerts.senders import fingerprint
 from monitoring.alerts.message.model import Alert
 from monitoring.alerts.senders import Message, Sent
 from monitoring.alerts.senders.apprise import AppriseSender

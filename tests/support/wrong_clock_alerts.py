@@ -12,9 +12,9 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from monitoring.alerts.conditions.store_alert import record
-from monitoring.alerts.delivery.giving_up import LONGEST
+from monitoring.alerts.delivery.outbox import LONGEST
 from monitoring.alerts.delivery.lease import Claimer
-from monitoring.alerts.delivery.route_resolver import RouteResolver
+from monitoring.alerts.delivery.routes import RouteResolver
 from monitoring.alerts.message.model import Alert
 from monitoring.store.db.schema import open_database
 from monitoring.store.tables import outbox

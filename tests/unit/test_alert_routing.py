@@ -6,15 +6,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from monitoring.alerts.delivery.destinations import (
-    AppriseUrl,
-    Console,
-    Destination,
-    TelegramChat,
-    Webhook,
-    destination_from_text,
-)
-from monitoring.alerts.delivery.routing import ChannelRoutes, RouteReason, fingerprint, plan, split_urls, variable_part
+from monitoring.alerts.senders.apprise import AppriseUrl
+from monitoring.alerts.senders.console import Console
+from monitoring.alerts.senders import Destination
+from monitoring.alerts.senders.telegram import TelegramChat
+from monitoring.alerts.senders.webhook import Webhook
+from monitoring.alerts.delivery.routes import ChannelRoutes, plan
+from monitoring.alerts.senders import RouteReason, fingerprint
+from monitoring.alerts.senders.apprise import split_urls
+from monitoring.alerts.channels import variable_part
 from monitoring.alerts.message.model import Severity
 
 TOKEN = "123456789:AAExample-token_that_no_log_may_show_0"

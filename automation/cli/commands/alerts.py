@@ -10,7 +10,8 @@ from datetime import datetime, timedelta
 
 from automation.cli.console import write_json, write_table
 from automation.cli.time_arguments import instant
-from monitoring.alerts.delivery.routing import DIGEST_CHANNEL, plan
+from monitoring.alerts.channels import DIGEST_CHANNEL
+from monitoring.alerts.delivery.routes import plan
 from monitoring.alerts.message.model import Severity
 from monitoring.base.clock import SystemClock, instant_or_none
 from monitoring.base.errors import UsageError

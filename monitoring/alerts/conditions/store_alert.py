@@ -15,7 +15,7 @@ import orjson
 
 from monitoring.alerts.conditions import rules, webhook_policy
 from monitoring.alerts.conditions.rules import Decision, Policy, Reason
-from monitoring.alerts.delivery.routing import OPERATIONAL_SOURCES, variable_part
+from monitoring.alerts.channels import OPERATIONAL_SOURCES, variable_part
 from monitoring.alerts.message.model import Alert, Severity
 from monitoring.alerts.message.render import render_plain
 from monitoring.alerts.message.text import line, since

@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from monitoring.alerts.conditions.store_alert import AlertKind, AlertOrigin, store_in
-from monitoring.alerts.delivery.routing import DIGEST_CHANNEL
+from monitoring.alerts.channels import DIGEST_CHANNEL
 from monitoring.alerts.message.model import Alert, Severity
 from monitoring.alerts.message.text import bold, code, line, since
 from monitoring.base.clock import format_duration
