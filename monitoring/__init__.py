@@ -1,1 +1,5 @@
-"""The library beneath: store, ledger, alerts. It knows nothing of jobs.yaml."""
+"""The library: reading chains, judging, storing, sending, showing. It knows nothing of jobs.yaml.
+
+Imports point one way: `checks` and `web` on `ledger`, `alerts` and `chains`, these on `store`, all on `base`.
+Tests: tests/unit/*.py, tests/integration/*.py.
+"""

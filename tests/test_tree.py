@@ -6,6 +6,7 @@ import ast
 import json
 import re
 import subprocess
+from collections import Counter
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -13,11 +14,13 @@ from pathlib import Path
 import pytest
 
 from monitoring.base.env_file import EnvFile, read_env_file
+from protocols import SHIPPED
 
 CHECKOUT = Path(__file__).resolve().parents[1]
 MAX_FILE_LINES = 400
 MAX_TEST_LINES = 600  # a table of cases is read from end to end only by who adds one
 MAX_FUNCTION_LINES = 60
+MAX_MODULES = 20  # a command is one file, and there are eighteen
 PACKAGES = ("automation", "monitoring", "utils", "protocols")
 # Assembled, so that this file does not hold what it forbids.
 UNFINISHED = ("TO" + "DO", "FIX" + "ME", "X" * 3)
@@ -36,14 +39,20 @@ MACHINE_PATH = re.compile(rf"(?<![\w.~-])/(?:{_ROOTS})/")
 
 @cache
 def tracked() -> tuple[Path, ...]:
-    """Return every file that is, or is about to be, under version control."""
+    """Return every file of the project that is, or is about to be, under version control."""
     listed = subprocess.run(
         # A checkout of another user, as CI may have it, is ours to read all the same.
         ["git", "-c", "safe.directory=*", "ls-files", "--cached", "--others", "--exclude-standard", "-z"],
         cwd=CHECKOUT, check=True, capture_output=True, text=True,
     ).stdout  # fmt: skip
-    paths = [CHECKOUT / name for name in listed.split("\0") if name]
+    paths = [CHECKOUT / name for name in listed.split("\0") if name and not _of_a_team(name)]
     return tuple(path for path in paths if path.is_file() and not path.is_symlink())
+
+
+def _of_a_team(name: str) -> bool:
+    """Say whether a file is in a protocol's folder that does not come with the project."""
+    folder, *inside = name.split("/")
+    return folder == "protocols" and len(inside) > 1 and inside[0] not in SHIPPED
 
 
 @cache
@@ -216,3 +225,19 @@ def test_shell_scripts_stop_at_the_first_error() -> None:
     for name, text in scripts:
         assert "set -Eeuo pipefail" in text, name
         assert (CHECKOUT / name).stat().st_mode & 0o111, f"{name} is not executable"
+
+
+def test_no_folder_is_wider_than_a_reader_can_survey() -> None:
+    count = Counter(str(Path(name).parent) for name, _ in python_files() if name.split("/")[0] in PACKAGES)
+    assert not [f"{folder}: {many} modules" for folder, many in count.items() if many > MAX_MODULES]
+
+
+def test_every_package_says_what_belongs_in_it_and_where_its_tests_are() -> None:
+    missing = []
+    for name, text in python_files():
+        if name.startswith(("automation/", "monitoring/")) and name.endswith("/__init__.py"):
+            said = ast.get_docstring(ast.parse(text)) or ""
+            named = [each.rstrip(".,") for each in re.findall(r"tests/[\w*/.]+", said)]
+            missing += [f"{name}: names no tests"] if not named else []
+            missing += [f"{name}: there is no {each}" for each in named if not any(CHECKOUT.glob(each))]
+    assert not missing

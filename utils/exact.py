@@ -10,8 +10,8 @@ from typing import Any, TypeAlias
 
 from monitoring.base.clock import parse_duration
 from monitoring.base.errors import UsageError
+from monitoring.chains.abi.addresses import is_address
 from monitoring.chains.abi.values import Unknown
-from monitoring.checks.addresses import looks_like_address
 from monitoring.checks.expression.values import NONE, Number, Reading
 from monitoring.checks.rules.age import seconds_of, seconds_of_span
 from monitoring.checks.rules.policy import Step
@@ -27,7 +27,7 @@ def reading(value: Any) -> Reading:  # noqa: ANN401 - whatever the author has
     if isinstance(value, float | Decimal):
         return _finite(value)
     if isinstance(value, str):
-        return value.lower() if looks_like_address(value) else value
+        return value.lower() if is_address(value) else value
     if isinstance(value, datetime | timedelta):
         return _time(value)
     if isinstance(value, Iterable):

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from datetime import datetime, timedelta
 
 from automation.executor.task import TaskResult
-from automation.jobs.load import Profile
+from automation.jobs.model import Profile
 from automation.jobs.referenced_monitors import ReferencedMonitors
 from automation.runner import store_failure
 from automation.runner.digest_input import digest_input
@@ -22,8 +22,7 @@ from automation.sync.sync import SyncResult, SyncStatus
 from monitoring.alerts.conditions.close_orphaned import end_unwatched
 from monitoring.alerts.conditions.rules import Reason
 from monitoring.alerts.conditions.store_alert import AlertOrigin, raise_in, resolve_in, store_in
-from monitoring.alerts.delivery.loop import Delivery
-from monitoring.alerts.delivery.loop import Drained
+from monitoring.alerts.delivery.loop import Delivery, Drained
 from monitoring.alerts.delivery.spooled import Unstored, keep, store_kept
 from monitoring.alerts.message.digest import record_digest
 from monitoring.alerts.message.model import Alert, Severity

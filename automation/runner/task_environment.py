@@ -24,8 +24,9 @@ def task_environment(
 ) -> dict[str, str]:
     """Build the complete environment of one task.
 
-    Monitors need nothing of what sends; the runner delivers for them. `own` is what jobs.yaml says for profile and task; it wins. `heartbeat_names` are the variables that hold
-    ping addresses. PYTHONPATH makes `import utils` find this checkout, wherever the script lies.
+    Monitors need nothing of what sends: the runner delivers for them. `own` is what jobs.yaml says for profile and
+    task; it wins. `heartbeat_names` are the variables that hold ping addresses. PYTHONPATH makes `import utils` find
+    this checkout, wherever the script lies.
     """
     hidden = set(heartbeat_names)
     kept = {

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from automation.jobs.load import Jobs, load_jobs
+from automation.jobs.load import load_jobs
+from automation.jobs.model import Jobs
 from automation.runner import cache_backend
 from automation.schedule import scheduler_liveness, unit_environment
 from automation.schedule.schedule_history import waiting_for_restart
@@ -20,11 +21,10 @@ from automation.sync.dependencies import differing_distributions
 from automation.sync.following import NOT_FOLLOWING, follows_origin
 from automation.sync.git import OriginState, origin_state
 from automation.sync.state import SyncState, read_sync_state
-from monitoring.base.settings import TEST_CHAT
 from monitoring.base.errors import ConfigError, StoreError
 from monitoring.base.locks.profile_lock import Holder, running_profiles, usable_locks
 from monitoring.base.process_identity import current_boot
-from monitoring.base.settings import Settings, log_level
+from monitoring.base.settings import TEST_CHAT, Settings, log_level
 from monitoring.ledger.audit import judge, sentence
 from monitoring.ledger.outcomes import gather
 from monitoring.ledger.reach import ReachProblem, reach_problems, reach_problems_without_database

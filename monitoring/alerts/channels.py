@@ -16,9 +16,3 @@ CRASH = "crash"
 def variable_part(channel: str) -> str:
     """Return how a channel is spelled inside variable names: `cap money` is `CAP_MONEY`."""
     return re.sub(r"[^A-Z0-9]", "_", channel.strip().upper())
-
-
-def row_channel(channel: str, source: str) -> str:
-    """Return how delivery rows spell a channel: operational sources, which have ways of their own, behind a slash."""
-    name = variable_part(channel)
-    return f"{name}/{source}" if source in OPERATIONAL_SOURCES else name

@@ -11,13 +11,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from monitoring.alerts.channels import variable_part
 from monitoring.alerts.conditions.store_alert import AlertKind, AlertOrigin, store_in
 from monitoring.alerts.delivery.loop import Delivery
 from monitoring.alerts.delivery.routes import FanOut, RouteResolver, Undeliverable
-from monitoring.alerts.senders import FarSide
-from monitoring.alerts.channels import variable_part
 from monitoring.alerts.message.model import Alert, Severity
-from monitoring.base.clock import Clock, format_duration
+from monitoring.alerts.senders import FarSide
+from monitoring.base.clock import Clock
+from monitoring.base.formatting import format_duration
 from monitoring.base.settings import Settings
 from monitoring.store.db.database import Database, Tx
 from monitoring.store.maintenance.repair import open_or_repair

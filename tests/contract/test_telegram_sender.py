@@ -9,9 +9,9 @@ import time
 
 import pytest
 
-from monitoring.alerts.senders.telegram import TelegramChat
 from monitoring.alerts.message.text import bold, kv, line, link, since
 from monitoring.alerts.senders import Sent
+from monitoring.alerts.senders.telegram import TelegramChat
 from monitoring.alerts.senders.telegram.sender import TelegramSender
 from monitoring.base.errors import ChatMigratedError, CredentialsError, RefusedError, SendError
 from tests.support import fake_telegram as telegram
@@ -79,7 +79,7 @@ def test_the_test_chat_sees_the_protocol(sender: TelegramSender, bot_api: Telegr
 def test_ages_are_counted_to_the_time_of_raising(sender: TelegramSender, bot_api: TelegramStandIn) -> None:
     sender.send(message(since(AT)), CHAT_OF)
 
-    assert "2026-11-23 22:32 UTC (0.0 s before this alert)" in bot_api.messages[0].text
+    assert "2026-11-23 22:32 UTC (0 s before this alert)" in bot_api.messages[0].text
 
 
 def test_one_connection_serves_many_messages_and_survives_a_refusal(

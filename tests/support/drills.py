@@ -16,7 +16,7 @@ from typing import Any
 import yaml
 
 from monitoring.base.clock import parse_duration
-from monitoring.checks.addresses import looks_like_address
+from monitoring.chains.abi.addresses import is_address
 from monitoring.checks.builtin import TYPES
 from monitoring.checks.config.load import load_monitor
 from monitoring.checks.engine.formula_checks import FormulaPart
@@ -28,6 +28,7 @@ from monitoring.checks.expression.signatures import parse_signature, standard_vi
 from monitoring.checks.expression.tree import ADDRESS, BOOLEAN, NUMBER, TEXT, ValueType
 from monitoring.checks.expression.typecheck import check
 from monitoring.checks.expression.values import Value
+from protocols import SHIPPED
 
 PROTOCOLS = Path(__file__).resolve().parents[2] / "protocols"
 _NOW = re.compile(r"now(?:([+-]\d+[smhd]))*")
@@ -112,7 +113,7 @@ class Drilled:
         if _NOW.fullmatch(value):
             spans = [(sign, parse_duration(span)) for sign, span in _STEP.findall(value)]
             return int(sum((span if sign == "+" else -span for sign, span in spans), now - now) // _ONE_S + _unix(now))
-        if looks_like_address(value):
+        if is_address(value):
             return str(value).lower()
         try:
             found = evaluate(check(value, self.scope).tree, scene)
@@ -123,7 +124,7 @@ class Drilled:
 
 def monitor_files() -> list[Path]:
     """Return every shipped monitor file."""
-    return [path for path in sorted(PROTOCOLS.glob("*/*.yaml")) if _is_monitor(path)]
+    return [path for name in SHIPPED for path in sorted((PROTOCOLS / name).glob("*.yaml")) if _is_monitor(path)]
 
 
 def drilled_files() -> list[Path]:
@@ -191,7 +192,7 @@ def _kind(value: Value) -> ValueType:
     if isinstance(value, bool):
         return BOOLEAN
     if isinstance(value, str):
-        return ADDRESS if looks_like_address(value) else TEXT
+        return ADDRESS if is_address(value) else TEXT
     return NUMBER
 
 

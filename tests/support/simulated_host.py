@@ -20,7 +20,8 @@ from pathlib import Path
 import apsw
 
 from automation.executor.task import TaskResult, TaskStatus
-from automation.jobs.load import Jobs, Profile, load_jobs
+from automation.jobs.load import load_jobs
+from automation.jobs.model import Jobs, Profile
 from automation.runner.notifications import Reporting
 from automation.runner.run import verdict
 from automation.runner.run_record import RunRecord

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 from eth_hash.auto import keccak
 
+from monitoring.chains.abi.addresses import address_problem, checksum
 from monitoring.chains.abi.values import Unknown
-from monitoring.checks.addresses import address_problem, checksummed
 from monitoring.checks.expression.evaluate import MAX_BITS, PENDING, ViewRead, evaluate
 from monitoring.checks.expression.parse import LanguageError
 from monitoring.checks.expression.scope import Scope
@@ -383,7 +383,7 @@ CHECKSUMS = [
 
 @pytest.mark.parametrize("address", CHECKSUMS)
 def test_checksums_are_those_of_eip_55(address: str) -> None:
-    assert checksummed(address.lower()) == address
+    assert checksum(address.lower()) == address
     assert address_problem(address) is None
     assert address_problem(address.swapcase().replace("0X", "0x")) is not None
 

@@ -117,7 +117,7 @@ def test_an_address_that_is_none_is_a_failure_and_raises_nothing(url: str) -> No
 
 
 def test_one_rule_says_what_is_tried_again_and_when() -> None:
-    assert [status for status in (200, 301, 404, 408, 425, 429, 500, 503, 522) if is_transient(status)] == [
+    assert [status for status in (200, 301, 404, 408, 425, 429, 500, 501, 503, 522) if is_transient(status)] == [
         408, 425, 429, 500, 503, 522,
     ]  # fmt: skip
     assert [Backoff(1.0, cap_s=6.0).delay_s(failures) for failures in (0, 1, 2, 3, 4, 5000)] == [1, 1, 2, 4, 6, 6]

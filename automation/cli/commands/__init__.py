@@ -1,6 +1,7 @@
 """One module a verb of `python -m automation`, imported only when the verb is called.
 
 To add one: a module here with `EXAMPLES`, `add_arguments` and `run`, and a row in `VERBS`.
+Tests: tests/integration/test_cli.py, tests/unit/test_cli_docs.py.
 """
 
 from __future__ import annotations

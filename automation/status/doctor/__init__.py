@@ -1,6 +1,7 @@
 """Examines this host: each module looks at one side of it and says what is wrong and what to do about it.
 
 Called by the verb `doctor`. Nothing here changes anything.
+Tests: tests/acceptance/test_doctor.py, tests/host/test_doctor.py.
 """
 
 from __future__ import annotations

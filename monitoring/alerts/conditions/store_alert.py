@@ -13,13 +13,13 @@ from enum import StrEnum
 
 import orjson
 
+from monitoring.alerts.channels import OPERATIONAL_SOURCES, variable_part
 from monitoring.alerts.conditions import rules, webhook_policy
 from monitoring.alerts.conditions.rules import Decision, Policy, Reason
-from monitoring.alerts.channels import OPERATIONAL_SOURCES, variable_part
 from monitoring.alerts.message.model import Alert, Severity
 from monitoring.alerts.message.render import render_plain
 from monitoring.alerts.message.text import line, since
-from monitoring.base.clock import format_duration
+from monitoring.base.formatting import format_duration
 from monitoring.base.secrets.redact import redact
 from monitoring.store.db.database import Database, Tx
 from monitoring.store.tables import alerts as stored_alerts

@@ -367,4 +367,3 @@ class DeliveryLoop:
             lost.close(self._database, self._clock)
             self._database = None
         self._version = None
-

@@ -1,7 +1,7 @@
 """When a far side may be talked to: its limits, its refusals, our back-off, and what people are told of them.
 
 Called inside the write transaction of a delivery loop. Several runs deliver at once, so all of it is in the rows of
-`lanes`. A refusal goes out by the way of operational errors, once, and once more when it is over; never about those alone.
+`lanes`. A refusal is announced by the way of operational errors, once, and once more when it is over.
 """
 
 from __future__ import annotations

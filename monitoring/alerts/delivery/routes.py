@@ -11,8 +11,7 @@ from dataclasses import dataclass, field, replace
 
 from monitoring.alerts.channels import CRASH, OPERATIONAL_SOURCES, variable_part
 from monitoring.alerts.message.model import Severity
-from monitoring.alerts.senders import Destination, FarSide, RouteReason, RouteSettings
-from monitoring.alerts.senders import telegram
+from monitoring.alerts.senders import Destination, FarSide, RouteReason, RouteSettings, telegram
 from monitoring.alerts.senders.registry import kinds
 from monitoring.alerts.senders.telegram import TelegramChat
 from monitoring.base.settings import TEST_CHAT, log_level

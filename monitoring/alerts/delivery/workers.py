@@ -140,4 +140,3 @@ class Workers:
                 raise _PauseError(parts_sent)
 
         return on_part
-

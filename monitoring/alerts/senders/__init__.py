@@ -3,7 +3,8 @@
 A new sender is one file here, and nothing elsewhere: its variables, its `DESTINATION` (how a channel's route is found,
 its words and its limits) and how it sends. `registry` finds it. A sender says what happened: it returns `Sent`, or
 raises `SendError` or one of its subclasses, whose texts never hold a secret; the delivery loop owns retries, pace and
-what is written down. Tests: tests/contract/test_senders.py, tests/cases/test_e05_*.py.
+what is written down. Tests: tests/contract/test_senders.py runs one suite over all of them;
+tests/contract/test_sender_secrets.py, tests/unit/test_declared_variables.py.
 """
 
 from __future__ import annotations
@@ -134,7 +135,8 @@ class Destination(ABC):
 
     Subclasses are frozen dataclasses; delivery rows keep their text. `missing` are the variables it waits for. Of the
     kind: the least severity it takes; `for_machines`: called by a rule of its own and never folded; `reaches_people`:
-    it counts as a way to people; `of_every_alert`: rows name it by its kind, the others take a placeholder's place.
+    it counts as a way to people; `of_every_alert`: rows name it by its kind, the others take a placeholder's place;
+    `opens_with`: modules that only `open` imports.
     """
 
     __slots__ = ()
@@ -143,6 +145,7 @@ class Destination(ABC):
     for_machines: ClassVar[bool] = False
     reaches_people: ClassVar[bool] = True
     of_every_alert: ClassVar[bool] = False
+    opens_with: ClassVar[tuple[str, ...]] = ()
     missing: tuple[str, ...]
 
     @classmethod
@@ -161,10 +164,6 @@ class Destination(ABC):
     @abstractmethod
     def open(self, environ: Mapping[str, str]) -> Sender[Any]:
         """Make a sender; whatever is heavy is imported here."""
-
-    @classmethod
-    def load(cls) -> None:
-        """Import what `open` will import."""
 
     def far_side(self, _settings: RouteSettings) -> FarSide:
         return FarSide(self.kind, str(self))

@@ -17,7 +17,17 @@ from typing import TYPE_CHECKING, Any, Self
 from monitoring.alerts.message.model import Severity
 from monitoring.alerts.message.render import headline, render_plain
 from monitoring.alerts.senders import (
-    TIMEOUT_S, Destination, FarSide, Message, OnPart, RouteSettings, Sender, Sent, fingerprint, host_key, ignore_part,
+    TIMEOUT_S,
+    Destination,
+    FarSide,
+    Message,
+    OnPart,
+    RouteSettings,
+    Sender,
+    Sent,
+    fingerprint,
+    host_key,
+    ignore_part,
 )  # fmt: skip
 from monitoring.base.errors import CredentialsError, RefusedError, SendError
 from monitoring.base.http.deadline import call_within

@@ -12,7 +12,6 @@ from monitoring.alerts.message.render import render_terminal
 from monitoring.alerts.senders import Destination, Message, OnPart, RouteSettings, Sender, Sent, ignore_part
 from monitoring.base.errors import RefusedError
 
-
 VARIABLES = ("ALERTS_CONSOLE",)
 PUBLIC = ("ALERTS_CONSOLE",)
 

@@ -23,13 +23,15 @@ def kinds() -> tuple[type[Destination], ...]:
     names = [f"{package.__name__}.{found.name}" for found in pkgutil.iter_modules(package.__path__)]
     # One that only declares its variables has nothing to send with yet; they are protected all the same.
     found = [getattr(import_module(name), "DESTINATION", None) for name in names]
-    return tuple(sorted((kind for kind in found if kind is not None), key=lambda kind: (not kind.for_machines, kind.kind)))
+    ready = [kind for kind in found if kind is not None]
+    return tuple(sorted(ready, key=lambda kind: (not kind.for_machines, kind.kind)))
 
 
 def load_senders() -> None:
     """Import all of them now: who delivers on after letting go of the tree must not meet those of another revision."""
     for kind in kinds():
-        kind.load()
+        for name in kind.opens_with:
+            import_module(name)
 
 
 class Senders:

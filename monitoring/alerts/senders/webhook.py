@@ -20,8 +20,19 @@ from monitoring.alerts.message.model import Severity
 from monitoring.alerts.message.render import render_plain
 from monitoring.alerts.message.text import is_web_address
 from monitoring.alerts.senders import (
-    HEADERS, MAX_ANSWER_BYTES, TIMEOUT_S, Destination, FarSide, Message, OnPart, RouteSettings, Sender, Sent,
-    fingerprint, host_key, ignore_part,
+    HEADERS,
+    MAX_ANSWER_BYTES,
+    TIMEOUT_S,
+    Destination,
+    FarSide,
+    Message,
+    OnPart,
+    RouteSettings,
+    Sender,
+    Sent,
+    fingerprint,
+    host_key,
+    ignore_part,
 )  # fmt: skip
 from monitoring.base.clock import to_text
 from monitoring.base.errors import CredentialsError, RefusedError, SendError

@@ -13,11 +13,12 @@ from datetime import timedelta
 
 _TRANSIENT = (408, 425, 429)
 _SERVER_ERRORS = 500
+_NOT_IMPLEMENTED = 501  # the one of a server's errors that says the request itself is wrong
 
 
 def is_transient(status: int) -> bool:
     """Return whether an answer of this status may be another one soon: too early, too many, a server's own trouble."""
-    return status in _TRANSIENT or status >= _SERVER_ERRORS
+    return status in _TRANSIENT or (status >= _SERVER_ERRORS and status != _NOT_IMPLEMENTED)
 
 
 def retry_after_s(headers: Mapping[str, str]) -> float | None:

@@ -1,8 +1,8 @@
-"""Which variables of the environment belong to what sends: declared by each sender in its own file, and read from there.
+"""Which variables belong to what sends: declared by each sender in its own file, and read from there.
 
 Read as text, not imported: this room lies below the senders, the web process must hold none, and a token stays
 protected even where its sender cannot be imported. `VARIABLES` and `PUBLIC` of a sender are tuples of literal names,
-in which `*` stands for any text; what is not `PUBLIC` is a secret, so that a forgotten line hides too much, not too little.
+in which `*` stands for any text. What is not `PUBLIC` is a secret: a forgotten line hides too much, not too little.
 """
 
 from __future__ import annotations
@@ -38,6 +38,11 @@ def is_declared_secret(name: str) -> bool:
     return is_kept_from_tasks(name) and not is_declared_public(name)
 
 
+def reserved_prefixes() -> tuple[str, ...]:
+    """Return how the names begin that nobody may set for a monitor: it would not see them."""
+    return tuple(name.removesuffix("*") for name in (*_senders_own(), "LLM_*"))
+
+
 @functools.cache
 def _senders_own() -> tuple[str, ...]:
     declared = _declared()
@@ -47,7 +52,7 @@ def _senders_own() -> tuple[str, ...]:
 @functools.cache
 def _declared() -> dict[str, tuple[str, ...]]:
     found: dict[str, list[str]] = {"VARIABLES": [], "PUBLIC": []}
-    for path in (*SENDERS.glob("*.py"), *SENDERS.glob("*/__init__.py")):
+    for path in sorted((*SENDERS.glob("*.py"), *SENDERS.glob("*/__init__.py"))):
         for name, value in declared_in(path.read_text()):
             found[name] += value
     return {name: tuple(values) for name, values in found.items()}

@@ -1,4 +1,4 @@
 """The ABI as text: signatures, types, selectors, addresses. Pure.
 
-Tests: tests/unit/test_abi*.py.
+Tests: tests/unit/test_chains_abi.py.
 """

@@ -47,6 +47,18 @@ def check_address(address: str) -> str:
     return right
 
 
+def address_problem(text: str) -> str | None:
+    """Return what is wrong with an address in a file, None if nothing is; its checksum must be written."""
+    if not is_address(text):
+        digits = text.removeprefix("0x")
+        if text.startswith("0x") and len(digits) != len(ZERO) - 2:
+            return f"{text} has {len(digits)} digits after 0x, an address has 40"
+        return f"{text!r} is not an address: write 0x and 40 hex digits"
+    if text != checksum(text):
+        return f"the checksum of {text} is wrong: check the address, then write {checksum(text)}"
+    return None
+
+
 def is_address(text: object) -> bool:
     return isinstance(text, str) and _ADDRESS.fullmatch(text) is not None
 

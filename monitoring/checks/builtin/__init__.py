@@ -1,4 +1,8 @@
-"""The built-in types: sections of a monitor file that are only data, one module each. `TYPES` is what files may use."""
+"""The built-in types: sections of a monitor file that are only data, one module each. `TYPES` is what files may use.
+
+A type belongs here when the language of formulas cannot say it. Tests: tests/integration/test_safes.py,
+tests/integration/test_timelocks.py, tests/integration/test_host_type.py, tests/integration/test_http_type.py.
+"""
 
 from __future__ import annotations
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from monitoring.base.yaml.marks import Mapping as MappingNode
-from monitoring.base.yaml.marks import Mistakes, Node, Scalar, Sequence, compose
-from monitoring.base.yaml.text import YamlError, read_text
-from monitoring.checks.addresses import address_problem, looks_like_address
+from monitoring.base.yaml.marks import Mistakes, Node, Scalar, Sequence
+from monitoring.base.yaml.reader import read_yaml
+from monitoring.chains.abi.addresses import address_problem, is_address
 from monitoring.checks.config.names import IDENTIFIER
 from monitoring.checks.config.yaml_node import Spot
 from monitoring.checks.engine.monitor import Rows
@@ -44,11 +44,11 @@ def open_data(source: Spot, name: str, folder: Path) -> Node | None:
     if Path(name).name != name:
         source.wrong("the data file must lie beside the monitor: a name without a folder")
         return None
-    try:
-        return compose(read_text(folder / name))
-    except YamlError as error:
-        source.wrong(f"{name}:{error.place} {error}")
-    return None
+    mistakes = Mistakes(name)
+    root = read_yaml(folder / name, mistakes)
+    for line in mistakes.lines():
+        source.wrong(line)
+    return root
 
 
 def _at_path(root: Node, path: Spot | None, source: Spot) -> Node | None:
@@ -88,7 +88,7 @@ def _row_of(spot: Spot) -> dict[str, Value]:
 def _cell(spot: Spot, scalar: Scalar) -> Value | None:
     """Return what a cell holds; quoted it is a text, and an address is one either way."""
     text = scalar.text
-    if looks_like_address(text):
+    if is_address(text):
         problem = address_problem(text)
         if problem:
             spot.wrong(problem)
@@ -116,5 +116,5 @@ def _kind(value: Value) -> ValueType:
     if isinstance(value, bool):
         return BOOLEAN
     if isinstance(value, str):
-        return ADDRESS if looks_like_address(value) else TEXT
+        return ADDRESS if is_address(value) else TEXT
     return NUMBER

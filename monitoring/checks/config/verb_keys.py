@@ -12,7 +12,7 @@ from typing import TypeVar
 
 from monitoring.alerts.message.model import Severity
 from monitoring.base.yaml.marks import Scalar
-from monitoring.checks.addresses import looks_like_address
+from monitoring.chains.abi.addresses import is_address
 from monitoring.checks.config.check import Builder, CheckBuilder, ParsedCheck, with_base
 from monitoring.checks.config.limit_keys import require, watch
 from monitoring.checks.config.yaml_node import Spot
@@ -202,7 +202,7 @@ def _members(draft: CheckBuilder) -> ParsedCheck | None:
 def _member(spot: Spot) -> Value | None:
     text = spot.text("a member")
     if text and text.startswith("0x"):
-        return spot.address() if looks_like_address(text) else text.lower()
+        return spot.address() if is_address(text) else text.lower()
     if text and isinstance(spot.node, Scalar) and not spot.node.quoted and text[0].isdigit():
         return spot.number()
     return text

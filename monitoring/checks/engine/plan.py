@@ -13,8 +13,8 @@ from fractions import Fraction
 from typing import Any, Protocol, TypeAlias
 
 from monitoring.base.errors import ChainError, UsageError
+from monitoring.chains.abi.addresses import is_address
 from monitoring.chains.abi.values import Unknown
-from monitoring.checks.addresses import looks_like_address
 from monitoring.checks.engine.tools import Tools
 from monitoring.checks.expression.evaluate import PENDING, Result, ViewRead
 from monitoring.checks.expression.values import Value
@@ -193,7 +193,7 @@ def _ask(reader: BlockReader, questions: tuple[Query, ...]) -> dict[Query, Any]:
 def _clean(answer: object) -> Value | Unknown:
     """Bring an answer into the form everything inside compares: lower-case addresses, tuples for lists."""
     if isinstance(answer, str):
-        return answer.lower() if looks_like_address(answer) else answer
+        return answer.lower() if is_address(answer) else answer
     if isinstance(answer, list | tuple):
         parts = [_clean(part) for part in answer]
         for part in parts:

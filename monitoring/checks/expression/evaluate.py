@@ -11,8 +11,8 @@ from enum import Enum
 from fractions import Fraction
 from typing import Final, Protocol, TypeAlias
 
+from monitoring.chains.abi.addresses import is_address
 from monitoring.chains.abi.values import Unknown
-from monitoring.checks.addresses import looks_like_address
 from monitoring.checks.expression.signatures import AbiType, Signature
 from monitoring.checks.expression.tree import (
     Apply,
@@ -214,7 +214,7 @@ def _pick(whole: Value, index: int) -> Result:
 
 def _call(signature: Signature, parts: list[Value], world: World) -> Result:
     target, *arguments = parts
-    if not isinstance(target, str) or not looks_like_address(target):
+    if not isinstance(target, str) or not is_address(target):
         return Unknown(f"{signature.name} was to be asked of {target!r}, which is no address")
     fitted: list[Value] = []
     for position, (value, abi) in enumerate(zip(arguments, signature.inputs, strict=True), start=1):
@@ -232,7 +232,7 @@ def _fitted(value: Value, abi: AbiType) -> Value | None:
     if abi.name.startswith(("uint", "int")):
         return _fitted_integer(value, abi.name)
     if abi.name == "address":
-        return value.lower() if isinstance(value, str) and looks_like_address(value) else None
+        return value.lower() if isinstance(value, str) and is_address(value) else None
     if abi.name.startswith("bytes"):
         size = abi.name.removeprefix("bytes")
         return value if isinstance(value, bytes) and (not size or len(value) == int(size)) else None

@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
 from monitoring.base.suggest import did_you_mean
-from monitoring.checks.addresses import ZERO
+from monitoring.chains.abi.addresses import ZERO
 from monitoring.checks.expression.parse import LanguageError
 from monitoring.checks.expression.signatures import Signature
 from monitoring.checks.expression.tree import ADDRESS, BOOLEAN, NOTHING, ValueType

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from eth_hash.auto import keccak
 
 from monitoring.base.suggest import did_you_mean
-from monitoring.checks.addresses import address_problem
+from monitoring.chains.abi.addresses import address_problem
 from monitoring.checks.expression.parse import LanguageError, Syntax, offset_of, parse
 from monitoring.checks.expression.scope import FUNCTIONS, WORDS, Scope, resolve_view
 from monitoring.checks.expression.tree import (

@@ -1,4 +1,4 @@
-"""Telegram: the way of a channel to a chat or topic, text with entities and never a parse mode, and what its answers mean.
+"""Telegram: a channel's way to a chat or topic, text with entities and never a parse mode, what its answers mean.
 
 Tests: tests/unit/test_alert_routing.py, tests/contract/test_telegram_sender.py, tests/unit/test_alert_telegram_text.py.
 """
@@ -40,6 +40,7 @@ class TelegramChat(Destination):
 
     kind = "telegram"
     of_every_alert = True
+    opens_with = ("monitoring.alerts.senders.telegram.sender",)
 
     @classmethod
     def find(cls, channel: str, settings: RouteSettings, *, operational: bool = False) -> Sequence[Self]:  # noqa: ARG003 - a chat is for both
@@ -106,10 +107,6 @@ class TelegramChat(Destination):
         from monitoring.alerts.senders.telegram.sender import TelegramSender  # noqa: PLC0415 - pydantic is heavy
 
         return TelegramSender(environ)
-
-    @classmethod
-    def load(cls) -> None:
-        from monitoring.alerts.senders.telegram import sender  # noqa: F401, PLC0415 - it is imported, that is all
 
 
 DESTINATION = TelegramChat

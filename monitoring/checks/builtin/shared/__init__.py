@@ -1,4 +1,4 @@
 """What several built-in types need: rows of data, logs of contracts, one part a chain.
 
-Tests: those of the types.
+Tests: tests/unit/test_queues_data.py, tests/integration/test_queues_run.py.
 """
