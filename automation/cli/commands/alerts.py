@@ -1,4 +1,4 @@
-"""`alerts`: what was told lately, to whom it got through, and where a channel's alerts would go."""
+"""`alerts`: the newest alerts and whether they arrived; `alerts show ID`: one of them, and why it was sent or not."""
 
 from __future__ import annotations
 
@@ -25,12 +25,15 @@ python -m automation alerts                               # the newest 20
 python -m automation alerts --protocol aave --since 24h   # of one protocol and day
 python -m automation alerts --severity CRITICAL --json    # for programs
 python -m automation alerts --follow                      # and those that come, until Ctrl-C
-python -m automation alerts --route AAVE                  # where its alerts go; sends nothing"""
+python -m automation alerts --route AAVE                  # where its alerts go; sends nothing
+python -m automation alerts show 5021                     # one alert, and why it was sent or not"""
 _FOLLOW_EVERY_S = 0.5
 _MOST = 500  # the API's limit too
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("action", nargs="?", metavar="show ID", help="one alert: its text, its deliveries, and why")
+    parser.add_argument("id", nargs="?", help=argparse.SUPPRESS)
     parser.add_argument("--protocol", help="only of this protocol")
     parser.add_argument("--severity", help="only LOW, MEDIUM, HIGH or CRITICAL")
     parser.add_argument("--source", help="only from this source, such as protocol, crash or automation_digest")
@@ -43,6 +46,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace, settings: Settings) -> int:
+    if args.action is not None:
+        from automation.status.alert_view import show_alert  # the listing needs nothing of delivery
+
+        show_alert(_id_to_show(args.action, args.id), settings, in_json=args.json)
+        return 0
     if args.route is not None:
         return _show_route(args.route, settings)
     if not 1 <= args.limit <= _MOST:
@@ -126,3 +134,11 @@ def _show_route(channel: str, settings: Settings) -> int:
     source = "automation_digest" if channel.lower() == DIGEST_CHANNEL else "protocol"
     sys.stdout.write("\n".join(plan(channel, channel, source, settings.environ).explain()) + "\n")
     return 0
+
+
+def _id_to_show(action: str, number: str | None) -> int:
+    if action != "show" or number is None or not (number.isascii() and number.isdecimal()):
+        raise UsageError(
+            f"alerts {' '.join(filter(None, (action, number)))}: write alerts show ID, such as alerts show 5021"
+        )
+    return int(number)

@@ -242,6 +242,12 @@ def is_over(tx: Tx, name: str, now: datetime, run_id: int | None) -> None:
     resolve_in(tx, _key(name), now=now, origin=AlertOrigin(run_id))
 
 
+def is_text_refused(tx: Tx, far_side: FarSide, alert_id: int) -> bool:
+    """Tell whether it is announced that this far side refuses this one message."""
+    announced = stored_conditions.get(tx, _key(f"{far_side.key} alert {alert_id}"))
+    return announced is not None and announced.state != "ok"
+
+
 def forget_unused(tx: Tx, used: set[str | None], kinds_without_way: set[str], now: datetime) -> None:
     """Take a far side that refuses for usable again once nothing waits for it, and close its announcement silently.
 
