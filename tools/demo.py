@@ -20,7 +20,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from automation.cli.commands import VERBS
+from automation.cli.commands import command_names
 from monitoring.base.secrets.declared import is_kept_from_tasks
 from monitoring.store.db.database import Database
 from tests.support import anvil
@@ -56,7 +56,7 @@ class Demo:
 
     def play(self) -> None:
         for step in STEPS:
-            if step.verb in VERBS and (self.world or not step.needs_chain):
+            if step.verb in command_names() and (self.world or not step.needs_chain):
                 self.take(step)
 
     def take(self, step: Step) -> None:

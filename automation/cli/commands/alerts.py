@@ -11,7 +11,6 @@ from datetime import datetime, timedelta
 from automation.cli.console import write_json, write_table
 from automation.cli.time_arguments import instant
 from monitoring.alerts.channels import DIGEST_CHANNEL
-from monitoring.alerts.delivery.routes import plan
 from monitoring.alerts.message.model import Severity
 from monitoring.base.clock import SystemClock, instant_or_none
 from monitoring.base.errors import UsageError
@@ -132,6 +131,8 @@ def _print_followed(alert: AlertRow, *, in_json: bool) -> None:
 
 
 def _show_route(channel: str, settings: Settings) -> int:
+    from monitoring.alerts.delivery.routes import plan  # as above
+
     source = "automation_digest" if channel.lower() == DIGEST_CHANNEL else "protocol"
     sys.stdout.write("\n".join(plan(channel, channel, source, settings.environ).explain()) + "\n")
     return 0
