@@ -11,18 +11,19 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 from monitoring.alerts.channels import OPERATIONAL_SOURCES
-from monitoring.alerts.conditions.rules import Policy
 from monitoring.alerts.conditions.store_alert import AlertOrigin, raise_in, resolve_in
 from monitoring.alerts.delivery.routes import LaneQueue
 from monitoring.alerts.message.model import Alert, Severity
 from monitoring.alerts.senders import Destination, FarSide, Message
 from monitoring.alerts.senders.limits import RateLimits, wait_s
 from monitoring.base.http.retry import Backoff
+from monitoring.conditions.condition import ConditionKey, State
+from monitoring.conditions.policy import Policy
+from monitoring.conditions.transition import over
 from monitoring.store.db.database import Tx
 from monitoring.store.db.waits import LEASE, LONGEST_WAIT, REFUSED_PAUSES, refused_pause
 from monitoring.store.tables import conditions as stored_conditions
 from monitoring.store.tables import outbox, rate_limits
-from monitoring.store.tables.conditions import ConditionKey
 from monitoring.store.tables.outbox import WaitingDelivery
 from monitoring.store.tables.rate_limits import FAILING, RATE, Lane
 
@@ -245,7 +246,7 @@ def is_over(tx: Tx, name: str, now: datetime, run_id: int | None) -> None:
 def is_text_refused(tx: Tx, far_side: FarSide, alert_id: int) -> bool:
     """Tell whether it is announced that this far side refuses this one message."""
     announced = stored_conditions.get(tx, _key(f"{far_side.key} alert {alert_id}"))
-    return announced is not None and announced.state != "ok"
+    return announced is not None and announced.state is not State.OK
 
 
 def forget_unused(tx: Tx, used: set[str | None], kinds_without_way: set[str], now: datetime) -> None:
@@ -260,8 +261,8 @@ def forget_unused(tx: Tx, used: set[str | None], kinds_without_way: set[str], no
             continue
         rate_limits.forget_refusal(tx, key)
         announced = stored_conditions.get(tx, _key(key))
-        if announced is not None and announced.state != "ok":
-            stored_conditions.put(tx, replace(announced, state="ok", times=0, since=now), now)
+        if announced is not None and announced.state is not State.OK:
+            stored_conditions.put(tx, over(announced, now), now)
 
 
 def _raise(tx: Tx, job: Job, name: str, texts: tuple[str, str, str], now: datetime, run_id: int | None) -> None:
@@ -269,11 +270,11 @@ def _raise(tx: Tx, job: Job, name: str, texts: tuple[str, str, str], now: dateti
         return
     title, *blocks = texts
     alert = Alert(Severity.HIGH, title, *blocks, protocol=_MONITOR, source="ops_error", key=f"{_CHECK}/{name}")
-    raise_in(tx, alert, now=now, key=_key(name), origin=AlertOrigin(run_id), policy=Policy(remind_after=None))
+    raise_in(tx, alert, now=now, key=_key(name), origin=AlertOrigin(run_id), policy=Policy(remind=None))
 
 
 def _key(name: str) -> ConditionKey:
-    return ConditionKey(_MONITOR, _CHECK, "", name)
+    return ConditionKey(_MONITOR, _CHECK, 0, name)
 
 
 def _named(job: Job) -> str:
