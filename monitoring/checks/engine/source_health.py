@@ -16,13 +16,12 @@ from monitoring.checks.engine.evaluation import EvaluatedCheck
 from monitoring.checks.engine.plan import Key
 from monitoring.checks.engine.source_troubles import Blind, BlindSource, Crashed, FailingProvider, LostBlocks
 from monitoring.checks.messages.plain import AlertRoute
-from monitoring.checks.state.load import LoadedState, row_key
+from monitoring.checks.state.load import ENGINE, LoadedState, row_key
 from monitoring.checks.state.save import blame
 from monitoring.store.tables.conditions import Condition
 
 PROVIDER = "provider/"
 MOST_ALONE = 3  # sources of one family that are reported one by one
-ENGINE = "checks"  # under whose name bugs of our own answerers are told
 Operational: TypeAlias = BlindSource | FailingProvider | LostBlocks | Crashed
 
 

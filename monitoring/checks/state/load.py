@@ -25,6 +25,8 @@ from monitoring.store.tables import chain_memory
 from monitoring.store.tables import conditions as stored
 from monitoring.store.tables.conditions import ConditionKey
 
+ENGINE = "checks"  # under whose name bugs of those who answer the checks' questions are reported
+
 
 @dataclass(frozen=True, slots=True)
 class LoadedState:
@@ -43,11 +45,11 @@ NOTHING = LoadedState({}, {}, frozenset())
 
 
 def recall(database: Database, monitors: Iterable[str], now: datetime, *, debug: bool) -> LoadedState:
-    """Read what is remembered, at one moment."""
+    """Read what is remembered of monitors and of all sources, at one moment."""
     with database.snapshot() as tx:
         rows = {
             key_of(row.key): row
-            for monitor in dict.fromkeys([*monitors, SOURCES])
+            for monitor in dict.fromkeys([*monitors, SOURCES, ENGINE])
             for row in stored.of_monitor(tx, monitor)
         }
         blind = {key_of(row.key): row for row in stored.blind(tx)}
@@ -94,7 +96,6 @@ class StoredMemory(RunMemory):
         self._clock = clock
         self._lock = threading.Lock()  # chains are read from several threads
         self._missing: set[tuple[str, str]] = set()
-        self.new: dict[tuple[str, str], str] = {}
 
     def recall(self, kind: str, key: str) -> str | None:
         with self._lock:
@@ -111,9 +112,5 @@ class StoredMemory(RunMemory):
         if found is None or (kind == JUDGED and self._clock.now() - found[1] > JUDGED_FOR):
             self._missing.add((kind, key))
             return None
-        super().remember(kind, key, found[0])
+        self._texts[kind, key] = found[0]  # known, and not new
         return found[0]
-
-    def remember(self, kind: str, key: str, value: str) -> None:
-        super().remember(kind, key, value)
-        self.new[kind, key] = value

@@ -19,7 +19,7 @@ from monitoring.chains.rpc.budget import BudgetSpentError
 from monitoring.chains.rpc.fetch import Answer, Request
 from monitoring.chains.services.client import TRIES, NoAnswer, read_json
 from monitoring.chains.services.urls import url_problem
-from monitoring.checks.engine.tools import Tools
+from monitoring.checks.engine.point import EvaluationPoint
 
 AT_ONCE = 8  # endpoints asked side by side, so that one that hangs holds up no other
 HTTPS_PORT = 443
@@ -74,12 +74,12 @@ class Expiry:
     at_s: int
 
 
-def answer_gets(questions: Sequence[Get], tools: Tools) -> Mapping[Get, Reply | Unknown]:
+def answer_gets(questions: Sequence[Get], tools: EvaluationPoint) -> Mapping[Get, Reply | Unknown]:
     """Ask every endpoint; transient trouble is tried again within the task's budget."""
     return _side_by_side(questions, lambda one: _get(one, tools))
 
 
-def answer_handshakes(questions: Sequence[Handshake], tools: Tools) -> Mapping[Handshake, Expiry | Unknown]:
+def answer_handshakes(questions: Sequence[Handshake], tools: EvaluationPoint) -> Mapping[Handshake, Expiry | Unknown]:
     """Shake every hand."""
     return _side_by_side(questions, lambda one: _shake(one, tools))
 
@@ -89,7 +89,7 @@ def _side_by_side(questions: Sequence[Q], ask: Callable[[Q], A]) -> dict[Q, A]:
         return dict(zip(questions, pool.map(ask, questions), strict=True))
 
 
-def _get(question: Get, tools: Tools) -> Reply | Unknown:
+def _get(question: Get, tools: EvaluationPoint) -> Reply | Unknown:
     url = question.url or tools.environ.get(question.variable, "")
     if not url:
         return Unknown(f"the variable {question.variable} is not set", question.variable)
@@ -122,7 +122,7 @@ def _reply(found: Answer | NoAnswer, took_s: float) -> Reply:
     return Reply(found.status, nothing, nothing, found.reason)
 
 
-def _shake(question: Handshake, tools: Tools) -> Expiry | Unknown:
+def _shake(question: Handshake, tools: EvaluationPoint) -> Expiry | Unknown:
     try:
         timeout_s = tools.service.budget.request_s()
         with (
