@@ -1,1 +1,10 @@
-"""One folder a protocol: the shipped monitors."""
+"""One folder a protocol: its monitor, its drill, and why its limits are what they are.
+
+`SHIPPED` names the folders that come with the project: its tests and tables are about these, never about a team's own.
+"""
+
+SHIPPED = (
+    "aave", "apyusd", "cap", "compound", "drill", "ethena", "host", "housekeeping", "infinifi", "lido", "lrt_pegs",
+    "maker", "maple", "pegs", "rtoken", "safes", "spark", "strata", "threejane", "timelocks", "usdai", "ustb",
+    "yearn",
+)  # fmt: skip

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from monitoring.base.env_file import EnvFile, read_env_file
+from protocols import SHIPPED
 
 CHECKOUT = Path(__file__).resolve().parents[1]
 MAX_FILE_LINES = 400
@@ -38,14 +39,20 @@ MACHINE_PATH = re.compile(rf"(?<![\w.~-])/(?:{_ROOTS})/")
 
 @cache
 def tracked() -> tuple[Path, ...]:
-    """Return every file that is, or is about to be, under version control."""
+    """Return every file of the project that is, or is about to be, under version control."""
     listed = subprocess.run(
         # A checkout of another user, as CI may have it, is ours to read all the same.
         ["git", "-c", "safe.directory=*", "ls-files", "--cached", "--others", "--exclude-standard", "-z"],
         cwd=CHECKOUT, check=True, capture_output=True, text=True,
     ).stdout  # fmt: skip
-    paths = [CHECKOUT / name for name in listed.split("\0") if name]
+    paths = [CHECKOUT / name for name in listed.split("\0") if name and not _of_a_team(name)]
     return tuple(path for path in paths if path.is_file() and not path.is_symlink())
+
+
+def _of_a_team(name: str) -> bool:
+    """Say whether a file is in a protocol's folder that does not come with the project."""
+    folder, *inside = name.split("/")
+    return folder == "protocols" and len(inside) > 1 and inside[0] not in SHIPPED
 
 
 @cache

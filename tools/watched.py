@@ -20,6 +20,7 @@ from monitoring.checks.config.load import load_monitor
 from monitoring.checks.engine.formula_checks import FormulaPart
 from monitoring.checks.engine.monitor import CHAINS, Monitor
 from monitoring.checks.engine.plan import CheckInstance
+from protocols import SHIPPED
 
 CHECKOUT = Path(__file__).resolve().parents[1]
 JOBS = CHECKOUT / "automation/jobs.yaml"
@@ -45,7 +46,7 @@ def main(argv: Sequence[str]) -> int:
 def documents() -> dict[Path, str]:
     """Return each document with its tables as they should be."""
     found: dict[Path, str] = {}
-    for path in sorted((CHECKOUT / "protocols").glob("*/README.md")):
+    for path in (CHECKOUT / "protocols" / name / "README.md" for name in SHIPPED):
         text = path.read_text(encoding="utf-8")
         found[path] = _TABLE.sub(lambda match, folder=path.parent: _filled(match, folder), text)  # type: ignore[misc]
     overview = _OVERVIEW.sub(lambda match: match[1] + overview_table() + match[2], OVERVIEW.read_text(encoding="utf-8"))
@@ -67,11 +68,11 @@ def checks_table(monitor: Monitor) -> str:
 
 
 def overview_table() -> str:
-    """Return the table of all tasks with monitors, in the order of jobs.yaml."""
+    """Return the table of all tasks with shipped monitors, in the order of jobs.yaml."""
     rows: list[tuple[str, ...]] = []
     for profile in load_jobs(JOBS, CHECKOUT).profiles.values():
         for task in profile.tasks:
-            for file in task.monitors:
+            for file in (one for one in task.monitors if Path(one).parent.name in SHIPPED):
                 monitor = load_monitor(CHECKOUT / file, TYPES)
                 folder = Path(file).parent.name
                 chains = sorted({part.key.chain for part in monitor.parts()} - {0})

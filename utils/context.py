@@ -47,6 +47,7 @@ from utils.verbs import Verbs
 
 if TYPE_CHECKING:
     from monitoring.chains.rpc.provider import Fetch
+    from monitoring.checks.engine.evaluation import EvaluatedCheck
     from utils.judging import EvaluationSession, Judged
 
 _CRASH = "crash"
@@ -91,6 +92,7 @@ class Context(Reads, Verbs):
         self._store = MonitorStore(self._steady, clock, self._origin, f"monitor:{name}")
         self._open_batch: _Batch | None = None
         self._judged: list[Judged] = []
+        self._evaluated: list[EvaluatedCheck] = []
         self._fetch = fetch
         self._sleep = sleep
 
@@ -232,14 +234,17 @@ class Context(Reads, Verbs):
         """Record a run that ended where it would have decided upon something unknown: the source's fault, not ours."""
         self.say(f"{self.name} stopped: {unknown.reason}")
         self._record(unknown=unknown)
+        self._report_no_data()
 
     def left(self) -> None:
         """Record what was judged before the function called for an end."""
         self._record()
+        self._report_no_data()
 
     def finished(self) -> None:
         """Record a run to the end: an earlier crash is over. If the store fails, the next run says it."""
         self._record()
+        self._report_no_data()
         if self._crashed_checks:
             return
         with suppress(StoreError):
@@ -248,6 +253,18 @@ class Context(Reads, Verbs):
 
     def close(self) -> None:
         self._store.close()
+
+    def _report_no_data(self) -> None:
+        """Name each check without data; as for a file of checks, a run that had none for most of them has failed."""
+        if not self._evaluated:
+            return
+        from monitoring.checks.engine.runner import no_data  # noqa: PLC0415 - loaded by the first verb
+
+        for one in self._evaluated:
+            if one.outcome.condition.blind is not None:
+                self.say(f"{self.name}: no data for {one.key.check}: {one.outcome.condition.blind.reason}")
+        if line := no_data(self._evaluated):
+            self._complain(line)
 
     @property
     def _crash_key(self) -> ConditionKey:
@@ -316,6 +333,7 @@ class Context(Reads, Verbs):
 
         outcome = self._bench.record(judged, beside)
         self.stored += outcome.stored
+        self._evaluated += outcome.seen
         self.trouble = self.trouble or outcome.trouble
         if outcome.error is not None:
             raise outcome.error

@@ -1,14 +1,16 @@
-"""A real EVM node on loopback for tests of monitors: `anvil` of Foundry, which must be on the PATH.
+"""A real EVM node on loopback for tests of monitors: `anvil`, as `make node` installs it or found on the PATH.
 
-Used through `utils.testing`. The node is gone when its block ends.
+Used through `utils.testing`. The node is stopped when its block ends.
 """
 
 from __future__ import annotations
 
 import os
+import platform
 import re
 import shutil
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
@@ -23,10 +25,23 @@ from monitoring.base.errors import UsageError
 from monitoring.chains.networks import network
 from monitoring.chains.rpc.fetch import Fetcher, Request
 
+HOW_TO_GET_ANVIL = "anvil is missing: run `make node` (it needs npm), or put an `anvil` on the PATH"
+_CHECKOUT = Path(__file__).resolve().parents[1]
+_ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
 _START_LIMIT_S = 60.0
 _STOP_LIMIT_S = 10.0
 _ANSWER_LIMIT_S = 30.0
 _LISTENING = re.compile(r"Listening on 127\.0\.0\.1:(\d+)")
+
+
+def anvil_program() -> Path | None:
+    """Return the `anvil` that `make node` installed, else the one on the PATH, else None."""
+    architecture = _ARCHITECTURES.get(platform.machine(), platform.machine())
+    packaged = _CHECKOUT / f"node_modules/@foundry-rs/anvil-{sys.platform}-{architecture}/bin/anvil"
+    if packaged.is_file():
+        return packaged
+    found = shutil.which("anvil")
+    return Path(found) if found else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,9 +81,9 @@ def local_chain(chain: int | str = 1, *, program: Path | str | None = None) -> I
     Raises:
         FileNotFoundError: there is no anvil.
     """
-    found = program or shutil.which("anvil")
+    found = program or anvil_program()
     if found is None:
-        raise FileNotFoundError("anvil is not on the PATH: install Foundry, or give its place as program=")
+        raise FileNotFoundError(f"{HOW_TO_GET_ANVIL}, or give its path as program=")
     with tempfile.TemporaryFile("w+") as output, tempfile.TemporaryDirectory() as home:
         command = [str(found), "--host", "127.0.0.1", "--port", "0", "--chain-id", str(network(chain).id)]
         process = subprocess.Popen(

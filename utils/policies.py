@@ -6,12 +6,14 @@ Called by `utils.verbs`, and only when a verb is used. A keyword that could neve
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import timedelta
+from inspect import signature
 from typing import Any, TypeVar
 
 from monitoring.alerts.message.model import Severity
 from monitoring.base.errors import UsageError
+from monitoring.base.suggest import instead_of
 from monitoring.chains.abi.values import Unknown
 from monitoring.checks.expression.values import Value
 from monitoring.checks.rules.age import AgeLevel, AgePolicy, DeadlinePolicy, DeadlineStep
@@ -75,6 +77,24 @@ class CommonOptions:
 
 
 _PLAIN = CommonOptions()
+
+
+def common_options(verb: str, keywords: Mapping[str, Any]) -> CommonOptions:
+    """Return the keywords that every verb understands.
+
+    Raises:
+        UsageError: one of them is unknown; the message names the nearest keyword of this verb.
+    """
+    common = [one.name for one in fields(CommonOptions)]
+    for word in keywords:
+        if word not in common:
+            from utils.verbs import Verbs  # noqa: PLC0415 - only a mistake pays for it
+
+            own = [
+                name for name, one in signature(getattr(Verbs, verb)).parameters.items() if one.kind is one.KEYWORD_ONLY
+            ]
+            raise UsageError(f"m.{verb}(…, {word}=…): unknown keyword, {instead_of(word, [*own, *common])}")
+    return CommonOptions(**keywords)
 
 
 def one_of(verb: str, choices: Mapping[str, object]) -> tuple[str, object]:

@@ -72,7 +72,7 @@ class Verbs(ABC):
         `clear`: over only beyond this; `worse_by`: told again at each such step beyond the worst value told.
         """
         policies = _policies()
-        common = policies.CommonOptions(**ways)
+        common = policies.common_options("limit", ways)
         policy = policies.limit(common, below, above, clear, worse_by)
         return self._judge(key, "limit", lambda: policies.reading(value), policy, common)
 
@@ -96,7 +96,7 @@ class Verbs(ABC):
         are amounts times this price.
         """
         policies = _policies()
-        common = policies.CommonOptions(**ways)
+        common = policies.common_options("delta", ways)
         moves = {"max_change": max_change, "max_rise": max_rise, "max_drop": max_drop}
         policy = policies.delta(common, moves, min_abs, baseline_max_age, window)
         return self._judge(key, "delta", lambda: _priced(policies, value, priced_at), policy, common)
@@ -113,20 +113,20 @@ class Verbs(ABC):
     ) -> Judged:
         """Tell a value below the highest ever seen; with `rebase="hold"` it lasts until the value is back there."""
         policies = _policies()
-        common = policies.CommonOptions(**ways)
+        common = policies.common_options("never_falls", ways)
         policy = policies.never_falls(common, tolerance, rebase, worse_by)
         return self._judge(key, "never_falls", lambda: policies.reading(value), policy, common)
 
     def changed(self, key: str, value: Any, **ways: Unpack[CommonKeywords]) -> Judged:  # noqa: ANN401 - any value
         """Tell each change of a value of any kind."""
         policies = _policies()
-        common = policies.CommonOptions(**ways)
+        common = policies.common_options("changed", ways)
         return self._judge(key, "changed", lambda: policies.reading(value), policies.plain(common, "changed"), common)
 
     def flag(self, key: str, value: Any, **ways: Unpack[CommonKeywords]) -> Judged:  # noqa: ANN401 - a bool, Unknown or none
         """Fire while a boolean is true."""
         policies = _policies()
-        common = policies.CommonOptions(**ways)
+        common = policies.common_options("flag", ways)
         return self._judge(key, "flag", lambda: policies.reading(value), policies.plain(common, "flag"), common)
 
     def diverge(
@@ -141,7 +141,7 @@ class Verbs(ABC):
     ) -> Judged:
         """Fire while two values differ by more than a share (`0.5%`) of the second."""
         policies = _policies()
-        common = policies.CommonOptions(**ways)
+        common = policies.common_options("diverge", ways)
         policy = policies.diverge(common, max, direction)
         return self._judge(key, "diverge", lambda: (policies.reading(first), policies.reading(second)), policy, common)
 
@@ -155,7 +155,7 @@ class Verbs(ABC):
     ) -> Judged:
         """Fire while an instant lies longer ago than `max`."""
         policies = _policies()
-        common = policies.CommonOptions(**ways)
+        common = policies.common_options("age", ways)
         return self._judge(key, "age", lambda: policies.reading(at), policies.age(common, max), common)
 
     def deadline(
@@ -168,7 +168,7 @@ class Verbs(ABC):
     ) -> Judged:
         """Tell that an instant is near, at each of the `steps` before it (`["30d", "7d", "1d"]`) and when it passes."""
         policies = _policies()
-        common = policies.CommonOptions(**ways)
+        common = policies.common_options("deadline", ways)
         return self._judge(key, "deadline", lambda: policies.reading(at), policies.deadline(common, steps), common)
 
     def members(
@@ -183,7 +183,7 @@ class Verbs(ABC):
     ) -> Judged:
         """Tell who joined or left a set; with `expected` fire while it is another one."""
         policies = _policies()
-        common = policies.CommonOptions(**ways)
+        common = policies.common_options("members", ways)
         policy = policies.members(common, expected, added, removed)
         return self._judge(key, "members", lambda: policies.reading(current), policy, common)
 
@@ -206,7 +206,7 @@ class Verbs(ABC):
         out; `show` names what the message says of each.
         """
         policies = _policies()
-        common = policies.CommonOptions(**ways)
+        common = policies.common_options("items", ways)
         from utils.rows import as_items  # noqa: PLC0415 - as above
 
         policy = policies.items(common, first_run, keep)
@@ -228,7 +228,7 @@ class Verbs(ABC):
     ) -> Judged:
         """Tell rows that reach a later stage of `order`, from `alert_from` on, and those that vanish from there."""
         policies = _policies()
-        common = policies.CommonOptions(**ways)
+        common = policies.common_options("stages", ways)
         from utils.rows import as_staged  # noqa: PLC0415 - as above
 
         policy = policies.stages(common, order, alert_from, severities or {}, gone_after)

@@ -19,7 +19,7 @@ from tests.support.child import CHECKOUT, child_environ
 from utils.monitor import HIGH, Context, call, monitor
 from utils.testing import SimChain, local_chain, run
 
-pytestmark = [pytest.mark.case("D.10"), pytest.mark.xfail(strict=True, reason="open: one rule engine")]
+pytestmark = pytest.mark.case("D.10")
 A = "0x" + "11" * 20
 
 
@@ -47,9 +47,11 @@ def test_a_view_that_the_contract_does_not_have_is_said(tmp_path: Path, capsys: 
     def main(m: Context) -> None:
         m.limit("assets", m.chain(1).read(assets=call(A, "totalAsets()(uint256)")).assets, below=2, severity=HIGH)
 
-    run(main, store=tmp_path, chain=SimChain({(A, "totalAssets()(uint256)"): 1}))
+    seen = run(main, store=tmp_path, chain=SimChain({(A, "totalAssets()(uint256)"): 1}))
     shown = "".join(capsys.readouterr())
     assert "totalAsets" in shown
+    assert "no data: 1 of 1 checks" in shown
+    assert seen.code == 1
 
 
 @pytest.mark.ci

@@ -79,7 +79,7 @@ def test_the_test_chat_sees_the_protocol(sender: TelegramSender, bot_api: Telegr
 def test_ages_are_counted_to_the_time_of_raising(sender: TelegramSender, bot_api: TelegramStandIn) -> None:
     sender.send(message(since(AT)), CHAT_OF)
 
-    assert "2026-11-23 22:32 UTC (0.0 s before this alert)" in bot_api.messages[0].text
+    assert "2026-11-23 22:32 UTC (0 s before this alert)" in bot_api.messages[0].text
 
 
 def test_one_connection_serves_many_messages_and_survives_a_refusal(

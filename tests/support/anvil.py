@@ -6,11 +6,8 @@ Used by tests (fixture `chain` in conftest.py) and by tools/demo.py, so it impor
 from __future__ import annotations
 
 import os
-import platform
 import re
-import shutil
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
@@ -20,24 +17,18 @@ from pathlib import Path
 from typing import IO, Any
 
 from tests.support.rpc import Rpc, RpcError
+from utils.local_chain import HOW_TO_GET_ANVIL, anvil_program
 
-CHECKOUT = Path(__file__).resolve().parents[2]
-HOW_TO_GET_IT = "anvil is missing: run `make node` (it needs npm), or put an `anvil` on the PATH"
+HOW_TO_GET_IT = HOW_TO_GET_ANVIL
 _START_LIMIT_S = 60.0
 _STOP_LIMIT_S = 10.0
 _RECEIPT_LIMIT_S = 30.0
-_ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
 _LISTENING = re.compile(r"Listening on 127\.0\.0\.1:(\d+)")
 
 
 def binary() -> Path | None:
-    """Return the node's program: npm's for this platform, else one on the PATH, else None."""
-    architecture = _ARCHITECTURES.get(platform.machine(), platform.machine())
-    packaged = CHECKOUT / f"node_modules/@foundry-rs/anvil-{sys.platform}-{architecture}/bin/anvil"
-    if packaged.is_file():
-        return packaged
-    found = shutil.which("anvil")
-    return Path(found) if found else None
+    """Return the node's program, found as `local_chain` finds it."""
+    return anvil_program()
 
 
 @dataclass(frozen=True, slots=True)

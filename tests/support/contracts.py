@@ -15,9 +15,9 @@ from typing import Any
 from eth_abi.abi import decode, encode
 from eth_hash.auto import keccak
 
-from tests.support.anvil import CHECKOUT, Anvil
+from tests.support.anvil import Anvil
 
-NODE_MODULES = CHECKOUT / "node_modules"
+NODE_MODULES = Path(__file__).resolve().parents[2] / "node_modules"
 SAFE_1_4 = "@safe-global/safe-contracts"
 SAFE_1_5 = "@safe-global/safe-smart-account"
 

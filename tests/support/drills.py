@@ -28,6 +28,7 @@ from monitoring.checks.expression.signatures import parse_signature, standard_vi
 from monitoring.checks.expression.tree import ADDRESS, BOOLEAN, NUMBER, TEXT, ValueType
 from monitoring.checks.expression.typecheck import check
 from monitoring.checks.expression.values import Value
+from protocols import SHIPPED
 
 PROTOCOLS = Path(__file__).resolve().parents[2] / "protocols"
 _NOW = re.compile(r"now(?:([+-]\d+[smhd]))*")
@@ -123,7 +124,7 @@ class Drilled:
 
 def monitor_files() -> list[Path]:
     """Return every shipped monitor file."""
-    return [path for path in sorted(PROTOCOLS.glob("*/*.yaml")) if _is_monitor(path)]
+    return [path for name in SHIPPED for path in sorted((PROTOCOLS / name).glob("*.yaml")) if _is_monitor(path)]
 
 
 def drilled_files() -> list[Path]:
