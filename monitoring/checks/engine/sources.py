@@ -25,9 +25,7 @@ _AT_ONCE = 8
 Document = sources.ServiceDocument
 
 
-def read_sources(
-    monitors: Sequence[EvaluatedMonitor], at: EvaluationPoint
-) -> dict[tuple[str, str], Value | Unknown]:
+def read_sources(monitors: Sequence[EvaluatedMonitor], at: EvaluationPoint) -> dict[tuple[str, str], Value | Unknown]:
     """Read every source of the monitors that is not known; documents that several share are asked for once."""
     every = {(monitor.name, name): source for monitor in monitors for name, source in monitor.sources.items()}
     wanted = {key: source for key, source in every.items() if key not in at.known}
