@@ -9,13 +9,13 @@ from typing import Any
 from urllib.parse import quote, urlencode
 
 from monitoring.base.settings import Settings
+from monitoring.conditions.condition import ConditionKey
 from monitoring.ledger import reach
 from monitoring.ledger.audit import ProblemKind, sentence
 from monitoring.store.queries import alerts as alert_queries
 from monitoring.store.queries import runs as run_queries
 from monitoring.store.tables import conditions, runs, silences
 from monitoring.store.tables.alerts import SEVERITIES
-from monitoring.store.tables.conditions import ConditionKey
 from monitoring.web import charts, overview, parameters, serializers
 from monitoring.web.api import RUN_STATUSES, alert_query, row_id
 from monitoring.web.parameters import one_of
@@ -138,12 +138,12 @@ def incidents(asked: Asked) -> Answer:
         asked.now,
         here="/incidents",
         firing=overview.firing(asked.database, asked.now),
-        recovered=[overview.Incident(row) for row in known if row.state != "firing"],
+        recovered=[overview.Incident(row) for row in known if not row.is_firing],
     )
 
 
 def one_incident(asked: Asked) -> Answer:
-    key = ConditionKey(*(asked.query.get(name, "") for name in _KEY))
+    key = ConditionKey.of_texts(*(asked.query.get(name, "") for name in _KEY))
     with asked.database.snapshot() as tx:
         found = conditions.get(tx, key)
         holding = silences.active(tx, asked.now)

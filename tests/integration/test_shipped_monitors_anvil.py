@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from monitoring.checks.engine.plan import Key
 from monitoring.checks.engine.point import EvaluationPoint
-from monitoring.checks.rules.condition import Condition, Kind, Reason
+from monitoring.conditions.condition import Condition, ConditionKey
+from monitoring.conditions.outcome import Kind, Reason
 from tests.support import anvil, parts
 from tests.support.answers import forget_answer, put_answer, put_answers, put_multicall
 from tests.support.anvil import Anvil
@@ -36,11 +36,11 @@ class Watch:
     def __init__(self, node: Anvil, scene: Drilled) -> None:
         self.node, self.scene = node, scene
         self.now = datetime.fromtimestamp(node.now, UTC)
-        self.conditions: dict[Key, Condition] = {}
+        self.conditions: dict[ConditionKey, Condition] = {}
         self.requests = self.passes = 0
         put_answers(node, scene.answers(self.now))
 
-    def run(self) -> dict[Key, Any]:
+    def run(self) -> dict[ConditionKey, Any]:
         environ = {"PROVIDER_URL_MAINNET": self.node.url}
         at = EvaluationPoint(environ, StoppedClock(self.now), known=self.scene.readings(self.now))
         evaluation = evaluate_checks(self.scene.parts, None, self.conditions, self.now, at=at)

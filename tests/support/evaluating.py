@@ -9,18 +9,16 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from monitoring.alerts.message.model import Alert
-from monitoring.base.clock import from_text
 from monitoring.checks.builtin import TYPES
 from monitoring.checks.config.load import load_monitor
 from monitoring.checks.engine.evaluate import Evaluation, evaluate
-from monitoring.checks.engine.plan import CheckInstance, Key
+from monitoring.checks.engine.plan import CheckInstance
 from monitoring.checks.engine.point import EvaluationPoint
 from monitoring.checks.expression.evaluate import ViewRead
 from monitoring.checks.messages.plain import AlertRoute
-from monitoring.checks.rules.condition import Condition, Outcome
-from monitoring.checks.state.load import LoadedState, row_key
-from monitoring.checks.state.row import to_row
-from monitoring.store.tables import conditions as stored
+from monitoring.checks.state.load import LoadedState
+from monitoring.conditions.condition import Condition, ConditionKey
+from monitoring.conditions.outcome import Outcome
 
 
 class Reader(Protocol):
@@ -63,23 +61,15 @@ class Some:
         return tuple(self.checks)
 
 
-def loaded(conditions: Mapping[Key, Condition]) -> LoadedState:
-    """Return conditions as a run finds them in the store."""
-    rows: dict[Key, stored.Condition] = {}
-    for key, condition in conditions.items():
-        row = to_row(condition)
-        rows[key] = stored.Condition(
-            row_key(key), state=row.state, severity=row.severity or "MEDIUM", data_json=row.data,
-            since=from_text(row.since) if row.since else None,
-            last_sent_at=from_text(row.last_sent) if row.last_sent else None,
-        )  # fmt: skip
-    return LoadedState(rows, {}, frozenset())
+def loaded(conditions: Mapping[ConditionKey, Condition]) -> LoadedState:
+    """Return conditions as a run finds them."""
+    return LoadedState(conditions, {})
 
 
 def evaluate_checks(
     checks: Sequence[CheckInstance],
     reader: Reader | None,
-    conditions: Mapping[Key, Condition],
+    conditions: Mapping[ConditionKey, Condition],
     now: datetime,
     known: Mapping[Any, Any] | None = None,
     at: EvaluationPoint | None = None,
@@ -91,17 +81,17 @@ def evaluate_checks(
     return evaluation
 
 
-def outcomes_of(evaluation: Evaluation) -> dict[Key, Outcome]:
+def outcomes_of(evaluation: Evaluation) -> dict[ConditionKey, Outcome]:
     return {one.seen.key: one.seen.outcome for one in evaluation.checks}
 
 
 def judge_file(
     path: Path,
     reader: Reader | None,
-    conditions: Mapping[Key, Condition],
+    conditions: Mapping[ConditionKey, Condition],
     now: datetime,
     at: EvaluationPoint | None = None,
-) -> tuple[dict[Key, Outcome], dict[Key, Alert]]:
+) -> tuple[dict[ConditionKey, Outcome], dict[ConditionKey, Alert]]:
     """Evaluate one monitor file; return the outcomes, and the alerts that were worded, by key."""
     evaluation = evaluate_checks(load_monitor(path, TYPES).parts(), reader, conditions, now, at=at)
     return outcomes_of(evaluation), {one.seen.key: one.telling.alert for one in evaluation.checks if one.telling}

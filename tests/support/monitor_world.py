@@ -18,19 +18,20 @@ from monitoring.chains.rpc.memory import RunMemory
 from monitoring.checks.builtin import TYPES
 from monitoring.checks.config.load import load_monitor
 from monitoring.checks.engine.evaluate import evaluate
-from monitoring.checks.engine.plan import CheckInstance, Key
+from monitoring.checks.engine.plan import CheckInstance
 from monitoring.checks.engine.point import EvaluationPoint
-from monitoring.checks.rules.condition import Condition, Outcome, Transition
-from monitoring.checks.state.row import from_row, to_row
 from monitoring.checks.state.save import JudgedPart
+from monitoring.conditions.condition import Condition, ConditionKey
+from monitoring.conditions.outcome import Outcome, Transition
 from tests.support.evaluating import Some, loaded
+from tests.support.spec import through_data
 
 
 @dataclass(frozen=True)
 class Told:
     """An alert as it would go out."""
 
-    key: Key
+    key: ConditionKey
     severity: Severity
     channel: str
     transition: Transition
@@ -45,7 +46,7 @@ class Told:
 @dataclass
 class Round:
     told: list[Told]
-    outcomes: Mapping[Key, Outcome]
+    outcomes: Mapping[ConditionKey, Outcome]
     requests: int
     passes: int
 
@@ -63,7 +64,7 @@ class MonitorWorld:
     clock: Clock | None = None
     sleep: Any = lambda _s: None
     seconds: float = 120.0
-    conditions: dict[Key, Condition] = field(default_factory=dict)
+    conditions: dict[ConditionKey, Condition] = field(default_factory=dict)
     memory: RunMemory = field(default_factory=RunMemory)
 
     def point(self) -> EvaluationPoint:
@@ -77,7 +78,7 @@ class MonitorWorld:
         told = [one for entry in evaluation.checks if (one := _told(entry))]
         outcomes = {entry.seen.key: entry.seen.outcome for entry in evaluation.checks}
         for key, outcome in outcomes.items():
-            self.conditions[key] = from_row(to_row(outcome.condition))
+            self.conditions[key] = through_data(outcome.condition)
         return Round(told, outcomes, at.chains.requests, len(evaluation.readings.passes))
 
 

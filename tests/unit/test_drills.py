@@ -15,10 +15,10 @@ import pytest
 
 from monitoring.alerts.conditions.store_alert import NOBODY
 from monitoring.chains.abi.values import Unknown
-from monitoring.checks.engine.plan import Key
 from monitoring.checks.engine.point import EvaluationPoint
 from monitoring.checks.engine.runner import run
-from monitoring.checks.rules.condition import Condition, Kind, Outcome, Reason, State
+from monitoring.conditions.condition import Condition, ConditionKey, State
+from monitoring.conditions.outcome import Kind, Outcome, Reason
 from monitoring.store.db.handle import SteadyStore
 from tests.support.drills import Drill, Drilled, drill_path, drilled_files, load_drilled
 from tests.support.evaluating import Some, StoppedClock
@@ -57,7 +57,7 @@ class World:
 
     def __init__(self, scene: Drilled, folder: Path) -> None:
         self.scene, self.now = scene, NOW
-        self.conditions: dict[Key, Condition] = {}
+        self.conditions: dict[ConditionKey, Condition] = {}
         self.asked: set[Any] = set()
         self.lost: set[Any] = set()
         self.answers: dict[Any, Any] = {}
@@ -73,7 +73,7 @@ class World:
 
     def run(
         self, changes: Mapping[str, Any] | None = None, sources: Mapping[str, Any] | None = None
-    ) -> dict[Key, Outcome]:
+    ) -> dict[ConditionKey, Outcome]:
         self.answers = {**self.scene.answers(self.now, changes), **self.scene.readings(self.now, sources)}
         at = EvaluationPoint({}, StoppedClock(self.now), known=self)  # type: ignore[arg-type]  # as much of a Mapping
         ran = run([self.monitor], at, self.store, NOBODY)
@@ -84,7 +84,7 @@ class World:
         self.now += HOUR
         return outcomes
 
-    def told(self, *arguments: Any) -> dict[Key, tuple[Kind, str]]:
+    def told(self, *arguments: Any) -> dict[ConditionKey, tuple[Kind, str]]:
         """Run twice, as `for` may ask for it, and return what was told."""
         runs = [self.run(*arguments), self.run(*arguments)]
         return {
@@ -161,7 +161,7 @@ def test_an_input_that_fails_never_alarms_and_blinds_who_needs_it(new_world: New
     first = new_world(scene)
     applying = {key for key, one in first.run().items() if one.reason is not Reason.DOES_NOT_APPLY}
     inputs = [*first.asked, *scene.readings(NOW)]
-    blinded: set[Key] = set()
+    blinded: set[ConditionKey] = set()
     for one in inputs:
         world = new_world(scene)
         world.run()

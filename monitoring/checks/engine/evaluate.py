@@ -16,15 +16,14 @@ from monitoring.alerts.conditions.close_orphaned import CRASH, SOURCES
 from monitoring.chains.abi.values import Unknown
 from monitoring.checks.engine.evaluation import EvaluatedCheck, Readings, judge_check
 from monitoring.checks.engine.monitor import EvaluatedMonitor
-from monitoring.checks.engine.plan import CheckInstance, Key, ReadContext
+from monitoring.checks.engine.plan import CheckInstance, ReadContext
 from monitoring.checks.engine.point import EvaluationPoint
 from monitoring.checks.engine.python_checks import GivenPart
 from monitoring.checks.messages import alert
 from monitoring.checks.messages.listing_value import value_in_words
-from monitoring.checks.rules.condition import Condition
 from monitoring.checks.state.load import NOTHING, LoadedState
-from monitoring.checks.state.save import JudgedPart, Record, blame
-from monitoring.store.tables import conditions as stored
+from monitoring.checks.state.save import JudgedPart, Record
+from monitoring.conditions.condition import Condition, ConditionKey, State
 
 if TYPE_CHECKING:
     from monitoring.chains.rpc.views import ChainView
@@ -84,7 +83,7 @@ def _judged(
     declared = {monitor.name for monitor in monitors if monitor.declared}
     entries: list[JudgedPart] = []
     for part in parts:
-        seen = judge_check(part, readings, conditions, now, untold=part.key in remembered.untold)
+        seen = judge_check(part, readings, conditions, now)
         origin = _origin(seen, at) if seen.outcome.transition else _NOTHING_READ
         entries.append(_entry(seen, conditions, at, now, origin, declared=part.key.monitor in declared))
     traces = {one.seen.key: _trace(error) for one in entries if (error := _bug(one)) is not None}
@@ -98,30 +97,30 @@ def _judged(
 
 def _entry(
     seen: EvaluatedCheck,
-    conditions: Mapping[Key, Condition],
+    conditions: Mapping[ConditionKey, Condition],
     at: EvaluationPoint,
     now: datetime,
     origin: alert.ReadingOrigin = _NOTHING_READ,
     *,
     declared: bool = False,
 ) -> JudgedPart:
-    told = alert.tell(seen, conditions.get(seen.key, Condition()), at, origin, now, at.redact)
+    told = alert.tell(seen, conditions.get(seen.key) or Condition(seen.key), at, origin, now, at.redact)
     return JudgedPart(seen, told, at.redact(value_in_words(seen.part, seen.reading)), declared)
 
 
 def _concerns_sources(entries: Sequence[JudgedPart], at: EvaluationPoint, remembered: LoadedState) -> bool:
     """Tell whether anything is or was wrong with what is read, or may have become so by reading."""
-    if at.has_read or any(one.seen.outcome.condition.blind is not None for one in entries):
+    if at.has_read or any(one.seen.outcome.condition.no_data is not None for one in entries):
         return True
-    before = [row for key, row in remembered.rows.items() if key.monitor == SOURCES or key.check == CRASH]
-    return any(row.state != "ok" for row in before)
+    before = [row for key, row in remembered.conditions.items() if key.monitor == SOURCES or key.check == CRASH]
+    return any(row.state is not State.OK for row in before)
 
 
 def _with_sources(
     monitors: Sequence[EvaluatedMonitor],
     at: EvaluationPoint,
     entries: Sequence[JudgedPart],
-    traces: Mapping[Key, str],
+    traces: Mapping[ConditionKey, str],
     of_answerers: Mapping[str, str],
     remembered: LoadedState,
 ) -> list[JudgedPart]:
@@ -130,7 +129,7 @@ def _with_sources(
 
     now, conditions, seen = at.clock.now(), remembered.conditions, [entry.seen for entry in entries]
     family = source_health.families(seen, remembered)
-    blamed = [replace(one, blamed=family.get(blame(one.seen.key, one.seen.outcome.condition), "")) for one in entries]
+    blamed = [replace(one, blamed=family.get(one.seen.outcome.condition.blamed, "")) for one in entries]
     routes = {monitor.name: monitor.route for monitor in monitors}
     ending = [monitor.name for monitor in monitors if monitor.declared]  # a function's frame sees to its own crashes
     parts: list[CheckInstance] = [
@@ -142,7 +141,7 @@ def _with_sources(
         parts += source_health.lost_blocks(at.chains)
     readings = Readings({part.key: part.read(ReadContext({}, {})) for part in parts})
     for part in parts:
-        judged = judge_check(part, readings, conditions, now, untold=part.key in remembered.untold)
+        judged = judge_check(part, readings, conditions, now)
         blamed.append(_entry(judged, conditions, at, now))
     return blamed
 
@@ -164,9 +163,9 @@ def _views(at: EvaluationPoint) -> dict[int, ChainView]:
 
 def _gone(
     declared: set[str], parts: Sequence[CheckInstance], at: EvaluationPoint, remembered: LoadedState
-) -> list[stored.Condition]:
+) -> list[Condition]:
     """Return the conditions whose check left its file, and those of providers that a chain no longer has."""
-    keys, rows = {part.key for part in parts}, remembered.rows.items()
+    keys, rows = {part.key for part in parts}, remembered.conditions.items()
     gone = [row for key, row in rows if key.monitor in declared and row.declared and key not in keys]
     if at.has_read:
         from monitoring.checks.engine import source_health  # noqa: PLC0415 - as above

@@ -11,10 +11,11 @@ from datetime import datetime
 from typing import Any
 
 from monitoring.chains.abi.values import Unknown
-from monitoring.checks.engine.plan import CheckInstance, Key
-from monitoring.checks.rules.condition import Condition, Kind, Outcome, State
-from monitoring.checks.rules.policy import Policy
-from monitoring.checks.rules.transition import blinded
+from monitoring.checks.engine.plan import CheckInstance
+from monitoring.conditions.condition import Condition, ConditionKey
+from monitoring.conditions.outcome import Outcome
+from monitoring.conditions.policy import Policy
+from monitoring.conditions.transition import no_data
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +28,7 @@ class EvaluatedCheck:
     crash: Exception | None = None
 
     @property
-    def key(self) -> Key:
+    def key(self) -> ConditionKey:
         return self.part.key
 
 
@@ -35,32 +36,22 @@ class EvaluatedCheck:
 class Readings:
     """A reading for each check; the questions of each pass, the bugs of checks and of those who answer by kind."""
 
-    by_key: Mapping[Key, Any]
+    by_key: Mapping[ConditionKey, Any]
     passes: tuple[tuple[Any, ...], ...] = ()
-    crashes: Mapping[Key, Exception] = field(default_factory=dict)
+    crashes: Mapping[ConditionKey, Exception] = field(default_factory=dict)
     lost: Mapping[str, Exception] = field(default_factory=dict)
 
 
 def judge_check(
-    part: CheckInstance, readings: Readings, conditions: Mapping[Key, Condition], now: datetime, *, untold: bool = False
+    part: CheckInstance, readings: Readings, conditions: Mapping[ConditionKey, Condition], now: datetime
 ) -> EvaluatedCheck:
-    """Judge a check; one that is `untold` fires, and its message reached nobody, so that it is sent again."""
-    before = conditions.get(part.key, Condition())
+    """Judge a check against its remembered condition."""
+    before = conditions.get(part.key) or Condition(part.key)
     reading, crash = readings.by_key[part.key], readings.crashes.get(part.key)
     if crash is None:
         try:
-            outcome = part.judge(before, reading, now)
-            return EvaluatedCheck(part, reading, _as_first(part, before, reading, now, outcome) if untold else outcome)
+            return EvaluatedCheck(part, reading, part.judge(before, reading, now))
         except Exception as error:  # noqa: BLE001 - the border of a check: its bug must not stop the others
             crash = error
     lost = Unknown(f"the check crashed: {type(crash).__name__}")
-    return EvaluatedCheck(part, lost, replace(blinded(before, lost, now, Policy()), source=None), crash)
-
-
-def _as_first(part: CheckInstance, before: Condition, reading: Any, now: datetime, outcome: Outcome) -> Outcome:  # noqa: ANN401
-    """Judge as if it had not fired yet, which gives the words of the first alert."""
-    if outcome.transition is not None or outcome.condition.state is not State.FIRING:
-        return outcome
-    again = part.judge(replace(before, state=State.PENDING, rank=-1, worst=None), reading, now)
-    fires = again.transition is not None and again.transition.kind is Kind.FIRED
-    return again if fires and again.condition.state is State.FIRING else outcome
+    return EvaluatedCheck(part, lost, replace(no_data(before, lost, now, Policy()), source=None), crash)

@@ -14,7 +14,7 @@ from monitoring.checks.engine.monitor import EvaluatedMonitor
 from monitoring.checks.engine.point import EvaluationPoint
 from monitoring.checks.engine.runner import recalled, say
 from monitoring.checks.messages.listing_value import bound_in_words
-from monitoring.checks.state.load import NOTHING, row_key
+from monitoring.checks.state.load import NOTHING
 from monitoring.checks.state.save import JudgedPart
 from monitoring.store.db.handle import ReadOnlyStore
 
@@ -40,7 +40,7 @@ def explain(
 
 def _names(entry: JudgedPart) -> set[str]:
     key = entry.seen.key
-    names = {key.check, row_key(key).text, "/".join(part for part in (key.check, key.subject) if part)}
+    names = {key.check, key.text, "/".join(part for part in (key.check, key.subject) if part)}
     return names | {f"{key.monitor}/{name}" for name in names}
 
 
@@ -63,7 +63,7 @@ def as_data(entries: Sequence[JudgedPart]) -> list[dict[str, object]]:
 
 def _data(entry: JudgedPart) -> dict[str, object]:
     seen, key, condition = entry.seen, entry.seen.key, entry.seen.outcome.condition
-    blind, telling = condition.blind, entry.telling
+    blind, telling = condition.no_data, entry.telling
     said = None
     if telling is not None:
         text = render_plain(telling.alert, now=telling.at)

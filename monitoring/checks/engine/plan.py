@@ -15,7 +15,8 @@ from monitoring.checks.engine.point import EvaluationPoint
 from monitoring.checks.expression.evaluate import PENDING, Result, ViewRead
 from monitoring.checks.expression.values import Value
 from monitoring.checks.messages.plain import AlertRoute, AlertText
-from monitoring.checks.rules.condition import Condition, Outcome, Transition
+from monitoring.conditions.condition import Condition, ConditionKey
+from monitoring.conditions.outcome import Outcome, Transition
 
 # What can be asked: a view `ViewRead`, or what a built-in type answers (`CheckType.answers`).
 # Equal ones are asked once.
@@ -25,23 +26,13 @@ Query: TypeAlias = Hashable
 Answerer: TypeAlias = Callable[[Sequence[Any], EvaluationPoint], Mapping[Any, Any]]
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Key:
-    """What a condition is about; state is kept under exactly this."""
-
-    monitor: str
-    check: str
-    chain: int
-    subject: str = ""
-
-
 @dataclass(slots=True)
 class ReadContext:
     """What is known in one pass, and which questions are still to be asked."""
 
     answers: Mapping[Query, Any]
     sources: Mapping[tuple[str, str], Value | Unknown]
-    conditions: Mapping[Key, Condition] = field(default_factory=dict)
+    conditions: Mapping[ConditionKey, Condition] = field(default_factory=dict)
     known: Mapping[Query, Any] = field(default_factory=dict)
     wanted: dict[Query, None] = field(default_factory=dict)
     memo: dict[Hashable, Any] = field(default_factory=dict)
@@ -60,9 +51,9 @@ class ReadContext:
         found: Result = self.ask(call)
         return found
 
-    def condition(self, key: Key) -> Condition:
+    def condition(self, key: ConditionKey) -> Condition:
         """Return what is remembered, for parts whose reading goes on where the last one ended (a log's cursor)."""
-        return self.conditions.get(key) or Condition()
+        return self.conditions.get(key) or Condition(key)
 
     def source(self, monitor: str, name: str) -> Value | Unknown:
         """Return what a service said, read before the passes."""
@@ -76,7 +67,7 @@ class CheckInstance(Protocol):
     """One condition's worth of a monitor: what it reads, and how that is judged. Built-in types make these too."""
 
     @property
-    def key(self) -> Key:
+    def key(self) -> ConditionKey:
         """The condition's identity, unique in a task."""
         ...
 

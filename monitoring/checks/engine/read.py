@@ -16,13 +16,13 @@ from monitoring.chains.abi.values import Unknown
 from monitoring.chains.rpc.memory import JUDGED
 from monitoring.checks.engine.evaluation import Readings
 from monitoring.checks.engine.monitor import EvaluatedMonitor
-from monitoring.checks.engine.plan import CheckInstance, Key, Query, ReadContext
+from monitoring.checks.engine.plan import CheckInstance, Query, ReadContext
 from monitoring.checks.engine.point import EvaluationPoint
 from monitoring.checks.engine.resolvers import Answers
 from monitoring.checks.engine.sources import read_sources
 from monitoring.checks.expression.evaluate import PENDING, ViewRead
 from monitoring.checks.expression.values import Value
-from monitoring.checks.rules.condition import Condition
+from monitoring.conditions.condition import Condition, ConditionKey
 
 MAX_PASSES = 8  # each is a round trip to every chain; nobody nests views deeper
 
@@ -39,7 +39,7 @@ def read(
     monitors: Sequence[EvaluatedMonitor],
     parts: Sequence[CheckInstance],
     at: EvaluationPoint,
-    conditions: Mapping[Key, Condition],
+    conditions: Mapping[ConditionKey, Condition],
 ) -> Readings:
     """Read what the parts of the monitors want at one point."""
     for chain in {part.key.chain for part in parts if part.key.chain}:
@@ -53,7 +53,7 @@ def read_all(
     parts: Sequence[CheckInstance],
     reader: BlockReader,
     sources: Mapping[tuple[str, str], Value | Unknown],
-    conditions: Mapping[Key, Condition],
+    conditions: Mapping[ConditionKey, Condition],
     known: Mapping[Query, Any],
 ) -> Readings:
     """Read everything the parts want, in as few passes as their nesting allows, each question once.
@@ -64,7 +64,7 @@ def read_all(
     _check_keys(parts)
     answers: dict[Query, Any] = {}
     passes: list[tuple[Query, ...]] = []
-    crashes: dict[Key, Exception] = {}
+    crashes: dict[ConditionKey, Exception] = {}
     while True:
         desk = ReadContext(answers, sources, conditions, known)
         found = {part.key: _read(part, desk, crashes) for part in parts}
@@ -78,7 +78,7 @@ def read_all(
         answers |= _ask(reader, passes[-1])
 
 
-def _read(part: CheckInstance, desk: ReadContext, crashes: dict[Key, Exception]) -> Any:  # noqa: ANN401 - by verb
+def _read(part: CheckInstance, desk: ReadContext, crashes: dict[ConditionKey, Exception]) -> Any:  # noqa: ANN401 - by verb
     if part.key in crashes:
         return None
     try:
@@ -89,7 +89,7 @@ def _read(part: CheckInstance, desk: ReadContext, crashes: dict[Key, Exception])
 
 
 def _check_keys(parts: Sequence[CheckInstance]) -> None:
-    seen: set[Key] = set()
+    seen: set[ConditionKey] = set()
     for part in parts:
         if part.key in seen:
             key = part.key
