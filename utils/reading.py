@@ -111,7 +111,7 @@ class Reads(ABC):
         query: str,
         variables: Mapping[str, Any],
     ) -> Any:  # noqa: ANN401 - as above
-        from monitoring.chains.rpc.fetch import host_of  # noqa: PLC0415 - as above
+        from monitoring.base.http.words import host_of  # noqa: PLC0415 - as above
         from monitoring.chains.services.sources import Source, read_source  # noqa: PLC0415 - as above
         from utils.fields import Fields, as_fields  # noqa: PLC0415 - as above
 

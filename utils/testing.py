@@ -19,8 +19,8 @@ import orjson
 
 from monitoring.alerts.conditions.store_alert import NOBODY
 from monitoring.base.clock import SystemClock, parse_duration
+from monitoring.base.http.client import Answer, FetchError, HttpClient, Request
 from monitoring.base.settings import Settings, load_settings
-from monitoring.chains.rpc.fetch import Answer, Fetcher, FetchError, Request
 from monitoring.checks.builtin import TYPES
 from monitoring.checks.config.load import load_monitor
 from monitoring.checks.engine import runner
@@ -147,7 +147,7 @@ class _World:
         self._simulated = {one.url: one for one in chains if isinstance(one, SimChain)}
         self._local = {one.url for one in chains if isinstance(one, LocalChain)}
         self._http = http
-        self._fetch = Fetcher()
+        self._fetch = HttpClient()
 
     def __call__(self, request: Request, timeout_s: float) -> Answer:
         if request.url in self._simulated:

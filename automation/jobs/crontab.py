@@ -7,7 +7,7 @@ import tempfile
 from contextlib import suppress
 from pathlib import Path
 
-from automation.jobs.load import Jobs, Profile
+from automation.jobs.model import Jobs, Profile
 
 _MODE = 0o644  # supercronic may run as somebody else
 

@@ -1,78 +1,20 @@
-"""jobs.yaml as the runner knows it: frozen profiles and tasks, defaults applied, or every mistake at once.
+"""jobs.yaml read into frozen profiles and tasks, defaults applied, or every mistake at once.
 
-Called by every verb. Reading is all it does: it starts nothing, and imports no script it names.
+Called by every command. Reading is all it does: it starts nothing, and imports no script it names.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
-from typing import Literal
 
-from pydantic import ValidationError
-
-from automation.jobs.mistakes import mistakes_of
-from automation.jobs.model import JobsFile, ProfileEntry, TaskEntry
-from automation.jobs.nodes import Document, Mistake, config_error
-from automation.jobs.nodes import Mapping as MarkedMapping
-from automation.jobs.reader import read_document
-from automation.jobs.rules import broken_rules
+from automation.jobs.model import JOBS, Jobs, Profile
+from automation.jobs.rules import check_rules
 from monitoring.base.errors import UsageError
 from monitoring.base.suggest import nearest
-from monitoring.ledger.cron import Cron
-
-
-@dataclass(frozen=True, slots=True)
-class Task:
-    """One task of a profile. Either `script` or `monitors` is set; paths are relative to the checkout."""
-
-    name: str
-    script: str | None
-    monitors: tuple[str, ...]
-    args: tuple[tuple[str, str], ...]
-    env: Mapping[str, str]
-    enabled: bool
-    timeout_s: int
-    needs: tuple[str, ...]
-    retries: int
-    isolate: bool
-    alert_after: int
-
-    @property
-    def argv(self) -> tuple[str, ...]:
-        """What the script is given after its name, in the order of the file."""
-        return tuple(f"--{key}={value}" for key, value in self.args)
-
-
-@dataclass(frozen=True, slots=True)
-class Profile:
-    """Tasks that run together at the ticks of `cron`."""
-
-    name: str
-    cron: Cron
-    description: str
-    enabled: bool
-    sync_before_run: bool
-    env: Mapping[str, str]
-    tasks: tuple[Task, ...]
-    parallel: int
-    timeout_s: int
-    run_timeout_s: int | None
-    heartbeat_env: str | None
-    catch_up: Literal["none", "latest"]
-    max_age_s: int | None
-
-    @property
-    def enabled_tasks(self) -> tuple[Task, ...]:
-        return tuple(task for task in self.tasks if task.enabled)
-
-
-@dataclass(frozen=True, slots=True)
-class Jobs:
-    """A whole jobs.yaml, profiles in the order of the file."""
-
-    profiles: Mapping[str, Profile]
+from monitoring.base.yaml.keys import read_value
+from monitoring.base.yaml.marks import Mapping, Mistakes, YamlNode
+from monitoring.base.yaml.reader import read_yaml
 
 
 def load_jobs(path: Path, checkout: Path) -> Jobs:
@@ -81,7 +23,7 @@ def load_jobs(path: Path, checkout: Path) -> Jobs:
     Raises:
         ConfigError: it cannot be read or has mistakes; all of them are listed, sorted by place.
     """
-    return read_jobs(read_document(path), checkout)
+    return read_jobs(open_jobs(path), checkout)
 
 
 def load_profile(path: Path, checkout: Path, name: str) -> Profile:
@@ -91,73 +33,58 @@ def load_profile(path: Path, checkout: Path, name: str) -> Profile:
         ConfigError: the file cannot be read, or this profile has mistakes.
         UsageError: there is no such profile; the message names the known ones.
     """
-    document = read_document(path)
-    profiles = document.at(("profiles",))
-    if isinstance(profiles, MarkedMapping):
-        if name not in profiles:
-            match = nearest(name, profiles)
+    root = open_jobs(path)
+    profiles = root.get("profiles")
+    if profiles is not None and isinstance(profiles.node, Mapping):
+        names = [key.text for key, _ in profiles.children()]
+        if name not in names:
+            match = nearest(name, names)
             hint = f"did you mean {match}? The profiles are" if match else "the profiles are"
-            raise UsageError(f"{document.file} has no profile {name!r}: {hint} {', '.join(profiles)}")
-        document = _only(document, profiles, name)
-    return read_jobs(document, checkout).profiles[name]
+            raise UsageError(f"{path} has no profile {name!r}: {hint} {', '.join(names)}")
+        root = _only(root, profiles.node, name)
+    return read_jobs(root, checkout).profiles[name]
 
 
-def _only(document: Document, profiles: MarkedMapping, name: str) -> Document:
-    """Return the document as if it held this profile alone."""
-    root = MarkedMapping(document.root.place)
-    root.key_places["profiles"] = profiles.place
-    root["profiles"] = kept = MarkedMapping(profiles.place)
-    kept[name] = profiles[name]
-    kept.key_places[name] = profiles.key_places[name]
-    mine = tuple(mistake for mistake in document.mistakes if mistake.path[:2] == ("profiles", name))
-    return Document(document.file, root, mine)
+def open_jobs(path: Path) -> YamlNode:
+    """Return the root of a jobs.yaml, with the mistakes of form that did not stop the reading.
+
+    Raises:
+        ConfigError: it cannot be opened, is not UTF-8, is not YAML, or is beyond the limits of the reader.
+    """
+    mistakes = Mistakes(str(path))
+    node = read_yaml(path, mistakes, aliases=True)
+    if node is None:
+        mistakes.raise_any()
+        raise AssertionError(path)
+    # The file as a whole goes by its one key.
+    return YamlNode(node, "" if isinstance(node, Mapping) else "profiles", mistakes)
 
 
-def read_jobs(document: Document, checkout: Path) -> Jobs:
-    """Return what a document says.
+def _only(root: YamlNode, profiles: Mapping, name: str) -> YamlNode:
+    """Return the root as if it held this profile alone."""
+    kept = Mapping(tuple(entry for entry in profiles.entries if entry[0].text == name), profiles.at)
+    above = root.node.entries if isinstance(root.node, Mapping) else ()
+    node = Mapping(tuple((key, kept) for key, _ in above if key.text == "profiles"), root.node.at)
+    mine = f"profiles.{name}"
+    found = [one for one in root.mistakes.found if one[1] == mine or one[1].startswith((f"{mine}.", f"{mine}["))]
+    return YamlNode(node, "", Mistakes(root.mistakes.file, found))
+
+
+def read_jobs(root: YamlNode, checkout: Path) -> Jobs:
+    """Return what a file says.
 
     Raises:
         ConfigError: as load_jobs.
     """
-    mistakes: list[Mistake] = [*document.mistakes, *broken_rules(document.root)]
-    try:
-        entries = JobsFile.model_validate(document.root, context=checkout)
-    except ValidationError as error:
-        mistakes += mistakes_of(error, document)
-    if mistakes:
-        raise config_error(document.file, mistakes)
-    return Jobs({name: _profile(name, entry) for name, entry in entries.profiles.items()})
+    check_rules(root, checkout)
+    jobs = read_value(JOBS, root)
+    root.mistakes.raise_any()
+    if jobs is None:
+        raise AssertionError(root.mistakes.file)
+    return Jobs(profiles={name: _complete(name, profile) for name, profile in jobs.profiles.items()})
 
 
-def _profile(name: str, entry: ProfileEntry) -> Profile:
-    return Profile(
-        name=name,
-        cron=entry.cron,
-        description=entry.description,
-        enabled=entry.enabled,
-        sync_before_run=entry.sync_before_run,
-        env=entry.env,
-        tasks=tuple(_task(task, entry.timeout) for task in entry.tasks),
-        parallel=entry.parallel,
-        timeout_s=entry.timeout,
-        run_timeout_s=entry.run_timeout,
-        heartbeat_env=entry.heartbeat_env,
-        catch_up=entry.catch_up,
-        max_age_s=entry.max_age,
-    )
-
-
-def _task(entry: TaskEntry, default_timeout_s: int) -> Task:
-    return Task(
-        name=entry.name,
-        script=entry.script,
-        monitors=tuple(entry.monitors or ()),
-        args=tuple(entry.args.items()),
-        env=entry.env,
-        enabled=entry.enabled,
-        timeout_s=entry.timeout or default_timeout_s,
-        needs=tuple(entry.needs),
-        retries=entry.retries,
-        isolate=entry.isolate,
-        alert_after=entry.alert_after,
-    )
+def _complete(name: str, profile: Profile) -> Profile:
+    """Give a profile the name it is under, and its tasks the deadline of the profile where they set none."""
+    tasks = (replace(task, timeout_s=task.timeout_s or profile.timeout_s) for task in profile.tasks)
+    return replace(profile, name=name, tasks=tuple(tasks))

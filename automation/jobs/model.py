@@ -1,144 +1,175 @@
-"""The shape of jobs.yaml as it is written: the keys, their kinds, their defaults.
+"""jobs.yaml as the runner knows it, and the one table of its keys: a field of a class here is a key of the file.
 
-config.py validates with these models and jobs.schema.json is generated from them. What a key means once
-defaults are applied is config.py's.
+A new key is one entry in `Task` or `Profile`: its reading, its mistakes, jobs.schema.json and docs/jobs.md come from
+that; the executor and the task's process get the same `Task`.
 """
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Annotated, Literal
+from collections.abc import Mapping
 
-from pydantic import BaseModel, ConfigDict, Field, PlainValidator, ValidationInfo, WithJsonSchema
-
-from automation.jobs import values as read
-from automation.jobs.paths import check_file
+from automation.jobs.values import (
+    ARGUMENT,
+    CRON,
+    FILE,
+    FLAG,
+    NAME,
+    SECONDS,
+    TASK_VARIABLE,
+    TEXT,
+    VARIABLE,
+    one_of,
+    whole_number,
+)  # fmt: skip
+from monitoring.base.yaml.keys import Many, Named, Table, key, keys
 from monitoring.ledger.cron import Cron
 
-_AS_WRITTEN = ["string", "number", "boolean"]  # whatever YAML takes the characters for
 
-
-def _pattern(pattern: str, **more: object) -> WithJsonSchema:
-    return WithJsonSchema({"type": _AS_WRITTEN, "pattern": f"^{pattern}$", **more})
-
-
-def _bounds(low: int, high: int) -> WithJsonSchema:
-    return WithJsonSchema({"type": "integer", "minimum": low, "maximum": high})
-
-
-def _read_file(value: object, info: ValidationInfo[Path]) -> str:
-    """The context of a validation is the checkout that the paths are relative to."""
-    return check_file(read.read_text(value), info.context)
-
-
-def _read_catch_up(value: object) -> str:
-    text = read.read_text(value)
-    if text not in ("none", "latest"):
-        raise ValueError(f"{text!r} is unknown: write none or latest")
-    return text
-
-
-Text = Annotated[str, PlainValidator(read.read_text), WithJsonSchema({"type": _AS_WRITTEN})]
-Flag = Annotated[bool, PlainValidator(read.read_flag), WithJsonSchema({"type": "boolean"})]
-Name = Annotated[str, PlainValidator(read.read_name), _pattern(read.NAME, maxLength=read.MAX_NAME_LENGTH)]
-Variable = Annotated[str, PlainValidator(read.read_variable), _pattern(read.VARIABLE)]
-TaskVariable = Annotated[
-    str,
-    PlainValidator(read.read_task_variable),
-    _pattern(rf"(?!({'|'.join(read.RESERVED_VARIABLES)})$|{'|'.join(read.RESERVED_PREFIXES)}){read.VARIABLE}"),
-]
-Argument = Annotated[str, PlainValidator(read.read_argument), _pattern(read.ARGUMENT)]
-Seconds = Annotated[
-    int,
-    PlainValidator(read.read_duration_s),
-    WithJsonSchema(
-        {
-            "anyOf": [
-                {"type": "integer", "minimum": 1, "maximum": read.MAX_DURATION_S},
-                {"type": "string", "pattern": f"^0*[1-9]{read.DURATION.replace('+', '*', 1)}$"},
-            ]
-        }
-    ),
-]
-CronText = Annotated[
-    Cron,
-    PlainValidator(read.read_cron),
-    WithJsonSchema(
-        {
-            "type": "string",
-            "pattern": r"^\s*(@[a-zA-Z]+|[0-9a-zA-Z*/,?-]+([ \t]+[0-9a-zA-Z*/,?-]+){4})\s*$",
-            "examples": ["5 * * * *", "0/10 * * * *", "@daily"],
-        }
-    ),
-]
-File = Annotated[
-    str, PlainValidator(_read_file), WithJsonSchema({"type": "string", "pattern": r"^(?!/)(?!(.*/)?\.\.(/|$)).*\S"})
-]
-CatchUp = Annotated[
-    Literal["none", "latest"], PlainValidator(_read_catch_up), WithJsonSchema({"enum": ["none", "latest"]})
-]
-
-
-Parallel = Annotated[int, PlainValidator(read.number_between(1, 256)), _bounds(1, 256)]
-Retries = Annotated[int, PlainValidator(read.number_between(0, 10)), _bounds(0, 10)]
-Failures = Annotated[int, PlainValidator(read.number_between(1, 100)), _bounds(1, 100)]
-
-
-class _Entry(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class TaskEntry(_Entry):
+@keys
+class Task:
     """One task: a script, or YAML monitors that share one plan."""
 
-    model_config = ConfigDict(
-        json_schema_extra={
-            "oneOf": [
-                {"required": ["script"]},
-                {"required": ["monitors"], "properties": {"args": False}},
-            ]
-        }
+    name: str = key(NAME, "Unique within the profile: lower-case letters, digits, - and _.", example="name: my-task")
+    script: str | None = key(
+        FILE,
+        "A Python script, relative to the checkout, as is its directory.",
+        default=None,
+        without="or monitors",
+        example="script: protocols/aave/main.py",
+    )
+    monitors: tuple[str, ...] = key(
+        Many(FILE, may_be_empty=False),
+        "YAML monitors, relative to the checkout, in place of a script.",
+        default=(),
+        without="or script",
+        example="monitors: [protocols/aave/monitor.yaml]",
+    )
+    args: Mapping[str, str] = key(
+        Named(ARGUMENT, TEXT),
+        "Passed to the script as --key=value, in this order.",
+        default={},
+        example="args: {name: value}",
+    )
+    env: Mapping[str, str] = key(
+        Named(TASK_VARIABLE, TEXT),
+        "Environment of this task, over that of the profile.",
+        default={},
+        example="env: {NAME: value}",
+    )
+    enabled: bool = key(FLAG, "A disabled task is left out of every run.", default=True, example="enabled: false")
+    timeout_s: float = key(
+        SECONDS,
+        "The deadline of the task. Seconds, or 90s, 10m, 2h, 1d.",
+        name="timeout",
+        default=0,
+        without="the profile's",
+        example="timeout: 10m",
+    )
+    needs: tuple[str, ...] = key(
+        Many(NAME),
+        "Tasks of this profile that must have succeeded before this one starts.",
+        default=(),
+        example="needs: [other-task]",
+    )
+    retries: int = key(
+        whole_number(0, 10), "How often a failed task is tried again within the run.", default=0, example="retries: 2"
+    )
+    isolate: bool = key(
+        FLAG, "Start a fresh interpreter instead of a warm fork.", default=False, example="isolate: true"
+    )
+    alert_after: int = key(
+        whole_number(1, 100),
+        "Failures in a row after which the task's own crash alert goes out.",
+        default=1,
+        example="alert_after: 3",
     )
 
-    name: Name = Field(description="Unique within the profile: lower-case letters, digits, - and _.")
-    script: File | None = Field(None, description="A Python script, relative to the checkout, as is its directory.")
-    monitors: Annotated[list[File], Field(min_length=1)] | None = Field(
-        None, description="YAML monitors, relative to the checkout, in place of a script."
-    )
-    args: dict[Argument, Text] = Field({}, description="Passed to the script as --key=value, in this order.")
-    env: dict[TaskVariable, Text] = Field({}, description="Environment of this task, over that of the profile.")
-    enabled: Flag = Field(True, description="A disabled task is left out of every run.")
-    timeout: Seconds | None = Field(
-        None, description="The deadline of the task; else the profile's. Seconds, or 90s, 10m, 2h, 1d."
-    )
-    needs: list[Name] = Field([], description="Tasks of this profile that must have succeeded before this one starts.")
-    retries: Retries = Field(0, description="How often a failed task is tried again within the run.")
-    isolate: Flag = Field(False, description="Start a fresh interpreter instead of a warm fork.")
-    alert_after: Failures = Field(1, description="Failures in a row after which the task's own crash alert goes out.")
+
+TASK = Table(
+    Task,
+    example="{name: my-task, script: protocols/aave/main.py}",
+    more_schema={"oneOf": [{"required": ["script"]}, {"required": ["monitors"], "properties": {"args": False}}]},
+)
 
 
-class ProfileEntry(_Entry):
+@keys
+class Profile:
     """One profile: tasks that run together at the same ticks."""
 
-    cron: CronText = Field(
-        description="When it runs, in UTC: five fields, or @hourly, @daily, @weekly, @monthly, @yearly."
+    name: str = ""  # the key it is under
+    cron: Cron = key(
+        CRON,
+        "When it runs, in UTC: five fields, or @hourly, @daily, @weekly, @monthly, @yearly.",
+        example='cron: "5 * * * *"',
     )
-    description: Text = Field("", description="What it is for, in a sentence.")
-    enabled: Flag = Field(True, description="A disabled profile is in no crontab and refuses to run.")
-    sync_before_run: Flag = Field(False, description="Bring the checkout to origin/main before the tasks.")
-    env: dict[TaskVariable, Text] = Field({}, description="Environment of every task.")
-    tasks: list[TaskEntry] = Field(description="Run from top to bottom, `parallel` at once; [] is legal.")
-    parallel: Parallel = Field(1, description="How many tasks run at once.")
-    timeout: Seconds = Field(
-        600, description="The deadline of each task that names none. Seconds, or 90s, 10m, 2h, 1d."
+    description: str = key(
+        TEXT, "What it is for, in a sentence.", default="", example="description: Checks of every protocol."
     )
-    run_timeout: Seconds | None = Field(None, description="The deadline of the whole run.")
-    heartbeat_env: Variable | None = Field(None, description="The variable that holds the URL to ping after a run.")
-    catch_up: CatchUp = Field("none", description="latest: run once after a start if the newest tick was missed.")
-    max_age: Seconds | None = Field(None, description="How old a missed tick may be and still be caught up.")
+    enabled: bool = key(
+        FLAG, "A disabled profile is in no crontab and refuses to run.", default=True, example="enabled: false"
+    )
+    sync_before_run: bool = key(
+        FLAG,
+        "Bring the checkout to origin/main before the tasks.",
+        default=False,
+        example="sync_before_run: true",
+    )
+    env: Mapping[str, str] = key(
+        Named(TASK_VARIABLE, TEXT), "Environment of every task.", default={}, example="env: {NAME: value}"
+    )
+    tasks: tuple[Task, ...] = key(
+        Many(TASK),
+        "Run from top to bottom, `parallel` at once; [] is legal.",
+        example="tasks: and under it one - {name: …, script: …} for each task, or tasks: []",
+    )
+    parallel: int = key(whole_number(1, 256), "How many tasks run at once.", default=1, example="parallel: 4")
+    timeout_s: int = key(
+        SECONDS,
+        "The deadline of each task that sets none. Seconds, or 90s, 10m, 2h, 1d.",
+        name="timeout",
+        default=600,
+        example="timeout: 10m",
+    )
+    run_timeout_s: int | None = key(
+        SECONDS, "The deadline of the whole run.", name="run_timeout", default=None, example="run_timeout: 1h"
+    )
+    heartbeat_env: str | None = key(
+        VARIABLE,
+        "The variable that holds the URL to ping after a run.",
+        default=None,
+        example="heartbeat_env: HEARTBEAT_HOURLY",
+    )
+    catch_up: str = key(
+        one_of("none", "latest"),
+        "latest: run once after a start if the newest tick was missed.",
+        default="none",
+        example="catch_up: latest",
+    )
+    max_age_s: int | None = key(
+        SECONDS,
+        "How old a missed tick may be and still be caught up.",
+        name="max_age",
+        default=None,
+        example="max_age: 1d",
+    )
+
+    @property
+    def enabled_tasks(self) -> tuple[Task, ...]:
+        return tuple(task for task in self.tasks if task.enabled)
 
 
-class JobsFile(_Entry):
+PROFILE = Table(Profile, example="cron: and tasks: under the name of the profile")
+
+
+@keys
+class Jobs:
     """The profiles and tasks of this host, the single source of truth of what runs when."""
 
-    profiles: Annotated[dict[Name, ProfileEntry], Field(min_length=1)] = Field(description="The profiles by name.")
+    profiles: Mapping[str, Profile] = key(
+        Named(NAME, PROFILE, may_be_empty=False),
+        "The profiles by name.",
+        example="profiles: and under it one name: for each profile",
+    )
+
+
+JOBS = Table(Jobs, example="profiles: and under it one name: for each profile")

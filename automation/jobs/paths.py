@@ -12,11 +12,11 @@ from monitoring.base.suggest import nearest
 _MAX_CANDIDATES = 500  # enough for any protocols/ folder; a suggestion is not worth more
 
 
-def check_file(text: str, checkout: Path) -> str:
+def plain_path(text: str) -> str:
     """Return the path in its plain form, relative to the checkout.
 
     Raises:
-        ValueError: it is absolute, climbs, leads out through a link, or is no file; the message says what to write.
+        ValueError: it is empty, absolute, or climbs; the message says what to write.
     """
     path = PurePosixPath(text)
     if not text.strip():
@@ -25,14 +25,19 @@ def check_file(text: str, checkout: Path) -> str:
         raise ValueError(f"{text!r} is absolute: write the path from the checkout, as in protocols/aave/main.py")
     if ".." in path.parts:
         raise ValueError(f"{text!r} climbs with ..: write the path from the checkout, as in protocols/aave/main.py")
-    found = checkout / path
-    if not os.path.lexists(found):
-        raise ValueError(f"{text!r} is not in the checkout: {_suggestion(path, checkout)}")
-    if not _is_inside(found, checkout):
-        raise ValueError(f"{text!r} is a link that leads out of the checkout: put the file itself there")
-    if not found.is_file():
-        raise ValueError(f"{text!r} is no file: write the path of one, as in protocols/aave/main.py")
     return str(path)
+
+
+def file_fault(text: str, checkout: Path) -> str | None:
+    """Return why a path in its plain form is not a file of the checkout, with what to write; None if it is one."""
+    found = checkout / text
+    if not os.path.lexists(found):
+        return f"{text!r} is not in the checkout: {_suggestion(PurePosixPath(text), checkout)}"
+    if not _is_inside(found, checkout):
+        return f"{text!r} is a link that leads out of the checkout: put the file itself there"
+    if not found.is_file():
+        return f"{text!r} is no file: write the path of one, as in protocols/aave/main.py"
+    return None
 
 
 def _is_inside(path: Path, checkout: Path) -> bool:

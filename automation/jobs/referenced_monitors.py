@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from automation.jobs.load import Jobs
+from automation.jobs.model import Jobs
 
 # A top-level key, as every monitor file begins; the file itself is for its own task to judge.
 _NAME = re.compile(r"""^monitor:[ \t]+["']?([a-z0-9][a-z0-9_-]*)["']?[ \t]*(?:#.*)?$""", re.MULTILINE)

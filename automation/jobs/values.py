@@ -1,7 +1,7 @@
-"""Reads the single values of jobs.yaml: each function takes what stands there and returns what it means.
+"""The kinds of single values in jobs.yaml: how each is read, and what editors accept for it.
 
-jobs_file.py hangs these on its models. A ValueError says what to write instead; what YAML would make of a
-text (`off`, `0x10`, `1e3`) plays no part, except that `true` and `false` are the two booleans.
+A ValueError says what to write instead. What YAML would make of a text (`off`, `0x10`, `1e3`) plays no part, except
+that `true` and `false` are the two booleans.
 """
 
 from __future__ import annotations
@@ -9,131 +9,172 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
-from automation.jobs.nodes import Mapping, Scalar, Sequence
+from automation.jobs.paths import plain_path
 from monitoring.base.clock import parse_duration
 from monitoring.base.errors import UsageError
+from monitoring.base.yaml.keys import One
+from monitoring.base.yaml.marks import Scalar
 from monitoring.ledger.cron import Cron
 
-NAME = r"[a-z0-9][a-z0-9_-]*"
-VARIABLE = r"[A-Za-z_][A-Za-z0-9_]*"
-ARGUMENT = r"[A-Za-z0-9][A-Za-z0-9_.-]*"
-DURATION = r"[0-9]+[smhd]?"
-MAX_NAME_LENGTH = 64  # it becomes part of file names, which Linux bounds at 255 bytes
-MAX_DURATION_S = 30 * 86400
+_NAME = r"[a-z0-9][a-z0-9_-]*"
+_VARIABLE = r"[A-Za-z_][A-Za-z0-9_]*"
+_ARGUMENT = r"[A-Za-z0-9][A-Za-z0-9_.-]*"
+_DURATION = r"[0-9]+[smhd]?"
+_MAX_NAME_LENGTH = 64  # it becomes part of file names, which Linux bounds at 255 bytes
+_MAX_DURATION_S = 30 * 86400
 # Set by the runner for its children, or kept from them because they are the senders' secrets.
-RESERVED_VARIABLES = ("CACHE_DIR", "TMPDIR")
-RESERVED_PREFIXES = ("AUTOMATION_", "MONITORING_", "TELEGRAM_", "NOTIFY_URLS", "WEBHOOK_", "LLM_")
+_RESERVED_VARIABLES = ("CACHE_DIR", "TMPDIR")
+_RESERVED_PREFIXES = ("AUTOMATION_", "MONITORING_", "TELEGRAM_", "NOTIFY_URLS", "WEBHOOK_", "LLM_")
 _YES = {"true", "yes", "on", "y", "1"}
 _NO = {"false", "no", "off", "n", "0"}
 
 
-def read_text(value: object) -> str:
-    """Return the characters as they are written; a null is no text."""
-    if isinstance(value, Scalar) and value.kind == "null":
+def _text(value: Scalar) -> str:
+    """Return the characters as they are written; a null is not a text."""
+    if value.is_null:
         raise ValueError('there is no value: write one, or "" for an empty text')
     return _characters(value)
 
 
-def _characters(value: object) -> str:
-    if not isinstance(value, str):
-        raise ValueError(f"{describe(value)} cannot stand here: write one value")  # noqa: TRY004 - pydantic wants it
-    if "\0" in value:
+def _characters(value: Scalar) -> str:
+    if "\0" in value.text:
         raise ValueError("a NUL character cannot be passed to a program: remove it")
-    return str(value)
+    return value.text
 
 
-def read_flag(value: object) -> bool:
+def _flag(value: Scalar) -> bool:
     text = _characters(value)
     if text in ("true", "false"):
-        _refuse_quotes(value, "bool")
+        _refuse_quotes(value)
         return text == "true"
     word = "true" if text.lower() in _YES else "false" if text.lower() in _NO else "true or false"
     raise ValueError(f"{text!r} is no boolean: write {word}")
 
 
-def number_between(low: int, high: int) -> Callable[[object], int]:
+def _number_between(low: int, high: int) -> Callable[[Scalar], int]:
     """Return a reader of whole numbers from `low` to `high`."""
 
-    def read_number(value: object) -> int:
+    def read_number(value: Scalar) -> int:
         text = _characters(value)
         if not re.fullmatch(r"0|[1-9][0-9]{0,8}", text) or not low <= int(text) <= high:
             raise ValueError(f"{text!r} does not fit: write a whole number from {low} to {high}")
-        _refuse_quotes(value, "int")
+        _refuse_quotes(value)
         return int(text)
 
     return read_number
 
 
-def _refuse_quotes(value: object, kind: str) -> None:
-    if isinstance(value, Scalar) and value.kind != kind:
-        raise ValueError(f"{str(value)!r} in quotes is a text: write {value} without them")
+def _refuse_quotes(value: Scalar) -> None:
+    if value.quoted:
+        raise ValueError(f"{value.text!r} in quotes is a text: write {value.text} without them")
 
 
-def read_duration_s(value: object) -> int:
+def _duration_s(value: Scalar) -> int:
     text = _characters(value)
     try:
         seconds = int(parse_duration(text).total_seconds())
     except UsageError as error:
-        if not re.fullmatch(DURATION, text):
+        if not re.fullmatch(_DURATION, text):
             raise ValueError(str(error)) from error
-        seconds = MAX_DURATION_S + 1
-    if not 1 <= seconds <= MAX_DURATION_S:
+        seconds = _MAX_DURATION_S + 1
+    if not 1 <= seconds <= _MAX_DURATION_S:
         raise ValueError(f"{text!r} does not fit: write at least 1s and at most 30d")
     return seconds
 
 
-def read_cron(value: object) -> Cron:
+def _cron(value: Scalar) -> Cron:
     try:
         return Cron.parse(_characters(value))
     except UsageError as error:
         raise ValueError(str(error)) from error
 
 
-def read_name(value: object) -> str:
+def _name(value: Scalar) -> str:
     text = _characters(value)  # `null` and `off` are names too
     if not text:
         raise ValueError("there is no name: write one, as in my-task")
-    if not re.fullmatch(NAME, text):
+    if not re.fullmatch(_NAME, text):
         safe = re.sub(r"[^a-z0-9_]+", "-", text.lower()).strip("-_")
         raise ValueError(
             f"{text!r} is no safe name: write lower-case letters, digits, - and _, as in {safe or 'my-task'}"
         )
-    if len(text) > MAX_NAME_LENGTH:
-        raise ValueError(f"the name has {len(text)} characters: write at most {MAX_NAME_LENGTH}")
+    if len(text) > _MAX_NAME_LENGTH:
+        raise ValueError(f"the name has {len(text)} characters: write at most {_MAX_NAME_LENGTH}")
     return text
 
 
-def read_variable(value: object) -> str:
+def _variable(value: Scalar) -> str:
     """Return the name of an environment variable."""
     text = _characters(value)
-    if not re.fullmatch(VARIABLE, text):
+    if not re.fullmatch(_VARIABLE, text):
         raise ValueError(f"{text!r} is no name of a variable: write letters, digits and _, no digit first")
     return text
 
 
-def read_task_variable(value: object) -> str:
+def _task_variable(value: Scalar) -> str:
     """Return the name of a variable that a profile or task may set for its scripts."""
-    name = read_variable(value)
-    if name in RESERVED_VARIABLES or name.startswith(RESERVED_PREFIXES):
+    name = _variable(value)
+    if name in _RESERVED_VARIABLES or name.startswith(_RESERVED_PREFIXES):
         raise ValueError(f"{name} is reserved for the runner: set it in the env file, not here")
     return name
 
 
-def read_argument(value: object) -> str:
+def _argument(value: Scalar) -> str:
     text = _characters(value)
-    if not re.fullmatch(ARGUMENT, text):
+    if not re.fullmatch(_ARGUMENT, text):
         bare = text.lstrip("-")
         hint = (
             f"write {bare}: the dashes are added"
-            if re.fullmatch(ARGUMENT, bare)
+            if re.fullmatch(_ARGUMENT, bare)
             else "write letters, digits, . - and _"
         )
         raise ValueError(f"{text!r} is no name of an argument: {hint}")
     return text
 
 
-def describe(value: object) -> str:
-    """Say in a word what stands there."""
-    if isinstance(value, Mapping):
-        return "a mapping"
-    return "a list" if isinstance(value, Sequence) else f"the text {str(value)!r}"
+_AS_WRITTEN = ["string", "number", "boolean"]  # whatever YAML takes the characters for
+
+
+def _pattern(pattern: str, **more: object) -> dict[str, object]:
+    return {"type": _AS_WRITTEN, "pattern": f"^{pattern}$", **more}
+
+
+def _path(value: Scalar) -> str:
+    return plain_path(_text(value))
+
+
+def whole_number(low: int, high: int) -> One[int]:
+    schema = {"type": "integer", "minimum": low, "maximum": high}
+    return One(f"number, {low} to {high}", _number_between(low, high), schema)
+
+
+def one_of(*words: str) -> One[str]:
+    def read_word(value: Scalar) -> str:
+        text = _text(value)
+        if text not in words:
+            raise ValueError(f"{text!r} is unknown: write {' or '.join(words)}")
+        return text
+
+    return One(" or ".join(f"`{word}`" for word in words), read_word, {"enum": list(words)})
+
+
+_NOT_RESERVED = rf"(?!({'|'.join(_RESERVED_VARIABLES)})$|{'|'.join(_RESERVED_PREFIXES)})"
+_CRON = r"^\s*(@[a-zA-Z]+|[0-9a-zA-Z*/,?-]+([ \t]+[0-9a-zA-Z*/,?-]+){4})\s*$"
+TEXT = One("text", _text, {"type": _AS_WRITTEN})
+FLAG = One("`true` or `false`", _flag, {"type": "boolean"})
+NAME = One("name", _name, _pattern(_NAME, maxLength=_MAX_NAME_LENGTH))
+VARIABLE = One("name of a variable", _variable, _pattern(_VARIABLE))
+TASK_VARIABLE = One("NAME", _task_variable, _pattern(_NOT_RESERVED + _VARIABLE))
+ARGUMENT = One("name", _argument, _pattern(_ARGUMENT))
+FILE = One("path", _path, {"type": "string", "pattern": r"^(?!/)(?!(.*/)?\.\.(/|$)).*\S"})
+CRON = One("cron", _cron, {"type": "string", "pattern": _CRON, "examples": ["5 * * * *", "0/10 * * * *", "@daily"]})
+SECONDS = One(
+    "duration",
+    _duration_s,
+    {
+        "anyOf": [
+            {"type": "integer", "minimum": 1, "maximum": _MAX_DURATION_S},
+            {"type": "string", "pattern": f"^0*[1-9]{_DURATION.replace('+', '*', 1)}$"},
+        ]
+    },
+)

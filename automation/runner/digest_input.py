@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from automation.executor.task import TaskResult, TaskStatus
-from automation.jobs.load import Profile
+from automation.jobs.model import Profile
 from monitoring.alerts.message.digest import DigestInput, TaskOutcome
 from monitoring.store.db.database import Database
 from monitoring.store.tables import runs

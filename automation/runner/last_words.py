@@ -37,7 +37,7 @@ def speak(error: Exception, profile: str, config: Path, settings: Settings) -> N
 
 def _become(part: str, profile: str, config: str, why: str) -> NoReturn:
     """Go on as another small program: what this one has loaded may be all that there is room for."""
-    arguments = [sys.executable, "-m", "automation.runner.last_words", part, profile, config, why]
+    arguments = [sys.executable, "-m", "automation.last_words", part, profile, config, why]
     os.execv(sys.executable, arguments)  # noqa: S606 - no shell wanted
 
 
@@ -91,7 +91,3 @@ def _say(line: str) -> None:
     with contextlib.suppress(OSError):
         sys.stderr.write(line + "\n")
         sys.stderr.flush()
-
-
-if __name__ == "__main__":
-    sys.exit(main(*sys.argv[1:]))

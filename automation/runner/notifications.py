@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from datetime import datetime, timedelta
 
 from automation.executor.task import TaskResult
-from automation.jobs.load import Profile
+from automation.jobs.model import Profile
 from automation.jobs.referenced_monitors import ReferencedMonitors
 from automation.runner import store_failure
 from automation.runner.digest_input import digest_input

@@ -19,7 +19,8 @@ from types import FrameType
 from automation.executor.executor import GRACE_S, run_tasks
 from automation.executor.reaper import StopRequest
 from automation.executor.task import TaskResult, TaskStatus
-from automation.jobs.load import Jobs, Profile, Task, load_jobs, load_profile
+from automation.jobs.load import load_jobs, load_profile
+from automation.jobs.model import Jobs, Profile, Task
 from automation.jobs.referenced_monitors import watched_of
 from automation.runner.heartbeat import Heartbeat
 from automation.runner.lock_keeper import LockKeeper

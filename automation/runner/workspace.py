@@ -11,7 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from automation.executor.task import Command
-from automation.jobs.load import Profile, Task
+from automation.jobs.model import Profile, Task
 from automation.runner.task_environment import task_environment
 from monitoring.base.errors import UsageError
 from monitoring.base.settings import Settings
@@ -71,7 +71,7 @@ def command_line(task: Task) -> tuple[tuple[str, ...], str | None]:
     """Return the argv of a task and, for YAML monitors, the module that runs them."""
     if task.script is None:
         return ("monitoring.checks", "run", *task.monitors), "monitoring.checks"
-    return (task.script, *(f"--{key}={value}" for key, value in task.args)), None
+    return (task.script, *(f"--{key}={value}" for key, value in task.args.items())), None
 
 
 def preload_for(tasks: Sequence[Task], checkout: Path) -> list[str]:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import Enum
 
-from automation.jobs.load import Profile
+from automation.jobs.model import Profile
 from monitoring.ledger.ticks import due_ticks
 from monitoring.store.db.database import Database
 from monitoring.store.tables import runs, schedules

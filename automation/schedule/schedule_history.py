@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 from datetime import datetime
 
-from automation.jobs.load import Jobs, Profile
+from automation.jobs.model import Jobs, Profile
 from monitoring.base.clock import Clock, SystemClock
 from monitoring.base.errors import StoreError
 from monitoring.base.process_identity import THIS_HOST, Boot, Host

@@ -20,7 +20,8 @@ from enum import Enum
 from types import FrameType
 from typing import Protocol
 
-from monitoring.base.clock import Clock, format_duration
+from monitoring.base.clock import Clock
+from monitoring.base.formatting import format_duration
 
 log = logging.getLogger("automation.schedule.scheduler")
 

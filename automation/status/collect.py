@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from automation.jobs.load import Jobs, load_jobs
+from automation.jobs.load import load_jobs
+from automation.jobs.model import Jobs
 from automation.runner import cache_backend
 from automation.schedule import scheduler_liveness, unit_environment
 from automation.schedule.schedule_history import waiting_for_restart

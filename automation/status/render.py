@@ -7,7 +7,8 @@ from datetime import datetime, timedelta
 
 from automation.cli.console import aligned
 from automation.status.collect import ProfileState, Status, Undelivered
-from monitoring.base.clock import format_duration, to_text
+from monitoring.base.clock import to_text
+from monitoring.base.formatting import format_duration
 from monitoring.store.tables.conditions import Condition
 from monitoring.store.tables.runs import RunRow
 from monitoring.store.tables.silences import Silence

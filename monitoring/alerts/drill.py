@@ -16,7 +16,8 @@ from monitoring.alerts.delivery.deliver import Delivery
 from monitoring.alerts.delivery.route_resolver import FanOut, FarSide, RouteResolver, Undeliverable
 from monitoring.alerts.delivery.routing import variable_part
 from monitoring.alerts.message.model import Alert, Severity
-from monitoring.base.clock import Clock, format_duration
+from monitoring.base.clock import Clock
+from monitoring.base.formatting import format_duration
 from monitoring.base.settings import Settings
 from monitoring.store.db.database import Database, Tx
 from monitoring.store.maintenance.repair import open_or_repair

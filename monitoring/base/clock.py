@@ -85,20 +85,3 @@ def parse_duration(text: str) -> timedelta:
     if seconds > _LONGEST_DAYS * _UNIT_S["d"]:
         raise UsageError(f"{shortened(text)} is too long a duration: write {_LONGEST_DAYS}d at most")
     return timedelta(seconds=seconds)
-
-
-def format_duration(duration: timedelta) -> str:
-    """Return a span as a person says it, two units at most: `3.1 s`, `42 s`, `5 min`, `2 h 40 min`, `3 d 4 h`."""
-    seconds = duration.total_seconds()
-    if seconds < 10:  # noqa: PLR2004 - below ten seconds a tenth is worth showing
-        return f"{seconds:.1f} s"
-    minutes, rest_s = divmod(round(seconds), 60)
-    if minutes == 0:
-        return f"{rest_s} s"
-    hours, minutes = divmod(minutes, 60)
-    if hours == 0:
-        return f"{minutes} min {rest_s} s" if rest_s and minutes < 10 else f"{minutes} min"  # noqa: PLR2004
-    days, hours = divmod(hours, 24)
-    if days == 0:
-        return f"{hours} h {minutes} min" if minutes else f"{hours} h"
-    return f"{days} d {hours} h" if hours else f"{days} d"

@@ -10,7 +10,7 @@ from collections import Counter
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from monitoring.base.clock import format_duration
+from monitoring.base.formatting import format_duration
 from monitoring.ledger.findings import AuditProblem, ProblemKind, find
 from monitoring.ledger.outcomes import Facts
 

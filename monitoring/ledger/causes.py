@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from monitoring.base.clock import format_duration
+from monitoring.base.formatting import format_duration
 from monitoring.base.process_identity import Boot
 
 # Between a process's start and the instant its row bears lie a slow interpreter and a busy disk.

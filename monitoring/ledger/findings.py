@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from itertools import groupby
 
-from monitoring.base.clock import format_duration
+from monitoring.base.formatting import format_duration
 from monitoring.ledger.clock_steps import ClockStep
 from monitoring.ledger.outcomes import (
     AlertOutcome,

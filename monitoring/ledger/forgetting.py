@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from monitoring.base.clock import format_duration
 from monitoring.base.errors import StoreError
+from monitoring.base.formatting import format_duration
 from monitoring.base.process_identity import Boot
 from monitoring.ledger.clock_steps import gained_since
 from monitoring.store.db import recorded_time

@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from pathlib import Path
 
-from monitoring.base.clock import format_duration
+from monitoring.base.formatting import format_duration
 from monitoring.store.db.database import Database
 from monitoring.store.queries.reach import GivenUp, Outbox, Refusing, WaitingGroup, outbox
 from monitoring.store.spool.unstored import Kept, by_severity, look

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from monitoring.base.clock import format_duration
+from monitoring.base.formatting import format_duration
 from monitoring.store.tables.runs import RunRow
 from monitoring.web import serializers
 

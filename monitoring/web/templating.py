@@ -16,7 +16,8 @@ from markupsafe import Markup, escape
 
 from monitoring.alerts.message.model import Alert
 from monitoring.alerts.message.render import render_html
-from monitoring.base.clock import format_duration, from_text, to_text
+from monitoring.base.clock import from_text, to_text
+from monitoring.base.formatting import format_duration
 from monitoring.ledger.audit import AuditProblem, ProblemKind
 from monitoring.store.queries.alerts import AlertRow
 from monitoring.store.tables.conditions import ConditionKey

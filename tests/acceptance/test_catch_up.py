@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from automation.jobs.load import Profile, load_profile
+from automation.jobs.load import load_profile
+from automation.jobs.model import Profile
 from automation.schedule.catch_up import CatchUpReason, decide
 from monitoring.base.clock import to_text
 from monitoring.store.db.schema import open_database

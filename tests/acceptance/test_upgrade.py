@@ -1,4 +1,4 @@
-"""A host of the release before follows main to this one, goes back by a revert, and forward again, while it works.
+"""A host of a release before follows main to this one, goes back by a revert, and forward again, while it works.
 
 Its state was made by the release before: conditions that fire, a source without data, baselines, a cursor, a silence,
 an alert that waits and a run that still delivers. Nothing is lost, nothing is said twice, nothing fires or recovers
@@ -120,12 +120,12 @@ class Chat(TelegramStandIn):
 class Upgraded:
     """A host on the release before, whose origin can be moved to this release and back."""
 
-    def __init__(self, directory: Path, chat: Chat) -> None:
+    def __init__(self, directory: Path, chat: Chat, release: str) -> None:
         self.host, self._author = Host(directory), directory / "author"
         origin = directory / "origin.git"
         run_git(directory, "init", "-q", "--bare", "-b", "main", str(origin))
         run_git(directory, "clone", "-q", str(origin), str(self._author))
-        self.before = self.push(release_before.extract(directory / "before"))
+        self.before = self.push(release_before.extract(release, directory / "before"))
         shutil.rmtree(self.host.checkout)
         run_git(directory, "clone", "-q", str(origin), str(self.host.checkout))
         run_git(self.host.checkout, "config", "monitoring.sync", "true")
@@ -224,6 +224,11 @@ def asked_all_the_while(web: Web) -> Iterator[list[int]]:
         thread.join(60)
 
 
+@pytest.fixture(params=release_before.COMMITS, ids=release_before.name_of)
+def release(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
 @pytest.fixture
 def chat() -> Iterator[Chat]:
     with Chat() as running:
@@ -241,8 +246,10 @@ def make_state(upgraded: Upgraded) -> None:
 
 
 @pytest.mark.timeout(600)
-def test_a_host_goes_forward_back_and_forward_again_without_anybody_noticing(tmp_path: Path, chat: Chat) -> None:
-    upgraded = Upgraded(tmp_path, chat)
+def test_a_host_goes_forward_back_and_forward_again_without_anybody_noticing(
+    tmp_path: Path, chat: Chat, release: str
+) -> None:
+    upgraded = Upgraded(tmp_path, chat, release)
     make_state(upgraded)
     said, states = upgraded.alerts(), upgraded.states()
     assert {"acme/backing/", "acme/paused/", "acme/raised/"} <= {
@@ -260,7 +267,7 @@ def test_a_host_goes_forward_back_and_forward_again_without_anybody_noticing(tmp
         draining.communicate(timeout=120)
         with upgraded.api() as restarted:
             assert restarted.ask("/v1/alerts").status == 200
-        back = upgraded.push(release_before.extract(tmp_path / "again"))
+        back = upgraded.push(release_before.extract(release, tmp_path / "again"))
         upgraded.sync(back)
         upgraded.run()
         with upgraded.api() as restarted:
@@ -282,10 +289,10 @@ def test_a_host_goes_forward_back_and_forward_again_without_anybody_noticing(tmp
 
 @pytest.mark.timeout(600)
 def test_what_changes_after_the_upgrade_is_judged_against_what_was_remembered_before(
-    tmp_path: Path, chat: Chat
+    tmp_path: Path, chat: Chat, release: str
 ) -> None:
     chat.open.set()
-    upgraded = Upgraded(tmp_path, chat)
+    upgraded = Upgraded(tmp_path, chat, release)
     make_state(upgraded)
     upgraded.sync(upgraded.push(ROOT))
     seen = len(upgraded.alerts())

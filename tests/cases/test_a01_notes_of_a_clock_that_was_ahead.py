@@ -16,11 +16,11 @@ import pytest
 from automation.runner.once_an_hour import once_an_hour
 from monitoring.alerts.conditions.store_alert import record
 from monitoring.alerts.message.model import Alert, Severity
+from monitoring.base.http.client import Answer
 from monitoring.base.settings import Settings
 from monitoring.chains.decode.calldata import Transaction
 from monitoring.chains.decode.signature_resolver import FourByte
 from monitoring.chains.rpc.budget import Budget
-from monitoring.chains.rpc.fetch import Answer
 from monitoring.chains.rpc.memory import RunMemory
 from monitoring.chains.services.client import Service
 from monitoring.checks.rules import delta

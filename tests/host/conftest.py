@@ -85,15 +85,23 @@ def host(installation: Installation, stage: Path) -> Iterator[Deployed]:
         yield booted
 
 
-@pytest.fixture(scope="module")
-def older_host(stage: Path) -> Iterator[Deployed]:
-    """Boot a host that the release before installed, by its own script."""
-    directory = stage / f"older-{next(_numbers)}"
-    seed = deployed.make_seed(directory / "seed", release_before.extract(directory / "tree"))
+@dataclass(frozen=True, slots=True)
+class OlderHost:
+    """A booted host and the commit that it was installed from."""
+
+    release: str
+    deployed: Deployed
+
+
+@pytest.fixture(scope="module", params=release_before.COMMITS, ids=release_before.name_of)
+def older_host(stage: Path, request: pytest.FixtureRequest) -> Iterator[OlderHost]:
+    """Boot a host that a release before installed, by its own script."""
+    directory, release = stage / f"older-{next(_numbers)}", str(request.param)
+    seed = deployed.make_seed(directory / "seed", release_before.extract(release, directory / "tree"))
     with removed_afterwards(_new_machine(directory / "machine", [seed])) as machine:
         machine.boot()
         machine.said(deployed.INSTALL)
-        yield Deployed(machine, directory / "work")
+        yield OlderHost(release, Deployed(machine, directory / "work"))
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,14 +1,16 @@
-"""A host that the release before installed follows main to this one, goes back by a revert, and forward again.
+"""A host that a release before installed follows main to this one, goes back by a revert, and forward again.
 
-Its units, its env file and its state directory stay as the release before made them; then install.sh runs once more.
+Its units, its env file and its state directory stay as that release made them; then install.sh runs once more.
 """
 
 from __future__ import annotations
 
 import json
+from functools import partial
 
 import pytest
 
+from tests.host.conftest import OlderHost
 from tests.support import release_before
 from tests.support.deployed import INSTALL, Deployed, Script, copy_checkout, jobs
 
@@ -47,8 +49,8 @@ def said(host: Deployed) -> list[tuple[object, ...]]:
     return host.rows("SELECT id, title FROM alert_events WHERE protocol = 'acme' ORDER BY id")
 
 
-def test_a_host_of_the_release_before_goes_forward_back_and_forward_with_its_own_units(older_host: Deployed) -> None:
-    host = older_host
+def test_a_host_of_a_release_before_goes_forward_back_and_forward_with_its_own_units(older_host: OlderHost) -> None:
+    host, release = older_host.deployed, older_host.release
     host.write_env()
     host.land(JOBS)
     with host.chat() as chat:
@@ -56,7 +58,7 @@ def test_a_host_of_the_release_before_goes_forward_back_and_forward_with_its_own
         before = said(host)
         assert len(before) == 2
         is_served(host)
-        for copy in (copy_checkout, release_before.extract, copy_checkout):
+        for copy in (copy_checkout, partial(release_before.extract, release), copy_checkout):
             commit = host.push_tree(copy, JOBS)
             told = host.once(SYNC)
             assert host.shell("git rev-parse HEAD").stdout.strip() == commit, told

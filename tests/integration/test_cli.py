@@ -162,7 +162,7 @@ profiles:
         "bad.yaml:3:11 profiles.hourly.cron: the minute '61' is unknown: write 0 to 59",
         "protocols/aave/main.py:3:10 profiles.hourly.tasks[0].script: not Python: invalid syntax; correct the script",
         "protocols/aave/list.yaml:1:1 keys and values are needed here",
-        "protocols/aave/tab.yaml:2:1 a tab cannot indent: use spaces",
+        "protocols/aave/tab.yaml:2:1 yaml: a tab cannot indent: use spaces",
     ]
 
 
@@ -267,7 +267,7 @@ def test_a_terminal_gets_a_table_and_no_color_is_honoured(no_color: str, is_styl
 
 LOADED = """\
 import sys
-from automation.cli import main
+from automation.cli.main import main
 main(sys.argv[1:])
 print(*sorted(sys.modules), file=sys.stderr)
 """
@@ -286,4 +286,6 @@ def test_a_verb_is_imported_only_when_it_is_called(checkout: Path) -> None:
     assert not {"automation.cli.commands.list", "automation.jobs.load", "pydantic", "yaml", "rich"} & bare
     listing = modules_loaded_by(checkout, "list")
     assert "automation.cli.commands.list" in listing
-    assert not {"automation.cli.commands.validate", "rich", "httpx2", "asyncio", "difflib", "apsw"} & listing
+    assert (
+        not {"automation.cli.commands.validate", "rich", "httpx2", "asyncio", "difflib", "apsw", "pydantic"} & listing
+    )

@@ -141,7 +141,7 @@ def test_what_a_chat_asked_to_wait_holds_for_the_next_process_too(outbox: Outbox
 def test_a_critical_alert_is_tried_at_once_although_the_chat_is_backing_off(
     outbox: Outbox, telegram: TelegramStandIn
 ) -> None:
-    from monitoring.alerts.delivery.rate_limit import Backoff
+    from monitoring.base.http.retry import Backoff
 
     outbox.backoff = Backoff(first_s=30, cap_s=60)
     telegram.script(error(500, "Internal Server Error"))

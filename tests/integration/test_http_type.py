@@ -120,7 +120,7 @@ def test_an_endpoint_that_is_gone_is_down_not_unknown_and_is_told_once(scene: Sc
         scene.clock.advance(3600)
 
     assert reasons == {"up": Reason.STILL_BAD.value, "fresh": Reason.UNKNOWN.value, "latency": Reason.UNKNOWN.value}
-    assert scene.said == ["api is down or wrong | 127.0.0.1: cannot be reached"]
+    assert scene.said == ["api is down or wrong | 127.0.0.1: cannot connect: Connection refused"]
 
 
 def test_a_blip_is_asked_again_within_the_run(scene: Scene) -> None:
@@ -224,9 +224,9 @@ def tls_service(folder: Path, days: int) -> Iterator[int]:
 @pytest.fixture
 def believed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "certificate.pem"))
-    client._tls.cache_clear()
+    client.tls_context.cache_clear()
     yield
-    client._tls.cache_clear()
+    client.tls_context.cache_clear()
 
 
 @pytest.mark.usefixtures("believed")
@@ -252,7 +252,7 @@ def test_a_certificate_is_told_of_as_its_end_comes_near_once_a_step(tmp_path: Pa
 
 
 def test_a_certificate_nobody_believes_is_unknown_with_the_reason(tmp_path: Path) -> None:
-    client._tls.cache_clear()
+    client.tls_context.cache_clear()
     with tls_service(tmp_path, days=40) as port:
         question = client.Handshake("127.0.0.1", port)
         tools = open_tools({}, Chains({}))

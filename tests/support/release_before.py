@@ -1,4 +1,4 @@
-"""The release before this one, as its commit has it: hosts upgrade from it, and a revert brings them back to it."""
+"""The releases that hosts upgrade from, as their commits have them; a revert brings a host back to one of them."""
 
 from __future__ import annotations
 
@@ -10,17 +10,23 @@ from pathlib import Path
 from tests.support import parts
 from tests.support.host import ROOT
 
-# Every host that follows main has passed this commit.
-COMMIT = "2eee65ce66e7f75fbeddeecc70e872e5c62eeef3"
+# Every host that follows main has passed the first of these commits, and most have come to the second.
+OLDER = "2eee65ce66e7f75fbeddeecc70e872e5c62eeef3"
+NEWEST = "143208a3a8f14ebb7f18b2deed227f34b54772be"
+COMMITS = (OLDER, NEWEST)
 
 
-def extract(directory: Path) -> Path:
-    """Write its whole tree below `directory`."""
+def name_of(commit: str) -> str:
+    return commit[:7]
+
+
+def extract(commit: str, directory: Path) -> Path:
+    """Write the whole tree of a release below `directory`."""
     done = subprocess.run(
-        ["git", "-c", "safe.directory=*", "archive", COMMIT], cwd=ROOT, capture_output=True, check=False
+        ["git", "-c", "safe.directory=*", "archive", commit], cwd=ROOT, capture_output=True, check=False
     )
     if done.returncode:
-        parts.missing(f"the commit {COMMIT[:7]} is not in this clone: fetch the whole history")
+        parts.missing(f"the commit {name_of(commit)} is not in this clone: fetch the whole history")
     with tarfile.open(fileobj=io.BytesIO(done.stdout)) as archive:
         archive.extractall(directory, filter="data")
     return directory

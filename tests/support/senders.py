@@ -47,8 +47,8 @@ def webhook_environ(hook: FakeWebhook) -> dict[str, str]:
     return {"WEBHOOK_URL_CAP": hook.url + HOOK_PATH, "WEBHOOK_SECRET": SECRET}
 
 
-def send_once(environ: dict[str, str], destination: TelegramChat = CHAT_OF, total_timeout_s: float = 5) -> Sent:
-    with closing(TelegramSender(environ, 5, total_timeout_s)) as once:
+def send_once(environ: dict[str, str], destination: TelegramChat = CHAT_OF, timeout_s: float = 5) -> Sent:
+    with closing(TelegramSender(environ, timeout_s)) as once:
         return once.send(message(), destination)
 
 

@@ -20,7 +20,8 @@ from pathlib import Path
 import apsw
 
 from automation.executor.task import TaskResult, TaskStatus
-from automation.jobs.load import Jobs, Profile, load_jobs
+from automation.jobs.load import load_jobs
+from automation.jobs.model import Jobs, Profile
 from automation.runner.notifications import Reporting
 from automation.runner.run import verdict
 from automation.runner.run_record import RunRecord
@@ -28,8 +29,8 @@ from automation.schedule.schedule_history import put_in_force, schedule_of
 from automation.sync.sync import SyncResult
 from monitoring.alerts.conditions.store_alert import AlertKind, AlertOrigin, store_in
 from monitoring.alerts.delivery.deliver import Delivery
-from monitoring.alerts.delivery.rate_limit import Backoff
 from monitoring.alerts.message.model import Alert
+from monitoring.base.http.retry import Backoff
 from monitoring.base.process_identity import Boot, Host, ProcessId
 from monitoring.base.settings import Settings
 from monitoring.ledger.audit import Audit, judge

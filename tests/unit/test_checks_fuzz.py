@@ -13,7 +13,8 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from monitoring.base.errors import ConfigError
-from monitoring.base.yaml.marks import compose
+from monitoring.base.yaml.marks import Mistakes
+from monitoring.base.yaml.reader import compose
 from monitoring.base.yaml.text import YamlError
 from monitoring.checks.config.load import load_monitor
 from monitoring.checks.engine.plan import read_all
@@ -197,7 +198,7 @@ def test_noise_as_a_signature_is_read_or_refused(text: str) -> None:
 )
 def test_noise_as_yaml_is_read_or_refused(text: str) -> None:
     try:
-        compose(text)
+        compose(text, Mistakes("f"))
     except YamlError as error:
         must_be_told(error, error.place.line, text.count("\n") + 99)
 
@@ -257,4 +258,4 @@ class Deaf:
 )
 def test_a_yaml_bomb_is_refused(text: str) -> None:
     with pytest.raises(YamlError):
-        compose(text)
+        compose(text, Mistakes("f"))

@@ -44,11 +44,11 @@ def test_a_place_points_at_what_the_message_quotes() -> None:
         (
             "nowhere.yaml",
             None,
-            "1:1 the file cannot be read (No such file or directory): correct its path or its permissions",
+            "1:1 yaml: the file cannot be read (No such file or directory): correct its path or its permissions",
         ),
-        ("latin.yaml", b"monitor: \xff", "1:10 the byte 0xff is not UTF-8: save the file as UTF-8"),
+        ("latin.yaml", b"monitor: \xff", "1:10 yaml: the byte 0xff is not UTF-8: save the file as UTF-8"),
         ("empty.yaml", b"", "1:1 the file is empty"),
-        ("huge.yaml", b"x" * 3_000_000, "1:1 the file is larger than 1000000 bytes: nobody wrote that by hand"),
+        ("huge.yaml", b"x" * 3_000_000, "1:1 yaml: the file is larger than 1000000 bytes: nobody wrote that by hand"),
     ],
 )
 def test_a_file_that_cannot_be_read_is_refused(tmp_path: Path, name: str, content: bytes | None, message: str) -> None:

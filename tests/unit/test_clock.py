@@ -6,8 +6,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from monitoring.base.clock import format_duration, from_text, parse_duration, to_text
+from monitoring.base.clock import from_text, parse_duration, to_text
 from monitoring.base.errors import UsageError
+from monitoring.base.formatting import format_duration
 
 
 @pytest.mark.parametrize(

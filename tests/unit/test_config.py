@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from automation.jobs.json_schema import SCHEMA_FILE
-from automation.jobs.load import Jobs, Profile, Task, load_jobs, load_profile
+from automation.jobs.load import load_jobs, load_profile
+from automation.jobs.model import Jobs, Profile, Task
 from monitoring.base.errors import ConfigError, UsageError
 from monitoring.ledger.cron import Cron
 from tests.support.checkouts import make_checkout, write
@@ -60,7 +61,7 @@ profiles:
         name="aave",
         script="protocols/aave/main.py",
         monitors=(),
-        args=(("cache-file", "x.json"),),
+        args={"cache-file": "x.json"},
         env={},
         enabled=True,
         timeout_s=600,
@@ -72,7 +73,6 @@ profiles:
     daily = jobs.profiles["daily"]
     assert daily.tasks[0] == aave
     assert daily.enabled_tasks == (aave,)
-    assert aave.argv == ("--cache-file=x.json",)
     assert daily == Profile(
         name="daily",
         cron=Cron.parse("19 8 * * *"),
@@ -119,7 +119,7 @@ def test_every_further_key_is_read(checkout: Path) -> None:
 )
 def test_values_arrive_as_they_are_written(text: str, checkout: Path) -> None:
     task = load_task(checkout, f"args: {{key: {text}}}, env: {{KEY: {text}}}")
-    assert task.args == (("key", text),)
+    assert task.args == {"key": text}
     assert task.env == {"KEY": text}
 
 
@@ -127,12 +127,12 @@ def test_values_arrive_as_they_are_written(text: str, checkout: Path) -> None:
     ("written", "value"), [('""', ""), ("'~'", "~"), ('"null"', "null"), ('"a b"', "a b"), ('"a\\nb"', "a\nb")]
 )
 def test_quotes_make_a_text_of_anything(written: str, value: str, checkout: Path) -> None:
-    assert load_task(checkout, f"args: {{key: {written}}}").args == (("key", value),)
+    assert load_task(checkout, f"args: {{key: {written}}}").args == {"key": value}
 
 
 def test_arguments_keep_their_order(checkout: Path) -> None:
     task = load_task(checkout, "args: {z: 1, a: 2, m: 3}")
-    assert task.argv == ("--z=1", "--a=2", "--m=3")
+    assert list(task.args.items()) == [("z", "1"), ("a", "2"), ("m", "3")]
 
 
 @pytest.mark.parametrize("name", ["off", "no", "true", "null", "007", "1e3", "3jane", "a_b-c"])
@@ -300,7 +300,7 @@ def test_an_unknown_profile_is_answered_with_the_known_ones(checkout: Path) -> N
 
 def test_a_file_without_profiles_stops_every_profile(checkout: Path) -> None:
     path = write(checkout / "jobs.yaml", "profiles: []\n")
-    with pytest.raises(ConfigError, match=r"1:11 profiles: a list cannot stand here"):
+    with pytest.raises(ConfigError, match=r"1:11 profiles: a list is not possible here"):
         load_profile(path, checkout, "hourly")
 
 

@@ -10,7 +10,7 @@ import jsonschema
 import pytest
 import yaml
 
-from automation.jobs.json_schema import SCHEMA_FILE, schema_text
+from automation.jobs.json_schema import SCHEMA_FILE, generated
 from automation.jobs.load import load_jobs
 from monitoring.base.errors import ConfigError
 from tests.support.checkouts import make_checkout
@@ -78,8 +78,9 @@ def test_every_expected_line_belongs_to_a_file_and_every_file_has_one() -> None:
     assert len(BAD_FILES) >= 100
 
 
-def test_the_committed_schema_is_the_generated_one() -> None:
-    assert SCHEMA_FILE.read_text(encoding="utf-8") == schema_text()
+def test_the_committed_schema_and_the_reference_page_are_the_generated_ones() -> None:
+    for file, text in generated().items():
+        assert file.read_text(encoding="utf-8") == text, f"{file}: run python -m automation.jobs.json_schema"
 
 
 def read_as_editors_do(name: str) -> Any:
@@ -91,7 +92,7 @@ def read_as_editors_do(name: str) -> Any:
 
 
 def test_the_schema_rejects_every_mistake_it_can_express() -> None:
-    validator = jsonschema.Draft202012Validator(json.loads(schema_text()))
+    validator = jsonschema.Draft202012Validator(json.loads(generated()[SCHEMA_FILE]))
     readable = {name: read_as_editors_do(name) for name in BAD_FILES if name != "alias_bomb.yaml"}
     accepted = {name for name, value in readable.items() if value is not None and validator.is_valid(value)}
     assert {Path(name).stem for name in accepted} == BEYOND_SCHEMA
@@ -100,4 +101,4 @@ def test_the_schema_rejects_every_mistake_it_can_express() -> None:
 def test_the_schema_accepts_the_shipped_jobs_file() -> None:
     jobs_file = SCHEMA_FILE.with_name("jobs.yaml").read_text(encoding="utf-8")
     assert jobs_file.startswith("# yaml-language-server: $schema=jobs.schema.json\n")
-    jsonschema.Draft202012Validator(json.loads(schema_text())).validate(yaml.safe_load(jobs_file))
+    jsonschema.Draft202012Validator(json.loads(generated()[SCHEMA_FILE])).validate(yaml.safe_load(jobs_file))

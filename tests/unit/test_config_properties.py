@@ -12,8 +12,8 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from automation.jobs.load import Jobs, load_jobs
-from automation.jobs.model import ProfileEntry, TaskEntry
+from automation.jobs.load import load_jobs
+from automation.jobs.model import PROFILE, TASK, Jobs
 from monitoring.base.errors import ConfigError
 from tests.support.checkouts import make_checkout
 from tests.support.properties import patient
@@ -36,11 +36,12 @@ profiles:
     enabled: false
 """
 LINE = re.compile(r"f\.yaml:[1-9]\d*:[1-9]\d* \S.*?: \S.*")
-WORDS = st.sampled_from([*ProfileEntry.model_fields, *TaskEntry.model_fields, "profiles", "x", "<<", "", "~", "é\n"])
+PROFILE_KEYS, TASK_KEYS = ([key.name for key in table.keys] for table in (PROFILE, TASK))
+WORDS = st.sampled_from([*PROFILE_KEYS, *TASK_KEYS, "profiles", "x", "<<", "", "~", "é\n"])
 LEAVES = st.none() | st.booleans() | st.integers(-5, 700) | st.floats() | st.text(max_size=5) | WORDS | st.dates()
 VALUES = st.recursive(LEAVES, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(WORDS, inner, max_size=4))
-TASKS = st.lists(st.dictionaries(st.sampled_from(list(TaskEntry.model_fields)), VALUES), max_size=3)
-PROFILES = st.dictionaries(st.sampled_from(list(ProfileEntry.model_fields)), VALUES)
+TASKS = st.lists(st.dictionaries(st.sampled_from(TASK_KEYS), VALUES), max_size=3)
+PROFILES = st.dictionaries(st.sampled_from(PROFILE_KEYS), VALUES)
 
 
 @pytest.fixture(scope="module")

@@ -7,17 +7,20 @@ from pathlib import Path
 
 import pytest
 
-from automation.jobs.nodes import Mapping, Scalar
-from automation.jobs.reader import read_document
-from monitoring.base.errors import ConfigError
+from monitoring.base.yaml.marks import Mapping, Mistakes, Node, Place, Scalar, YamlNode
+from monitoring.base.yaml.reader import read_yaml
 from monitoring.base.yaml.text import MAX_BYTES
 from tests.support.checkouts import write
 
 
+def read(path: Path) -> Node | None:
+    return read_yaml(path, Mistakes("f"), aliases=True)
+
+
 def refusal(path: Path) -> str:
-    with pytest.raises(ConfigError) as refused:
-        read_document(path, "f")
-    (line,) = refused.value.mistakes
+    mistakes = Mistakes("f")
+    assert read_yaml(path, mistakes, aliases=True) is None
+    (line,) = mistakes.lines()
     return line
 
 
@@ -51,12 +54,12 @@ def test_a_huge_file_is_refused_without_being_read_whole() -> None:
     ("data", "expected"),
     [
         (b"a: b\nc: d\xff\n", "f:2:5 yaml: the byte 0xff is not UTF-8: save the file as UTF-8"),
-        ("a: é\nb: é\x07\n".encode(), "f:2:5 yaml: the control character U+0007 cannot stand in YAML"),
+        ("a: é\nb: é\x07\n".encode(), "f:2:5 yaml: the control character U+0007 is not allowed in YAML"),
         ("a: 1\n".encode("utf-16"), "f:1:1 yaml: the byte 0xff is not UTF-8: save the file as UTF-8"),
         (b"a: `b`\n", "f:1:4 yaml: a value that begins with ` needs quotes"),
         (b"a: b\n- c\n", "f:2:1 yaml: the indentation does not fit the lines above: align the keys"),
         (b"- c\na: b\n", "f:2:1 yaml: the indentation does not fit the list above: align the dashes"),
-        (b"a: &x 1\nb: &x 2\n", "f:2:4 yaml: an anchor of this name stands above: write another name after the &"),
+        (b"a: &x 1\nb: &x 2\n", "f:2:4 yaml: this anchor is already defined above: write another name after the &"),
     ],
 )
 def test_what_is_no_yaml_is_told_with_its_place(data: bytes, expected: str, tmp_path: Path) -> None:
@@ -66,16 +69,46 @@ def test_what_is_no_yaml_is_told_with_its_place(data: bytes, expected: str, tmp_
 
 
 def test_an_empty_file_is_an_empty_mapping(tmp_path: Path) -> None:
-    assert read_document(write(tmp_path / "f.yaml", "# nothing\n")).root == {}
+    assert read(write(tmp_path / "f.yaml", "# nothing\n")) == Mapping((), Place(1, 1))
 
 
-def test_values_know_where_they_stand(tmp_path: Path) -> None:
-    document = read_document(write(tmp_path / "f.yaml", "a:\n  - b\n  - {c: 0x10}\n"))
-    assert isinstance(document.root, Mapping)
-    value = document.at(("a", 1, "c"))
-    assert isinstance(value, Scalar)
-    assert (value, value.kind, value.place) == ("0x10", "int", (3, 9))
-    assert document.key_place(("a", 1, "c")) == (3, 6)
-    assert document.place(("a", 1, "missing")) == (3, 5)
-    assert document.place(("a", 7)) == (1, 1)
-    assert document.at(("a", 7)) is None
+def test_values_know_their_place(tmp_path: Path) -> None:
+    node = read(write(tmp_path / "f.yaml", "a:\n  - b\n  - {c: 0x10}\n"))
+    assert node is not None
+    root = YamlNode(node, "", Mistakes("f"))
+    listed = root.get("a")
+    assert listed is not None
+    item = listed.elements()[1]
+    value = item.get("c")
+    assert value is not None
+    assert value.node == Scalar("0x10", Place(3, 9), source="0x10")
+    assert (value.path, value.named_at) == ("a[1].c", Place(3, 6))
+    assert (item.named_at, listed.named_at, root.named_at) == (Place(3, 5), Place(1, 1), None)
+    assert item.get("missing") is None
+
+
+FORM = """\
+a: 1
+a: 2
+b: {c: 1, c: 2, [x]: y}
+d: !!python/name:os.system x
+"""
+
+
+@pytest.mark.parametrize("aliases", [True, False])
+def test_every_mistake_of_form_is_noted_at_once(aliases: bool, tmp_path: Path) -> None:
+    mistakes = Mistakes("f")
+    assert read_yaml(write(tmp_path / "f.yaml", FORM), mistakes, aliases=aliases) is not None
+    assert mistakes.lines() == [
+        "f:2:1 a: this key is here twice, first in line 1: remove one of them",
+        "f:3:11 b.c: this key is here twice, first in line 3: remove one of them",
+        "f:3:17 b: a key must be one word: write name: value",
+        "f:4:4 d: the tag !!python/name:os.system has no meaning here: remove it",
+    ]
+
+
+def test_a_mistake_in_an_anchor_is_noted_wherever_it_is_used(tmp_path: Path) -> None:
+    mistakes = Mistakes("f")
+    read_yaml(write(tmp_path / "f.yaml", "one: &x {a: {b: 1, b: 2}}\ntwo: [*x]\n"), mistakes, aliases=True)
+    said = "this key is here twice, first in line 1: remove one of them"
+    assert mistakes.lines() == [f"f:1:20 one.a.b: {said}", f"f:1:20 two[0].a.b: {said}"]

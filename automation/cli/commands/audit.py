@@ -13,8 +13,9 @@ from automation.cli.time_arguments import instant
 from automation.schedule import unit_environment
 from automation.schedule.unit_environment import UnitEnvironment
 from automation.status.collect import mute_warnings
-from monitoring.base.clock import SystemClock, format_duration, parse_duration
+from monitoring.base.clock import SystemClock, parse_duration
 from monitoring.base.errors import StoreError, UsageError
+from monitoring.base.formatting import format_duration
 from monitoring.base.process_identity import current_boot, is_alive_text
 from monitoring.base.settings import Settings
 from monitoring.ledger.audit import Audit, AuditProblem, as_json, judge, sentence

@@ -16,7 +16,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
 
-from automation.jobs.load import Profile, load_jobs, load_profile
+from automation.jobs.load import load_jobs, load_profile
+from automation.jobs.model import Profile
 from automation.schedule.catch_up import CatchUpDecision, CatchUpReason, look
 from automation.schedule.daemonize import detach
 from monitoring.base.clock import Clock, SystemClock

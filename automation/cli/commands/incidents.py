@@ -6,7 +6,8 @@ import argparse
 from datetime import datetime
 
 from automation.cli.console import write_json, write_table
-from monitoring.base.clock import SystemClock, format_duration, to_text
+from monitoring.base.clock import SystemClock, to_text
+from monitoring.base.formatting import format_duration
 from monitoring.base.settings import Settings
 from monitoring.store.db.schema import open_readonly
 from monitoring.store.tables import conditions, silences

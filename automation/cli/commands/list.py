@@ -6,7 +6,8 @@ import argparse
 from datetime import datetime
 
 from automation.cli.console import write_json, write_table
-from automation.jobs.load import Jobs, Profile, load_jobs
+from automation.jobs.load import load_jobs
+from automation.jobs.model import Jobs, Profile
 from monitoring.base.clock import SystemClock
 from monitoring.base.settings import Settings
 

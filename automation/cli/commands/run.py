@@ -12,7 +12,8 @@ from pathlib import Path
 
 from automation.executor.task import Command, TaskStatus
 from automation.executor.task_order import next_steps
-from automation.jobs.load import Profile, Task, load_profile
+from automation.jobs.load import load_profile
+from automation.jobs.model import Profile, Task
 from automation.runner.last_words import REFUSALS, speak
 from automation.runner.workspace import choose_tasks, command_line, own_environment
 from monitoring.base.clock import SystemClock, from_text

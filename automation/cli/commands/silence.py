@@ -9,8 +9,9 @@ from datetime import datetime, timedelta
 
 from automation.cli.console import write_json, write_table
 from automation.cli.time_arguments import later
-from monitoring.base.clock import SystemClock, format_duration, parse_duration, to_text
+from monitoring.base.clock import SystemClock, parse_duration, to_text
 from monitoring.base.errors import UsageError
+from monitoring.base.formatting import format_duration
 from monitoring.base.settings import Settings
 from monitoring.store.db.schema import open_database, open_readonly
 from monitoring.store.tables import silences

@@ -12,7 +12,8 @@ from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 
-from automation.jobs.load import Jobs, load_jobs
+from automation.jobs.load import load_jobs
+from automation.jobs.model import Jobs
 from automation.runner import cache_backend
 from automation.runner.run_record import RunRecord
 from automation.schedule.schedule_history import put_in_force

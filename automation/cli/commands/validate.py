@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
-from automation.jobs.load import Jobs, read_jobs
-from automation.jobs.nodes import Document, Mistake
-from automation.jobs.reader import read_document
+from automation.jobs.load import open_jobs, read_jobs
+from automation.jobs.model import Jobs
 from automation.jobs.referenced_files import NamedFile, faults_of, named_files
 from automation.runner.heartbeat import fault_of
 from monitoring.base.errors import ConfigError
 from monitoring.base.settings import Settings
+from monitoring.base.yaml.marks import YamlNode
 
 EXAMPLES = """\
 python -m automation validate                # automation/jobs.yaml
@@ -26,28 +25,28 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace, settings: Settings) -> int:
     path: Path = args.file or args.config
-    document = read_document(path)
-    files = named_files(document, settings.checkout)
-    mistakes = faults_of(files, settings.checkout)
+    root = open_jobs(path)
+    files = named_files(root, settings.checkout)
+    faults = faults_of(files, settings.checkout)
     try:
-        jobs = read_jobs(document, settings.checkout)
+        jobs = read_jobs(root, settings.checkout)
     except ConfigError as error:
-        raise ConfigError(error.mistakes + mistakes) from error
-    mistakes += list(_heartbeats(document, jobs, settings))
-    if mistakes:
-        raise ConfigError(mistakes)
+        raise ConfigError(error.mistakes + faults) from error
+    _check_heartbeats(root, jobs, settings)
+    if lines := [*faults, *root.mistakes.lines()]:
+        raise ConfigError(lines)
     sys.stdout.write(f"{path}: no mistakes in {summary(jobs, files)}\n")
     return 0
 
 
-def _heartbeats(document: Document, jobs: Jobs, settings: Settings) -> Iterator[str]:
+def _check_heartbeats(root: YamlNode, jobs: Jobs, settings: Settings) -> None:
     """Check the addresses that are set here; one that is not may be set on the host that runs the file."""
-    for profile in jobs.profiles.values():
-        variable = profile.heartbeat_env
-        if variable and settings.environ.get(variable, "").strip():
-            steps = ("profiles", profile.name, "heartbeat_env")
-            if fault := fault_of(settings.environ, variable):
-                yield Mistake(document.place(steps), steps, fault).render(document.file)
+    profiles = root.get("profiles")
+    for name, node in profiles.children() if profiles else ():
+        variable, at = jobs.profiles[name.text].heartbeat_env, node.get("heartbeat_env")
+        is_set = variable and settings.environ.get(variable, "").strip()
+        if at and variable and is_set and (fault := fault_of(settings.environ, variable)):
+            at.wrong(fault)
 
 
 def summary(jobs: Jobs, files: list[NamedFile]) -> str:

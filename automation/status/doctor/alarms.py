@@ -11,6 +11,7 @@ from automation.status.collect import mute_warnings
 from automation.status.doctor import DoctorContext, Examination, Finding, fail, ok, warn
 from monitoring.alerts.delivery.routing import DIGEST_CHANNEL, ChannelRoutes, RouteReason, plan
 from monitoring.base.errors import ConfigError
+from monitoring.base.http.proxies import proxy_problems
 from monitoring.ledger import reach
 from monitoring.ledger.reach import Cause
 from monitoring.store.db.schema import open_readonly
@@ -68,6 +69,12 @@ def heartbeats(patient: DoctorContext) -> Iterator[Finding]:
         yield ok("heartbeat", "every address that jobs.yaml names can be pinged")
 
 
+def proxies(patient: DoctorContext) -> Iterator[Finding]:
+    for problem in proxy_problems(patient.in_force.environ):
+        what, _, remedy = problem.partition(": ")
+        yield fail("proxy", f"{what}, so nothing leaves this host", remedy)
+
+
 def outbox(patient: DoctorContext) -> Iterator[Finding]:
     """What waits is no fault before `/healthz` calls it one."""
     if not patient.settings.database.exists():
@@ -94,4 +101,4 @@ _REMEDIES = {
     Cause.GIVEN_UP: "read them: python -m automation alerts --since 31d --limit 500; their status is `failed`",
     Cause.UNSTORED: "free disk space or correct the owner of the state directory; the next run stores and sends them",
 }
-EXAMINATIONS: tuple[Examination, ...] = (settings_that_mute, credentials, heartbeats, outbox)
+EXAMINATIONS: tuple[Examination, ...] = (settings_that_mute, credentials, proxies, heartbeats, outbox)

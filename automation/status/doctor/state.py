@@ -9,7 +9,7 @@ from pathlib import Path
 
 from automation.status.doctor import DoctorContext, Examination, Finding, fail, ok, warn
 from automation.status.doctor.owners import chown, foreign_files, owner_of
-from monitoring.base.clock import format_duration
+from monitoring.base.formatting import format_duration
 from monitoring.base.locks.profile_lock import running_profiles, usable_locks
 from monitoring.store.db.database import sqlite_fault
 from monitoring.store.db.schema import open_readonly

@@ -19,7 +19,7 @@ from monitoring.alerts.delivery.routing import OPERATIONAL_SOURCES, variable_par
 from monitoring.alerts.message.model import Alert, Severity
 from monitoring.alerts.message.render import render_plain
 from monitoring.alerts.message.text import line, since
-from monitoring.base.clock import format_duration
+from monitoring.base.formatting import format_duration
 from monitoring.base.secrets.redact import redact
 from monitoring.store.db.database import Database, Tx
 from monitoring.store.tables import alerts as stored_alerts

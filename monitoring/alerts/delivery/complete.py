@@ -13,10 +13,11 @@ from typing import TypeAlias
 from monitoring.alerts.delivery import refusals
 from monitoring.alerts.delivery.destinations import TelegramChat
 from monitoring.alerts.delivery.lease import Job, recent
-from monitoring.alerts.delivery.rate_limit import Backoff, RateLimits, asked_wait
+from monitoring.alerts.delivery.rate_limit import RateLimits, asked_wait
 from monitoring.alerts.delivery.route_resolver import RouteResolver
 from monitoring.alerts.senders import Sent
 from monitoring.base.errors import ChatMigratedError, CredentialsError, RefusedError, SendError
+from monitoring.base.http.retry import Backoff
 from monitoring.store.db.database import Tx
 from monitoring.store.db.waits import LEASE, refused_pause
 from monitoring.store.tables import deliveries, rate_limits

@@ -17,11 +17,12 @@ from pathlib import Path
 from monitoring.alerts.delivery.complete import Settler
 from monitoring.alerts.delivery.lease import Claimer
 from monitoring.alerts.delivery.loop import Deliverer, DeliveryLoop, Drained
-from monitoring.alerts.delivery.rate_limit import Backoff, RateLimits
+from monitoring.alerts.delivery.rate_limit import RateLimits
 from monitoring.alerts.delivery.route_resolver import RouteResolver
 from monitoring.alerts.delivery.workers import Sending
 from monitoring.alerts.senders.dispatch import Senders
 from monitoring.base.clock import Clock
+from monitoring.base.http.retry import Backoff
 from monitoring.base.secrets.redact import Redactor
 from monitoring.base.settings import Settings
 from monitoring.store.tables.deliveries import Own

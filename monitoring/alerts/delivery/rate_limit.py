@@ -80,19 +80,6 @@ def wait_s(limits: Sequence[RateLimit], sent: Sequence[float], now: float) -> fl
     return max((limit.wait_s(sent, now) for limit in limits), default=0.0)
 
 
-@dataclass(frozen=True, slots=True)
-class Backoff:
-    """How long to wait after the n-th failure in a row: doubled each time, capped, spread by jitter."""
-
-    first_s: float = 1.0
-    cap_s: float = 60.0
-
-    def delay(self, failures: int, jitter: float) -> timedelta:
-        """Return between three quarters and all of the step; `jitter` is from [0, 1)."""
-        step = min(self.cap_s, self.first_s * 2.0 ** min(max(failures, 1) - 1, 30))
-        return timedelta(seconds=step * (0.75 + 0.25 * jitter))
-
-
 def asked_wait(seconds: float | None) -> timedelta | None:
     """Return what a far side asked for, six hours at most; none, for our own back-off, if that is no span."""
     if seconds is None or not seconds > 0:  # not a number is neither

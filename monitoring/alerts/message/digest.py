@@ -15,7 +15,7 @@ from monitoring.alerts.conditions.store_alert import AlertKind, AlertOrigin, sto
 from monitoring.alerts.delivery.routing import DIGEST_CHANNEL
 from monitoring.alerts.message.model import Alert, Severity
 from monitoring.alerts.message.text import bold, code, line, since
-from monitoring.base.clock import format_duration
+from monitoring.base.formatting import format_duration
 from monitoring.store.db.database import Database, Tx
 from monitoring.store.tables import digests
 from monitoring.store.tables.deliveries import Status

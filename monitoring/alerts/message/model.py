@@ -13,11 +13,11 @@ from typing import Any
 
 import orjson
 
-from monitoring.alerts.message.amounts import show
 from monitoring.alerts.message.codec import decode_block, encode_block
 from monitoring.alerts.message.sanitize import clean, clean_line, is_blank
 from monitoring.alerts.message.text import Block, as_block
 from monitoring.base.errors import UsageError
+from monitoring.base.formatting import show
 
 VERSION = 1
 _KEPT_BY_REDACTION = frozenset({"kind", "v", "severity", "protocol", "channel", "source", "key"})

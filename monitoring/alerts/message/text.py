@@ -14,8 +14,8 @@ from fractions import Fraction
 from typing import Literal, Protocol, TypeAlias
 from urllib.parse import urlsplit
 
-from monitoring.alerts.message.amounts import exact, show
 from monitoring.alerts.message.sanitize import clean, clean_line
+from monitoring.base.formatting import exact, show
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MAX_URL = 2000  # ours: browsers and chat clients agree on no more

@@ -11,10 +11,9 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import assert_never
 
-from monitoring.alerts.message.amounts import format_pct, format_usd
 from monitoring.alerts.message.sanitize import clean_line, display_width
 from monitoring.alerts.message.text import Amount, Bold, Code, Link, Reference, Since, Span, Spans, Table, Text
-from monitoring.base.clock import format_duration
+from monitoring.base.formatting import format_duration, format_pct, format_usd
 
 _NUMBER = re.compile(r"[-+]?\$?[\d,.]+%?")
 

@@ -14,6 +14,12 @@ from typing import Protocol, TypeAlias, TypeVar
 
 from monitoring.alerts.message.model import Alert
 
+# Of one attempt, from the resolution of the name to the last byte; far below the lease of a delivery.
+TIMEOUT_S = 15.0
+MAX_ANSWER_BYTES = 1_000_000
+# What comes back is short, and compressed it could be anything but.
+HEADERS = {"Content-Type": "application/json", "User-Agent": "monitoring", "Accept-Encoding": "identity"}
+
 OnPart: TypeAlias = Callable[[int, int], None]
 """Called with (parts sent so far, message id) as soon as the far side has accepted a part."""
 

@@ -19,23 +19,16 @@ from monitoring.alerts.delivery.destinations import Webhook
 from monitoring.alerts.delivery.routing import WEBHOOK_SECRET
 from monitoring.alerts.message.render import render_plain
 from monitoring.alerts.message.text import is_web_address
-from monitoring.alerts.senders import Message, OnPart, Sender, Sent, ignore_part
-from monitoring.alerts.senders.http_client import (
-    CONNECT_TIMEOUT_S,
-    TOTAL_TIMEOUT_S,
-    Answer,
-    Connection,
-    Failure,
-    redirect_of,
-    retry_after_header,
-)
+from monitoring.alerts.senders import HEADERS, MAX_ANSWER_BYTES, TIMEOUT_S, Message, OnPart, Sender, Sent, ignore_part
 from monitoring.base.clock import to_text
 from monitoring.base.errors import CredentialsError, RefusedError, SendError
+from monitoring.base.http.client import Answer, Failure, HttpClient, Request
+from monitoring.base.http.retry import is_transient
+from monitoring.base.http.words import redirect_words
 
 SIGNATURE_HEADER = "X-Hub-Signature-256"
 TIMESTAMP_HEADER = "X-Webhook-Timestamp"
 IDEMPOTENCY_HEADER = "Idempotency-Key"
-_TRANSIENT = (408, 425, 429)
 _PEEK_BYTES = 4096
 _WEB_PAGE = re.compile(
     rb"(?:\xef\xbb\xbf)?\s*(?:<\?xml[^>]*>\s*|<!--.*?-->\s*)*<(?:!doctype\s+html|html|head|body)\b",
@@ -78,13 +71,13 @@ class WebhookSender:
     def __init__(
         self,
         environ: Mapping[str, str],
-        connect_timeout_s: float = CONNECT_TIMEOUT_S,
-        total_timeout_s: float = TOTAL_TIMEOUT_S,
+        timeout_s: float = TIMEOUT_S,
         now_s: Callable[[], float] = time.time,
     ) -> None:
         self._environ = environ
         self._now_s = now_s
-        self._connection = Connection(connect_timeout_s, total_timeout_s)
+        self._timeout_s = timeout_s
+        self._http = HttpClient(environ, max_bytes=MAX_ANSWER_BYTES)
 
     def send(self, message: Message, destination: Webhook, on_part: OnPart = ignore_part) -> Sent:
         """Post once. 2xx is accepted; 408, 425, 429, 5xx and a broken connection are worth another try soon.
@@ -98,11 +91,11 @@ class WebhookSender:
         outcome = self._post(message, destination)
         where = f"webhook {destination.url_variable}"
         if isinstance(outcome, Failure):
-            raise SendError(f"{where}: {outcome.reason}", unanswered=True)
-        if outcome.status in _TRANSIENT or outcome.status >= 500:  # noqa: PLR2004 - HTTP's own numbers
-            raise SendError(f"{where}: HTTP {outcome.status}", retry_after_s=retry_after_header(outcome.headers))
-        if not 200 <= outcome.status < 300:  # noqa: PLR2004 - likewise
-            raise RefusedError(f"{where}: HTTP {outcome.status}{redirect_of(outcome)}")
+            raise SendError(f"{where}: {outcome.what}", unanswered=True)
+        if is_transient(outcome.status):
+            raise SendError(f"{where}: HTTP {outcome.status}", retry_after_s=outcome.retry_after_s)
+        if not 200 <= outcome.status < 300:  # noqa: PLR2004 - HTTP's own numbers
+            raise RefusedError(f"{where}: HTTP {outcome.status}{redirect_words(outcome.status, outcome.headers)}")
         if _WEB_PAGE.match(outcome.body[:_PEEK_BYTES]):
             raise RefusedError(
                 f"{where}: HTTP {outcome.status} with a web page (HTML), so this is not the address of a receiver"
@@ -111,7 +104,7 @@ class WebhookSender:
         return Sent()
 
     def close(self) -> None:
-        self._connection.close()
+        self._http.close()
 
     def _post(self, message: Message, destination: Webhook) -> Answer | Failure:
         """Sign and post. Secrets live in this frame, so nothing may be raised from it once they are read."""
@@ -120,12 +113,12 @@ class WebhookSender:
             return Failure("the variable holds no http or https address; correct it")
         body = body_of(message)
         headers = {
-            "Content-Type": "application/json",
+            **HEADERS,
             SIGNATURE_HEADER: signature_of(body, secret),
             TIMESTAMP_HEADER: str(int(self._now_s())),
             IDEMPOTENCY_HEADER: idempotency_key_of(message),
         }
-        return self._connection.post(url, body, headers)
+        return self._http.exchange(Request(url, "POST", headers, body), self._timeout_s)
 
     def _variable(self, name: str) -> str:
         value = self._environ.get(name, "").strip()

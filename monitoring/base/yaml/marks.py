@@ -1,36 +1,46 @@
 """YAML as a tree of nodes that know their place, and the mistakes found in one: `file:line:column path: message`.
 
-Used for monitors and their data files. A plain scalar stays the text that was written; aliases, tags and
-several documents are refused, and depth and size are bounded, so that no file can exhaust the reader.
+`reader.py` builds the tree, `keys.py` reads values from it. A plain scalar stays the text that was written.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import TypeAlias
-
-import yaml
+from typing import NamedTuple, Self, TypeAlias
 
 from monitoring.base.errors import ConfigError
-from monitoring.base.yaml.text import START, Place, YamlError, explain
 
-MAX_DEPTH = 40
-MAX_NODES = 50_000
-_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # the C parser is ten times faster
+_NULLS = ("", "~", "null", "Null", "NULL")
+
+
+class Place(NamedTuple):
+    """Line and column, both counted from 1 as editors count."""
+
+    line: int
+    column: int
+
+    def __str__(self) -> str:
+        return f"{self.line}:{self.column}"
+
+
+START = Place(1, 1)
 
 
 @dataclass(frozen=True, slots=True)
 class Scalar:
-    """A text as written; `quoted` tells `"1"` from `1`. `source` is the raw text in the file."""
+    """A text as written; `quoted` distinguishes `"1"` from `1`. `source` is the raw text in the file."""
 
     text: str
     at: Place
     quoted: bool = False
     source: str = ""
 
+    @property
+    def is_null(self) -> bool:
+        return not self.quoted and self.text in _NULLS
+
     def place_of(self, offset: int) -> Place:
-        """Return where in the file a character of `text` stands, across quotes, escapes and folded lines."""
+        """Return where in the file a character of `text` is, across quotes, escapes and folded lines."""
         position = 0
         for index, char in enumerate(self.text):
             if char.isspace():
@@ -49,6 +59,9 @@ class Scalar:
         column = position - before.rfind("\n") if line_breaks else self.at.column + position
         return Place(self.at.line + line_breaks, column)
 
+    def __str__(self) -> str:
+        return f"the text {self.text!r}"
+
 
 @dataclass(frozen=True, slots=True)
 class Sequence:
@@ -56,6 +69,9 @@ class Sequence:
 
     items: tuple[Node, ...]
     at: Place
+
+    def __str__(self) -> str:
+        return "a list"
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,17 +84,28 @@ class Mapping:
     def get(self, key: str) -> Node | None:
         return next((value for name, value in self.entries if name.text == key), None)
 
+    def __str__(self) -> str:
+        return "a mapping"
+
 
 Node: TypeAlias = Scalar | Sequence | Mapping
 
 
+def below(path: str, step: str | int) -> str:
+    """Return the path of an entry (`profiles.hourly.tasks[2]`); what cannot be printed is escaped."""
+    if isinstance(step, int):
+        return f"{path}[{step}]"
+    name = step if step.isprintable() else ascii(step)
+    return f"{path}.{name}" if path else name
+
+
 @dataclass(slots=True)
 class Mistakes:
-    """Collects the mistakes of one file, and of the data files it names (`beside`)."""
+    """Collects the mistakes of one file, and of the data files it names (`included`)."""
 
     file: str
     found: list[tuple[Place, str, str]] = field(default_factory=list)
-    beside: list[Mistakes] = field(default_factory=list)
+    included: list[Mistakes] = field(default_factory=list)
 
     def add(self, place: Place, path: str, message: str) -> None:
         self.found.append((place, path, message))
@@ -89,7 +116,7 @@ class Mistakes:
             f"{self.file}:{place} {path}: {message}" if path else f"{self.file}:{place} {message}"
             for place, path, message in sorted(dict.fromkeys(self.found))
         ]
-        return own + [line for one in self.beside for line in one.lines()]
+        return own + [line for one in self.included for line in one.lines()]
 
     def raise_any(self) -> None:
         """Raise a `ConfigError` with every mistake, if there is one."""
@@ -97,101 +124,34 @@ class Mistakes:
             raise ConfigError(lines)
 
 
-def compose(text: str) -> Node:
-    """Read one document.
+@dataclass(frozen=True, slots=True)
+class YamlNode:
+    """A node, its path, and where its mistakes go. `named_at` is the place of its key, where something is missing."""
 
-    Raises:
-        YamlError: it is not YAML, or uses what we refuse.
-    """
-    builder = _Builder(text)
-    try:
-        for event in yaml.parse(text, Loader=_LOADER):
-            builder.take(event)
-    except yaml.YAMLError as error:
-        raise explain(error, text) from None
-    if builder.root is None:
-        raise YamlError(START, "the file is empty")
-    return builder.root
+    node: Node
+    path: str
+    mistakes: Mistakes
+    named_at: Place | None = None
 
+    def wrong(self, message: str, offset: int | None = None) -> None:
+        """Note a mistake here, or at a character of this scalar."""
+        node = self.node
+        place = node.place_of(offset) if isinstance(node, Scalar) and offset is not None else node.at
+        self.mistakes.add(place, self.path, message)
 
-def walk(node: Node, path: str = "") -> Iterator[tuple[str, Node]]:
-    """Yield every node below (and with) this one and its dotted path."""
-    yield path, node
-    if isinstance(node, Mapping):
-        for key, value in node.entries:
-            yield from walk(value, f"{path}.{key.text}" if path else key.text)
-    elif isinstance(node, Sequence):
-        for index, item in enumerate(node.items):
-            yield from walk(item, f"{path}[{index}]")
+    def children(self) -> list[tuple[Scalar, Self]]:
+        """Return the entries of a mapping; of anything else, none."""
+        entries = self.node.entries if isinstance(self.node, Mapping) else ()
+        return [(key, self._child(value, key.text, key.at)) for key, value in entries]
 
+    def elements(self) -> list[Self]:
+        """Return the items of a list; of anything else, none."""
+        items = self.node.items if isinstance(self.node, Sequence) else ()
+        return [self._child(item, index, item.at) for index, item in enumerate(items)]
 
-class _Open:
-    """A list or mapping whose end has not come yet."""
+    def get(self, key: str) -> Self | None:
+        entries = self.node.entries if isinstance(self.node, Mapping) else ()
+        return next((self._child(value, key, name.at) for name, value in entries if name.text == key), None)
 
-    def __init__(self, at: Place, *, mapping: bool) -> None:
-        self.at, self.mapping = at, mapping
-        self.nodes: list[Node] = []
-
-    def close(self) -> Node:
-        if not self.mapping:
-            return Sequence(tuple(self.nodes), self.at)
-        entries: list[tuple[Scalar, Node]] = []
-        firsts: dict[str, Place] = {}
-        for key, value in zip(self.nodes[::2], self.nodes[1::2], strict=True):
-            if not isinstance(key, Scalar):
-                raise YamlError(key.at, "a key must be a plain text")
-            if key.text in firsts:
-                raise YamlError(key.at, f"{key.text!r} stands here twice, first in line {firsts[key.text].line}")
-            firsts[key.text] = key.at
-            entries.append((key, value))
-        return Mapping(tuple(entries), self.at)
-
-
-class _Builder:
-    """Builds nodes from parser events without recursion, so that nesting cannot exhaust the stack."""
-
-    def __init__(self, text: str) -> None:
-        self.root: Node | None = None
-        self._text = text
-        self._open: list[_Open] = []
-        self._nodes = 0
-
-    def take(self, event: yaml.Event) -> None:
-        mark = event.start_mark
-        place = Place(mark.line + 1, mark.column + 1) if mark else START
-        if isinstance(event, yaml.AliasEvent):
-            raise YamlError(place, "aliases (*name) are not part of the format: write the value out")
-        if isinstance(event, yaml.DocumentStartEvent) and self.root is not None:
-            raise YamlError(place, "a second document starts here: one file is one document")
-        if isinstance(event, yaml.NodeEvent):
-            self._start(event, place)
-        elif isinstance(event, yaml.CollectionEndEvent):
-            self._add(self._open.pop().close())
-
-    def _start(self, event: yaml.NodeEvent, place: Place) -> None:
-        self._nodes += 1
-        tag = getattr(event, "tag", None)
-        if self._nodes > MAX_NODES:
-            raise YamlError(place, f"the file has more than {MAX_NODES} entries")
-        if event.anchor is not None:
-            raise YamlError(place, "anchors (&name) are not part of the format: write the value out")
-        if tag not in (None, "!"):
-            raise YamlError(place, "tags (!name) are not part of the format")
-        if isinstance(event, yaml.ScalarEvent):
-            self._add(self._scalar(event, place))
-            return
-        if len(self._open) >= MAX_DEPTH:
-            raise YamlError(place, f"nested deeper than {MAX_DEPTH}")
-        self._open.append(_Open(place, mapping=isinstance(event, yaml.MappingStartEvent)))
-
-    def _scalar(self, event: yaml.ScalarEvent, place: Place) -> Scalar:
-        quoted = event.style in ("'", '"')
-        start, end = event.start_mark, event.end_mark
-        source = self._text[start.index : end.index] if start and end else event.value
-        return Scalar(event.value, place, quoted, source)
-
-    def _add(self, node: Node) -> None:
-        if self._open:
-            self._open[-1].nodes.append(node)
-        else:
-            self.root = node
+    def _child(self, node: Node, step: str | int, named_at: Place) -> Self:
+        return type(self)(node, below(self.path, step), self.mistakes, named_at)

@@ -1,36 +1,20 @@
-"""The text of a YAML file an operator wrote, and in plain words why it is none, and where.
-
-Used by the two readers there are: `monitoring.base.yaml.marks` (monitors: a tree in which every character has a
-place) and `automation.jobs.reader` (jobs.yaml: aliases, merges, and every mistake of form at once).
-"""
+"""The text of a YAML file that an operator wrote, and in plain words why and where it is not YAML."""
 
 from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import NamedTuple
 
 import yaml
+
+from monitoring.base.yaml.marks import START, Place
 
 # Far above any real file (the longest known has 40 tasks), far below what hurts.
 MAX_BYTES = 1_000_000
 
 
-class Place(NamedTuple):
-    """Where something stands, both counted from 1 as editors count."""
-
-    line: int
-    column: int
-
-    def __str__(self) -> str:
-        return f"{self.line}:{self.column}"
-
-
-START = Place(1, 1)
-
-
 class YamlError(Exception):
-    """The text is no YAML we read; `place` is where."""
+    """The text is not YAML that we read; `place` says where."""
 
     def __init__(self, place: Place, message: str) -> None:
         self.place = place
@@ -65,17 +49,14 @@ _STARTS_NO_VALUE = {
     "%": "a value that begins with % needs quotes",
     "`": "a value that begins with ` needs quotes",
 }
-# Told where libyaml noticed them.
+# Reported where libyaml noticed them.
 _NOTICED_THERE = {
-    "mapping values are not allowed in this context": "a colon cannot stand here: put the value in quotes,"
+    "mapping values are not allowed in this context": "a colon is not possible here: put the value in quotes,"
     " or correct the indentation",
     "did not find expected key": "the indentation does not fit the lines above: align the keys",
     "did not find expected '-' indicator": "the indentation does not fit the list above: align the dashes",
-    "but found another document": "a second document begins here: keep one, without the --- between",
-    "second occurrence": "an anchor of this name stands above: write another name after the &",
-    "found undefined alias": "no anchor of this name stands before it: write the value out, or &name where it is",
 }
-# Told where they began, which is where they are mended.
+# Reported where they began, which is where they are fixed.
 _BEGAN_EARLIER = {
     "could not find expected ':'": "a colon is missing: write key: value",
     "did not find expected ',' or ']'": "the list that opens here is not closed: write a comma or ], and quote"
@@ -96,7 +77,7 @@ def explain(error: yaml.YAMLError, text: str) -> YamlError:
         return YamlError(Place(line, 1), "a merge left its conflict here: keep one side and remove the marker lines")
     if isinstance(error, yaml.reader.ReaderError):
         before = text.encode()[: error.position].decode(errors="ignore")  # libyaml counts bytes here
-        return YamlError(_end_of(before), f"the control character U+{error.character:04X} cannot stand in YAML")
+        return YamlError(_end_of(before), f"the control character U+{error.character:04X} is not allowed in YAML")
     if not isinstance(error, yaml.MarkedYAMLError) or error.problem_mark is None:
         return YamlError(START, f"not YAML: {error}")
     problem, mark = error.problem or "cannot be read", error.problem_mark

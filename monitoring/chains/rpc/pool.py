@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
+from monitoring.base.http.retry import Backoff
 from monitoring.chains.abi.values import Json
 from monitoring.chains.networks import Network
 from monitoring.chains.rpc.budget import Budget, BudgetSpentError
@@ -17,7 +18,7 @@ from monitoring.chains.rpc.provider import Ask, Fetch, Outcome, Provider, names_
 
 BATCH = 50  # the smallest limit seen at a gateway
 ROUNDS = 3  # times through all providers
-_BACKOFF_S = 0.5
+_BACKOFF = Backoff(0.5)
 _ASKED_ONCE = (Fault.ERROR, Fault.TOO_HEAVY)
 _HEAD_S = 5.0  # with several providers, one that hangs must not cost a whole deadline each run
 
@@ -208,7 +209,7 @@ class ProviderPool:
         now_s = self.budget.clock.monotonic()
         pauses = [one.breaker.paused_s(now_s) for one in self.providers if one.barred is None]
         known = [pause for pause in pauses if pause is not None]
-        return bool(known) and self.budget.wait(max(min(known), _BACKOFF_S * 2**round_))
+        return bool(known) and self.budget.wait(max(min(known), _BACKOFF.delay_s(round_ + 1)))
 
     def _blame(self, provider: Provider, error: RpcError) -> None:
         if error.fault in FINAL:

@@ -12,9 +12,10 @@ from typing import Protocol, TypeAlias, cast
 
 import orjson
 
+from monitoring.base.http.client import Answer, FetchError, Request, scrub
+from monitoring.base.http.words import host_of
 from monitoring.chains.abi.values import Json
 from monitoring.chains.rpc.errors import DECISIVE, Fault, RpcError, classify_error, classify_status
-from monitoring.chains.rpc.fetch import Answer, FetchError, Request, host_of, scrub
 from monitoring.chains.rpc.replies import code_of, error_of, is_reply, is_revert, misshapen, paired, retry_after
 from monitoring.chains.services.urls import redirect_target
 
@@ -30,7 +31,7 @@ Outcome: TypeAlias = "Json | RpcError"
 
 
 class Fetch(Protocol):
-    """Sends one request (`fetch.Fetcher`, or a double in tests)."""
+    """Sends one request (`fetch.HttpClient`, or a double in tests)."""
 
     def __call__(self, request: Request, timeout_s: float) -> Answer: ...
 

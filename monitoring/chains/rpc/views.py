@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TypeVar
 
+from monitoring.base.http.client import HttpClient
 from monitoring.chains.abi.addresses import check_address
 from monitoring.chains.abi.function import AbiError, from_hex
 from monitoring.chains.abi.values import AbiValue, Block, Unknown
@@ -15,7 +16,6 @@ from monitoring.chains.networks import Network, network, provider_mistakes, prov
 from monitoring.chains.rpc.block_pinning import pin
 from monitoring.chains.rpc.budget import Budget
 from monitoring.chains.rpc.errors import Fault, RpcError
-from monitoring.chains.rpc.fetch import Fetcher
 from monitoring.chains.rpc.logs import (
     Displaced,
     EventLog,
@@ -116,7 +116,7 @@ class Chains:
     ) -> None:
         self.budget = budget or Budget()
         self.memory = memory or RunMemory()
-        self.fetch: Fetch = fetch or Fetcher()
+        self.fetch: Fetch = fetch or HttpClient()
         self._environ = environ
         self._pools: dict[int, ProviderPool] = {}
         self._views: dict[int, ChainView | Unknown] = {}

@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from monitoring.base.http.client import Request
 from monitoring.chains.abi.addresses import checksum
 from monitoring.chains.abi.values import Json, Unknown
 from monitoring.chains.networks import Network
 from monitoring.chains.rpc.budget import Budget
-from monitoring.chains.rpc.fetch import Request
 from monitoring.chains.services.client import TRIES, NoAnswer, Service, read_json
 from monitoring.chains.services.safe_rows import SafeInfo, SafeQueue, SafeTransaction, read_info, read_transaction
 

@@ -14,8 +14,9 @@ from decimal import Decimal
 from fractions import Fraction
 from typing import TypeAlias
 
+from monitoring.base.http.client import Answer, Request, scrub
+from monitoring.base.http.words import host_of
 from monitoring.chains.abi.values import Json, Reading, Unknown
-from monitoring.chains.rpc.fetch import Answer, Request, host_of, scrub
 from monitoring.chains.services.client import Service, read_json
 from monitoring.chains.services.times import parse_time, staleness
 

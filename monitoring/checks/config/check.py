@@ -17,7 +17,7 @@ from monitoring.checks.config.yaml_node import Spot
 from monitoring.checks.engine.formula_checks import Check
 from monitoring.checks.expression.scope import Scope
 from monitoring.checks.expression.tree import ANYTHING, Apply, Expression, Name, Tree, ValueType, children
-from monitoring.checks.messages.amounts import PLACEHOLDER
+from monitoring.checks.messages.value_spans import PLACEHOLDER
 from monitoring.checks.rules.policy import Policy, either
 
 P = TypeVar("P", bound=Policy)

@@ -9,8 +9,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from monitoring.base.errors import ConfigError
-from monitoring.base.yaml.marks import Mistakes, compose
-from monitoring.base.yaml.text import START, YamlError, read_text
+from monitoring.base.yaml.marks import START, Mapping, Mistakes
+from monitoring.base.yaml.reader import read_yaml
 from monitoring.chains.abi.addresses import ZERO
 from monitoring.checks.config.check import names_of, read_check
 from monitoring.checks.config.names import Declared, Views, read_chain, read_contract, read_functions, read_values
@@ -38,11 +38,12 @@ def load_monitor(path: Path, types: Registry = NO_TYPES) -> Monitor:
         ConfigError: with every mistake, `file:line:column path: message`.
     """
     mistakes = Mistakes(str(path))
-    try:
-        root = compose(read_text(path))
-    except YamlError as error:
-        mistakes.add(error.place, "", str(error))
-        raise ConfigError(mistakes.lines()) from None
+    root = read_yaml(path, mistakes)
+    if isinstance(root, Mapping) and not root.entries:
+        mistakes.add(START, "", "the file is empty")
+        root = None
+    if root is None:
+        raise ConfigError(mistakes.lines())
     loader = _Loader(Spot(root, "", mistakes), path.parent, types)
     monitor = loader.load()
     lines = [*mistakes.lines(), *loader.data_mistakes]

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from monitoring.base.yaml.marks import Mapping as MappingNode
-from monitoring.base.yaml.marks import Mistakes, Node, Scalar, Sequence, compose
-from monitoring.base.yaml.text import YamlError, read_text
+from monitoring.base.yaml.marks import Mistakes, Node, Scalar, Sequence
+from monitoring.base.yaml.reader import read_yaml
 from monitoring.chains.abi.addresses import address_problem, is_address
 from monitoring.checks.config.names import IDENTIFIER
 from monitoring.checks.config.yaml_node import Spot
@@ -44,11 +44,11 @@ def open_data(source: Spot, name: str, folder: Path) -> Node | None:
     if Path(name).name != name:
         source.wrong("the data file must lie beside the monitor: a name without a folder")
         return None
-    try:
-        return compose(read_text(folder / name))
-    except YamlError as error:
-        source.wrong(f"{name}:{error.place} {error}")
-    return None
+    mistakes = Mistakes(name)
+    root = read_yaml(folder / name, mistakes)
+    for line in mistakes.lines():
+        source.wrong(line)
+    return root
 
 
 def _at_path(root: Node, path: Spot | None, source: Spot) -> Node | None:

@@ -10,12 +10,13 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Self
 
 from monitoring.alerts.message.model import Severity
 from monitoring.base.clock import parse_duration
 from monitoring.base.errors import UsageError
 from monitoring.base.suggest import did_you_mean
-from monitoring.base.yaml.marks import Mapping, Mistakes, Node, Scalar, Sequence
+from monitoring.base.yaml.marks import Mapping, Scalar, Sequence, YamlNode
 from monitoring.chains.abi.addresses import address_problem
 from monitoring.checks.expression.parse import LanguageError, read_literal
 from monitoring.checks.expression.values import Number
@@ -35,41 +36,28 @@ class Quantity:
     percent: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Spot:
-    """A node, its path, and where mistakes go."""
+class Spot(YamlNode):
+    """A node of a monitor file, with the kinds of values that only monitors have."""
 
-    node: Node
-    path: str
-    mistakes: Mistakes
-
-    def wrong(self, message: str, offset: int | None = None) -> None:
-        """Note a mistake here, or at a character of this scalar."""
-        inside = isinstance(self.node, Scalar) and offset is not None
-        place = self.node.place_of(offset or 0) if isinstance(self.node, Scalar) and inside else self.node.at
-        self.mistakes.add(place, self.path, message)
+    __slots__ = ()
 
     # -- mappings and lists
 
-    def entries(self, what: str = "keys and values") -> list[tuple[Scalar, Spot]]:
+    def entries(self, what: str = "keys and values") -> list[tuple[Scalar, Self]]:
         """Return the entries of a mapping."""
         if not isinstance(self.node, Mapping):
             self.wrong(f"{what} are needed here")
             return []
-        return [(key, Spot(value, self._below(key.text), self.mistakes)) for key, value in self.node.entries]
+        return self.children()
 
-    def items(self, what: str = "a list") -> list[Spot]:
+    def items(self, what: str = "a list") -> list[Self]:
         """Return the items of a list."""
         if not isinstance(self.node, Sequence):
             self.wrong(f"{what} is needed here")
             return []
-        return [Spot(item, f"{self.path}[{index}]", self.mistakes) for index, item in enumerate(self.node.items)]
+        return self.elements()
 
-    def get(self, key: str) -> Spot | None:
-        value = self.node.get(key) if isinstance(self.node, Mapping) else None
-        return None if value is None else Spot(value, self._below(key), self.mistakes)
-
-    def need(self, key: str, what: str) -> Spot | None:
+    def need(self, key: str, what: str) -> Self | None:
         """Return what stands under a key, and note a mistake when nothing does."""
         found = self.get(key)
         if found is None and isinstance(self.node, Mapping):
@@ -87,9 +75,6 @@ class Spot:
     def below(self, path: str) -> Spot:
         """Return the same node under another path, as a check is told by its id."""
         return Spot(self.node, path, self.mistakes)
-
-    def _below(self, key: str) -> str:
-        return f"{self.path}.{key}" if self.path else key
 
     # -- scalars
 

@@ -14,9 +14,9 @@ from monitoring.checks.engine.tools import Tools
 from monitoring.checks.expression.evaluate import PENDING, Result, ViewRead, evaluate
 from monitoring.checks.expression.tree import Tree
 from monitoring.checks.expression.values import NONE, Value
-from monitoring.checks.messages.amounts import filled
 from monitoring.checks.messages.check_message import Subject, bound_words, reading_words, say
 from monitoring.checks.messages.plain import AlertRoute, AlertText
+from monitoring.checks.messages.value_spans import filled
 from monitoring.checks.rules import age, changed, delta, diverge, flag, limit, members, never_falls
 from monitoring.checks.rules.condition import Condition, Outcome, Transition
 from monitoring.checks.rules.delta import Priced

@@ -14,7 +14,7 @@ from typing import Any
 from monitoring.alerts.conditions.close_orphaned import CRASH, SOURCES
 from monitoring.alerts.message.model import Severity
 from monitoring.alerts.message.text import code, line, since, table
-from monitoring.base.clock import format_duration
+from monitoring.base.formatting import format_duration
 from monitoring.base.secrets.redact import excerpt
 from monitoring.chains.networks import network
 from monitoring.chains.rpc.pool import ProviderTrouble

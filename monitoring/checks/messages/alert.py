@@ -9,7 +9,7 @@ from datetime import datetime
 from monitoring.alerts.conditions.store_alert import AlertKind
 from monitoring.alerts.message.model import Alert, Severity
 from monitoring.alerts.message.text import line, since
-from monitoring.base.clock import format_duration
+from monitoring.base.formatting import format_duration
 from monitoring.checks.engine.evaluation import EvaluatedCheck
 from monitoring.checks.engine.tools import Tools
 from monitoring.checks.messages.plain import AlertText, plain_message

@@ -11,9 +11,10 @@ from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from monitoring.alerts.message.text import code, kv, line, table
+from monitoring.base.formatting import format_instant, format_seconds, format_share, format_value
 from monitoring.checks.expression.values import Number, Value, is_number, magnitude
-from monitoring.checks.messages.amounts import filled, instant_words, ratio_words, seconds_words, span, words
 from monitoring.checks.messages.plain import AlertText
+from monitoring.checks.messages.value_spans import filled, span, words
 from monitoring.checks.rules.age import AgePolicy
 from monitoring.checks.rules.condition import Kind, Transition
 from monitoring.checks.rules.delta import DeltaPolicy
@@ -84,13 +85,13 @@ def _limit(subject: Subject, facts: Facts) -> str:
 def _delta(subject: Subject, facts: Facts) -> str:
     change, before = _number(facts["change"]), _number(facts["before"])
     move = "rose" if change > 0 else "fell"
-    by = ratio_words(change, before).lstrip("+-") or words(abs(change), subject.unit)
+    by = format_share(change, before) or words(abs(change), subject.unit)
     return f" {move} by {by}: {words(before, subject.unit)} → {words(facts['value'], subject.unit)}"
 
 
 def _fell(subject: Subject, facts: Facts) -> str:
     value, before = _number(facts["value"]), _number(facts["before"])
-    return f" fell by {ratio_words(value - before, before).lstrip('+-')}, from {words(before, subject.unit)}"
+    return f" fell by {format_share(value - before, before)}, from {words(before, subject.unit)}"
 
 
 def _changed(subject: Subject, facts: Facts) -> str:
@@ -103,17 +104,17 @@ def _flag(subject: Subject, facts: Facts) -> str:  # noqa: ARG001 - one shape fo
 
 def _diverge(subject: Subject, facts: Facts) -> str:
     first, second = _number(facts["value"]), _number(facts["reference"])
-    apart = ratio_words(first - second, second).lstrip("+-") or words(abs(first - second), subject.unit)
+    apart = format_share(first - second, second) or words(abs(first - second), subject.unit)
     return f": {words(first, subject.unit)} and {words(second, subject.unit)} are {apart} apart"
 
 
 def _age(subject: Subject, facts: Facts) -> str:  # noqa: ARG001 - one shape for all
-    return f" is {seconds_words(_number(facts['age']))} old"
+    return f" is {format_seconds(_number(facts['age']))} old"
 
 
 def _deadline(subject: Subject, facts: Facts) -> str:  # noqa: ARG001 - one shape for all
     left = _number(facts["left"])
-    return f": {seconds_words(left)} left" if left > 0 else f": its deadline passed {seconds_words(left)} ago"
+    return f": {format_seconds(left)} left" if left > 0 else f": its deadline passed {format_seconds(left)} ago"
 
 
 _TITLES: Mapping[str, Callable[[Subject, Facts], str]] = {
@@ -174,7 +175,7 @@ def _block(name: str, value: Value, subject: Subject) -> object:
     if name == "bound":
         return bound_words(subject)
     if name == "change" and is_number(value):
-        return words(value, subject.unit, signed=True)
+        return format_value(value, subject.unit, signed=True)
     return _fact(name, value, subject) if _is_time(name, subject) else span(value, subject.unit, subject.chain)
 
 
@@ -184,10 +185,10 @@ def _is_time(name: str, subject: Subject) -> bool:
 
 def _fact(name: str, value: Value, subject: Subject) -> str:
     if name in ("age", "left") and is_number(value):
-        return seconds_words(value)
+        return format_seconds(value)
     if name == "value" and subject.verb in ("age", "deadline") and is_number(value):
-        return instant_words(value)
-    return words(value, subject.unit, signed=name == "change")
+        return format_instant(value)
+    return words(value, subject.unit) if name != "change" else format_value(value, subject.unit, signed=True)
 
 
 def _number(value: Value) -> Number:
@@ -211,7 +212,7 @@ def bound_words(subject: Subject) -> str:
         case DivergePolicy(levels=levels):
             return f"within {', '.join(words(level.bound, '%') for level in levels)}"
         case AgePolicy(levels=levels):
-            return f"≤ {', '.join(seconds_words(int(level.max_age.total_seconds())) for level in levels)}"
+            return f"≤ {', '.join(format_seconds(int(level.max_age.total_seconds())) for level in levels)}"
     return {"never_falls": "never falls", "changed": "does not change", "flag": "off"}.get(subject.verb, "")
 
 

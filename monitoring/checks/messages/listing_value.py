@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+from fractions import Fraction
+from typing import Any, TypeGuard
 
 from monitoring.base.plural import counted
 from monitoring.base.secrets.redact import redact
 from monitoring.chains.abi.values import Unknown
 from monitoring.checks.engine.plan import CheckInstance
-from monitoring.checks.expression.values import NONE
-from monitoring.checks.messages.plain import in_words
+from monitoring.checks.expression.values import NONE, Value
+from monitoring.checks.messages.value_spans import words
 from monitoring.checks.rules.readings import LogBatch
 
 _LONGEST = 200
@@ -30,10 +31,15 @@ def value_in_words(part: CheckInstance, reading: Any) -> str:  # noqa: ANN401 - 
 def _plain(reading: Any) -> str:  # noqa: ANN401 - as above
     if isinstance(reading, LogBatch):
         return f"blocks {reading.from_block} to {reading.to_block}, {counted(len(reading.events), 'event')}"
-    try:
-        return " ".join(in_words(reading).splitlines())  # a kind of its own comes back as it is, and has no lines
-    except Exception:  # noqa: BLE001 - a type's own kind of reading: its number of rows is all that is known of it
-        return f"{len(reading)} rows" if hasattr(reading, "__len__") else type(reading).__name__
+    if isinstance(reading, bool | int | Fraction | str | bytes) or _is_value_list(reading):
+        return " ".join(words(reading).splitlines())
+    return f"{len(reading)} rows" if hasattr(reading, "__len__") else type(reading).__name__
+
+
+def _is_value_list(reading: object) -> TypeGuard[tuple[Value, ...]]:
+    return isinstance(reading, tuple) and all(
+        isinstance(one, bool | int | Fraction | str | bytes | tuple) for one in reading
+    )
 
 
 def bound_in_words(part: CheckInstance) -> str:

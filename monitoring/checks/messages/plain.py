@@ -7,13 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from fractions import Fraction
 
 from monitoring.alerts.message.text import kv, line, table
-from monitoring.checks.expression.values import Value
+from monitoring.checks.messages.value_spans import words
 from monitoring.checks.rules.condition import Kind, Transition
 
-_DIGITS = 6
 _ROWS = 20
 _HEADS: Mapping[Kind, str] = {
     Kind.RECOVERED: "Recovered: ",
@@ -43,23 +41,10 @@ def plain_message(about: str, transition: Transition) -> AlertText:
     """Say what is known of any transition in plain words: its facts, then its entries."""
     blocks: list[object] = []
     if transition.facts:
-        blocks.append(kv({name: in_words(value) for name, value in transition.facts.items()}))
+        blocks.append(kv({name: words(value) for name, value in transition.facts.items()}))
     if transition.entries:
-        rows = [(entry.kind, in_words(entry.id)) for entry in transition.entries[:_ROWS]]
+        rows = [(entry.kind, words(entry.id)) for entry in transition.entries[:_ROWS]]
         blocks.append(table(("what", "which"), rows))
     if transition.detail:
         blocks.append(line(transition.detail))
     return AlertText(_HEADS.get(transition.kind, "") + about, tuple(blocks))
-
-
-def in_words(value: Value) -> str:
-    """Return a value for people: exact where short, rounded where not."""
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, Fraction):
-        return f"{float(value):.{_DIGITS}g}"
-    if isinstance(value, bytes):
-        return f"0x{value.hex()}"
-    if isinstance(value, tuple):
-        return ", ".join(in_words(one) for one in value)
-    return f"{value:,}" if isinstance(value, int) else value

@@ -12,7 +12,9 @@ from enum import Enum
 
 from pydantic import BaseModel, ConfigDict, FiniteFloat, StrictBool, ValidationError
 
-from monitoring.alerts.senders.http_client import Answer, Failure, redirect_of, retry_after_header
+from monitoring.base.http.client import Answer, Failure
+from monitoring.base.http.retry import is_transient
+from monitoring.base.http.words import redirect_words
 from monitoring.base.secrets.redact import excerpt
 
 # Descriptions the Bot API is known to use, lower-cased; it has no codes for them.
@@ -34,8 +36,6 @@ _RETRY_AFTER = re.compile(r"retry after (\d{1,9})")
 _LONGEST_DESCRIPTION = 200
 
 _OK, _BAD_REQUEST, _UNAUTHORISED, _NOT_FOUND = 200, 400, 401, 404
-_TOO_MANY_REQUESTS, _SERVER_ERRORS = 429, 500
-_TRANSIENT = (408, 425)
 
 
 class AnswerMeaning(Enum):
@@ -82,15 +82,15 @@ class _BotAnswer(BaseModel):
 def read_answer(answer: Answer | Failure) -> ReadAnswer:
     """Tell what an answer to `sendMessage` means."""
     if isinstance(answer, Failure):
-        return ReadAnswer(AnswerMeaning.LATER, answer.reason)
+        return ReadAnswer(AnswerMeaning.LATER, answer.what)
     try:
         said = _BotAnswer.model_validate_json(answer.body)
     except ValidationError:
         said = None
     # A status page may say that it is ok as well; what was sent is in the result.
     if said is None or (said.ok and (answer.status != _OK or said.result is None)):
-        words = f"HTTP {answer.status} without an answer of the Bot API{redirect_of(answer)}"
-        return ReadAnswer(AnswerMeaning.LATER, words, retry_after_s=retry_after_header(answer.headers))
+        words = f"HTTP {answer.status} without an answer of the Bot API{redirect_words(answer.status, answer.headers)}"
+        return ReadAnswer(AnswerMeaning.LATER, words, retry_after_s=answer.retry_after_s)
     if said.ok:
         return ReadAnswer(AnswerMeaning.ACCEPTED, message_id=_message_id(said.result))
     return _refusal(said, answer)
@@ -114,7 +114,7 @@ def _refusal(said: _BotAnswer, answer: Answer) -> ReadAnswer:
 
 
 def _verdict(code: int, description: str) -> AnswerMeaning:
-    if code == _TOO_MANY_REQUESTS or code >= _SERVER_ERRORS or code in _TRANSIENT:
+    if is_transient(code):
         return AnswerMeaning.LATER
     if code in (_UNAUTHORISED, _NOT_FOUND):
         return AnswerMeaning.TOKEN_REFUSED
@@ -137,4 +137,4 @@ def _asked_to_wait(parameters: _Parameters, description: str, answer: Answer) ->
     if parameters.retry_after is not None and parameters.retry_after >= 0:
         return parameters.retry_after
     in_text = _RETRY_AFTER.search(description)
-    return float(in_text[1]) if in_text else retry_after_header(answer.headers)
+    return float(in_text[1]) if in_text else answer.retry_after_s

@@ -25,7 +25,7 @@ from monitoring.checks.engine.plugin import CheckType, PluginContext
 from monitoring.checks.engine.tools import Tools
 from monitoring.checks.expression.evaluate import PENDING
 from monitoring.checks.expression.values import NONE
-from monitoring.checks.messages.plain import AlertRoute, AlertText, in_words, plain_message
+from monitoring.checks.messages.plain import AlertRoute, AlertText, plain_message
 from monitoring.checks.rules.condition import Condition, Kind, Outcome, Transition
 from monitoring.checks.rules.policy import Policy
 from monitoring.checks.rules.transition import Breach, Ok, Verdict, settle
@@ -123,8 +123,8 @@ class HostPart:
         if "reading" not in facts:
             return plain_message(self.about, transition)
         head = {Kind.RECOVERED: "Recovered: ", Kind.REMINDER: "Still: "}.get(transition.kind, "")
-        blocks = [in_words(facts[name]) for name in ("where", "advice") if name in facts]
-        return AlertText(f"{head}{in_words(facts['reading'])}", tuple(blocks))
+        blocks = [str(facts[name]) for name in ("where", "advice") if name in facts]
+        return AlertText(f"{head}{facts['reading']!s}", tuple(blocks))
 
 
 def _verdict(finding: HostFinding) -> Verdict:

@@ -21,7 +21,7 @@ from monitoring.checks.engine.plugin import CheckType, PluginContext
 from monitoring.checks.engine.tools import Tools
 from monitoring.checks.expression.evaluate import PENDING, evaluate
 from monitoring.checks.expression.values import Reading, is_number
-from monitoring.checks.messages.plain import AlertRoute, AlertText, in_words, plain_message
+from monitoring.checks.messages.plain import AlertRoute, AlertText, plain_message
 from monitoring.checks.rules import age, limit
 from monitoring.checks.rules.condition import Condition, Kind, Outcome, Transition
 from monitoring.checks.rules.transition import Breach, Ok, settle
@@ -79,7 +79,7 @@ class UpPart(_Facet):
         if "reading" not in transition.facts:
             return plain_message(self.about, transition)
         head = "Still: " if transition.kind is Kind.REMINDER else ""
-        return AlertText(f"{head}{name} is down or wrong", (in_words(transition.facts["reading"]),))
+        return AlertText(f"{head}{name} is down or wrong", (str(transition.facts["reading"]),))
 
 
 @dataclass(frozen=True, slots=True)

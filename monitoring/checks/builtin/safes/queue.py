@@ -11,7 +11,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from monitoring.alerts.message.model import Severity
-from monitoring.base.clock import format_duration, from_text, to_text
+from monitoring.base.clock import from_text, to_text
+from monitoring.base.formatting import format_duration
 from monitoring.chains.abi.values import Unknown
 from monitoring.chains.services.safe_rows import SafeQueue, SafeTransaction
 from monitoring.checks.builtin.safes.rate_limit import Poll, QueueOf, interval_for

@@ -22,7 +22,8 @@ from monitoring.checks.engine.plan import Key, ReadContext
 from monitoring.checks.engine.tools import Tools
 from monitoring.checks.expression.evaluate import PENDING, NotYet, ViewRead
 from monitoring.checks.expression.values import Value
-from monitoring.checks.messages.plain import AlertRoute, AlertText, in_words
+from monitoring.checks.messages.plain import AlertRoute, AlertText
+from monitoring.checks.messages.value_spans import words
 from monitoring.checks.rules import changed, members
 from monitoring.checks.rules.condition import Condition, Outcome, Transition
 from monitoring.checks.rules.members import MembersPolicy
@@ -98,14 +99,14 @@ class SetPart:
 
     def in_words(self, reading: tuple[Value, ...]) -> str:
         """Say how many there are, and who, as far as a line holds."""
-        names = [short(checksum(str(one))) if is_address(one) else in_words(one) for one in reading]
+        names = [short(checksum(str(one))) if is_address(one) else words(one) for one in reading]
         return ": ".join(filter(None, (counted(len(reading), self.what), ", ".join(names))))
 
     def tell(self, transition: Transition, tools: Tools) -> AlertText:
         known = network(self.place.chain)
         rows: list[Block] = []
         for entry in transition.entries:
-            address = checksum(str(entry.id)) if is_address(entry.id) else in_words(entry.id)
+            address = checksum(str(entry.id)) if is_address(entry.id) else words(entry.id)
             label = tools.labels.name(known.id, address) if is_address(address) else ""
             rows.append(line(bold(f"{self.what.capitalize()} {entry.kind}"), ": ", addr(address, label, known)))
         return AlertText(f"{self.place.title}: {_counted(transition, self.what)}", (safe_line(self.place), *rows))
@@ -144,7 +145,7 @@ class SetupPart:
         """Name what is set; what is not there is left out."""
         threshold, *slots = reading
         found = [f"{name} {short(checksum(str(one)))}" for name, one in zip(SLOTS, slots, strict=True) if one != ZERO]
-        return ", ".join([f"threshold {in_words(threshold)}", *found])
+        return ", ".join([f"threshold {words(threshold)}", *found])
 
     def tell(self, transition: Transition, tools: Tools) -> AlertText:
         names = ("threshold", *SLOTS)
@@ -158,7 +159,7 @@ class SetupPart:
         if value == ZERO:
             return ("none",)
         if not isinstance(value, str):
-            return (in_words(value),)
+            return (words(value),)
         known = network(self.place.chain)
         return (addr(checksum(value), tools.labels.name(known.id, value), known),)
 

@@ -62,7 +62,7 @@ def _in_file(source: Spot, name: str, around: PluginContext) -> Spot | None:
         source.wrong(f"{text} has no {name} in it: the rows stand under that name")
         return None
     data = Mistakes(str(around.folder / text))
-    source.mistakes.beside.append(data)
+    source.mistakes.included.append(data)
     return Spot(node, name, data)
 
 

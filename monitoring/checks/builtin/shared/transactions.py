@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from monitoring.alerts.message.text import Block, addr, bold, code, line, link
-from monitoring.base.clock import format_duration
+from monitoring.base.formatting import format_duration
 from monitoring.chains.abi.addresses import ZERO
 from monitoring.chains.abi.values import Unknown
 from monitoring.chains.decode.calldata import Transaction

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 from monitoring.alerts.message.text import Block, addr, bold, code, kv, line, tx
-from monitoring.base.clock import format_duration
+from monitoring.base.formatting import format_duration
 from monitoring.chains.abi.addresses import SignatureError, checksum
 from monitoring.chains.abi.function import AbiError, from_hex, parse_function
 from monitoring.chains.abi.values import Unknown
@@ -23,7 +23,8 @@ from monitoring.checks.builtin.shared.transactions import Room, call_blocks, whe
 from monitoring.checks.builtin.timelocks.kinds import Meaning, RawLog, What, read_meaning, signals
 from monitoring.checks.engine.tools import Tools
 from monitoring.checks.expression.values import Value
-from monitoring.checks.messages.plain import AlertText, in_words
+from monitoring.checks.messages.plain import AlertText
+from monitoring.checks.messages.value_spans import words
 from monitoring.checks.rules.condition import Entry, Transition
 
 MAX_SHOWN = 4  # operations of one message shown whole
@@ -183,7 +184,7 @@ def _gone(entry: Entry, place: RowContract) -> Block:
     known = network(place.chain)
     return line(
         bold("Gone from the chain"),
-        f": what was told of block {in_words(entry.facts.get('block', 0))} is in no block after a reorganisation: ",
+        f": what was told of block {words(entry.facts.get('block', 0))} is in no block after a reorganisation: ",
         tx(str(entry.facts.get("tx")), chain=known),
     )
 

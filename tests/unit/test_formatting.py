@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from monitoring.alerts.message.amounts import exact, format_number, format_pct, format_usd, show
 from monitoring.alerts.message.model import Alert
 from monitoring.alerts.message.render import render_plain
 from monitoring.alerts.message.text import line, pct, usd
+from monitoring.base.formatting import exact, format_number, format_pct, format_usd, show
 from tests.support.alert_texts import NOW
 
 
