@@ -212,8 +212,8 @@ WRITER = """
 import sys, time
 from datetime import datetime, UTC
 from pathlib import Path
-from monitoring.store import state
-from monitoring.store.schema import open_database
+from monitoring.store.tables import state
+from monitoring.store.db.schema import open_database
 with open_database(Path(sys.argv[1])) as database:
     print("ready", flush=True)
     sys.stdin.readline()

@@ -83,8 +83,8 @@ RACE = """
 import sys, time
 from pathlib import Path
 from datetime import datetime, UTC
-from monitoring.store import alerts
-from monitoring.store.schema import open_database
+from monitoring.store.tables import alerts
+from monitoring.store.db.schema import open_database
 while time.time() < float(sys.argv[2]): pass
 with open_database(Path(sys.argv[1])) as db:
     with db.write() as tx:
@@ -108,8 +108,8 @@ WRITER = """
 import sys, time
 from pathlib import Path
 from datetime import datetime, UTC
-from monitoring.store import state
-from monitoring.store.schema import open_database
+from monitoring.store.tables import state
+from monitoring.store.db.schema import open_database
 db = open_database(Path(sys.argv[1]))
 end, count = time.monotonic() + 2.0, 0
 while time.monotonic() < end:

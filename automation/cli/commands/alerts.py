@@ -19,6 +19,7 @@ from monitoring.store.db.database import Database
 from monitoring.store.db.schema import open_readonly
 from monitoring.store.queries.alerts import AlertRow, Filter, newest
 
+HELP = "list recent alerts and their delivery status"
 EXAMPLES = """\
 python -m automation alerts                               # the newest 20
 python -m automation alerts --protocol aave --since 24h   # of one protocol and day

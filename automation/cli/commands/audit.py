@@ -25,6 +25,7 @@ from monitoring.store.db.database import Database
 from monitoring.store.db.schema import open_database, open_readonly
 from monitoring.store.tables import schedules
 
+HELP = "verify that every due check ran and every alert was delivered"
 EXAMPLES = """\
 python -m automation audit                                    # the last 24 hours
 python -m automation audit --since 7d --profile hourly        # a week of one profile

@@ -10,6 +10,7 @@ from monitoring.base.errors import UsageError
 from monitoring.base.settings import Settings
 from monitoring.store.maintenance import backups
 
+HELP = "copy the database while everything runs, and check the copy"
 EXAMPLES = """\
 python -m automation backup                            # into $CACHE_DIR/backups, the newest seven are kept
 python -m automation backup --to /mnt/usb --keep 30    # elsewhere, and more of them"""

@@ -29,6 +29,7 @@ from monitoring.store.maintenance.repair import open_or_repair
 
 log = logging.getLogger("automation.schedule.catch_up")
 
+HELP = "run profiles whose last tick was missed (catch_up: latest)"
 EXAMPLES = """\
 python -m automation catch-up                    # run once what was missed and asks for it (catch_up: latest)
 python -m automation catch-up --profile daily    # look at one profile only

@@ -20,6 +20,7 @@ from monitoring.base.settings import Settings
 from monitoring.store.db.schema import open_database
 from monitoring.store.tables import deliveries
 
+HELP = "send waiting alerts now and show what is left"
 EXAMPLES = """\
 python -m automation deliver               # try for half a minute; exit 1 if something is left
 python -m automation deliver --within 5m   # try for longer

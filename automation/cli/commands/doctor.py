@@ -10,6 +10,7 @@ from automation.status.doctor import DoctorContext, Finding, FindingLevel, exami
 from monitoring.base.clock import SystemClock
 from monitoring.base.settings import Settings
 
+HELP = "diagnose this host and suggest fixes"
 EXAMPLES = """\
 python -m automation doctor           # what is wrong and the remedy; exit 1 if anything is
 python -m automation doctor --all     # what is fine, too

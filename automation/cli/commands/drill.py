@@ -17,6 +17,7 @@ from monitoring.base.clock import SystemClock, parse_duration
 from monitoring.base.errors import UsageError
 from monitoring.base.settings import Settings
 
+HELP = "send a test alert by the real route and time it"
 EXAMPLES = """\
 python -m automation drill                  # by the route of the digests; exit 1 if it does not arrive
 python -m automation drill --channel aave   # by the route of a protocol's alerts

@@ -14,6 +14,7 @@ from monitoring.store.tables import conditions, silences
 from monitoring.store.tables.conditions import Condition
 from monitoring.store.tables.silences import Silence
 
+HELP = "list conditions that are firing now"
 EXAMPLES = """\
 python -m automation incidents          # what fires now, the oldest first
 python -m automation incidents --all    # and what is over, the latest change first

@@ -11,6 +11,7 @@ from automation.jobs.model import Jobs, Profile
 from monitoring.base.clock import SystemClock
 from monitoring.base.settings import Settings
 
+HELP = "list profiles, their schedules and next ticks"
 EXAMPLES = """\
 python -m automation list                        # a table on a terminal, aligned lines elsewhere
 python -m automation list --json                 # the same for programs

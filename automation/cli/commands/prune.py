@@ -11,6 +11,7 @@ from monitoring.ledger.forgetting import prune_by_a_trusted_clock
 from monitoring.store.db.schema import open_database
 from monitoring.store.maintenance.prune import KEEP_FOR
 
+HELP = "delete delivered alerts and runs older than 90 days"
 EXAMPLES = """\
 python -m automation prune                     # forget what is older than 90 days
 python -m automation prune --older-than 30d    # forget more"""

@@ -16,6 +16,7 @@ from automation.schedule.schedule_history import put_in_force
 from monitoring.base.errors import UsageError
 from monitoring.base.settings import Settings
 
+HELP = "print the crontab that supercronic runs"
 EXAMPLES = """\
 python -m automation render-crontab                           # of the jobs.yaml in force
 python -m automation render-crontab --config other.yaml       # what another file would schedule

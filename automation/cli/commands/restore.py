@@ -16,6 +16,7 @@ from monitoring.base.settings import Settings
 from monitoring.store.maintenance import backups
 from monitoring.store.maintenance.restore import Restored, put_in_place, staged
 
+HELP = "restore a backup; the replaced database is kept"
 EXAMPLES = """\
 python -m automation restore                            # name the backups there are
 python -m automation restore monitoring-20261124T081903Z.db --dry-run   # is it sound, what does it hold

@@ -23,6 +23,7 @@ from monitoring.base.settings import Settings
 
 log = logging.getLogger("automation.run")
 
+HELP = "run a profile now; alerts are really sent"
 EXAMPLES = """\
 python -m automation run hourly              # run it now: alerts are really sent
 python -m automation run hourly --dry-run    # print argv, environment names and order; touch nothing

@@ -17,6 +17,7 @@ from monitoring.store.db.schema import open_database, open_readonly
 from monitoring.store.tables import silences
 from monitoring.store.tables.silences import Silence
 
+HELP = "mute alerts for a limited time"
 EXAMPLES = """\
 python -m automation silence --protocol aave --for 2h --reason "upgrade at 14:00"
 python -m automation silence --protocol aave --key 'utilisation/*' --until 2026-12-01T08:00Z --reason "known"

@@ -11,6 +11,7 @@ from automation.status.render import as_json, lines
 from monitoring.base.clock import SystemClock
 from monitoring.base.settings import Settings
 
+HELP = "show the state of this host on one screen"
 EXAMPLES = """\
 python -m automation status          # scheduler, profiles, what fires, what waits, what is out of date
 python -m automation status --json   # the same for programs"""

@@ -17,6 +17,7 @@ from monitoring.base.settings import Settings
 from monitoring.store.db.schema import open_database
 from monitoring.store.tables import runs
 
+HELP = "stop a profile's current run"
 EXAMPLES = """\
 python -m automation stop hourly              # ask the run to end, then make it
 python -m automation stop hourly --grace 60s  # give its tasks a minute"""

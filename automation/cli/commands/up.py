@@ -25,6 +25,7 @@ from monitoring.base.settings import Settings
 
 log = logging.getLogger("automation.up")
 
+HELP = "run the whole system in the foreground, without systemd"
 EXAMPLES = """\
 python -m automation up                   # serve every enabled profile until Ctrl-C
 python -m automation up --stop-limit 10s  # on Ctrl-C give running profiles ten seconds

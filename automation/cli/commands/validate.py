@@ -14,6 +14,7 @@ from monitoring.base.errors import ConfigError
 from monitoring.base.settings import Settings
 from monitoring.base.yaml.marks import YamlNode
 
+HELP = "report every mistake in jobs.yaml and the files it names"
 EXAMPLES = """\
 python -m automation validate                # automation/jobs.yaml
 python -m automation validate other.yaml     # another file, its scripts in this checkout"""
