@@ -19,13 +19,13 @@ from monitoring.chains.rpc.provider import Fetch
 from monitoring.checks.builtin import TYPES
 from monitoring.checks.engine import runner
 from monitoring.checks.engine.evaluation import EvaluatedCheck
-from monitoring.checks.engine.plan import Key
 from monitoring.checks.engine.python_checks import Given, GivenPart
 from monitoring.checks.engine.session import Session
 from monitoring.checks.engine.tools import Tools
 from monitoring.checks.messages.check_message import Subject
 from monitoring.checks.messages.plain import AlertRoute
-from monitoring.checks.rules.policy import Policy
+from monitoring.conditions.condition import ConditionKey
+from monitoring.conditions.policy import Policy
 from monitoring.store.db.database import Tx
 from monitoring.store.db.handle import SteadyStore
 from utils.policies import CommonOptions
@@ -80,7 +80,7 @@ class EvaluationSession:
         self._origin = origin
         self._given = Given(name, AlertRoute(name, channel))
         self._session = Session([self._given], TYPES, environ, store, origin, clock, fetch=fetch, sleep=sleep)
-        self._keys: set[Key] = set()
+        self._keys: set[ConditionKey] = set()
 
     @property
     def tools(self) -> Tools:
@@ -102,7 +102,7 @@ class EvaluationSession:
         if not check:
             raise UsageError(f"m.{verb}({key!r}, …): a key is a text that is not empty, as in utilisation/USDC")
         chain = network(ways.chain).id if ways.chain else 0
-        found = Key(self._given.name, check, chain, subject)
+        found = ConditionKey(self._given.name, check, chain, subject)
         if found in self._keys:
             raise UsageError(f"m.{verb}({key!r}, …): this was judged in this run already: give each its own key")
         self._keys.add(found)
@@ -115,16 +115,16 @@ class EvaluationSession:
 
     def whole(self, unknown: Unknown | None) -> Judged | None:
         """Return the judgement that the function stopped at something unknown; or that it did not, if it did before."""
-        key = Key(self._given.name, WHOLE, 0)
+        key = ConditionKey(self._given.name, WHOLE, 0)
         if unknown is None and not self._was_blind(key):
             return None
         self._keys.add(key)
         told = Subject("what it reads is known", "flag", Policy())
         return Judged(GivenPart(key, self._given.route, told, False if unknown is None else unknown))
 
-    def _was_blind(self, key: Key) -> bool:
-        row = self._session.recall().rows.get(key)
-        return row is not None and row.blind_since is not None
+    def _was_blind(self, key: ConditionKey) -> bool:
+        row = self._session.recall().conditions.get(key)
+        return row is not None and row.no_data is not None
 
     def record(self, judged: Sequence[Judged], beside: Callable[[Tx], None]) -> runner.RunOutcome:
         """Judge and record in one transaction, together with what `beside` writes."""

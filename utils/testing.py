@@ -178,8 +178,8 @@ def _result(database: Database, before: int, monitor: str, code: int) -> Run:
     with database.snapshot() as tx:
         rows = conditions.of_monitor(tx, monitor)
     run.code = code
-    run.states = {row.key.text: row.state for row in rows}
-    run.unknown = {row.key.text: row.blind_why for row in rows if row.blind_since is not None}
+    run.states = {row.key.text: row.state.value for row in rows}
+    run.unknown = {row.key.text: row.no_data.reason for row in rows if row.no_data is not None}
     return run
 
 

@@ -20,7 +20,6 @@ from automation.runner.digest_input import digest_input
 from automation.runner.run_record import RunRecord
 from automation.sync.sync import SyncResult, SyncStatus
 from monitoring.alerts.conditions.close_orphaned import end_unwatched
-from monitoring.alerts.conditions.rules import Reason
 from monitoring.alerts.conditions.store_alert import AlertOrigin, raise_in, resolve_in, store_in
 from monitoring.alerts.delivery.deliver import Delivery
 from monitoring.alerts.delivery.loop import Drained
@@ -33,13 +32,15 @@ from monitoring.base.clock import Clock
 from monitoring.base.errors import ConfigError, StoreError
 from monitoring.base.secrets.redact import Redactor
 from monitoring.base.settings import Settings
+from monitoring.conditions.condition import ConditionKey
+from monitoring.conditions.outcome import Reason
+from monitoring.conditions.policy import Policy
 from monitoring.ledger.reach import ReachProblem, reach_problems, reach_problems_without_database
 from monitoring.ledger.reconcile import Reconciled
 from monitoring.ledger.ticks import Unanswered
 from monitoring.store.db.database import Database
 from monitoring.store.spool import unstored
 from monitoring.store.spool.unstored import Kept
-from monitoring.store.tables.conditions import ConditionKey
 from monitoring.store.tables.deliveries import count_waiting
 
 log = logging.getLogger("automation.runner.notifications")
@@ -52,6 +53,8 @@ BY_HAND_DRAIN = timedelta(seconds=45)
 _BEFORE_NEXT_TICK = timedelta(seconds=15)
 _SYNC_FAILURES_TOLD = 6  # an hour of the ten-minute profile
 _CHECK_STOP_S = 5.0
+# Whatever its severity: nobody else notices that the runner cannot do its work.
+_DAILY = Policy(remind=timedelta(days=1))
 
 
 class Reporting:
@@ -210,8 +213,8 @@ class Reporting:
 
         def act(database: Database) -> None:
             with database.write() as tx:
-                raised = raise_in(tx, alert, now=self._now(), origin=self._origin())
-                if is_news and raised.reason is Reason.REPEATED:
+                raised = raise_in(tx, alert, now=self._now(), origin=self._origin(), policy=_DAILY)
+                if is_news and raised.reason is Reason.STILL_BAD:
                     store_in(tx, alert, now=self._now(), origin=self._origin())
 
         self._record.with_database(act)

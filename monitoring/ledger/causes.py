@@ -1,7 +1,7 @@
-"""Why a due tick was not run, told from the signs of life of host and scheduler around it. Pure.
+"""Why a due tick was not run, derived from the events of host and scheduler around it. Pure.
 
-A scheduler leaves two kinds of signs: the runs it starts, and its own start. Each run's process also tells how long
-its host had been up, so a reboot, a stopped scheduler and a stepped clock can be told apart afterwards.
+A scheduler leaves two kinds of events: the runs it starts, and its own start. Each run's process also records how
+long its host had been up, so a reboot, a stopped scheduler and a stepped clock can be distinguished afterwards.
 """
 
 from __future__ import annotations

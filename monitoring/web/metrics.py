@@ -120,7 +120,7 @@ def _reach(context: RequestContext) -> Iterator[Metric]:
 
 def _incidents(context: RequestContext) -> Metric:
     with context.database.snapshot() as tx:
-        firing = Counter(condition.severity for condition in conditions.firing(tx))
+        firing = Counter(condition.severity.name for condition in conditions.firing(tx))
     family = GaugeMetricFamily("monitoring_incidents_firing", "Conditions that fire now.", labels=["severity"])
     for severity in SEVERITIES:
         family.add_metric([severity], firing[severity])

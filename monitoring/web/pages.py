@@ -11,13 +11,13 @@ from urllib.parse import quote, urlencode
 from starlette.responses import Response
 
 from monitoring.base.settings import Settings
+from monitoring.conditions.condition import ConditionKey
 from monitoring.ledger import reach
 from monitoring.ledger.audit import ProblemKind, sentence
 from monitoring.store.queries import alerts as alert_queries
 from monitoring.store.queries import runs as run_queries
 from monitoring.store.tables import conditions, runs, silences
 from monitoring.store.tables.alerts import SEVERITIES
-from monitoring.store.tables.conditions import ConditionKey
 from monitoring.web import charts, overview, parameters, serializers
 from monitoring.web.api import RUN_STATUSES, alert_query, row_id
 from monitoring.web.http import HTML, NEVER_KEPT, HttpError, not_found, respond
@@ -140,12 +140,12 @@ def incidents(context: RequestContext) -> Page:
         context.now,
         here="/incidents",
         firing=overview.firing(context.database, context.now),
-        recovered=[overview.Incident(row) for row in known if row.state != "firing"],
+        recovered=[overview.Incident(row) for row in known if not row.is_firing],
     )
 
 
 def one_incident(context: RequestContext) -> Page:
-    key = ConditionKey(*(context.query.get(name, "") for name in _KEY))
+    key = ConditionKey.of_texts(*(context.query.get(name, "") for name in _KEY))
     with context.database.snapshot() as tx:
         found = conditions.get(tx, key)
         holding = silences.active(tx, context.now)

@@ -9,9 +9,9 @@ from typing import Any
 import orjson
 
 from monitoring.base.clock import to_text
+from monitoring.conditions.condition import Condition, State
 from monitoring.store.queries.alerts import AlertRow, PublishedAlert
 from monitoring.store.queries.runs import TaskStanding
-from monitoring.store.tables.conditions import Condition
 from monitoring.store.tables.runs import RunRow, TaskRun
 from monitoring.web.overview import WatchedProfile
 
@@ -105,16 +105,16 @@ def check(row: Condition) -> Json:
     return {
         "monitor": row.key.monitor,
         "check": row.key.check,
-        "chain": row.key.chain,
+        "chain": str(row.key.chain or ""),
         "subject": row.key.subject,
         "protocol": row.protocol,
         "about": row.about,
         "state": row.state,
-        "severity": row.severity if row.state != "ok" else None,
+        "severity": row.severity.name if row.state is not State.OK else None,
         "value": row.value,
         "judged_at": _at(row.judged_at),
-        "blind_since": _at(row.blind_since),
-        "blind_by": row.blind_by,
+        "blind_since": _at(row.no_data.since) if row.no_data else None,
+        "blind_by": row.blamed,
     }
 
 
@@ -122,11 +122,11 @@ def incident(row: Condition) -> Json:
     return {
         "monitor": row.key.monitor,
         "check": row.key.check,
-        "chain": row.key.chain,
+        "chain": str(row.key.chain or ""),
         "subject": row.key.subject,
         "state": row.state,
-        "severity": row.severity,
-        "worst": row.worst,
+        "severity": row.severity.name,
+        "worst": row.worst.name,
         "title": row.title,
         "protocol": row.protocol,
         "fired_at": _at(row.fired_at),

@@ -18,9 +18,9 @@ from monitoring.alerts.message.model import Alert
 from monitoring.alerts.message.render import render_html
 from monitoring.base.clock import from_text, to_text
 from monitoring.base.formatting import format_duration
+from monitoring.conditions.condition import ConditionKey
 from monitoring.ledger.audit import AuditProblem, ProblemKind
 from monitoring.store.queries.alerts import AlertRow
-from monitoring.store.tables.conditions import ConditionKey
 from monitoring.web import serializers
 from monitoring.web.static_files import address
 

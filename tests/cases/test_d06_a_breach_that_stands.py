@@ -17,8 +17,9 @@ import pytest
 from monitoring.alerts.message.model import Severity
 from monitoring.checks.builtin import TYPES
 from monitoring.checks.config.load import load_monitor
-from monitoring.checks.engine.plan import Key, judge_all, read_all
-from monitoring.checks.rules.condition import Condition, Kind, State
+from monitoring.checks.engine.plan import judge_all, read_all
+from monitoring.conditions.condition import Condition, ConditionKey, State
+from monitoring.conditions.outcome import Kind
 from tests.support.drills import drilled_files, load_drilled
 
 pytestmark = pytest.mark.case("D.6")
@@ -56,7 +57,7 @@ def test_a_standing_breach_is_repeated_by_its_severity(
     path = tmp_path / "monitor.yaml"
     path.write_text(SUPPLY.format(severity=severity, more=more))
     parts = load_monitor(path, TYPES).parts()
-    conditions: dict[Key, Condition] = {}
+    conditions: dict[ConditionKey, Condition] = {}
     told = []
     for hour in range(49):
         outcomes = judge_all(parts, read_all(parts, Answers(5)), conditions, NOW + hour * HOUR)
@@ -70,7 +71,7 @@ def test_the_steps_of_a_deadline_are_its_reminders(tmp_path: Path) -> None:
     text = SUPPLY.format(severity="high", more=", steps: [3d, 1d]")
     path.write_text(text.replace("require: a.totalSupply() >= 100", "deadline: a.totalSupply()"))
     parts = load_monitor(path, TYPES).parts()
-    conditions: dict[Key, Condition] = {}
+    conditions: dict[ConditionKey, Condition] = {}
     told = []
     for hour in range(5 * 24):
         readings = read_all(parts, Answers(int((NOW + 4 * 24 * HOUR).timestamp())))
@@ -93,7 +94,7 @@ LASTING = ("limit", "flag", "never_falls", "diverge", "age")
 def test_a_round_that_went_back_stays_an_incident_until_the_feed_is_past_it() -> None:
     (path,) = [one for one in drilled_files() if one.parent.name == "pegs" and one.stem == "monitor"]
     scene = load_drilled(path)
-    conditions: dict[Key, Condition] = {}
+    conditions: dict[ConditionKey, Condition] = {}
     told: list[tuple[int, Kind]] = []
     at = iter(range(10_000))
 
@@ -114,7 +115,7 @@ def test_a_round_that_went_back_stays_an_incident_until_the_feed_is_past_it() ->
     assert told == [(1, Kind.FIRED), (7, Kind.REMINDER), (8, Kind.RECOVERED)]
 
 
-ROUND = Key("pegs", "round", 1, "USDC/USD")
+ROUND = ConditionKey("pegs", "round", 1, "USDC/USD")
 
 
 class _Reader:

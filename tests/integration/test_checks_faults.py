@@ -15,7 +15,7 @@ from monitoring.base.clock import SystemClock
 from monitoring.checks.config.load_all import load_all
 from monitoring.checks.engine.runner import RunOutcome, run
 from monitoring.checks.engine.session import Session
-from monitoring.checks.rules.condition import Reason
+from monitoring.conditions.outcome import Reason
 from monitoring.store.db.handle import SteadyStore
 from monitoring.store.db.schema import open_database
 from monitoring.store.tables import deliveries

@@ -18,9 +18,9 @@ from monitoring.checks.builtin import TYPES
 from monitoring.checks.builtin.host.parts import Look
 from monitoring.checks.builtin.host.proc import Filesystem, HostReadings, Load, Memory, StateFiles
 from monitoring.checks.config.load import load_monitor
-from monitoring.checks.engine.plan import Key
 from monitoring.checks.engine.tools import open_tools
-from monitoring.checks.rules.condition import Condition, Reason
+from monitoring.conditions.condition import Condition, ConditionKey
+from monitoring.conditions.outcome import Reason
 from tests.support.asking import Asking, judge_file
 from tests.support.child import CHECKOUT
 
@@ -52,7 +52,7 @@ class Machine:
 
 def drive(*machines: HostReadings) -> list[list[str]]:
     """Judge the shipped monitor an hour apart; return the titles told."""
-    conditions, said = dict[Key, Condition](), list[list[str]]()
+    conditions, said = dict[ConditionKey, Condition](), list[list[str]]()
     for hour, readings in enumerate(machines):
         outcomes, parts = judge_file(SHIPPED, Machine(readings), conditions, NOW + timedelta(hours=hour))
         conditions = {key: one.condition for key, one in outcomes.items()}
@@ -71,8 +71,8 @@ def test_this_machine_is_read_by_the_shipped_monitor(tmp_path: Path) -> None:
     outcomes, _ = judge_file(SHIPPED, Asking(tools), {}, NOW)
 
     assert len(outcomes) == 10
-    assert outcomes[Key("host", "disk", 0, "state")].reason in (Reason.GOOD, Reason.BREACHED)
-    assert outcomes[Key("host", "database", 0)].reason is Reason.GOOD
+    assert outcomes[ConditionKey("host", "disk", 0, "state")].reason in (Reason.GOOD, Reason.BREACHED)
+    assert outcomes[ConditionKey("host", "database", 0)].reason is Reason.GOOD
 
 
 def test_a_disk_that_fills_is_told_again_when_it_is_critical_and_once_when_it_is_over() -> None:
@@ -91,9 +91,9 @@ def test_a_place_on_another_file_system_is_a_condition_of_its_own() -> None:
     outcomes, _ = judge_file(SHIPPED, Machine(apart), {}, NOW)
     together, _ = judge_file(SHIPPED, Machine(full(GIB)), {}, NOW)
 
-    assert outcomes[Key("host", "disk", 0, "checkout")].reason is Reason.BREACHED
-    assert outcomes[Key("host", "disk", 0, "state")].reason is Reason.GOOD
-    assert together[Key("host", "disk", 0, "checkout")].reason is Reason.DOES_NOT_APPLY
+    assert outcomes[ConditionKey("host", "disk", 0, "checkout")].reason is Reason.BREACHED
+    assert outcomes[ConditionKey("host", "disk", 0, "state")].reason is Reason.GOOD
+    assert together[ConditionKey("host", "disk", 0, "checkout")].reason is Reason.DOES_NOT_APPLY
 
 
 def test_what_cannot_be_read_is_unknown_for_all_it_tells_of_and_ends_nothing() -> None:
@@ -105,7 +105,7 @@ def test_what_cannot_be_read_is_unknown_for_all_it_tells_of_and_ends_nothing() -
 
     unknown = {key.check for key, one in outcomes.items() if one.reason is Reason.UNKNOWN}
     assert unknown == {"disk", "inodes", "memory", "swap", "database", "wal"}
-    assert outcomes[Key("host", "disk", 0, "state")].condition.state.value == "firing"
+    assert outcomes[ConditionKey("host", "disk", 0, "state")].condition.state.value == "firing"
     assert not any(one.transition for one in outcomes.values())
 
 

@@ -21,9 +21,9 @@ from monitoring.chains.rpc.views import Chains
 from monitoring.checks.builtin import TYPES
 from monitoring.checks.builtin.http import client
 from monitoring.checks.config.load import load_monitor
-from monitoring.checks.engine.plan import Key
 from monitoring.checks.engine.tools import open_tools
-from monitoring.checks.rules.condition import Condition, Reason
+from monitoring.conditions.condition import Condition, ConditionKey
+from monitoring.conditions.outcome import Reason
 from tests.support import parts
 from tests.support.asking import Asking, judge_file
 from tests.support.chain_clock import START, ManualClock
@@ -44,7 +44,7 @@ class Scene:
     environ: dict[str, str] | None = None
 
     def __post_init__(self) -> None:
-        self.conditions: dict[Key, Condition] = {}
+        self.conditions: dict[ConditionKey, Condition] = {}
         self.said: list[str] = []
 
     def write(self, rest: str) -> None:
@@ -231,7 +231,7 @@ def believed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 @pytest.mark.usefixtures("believed")
 def test_a_certificate_is_told_of_as_its_end_comes_near_once_a_step(tmp_path: Path) -> None:
-    path, conditions, said = tmp_path / "monitor.yaml", dict[Key, Condition](), list[str]()
+    path, conditions, said = tmp_path / "monitor.yaml", dict[ConditionKey, Condition](), list[str]()
     with tls_service(tmp_path, days=40) as port:
         path.write_text(
             f"monitor: web\nhttp:\n  - {{name: api, url: https://127.0.0.1:{port}/, certificate: [30d, 7d]}}\n"

@@ -10,9 +10,10 @@ import pytest
 
 from monitoring.chains.rpc.multicall import call as chain_call
 from monitoring.chains.rpc.views import Chains, ChainView
-from monitoring.checks.engine.plan import Key, judge_all, read_all
+from monitoring.checks.engine.plan import judge_all, read_all
 from monitoring.checks.expression.evaluate import ViewRead
-from monitoring.checks.rules.condition import Condition, Kind, Reason
+from monitoring.conditions.condition import Condition, ConditionKey
+from monitoring.conditions.outcome import Kind, Reason
 from tests.support import anvil, parts
 from tests.support.answers import forget_answer, put_answer, put_answers, put_multicall
 from tests.support.anvil import Anvil
@@ -49,11 +50,11 @@ class Watch:
     def __init__(self, node: Anvil, scene: Drilled) -> None:
         self.node, self.scene = node, scene
         self.now = datetime.fromtimestamp(node.now, UTC)
-        self.conditions: dict[Key, Condition] = {}
+        self.conditions: dict[ConditionKey, Condition] = {}
         self.requests = self.passes = 0
         put_answers(node, scene.answers(self.now))
 
-    def run(self) -> dict[Key, Any]:
+    def run(self) -> dict[ConditionKey, Any]:
         reader = Onchain(self.node)
         readings = read_all(self.scene.parts, reader, self.scene.readings(self.now), self.conditions)
         outcomes = judge_all(self.scene.parts, readings, self.conditions, self.now)

@@ -9,9 +9,10 @@ from typing import Any
 
 from monitoring.checks.builtin import TYPES
 from monitoring.checks.config.load import load_monitor
-from monitoring.checks.engine.plan import Key, judge_all, read_all
+from monitoring.checks.engine.plan import judge_all, read_all
 from monitoring.checks.engine.tools import Tools
-from monitoring.checks.rules.condition import Condition, Outcome
+from monitoring.conditions.condition import Condition, ConditionKey
+from monitoring.conditions.outcome import Outcome
 
 
 class Asking:
@@ -31,8 +32,8 @@ class Asking:
 
 
 def judge_file(
-    path: Path, reader: Any, conditions: Mapping[Key, Condition], now: datetime
-) -> tuple[dict[Key, Outcome], dict[Key, Any]]:
+    path: Path, reader: Any, conditions: Mapping[ConditionKey, Condition], now: datetime
+) -> tuple[dict[ConditionKey, Outcome], dict[ConditionKey, Any]]:
     """Read and judge one monitor file; return the outcomes and the parts by key."""
     parts = load_monitor(path, TYPES).parts()
     outcomes = judge_all(parts, read_all(parts, reader, conditions=conditions), conditions, now)

@@ -21,19 +21,20 @@ from monitoring.chains.rpc.memory import RunMemory
 from monitoring.chains.rpc.views import Chains
 from monitoring.checks.builtin import TYPES
 from monitoring.checks.config.load import load_monitor
-from monitoring.checks.engine.plan import CheckInstance, Key, judge_all, read_all
+from monitoring.checks.engine.plan import CheckInstance, judge_all, read_all
 from monitoring.checks.engine.tools import Tools, open_tools
 from monitoring.checks.expression.evaluate import ViewRead
 from monitoring.checks.messages.plain import AlertText
-from monitoring.checks.rules.condition import Condition, Outcome, Transition
-from monitoring.checks.state.row import from_row, to_row
+from monitoring.conditions.condition import Condition, ConditionKey
+from monitoring.conditions.outcome import Outcome, Transition
+from tests.support.spec import through_data
 
 
 @dataclass(frozen=True)
 class Told:
     """An alert as it would go out."""
 
-    key: Key
+    key: ConditionKey
     severity: Severity
     channel: str
     transition: Transition
@@ -49,7 +50,7 @@ class Told:
 @dataclass
 class Round:
     told: list[Told]
-    outcomes: Mapping[Key, Outcome]
+    outcomes: Mapping[ConditionKey, Outcome]
     requests: int
     passes: int
 
@@ -67,7 +68,7 @@ class MonitorWorld:
     clock: Clock | None = None
     sleep: Any = lambda _s: None
     seconds: float = 120.0
-    conditions: dict[Key, Condition] = field(default_factory=dict)
+    conditions: dict[ConditionKey, Condition] = field(default_factory=dict)
     memory: RunMemory = field(default_factory=RunMemory)
 
     def tools(self) -> Tools:
@@ -80,7 +81,7 @@ class MonitorWorld:
         outcomes = judge_all(self.parts, readings, self.conditions, tools.clock.now())
         told = [self._told(part, outcomes[part.key], tools) for part in self.parts if outcomes[part.key].transition]
         for key, outcome in outcomes.items():
-            self.conditions[key] = from_row(to_row(outcome.condition))
+            self.conditions[key] = through_data(outcome.condition)
         return Round([one for one in told if one], outcomes, tools.chains.requests, len(readings.passes))
 
     def _told(self, part: CheckInstance, outcome: Outcome, tools: Tools) -> Told | None:

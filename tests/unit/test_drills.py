@@ -11,8 +11,9 @@ from typing import Any
 import pytest
 
 from monitoring.chains.abi.values import Unknown
-from monitoring.checks.engine.plan import Key, judge_all, read_all
-from monitoring.checks.rules.condition import Condition, Kind, Outcome, Reason, State
+from monitoring.checks.engine.plan import judge_all, read_all
+from monitoring.conditions.condition import Condition, ConditionKey, State
+from monitoring.conditions.outcome import Kind, Outcome, Reason
 from tests.support.drills import Drill, Drilled, drill_path, drilled_files, load_drilled
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
@@ -43,7 +44,7 @@ class World:
 
     def __init__(self, scene: Drilled) -> None:
         self.scene, self.now = scene, NOW
-        self.conditions: dict[Key, Condition] = {}
+        self.conditions: dict[ConditionKey, Condition] = {}
         self.asked: set[Any] = set()
         self.lost: set[Any] = set()
         self.answers: dict[Any, Any] = {}
@@ -54,7 +55,7 @@ class World:
 
     def run(
         self, changes: Mapping[str, Any] | None = None, sources: Mapping[str, Any] | None = None
-    ) -> dict[Key, Outcome]:
+    ) -> dict[ConditionKey, Outcome]:
         self.answers = self.scene.answers(self.now, changes)
         told: dict[Any, Any] = dict(self.scene.readings(self.now, sources))
         told |= {name: LOST for name in told if name in self.lost}
@@ -65,7 +66,7 @@ class World:
         self.now += HOUR
         return outcomes
 
-    def told(self, *arguments: Any) -> dict[Key, tuple[Kind, str]]:
+    def told(self, *arguments: Any) -> dict[ConditionKey, tuple[Kind, str]]:
         """Run twice, as `for` may ask for it, and return what was told."""
         runs = [self.run(*arguments), self.run(*arguments)]
         return {
@@ -127,7 +128,7 @@ def test_an_input_that_fails_never_alarms_and_blinds_who_needs_it(path: Path) ->
     first = World(scene)
     applying = {key for key, one in first.run().items() if one.reason is not Reason.DOES_NOT_APPLY}
     inputs = [*first.asked, *scene.readings(NOW)]
-    blinded: set[Key] = set()
+    blinded: set[ConditionKey] = set()
     for one in inputs:
         world = World(scene)
         world.run()

@@ -11,12 +11,13 @@ from datetime import datetime
 from typing import Any
 
 from monitoring.chains.abi.values import Unknown
-from monitoring.checks.engine.plan import BlockReader, CheckInstance, Key, ReadContext, Readings, read_all
+from monitoring.checks.engine.plan import BlockReader, CheckInstance, ReadContext, Readings, read_all
 from monitoring.checks.expression.values import Value
 from monitoring.checks.messages.plain import AlertRoute, AlertText
-from monitoring.checks.rules.condition import Condition, Kind, Outcome, State
-from monitoring.checks.rules.policy import Policy
-from monitoring.checks.rules.transition import blinded
+from monitoring.conditions.condition import Condition, ConditionKey
+from monitoring.conditions.outcome import Outcome
+from monitoring.conditions.policy import Policy
+from monitoring.conditions.transition import no_data
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +30,7 @@ class EvaluatedCheck:
     crash: Exception | None = None
 
     @property
-    def key(self) -> Key:
+    def key(self) -> ConditionKey:
         return self.part.key
 
 
@@ -39,14 +40,14 @@ class Looked:
 
     parts: tuple[CheckInstance, ...]
     readings: Readings
-    crashes: Mapping[Key, Exception]
+    crashes: Mapping[ConditionKey, Exception]
 
 
 def look(
     parts: Sequence[CheckInstance],
     reader: BlockReader,
     sources: Mapping[tuple[str, str], Value | Unknown],
-    conditions: Mapping[Key, Condition],
+    conditions: Mapping[ConditionKey, Condition],
 ) -> Looked:
     """Read everything the parts want; see `plan.read_all`."""
     guarded = [_Guarded(part) for part in parts]
@@ -54,34 +55,20 @@ def look(
     return Looked(tuple(parts), readings, {one.key: one.crash for one in guarded if one.crash})
 
 
-def judge(
-    looked: Looked, conditions: Mapping[Key, Condition], now: datetime, untold: frozenset[Key] = frozenset()
-) -> list[EvaluatedCheck]:
-    """Judge each part; those of `untold` fire, and their message reached nobody, so that it is told anew."""
-    return [
-        _judge(part, looked, conditions.get(part.key, Condition()), now, part.key in untold) for part in looked.parts
-    ]
+def judge(looked: Looked, conditions: Mapping[ConditionKey, Condition], now: datetime) -> list[EvaluatedCheck]:
+    """Judge each part."""
+    return [_judge(part, looked, conditions.get(part.key) or Condition(part.key), now) for part in looked.parts]
 
 
-def _judge(part: CheckInstance, looked: Looked, before: Condition, now: datetime, untold: bool) -> EvaluatedCheck:
+def _judge(part: CheckInstance, looked: Looked, before: Condition, now: datetime) -> EvaluatedCheck:
     reading, crash = looked.readings.by_key[part.key], looked.crashes.get(part.key)
     if crash is None:
         try:
-            outcome = part.judge(before, reading, now)
-            return EvaluatedCheck(part, reading, _told_anew(part, before, reading, now, outcome) if untold else outcome)
+            return EvaluatedCheck(part, reading, part.judge(before, reading, now))
         except Exception as error:  # noqa: BLE001 - the border of a check: its bug must not stop the others
             crash = error
     lost = Unknown(f"the check crashed: {type(crash).__name__}")
-    return EvaluatedCheck(part, lost, replace(blinded(before, lost, now, Policy()), source=None), crash)
-
-
-def _told_anew(part: CheckInstance, before: Condition, reading: Any, now: datetime, outcome: Outcome) -> Outcome:  # noqa: ANN401
-    """Judge as if it had not fired yet, which gives the words of the first alert."""
-    if outcome.transition is not None or outcome.condition.state is not State.FIRING:
-        return outcome
-    again = part.judge(replace(before, state=State.PENDING, rank=-1, worst=None), reading, now)
-    fires = again.transition is not None and again.transition.kind is Kind.FIRED
-    return again if fires and again.condition.state is State.FIRING else outcome
+    return EvaluatedCheck(part, lost, replace(no_data(before, lost, now, Policy()), source=None), crash)
 
 
 class _Guarded:
@@ -92,7 +79,7 @@ class _Guarded:
         self.crash: Exception | None = None
 
     @property
-    def key(self) -> Key:
+    def key(self) -> ConditionKey:
         return self._part.key
 
     @property

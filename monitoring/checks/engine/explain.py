@@ -10,7 +10,7 @@ from monitoring.base.errors import StoreError
 from monitoring.checks.engine.listing import lines_of
 from monitoring.checks.engine.session import Session
 from monitoring.checks.messages.listing_value import bound_in_words
-from monitoring.checks.state.load import NOTHING, LoadedState, row_key
+from monitoring.checks.state.load import NOTHING, LoadedState
 from monitoring.checks.state.save import JudgedPart
 
 
@@ -32,7 +32,7 @@ def _recall(session: Session) -> LoadedState:
 
 def _names(entry: JudgedPart) -> set[str]:
     key = entry.seen.key
-    names = {key.check, row_key(key).text, "/".join(part for part in (key.check, key.subject) if part)}
+    names = {key.check, key.text, "/".join(part for part in (key.check, key.subject) if part)}
     return names | {f"{key.monitor}/{name}" for name in names}
 
 
@@ -55,7 +55,7 @@ def as_data(entries: Sequence[JudgedPart]) -> list[dict[str, object]]:
 
 def _data(entry: JudgedPart) -> dict[str, object]:
     seen, key, condition = entry.seen, entry.seen.key, entry.seen.outcome.condition
-    blind, telling = condition.blind, entry.telling
+    blind, telling = condition.no_data, entry.telling
     said = None
     if telling is not None:
         text = render_plain(telling.alert, now=telling.at)

@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING, ClassVar, Protocol
 
 from monitoring.chains.networks import networks
 from monitoring.checks.engine.formula_checks import Check, EvalScope, FormulaPart
-from monitoring.checks.engine.plan import CheckInstance, Key
+from monitoring.checks.engine.plan import CheckInstance
 from monitoring.checks.expression.tree import Expression
 from monitoring.checks.expression.values import Number, Value
 from monitoring.checks.messages.plain import AlertRoute
 from monitoring.checks.messages.value_spans import PLACEHOLDER
+from monitoring.conditions.condition import ConditionKey
 
 # The chains monitors may name, by id, with the slug that PROVIDER_URL_<SLUG> uses.
 CHAINS: Mapping[int, str] = {one.id: one.slug for one in sorted(networks().values(), key=lambda one: one.id)}
@@ -98,7 +99,7 @@ class Monitor:
         by_row = row_values(self.values, self.rows.name if self.rows else None)
         scene = EvalScope(self.name, chain, names, {n: e.tree for n, e in self.values.items() if n not in by_row})
         plain = [check for check in self.checks if not check.per_row]
-        return [FormulaPart(Key(self.name, check.name, chain), check, scene, self.route) for check in plain]
+        return [FormulaPart(ConditionKey(self.name, check.name, chain), check, scene, self.route) for check in plain]
 
     def _row_parts(self, chain: int, names: Mapping[str, Value]) -> list[CheckInstance]:
         found: list[CheckInstance] = []
@@ -107,7 +108,9 @@ class Monitor:
             fields = {f"{self.rows.name}.{key}": value for key, value in row.items()} if self.rows else {}
             scene = EvalScope(self.name, chain, {**names, **fields}, values)
             found += [
-                FormulaPart(Key(self.name, check.name, chain, subject_of(check.id, fields)), check, scene, self.route)
+                FormulaPart(
+                    ConditionKey(self.name, check.name, chain, subject_of(check.id, fields)), check, scene, self.route
+                )
                 for check in self.checks
                 if check.per_row
             ]

@@ -19,7 +19,8 @@ from monitoring.checks.engine.tools import Tools
 from monitoring.checks.expression.evaluate import PENDING, Result, ViewRead
 from monitoring.checks.expression.values import Value
 from monitoring.checks.messages.plain import AlertRoute, AlertText
-from monitoring.checks.rules.condition import Condition, Outcome, Transition
+from monitoring.conditions.condition import Condition, ConditionKey
+from monitoring.conditions.outcome import Outcome, Transition
 
 MAX_PASSES = 8  # each is a round trip to every chain; nobody nests views deeper
 
@@ -37,23 +38,13 @@ class BlockReader(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Key:
-    """What a condition is about; state is kept under exactly this."""
-
-    monitor: str
-    check: str
-    chain: int
-    subject: str = ""
-
-
 @dataclass(slots=True)
 class ReadContext:
     """What is known in one pass, and which questions are still to be asked."""
 
     answers: Mapping[Query, Any]
     sources: Mapping[tuple[str, str], Value | Unknown]
-    conditions: Mapping[Key, Condition] = field(default_factory=dict)
+    conditions: Mapping[ConditionKey, Condition] = field(default_factory=dict)
     wanted: dict[Query, None] = field(default_factory=dict)
     memo: dict[Hashable, Any] = field(default_factory=dict)
 
@@ -69,9 +60,9 @@ class ReadContext:
         found: Result = self.ask(call)
         return found
 
-    def condition(self, key: Key) -> Condition:
+    def condition(self, key: ConditionKey) -> Condition:
         """Return what is remembered, for parts whose reading goes on where the last one ended (a log's cursor)."""
-        return self.conditions.get(key) or Condition()
+        return self.conditions.get(key) or Condition(key)
 
     def source(self, monitor: str, name: str) -> Value | Unknown:
         """Return what a service said, read before the passes."""
@@ -82,7 +73,7 @@ class CheckInstance(Protocol):
     """One condition's worth of a monitor: what it reads, and how that is judged. Built-in types make these too."""
 
     @property
-    def key(self) -> Key:
+    def key(self) -> ConditionKey:
         """The condition's identity, unique in a task."""
         ...
 
@@ -113,7 +104,7 @@ class CheckInstance(Protocol):
 class Readings:
     """What was read: a reading for each part, and the questions of each pass."""
 
-    by_key: Mapping[Key, Any]
+    by_key: Mapping[ConditionKey, Any]
     passes: tuple[tuple[Any, ...], ...]
 
 
@@ -121,7 +112,7 @@ def read_all(
     parts: Sequence[CheckInstance],
     reader: BlockReader,
     sources: Mapping[tuple[str, str], Value | Unknown] | None = None,
-    conditions: Mapping[Key, Condition] | None = None,
+    conditions: Mapping[ConditionKey, Condition] | None = None,
 ) -> Readings:
     """Read everything the parts want, in as few passes as their nesting allows, each question once.
 
@@ -144,16 +135,18 @@ def read_all(
 
 
 def judge_all(
-    parts: Sequence[CheckInstance], readings: Readings, conditions: Mapping[Key, Condition], now: datetime
-) -> dict[Key, Outcome]:
+    parts: Sequence[CheckInstance], readings: Readings, conditions: Mapping[ConditionKey, Condition], now: datetime
+) -> dict[ConditionKey, Outcome]:
     """Judge every part against its remembered condition; no part sees another."""
-    fresh = Condition()
-    return {part.key: part.judge(conditions.get(part.key, fresh), readings.by_key[part.key], now) for part in parts}
+    return {
+        part.key: part.judge(conditions.get(part.key) or Condition(part.key), readings.by_key[part.key], now)
+        for part in parts
+    }
 
 
-def by_source(outcomes: Mapping[Key, Outcome]) -> dict[str, list[Key]]:
+def by_source(outcomes: Mapping[ConditionKey, Outcome]) -> dict[str, list[ConditionKey]]:
     """Group the checks whose source was lost by what is to blame, so that one cause is one message."""
-    blinded: dict[str, list[Key]] = {}
+    blinded: dict[str, list[ConditionKey]] = {}
     for key, outcome in sorted(outcomes.items()):
         if outcome.source is not None:
             to_blame = str(outcome.source.facts.get("source") or outcome.source.detail)
@@ -170,7 +163,7 @@ def calls_by_chain(calls: Iterable[ViewRead]) -> dict[int, tuple[ViewRead, ...]]
 
 
 def _check_keys(parts: Sequence[CheckInstance]) -> None:
-    seen: set[Key] = set()
+    seen: set[ConditionKey] = set()
     for part in parts:
         if part.key in seen:
             key = part.key

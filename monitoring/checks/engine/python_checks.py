@@ -13,14 +13,15 @@ from typing import Any, ClassVar
 from monitoring.chains.abi.values import Unknown
 from monitoring.checks.engine.formula_checks import JUDGES, Judge
 from monitoring.checks.engine.monitor import NumberSource
-from monitoring.checks.engine.plan import CheckInstance, Key, ReadContext
+from monitoring.checks.engine.plan import CheckInstance, ReadContext
 from monitoring.checks.engine.tools import Tools
 from monitoring.checks.expression.values import NONE
 from monitoring.checks.messages.check_message import Subject, bound_words, reading_words, say
 from monitoring.checks.messages.plain import AlertRoute, AlertText
 from monitoring.checks.rules import items, stages
-from monitoring.checks.rules.condition import Condition, Outcome, Transition
 from monitoring.checks.rules.delta import Priced
+from monitoring.conditions.condition import Condition, ConditionKey
+from monitoring.conditions.outcome import Outcome, Transition
 
 ALL_JUDGES: Mapping[str, Judge] = {**JUDGES, "items": items.judge, "stages": stages.judge}
 _ROWS = ("items", "stages")
@@ -30,7 +31,7 @@ _ROWS = ("items", "stages")
 class GivenPart:
     """One condition that a function judged."""
 
-    key: Key
+    key: ConditionKey
     route: AlertRoute
     subject: Subject
     reading: Any

@@ -67,7 +67,7 @@ def run(
 
 def no_data(seen: Sequence[EvaluatedCheck]) -> str:
     """Return a line where more than half of the checks could not be judged for want of data, else nothing."""
-    blind = sum(one.outcome.condition.blind is not None for one in seen)
+    blind = sum(one.outcome.condition.no_data is not None for one in seen)
     return f"{NO_DATA}: {blind} of {len(seen)} checks" if 2 * blind > len(seen) else ""
 
 

@@ -23,18 +23,16 @@ from monitoring.chains.rpc.views import Chains, ChainView
 from monitoring.checks.engine import source_health
 from monitoring.checks.engine.evaluation import EvaluatedCheck, Looked, judge, look
 from monitoring.checks.engine.monitor import EvaluatedMonitor
-from monitoring.checks.engine.plan import Key
 from monitoring.checks.engine.plugin import Registry
 from monitoring.checks.engine.resolvers import Answers
 from monitoring.checks.engine.sources import read_sources
 from monitoring.checks.engine.tools import open_tools
 from monitoring.checks.messages import alert
 from monitoring.checks.messages.listing_value import value_in_words
-from monitoring.checks.rules.condition import Condition
 from monitoring.checks.state.load import LoadedState, StoredMemory, recall
-from monitoring.checks.state.save import JudgedPart, Record, blame
+from monitoring.checks.state.save import JudgedPart, Record
+from monitoring.conditions.condition import Condition, ConditionKey
 from monitoring.store.db.handle import ReadOnlyStore, SteadyStore
-from monitoring.store.tables import conditions as stored
 
 
 class Session:
@@ -83,18 +81,16 @@ class Session:
     def judge(self, looked: Looked, remembered: LoadedState) -> Record:
         """Judge every reading and put what changed into words. May ask the world for names."""
         now, conditions = self.clock.now(), remembered.conditions
-        seen = judge(looked, conditions, now, remembered.untold)
+        seen = judge(looked, conditions, now)
         declared = {monitor.name for monitor in self._monitors if monitor.declared}
         entries = [
             self._entry(one, conditions, now, self._origin_of(one), declared=one.key.monitor in declared)
             for one in seen
         ]
         family = source_health.families(seen, remembered)
-        entries = [
-            replace(one, blamed=family.get(blame(one.seen.key, one.seen.outcome.condition), "")) for one in entries
-        ]
+        entries = [replace(one, blamed=family.get(one.seen.outcome.condition.blamed, "")) for one in entries]
         parts = self._operational_parts(entries, remembered, family)
-        judged = judge(look(parts, self._answers, {}, conditions), conditions, now, remembered.untold)
+        judged = judge(look(parts, self._answers, {}, conditions), conditions, now)
         entries += [self._entry(one, conditions, now, alert.ReadingOrigin(), declared=False) for one in judged]
         return Record(entries, remembered, self._memory.new, self._blocks(), self._gone(looked, remembered))
 
@@ -128,13 +124,13 @@ class Session:
     def _entry(
         self,
         seen: EvaluatedCheck,
-        conditions: dict[Key, Condition],
+        conditions: Mapping[ConditionKey, Condition],
         now: datetime,
         origin: alert.ReadingOrigin,
         *,
         declared: bool,
     ) -> JudgedPart:
-        before = conditions.get(seen.key, Condition())
+        before = conditions.get(seen.key) or Condition(seen.key)
         told = alert.tell(seen, before, self.tools, origin, now, self._redact)
         return JudgedPart(seen, told, self._redact(value_in_words(seen.part, seen.reading)), declared)
 
@@ -157,12 +153,12 @@ class Session:
         """Return the monitors whose earlier crash is over when none is met; a function's frame sees to its own."""
         return [monitor.name for monitor in self._monitors if monitor.declared]
 
-    def _gone(self, looked: Looked, remembered: LoadedState) -> list[stored.Condition]:
+    def _gone(self, looked: Looked, remembered: LoadedState) -> list[Condition]:
         names, keys = (
             {monitor.name for monitor in self._monitors if monitor.declared},
             {part.key for part in looked.parts},
         )
-        rows = remembered.rows.items()
+        rows = remembered.conditions.items()
         taken_out = [row for key, row in rows if key.monitor in names and row.declared and key not in keys]
         return [*taken_out, *source_health.removed_providers(self.tools.chains, remembered)]
 

@@ -13,8 +13,8 @@ from monitoring.base.formatting import format_duration
 from monitoring.checks.engine.evaluation import EvaluatedCheck
 from monitoring.checks.engine.tools import Tools
 from monitoring.checks.messages.plain import AlertText, plain_message
-from monitoring.checks.rules.condition import Condition, Kind, Transition
-from monitoring.checks.state.load import row_key
+from monitoring.conditions.condition import Condition
+from monitoring.conditions.outcome import Kind, Transition
 
 KINDS: Mapping[Kind, AlertKind] = {
     Kind.WORSENED: AlertKind.WORSENED,
@@ -66,7 +66,7 @@ def tell(
         *([line(origin.words)] if origin.words else []),
         protocol=route.protocol,
         channel=route.channel,
-        key=row_key(seen.key).text,
+        key=seen.key.text,
         source=getattr(part, "source", "protocol"),
     ).redacted(redact)
     kind = AlertKind.CRASH if alert.source == "crash" and not quiet else KINDS.get(transition.kind, AlertKind.ALERT)
@@ -83,8 +83,11 @@ def _message(seen: EvaluatedCheck, transition: Transition, tools: Tools) -> tupl
 def _history(transition: Transition, before: Condition, now: datetime) -> list[object]:
     began = transition.since
     if transition.kind is Kind.RECOVERED:
-        was = f"It had been {before.severity.name}" if before.severity is not None else "It had lasted"
-        return [line(f"{was} for {format_duration(now - began)}, since {began:%Y-%m-%d %H:%M} UTC.")]
+        return [
+            line(
+                f"It had been {before.worst.name} for {format_duration(now - began)}, since {began:%Y-%m-%d %H:%M} UTC."
+            )
+        ]
     if transition.kind in (Kind.WORSENED, Kind.REMINDER):
         return [line("Since ", since(began), ".")]
     return []

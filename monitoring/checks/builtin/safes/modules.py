@@ -16,13 +16,14 @@ from monitoring.checks.builtin.safes.setup import safe_line
 from monitoring.checks.builtin.shared.contract_logs import Stretch
 from monitoring.checks.builtin.shared.data_rows import RowContract
 from monitoring.checks.builtin.shared.log_reading import MIN_LOOKBACK, judge_stretch, read_stretch
-from monitoring.checks.engine.plan import Key, ReadContext
+from monitoring.checks.engine.plan import ReadContext
 from monitoring.checks.engine.tools import Tools
 from monitoring.checks.expression.evaluate import NotYet
 from monitoring.checks.messages.plain import AlertRoute, AlertText, plain_message
-from monitoring.checks.rules.condition import Condition, Entry, Kind, Outcome, Transition
 from monitoring.checks.rules.logs import LogsPolicy
 from monitoring.checks.rules.readings import LogEvent
+from monitoring.conditions.condition import Condition, ConditionKey
+from monitoring.conditions.outcome import Entry, Kind, Outcome, Transition
 
 MAX_SHOWN = 10
 _RAN = events("safe")["ExecutionFromModuleSuccess"].topic
@@ -32,7 +33,7 @@ _RAN = events("safe")["ExecutionFromModuleSuccess"].topic
 class ModuleRunsPart:
     """Transactions that a module ran. The first sight tells none: a Safe with a busy module is no news."""
 
-    key: Key
+    key: ConditionKey
     place: RowContract
     policy: LogsPolicy
 

@@ -18,16 +18,17 @@ from monitoring.chains.rpc.views import ChainView
 from monitoring.checks.builtin.safes.queue import OWNERS, THRESHOLD
 from monitoring.checks.builtin.shared.data_rows import RowContract
 from monitoring.checks.builtin.shared.per_chain import answer_per_chain
-from monitoring.checks.engine.plan import Key, ReadContext
+from monitoring.checks.engine.plan import ReadContext
 from monitoring.checks.engine.tools import Tools
 from monitoring.checks.expression.evaluate import PENDING, NotYet, ViewRead
 from monitoring.checks.expression.values import Value
 from monitoring.checks.messages.plain import AlertRoute, AlertText
 from monitoring.checks.messages.value_spans import words
 from monitoring.checks.rules import changed, members
-from monitoring.checks.rules.condition import Condition, Outcome, Transition
 from monitoring.checks.rules.members import MembersPolicy
-from monitoring.checks.rules.policy import Policy
+from monitoring.conditions.condition import Condition, ConditionKey
+from monitoring.conditions.outcome import Outcome, Transition
+from monitoring.conditions.policy import Policy
 
 MODULES = "getModulesPaginated(address,uint256)(address[],address)"
 _FIRST_MODULE, _MOST_MODULES = "0x" + "1".rjust(40, "0"), 50
@@ -70,7 +71,7 @@ def _addresses(words: Sequence[bytes | Unknown]) -> tuple[str, ...] | Unknown:
 class SetPart:
     """A set of addresses that control a Safe: its owners, or its modules."""
 
-    key: Key
+    key: ConditionKey
     place: RowContract
     what: str
     policy: MembersPolicy
@@ -116,7 +117,7 @@ class SetPart:
 class SetupPart:
     """Everything else that decides what a Safe does, as one value."""
 
-    key: Key
+    key: ConditionKey
     place: RowContract
     policy: Policy
 

@@ -15,7 +15,7 @@ from monitoring.checks.builtin.shared.data_rows import RowContract
 from monitoring.checks.builtin.shared.transactions import Room, call_blocks
 from monitoring.checks.engine.tools import Tools
 from monitoring.checks.messages.plain import AlertText
-from monitoring.checks.rules.condition import Entry, Transition
+from monitoring.conditions.outcome import Entry, Transition
 
 MAX_SHOWN = 6  # transactions of one message shown whole
 MAX_RIVALS = 3

@@ -25,7 +25,7 @@ from monitoring.checks.engine.tools import Tools
 from monitoring.checks.expression.values import Value
 from monitoring.checks.messages.plain import AlertText
 from monitoring.checks.messages.value_spans import words
-from monitoring.checks.rules.condition import Entry, Transition
+from monitoring.conditions.outcome import Entry, Transition
 
 MAX_SHOWN = 4  # operations of one message shown whole
 _HEX_SHOWN = 400
