@@ -89,7 +89,9 @@ def one_alert(context: RequestContext) -> Page:
         metadata=serializers.metadata(found.metadata_json),
         deliveries=run_queries.deliveries_of(context.database, found.id),
         run=runs.get(context.database, found.run_id) if found.run_id else None,
-        incident=conditions.told_by(context.database, found.protocol, found.dedupe_key) if found.dedupe_key else None,
+        incident=conditions.of_key_text(context.database, found.protocol, found.dedupe_key)
+        if found.dedupe_key
+        else None,
     )
 
 

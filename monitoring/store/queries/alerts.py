@@ -123,7 +123,7 @@ def alerts_of_run(database: Database, run_id: int, limit: int) -> list[AlertRow]
 
 
 def alerts_of_key(database: Database, protocol: str, key: str, limit: int) -> list[AlertRow]:
-    """Return what was told of one condition, newest first."""
+    """Return the alerts of one condition, newest first."""
     where = "WHERE dedupe_key = ? AND +protocol = ? ORDER BY id DESC LIMIT ?"
     return _read(database, f"FROM alert_events INDEXED BY alert_key {where}", [key, protocol, limit])
 
