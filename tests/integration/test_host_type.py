@@ -35,7 +35,7 @@ def disk(free: int, *names: str) -> Filesystem:
 WELL = HostReadings(
     filesystems={"state": disk(50 * GIB, "state", "checkout")},
     memory=Memory(4 * GIB, 2 * GIB, GIB, GIB),
-    clock=KernelClock(synchronised=True, max_error_s=0.01, told_by="the kernel"),
+    clock=KernelClock(synchronised=True, max_error_s=0.01, source="the kernel"),
     load=Load(0.5, 2),
     state=StateFiles(5 * 1024**2, 1024),
 )

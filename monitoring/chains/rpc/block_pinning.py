@@ -121,7 +121,7 @@ def _heads(answers: list[Head | RpcError]) -> list[Head]:
 
 
 def _may_help(answers: list[Head | RpcError], last_judged: int | None) -> bool:
-    """Tell whether asking again could: a wrong chain or a stuck clock stays what it is."""
+    """Return whether asking again could: a wrong chain or a stuck clock stays what it is."""
     heads = _heads(answers)
     behind = last_judged is not None and any(head.number < last_judged for head in heads)
     return behind or not heads

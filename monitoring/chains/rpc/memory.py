@@ -1,8 +1,8 @@
 """What is worth remembering between runs, as a seam: this package says what, somebody else keeps it.
 
-Kinds in use: `token` (for ever), `signature` (for ever, misses for days), `contract` (an explorer's answer),
+Kinds in use: `token` (permanently), `signature` (permanently, misses for days), `contract` (an explorer's answer),
 `judged` (a chain's last judged block; forgotten after a day, since a chain that stays behind it for so long was reset,
-and would be refused for ever).
+and would be refused permanently).
 """
 
 from __future__ import annotations

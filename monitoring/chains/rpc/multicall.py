@@ -58,7 +58,7 @@ _Raws: TypeAlias = "dict[tuple[str, bytes], _Raw | Unknown]"
 
 
 def _failed(one: Call, raw: _Raw | Unknown) -> bool:
-    """Tell whether a call came back with nothing or a revert."""
+    """Return whether a call came back with nothing or a revert."""
     return isinstance(raw, _Raw) and (not raw.ok or (not raw.data and bool(one.function.outputs)))
 
 
