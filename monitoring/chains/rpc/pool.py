@@ -275,7 +275,7 @@ def _read_head(provider: Provider, block: Json) -> Head:
     fields = block if isinstance(block, dict) else {}
     try:
         head = Head(provider, int(str(fields["number"]), 16), str(fields["hash"]), int(str(fields["timestamp"]), 16))
-    except ValueError:
+    except (KeyError, ValueError):
         raise RpcError(
             Fault.DECODE, f"{provider.host}: a block with fields that are no numbers", host=provider.host
         ) from None
