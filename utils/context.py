@@ -253,7 +253,7 @@ class Context(Reads, Verbs):
             return
         with suppress(StoreError):
             (over,) = self._store.commit([Resolve(self._crash_key, Policy(), "")])
-            self.stored += over.is_told
+            self.stored += over.is_sent
 
     def close(self) -> None:
         self._store.close()
@@ -321,7 +321,7 @@ class Context(Reads, Verbs):
             return
         for step, came_of_it in zip(telling, recorded, strict=True):
             step.outcome.recorded = came_of_it
-            self.stored += came_of_it.is_told
+            self.stored += came_of_it.is_sent
 
     def _keep(self, unstored: Sequence[Unstored]) -> None:
         for line in keep(unstored, self._settings.database.parent, self._clock.now(), self._origin):

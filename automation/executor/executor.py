@@ -78,7 +78,7 @@ def run_tasks(
         clock=clock or SystemClock(),
         spared=lambda: had.union(own_children()),
     )
-    run = _Run(
+    run = _TaskRuns(
         commands,
         parallel=max(1, parallel),
         listener=_Listener(on_line, on_start, on_result),
@@ -95,7 +95,7 @@ def run_tasks(
         reaper.inherit_orphans(inherited)
 
 
-class _Run:
+class _TaskRuns:
     """The tasks of one run and the loop that watches over them."""
 
     def __init__(
@@ -181,7 +181,7 @@ class _Run:
         self._pipes[attempt.number] = OutputPipe(
             reader, self._selector, take=partial(self._take, command), ended=partial(self._drain_soon, attempt)
         )
-        self._tell(command, self._progress[command.name].begin(now, self._clock.now()))
+        self._forward(command, self._progress[command.name].begin(now, self._clock.now()))
 
     # What the fork server says
 
@@ -280,20 +280,20 @@ class _Run:
         del self._attempts[attempt.number]
         progress = self._progress[attempt.command.name]
         progress.end(attempt)
-        self._tell(attempt.command, progress.output.end_attempt())
+        self._forward(attempt.command, progress.output.end_attempt())
         outcome = attempt.outcome()
         if self._halted or not should_retry(outcome, progress.attempts, attempt.command.retries):
             self._conclude(progress, outcome)
 
     def _conclude(self, progress: Progress, verdict: AttemptOutcome) -> None:
-        self._tell(progress.command, progress.output.summary())
+        self._forward(progress.command, progress.output.summary())
         result = progress.result(verdict, self._clock.monotonic(), self._clock.now())
         self._results[result.name] = result
         self._listener.result(result)
 
     def _take(self, command: Command, data: bytes) -> None:
-        self._tell(command, self._progress[command.name].output.feed(data))
+        self._forward(command, self._progress[command.name].output.feed(data))
 
-    def _tell(self, command: Command, lines: list[str]) -> None:
+    def _forward(self, command: Command, lines: list[str]) -> None:
         for line in lines:
             self._listener.line(command.name, line)

@@ -42,7 +42,7 @@ class Fresh(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Request:
+class TaskRequest:
     """What the executor wrote for this child, as JSON."""
 
     name: str
@@ -106,12 +106,12 @@ def forget_ourselves() -> None:
         del sys.modules[name]
 
 
-def _read_request(descriptor: int) -> Request:
+def _read_request(descriptor: int) -> TaskRequest:
     size = os.fstat(descriptor).st_size
     data = b""
     while len(data) < size:
         data += os.pread(descriptor, size - len(data), len(data))
-    return Request(**json.loads(data))
+    return TaskRequest(**json.loads(data))
 
 
 def _close_others() -> None:
@@ -129,7 +129,7 @@ def _reset_signals() -> None:
     signal.pthread_sigmask(signal.SIG_SETMASK, ())
 
 
-def _enter(request: Request, interpreter: Interpreter) -> None:
+def _enter(request: TaskRequest, interpreter: Interpreter) -> None:
     reaper.name_process(request.name)
     os.chdir(request.cwd)
     os.environ.clear()
@@ -141,7 +141,7 @@ def _enter(request: Request, interpreter: Interpreter) -> None:
     time.tzset()
 
 
-def _prepare(request: Request, interpreter: Interpreter) -> Callable[[], object]:
+def _prepare(request: TaskRequest, interpreter: Interpreter) -> Callable[[], object]:
     """Return what runs the task in this process, or exec a fresh interpreter that does."""
     first, listed = _first_directory(request), _python_path(request.env)
     code = None
@@ -163,7 +163,7 @@ def _prepare(request: Request, interpreter: Interpreter) -> Callable[[], object]
     return partial(interpreter_exit.run_script, code)
 
 
-def why_fresh(request: Request, ahead: list[str], interpreter: Interpreter) -> Fresh | None:
+def why_fresh(request: TaskRequest, ahead: list[str], interpreter: Interpreter) -> Fresh | None:
     """Decide whether a fork can be the task; None when it can. `ahead` is searched before Python's own path."""
     if request.isolate:
         return Fresh.ASKED
@@ -178,7 +178,7 @@ def why_fresh(request: Request, ahead: list[str], interpreter: Interpreter) -> F
     return None
 
 
-def _first_directory(request: Request) -> list[str]:
+def _first_directory(request: TaskRequest) -> list[str]:
     if sys.flags.safe_path:
         return []
     return [os.getcwd() if request.module else os.path.dirname(os.path.realpath(request.path))]  # noqa: PTH109, PTH120
@@ -217,7 +217,7 @@ def _compiled(path: str) -> CodeType | None:
         return None
 
 
-def _new_main(request: Request, interpreter: Interpreter) -> ModuleType:
+def _new_main(request: TaskRequest, interpreter: Interpreter) -> ModuleType:
     """Return a `__main__` with the names Python gives a script's, and nothing of ours."""
     main = ModuleType("__main__")
     vars(main).update(interpreter.main, __doc__=None)

@@ -26,7 +26,7 @@ _KEPT_BY_REDACTION = frozenset({"kind", "v", "severity", "protocol", "channel", 
 
 @dataclass(frozen=True, slots=True, init=False)
 class Alert:
-    """One thing to tell people. `key` names the condition it is about, `source` who speaks (`protocol`, `crash`, …)."""
+    """One message to people. `key` names the condition it is about, `source` who speaks (`protocol`, `crash`, …)."""
 
     severity: Severity
     title: str
@@ -71,7 +71,7 @@ class Alert:
 
     @property
     def is_silent(self) -> bool:
-        """Tell whether it arrives without a sound: LOW does unless the author says otherwise."""
+        """Return whether it arrives without a sound: LOW does unless the author says otherwise."""
         return self.severity is Severity.LOW if self.silent is None else self.silent
 
     def to_json(self) -> str:
