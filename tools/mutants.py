@@ -51,7 +51,7 @@ def _all_mutants(tree: ast.Module) -> Iterator[Mutant]:
         for change in _changes(node):
             changed = copy.deepcopy(tree)
             target, parent, _ = next(found for at, found in enumerate(_visited(changed, ())) if at == number)
-            shown = parent if isinstance(target, ast.Constant) else target  # a number alone names no place
+            shown = parent if isinstance(target, ast.Constant) else target
             before = ast.unparse(shown)
             change(target)
             after = ast.unparse(shown)
@@ -60,20 +60,27 @@ def _all_mutants(tree: ast.Module) -> Iterator[Mutant]:
                 yield Mutant(".".join(place), line, _short(before), _short(after), ast.fix_missing_locations(changed))
 
 
-def _visited(node: ast.AST, place: tuple[str, ...]) -> Iterator[tuple[ast.AST, ast.AST, tuple[str, ...]]]:
+def _visited(
+    node: ast.AST, place: tuple[str, ...], around: ast.AST | None = None
+) -> Iterator[tuple[ast.AST, ast.AST, tuple[str, ...]]]:
     """Yield every node that runs, what it is part of, and the names of the functions and classes around it."""
     for name, value in ast.iter_fields(node):
         if name in {"annotation", "returns", "decorator_list", "type_params"}:
             continue
         for child in value if isinstance(value, list) else [value]:
-            if isinstance(child, ast.AST) and not _is_left_out(child):
-                yield child, node, place
-                named = isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef)
-                yield from _visited(child, (*place, child.name) if named else place)
+            if not isinstance(child, ast.AST) or _is_left_out(child, node):
+                continue
+            yield child, around or node, place
+            named = isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef)
+            # A number alone, or one with its sign, names no place: what it is part of is shown.
+            outer = node if isinstance(child, ast.UnaryOp) else None
+            yield from _visited(child, (*place, child.name) if named else place, outer)
 
 
-def _is_left_out(node: ast.AST) -> bool:
-    """Tell what no test should look at: docstrings, names of exports, texts for people, what goes into the log."""
+def _is_left_out(node: ast.AST, parent: ast.AST) -> bool:
+    """Tell what is not tried: docstrings, texts, the log; a class's own values, which are read when it is made."""
+    if isinstance(parent, ast.ClassDef) and not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+        return True
     if isinstance(node, ast.Expr) and isinstance(node.value, ast.Call):
         called = ast.unparse(node.value.func)
         return called.startswith(("log.", "_log."))

@@ -101,6 +101,7 @@ class _EachMutant:
                     self.score.killed += 1
                 else:
                     self.score.survivors.append(f"{name}.{mutant.name}")
+                    print(f"\n  survives  {self.score.survivors[-1]}", flush=True)
         return True
 
 
@@ -232,9 +233,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     asked = parser.parse_args(arguments)
     for name in asked.targets or TARGETS:
         score = score_of(name, asked.limit)
-        print(f"\n{name}: {score.killed} of {score.total} noticed")
-        for survivor in score.survivors:
-            print(f"  survives  {survivor}")
+        print(f"\n{name}: {score.killed} of {score.total} noticed", flush=True)
     return 0
 
 
