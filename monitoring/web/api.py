@@ -101,8 +101,8 @@ def incidents(asked: Asked) -> Answer:
         found = conditions.everything(asked.database, asked.query.get("limit", DEFAULT_LIMIT))
     else:
         with asked.database.snapshot() as tx:
-            found = conditions.firing(tx)[: asked.query.get("limit", DEFAULT_LIMIT)]
-    return _data([serializers.incident(row) for row in found])
+            found = conditions.incidents(tx, asked.now)[: asked.query.get("limit", DEFAULT_LIMIT)]
+    return _data([serializers.incident(row, asked.now) for row in found])
 
 
 def monitoring(asked: Asked) -> Answer:

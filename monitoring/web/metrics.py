@@ -120,8 +120,10 @@ def _reach(asked: Asked) -> Iterator[Metric]:
 
 def _incidents(asked: Asked) -> Metric:
     with asked.database.snapshot() as tx:
-        firing = Counter(condition.severity.name for condition in conditions.firing(tx))
-    family = GaugeMetricFamily("monitoring_incidents_firing", "Conditions that fire now.", labels=["severity"])
+        firing = Counter(condition.severity.name for condition in conditions.incidents(tx, asked.now))
+    family = GaugeMetricFamily(
+        "monitoring_incidents_firing", "Conditions that fire now, or happened within a day.", labels=["severity"]
+    )
     for severity in SEVERITIES:
         family.add_metric([severity], firing[severity])
     return family

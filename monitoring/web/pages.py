@@ -138,7 +138,7 @@ def incidents(asked: Asked) -> Answer:
         asked.now,
         here="/incidents",
         firing=overview.firing(asked.database, asked.now),
-        recovered=[overview.Incident(row) for row in known if not row.is_firing],
+        recovered=[overview.Incident(row) for row in known if not row.is_incident(asked.now)],
     )
 
 
@@ -155,8 +155,9 @@ def one_incident(asked: Asked) -> Answer:
         "incident.html",
         asked.now,
         here=incident_address(key),
-        incident=overview.covered(found, holding),
+        incident=overview.covered(found, holding, asked.now),
         alerts=alert_queries.alerts_of_key(asked.database, found.protocol, key.text, _PER_PAGE),
+        end_it=f"python -m automation incidents --done {shlex.quote(f'{key.monitor}/{key.text}')}",
         silence_it=f"python -m automation silence --protocol {shlex.quote(found.protocol)} "
         f"--key {shlex.quote(key.text)} --for 2h --reason '…'",
     )
