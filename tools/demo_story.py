@@ -103,9 +103,9 @@ STEPS = (
     ),
     Step("While both stay so, nobody is told again.", "run daily", (1,)),
     Step(
-        "Both are mended: that it is over is told once.",
+        "Both are repaired: that it is over is told once.",
         "run daily",
-        first="mend the day",
+        first="repair the day",
         hears=("of the disk is free",),
     ),
     Step("What was stored.", "alerts"),

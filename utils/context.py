@@ -291,7 +291,7 @@ class Context(Reads, Verbs):
 
         return EvaluationSession(
             self.name, self.channel, self._settings.environ, self._steady, self._origin, self._clock,
-            fetch=self._fetch, sleep=self._sleep,
+            redact=self._redact, fetch=self._fetch, sleep=self._sleep,
         )  # fmt: skip
 
     def _judge(self, key: str, verb: str, reading: Callable[[], Any], policy: Any, ways: Any) -> Judged:  # noqa: ANN401

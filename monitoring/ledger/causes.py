@@ -55,7 +55,7 @@ class SignsOfLife:
         """Yield the runs with whose end the scheduler began to wait for this tick, the latest first.
 
         A cron daemon waits by a timer that no step of the clock moves: for a daily profile, for a day. A run at a
-        wrong time was waited for since the run before it. A start of the scheduler begins anew.
+        wrong time was waited for since the run before it. A start of the scheduler begins again.
         """
         started = bisect_right(self._starts, tick)
         runs = self._runs_of[profile]

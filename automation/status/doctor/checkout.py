@@ -68,7 +68,7 @@ def origin(context: DoctorContext) -> Iterator[Finding]:
         yield ok("sync", f"at {found.revision[:12]}, up to date with origin as of the last fetch")
     if importlib.util.find_spec("automation_launcher") is None:
         yield warn(
-            "sync", "the venv has no launcher: a revision that cannot start would not be rolled back", "make sync"
+            "sync", "the venv has no launcher: a revision that cannot start would not be taken back", "make sync"
         )
     for warning in sync_warnings(read_sync_state(context.settings.cache_dir), context.settings, found.revision):
         yield fail(

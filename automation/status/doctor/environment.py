@@ -9,6 +9,9 @@ from datetime import UTC, datetime
 from automation.schedule.scheduler_liveness import RESTART, ask_systemd, running_since
 from automation.status.collect import backend_warnings
 from automation.status.doctor import DoctorContext, Examination, Finding, fail, ok, warn
+from monitoring.base.errors import UsageError
+from monitoring.base.public_address import NAME as PUBLIC_URL
+from monitoring.base.public_address import NGINX_SITE, forwards_public_host, public_host
 from monitoring.base.settings import ENV_FILE
 
 _API = "monitoring-api.service"
@@ -58,4 +61,19 @@ def backend(context: DoctorContext) -> Iterator[Finding]:
         yield warn("cache", warning, "to return, see the runbook: remove the line, import with --overwrite, restart")
 
 
-EXAMINATIONS: tuple[Examination, ...] = (env_file, held, api, backend)
+def public_address(patient: DoctorContext) -> Iterator[Finding]:
+    """The API answers for the public host only if the variable names it, or an older nginx site is installed."""
+    try:
+        host = public_host(patient.settings.environ)
+    except UsageError as error:
+        yield fail("pages", str(error), f"correct that line, then: sudo systemctl restart {_API}")
+        return
+    if host is None and forwards_public_host():
+        yield warn(
+            "pages",
+            f"{NGINX_SITE} passes the public name on to the API, and {PUBLIC_URL} does not say which it is",
+            f"set {PUBLIC_URL}=https://… in the env file, then: sudo systemctl restart {_API}",
+        )
+
+
+EXAMINATIONS: tuple[Examination, ...] = (env_file, held, api, public_address, backend)

@@ -44,14 +44,14 @@ def clock(_context: DoctorContext) -> Iterator[Finding]:
     try:
         found = ask_kernel_clock()
     except OSError as error:
-        synchronised, told_by = _TIMESYNCD_MARK.exists(), f"the kernel gives no answer: {error.strerror}"
+        synchronised, source = _TIMESYNCD_MARK.exists(), f"the kernel gives no answer: {error.strerror}"
     else:
-        synchronised, told_by = found.synchronised, f"according to {found.told_by}"
+        synchronised, source = found.synchronised, f"according to {found.source}"
     if synchronised:
         yield ok("clock", "synchronized")
     else:
         remedy = "start systemd-timesyncd or chrony: schedules depend on the clock"
-        yield warn("clock", f"not synchronized ({told_by})", remedy)
+        yield warn("clock", f"not synchronized ({source})", remedy)
 
 
 def scheduler(context: DoctorContext) -> Iterator[Finding]:

@@ -1,4 +1,4 @@
-"""`conditions`: what is wrong right now, by (monitor, check, chain, subject), and what was told of it.
+"""`conditions`: what is wrong right now, by (monitor, check, chain, subject), and what was sent about it.
 
 This only keeps them; the rules are in `monitoring.conditions`.
 """
@@ -45,7 +45,7 @@ def put(tx: Tx, condition: Condition, now: datetime) -> None:
 
 
 def forget(tx: Tx, key: ConditionKey) -> bool:
-    """Delete the row; tell whether there was one."""
+    """Delete the row; return whether there was one."""
     tx.execute(f"DELETE FROM conditions WHERE {_KEY}", _key_values(key))  # noqa: S608
     return tx.changes() == 1
 
@@ -95,7 +95,7 @@ def keys_to_end(database: Database, monitor: str, also: str) -> list[ConditionKe
 
 
 def blinds_any(tx: Tx, source: str) -> bool:
-    """Tell whether nothing is known of some condition because of a source."""
+    """Return whether nothing is known of some condition because of a source."""
     found = tx.execute("SELECT 1 FROM conditions WHERE blind_since IS NOT NULL AND blind_by = ? LIMIT 1", (source,))
     return found.fetchone() is not None
 
@@ -132,8 +132,8 @@ def firing_and_silenced(tx: Tx) -> list[Condition]:
     ]
 
 
-def told_by(database: Database, protocol: str, key: str) -> Condition | None:
-    """Return the condition that alerts of this protocol and key text tell of."""
+def of_key_text(database: Database, protocol: str, key: str) -> Condition | None:
+    """Return the condition that alerts of this protocol and key text are about."""
     check = key.partition("/")[0]
     found = database.rows(
         f"{_SELECT} WHERE monitor = ? AND check_name >= ? AND check_name < ?", (protocol, check, check + "\U0010ffff")
