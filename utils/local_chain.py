@@ -22,8 +22,8 @@ from typing import IO, Any
 import orjson
 
 from monitoring.base.errors import UsageError
+from monitoring.base.http.client import HttpClient, Request
 from monitoring.chains.networks import network
-from monitoring.chains.rpc.fetch import Fetcher, Request
 
 HOW_TO_GET_ANVIL = "anvil is missing: run `make node` (it needs npm), or put an `anvil` on the PATH"
 _CHECKOUT = Path(__file__).resolve().parents[1]
@@ -63,7 +63,7 @@ class LocalChain:
             UsageError: it answers an error.
         """
         body = orjson.dumps({"jsonrpc": "2.0", "id": 1, "method": method, "params": params})
-        fetch = Fetcher()
+        fetch = HttpClient()
         try:
             answer = fetch(Request(self.url, "POST", {"content-type": "application/json"}, body), _ANSWER_LIMIT_S)
         finally:

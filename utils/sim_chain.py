@@ -11,10 +11,10 @@ from dataclasses import dataclass, field
 from typing import Any, cast
 
 from monitoring.base.clock import Clock
+from monitoring.base.http.client import Answer, FetchError, Request
 from monitoring.chains.abi.function import AbiError, decode, encode, parse_function
 from monitoring.chains.abi.values import Unknown
 from monitoring.chains.networks import network
-from monitoring.chains.rpc.fetch import Answer, FetchError, Request
 
 _AGGREGATE3 = parse_function("aggregate3((address,bool,bytes)[])((bool,bytes)[])")
 _ERROR = parse_function("Error(string)")

@@ -15,14 +15,15 @@ from collections.abc import Callable, Mapping
 
 from automation.runner.ping_address import PingAddress
 from monitoring.base.errors import UsageError
+from monitoring.base.http.client import Failure, HttpClient, Request
+from monitoring.base.http.retry import Backoff, is_transient
 
 log = logging.getLogger("automation.runner.heartbeat")
 
-_TIMEOUT_S = 5.0
+_TIMEOUT_S = 10.0
 # What all pings together may hold up the end of a run by.
 _LIMIT_S = 15.0
-_PAUSES_S = (0.5, 2.0)
-_TOO_MANY_REQUESTS, _SERVER_ERROR = 429, 500
+_PAUSES_S = tuple(map(Backoff(1.0).delay_s, (1, 2)))
 
 
 def fault_of(environ: Mapping[str, str], variable: str) -> str | None:
@@ -54,7 +55,7 @@ class Heartbeat:
         if fault:
             log.warning("heartbeat_env of this profile: %s; nobody outside this host is informed of this run", fault)
         self._address = PingAddress.parse(environ[variable].strip()) if variable and not fault else None
-        self._line = _Line(timeout_s, pauses_s)
+        self._line = _Line(environ, timeout_s, pauses_s)
         self._limit_s = limit_s
         self._run = str(uuid.uuid4())
         self._monotonic = monotonic
@@ -94,9 +95,10 @@ class _Line:
     A ping is tried again after a failure that may pass, unless a newer one waits behind it.
     """
 
-    def __init__(self, timeout_s: float, pauses_s: tuple[float, ...]) -> None:
+    def __init__(self, environ: Mapping[str, str], timeout_s: float, pauses_s: tuple[float, ...]) -> None:
         self._timeout_s = timeout_s
         self._pauses_s = pauses_s
+        self._http = HttpClient(environ, max_bytes=0)  # a body may be endless, and says nothing
         self._changed = threading.Condition()
         self._urls: deque[str] = deque()
         self._is_sending = False
@@ -125,48 +127,24 @@ class _Line:
 
     def _send(self, url: str) -> None:
         for pause_s in (*self._pauses_s, None):
-            attempt = _Attempt(url, self._timeout_s)
-            attempt.run()
-            if attempt.fault is None:
+            fault, may_pass = self._ask(url)
+            if fault is None:
                 return
-            if pause_s is None or not attempt.may_pass or self._a_newer_one_waits(pause_s):
-                log.warning("heartbeat: %s", attempt.fault)
+            if pause_s is None or not may_pass or self._a_newer_one_waits(pause_s):
+                log.warning("heartbeat: %s", fault)
                 return
+
+    def _ask(self, url: str) -> tuple[str | None, bool]:
+        """Ping once; return what went wrong, and whether it may pass by itself."""
+        try:
+            found = self._http.exchange(Request(url), self._timeout_s)
+        except Exception as error:  # noqa: BLE001 - the border of the watch: whatever happens here, the run goes on
+            return f"not pinged: {type(error).__name__}", True
+        if isinstance(found, Failure):
+            return f"not pinged: {found.what}", True
+        fine = 200 <= found.status < 300  # noqa: PLR2004 - success
+        return None if fine else f"the watcher answered {found.status}", is_transient(found.status)
 
     def _a_newer_one_waits(self, pause_s: float) -> bool:
         with self._changed:
             return self._changed.wait_for(lambda: bool(self._urls), pause_s)
-
-
-class _Attempt:
-    """One request. `fault` says what went wrong; it `may_pass` by itself or not."""
-
-    def __init__(self, url: str, timeout_s: float) -> None:
-        self._url = url
-        self._timeout_s = timeout_s
-        self.fault: str | None = "not answered in time"
-        self.may_pass = True
-
-    def run(self) -> None:
-        """Ask, and wait for no longer than connecting, sending and the first answer may take each."""
-        thread = threading.Thread(target=self._ask, name="heartbeat ping", daemon=True)
-        thread.start()
-        thread.join(self._timeout_s * 2)
-
-    def _ask(self) -> None:
-        try:
-            status = self._status()
-        except ImportError:
-            self.fault, self.may_pass = "not pinged: the proxy in the environment is one that needs SOCKS", False
-        except Exception as error:  # noqa: BLE001 - the border of the watch: whatever happens here, the run goes on
-            self.fault = f"not pinged: {type(error).__name__}"
-        else:
-            self.fault = None if 200 <= status < 300 else f"the watcher answered {status}"  # noqa: PLR2004 - success
-            self.may_pass = status == _TOO_MANY_REQUESTS or status >= _SERVER_ERROR
-
-    def _status(self) -> int:
-        """Return the status of the answer; its body may be endless and is not read."""
-        import httpx2  # noqa: PLC0415 - a tenth of a second that a run without heartbeat does not pay
-
-        with httpx2.stream("GET", self._url, timeout=self._timeout_s) as answer:
-            return int(answer.status_code)

@@ -12,6 +12,7 @@ from itertools import groupby
 
 from monitoring.base.errors import MonitoringError
 from monitoring.base.process_identity import Boot
+from monitoring.conditions.condition import Condition
 from monitoring.ledger.audit import Audit, judge
 from monitoring.ledger.cron import Cron
 from monitoring.ledger.outcomes import gather
@@ -19,8 +20,6 @@ from monitoring.store.db.database import Database
 from monitoring.store.queries import runs as run_queries
 from monitoring.store.queries.runs import TaskStanding
 from monitoring.store.tables import conditions, runs, schedules, silences
-from monitoring.store.tables.alerts import SEVERITIES
-from monitoring.store.tables.conditions import Condition
 from monitoring.store.tables.runs import RunRow
 from monitoring.store.tables.schedules import ScheduleInForce
 from monitoring.store.tables.silences import Silence
@@ -73,11 +72,11 @@ class Checks:
 
     @property
     def blind(self) -> tuple[Condition, ...]:
-        return tuple(row for row in self.rows if row.blind_since is not None)
+        return tuple(row for row in self.rows if row.no_data is not None)
 
     @property
     def firing(self) -> tuple[Condition, ...]:
-        return tuple(row for row in self.rows if row.state == "firing")
+        return tuple(row for row in self.rows if row.is_firing)
 
     @property
     def judged_at(self) -> datetime | None:
@@ -88,14 +87,23 @@ class Checks:
 
 @dataclass(frozen=True, slots=True)
 class Incident:
-    """A condition that fires or fired, and the silence that covers it now."""
+    """A condition that fires or fired, and the silence that covers it now. `happened`: once, within a day."""
 
     condition: Condition
     silence: Silence | None = None
+    happened: bool = False
 
     @property
     def is_firing(self) -> bool:
-        return self.condition.state == "firing"
+        """It is among what fires now."""
+        return self.condition.is_firing or self.happened
+
+    @property
+    def status(self) -> str:
+        if self.is_firing:
+            return "happened once" if self.happened else "firing"
+        once = self.condition.clear_since is not None or self.condition.done_by
+        return "over" if once else "recovered"
 
     @property
     def is_untold(self) -> bool:
@@ -139,17 +147,17 @@ def checks(database: Database) -> list[Checks]:
 
 
 def firing(database: Database, now: datetime) -> list[Incident]:
-    """Return what fires now, the worst first and of those the longest first."""
+    """Return what fires now or happened within a day, the worst first and of those the longest first."""
     with database.snapshot() as tx:
-        found, holding = conditions.firing(tx), silences.active(tx, now)
-    worst_first = sorted(found, key=lambda condition: -SEVERITIES.index(condition.severity))
-    return [covered(condition, holding) for condition in worst_first]
+        found, holding = conditions.incidents(tx, now), silences.active(tx, now)
+    worst_first = sorted(found, key=lambda condition: -condition.severity)
+    return [covered(condition, holding, now) for condition in worst_first]
 
 
-def covered(condition: Condition, holding: Sequence[Silence]) -> Incident:
+def covered(condition: Condition, holding: Sequence[Silence], now: datetime) -> Incident:
     """Pair a condition with the silence that covers it, if one does."""
     fits = (silence for silence in holding if silence.covers(condition.protocol, condition.key.text))
-    return Incident(condition, next(fits, None))
+    return Incident(condition, next(fits, None), condition.happened_once(now))
 
 
 def _next_tick(entry: ScheduleInForce, now: datetime) -> datetime | None:

@@ -15,7 +15,6 @@ from tests.support.host import Host
 pytestmark = [
     pytest.mark.case("A.10"),
     pytest.mark.ci,
-    pytest.mark.xfail(strict=True, reason="open: one HTTP client for everything"),
 ]
 RAISES = """
 from utils.monitor import monitor

@@ -13,10 +13,10 @@ from typing import Any
 
 import pytest
 
+from monitoring.base.http.client import HttpClient
 from monitoring.chains.abi.values import Unknown
 from monitoring.chains.rpc.budget import Budget
 from monitoring.chains.rpc.errors import Fault, classify_error
-from monitoring.chains.rpc.fetch import Fetcher
 from monitoring.chains.rpc.multicall import call
 from monitoring.chains.rpc.replies import paired, retry_after
 from monitoring.chains.rpc.views import Chains, ChainView
@@ -31,7 +31,7 @@ LIMIT = "30/second request limit reached - reduce calls per second or upgrade"
 
 @contextlib.contextmanager
 def chains(*providers: Provider) -> Iterator[Chains]:
-    clock, fetch = ManualClock(), Fetcher()
+    clock, fetch = ManualClock(), HttpClient()
     for one in providers:
         one.head_time = lambda: clock.now().timestamp()
         one.views.setdefault((TOKEN, SUPPLY), 10**24)

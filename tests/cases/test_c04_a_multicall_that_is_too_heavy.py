@@ -13,11 +13,11 @@ from typing import Any
 
 import pytest
 
+from monitoring.base.http.client import HttpClient
 from monitoring.chains.abi.function import decode
 from monitoring.chains.abi.values import Unknown
 from monitoring.chains.rpc.budget import Budget
 from monitoring.chains.rpc.errors import Fault, classify_status
-from monitoring.chains.rpc.fetch import Fetcher
 from monitoring.chains.rpc.multicall import call
 from monitoring.chains.rpc.views import Chains, ChainView
 from tests.support.chain_clock import ManualClock
@@ -47,7 +47,7 @@ WORDS = [
 
 @contextlib.contextmanager
 def view_of(*providers: Provider) -> Iterator[ChainView]:
-    clock, fetch = ManualClock(), Fetcher()
+    clock, fetch = ManualClock(), HttpClient()
     for one in providers:
         one.head_time = lambda: clock.now().timestamp()
         one.views[TOKEN, BALANCE] = lambda who: int(who, 16)

@@ -13,9 +13,9 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
+from monitoring.base.http.client import HttpClient
 from monitoring.chains.networks import network
 from monitoring.chains.rpc.budget import Budget
-from monitoring.chains.rpc.fetch import Fetcher
 from monitoring.chains.services.client import Service
 from monitoring.chains.services.safe_rows import SafeQueue
 from monitoring.chains.services.safe_service import SafeService
@@ -27,7 +27,7 @@ pytestmark = pytest.mark.case("C.6")
 
 
 def read(answer: Callable[[Seen], Reply]) -> tuple[SafeQueue, int]:
-    clock, fetch = ManualClock(), Fetcher()
+    clock, fetch = ManualClock(), HttpClient()
     with http_service(answer) as scripted:
         service = Service(fetch, Budget(clock=clock, sleep=clock.sleep))
         queue = SafeService(service, (), scripted.url).queue(network("mainnet"), CURATION, 0)

@@ -22,9 +22,9 @@ from automation.executor.output import LINE_BYTES, TAIL_BYTES, Output
 from monitoring.alerts.conditions.store_alert import record
 from monitoring.alerts.message.model import Alert, Severity
 from monitoring.alerts.message.text import code
-from monitoring.alerts.senders.http_client import Answer
 from monitoring.alerts.senders.telegram.answers import read_answer
 from monitoring.base.clock import SystemClock
+from monitoring.base.http.client import Answer
 from monitoring.base.secrets.redact import Redactor, excerpt, keep_secret
 from monitoring.base.secrets.secret_values import secret_texts
 from monitoring.store.maintenance.repair import open_or_repair
@@ -237,7 +237,7 @@ def test_no_piece_survives_the_cut_of_an_error(secret: str, before: int) -> None
         assert _survives(secret, excerpt("|" * before + secret + "|" * 50, 200)) == []
         assert _survives(secret, excerpt("|" * 50 + secret + "|" * before, -200)) == []
         body = json.dumps({"ok": False, "error_code": 400, "description": "|" * before + secret}).encode()
-        assert _survives(secret, read_answer(Answer(400, {}, body)).said) == []
+        assert _survives(secret, read_answer(Answer("api.telegram.org", 400, {}, body)).said) == []
     finally:
         keep_secret({})
 

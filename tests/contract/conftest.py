@@ -23,7 +23,7 @@ def bot_api() -> Iterator[TelegramStandIn]:
 @pytest.fixture
 def sender(bot_api: TelegramStandIn) -> Iterator[TelegramSender]:
     environ = {TOKEN_VARIABLE: BOT_TOKEN, "TELEGRAM_API_URL": bot_api.url + "/"}
-    with closing(TelegramSender(environ, 5, 1)) as made:
+    with closing(TelegramSender(environ, 1)) as made:
         yield made
 
 
@@ -35,5 +35,5 @@ def hook() -> Iterator[FakeWebhook]:
 
 @pytest.fixture
 def webhook(hook: FakeWebhook) -> Iterator[WebhookSender]:
-    with closing(WebhookSender(webhook_environ(hook), 5, 1, now_s=lambda: 1_800_000_000.9)) as made:
+    with closing(WebhookSender(webhook_environ(hook), 1, now_s=lambda: 1_800_000_000.9)) as made:
         yield made

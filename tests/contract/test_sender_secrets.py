@@ -110,7 +110,7 @@ BROKEN_SERVERS = [
 
 @pytest.mark.parametrize("url", BROKEN_SERVERS)
 def test_no_broken_address_makes_telegrams_token_show(url: str, log: EveryRecord) -> None:
-    sender = TelegramSender({TOKEN_VARIABLE: BOT_TOKEN, "TELEGRAM_API_URL": url}, 5, 5)
+    sender = TelegramSender({TOKEN_VARIABLE: BOT_TOKEN, "TELEGRAM_API_URL": url}, 5)
 
     with closing(sender):
         told = tell(lambda: sender.send(message(), CHAT_OF))
@@ -122,7 +122,7 @@ def test_no_broken_address_makes_telegrams_token_show(url: str, log: EveryRecord
 @pytest.mark.parametrize("token", ["new\nline", "sl/ash?query#part", "größe", "lone\udcff", "a" * 70_000])
 def test_no_malformed_token_shows_or_escapes_its_place(token: str, bot_api: TelegramStandIn, log: EveryRecord) -> None:
     secret = f"{token}-tail-of-the-token"
-    sender = TelegramSender({TOKEN_VARIABLE: secret, "TELEGRAM_API_URL": bot_api.url}, 5, 5)
+    sender = TelegramSender({TOKEN_VARIABLE: secret, "TELEGRAM_API_URL": bot_api.url}, 5)
 
     with closing(sender):
         told = tell(lambda: sender.send(message(), CHAT_OF))
@@ -148,7 +148,7 @@ def test_no_answer_makes_a_webhooks_address_or_secret_show(
     "url", ["http://", "https://[", "no address SECRETPART", "http://127.0.0.1:1/SECRETPART", "http://a.invalid/\udcff"]
 )
 def test_no_broken_webhook_shows_its_address_or_secret(url: str, log: EveryRecord) -> None:
-    sender = WebhookSender({"WEBHOOK_URL_CAP": url, "WEBHOOK_SECRET": SECRET + "\udcff"}, 5, 5)
+    sender = WebhookSender({"WEBHOOK_URL_CAP": url, "WEBHOOK_SECRET": SECRET + "\udcff"}, 5)
 
     with closing(sender):
         told = tell(lambda: sender.send(message(), HOOK)) + "\n".join(log.texts)

@@ -6,10 +6,10 @@ from collections.abc import Iterator
 
 import pytest
 
+from monitoring.base.http.client import HttpClient
 from monitoring.chains.abi.values import Unknown
 from monitoring.chains.networks import network
 from monitoring.chains.rpc.budget import Budget
-from monitoring.chains.rpc.fetch import Fetcher
 from monitoring.chains.rpc.logs import Displaced, EventLog, LogCursor, LogFilter, displaced, pages, scan
 from monitoring.chains.rpc.pool import ProviderPool
 from tests.support.chain_clock import ManualClock
@@ -34,7 +34,7 @@ def pool(provider: Provider) -> Iterator[ProviderPool]:
 def make_pool(urls: list[str]) -> ProviderPool:
     clock = ManualClock()
     budget = Budget(seconds=3600, retries=1000, clock=clock, sleep=clock.sleep)
-    return ProviderPool(network(1), urls, Fetcher(), budget)
+    return ProviderPool(network(1), urls, HttpClient(), budget)
 
 
 def test_a_limit_of_a_thousand_blocks_over_two_hundred_thousand_costs_few_refusals(

@@ -12,10 +12,10 @@ from typing import Any
 
 import pytest
 
+from monitoring.base.http.client import HttpClient
 from monitoring.chains.abi.values import Unknown
 from monitoring.chains.rpc.budget import Budget
 from monitoring.chains.rpc.errors import Fault, RpcError
-from monitoring.chains.rpc.fetch import Fetcher
 from monitoring.chains.rpc.multicall import call
 from monitoring.chains.rpc.views import Chains, ChainView
 from tests.support.chain_clock import ManualClock
@@ -42,7 +42,7 @@ def chains(
     for one in providers:
         one.head_time = lambda: clock.now().timestamp()
         one.views.setdefault((TOKEN, SUPPLY), 10**24)
-    fetch = Fetcher()
+    fetch = HttpClient()
     with serving(*providers) as urls:
         names = ["", *(f"_{place}" for place in range(1, len(urls)))]
         environ = {f"PROVIDER_URL_{slug.upper()}{name}": url for name, url in zip(names, urls, strict=True)}
@@ -73,7 +73,7 @@ def test_one_run_costs_one_request_for_the_head_and_one_for_the_reads(clock: Man
 
 def test_three_hundred_reads_on_three_chains_cost_two_requests_a_chain(clock: ManualClock) -> None:
     providers = {slug: Provider(chain_id=id_) for slug, id_ in (("mainnet", 1), ("base", 8453), ("polygon", 137))}
-    fetch = Fetcher()
+    fetch = HttpClient()
     for one in providers.values():
         one.head_time = lambda: clock.now().timestamp()
         one.views = {(TOKEN, "balanceOf(address)(uint256)"): lambda who: int(who, 16)}

@@ -13,13 +13,13 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
+from monitoring.base.http.client import HttpClient
 from monitoring.chains.abi.function import parse_function
 from monitoring.chains.abi.values import Reading, Unknown
 from monitoring.chains.decode.calldata import Decoder, Transaction
 from monitoring.chains.decode.signature_resolver import ExplorerAbi, FourByte, abi_functions, ladder
 from monitoring.chains.networks import network
 from monitoring.chains.rpc.budget import Budget
-from monitoring.chains.rpc.fetch import Fetcher
 from monitoring.chains.rpc.memory import RunMemory
 from monitoring.chains.services.client import Service
 from monitoring.chains.services.prices import Asset, Price, base_url, current_prices
@@ -42,7 +42,7 @@ def clock() -> ManualClock:
 
 @pytest.fixture
 def service(clock: ManualClock) -> Service:
-    return Service(Fetcher(), Budget(clock=clock, sleep=clock.sleep, request_s=20))
+    return Service(HttpClient(), Budget(clock=clock, sleep=clock.sleep, request_s=20))
 
 
 @contextmanager
@@ -482,7 +482,7 @@ def test_an_abi_of_nonsense_gives_no_functions() -> None:
     strange = [{"type": "function", "name": "f", "inputs": [deep]}, {"type": "function"}, 7, {"name": 5}]
     assert [text[:2] for text in abi_functions(strange)] == ["f("]
     with answering(Reply({"status": "1", "result": [{"ABI": json.dumps(strange), "Implementation": 7}]})) as scripted:
-        service = Service(Fetcher(), Budget())
+        service = Service(HttpClient(), Budget())
         source = ExplorerAbi(service, RunMemory(), KEY, scripted.url)
         assert source.candidates(Transaction(1, A, OBSCURE)) == []
     assert [abi_functions(text) for text in ("", "{", "5", None)] == [[], [], [], []]

@@ -10,10 +10,10 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from monitoring.alerts.conditions.store_alert import record
-from monitoring.alerts.delivery.deliver import Delivery
-from monitoring.alerts.delivery.rate_limit import Backoff
+from monitoring.alerts.delivery.loop import Delivery
 from monitoring.alerts.message.model import Alert, Severity
 from monitoring.base.clock import SystemClock
+from monitoring.base.http.retry import Backoff
 from monitoring.base.settings import Settings
 from monitoring.store.db.schema import open_database
 from tests.support.fake_telegram import BOT_TOKEN, CHAT

@@ -9,12 +9,13 @@ from typing import Any
 import pytest
 
 from monitoring.base.errors import UsageError
+from monitoring.base.http.client import Request, scrub
+from monitoring.base.http.words import host_of
 from monitoring.chains.abi.values import Unknown
 from monitoring.chains.networks import network, networks, provider_urls
 from monitoring.chains.rpc.block_pinning import choose
 from monitoring.chains.rpc.budget import Budget, BudgetSpentError
 from monitoring.chains.rpc.errors import Fault, classify_error, classify_status
-from monitoring.chains.rpc.fetch import Request, host_of, scrub
 from monitoring.chains.rpc.logs import LogCursor, first_cursor, last_certain_block
 from monitoring.chains.rpc.pool import Head
 from monitoring.chains.rpc.provider import Breaker, Provider

@@ -12,35 +12,83 @@ import json
 import os
 import re
 import time
-from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Self
 
-from monitoring.alerts.delivery.destinations import Webhook
-from monitoring.alerts.delivery.routing import WEBHOOK_SECRET
+from monitoring.alerts.message.model import Severity
 from monitoring.alerts.message.render import render_plain
 from monitoring.alerts.message.text import is_web_address
-from monitoring.alerts.senders import Message, OnPart, Sender, Sent, ignore_part
-from monitoring.alerts.senders.http_client import (
-    CONNECT_TIMEOUT_S,
-    TOTAL_TIMEOUT_S,
-    Answer,
-    Connection,
-    Failure,
-    redirect_of,
-    retry_after_header,
-)
+from monitoring.alerts.senders import (
+    HEADERS,
+    MAX_ANSWER_BYTES,
+    TIMEOUT_S,
+    Destination,
+    FarSide,
+    Message,
+    OnPart,
+    RouteSettings,
+    Sender,
+    Sent,
+    fingerprint,
+    host_key,
+    ignore_part,
+)  # fmt: skip
 from monitoring.base.clock import to_text
 from monitoring.base.errors import CredentialsError, RefusedError, SendError
+from monitoring.base.http.client import Answer, Failure, HttpClient, Request
+from monitoring.base.http.retry import is_transient
+from monitoring.base.http.words import redirect_words
 
+VARIABLES = ("WEBHOOK_*",)
+PUBLIC = ()
+
+SECRET = "WEBHOOK_SECRET"  # noqa: S105 - a variable's name
 SIGNATURE_HEADER = "X-Hub-Signature-256"
 TIMESTAMP_HEADER = "X-Webhook-Timestamp"
 IDEMPOTENCY_HEADER = "Idempotency-Key"
-_TRANSIENT = (408, 425, 429)
 _PEEK_BYTES = 4096
 _WEB_PAGE = re.compile(
     rb"(?:\xef\xbb\xbf)?\s*(?:<\?xml[^>]*>\s*|<!--.*?-->\s*)*<(?:!doctype\s+html|html|head|body)\b",
     re.IGNORECASE | re.DOTALL,
 )
+
+
+@dataclass(frozen=True, slots=True)
+class Webhook(Destination):
+    """A machine that must act: the variables of its address and of the secret that signs."""
+
+    url_variable: str
+    missing: tuple[str, ...] = ()
+
+    kind = "webhook"
+    least = Severity.HIGH
+    for_machines = True
+    reaches_people = False
+    of_every_alert = True
+
+    @classmethod
+    def find(cls, channel: str, settings: RouteSettings, *, operational: bool) -> Sequence[Self]:
+        """A webhook of a protocol acts on funds, so it hears nothing of our own errors: only that of ERRORS does."""
+        variable = f"WEBHOOK_URL_{'ERRORS' if operational else channel}"
+        return [cls(variable, () if settings.text(SECRET) else (SECRET,))] if settings.text(variable) else []
+
+    def __str__(self) -> str:
+        return f"webhook url={self.url_variable}"
+
+    def describe(self) -> str:
+        return f"webhook {self.url_variable} signed with {SECRET}, HIGH and CRITICAL only"
+
+    def far_side(self, settings: RouteSettings) -> FarSide:
+        url = settings.text(self.url_variable)
+        mark = fingerprint(f"{url} {settings.text(SECRET)}")
+        return FarSide(self.kind, str(self), host_key(url), mark, "host")
+
+    def open(self, environ: Mapping[str, str]) -> Sender[Any]:
+        return WebhookSender(environ)
+
+
+DESTINATION = Webhook
 
 
 def body_of(message: Message) -> bytes:
@@ -78,13 +126,13 @@ class WebhookSender:
     def __init__(
         self,
         environ: Mapping[str, str],
-        connect_timeout_s: float = CONNECT_TIMEOUT_S,
-        total_timeout_s: float = TOTAL_TIMEOUT_S,
+        timeout_s: float = TIMEOUT_S,
         now_s: Callable[[], float] = time.time,
     ) -> None:
         self._environ = environ
         self._now_s = now_s
-        self._connection = Connection(connect_timeout_s, total_timeout_s)
+        self._timeout_s = timeout_s
+        self._http = HttpClient(environ, max_bytes=MAX_ANSWER_BYTES)
 
     def send(self, message: Message, destination: Webhook, on_part: OnPart = ignore_part) -> Sent:
         """Post once. 2xx is accepted; 408, 425, 429, 5xx and a broken connection are worth another try soon.
@@ -98,11 +146,11 @@ class WebhookSender:
         outcome = self._post(message, destination)
         where = f"webhook {destination.url_variable}"
         if isinstance(outcome, Failure):
-            raise SendError(f"{where}: {outcome.reason}", unanswered=True)
-        if outcome.status in _TRANSIENT or outcome.status >= 500:  # noqa: PLR2004 - HTTP's own numbers
-            raise SendError(f"{where}: HTTP {outcome.status}", retry_after_s=retry_after_header(outcome.headers))
-        if not 200 <= outcome.status < 300:  # noqa: PLR2004 - likewise
-            raise RefusedError(f"{where}: HTTP {outcome.status}{redirect_of(outcome)}")
+            raise SendError(f"{where}: {outcome.what}", unanswered=True)
+        if is_transient(outcome.status):
+            raise SendError(f"{where}: HTTP {outcome.status}", retry_after_s=outcome.retry_after_s)
+        if not 200 <= outcome.status < 300:  # noqa: PLR2004 - HTTP's own numbers
+            raise RefusedError(f"{where}: HTTP {outcome.status}{redirect_words(outcome.status, outcome.headers)}")
         if _WEB_PAGE.match(outcome.body[:_PEEK_BYTES]):
             raise RefusedError(
                 f"{where}: HTTP {outcome.status} with a web page (HTML), so this is not the address of a receiver"
@@ -111,21 +159,21 @@ class WebhookSender:
         return Sent()
 
     def close(self) -> None:
-        self._connection.close()
+        self._http.close()
 
     def _post(self, message: Message, destination: Webhook) -> Answer | Failure:
         """Sign and post. Secrets live in this frame, so nothing may be raised from it once they are read."""
-        url, secret = self._variable(destination.url_variable), self._variable(WEBHOOK_SECRET)
+        url, secret = self._variable(destination.url_variable), self._variable(SECRET)
         if not is_web_address(url):
             return Failure("the variable holds no http or https address; correct it")
         body = body_of(message)
         headers = {
-            "Content-Type": "application/json",
+            **HEADERS,
             SIGNATURE_HEADER: signature_of(body, secret),
             TIMESTAMP_HEADER: str(int(self._now_s())),
             IDEMPOTENCY_HEADER: idempotency_key_of(message),
         }
-        return self._connection.post(url, body, headers)
+        return self._http.exchange(Request(url, "POST", headers, body), self._timeout_s)
 
     def _variable(self, name: str) -> str:
         value = self._environ.get(name, "").strip()

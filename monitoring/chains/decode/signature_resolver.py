@@ -14,11 +14,11 @@ from urllib.parse import urlencode
 import orjson
 
 from monitoring.base.clock import from_text, to_text
+from monitoring.base.http.client import Request
 from monitoring.chains.abi.addresses import SignatureError, checksum, is_address
 from monitoring.chains.abi.selectors import Declaration, declare
 from monitoring.chains.abi.values import Json, Unknown
 from monitoring.chains.decode.calldata import SELECTOR, Transaction
-from monitoring.chains.rpc.fetch import Request
 from monitoring.chains.rpc.memory import ChainMemory
 from monitoring.chains.services.client import Service
 

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
+from monitoring.base.http.retry import Backoff
 from monitoring.chains.abi.values import Json
 from monitoring.chains.networks import Network
 from monitoring.chains.rpc.budget import Budget, BudgetSpentError
@@ -17,14 +18,14 @@ from monitoring.chains.rpc.provider import Ask, Fetch, Outcome, Provider, names_
 
 BATCH = 50  # the smallest limit seen at a gateway
 ROUNDS = 3  # times through all providers
-_BACKOFF_S = 0.5
+_BACKOFF = Backoff(0.5)
 _ASKED_ONCE = (Fault.ERROR, Fault.TOO_HEAVY)
 _HEAD_S = 5.0  # with several providers, one that hangs must not cost a whole deadline each run
 
 
 @dataclass(frozen=True, slots=True)
 class ProviderTrouble:
-    """A provider that misbehaved in this task, told once however often it did."""
+    """A provider that failed in this task, reported once, not for each failure."""
 
     chain: str
     host: str
@@ -123,7 +124,7 @@ class ProviderPool:
         return [self._certain(outcome, gone.get(place)) for place, outcome in enumerate(outcomes)]
 
     def _is_gone(self, said: set[int] | None) -> bool:
-        """Tell whether every provider of this chain said that it no longer has something."""
+        """Return whether every provider of this chain said that it no longer has something."""
         return {index for index, one in enumerate(self.providers) if one.barred is None} <= (said or set())
 
     def _certain(self, outcome: Outcome, said: set[int] | None) -> Outcome:
@@ -208,7 +209,7 @@ class ProviderPool:
         now_s = self.budget.clock.monotonic()
         pauses = [one.breaker.paused_s(now_s) for one in self.providers if one.barred is None]
         known = [pause for pause in pauses if pause is not None]
-        return bool(known) and self.budget.wait(max(min(known), _BACKOFF_S * 2**round_))
+        return bool(known) and self.budget.wait(max(min(known), _BACKOFF.delay_s(round_ + 1)))
 
     def _blame(self, provider: Provider, error: RpcError) -> None:
         if error.fault in FINAL:
@@ -221,8 +222,8 @@ class ProviderPool:
         self._troubles.setdefault((host, fault), ProviderTrouble(self.network.slug, host, fault, message))
 
     def _why(self) -> str:
-        told = "; ".join(trouble.message for trouble in self.troubles)
-        return f" ({told})" if told else ""
+        problems = "; ".join(trouble.message for trouble in self.troubles)
+        return f" ({problems})" if problems else ""
 
     def heads(self) -> list[Head | RpcError]:
         """Ask every provider at once for its chain id and newest block, in one request each."""
@@ -262,7 +263,7 @@ def _has_fault(outcome: Outcome, *faults: Fault) -> bool:
 
 
 def _unsettled(outcome: Outcome) -> bool:
-    """Tell whether another provider may do better."""
+    """Return whether another provider may do better."""
     return isinstance(outcome, RpcError) and outcome.fault not in FINAL
 
 
@@ -274,7 +275,7 @@ def _read_head(provider: Provider, block: Json) -> Head:
     fields = block if isinstance(block, dict) else {}
     try:
         head = Head(provider, int(str(fields["number"]), 16), str(fields["hash"]), int(str(fields["timestamp"]), 16))
-    except ValueError:
+    except (KeyError, ValueError):
         raise RpcError(
             Fault.DECODE, f"{provider.host}: a block with fields that are no numbers", host=provider.host
         ) from None

@@ -12,9 +12,10 @@ from typing import Protocol, TypeAlias, cast
 
 import orjson
 
+from monitoring.base.http.client import Answer, FetchError, Request, scrub
+from monitoring.base.http.words import host_of
 from monitoring.chains.abi.values import Json
 from monitoring.chains.rpc.errors import DECISIVE, Fault, RpcError, classify_error, classify_status
-from monitoring.chains.rpc.fetch import Answer, FetchError, Request, host_of, scrub
 from monitoring.chains.rpc.replies import code_of, error_of, is_reply, is_revert, misshapen, paired, retry_after
 from monitoring.chains.services.urls import redirect_target
 
@@ -30,7 +31,7 @@ Outcome: TypeAlias = "Json | RpcError"
 
 
 class Fetch(Protocol):
-    """Sends one request (`fetch.Fetcher`, or a double in tests)."""
+    """Sends one request (`fetch.HttpClient`, or a double in tests)."""
 
     def __call__(self, request: Request, timeout_s: float) -> Answer: ...
 
@@ -53,11 +54,11 @@ class Breaker:
         self._paused_until = 0.0
 
     def closed(self, now_s: float) -> bool:
-        """Tell whether a request may go through."""
+        """Return whether a request may go through."""
         return now_s >= self._open_until and now_s >= self._paused_until
 
     def paused_s(self, now_s: float) -> float | None:
-        """Return how long the far side asked to be left alone; None when failures keep it open."""
+        """Return how long the destination asked to be left alone; None when failures keep it open."""
         return None if now_s < self._open_until else max(0.0, self._paused_until - now_s)
 
     def success(self) -> None:
@@ -70,7 +71,7 @@ class Breaker:
             self._pause_s = min(self._pause_s * 2, _BREAK_MAX_S)
 
     def pause(self, now_s: float, seconds: float) -> None:
-        """Keep away for as long as the far side asked."""
+        """Keep away for as long as the destination asked."""
         self._paused_until = max(self._paused_until, now_s + min(seconds, _MAX_RETRY_AFTER_S))
 
 

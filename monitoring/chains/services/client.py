@@ -7,21 +7,21 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import cast
 
 import orjson
 
+from monitoring.base.http.client import Answer, FetchError, Request, scrub
+from monitoring.base.http.retry import Backoff, is_transient
 from monitoring.chains.abi.values import Json, Unknown
 from monitoring.chains.rpc.budget import Budget, BudgetSpentError
-from monitoring.chains.rpc.fetch import Answer, FetchError, Request, scrub
 from monitoring.chains.rpc.provider import Fetch
 from monitoring.chains.services.urls import redirect_target
 
-TRANSIENT = frozenset({408, 425, 429, 500, 502, 503, 504})
 TRIES = 3
-_BACKOFF_S = 1.0
+_BACKOFF = Backoff(1.0)
 _MAX_WAIT_S = 30.0
 _OK = range(200, 300)
 _QUOTED_BYTES = 4096  # of an answer, long before anything is cut off its words
@@ -29,13 +29,14 @@ _QUOTED_BYTES = 4096  # of an answer, long before anything is cut off its words
 
 @dataclass(frozen=True, slots=True)
 class NoAnswer(Unknown):
-    """Why a service gave no usable answer; `status` is 0 when there was none at all."""
+    """Why a service gave no usable answer; `status` is 0 when there was none at all, `spent` when we stopped asking."""
 
     status: int = 0
+    spent: bool = False
 
     @property
     def transient(self) -> bool:
-        return self.status in TRANSIENT or self.status == 0
+        return self.status == 0 or is_transient(self.status)
 
 
 class Service:
@@ -57,20 +58,22 @@ class Service:
             try:
                 if attempt:
                     self.budget.spend_retry()
-                answer = self._fetch(request, self.budget.request_s())
+                timeout_s, started_s = self.budget.request_s(), self.budget.clock.monotonic()
+                answer = self._fetch(request, timeout_s)
+                took_s = self.budget.clock.monotonic() - started_s
             except BudgetSpentError as error:
-                return NoAnswer(f"{request.host}: {error}", request.host)
+                return NoAnswer(f"{request.host}: {error}", request.host, spent=True)
             except FetchError as error:
                 told, wait_s = NoAnswer(str(error), request.host), None
             else:
-                transient = answer.status in TRANSIENT or (again is not None and again(answer))
+                transient = is_transient(answer.status) or (again is not None and again(answer))
                 if answer.status in _OK and not transient:
-                    return answer
+                    return replace(answer, took_s=took_s)
                 told = NoAnswer(_status(request, answer), request.host, answer.status)
                 wait_s = answer.retry_after_s
                 if not transient:
                     return told
-            if attempt < tries - 1 and not self._wait(attempt, wait_s):
+            if attempt < tries - 1 and not self._wait(attempt + 1, wait_s):
                 return told
         return told
 
@@ -79,10 +82,10 @@ class Service:
         answer = self.ask(request, tries=tries)
         return answer if isinstance(answer, Unknown) else read_json(answer)
 
-    def _wait(self, attempt: int, asked_s: float | None) -> bool:
+    def _wait(self, failures: int, asked_s: float | None) -> bool:
         if asked_s is not None and asked_s > _MAX_WAIT_S:
             return False
-        return self.budget.wait(max(asked_s or 0.0, _BACKOFF_S * 2**attempt))
+        return self.budget.wait(max(asked_s or 0.0, _BACKOFF.delay_s(failures)))
 
 
 def read_json(answer: Answer) -> Json | Unknown:

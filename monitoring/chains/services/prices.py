@@ -11,10 +11,10 @@ from datetime import datetime, timedelta
 from fractions import Fraction
 from urllib.parse import quote
 
+from monitoring.base.http.client import Request
 from monitoring.chains.abi.addresses import checksum
 from monitoring.chains.abi.values import Json, Unknown
 from monitoring.chains.networks import Network
-from monitoring.chains.rpc.fetch import Request
 from monitoring.chains.services.client import Service
 from monitoring.chains.services.sources import exact_number
 from monitoring.chains.services.times import parse_time, staleness

@@ -12,13 +12,13 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
-from monitoring.alerts.delivery.destinations import TelegramChat
 from monitoring.alerts.message.sanitize import grapheme_cut
-from monitoring.alerts.senders import Message, OnPart, Sender, Sent, ignore_part
-from monitoring.alerts.senders.http_client import CONNECT_TIMEOUT_S, TOTAL_TIMEOUT_S, Connection
+from monitoring.alerts.senders import HEADERS, MAX_ANSWER_BYTES, TIMEOUT_S, Message, OnPart, Sender, Sent, ignore_part
+from monitoring.alerts.senders.telegram import TelegramChat
 from monitoring.alerts.senders.telegram.answers import AnswerMeaning, ReadAnswer, read_answer
 from monitoring.alerts.senders.telegram.text import MessagePart, Rendered, render_telegram
 from monitoring.base.errors import ChatMigratedError, CredentialsError, RefusedError, SendError
+from monitoring.base.http.client import HttpClient, Request
 
 DEFAULT_API_URL = "https://api.telegram.org"
 _BARE_PIECE = 1000  # ours: characters of a piece when Telegram finds a text too long that by its own rules is not
@@ -64,11 +64,11 @@ class TelegramSender:
     def __init__(
         self,
         environ: Mapping[str, str],
-        connect_timeout_s: float = CONNECT_TIMEOUT_S,
-        total_timeout_s: float = TOTAL_TIMEOUT_S,
+        timeout_s: float = TIMEOUT_S,
     ) -> None:
         self._environ = environ
-        self._connection = Connection(connect_timeout_s, total_timeout_s)
+        self._timeout_s = timeout_s
+        self._http = HttpClient(environ, max_bytes=MAX_ANSWER_BYTES)
 
     def send(self, message: Message, destination: TelegramChat, on_part: OnPart = ignore_part) -> Sent:
         """Send the parts that are left, each reported as soon as it is accepted.
@@ -87,7 +87,7 @@ class TelegramSender:
         return Sent(tuple(message_ids), tuple(delivery.notes))
 
     def close(self) -> None:
-        self._connection.close()
+        self._http.close()
 
     def _bot(self, destination: TelegramChat) -> _Bot:
         """Find the bot's address. The token may stand in no frame from which something is raised."""
@@ -127,8 +127,8 @@ class TelegramSender:
         return reading
 
     def _post(self, delivery: _Delivery, part: MessagePart) -> ReadAnswer:
-        headers = {"Content-Type": "application/json"}
-        return read_answer(self._connection.post(delivery.bot.address, delivery.payload(part), headers))
+        request = Request(delivery.bot.address, "POST", HEADERS, delivery.payload(part))
+        return read_answer(self._http.exchange(request, self._timeout_s))
 
 
 def _rendered(message: Message, destination: TelegramChat) -> Rendered:

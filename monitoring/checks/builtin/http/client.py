@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import socket
 import ssl
 from collections.abc import Callable, Mapping, Sequence
@@ -12,19 +11,16 @@ from fractions import Fraction
 from typing import TypeVar
 from urllib.parse import urlsplit
 
-import httpx2
-
+from monitoring.base.http.client import Answer, Request, tls_context
 from monitoring.chains.abi.values import Json, Unknown
 from monitoring.chains.rpc.budget import BudgetSpentError
-from monitoring.chains.rpc.fetch import Answer, Request
-from monitoring.chains.services.client import TRIES, NoAnswer, read_json
+from monitoring.chains.services.client import NoAnswer, read_json
 from monitoring.chains.services.urls import url_problem
-from monitoring.checks.engine.tools import Tools
+from monitoring.checks.engine.point import EvaluationPoint
 
 AT_ONCE = 8  # endpoints asked side by side, so that one that hangs holds up no other
 HTTPS_PORT = 443
 _AGENT = "monitoring/1"
-_BACKOFF_S = 1.0
 _MICROSECONDS = 1_000_000
 _EXPIRED = 10  # X509_V_ERR_CERT_HAS_EXPIRED of OpenSSL
 Q = TypeVar("Q")
@@ -74,12 +70,12 @@ class Expiry:
     at_s: int
 
 
-def answer_gets(questions: Sequence[Get], tools: Tools) -> Mapping[Get, Reply | Unknown]:
+def answer_gets(questions: Sequence[Get], tools: EvaluationPoint) -> Mapping[Get, Reply | Unknown]:
     """Ask every endpoint; transient trouble is tried again within the task's budget."""
     return _side_by_side(questions, lambda one: _get(one, tools))
 
 
-def answer_handshakes(questions: Sequence[Handshake], tools: Tools) -> Mapping[Handshake, Expiry | Unknown]:
+def answer_handshakes(questions: Sequence[Handshake], tools: EvaluationPoint) -> Mapping[Handshake, Expiry | Unknown]:
     """Shake every hand."""
     return _side_by_side(questions, lambda one: _shake(one, tools))
 
@@ -89,7 +85,7 @@ def _side_by_side(questions: Sequence[Q], ask: Callable[[Q], A]) -> dict[Q, A]:
         return dict(zip(questions, pool.map(ask, questions), strict=True))
 
 
-def _get(question: Get, tools: Tools) -> Reply | Unknown:
+def _get(question: Get, tools: EvaluationPoint) -> Reply | Unknown:
     url = question.url or tools.environ.get(question.variable, "")
     if not url:
         return Unknown(f"the variable {question.variable} is not set", question.variable)
@@ -97,37 +93,26 @@ def _get(question: Get, tools: Tools) -> Reply | Unknown:
     if problem is not None:
         return Unknown(f"the variable {question.variable} {problem}", question.variable)
     request = Request(url, headers={"user-agent": _AGENT, **dict(question.headers)})
-    budget = tools.service.budget
-    for attempt in range(TRIES):
-        try:
-            if attempt:
-                budget.spend_retry()
-        except BudgetSpentError as error:
-            return Unknown(str(error), request.host)
-        started_s = tools.clock.monotonic()
-        found = tools.service.ask(request, tries=1)
-        reply = _reply(found, tools.clock.monotonic() - started_s)
-        transient = isinstance(found, NoAnswer) and found.transient
-        if not transient or attempt == TRIES - 1 or not budget.wait(_BACKOFF_S * 2**attempt):
-            break
-    if not reply.status and budget.left_s <= 0:
-        return Unknown("the time this task has for network reads is used up", request.host)
-    return reply
+    found = tools.service.ask(request)
+    if isinstance(found, NoAnswer) and (found.spent or (not found.status and tools.service.budget.left_s <= 0)):
+        # It was cut short by our own budget: that says nothing of the endpoint.
+        return Unknown("what this task has for network reads is used up", request.host)
+    return _reply(found)
 
 
-def _reply(found: Answer | NoAnswer, took_s: float) -> Reply:
+def _reply(found: Answer | NoAnswer) -> Reply:
     if isinstance(found, Answer):
-        return Reply(found.status, read_json(found), Fraction(round(took_s * _MICROSECONDS), _MICROSECONDS))
+        return Reply(found.status, read_json(found), Fraction(round(found.took_s * _MICROSECONDS), _MICROSECONDS))
     nothing = Unknown(found.reason, found.source)
     return Reply(found.status, nothing, nothing, found.reason)
 
 
-def _shake(question: Handshake, tools: Tools) -> Expiry | Unknown:
+def _shake(question: Handshake, tools: EvaluationPoint) -> Expiry | Unknown:
     try:
         timeout_s = tools.service.budget.request_s()
         with (
             socket.create_connection((question.host, question.port), timeout_s) as plain,
-            _tls().wrap_socket(plain, server_hostname=question.host) as wrapped,
+            tls_context().wrap_socket(plain, server_hostname=question.host) as wrapped,
         ):
             certificate = wrapped.getpeercert() or {}
     except ssl.SSLCertVerificationError as error:
@@ -137,8 +122,3 @@ def _shake(question: Handshake, tools: Tools) -> Expiry | Unknown:
     except (OSError, BudgetSpentError) as error:
         return Unknown(f"{question.host}: no handshake ({type(error).__name__})", question.host)
     return Expiry(ssl.cert_time_to_seconds(str(certificate["notAfter"])))
-
-
-@functools.cache
-def _tls() -> ssl.SSLContext:
-    return httpx2.create_ssl_context()  # believes what every other request of this host believes
