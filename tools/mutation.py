@@ -44,6 +44,11 @@ class Target:
 
 
 TARGETS = {
+    "transition": Target(("monitoring.conditions.transition",), ("tests/unit/test_conditions.py",)),
+    "outbox": Target(
+        ("monitoring.store.tables.outbox", "monitoring.alerts.delivery.lease", "monitoring.alerts.delivery.outbox"),
+        ("tests/unit/test_pacing.py", "tests/integration/test_delivery.py"),
+    ),
     "reconcile": Target(
         ("monitoring.ledger.reconcile", "monitoring.ledger.ticks", "monitoring.ledger.causes"),
         ("tests/unit/test_ticks.py", "tests/integration/test_reconcile.py"),
@@ -199,7 +204,7 @@ def _put_constant(module: ModuleType, statement: ast.Assign | ast.AnnAssign) -> 
 def _put_defaults(module: ModuleType, mutant: Mutant) -> None:
     for node in mutant.tree.body:
         function = vars(module).get(getattr(node, "name", ""))
-        if isinstance(node, ast.FunctionDef) and isinstance(function, FunctionType) and function.__defaults__:
+        if isinstance(node, ast.FunctionDef) and isinstance(function, FunctionType) and node.args.defaults:
             values = [_value_of(each, module) for each in node.args.defaults]
             function.__defaults__ = tuple(
                 new if isinstance(new, _PLAIN) else old for old, new in zip(function.__defaults__, values, strict=True)
