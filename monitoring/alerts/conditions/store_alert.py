@@ -16,10 +16,10 @@ import orjson
 from monitoring.alerts.conditions import rules, webhook_policy
 from monitoring.alerts.conditions.rules import Decision, Policy, Reason
 from monitoring.alerts.delivery.routing import OPERATIONAL_SOURCES, variable_part
+from monitoring.alerts.message.lines import mute_line, was_line
 from monitoring.alerts.message.model import Alert, Severity
 from monitoring.alerts.message.render import render_plain
 from monitoring.alerts.message.text import line, since
-from monitoring.base.formatting import format_duration
 from monitoring.base.secrets.redact import redact
 from monitoring.store.db.database import Database, Tx
 from monitoring.store.tables import alerts as stored_alerts
@@ -279,12 +279,11 @@ def _kind(reason: Reason) -> AlertKind:
 
 
 def _with_history(alert: Alert, decision: Decision) -> Alert:
-    """Add since when it fires to whatever is not its first message."""
-    if decision.reason is Reason.FIRED or decision.condition.fired_at is None:
-        return alert
-    return with_block(
-        alert, line("First fired ", since(decision.condition.fired_at), f"; seen {decision.condition.times} times.")
-    )
+    """Add since when it fires to whatever is not its first message, and to all how to silence them."""
+    fired_at, blocks = decision.condition.fired_at, list[object]()
+    if decision.reason is not Reason.FIRED and fired_at is not None:
+        blocks.append(line("First fired ", since(fired_at), f"; seen {decision.condition.times} times."))
+    return with_block(alert, *blocks, mute_line(alert.protocol, decision.condition.key.text))
 
 
 def with_block(alert: Alert, *blocks: object) -> Alert:
@@ -292,21 +291,20 @@ def with_block(alert: Alert, *blocks: object) -> Alert:
     return Alert(
         alert.severity, alert.title, *alert.blocks, *blocks,
         protocol=alert.protocol, channel=alert.channel, key=alert.key, source=alert.source, silent=alert.silent,
+        monitor=alert.monitor, is_good=alert.is_good,
     )  # fmt: skip
 
 
 def _recovery(condition: Condition, now: datetime, note: str) -> Alert:
-    fired_at = condition.fired_at or now
-    lasted = (
-        f"It had been {condition.worst} for {format_duration(now - fired_at)}, since {fired_at:%Y-%m-%d %H:%M} UTC."
-    )
+    """Say what is good now; a script's title names its fault, so it is only quoted as the alert that ended."""
     return Alert(
         Severity.LOW,
-        f"Recovered: {condition.title}",
-        *([note] if note else []),
-        lasted,
+        note.rstrip(".") or f"{condition.key.text} is ok again",
+        was_line(condition.worst, condition.fired_at or now, now),
+        f"The alert was: {condition.title}",
         protocol=condition.protocol or condition.key.monitor,
         channel=condition.channel,
         key=condition.key.text,
         source=condition.source,
+        is_good=True,
     )

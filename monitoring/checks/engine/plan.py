@@ -111,10 +111,11 @@ class CheckInstance(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Readings:
-    """What was read: a reading for each part, and the questions of each pass."""
+    """What was read: a reading for each part, the questions of each pass, and all answers, to explain a reading by."""
 
     by_key: Mapping[Key, Any]
     passes: tuple[tuple[Any, ...], ...]
+    context: ReadContext = field(default_factory=lambda: ReadContext({}, {}))
 
 
 def read_all(
@@ -135,10 +136,10 @@ def read_all(
         desk = ReadContext(answers, sources or {}, conditions or {})
         found = {part.key: part.read(desk) for part in parts}
         if not desk.wanted:
-            return Readings(found, tuple(passes))
+            return Readings(found, tuple(passes), desk)
         if len(passes) == MAX_PASSES:
             deep = Unknown(f"its calls are nested deeper than {MAX_PASSES}")
-            return Readings({key: deep if one is PENDING else one for key, one in found.items()}, tuple(passes))
+            return Readings({key: deep if one is PENDING else one for key, one in found.items()}, tuple(passes), desk)
         passes.append(tuple(desk.wanted))
         answers |= _ask(reader, passes[-1])
 

@@ -22,6 +22,7 @@ from monitoring.chains.rpc.provider import Fetch
 from monitoring.chains.rpc.views import Chains, ChainView
 from monitoring.checks.engine import source_health
 from monitoring.checks.engine.evaluation import EvaluatedCheck, Looked, judge, look
+from monitoring.checks.engine.evidence import NO_EVIDENCE, Evidence
 from monitoring.checks.engine.monitor import EvaluatedMonitor
 from monitoring.checks.engine.plan import Key
 from monitoring.checks.engine.plugin import Registry
@@ -86,7 +87,7 @@ class Session:
         seen = judge(looked, conditions, now, remembered.untold)
         declared = {monitor.name for monitor in self._monitors if monitor.declared}
         entries = [
-            self._entry(one, conditions, now, self._origin_of(one), declared=one.key.monitor in declared)
+            self._entry(one, conditions, now, self._origin_of(one, looked), declared=one.key.monitor in declared)
             for one in seen
         ]
         family = source_health.families(seen, remembered)
@@ -138,15 +139,14 @@ class Session:
         told = alert.tell(seen, before, self.tools, origin, now, self._redact)
         return JudgedPart(seen, told, self._redact(value_in_words(seen.part, seen.reading)), declared)
 
-    def _origin_of(self, seen: EvaluatedCheck) -> alert.ReadingOrigin:
+    def _origin_of(self, seen: EvaluatedCheck, looked: Looked) -> alert.ReadingOrigin:
+        evidence = _evidence(seen, looked)
         view = self.tools.chains.views.get(seen.key.chain)
         if not isinstance(view, ChainView):
-            return alert.ReadingOrigin()
+            return alert.ReadingOrigin(evidence=evidence)
         hosts = view.pool.hosts
         metadata = {"block": view.block.number, "chain_id": view.network.id, "providers": list(hosts)}
-        return alert.ReadingOrigin(
-            f"{view.network.name}, block {view.block.number:,}, from {', '.join(hosts)}", metadata
-        )
+        return alert.ReadingOrigin(f"{view.network.name} block {view.block.number:,}", metadata, evidence)
 
     def _blocks(self) -> dict[int, int]:
         views = self.tools.chains.views
@@ -165,6 +165,13 @@ class Session:
         rows = remembered.rows.items()
         taken_out = [row for key, row in rows if key.monitor in names and row.declared and key not in keys]
         return [*taken_out, *source_health.removed_providers(self.tools.chains, remembered)]
+
+
+def _evidence(seen: EvaluatedCheck, looked: Looked) -> Evidence:
+    """Return what the value was made of, only where there is something to say."""
+    own = getattr(seen.part, "evidence", None)
+    found: Evidence = NO_EVIDENCE if own is None or seen.outcome.transition is None else own(looked.readings.context)
+    return found
 
 
 def _bug(entry: JudgedPart) -> Exception | None:

@@ -9,6 +9,7 @@ from monitoring.checks.expression.values import Absent, Reading, from_json, to_j
 from monitoring.checks.rules.condition import Condition, Outcome, Reason
 from monitoring.checks.rules.policy import Policy
 from monitoring.checks.rules.transition import noted, quiet, settle
+from monitoring.checks.rules.words import Facts, Subject, VerbWords, shown
 
 
 def judge(before: Condition, reading: Reading, now: datetime, policy: Policy) -> Outcome:
@@ -24,3 +25,14 @@ def judge(before: Condition, reading: Reading, now: datetime, policy: Policy) ->
         return quiet(before, now)
     facts = {"value": reading, "before": from_json(before.memory["value"])}
     return noted(before, now, policy.severity, facts).remembering({"value": to_json(reading)})
+
+
+def _breached(subject: Subject, facts: Facts) -> str:
+    return f" changed: {shown(subject, facts, 'before')} → {shown(subject, facts)}"
+
+
+def _good(subject: Subject, facts: Facts) -> str:
+    return f" is {shown(subject, facts)}"
+
+
+WORDS = VerbWords(_breached, _good, lambda _: "does not change")

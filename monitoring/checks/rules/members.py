@@ -12,6 +12,7 @@ from monitoring.checks.expression.values import Absent, Json, Reading, Value, de
 from monitoring.checks.rules.condition import Condition, Entry, Outcome, Reason, State
 from monitoring.checks.rules.policy import Policy
 from monitoring.checks.rules.transition import Breach, Ok, blinded, noted, quiet, settle, told_of
+from monitoring.checks.rules.words import Facts, Subject, VerbWords
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,3 +70,14 @@ def _entries(current: set[str], usual: set[str], policy: MembersPolicy) -> tuple
 
 def _worst(entries: tuple[Entry, ...]) -> Severity:
     return max(entry.severity for entry in entries)
+
+
+def _breached(subject: Subject, facts: Facts) -> str:  # noqa: ARG001 - its entries say it
+    return ""
+
+
+def _good(subject: Subject, facts: Facts) -> str:  # noqa: ARG001 - as every verb
+    return " is as expected again"
+
+
+WORDS = VerbWords(_breached, _good)

@@ -6,11 +6,14 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 
+from monitoring.base.formatting import format_share
 from monitoring.chains.abi.values import Unknown
+from monitoring.checks.expression.value_text import words
 from monitoring.checks.expression.values import Absent, Number, Reading, as_number, read_number, write_number
 from monitoring.checks.rules.condition import Condition, Outcome, Reason, State
 from monitoring.checks.rules.policy import NO_STEP, Policy, Step
 from monitoring.checks.rules.transition import Breach, Ok, settle
+from monitoring.checks.rules.words import Facts, Subject, VerbWords, number_of, shown
 
 
 class Rebase(StrEnum):
@@ -62,3 +65,16 @@ def _rebased(outcome: Outcome, value: Number, now: datetime, policy: NeverFallsP
     told = outcome.condition
     rested = Condition(severity=told.severity, since=now, last_sent=told.last_sent, blind=told.blind)
     return replace(outcome, condition=rested).remembering({"mark": write_number(value)})
+
+
+def _breached(subject: Subject, facts: Facts) -> str:
+    value, before = number_of(facts, "value"), number_of(facts, "before")
+    by = format_share(value - before, before) or words(before - value, subject.unit)
+    return f" fell by {by}: {shown(subject, facts, 'before')} → {shown(subject, facts)}"
+
+
+def _good(subject: Subject, facts: Facts) -> str:
+    return f" is back at {shown(subject, facts)}"
+
+
+WORDS = VerbWords(_breached, _good, lambda _: "never falls")

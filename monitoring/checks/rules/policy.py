@@ -83,6 +83,12 @@ class Policy:
     worse_by: Number | None = None
     silence: NoDataPolicy = NoDataPolicy()
 
+    @property
+    def all_severities(self) -> tuple[Severity, ...]:
+        """How bad a check can be, the mildest first."""
+        levels = getattr(self, "levels", ()) or getattr(self, "steps", ())
+        return tuple(dict.fromkeys(level.severity for level in levels)) or (self.severity,)
+
     def remind_after(self, severity: Severity) -> timedelta | None:
         """Return when a standing alert of this severity is reported again, None for never."""
         if self.remind is None and self.usual_reminders:

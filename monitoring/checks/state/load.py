@@ -28,11 +28,15 @@ from monitoring.store.tables.conditions import ConditionKey
 
 @dataclass(frozen=True, slots=True)
 class LoadedState:
-    """The rows of the monitors of a task and of all sources, as they were read; all that is blind; what was untold."""
+    """The rows of the monitors of a task and of all sources, as they were read; all that is blind; what was untold.
+
+    `declared` counts the checks of all monitor files, to say what part of them a source takes away.
+    """
 
     rows: Mapping[Key, stored.Condition]
     blind: Mapping[Key, stored.Condition]
     untold: frozenset[Key]
+    declared: int = 0
 
     @property
     def conditions(self) -> dict[Key, Condition]:
@@ -52,7 +56,8 @@ def recall(database: Database, monitors: Iterable[str], now: datetime, *, debug:
         }
         blind = {key_of(row.key): row for row in stored.blind(tx)}
         untold = frozenset() if debug else frozenset(key for key, row in rows.items() if _is_untold(tx, row, now))
-    return LoadedState(rows, blind, untold)
+        declared = stored.count_declared(tx)
+    return LoadedState(rows, blind, untold, declared)
 
 
 def _is_untold(tx: Tx, row: stored.Condition, now: datetime) -> bool:

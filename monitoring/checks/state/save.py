@@ -18,6 +18,7 @@ from monitoring.chains.rpc.memory import JUDGED, JUDGED_FOR
 from monitoring.checks.engine.evaluation import EvaluatedCheck
 from monitoring.checks.engine.plan import Key
 from monitoring.checks.messages.alert import Telling
+from monitoring.checks.messages.plain import HEADS
 from monitoring.checks.rules.condition import Condition, Reason, State
 from monitoring.checks.state.load import LoadedState, row_key
 from monitoring.checks.state.row import to_row
@@ -26,7 +27,6 @@ from monitoring.store.tables import chain_memory, no_data_periods
 from monitoring.store.tables import conditions as stored
 
 _UNSEEN = (Reason.UNKNOWN, Reason.SILENT_SOURCE)
-_HEADS = ("Worse: ", "Still: ", "Eased: ", "Recovered: ")
 
 
 class ChangedMeanwhileError(MonitoringError):
@@ -145,7 +145,7 @@ def _worst(before: stored.Condition, severity: str) -> str:
 
 
 def _title(alert: Alert) -> str:
-    for head in _HEADS:
+    for head in HEADS.values():
         if alert.title.startswith(head):
             return alert.title.removeprefix(head)
     return alert.title
