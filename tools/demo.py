@@ -1,4 +1,4 @@
-"""`make demo`: a day of the whole system, on a local chain, with stand-ins for the far sides; told step by step.
+"""`make demo`: a day of the whole system, on a local chain, with stand-ins for the destinations; told step by step.
 
 Everything it starts ends with it, everything it writes lies in .cache/demo. Exit 0 only if what it shows is true.
 """
@@ -77,7 +77,7 @@ class Demo:
         self.hear(step)
 
     def happen(self, what: str) -> None:
-        if what == "mend the day":
+        if what == "repair the day":
             for name, text in MENDED.items():
                 (HOME / name).write_text(text)
         elif what and self.world:

@@ -73,24 +73,27 @@ STEPS = (
         first="break the gateway",
         right=(1,),
     ),
-    on_chain("The same once more: nobody is told again.", "run hourly", right=(1,)),
+    on_chain("The same once more: no second message.", "run hourly", right=(1,)),
     on_chain(
-        "At the third time the source is reported, once, with every check it blinds.", "run hourly", "blind", right=(1,)
+        "At the third time the source is reported, once, with every check that has no data.",
+        "run hourly",
+        "blind",
+        right=(1,),
     ),
     Step(
-        "Is silence good news? Not while checks are blind.",
+        "Is silence good news? Not while checks have no data.",
         "audit --since 1h",
         (1,),
         needs_chain=True,
-        says=("4 checks have been blind",),
+        says=("4 checks have had no data",),
     ),
-    on_chain("The provider is back.", "run hourly", "can be read again", first="mend the gateway"),
+    on_chain("The provider is back.", "run hourly", "can be read again", first="repair the gateway"),
     on_chain(
         "Somebody works on the vault and asks for two quiet hours, with the reason.",
         "silence --protocol cap --for 2h --reason upgrade",
     ),
     on_chain("It is short again meanwhile: stored and counted, not sent.", "run hourly", first="lose money again"),
-    Step("Whose alerts are held back, and until when.", "silence --list", needs_chain=True, says=("upgrade",)),
+    Step("Which alerts are held back, and until when.", "silence --list", needs_chain=True, says=("upgrade",)),
     Step(
         "The profile `daily` has a task that breaks, and this disk has less room than its limit asks for (100%). One "
         "digest names the broken task, the others run all the same, and the exit code tells the truth (1).",
@@ -100,9 +103,9 @@ STEPS = (
     ),
     Step("While both stay so, nobody is told again.", "run daily", (1,)),
     Step(
-        "Both are mended: that it is over is told once.",
+        "Both are repaired: that it is over is told once.",
         "run daily",
-        first="mend the day",
+        first="repair the day",
         hears=("of the disk is free",),
     ),
     Step("What was stored.", "alerts"),

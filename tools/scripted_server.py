@@ -1,4 +1,4 @@
-"""A small HTTP server on loopback that misbehaves on request: the common part of the stand-ins for far sides.
+"""A small HTTP server on loopback that misbehaves on request: the common part of the stand-ins for destinations.
 
 Used by tests and by demos. Whatever arrives is kept; what is answered is scripted, or decided by the stand-in.
 """

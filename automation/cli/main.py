@@ -1,7 +1,7 @@
-"""The frame of `python -m automation`: finds the verb, loads the settings, turns errors into exit codes.
+"""The frame of `python -m automation`: finds the command, loads the settings, turns errors into exit codes.
 
-Exit codes: 0 ok, 1 something failed or was found, or nobody was reached, 2 usage or configuration, 75 the profile is
-already running.
+Exit codes: 0 ok, 1 something failed or was found, or alerts do not reach people, 2 usage or configuration, 75 the
+profile is already running.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
-from automation.cli.commands import VERBS, load_verb
+from automation.cli.commands import command_names, help_line, load_command
 from monitoring.base.drop_privileges import become_owner
 from monitoring.base.errors import ConfigError, LockedError, MonitoringError, UsageError
 from monitoring.base.log import SurvivingHandler, set_up
@@ -29,15 +29,16 @@ PROG = "python -m automation"
 EX_TEMPFAIL = 75  # sysexits(3), and what flock's callers expect
 INTERRUPTED = 130  # a shell's 128 + SIGINT
 READER_GONE = 141  # a shell's 128 + SIGPIPE
-_PURPOSE = "Run monitoring scripts on a schedule, and prove that they ran."
+_PURPOSE = "Run monitoring scripts on a schedule, and verify that they ran."
 _EPILOG = f"""\
 exit codes:
   0   ok
-  1   a task failed, people could not be reached, most checks had no data, or something was found
+1   a task failed, alerts do not reach people, most checks had no data, or audit or doctor
+      found a problem
   2   wrong usage or configuration
   75  not run, because the profile is already running
 
-{PROG} VERB --help shows the options of a verb, with examples."""
+{PROG} COMMAND --help shows the options of a command, with examples."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -54,19 +55,19 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def exit_code(error: MonitoringError) -> int:
-    """Return the exit code of an error that ended a verb."""
+    """Return the exit code of an error that ended a command."""
     if isinstance(error, UsageError):
         return 2
     return EX_TEMPFAIL if isinstance(error, LockedError) else 1
 
 
 def _dispatch(argv: Sequence[str]) -> int:
-    parser = _parser()
+    parser = _parser(argv)
     args = parser.parse_args(argv)
     if args.version:
         sys.stdout.write(f"monitoring {_version()}\n")
         return 0
-    if args.verb is None:
+    if args.command is None:
         parser.print_help()
         return 0
     log = set_up(os.environ)
@@ -81,10 +82,8 @@ def _dispatch(argv: Sequence[str]) -> int:
         _report(error, log)
         return exit_code(error)
     except PermissionError as error:
-        # Mostly a state directory that was given to somebody else: a remedy, and no traceback.
-        log.write_line(
-            f"error: {error.filename or 'something here'} cannot be opened by this user: `doctor` shows whose it is"
-        )
+        # Usually a state directory with another owner: suggest a fix and show no traceback.
+        log.write_line(f"error: {error.filename or 'a file'} cannot be opened by this user: `doctor` shows its owner")
         return 1
     return status
 
@@ -114,7 +113,7 @@ def _version() -> str:
 
 
 def _flush_stdout() -> None:
-    """Write what is left; a reader who went away is no error, and Python must not complain of it at exit."""
+    """Write what is left; a reader that closed its end is no error, and Python must not complain about it at exit."""
     try:
         sys.stdout.flush()
     except (OSError, ValueError):
@@ -122,20 +121,19 @@ def _flush_stdout() -> None:
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
-def _parser() -> argparse.ArgumentParser:
+def _parser(argv: Sequence[str]) -> argparse.ArgumentParser:
     shape: dict[str, Any] = {"formatter_class": argparse.RawDescriptionHelpFormatter, "allow_abbrev": False}
-    overview = "\n".join(f"  {name:<16}{help_line}" for name, help_line in VERBS.items())
-    usage = f"{PROG} [-h] [--version] [--config FILE] VERB ..."
-    description = f"{_PURPOSE}\n\nverbs:\n{overview}"
-    parser = _Parser(prog=PROG, usage=usage, description=description, epilog=_EPILOG, **shape)
+    usage = f"{PROG} [-h] [--version] [--config FILE] COMMAND ..."
+    parser = _Parser(prog=PROG, usage=usage, description=_PURPOSE, epilog=_EPILOG, **shape)
     parser.add_argument("--version", action="store_true", help="print the version")
     _add_config(parser, default=None)
-    verbs = parser.add_subparsers(
-        dest="verb", metavar="VERB", help=argparse.SUPPRESS, prog=PROG, parser_class=_VerbParser
+    commands = parser.add_subparsers(
+        dest="command", metavar="COMMAND", help=argparse.SUPPRESS, prog=PROG, parser_class=_CommandParser
     )
-    for name, help_line in VERBS.items():
-        verb = verbs.add_parser(name, description=f"{help_line[0].upper()}{help_line[1:]}.", **shape)
-        _add_config(verb, default=argparse.SUPPRESS)  # not given after the verb: what stood before it remains
+    # Only for what is typed: to make a parser for each of twenty commands is a fifth of the time of a start.
+    for name in (name for name in command_names() if name in argv):
+        command = commands.add_parser(name, **shape)
+        _add_config(command, default=argparse.SUPPRESS)  # not given after the command: one given before it remains
     return parser
 
 
@@ -145,21 +143,27 @@ def _add_config(parser: argparse.ArgumentParser, default: object) -> None:
 
 
 class _Parser(argparse.ArgumentParser):
-    """Suggests the nearest verb to an unknown one."""
+    """Lists the commands in its help, and suggests the nearest one to an unknown one."""
+
+    def format_help(self) -> str:
+        overview = "\n".join(f"  {name:<16}{help_line(name)}" for name in command_names())
+        self.description = f"{_PURPOSE}\n\ncommands:\n{overview}"
+        return super().format_help()
 
     def error(self, message: str) -> NoReturn:
-        unknown = re.match(r"argument VERB: invalid choice: '([^']*)'", message)
+        unknown = re.match(r"argument COMMAND: invalid choice: '([^']*)'", message)
         if unknown:
-            message = f"unknown verb {unknown[1]!r}: {instead_of(unknown[1], VERBS)}"
+            message = f"unknown command {unknown[1]!r}: {instead_of(unknown[1], command_names())}"
         super().error(message)
 
 
-class _VerbParser(_Parser):
-    """The parser of one verb, which asks the verb's module for its arguments when it is the one called."""
+class _CommandParser(argparse.ArgumentParser):
+    """The parser of one command, which asks the command's module for its arguments when it is the one called."""
 
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:  # noqa: ANN401 - argparse overloads it
-        verb = load_verb(self.prog.rpartition(" ")[2])
-        verb.add_arguments(self)
-        self.set_defaults(run=verb.run)
-        self.epilog = "examples:\n" + "".join(f"  {line}\n" for line in verb.EXAMPLES.splitlines())
+        command = load_command(self.prog.rpartition(" ")[2])
+        command.add_arguments(self)
+        self.set_defaults(run=command.run)
+        self.description = f"{command.HELP[0].upper()}{command.HELP[1:]}."
+        self.epilog = "examples:\n" + "".join(f"  {line}\n" for line in command.EXAMPLES.splitlines())
         return super().parse_known_args(args, namespace)

@@ -66,5 +66,5 @@ def timed_out(command: Command) -> AttemptOutcome:
 
 
 def should_retry(verdict: AttemptOutcome, attempts: int, retries: int) -> bool:
-    """Tell whether to try again: only what failed or timed out, `retries` times at most."""
+    """Return whether to try again: only what failed or timed out, `retries` times at most."""
     return verdict.status in (TaskStatus.FAILED, TaskStatus.TIMEOUT) and attempts <= retries

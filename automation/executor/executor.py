@@ -1,4 +1,4 @@
-"""Runs the tasks of one run, each in a process of its own, and tells truthfully how each ended.
+"""Runs the tasks of one run, each in a process of its own, and reports how each ended.
 
 The runner calls `run_tasks`; lines, starts and results come back through callbacks as they happen. When it
 returns or raises, no process of any task is left.
@@ -32,7 +32,7 @@ _DRAIN_S = 0.5  # for output still in the pipe when nobody of the task is left t
 
 @dataclass(frozen=True, slots=True)
 class _Listener:
-    """Whom to tell what happens."""
+    """Callbacks for what happens."""
 
     line: Callable[[str, str], None]
     start: Callable[[str, int], None]
@@ -56,7 +56,7 @@ def run_tasks(
 ) -> list[TaskResult]:
     """Run `commands`, at most `parallel` at once, and return their results in the order written.
 
-    `on_line(task, line)` forwards output, `on_start(task, pid)` tells of each attempt, `on_result(result)` of
+    `on_line(task, line)` forwards output, `on_start(task, pid)` is called for each attempt, `on_result(result)` of
     each task's end. `deadline_s` bounds the whole; `stop` ends it early; a task that has to end gets SIGTERM
     and, `grace_s` later, SIGKILL. `preload` names modules that tasks find imported (missing ones are passed
     over). While this runs the process inherits orphans, and when a fork server dies it kills every child it
@@ -122,7 +122,7 @@ class _Run:
         self._pipes: dict[int, OutputPipe] = {}  # by the attempt's number
         self._begun = 0
         self._halted = False  # nothing starts any more
-        supply.tell = self._hear
+        supply.on_event = self._on_event
 
     def to_the_end(self, stop: StopRequest | None, deadline_s: float | None) -> list[TaskResult]:
         ends_at = float("inf") if deadline_s is None else self._clock.monotonic() + deadline_s
@@ -179,13 +179,13 @@ class _Run:
         attempt = Attempt(command, self._begun, began=now, due_at=now + command.timeout_s)
         self._attempts[attempt.number] = attempt
         self._pipes[attempt.number] = OutputPipe(
-            reader, self._selector, take=partial(self._take, command), ended=partial(self._hasten, attempt)
+            reader, self._selector, take=partial(self._take, command), ended=partial(self._drain_soon, attempt)
         )
         self._tell(command, self._progress[command.name].begin(now, self._clock.now()))
 
     # What the fork server says
 
-    def _hear(self, event: Event | ServerLost) -> None:
+    def _on_event(self, event: Event | ServerLost) -> None:
         match event:
             case Starting(number):
                 self._attempts[number].taken = True
@@ -200,9 +200,9 @@ class _Run:
             case TaskEnded(number, death):
                 self._end(self._attempts[number], death)
             case ServerLost():
-                self._lose(event)
+                self._on_server_lost(event)
 
-    def _lose(self, lost: ServerLost) -> None:
+    def _on_server_lost(self, lost: ServerLost) -> None:
         """Settle every attempt after the server's death.
 
         One that had ended by itself keeps its own end; one that the server never took up is made again.
@@ -211,7 +211,7 @@ class _Run:
             if attempt.stage is Stage.ENDED:
                 continue
             if not attempt.taken and attempt.verdict is None:
-                self._forget(attempt)
+                self._requeue(attempt)
                 continue
             death = lost.deaths.get(attempt.pid or 0)
             by_itself = death is not None and death.signal != signal.SIGKILL
@@ -221,7 +221,7 @@ class _Run:
         if self._supply.hopeless:
             self._halt(AttemptOutcome(TaskStatus.ABORTED, self._supply.hopeless), unstarted=TaskStatus.ABORTED)
 
-    def _forget(self, attempt: Attempt) -> None:
+    def _requeue(self, attempt: Attempt) -> None:
         self._pipes.pop(attempt.number).close()
         del self._attempts[attempt.number]
         self._progress[attempt.command.name].attempts -= 1
@@ -230,7 +230,7 @@ class _Run:
         wait_s = _DRAIN_S if self._pipes[attempt.number].is_open else 0.0
         attempt.end(death, self._clock.monotonic() + wait_s)
 
-    def _hasten(self, attempt: Attempt) -> None:
+    def _drain_soon(self, attempt: Attempt) -> None:
         if attempt.stage is Stage.ENDED:
             attempt.due_at = self._clock.monotonic()
 

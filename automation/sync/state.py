@@ -1,4 +1,4 @@
-"""What one sync tells the next: the verdict on a candidate and how often in a row it did not work.
+"""What one sync stores for the next: the validation of a candidate and how often in a row the sync failed.
 
 Kept as JSON in `$CACHE_DIR/sync/state.json`, written by the sync alone, read by `status` and `doctor`. A damaged
 file counts as none: the worst that follows is one validation more.
@@ -6,12 +6,14 @@ file counts as none: the worst that follows is one validation more.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import json
+from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 from pathlib import Path
+from typing import Any
 
-from pydantic import AwareDatetime, TypeAdapter, ValidationError
+from monitoring.base.clock import to_text
 
 # A refusal may have been the host's fault (load, memory, a slow disk): look again now and then.
 REFUSAL_LASTS = timedelta(hours=1)
@@ -42,7 +44,7 @@ class ValidationResult:
     candidate: str
     venv: str
     accepted: bool
-    at: AwareDatetime
+    at: datetime
     reason: str = ""
     needs_dependencies: bool = False
     size_bytes: int = 0
@@ -54,8 +56,8 @@ class SyncState:
 
     status: SyncStatus | None = None
     reason: str = ""
-    at: AwareDatetime | None = None
-    synced_at: AwareDatetime | None = None
+    at: datetime | None = None
+    synced_at: datetime | None = None
     deferrals: int = 0
     failures: int = 0
     verdict: ValidationResult | None = None
@@ -81,9 +83,6 @@ class SyncState:
         )
 
 
-_ADAPTER = TypeAdapter(SyncState)
-
-
 def _in_a_row(count: int, status: SyncStatus, counted: SyncStatus) -> int:
     if status is counted:
         return count + 1
@@ -93,9 +92,46 @@ def _in_a_row(count: int, status: SyncStatus, counted: SyncStatus) -> int:
 def read_sync_state(cache_dir: Path) -> SyncState:
     """Return what the last sync left, or an empty state."""
     try:
-        return _ADAPTER.validate_json((cache_dir / "sync" / STATE_FILE).read_bytes())
-    except (OSError, ValidationError):
+        found = json.loads((cache_dir / "sync" / STATE_FILE).read_bytes())
+        verdict = found.get("verdict")
+        return SyncState(
+            status=SyncStatus(found["status"]) if found.get("status") else None,
+            reason=str(found.get("reason", "")),
+            at=_instant(found.get("at")),
+            synced_at=_instant(found.get("synced_at")),
+            deferrals=int(found.get("deferrals", 0)),
+            failures=int(found.get("failures", 0)),
+            verdict=_verdict(verdict) if verdict else None,
+        )
+    except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError):
         return SyncState()
+
+
+def _verdict(found: dict[str, Any]) -> ValidationResult:
+    at = _instant(found["at"])
+    if at is None or not isinstance(found["accepted"], bool):
+        raise ValueError("not a verdict")
+    return ValidationResult(
+        candidate=str(found["candidate"]),
+        venv=str(found["venv"]),
+        accepted=found["accepted"],
+        at=at,
+        reason=str(found.get("reason", "")),
+        needs_dependencies=bool(found.get("needs_dependencies", False)),
+        size_bytes=int(found.get("size_bytes", 0)),
+    )
+
+
+def _instant(text: str | None) -> datetime | None:
+    """Read an instant; one without a zone could be hours away from what was meant.
+
+    Raises:
+        ValueError: it has no zone, or is not an instant.
+    """
+    instant = datetime.fromisoformat(text) if text else None
+    if instant is not None and instant.tzinfo is None:
+        raise ValueError(f"{text} has no zone")
+    return instant
 
 
 def write_sync_state(cache_dir: Path, state: SyncState) -> None:
@@ -106,5 +142,5 @@ def write_sync_state(cache_dir: Path, state: SyncState) -> None:
     """
     path = cache_dir / "sync" / STATE_FILE
     draft = path.with_suffix(".draft")
-    draft.write_bytes(_ADAPTER.dump_json(state))
+    draft.write_text(json.dumps(asdict(state), default=to_text), encoding="utf-8")
     draft.replace(path)

@@ -83,7 +83,7 @@ def _git(*words: str) -> str:
 
 
 class _tree_held:  # noqa: N801 - used like a function
-    """Waits for the runs that use the tree, for a while; a profile that cannot start must not wait for ever."""
+    """Waits for the runs that use the tree, for a while; a profile that cannot start must not wait permanently."""
 
     def __enter__(self) -> None:
         import fcntl

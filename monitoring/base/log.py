@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import logging.handlers
 import os
 import sys
 import threading
@@ -52,10 +51,12 @@ def _let_go_of_stderr() -> None:
 
 
 def _system_log() -> logging.Handler:
+    from logging.handlers import SysLogHandler  # noqa: PLC0415 - a tenth of a start, for what hardly ever happens
+
     if not Path(_SYSLOG).exists():
         return logging.NullHandler()
     try:
-        handler = logging.handlers.SysLogHandler(_SYSLOG)
+        handler = SysLogHandler(_SYSLOG)
     except OSError:
         return logging.NullHandler()
     handler.ident = "monitoring: "

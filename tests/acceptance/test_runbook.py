@@ -18,7 +18,7 @@ from pathlib import Path
 
 import pytest
 
-from automation.cli.commands import VERBS, load_verb
+from automation.cli.commands import command_names, load_command
 from tests.support.console import Command, commands
 from tests.support.host import ROOT, Host
 
@@ -52,20 +52,20 @@ def test_every_section_an_operator_looks_for_is_there() -> None:
 @pytest.mark.parametrize("command", [found for found in COMMANDS if " -m automation" in found.text], ids=label)
 def test_every_verb_and_flag_exists(command: Command) -> None:
     verb, *arguments = shlex.split(command.text.split(" -m automation ", 1)[1].partition(" | ")[0])
-    assert verb in VERBS
+    assert verb in command_names()
     parser = argparse.ArgumentParser(exit_on_error=False)
-    load_verb(verb).add_arguments(parser)
+    load_command(verb).add_arguments(parser)
     parser.parse_args(arguments)
 
 
 def test_what_the_text_says_in_passing_exists_as_well() -> None:
     """`prune --older-than 30d`, `deliver`: code in the text and the tables that begins with a verb."""
-    spans = [span for span in re.findall(r"(?<!`)`([^`\n]+)`(?!`)", PAGE) if span.split()[0] in VERBS]
+    spans = [span for span in re.findall(r"(?<!`)`([^`\n]+)`(?!`)", PAGE) if span.split()[0] in command_names()]
     assert len(spans) > 20
     for span in spans:
         verb, *arguments = span.split()
         parser = argparse.ArgumentParser(exit_on_error=False)
-        load_verb(verb).add_arguments(parser)
+        load_command(verb).add_arguments(parser)
         flags = {option for action in parser._actions for option in action.option_strings}
         assert {argument for argument in arguments if argument.startswith("--")} <= flags, span
 

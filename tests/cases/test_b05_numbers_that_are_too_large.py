@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from automation.cli.commands import VERBS, load_verb
+from automation.cli.commands import command_names, load_command
 from tests.support.host import Host
 
 pytestmark = pytest.mark.case("B.5")
@@ -28,9 +28,9 @@ MORE = {
 def options(of: str) -> list[tuple[str, str]]:
     """Every option of every verb whose value is a time (or a number), as (verb, option)."""
     found = []
-    for verb in VERBS:
+    for verb in command_names():
         parser = argparse.ArgumentParser()
-        load_verb(verb).add_arguments(parser)
+        load_command(verb).add_arguments(parser)
         wanted = (each for each in parser._actions if (each.metavar == "TIME" if of == "time" else each.type is int))
         found += [(verb, each.option_strings[0]) for each in wanted if each.option_strings]
     return found

@@ -108,8 +108,8 @@ import sys
 import tempfile
 from datetime import datetime, UTC
 from pathlib import Path
-from monitoring.store import alerts, state
-from monitoring.store.schema import open_database
+from monitoring.store.tables import alerts, state
+from monitoring.store.db.schema import open_database
 with open_database(Path(sys.argv[1])) as database:
     number = 0
     while True:

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from automation.cli.commands import VERBS, load_verb
+from automation.cli.commands import command_names, load_command
 from automation.cli.main import exit_code
 from monitoring.base.errors import ConfigError, LockedError, MonitoringError, StoreError, UsageError
 from tests.support.checkouts import SCRIPTS, make_checkout, write
@@ -64,12 +64,36 @@ def automation(checkout: Path, *args: str, **env: str) -> subprocess.CompletedPr
     )  # fmt: skip
 
 
-def test_without_a_verb_the_overview_is_shown(checkout: Path) -> None:
+def test_without_a_command_the_overview_is_shown(checkout: Path) -> None:
     shown = automation(checkout)
     assert (shown.returncode, shown.stderr) == (0, "")
-    for name, help_line in VERBS.items():
-        assert f"  {name} " in shown.stdout
-        assert help_line in shown.stdout
+    overview = shown.stdout.partition("\ncommands:\n")[2].partition("\n\n")[0]
+    assert overview.splitlines() == [f"  {name:<16}{load_command(name).HELP}" for name in command_names()]
+
+
+HELLO = '''"""`say-hello`: greet somebody."""
+
+HELP = "greet somebody"
+EXAMPLES = "python -m automation say-hello --to you  # greets you"
+
+
+def add_arguments(parser):
+    parser.add_argument("--to", required=True)
+
+
+def run(args, settings):
+    print(f"hello {args.to}")
+    return 0
+'''
+
+
+def test_a_new_command_is_one_file(checkout: Path, tmp_path: Path) -> None:
+    shutil.copytree(checkout, tmp_path / "copy", symlinks=True)
+    write(tmp_path / "copy/automation/cli/commands/say_hello.py", HELLO)
+    assert "\n  say-hello       greet somebody\n" in automation(tmp_path / "copy", "--help").stdout
+    assert "did you mean say-hello?" in automation(tmp_path / "copy", "say-helo").stderr
+    assert "Greet somebody." in automation(tmp_path / "copy", "say-hello", "--help").stdout
+    assert automation(tmp_path / "copy", "say-hello", "--to", "you").stdout == "hello you\n"
 
 
 def test_the_version_is_that_of_the_checkout(checkout: Path) -> None:
@@ -77,12 +101,12 @@ def test_the_version_is_that_of_the_checkout(checkout: Path) -> None:
     assert (shown.returncode, shown.stdout) == (0, "monitoring 0.1.0\n")
 
 
-@pytest.mark.parametrize("verb", VERBS)
-def test_every_verb_has_examples_in_its_help(verb: str, checkout: Path) -> None:
+@pytest.mark.parametrize("verb", command_names())
+def test_every_command_has_examples_in_its_help(verb: str, checkout: Path) -> None:
     shown = automation(checkout, verb, "--help")
     assert (shown.returncode, shown.stderr) == (0, "")
     _, _, examples = shown.stdout.partition("\nexamples:\n")
-    assert examples.splitlines() == [f"  {line}" for line in load_verb(verb).EXAMPLES.splitlines()]
+    assert examples.splitlines() == [f"  {line}" for line in load_command(verb).EXAMPLES.splitlines()]
     assert f"  python -m automation {verb}" in examples
 
 
@@ -122,7 +146,7 @@ def test_render_crontab_prints_the_crontab_and_nothing_else(checkout: Path) -> N
 
 @pytest.mark.parametrize("verb", ["list", "render-crontab", "validate"])
 @pytest.mark.parametrize("before", [True, False])
-def test_config_may_stand_before_or_after_the_verb(verb: str, before: bool, checkout: Path) -> None:
+def test_config_may_stand_before_or_after_the_command(verb: str, before: bool, checkout: Path) -> None:
     write(checkout / "other.yaml", 'profiles:\n  hourly:\n    cron: "61 * * * *"\n    tasks: []\n')
     args = ("--config", "other.yaml", verb) if before else (verb, "--config", "other.yaml")
     shown = automation(checkout, *args)
@@ -173,10 +197,10 @@ def test_validate_runs_nothing_it_reads(tmp_path: Path, checkout: Path) -> None:
     assert not (tmp_path / "copy/ran").exists()
 
 
-def test_an_unknown_verb_is_answered_with_the_nearest(checkout: Path) -> None:
+def test_an_unknown_command_is_answered_with_the_nearest(checkout: Path) -> None:
     shown = automation(checkout, "validat")
     assert (shown.returncode, shown.stdout) == (2, "")
-    assert shown.stderr.endswith("error: unknown verb 'validat': did you mean validate?\n")
+    assert shown.stderr.endswith("error: unknown command 'validat': did you mean validate?\n")
 
 
 @pytest.mark.parametrize("args", [("list", "--jsn"), ("list", "extra"), ("--nonsense",), ("list", "--config")])
@@ -281,7 +305,7 @@ def modules_loaded_by(checkout: Path, *args: str) -> set[str]:
     return set(done.stderr.split())
 
 
-def test_a_verb_is_imported_only_when_it_is_called(checkout: Path) -> None:
+def test_a_command_is_imported_only_when_it_is_called(checkout: Path) -> None:
     bare = modules_loaded_by(checkout, "--version")
     assert not {"automation.cli.commands.list", "automation.jobs.load", "pydantic", "yaml", "rich"} & bare
     listing = modules_loaded_by(checkout, "list")

@@ -95,7 +95,7 @@ def test_an_interrupted_caller_takes_the_command_with_it(tmp_path: Path) -> None
     source = """
 import signal, sys, threading, os
 from pathlib import Path
-from automation.command import run_command
+from automation.sync.command import run_command
 signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
 run_command(["sh", "-c", "echo $$ > pid; sleep 600"], cwd=Path(sys.argv[1]), environ=os.environ, time_limit_s=600)
 """

@@ -32,7 +32,7 @@ HOLD_PROFILE = """
     import sys
     from datetime import UTC, datetime
     from pathlib import Path
-    from monitoring.locks import ProfileLock
+    from monitoring.base.locks.profile_lock import ProfileLock
     lock = ProfileLock.acquire(Path(sys.argv[1]), "hourly")
     lock.describe(run_id=812, started_at=datetime(2026, 11, 23, 14, 10, 3, tzinfo=UTC), trigger="cron")
     print("held")
@@ -44,7 +44,7 @@ HOLD_PROFILE = """
 HOLD_TREE = """
     import sys
     from pathlib import Path
-    from monitoring.locks import TreeLock
+    from monitoring.base.locks.profile_lock import TreeLock
     tree = TreeLock(Path(sys.argv[1]))
     print(tree.hold_shared(20) if sys.argv[2] == "shared" else tree.hold_exclusive(20))
     input()
@@ -167,7 +167,7 @@ class TestExec:
     SOURCE = """
         import os, sys
         from pathlib import Path
-        from monitoring.locks import FDS_VARIABLE, ProfileLock, TreeLock, is_held, surviving_exec
+        from monitoring.base.locks.profile_lock import FDS_VARIABLE, ProfileLock, TreeLock, is_held, surviving_exec
         locks, stage = Path(sys.argv[1]), sys.argv[2]
         profile = ProfileLock.acquire(locks, "hourly")
         tree = TreeLock(locks)
@@ -385,8 +385,8 @@ def test_a_run_in_another_interpreter_finds_the_lock_taken(locks: Path) -> None:
         """
         import sys
         from pathlib import Path
-        from monitoring.locks import ProfileLock
-        from monitoring.errors import LockedError
+        from monitoring.base.locks.profile_lock import ProfileLock
+        from monitoring.base.errors import LockedError
         try:
             ProfileLock.acquire(Path(sys.argv[1]), "hourly")
         except LockedError as error:

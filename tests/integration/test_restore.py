@@ -283,8 +283,8 @@ WRITER = """
 import sys
 from datetime import datetime, UTC
 from pathlib import Path
-from monitoring.store import alerts
-from monitoring.store.schema import open_database
+from monitoring.store.tables import alerts
+from monitoring.store.db.schema import open_database
 with open_database(Path(sys.argv[1])) as database:
     number = 0
     while True:

@@ -71,7 +71,7 @@ def test_a_process_hidden_in_proc_counts_as_alive() -> None:
         """
         import os
         from pathlib import Path
-        from monitoring.process import ProcessId, current_process, is_alive
+        from monitoring.base.process_identity import ProcessId, current_process, is_alive
         boot = current_process().boot_id
         if os.geteuid() == 0:
             os.setuid(65534)

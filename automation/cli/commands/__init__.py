@@ -1,6 +1,7 @@
-"""One module a verb of `python -m automation`, imported only when the verb is called.
+"""One module for each command of `python -m automation`, imported only when it is called.
 
-To add one: a module here with `EXAMPLES`, `add_arguments` and `run`, and a row in `VERBS`.
+To add one: a module here with `HELP`, `EXAMPLES`, `add_arguments` and `run`, and its section in docs/cli.md. Its name
+is the command, with `_` for `-`; `HELP` is one line, which the overview reads without importing the module.
 Tests: tests/integration/test_cli.py, tests/unit/test_cli_docs.py.
 """
 
@@ -8,41 +9,27 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import re
+from pathlib import Path
 from typing import Protocol, cast
 
 from monitoring.base.settings import Settings
 
-# The name as it is typed, and the line the overview shows; in this order.
-VERBS: dict[str, str] = {
-    "alerts": "show what was told lately, and whether it got through",
-    "audit": "prove or refute that silence means all is well",
-    "backup": "copy the database while everything runs, and check the copy",
-    "catch-up": "run once what was missed while nothing ran",
-    "deliver": "send by hand what still waits, and say what is left",
-    "doctor": "tell what is wrong with this host, and the remedy",
-    "drill": "send a labelled alert down the real path and time it",
-    "incidents": "show the conditions that fire now",
-    "list": "show the profiles, their schedules and their next ticks",
-    "prune": "forget what is older than 90 days and has been delivered",
-    "render-crontab": "print the crontab that supercronic runs",
-    "restore": "put a backup in the place of the database, which is kept aside",
-    "run": "run a profile now, really sending alerts",
-    "silence": "hold back alerts for a time that always ends",
-    "status": "show on one screen what runs, fires, waits and is out of date",
-    "stop": "end a running run",
-    "up": "run the whole system in the foreground, without systemd",
-    "validate": "tell every mistake in jobs.yaml and in the scripts it names",
-}
+_FOLDER = Path(__file__).parent
+_HELP = re.compile(r'^HELP = "(.+)"$', re.MULTILINE)
 
 
-class Verb(Protocol):
-    """What a verb's module holds."""
+class CommandModule(Protocol):
+    """What a command's module holds."""
+
+    HELP: str
+    """What it does, in one line that the overview shows."""
 
     EXAMPLES: str
     """Lines of `python -m automation …  # what it does`, shown by `--help`."""
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
-        """Declare the arguments of this verb; `--config` is there already."""
+        """Declare the arguments of this command; `--config` is there already."""
         ...
 
     def run(self, args: argparse.Namespace, settings: Settings) -> int:
@@ -50,6 +37,18 @@ class Verb(Protocol):
         ...
 
 
-def load_verb(name: str) -> Verb:
+def command_names() -> list[str]:
+    """Return the commands as they are typed, in the order of the alphabet."""
+    stems = (file.stem for file in _FOLDER.glob("[!_]*.py"))
+    return sorted(stem.replace("_", "-") for stem in stems)
+
+
+def help_line(name: str) -> str:
+    """Return what a command does, from the text of its module: to import all of them would take a second."""
+    found = _HELP.search((_FOLDER / f"{name.replace('-', '_')}.py").read_text(encoding="utf-8"))
+    return found[1] if found else ""
+
+
+def load_command(name: str) -> CommandModule:
     module = importlib.import_module(f"{__name__}.{name.replace('-', '_')}")
-    return cast("Verb", module)
+    return cast("CommandModule", module)

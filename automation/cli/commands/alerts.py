@@ -1,4 +1,4 @@
-"""`alerts`: what was told lately, to whom it got through, and where a channel's alerts would go."""
+"""`alerts`: recent alerts with their delivery status, and the route of a channel."""
 
 from __future__ import annotations
 
@@ -19,26 +19,27 @@ from monitoring.store.db.database import Database
 from monitoring.store.db.schema import open_readonly
 from monitoring.store.queries.alerts import AlertRow, Filter, newest
 
+HELP = "list recent alerts and their delivery status"
 EXAMPLES = """\
 python -m automation alerts                               # the newest 20
-python -m automation alerts --protocol aave --since 24h   # of one protocol and day
+python -m automation alerts --protocol aave --since 24h   # one protocol, last 24 hours
 python -m automation alerts --severity CRITICAL --json    # for programs
-python -m automation alerts --follow                      # and those that come, until Ctrl-C
-python -m automation alerts --route AAVE                  # where its alerts go; sends nothing"""
+python -m automation alerts --follow                      # keep printing new alerts until Ctrl-C
+python -m automation alerts --route AAVE                  # show the route of a channel"""
 _FOLLOW_EVERY_S = 0.5
 _MOST = 500  # the API's limit too
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--protocol", help="only of this protocol")
-    parser.add_argument("--severity", help="only LOW, MEDIUM, HIGH or CRITICAL")
-    parser.add_argument("--source", help="only from this source, such as protocol, crash or automation_digest")
-    parser.add_argument("--since", metavar="TIME", help="from then on: an instant, or a duration ago such as 24h")
-    parser.add_argument("--until", metavar="TIME", help="before then, likewise")
-    parser.add_argument("--limit", type=int, default=20, help="how many (default 20, at most 500)")
-    parser.add_argument("--follow", action="store_true", help="go on with what comes, oldest first")
-    parser.add_argument("--json", action="store_true", help="print JSON; with --follow one object a line")
-    parser.add_argument("--route", metavar="CHANNEL", help="print where the channel's alerts go, and why")
+    parser.add_argument("--protocol", help="only alerts of this protocol")
+    parser.add_argument("--severity", help="only alerts of this severity: LOW, MEDIUM, HIGH or CRITICAL")
+    parser.add_argument("--source", help="only alerts of this source, such as protocol, crash or automation_digest")
+    parser.add_argument("--since", metavar="TIME", help="start: a duration back from now such as 24h, or an ISO time")
+    parser.add_argument("--until", metavar="TIME", help="end, in the same form (default: now)")
+    parser.add_argument("--limit", type=int, default=20, help="number of alerts (default 20, at most 500)")
+    parser.add_argument("--follow", action="store_true", help="keep printing new alerts, oldest first, until Ctrl-C")
+    parser.add_argument("--json", action="store_true", help="print JSON; with --follow one object per line")
+    parser.add_argument("--route", metavar="CHANNEL", help="show where a channel's alerts go, and why; sends nothing")
 
 
 def run(args: argparse.Namespace, settings: Settings) -> int:

@@ -5,17 +5,17 @@ Called by the settling of attempts. The words go by the way of operational error
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import datetime
 
-from monitoring.alerts.conditions.rules import Policy
 from monitoring.alerts.conditions.store_alert import AlertOrigin, raise_in, resolve_in
 from monitoring.alerts.delivery.lease import Job
 from monitoring.alerts.delivery.routing import OPERATIONAL_SOURCES
 from monitoring.alerts.message.model import Alert, Severity
+from monitoring.conditions.condition import ConditionKey, State
+from monitoring.conditions.policy import Policy
+from monitoring.conditions.transition import over
 from monitoring.store.db.database import Tx
 from monitoring.store.tables import conditions as stored_conditions
-from monitoring.store.tables.conditions import ConditionKey
 
 _MONITOR, _CHECK = "automation", "delivery"
 _RETRIES = "after 1, 5 and 30 minutes, then every hour, and at once after `deliver` or a change of its settings"
@@ -44,8 +44,8 @@ def is_over(tx: Tx, name: str, now: datetime, run_id: int | None) -> None:
 def forget(tx: Tx, name: str, now: datetime) -> None:
     """Close what was announced under this name without a word: nothing goes there any more."""
     announced = stored_conditions.get(tx, _key(name))
-    if announced is not None and announced.state != "ok":
-        stored_conditions.put(tx, replace(announced, state="ok", times=0, since=now), now)
+    if announced is not None and announced.state is not State.OK:
+        stored_conditions.put(tx, over(announced, now), now)
 
 
 def kind_of(name: str) -> str:
@@ -64,11 +64,11 @@ def _raise(tx: Tx, job: Job, name: str, texts: tuple[str, str, str], now: dateti
         return
     title, *blocks = texts
     alert = Alert(Severity.HIGH, title, *blocks, protocol=_MONITOR, source="ops_error", key=f"{_CHECK}/{name}")
-    raise_in(tx, alert, now=now, key=_key(name), origin=AlertOrigin(run_id), policy=Policy(remind_after=None))
+    raise_in(tx, alert, now=now, key=_key(name), origin=AlertOrigin(run_id), policy=Policy(remind=None))
 
 
 def _key(name: str) -> ConditionKey:
-    return ConditionKey(_MONITOR, _CHECK, "", name)
+    return ConditionKey(_MONITOR, _CHECK, 0, name)
 
 
 def _named(job: Job) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from functools import cached_property
 
 from monitoring.base.secrets.secret_values import secret_texts
 
@@ -18,7 +19,7 @@ _URL_CREDENTIALS = re.compile(r"(?<=://)(?:[^/\s:@]+:[^/\s@]+|[^/\s:@]{8,})(?=@)
 _LONGEST_SHAPE = 64
 _WHOLE_WORD_BELOW = 8  # a shorter value is blanked only where it stands alone
 _MANY_PATTERNS = 64
-# How a character may stand in a text besides as itself, escaped, and encoded in %, JSON, HTML or Python's repr.
+# How a character may occur in a text: as itself, escaped, and encoded in %, JSON, HTML or Python's repr.
 _SPELLINGS = {
     " ": (r"\+",),
     "\n": (r"\\+n",),
@@ -37,16 +38,30 @@ class Redactor:
     """Replaces the secrets of an environment by `[NAME]`, longest first. Safe to use from several threads."""
 
     def __init__(self, environ: Mapping[str, str]) -> None:
-        self._secrets = sorted(secret_texts(environ).items(), key=lambda pair: -len(pair[0]))
-        # A text that holds a secret holds its longest run of letters and digits, which nothing encodes. To look for
-        # those is quick; a pattern is made only of what was found.
-        self._anchors: dict[str, list[int]] = {}
-        for number, (text, _) in enumerate(self._secrets):
-            self._anchors.setdefault(max(re.findall(r"[A-Za-z0-9]*", text), key=len), []).append(number)
-        self._raw_anchors = [anchor.encode() for anchor in self._anchors]
+        self._environ = dict(environ)
         self._patterns: dict[tuple[int, ...], re.Pattern[str]] = {}
-        # The most characters that a secret takes in any spelling: a cut nearer to the end than this may split one.
-        self.longest = max([_LONGEST_SHAPE, *(_longest_spelling(text) for text, _ in self._secrets)])
+
+    # Found at the first text: the words of the whole checkout are read for it, and many a command writes no text.
+    @cached_property
+    def _secrets(self) -> list[tuple[str, str]]:
+        return sorted(secret_texts(self._environ).items(), key=lambda pair: -len(pair[0]))
+
+    @cached_property
+    def _anchors(self) -> dict[str, list[int]]:
+        """The longest run of letters and digits of each secret: nothing encodes it, and it is quick to look for."""
+        anchors: dict[str, list[int]] = {}
+        for number, (text, _) in enumerate(self._secrets):
+            anchors.setdefault(max(re.findall(r"[A-Za-z0-9]*", text), key=len), []).append(number)
+        return anchors
+
+    @cached_property
+    def longest(self) -> int:
+        """The most characters that a secret takes in any spelling: a cut nearer to the end than this may split one."""
+        return max([_LONGEST_SHAPE, *(_longest_spelling(text) for text, _ in self._secrets)])
+
+    @cached_property
+    def _raw_anchors(self) -> list[bytes]:
+        return [anchor.encode() for anchor in self._anchors]
 
     def __call__(self, text: str) -> str:
         pattern = self._pattern_for(text)

@@ -23,6 +23,8 @@ _SECRET_NAME = re.compile(
 )
 # An address: not secret as such, but nothing for a process that does not need it.
 _ADDRESS_NAME = re.compile(r"_URLS?(?:_\d+)?$")
+# Where people find the pages: the web process and every link need it, so it must hold no secret.
+_PUBLIC_NAME = "MONITORING_PUBLIC_URL"
 # A password of digits alone is one only where the name leaves no doubt: TOKEN_ID=12345678 is a number.
 _CERTAIN_NAME = re.compile(r"(?:^|_)(?:PASS|PASSWORD|PASSWD|SECRET|API_?KEY)(?:_|\d|$)")
 # What a shell, systemd and this project set, with values that anybody may read. An address in them is looked at still.
@@ -59,12 +61,13 @@ _WORDS_OF_A_NAME, _LONGEST_WORD, _LONGEST_NAME = 2, 12, 16
 
 def is_secret_name(name: str) -> bool:
     """Return whether a variable of this name may carry a secret, whatever its value is."""
-    return _is_secret_as_a_whole(name) or bool(_ADDRESS_NAME.search(name.upper()))
+    is_address = bool(_ADDRESS_NAME.search(name.upper())) and name.upper() != _PUBLIC_NAME
+    return _is_secret_as_a_whole(name) or is_address
 
 
 def is_secret(name: str, value: str) -> bool:
     """Return whether a variable must not be handed to a process that does not need it."""
-    return is_secret_name(name) or any(_texts(name, value))
+    return name.upper() != _PUBLIC_NAME and (is_secret_name(name) or any(_texts(name, value)))
 
 
 def _is_secret_as_a_whole(name: str) -> bool:

@@ -47,6 +47,6 @@ class Labels:
 
 
 def is_multisend(address: str) -> bool:
-    """Tell whether this is a published MultiSend, by its address: anybody can copy its selector."""
+    """Return whether this is a published MultiSend, by its address: anybody can copy its selector."""
     row = _rows().get((ANY_CHAIN, checksum(address))) if address else None
     return row is not None and row.get("multisend") is True

@@ -102,12 +102,26 @@ def pin(pool: ProviderPool, now: datetime, last_judged: int | None = None) -> Bl
     return Block(pool.network.id, chosen.number, chosen.hash, datetime.fromtimestamp(chosen.timestamp, UTC))
 
 
+def pin_at(pool: ProviderPool, number: int) -> Block | Unknown:
+    """Return the block of a number, as the first provider that answers has it."""
+    slug = pool.network.slug
+    try:
+        found = pool.call("eth_getBlockByNumber", hex(number), False)
+        fields = found if isinstance(found, dict) else {}
+        seconds = int(str(fields["timestamp"]), 16)
+    except RpcError as error:
+        return Unknown(f"{slug}: {error}", source=slug)
+    except (KeyError, ValueError):
+        return Unknown(f"{slug}: there is no block {number}", source=slug)
+    return Block(pool.network.id, number, str(fields.get("hash", "")), datetime.fromtimestamp(seconds, UTC))
+
+
 def _heads(answers: list[Head | RpcError]) -> list[Head]:
     return [answer for answer in answers if isinstance(answer, Head)]
 
 
 def _may_help(answers: list[Head | RpcError], last_judged: int | None) -> bool:
-    """Tell whether asking again could: a wrong chain or a stuck clock stays what it is."""
+    """Return whether asking again could: a wrong chain or a stuck clock stays what it is."""
     heads = _heads(answers)
     behind = last_judged is not None and any(head.number < last_judged for head in heads)
     return behind or not heads

@@ -129,7 +129,7 @@ def scan(pool: ProviderPool, wanted: LogFilter, cursor: LogCursor, until: int) -
             cursor = page.cursor
     except RpcError as error:
         problem = Unknown(f"{pool.network.slug}: logs after block {cursor.next_block - 1}: {error}", pool.network.slug)
-        # A range that times out is not "refused"; asked for again in full it would time out for ever.
+        # A range that times out is not "refused"; asked for again in full it would time out permanently.
         size = cursor.range_blocks if error.fault is Fault.HISTORY else max(1, cursor.range_blocks // 2)
         return LogScan(tuple(logs), replace(cursor, range_blocks=size), problem, error.fault)
     return LogScan(tuple(logs), cursor, reorganised_from=came_back)

@@ -124,7 +124,7 @@ class ProviderPool:
         return [self._certain(outcome, gone.get(place)) for place, outcome in enumerate(outcomes)]
 
     def _is_gone(self, said: set[int] | None) -> bool:
-        """Tell whether every provider of this chain said that it no longer has something."""
+        """Return whether every provider of this chain said that it no longer has something."""
         return {index for index, one in enumerate(self.providers) if one.barred is None} <= (said or set())
 
     def _certain(self, outcome: Outcome, said: set[int] | None) -> Outcome:
@@ -263,7 +263,7 @@ def _has_fault(outcome: Outcome, *faults: Fault) -> bool:
 
 
 def _unsettled(outcome: Outcome) -> bool:
-    """Tell whether another provider may do better."""
+    """Return whether another provider may do better."""
     return isinstance(outcome, RpcError) and outcome.fault not in FINAL
 
 
@@ -275,7 +275,7 @@ def _read_head(provider: Provider, block: Json) -> Head:
     fields = block if isinstance(block, dict) else {}
     try:
         head = Head(provider, int(str(fields["number"]), 16), str(fields["hash"]), int(str(fields["timestamp"]), 16))
-    except ValueError:
+    except (KeyError, ValueError):
         raise RpcError(
             Fault.DECODE, f"{provider.host}: a block with fields that are no numbers", host=provider.host
         ) from None

@@ -9,19 +9,22 @@ from typing import Any
 
 from monitoring.alerts.message.model import Severity
 from monitoring.chains.abi.values import Unknown
-from monitoring.checks.engine.evidence import Evidence, evidence_of
-from monitoring.checks.engine.plan import Key, ReadContext
-from monitoring.checks.engine.tools import Tools
+from monitoring.checks.engine.evidence import Evidence
+from monitoring.checks.engine.formula_evidence import evidence_of
+from monitoring.checks.engine.plan import ReadContext
+from monitoring.checks.engine.point import EvaluationPoint
 from monitoring.checks.expression.evaluate import PENDING, Result, ViewRead, evaluate
 from monitoring.checks.expression.tree import Tree
 from monitoring.checks.expression.values import NONE, Value
 from monitoring.checks.messages.check_message import bound_words, reading_words, say
 from monitoring.checks.messages.plain import AlertRoute, AlertText
 from monitoring.checks.rules import age, changed, delta, diverge, flag, limit, members, never_falls
-from monitoring.checks.rules.condition import Condition, Outcome, Transition
 from monitoring.checks.rules.delta import Priced
-from monitoring.checks.rules.policy import Policy
+from monitoring.checks.rules.steps import severities_of
 from monitoring.checks.rules.words import Subject, filled
+from monitoring.conditions.condition import Condition, ConditionKey
+from monitoring.conditions.outcome import Outcome, Transition
+from monitoring.conditions.policy import Policy
 
 Judge = Callable[[Condition, Any, datetime, Any], Outcome]
 # The verbs a formula can be judged by; `stages`, `items` and `logs` read rows and belong to built-in types.
@@ -100,7 +103,7 @@ class SceneWorld:
 class FormulaPart:
     """One condition of a check: the check in one scene."""
 
-    key: Key
+    key: ConditionKey
     check: Check
     scene: EvalScope
     route: AlertRoute
@@ -118,7 +121,7 @@ class FormulaPart:
     @property
     def severities(self) -> tuple[Severity, ...]:
         """How bad it can be, the mildest first."""
-        return self.check.policy.all_severities
+        return severities_of(self.check.policy)
 
     def in_words(self, reading: Any) -> str:  # noqa: ANN401 - as above
         """Return a known reading in the check's unit."""
@@ -126,7 +129,7 @@ class FormulaPart:
             reading = (reading.amount, reading.price)
         return reading_words(self._subject, reading)
 
-    def tell(self, transition: Transition, tools: Tools) -> AlertText:  # noqa: ARG002 - a formula's facts are all read
+    def tell(self, transition: Transition, tools: EvaluationPoint) -> AlertText:  # noqa: ARG002 - a formula's facts are all read
         return say(self._subject, transition)
 
     @property

@@ -14,12 +14,11 @@ from monitoring.chains.abi.addresses import checksum
 from monitoring.chains.networks import networks
 from monitoring.checks.engine.evaluation import EvaluatedCheck
 from monitoring.checks.engine.evidence import NO_EVIDENCE, Evidence
-from monitoring.checks.engine.tools import Tools
+from monitoring.checks.engine.point import EvaluationPoint
 from monitoring.checks.messages.plain import AlertText, plain_message
-from monitoring.checks.rules.condition import Condition, Kind, Transition
-from monitoring.checks.rules.policy import either
 from monitoring.checks.rules.words import INPUTS
-from monitoring.checks.state.load import row_key
+from monitoring.conditions.condition import Condition
+from monitoring.conditions.outcome import Kind, Transition
 
 KINDS: Mapping[Kind, AlertKind] = {
     Kind.WORSENED: AlertKind.WORSENED,
@@ -55,7 +54,7 @@ class Telling:
 def tell(
     seen: EvaluatedCheck,
     before: Condition,
-    tools: Tools,
+    tools: EvaluationPoint,
     origin: ReadingOrigin,
     now: datetime,
     redact: Callable[[str], str],
@@ -66,7 +65,7 @@ def tell(
         return None
     message, crash = _message(seen, transition, tools, origin.evidence)
     quiet, route, part = transition.kind in _QUIET, seen.part.route, seen.part
-    key = row_key(seen.key).text
+    key = seen.key.text
     alert = Alert(
         Severity.LOW if quiet else transition.severity,
         message.title,
@@ -85,7 +84,7 @@ def tell(
 
 
 def _message(
-    seen: EvaluatedCheck, transition: Transition, tools: Tools, evidence: Evidence
+    seen: EvaluatedCheck, transition: Transition, tools: EvaluationPoint, evidence: Evidence
 ) -> tuple[AlertText, Exception | None]:
     facts = {**transition.facts, INPUTS: evidence.inputs} if evidence.inputs and transition.facts else transition.facts
     try:
@@ -98,7 +97,7 @@ def _end(transition: Transition, before: Condition, origin: ReadingOrigin, now: 
     """Return what follows a check's own words: where it was read, and since when it is so or how long it was."""
     where = _where(origin)
     if transition.kind is Kind.RECOVERED:
-        was = was_line(either(before.severity, transition.severity).name, transition.since, now)
+        was = was_line(before.worst.name, transition.since, now)
         return [was, line(*where)] if where else [was]
     is_new = transition.kind is Kind.FIRED and now - transition.since < _JUST_NOW
     if is_new:

@@ -14,8 +14,8 @@ from monitoring.checks.expression.value_text import span, words
 from monitoring.checks.expression.values import Value
 from monitoring.checks.messages.plain import HEADS, AlertText, rows_left_out
 from monitoring.checks.rules import age, changed, delta, diverge, flag, limit, members, never_falls
-from monitoring.checks.rules.condition import Kind, Reason, Transition
 from monitoring.checks.rules.words import Facts, Subject, VerbWords, filled, inputs_in_words
+from monitoring.conditions.outcome import Kind, Reason, Transition
 
 _ROWS = 20
 _COMPARED = ("<", ">", "==", "!=", "require ")

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from monitoring.alerts.message.text import kv, table
 from monitoring.checks.expression.value_text import words
-from monitoring.checks.rules.condition import Kind, Transition
+from monitoring.conditions.outcome import Kind, Transition
 
 _ROWS = 20
 # What leads a title that is not the first of its problem; `state.save` takes it off again for the condition's row.

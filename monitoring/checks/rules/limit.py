@@ -11,10 +11,12 @@ from monitoring.base.formatting import format_shortfall
 from monitoring.chains.abi.values import Unknown
 from monitoring.checks.expression.value_text import words
 from monitoring.checks.expression.values import Absent, Number, Reading, as_number, is_number, magnitude
-from monitoring.checks.rules.condition import Condition, Outcome
-from monitoring.checks.rules.policy import Policy, check_ladder
-from monitoring.checks.rules.transition import Breach, Hysteresis, Ok, Verdict, settle
+from monitoring.checks.rules.steps import check_ladder
 from monitoring.checks.rules.words import INPUTS, Facts, Subject, VerbWords, inputs_in_words, number_of, shown
+from monitoring.conditions.condition import Condition
+from monitoring.conditions.outcome import Outcome
+from monitoring.conditions.policy import Policy
+from monitoring.conditions.transition import Breach, Hysteresis, Ok, Verdict, apply_verdict
 
 
 class Side(StrEnum):
@@ -54,10 +56,10 @@ def judge(before: Condition, reading: Reading, now: datetime, policy: LimitPolic
     """Hold the value against its levels; the worst one breached counts."""
     value = as_number(reading)
     if isinstance(value, Unknown | Absent):
-        return settle(before, value, now, policy)
+        return apply_verdict(before, value, now, policy)
     verdict = compare(value, policy)
     rank = verdict.rank if isinstance(verdict, Breach) else 0
-    return settle(before, verdict, now, policy, {"value": value, "bound": policy.levels[rank].bound})
+    return apply_verdict(before, verdict, now, policy, {"value": value, "bound": policy.levels[rank].bound})
 
 
 def compare(value: Number, policy: LimitPolicy) -> Verdict:

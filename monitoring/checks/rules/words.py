@@ -13,7 +13,7 @@ from typing import TypeAlias
 
 from monitoring.checks.expression.value_text import words
 from monitoring.checks.expression.values import Number, Value, is_number
-from monitoring.checks.rules.policy import Policy
+from monitoring.conditions.policy import Policy
 
 Facts: TypeAlias = Mapping[str, Value]
 INPUTS = "inputs"  # the fact that holds what the value was made of: pairs of a text and a value

@@ -6,11 +6,11 @@ from something between us and it, so it is worth another try.
 
 from __future__ import annotations
 
+import json
+import math
 import re
 from dataclasses import dataclass
 from enum import Enum
-
-from pydantic import BaseModel, ConfigDict, FiniteFloat, StrictBool, ValidationError
 
 from monitoring.base.http.client import Answer, Failure
 from monitoring.base.http.retry import is_transient
@@ -62,31 +62,44 @@ class ReadAnswer:
     new_chat_id: str = ""
 
 
-class _Parameters(BaseModel):
-    model_config = ConfigDict(extra="ignore")
-    migrate_to_chat_id: int | None = None
-    retry_after: FiniteFloat | None = None
-
-
-class _BotAnswer(BaseModel):
+@dataclass(frozen=True, slots=True)
+class _BotAnswer:
     """The envelope of every Bot API answer."""
 
-    model_config = ConfigDict(extra="ignore")
-    ok: StrictBool
-    result: object = None
-    description: str = ""
-    error_code: int | None = None
-    parameters: _Parameters | None = None
+    ok: bool
+    result: object
+    description: str
+    error_code: int | None
+    migrate_to_chat_id: int | None
+    retry_after: float | None
+
+    @classmethod
+    def parse(cls, body: bytes) -> _BotAnswer | None:
+        """Read an envelope; None if it is not one, whatever it is instead."""
+        try:
+            found = json.loads(body)
+            parameters = found.get("parameters") or {}
+            code, chat = found.get("error_code"), parameters.get("migrate_to_chat_id")
+            wait, description = parameters.get("retry_after"), found.get("description", "")
+            answer = cls(
+                ok=found["ok"],
+                result=found.get("result"),
+                description=description,
+                error_code=None if code is None else int(code),
+                migrate_to_chat_id=None if chat is None else int(chat),
+                retry_after=None if wait is None else float(wait),
+            )
+        except (ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError):
+            return None
+        sound = isinstance(answer.ok, bool) and isinstance(answer.description, str)
+        return answer if sound and math.isfinite(answer.retry_after or 0) else None
 
 
 def read_answer(answer: Answer | Failure) -> ReadAnswer:
     """Tell what an answer to `sendMessage` means."""
     if isinstance(answer, Failure):
         return ReadAnswer(AnswerMeaning.LATER, answer.what)
-    try:
-        said = _BotAnswer.model_validate_json(answer.body)
-    except ValidationError:
-        said = None
+    said = _BotAnswer.parse(answer.body)
     # A status page may say that it is ok as well; what was sent is in the result.
     if said is None or (said.ok and (answer.status != _OK or said.result is None)):
         words = f"HTTP {answer.status} without an answer of the Bot API{redirect_words(answer.status, answer.headers)}"
@@ -104,12 +117,12 @@ def _message_id(result: object) -> int:
 
 def _refusal(said: _BotAnswer, answer: Answer) -> ReadAnswer:
     code = said.error_code or answer.status
-    description, parameters = said.description.lower(), said.parameters or _Parameters()
+    description = said.description.lower()
     words = f"{code} {excerpt(said.description, _LONGEST_DESCRIPTION)}".strip()
-    if parameters.migrate_to_chat_id is not None and parameters.migrate_to_chat_id < 0:  # as every group's id is
-        return ReadAnswer(AnswerMeaning.MIGRATED, words, new_chat_id=str(parameters.migrate_to_chat_id))
+    if said.migrate_to_chat_id is not None and said.migrate_to_chat_id < 0:  # as every group's id is
+        return ReadAnswer(AnswerMeaning.MIGRATED, words, new_chat_id=str(said.migrate_to_chat_id))
     verdict = _verdict(code, description)
-    retry_after_s = _asked_to_wait(parameters, description, answer) if verdict is AnswerMeaning.LATER else None
+    retry_after_s = _asked_to_wait(said, description, answer) if verdict is AnswerMeaning.LATER else None
     return ReadAnswer(verdict, words, retry_after_s=retry_after_s)
 
 
@@ -133,8 +146,8 @@ def _verdict_on_request(description: str) -> AnswerMeaning:
     return AnswerMeaning.TEXT_REFUSED
 
 
-def _asked_to_wait(parameters: _Parameters, description: str, answer: Answer) -> float | None:
-    if parameters.retry_after is not None and parameters.retry_after >= 0:
-        return parameters.retry_after
+def _asked_to_wait(said: _BotAnswer, description: str, answer: Answer) -> float | None:
+    if said.retry_after is not None and said.retry_after >= 0:
+        return said.retry_after
     in_text = _RETRY_AFTER.search(description)
     return float(in_text[1]) if in_text else answer.retry_after_s

@@ -17,18 +17,19 @@ from monitoring.chains.abi.values import Unknown
 from monitoring.checks.builtin.http.client import Expiry, Get, Handshake, Reply, answer_gets, answer_handshakes
 from monitoring.checks.builtin.http.config import Endpoint, schema
 from monitoring.checks.builtin.http.expression import JsonWorld, time_at
-from monitoring.checks.engine.plan import CheckInstance, Key, ReadContext
+from monitoring.checks.engine.plan import CheckInstance, ReadContext
 from monitoring.checks.engine.plugin import CheckType, PluginContext
-from monitoring.checks.engine.tools import Tools
+from monitoring.checks.engine.point import EvaluationPoint
 from monitoring.checks.expression.evaluate import PENDING, evaluate
 from monitoring.checks.expression.value_text import words
 from monitoring.checks.expression.values import Reading, is_number
 from monitoring.checks.messages.check_message import say
 from monitoring.checks.messages.plain import HEADS, AlertRoute, AlertText, plain_message
 from monitoring.checks.rules import age, limit
-from monitoring.checks.rules.condition import Condition, Kind, Outcome, Transition
-from monitoring.checks.rules.transition import Breach, Ok, settle
 from monitoring.checks.rules.words import Subject
+from monitoring.conditions.condition import Condition, ConditionKey
+from monitoring.conditions.outcome import Kind, Outcome, Transition
+from monitoring.conditions.transition import Breach, Ok, apply_verdict
 
 NO_CHAIN = 0
 _FINE = range(200, 300)
@@ -38,7 +39,7 @@ _FINE = range(200, 300)
 class _Facet:
     """What the parts of an endpoint share."""
 
-    key: Key
+    key: ConditionKey
     route: AlertRoute
     endpoint: Endpoint
     policy: Any
@@ -70,12 +71,12 @@ class UpPart(_Facet):
 
     def judge(self, before: Condition, reading: Any, now: datetime) -> Outcome:  # noqa: ANN401 - as above
         if isinstance(reading, Unknown):
-            return settle(before, reading, now, self.policy)
+            return apply_verdict(before, reading, now, self.policy)
         facts = {"reading": reading} if reading else {}
         verdict = Breach((self.policy.severity,)) if reading else Ok()
-        return settle(before, verdict, now, self.policy, facts)
+        return apply_verdict(before, verdict, now, self.policy, facts)
 
-    def tell(self, transition: Transition, tools: Tools) -> AlertText:  # noqa: ARG002 - the facts are words already
+    def tell(self, transition: Transition, tools: EvaluationPoint) -> AlertText:  # noqa: ARG002 - the facts are words already
         if transition.kind is Kind.RECOVERED:
             return AlertText(f"{self.about} again")
         if "reading" not in transition.facts:
@@ -102,7 +103,7 @@ class FreshPart(_Facet):
     def judge(self, before: Condition, reading: Reading, now: datetime) -> Outcome:
         return age.judge(before, reading, now, self.policy)
 
-    def tell(self, transition: Transition, tools: Tools) -> AlertText:  # noqa: ARG002 - as above
+    def tell(self, transition: Transition, tools: EvaluationPoint) -> AlertText:  # noqa: ARG002 - as above
         subject = Subject(f"data of {self.endpoint.name}", "age", self.policy)
         return say(subject, transition)
 
@@ -122,7 +123,7 @@ class LatencyPart(_Facet):
     def judge(self, before: Condition, reading: Reading, now: datetime) -> Outcome:
         return limit.judge(before, reading, now, self.policy)
 
-    def tell(self, transition: Transition, tools: Tools) -> AlertText:  # noqa: ARG002 - as above
+    def tell(self, transition: Transition, tools: EvaluationPoint) -> AlertText:  # noqa: ARG002 - as above
         seconds = transition.facts.get("value")
         if not is_number(seconds):
             return plain_message(self.about, transition)
@@ -149,7 +150,7 @@ class CertificatePart(_Facet):
     def judge(self, before: Condition, reading: Reading, now: datetime) -> Outcome:
         return age.judge_deadline(before, reading, now, self.policy)
 
-    def tell(self, transition: Transition, tools: Tools) -> AlertText:  # noqa: ARG002 - as above
+    def tell(self, transition: Transition, tools: EvaluationPoint) -> AlertText:  # noqa: ARG002 - as above
         left, at = transition.facts.get("left"), transition.facts.get("value")
         name = f"certificate of {self.endpoint.name}"
         if not is_number(left) or not is_number(at):
@@ -173,7 +174,7 @@ def plan(endpoints: Sequence[Endpoint], around: PluginContext) -> list[CheckInst
             ("certificate", CertificatePart, one.certificate),
         ]
         found += [
-            kind(Key(around.monitor, check, NO_CHAIN, one.name), route, one, policy)  # type: ignore[misc]  # each is a Part
+            kind(ConditionKey(around.monitor, check, NO_CHAIN, one.name), route, one, policy)  # type: ignore[misc]  # each is a Part
             for check, kind, policy in wanted
             if policy
         ]
