@@ -26,7 +26,7 @@ from monitoring.base.settings import CHECKOUT, Settings
 from monitoring.store.db.database import Database
 from monitoring.store.db.schema import open_readonly
 from monitoring.web import api, pages
-from monitoring.web.site import Asked, Route
+from monitoring.web.route import RequestContext, Route
 
 SHORT = 10_000
 EQUAL = (("protocol", "aave"), ("severity", "HIGH"), ("source", "protocol"))
@@ -58,9 +58,9 @@ class History:
     def at(self, share: float) -> datetime:
         return self.first_at + (self.last_at - self.first_at) * share
 
-    def asked(self, query: Mapping[str, Any], values: Mapping[str, str] | None = None) -> Asked:
+    def asked(self, query: Mapping[str, Any], values: Mapping[str, str] | None = None) -> RequestContext:
         settings = Settings({}, CHECKOUT, self.database.path.parent)
-        return Asked(self.database, values or {}, query, datetime.now(UTC), current_boot(), settings)
+        return RequestContext(self.database, values or {}, query, datetime.now(UTC), current_boot(), settings)
 
 
 def shapes(history: History) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -76,7 +76,7 @@ def shapes(history: History) -> Iterator[tuple[str, dict[str, Any]]]:
         yield name, {**equal, **span, **cursor}
 
 
-def timed(answer: Callable[[Asked], object], asked: Asked) -> tuple[float, float]:
+def timed(answer: Callable[[RequestContext], object], asked: RequestContext) -> tuple[float, float]:
     """Return (wall, CPU) in ms; the second is what a machine that does other things besides leaves alone."""
     wall, cpu = time.perf_counter(), time.thread_time()
     answer(asked)
@@ -116,7 +116,7 @@ def compare_routes(histories: list[History], rounds: int) -> None:
         for history in histories:
             query = {"monitor": "aave", "check": "utilisation/1"} if route.path == "/incident" else {}
             asked = history.asked(query, path_values(route, history))
-            took = statistics.median(timed(route.answer, asked)[1] for _ in range(rounds))
+            took = statistics.median(timed(route.find, asked)[1] for _ in range(rounds))
             cells.append(f"{history.name} {took:8.2f}")
         print(f"  {route.path:20} {'   '.join(cells)}")
 

@@ -85,7 +85,7 @@ class World:
             "pay it back": lambda: self._vault(MENDED, "somebody paid it back"),
             "lose money again": lambda: self._vault(LOSS_AGAIN, "the vault is short again"),
             "break the gateway": lambda: self._gateway(out_of_order=True),
-            "mend the gateway": lambda: self._gateway(out_of_order=False),
+            "repair the gateway": lambda: self._gateway(out_of_order=False),
         }[what]()
         self.happened.append(what)
         return seen
@@ -140,7 +140,7 @@ class World:
 
 @contextmanager
 def open_world() -> Iterator[World]:
-    """Start the chain and its far sides, with a timelock, a Safe and a vault on it."""
+    """Start the chain and its destinations, with a timelock, a Safe and a vault on it."""
     with ExitStack() as stack:
         past = int(time.time()) - BEFORE - START_S
         node = stack.enter_context(anvil.running("--chain-id", "1", "--timestamp", str(past)))

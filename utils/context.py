@@ -17,7 +17,6 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from monitoring.alerts.conditions.monitor_store import MonitorStore
-from monitoring.alerts.conditions.rules import REMIND_AFTER, Policy
 from monitoring.alerts.conditions.store_alert import AlertOrigin, Recorded
 from monitoring.alerts.conditions.unit_of_work import (
     Fire,
@@ -37,10 +36,11 @@ from monitoring.base.clock import Clock, parse_duration
 from monitoring.base.errors import StoreError, UsageError
 from monitoring.base.secrets.redact import Redactor
 from monitoring.base.settings import Settings
+from monitoring.conditions.condition import ConditionKey
+from monitoring.conditions.policy import USUAL, PendingPolicy, Policy, Reminders
 from monitoring.store.db.database import Tx
 from monitoring.store.db.handle import SteadyStore
 from monitoring.store.tables import state
-from monitoring.store.tables.conditions import ConditionKey
 from utils.reading import Reads
 from utils.unknown import Unknown
 from utils.verbs import Verbs
@@ -106,16 +106,17 @@ class Context(Reads, Verbs):
         key: str | None = None,
         remember: Mapping[str, Value] | None = None,
         fire_after: Duration = "0",
-        remind: Duration | None = REMIND_AFTER,
+        remind: Duration | Reminders | None = USUAL,
         protocol: str | None = None,
         channel: str | None = None,
         silent: bool | None = None,
     ) -> StoredOutcome:
         """Tell people something; with a `key`, tell it once while it stands.
 
-        A repeat of a standing `key` is counted and not sent until `remind` has passed or the severity is worse than
-        any before. `fire_after`: only once it has been raised for so long. `remember`: values that are written if
-        and only if this is. The outcome says what came of it.
+        A repeat is counted and not sent until `remind` has passed (left out: 6 h for CRITICAL, a day for HIGH, never
+        for milder ones; None is never) or the severity is worse than any before. `fire_after`: only once it has been
+        raised for so long. `remember`: values that are written if and only if this is. The outcome says what came of
+        it.
 
         Raises:
             UsageError: the severity is none of the four, or a value cannot be remembered.
@@ -131,7 +132,10 @@ class Context(Reads, Verbs):
             key=key,
             silent=silent,
         ).redacted(self._redact)  # fmt: skip
-        policy = Policy(_duration(fire_after), remind_after=None if remind is None else _duration(remind))
+        held = PendingPolicy(span=_duration(fire_after), shared=True)
+        if remind == "never":
+            remind = None
+        policy = Policy(hold=held, remind=_duration(remind) if isinstance(remind, str | timedelta) else remind)
         step = Fire(alert, ConditionKey(self.name, key) if key else None, policy)
         self._do([step, *self._keeps(remember or {})])
         return step.outcome
@@ -249,7 +253,7 @@ class Context(Reads, Verbs):
             return
         with suppress(StoreError):
             (over,) = self._store.commit([Resolve(self._crash_key, Policy(), "")])
-            self.stored += over.reason.is_told
+            self.stored += over.is_told
 
     def close(self) -> None:
         self._store.close()
@@ -261,8 +265,8 @@ class Context(Reads, Verbs):
         from monitoring.checks.engine.runner import no_data  # noqa: PLC0415 - loaded by the first verb
 
         for one in self._evaluated:
-            if one.outcome.condition.blind is not None:
-                self.say(f"{self.name}: no data for {one.key.check}: {one.outcome.condition.blind.reason}")
+            if one.outcome.condition.no_data is not None:
+                self.say(f"{self.name}: no data for {one.key.check}: {one.outcome.condition.no_data.reason}")
         if line := no_data(self._evaluated):
             self._complain(line)
 
@@ -280,7 +284,7 @@ class Context(Reads, Verbs):
 
         return EvaluationSession(
             self.name, self.channel, self._settings.environ, self._steady, self._origin, self._clock,
-            fetch=self._fetch, sleep=self._sleep,
+            redact=self._redact, fetch=self._fetch, sleep=self._sleep,
         )  # fmt: skip
 
     def _judge(self, key: str, verb: str, reading: Callable[[], Any], policy: Any, ways: Any) -> Judged:  # noqa: ANN401
@@ -317,7 +321,7 @@ class Context(Reads, Verbs):
             return
         for step, came_of_it in zip(telling, recorded, strict=True):
             step.outcome.recorded = came_of_it
-            self.stored += came_of_it.reason.is_told
+            self.stored += came_of_it.is_told
 
     def _keep(self, unstored: Sequence[Unstored]) -> None:
         for line in keep(unstored, self._settings.database.parent, self._clock.now(), self._origin):

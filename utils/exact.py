@@ -14,7 +14,7 @@ from monitoring.chains.abi.addresses import is_address
 from monitoring.chains.abi.values import Unknown
 from monitoring.checks.expression.values import NONE, Number, Reading
 from monitoring.checks.rules.age import seconds_of, seconds_of_span
-from monitoring.checks.rules.policy import Step
+from monitoring.checks.rules.steps import Step
 
 Amount: TypeAlias = "int | float | str | Decimal | Fraction"
 _NOT_FINITE = ("nan", "inf", "infinity")

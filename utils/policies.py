@@ -23,9 +23,10 @@ from monitoring.checks.rules.items import ItemsPolicy
 from monitoring.checks.rules.limit import Level, LimitPolicy, Side
 from monitoring.checks.rules.members import MembersPolicy
 from monitoring.checks.rules.never_falls import NeverFallsPolicy, Rebase
-from monitoring.checks.rules.policy import NO_STEP, PendingPolicy, Policy
 from monitoring.checks.rules.readings import SEED, TELL_ALL, FirstRun
 from monitoring.checks.rules.stages import StagesPolicy
+from monitoring.checks.rules.steps import NO_STEP
+from monitoring.conditions.policy import USUAL, PendingPolicy, Policy, Reminders
 from utils.exact import Amount, number, reading, span, step
 
 T = TypeVar("T")
@@ -44,7 +45,7 @@ class CommonOptions:
     severity: Severity | str | None = None
     fire_after: str | timedelta = "0"
     for_runs: int = 1
-    remind: str | timedelta | None = None
+    remind: str | timedelta | Reminders | None = USUAL
     unit: str = ""
     text: str = ""
     chain: int | str = 0
@@ -62,7 +63,7 @@ class CommonOptions:
         return {
             "severity": worst if severity is None else severity,
             "hold": PendingPolicy(self.for_runs, span(self.fire_after)),
-            "remind": span(self.remind) if self.remind is not None else None,
+            "remind": reminders(self.remind),
         }
 
     def levels(self, verb: str, what: str, bounds: object, read: Callable[[Any, str], T]) -> list[tuple[T, Severity]]:
@@ -77,6 +78,13 @@ class CommonOptions:
 
 
 _PLAIN = CommonOptions()
+
+
+def reminders(remind: str | timedelta | Reminders | None) -> timedelta | Reminders | None:
+    """Read a duration; `"never"` and None are never, left out it is by severity."""
+    if remind is None or remind == "never" or isinstance(remind, Reminders):
+        return None if remind == "never" else remind
+    return span(remind)
 
 
 def common_options(verb: str, keywords: Mapping[str, Any]) -> CommonOptions:

@@ -26,12 +26,12 @@ def write_table(headers: Row, rows: Iterable[Row], stream: TextIO | None = None)
 
 
 def wants_table(stream: TextIO, environ: Mapping[str, str] = os.environ) -> bool:
-    """Tell whether a person looks at a terminal that shows more than lines, and wants that (no-color.org)."""
+    """Return whether this is a person's terminal that can show a table and wants one (no-color.org)."""
     return stream.isatty() and environ.get("TERM") != "dumb" and not environ.get("NO_COLOR")
 
 
 def aligned(rows: Sequence[Row]) -> str:
-    """Return rows as lines whose columns stand under each other, two spaces apart."""
+    """Return rows as lines with aligned columns, two spaces apart."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     lines = ("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in rows)
     return "".join(line.rstrip() + "\n" for line in lines)

@@ -1,7 +1,7 @@
 """The frame of `python -m automation`: finds the command, loads the settings, turns errors into exit codes.
 
-Exit codes: 0 ok, 1 something failed or was found, or nobody was reached, 2 usage or configuration, 75 the profile is
-already running.
+Exit codes: 0 ok, 1 something failed or was found, or alerts do not reach people, 2 usage or configuration, 75 the
+profile is already running.
 """
 
 from __future__ import annotations
@@ -29,11 +29,12 @@ PROG = "python -m automation"
 EX_TEMPFAIL = 75  # sysexits(3), and what flock's callers expect
 INTERRUPTED = 130  # a shell's 128 + SIGINT
 READER_GONE = 141  # a shell's 128 + SIGPIPE
-_PURPOSE = "Run monitoring scripts on a schedule, and prove that they ran."
+_PURPOSE = "Run monitoring scripts on a schedule, and verify that they ran."
 _EPILOG = f"""\
 exit codes:
   0   ok
-  1   a task failed, people could not be reached, most checks had no data, or something was found
+1   a task failed, alerts do not reach people, most checks had no data, or audit or doctor
+      found a problem
   2   wrong usage or configuration
   75  not run, because the profile is already running
 
@@ -81,10 +82,8 @@ def _dispatch(argv: Sequence[str]) -> int:
         _report(error, log)
         return exit_code(error)
     except PermissionError as error:
-        # Mostly a state directory that was given to somebody else: a remedy, and no traceback.
-        log.write_line(
-            f"error: {error.filename or 'something here'} cannot be opened by this user: `doctor` shows whose it is"
-        )
+        # Usually a state directory with another owner: suggest a fix and show no traceback.
+        log.write_line(f"error: {error.filename or 'a file'} cannot be opened by this user: `doctor` shows its owner")
         return 1
     return status
 
@@ -114,7 +113,7 @@ def _version() -> str:
 
 
 def _flush_stdout() -> None:
-    """Write what is left; a reader who went away is no error, and Python must not complain of it at exit."""
+    """Write what is left; a reader that closed its end is no error, and Python must not complain about it at exit."""
     try:
         sys.stdout.flush()
     except (OSError, ValueError):

@@ -8,11 +8,11 @@ from datetime import datetime
 from monitoring.base.clock import from_text, parse_duration, shortened
 from monitoring.base.errors import UsageError
 
-_NUMBER = re.compile(r"[0-9]+[smhd]?")  # a duration, if one that is too long
+_NUMBER = re.compile(r"[0-9]+[smhd]?")  # a duration, though one that is too long
 
 
 def instant(text: str, now: datetime) -> datetime:
-    """Read a duration ago (`24h`) or an instant (`2026-12-01T08:00Z`, UTC unless it says otherwise).
+    """Read a duration ago (`24h`) or an instant (`2026-12-01T08:00Z`, UTC unless it has an offset).
 
     Raises:
         UsageError: it is neither, or too long.

@@ -34,7 +34,7 @@ _DRAIN_S = 0.5  # for output still in the pipe when nobody of the task is left t
 
 @dataclass(frozen=True, slots=True)
 class _Listener:
-    """Whom to tell what happens."""
+    """Callbacks for what happens."""
 
     line: Callable[[str, str], None]
     start: Callable[[str, int], None]
@@ -58,7 +58,7 @@ def run_tasks(
 ) -> list[TaskResult]:
     """Run `tasks`, at most `parallel` at once, and return their results in the order written.
 
-    `on_line(task, line)` forwards output, `on_start(task, pid)` tells of each attempt, `on_result(result)` of
+    `on_line(task, line)` forwards output, `on_start(task, pid)` is called for each attempt, `on_result(result)` of
     each task's end. `deadline_s` bounds the whole; `stop` ends it early; a task that has to end gets SIGTERM
     and, `grace_s` later, SIGKILL. `preload` names modules that tasks find imported (missing ones are passed
     over). While this runs the process inherits orphans, and when a fork server dies it kills every child it
@@ -125,7 +125,7 @@ class _Run:
         self._pipes: dict[int, OutputPipe] = {}  # by the attempt's number
         self._begun = 0
         self._halted = False  # nothing starts any more
-        supply.tell = self._on_event
+        supply.on_event = self._on_event
 
     def to_the_end(self, stop: StopRequest | None, deadline_s: float | None) -> list[TaskResult]:
         ends_at = float("inf") if deadline_s is None else self._clock.monotonic() + deadline_s

@@ -90,7 +90,7 @@ def _server_may_have(variable: tuple[str, str]) -> bool:
 
 
 def needs_own_interpreter(env: Mapping[str, str], server_env: Mapping[str, str]) -> bool:
-    """Tell whether an environment changes how an interpreter starts, against the server's."""
+    """Return whether an environment changes how an interpreter starts, against the server's."""
     return dict(filter(_acts_at_start, env.items())) != dict(filter(_acts_at_start, server_env.items()))
 
 
@@ -139,7 +139,7 @@ class ForkServer:
         return self._link.fileno()
 
     def has_mail(self) -> bool:
-        """Tell whether messages wait until the link is writable again."""
+        """Return whether messages wait until the link is writable again."""
         return bool(self._outbox)
 
     def start(self, number: int, task: Task) -> int:

@@ -64,12 +64,12 @@ class ForkLoop:
             ready = dict(self._poll.poll(_RECHECK_MS if self._ended else None))
             if self._wakes in ready:
                 os.read(self._wakes, 4096)
-            self._bury()
+            self._reap()
             self._report()
             if self._link.fileno() in ready and not self._receive():
                 end(0)
 
-    def _bury(self) -> None:
+    def _reap(self) -> None:
         """Reap what has ended; a task's group is killed while its number is still its own."""
         while pid := reaper.ended_child():
             number = self._running.pop(pid, None)
@@ -80,13 +80,13 @@ class ForkLoop:
                 self._ended.append((time.monotonic() + SURVIVORS_S, _ended(number, death)))
 
     def _report(self) -> None:
-        """Kill what ended tasks left behind (any child we did not start), then tell of their ends."""
+        """Kill what ended tasks left behind (any child we did not start), then report their ends."""
         survivors = reaper.children() - self._running.keys() if self._ended else set()
         for pid in survivors:
             reaper.send(pid, signal.SIGKILL)
         now = time.monotonic()
         while self._ended and (not survivors or now > self._ended[0][0]):
-            self.tell(**self._ended.pop(0)[1])
+            self.send(**self._ended.pop(0)[1])
 
     def _receive(self) -> bool:
         """Obey one message; False when the runner is gone."""
@@ -107,20 +107,20 @@ class ForkLoop:
         return True
 
     def _start(self, number: int, request: int, output: int) -> None:
-        self.tell(starting=number)
+        self.send(starting=number)
         try:
             pid = os.fork()
         except OSError as error:
-            self.tell(refused=number, reason=str(error))
+            self.send(refused=number, reason=str(error))
         else:
             if pid == 0:
                 task_child.become(request, output, self._pid, self._interpreter)
             self._running[pid] = number
-            self.tell(started=number, pid=pid)
+            self.send(started=number, pid=pid)
         os.close(request)
         os.close(output)
 
-    def tell(self, **message: Any) -> None:  # noqa: ANN401 - JSON
+    def send(self, **message: Any) -> None:  # noqa: ANN401 - JSON
         try:
             self._link.send(json.dumps(message).encode())
         except OSError:  # the runner is gone
@@ -145,14 +145,14 @@ def preload(link: socket.socket, names: list[str]) -> None:
     """Import what tasks will need, as far as it is there.
 
     A module that leaves a thread or a descriptor behind would make forks unsafe: this process then execs
-    itself anew without it.
+    itself again without it.
     """
     sys.path.insert(0, str(Path.cwd()))
     before = _footprint()
     for name in names:
         try:
             importlib.import_module(name)
-        except BaseException:  # noqa: BLE001, S112 - whatever an import does, a task that needs it will tell
+        except BaseException:  # noqa: BLE001, S112 - an import may do anything; a task that needs it reports it
             continue
         if _footprint() != before:
             rest = [other for other in names if other != name]
@@ -173,7 +173,7 @@ def main() -> NoReturn:
         interpreter = task_child.Interpreter.of_this_process(STARTED_WITH, SEARCH_PATH)
         gc.freeze()
         server = ForkLoop(link, interpreter)
-        server.tell(ready=os.getpid())
+        server.send(ready=os.getpid())
         server.serve()
     except BaseException:  # noqa: BLE001 - the last words of this process
         with contextlib.suppress(OSError):

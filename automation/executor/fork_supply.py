@@ -32,7 +32,7 @@ class ServerLost:
 class ForkSupply:
     """The fork server of a run, whichever it is at the moment.
 
-    What it says goes to `tell`. `hopeless` says why there will be no server any more. `due_at` is when
+    Its events go to `on_event`. `hopeless` says why there will be no server any more. `due_at` is when
     `act_on_time` wants to be called (monotonic).
     """
 
@@ -52,7 +52,7 @@ class ForkSupply:
         self._selector = selector
         self._clock = clock
         self._spared = spared
-        self.tell: Callable[[Event | ServerLost], None] = lambda _: None
+        self.on_event: Callable[[Event | ServerLost], None] = lambda _: None
         self._server: ForkServer | None = None
         self._is_ready = False
         self.due_at = _NEVER
@@ -60,7 +60,7 @@ class ForkSupply:
         self.hopeless = ""
 
     def is_ready(self) -> bool:
-        """Tell whether tasks can start; when there is no server yet, start one."""
+        """Return whether tasks can start; when there is no server yet, start one."""
         if self._server is None and not self.hopeless:
             self._server = ForkServer(cwd=self._cwd, env=self._env, preload=self._preload)
             self._selector.register(self._server, selectors.EVENT_READ, self._receive)
@@ -84,7 +84,7 @@ class ForkSupply:
             self._watch()
 
     def kill(self) -> None:
-        """End a server that does not answer; its death is told like any other."""
+        """End a server that does not answer; its death is reported like any other."""
         if self._server is not None:
             self._server.kill()
 
@@ -108,15 +108,15 @@ class ForkSupply:
         for event in self._server.events():
             match event:
                 case Lost(reason):
-                    self._lose(reason)
+                    self._report_loss(reason)
                     continue
                 case Ready():
                     self._is_ready, self.due_at = True, _NEVER
                 case Starting():
                     self._idle_losses = 0
-            self.tell(event)
+            self.on_event(event)
 
-    def _lose(self, reason: str) -> None:
+    def _report_loss(self, reason: str) -> None:
         """Clear up after a server, and go without a preload when it died before its first task."""
         self._selector.unregister(self._server)  # type: ignore[arg-type]
         self._server, self._is_ready, self.due_at = None, False, _NEVER
@@ -125,4 +125,4 @@ class ForkSupply:
             self._preload = []
         if self._idle_losses > _IDLE_LOSSES:
             self.hopeless = reason
-        self.tell(ServerLost(reason, reaper.kill_orphans(self._spared, _ORPHANS_S)))
+        self.on_event(ServerLost(reason, reaper.kill_orphans(self._spared, _ORPHANS_S)))

@@ -109,7 +109,7 @@ def _join_threads() -> None:
 
 
 def _flush() -> bool:
-    """Flush the standard streams; False when something was lost. Only stdout's loss is told, as in Python."""
+    """Flush the standard streams; False when something was lost. Only a loss of stdout is reported, as in Python."""
     flushed = True
     for stream in (sys.stdout, sys.stderr):
         try:

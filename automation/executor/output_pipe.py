@@ -44,7 +44,7 @@ class OutputPipe:
         return False
 
     def drain(self) -> None:
-        """Take the rest and close, whoever may still hold the other end."""
+        """Take the rest and close, even if a process still holds the other end."""
         for _ in range(_LAST_READS):
             if not self.read():
                 break

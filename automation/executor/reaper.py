@@ -136,7 +136,7 @@ class StopRequest:
         return self._made
 
     def fileno(self) -> int:
-        """Readable from the request on, for ever: level-triggered on purpose."""
+        """Readable from the request on, permanently: level-triggered on purpose."""
         return self._reader
 
     def close(self) -> None:

@@ -40,8 +40,8 @@ class Fresh(Enum):
     ASKED = "the task is isolated, or its environment changes how the interpreter starts"
     UNUSUAL = "not a Python source file: a directory, an archive, missing"
     CUSTOMISED = "a sitecustomize on PYTHONPATH acts at start-up"
-    SHADOWED = "a module beside the script has the name of a preloaded one"
-    BROKEN = "does not compile, which Python itself tells best"
+    SHADOWED = "a module next to the script has the name of a preloaded one"
+    BROKEN = "does not compile; Python's own message is the best"
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,7 +193,7 @@ def _importable(directory: str) -> set[str]:
 
 
 def _shadows(directory: str, name: str) -> bool:
-    """Tell whether a script would import another module from `directory` than the one preloaded as `name`."""
+    """Return whether a script would import another module from `directory` than the one preloaded as `name`."""
     found = os.path.join(directory, name)  # noqa: PTH118 - paid by every task
     if os.path.isdir(found) and not os.path.exists(os.path.join(found, "__init__.py")):  # noqa: PTH110, PTH112, PTH118
         return False  # a directory without it yields to any package further down the path

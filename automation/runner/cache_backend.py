@@ -61,7 +61,7 @@ def _move(direction: str, settings: Settings) -> str:
 
 
 def warnings(settings: Settings) -> Iterator[str]:
-    """Tell that the text files are in use, and whether they are older than the database."""
+    """Warn that the text files are in use, and whether they are older than the database."""
     if not uses_files(settings):
         return
     note = settings.cache_dir / _NOTE

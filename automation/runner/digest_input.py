@@ -1,4 +1,4 @@
-"""What the digest of a run is told: each task's outcome, since when it fails, and whose fault it may be."""
+"""The input of a run's digest: each task's outcome, since when it fails, and the likely cause."""
 
 from __future__ import annotations
 

@@ -52,7 +52,7 @@ def reason(error: Exception) -> str:
 
 
 def main(part: str, profile: str, config: str, why: str) -> int:
-    """Tell people, then the watcher; whatever fails here is a line, and the exit code is that of a failed run."""
+    """Notify people, then the watcher; a failure here is only logged, and the exit code is that of a failed run."""
     threading.stack_size(_STACK_BYTES)
     try:
         settings = load_settings()

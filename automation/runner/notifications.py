@@ -1,4 +1,4 @@
-"""What a run tells people beside its tasks' own alerts: the digest, a refused file or commit, ticks nobody ran.
+"""What a run reports besides its tasks' alerts: the digest, a refused file or commit, missed ticks.
 
 Called by the runner. Everything goes through the store first; only when that cannot be written, straight out.
 """
@@ -20,38 +20,40 @@ from automation.runner.digest_input import digest_input
 from automation.runner.run_record import RunRecord
 from automation.sync.sync import SyncResult, SyncStatus
 from monitoring.alerts.conditions.close_orphaned import end_unwatched
-from monitoring.alerts.conditions.rules import Reason
 from monitoring.alerts.conditions.store_alert import AlertOrigin, raise_in, resolve_in, store_in
-from monitoring.alerts.delivery.deliver import Delivery
-from monitoring.alerts.delivery.loop import Drained
+from monitoring.alerts.delivery.loop import Delivery, Drained
 from monitoring.alerts.delivery.spooled import Unstored, keep, store_kept
 from monitoring.alerts.message.digest import record_digest
 from monitoring.alerts.message.model import Alert, Severity
 from monitoring.alerts.message.text import code, quote
-from monitoring.alerts.senders.dispatch import load_senders
+from monitoring.alerts.senders.registry import load_senders
 from monitoring.base.clock import Clock
 from monitoring.base.errors import ConfigError, StoreError
 from monitoring.base.secrets.redact import Redactor
 from monitoring.base.settings import Settings
+from monitoring.conditions.condition import ConditionKey
+from monitoring.conditions.outcome import Reason
+from monitoring.conditions.policy import Policy
 from monitoring.ledger.reach import ReachProblem, reach_problems, reach_problems_without_database
 from monitoring.ledger.reconcile import Reconciled
 from monitoring.ledger.ticks import Unanswered
 from monitoring.store.db.database import Database
 from monitoring.store.spool import unstored
 from monitoring.store.spool.unstored import Kept
-from monitoring.store.tables.conditions import ConditionKey
 from monitoring.store.tables.deliveries import count_waiting
 
 log = logging.getLogger("automation.runner.notifications")
 
 PROTOCOL = "automation"
-# How long a run waits for its alerts to arrive before it tells the heartbeat.
+# How long a run waits for its alerts to arrive before it pings the heartbeat.
 FIRST_DRAIN = timedelta(seconds=20)
 # A run by hand does not keep the terminal; what is left goes out with the next run or `deliver`.
 BY_HAND_DRAIN = timedelta(seconds=45)
 _BEFORE_NEXT_TICK = timedelta(seconds=15)
 _SYNC_FAILURES_TOLD = 6  # an hour of the ten-minute profile
 _CHECK_STOP_S = 5.0
+# Whatever its severity: nobody else notices that the runner cannot do its work.
+_DAILY = Policy(remind=timedelta(days=1))
 
 
 class Reporting:
@@ -90,7 +92,7 @@ class Reporting:
         self._record.with_database(act)
 
     def refused_config(self, profile: str, error: ConfigError) -> None:
-        """Tell that the profile cannot run; told once, until it runs again."""
+        """Report that the profile cannot run; once, until it runs again."""
         lines = [code(mistake) for mistake in error.mistakes]
         self._raise(f"config/{profile}", Severity.HIGH, f"{profile} cannot run: jobs.yaml has mistakes", *lines)
 
@@ -113,7 +115,7 @@ class Reporting:
             self._raise("sync", Severity.MEDIUM, title, quote(result.reason))
 
     def unanswered(self, found: Reconciled) -> None:
-        """Tell of ticks that nobody ran and of runs whose process vanished; skipped ticks are for the audit."""
+        """Report missed ticks and runs whose process is gone; skipped ticks are left to the audit."""
         blocks = [f"Run {run_id} was aborted: its process is gone." for run_id in found.aborted]
         blocks += [_ticks_line(ticks) for ticks in _by_cause(found.unanswered).values()]
         if blocks:
@@ -122,7 +124,7 @@ class Reporting:
             log.warning("%s", block)
 
     def no_longer_watched(self, watched: ReferencedMonitors) -> None:
-        """End the conditions of monitors that no profile names any more; those that fire are told, quietly."""
+        """End the conditions of monitors that no profile names any more; firing ones are reported silently."""
 
         def act(database: Database) -> None:
             origin = AlertOrigin(self._record.run_id, debug=self._settings.debug)
@@ -205,13 +207,13 @@ class Reporting:
         return self._deliverer
 
     def _raise(self, key: str, severity: Severity, title: str, *blocks: object, is_news: bool = False) -> None:
-        """Raise a condition; `is_news` tells of it also while it fires already, for another cause than before."""
+        """Raise a condition; `is_news` reports it also while it fires already, for another cause than before."""
         alert = Alert(severity, title, *blocks, protocol=PROTOCOL, source="ops_error", key=key)
 
         def act(database: Database) -> None:
             with database.write() as tx:
-                raised = raise_in(tx, alert, now=self._now(), origin=self._origin())
-                if is_news and raised.reason is Reason.REPEATED:
+                raised = raise_in(tx, alert, now=self._now(), origin=self._origin(), policy=_DAILY)
+                if is_news and raised.reason is Reason.STILL_BAD:
                     store_in(tx, alert, now=self._now(), origin=self._origin())
 
         self._record.with_database(act)

@@ -15,7 +15,7 @@ _HOUR = timedelta(hours=1)
 
 
 def once_an_hour(settings: Settings, name: str, now: datetime) -> bool:
-    """Tell whether `name` may be sent now, and remember that it was.
+    """Return whether `name` may be sent now, and remember that it was.
 
     The mark is an empty file's time: it needs no new block on a full disk once it exists. Where the state
     directory cannot be written, shared memory must do, which the unit and a shell have in common, or the temporary
@@ -32,7 +32,7 @@ def once_an_hour(settings: Settings, name: str, now: datetime) -> bool:
 
 
 def _is_recent(marked_s: float, now: datetime) -> bool:
-    """Tell whether a mark is younger than an hour; one that lies ahead was made by a clock that was ahead."""
+    """Return whether a mark is younger than an hour; one that lies ahead was made by a clock that was ahead."""
     return 0 <= now.timestamp() - marked_s < _HOUR.total_seconds()
 
 
@@ -45,5 +45,5 @@ def take_back(settings: Settings, name: str) -> None:
 
 def _marks(settings: Settings, name: str) -> list[Path]:
     own = f"monitoring-{name}-{os.geteuid()}-{zlib.crc32(os.fsencode(settings.locks)):08x}"
-    others = (Path("/dev/shm"), Path(tempfile.gettempdir()))  # noqa: S108 - an empty file, whoever made it
+    others = (Path("/dev/shm"), Path(tempfile.gettempdir()))  # noqa: S108 - an empty file, no matter who made it
     return [settings.locks / f"{name}.sent", *(directory / f"{own}.sent" for directory in others)]

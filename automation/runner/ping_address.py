@@ -61,7 +61,7 @@ class PingAddress:
         return self._push("down", why, took_ms) if self.is_push else self._ending_in("/fail", run)
 
     def _ending_in(self, suffix: str, run: str) -> str:
-        """The suffix belongs to the path; `rid` lets the far side pair the start of a run with its end."""
+        """The suffix belongs to the path; `rid` lets the destination pair the start of a run with its end."""
         others = [pair for pair in self.parts.query.split("&") if pair and pair.partition("=")[0] != "rid"]
         query = "&".join([*others, f"rid={run}"])
         return self.parts._replace(path=self.parts.path.rstrip("/") + suffix, query=query).geturl()

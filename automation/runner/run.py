@@ -1,6 +1,6 @@
-"""One run of one profile: lock -> sync -> row -> tasks beside delivery -> digest -> drain -> heartbeat -> the truth.
+"""One run of one profile: lock -> sync -> row -> tasks and delivery -> digest -> drain -> heartbeat -> exit code.
 
-Called by the verb `run`. Whatever fails on the way (sync, ledger, delivery, heartbeat) is told, and never stops
+Called by the verb `run`. Whatever fails on the way (sync, ledger, delivery, heartbeat) is reported, and never stops
 or delays the checks themselves.
 """
 
@@ -84,7 +84,7 @@ class Runner:
         """Run the profile and return the exit code.
 
         Raises:
-            ConfigError: jobs.yaml is unsound where this profile needs it; recorded and told before.
+            ConfigError: jobs.yaml has mistakes that this profile meets; recorded and reported before.
             LockedError: the profile is running already; a tick that came in vain is recorded before.
         """
         try:
@@ -204,7 +204,7 @@ class Runner:
             self._reporting.no_longer_watched(watched)
 
     def _other_schedules(self) -> list[Schedule]:
-        """Without a sound file each of the sound profiles tells its own schedule when it runs."""
+        """Without a sound file each of the sound profiles records its own schedule when it runs."""
         jobs = self._jobs()
         return [schedule_of(profile) for profile in jobs.profiles.values()] if jobs else []
 
@@ -293,5 +293,5 @@ def verdict(results: Sequence[TaskResult], stopped_by: str) -> tuple[RunStatus, 
 
 
 def _had_no_data(result: TaskResult) -> bool:
-    """Tell a task whose checks could not be judged, which its last lines say, from one that broke."""
+    """Return whether a task failed because its checks had no data, by its last lines."""
     return any(line.startswith("no data: ") for line in result.output_tail.splitlines())

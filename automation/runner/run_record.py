@@ -114,7 +114,7 @@ class RunRecord:
             self._ledger.owe(act)
 
     def schedules_found(self, found: Iterable[Schedule]) -> None:
-        """Put into force what the scheduler serves beside this profile, in a ledger that knows of none."""
+        """Put into force what the scheduler serves next to this profile, in a ledger without schedules."""
 
         def act(database: Database) -> None:
             with database.write() as tx:
@@ -222,7 +222,7 @@ class RunRecord:
 
     @property
     def is_scheduled(self) -> bool:
-        """Tell whether a scheduler started the run at a tick."""
+        """Return whether a scheduler started the run at a tick."""
         return self._trigger in ("cron", "embedded")
 
     def _just_before(self, tick_at: datetime | None) -> datetime:
@@ -247,7 +247,7 @@ class RunRecord:
             )
 
     def _is_answered_ahead(self, database: Database) -> bool:
-        """Tell whether the tick has a run only by a clock that has been set back since."""
+        """Return whether the tick has a run only by a clock that has been set back since."""
         if self.tick_at is None:
             return False
         boot = boot_of(self._host.process(), self._started_at)
@@ -255,7 +255,7 @@ class RunRecord:
         return self.tick_at in answered_ahead(database, self._profile, just_before, self.tick_at, boot)
 
     def _tick_of_start(self, database: Database, schedule: Schedule | None) -> datetime | None:
-        """Find the tick a start by the cron daemon answers; by the schedule in force, which is what it was told."""
+        """Find the tick a start by the cron daemon answers; by the schedule in force, which is what it serves."""
         if self._trigger != "cron":
             return None
         cron = schedules.cron_in_force(database, self._profile) or (schedule.cron if schedule else None)

@@ -18,7 +18,7 @@ class Watchdog:
     """Kills this process when the block takes longer than `limit_s` and the slack.
 
     SIGKILL, not an exception: the main loop is what hangs. The fork server sees its socket close and kills
-    every task; the kernel frees the locks; whoever looks next closes the row as aborted.
+    every task; the kernel frees the locks; the next process that looks closes the row as aborted.
     """
 
     def __init__(self, limit_s: float, slack_s: float = _SLACK_S) -> None:

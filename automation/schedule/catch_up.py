@@ -1,7 +1,7 @@
 """Which profiles make up for a missed tick after a start: once for each tick, only the newest, never a stampede.
 
 Called by the verb `catch-up`. What was caught up is remembered by the ledger itself: any run that began after the
-tick, whoever started it, has looked since.
+tick has started since, by hand or not.
 """
 
 from __future__ import annotations

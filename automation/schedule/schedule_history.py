@@ -1,6 +1,6 @@
 """Which schedules are in force: written into the ledger when a scheduler starts, compared with jobs.yaml by others.
 
-Yesterday is judged by yesterday's schedule, so what a scheduler was told is recorded at the moment it is told.
+Yesterday is judged by yesterday's schedule, so what a scheduler serves is recorded when it starts.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ log = logging.getLogger("automation.schedule.schedule_history")
 
 
 def schedule_of(profile: Profile) -> Schedule:
-    """Return what the ledger remembers of a profile's schedule."""
+    """Return the schedule of a profile as the ledger stores it."""
     return Schedule(
         profile=profile.name,
         cron=profile.cron.canonical,
@@ -48,8 +48,8 @@ def put_in_force(
 ) -> bool:
     """Record that a scheduler starts now with these schedules, and what became of the ticks before.
 
-    They owe their ticks from `since` on (else now), which is also when the scheduler came to life: recording it may
-    take longer than the next tick is away. A ledger that cannot be written is told and stops no scheduler; False then.
+    Their ticks are due from `since` on (else now), which is also when the scheduler started: recording it may take
+    longer than the next tick is away. A ledger that cannot be written is logged, returns False and stops no scheduler.
     """
     clock = clock or SystemClock()
     since = since or clock.now()
@@ -75,22 +75,22 @@ def _record(database: Database, jobs: Jobs, kind: str, now: datetime, boot: Boot
 
 
 def waiting_for_restart(jobs: Jobs, database: Database) -> list[str]:
-    """Return what jobs.yaml says otherwise than the scheduler was told: inert until it is restarted."""
-    told = {entry.schedule.profile: entry.schedule for entry in schedules.in_force(database)}
+    """Return how jobs.yaml differs from what the scheduler serves: this takes effect at its restart."""
+    served = {entry.schedule.profile: entry.schedule for entry in schedules.in_force(database)}
     written = {name: schedule_of(profile) for name, profile in jobs.profiles.items()}
     return [
         note
-        for name in sorted(told.keys() | written.keys())
-        if (note := _difference(name, told.get(name), written.get(name)))
+        for name in sorted(served.keys() | written.keys())
+        if (note := _difference(name, served.get(name), written.get(name)))
     ]
 
 
-def _difference(name: str, told: Schedule | None, written: Schedule | None) -> str:
-    is_told, is_written = told is not None and told.enabled, written is not None and written.enabled
-    if told is not None and written is not None and is_told and is_written and told.cron != written.cron:
-        return f"{name}: jobs.yaml says {written.cron}, in force is {told.cron}"
-    if is_written and not is_told:
-        return f"{name}: in jobs.yaml, but not served yet"
-    if is_told and not is_written:
-        return f"{name}: no longer in jobs.yaml, but still served"
+def _difference(name: str, served: Schedule | None, written: Schedule | None) -> str:
+    is_served, is_written = served is not None and served.enabled, written is not None and written.enabled
+    if served is not None and written is not None and is_served and is_written and served.cron != written.cron:
+        return f"profile {name}: cron is {written.cron} in jobs.yaml, but still {served.cron} in the scheduler"
+    if is_written and not is_served:
+        return f"profile {name}: in jobs.yaml, not served until a restart"
+    if is_served and not is_written:
+        return f"profile {name}: removed from jobs.yaml, served until a restart"
     return ""

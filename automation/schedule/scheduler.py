@@ -58,7 +58,7 @@ def judge(tick: datetime, now: datetime, *, running: bool) -> TickAction:
 
 
 class Companion(Protocol):
-    """What lives beside the scheduler for as long as it serves; neither call may take long."""
+    """What runs next to the scheduler as long as it serves; neither call may take long."""
 
     def tend(self) -> None:
         """Look after it: called at least every two seconds."""
@@ -86,13 +86,13 @@ Unserved = Callable[[str, datetime, str, int | None], None]
 
 
 class Scheduler:
-    """Serves the ticks of several profiles until it is told to stop.
+    """Serves the ticks of several profiles until it is asked to stop.
 
     Args:
         crons: profile name to its schedule.
         command: builds the argv that runs one profile.
         environ: the environment of the runs; the tick is added to it.
-        unserved: is told (profile, tick, reason, pid of the run in the way) of every tick that is not started.
+        unserved: is called with (profile, tick, reason, pid of the blocking run) for every tick that is not started.
         clock: wall and monotonic time.
         stop_limit_s: how long running profiles may finish after the first stop signal.
         companion: is tended while the scheduler serves and waits, and ended at last.

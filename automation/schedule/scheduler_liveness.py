@@ -1,4 +1,4 @@
-"""Is the scheduler alive? Judged by its process and by the newest due tick, never by the unit's word alone.
+"""Is the scheduler alive? Judged by its process and by the newest due tick, never by the unit's state alone.
 
 Used by `status` and `doctor`. Looks only.
 """
@@ -34,7 +34,7 @@ _SYSTEMD = Path("/run/systemd/system")  # sd_booted(3)
 
 @dataclass(frozen=True, slots=True)
 class SchedulerProcess:
-    """A process that serves ticks: `up` or supercronic."""
+    """A process that starts runs on schedule: `up` or supercronic."""
 
     pid: int
     kind: str
@@ -47,7 +47,7 @@ class SchedulerProcess:
 
 @dataclass(frozen=True, slots=True)
 class Unrecorded:
-    """Why the user of the scheduler cannot write the state, and what to type."""
+    """Why the user of the scheduler cannot write the state, and the command that fixes it."""
 
     why: str
     remedy: str
@@ -55,9 +55,9 @@ class Unrecorded:
 
 @dataclass(frozen=True, slots=True)
 class SchedulerLife:
-    """What is seen of the scheduler. `served` is its newest run, `unserved` the newest due ticks it left out.
+    """What is known of the scheduler. `served` is its newest run, `unserved` the newest due ticks it did not start.
 
-    `unrecorded` says why the runs it starts cannot write their rows: then a tick without a row proves nothing.
+    `unrecorded` says why its runs cannot write their rows: then a tick without a row is no evidence.
     """
 
     process: SchedulerProcess | None
@@ -72,7 +72,7 @@ class SchedulerLife:
 
     @property
     def remedy(self) -> str:
-        """What to type if it is not alive."""
+        """The command that helps if it is not alive."""
         if self.unserved and self.unrecorded is not None:
             return self.unrecorded.remedy
         if self.process is None and self.unit is None:
@@ -82,21 +82,21 @@ class SchedulerLife:
         return restart_command(self.process)
 
     def __str__(self) -> str:
-        unit = f"; systemd says of {UNIT}: {self.unit}" if self.unit else ""
+        unit = f"; {UNIT} is {self.unit}" if self.unit else ""
         unit += f" ({RESET})" if self.unit == "failed" else ""
         return f"{self._judgement()}{unit}"
 
     def _judgement(self) -> str:
         served = (
-            f"last started {self.served[1]} at {self.served[0]:%Y-%m-%d %H:%M}" if self.served else "has started none"
+            f"last started {self.served[1]} at {self.served[0]:%Y-%m-%d %H:%M}" if self.served else "has started no run"
         )
         left = ", ".join(f"{profile} of {tick:%Y-%m-%d %H:%M}" for profile, tick in self.unserved)
         if self.process is None:
-            return f"NOT RUNNING: no process serves ticks ({served})" + (f"; not started: {left}" if left else "")
+            return f"NOT RUNNING: no scheduler process found ({served})" + (f"; not started: {left}" if left else "")
         if self.unserved and self.unrecorded:
-            return f"its runs are not recorded: {self.process} is there, but {self.unrecorded.why} ({served})"
+            return f"its runs are not recorded: {self.process} is running, but {self.unrecorded.why} ({served})"
         if self.unserved:
-            return f"NOT SERVING: {self.process} is there, but did not start {left} ({served})"
+            return f"NOT SERVING: {self.process} is running, but did not start {left} ({served})"
         return f"alive: {self.process}, {served}"
 
 
@@ -115,16 +115,16 @@ def look(settings: Settings, database: Database | None, now: datetime) -> Schedu
 
 
 def restart_command(process: SchedulerProcess | None) -> str:
-    """Return what to type so that the scheduler starts again; five starts a minute are the most systemd allows."""
-    return "end `up` and start it again" if process is not None and process.kind == "up" else RESTART
+    """Return the command that restarts the scheduler; systemd allows at most five starts a minute."""
+    return "stop `up` and start it again" if process is not None and process.kind == "up" else RESTART
 
 
 def find_scheduler(settings: Settings) -> SchedulerProcess | None:
     """Find `up` by the lock it holds, else the unit's process, else a supercronic of a user this host is run by.
 
-    The state directory alone does not say who that is: given to somebody else, nothing would seem to run.
+    The owner of the state directory alone is not enough: after a change of owner no scheduler would be found.
     """
-    # Asking for usable locks makes the directory: a state directory that is not there must be found missing.
+    # `usable_locks` creates the directory: a missing state directory must still be reported as missing.
     is_there = settings.cache_dir.is_dir()
     holder = is_held(single_lock_path(usable_locks(settings.locks), "scheduler")) if is_there else None
     if holder is not None:
@@ -140,14 +140,14 @@ def environment_of(pid: int) -> dict[str, str]:
     """Return the environment a process was started with.
 
     Raises:
-        OSError: it is gone, or belongs to somebody else.
+        OSError: it has ended, or belongs to another user.
     """
     pairs = (os.fsdecode(entry).partition("=") for entry in (PROC / str(pid) / "environ").read_bytes().split(b"\0"))
     return {name: value for name, equals, value in pairs if equals}
 
 
 def _serves(pid: int, cache_dir: Path) -> bool:
-    """Tell whether a supercronic may be this state directory's: another one that it names is another host's."""
+    """Return whether a supercronic may serve this state directory: if it names another one, it does not."""
     try:
         named = environment_of(pid).get("CACHE_DIR")
     except OSError:
@@ -162,7 +162,7 @@ def _owners(*paths: Path) -> Iterator[int]:
 
 
 def _unrecorded(settings: Settings, process: SchedulerProcess) -> Unrecorded | None:
-    """Tell why what the scheduler starts cannot write the state, None if its user may."""
+    """Return why the scheduler's runs cannot write the state, None if they can."""
     for user in _owners(PROC / str(process.pid)):
         for path in (settings.cache_dir, settings.database):
             try:
@@ -213,7 +213,7 @@ def _unserved(database: Database, now: datetime) -> Iterator[tuple[str, datetime
 
 
 def unit_state() -> str | None:
-    """Return what systemd says of the unit, None where there is no systemd to ask."""
+    """Return the unit's state by systemd, None where there is no systemd."""
     return ask_systemd("is-active", UNIT)
 
 

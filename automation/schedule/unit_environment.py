@@ -1,4 +1,4 @@
-"""What the running scheduler holds: its environment is the one that counts until it is restarted.
+"""The environment of the running scheduler: it is in use until the scheduler is restarted.
 
 The kernel keeps the environment that a process was started with; the owner of the process may read it. For `status`,
 `doctor`, `audit` and `drill`. Only names are ever shown, never values.
@@ -36,7 +36,7 @@ _MOST_NAMES = 6
 
 @dataclass(frozen=True, slots=True)
 class Differences:
-    """Names of variables that the env file has otherwise than the scheduler, which read it at its start."""
+    """Names of variables that differ between the env file and the scheduler, which read it at its start."""
 
     new: tuple[str, ...] = ()
     changed: tuple[str, ...] = ()
@@ -46,7 +46,7 @@ class Differences:
         return bool(self.new or self.changed or self.gone)
 
     def __str__(self) -> str:
-        kinds = (("new", self.new), ("changed", self.changed), ("no longer there", self.gone))
+        kinds = (("new", self.new), ("changed", self.changed), ("removed", self.gone))
         return "; ".join(f"{kind}: {_names(names)}" for kind, names in kinds if names)
 
 
@@ -65,7 +65,7 @@ class UnitEnvironment:
 
     @property
     def outdated(self) -> str | None:
-        """Say that the scheduler does not know what the env file says now, None if it does."""
+        """Return that the scheduler does not use the env file's current values, None if it does."""
         if self.differences:
             return f"the env file changed since the scheduler started ({self.differences})"
         return "the env file was written since the scheduler started" if self.written_since else None
@@ -76,7 +76,7 @@ class UnitEnvironment:
 
 
 def look(settings: Settings) -> UnitEnvironment | None:
-    """Read what the running scheduler holds; None if none runs, or its environment is not ours to read."""
+    """Read the running scheduler's environment; None if none runs, or this user may not read it."""
     process = find_scheduler(settings)
     if process is None:
         return None
@@ -132,7 +132,7 @@ def compare(held: Mapping[str, str], wanted: Mapping[str, str], by_itself: froze
 
 
 def judged(here: Iterator[str], in_force: Iterator[str], held: UnitEnvironment | None) -> Iterator[str]:
-    """Merge warnings about settings as they are here with those of the scheduler: each says where it holds."""
+    """Merge warnings about this shell's settings with those of the scheduler: each says where it applies."""
     found = list(here)
     if held is None:
         yield from found
@@ -142,7 +142,7 @@ def judged(here: Iterator[str], in_force: Iterator[str], held: UnitEnvironment |
         if warning in found:
             yield warning
         else:
-            yield f"STILL IN FORCE, although the env file no longer says so: {warning}. To end it: {held.remedy}"
+            yield f"STILL IN USE, although the env file has changed: {warning}. To apply the change: {held.remedy}"
     for warning in found:
         if warning not in holds:
             yield f"only in this shell, not in the running scheduler: {warning}"

@@ -1,4 +1,4 @@
-"""The API and the dashboard as a child of `up`: started beside the scheduler, again when it dies, ended with it.
+"""The API and the dashboard as a child of `up`: started with the scheduler, restarted when it dies, stopped with it.
 
 It never holds up a tick, and it gets no secret: its environment is the operator's without them.
 """

@@ -1,6 +1,6 @@
-"""Everything `status` shows, gathered without changing anything; what cannot be read is told, never guessed.
+"""Everything `status` shows, gathered without changing anything; what cannot be read becomes a warning.
 
-`status_text` puts it on one screen.
+`render` puts it on one screen.
 """
 
 from __future__ import annotations
@@ -21,23 +21,22 @@ from automation.sync.dependencies import differing_distributions
 from automation.sync.following import NOT_FOLLOWING, follows_origin
 from automation.sync.git import OriginState, origin_state
 from automation.sync.state import SyncState, read_sync_state
-from monitoring.alerts.delivery.routing import TEST_CHAT
 from monitoring.base.errors import ConfigError, StoreError
 from monitoring.base.locks.profile_lock import Holder, running_profiles, usable_locks
 from monitoring.base.process_identity import current_boot
-from monitoring.base.settings import Settings, log_level
+from monitoring.base.settings import TEST_CHAT, Settings, log_level
+from monitoring.conditions.condition import Condition
 from monitoring.ledger.audit import judge, sentence
 from monitoring.ledger.outcomes import gather
 from monitoring.ledger.reach import ReachProblem, reach_problems, reach_problems_without_database
 from monitoring.store.db.database import Database
 from monitoring.store.db.schema import open_readonly
 from monitoring.store.tables import conditions, deliveries, runs, silences
-from monitoring.store.tables.conditions import Condition
 from monitoring.store.tables.runs import RunRow
 from monitoring.store.tables.silences import Silence
 
 _AUDITED = timedelta(hours=24)
-_DEFERRALS_TOLD = 3  # one or two are an ordinary long run
+_DEFERRALS_SHOWN = 3  # one or two are an ordinary long run
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +53,7 @@ class ProfileState:
 
 @dataclass(frozen=True, slots=True)
 class Undelivered:
-    """What waits in the outbox for one destination of one channel."""
+    """Alerts that wait in the outbox for one destination of one channel."""
 
     destination: str
     channel: str
@@ -65,7 +64,7 @@ class Undelivered:
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """One look at this host. `warnings` are whole sentences that say what to do; `audit` is the last day's sentence.
+    """The state of this host. `warnings` are whole sentences with what to do; `audit` is the last day's sentence.
 
     `unreached` is why people are not being reached, empty if they are.
     """
@@ -90,7 +89,7 @@ class Status:
 
 
 def look(settings: Settings, config: Path, now: datetime) -> Status:
-    """Gather it all; a part that is missing becomes a warning."""
+    """Collect everything; a part that is missing becomes a warning."""
     held = unit_environment.look(settings)
     muting = [*mute_warnings(settings, held), *backend_warnings(settings, held)]
     warnings: list[str] = [*settings.env_mistakes, *muting]
@@ -127,7 +126,7 @@ def _look(
         firing=tuple(database.read(conditions.firing)) if database else (),
         unreached=tuple(unreached),
         undelivered=tuple(Undelivered(*row) for row in deliveries.why_waiting(database)) if database else (),
-        blind=tuple(database.read(conditions.blind)) if database else (),
+        blind=tuple(database.read(conditions.without_data)) if database else (),
         silences=tuple(database.read(lambda tx: silences.active(tx, now))) if database else (),
         origin=origin,
         sync=sync,
@@ -140,47 +139,47 @@ def _look(
 
 
 def setting_warnings(settings: Settings) -> Iterator[str]:
-    """Tell of settings under which alerts do not arrive where they belong."""
+    """Warn of settings under which alerts do not reach their destinations."""
     if settings.debug:
         yield "LOG_LEVEL=DEBUG: alerts are recorded and nothing is sent"
     if fault := log_level(settings.environ)[1]:
         yield fault
     if settings.environ.get(TEST_CHAT, "").strip():
-        yield f"{TEST_CHAT} is set: every alert goes to the test chat and nowhere else"
+        yield f"{TEST_CHAT} is set: all alerts go only to the test chat"
 
 
 def mute_warnings(settings: Settings, held: UnitEnvironment | None) -> Iterator[str]:
-    """Tell of settings that keep alerts in: of those the scheduler holds, and of those that are only here."""
+    """Warn of settings that hold alerts back: those of the scheduler, and those of this shell only."""
     in_force = setting_warnings(held.settings(settings)) if held else iter(())
     yield from unit_environment.judged(setting_warnings(settings), in_force, held)
 
 
 def backend_warnings(settings: Settings, held: UnitEnvironment | None) -> Iterator[str]:
-    """Tell that `utils.cache` has been switched back to the text files."""
+    """Warn that `utils.cache` has been switched back to the text files."""
     in_force = cache_backend.warnings(held.settings(settings)) if held else iter(())
     yield from unit_environment.judged(cache_backend.warnings(settings), in_force, held)
 
 
 def sync_warnings(sync: SyncState, settings: Settings, revision: str) -> Iterator[str]:
-    """Tell of a deployed checkout, now at `revision`, that does not follow origin."""
+    """Warn of a deployed checkout, now at `revision`, that does not follow origin."""
     if sync.at is not None and not follows_origin(settings.checkout):
         yield NOT_FOLLOWING
-    if sync.deferrals >= _DEFERRALS_TOLD:
+    if sync.deferrals >= _DEFERRALS_SHOWN:
         yield f"the sync of the checkout was deferred {sync.deferrals} times in a row: {sync.reason}"
     if sync.failures:
         yield f"the sync of the checkout failed {sync.failures} times in a row: {sync.reason}"
     if sync.status is not None and sync.status.value == "refused":
         refused = sync.verdict.candidate if sync.verdict is not None else ""
         if refused and refused == revision:
-            yield f"the commit that runs, {revision[:12]}, was put here by hand: the sync refused it: {sync.reason}"
+            yield f"the running commit {revision[:12]} was checked out by hand; the sync had refused it: {sync.reason}"
         else:
-            yield f"origin's newest commit {refused[:12]} is refused, {revision[:12]} keeps running: {sync.reason}"
+            yield f"origin's newest commit {refused[:12]} was refused, {revision[:12]} keeps running: {sync.reason}"
 
 
 def waiting(
     settings: Settings, held: UnitEnvironment | None, jobs: Jobs | None, database: Database | None
 ) -> Iterator[str]:
-    """Tell what was changed and stays inert until somebody acts."""
+    """Report changes that take effect only after a restart or `make sync`."""
     if held is not None and held.outdated is not None:
         yield f"{held.outdated}: {held.remedy}"
     if jobs is not None and database is not None:
@@ -192,7 +191,7 @@ def waiting(
         return
     if differing:
         more = f" and {len(differing) - 3} more" if len(differing) > 3 else ""  # noqa: PLR2004 - as many as fit a line
-        yield f"the venv is not as the lock says ({'; '.join(differing[:3])}{more}): run `make sync`"
+        yield f"the venv does not match requirements.lock ({'; '.join(differing[:3])}{more}): run `make sync`"
 
 
 def _jobs(config: Path, settings: Settings, warnings: list[str]) -> Jobs | None:
@@ -201,14 +200,14 @@ def _jobs(config: Path, settings: Settings, warnings: list[str]) -> Jobs | None:
     except ConfigError as error:
         first, *more = error.mistakes
         rest = f" (and {len(more)} more)" if more else ""
-        warnings.append(f"jobs.yaml has mistakes: {first}{rest}; `python -m automation validate` tells all")
+        warnings.append(f"jobs.yaml has mistakes: {first}{rest}; `python -m automation validate` lists all")
         return None
 
 
 def _database(settings: Settings, warnings: list[str]) -> Database | None:
     try:
         if not settings.database.exists():
-            warnings.append(f"{settings.database} does not exist: nothing has run with this state directory yet")
+            warnings.append(f"{settings.database} does not exist: no profile has run with this state directory yet")
             return None
         return open_readonly(settings.database)
     except (StoreError, OSError) as error:
@@ -218,7 +217,7 @@ def _database(settings: Settings, warnings: list[str]) -> Database | None:
 
 def _audit(database: Database | None, now: datetime) -> tuple[str, bool]:
     if database is None:
-        return "nothing can be said of the last 24 hours without a database", False
+        return "unknown: there is no database", False
     audit = judge(gather(database, since=now - _AUDITED, until=now, now=now, boot=current_boot()))
     return sentence(audit), audit.is_ok
 

@@ -9,30 +9,31 @@ from automation.cli.console import aligned
 from automation.status.collect import ProfileState, Status, Undelivered
 from monitoring.base.clock import to_text
 from monitoring.base.formatting import format_duration
-from monitoring.store.tables.conditions import Condition
+from monitoring.conditions.condition import Condition
 from monitoring.store.tables.runs import RunRow
 from monitoring.store.tables.silences import Silence
 
 _LONG_RUN = timedelta(minutes=10)  # what one task is given unless jobs.yaml says otherwise
-_MOST = 8  # of each kind, so that it stays one screen; the verbs named after it show all
+_MOST = 8  # of each kind, so that it stays one screen; the command named after it shows all
 
 
 def lines(status: Status) -> Iterator[str]:
-    """Return the screen: warnings first, then what an operator asks for in the order they ask."""
+    """Return the screen: warnings first, then what an operator asks for, in that order."""
     yield from (f"WARNING: {warning}" for warning in status.warnings)
     yield from (f"NOT REACHED {reason}" for reason in status.unreached)
     yield f"scheduler   {status.scheduler}"
     yield f"last 24 h   {status.audit}" + ("" if status.audit_ok else "; see `python -m automation audit`")
     yield f"checkout    {_checkout(status)}"
-    yield f"state       {status.cache_dir}, environment {status.env_file or 'without an env file'}"
-    yield from (f"inert       {note}" for note in status.waiting)
+    env_file = f"env file {status.env_file}" if status.env_file else "no env file loaded"
+    yield f"state       {status.cache_dir}, {env_file}"
+    yield from (f"pending     {note}" for note in status.waiting)
     yield ""
     yield from aligned([("PROFILE", "LAST", "NEXT (UTC)", "NOW"), *_profiles(status)]).splitlines()
     yield ""
     yield from _section("firing", [_firing(status.now, each) for each in status.firing], "incidents")
     yield from _section("undelivered", [_undelivered(each) for each in status.undelivered], "deliver")
     if status.blind:
-        yield from _section("blind", [_blind(each) for each in status.blind], "audit")
+        yield from _section("no data", [_blind(each) for each in status.blind], "audit")
     yield from _section("silences", [_silence(each) for each in status.silences], "silence --list")
 
 
@@ -67,7 +68,7 @@ def _now(profile: ProfileState, now: datetime) -> str:
     if since is None:
         return f"running: {profile.running}"
     # A restart of the scheduler does not end a run.
-    how = f"; to end it: python -m automation stop {profile.name}" if now - since > _LONG_RUN else ""
+    how = f"; stop it with: python -m automation stop {profile.name}" if now - since > _LONG_RUN else ""
     return f"running for {format_duration(now - since)}: {profile.running}{how}"
 
 
@@ -77,11 +78,11 @@ def _checkout(status: Status) -> str:
         return f"{status.checkout}, not under git"
     parts = [f"{status.checkout} at {origin.revision[:12]}"]
     if origin.behind is None:
-        parts.append("how it stands to origin is not known")
+        parts.append("difference from origin unknown")
     elif origin.behind or origin.ahead:
         parts.append(f"{origin.behind} behind and {origin.ahead} ahead of origin")
     else:
-        parts.append("as origin")
+        parts.append("up to date with origin")
     parts += [f"fetched {origin.fetched_at:%Y-%m-%d %H:%M}"] if origin.fetched_at else []
     parts += ["with local edits"] if origin.dirty else []
     parts += [f"last sync {status.sync.status} at {status.sync.at:%Y-%m-%d %H:%M}"] if status.sync.at else []
@@ -90,7 +91,7 @@ def _checkout(status: Status) -> str:
 
 def _firing(now: datetime, condition: Condition) -> str:
     duration = f" for {format_duration(now - condition.fired_at)}" if condition.fired_at else ""
-    return f"{condition.severity}{duration}: {condition.key}: {condition.title}"
+    return f"{condition.severity.name}{duration}: {condition.key}: {condition.title}"
 
 
 def _undelivered(each: Undelivered) -> str:
@@ -99,7 +100,8 @@ def _undelivered(each: Undelivered) -> str:
 
 
 def _blind(condition: Condition) -> str:
-    return f"{condition.key} since {condition.blind_since:%Y-%m-%d %H:%M}, source {condition.blind_by}"
+    since = f" since {condition.no_data.since:%Y-%m-%d %H:%M}" if condition.no_data else ""
+    return f"{condition.key}{since}, source {condition.blamed}"
 
 
 def _silence(silence: Silence) -> str:
@@ -126,7 +128,7 @@ def as_json(status: Status) -> dict[str, object]:
         "audit": {"sentence": status.audit, "ok": status.audit_ok},
         "profiles": [_profile_json(profile) for profile in status.profiles],
         "firing": [
-            {"key": str(each.key), "severity": each.severity, "title": each.title, "since": _iso(each.fired_at)}
+            {"key": str(each.key), "severity": each.severity.name, "title": each.title, "since": _iso(each.fired_at)}
             for each in status.firing
         ],
         "reach": {
@@ -141,8 +143,9 @@ def as_json(status: Status) -> dict[str, object]:
              "count": each.count, "why": each.error} for each in status.undelivered
         ],
         "blind": [
-            {"key": str(each.key), "since": _iso(each.blind_since), "source": each.blind_by, "why": each.blind_why}
+            {"key": str(each.key), "since": _iso(each.no_data.since), "source": each.blamed, "why": each.no_data.reason}
             for each in status.blind
+            if each.no_data
         ],
         "silences": [
             {"id": each.id, "protocol": each.protocol, "key": each.key, "ends_at": to_text(each.ends_at),

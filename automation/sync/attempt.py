@@ -1,4 +1,4 @@
-"""The steps of one sync: fetch, judge, wait for the tree, activate; and what is mended when one of them cannot work.
+"""The steps of one sync: fetch, judge, wait for the tree, activate; and what is repaired when one of them cannot work.
 
 Called by git_sync.py, which turns what may still be raised here into a result.
 """
@@ -124,7 +124,7 @@ class _End:
 
 
 class SyncAttempt:
-    """One sync. What it learns on the way (candidate, verdict, what was mended) outlives a repair and a new attempt."""
+    """One sync. What it learns (candidate, validation result, repairs) outlives a repair and a new attempt."""
 
     def __init__(self, plan: SyncPlan) -> None:
         self._plan, self._git, self._tree, self._clock = plan, plan.git, plan.tree, plan.clock
@@ -172,11 +172,11 @@ class SyncAttempt:
 
     def _result(self, end: _End, state: SyncState | None = None) -> SyncResult:
         state = state or read_sync_state(self._plan.cache_dir)
-        mended = "".join(f"; mended: {what}" for what in self._repairs.values())
+        repaired = "".join(f"; repaired: {what}" for what in self._repairs.values())
         return SyncResult(
             status=end.status,
             revision=current_revision(self._git.checkout, self._plan.environ),
-            reason=end.reason + mended,
+            reason=end.reason + repaired,
             candidate=self._candidate,
             needs_dependencies=bool(self._verdict and self._verdict.needs_dependencies),
             remembered=self._remembered,
@@ -212,10 +212,10 @@ class SyncAttempt:
     def _note(self, kind: str, what: str) -> None:
         if what:
             self._repairs[kind] = what
-            _log.warning("pre-run git sync: mended: %s", what)
+            _log.warning("pre-run git sync: repaired: %s", what)
 
     def _repair(self, error: GitError) -> bool:
-        """Mend what made git fail, each kind of damage once; False leaves the error standing."""
+        """Repair what made git fail, each kind of damage once; False leaves the error standing."""
         git, upstream = self._git, self._plan.upstream
         if "cannot create" in error.stderr and "refs" not in self._repairs:
             clear_refs_in_the_way(git, upstream.ref)
@@ -230,7 +230,7 @@ class SyncAttempt:
         return True
 
     def _repair_in_passing(self) -> None:
-        """Mend also what git got around this time: a damaged pack stays, and the next commit may need it."""
+        """Repair also what git got around this time: a damaged pack stays, and the next commit may need it."""
         if self._git.damage_seen and "history" not in self._repairs:
             with contextlib.suppress(SyncError, OSError):
                 self._note("history", self._renew_history(GitError("seen in passing")))

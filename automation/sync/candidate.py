@@ -1,7 +1,7 @@
-"""A commit that wants to become the live tree: checked out beside it and validated with its own code.
+"""A candidate for the live tree: a commit checked out separately and validated with its own code.
 
 Called by the sync. Nothing here touches the live checkout, and no secret reaches the candidate's processes: their
-environment is made anew, so that even what they print can be shown.
+environment is made again, so that even what they print can be shown.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ class Judgement:
 def check_out(git: Git, commit: str, directory: Path, *, time_limit_s: float) -> int:
     """Write the commit's files into a new directory and return how many bytes they are.
 
-    The index lies beside the directory: the live one and its lock are left alone.
+    The index is next to the directory: the live one and its lock stay untouched.
 
     Raises:
         GitError: git could not, for example because an object is damaged or the disk is full.

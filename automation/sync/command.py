@@ -1,7 +1,7 @@
 """One command with a time limit that leaves nothing behind: for git and for the validation of a candidate.
 
 `subprocess.run(timeout=...)` kills the child and leaves the grandchild (git's ssh, git-remote-https) running, and
-then waits for ever on the pipe that grandchild holds. Here the command leads a session of its own, the whole
+then waits permanently on the pipe that grandchild holds. Here the command leads a session of its own, the whole
 group dies at the limit, and a pipe is read only as long as the command lives.
 """
 
@@ -69,7 +69,7 @@ def run_command(
         try:
             ended = watch.until_exit(time_limit_s)
         finally:
-            # Also when the caller itself is told to end: git takes its lock files away when it is asked to go.
+            # Also when the caller itself is asked to end: git removes its lock files on SIGTERM.
             if not ended:
                 os.killpg(process.pid, signal.SIGTERM)
                 watch.until_exit(grace_s)
@@ -87,7 +87,7 @@ def _ended_with_its_group(process: subprocess.Popen[bytes]) -> Iterator[None]:
 
 
 class _Watch:
-    """Reads a process's pipes until the process itself exits, whoever else holds them."""
+    """Reads a process's pipes until the process itself exits, even if others hold them."""
 
     def __init__(self, process: subprocess.Popen[bytes], max_bytes: int) -> None:
         self._max_bytes = max_bytes

@@ -103,7 +103,7 @@ def _distribution_names(directory: str) -> Iterator[str]:
         with os.scandir(directory) as entries:
             for entry in entries:
                 if entry.name.endswith(_INSTALLED):
-                    # The time tells a reinstallation of the same version.
+                    # The time reveals a reinstallation of the same version.
                     yield f"{directory}/{entry.name} {entry.stat().st_mtime_ns}"
     except OSError:
         return

@@ -128,7 +128,7 @@ class _Ledger:
             runs.close_abandoned(tx, lambda process: process != self.process, SystemClock().now())
 
     def can_store(self) -> bool:
-        """Tell whether this host could have written a row: what it lacks is no fault of a revision."""
+        """Return whether this host could have written a row: what it lacks is no fault of a revision."""
         with contextlib.suppress(StoreError, OSError):
             if shutil.disk_usage(self.path.parent).free < _SPARE_BYTES:
                 return False
@@ -139,7 +139,7 @@ class _Ledger:
 
 @contextlib.contextmanager
 def _passing_signals_on(child: subprocess.Popen[bytes]) -> Iterator[list[int]]:
-    """Let whoever stops this process stop the run; yields the signals that came."""
+    """Pass signals that stop this process to the run; yields the signals that came."""
     received: list[int] = []
 
     def pass_on(number: int, _frame: FrameType | None) -> None:

@@ -13,7 +13,7 @@ NOT_FOLLOWING = "no enabled profile has `sync_before_run: true`: a host with thi
 
 
 def follows_origin(checkout: Path) -> bool:
-    """Tell whether an enabled profile brings the checkout up to date; also where jobs.yaml cannot be read.
+    """Return whether an enabled profile brings the checkout up to date; also where jobs.yaml cannot be read.
 
     Read without the code of the checkout: `enabled` and `sync_before_run` mean the same in every release. Of a file
     that cannot be read the schedule in force decides whether to sync.

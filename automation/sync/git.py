@@ -82,7 +82,7 @@ class GitError(SyncError):
 
 
 class Git:
-    """git in one checkout. `damage_seen` also tells of damage that git complained of and got around."""
+    """git in one checkout. `damage_seen` also covers damage that git reported and worked around."""
 
     def __init__(self, checkout: Path, environ: Mapping[str, str] | None = None) -> None:
         self.checkout = checkout
@@ -126,7 +126,7 @@ class Git:
         return done
 
     def is_set(self, flag: str) -> bool:
-        """Tell whether the repository's own configuration, not that of user or system, sets the flag.
+        """Return whether the repository's own configuration, not that of user or system, sets the flag.
 
         Raises:
             GitError: the configuration cannot be read, or the value is no boolean.
@@ -160,10 +160,10 @@ class Git:
         return found if done.ok and re.fullmatch(r"[0-9a-f]{40,64}", found) else None
 
     def is_clean(self, time_limit_s: float = _READ_LIMIT_S) -> bool:
-        """Tell whether every tracked file is as HEAD has it; untracked files and submodules do not count.
+        """Return whether every tracked file is as HEAD has it; untracked files and submodules do not count.
 
         Raises:
-            GitError: git cannot tell.
+            GitError: git does not know.
         """
         options = ("--porcelain", "--untracked-files=no", "--ignore-submodules=all")
         return not self.read("status", *options, time_limit_s=time_limit_s)
@@ -220,7 +220,7 @@ def origin_state(
 
 
 def distance(git: Git, ours: str, theirs: str) -> tuple[int | None, int | None]:
-    """Count the commits only ours has and only theirs has, None where git cannot tell."""
+    """Count the commits only ours has and only theirs has, None where git does not know."""
     counted = git.run("rev-list", "--left-right", "--count", f"{ours}...{theirs}")
     if not counted.ok:
         return None, None
@@ -262,8 +262,8 @@ def without_credentials(text: str) -> str:
 
 def _one_line(said: str) -> str:
     lines = [line.strip() for line in without_credentials(said).splitlines()]
-    telling = [line for line in lines if line and not _BOILERPLATE.match(line)]
-    return excerpt(" / ".join(dict.fromkeys(telling)), _MAX_REASON)
+    useful = [line for line in lines if line and not _BOILERPLATE.match(line)]
+    return excerpt(" / ".join(dict.fromkeys(useful)), _MAX_REASON)
 
 
 def _owner(path: Path) -> str:

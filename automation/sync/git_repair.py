@@ -1,4 +1,4 @@
-"""Mends a checkout's `.git` where a sync would stay stuck for ever: leftovers of killed gits, a damaged store.
+"""Repairs a checkout's `.git` where a sync would stay stuck permanently: leftovers of killed gits, a damaged store.
 
 Called by the sync while it holds the sync lock. Never touches the working tree, untracked files or the
 configuration, and puts what it replaces aside instead of deleting it.
@@ -36,21 +36,21 @@ _HEAD = re.compile(r"ref: refs/\S+\n?|[0-9a-f]{40,64}\n?")
 def mend_skeleton(git: Git, branch: str) -> list[str]:
     """Restore what git needs to see a repository, and the index, without which removed files would stay.
 
-    Returns the names of what was mended.
+    Returns the names of what was repaired.
     """
-    mended = []
+    repaired = []
     for name in ("objects", "refs"):
         if not (git.directory / name).is_dir():
             (git.directory / name).mkdir()
-            mended.append(name)
+            repaired.append(name)
     head = git.directory / "HEAD"
     if not head.exists() or not _HEAD.fullmatch(head.read_text(encoding="utf-8", errors="replace")):
         head.write_text(f"ref: refs/heads/{branch}\n", encoding="ascii")
-        mended.append("HEAD")
+        repaired.append("HEAD")
     if not (git.directory / "index").exists():
         rebuild_index(git)
-        mended.append("index")
-    return mended
+        repaired.append("index")
+    return repaired
 
 
 def remove_leftovers(git: Git, now: datetime, stale_after_s: float = STALE_AFTER_S) -> list[str]:
@@ -70,7 +70,7 @@ def _leftovers(directory: Path) -> Iterator[Path]:
 
 
 def _git_at_work(checkout: Path) -> bool:
-    """Tell whether any git process works inside the checkout (git changes into its top directory)."""
+    """Return whether any git process works inside the checkout (git changes into its top directory)."""
     top = checkout.resolve()
     for process in Path("/proc").glob("[0-9]*"):
         with contextlib.suppress(OSError):
@@ -123,7 +123,7 @@ def unhide_edits(git: Git) -> str:
 def renew_history(git: Git, *, remote: str, branch: str, time_limit_s: float, now: datetime) -> Path:
     """Replace damaged objects and refs by what origin has; return where the damaged ones lie.
 
-    1. Fetch origin's branch into an empty repository beside, with the checkout's own configuration.
+    1. Fetch origin's branch into an empty separate repository, with the checkout's own configuration.
     2. Put objects, refs and logs aside under `.git/damaged-<time>` (an earlier such directory goes).
     3. Move the fetched ones into their place, with HEAD on `branch` at the commit it had, if origin has it.
     4. Make the index again if it cannot be read.

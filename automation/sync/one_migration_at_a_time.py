@@ -17,7 +17,7 @@ _MIGRATION = re.compile(r"(?:^|/)migrations/(\d{4}_[^/]+\.sql)$")
 def next_step(git: Git, head: str, target: str) -> str:
     """Return the last commit before the second migration that `head` lacks; `target` where that is not in the way.
 
-    Commits of the first-parent history count, which are what main was. Where history is too short to tell, or both
+    Commits of the first-parent history count, which are what main was. Where history is too short to decide, or both
     migrations came in one commit, there is nothing to stop at.
 
     Raises:

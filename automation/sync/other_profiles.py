@@ -48,7 +48,7 @@ def silenced_profile(database: Path, locks: Path, probation: Probation, now: dat
 
 
 def has_run(database: Path, probation: Probation, now: datetime) -> bool:
-    """Tell whether any run of the revision has written its end."""
+    """Return whether any run of the revision has written its end."""
     try:
         with open_readonly(database) as opened:
             found = _of_revision(opened, probation, now)

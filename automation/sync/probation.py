@@ -46,7 +46,7 @@ class Probation:
     reported: bool = False
 
     def is_running(self, head: str | None) -> bool:
-        """Tell whether the checkout is at this revision still."""
+        """Return whether the checkout is at this revision still."""
         return self.revision == head and not self.taken_back
 
 

@@ -52,7 +52,7 @@ class Checkout:
         self._tree.release()
 
     def bring_up_to_date(
-        self, config: Path, profile: str, lock: ProfileLock, tell: Callable[[SyncResult], None]
+        self, config: Path, profile: str, lock: ProfileLock, report: Callable[[SyncResult], None]
     ) -> int | None:
         """Sync if the profile asks for it, hold the tree, and start this command again if the code changed under it.
 
@@ -68,19 +68,19 @@ class Checkout:
             return None
         result = None
         if wants_sync(config, profile, self._settings):
-            self._leave_what_silences(lock, tell)
+            self._leave_what_silences(lock, report)
             result = sync(self._settings.checkout, self._settings.cache_dir, tree=self._tree, clock=self._clock)
         loaded, restored = self.revision, result is not None and result.restored
         self._hold()
         if result is not None and result.status is SyncStatus.UPDATED and self.revision != loaded:
-            code = self._first_run(config, profile, loaded, lock, tell)
+            code = self._first_run(config, profile, loaded, lock, report)
             if code is not None:
-                tell(result)  # only now: it has shown that it can run
+                report(result)  # only now: it has shown that it can run
                 return code
             if self.revision == loaded:
                 return None
         elif result is not None:
-            tell(result)
+            report(result)
         if restored or self.revision != loaded or self._changed_while_loading():
             self._start_anew(lock)
         return None
@@ -90,7 +90,7 @@ class Checkout:
             log.warning("the tree could not be held: a sync may change it under this run")
         self.revision = current_revision(self._settings.checkout)
 
-    def _leave_what_silences(self, lock: ProfileLock, tell: Callable[[SyncResult], None]) -> None:
+    def _leave_what_silences(self, lock: ProfileLock, report: Callable[[SyncResult], None]) -> None:
         """Go back to the revision before if a profile that ran under it has died since; this process starts again."""
         probation = read_probation(self._settings.checkout)
         if probation is None or not probation.is_running(self.revision):
@@ -98,13 +98,13 @@ class Checkout:
         database, now = self._settings.database, self._clock.now()
         reason = silenced_profile(database, self._settings.locks, probation, now, THIS_HOST.boot())
         if reason:
-            if self._take_back(reason, tell):
+            if self._take_back(reason, report):
                 self._start_anew(lock)
         elif not probation.passed and has_run(database, probation, now):
             pass_probation(self._settings.checkout)
 
     def _first_run(
-        self, config: Path, profile: str, loaded: str, lock: ProfileLock, tell: Callable[[SyncResult], None]
+        self, config: Path, profile: str, loaded: str, lock: ProfileLock, report: Callable[[SyncResult], None]
     ) -> int | None:
         """Let the new revision run this tick; return its exit code, None if the tick is still to be run.
 
@@ -120,17 +120,17 @@ class Checkout:
         log.error("pre-run git sync: the new revision cannot run: %s", first.fault)
         if not lock.take_again():
             return first.code
-        if self._take_back(first.fault, tell):
+        if self._take_back(first.fault, report):
             self._hold()
         else:
             self.revision = loaded
         return None
 
-    def _take_back(self, reason: str, tell: Callable[[SyncResult], None]) -> bool:
+    def _take_back(self, reason: str, report: Callable[[SyncResult], None]) -> bool:
         gone = take_back(self._settings.checkout, self._tree, reason, clock=self._clock)
         if gone is not None:
-            told = f"{gone.revision[:7]} was taken back: {reason}"
-            tell(SyncResult(SyncStatus.REFUSED, gone.before, told, gone.revision, remembered=True, taken_back=gone))
+            text = f"{gone.revision[:7]} was taken back: {reason}"
+            report(SyncResult(SyncStatus.REFUSED, gone.before, text, gone.revision, remembered=True, taken_back=gone))
         return gone is not None
 
     def _changed_while_loading(self) -> bool:
@@ -152,7 +152,7 @@ class Checkout:
 
 
 def _is_off(config: Path, profile: str, settings: Settings) -> bool:
-    """Tell whether the profile is switched off in the tree as it is now: then its run writes no row."""
+    """Return whether the profile is switched off in the tree as it is now: then its run writes no row."""
     try:
         return not load_profile(config, settings.checkout, profile).enabled
     except MonitoringError:
@@ -160,7 +160,7 @@ def _is_off(config: Path, profile: str, settings: Settings) -> bool:
 
 
 def wants_sync(config: Path, profile: str, settings: Settings) -> bool:
-    """Tell whether this profile brings the checkout up to date first.
+    """Return whether this profile brings the checkout up to date first.
 
     A jobs.yaml broken by a bad merge must not keep the repair from coming in: then the schedule in force
     decides. Where that knows nothing of the profile, a broken file is repaired, a wrong name is not.

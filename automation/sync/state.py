@@ -1,4 +1,4 @@
-"""What one sync tells the next: the verdict on a candidate and how often in a row it did not work.
+"""What one sync stores for the next: the validation of a candidate and how often in a row the sync failed.
 
 Kept as JSON in `$CACHE_DIR/sync/state.json`, written by the sync alone, read by `status` and `doctor`. A damaged
 file counts as none: the worst that follows is one validation more.

@@ -45,7 +45,7 @@ class SyncError(MonitoringError):
 class SendError(MonitoringError):
     """A destination did not accept a message.
 
-    `retry_after_s` is what the far side asked for; `unanswered` says that it did not answer at all.
+    `retry_after_s` is what the destination asked for; `unanswered` says that it did not answer at all.
     """
 
     def __init__(self, message: str, *, retry_after_s: float | None = None, unanswered: bool = False) -> None:
@@ -55,7 +55,7 @@ class SendError(MonitoringError):
 
 
 class RefusedError(SendError):
-    """The far side answered and said no: it is asked again after long pauses, until somebody changes something.
+    """The destination answered and said no: it is asked again after long pauses, until somebody changes something.
 
     `of_text` says that it takes other messages and refuses this one.
     """

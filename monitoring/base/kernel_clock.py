@@ -12,11 +12,11 @@ _UNSYNCHRONISED = 0x40  # STA_UNSYNC of linux/timex.h
 
 @dataclass(frozen=True, slots=True)
 class KernelClock:
-    """Whether something keeps the clock right; `max_error_s` is the kernel's own bound, where it tells one."""
+    """Whether the clock is synchronized; `max_error_s` is the kernel's own bound, where it has one."""
 
     synchronised: bool
     max_error_s: float | None
-    told_by: str
+    source: str
 
 
 class _Timex(ctypes.Structure):
@@ -49,5 +49,5 @@ def ask_kernel_clock() -> KernelClock:
     return KernelClock(
         synchronised=not timex.status & _UNSYNCHRONISED,
         max_error_s=timex.maxerror / _MICROSECONDS,
-        told_by="the kernel",
+        source="the kernel",
     )

@@ -1,4 +1,4 @@
-"""Which process is meant, safe against reused pids: for locks, run rows and whoever must tell live from dead.
+"""Which process is meant, safe against reused pids: for locks, run rows and checks whether a process lives.
 
 A pid alone names nobody for long; with its start time and the boot it names one process for good.
 """
@@ -45,7 +45,7 @@ class ProcessId:
 
 @dataclass(frozen=True, slots=True)
 class Boot:
-    """One life of a host. `at` is when it came up by the wall clock of whoever says so: a step moves it."""
+    """One life of a host. `at` is when it came up by the wall clock of the observer: a step moves it."""
 
     id: str
     at: datetime
@@ -86,7 +86,7 @@ def find_process(pid: int, proc: Path = PROC) -> ProcessId | None:
 
 
 def is_alive(process: ProcessId, proc: Path = PROC) -> bool:
-    """Tell whether exactly this process still runs.
+    """Return whether exactly this process still runs.
 
     Where /proc hides other users' processes (`hidepid`, `ProtectProc=invisible`), a pid that exists
     and cannot be looked at counts as alive: calling a live run dead is the worse mistake.
@@ -123,7 +123,7 @@ def _boot_id() -> str:
 
 
 def is_alive_text(text: str) -> bool:
-    """Tell whether the process that a run's row names still runs; a text that names none does not."""
+    """Return whether the process that a run's row names still runs; a text that names none does not."""
     try:
         return is_alive(ProcessId.parse(text))
     except ValueError:

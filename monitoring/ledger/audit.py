@@ -1,4 +1,4 @@
-"""Proves or refutes silence: the schedule in force, the ledger and the outbox of a span, joined into one verdict.
+"""Verifies silence: joins the schedule in force, the ledger and the outbox of a span into one result.
 
 Used by the verb `audit`, `status`, the API and the dashboard alike. Pure: `facts` gathers, `findings` judges, and
 this sums up.
@@ -24,7 +24,7 @@ _STATUSES = (*_RAN, "going", *_NOT_RUN)
 
 @dataclass(frozen=True, slots=True)
 class Audit:
-    """The verdict on [since, until): silence means that all is well exactly if `is_ok`.
+    """The result for [since, until): silence means that all is well exactly if `is_ok`.
 
     `ticks` and `alerts` count by status, `reasons` the reasons of ticks that did not run; `slowest` is of the
     alerts delivered.
@@ -54,7 +54,7 @@ class Audit:
 
 
 def judge(facts: Facts, *, drill_older_than: timedelta | None = DRILL_OLDER_THAN) -> Audit:
-    """Turn the facts of a span into the verdict."""
+    """Turn the facts of a span into the result."""
     delivered = [alert.took for alert in facts.alerts if alert.took is not None]
     return Audit(
         since=facts.since,
@@ -73,7 +73,7 @@ def judge(facts: Facts, *, drill_older_than: timedelta | None = DRILL_OLDER_THAN
 
 
 def sentence(audit: Audit) -> str:
-    """Say the verdict in one line: `from A to B: 154 ticks due, 153 ran (151 ok, 2 failed), 1 skipped (…); 12 …`."""
+    """Return the result in one line: `from A to B: 154 ticks due, 153 ran (151 ok, 2 failed), 1 skipped (…); 12 …`."""
     parts = [_count(audit.due, "tick") + " due", f"{audit.ran} ran ({_ran(audit.ticks)})"]
     parts += [_not_run(audit, status) for status in _NOT_RUN if audit.ticks[status]]
     parts += [f"{audit.ticks['going']} still going"] if audit.ticks["going"] else []
@@ -85,7 +85,7 @@ def _ran(ticks: Counter[str]) -> str:
 
 
 def _not_run(audit: Audit, status: str) -> str:
-    """A single reason stands behind the number; several are told by the findings."""
+    """A single reason follows the number; several are in the findings."""
     reasons = audit.reasons[status]
     return f"{audit.ticks[status]} {status}" + (f" ({reasons[0]})" if len(reasons) == 1 and reasons[0] else "")
 
@@ -102,7 +102,7 @@ def _alert_part(audit: Audit) -> str:
 
 
 def as_json(audit: Audit) -> dict[str, object]:
-    """Return the verdict as the API and `audit --json` show it; instants as ISO 8601, durations in seconds."""
+    """Return the result as the API and `audit --json` show it; instants as ISO 8601, durations in seconds."""
     return {
         "ok": audit.is_ok,
         "sentence": sentence(audit),

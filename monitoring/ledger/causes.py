@@ -1,7 +1,7 @@
-"""Why a due tick was not run, told from the signs of life of host and scheduler around it. Pure.
+"""Why a due tick was not run, derived from the events of host and scheduler around it. Pure.
 
-A scheduler leaves two kinds of signs: the runs it starts, and its own start. Each run's process also tells how long
-its host had been up, so a reboot, a stopped scheduler and a stepped clock can be told apart afterwards.
+A scheduler leaves two kinds of events: the runs it starts, and its own start. Each run's process also records how
+long its host had been up, so a reboot, a stopped scheduler and a stepped clock can be distinguished afterwards.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ class SignsOfLife:
         """Yield the runs with whose end the scheduler began to wait for this tick, the latest first.
 
         A cron daemon waits by a timer that no step of the clock moves: for a daily profile, for a day. A run at a
-        wrong time was waited for since the run before it. A start of the scheduler begins anew.
+        wrong time was waited for since the run before it. A start of the scheduler begins again.
         """
         started = bisect_right(self._starts, tick)
         runs = self._runs_of[profile]

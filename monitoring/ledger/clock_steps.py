@@ -1,4 +1,4 @@
-"""What a step of the wall clock does to the ledger, told from what runs knew of their host's uptime.
+"""What a step of the wall clock does to the ledger, derived from the uptime that runs recorded.
 
 Each row of a run names its process, and so how long the host had been up: two rows of one boot show by how much the
 clock gained or lost between them. A clock that went ahead is believed once two runs agree on it; what one that was
@@ -64,7 +64,7 @@ def believed_now(database: Database, now: datetime, boot: Boot, me: Asker = NOBO
         boot: of this host, by the same clock.
         me: the process whose own row is no second opinion.
     """
-    last = recorded_time.newest(database, besides=me)
+    last = recorded_time.newest(database, asker=me)
     if last is not None:
         return now - max(_gained(last, boot), timedelta(0))
     started = scheduler_events.newest_start(database)
@@ -72,7 +72,7 @@ def believed_now(database: Database, now: datetime, boot: Boot, me: Asker = NOBO
 
 
 def agrees(recorded: RecordedRun, boot: Boot) -> bool:
-    """Tell whether a run of this boot knew the same wall clock."""
+    """Return whether a run of this boot knew the same wall clock."""
     then = boot_of_text(recorded.process, recorded.started_at)
     return then is not None and then.id == boot.id and abs(clock_step(then, boot)) < LEAST_STEP
 
@@ -84,7 +84,7 @@ def take_back(database: Database, now: datetime, boot: Boot, me: Asker = NOBODY)
     2. Of more only if the rows show that the clock went ahead from the present one and came back; runs answer no tick
        that is still to come. Else it is the present clock that is wrong, and the ledger waits until it is right again.
     """
-    last = recorded_time.newest(database, besides=me)
+    last = recorded_time.newest(database, asker=me)
     if last is None or not agrees(last, boot) or now < _NOBODY_BEFORE:
         return
     after, far, runs_since = now + SLOW_START, now + _LONGEST_AGAIN, None
@@ -121,7 +121,7 @@ def answered_ahead(database: Database, profile: str, after: datetime, until: dat
 
 
 def _is_ahead(run: RecordedRun, boot: Boot) -> bool:
-    """Tell whether the clock has lost time since, or a run of an earlier boot is dated after this one began."""
+    """Return whether the clock has lost time since, or a run of an earlier boot is dated after this one began."""
     then = boot_of_text(run.process, run.started_at)
     if then is None:
         return False
@@ -135,7 +135,7 @@ def steps(database: Database, since: datetime, until: datetime, now: datetime, b
         by = clock_step(*(boot_of_text(each.process, each.started_at) for each in (last, following)))
         if abs(by) >= LEAST_STEP:
             yield ClockStep(last.started_at, following.started_at, by)
-    newest = recorded_time.newest(database, besides=NOBODY)
+    newest = recorded_time.newest(database, asker=NOBODY)
     if newest and until >= now:
         by = clock_step(boot_of_text(newest.process, newest.started_at), boot)
         if abs(by) >= LEAST_STEP:
@@ -145,7 +145,7 @@ def steps(database: Database, since: datetime, until: datetime, now: datetime, b
 def gained_since(database: Database, since: datetime, now: datetime, boot: Boot) -> timedelta:
     """Return by how much the clock went ahead since then without the host's uptime explaining it, up to now."""
     gained = [_gained_between(*pair) for pair in _changes(database, since, now)]
-    last = recorded_time.newest(database, besides=NOBODY)
+    last = recorded_time.newest(database, asker=NOBODY)
     return sum([*gained, *([_gained(last, boot)] if last else [])], timedelta(0))
 
 

@@ -1,4 +1,4 @@
-"""Reads a cron expression into its canonical form and tells its ticks, all in UTC.
+"""Reads a cron expression into its canonical form and computes its ticks, all in UTC.
 
 Used by the configuration, the scheduler and the audit alike. It is stricter than supercronic, never looser:
 whatever is accepted here ticks at the same instants there (`tests/golden/cron-supercronic.jsonl`).
@@ -37,7 +37,7 @@ _SUNDAY = 7  # cron's second name for 0
 class _Field:
     """One of the five fields: its range, its words, and whether a step may stand as it is written.
 
-    A step in a day or month field is read differently by different crons (`*/2` beside a restricted
+    A step in a day or month field is read differently by different crons (`*/2` next to a restricted
     day of the week is OR to supercronic, AND to Debian's), so those are spelled out.
     """
 

@@ -1,4 +1,4 @@
-"""The exceptions of an audit: facts in, findings out, each with its span, count and likely cause. Pure."""
+"""The problems an audit finds: facts in, problems out, each with its span, count and likely cause. Pure."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ SLOW_DELIVERY = timedelta(minutes=1)
 
 
 class ProblemKind(StrEnum):
-    """What an exception is about."""
+    """What a problem is about. Programs read these names (`audit --json`, the API); people see `heading`."""
 
     TICKS_MISSED = "ticks missed"
     TICKS_SKIPPED = "ticks skipped"
@@ -46,12 +46,16 @@ class ProblemKind(StrEnum):
     NOT_SYNCED = "checkout not synced"
     NOT_DRILLED = "alarm path not drilled"
 
+    @property
+    def heading(self) -> str:
+        return "checks without data" if self is ProblemKind.CHECKS_BLIND else self.value
+
 
 @dataclass(frozen=True, slots=True)
 class AuditProblem:
-    """One exception: what, where, from when to when, how often, and the likely cause.
+    """One problem: what, where, from when to when, how often, and the likely cause.
 
-    One that does not break silence is worth knowing, but every due tick ran and every alert arrived all the same.
+    One that does not break silence is a note: every due tick ran and every alert was delivered nevertheless.
     """
 
     kind: ProblemKind
@@ -65,10 +69,10 @@ class AuditProblem:
 
 
 def find(facts: Facts, drill_older_than: timedelta | None) -> Iterator[AuditProblem]:
-    """Yield every exception of the span, in no order."""
+    """Yield every problem of the span, in no order."""
     yield from tick_findings(facts.ticks)
     yield from (_failing(task) for task in facts.failures)
-    yield from (_blind(spell, facts.until) for spell in facts.blind)
+    yield from (_no_data(period, facts.until) for period in facts.no_data)
     alerts = list(_alert_findings(facts))
     yield from alerts
     yield from _unreached(facts, alerts)
@@ -92,13 +96,13 @@ _TICK_KINDS = {
 
 
 def tick_findings(ticks: Iterable[TickOutcome]) -> Iterator[AuditProblem]:
-    """Fold ticks of one profile that met the same fate for the same reason, one after the other, into one finding."""
+    """Fold consecutive ticks of one profile with one outcome and one reason into one problem."""
     for _, group in groupby(ticks, key=lambda tick: (tick.profile, tick.status, tick.reason, tick.tasks_failed)):
         yield from _folded(list(group))
 
 
 def _folded(group: Sequence[TickOutcome]) -> Iterator[AuditProblem]:
-    """A run that failed because of its tasks is told by their findings."""
+    """A run that failed because of its tasks is reported by their problems."""
     kind = _TICK_KINDS.get(group[0].status)
     if kind is None or group[0].tasks_failed:
         return
@@ -117,10 +121,8 @@ def _tick_text(kind: ProblemKind, group: Sequence[TickOutcome]) -> str:
     when = f"the tick of {_minute(first.tick_at)}"
     if len(group) > 1:
         when = f"{len(group)} ticks of {_minute(first.tick_at)} to {_minute(last.tick_at)}"
-    fate = {
-        ProblemKind.TICKS_UNKNOWN: "what became of it is not known"
-        if len(group) == 1
-        else "what became of them is not known",
+    outcome = {
+        ProblemKind.TICKS_UNKNOWN: "has no record" if len(group) == 1 else "have no record",
         ProblemKind.RUNS_FAILED: "failed",
         ProblemKind.RUNS_ABORTED: "aborted",
     }.get(kind, first.status)
@@ -130,11 +132,11 @@ def _tick_text(kind: ProblemKind, group: Sequence[TickOutcome]) -> str:
         else ""
     )
     caught_up = f" ({last.caught_up})" if last.caught_up else ""
-    return f"{first.profile}: {when} {fate}{run}: {_cause_of(first)}{caught_up}"
+    return f"{first.profile}: {when} {outcome}{run}: {_cause_of(first)}{caught_up}"
 
 
 def _failing(task: TaskFailures) -> AuditProblem:
-    state = "fails" if task.still_failing else "failed, and is well again"
+    state = "is failing" if task.still_failing else "failed, ok again"
     times = f"{task.count} runs" if task.count > 1 else "one run"
     text = f"{task.profile}/{task.task} {state}: {times} since {_minute(task.first_at)}, last: {task.reason}"
     return AuditProblem(
@@ -142,25 +144,25 @@ def _failing(task: TaskFailures) -> AuditProblem:
     )
 
 
-def _blind(spell: NoDataPeriod, until: datetime) -> AuditProblem:
-    """Every tick may have run, and yet nothing is known of what these checks watch."""
-    checks = "1 check" if spell.checks == 1 else f"{spell.checks} checks"
-    state = "has been blind" if spell.checks == 1 else "have been blind"
-    span = f"since {_minute(spell.since)}"
-    if spell.until is not None:
-        state = "was blind" if spell.checks == 1 else "were blind"
-        span = f"from {_minute(spell.since)} to {_minute(spell.until)}"
-    why = f" ({spell.reason})" if spell.reason else ""
-    text = f"{checks} {state} {span}: {spell.source} could not be read{why}"
-    cause = f"{spell.source} could not be read"
-    return AuditProblem(ProblemKind.CHECKS_BLIND, text, spell.since, spell.until or until, spell.checks, cause=cause)
+def _no_data(period: NoDataPeriod, until: datetime) -> AuditProblem:
+    """Every tick may have run, and still these checks had no data."""
+    checks = "1 check" if period.checks == 1 else f"{period.checks} checks"
+    state = "has had no data" if period.checks == 1 else "have had no data"
+    span = f"since {_minute(period.since)}"
+    if period.until is not None:
+        state = "had no data"
+        span = f"from {_minute(period.since)} to {_minute(period.until)}"
+    why = f" ({period.reason})" if period.reason else ""
+    text = f"{checks} {state} {span}: {period.source} could not be read{why}"
+    cause = f"{period.source} could not be read"
+    return AuditProblem(ProblemKind.CHECKS_BLIND, text, period.since, period.until or until, period.checks, cause=cause)
 
 
 _UNSENT = {
-    "failed": "it was dropped by a person or given up for its age",
+    "failed": "dropped by a person, or given up because of its age",
     "skipped_debug": "LOG_LEVEL was DEBUG",
-    "silenced": "a silence covered it",
-    "generated": "the replaced system stored it and never sent it",
+    "silenced": "muted by a silence",
+    "generated": "stored and never sent by the replaced system",
 }
 _WAITING = {
     "pending": "not accepted yet",
@@ -191,15 +193,15 @@ def _is_overdue(alert: AlertOutcome, now: datetime) -> bool:
 
 
 def _unreached(facts: Facts, alerts: Sequence[AuditProblem]) -> Iterator[AuditProblem]:
-    """Add what the alerts of the span, which are findings of their own, do not say yet."""
-    said = (
+    """Add the causes that the problems of the span's alerts do not name yet."""
+    named = (
         {Cause.WAITING, Cause.CREDENTIALS}
         if any(found.kind is ProblemKind.ALERTS_WAITING for found in alerts)
         else set()
     )
-    said |= {Cause.GIVEN_UP} if any(alert.status == "failed" for alert in facts.alerts) else set()
+    named |= {Cause.GIVEN_UP} if any(alert.status == "failed" for alert in facts.alerts) else set()
     for reason in facts.unreached:
-        if reason.cause not in said:
+        if reason.cause not in named:
             first = min(reason.since, facts.now)
             yield AuditProblem(
                 ProblemKind.UNREACHED, reason.text, first, facts.now, reason.count, cause=reason.cause.value
@@ -210,7 +212,11 @@ def _slow(slow: Sequence[AlertOutcome]) -> Iterator[AuditProblem]:
     if slow:
         attempts = max(alert.attempts for alert in slow)
         took = format_duration(max(alert.took or timedelta(0) for alert in slow))
-        why = f"not accepted at once, up to {attempts} attempts" if attempts > 1 else "nobody was there to send them"
+        why = (
+            f"not accepted at once, up to {attempts} attempts"
+            if attempts > 1
+            else "no process was running to send them"
+        )
         cause = f"up to {took}; {why}"
         for found in _alerts(ProblemKind.ALERTS_SLOW, slow, cause, "were delivered late", "was delivered late"):
             yield AuditProblem(found.kind, found.text, found.first_at, found.last_at, found.count, "", cause, False)
@@ -235,7 +241,7 @@ def _alerts(
 def _failed_elsewhere(failed: FailedElsewhere) -> AuditProblem:
     where = failed.destination.partition(" ")[0]
     deliveries = "one delivery" if failed.count == 1 else f"{failed.count} deliveries"
-    text = f"{deliveries} to {failed.destination} failed for good: {failed.error}"
+    text = f"{deliveries} to {failed.destination} failed permanently: {failed.error}"
     return AuditProblem(
         ProblemKind.ALERTS_UNSENT,
         text,
@@ -259,15 +265,15 @@ def _gaps(facts: Facts) -> Iterator[AuditProblem]:
     begins_at = facts.begins_at
     if begins_at is not None and facts.since < begins_at < facts.until:
         first = _minute(begins_at + timedelta(microseconds=1))  # a schedule begins just before its first tick
-        text = f"the ledger knows no schedule before {first}, so what was due is not known ({facts.begins_why})"
+        text = f"the ledger has no schedule before {first}, so it is unknown what was due ({facts.begins_why})"
         yield AuditProblem(ProblemKind.LEDGER_GAP, text, facts.since, begins_at, cause=facts.begins_why)
     elif not facts.profiles:
-        text = "no schedule was in force: nothing was due, and nothing is proved"
+        text = "no schedule was in force: nothing was due, and nothing can be verified"
         yield AuditProblem(ProblemKind.NOTHING_SCHEDULED, text, facts.since, facts.until, cause=facts.begins_why)
 
 
 def _stepped(step: ClockStep) -> AuditProblem:
-    """What a step forward jumped over is missed and a finding of its own; after a step back time comes twice."""
+    """Ticks that a step forward skipped are missed, a problem of their own; after a step back time repeats."""
     by, last, following = format_duration(abs(step.by)), _minute(step.last_at), _minute(step.next_at)
     if step.by > timedelta(0):
         text = f"the clock was stepped forward by {by} between the run of {last} and {following}"
@@ -275,8 +281,8 @@ def _stepped(step: ClockStep) -> AuditProblem:
             ProblemKind.CLOCK_SET_AHEAD, text, step.last_at, step.next_at, cause=f"by {by}", breaks_silence=False
         )
     text = (
-        f"the clock was stepped back by {by}: after the run of {last} came {following}; what was due in the time that "
-        "came twice is judged by its second time"
+        f"the clock was stepped back by {by}: after the run of {last} came {following}; ticks due in the "
+        "repeated time are judged by their second occurrence"
     )
     return AuditProblem(ProblemKind.CLOCK_SET_BACK, text, step.next_at, step.last_at, cause=f"by {by}")
 
@@ -284,9 +290,9 @@ def _stepped(step: ClockStep) -> AuditProblem:
 def _undrilled(facts: Facts, older_than: timedelta) -> Iterator[AuditProblem]:
     how = "run `python -m automation drill`"
     if facts.drill is None:
-        text = f"the ledger knows of no drill of the alarm path: {how}"
+        text = f"no drill of the alarm path is recorded: {how}"
         yield AuditProblem(
-            ProblemKind.NOT_DRILLED, text, facts.until, facts.until, cause="none is known", breaks_silence=False
+            ProblemKind.NOT_DRILLED, text, facts.until, facts.until, cause="none is recorded", breaks_silence=False
         )
     elif facts.until - facts.drill[0] > older_than:
         age = format_duration(facts.until - facts.drill[0])

@@ -28,7 +28,7 @@ def prune_by_a_trusted_clock(database: Database, now: datetime, boot: Boot, keep
         StoreError: the newest row lies implausibly far from now, or the database cannot be written.
     """
     gained = gained_since(database, now - _AGREED_FOR, now, boot)
-    newest = recorded_time.newest(database, besides=recorded_time.NOBODY)
+    newest = recorded_time.newest(database, asker=recorded_time.NOBODY)
     if newest is None:
         alert_at = recorded_time.newest_alert_at(database)
         gained = now - alert_at if alert_at and abs(now - alert_at) > _QUIET else timedelta(0)

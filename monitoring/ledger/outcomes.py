@@ -1,4 +1,4 @@
-"""What the audit judges: every due tick of a span with its fate, failing tasks, alerts, silences, drills.
+"""What the audit judges: every due tick of a span with its outcome, failing tasks, alerts, silences, drills.
 
 Reads the store, writes nothing; the same facts serve the audit, `status`, the API and the dashboard.
 """
@@ -69,7 +69,7 @@ class AlertOutcome:
 
 @dataclass(frozen=True, slots=True)
 class FailedElsewhere:
-    """Deliveries to a destination beside the chat that failed for good."""
+    """Deliveries to a destination other than the chat that failed permanently."""
 
     destination: str
     count: int
@@ -93,7 +93,7 @@ class SilenceInForce:
 
 @dataclass(frozen=True, slots=True)
 class NoDataPeriod:
-    """Checks that could not see, by the source to blame; `until` is none while they cannot."""
+    """Checks without data, by the source to blame; `until` is none while it lasts."""
 
     source: str
     since: datetime
@@ -104,10 +104,10 @@ class NoDataPeriod:
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """Everything the verdict on [since, until) rests on; ticks in order of profile and time.
+    """Everything the result for [since, until) rests on; ticks in order of profile and time.
 
     `drill` is when the last drill arrived and how long it took. `begins_at` is how far back the ledger reaches, and
-    `begins_why` why no further. `refused` are (title, instant) of what was told of the sync. `unreached` is why people
+    `begins_why` why no further. `refused` are (title, instant) of the sync's alerts. `unreached` is why people
     are not being reached now, of a span that reaches until now.
     """
 
@@ -120,7 +120,7 @@ class Facts:
     alerts: tuple[AlertOutcome, ...] = ()
     failed_elsewhere: tuple[FailedElsewhere, ...] = ()
     silences: tuple[SilenceInForce, ...] = ()
-    blind: tuple[NoDataPeriod, ...] = ()
+    no_data: tuple[NoDataPeriod, ...] = ()
     refused: tuple[tuple[str, datetime], ...] = ()
     steps: tuple[ClockStep, ...] = ()
     drill: tuple[datetime, timedelta] | None = None
@@ -143,23 +143,23 @@ def gather(
 ) -> Facts:
     """Collect the facts of [since, until) as the store knows them now.
 
-    A tick younger than its grace is left out, unless it has a row already: nobody can say yet what becomes of it.
+    A tick younger than its grace is left out, unless it has a row already: its outcome is not decided yet.
     `due` and `grace` are for tests whose schedules tick in seconds.
     """
     spans = [span for span in schedules.history(database, since, until) if profile in (None, span.schedule.profile)]
     gathering = _Ticks(database, since, min(until, now), now - grace, boot, is_alive, due)
-    fates = gathering.fates(spans, profile)
+    outcomes = gathering.outcomes(spans, profile)
     return Facts(
         now=now,
         since=since,
         until=until,
-        profiles=tuple(sorted({fate.profile for fate in fates} | {span.schedule.profile for span in spans})),
-        ticks=tuple(fates),
+        profiles=tuple(sorted({found.profile for found in outcomes} | {span.schedule.profile for span in spans})),
+        ticks=tuple(outcomes),
         failures=tuple(_failures(database, since, until, profile)),
         alerts=tuple(AlertOutcome(*row) for row in audit.alerts(database, since, until, profile)),
         failed_elsewhere=tuple(FailedElsewhere(*row) for row in audit.failed_elsewhere(database, since, until)),
         silences=tuple(SilenceInForce(*row) for row in audit.silences(database, since, until)),
-        blind=tuple(NoDataPeriod(*row) for row in audit.blind(database, since, until)),
+        no_data=tuple(NoDataPeriod(*row) for row in audit.blind(database, since, until)),
         refused=tuple(audit.refused_commits(database, since, until)),
         steps=tuple(clock_steps.steps(database, since, until, now, boot)),
         drill=audit.last_drill(database, until),
@@ -171,7 +171,7 @@ def gather(
 
 @dataclass(frozen=True, slots=True)
 class _Ticks:
-    """Finds the fate of every due tick in [since, until) that is not younger than `horizon`."""
+    """Finds the outcome of every due tick in [since, until) that is not younger than `horizon`."""
 
     database: Database
     since: datetime
@@ -181,7 +181,7 @@ class _Ticks:
     is_alive: Callable[[str], bool]
     due: Due
 
-    def fates(self, spans: Sequence[ScheduleInForce], profile: str | None) -> list[TickOutcome]:
+    def outcomes(self, spans: Sequence[ScheduleInForce], profile: str | None) -> list[TickOutcome]:
         known: dict[str, dict[datetime, TickOutcome]] = defaultdict(dict)
         for row in audit.ticks(self.database, self.since, self.until, profile):
             known[row[0]][row[1]] = self._known(row)
@@ -189,9 +189,9 @@ class _Ticks:
         for span in spans:
             by_profile.setdefault(span.schedule.profile, []).append(span)
         found = [
-            fate
+            outcome
             for name in sorted(by_profile)
-            for fate in self._of_profile(name, by_profile[name], known.get(name, {}))
+            for outcome in self._of_profile(name, by_profile[name], known.get(name, {}))
         ]
         return _with_catch_ups(found, audit.catch_ups(self.database, self.since))
 
@@ -220,7 +220,7 @@ class _Ticks:
     def _without_row(
         self, spans: Sequence[ScheduleInForce], known: Mapping[datetime, TickOutcome]
     ) -> tuple[set[datetime], set[datetime]]:
-        """Return the due ticks nobody has accounted for, and those whose row was there and is gone."""
+        """Return the due ticks without a row, and those whose row existed and is lost."""
         silent, lost = set[datetime](), set[datetime]()
         just_before = self.since - timedelta(microseconds=1)
         for span in spans:
@@ -231,20 +231,20 @@ class _Ticks:
 
 
 def _with_catch_ups(
-    fates: list[TickOutcome], runs_since: Iterable[tuple[str, datetime, int, str]]
+    outcomes: list[TickOutcome], runs_since: Iterable[tuple[str, datetime, int, str]]
 ) -> list[TickOutcome]:
     """Mark the newest missed tick before each catch-up run of its profile."""
     missed: dict[str, list[int]] = defaultdict(list)
-    for index, fate in enumerate(fates):
-        if fate.status == "missed":
-            missed[fate.profile].append(index)
+    for index, outcome in enumerate(outcomes):
+        if outcome.status == "missed":
+            missed[outcome.profile].append(index)
     for profile, started_at, run_id, status in runs_since:
-        before = bisect_right(missed[profile], started_at, key=lambda index: fates[index].tick_at)
+        before = bisect_right(missed[profile], started_at, key=lambda index: outcomes[index].tick_at)
         if before:
             index = missed[profile][before - 1]
             caught_up = f"run {run_id} caught up at {started_at:%H:%M}: {status}"
-            fates[index] = replace(fates[index], caught_up=caught_up)
-    return fates
+            outcomes[index] = replace(outcomes[index], caught_up=caught_up)
+    return outcomes
 
 
 def _failures(database: Database, since: datetime, until: datetime, profile: str | None) -> Iterator[TaskFailures]:
@@ -262,19 +262,19 @@ def _failures(database: Database, since: datetime, until: datetime, profile: str
 
 
 def why_rows_are_lost(database: Database) -> str:
-    """Say what became of rows that had been written."""
+    """Return why rows that had been written are gone."""
     repaired_at = audit.repaired_at(database)
     if repaired_at:
         return f"the database was damaged and replaced at {_minute(repaired_at)}"
     if lost_at := audit.lost_at(database):
         return f"the database was deleted or replaced at {_minute(lost_at)}"
     if restored_at := audit.restored_at(database):
-        return f"a backup was restored at {_minute(restored_at)}: newer rows lie in the database it replaced"
+        return f"a backup was restored at {_minute(restored_at)}: newer rows are in the database it replaced"
     return "their rows were pruned, or lost with an older database"
 
 
 def why_ledger_begins(database: Database) -> str:
-    """Say why the ledger reaches no further back: a replaced file, an adopted history, a deleted file, a fresh host."""
+    """Return why the ledger starts when it does: a replaced file, an adopted history, a deleted file, a new host."""
     repaired_at = audit.repaired_at(database)
     if repaired_at:
         return f"the database was damaged and replaced at {_minute(repaired_at)}"
@@ -284,7 +284,7 @@ def why_ledger_begins(database: Database) -> str:
     first_alert = audit.first_alert(database)
     if first_alert and (begins_at is None or first_alert < begins_at):
         return "the alerts before are those of the system this replaced, which kept no ledger"
-    return "it is no older: a fresh install, or a deleted database"
+    return "it is not older: a new install, or a deleted database"
 
 
 def _minute(instant: datetime) -> str:

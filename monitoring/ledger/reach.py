@@ -54,12 +54,12 @@ def reach_problems(database: Database, now: datetime) -> list[ReachProblem]:
 
 
 def reach_problems_without_database(directory: Path, now: datetime) -> list[ReachProblem]:
-    """Return what can be said where the database is missing or cannot be read."""
+    """Return what is known where the database is missing or cannot be read."""
     return list(judge_outbox(Outbox(kept=look(directory)), now))
 
 
 def judge_outbox(found: Outbox, now: datetime) -> Iterator[ReachProblem]:
-    """Judge; the most serious first."""
+    """Return the problems, the most serious first."""
     if found.kept.alerts or found.kept.dropped:
         yield _unstored(found.kept, now)
     yield from (_refused(each, now) for each in found.refusing)

@@ -1,7 +1,7 @@
 """Never nothing: holds the schedule in force against the ledger and writes a row for every due tick that has none.
 
 Called by every `run`, by `up`, `catch-up` and `audit`, each with its own connection; a tick gets its row once,
-whoever comes first.
+the first process to come.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ def reconcile(
         database: open for writing.
         now: the wall clock; ticks younger than `grace` are left alone.
         boot: of this host, now.
-        is_alive: tells whether the process text of a run row still lives.
+        is_alive: returns whether the process text of a run row still lives.
         due: the ticks of a schedule in an interval; with `grace` for tests whose schedules tick in seconds.
         grace: how long a tick may be without its row.
         me: who asks, if it has a row of its own.
@@ -114,7 +114,7 @@ def _in_order(recorded: Iterable[Sign]) -> list[Sign]:
 
 
 def _lost_time(before: Sign, after: Sign) -> bool:
-    """Tell so by the boot; one of another boot, recorded later, cannot have started earlier."""
+    """Decide by the boot; one of another boot, recorded later, cannot have started earlier."""
     is_same = before.boot is not None and after.boot is not None and before.boot.id == after.boot.id
     return not is_same or clock_step(before.boot, after.boot) <= -LEAST_STEP
 

@@ -1,5 +1,6 @@
-"""The read-only API and the dashboard, on 127.0.0.1:8923.
+"""The read-only API and the dashboard: `python -m monitoring.web`, GET and HEAD only, no token, no way to write.
 
-Pages and routes belong here; what they say comes from `store.queries` and `ledger`. It holds no sender and no token.
-Tests: tests/integration/test_web_*.py, tests/contract/test_web_openapi.py, tests/browser/*.py.
+Add a route in `api.py` (and `openapi.yaml`) or in `pages.py` (and `templates/`); how requests are limited, checked,
+cached and answered is in `server.py`, `host_check.py`, `results.py` and `app.py`, and no route knows of it.
+Tests: tests/integration/test_web_*.py, tests/contract/test_web_*.py, tests/browser.
 """

@@ -19,6 +19,7 @@ from monitoring.base.errors import MonitoringError, UsageError
 from monitoring.base.log import set_up
 from monitoring.base.secrets.secret_values import is_secret
 from monitoring.base.settings import Settings, load_settings
+from monitoring.web.host_check import policy_for
 
 HOST = "127.0.0.1"
 PORT = 8923
@@ -26,32 +27,39 @@ _PR_SET_PDEATHSIG = 1  # <linux/prctl.h>
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Serve until told to stop; 2 if the address cannot be used."""
+    """Serve until a signal; 2 if the settings cannot be used."""
     argparse.ArgumentParser(
         prog="python -m monitoring.web",
         description="Serve the read-only API and the dashboard. It takes no arguments.",
-        epilog="MONITORING_API_HOST and MONITORING_API_PORT say where (127.0.0.1 and 8923), CACHE_DIR which database.",
+        epilog="Environment: MONITORING_API_HOST and MONITORING_API_PORT set the address (127.0.0.1 and 8923), "
+        "CACHE_DIR the database, MONITORING_PUBLIC_URL the address that people use, if a proxy or a tunnel has one.",
     ).parse_args(arguments)
     try:
         settings = without_secrets(load_settings())
         end_with_parent(settings.environ)
         host, port = address(settings.environ)
+        policy = policy_for(host, port, settings.environ)
     except MonitoringError as error:
         sys.stderr.write(f"error: {error}\n")
         return 2
     set_up(settings.environ)
-    return _serve(settings, host, port)
+
+    from monitoring.web.app import build_app  # noqa: PLC0415 - a wrong setting is reported before the dear imports
+    from monitoring.web.server import serve  # noqa: PLC0415
+
+    serve(build_app(settings, policy), host, port)
+    return 0
 
 
 def address(environ: Mapping[str, str]) -> tuple[str, int]:
     """Return where to listen.
 
     Raises:
-        UsageError: the port is none.
+        UsageError: the port is not one.
     """
     text = environ.get("MONITORING_API_PORT") or str(PORT)
     if not (text.isascii() and text.isdecimal() and 0 <= int(text) <= 65535):  # noqa: PLR2004 - of TCP
-        raise UsageError(f"MONITORING_API_PORT={text!r} is no port: write a number up to 65535")
+        raise UsageError(f"MONITORING_API_PORT={text!r} is not a port: write a number up to 65535")
     host = (environ.get("MONITORING_API_HOST") or HOST).strip()
     if host.startswith("[") and host.endswith("]"):  # as an address with a port is written
         host = host[1:-1]
@@ -71,14 +79,6 @@ def end_with_parent(environ: Mapping[str, str]) -> None:
     ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, ctypes.c_ulong(signal.SIGTERM), 0, 0, 0)
     if str(os.getppid()) != parent:
         raise UsageError(f"AUTOMATION_WEB_PARENT={parent} is not the parent of this process: unset it")
-
-
-def _serve(settings: Settings, host: str, port: int) -> int:
-    from monitoring.web.build import build_site  # noqa: PLC0415 - a wrong setting is told before the imports
-    from monitoring.web.server import serve  # noqa: PLC0415
-
-    serve(build_site(settings), host, port)
-    return 0
 
 
 if __name__ == "__main__":

@@ -16,34 +16,34 @@ from monitoring.store.tables import conditions
 from monitoring.store.tables.alerts import SEVERITIES
 from monitoring.web import overview, serializers
 from monitoring.web.overview import ProfileView
-from monitoring.web.site import Asked
+from monitoring.web.route import RequestContext
 
 CONTENT_TYPE = CONTENT_TYPE_PLAIN_0_0_4
 _FATES = ("ok", "failed", "aborted", "skipped", "missed", "going")
 
 
-def exposition(asked: Asked) -> bytes:
+def exposition(context: RequestContext) -> bytes:
     """Return all metrics as they stand now."""
     registry = CollectorRegistry(auto_describe=False)
-    registry.register(_FromStore(asked))
+    registry.register(_FromStore(context))
     return generate_latest(registry)
 
 
 class _FromStore(Collector):
-    def __init__(self, asked: Asked) -> None:
-        self._asked = asked
+    def __init__(self, context: RequestContext) -> None:
+        self._context = context
 
     def collect(self) -> Iterable[Metric]:
-        yield from _audit(self._asked)
-        yield from _profiles(self._asked)
-        yield from _alerts(self._asked)
+        yield from _audit(self._context)
+        yield from _profiles(self._context)
+        yield from _alerts(self._context)
 
     def describe(self) -> Iterable[Metric]:
         return ()
 
 
-def _audit(asked: Asked) -> Iterator[Metric]:
-    found = overview.audit(asked.database, asked.now, asked.boot)
+def _audit(context: RequestContext) -> Iterator[Metric]:
+    found = overview.audit(context.database, context.now, context.boot)
     yield _gauge(
         "monitoring_audit_ok", "1 if silence over the last 24 hours means that all was well.", int(found.is_ok)
     )
@@ -55,8 +55,8 @@ def _audit(asked: Asked) -> Iterator[Metric]:
     yield ticks
 
 
-def _profiles(asked: Asked) -> Iterator[Metric]:
-    found = overview.profiles(asked.database, asked.now, asked.boot, recent=20)
+def _profiles(context: RequestContext) -> Iterator[Metric]:
+    found = overview.profiles(context.database, context.now, context.boot, recent=20)
     enabled = _of_profile("monitoring_profile_enabled", "1 if the schedule of the profile is in force and enabled.")
     overdue = _of_profile("monitoring_profile_overdue", "1 if the newest due tick of the profile was missed.")
     started = _of_profile("monitoring_profile_last_start_timestamp_seconds", "When the newest run started.")
@@ -68,7 +68,7 @@ def _profiles(asked: Asked) -> Iterator[Metric]:
         overdue.add_metric([profile.name], int(bool(profile.overdue)))
         if profile.last is not None:
             started.add_metric([profile.name], profile.last.started_at.timestamp())
-        if (ended_at := runs.last_ended(asked.database, profile.name, "ok")) is not None:
+        if (ended_at := runs.last_ended(context.database, profile.name, "ok")) is not None:
             succeeded.add_metric([profile.name], ended_at.timestamp())
         if (duration_s := _newest_duration_s(profile)) is not None:
             took.add_metric([profile.name], duration_s)
@@ -82,35 +82,35 @@ def _newest_duration_s(profile: ProfileView) -> float | None:
     return next((seconds for seconds in known if seconds is not None), None)
 
 
-def _alerts(asked: Asked) -> Iterator[Metric]:
+def _alerts(context: RequestContext) -> Iterator[Metric]:
     yield CounterMetricFamily(
-        "monitoring_alerts_stored", "Alerts ever stored.", value=runs.alerts_stored(asked.database)
+        "monitoring_alerts_stored", "Alerts ever stored.", value=runs.alerts_stored(context.database)
     )
-    (today,) = runs.volume(asked.database, asked.now - overview.DAY, overview.DAY, 1)
+    (today,) = runs.volume(context.database, context.now - overview.DAY, overview.DAY, 1)
     recent = GaugeMetricFamily("monitoring_alerts_recent", "Alerts of the last 24 hours.", labels=["severity"])
     for severity, count in today.items():
         recent.add_metric([severity], count)
     yield recent
-    yield from _waiting(asked)
-    yield from _reach(asked)
-    yield _incidents(asked)
-    yield _gauge("monitoring_database_bytes", "Size of the database.", runs.file_bytes(asked.database))
+    yield from _waiting(context)
+    yield from _reach(context)
+    yield _incidents(context)
+    yield _gauge("monitoring_database_bytes", "Size of the database.", runs.file_bytes(context.database))
 
 
-def _waiting(asked: Asked) -> Iterator[Metric]:
-    found = runs.waiting(asked.database)
+def _waiting(context: RequestContext) -> Iterator[Metric]:
+    found = runs.waiting(context.database)
     counts = GaugeMetricFamily(
         "monitoring_deliveries_waiting", "Deliveries that have not ended.", labels=["destination", "status"]
     )
     for group in found:
         counts.add_metric([group.destination, group.status], group.count)
     yield counts
-    oldest_s = max(((asked.now - group.oldest_at).total_seconds() for group in found), default=0.0)
+    oldest_s = max(((context.now - group.oldest_at).total_seconds() for group in found), default=0.0)
     yield _gauge("monitoring_delivery_oldest_waiting_seconds", "Age of the oldest delivery that waits.", oldest_s)
 
 
-def _reach(asked: Asked) -> Iterator[Metric]:
-    found = reach.reach_problems(asked.database, asked.now)
+def _reach(context: RequestContext) -> Iterator[Metric]:
+    found = reach.reach_problems(context.database, context.now)
     yield _gauge("monitoring_people_reached", "1 if alerts reach people, as /healthz sees it.", int(not found))
     counts = GaugeMetricFamily("monitoring_alerts_unreached", "Alerts by why they reach nobody.", labels=["cause"])
     for cause in reach.Cause:
@@ -118,9 +118,9 @@ def _reach(asked: Asked) -> Iterator[Metric]:
     yield counts
 
 
-def _incidents(asked: Asked) -> Metric:
-    with asked.database.snapshot() as tx:
-        firing = Counter(condition.severity for condition in conditions.firing(tx))
+def _incidents(context: RequestContext) -> Metric:
+    with context.database.snapshot() as tx:
+        firing = Counter(condition.severity.name for condition in conditions.firing(tx))
     family = GaugeMetricFamily("monitoring_incidents_firing", "Conditions that fire now.", labels=["severity"])
     for severity in SEVERITIES:
         family.add_metric([severity], firing[severity])

@@ -12,6 +12,7 @@ from itertools import groupby
 
 from monitoring.base.errors import MonitoringError
 from monitoring.base.process_identity import Boot
+from monitoring.conditions.condition import Condition
 from monitoring.ledger.audit import Audit, judge
 from monitoring.ledger.cron import Cron
 from monitoring.ledger.outcomes import gather
@@ -19,8 +20,6 @@ from monitoring.store.db.database import Database
 from monitoring.store.queries import runs as run_queries
 from monitoring.store.queries.runs import TaskStanding
 from monitoring.store.tables import conditions, runs, schedules, silences
-from monitoring.store.tables.alerts import SEVERITIES
-from monitoring.store.tables.conditions import Condition
 from monitoring.store.tables.runs import RunRow
 from monitoring.store.tables.schedules import ScheduleInForce
 from monitoring.store.tables.silences import Silence
@@ -73,11 +72,11 @@ class Checks:
 
     @property
     def blind(self) -> tuple[Condition, ...]:
-        return tuple(row for row in self.rows if row.blind_since is not None)
+        return tuple(row for row in self.rows if row.no_data is not None)
 
     @property
     def firing(self) -> tuple[Condition, ...]:
-        return tuple(row for row in self.rows if row.state == "firing")
+        return tuple(row for row in self.rows if row.is_firing)
 
     @property
     def judged_at(self) -> datetime | None:
@@ -95,7 +94,7 @@ class Incident:
 
     @property
     def is_firing(self) -> bool:
-        return self.condition.state == "firing"
+        return self.condition.is_firing
 
     @property
     def is_untold(self) -> bool:
@@ -142,7 +141,7 @@ def firing(database: Database, now: datetime) -> list[Incident]:
     """Return what fires now, the worst first and of those the longest first."""
     with database.snapshot() as tx:
         found, holding = conditions.firing(tx), silences.active(tx, now)
-    worst_first = sorted(found, key=lambda condition: -SEVERITIES.index(condition.severity))
+    worst_first = sorted(found, key=lambda condition: -condition.severity)
     return [covered(condition, holding) for condition in worst_first]
 
 

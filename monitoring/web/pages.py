@@ -3,25 +3,27 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import quote, urlencode
 
+from starlette.responses import Response
+
 from monitoring.base.settings import Settings
+from monitoring.conditions.condition import ConditionKey
 from monitoring.ledger import reach
 from monitoring.ledger.audit import ProblemKind, sentence
 from monitoring.store.queries import alerts as alert_queries
 from monitoring.store.queries import runs as run_queries
 from monitoring.store.tables import conditions, runs, silences
 from monitoring.store.tables.alerts import SEVERITIES
-from monitoring.store.tables.conditions import ConditionKey
 from monitoring.web import charts, overview, parameters, serializers
 from monitoring.web.api import RUN_STATUSES, alert_query, row_id
+from monitoring.web.http import HTML, NEVER_KEPT, HttpError, not_found, respond
 from monitoring.web.parameters import one_of
-from monitoring.web.response_cache import Answer
-from monitoring.web.site import Asked, NotFoundError, Route, Trouble
-from monitoring.web.templating import incident_address, page
+from monitoring.web.route import RequestContext, Route
+from monitoring.web.templating import Page, incident_address, page, render
 
 _ON_DASHBOARD = 8
 _PER_PAGE = 50
@@ -30,71 +32,73 @@ _LATENCIES = 40
 _RECOVERED = 50
 
 
-def dashboard(asked: Asked) -> Answer:
-    found = overview.audit(asked.database, asked.now, asked.boot)
-    with asked.database.snapshot() as tx:
-        silenced = silences.active(tx, asked.now)
-    midnight = asked.now.replace(hour=0, minute=0, second=0, microsecond=0)
+def dashboard(context: RequestContext) -> Page:
+    found = overview.audit(context.database, context.now, context.boot)
+    with context.database.snapshot() as tx:
+        silenced = silences.active(tx, context.now)
+    midnight = context.now.replace(hour=0, minute=0, second=0, microsecond=0)
     first_day = midnight - timedelta(days=_DAYS - 1)
-    days = run_queries.volume(asked.database, first_day, timedelta(days=1), _DAYS)
-    latencies = run_queries.latencies(asked.database, asked.now - timedelta(days=30), _LATENCIES)
+    days = run_queries.volume(context.database, first_day, timedelta(days=1), _DAYS)
+    latencies = run_queries.latencies(context.database, context.now - timedelta(days=30), _LATENCIES)
     return page(
         "dashboard.html",
-        asked.now,
+        context.now,
         here="/",
         audit=found,
         sentence=sentence(found),
-        unreached=reach.reach_problems(asked.database, asked.now),
+        unreached=reach.reach_problems(context.database, context.now),
         broken=[each for each in found.findings if each.breaks_silence and each.kind is not ProblemKind.UNREACHED],
         notes=[finding for finding in found.findings if not finding.breaks_silence],
-        profiles=overview.profiles(asked.database, asked.now, asked.boot),
-        firing=overview.firing(asked.database, asked.now),
+        profiles=overview.profiles(context.database, context.now, context.boot),
+        firing=overview.firing(context.database, context.now),
         silences=silenced,
-        alerts=alert_queries.alert_page(asked.database, alert_queries.AlertQuery(), _ON_DASHBOARD),
+        alerts=alert_queries.alert_page(context.database, alert_queries.AlertQuery(), _ON_DASHBOARD),
         charts=[charts.alerts_per_day(days, first_day), charts.delivery_latency(latencies)],
     )
 
 
-def alerts(asked: Asked) -> Answer:
-    query = asked.query
-    found = alert_queries.alert_page(asked.database, alert_query(query), _PER_PAGE + 1)
+def alerts(context: RequestContext) -> Page:
+    query = context.query
+    found = alert_queries.alert_page(context.database, alert_query(query), _PER_PAGE + 1)
     filters = {
         name: _form_text(query[name]) for name in ("protocol", "severity", "source", "from", "to") if name in query
     }
     return page(
         "alerts.html",
-        asked.now,
+        context.now,
         here=_here("/alerts", {**filters, **({"cursor": str(query["cursor"])} if "cursor" in query else {})}),
         alerts=found[:_PER_PAGE],
         older=_here("/alerts", {**filters, "cursor": str(found[_PER_PAGE - 1].id)}) if len(found) > _PER_PAGE else "",
         newest=_here("/alerts", filters) if "cursor" in query else "",
         filters=filters,
-        protocols=alert_queries.protocols(asked.database),
-        sources=alert_queries.sources(asked.database),
+        protocols=alert_queries.protocols(context.database),
+        sources=alert_queries.sources(context.database),
         severities=SEVERITIES[::-1],
     )
 
 
-def one_alert(asked: Asked) -> Answer:
-    found = alert_queries.one_alert(asked.database, row_id(asked))
+def one_alert(context: RequestContext) -> Page:
+    found = alert_queries.one_alert(context.database, row_id(context))
     if found is None:
-        raise NotFoundError(f"There is no alert {row_id(asked)}: it may have been pruned.")
+        raise not_found(f"There is no alert {row_id(context)}: it may have been pruned.")
     return page(
         "alert.html",
-        asked.now,
+        context.now,
         here=f"/alerts/{found.id}",
         alert=found,
         metadata=serializers.metadata(found.metadata_json),
-        deliveries=run_queries.deliveries_of(asked.database, found.id),
-        run=runs.get(asked.database, found.run_id) if found.run_id else None,
-        incident=conditions.told_by(asked.database, found.protocol, found.dedupe_key) if found.dedupe_key else None,
+        deliveries=run_queries.deliveries_of(context.database, found.id),
+        run=runs.get(context.database, found.run_id) if found.run_id else None,
+        incident=conditions.of_key_text(context.database, found.protocol, found.dedupe_key)
+        if found.dedupe_key
+        else None,
     )
 
 
-def run_list(asked: Asked) -> Answer:
-    query = asked.query
+def run_list(context: RequestContext) -> Page:
+    query = context.query
     found = run_queries.run_page(
-        asked.database,
+        context.database,
         profile=query.get("profile"),
         status=query.get("status"),
         before_id=query.get("cursor"),
@@ -103,99 +107,97 @@ def run_list(asked: Asked) -> Answer:
     filters = {name: query[name] for name in ("profile", "status") if name in query}
     return page(
         "runs.html",
-        asked.now,
+        context.now,
         here=_here("/runs", {**filters, **({"cursor": str(query["cursor"])} if "cursor" in query else {})}),
         runs=found[:_PER_PAGE],
         older=_here("/runs", {**filters, "cursor": str(found[_PER_PAGE - 1].id)}) if len(found) > _PER_PAGE else "",
         newest=_here("/runs", filters) if "cursor" in query else "",
         filters=filters,
-        profiles=[profile.name for profile in overview.profiles(asked.database, asked.now, asked.boot, recent=1)],
+        profiles=[profile.name for profile in overview.profiles(context.database, context.now, context.boot, recent=1)],
         statuses=RUN_STATUSES,
     )
 
 
-def one_run(asked: Asked) -> Answer:
-    found = runs.get(asked.database, row_id(asked))
+def one_run(context: RequestContext) -> Page:
+    found = runs.get(context.database, row_id(context))
     if found is None:
-        raise NotFoundError(f"There is no run {row_id(asked)}: it may have been pruned.")
-    before, after = run_queries.neighbours(asked.database, found)
+        raise not_found(f"There is no run {row_id(context)}: it may have been pruned.")
+    before, after = run_queries.neighbours(context.database, found)
     return page(
         "run.html",
-        asked.now,
+        context.now,
         here=f"/runs/{found.id}",
         run=found,
-        tasks=runs.tasks(asked.database, found.id),
-        alerts=alert_queries.alerts_of_run(asked.database, found.id, _PER_PAGE),
+        tasks=runs.tasks(context.database, found.id),
+        alerts=alert_queries.alerts_of_run(context.database, found.id, _PER_PAGE),
         before=before,
         after=after,
     )
 
 
-def incidents(asked: Asked) -> Answer:
-    known = conditions.everything(asked.database, _RECOVERED)
+def incidents(context: RequestContext) -> Page:
+    known = conditions.everything(context.database, _RECOVERED)
     return page(
         "incidents.html",
-        asked.now,
+        context.now,
         here="/incidents",
-        firing=overview.firing(asked.database, asked.now),
-        recovered=[overview.Incident(row) for row in known if row.state != "firing"],
+        firing=overview.firing(context.database, context.now),
+        recovered=[overview.Incident(row) for row in known if not row.is_firing],
     )
 
 
-def one_incident(asked: Asked) -> Answer:
-    key = ConditionKey(*(asked.query.get(name, "") for name in _KEY))
-    with asked.database.snapshot() as tx:
+def one_incident(context: RequestContext) -> Page:
+    key = ConditionKey.of_texts(*(context.query.get(name, "") for name in _KEY))
+    with context.database.snapshot() as tx:
         found = conditions.get(tx, key)
-        holding = silences.active(tx, asked.now)
+        holding = silences.active(tx, context.now)
     if found is None or found.fired_at is None:
-        raise NotFoundError(
-            f"There is no incident {key.text}: it may have been pruned." if key.text else "Which incident?"
-        )
+        raise not_found(f"There is no incident {key.text}: it may have been pruned." if key.text else "Which incident?")
     return page(
         "incident.html",
-        asked.now,
+        context.now,
         here=incident_address(key),
         incident=overview.covered(found, holding),
-        alerts=alert_queries.alerts_of_key(asked.database, found.protocol, key.text, _PER_PAGE),
+        alerts=alert_queries.alerts_of_key(context.database, found.protocol, key.text, _PER_PAGE),
         silence_it=f"python -m automation silence --protocol {shlex.quote(found.protocol)} "
         f"--key {shlex.quote(key.text)} --for 2h --reason '…'",
     )
 
 
-def silence_list(asked: Asked) -> Answer:
-    found = silences.newest(asked.database, _PER_PAGE)
+def silence_list(context: RequestContext) -> Page:
+    found = silences.newest(context.database, _PER_PAGE)
     return page(
         "silences.html",
-        asked.now,
+        context.now,
         here="/silences",
-        holding=[row for row in found if row.starts_at <= asked.now < row.ends_at],
-        ended=[row for row in found if row.ends_at <= asked.now],
+        holding=[row for row in found if row.starts_at <= context.now < row.ends_at],
+        ended=[row for row in found if row.ends_at <= context.now],
     )
 
 
-def monitoring(asked: Asked) -> Answer:
-    found = overview.watched(asked.database, asked.now, asked.boot)
+def monitoring(context: RequestContext) -> Page:
+    found = overview.watched(context.database, context.now, context.boot)
     return page(
-        "monitoring.html", asked.now, here="/monitoring", watched=found, monitors=overview.checks(asked.database)
+        "monitoring.html", context.now, here="/monitoring", watched=found, monitors=overview.checks(context.database)
     )
 
 
-def profile(asked: Asked) -> Answer:
-    name = asked.path_values["name"]
-    known = {view.name: view for view in overview.profiles(asked.database, asked.now, asked.boot, recent=60)}
+def profile(context: RequestContext) -> Page:
+    name = context.path_values["name"]
+    known = {view.name: view for view in overview.profiles(context.database, context.now, context.boot, recent=60)}
     if name not in known:
-        raise NotFoundError(f"No schedule of a profile {name[:100]!r} is in force.")
+        raise not_found(f"No schedule of a profile {name[:100]!r} is in force.")
     return page(
         "profile.html",
-        asked.now,
+        context.now,
         here=f"/profiles/{quote(name)}",
         profile=known[name],
         chart=charts.run_durations(known[name].recent),
-        tasks=run_queries.task_standings(asked.database, name),
+        tasks=run_queries.task_standings(context.database, name),
     )
 
 
-_WORDS = {
+_TITLES = {
     400: "That cannot be understood",
     404: "There is nothing here",
     405: "This is read-only",
@@ -203,17 +205,21 @@ _WORDS = {
 }
 
 
-def say(trouble: Trouble, settings: Settings) -> Answer:
-    """Tell of trouble as a page; one without a database looks again by itself."""
-    return page(
-        "trouble.html",
+def error_page(error: HttpError, settings: Settings) -> Response:
+    """Return an error as a page; one without a database looks again by itself."""
+    found = page(
+        "error.html",
         datetime.now(UTC),
-        trouble.status,
         here="",
-        title=_WORDS.get(trouble.status, "Something went wrong"),
-        trouble=trouble,
-        is_first_run=trouble.status == 503 and not settings.database.exists(),  # noqa: PLR2004 - unavailable
+        title=_TITLES.get(error.status, "Something went wrong"),
+        error=error,
+        is_first_run=error.status == 503 and not settings.database.exists(),  # noqa: PLR2004 - unavailable
     )
+    return respond(render(found), HTML, error.status, NEVER_KEPT, error.headers)
+
+
+def _write_page(found: Page) -> Response:
+    return respond(render(found), HTML)
 
 
 def _form_text(value: Any) -> str:  # noqa: ANN401 - what a parameter was read as
@@ -228,37 +234,28 @@ def _here(path: str, query: Mapping[str, str]) -> str:
     return f"{path}?{urlencode(query)}" if query else path
 
 
+def _page_route(path: str, find: Callable[[RequestContext], Page], **parameters_: parameters.ReadValue) -> Route:
+    return Route(path, find, parameters_, fresh_s=5, is_page=True, write=_write_page)
+
+
 _KEY = ("monitor", "check", "chain", "subject")
-_CURSOR: Mapping[str, parameters.ReadValue] = {"cursor": parameters.cursor}
-_FRESH_S = 5.0
+_ALERT_FILTERS: Mapping[str, parameters.ReadValue] = {
+    "cursor": parameters.cursor,
+    "protocol": parameters.text,
+    "severity": parameters.severity,
+    "source": parameters.text,
+    "from": parameters.day_or_instant,
+    "to": parameters.day_or_instant,
+}
 ROUTES = (
-    Route("/", dashboard, lasts_s=_FRESH_S, is_page=True),
-    Route(
-        "/alerts",
-        alerts,
-        {
-            **_CURSOR,
-            "protocol": parameters.text,
-            "severity": parameters.severity,
-            "source": parameters.text,
-            "from": parameters.day_or_instant,
-            "to": parameters.day_or_instant,
-        },
-        lasts_s=_FRESH_S,
-        is_page=True,
-    ),
-    Route("/alerts/{id}", one_alert, lasts_s=_FRESH_S, is_page=True),
-    Route(
-        "/runs",
-        run_list,
-        {**_CURSOR, "profile": parameters.text, "status": one_of(*RUN_STATUSES)},
-        lasts_s=_FRESH_S,
-        is_page=True,
-    ),
-    Route("/runs/{id}", one_run, lasts_s=_FRESH_S, is_page=True),
-    Route("/incidents", incidents, lasts_s=_FRESH_S, is_page=True),
-    Route("/incident", one_incident, dict.fromkeys(_KEY, parameters.key), lasts_s=_FRESH_S, is_page=True),
-    Route("/silences", silence_list, lasts_s=_FRESH_S, is_page=True),
-    Route("/monitoring", monitoring, lasts_s=_FRESH_S, is_page=True),
-    Route("/profiles/{name}", profile, lasts_s=_FRESH_S, is_page=True),
+    _page_route("/", dashboard),
+    _page_route("/alerts", alerts, **_ALERT_FILTERS),
+    _page_route("/alerts/{id}", one_alert),
+    _page_route("/runs", run_list, cursor=parameters.cursor, profile=parameters.text, status=one_of(*RUN_STATUSES)),
+    _page_route("/runs/{id}", one_run),
+    _page_route("/incidents", incidents),
+    _page_route("/incident", one_incident, **dict.fromkeys(_KEY, parameters.key)),
+    _page_route("/silences", silence_list),
+    _page_route("/monitoring", monitoring),
+    _page_route("/profiles/{name}", profile),
 )

@@ -10,8 +10,9 @@ from typing import Any
 from urllib.parse import parse_qsl, unquote_to_bytes
 
 from monitoring.base.clock import from_text, parse_duration
-from monitoring.base.errors import MonitoringError, UsageError
+from monitoring.base.errors import UsageError
 from monitoring.store.tables.alerts import SEVERITIES
+from monitoring.web.http import HttpError
 
 MAX_LIMIT = 500
 LARGEST_ID = 2**63 - 1  # of SQLite
@@ -24,30 +25,22 @@ _MOST_PARAMETERS = 20
 ReadValue = Callable[[str], Any]
 
 
-class BadRequestError(MonitoringError):
-    """What was asked cannot be understood (400)."""
-
-    code = "bad_parameter"
-
-
-class UnknownParameterError(BadRequestError):
-    """A parameter that this route does not have (400)."""
-
-    code = "unknown_parameter"
+def bad_parameter(message: str) -> HttpError:
+    return HttpError(400, "bad_parameter", message)
 
 
 def read_query(query: bytes, known: Mapping[str, ReadValue], *, blank_is_unset: bool = False) -> dict[str, Any]:
     """Return the parameters that were given, read.
 
     Raises:
-        BadRequestError: a name is unknown or given twice, or a value is not of its kind.
+        HttpError: a name is unknown or given twice, or a value is not of its kind.
     """
     values: dict[str, Any] = {}
     for name, text in _pairs(query):
         if name not in known:
-            raise UnknownParameterError(_unknown(name, known))
+            raise HttpError(400, "unknown_parameter", _unknown(name, known))
         if name in values:
-            raise BadRequestError(f"{name} is given twice: give it once")
+            raise bad_parameter(f"{name} is given twice: give it once")
         if text or not blank_is_unset:
             values[name] = _read(name, text, known[name])
     return values
@@ -58,9 +51,9 @@ def _pairs(query: bytes) -> list[tuple[str, str]]:
         unquote_to_bytes(query).decode("utf-8")
         return parse_qsl(query.decode("ascii"), keep_blank_values=True, max_num_fields=_MOST_PARAMETERS)
     except UnicodeDecodeError:
-        raise BadRequestError("the query is not percent-encoded UTF-8") from None
+        raise bad_parameter("the query is not percent-encoded UTF-8") from None
     except ValueError:
-        raise BadRequestError(f"more than {_MOST_PARAMETERS} parameters are given") from None
+        raise bad_parameter(f"more than {_MOST_PARAMETERS} parameters are given") from None
 
 
 def _unknown(name: str, known: Mapping[str, ReadValue]) -> str:
@@ -76,7 +69,7 @@ def _read(name: str, text: str, read: ReadValue) -> Any:  # noqa: ANN401 - each 
     try:
         return read(text)
     except (UsageError, ValueError, OverflowError) as error:
-        raise BadRequestError(f"{name}={text[:50]!r} cannot be used: {error}") from None
+        raise bad_parameter(f"{name}={text[:50]!r} cannot be used: {error}") from None
 
 
 def limit(text: str) -> int:

@@ -2,53 +2,28 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
 from datetime import datetime
 from typing import Any
 
 import orjson
 
 from monitoring.base.clock import to_text
-from monitoring.store.queries.alerts import AlertRow
+from monitoring.conditions.condition import Condition, State
+from monitoring.store.queries.alerts import AlertRow, PublishedAlert
 from monitoring.store.queries.runs import TaskStanding
-from monitoring.store.tables.conditions import Condition
 from monitoring.store.tables.runs import RunRow, TaskRun
 from monitoring.web.overview import WatchedProfile
 
 Json = dict[str, Any]
-
-
-def to_json(value: object) -> bytes:
-    """Return JSON; a lone surrogate, which UTF-8 cannot hold, is replaced."""
-    try:
-        return orjson.dumps(value)
-    except TypeError:
-        return orjson.dumps(_clean(value))
-
-
-def _clean(value: Any) -> Any:  # noqa: ANN401 - JSON
-    if isinstance(value, str):
-        return value.encode("utf-8", errors="replace").decode("utf-8")
-    if isinstance(value, list):
-        return [_clean(item) for item in value]
-    return {_clean(name): _clean(item) for name, item in value.items()} if isinstance(value, dict) else value
+_ALERT_FIELDS = tuple(column.name for column in fields(PublishedAlert))
 
 
 def alert(row: AlertRow) -> Json:
-    return {
-        "id": row.id,
-        "created_at": row.created_at,
-        "source": row.source,
-        "protocol": row.protocol,
-        "channel": row.channel,
-        "severity": row.severity,
-        "message": row.message,
-        "plain_text": row.plain_text,
-        "silent": row.silent,
-        "delivery_status": row.delivery_status,
-        "delivered_at": row.delivered_at,
-        "delivery_error": row.delivery_error,
-        "metadata": metadata(row.metadata_json),
-    }
+    """Publish the fields of `PublishedAlert`; the metadata as the object it is."""
+    found = {name: getattr(row, name) for name in _ALERT_FIELDS}
+    found["metadata"] = metadata(found.pop("metadata_json"))
+    return found
 
 
 def metadata(text: str | None) -> Json | None:
@@ -130,16 +105,16 @@ def check(row: Condition) -> Json:
     return {
         "monitor": row.key.monitor,
         "check": row.key.check,
-        "chain": row.key.chain,
+        "chain": str(row.key.chain or ""),
         "subject": row.key.subject,
         "protocol": row.protocol,
         "about": row.about,
         "state": row.state,
-        "severity": row.severity if row.state != "ok" else None,
+        "severity": row.severity.name if row.state is not State.OK else None,
         "value": row.value,
         "judged_at": _at(row.judged_at),
-        "blind_since": _at(row.blind_since),
-        "blind_by": row.blind_by,
+        "blind_since": _at(row.no_data.since) if row.no_data else None,
+        "blind_by": row.blamed,
     }
 
 
@@ -147,11 +122,11 @@ def incident(row: Condition) -> Json:
     return {
         "monitor": row.key.monitor,
         "check": row.key.check,
-        "chain": row.key.chain,
+        "chain": str(row.key.chain or ""),
         "subject": row.key.subject,
         "state": row.state,
-        "severity": row.severity,
-        "worst": row.worst,
+        "severity": row.severity.name,
+        "worst": row.worst.name,
         "title": row.title,
         "protocol": row.protocol,
         "fired_at": _at(row.fired_at),

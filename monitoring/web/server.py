@@ -1,20 +1,17 @@
-"""The HTTP server: uvicorn with limits, so that slow, idle and hostile clients cost a bounded amount of memory.
+"""The HTTP server: stock uvicorn, and around each of its connections the limits that it does not have.
 
-Time and rate limits for the public are the reverse proxy's; these keep the process itself safe. A question that was
-asked before in the same bytes, and whose answer is kept, is answered without taking it apart again.
+Slow, idle and hostile clients cost a bounded amount of memory; rates and limits for the public are the reverse
+proxy's. Nothing here looks into uvicorn: a `LimitedConnection` is an `asyncio.Protocol` that hands every event on.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections import OrderedDict
 from typing import Any, ClassVar
 
 import uvicorn
-from starlette.types import ASGIApp
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
-
-from monitoring.web.response_cache import Key
+from starlette.types import ASGIApp, Receive, Scope, Send
+from uvicorn.protocols.http.h11_impl import H11Protocol
 
 # A browser sends 1 to 2 KiB of headers; nginx refuses more than 32 KiB by default.
 MAX_HEAD_BYTES = 32 * 1024
@@ -23,9 +20,6 @@ MAX_CONNECTIONS = 400
 # From the first byte of a request to the last of its answer.
 REQUEST_LIMIT_S = 30.0
 KEEP_ALIVE_S = 15
-# Heads remembered for being asked in the same bytes again: a megabyte at most.
-_MOST_HEADS, _LONGEST_HEAD_BYTES = 512, 2048
-_NOT_PLAIN = {b"if-none-match", b"expect", b"upgrade"}
 _REFUSAL = b'{"error":"request_too_large","message":"the head of a request may have 32 KiB"}'
 _TOO_LARGE = (
     b"HTTP/1.1 431 Request Header Fields Too Large\r\ncontent-type: application/json\r\n"
@@ -33,136 +27,108 @@ _TOO_LARGE = (
 ) % (len(_REFUSAL), _REFUSAL)
 
 
-class LimitedProtocol(HttpToolsProtocol):
+class LimitedConnection(asyncio.Protocol):
     """One connection: its requests are small, it may not be slow, and when there are too many the idlest one goes."""
 
     max_connections = MAX_CONNECTIONS
     request_limit_s = REQUEST_LIMIT_S
-    _known: ClassVar[OrderedDict[bytes, Key]] = OrderedDict()
+    _all: ClassVar[dict[LimitedConnection, None]] = {}  # the one that has been idle for longest comes first
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 - uvicorn's
-        super().__init__(*args, **kwargs)
-        self._head_bytes = 0
+    def __init__(self, *, app_state: dict[str, Any], **of_uvicorn: Any) -> None:  # noqa: ANN401 - uvicorn's
+        # uvicorn hands this state to the application with each request: so `limited` finds the connection.
+        self._http = H11Protocol(app_state={**app_state, "connection": self}, **of_uvicorn)
+        self._unanswered_bytes = 0
+        self._is_answering = False
         self._deadline: asyncio.TimerHandle | None = None
-        self._active_at = 0.0
-        self._between_requests = True
-        self._requests = 0
-        self._answering: RequestResponseCycle | None = None
-        self._kept = getattr(self.app, "kept", None)
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Take a connection; the one that has been idle for longest makes room."""
-        super().connection_made(transport)
-        self._active_at = self.loop.time()
-        self._begin_request()
-        if len(self.connections) > self.max_connections:
-            others = [other for other in self.connections if isinstance(other, LimitedProtocol) and other is not self]
-            min(others, key=lambda other: (other._is_answering(), other._active_at))._drop()  # noqa: SLF001
+        self._transport = transport
+        self._http.connection_made(transport)
+        self._all[self] = None
+        self._start_deadline()
+        if len(self._all) > self.max_connections:
+            next((each for each in self._all if not each._is_answering), next(iter(self._all)))._drop()  # noqa: SLF001
 
     def data_received(self, data: bytes) -> None:
         """Read on, up to the largest head; this API has no use for bodies."""
-        if self.transport.is_closing():
+        if self._transport.is_closing():
             return
-        self._active_at = self.loop.time()
-        if self._is_free() and self._answer_known(data):
-            return
-        if self._deadline is None:
-            self._begin_request()
-        self._head_bytes += len(data)
-        if self._head_bytes > MAX_HEAD_BYTES:
+        self._all[self] = self._all.pop(self, None)
+        self._start_deadline()
+        self._unanswered_bytes += len(data)
+        if self._unanswered_bytes > MAX_HEAD_BYTES:
             self._refuse()
-            return
-        was_free, before = self._is_free(), self._requests
-        super().data_received(data)
-        if was_free and self._between_requests and self._requests == before + 1:
-            self._remember(data)
+        else:
+            self._http.data_received(data)
 
-    def on_message_begin(self) -> None:
-        self._between_requests = False
-        self._requests += 1
-        super().on_message_begin()
+    def eof_received(self) -> None:
+        self._http.eof_received()
 
-    def on_message_complete(self) -> None:
-        self._between_requests = True
-        super().on_message_complete()
+    def pause_writing(self) -> None:
+        self._http.pause_writing()
 
-    def _is_free(self) -> bool:
-        """Tell whether the next byte begins a request that nothing else has to be sent before."""
-        return self._between_requests and not self._is_answering() and not self.pipeline and not self.flow.write_paused
-
-    def _answer_known(self, head: bytes) -> bool:
-        """Answer at once what was asked before in exactly these bytes, if its answer is kept; tell whether it was."""
-        key = self._known.get(head)
-        answer = self._kept(key) if key is not None and self._kept is not None else None
-        if answer is None:
-            return False
-        self._unset_keepalive_if_required()
-        date = b"".join(b"%b: %b\r\n" % header for header in self.server_state.default_headers)
-        self.transport.writelines((answer.status_line, date, answer.head, answer.body))
-        self.on_response_complete()
-        return True
-
-    def _remember(self, head: bytes) -> None:
-        """Remember the one whole request that these bytes were, if it is a plain GET on a connection that is kept."""
-        plain = self.scope["method"] == "GET" and self.cycle.keep_alive and not self.cycle.body
-        if plain and len(head) <= _LONGEST_HEAD_BYTES and _NOT_PLAIN.isdisjoint(name for name, _ in self.headers):
-            self._known[head] = (self.scope["path"], self.scope["query_string"])
-            if len(self._known) > _MOST_HEADS:
-                self._known.popitem(last=False)
-
-    def on_response_complete(self) -> None:
-        """Begin to count anew, at once if the next request is here already."""
-        self._end_request()
-        if self.pipeline:
-            self._begin_request()
-        super().on_response_complete()
+    def resume_writing(self) -> None:
+        self._http.resume_writing()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Tell the answer under way, or it would write to what is closed."""
-        self._end_request()
-        if self._answering is not None:
-            self._answering.disconnected = True
-        super().connection_lost(exc)
+        self._all.pop(self, None)
+        self._stop_deadline()
+        self._http.connection_lost(exc)
 
-    def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:  # noqa: ANN401 - uvicorn's
-        """Note which of the requests in a row is being answered: `self.cycle` is the last of them."""
-        self._answering = cycle
-        super()._start_asgi_task(cycle, app)
+    def answer_begins(self) -> None:
+        """Start the clock, which runs already unless this request was sent together with the one before."""
+        self._is_answering = True
+        self._start_deadline()
 
-    def _is_answering(self) -> bool:
-        return self._answering is not None and not self._answering.response_complete
+    def answer_ended(self) -> None:
+        """Stop the clock: how long the connection may now be idle is uvicorn's to limit."""
+        self._is_answering = False
+        self._unanswered_bytes = 0
+        self._stop_deadline()
 
-    def _refuse(self) -> None:
-        """Say that the head is too large, unless that would stand in the midst of another answer."""
-        if self._is_answering():
-            self._drop()
-        else:
-            self.transport.write(_TOO_LARGE)
-            self.transport.close()
+    def _start_deadline(self) -> None:
+        if self._deadline is None:
+            self._deadline = asyncio.get_running_loop().call_later(self.request_limit_s, self._drop)
 
-    def _drop(self) -> None:
-        """End the connection at once."""
-        if self._answering is not None:
-            self._answering.disconnected = True
-        self.transport.abort()
-
-    def _begin_request(self) -> None:
-        self._deadline = self.loop.call_later(self.request_limit_s, self._drop)
-
-    def _end_request(self) -> None:
-        self._head_bytes = 0
+    def _stop_deadline(self) -> None:
         if self._deadline is not None:
             self._deadline.cancel()
             self._deadline = None
+
+    def _refuse(self) -> None:
+        """Say that the head is too large, unless that would be in the middle of another answer."""
+        if self._is_answering:
+            self._drop()
+        else:
+            self._transport.write(_TOO_LARGE)
+            self._transport.close()
+
+    def _drop(self) -> None:
+        self._transport.abort()
+
+
+def limited(app: ASGIApp) -> ASGIApp:
+    """Return the application, which says to its connection when an answer begins and ends."""
+
+    async def answer(scope: Scope, receive: Receive, send: Send) -> None:
+        connection: LimitedConnection = scope["state"]["connection"]
+        connection.answer_begins()
+        try:
+            await app(scope, receive, send)
+        finally:
+            connection.answer_ended()
+
+    return answer
 
 
 def config(app: ASGIApp, host: str, port: int) -> uvicorn.Config:
     """Return how the server is run: no access log (the proxy has one), no websockets, nothing but HTTP."""
     return uvicorn.Config(
-        app,
+        limited(app),
         host=host,
         port=port,
-        http=LimitedProtocol,
+        http=LimitedConnection,
         ws="none",
         lifespan="off",
         loop="uvloop",

@@ -7,7 +7,9 @@ from functools import cache, partial
 from hashlib import blake2b
 from pathlib import Path
 
-from monitoring.web.response_cache import Answer
+from starlette.responses import Response
+
+from monitoring.web.http import respond
 
 _DIRECTORY = Path(__file__).parent / "static"
 _TYPES = {".css": "text/css; charset=utf-8", ".js": "text/javascript; charset=utf-8", ".svg": "image/svg+xml"}
@@ -15,7 +17,7 @@ _TYPES = {".css": "text/css; charset=utf-8", ".js": "text/javascript; charset=ut
 _FOR_A_YEAR = "public, max-age=31536000, immutable"
 
 
-def answers() -> Mapping[str, Callable[[], Answer]]:
+def responses() -> Mapping[str, Callable[[], Response]]:
     """Return what lies at which address."""
     return {address(path.name): partial(_read, path) for path in _DIRECTORY.iterdir() if path.suffix in _TYPES}
 
@@ -29,5 +31,5 @@ def address(name: str) -> str:
 
 
 @cache
-def _read(path: Path) -> Answer:
-    return Answer(path.read_bytes(), _TYPES[path.suffix], cache_control=_FOR_A_YEAR)
+def _read(path: Path) -> Response:
+    return respond(path.read_bytes(), _TYPES[path.suffix], cache_control=_FOR_A_YEAR)

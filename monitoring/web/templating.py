@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cache
 from pathlib import Path
@@ -16,21 +18,30 @@ from monitoring.alerts.message.model import Alert
 from monitoring.alerts.message.render import render_html
 from monitoring.base.clock import from_text, to_text
 from monitoring.base.formatting import format_duration
+from monitoring.conditions.condition import ConditionKey
 from monitoring.ledger.audit import AuditProblem, ProblemKind
 from monitoring.store.queries.alerts import AlertRow
-from monitoring.store.tables.conditions import ConditionKey
 from monitoring.web import serializers
-from monitoring.web.response_cache import HTML, Answer
 from monitoring.web.static_files import address
 
 _NOTHING = "\N{EN DASH}"
 
 
-def page(template: str, now: datetime, status: int = 200, **values: Any) -> Answer:  # noqa: ANN401 - templates'
-    """Render one page."""
-    text = _environment().get_template(template).render(now=now, **values)
-    cache_control = "no-cache" if status == 200 else "no-store"  # noqa: PLR2004 - OK
-    return Answer(text.encode("utf-8", errors="replace"), HTML, status, cache_control=cache_control)
+@dataclass(frozen=True, slots=True)
+class Page:
+    """A template and what it shows."""
+
+    template: str
+    values: Mapping[str, Any]
+
+
+def page(template: str, now: datetime, **values: Any) -> Page:  # noqa: ANN401 - templates'
+    return Page(template, {"now": now, **values})
+
+
+def render(page: Page) -> bytes:
+    text = _environment().get_template(page.template).render(page.values)
+    return text.encode("utf-8", errors="replace")
 
 
 @cache

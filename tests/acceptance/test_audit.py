@@ -66,7 +66,7 @@ def test_the_page_names_every_cause() -> None:
 def test_without_a_database_nothing_is_proved_and_none_is_made(host: Host) -> None:
     done = host.automation("audit")
     assert (done.returncode, done.stdout) == (1, "")
-    assert "monitoring.db does not exist: nothing can be proved; is CACHE_DIR right" in done.stderr
+    assert "monitoring.db does not exist: nothing can be verified. Check CACHE_DIR" in done.stderr
     as_json = host.automation("audit", "--json")
     assert as_json.returncode == 1
     assert json.loads(as_json.stdout)["ok"] is False
@@ -79,7 +79,7 @@ def test_a_damaged_database_proves_nothing_and_is_left_as_it_is(host: Host) -> N
     (host.cache / "monitoring.db").write_bytes(damaged)
     done = host.automation("audit")
     assert done.returncode == 1
-    assert "nothing can be proved" in done.stderr
+    assert "nothing can be verified" in done.stderr
     assert (host.cache / "monitoring.db").read_bytes() == damaged
 
 
@@ -87,8 +87,8 @@ def test_a_ledger_that_others_keep_locked_is_read_as_it_is(lived: Host) -> None:
     with FairLock(lived.cache / "locks" / "write.lock").hold(10):
         done = lived.automation("audit", *_DAY)
     assert done.returncode == 0
-    assert "silence is proved" in done.stdout
-    assert "the ledger is read as it is, it could not be brought up to date" in done.stderr
+    assert "\nVERIFIED: every due tick ran ok" in done.stdout
+    assert "the ledger could not be brought up to date and is read as it is" in done.stderr
 
 
 @pytest.mark.parametrize(
@@ -96,7 +96,7 @@ def test_a_ledger_that_others_keep_locked_is_read_as_it_is(lived: Host) -> None:
     [
         (["--since", "yesterday"], "'yesterday' is not a time: write a duration such as 24h, or"),
         (["--since", "1h", "--until", "2h"], "--since 1h is not before --until 2h"),
-        (["--until", "2999-01-01"], "--until 2999-01-01 lies ahead: nothing can be proved of what is still to come"),
+        (["--until", "2999-01-01"], "--until 2999-01-01 is in the future: only the past can be audited"),
         (["--drill-older-than", "a week"], "'a week' is not a duration"),
     ],
 )
@@ -110,7 +110,8 @@ def test_an_unknown_profile_proves_nothing_and_the_known_ones_are_named(lived: H
     done = lived.automation("audit", *_DAY, "--profile", "hurly")
     assert done.returncode == 1
     assert (
-        "hurly: the ledger knows no schedule or run of it in this time; it knows daily, hourly, multis" in done.stderr
+        "hurly: the ledger has no schedule and no run of this profile in this period; known profiles: daily, hourly"
+        in done.stderr
     )
     assert ProblemKind.NOTHING_SCHEDULED in done.stdout
 

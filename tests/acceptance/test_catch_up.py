@@ -117,15 +117,15 @@ def test_what_was_missed_is_run_once_one_profile_after_the_other(tmp_path: Path)
     assert done.stdout.splitlines() == [
         f"first: caught up: its newest tick was missed {tick}",
         f"second: caught up: its newest tick was missed {tick}",
-        "never: left alone: jobs.yaml does not ask for it (catch_up: latest)",
-        "short: left alone: no tick was due within its max_age",
+        "never: not run: jobs.yaml does not ask for it (catch_up: latest)",
+        "short: not run: no tick was due within its max_age",
     ]
     instants = [float(line.split()[1]) for line in missed.log.read_text().splitlines()]
     assert [line.split()[0] for line in missed.log.read_text().splitlines()] == ["start", "end"] * 2
     assert instants == sorted(instants), "never two at once"
     again = missed.host.automation("catch-up")
     assert again.returncode == 0
-    assert f"first: left alone: it has run since its newest tick {tick}" in again.stdout
+    assert f"first: not run: it has run since its newest tick {tick}" in again.stdout
     assert len(missed.caught_up()) == 2
     assert missed.host.rows("SELECT DISTINCT status FROM runs WHERE tick_at = ?", to_text(missed.tick)) == [("missed",)]
 

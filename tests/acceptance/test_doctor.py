@@ -53,7 +53,7 @@ def test_with_a_scheduler_a_sound_host_passes(host: Host) -> None:
         wait_until(lambda: host.peek("SELECT 1 FROM scheduler_starts"), "the scheduler is up")
         done = host.automation("doctor")
         assert done.returncode == 0, done.stdout
-        assert "nothing is wrong" in done.stdout
+        assert "no problems" in done.stdout
     finally:
         up.terminate()
         up.communicate(timeout=60)
@@ -115,13 +115,13 @@ def break_supercronic(host: Host) -> None:
     [
         (unset_chat, "credentials", "alerts of AUTOMATION wait for TELEGRAM_CHAT_ID_DEFAULT", "env file"),
         (wrong_chat_id, "credentials", "TELEGRAM_CHAT_ID_AUTOMATION is not a chat id", "env file"),
-        (unset_ping, "heartbeat", "hourly pings nobody: PING is not set", "heartbeat_env"),
+        (unset_ping, "heartbeat", "hourly sends no ping: PING is not set", "heartbeat_env"),
         (break_jobs, "jobs.yaml", "the minute '61' is unknown", "validate"),
         (raise_a_pin, "venv", "the lock says 99.", "make sync"),
         (damage_database, "database", "is damaged", "restore a backup"),
-        (open_env_file, "env file", "everybody may read it", "chmod 0640"),
-        (lose_state_directory, "state directory", "is not there", "CACHE_DIR"),
-        (leave_a_foreign_file, "state directory", "1 files belong to somebody else", "chown -R"),
+        (open_env_file, "env file", "every user may read it", "chmod 0640"),
+        (lose_state_directory, "state directory", "does not exist", "CACHE_DIR"),
+        (leave_a_foreign_file, "state directory", "1 files have another owner", "chown -R"),
         (break_supercronic, "supercronic", "refuses the crontab: bad crontab", "validate"),
     ],
 )

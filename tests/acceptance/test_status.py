@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from automation.schedule.scheduler_liveness import look
+from automation.schedule.scheduler_liveness import RESTART, look
 from monitoring.base.clock import SystemClock
 from monitoring.base.locks.profile_lock import SingleLock
 from monitoring.base.settings import Settings
@@ -54,9 +54,9 @@ def status(host: Host, **environ: str) -> dict[str, Any]:
 def test_a_host_where_nothing_has_run_says_so_and_exits_0(host: Host) -> None:
     shown = host.automation("status")
     assert shown.returncode == 0, shown.stderr
-    assert "monitoring.db does not exist: nothing has run" in shown.stdout
-    assert "NOT RUNNING: no process serves ticks (has started none)" in shown.stdout
-    assert f"{host.cache}, environment without an env file" in shown.stdout
+    assert "monitoring.db does not exist: no profile has run" in shown.stdout
+    assert "NOT RUNNING: no scheduler process found (has started no run)" in shown.stdout
+    assert f"{host.cache}, no env file loaded" in shown.stdout
     assert not host.cache.joinpath("monitoring.db").exists(), "looking makes nothing"
 
 
@@ -147,8 +147,8 @@ def test_a_changed_schedule_and_another_lock_are_told_as_inert(host: Host) -> No
     lock.write_text(lock.read_text().replace("apsw==", "apsw==99."))
     found = status(host)["waiting"]
     assert found[:2] == [
-        "gone: no longer in jobs.yaml, but still served: sudo systemctl restart monitoring",
-        "hourly: jobs.yaml says 0 0 1 1 *, in force is 7 * * * *: sudo systemctl restart monitoring",
+        f"profile gone: removed from jobs.yaml, served until a restart: {RESTART}",
+        f"profile hourly: cron is 0 0 1 1 * in jobs.yaml, but still 7 * * * * in the scheduler: {RESTART}",
     ]
     assert "apsw is 3." in found[2]
     assert "run `make sync`" in found[2]

@@ -8,8 +8,8 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from monitoring.alerts.conditions.store_alert import raise_in, record, record_in, resolve_in
+from monitoring.conditions.condition import ConditionKey
 from monitoring.store.tables import silences
-from monitoring.store.tables.conditions import ConditionKey
 from tests.support.fake_telegram import CHAT, TelegramStandIn, error, too_many_requests
 from tests.support.outbox import Outbox, alert
 from tests.support.timetable import Timetable

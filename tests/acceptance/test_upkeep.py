@@ -46,7 +46,7 @@ def test_a_backup_is_made_named_and_restored(host: Host) -> None:
     assert looked.stdout.startswith(f"{host.cache}/backups/{name}: sound, ")
     done = host.automation("restore", name)
     assert done.returncode == 0, done.stderr
-    assert f"restored; the database it replaces is {host.cache}/monitoring.db.replaced-" in done.stdout
+    assert f"restored; the replaced database is kept as {host.cache}/monitoring.db.replaced-" in done.stdout
     assert host.rows("SELECT count(*) FROM runs") == [(1,)]
     assert host.automation("run", "hourly").returncode == 1, "its alert waits: no chat is configured"
     told = host.rows("SELECT count(*) FROM alert_events WHERE title = 'told once'")

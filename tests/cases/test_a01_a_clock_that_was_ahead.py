@@ -16,19 +16,23 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from monitoring.alerts.conditions.rules import Policy, Reason, raised, resolved
 from monitoring.alerts.conditions.store_alert import record, resolve_in
 from monitoring.alerts.delivery.lease import Claimer
-from monitoring.alerts.delivery.rate_limit import RateLimits
-from monitoring.alerts.delivery.route_resolver import RouteResolver
+from monitoring.alerts.delivery.pace import Pace
+from monitoring.alerts.delivery.routes import RouteResolver
 from monitoring.alerts.message.model import Severity
+from monitoring.alerts.senders.limits import RateLimits
 from monitoring.base.clock import SystemClock, to_text
+from monitoring.base.http.retry import Backoff
+from monitoring.conditions.condition import Condition, ConditionKey
+from monitoring.conditions.outcome import Reason
+from monitoring.conditions.policy import PendingPolicy, Policy
+from monitoring.conditions.transition import raised, resolved
 from monitoring.store.db.database import Database, Tx
 from monitoring.store.db.schema import open_database
 from monitoring.store.db.waits import LONGEST_WAIT
 from monitoring.store.tables import outbox as outbox_table
 from monitoring.store.tables import rate_limits
-from monitoring.store.tables.conditions import ConditionKey
 from tests.support.fake_telegram import BOT_TOKEN, CHAT, TelegramStandIn, error, too_many_requests
 from tests.support.fake_webhook import SECRET, FakeWebhook
 from tests.support.outbox import Outbox, alert
@@ -158,19 +162,19 @@ def test_a_machine_called_while_the_clock_was_ahead_is_called_for_the_next_firin
 
 def test_a_condition_seen_while_the_clock_was_ahead_fires_reminds_and_clears_in_its_time() -> None:
     ahead, key = NOW + timedelta(days=366), ConditionKey("aave", "backing")
-    slow = Policy(fire_after=timedelta(minutes=5), clear_after=timedelta(minutes=5))
-    pending = raised(None, key, Severity.HIGH, ahead, slow).condition
-    seen = raised(pending, key, Severity.HIGH, NOW, slow)
-    assert seen.reason is Reason.PENDING
-    fired = raised(seen.condition, key, Severity.HIGH, NOW + timedelta(minutes=5), slow)
-    assert fired.reason is Reason.FIRED
+    slow = Policy(hold=PendingPolicy(span=timedelta(minutes=5), shared=True), clear_after=timedelta(minutes=5))
+    pending = raised(Condition(key), Severity.HIGH, ahead, slow).condition
+    seen = raised(pending, Severity.HIGH, NOW, slow)
+    assert seen.reason is Reason.HOLDING
+    fired = raised(seen.condition, Severity.HIGH, NOW + timedelta(minutes=5), slow)
+    assert fired.reason is Reason.BREACHED
     told = replace(fired.condition, last_sent_at=ahead, clear_since=ahead)
-    assert raised(told, key, Severity.HIGH, NOW + timedelta(minutes=6), slow).condition.last_sent_at == NOW + timedelta(
+    assert raised(told, Severity.HIGH, NOW + timedelta(minutes=6), slow).condition.last_sent_at == NOW + timedelta(
         minutes=6
     )
-    clearing = resolved(told, key, NOW + timedelta(minutes=7), slow)
-    assert clearing.reason is Reason.CLEARING
-    assert resolved(clearing.condition, key, NOW + timedelta(minutes=12), slow).reason is Reason.RESOLVED
+    clearing = resolved(told, NOW + timedelta(minutes=7), slow)
+    assert clearing.reason is Reason.IN_CLEAR_BAND
+    assert resolved(clearing.condition, NOW + timedelta(minutes=12), slow).reason is Reason.CLEARED
 
 
 # -- for any stored state ----------------------------------------------------------------------------------------------
@@ -225,7 +229,7 @@ def test_whatever_is_stored_the_next_attempt_is_at_most_the_longest_wait_away(
             )
         ways = RouteResolver({"TELEGRAM_BOT_TOKEN_DEFAULT": BOT_TOKEN, "TELEGRAM_CHAT_ID_DEFAULT": CHAT})
         queues, _ = ways.sort_out(each for each in outbox_table.groups(tx) if each.destination == "telegram")
-        claimed = Claimer("me", ways, RateLimits()).claim(tx, queues, NOW, [])
+        claimed = Claimer(ways, Pace("me", RateLimits(), Backoff(), lambda: 0.0)).claim(tx, queues, NOW, [])
     assert claimed.jobs or (claimed.next_at is not None and claimed.next_at <= NOW + LONGEST_WAIT)
 
 

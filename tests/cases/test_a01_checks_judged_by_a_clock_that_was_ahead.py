@@ -11,9 +11,11 @@ import pytest
 
 from monitoring.alerts.message.model import Severity
 from monitoring.chains.abi.values import Unknown
-from monitoring.checks.rules.condition import Condition, Kind, Transition
-from monitoring.checks.rules.policy import NoDataPolicy, PendingPolicy, Policy
-from monitoring.checks.rules.transition import Breach, settle
+from monitoring.conditions.condition import Condition
+from monitoring.conditions.outcome import Kind, Transition
+from monitoring.conditions.policy import NoDataPolicy, PendingPolicy, Policy
+from monitoring.conditions.transition import Breach, apply_verdict
+from tests.support.spec import UNJUDGED
 
 pytestmark = pytest.mark.case("A.1")
 NOW = datetime(2026, 11, 29, 6, tzinfo=UTC)
@@ -25,7 +27,7 @@ def kinds(before: Condition, verdict: Breach | Unknown, policy: Policy, *minutes
     """Judge at minutes from now on; return what was reported, and when."""
     found = []
     for minute in minutes:
-        outcome = settle(before, verdict, NOW + timedelta(minutes=minute), policy)
+        outcome = apply_verdict(before, verdict, NOW + timedelta(minutes=minute), policy)
         before = outcome.condition
         transitions: list[Transition | None] = [outcome.transition, outcome.source]
         found += [(minute, one.kind) for one in transitions if one]
@@ -34,20 +36,20 @@ def kinds(before: Condition, verdict: Breach | Unknown, policy: Policy, *minutes
 
 def test_a_breach_that_must_last_fires_after_its_own_span() -> None:
     policy = Policy(hold=PendingPolicy(runs=2, span=timedelta(minutes=10)))
-    pending = settle(Condition(), BREACH, AHEAD, policy).condition
+    pending = apply_verdict(UNJUDGED, BREACH, AHEAD, policy).condition
 
     assert kinds(pending, BREACH, policy, 0, 5, 10, 15) == [(10, Kind.FIRED)]
 
 
 def test_a_breach_that_lasts_is_said_again_after_its_own_span() -> None:
     policy = Policy(remind=timedelta(minutes=30))
-    firing = settle(Condition(), BREACH, AHEAD, policy).condition
+    firing = apply_verdict(UNJUDGED, BREACH, AHEAD, policy).condition
 
     assert kinds(firing, BREACH, policy, 0, 20, 29, 60) == [(60, Kind.REMINDER)]
 
 
 def test_a_source_without_data_is_reported_after_its_own_span() -> None:
     policy = Policy(silence=NoDataPolicy(runs=1000, span=timedelta(minutes=30)))
-    unseen = settle(Condition(), Unknown("no answer", "mainnet"), AHEAD, policy).condition
+    unseen = apply_verdict(UNJUDGED, Unknown("no answer", "mainnet"), AHEAD, policy).condition
 
     assert kinds(unseen, Unknown("no answer", "mainnet"), policy, 0, 29, 30) == [(30, Kind.SOURCE_TROUBLE)]

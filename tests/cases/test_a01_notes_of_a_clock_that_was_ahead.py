@@ -24,10 +24,11 @@ from monitoring.chains.rpc.budget import Budget
 from monitoring.chains.rpc.memory import RunMemory
 from monitoring.chains.services.client import Service
 from monitoring.checks.rules import delta
-from monitoring.checks.rules.condition import Condition, Kind
 from monitoring.checks.rules.delta import DeltaPolicy, Move, MoveLevel
-from monitoring.checks.rules.policy import Step
+from monitoring.checks.rules.steps import Step
+from monitoring.conditions.outcome import Kind
 from monitoring.store.db.schema import open_database
+from tests.support.spec import UNJUDGED
 
 pytestmark = pytest.mark.case("A.1")
 NOW = datetime(2026, 11, 29, 6, tzinfo=UTC)
@@ -66,7 +67,7 @@ def test_a_value_seen_while_ahead_leaves_the_window_in_its_time() -> None:
     policy = DeltaPolicy(
         levels=(MoveLevel(Move.DROP, Step(Fraction(1, 10), relative=True), Severity.HIGH),), window=timedelta(hours=1)
     )
-    before = delta.judge(Condition(), 100, AHEAD, policy).condition
+    before = delta.judge(UNJUDGED, 100, AHEAD, policy).condition
     kinds = []
     for minute, value in ((0, 99), (30, 98), (70, 92), (100, 89), (140, 84)):
         outcome = delta.judge(before, value, NOW + timedelta(minutes=minute), policy)

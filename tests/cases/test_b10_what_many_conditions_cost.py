@@ -19,11 +19,12 @@ import pytest
 from monitoring.alerts.conditions import close_orphaned
 from monitoring.alerts.conditions.close_orphaned import end_unwatched
 from monitoring.alerts.conditions.store_alert import NOBODY
+from monitoring.conditions.condition import Condition, ConditionKey, State
+from monitoring.conditions.severity import Severity
 from monitoring.store.db.database import Database
 from monitoring.store.db.schema import open_database
 from monitoring.store.maintenance.prune import prune
 from monitoring.store.tables import alerts, conditions
-from monitoring.store.tables.conditions import Condition, ConditionKey
 
 pytestmark = pytest.mark.case("B.10")
 
@@ -76,7 +77,9 @@ def test_a_kill_in_between_is_made_good_by_the_next_run(database: Database) -> N
     with database.write() as tx:
         tx.execute("UPDATE conditions SET blind_since = '2026-11-24T08:00:00.000000Z', blind_by = 'mainnet'")
         for key in (ConditionKey("sources", "mainnet"), ConditionKey("many", close_orphaned.CRASH)):
-            conditions.put(tx, Condition(key, "firing", "HIGH", "HIGH", "told", fired_at=BEFORE), BEFORE)
+            conditions.put(
+                tx, Condition(key, State.FIRING, Severity.HIGH, Severity.HIGH, "told", fired_at=BEFORE), BEFORE
+            )
     left = [1]
 
     def stop_after_one() -> bool:
@@ -90,7 +93,7 @@ def test_a_kill_in_between_is_made_good_by_the_next_run(database: Database) -> N
     assert database.row("SELECT count(*) FROM conditions WHERE declared = 1") == (300 + 1,)
     end_unwatched(database, set(), set(), NOW, NOBODY)
     assert conditions.firing(database.connection) == []
-    assert conditions.blind(database.connection) == []
+    assert conditions.without_data(database.connection) == []
 
 
 def test_prune_reads_once_what_keeps_alerts_and_keeps_it(database: Database) -> None:
@@ -100,7 +103,7 @@ def test_prune_reads_once_what_keeps_alerts_and_keeps_it(database: Database) -> 
             alerts.insert(tx, alerts.NewAlert("aave", "LOW", str(number)), [], old, status="not_attempted")
             for number in range(1_700)
         ]
-        told = Condition(ConditionKey("aave", "fires"), "firing", alert_id=ids[3], fired_at=old)
+        told = Condition(ConditionKey("aave", "fires"), State.FIRING, alert_id=ids[3], fired_at=old)
         conditions.put(tx, told, old)
     asked: list[str] = []
 

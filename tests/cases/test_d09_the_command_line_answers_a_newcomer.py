@@ -16,8 +16,8 @@ import pytest
 from monitoring.alerts.conditions.store_alert import raise_in
 from monitoring.alerts.message.model import Alert
 from monitoring.base.clock import SystemClock
+from monitoring.conditions.condition import ConditionKey
 from monitoring.store.db.schema import open_database
-from monitoring.store.tables.conditions import ConditionKey
 from tests.support.child import CHECKOUT
 from tests.support.host import Host
 

@@ -14,7 +14,7 @@ import pytest
 from monitoring.store.db.schema import open_database
 from tests.support.web import Web, serving
 
-pytestmark = [pytest.mark.case("E.2"), pytest.mark.xfail(strict=True, reason="open: the check of Host")]
+pytestmark = pytest.mark.case("E.2")
 
 
 @pytest.fixture(scope="module")

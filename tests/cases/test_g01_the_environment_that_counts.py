@@ -77,9 +77,9 @@ def test_a_test_chat_taken_out_of_the_file_is_loudly_still_in_force(site: Site, 
     with site.scheduler():
         site.write()
         told = site.said(verb)
-    assert "STILL IN FORCE, although the env file no longer says so" in told
+    assert "STILL IN USE, although the env file has changed" in told
     assert "sudo systemctl restart monitoring" in told
-    assert "TELEGRAM_TEST_CHAT_ID is set: every alert goes to the test chat" in told
+    assert "TELEGRAM_TEST_CHAT_ID is set: all alerts go only to the test chat" in told
     assert TEST_CHAT not in told
 
 
@@ -109,7 +109,7 @@ def test_a_scheduler_that_holds_what_the_file_says_is_fine(site: Site) -> None:
         site.file.write_text("# a comment more\n" + site.file.read_text())
         assert "the env file changed" not in site.said("status")
         done = site.host.automation("doctor", "--json")
-    assert ("fine", "supercronic uses it as it is now") in [
+    assert ("fine", "supercronic uses its current values") in [
         (each["level"], each["text"]) for each in json.loads(done.stdout)
     ]
 
@@ -133,7 +133,7 @@ def test_a_drill_after_a_rotation_without_a_restart_says_that_it_proves_nothing_
         site.write()
         told = site.host.automation("drill").stdout
     assert "changed: TELEGRAM_BOT_TOKEN_DEFAULT" in told
-    assert "this drill did not use what it says now" in told
+    assert "this drill did not use the new values" in told
 
 
 def test_a_drill_asked_of_a_scheduler_that_does_not_run_is_refused(site: Site) -> None:
@@ -173,7 +173,7 @@ def test_names_that_systemd_brings_along_are_no_difference() -> None:
     held = {"PATH": "/bin", "INVOCATION_ID": "a", "USER": "monitoring", "SET": "by the manager", "A": "1", "B": "2"}
     found = compare(held, {"A": "1"}, frozenset({"SET"}))
     assert (found.new, found.changed, found.gone) == ((), (), ("B",))
-    assert str(found) == "no longer there: B"
+    assert str(found) == "removed: B"
     assert not compare(held, {"A": "1"}, None)
 
 
@@ -184,7 +184,7 @@ def test_a_file_written_after_up_began_is_said(site: Site) -> None:
         assert "the env file was written since" not in site.said("status")
         later = site.file.stat().st_mtime + 60
         os.utime(site.file, (later, later))
-        assert "the env file was written since the scheduler started: end `up` and start it again" in site.said(
+        assert "the env file was written since the scheduler started: stop `up` and start it again" in site.said(
             "status"
         )
     finally:

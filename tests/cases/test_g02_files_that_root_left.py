@@ -39,7 +39,7 @@ def test_doctor_finds_a_file_of_somebody_else_wherever_it_lies(tmp_path: Path, p
     path.touch()
     os.chown(path, 12345, 12345)
     found = json.loads(host.automation("doctor", "--json").stdout)
-    (told,) = [each for each in found if "belong to somebody else" in each["text"]]
+    (told,) = [each for each in found if "have another owner" in each["text"]]
     assert (told["subject"], told["level"]) == (subject, "wrong")
-    assert told["text"] == f"1 files belong to somebody else, as {path} to uid 12345"
+    assert told["text"] == f"1 files have another owner, for example {path} (uid 12345)"
     assert told["remedy"] == f"sudo chown -R root: {tmp_path / place.partition('/')[0]}"

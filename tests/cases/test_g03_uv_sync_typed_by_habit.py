@@ -205,7 +205,7 @@ def test_a_refused_commit_that_was_put_here_by_hand_is_said_to_run(refused: Host
     head = run_git(refused.checkout, "rev-parse", "HEAD")
     refuse(refused, head)
     told = refused.automation(verb).stdout
-    assert f"the commit that runs, {head[:12]}, was put here by hand: the sync refused it: needs openai" in told
+    assert f"the running commit {head[:12]} was checked out by hand; the sync had refused it: needs openai" in told
     assert "keeps running" not in told
 
 
@@ -213,7 +213,7 @@ def test_a_refused_commit_that_was_put_here_by_hand_is_said_to_run(refused: Host
 def test_a_refused_commit_that_does_not_run_is_named_with_the_one_that_does(refused: Host, verb: str) -> None:
     head = run_git(refused.checkout, "rev-parse", "HEAD")
     refuse(refused, "f" * 40)
-    assert f"newest commit ffffffffffff is refused, {head[:12]} keeps running: needs openai" in (
+    assert f"newest commit ffffffffffff was refused, {head[:12]} keeps running: needs openai" in (
         refused.automation(verb).stdout
     )
 

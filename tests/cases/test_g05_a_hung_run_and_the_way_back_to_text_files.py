@@ -54,7 +54,7 @@ def test_status_names_stop_for_a_run_that_takes_long() -> None:
         "hourly", "", enabled=True, next_tick=None, last=None, running=Holder(7, None, 3, began, "cron")
     )
     assert "stop" not in _now(state, from_text("2026-11-24T05:10:00Z"))
-    assert _now(state, from_text("2026-11-24T06:05:00Z")).endswith("; to end it: python -m automation stop hourly")
+    assert _now(state, from_text("2026-11-24T06:05:00Z")).endswith("; stop it with: python -m automation stop hourly")
 
 
 # -- the text caches ---------------------------------------------------------------------------------------------------

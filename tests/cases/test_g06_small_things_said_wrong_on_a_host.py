@@ -30,7 +30,7 @@ def test_a_disabled_profile_is_called_disabled(host: Host) -> None:
     shown = host.automation("status").stdout
 
     assert "disabled" in shown
-    assert "no longer in jobs.yaml" not in shown
+    assert "removed from jobs.yaml" not in shown
 
 
 def test_an_unknown_profile_is_the_only_thing_said(host: Host) -> None:

@@ -18,13 +18,13 @@ def _landed(host: Deployed) -> None:
 
 def test_a_host_that_follows_the_steps_of_install_is_well(host: Deployed) -> None:
     done = host.automation("doctor --all", check=False)
-    assert "WRONG" not in done.stdout
+    assert "FAIL" not in done.stdout
     assert done.returncode == 0
     for line in (
         "ok     env file: /etc/monitoring/.env",
         "ok     scheduler: alive: supercronic",
         "ok     unit: /etc/systemd/system/monitoring.service starts at boot and may write the state",
-        "ok     venv: as requirements.lock says",
+        "ok     venv: matches requirements.lock",
     ):
         assert line in done.stdout
 
@@ -33,22 +33,22 @@ def test_a_unit_that_will_not_come_back_after_a_reboot_is_wrong(host: Deployed) 
     host.systemctl("disable --quiet monitoring")
     told = host.automation("doctor", check=False).stdout
     host.systemctl("enable --quiet monitoring")
-    assert "WRONG  unit: it is disabled: after a reboot nothing is checked; systemctl enable --now" in told
+    assert "FAIL   unit: it is disabled: it does not start after a reboot; systemctl enable --now" in told
 
 
 def test_a_state_directory_that_the_unit_may_not_write_is_wrong(host: Deployed) -> None:
     told = host.shell("CACHE_DIR=/srv/elsewhere uv run python -m automation doctor", check=False).stdout
-    assert "WRONG  unit: it may not write /srv/elsewhere, which is the state directory here; make them agree" in told
+    assert "FAIL   unit: it may not write /srv/elsewhere, the state directory of this shell; use one directory" in told
 
 
 def test_an_edited_unit_that_systemd_has_not_read_is_wrong(host: Deployed) -> None:
     host.machine.run("echo '# edited' >>/etc/systemd/system/monitoring.service")
     told = host.automation("doctor", check=False).stdout
     host.systemctl("daemon-reload")
-    assert "WRONG  unit: its file changed since systemd read it; systemctl daemon-reload" in told
+    assert "FAIL   unit: its file changed after systemd read it; systemctl daemon-reload" in told
 
 
 def test_a_scheduler_that_was_stopped_is_wrong(host: Deployed) -> None:
     host.systemctl("stop monitoring")
     told = host.automation("doctor", check=False).stdout
-    assert "WRONG  scheduler: NOT RUNNING" in told
+    assert "FAIL   scheduler: NOT RUNNING" in told

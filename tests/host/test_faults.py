@@ -51,7 +51,7 @@ def test_checks_run_and_say_so_when_the_state_belongs_to_somebody_else(
         assert_it_checks_and_says_once_that_nothing_can_be_stored(host, telegram)
         doctor = host.automation("doctor", check=False)
         assert "Traceback" not in doctor.stderr
-        assert "WRONG  state directory: /srv/cache of root cannot be written by this user" in doctor.stdout
+        assert "FAIL   state directory: /srv/cache (owner root) cannot be written by this user" in doctor.stdout
     finally:
         host.machine.run(f"chown -R {USER}: {CACHE}")
     assert_all_is_well_again(host)

@@ -113,13 +113,13 @@ def test_a_test_chat_is_in_force_after_the_restart_and_until_the_next_one(old: D
     write(old, f"TELEGRAM_TEST_CHAT_ID={test_chat}")
     for line in (EDIT, RESTART):
         assert type_line(old, line).code == 0
-    assert "TELEGRAM_TEST_CHAT_ID is set: every alert goes to the test chat" in type_line(old, status).output
+    assert "TELEGRAM_TEST_CHAT_ID is set: all alerts go only to the test chat" in type_line(old, status).output
     old.machine.run(f"sed -i 's/^TELEGRAM_TEST/# TELEGRAM_TEST/' {ENV_FILE}")
     for verb in ("status", "doctor", "audit"):
         told = type_line(old, f"uv run python -m automation {verb}").output
-        assert "STILL IN FORCE, although the env file no longer says so" in told
+        assert "STILL IN USE, although the env file has changed" in told
         assert "To end it: sudo systemctl restart monitoring" in told
-        assert "no longer there: TELEGRAM_TEST_CHAT_ID" in told
+        assert "removed: TELEGRAM_TEST_CHAT_ID" in told
         assert test_chat not in told
     with old.chat() as telegram:
         for line in ("uv run python -m automation drill", "uv run python -m automation drill --here"):
@@ -144,7 +144,7 @@ def test_one_rule_for_what_is_added_changed_and_removed(old: Deployed) -> None:
     old.write_env(ADDED_MODE="yes", CHANGED_MODE="after")
     told = type_line(old, "uv run python -m automation status").output
     names = "(new: ADDED_MODE; changed: CHANGED_MODE; no longer there: REMOVED_MODE)"
-    assert f"inert       the env file changed since the scheduler started {names}: {RESTART}" in told
+    assert f"pending     the env file changed since the scheduler started {names}: {RESTART}" in told
     old.write_env()
     assert type_line(old, RESTART).code == 0
 

@@ -79,7 +79,7 @@ def test_after_a_reboot_over_a_tick_it_is_caught_up_once_where_asked_for(reboote
     assert rebooted.facts["state"] == "running"
     assert rebooted.rows == [("caught", "ok", "catch-up", None)]
     assert "caught: caught up: its newest tick was missed" in rebooted.journal
-    assert "missed: left alone: jobs.yaml does not ask for it" in rebooted.journal
+    assert "missed: not run: jobs.yaml does not ask for it" in rebooted.journal
     assert "look | caught up" in rebooted.journal
 
 

@@ -41,11 +41,11 @@ def test_checks_that_cannot_see_break_the_silence_while_it_lasts_and_after(tmp_p
         host.run_without_data(path)
         ((_, text, breaks),) = findings(host)
         assert breaks
-        assert text.startswith("1 check has been blind since ")
+        assert text.startswith("1 check has had no data since ")
         assert "told could not be read" in text
 
         replies.pop(0)
         host.run(path)
         ((_, text, breaks),) = findings(host)
         assert breaks
-        assert text.startswith("1 check was blind from ")
+        assert text.startswith("1 check had no data from ")

@@ -13,7 +13,8 @@ from monitoring.base.process_identity import current_boot
 from monitoring.base.settings import CHECKOUT, Settings
 from monitoring.store.db import schema
 from monitoring.web import api
-from monitoring.web.site import Asked
+from monitoring.web.http import to_json
+from monitoring.web.route import RequestContext
 
 
 @pytest.fixture(scope="module")
@@ -28,7 +29,9 @@ def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_both_servers_say_the_same(path: Path, query: dict[str, str]) -> None:
     read = {name: api.ALERT_FILTERS[name](text) for name, text in query.items()}
     with schema.open_readonly(path) as database:
-        asked = Asked(database, {}, read, datetime.now(UTC), current_boot(), Settings({}, CHECKOUT, path.parent))
-        ours = json.loads(api.alerts(asked).body)
+        asked = RequestContext(
+            database, {}, read, datetime.now(UTC), current_boot(), Settings({}, CHECKOUT, path.parent)
+        )
+        ours = json.loads(to_json(api.alerts(asked)))
     assert json.loads(_stdlib_server.page(str(path), dict(query))) == ours
     assert ours["data"]

@@ -214,15 +214,17 @@ def test_silence_is_not_proved_while_a_check_is_blind_nor_for_the_time_it_was(
     host.run_without_data(file)
     (blind,) = _blindness(host)
     assert re.fullmatch(
-        r"3 checks have been blind since [-0-9]+ [0-9:]+: mainnet could not be read \(mainnet: .*HTTP 503.*\)", blind
+        r"3 checks have had no data since [-0-9]+ [0-9:]+: mainnet could not be read \(mainnet: .*HTTP 503.*\)", blind
     )
-    assert "blind       3" in _status(host)
+    assert "no data     3" in _status(host)
     assert "vault: cap/1 since" in _status(host)
     provider.status = 200
     host.run(file)
     assert "blind" not in _status(host)
     (over,) = _blindness(host)
-    assert re.fullmatch(r"3 checks were blind from [-0-9]+ [0-9:]+ to [-0-9]+ [0-9:]+: mainnet could not be read", over)
+    assert re.fullmatch(
+        r"3 checks had no data from [-0-9]+ [0-9:]+ to [-0-9]+ [0-9:]+: mainnet could not be read", over
+    )
 
 
 def _blindness(host: ChecksHost) -> list[str]:

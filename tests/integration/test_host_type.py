@@ -13,16 +13,15 @@ import pytest
 from monitoring.base.errors import ConfigError
 from monitoring.base.kernel_clock import KernelClock
 from monitoring.chains.abi.values import Unknown
-from monitoring.chains.rpc.views import Chains
 from monitoring.checks.builtin import TYPES
 from monitoring.checks.builtin.host.parts import Look
 from monitoring.checks.builtin.host.proc import Filesystem, HostReadings, Load, Memory, StateFiles
 from monitoring.checks.config.load import load_monitor
-from monitoring.checks.engine.plan import Key
-from monitoring.checks.engine.tools import open_tools
-from monitoring.checks.rules.condition import Condition, Reason
-from tests.support.asking import Asking, judge_file
+from monitoring.checks.engine.point import EvaluationPoint
+from monitoring.conditions.condition import Condition, ConditionKey
+from monitoring.conditions.outcome import Reason
 from tests.support.child import CHECKOUT
+from tests.support.evaluating import judge_file
 
 SHIPPED = CHECKOUT / "protocols/host/monitor.yaml"
 NOW = datetime(2026, 5, 1, tzinfo=UTC)
@@ -36,7 +35,7 @@ def disk(free: int, *names: str) -> Filesystem:
 WELL = HostReadings(
     filesystems={"state": disk(50 * GIB, "state", "checkout")},
     memory=Memory(4 * GIB, 2 * GIB, GIB, GIB),
-    clock=KernelClock(synchronised=True, max_error_s=0.01, told_by="the kernel"),
+    clock=KernelClock(synchronised=True, max_error_s=0.01, source="the kernel"),
     load=Load(0.5, 2),
     state=StateFiles(5 * 1024**2, 1024),
 )
@@ -52,12 +51,12 @@ class Machine:
 
 def drive(*machines: HostReadings) -> list[list[str]]:
     """Judge the shipped monitor an hour apart; return the titles told."""
-    conditions, said = dict[Key, Condition](), list[list[str]]()
+    conditions, said = dict[ConditionKey, Condition](), list[list[str]]()
     for hour, readings in enumerate(machines):
-        outcomes, parts = judge_file(SHIPPED, Machine(readings), conditions, NOW + timedelta(hours=hour))
+        outcomes, alerts = judge_file(SHIPPED, Machine(readings), conditions, NOW + timedelta(hours=hour))
         conditions = {key: one.condition for key, one in outcomes.items()}
         told = [(key, one.transition) for key, one in outcomes.items() if one.transition]
-        said.append([f"{one.kind} {one.severity.name}: {parts[key].tell(one, None).title}" for key, one in told])
+        said.append([f"{one.kind} {one.severity.name}: {alerts[key].title}" for key, one in told])
     return said
 
 
@@ -66,13 +65,13 @@ def full(free: int) -> HostReadings:
 
 
 def test_this_machine_is_read_by_the_shipped_monitor(tmp_path: Path) -> None:
-    tools = open_tools({"CACHE_DIR": str(tmp_path), "MONITORING_ENV_FILE": ""}, Chains({}))
+    at = EvaluationPoint({"CACHE_DIR": str(tmp_path), "MONITORING_ENV_FILE": ""})
     (tmp_path / "monitoring.db").write_bytes(b"x")
-    outcomes, _ = judge_file(SHIPPED, Asking(tools), {}, NOW)
+    outcomes, _ = judge_file(SHIPPED, None, {}, NOW, at)
 
     assert len(outcomes) == 10
-    assert outcomes[Key("host", "disk", 0, "state")].reason in (Reason.GOOD, Reason.BREACHED)
-    assert outcomes[Key("host", "database", 0)].reason is Reason.GOOD
+    assert outcomes[ConditionKey("host", "disk", 0, "state")].reason in (Reason.GOOD, Reason.BREACHED)
+    assert outcomes[ConditionKey("host", "database", 0)].reason is Reason.GOOD
 
 
 def test_a_disk_that_fills_is_told_again_when_it_is_critical_and_once_when_it_is_over() -> None:
@@ -91,9 +90,9 @@ def test_a_place_on_another_file_system_is_a_condition_of_its_own() -> None:
     outcomes, _ = judge_file(SHIPPED, Machine(apart), {}, NOW)
     together, _ = judge_file(SHIPPED, Machine(full(GIB)), {}, NOW)
 
-    assert outcomes[Key("host", "disk", 0, "checkout")].reason is Reason.BREACHED
-    assert outcomes[Key("host", "disk", 0, "state")].reason is Reason.GOOD
-    assert together[Key("host", "disk", 0, "checkout")].reason is Reason.DOES_NOT_APPLY
+    assert outcomes[ConditionKey("host", "disk", 0, "checkout")].reason is Reason.BREACHED
+    assert outcomes[ConditionKey("host", "disk", 0, "state")].reason is Reason.GOOD
+    assert together[ConditionKey("host", "disk", 0, "checkout")].reason is Reason.DOES_NOT_APPLY
 
 
 def test_what_cannot_be_read_is_unknown_for_all_it_tells_of_and_ends_nothing() -> None:
@@ -105,7 +104,7 @@ def test_what_cannot_be_read_is_unknown_for_all_it_tells_of_and_ends_nothing() -
 
     unknown = {key.check for key, one in outcomes.items() if one.reason is Reason.UNKNOWN}
     assert unknown == {"disk", "inodes", "memory", "swap", "database", "wal"}
-    assert outcomes[Key("host", "disk", 0, "state")].condition.state.value == "firing"
+    assert outcomes[ConditionKey("host", "disk", 0, "state")].condition.state.value == "firing"
     assert not any(one.transition for one in outcomes.values())
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 CODE = """
 import logging, os, sys
-from monitoring import log
+from monitoring.base import log
 handler = log.set_up(dict(os.environ))
 sys.stdin.read()
 for number in range(1000):
@@ -37,7 +37,7 @@ def test_a_process_whose_stderr_is_gone_goes_on(tmp_path: Path) -> None:
 def test_a_secret_never_reaches_the_log() -> None:
     code = """
 import logging, os
-from monitoring import log
+from monitoring.base import log
 log.set_up(os.environ)
 logging.getLogger("t").warning("got %s", "hunter2-hunter2")
 """
@@ -55,7 +55,7 @@ logging.getLogger("t").warning("got %s", "hunter2-hunter2")
 def test_a_secret_is_not_in_the_traceback_of_a_crash() -> None:
     code = """
 import os, threading
-from monitoring import log
+from monitoring.base import log
 log.set_up(os.environ)
 def crash():
     raise ValueError("key " + os.environ["X_API_KEY"])

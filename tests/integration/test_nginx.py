@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import os
 import re
 import socket
 import threading
@@ -17,6 +18,7 @@ import pytest
 
 from tests.support.filled import fill
 from tests.support.nginx import OTHER_TOKEN, SHIPPED, TOKEN, Proxy, basic, bearer, close_of, proxying
+from tests.support.parts import require
 from tests.support.web import serving
 
 MACHINES = ("/v1/alerts", "/v1/audit", "/metrics", "/openapi.json")
@@ -88,6 +90,48 @@ def test_the_answers_of_the_api_arrive_unchanged(proxy: Proxy) -> None:
     assert proxy.ask("/v1/alerts/999999", headers=bearer()).json["message"] == "there is no alert 999999"
     tag = reply.headers["etag"]
     assert proxy.ask("/v1/alerts?limit=1", headers={**bearer(), "If-None-Match": tag}).status == 304
+
+
+def test_the_public_name_is_the_proxys_to_know_and_the_api_needs_no_variable(proxy: Proxy) -> None:
+    public = {"Host": "watch.example"}
+    assert proxy.ask("/healthz", headers=public).status == 200
+    assert proxy.ask("/v1/alerts", headers={**bearer(), **public}).status == 200
+    link = {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": "document"}
+    assert proxy.ask("/", headers={**basic(), **public, **link}).status == 200
+
+
+# What the site of an earlier release passed on: the name as the visitor knows it.
+OLDER = {"proxy_set_header Host localhost": "proxy_set_header Host $host"}
+
+
+def test_an_older_site_needs_the_public_address_where_it_cannot_be_seen(tmp_path: Path) -> None:
+    fill(tmp_path / "cache" / "monitoring.db", datetime.now(UTC)).close()
+    public = {"Host": "watch.example"}
+    with (
+        serving(tmp_path / "cache", MONITORING_PUBLIC_URL="https://watch.example") as web,
+        proxying(tmp_path / "nginx", web.port, **OLDER) as older,
+    ):
+        assert older.ask("/healthz", headers=public).status == 200
+        assert older.ask("/", headers={**basic(), **public}).status == 200
+        refused = older.ask("/v1/alerts", headers={**bearer(), "Host": "other.example"})
+    assert refused.status == 421
+    assert "MONITORING_PUBLIC_URL" in refused.json["message"]
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give the service an /etc/nginx of its own")
+def test_an_older_site_that_is_installed_keeps_working_without_a_word(tmp_path: Path) -> None:
+    """In a mount namespace of its own: this machine's /etc/nginx is left alone."""
+    fill(tmp_path / "cache" / "monitoring.db", datetime.now(UTC)).close()
+    enabled = tmp_path / "etc" / "sites-enabled"
+    enabled.mkdir(parents=True)
+    (enabled / "monitoring").write_text(SHIPPED.read_text().replace("Host localhost;", "Host $host;"))
+    mounted = [require("unshare"), "-m", "sh", "-c", f'mount --bind {tmp_path}/etc /etc/nginx && exec "$@"', "sh"]
+    public = {"Host": "watch.example"}
+    with serving(tmp_path / "cache", mounted) as web:
+        with proxying(tmp_path / "nginx", web.port, **OLDER) as older:
+            assert older.ask("/healthz", headers=public).status == 200
+            assert older.ask("/", headers={**basic(), **public}).status == 200
+        assert web.ask("/v1/alerts", Host=f"attacker.example:{web.port}").status == 421
 
 
 def test_health_is_public_and_says_no_more_than_that(proxy: Proxy, tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ import pytest
 
 from monitoring.base.clock import to_text
 from monitoring.base.errors import UsageError
+from monitoring.conditions.condition import Condition, ConditionKey, State
 from monitoring.store.db.database import Database, Tx
 from monitoring.store.db.schema import open_database
 from monitoring.store.maintenance.prune import prune
@@ -28,7 +29,6 @@ from monitoring.store.tables import (
     silences,
     state,
 )
-from monitoring.store.tables.conditions import Condition, ConditionKey
 from monitoring.store.tables.runs import TaskRun
 from monitoring.store.tables.schedules import Schedule
 from tests.support.child import hear, running_child
@@ -119,8 +119,8 @@ def test_what_something_live_refers_to_stays(database: Database) -> None:
         digest = alert(tx, "task failed", OLD)
         alert(tx, "an older drill", OLDER, kind="drill")
         alert(tx, "the last drill", OLD, kind="drill")
-        conditions.put(tx, Condition(ConditionKey("aave", "a"), "firing", alert_id=told, fired_at=OLD), OLD)
-        conditions.put(tx, Condition(ConditionKey("aave", "b"), "ok", alert_id=over, fired_at=OLD), OLD)
+        conditions.put(tx, Condition(ConditionKey("aave", "a"), State.FIRING, alert_id=told, fired_at=OLD), OLD)
+        conditions.put(tx, Condition(ConditionKey("aave", "b"), State.OK, alert_id=over, fired_at=OLD), OLD)
         digests.put(tx, "hourly", ("task",), OLD, digest)
     prune(database, NOW)
     assert messages(database) == ["it fires", "task failed", "the last drill"]
@@ -131,11 +131,11 @@ def test_what_something_live_refers_to_stays(database: Database) -> None:
 def test_conditions_that_are_over_go_and_what_checks_remember_stays(database: Database) -> None:
     with database.write() as tx:
         for name, state_now, memory, at in (
-            ("over", "ok", None, OLD), ("over lately", "ok", None, YOUNG), ("fires", "firing", None, OLD),
-            ("builds up", "pending", None, OLD), ("remembers", "ok", "{}", OLDER),
+            ("over", State.OK, {}, OLD), ("over lately", State.OK, {}, YOUNG), ("fires", State.FIRING, {}, OLD),
+            ("builds up", State.PENDING, {}, OLD), ("remembers", State.OK, {"mark": "5"}, OLDER),
         ):  # fmt: skip
             key = ConditionKey("aave", name)
-            conditions.put(tx, Condition(key, state_now, data_json=memory), at)  # type: ignore[arg-type]
+            conditions.put(tx, Condition(key, state_now, memory=memory), at)
         state.put(tx, "monitor:aave", "cursor", "5", OLDER)
     prune(database, NOW)
     kept = {row[0] for row in database.rows("SELECT check_name FROM conditions")}

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 
-from monitoring.alerts.conditions.rules import Policy
 from monitoring.alerts.conditions.store_alert import (
     AlertKind,
     AlertOrigin,
@@ -18,11 +17,13 @@ from monitoring.alerts.conditions.store_alert import (
     release_in,
     resolve_in,
 )
+from monitoring.alerts.conditions.unit_of_work import StoredOutcome
 from monitoring.alerts.message.model import Alert
+from monitoring.conditions.condition import ConditionKey
+from monitoring.conditions.policy import PendingPolicy, Policy
 from monitoring.store.db.database import Database
 from monitoring.store.db.schema import open_database
 from monitoring.store.tables import conditions, silences, state
-from monitoring.store.tables.conditions import ConditionKey
 from tests.support.outbox import alert
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
@@ -42,12 +43,12 @@ def minutes(count: float) -> datetime:
 def see(database: Database, at: datetime, severity: str = "HIGH", **more: object) -> str:
     with database.write() as tx:
         keyed = alert("utilisation", severity, key="utilisation/USDC")
-        return raise_in(tx, keyed, now=at, key=KEY, **more).reason.value  # type: ignore[arg-type]
+        return StoredOutcome(raise_in(tx, keyed, now=at, key=KEY, **more)).reason  # type: ignore[arg-type]
 
 
 def resolve(database: Database, at: datetime) -> str:
     with database.write() as tx:
-        return resolve_in(tx, KEY, now=at).reason.value
+        return StoredOutcome(resolve_in(tx, KEY, now=at)).reason
 
 
 def silence(database: Database, start: datetime, hours: float, key: str | None = None, protocol: str = "aave") -> int:
@@ -83,7 +84,7 @@ def test_a_repeat_stores_no_row_and_returns_the_alert_that_told_of_it(database: 
 
 
 def test_a_pending_condition_has_no_alert_yet(database: Database) -> None:
-    policy = Policy(fire_after=timedelta(minutes=10))
+    policy = Policy(hold=PendingPolicy(span=timedelta(minutes=10), shared=True))
     assert record(database, alert(key="k"), now=NOW, policy=policy) is None
     assert record(database, alert(key="k"), now=minutes(10), policy=policy) == 1
 
@@ -194,21 +195,21 @@ def test_the_memory_of_a_check_behind_a_condition_survives_raising_and_resolving
     with database.write() as tx:
         found = conditions.get(tx, KEY)
         assert found is not None
-        conditions.put(tx, replace(found, data_json='{"low":1}'), NOW)
+        conditions.put(tx, replace(found, memory={"low": 1}), NOW)
     see(database, minutes(1))
     resolve(database, minutes(2))
     see(database, minutes(3))
     with database.snapshot() as tx:
         found = conditions.get(tx, KEY)
     assert found is not None
-    assert found.data_json == '{"low":1}'
+    assert found.memory == {"low": 1}
 
 
 def test_two_chains_of_one_subject_are_two_conditions(database: Database) -> None:
-    keys = [ConditionKey("safe", "queue", chain, "0xabc") for chain in ("1", "42161")]
+    keys = [ConditionKey("safe", "queue", chain, "0xabc") for chain in (1, 42161)]
     with database.write() as tx:
-        seen = [raise_in(tx, alert(protocol="safe", key=key.text), now=NOW, key=key).reason for key in keys]
-    assert [reason.value for reason in seen] == ["fired", "fired"]
+        seen = [raise_in(tx, alert(protocol="safe", key=key.text), now=NOW, key=key) for key in keys]
+    assert [StoredOutcome(one).reason for one in seen] == ["fired", "fired"]
 
 
 def test_the_kind_of_a_drill_is_kept(database: Database) -> None:

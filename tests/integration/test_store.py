@@ -16,6 +16,7 @@ import pytest
 
 from monitoring.base.clock import SystemClock, from_text, to_text
 from monitoring.base.errors import StoreBusyError, StoreError
+from monitoring.conditions.condition import Condition, ConditionKey, NoData
 from monitoring.store.db.compatibility import VERSION
 from monitoring.store.db.database import Database, StoreReplacedError
 from monitoring.store.db.schema import create_or_migrate, open_database, open_readonly
@@ -23,7 +24,6 @@ from monitoring.store.db.write_lock import FairLock
 from monitoring.store.maintenance import repair
 from monitoring.store.maintenance.salvage import Salvaged
 from monitoring.store.tables import alerts, chain_memory, conditions, runs, schedules, state
-from monitoring.store.tables.conditions import ConditionKey
 from monitoring.store.tables.schedules import Schedule
 from tests.support import old_database
 from tests.support.parts import require
@@ -192,14 +192,14 @@ def test_every_earlier_version_migrates_and_keeps_its_rows(path: Path, version: 
         assert database.row("PRAGMA user_version") == (VERSION,)
         assert database.row("SELECT count(*) FROM alert_events") == (1 if version else 0,)
         firing = conditions.firing(database.connection)
-        assert [(str(row.key), row.about, row.blind_since, row.declared) for row in firing] == (
+        assert [(str(row.key), row.about, row.no_data, row.declared) for row in firing] == (
             [("aave: utilisation", "", None, False)] if version > 1 else []
         )
         with database.write() as tx:
-            conditions.put(tx, conditions.Condition(ConditionKey("cap", "backing", "1"), blind_since=NOW), NOW)
+            conditions.put(tx, Condition(ConditionKey("cap", "backing", 1), no_data=NoData(NOW)), NOW)
             chain_memory.advance(tx, "judged", "1", 5, NOW, NOW - timedelta(days=1))
             chain_memory.advance(tx, "judged", "1", 4, NOW, NOW - timedelta(days=1))
-        assert [row.key.monitor for row in conditions.blind(database.connection)] == ["cap"]
+        assert [row.key.monitor for row in conditions.without_data(database.connection)] == ["cap"]
         assert chain_memory.get(database, "judged", "1") == ("5", NOW)
 
 

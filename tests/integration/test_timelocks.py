@@ -232,7 +232,7 @@ def test_two_hundred_thousand_blocks_at_a_limit_of_a_thousand_take_some_runs_and
             ranges = [params[0] for method, params in provider.asked[at:] if method == "eth_getLogs"]
             assert len(ranges) <= 75
             (outcome,) = found.outcomes.values()
-            if outcome.condition.blind is None:
+            if outcome.condition.no_data is None:
                 break
             assert outcome.condition.memory["next"] == int(ranges[-1]["toBlock"], 16) + 1
     assert runs == 4
@@ -258,4 +258,4 @@ def test_a_run_that_dies_half_way_goes_on_where_the_last_one_ended(tmp_path: Pat
             told += world.run().told
     entries = [entry for one in told for entry in one.transition.entries]
     assert [entry.facts["block"] for entry in entries] == list(range(100_003, 299_998, 9_973))
-    assert next(iter(world.conditions.values())).blind is None
+    assert next(iter(world.conditions.values())).no_data is None

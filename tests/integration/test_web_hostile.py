@@ -52,13 +52,13 @@ def _receive(connection: socket.socket) -> bytes:
         b"GET / HT",
         b"GARBAGE\r\n\r\n",
         b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + b"\x00" * 200,
-        b"GET /v1/alerts HTTP/1.1\r\nhost: x\r\ncontent-length: 99999999999\r\n\r\nx",
-        b"GET http://evil.example/v1/alerts HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n",
-        b"GET /../../etc/passwd HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n",
-        b"GET /%00%ff%2e%2e/ HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n",
-        b"GET /\xff\xfe HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n",
-        b"GET / HTTP/1.1\r\nhost: x\r\nconnection: upgrade\r\nupgrade: websocket\r\nsec-websocket-version: 13\r\n\r\n",
-        b"GET / HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\nconnection: close\r\n\r\nzz\r\n",
+        b"GET /v1/alerts HTTP/1.1\r\nhost: localhost\r\ncontent-length: 99999999999\r\n\r\nx",
+        b"GET http://evil.example/v1/alerts HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n",
+        b"GET /../../etc/passwd HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n",
+        b"GET /%00%ff%2e%2e/ HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n",
+        b"GET /\xff\xfe HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n",
+        b"GET / HTTP/1.1\r\nhost: [::1]\r\nconnection: upgrade\r\nupgrade: websocket\r\nsec-websocket-key: x\r\n\r\n",
+        b"GET / HTTP/1.1\r\nhost: localhost\r\ntransfer-encoding: chunked\r\nconnection: close\r\n\r\nzz\r\n",
     ],
 )
 def test_broken_requests_harm_nobody(web: Web, request_: bytes) -> None:
@@ -71,7 +71,7 @@ def test_broken_requests_harm_nobody(web: Web, request_: bytes) -> None:
 
 def test_a_head_of_a_megabyte_is_refused_before_it_is_read_whole(web: Web) -> None:
     with web.connect() as connection:
-        connection.sendall(b"GET / HTTP/1.1\r\nhost: x\r\n")
+        connection.sendall(b"GET / HTTP/1.1\r\nhost: localhost\r\n")
         with pytest.raises(ConnectionError):
             for _ in range(400):
                 connection.sendall(b"x-padding: " + b"a" * 2600 + b"\r\n")
@@ -91,7 +91,7 @@ def test_thousands_of_idle_connections_do_not_keep_a_reader_out(web: Web) -> Non
             for number in range(wanted):
                 connection = held.enter_context(web.connect())
                 if number % 2:
-                    connection.sendall(b"GET / HTTP/1.1\r\nhost: x\r\n")
+                    connection.sendall(b"GET / HTTP/1.1\r\nhost: localhost\r\n")
             assert web.ask("/v1/alerts?limit=1").status == 200
             assert len(list(Path(f"/proc/{web.process.pid}/fd").iterdir())) < 460
             assert web.rss_bytes() < MEMORY_LIMIT
@@ -105,7 +105,7 @@ def test_who_asks_for_much_and_reads_nothing_costs_a_bounded_amount(web: Web) ->
             connection = held.enter_context(socket.socket())
             connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
             connection.connect(("127.0.0.1", web.port))
-            connection.sendall(b"GET /v1/alerts?limit=500 HTTP/1.1\r\nhost: x\r\n\r\n" * 50)
+            connection.sendall(b"GET /v1/alerts?limit=500 HTTP/1.1\r\nhost: localhost\r\n\r\n" * 50)
         assert web.ask("/v1/alerts?limit=1").status == 200
         assert web.rss_bytes() < MEMORY_LIMIT
 

@@ -11,10 +11,10 @@ import pytest
 
 from monitoring.alerts.conditions.store_alert import record, resolve_in
 from monitoring.alerts.message.model import Alert
+from monitoring.conditions.condition import ConditionKey
 from monitoring.store.db import schema
 from monitoring.store.db.database import Database
 from monitoring.store.tables import silences
-from monitoring.store.tables.conditions import ConditionKey
 from tests.support.filled import fill
 from tests.support.web import Web, serving
 

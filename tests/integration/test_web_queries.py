@@ -22,7 +22,7 @@ from monitoring.store.queries import runs as run_queries
 from monitoring.store.queries.alerts import AlertQuery
 from monitoring.store.tables import alerts, runs
 from monitoring.web import api, pages
-from monitoring.web.site import Asked, Route
+from monitoring.web.route import RequestContext, Route
 from tests.support import old_database
 
 ROWS = 10_000
@@ -181,8 +181,10 @@ def test_no_route_costs_the_history(histories: dict[int, Database], route: Route
     for rows, database in histories.items():
         values = {"name": "hourly", "id": str(rows // 2 if "alerts" in route.path else 300)}
         query = {"monitor": "aave", "check": "utilisation/1"} if route.path == "/incident" else {}
-        asked = Asked(database, values, query, datetime.now(UTC), current_boot(), Settings({}, CHECKOUT, Path()))
-        steps.append(_steps(database, lambda: route.answer(asked)))  # noqa: B023
+        asked = RequestContext(
+            database, values, query, datetime.now(UTC), current_boot(), Settings({}, CHECKOUT, Path())
+        )
+        steps.append(_steps(database, lambda: route.find(asked)))  # noqa: B023
     short, long = steps
     assert long <= short * 1.5 + 500
 

@@ -9,13 +9,14 @@ from typing import Any
 
 from monitoring.alerts.message.model import Severity
 from monitoring.checks.config.yaml_node import Spot
-from monitoring.checks.engine.plan import Key, ReadContext
+from monitoring.checks.engine.plan import ReadContext
 from monitoring.checks.engine.plugin import CheckType, PluginContext, Registry, registry
-from monitoring.checks.engine.tools import Tools
+from monitoring.checks.engine.point import EvaluationPoint
 from monitoring.checks.messages.plain import AlertRoute, AlertText
 from monitoring.checks.rules import flag
-from monitoring.checks.rules.condition import Condition, Outcome, Transition
-from monitoring.checks.rules.policy import Policy
+from monitoring.conditions.condition import Condition, ConditionKey
+from monitoring.conditions.outcome import Outcome, Transition
+from monitoring.conditions.policy import Policy
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +40,7 @@ class Bugs:
 
 @dataclass(frozen=True, slots=True)
 class FaultyPart:
-    key: Key
+    key: ConditionKey
     bugs: Bugs
     about: str = "the faulty check"
 
@@ -55,7 +56,7 @@ class FaultyPart:
         self.bugs.meet("judge")
         return flag.judge(before, reading, now, Policy(severity=Severity.HIGH))
 
-    def tell(self, transition: Transition, tools: Tools) -> AlertText:
+    def tell(self, transition: Transition, tools: EvaluationPoint) -> AlertText:
         self.bugs.meet("tell")
         return AlertText(f"the faulty check: {transition.kind.value}")
 
@@ -67,9 +68,9 @@ def faulty(bugs: Bugs) -> Registry:
         return [text for item in spot.items("a list of names") if (text := item.text("a name"))]
 
     def plan(names: list[str], around: PluginContext) -> list[FaultyPart]:
-        return [FaultyPart(Key(around.monitor, name, 0), bugs) for name in names]
+        return [FaultyPart(ConditionKey(around.monitor, name, 0), bugs) for name in names]
 
-    def answer(wishes: Sequence[Wish], _tools: Tools) -> Mapping[Any, Any]:
+    def answer(wishes: Sequence[Wish], _tools: EvaluationPoint) -> Mapping[Any, Any]:
         bugs.meet("answer")
         return dict.fromkeys(wishes, bugs.on)
 

@@ -12,11 +12,12 @@ from monitoring.alerts.message.model import Alert
 from monitoring.alerts.message.render import render_plain
 from monitoring.alerts.message.text import addr, bold, code, kv, line, link, quote, table, usd
 from monitoring.base.clock import to_text
+from monitoring.conditions.condition import Condition, ConditionKey, NoData, State
+from monitoring.conditions.severity import Severity
 from monitoring.ledger.cron import Cron
 from monitoring.store.db.database import Database, Tx
 from monitoring.store.db.schema import open_database
 from monitoring.store.tables import alerts, conditions, runs, schedules, silences
-from monitoring.store.tables.conditions import Condition, ConditionKey
 from monitoring.store.tables.runs import TaskRun
 from monitoring.store.tables.schedules import Schedule
 
@@ -126,17 +127,17 @@ def _alerts(tx: Tx, now: datetime, chance: random.Random, *, healthy: bool) -> N
 def _checks(tx: Tx, now: datetime) -> None:
     """Three checks of a monitor file: one that is well, one that fires, one that sees nothing."""
     well = Condition(
-        ConditionKey("cap", "share-price", "1", "stcUSD"), about="stcUSD: the share price never falls", value="1.081",
+        ConditionKey("cap", "share-price", 1, "stcUSD"), about="stcUSD: the share price never falls", value="1.081",
         judged_at=now - timedelta(minutes=5), protocol="cap", declared=True,
     )  # fmt: skip
     fires = replace(
-        well, key=ConditionKey("cap", "backing", "1"), about="stcUSD holds what it owes", value="-2 cUSD",
-        state="firing", severity="CRITICAL", worst="CRITICAL", title="stcUSD holds less than it owes",
+        well, key=ConditionKey("cap", "backing", 1), about="stcUSD holds what it owes", value="-2 cUSD",
+        state=State.FIRING, severity=Severity.CRITICAL, worst=Severity.CRITICAL, title="stcUSD holds less than it owes",
         since=now - timedelta(hours=1), fired_at=now - timedelta(hours=1), last_sent_at=now - timedelta(hours=1),
     )  # fmt: skip
     blind = replace(
-        well, key=ConditionKey("cap", "big-mint", "1"), about="cUSD is not minted in bulk", value="300 cUSD",
-        blind_since=now - timedelta(minutes=50), blind_by="mainnet", blind_why="mainnet: HTTP 503",
+        well, key=ConditionKey("cap", "big-mint", 1), about="cUSD is not minted in bulk", value="300 cUSD",
+        no_data=NoData(now - timedelta(minutes=50), source="mainnet", reason="mainnet: HTTP 503"),
     )  # fmt: skip
     for condition in (well, fires, blind):
         conditions.put(tx, condition, now)
@@ -144,12 +145,12 @@ def _checks(tx: Tx, now: datetime) -> None:
 
 def _incidents(tx: Tx, now: datetime) -> None:
     for minutes, severity, name, title in (
-        (190, "HIGH", "utilisation/USDC", "USDC utilisation above 90 %"),
-        (31, "CRITICAL", "timelock/0x1", "Timelock queued a transaction"),
+        (190, Severity.HIGH, "utilisation/USDC", "USDC utilisation above 90 %"),
+        (31, Severity.CRITICAL, "timelock/0x1", "Timelock queued a transaction"),
     ):
         fired_at = now - timedelta(minutes=minutes)
         key = ConditionKey("aave", name)
         conditions.put(tx, Condition(
-            key, "firing", severity, severity, title, since=fired_at, fired_at=fired_at, last_seen_at=now,
+            key, State.FIRING, severity, severity, title, since=fired_at, fired_at=fired_at, last_seen_at=now,
             last_sent_at=fired_at, times=minutes // 10, protocol="aave", alert_id=1,
         ), now)  # fmt: skip

@@ -18,15 +18,15 @@ from pathlib import Path
 import apsw
 
 from monitoring.alerts.conditions.store_alert import raise_in, resolve_in, store_in
-from monitoring.alerts.delivery.deliver import Delivery
+from monitoring.alerts.delivery.loop import Delivery
 from monitoring.alerts.message.model import Alert
 from monitoring.base.clock import SystemClock
 from monitoring.base.http.retry import Backoff
 from monitoring.base.settings import Settings
+from monitoring.conditions.condition import ConditionKey
 from monitoring.store.db.database import Database, Tx
 from monitoring.store.db.schema import open_database
 from monitoring.store.tables import state
-from monitoring.store.tables.conditions import ConditionKey
 from tests.support.outbox import FAST
 
 EVENTS = 8

@@ -7,19 +7,19 @@ from typing import Any
 
 from monitoring.alerts.message.model import Severity
 from monitoring.checks.config.yaml_node import Spot
-from monitoring.checks.engine.plan import Key, ReadContext
+from monitoring.checks.engine.plan import ReadContext
 from monitoring.checks.engine.plugin import CheckType, PluginContext, registry
 from monitoring.checks.expression.evaluate import ViewRead
 from monitoring.checks.messages.plain import AlertRoute, AlertText, plain_message
 from monitoring.checks.rules import flag
-from monitoring.checks.rules.condition import Condition
-from monitoring.checks.rules.policy import Policy
+from monitoring.conditions.condition import Condition, ConditionKey
+from monitoring.conditions.policy import Policy
 
 
 class RollCall:
     """A trivial built-in type: is each of these addresses at home?"""
 
-    def __init__(self, key: Key, call: ViewRead, severity: Severity) -> None:
+    def __init__(self, key: ConditionKey, call: ViewRead, severity: Severity) -> None:
         self.key, self.call, self.severity = key, call, severity
 
         self.route, self.about = AlertRoute(key.monitor), f"{key.subject} is at home"
@@ -45,7 +45,9 @@ def roll_call_schema(spot: Spot, _: PluginContext) -> tuple[list[str], Severity]
 def roll_call_plan(config: tuple[list[str], Severity], around: PluginContext) -> list[RollCall]:
     who, severity = config
     return [
-        RollCall(Key(around.monitor, "roll-call", chain, one), ViewRead(chain, one, "isShutdown()(bool)"), severity)
+        RollCall(
+            ConditionKey(around.monitor, "roll-call", chain, one), ViewRead(chain, one, "isShutdown()(bool)"), severity
+        )
         for chain in around.chains
         for one in who
     ]

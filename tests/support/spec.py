@@ -7,16 +7,19 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from fractions import Fraction
 from typing import Any
 
 from monitoring.chains.abi.values import Unknown
 from monitoring.checks.expression.values import NONE
-from monitoring.checks.rules.condition import Condition, Outcome
-from monitoring.checks.state.row import from_row, to_row
+from monitoring.conditions.condition import Condition, ConditionKey, NoData
+from monitoring.conditions.outcome import Outcome
+from monitoring.store.tables.condition_data import read_data, write_data
 
 DAY = datetime(2026, 3, 1, tzinfo=UTC)
+UNJUDGED = Condition(ConditionKey("aave", "utilisation"))
 _LINE = re.compile(r"(?:(\d+)d )?(\d\d):(\d\d)\s+(.*?)\s+->\s+(.*?)\s*")
 
 
@@ -66,11 +69,23 @@ def _short(identity: Any) -> str:
     return "+".join(_short(part) for part in identity) if isinstance(identity, tuple) else str(identity)
 
 
+def through_data(condition: Condition) -> Condition:
+    """Write what the rules remember into the column that keeps it, and read it again."""
+    unseen = condition.no_data
+    if unseen is not None:
+        unseen = NoData(unseen.since, source=unseen.reported_as or unseen.source, reason=unseen.reason)
+    columns = replace(
+        condition, rank=-1, worst_measure=None, held=(), heard_at=None, memory={},
+        no_data=unseen,
+    )  # fmt: skip
+    return read_data(columns, write_data(condition))
+
+
 def run_table(
     table: str, judge: Callable[..., Outcome], policy: Any, read: Callable[[str], Any] = plain
 ) -> list[Outcome]:
     """Run a table; a `(reason)` after what is told is compared too where it is written."""
-    condition, outcomes = Condition(), []
+    condition, outcomes = UNJUDGED, []
     for line in filter(None, (line.split("#")[0].strip() for line in table.splitlines())):
         match = _LINE.fullmatch(line)
         assert match, f"not a line of a table: {line!r}"
@@ -81,7 +96,7 @@ def run_table(
         assert said(outcome) == told, f"{line}\n  told {said(outcome)!r} because {outcome.reason}"
         if reason:
             assert outcome.reason.value == reason.rstrip(")"), line
-        assert from_row(to_row(outcome.condition)) == outcome.condition, line
-        condition = from_row(to_row(outcome.condition))
+        condition = through_data(outcome.condition)
+        assert condition == outcome.condition, line
         outcomes.append(outcome)
     return outcomes

@@ -9,7 +9,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -86,13 +86,13 @@ def free_port() -> int:
 
 
 @contextmanager
-def serving(cache_dir: Path, **environ: str) -> Iterator[Web]:
-    """Start the service over a state directory and end it afterwards; its log must hold no traceback."""
+def serving(cache_dir: Path, within: Sequence[str] = (), **environ: str) -> Iterator[Web]:
+    """Start the service over a state directory, `within` a command that becomes it; its log must hold no traceback."""
     log = cache_dir.parent / f"web-{time.monotonic_ns()}.log"
     port = free_port()
     with log.open("wb") as sink:
         process = subprocess.Popen(
-            [sys.executable, "-m", "monitoring.web"],
+            [*within, sys.executable, "-m", "monitoring.web"],
             cwd=ROOT,
             env={
                 "PATH": os.environ["PATH"],

@@ -14,7 +14,6 @@ from monitoring.chains.abi.values import Unknown
 from monitoring.checks.expression.values import NONE, from_json, key_of, to_json, value_of_key
 from monitoring.checks.rules import age, changed, delta, diverge, flag, items, limit, logs, members, never_falls, stages
 from monitoring.checks.rules.age import AgeLevel, AgePolicy
-from monitoring.checks.rules.condition import Condition, Kind, State
 from monitoring.checks.rules.delta import DeltaPolicy, Move, MoveLevel
 from monitoring.checks.rules.diverge import DivergePolicy
 from monitoring.checks.rules.items import ItemsPolicy
@@ -22,10 +21,14 @@ from monitoring.checks.rules.limit import Level, LimitPolicy, Side
 from monitoring.checks.rules.logs import LogsPolicy
 from monitoring.checks.rules.members import MembersPolicy
 from monitoring.checks.rules.never_falls import NeverFallsPolicy, Rebase
-from monitoring.checks.rules.policy import PendingPolicy, Policy, Step
 from monitoring.checks.rules.readings import FirstRun, Item, LogBatch, LogEvent, StagedRow
 from monitoring.checks.rules.stages import StagesPolicy
-from monitoring.checks.state.row import VERSION, ConditionRow, from_row, to_row
+from monitoring.checks.rules.steps import Step
+from monitoring.conditions.condition import State
+from monitoring.conditions.outcome import Kind
+from monitoring.conditions.policy import PendingPolicy, Policy
+from monitoring.store.tables.condition_data import VERSION, read_data
+from tests.support.spec import UNJUDGED, through_data
 
 RELAXED = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])  # a loaded machine is no bug
 
@@ -124,7 +127,7 @@ def tell(story: Any) -> Any:
     judge, policy, steps = story
     if judge is diverge.judge:
         steps = [(hours, (one, 1) if isinstance(one, Unknown) or one is NONE else one) for hours, one in steps]
-    condition, now = Condition(), START
+    condition, now = UNJUDGED, START
     for hours, reading in steps:
         now += timedelta(hours=hours)
         outcome = judge(condition, reading, now, policy)
@@ -145,11 +148,11 @@ def test_state_and_message_agree(story: Any) -> None:
         ended = before.state is State.FIRING and after.state is State.OK
         assert not started or (told and told.kind is Kind.FIRED)
         assert not ended or (told and told.kind in (Kind.RECOVERED, Kind.WORSENED))  # worsened and rebased
-        if told is None:
-            assert after.last_sent == before.last_sent
-        else:
+        if told is not None:
             assert told.kind in MESSAGES
-            assert after.last_sent == now
+            assert after.heard_at == (now if after.state is State.FIRING else None)
+        elif after.state is State.FIRING:
+            assert after.heard_at == before.heard_at
         assert outcome.source is None or outcome.source.kind in (Kind.SOURCE_TROUBLE, Kind.SOURCE_RECOVERED)
 
 
@@ -158,7 +161,7 @@ def test_unknown_never_fires_and_never_clears(story: Any) -> None:
     for before, reading, _, outcome in tell(story):
         if is_unknown(reading):
             assert outcome.transition is None
-            assert replace(outcome.condition, blind=None) == replace(before, blind=None)
+            assert replace(outcome.condition, no_data=None) == replace(before, no_data=None)
 
 
 @given(stories())
@@ -175,9 +178,7 @@ def test_the_same_reading_twice_says_nothing(story: Any) -> None:
 @given(stories())
 def test_a_condition_survives_its_row(story: Any) -> None:
     for _, _, _, outcome in tell(story):
-        row = to_row(outcome.condition)
-        assert from_row(row) == outcome.condition
-        assert to_row(from_row(row)) == row
+        assert through_data(outcome.condition) == outcome.condition
 
 
 @given(stories())
@@ -185,7 +186,9 @@ def test_every_reading_is_answered_with_a_reason(story: Any) -> None:
     for before, _, _, outcome in tell(story):
         assert outcome.reason.value
         assert (
-            before.blind is None or outcome.condition.blind is None or outcome.condition.blind.runs > before.blind.runs
+            before.no_data is None
+            or outcome.condition.no_data is None
+            or outcome.condition.no_data.runs > before.no_data.runs
         )
 
 
@@ -193,7 +196,7 @@ def test_every_reading_is_answered_with_a_reason(story: Any) -> None:
 def test_the_order_of_rows_never_matters(verb: str, data: Any) -> None:
     judge, readings, policies = VERBS[verb]
     policy, seed = data.draw(policies), data.draw(readings)
-    before = judge(Condition(), seed, START, policy).condition
+    before = judge(UNJUDGED, seed, START, policy).condition
     reading = data.draw(readings)
     shuffled = type(reading)(data.draw(st.permutations(reading)))
     assert judge(before, reading, START, policy) == judge(before, shuffled, START, policy)
@@ -202,7 +205,7 @@ def test_the_order_of_rows_never_matters(verb: str, data: Any) -> None:
 @given(batches(), batches(), st.data())
 def test_the_order_of_events_never_matters(first: Any, second: Any, data: Any) -> None:
     policy = LogsPolicy(margin=10)
-    before = logs.judge(Condition(), first, START, policy).condition
+    before = logs.judge(UNJUDGED, first, START, policy).condition
     shuffled = replace(second, events=tuple(data.draw(st.permutations(second.events))))
     assert logs.judge(before, second, START, policy) == logs.judge(before, shuffled, START, policy)
 
@@ -227,11 +230,10 @@ def test_a_number_of_any_size_survives(bits: Any, below: Any) -> None:
 
 
 def test_a_row_of_another_version_is_read_by_its_columns() -> None:
-    row = ConditionRow("firing", "HIGH", "2026-01-01T00:00:00.000000Z", None, f'{{"v":{VERSION + 1},"rank":5}}')
-    condition = from_row(row)
-    assert (condition.state, condition.severity, condition.rank) == (State.FIRING, HIGH, -1)
+    columns = replace(UNJUDGED, state=State.FIRING, severity=HIGH, worst=HIGH, since=START)
+    assert read_data(columns, f'{{"v":{VERSION + 1},"rank":5}}') == columns
 
 
 def test_a_damaged_row_stops_nothing() -> None:
     for data in ("", "{", "[]", "{}", '{"v":1}', '{"v":1,"rank":0,"memory":{},"worst":"1/0"}'):
-        assert from_row(ConditionRow("ok", None, None, None, data)) == Condition()
+        assert read_data(UNJUDGED, data) == UNJUDGED

@@ -1,5 +1,6 @@
 """Monitor files: the sound ones, how they are planned, and what they judge."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from fractions import Fraction
@@ -10,22 +11,28 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from monitoring.base.errors import ChainError, UsageError
+from monitoring.base.errors import UsageError
 from monitoring.chains.abi.values import Unknown
 from monitoring.checks.config.load import load_monitor
-from monitoring.checks.engine.plan import MAX_PASSES, Key, by_source, calls_by_chain, judge_all, read_all
+from monitoring.checks.engine.evaluation import Readings
+from monitoring.checks.engine.plan import CheckInstance
 from monitoring.checks.engine.plugin import registry
+from monitoring.checks.engine.read import MAX_PASSES
+from monitoring.checks.engine.resolvers import calls_by_chain
 from monitoring.checks.expression.evaluate import ViewRead
 from monitoring.checks.expression.values import NONE
 from monitoring.checks.rules.age import DeadlinePolicy
-from monitoring.checks.rules.condition import Condition, Kind, Reason
 from monitoring.checks.rules.delta import DeltaPolicy, Move
 from monitoring.checks.rules.limit import LimitPolicy, Side
 from monitoring.checks.rules.members import MembersPolicy
 from monitoring.checks.rules.never_falls import NeverFallsPolicy, Rebase
-from monitoring.checks.rules.policy import PendingPolicy, Step
-from monitoring.checks.state.row import from_row, to_row
+from monitoring.checks.rules.steps import Step
+from monitoring.conditions.condition import Condition, ConditionKey
+from monitoring.conditions.outcome import Kind, Outcome
+from monitoring.conditions.policy import PendingPolicy
+from tests.support.evaluating import evaluate_checks, outcomes_of
 from tests.support.roll_call import KIND, TYPES
+from tests.support.spec import through_data
 
 GOOD = Path(__file__).parents[1] / "data" / "monitors" / "good"
 NOW = datetime(2026, 5, 1, tzinfo=UTC)
@@ -69,12 +76,20 @@ THREEJANE = {
 
 
 def run(
-    file: str, chain: Chain, conditions: dict[Key, Condition] | None = None, now: datetime = NOW, **more: Any
+    file: str, chain: Chain, conditions: dict[ConditionKey, Condition] | None = None, now: datetime = NOW, **more: Any
 ) -> Any:
     monitor = load_monitor(GOOD / file, TYPES)
     parts = monitor.parts()
-    readings = read_all(parts, chain, **more)
-    return readings, judge_all(parts, readings, conditions or {}, now)
+    evaluation = evaluate_checks(parts, chain, conditions or {}, now, more.get("sources"))
+    return evaluation.readings, outcomes_of(evaluation)
+
+
+def read_all(parts: Sequence[CheckInstance], chain: Chain) -> Readings:
+    return evaluate_checks(parts, chain, {}, NOW).readings
+
+
+def judge_all(parts: Sequence[CheckInstance], chain: Chain) -> dict[ConditionKey, Outcome]:
+    return outcomes_of(evaluate_checks(parts, chain, {}, NOW))
 
 
 def told(outcomes: Any) -> dict[str, str]:
@@ -128,12 +143,12 @@ def test_several_monitors_share_their_passes_and_calls() -> None:
 
 def drive(*steps: dict[str, Any]) -> list[dict[str, str]]:
     """Run the sample once per step, an hour apart, each step changing the chain; states go through their rows."""
-    conditions: dict[Key, Condition] = {}
+    conditions: dict[ConditionKey, Condition] = {}
     names, said = addresses_of("threejane.yaml"), []
     for hour, changes in enumerate(steps):
         chain = Chain({**THREEJANE, **changes}, names)
         _, outcomes = run("threejane.yaml", chain, conditions, NOW + timedelta(hours=hour))
-        conditions = {key: from_row(to_row(one.condition)) for key, one in outcomes.items()}
+        conditions = {key: through_data(one.condition) for key, one in outcomes.items()}
         said.append(told(outcomes))
     return said
 
@@ -184,26 +199,13 @@ def test_the_sample_fires_and_recovers(drill: str) -> None:
 
 def test_a_view_that_reverts_blinds_only_what_reads_it() -> None:
     table = {name: answer for name, answer in THREEJANE.items() if name != "getMarketLiquidity"}
-    conditions: dict[Key, Condition] = {}
+    conditions: dict[ConditionKey, Condition] = {}
     for hour in range(3):
         _, outcomes = run("threejane.yaml", Chain(table), conditions, NOW + timedelta(hours=hour))
         conditions = {key: one.condition for key, one in outcomes.items()}
         assert told(outcomes) == {}
-    blind = by_source(outcomes)
-    assert {cause: [key.check for key in keys] for cause, keys in blind.items()} == {
-        "source_trouble: execution reverted": ["junior-buffer", "senior-coverage"]
-    }
-
-
-def test_a_reader_that_fails_makes_everything_unknown() -> None:
-    class Dead:
-        def read(self, calls: Any) -> Any:
-            raise ChainError("mainnet: no provider answers")
-
-    readings, outcomes = run("threejane.yaml", Dead())  # type: ignore[arg-type]
-    assert str(readings.by_key[Key("threejane", "debt-cap", 1)]) == "unknown: mainnet: no provider answers"
-    assert {one.reason for one in outcomes.values()} == {Reason.UNKNOWN}
-    assert told(outcomes) == {}
+    blind = {key.check: one.source.detail for key, one in outcomes.items() if one.source}
+    assert blind == {"junior-buffer": "execution reverted", "senior-coverage": "execution reverted"}
 
 
 def test_calls_left_out_and_answers_of_no_kind_are_unknown() -> None:
@@ -233,7 +235,7 @@ def test_rows_have_conditions_of_their_own() -> None:
     readings, outcomes = run("utilisation.yaml", Chain(table))
     assert len(readings.passes) == 1
     assert told(outcomes) == {"utilisation/WETH": "fired medium"}
-    assert Key("aave-utilisation", "utilisation", 1, "DAI") in outcomes
+    assert ConditionKey("aave-utilisation", "utilisation", 1, "DAI") in outcomes
 
 
 def test_sources_come_from_outside() -> None:
@@ -352,13 +354,13 @@ def test_neither_order_nor_company_changes_an_outcome(data: Any) -> None:
     table = {name: data.draw(answers) for name in ("totalAssets", "balanceOf", "getDebtCap", "availableWithdrawLimit")}
     table |= {"getMarketLiquidity": tuple(data.draw(st.integers(0, 2**256 - 1)) for _ in range(4))}
     table |= {"convertToAssets": lambda x: x, "isShutdown": data.draw(st.booleans()), "config": 1}
-    together = judge_all(parts, read_all(parts, Chain(table)), {}, NOW)
+    together = judge_all(parts, Chain(table))
     shuffled = data.draw(st.permutations(parts))
-    assert judge_all(shuffled, read_all(shuffled, Chain(table)), {}, NOW) == together
+    assert judge_all(shuffled, Chain(table)) == together
     one = data.draw(st.sampled_from(parts))
-    assert judge_all([one], read_all([one], Chain(table)), {}, NOW) == {one.key: together[one.key]}
+    assert judge_all([one], Chain(table)) == {one.key: together[one.key]}
 
 
 def test_none_reaches_the_verbs_as_none() -> None:
     readings, _ = run("threejane.yaml", Chain({**THREEJANE, "getMarketLiquidity": (0, 0, 0, 0)}))
-    assert readings.by_key[Key("threejane", "junior-buffer", 1)] is NONE
+    assert readings.by_key[ConditionKey("threejane", "junior-buffer", 1)] is NONE

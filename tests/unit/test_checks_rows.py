@@ -8,15 +8,14 @@ import pytest
 from monitoring.alerts.message.model import Severity
 from monitoring.chains.abi.values import Unknown
 from monitoring.checks.rules import items, logs, members, stages
-from monitoring.checks.rules.condition import Condition
 from monitoring.checks.rules.items import ItemsPolicy
 from monitoring.checks.rules.logs import LogsPolicy
 from monitoring.checks.rules.members import MembersPolicy
-from monitoring.checks.rules.policy import NoDataPolicy, Policy
 from monitoring.checks.rules.readings import SEED, FirstRun, Item, LogBatch, LogEvent, StagedRow
 from monitoring.checks.rules.stages import StagesPolicy
+from monitoring.conditions.policy import NoDataPolicy, Policy
 from tests.support import spec
-from tests.support.spec import at, plain, run_table
+from tests.support.spec import UNJUDGED, at, plain, run_table
 
 LOW, MEDIUM, HIGH, CRITICAL = Severity
 HOUR = timedelta(hours=1)
@@ -236,12 +235,12 @@ def test_items(name: str) -> None:
 
 def test_one_message_has_the_severity_of_its_worst_item() -> None:
     policy = ItemsPolicy(severity=LOW, first_run=FirstRun(everything=True))
-    outcome = items.judge(Condition(), [Item("a"), Item("b", severity=CRITICAL)], at("00:00"), policy)
+    outcome = items.judge(UNJUDGED, [Item("a"), Item("b", severity=CRITICAL)], at("00:00"), policy)
     assert spec.said(outcome) == "fired critical: new a, new b"
 
 
 def test_a_gap_and_a_stale_head_say_which_blocks() -> None:
-    before = logs.judge(Condition(), LogBatch(0, 100), at("00:00"), LogsPolicy(silence=NoDataPolicy(runs=1))).condition
+    before = logs.judge(UNJUDGED, LogBatch(0, 100), at("00:00"), LogsPolicy(silence=NoDataPolicy(runs=1))).condition
     for batch_read, reason in (
         (LogBatch(105, 110), "blocks 101 to 104 were not read"),
         (LogBatch(80, 99), "the head 99 lies behind block 100, which was judged already"),
@@ -254,7 +253,7 @@ def test_a_gap_and_a_stale_head_say_which_blocks() -> None:
 def test_an_id_may_hold_any_separator() -> None:
     first, second = ("a", "b,c"), ("a,b", "c")
     policy = ItemsPolicy(severity=LOW)
-    before = items.judge(Condition(), [Item(first)], at("00:00"), policy).condition
+    before = items.judge(UNJUDGED, [Item(first)], at("00:00"), policy).condition
     outcome = items.judge(before, [Item(first), Item(second)], at("01:00"), policy)
     assert outcome.transition
     assert [entry.id for entry in outcome.transition.entries] == [second]
@@ -341,8 +340,8 @@ def test_logs(name: str) -> None:
 
 
 def test_the_next_batch_starts_a_margin_before_the_cursor() -> None:
-    condition = logs.judge(Condition(), LogBatch(0, 100), at("00:00"), NEAR).condition
-    assert logs.read_from(Condition(), NEAR) is None
+    condition = logs.judge(UNJUDGED, LogBatch(0, 100), at("00:00"), NEAR).condition
+    assert logs.read_from(UNJUDGED, NEAR) is None
     assert logs.read_from(condition, NEAR) == 91
 
 

@@ -12,13 +12,14 @@ from monitoring.chains.abi.values import Unknown
 from monitoring.checks.expression.values import NONE
 from monitoring.checks.rules import age, changed, delta, diverge, flag, limit, never_falls
 from monitoring.checks.rules.age import AgeLevel, AgePolicy, DeadlinePolicy, DeadlineStep
-from monitoring.checks.rules.condition import Kind
 from monitoring.checks.rules.delta import DeltaPolicy, Move, MoveLevel, Priced
 from monitoring.checks.rules.diverge import Direction, DivergePolicy
 from monitoring.checks.rules.limit import Level, LimitPolicy, Side
 from monitoring.checks.rules.never_falls import NeverFallsPolicy, Rebase
-from monitoring.checks.rules.policy import NoDataPolicy, PendingPolicy, Policy, Step
-from tests.support.spec import at, number, plain, run_table
+from monitoring.checks.rules.steps import Step
+from monitoring.conditions.outcome import Kind
+from monitoring.conditions.policy import NoDataPolicy, PendingPolicy, Policy
+from tests.support.spec import UNJUDGED, at, number, plain, run_table
 
 LOW, MEDIUM, HIGH, CRITICAL = Severity
 HOUR = timedelta(hours=1)
@@ -351,9 +352,8 @@ def test_yield_does_not_hide_an_outflow() -> None:
 
 
 def test_a_window_remembers_a_bounded_number_of_slots() -> None:
-    from monitoring.checks.rules.condition import Condition
 
-    condition, policy = Condition(), moves("drop", "50%", window=24 * HOUR)
+    condition, policy = UNJUDGED, moves("drop", "50%", window=24 * HOUR)
     for minute in range(0, 3 * 24 * 60, 5):
         condition = delta.judge(condition, 1000 + minute % 7, at("00:00") + timedelta(minutes=minute), policy).condition
     slots = condition.memory["slots"]

@@ -25,5 +25,5 @@ def test_the_page_names_exactly_the_flags_of_a_verb(verb: str) -> None:
 
 
 @pytest.mark.parametrize("kind", ProblemKind)
-def test_the_page_names_every_kind_of_exception(kind: str) -> None:
-    assert f"| {kind} |" in SECTIONS["audit"]
+def test_the_page_names_every_kind_of_exception(kind: ProblemKind) -> None:
+    assert f"| {kind.heading} |" in SECTIONS["audit"]

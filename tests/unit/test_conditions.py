@@ -1,4 +1,4 @@
-"""The rules of a standing problem: what is told when."""
+"""The rules of a condition: what is told when, by hand and for whatever hypothesis finds."""
 
 from __future__ import annotations
 
@@ -9,108 +9,145 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from monitoring.alerts.conditions.rules import Decision, Policy, Reason, is_untold, raised, resolved
-from monitoring.alerts.message.model import Severity
-from monitoring.store.tables.conditions import Condition, ConditionKey
+from monitoring.alerts.conditions.unheard import is_unheard
+from monitoring.conditions.condition import Condition, ConditionKey, State
+from monitoring.conditions.outcome import Kind, Outcome, Reason
+from monitoring.conditions.policy import USUAL, PendingPolicy, Policy, Reminders
+from monitoring.conditions.severity import Severity
+from monitoring.conditions.transition import Breach, Ok, apply_verdict, done, happened, raised, resolved, unchanged
+from monitoring.conditions.values import Unknown
 
-KEY = ConditionKey("aave", "utilisation/USDC")
 START = datetime(2026, 3, 1, tzinfo=UTC)
 LOW, MEDIUM, HIGH, CRITICAL = Severity
 DEFAULT = Policy()
+NEW = Condition(ConditionKey("aave", "utilisation/USDC"))
 
 
 def minutes(count: float) -> datetime:
     return START + timedelta(minutes=count)
 
 
-def see(before: Condition | None, at: datetime, severity: Severity = HIGH, policy: Policy = DEFAULT) -> Decision:
-    """Raise, and note what was told as `record` does."""
-    decision = raised(before, KEY, severity, at, policy)
-    if decision.reason.is_told:
-        return Decision(decision.reason, replace(decision.condition, last_sent_at=at))
-    return decision
+def see(before: Condition, at: datetime, severity: Severity = HIGH, policy: Policy = DEFAULT) -> Outcome:
+    return raised(before, severity, at, policy)
+
+
+def for_a_while(count: float) -> Policy:
+    return Policy(hold=PendingPolicy(span=timedelta(minutes=count), shared=True))
 
 
 def test_the_first_sight_fires_and_a_repeat_is_only_counted() -> None:
-    first = see(None, minutes(0))
+    first = see(NEW, minutes(0))
     second = see(first.condition, minutes(60))
-    assert [first.reason, second.reason] == [Reason.FIRED, Reason.REPEATED]
+    assert [first.reason, second.reason] == [Reason.BREACHED, Reason.STILL_BAD]
     assert second.condition.times == 2
     assert second.condition.fired_at == minutes(0)
     assert second.condition.last_seen_at == minutes(60)
 
 
 def test_a_worse_level_is_told_at_once_and_the_same_level_again_is_not() -> None:
-    high = see(None, minutes(0), HIGH)
+    high = see(NEW, minutes(0), HIGH)
     critical = see(high.condition, minutes(10), CRITICAL)
     eased = see(critical.condition, minutes(20), HIGH)
     back = see(eased.condition, minutes(30), CRITICAL)
-    assert [each.reason for each in (critical, eased, back)] == [Reason.WORSENED, Reason.REPEATED, Reason.REPEATED]
-    assert eased.condition.severity == "HIGH"
-    assert eased.condition.worst == "CRITICAL"
+    found = [each.reason for each in (critical, eased, back)]
+    assert found == [Reason.HIGHER_LEVEL, Reason.STILL_BAD, Reason.STILL_BAD]
+    assert eased.condition.severity is HIGH
+    assert eased.condition.worst is CRITICAL
 
 
-def test_a_standing_problem_is_brought_up_again_after_the_reminder_time_and_not_before() -> None:
-    policy = Policy(remind_after=timedelta(hours=6))
-    fired = see(None, minutes(0), policy=policy)
+def test_a_problem_that_goes_on_is_brought_up_again_after_the_reminder_time_and_not_before() -> None:
+    policy = Policy(remind=timedelta(hours=6))
+    fired = see(NEW, minutes(0), policy=policy)
     early = see(fired.condition, minutes(359), policy=policy)
     due = see(early.condition, minutes(360), policy=policy)
     after = see(due.condition, minutes(361), policy=policy)
-    assert [each.reason for each in (early, due, after)] == [Reason.REPEATED, Reason.REMINDED, Reason.REPEATED]
+    assert [each.reason for each in (early, due, after)] == [Reason.STILL_BAD, Reason.REMIND_DUE, Reason.STILL_BAD]
 
 
-def test_without_a_reminder_time_it_is_told_once_for_ever() -> None:
-    policy = Policy(remind_after=None)
-    fired = see(None, minutes(0), policy=policy)
-    assert see(fired.condition, minutes(60 * 24 * 365), policy=policy).reason is Reason.REPEATED
+@pytest.mark.parametrize(("severity", "hours"), [(CRITICAL, 6), (HIGH, 24), (MEDIUM, None), (LOW, None)])
+def test_reminders_are_by_severity_where_nobody_says_otherwise(severity: Severity, hours: int | None) -> None:
+    condition, reminded = see(NEW, START, severity).condition, []
+    for hour in range(1, 60):
+        outcome = see(condition, minutes(60 * hour), severity)
+        condition = outcome.condition
+        reminded += [hour] if outcome.transition else []
+    assert reminded == (list(range(hours, 60, hours)) if hours else [])
+
+
+def test_without_a_reminder_time_it_is_told_once() -> None:
+    policy = Policy(remind=None)
+    fired = see(NEW, minutes(0), CRITICAL, policy)
+    assert see(fired.condition, minutes(60 * 24 * 365), CRITICAL, policy).reason is Reason.STILL_BAD
+
+
+def test_what_fires_since_the_release_before_is_reminded_of_one_interval_later() -> None:
+    """That release kept no time of a reminder: its conditions fire for weeks, and many at once."""
+    weeks_ago = START - timedelta(days=30)
+    old = replace(
+        NEW, state=State.FIRING, severity=HIGH, worst=HIGH, rank=2, since=weeks_ago, fired_at=weeks_ago,
+        last_sent_at=weeks_ago,
+    )  # fmt: skip
+    first = see(old, START)
+    assert first.transition is None
+    assert see(first.condition, START + timedelta(hours=23, minutes=59)).transition is None
+    assert see(first.condition, START + timedelta(days=1)).reason is Reason.REMIND_DUE
 
 
 def test_it_fires_only_after_it_has_lasted_and_a_short_spike_says_nothing() -> None:
-    policy = Policy(fire_after=timedelta(minutes=15))
-    first = see(None, minutes(0), policy=policy)
-    assert first.reason is Reason.PENDING
-    gone = resolved(first.condition, KEY, minutes(5), policy)
-    assert gone.reason is Reason.NEVER_FIRED
+    policy = for_a_while(15)
+    first = see(NEW, minutes(0), policy=policy)
+    assert first.reason is Reason.HOLDING
+    gone = resolved(first.condition, minutes(5), policy)
+    assert (gone.reason, gone.transition) == (Reason.NEVER_FIRED, None)
     again = see(gone.condition, minutes(10), policy=policy)
-    assert again.reason is Reason.PENDING, "the spike does not count towards the next one"
-    assert see(again.condition, minutes(25), policy=policy).reason is Reason.FIRED
+    assert again.reason is Reason.HOLDING, "the spike does not count towards the next one"
+    assert see(again.condition, minutes(25), policy=policy).reason is Reason.BREACHED
+
+
+def test_what_is_raised_with_another_severity_goes_on_counting() -> None:
+    policy = for_a_while(15)
+    high = see(NEW, minutes(0), HIGH, policy)
+    critical = see(high.condition, minutes(10), CRITICAL, policy)
+    fired = see(critical.condition, minutes(15), CRITICAL, policy)
+    assert fired.transition is not None
+    assert fired.transition.severity is CRITICAL
 
 
 def test_it_is_over_only_after_it_has_stayed_clear_and_flapping_makes_no_messages() -> None:
     policy = Policy(clear_after=timedelta(minutes=30))
-    condition = see(None, minutes(0), policy=policy).condition
+    condition = see(NEW, minutes(0), policy=policy).condition
     told = []
     for minute in range(10, 100, 20):  # ten minutes clear, ten minutes raised, and so on
-        down = resolved(condition, KEY, minutes(minute), policy)
+        down = resolved(condition, minutes(minute), policy)
         up = see(down.condition, minutes(minute + 10), policy=policy)
-        told += [each.reason for each in (down, up) if each.reason.is_told]
+        told += [each.reason for each in (down, up) if each.transition]
         condition = up.condition
     assert told == []
-    first = resolved(condition, KEY, minutes(120), policy)
-    last = resolved(first.condition, KEY, minutes(150), policy)
-    assert [first.reason, last.reason] == [Reason.CLEARING, Reason.RESOLVED]
+    first = resolved(condition, minutes(120), policy)
+    last = resolved(first.condition, minutes(150), policy)
+    assert [first.reason, last.reason] == [Reason.IN_CLEAR_BAND, Reason.CLEARED]
 
 
 def test_what_does_not_fire_resolves_without_a_word() -> None:
-    assert resolved(None, KEY, START, Policy()).reason is Reason.NOT_FIRING
-    fired = see(None, START)
-    over = resolved(fired.condition, KEY, minutes(1), Policy())
-    assert over.reason is Reason.RESOLVED
-    assert resolved(over.condition, KEY, minutes(2), Policy()).reason is Reason.NOT_FIRING
+    assert resolved(NEW, START, DEFAULT).transition is None
+    fired = see(NEW, START)
+    over = resolved(fired.condition, minutes(1), DEFAULT)
+    assert over.reason is Reason.CLEARED
+    assert resolved(over.condition, minutes(2), DEFAULT).transition is None
 
 
-def test_after_it_was_over_it_fires_anew_with_a_fresh_count() -> None:
-    fired = see(None, START, CRITICAL)
-    over = resolved(fired.condition, KEY, minutes(1), Policy())
+def test_after_it_was_over_it_fires_again_with_a_new_count() -> None:
+    fired = see(NEW, START, CRITICAL)
+    over = resolved(fired.condition, minutes(1), DEFAULT)
     again = see(over.condition, minutes(2), LOW)
-    assert again.reason is Reason.FIRED
-    assert (again.condition.times, again.condition.worst, again.condition.fired_at) == (1, "LOW", minutes(2))
+    assert again.reason is Reason.BREACHED
+    assert (again.condition.times, again.condition.worst, again.condition.fired_at) == (1, LOW, minutes(2))
 
 
 @pytest.mark.parametrize(
     ("status", "minutes_later", "expected"),
     [
-        ("silenced", 1, True),
+        ("silenced", 1, False),  # delivery sends it when the silence ends
         ("skipped_debug", 1, True),
         ("failed", 10, False),
         ("failed", 60, True),
@@ -120,32 +157,124 @@ def test_after_it_was_over_it_fires_anew_with_a_fresh_count() -> None:
         (None, 600, False),
     ],
 )
-def test_what_reached_nobody_is_told_anew(status: str | None, minutes_later: int, expected: bool) -> None:
-    condition = see(None, START).condition
-    assert is_untold(condition, status, minutes(minutes_later)) is expected
-    reason = raised(condition, KEY, HIGH, minutes(minutes_later), Policy(), untold=expected).reason
-    assert reason is (Reason.UNTOLD if expected else Reason.REPEATED)
+def test_what_reached_nobody_is_told_again(status: str | None, minutes_later: int, expected: bool) -> None:
+    condition = see(NEW, START).condition
+    assert is_unheard(condition, status, minutes(minutes_later)) is expected
+    reason = see(replace(condition, unheard=expected), minutes(minutes_later)).reason
+    assert reason is (Reason.UNHEARD if expected else Reason.STILL_BAD)
 
 
-_EVENTS = st.lists(st.tuples(st.sampled_from([None, *Severity]), st.integers(1, 120)), max_size=60)
+def test_what_happened_once_is_an_incident_for_a_day_or_until_it_is_done() -> None:
+    fell = happened(NEW, START, HIGH).condition
+    later = unchanged(fell, minutes(60 * 23)).condition
+    assert later.is_incident(minutes(60 * 23))
+    assert not later.is_incident(minutes(60 * 24))
+    assert not done(later).is_incident(minutes(60 * 23))
+    again = happened(later, minutes(60 * 23), CRITICAL).condition
+    assert (again.times, again.worst, again.fired_at) == (2, CRITICAL, START)
+    assert again.is_incident(minutes(60 * 46))
 
 
-@given(_EVENTS)
-def test_every_firing_has_one_first_message_and_at_most_one_recovery(events: list[tuple[Severity | None, int]]) -> None:
-    condition: Condition | None = None
-    now, firing, worst_told = START, False, LOW
-    for severity, passed in events:
+# -- for whatever is seen, at whatever time ----------------------------------------------------------------------------
+
+_verdicts = st.one_of(
+    st.just(Ok()),
+    st.just(Unknown("no answer", "mainnet")),
+    st.builds(Breach, st.just((MEDIUM, HIGH, CRITICAL)), st.integers(0, 2), st.none()),
+)
+# Minutes between two looks, of a clock that may also jump back.
+_clocks = st.one_of(st.integers(0, 120), st.integers(-10_000, 10_000))
+_policies = st.builds(
+    Policy,
+    hold=st.builds(
+        PendingPolicy, st.integers(1, 3), st.sampled_from([timedelta(0), timedelta(hours=1)]), st.booleans()
+    ),
+    clear_after=st.sampled_from([timedelta(0), timedelta(hours=1)]),
+    remind=st.sampled_from([USUAL, None, timedelta(hours=2)]),
+)
+_stories = st.tuples(_policies, st.lists(st.tuples(_verdicts, _clocks), max_size=40))
+
+
+def live(story: tuple[Policy, list[tuple[object, int]]]) -> list[tuple[Condition, object, datetime, Outcome]]:
+    policy, looks = story
+    condition, now, found = NEW, START, []
+    for verdict, passed in looks:
+        now += timedelta(minutes=passed)
+        outcome = apply_verdict(condition, verdict, now, policy)  # type: ignore[arg-type]
+        found.append((condition, verdict, now, outcome))
+        condition = outcome.condition
+    return found
+
+
+@given(_stories)
+def test_fired_and_recovered_alternate(story: tuple[Policy, list[tuple[object, int]]]) -> None:
+    told = [outcome.transition.kind for *_, outcome in live(story) if outcome.transition]
+    ends = [kind for kind in told if kind in (Kind.FIRED, Kind.RECOVERED)]
+    assert ends == [Kind.FIRED if number % 2 == 0 else Kind.RECOVERED for number in range(len(ends))]
+    firing = False
+    for kind in told:
+        assert firing or kind is Kind.FIRED, "nothing is told of what does not fire"
+        firing = kind is not Kind.RECOVERED
+
+
+@given(_stories)
+def test_a_worse_level_always_passes_once_it_has_held(story: tuple[Policy, list[tuple[object, int]]]) -> None:
+    policy = replace(story[0], hold=PendingPolicy())
+    worst: Severity | None = None
+    for before, verdict, _, outcome in live((policy, story[1])):
+        if isinstance(verdict, Breach):
+            severity = verdict.ladder[verdict.rank]
+            if before.is_firing and worst is not None and severity > worst:
+                assert outcome.transition is not None
+                assert outcome.transition.severity is severity
+            worst = max(worst or severity, severity) if before.is_firing else severity
+            assert outcome.condition.worst is worst
+            assert outcome.condition.severity is severity
+
+
+@given(_stories)
+def test_unknown_says_nothing_and_changes_nothing(story: tuple[Policy, list[tuple[object, int]]]) -> None:
+    for before, verdict, _, outcome in live(story):
+        if isinstance(verdict, Unknown):
+            assert outcome.transition is None
+            assert (outcome.condition.state, outcome.condition.rank) == (before.state, before.rank)
+            assert (outcome.condition.times, outcome.condition.worst) == (before.times, before.worst)
+
+
+@given(_stories)
+def test_no_reminder_comes_before_its_interval_whatever_the_clock_does(
+    story: tuple[Policy, list[tuple[object, int]]],
+) -> None:
+    policy, heard = story[0], START
+    for before, _, now, outcome in live(story):
+        heard = min(heard, now)  # a clock that jumps back: what was heard counts as heard now
+        if outcome.transition is None:
+            continue
+        if outcome.transition.kind is Kind.REMINDER:
+            after = policy.remind_after(before.worst)
+            assert after is not None
+            assert now - heard >= after
+        heard = now
+
+
+@given(st.lists(st.tuples(st.one_of(st.sampled_from(Severity), st.none()), st.integers(-100, 3000)), max_size=30))
+def test_what_happens_once_never_recovers_and_is_told_each_time(looks: list[tuple[Severity | None, int]]) -> None:
+    condition, now = NEW, START
+    for severity, passed in looks:
         now += timedelta(minutes=passed)
         if severity is None:
-            decision = resolved(condition, KEY, now, Policy())
-            assert (decision.reason is Reason.RESOLVED) is firing
-            firing = False
+            outcome = apply_verdict(condition, Ok(), now, DEFAULT)
+            assert outcome.transition is None
         else:
-            decision = see(condition, now, severity)
-            assert (decision.reason is Reason.FIRED) is not firing
-            if firing and severity > worst_told:
-                assert decision.reason is Reason.WORSENED, "a worse level never waits"
-            worst_told = max(worst_told, severity) if firing else severity
-            firing = True
-        condition = decision.condition
-        assert (condition.state == "firing") is firing
+            outcome = happened(condition, now, severity)
+            assert outcome.transition is not None
+            assert outcome.transition.kind is Kind.FIRED
+            assert outcome.condition.is_incident(now)
+        condition = outcome.condition
+        assert condition.state is State.OK
+
+
+@pytest.mark.parametrize("remind", [USUAL, None, timedelta(hours=2)])
+def test_a_policy_says_how_often_it_reminds(remind: timedelta | Reminders | None) -> None:
+    expected = timedelta(hours=6) if remind is USUAL else remind
+    assert Policy(remind=remind).remind_after(CRITICAL) == expected

@@ -13,11 +13,10 @@ from monitoring.base.errors import ConfigError
 from monitoring.chains.abi.values import Unknown
 from monitoring.checks.builtin import TYPES
 from monitoring.checks.config.load import load_monitor
-from monitoring.checks.engine.plan import Key
 from monitoring.checks.expression.evaluate import ViewRead
-from monitoring.checks.messages.plain import AlertText
-from monitoring.checks.rules.condition import Condition, Reason
-from tests.support.asking import judge_file
+from monitoring.conditions.condition import Condition, ConditionKey
+from monitoring.conditions.outcome import Reason
+from tests.support.evaluating import judge_file
 
 NOW = datetime(2026, 5, 1, tzinfo=UTC)
 VAULT, USDC = "0x056B269Eb1f75477a8666ae8C7fE01b64dD55eCc", "0xA0b86991c6218b36c1d19D4a2e9Eb0cE3606eB48"
@@ -69,7 +68,7 @@ def vaults(tmp_path: Path) -> Path:
 
 def drive(path: Path, *steps: dict[str, Any]) -> list[dict[str, str]]:
     """Judge the file an hour apart, each step changing the chain; return what was told."""
-    conditions: dict[Key, Condition] = {}
+    conditions: dict[ConditionKey, Condition] = {}
     said = []
     for hour, changes in enumerate(steps):
         outcomes, _ = judge_file(path, Table({**WELL, **changes}), conditions, NOW + timedelta(hours=hour))
@@ -89,7 +88,7 @@ def test_a_row_becomes_one_condition_a_question_about_the_vault(vaults: Path) ->
     keys = [part.key for part in load_monitor(vaults, TYPES).parts()]
 
     assert keys == [
-        Key("vaults", check, 1, "usd3")
+        ConditionKey("vaults", check, 1, "usd3")
         for check in ("share-price", "total-assets", "exit-liquidity", "asset", "flag-isShutdown", "flag-paused")
     ]
 
@@ -131,7 +130,7 @@ def test_what_is_over_recovers_and_a_worse_exit_is_told_again(vaults: Path) -> N
 
 
 def test_a_view_that_fails_blinds_its_own_check_only_and_clears_nothing(vaults: Path) -> None:
-    conditions: dict[Key, Condition] = {}
+    conditions: dict[ConditionKey, Condition] = {}
     for function in WELL:
         outcomes, _ = judge_file(vaults, Table({**WELL, function: Unknown("reverted")}), conditions, NOW)
         unknown = {key.check for key, one in outcomes.items() if one.reason is Reason.UNKNOWN}
@@ -223,13 +222,8 @@ def test_vaults_of_several_chains_stand_in_one_monitor(tmp_path: Path) -> None:
 def test_a_message_names_the_vault_and_what_happened(vaults: Path) -> None:
     first, _ = judge_file(vaults, Table(WELL), {}, NOW)
     conditions = {key: one.condition for key, one in first.items()}
-    outcomes, parts = judge_file(vaults, Table({**WELL, "convertToAssets": price(1)}), conditions, NOW)
-    key = Key("vaults", "share-price", 1, "usd3")
-    transition = outcomes[key].transition
-
-    assert transition is not None
-    message = parts[key].tell(transition, None)
-    assert isinstance(message, AlertText)
+    _, alerts = judge_file(vaults, Table({**WELL, "convertToAssets": price(1)}), conditions, NOW)
+    message = alerts[ConditionKey("vaults", "share-price", 1, "usd3")]
     assert "usd3" in message.title
     assert "share price" in message.title
 

@@ -33,7 +33,7 @@ GIB = 1024**3
 WELL = HostReadings(
     filesystems={"state": Filesystem(("state",), ("state /s",), 100 * GIB, 50 * GIB, 1000, 500)},
     memory=Memory(4 * GIB, 2 * GIB, GIB, GIB),
-    clock=KernelClock(synchronised=True, max_error_s=0.01, told_by="the kernel"),
+    clock=KernelClock(synchronised=True, max_error_s=0.01, source="the kernel"),
     load=Load(0.5, 2),
     state=StateFiles(5 * 1024**2, 1024),
 )
@@ -131,7 +131,7 @@ def forbidden() -> KernelClock:
 
 
 def test_the_kernel_is_asked_first(tmp_path: Path) -> None:
-    told = KernelClock(synchronised=False, max_error_s=16.0, told_by="the kernel")
+    told = KernelClock(synchronised=False, max_error_s=16.0, source="the kernel")
 
     assert read_clock(tmp_path, lambda: told) == told
 
@@ -142,7 +142,7 @@ def test_where_the_kernel_may_not_be_asked_the_mark_of_timesyncd_tells(tmp_path:
     mark.touch()
 
     assert read_clock(tmp_path, forbidden) == KernelClock(
-        synchronised=True, max_error_s=None, told_by="systemd-timesyncd"
+        synchronised=True, max_error_s=None, source="systemd-timesyncd"
     )
 
 
@@ -163,7 +163,7 @@ def test_the_clock_of_this_machine_is_told_or_unknown_with_a_reason() -> None:
 
     if isinstance(clock, Unknown):
         assert "the kernel does not tell" in clock.reason
-    elif clock.told_by == "the kernel":
+    elif clock.source == "the kernel":
         assert clock.max_error_s is not None
         assert 0 <= clock.max_error_s <= 16  # the kernel's own ceiling, NTP_PHASE_LIMIT
 
@@ -204,7 +204,7 @@ def with_disk(free_bytes: int, free_inodes: int = 500) -> HostReadings:
             "19.9% (199 B) of the swap is free, less than 20%",
         ),
         (
-            dataclasses.replace(WELL, clock=KernelClock(synchronised=False, max_error_s=16, told_by="the kernel")),
+            dataclasses.replace(WELL, clock=KernelClock(synchronised=False, max_error_s=16, source="the kernel")),
             "clock",
             Severity.MEDIUM,
             "Nothing keeps the clock right, says the kernel",

@@ -11,7 +11,7 @@ import uvicorn
 from monitoring.web import server
 
 
-class Hasty(server.LimitedProtocol):
+class Hasty(server.LimitedConnection):
     request_limit_s = 0.3
     max_connections = 3
 

@@ -1,4 +1,4 @@
-"""`audit`: proves or refutes silence; one sentence, then every exception with its span, count and cause."""
+"""`audit`: verifies that silence means all is well; one sentence, then every problem with its span, count and cause."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from automation.status.collect import mute_warnings
 from monitoring.base.clock import SystemClock, parse_duration
 from monitoring.base.errors import StoreError, UsageError
 from monitoring.base.formatting import format_duration
+from monitoring.base.plural import counted
 from monitoring.base.process_identity import current_boot, is_alive_text
 from monitoring.base.settings import Settings
 from monitoring.ledger.audit import Audit, AuditProblem, as_json, judge, sentence
@@ -28,18 +29,22 @@ from monitoring.store.tables import schedules
 HELP = "verify that every due check ran and every alert was delivered"
 EXAMPLES = """\
 python -m automation audit                                    # the last 24 hours
-python -m automation audit --since 7d --profile hourly        # a week of one profile
+python -m automation audit --since 7d --profile hourly        # one profile, last week
 python -m automation audit --since 2026-11-01 --until 2026-11-08T12:00Z
 python -m automation audit --json                             # the same for programs"""
 _EXIT_FOUND = 1
-_BUSY_TIMEOUT_S = 5.0  # somebody waits at a terminal: a ledger that others keep locked is read as it is
+_BUSY_TIMEOUT_S = 5.0  # a person waits at a terminal: a ledger that stays locked is read as it is
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--since", default="24h", metavar="TIME", help="a duration back from now, or an ISO instant")
-    parser.add_argument("--until", metavar="TIME", help="likewise (default: now)")
-    parser.add_argument("--profile", metavar="NAME", help="judge only this profile")
-    parser.add_argument("--drill-older-than", default="8d", metavar="TIME", help="name a last drill older than this")
+    parser.add_argument(
+        "--since", default="24h", metavar="TIME", help="start: a duration back from now, or an ISO time (default 24h)"
+    )
+    parser.add_argument("--until", metavar="TIME", help="end, in the same form (default: now)")
+    parser.add_argument("--profile", metavar="NAME", help="audit only this profile")
+    parser.add_argument(
+        "--drill-older-than", default="8d", metavar="TIME", help="report a last drill older than this (default 8d)"
+    )
     parser.add_argument("--json", action="store_true", help="print JSON")
 
 
@@ -49,7 +54,7 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
     if since >= until:
         raise UsageError(f"--since {args.since} is not before --until {args.until or 'now'}: correct one of them")
     if until > now:
-        raise UsageError(f"--until {args.until} lies ahead: nothing can be proved of what is still to come")
+        raise UsageError(f"--until {args.until} is in the future: only the past can be audited")
     drill_older_than = parse_duration(args.drill_older_than)
     try:
         with _open(settings, now) as database:
@@ -66,8 +71,8 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
     if args.json:
         write_json({**as_json(audit), **({"settings": now_in_force} if now_in_force else {})})
     else:
-        told = [*lines(audit), *(["", "settings:"] if now_in_force else []), *(f"  {each}" for each in now_in_force)]
-        sys.stdout.write("".join(line + "\n" for line in told))
+        report = [*lines(audit), *(["", "settings:"] if now_in_force else []), *(f"  {each}" for each in now_in_force)]
+        sys.stdout.write("".join(line + "\n" for line in report))
     return 0 if audit.is_ok else _EXIT_FOUND
 
 
@@ -77,19 +82,19 @@ def _outdated(held: UnitEnvironment | None) -> list[str]:
 
 def _unknown(database: Database, profile: str, since: datetime, until: datetime) -> str:
     known = sorted({entry.schedule.profile for entry in schedules.history(database, since, until)})
-    others = f"; it knows {', '.join(known)}" if known else ""
-    return f"{profile}: the ledger knows no schedule or run of it in this time{others}"
+    others = f"; known profiles: {', '.join(known)}" if known else ""
+    return f"{profile}: the ledger has no schedule and no run of this profile in this period{others}"
 
 
 def _open(settings: Settings, now: datetime) -> Database:
     """Open the ledger, brought up to date where it can be written; else as it is.
 
     Raises:
-        StoreError: there is none, or it cannot be read: nothing can be proved.
+        StoreError: there is none, or it cannot be read: nothing can be verified.
     """
     if not settings.database.exists():
         raise StoreError(
-            f"{settings.database} does not exist: nothing can be proved; is CACHE_DIR right, and did anything run yet?"
+            f"{settings.database} does not exist: nothing can be verified. Check CACHE_DIR, and that a profile has run"
         )
     try:
         database = open_database(settings.database, busy_timeout_s=_BUSY_TIMEOUT_S)
@@ -107,30 +112,30 @@ def _open_as_it_is(settings: Settings, why: StoreError) -> Database:
     try:
         database = open_readonly(settings.database)
     except StoreError as error:
-        raise StoreError(f"nothing can be proved: {error}") from why
-    print(f"the ledger is read as it is, it could not be brought up to date: {why}", file=sys.stderr)
+        raise StoreError(f"nothing can be verified: {error}") from why
+    print(f"the ledger could not be brought up to date and is read as it is: {why}", file=sys.stderr)
     return database
 
 
 def lines(audit: Audit) -> Iterable[str]:
-    """Return the report: the verdict, then the exceptions by kind, those first that break the silence."""
+    """Return the report: the result, then the problems by kind; notes come last."""
     yield sentence(audit)
-    yield _verdict(audit)
+    yield _result(audit)
     ordered = sorted(audit.findings, key=lambda found: (not found.breaks_silence, found.kind.value))
     for (breaks, kind), group in groupby(ordered, key=lambda found: (found.breaks_silence, found.kind)):
         yield ""
-        yield f"{kind.value}{'' if breaks else ' (does not break the silence)'}:"
+        yield f"{kind.heading}{'' if breaks else ' (note)'}:"
         yield from (f"  {_line(found)}" for found in group)
 
 
-def _verdict(audit: Audit) -> str:
+def _result(audit: Audit) -> str:
     if audit.is_ok:
-        return "silence is proved: every due tick ran ok and every alert arrived"
+        return "VERIFIED: every due tick ran ok and every alert was delivered"
     count = sum(found.breaks_silence for found in audit.findings)
-    return f"silence is not proved: {count} exception{'' if count == 1 else 's'}"
+    return f"NOT VERIFIED: {counted(count, 'problem')}"
 
 
 def _line(found: AuditProblem) -> str:
-    """The text, and how long what it tells of lasted where it is more than a moment."""
+    """Return the text, with the time from the first to the last occurrence where there are several."""
     span = found.last_at - found.first_at
     return found.text + (f" [over {format_duration(span)}]" if found.count > 1 and span.total_seconds() > 0 else "")

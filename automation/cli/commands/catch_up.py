@@ -31,14 +31,14 @@ log = logging.getLogger("automation.schedule.catch_up")
 
 HELP = "run profiles whose last tick was missed (catch_up: latest)"
 EXAMPLES = """\
-python -m automation catch-up                    # run once what was missed and asks for it (catch_up: latest)
-python -m automation catch-up --profile daily    # look at one profile only
-python -m automation catch-up --detach           # the same in the background; returns at once"""
+python -m automation catch-up                    # all profiles with catch_up: latest
+python -m automation catch-up --profile daily    # one profile only
+python -m automation catch-up --detach           # in the background; returns at once"""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--profile", metavar="NAME", help="look only at this profile")
-    parser.add_argument("--detach", action="store_true", help="go to the background and return at once")
+    parser.add_argument("--profile", metavar="NAME", help="only this profile")
+    parser.add_argument("--detach", action="store_true", help="run in the background and return at once")
 
 
 def run(args: argparse.Namespace, settings: Settings) -> int:
@@ -61,7 +61,7 @@ def _profiles(config: Path, settings: Settings, only: str | None) -> list[Profil
 
 
 class CatchUp:
-    """Looks at one profile after the other, and runs what is to be run."""
+    """Looks at one profile after the other, and runs those whose newest tick was missed."""
 
     def __init__(self, config: Path, settings: Settings, clock: Clock) -> None:
         self._config = config
@@ -71,20 +71,20 @@ class CatchUp:
         self._is_stopped = False
 
     def run(self, profiles: list[Profile]) -> int:
-        """Return 1 if a run failed, else 0. Told to stop, it ends the run it waits for, and starts no other."""
+        """Return 1 if a run failed, else 0. A signal to stop ends the current run; no other is started."""
         failed = False
         with self._signals():
             for profile in profiles:
                 if self._is_stopped:
                     break
                 decision = self._look(profile)
-                print(f"{profile.name}: {_told(decision)}", flush=True)
+                print(f"{profile.name}: {_line(decision)}", flush=True)
                 if decision.reason is CatchUpReason.RUN:
                     failed = self._run(profile.name) != 0 or failed
         return 1 if failed else 0
 
     def _look(self, profile: Profile) -> CatchUpDecision:
-        """Look anew before each run: the one before may have taken long."""
+        """Look again before each run: the one before may have taken long."""
         now = self._clock.now()
         database, _ = open_or_repair(self._settings.database, self._clock)
         with database:
@@ -105,7 +105,7 @@ class CatchUp:
     def _signals(self) -> Iterator[None]:
         def on_signal(number: int, _frame: FrameType | None) -> None:
             self._is_stopped = True
-            log.info("%s: nothing more is caught up", signal.Signals(number).name)
+            log.info("%s: no further profile is caught up", signal.Signals(number).name)
             if self._child is not None:
                 self._child.send_signal(signal.SIGTERM)
 
@@ -117,7 +117,7 @@ class CatchUp:
                 signal.signal(number, handler)
 
 
-def _told(decision: CatchUpDecision) -> str:
+def _line(decision: CatchUpDecision) -> str:
     tick = f" ({decision.tick_at:%Y-%m-%d %H:%M} UTC)" if decision.tick_at else ""
-    verb = "caught up" if decision.reason is CatchUpReason.RUN else "left alone"
+    verb = "caught up" if decision.reason is CatchUpReason.RUN else "not run"
     return f"{verb}: {decision.reason.value}{tick}"

@@ -1,4 +1,4 @@
-"""`deliver`: send by hand what still waits, or give an alert up, and say what is left and why."""
+"""`deliver`: send waiting alerts now, or drop an alert, and show what is left and why."""
 
 from __future__ import annotations
 
@@ -7,24 +7,22 @@ import getpass
 from collections.abc import Sequence
 
 from automation.cli.console import write_json
-from monitoring.alerts.delivery.deliver import Delivery
-from monitoring.alerts.delivery.giving_up import drop
-from monitoring.alerts.delivery.loop import Drained
-from monitoring.alerts.delivery.routing import TEST_CHAT
+from monitoring.alerts.delivery.loop import Delivery, Drained
+from monitoring.alerts.delivery.outbox import drop
 from monitoring.alerts.delivery.spooled import store_kept
 from monitoring.base.clock import SystemClock, parse_duration, to_text
 from monitoring.base.errors import UsageError
 from monitoring.base.plural import counted
 from monitoring.base.secrets.redact import Redactor
-from monitoring.base.settings import Settings
+from monitoring.base.settings import TEST_CHAT, Settings
 from monitoring.store.db.schema import open_database
 from monitoring.store.tables import deliveries
 
 HELP = "send waiting alerts now and show what is left"
 EXAMPLES = """\
-python -m automation deliver               # try for half a minute; exit 1 if something is left
-python -m automation deliver --within 5m   # try for longer
-python -m automation deliver --drop 5021 --reason "chat was deleted on purpose"   # give an alert up; sends nothing"""
+python -m automation deliver               # try for 30 s; exit 1 if something is left
+python -m automation deliver --within 5m   # try for 5 minutes
+python -m automation deliver --drop 5021 --reason "chat was deleted on purpose"   # drop an alert; sends nothing"""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -34,9 +32,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="ID",
         type=int,
         nargs="+",
-        help="give up what waits of these alerts, undelivered; needs --reason",
+        help="drop these waiting alerts undelivered; needs --reason",
     )
-    parser.add_argument("--reason", metavar="TEXT", help="why they are dropped; everyone on call reads it")
+    parser.add_argument("--reason", metavar="TEXT", help="why they are dropped; shown to everyone on call")
     parser.add_argument("--json", action="store_true", help="print JSON")
 
 
@@ -64,14 +62,14 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
 
 def _drop(alert_ids: Sequence[int], reason: str | None, settings: Settings, *, as_json: bool) -> int:
     if not reason or not reason.strip():
-        raise UsageError("--drop needs --reason TEXT: everyone on call must know why the alert was not sent")
+        raise UsageError("--drop needs --reason TEXT: everyone on call sees why the alert was not sent")
     who, why = getpass.getuser(), Redactor(settings.environ)(reason.strip())
     with open_database(settings.database) as database, database.write() as tx:
         dropped = drop(tx, list(dict.fromkeys(alert_ids)), who=who, reason=why, now=SystemClock().now())
     if as_json:
         write_json({"dropped": sorted(set(alert_ids)), "deliveries": dropped, "by": who, "reason": why})
     else:
-        print(f"{counted(len(set(alert_ids)), 'alert')} dropped, with the reason in the audit and in the chat: {why}")
+        print(f"{counted(len(set(alert_ids)), 'alert')} dropped; the audit and the chat show the reason: {why}")
     return 0
 
 

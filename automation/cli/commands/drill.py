@@ -1,6 +1,6 @@
-"""`drill`: sends a labelled alert down the real path and says how long it took.
+"""`drill`: sends a labelled test alert by the real route and measures how long it takes.
 
-The path is the running scheduler's: what this shell holds proves nothing of the alerts to come.
+The environment is the running scheduler's: this shell's may differ from what sends the next alert.
 """
 
 from __future__ import annotations
@@ -11,37 +11,38 @@ from automation.cli.console import write_json
 from automation.schedule import unit_environment
 from automation.schedule.unit_environment import UnitEnvironment
 from monitoring.alerts.conditions.store_alert import AlertOrigin
-from monitoring.alerts.delivery.routing import RouteReason, plan
+from monitoring.alerts.delivery.routes import plan
 from monitoring.alerts.drill import CHANNEL, drill
+from monitoring.alerts.senders import RouteReason
 from monitoring.base.clock import SystemClock, parse_duration
 from monitoring.base.errors import UsageError
 from monitoring.base.settings import Settings
 
 HELP = "send a test alert by the real route and time it"
 EXAMPLES = """\
-python -m automation drill                  # by the route of the digests; exit 1 if it does not arrive
-python -m automation drill --channel aave   # by the route of a protocol's alerts
-python -m automation drill --here           # with the env file as it is now, before a restart
-python -m automation drill --timeout 5m     # wait for longer"""
+python -m automation drill                  # by the route of the digest; exit 1 if it does not arrive
+python -m automation drill --channel aave   # by the route of a channel
+python -m automation drill --here           # with this shell's env file, before a restart
+python -m automation drill --timeout 5m     # wait for up to 5 minutes"""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "--channel", default=CHANNEL, metavar="CH", help=f"channel whose route it takes (default {CHANNEL})"
+        "--channel", default=CHANNEL, metavar="CH", help=f"channel whose route to use (default {CHANNEL})"
     )
-    whose = parser.add_mutually_exclusive_group()
-    whose.add_argument(
-        "--unit", action="store_true", help="only with the environment of the running scheduler; exit 2 if none runs"
+    environments = parser.add_mutually_exclusive_group()
+    environments.add_argument(
+        "--unit", action="store_true", help="use the running scheduler's environment; exit 2 if none runs"
     )
-    whose.add_argument("--here", action="store_true", help="with the environment and env file of this shell")
-    parser.add_argument("--timeout", default="60s", metavar="TIME", help="how long it may take (default 60s)")
+    environments.add_argument("--here", action="store_true", help="use the environment and env file of this shell")
+    parser.add_argument("--timeout", default="60s", metavar="TIME", help="time limit (default 60s)")
     parser.add_argument("--json", action="store_true", help="print JSON")
 
 
 def run(args: argparse.Namespace, settings: Settings) -> int:
     held = None if args.here else unit_environment.look(settings)
     if args.unit and held is None:
-        raise UsageError("no scheduler runs here whose environment this user may read: start it, or drill --here")
+        raise UsageError("no scheduler whose environment this user may read is running: start it, or use drill --here")
     if held is not None:
         settings = held.settings(settings)
     done = drill(
@@ -56,15 +57,17 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
     route = plan(args.channel, args.channel, "drill", settings.environ)
     if args.json:
         result = {"alert_id": done.alert_id, "status": done.status, "took_s": took_s, "error": done.error or None}
-        write_json({**result, "environment": _whose(held), "channel": route.channel, "route": route.route.value})
+        write_json(
+            {**result, "environment": _environment_name(held), "channel": route.channel, "route": route.route.value}
+        )
     else:
-        print(f"{done}, with {_whose(held)}")
+        print(f"{done}, with {_environment_name(held)}")
         if held is not None and held.outdated is not None:
-            print(f"{held.outdated}; this drill did not use what it says now. To use it: {held.remedy}")
+            print(f"{held.outdated}; this drill did not use the new values. To use them: {held.remedy}")
         if done.took is None or route.route is RouteReason.TEST_CHAT:
             print("\n".join(route.explain()))
     return 0 if done.took is not None else 1
 
 
-def _whose(held: UnitEnvironment | None) -> str:
+def _environment_name(held: UnitEnvironment | None) -> str:
     return f"the environment of {held.process}" if held is not None else "the environment of this shell"

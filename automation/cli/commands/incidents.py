@@ -1,4 +1,4 @@
-"""`incidents`: the conditions that fire now, since when and how bad."""
+"""`incidents`: the conditions that are firing now, since when and how severe."""
 
 from __future__ import annotations
 
@@ -9,21 +9,21 @@ from automation.cli.console import write_json, write_table
 from monitoring.base.clock import SystemClock, to_text
 from monitoring.base.formatting import format_duration
 from monitoring.base.settings import Settings
+from monitoring.conditions.condition import Condition
 from monitoring.store.db.schema import open_readonly
 from monitoring.store.tables import conditions, silences
-from monitoring.store.tables.conditions import Condition
 from monitoring.store.tables.silences import Silence
 
 HELP = "list conditions that are firing now"
 EXAMPLES = """\
-python -m automation incidents          # what fires now, the oldest first
-python -m automation incidents --all    # and what is over, the latest change first
-python -m automation incidents --json   # for programs"""
+python -m automation incidents          # firing now, oldest first
+python -m automation incidents --all    # also those that are over, latest change first
+python -m automation incidents --json   # as JSON"""
 _MOST = 500
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--all", action="store_true", help="show those that are over, too")
+    parser.add_argument("--all", action="store_true", help="also show those that are over")
     parser.add_argument("--json", action="store_true", help="print JSON")
 
 
@@ -45,12 +45,12 @@ def as_json(condition: Condition, holding: list[Silence]) -> dict[str, object]:
     return {
         "monitor": condition.key.monitor,
         "check": condition.key.check,
-        "chain": condition.key.chain,
+        "chain": str(condition.key.chain or ""),
         "subject": condition.key.subject,
         "state": condition.state,
         "silenced": _is_silenced(condition, holding),
-        "severity": condition.severity,
-        "worst": condition.worst,
+        "severity": condition.severity.name,
+        "worst": condition.worst.name,
         "title": condition.title,
         "times": condition.times,
         "alert_id": condition.alert_id,
@@ -60,17 +60,15 @@ def as_json(condition: Condition, holding: list[Silence]) -> dict[str, object]:
 
 def _row(condition: Condition, holding: list[Silence], now: datetime) -> tuple[str, ...]:
     state = condition.state + (", silenced" if _is_silenced(condition, holding) else "")
-    worst = f" (was {condition.worst})" if condition.worst != condition.severity else ""
+    worst = f" (was {condition.worst.name})" if condition.worst != condition.severity else ""
     fired_at = condition.fired_at
     since = f"{fired_at:%Y-%m-%d %H:%M}" if fired_at else ""
-    lasted = format_duration(now - fired_at) if fired_at and condition.state == "firing" else ""
+    lasted = format_duration(now - fired_at) if fired_at and condition.is_firing else ""
     return (
-        condition.key.monitor, condition.key.text, state, condition.severity + worst, since, lasted,
+        condition.key.monitor, condition.key.text, state, condition.severity.name + worst, since, lasted,
         str(condition.times), condition.title,
     )  # fmt: skip
 
 
 def _is_silenced(condition: Condition, holding: list[Silence]) -> bool:
-    return condition.state == "firing" and any(
-        silence.covers(condition.protocol, condition.key.text) for silence in holding
-    )
+    return condition.is_firing and any(silence.covers(condition.protocol, condition.key.text) for silence in holding)

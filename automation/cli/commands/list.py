@@ -1,4 +1,4 @@
-"""`list`: what is scheduled, and when it ticks next."""
+"""`list`: the profiles, their schedules and next ticks."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from monitoring.base.settings import Settings
 
 HELP = "list profiles, their schedules and next ticks"
 EXAMPLES = """\
-python -m automation list                        # a table on a terminal, aligned lines elsewhere
-python -m automation list --json                 # the same for programs
-python -m automation list --config other.yaml    # of another file"""
+python -m automation list                        # a table on a terminal, plain columns elsewhere
+python -m automation list --json                 # as JSON
+python -m automation list --config other.yaml    # profiles of another file"""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -1,4 +1,4 @@
-"""`prune`: forgets what is old; never an alert that is still to be delivered."""
+"""`prune`: deletes old records; never an alert that is still to be delivered."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from monitoring.store.maintenance.prune import KEEP_FOR
 
 HELP = "delete delivered alerts and runs older than 90 days"
 EXAMPLES = """\
-python -m automation prune                     # forget what is older than 90 days
-python -m automation prune --older-than 30d    # forget more"""
+python -m automation prune                     # delete what is older than 90 days
+python -m automation prune --older-than 30d    # delete what is older than 30 days"""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     default = f"{KEEP_FOR.days}d"
     parser.add_argument(
-        "--older-than", metavar="TIME", default=default, help=f"the age at which it goes (default {default})"
+        "--older-than", metavar="TIME", default=default, help=f"delete what is older than this (default {default})"
     )
 
 

@@ -1,6 +1,6 @@
-"""`render-crontab`: the crontab on stdout and nothing else, or every reason why there is none.
+"""`render-crontab`: the crontab on stdout and nothing else, or every mistake that prevents it.
 
-With `--activate FILE` (the unit's `ExecStartPre`) it is written there and recorded as in force instead.
+With `--activate FILE` (the unit's `ExecStartPre`) it is written to the file and recorded as in force instead.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ from monitoring.base.settings import Settings
 
 HELP = "print the crontab that supercronic runs"
 EXAMPLES = """\
-python -m automation render-crontab                           # of the jobs.yaml in force
-python -m automation render-crontab --config other.yaml       # what another file would schedule
-python -m automation render-crontab --activate /tmp/crontab   # write it, and record it as in force from now on"""
+python -m automation render-crontab                           # of automation/jobs.yaml
+python -m automation render-crontab --config other.yaml       # of another file
+python -m automation render-crontab --activate /tmp/crontab   # write it, and record the schedule as in force"""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "--activate", type=Path, metavar="FILE", help="write FILE in one step and record the schedule as in force"
+        "--activate", type=Path, metavar="FILE", help="replace FILE atomically and record the schedule as in force"
     )
 
 

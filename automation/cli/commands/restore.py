@@ -1,4 +1,4 @@
-"""`restore FILE`: puts a backup in the place of the database; what it replaces is kept aside."""
+"""`restore FILE`: restores a backup of the database; the replaced database is kept."""
 
 from __future__ import annotations
 
@@ -18,15 +18,19 @@ from monitoring.store.maintenance.restore import Restored, put_in_place, staged
 
 HELP = "restore a backup; the replaced database is kept"
 EXAMPLES = """\
-python -m automation restore                            # name the backups there are
-python -m automation restore monitoring-20261124T081903Z.db --dry-run   # is it sound, what does it hold
-python -m automation restore monitoring-20261124T081903Z.db             # do it; a bare name is looked for in backups"""
+python -m automation restore                            # list the backups
+python -m automation restore monitoring-20261124T081903Z.db --dry-run   # check it and show its contents
+python -m automation restore monitoring-20261124T081903Z.db             # restore it, from $CACHE_DIR/backups"""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("file", metavar="FILE", type=Path, nargs="?", help="the backup")
-    parser.add_argument("--dry-run", action="store_true", help="check it and say what it holds; change nothing")
-    parser.add_argument("--wait", metavar="TIME", default="2m", help="how long to wait for runs to end (default 2m)")
+    parser.add_argument(
+        "file", metavar="FILE", type=Path, nargs="?", help="the backup to restore; without it, the backups are listed"
+    )
+    parser.add_argument("--dry-run", action="store_true", help="check the backup and show its contents; change nothing")
+    parser.add_argument(
+        "--wait", metavar="TIME", default="2m", help="how long to wait for current runs to end (default 2m)"
+    )
 
 
 def run(args: argparse.Namespace, settings: Settings) -> int:
@@ -42,7 +46,7 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
                 done = put_in_place(ready, file, settings.database, clock, by=getpass.getuser(), is_alive=is_alive_text)
     print(f"{file}: sound, {contents}")
     if done is not None:
-        _tell(done)
+        _report(done)
     return 0
 
 
@@ -50,20 +54,20 @@ def _find(named: Path | None, settings: Settings) -> Path:
     directory = backups.default_directory(settings.cache_dir)
     if named is None:
         found = "".join(f"\n  {backup}" for backup in backups.stored(directory, SystemClock().now()))
-        raise UsageError(f"name a backup; in {directory} there are:{found or ' none'}")
+        raise UsageError(f"name a backup. Backups in {directory}:{found or ' none'}")
     if not named.exists() and named.name == str(named) and (directory / named).exists():
         return directory / named
     return named.absolute()
 
 
-def _tell(done: Restored) -> None:
-    print(f"restored; the database it replaces is {done.set_aside}")
+def _report(done: Restored) -> None:
+    print(f"restored; the replaced database is kept as {done.set_aside}")
     carried = done.carried
     if carried.undelivered:
-        print(f"{counted(carried.undelivered, 'alert')} still to be delivered carried over")
+        print(f"{counted(carried.undelivered, 'alert')} still to be delivered, carried over")
     if carried.delivered_since:
-        print(f"{counted(carried.delivered_since, 'alert')} delivered since the backup and not sent again")
+        print(f"{counted(carried.delivered_since, 'alert')} delivered since the backup, not sent again")
     print(
-        "ticks since the backup count as unknown; if a profile changed since then: sudo systemctl restart monitoring",
+        "ticks since the backup count as unknown. If a profile changed since then: sudo systemctl restart monitoring",
         file=sys.stderr,
     )

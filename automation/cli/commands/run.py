@@ -1,4 +1,4 @@
-"""`run PROFILE`: runs a profile now, really sending alerts; `--dry-run` prints what would run and touches nothing."""
+"""`run PROFILE`: runs a profile now; alerts are really sent. `--dry-run` prints what would run and changes nothing."""
 
 from __future__ import annotations
 
@@ -25,16 +25,18 @@ log = logging.getLogger("automation.run")
 
 HELP = "run a profile now; alerts are really sent"
 EXAMPLES = """\
-python -m automation run hourly              # run it now: alerts are really sent
-python -m automation run hourly --dry-run    # print argv, environment names and order; touch nothing
-python -m automation run hourly --task aave  # run one task of it, even a disabled one"""
+python -m automation run hourly              # run it now; alerts are really sent
+python -m automation run hourly --dry-run    # print what would run; change nothing
+python -m automation run hourly --task aave  # run one task, even a disabled one"""
 _TRIGGERS = ("cron", "embedded", "catch-up")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("profile", help="the profile to run")
-    parser.add_argument("--dry-run", action="store_true", help="print what would run; no sync, lock, database, message")
-    parser.add_argument("--task", metavar="NAME", help="run only this task")
+    parser.add_argument(
+        "--dry-run", action="store_true", help="print what would run; no sync, lock, database or message"
+    )
+    parser.add_argument("--task", metavar="NAME", help="run only this task, even a disabled one")
 
 
 def run(args: argparse.Namespace, settings: Settings) -> int:
@@ -69,7 +71,7 @@ def _run(args: argparse.Namespace, settings: Settings) -> int:
 
 
 def _trigger() -> str:
-    """Read why this run was started; whoever starts one by hand says nothing."""
+    """Read why this run was started; a run by hand sets no variable."""
     named = os.environ.get("AUTOMATION_TRIGGER", "")
     return named if named in _TRIGGERS else "manual"
 
@@ -80,7 +82,7 @@ def _instant(variable: str) -> datetime | None:
 
 
 def _dry_run(profile: Profile, only: str | None) -> int:
-    state = "" if profile.enabled else " (disabled: `run` would do nothing)"
+    state = "" if profile.enabled else " (disabled: `run` does nothing)"
     print(f"{profile.name}{state}: {profile.cron.text}, parallel {profile.parallel}")
     for number, task in enumerate(_in_order(choose_tasks(profile, only)), start=1):
         print(f"{number}. {task.name}: {shlex.join(_argv(task))}")
@@ -90,7 +92,7 @@ def _dry_run(profile: Profile, only: str | None) -> int:
 
 
 def _in_order(tasks: list[Task]) -> list[Task]:
-    """Return the tasks in the order they would start, were each to succeed at once."""
+    """Return the tasks in the order they would start if each succeeded at once."""
     by_name = {task.name: task for task in tasks}
     ended: dict[str, TaskStatus] = {}
     while steps := next_steps(tasks, ended, set(), 1).start:
@@ -109,5 +111,5 @@ def _notes(profile: Profile, task: Task) -> list[str]:
     notes += [f"environment: {', '.join(names)}"] if names else []
     notes += [f"needs: {', '.join(task.needs)}"] if task.needs else []
     notes += [f"retries: {task.retries}"] if task.retries else []
-    notes += ["isolated: a fresh interpreter"] if task.isolate else []
+    notes += ["isolate: runs in a new interpreter"] if task.isolate else []
     return notes

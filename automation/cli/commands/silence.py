@@ -1,4 +1,4 @@
-"""`silence`: hold back what is known, for a time that always ends. Recoveries are told all the same."""
+"""`silence`: mutes the alerts of a known problem for a limited time. Recoveries are still sent."""
 
 from __future__ import annotations
 
@@ -21,21 +21,21 @@ HELP = "mute alerts for a limited time"
 EXAMPLES = """\
 python -m automation silence --protocol aave --for 2h --reason "upgrade at 14:00"
 python -m automation silence --protocol aave --key 'utilisation/*' --until 2026-12-01T08:00Z --reason "known"
-python -m automation silence --list      # what is silent now and how much it held back
-python -m automation silence --end 3     # end one early; what still fires is told then"""
-_LONGEST = timedelta(days=30)  # ours: a longer one has been forgotten
+python -m automation silence --list      # silences and how many alerts each held back
+python -m automation silence --end 3     # end one early; what still fires is sent then"""
+_LONGEST = timedelta(days=30)  # our choice: a longer silence has usually been forgotten
 _SHOWN = 100
 _LARGEST_ID = 2**63 - 1  # SQLite holds no larger integer
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--protocol", help="whose alerts; also automation, for digests")
-    parser.add_argument("--key", help="only this condition; * stands for anything")
-    parser.add_argument("--for", dest="duration", metavar="TIME", help="how long, as in 90m or 2h; at most 30d")
-    parser.add_argument("--until", metavar="TIME", help="until when instead, as in 2026-12-01T08:00Z")
-    parser.add_argument("--reason", help="why, for the others on call")
-    parser.add_argument("--list", action="store_true", help="show the silences, the newest first")
-    parser.add_argument("--end", type=int, metavar="ID", help="end one now")
+    parser.add_argument("--protocol", help="protocol whose alerts to mute; automation for digests")
+    parser.add_argument("--key", help="only this condition; * matches anything")
+    parser.add_argument("--for", dest="duration", metavar="TIME", help="how long, such as 90m or 2h; at most 30d")
+    parser.add_argument("--until", metavar="TIME", help="end time instead, such as 2026-12-01T08:00Z")
+    parser.add_argument("--reason", help="why; shown to the others on call")
+    parser.add_argument("--list", action="store_true", help="list silences, newest first")
+    parser.add_argument("--end", type=int, metavar="ID", help="end this silence now")
     parser.add_argument("--json", action="store_true", help="with --list: print JSON")
 
 
@@ -76,7 +76,7 @@ def _end(silence_id: int, settings: Settings) -> int:
     if not ended:
         print(f"there is no silence {silence_id} that still holds", file=sys.stderr)
         return 1
-    print(f"silence {silence_id} has ended; what still fires is told with the next delivery")
+    print(f"silence {silence_id} has ended; what still fires is sent with the next delivery")
     return 0
 
 

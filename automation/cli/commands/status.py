@@ -1,4 +1,4 @@
-"""`status`: one screen for whoever just logged in."""
+"""`status`: the state of this host on one screen."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from monitoring.base.settings import Settings
 
 HELP = "show the state of this host on one screen"
 EXAMPLES = """\
-python -m automation status          # scheduler, profiles, what fires, what waits, what is out of date
-python -m automation status --json   # the same for programs"""
+python -m automation status          # scheduler, profiles, firing, waiting, out of date
+python -m automation status --json   # as JSON"""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -1,4 +1,4 @@
-"""`stop PROFILE`: ends a running run: TERM, then KILL; its row says aborted."""
+"""`stop PROFILE`: stops a profile's current run: TERM, then KILL; its row says aborted."""
 
 from __future__ import annotations
 
@@ -19,16 +19,18 @@ from monitoring.store.tables import runs
 
 HELP = "stop a profile's current run"
 EXAMPLES = """\
-python -m automation stop hourly              # ask the run to end, then make it
-python -m automation stop hourly --grace 60s  # give its tasks a minute"""
+python -m automation stop hourly              # SIGTERM, then SIGKILL after 20 s
+python -m automation stop hourly --grace 60s  # SIGKILL after 60 s"""
 # The run itself gives its tasks 5 s between TERM and KILL; then it writes its row.
 _GRACE = "20s"
 _KILLED_WITHIN_S = 10.0
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("profile", help="the profile whose run is to end")
-    parser.add_argument("--grace", default=_GRACE, metavar="TIME", help="how long it may take to end by itself")
+    parser.add_argument("profile", help="the profile whose run to stop")
+    parser.add_argument(
+        "--grace", default=_GRACE, metavar="TIME", help=f"time between SIGTERM and SIGKILL (default {_GRACE})"
+    )
 
 
 def run(args: argparse.Namespace, settings: Settings) -> int:
@@ -42,7 +44,7 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
     print(f"{args.profile}: stopping {holder}", file=sys.stderr)
     if not _end(holder, signal.SIGTERM, grace_s) and not _end(holder, signal.SIGKILL, _KILLED_WITHIN_S):
         raise UsageError(
-            f"{args.profile}: {holder} does not end even by SIGKILL: it hangs in the kernel, look at dmesg"
+            f"{args.profile}: {holder} does not end even after SIGKILL: it hangs in the kernel; check dmesg"
         )
     _close_rows(settings)
     print(f"{args.profile} was stopped")
@@ -52,7 +54,7 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
 def _end(holder: Holder, number: signal.Signals, limit_s: float) -> bool:
     """Send the signal to exactly this process and wait until it is gone."""
     if holder.process is None:
-        raise UsageError(f"{holder} cannot be told from other processes: run this as the user who started it")
+        raise UsageError(f"{holder} cannot be distinguished from other processes: run this as the user who started it")
     deadline = time.monotonic() + limit_s
     if is_alive(holder.process):
         with suppress(ProcessLookupError):

@@ -27,13 +27,15 @@ log = logging.getLogger("automation.up")
 
 HELP = "run the whole system in the foreground, without systemd"
 EXAMPLES = """\
-python -m automation up                   # serve every enabled profile until Ctrl-C
-python -m automation up --stop-limit 10s  # on Ctrl-C give running profiles ten seconds
+python -m automation up                   # run every enabled profile on schedule until Ctrl-C
+python -m automation up --stop-limit 10s  # on Ctrl-C, wait up to 10 s for current runs
 python -m automation up --no-web          # without the API and the dashboard"""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--stop-limit", default="60s", metavar="TIME", help="how long running profiles may finish")
+    parser.add_argument(
+        "--stop-limit", default="60s", metavar="TIME", help="on Ctrl-C, how long to wait for current runs (default 60s)"
+    )
     parser.add_argument("--no-web", action="store_true", help="do not serve the API and the dashboard")
 
 
@@ -58,7 +60,7 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
     cache_backend.settle(settings)
     since = SystemClock().now()
     put_in_force(jobs, settings, "embedded", since=since)
-    log.info("serving %s in UTC; Ctrl-C ends it", ", ".join(_names(jobs)) or "no profile")
+    log.info("serving %s in UTC; Ctrl-C stops it", ", ".join(_names(jobs)) or "no profile")
     with _catching_up([*command, "catch-up"], environ, stop_limit_s):
         scheduler.serve(since)
     lock.release()
@@ -67,7 +69,7 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
 
 @contextmanager
 def _catching_up(command: Sequence[str], environ: Mapping[str, str], stop_limit_s: float) -> Iterator[None]:
-    """Make up for what was missed beside the scheduler, and end that with it."""
+    """Catch up missed ticks next to the scheduler, and stop that with it."""
     child = subprocess.Popen(command, env=environ, stdin=subprocess.DEVNULL, start_new_session=True)
     try:
         yield

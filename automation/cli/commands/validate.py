@@ -17,11 +17,13 @@ from monitoring.base.yaml.marks import YamlNode
 HELP = "report every mistake in jobs.yaml and the files it names"
 EXAMPLES = """\
 python -m automation validate                # automation/jobs.yaml
-python -m automation validate other.yaml     # another file, its scripts in this checkout"""
+python -m automation validate other.yaml     # another file; its scripts are those of this checkout"""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("file", nargs="?", type=Path, metavar="FILE", help="the file to check, else that of --config")
+    parser.add_argument(
+        "file", nargs="?", type=Path, metavar="FILE", help="the file to check (default: that of --config)"
+    )
 
 
 def run(args: argparse.Namespace, settings: Settings) -> int:
@@ -41,7 +43,7 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
 
 
 def _check_heartbeats(root: YamlNode, jobs: Jobs, settings: Settings) -> None:
-    """Check the addresses that are set here; one that is not may be set on the host that runs the file."""
+    """Check the addresses that are set here; others may be set on the host that runs the file."""
     profiles = root.get("profiles")
     for name, node in profiles.children() if profiles else ():
         variable, at = jobs.profiles[name.text].heartbeat_env, node.get("heartbeat_env")
@@ -51,7 +53,7 @@ def _check_heartbeats(root: YamlNode, jobs: Jobs, settings: Settings) -> None:
 
 
 def summary(jobs: Jobs, files: list[NamedFile]) -> str:
-    """Say what was looked at, in numbers."""
+    """Return what was checked, in numbers."""
     tasks = sum(len(profile.tasks) for profile in jobs.profiles.values())
     monitors = sum(named.is_monitor for named in files)
     counts = (

@@ -1,4 +1,4 @@
-"""Examines this host: each module looks at one side of it and says what is wrong and what to do about it.
+"""Checks this host: each module looks at one part of it, reports problems and suggests fixes.
 
 Called by the verb `doctor`. Nothing here changes anything.
 Tests: tests/acceptance/test_doctor.py, tests/host/test_doctor.py.
@@ -18,16 +18,16 @@ from monitoring.base.settings import Settings
 
 
 class FindingLevel(Enum):
-    """How a look at one thing ended. Only WRONG makes `doctor` fail."""
+    """Result of one check. Only FAIL makes `doctor` exit 1."""
 
-    FINE = "ok"
-    NOTE = "note"
-    WRONG = "WRONG"
+    OK = "ok"
+    WARN = "warn"
+    FAIL = "FAIL"
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """What was looked at, how it is, and the remedy where there is one."""
+    """What was checked, its state, and the fix where there is one."""
 
     subject: str
     level: FindingLevel
@@ -41,7 +41,7 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class DoctorContext:
-    """What is examined, and when."""
+    """What is checked, and when."""
 
     settings: Settings
     config: Path
@@ -50,7 +50,7 @@ class DoctorContext:
 
     @property
     def in_force(self) -> Settings:
-        """The settings that count: the scheduler's where one runs, else those of this shell."""
+        """The settings in use: the scheduler's where one runs, else those of this shell."""
         return self.held.settings(self.settings) if self.held is not None else self.settings
 
 
@@ -58,25 +58,25 @@ Examination = Callable[[DoctorContext], Iterator[Finding]]
 
 
 def ok(subject: str, text: str) -> Finding:
-    return Finding(subject, FindingLevel.FINE, text)
+    return Finding(subject, FindingLevel.OK, text)
 
 
 def warn(subject: str, text: str, remedy: str = "") -> Finding:
-    return Finding(subject, FindingLevel.NOTE, text, remedy)
+    return Finding(subject, FindingLevel.WARN, text, remedy)
 
 
 def fail(subject: str, text: str, remedy: str) -> Finding:
-    return Finding(subject, FindingLevel.WRONG, text, remedy)
+    return Finding(subject, FindingLevel.FAIL, text, remedy)
 
 
-def examine(patient: DoctorContext) -> Iterator[Finding]:
-    """Yield every diagnosis; an examination that fails itself is one, and stops no other."""
-    from automation.status.doctor import alarms, checkout, environment, host, owners, state, unit  # noqa: PLC0415 - they need what is defined above
+def examine(context: DoctorContext) -> Iterator[Finding]:
+    """Yield every finding; a check that fails itself is one, and stops no other."""
+    from automation.status.doctor import alarms, checkout, environment, host, owners, state, unit  # noqa: PLC0415 - they import what is defined above
 
     for module in (environment, state, host, unit, checkout, owners, alarms):
         for examination in module.EXAMINATIONS:
             try:
-                yield from examination(patient)
+                yield from examination(context)
             except (MonitoringError, OSError) as error:
                 name = examination.__name__.replace("_", " ")
-                yield fail(name, f"could not be looked at: {error}", "fix that first")
+                yield fail(name, f"could not be checked: {error}", "fix that first")

@@ -1,4 +1,4 @@
-"""The checkout: jobs.yaml, what waits for a restart or `make sync`, and whether it follows origin."""
+"""The checkout: jobs.yaml, changes pending a restart or `make sync`, and whether it follows origin."""
 
 from __future__ import annotations
 
@@ -18,38 +18,38 @@ from monitoring.base.errors import ConfigError
 from monitoring.store.db.schema import open_readonly
 
 
-def jobs_file(patient: DoctorContext) -> Iterator[Finding]:
+def jobs_file(context: DoctorContext) -> Iterator[Finding]:
     try:
-        jobs = load_jobs(patient.config, patient.settings.checkout)
+        jobs = load_jobs(context.config, context.settings.checkout)
     except ConfigError as error:
         for mistake in error.mistakes:
-            yield fail("jobs.yaml", mistake, "correct it; python -m automation validate shows when it is right")
+            yield fail("jobs.yaml", mistake, "correct it; check it with: python -m automation validate")
         return
     yield ok("jobs.yaml", f"no mistakes in {len(jobs.profiles)} profiles")
-    if patient.settings.database.exists():
-        with open_readonly(patient.settings.database) as database:
-            for inert in waiting_for_restart(jobs, database):
-                process = patient.held.process if patient.held is not None else None
-                yield fail("schedule", inert, restart_command(process))
+    if context.settings.database.exists():
+        with open_readonly(context.settings.database) as database:
+            for pending in waiting_for_restart(jobs, database):
+                process = context.held.process if context.held is not None else None
+                yield fail("schedule", pending, restart_command(process))
 
 
-def dependencies(patient: DoctorContext) -> Iterator[Finding]:
-    lock = patient.settings.checkout / "requirements.lock"
+def dependencies(context: DoctorContext) -> Iterator[Finding]:
+    lock = context.settings.checkout / "requirements.lock"
     if not lock.exists():
-        yield fail("venv", f"{lock} is not there", "git checkout -- requirements.lock")
+        yield fail("venv", f"{lock} is missing", "git checkout -- requirements.lock")
         return
     differing = differing_distributions(lock)
     for difference in differing:
         yield fail("venv", difference, "make sync")
     if not differing:
-        yield ok("venv", "as requirements.lock says")
+        yield ok("venv", "matches requirements.lock")
 
 
-def origin(patient: DoctorContext) -> Iterator[Finding]:
-    checkout, environ = patient.settings.checkout, patient.settings.environ
+def origin(context: DoctorContext) -> Iterator[Finding]:
+    checkout, environ = context.settings.checkout, context.settings.environ
     found = origin_state(checkout, environ=environ)
     if found is None:
-        yield warn("sync", f"{checkout} is not under git: it follows nothing")
+        yield warn("sync", f"{checkout} is not under git: it is never updated")
         return
     try:
         deployed = Git(checkout, environ).is_set(DEPLOYED_FLAG)
@@ -61,18 +61,18 @@ def origin(patient: DoctorContext) -> Iterator[Finding]:
         yield warn("sync", f"{DEPLOYED_FLAG} is not set: this checkout does not follow origin", remedy)
         return
     if found.behind:
-        yield warn("sync", f"{found.behind} commits behind origin as of the last fetch", "the next sync brings them in")
+        yield warn("sync", f"{found.behind} commits behind origin as of the last fetch", "the next sync merges them")
     elif found.dirty:
-        yield warn("sync", "tracked files were edited here", "the next sync discards that: commit it elsewhere")
+        yield warn("sync", "tracked files have local edits", "commit them elsewhere: the next sync discards them")
     else:
-        yield ok("sync", f"at {found.revision[:12]}, as origin was at the last fetch")
+        yield ok("sync", f"at {found.revision[:12]}, up to date with origin as of the last fetch")
     if importlib.util.find_spec("automation_launcher") is None:
         yield warn(
             "sync", "the venv has no launcher: a revision that cannot start would not be taken back", "make sync"
         )
-    for trouble in sync_warnings(read_sync_state(patient.settings.cache_dir), patient.settings, found.revision):
+    for warning in sync_warnings(read_sync_state(context.settings.cache_dir), context.settings, found.revision):
         yield fail(
-            "sync", trouble, "correct what it names; if no merge arrives any more, see `By hand` in deploy/runbook.md"
+            "sync", warning, "correct what it names; if merges stop arriving, see `By hand` in deploy/runbook.md"
         )
 
 

@@ -1,4 +1,4 @@
-"""The machine: room on its disks, its clock, its scheduler."""
+"""The machine: free disk space, clock, scheduler."""
 
 from __future__ import annotations
 
@@ -25,63 +25,63 @@ _SUPERCRONIC = "supercronic"
 _TEST_LIMIT_S = 20
 
 
-def disk(patient: DoctorContext) -> Iterator[Finding]:
-    paths = {"state": patient.settings.cache_dir, "checkout": patient.settings.checkout}
+def disk(context: DoctorContext) -> Iterator[Finding]:
+    paths = {"state": context.settings.cache_dir, "checkout": context.settings.checkout}
     for name, path in paths.items():
         if not path.exists():
             continue
         usage, inodes = shutil.disk_usage(path), os.statvfs(path)
         free = f"{usage.free / 1024**3:.1f} GiB free for the {name} in {path}"
         if usage.free < min(_LEAST_FREE_BYTES, usage.total * _LEAST_FREE_SHARE):
-            yield fail("disk", f"only {free}", "make room: nothing can be stored on a full disk")
+            yield fail("disk", f"only {free}", "free disk space: nothing can be stored on a full disk")
         elif inodes.f_files and inodes.f_favail < inodes.f_files * _LEAST_FREE_SHARE:
             yield fail("disk", f"inodes are running out where the {name} is, in {path}", "remove small files")
         else:
             yield ok("disk", free)
 
 
-def clock(_patient: DoctorContext) -> Iterator[Finding]:
+def clock(_context: DoctorContext) -> Iterator[Finding]:
     try:
         found = ask_kernel_clock()
     except OSError as error:
-        synchronised, told_by = _TIMESYNCD_MARK.exists(), f"the kernel does not tell ({error.strerror})"
+        synchronised, source = _TIMESYNCD_MARK.exists(), f"the kernel gives no answer: {error.strerror}"
     else:
-        synchronised, told_by = found.synchronised, f"by {found.told_by}"
+        synchronised, source = found.synchronised, f"according to {found.source}"
     if synchronised:
-        yield ok("clock", "it is kept right")
+        yield ok("clock", "synchronized")
     else:
-        remedy = "start systemd-timesyncd or chrony: ticks follow the clock"
-        yield warn("clock", f"nothing is known to keep it right, {told_by}", remedy)
+        remedy = "start systemd-timesyncd or chrony: schedules depend on the clock"
+        yield warn("clock", f"not synchronized ({source})", remedy)
 
 
-def scheduler(patient: DoctorContext) -> Iterator[Finding]:
-    path = patient.settings.database
+def scheduler(context: DoctorContext) -> Iterator[Finding]:
+    path = context.settings.database
     if not path.exists():
-        found = scheduler_liveness.look(patient.settings, None, patient.now)
+        found = scheduler_liveness.look(context.settings, None, context.now)
     else:
         with open_readonly(path) as database:
-            found = scheduler_liveness.look(patient.settings, database, patient.now)
+            found = scheduler_liveness.look(context.settings, database, context.now)
     if found.is_alive:
         yield ok("scheduler", str(found))
     else:
         yield fail("scheduler", str(found), found.remedy)
 
 
-def supercronic(patient: DoctorContext) -> Iterator[Finding]:
-    """Where the unit is installed its scheduler must be too, and take the crontab it will be given."""
+def supercronic(context: DoctorContext) -> Iterator[Finding]:
+    """Where the unit is installed, its scheduler must be too, and must accept the crontab."""
     installed = installed_unit()
     named = program_of(installed) if installed else _SUPERCRONIC
     binary = shutil.which(named, path=f"{os.environ.get('PATH', os.defpath)}:/usr/local/bin")
     if binary is None:
         if installed is not None:
             yield fail(
-                _SUPERCRONIC, f"{scheduler_liveness.UNIT} is installed, {named} is not there", "run deploy/install.sh"
+                _SUPERCRONIC, f"{scheduler_liveness.UNIT} is installed, but {named} is missing", "run deploy/install.sh"
             )
         return
     try:
-        text = render_crontab(load_jobs(patient.config, patient.settings.checkout))
+        text = render_crontab(load_jobs(context.config, context.settings.checkout))
     except ConfigError:
-        yield warn(_SUPERCRONIC, f"{binary}; there is no crontab to try it with")
+        yield warn(_SUPERCRONIC, f"{binary}; not tested: jobs.yaml gives no crontab")
         return
     yield _tried(binary, text)
 
@@ -95,13 +95,11 @@ def _tried(binary: str, crontab: str) -> Finding:
                 [binary, "-test", file.name], capture_output=True, text=True, timeout=_TEST_LIMIT_S, check=False
             )
         except subprocess.TimeoutExpired:
-            return fail(
-                _SUPERCRONIC, f"{binary} -test did not end within {_TEST_LIMIT_S} s", "look at this host's load"
-            )
+            return fail(_SUPERCRONIC, f"{binary} -test did not end within {_TEST_LIMIT_S} s", "check this host's load")
     if done.returncode:
-        last = (done.stderr.strip().splitlines() or ["it says nothing"])[-1]
+        last = (done.stderr.strip().splitlines() or ["no message"])[-1]
         return fail(_SUPERCRONIC, f"{binary} refuses the crontab: {last}", "python -m automation validate")
-    return ok(_SUPERCRONIC, f"{binary} takes the crontab")
+    return ok(_SUPERCRONIC, f"{binary} accepts the crontab")
 
 
 EXAMINATIONS: tuple[Examination, ...] = (disk, clock, scheduler, supercronic)

@@ -1,4 +1,4 @@
-"""Files that somebody else left: what root made by hand, the user of the units cannot change any more."""
+"""Files of another owner: what root created by hand, the user of the units cannot change."""
 
 from __future__ import annotations
 
@@ -11,22 +11,22 @@ from automation.status.doctor import DoctorContext, Examination, Finding, fail
 _OF_DEVELOPERS = ("node_modules", ".tools")
 
 
-def checkout(patient: DoctorContext) -> Iterator[Finding]:
+def checkout(context: DoctorContext) -> Iterator[Finding]:
     """The checkout, with git's own files and the venv: the sync writes the one, `make sync` the other."""
-    yield from foreign_files("checkout", patient.settings.checkout)
+    yield from foreign_files("checkout", context.settings.checkout)
 
 
 def foreign_files(subject: str, directory: Path) -> Iterator[Finding]:
-    """Say how many files below belong to somebody else than the directory itself."""
+    """Report how many files in a directory have another owner than the directory itself."""
     owner = directory.stat().st_uid
     foreign = [path for path in _below(directory) if _owner(path) not in (owner, None)]
     if foreign:
-        text = f"{len(foreign)} files belong to somebody else, as {foreign[0]} to {owner_of(foreign[0])}"
+        text = f"{len(foreign)} files have another owner, for example {foreign[0]} ({owner_of(foreign[0])})"
         yield fail(subject, text, chown(directory, directory))
 
 
 def chown(directory: Path, like: Path) -> str:
-    """Return what to type so that all of a directory belongs to the owner of another."""
+    """Return the command that gives all of a directory to the owner of another."""
     return f"sudo chown -R {owner_of(like).removeprefix('uid ')}: {directory}"
 
 

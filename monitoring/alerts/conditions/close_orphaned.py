@@ -11,6 +11,8 @@ from datetime import datetime
 
 from monitoring.alerts.conditions.store_alert import AlertKind, AlertOrigin, store_in
 from monitoring.alerts.message.model import Alert, Severity
+from monitoring.conditions.condition import Condition, ConditionKey
+from monitoring.conditions.transition import over
 from monitoring.store.db.database import Database, Tx
 from monitoring.store.tables import conditions as stored
 from monitoring.store.tables import no_data_periods
@@ -23,12 +25,12 @@ _NO_PROFILE = "No profile of jobs.yaml runs its monitor any more: whether it is 
 _NOBODY_BLIND = "No check that it blinded is watched any more; nobody looks whether it can be read."
 
 
-def end_in(tx: Tx, key: stored.ConditionKey, now: datetime, origin: AlertOrigin, why: str = _NO_FILE) -> bool:
+def end_in(tx: Tx, key: ConditionKey, now: datetime, origin: AlertOrigin, why: str = _NO_FILE) -> bool:
     """Close a condition; one that fires is told, quietly. Return whether it was."""
     current = stored.get(tx, key)
     if current is None:
         return False
-    told = current.state == "firing"
+    told = current.is_firing
     if told:
         title = f"No longer watched: {current.title or key.text}"
         alert = Alert(
@@ -36,7 +38,7 @@ def end_in(tx: Tx, key: stored.ConditionKey, now: datetime, origin: AlertOrigin,
             key=key.text, source=current.source,
         )  # fmt: skip
         store_in(tx, alert, now=now, origin=origin, kind=AlertKind.RECOVERY, about=current)
-    ended = replace(current, state="ok", times=0, since=now, data_json=None, declared=False)
+    ended = replace(over(current, now), clear_since=None, memory={}, declared=False)
     _put_seeing(tx, ended, now)
     return told
 
@@ -51,7 +53,7 @@ def end_unwatched(
     """
     declared = stored.declared_monitors(database)
     gone = [monitor for monitor in declared if monitor not in named]
-    blind = [row for row in database.read(stored.blind) if row.declared]
+    blind = [row for row in database.read(stored.without_data) if row.declared]
     resting = [row.key for row in blind if row.key.monitor in named and row.key.monitor not in run]
     ending = [key for monitor in gone for key in stored.keys_to_end(database, monitor, CRASH)]
     for batch in _batches(ending):
@@ -63,12 +65,12 @@ def end_unwatched(
     return gone
 
 
-def _batches(keys: list[stored.ConditionKey]) -> Iterator[list[stored.ConditionKey]]:
+def _batches(keys: list[ConditionKey]) -> Iterator[list[ConditionKey]]:
     """Other writers take their turn in between; killed there, the next run goes on with what is left."""
     yield from (keys[first : first + _BATCH] for first in range(0, len(keys), _BATCH))
 
 
-def _end_batch(tx: Tx, keys: list[stored.ConditionKey], now: datetime, origin: AlertOrigin, *, ends: bool) -> None:
+def _end_batch(tx: Tx, keys: list[ConditionKey], now: datetime, origin: AlertOrigin, *, ends: bool) -> None:
     """End conditions, or their blindness alone, and the sources that blind nobody any more for it."""
     rows = [row for key in keys if (row := stored.get(tx, key)) is not None]
     for row in rows:
@@ -76,13 +78,13 @@ def _end_batch(tx: Tx, keys: list[stored.ConditionKey], now: datetime, origin: A
             end_in(tx, row.key, now, origin, _NO_PROFILE)
         else:
             _put_seeing(tx, row, now)
-    for source in sorted({row.blind_by for row in rows if row.blind_since}):
+    for source in sorted({row.blamed for row in rows if row.no_data}):
         if not stored.blinds_any(tx, source):
-            end_in(tx, stored.ConditionKey(SOURCES, source), now, origin, _NOBODY_BLIND)
+            end_in(tx, ConditionKey(SOURCES, source), now, origin, _NOBODY_BLIND)
 
 
-def _put_seeing(tx: Tx, row: stored.Condition, now: datetime) -> None:
+def _put_seeing(tx: Tx, row: Condition, now: datetime) -> None:
     """Write a row whose blindness is over; that silence proved nothing until now stays known."""
-    if row.blind_since is not None:
-        no_data_periods.insert(tx, row.blind_by, row.blind_since, now, 1)
-    stored.put(tx, replace(row, blind_since=None, blind_by="", blind_why=""), now)
+    if row.no_data is not None:
+        no_data_periods.insert(tx, row.blamed, row.no_data.since, now, 1)
+    stored.put(tx, replace(row, no_data=None), now)

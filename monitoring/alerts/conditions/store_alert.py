@@ -13,20 +13,22 @@ from enum import StrEnum
 
 import orjson
 
-from monitoring.alerts.conditions import rules, webhook_policy
-from monitoring.alerts.conditions.rules import Decision, Policy, Reason
-from monitoring.alerts.delivery.routing import OPERATIONAL_SOURCES, variable_part
+from monitoring.alerts.channels import OPERATIONAL_SOURCES, variable_part
+from monitoring.alerts.conditions import webhook_policy
+from monitoring.alerts.conditions.unheard import with_unheard
 from monitoring.alerts.message.model import Alert, Severity
 from monitoring.alerts.message.render import render_plain
 from monitoring.alerts.message.text import line, since
 from monitoring.base.formatting import format_duration
 from monitoring.base.secrets.redact import redact
+from monitoring.conditions.condition import Condition, ConditionKey, State
+from monitoring.conditions.outcome import Kind, Outcome, Reason
+from monitoring.conditions.policy import Policy
+from monitoring.conditions.transition import raised, resolved
 from monitoring.store.db.database import Database, Tx
 from monitoring.store.tables import alerts as stored_alerts
-from monitoring.store.tables import conditions as stored_conditions
-from monitoring.store.tables import silences, webhook_calls
+from monitoring.store.tables import conditions, silences, webhook_calls
 from monitoring.store.tables.alerts import NewAlert
-from monitoring.store.tables.conditions import Condition, ConditionKey
 from monitoring.store.tables.deliveries import PLACEHOLDER, Status
 
 # A monitor that cannot store an alert writes it to stderr behind this; the runner looks for it.
@@ -57,6 +59,7 @@ class AlertOrigin:
 
 
 NOBODY = AlertOrigin()
+_KINDS = {Kind.WORSENED: AlertKind.WORSENED, Kind.REMINDER: AlertKind.REMINDER}
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +69,16 @@ class Recorded:
     alert_id: int | None
     reason: Reason
     status: Status | None = None
+    is_told: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """What people are told of a condition, and what it is in the life of the problem."""
+
+    alert: Alert
+    kind: AlertKind
+    metadata: Mapping[str, object] | None = None
 
 
 def record(
@@ -106,22 +119,21 @@ def raise_in(
     `key` defaults to (protocol, the alert's key).
     """
     alert = alert.redacted(redact)
-    key = key or ConditionKey(alert.protocol, alert.key or "")
-    before = stored_conditions.get(tx, key)
-    decision = rules.raised(before, key, alert.severity, now, policy or Policy(), untold=_is_untold(tx, before, now))
+    before = conditions.get(tx, key or ConditionKey(alert.protocol, alert.key or ""))
+    before = before or Condition(key or ConditionKey(alert.protocol, alert.key or ""))
+    if not origin.debug:
+        before = with_unheard(tx, before, now)
+    outcome = raised(before, alert.severity, now, policy or Policy())
     condition = replace(
-        decision.condition, title=alert.title, protocol=alert.protocol, channel=alert.channel, source=alert.source
+        outcome.condition, title=alert.title, protocol=alert.protocol, channel=alert.channel, source=alert.source
     )
-    recorded = Recorded(condition.alert_id, decision.reason)
-    if decision.reason.is_told:
-        stored = store_in(
-            tx, _with_history(alert, decision), now=now, origin=origin, kind=_kind(decision.reason), about=condition
-        )
-        heard = stored.status not in ("silenced", "skipped_debug")
-        condition = replace(condition, alert_id=stored.alert_id, last_sent_at=now if heard else condition.last_sent_at)
-        recorded = Recorded(stored.alert_id, decision.reason, stored.status)
-    stored_conditions.put(tx, condition, now)
-    return recorded
+    if outcome.transition is None:
+        conditions.put(tx, condition, now)
+        return Recorded(condition.alert_id, outcome.reason)
+    kind = _KINDS.get(outcome.transition.kind, AlertKind.ALERT)
+    message = Message(_with_history(alert, outcome), kind)
+    stored = record_message_in(tx, condition, message, now=now, origin=origin, was_firing=before.is_firing)
+    return Recorded(stored.alert_id, outcome.reason, stored.status, is_told=True)
 
 
 def resolve_in(
@@ -134,18 +146,32 @@ def resolve_in(
     note: str = "",
 ) -> Recorded:
     """Say that a condition holds no more; the end of a firing one is told once, silence or not."""
-    before = stored_conditions.get(tx, key)
-    decision = rules.resolved(before, key, now, policy or Policy())
-    if before is None or decision.reason is Reason.NOT_FIRING:
-        return Recorded(None, decision.reason)
-    recorded = Recorded(before.alert_id, decision.reason)
-    if decision.reason is Reason.RESOLVED:
-        stored = store_in(
-            tx, _recovery(before, now, note), now=now, origin=origin, kind=AlertKind.RECOVERY, about=before
-        )
-        recorded = Recorded(stored.alert_id, decision.reason, stored.status)
-    stored_conditions.put(tx, decision.condition, now)
-    return recorded
+    before = conditions.get(tx, key)
+    if before is None:
+        return Recorded(None, Reason.GOOD)
+    outcome = resolved(before, now, policy or Policy())
+    if outcome.transition is None:
+        if before.state is not State.OK:
+            conditions.put(tx, outcome.condition, now)
+        return Recorded(before.alert_id if before.state is not State.OK else None, outcome.reason)
+    message = Message(_recovery(before, now, note), AlertKind.RECOVERY)
+    stored = record_message_in(tx, outcome.condition, message, now=now, origin=origin, was_firing=True)
+    return Recorded(stored.alert_id, outcome.reason, stored.status, is_told=True)
+
+
+def record_message_in(
+    tx: Tx, condition: Condition, message: Message, *, now: datetime, origin: AlertOrigin, was_firing: bool
+) -> Stored:
+    """Store a condition with the message of what changed about it; every rule of every kind ends here."""
+    # What happened once is an event of its own for a machine: each time it is called.
+    about = condition if was_firing or condition.is_firing else None
+    stored = store_in(
+        tx, message.alert, now=now, origin=origin, kind=message.kind, about=about, metadata=message.metadata
+    )
+    heard = stored.status not in ("silenced", "skipped_debug")
+    sent_at = now if heard else condition.last_sent_at
+    conditions.put(tx, replace(condition, alert_id=stored.alert_id, last_sent_at=sent_at), now)
+    return stored
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,7 +182,7 @@ class Stored:
     status: Status
 
     def as_recorded(self) -> Recorded:
-        return Recorded(self.alert_id, Reason.FIRED, self.status)
+        return Recorded(self.alert_id, Reason.HAPPENED, self.status, is_told=True)
 
 
 def store_in(
@@ -198,7 +224,7 @@ def release_in(tx: Tx, now: datetime) -> list[int]:
     """Put into the outbox what was held back by a silence that has ended while the condition still fires."""
     holding = silences.active(tx, now)
     released = []
-    for condition in stored_conditions.firing_and_silenced(tx):
+    for condition in conditions.firing_and_silenced(tx):
         covered = any(each.covers(condition.protocol, condition.key.text) for each in holding)
         held_back = stored_alerts.get(tx, condition.alert_id) if condition.alert_id and not covered else None
         if held_back is None or held_back.body_json is None:
@@ -208,7 +234,7 @@ def release_in(tx: Tx, now: datetime) -> list[int]:
         stored_alerts.add_deliveries(tx, held_back.id, alert.severity.name, _FOR_PEOPLE, now, route=route)
         _call_machines(tx, held_back.id, alert, kind=AlertKind(held_back.kind), about=condition, now=now)
         stored_alerts.update_delivery_status(tx, held_back.id, "pending", None, None)
-        stored_conditions.put(tx, replace(condition, last_sent_at=now), now)
+        conditions.put(tx, replace(condition, last_sent_at=now), now)
         released.append(held_back.id)
     return released
 
@@ -267,24 +293,12 @@ def _row(
     )
 
 
-def _is_untold(tx: Tx, before: Condition | None, now: datetime) -> bool:
-    if before is None or before.alert_id is None:
-        return False
-    last = stored_alerts.get(tx, before.alert_id)
-    return rules.is_untold(before, last.delivery_status if last else None, now)
-
-
-def _kind(reason: Reason) -> AlertKind:
-    return {Reason.WORSENED: AlertKind.WORSENED, Reason.REMINDED: AlertKind.REMINDER}.get(reason, AlertKind.ALERT)
-
-
-def _with_history(alert: Alert, decision: Decision) -> Alert:
+def _with_history(alert: Alert, outcome: Outcome) -> Alert:
     """Add since when it fires to whatever is not its first message."""
-    if decision.reason is Reason.FIRED or decision.condition.fired_at is None:
+    condition = outcome.condition
+    if outcome.reason is Reason.BREACHED or condition.fired_at is None:
         return alert
-    return with_block(
-        alert, line("First fired ", since(decision.condition.fired_at), f"; seen {decision.condition.times} times.")
-    )
+    return with_block(alert, line("First fired ", since(condition.fired_at), f"; seen {condition.times} times."))
 
 
 def with_block(alert: Alert, *blocks: object) -> Alert:
@@ -297,14 +311,13 @@ def with_block(alert: Alert, *blocks: object) -> Alert:
 
 def _recovery(condition: Condition, now: datetime, note: str) -> Alert:
     fired_at = condition.fired_at or now
-    lasted = (
-        f"It had been {condition.worst} for {format_duration(now - fired_at)}, since {fired_at:%Y-%m-%d %H:%M} UTC."
-    )
+    lasted = format_duration(now - fired_at)
+    was = f"It had been {condition.worst.name} for {lasted}, since {fired_at:%Y-%m-%d %H:%M} UTC."
     return Alert(
         Severity.LOW,
         f"Recovered: {condition.title}",
         *([note] if note else []),
-        lasted,
+        was,
         protocol=condition.protocol or condition.key.monitor,
         channel=condition.channel,
         key=condition.key.text,

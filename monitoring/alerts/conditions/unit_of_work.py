@@ -10,13 +10,28 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, TypeAlias
 
-from monitoring.alerts.conditions.rules import Policy
 from monitoring.alerts.conditions.store_alert import AlertOrigin, Recorded, raise_in, resolve_in, store_in
 from monitoring.alerts.message.model import Alert
 from monitoring.base.errors import UsageError
+from monitoring.conditions.condition import ConditionKey
+from monitoring.conditions.outcome import Reason
+from monitoring.conditions.policy import Policy
 from monitoring.store.db.database import Tx
 from monitoring.store.tables import state
-from monitoring.store.tables.conditions import ConditionKey
+
+# The words of authors; a good reading of what does not fire changes nothing.
+_WORDS = {
+    Reason.HAPPENED: "fired",
+    Reason.BREACHED: "fired",
+    Reason.HIGHER_LEVEL: "worsened",
+    Reason.REMIND_DUE: "reminded",
+    Reason.UNHEARD: "untold",
+    Reason.STILL_BAD: "repeated",
+    Reason.HOLDING: "pending",
+    Reason.CLEARED: "resolved",
+    Reason.IN_CLEAR_BAND: "clearing",
+    Reason.NEVER_FIRED: "never fired",
+}
 
 Value: TypeAlias = Any  # str, int, float, bool, or lists and dicts of them: what JSON gives back unchanged
 
@@ -31,12 +46,12 @@ class StoredOutcome:
     @property
     def told(self) -> bool:
         """Tell whether this makes a message."""
-        return not self.unstored and self._done().reason.is_told
+        return not self.unstored and self._done().is_told
 
     @property
     def reason(self) -> str:
         """Say why people are told or are not, in a word such as `fired`, `repeated` or `resolved`."""
-        return "unstored" if self.unstored else self._done().reason.value
+        return "unstored" if self.unstored else _WORDS.get(self._done().reason, "not firing")
 
     @property
     def alert_id(self) -> int | None:

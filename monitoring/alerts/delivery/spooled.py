@@ -18,10 +18,10 @@ from monitoring.alerts.conditions.store_alert import UNSTORED, AlertKind, AlertO
 from monitoring.alerts.message.model import Alert, Severity
 from monitoring.alerts.message.render import render_plain
 from monitoring.alerts.message.text import code
+from monitoring.conditions.condition import ConditionKey
 from monitoring.store.db.database import Database, Tx
 from monitoring.store.spool import unstored
 from monitoring.store.spool.unstored import Kept, KeptAlert, by_severity
-from monitoring.store.tables.conditions import ConditionKey
 
 # Instead of UNSTORED where nothing could be kept either: then this line is all there is.
 LOST = "ALERT NOT KEPT: "
@@ -74,7 +74,7 @@ def _kept(found: Unstored, now: datetime, origin: AlertOrigin) -> KeptAlert:
         title=alert.title,
         body_json=alert.to_json(),
         key=str(key) if key else alert.key,
-        condition=(key.monitor, key.check, key.chain, key.subject) if key else None,
+        condition=(key.monitor, key.check, str(key.chain or ""), key.subject) if key else None,
         kind=found.kind.value,
         metadata_json=orjson.dumps(found.metadata).decode() if found.metadata else None,
         run_id=origin.run_id,
@@ -98,7 +98,7 @@ def _store(tx: Tx, kept: KeptAlert) -> None:
     alert = Alert.from_json(kept.body_json)
     origin = AlertOrigin(kept.run_id, kept.task, debug=kept.debug)
     if kept.condition is not None:
-        raise_in(tx, alert, now=kept.at, origin=origin, key=ConditionKey(*kept.condition))
+        raise_in(tx, alert, now=kept.at, origin=origin, key=ConditionKey.of_texts(*kept.condition))
         return
     kind = AlertKind(kept.kind) if kept.kind in _KINDS else AlertKind.ALERT
     metadata = orjson.loads(kept.metadata_json) if kept.metadata_json else None

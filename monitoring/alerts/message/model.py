@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
-from enum import IntEnum
 from typing import Any
 
 import orjson
@@ -16,41 +15,13 @@ import orjson
 from monitoring.alerts.message.codec import decode_block, encode_block
 from monitoring.alerts.message.sanitize import clean, clean_line, is_blank
 from monitoring.alerts.message.text import Block, as_block
-from monitoring.base.errors import UsageError
 from monitoring.base.formatting import show
+from monitoring.conditions.severity import Severity
+
+__all__ = ["VERSION", "Alert", "Severity"]
 
 VERSION = 1
 _KEPT_BY_REDACTION = frozenset({"kind", "v", "severity", "protocol", "channel", "source", "key"})
-
-
-class Severity(IntEnum):
-    """How bad; the order is the order of urgency and the number is what the store sorts by."""
-
-    LOW = 0
-    MEDIUM = 1
-    HIGH = 2
-    CRITICAL = 3
-
-    @classmethod
-    def parse(cls, text: Severity | str) -> Severity:
-        """Read a severity in any case.
-
-        Raises:
-            UsageError: it is none of the four.
-        """
-        if isinstance(text, Severity):
-            return text
-        try:
-            return cls[text.strip().upper()]
-        except KeyError:
-            raise UsageError(f"{text!r} is not a severity: write LOW, MEDIUM, HIGH or CRITICAL") from None
-
-    @property
-    def emoji(self) -> str:
-        return _EMOJI[self]
-
-
-_EMOJI = {Severity.LOW: "ℹ️", Severity.MEDIUM: "⚠️", Severity.HIGH: "🚨", Severity.CRITICAL: "🔴"}  # noqa: RUF001 - the sign
 
 
 @dataclass(frozen=True, slots=True, init=False)

@@ -1,4 +1,4 @@
-"""One HTTP exchange with a deadline that holds whatever the far side or the resolver does.
+"""One HTTP exchange with a deadline that holds whatever the destination or the resolver does.
 
 Used by everything that leaves the host: chains and services, senders, the heartbeat. No URL, header or message of the
 library ever gets into an error: only the host's name and what happened. Redirects are never followed: the body of a
@@ -85,7 +85,7 @@ class Answer:
 
 
 def scrub(text: str, request: Request, *, limit: int = 200) -> str:
-    """Make a far side's text fit to be shown: one line, no URL, nothing of the request's secrets."""
+    """Make a destination's text fit to be shown: one line, no URL, nothing of the request's secrets."""
     return scrubbed(text, secrets_in(request.url, request.headers.values()), limit)
 
 

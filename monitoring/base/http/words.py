@@ -32,7 +32,7 @@ def secrets_in(url: str, header_values: Iterable[str]) -> list[str]:
 
 
 def scrubbed(text: str, secrets: Iterable[str], limit: int) -> str:
-    """Make a far side's text fit to be shown: one line, no URL, none of the secrets."""
+    """Make a destination's text fit to be shown: one line, no URL, none of the secrets."""
     text = _ANY_URL.sub(lambda found: host_of(found[0]), text)
     for secret in secrets:
         text = text.replace(secret, "…")

@@ -140,7 +140,7 @@ class ProfileLock(FileLock):
         return taken
 
     def describe(self, *, run_id: int, started_at: datetime, trigger: str) -> None:
-        """Tell others which run holds the lock."""
+        """Record for others which run holds the lock."""
         self._write(Holder(os.getpid(), current_process(), run_id, started_at, trigger))
 
     def keep(self) -> bool:
@@ -224,7 +224,7 @@ class SingleLock(FileLock):
 
 
 def holds_removed(process: ProcessId, path: Path) -> bool:
-    """Tell whether a live process still has a lock file open that somebody removed; True where that cannot be seen."""
+    """Return whether a live process still has a removed lock file open; True where that cannot be seen."""
     removed = f"{path.resolve()} (deleted)"
     try:
         descriptors = list(Path(f"/proc/{process.pid}/fd").iterdir())
@@ -320,7 +320,7 @@ def running_profiles(locks: Path) -> dict[str, Holder]:
 
 
 def _flocks_on(inode: int) -> list[tuple[int, int]] | None:
-    """Return (device, pid) of every flock on this inode number, None where the kernel does not tell."""
+    """Return (device, pid) of every flock on this inode number, None where the kernel does not say."""
     try:
         lines = _PROC_LOCKS.read_text(encoding="ascii").splitlines()
     except OSError:

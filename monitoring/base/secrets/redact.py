@@ -19,7 +19,7 @@ _URL_CREDENTIALS = re.compile(r"(?<=://)(?:[^/\s:@]+:[^/\s@]+|[^/\s:@]{8,})(?=@)
 _LONGEST_SHAPE = 64
 _WHOLE_WORD_BELOW = 8  # a shorter value is blanked only where it stands alone
 _MANY_PATTERNS = 64
-# How a character may stand in a text besides as itself, escaped, and encoded in %, JSON, HTML or Python's repr.
+# How a character may occur in a text: as itself, escaped, and encoded in %, JSON, HTML or Python's repr.
 _SPELLINGS = {
     " ": (r"\+",),
     "\n": (r"\\+n",),

@@ -1,6 +1,6 @@
 """The values everything here speaks in: a block, a reading with its time, and `Unknown`.
 
-Whoever judges readings uses them too. An `Unknown` is never good, never bad and never zero.
+The code that judges readings uses them too. An `Unknown` is never good, never bad and never zero.
 """
 
 from __future__ import annotations
@@ -11,26 +11,12 @@ from decimal import Decimal
 from fractions import Fraction
 from typing import TypeAlias
 
+from monitoring.conditions.values import Unknown
+
+__all__ = ["AbiValue", "Block", "Json", "Reading", "Unknown"]
+
 AbiValue: TypeAlias = "int | bool | str | bytes | Fraction | tuple[AbiValue, ...]"
 Json: TypeAlias = "bool | int | Decimal | str | list[Json] | dict[str, Json] | None"
-
-
-@dataclass(frozen=True, slots=True)
-class Unknown:
-    """What stands in place of a value that could not be had.
-
-    `reason` is one line for a person, free of secrets; `source` names what is to blame (a chain, a host).
-    It has no truth value, so that `if reading` cannot count it as good by accident.
-    """
-
-    reason: str
-    source: str = ""
-
-    def __bool__(self) -> bool:
-        raise TypeError(f"an unknown value is neither true nor false ({self.reason})")
-
-    def __str__(self) -> str:
-        return f"unknown: {self.reason}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,7 +32,7 @@ class FlagKind(StrEnum):
 
 
 _ORDER = ("", "LOW", "MEDIUM", "HIGH", "CRITICAL")
-# An amount with the upper half of its bits in use is no amount anybody has: it means "all, for ever".
+# An amount with the upper half of its bits in use is no amount anybody has: it means "all, permanently".
 _UNLIMITED_BITS = {256: 1 << 255, 160: (1 << 160) - 1}
 
 
@@ -97,7 +97,7 @@ def _approval(call: DecodedCall) -> list[Flag]:
 
 
 def is_unlimited(value: AbiValue, kind: str) -> bool:
-    """Tell whether an amount means "all"; a boolean approval of everything does."""
+    """Return whether an amount means "all"; a boolean approval of everything does."""
     if isinstance(value, bool):
         return value
     bits = int(kind.removeprefix("uint")) if kind.startswith("uint") else 0

@@ -1,4 +1,4 @@
-"""Names for addresses: curated first, then what the caller knows, with the short address always beside."""
+"""Names for addresses: curated first, then what the caller knows, always with the short address."""
 
 from __future__ import annotations
 
@@ -47,6 +47,6 @@ class Labels:
 
 
 def is_multisend(address: str) -> bool:
-    """Tell whether this is a published MultiSend, by its address: anybody can copy its selector."""
+    """Return whether this is a published MultiSend, by its address: anybody can copy its selector."""
     row = _rows().get((ANY_CHAIN, checksum(address))) if address else None
     return row is not None and row.get("multisend") is True

@@ -1,6 +1,6 @@
 """Event logs in ranges that fit the provider, from a cursor that only moves forward past what is certain.
 
-The cursor comes in and goes out by argument, page by page, so that whoever keeps it can commit it together with the
+The cursor comes in and goes out by argument, page by page, so that the caller can commit it together with the
 alerts its logs caused. Logs from a provider that lacks the last block of a range are not believed.
 """
 
@@ -83,7 +83,7 @@ class EventLog:
 
     @property
     def id(self) -> str:
-        """Tell this log from every other, and from itself in another block."""
+        """Identify this log among all others, and in this block."""
         return f"{self.chain_id}:{self.block_hash}:{self.tx_hash}:{self.index}"
 
 
@@ -129,7 +129,7 @@ def scan(pool: ProviderPool, wanted: LogFilter, cursor: LogCursor, until: int) -
             cursor = page.cursor
     except RpcError as error:
         problem = Unknown(f"{pool.network.slug}: logs after block {cursor.next_block - 1}: {error}", pool.network.slug)
-        # A range that times out is not "refused"; asked for again in full it would time out for ever.
+        # A range that times out is not "refused"; asked for again in full it would time out permanently.
         size = cursor.range_blocks if error.fault is Fault.HISTORY else max(1, cursor.range_blocks // 2)
         return LogScan(tuple(logs), replace(cursor, range_blocks=size), problem, error.fault)
     return LogScan(tuple(logs), cursor, reorganised_from=came_back)
@@ -139,7 +139,7 @@ def oldest_readable(pool: ProviderPool, wanted: LogFilter, gone: int, until: int
     """Return the oldest block after `gone` whose logs some provider still has; None if not even those of `until`.
 
     Raises:
-        RpcError: it cannot be told.
+        RpcError: it is unknown.
     """
     if not _has_logs(pool, wanted, until):
         return None

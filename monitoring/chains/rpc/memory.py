@@ -1,8 +1,8 @@
 """What is worth remembering between runs, as a seam: this package says what, somebody else keeps it.
 
-Kinds in use: `token` (for ever), `signature` (for ever, misses for days), `contract` (an explorer's answer),
+Kinds in use: `token` (permanently), `signature` (permanently, misses for days), `contract` (an explorer's answer),
 `judged` (a chain's last judged block; forgotten after a day, since a chain that stays behind it for so long was reset,
-and would be refused for ever).
+and would be refused permanently).
 """
 
 from __future__ import annotations
@@ -15,7 +15,9 @@ JUDGED_FOR = timedelta(days=1)
 
 
 class ChainMemory(Protocol):
-    """Text by kind and key. Losing it costs requests, never an alert."""
+    """Text by kind and key; `new` is what this run remembered. Losing it costs requests, never an alert."""
+
+    new: dict[tuple[str, str], str]
 
     def recall(self, kind: str, key: str) -> str | None:
         """Return what was remembered, or None."""
@@ -31,12 +33,13 @@ class RunMemory:
 
     def __init__(self) -> None:
         self._texts: dict[tuple[str, str], str] = {}
+        self.new: dict[tuple[str, str], str] = {}  # what is worth keeping for later runs
 
     def recall(self, kind: str, key: str) -> str | None:
         return self._texts.get((kind, key))
 
     def remember(self, kind: str, key: str, value: str) -> None:
-        self._texts[kind, key] = value
+        self._texts[kind, key] = self.new[kind, key] = value
 
 
 def judged_block(memory: ChainMemory, chain: int) -> int | None:

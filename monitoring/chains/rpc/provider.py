@@ -54,11 +54,11 @@ class Breaker:
         self._paused_until = 0.0
 
     def closed(self, now_s: float) -> bool:
-        """Tell whether a request may go through."""
+        """Return whether a request may go through."""
         return now_s >= self._open_until and now_s >= self._paused_until
 
     def paused_s(self, now_s: float) -> float | None:
-        """Return how long the far side asked to be left alone; None when failures keep it open."""
+        """Return how long the destination asked to be left alone; None when failures keep it open."""
         return None if now_s < self._open_until else max(0.0, self._paused_until - now_s)
 
     def success(self) -> None:
@@ -71,7 +71,7 @@ class Breaker:
             self._pause_s = min(self._pause_s * 2, _BREAK_MAX_S)
 
     def pause(self, now_s: float, seconds: float) -> None:
-        """Keep away for as long as the far side asked."""
+        """Keep away for as long as the destination asked."""
         self._paused_until = max(self._paused_until, now_s + min(seconds, _MAX_RETRY_AFTER_S))
 
 

@@ -50,7 +50,7 @@ def misshapen(method: str, result: Json) -> Fault | None:
 
 
 def is_revert(result: Json) -> bool:
-    """Tell whether a call's result is what a revert returned: a selector before whole words, which no value has."""
+    """Return whether a call's result is what a revert returned: a selector before whole words, which no value has."""
     return isinstance(result, str) and len(result) % (2 * _WORD) == len("0x") + 2 * _SELECTOR
 
 

@@ -1,4 +1,4 @@
-"""Token metadata, asked once and remembered for ever: neither symbol nor decimals of a token change.
+"""Token metadata, asked once and remembered permanently: neither symbol nor decimals of a token change.
 
 Called by `reads.ChainView.tokens`. Symbols are a stranger's text, so they come out short and printable.
 """

@@ -17,7 +17,6 @@ from monitoring.checks.config.names import IDENTIFIER, read_chain
 from monitoring.checks.config.verb_keys import BASELINE_MAX_AGE
 from monitoring.checks.config.yaml_node import Spot
 from monitoring.checks.engine.formula_checks import Check, EvalScope, FormulaPart
-from monitoring.checks.engine.plan import Key
 from monitoring.checks.engine.plugin import CheckType, PluginContext
 from monitoring.checks.expression.scope import Scope
 from monitoring.checks.expression.signatures import parse_signature, standard_views
@@ -27,7 +26,9 @@ from monitoring.checks.messages.plain import AlertRoute
 from monitoring.checks.rules.delta import DeltaPolicy, Move, MoveLevel
 from monitoring.checks.rules.limit import Level, LimitPolicy, Side
 from monitoring.checks.rules.never_falls import NeverFallsPolicy
-from monitoring.checks.rules.policy import NO_STEP, Policy, Step, either
+from monitoring.checks.rules.steps import NO_STEP, Step, either
+from monitoring.conditions.condition import ConditionKey
+from monitoring.conditions.policy import Policy
 
 ROW = (
     "name",
@@ -100,7 +101,7 @@ def plan(vaults: Sequence[Vault], around: PluginContext) -> list[FormulaPart]:
     for vault in vaults:
         scene = EvalScope(around.monitor, vault.chain, {_VAULT: vault.address}, {})
         parts += [
-            FormulaPart(Key(around.monitor, one.name, vault.chain, vault.name), one, scene, route)
+            FormulaPart(ConditionKey(around.monitor, one.name, vault.chain, vault.name), one, scene, route)
             for one in vault.checks
         ]
     return parts

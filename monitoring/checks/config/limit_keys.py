@@ -23,7 +23,7 @@ from monitoring.checks.expression.tree import (
 )
 from monitoring.checks.expression.values import Number, Value, is_number
 from monitoring.checks.rules.limit import Level, LimitPolicy, Side
-from monitoring.checks.rules.policy import Policy
+from monitoring.conditions.policy import Policy
 
 _SIDES = {
     Operator.AT_LEAST: (Side.BELOW, False),

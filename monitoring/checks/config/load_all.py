@@ -8,8 +8,8 @@ from pathlib import Path
 from monitoring.base.errors import ConfigError
 from monitoring.checks.config.load import load_monitor
 from monitoring.checks.engine.monitor import Monitor
-from monitoring.checks.engine.plan import Key
 from monitoring.checks.engine.plugin import Registry
+from monitoring.conditions.condition import ConditionKey
 
 
 def load_all(files: Sequence[str | Path], types: Registry) -> tuple[list[Monitor], list[str]]:
@@ -32,8 +32,8 @@ def load_all(files: Sequence[str | Path], types: Registry) -> tuple[list[Monitor
     return [monitor for monitor, _ in found.values()], mistakes
 
 
-def _twice(monitor: Monitor) -> Key | None:
-    seen: set[Key] = set()
+def _twice(monitor: Monitor) -> ConditionKey | None:
+    seen: set[ConditionKey] = set()
     for part in monitor.parts():
         if part.key in seen:
             return part.key

@@ -14,7 +14,7 @@ from monitoring.checks.engine.monitor import Rows
 from monitoring.checks.expression.parse import LanguageError, read_literal
 from monitoring.checks.expression.tree import ADDRESS, BOOLEAN, NUMBER, TEXT, ValueType
 from monitoring.checks.expression.values import Value
-from monitoring.checks.rules.policy import ratio
+from monitoring.checks.rules.steps import ratio
 
 MAX_ROWS = 500
 

@@ -24,7 +24,8 @@ from monitoring.checks.rules.diverge import Direction, DivergePolicy
 from monitoring.checks.rules.limit import Level
 from monitoring.checks.rules.members import MembersPolicy
 from monitoring.checks.rules.never_falls import NeverFallsPolicy, Rebase
-from monitoring.checks.rules.policy import Policy, either
+from monitoring.checks.rules.steps import either
+from monitoring.conditions.policy import Policy
 
 P = TypeVar("P", bound=Policy)
 B = TypeVar("B")

@@ -20,7 +20,8 @@ from monitoring.base.yaml.marks import Mapping, Scalar, Sequence, YamlNode
 from monitoring.chains.abi.addresses import address_problem
 from monitoring.checks.expression.parse import LanguageError, read_literal
 from monitoring.checks.expression.values import Number
-from monitoring.checks.rules.policy import PendingPolicy, Policy, Step, ratio
+from monitoring.checks.rules.steps import Step, ratio
+from monitoring.conditions.policy import USUAL, PendingPolicy, Policy
 
 _DURATION = re.compile(r"\d+[smhd]")
 _RUNS = re.compile(r"(\d+) runs?")
@@ -190,8 +191,7 @@ class Spot(YamlNode):
         return Policy(
             severity=severity,
             hold=(held.hold() if held else None) or PendingPolicy(),
-            remind=remind.duration() if remind and not never else None,
-            usual_reminders=remind is None,
+            remind=USUAL if remind is None else None if never else remind.duration(),
         )
 
     def address(self) -> str | None:

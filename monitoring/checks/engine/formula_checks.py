@@ -9,8 +9,8 @@ from typing import Any
 
 from monitoring.alerts.message.model import Severity
 from monitoring.chains.abi.values import Unknown
-from monitoring.checks.engine.plan import Key, ReadContext
-from monitoring.checks.engine.tools import Tools
+from monitoring.checks.engine.plan import ReadContext
+from monitoring.checks.engine.point import EvaluationPoint
 from monitoring.checks.expression.evaluate import PENDING, Result, ViewRead, evaluate
 from monitoring.checks.expression.tree import Tree
 from monitoring.checks.expression.values import NONE, Value
@@ -18,9 +18,10 @@ from monitoring.checks.messages.check_message import Subject, bound_words, readi
 from monitoring.checks.messages.plain import AlertRoute, AlertText
 from monitoring.checks.messages.value_spans import filled
 from monitoring.checks.rules import age, changed, delta, diverge, flag, limit, members, never_falls
-from monitoring.checks.rules.condition import Condition, Outcome, Transition
 from monitoring.checks.rules.delta import Priced
-from monitoring.checks.rules.policy import Policy
+from monitoring.conditions.condition import Condition, ConditionKey
+from monitoring.conditions.outcome import Outcome, Transition
+from monitoring.conditions.policy import Policy
 
 Judge = Callable[[Condition, Any, datetime, Any], Outcome]
 # The verbs a formula can be judged by; `stages`, `items` and `logs` read rows and belong to built-in types.
@@ -99,7 +100,7 @@ class SceneWorld:
 class FormulaPart:
     """One condition of a check: the check in one scene."""
 
-    key: Key
+    key: ConditionKey
     check: Check
     scene: EvalScope
     route: AlertRoute
@@ -127,7 +128,7 @@ class FormulaPart:
             reading = (reading.amount, reading.price)
         return reading_words(self._subject, reading)
 
-    def tell(self, transition: Transition, tools: Tools) -> AlertText:  # noqa: ARG002 - a formula's facts are all read
+    def tell(self, transition: Transition, tools: EvaluationPoint) -> AlertText:  # noqa: ARG002 - a formula's facts are all read
         return say(self._subject, transition)
 
     @property

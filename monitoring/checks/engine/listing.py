@@ -6,7 +6,6 @@ from collections.abc import Sequence
 
 from monitoring.checks.engine.evaluation import EvaluatedCheck
 from monitoring.checks.messages.listing_value import bound_in_words, value_in_words
-from monitoring.checks.state.load import row_key
 
 _WIDEST = 48
 
@@ -23,6 +22,6 @@ def lines_of(seen: Sequence[EvaluatedCheck]) -> list[str]:
 def _cells(one: EvaluatedCheck) -> tuple[str, str, str, str, str]:
     outcome = one.outcome
     told = f", {outcome.transition.kind.value}" if outcome.transition else ""
-    name = f"{one.key.monitor}/{row_key(one.key).text}"
+    name = f"{one.key.monitor}/{one.key.text}"
     value, bound = value_in_words(one.part, one.reading), bound_in_words(one.part) or "-"
     return name, value, bound, outcome.condition.state.value, outcome.reason.value + told

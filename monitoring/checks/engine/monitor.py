@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING, ClassVar, Protocol
 
 from monitoring.chains.networks import networks
 from monitoring.checks.engine.formula_checks import Check, EvalScope, FormulaPart
-from monitoring.checks.engine.plan import CheckInstance, Key
+from monitoring.checks.engine.plan import Answerer, CheckInstance
 from monitoring.checks.expression.tree import Expression
 from monitoring.checks.expression.values import Number, Value
 from monitoring.checks.messages.plain import AlertRoute
 from monitoring.checks.messages.value_spans import PLACEHOLDER
+from monitoring.conditions.condition import ConditionKey
 
 # The chains monitors may name, by id, with the slug that PROVIDER_URL_<SLUG> uses.
 CHAINS: Mapping[int, str] = {one.id: one.slug for one in sorted(networks().values(), key=lambda one: one.id)}
@@ -47,7 +48,7 @@ class Rows:
 
 
 class EvaluatedMonitor(Protocol):
-    """What a session looks at: a monitor file, or what a function judged (`given.Given`)."""
+    """What is evaluated: a monitor file, or what a function judged (`python_checks.Given`)."""
 
     @property
     def name(self) -> str: ...
@@ -62,6 +63,11 @@ class EvaluatedMonitor(Protocol):
 
     @property
     def sources(self) -> Mapping[str, NumberSource]: ...
+
+    @property
+    def answers(self) -> Mapping[type, Answerer]:
+        """Return who answers what its parts ask, by the class of question; view calls need nobody."""
+        ...
 
     def parts(self) -> tuple[CheckInstance, ...]: ...
 
@@ -80,6 +86,7 @@ class Monitor:
     checks: tuple[Check, ...]
     rows: Rows | None = None
     more: tuple[CheckInstance, ...] = ()
+    answers: Mapping[type, Answerer] = field(default_factory=dict)
 
     @property
     def route(self) -> AlertRoute:
@@ -98,7 +105,7 @@ class Monitor:
         by_row = row_values(self.values, self.rows.name if self.rows else None)
         scene = EvalScope(self.name, chain, names, {n: e.tree for n, e in self.values.items() if n not in by_row})
         plain = [check for check in self.checks if not check.per_row]
-        return [FormulaPart(Key(self.name, check.name, chain), check, scene, self.route) for check in plain]
+        return [FormulaPart(ConditionKey(self.name, check.name, chain), check, scene, self.route) for check in plain]
 
     def _row_parts(self, chain: int, names: Mapping[str, Value]) -> list[CheckInstance]:
         found: list[CheckInstance] = []
@@ -107,7 +114,9 @@ class Monitor:
             fields = {f"{self.rows.name}.{key}": value for key, value in row.items()} if self.rows else {}
             scene = EvalScope(self.name, chain, {**names, **fields}, values)
             found += [
-                FormulaPart(Key(self.name, check.name, chain, subject_of(check.id, fields)), check, scene, self.route)
+                FormulaPart(
+                    ConditionKey(self.name, check.name, chain, subject_of(check.id, fields)), check, scene, self.route
+                )
                 for check in self.checks
                 if check.per_row
             ]

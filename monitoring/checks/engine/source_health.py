@@ -13,16 +13,13 @@ from monitoring.chains.rpc.errors import Fault
 from monitoring.chains.rpc.pool import ProviderPool
 from monitoring.chains.rpc.views import Chains, ChainView
 from monitoring.checks.engine.evaluation import EvaluatedCheck
-from monitoring.checks.engine.plan import Key
 from monitoring.checks.engine.source_troubles import Blind, BlindSource, Crashed, FailingProvider, LostBlocks
 from monitoring.checks.messages.plain import AlertRoute
-from monitoring.checks.state.load import LoadedState, row_key
-from monitoring.checks.state.save import blame
-from monitoring.store.tables.conditions import Condition
+from monitoring.checks.state.load import ENGINE, LoadedState
+from monitoring.conditions.condition import Condition, ConditionKey, State
 
 PROVIDER = "provider/"
 MOST_ALONE = 3  # sources of one family that are reported one by one
-ENGINE = "checks"  # under whose name bugs of our own answerers are told
 Operational: TypeAlias = BlindSource | FailingProvider | LostBlocks | Crashed
 
 
@@ -31,12 +28,12 @@ def families(seen: Sequence[EvaluatedCheck], remembered: LoadedState) -> dict[st
 
     A few are reported one by one. Where many begin at once, one cause is likelier than many, and one message enough.
     """
-    firing = {key.check for key, row in remembered.rows.items() if _is_source(key) and row.state == "firing"}
+    firing = {key.check for key, row in remembered.conditions.items() if _is_source(key) and row.is_firing}
     named: dict[str, set[str]] = {}
     for one in seen:
-        blind = one.outcome.condition.blind
+        blind = one.outcome.condition.no_data
         if blind is not None and one.crash is None:
-            source = blame(one.key, one.outcome.condition)
+            source = one.outcome.condition.blamed
             if source not in firing:
                 named.setdefault(_family(source), set()).add(source)
     many = {family for family, sources in named.items() if len(sources) > MOST_ALONE or family in firing}
@@ -57,17 +54,17 @@ def blind_sources(
     family = family or {}
     blinded: dict[str, list[Blind]] = {}
     here = {one.key for one in seen}
-    for key, row in remembered.blind.items():
-        if key not in here and row.blind_since is not None:
-            blinded.setdefault(row.blind_by, []).append(Blind(str(row.key), row.blind_since, row.blind_why))
-    told = {key.check for key, row in remembered.rows.items() if _is_source(key) and row.state == "firing"}
+    for key, row in remembered.without_data.items():
+        if key not in here and row.no_data is not None:
+            blinded.setdefault(row.blamed, []).append(Blind(str(row.key), row.no_data.since, row.no_data.reason))
+    told = {key.check for key, row in remembered.conditions.items() if _is_source(key) and row.is_firing}
     for one in seen:
-        blind = one.outcome.condition.blind
+        blind = one.outcome.condition.no_data
         if blind is None or one.crash is not None:
             continue
-        source = blame(one.key, one.outcome.condition)
+        source = one.outcome.condition.blamed
         source = family.get(source, source)
-        blinded.setdefault(source, []).append(Blind(str(row_key(one.key)), blind.since, blind.reason))
+        blinded.setdefault(source, []).append(Blind(str(one.key), blind.since, blind.reason))
         told |= {source} if blind.told else set()
     return [BlindSource(source, tuple(sorted(blinded.get(source, ()), key=_order))) for source in sorted(told)]
 
@@ -76,7 +73,7 @@ def _order(blind: Blind) -> tuple[object, str]:
     return blind.since, blind.name
 
 
-def _is_source(key: Key) -> bool:
+def _is_source(key: ConditionKey) -> bool:
     return key.monitor == SOURCES and not key.check.startswith(PROVIDER)
 
 
@@ -91,7 +88,7 @@ def failing_providers(chains: Chains, remembered: LoadedState) -> list[FailingPr
         for host in dict.fromkeys([*asked, *_misconfigured(view.pool)]):
             troubles = tuple(trouble for trouble in view.pool.troubles if trouble.host == host)
             part = FailingProvider(chain, slug, host, troubles)
-            if troubles or part.key in remembered.rows:
+            if troubles or part.key in remembered.conditions:
                 found.append(part)
     return found
 
@@ -113,10 +110,10 @@ def removed_providers(chains: Chains, remembered: LoadedState) -> list[Condition
     hosts = {pool.network.id: {*(one.host for one in pool.providers), *_misconfigured(pool)} for pool in chains.pools}
     return [
         row
-        for key, row in remembered.rows.items()
+        for key, row in remembered.conditions.items()
         if key.monitor == SOURCES
         and key.check.startswith(PROVIDER)
-        and row.state != "ok"
+        and row.state is not State.OK
         and key.chain in hosts
         and key.check.removeprefix(PROVIDER) not in hosts[key.chain]
     ]
@@ -125,19 +122,21 @@ def removed_providers(chains: Chains, remembered: LoadedState) -> list[Condition
 def crashed(
     routes: Mapping[str, AlertRoute],
     ending: Sequence[str],
-    traces: Mapping[Key, str],
+    traces: Mapping[ConditionKey, str],
     of_answerers: Mapping[str, str],
     remembered: LoadedState,
 ) -> list[Crashed]:
     """Return the monitors with bugs met in this run, or, of those `ending` theirs here, in an earlier one."""
     by_monitor: dict[str, dict[str, str]] = {name: {} for name in _crashed_before([*ending, ENGINE], remembered)}
     for key, trace in traces.items():
-        by_monitor.setdefault(key.monitor, {})[row_key(key).text] = trace
+        by_monitor.setdefault(key.monitor, {})[key.text] = trace
     if of_answerers:
         by_monitor[ENGINE] = {f"reading a {kind}": trace for kind, trace in of_answerers.items()}
     return [Crashed(name, routes.get(name, AlertRoute(name)), found) for name, found in by_monitor.items()]
 
 
 def _crashed_before(names: Iterable[str], remembered: LoadedState) -> list[str]:
-    keys = {name: Key(name, CRASH, 0) for name in names}
-    return [name for name, key in keys.items() if key in remembered.rows and remembered.rows[key].state != "ok"]
+    keys = {name: ConditionKey(name, CRASH, 0) for name in names}
+    return [
+        name for name, key in keys.items() if key in remembered.conditions and remembered.conditions[key].state != "ok"
+    ]

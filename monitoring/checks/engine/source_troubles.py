@@ -18,13 +18,14 @@ from monitoring.base.formatting import format_duration
 from monitoring.base.secrets.redact import excerpt
 from monitoring.chains.networks import network
 from monitoring.chains.rpc.pool import ProviderTrouble
-from monitoring.checks.engine.plan import Key, ReadContext
-from monitoring.checks.engine.tools import Tools
+from monitoring.checks.engine.plan import ReadContext
+from monitoring.checks.engine.point import EvaluationPoint
 from monitoring.checks.messages.plain import AlertRoute, AlertText
 from monitoring.checks.rules import flag
-from monitoring.checks.rules.condition import Condition, Kind, Outcome, Transition
-from monitoring.checks.rules.policy import PendingPolicy, Policy
-from monitoring.checks.rules.transition import noted
+from monitoring.conditions.condition import Condition, ConditionKey
+from monitoring.conditions.outcome import Kind, Outcome, Transition
+from monitoring.conditions.policy import PendingPolicy, Policy
+from monitoring.conditions.transition import happened
 
 PROVIDER_RUNS = 3  # a provider that fails now and then is what the others are for
 _REMIND = timedelta(days=1)
@@ -50,8 +51,8 @@ class BlindSource:
     source: str = "ops_error"
 
     @property
-    def key(self) -> Key:
-        return Key(SOURCES, self.source_name, 0)
+    def key(self) -> ConditionKey:
+        return ConditionKey(SOURCES, self.source_name, 0)
 
     @property
     def route(self) -> AlertRoute:
@@ -67,7 +68,7 @@ class BlindSource:
     def judge(self, before: Condition, reading: Any, now: datetime) -> Outcome:  # noqa: ANN401 - as every part
         return flag.judge(before, reading, now, Policy(severity=Severity.MEDIUM, remind=_REMIND))
 
-    def tell(self, transition: Transition, tools: Tools) -> AlertText:  # noqa: ARG002 - nothing to look up
+    def tell(self, transition: Transition, tools: EvaluationPoint) -> AlertText:  # noqa: ARG002 - nothing to look up
         if transition.kind in _OVER:
             return AlertText(f"{self.source_name} can be read again", (line("No check is blinded by it any more."),))
         reasons = list(dict.fromkeys(one.reason for one in self.checks))
@@ -96,8 +97,8 @@ class FailingProvider:
     source: str = "ops_error"
 
     @property
-    def key(self) -> Key:
-        return Key(SOURCES, f"provider/{self.host}", self.chain)
+    def key(self) -> ConditionKey:
+        return ConditionKey(SOURCES, f"provider/{self.host}", self.chain)
 
     @property
     def route(self) -> AlertRoute:
@@ -113,7 +114,7 @@ class FailingProvider:
     def judge(self, before: Condition, reading: Any, now: datetime) -> Outcome:  # noqa: ANN401 - as every part
         return flag.judge(before, reading, now, Policy(severity=Severity.LOW, hold=PendingPolicy(runs=PROVIDER_RUNS)))
 
-    def tell(self, transition: Transition, tools: Tools) -> AlertText:  # noqa: ARG002 - as above
+    def tell(self, transition: Transition, tools: EvaluationPoint) -> AlertText:  # noqa: ARG002 - as above
         if transition.kind in _OVER:
             return AlertText(f"{self.slug}: {self.host} answers again")
         told = (line(trouble.message) for trouble in self.troubles)
@@ -132,8 +133,8 @@ class LostBlocks:
     source: str = "ops_error"
 
     @property
-    def key(self) -> Key:
-        return Key(SOURCES, "history", self.chain)
+    def key(self) -> ConditionKey:
+        return ConditionKey(SOURCES, "history", self.chain)
 
     @property
     def route(self) -> AlertRoute:
@@ -147,9 +148,9 @@ class LostBlocks:
         return self.first, self.last
 
     def judge(self, before: Condition, reading: Any, now: datetime) -> Outcome:  # noqa: ANN401, ARG002 - as every part
-        return noted(before, now, Severity.HIGH)
+        return happened(before, now, Severity.HIGH)
 
-    def tell(self, transition: Transition, tools: Tools) -> AlertText:  # noqa: ARG002 - as above
+    def tell(self, transition: Transition, tools: EvaluationPoint) -> AlertText:  # noqa: ARG002 - as above
         seconds = network(self.chain).block_time_s * (self.last - self.first + 1)
         span = format_duration(timedelta(seconds=seconds))
         return AlertText(
@@ -175,8 +176,8 @@ class Crashed:
     source: str = "crash"
 
     @property
-    def key(self) -> Key:
-        return Key(self.monitor, CRASH, 0)
+    def key(self) -> ConditionKey:
+        return ConditionKey(self.monitor, CRASH, 0)
 
     @property
     def route(self) -> AlertRoute:
@@ -190,9 +191,9 @@ class Crashed:
         return bool(self.crashes)
 
     def judge(self, before: Condition, reading: Any, now: datetime) -> Outcome:  # noqa: ANN401 - as every part
-        return flag.judge(before, reading, now, Policy(severity=Severity.HIGH, remind=_REMIND))
+        return flag.judge(before, reading, now, Policy(severity=Severity.HIGH))
 
-    def tell(self, transition: Transition, tools: Tools) -> AlertText:  # noqa: ARG002 - as above
+    def tell(self, transition: Transition, tools: EvaluationPoint) -> AlertText:  # noqa: ARG002 - as above
         if transition.kind in _OVER:
             return AlertText(f"{self.monitor} runs to its end again")
         names: Sequence[str] = list(self.crashes)

@@ -6,28 +6,15 @@ Used by the language, the verbs and the planner. Nothing here ever becomes a flo
 from __future__ import annotations
 
 import json
-from enum import Enum
 from fractions import Fraction
-from typing import Final, TypeAlias, TypeGuard
+from typing import TypeGuard
 
-from monitoring.chains.abi.values import Unknown
+from monitoring.conditions.values import NONE, Absent, Json, Number, Reading, Unknown, Value, read_number, write_number
 
-Number: TypeAlias = int | Fraction
-Value: TypeAlias = "bool | int | Fraction | str | bytes | tuple[Value, ...]"
-Json: TypeAlias = "bool | int | str | list[Json] | dict[str, Json] | None"
-
-# Beyond this a decimal text is slow to make, and Python refuses it at 4,300 digits: such integers are kept as hex.
-_DECIMAL_BITS = 4096
-
-
-class Absent(Enum):
-    """The type of `NONE`: the author says that the question does not apply now, and the condition clears."""
-
-    NONE = "none"
-
-
-NONE: Final = Absent.NONE
-Reading: TypeAlias = "Value | Unknown | Absent"
+__all__ = [
+    "NONE", "Absent", "Json", "Number", "Reading", "Unknown", "Value", "as_number", "describe", "from_json",
+    "is_number", "key_of", "magnitude", "read_number", "to_json", "value_of_key", "write_number",
+]  # fmt: skip
 
 
 def is_number(value: object) -> TypeGuard[Number]:
@@ -51,25 +38,6 @@ def describe(value: Value) -> str:
     """Name the kind of a value for a message."""
     kinds: list[tuple[type, str]] = [(bool, "true or false"), (str, "text"), (bytes, "bytes"), (tuple, "a list")]
     return next((name for kind, name in kinds if isinstance(value, kind)), "a number")
-
-
-def write_number(number: Number) -> str:
-    """Return `n` or `n/d`, exact whatever the size."""
-    if isinstance(number, int):
-        return str(number) if number.bit_length() <= _DECIMAL_BITS else hex(number)
-    if number.denominator == 1:
-        return write_number(number.numerator)
-    return f"{write_number(number.numerator)}/{write_number(number.denominator)}"
-
-
-def read_number(text: str) -> Number:
-    """Read what `write_number` wrote.
-
-    Raises:
-        ValueError: the text is nothing that `write_number` writes.
-    """
-    over, slash, under = text.partition("/")
-    return Fraction(int(over, 0), int(under, 0)) if slash else int(over, 0)
 
 
 def to_json(value: Value) -> Json:

@@ -11,10 +11,10 @@ from monitoring.alerts.message.model import Alert, Severity
 from monitoring.alerts.message.text import line, since
 from monitoring.base.formatting import format_duration
 from monitoring.checks.engine.evaluation import EvaluatedCheck
-from monitoring.checks.engine.tools import Tools
+from monitoring.checks.engine.point import EvaluationPoint
 from monitoring.checks.messages.plain import AlertText, plain_message
-from monitoring.checks.rules.condition import Condition, Kind, Transition
-from monitoring.checks.state.load import row_key
+from monitoring.conditions.condition import Condition
+from monitoring.conditions.outcome import Kind, Transition
 
 KINDS: Mapping[Kind, AlertKind] = {
     Kind.WORSENED: AlertKind.WORSENED,
@@ -47,7 +47,7 @@ class Telling:
 def tell(
     seen: EvaluatedCheck,
     before: Condition,
-    tools: Tools,
+    tools: EvaluationPoint,
     origin: ReadingOrigin,
     now: datetime,
     redact: Callable[[str], str],
@@ -66,14 +66,16 @@ def tell(
         *([line(origin.words)] if origin.words else []),
         protocol=route.protocol,
         channel=route.channel,
-        key=row_key(seen.key).text,
+        key=seen.key.text,
         source=getattr(part, "source", "protocol"),
     ).redacted(redact)
     kind = AlertKind.CRASH if alert.source == "crash" and not quiet else KINDS.get(transition.kind, AlertKind.ALERT)
     return Telling(alert, kind, _metadata(seen, transition, origin), now, crash)
 
 
-def _message(seen: EvaluatedCheck, transition: Transition, tools: Tools) -> tuple[AlertText, Exception | None]:
+def _message(
+    seen: EvaluatedCheck, transition: Transition, tools: EvaluationPoint
+) -> tuple[AlertText, Exception | None]:
     try:
         return seen.part.tell(transition, tools), None
     except Exception as error:  # noqa: BLE001 - the border of a check: an alert must not be lost over its words
@@ -83,8 +85,11 @@ def _message(seen: EvaluatedCheck, transition: Transition, tools: Tools) -> tupl
 def _history(transition: Transition, before: Condition, now: datetime) -> list[object]:
     began = transition.since
     if transition.kind is Kind.RECOVERED:
-        was = f"It had been {before.severity.name}" if before.severity is not None else "It had lasted"
-        return [line(f"{was} for {format_duration(now - began)}, since {began:%Y-%m-%d %H:%M} UTC.")]
+        return [
+            line(
+                f"It had been {before.worst.name} for {format_duration(now - began)}, since {began:%Y-%m-%d %H:%M} UTC."
+            )
+        ]
     if transition.kind in (Kind.WORSENED, Kind.REMINDER):
         return [line("Since ", since(began), ".")]
     return []

@@ -16,11 +16,11 @@ from monitoring.checks.expression.values import Number, Value, is_number, magnit
 from monitoring.checks.messages.plain import AlertText
 from monitoring.checks.messages.value_spans import filled, span, words
 from monitoring.checks.rules.age import AgePolicy
-from monitoring.checks.rules.condition import Kind, Transition
 from monitoring.checks.rules.delta import DeltaPolicy
 from monitoring.checks.rules.diverge import DivergePolicy
 from monitoring.checks.rules.limit import LimitPolicy, Side
-from monitoring.checks.rules.policy import Policy
+from monitoring.conditions.outcome import Kind, Transition
+from monitoring.conditions.policy import Policy
 
 _ROWS = 20
 _HEADS = {Kind.RECOVERED: "Recovered: ", Kind.REMINDER: "Still: ", Kind.WORSENED: "Worse: ", Kind.EASED: "Eased: "}

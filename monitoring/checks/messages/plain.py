@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from monitoring.alerts.message.text import kv, line, table
 from monitoring.checks.messages.value_spans import words
-from monitoring.checks.rules.condition import Kind, Transition
+from monitoring.conditions.outcome import Kind, Transition
 
 _ROWS = 20
 _HEADS: Mapping[Kind, str] = {

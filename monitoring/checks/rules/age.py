@@ -9,9 +9,11 @@ from fractions import Fraction
 from monitoring.alerts.message.model import Severity
 from monitoring.chains.abi.values import Unknown
 from monitoring.checks.expression.values import Absent, Number, Reading, as_number
-from monitoring.checks.rules.condition import Condition, Outcome
-from monitoring.checks.rules.policy import Policy, check_ladder
-from monitoring.checks.rules.transition import Breach, Ok, Verdict, settle
+from monitoring.checks.rules.steps import check_ladder
+from monitoring.conditions.condition import Condition
+from monitoring.conditions.outcome import Outcome
+from monitoring.conditions.policy import Policy, Reminders
+from monitoring.conditions.transition import Breach, Ok, Verdict, apply_verdict
 
 CLOCK_SKEW_S = 60  # a block's time may run ahead of this host's clock; a source further ahead is wrong
 _EPOCH = datetime.fromisoformat("1970-01-01T00:00:00+00:00")
@@ -57,31 +59,31 @@ class DeadlinePolicy(Policy):
 
     def remind_after(self, severity: Severity) -> timedelta | None:  # noqa: ARG002 - whatever it is
         """Its steps are its reminders; in between only what a check asks for itself."""
-        return self.remind
+        return None if isinstance(self.remind, Reminders) else self.remind
 
 
 def judge(before: Condition, reading: Reading, now: datetime, policy: AgePolicy) -> Outcome:
     """Judge how long ago the reading was; one that lies in the future is unknown, never fresh."""
     at = as_number(reading)
     if isinstance(at, Unknown | Absent):
-        return settle(before, at, now, policy)
+        return apply_verdict(before, at, now, policy)
     age_s = seconds_of(now) - at
     if age_s < -CLOCK_SKEW_S:
         ahead = f"the time lies {int(-age_s)} s in the future: wrong clock, or not seconds"
-        return settle(before, Unknown(ahead), now, policy)
-    return settle(before, _compare(age_s, policy), now, policy, {"value": at, "age": age_s})
+        return apply_verdict(before, Unknown(ahead), now, policy)
+    return apply_verdict(before, _compare(age_s, policy), now, policy, {"value": at, "age": age_s})
 
 
 def judge_deadline(before: Condition, reading: Reading, now: datetime, policy: DeadlinePolicy) -> Outcome:
     """Judge how near the deadline is; each step reached is told, and a deadline moved away recovers."""
     at = as_number(reading)
     if isinstance(at, Unknown | Absent):
-        return settle(before, at, now, policy)
+        return apply_verdict(before, at, now, policy)
     left_s = at - seconds_of(now)
     reached = [rank for rank, step in enumerate(policy.steps) if left_s <= seconds_of_span(step.left)]
     ladder = tuple(step.severity for step in policy.steps)
     verdict: Verdict = Breach(ladder, max(reached), -left_s) if reached else Ok()
-    return settle(before, verdict, now, policy, {"value": at, "left": left_s})
+    return apply_verdict(before, verdict, now, policy, {"value": at, "left": left_s})
 
 
 def seconds_of(instant: datetime) -> Fraction:

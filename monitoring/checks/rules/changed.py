@@ -6,9 +6,10 @@ from datetime import datetime
 
 from monitoring.chains.abi.values import Unknown
 from monitoring.checks.expression.values import Absent, Reading, from_json, to_json
-from monitoring.checks.rules.condition import Condition, Outcome, Reason
-from monitoring.checks.rules.policy import Policy
-from monitoring.checks.rules.transition import noted, quiet, settle
+from monitoring.conditions.condition import Condition
+from monitoring.conditions.outcome import Outcome, Reason
+from monitoring.conditions.policy import Policy
+from monitoring.conditions.transition import apply_verdict, happened, unchanged
 
 
 def judge(before: Condition, reading: Reading, now: datetime, policy: Policy) -> Outcome:
@@ -17,10 +18,10 @@ def judge(before: Condition, reading: Reading, now: datetime, policy: Policy) ->
     `none` does not erase the memory: a value that comes back different has changed.
     """
     if isinstance(reading, Unknown | Absent):
-        return settle(before, reading, now, policy)
+        return apply_verdict(before, reading, now, policy)
     if "value" not in before.memory:
-        return quiet(before, now, Reason.SEEDED).remembering({"value": to_json(reading)})
+        return unchanged(before, now, Reason.SEEDED).remembering({"value": to_json(reading)})
     if before.memory["value"] == to_json(reading):
-        return quiet(before, now)
+        return unchanged(before, now)
     facts = {"value": reading, "before": from_json(before.memory["value"])}
-    return noted(before, now, policy.severity, facts).remembering({"value": to_json(reading)})
+    return happened(before, now, policy.severity, facts).remembering({"value": to_json(reading)})

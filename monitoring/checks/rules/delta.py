@@ -24,9 +24,11 @@ from monitoring.checks.expression.values import (
     read_number,
     write_number,
 )
-from monitoring.checks.rules.condition import Condition, Outcome, Reason
-from monitoring.checks.rules.policy import Policy, Step
-from monitoring.checks.rules.transition import blinded, noted, quiet, settle
+from monitoring.checks.rules.steps import Step
+from monitoring.conditions.condition import Condition
+from monitoring.conditions.outcome import Outcome, Reason
+from monitoring.conditions.policy import Policy
+from monitoring.conditions.transition import apply_verdict, happened, no_data, unchanged
 
 WINDOW_SLOTS = 96  # a window is remembered as the extremes of so many slots: bounded, whatever the cadence
 
@@ -84,20 +86,20 @@ def judge(before: Condition, reading: Reading | Priced, now: datetime, policy: D
     numbers = [as_number(part) for part in parts]
     for number in numbers:
         if isinstance(number, Unknown):
-            return blinded(before, number, now, policy)
+            return no_data(before, number, now, policy)
     value, price = numbers
     if isinstance(value, Unknown | Absent) or isinstance(price, Unknown | Absent):
-        return settle(before, Absent.NONE, now, policy)
+        return apply_verdict(before, Absent.NONE, now, policy)
     slots = _fresh(_read(before.memory), now, policy)
     if not slots:
         reason = Reason.BASELINE_STALE if before.memory.get("slots") else Reason.SEEDED
-        return quiet(before, now, reason).remembering(_write([_Slot(now, now, value, value)]))
+        return unchanged(before, now, reason).remembering(_write([_Slot(now, now, value, value)]))
     found = _worst_move(value, price, slots, policy)
     if found is None:
-        return quiet(before, now).remembering(_write(_extended(slots, value, now, policy)))
+        return unchanged(before, now).remembering(_write(_extended(slots, value, now, policy)))
     level, base = found
     facts = {"value": value * price, "before": base * price, "change": (value - base) * price}
-    return noted(before, now, level.severity, facts).remembering(_write([_Slot(now, now, value, value)]))
+    return happened(before, now, level.severity, facts).remembering(_write([_Slot(now, now, value, value)]))
 
 
 def _worst_move(

@@ -8,10 +8,12 @@ from enum import StrEnum
 
 from monitoring.chains.abi.values import Unknown
 from monitoring.checks.expression.values import Absent, Number, Reading, as_number, magnitude
-from monitoring.checks.rules.condition import Condition, Outcome
 from monitoring.checks.rules.limit import Level
-from monitoring.checks.rules.policy import Policy, check_ladder, ratio
-from monitoring.checks.rules.transition import Breach, Ok, Verdict, settle
+from monitoring.checks.rules.steps import check_ladder, ratio
+from monitoring.conditions.condition import Condition
+from monitoring.conditions.outcome import Outcome
+from monitoring.conditions.policy import Policy
+from monitoring.conditions.transition import Breach, Ok, Verdict, apply_verdict
 
 
 class Direction(StrEnum):
@@ -39,9 +41,9 @@ def judge(before: Condition, reading: tuple[Reading, Reading], now: datetime, po
     for missing in (Unknown, Absent):
         found = next((one for one in pair if isinstance(one, missing)), None)
         if found is not None:
-            return settle(before, found, now, policy)
+            return apply_verdict(before, found, now, policy)
     first, second = (one for one in pair if not isinstance(one, Unknown | Absent))
-    return settle(before, _compare(first, second, policy), now, policy, {"value": first, "reference": second})
+    return apply_verdict(before, _compare(first, second, policy), now, policy, {"value": first, "reference": second})
 
 
 def _compare(first: Number, second: Number, policy: DivergePolicy) -> Verdict:

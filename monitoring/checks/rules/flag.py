@@ -6,15 +6,16 @@ from datetime import datetime
 
 from monitoring.chains.abi.values import Unknown
 from monitoring.checks.expression.values import Absent, Reading, describe
-from monitoring.checks.rules.condition import Condition, Outcome
-from monitoring.checks.rules.policy import Policy
-from monitoring.checks.rules.transition import Breach, Ok, settle
+from monitoring.conditions.condition import Condition
+from monitoring.conditions.outcome import Outcome
+from monitoring.conditions.policy import Policy
+from monitoring.conditions.transition import Breach, Ok, apply_verdict
 
 
 def judge(before: Condition, reading: Reading, now: datetime, policy: Policy) -> Outcome:
     """Fire while the reading is true; anything but a boolean is unknown, not a guess."""
     if isinstance(reading, Unknown | Absent):
-        return settle(before, reading, now, policy)
+        return apply_verdict(before, reading, now, policy)
     if not isinstance(reading, bool):
-        return settle(before, Unknown(f"true or false was needed, not {describe(reading)}"), now, policy)
-    return settle(before, Breach((policy.severity,)) if reading else Ok(), now, policy, {"value": reading})
+        return apply_verdict(before, Unknown(f"true or false was needed, not {describe(reading)}"), now, policy)
+    return apply_verdict(before, Breach((policy.severity,)) if reading else Ok(), now, policy, {"value": reading})

@@ -10,10 +10,12 @@ from monitoring.alerts.message.model import Severity
 from monitoring.base.clock import from_text, to_text
 from monitoring.chains.abi.values import Unknown
 from monitoring.checks.expression.values import Absent, Json, Value, key_of
-from monitoring.checks.rules.condition import Condition, Entry, Outcome, Reason
-from monitoring.checks.rules.policy import Policy, either
 from monitoring.checks.rules.readings import SEED, FirstRun, Item, kept_rows, with_broken
-from monitoring.checks.rules.transition import noted, quiet, settle
+from monitoring.checks.rules.steps import either
+from monitoring.conditions.condition import Condition
+from monitoring.conditions.outcome import Entry, Outcome, Reason
+from monitoring.conditions.policy import Policy
+from monitoring.conditions.transition import apply_verdict, happened, unchanged
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,7 +41,7 @@ def judge(before: Condition, reading: Sequence[Item] | Unknown | Absent, now: da
     3. A row without an id counts as unknown and holds up no other.
     """
     if isinstance(reading, Unknown | Absent):
-        return settle(before, reading, now, policy)
+        return apply_verdict(before, reading, now, policy)
     kept = kept_rows(before, "seen")
     seen = {key: _read(row) for key, row in (kept or {}).items()}
     reading = sorted(reading, key=repr)  # so that rows sharing an id mean the same in any order
@@ -85,8 +87,8 @@ def _entry(identity: Value, item: Item, taken: dict[str, int], policy: ItemsPoli
 
 def _outcome(before: Condition, entries: tuple[Entry, ...], first: bool, now: datetime) -> Outcome:
     if entries:
-        return noted(before, now, max(entry.severity for entry in entries), entries=entries)
-    outcome = quiet(before, now)
+        return happened(before, now, max(entry.severity for entry in entries), entries=entries)
+    outcome = unchanged(before, now)
     return replace(outcome, reason=Reason.SEEDED) if first else outcome
 
 

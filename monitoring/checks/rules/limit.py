@@ -9,9 +9,11 @@ from enum import StrEnum
 from monitoring.alerts.message.model import Severity
 from monitoring.chains.abi.values import Unknown
 from monitoring.checks.expression.values import Absent, Number, Reading, as_number
-from monitoring.checks.rules.condition import Condition, Outcome
-from monitoring.checks.rules.policy import Policy, check_ladder
-from monitoring.checks.rules.transition import Breach, Hysteresis, Ok, Verdict, settle
+from monitoring.checks.rules.steps import check_ladder
+from monitoring.conditions.condition import Condition
+from monitoring.conditions.outcome import Outcome
+from monitoring.conditions.policy import Policy
+from monitoring.conditions.transition import Breach, Hysteresis, Ok, Verdict, apply_verdict
 
 
 class Side(StrEnum):
@@ -51,10 +53,10 @@ def judge(before: Condition, reading: Reading, now: datetime, policy: LimitPolic
     """Hold the value against its levels; the worst one breached counts."""
     value = as_number(reading)
     if isinstance(value, Unknown | Absent):
-        return settle(before, value, now, policy)
+        return apply_verdict(before, value, now, policy)
     verdict = compare(value, policy)
     rank = verdict.rank if isinstance(verdict, Breach) else 0
-    return settle(before, verdict, now, policy, {"value": value, "bound": policy.levels[rank].bound})
+    return apply_verdict(before, verdict, now, policy, {"value": value, "bound": policy.levels[rank].bound})
 
 
 def compare(value: Number, policy: LimitPolicy) -> Verdict:

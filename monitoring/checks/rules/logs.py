@@ -8,10 +8,12 @@ from datetime import datetime
 from monitoring.alerts.message.model import Severity
 from monitoring.chains.abi.values import Unknown
 from monitoring.checks.expression.values import Absent, Json
-from monitoring.checks.rules.condition import Condition, Entry, Outcome, Reason
-from monitoring.checks.rules.policy import Policy, either
 from monitoring.checks.rules.readings import SEED, FirstRun, LogBatch, LogEvent, kept_rows
-from monitoring.checks.rules.transition import blinded, noted, quiet, settle
+from monitoring.checks.rules.steps import either
+from monitoring.conditions.condition import Condition
+from monitoring.conditions.outcome import Entry, Outcome, Reason
+from monitoring.conditions.policy import Policy
+from monitoring.conditions.transition import apply_verdict, happened, no_data, unchanged
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,11 +47,11 @@ def judge(before: Condition, reading: LogBatch | Unknown | Absent, now: datetime
     3. Events further back than the margin were judged before and are left alone.
     """
     if isinstance(reading, Absent):
-        return settle(before, reading, now, policy)
+        return apply_verdict(before, reading, now, policy)
     cursor = _cursor(before)
     batch = reading if isinstance(reading, Unknown) else _whole(reading, cursor)
     if isinstance(batch, Unknown):
-        return blinded(before, batch, now, policy)
+        return no_data(before, batch, now, policy)
     seen = {key: _read(row) for key, row in (kept_rows(before, "seen") or {}).items()}
     floor = batch.from_block if cursor is None else max(batch.from_block, cursor - policy.margin)
     present = {event.id: event for event in batch.events if floor <= event.block <= batch.to_block}
@@ -57,7 +59,9 @@ def judge(before: Condition, reading: LogBatch | Unknown | Absent, now: datetime
     fresh, gone, moved = _unmoved({key: present[key] for key in present.keys() - seen.keys()}, lost)
     told = {key for key, event in fresh.items() if cursor is not None or policy.first_run.tells(event.at, now)}
     entries = _entries({key: fresh[key] for key in told}, gone, policy)
-    outcome = noted(before, now, max(e.severity for e in entries), entries=entries) if entries else quiet(before, now)
+    outcome = unchanged(before, now)
+    if entries:
+        outcome = happened(before, now, max(each.severity for each in entries), entries=entries)
     if cursor is None and not entries:
         outcome = replace(outcome, reason=Reason.SEEDED)
     kept = {key: one for key, one in seen.items() if key not in lost} | moved

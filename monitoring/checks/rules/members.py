@@ -9,9 +9,10 @@ from datetime import datetime
 from monitoring.alerts.message.model import Severity
 from monitoring.chains.abi.values import Unknown
 from monitoring.checks.expression.values import Absent, Json, Reading, Value, describe, key_of, value_of_key
-from monitoring.checks.rules.condition import Condition, Entry, Outcome, Reason, State
-from monitoring.checks.rules.policy import Policy
-from monitoring.checks.rules.transition import Breach, Ok, blinded, noted, quiet, settle, told_of
+from monitoring.conditions.condition import Condition, State
+from monitoring.conditions.outcome import Entry, Outcome, Reason
+from monitoring.conditions.policy import Policy
+from monitoring.conditions.transition import Breach, Ok, apply_verdict, entries_changed, happened, no_data, unchanged
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,20 +27,20 @@ class MembersPolicy(Policy):
 def judge(before: Condition, reading: Reading, now: datetime, policy: MembersPolicy) -> Outcome:
     """Compare sets: neither order nor repetition matters. The first set seen is only remembered."""
     if isinstance(reading, Unknown | Absent):
-        return settle(before, reading, now, policy)
+        return apply_verdict(before, reading, now, policy)
     if not isinstance(reading, tuple):
-        return blinded(before, Unknown(f"a list was needed, not {describe(reading)}"), now, policy)
+        return no_data(before, Unknown(f"a list was needed, not {describe(reading)}"), now, policy)
     current = {key_of(member) for member in reading}
     if policy.expected is not None:
         return _against_expected(before, current, now, policy, policy.expected)
     known = before.memory.get("members")
     memory: dict[str, Json] = {"members": list[Json](sorted(current))}
     if not isinstance(known, list):
-        return quiet(before, now, Reason.SEEDED).remembering(memory)
+        return unchanged(before, now, Reason.SEEDED).remembering(memory)
     entries = _entries(current, {str(key) for key in known}, policy)
     if not entries:
-        return quiet(before, now)
-    return noted(before, now, _worst(entries), entries=entries).remembering(memory)
+        return unchanged(before, now)
+    return happened(before, now, _worst(entries), entries=entries).remembering(memory)
 
 
 def _against_expected(
@@ -51,14 +52,14 @@ def _against_expected(
     kept = before.memory.get("odd", [])
     told = {str(key) for key in kept} if isinstance(kept, list) else set()
     verdict = Breach((_worst(entries),)) if entries else Ok()
-    outcome = settle(before, verdict, now, policy)
+    outcome = apply_verdict(before, verdict, now, policy)
     if outcome.transition is not None:
         outcome = replace(outcome, transition=replace(outcome.transition, entries=entries))
         return outcome.remembering({"odd": list[Json](sorted(odd))})
     if outcome.condition.state is not State.FIRING or odd <= told:
         return outcome.remembering({"odd": list[Json](sorted(odd & told))})
     fresh = tuple(entry for entry in entries if f"{entry.kind} {key_of(entry.id)}" not in told)
-    return told_of(outcome, fresh, now).remembering({"odd": list[Json](sorted(odd))})
+    return entries_changed(outcome, fresh, now).remembering({"odd": list[Json](sorted(odd))})
 
 
 def _entries(current: set[str], usual: set[str], policy: MembersPolicy) -> tuple[Entry, ...]:

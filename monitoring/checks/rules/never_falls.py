@@ -8,9 +8,11 @@ from enum import StrEnum
 
 from monitoring.chains.abi.values import Unknown
 from monitoring.checks.expression.values import Absent, Number, Reading, as_number, read_number, write_number
-from monitoring.checks.rules.condition import Condition, Outcome, Reason, State
-from monitoring.checks.rules.policy import NO_STEP, Policy, Step
-from monitoring.checks.rules.transition import Breach, Ok, settle
+from monitoring.checks.rules.steps import NO_STEP, Step
+from monitoring.conditions.condition import Condition, State
+from monitoring.conditions.outcome import Outcome, Reason
+from monitoring.conditions.policy import Policy
+from monitoring.conditions.transition import Breach, Ok, apply_verdict, at_rest
 
 
 class Rebase(StrEnum):
@@ -36,13 +38,13 @@ def judge(before: Condition, reading: Reading, now: datetime, policy: NeverFalls
     """Compare with the mark; only a known value that is not lower moves it up."""
     value = as_number(reading)
     if isinstance(value, Unknown | Absent):
-        return settle(before, value, now, policy)
+        return apply_verdict(before, value, now, policy)
     if "mark" not in before.memory:
-        seeded = replace(settle(before, Ok(), now, policy), reason=Reason.SEEDED)
+        seeded = replace(apply_verdict(before, Ok(), now, policy), reason=Reason.SEEDED)
         return seeded.remembering({"mark": write_number(value)})
     mark = read_number(str(before.memory["mark"]))
     facts = {"value": value, "before": mark}
-    outcome = settle(before, _compare(value, mark, policy), now, policy, facts)
+    outcome = apply_verdict(before, _compare(value, mark, policy), now, policy, facts)
     if value > mark:
         return outcome.remembering({"mark": write_number(value)})
     return _rebased(outcome, value, now, policy)
@@ -59,6 +61,5 @@ def _rebased(outcome: Outcome, value: Number, now: datetime, policy: NeverFallsP
         return outcome
     if policy.rebase is Rebase.HOLD:
         return outcome
-    told = outcome.condition
-    rested = Condition(severity=told.severity, since=now, last_sent=told.last_sent, blind=told.blind)
+    rested = at_rest(outcome.condition, outcome.transition.severity, now)
     return replace(outcome, condition=rested).remembering({"mark": write_number(value)})

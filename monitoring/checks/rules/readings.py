@@ -9,9 +9,10 @@ from datetime import datetime, timedelta
 from monitoring.alerts.message.model import Severity
 from monitoring.chains.abi.values import Unknown
 from monitoring.checks.expression.values import Json, Value
-from monitoring.checks.rules.condition import Condition, Outcome
-from monitoring.checks.rules.policy import Policy
-from monitoring.checks.rules.transition import blinded
+from monitoring.conditions.condition import Condition
+from monitoring.conditions.outcome import Outcome
+from monitoring.conditions.policy import Policy
+from monitoring.conditions.transition import no_data
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +96,6 @@ def with_broken(outcome: Outcome, before: Condition, broken: list[Unknown], now:
     if not broken:
         return outcome
     more = f" (and {len(broken) - 1} more)" if len(broken) > 1 else ""
-    blind = blinded(before, Unknown(broken[0].reason + more, broken[0].source), now, policy)
-    condition = replace(outcome.condition, blind=blind.condition.blind)
-    return replace(outcome, condition=condition, source=blind.source)
+    unseen = no_data(before, Unknown(broken[0].reason + more, broken[0].source), now, policy)
+    condition = replace(outcome.condition, no_data=unseen.condition.no_data)
+    return replace(outcome, condition=condition, source=unseen.source)

@@ -9,10 +9,11 @@ from datetime import datetime
 from monitoring.alerts.message.model import Severity
 from monitoring.chains.abi.values import Unknown
 from monitoring.checks.expression.values import Absent, Json, Value, key_of, value_of_key
-from monitoring.checks.rules.condition import NO_FACTS, Condition, Entry, Kind, Outcome, Reason, State
-from monitoring.checks.rules.policy import PendingPolicy, Policy
 from monitoring.checks.rules.readings import TELL_ALL, FirstRun, StagedRow, kept_rows, with_broken
-from monitoring.checks.rules.transition import Breach, Ok, settle, told_of
+from monitoring.conditions.condition import Condition, State
+from monitoring.conditions.outcome import NO_FACTS, Entry, Kind, Outcome, Reason
+from monitoring.conditions.policy import PendingPolicy, Policy
+from monitoring.conditions.transition import Breach, Ok, apply_verdict, entries_changed
 
 NOT_TOLD = -1
 
@@ -57,7 +58,7 @@ def judge(
     3. A row that vanished is forgotten, and told to be gone if it had been told.
     """
     if isinstance(reading, Unknown | Absent):
-        return settle(before, reading, now, policy)
+        return apply_verdict(before, reading, now, policy)
     kept = kept_rows(before, "rows")
     known = {key: _read(row) for key, row in (kept or {}).items()}
     reading = sorted(reading, key=repr)  # so that rows sharing an id mean the same in any order
@@ -144,11 +145,11 @@ def _told(
         verdict: Breach | Ok = Ok()  # seeded rows stand at an alarming stage that nobody was told of
     else:
         verdict = Breach((max(standing),)) if standing else Ok()
-    outcome = settle(before, verdict, now, replace(policy, hold=PendingPolicy()))
+    outcome = apply_verdict(before, verdict, now, replace(policy, hold=PendingPolicy()))
     if not entries:
         return outcome
     if standing and was_firing:
-        return told_of(outcome, entries, now, Kind.WORSENED if reached else Kind.EASED)
+        return entries_changed(outcome, entries, now, Kind.WORSENED if reached else Kind.EASED)
     if outcome.transition is not None:
         return replace(outcome, transition=replace(outcome.transition, entries=entries))
     return outcome

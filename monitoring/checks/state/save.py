@@ -6,21 +6,20 @@ and the run is judged again: what was told would not fit what is remembered.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
 from monitoring.alerts.conditions.close_orphaned import end_in
-from monitoring.alerts.conditions.store_alert import AlertOrigin, store_in
-from monitoring.alerts.message.model import Alert, Severity
+from monitoring.alerts.conditions.store_alert import AlertOrigin, Message, record_message_in
+from monitoring.alerts.message.model import Alert
 from monitoring.base.errors import MonitoringError
 from monitoring.chains.rpc.memory import JUDGED, JUDGED_FOR
 from monitoring.checks.engine.evaluation import EvaluatedCheck
-from monitoring.checks.engine.plan import Key
 from monitoring.checks.messages.alert import Telling
-from monitoring.checks.rules.condition import Condition, Reason, State
-from monitoring.checks.state.load import LoadedState, row_key
-from monitoring.checks.state.row import to_row
+from monitoring.checks.state.load import LoadedState
+from monitoring.conditions.condition import Condition
+from monitoring.conditions.outcome import Reason
 from monitoring.store.db.database import Tx
 from monitoring.store.tables import chain_memory, no_data_periods
 from monitoring.store.tables import conditions as stored
@@ -55,7 +54,7 @@ class Record:
     before: LoadedState
     memory: Mapping[tuple[str, str], str]
     judged_blocks: Mapping[int, int]
-    gone: Sequence[stored.Condition] = ()
+    gone: Sequence[Condition] = ()
 
 
 def record_in(tx: Tx, record: Record, now: datetime, origin: AlertOrigin) -> int:
@@ -75,73 +74,45 @@ def record_in(tx: Tx, record: Record, now: datetime, origin: AlertOrigin) -> int
 
 
 def _entry(tx: Tx, entry: JudgedPart, before: LoadedState, now: datetime, origin: AlertOrigin) -> int:
-    key = row_key(entry.seen.key)
-    read, current = before.rows.get(entry.seen.key), stored.get(tx, key)
+    read, current = before.conditions.get(entry.seen.key), stored.get(tx, entry.seen.key)
     if _judgement(read) != _judgement(current):
         raise ChangedMeanwhileError
-    row, telling = _row(entry, current or stored.Condition(key), now), entry.telling
+    current, telling = current or Condition(entry.seen.key), entry.telling
+    condition = _shown(entry, current, now)
     if telling is None:
-        stored.put(tx, row, now)
+        stored.put(tx, condition, now)
         return 0
-    lasting = row.state == "firing" or (current is not None and current.state == "firing")
-    kept = store_in(
-        tx, telling.alert, now=now, origin=origin, kind=telling.kind, about=row if lasting else None,
-        metadata=telling.metadata,
-    )  # fmt: skip
-    heard = kept.status not in ("silenced", "skipped_debug")
-    sent_at = now if heard else current.last_sent_at if current else None
-    stored.put(tx, replace(row, alert_id=kept.alert_id, last_sent_at=sent_at), now)
+    message = Message(telling.alert, telling.kind, telling.metadata)
+    record_message_in(tx, condition, message, now=now, origin=origin, was_firing=current.is_firing)
     return 1
 
 
-def _judgement(row: stored.Condition | None) -> tuple[object, ...] | None:
-    return (row.state, row.data_json, row.judged_at) if row else None
+def _judgement(row: Condition | None) -> tuple[object, ...] | None:
+    """Return what no other process may have changed since it was read."""
+    if row is None:
+        return None
+    return row.state, row.judged_at, row.rank, row.worst_measure, row.held, row.heard_at, row.no_data, row.memory
 
 
-def _row(entry: JudgedPart, before: stored.Condition, now: datetime) -> stored.Condition:
-    """Return the row of a condition as the verb left it; see the table's comments for what each column means."""
-    seen, condition = entry.seen, entry.seen.outcome.condition
-    columns, firing, was_firing = to_row(condition), condition.state is State.FIRING, before.state == "firing"
-    unseen = seen.outcome.reason in _UNSEEN
-    severity = condition.severity.name if condition.severity is not None else before.severity
-    bad = condition.state is not State.OK and not unseen
-    times = before.times if before.state != "ok" else 0
-    telling, blind, route = entry.telling, condition.blind, seen.part.route
+def _shown(entry: JudgedPart, current: Condition, now: datetime) -> Condition:
+    """Return the condition as the rules left it, with what people are shown of it."""
+    seen, telling = entry.seen, entry.telling
+    condition, route, unseen = seen.outcome.condition, seen.part.route, seen.outcome.reason in _UNSEEN
+    is_news = telling is not None and (not current.is_firing or condition.is_firing)
     return replace(
-        before,
-        state=condition.state.value,
-        severity=severity,
-        worst=_worst(before, severity) if was_firing else severity,
-        title=_title(telling.alert) if telling and (firing or not was_firing) else before.title,
-        since=condition.since,
-        fired_at=(before.fired_at if was_firing else now) if firing else before.fired_at,
-        last_seen_at=now if bad else before.last_seen_at,
-        last_sent_at=_later(before.last_sent_at, condition),
-        clear_since=None,
-        times=0 if condition.state is State.OK else times + bad,
+        condition,
+        title=_title(telling.alert) if telling is not None and is_news else current.title,
+        last_sent_at=_later(current.last_sent_at, condition.last_sent_at),
+        alert_id=current.alert_id,
         protocol=route.protocol,
         channel=route.channel,
         source=getattr(seen.part, "source", "protocol"),
-        data_json=columns.data,
         about=seen.part.about,
-        value=before.value if unseen else entry.value,
-        judged_at=before.judged_at if unseen else now,
-        blind_since=blind.since if blind else None,
-        blind_by=(entry.blamed or blame(seen.key, condition)) if blind else "",
-        blind_why=blind.reason if blind else "",
+        value=current.value if unseen else entry.value,
+        judged_at=current.judged_at if unseen else now,
+        no_data=replace(condition.no_data, reported_as=entry.blamed) if condition.no_data else None,
         declared=entry.declared,
     )
-
-
-def blame(key: Key, condition: Condition) -> str:
-    """Return the source that blinds a condition; where none is to blame, the check itself."""
-    if condition.blind is None:
-        return ""
-    return condition.blind.source or f"{key.monitor}/{row_key(key).text}"
-
-
-def _worst(before: stored.Condition, severity: str) -> str:
-    return max(Severity[before.worst], Severity[severity]).name
 
 
 def _title(alert: Alert) -> str:
@@ -151,22 +122,17 @@ def _title(alert: Alert) -> str:
     return alert.title
 
 
-def _later(kept: datetime | None, condition: Condition) -> datetime | None:
+def _later(stored_at: datetime | None, judged_at: datetime | None) -> datetime | None:
     """Return when people heard of it last: a silence that ended may have released the alert meanwhile."""
-    return max((at for at in (kept, condition.last_sent) if at), default=None)
+    return max(stored_at, judged_at) if stored_at and judged_at else judged_at
 
 
 def _spells(tx: Tx, record: Record, now: datetime) -> None:
     """Keep since when checks that see again were blind, one row a source."""
     ended: dict[str, list[datetime]] = {}
-    for key in _seeing_again(record.entries, record.before.rows):
-        row = record.before.rows[key]
-        if row.blind_since is not None:
-            ended.setdefault(row.blind_by, []).append(row.blind_since)
+    for entry in record.entries:
+        was = record.before.conditions.get(entry.seen.key)
+        if was is not None and was.no_data is not None and entry.seen.outcome.condition.no_data is None:
+            ended.setdefault(was.blamed, []).append(was.no_data.since)
     for source, begun in ended.items():
         no_data_periods.insert(tx, source, min(begun), now, len(begun))
-
-
-def _seeing_again(entries: Iterable[JudgedPart], rows: Mapping[Key, stored.Condition]) -> Iterable[Key]:
-    seeing = [entry.seen.key for entry in entries if entry.seen.outcome.condition.blind is None]
-    return [key for key in seeing if key in rows]

@@ -77,7 +77,7 @@ class Database:
 
         Raises:
             StoreBusyError: other writers kept it for longer than the time limit.
-            StoreReplacedError: the file at `path` is no longer the one we opened; open it anew.
+            StoreReplacedError: the file at `path` is no longer the one we opened; open it again.
             StoreDamagedError: the file is damaged.
             StoreError: a later release took the file over, or anything else the disk says.
         """
@@ -134,7 +134,7 @@ class Database:
             raise StoreError(refusal)
 
     def is_current(self) -> bool:
-        """Tell whether the file at `path` is still the one that was opened."""
+        """Return whether the file at `path` is still the one that was opened."""
         return identity_of(self.path) == self._identity
 
     def _refuse_lost(self) -> None:
@@ -152,7 +152,7 @@ class Database:
     def mark(self) -> str:
         """Return how an alert about the loss of this file is marked: it is said once, whichever process notices.
 
-        The log tells which database it was: when only the file was deleted another one lies there, with this log.
+        The log identifies the database: when only the file was deleted, another one may be there, with this log.
         """
         return loss_mark(self._sidecars["-wal"] or self._identity)
 
@@ -173,7 +173,7 @@ class Database:
     def data_version(self) -> int:
         """Return a number that changes when another connection commits.
 
-        Asked by the pragma, which looks at the file: `apsw`'s `data_version()` is quicker and only tells what the
+        Asked by the pragma, which looks at the file: `apsw`'s `data_version()` is quicker and only reports what the
         last read of this connection saw.
         """
         with sqlite_errors(self.path):
@@ -246,7 +246,7 @@ def refuse_cut(path: Path) -> None:
 
 
 def is_cut(path: Path) -> bool:
-    """Tell whether the file was cut to nothing: SQLite would throw its log away and begin a new database in it."""
+    """Return whether the file was cut to nothing: SQLite would throw its log away and begin a new database in it."""
     try:
         return path.stat().st_size == 0 and any(_sidecars(path).values())
     except OSError:

@@ -1,4 +1,4 @@
-"""The store as a task holds it: opened when first needed, anew when it was replaced, repaired when damaged.
+"""The store as a task holds it: opened when first needed, again when it was replaced, repaired when damaged.
 
 Called by monitors and by the runner of checks. What a failure means is the caller's to say.
 """

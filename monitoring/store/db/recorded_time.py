@@ -1,6 +1,6 @@
 """What the rows of runs know of the wall clock, and taking back what one that was ahead wrote.
 
-A run names its process, so each row also tells how long the host had been up. Rows are in the order of their ids,
+A run names its process, so each row also says how long the host had been up. Rows are in the order of their ids,
 whatever the clock showed. Nothing here decides what the time is: that is the ledger's.
 """
 
@@ -61,9 +61,9 @@ _GIVE_UP = (
 )
 
 
-def newest(database: Database, besides: Asker) -> RecordedRun | None:
+def newest(database: Database, asker: Asker) -> RecordedRun | None:
     """Return the run recorded last, of another process than the asking one and of another tick."""
-    values = {"me": besides.process, "tick": to_text(besides.tick_at) if besides.tick_at else ""}
+    values = {"me": asker.process, "tick": to_text(asker.tick_at) if asker.tick_at else ""}
     row = database.row(f"{_RECORDED} AND process <> :me AND tick_at IS NOT :tick ORDER BY id DESC LIMIT 1", values)
     return _recorded(*row) if row else None
 
@@ -88,7 +88,7 @@ def boot_changes(
 
 
 def is_any_ahead(database: Database, before_id: int, after: datetime) -> bool:
-    """Tell whether what `take_back` takes back was dated after `after` before a run was recorded."""
+    """Return whether what `take_back` takes back was dated after `after` before a run was recorded."""
     found = database.row(
         "SELECT 1 WHERE EXISTS (SELECT 1 FROM runs WHERE tick_at > :at AND id < :id AND process IS NULL) "
         "OR EXISTS (SELECT 1 FROM schedules WHERE max(effective_from, coalesce(effective_until, '')) > :at) "
@@ -101,7 +101,7 @@ def is_any_ahead(database: Database, before_id: int, after: datetime) -> bool:
 
 
 def is_any_run_ahead(database: Database, before_id: int, after: datetime) -> bool:
-    """Tell whether a run recorded before another one answers a tick after `after`."""
+    """Return whether a run recorded before another one answers a tick after `after`."""
     found = database.row(
         "SELECT 1 FROM runs WHERE tick_at > ? AND id < ? AND process IS NOT NULL LIMIT 1", (to_text(after), before_id)
     )

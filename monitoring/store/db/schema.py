@@ -1,4 +1,4 @@
-"""Creates, adopts and migrates the database, once, under a file lock, by whoever comes first.
+"""Creates, adopts and migrates the database, once, under a file lock, by the first process that opens it.
 
 Eight processes meeting a new file lost alerts to `database is locked` when each tried by itself.
 """

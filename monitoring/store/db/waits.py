@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 
 from monitoring.base.clock import from_text, to_text
 
-# A far side that asks for more is asked again after this.
+# A destination that asks for more is asked again after this.
 LONGEST_WAIT = timedelta(hours=6)
 # Longer than any sender may take (15 s in all), so that only a dead deliverer loses its lease.
 LEASE = timedelta(seconds=60)

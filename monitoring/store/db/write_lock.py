@@ -1,7 +1,7 @@
 """A file lock between processes that serves waiters in turn; the store's writers queue on it.
 
 SQLite's own busy handler sleeps longer the longer one waits: under eight writers it left one process with a
-single write in six seconds. Here a waiter holds the *queue* while it waits for the *lock*, so whoever
+single write in six seconds. Here a waiter holds the *queue* while it waits for the *lock*, so the process that
 releases the lock can take it again only behind everybody already in line.
 """
 

@@ -26,7 +26,7 @@ _UNFINISHED = "unfinished"
 
 @dataclass(frozen=True, slots=True)
 class Backup:
-    """One finished backup, made at the instant its name tells."""
+    """One finished backup, made at the instant in its name."""
 
     path: Path
     made_at: datetime

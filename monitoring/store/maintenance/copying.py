@@ -48,9 +48,9 @@ class ForeignDatabaseError(StoreError):
 
 
 def copy(source: apsw.Connection, target: apsw.Connection) -> None:
-    """Make `target` what `source` is at this moment, whoever writes to it meanwhile.
+    """Make `target` what `source` is at this moment, even while others write to it.
 
-    The read transaction holds that moment: without it every write of another process would make the copy start anew.
+    The read transaction holds that moment: without it every write of another process would make the copy start again.
     Into a database that is in use the whole copy is one transaction: others see all of it or nothing.
     """
     source.execute("BEGIN")
@@ -65,7 +65,7 @@ def copy(source: apsw.Connection, target: apsw.Connection) -> None:
 
 
 def copy_to_file(source: apsw.Connection, path: Path) -> None:
-    """Copy into a new file, mode 0600, on disk when this returns; it needs no `-wal` beside it.
+    """Copy into a new file, mode 0600, on disk when this returns; it needs no `-wal` file.
 
     Raises:
         FileExistsError: there is a file of this name.
@@ -136,7 +136,7 @@ def examine(connection: apsw.Connection, path: Path) -> Contents:
 
 
 def refuse_foreign(connection: apsw.Connection, path: Path) -> None:
-    """Tell a database of this program, or of the system it replaces, from any other.
+    """Distinguish a database of this program, or of the system it replaces, from any other.
 
     Raises:
         ForeignDatabaseError: it is none of them, or this release is too old for it.

@@ -1,7 +1,7 @@
 """What a restored database takes over from the one it replaces, for `restoring` alone.
 
 State and history are the backup's, what checks know of chains and when they were blind among it: that is what was
-asked for. What people and far sides have been told, and what they have not been told yet, is a fact of the world that
+asked for. Which alerts were sent to people and destinations, and which were not, is a fact that
 no backup undoes: so it comes along.
 """
 
@@ -17,7 +17,7 @@ from monitoring.store.tables import deliveries, runs, schedules
 from monitoring.store.tables.schedules import Schedule
 
 _OPEN = "status IN ('pending', 'skipped_missing_credentials')"
-# The same alert: ids alone do not tell, since two databases may have counted from one.
+# The same alert: ids alone are not enough, since two databases may have counted from one.
 _SAME = "l.id = a.id AND l.created_at = a.created_at AND l.message = a.message"
 # Leases and folding stay behind: the process that sends them next decides again.
 _OF_THE_SENDING = ("id", "alert_id", "lease_owner", "lease_until", "folded_into")

@@ -25,7 +25,7 @@ _BATCH, _BATCH_OF_RUNS = 500, 50
 _SET_ASIDE = re.compile(r"monitoring\.db\.(?:damaged|replaced)-(\d{8}T\d{6})\d*Z")
 
 # An alert stays while anything of it is to be delivered, while a condition that is not over or a digest refers to it,
-# and the last drill that arrived stays, because the audit tells its date.
+# and the last drill that arrived stays, because the audit shows its date.
 _OLD_ALERTS = """
 SELECT sort_at, id FROM alert_events WHERE (sort_at, id) > (:sort_at, :id) AND sort_at < :before
 AND created_at < :before ORDER BY sort_at, id LIMIT :batch
@@ -52,7 +52,7 @@ DELETE FROM runs WHERE id IN (
     SELECT id FROM runs WHERE started_at < :before AND coalesce(ended_at, '') < :before AND status <> 'running'
     AND id NOT IN (SELECT value FROM json_each(:kept)) ORDER BY started_at LIMIT :batch)
 """
-# Of each profile the newest row, tick, start and success stay, however long ago: they tell when a yearly one last ran.
+# Of each profile the newest row, tick, start and success stay, however long ago: they show when a yearly one last ran.
 _KEPT_RUNS = """
 SELECT max(id) FROM runs GROUP BY profile
 UNION SELECT max(id) FROM runs WHERE tick_at IS NOT NULL GROUP BY profile

@@ -1,6 +1,6 @@
 """A damaged database is never fatal: it is set aside, a fresh one starts, what was still to be sent moves over.
 
-Called by whoever meets `StoreDamagedError`. State of monitors is not carried over: first values after it are
+Called where `StoreDamagedError` is caught. State of monitors is not carried over: first values after it are
 seeds, not changes.
 """
 
@@ -49,7 +49,7 @@ def open_or_repair(
     """Open the database; a damaged one is set aside first, which the second value reports. `migrate`: see the schema.
 
     Raises:
-        StoreError: it cannot be opened for a reason that a fresh file would not mend (owner, disk).
+        StoreError: it cannot be opened for a reason that a fresh file would not repair (owner, disk).
     """
     try:
         return open_database(path, busy_timeout_s=busy_timeout_s, migrate=migrate), None
@@ -163,7 +163,7 @@ def _log_of(path: Path) -> Path:
 
 
 def describe(repair_done: Repair, now: datetime) -> str:
-    """Say in one line what happened, for the alert that tells people."""
+    """Return in one line what happened, for the alert."""
     return (
         f"The database was damaged ({repair_done.reason}). At {to_text(now)} it was set aside as "
         f"{repair_done.set_aside.name}; {repair_done.salvaged}. "

@@ -1,7 +1,7 @@
 """Puts a backup in the place of the database, and the database aside. Behind the verb `restore`.
 
-The backup is checked, copied and migrated beside the live database first; then the live one becomes that copy in one
-transaction of SQLite's. Whoever reads meanwhile sees the old or the new one, never a mixture, and a process that is
+The backup is checked, copied and migrated separately first; then the live one becomes that copy in one
+transaction of SQLite's. Readers see the old or the new one, never a mixture, and a process that is
 killed at any moment leaves one of the two.
 """
 
@@ -59,7 +59,7 @@ class Restored:
 
 @contextmanager
 def staged(backup: Path, database: Path) -> Iterator[Staged]:
-    """Check a backup and copy it into `restoring/` beside the live database; the copy is gone afterwards.
+    """Check a backup and copy it into `restoring/` next to the live database; the copy is gone afterwards.
 
     Raises:
         UsageError: the file cannot be restored: not there, damaged, not ours, or this release is too old for it.
@@ -105,7 +105,7 @@ def put_in_place(
     """Make the live database what was staged; the caller keeps runs off (`quiet.no_runs`).
 
     1. A live database that is damaged or missing is replaced by a fresh one first, as a run would do it.
-    2. Under the writers' lock what must survive is carried over (`carry_over`), and an alert tells of all this.
+    2. Under the writers' lock what must survive is carried over (`merge_after_restore`), and an alert reports all this.
     3. The live database is copied aside under a dated name.
     4. It becomes the staged one, in one transaction.
 
@@ -157,8 +157,8 @@ def _tell(ready: Staged, done: Restored, backup: Path, now: datetime, by: str) -
         title="The database was restored from a backup",
         message=(
             f"The database was restored from a backup\n{by} restored {backup.name}{state} at {to_text(now)}. "
-            f"{counted(done.carried.undelivered, 'undelivered alert')} carried over. What ran, was told and was "
-            f"remembered since then is in {done.set_aside.name}; a condition that began since then may be told again."
+            f"{counted(done.carried.undelivered, 'undelivered alert')} carried over. Newer runs, alerts and "
+            f"values are in {done.set_aside.name}; a condition that began since then may be reported again."
         ),
         source="ops_error",
     )

@@ -7,7 +7,7 @@ query here scans the table or sorts, however the instants lie.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any
 
@@ -18,11 +18,6 @@ from monitoring.store.queries.pagination import IN_ORDER, LATE, IdRange
 
 _EQUALITIES = ("protocol", "severity", "source")
 _AFTER_ANY = "\U0010ffff"
-_COLUMNS = (
-    "id", "created_at", "source", "protocol", "channel", "severity", "message", "plain_text", "silent",
-    "delivery_status", "delivered_at", "delivery_error", "metadata_json", "title", "kind", "body_json", "run_id",
-    "task", "dedupe_key",
-)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,8 +45,11 @@ class Filter:
 
 
 @dataclass(frozen=True, slots=True)
-class AlertRow:
-    """A row as it lies in the table: what the old system left may be empty, out of kind or no JSON at all."""
+class PublishedAlert:
+    """The columns that `/v1/alerts` publishes, in its order: a field added here is read and published.
+
+    What the old system left may be empty, out of kind or no JSON at all.
+    """
 
     id: int
     created_at: str
@@ -66,12 +64,21 @@ class AlertRow:
     delivered_at: str | None
     delivery_error: str | None
     metadata_json: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class AlertRow(PublishedAlert):
+    """A row as it lies in the table, with what only the pages and the command line show."""
+
     title: str
     kind: str
     body_json: str | None
     run_id: int | None
     task: str | None
     dedupe_key: str | None
+
+
+_COLUMNS = tuple(column.name for column in fields(AlertRow))
 
 
 def alert_page(database: Database, wanted: AlertQuery, limit: int) -> list[AlertRow]:
@@ -116,7 +123,7 @@ def alerts_of_run(database: Database, run_id: int, limit: int) -> list[AlertRow]
 
 
 def alerts_of_key(database: Database, protocol: str, key: str, limit: int) -> list[AlertRow]:
-    """Return what was told of one condition, newest first."""
+    """Return the alerts of one condition, newest first."""
     where = "WHERE dedupe_key = ? AND +protocol = ? ORDER BY id DESC LIMIT ?"
     return _read(database, f"FROM alert_events INDEXED BY alert_key {where}", [key, protocol, limit])
 

@@ -85,7 +85,7 @@ def alerts(
 def failed_elsewhere(
     database: Database, since: datetime, until: datetime
 ) -> list[tuple[str, int, datetime, datetime, str]]:
-    """Return (destination, count, first, last, last error) of deliveries beside the chat that failed for good."""
+    """Return (destination, count, first, last, last error) of permanently failed deliveries outside the chat."""
     found = database.rows(
         "SELECT destination, count(*), min(created_at), max(created_at), max(coalesce(error, '')) FROM deliveries "
         "WHERE status = 'failed' AND destination <> 'telegram' AND created_at >= ? AND created_at < ? "
@@ -133,7 +133,7 @@ def last_drill(database: Database, until: datetime) -> tuple[datetime, timedelta
 
 
 def refused_commits(database: Database, since: datetime, until: datetime) -> list[tuple[str, datetime]]:
-    """Return (title, created_at) of what was told of the sync of the checkout in [since, until)."""
+    """Return (title, created_at) of the alerts about the sync of the checkout in [since, until)."""
     found = database.rows(
         "SELECT title, created_at FROM alert_events WHERE created_at >= ? AND created_at < ? "
         "AND protocol = 'automation' AND dedupe_key = 'sync' AND kind IN ('alert', 'worsened') ORDER BY id",

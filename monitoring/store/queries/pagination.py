@@ -24,7 +24,7 @@ _FIRST_LATE = "SELECT min(zone) FROM alert_late"
 
 @dataclass(frozen=True, slots=True)
 class Zones:
-    """A table that tells the instants of each `1 << bits` ids."""
+    """A table with the instants of each `1 << bits` ids."""
 
     table: str
     bits: int

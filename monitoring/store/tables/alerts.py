@@ -134,7 +134,7 @@ def _stored(row: Row) -> StoredAlert:
 
 
 def channels_in_use(database: Database, since: datetime) -> list[tuple[str, str, str]]:
-    """Return (channel, protocol, source) of everything told since then, each once."""
+    """Return (channel, protocol, source) of every alert since then, each once."""
     found = database.rows(
         "SELECT DISTINCT channel, protocol, source FROM alert_events WHERE created_at >= ? ORDER BY 1, 2, 3",
         (to_text(since),),

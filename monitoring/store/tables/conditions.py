@@ -1,70 +1,23 @@
-"""`conditions`: what is wrong right now, by (monitor, check, chain, subject), and what was told of it.
+"""`conditions`: what is wrong right now, by (monitor, check, chain, subject), and what was sent about it.
 
-The engine's checks and `alert(key=…)` of a plain script write the same rows. The rules are in
-`monitoring.alerts.conditions.rules`; this only keeps them.
+This only keeps them; the rules are in `monitoring.conditions`.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
 from datetime import datetime
-from typing import Literal
+from typing import Any
 
 from monitoring.base.clock import instant_or_none, to_text
+from monitoring.conditions.condition import ONCE_LASTS, Condition, ConditionKey, NoData, State
+from monitoring.conditions.severity import Severity
 from monitoring.store.db.database import Database, Row, Tx, fetch
+from monitoring.store.tables.condition_data import read_data, write_data
 
-State = Literal["ok", "pending", "firing"]
-
-
-@dataclass(frozen=True, slots=True, order=True)
-class ConditionKey:
-    """Whose condition it is. A plain script uses monitor and check alone."""
-
-    monitor: str
-    check: str
-    chain: str = ""
-    subject: str = ""
-
-    @property
-    def text(self) -> str:
-        """Return what a person writes for it, as in `utilisation/USDC`."""
-        return "/".join(part for part in (self.check, self.chain, self.subject) if part)
-
-    def __str__(self) -> str:
-        return f"{self.monitor}: {self.text}"
-
-
-@dataclass(frozen=True, slots=True)
-class Condition:
-    """One row; see the comments of the table for the meaning of each column."""
-
-    key: ConditionKey
-    state: State = "ok"
-    severity: str = "LOW"
-    worst: str = "LOW"
-    title: str = ""
-    since: datetime | None = None
-    fired_at: datetime | None = None
-    last_seen_at: datetime | None = None
-    last_sent_at: datetime | None = None
-    clear_since: datetime | None = None
-    times: int = 0
-    alert_id: int | None = None
-    protocol: str = ""
-    channel: str = ""
-    source: str = "protocol"
-    data_json: str | None = None
-    about: str = ""
-    value: str = ""
-    judged_at: datetime | None = None
-    blind_since: datetime | None = None
-    blind_by: str = ""
-    blind_why: str = ""
-    declared: bool = False
-
-
-_INSTANTS = ("since", "fired_at", "last_seen_at", "last_sent_at", "clear_since", "judged_at", "blind_since")
-_FIELDS = [field.name for field in fields(Condition) if field.name != "key"]
+_PLAIN = ("title", "times", "alert_id", "protocol", "channel", "source", "about", "value", "declared")
+_INSTANTS = ("since", "fired_at", "last_seen_at", "last_sent_at", "clear_since", "judged_at")
+_NO_DATA = ("blind_since", "blind_by", "blind_why")
+_FIELDS = ("state", "severity", "worst", *_PLAIN, *_INSTANTS, *_NO_DATA, "data_json")
 _KEY = "monitor = ? AND check_name = ? AND chain = ? AND subject = ?"
 _COLUMNS = f"monitor, check_name, chain, subject, {', '.join(_FIELDS)}"
 _SELECT = f"SELECT {_COLUMNS} FROM conditions"  # noqa: S608 - names of our own
@@ -72,6 +25,8 @@ _PUT = (
     f"INSERT INTO conditions ({_COLUMNS}, updated_at) VALUES ({', '.join('?' * (len(_FIELDS) + 5))}) "  # noqa: S608
     f"ON CONFLICT DO UPDATE SET {', '.join(f'{name} = excluded.{name}' for name in (*_FIELDS, 'updated_at'))}"
 )
+_SEVERITIES = {severity.name: severity for severity in Severity}
+_STATES = {state.value: state for state in State}
 
 
 def get(tx: Tx, key: ConditionKey) -> Condition | None:
@@ -81,13 +36,16 @@ def get(tx: Tx, key: ConditionKey) -> Condition | None:
 
 def put(tx: Tx, condition: Condition, now: datetime) -> None:
     """Write the whole row, as far as this release knows it."""
-    values = [getattr(condition, name) for name in _FIELDS]
+    unseen = condition.no_data
+    values: list[Any] = [condition.state.value, condition.severity.name, condition.worst.name]
+    values += [getattr(condition, name) for name in (*_PLAIN, *_INSTANTS)]
+    values += [unseen.since, condition.blamed, unseen.reason] if unseen else [None, "", ""]
     texts = [to_text(value) if isinstance(value, datetime) else value for value in values]
-    tx.execute(_PUT, [*_key_values(condition.key), *texts, to_text(now)])
+    tx.execute(_PUT, [*_key_values(condition.key), *texts, write_data(condition), to_text(now)])
 
 
 def forget(tx: Tx, key: ConditionKey) -> bool:
-    """Delete the row; tell whether there was one."""
+    """Delete the row; return whether there was one."""
     tx.execute(f"DELETE FROM conditions WHERE {_KEY}", _key_values(key))  # noqa: S608
     return tx.changes() == 1
 
@@ -100,7 +58,7 @@ def of_monitor(tx: Tx, monitor: str) -> list[Condition]:
     ]
 
 
-def blind(tx: Tx) -> list[Condition]:
+def without_data(tx: Tx) -> list[Condition]:
     """Return what nothing is known of now, the longest first."""
     return [
         _condition(row)
@@ -133,11 +91,11 @@ def keys_to_end(database: Database, monitor: str, also: str) -> list[ConditionKe
         "AND (declared = 1 OR check_name = ?) ORDER BY check_name <> ?, check_name, chain, subject",
         (monitor, also, also),
     )
-    return [ConditionKey(*row) for row in found]
+    return [ConditionKey.of_texts(*row) for row in found]
 
 
 def blinds_any(tx: Tx, source: str) -> bool:
-    """Tell whether nothing is known of some condition because of a source."""
+    """Return whether nothing is known of some condition because of a source."""
     found = tx.execute("SELECT 1 FROM conditions WHERE blind_since IS NOT NULL AND blind_by = ? LIMIT 1", (source,))
     return found.fetchone() is not None
 
@@ -147,6 +105,19 @@ def firing(tx: Tx) -> list[Condition]:
     return [
         _condition(row) for row in fetch(tx, f"{_SELECT} WHERE state = 'firing' ORDER BY fired_at, monitor, check_name")
     ]
+
+
+def incidents(tx: Tx, now: datetime) -> list[Condition]:
+    """Return what fires now and what happened within a day and is not done with, oldest first."""
+    since = to_text(now - ONCE_LASTS)
+    # By the index over what ever fired: a row is written when something happens, so an older change holds none.
+    once = fetch(
+        tx,
+        f"{_SELECT} WHERE fired_at IS NOT NULL AND updated_at > ? AND clear_since > ? AND state <> 'firing'",
+        (since, since),
+    )
+    found = [*firing(tx), *(each for each in map(_condition, once) if each.happened_once(now))]
+    return sorted(found, key=lambda each: (each.fired_at or now, each.key))
 
 
 def firing_and_silenced(tx: Tx) -> list[Condition]:
@@ -161,8 +132,8 @@ def firing_and_silenced(tx: Tx) -> list[Condition]:
     ]
 
 
-def told_by(database: Database, protocol: str, key: str) -> Condition | None:
-    """Return the condition that alerts of this protocol and key text tell of."""
+def of_key_text(database: Database, protocol: str, key: str) -> Condition | None:
+    """Return the condition that alerts of this protocol and key text are about."""
     check = key.partition("/")[0]
     found = database.rows(
         f"{_SELECT} WHERE monitor = ? AND check_name >= ? AND check_name < ?", (protocol, check, check + "\U0010ffff")
@@ -179,12 +150,21 @@ def everything(database: Database, limit: int) -> list[Condition]:
 
 
 def _key_values(key: ConditionKey) -> tuple[str, str, str, str]:
-    return key.monitor, key.check, key.chain, key.subject
+    return key.monitor, key.check, str(key.chain or ""), key.subject
 
 
 def _condition(row: Row) -> Condition:
     named = dict(zip(_FIELDS, row[4:], strict=True))
+    data, since, source, reason = (named.pop(name) for name in ("data_json", *_NO_DATA))
     for name in _INSTANTS:
         named[name] = instant_or_none(named[name])  # a damaged one must lose no alert
-    named["declared"] = bool(named["declared"])
-    return Condition(ConditionKey(*row[:4]), **named)
+    named |= {
+        "state": _STATES.get(named["state"], State.OK),
+        "severity": _SEVERITIES.get(named["severity"], Severity.LOW),
+        "worst": _SEVERITIES.get(named["worst"], Severity.LOW),
+        "declared": bool(named["declared"]),
+    }
+    key, unseen_since = ConditionKey.of_texts(*row[:4]), instant_or_none(since)
+    source = "" if source == f"{key.monitor}/{key.text}" else source
+    unseen = NoData(unseen_since, source=source, reason=reason) if unseen_since else None
+    return read_data(Condition(key, **named, no_data=unseen), data)

@@ -1,7 +1,7 @@
 """The outbox: what is still to be sent, where, and in which order. Every change of a row is compare-and-set.
 
 States: pending -> delivered | skipped_debug | not_attempted; pending <-> skipped_missing_credentials; either -> failed,
-but only by a person's word or by age: what a far side answers never ends a delivery.
+but only by a person's word or by age: what a destination answers never ends a delivery.
 Only `monitoring.alerts` calls this.
 """
 
@@ -25,8 +25,8 @@ Status = Literal[
 # As it stands in the partial index: a query that says it otherwise reads the whole table.
 OPEN = "status IN ('pending', 'skipped_missing_credentials')"
 WAITING = f"{OPEN} AND folded_into IS NULL"
-_TELLING: tuple[Status, ...] = ("delivered", "pending", "failed")
-# Stands for every destination beside Telegram and the webhook until somebody who knows them splits it up.
+_DECIDING: tuple[Status, ...] = ("delivered", "pending", "failed")
+# All destinations other than Telegram and the webhook, until the delivery loop splits it up.
 PLACEHOLDER = "notify"
 
 
@@ -197,7 +197,7 @@ def give_up(tx: Tx, delivery_id: int, why: str) -> int | None:
 
 
 def has_pending(tx: Tx, destination: str, channel: str, own: Own | None = None) -> bool:
-    """Tell whether anything of a group is still pending and not yet marked as waiting for credentials."""
+    """Return whether anything of a group is still pending and not yet marked as waiting for credentials."""
     theirs, values = only(own)
     found = tx.execute(
         f"SELECT 1 FROM deliveries WHERE {WAITING} AND destination = ? AND channel = ? "  # noqa: S608
@@ -243,8 +243,10 @@ def overall(ended: Sequence[EndedDelivery]) -> tuple[Status, str | None, str | N
     chat = next((each for each in ended if each.destination == "telegram"), None)
     if chat and chat.status not in ("skipped_missing_credentials", "not_attempted"):
         return chat.status, chat.delivered_at, chat.error
-    telling: tuple[Status, ...] = ("delivered",) if chat and chat.status == "skipped_missing_credentials" else _TELLING
-    for status in telling:
+    deciding: tuple[Status, ...] = (
+        ("delivered",) if chat and chat.status == "skipped_missing_credentials" else _DECIDING
+    )
+    for status in deciding:
         for other in ended:
             if other.status == status and other.destination not in ("telegram", "webhook"):
                 return other.status, other.delivered_at, other.error

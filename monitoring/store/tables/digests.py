@@ -1,4 +1,4 @@
-"""`digests`: which tasks of a profile had failed when people were last told."""
+"""`digests`: which tasks of a profile had failed at the last digest."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The outbox as a line: what is next for a far side, taken under a lease, maybe with others in one message.
+"""The outbox as a line: what is next for a destination, taken under a lease, maybe with others in one message.
 
 Only `monitoring.alerts` calls this, inside the transaction whose clock reading is `now`. How a delivery ends is in
 `deliveries`.
@@ -25,7 +25,7 @@ _COLUMNS = (
 class WaitingDelivery:
     """A delivery that has not ended. Instants that only a clock that was ahead can have written are none.
 
-    `created_at` is the text as it is stored: it tells this row from one of another file with the same id.
+    `created_at` is the text as it is stored: it distinguishes this row from one of another file with the same id.
     """
 
     id: int
@@ -43,6 +43,16 @@ class WaitingDelivery:
 
 
 @dataclass(frozen=True, slots=True)
+class DeliveryRecord:
+    """One delivery as it is, ended or not; `leader` is the alert in whose message this one is."""
+
+    waiting: WaitingDelivery
+    error: str | None
+    delivered_at: str | None
+    leader: int | None
+
+
+@dataclass(frozen=True, slots=True)
 class Group:
     """All that waits for one destination and channel: how many, the worst of them, the first of them."""
 
@@ -54,12 +64,24 @@ class Group:
 
 
 def is_here(tx: Tx, delivery: WaitingDelivery) -> bool:
-    """Tell whether the row of this id is still this delivery: another file may lie at the path by now."""
+    """Return whether the row of this id is still this delivery: another file may lie at the path by now."""
     found = tx.execute(
         "SELECT 1 FROM deliveries WHERE id = ? AND alert_id = ? AND created_at = ?",
         (delivery.id, delivery.alert_id, delivery.created_at),
     )
     return found.fetchone() is not None
+
+
+def records_of(tx: Tx, alert_id: int, now: datetime) -> list[DeliveryRecord]:
+    """Return every delivery of an alert."""
+    found = fetch(
+        tx,
+        f"SELECT {_COLUMNS}, error, delivered_at, "  # noqa: S608 - names of our own
+        "(SELECT leader.alert_id FROM deliveries AS leader WHERE leader.id = deliveries.folded_into) "
+        "FROM deliveries WHERE alert_id = ? ORDER BY id",
+        (alert_id,),
+    )
+    return [DeliveryRecord(_waiting(row[:-3], now), *row[-3:]) for row in found]
 
 
 def groups(tx: Tx, own: Own | None = None) -> list[Group]:
@@ -115,7 +137,7 @@ def count_of_rank(tx: Tx, destination: str, channels: Sequence[str], severity_ra
 
 
 def has_untried_since(tx: Tx, destination: str, channels: Sequence[str], since: datetime, severity_rank: int) -> bool:
-    """Tell whether a delivery at least that severe waits that was never tried and was stored after an instant."""
+    """Return whether a delivery at least that severe waits that was never tried and was stored after an instant."""
     found = tx.execute(
         f"SELECT 1 FROM deliveries WHERE {WAITING} AND destination = ? AND channel IN ({_marks(channels)}) "  # noqa: S608
         "AND severity_rank >= ? AND attempts = 0 AND created_at > ? LIMIT 1",

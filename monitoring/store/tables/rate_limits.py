@@ -1,4 +1,4 @@
-"""`lanes`: one row for each far side that is paced by itself (a chat of a bot, a bot, a webhook).
+"""`lanes`: one row for each destination that is paced by itself (a chat of a bot, a bot, a webhook).
 
 Several runs deliver at once, so who sends there now and what was sent lately stands in the store.
 """
@@ -14,13 +14,13 @@ from monitoring.base.clock import to_text
 from monitoring.store.db.database import Tx, fetch
 from monitoring.store.db.waits import LEASE, LONGEST_BACKOFF, LONGEST_WAIT, REFUSED_PAUSES, believed, holds, span
 
-# Why a far side is left alone. A refusal carries a mark of the settings it was met with: `refused 1a2b3c4d`.
+# Why a destination is left alone. A refusal carries a mark of the settings it was met with: `refused 1a2b3c4d`.
 RATE, FAILING, REFUSED = "rate", "failing", "refused"
 
 
 @dataclass(frozen=True, slots=True)
 class Lane:
-    """What is known of one far side. `sent` holds unix seconds of the latest sends, oldest first."""
+    """What is known of one destination. `sent` holds unix seconds of the latest sends, oldest first."""
 
     key: str
     lease_owner: str | None = None
@@ -32,12 +32,12 @@ class Lane:
 
     @property
     def is_refused(self) -> bool:
-        """Whether the far side answered and said no, and has accepted nothing since."""
+        """Whether the destination answered and said no, and has accepted nothing since."""
         return self.block_reason.startswith(REFUSED)
 
 
 def refused_with(mark: str) -> str:
-    """Return the reason for which a far side is left alone that refused under the settings of this mark."""
+    """Return the reason for which a destination is left alone that refused under the settings of this mark."""
     return f"{REFUSED} {mark}"
 
 
@@ -95,7 +95,7 @@ def put(tx: Tx, lane: Lane) -> None:
 
 
 def blocked_by_rate(tx: Tx, prefix: str, now: datetime) -> int:
-    """Count the lanes of one bot that were told to wait and still do."""
+    """Count the chats of one bot that were asked to wait and still do."""
     found = tx.execute(
         f"SELECT count(*) FROM lanes WHERE key LIKE ? AND block_reason = ? AND {holds('blocked_until')}",  # noqa: S608
         (prefix + "%", RATE, *span(now, LONGEST_WAIT)),
@@ -104,17 +104,17 @@ def blocked_by_rate(tx: Tx, prefix: str, now: datetime) -> int:
 
 
 def refused(tx: Tx) -> list[str]:
-    """Return the keys of the far sides that refuse."""
+    """Return the keys of the destinations that refuse."""
     return [row[0] for row in fetch(tx, "SELECT key FROM lanes WHERE block_reason LIKE ?", (REFUSED + "%",))]
 
 
 def forget_refusal(tx: Tx, key: str) -> None:
-    """Take a far side that nothing goes to any more for usable again."""
+    """Take a destination that nothing goes to any more for usable again."""
     tx.execute("UPDATE lanes SET blocked_until = NULL, block_reason = '', failures = 0 WHERE key = ?", (key,))
 
 
 def lift_pauses(tx: Tx) -> None:
-    """Let every far side be tried at once that we left alone of our own accord; what one asked for still holds."""
+    """Let every destination be tried at once that we left alone of our own accord; what one asked for still holds."""
     tx.execute("UPDATE lanes SET blocked_until = NULL WHERE block_reason <> ?", (RATE,))
 
 

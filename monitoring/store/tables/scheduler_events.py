@@ -1,4 +1,4 @@
-"""Signs of life of the scheduler: the runs it started, and its own starts. Read by the ledger to tell causes."""
+"""Events of the scheduler: the runs it started, and its own starts. The ledger derives causes from them."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def scheduler_starts(
 
 
 def record_scheduler_start(tx: Tx, *, started_at: datetime, booted_at: datetime, kind: str) -> None:
-    """Write down that a scheduler came to life: the evidence that tells why earlier ticks were missed."""
+    """Record that a scheduler started: the evidence for why earlier ticks were missed."""
     tx.execute(
         "INSERT INTO scheduler_starts (started_at, booted_at, kind) VALUES (?, ?, ?)",
         (to_text(started_at), to_text(booted_at), kind),

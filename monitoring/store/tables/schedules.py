@@ -12,7 +12,7 @@ from monitoring.store.db.database import Database, Parameters, Row, Tx, fetch
 
 @dataclass(frozen=True, slots=True)
 class Schedule:
-    """What a scheduler was told about one profile."""
+    """What a scheduler serves of one profile."""
 
     profile: str
     cron: str
@@ -64,7 +64,7 @@ def record_in_force(tx: Tx, schedules: Iterable[Schedule], now: datetime, record
 
 
 def record_one(tx: Tx, schedule: Schedule, now: datetime, recorded_by: str) -> bool:
-    """Open the schedule of one profile that has none in force; tell whether it was opened."""
+    """Open the schedule of one profile that has none in force; return whether it was opened."""
     if list(_read(tx, "WHERE effective_until IS NULL AND profile = ?", (schedule.profile,))):
         return False
     _open(tx, schedule, now, recorded_by)

@@ -24,7 +24,7 @@ class Silence:
     silenced: int = 0
 
     def covers(self, protocol: str, key: str | None) -> bool:
-        """Tell whether an alert of this protocol and key is meant; `*` in the silence's key stands for anything."""
+        """Return whether an alert of this protocol and key is meant; `*` in the silence's key stands for anything."""
         if self.protocol.lower() != protocol.lower():
             return False
         return self.key is None or (key is not None and fnmatchcase(key, self.key))

@@ -36,13 +36,13 @@ def put(tx: Tx, namespace: str, key: str, value: str, now: datetime) -> None:
 
 
 def put_if_absent(tx: Tx, namespace: str, key: str, value: str, now: datetime) -> bool:
-    """Write the value unless the key has one; tell whether it was written."""
+    """Write the value unless the key has one; return whether it was written."""
     tx.execute(f"{_INSERT} ON CONFLICT DO NOTHING", (namespace, key, value, to_text(now)))
     return tx.changes() == 1
 
 
 def forget(tx: Tx, namespace: str, key: str) -> bool:
-    """Delete one key; tell whether it was there."""
+    """Delete one key; return whether it was there."""
     tx.execute("DELETE FROM monitor_state WHERE namespace = ? AND key = ?", (namespace, key))
     return tx.changes() == 1
 

@@ -126,12 +126,12 @@ def _memory(memory: Memory, limits: HostLimits) -> Iterator[HostFinding]:
 
 def _clock(clock: KernelClock) -> Iterator[HostFinding]:
     within = "" if clock.max_error_s is None else f", within {clock.max_error_s:.3g} s"
-    told = f"the clock is kept right, says {clock.told_by}{within}"
+    told = f"the clock is kept right, says {clock.source}{within}"
     yield _finding(
         HostFinding(
             "clock",
             SubjectState.FINE,
-            told if clock.synchronised else f"nothing keeps the clock right, says {clock.told_by}",
+            told if clock.synchronised else f"nothing keeps the clock right, says {clock.source}",
         ),
         bound=None if clock.synchronised else "",
         severity=Severity.MEDIUM,

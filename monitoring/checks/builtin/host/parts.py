@@ -20,15 +20,16 @@ from monitoring.checks.builtin.host.judge import HostFinding, SubjectState, judg
 from monitoring.checks.builtin.host.limits import HostLimits, names, parse_one, size
 from monitoring.checks.builtin.host.proc import ROOT, HostReadings, read_all
 from monitoring.checks.config.yaml_node import Spot
-from monitoring.checks.engine.plan import CheckInstance, Key, ReadContext
+from monitoring.checks.engine.plan import CheckInstance, ReadContext
 from monitoring.checks.engine.plugin import CheckType, PluginContext
-from monitoring.checks.engine.tools import Tools
+from monitoring.checks.engine.point import EvaluationPoint
 from monitoring.checks.expression.evaluate import PENDING
 from monitoring.checks.expression.values import NONE
 from monitoring.checks.messages.plain import AlertRoute, AlertText, plain_message
-from monitoring.checks.rules.condition import Condition, Kind, Outcome, Transition
-from monitoring.checks.rules.policy import Policy
-from monitoring.checks.rules.transition import Breach, Ok, Verdict, settle
+from monitoring.conditions.condition import Condition, ConditionKey
+from monitoring.conditions.outcome import Kind, Outcome, Transition
+from monitoring.conditions.policy import Policy
+from monitoring.conditions.transition import Breach, Ok, Verdict, apply_verdict
 
 NO_CHAIN = 0
 PLACES = ("state", "checkout")
@@ -66,7 +67,7 @@ class HostSection:
 class HostPart:
     """One subject of the machine; `place` is where on it, for disks."""
 
-    key: Key
+    key: ConditionKey
     route: AlertRoute
     host: HostSection
 
@@ -112,13 +113,13 @@ class HostPart:
 
     def judge(self, before: Condition, reading: Any, now: datetime) -> Outcome:  # noqa: ANN401 - as above
         if not isinstance(reading, HostFinding):
-            return settle(before, reading, now, self.host.policy)
+            return apply_verdict(before, reading, now, self.host.policy)
         facts = {"reading": reading.headline, "where": reading.where, "advice": reading.advice}
-        return settle(
+        return apply_verdict(
             before, _verdict(reading), now, self.host.policy, {name: one for name, one in facts.items() if one}
         )
 
-    def tell(self, transition: Transition, tools: Tools) -> AlertText:  # noqa: ARG002 - the facts are words already
+    def tell(self, transition: Transition, tools: EvaluationPoint) -> AlertText:  # noqa: ARG002 - the facts are words already
         facts = transition.facts
         if "reading" not in facts:
             return plain_message(self.about, transition)
@@ -156,14 +157,14 @@ def plan(host: HostSection, around: PluginContext) -> Sequence[HostPart]:
     """Make one part a subject, and one a place for what is on a disk."""
     route = AlertRoute(around.channel, "" if around.channel == around.monitor else around.channel)
     keys = [
-        Key(around.monitor, check, NO_CHAIN, place)
+        ConditionKey(around.monitor, check, NO_CHAIN, place)
         for check in SUBJECTS
         for place in (PLACES if check in _ON_DISK else ("",))
     ]
     return [HostPart(key, route, host) for key in keys]
 
 
-def answer(questions: Sequence[Look], tools: Tools) -> Mapping[Look, HostReadings]:
+def answer(questions: Sequence[Look], tools: EvaluationPoint) -> Mapping[Look, HostReadings]:
     """Look at the machine; what cannot be read is unknown inside the readings."""
     settings = load_settings(tools.environ)
     paths = dict(zip(PLACES, (settings.cache_dir, settings.checkout), strict=True))

@@ -172,7 +172,7 @@ def read_clock(root: Path = ROOT, kernel: Callable[[], KernelClock] | None = Non
     except OSError as error:
         mark = root / "run/systemd/timesync/synchronized"
         if mark.exists():
-            return KernelClock(synchronised=True, max_error_s=None, told_by="systemd-timesyncd")
+            return KernelClock(synchronised=True, max_error_s=None, source="systemd-timesyncd")
         return Unknown(f"the kernel does not tell ({error.strerror}), nor does systemd-timesyncd", "this host")
 
 

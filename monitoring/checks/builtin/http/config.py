@@ -17,7 +17,8 @@ from monitoring.checks.expression.scope import Scope
 from monitoring.checks.expression.tree import ANYTHING, BOOLEAN, Expression, Tree
 from monitoring.checks.rules.age import AgeLevel, AgePolicy, DeadlinePolicy, DeadlineStep, seconds_of_span
 from monitoring.checks.rules.limit import Level, LimitPolicy, Side
-from monitoring.checks.rules.policy import NoDataPolicy, Policy, either
+from monitoring.checks.rules.steps import either
+from monitoring.conditions.policy import NoDataPolicy, Policy
 
 ROW = (
     "name", "url", "url_env", "headers", "status", "ok", "time", "max_age", "latency", "certificate", "severity", "for",

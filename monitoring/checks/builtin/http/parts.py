@@ -16,15 +16,16 @@ from monitoring.chains.abi.values import Unknown
 from monitoring.checks.builtin.http.client import Expiry, Get, Handshake, Reply, answer_gets, answer_handshakes
 from monitoring.checks.builtin.http.config import Endpoint, schema
 from monitoring.checks.builtin.http.expression import JsonWorld, time_at
-from monitoring.checks.engine.plan import CheckInstance, Key, ReadContext
+from monitoring.checks.engine.plan import CheckInstance, ReadContext
 from monitoring.checks.engine.plugin import CheckType, PluginContext
-from monitoring.checks.engine.tools import Tools
+from monitoring.checks.engine.point import EvaluationPoint
 from monitoring.checks.expression.evaluate import PENDING, evaluate
 from monitoring.checks.expression.values import Reading, is_number
 from monitoring.checks.messages.plain import AlertRoute, AlertText, plain_message
 from monitoring.checks.rules import age, limit
-from monitoring.checks.rules.condition import Condition, Kind, Outcome, Transition
-from monitoring.checks.rules.transition import Breach, Ok, settle
+from monitoring.conditions.condition import Condition, ConditionKey
+from monitoring.conditions.outcome import Kind, Outcome, Transition
+from monitoring.conditions.transition import Breach, Ok, apply_verdict
 
 NO_CHAIN = 0
 _FINE = range(200, 300)
@@ -35,7 +36,7 @@ _DAY_S = 86_400
 class _Facet:
     """What the parts of an endpoint share."""
 
-    key: Key
+    key: ConditionKey
     route: AlertRoute
     endpoint: Endpoint
     policy: Any
@@ -67,12 +68,12 @@ class UpPart(_Facet):
 
     def judge(self, before: Condition, reading: Any, now: datetime) -> Outcome:  # noqa: ANN401 - as above
         if isinstance(reading, Unknown):
-            return settle(before, reading, now, self.policy)
+            return apply_verdict(before, reading, now, self.policy)
         facts = {"reading": reading} if reading else {}
         verdict = Breach((self.policy.severity,)) if reading else Ok()
-        return settle(before, verdict, now, self.policy, facts)
+        return apply_verdict(before, verdict, now, self.policy, facts)
 
-    def tell(self, transition: Transition, tools: Tools) -> AlertText:  # noqa: ARG002 - the facts are words already
+    def tell(self, transition: Transition, tools: EvaluationPoint) -> AlertText:  # noqa: ARG002 - the facts are words already
         name = self.endpoint.name
         if transition.kind is Kind.RECOVERED:
             return AlertText(f"Recovered: {name} answers as it should")
@@ -99,7 +100,7 @@ class FreshPart(_Facet):
     def judge(self, before: Condition, reading: Reading, now: datetime) -> Outcome:
         return age.judge(before, reading, now, self.policy)
 
-    def tell(self, transition: Transition, tools: Tools) -> AlertText:  # noqa: ARG002 - as above
+    def tell(self, transition: Transition, tools: EvaluationPoint) -> AlertText:  # noqa: ARG002 - as above
         return plain_message(f"{self.endpoint.name} tells old news", transition)
 
 
@@ -118,7 +119,7 @@ class LatencyPart(_Facet):
     def judge(self, before: Condition, reading: Reading, now: datetime) -> Outcome:
         return limit.judge(before, reading, now, self.policy)
 
-    def tell(self, transition: Transition, tools: Tools) -> AlertText:  # noqa: ARG002 - as above
+    def tell(self, transition: Transition, tools: EvaluationPoint) -> AlertText:  # noqa: ARG002 - as above
         return plain_message(f"{self.endpoint.name} answers slowly", transition)
 
 
@@ -137,7 +138,7 @@ class CertificatePart(_Facet):
     def judge(self, before: Condition, reading: Reading, now: datetime) -> Outcome:
         return age.judge_deadline(before, reading, now, self.policy)
 
-    def tell(self, transition: Transition, tools: Tools) -> AlertText:  # noqa: ARG002 - as above
+    def tell(self, transition: Transition, tools: EvaluationPoint) -> AlertText:  # noqa: ARG002 - as above
         left = transition.facts.get("left")
         name = f"the certificate of {self.endpoint.name}"
         if not is_number(left):
@@ -159,7 +160,7 @@ def plan(endpoints: Sequence[Endpoint], around: PluginContext) -> list[CheckInst
             ("certificate", CertificatePart, one.certificate),
         ]
         found += [
-            kind(Key(around.monitor, check, NO_CHAIN, one.name), route, one, policy)  # type: ignore[misc]  # each is a Part
+            kind(ConditionKey(around.monitor, check, NO_CHAIN, one.name), route, one, policy)  # type: ignore[misc]  # each is a Part
             for check, kind, policy in wanted
             if policy
         ]

@@ -25,11 +25,13 @@ from monitoring.checks.builtin.shared.contract_logs import LogsSince, answer_log
 from monitoring.checks.builtin.shared.data_rows import RowContract, read_places, read_rows
 from monitoring.checks.builtin.shared.log_reading import logs_policy
 from monitoring.checks.config.yaml_node import Spot
-from monitoring.checks.engine.plan import CheckInstance, Key
+from monitoring.checks.engine.plan import CheckInstance
 from monitoring.checks.engine.plugin import CheckType, PluginContext
 from monitoring.checks.rules.members import MembersPolicy
-from monitoring.checks.rules.policy import Policy, either
 from monitoring.checks.rules.readings import SEED, FirstRun
+from monitoring.checks.rules.steps import either
+from monitoring.conditions.condition import ConditionKey
+from monitoring.conditions.policy import Policy
 
 EVERY, MIN_EVERY = timedelta(minutes=10), timedelta(minutes=1)
 _SEVERITIES = ("severity", "expected", "unexpected_proposer", "competing", "changes", "module_runs")
@@ -137,8 +139,8 @@ def _parts(safe: Safe, config: SafesConfig, monitor: str) -> list[CheckInstance]
     loud = config.changes
     sets = MembersPolicy(severity=loud, added=loud, removed=loud)
 
-    def key(check: str) -> Key:
-        return Key(monitor, check, place.chain, place.address)
+    def key(check: str) -> ConditionKey:
+        return ConditionKey(monitor, check, place.chain, place.address)
 
     return [
         QueuePart(

@@ -19,16 +19,17 @@ from monitoring.checks.builtin.safes.rate_limit import Poll, QueueOf, interval_f
 from monitoring.checks.builtin.safes.rules import Loudness, Skip, decoded_offline, facts_of, severity_of
 from monitoring.checks.builtin.safes.text import describe
 from monitoring.checks.builtin.shared.data_rows import RowContract
-from monitoring.checks.engine.plan import Key, ReadContext
-from monitoring.checks.engine.tools import Tools
+from monitoring.checks.engine.plan import ReadContext
+from monitoring.checks.engine.point import EvaluationPoint
 from monitoring.checks.expression.evaluate import PENDING, NotYet, ViewRead
 from monitoring.checks.expression.values import Json, Value
 from monitoring.checks.messages.plain import AlertRoute, AlertText, plain_message
 from monitoring.checks.rules import items
-from monitoring.checks.rules.condition import Condition, Kind, Outcome, Reason, Transition
 from monitoring.checks.rules.items import ItemsPolicy
 from monitoring.checks.rules.readings import FirstRun, Item
-from monitoring.checks.rules.transition import blinded
+from monitoring.conditions.condition import Condition, ConditionKey
+from monitoring.conditions.outcome import Kind, Outcome, Reason, Transition
+from monitoring.conditions.transition import no_data
 
 NONCE, THRESHOLD, OWNERS = "nonce()(uint256)", "getThreshold()(uint256)", "getOwners()(address[])"
 _OWN_MEMORY = ("asked", "answered", "failures", "print")
@@ -64,7 +65,7 @@ class Sight:
 class QueuePart:
     """One Safe's queue."""
 
-    key: Key
+    key: ConditionKey
     place: RowContract
     pace: Pace
     loud: Loudness
@@ -122,7 +123,7 @@ class QueuePart:
         if poll.queue is None:
             return self._waiting(before, poll, now)
         if isinstance(poll.queue, Unknown):
-            outcome = blinded(before, poll.queue, now, self.policy)
+            outcome = no_data(before, poll.queue, now, self.policy)
             failed: dict[str, Json] = {"asked": to_text(now), "failures": _failures(before) + 1} if poll.asked else {}
             return _remembering(outcome, {**_own(before), **failed})
         outcome = items.judge(before, self._items(poll.queue, reading.threshold), now, self.policy)
@@ -134,7 +135,7 @@ class QueuePart:
         if answered is None or now - answered <= limit:
             return Outcome(before, Reason.NOTHING_NEW)
         old = f"the queue of {self.place.title} was last read at {answered:%Y-%m-%d %H:%M} UTC, which is too long ago"
-        return blinded(before, Unknown(old, "safe service"), now, self.policy)
+        return no_data(before, Unknown(old, "safe service"), now, self.policy)
 
     def _items(self, queue: SafeQueue, threshold: int) -> list[Item]:
         found = [item for row in queue.transactions if (item := self._item(row, queue, threshold))]
@@ -168,7 +169,7 @@ class QueuePart:
             str(queue) if isinstance(queue, Unknown) else f"{len(queue.transactions)} pending, asked every {interval}"
         )
 
-    def tell(self, transition: Transition, tools: Tools) -> AlertText:
+    def tell(self, transition: Transition, tools: EvaluationPoint) -> AlertText:
         if transition.kind is not Kind.FIRED:
             return plain_message(self.about, transition)
         return describe(self.place, transition, tools)

@@ -18,16 +18,17 @@ from monitoring.chains.rpc.views import ChainView
 from monitoring.checks.builtin.safes.queue import OWNERS, THRESHOLD
 from monitoring.checks.builtin.shared.data_rows import RowContract
 from monitoring.checks.builtin.shared.per_chain import answer_per_chain
-from monitoring.checks.engine.plan import Key, ReadContext
-from monitoring.checks.engine.tools import Tools
+from monitoring.checks.engine.plan import ReadContext
+from monitoring.checks.engine.point import EvaluationPoint
 from monitoring.checks.expression.evaluate import PENDING, NotYet, ViewRead
 from monitoring.checks.expression.values import Value
 from monitoring.checks.messages.plain import AlertRoute, AlertText
 from monitoring.checks.messages.value_spans import words
 from monitoring.checks.rules import changed, members
-from monitoring.checks.rules.condition import Condition, Outcome, Transition
 from monitoring.checks.rules.members import MembersPolicy
-from monitoring.checks.rules.policy import Policy
+from monitoring.conditions.condition import Condition, ConditionKey
+from monitoring.conditions.outcome import Outcome, Transition
+from monitoring.conditions.policy import Policy
 
 MODULES = "getModulesPaginated(address,uint256)(address[],address)"
 _FIRST_MODULE, _MOST_MODULES = "0x" + "1".rjust(40, "0"), 50
@@ -49,7 +50,7 @@ class SlotsOf:
     address: str
 
 
-def answer_slots(questions: Sequence[SlotsOf], tools: Tools) -> dict[SlotsOf, tuple[str, ...] | Unknown]:
+def answer_slots(questions: Sequence[SlotsOf], tools: EvaluationPoint) -> dict[SlotsOf, tuple[str, ...] | Unknown]:
     """Read the slots of all Safes of a chain together."""
     return answer_per_chain(questions, tools, _read_slots)
 
@@ -70,7 +71,7 @@ def _addresses(words: Sequence[bytes | Unknown]) -> tuple[str, ...] | Unknown:
 class SetPart:
     """A set of addresses that control a Safe: its owners, or its modules."""
 
-    key: Key
+    key: ConditionKey
     place: RowContract
     what: str
     policy: MembersPolicy
@@ -102,7 +103,7 @@ class SetPart:
         names = [short(checksum(str(one))) if is_address(one) else words(one) for one in reading]
         return ": ".join(filter(None, (counted(len(reading), self.what), ", ".join(names))))
 
-    def tell(self, transition: Transition, tools: Tools) -> AlertText:
+    def tell(self, transition: Transition, tools: EvaluationPoint) -> AlertText:
         known = network(self.place.chain)
         rows: list[Block] = []
         for entry in transition.entries:
@@ -116,7 +117,7 @@ class SetPart:
 class SetupPart:
     """Everything else that decides what a Safe does, as one value."""
 
-    key: Key
+    key: ConditionKey
     place: RowContract
     policy: Policy
 
@@ -147,7 +148,7 @@ class SetupPart:
         found = [f"{name} {short(checksum(str(one)))}" for name, one in zip(SLOTS, slots, strict=True) if one != ZERO]
         return ", ".join([f"threshold {words(threshold)}", *found])
 
-    def tell(self, transition: Transition, tools: Tools) -> AlertText:
+    def tell(self, transition: Transition, tools: EvaluationPoint) -> AlertText:
         names = ("threshold", *SLOTS)
         old, new = (_parts(transition.facts.get(name)) for name in ("before", "value"))
         moved = [(name, a, b) for name, a, b in zip(names, old, new, strict=False) if a != b]
@@ -155,7 +156,7 @@ class SetupPart:
         title = f"{self.place.title}: change of its {', '.join(name for name, _, _ in moved)}"
         return AlertText(title, (safe_line(self.place), kv(*rows)))
 
-    def _value(self, value: Value, tools: Tools) -> tuple[object, ...]:
+    def _value(self, value: Value, tools: EvaluationPoint) -> tuple[object, ...]:
         if value == ZERO:
             return ("none",)
         if not isinstance(value, str):

@@ -9,12 +9,13 @@ from monitoring.alerts.message.model import Severity
 from monitoring.chains.abi.values import Unknown
 from monitoring.chains.networks import network
 from monitoring.checks.builtin.shared.contract_logs import LogsSince, Stretch
-from monitoring.checks.engine.plan import Key, ReadContext
+from monitoring.checks.engine.plan import ReadContext
 from monitoring.checks.expression.evaluate import PENDING, NotYet
 from monitoring.checks.rules import logs
-from monitoring.checks.rules.condition import Condition, Outcome
 from monitoring.checks.rules.logs import LogsPolicy, read_from
 from monitoring.checks.rules.readings import FirstRun, LogBatch, LogEvent, with_broken
+from monitoring.conditions.condition import Condition, ConditionKey
+from monitoring.conditions.outcome import Outcome
 
 # The second run reads a margin again: all of it must have been judged by the first.
 MIN_LOOKBACK = timedelta(hours=1)
@@ -28,7 +29,7 @@ def logs_policy(chain: int, severity: Severity, first_run: FirstRun) -> LogsPoli
 
 
 def read_stretch(
-    desk: ReadContext, key: Key, topics: frozenset[str], policy: LogsPolicy, lookback: timedelta
+    desk: ReadContext, key: ConditionKey, topics: frozenset[str], policy: LogsPolicy, lookback: timedelta
 ) -> Stretch | Unknown | NotYet:
     """Ask for the logs of the contract that is the key's subject.
 

@@ -20,16 +20,17 @@ from monitoring.checks.builtin.shared.log_reading import MIN_LOOKBACK, judge_str
 from monitoring.checks.builtin.timelocks.kinds import KINDS, RawLog, What, moves_admin, new_delay_s, operations, signals
 from monitoring.checks.builtin.timelocks.text import describe
 from monitoring.checks.config.yaml_node import Spot
-from monitoring.checks.engine.plan import CheckInstance, Key, ReadContext
+from monitoring.checks.engine.plan import CheckInstance, ReadContext
 from monitoring.checks.engine.plugin import CheckType, PluginContext
-from monitoring.checks.engine.tools import Tools
+from monitoring.checks.engine.point import EvaluationPoint
 from monitoring.checks.expression.evaluate import NotYet
 from monitoring.checks.expression.values import Value
 from monitoring.checks.messages.plain import AlertRoute, AlertText, plain_message
-from monitoring.checks.rules.condition import Condition, Kind, Outcome, Transition
 from monitoring.checks.rules.logs import LogsPolicy
-from monitoring.checks.rules.policy import either
 from monitoring.checks.rules.readings import TELL_ALL, LogEvent
+from monitoring.checks.rules.steps import either
+from monitoring.conditions.condition import Condition, ConditionKey
+from monitoring.conditions.outcome import Kind, Outcome, Transition
 
 LOOKBACK, MAX_LOOKBACK = timedelta(hours=12), timedelta(days=14)
 _ROW_KEYS = ("kind", "severity", "min_delay", "mirror_channel")
@@ -70,7 +71,7 @@ class TimelocksConfig:
 class TimelockPart:
     """A timelock's condition, for one channel."""
 
-    key: Key
+    key: ConditionKey
     route: AlertRoute
     row: Timelock
     policy: LogsPolicy
@@ -91,7 +92,7 @@ class TimelockPart:
         """Say what was read, for listings."""
         return f"blocks {reading.first} to {reading.last}, {counted(len(self._events(reading)), 'event')}"
 
-    def tell(self, transition: Transition, tools: Tools) -> AlertText:
+    def tell(self, transition: Transition, tools: EvaluationPoint) -> AlertText:
         if transition.kind is not Kind.FIRED:
             return plain_message(self.about, transition)
         return describe(self.row.place, self.row.kind, transition, tools)
@@ -180,7 +181,7 @@ def _plan(config: TimelocksConfig, around: PluginContext) -> list[TimelockPart]:
 def _part(check: str, route: AlertRoute, row: Timelock, config: TimelocksConfig, around: PluginContext) -> TimelockPart:
     place = row.place
     policy = logs_policy(place.chain, row.severities.scheduled, TELL_ALL)
-    key = Key(around.monitor, check, place.chain, place.address)
+    key = ConditionKey(around.monitor, check, place.chain, place.address)
     return TimelockPart(key, route, row, policy, config.lookback)
 
 

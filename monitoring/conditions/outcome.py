@@ -1,8 +1,4 @@
-"""One condition: what is remembered of (monitor, check, chain, subject), what it can turn into, and why.
-
-A transition is the only thing that becomes a message; without one nobody is told anything. The rules are in
-`settle.py`.
-"""
+"""What comes of judging a condition: the next one, why, and what changed that is worth a message (mostly nothing)."""
 
 from __future__ import annotations
 
@@ -12,18 +8,11 @@ from datetime import datetime
 from enum import StrEnum
 from types import MappingProxyType
 
-from monitoring.alerts.message.model import Severity
-from monitoring.checks.expression.values import Json, Number, Value
+from monitoring.conditions.condition import Condition
+from monitoring.conditions.severity import Severity
+from monitoring.conditions.values import Json, Value
 
 NO_FACTS: Mapping[str, Value] = MappingProxyType({})
-
-
-class State(StrEnum):
-    """Where a condition stands."""
-
-    OK = "ok"
-    PENDING = "pending"
-    FIRING = "firing"
 
 
 class Kind(StrEnum):
@@ -48,8 +37,10 @@ class Reason(StrEnum):
     HIGHER_LEVEL = "reached a worse level"
     WORSE_BY_STEP = "worse by a step"
     REMIND_DUE = "reminder due"
+    UNHEARD = "the last message reached nobody"
     IN_CLEAR_BAND = "not yet clear"
     CLEARED = "good again"
+    NEVER_FIRED = "never fired"
     DOES_NOT_APPLY = "does not apply"
     UNKNOWN = "unknown"
     SILENT_SOURCE = "unknown for too long"
@@ -71,7 +62,10 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Transition:
-    """A change worth a message. `since` is when the condition began, `detail` a reason in words."""
+    """A change worth a message: without one nobody hears of anything.
+
+    `since` is when the condition began, `detail` a reason in words.
+    """
 
     kind: Kind
     severity: Severity
@@ -80,47 +74,6 @@ class Transition:
     facts: Mapping[str, Value] = field(default_factory=dict)
     entries: tuple[Entry, ...] = ()
     detail: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Blindness:
-    """Since when, and for how many readings, the value has been unknown; and whether that was told.
-
-    `source` is what is to blame for the last one (nothing: the check itself), `reason` what it said.
-    """
-
-    since: datetime
-    runs: int
-    told: bool = False
-    source: str = ""
-    reason: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Held:
-    """How long a level has been breached without a good reading between."""
-
-    runs: int
-    since: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class Condition:
-    """All that is remembered between two runs; see `record.py` for its row.
-
-    `rank` and `worst` are what was told last, `held` has one entry per level breached now (the mildest first),
-    `memory` belongs to the verb.
-    """
-
-    state: State = State.OK
-    severity: Severity | None = None
-    since: datetime | None = None
-    last_sent: datetime | None = None
-    rank: int = -1
-    worst: Number | None = None
-    held: tuple[Held, ...] = ()
-    blind: Blindness | None = None
-    memory: Mapping[str, Json] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

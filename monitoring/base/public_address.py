@@ -1,0 +1,46 @@
+"""`MONITORING_PUBLIC_URL`: the address under which people reach the pages, where a proxy or a tunnel has one for them.
+
+The web service answers requests for its host, and `doctor` looks at it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from monitoring.base.errors import UsageError
+
+NAME = "MONITORING_PUBLIC_URL"
+# Where docs/reverse-proxy.md installs our site.
+NGINX_SITE = Path("/etc/nginx/sites-enabled/monitoring")
+
+
+def public_host(environ: Mapping[str, str]) -> str | None:
+    """Return the host of the public address in lower case; none if no address is set.
+
+    Raises:
+        UsageError: the value is not the address of a web site.
+    """
+    text = environ.get(NAME, "").strip()
+    if not text:
+        return None
+    try:
+        parts = urlsplit(text)
+        host, _ = parts.hostname, parts.port
+    except ValueError:
+        host = None
+    if not host or parts.scheme not in ("http", "https") or not host.isascii() or "@" in parts.netloc:
+        raise UsageError(
+            f"{NAME}={text!r} is not a web address: write it as the browser shows it, for example "
+            "https://monitoring.example.org"
+        )
+    return f"[{host}]" if ":" in host else host
+
+
+def forwards_public_host(site: Path = NGINX_SITE) -> bool:
+    """Return whether an earlier release's nginx site is installed: it passes the visitor's `Host` on to the API."""
+    try:
+        return "proxy_set_header Host $host;" in site.read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return False

@@ -1,0 +1,54 @@
+"""Sizes of change and ladders of levels, which the policies of several verbs share."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from fractions import Fraction
+from itertools import pairwise
+from typing import TypeVar
+
+from monitoring.alerts.message.model import Severity
+from monitoring.base.errors import UsageError
+from monitoring.checks.expression.values import Number, magnitude
+
+T = TypeVar("T", Number, timedelta)
+
+
+def either(severity: Severity | None, otherwise: Severity) -> Severity:
+    """Return the severity where there is one; LOW counts as one though its number is 0."""
+    return otherwise if severity is None else severity
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A size of change: relative to what it is measured from (`15%`), or in the value's own unit."""
+
+    size: Number
+    relative: bool = False
+
+    def exceeded_by(self, change: Number, base: Number) -> bool:
+        """Tell whether a change from `base` is larger; exactly as large is not. From 0 any change is."""
+        if not self.relative:
+            return magnitude(change) > self.size
+        return magnitude(change) > magnitude(base) * self.size
+
+
+NO_STEP = Step(0)
+
+
+def check_ladder(bounds: Sequence[T], severities: Sequence[Severity], *, rising: bool, what: str) -> None:
+    """See that levels go from the mildest bound to the worst, or ranks would mean nothing.
+
+    Raises:
+        UsageError: they do not, or there are none.
+    """
+    steps = [(after > before) is rising and after != before for before, after in pairwise(bounds)]
+    if not bounds or not all(steps) or any(after < before for before, after in pairwise(severities)):
+        raise UsageError(f"the levels of {what} must go from the mildest bound to the worst, at least one")
+
+
+def ratio(over: Number, under: Number) -> Fraction:
+    """Divide exactly; the caller has looked at zero."""
+    return Fraction(over) / under

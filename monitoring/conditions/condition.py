@@ -1,0 +1,138 @@
+"""A condition: all that is known of one thing that can fire, as the rules leave it and as the store keeps it.
+
+It is immutable: `transition` makes the next one. The rules look at `state` and at the last group of fields; the others
+are what people are shown.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+from monitoring.conditions.severity import Severity
+
+if TYPE_CHECKING:  # a listing of conditions starts without the exact numbers
+    from monitoring.conditions.values import Json, Number
+
+# How long what happened once stays an incident, unless somebody says that it is done. Ours.
+ONCE_LASTS = timedelta(days=1)
+_LONGEST_CHAIN = 20
+
+
+class State(StrEnum):
+    """Where a condition is. Pending: it is bad, but not yet for long enough."""
+
+    OK = "ok"
+    PENDING = "pending"
+    FIRING = "firing"
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class ConditionKey:
+    """What a condition is about; state is kept under exactly this. `chain` is 0 where there is none.
+
+    `m.alert(key=…)` uses monitor and check alone, whatever the key looks like.
+    """
+
+    monitor: str
+    check: str
+    chain: int = 0
+    subject: str = ""
+
+    @classmethod
+    def of_texts(cls, monitor: str, check: str, chain: str = "", subject: str = "") -> ConditionKey:
+        """Return the key that a row, a file or an address names."""
+        return cls(monitor, check, int(chain) if chain.isdecimal() and len(chain) < _LONGEST_CHAIN else 0, subject)
+
+    @property
+    def text(self) -> str:
+        """Return what a person writes for it, as in `utilisation/USDC`."""
+        return "/".join(part for part in (self.check, str(self.chain or ""), self.subject) if part)
+
+    def __str__(self) -> str:
+        return f"{self.monitor}: {self.text}"
+
+
+@dataclass(frozen=True, slots=True)
+class NoData:
+    """Since when, and for how many readings, nothing is known of a value; and whether that was reported.
+
+    `source` is what is to blame for the last one (nothing: the check itself), `reason` what it said. `reported_as` is
+    the name under which people hear of the source.
+    """
+
+    since: datetime
+    runs: int = 1
+    told: bool = False
+    source: str = ""
+    reason: str = ""
+    reported_as: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """How long a level has been breached without a good reading between."""
+
+    runs: int
+    since: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """All that is remembered between two runs; the comments of the table say more about each column.
+
+    `severity` is that of the last look and `worst` what people were told at worst; what happened once is `ok` at once,
+    and an incident from `clear_since` on for a day.
+
+    `rank` and `worst_measure` are what was told last, `held` has one entry per level breached now (the mildest
+    first), `heard_at` is when a message was made last, `unheard` says that this message reached nobody and is not
+    under way either, and `memory` belongs to the verb.
+    """
+
+    key: ConditionKey
+    state: State = State.OK
+    severity: Severity = Severity.LOW
+    worst: Severity = Severity.LOW
+    title: str = ""
+    since: datetime | None = None
+    fired_at: datetime | None = None
+    last_seen_at: datetime | None = None
+    last_sent_at: datetime | None = None
+    clear_since: datetime | None = None
+    times: int = 0
+    alert_id: int | None = None
+    protocol: str = ""
+    channel: str = ""
+    source: str = "protocol"
+    about: str = ""
+    value: str = ""
+    judged_at: datetime | None = None
+    declared: bool = False
+
+    no_data: NoData | None = None
+    rank: int = -1
+    worst_measure: Number | None = None
+    held: tuple[Held, ...] = ()
+    heard_at: datetime | None = None
+    unheard: bool = False
+    memory: Mapping[str, Json] = field(default_factory=dict)
+
+    @property
+    def is_firing(self) -> bool:
+        return self.state is State.FIRING
+
+    @property
+    def blamed(self) -> str:
+        """Return the name under which people hear of why nothing is known; without a source it is the check itself."""
+        unseen, key = self.no_data, self.key
+        return (unseen.reported_as or unseen.source or f"{key.monitor}/{key.text}") if unseen else ""
+
+    def happened_once(self, now: datetime) -> bool:
+        """Tell whether something happened here that does not last, less than a day ago and not yet done with."""
+        return not self.is_firing and self.clear_since is not None and now - self.clear_since < ONCE_LASTS
+
+    def is_incident(self, now: datetime) -> bool:
+        return self.is_firing or self.happened_once(now)

@@ -1,0 +1,87 @@
+"""What the rules remember of a condition, as one JSON text: the column `data_json`. Numbers are text, and exact.
+
+Data that cannot be read must never stop a check: the columns are believed alone, and the rest is seeded again. The
+release before reads the same text, so keys are only added and the version stays.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from typing import Any
+
+from monitoring.base.clock import from_text, instant_or_none, to_text
+from monitoring.conditions.condition import Condition, Held, NoData, State
+
+VERSION = 1
+
+
+def write_data(condition: Condition) -> str | None:
+    """Return the text, or nothing where there is nothing to remember: such a row is pruned once it is old."""
+    if condition.state is State.OK and not (condition.memory or condition.no_data or condition.declared):
+        return None
+    data: dict[str, Any] = {"v": VERSION, "rank": condition.rank, "memory": dict(condition.memory)}
+    if condition.worst_measure is not None:
+        from monitoring.conditions.values import write_number  # noqa: PLC0415 - few conditions have one
+
+        data["worst"] = write_number(condition.worst_measure)
+    if condition.held:
+        data["held"] = [[one.runs, to_text(one.since)] for one in condition.held]
+    if condition.heard_at is not None:
+        data["heard"] = to_text(condition.heard_at)
+    unseen = condition.no_data
+    if unseen is not None:
+        data["unknown"] = {
+            "since": to_text(unseen.since),
+            "runs": unseen.runs,
+            "told": unseen.told,
+            "source": unseen.source,
+            "reason": unseen.reason,
+        }
+    return json.dumps(data, separators=(",", ":"), sort_keys=True)
+
+
+def read_data(condition: Condition, text: str | None) -> Condition:
+    """Return the condition with what its rules remember; `condition` has what the columns say."""
+    if text is None:
+        return _raised_before(condition)
+    try:
+        return _with_data(condition, json.loads(text))
+    except (ValueError, TypeError, KeyError, AttributeError, ZeroDivisionError):
+        return condition
+
+
+def _raised_before(condition: Condition) -> Condition:
+    """Return a condition that the release before raised by `m.alert(key=…)`: its columns said all there was."""
+    if condition.state is State.OK or condition.since is None:
+        return condition
+    held = (Held(max(condition.times, 1), condition.since),)
+    return replace(condition, rank=condition.worst.value if condition.is_firing else -1, held=held)
+
+
+def _with_data(condition: Condition, data: Any) -> Condition:  # noqa: ANN401 - JSON of any shape comes in
+    if data["v"] != VERSION:
+        return condition
+    unseen, measure = condition.no_data, data.get("worst")
+    if unseen is not None and data.get("unknown"):
+        unseen = _no_data(unseen, data["unknown"])
+    if measure is not None:
+        from monitoring.conditions.values import read_number  # noqa: PLC0415 - as above
+
+        measure = read_number(measure)
+    return replace(
+        condition,
+        rank=int(data["rank"]),
+        worst_measure=measure,
+        held=tuple(Held(int(runs), from_text(since)) for runs, since in data.get("held", [])),
+        heard_at=instant_or_none(data.get("heard")),
+        no_data=unseen,
+        memory=dict(data["memory"]),
+    )
+
+
+def _no_data(columns: NoData, data: dict[str, Any]) -> NoData:
+    """Return what the columns say, with what only the rules ask for."""
+    source = str(data.get("source", ""))
+    reported_as = "" if columns.source == source else columns.source
+    return replace(columns, runs=int(data["runs"]), told=bool(data["told"]), source=source, reported_as=reported_as)
