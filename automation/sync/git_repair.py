@@ -129,6 +129,7 @@ def renew_history(git: Git, *, remote: str, branch: str, time_limit_s: float, no
         GitError: origin cannot be fetched; nothing has changed then.
         OSError: the disk refuses; nothing is lost.
     """
+    # Asked first: once the refs are moved, nothing says which commit the files on the disk are.
     head = _head(git)
     fresh = git.directory / "renewed"
     shutil.rmtree(fresh, ignore_errors=True)
@@ -164,6 +165,7 @@ def _fetch_beside(git: Git, fresh: Path, *, remote: str, branch: str, time_limit
 
 
 def _put_aside(directory: Path, now: datetime) -> Path:
+    # One is kept: each may be as large as the history, and nobody looks at the second newest.
     for earlier in directory.glob("damaged-*"):
         shutil.rmtree(earlier, ignore_errors=True)
     aside = directory / f"damaged-{now:%Y%m%dT%H%M%SZ}"
