@@ -20,15 +20,13 @@ from typing import Any
 from automation.jobs.load import load_jobs
 from monitoring.base.settings import CHECKOUT
 from monitoring.chains.rpc.multicall import call as encode_call
-from monitoring.chains.rpc.views import Chains, ChainView
-from monitoring.checks.builtin import TYPES
+from monitoring.chains.rpc.views import ChainView
 from monitoring.checks.engine.monitor import CHAINS
-from monitoring.checks.engine.plan import CheckInstance, read_all
-from monitoring.checks.engine.resolvers import Answers
-from monitoring.checks.engine.tools import open_tools
+from monitoring.checks.engine.point import EvaluationPoint
 from tests.support import anvil
 from tests.support.answers import put_answers, put_multicall
 from tests.support.drills import Drilled, load_drilled
+from tests.support.evaluating import evaluate_checks
 from tests.support.rpc import Rpc
 from tools.demo_chain import Gateway
 
@@ -82,14 +80,14 @@ def planned(scenes: Sequence[Drilled], chains: Mapping[int, Gateway]) -> Side:
     """Read as a run does: all monitors together, in passes."""
     environ = {f"PROVIDER_URL_{CHAINS[chain].upper()}": gateway.url for chain, gateway in chains.items()}
     before, started_s = _counted(chains), time.monotonic()
-    reads = Chains(environ)
+    at = EvaluationPoint(environ)
     for chain, gateway in chains.items():
-        view = reads.view(chain)
+        view = at.chains.view(chain)
         if not isinstance(view, ChainView):
             raise SystemExit(f"{gateway.url} cannot be read: {view}")
-    tools = open_tools(environ, reads)
-    parts: list[CheckInstance] = [part for scene in scenes for part in scene.parts]
-    readings = read_all(parts, Answers(tools, TYPES), {})
+    readings = evaluate_checks(
+        [part for scene in scenes for part in scene.parts], None, {}, datetime.now(UTC), at=at
+    ).readings
     took_s = time.monotonic() - started_s
     calls = sum(len(one) for one in readings.passes)
     return Side(_since(before, chains), took_s, calls, len(readings.passes))
@@ -116,7 +114,7 @@ def one_by_one(scenes: Sequence[Drilled], chains: Mapping[int, Gateway]) -> Side
     """Read monitor by monitor; each value once for each monitor."""
     before, started_s, plain = _counted(chains), time.monotonic(), Plain(chains)
     for scene in scenes:
-        read_all(scene.parts, plain, {})
+        evaluate_checks(scene.parts, plain, {}, datetime.now(UTC))
     return Side(_since(before, chains), time.monotonic() - started_s, plain.reads, 0)
 
 

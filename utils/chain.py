@@ -16,7 +16,7 @@ from monitoring.chains.networks import network
 from monitoring.chains.rpc import multicall
 from monitoring.chains.rpc.tokens import Token
 from monitoring.chains.rpc.views import ChainView
-from monitoring.checks.engine.tools import Tools
+from monitoring.checks.engine.point import EvaluationPoint
 from utils.unknown import Unknown, known
 
 T = TypeVar("T")
@@ -62,7 +62,7 @@ class Readings:
 class Chain:
     """One chain at the block that the whole run reads it at."""
 
-    def __init__(self, chain: int | str, tools: Tools) -> None:
+    def __init__(self, chain: int | str, tools: EvaluationPoint) -> None:
         self._network = network(chain)
         self._tools = tools
         self._view = tools.chains.view(self._network)

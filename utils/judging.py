@@ -16,14 +16,13 @@ from monitoring.base.errors import UsageError
 from monitoring.chains.abi.values import Unknown
 from monitoring.chains.networks import network
 from monitoring.chains.rpc.provider import Fetch
-from monitoring.checks.builtin import TYPES
 from monitoring.checks.engine import runner
 from monitoring.checks.engine.evaluation import EvaluatedCheck
+from monitoring.checks.engine.point import EvaluationPoint
 from monitoring.checks.engine.python_checks import Given, GivenPart
-from monitoring.checks.engine.session import Session
-from monitoring.checks.engine.tools import Tools
 from monitoring.checks.messages.check_message import Subject
 from monitoring.checks.messages.plain import AlertRoute
+from monitoring.checks.state.load import StoredMemory
 from monitoring.conditions.condition import ConditionKey
 from monitoring.conditions.policy import Policy
 from monitoring.store.db.database import Tx
@@ -73,24 +72,18 @@ class EvaluationSession:
         origin: AlertOrigin,
         clock: Clock,
         *,
+        redact: Callable[[str], str],
         fetch: Fetch | None = None,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self._store = store
         self._origin = origin
         self._given = Given(name, AlertRoute(name, channel))
-        self._session = Session([self._given], TYPES, environ, store, origin, clock, fetch=fetch, sleep=sleep)
+        memory = StoredMemory(store, clock)
+        # What the function reads with, too: one budget and one block a chain for the whole run.
+        self.at = EvaluationPoint(environ, clock, memory=memory, fetch=fetch, sleep=sleep, redact=redact)
+        self.crashed = False  # whether a verb, or what it says, met a bug
         self._keys: set[ConditionKey] = set()
-
-    @property
-    def tools(self) -> Tools:
-        """What the function reads with; one budget and one block a chain for the whole run."""
-        return self._session.tools
-
-    @property
-    def crashed(self) -> bool:
-        """Tell whether a verb, or what it says, met a bug."""
-        return self._session.crashed
 
     def part(self, key: str, verb: str, reading: Any, policy: Policy, ways: CommonOptions) -> Judged:  # noqa: ANN401 - by verb
         """Note a judgement.
@@ -123,13 +116,14 @@ class EvaluationSession:
         return Judged(GivenPart(key, self._given.route, told, False if unknown is None else unknown))
 
     def _was_blind(self, key: ConditionKey) -> bool:
-        row = self._session.recall().conditions.get(key)
+        row = runner.recalled([self._given], self.at, self._store, self._origin).conditions.get(key)
         return row is not None and row.no_data is not None
 
     def record(self, judged: Sequence[Judged], beside: Callable[[Tx], None]) -> runner.RunOutcome:
         """Judge and record in one transaction, together with what `beside` writes."""
         self._given.given = [one.part for one in judged]
-        outcome = runner.run(self._session, self._store, self._origin, beside)
+        outcome = runner.run([self._given], self.at, self._store, self._origin, beside)
+        self.crashed = self.crashed or outcome.crashed
         for one, seen in zip(judged, outcome.seen, strict=True):
             one.seen = seen
         return outcome

@@ -48,7 +48,7 @@ class Reads(ABC):
         """
         from utils.chain import Chain  # noqa: PLC0415 - as above
 
-        return Chain(chain, self._bench.tools)
+        return Chain(chain, self._bench.at)
 
     def http(
         self,
@@ -92,7 +92,7 @@ class Reads(ABC):
         from monitoring.chains.services.prices import Asset, Price, base_url, current_prices  # noqa: PLC0415 - as above
         from utils.exact import number, span  # noqa: PLC0415 - as above
 
-        tools, asset = self._bench.tools, Asset(network(chain), token)
+        tools, asset = self._bench.at, Asset(network(chain), token)
         found = current_prices(
             tools.service, [asset], tools.clock.now(), base=base_url(tools.environ), max_age=span(max_age),
             min_confidence=number(confidence, "confidence"),  # type: ignore[arg-type]  # an int compares as well
@@ -122,7 +122,7 @@ class Reads(ABC):
             name, url, headers or {}, query, variables, _verdict(ok, name) if ok else None, time,
             parse_duration(max_age) if isinstance(max_age, str) else max_age, tuple(require),
         )  # fmt: skip
-        found = read_source(self._bench.tools.service, source, self._bench.tools.clock.now())
+        found = read_source(self._bench.at.service, source, self._bench.at.clock.now())
         if not hasattr(found, "body"):
             return Unknown(found.reason, found.source)
         body = as_fields(found.body, name)

@@ -20,12 +20,14 @@ import orjson
 from monitoring.alerts.conditions.store_alert import NOBODY
 from monitoring.base.clock import SystemClock, parse_duration
 from monitoring.base.http.client import Answer, FetchError, HttpClient, Request
+from monitoring.base.secrets.redact import Redactor
 from monitoring.base.settings import Settings, load_settings
 from monitoring.checks.builtin import TYPES
 from monitoring.checks.config.load import load_monitor
 from monitoring.checks.engine import runner
 from monitoring.checks.engine.monitor import Monitor
-from monitoring.checks.engine.session import Session
+from monitoring.checks.engine.point import EvaluationPoint
+from monitoring.checks.state.load import StoredMemory
 from monitoring.store.db.database import Database
 from monitoring.store.db.handle import SteadyStore
 from monitoring.store.db.schema import open_database
@@ -133,8 +135,11 @@ def _run_function(monitor: Any, settings: Settings, world: _World, arguments: Se
 def _run_file(file: Monitor, settings: Settings, world: _World) -> int:
     store = SteadyStore(settings.database, world.clock)
     with contextlib.closing(store):
-        session = Session([file], TYPES, settings.environ, store, NOBODY, world.clock, fetch=world, sleep=world.sleep)
-        return int(runner.run(session, store, NOBODY).trouble)
+        at = EvaluationPoint(
+            settings.environ, world.clock, memory=StoredMemory(store, world.clock), fetch=world, sleep=world.sleep,
+            redact=Redactor(settings.environ),
+        )  # fmt: skip
+        return int(runner.run([file], at, store, NOBODY).trouble)
 
 
 class _World:

@@ -21,13 +21,12 @@ from automation.runner.run_record import RunRecord
 from automation.sync.sync import SyncResult, SyncStatus
 from monitoring.alerts.conditions.close_orphaned import end_unwatched
 from monitoring.alerts.conditions.store_alert import AlertOrigin, raise_in, resolve_in, store_in
-from monitoring.alerts.delivery.deliver import Delivery
-from monitoring.alerts.delivery.loop import Drained
+from monitoring.alerts.delivery.loop import Delivery, Drained
 from monitoring.alerts.delivery.spooled import Unstored, keep, store_kept
 from monitoring.alerts.message.digest import record_digest
 from monitoring.alerts.message.model import Alert, Severity
 from monitoring.alerts.message.text import code, quote
-from monitoring.alerts.senders.dispatch import load_senders
+from monitoring.alerts.senders.registry import load_senders
 from monitoring.base.clock import Clock
 from monitoring.base.errors import ConfigError, StoreError
 from monitoring.base.secrets.redact import Redactor

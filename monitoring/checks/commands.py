@@ -13,20 +13,21 @@ from collections.abc import Iterable, Sequence
 
 import orjson
 
-from monitoring.alerts.conditions.store_alert import NOBODY
 from monitoring.alerts.task_context import open_frame
 from monitoring.base import log
-from monitoring.base.clock import SystemClock
+from monitoring.base.clock import Clock, SystemClock
 from monitoring.base.errors import UsageError
-from monitoring.base.settings import load_settings
+from monitoring.base.secrets.redact import Redactor
+from monitoring.base.settings import Settings, load_settings
 from monitoring.base.terminal import write_whatever_comes
 from monitoring.checks.builtin import TYPES
 from monitoring.checks.config.describe import describe
 from monitoring.checks.config.load_all import load_all
 from monitoring.checks.engine.explain import as_data, as_lines, explain
 from monitoring.checks.engine.listing import lines_of
+from monitoring.checks.engine.point import EvaluationPoint
 from monitoring.checks.engine.runner import no_data, run
-from monitoring.checks.engine.session import Session
+from monitoring.checks.state.load import StoredMemory
 from monitoring.store.db.handle import ReadOnlyStore, SteadyStore
 
 _EPILOG = """\
@@ -79,8 +80,7 @@ def _run(options: argparse.Namespace) -> int:
     clock = SystemClock()
     store = SteadyStore(frame.settings.database, clock)
     try:
-        session = Session(monitors, TYPES, frame.settings.environ, store, frame.origin, clock)
-        outcome = run(session, store, frame.origin)
+        outcome = run(monitors, _point(frame.settings, store, clock), store, frame.origin)
     finally:
         store.close()
     _write(lines_of(outcome.seen))
@@ -96,13 +96,17 @@ def _explain(options: argparse.Namespace) -> int:
     log.set_up(settings.environ)
     monitors, mistakes = load_all(options.files, TYPES)
     _complain(mistakes)
-    clock = SystemClock()
-    session = Session(monitors, TYPES, settings.environ, ReadOnlyStore(settings.database), NOBODY, clock)
-    found = explain(session, options.check)
+    store = ReadOnlyStore(settings.database)
+    found, crashed = explain(monitors, _point(settings, store, SystemClock()), store, options.check)
     if options.check and not found and not mistakes:
         raise UsageError(f"no check is called {options.check}")
     _write([orjson.dumps(as_data(found), option=orjson.OPT_INDENT_2).decode()] if options.json else as_lines(found))
-    return 2 if mistakes else int(session.crashed)
+    return 2 if mistakes else int(crashed)
+
+
+def _point(settings: Settings, store: SteadyStore | ReadOnlyStore, clock: Clock) -> EvaluationPoint:
+    environ = settings.environ
+    return EvaluationPoint(environ, clock, memory=StoredMemory(store, clock), redact=Redactor(environ))
 
 
 def _validate(options: argparse.Namespace) -> int:

@@ -8,15 +8,12 @@ from pathlib import Path
 import pytest
 from eth_hash.auto import keccak
 
-from monitoring.alerts.conditions.store_alert import NOBODY
-from monitoring.base.clock import SystemClock
 from monitoring.checks.builtin import TYPES
 from monitoring.checks.config.load import load_monitor
-from monitoring.checks.engine.session import Session
+from monitoring.checks.engine.evaluate import evaluate
+from monitoring.checks.engine.point import EvaluationPoint
 from monitoring.checks.expression.evaluate import ViewRead
 from monitoring.checks.expression.values import Value
-from monitoring.checks.state.load import NOTHING
-from monitoring.store.db.handle import ReadOnlyStore
 from tests.support import anvil, parts
 from tests.support.answers import forget_answer, put_answers, put_multicall
 from tests.support.anvil import Anvil
@@ -152,11 +149,9 @@ def test_each_of_the_fourteen_checks_fires_worsens_recovers_and_goes_blind(node:
     assert host.rows("SELECT count(*) FROM conditions WHERE state = 'firing'") == [(0,)]
 
 
-def test_the_fourteen_checks_cost_two_multicalls(node: Anvil, tmp_path: Path) -> None:
+def test_the_fourteen_checks_cost_two_multicalls(node: Anvil) -> None:
     put(node, {})
-    store = ReadOnlyStore(tmp_path / "none.db")
-    environ = {"PROVIDER_URL_MAINNET": node.url}
-    session = Session([load_monitor(FILE, TYPES)], TYPES, environ, store, NOBODY, SystemClock())
-    looked = session.look(NOTHING)
-    assert len(looked.readings.passes) == 2
-    assert session.requests == 3, "the head, then one multicall a pass"
+    at = EvaluationPoint({"PROVIDER_URL_MAINNET": node.url})
+    evaluation = evaluate([load_monitor(FILE, TYPES)], at)
+    assert len(evaluation.readings.passes) == 2
+    assert at.chains.requests == 3, "the head, then one multicall a pass"

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from monitoring.alerts.conditions.store_alert import record
-from monitoring.alerts.delivery.rate_limit import asked_wait
+from monitoring.alerts.delivery.pace import asked_wait
 from monitoring.store.db.waits import LONGEST_WAIT
 from tests.support.fake_telegram import CHAT, HTML, Answer, TelegramStandIn, error
 from tests.support.fake_webhook import SECRET, FakeWebhook

@@ -17,10 +17,10 @@ import pytest
 from monitoring.alerts.message.model import Severity
 from monitoring.checks.builtin import TYPES
 from monitoring.checks.config.load import load_monitor
-from monitoring.checks.engine.plan import judge_all, read_all
 from monitoring.conditions.condition import Condition, ConditionKey, State
 from monitoring.conditions.outcome import Kind
 from tests.support.drills import drilled_files, load_drilled
+from tests.support.evaluating import evaluate_checks, outcomes_of
 
 pytestmark = pytest.mark.case("D.6")
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
@@ -60,7 +60,7 @@ def test_a_standing_breach_is_repeated_by_its_severity(
     conditions: dict[ConditionKey, Condition] = {}
     told = []
     for hour in range(49):
-        outcomes = judge_all(parts, read_all(parts, Answers(5)), conditions, NOW + hour * HOUR)
+        outcomes = outcomes_of(evaluate_checks(parts, Answers(5), conditions, NOW + hour * HOUR))
         conditions = {key: one.condition for key, one in outcomes.items()}
         told += [hour for one in outcomes.values() if one.transition]
     assert told == hours
@@ -74,8 +74,8 @@ def test_the_steps_of_a_deadline_are_its_reminders(tmp_path: Path) -> None:
     conditions: dict[ConditionKey, Condition] = {}
     told = []
     for hour in range(5 * 24):
-        readings = read_all(parts, Answers(int((NOW + 4 * 24 * HOUR).timestamp())))
-        outcomes = judge_all(parts, readings, conditions, NOW + hour * HOUR)
+        reader = Answers(int((NOW + 4 * 24 * HOUR).timestamp()))
+        outcomes = outcomes_of(evaluate_checks(parts, reader, conditions, NOW + hour * HOUR))
         conditions = {key: one.condition for key, one in outcomes.items()}
         told += [hour for one in outcomes.values() if one.transition]
     assert told == [24, 72, 96]
@@ -103,8 +103,7 @@ def test_a_round_that_went_back_stays_an_incident_until_the_feed_is_past_it() ->
         now = NOW + hour * HOUR
         (call,) = scene.well
         answers = scene.answers(now, {call: [str(round_), "1e8", "now-1h", "now-1h", str(round_)]})
-        readings = read_all(scene.parts, _Reader(answers), {}, conditions)
-        outcomes = judge_all(scene.parts, readings, conditions, now)
+        outcomes = outcomes_of(evaluate_checks(scene.parts, None, conditions, now, answers))
         conditions.update({key: one.condition for key, one in outcomes.items()})
         told.extend((hour, one.transition.kind) for key, one in outcomes.items() if key == ROUND and one.transition)
         return conditions[ROUND].state
@@ -116,11 +115,3 @@ def test_a_round_that_went_back_stays_an_incident_until_the_feed_is_past_it() ->
 
 
 ROUND = ConditionKey("pegs", "round", 1, "USDC/USD")
-
-
-class _Reader:
-    def __init__(self, answers: Mapping[Any, Any]) -> None:
-        self.answers = answers
-
-    def read(self, questions: Any) -> Mapping[Any, Any]:
-        return {one: self.answers[one] for one in questions}

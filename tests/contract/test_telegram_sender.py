@@ -9,9 +9,9 @@ import time
 
 import pytest
 
-from monitoring.alerts.delivery.destinations import TelegramChat
 from monitoring.alerts.message.text import bold, kv, line, link, since
 from monitoring.alerts.senders import Sent
+from monitoring.alerts.senders.telegram import TelegramChat
 from monitoring.alerts.senders.telegram.sender import TelegramSender
 from monitoring.base.errors import ChatMigratedError, CredentialsError, RefusedError, SendError
 from tests.support import fake_telegram as telegram

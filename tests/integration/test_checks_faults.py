@@ -13,8 +13,9 @@ import pytest
 from monitoring.alerts.conditions.store_alert import NOBODY
 from monitoring.base.clock import SystemClock
 from monitoring.checks.config.load_all import load_all
+from monitoring.checks.engine.point import EvaluationPoint
 from monitoring.checks.engine.runner import RunOutcome, run
-from monitoring.checks.engine.session import Session
+from monitoring.checks.state.load import StoredMemory
 from monitoring.conditions.outcome import Reason
 from monitoring.store.db.handle import SteadyStore
 from monitoring.store.db.schema import open_database
@@ -54,7 +55,8 @@ def run_here(host: ChecksHost, bugs: Bugs, late_s: float = 0) -> RunOutcome:
     monitors, mistakes = load_all([host.file(MIXED)], types)
     assert mistakes == []
     with closing(SteadyStore(host.folder / "monitoring.db", clock)) as store:
-        return run(Session(monitors, types, host.environ, store, NOBODY, clock), store, NOBODY)
+        at = EvaluationPoint(host.environ, clock, memory=StoredMemory(store, clock))
+        return run(monitors, at, store, NOBODY)
 
 
 @pytest.mark.parametrize("place", ["read", "judge"])

@@ -11,10 +11,9 @@ from pathlib import Path
 import pytest
 
 from monitoring.alerts.conditions.store_alert import record
-from monitoring.alerts.delivery.destinations import Destination
 from monitoring.alerts.message.model import Alert
-from monitoring.alerts.senders import Message, OnPart, Sent, ignore_part
-from monitoring.alerts.senders.dispatch import Senders
+from monitoring.alerts.senders import Destination, Message, OnPart, Sent, ignore_part
+from monitoring.alerts.senders.registry import Senders
 from monitoring.base.clock import SystemClock
 from monitoring.store.tables import rate_limits
 from tests.support.fake_telegram import (
@@ -284,7 +283,7 @@ def test_an_urgent_alert_overtakes_the_rest_of_a_long_one_that_has_to_wait(
 ) -> None:
     from dataclasses import replace
 
-    from monitoring.alerts.delivery.rate_limit import RateLimit
+    from monitoring.alerts.senders.limits import RateLimit
 
     outbox.limits = replace(outbox.limits, chat=RateLimit(1, 3.0))
     with outbox.delivering():

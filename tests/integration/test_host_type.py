@@ -13,16 +13,15 @@ import pytest
 from monitoring.base.errors import ConfigError
 from monitoring.base.kernel_clock import KernelClock
 from monitoring.chains.abi.values import Unknown
-from monitoring.chains.rpc.views import Chains
 from monitoring.checks.builtin import TYPES
 from monitoring.checks.builtin.host.parts import Look
 from monitoring.checks.builtin.host.proc import Filesystem, HostReadings, Load, Memory, StateFiles
 from monitoring.checks.config.load import load_monitor
-from monitoring.checks.engine.tools import open_tools
+from monitoring.checks.engine.point import EvaluationPoint
 from monitoring.conditions.condition import Condition, ConditionKey
 from monitoring.conditions.outcome import Reason
-from tests.support.asking import Asking, judge_file
 from tests.support.child import CHECKOUT
+from tests.support.evaluating import judge_file
 
 SHIPPED = CHECKOUT / "protocols/host/monitor.yaml"
 NOW = datetime(2026, 5, 1, tzinfo=UTC)
@@ -54,10 +53,10 @@ def drive(*machines: HostReadings) -> list[list[str]]:
     """Judge the shipped monitor an hour apart; return the titles told."""
     conditions, said = dict[ConditionKey, Condition](), list[list[str]]()
     for hour, readings in enumerate(machines):
-        outcomes, parts = judge_file(SHIPPED, Machine(readings), conditions, NOW + timedelta(hours=hour))
+        outcomes, alerts = judge_file(SHIPPED, Machine(readings), conditions, NOW + timedelta(hours=hour))
         conditions = {key: one.condition for key, one in outcomes.items()}
         told = [(key, one.transition) for key, one in outcomes.items() if one.transition]
-        said.append([f"{one.kind} {one.severity.name}: {parts[key].tell(one, None).title}" for key, one in told])
+        said.append([f"{one.kind} {one.severity.name}: {alerts[key].title}" for key, one in told])
     return said
 
 
@@ -66,9 +65,9 @@ def full(free: int) -> HostReadings:
 
 
 def test_this_machine_is_read_by_the_shipped_monitor(tmp_path: Path) -> None:
-    tools = open_tools({"CACHE_DIR": str(tmp_path), "MONITORING_ENV_FILE": ""}, Chains({}))
+    at = EvaluationPoint({"CACHE_DIR": str(tmp_path), "MONITORING_ENV_FILE": ""})
     (tmp_path / "monitoring.db").write_bytes(b"x")
-    outcomes, _ = judge_file(SHIPPED, Asking(tools), {}, NOW)
+    outcomes, _ = judge_file(SHIPPED, None, {}, NOW, at)
 
     assert len(outcomes) == 10
     assert outcomes[ConditionKey("host", "disk", 0, "state")].reason in (Reason.GOOD, Reason.BREACHED)

@@ -8,25 +8,24 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from monitoring.alerts.message.render import render_plain
 from monitoring.base.errors import ConfigError
-from monitoring.chains.rpc.budget import Budget
-from monitoring.chains.rpc.views import Chains
 from monitoring.checks.builtin import TYPES
 from monitoring.checks.builtin.http import client
 from monitoring.checks.config.load import load_monitor
-from monitoring.checks.engine.tools import open_tools
+from monitoring.checks.engine.point import EvaluationPoint
 from monitoring.conditions.condition import Condition, ConditionKey
 from monitoring.conditions.outcome import Reason
 from tests.support import parts
-from tests.support.asking import Asking, judge_file
 from tests.support.chain_clock import START, ManualClock
+from tests.support.evaluating import judge_file
 from tests.support.http_service import Reply, Service, http_service
 
 WELL = {"code": "OK", "data": {"lag": 3, "at": int(START.timestamp())}}
@@ -53,14 +52,13 @@ class Scene:
 
     def run(self, seconds: float = 0) -> dict[str, str]:
         """Judge once; return the reason of each check, and keep what was told."""
-        budget = Budget(clock=self.clock, sleep=self.clock.sleep, seconds=seconds or 120)
-        tools = open_tools(self.environ or {}, Chains({}, budget=budget))
-        outcomes, found = judge_file(self.path, Asking(tools), self.conditions, self.clock.now())
+        at = EvaluationPoint(self.environ or {}, self.clock, sleep=self.clock.sleep, budget_s=seconds or 120)
+        outcomes, alerts = judge_file(self.path, None, self.conditions, self.clock.now(), at)
         self.conditions = {key: one.condition for key, one in outcomes.items()}
-        for key, one in outcomes.items():
-            if one.transition:
-                message = found[key].tell(one.transition, tools)
-                self.said.append(" | ".join([message.title, *map(str, message.blocks)]))
+        for alert in alerts.values():
+            head, *lines = render_plain(alert, now=self.clock.now()).split("\n")
+            self.said.append(" | ".join([alert.title, *lines]))
+            assert alert.title in head
         return {key.check: one.reason.value for key, one in outcomes.items()}
 
 
@@ -108,7 +106,7 @@ def test_a_wrong_answer_fires_says_what_is_wrong_and_recovers(scene: Scene, repl
     fired, recovered = scene.said
     assert fired.startswith("api is down or wrong")
     assert words in fired
-    assert recovered == "Recovered: api answers as it should"
+    assert recovered.startswith("Recovered: api answers as it should | It had been ")
 
 
 def test_an_endpoint_that_is_gone_is_down_not_unknown_and_is_told_once(scene: Scene) -> None:
@@ -236,13 +234,10 @@ def test_a_certificate_is_told_of_as_its_end_comes_near_once_a_step(tmp_path: Pa
         path.write_text(
             f"monitor: web\nhttp:\n  - {{name: api, url: https://127.0.0.1:{port}/, certificate: [30d, 7d]}}\n"
         )
-        tools = open_tools({}, Chains({}))
         for days in (0, 5, 11, 12, 34, 41):
-            now = tools.clock.now() + timedelta(days=days)
-            outcomes, found = judge_file(path, Asking(tools), conditions, now)
+            outcomes, alerts = judge_file(path, None, conditions, datetime.now(UTC) + timedelta(days=days))
             conditions = {key: one.condition for key, one in outcomes.items()}
-            told = [(key, one.transition) for key, one in outcomes.items() if key.check == "certificate"]
-            said += [found[key].tell(one, tools).title for key, one in told if one]
+            said += [alert.title for key, alert in alerts.items() if key.check == "certificate"]
 
     assert said == [
         "The certificate of api ends in 29.0 days",
@@ -255,8 +250,7 @@ def test_a_certificate_nobody_believes_is_unknown_with_the_reason(tmp_path: Path
     client.tls_context.cache_clear()
     with tls_service(tmp_path, days=40) as port:
         question = client.Handshake("127.0.0.1", port)
-        tools = open_tools({}, Chains({}))
-        found = client.answer_handshakes([question], tools)[question]
+        found = client.answer_handshakes([question], EvaluationPoint({}))[question]
 
     assert "its certificate is not believed" in str(found)
 

@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
-from monitoring.chains.rpc.multicall import call as chain_call
-from monitoring.chains.rpc.views import Chains, ChainView
-from monitoring.checks.engine.plan import judge_all, read_all
-from monitoring.checks.expression.evaluate import ViewRead
+from monitoring.checks.engine.point import EvaluationPoint
 from monitoring.conditions.condition import Condition, ConditionKey
 from monitoring.conditions.outcome import Kind, Reason
 from tests.support import anvil, parts
 from tests.support.answers import forget_answer, put_answer, put_answers, put_multicall
 from tests.support.anvil import Anvil
 from tests.support.drills import PROTOCOLS, Drilled, load_drilled
+from tests.support.evaluating import StoppedClock, evaluate_checks, outcomes_of
 
 pytestmark = pytest.mark.node
 FILES = [f"{name}/monitor.yaml" for name in ("aave", "cap", "threejane", "ustb")]
@@ -32,18 +30,6 @@ def node() -> Iterator[Anvil]:
         yield running
 
 
-class Onchain:
-    """Reads view calls at one block of one chain."""
-
-    def __init__(self, node: Anvil) -> None:
-        self.chains = Chains({"PROVIDER_URL_MAINNET": node.url})
-
-    def read(self, questions: Sequence[ViewRead]) -> Mapping[ViewRead, Any]:
-        view = self.chains.view(1)
-        assert isinstance(view, ChainView), view
-        return view.read({one: chain_call(one.target, one.signature, *one.arguments) for one in questions})
-
-
 class Watch:
     """A monitor run again and again on a chain."""
 
@@ -55,11 +41,12 @@ class Watch:
         put_answers(node, scene.answers(self.now))
 
     def run(self) -> dict[ConditionKey, Any]:
-        reader = Onchain(self.node)
-        readings = read_all(self.scene.parts, reader, self.scene.readings(self.now), self.conditions)
-        outcomes = judge_all(self.scene.parts, readings, self.conditions, self.now)
+        environ = {"PROVIDER_URL_MAINNET": self.node.url}
+        at = EvaluationPoint(environ, StoppedClock(self.now), known=self.scene.readings(self.now))
+        evaluation = evaluate_checks(self.scene.parts, None, self.conditions, self.now, at=at)
+        outcomes = outcomes_of(evaluation)
         self.conditions = {key: one.condition for key, one in outcomes.items()}
-        self.requests, self.passes = reader.chains.requests, len(readings.passes)
+        self.requests, self.passes = at.chains.requests, len(evaluation.readings.passes)
         return outcomes
 
 

@@ -11,7 +11,7 @@ from monitoring.alerts.message.model import Severity
 from monitoring.checks.config.yaml_node import Spot
 from monitoring.checks.engine.plan import ReadContext
 from monitoring.checks.engine.plugin import CheckType, PluginContext, Registry, registry
-from monitoring.checks.engine.tools import Tools
+from monitoring.checks.engine.point import EvaluationPoint
 from monitoring.checks.messages.plain import AlertRoute, AlertText
 from monitoring.checks.rules import flag
 from monitoring.conditions.condition import Condition, ConditionKey
@@ -56,7 +56,7 @@ class FaultyPart:
         self.bugs.meet("judge")
         return flag.judge(before, reading, now, Policy(severity=Severity.HIGH))
 
-    def tell(self, transition: Transition, tools: Tools) -> AlertText:
+    def tell(self, transition: Transition, tools: EvaluationPoint) -> AlertText:
         self.bugs.meet("tell")
         return AlertText(f"the faulty check: {transition.kind.value}")
 
@@ -70,7 +70,7 @@ def faulty(bugs: Bugs) -> Registry:
     def plan(names: list[str], around: PluginContext) -> list[FaultyPart]:
         return [FaultyPart(ConditionKey(around.monitor, name, 0), bugs) for name in names]
 
-    def answer(wishes: Sequence[Wish], _tools: Tools) -> Mapping[Any, Any]:
+    def answer(wishes: Sequence[Wish], _tools: EvaluationPoint) -> Mapping[Any, Any]:
         bugs.meet("answer")
         return dict.fromkeys(wishes, bugs.on)
 

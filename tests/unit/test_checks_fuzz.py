@@ -4,6 +4,7 @@ import ast
 import re
 import time
 import tracemalloc
+from datetime import UTC, datetime
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,6 @@ from monitoring.base.yaml.marks import Mistakes
 from monitoring.base.yaml.reader import compose
 from monitoring.base.yaml.text import YamlError
 from monitoring.checks.config.load import load_monitor
-from monitoring.checks.engine.plan import read_all
 from monitoring.checks.expression.evaluate import MAX_BITS, PENDING, ViewRead, evaluate, has_no_value
 from monitoring.checks.expression.parse import MAX_LENGTH, LanguageError
 from monitoring.checks.expression.scope import Scope
@@ -35,6 +35,7 @@ from monitoring.checks.expression.tree import (
     children,
 )
 from monitoring.checks.expression.typecheck import check
+from tests.support.evaluating import evaluate_checks
 
 FIRE = settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 TREES = (Literal, Name, ViewExpression, Apply, Operation, IfElse, Pick)
@@ -241,7 +242,7 @@ def test_a_broken_monitor_file_loads_or_names_its_mistakes(tmp_path_factory: Any
     except ConfigError as error:
         must_have_places(error, folder)
     else:
-        read_all(monitor.parts(), Deaf())
+        evaluate_checks(monitor.parts(), Deaf(), {}, datetime.now(UTC))
 
 
 class Deaf:

@@ -1,5 +1,6 @@
 """Monitor files: the sound ones, how they are planned, and what they judge."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from fractions import Fraction
@@ -10,11 +11,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from monitoring.base.errors import ChainError, UsageError
+from monitoring.base.errors import UsageError
 from monitoring.chains.abi.values import Unknown
 from monitoring.checks.config.load import load_monitor
-from monitoring.checks.engine.plan import MAX_PASSES, by_source, calls_by_chain, judge_all, read_all
+from monitoring.checks.engine.evaluation import Readings
+from monitoring.checks.engine.plan import CheckInstance
 from monitoring.checks.engine.plugin import registry
+from monitoring.checks.engine.read import MAX_PASSES
+from monitoring.checks.engine.resolvers import calls_by_chain
 from monitoring.checks.expression.evaluate import ViewRead
 from monitoring.checks.expression.values import NONE
 from monitoring.checks.rules.age import DeadlinePolicy
@@ -24,8 +28,9 @@ from monitoring.checks.rules.members import MembersPolicy
 from monitoring.checks.rules.never_falls import NeverFallsPolicy, Rebase
 from monitoring.checks.rules.steps import Step
 from monitoring.conditions.condition import Condition, ConditionKey
-from monitoring.conditions.outcome import Kind, Reason
+from monitoring.conditions.outcome import Kind, Outcome
 from monitoring.conditions.policy import PendingPolicy
+from tests.support.evaluating import evaluate_checks, outcomes_of
 from tests.support.roll_call import KIND, TYPES
 from tests.support.spec import through_data
 
@@ -75,8 +80,16 @@ def run(
 ) -> Any:
     monitor = load_monitor(GOOD / file, TYPES)
     parts = monitor.parts()
-    readings = read_all(parts, chain, **more)
-    return readings, judge_all(parts, readings, conditions or {}, now)
+    evaluation = evaluate_checks(parts, chain, conditions or {}, now, more.get("sources"))
+    return evaluation.readings, outcomes_of(evaluation)
+
+
+def read_all(parts: Sequence[CheckInstance], chain: Chain) -> Readings:
+    return evaluate_checks(parts, chain, {}, NOW).readings
+
+
+def judge_all(parts: Sequence[CheckInstance], chain: Chain) -> dict[ConditionKey, Outcome]:
+    return outcomes_of(evaluate_checks(parts, chain, {}, NOW))
 
 
 def told(outcomes: Any) -> dict[str, str]:
@@ -191,21 +204,8 @@ def test_a_view_that_reverts_blinds_only_what_reads_it() -> None:
         _, outcomes = run("threejane.yaml", Chain(table), conditions, NOW + timedelta(hours=hour))
         conditions = {key: one.condition for key, one in outcomes.items()}
         assert told(outcomes) == {}
-    blind = by_source(outcomes)
-    assert {cause: [key.check for key in keys] for cause, keys in blind.items()} == {
-        "source_trouble: execution reverted": ["junior-buffer", "senior-coverage"]
-    }
-
-
-def test_a_reader_that_fails_makes_everything_unknown() -> None:
-    class Dead:
-        def read(self, calls: Any) -> Any:
-            raise ChainError("mainnet: no provider answers")
-
-    readings, outcomes = run("threejane.yaml", Dead())  # type: ignore[arg-type]
-    assert str(readings.by_key[ConditionKey("threejane", "debt-cap", 1)]) == "unknown: mainnet: no provider answers"
-    assert {one.reason for one in outcomes.values()} == {Reason.UNKNOWN}
-    assert told(outcomes) == {}
+    blind = {key.check: one.source.detail for key, one in outcomes.items() if one.source}
+    assert blind == {"junior-buffer": "execution reverted", "senior-coverage": "execution reverted"}
 
 
 def test_calls_left_out_and_answers_of_no_kind_are_unknown() -> None:
@@ -354,11 +354,11 @@ def test_neither_order_nor_company_changes_an_outcome(data: Any) -> None:
     table = {name: data.draw(answers) for name in ("totalAssets", "balanceOf", "getDebtCap", "availableWithdrawLimit")}
     table |= {"getMarketLiquidity": tuple(data.draw(st.integers(0, 2**256 - 1)) for _ in range(4))}
     table |= {"convertToAssets": lambda x: x, "isShutdown": data.draw(st.booleans()), "config": 1}
-    together = judge_all(parts, read_all(parts, Chain(table)), {}, NOW)
+    together = judge_all(parts, Chain(table))
     shuffled = data.draw(st.permutations(parts))
-    assert judge_all(shuffled, read_all(shuffled, Chain(table)), {}, NOW) == together
+    assert judge_all(shuffled, Chain(table)) == together
     one = data.draw(st.sampled_from(parts))
-    assert judge_all([one], read_all([one], Chain(table)), {}, NOW) == {one.key: together[one.key]}
+    assert judge_all([one], Chain(table)) == {one.key: together[one.key]}
 
 
 def test_none_reaches_the_verbs_as_none() -> None:

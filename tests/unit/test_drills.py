@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import os
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
 
+from monitoring.alerts.conditions.store_alert import NOBODY
 from monitoring.chains.abi.values import Unknown
-from monitoring.checks.engine.plan import judge_all, read_all
+from monitoring.checks.engine.point import EvaluationPoint
+from monitoring.checks.engine.runner import run
 from monitoring.conditions.condition import Condition, ConditionKey, State
 from monitoring.conditions.outcome import Kind, Outcome, Reason
+from monitoring.store.db.handle import SteadyStore
 from tests.support.drills import Drill, Drilled, drill_path, drilled_files, load_drilled
+from tests.support.evaluating import Some, StoppedClock
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -39,29 +46,40 @@ BY_ENTRY = pytest.mark.parametrize(
 BY_FILE = pytest.mark.parametrize("path", [path for path in FILES if drill_path(path).exists()], ids=name_of)
 
 
-class World:
-    """A simulated chain with its services, and the conditions kept between runs."""
+New = Callable[[Drilled], "World"]
 
-    def __init__(self, scene: Drilled) -> None:
+
+class World:
+    """A simulated chain with its services, and a store: each run is evaluated, worded and recorded as the product does.
+
+    As `known` of an evaluation it answers whatever is asked and notes it.
+    """
+
+    def __init__(self, scene: Drilled, folder: Path) -> None:
         self.scene, self.now = scene, NOW
         self.conditions: dict[ConditionKey, Condition] = {}
         self.asked: set[Any] = set()
         self.lost: set[Any] = set()
         self.answers: dict[Any, Any] = {}
+        self.store = SteadyStore(folder / "drill.db", StoppedClock(NOW))
+        self.monitor = Some(scene.parts, name=scene.monitor.name)
 
-    def read(self, questions: Sequence[Any]) -> Mapping[Any, Any]:
-        self.asked |= set(questions)
-        return {one: LOST if one in self.lost else self.answers.get(one, LOST) for one in questions}
+    def __contains__(self, question: object) -> bool:
+        return True
+
+    def __getitem__(self, question: Any) -> Any:
+        self.asked.add(question)
+        return LOST if question in self.lost else self.answers.get(question, LOST)
 
     def run(
         self, changes: Mapping[str, Any] | None = None, sources: Mapping[str, Any] | None = None
     ) -> dict[ConditionKey, Outcome]:
-        self.answers = self.scene.answers(self.now, changes)
-        told: dict[Any, Any] = dict(self.scene.readings(self.now, sources))
-        told |= {name: LOST for name in told if name in self.lost}
-        outcomes = judge_all(
-            self.scene.parts, read_all(self.scene.parts, self, told, self.conditions), self.conditions, self.now
-        )
+        self.answers = {**self.scene.answers(self.now, changes), **self.scene.readings(self.now, sources)}
+        at = EvaluationPoint({}, StoppedClock(self.now), known=self)  # type: ignore[arg-type]  # as much of a Mapping
+        ran = run([self.monitor], at, self.store, NOBODY)
+        assert not ran.trouble
+        assert ran.stored == sum(one.outcome.transition is not None for one in ran.seen)
+        outcomes = {one.key: one.outcome for one in ran.seen}
         self.conditions = {key: one.condition for key, one in outcomes.items()}
         self.now += HOUR
         return outcomes
@@ -75,6 +93,21 @@ class World:
         }  # fmt: skip
 
 
+@pytest.fixture
+def new_world() -> Iterator[Callable[[Drilled], World]]:
+    """Make worlds with a store each, in memory where the machine has such a place."""
+    memory = Path("/dev/shm")
+    with ExitStack() as stack:
+
+        def new(scene: Drilled) -> World:
+            folder = stack.enter_context(TemporaryDirectory(dir=memory if os.access(memory, os.W_OK) else None))
+            world = World(scene, Path(folder))
+            stack.callback(world.store.close)
+            return world
+
+        yield new
+
+
 @pytest.mark.parametrize("path", FILES, ids=name_of)
 def test_every_shipped_check_has_a_drill(path: Path) -> None:
     assert drill_path(path).exists(), f"write {drill_path(path)}: what its checks must fire on"
@@ -85,8 +118,8 @@ def test_every_shipped_check_has_a_drill(path: Path) -> None:
 
 
 @BY_FILE
-def test_when_all_is_well_nothing_is_said_and_nothing_is_unknown(path: Path) -> None:
-    world = World(drilled(path))
+def test_when_all_is_well_nothing_is_said_and_nothing_is_unknown(new_world: New, path: Path) -> None:
+    world = new_world(drilled(path))
 
     for _ in range(3):
         outcomes = world.run()
@@ -96,8 +129,8 @@ def test_when_all_is_well_nothing_is_said_and_nothing_is_unknown(path: Path) -> 
 
 
 @BY_ENTRY
-def test_a_check_fires_when_it_must_and_says_when_it_is_over(path: Path, drill: Drill) -> None:
-    world = World(drilled(path))
+def test_a_check_fires_when_it_must_and_says_when_it_is_over(new_world: New, path: Path, drill: Drill) -> None:
+    world = new_world(drilled(path))
     world.run()
 
     told = world.told(drill.when, drill.sources)
@@ -115,22 +148,22 @@ def test_a_check_fires_when_it_must_and_says_when_it_is_over(path: Path, drill: 
 
 
 @BY_ENTRY
-def test_a_check_is_quiet_as_long_as_it_must(path: Path, drill: Drill) -> None:
-    world = World(drilled(path))
+def test_a_check_is_quiet_as_long_as_it_must(new_world: New, path: Path, drill: Drill) -> None:
+    world = new_world(drilled(path))
     world.run()
 
     assert world.told(drill.quiet, drill.quiet_sources) == {}
 
 
 @BY_FILE
-def test_an_input_that_fails_never_alarms_and_blinds_who_needs_it(path: Path) -> None:
+def test_an_input_that_fails_never_alarms_and_blinds_who_needs_it(new_world: New, path: Path) -> None:
     scene = drilled(path)
-    first = World(scene)
+    first = new_world(scene)
     applying = {key for key, one in first.run().items() if one.reason is not Reason.DOES_NOT_APPLY}
     inputs = [*first.asked, *scene.readings(NOW)]
     blinded: set[ConditionKey] = set()
     for one in inputs:
-        world = World(scene)
+        world = new_world(scene)
         world.run()
         world.lost = {one}
         outcomes = world.run()
@@ -142,8 +175,8 @@ def test_an_input_that_fails_never_alarms_and_blinds_who_needs_it(path: Path) ->
 
 
 @BY_ENTRY
-def test_what_fires_goes_on_firing_while_its_input_fails(path: Path, drill: Drill) -> None:
-    world = World(drilled(path))
+def test_what_fires_goes_on_firing_while_its_input_fails(new_world: New, path: Path, drill: Drill) -> None:
+    world = new_world(drilled(path))
     applying = {key for key, one in world.run().items() if one.reason is not Reason.DOES_NOT_APPLY}
     world.told(drill.when, drill.sources)
     before = {key: one.state for key, one in world.conditions.items()}

@@ -14,10 +14,9 @@ from monitoring.chains.abi.values import Unknown
 from monitoring.checks.builtin import TYPES
 from monitoring.checks.config.load import load_monitor
 from monitoring.checks.expression.evaluate import ViewRead
-from monitoring.checks.messages.plain import AlertText
 from monitoring.conditions.condition import Condition, ConditionKey
 from monitoring.conditions.outcome import Reason
-from tests.support.asking import judge_file
+from tests.support.evaluating import judge_file
 
 NOW = datetime(2026, 5, 1, tzinfo=UTC)
 VAULT, USDC = "0x056B269Eb1f75477a8666ae8C7fE01b64dD55eCc", "0xA0b86991c6218b36c1d19D4a2e9Eb0cE3606eB48"
@@ -223,13 +222,8 @@ def test_vaults_of_several_chains_stand_in_one_monitor(tmp_path: Path) -> None:
 def test_a_message_names_the_vault_and_what_happened(vaults: Path) -> None:
     first, _ = judge_file(vaults, Table(WELL), {}, NOW)
     conditions = {key: one.condition for key, one in first.items()}
-    outcomes, parts = judge_file(vaults, Table({**WELL, "convertToAssets": price(1)}), conditions, NOW)
-    key = ConditionKey("vaults", "share-price", 1, "usd3")
-    transition = outcomes[key].transition
-
-    assert transition is not None
-    message = parts[key].tell(transition, None)
-    assert isinstance(message, AlertText)
+    _, alerts = judge_file(vaults, Table({**WELL, "convertToAssets": price(1)}), conditions, NOW)
+    message = alerts[ConditionKey("vaults", "share-price", 1, "usd3")]
     assert "usd3" in message.title
     assert "share price" in message.title
 

@@ -13,9 +13,9 @@ from enum import StrEnum
 
 import orjson
 
+from monitoring.alerts.channels import OPERATIONAL_SOURCES, variable_part
 from monitoring.alerts.conditions import webhook_policy
 from monitoring.alerts.conditions.unheard import with_unheard
-from monitoring.alerts.delivery.routing import OPERATIONAL_SOURCES, variable_part
 from monitoring.alerts.message.model import Alert, Severity
 from monitoring.alerts.message.render import render_plain
 from monitoring.alerts.message.text import line, since

@@ -15,7 +15,9 @@ JUDGED_FOR = timedelta(days=1)
 
 
 class ChainMemory(Protocol):
-    """Text by kind and key. Losing it costs requests, never an alert."""
+    """Text by kind and key; `new` is what this run remembered. Losing it costs requests, never an alert."""
+
+    new: dict[tuple[str, str], str]
 
     def recall(self, kind: str, key: str) -> str | None:
         """Return what was remembered, or None."""
@@ -31,12 +33,13 @@ class RunMemory:
 
     def __init__(self) -> None:
         self._texts: dict[tuple[str, str], str] = {}
+        self.new: dict[tuple[str, str], str] = {}  # what is worth keeping for later runs
 
     def recall(self, kind: str, key: str) -> str | None:
         return self._texts.get((kind, key))
 
     def remember(self, kind: str, key: str, value: str) -> None:
-        self._texts[kind, key] = value
+        self._texts[kind, key] = self.new[kind, key] = value
 
 
 def judged_block(memory: ChainMemory, chain: int) -> int | None:

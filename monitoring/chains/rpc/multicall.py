@@ -26,6 +26,7 @@ _AGGREGATE3 = parse_function("aggregate3((address,bool,bytes)[])((bool,bytes)[])
 _ERROR_STRING, _PANIC = bytes.fromhex("08c379a0"), bytes.fromhex("4e487b71")
 _ERROR_TYPES = parse_function("Error(string)").inputs
 Name = TypeVar("Name")
+StateOverrides: TypeAlias = "Mapping[str, Mapping[str, object]]"  # by address, as eth_call's third parameter
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,9 +75,10 @@ def call(target: str, signature: str, *args: object) -> Call:
 class Multicall:
     """Reads at one block through one pool; remembers whether the chain has a Multicall3 there."""
 
-    def __init__(self, pool: ProviderPool, block: Block) -> None:
+    def __init__(self, pool: ProviderPool, block: Block, overrides: StateOverrides | None = None) -> None:
         self._pool = pool
         self._block = block
+        self._where: tuple[object, ...] = (block.tag, dict(overrides)) if overrides else (block.tag,)
         self._deployed = True  # until it answers nothing
         self._largest = CHUNK  # until the gateway finds that too heavy
         self._refusals = 0
@@ -169,11 +171,11 @@ class Multicall:
         return [_Raw(ok, returned) for ok, returned in rows]
 
     def _eth_call(self, target: str, data: bytes) -> bytes:
-        params = ({"to": target, "data": "0x" + data.hex()}, self._block.tag)
+        params = ({"to": target, "data": "0x" + data.hex()}, *self._where)
         return from_hex(str(self._pool.call("eth_call", *params, at_least=self._block.number)))
 
     def _batch(self, calls: Sequence[Call]) -> list[_Raw | Unknown]:
-        asks = [Ask("eth_call", ({"to": one.target, "data": "0x" + one.data.hex()}, self._block.tag)) for one in calls]
+        asks = [Ask("eth_call", ({"to": one.target, "data": "0x" + one.data.hex()}, *self._where)) for one in calls]
         outcomes = self._pool.batch(asks, at_least=self._block.number)
         return [self._raw(outcome) for outcome in outcomes]
 

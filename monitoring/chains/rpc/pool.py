@@ -25,7 +25,7 @@ _HEAD_S = 5.0  # with several providers, one that hangs must not cost a whole de
 
 @dataclass(frozen=True, slots=True)
 class ProviderTrouble:
-    """A provider that misbehaved in this task, told once however often it did."""
+    """A provider that failed in this task, reported once, not for each failure."""
 
     chain: str
     host: str
@@ -222,8 +222,8 @@ class ProviderPool:
         self._troubles.setdefault((host, fault), ProviderTrouble(self.network.slug, host, fault, message))
 
     def _why(self) -> str:
-        told = "; ".join(trouble.message for trouble in self.troubles)
-        return f" ({told})" if told else ""
+        problems = "; ".join(trouble.message for trouble in self.troubles)
+        return f" ({problems})" if problems else ""
 
     def heads(self) -> list[Head | RpcError]:
         """Ask every provider at once for its chain id and newest block, in one request each."""
@@ -275,7 +275,7 @@ def _read_head(provider: Provider, block: Json) -> Head:
     fields = block if isinstance(block, dict) else {}
     try:
         head = Head(provider, int(str(fields["number"]), 16), str(fields["hash"]), int(str(fields["timestamp"]), 16))
-    except ValueError:
+    except (KeyError, ValueError):
         raise RpcError(
             Fault.DECODE, f"{provider.host}: a block with fields that are no numbers", host=provider.host
         ) from None

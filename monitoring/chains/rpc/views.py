@@ -13,7 +13,7 @@ from monitoring.chains.abi.addresses import check_address
 from monitoring.chains.abi.function import AbiError, from_hex
 from monitoring.chains.abi.values import AbiValue, Block, Unknown
 from monitoring.chains.networks import Network, network, provider_mistakes, provider_urls
-from monitoring.chains.rpc.block_pinning import pin
+from monitoring.chains.rpc.block_pinning import pin, pin_at
 from monitoring.chains.rpc.budget import Budget
 from monitoring.chains.rpc.errors import Fault, RpcError
 from monitoring.chains.rpc.logs import (
@@ -27,7 +27,7 @@ from monitoring.chains.rpc.logs import (
     scan,
 )
 from monitoring.chains.rpc.memory import ChainMemory, RunMemory, judged_block
-from monitoring.chains.rpc.multicall import Call, Multicall
+from monitoring.chains.rpc.multicall import Call, Multicall, StateOverrides
 from monitoring.chains.rpc.pool import ProviderPool, ProviderTrouble
 from monitoring.chains.rpc.provider import Ask, Fetch
 from monitoring.chains.rpc.tokens import Token, token_metadata
@@ -39,12 +39,14 @@ T = TypeVar("T")
 class ChainView:
     """One chain at one block."""
 
-    def __init__(self, pool: ProviderPool, block: Block, memory: ChainMemory) -> None:
+    def __init__(
+        self, pool: ProviderPool, block: Block, memory: ChainMemory, overrides: StateOverrides | None = None
+    ) -> None:
         self.pool = pool
         self.network = pool.network
         self.block = block
         self._memory = memory
-        self._multicall = Multicall(pool, block)
+        self._multicall = Multicall(pool, block, overrides)
         self._answers: dict[Call, AbiValue | Unknown] = {}
 
     def read(self, calls: Mapping[Name, Call]) -> dict[Name, AbiValue | Unknown]:
@@ -113,11 +115,15 @@ class Chains:
         budget: Budget | None = None,
         memory: ChainMemory | None = None,
         fetch: Fetch | None = None,
+        blocks: Mapping[int, int] | None = None,
+        overrides: Mapping[int, StateOverrides] | None = None,
     ) -> None:
         self.budget = budget or Budget()
         self.memory = memory or RunMemory()
         self.fetch: Fetch = fetch or HttpClient()
         self._environ = environ
+        self._blocks = blocks or {}
+        self._overrides = overrides or {}
         self._pools: dict[int, ProviderPool] = {}
         self._views: dict[int, ChainView | Unknown] = {}
 
@@ -136,20 +142,27 @@ class Chains:
         return self._pools[known.id]
 
     def view(self, chain: int | str | Network, last_judged: int | None = None) -> ChainView | Unknown:
-        """Return a chain at the block this task reads it at; the first call pins it.
+        """Return a chain at the block this task reads it at: the one asked for, or the head that the first call pins.
 
-        `last_judged` bounds it below, or else what the memory knows of it.
+        `last_judged` bounds the head below, or else what the memory knows of it.
 
         Raises:
             UsageError: no such chain.
         """
         pool = self.pool(chain)
         if pool.network.id not in self._views:
-            last_judged = judged_block(self.memory, pool.network.id) if last_judged is None else last_judged
-            block = pin(pool, self.budget.clock.now(), last_judged)
-            view = block if isinstance(block, Unknown) else ChainView(pool, block, self.memory)
+            block = self._block(pool, last_judged)
+            supposed = self._overrides.get(pool.network.id)
+            view = block if isinstance(block, Unknown) else ChainView(pool, block, self.memory, supposed)
             self._views[pool.network.id] = view
         return self._views[pool.network.id]
+
+    def _block(self, pool: ProviderPool, last_judged: int | None) -> Block | Unknown:
+        chain = pool.network.id
+        if chain in self._blocks:
+            return pin_at(pool, self._blocks[chain])
+        last_judged = judged_block(self.memory, chain) if last_judged is None else last_judged
+        return pin(pool, self.budget.clock.now(), last_judged)
 
     @property
     def views(self) -> Mapping[int, ChainView | Unknown]:

@@ -83,9 +83,10 @@ class _Loader:
         kinds = {name: expression.kind for name, expression in values.items()}
         checks = self._checks(replace(scope, values={**scope.values, **kinds}), by_row, rows)
         around = PluginContext(name or "", channel or name or "", chains, self.folder)
-        more = self._more(around)
-        used = _used(values, checks)
-        return Monitor(around.monitor, around.channel, chains, contracts, used, sources, checks, rows, more)
+        more, used = self._more(around), _used(values, checks)
+        used_types = [kind for name, kind in self.types.items() if self.root.get(name)]
+        answers = {asked: how for kind in used_types for asked, how in kind.answers.items()}
+        return Monitor(around.monitor, around.channel, chains, contracts, used, sources, checks, rows, more, answers)
 
     def _name(self, key: str, *, needed: bool = True) -> str | None:
         spot = self.root.need(key, "a name, unique among the monitors") if needed else self.root.get(key)

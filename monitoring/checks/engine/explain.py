@@ -4,30 +4,38 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from monitoring.alerts.conditions.store_alert import NOBODY
 from monitoring.alerts.message.render import render_plain
 from monitoring.base.clock import to_text
 from monitoring.base.errors import StoreError
+from monitoring.checks.engine.evaluate import evaluate
 from monitoring.checks.engine.listing import lines_of
-from monitoring.checks.engine.session import Session
+from monitoring.checks.engine.monitor import EvaluatedMonitor
+from monitoring.checks.engine.point import EvaluationPoint
+from monitoring.checks.engine.runner import recalled, say
 from monitoring.checks.messages.listing_value import bound_in_words
-from monitoring.checks.state.load import NOTHING, LoadedState
+from monitoring.checks.state.load import NOTHING
 from monitoring.checks.state.save import JudgedPart
+from monitoring.store.db.handle import ReadOnlyStore
 
 
-def explain(session: Session, check: str | None = None) -> list[JudgedPart]:
-    """Read and judge; without a database as at first sight. `check` keeps one: its id, or `monitor/id`."""
-    remembered = _recall(session)
-    record = session.judge(session.look(remembered), remembered)
-    found = [entry for entry in record.entries if entry.declared]
-    return [entry for entry in found if check is None or check in _names(entry)]
+def explain(
+    monitors: Sequence[EvaluatedMonitor], at: EvaluationPoint, store: ReadOnlyStore, check: str | None = None
+) -> tuple[list[JudgedPart], bool]:
+    """Evaluate, without a database as at first sight; also return whether a check has a bug.
 
-
-def _recall(session: Session) -> LoadedState:
+    `check` keeps one: its id, or `monitor/id`.
+    """
     try:
-        return session.recall()
+        remembered = recalled(monitors, at, store, NOBODY)
     except StoreError as error:
-        session.say(f"as at first sight: {error}")
-        return NOTHING
+        say(at, f"as at first sight: {error}")
+        remembered = NOTHING
+    evaluation = evaluate(monitors, at, remembered)
+    for trace in evaluation.traces:
+        say(at, trace.rstrip())
+    found = [entry for entry in evaluation.checks if check is None or check in _names(entry)]
+    return found, bool(evaluation.traces)
 
 
 def _names(entry: JudgedPart) -> set[str]:

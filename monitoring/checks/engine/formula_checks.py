@@ -10,7 +10,7 @@ from typing import Any
 from monitoring.alerts.message.model import Severity
 from monitoring.chains.abi.values import Unknown
 from monitoring.checks.engine.plan import ReadContext
-from monitoring.checks.engine.tools import Tools
+from monitoring.checks.engine.point import EvaluationPoint
 from monitoring.checks.expression.evaluate import PENDING, Result, ViewRead, evaluate
 from monitoring.checks.expression.tree import Tree
 from monitoring.checks.expression.values import NONE, Value
@@ -128,7 +128,7 @@ class FormulaPart:
             reading = (reading.amount, reading.price)
         return reading_words(self._subject, reading)
 
-    def tell(self, transition: Transition, tools: Tools) -> AlertText:  # noqa: ARG002 - a formula's facts are all read
+    def tell(self, transition: Transition, tools: EvaluationPoint) -> AlertText:  # noqa: ARG002 - a formula's facts are all read
         return say(self._subject, transition)
 
     @property

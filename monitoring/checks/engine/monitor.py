@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, ClassVar, Protocol
 
 from monitoring.chains.networks import networks
 from monitoring.checks.engine.formula_checks import Check, EvalScope, FormulaPart
-from monitoring.checks.engine.plan import CheckInstance
+from monitoring.checks.engine.plan import Answerer, CheckInstance
 from monitoring.checks.expression.tree import Expression
 from monitoring.checks.expression.values import Number, Value
 from monitoring.checks.messages.plain import AlertRoute
@@ -48,7 +48,7 @@ class Rows:
 
 
 class EvaluatedMonitor(Protocol):
-    """What a session looks at: a monitor file, or what a function judged (`given.Given`)."""
+    """What is evaluated: a monitor file, or what a function judged (`python_checks.Given`)."""
 
     @property
     def name(self) -> str: ...
@@ -63,6 +63,11 @@ class EvaluatedMonitor(Protocol):
 
     @property
     def sources(self) -> Mapping[str, NumberSource]: ...
+
+    @property
+    def answers(self) -> Mapping[type, Answerer]:
+        """Return who answers what its parts ask, by the class of question; view calls need nobody."""
+        ...
 
     def parts(self) -> tuple[CheckInstance, ...]: ...
 
@@ -81,6 +86,7 @@ class Monitor:
     checks: tuple[Check, ...]
     rows: Rows | None = None
     more: tuple[CheckInstance, ...] = ()
+    answers: Mapping[type, Answerer] = field(default_factory=dict)
 
     @property
     def route(self) -> AlertRoute:

@@ -1,41 +1,29 @@
-"""From what monitors want to know to a few batches of questions: one batch a pass, shared by all monitors of a task.
+"""What a check is to those who evaluate it: its key, what it asks, how its reading is judged and worded.
 
-Pure but for the `BlockReader` passed in. A pass asks everything that can be asked already; questions that depend on
-answers wait for the next one. Who runs monitors calls `read_all`, then `judge_all`.
+Formulas, built-in types and Python monitors make them; `evaluate` goes through them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from fractions import Fraction
 from typing import Any, Protocol, TypeAlias
 
-from monitoring.base.errors import ChainError, UsageError
-from monitoring.chains.abi.addresses import is_address
 from monitoring.chains.abi.values import Unknown
-from monitoring.checks.engine.tools import Tools
+from monitoring.checks.engine.point import EvaluationPoint
 from monitoring.checks.expression.evaluate import PENDING, Result, ViewRead
 from monitoring.checks.expression.values import Value
 from monitoring.checks.messages.plain import AlertRoute, AlertText
 from monitoring.conditions.condition import Condition, ConditionKey
 from monitoring.conditions.outcome import Outcome, Transition
 
-MAX_PASSES = 8  # each is a round trip to every chain; nobody nests views deeper
-
-
 # What can be asked: a view `ViewRead`, or what a built-in type answers (`CheckType.answers`).
 # Equal ones are asked once.
 Query: TypeAlias = Hashable
-
-
-class BlockReader(Protocol):
-    """Answers questions; view calls all at one block per chain and run."""
-
-    def read(self, questions: Sequence[Any]) -> Mapping[Any, Any]:
-        """Answer each question; one left out counts as unknown. `ChainError` makes the whole batch unknown."""
-        ...
+# Answers all questions of one class that one pass has, so that they can share requests. Never raises for the world's
+# sake: what cannot be had is `Unknown`.
+Answerer: TypeAlias = Callable[[Sequence[Any], EvaluationPoint], Mapping[Any, Any]]
 
 
 @dataclass(slots=True)
@@ -45,6 +33,7 @@ class ReadContext:
     answers: Mapping[Query, Any]
     sources: Mapping[tuple[str, str], Value | Unknown]
     conditions: Mapping[ConditionKey, Condition] = field(default_factory=dict)
+    known: Mapping[Query, Any] = field(default_factory=dict)
     wanted: dict[Query, None] = field(default_factory=dict)
     memo: dict[Hashable, Any] = field(default_factory=dict)
 
@@ -52,6 +41,8 @@ class ReadContext:
         """Return the answer to a question (an `Unknown` may come at any time), or `PENDING` and have it asked."""
         if question in self.answers:
             return self.answers[question]
+        if question in self.known:
+            return self.known[question]
         self.wanted[question] = None
         return PENDING
 
@@ -66,6 +57,9 @@ class ReadContext:
 
     def source(self, monitor: str, name: str) -> Value | Unknown:
         """Return what a service said, read before the passes."""
+        if (monitor, name) in self.known:
+            found: Value | Unknown = self.known[monitor, name]
+            return found
         return self.sources.get((monitor, name), Unknown(f"the source {name} was not read", name))
 
 
@@ -95,104 +89,6 @@ class CheckInstance(Protocol):
         """Judge a reading that `read` returned; an `Unknown` may come at any time."""
         ...
 
-    def tell(self, transition: Transition, tools: Tools) -> AlertText:
+    def tell(self, transition: Transition, tools: EvaluationPoint) -> AlertText:
         """Put a transition into words. May ask the world for names; if it raises, `plain_message` goes instead."""
         ...
-
-
-@dataclass(frozen=True, slots=True)
-class Readings:
-    """What was read: a reading for each part, and the questions of each pass."""
-
-    by_key: Mapping[ConditionKey, Any]
-    passes: tuple[tuple[Any, ...], ...]
-
-
-def read_all(
-    parts: Sequence[CheckInstance],
-    reader: BlockReader,
-    sources: Mapping[tuple[str, str], Value | Unknown] | None = None,
-    conditions: Mapping[ConditionKey, Condition] | None = None,
-) -> Readings:
-    """Read everything the parts want, in as few passes as their nesting allows, each question once.
-
-    Raises:
-        UsageError: two parts share a key, so that one condition would overwrite the other.
-    """
-    _check_keys(parts)
-    answers: dict[Query, Any] = {}
-    passes: list[tuple[Query, ...]] = []
-    while True:
-        desk = ReadContext(answers, sources or {}, conditions or {})
-        found = {part.key: part.read(desk) for part in parts}
-        if not desk.wanted:
-            return Readings(found, tuple(passes))
-        if len(passes) == MAX_PASSES:
-            deep = Unknown(f"its calls are nested deeper than {MAX_PASSES}")
-            return Readings({key: deep if one is PENDING else one for key, one in found.items()}, tuple(passes))
-        passes.append(tuple(desk.wanted))
-        answers |= _ask(reader, passes[-1])
-
-
-def judge_all(
-    parts: Sequence[CheckInstance], readings: Readings, conditions: Mapping[ConditionKey, Condition], now: datetime
-) -> dict[ConditionKey, Outcome]:
-    """Judge every part against its remembered condition; no part sees another."""
-    return {
-        part.key: part.judge(conditions.get(part.key) or Condition(part.key), readings.by_key[part.key], now)
-        for part in parts
-    }
-
-
-def by_source(outcomes: Mapping[ConditionKey, Outcome]) -> dict[str, list[ConditionKey]]:
-    """Group the checks whose source was lost by what is to blame, so that one cause is one message."""
-    blinded: dict[str, list[ConditionKey]] = {}
-    for key, outcome in sorted(outcomes.items()):
-        if outcome.source is not None:
-            to_blame = str(outcome.source.facts.get("source") or outcome.source.detail)
-            blinded.setdefault(f"{outcome.source.kind}: {to_blame}", []).append(key)
-    return blinded
-
-
-def calls_by_chain(calls: Iterable[ViewRead]) -> dict[int, tuple[ViewRead, ...]]:
-    """Split the calls of a pass into one batch per chain."""
-    chains: dict[int, list[ViewRead]] = {}
-    for call in calls:
-        chains.setdefault(call.chain, []).append(call)
-    return {chain: tuple(batch) for chain, batch in sorted(chains.items())}
-
-
-def _check_keys(parts: Sequence[CheckInstance]) -> None:
-    seen: set[ConditionKey] = set()
-    for part in parts:
-        if part.key in seen:
-            key = part.key
-            raise UsageError(
-                f"two checks share one condition, {key.monitor}/{key.check}: give each monitor of a task its own name"
-            )
-        seen.add(part.key)
-
-
-def _ask(reader: BlockReader, questions: tuple[Query, ...]) -> dict[Query, Any]:
-    try:
-        answers = reader.read(questions)
-    except ChainError as error:
-        return dict.fromkeys(questions, Unknown(str(error)))
-    unanswered = Unknown("no answer came")
-    found = {question: answers.get(question, unanswered) for question in questions}
-    return {question: _clean(one) if isinstance(question, ViewRead) else one for question, one in found.items()}
-
-
-def _clean(answer: object) -> Value | Unknown:
-    """Bring an answer into the form everything inside compares: lower-case addresses, tuples for lists."""
-    if isinstance(answer, str):
-        return answer.lower() if is_address(answer) else answer
-    if isinstance(answer, list | tuple):
-        parts = [_clean(part) for part in answer]
-        for part in parts:
-            if isinstance(part, Unknown):
-                return part
-        return tuple(part for part in parts if not isinstance(part, Unknown))
-    if isinstance(answer, Unknown | bool | int | Fraction | bytes):
-        return answer
-    return Unknown(f"the answer is a {type(answer).__name__}, which is no value")

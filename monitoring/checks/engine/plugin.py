@@ -8,16 +8,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Generic, TypeAlias, TypeVar
+from typing import Any, Generic, TypeVar
 
 from monitoring.checks.config.yaml_node import Spot
-from monitoring.checks.engine.plan import CheckInstance
-from monitoring.checks.engine.tools import Tools
+from monitoring.checks.engine.plan import Answerer, CheckInstance
 
 C = TypeVar("C")
-# Answers all questions of one class that one pass has, so that they can share requests. Never raises for the world's
-# sake: what cannot be had is `Unknown`.
-Answerer: TypeAlias = Callable[[Sequence[Any], Tools], Mapping[Any, Any]]
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,8 +13,8 @@ from typing import Any, ClassVar
 from monitoring.chains.abi.values import Unknown
 from monitoring.checks.engine.formula_checks import JUDGES, Judge
 from monitoring.checks.engine.monitor import NumberSource
-from monitoring.checks.engine.plan import CheckInstance, ReadContext
-from monitoring.checks.engine.tools import Tools
+from monitoring.checks.engine.plan import Answerer, CheckInstance, ReadContext
+from monitoring.checks.engine.point import EvaluationPoint
 from monitoring.checks.expression.values import NONE
 from monitoring.checks.messages.check_message import Subject, bound_words, reading_words, say
 from monitoring.checks.messages.plain import AlertRoute, AlertText
@@ -29,7 +29,7 @@ _ROWS = ("items", "stages")
 
 @dataclass(frozen=True, slots=True)
 class GivenPart:
-    """One condition that a function judged."""
+    """One condition that a function judged; its reading is in hand, so that nothing is asked for it."""
 
     key: ConditionKey
     route: AlertRoute
@@ -59,7 +59,7 @@ class GivenPart:
             reading = (reading, reading)
         return ALL_JUDGES[self.subject.verb](before, reading, now, self.subject.policy)
 
-    def tell(self, transition: Transition, tools: Tools) -> AlertText:  # noqa: ARG002 - its facts are all read
+    def tell(self, transition: Transition, tools: EvaluationPoint) -> AlertText:  # noqa: ARG002 - its facts are all read
         return say(self.subject, transition)
 
 
@@ -72,6 +72,7 @@ class Given:
     given: Sequence[CheckInstance] = ()
     sources: Mapping[str, NumberSource] = field(default_factory=dict)
     declared: ClassVar[bool] = False
+    answers: ClassVar[Mapping[type, Answerer]] = {}
 
     def parts(self) -> tuple[CheckInstance, ...]:
         return tuple(self.given)

@@ -1,34 +1,43 @@
-"""Runs monitor files: reads all they want in a few requests, judges, records in one transaction.
+"""Runs monitors: evaluates them and records what came of it in one transaction.
 
-This is what a task with `monitors:` is. It sends nothing: the task's runner delivers, by hand the frame does.
+This is what a task with `monitors:` is, and what a Python monitor's verbs end in. It sends nothing: the task's runner
+delivers, by hand the frame does.
 """
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 from monitoring.alerts.conditions.store_alert import AlertOrigin
 from monitoring.alerts.delivery.spooled import Unstored, keep
 from monitoring.base.errors import StoreBusyError, StoreError
+from monitoring.checks.engine.evaluate import Evaluation, evaluate
 from monitoring.checks.engine.evaluation import EvaluatedCheck
-from monitoring.checks.engine.session import Session
-from monitoring.checks.state.load import NOTHING, LoadedState
-from monitoring.checks.state.save import ChangedMeanwhileError, Record, record_in
+from monitoring.checks.engine.monitor import EvaluatedMonitor
+from monitoring.checks.engine.point import EvaluationPoint
+from monitoring.checks.state.load import NOTHING, LoadedState, recall
+from monitoring.checks.state.save import ChangedMeanwhileError, record_in
 from monitoring.store.db.database import Tx
-from monitoring.store.db.handle import SteadyStore
+from monitoring.store.db.handle import ReadOnlyStore, SteadyStore
 
 NO_DATA = "no data"  # the run's row says so too: the runner looks for it in what a task wrote last
-_ATTEMPTS = 4  # of judging anew, when another process judged the same conditions meanwhile
+_ATTEMPTS = 4  # of judging again, when another process judged the same conditions meanwhile
 
 
 @dataclass(slots=True)
 class RunOutcome:
-    """What a run came to. `trouble`: something is wrong with us, not with the world; the exit code is then 1."""
+    """What a run came to. `trouble`: something is wrong with us, not with the world; the exit code is then 1.
+
+    `crashed`: a check, or who words or answers it, has a bug.
+    """
 
     seen: list[EvaluatedCheck] = field(default_factory=list)
     stored: int = 0
     trouble: bool = False
+    crashed: bool = False
     error: StoreError | None = None
 
 
@@ -37,32 +46,44 @@ def _nothing(tx: Tx) -> None:
 
 
 def run(
-    session: Session, store: SteadyStore, origin: AlertOrigin, beside: Callable[[Tx], None] = _nothing
+    monitors: Sequence[EvaluatedMonitor],
+    at: EvaluationPoint,
+    store: SteadyStore,
+    origin: AlertOrigin,
+    beside: Callable[[Tx], None] = _nothing,
 ) -> RunOutcome:
-    """Read, judge, record. A store that fails stops no check; its alerts are kept until it can be written.
+    """Evaluate and record. A store that fails stops no check; its alerts are kept until it can be written.
 
     `beside` writes what belongs into the same transaction; it may be called more than once.
     """
     outcome = RunOutcome()
-    remembered = _recall(session, outcome)
-    looked = session.look(remembered)
+    evaluation = evaluate(monitors, at, _recall(monitors, at, store, origin, outcome))
     error: StoreError = StoreBusyError("other runs judged the same checks each time")
     for _ in range(_ATTEMPTS):
-        record = session.judge(looked, remembered)
-        outcome.seen = [entry.seen for entry in record.entries[: len(looked.parts)]]
         try:
-            outcome.stored = _store(store, record, session, origin, beside)
+            outcome.stored = _store(store, evaluation, origin, beside)
         except ChangedMeanwhileError:
-            remembered = _recall(session, outcome)
+            evaluation = evaluation.again(_recall(monitors, at, store, origin, outcome))
         except StoreError as failure:
             error = failure
             break
         else:
-            outcome.trouble = outcome.trouble or session.crashed
-            return outcome
-    _keep_unstored(session, record, error, store, origin)
+            return _ended(outcome, evaluation)
+    _keep_unstored(evaluation, error, store, origin)
     outcome.trouble, outcome.error = True, error
-    return outcome
+    return _ended(outcome, evaluation)
+
+
+def recalled(
+    monitors: Sequence[EvaluatedMonitor], at: EvaluationPoint, store: SteadyStore | ReadOnlyStore, origin: AlertOrigin
+) -> LoadedState:
+    """Return what is remembered of these monitors and of all sources.
+
+    Raises:
+        StoreError: the store cannot be read.
+    """
+    names = [monitor.name for monitor in monitors]
+    return store.read(lambda database: recall(database, names, at.clock.now(), debug=origin.debug))
 
 
 def no_data(seen: Sequence[EvaluatedCheck]) -> str:
@@ -71,33 +92,51 @@ def no_data(seen: Sequence[EvaluatedCheck]) -> str:
     return f"{NO_DATA}: {blind} of {len(seen)} checks" if 2 * blind > len(seen) else ""
 
 
-def _store(
-    store: SteadyStore, record: Record, session: Session, origin: AlertOrigin, beside: Callable[[Tx], None]
-) -> int:
+def say(at: EvaluationPoint, text: str) -> None:
+    """Write to stderr, secrets replaced, whether somebody still reads it or not."""
+    with suppress(OSError, ValueError):
+        sys.stderr.write(at.redact(text) + "\n")
+        sys.stderr.flush()
+
+
+def _ended(outcome: RunOutcome, evaluation: Evaluation) -> RunOutcome:
+    for trace in evaluation.traces:
+        say(evaluation.at, trace.rstrip())
+    outcome.seen = [entry.seen for entry in evaluation.checks]
+    outcome.crashed = bool(evaluation.traces)
+    outcome.trouble = outcome.trouble or outcome.crashed
+    return outcome
+
+
+def _store(store: SteadyStore, evaluation: Evaluation, origin: AlertOrigin, beside: Callable[[Tx], None]) -> int:
     def write(tx: Tx) -> int:
         beside(tx)
-        return record_in(tx, record, session.clock.now(), origin)
+        return record_in(tx, evaluation.record, evaluation.at.clock.now(), origin)
 
     return store.write(write)
 
 
-def _recall(session: Session, outcome: RunOutcome) -> LoadedState:
+def _recall(
+    monitors: Sequence[EvaluatedMonitor],
+    at: EvaluationPoint,
+    store: SteadyStore,
+    origin: AlertOrigin,
+    outcome: RunOutcome,
+) -> LoadedState:
     try:
-        return session.recall()
+        return recalled(monitors, at, store, origin)
     except StoreError as error:
-        session.say(f"the store cannot be read, so nothing is remembered: {error}")
+        say(at, f"the store cannot be read, so nothing is remembered: {error}")
         outcome.trouble = True
         return NOTHING
 
 
-def _keep_unstored(
-    session: Session, record: Record, error: StoreError, store: SteadyStore, origin: AlertOrigin
-) -> None:
-    session.say(f"the store failed: {error}")
+def _keep_unstored(evaluation: Evaluation, error: StoreError, store: SteadyStore, origin: AlertOrigin) -> None:
+    say(evaluation.at, f"the store failed: {error}")
     found = [
         Unstored(each.alert, kind=each.kind, metadata=each.metadata)
-        for each in (entry.telling for entry in record.entries)
+        for each in (entry.telling for entry in evaluation.record.entries)
         if each is not None
     ]
-    for line in keep(found, store.path.parent, session.clock.now(), origin):
-        session.say(line)
+    for line in keep(found, store.path.parent, evaluation.at.clock.now(), origin):
+        say(evaluation.at, line)

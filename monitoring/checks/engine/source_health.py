@@ -15,12 +15,11 @@ from monitoring.chains.rpc.views import Chains, ChainView
 from monitoring.checks.engine.evaluation import EvaluatedCheck
 from monitoring.checks.engine.source_troubles import Blind, BlindSource, Crashed, FailingProvider, LostBlocks
 from monitoring.checks.messages.plain import AlertRoute
-from monitoring.checks.state.load import LoadedState
+from monitoring.checks.state.load import ENGINE, LoadedState
 from monitoring.conditions.condition import Condition, ConditionKey, State
 
 PROVIDER = "provider/"
 MOST_ALONE = 3  # sources of one family that are reported one by one
-ENGINE = "checks"  # under whose name bugs of our own answerers are told
 Operational: TypeAlias = BlindSource | FailingProvider | LostBlocks | Crashed
 
 

@@ -19,7 +19,7 @@ from monitoring.base.secrets.redact import excerpt
 from monitoring.chains.networks import network
 from monitoring.chains.rpc.pool import ProviderTrouble
 from monitoring.checks.engine.plan import ReadContext
-from monitoring.checks.engine.tools import Tools
+from monitoring.checks.engine.point import EvaluationPoint
 from monitoring.checks.messages.plain import AlertRoute, AlertText
 from monitoring.checks.rules import flag
 from monitoring.conditions.condition import Condition, ConditionKey
@@ -68,7 +68,7 @@ class BlindSource:
     def judge(self, before: Condition, reading: Any, now: datetime) -> Outcome:  # noqa: ANN401 - as every part
         return flag.judge(before, reading, now, Policy(severity=Severity.MEDIUM, remind=_REMIND))
 
-    def tell(self, transition: Transition, tools: Tools) -> AlertText:  # noqa: ARG002 - nothing to look up
+    def tell(self, transition: Transition, tools: EvaluationPoint) -> AlertText:  # noqa: ARG002 - nothing to look up
         if transition.kind in _OVER:
             return AlertText(f"{self.source_name} can be read again", (line("No check is blinded by it any more."),))
         reasons = list(dict.fromkeys(one.reason for one in self.checks))
@@ -114,7 +114,7 @@ class FailingProvider:
     def judge(self, before: Condition, reading: Any, now: datetime) -> Outcome:  # noqa: ANN401 - as every part
         return flag.judge(before, reading, now, Policy(severity=Severity.LOW, hold=PendingPolicy(runs=PROVIDER_RUNS)))
 
-    def tell(self, transition: Transition, tools: Tools) -> AlertText:  # noqa: ARG002 - as above
+    def tell(self, transition: Transition, tools: EvaluationPoint) -> AlertText:  # noqa: ARG002 - as above
         if transition.kind in _OVER:
             return AlertText(f"{self.slug}: {self.host} answers again")
         told = (line(trouble.message) for trouble in self.troubles)
@@ -150,7 +150,7 @@ class LostBlocks:
     def judge(self, before: Condition, reading: Any, now: datetime) -> Outcome:  # noqa: ANN401, ARG002 - as every part
         return happened(before, now, Severity.HIGH)
 
-    def tell(self, transition: Transition, tools: Tools) -> AlertText:  # noqa: ARG002 - as above
+    def tell(self, transition: Transition, tools: EvaluationPoint) -> AlertText:  # noqa: ARG002 - as above
         seconds = network(self.chain).block_time_s * (self.last - self.first + 1)
         span = format_duration(timedelta(seconds=seconds))
         return AlertText(
@@ -193,7 +193,7 @@ class Crashed:
     def judge(self, before: Condition, reading: Any, now: datetime) -> Outcome:  # noqa: ANN401 - as every part
         return flag.judge(before, reading, now, Policy(severity=Severity.HIGH))
 
-    def tell(self, transition: Transition, tools: Tools) -> AlertText:  # noqa: ARG002 - as above
+    def tell(self, transition: Transition, tools: EvaluationPoint) -> AlertText:  # noqa: ARG002 - as above
         if transition.kind in _OVER:
             return AlertText(f"{self.monitor} runs to its end again")
         names: Sequence[str] = list(self.crashes)

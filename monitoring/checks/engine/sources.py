@@ -1,6 +1,6 @@
 """Reads the `sources` of monitor files: each document once a task, all at the same time, as exact numbers.
 
-Called by `runner.py` before the passes. A source that cannot be believed is `Unknown`, which says who is to blame.
+Called by `read` before the passes. A source that cannot be believed is `Unknown`, which says who is to blame.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from monitoring.chains.abi.values import Json, Unknown
 from monitoring.chains.services import sources
 from monitoring.chains.services.client import Service
 from monitoring.checks.engine.monitor import EvaluatedMonitor, NumberSource
+from monitoring.checks.engine.point import EvaluationPoint
 from monitoring.checks.expression.evaluate import PENDING, Result, ViewRead, evaluate
 from monitoring.checks.expression.tree import Expression
 from monitoring.checks.expression.values import Value
@@ -24,14 +25,14 @@ _AT_ONCE = 8
 Document = sources.ServiceDocument
 
 
-def read_sources(
-    monitors: Sequence[EvaluatedMonitor], service: Service, clock: Clock
-) -> dict[tuple[str, str], Value | Unknown]:
-    """Read every source of the monitors; documents that several share are asked for once."""
-    wanted = {(monitor.name, name): source for monitor in monitors for name, source in monitor.sources.items()}
+def read_sources(monitors: Sequence[EvaluatedMonitor], at: EvaluationPoint) -> dict[tuple[str, str], Value | Unknown]:
+    """Read every source of the monitors that is not known; documents that several share are asked for once."""
+    every = {(monitor.name, name): source for monitor in monitors for name, source in monitor.sources.items()}
+    wanted = {key: source for key, source in every.items() if key not in at.known}
     distinct = {_identity(source): (key, source) for key, source in reversed(wanted.items())}
     if not distinct:
         return {}
+    service, clock = at.service, at.clock  # opened here, and not by several threads at once
     with ThreadPoolExecutor(min(_AT_ONCE, len(distinct))) as threads:
         answers = threads.map(lambda one: _document(one[0], one[1], service, clock), distinct.values())
         documents = dict(zip(distinct, answers, strict=True))

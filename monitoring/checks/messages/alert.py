@@ -11,7 +11,7 @@ from monitoring.alerts.message.model import Alert, Severity
 from monitoring.alerts.message.text import line, since
 from monitoring.base.formatting import format_duration
 from monitoring.checks.engine.evaluation import EvaluatedCheck
-from monitoring.checks.engine.tools import Tools
+from monitoring.checks.engine.point import EvaluationPoint
 from monitoring.checks.messages.plain import AlertText, plain_message
 from monitoring.conditions.condition import Condition
 from monitoring.conditions.outcome import Kind, Transition
@@ -47,7 +47,7 @@ class Telling:
 def tell(
     seen: EvaluatedCheck,
     before: Condition,
-    tools: Tools,
+    tools: EvaluationPoint,
     origin: ReadingOrigin,
     now: datetime,
     redact: Callable[[str], str],
@@ -73,7 +73,9 @@ def tell(
     return Telling(alert, kind, _metadata(seen, transition, origin), now, crash)
 
 
-def _message(seen: EvaluatedCheck, transition: Transition, tools: Tools) -> tuple[AlertText, Exception | None]:
+def _message(
+    seen: EvaluatedCheck, transition: Transition, tools: EvaluationPoint
+) -> tuple[AlertText, Exception | None]:
     try:
         return seen.part.tell(transition, tools), None
     except Exception as error:  # noqa: BLE001 - the border of a check: an alert must not be lost over its words

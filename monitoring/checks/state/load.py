@@ -21,6 +21,8 @@ from monitoring.store.db.handle import ReadOnlyStore, SteadyStore
 from monitoring.store.tables import chain_memory
 from monitoring.store.tables import conditions as stored
 
+ENGINE = "checks"  # under whose name bugs of those who answer the checks' questions are reported
+
 
 @dataclass(frozen=True, slots=True)
 class LoadedState:
@@ -36,7 +38,7 @@ NOTHING = LoadedState({}, {})
 def recall(database: Database, monitors: Iterable[str], now: datetime, *, debug: bool) -> LoadedState:
     """Read what is remembered, at one moment."""
     with database.snapshot() as tx:
-        found = [row for name in dict.fromkeys([*monitors, SOURCES]) for row in stored.of_monitor(tx, name)]
+        found = [row for name in dict.fromkeys([*monitors, SOURCES, ENGINE]) for row in stored.of_monitor(tx, name)]
         without_data = {row.key: row for row in stored.without_data(tx)}
         known = {row.key: row if debug else with_unheard(tx, row, now) for row in found}
     return LoadedState(known, without_data)
@@ -51,7 +53,6 @@ class StoredMemory(RunMemory):
         self._clock = clock
         self._lock = threading.Lock()  # chains are read from several threads
         self._missing: set[tuple[str, str]] = set()
-        self.new: dict[tuple[str, str], str] = {}
 
     def recall(self, kind: str, key: str) -> str | None:
         with self._lock:
@@ -68,9 +69,5 @@ class StoredMemory(RunMemory):
         if found is None or (kind == JUDGED and self._clock.now() - found[1] > JUDGED_FOR):
             self._missing.add((kind, key))
             return None
-        super().remember(kind, key, found[0])
+        self._texts[kind, key] = found[0]  # known, and not new
         return found[0]
-
-    def remember(self, kind: str, key: str, value: str) -> None:
-        super().remember(kind, key, value)
-        self.new[kind, key] = value

@@ -22,7 +22,7 @@ from monitoring.checks.builtin.host.proc import ROOT, HostReadings, read_all
 from monitoring.checks.config.yaml_node import Spot
 from monitoring.checks.engine.plan import CheckInstance, ReadContext
 from monitoring.checks.engine.plugin import CheckType, PluginContext
-from monitoring.checks.engine.tools import Tools
+from monitoring.checks.engine.point import EvaluationPoint
 from monitoring.checks.expression.evaluate import PENDING
 from monitoring.checks.expression.values import NONE
 from monitoring.checks.messages.plain import AlertRoute, AlertText, plain_message
@@ -119,7 +119,7 @@ class HostPart:
             before, _verdict(reading), now, self.host.policy, {name: one for name, one in facts.items() if one}
         )
 
-    def tell(self, transition: Transition, tools: Tools) -> AlertText:  # noqa: ARG002 - the facts are words already
+    def tell(self, transition: Transition, tools: EvaluationPoint) -> AlertText:  # noqa: ARG002 - the facts are words already
         facts = transition.facts
         if "reading" not in facts:
             return plain_message(self.about, transition)
@@ -164,7 +164,7 @@ def plan(host: HostSection, around: PluginContext) -> Sequence[HostPart]:
     return [HostPart(key, route, host) for key in keys]
 
 
-def answer(questions: Sequence[Look], tools: Tools) -> Mapping[Look, HostReadings]:
+def answer(questions: Sequence[Look], tools: EvaluationPoint) -> Mapping[Look, HostReadings]:
     """Look at the machine; what cannot be read is unknown inside the readings."""
     settings = load_settings(tools.environ)
     paths = dict(zip(PLACES, (settings.cache_dir, settings.checkout), strict=True))

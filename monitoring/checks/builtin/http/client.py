@@ -16,7 +16,7 @@ from monitoring.chains.abi.values import Json, Unknown
 from monitoring.chains.rpc.budget import BudgetSpentError
 from monitoring.chains.services.client import NoAnswer, read_json
 from monitoring.chains.services.urls import url_problem
-from monitoring.checks.engine.tools import Tools
+from monitoring.checks.engine.point import EvaluationPoint
 
 AT_ONCE = 8  # endpoints asked side by side, so that one that hangs holds up no other
 HTTPS_PORT = 443
@@ -70,12 +70,12 @@ class Expiry:
     at_s: int
 
 
-def answer_gets(questions: Sequence[Get], tools: Tools) -> Mapping[Get, Reply | Unknown]:
+def answer_gets(questions: Sequence[Get], tools: EvaluationPoint) -> Mapping[Get, Reply | Unknown]:
     """Ask every endpoint; transient trouble is tried again within the task's budget."""
     return _side_by_side(questions, lambda one: _get(one, tools))
 
 
-def answer_handshakes(questions: Sequence[Handshake], tools: Tools) -> Mapping[Handshake, Expiry | Unknown]:
+def answer_handshakes(questions: Sequence[Handshake], tools: EvaluationPoint) -> Mapping[Handshake, Expiry | Unknown]:
     """Shake every hand."""
     return _side_by_side(questions, lambda one: _shake(one, tools))
 
@@ -85,7 +85,7 @@ def _side_by_side(questions: Sequence[Q], ask: Callable[[Q], A]) -> dict[Q, A]:
         return dict(zip(questions, pool.map(ask, questions), strict=True))
 
 
-def _get(question: Get, tools: Tools) -> Reply | Unknown:
+def _get(question: Get, tools: EvaluationPoint) -> Reply | Unknown:
     url = question.url or tools.environ.get(question.variable, "")
     if not url:
         return Unknown(f"the variable {question.variable} is not set", question.variable)
@@ -107,7 +107,7 @@ def _reply(found: Answer | NoAnswer) -> Reply:
     return Reply(found.status, nothing, nothing, found.reason)
 
 
-def _shake(question: Handshake, tools: Tools) -> Expiry | Unknown:
+def _shake(question: Handshake, tools: EvaluationPoint) -> Expiry | Unknown:
     try:
         timeout_s = tools.service.budget.request_s()
         with (

@@ -18,7 +18,7 @@ from monitoring.checks.builtin.http.config import Endpoint, schema
 from monitoring.checks.builtin.http.expression import JsonWorld, time_at
 from monitoring.checks.engine.plan import CheckInstance, ReadContext
 from monitoring.checks.engine.plugin import CheckType, PluginContext
-from monitoring.checks.engine.tools import Tools
+from monitoring.checks.engine.point import EvaluationPoint
 from monitoring.checks.expression.evaluate import PENDING, evaluate
 from monitoring.checks.expression.values import Reading, is_number
 from monitoring.checks.messages.plain import AlertRoute, AlertText, plain_message
@@ -73,7 +73,7 @@ class UpPart(_Facet):
         verdict = Breach((self.policy.severity,)) if reading else Ok()
         return apply_verdict(before, verdict, now, self.policy, facts)
 
-    def tell(self, transition: Transition, tools: Tools) -> AlertText:  # noqa: ARG002 - the facts are words already
+    def tell(self, transition: Transition, tools: EvaluationPoint) -> AlertText:  # noqa: ARG002 - the facts are words already
         name = self.endpoint.name
         if transition.kind is Kind.RECOVERED:
             return AlertText(f"Recovered: {name} answers as it should")
@@ -100,7 +100,7 @@ class FreshPart(_Facet):
     def judge(self, before: Condition, reading: Reading, now: datetime) -> Outcome:
         return age.judge(before, reading, now, self.policy)
 
-    def tell(self, transition: Transition, tools: Tools) -> AlertText:  # noqa: ARG002 - as above
+    def tell(self, transition: Transition, tools: EvaluationPoint) -> AlertText:  # noqa: ARG002 - as above
         return plain_message(f"{self.endpoint.name} tells old news", transition)
 
 
@@ -119,7 +119,7 @@ class LatencyPart(_Facet):
     def judge(self, before: Condition, reading: Reading, now: datetime) -> Outcome:
         return limit.judge(before, reading, now, self.policy)
 
-    def tell(self, transition: Transition, tools: Tools) -> AlertText:  # noqa: ARG002 - as above
+    def tell(self, transition: Transition, tools: EvaluationPoint) -> AlertText:  # noqa: ARG002 - as above
         return plain_message(f"{self.endpoint.name} answers slowly", transition)
 
 
@@ -138,7 +138,7 @@ class CertificatePart(_Facet):
     def judge(self, before: Condition, reading: Reading, now: datetime) -> Outcome:
         return age.judge_deadline(before, reading, now, self.policy)
 
-    def tell(self, transition: Transition, tools: Tools) -> AlertText:  # noqa: ARG002 - as above
+    def tell(self, transition: Transition, tools: EvaluationPoint) -> AlertText:  # noqa: ARG002 - as above
         left = transition.facts.get("left")
         name = f"the certificate of {self.endpoint.name}"
         if not is_number(left):

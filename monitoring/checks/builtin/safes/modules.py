@@ -17,7 +17,7 @@ from monitoring.checks.builtin.shared.contract_logs import Stretch
 from monitoring.checks.builtin.shared.data_rows import RowContract
 from monitoring.checks.builtin.shared.log_reading import MIN_LOOKBACK, judge_stretch, read_stretch
 from monitoring.checks.engine.plan import ReadContext
-from monitoring.checks.engine.tools import Tools
+from monitoring.checks.engine.point import EvaluationPoint
 from monitoring.checks.expression.evaluate import NotYet
 from monitoring.checks.messages.plain import AlertRoute, AlertText, plain_message
 from monitoring.checks.rules.logs import LogsPolicy
@@ -56,7 +56,7 @@ class ModuleRunsPart:
         """Say what was read, for listings."""
         return f"blocks {reading.first} to {reading.last}, {counted(len(reading.logs), 'transaction')}"
 
-    def tell(self, transition: Transition, tools: Tools) -> AlertText:
+    def tell(self, transition: Transition, tools: EvaluationPoint) -> AlertText:
         if transition.kind is not Kind.FIRED:
             return plain_message(self.about, transition)
         known, entries = network(self.place.chain), transition.entries
@@ -83,7 +83,7 @@ def _event(log: EventLog, reading: Stretch) -> LogEvent:
     )
 
 
-def _row(entry: Entry, known: Network, tools: Tools) -> Block:
+def _row(entry: Entry, known: Network, tools: EvaluationPoint) -> Block:
     at = tx(str(entry.facts.get("tx")), chain=known)
     module = str(entry.facts.get("module", ""))
     if entry.kind != "new" or not is_address(module):

@@ -20,7 +20,7 @@ from monitoring.checks.builtin.safes.rules import Loudness, Skip, decoded_offlin
 from monitoring.checks.builtin.safes.text import describe
 from monitoring.checks.builtin.shared.data_rows import RowContract
 from monitoring.checks.engine.plan import ReadContext
-from monitoring.checks.engine.tools import Tools
+from monitoring.checks.engine.point import EvaluationPoint
 from monitoring.checks.expression.evaluate import PENDING, NotYet, ViewRead
 from monitoring.checks.expression.values import Json, Value
 from monitoring.checks.messages.plain import AlertRoute, AlertText, plain_message
@@ -169,7 +169,7 @@ class QueuePart:
             str(queue) if isinstance(queue, Unknown) else f"{len(queue.transactions)} pending, asked every {interval}"
         )
 
-    def tell(self, transition: Transition, tools: Tools) -> AlertText:
+    def tell(self, transition: Transition, tools: EvaluationPoint) -> AlertText:
         if transition.kind is not Kind.FIRED:
             return plain_message(self.about, transition)
         return describe(self.place, transition, tools)

@@ -17,7 +17,7 @@ from monitoring.chains.networks import network
 from monitoring.chains.services.client import NoAnswer
 from monitoring.chains.services.safe_rows import SafeQueue
 from monitoring.chains.services.safe_service import keys_from, open_safe_service, quota
-from monitoring.checks.engine.tools import Tools
+from monitoring.checks.engine.point import EvaluationPoint
 
 _SHARE = 0.8  # of the quota; the rest is for longer queues, further tries, and Safes that have just changed
 # Safes in a row without an answer, of one chain and of all: the others of this run are not asked.
@@ -82,7 +82,7 @@ def turns(questions: Sequence[QueueOf], interval: timedelta, now: datetime) -> l
     return urgent + routine[: max(1, share)]
 
 
-def answer_queues(questions: Sequence[QueueOf], tools: Tools) -> dict[QueueOf, Poll]:
+def answer_queues(questions: Sequence[QueueOf], tools: EvaluationPoint) -> dict[QueueOf, Poll]:
     """Ask for the queues whose turn it is; a service that is down is not asked for all of them."""
     if not questions:
         return {}

@@ -19,7 +19,7 @@ from monitoring.checks.builtin.safes.queue import OWNERS, THRESHOLD
 from monitoring.checks.builtin.shared.data_rows import RowContract
 from monitoring.checks.builtin.shared.per_chain import answer_per_chain
 from monitoring.checks.engine.plan import ReadContext
-from monitoring.checks.engine.tools import Tools
+from monitoring.checks.engine.point import EvaluationPoint
 from monitoring.checks.expression.evaluate import PENDING, NotYet, ViewRead
 from monitoring.checks.expression.values import Value
 from monitoring.checks.messages.plain import AlertRoute, AlertText
@@ -50,7 +50,7 @@ class SlotsOf:
     address: str
 
 
-def answer_slots(questions: Sequence[SlotsOf], tools: Tools) -> dict[SlotsOf, tuple[str, ...] | Unknown]:
+def answer_slots(questions: Sequence[SlotsOf], tools: EvaluationPoint) -> dict[SlotsOf, tuple[str, ...] | Unknown]:
     """Read the slots of all Safes of a chain together."""
     return answer_per_chain(questions, tools, _read_slots)
 
@@ -103,7 +103,7 @@ class SetPart:
         names = [short(checksum(str(one))) if is_address(one) else words(one) for one in reading]
         return ": ".join(filter(None, (counted(len(reading), self.what), ", ".join(names))))
 
-    def tell(self, transition: Transition, tools: Tools) -> AlertText:
+    def tell(self, transition: Transition, tools: EvaluationPoint) -> AlertText:
         known = network(self.place.chain)
         rows: list[Block] = []
         for entry in transition.entries:
@@ -148,7 +148,7 @@ class SetupPart:
         found = [f"{name} {short(checksum(str(one)))}" for name, one in zip(SLOTS, slots, strict=True) if one != ZERO]
         return ", ".join([f"threshold {words(threshold)}", *found])
 
-    def tell(self, transition: Transition, tools: Tools) -> AlertText:
+    def tell(self, transition: Transition, tools: EvaluationPoint) -> AlertText:
         names = ("threshold", *SLOTS)
         old, new = (_parts(transition.facts.get(name)) for name in ("before", "value"))
         moved = [(name, a, b) for name, a, b in zip(names, old, new, strict=False) if a != b]
@@ -156,7 +156,7 @@ class SetupPart:
         title = f"{self.place.title}: change of its {', '.join(name for name, _, _ in moved)}"
         return AlertText(title, (safe_line(self.place), kv(*rows)))
 
-    def _value(self, value: Value, tools: Tools) -> tuple[object, ...]:
+    def _value(self, value: Value, tools: EvaluationPoint) -> tuple[object, ...]:
         if value == ZERO:
             return ("none",)
         if not isinstance(value, str):

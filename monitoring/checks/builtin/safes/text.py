@@ -13,7 +13,7 @@ from monitoring.chains.decode.calldata import Transaction
 from monitoring.chains.networks import Network, network
 from monitoring.checks.builtin.shared.data_rows import RowContract
 from monitoring.checks.builtin.shared.transactions import Room, call_blocks
-from monitoring.checks.engine.tools import Tools
+from monitoring.checks.engine.point import EvaluationPoint
 from monitoring.checks.messages.plain import AlertText
 from monitoring.conditions.outcome import Entry, Transition
 
@@ -21,7 +21,7 @@ MAX_SHOWN = 6  # transactions of one message shown whole
 MAX_RIVALS = 3
 
 
-def describe(place: RowContract, transition: Transition, tools: Tools) -> AlertText:
+def describe(place: RowContract, transition: Transition, tools: EvaluationPoint) -> AlertText:
     """Put the new transactions of one queue into words, the loudest first."""
     entries = sorted(transition.entries, key=lambda entry: (-entry.severity, _nonce(entry)))
     known, room = network(place.chain), Room()
@@ -47,7 +47,7 @@ def _headline(entries: Sequence[Entry]) -> str:
     return ", ".join([f"{len(entries)} transactions queued", *more])
 
 
-def _blocks(entry: Entry, place: RowContract, room: Room, tools: Tools) -> list[Block]:
+def _blocks(entry: Entry, place: RowContract, room: Room, tools: EvaluationPoint) -> list[Block]:
     known, address, facts = network(place.chain), checksum(place.address), entry.facts
     identity = str(entry.id)
     head = "Rival transaction" if entry.kind == "competing" else "Transaction"
@@ -82,7 +82,7 @@ def _call(entry: Entry, place: RowContract) -> Transaction:
     )
 
 
-def _proposer(entry: Entry, known: Network, tools: Tools) -> object:
+def _proposer(entry: Entry, known: Network, tools: EvaluationPoint) -> object:
     """Name who proposed, and for whom where a delegate did."""
     proposer, delegate = str(entry.facts.get("proposer", "")), str(entry.facts.get("delegate", ""))
     found: list[object] = [_named(proposer, known, tools) if proposer else "not told by the service"]
@@ -91,7 +91,7 @@ def _proposer(entry: Entry, known: Network, tools: Tools) -> object:
     return tuple(found)
 
 
-def _named(address: str, known: Network, tools: Tools) -> object:
+def _named(address: str, known: Network, tools: EvaluationPoint) -> object:
     return addr(address, tools.labels.name(known.id, address), known)
 
 

@@ -27,7 +27,7 @@ from monitoring.chains.rpc.memory import ChainMemory
 from monitoring.chains.rpc.provider import Ask
 from monitoring.chains.rpc.views import ChainView
 from monitoring.checks.builtin.shared.per_chain import answer_per_chain
-from monitoring.checks.engine.tools import Tools
+from monitoring.checks.engine.point import EvaluationPoint
 
 # Ranges read for a chain in one run: what is further back waits for the next, and what was read is committed meanwhile.
 MAX_RANGES = 60
@@ -69,7 +69,7 @@ class Stretch:
         return (self.times or {}).get(block)
 
 
-def answer_logs(questions: Sequence[LogsSince], tools: Tools) -> dict[LogsSince, Stretch | Unknown]:
+def answer_logs(questions: Sequence[LogsSince], tools: EvaluationPoint) -> dict[LogsSince, Stretch | Unknown]:
     """Answer all questions with few `eth_getLogs` a chain, however many contracts there are."""
     memory, chains = tools.chains.memory, {question.chain for question in questions}
     sizes = {chain: _recall(memory, chain) for chain in chains}  # the memory is asked here, and not from threads

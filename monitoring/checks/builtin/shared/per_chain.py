@@ -8,7 +8,7 @@ from typing import Any, Protocol, TypeVar
 
 from monitoring.chains.abi.values import Unknown
 from monitoring.chains.rpc.views import ChainView
-from monitoring.checks.engine.tools import Tools
+from monitoring.checks.engine.point import EvaluationPoint
 
 
 class OfChain(Protocol):
@@ -22,7 +22,7 @@ Q = TypeVar("Q", bound=OfChain)
 
 
 def answer_per_chain(
-    questions: Sequence[Q], tools: Tools, answer: Callable[[Sequence[Q], ChainView], Mapping[Q, Any]]
+    questions: Sequence[Q], tools: EvaluationPoint, answer: Callable[[Sequence[Q], ChainView], Mapping[Q, Any]]
 ) -> dict[Q, Any]:
     """Ask `answer` for the questions of each chain in a thread of its own; it may not touch what chains share."""
     chains: dict[int, list[Q]] = {}

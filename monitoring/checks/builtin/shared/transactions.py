@@ -18,7 +18,7 @@ from monitoring.chains.decode.format_tx import TxLine
 from monitoring.chains.decode.inspect_tx import Examined, examine
 from monitoring.chains.decode.proxies import Upgrade
 from monitoring.chains.networks import Network, network
-from monitoring.checks.engine.tools import Tools
+from monitoring.checks.engine.point import EvaluationPoint
 
 MAX_LINE = 160
 MAX_FLAGS = 6
@@ -46,7 +46,7 @@ class Room:
         return [*taken, f"… {left_out} more lines"] if left_out else taken
 
 
-def call_blocks(calls: Sequence[Transaction], tools: Tools, room: Room) -> list[Block]:
+def call_blocks(calls: Sequence[Transaction], tools: EvaluationPoint, room: Room) -> list[Block]:
     """Decode calls of one chain and write them out: flags, upgrades, then every call."""
     if not calls:
         return []

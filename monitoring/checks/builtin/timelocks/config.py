@@ -22,7 +22,7 @@ from monitoring.checks.builtin.timelocks.text import describe
 from monitoring.checks.config.yaml_node import Spot
 from monitoring.checks.engine.plan import CheckInstance, ReadContext
 from monitoring.checks.engine.plugin import CheckType, PluginContext
-from monitoring.checks.engine.tools import Tools
+from monitoring.checks.engine.point import EvaluationPoint
 from monitoring.checks.expression.evaluate import NotYet
 from monitoring.checks.expression.values import Value
 from monitoring.checks.messages.plain import AlertRoute, AlertText, plain_message
@@ -92,7 +92,7 @@ class TimelockPart:
         """Say what was read, for listings."""
         return f"blocks {reading.first} to {reading.last}, {counted(len(self._events(reading)), 'event')}"
 
-    def tell(self, transition: Transition, tools: Tools) -> AlertText:
+    def tell(self, transition: Transition, tools: EvaluationPoint) -> AlertText:
         if transition.kind is not Kind.FIRED:
             return plain_message(self.about, transition)
         return describe(self.row.place, self.row.kind, transition, tools)

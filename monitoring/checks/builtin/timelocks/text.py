@@ -21,7 +21,7 @@ from monitoring.chains.rpc.multicall import call
 from monitoring.checks.builtin.shared.data_rows import RowContract
 from monitoring.checks.builtin.shared.transactions import Room, call_blocks, when
 from monitoring.checks.builtin.timelocks.kinds import Meaning, RawLog, What, read_meaning, signals
-from monitoring.checks.engine.tools import Tools
+from monitoring.checks.engine.point import EvaluationPoint
 from monitoring.checks.expression.values import Value
 from monitoring.checks.messages.plain import AlertText
 from monitoring.checks.messages.value_spans import words
@@ -66,7 +66,7 @@ class TimelockOperation:
         return _instant(int(self.mined_at.timestamp()) + self.meaning.delay_s)
 
 
-def describe(place: RowContract, kind: str, transition: Transition, tools: Tools) -> AlertText:
+def describe(place: RowContract, kind: str, transition: Transition, tools: EvaluationPoint) -> AlertText:
     """Put the events of one transition into words."""
     fresh = [_operation(place, kind, entry) for entry in transition.entries if entry.kind == "new"]
     fresh.sort(key=lambda one: _ORDER.index(one.what))
@@ -117,7 +117,7 @@ def _meaning(place: RowContract, kind: str, logs: Sequence[RawLog]) -> Meaning |
     return replace(read[0], calls=tuple(call for one in read for call in one.calls)) if read else None
 
 
-def _blocks(one: TimelockOperation, place: RowContract, kind: str, room: Room, tools: Tools) -> list[Block]:
+def _blocks(one: TimelockOperation, place: RowContract, kind: str, room: Room, tools: EvaluationPoint) -> list[Block]:
     known = network(place.chain)
     rows: dict[str, object] = {"Transaction": tx(one.transaction, chain=known)}
     meaning = one.meaning
@@ -145,7 +145,7 @@ def _can_run(one: TimelockOperation, now: datetime) -> str:
     return "not told by its event"
 
 
-def _calls_in_input(one: TimelockOperation, place: RowContract, tools: Tools) -> tuple[Transaction, ...]:
+def _calls_in_input(one: TimelockOperation, place: RowContract, tools: EvaluationPoint) -> tuple[Transaction, ...]:
     """Find the calls to the timelock in the transaction that scheduled them, however deep they are wrapped."""
     try:
         sent = tools.chains.pool(place.chain).call("eth_getTransactionByHash", one.transaction)
@@ -161,7 +161,7 @@ def _carried(one: DecodedCall) -> tuple[DecodedCall, ...]:
     return one.inner or (one,)
 
 
-def _calls_in_vote(one: TimelockOperation, place: RowContract, tools: Tools) -> tuple[Transaction, ...]:
+def _calls_in_vote(one: TimelockOperation, place: RowContract, tools: EvaluationPoint) -> tuple[Transaction, ...]:
     """Ask the voting contract for a vote's script, and show it as what forwards it would."""
     view = tools.chains.view(place.chain)
     if isinstance(view, Unknown) or one.meaning is None or not one.meaning.id.isdecimal():
@@ -174,7 +174,7 @@ def _calls_in_vote(one: TimelockOperation, place: RowContract, tools: Tools) -> 
 
 
 # Kinds whose events do not hold the calls.
-_CALLS_ELSEWHERE: Mapping[str, Callable[[TimelockOperation, RowContract, Tools], tuple[Transaction, ...]]] = {
+_CALLS_ELSEWHERE: Mapping[str, Callable[[TimelockOperation, RowContract, EvaluationPoint], tuple[Transaction, ...]]] = {
     "maple_governor_timelock": _calls_in_input,
     "aragon_voting": _calls_in_vote,
 }

@@ -1,0 +1,81 @@
+"""Where and when monitors are evaluated: providers, blocks, state overrides, clock. One for a task.
+
+Made by whoever evaluates. What it reads with is opened by the first reading, so that a monitor which has its readings
+already loads no chain; from then on one point is one block of each chain, one budget and one memory.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Hashable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from monitoring.base.clock import Clock, SystemClock
+from monitoring.base.secrets.redact import redact
+from monitoring.chains.rpc.budget import TASK_S, Budget
+from monitoring.chains.rpc.memory import ChainMemory, RunMemory
+
+if TYPE_CHECKING:
+    from monitoring.chains.decode.calldata import Decoder
+    from monitoring.chains.decode.labels import Labels
+    from monitoring.chains.rpc.multicall import StateOverrides
+    from monitoring.chains.rpc.provider import Fetch
+    from monitoring.chains.rpc.views import Chains
+    from monitoring.chains.services.client import Service
+
+
+@dataclass(frozen=True)
+class EvaluationPoint:
+    """The world as an evaluation meets it; `environ` is the task's, without what it must not see.
+
+    `blocks` has the block to read a chain at, others are read at their head; `overrides` what a chain's state is
+    supposed to be, in the form of eth_call's third parameter. `known` are answers that are there already: a view's by
+    its `ViewRead`, a source's by the names of monitor and source; they are not asked again.
+    """
+
+    environ: Mapping[str, str]
+    clock: Clock = field(default_factory=SystemClock)
+    blocks: Mapping[int, int] = field(default_factory=dict)
+    overrides: Mapping[int, StateOverrides] = field(default_factory=dict)
+    known: Mapping[Hashable, Any] = field(default_factory=dict)
+    memory: ChainMemory = field(default_factory=RunMemory)
+    fetch: Fetch | None = None
+    budget_s: float = TASK_S
+    sleep: Callable[[float], None] = time.sleep
+    redact: Callable[[str], str] = redact
+
+    @cached_property
+    def chains(self) -> Chains:
+        from monitoring.chains.rpc.views import Chains  # noqa: PLC0415 - chains are loaded by the first reading
+
+        budget = Budget(seconds=self.budget_s, clock=self.clock, sleep=self.sleep)
+        return Chains(
+            self.environ, budget=budget, memory=self.memory, fetch=self.fetch, blocks=self.blocks,
+            overrides=self.overrides,
+        )  # fmt: skip
+
+    @property
+    def has_read(self) -> bool:
+        """Tell whether anything was read from a chain or a service."""
+        return "chains" in vars(self)
+
+    @cached_property
+    def service(self) -> Service:
+        from monitoring.chains.services.client import Service  # noqa: PLC0415 - as above
+
+        return Service(self.chains.fetch, self.chains.budget)
+
+    @cached_property
+    def decoder(self) -> Decoder:
+        from monitoring.chains.decode.calldata import Decoder  # noqa: PLC0415 - as above
+        from monitoring.chains.decode.signature_resolver import ladder  # noqa: PLC0415 - as above
+
+        return Decoder(ladder(self.environ, self.service, self.memory), clock=self.clock)
+
+    @cached_property
+    def labels(self) -> Labels:
+        from monitoring.chains.decode.labels import Labels  # noqa: PLC0415 - as above
+
+        return Labels()
