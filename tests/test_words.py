@@ -45,14 +45,15 @@ SHARED_CLASS_NAMES = {
     "Run": "utils.testing: the result of an author's test run",
     "Unknown": "utils.unknown: the same value as authors meet it",
     "Readings": "utils.chain: the result of an author's `read`",
-    "Parser": "a parser of signatures, private to its module",
-    "Request": "one of HTTP, one of the child's command", "Message": "the stored text, and what a sender is given",
-    "Room": "room within limits", "Pace": "delivery, and the pace of a Safe's queue", "Table": "a text block, and a table of keys",
-    "Entry": "private to two modules", "Reader": "the web's reader of the database", "Proxy": "HTTP, and a proxy contract",
-    "Kind": "the kind of a key, and of a transition", "SignatureError": "the ABI's, and the formula's",
-    "AbiType": "the parsed type, and its literal union", "Sight": "what a queue showed", "Answers": "of queries, and of the web",
-    "Kept": "spooled alerts", "Delivery": "the delivery loop's entry", "Fields": "an author's view of JSON",
-    "World": "what a formula is evaluated in", "Seen": "rows seen", "Row": "rows of a table",
+    "Fields": "utils.fields: an author's view of JSON",
+    "Parser": "private to one module", "Entry": "private to one module", "Reader": "private to one module",
+    "Row": "private to one module", "Seen": "private to one module", "World": "private to one module",
+    "Request": "of HTTP, and of a child process", "Message": "as stored, and as a sender gets it",
+    "Proxy": "of HTTP, and a proxy contract", "Table": "a block of text, and a table of keys",
+    "Kind": "of a key, and of a transition", "Pace": "of a destination, and of a Safe's queue",
+    "Room": "within limits", "Kept": "spooled alerts", "Delivery": "the entry of delivery",
+    "SignatureError": "of an ABI, and of a formula", "AbiType": "parsed, and as a literal union",
+    "Sight": "what a queue showed", "Answers": "of queries, and of the web",
 }  # fmt: skip
 
 
