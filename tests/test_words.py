@@ -42,19 +42,17 @@ OPEN_ROOMS = ("monitoring/checks/", "monitoring/conditions/", "utils/")
 
 # A class name that several modules may share, with the reason.
 SHARED_CLASS_NAMES = {
-    "Run": "utils.testing: the result of an author's test run",
     "Unknown": "utils.unknown: the same value as authors meet it",
     "Readings": "utils.chain: the result of an author's `read`",
-    "Fields": "utils.fields: an author's view of JSON",
-    "Parser": "private to one module", "Entry": "private to one module", "Reader": "private to one module",
-    "Row": "private to one module", "Seen": "private to one module", "World": "private to one module",
-    "Request": "of HTTP, and of a child process", "Message": "as stored, and as a sender gets it",
-    "Proxy": "of HTTP, and a proxy contract", "Table": "a block of text, and a table of keys",
-    "Kind": "of a key, and of a transition", "Pace": "of a destination, and of a Safe's queue",
-    "Room": "within limits", "Kept": "spooled alerts", "Delivery": "the entry of delivery",
-    "SignatureError": "of an ABI, and of a formula", "AbiType": "parsed, and as a literal union",
-    "Sight": "what a queue showed", "Answers": "of queries, and of the web",
-}  # fmt: skip
+    "Message": "as stored, and as a sender gets it",
+    "Proxy": "of HTTP, and a proxy contract",
+    "Table": "a block of text, and a table of keys",
+    "Kind": "of a key, and of a transition",
+    "Pace": "of a destination, and of a Safe's queue",
+    "SignatureError": "of an ABI, and of a formula",
+    "AbiType": "parsed, and as a literal union",
+    "Answers": "of queries, and of the web",
+}
 
 
 @cache
