@@ -1,4 +1,4 @@
-"""`make demo`: a day of the whole system, on a local chain, with stand-ins for the destinations; told step by step.
+"""`make demo`: a day of the whole system, on a local chain, with stand-ins for the destinations; shown step by step.
 
 Everything it starts ends with it, everything it writes lies in .cache/demo. Exit 0 only if what it shows is true.
 """
@@ -91,7 +91,7 @@ class Demo:
             say(textwrap.indent(message.text, green("  ┃ "), lambda _: True))
         self.shown = len(self.telegram.messages)
         if step.verb == "run" and bool(heard) is not bool(step.hears):
-            self.wrong.append(f"`{step.command}` told {len(heard)} messages: {step.why}")
+            self.wrong.append(f"`{step.command}` sent {len(heard)} messages: {step.why}")
         self.wrong += [
             f"`{step.command}`: no message says {words!r}"
             for words in step.hears

@@ -123,7 +123,7 @@ def _look(
         profiles=tuple(_profiles(settings, jobs, database, now)),
         audit=audit,
         audit_ok=audit_ok,
-        firing=tuple(database.read(conditions.firing)) if database else (),
+        firing=tuple(database.read(lambda tx: conditions.incidents(tx, now))) if database else (),
         unreached=tuple(unreached),
         undelivered=tuple(Undelivered(*row) for row in deliveries.why_waiting(database)) if database else (),
         blind=tuple(database.read(conditions.without_data)) if database else (),
