@@ -106,11 +106,6 @@ class LogScan:
     reorganised_from: int | None = None  # blocks from here on were scanned again: another chain stands there now
 
 
-def first_cursor(network: Network, head: int, lookback_s: float) -> LogCursor:
-    """Return where a first scan starts: about `lookback_s` before the head."""
-    return LogCursor(network.id, max(0, head - network.blocks_in(lookback_s)))
-
-
 def last_certain_block(network: Network, head: int) -> int:
     """Return the newest block with enough blocks on top of it."""
     return head - network.confirmations
