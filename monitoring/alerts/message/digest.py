@@ -144,8 +144,8 @@ def record_digest_in(
 def compose(digest: DigestInput, verdict: DigestKind, previous: LastDigest | None) -> Alert:
     """Write the digest. It names every failed task and none that succeeded."""
     if verdict is DigestKind.CLEAN:
-        told = f"Last reported {previous.told_at:%Y-%m-%d %H:%M} UTC." if previous else ""
-        return _alert(Severity.LOW, f"profile {digest.profile}: all tasks are ok again", [told], silent=True)
+        last = f"Last reported {previous.told_at:%Y-%m-%d %H:%M} UTC." if previous else ""
+        return _alert(Severity.LOW, f"profile {digest.profile}: all tasks are ok again", [last], silent=True)
     failed = digest.failed
     silent = verdict in (DigestKind.SAME, DigestKind.REMINDER, DigestKind.NOT_YET)
     title = f"profile {digest.profile}: {len(failed)} of {len(digest.tasks)} tasks failed"
@@ -177,7 +177,7 @@ def _shared(failed: tuple[TaskOutcome, ...]) -> list[object]:
     ]
 
 
-def _told(task: TaskOutcome) -> list[object]:
+def _blocks_of(task: TaskOutcome) -> list[object]:
     reason = task.reason or "failed"
     took = "" if " after " in reason else f" after {_seconds(task.duration_s)}"  # a time limit says it itself
     parts: list[object] = [bold(task.name), f": {reason}{took}"]
