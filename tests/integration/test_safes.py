@@ -113,7 +113,7 @@ def test_a_safe_of_each_generation_is_watched_on_its_chain_and_in_its_queue(
         )
         assert told["safe-owners"].message.title == "Curation (mainnet): 1 owner added"
         assert told["safe-modules"].message.title == "Curation (mainnet): 1 module added"
-        assert told["safe-setup"].message.title == "Curation (mainnet): change of its threshold, fallback handler"
+        assert told["safe-setup"].message.title == "Curation (mainnet): threshold, fallback handler changed"
         assert "Threshold: 1 → 2" in told["safe-setup"].text
         assert later(world).told == []
 
