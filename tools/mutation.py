@@ -45,7 +45,9 @@ class Target:
 
 
 TARGETS = {
-    "transition": Target(("monitoring.conditions.transition",), ("tests/unit/test_transition.py", "tests/unit/test_conditions.py")),
+    "transition": Target(
+        ("monitoring.conditions.transition",), ("tests/unit/test_transition.py", "tests/unit/test_conditions.py")
+    ),
     "outbox": Target(
         ("monitoring.store.tables.outbox", "monitoring.alerts.delivery.lease", "monitoring.alerts.delivery.outbox"),
         ("tests/unit/test_pacing.py", "tests/integration/test_delivery.py"),
