@@ -235,7 +235,7 @@ class Context(Reads, Verbs):
         last = "".join(traceback.format_exception(error)[-4:])
         kind, words, trace = type(error).__name__, self._redact(str(error))[:500], self._redact(last)[-2500:]
         alert = Alert(
-            Severity.HIGH, f"{self.name} crashed: {kind}", words, code(trace),
+            Severity.HIGH, f"script crashed: {kind}", words, code(trace),
             protocol=self.name, channel=self.channel, key=_CRASH_KEY, source=_CRASH,
         ).redacted(self._redact)  # fmt: skip
         self._open_batch = None
@@ -259,7 +259,7 @@ class Context(Reads, Verbs):
         if self._crashed_checks:
             return
         with suppress(StoreError):
-            (over,) = self._store.commit([Resolve(self._crash_key, Policy(), "")])
+            (over,) = self._store.commit([Resolve(self._crash_key, Policy(), "the script ends without a crash again")])
             self.stored += over.is_told
 
     def close(self) -> None:

@@ -97,7 +97,7 @@ class Reporting:
         self._raise(f"config/{profile}", Severity.HIGH, f"{profile} cannot run: jobs.yaml has mistakes", *lines)
 
     def accepted_config(self, profile: str) -> None:
-        self._resolve(f"config/{profile}")
+        self._resolve(f"config/{profile}", note=f"profile {profile} runs again: jobs.yaml is valid")
 
     def synced(self, result: SyncResult) -> None:
         """Report a commit that was taken back or is refused, or a sync that fails for long; and once when it heals."""
@@ -109,7 +109,7 @@ class Reporting:
             title = f"Commit {(result.candidate or '')[:12]} is refused, {result.revision[:12]} keeps running"
             self._raise("sync", Severity.HIGH, title, quote(result.reason), is_news=not result.remembered)
         elif result.status.worked:
-            self._resolve("sync", note=f"The checkout is at {result.revision[:12]}.")
+            self._resolve("sync", note=f"the checkout is synced again, at {result.revision[:12]}")
         elif result.failures >= _SYNC_FAILURES_TOLD:
             title = f"The checkout could not be synced {result.failures} times in a row"
             self._raise("sync", Severity.MEDIUM, title, quote(result.reason))

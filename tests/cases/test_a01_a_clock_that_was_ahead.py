@@ -74,7 +74,7 @@ def outbox(tmp_path: Path, telegram: TelegramStandIn, clock: Stepped) -> Iterato
 
 
 def titles(telegram: TelegramStandIn) -> list[str]:
-    return [message.text.split("\n")[0].split(" ", 1)[1] for message in telegram.messages]
+    return [message.text.split("\n")[0].partition(": ")[2] for message in telegram.messages]
 
 
 @pytest.mark.parametrize("ahead", [timedelta(hours=7), timedelta(days=366)], ids=str)

@@ -49,8 +49,8 @@ def test_a_machine_gets_the_alert_signed_over_the_exact_bytes(webhook: WebhookSe
     assert hook.verified == [
         {
             "event_type": "alert", "id": 12, "created_at": "2026-11-23T22:32:00.000000Z", "protocol": "cap",
-            "channel": "cap", "severity": "HIGH", "title": "Backing", "message": "🚨 Backing\ngrößer", "key": "backing",
-            "condition": "cap/backing/1/", "level": "HIGH", "link": "https://e.org/alerts/12",
+            "channel": "cap", "severity": "HIGH", "title": "Backing", "message": "🚨 HIGH cap: Backing\ngrößer",
+            "key": "backing", "condition": "cap/backing/1/", "level": "HIGH", "link": "https://e.org/alerts/12",
         }
     ]  # fmt: skip
     assert (request.method, request.path) == ("POST", HOOK_PATH)
@@ -183,7 +183,7 @@ def test_apprise_delivers_to_the_one_address_that_is_meant(hook: FakeWebhook) ->
     assert sender.send(message("text"), destination, progress) == Sent()
 
     body = json.loads(hook.requests[0].body)
-    assert (body["title"], body["type"]) == ("🚨 Backing", "failure")
+    assert (body["title"], body["type"]) == ("🚨 HIGH cap: Backing", "failure")
     assert "text" in body["message"]
     assert progress.parts == [(1, 0)]
 
@@ -227,7 +227,7 @@ def test_the_console_prints_the_alert() -> None:
 
     ConsoleSender(stream).send(message("text"), Console(), progress)
 
-    assert stream.getvalue() == "🚨 Backing  [HIGH cap]\n   text\n"
+    assert stream.getvalue() == "🚨 HIGH cap: Backing\n   text\n"
     assert progress.parts == [(1, 0)]
 
 

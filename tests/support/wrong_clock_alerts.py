@@ -57,7 +57,7 @@ class MoodyChat(Chat):
         self.asked.append((channel, self.host.clock.true))
         if self.is_failing and channel in _FAILING:
             return _FAILING[channel]
-        title = sent["text"].split("\n")[0].split(" ", 1)[1]
+        title = sent["text"].split("\n")[0].partition(": ")[2]
         self.arrived.setdefault(title, self.host.clock.true)
         return super().respond(request)
 

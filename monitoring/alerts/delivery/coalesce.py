@@ -78,15 +78,15 @@ def _fitting(alerts: Sequence[Folded]) -> list[Folded]:
 
 
 def _row(alert: Folded) -> Line:
-    return line(f"{alert.severity.emoji} ", bold(alert.protocol), _tail(alert))
+    return line(f"{alert.severity.emoji} {alert.severity.name} ", bold(alert.protocol), _tail(alert))
 
 
 def _head(alert: Folded) -> str:
-    return f"{alert.severity.emoji} {alert.protocol}"
+    return f"{alert.severity.emoji} {alert.severity.name} {alert.protocol}"
 
 
 def _tail(alert: Folded) -> str:
-    return f" {shorten(alert.title, _LONGEST_TITLE)} (#{alert.alert_id})"
+    return f": {shorten(alert.title, _LONGEST_TITLE)} (#{alert.alert_id})"
 
 
 def _minute(instant: datetime) -> str:

@@ -240,7 +240,7 @@ def announce_text(tx: Tx, job: Job, why: str, now: datetime, run_id: int | None)
 
 def is_over(tx: Tx, name: str, now: datetime, run_id: int | None) -> None:
     """Say that what was announced under this name is over, if it was."""
-    resolve_in(tx, _key(name), now=now, origin=AlertOrigin(run_id))
+    resolve_in(tx, _key(name), now=now, origin=AlertOrigin(run_id), note="alerts are accepted again")
 
 
 def is_text_refused(tx: Tx, far_side: FarSide, alert_id: int) -> bool:

@@ -17,8 +17,8 @@ from monitoring.checks.config.yaml_node import Spot
 from monitoring.checks.engine.formula_checks import Check
 from monitoring.checks.expression.scope import Scope
 from monitoring.checks.expression.tree import ANYTHING, Apply, Expression, Name, Tree, ValueType, children
-from monitoring.checks.messages.value_spans import PLACEHOLDER
 from monitoring.checks.rules.steps import either
+from monitoring.checks.rules.words import PLACEHOLDER
 from monitoring.conditions.policy import Policy
 
 P = TypeVar("P", bound=Policy)

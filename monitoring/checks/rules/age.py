@@ -7,9 +7,12 @@ from datetime import datetime, timedelta
 from fractions import Fraction
 
 from monitoring.alerts.message.model import Severity
+from monitoring.base.formatting import format_duration, format_instant, format_seconds
 from monitoring.chains.abi.values import Unknown
-from monitoring.checks.expression.values import Absent, Number, Reading, as_number
+from monitoring.checks.expression.value_text import words
+from monitoring.checks.expression.values import Absent, Number, Reading, Value, as_number, is_number
 from monitoring.checks.rules.steps import check_ladder
+from monitoring.checks.rules.words import Facts, Subject, VerbWords, number_of
 from monitoring.conditions.condition import Condition
 from monitoring.conditions.outcome import Outcome
 from monitoring.conditions.policy import Policy, Reminders
@@ -100,3 +103,43 @@ def _compare(age_s: Number, policy: AgePolicy) -> Verdict:
     ladder = tuple(level.severity for level in policy.levels)
     breached = [rank for rank, level in enumerate(policy.levels) if age_s > seconds_of_span(level.max_age)]
     return Breach(ladder, max(breached), age_s) if breached else Ok()
+
+
+def _breached(subject: Subject, facts: Facts) -> str:
+    return f" is {_age(facts)} old ({_last(facts)}, allowed {_bound(subject).removeprefix('≤ ')})"
+
+
+def _good(subject: Subject, facts: Facts) -> str:
+    return f" is up to date again: {_age(facts)} old (allowed {_bound(subject).removeprefix('≤ ')})"
+
+
+def _age(facts: Facts) -> str:
+    return format_seconds(number_of(facts, "age"))
+
+
+def _last(facts: Facts) -> str:
+    return f"last update {format_instant(number_of(facts, 'value'))}"
+
+
+def _bound(subject: Subject) -> str:
+    levels = subject.policy.levels if isinstance(subject.policy, AgePolicy) else ()
+    return f"≤ {', '.join(format_duration(level.max_age) for level in levels)}"
+
+
+def _deadline_breached(subject: Subject, facts: Facts) -> str:  # noqa: ARG001 - as every verb
+    left, at = number_of(facts, "left"), format_instant(number_of(facts, "value"))
+    span = format_seconds(left)
+    return f": {span} left, until {at}" if left > 0 else f": the deadline passed {span} ago, at {at}"
+
+
+def _deadline_good(subject: Subject, facts: Facts) -> str:  # noqa: ARG001 - as every verb
+    left, at = number_of(facts, "left"), format_instant(number_of(facts, "value"))
+    return f": {format_seconds(left)} left again, until {at}"
+
+
+def _instant(subject: Subject, value: Value) -> str:  # noqa: ARG001 - as every verb
+    return format_instant(value) if is_number(value) else words(value)
+
+
+WORDS = VerbWords(_breached, _good, _bound, _instant)
+DEADLINE_WORDS = VerbWords(_deadline_breached, _deadline_good, value=_instant)

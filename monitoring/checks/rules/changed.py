@@ -6,6 +6,7 @@ from datetime import datetime
 
 from monitoring.chains.abi.values import Unknown
 from monitoring.checks.expression.values import Absent, Reading, from_json, to_json
+from monitoring.checks.rules.words import Facts, Subject, VerbWords, shown
 from monitoring.conditions.condition import Condition
 from monitoring.conditions.outcome import Outcome, Reason
 from monitoring.conditions.policy import Policy
@@ -25,3 +26,14 @@ def judge(before: Condition, reading: Reading, now: datetime, policy: Policy) ->
         return unchanged(before, now)
     facts = {"value": reading, "before": from_json(before.memory["value"])}
     return happened(before, now, policy.severity, facts).remembering({"value": to_json(reading)})
+
+
+def _breached(subject: Subject, facts: Facts) -> str:
+    return f" changed: {shown(subject, facts, 'before')} → {shown(subject, facts)}"
+
+
+def _good(subject: Subject, facts: Facts) -> str:
+    return f" is {shown(subject, facts)}"
+
+
+WORDS = VerbWords(_breached, _good, lambda _: "does not change")

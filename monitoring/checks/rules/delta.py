@@ -13,7 +13,9 @@ from enum import StrEnum
 
 from monitoring.alerts.message.model import Severity
 from monitoring.base.clock import from_text, to_text
+from monitoring.base.formatting import format_share
 from monitoring.chains.abi.values import Unknown
+from monitoring.checks.expression.value_text import words
 from monitoring.checks.expression.values import (
     Absent,
     Json,
@@ -25,6 +27,7 @@ from monitoring.checks.expression.values import (
     write_number,
 )
 from monitoring.checks.rules.steps import Step
+from monitoring.checks.rules.words import Facts, Subject, VerbWords, number_of, shown
 from monitoring.conditions.condition import Condition
 from monitoring.conditions.outcome import Outcome, Reason
 from monitoring.conditions.policy import Policy
@@ -157,3 +160,25 @@ def _read(memory: object) -> list[_Slot]:
     return [
         _Slot(from_text(first), from_text(last), read_number(low), read_number(high)) for first, last, low, high in rows
     ]
+
+
+def _breached(subject: Subject, facts: Facts) -> str:
+    change, before = number_of(facts, "change"), number_of(facts, "before")
+    by = format_share(change, before) or words(magnitude(change), subject.unit)
+    return f" {'rose' if change > 0 else 'fell'} by {by}: {shown(subject, facts, 'before')} → {shown(subject, facts)}"
+
+
+def _good(subject: Subject, facts: Facts) -> str:
+    return f" is {shown(subject, facts)}"
+
+
+def _bound(subject: Subject) -> str:
+    levels = subject.policy.levels if isinstance(subject.policy, DeltaPolicy) else ()
+    return ", ".join(
+        f"{level.move.value.removeprefix('max_')} ≤ "
+        f"{words(level.step.size, '%' if level.step.relative else subject.unit)}"
+        for level in levels
+    )
+
+
+WORDS = VerbWords(_breached, _good, _bound)

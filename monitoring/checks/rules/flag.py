@@ -6,6 +6,7 @@ from datetime import datetime
 
 from monitoring.chains.abi.values import Unknown
 from monitoring.checks.expression.values import Absent, Reading, describe
+from monitoring.checks.rules.words import Facts, Subject, VerbWords
 from monitoring.conditions.condition import Condition
 from monitoring.conditions.outcome import Outcome
 from monitoring.conditions.policy import Policy
@@ -19,3 +20,19 @@ def judge(before: Condition, reading: Reading, now: datetime, policy: Policy) ->
     if not isinstance(reading, bool):
         return apply_verdict(before, Unknown(f"true or false was needed, not {describe(reading)}"), now, policy)
     return apply_verdict(before, Breach((policy.severity,)) if reading else Ok(), now, policy, {"value": reading})
+
+
+def _is_requirement(subject: Subject) -> bool:
+    """Tell whether the flag is the opposite of a requirement: its formula is what should be true."""
+    return subject.formula.startswith("require ")
+
+
+def _breached(subject: Subject, facts: Facts) -> str:  # noqa: ARG001 - as every verb
+    return " does not hold" if _is_requirement(subject) else " is on"
+
+
+def _good(subject: Subject, facts: Facts) -> str:  # noqa: ARG001 - as every verb
+    return " holds again" if _is_requirement(subject) else " is off again"
+
+
+WORDS = VerbWords(_breached, _good, lambda _: "off")

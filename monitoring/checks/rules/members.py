@@ -9,6 +9,7 @@ from datetime import datetime
 from monitoring.alerts.message.model import Severity
 from monitoring.chains.abi.values import Unknown
 from monitoring.checks.expression.values import Absent, Json, Reading, Value, describe, key_of, value_of_key
+from monitoring.checks.rules.words import Facts, Subject, VerbWords
 from monitoring.conditions.condition import Condition, State
 from monitoring.conditions.outcome import Entry, Outcome, Reason
 from monitoring.conditions.policy import Policy
@@ -70,3 +71,14 @@ def _entries(current: set[str], usual: set[str], policy: MembersPolicy) -> tuple
 
 def _worst(entries: tuple[Entry, ...]) -> Severity:
     return max(entry.severity for entry in entries)
+
+
+def _breached(subject: Subject, facts: Facts) -> str:  # noqa: ARG001 - its entries say it
+    return ""
+
+
+def _good(subject: Subject, facts: Facts) -> str:  # noqa: ARG001 - as every verb
+    return " is as expected again"
+
+
+WORDS = VerbWords(_breached, _good)

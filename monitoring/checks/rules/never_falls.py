@@ -6,9 +6,12 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 
+from monitoring.base.formatting import format_share
 from monitoring.chains.abi.values import Unknown
+from monitoring.checks.expression.value_text import words
 from monitoring.checks.expression.values import Absent, Number, Reading, as_number, read_number, write_number
 from monitoring.checks.rules.steps import NO_STEP, Step
+from monitoring.checks.rules.words import Facts, Subject, VerbWords, number_of, shown
 from monitoring.conditions.condition import Condition, State
 from monitoring.conditions.outcome import Outcome, Reason
 from monitoring.conditions.policy import Policy
@@ -63,3 +66,16 @@ def _rebased(outcome: Outcome, value: Number, now: datetime, policy: NeverFallsP
         return outcome
     rested = at_rest(outcome.condition, outcome.transition.severity, now)
     return replace(outcome, condition=rested).remembering({"mark": write_number(value)})
+
+
+def _breached(subject: Subject, facts: Facts) -> str:
+    value, before = number_of(facts, "value"), number_of(facts, "before")
+    by = format_share(value - before, before) or words(before - value, subject.unit)
+    return f" fell by {by}: {shown(subject, facts, 'before')} → {shown(subject, facts)}"
+
+
+def _good(subject: Subject, facts: Facts) -> str:
+    return f" is back at {shown(subject, facts)}"
+
+
+WORDS = VerbWords(_breached, _good, lambda _: "never falls")
