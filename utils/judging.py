@@ -8,7 +8,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 from monitoring.alerts.conditions.store_alert import AlertOrigin
 from monitoring.base.clock import Clock
@@ -22,12 +21,12 @@ from monitoring.checks.engine.point import EvaluationPoint
 from monitoring.checks.engine.python_checks import Given, GivenPart
 from monitoring.checks.messages.check_message import Subject
 from monitoring.checks.messages.plain import AlertRoute
+from monitoring.checks.rules.verb import Asked
 from monitoring.checks.state.load import StoredMemory
 from monitoring.conditions.condition import ConditionKey
 from monitoring.conditions.policy import Policy
 from monitoring.store.db.database import Tx
 from monitoring.store.db.handle import SteadyStore
-from utils.policies import CommonOptions
 
 WHOLE = "(readings)"  # no author would choose it: whether the function could read what it decides upon
 
@@ -85,7 +84,7 @@ class EvaluationSession:
         self.crashed = False  # whether a verb, or what it says, met a bug
         self._keys: set[ConditionKey] = set()
 
-    def part(self, key: str, verb: str, reading: Any, policy: Policy, ways: CommonOptions) -> Judged:  # noqa: ANN401 - by verb
+    def part(self, key: str, verb: str, asked: Asked) -> Judged:
         """Note a judgement.
 
         Raises:
@@ -94,13 +93,14 @@ class EvaluationSession:
         check, _, subject = key.partition("/") if isinstance(key, str) else ("", "", "")
         if not check:
             raise UsageError(f"m.{verb}({key!r}, …): a key is a text that is not empty, as in utilisation/USDC")
-        chain = network(ways.chain).id if ways.chain else 0
+        options = asked.options
+        chain = network(options.chain).id if options.chain else 0
         found = ConditionKey(self._given.name, check, chain, subject)
         if found in self._keys:
             raise UsageError(f"m.{verb}({key!r}, …): this was judged in this run already: give each its own key")
         self._keys.add(found)
-        told = Subject(key, verb, policy, ways.unit, text=ways.text, chain=chain)
-        return Judged(GivenPart(found, self._given.route, told, reading))
+        told = Subject(key, verb, asked.policy, options.unit, text=options.text, chain=chain)
+        return Judged(GivenPart(found, self._given.route, told, asked.reading))
 
     def forget(self, judged: Sequence[Judged]) -> None:
         """Take back what was never recorded."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from fractions import Fraction
 from itertools import pairwise
 from typing import TypeVar
@@ -14,6 +14,8 @@ from monitoring.base.errors import UsageError
 from monitoring.checks.expression.values import Number, magnitude
 
 T = TypeVar("T", Number, timedelta)
+_EPOCH = datetime.fromisoformat("1970-01-01T00:00:00+00:00")
+_MICROSECOND = timedelta(microseconds=1)
 
 
 def either(severity: Severity | None, otherwise: Severity) -> Severity:
@@ -52,3 +54,13 @@ def check_ladder(bounds: Sequence[T], severities: Sequence[Severity], *, rising:
 def ratio(over: Number, under: Number) -> Fraction:
     """Divide exactly; the caller has looked at zero."""
     return Fraction(over) / under
+
+
+def seconds_of(instant: datetime) -> Fraction:
+    """Return an instant as exact unix seconds."""
+    return seconds_of_span(instant - _EPOCH)
+
+
+def seconds_of_span(span: timedelta) -> Fraction:
+    """Return a span as exact seconds."""
+    return Fraction(span // _MICROSECOND, 1_000_000)
