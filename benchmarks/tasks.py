@@ -23,7 +23,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from automation.executor.executor import Command, TaskResult, TaskStatus, run_tasks
+from automation.executor.executor import Task, TaskResult, TaskStatus, run_tasks
 
 DELAY_S = 0.05
 LIMIT_S = 120.0
@@ -121,7 +121,10 @@ class Bench:
         on_line: Callable[[str, str], None] = lambda *_: None,
         on_start: Callable[[str, int], None] = lambda *_: None,
     ) -> list[TaskResult]:
-        commands = [Command(f"t{n}", (script, self._url), self._env, LIMIT_S, isolate=isolate) for n in range(count)]
+        commands = [
+            Task(name=f"t{n}", argv=(script, self._url), env=self._env, timeout_s=LIMIT_S, isolate=isolate)
+            for n in range(count)
+        ]
         results = run_tasks(
             commands,
             cwd=self._directory,

@@ -154,7 +154,7 @@ make_user() {
     fi
     TARGET_GROUP="$(id -gn "$TARGET_USER")"
     TARGET_HOME="$(getent passwd "$TARGET_USER" | cut -d: -f6)"
-    # So that whoever is on call reads the journal without sudo.
+    # So that the people on call read the journal without sudo.
     if getent group systemd-journal >/dev/null && [[ " $(id -Gn "$TARGET_USER") " != *" systemd-journal "* ]]; then
         usermod --append --groups systemd-journal "$TARGET_USER"
     fi

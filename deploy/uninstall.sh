@@ -48,7 +48,7 @@ check() {
     done
 }
 
-# A run in flight, which a mere stop would spare, is told to end, and writes its row.
+# A run in flight, which `systemctl stop` would spare, is asked to end, and writes its row.
 stop_units() {
     local unit lock
     for unit in monitoring.service monitoring-api.service; do

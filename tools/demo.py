@@ -1,4 +1,4 @@
-"""`make demo`: a day of the whole system, on a local chain, with stand-ins for the destinations; told step by step.
+"""`make demo`: a day of the whole system, on a local chain, with stand-ins for the destinations; shown step by step.
 
 Everything it starts ends with it, everything it writes lies in .cache/demo. Exit 0 only if what it shows is true.
 """
@@ -20,7 +20,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from automation.cli.commands import VERBS
+from automation.cli.commands import command_names
+from monitoring.base.secrets.declared import is_kept_from_tasks
 from monitoring.store.db.database import Database
 from tests.support import anvil
 from tools.demo_chain import World, open_world
@@ -35,8 +36,7 @@ STOP_LIMIT_S = 15
 INTERRUPTED, TERMINATED = 130, 143  # a shell's 128 + the signal
 # What a developer's own environment must not bring in: the demo sends nothing to anybody.
 OURS = (
-    "AUTOMATION_", "CACHE_", "HEARTBEAT", "LLM_", "LOG_LEVEL", "NONCE_", "NOTIFY_URLS", "PROVIDER_URL_", "TELEGRAM_",
-    "SAFE_", "WEBHOOK_",
+    "ALERTS_", "AUTOMATION_", "CACHE_", "LOG_LEVEL", "NONCE_", "PROVIDER_URL_", "SAFE_",
 )  # fmt: skip
 
 
@@ -56,7 +56,7 @@ class Demo:
 
     def play(self) -> None:
         for step in STEPS:
-            if step.verb in VERBS and (self.world or not step.needs_chain):
+            if step.verb in command_names() and (self.world or not step.needs_chain):
                 self.take(step)
 
     def take(self, step: Step) -> None:
@@ -91,7 +91,7 @@ class Demo:
             say(textwrap.indent(message.text, green("  ┃ "), lambda _: True))
         self.shown = len(self.telegram.messages)
         if step.verb == "run" and bool(heard) is not bool(step.hears):
-            self.wrong.append(f"`{step.command}` told {len(heard)} messages: {step.why}")
+            self.wrong.append(f"`{step.command}` sent {len(heard)} messages: {step.why}")
         self.wrong += [
             f"`{step.command}`: no message says {words!r}"
             for words in step.hears
@@ -222,7 +222,8 @@ def set_the_stage() -> None:
 
 
 def environment(telegram_url: str) -> dict[str, str]:
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(OURS)}
+    ours = [name for name in os.environ if name.startswith(OURS) or is_kept_from_tasks(name)]
+    kept = {name: value for name, value in os.environ.items() if name not in ours}
     return kept | {
         "CACHE_DIR": str(HOME / "state"),
         "MONITORING_ENV_FILE": "",  # not the host's own

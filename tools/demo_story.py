@@ -42,7 +42,7 @@ STEPS = (
     on_chain("What a run would do; this touches nothing.", "run hourly --dry-run"),
     on_chain("Morning. A first look at everything is a seed: nothing is news yet.", "run hourly"),
     on_chain(
-        "On a timelock somebody schedules a role for himself and a delay of nothing. It is told with what it does.",
+        "On a timelock an attacker schedules a role for himself and a delay of 0. The alert says what it does.",
         "run hourly",
         "grantRole",
         first="schedule a batch",
@@ -62,7 +62,7 @@ STEPS = (
         first="lose money",
     ),
     on_chain(
-        "The money is paid back: that is told, with how long it lasted.", "run hourly", "Recovered", first="pay it back"
+        "The money is paid back: one recovery, with how long it lasted.", "run hourly", "Recovered", first="pay it back"
     ),
     on_chain("The timelock's batch is cancelled.", "run hourly", "ancelled", first="cancel the batch"),
     on_chain(
@@ -96,14 +96,14 @@ STEPS = (
     Step("Which alerts are held back, and until when.", "silence --list", needs_chain=True, says=("upgrade",)),
     Step(
         "The profile `daily` has a task that breaks, and this disk has less room than its limit asks for (100%). One "
-        "digest names the broken task, the others run all the same, and the exit code tells the truth (1).",
+        "digest names the broken task, the others run nevertheless, and the exit code is 1.",
         "run daily",
         (1,),
         hears=("of the disk is free", "broken"),
     ),
-    Step("While both stay so, nobody is told again.", "run daily", (1,)),
+    Step("While both stay so, there is no second message.", "run daily", (1,)),
     Step(
-        "Both are repaired: that it is over is told once.",
+        "Both are repaired: one message says so.",
         "run daily",
         first="repair the day",
         hears=("of the disk is free",),

@@ -72,7 +72,7 @@ class ScriptedServer:
         return Answer()
 
     def wait_for(self, condition: Callable[[], bool], timeout_s: float = 30) -> bool:
-        """Wait until something that arrived makes the condition true; tell whether it did."""
+        """Wait until something that arrived makes the condition true; return whether it did."""
         with self._changed:
             return self._changed.wait_for(condition, timeout_s)
 
@@ -104,7 +104,7 @@ class ScriptedServer:
         return self._clock()
 
     def pause(self, seconds: float | None = None) -> bool:
-        """Wait until the server stops or the time is up; tell whether it stops."""
+        """Wait until the server stops or the time is up; return whether it stops."""
         return self._stopping.wait(seconds)
 
 

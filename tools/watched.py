@@ -58,10 +58,10 @@ def _filled(match: re.Match[str], folder: Path) -> str:
 
 
 def checks_table(monitor: Monitor) -> str:
-    """Return the table of a monitor's checks, one row for all of its rows and chains, as `describe` tells them."""
-    (told,) = describe([monitor])
+    """Return the table of a monitor's checks, one row for all of its rows and chains, as `describe` lists them."""
+    (described,) = describe([monitor])
     checks: dict[str, list[_Told]] = {}
-    for part, words in zip(monitor.parts(), told["checks"], strict=True):
+    for part, words in zip(monitor.parts(), described["checks"], strict=True):
         checks.setdefault(part.key.check, []).append((part, words))
     rows = [_row(name, found) for name, found in checks.items()]
     return _table(("check", "what is said", "reads", "allowed", "severity", "of"), rows)
@@ -84,7 +84,7 @@ def overview_table() -> str:
 
 
 def _row(name: str, found: Sequence[_Told]) -> tuple[str, ...]:
-    parts, told = [part for part, _ in found], [words for _, words in found]
+    parts, described = [part for part, _ in found], [words for _, words in found]
     subjects = list(dict.fromkeys(part.key.subject for part in parts if part.key.subject))
     more = f" and {len(subjects) - _MOST_ROWS} more" if len(subjects) > _MOST_ROWS else ""
     chains = ", ".join(CHAINS[chain] for chain in dict.fromkeys(part.key.chain for part in parts) if chain in CHAINS)
@@ -93,14 +93,14 @@ def _row(name: str, found: Sequence[_Told]) -> tuple[str, ...]:
         name,
         _said(parts[0]),
         "; ".join(dict.fromkeys(f"`{part.check.formula}`" for part in parts if isinstance(part, FormulaPart))),
-        "; ".join(dict.fromkeys(str(words["bound"]) for words in told)),
-        "; ".join(dict.fromkeys(", ".join(words["severities"]) for words in told)),
+        "; ".join(dict.fromkeys(str(words["bound"]) for words in described)),
+        "; ".join(dict.fromkeys(", ".join(words["severities"]) for words in described)),
         " on ".join(filter(None, (of, chains))),
     )
 
 
 def _said(part: CheckInstance) -> str:
-    """Return the words of a check without what tells its rows apart."""
+    """Return the words of a check without the name of its row."""
     text = part.check.text if isinstance(part, FormulaPart) else ""
     return re.sub(r"^\{[^{}]*\}: ", "", text.removeprefix(f"{part.key.subject}: ")) if part.key.subject else text
 

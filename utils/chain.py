@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Any, TypeVar
+from typing import Any, TypeAlias, TypeVar
 
 from monitoring.base.errors import UsageError
 from monitoring.chains.abi.values import Block
@@ -20,6 +20,7 @@ from monitoring.checks.engine.point import EvaluationPoint
 from utils.unknown import Unknown, known
 
 T = TypeVar("T")
+Note: TypeAlias = Callable[[int, str, Any], None]
 _HASH_LENGTH = 66
 
 
@@ -62,9 +63,11 @@ class Readings:
 class Chain:
     """One chain at the block that the whole run reads it at."""
 
-    def __init__(self, chain: int | str, tools: EvaluationPoint) -> None:
+    def __init__(self, chain: int | str, tools: EvaluationPoint, note: Note) -> None:
+        """`note` is given each answer of a contract, so that an alert about it can name the contract."""
         self._network = network(chain)
         self._tools = tools
+        self._note = note
         self._view = tools.chains.view(self._network)
 
     @property
@@ -112,4 +115,7 @@ class Chain:
             if one.unknown is None
         }
         answers = view.read(ready)
-        return {name: one.value(answers[name]) if name in ready else one.unknown for name, one in calls.items()}
+        found = {name: one.value(answers[name]) if name in ready else one.unknown for name, one in calls.items()}
+        for name in ready:
+            self._note(self._network.id, str(calls[name].target), found[name])
+        return found

@@ -42,6 +42,7 @@ from monitoring.conditions.values import Unknown
 from monitoring.store.db.database import Tx
 from monitoring.store.db.handle import SteadyStore
 from monitoring.store.tables import state
+from utils.key_uses import KeyUses
 from utils.reading import Reads
 from utils.verbs import Verbs
 
@@ -93,6 +94,7 @@ class Context(Reads, Verbs):
         self._store = MonitorStore(self._steady, clock, self._origin, f"monitor:{name}")
         self._open_batch: _Batch | None = None
         self._judged: list[Judged] = []
+        self._uses = KeyUses()
         self._evaluated: list[EvaluatedCheck] = []
         self._fetch = fetch
         self._sleep = sleep
@@ -126,6 +128,8 @@ class Context(Reads, Verbs):
             raise UsageError(f"m.alert({severity!r}, …): the severity comes first: LOW, MEDIUM, HIGH or CRITICAL")
         if key is not None and (not isinstance(key, str) or not key):
             raise UsageError(f"m.alert(…, key={key!r}): a key is a text that is not empty, as in utilisation/USDC")
+        if key is not None:
+            self._raises(key, f"m.alert(…, key={key!r})")
         alert = Alert(
             severity, title, *blocks,
             protocol=protocol or self.name,
@@ -146,6 +150,7 @@ class Context(Reads, Verbs):
 
         `clear_after`: only once it has been resolved for so long without being raised in between.
         """
+        self._raises(key, f"m.resolve({key!r})")
         step = Resolve(ConditionKey(self.name, key), Policy(clear_after=_duration(clear_after)), note)
         self._do([step])
         return step.outcome
@@ -156,12 +161,14 @@ class Context(Reads, Verbs):
         if self._open_batch is not None:
             yield
             return
-        batch = self._open_batch = _Batch()
+        batch, uses = _Batch(), self._uses.kept()
+        self._open_batch = batch
         try:
             yield
         except BaseException:
             if batch.judged:
                 self._bench.forget(batch.judged)
+            self._uses.put_back(uses)
             raise
         finally:
             self._open_batch = None
@@ -229,7 +236,7 @@ class Context(Reads, Verbs):
         last = "".join(traceback.format_exception(error)[-4:])
         kind, words, trace = type(error).__name__, self._redact(str(error))[:500], self._redact(last)[-2500:]
         alert = Alert(
-            Severity.HIGH, f"{self.name} crashed: {kind}", words, code(trace),
+            Severity.HIGH, f"script crashed: {kind}", words, code(trace),
             protocol=self.name, channel=self.channel, key=_CRASH_KEY, source=_CRASH,
         ).redacted(self._redact)  # fmt: skip
         self._open_batch = None
@@ -253,7 +260,7 @@ class Context(Reads, Verbs):
         if self._crashed_checks:
             return
         with suppress(StoreError):
-            (over,) = self._store.commit([Resolve(self._crash_key, Policy(), "")])
+            (over,) = self._store.commit([Resolve(self._crash_key, Policy(), "the script ends without a crash again")])
             self.stored += over.is_told
 
     def close(self) -> None:
@@ -290,8 +297,22 @@ class Context(Reads, Verbs):
 
     def _judge(self, key: str, verb: str, asked: Asked) -> Judged:
         judged = self._bench.part(key, verb, asked)
+        try:
+            self._uses.note(judged.part.key.text, f"m.{verb}({key!r}, …)", judges=True)
+        except UsageError:
+            self._bench.forget([judged])
+            raise
         (self._judged if self._open_batch is None else self._open_batch.judged).append(judged)
         return judged
+
+    def _raises(self, key: str, call: str) -> None:
+        """Note that a key is raised or resolved; if a verb judged it before, that is never recorded either."""
+        try:
+            self._uses.note(key, call, judges=False)
+        except UsageError:
+            for judged in (self._judged, self._open_batch.judged if self._open_batch else []):
+                judged[:] = [one for one in judged if one.part.key.text != key]
+            raise
 
     def _record(self, steps: Sequence[Step] = (), unknown: Unknown | None = None) -> None:
         """Write what was judged outside of `together`, and `steps`, in one transaction."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from monitoring.alerts.conditions.store_alert import AlertOrigin
 from monitoring.base.clock import Clock
@@ -17,11 +18,12 @@ from monitoring.chains.networks import network
 from monitoring.chains.rpc.provider import Fetch
 from monitoring.checks.engine import runner
 from monitoring.checks.engine.evaluation import EvaluatedCheck
+from monitoring.checks.engine.evidence import AskedContract, Evidence
 from monitoring.checks.engine.point import EvaluationPoint
 from monitoring.checks.engine.python_checks import Given, GivenPart
-from monitoring.checks.messages.check_message import Subject
 from monitoring.checks.messages.plain import AlertRoute
 from monitoring.checks.rules.verb import Asked
+from monitoring.checks.rules.words import Subject
 from monitoring.checks.state.load import StoredMemory
 from monitoring.conditions.condition import ConditionKey
 from monitoring.conditions.policy import Policy
@@ -83,6 +85,18 @@ class EvaluationSession:
         self.at = EvaluationPoint(environ, clock, memory=memory, fetch=fetch, sleep=sleep, redact=redact)
         self.crashed = False  # whether a verb, or what it says, met a bug
         self._keys: set[ConditionKey] = set()
+        self._answers: list[tuple[AskedContract, Any]] = []
+
+    def note_answer(self, chain: int, address: str, value: Any) -> None:  # noqa: ANN401 - whatever a view returns
+        """Remember which contract gave which value."""
+        self._answers.append((AskedContract(chain, address.lower()), value))
+
+    def _evidence(self, reading: Any) -> Evidence:  # noqa: ANN401 - as above
+        """Return the contracts that gave exactly this reading; of one that was calculated, all that were asked."""
+        readings = reading if isinstance(reading, tuple) else (reading,)
+        exact = [asked for asked, value in self._answers if value in readings]
+        found = dict.fromkeys(exact or [asked for asked, _ in self._answers])
+        return Evidence(contracts=tuple(found))
 
     def part(self, key: str, verb: str, asked: Asked) -> Judged:
         """Note a judgement.
@@ -99,8 +113,10 @@ class EvaluationSession:
         if found in self._keys:
             raise UsageError(f"m.{verb}({key!r}, …): this was judged in this run already: give each its own key")
         self._keys.add(found)
+
         told = Subject(key, verb, asked.policy, options.unit, text=options.text, chain=chain)
-        return Judged(GivenPart(found, self._given.route, told, asked.reading))
+        reading = asked.reading
+        return Judged(GivenPart(found, self._given.route, told, reading, self._evidence(reading)))
 
     def forget(self, judged: Sequence[Judged]) -> None:
         """Take back what was never recorded."""

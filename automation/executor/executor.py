@@ -9,22 +9,24 @@ from __future__ import annotations
 import os
 import selectors
 import signal
+from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
 from automation.executor import reaper
-from automation.executor.attempt import Attempt, AttemptOutcome, Stage, should_retry, timed_out
+from automation.executor.attempt import Attempt, AttemptOutcome, Stage, result_of, should_retry, timed_out
 from automation.executor.fork_client import Event, Refused, Started, Starting, TaskEnded, server_environment
 from automation.executor.fork_supply import ForkSupply, ServerLost
+from automation.executor.output import Output
 from automation.executor.output_pipe import OutputPipe
-from automation.executor.progress import Progress
 from automation.executor.reaper import StopRequest
-from automation.executor.task import Command, Death, TaskResult, TaskStatus
+from automation.executor.task import Death, TaskResult, TaskStatus
 from automation.executor.task_order import next_steps
+from automation.jobs.model import Task
 from monitoring.base.clock import Clock, SystemClock
 
-__all__ = ["Command", "StopRequest", "TaskResult", "TaskStatus", "run_tasks"]
+__all__ = ["StopRequest", "Task", "TaskResult", "TaskStatus", "run_tasks"]
 
 GRACE_S = 5.0
 _DRAIN_S = 0.5  # for output still in the pipe when nobody of the task is left to write it
@@ -40,7 +42,7 @@ class _Listener:
 
 
 def run_tasks(
-    commands: Sequence[Command],
+    tasks: Sequence[Task],
     *,
     cwd: str | os.PathLike[str],
     on_line: Callable[[str, str], None],
@@ -54,7 +56,7 @@ def run_tasks(
     grace_s: float = GRACE_S,
     own_children: Callable[[], Collection[int]] = tuple,
 ) -> list[TaskResult]:
-    """Run `commands`, at most `parallel` at once, and return their results in the order written.
+    """Run `tasks`, at most `parallel` at once, and return their results in the order written.
 
     `on_line(task, line)` forwards output, `on_start(task, pid)` is called for each attempt, `on_result(result)` of
     each task's end. `deadline_s` bounds the whole; `stop` ends it early; a task that has to end gets SIGTERM
@@ -65,21 +67,21 @@ def run_tasks(
     Raises:
         ValueError: two tasks have one name.
     """
-    if len({command.name for command in commands}) < len(commands):
+    if len({task.name for task in tasks}) < len(tasks):
         raise ValueError("two tasks have one name")
     had = reaper.children()
     inherited = reaper.inherit_orphans()
     selector = selectors.DefaultSelector()
     supply = ForkSupply(
         cwd=os.fspath(cwd),
-        env=server_environment(command.env for command in commands),
+        env=server_environment(task.env for task in tasks),
         preload=list(preload),
         selector=selector,
         clock=clock or SystemClock(),
         spared=lambda: had.union(own_children()),
     )
     run = _Run(
-        commands,
+        tasks,
         parallel=max(1, parallel),
         listener=_Listener(on_line, on_start, on_result),
         supply=supply,
@@ -100,7 +102,7 @@ class _Run:
 
     def __init__(
         self,
-        commands: Sequence[Command],
+        tasks: Sequence[Task],
         *,
         parallel: int,
         listener: _Listener,
@@ -109,16 +111,17 @@ class _Run:
         clock: Clock,
         grace_s: float,
     ) -> None:
-        self._commands = commands
+        self._tasks = tasks
         self._parallel = parallel
         self._listener = listener
         self._supply = supply
         self._selector = selector
         self._clock = clock
         self._grace_s = grace_s
-        self._progress = {command.name: Progress(command) for command in commands}
+        self._tried: dict[str, list[Attempt]] = {task.name: [] for task in tasks}
+        self._outputs = defaultdict[str, Output](Output)
         self._results: dict[str, TaskResult] = {}
-        self._attempts: dict[int, Attempt] = {}
+        self._attempts: dict[int, Attempt] = {}  # those that run, by their number
         self._pipes: dict[int, OutputPipe] = {}  # by the attempt's number
         self._begun = 0
         self._halted = False  # nothing starts any more
@@ -133,8 +136,8 @@ class _Run:
                 ends_at = float("inf")
                 self._halt(AttemptOutcome(TaskStatus.TIMEOUT, f"the run's deadline of {deadline_s:g} s passed"))
             self._begin_tasks()
-            if len(self._results) == len(self._commands):
-                return [self._results[command.name] for command in self._commands]
+            if len(self._results) == len(self._tasks):
+                return [self._results[task.name] for task in self._tasks]
             for key, _ in self._selector.select(self._pause(ends_at)):
                 key.data()
             self._act_on_time()
@@ -160,28 +163,31 @@ class _Run:
     def _begin_tasks(self) -> None:
         while not self._halted:
             ended = {name: result.status for name, result in self._results.items()}
-            running = {attempt.command.name for attempt in self._attempts.values()}
-            steps = next_steps(self._commands, ended, running, self._parallel)
-            for name, reason in steps.skip.items():
-                self._conclude(self._progress[name], AttemptOutcome(TaskStatus.SKIPPED, reason))
+            running = {attempt.task.name for attempt in self._attempts.values()}
+            steps = next_steps(self._tasks, ended, running, self._parallel)
+            for task in (task for task in self._tasks if task.name in steps.skip):
+                self._conclude(task, AttemptOutcome(TaskStatus.SKIPPED, steps.skip[task.name]))
             if steps.start and self._supply.is_ready():
-                for command in steps.start:
-                    self._begin(command)
+                for task in steps.start:
+                    self._begin(task)
             if not steps.skip:
                 return
 
-    def _begin(self, command: Command) -> None:
+    def _begin(self, task: Task) -> None:
         self._begun += 1
-        reader = self._supply.start(self._begun, command)
+        reader = self._supply.start(self._begun, task)
         if reader is None:
             return
         now = self._clock.monotonic()
-        attempt = Attempt(command, self._begun, began=now, due_at=now + command.timeout_s)
+        attempt = Attempt(task, self._begun, self._clock.now(), began=now, due_at=now + task.timeout_s)
         self._attempts[attempt.number] = attempt
         self._pipes[attempt.number] = OutputPipe(
-            reader, self._selector, take=partial(self._take, command), ended=partial(self._drain_soon, attempt)
+            reader, self._selector, take=partial(self._take, task), ended=partial(self._drain_soon, attempt)
         )
-        self._tell(command, self._progress[command.name].begin(now, self._clock.now()))
+        tried = self._tried[task.name]
+        tried.append(attempt)
+        if len(tried) > 1:
+            self._forward(task, [f"[attempt {len(tried)} of {task.retries + 1}]"])
 
     # What the fork server says
 
@@ -192,7 +198,7 @@ class _Run:
             case Started(number, pid):
                 attempt = self._attempts[number]
                 attempt.start(pid, self._clock.monotonic())
-                self._listener.start(attempt.command.name, pid)
+                self._listener.start(attempt.task.name, pid)
             case Refused(number, reason):
                 attempt = self._attempts[number]
                 attempt.verdict = AttemptOutcome(TaskStatus.FAILED, f"could not be started: {reason}")
@@ -224,7 +230,7 @@ class _Run:
     def _requeue(self, attempt: Attempt) -> None:
         self._pipes.pop(attempt.number).close()
         del self._attempts[attempt.number]
-        self._progress[attempt.command.name].attempts -= 1
+        self._tried[attempt.task.name].remove(attempt)
 
     def _end(self, attempt: Attempt, death: Death | None) -> None:
         wait_s = _DRAIN_S if self._pipes[attempt.number].is_open else 0.0
@@ -248,17 +254,16 @@ class _Run:
         for attempt in self._attempts.values():
             if attempt.stage is Stage.RUNNING:
                 self._ask_to_end(attempt, verdict)
-        running = {attempt.command.name for attempt in self._attempts.values()}
-        for name in self._progress.keys() - running - self._results.keys():
-            progress = self._progress[name]
-            self._conclude(
-                progress, progress.last.outcome() if progress.last else AttemptOutcome(unstarted, verdict.reason)
-            )
+        running = {attempt.task.name for attempt in self._attempts.values()}
+        for task in self._tasks:
+            if task.name not in running and task.name not in self._results:
+                tried = self._tried[task.name]
+                self._conclude(task, tried[-1].outcome() if tried else AttemptOutcome(unstarted, verdict.reason))
 
     def _next_stage(self, attempt: Attempt, now: float) -> None:
         match attempt.stage:
             case Stage.RUNNING:
-                self._ask_to_end(attempt, timed_out(attempt.command))
+                self._ask_to_end(attempt, timed_out(attempt.task))
             case Stage.ASKED:
                 attempt.stage, attempt.due_at = Stage.KILLED, now + self._grace_s
                 self._supply.signal(attempt.number, signal.SIGKILL)
@@ -278,22 +283,23 @@ class _Run:
         """Settle an attempt whose process is gone: take the last of its output, then retry or conclude."""
         self._pipes.pop(attempt.number).drain()
         del self._attempts[attempt.number]
-        progress = self._progress[attempt.command.name]
-        progress.end(attempt)
-        self._tell(attempt.command, progress.output.end_attempt())
+        task = attempt.task
+        self._forward(task, self._outputs[task.name].end_attempt())
         outcome = attempt.outcome()
-        if self._halted or not should_retry(outcome, progress.attempts, attempt.command.retries):
-            self._conclude(progress, outcome)
+        if self._halted or not should_retry(outcome, len(self._tried[task.name]), task.retries):
+            self._conclude(task, outcome)
 
-    def _conclude(self, progress: Progress, verdict: AttemptOutcome) -> None:
-        self._tell(progress.command, progress.output.summary())
-        result = progress.result(verdict, self._clock.monotonic(), self._clock.now())
+    def _conclude(self, task: Task, outcome: AttemptOutcome) -> None:
+        output = self._outputs[task.name]
+        self._forward(task, output.summary())
+        now, at = self._clock.monotonic(), self._clock.now()
+        result = result_of(task, self._tried[task.name], outcome, output, now, at)
         self._results[result.name] = result
         self._listener.result(result)
 
-    def _take(self, command: Command, data: bytes) -> None:
-        self._tell(command, self._progress[command.name].output.feed(data))
+    def _take(self, task: Task, data: bytes) -> None:
+        self._forward(task, self._outputs[task.name].feed(data))
 
-    def _tell(self, command: Command, lines: list[str]) -> None:
+    def _forward(self, task: Task, lines: list[str]) -> None:
         for line in lines:
-            self._listener.line(command.name, line)
+            self._listener.line(task.name, line)

@@ -14,11 +14,12 @@ import subprocess
 import sys
 from collections import Counter, deque
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from automation.executor import fork_server
-from automation.executor.task import Command, Death, signal_name
+from automation.executor.task import Death, signal_name
+from automation.jobs.model import Task
 from monitoring.base.secrets.secret_values import is_secret
 
 _GOODBYE_S = 5.0  # a server without a link kills what it has and exits; longer than that means it hangs
@@ -141,26 +142,19 @@ class ForkServer:
         """Return whether messages wait until the link is writable again."""
         return bool(self._outbox)
 
-    def start(self, number: int, command: Command) -> int:
+    def start(self, number: int, task: Task) -> int:
         """Ask for a task's process; return the end of the pipe its output comes from."""
         reader, writer = os.pipe2(os.O_CLOEXEC)
         os.set_blocking(reader, False)
         request = os.memfd_create("task", os.MFD_CLOEXEC)
         with os.fdopen(os.dup(request), "wb") as file:
-            file.write(self._request(command))
+            file.write(self._encoded(task))
         self._post({"start": number}, [request, writer])
         return reader
 
-    def _request(self, command: Command) -> bytes:
-        fields = {
-            "name": command.name,
-            "argv": command.argv,
-            "module": command.module,
-            "env": dict(command.env),
-            "cwd": self._cwd,
-            "isolate": command.isolate or needs_own_interpreter(command.env, self._env),
-        }
-        return json.dumps(fields).encode()
+    def _encoded(self, task: Task) -> bytes:
+        isolate = task.isolate or needs_own_interpreter(task.env, self._env)
+        return json.dumps(asdict(replace(task, cwd=self._cwd, isolate=isolate))).encode()
 
     def signal(self, number: int, signum: int) -> None:
         """Ask for a signal to a task's process group."""

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 
 from automation.executor import reaper
 from automation.executor.fork_client import Event, ForkServer, Lost, Ready, Starting
-from automation.executor.task import Command, Death
+from automation.executor.task import Death
+from automation.jobs.model import Task
 from monitoring.base.clock import Clock
 
 _READY_S = 30.0  # a preload takes about a second
@@ -71,9 +72,9 @@ class ForkSupply:
             self.due_at = now + _READY_S
             self.kill()
 
-    def start(self, number: int, command: Command) -> int | None:
+    def start(self, number: int, task: Task) -> int | None:
         """Have a task started; return the reader of its output, or None when there is no server."""
-        reader = self._server.start(number, command) if self._server is not None else None
+        reader = self._server.start(number, task) if self._server is not None else None
         self._watch()
         return reader
 

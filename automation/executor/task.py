@@ -1,10 +1,9 @@
-"""What a task is to the executor and how it ended. Pure data: the runner makes the one and stores the other."""
+"""How a task ended. Pure data: the executor makes it and the runner stores it. The task itself is `jobs.model.Task`."""
 
 from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -18,24 +17,6 @@ class TaskStatus(StrEnum):
     TIMEOUT = "timeout"
     ABORTED = "aborted"
     SKIPPED = "skipped"
-
-
-@dataclass(frozen=True, slots=True)
-class Command:
-    """One task as the executor needs it.
-
-    `argv` is the script (absolute, or relative to the working directory) and its arguments; with `module`
-    the task runs as `python -m module` and `argv[0]` is ignored. `env` is the child's complete environment.
-    """
-
-    name: str
-    argv: tuple[str, ...]
-    env: Mapping[str, str]
-    timeout_s: float
-    needs: tuple[str, ...] = ()
-    retries: int = 0
-    isolate: bool = False
-    module: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,10 +19,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import Enum
 from functools import partial
-from types import CodeType, ModuleType
-from typing import Any, NoReturn
+from types import CodeType, ModuleType, SimpleNamespace
+from typing import TYPE_CHECKING, Any, NoReturn, cast
 
 from automation.executor import interpreter_exit, reaper
+
+if TYPE_CHECKING:
+    from automation.jobs.model import Task
 
 _SET_BY_THE_SERVER = (signal.SIGCHLD, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
 _RESET_BEFORE_EXEC = (signal.SIGINT, signal.SIGPIPE, signal.SIGXFSZ)  # Python ignores or handles these
@@ -39,28 +42,6 @@ class Fresh(Enum):
     CUSTOMISED = "a sitecustomize on PYTHONPATH acts at start-up"
     SHADOWED = "a module next to the script has the name of a preloaded one"
     BROKEN = "does not compile; Python's own message is the best"
-
-
-@dataclass(frozen=True, slots=True)
-class Request:
-    """What the executor wrote for this child, as JSON."""
-
-    name: str
-    argv: list[str]
-    module: str | None
-    env: dict[str, str]
-    cwd: str
-    isolate: bool
-
-    @property
-    def path(self) -> str:
-        """The script as Python writes it in `__file__`: absolute, otherwise as given."""
-        return os.path.join(os.getcwd(), self.argv[0])  # noqa: PTH109, PTH118 - a Path would normalise it
-
-    @property
-    def command_line(self) -> list[str]:
-        what = ["-m", self.module] if self.module else self.argv[:1]
-        return [sys.executable, *what, *self.argv[1:]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,13 +68,13 @@ def become(request_fd: int, output_fd: int, server: int, interpreter: Interprete
         os.setsid()
         reaper.die_with(server)
         reaper.inherit_orphans()
-        request = _read_request(request_fd)
+        task = _read_task(request_fd)
         os.dup2(output_fd, 1)
         os.dup2(output_fd, 2)
         _reset_signals()
         _close_others()
-        _enter(request, interpreter)
-        run = _prepare(request, interpreter)
+        _enter(task, interpreter)
+        run = _prepare(task, interpreter)
     except BaseException as error:  # noqa: BLE001 - nothing may return into the server's loop
         os.write(2, f"the task could not be started: {type(error).__name__}: {error}\n".encode())
         os._exit(_CANNOT_START)
@@ -106,12 +87,13 @@ def forget_ourselves() -> None:
         del sys.modules[name]
 
 
-def _read_request(descriptor: int) -> Request:
+def _read_task(descriptor: int) -> Task:
+    """Read the task that the executor wrote, without the import of what its class needs to read jobs.yaml."""
     size = os.fstat(descriptor).st_size
     data = b""
     while len(data) < size:
         data += os.pread(descriptor, size - len(data), len(data))
-    return Request(**json.loads(data))
+    return cast("Task", SimpleNamespace(**json.loads(data)))
 
 
 def _close_others() -> None:
@@ -129,45 +111,55 @@ def _reset_signals() -> None:
     signal.pthread_sigmask(signal.SIG_SETMASK, ())
 
 
-def _enter(request: Request, interpreter: Interpreter) -> None:
-    reaper.name_process(request.name)
-    os.chdir(request.cwd)
+def _enter(task: Task, interpreter: Interpreter) -> None:
+    reaper.name_process(task.name)
+    os.chdir(task.cwd)
     os.environ.clear()
-    os.environ.update(request.env)
-    if request.isolate:
+    os.environ.update(task.env)
+    if task.isolate:
         return
     for name, value in interpreter.coerced.items():
         os.environ.setdefault(name, value)
     time.tzset()
 
 
-def _prepare(request: Request, interpreter: Interpreter) -> Callable[[], object]:
+def _prepare(task: Task, interpreter: Interpreter) -> Callable[[], object]:
     """Return what runs the task in this process, or exec a fresh interpreter that does."""
-    first, listed = _first_directory(request), _python_path(request.env)
+    first, listed = _first_directory(task), _python_path(task.env)
     code = None
-    fresh = why_fresh(request, [*first, *listed], interpreter)
-    if fresh is None and request.module is None:
-        code = _compiled(request.path)
+    fresh = why_fresh(task, [*first, *listed], interpreter)
+    if fresh is None and task.module is None:
+        code = _compiled(_script(task))
         fresh = None if code else Fresh.BROKEN
     if fresh is not None:
         for number in _RESET_BEFORE_EXEC:
             signal.signal(number, signal.SIG_DFL)
-        os.execv(sys.executable, request.command_line)  # noqa: S606 - no shell, on purpose
+        os.execv(sys.executable, _command_line(task))  # noqa: S606 - no shell, on purpose
     sys.path[:] = [*first, *listed, *(entry for entry in interpreter.search_path if entry not in listed)]
-    sys.argv[:] = ["-m" if request.module else request.argv[0], *request.argv[1:]]
-    sys.orig_argv[:] = request.command_line
-    sys.modules["__main__"] = _new_main(request, interpreter)
+    sys.argv[:] = ["-m" if task.module else task.argv[0], *task.argv[1:]]
+    sys.orig_argv[:] = _command_line(task)
+    sys.modules["__main__"] = _new_main(task, interpreter)
     _forget_the_server(interpreter)
     if code is None:
-        return partial(runpy._run_module_as_main, request.module)  # type: ignore[attr-defined]  # noqa: SLF001 - `-m` calls it so
+        return partial(runpy._run_module_as_main, task.module)  # type: ignore[attr-defined]  # noqa: SLF001 - `-m` calls it so
     return partial(interpreter_exit.run_script, code)
 
 
-def why_fresh(request: Request, ahead: list[str], interpreter: Interpreter) -> Fresh | None:
+def _script(task: Task) -> str:
+    """Return the script as Python writes it in `__file__`: absolute, otherwise as given."""
+    return os.path.join(os.getcwd(), task.argv[0])  # noqa: PTH109, PTH118 - a Path would normalise it
+
+
+def _command_line(task: Task) -> list[str]:
+    what = ["-m", task.module] if task.module else [*task.argv[:1]]
+    return [sys.executable, *what, *task.argv[1:]]
+
+
+def why_fresh(task: Task, ahead: list[str], interpreter: Interpreter) -> Fresh | None:
     """Decide whether a fork can be the task; None when it can. `ahead` is searched before Python's own path."""
-    if request.isolate:
+    if task.isolate:
         return Fresh.ASKED
-    if request.module is None and not (request.path.endswith(".py") and os.path.isfile(request.path)):  # noqa: PTH113
+    if task.module is None and not (_script(task).endswith(".py") and os.path.isfile(_script(task))):  # noqa: PTH113
         return Fresh.UNUSUAL
     for directory in ahead:
         names = _importable(directory)
@@ -178,10 +170,10 @@ def why_fresh(request: Request, ahead: list[str], interpreter: Interpreter) -> F
     return None
 
 
-def _first_directory(request: Request) -> list[str]:
+def _first_directory(task: Task) -> list[str]:
     if sys.flags.safe_path:
         return []
-    return [os.getcwd() if request.module else os.path.dirname(os.path.realpath(request.path))]  # noqa: PTH109, PTH120
+    return [os.getcwd() if task.module else os.path.dirname(os.path.realpath(_script(task)))]  # noqa: PTH109, PTH120
 
 
 def _python_path(env: Mapping[str, str]) -> list[str]:
@@ -217,14 +209,14 @@ def _compiled(path: str) -> CodeType | None:
         return None
 
 
-def _new_main(request: Request, interpreter: Interpreter) -> ModuleType:
+def _new_main(task: Task, interpreter: Interpreter) -> ModuleType:
     """Return a `__main__` with the names Python gives a script's, and nothing of ours."""
     main = ModuleType("__main__")
     vars(main).update(interpreter.main, __doc__=None)
     if "__annotations__" in interpreter.main:  # up to Python 3.13
         vars(main)["__annotations__"] = {}
-    if request.module is None:
-        vars(main).update(__file__=request.path, __loader__=type(main.__loader__)("__main__", request.path))  # type: ignore[call-arg, misc]
+    if task.module is None:
+        vars(main).update(__file__=_script(task), __loader__=type(main.__loader__)("__main__", _script(task)))  # type: ignore[call-arg, misc]
     return main
 
 

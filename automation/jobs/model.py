@@ -83,6 +83,12 @@ class Task:
         default=1,
         example="alert_after: 3",
     )
+    # Not keys of the file: what the run adds before it hands the task to the executor, which also puts the complete
+    # environment of the process in the place of `env`. With `module` it runs as `python -m module`, and `argv[0]` is
+    # ignored; otherwise that is the script.
+    argv: tuple[str, ...] = ()
+    module: str | None = None
+    cwd: str = ""
 
 
 TASK = Table(

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from automation.jobs.paths import plain_path
 from monitoring.base.clock import parse_duration
 from monitoring.base.errors import UsageError
+from monitoring.base.secrets.declared import reserved_prefixes
 from monitoring.base.yaml.keys import One
 from monitoring.base.yaml.marks import Scalar
 from monitoring.ledger.cron import Cron
@@ -22,9 +23,9 @@ _ARGUMENT = r"[A-Za-z0-9][A-Za-z0-9_.-]*"
 _DURATION = r"[0-9]+[smhd]?"
 _MAX_NAME_LENGTH = 64  # it becomes part of file names, which Linux bounds at 255 bytes
 _MAX_DURATION_S = 30 * 86400
-# Set by the runner for its children, or kept from them because they are the senders' secrets.
+# Set by the runner for its children, or kept from them because senders declare them as theirs.
 _RESERVED_VARIABLES = ("CACHE_DIR", "TMPDIR")
-_RESERVED_PREFIXES = ("AUTOMATION_", "MONITORING_", "TELEGRAM_", "NOTIFY_URLS", "WEBHOOK_", "LLM_")
+_RESERVED_PREFIXES = ("AUTOMATION_", "MONITORING_", *reserved_prefixes())
 _YES = {"true", "yes", "on", "y", "1"}
 _NO = {"false", "no", "off", "n", "0"}
 

@@ -21,13 +21,12 @@ from automation.runner.run_record import RunRecord
 from automation.sync.sync import SyncResult, SyncStatus
 from monitoring.alerts.conditions.close_orphaned import end_unwatched
 from monitoring.alerts.conditions.store_alert import AlertOrigin, raise_in, resolve_in, store_in
-from monitoring.alerts.delivery.deliver import Delivery
-from monitoring.alerts.delivery.loop import Drained
+from monitoring.alerts.delivery.loop import Delivery, Drained
 from monitoring.alerts.delivery.spooled import Unstored, keep, store_kept
 from monitoring.alerts.message.digest import record_digest
 from monitoring.alerts.message.model import Alert, Severity
 from monitoring.alerts.message.text import code, quote
-from monitoring.alerts.senders.dispatch import load_senders
+from monitoring.alerts.senders.registry import load_senders
 from monitoring.base.clock import Clock
 from monitoring.base.errors import ConfigError, StoreError
 from monitoring.base.secrets.redact import Redactor
@@ -98,7 +97,7 @@ class Reporting:
         self._raise(f"config/{profile}", Severity.HIGH, f"{profile} cannot run: jobs.yaml has mistakes", *lines)
 
     def accepted_config(self, profile: str) -> None:
-        self._resolve(f"config/{profile}")
+        self._resolve(f"config/{profile}", note=f"profile {profile} runs again: jobs.yaml is valid")
 
     def synced(self, result: SyncResult) -> None:
         """Report a commit that was taken back or is refused, or a sync that fails for long; and once when it heals."""
@@ -110,7 +109,7 @@ class Reporting:
             title = f"Commit {(result.candidate or '')[:12]} is refused, {result.revision[:12]} keeps running"
             self._raise("sync", Severity.HIGH, title, quote(result.reason), is_news=not result.remembered)
         elif result.status.worked:
-            self._resolve("sync", note=f"The checkout is at {result.revision[:12]}.")
+            self._resolve("sync", note=f"the checkout is synced again, at {result.revision[:12]}")
         elif result.failures >= _SYNC_FAILURES_TOLD:
             title = f"The checkout could not be synced {result.failures} times in a row"
             self._raise("sync", Severity.MEDIUM, title, quote(result.reason))

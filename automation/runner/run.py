@@ -216,7 +216,7 @@ class Runner:
 
     def _run_tasks(self, profile: Profile, workspace: Workspace, tasks: Sequence[Task]) -> list[TaskResult]:
         return run_tasks(
-            workspace.commands(tasks, self._record.run_id),
+            workspace.ready(tasks, self._record.run_id),
             cwd=self._settings.checkout,
             parallel=profile.parallel,
             deadline_s=profile.run_timeout_s,

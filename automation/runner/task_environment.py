@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-# Monitors never need these; the runner delivers for them (invariant 4).
-_KEPT_BACK = re.compile(r"^(TELEGRAM_|NOTIFY_URLS|WEBHOOK_|LLM_|HEARTBEAT|HEALTHCHECK)")
+from monitoring.base.secrets.declared import is_kept_from_tasks
+
 # Our own marks between processes, and what must not leak from one run into the next.
 _OURS = ("AUTOMATION_",)
 
@@ -25,14 +24,15 @@ def task_environment(
 ) -> dict[str, str]:
     """Build the complete environment of one task.
 
-    `own` is what jobs.yaml says for profile and task; it wins. `heartbeat_names` are the variables that hold
-    ping addresses. PYTHONPATH makes `import utils` find this checkout, wherever the script lies.
+    Monitors need nothing of what sends: the runner delivers for them. `own` is what jobs.yaml says for profile and
+    task; it wins. `heartbeat_names` are the variables that hold ping addresses. PYTHONPATH makes `import utils` find
+    this checkout, wherever the script lies.
     """
     hidden = set(heartbeat_names)
     kept = {
         name: value
         for name, value in environ.items()
-        if not _KEPT_BACK.match(name) and not name.startswith(_OURS) and name not in hidden
+        if not is_kept_from_tasks(name) and not name.startswith(_OURS) and name not in hidden
     }
     kept |= {
         "CACHE_DIR": str(cache_dir),

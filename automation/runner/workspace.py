@@ -8,9 +8,9 @@ import shutil
 import tempfile
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
-from automation.executor.task import Command
 from automation.jobs.model import Profile, Task
 from automation.runner.task_environment import task_environment
 from monitoring.base.errors import UsageError
@@ -36,23 +36,17 @@ class Workspace:
     def remove(self) -> None:
         shutil.rmtree(self.temporary, ignore_errors=True)
 
-    def commands(self, tasks: Sequence[Task], run_id: int | None) -> list[Command]:
-        """Return the tasks as the executor needs them, in the order they are written."""
+    def ready(self, tasks: Sequence[Task], run_id: int | None) -> list[Task]:
+        """Return the tasks as the executor needs them: with argv, complete environment, and needs among these."""
         names = {task.name for task in tasks}
-        return [self._command(task, run_id, names) for task in tasks]
-
-    def _command(self, task: Task, run_id: int | None, names: set[str]) -> Command:
-        argv, module = command_line(task)
-        return Command(
-            name=task.name,
-            argv=argv,
-            env=self.environment(task, run_id),
-            timeout_s=task.timeout_s,
-            needs=tuple(need for need in task.needs if need in names),
-            retries=task.retries,
-            isolate=task.isolate,
-            module=module,
-        )
+        return [
+            replace(
+                with_command_line(task),
+                env=self.environment(task, run_id),
+                needs=tuple(need for need in task.needs if need in names),
+            )
+            for task in tasks
+        ]
 
     def environment(self, task: Task, run_id: int | None) -> dict[str, str]:
         return task_environment(
@@ -67,11 +61,11 @@ class Workspace:
         )
 
 
-def command_line(task: Task) -> tuple[tuple[str, ...], str | None]:
-    """Return the argv of a task and, for YAML monitors, the module that runs them."""
+def with_command_line(task: Task) -> Task:
+    """Return a task with its argv and, for YAML monitors, the module that runs them."""
     if task.script is None:
-        return ("monitoring.checks", "run", *task.monitors), "monitoring.checks"
-    return (task.script, *(f"--{key}={value}" for key, value in task.args.items())), None
+        return replace(task, module="monitoring.checks", argv=("monitoring.checks", "run", *task.monitors))
+    return replace(task, argv=(task.script, *(f"--{key}={value}" for key, value in task.args.items())))
 
 
 def preload_for(tasks: Sequence[Task], checkout: Path) -> list[str]:

@@ -21,11 +21,10 @@ from automation.sync.dependencies import differing_distributions
 from automation.sync.following import NOT_FOLLOWING, follows_origin
 from automation.sync.git import OriginState, origin_state
 from automation.sync.state import SyncState, read_sync_state
-from monitoring.alerts.delivery.routing import TEST_CHAT
 from monitoring.base.errors import ConfigError, StoreError
 from monitoring.base.locks.profile_lock import Holder, running_profiles, usable_locks
 from monitoring.base.process_identity import current_boot
-from monitoring.base.settings import Settings, log_level
+from monitoring.base.settings import TEST_CHAT, Settings, log_level
 from monitoring.conditions.condition import Condition
 from monitoring.ledger.audit import judge, sentence
 from monitoring.ledger.outcomes import gather
@@ -124,7 +123,7 @@ def _look(
         profiles=tuple(_profiles(settings, jobs, database, now)),
         audit=audit,
         audit_ok=audit_ok,
-        firing=tuple(database.read(conditions.firing)) if database else (),
+        firing=tuple(database.read(lambda tx: conditions.incidents(tx, now))) if database else (),
         unreached=tuple(unreached),
         undelivered=tuple(Undelivered(*row) for row in deliveries.why_waiting(database)) if database else (),
         blind=tuple(database.read(conditions.without_data)) if database else (),

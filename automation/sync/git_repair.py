@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import re
 import shutil
-from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
 
@@ -56,17 +55,13 @@ def mend_skeleton(git: Git, branch: str) -> list[str]:
 def remove_leftovers(git: Git, now: datetime, stale_after_s: float = STALE_AFTER_S) -> list[str]:
     """Remove lock and temporary files that are old and belong to no git at work here; return their names."""
     # A time of change far in the future (the clock was wrong) is as stale as one far in the past.
-    old = [path for path in _leftovers(git.directory) if abs(now.timestamp() - path.lstat().st_mtime) >= stale_after_s]
+    found = (path for pattern in _LEFTOVERS for path in git.directory.glob(pattern))
+    old = [path for path in found if abs(now.timestamp() - path.lstat().st_mtime) >= stale_after_s]
     if not old or _git_at_work(git.checkout):
         return []
     for path in old:
         path.unlink(missing_ok=True)
     return [str(path.relative_to(git.directory)) for path in old]
-
-
-def _leftovers(directory: Path) -> Iterator[Path]:
-    for pattern in _LEFTOVERS:
-        yield from directory.glob(pattern)
 
 
 def _git_at_work(checkout: Path) -> bool:
@@ -134,6 +129,7 @@ def renew_history(git: Git, *, remote: str, branch: str, time_limit_s: float, no
         GitError: origin cannot be fetched; nothing has changed then.
         OSError: the disk refuses; nothing is lost.
     """
+    # Asked first: once the refs are moved, nothing says which commit the files on the disk are.
     head = _head(git)
     fresh = git.directory / "renewed"
     shutil.rmtree(fresh, ignore_errors=True)
@@ -169,6 +165,7 @@ def _fetch_beside(git: Git, fresh: Path, *, remote: str, branch: str, time_limit
 
 
 def _put_aside(directory: Path, now: datetime) -> Path:
+    # One is kept: each may be as large as the history, and nobody looks at the second newest.
     for earlier in directory.glob("damaged-*"):
         shutil.rmtree(earlier, ignore_errors=True)
     aside = directory / f"damaged-{now:%Y%m%dT%H%M%SZ}"

@@ -1,6 +1,6 @@
 """Takes the checkout back to its last good revision when `python -m automation run` has died twice before its row.
 
-`make sync` copies this file into the venv and automation_launcher.pth beside it, which every Python of the venv runs
+`make sync` copies this file into the venv and automation_launcher.pth next to it, which every Python of the venv runs
 first: before anything of the checkout is imported, so that no commit can break it. It acts only where a scheduler
 starts a run in a checkout that follows its origin. Each such start leaves a mark, the run clears it once it has
 accounted for the start (automation/sync/probation.py); a third start that finds two marks goes back. What it did is
@@ -40,7 +40,7 @@ def _profile(command: list[str]) -> str:
 
 
 def _is_first_start() -> bool:
-    """Tell a start by the scheduler in a checkout with a way back from a run that starts itself again."""
+    """Return whether the scheduler starts this, in a checkout with an older revision to go back to; not a re-exec."""
     return "AUTOMATION_SYNCED" not in os.environ and os.path.exists(RECORD)
 
 

@@ -11,11 +11,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from monitoring.alerts.channels import variable_part
 from monitoring.alerts.conditions.store_alert import AlertKind, AlertOrigin, store_in
-from monitoring.alerts.delivery.deliver import Delivery
-from monitoring.alerts.delivery.route_resolver import FanOut, FarSide, RouteResolver, Undeliverable
-from monitoring.alerts.delivery.routing import variable_part
+from monitoring.alerts.delivery.loop import Delivery
+from monitoring.alerts.delivery.routes import FanOut, RouteResolver, Undeliverable
 from monitoring.alerts.message.model import Alert, Severity
+from monitoring.alerts.senders import FarSide
 from monitoring.base.clock import Clock
 from monitoring.base.formatting import format_duration
 from monitoring.base.settings import Settings

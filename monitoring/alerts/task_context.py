@@ -30,7 +30,7 @@ class Frame:
 
     def deliver(self) -> None:
         """Send what is in the outbox and say on stderr what came of it."""
-        from monitoring.alerts.delivery.deliver import Delivery  # noqa: PLC0415 - its HTTP client is for tasks by hand alone
+        from monitoring.alerts.delivery.loop import Delivery  # noqa: PLC0415 - its HTTP client is for tasks by hand alone
 
         clock = SystemClock()
         delivery = Delivery(self.settings, self.settings.database, clock, since=self.begun_at)

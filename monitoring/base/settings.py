@@ -20,6 +20,8 @@ CHECKOUT = Path(__file__).resolve().parents[2]
 ENV_FILE = Path("/etc/monitoring/.env")
 CACHE_DIR = Path("/srv/cache")
 # Set by the unit, by `up` and `catch-up` for the runs they start, and by a run for its tasks.
+# While set, every alert of this process goes to that chat: one variable that more than the senders must know.
+TEST_CHAT = "TELEGRAM_TEST_CHAT_ID"
 _GIVEN_WHOLE = ("AUTOMATION_TRIGGER", "AUTOMATION_TASK")
 
 
@@ -54,7 +56,7 @@ class Settings:
     @property
     def in_test_mode(self) -> bool:
         """Everything this process sends goes to one test chat: it may send its own alerts only."""
-        return bool(self.environ.get("TELEGRAM_TEST_CHAT_ID", "").strip())
+        return bool(self.environ.get(TEST_CHAT, "").strip())
 
 
 def log_level(environ: Mapping[str, str]) -> tuple[str, str | None]:

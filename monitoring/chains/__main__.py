@@ -92,8 +92,8 @@ def main(argv: Sequence[str] | None = None, environ: Mapping[str, str] | None = 
 
 
 def _line(one: Probe) -> str:
-    told = f"block {one.head}, {one.age_s:.0f} s old" if one.ok and one.age_s is not None else one.problem
-    return f"{'ok  ' if one.ok else 'FAIL'} {one.chain:<10} {one.host}: {told}"
+    state = f"block {one.head}, {one.age_s:.0f} s old" if one.ok and one.age_s is not None else one.problem
+    return f"{'ok  ' if one.ok else 'FAIL'} {one.chain:<10} {one.host}: {state}"
 
 
 if __name__ == "__main__":

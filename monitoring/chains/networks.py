@@ -1,6 +1,6 @@
 """The chains this project knows, read from `data/chains.yaml`: ids, links, patience, and where their RPCs are.
 
-Called by whoever opens a chain. The environment is passed in; nothing here opens a connection.
+Called where a chain is opened. The environment is passed in; nothing here opens a connection.
 """
 
 from __future__ import annotations

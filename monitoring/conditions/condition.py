@@ -85,7 +85,7 @@ class Condition:
     """All that is remembered between two runs; the comments of the table say more about each column.
 
     `severity` is that of the last look and `worst` what people were told at worst; what happened once is `ok` at once,
-    and an incident from `clear_since` on for a day.
+    and an incident from `clear_since` on for a day, or until `done_by` said that it is done.
 
     `rank` and `worst_measure` are what was told last, `held` has one entry per level breached now (the mildest
     first), `heard_at` is when a message was made last, `unheard` says that this message reached nobody and is not
@@ -111,6 +111,7 @@ class Condition:
     value: str = ""
     judged_at: datetime | None = None
     declared: bool = False
+    done_by: str = ""
 
     no_data: NoData | None = None
     rank: int = -1

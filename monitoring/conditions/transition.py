@@ -114,12 +114,13 @@ def at_rest(condition: Condition, severity: Severity, now: datetime) -> Conditio
         last_seen_at=now,
         last_sent_at=None,
         clear_since=now,
+        done_by="",
     )
 
 
-def done(condition: Condition) -> Condition:
+def done(condition: Condition, by: str) -> Condition:
     """Return the condition after somebody said that what happened once is done with."""
-    return condition if condition.is_firing else replace(condition, clear_since=None, times=0)
+    return condition if condition.is_firing else replace(condition, clear_since=None, done_by=by)
 
 
 def entries_changed(outcome: Outcome, entries: tuple[Entry, ...], now: datetime, kind: Kind = Kind.WORSENED) -> Outcome:

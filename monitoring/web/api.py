@@ -103,8 +103,8 @@ def incidents(context: RequestContext) -> Json:
         found = conditions.everything(context.database, context.query.get("limit", DEFAULT_LIMIT))
     else:
         with context.database.snapshot() as tx:
-            found = conditions.firing(tx)[: context.query.get("limit", DEFAULT_LIMIT)]
-    return _data([serializers.incident(row) for row in found])
+            found = conditions.incidents(tx, context.now)[: context.query.get("limit", DEFAULT_LIMIT)]
+    return _data([serializers.incident(row, context.now) for row in found])
 
 
 def monitoring(context: RequestContext) -> Json:

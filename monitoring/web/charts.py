@@ -52,7 +52,7 @@ def run_durations(runs: Sequence[RunRow]) -> Chart:
             len(finished),
             took / longest if longest else 0,
             run.status,
-            _run_label(run, took),
+            f"run {run.id}, {_clock(run.started_at)}: {run.status}, {_seconds(took)}",
             f"/runs/{run.id}",
         )
         for number, (run, took) in enumerate(finished)
@@ -130,10 +130,6 @@ def _bar(number: int, count: int, share: float, kind: str, label: str, href: str
     # Few bars stand at the right, where now is.
     x = WIDTH - (count - number) * slot
     return Bar(round(x, 1), round(HEIGHT - height, 1), round(slot * 0.8, 1), round(height, 1), kind, label, href)
-
-
-def _run_label(run: RunRow, took: float) -> str:
-    return f"run {run.id}, {_clock(run.started_at)}: {run.status}, {_seconds(took)}"
 
 
 def _median(values: Sequence[float]) -> float:

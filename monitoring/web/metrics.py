@@ -120,8 +120,10 @@ def _reach(context: RequestContext) -> Iterator[Metric]:
 
 def _incidents(context: RequestContext) -> Metric:
     with context.database.snapshot() as tx:
-        firing = Counter(condition.severity.name for condition in conditions.firing(tx))
-    family = GaugeMetricFamily("monitoring_incidents_firing", "Conditions that fire now.", labels=["severity"])
+        firing = Counter(condition.severity.name for condition in conditions.incidents(tx, context.now))
+    family = GaugeMetricFamily(
+        "monitoring_incidents_firing", "Conditions that fire now, or happened within a day.", labels=["severity"]
+    )
     for severity in SEVERITIES:
         family.add_metric([severity], firing[severity])
     return family

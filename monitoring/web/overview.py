@@ -87,14 +87,23 @@ class Checks:
 
 @dataclass(frozen=True, slots=True)
 class Incident:
-    """A condition that fires or fired, and the silence that covers it now."""
+    """A condition that fires or fired, and the silence that covers it now. `happened`: once, within a day."""
 
     condition: Condition
     silence: Silence | None = None
+    happened: bool = False
 
     @property
     def is_firing(self) -> bool:
-        return self.condition.is_firing
+        """It is among what fires now."""
+        return self.condition.is_firing or self.happened
+
+    @property
+    def status(self) -> str:
+        if self.is_firing:
+            return "happened once" if self.happened else "firing"
+        once = self.condition.clear_since is not None or self.condition.done_by
+        return "over" if once else "recovered"
 
     @property
     def is_untold(self) -> bool:
@@ -138,17 +147,17 @@ def checks(database: Database) -> list[Checks]:
 
 
 def firing(database: Database, now: datetime) -> list[Incident]:
-    """Return what fires now, the worst first and of those the longest first."""
+    """Return what fires now or happened within a day, the worst first and of those the longest first."""
     with database.snapshot() as tx:
-        found, holding = conditions.firing(tx), silences.active(tx, now)
+        found, holding = conditions.incidents(tx, now), silences.active(tx, now)
     worst_first = sorted(found, key=lambda condition: -condition.severity)
-    return [covered(condition, holding) for condition in worst_first]
+    return [covered(condition, holding, now) for condition in worst_first]
 
 
-def covered(condition: Condition, holding: Sequence[Silence]) -> Incident:
+def covered(condition: Condition, holding: Sequence[Silence], now: datetime) -> Incident:
     """Pair a condition with the silence that covers it, if one does."""
     fits = (silence for silence in holding if silence.covers(condition.protocol, condition.key.text))
-    return Incident(condition, next(fits, None))
+    return Incident(condition, next(fits, None), condition.happened_once(now))
 
 
 def _next_tick(entry: ScheduleInForce, now: datetime) -> datetime | None:

@@ -142,7 +142,7 @@ def incidents(context: RequestContext) -> Page:
         context.now,
         here="/incidents",
         firing=overview.firing(context.database, context.now),
-        recovered=[overview.Incident(row) for row in known if not row.is_firing],
+        recovered=[overview.Incident(row) for row in known if not row.is_incident(context.now)],
     )
 
 
@@ -157,8 +157,9 @@ def one_incident(context: RequestContext) -> Page:
         "incident.html",
         context.now,
         here=incident_address(key),
-        incident=overview.covered(found, holding),
+        incident=overview.covered(found, holding, context.now),
         alerts=alert_queries.alerts_of_key(context.database, found.protocol, key.text, _PER_PAGE),
+        end_it=f"python -m automation incidents --done {shlex.quote(f'{key.monitor}/{key.text}')}",
         silence_it=f"python -m automation silence --protocol {shlex.quote(found.protocol)} "
         f"--key {shlex.quote(key.text)} --for 2h --reason '…'",
     )

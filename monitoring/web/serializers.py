@@ -118,13 +118,14 @@ def check(row: Condition) -> Json:
     }
 
 
-def incident(row: Condition) -> Json:
+def incident(row: Condition, now: datetime) -> Json:
     return {
         "monitor": row.key.monitor,
         "check": row.key.check,
         "chain": str(row.key.chain or ""),
         "subject": row.key.subject,
-        "state": row.state,
+        "state": State.FIRING if row.is_incident(now) else row.state,
+        "once": row.happened_once(now),
         "severity": row.severity.name,
         "worst": row.worst.name,
         "title": row.title,

@@ -137,14 +137,16 @@ def test_each_of_the_fourteen_checks_fires_worsens_recovers_and_goes_blind(node:
     assert host.rows("SELECT count(*) FROM conditions WHERE state = 'firing'") == [(7,)]
     put(node, {})
     host.run(FILE)
-    assert sorted(line for line in host.new(seen) if " recovery " in line) == [
-        "LOW recovery Recovered: exit-liquidity is $6,000,000",
-        "LOW recovery Recovered: floor-breach holds",
-        "LOW recovery Recovered: junior-buffer is 25%",
-        "LOW recovery Recovered: paused is off",
-        "LOW recovery Recovered: senior-coverage is 1.3333",
-        "LOW recovery Recovered: susd3-shutdown is off",
-        "LOW recovery Recovered: usd3-shutdown is off",
+    assert sorted(
+        line.partition(" (")[0].partition(": floor")[0] for line in host.new(seen) if " recovery " in line
+    ) == [
+        "LOW recovery exit-liquidity is ok again: $6,000,000",
+        "LOW recovery floor-breach is ok again",
+        "LOW recovery junior-buffer is ok again: 25%",
+        "LOW recovery paused is off again",
+        "LOW recovery senior-coverage is ok again: 1.3333",
+        "LOW recovery susd3-shutdown is off again",
+        "LOW recovery usd3-shutdown is off again",
     ]
     assert host.rows("SELECT count(*) FROM conditions WHERE state = 'firing'") == [(0,)]
 

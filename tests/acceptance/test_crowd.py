@@ -41,7 +41,7 @@ def test_five_thousand_alerts_of_eight_processes_are_all_delivered_once_and_in_o
     with open_database(tmp_path / "monitoring.db") as database:
         assert database.rows("SELECT delivery_status, count(*) FROM alert_events GROUP BY 1") == [("delivered", ALERTS)]
         order = {row[1]: row[0] for row in database.rows("SELECT id, title FROM alert_events")}
-    titles = Counter(message.text.split(" ", 1)[1] for message in messages)
+    titles = Counter(message.text.partition(": ")[2] for message in messages)
     assert len(titles) == ALERTS
     assert set(titles.values()) == {1}, "nothing twice without a crash between"
     assert sum(int(stdout) for stdout, _ in ended[:2]) == ALERTS

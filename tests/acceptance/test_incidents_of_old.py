@@ -93,7 +93,7 @@ def test_a_message_too_many_waits_as_long_as_it_is_told_and_loses_no_detail(
     for number in range(21):
         record(outbox.database, alert(f"flow {number}", "LOW"), now=now())
     outbox.drain()
-    assert {text.split(" ", 1)[1] for text in texts(telegram)} == {f"flow {number}" for number in range(21)}
+    assert {text.partition(": ")[2] for text in texts(telegram)} == {f"flow {number}" for number in range(21)}
     assert outbox.statuses() == {"delivered": 21}
 
 
@@ -116,7 +116,10 @@ def test_alerts_of_two_protocols_go_to_two_chats(outbox: Outbox, telegram: Teleg
     record(outbox.database, alert("a"), now=now())
     record(outbox.database, alert("b", protocol="CAP MONEY"), now=now())
     outbox.drain()
-    assert {message.chat_id: message.text for message in telegram.messages} == {"1": "🚨 a", "2": "🚨 b"}
+    assert {message.chat_id: message.text for message in telegram.messages} == {
+        "1": "🚨 HIGH a: a",
+        "2": "🚨 HIGH b: b",
+    }
 
 
 def test_an_error_text_full_of_markup_is_told_as_it_is(outbox: Outbox, telegram: TelegramStandIn) -> None:
@@ -171,7 +174,7 @@ def test_a_batch_that_fails_halfway_is_told_whole_and_once(outbox: Outbox, teleg
             store_in(tx, alert(f"nonce {nonce}"), now=now())
         state.put(tx, "nonces.txt", "0xSafe", "9", now())
     outbox.drain()
-    titles = [text.split(" ", 1)[1] for text in texts(telegram)]
+    titles = [text.partition(": ")[2] for text in texts(telegram)]
     assert titles[0] == "nonce 9"
     assert sorted(set(titles)) == ["nonce 7", "nonce 8", "nonce 9"]
 

@@ -34,7 +34,7 @@ TOPICS = (
     "What runs", "Logs", "Run a profile by hand", "Edits reach the host", "Rotate a secret", "A test run",
     "This host is lost", "Who watches the watcher", "The API", "State", "From the legacy text caches",
     "When something is wrong",
-    "Where things live", "A run that does not end", "The unit does not start", "The first minute",
+    "Where things are", "A run that does not end", "The unit does not start", "The first minute",
 )  # fmt: skip
 
 

@@ -59,7 +59,7 @@ def test_a_day_of_troubles_ends_with_every_alert_told_once_and_in_order(tmp_path
     day.at("03:11", say("in the new group"))
     day.want("03:11", "03:40", "in the new group")
     messages = day.play(until="04:10")
-    titles = [message.text.split("\n")[0].split(" ", 1)[1] for message in messages]
+    titles = [message.text.split("\n")[0].partition(": ")[2] for message in messages]
     assert titles.index("during the outage 1") < titles.index("during the outage 2")
     assert [message.chat_id for message in messages] == [*[CHAT] * 4, "-1009999"]
 
@@ -92,12 +92,12 @@ def test_a_condition_is_told_silenced_told_again_and_recovered(tmp_path: Path) -
     day.want("03:00", "03:20", "backing CRITICAL\nFirst fired")
     day.at("03:30", silence)
     day.at("03:40", resolve)
-    day.want("03:40", "03:55", "Recovered: backing")
+    day.want("03:40", "03:55", "backing is ok again")
     messages = day.play(until="04:10")
-    assert [message.text.split("\n")[0].split(" ", 1)[1] for message in messages] == [
+    assert [message.text.split("\n")[0].partition(": ")[2] for message in messages] == [
         "backing HIGH",
         "backing CRITICAL",
-        "Recovered: backing CRITICAL",
+        "backing is ok again",
     ]
 
 

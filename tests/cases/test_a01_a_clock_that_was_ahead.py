@@ -18,10 +18,12 @@ from hypothesis import strategies as st
 
 from monitoring.alerts.conditions.store_alert import record, resolve_in
 from monitoring.alerts.delivery.lease import Claimer
-from monitoring.alerts.delivery.rate_limit import RateLimits
-from monitoring.alerts.delivery.route_resolver import RouteResolver
+from monitoring.alerts.delivery.pace import Pace
+from monitoring.alerts.delivery.routes import RouteResolver
 from monitoring.alerts.message.model import Severity
+from monitoring.alerts.senders.limits import RateLimits
 from monitoring.base.clock import SystemClock, to_text
+from monitoring.base.http.retry import Backoff
 from monitoring.conditions.condition import Condition, ConditionKey
 from monitoring.conditions.outcome import Reason
 from monitoring.conditions.policy import PendingPolicy, Policy
@@ -72,7 +74,7 @@ def outbox(tmp_path: Path, telegram: TelegramStandIn, clock: Stepped) -> Iterato
 
 
 def titles(telegram: TelegramStandIn) -> list[str]:
-    return [message.text.split("\n")[0].split(" ", 1)[1] for message in telegram.messages]
+    return [message.text.split("\n")[0].partition(": ")[2] for message in telegram.messages]
 
 
 @pytest.mark.parametrize("ahead", [timedelta(hours=7), timedelta(days=366)], ids=str)
@@ -227,7 +229,7 @@ def test_whatever_is_stored_the_next_attempt_is_at_most_the_longest_wait_away(
             )
         ways = RouteResolver({"TELEGRAM_BOT_TOKEN_DEFAULT": BOT_TOKEN, "TELEGRAM_CHAT_ID_DEFAULT": CHAT})
         queues, _ = ways.sort_out(each for each in outbox_table.groups(tx) if each.destination == "telegram")
-        claimed = Claimer("me", ways, RateLimits()).claim(tx, queues, NOW, [])
+        claimed = Claimer(ways, Pace("me", RateLimits(), Backoff(), lambda: 0.0)).claim(tx, queues, NOW, [])
     assert claimed.jobs or (claimed.next_at is not None and claimed.next_at <= NOW + LONGEST_WAIT)
 
 

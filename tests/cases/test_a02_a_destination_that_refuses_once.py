@@ -80,7 +80,7 @@ def put(outbox: Outbox, title: str, severity: str = "CRITICAL", **more: object) 
 
 def titles(telegram: TelegramStandIn, chat: str = CHAT) -> list[str]:
     found = [message for message in telegram.messages if message.chat_id == chat]
-    return [message.text.split("\n")[0].split(" ", 1)[1] for message in found]
+    return [message.text.split("\n")[0].partition(": ")[2] for message in found]
 
 
 def tried_after_minutes(outbox: Outbox, clock: Simulated, telegram: TelegramStandIn, minutes: int) -> list[int]:
@@ -198,7 +198,7 @@ def test_the_errors_chat_is_notified_once_for_each_destination_and_once_when_it_
     telegram.kicked_from.clear()
     clock.at += timedelta(hours=1)
     outbox.drain(within_s=10)
-    assert titles(telegram, "-100666")[2:] == ["Recovered: Alerts are not accepted"] * 2
+    assert titles(telegram, "-100666")[2:] == ["alerts are accepted again"] * 2
     assert len(titles(telegram)) == len(titles(telegram, "-100777")) == 5
 
 
@@ -240,7 +240,7 @@ def test_one_text_that_is_refused_waits_alone_and_is_named_once(
     telegram.respond = real  # type: ignore[method-assign]
     clock.at += timedelta(minutes=6)
     outbox.drain(within_s=3)
-    assert titles(telegram)[3:] == ["poison", "Recovered: One alert is not accepted"]
+    assert titles(telegram)[3:] == ["poison", "alerts are accepted again"]
 
 
 @pytest.mark.parametrize("hops", [[CHAT], ["-1001", CHAT], ["-1001", "-1002", CHAT], ["-1001", "-1001"]])
@@ -262,7 +262,7 @@ def test_a_chat_that_moves_in_a_ring_is_a_chat_that_refuses(
     assert "back again" in str(live.deliveries()[0][2])
     telegram.respond = real  # type: ignore[method-assign]
     live.drain(within_s=5, at_once=True)
-    assert [message.text for message in telegram.messages] == ["🔴 waits"]
+    assert [message.text for message in telegram.messages] == ["🔴 CRITICAL aave: waits"]
 
 
 # -- how an alert ends undelivered -------------------------------------------------------------------------------------

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from monitoring.alerts.conditions.store_alert import record
-from monitoring.alerts.delivery.rate_limit import asked_wait
+from monitoring.alerts.delivery.pace import asked_wait
 from monitoring.store.db.waits import LONGEST_WAIT
 from tests.support.fake_telegram import CHAT, HTML, Answer, TelegramStandIn, error
 from tests.support.fake_webhook import SECRET, FakeWebhook
@@ -57,7 +57,7 @@ def test_a_chat_that_asks_for_too_much_is_asked_again_within_six_hours_and_takes
     put(outbox, "waits")
     put(outbox, "passes", protocol="maple")
     drained = outbox.drain(within_s=0.5)
-    assert [(message.chat_id, message.text) for message in telegram.messages] == [("4711", "🔴 passes")]
+    assert [(message.chat_id, message.text) for message in telegram.messages] == [("4711", "🔴 CRITICAL maple: passes")]
     assert (drained.delivered, drained.waiting) == (1, 1)
     assert drained.next_attempt_at is not None
     assert drained.next_attempt_at <= datetime.now(UTC) + LONGEST_WAIT
@@ -89,7 +89,7 @@ def test_a_group_that_moved_to_where_no_group_is_is_not_followed(
     telegram.script(Answer.of_json(400, body))
     put(outbox, "stays")
     outbox.drain(within_s=2)
-    assert [(message.chat_id, message.text) for message in telegram.messages] == [(CHAT, "🔴 stays")]
+    assert [(message.chat_id, message.text) for message in telegram.messages] == [(CHAT, "🔴 CRITICAL aave: stays")]
 
 
 @pytest.mark.parametrize(
@@ -112,7 +112,7 @@ def test_a_page_in_the_place_of_telegrams_answer_is_no_delivery(
     telegram.script(page)
     put(outbox, "arrives")
     outbox.drain(within_s=5)
-    assert [message.text for message in telegram.messages] == ["🔴 arrives"]
+    assert [message.text for message in telegram.messages] == ["🔴 CRITICAL aave: arrives"]
     assert len(telegram.requests) == 2
 
 
@@ -152,7 +152,7 @@ def test_a_row_that_cannot_be_read_stops_only_itself_and_stays_visible(
     with outbox.database.write() as tx:
         tx.execute("UPDATE alert_events SET created_at = 'no instant' WHERE title = 'unreadable'")
     outbox.drain(within_s=2)
-    assert [message.text for message in telegram.messages][-1:] == ["🔴 after it"]
+    assert [message.text for message in telegram.messages][-1:] == ["🔴 CRITICAL aave: after it"]
     assert any(row[1] == "delivered" or "cannot be read" in str(row[2]) for row in outbox.deliveries()[:1])
 
 

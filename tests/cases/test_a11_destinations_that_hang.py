@@ -16,12 +16,12 @@ from typing import Any
 import pytest
 
 from monitoring.alerts.conditions.store_alert import record
-from monitoring.alerts.delivery.destinations import AppriseUrl, Destination, TelegramChat, Webhook
-from monitoring.alerts.delivery.route_resolver import RouteResolver
-from monitoring.alerts.delivery.routing import fingerprint
-from monitoring.alerts.senders import Message, OnPart, Sender, Sent, ignore_part
-from monitoring.alerts.senders.dispatch import Senders
-from monitoring.alerts.senders.webhook import WebhookSender
+from monitoring.alerts.delivery.routes import RouteResolver
+from monitoring.alerts.senders import Destination, Message, OnPart, Sender, Sent, fingerprint, ignore_part
+from monitoring.alerts.senders.apprise import AppriseUrl
+from monitoring.alerts.senders.registry import Senders
+from monitoring.alerts.senders.telegram import TelegramChat
+from monitoring.alerts.senders.webhook import Webhook, WebhookSender
 from monitoring.base.errors import SendError
 from monitoring.base.http.client import Failure, HttpClient
 from monitoring.base.http.client import Request as HttpRequest

@@ -104,7 +104,7 @@ def test_a_provider_written_wrongly_is_named_with_the_remedy_and_the_others_are_
         for _ in range(3):
             (line, *_) = host.run(host.file(CHAIN))
             assert " ok " in line
-        assert host.told == ["LOW alert mainnet: PROVIDER_URL_MAINNET has failed in 3 runs in a row"]
+        assert host.told == ["LOW alert Ethereum: provider PROVIDER_URL_MAINNET failed in 3 consecutive runs"]
         ((message,),) = host.rows("SELECT message FROM alert_events")
         assert MISTAKES[value] in message
         assert KEY not in message

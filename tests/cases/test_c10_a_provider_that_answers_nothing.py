@@ -69,7 +69,7 @@ def test_another_provider_is_asked_and_the_bad_one_is_named_once(tmp_path: Path,
             lines = host.run(host.file(FILE))
             assert [line for line in lines if "unknown" in line] == []
     (told,) = host.told
-    assert told.startswith("LOW alert mainnet: 127.0.0.1 #1 has failed in 3 runs in a row")
+    assert told.startswith("LOW alert Ethereum: provider 127.0.0.1 #1 failed in 3 consecutive runs")
     ((message,),) = host.rows("SELECT message FROM alert_events")
     assert "answers as if the chain were empty" in message
 
@@ -81,7 +81,8 @@ def test_alone_it_makes_the_run_say_no_data_and_the_chain_is_one_message(tmp_pat
             lines = host.run_without_data(host.file(FILE))
             assert len(lines) == 60
             assert all(" unknown" in line for line in lines)
-    assert host.told == ["MEDIUM alert 60 checks are blind: mainnet"]
+    (told,) = host.told
+    assert told.startswith("HIGH alert Ethereum cannot be read, 60 checks have no data (many 60) since ")
     ((message,),) = host.rows("SELECT message FROM alert_events")
     assert "answers as if the chain were empty" in message
     assert host.rows("SELECT DISTINCT blind_by FROM conditions WHERE blind_since IS NOT NULL") == [("mainnet",)]
@@ -105,19 +106,20 @@ def test_many_calls_that_revert_each_for_itself_are_one_message_and_a_few_are_th
             provider.views[one, SUPPLY] = Failure(3, "execution reverted")
         for _ in range(3):
             host.run(host.file(FILE))
-        assert [told.split(": ")[0] for told in host.new(seen)] == ["MEDIUM alert 1 check is blind"] * 2
+        assert [told.split(": ")[0] for told in host.new(seen)] == ["HIGH alert Ethereum"] * 2
         for one in CONTRACTS[:40]:
             provider.views[one, SUPPLY] = Failure(3, "execution reverted")
         for _ in range(4):
             host.run_without_data(host.file(FILE))
-        assert host.new(seen) == ["MEDIUM alert 38 checks are blind: mainnet"]
+        (told,) = host.new(seen)
+        assert told.startswith("HIGH alert Ethereum cannot be read, 38 of 60 checks have no data (")
         for one in CONTRACTS:
             provider.views[one, SUPPLY] = 150
         host.run(host.file(FILE))
         assert sorted(told.split(": ")[0] for told in host.new(seen)) == [
-            "LOW recovery mainnet",
-            "LOW recovery mainnet",
-            "LOW recovery mainnet can be read again",
+            "LOW recovery Ethereum",
+            "LOW recovery Ethereum",
+            "LOW recovery Ethereum can be read again, no check is without data because of it",
         ]
     assert host.rows("SELECT count(*) FROM conditions WHERE monitor = 'sources' AND state = 'firing'") == [(0,)]
 

@@ -12,7 +12,7 @@ import pytest
 from utils.monitor import HIGH, Context, call, monitor
 from utils.testing import SimChain, run
 
-pytestmark = [pytest.mark.case("D.1"), pytest.mark.xfail(strict=True, reason="open: sentences of alerts")]
+pytestmark = [pytest.mark.case("D.1")]
 VAULT = "0x83F20F44975D03b1b09e64809B757c47f942BEeA"
 ASSETS = "totalAssets()(uint256)"
 FILE = f"""\

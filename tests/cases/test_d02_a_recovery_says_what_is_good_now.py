@@ -11,7 +11,7 @@ import pytest
 
 from utils.testing import SimChain, SimClock, run
 
-pytestmark = [pytest.mark.case("D.2"), pytest.mark.xfail(strict=True, reason="open: sentences of alerts")]
+pytestmark = [pytest.mark.case("D.2")]
 VAULT = "0x83F20F44975D03b1b09e64809B757c47f942BEeA"
 FILE = f"""\
 monitor: acme

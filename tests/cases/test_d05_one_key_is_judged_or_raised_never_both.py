@@ -1,18 +1,24 @@
 """`m.limit("backing", …)` with `m.resolve("backing")`, or with `m.alert(key="backing")`, wrote one row by two rules.
 
-Every run then recovered and fired. Right: a key both judged and raised in one run is an error at once.
+Every run then recovered and fired. Right: a key both judged and raised in one run is an error at once, which names the
+key and both places; of that key nothing is written.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
+from monitoring.base.errors import UsageError
+from monitoring.store.db.schema import open_readonly
+from monitoring.store.tables import conditions
 from utils.monitor import HIGH, Context, monitor
 from utils.testing import run
 
-pytestmark = [pytest.mark.case("D.5"), pytest.mark.xfail(strict=True, reason="open: one rule engine")]
+pytestmark = pytest.mark.case("D.5")
 
 
 @monitor("acme")
@@ -27,10 +33,61 @@ def judged_and_raised(m: Context) -> None:
     m.alert(HIGH, "backing is low", key="backing")
 
 
-@pytest.mark.parametrize("function", [judged_and_resolved, judged_and_raised])
-def test_a_key_with_two_rules_ends_the_run_with_an_error_that_names_it(tmp_path: Path, function: object) -> None:
-    found = [run(function, store=tmp_path) for _ in range(3)]  # type: ignore[arg-type]
+@monitor("acme")
+def resolved_and_judged(m: Context) -> None:
+    m.resolve("backing/USDC")
+    m.flag("backing/USDC", True, severity=HIGH)
+
+
+@monitor("acme")
+def both_in_a_block(m: Context) -> None:
+    with m.together():
+        m.alert(HIGH, "backing is low", key="backing")
+        m.limit("backing", 0.5, below=1, severity=HIGH)
+
+
+@monitor("acme")
+def an_error_that_is_ignored(m: Context) -> None:
+    m.limit("backing", 0.5, below=1, severity=HIGH)
+    with suppress(UsageError):
+        m.alert(HIGH, "backing is low", key="backing")
+    m.flag("other", False, severity=HIGH)
+
+
+@pytest.mark.parametrize(
+    "function",
+    [judged_and_resolved, judged_and_raised, resolved_and_judged, both_in_a_block],
+    ids=lambda one: one.__name__,
+)
+def test_a_key_with_two_rules_ends_the_run_with_an_error_that_names_it(
+    tmp_path: Path, function: Callable[[], None]
+) -> None:
+    found = [run(function, store=tmp_path) for _ in range(3)]
 
     assert [one.code for one in found] == [1, 1, 1]
-    assert any("backing" in alert.text and alert.kind == "crash" for alert in found[0])
-    assert not [alert for one in found for alert in one if alert.kind in ("recovered", "fired")]
+    (crash,) = found[0]
+    assert crash.kind == "crash"
+    assert "the key 'backing" in crash.text
+    assert crash.text.count(Path(__file__).name) >= 2, "both places"
+    assert [list(one) for one in found[1:]] == [[], []]
+    with open_readonly(tmp_path / "monitoring.db") as database, database.snapshot() as tx:
+        assert [row.key.text for row in conditions.of_monitor(tx, "acme")] == ["(crash)"]
+
+
+def test_a_key_whose_error_is_ignored_is_not_written_either(tmp_path: Path) -> None:
+    found = run(an_error_that_is_ignored, store=tmp_path)
+
+    assert found == []
+    assert found.states == {"other": "ok"}
+
+
+def test_one_key_on_two_chains_and_one_raised_beside_it_are_three_conditions(tmp_path: Path) -> None:
+    @monitor("acme")
+    def main(m: Context) -> None:
+        m.flag("paused", True, severity=HIGH, chain="mainnet")
+        m.flag("paused", True, severity=HIGH, chain="arbitrum")
+        m.alert(HIGH, "something else", key="stopped")
+
+    found = run(main, store=tmp_path)
+    assert found.code == 0
+    assert sorted(one.check for one in found) == ["paused/1", "paused/42161", "stopped"]

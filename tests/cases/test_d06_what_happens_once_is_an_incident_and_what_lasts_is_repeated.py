@@ -14,19 +14,26 @@ from pathlib import Path
 
 import pytest
 
+from monitoring.store.db.schema import open_database, open_readonly
+from monitoring.store.tables import conditions
 from tests.support.child import CHECKOUT
 from utils.monitor import CRITICAL, HIGH, Context, monitor
 from utils.testing import SimClock, run
 
-pytestmark = [pytest.mark.case("D.6"), pytest.mark.xfail(strict=True, reason="open: one rule engine")]
+pytestmark = pytest.mark.case("D.6")
+
+
+def command(cache: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "automation", "incidents", *arguments],
+        env={"PATH": os.environ["PATH"], "CACHE_DIR": str(cache), "MONITORING_ENV_FILE": ""},
+        cwd=CHECKOUT, capture_output=True, text=True, check=False, timeout=60,
+    )  # fmt: skip
 
 
 def incidents(cache: Path) -> list[dict[str, object]]:
-    done = subprocess.run(
-        [sys.executable, "-m", "automation", "incidents", "--json"],
-        env={"PATH": os.environ["PATH"], "CACHE_DIR": str(cache), "MONITORING_ENV_FILE": ""},
-        cwd=CHECKOUT, capture_output=True, text=True, check=True, timeout=60,
-    )  # fmt: skip
+    done = command(cache, "--json")
+    assert done.returncode == 0, done.stderr
     found: list[dict[str, object]] = json.loads(done.stdout)
     return found
 
@@ -43,6 +50,71 @@ def test_what_happened_once_is_an_incident(tmp_path: Path, verb: str) -> None:
     assert run(main, store=tmp_path) == []
     assert len(run(main, store=tmp_path)) == 1
     assert [one["key"] for one in incidents(tmp_path)] == ["price"]
+
+
+@monitor("acme")
+def owner(m: Context) -> None:
+    m.changed("owner", m.recall("seen", default="alice"), severity=HIGH)
+    m.flag("paused", m.recall("seen") is not None, severity=HIGH)
+    m.remember("seen", "mallory")
+
+
+def test_it_is_done_when_somebody_says_so_and_who_did_is_recorded(tmp_path: Path) -> None:
+    run(owner, store=tmp_path)
+    assert sorted(one.kind for one in run(owner, store=tmp_path)) == ["fired", "fired"]
+    listed = {str(one["key"]): one for one in incidents(tmp_path)}
+    assert {key: (one["state"], one["once"]) for key, one in listed.items()} == {
+        "owner": ("firing", True), "paused": ("firing", False),
+    }  # fmt: skip
+    done = command(tmp_path, "--done", "acme/owner")
+    assert (done.returncode, done.stdout.split(";")[0]) == (0, "acme/owner is done")
+    assert [one["key"] for one in incidents(tmp_path)] == ["paused"]
+    (over,) = [one for one in json.loads(command(tmp_path, "--all", "--json").stdout) if one["key"] == "owner"]
+    assert over["state"] == "ok"
+    assert " at 20" in over["done_by"]
+    assert run(owner, store=tmp_path) == [], "no recovery is told of what happened once"
+
+
+@pytest.mark.parametrize(
+    ("name", "why"),
+    [
+        ("acme/nothing", "there is no incident acme/nothing: one of acme/owner"),
+        ("paused", "paused is firing: it ends when its check is good again"),
+    ],
+)
+def test_what_cannot_be_done_is_an_error_that_says_why(tmp_path: Path, name: str, why: str) -> None:
+    for _ in range(2):
+        run(owner, store=tmp_path)
+    refused = command(tmp_path, "--done", name)
+    assert refused.returncode == 2
+    assert why in refused.stderr
+    assert len(incidents(tmp_path)) == 2
+
+
+def test_it_is_over_after_a_day_without_a_word(tmp_path: Path) -> None:
+    clock = SimClock()
+    for _ in range(2):
+        run(owner, store=tmp_path, clock=clock)
+
+    def listed() -> list[str]:
+        with open_readonly(tmp_path / "monitoring.db") as database, database.snapshot() as tx:
+            return [row.key.text for row in conditions.incidents(tx, clock.now())]
+
+    clock.move("23h")
+    assert listed() == ["owner", "paused"]
+    clock.move("1h")
+    assert listed() == ["paused"]
+    assert [one.kind for one in run(owner, store=tmp_path, clock=clock)] == ["reminder"], "of what lasts alone"
+
+
+def test_what_happened_under_the_release_before_is_not_announced(tmp_path: Path) -> None:
+    """Its row says that it is over, and no more."""
+    for _ in range(2):
+        run(owner, store=tmp_path)
+    with open_database(tmp_path / "monitoring.db") as database, database.write() as tx:
+        tx.execute("UPDATE conditions SET clear_since = NULL, fired_at = NULL, times = 0 WHERE check_name = 'owner'")
+    assert run(owner, store=tmp_path) == []
+    assert [one["key"] for one in incidents(tmp_path)] == ["paused"]
 
 
 @pytest.mark.parametrize(("severity", "after"), [(CRITICAL, "6h"), (HIGH, "24h")])

@@ -11,13 +11,11 @@ from contextlib import closing
 
 import pytest
 
-from monitoring.alerts.delivery.destinations import AppriseUrl, Console, Destination
-from monitoring.alerts.delivery.routing import fingerprint
 from monitoring.alerts.message.text import since
-from monitoring.alerts.senders import Message, Sent
-from monitoring.alerts.senders.apprise import AppriseSender
-from monitoring.alerts.senders.console import ConsoleSender
-from monitoring.alerts.senders.dispatch import Senders
+from monitoring.alerts.senders import Destination, Message, Sent, fingerprint
+from monitoring.alerts.senders.apprise import AppriseSender, AppriseUrl
+from monitoring.alerts.senders.console import Console, ConsoleSender
+from monitoring.alerts.senders.registry import Senders
 from monitoring.alerts.senders.webhook import WebhookSender
 from monitoring.base.errors import CredentialsError, RefusedError, SendError
 from tests.support.fake_telegram import BOT_TOKEN, TelegramStandIn
@@ -51,8 +49,8 @@ def test_a_machine_gets_the_alert_signed_over_the_exact_bytes(webhook: WebhookSe
     assert hook.verified == [
         {
             "event_type": "alert", "id": 12, "created_at": "2026-11-23T22:32:00.000000Z", "protocol": "cap",
-            "channel": "cap", "severity": "HIGH", "title": "Backing", "message": "🚨 Backing\ngrößer", "key": "backing",
-            "condition": "cap/backing/1/", "level": "HIGH", "link": "https://e.org/alerts/12",
+            "channel": "cap", "severity": "HIGH", "title": "Backing", "message": "🚨 HIGH cap: Backing\ngrößer",
+            "key": "backing", "condition": "cap/backing/1/", "level": "HIGH", "link": "https://e.org/alerts/12",
         }
     ]  # fmt: skip
     assert (request.method, request.path) == ("POST", HOOK_PATH)
@@ -185,7 +183,7 @@ def test_apprise_delivers_to_the_one_address_that_is_meant(hook: FakeWebhook) ->
     assert sender.send(message("text"), destination, progress) == Sent()
 
     body = json.loads(hook.requests[0].body)
-    assert (body["title"], body["type"]) == ("🚨 Backing", "failure")
+    assert (body["title"], body["type"]) == ("🚨 HIGH cap: Backing", "failure")
     assert "text" in body["message"]
     assert progress.parts == [(1, 0)]
 
@@ -229,7 +227,7 @@ def test_the_console_prints_the_alert() -> None:
 
     ConsoleSender(stream).send(message("text"), Console(), progress)
 
-    assert stream.getvalue() == "🚨 Backing  [HIGH cap]\n   text\n"
+    assert stream.getvalue() == "🚨 HIGH cap: Backing\n   text\n"
     assert progress.parts == [(1, 0)]
 
 
@@ -255,22 +253,23 @@ def test_a_console_that_is_gone_is_refused() -> None:
 # -- all of them ------------------------------------------------------------------------------------------------------
 
 
-def test_every_destination_finds_its_sender(bot_api: TelegramStandIn, hook: FakeWebhook) -> None:
-    stream = io.StringIO()
+def test_every_destination_finds_its_sender(
+    bot_api: TelegramStandIn, hook: FakeWebhook, capsys: pytest.CaptureFixture[str]
+) -> None:
     _, apprise = apprise_case(hook)
     environ = {
         TOKEN_VARIABLE: BOT_TOKEN, "TELEGRAM_API_URL": bot_api.url, **webhook_environ(hook),
         "NOTIFY_URLS_CAP": hook.url.replace("http://", "json://") + "/path-that-no-log-may-show",
     }  # fmt: skip
 
-    with Senders(environ, stream) as senders:
+    with Senders(environ) as senders:
         for _ in range(2):
             for destination in (CHAT_OF, HOOK, apprise, Console()):
                 senders.send(message(), destination)
 
     assert (len(bot_api.messages), bot_api.connections) == (2, 1)
     assert len(hook.requests) == 4
-    assert stream.getvalue().count("Backing") == 2
+    assert capsys.readouterr().out.count("Backing") == 2
 
 
 def test_a_closed_sender_leaves_nothing_open(bot_api: TelegramStandIn) -> None:

@@ -9,9 +9,9 @@ import time
 
 import pytest
 
-from monitoring.alerts.delivery.destinations import TelegramChat
 from monitoring.alerts.message.text import bold, kv, line, link, since
 from monitoring.alerts.senders import Sent
+from monitoring.alerts.senders.telegram import TelegramChat
 from monitoring.alerts.senders.telegram.sender import TelegramSender
 from monitoring.base.errors import ChatMigratedError, CredentialsError, RefusedError, SendError
 from tests.support import fake_telegram as telegram
@@ -38,7 +38,7 @@ def test_an_alert_arrives_with_its_entities(sender: TelegramSender, bot_api: Tel
 
     (received,) = bot_api.messages
     assert sent == Sent((received.message_id,))
-    assert received.text == "🚨 Backing\nsee this\na: 1"
+    assert received.text == "🚨 HIGH cap: Backing\nsee this\na: 1"
     assert (received.marked("bold"), received.marked("text_link")) == (["Backing", "a"], ["this"])
     assert (received.token, received.chat_id, received.thread_id) == (BOT_TOKEN, CHAT, None)
 
@@ -73,7 +73,7 @@ def test_a_chat_may_have_a_name(sender: TelegramSender, bot_api: TelegramStandIn
 def test_the_test_chat_sees_the_protocol(sender: TelegramSender, bot_api: TelegramStandIn) -> None:
     sender.send(message(), TelegramChat(CHAT, TOKEN_VARIABLE, labelled=True))
 
-    assert bot_api.messages[0].text.startswith("[cap] 🚨 Backing")
+    assert bot_api.messages[0].text.startswith("[cap] 🚨 HIGH cap: Backing")
 
 
 def test_ages_are_counted_to_the_time_of_raising(sender: TelegramSender, bot_api: TelegramStandIn) -> None:
@@ -237,7 +237,7 @@ def test_a_text_that_is_refused_goes_once_more_without_formatting(
 
     sent = sender.send(message(bold("loud")), CHAT_OF)
 
-    assert (bot_api.messages[0].text, bot_api.messages[0].entities) == ("🚨 Backing\nloud", ())
+    assert (bot_api.messages[0].text, bot_api.messages[0].entities) == ("🚨 HIGH cap: Backing\nloud", ())
     assert sent.notes == (f"sent without formatting: 400 {description}",)
 
 
@@ -258,7 +258,7 @@ def test_a_text_found_too_long_goes_in_smaller_pieces(sender: TelegramSender, bo
 
     sent = sender.send(message("x" * 2500), CHAT_OF)
 
-    assert "".join(received.text for received in bot_api.messages) == "🚨 Backing\n" + "x" * 2500
+    assert "".join(received.text for received in bot_api.messages) == "🚨 HIGH cap: Backing\n" + "x" * 2500
     assert "smaller pieces" in sent.notes[0]
     assert sent.message_ids == (3,)
 

@@ -66,10 +66,10 @@ def test_a_check_with_a_bug_loses_only_itself_and_is_told_once_and_its_end_once(
     seen, bugs = [0], Bugs(place)
     first = run_here(host, bugs)
     assert first.trouble
-    assert host.new(seen) == ["HIGH alert floor: 5 is below 100", "HIGH crash mixed crashed: odd"]
+    assert host.new(seen) == ["HIGH alert floor: 5 is below 100", "HIGH crash odd crashed"]
     assert f"ZeroDivisionError: the bug in {place}" in capfd.readouterr().err
     ((message, source),) = host.rows("SELECT message, source FROM alert_events WHERE kind = 'crash'")
-    assert "These checks judged nothing; the others ran." in message
+    assert "This check was not judged; the others were." in message
     assert (f"the bug in {place}" in message, source) == (True, "crash")
     ((blind_why,),) = host.rows("SELECT blind_why FROM conditions WHERE check_name = 'odd'")
     assert blind_why == "the check crashed: ZeroDivisionError"
@@ -77,7 +77,7 @@ def test_a_check_with_a_bug_loses_only_itself_and_is_told_once_and_its_end_once(
     assert host.new(seen) == [], "told once"
     bugs.at = ""
     assert not run_here(host, bugs).trouble
-    assert host.new(seen) == ["HIGH alert the faulty check: fired", "LOW recovery mixed runs to its end again"]
+    assert host.new(seen) == ["HIGH alert the faulty check: fired", "LOW recovery all checks run without a crash again"]
     assert host.rows("SELECT count(*) FROM conditions WHERE blind_since IS NOT NULL") == [(0,)]
     run_here(host, bugs)
     assert host.new(seen) == []
@@ -87,23 +87,23 @@ def test_an_alert_is_told_in_plain_words_where_its_own_have_a_bug(host: ChecksHo
     seen, bugs = [0], Bugs("tell")
     assert run_here(host, bugs).trouble
     assert host.new(seen) == [
-        "HIGH alert floor: 5 is below 100", "HIGH alert the faulty check", "HIGH crash mixed crashed: odd",
+        "HIGH alert floor: 5 is below 100", "HIGH alert the faulty check", "HIGH crash odd crashed",
     ]  # fmt: skip
     assert not run_here(host, bugs).trouble, "it still fires, so there is nothing to say"
-    assert host.new(seen) == ["LOW recovery mixed runs to its end again"]
+    assert host.new(seen) == ["LOW recovery all checks run without a crash again"]
 
 
 def test_an_answerer_with_a_bug_costs_its_own_questions_and_is_told_once(host: ChecksHost) -> None:
     seen, bugs = [0], Bugs("answer")
     assert run_here(host, bugs).trouble
-    assert host.new(seen) == ["HIGH alert floor: 5 is below 100", "HIGH crash checks crashed: reading a Wish"]
+    assert host.new(seen) == ["HIGH alert floor: 5 is below 100", "HIGH crash reading a Wish crashed"]
     ((why,),) = host.rows("SELECT blind_why FROM conditions WHERE check_name = 'odd'")
     assert why == "reading a Wish crashed: ZeroDivisionError"
     assert run_here(host, bugs).trouble
     assert host.new(seen) == []
     bugs.at = ""
     assert not run_here(host, bugs).trouble
-    assert host.new(seen) == ["HIGH alert the faulty check: fired", "LOW recovery checks runs to its end again"]
+    assert host.new(seen) == ["HIGH alert the faulty check: fired", "LOW recovery all checks run without a crash again"]
 
 
 def test_what_another_process_judged_meanwhile_is_judged_again_and_not_told_twice(
@@ -153,9 +153,11 @@ def test_a_failing_provider_that_is_taken_out_ends_with_a_quiet_note(host: Check
     with serving(Provider(chain_id=5, head_time=time.time)) as (bad,):
         for _ in range(3):
             host.run(file, PROVIDER_URL_MAINNET_1=bad.replace("127.0.0.1", "localhost"))
-    assert host.new(seen) == ["LOW alert mainnet: localhost has failed in 3 runs in a row"]
+    assert host.new(seen) == ["LOW alert Ethereum: provider localhost failed in 3 consecutive runs"]
     host.run(file)
-    assert host.new(seen) == ["LOW recovery No longer watched: mainnet: localhost has failed in 3 runs in a row"]
+    assert host.new(seen) == [
+        "LOW recovery No longer watched: Ethereum: provider localhost failed in 3 consecutive runs"
+    ]
     assert host.rows("SELECT state FROM conditions WHERE check_name LIKE 'provider/%'") == [("ok",)]
     host.run(file)
     assert host.new(seen) == []

@@ -76,8 +76,9 @@ def test_a_condition_fires_worsens_and_recovers_once_each(host: ChecksHost, prov
     host.run(file)
     assert [line.split()[0:2] for line in host.new(seen)] == [["LOW", "recovery"], ["LOW", "alert"]]
     ((message, metadata),) = host.rows("SELECT message, metadata_json FROM alert_events WHERE kind = 'recovery'")
-    assert "It had been CRITICAL for" in message
-    assert "Ethereum, block 1,000, from 127.0.0.1" in message
+    assert "Was CRITICAL for " in message
+    assert "Ethereum block 1,000" in message
+    assert "127.0.0.1" not in message
     assert json.loads(metadata)["block"] == 1000
     assert json.loads(metadata)["providers"] == ["127.0.0.1"]
 
@@ -104,14 +105,15 @@ def test_a_source_that_stays_silent_is_told_once_with_all_it_blinds_and_once_whe
     assert host.rows("SELECT count(*), min(blind_by) FROM conditions WHERE blind_since IS NOT NULL") == [(3, "mainnet")]
     for _ in range(3):
         host.run_without_data(file)
-    assert host.new(seen) == ["MEDIUM alert 3 checks are blind: mainnet"]
+    (told,) = host.new(seen)
+    assert told.startswith("HIGH alert Ethereum cannot be read, 3 checks have no data (vault 3) since ")
     ((message, source),) = host.rows("SELECT message, source FROM alert_events")
     assert source == "ops_error"
     assert "vault: cap/1" in message
     assert KEY not in message
     provider.status = 200
     host.run(file)
-    assert host.new(seen) == ["LOW recovery mainnet can be read again"]
+    assert host.new(seen) == ["LOW recovery Ethereum can be read again, no check is without data because of it"]
     assert host.rows("SELECT source, checks FROM blind_spells") == [("mainnet", 3)]
     assert host.rows("SELECT count(*) FROM conditions WHERE blind_since IS NOT NULL") == [(0,)]
 
@@ -120,7 +122,10 @@ def test_a_call_that_reverts_blinds_its_own_check_and_blames_the_contract(host: 
     provider.views[B, SUPPLY] = Failure(3, "execution reverted")
     for _ in range(4):
         host.run_without_data(host.file(VAULT))
-    assert host.told == ["MEDIUM alert 2 checks are blind: mainnet: totalSupply() of 0x2222…2222"]
+    (told,) = host.told
+    assert told.startswith(
+        "HIGH alert Ethereum: totalSupply() of 0x2222…2222 cannot be read, 2 of 3 checks have no data"
+    )
     assert host.rows("SELECT state FROM conditions WHERE check_name = 'floor'") == [("ok",)]
 
 
@@ -139,11 +144,11 @@ def test_a_provider_that_fails_beside_a_good_one_is_told_after_three_runs_and_on
         assert host.told == []
         for _ in range(3):
             host.run(file)
-        assert host.new(seen) == ["LOW alert mainnet: 127.0.0.1 has failed in 3 runs in a row"]
+        assert host.new(seen) == ["LOW alert Ethereum: provider 127.0.0.1 failed in 3 consecutive runs"]
         bad.chain_id = 1
         bad.views = good.views
         host.run(file)
-        assert host.new(seen) == ["LOW recovery mainnet: 127.0.0.1 answers again"]
+        assert host.new(seen) == ["LOW recovery Ethereum: provider 127.0.0.1 answers again"]
 
 
 def test_a_block_behind_the_last_judged_one_is_not_judged(host: ChecksHost, provider: Provider) -> None:
@@ -247,7 +252,7 @@ def test_explain_shows_what_would_be_said_and_touches_nothing(host: ChecksHost, 
     line, to, title = [" ".join(line.split()) for line in shown.stdout.splitlines()[:3]]
     assert line == "vault/floor/1 $99 ≥ $100 firing breached, fired"
     assert to == "HIGH to vault:"
-    assert title == "| 🚨 floor: $99 is below $100"
+    assert title == "| 🚨 HIGH acme: floor: $99 is below $100"
     (found,) = json.loads(host.do("explain", file, "--check", "vault/floor", "--json").stdout)
     assert (found["value"], found["bound"], found["would_say"]["severity"]) == ("$99", "≥ $100", "HIGH")
     assert not (host.folder / "monitoring.db").exists()

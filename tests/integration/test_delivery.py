@@ -11,10 +11,9 @@ from pathlib import Path
 import pytest
 
 from monitoring.alerts.conditions.store_alert import record
-from monitoring.alerts.delivery.destinations import Destination
 from monitoring.alerts.message.model import Alert
-from monitoring.alerts.senders import Message, OnPart, Sent, ignore_part
-from monitoring.alerts.senders.dispatch import Senders
+from monitoring.alerts.senders import Destination, Message, OnPart, Sent, ignore_part
+from monitoring.alerts.senders.registry import Senders
 from monitoring.base.clock import SystemClock
 from monitoring.store.tables import rate_limits
 from tests.support.fake_telegram import (
@@ -61,7 +60,7 @@ def put(outbox: Outbox, *alerts: Alert, at: datetime | None = None) -> None:
 
 
 def titles(telegram: TelegramStandIn) -> list[str]:
-    return [message.text.split("\n")[0].split(" ", 1)[1] for message in telegram.messages]
+    return [message.text.split("\n")[0].partition(": ")[2] for message in telegram.messages]
 
 
 def test_an_alert_arrives_once_and_its_row_says_so(outbox: Outbox, telegram: TelegramStandIn) -> None:
@@ -185,7 +184,7 @@ def test_a_chat_that_refuses_is_announced_once_in_the_default_chat_and_gets_ever
     outbox.drain(at_once=True)
     sent = [(message.chat_id, title) for message, title in zip(telegram.messages, titles(telegram), strict=True)]
     assert [title for chat, title in sent if chat == "-4711"] == ["waits too", "waits", "taken again"]
-    assert [title for chat, title in sent if chat == CHAT][1:] == ["Recovered: Alerts are not accepted"]
+    assert [title for chat, title in sent if chat == CHAT][1:] == ["alerts are accepted again"]
     assert outbox.statuses() == {"delivered": 5}
 
 
@@ -284,7 +283,7 @@ def test_an_urgent_alert_overtakes_the_rest_of_a_long_one_that_has_to_wait(
 ) -> None:
     from dataclasses import replace
 
-    from monitoring.alerts.delivery.rate_limit import RateLimit
+    from monitoring.alerts.senders.limits import RateLimit
 
     outbox.limits = replace(outbox.limits, chat=RateLimit(1, 3.0))
     with outbox.delivering():
@@ -292,7 +291,7 @@ def test_an_urgent_alert_overtakes_the_rest_of_a_long_one_that_has_to_wait(
         telegram.wait_for_messages(1)
         put(outbox, alert("urgent", "CRITICAL"))
         telegram.wait_for_messages(2)
-        assert telegram.messages[1].text.startswith("🔴 urgent")
+        assert telegram.messages[1].text.startswith("🔴 CRITICAL aave: urgent")
         telegram.wait_for_messages(4)
     assert outbox.statuses() == {"delivered": 2}
 
@@ -440,7 +439,10 @@ def test_an_alert_of_the_old_system_without_structured_text_is_sent_as_its_plain
         alerts.insert(tx, alerts.NewAlert("aave", "HIGH", "text", body_json="{broken"), ["telegram"], now())
         tx.execute("UPDATE alert_events SET severity = 'INFO' WHERE id = 2")
     outbox.drain()
-    assert [message.text for message in telegram.messages] == ["🚨 first line\nsecond *line*", "⚠️ text"]
+    assert [message.text for message in telegram.messages] == [
+        "🚨 HIGH aave: first line\nsecond *line*",
+        "⚠️ MEDIUM aave: text",
+    ]
 
 
 def test_a_sender_that_breaks_stops_only_its_message_and_shows_no_token(

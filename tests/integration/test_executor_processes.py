@@ -290,7 +290,7 @@ def fork_server_of(runner: int) -> int:
 
     def look() -> bool:
         children = Path(f"/proc/{runner}/task/{runner}/children").read_text().split()
-        found[:] = [int(pid) for pid in children if b"forkserver.py" in Path(f"/proc/{pid}/cmdline").read_bytes()]
+        found[:] = [int(pid) for pid in children if b"fork_server.py" in Path(f"/proc/{pid}/cmdline").read_bytes()]
         return bool(found)
 
     assert wait_until(look)

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from automation.executor import reaper
-from automation.executor.executor import Command, TaskStatus
+from automation.executor.executor import Task, TaskStatus
 from tests.support.tasks import PATIENCE_S, World, plain_env, wait_until
 
 KILL_THE_SERVER = "import os, time; os.kill(os.getppid(), {number}); time.sleep(600)"
@@ -116,7 +116,7 @@ def test_a_task_that_cannot_enter_its_directory_says_so(world: World) -> None:
     inner = world.directory / "inner"
     inner.mkdir()
     (inner / "a.py").write_text("import os; os.rmdir(os.getcwd()) if not os.unlink('a.py') else None")
-    results = world.run(Command("a", ("a.py",), plain_env(), 60), world.task("b", ""), cwd=inner)
+    results = world.run(Task(name="a", argv=("a.py",), env=plain_env(), timeout_s=60), world.task("b", ""), cwd=inner)
     assert results["a"].status is TaskStatus.OK
     assert (results["b"].status, results["b"].exit_code) == (TaskStatus.FAILED, 70)
     assert world.output("b")[0].startswith("the task could not be started: FileNotFoundError:")

@@ -8,12 +8,13 @@ import re
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from automation.executor.executor import Command, TaskStatus
+from automation.executor.executor import Task, TaskStatus
 from tests.support.tasks import PATIENCE_S, World, plain_env
 
 PROBE = Path(__file__).parent.parent / "support" / "world_probe.py"
@@ -25,13 +26,13 @@ def world(tmp_path: Path) -> World:
     return World(tmp_path)
 
 
-def plainly(world: World, command: Command) -> tuple[int, list[str]]:
+def plainly(world: World, task: Task) -> tuple[int, list[str]]:
     """What `python script args` does with the same everything."""
-    what = ["-m", command.module] if command.module else [command.argv[0]]
+    what = ["-m", task.module] if task.module else [task.argv[0]]
     done = subprocess.run(
-        [sys.executable, *what, *command.argv[1:]],
+        [sys.executable, *what, *task.argv[1:]],
         cwd=world.directory,
-        env=dict(command.env),
+        env=dict(task.env),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -42,24 +43,23 @@ def plainly(world: World, command: Command) -> tuple[int, list[str]]:
     return done.returncode, done.stdout.decode("utf-8", "backslashreplace").splitlines()
 
 
-def by_the_executor(world: World, command: Command, *, isolate: bool) -> tuple[int, list[str]]:
+def by_the_executor(world: World, task: Task, *, isolate: bool) -> tuple[int, list[str]]:
     world.lines.clear()
-    fields = {name: getattr(command, name) for name in Command.__slots__} | {"isolate": isolate}
-    result = world.run(Command(**fields), preload=PRELOAD)[command.name]
+    result = world.run(replace(task, isolate=isolate), preload=PRELOAD)[task.name]
     code = result.exit_code if result.signal is None else -result.signal
     assert code is not None
     assert (result.status is TaskStatus.OK) == (code == 0)
-    return code, world.output(command.name)
+    return code, world.output(task.name)
 
 
 def without_addresses(lines: list[str]) -> list[str]:
     return [re.sub(r"0x[0-9a-f]+|-\d+'", "0x", line) for line in lines]
 
 
-def assert_same_three_ways(world: World, command: Command) -> tuple[int, list[str]]:
-    code, lines = plainly(world, command)
+def assert_same_three_ways(world: World, task: Task) -> tuple[int, list[str]]:
+    code, lines = plainly(world, task)
     for isolate in (True, False):
-        told, shown = by_the_executor(world, command, isolate=isolate)
+        told, shown = by_the_executor(world, task, isolate=isolate)
         assert without_addresses(shown) == without_addresses(lines)
         assert told == code
     return code, lines
@@ -90,8 +90,8 @@ ENVIRONMENTS = {
 @pytest.mark.parametrize("env", ENVIRONMENTS.values(), ids=ENVIRONMENTS.keys())
 def test_a_script_sees_the_same_world_warm_isolated_and_by_plain_python(world: World, env: dict[str, str]) -> None:
     script = world.script("protocols/aave/main.py", PROBE.read_text())
-    command = Command("aave", (script, "--cache-file=x.json", ""), plain_env(**env), PATIENCE_S)
-    code, lines = assert_same_three_ways(world, command)
+    task = Task(name="aave", argv=(script, "--cache-file=x.json", ""), env=plain_env(**env), timeout_s=PATIENCE_S)
+    code, lines = assert_same_three_ways(world, task)
     assert code == 0, lines
     facts = seen(lines)
     assert facts["argv"] == ["protocols/aave/main.py", "--cache-file=x.json", ""]
@@ -110,9 +110,11 @@ def test_python_path_is_searched_as_a_fresh_interpreter_would(world: World, tmp_
     stdlib = str(Path(os.__file__).parent)
     entries = [str(world.directory), "relative/../relative", "", str(world.directory), "/nowhere", stdlib]
     env = plain_env(PYTHONPATH=os.pathsep.join(entries))
-    assert_same_three_ways(world, Command("probe", (script,), env, PATIENCE_S))
-    assert_same_three_ways(world, Command("probe", ("link/probe.py",), env, PATIENCE_S))
-    assert_same_three_ways(world, Command("probe", (str(world.directory / script),), env, PATIENCE_S))
+    assert_same_three_ways(world, Task(name="probe", argv=(script,), env=env, timeout_s=PATIENCE_S))
+    assert_same_three_ways(world, Task(name="probe", argv=("link/probe.py",), env=env, timeout_s=PATIENCE_S))
+    assert_same_three_ways(
+        world, Task(name="probe", argv=(str(world.directory / script),), env=env, timeout_s=PATIENCE_S)
+    )
     assert was_forked(world)
 
 
@@ -121,13 +123,14 @@ def test_a_module_sees_the_same_world_too(world: World) -> None:
     text = PROBE.read_text().replace('yield "loader"', 'yield "spec", __spec__.name; yield "loader"')
     world.script("pack/probe.py", text)
     code, lines = assert_same_three_ways(
-        world, Command("probe", ("ignored", "a", "-b"), plain_env(), PATIENCE_S, module="pack.probe")
+        world,
+        Task(name="probe", argv=("ignored", "a", "-b"), env=plain_env(), timeout_s=PATIENCE_S, module="pack.probe"),
     )
     assert code == 0, lines
     assert seen(lines)["argv"] == [str(world.directory / "pack/probe.py"), "a", "-b"]
     assert was_forked(world)
     code, lines = assert_same_three_ways(
-        world, Command("missing", ("ignored",), plain_env(), PATIENCE_S, module="pack.missing")
+        world, Task(name="missing", argv=("ignored",), env=plain_env(), timeout_s=PATIENCE_S, module="pack.missing")
     )
     assert code == 1
     assert "No module named pack.missing" in lines[0]
@@ -243,8 +246,8 @@ def test_a_script_ends_the_same_warm_isolated_and_by_plain_python(world: World, 
     world.script("beside.py", "value = 'fresh'")
     if "yaml" in text:
         world.script("yaml.py", "value = 'not the package'")
-    command = Command("t", (world.script("t.py", text),), plain_env(), PATIENCE_S)
-    assert assert_same_three_ways(world, command)[0] == code
+    task = Task(name="t", argv=(world.script("t.py", text),), env=plain_env(), timeout_s=PATIENCE_S)
+    assert assert_same_three_ways(world, task)[0] == code
     if "left.txt" in text:
         assert (world.directory / "left.txt").read_text() == "written"
     assert not list(world.directory.glob("left-over-*"))
@@ -257,9 +260,9 @@ def test_a_script_ends_the_same_warm_isolated_and_by_plain_python(world: World, 
     ids=["exit a huge number", "lose output"],
 )
 def test_where_the_words_differ_between_pythons_the_exit_code_does_not(world: World, text: str, code: int) -> None:
-    command = Command("t", (world.script("t.py", text),), plain_env(), PATIENCE_S)
-    assert plainly(world, command)[0] == code
-    assert [by_the_executor(world, command, isolate=isolate)[0] for isolate in (True, False)] == [code, code]
+    task = Task(name="t", argv=(world.script("t.py", text),), env=plain_env(), timeout_s=PATIENCE_S)
+    assert plainly(world, task)[0] == code
+    assert [by_the_executor(world, task, isolate=isolate)[0] for isolate in (True, False)] == [code, code]
 
 
 @pytest.mark.parametrize("script", ["missing.py", "folder", "empty", "bytes.py", "nul.py"])
@@ -268,7 +271,7 @@ def test_what_is_no_python_source_is_told_by_python_itself(world: World, script:
     world.script("empty", "print('no suffix', __file__)")
     (world.directory / "bytes.py").write_bytes(b"x = '\xe9'\n")
     (world.directory / "nul.py").write_bytes(b"x = 1\0\n")
-    assert_same_three_ways(world, Command("t", (script,), plain_env(), PATIENCE_S))
+    assert_same_three_ways(world, Task(name="t", argv=(script,), env=plain_env(), timeout_s=PATIENCE_S))
 
 
 def test_a_task_is_forked_from_what_was_preloaded_unless_it_is_isolated(world: World) -> None:

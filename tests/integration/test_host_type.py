@@ -79,8 +79,8 @@ def test_a_disk_that_fills_is_told_again_when_it_is_critical_and_once_when_it_is
         [],
         ["fired HIGH: 9.0% (9.0 GiB) of the disk is free, less than 10%"],
         [],
-        ["worsened CRITICAL: 2.0% (2.0 GiB) of the disk is free, less than 3%"],
-        ["recovered CRITICAL: Recovered: 50.0% (50.0 GiB) of the disk is free"],
+        ["worsened CRITICAL: Worse: 2.0% (2.0 GiB) of the disk is free, less than 3%"],
+        ["recovered CRITICAL: 50.0% (50.0 GiB) of the disk is free"],
     ]
 
 

@@ -58,7 +58,7 @@ def test_both_are_read_judged_and_stored_with_where_to_go_on(node: Anvil, tmp_pa
         ]
         assert "1 pending, asked every 10 min" in first[1]
         seen = [len(host.told)]
-        assert host.told == ["HIGH alert Yearn (mainnet): 5 changes of who controls it, 1 change of its delay"]
+        assert host.told == ["HIGH alert Yearn (mainnet): 5 changes of control, 1 change of the delay"]
 
         timelock.send("scheduleBatch", *calls_of(timelock), NOTHING, SALT, 2 * DAY)
         service.rows["eth"].append(queued(1))

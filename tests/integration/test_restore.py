@@ -179,7 +179,7 @@ def test_a_fresh_host_goes_on_where_the_backup_was_and_tells_nothing_again(tmp_p
             raise_in(tx, alert("backing below 100 %", key="backing"), now=NOW + timedelta(minutes=5))
         second.drain()
         second.close()
-        titles = [message.text.splitlines()[0].split(" ", 1)[1] for message in telegram.messages]
+        titles = [message.text.splitlines()[0].partition(": ")[2] for message in telegram.messages]
     assert titles == ["backing below 100 %", "The database was restored from a backup"]
 
 

@@ -96,8 +96,8 @@ def test_a_safe_of_each_generation_is_watched_on_its_chain_and_in_its_queue(
         service.rows["eth"].append(queued(1, "ee", to=CURATION, data=None))
         (told,) = later(world).told
         assert told.severity is Severity.HIGH
-        assert told.message.title == "Curation (mainnet): rival transaction at nonce 1"
-        assert "to reject the other" in told.text
+        assert told.message.title == "Curation (mainnet): competing transaction queued at nonce 1"
+        assert "to reject another one" in told.text
         assert "Against: 0x00000000…0011" in told.text
 
         execute(safe, "addOwnerWithThreshold", node.accounts[1], 2)
@@ -131,7 +131,7 @@ def test_a_stranger_s_transaction_is_critical_and_a_bot_s_or_its_delegate_s_is_n
         ]
         (told,) = later(world).told
     assert told.severity is Severity.CRITICAL
-    assert told.message.title == "Curation (mainnet): 3 transactions queued, 1 proposed by a stranger"
+    assert told.message.title == "Curation (mainnet): 3 transactions queued, 1 by an unexpected proposer"
     by_nonce = {entry.facts["nonce"]: entry.severity for entry in told.transition.entries}
     assert by_nonce == {0: Severity.LOW, 1: Severity.LOW, 2: Severity.CRITICAL}
     assert told.text.index("Proposed by nobody who is expected to") < told.text.index("Nonce: 0")
@@ -300,8 +300,8 @@ def test_a_rival_of_one_that_is_gone_from_the_service_is_still_a_rival(
         world.run()
         service.rows["eth"] = [queued(0, "ee")]
         (told,) = later(world).told
-    assert told.message.title == "Curation (mainnet): rival transaction at nonce 0"
-    assert "another one seen at this nonce, which is not listed any more" in told.text
+    assert told.message.title == "Curation (mainnet): competing transaction queued at nonce 0"
+    assert "a transaction seen before at this nonce, which the service no longer lists" in told.text
 
 
 def test_what_a_module_runs_is_told_though_nobody_queued_or_signed_it(
@@ -324,4 +324,4 @@ def test_what_a_module_runs_is_told_though_nobody_queued_or_signed_it(
         node.reorg(7)
         node.mine(4)
         (told,) = world.run().told
-        assert "gone from the chain" in told.message.title
+        assert "removed by a reorganisation" in told.message.title

@@ -82,7 +82,7 @@ def test_a_compound_timelock_s_own_changes_are_told(tmp_path: Path) -> None:
     told = told_of(
         tmp_path, kind, log_of(kind, "NewDelay", newDelay=60), log_of(kind, "NewAdmin", 290_001, newAdmin=TARGET)
     )
-    assert told.message.title == "Clock (mainnet): 1 change of who controls it, 1 change of its delay"
+    assert told.message.title == "Clock (mainnet): 1 change of control, 1 change of the delay"
     assert told.severity is Severity.HIGH
     assert f"New admin: {TARGET}" in told.text
     assert "New delay: 1 min" in told.text
@@ -92,7 +92,7 @@ def test_an_aave_proposal_is_told_by_its_number_and_votes(tmp_path: Path) -> Non
     kind = "aave_governance_v3"
     log = log_of(kind, "ProposalQueued", proposalId=412, votesFor=650_000 * 10**18, votesAgainst=10**18)
     told = told_of(tmp_path, kind, log)
-    assert "Can run: not told by its event" in told.text
+    assert "Can run: unknown: the event does not say" in told.text
     assert "Id: 412\nVotes for: 650,000\nVotes against: 1" in told.text
 
 
@@ -151,7 +151,7 @@ def test_a_spell_plotted_on_sky_s_pause_is_told_with_its_time(tmp_path: Path) ->
     assert "can run 2027-01-15 08:00 UTC" in told.message.title
     assert f"usr: {TARGET}" in told.text
     shorter = told_of(tmp_path, "ds_pause", note_of("setDelay(uint256)", 60))
-    assert (shorter.severity, shorter.message.title) == (Severity.HIGH, "Clock (mainnet): change of its delay")
+    assert (shorter.severity, shorter.message.title) == (Severity.HIGH, "Clock (mainnet): change of the delay")
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from monitoring.alerts.conditions.store_alert import record
-from monitoring.alerts.delivery.deliver import Delivery
+from monitoring.alerts.delivery.loop import Delivery
 from monitoring.alerts.message.model import Alert, Severity
 from monitoring.base.clock import SystemClock
 from monitoring.base.http.retry import Backoff

@@ -18,7 +18,7 @@ from pathlib import Path
 import apsw
 
 from monitoring.alerts.conditions.store_alert import raise_in, resolve_in, store_in
-from monitoring.alerts.delivery.deliver import Delivery
+from monitoring.alerts.delivery.loop import Delivery
 from monitoring.alerts.message.model import Alert
 from monitoring.base.clock import SystemClock
 from monitoring.base.http.retry import Backoff
@@ -131,7 +131,7 @@ def _event(tx: Tx, number: int, now: datetime) -> None:
 def expected_titles() -> list[str]:
     """Return the first line every message of the whole scene has, parts of the long one each for itself."""
     plain = [f"event {number}" for number in range(EVENTS) if number not in (_LONG, _ENDS)]
-    return sorted([*plain, *[f"event {_LONG} ({part}/2)" for part in (1, 2)], f"Recovered: event {_WORSENS}"])
+    return sorted([*plain, *[f"event {_LONG} ({part}/2)" for part in (1, 2)], f"{KEYED.text} is ok again"])
 
 
 def _environ(scene: Scene) -> dict[str, str]:

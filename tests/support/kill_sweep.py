@@ -237,7 +237,7 @@ def table(points: Iterable[Point]) -> str:
 
 
 def _titles(telegram: TelegramStandIn) -> list[str]:
-    return sorted(message.text.split("\n")[0].split(" ", 1)[1] for message in telegram.messages)
+    return sorted(message.text.split("\n")[0].partition(": ")[2] for message in telegram.messages)
 
 
 def _is_cursor_ahead(home: Path) -> bool:

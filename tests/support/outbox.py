@@ -9,10 +9,9 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 
-from monitoring.alerts.delivery.deliver import Delivery
-from monitoring.alerts.delivery.loop import Drained
-from monitoring.alerts.delivery.rate_limit import RateLimit, RateLimits
+from monitoring.alerts.delivery.loop import Delivery, Drained
 from monitoring.alerts.message.model import Alert, Severity
+from monitoring.alerts.senders.limits import RateLimit, RateLimits
 from monitoring.base.clock import Clock, SystemClock
 from monitoring.base.http.retry import Backoff
 from monitoring.base.settings import Settings

@@ -5,12 +5,12 @@ from __future__ import annotations
 from contextlib import closing
 from datetime import UTC, datetime
 
-from monitoring.alerts.delivery.destinations import AppriseUrl, TelegramChat, Webhook
-from monitoring.alerts.delivery.routing import fingerprint
 from monitoring.alerts.message.model import Alert
-from monitoring.alerts.senders import Message, Sent
-from monitoring.alerts.senders.apprise import AppriseSender
+from monitoring.alerts.senders import Message, Sent, fingerprint
+from monitoring.alerts.senders.apprise import AppriseSender, AppriseUrl
+from monitoring.alerts.senders.telegram import TelegramChat
 from monitoring.alerts.senders.telegram.sender import TelegramSender
+from monitoring.alerts.senders.webhook import Webhook
 from tests.support import fake_telegram as telegram
 from tests.support.fake_telegram import CHAT
 from tests.support.fake_webhook import SECRET, Answer, FakeWebhook

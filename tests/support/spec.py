@@ -75,7 +75,7 @@ def through_data(condition: Condition) -> Condition:
     if unseen is not None:
         unseen = NoData(unseen.since, source=unseen.reported_as or unseen.source, reason=unseen.reason)
     columns = replace(
-        condition, rank=-1, worst_measure=None, held=(), heard_at=None, memory={},
+        condition, rank=-1, worst_measure=None, held=(), heard_at=None, done_by="", memory={},
         no_data=unseen,
     )  # fmt: skip
     return read_data(columns, write_data(condition))

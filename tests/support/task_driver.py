@@ -1,6 +1,6 @@
 """A runner in small, as a process of its own that tests may kill: `python -m tests.support.task_driver SPEC`.
 
-SPEC is a JSON file: `tasks` (fields of Command), `cwd`, `options` (of run_tasks), `stop_itself` (when a task
+SPEC is a JSON file: `tasks` (fields of Task), `cwd`, `options` (of run_tasks), `stop_itself` (when a task
 starts). It holds a lock file and an inheritable pipe as a runner does. It prints one JSON value a line.
 """
 
@@ -14,7 +14,7 @@ import sys
 from dataclasses import asdict
 from pathlib import Path
 
-from automation.executor.executor import Command, StopRequest, run_tasks
+from automation.executor.executor import StopRequest, Task, run_tasks
 
 
 def say(kind: str, **more: object) -> None:
@@ -39,7 +39,7 @@ def main() -> None:
         os.set_inheritable(descriptor, True)
     say("begun", pid=os.getpid())
     results = run_tasks(
-        [Command(**fields) for fields in spec["tasks"]],
+        [Task(**fields) for fields in spec["tasks"]],
         cwd=spec["cwd"],
         on_line=lambda task, line: say("line", task=task, line=line) if spec.get("lines", True) else None,
         on_start=on_start if not spec.get("stop_itself") else lambda *_: os.kill(os.getpid(), signal.SIGSTOP),

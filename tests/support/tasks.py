@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from automation.executor.executor import Command, TaskResult, run_tasks
+from automation.executor.executor import Task, TaskResult, run_tasks
 
 PATIENCE_S = 60.0  # on a slow, loaded machine; nothing waits this long when all is well
 
@@ -56,12 +56,12 @@ class World:
         path.write_text(textwrap.dedent(text), encoding="utf-8")
         return name
 
-    def task(self, name: str, text: str, *args: str, env: Mapping[str, str] | None = None, **more: Any) -> Command:
+    def task(self, name: str, text: str, *args: str, env: Mapping[str, str] | None = None, **more: Any) -> Task:
         script = self.script(f"{name}.py", text)
         fields = {"timeout_s": PATIENCE_S, **more}
-        return Command(name, (script, *args), plain_env() if env is None else env, **fields)
+        return Task(name=name, argv=(script, *args), env=plain_env() if env is None else env, **fields)
 
-    def run(self, *commands: Command, **options: Any) -> dict[str, TaskResult]:
+    def run(self, *tasks: Task, **options: Any) -> dict[str, TaskResult]:
         self.told.clear()
         usual: dict[str, Any] = {
             "cwd": self.directory,
@@ -70,8 +70,8 @@ class World:
             "on_result": self.told.append,
             "grace_s": 2.0,
         }
-        results = run_tasks(commands, **(usual | options))
-        assert [result.name for result in results] == [command.name for command in commands]
+        results = run_tasks(tasks, **(usual | options))
+        assert [result.name for result in results] == [task.name for task in tasks]
         assert sorted(self.told, key=lambda result: result.name) == sorted(results, key=lambda result: result.name)
         return {result.name: result for result in results}
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from monitoring.alerts.delivery.rate_limit import RateLimits
+from monitoring.alerts.senders.limits import RateLimits
 from monitoring.base.http.retry import Backoff
 from tests.support.fake_telegram import Received, TelegramStandIn
 from tests.support.outbox import Outbox

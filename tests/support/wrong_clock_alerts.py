@@ -12,10 +12,12 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from monitoring.alerts.conditions.store_alert import record
-from monitoring.alerts.delivery.giving_up import LONGEST
 from monitoring.alerts.delivery.lease import Claimer
-from monitoring.alerts.delivery.route_resolver import RouteResolver
+from monitoring.alerts.delivery.outbox import LONGEST
+from monitoring.alerts.delivery.pace import Pace
+from monitoring.alerts.delivery.routes import RouteResolver
 from monitoring.alerts.message.model import Alert
+from monitoring.base.http.retry import Backoff
 from monitoring.store.db.schema import open_database
 from monitoring.store.tables import outbox
 from tests.support.fake_telegram import CHAT, Answer, error, too_many_requests
@@ -55,7 +57,7 @@ class MoodyChat(Chat):
         self.asked.append((channel, self.host.clock.true))
         if self.is_failing and channel in _FAILING:
             return _FAILING[channel]
-        title = sent["text"].split("\n")[0].split(" ", 1)[1]
+        title = sent["text"].split("\n")[0].partition(": ")[2]
         self.arrived.setdefault(title, self.host.clock.true)
         return super().respond(request)
 
@@ -108,7 +110,7 @@ class Alerts:
         ways = RouteResolver(self.host.environ)
         with open_database(self.host.settings.database) as database, database.write() as tx:
             queues, _ = ways.sort_out(outbox.groups(tx))
-            Claimer("dead", ways, FAST).claim(tx, queues, self.host.clock.now(), [])
+            Claimer(ways, Pace("dead", FAST, Backoff(), lambda: 0.0)).claim(tx, queues, self.host.clock.now(), [])
 
     # -- what a watch saw ----------------------------------------------------------------------------------------------
 

@@ -38,7 +38,7 @@ def test_an_unknown_severity_is_refused_with_the_four_that_exist() -> None:
 def test_every_severity_leads_with_its_own_sign(severity: str, emoji: str) -> None:
     alert = Alert(severity, "Something", protocol="aave")
 
-    assert render_plain(alert, now=NOW).startswith(f"{emoji} Something")
+    assert render_plain(alert, now=NOW).startswith(f"{emoji} {severity.upper()} aave: Something")
 
 
 @pytest.mark.parametrize(
@@ -169,3 +169,33 @@ def test_no_value_however_odd_keeps_an_alert_from_being_made(value: object) -> N
     alert = Alert("low", value, usd(value), pct(value), since(value), code(value), kv(x=value), value, protocol="aave")
 
     assert render_plain(alert, now=datetime(2026, 11, 23, tzinfo=UTC))
+
+
+def test_the_first_line_names_the_monitor_where_it_is_not_the_protocol() -> None:
+    alert = Alert("high", "token_side is 95%, above 90%", protocol="pegs", monitor="fluid-pool")
+
+    assert render_plain(alert, now=NOW) == "🚨 HIGH fluid-pool: token_side is 95%, above 90%"
+
+
+def test_a_title_that_begins_with_the_name_is_not_given_it_twice() -> None:
+    assert (
+        render_plain(Alert("high", "Aave: USDC is used up", protocol="aave"), now=NOW)
+        == "🚨 HIGH Aave: USDC is used up"
+    )
+
+
+def test_good_news_has_its_own_sign_and_no_severity() -> None:
+    alert = Alert("low", "backing is ok again", protocol="cap", is_good=True)
+
+    assert render_plain(alert, now=NOW) == "✅ cap: backing is ok again"
+    assert Alert.from_json(alert.to_json()) == alert
+
+
+def test_the_stored_title_and_fields_are_those_of_the_release_before_so_that_either_release_sends_either_row() -> None:
+    """The first line is made when an alert is shown: what is stored holds the title alone, and no field was renamed."""
+    stored = json.loads(Alert("high", "Backing", protocol="cap", monitor="cap", is_good=True).to_json())
+
+    assert stored["title"] == "Backing"
+    assert {"v", "severity", "title", "blocks", "protocol", "channel", "key", "source", "silent"} < set(stored)
+    written_before = {name: value for name, value in stored.items() if name not in ("monitor", "is_good")}
+    assert render_plain(Alert.from_json(json.dumps(written_before)), now=NOW) == "🚨 HIGH cap: Backing"

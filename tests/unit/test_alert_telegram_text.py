@@ -48,7 +48,7 @@ def fault(part: MessagePart) -> str:
 def test_the_sign_leads_and_the_title_is_bold() -> None:
     part = only("text", title="Backing")
 
-    assert part.text == "ℹ️ Backing\ntext"
+    assert part.text == "ℹ️ LOW aave: Backing\ntext"
     assert marked(part) == [("bold", "Backing")]
 
 
@@ -114,7 +114,7 @@ def test_a_block_of_code_keeps_its_indent() -> None:
 def test_white_space_at_the_ends_is_left_out_where_telegram_would_trim_it() -> None:
     part = only(line("x "), line(" ", bold(" y "), " \n"), line("\n\n"), title="  T  ")
 
-    assert part.text == "ℹ️ T\nx \n  y"
+    assert part.text == "ℹ️ LOW aave: T\nx \n  y"
     assert marked(part) == [("bold", "T"), ("bold", "y")]
 
 
@@ -131,11 +131,11 @@ def test_beyond_a_hundred_entities_links_stay_and_emphasis_goes() -> None:
 
 
 def test_a_short_alert_is_one_message_without_a_number() -> None:
-    assert [part.text for part in rendered("text").parts] == ["ℹ️ T\ntext"]
+    assert [part.text for part in rendered("text").parts] == ["ℹ️ LOW aave: T\ntext"]
 
 
 def test_a_message_may_be_full_to_the_last_unit() -> None:
-    room = 4096 - utf16_units("ℹ️ T (9/9)\n")
+    room = 4096 - utf16_units("ℹ️ LOW aave: T (9/9)\n")
 
     assert len(rendered("🚨" * (room // 2)).parts) == 1
     assert len(rendered("🚨" * (room // 2) + "abc").parts) == 2
@@ -153,7 +153,11 @@ def test_whole_blocks_move_to_the_next_part_and_parts_are_numbered() -> None:
 
     parts = rendered(*texts).parts
 
-    assert [part.text.split("\n")[0] for part in parts] == ["ℹ️ T (1/3)", "ℹ️ T (2/3)", "ℹ️ T (3/3)"]
+    assert [part.text.split("\n")[0] for part in parts] == [
+        "ℹ️ LOW aave: T (1/3)",
+        "ℹ️ LOW aave: T (2/3)",
+        "ℹ️ LOW aave: T (3/3)",
+    ]
     assert [part.text.split("\n")[1:] for part in parts] == [texts[:2], texts[2:4], texts[4:]]
 
 
@@ -208,7 +212,7 @@ def test_a_title_of_any_length_is_told_whole() -> None:
 
     parts = rendered("text", title=title).parts
 
-    assert all(part.text.startswith("ℹ️ word word") for part in parts)
+    assert all(part.text.startswith("ℹ️ LOW aave: word word") for part in parts)
     assert sum(part.text.count("word") for part in parts) >= 1500
     assert parts[-1].text.endswith("\ntext")
 
@@ -216,7 +220,10 @@ def test_a_title_of_any_length_is_told_whole() -> None:
 def test_the_test_chat_sees_the_protocol_before_every_part() -> None:
     parts = rendered("x" * 3000, "y" * 3000, label="cap\nmoney").parts
 
-    assert [part.text.split("\n")[0] for part in parts] == ["[cap money] ℹ️ T (1/2)", "[cap money] ℹ️ T (2/2)"]
+    assert [part.text.split("\n")[0] for part in parts] == [
+        "[cap money] ℹ️ LOW aave: T (1/2)",
+        "[cap money] ℹ️ LOW aave: T (2/2)",
+    ]
 
 
 def test_a_label_without_end_leaves_room_for_the_alert() -> None:

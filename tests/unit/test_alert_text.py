@@ -305,8 +305,8 @@ def test_html_holds_only_our_own_tags_each_closed(alert: Alert) -> None:
 def test_a_terminal_gets_the_protocol_and_colour_only_where_asked() -> None:
     alert = Alert("high", "Backing", line("a"), line(""), line("b"), protocol="cap")
 
-    assert render_terminal(alert, now=NOW) == "🚨 Backing  [HIGH cap]\n   a\n\n   b"
-    assert render_terminal(alert, now=NOW, colour=True).startswith("\x1b[31m🚨 Backing  [HIGH cap]\x1b[0m\n   a")
+    assert render_terminal(alert, now=NOW) == "🚨 HIGH cap: Backing\n   a\n\n   b"
+    assert render_terminal(alert, now=NOW, colour=True).startswith("\x1b[31m🚨 HIGH cap: Backing\x1b[0m\n   a")
 
 
 @given(alerts())

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import signal
+from datetime import UTC, datetime
 
 import pytest
 
 from automation.executor.attempt import Attempt, AttemptOutcome, Stage, should_retry, timed_out
-from automation.executor.task import Command, Death, TaskStatus, signal_name
+from automation.executor.task import Death, TaskStatus, signal_name
+from automation.jobs.model import Task
 
-COMMAND = Command("aave", ("aave.py",), {}, 600.0)
+TASK = Task(name="aave", timeout_s=600)
+AT = datetime(2026, 11, 29, tzinfo=UTC)
 
 
 def attempt() -> Attempt:
-    return Attempt(COMMAND, 1, began=0.0, due_at=600.0)
+    return Attempt(TASK, 1, AT, began=0.0, due_at=600.0)
 
 
 @pytest.mark.parametrize(
@@ -33,7 +36,7 @@ def test_a_process_that_ended_by_itself_speaks_for_itself(status: int, outcome: 
 
 def test_a_task_that_had_to_be_ended_timed_out_whatever_it_says_then() -> None:
     one = attempt()
-    one.verdict = timed_out(COMMAND)
+    one.verdict = timed_out(TASK)
     one.end(Death(0, 0.1, 1000), due_at=1.0)
     assert one.outcome() == AttemptOutcome(TaskStatus.TIMEOUT, "no end after 600 s")
 

@@ -16,7 +16,7 @@ from monitoring.chains.networks import network, networks, provider_urls
 from monitoring.chains.rpc.block_pinning import choose
 from monitoring.chains.rpc.budget import Budget, BudgetSpentError
 from monitoring.chains.rpc.errors import Fault, classify_error, classify_status
-from monitoring.chains.rpc.logs import LogCursor, first_cursor, last_certain_block
+from monitoring.chains.rpc.logs import last_certain_block
 from monitoring.chains.rpc.pool import Head
 from monitoring.chains.rpc.provider import Breaker, Provider
 from monitoring.chains.rpc.tokens import Token, clean_symbol
@@ -275,9 +275,7 @@ def test_amounts_are_exact_to_the_last_digit() -> None:
     assert clean_symbol(" US\u202eDC\n" + "x" * 99) == "USDC" + "x" * 20
 
 
-def test_scanning_starts_a_while_back_and_ends_where_blocks_are_certain() -> None:
-    assert first_cursor(network("mainnet"), 10_000, 43_200) == LogCursor(1, 6400)
-    assert first_cursor(network("mainnet"), 5, 43_200).next_block == 0
+def test_scanning_ends_where_blocks_are_certain() -> None:
     assert last_certain_block(network("mainnet"), 100) == 97
 
 

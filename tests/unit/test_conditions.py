@@ -169,7 +169,7 @@ def test_what_happened_once_is_an_incident_for_a_day_or_until_it_is_done() -> No
     later = unchanged(fell, minutes(60 * 23)).condition
     assert later.is_incident(minutes(60 * 23))
     assert not later.is_incident(minutes(60 * 24))
-    assert not done(later).is_incident(minutes(60 * 23))
+    assert not done(later, "ops").is_incident(minutes(60 * 23))
     again = happened(later, minutes(60 * 23), CRITICAL).condition
     assert (again.times, again.worst, again.fired_at) == (2, CRITICAL, START)
     assert again.is_incident(minutes(60 * 46))

@@ -190,7 +190,7 @@ def with_disk(free_bytes: int, free_inodes: int = 500) -> HostReadings:
     [
         (with_disk(10 * GIB - 1), "disk state", Severity.HIGH, "10.0% (10.0 GiB) of the disk is free, less than 10%"),
         (with_disk(3 * GIB - 1), "disk state", Severity.CRITICAL, "3.0% (3.0 GiB) of the disk is free, less than 3%"),
-        (with_disk(50 * GIB, 49), "inodes state", Severity.HIGH, "49 of 1000 inodes are free, less than 5%"),
+        (with_disk(50 * GIB, 49), "inodes state", Severity.HIGH, "49 of 1,000 inodes are free, less than 5%"),
         (
             dataclasses.replace(WELL, memory=Memory(1000, 49, 0, 0)),
             "memory",
@@ -207,25 +207,25 @@ def with_disk(free_bytes: int, free_inodes: int = 500) -> HostReadings:
             dataclasses.replace(WELL, clock=KernelClock(synchronised=False, max_error_s=16, source="the kernel")),
             "clock",
             Severity.MEDIUM,
-            "Nothing keeps the clock right, says the kernel",
+            "system clock is not synchronized (NTP), according to the kernel",
         ),
         (
             dataclasses.replace(WELL, load=Load(8.01, 2)),
             "load",
             Severity.MEDIUM,
-            "The load is 8.01 on 2 cores, more than 4 each",
+            "load is 8.01 on 2 cores, more than 4 a core",
         ),
         (
             dataclasses.replace(WELL, state=StateFiles(11 * GIB, 0)),
             "database",
             Severity.MEDIUM,
-            "The database takes 11.0 GiB, more than 10.0 GiB",
+            "the database has 11.0 GiB, more than 10.0 GiB",
         ),
         (
             dataclasses.replace(WELL, state=StateFiles(0, GIB)),
             "wal",
             Severity.MEDIUM,
-            "log takes 1.0 GiB, more than 512.0 MiB",
+            "log has 1.0 GiB, more than 512.0 MiB",
         ),
     ],
 )

@@ -204,9 +204,13 @@ def test_a_dead_source_is_told_once_and_so_is_its_return(world: World) -> None:
     assert world.run(act) == []
     world.chain.down = True
     told = [[(one.kind, one.title) for one in world.run(act)] for _ in range(5)]
-    assert [rows for rows in told if rows] == [[("fired", "1 check is blind: mainnet")]]
+    assert [rows for rows in told if rows] == [
+        [("fired", "Ethereum cannot be read, 1 check has no data (vault 1) since 02:00 UTC")]
+    ]
     world.chain.down = False
-    assert [one.title for one in world.run(act)] == ["mainnet can be read again"]
+    assert [one.title for one in world.run(act)] == [
+        "Ethereum can be read again, no check is without data because of it"
+    ]
 
 
 def test_deciding_upon_an_unknown_ends_the_run_as_the_sources_fault(world: World) -> None:
@@ -219,7 +223,7 @@ def test_deciding_upon_an_unknown_ends_the_run_as_the_sources_fault(world: World
     assert ([one.check for one in seen], seen.code) == (["before"], 0)
     assert "no answer was recorded" in seen.unknown["(readings)"]
     told = [one.title for _ in range(4) for one in world.run(act)]
-    assert told == ["1 check is blind: api.example"]
+    assert told == ["api.example cannot be read, 1 of 2 checks have no data (vault 1) since 01:00 UTC"]
     world.http[API] = {"rows": [{"id": "a", "value": 0}]}
     seen = world.run(act)
     assert [one.check for one in seen] == ["row/a", "api.example"]

@@ -7,8 +7,8 @@ from datetime import timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from monitoring.alerts.delivery.rate_limit import RateLimit, RateLimits, wait_s
 from monitoring.alerts.message.model import Severity
+from monitoring.alerts.senders.limits import RateLimit, RateLimits, wait_s
 from monitoring.base.http.retry import Backoff
 
 

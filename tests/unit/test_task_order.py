@@ -6,20 +6,21 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from automation.executor.task import Command, TaskStatus
+from automation.executor.task import TaskStatus
 from automation.executor.task_order import next_steps
+from automation.jobs.model import Task
 
 OK, FAILED = TaskStatus.OK, TaskStatus.FAILED
 
 
-def task(name: str, *needs: str) -> Command:
-    return Command(name, (f"{name}.py",), {}, 1.0, needs)
+def task(name: str, *needs: str) -> Task:
+    return Task(name=name, needs=needs)
 
 
 def started(
-    commands: list[Command], ended: dict[str, TaskStatus], running: set[str] | None = None, parallel: int = 1
+    tasks: list[Task], ended: dict[str, TaskStatus], running: set[str] | None = None, parallel: int = 1
 ) -> list[str]:
-    return [command.name for command in next_steps(commands, ended, running or set(), parallel).start]
+    return [task.name for task in next_steps(tasks, ended, running or set(), parallel).start]
 
 
 def test_one_at_a_time_goes_from_top_to_bottom() -> None:
@@ -79,7 +80,7 @@ NAMES = "abcdef"
 
 
 @st.composite
-def runs(draw: st.DrawFn) -> tuple[list[Command], int, set[str]]:
+def runs(draw: st.DrawFn) -> tuple[list[Task], int, set[str]]:
     names = draw(st.permutations(NAMES))
     tasks = [task(name, *draw(st.sets(st.sampled_from(NAMES + "x"), max_size=3))) for name in names]
     return tasks, draw(st.integers(1, 7)), draw(st.sets(st.sampled_from(NAMES)))
@@ -87,7 +88,7 @@ def runs(draw: st.DrawFn) -> tuple[list[Command], int, set[str]]:
 
 @given(runs())
 def test_every_run_comes_to_an_end_and_starts_nothing_before_its_needs(
-    run: tuple[list[Command], int, set[str]],
+    run: tuple[list[Task], int, set[str]],
 ) -> None:
     tasks, parallel, failing = run
     known = {each.name for each in tasks}
@@ -97,9 +98,9 @@ def test_every_run_comes_to_an_end_and_starts_nothing_before_its_needs(
         steps = next_steps(tasks, ended, set(running), parallel)
         for name in steps.skip:
             ended[name] = TaskStatus.SKIPPED
-        for command in steps.start:
-            assert all(ended.get(need) is OK for need in set(command.needs) & known)
-            running.append(command.name)
+        for one in steps.start:
+            assert all(ended.get(need) is OK for need in set(one.needs) & known)
+            running.append(one.name)
         assert len(running) <= parallel
         assert steps.skip or running, "nothing runs and nothing was decided"
         if running:

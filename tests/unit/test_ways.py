@@ -5,9 +5,9 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 from monitoring.alerts.delivery.coalesce import Folded, Why, fold
-from monitoring.alerts.delivery.destinations import TelegramChat
-from monitoring.alerts.delivery.route_resolver import FanOut, RouteResolver, Undeliverable
+from monitoring.alerts.delivery.routes import FanOut, RouteResolver, Undeliverable
 from monitoring.alerts.message.model import Severity
+from monitoring.alerts.senders.telegram import TelegramChat
 from monitoring.alerts.senders.telegram.text import render_telegram
 from monitoring.store.tables.deliveries import EndedDelivery, overall
 from monitoring.store.tables.outbox import Group

@@ -1,4 +1,4 @@
-"""`alerts`: recent alerts with their delivery status, and the route of a channel."""
+"""`alerts`: recent alerts, their delivery status and routes; `alerts show ID`: why one was sent or not."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 
 from automation.cli.console import write_json, write_table
 from automation.cli.time_arguments import instant
-from monitoring.alerts.delivery.routing import DIGEST_CHANNEL, plan
+from monitoring.alerts.channels import DIGEST_CHANNEL
 from monitoring.alerts.message.model import Severity
 from monitoring.base.clock import SystemClock, instant_or_none
 from monitoring.base.errors import UsageError
@@ -25,12 +25,15 @@ python -m automation alerts                               # the newest 20
 python -m automation alerts --protocol aave --since 24h   # one protocol, last 24 hours
 python -m automation alerts --severity CRITICAL --json    # for programs
 python -m automation alerts --follow                      # keep printing new alerts until Ctrl-C
-python -m automation alerts --route AAVE                  # show the route of a channel"""
+python -m automation alerts --route AAVE                  # show the route of a channel
+python -m automation alerts show 5021                     # show why one alert was sent or not"""
 _FOLLOW_EVERY_S = 0.5
 _MOST = 500  # the API's limit too
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("action", nargs="?", metavar="show ID", help="show one alert, its deliveries, and why")
+    parser.add_argument("id", nargs="?", help=argparse.SUPPRESS)
     parser.add_argument("--protocol", help="only alerts of this protocol")
     parser.add_argument("--severity", help="only alerts of this severity: LOW, MEDIUM, HIGH or CRITICAL")
     parser.add_argument("--source", help="only alerts of this source, such as protocol, crash or automation_digest")
@@ -43,6 +46,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace, settings: Settings) -> int:
+    if args.action is not None:
+        from automation.status.alert_view import show_alert  # the listing needs nothing of delivery
+
+        show_alert(_id_to_show(args.action, args.id), settings, in_json=args.json)
+        return 0
     if args.route is not None:
         return _show_route(args.route, settings)
     if not 1 <= args.limit <= _MOST:
@@ -123,6 +131,16 @@ def _print_followed(alert: AlertRow, *, in_json: bool) -> None:
 
 
 def _show_route(channel: str, settings: Settings) -> int:
+    from monitoring.alerts.delivery.routes import plan  # as above
+
     source = "automation_digest" if channel.lower() == DIGEST_CHANNEL else "protocol"
     sys.stdout.write("\n".join(plan(channel, channel, source, settings.environ).explain()) + "\n")
     return 0
+
+
+def _id_to_show(action: str, number: str | None) -> int:
+    if action != "show" or number is None or not (number.isascii() and number.isdecimal()):
+        raise UsageError(
+            f"alerts {' '.join(filter(None, (action, number)))}: write alerts show ID, such as alerts show 5021"
+        )
+    return int(number)

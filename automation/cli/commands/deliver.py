@@ -7,16 +7,14 @@ import getpass
 from collections.abc import Sequence
 
 from automation.cli.console import write_json
-from monitoring.alerts.delivery.deliver import Delivery
-from monitoring.alerts.delivery.giving_up import drop
-from monitoring.alerts.delivery.loop import Drained
-from monitoring.alerts.delivery.routing import TEST_CHAT
+from monitoring.alerts.delivery.loop import Delivery, Drained
+from monitoring.alerts.delivery.outbox import drop
 from monitoring.alerts.delivery.spooled import store_kept
 from monitoring.base.clock import SystemClock, parse_duration, to_text
 from monitoring.base.errors import UsageError
 from monitoring.base.plural import counted
 from monitoring.base.secrets.redact import Redactor
-from monitoring.base.settings import Settings
+from monitoring.base.settings import TEST_CHAT, Settings
 from monitoring.store.db.schema import open_database
 from monitoring.store.tables import deliveries
 

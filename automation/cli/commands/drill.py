@@ -11,8 +11,9 @@ from automation.cli.console import write_json
 from automation.schedule import unit_environment
 from automation.schedule.unit_environment import UnitEnvironment
 from monitoring.alerts.conditions.store_alert import AlertOrigin
-from monitoring.alerts.delivery.routing import RouteReason, plan
+from monitoring.alerts.delivery.routes import plan
 from monitoring.alerts.drill import CHANNEL, drill
+from monitoring.alerts.senders import RouteReason
 from monitoring.base.clock import SystemClock, parse_duration
 from monitoring.base.errors import UsageError
 from monitoring.base.settings import Settings

@@ -1,54 +1,98 @@
-"""`incidents`: the conditions that are firing now, since when and how severe."""
+"""`incidents`: what is firing now and what happened once within a day; `--done` ends one of the latter."""
 
 from __future__ import annotations
 
 import argparse
+import getpass
 from datetime import datetime
 
 from automation.cli.console import write_json, write_table
 from monitoring.base.clock import SystemClock, to_text
+from monitoring.base.errors import UsageError
 from monitoring.base.formatting import format_duration
 from monitoring.base.settings import Settings
-from monitoring.conditions.condition import Condition
-from monitoring.store.db.schema import open_readonly
+from monitoring.conditions.condition import Condition, State
+from monitoring.conditions.transition import done
+from monitoring.store.db.schema import open_database, open_readonly
 from monitoring.store.tables import conditions, silences
 from monitoring.store.tables.silences import Silence
 
 HELP = "list conditions that are firing now"
 EXAMPLES = """\
-python -m automation incidents          # firing now, oldest first
-python -m automation incidents --all    # also those that are over, latest change first
-python -m automation incidents --json   # as JSON"""
+python -m automation incidents                    # firing now, oldest first
+python -m automation incidents --all              # also those that are over, latest change first
+python -m automation incidents --json             # as JSON
+python -m automation incidents --done acme/owner  # end one that happened once and does not last"""
 _MOST = 500
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--all", action="store_true", help="also show those that are over")
     parser.add_argument("--json", action="store_true", help="print JSON")
+    parser.add_argument(
+        "--done", metavar="KEY", help="end an incident that happened once: MONITOR/CONDITION as it is listed"
+    )
 
 
 def run(args: argparse.Namespace, settings: Settings) -> int:
     now = SystemClock().now()
+    if args.done is not None:
+        return _end(args.done, settings, now)
     with open_readonly(settings.database) as database, database.snapshot() as tx:
-        found = conditions.everything(database, _MOST) if args.all else conditions.firing(tx)
+        found = conditions.everything(database, _MOST) if args.all else conditions.incidents(tx, now)
         holding = silences.active(tx, now)
     if args.json:
-        write_json([as_json(each, holding) for each in found])
+        write_json([as_json(each, holding, now) for each in found])
     else:
         headers = ("MONITOR", "CONDITION", "STATE", "SEVERITY", "SINCE (UTC)", "FOR", "TIMES", "TITLE")
         write_table(headers, [_row(each, holding, now) for each in found])
     return 0
 
 
-def as_json(condition: Condition, holding: list[Silence]) -> dict[str, object]:
+def _end(name: str, settings: Settings, now: datetime) -> int:
+    with open_database(settings.database) as database, database.write() as tx:
+        current = conditions.incidents(tx, now)
+        found = [each for each in current if name == f"{each.key.monitor}/{each.key.text}"]
+        found = found or [each for each in current if name == each.key.text]
+        ending = _the_one(name, found, current)
+        by = getpass.getuser()
+        conditions.put(tx, done(ending, f"{by} at {to_text(now)}"), now)
+    print(f"{ending.key.monitor}/{ending.key.text} is done; {by} and the time are recorded")
+    return 0
+
+
+def _the_one(name: str, found: list[Condition], current: list[Condition]) -> Condition:
+    """Return the incident that a person may end.
+
+    Raises:
+        UsageError: there is none of this name, there are several, or it ends by itself.
+    """
+    if len(found) == 1 and not found[0].is_firing:
+        return found[0]
+    if len(found) == 1:
+        protocol, key = found[0].protocol or found[0].key.monitor, found[0].key.text
+        mute = f"silence --protocol {protocol} --key {key} --for 2h --reason …"
+        raise UsageError(f"{name} is firing: it ends when its check is good again. To mute it: {mute}")
+    if found:
+        choices = ", ".join(f"{each.key.monitor}/{each.key.text}" for each in found)
+        raise UsageError(f"several incidents are called {name}; write one of {choices}")
+    once = [f"{each.key.monitor}/{each.key.text}" for each in current if not each.is_firing]
+    listed = f"one of {', '.join(once)}" if once else "nothing that happened once is open"
+    raise UsageError(f"there is no incident {name}: {listed}")
+
+
+def as_json(condition: Condition, holding: list[Silence], now: datetime) -> dict[str, object]:
     instants = {name: getattr(condition, name) for name in ("fired_at", "last_seen_at", "last_sent_at")}
     return {
         "monitor": condition.key.monitor,
         "check": condition.key.check,
         "chain": str(condition.key.chain or ""),
         "subject": condition.key.subject,
-        "state": condition.state,
-        "silenced": _is_silenced(condition, holding),
+        "key": condition.key.text,
+        "state": State.FIRING if condition.is_incident(now) else condition.state,
+        "once": condition.happened_once(now),
+        "done_by": condition.done_by,
+        "silenced": _is_silenced(condition, holding, now),
         "severity": condition.severity.name,
         "worst": condition.worst.name,
         "title": condition.title,
@@ -59,16 +103,19 @@ def as_json(condition: Condition, holding: list[Silence]) -> dict[str, object]:
 
 
 def _row(condition: Condition, holding: list[Silence], now: datetime) -> tuple[str, ...]:
-    state = condition.state + (", silenced" if _is_silenced(condition, holding) else "")
+    once = condition.happened_once(now)
+    state = "happened once" if once else condition.state.value
+    state += ", silenced" if _is_silenced(condition, holding, now) else ""
     worst = f" (was {condition.worst.name})" if condition.worst != condition.severity else ""
     fired_at = condition.fired_at
     since = f"{fired_at:%Y-%m-%d %H:%M}" if fired_at else ""
-    lasted = format_duration(now - fired_at) if fired_at and condition.is_firing else ""
+    lasted = format_duration(now - fired_at) if fired_at and condition.is_incident(now) else ""
     return (
         condition.key.monitor, condition.key.text, state, condition.severity.name + worst, since, lasted,
         str(condition.times), condition.title,
     )  # fmt: skip
 
 
-def _is_silenced(condition: Condition, holding: list[Silence]) -> bool:
-    return condition.is_firing and any(silence.covers(condition.protocol, condition.key.text) for silence in holding)
+def _is_silenced(condition: Condition, holding: list[Silence], now: datetime) -> bool:
+    covered = any(silence.covers(condition.protocol, condition.key.text) for silence in holding)
+    return condition.is_incident(now) and covered

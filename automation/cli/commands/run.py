@@ -10,12 +10,12 @@ import traceback
 from datetime import datetime
 from pathlib import Path
 
-from automation.executor.task import Command, TaskStatus
+from automation.executor.task import TaskStatus
 from automation.executor.task_order import next_steps
 from automation.jobs.load import load_profile
 from automation.jobs.model import Profile, Task
 from automation.runner.last_words import REFUSALS, speak
-from automation.runner.workspace import choose_tasks, command_line, own_environment
+from automation.runner.workspace import choose_tasks, own_environment, with_command_line
 from monitoring.base.clock import SystemClock, from_text
 from monitoring.base.log import set_up
 from monitoring.base.process_identity import started_at
@@ -94,16 +94,15 @@ def _dry_run(profile: Profile, only: str | None) -> int:
 def _in_order(tasks: list[Task]) -> list[Task]:
     """Return the tasks in the order they would start if each succeeded at once."""
     by_name = {task.name: task for task in tasks}
-    commands = [Command(task.name, (), {}, task.timeout_s, needs=task.needs) for task in tasks]
     ended: dict[str, TaskStatus] = {}
-    while steps := next_steps(commands, ended, set(), 1).start:
+    while steps := next_steps(tasks, ended, set(), 1).start:
         ended[steps[0].name] = TaskStatus.OK
     return [by_name[name] for name in ended]
 
 
 def _argv(task: Task) -> list[str]:
-    argv, module = command_line(task)
-    return ["python", "-m", *argv] if module else ["python", *argv]
+    ready = with_command_line(task)
+    return ["python", *(["-m"] if ready.module else []), *ready.argv]
 
 
 def _notes(profile: Profile, task: Task) -> list[str]:

@@ -9,7 +9,9 @@ from automation.jobs.load import load_jobs
 from automation.runner.heartbeat import fault_of
 from automation.status.collect import mute_warnings
 from automation.status.doctor import DoctorContext, Examination, Finding, fail, ok, warn
-from monitoring.alerts.delivery.routing import DIGEST_CHANNEL, ChannelRoutes, RouteReason, plan
+from monitoring.alerts.channels import DIGEST_CHANNEL
+from monitoring.alerts.delivery.routes import ChannelRoutes, plan
+from monitoring.alerts.senders import RouteReason
 from monitoring.base.errors import ConfigError
 from monitoring.base.http.proxies import proxy_problems
 from monitoring.ledger import reach

@@ -13,13 +13,13 @@ from enum import StrEnum
 
 import orjson
 
+from monitoring.alerts.channels import OPERATIONAL_SOURCES, variable_part
 from monitoring.alerts.conditions import webhook_policy
 from monitoring.alerts.conditions.unheard import with_unheard
-from monitoring.alerts.delivery.routing import OPERATIONAL_SOURCES, variable_part
+from monitoring.alerts.message.lines import mute_line, was_line
 from monitoring.alerts.message.model import Alert, Severity
 from monitoring.alerts.message.render import render_plain
 from monitoring.alerts.message.text import line, since
-from monitoring.base.formatting import format_duration
 from monitoring.base.secrets.redact import redact
 from monitoring.conditions.condition import Condition, ConditionKey, State
 from monitoring.conditions.outcome import Kind, Outcome, Reason
@@ -294,11 +294,11 @@ def _row(
 
 
 def _with_history(alert: Alert, outcome: Outcome) -> Alert:
-    """Add since when it fires to whatever is not its first message."""
-    condition = outcome.condition
-    if outcome.reason is Reason.BREACHED or condition.fired_at is None:
-        return alert
-    return with_block(alert, line("First fired ", since(condition.fired_at), f"; seen {condition.times} times."))
+    """Add since when it fires to whatever is not its first message, and to all how to silence them."""
+    condition, blocks = outcome.condition, list[object]()
+    if outcome.reason is not Reason.BREACHED and condition.fired_at is not None:
+        blocks.append(line("First fired ", since(condition.fired_at), f"; seen {condition.times} times."))
+    return with_block(alert, *blocks, mute_line(alert.protocol, condition.key.text))
 
 
 def with_block(alert: Alert, *blocks: object) -> Alert:
@@ -306,20 +306,20 @@ def with_block(alert: Alert, *blocks: object) -> Alert:
     return Alert(
         alert.severity, alert.title, *alert.blocks, *blocks,
         protocol=alert.protocol, channel=alert.channel, key=alert.key, source=alert.source, silent=alert.silent,
+        monitor=alert.monitor, is_good=alert.is_good,
     )  # fmt: skip
 
 
 def _recovery(condition: Condition, now: datetime, note: str) -> Alert:
-    fired_at = condition.fired_at or now
-    lasted = format_duration(now - fired_at)
-    was = f"It had been {condition.worst.name} for {lasted}, since {fired_at:%Y-%m-%d %H:%M} UTC."
+    """Say what is good now; a script's title names its fault, so it is only quoted as the alert that ended."""
     return Alert(
         Severity.LOW,
-        f"Recovered: {condition.title}",
-        *([note] if note else []),
-        was,
+        note.rstrip(".") or f"{condition.key.text} is ok again",
+        was_line(condition.worst.name, condition.fired_at or now, now),
+        f"The alert was: {condition.title}",
         protocol=condition.protocol or condition.key.monitor,
         channel=condition.channel,
         key=condition.key.text,
         source=condition.source,
+        is_good=True,
     )

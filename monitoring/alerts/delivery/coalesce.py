@@ -1,4 +1,7 @@
-"""One message that stands for many: LOW alerts when a chat's minute is full, old ones when credentials appear. Pure."""
+"""What is sent for a delivery: its alert, or one message that stands for many.
+
+LOW alerts are folded when a chat's minute is full, old ones when credentials appear. Called by `lease`.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,13 @@ from itertools import accumulate
 from monitoring.alerts.message.model import Alert, Severity
 from monitoring.alerts.message.sanitize import shorten, utf16_units
 from monitoring.alerts.message.text import Line, bold, line
+from monitoring.alerts.senders import Message
 from monitoring.base.clock import to_text
+from monitoring.store.db.database import Tx
+from monitoring.store.tables import alerts as stored_alerts
+from monitoring.store.tables import outbox
+from monitoring.store.tables.alerts import StoredAlert
+from monitoring.store.tables.outbox import WaitingDelivery
 
 _ROOM_UNITS = 3600  # of Telegram's 4096: the rest is for the head and the count of what is not named
 _LONGEST_TITLE = 90  # ours
@@ -69,16 +78,71 @@ def _fitting(alerts: Sequence[Folded]) -> list[Folded]:
 
 
 def _row(alert: Folded) -> Line:
-    return line(f"{alert.severity.emoji} ", bold(alert.protocol), _tail(alert))
+    return line(f"{alert.severity.emoji} {alert.severity.name} ", bold(alert.protocol), _tail(alert))
 
 
 def _head(alert: Folded) -> str:
-    return f"{alert.severity.emoji} {alert.protocol}"
+    return f"{alert.severity.emoji} {alert.severity.name} {alert.protocol}"
 
 
 def _tail(alert: Folded) -> str:
-    return f" {shorten(alert.title, _LONGEST_TITLE)} (#{alert.alert_id})"
+    return f": {shorten(alert.title, _LONGEST_TITLE)} (#{alert.alert_id})"
 
 
 def _minute(instant: datetime) -> str:
     return to_text(instant)[:16].replace("T", " ")
+
+
+def message_of(tx: Tx, delivery: WaitingDelivery, why: Why, now: datetime) -> tuple[Message, str]:
+    """Return the message of a delivery, and the source of its alert.
+
+    Raises:
+        LookupError, ValueError: its row cannot be read.
+    """
+    stored = stored_alerts.get(tx, delivery.alert_id)
+    if stored is None:  # the foreign key forbids it
+        raise LookupError(f"delivery {delivery.id} has no alert {delivery.alert_id}")
+    folded = outbox.folded_alert_ids(tx, delivery.id)
+    alert = alert_of(stored)
+    if folded:
+        others = [found for alert_id in folded if (found := stored_alerts.get(tx, alert_id)) is not None]
+        reason = Why.WAITED if delivery.status == "skipped_missing_credentials" else why
+        alert = fold([_shown(each) for each in (stored, *others)], reason, now)
+    message = Message(
+        stored.id, stored.created_at, alert, delivery.parts_sent,
+        event_type=stored.kind, condition=stored.dedupe_key or "", level=alert.severity.name,
+    )  # fmt: skip
+    return message, stored.source
+
+
+def alert_of(stored: StoredAlert) -> Alert:
+    """Return the structured text of a row; one that has none, or a damaged one, is sent as its plain text."""
+    if stored.body_json:
+        try:
+            return Alert.from_json(stored.body_json)
+        except ValueError:
+            pass
+    title, _, rest = stored.message.partition("\n")
+    return Alert(
+        _severity(stored),
+        stored.title or title,
+        *([rest] if rest and not stored.title else [stored.message] if stored.title else []),
+        protocol=stored.protocol,
+        channel=stored.channel,
+        silent=stored.silent or None,
+    )
+
+
+def _severity(stored: StoredAlert) -> Severity:
+    """Return MEDIUM where the old system wrote none or one of its own: it sounds and no machine acts on it."""
+    return Severity.__members__.get((stored.severity or "").upper(), Severity.MEDIUM)
+
+
+def _shown(stored: StoredAlert) -> Folded:
+    return Folded(
+        stored.id,
+        _severity(stored),
+        stored.protocol,
+        stored.title or stored.message.split("\n", 1)[0],
+        stored.created_at,
+    )

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from monitoring.alerts.delivery.destinations import TelegramChat
-from monitoring.alerts.delivery.routing import plan
+from monitoring.alerts.delivery.routes import plan
 from monitoring.alerts.message.model import Alert, Severity
 from monitoring.alerts.senders import Message
-from monitoring.alerts.senders.dispatch import Senders
+from monitoring.alerts.senders.registry import Senders
+from monitoring.alerts.senders.telegram import TelegramChat
 from monitoring.base.errors import SendError
 from monitoring.base.secrets.redact import Redactor
 from monitoring.base.settings import Settings

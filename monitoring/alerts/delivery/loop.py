@@ -1,13 +1,18 @@
-"""The loop behind `Delivery`: one thread owns the database and decides, `workers` talk to the far sides.
+"""Who drains the outbox, at least once: during a run, at a script's end, or by hand.
 
-Several loops may run at once, in one process or many: leases and the pace stand in the store. Each turn settles what
-came back and claims what comes next in one write transaction.
+One thread owns the database and decides, `workers` talk to the far sides. Several loops may run at once, in one process
+or many: leases and the pace are in the store. Each turn settles what came back and claims what comes next in one write
+transaction. It needs the real environment: monitors have no credentials and only store.
 """
 
 from __future__ import annotations
 
 import logging
+import os
 import queue
+import random
+import threading
+import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
@@ -15,23 +20,27 @@ from pathlib import Path
 from typing import Self
 
 from monitoring.alerts.conditions.store_alert import AlertOrigin, release_in
-from monitoring.alerts.delivery import refusals
-from monitoring.alerts.delivery.complete import Settled, Settler
-from monitoring.alerts.delivery.giving_up import give_up_old
-from monitoring.alerts.delivery.lease import MOST_AT_ONCE, Claimed, Claimer, Job
-from monitoring.alerts.delivery.route_resolver import FanOut, LaneQueue, RouteResolver, Undeliverable
+from monitoring.alerts.delivery.lease import MOST_AT_ONCE, Claimed, Claimer
+from monitoring.alerts.delivery.outbox import Settled, Settler, give_up_old
+from monitoring.alerts.delivery.pace import Job, Pace, forget_unused
+from monitoring.alerts.delivery.routes import RouteResolver
 from monitoring.alerts.delivery.workers import Done, PartDone, Pools, Report, Sending
+from monitoring.alerts.senders.limits import RateLimits
+from monitoring.alerts.senders.registry import Senders
 from monitoring.base.clock import Clock
 from monitoring.base.errors import StoreError
+from monitoring.base.http.retry import Backoff
+from monitoring.base.secrets.redact import Redactor
+from monitoring.base.settings import Settings
 from monitoring.store.db import lost
 from monitoring.store.db.database import Database, StoreDamagedError, StoreReplacedError, Tx
 from monitoring.store.maintenance.repair import open_or_repair, repair
 from monitoring.store.tables import deliveries, outbox, rate_limits
 from monitoring.store.tables.deliveries import Own
-from monitoring.store.tables.outbox import Group
 
 log = logging.getLogger("monitoring.delivery")
 
+_POLL_S = 0.05  # how soon an alert is noticed that another process stored
 _RELEASE_EVERY_S = 1.0  # how soon the end of a silence is noticed
 _STORE_PAUSE_S = 1.0  # after the store failed
 _GIVE_UP_EVERY_S = 3600.0  # how often what waits is looked through for what is too old
@@ -76,6 +85,75 @@ class Deliverer:
     def minds_others(self) -> bool:
         """Whether it may act on what other processes stored: not in test mode, nor where nothing is sent."""
         return self.own is None and not self.debug
+
+
+class Delivery:
+    """Delivers what is in the outbox of one database.
+
+    `run_id` names the run this deliverer works for: under LOG_LEVEL=DEBUG its alerts end as `skipped_debug`, those of
+    others wait for somebody who sends. In test mode, too, only its own alerts are sent: the run's, or without a run
+    those of no run stored `since` it began. `at_once`: a person asks, so pauses of our own do not count.
+    `limits`, `backoff`, `jitter` and `open_senders` are for tests.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        database_path: Path,
+        clock: Clock,
+        *,
+        run_id: int | None = None,
+        since: datetime | None = None,
+        at_once: bool = False,
+        limits: RateLimits | None = None,
+        backoff: Backoff | None = None,
+        jitter: Callable[[], float] = random.random,
+        open_senders: Callable[[], Sending] | None = None,
+    ) -> None:
+        owner = f"{os.getpid()}-{uuid.uuid4().hex[:12]}"
+        pace = Pace(owner, limits or RateLimits(), backoff or Backoff(), jitter)
+        ways = RouteResolver(settings.environ)
+        own = Own(run_id, since or clock.now()) if settings.in_test_mode else None
+        redact = Redactor(settings.environ)
+        self._deliverer = Deliverer(
+            path=database_path,
+            clock=clock,
+            ways=ways,
+            claimer=Claimer(ways, pace, own),
+            settler=Settler(ways, pace, redact, run_id, own),
+            open_senders=open_senders or (lambda: Senders(settings.environ)),
+            run_id=run_id,
+            debug=settings.debug,
+            own=own,
+            at_once=at_once,
+        )
+
+    def run(self, stop: threading.Event, wake: threading.Event | None = None) -> None:
+        """Deliver until `stop` is set, then let what is in flight come to its end; never raises for the store's sake.
+
+        Meant for a thread of its own. `wake` makes it look at once; without it a new alert is found within 50 ms.
+        """
+        with DeliveryLoop(self._deliverer) as loop:
+            while not stop.is_set():
+                loop.turn(wait_s=_POLL_S)
+                if wake is not None and wake.is_set():
+                    wake.clear()
+                    loop.look_again()
+            loop.settle_in_flight()
+
+    def drain(self, deadline: datetime) -> Drained:
+        """Deliver until nothing can be attempted before `deadline` any more; say what is left.
+
+        Call it once `run` has returned, or instead of it.
+        """
+        clock = self._deliverer.clock
+        ends_at = clock.monotonic() + (deadline - clock.now()).total_seconds()
+        with DeliveryLoop(self._deliverer) as loop:
+            loop.turn(wait_s=0.0)
+            while clock.monotonic() < ends_at and not loop.is_done(deadline):
+                loop.turn(wait_s=max(0.0, min(_POLL_S, ends_at - clock.monotonic())))
+            loop.settle_in_flight()
+            return loop.drained()
 
 
 class DeliveryLoop:
@@ -241,31 +319,14 @@ class DeliveryLoop:
         deliverer = self._deliverer
         deliverer.ways.moved_chats = rate_limits.moved_chats(tx)
         queues, rest = deliverer.ways.sort_out(outbox.groups(tx, deliverer.own))
-        split_up = [self._without_way(tx, group, way, now) for group, way in rest]
+        split_up = [deliverer.settler.without_way(tx, group, way, now) for group, way in rest]
         if any(split_up):
             queues, _ = deliverer.ways.sort_out(outbox.groups(tx, deliverer.own))
         if deliverer.minds_others:
-            _forget_unused(tx, queues, rest, now)
+            used = {key for line in queues for key in (line.far_side.key, line.far_side.shared_key)}
+            forget_unused(tx, used, {group.destination.partition(" ")[0] for group, _ in rest}, now)
         in_flight = [job.far_side for key, job in self._in_flight.items() if key not in ended]
         return deliverer.claimer.claim(tx, queues, now, in_flight)
-
-    def _without_way(self, tx: Tx, group: Group, way: Undeliverable | FanOut, now: datetime) -> bool:
-        """Split up, end or mark a group; tell whether new deliveries came of it."""
-        own = self._deliverer.own
-        if isinstance(way, FanOut):
-            alert_ids = deliveries.split_placeholder(tx, group.channel, way.destinations, own)
-        elif way.status == "skipped_missing_credentials":
-            if not deliveries.has_pending(tx, group.destination, group.channel, own):
-                return False
-            alert_ids = deliveries.finish_group(tx, group.destination, group.channel, way.status, way.why, now, own=own)
-        elif way.status == "skipped_debug" and self._deliverer.run_id is None:
-            return False
-        else:
-            if way.status == "skipped_debug":
-                own = Own(self._deliverer.run_id, now)
-            alert_ids = deliveries.finish_group(tx, group.destination, group.channel, way.status, way.why, now, own=own)
-        deliveries.refresh_alerts(tx, alert_ids)
-        return isinstance(way, FanOut) and bool(way.destinations)
 
     # -- the store -----------------------------------------------------------------------------------------------------
 
@@ -306,21 +367,3 @@ class DeliveryLoop:
             lost.close(self._database, self._clock)
             self._database = None
         self._version = None
-
-
-def _forget_unused(
-    tx: Tx, queues: list[LaneQueue], rest: list[tuple[Group, Undeliverable | FanOut]], now: datetime
-) -> None:
-    """Take a far side that refuses for usable again once nothing waits for it: what went there goes elsewhere now.
-
-    Not while something of its kind has no way in this environment: it may be what waits for it.
-    """
-    refusing = rate_limits.refused(tx)
-    if not refusing:
-        return
-    used = {key for queue in queues for key in (queue.far_side.key, queue.far_side.shared_key)}
-    kinds = {group.destination.partition(" ")[0] for group, _ in rest}
-    for key in refusing:
-        if key not in used and refusals.kind_of(key) not in kinds:
-            rate_limits.forget_refusal(tx, key)
-            refusals.forget(tx, key, now)

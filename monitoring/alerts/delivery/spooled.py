@@ -116,5 +116,5 @@ def _about_dropped(dropped: Counter[str]) -> Alert:
 
 
 def _one_line(alert: Alert, now: datetime) -> str:
-    text = " | ".join(render_plain(alert, now=now).split("\n"))
+    text = " | ".join([alert.title, *render_plain(alert, now=now).split("\n")[1:]])
     return f"{alert.severity.name} {alert.protocol}: {text}"

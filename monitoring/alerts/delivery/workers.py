@@ -12,11 +12,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Protocol, TypeAlias
 
-from monitoring.alerts.delivery.complete import LONGEST_PAUSE_S, Outcome, Paused
-from monitoring.alerts.delivery.destinations import Destination, TelegramChat
-from monitoring.alerts.delivery.lease import Job
-from monitoring.alerts.senders import Message, OnPart, Sent
-from monitoring.alerts.senders.telegram.text import render_telegram
+from monitoring.alerts.delivery.outbox import LONGEST_PAUSE_S, Outcome, Paused
+from monitoring.alerts.delivery.pace import Job
+from monitoring.alerts.senders import Destination, Message, OnPart, Sent
 from monitoring.base.errors import SendError
 
 log = logging.getLogger("monitoring.delivery")
@@ -25,7 +23,7 @@ _REPLY_TIMEOUT_S = 30.0
 
 
 class Sending(Protocol):
-    """What a thread sends with; `senders.dispatch.Senders` is one."""
+    """What a thread sends with; `senders.registry.Senders` is one."""
 
     def send(self, message: Message, destination: Destination, on_part: OnPart = ...) -> Sent: ...
 
@@ -127,7 +125,7 @@ class Workers:
             return SendError(f"the sender broke ({type(error).__name__})")
 
     def _on_part(self, job: Job) -> OnPart:
-        total = _parts_of(job)
+        total = job.destination.parts(job.message)
 
         def on_part(parts_sent: int, _message_id: int) -> None:
             if parts_sent >= total:
@@ -142,10 +140,3 @@ class Workers:
                 raise _PauseError(parts_sent)
 
         return on_part
-
-
-def _parts_of(job: Job) -> int:
-    if not isinstance(job.destination, TelegramChat):
-        return 1
-    label = job.message.alert.protocol if job.destination.labelled else ""
-    return len(render_telegram(job.message.alert, now=job.message.created_at, label=label).parts)

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
+from monitoring.alerts.channels import DIGEST_CHANNEL
 from monitoring.alerts.conditions.store_alert import AlertKind, AlertOrigin, store_in
-from monitoring.alerts.delivery.routing import DIGEST_CHANNEL
 from monitoring.alerts.message.model import Alert, Severity
 from monitoring.alerts.message.text import bold, code, line, since
 from monitoring.base.formatting import format_duration

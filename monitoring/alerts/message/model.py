@@ -13,7 +13,7 @@ from typing import Any
 import orjson
 
 from monitoring.alerts.message.codec import decode_block, encode_block
-from monitoring.alerts.message.sanitize import clean, clean_line, is_blank
+from monitoring.alerts.message.sanitize import clean, clean_line, is_blank, shorten
 from monitoring.alerts.message.text import Block, as_block
 from monitoring.base.formatting import show
 from monitoring.conditions.severity import Severity
@@ -21,12 +21,17 @@ from monitoring.conditions.severity import Severity
 __all__ = ["VERSION", "Alert", "Severity"]
 
 VERSION = 1
-_KEPT_BY_REDACTION = frozenset({"kind", "v", "severity", "protocol", "channel", "source", "key"})
+_LONGEST_NAME = 64  # ours: the first line has to leave room for what happened
+_KEPT_BY_REDACTION = frozenset({"kind", "v", "severity", "protocol", "channel", "source", "key", "monitor"})
 
 
 @dataclass(frozen=True, slots=True, init=False)
 class Alert:
-    """One thing to tell people. `key` names the condition it is about, `source` who speaks (`protocol`, `crash`, …)."""
+    """One thing people are notified of. `key` names its condition, `source` its kind (`protocol`, `crash`, …).
+
+    The title says what happened and nothing else: severity and `monitor` (the protocol, where that is empty) are put
+    before it when it is shown. `is_good` marks the end of something bad.
+    """
 
     severity: Severity
     title: str
@@ -36,6 +41,8 @@ class Alert:
     key: str | None
     source: str
     silent: bool | None
+    monitor: str
+    is_good: bool
 
     def __init__(
         self,
@@ -47,6 +54,8 @@ class Alert:
         key: str | None = None,
         source: str = "protocol",
         silent: bool | None = None,
+        monitor: str = "",
+        is_good: bool = False,
     ) -> None:
         """Take blocks, spans and plain values alike; a blank title gets a stand-in.
 
@@ -65,6 +74,8 @@ class Alert:
             "key": None if key is None else clean(key),
             "source": clean_line(source),
             "silent": silent,
+            "monitor": clean_line(monitor),
+            "is_good": is_good,
         }
         for name, value in values.items():
             object.__setattr__(self, name, value)
@@ -73,6 +84,14 @@ class Alert:
     def is_silent(self) -> bool:
         """Tell whether it arrives without a sound: LOW does unless the author says otherwise."""
         return self.severity is Severity.LOW if self.silent is None else self.silent
+
+    @property
+    def lead(self) -> str:
+        """Return what is shown before the title: `🔴 CRITICAL aave: `, `✅ aave: `."""
+        who = shorten(self.monitor or self.protocol, _LONGEST_NAME)
+        # Scripts written before this existed begin their titles with their own name.
+        named = "" if not who or self.title.casefold().startswith(f"{who.casefold()}:") else f"{who}: "
+        return f"✅ {named}" if self.is_good else f"{self.severity.emoji} {self.severity.name} {named}"
 
     def to_json(self) -> str:
         """Return all of it as one line of JSON, which `from_json` reads back equal."""
@@ -108,6 +127,9 @@ class Alert:
             "key": self.key,
             "source": self.source,
             "silent": self.silent,
+            # Releases before these two ignore them and show the title behind its sign alone.
+            **({"monitor": self.monitor} if self.monitor else {}),
+            **({"is_good": True} if self.is_good else {}),
         }
 
     @classmethod
@@ -122,6 +144,8 @@ class Alert:
             key=None if key is None else str(key),
             source=str(data.get("source") or "protocol"),
             silent=silent if isinstance(silent, bool) else None,
+            monitor=str(data.get("monitor") or ""),
+            is_good=data.get("is_good") is True,
         )
 
 

@@ -18,8 +18,8 @@ _ANSI = {Severity.LOW: "36", Severity.MEDIUM: "33", Severity.HIGH: "31", Severit
 
 
 def headline(alert: Alert) -> str:
-    """Return the title behind the sign of its severity."""
-    return f"{alert.severity.emoji} {alert.title}"
+    """Return the first line, the same for every alert: sign, severity, monitor, and what happened."""
+    return f"{alert.lead}{alert.title}"
 
 
 def render_plain(alert: Alert, *, now: datetime) -> str:
@@ -28,9 +28,8 @@ def render_plain(alert: Alert, *, now: datetime) -> str:
 
 
 def render_terminal(alert: Alert, *, now: datetime, colour: bool = False) -> str:
-    """Return the plain text under a head that names the protocol, coloured by severity if the terminal can."""
+    """Return the plain text, its first line coloured by severity if the terminal can, the rest indented."""
     head, *rest = render_plain(alert, now=now).split("\n")
-    head = f"{head}  [{alert.severity.name} {alert.channel or alert.protocol}]"
     if colour:
         head = f"\x1b[{_ANSI[alert.severity]}m{head}\x1b[0m"
     return "\n".join([head, *(f"   {line}".rstrip() for line in rest)])

@@ -1,18 +1,25 @@
-"""What all senders share: the message, the answer and the protocol; one module a kind of destination.
+"""What all senders share: the message, the destination and the protocol; one module a kind of destination.
 
-Called by the delivery loop, which owns retries, pacing and what is written down. A sender says what happened: it
-returns `Sent`, or raises `SendError` or one of its subclasses, whose texts never hold a secret.
-Tests: tests/contract/test_senders.py runs one suite over all of them; tests/contract/test_sender_secrets.py.
+A new sender is one file here, and nothing elsewhere: its variables, its `DESTINATION` (how a channel's route is found,
+its words and its limits) and how it sends. `registry` finds it. A sender says what happened: it returns `Sent`, or
+raises `SendError` or one of its subclasses, whose texts never hold a secret; the delivery loop owns retries, pace and
+what is written down. Tests: tests/contract/test_senders.py runs one suite over all of them;
+tests/contract/test_sender_secrets.py, tests/unit/test_declared_variables.py.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import hashlib
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol, TypeAlias, TypeVar
+from enum import Enum
+from typing import Any, ClassVar, Literal, Protocol, Self, TypeAlias, TypeVar
+from urllib.parse import urlsplit
 
-from monitoring.alerts.message.model import Alert
+from monitoring.alerts.message.model import Alert, Severity
+from monitoring.alerts.senders.limits import RateLimit, RateLimits
 
 # Of one attempt, from the resolution of the name to the last byte; far below the lease of a delivery.
 TIMEOUT_S = 15.0
@@ -74,3 +81,115 @@ class Sender(Protocol[_Where_contra]):
     def close(self) -> None:
         """Let go of connections."""
         ...
+
+
+@dataclass(frozen=True, slots=True)
+class FarSide:
+    """The names under which the store knows a destination; none holds a secret.
+
+    `key` is its own. `shared_key` is of what it has in common with others, and `shares` says what that is: a token,
+    or the host that answers for it. `mark` changes with the settings it is reached by, so that a refusal met with
+    other ones does not count.
+    """
+
+    kind: str
+    key: str
+    shared_key: str | None = None
+    mark: str = ""
+    shares: Literal["", "token", "host"] = ""
+
+
+class RouteReason(Enum):
+    """Why a channel's alerts go where they go; the value is what an operator reads."""
+
+    DEBUG = "LOG_LEVEL=DEBUG: alerts are recorded and nothing is sent"
+    TEST_CHAT = "TELEGRAM_TEST_CHAT_ID is set: every alert goes to the test chat and nowhere else"
+    TOPIC = "the channel has a topic of its own"
+    CHANNEL_CHAT = "the channel has a chat of its own"
+    DEFAULT_CHAT = "the channel has no chat or topic of its own: the default chat"
+    NO_TELEGRAM = "no Telegram variable is set and another destination takes every alert"
+    MISSING_CREDENTIALS = "credentials are missing: the alert waits and goes out once they exist"
+
+
+class RouteSettings:
+    """The environment as routes are found in it: blank is unset; `notes` remark on what is malformed."""
+
+    def __init__(self, environ: Mapping[str, str]) -> None:
+        self.environ = environ
+        self._notes: dict[str, None] = {}
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        return tuple(self._notes)
+
+    def text(self, name: str) -> str:
+        return self.environ.get(name, "").strip()
+
+    def note(self, note: str) -> None:
+        """Remark on a setting, once."""
+        self._notes[note] = None
+
+
+class Destination(ABC):
+    """Where one kind of sender can send, named without secrets: chat ids and names of variables, never their values.
+
+    Subclasses are frozen dataclasses; delivery rows keep their text. `missing` are the variables it waits for. Of the
+    kind: the least severity it takes; `for_machines`: called by a rule of its own and never folded; `reaches_people`:
+    it counts as a way to people; `of_every_alert`: rows name it by its kind, the others take a placeholder's place;
+    `opens_with`: modules that only `open` imports.
+    """
+
+    __slots__ = ()
+    kind: ClassVar[str]
+    least: ClassVar[Severity] = Severity.LOW
+    for_machines: ClassVar[bool] = False
+    reaches_people: ClassVar[bool] = True
+    of_every_alert: ClassVar[bool] = False
+    opens_with: ClassVar[tuple[str, ...]] = ()
+    missing: tuple[str, ...]
+
+    @classmethod
+    @abstractmethod
+    def find(cls, channel: str, settings: RouteSettings, *, operational: bool) -> Sequence[Self]:
+        """Return the destinations of a channel, as variables spell it; `operational`: of errors and crashes."""
+
+    @abstractmethod
+    def __str__(self) -> str:
+        """Return the text that delivery rows keep: the kind, then its fields."""
+
+    @abstractmethod
+    def describe(self) -> str:
+        """Return the words an operator reads."""
+
+    @abstractmethod
+    def open(self, environ: Mapping[str, str]) -> Sender[Any]:
+        """Make a sender; whatever is heavy is imported here."""
+
+    def far_side(self, _settings: RouteSettings) -> FarSide:
+        return FarSide(self.kind, str(self))
+
+    def limits(self, limits: RateLimits, _rank: int) -> tuple[RateLimit, ...]:
+        """Return the pace for a message of one severity."""
+        return (limits.other,)
+
+    def low_budget(self, _limits: RateLimits, _sent: Sequence[float], _now: float) -> int | None:
+        """Return how many LOW messages may go one by one before they are folded into one; None: they never are."""
+        return None
+
+    def parts(self, _message: Message) -> int:
+        """Return in how many parts a message goes."""
+        return 1
+
+
+def fingerprint(url: str) -> str:
+    """Tell addresses apart without saying what they are."""
+    return hashlib.sha256(url.encode("utf-8", "surrogatepass")).hexdigest()[:8]
+
+
+def host_key(url: str) -> str | None:
+    """Name a host without saying it: in the addresses of some services a token stands in its place."""
+    try:
+        host = urlsplit(url).netloc.rpartition("@")[2]
+    except ValueError:
+        return None
+    return f"host:{fingerprint(host.lower())}" if host else None

@@ -8,23 +8,77 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from enum import Enum
 from types import ModuleType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Self
 
-from monitoring.alerts.delivery.destinations import AppriseUrl
-from monitoring.alerts.delivery.routing import fingerprint, split_urls
 from monitoring.alerts.message.model import Severity
 from monitoring.alerts.message.render import headline, render_plain
-from monitoring.alerts.senders import TIMEOUT_S, Message, OnPart, Sender, Sent, ignore_part
+from monitoring.alerts.senders import (
+    TIMEOUT_S,
+    Destination,
+    FarSide,
+    Message,
+    OnPart,
+    RouteSettings,
+    Sender,
+    Sent,
+    fingerprint,
+    host_key,
+    ignore_part,
+)  # fmt: skip
 from monitoring.base.errors import CredentialsError, RefusedError, SendError
 from monitoring.base.http.deadline import call_within
 from monitoring.base.http.proxies import proxy_problems
 from monitoring.base.http.retry import is_transient
 
+VARIABLES = ("NOTIFY_URLS*",)
+PUBLIC = ()
+
+_BETWEEN_URLS = re.compile(r"[\s,]+(?=[A-Za-z][A-Za-z0-9+.-]*://)")  # a comma inside an Apprise URL stays
 _STATUS = re.compile(r"error=(\d{3})\b")
 _KIND = {Severity.LOW: "info", Severity.MEDIUM: "warning", Severity.HIGH: "failure", Severity.CRITICAL: "failure"}
+
+
+@dataclass(frozen=True, slots=True)
+class AppriseUrl(Destination):
+    """One of the addresses in a `NOTIFY_URLS_…` variable, told from the others by a fingerprint."""
+
+    variable: str
+    fingerprint: str
+    missing: tuple[str, ...] = ()
+
+    kind = "apprise"
+
+    @classmethod
+    def find(cls, channel: str, settings: RouteSettings, *, operational: bool = False) -> Sequence[Self]:  # noqa: ARG003 - people read both
+        variable = f"NOTIFY_URLS_{channel}"
+        marks = map(fingerprint, split_urls(settings.text(variable)))
+        return [cls(variable, mark) for mark in dict.fromkeys(marks)]
+
+    def __str__(self) -> str:
+        return f"apprise urls={self.variable} fingerprint={self.fingerprint}"
+
+    def describe(self) -> str:
+        return f"Apprise address {self.fingerprint} of {self.variable}"
+
+    def far_side(self, settings: RouteSettings) -> FarSide:
+        listed = split_urls(settings.text(self.variable))
+        url = next((url for url in listed if fingerprint(url) == self.fingerprint), "")
+        return FarSide(self.kind, str(self), host_key(url), self.fingerprint, "host")
+
+    def open(self, environ: Mapping[str, str]) -> Sender[Any]:
+        return AppriseSender(environ)
+
+
+DESTINATION = AppriseUrl
+
+
+def split_urls(value: str) -> list[str]:
+    """Split a `NOTIFY_URLS_…` variable at white space and commas, but not inside an address."""
+    return [url.strip(" \t\r\n,") for url in _BETWEEN_URLS.split(value) if url.strip(" \t\r\n,")]
 
 
 class _Verdict(Enum):

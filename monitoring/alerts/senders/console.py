@@ -3,12 +3,43 @@
 from __future__ import annotations
 
 import io
-from typing import TYPE_CHECKING, TextIO
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Self, TextIO
 
-from monitoring.alerts.delivery.destinations import Console
 from monitoring.alerts.message.render import render_terminal
-from monitoring.alerts.senders import Message, OnPart, Sender, Sent, ignore_part
+from monitoring.alerts.senders import Destination, Message, OnPart, RouteSettings, Sender, Sent, ignore_part
 from monitoring.base.errors import RefusedError
+
+VARIABLES = ("ALERTS_CONSOLE",)
+PUBLIC = ("ALERTS_CONSOLE",)
+
+
+@dataclass(frozen=True, slots=True)
+class Console(Destination):
+    """The terminal of `up` and of demos. Nobody may look at it, so it is no way to people."""
+
+    missing: tuple[str, ...] = ()
+
+    kind = "console"
+    reaches_people = False
+
+    @classmethod
+    def find(cls, channel: str, settings: RouteSettings, *, operational: bool = False) -> Sequence[Self]:  # noqa: ARG003 - there is one console
+        return [cls()] if settings.text("ALERTS_CONSOLE").lower() in ("1", "true") else []
+
+    def __str__(self) -> str:
+        return "console"
+
+    def describe(self) -> str:
+        return "the console"
+
+    def open(self, _environ: Mapping[str, str]) -> Sender[Any]:
+        return ConsoleSender(sys.stdout)
+
+
+DESTINATION = Console
 
 
 class ConsoleSender:

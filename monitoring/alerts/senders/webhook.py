@@ -12,20 +12,38 @@ import json
 import os
 import re
 import time
-from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Self
 
-from monitoring.alerts.delivery.destinations import Webhook
-from monitoring.alerts.delivery.routing import WEBHOOK_SECRET
+from monitoring.alerts.message.model import Severity
 from monitoring.alerts.message.render import render_plain
 from monitoring.alerts.message.text import is_web_address
-from monitoring.alerts.senders import HEADERS, MAX_ANSWER_BYTES, TIMEOUT_S, Message, OnPart, Sender, Sent, ignore_part
+from monitoring.alerts.senders import (
+    HEADERS,
+    MAX_ANSWER_BYTES,
+    TIMEOUT_S,
+    Destination,
+    FarSide,
+    Message,
+    OnPart,
+    RouteSettings,
+    Sender,
+    Sent,
+    fingerprint,
+    host_key,
+    ignore_part,
+)  # fmt: skip
 from monitoring.base.clock import to_text
 from monitoring.base.errors import CredentialsError, RefusedError, SendError
 from monitoring.base.http.client import Answer, Failure, HttpClient, Request
 from monitoring.base.http.retry import is_transient
 from monitoring.base.http.words import redirect_words
 
+VARIABLES = ("WEBHOOK_*",)
+PUBLIC = ()
+
+SECRET = "WEBHOOK_SECRET"  # noqa: S105 - a variable's name
 SIGNATURE_HEADER = "X-Hub-Signature-256"
 TIMESTAMP_HEADER = "X-Webhook-Timestamp"
 IDEMPOTENCY_HEADER = "Idempotency-Key"
@@ -34,6 +52,43 @@ _WEB_PAGE = re.compile(
     rb"(?:\xef\xbb\xbf)?\s*(?:<\?xml[^>]*>\s*|<!--.*?-->\s*)*<(?:!doctype\s+html|html|head|body)\b",
     re.IGNORECASE | re.DOTALL,
 )
+
+
+@dataclass(frozen=True, slots=True)
+class Webhook(Destination):
+    """A machine that must act: the variables of its address and of the secret that signs."""
+
+    url_variable: str
+    missing: tuple[str, ...] = ()
+
+    kind = "webhook"
+    least = Severity.HIGH
+    for_machines = True
+    reaches_people = False
+    of_every_alert = True
+
+    @classmethod
+    def find(cls, channel: str, settings: RouteSettings, *, operational: bool) -> Sequence[Self]:
+        """A webhook of a protocol acts on funds, so it hears nothing of our own errors: only that of ERRORS does."""
+        variable = f"WEBHOOK_URL_{'ERRORS' if operational else channel}"
+        return [cls(variable, () if settings.text(SECRET) else (SECRET,))] if settings.text(variable) else []
+
+    def __str__(self) -> str:
+        return f"webhook url={self.url_variable}"
+
+    def describe(self) -> str:
+        return f"webhook {self.url_variable} signed with {SECRET}, HIGH and CRITICAL only"
+
+    def far_side(self, settings: RouteSettings) -> FarSide:
+        url = settings.text(self.url_variable)
+        mark = fingerprint(f"{url} {settings.text(SECRET)}")
+        return FarSide(self.kind, str(self), host_key(url), mark, "host")
+
+    def open(self, environ: Mapping[str, str]) -> Sender[Any]:
+        return WebhookSender(environ)
+
+
+DESTINATION = Webhook
 
 
 def body_of(message: Message) -> bytes:
@@ -108,7 +163,7 @@ class WebhookSender:
 
     def _post(self, message: Message, destination: Webhook) -> Answer | Failure:
         """Sign and post. Secrets live in this frame, so nothing may be raised from it once they are read."""
-        url, secret = self._variable(destination.url_variable), self._variable(WEBHOOK_SECRET)
+        url, secret = self._variable(destination.url_variable), self._variable(SECRET)
         if not is_web_address(url):
             return Failure("the variable holds no http or https address; correct it")
         body = body_of(message)

@@ -93,6 +93,7 @@ class FileLock:
         return True
 
     def release(self) -> None:
+        # Closing and not LOCK_UN: a child that was left the description (`leave_to_child`) keeps the lock.
         if self._descriptor is not None:
             os.close(self._descriptor)
             self._descriptor = None
@@ -252,6 +253,7 @@ def surviving_exec(locks: Sequence[FileLock], environ: Mapping[str, str]) -> Ite
     """
     held = [lock for lock in locks if lock.held]
     handed_on = " ".join(f"{lock.path.name}:{lock.descriptor}" for lock in held)
+    # For the moment of the exec only: a child that inherited one of them could hold the lock for days.
     try:
         for lock in held:
             os.set_inheritable(lock.descriptor, True)

@@ -12,14 +12,15 @@ from base64 import b64encode
 from collections.abc import Iterator, Mapping
 from urllib.parse import unquote, urlsplit
 
+from monitoring.base.secrets.declared import is_declared_public, is_declared_secret
 from monitoring.base.secrets.harmless_names import is_public_word
 
-# Variables whose whole value is secret, whatever it looks like.
+# Variables whose whole value is secret, whatever it looks like; a sender's own are declared in its file.
 _SECRET_NAME = re.compile(
     r"(?:^|_)(?:[A-Z0-9]*(?:TOKEN|SECRET|PASSWORD|PASSWD|PASSPHRASE|CREDENTIAL|MNEMONIC|COOKIE)S?"
     r"|(?:API|ACCESS|SECRET|PRIVATE|AUTH|SIGNING|ENCRYPTION|LICENSE|DEPLOY|SSH)?KEYS?"
     r"|[A-Z0-9]*(?:PWD|PASS|APIKEY|PRIVKEY|PRIVATEKEY)|PK|PW|AUTH|OAUTH|AUTHORIZATION|BEARER|CREDS?|DSNS?|SEED|JWT|PRIVATE|HMAC|PSK)(?:_|\d|$)"
-    r"|^(?:PROVIDER_URL|NOTIFY_URLS|WEBHOOK_URL|HEARTBEAT|HEALTHCHECK|LLM_)|_PING$"
+    r"|^PROVIDER_URL|_PING$"
 )
 # An address: not secret as such, but nothing for a process that does not need it.
 _ADDRESS_NAME = re.compile(r"_URLS?(?:_\d+)?$")
@@ -32,8 +33,7 @@ _HARMLESS_NAME = re.compile(
     r"^(?:_|SSH_AUTH_SOCK|SSH_ASKPASS|PATH|PWD|OLDPWD|HOME|SHELL|SHLVL|USER|USERNAME|LOGNAME|MAIL|HOST|HOSTNAME|LANG"
     r"|LANGUAGE|TZ|TERM|COLORTERM|EDITOR|VISUAL|PAGER|DISPLAY|TMPDIR|TMP|TEMP|NO_COLOR|CI|INVOCATION_ID|JOURNAL_STREAM|MANAGERPID|NOTIFY_SOCKET"
     r"|DEBIAN_FRONTEND|VIRTUAL_ENV|VIRTUAL_ENV_PROMPT|PS[0-9]|XAUTHORITY|MAKEFLAGS|MFLAGS|MAKELEVEL"
-    r"|LOG_LEVEL|CACHE_DIR|CACHE_BACKEND|\w+_FILENAME|MONITORING_(?:ENV_FILE|API_HOST|API_PORT|PUBLIC_URL)|ALERTS_CONSOLE"
-    r"|TELEGRAM_(?:CHAT_ID|TOPIC_ID)_\w+|TELEGRAM_TEST_CHAT_ID)$"
+    r"|LOG_LEVEL|CACHE_DIR|CACHE_BACKEND|\w+_FILENAME|MONITORING_(?:ENV_FILE|API_HOST|API_PORT|PUBLIC_URL))$"
 )
 _HARMLESS_BEGINNING = re.compile(
     r"^(?:LC_|LS_|LESS|LD_LIBRARY_|LD_PRELOAD|XDG_|SSH_|SUDO_|DBUS_|GPG_|SYSTEMD_|MEMORY_PRESSURE_|LISTEN_|PYTHON|PYTEST_|AUTOMATION_)"
@@ -71,7 +71,12 @@ def is_secret(name: str, value: str) -> bool:
 
 
 def _is_secret_as_a_whole(name: str) -> bool:
-    return bool(_SECRET_NAME.search(name.upper())) and not _HARMLESS_NAME.search(name.upper())
+    is_secret = _SECRET_NAME.search(name.upper()) or is_declared_secret(name)
+    return bool(is_secret) and not _is_harmless(name)
+
+
+def _is_harmless(name: str) -> bool:
+    return bool(_HARMLESS_NAME.search(name.upper())) or is_declared_public(name)
 
 
 def secret_texts(environ: Mapping[str, str]) -> dict[str, str]:
@@ -93,7 +98,7 @@ def _texts(name: str, value: str) -> Iterator[str]:
             yield address
     if is_whole:
         yield from _whole(name, value)
-    elif _HARMLESS_NAME.search(name.upper()) or _HARMLESS_BEGINNING.search(name.upper()):
+    elif _is_harmless(name) or _HARMLESS_BEGINNING.search(name.upper()):
         return
     rest = _ADDRESS.sub(" ", value).strip()
     for piece in dict.fromkeys([rest, *(_BETWEEN_PARTS if is_whole else _BETWEEN).split(rest)]):

@@ -64,7 +64,7 @@ def is_address(text: object) -> bool:
 
 
 def short(address: str) -> str:
-    """Return `0x1234…abcd`, as stands beside a label."""
+    """Return `0x1234…abcd`, as shown next to a label."""
     return f"{address[:6]}…{address[-4:]}"
 
 

@@ -1,6 +1,6 @@
 """The values everything here speaks in: a block, a reading with its time, and `Unknown`.
 
-Whoever judges readings uses them too. An `Unknown` is never good, never bad and never zero.
+The code that judges readings uses them too. An `Unknown` is never good, never bad and never zero.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Writes a decoded transaction as lines a person reads: names for addresses, amounts in tokens, calls indented.
 
-Pure. The lines are plain text; whoever builds the alert decides how they look.
+Pure. The lines are plain text; the builder of the alert decides how they look.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Names for addresses: curated first, then what the caller knows, with the short address always beside."""
+"""Names for addresses: curated first, then what the caller knows, always with the short address."""
 
 from __future__ import annotations
 

@@ -63,7 +63,7 @@ def read_proxies(view: ChainView, addresses: Iterable[str]) -> dict[str, Proxy |
 
 
 def _with_getters(view: ChainView, found: dict[str, Proxy | Unknown]) -> dict[str, Proxy | Unknown]:
-    """Ask the beacon, or the contract itself, where no slot tells the implementation."""
+    """Ask the beacon, or the contract itself, where no slot holds the implementation."""
     open_ = [one for one in found.values() if isinstance(one, Proxy) and one.implementation == ZERO]
     calls = {
         (proxy.address, getter): call(proxy.beacon if proxy.beacon != ZERO else proxy.address, getter)
@@ -72,8 +72,8 @@ def _with_getters(view: ChainView, found: dict[str, Proxy | Unknown]) -> dict[st
     }
     answers = view.read(calls) if calls else {}
     for proxy in open_:
-        told = next((a for g in _GETTERS if is_address(a := answers[proxy.address, g])), ZERO)
-        found[proxy.address] = Proxy(proxy.address, str(told), proxy.admin, proxy.beacon)
+        answer = next((a for g in _GETTERS if is_address(a := answers[proxy.address, g])), ZERO)
+        found[proxy.address] = Proxy(proxy.address, str(answer), proxy.admin, proxy.beacon)
     return found
 
 

@@ -96,7 +96,7 @@ def _one(inner: Inner, row: Sequence[AbiValue], target: str) -> InnerCall | None
 
 
 def with_signature(signature: AbiValue, data: bytes) -> bytes:
-    """Old timelocks keep the signature beside the arguments; without one the data is the whole call."""
+    """Old timelocks keep the signature separate from the arguments; without one the data is the whole call."""
     if not isinstance(signature, str) or not signature:
         return data
     try:

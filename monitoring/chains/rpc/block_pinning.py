@@ -94,10 +94,10 @@ def pin(pool: ProviderPool, now: datetime, last_judged: int | None = None) -> Bl
         pool.note(head.provider.host, Fault.STALE_HEAD, f"{head.provider.host}: {reason}")
         head.provider.head = -1  # behind any block, so that no read of this run goes there
     if choice.head is None:
-        told = [str(answer) for answer in answers if not isinstance(answer, Head)]
-        told += [choice.reason] if choice.left_out or not told else []
-        told += [one.message for one in pool.troubles if one.fault is Fault.MISCONFIGURED]
-        return Unknown(f"{slug}: {'; '.join(told)}", source=slug)
+        reasons = [str(answer) for answer in answers if not isinstance(answer, Head)]
+        reasons += [choice.reason] if choice.left_out or not reasons else []
+        reasons += [one.message for one in pool.troubles if one.fault is Fault.MISCONFIGURED]
+        return Unknown(f"{slug}: {'; '.join(reasons)}", source=slug)
     chosen = choice.head
     return Block(pool.network.id, chosen.number, chosen.hash, datetime.fromtimestamp(chosen.timestamp, UTC))
 

@@ -1,6 +1,6 @@
 """Event logs in ranges that fit the provider, from a cursor that only moves forward past what is certain.
 
-The cursor comes in and goes out by argument, page by page, so that whoever keeps it can commit it together with the
+The cursor comes in and goes out by argument, page by page, so that the caller can commit it together with the
 alerts its logs caused. Logs from a provider that lacks the last block of a range are not believed.
 """
 
@@ -83,7 +83,7 @@ class EventLog:
 
     @property
     def id(self) -> str:
-        """Tell this log from every other, and from itself in another block."""
+        """Identify this log among all others, and in this block."""
         return f"{self.chain_id}:{self.block_hash}:{self.tx_hash}:{self.index}"
 
 
@@ -104,11 +104,6 @@ class LogScan:
     problem: Unknown | None = None
     fault: Fault | None = None
     reorganised_from: int | None = None  # blocks from here on were scanned again: another chain stands there now
-
-
-def first_cursor(network: Network, head: int, lookback_s: float) -> LogCursor:
-    """Return where a first scan starts: about `lookback_s` before the head."""
-    return LogCursor(network.id, max(0, head - network.blocks_in(lookback_s)))
 
 
 def last_certain_block(network: Network, head: int) -> int:
@@ -139,7 +134,7 @@ def oldest_readable(pool: ProviderPool, wanted: LogFilter, gone: int, until: int
     """Return the oldest block after `gone` whose logs some provider still has; None if not even those of `until`.
 
     Raises:
-        RpcError: it cannot be told.
+        RpcError: it is unknown.
     """
     if not _has_logs(pool, wanted, until):
         return None

@@ -25,7 +25,7 @@ _HEAD_S = 5.0  # with several providers, one that hangs must not cost a whole de
 
 @dataclass(frozen=True, slots=True)
 class ProviderTrouble:
-    """A provider that misbehaved in this task, told once however often it did."""
+    """A provider that failed in this task, reported once, not for each failure."""
 
     chain: str
     host: str
@@ -222,8 +222,8 @@ class ProviderPool:
         self._troubles.setdefault((host, fault), ProviderTrouble(self.network.slug, host, fault, message))
 
     def _why(self) -> str:
-        told = "; ".join(trouble.message for trouble in self.troubles)
-        return f" ({told})" if told else ""
+        problems = "; ".join(trouble.message for trouble in self.troubles)
+        return f" ({problems})" if problems else ""
 
     def heads(self) -> list[Head | RpcError]:
         """Ask every provider at once for its chain id and newest block, in one request each."""

@@ -20,7 +20,7 @@ _HEX = re.compile(r"0x([0-9a-fA-F]{2})*")
 
 @dataclass(frozen=True, slots=True)
 class SafeTransaction:
-    """One proposed transaction. Two with the same nonce compete; `safe_tx_hash` tells them apart."""
+    """One proposed transaction. Two with the same nonce compete; `safe_tx_hash` distinguishes them."""
 
     safe: str
     chain_id: int

@@ -109,7 +109,7 @@ class SafeService:
         return info or self._unknown(network, f"what it says of {address} lacks fields")
 
     def indexing(self, network: Network) -> bool | Unknown:
-        """Tell whether the service says that it is in step with the chain."""
+        """Return whether the service says that it is in step with the chain."""
         body = self._get(network, "api/v1/about/indexing/")
         if isinstance(body, Unknown):
             return body
@@ -162,7 +162,7 @@ class SafeService:
 
 
 def _identity(row: Json, place: int) -> str:
-    """Tell rows apart, so that one that comes again on the next page is not taken for another."""
+    """Return the row's identity, so that a row repeated on the next page is counted once."""
     tx_hash = row.get("safeTxHash") if isinstance(row, dict) else None
     return str(tx_hash) if tx_hash else f"row {place}"
 

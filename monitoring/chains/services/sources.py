@@ -124,7 +124,7 @@ def read_source(service: Service, source: Source, now: datetime) -> ServiceDocum
 def _believe(source: Source, body: Json, now: datetime) -> ServiceDocument | Unknown:
     verdict = source.ok(body) if source.ok else True
     if isinstance(verdict, Unknown):
-        return _of(source, f"whether it is well cannot be told: {verdict.reason}")
+        return _of(source, f"`ok` cannot be decided: {verdict.reason}")
     if not verdict:
         return _of(source, "it says of itself that it is not well")
     at = None
@@ -143,7 +143,7 @@ def _believe(source: Source, body: Json, now: datetime) -> ServiceDocument | Unk
 
 
 def _graphql_data(source: Source, body: Json) -> Json | Unknown:
-    """Take `data`; any error makes the whole answer unusable, since what is missing cannot be told."""
+    """Take `data`; any error makes the whole answer unusable, since it is unknown what is missing."""
     if not isinstance(body, dict):
         return _of(source, "the answer is not GraphQL")
     errors = body.get("errors")

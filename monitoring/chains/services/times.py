@@ -11,7 +11,7 @@ from email.utils import parsedate_to_datetime
 from monitoring.chains.abi.values import Json
 
 _YEAR_2000_S, _YEAR_2100_S = 946_684_800, 4_102_444_800
-_SCALES = (1, 1_000, 1_000_000, 1_000_000_000)  # seconds to nanoseconds, told apart by size
+_SCALES = (1, 1_000, 1_000_000, 1_000_000_000)  # seconds to nanoseconds, distinguished by size
 _SKEW = timedelta(seconds=60)  # a clock may be a little ahead of ours; a time beyond that is no time
 _FRACTION = re.compile(r"(\.\d{6})\d+")
 

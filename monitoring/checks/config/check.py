@@ -27,9 +27,9 @@ from monitoring.checks.expression.tree import (
     ValueType,
     children,
 )
-from monitoring.checks.messages.value_spans import PLACEHOLDER
 from monitoring.checks.rules.steps import either
 from monitoring.checks.rules.verb import ParsedCheck, YamlForm, verb
+from monitoring.checks.rules.words import PLACEHOLDER
 from monitoring.conditions.policy import Policy
 
 P = TypeVar("P", bound=Policy)

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from monitoring.alerts.conditions.close_orphaned import CRASH, SOURCES
 from monitoring.chains.abi.values import Unknown
 from monitoring.checks.engine.evaluation import EvaluatedCheck, Readings, judge_check
+from monitoring.checks.engine.evidence import NO_EVIDENCE
 from monitoring.checks.engine.monitor import EvaluatedMonitor
 from monitoring.checks.engine.plan import CheckInstance, ReadContext
 from monitoring.checks.engine.point import EvaluationPoint
@@ -84,7 +85,7 @@ def _judged(
     entries: list[JudgedPart] = []
     for part in parts:
         seen = judge_check(part, readings, conditions, now)
-        origin = _origin(seen, at) if seen.outcome.transition else _NOTHING_READ
+        origin = _origin(seen, at, readings) if seen.outcome.transition else _NOTHING_READ
         entries.append(_entry(seen, conditions, at, now, origin, declared=part.key.monitor in declared))
     traces = {one.seen.key: _trace(error) for one in entries if (error := _bug(one)) is not None}
     of_answerers = {kind: _trace(error) for kind, error in readings.lost.items()}
@@ -146,13 +147,16 @@ def _with_sources(
     return blamed
 
 
-def _origin(seen: EvaluatedCheck, at: EvaluationPoint) -> alert.ReadingOrigin:
+def _origin(seen: EvaluatedCheck, at: EvaluationPoint, readings: Readings) -> alert.ReadingOrigin:
+    """Say where a reading came from, and what it was made of where its check can say so."""
+    own = getattr(seen.part, "evidence", None)
+    evidence = NO_EVIDENCE if own is None or seen.crash is not None else own(readings.context)
     view = _views(at).get(seen.key.chain)
     if view is None:
-        return _NOTHING_READ
+        return alert.ReadingOrigin(evidence=evidence)
     hosts = view.pool.hosts
     metadata = {"block": view.block.number, "chain_id": view.network.id, "providers": list(hosts)}
-    return alert.ReadingOrigin(f"{view.network.name}, block {view.block.number:,}, from {', '.join(hosts)}", metadata)
+    return alert.ReadingOrigin(f"{view.network.name} block {view.block.number:,}", metadata, evidence)
 
 
 def _views(at: EvaluationPoint) -> dict[int, ChainView]:

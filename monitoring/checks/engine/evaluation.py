@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Any
 
 from monitoring.chains.abi.values import Unknown
-from monitoring.checks.engine.plan import CheckInstance
+from monitoring.checks.engine.plan import CheckInstance, ReadContext
 from monitoring.conditions.condition import Condition, ConditionKey
 from monitoring.conditions.outcome import Outcome
 from monitoring.conditions.policy import Policy
@@ -34,12 +34,16 @@ class EvaluatedCheck:
 
 @dataclass(frozen=True, slots=True)
 class Readings:
-    """A reading for each check; the questions of each pass, the bugs of checks and of those who answer by kind."""
+    """A reading for each check; the questions of each pass, the bugs of checks and of those who answer by kind.
+
+    `context` has all answers, to explain a reading by.
+    """
 
     by_key: Mapping[ConditionKey, Any]
     passes: tuple[tuple[Any, ...], ...] = ()
     crashes: Mapping[ConditionKey, Exception] = field(default_factory=dict)
     lost: Mapping[str, Exception] = field(default_factory=dict)
+    context: ReadContext = field(default_factory=lambda: ReadContext({}, {}))
 
 
 def judge_check(

@@ -8,16 +8,19 @@ from datetime import datetime
 from typing import Any
 
 from monitoring.alerts.message.model import Severity
+from monitoring.checks.engine.evidence import Evidence
+from monitoring.checks.engine.formula_evidence import evidence_of
 from monitoring.checks.engine.plan import ReadContext
 from monitoring.checks.engine.point import EvaluationPoint
 from monitoring.checks.expression.evaluate import PENDING, Result, ViewRead, evaluate
 from monitoring.checks.expression.tree import Tree
 from monitoring.checks.expression.values import Value
-from monitoring.checks.messages.check_message import Subject, bound_words, reading_words, say
+from monitoring.checks.messages.check_message import bound_words, reading_words, say
 from monitoring.checks.messages.plain import AlertRoute, AlertText
-from monitoring.checks.messages.value_spans import filled
 from monitoring.checks.rules.delta import Priced
+from monitoring.checks.rules.steps import severities_of
 from monitoring.checks.rules.verb import verb
+from monitoring.checks.rules.words import Subject, filled
 from monitoring.conditions.condition import Condition, ConditionKey
 from monitoring.conditions.outcome import Outcome, Transition
 from monitoring.conditions.policy import Policy
@@ -103,9 +106,7 @@ class FormulaPart:
     @property
     def severities(self) -> tuple[Severity, ...]:
         """How bad it can be, the mildest first."""
-        policy = self.check.policy
-        levels = getattr(policy, "levels", ()) or getattr(policy, "steps", ())
-        return tuple(dict.fromkeys(level.severity for level in levels)) or (policy.severity,)
+        return severities_of(self.check.policy)
 
     def in_words(self, reading: Any) -> str:  # noqa: ANN401 - as above
         """Return a known reading in the check's unit."""
@@ -125,6 +126,10 @@ class FormulaPart:
             named, check.verb, check.policy, check.unit, check.formula, check.text, self.scene.chain, fields,
             difference=check.difference,
         )  # fmt: skip
+
+    def evidence(self, context: ReadContext) -> Evidence:
+        """Return what the value was made of."""
+        return evidence_of(self.check.trees, self.scene, context, difference=self.check.difference)
 
     def read(self, desk: ReadContext) -> Any:  # noqa: ANN401 - each verb has its own reading
         world = self.scene.world(desk)

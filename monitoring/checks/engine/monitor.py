@@ -16,7 +16,7 @@ from monitoring.checks.engine.plan import Answerer, CheckInstance
 from monitoring.checks.expression.tree import Expression
 from monitoring.checks.expression.values import Number, Value
 from monitoring.checks.messages.plain import AlertRoute
-from monitoring.checks.messages.value_spans import PLACEHOLDER
+from monitoring.checks.rules.words import PLACEHOLDER
 from monitoring.conditions.condition import ConditionKey
 
 # The chains monitors may name, by id, with the slug that PROVIDER_URL_<SLUG> uses.

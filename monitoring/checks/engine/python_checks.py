@@ -10,13 +10,17 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, ClassVar
 
+from monitoring.alerts.message.model import Severity
+from monitoring.checks.engine.evidence import NO_EVIDENCE, Evidence
 from monitoring.checks.engine.monitor import NumberSource
 from monitoring.checks.engine.plan import Answerer, CheckInstance, ReadContext
 from monitoring.checks.engine.point import EvaluationPoint
-from monitoring.checks.messages.check_message import Subject, bound_words, reading_words, say
+from monitoring.checks.messages.check_message import bound_words, reading_words, say
 from monitoring.checks.messages.plain import AlertRoute, AlertText
 from monitoring.checks.rules.delta import Priced
+from monitoring.checks.rules.steps import severities_of
 from monitoring.checks.rules.verb import verb
+from monitoring.checks.rules.words import Subject
 from monitoring.conditions.condition import Condition, ConditionKey
 from monitoring.conditions.outcome import Outcome, Transition
 
@@ -31,6 +35,7 @@ class GivenPart:
     route: AlertRoute
     subject: Subject
     reading: Any
+    asked: Evidence = NO_EVIDENCE
 
     @property
     def about(self) -> str:
@@ -40,12 +45,20 @@ class GivenPart:
     def bound(self) -> str:
         return bound_words(self.subject)
 
+    @property
+    def severities(self) -> tuple[Severity, ...]:
+        """How bad it can be, the mildest first."""
+        return severities_of(self.subject.policy)
+
     def in_words(self, reading: Any) -> str:  # noqa: ANN401 - each verb has its own reading
         if self.subject.verb in _ROWS:
             return f"{len(reading)} rows"
         if isinstance(reading, Priced):
             reading = (reading.amount, reading.price)
         return reading_words(self.subject, reading)
+
+    def evidence(self, context: ReadContext) -> Evidence:  # noqa: ARG002 - the function read it itself
+        return self.asked
 
     def read(self, desk: ReadContext) -> Any:  # noqa: ANN401, ARG002 - as above; it is known already
         return self.reading

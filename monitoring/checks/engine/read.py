@@ -46,7 +46,7 @@ def read(
         at.memory.recall(JUDGED, str(chain))  # here, and not in the threads that pin blocks
     answers = Answers(at, {kind: answer for monitor in monitors for kind, answer in monitor.answers.items()})
     found = read_all(parts, answers, read_sources(monitors, at), conditions, at.known)
-    return Readings(found.by_key, found.passes, found.crashes, answers.crashes)
+    return Readings(found.by_key, found.passes, found.crashes, answers.crashes, found.context)
 
 
 def read_all(
@@ -69,11 +69,11 @@ def read_all(
         desk = ReadContext(answers, sources, conditions, known)
         found = {part.key: _read(part, desk, crashes) for part in parts}
         if not desk.wanted:
-            return Readings(found, tuple(passes), crashes)
+            return Readings(found, tuple(passes), crashes, context=desk)
         if len(passes) == MAX_PASSES:
             deep = Unknown(f"its calls are nested deeper than {MAX_PASSES}")
             found = {key: deep if one is PENDING else one for key, one in found.items()}
-            return Readings(found, tuple(passes), crashes)
+            return Readings(found, tuple(passes), crashes, context=desk)
         passes.append(tuple(desk.wanted))
         answers |= _ask(reader, passes[-1])
 

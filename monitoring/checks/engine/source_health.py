@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TypeAlias
 
 from monitoring.alerts.conditions.close_orphaned import CRASH, SOURCES
+from monitoring.alerts.message.model import Severity
 from monitoring.chains.rpc.errors import Fault
 from monitoring.chains.rpc.pool import ProviderPool
 from monitoring.chains.rpc.views import Chains, ChainView
@@ -64,9 +65,13 @@ def blind_sources(
             continue
         source = one.outcome.condition.blamed
         source = family.get(source, source)
-        blinded.setdefault(source, []).append(Blind(str(one.key), blind.since, blind.reason))
+        worst = max(getattr(one.part, "severities", ()), default=Severity.LOW)
+        blinded.setdefault(source, []).append(Blind(str(one.key), blind.since, blind.reason, worst))
         told |= {source} if blind.told else set()
-    return [BlindSource(source, tuple(sorted(blinded.get(source, ()), key=_order))) for source in sorted(told)]
+    all_checks = max(remembered.declared, len(seen))
+    return [
+        BlindSource(source, tuple(sorted(blinded.get(source, ()), key=_order)), all_checks) for source in sorted(told)
+    ]
 
 
 def _order(blind: Blind) -> tuple[object, str]:

@@ -6,6 +6,8 @@ operations: their alerts go by the errors channel where there is one.
 
 from __future__ import annotations
 
+import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -13,14 +15,14 @@ from typing import Any
 
 from monitoring.alerts.conditions.close_orphaned import CRASH, SOURCES
 from monitoring.alerts.message.model import Severity
-from monitoring.alerts.message.text import code, line, since, table
-from monitoring.base.formatting import format_duration
+from monitoring.alerts.message.text import Code, code, line, table
+from monitoring.base.formatting import format_duration, format_instant
 from monitoring.base.secrets.redact import excerpt
-from monitoring.chains.networks import network
+from monitoring.chains.networks import network, networks
 from monitoring.chains.rpc.pool import ProviderTrouble
 from monitoring.checks.engine.plan import ReadContext
 from monitoring.checks.engine.point import EvaluationPoint
-from monitoring.checks.messages.plain import AlertRoute, AlertText
+from monitoring.checks.messages.plain import HEADS, AlertRoute, AlertText, rows_left_out
 from monitoring.checks.rules import flag
 from monitoring.conditions.condition import Condition, ConditionKey
 from monitoring.conditions.outcome import Kind, Outcome, Transition
@@ -29,25 +31,37 @@ from monitoring.conditions.transition import happened
 
 PROVIDER_RUNS = 3  # a provider that fails now and then is what the others are for
 _REMIND = timedelta(days=1)
-_MOST_ROWS = 20
+_MOST_ROWS = 8  # what a phone's first screen has room for, with the rest
+_MOST_REASONS = 2
+_MOST_MONITORS = 5
+_MOST_CRASHES = 3
+_FEW = 10  # of so few checks half says little
+_LONGEST = 160
+_LONG_HEX = re.compile(r"0x[0-9a-fA-F]{12,}")
 _OVER = (Kind.RECOVERED, Kind.EASED)
 
 
 @dataclass(frozen=True, slots=True)
 class Blind:
-    """A check that sees nothing: its key for people, since when, and what its source said."""
+    """A check without data: its key for people, since when, what its source said, and how bad it could be."""
 
     name: str
     since: datetime
     reason: str
+    severity: Severity = Severity.LOW
+
+    @property
+    def monitor(self) -> str:
+        return self.name.partition(":")[0]
 
 
 @dataclass(frozen=True, slots=True)
 class BlindSource:
-    """A source that was silent for too long: one condition, however many checks it blinds."""
+    """A source that gave no data for too long: one condition, however many checks need it; `of` are all checks."""
 
     source_name: str
     checks: tuple[Blind, ...]
+    of: int = 0
     source: str = "ops_error"
 
     @property
@@ -66,24 +80,47 @@ class BlindSource:
         return bool(self.checks)
 
     def judge(self, before: Condition, reading: Any, now: datetime) -> Outcome:  # noqa: ANN401 - as every part
-        return flag.judge(before, reading, now, Policy(severity=Severity.MEDIUM, remind=_REMIND))
+        return flag.judge(before, reading, now, Policy(severity=self.severity, remind=_REMIND))
 
-    def tell(self, transition: Transition, tools: EvaluationPoint) -> AlertText:  # noqa: ARG002 - nothing to look up
+    @property
+    def severity(self) -> Severity:
+        """HIGH where what is not watched any more could be HIGH or worse, or is half of everything; else MEDIUM."""
+        worst = max((one.severity for one in self.checks), default=Severity.LOW)
+        is_half = self.of >= _FEW and 2 * len(self.checks) >= self.of
+        return Severity.HIGH if worst >= Severity.HIGH or is_half else Severity.MEDIUM
+
+    def tell(self, transition: Transition, tools: EvaluationPoint) -> AlertText:
+        name = _source_in_words(self.source_name)
         if transition.kind in _OVER:
-            return AlertText(f"{self.source_name} can be read again", (line("No check is blinded by it any more."),))
-        reasons = list(dict.fromkeys(one.reason for one in self.checks))
-        count = "1 check is" if len(self.checks) == 1 else f"{len(self.checks)} checks are"
-        rows = [(one.name, since(one.since)) for one in self.checks[:_MOST_ROWS]]
-        more = len(self.checks) - len(rows)
+            return AlertText(f"{name} can be read again, no check is without data because of it")
+        head, now = HEADS.get(transition.kind, ""), tools.clock.now()
+        began = min((one.since for one in self.checks), default=transition.since)
+        reasons = list(dict.fromkeys(_shortened(one.reason) for one in self.checks))
         return AlertText(
-            f"{count} blind: {self.source_name}",
+            f"{head}{name} cannot be read, {self._how_many()} since {_time(began, now)}",
             (
-                *(line(reason) for reason in reasons[:3]),
-                table(("check", "blind since"), rows),
-                *([line(f"and {more} more")] if more else []),
-                line("Until it can be read again nothing is known of them; their conditions stay as they are."),
+                *reasons[:_MOST_REASONS],
+                *rows_left_out(len(reasons) - _MOST_REASONS),
+                *self._names(now),
+                *_what_to_do(self.source_name, tools.environ),
+                "The state of these checks is unknown until then.",
             ),
         )
+
+    def _how_many(self) -> str:
+        """Return `118 of 147 checks have no data (aave 11, pegs 35, …)`."""
+        by_monitor = Counter(one.monitor for one in self.checks)
+        named = ", ".join(f"{name} {count}" for name, count in by_monitor.most_common(_MOST_MONITORS))
+        more = ", …" if len(by_monitor) > _MOST_MONITORS else ""
+        of = f" of {self.of}" if self.of > len(self.checks) else ""
+        has = "check has" if len(self.checks) == 1 and not of else "checks have"
+        return f"{len(self.checks)}{of} {has} no data ({named}{more})"
+
+    def _names(self, now: datetime) -> list[object]:
+        """Name the checks where a phone can show them; of very many the numbers by monitor say more."""
+        shown = self.checks[:_MOST_ROWS]
+        rows = [(_shortened(one.name), _time(one.since, now)) for one in shown]
+        return [table(("check", "no data since"), rows), *rows_left_out(len(self.checks) - len(shown))] if rows else []
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,10 +153,15 @@ class FailingProvider:
 
     def tell(self, transition: Transition, tools: EvaluationPoint) -> AlertText:  # noqa: ARG002 - as above
         if transition.kind in _OVER:
-            return AlertText(f"{self.slug}: {self.host} answers again")
-        told = (line(trouble.message) for trouble in self.troubles)
-        rest = line("The chain's other providers suffice, and every check sees.")
-        return AlertText(f"{self.slug}: {self.host} has failed in {PROVIDER_RUNS} runs in a row", (*told, rest))
+            return AlertText(f"{network(self.chain).name}: provider {self.host} answers again")
+        reasons = dict.fromkeys(_shortened(trouble.message) for trouble in self.troubles)
+        return AlertText(
+            f"{network(self.chain).name}: provider {self.host} failed in {PROVIDER_RUNS} consecutive runs",
+            (
+                *reasons,
+                line("Other providers answer, so every check has data. Test with: ", _probe(self.slug)),
+            ),
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,14 +196,10 @@ class LostBlocks:
         seconds = network(self.chain).block_time_s * (self.last - self.first + 1)
         span = format_duration(timedelta(seconds=seconds))
         return AlertText(
-            f"{self.name}: blocks {self.first:,} to {self.last:,} cannot be read any more",
+            f"{self.name}: events of blocks {self.first:,} to {self.last:,} (about {span}) were never checked",
             (
-                line(
-                    f"Every provider said that it no longer has them, about {span} of events. "
-                    "What happened there was not checked by the monitors that watch events on this chain "
-                    "(timelocks, modules of Safes): look at those contracts in an explorer."
-                ),
-                line("Reading goes on with the blocks after them. An archive provider would have had them."),
+                "No provider has these blocks any more: timelocks and modules of Safes were not watched during them.",
+                "Look at those contracts in an explorer. Add an archive provider to prevent this.",
             ),
         )
 
@@ -195,13 +233,49 @@ class Crashed:
 
     def tell(self, transition: Transition, tools: EvaluationPoint) -> AlertText:  # noqa: ARG002 - as above
         if transition.kind in _OVER:
-            return AlertText(f"{self.monitor} runs to its end again")
+            return AlertText("all checks run without a crash again")
         names: Sequence[str] = list(self.crashes)
+        shown = list(self.crashes.items())[:_MOST_CRASHES]
         first = f"{names[0]} and {len(names) - 1} more" if len(names) > 1 else names[0]
         return AlertText(
-            f"{self.monitor} crashed: {first}",
+            f"{HEADS.get(transition.kind, '')}{first} crashed",
             (
-                line("These checks judged nothing; the others ran."),
-                *(block for name, trace in self.crashes.items() for block in (line(name), code(excerpt(trace, -1500)))),
+                "This check was not judged; the others were."
+                if len(names) == 1
+                else "These checks were not judged; the others were.",
+                *(block for name, trace in shown for block in (line(name), code(excerpt(trace, -1500)))),
+                *rows_left_out(len(names) - len(shown)),
             ),
         )
+
+
+def _source_in_words(source: str) -> str:
+    """Return a source as people name it: a chain by its name, hashes and addresses cut."""
+    first, colon, rest = source.partition(": ")
+    name = next((known.name for known in networks().values() if known.slug == first), first)
+    return _shortened(f"{name}{colon}{rest}")
+
+
+def _shortened(text: str) -> str:
+    """Cut what no phone shows: long hex in the middle, a long text at its end."""
+    return excerpt(_LONG_HEX.sub(lambda found: f"{found[0][:6]}…{found[0][-4:]}", text), _LONGEST)
+
+
+def _time(at: datetime, now: datetime) -> str:
+    """Return the time of day, with the date unless it is today's."""
+    return f"{at:%H:%M} UTC" if at.date() == now.date() else format_instant(at)
+
+
+def _what_to_do(source: str, environ: Mapping[str, str]) -> list[object]:
+    """Return the next step for a chain that cannot be read: name a provider where there is none, else test them."""
+    known = next((one for one in networks().values() if one.slug == source.partition(": ")[0]), None)
+    if known is None:
+        return []
+    variable = f"PROVIDER_URL_{known.slug.upper()}"
+    is_set = any(name.startswith(variable) and value.strip() for name, value in environ.items())
+    hint = [] if is_set else [f"Set {variable} in the env file. "]
+    return [line(*hint, "Test with: ", _probe(known.slug))]
+
+
+def _probe(slug: str) -> Code:
+    return code(f"python -m monitoring.chains probe {slug}")

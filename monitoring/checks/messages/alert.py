@@ -1,18 +1,22 @@
-"""A transition as an alert: the part's own words, how long it lasted, and as a quiet last line what was read."""
+"""A transition as an alert: the part's own words, then where it was read, since when, and how to silence it."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from datetime import datetime
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
 
 from monitoring.alerts.conditions.store_alert import AlertKind
+from monitoring.alerts.message.lines import mute_line, was_line
 from monitoring.alerts.message.model import Alert, Severity
-from monitoring.alerts.message.text import line, since
-from monitoring.base.formatting import format_duration
+from monitoring.alerts.message.text import Line, addr, line, since
+from monitoring.chains.abi.addresses import checksum
+from monitoring.chains.networks import networks
 from monitoring.checks.engine.evaluation import EvaluatedCheck
+from monitoring.checks.engine.evidence import NO_EVIDENCE, Evidence
 from monitoring.checks.engine.point import EvaluationPoint
 from monitoring.checks.messages.plain import AlertText, plain_message
+from monitoring.checks.rules.words import INPUTS
 from monitoring.conditions.condition import Condition
 from monitoring.conditions.outcome import Kind, Transition
 
@@ -23,14 +27,17 @@ KINDS: Mapping[Kind, AlertKind] = {
     Kind.RECOVERED: AlertKind.RECOVERY,
 }
 _QUIET = (Kind.EASED, Kind.RECOVERED)
+_MOST_CONTRACTS = 3
+_JUST_NOW = timedelta(seconds=60)  # what began in this run is new, whatever fractions its clock has
 
 
 @dataclass(frozen=True, slots=True)
 class ReadingOrigin:
-    """What was read: `words` is the quiet last line, `metadata` the same for machines."""
+    """Where a reading came from: `words` name chain and block, `metadata` says the same and more for machines."""
 
     words: str = ""
     metadata: Mapping[str, object] = field(default_factory=dict)
+    evidence: Evidence = NO_EVIDENCE
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,43 +63,60 @@ def tell(
     transition = seen.outcome.transition
     if transition is None:
         return None
-    message, crash = _message(seen, transition, tools)
+    message, crash = _message(seen, transition, tools, origin.evidence)
     quiet, route, part = transition.kind in _QUIET, seen.part.route, seen.part
+    key = seen.key.text
     alert = Alert(
         Severity.LOW if quiet else transition.severity,
         message.title,
         *message.blocks,
-        *_history(transition, before, now),
-        *([line(origin.words)] if origin.words else []),
+        *_end(transition, before, origin, now),
+        *([] if quiet else [mute_line(route.protocol, key)]),
         protocol=route.protocol,
         channel=route.channel,
-        key=seen.key.text,
+        key=key,
         source=getattr(part, "source", "protocol"),
+        monitor=getattr(part, "reporter", seen.key.monitor),
+        is_good=transition.kind is Kind.RECOVERED,
     ).redacted(redact)
     kind = AlertKind.CRASH if alert.source == "crash" and not quiet else KINDS.get(transition.kind, AlertKind.ALERT)
     return Telling(alert, kind, _metadata(seen, transition, origin), now, crash)
 
 
 def _message(
-    seen: EvaluatedCheck, transition: Transition, tools: EvaluationPoint
+    seen: EvaluatedCheck, transition: Transition, tools: EvaluationPoint, evidence: Evidence
 ) -> tuple[AlertText, Exception | None]:
+    facts = {**transition.facts, INPUTS: evidence.inputs} if evidence.inputs and transition.facts else transition.facts
     try:
-        return seen.part.tell(transition, tools), None
+        return seen.part.tell(replace(transition, facts=facts), tools), None
     except Exception as error:  # noqa: BLE001 - the border of a check: an alert must not be lost over its words
         return plain_message(seen.part.about, transition), error
 
 
-def _history(transition: Transition, before: Condition, now: datetime) -> list[object]:
-    began = transition.since
+def _end(transition: Transition, before: Condition, origin: ReadingOrigin, now: datetime) -> list[Line]:
+    """Return what follows a check's own words: where it was read, and since when it is so or how long it was."""
+    where = _where(origin)
     if transition.kind is Kind.RECOVERED:
-        return [
-            line(
-                f"It had been {before.worst.name} for {format_duration(now - began)}, since {began:%Y-%m-%d %H:%M} UTC."
-            )
-        ]
-    if transition.kind in (Kind.WORSENED, Kind.REMINDER):
-        return [line("Since ", since(began), ".")]
-    return []
+        was = was_line(before.worst.name, transition.since, now)
+        return [was, line(*where)] if where else [was]
+    is_new = transition.kind is Kind.FIRED and now - transition.since < _JUST_NOW
+    if is_new:
+        return [line(*where, " · new")] if where else []
+    return [line(*where, " · since " if where else "Since ", since(transition.since))]
+
+
+def _where(origin: ReadingOrigin) -> list[object]:
+    """Name the contracts that were asked, linked, and the chain with its block."""
+    parts: list[object] = []
+    contracts = origin.evidence.contracts
+    for one in contracts[:_MOST_CONTRACTS]:
+        known = networks().get(one.chain)
+        parts += [", " if parts else "Contract ", addr(checksum(one.address), one.name or None, known)]
+    if len(contracts) > _MOST_CONTRACTS:
+        parts.append(f" and {len(contracts) - _MOST_CONTRACTS} more")
+    if origin.words:
+        parts += [" · " if parts else "", origin.words]
+    return parts
 
 
 def _metadata(seen: EvaluatedCheck, transition: Transition, origin: ReadingOrigin) -> dict[str, object]:

@@ -9,8 +9,8 @@ from monitoring.base.plural import counted
 from monitoring.base.secrets.redact import redact
 from monitoring.chains.abi.values import Unknown
 from monitoring.checks.engine.plan import CheckInstance
+from monitoring.checks.expression.value_text import words
 from monitoring.checks.expression.values import NONE, Value
-from monitoring.checks.messages.value_spans import words
 from monitoring.checks.rules.readings import LogBatch
 
 _LONGEST = 200

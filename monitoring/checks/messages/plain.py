@@ -8,14 +8,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from monitoring.alerts.message.text import kv, line, table
-from monitoring.checks.messages.value_spans import words
+from monitoring.alerts.message.text import kv, table
+from monitoring.checks.expression.value_text import words
 from monitoring.conditions.outcome import Kind, Transition
 
 _ROWS = 20
-_HEADS: Mapping[Kind, str] = {
-    Kind.RECOVERED: "Recovered: ",
-    Kind.EASED: "Eased: ",
+# What leads a title that is not the first of its problem; `state.save` takes it off again for the condition's row.
+HEADS: Mapping[Kind, str] = {
+    Kind.RECOVERED: "Over: ",
+    Kind.EASED: "Partly over: ",
     Kind.REMINDER: "Still: ",
     Kind.WORSENED: "Worse: ",
 }
@@ -44,7 +45,12 @@ def plain_message(about: str, transition: Transition) -> AlertText:
         blocks.append(kv({name: words(value) for name, value in transition.facts.items()}))
     if transition.entries:
         rows = [(entry.kind, words(entry.id)) for entry in transition.entries[:_ROWS]]
-        blocks.append(table(("what", "which"), rows))
+        blocks += [table(("what", "which"), rows), *rows_left_out(len(transition.entries) - _ROWS)]
     if transition.detail:
-        blocks.append(line(transition.detail))
-    return AlertText(_HEADS.get(transition.kind, "") + about, tuple(blocks))
+        blocks.append(transition.detail)
+    return AlertText(HEADS.get(transition.kind, "") + about, tuple(blocks))
+
+
+def rows_left_out(more: int) -> list[object]:
+    """Return the line under a list that was cut, where it was."""
+    return [f"… and {more} more"] if more > 0 else []

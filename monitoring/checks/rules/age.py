@@ -8,11 +8,14 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Unpack
 
 from monitoring.alerts.message.model import Severity
+from monitoring.base.formatting import format_duration, format_instant, format_seconds
 from monitoring.chains.abi.values import Unknown
-from monitoring.checks.expression.values import Absent, Number, Reading, as_number
+from monitoring.checks.expression.value_text import words
+from monitoring.checks.expression.values import Absent, Number, Reading, Value, as_number, is_number
 from monitoring.checks.rules.keywords import CommonKeywords, CommonOptions, reading, span
 from monitoring.checks.rules.steps import check_ladder, seconds_of, seconds_of_span
 from monitoring.checks.rules.verb import LASTING, Asked, ParsedCheck, Verb, YamlForm, with_base
+from monitoring.checks.rules.words import Facts, Subject, VerbWords, number_of
 from monitoring.conditions.condition import Condition
 from monitoring.conditions.outcome import Outcome
 from monitoring.conditions.policy import Policy, Reminders
@@ -96,7 +99,47 @@ def _compare(age_s: Number, policy: AgePolicy) -> Verdict:
     return Breach(ladder, max(breached), age_s) if breached else Ok()
 
 
-def _age(draft: CheckBuilder) -> ParsedCheck | None:
+def _breached(subject: Subject, facts: Facts) -> str:
+    return f" is {_age(facts)} old ({_last(facts)}, allowed {_bound(subject).removeprefix('≤ ')})"
+
+
+def _good(subject: Subject, facts: Facts) -> str:
+    return f" is up to date again: {_age(facts)} old (allowed {_bound(subject).removeprefix('≤ ')})"
+
+
+def _age(facts: Facts) -> str:
+    return format_seconds(number_of(facts, "age"))
+
+
+def _last(facts: Facts) -> str:
+    return f"last update {format_instant(number_of(facts, 'value'))}"
+
+
+def _bound(subject: Subject) -> str:
+    levels = subject.policy.levels if isinstance(subject.policy, AgePolicy) else ()
+    return f"≤ {', '.join(format_duration(level.max_age) for level in levels)}"
+
+
+def _deadline_breached(subject: Subject, facts: Facts) -> str:  # noqa: ARG001 - as every verb
+    left, at = number_of(facts, "left"), format_instant(number_of(facts, "value"))
+    span = format_seconds(left)
+    return f": {span} left, until {at}" if left > 0 else f": the deadline passed {span} ago, at {at}"
+
+
+def _deadline_good(subject: Subject, facts: Facts) -> str:  # noqa: ARG001 - as every verb
+    left, at = number_of(facts, "left"), format_instant(number_of(facts, "value"))
+    return f": {format_seconds(left)} left again, until {at}"
+
+
+def _instant(subject: Subject, value: Value) -> str:  # noqa: ARG001 - as every verb
+    return format_instant(value) if is_number(value) else words(value)
+
+
+WORDS = VerbWords(_breached, _good, _bound, _instant)
+DEADLINE_WORDS = VerbWords(_deadline_breached, _deadline_good, value=_instant)
+
+
+def _read_age(draft: CheckBuilder) -> ParsedCheck | None:
     expression = draft.number("age")
     single, levels = draft.spot.get("max"), draft.spot.get("levels")
     if (single is None) is (levels is None):
@@ -123,7 +166,7 @@ def _age(draft: CheckBuilder) -> ParsedCheck | None:
     return ParsedCheck("age", (expression.tree,), policy, expression.text)
 
 
-def _deadline(draft: CheckBuilder) -> ParsedCheck | None:
+def _read_deadline(draft: CheckBuilder) -> ParsedCheck | None:
     expression, steps = draft.number("deadline"), draft.spot.get("steps")
     severity = draft.severity()
     found: list[DeadlineStep] = []
@@ -162,14 +205,16 @@ def python_deadline(
 VERB = Verb(
     name="age",
     judge=judge,
-    yaml={"age": YamlForm(_age, (*LASTING, "max", "levels"))},
+    yaml={"age": YamlForm(_read_age, (*LASTING, "max", "levels"))},
     python=python_age,
     facts=("value", "age"),
+    words=WORDS,
 )
 DEADLINE = Verb(
     name="deadline",
     judge=judge_deadline,
-    yaml={"deadline": YamlForm(_deadline, ("remind", "steps"))},
+    yaml={"deadline": YamlForm(_read_deadline, ("remind", "steps"))},
     python=python_deadline,
     facts=("value", "left"),
+    words=DEADLINE_WORDS,
 )

@@ -9,6 +9,7 @@ from monitoring.chains.abi.values import Unknown
 from monitoring.checks.expression.values import Absent, Reading, from_json, to_json
 from monitoring.checks.rules.keywords import CommonKeywords, CommonOptions, reading
 from monitoring.checks.rules.verb import Asked, ParsedCheck, Verb, YamlForm
+from monitoring.checks.rules.words import Facts, Subject, VerbWords, shown
 from monitoring.conditions.condition import Condition
 from monitoring.conditions.outcome import Outcome, Reason
 from monitoring.conditions.policy import Policy
@@ -33,6 +34,17 @@ def judge(before: Condition, reading: Reading, now: datetime, policy: Policy) ->
     return happened(before, now, policy.severity, facts).remembering({"value": to_json(reading)})
 
 
+def _breached(subject: Subject, facts: Facts) -> str:
+    return f" changed: {shown(subject, facts, 'before')} → {shown(subject, facts)}"
+
+
+def _good(subject: Subject, facts: Facts) -> str:
+    return f" is {shown(subject, facts)}"
+
+
+WORDS = VerbWords(_breached, _good, lambda _: "does not change")
+
+
 def _changed(draft: CheckBuilder) -> ParsedCheck | None:
     expression, policy = draft.expression("changed"), draft.policy(draft.severity(), lasting=False)
     return ParsedCheck("changed", (expression.tree,), policy, expression.text) if expression else None
@@ -45,5 +57,10 @@ def python(value: Any, **common: Unpack[CommonKeywords]) -> Asked:
 
 
 VERB = Verb(
-    name="changed", judge=judge, yaml={"changed": YamlForm(_changed, ())}, python=python, facts=("value", "before")
+    name="changed",
+    words=WORDS,
+    judge=judge,
+    yaml={"changed": YamlForm(_changed, ())},
+    python=python,
+    facts=("value", "before"),
 )

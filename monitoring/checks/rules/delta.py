@@ -14,7 +14,9 @@ from typing import TYPE_CHECKING, Any, Unpack
 
 from monitoring.alerts.message.model import Severity
 from monitoring.base.clock import from_text, to_text
+from monitoring.base.formatting import format_share
 from monitoring.chains.abi.values import Unknown
+from monitoring.checks.expression.value_text import words
 from monitoring.checks.expression.values import (
     Absent,
     Json,
@@ -29,6 +31,7 @@ from monitoring.checks.rules.keywords import CommonKeywords, CommonOptions, numb
 from monitoring.checks.rules.keywords import step as size_of
 from monitoring.checks.rules.steps import Step, either
 from monitoring.checks.rules.verb import Asked, ParsedCheck, Verb, YamlForm, with_base
+from monitoring.checks.rules.words import Facts, Subject, VerbWords, number_of, shown
 from monitoring.conditions.condition import Condition
 from monitoring.conditions.outcome import Outcome, Reason
 from monitoring.conditions.policy import Policy
@@ -169,6 +172,28 @@ def _read(memory: object) -> list[_Slot]:
     ]
 
 
+def _breached(subject: Subject, facts: Facts) -> str:
+    change, before = number_of(facts, "change"), number_of(facts, "before")
+    by = format_share(change, before) or words(magnitude(change), subject.unit)
+    return f" {'rose' if change > 0 else 'fell'} by {by}: {shown(subject, facts, 'before')} → {shown(subject, facts)}"
+
+
+def _good(subject: Subject, facts: Facts) -> str:
+    return f" is {shown(subject, facts)}"
+
+
+def _bound(subject: Subject) -> str:
+    levels = subject.policy.levels if isinstance(subject.policy, DeltaPolicy) else ()
+    return ", ".join(
+        f"{level.move.value.removeprefix('max_')} ≤ "
+        f"{words(level.step.size, '%' if level.step.relative else subject.unit)}"
+        for level in levels
+    )
+
+
+WORDS = VerbWords(_breached, _good, _bound)
+
+
 MOVES = tuple(move.value for move in Move)
 
 
@@ -259,6 +284,7 @@ def python(
 
 VERB = Verb(
     name="delta",
+    words=WORDS,
     judge=judge,
     yaml={"change_of": YamlForm(_change_of, (*MOVES, "levels", "min_abs", "baseline_max_age", "window", "priced_at"))},
     python=python,

@@ -8,13 +8,16 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Unpack
 
 from monitoring.base.errors import UsageError
+from monitoring.base.formatting import format_share
 from monitoring.chains.abi.values import Unknown
+from monitoring.checks.expression.value_text import words
 from monitoring.checks.expression.values import Absent, Number, Reading, as_number, magnitude
 from monitoring.checks.rules.keywords import CommonKeywords, CommonOptions, number
 from monitoring.checks.rules.keywords import reading as exact
 from monitoring.checks.rules.limit import Level
 from monitoring.checks.rules.steps import check_ladder, ratio
 from monitoring.checks.rules.verb import LASTING, Asked, ParsedCheck, Verb, YamlForm, with_base
+from monitoring.checks.rules.words import Facts, Subject, VerbWords, inputs_in_words, number_of
 from monitoring.conditions.condition import Condition
 from monitoring.conditions.outcome import Outcome
 from monitoring.conditions.policy import Policy
@@ -67,6 +70,29 @@ def _compare(first: Number, second: Number, policy: DivergePolicy) -> Verdict:
     return Breach(ladder, max(breached), distance) if breached else Ok()
 
 
+def _breached(subject: Subject, facts: Facts) -> str:
+    return f": {_apart(subject, facts)}, allowed {_bound(subject).removeprefix('within ')}"
+
+
+def _apart(subject: Subject, facts: Facts) -> str:
+    first, second = number_of(facts, "value"), number_of(facts, "reference")
+    by = format_share(first - second, second) or words(magnitude(first - second), subject.unit)
+    named = inputs_in_words(subject, facts, unit=subject.unit).replace(", ", " and ", 1)
+    return f"{named or f'{words(first, subject.unit)} and {words(second, subject.unit)}'} are {by} apart"
+
+
+def _good(subject: Subject, facts: Facts) -> str:
+    return f" is ok again: {_apart(subject, facts)} ({_bound(subject)})"
+
+
+def _bound(subject: Subject) -> str:
+    levels = subject.policy.levels if isinstance(subject.policy, DivergePolicy) else ()
+    return f"within {', '.join(words(level.bound, '%') for level in levels)}"
+
+
+WORDS = VerbWords(_breached, _good, _bound)
+
+
 def _diverge(draft: CheckBuilder) -> ParsedCheck | None:
     spot, largest = draft.spot.get("diverge"), draft.spot.get("max")
     sides = spot.items("a list of two expressions") if spot else []
@@ -106,6 +132,7 @@ def python(first: Any, second: Any, *, max: Any, direction: str = "both", **comm
 
 VERB = Verb(
     name="diverge",
+    words=WORDS,
     judge=judge,
     yaml={"diverge": YamlForm(_diverge, (*LASTING, "max", "direction"))},
     python=python,

@@ -9,6 +9,7 @@ from monitoring.chains.abi.values import Unknown
 from monitoring.checks.expression.values import Absent, Reading, describe
 from monitoring.checks.rules.keywords import CommonKeywords, CommonOptions, reading
 from monitoring.checks.rules.verb import LASTING, Asked, ParsedCheck, Verb, YamlForm
+from monitoring.checks.rules.words import Facts, Subject, VerbWords
 from monitoring.conditions.condition import Condition
 from monitoring.conditions.outcome import Outcome
 from monitoring.conditions.policy import Policy
@@ -27,6 +28,22 @@ def judge(before: Condition, reading: Reading, now: datetime, policy: Policy) ->
     return apply_verdict(before, Breach((policy.severity,)) if reading else Ok(), now, policy, {"value": reading})
 
 
+def _is_requirement(subject: Subject) -> bool:
+    """Tell whether the flag is the opposite of a requirement: its formula is what should be true."""
+    return subject.formula.startswith("require ")
+
+
+def _breached(subject: Subject, facts: Facts) -> str:  # noqa: ARG001 - as every verb
+    return " does not hold" if _is_requirement(subject) else " is on"
+
+
+def _good(subject: Subject, facts: Facts) -> str:  # noqa: ARG001 - as every verb
+    return " holds again" if _is_requirement(subject) else " is off again"
+
+
+WORDS = VerbWords(_breached, _good, lambda _: "off")
+
+
 def _flag(draft: CheckBuilder) -> ParsedCheck | None:
     expression, policy = draft.boolean("flag"), draft.policy(draft.severity())
     return ParsedCheck("flag", (expression.tree,), policy, expression.text) if expression else None
@@ -38,4 +55,6 @@ def python(value: Any, **common: Unpack[CommonKeywords]) -> Asked:
     return Asked(reading(value), Policy(**options.policy("flag")), options)
 
 
-VERB = Verb(name="flag", judge=judge, yaml={"flag": YamlForm(_flag, LASTING)}, python=python, facts=("value",))
+VERB = Verb(
+    name="flag", words=WORDS, judge=judge, yaml={"flag": YamlForm(_flag, LASTING)}, python=python, facts=("value",)
+)

@@ -9,11 +9,14 @@ from typing import TYPE_CHECKING, Any, Unpack
 
 from monitoring.alerts.message.model import Severity
 from monitoring.base.errors import UsageError
+from monitoring.base.formatting import format_shortfall
 from monitoring.chains.abi.values import Unknown
-from monitoring.checks.expression.values import Absent, Number, Reading, as_number
+from monitoring.checks.expression.value_text import words
+from monitoring.checks.expression.values import Absent, Number, Reading, as_number, is_number, magnitude
 from monitoring.checks.rules.keywords import CommonKeywords, CommonOptions, number, one_of, reading
 from monitoring.checks.rules.steps import check_ladder
 from monitoring.checks.rules.verb import LASTING, Asked, ParsedCheck, Verb, YamlForm
+from monitoring.checks.rules.words import INPUTS, Facts, Subject, VerbWords, inputs_in_words, number_of, shown
 from monitoring.conditions.condition import Condition
 from monitoring.conditions.outcome import Outcome
 from monitoring.conditions.policy import Policy
@@ -85,6 +88,41 @@ def _is_clear(value: Number, clear: Number, side: Side) -> bool:
     return value < clear if side is Side.ABOVE else value > clear
 
 
+def _breached(subject: Subject, facts: Facts) -> str:
+    policy, value, bound = subject.policy, number_of(facts, "value"), number_of(facts, "bound")
+    if subject.difference:
+        return f": {_sides(subject, facts)}"
+    side = policy.side.value if isinstance(policy, LimitPolicy) else Side.BELOW.value
+    return f": {words(value, subject.unit)} is {'at' if value == bound else side} {words(bound, subject.unit)}"
+
+
+def _sides(subject: Subject, facts: Facts) -> str:
+    """Return both readings and how far they are from what is required, as a distance that is never negative."""
+    pairs = facts.get(INPUTS, ())
+    if not isinstance(pairs, tuple) or len(pairs) != 2:  # noqa: PLR2004 - the two sides
+        return f"missed by {words(magnitude(number_of(facts, 'value')), subject.unit)}"
+    first, second = (pair[1] for pair in pairs if isinstance(pair, tuple))
+    apart = format_shortfall(first, second, subject.unit) if is_number(first) and is_number(second) else ""
+    return f"{inputs_in_words(subject, facts)}: {apart}"
+
+
+def _good(subject: Subject, facts: Facts) -> str:
+    if subject.difference:
+        return f" is ok again: {inputs_in_words(subject, facts) or 'it holds'}"
+    return f" is ok again: {shown(subject, facts)} (required: {_bound(subject)})"
+
+
+def _bound(subject: Subject) -> str:
+    policy = subject.policy
+    if subject.difference or not isinstance(policy, LimitPolicy):
+        return "holds"
+    sign = {Side.BELOW: ">" if policy.at_bound else "≥", Side.ABOVE: "<" if policy.at_bound else "≤"}[policy.side]
+    return f"{sign} {', '.join(words(level.bound, subject.unit) for level in policy.levels)}"
+
+
+WORDS = VerbWords(_breached, _good, _bound)
+
+
 def _require(check: CheckBuilder) -> ParsedCheck | None:
     from monitoring.checks.config.limit_keys import require  # noqa: PLC0415 - formulas are compared there
 
@@ -132,6 +170,7 @@ def python(
 _KEYS = (*LASTING, "worse_by", "clear_below", "clear_above")
 VERB = Verb(
     name="limit",
+    words=WORDS,
     judge=judge,
     yaml={"require": YamlForm(_require, _KEYS), "watch": YamlForm(_watch, (*_KEYS, "levels"))},
     python=python,

@@ -17,6 +17,7 @@ from monitoring.checks.rules.keywords import CommonKeywords, CommonOptions
 from monitoring.checks.rules.keywords import reading as exact
 from monitoring.checks.rules.steps import either
 from monitoring.checks.rules.verb import LASTING, Asked, ParsedCheck, Verb, YamlForm, with_base
+from monitoring.checks.rules.words import Facts, Subject, VerbWords
 from monitoring.conditions.condition import Condition, State
 from monitoring.conditions.outcome import Entry, Outcome, Reason
 from monitoring.conditions.policy import Policy
@@ -84,6 +85,17 @@ def _worst(entries: tuple[Entry, ...]) -> Severity:
     return max(entry.severity for entry in entries)
 
 
+def _breached(subject: Subject, facts: Facts) -> str:  # noqa: ARG001 - its entries say it
+    return ""
+
+
+def _good(subject: Subject, facts: Facts) -> str:  # noqa: ARG001 - as every verb
+    return " is as expected again"
+
+
+WORDS = VerbWords(_breached, _good)
+
+
 def _members(draft: CheckBuilder) -> ParsedCheck | None:
     expression, severity = draft.any_list("members"), draft.severity()
     wanted = draft.spot.get("expected")
@@ -143,6 +155,7 @@ def _expected(expected: Iterable[Any]) -> Sequence[Value]:
 
 VERB = Verb(
     name="members",
+    words=WORDS,
     judge=judge,
     yaml={"members": YamlForm(_members, (*LASTING, "expected", "added", "removed"))},
     python=python,

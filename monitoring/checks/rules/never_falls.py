@@ -8,12 +8,15 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Unpack
 
 from monitoring.base.errors import UsageError
+from monitoring.base.formatting import format_share
 from monitoring.chains.abi.values import Unknown
+from monitoring.checks.expression.value_text import words
 from monitoring.checks.expression.values import Absent, Number, Reading, as_number, read_number, write_number
 from monitoring.checks.rules.keywords import CommonKeywords, CommonOptions, number, reading
 from monitoring.checks.rules.keywords import step as size_of
 from monitoring.checks.rules.steps import NO_STEP, Step
 from monitoring.checks.rules.verb import LASTING, Asked, ParsedCheck, Verb, YamlForm, with_base
+from monitoring.checks.rules.words import Facts, Subject, VerbWords, number_of, shown
 from monitoring.conditions.condition import Condition, State
 from monitoring.conditions.outcome import Outcome, Reason
 from monitoring.conditions.policy import Policy
@@ -73,6 +76,19 @@ def _rebased(outcome: Outcome, value: Number, now: datetime, policy: NeverFallsP
     return replace(outcome, condition=rested).remembering({"mark": write_number(value)})
 
 
+def _breached(subject: Subject, facts: Facts) -> str:
+    value, before = number_of(facts, "value"), number_of(facts, "before")
+    by = format_share(value - before, before) or words(before - value, subject.unit)
+    return f" fell by {by}: {shown(subject, facts, 'before')} → {shown(subject, facts)}"
+
+
+def _good(subject: Subject, facts: Facts) -> str:
+    return f" is back at {shown(subject, facts)}"
+
+
+WORDS = VerbWords(_breached, _good, lambda _: "never falls")
+
+
 def _never_falls(draft: CheckBuilder) -> ParsedCheck | None:
     expression, policy = draft.number("never_falls"), draft.policy(draft.severity())
     tolerance, rebase, worse = (draft.spot.get(key) for key in ("tolerance", "rebase", "worse_by"))
@@ -111,6 +127,7 @@ def python(
 
 VERB = Verb(
     name="never_falls",
+    words=WORDS,
     judge=judge,
     yaml={"never_falls": YamlForm(_never_falls, (*LASTING, "tolerance", "rebase", "worse_by"))},
     python=python,

@@ -12,6 +12,7 @@ from typing import TypeVar
 from monitoring.alerts.message.model import Severity
 from monitoring.base.errors import UsageError
 from monitoring.checks.expression.values import Number, magnitude
+from monitoring.conditions.policy import Policy
 
 T = TypeVar("T", Number, timedelta)
 _EPOCH = datetime.fromisoformat("1970-01-01T00:00:00+00:00")
@@ -54,6 +55,12 @@ def check_ladder(bounds: Sequence[T], severities: Sequence[Severity], *, rising:
 def ratio(over: Number, under: Number) -> Fraction:
     """Divide exactly; the caller has looked at zero."""
     return Fraction(over) / under
+
+
+def severities_of(policy: Policy) -> tuple[Severity, ...]:
+    """Return how bad a check can be, the mildest first."""
+    levels = getattr(policy, "levels", ()) or getattr(policy, "steps", ())
+    return tuple(dict.fromkeys(level.severity for level in levels)) or (policy.severity,)
 
 
 def seconds_of(instant: datetime) -> Fraction:

@@ -14,6 +14,7 @@ from importlib import import_module
 from pkgutil import iter_modules
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
+from monitoring.checks.rules.words import ROW_WORDS, VerbWords
 from monitoring.conditions.condition import Condition
 from monitoring.conditions.outcome import Outcome
 from monitoring.conditions.policy import Policy
@@ -66,7 +67,8 @@ class Verb:
     """All of one verb.
 
     `yaml` has the keys under which a monitor file asks for it, `python` the keywords of `m.<name>`; without one of them
-    it is not offered there. `facts` are what an author's own text may name, `combine` makes a reading of its formulas.
+    it is not offered there. `facts` are what an author's own text may name, `combine` makes a reading of its formulas,
+    `words` are its sentences.
     """
 
     name: str
@@ -75,6 +77,7 @@ class Verb:
     python: Callable[..., Asked] | None = None
     facts: tuple[str, ...] = ("value",)
     combine: Callable[[tuple[Any, ...]], Any] = _one
+    words: VerbWords = ROW_WORDS
 
     def __post_init__(self) -> None:
         if self.python is not None:

@@ -26,10 +26,14 @@ ENGINE = "checks"  # under whose name bugs of those who answer the checks' quest
 
 @dataclass(frozen=True, slots=True)
 class LoadedState:
-    """The conditions of the monitors of a task and of all sources, as they were read; all that have no data."""
+    """The conditions of the monitors of a task and of all sources, as they were read; all that have no data.
+
+    `declared` counts the checks of all monitor files, to say what part of them a source takes away.
+    """
 
     conditions: Mapping[ConditionKey, Condition]
     without_data: Mapping[ConditionKey, Condition]
+    declared: int = 0
 
 
 NOTHING = LoadedState({}, {})
@@ -40,8 +44,9 @@ def recall(database: Database, monitors: Iterable[str], now: datetime, *, debug:
     with database.snapshot() as tx:
         found = [row for name in dict.fromkeys([*monitors, SOURCES, ENGINE]) for row in stored.of_monitor(tx, name)]
         without_data = {row.key: row for row in stored.without_data(tx)}
+        declared = stored.count_declared(tx)
         known = {row.key: row if debug else with_unheard(tx, row, now) for row in found}
-    return LoadedState(known, without_data)
+    return LoadedState(known, without_data, declared)
 
 
 class StoredMemory(RunMemory):

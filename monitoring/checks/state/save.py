@@ -17,6 +17,7 @@ from monitoring.base.errors import MonitoringError
 from monitoring.chains.rpc.memory import JUDGED, JUDGED_FOR
 from monitoring.checks.engine.evaluation import EvaluatedCheck
 from monitoring.checks.messages.alert import Telling
+from monitoring.checks.messages.plain import HEADS
 from monitoring.checks.state.load import LoadedState
 from monitoring.conditions.condition import Condition
 from monitoring.conditions.outcome import Reason
@@ -25,7 +26,6 @@ from monitoring.store.tables import chain_memory, no_data_periods
 from monitoring.store.tables import conditions as stored
 
 _UNSEEN = (Reason.UNKNOWN, Reason.SILENT_SOURCE)
-_HEADS = ("Worse: ", "Still: ", "Eased: ", "Recovered: ")
 
 
 class ChangedMeanwhileError(MonitoringError):
@@ -116,7 +116,7 @@ def _shown(entry: JudgedPart, current: Condition, now: datetime) -> Condition:
 
 
 def _title(alert: Alert) -> str:
-    for head in _HEADS:
+    for head in HEADS.values():
         if alert.title.startswith(head):
             return alert.title.removeprefix(head)
     return alert.title

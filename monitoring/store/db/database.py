@@ -204,8 +204,10 @@ def _connect(path: Path, *, readonly: bool, busy_timeout_s: float) -> apsw.Conne
     connection.set_busy_timeout(int(busy_timeout_s * 1000))
     if not readonly:
         connection.execute("PRAGMA journal_mode=WAL")
+        # An alert that was stored must survive a loss of power: with NORMAL, WAL is synced at checkpoints only.
         connection.execute("PRAGMA synchronous=FULL")
         connection.execute("PRAGMA foreign_keys=ON")
+        # Without it the log keeps the size of the largest transaction there ever was.
         connection.execute(f"PRAGMA journal_size_limit={_JOURNAL_LIMIT_BYTES}")
         _persist_wal(connection)
     connection.execute("SELECT count(*) FROM sqlite_master")  # only now the file is read, and its log opened

@@ -45,6 +45,7 @@ class FairLock:
                 os.close(lock)
                 raise
         finally:
+            # Not before the lock is ours: who lets the lock go and wants it again has to queue up behind us.
             os.close(queue)
         try:
             yield
@@ -62,6 +63,7 @@ def _open(path: Path) -> int:
 
 
 def _acquire(descriptor: int, deadline: float, path: Path) -> None:
+    # Mostly it is free: a thread for each write would cost more than the write.
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:

@@ -60,12 +60,10 @@ def carry_over(staged: Database, live: Database, now: datetime, is_alive: Callab
 
 def _shared_columns(tx: Tx, table: str, *but: str) -> list[str]:
     """Return what both files have of a table, whichever of them a newer release wrote, in a steady order."""
-    here, there = (_columns(tx, schema, table) for schema in ("main", "live"))
+    here, there = (
+        [str(row[1]) for row in tx.execute(f"PRAGMA {schema}.table_info({table})")] for schema in ("main", "live")
+    )
     return [name for name in here if name in there and name not in but]
-
-
-def _columns(tx: Tx, schema: str, table: str) -> list[str]:
-    return [str(row[1]) for row in tx.execute(f"PRAGMA {schema}.table_info({table})")]
 
 
 def _take_rows(tx: Tx, table: str, condition: str = "true") -> None:

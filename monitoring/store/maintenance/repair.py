@@ -111,6 +111,7 @@ def is_damaged(path: Path) -> bool:
 def _set_aside(path: Path, now: datetime) -> Path:
     stamp = now.strftime("%Y%m%dT%H%M%S%fZ")
     aside = path.with_name(f"{path.name}.damaged-{stamp}")
+    # The log first: next to a fresh file of this name SQLite would read the old log into it.
     for suffix in ("-wal", "-shm", ""):
         with contextlib.suppress(FileNotFoundError):
             path.with_name(path.name + suffix).rename(aside.with_name(aside.name + suffix))

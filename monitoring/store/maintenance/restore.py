@@ -114,6 +114,7 @@ def put_in_place(
         StoreError: the disk does not allow it; the live database is as it was.
     """
     live = _open_live(database, clock)
+    # The creation lock first, as in `repair`: in another order two processes could wait for each other.
     write_lock = FairLock(database.parent / "locks" / "write.lock")
     with live, creation_lock(database).hold(_WRITERS_TIMEOUT_S), write_lock.hold(_WRITERS_TIMEOUT_S):
         if not live.is_current():
@@ -124,6 +125,7 @@ def put_in_place(
             require_room(database.parent, database, ready.database.path)  # the copy aside, and the write-ahead log
             carried = carry_over(ready.database, live, now, is_alive)
             _tell(ready, Restored(aside, carried), backup, now, by)
+            # What is replaced lies on the disk as a whole before its first page changes: a kill leaves the way back.
             try:
                 copy_to_file(live.connection, aside)
                 copy(ready.database.connection, live.connection)

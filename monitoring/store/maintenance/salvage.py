@@ -85,7 +85,8 @@ class _Salvage:
             alert_id = self._insert("alert_events", {**alert, "sort_at": self._sort_at(alert), "run_id": None})
             for row in self._rows("deliveries", "SELECT id FROM deliveries WHERE alert_id = ?", alert["id"]):
                 waiting.setdefault(row["id"], row)
-            for row in sorted((each for each in waiting.values() if each["alert_id"] == alert["id"]), key=_id_of):
+            own = (each for each in waiting.values() if each["alert_id"] == alert["id"])
+            for row in sorted(own, key=lambda each: int(each["id"])):
                 new_ids[row["id"]] = self._insert("deliveries", {**row, **_UNLEASED, "alert_id": alert_id})
             taken += 1
         self._fold_again(waiting.values(), new_ids)
@@ -167,10 +168,6 @@ class _Salvage:
         except (apsw.Error, UnicodeDecodeError):
             self._is_complete = False
         return found
-
-
-def _id_of(row: _Fields) -> int:
-    return int(row["id"])
 
 
 def _insertion(table: str, row: _Fields) -> tuple[str, list[Any]]:

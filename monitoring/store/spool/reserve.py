@@ -48,6 +48,7 @@ class Reserve:
             with opened(path, create=True) as descriptor:
                 known = b"".join(line + BLANK for line in self.lines(descriptor) if line)
                 os.pwrite(descriptor, (known or first).ljust(self.size_bytes, BLANK), 0)
+                # Some file systems find out only here that there is no block left, and here it is not too late.
                 os.fsync(descriptor)
 
     def lines(self, descriptor: int) -> list[bytes]:
@@ -60,6 +61,7 @@ class Reserve:
         if at + len(line) >= self.size_bytes:
             return False
         os.pwrite(descriptor, line + BLANK, at)
+        # Before the caller counts it as kept: the host may lose its power next.
         os.fsync(descriptor)
         return True
 
@@ -68,6 +70,7 @@ class Reserve:
         content = b"".join(line + BLANK for line in lines)
         if keeps_size:
             content = content.ljust(self.size_bytes, BLANK)
+        # In place and cut afterwards: a kill in between leaves old lines behind the new ones, never an empty file.
         os.pwrite(descriptor, content, 0)
         if not keeps_size:
             os.ftruncate(descriptor, len(content))
@@ -81,6 +84,7 @@ def opened(path: Path, *, create: bool) -> Iterator[int]:
     Raises:
         OSError: it cannot be opened, is somebody else's, or stays locked.
     """
+    # In a directory of everybody a link that somebody else made would have us write into what it points to.
     flags = os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW | (os.O_CREAT if create else 0)
     descriptor = os.open(path, flags, 0o600)
     try:

@@ -180,12 +180,8 @@ def _joined(first: Kept, second: Kept) -> Kept:
 
 
 def _write(descriptor: int, kept: Kept, *, keeps_size: bool) -> None:
-    head = [_head(kept.dropped)] if kept.dropped else []
+    head = [orjson.dumps({_DROPPED: dict(kept.dropped)})] if kept.dropped else []
     RESERVE.rewrite(descriptor, [*head, *map(_line, kept.alerts)], keeps_size=keeps_size)
-
-
-def _head(dropped: Counter[str]) -> bytes:
-    return orjson.dumps({_DROPPED: dict(dropped)})
 
 
 def _line(alert: KeptAlert) -> bytes:

@@ -18,7 +18,9 @@ VERSION = 1
 
 def write_data(condition: Condition) -> str | None:
     """Return the text, or nothing where there is nothing to remember: such a row is pruned once it is old."""
-    if condition.state is State.OK and not (condition.memory or condition.no_data or condition.declared):
+    if condition.state is State.OK and not (
+        condition.memory or condition.no_data or condition.declared or condition.done_by
+    ):
         return None
     data: dict[str, Any] = {"v": VERSION, "rank": condition.rank, "memory": dict(condition.memory)}
     if condition.worst_measure is not None:
@@ -29,6 +31,8 @@ def write_data(condition: Condition) -> str | None:
         data["held"] = [[one.runs, to_text(one.since)] for one in condition.held]
     if condition.heard_at is not None:
         data["heard"] = to_text(condition.heard_at)
+    if condition.done_by:
+        data["done"] = condition.done_by
     unseen = condition.no_data
     if unseen is not None:
         data["unknown"] = {
@@ -75,6 +79,7 @@ def _with_data(condition: Condition, data: Any) -> Condition:  # noqa: ANN401 - 
         worst_measure=measure,
         held=tuple(Held(int(runs), from_text(since)) for runs, since in data.get("held", [])),
         heard_at=instant_or_none(data.get("heard")),
+        done_by=str(data.get("done", "")),
         no_data=unseen,
         memory=dict(data["memory"]),
     )

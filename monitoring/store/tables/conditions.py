@@ -74,6 +74,12 @@ def declared(database: Database) -> list[Condition]:
     ]
 
 
+def count_declared(tx: Tx) -> int:
+    """Return how many checks stand in monitor files now."""
+    found = tx.execute("SELECT count(*) FROM conditions WHERE declared = 1").fetchone()
+    return int(found[0]) if found else 0
+
+
 def declared_monitors(database: Database) -> list[str]:
     """Return the monitors with a check that stands in a file now, in order: some seeks for each, no reading of rows."""
     found = database.rows(

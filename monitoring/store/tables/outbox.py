@@ -43,6 +43,16 @@ class WaitingDelivery:
 
 
 @dataclass(frozen=True, slots=True)
+class DeliveryRecord:
+    """One delivery as it is, ended or not; `leader` is the alert in whose message this one is."""
+
+    waiting: WaitingDelivery
+    error: str | None
+    delivered_at: str | None
+    leader: int | None
+
+
+@dataclass(frozen=True, slots=True)
 class Group:
     """All that waits for one destination and channel: how many, the worst of them, the first of them."""
 
@@ -60,6 +70,18 @@ def is_here(tx: Tx, delivery: WaitingDelivery) -> bool:
         (delivery.id, delivery.alert_id, delivery.created_at),
     )
     return found.fetchone() is not None
+
+
+def records_of(tx: Tx, alert_id: int, now: datetime) -> list[DeliveryRecord]:
+    """Return every delivery of an alert."""
+    found = fetch(
+        tx,
+        f"SELECT {_COLUMNS}, error, delivered_at, "  # noqa: S608 - names of our own
+        "(SELECT leader.alert_id FROM deliveries AS leader WHERE leader.id = deliveries.folded_into) "
+        "FROM deliveries WHERE alert_id = ? ORDER BY id",
+        (alert_id,),
+    )
+    return [DeliveryRecord(_waiting(row[:-3], now), *row[-3:]) for row in found]
 
 
 def groups(tx: Tx, own: Own | None = None) -> list[Group]:

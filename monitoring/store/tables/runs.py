@@ -183,16 +183,6 @@ def latest(database: Database, profile: str, *, limit: int = 1) -> list[RunRow]:
     return [_run(row) for row in found]
 
 
-def previous_complete(database: Database, profile: str, before_id: int) -> RunRow | None:
-    """Return the newest run of the profile before `before_id` that ran to its end."""
-    found = database.row(
-        f"SELECT {_RUN} FROM runs WHERE profile = ? AND id < ? AND status IN ('ok', 'failed') "  # noqa: S608
-        "ORDER BY id DESC LIMIT 1",
-        (profile, before_id),
-    )
-    return _run(found) if found else None
-
-
 def last_started(database: Database, profile: str) -> RunRow | None:
     """Return the newest run of a profile that really ran, or still does."""
     found = database.row(

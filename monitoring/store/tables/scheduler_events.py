@@ -55,12 +55,6 @@ def record_scheduler_start(tx: Tx, *, started_at: datetime, booted_at: datetime,
     )
 
 
-def last_start(database: Database) -> tuple[datetime, str] | None:
-    """Return (started_at, kind) of the newest scheduler start."""
-    found = database.row("SELECT started_at, kind FROM scheduler_starts ORDER BY id DESC LIMIT 1")
-    return (from_text(found[0]), found[1]) if found else None
-
-
 def newest_start(database: Database) -> tuple[datetime, datetime] | None:
     """Return (started_at, booted_at) of the newest scheduler start."""
     found = database.row("SELECT started_at, booted_at FROM scheduler_starts ORDER BY id DESC LIMIT 1")

@@ -12,9 +12,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
-from monitoring.alerts.delivery.destinations import TelegramChat
 from monitoring.alerts.message.sanitize import grapheme_cut
 from monitoring.alerts.senders import HEADERS, MAX_ANSWER_BYTES, TIMEOUT_S, Message, OnPart, Sender, Sent, ignore_part
+from monitoring.alerts.senders.telegram import TelegramChat
 from monitoring.alerts.senders.telegram.answers import AnswerMeaning, ReadAnswer, read_answer
 from monitoring.alerts.senders.telegram.text import MessagePart, Rendered, render_telegram
 from monitoring.base.errors import ChatMigratedError, CredentialsError, RefusedError, SendError

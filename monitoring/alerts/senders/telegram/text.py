@@ -98,7 +98,7 @@ def render_telegram(alert: Alert, *, now: datetime, label: str = "") -> Rendered
     3. After five messages whole pieces are left out, and the last message says of how many blocks.
     """
     label = f"[{shorten(clean_line(label), _LONGEST_LABEL)}] " if label else ""
-    head = _join([_Styled(f"{label}{alert.severity.emoji} "), _bold(shorten(alert.title, _LONGEST_TITLE))])
+    head = _join([_Styled(f"{label}{alert.lead}"), _bold(shorten(alert.title, _LONGEST_TITLE))])
     room = MAX_UNITS - utf16_units(head.text + _NUMBER_ROOM)
     blocks = [_styled(block, now) for block in alert.blocks]
     if len(alert.title) > _LONGEST_TITLE:

@@ -40,7 +40,7 @@ class HostFinding:
 
     @property
     def headline(self) -> str:
-        return self.title[:1].upper() + self.title[1:] + self.bound
+        return self.title + self.bound
 
     def __str__(self) -> str:
         return f"{self.state.value}: {self.title}{self.bound}{f' ({self.where})' if self.where else ''}"
@@ -85,20 +85,26 @@ def _disk(disk: Filesystem, limits: HostLimits) -> Iterator[HostFinding]:
     limit = limits.disk_free_critical if critical else limits.disk_free
     yield _finding(
         HostFinding(
-            f"disk {place}", SubjectState.FINE, f"{_part(disk.free_bytes, disk.size_bytes)} of the disk is free", where
+            f"disk {place}",
+            SubjectState.FINE,
+            f"{_part(disk.free_bytes, disk.size_bytes)} of the disk is free",
+            where,
         ),
         bound=f", less than {limit}" if disk.free_bytes < limit.of(disk.size_bytes) else None,
         severity=Severity.CRITICAL if critical else Severity.HIGH,
-        advice="Make room: alerts and state cannot be written on a full disk.",
+        advice="Free some space: on a full disk neither alerts nor state can be written.",
     )
     few = disk.free_inodes < limits.inodes_free.of(disk.inodes)
     yield _finding(
         HostFinding(
-            f"inodes {place}", SubjectState.FINE, f"{disk.free_inodes} of {disk.inodes} inodes are free", where
+            f"inodes {place}",
+            SubjectState.FINE,
+            f"{disk.free_inodes:,} of {disk.inodes:,} inodes are free",
+            where,
         ),
         bound=f", less than {limits.inodes_free}" if few else None,
         severity=Severity.HIGH,
-        advice="Something makes many small files: no new file can be written when they run out.",
+        advice="Find what creates many small files (df -i): without inodes no new file can be created.",
     )
 
 
@@ -112,56 +118,56 @@ def _memory(memory: Memory, limits: HostLimits) -> Iterator[HostFinding]:
         ),
         bound=f", less than {limits.memory_free}" if short else None,
         severity=Severity.HIGH,
-        advice="The kernel will soon kill what is largest.",
+        advice="Find the largest process (ps aux --sort -rss): the kernel kills processes when memory runs out.",
     )
     free = f"{_part(memory.free_swap_bytes, memory.swap_bytes)} of the swap is free"
     full = memory.free_swap_bytes < limits.swap_free.of(memory.swap_bytes)
     yield _finding(
-        HostFinding("swap", SubjectState.FINE, free if memory.swap_bytes else "there is no swap"),
+        HostFinding("swap", SubjectState.FINE, free if memory.swap_bytes else "this host has no swap"),
         bound=f", less than {limits.swap_free}" if memory.swap_bytes and full else None,
         severity=Severity.MEDIUM,
-        advice="Memory has been short for a while.",
+        advice="Memory has been short for a while: find the largest process (ps aux --sort -rss).",
     )
 
 
 def _clock(clock: KernelClock) -> Iterator[HostFinding]:
     within = "" if clock.max_error_s is None else f", within {clock.max_error_s:.3g} s"
-    told = f"the clock is kept right, says {clock.source}{within}"
+    told = f"system clock is synchronized (NTP){within}, according to {clock.source}"
     yield _finding(
         HostFinding(
             "clock",
             SubjectState.FINE,
-            told if clock.synchronised else f"nothing keeps the clock right, says {clock.source}",
+            told if clock.synchronised else f"system clock is not synchronized (NTP), according to {clock.source}",
         ),
         bound=None if clock.synchronised else "",
         severity=Severity.MEDIUM,
-        advice="Look at timedatectl; chrony tells the kernel only if its configuration says rtcsync.",
+        advice="Check timedatectl; with chrony, its configuration needs rtcsync.",
     )
 
 
 def _load(load: Load, limits: HostLimits) -> Iterator[HostFinding]:
     yield _finding(
         HostFinding(
-            "load", SubjectState.FINE, f"the load is {load.average:g} on {load.cores} core{'s' * (load.cores > 1)}"
+            "load", SubjectState.FINE, f"load is {load.average:g} on {load.cores} core{'s' * (load.cores > 1)}"
         ),
-        bound=f", more than {limits.load:g} each" if load.average > limits.load * load.cores else None,
+        bound=f", more than {limits.load:g} a core" if load.average > limits.load * load.cores else None,
         severity=Severity.MEDIUM,
-        advice="Checks take longer and may meet their deadlines.",
+        advice="Checks take longer and may time out: find the busiest process (top).",
     )
 
 
 def _state(state: StateFiles, limits: HostLimits) -> Iterator[HostFinding]:
     yield _finding(
-        HostFinding("database", SubjectState.FINE, f"the database takes {size(state.database_bytes)}"),
+        HostFinding("database", SubjectState.FINE, f"the database has {size(state.database_bytes)}"),
         bound=f", more than {size(limits.database_bytes)}" if state.database_bytes > limits.database_bytes else None,
         severity=Severity.MEDIUM,
-        advice="The verb prune lets go of old rows.",
+        advice="Remove old rows with the command prune.",
     )
     yield _finding(
-        HostFinding("wal", SubjectState.FINE, f"the database's log takes {size(state.wal_bytes)}"),
+        HostFinding("wal", SubjectState.FINE, f"the database's write-ahead log has {size(state.wal_bytes)}"),
         bound=f", more than {size(limits.wal_bytes)}" if state.wal_bytes > limits.wal_bytes else None,
         severity=Severity.MEDIUM,
-        advice="A reader holds an old view open and keeps the log from being folded in.",
+        advice="A process that reads the database for a long time keeps the log from being emptied: find and end it.",
     )
 
 

@@ -6,6 +6,7 @@ A section of limits, all of which have defaults: `host: {}`. Each subject is a c
 from __future__ import annotations
 
 import dataclasses
+import socket
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -24,8 +25,9 @@ from monitoring.checks.engine.plan import CheckInstance, ReadContext
 from monitoring.checks.engine.plugin import CheckType, PluginContext
 from monitoring.checks.engine.point import EvaluationPoint
 from monitoring.checks.expression.evaluate import PENDING
+from monitoring.checks.expression.value_text import words
 from monitoring.checks.expression.values import NONE
-from monitoring.checks.messages.plain import AlertRoute, AlertText, plain_message
+from monitoring.checks.messages.plain import HEADS, AlertRoute, AlertText, plain_message
 from monitoring.conditions.condition import Condition, ConditionKey
 from monitoring.conditions.outcome import Kind, Outcome, Transition
 from monitoring.conditions.policy import Policy
@@ -35,14 +37,14 @@ NO_CHAIN = 0
 PLACES = ("state", "checkout")
 # What is watched, in words for listings, and which reading tells of it.
 SUBJECTS: Mapping[str, tuple[str, str]] = {
-    "disk": ("there is room on the disk", "disk"),
-    "inodes": ("there are inodes left on the disk", "disk"),
-    "memory": ("there is memory to hand out", "memory"),
-    "swap": ("the swap is not full", "memory"),
-    "clock": ("something keeps the clock right", "clock"),
-    "load": ("the processors are not overloaded", "load"),
-    "database": ("the database stays small", "state"),
-    "wal": ("the database's log stays small", "state"),
+    "disk": ("free space on the disk", "disk"),
+    "inodes": ("free inodes on the disk", "disk"),
+    "memory": ("available memory", "memory"),
+    "swap": ("free swap", "memory"),
+    "clock": ("system clock is synchronized (NTP)", "clock"),
+    "load": ("processor load", "load"),
+    "database": ("size of the database", "state"),
+    "wal": ("size of the database's write-ahead log", "state"),
 }
 _ON_DISK = ("disk", "inodes")
 _LADDER = (Severity.HIGH, Severity.CRITICAL)  # of the disk, the only subject with two limits
@@ -123,9 +125,15 @@ class HostPart:
         facts = transition.facts
         if "reading" not in facts:
             return plain_message(self.about, transition)
-        head = {Kind.RECOVERED: "Recovered: ", Kind.REMINDER: "Still: "}.get(transition.kind, "")
-        blocks = [str(facts[name]) for name in ("where", "advice") if name in facts]
-        return AlertText(f"{head}{facts['reading']!s}", tuple(blocks))
+        head = HEADS.get(transition.kind, "") if transition.kind is not Kind.RECOVERED else ""
+        blocks = [f"Paths: {words(facts['where'])}"] if "where" in facts else []
+        blocks += [words(facts["advice"])] if "advice" in facts else []
+        return AlertText(f"{head}{words(facts['reading'])}", tuple(blocks))
+
+    @property
+    def reporter(self) -> str:
+        """Name the machine in the first line: a team has more than one."""
+        return f"{self.key.monitor} {socket.gethostname()}"
 
 
 def _verdict(finding: HostFinding) -> Verdict:

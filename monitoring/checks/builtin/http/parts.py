@@ -12,6 +12,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from monitoring.alerts.message.model import Severity
+from monitoring.base.formatting import format_instant, format_seconds
 from monitoring.chains.abi.values import Unknown
 from monitoring.checks.builtin.http.client import Expiry, Get, Handshake, Reply, answer_gets, answer_handshakes
 from monitoring.checks.builtin.http.config import Endpoint, schema
@@ -20,16 +21,18 @@ from monitoring.checks.engine.plan import CheckInstance, ReadContext
 from monitoring.checks.engine.plugin import CheckType, PluginContext
 from monitoring.checks.engine.point import EvaluationPoint
 from monitoring.checks.expression.evaluate import PENDING, evaluate
+from monitoring.checks.expression.value_text import words
 from monitoring.checks.expression.values import Reading, is_number
-from monitoring.checks.messages.plain import AlertRoute, AlertText, plain_message
+from monitoring.checks.messages.check_message import say
+from monitoring.checks.messages.plain import HEADS, AlertRoute, AlertText, plain_message
 from monitoring.checks.rules import age, limit
+from monitoring.checks.rules.words import Subject
 from monitoring.conditions.condition import Condition, ConditionKey
 from monitoring.conditions.outcome import Kind, Outcome, Transition
 from monitoring.conditions.transition import Breach, Ok, apply_verdict
 
 NO_CHAIN = 0
 _FINE = range(200, 300)
-_DAY_S = 86_400
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,13 +77,13 @@ class UpPart(_Facet):
         return apply_verdict(before, verdict, now, self.policy, facts)
 
     def tell(self, transition: Transition, tools: EvaluationPoint) -> AlertText:  # noqa: ARG002 - the facts are words already
-        name = self.endpoint.name
         if transition.kind is Kind.RECOVERED:
-            return AlertText(f"Recovered: {name} answers as it should")
+            return AlertText(f"{self.about} again")
         if "reading" not in transition.facts:
             return plain_message(self.about, transition)
-        head = "Still: " if transition.kind is Kind.REMINDER else ""
-        return AlertText(f"{head}{name} is down or wrong", (str(transition.facts["reading"]),))
+        head = HEADS.get(transition.kind, "")
+        wrong = f"{self.endpoint.name} does not answer as required: {words(transition.facts['reading'])}"
+        return AlertText(f"{head}{wrong}", (f"Required: {self.about} ({self.endpoint.get.host})",))
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +104,8 @@ class FreshPart(_Facet):
         return age.judge(before, reading, now, self.policy)
 
     def tell(self, transition: Transition, tools: EvaluationPoint) -> AlertText:  # noqa: ARG002 - as above
-        return plain_message(f"{self.endpoint.name} tells old news", transition)
+        subject = Subject(f"data of {self.endpoint.name}", "age", self.policy)
+        return say(subject, transition)
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +124,15 @@ class LatencyPart(_Facet):
         return limit.judge(before, reading, now, self.policy)
 
     def tell(self, transition: Transition, tools: EvaluationPoint) -> AlertText:  # noqa: ARG002 - as above
-        return plain_message(f"{self.endpoint.name} answers slowly", transition)
+        seconds = transition.facts.get("value")
+        if not is_number(seconds):
+            return plain_message(self.about, transition)
+        took, allowed = format_seconds(seconds), format_seconds(self.policy.levels[0].bound)
+        if transition.kind is Kind.RECOVERED:
+            return AlertText(f"{self.endpoint.name} answers within {took} again (allowed {allowed})")
+        return AlertText(
+            f"{HEADS.get(transition.kind, '')}{self.endpoint.name} took {took} to answer, allowed {allowed}"
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,13 +151,15 @@ class CertificatePart(_Facet):
         return age.judge_deadline(before, reading, now, self.policy)
 
     def tell(self, transition: Transition, tools: EvaluationPoint) -> AlertText:  # noqa: ARG002 - as above
-        left = transition.facts.get("left")
-        name = f"the certificate of {self.endpoint.name}"
-        if not is_number(left):
+        left, at = transition.facts.get("left"), transition.facts.get("value")
+        name = f"certificate of {self.endpoint.name}"
+        if not is_number(left) or not is_number(at):
             return plain_message(name, transition)
+        span, until = format_seconds(left), format_instant(at)
         if transition.kind is Kind.RECOVERED:
-            return AlertText(f"Recovered: {name} is good for {float(left / _DAY_S):.1f} days")
-        return AlertText(f"T{name[1:]} " + (f"ends in {float(left / _DAY_S):.1f} days" if left > 0 else "has ended"))
+            return AlertText(f"{name} is valid for {span}, until {until}")
+        what = f"expires in {span}, at {until}" if left > 0 else f"expired {span} ago, at {until}"
+        return AlertText(f"{HEADS.get(transition.kind, '')}{name} {what}")
 
 
 def plan(endpoints: Sequence[Endpoint], around: PluginContext) -> list[CheckInstance]:

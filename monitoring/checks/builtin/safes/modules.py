@@ -62,8 +62,8 @@ class ModuleRunsPart:
         known, entries = network(self.place.chain), transition.entries
         ran = [entry for entry in entries if entry.kind == "new"]
         gone = len(entries) - len(ran)
-        parts = [f"{len(ran)} transaction{'s' * (len(ran) != 1)} run by a module"] * bool(ran)
-        parts += [f"{gone} told before {'is' if gone == 1 else 'are'} gone from the chain"] * bool(gone)
+        parts = [f"{counted(len(ran), 'transaction')} run by a module"] * bool(ran)
+        parts += [f"{counted(gone, 'reported transaction')} removed by a reorganisation"] * bool(gone)
         rows = [_row(entry, known, tools) for entry in entries[:MAX_SHOWN]]
         more = [line(f"… and {len(entries) - MAX_SHOWN} more")] if len(entries) > MAX_SHOWN else []
         return AlertText(f"{self.place.title}: {', '.join(parts)}", (safe_line(self.place), *rows, *more))
@@ -87,5 +87,5 @@ def _row(entry: Entry, known: Network, tools: EvaluationPoint) -> Block:
     at = tx(str(entry.facts.get("tx")), chain=known)
     module = str(entry.facts.get("module", ""))
     if entry.kind != "new" or not is_address(module):
-        return line(bold("Gone from the chain"), " after a reorganisation: ", at)
+        return line(bold("Removed by a reorganisation"), ": ", at)
     return line("Module ", addr(checksum(module), tools.labels.name(known.id, module), known), " in ", at)

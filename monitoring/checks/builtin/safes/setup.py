@@ -21,9 +21,9 @@ from monitoring.checks.builtin.shared.per_chain import answer_per_chain
 from monitoring.checks.engine.plan import ReadContext
 from monitoring.checks.engine.point import EvaluationPoint
 from monitoring.checks.expression.evaluate import PENDING, NotYet, ViewRead
+from monitoring.checks.expression.value_text import words
 from monitoring.checks.expression.values import Value
 from monitoring.checks.messages.plain import AlertRoute, AlertText
-from monitoring.checks.messages.value_spans import words
 from monitoring.checks.rules import changed, members
 from monitoring.checks.rules.members import MembersPolicy
 from monitoring.conditions.condition import Condition, ConditionKey
@@ -153,7 +153,7 @@ class SetupPart:
         old, new = (_parts(transition.facts.get(name)) for name in ("before", "value"))
         moved = [(name, a, b) for name, a, b in zip(names, old, new, strict=False) if a != b]
         rows = [(name.capitalize(), (*self._value(a, tools), " → ", *self._value(b, tools))) for name, a, b in moved]
-        title = f"{self.place.title}: change of its {', '.join(name for name, _, _ in moved)}"
+        title = f"{self.place.title}: {', '.join(name for name, _, _ in moved)} changed"
         return AlertText(title, (safe_line(self.place), kv(*rows)))
 
     def _value(self, value: Value, tools: EvaluationPoint) -> tuple[object, ...]:

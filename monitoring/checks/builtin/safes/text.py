@@ -41,32 +41,38 @@ def _headline(entries: Sequence[Entry]) -> str:
     rivals = sum(entry.kind == "competing" for entry in entries)
     strangers = sum(entry.facts.get("unexpected") is True for entry in entries)
     if len(entries) == 1:
-        what = "rival transaction" if rivals else "transaction queued"
-        return f"{what} at nonce {_nonce(entries[0])}{', proposed by a stranger' if strangers else ''}"
-    more = [f"{rivals} of them rivals"] * bool(rivals) + [f"{strangers} proposed by a stranger"] * bool(strangers)
+        what = "competing transaction queued" if rivals else "transaction queued"
+        return f"{what} at nonce {_nonce(entries[0])}{', by an unexpected proposer' if strangers else ''}"
+    more = [f"{rivals} of them competing"] * bool(rivals) + [f"{strangers} by an unexpected proposer"] * bool(strangers)
     return ", ".join([f"{len(entries)} transactions queued", *more])
 
 
 def _blocks(entry: Entry, place: RowContract, room: Room, tools: EvaluationPoint) -> list[Block]:
     known, address, facts = network(place.chain), checksum(place.address), entry.facts
     identity = str(entry.id)
-    head = "Rival transaction" if entry.kind == "competing" else "Transaction"
+    head = "Competing transaction" if entry.kind == "competing" else "Transaction"
     rows: dict[str, object] = {
         "Nonce": str(_nonce(entry)),
         "Proposed by": _proposer(entry, known, tools),
         "Signed by": f"{_number(entry, 'confirmations')} of {_number(entry, 'required')}",
     }
     if entry.kind == "competing":
-        rows["Against"] = _rivals(entry, known, address)
+        rows["Competes with"] = _rivals(entry, known, address)
     call = _call(entry, place)
     blocks: list[Block] = [
         line(bold(head), " ", link(f"{identity[:10]}…{identity[-4:]}", known.safe_link(address, identity))),
         kv(rows),
     ]
     if facts.get("unexpected") is True:
-        blocks.append(line(bold("Proposed by nobody who is expected to")))
+        proposer = _named(str(facts.get("proposer", "")), known, tools)
+        blocks.append(
+            line(bold("Unexpected: "), "proposer ", proposer, " is not on this Safe's list of expected proposers")
+        )
     if call.to.lower() == place.address and not call.data and not call.value:
-        return [*blocks, line("An empty transaction to itself: it only uses up the nonce, to reject the other.")]
+        return [
+            *blocks,
+            line("Empty transaction to the Safe itself: it only uses up the nonce, to reject another one."),
+        ]
     return blocks + call_blocks([call], tools, room)
 
 
@@ -85,7 +91,7 @@ def _call(entry: Entry, place: RowContract) -> Transaction:
 def _proposer(entry: Entry, known: Network, tools: EvaluationPoint) -> object:
     """Name who proposed, and for whom where a delegate did."""
     proposer, delegate = str(entry.facts.get("proposer", "")), str(entry.facts.get("delegate", ""))
-    found: list[object] = [_named(proposer, known, tools) if proposer else "not told by the service"]
+    found: list[object] = [_named(proposer, known, tools) if proposer else "unknown: the service does not say"]
     if delegate and delegate != proposer:
         found += [" by the delegate ", _named(delegate, known, tools)]
     return tuple(found)
@@ -99,7 +105,7 @@ def _rivals(entry: Entry, known: Network, address: str) -> object:
     rivals = entry.facts.get("rivals")
     hashes = [str(one) for one in rivals] if isinstance(rivals, tuple) else []
     if not hashes:
-        return "another one seen at this nonce, which is not listed any more"
+        return "a transaction seen before at this nonce, which the service no longer lists"
     links: list[object] = []
     for one in hashes[:MAX_RIVALS]:
         links += [", ", link(f"{one[:10]}…{one[-4:]}", known.safe_link(address, one))]

@@ -67,7 +67,7 @@ def flag_lines(found: Examined, room: Room) -> Iterator[Block]:
 
 
 def _upgrade(one: Upgrade, found: Examined, known: Network) -> Block:
-    """Say which code stands behind a proxy now and which would."""
+    """Say which code a proxy uses now and which it would use."""
     names = found.names.labels
     proxy = addr(one.proxy, names.name(known.id, one.proxy), known)
     old: object = "unknown" if isinstance(one.old, Unknown) or one.old == ZERO else addr(one.old, chain=known)

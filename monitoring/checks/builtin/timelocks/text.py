@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 
 from monitoring.alerts.message.text import Block, addr, bold, code, kv, line, tx
 from monitoring.base.formatting import format_duration
+from monitoring.base.plural import counted
 from monitoring.chains.abi.addresses import SignatureError, checksum
 from monitoring.chains.abi.function import AbiError, from_hex, parse_function
 from monitoring.chains.abi.values import Unknown
@@ -22,9 +23,9 @@ from monitoring.checks.builtin.shared.data_rows import RowContract
 from monitoring.checks.builtin.shared.transactions import Room, call_blocks, when
 from monitoring.checks.builtin.timelocks.kinds import Meaning, RawLog, What, read_meaning, signals
 from monitoring.checks.engine.point import EvaluationPoint
+from monitoring.checks.expression.value_text import words
 from monitoring.checks.expression.values import Value
 from monitoring.checks.messages.plain import AlertText
-from monitoring.checks.messages.value_spans import words
 from monitoring.conditions.outcome import Entry, Transition
 
 MAX_SHOWN = 4  # operations of one message shown whole
@@ -34,8 +35,8 @@ _SCRIPT = 9  # its place in a vote
 # What an event is called: one, several. In this order they stand in a message.
 _WORDS: Mapping[What, tuple[str, str]] = {
     What.SCHEDULED: ("operation scheduled", "operations scheduled"),
-    What.POWER: ("change of who controls it", "changes of who controls it"),
-    What.DELAY: ("change of its delay", "changes of its delay"),
+    What.POWER: ("change of control", "changes of control"),
+    What.DELAY: ("change of the delay", "changes of the delay"),
     What.CANCELLED: ("operation cancelled", "operations cancelled"),
     What.EXECUTED: ("operation executed", "operations executed"),
 }
@@ -56,7 +57,7 @@ class TimelockOperation:
 
     @property
     def ready_at(self) -> datetime | None:
-        """When it can be executed: told in the event, or so long after its block."""
+        """When it can be executed: as the event says, or so long after its block."""
         if self.meaning is None:
             return None
         if self.meaning.ready_at is not None:
@@ -88,7 +89,7 @@ def _headline(fresh: Sequence[TimelockOperation], gone: Sequence[Entry], now: da
         return _WORDS[fresh[0].what][0] + (f", can run {when(ready_at, now)}" if ready_at else "")
     counts = {what: sum(one.what is what for one in fresh) for what in _WORDS}
     parts = [f"{count} {_WORDS[what][count > 1]}" for what, count in counts.items() if count]
-    parts += [f"{len(gone)} told before {'is' if len(gone) == 1 else 'are'} gone from the chain"] if gone else []
+    parts += [f"{counted(len(gone), 'reported event')} removed by a reorganisation"] if gone else []
     return ", ".join(parts)
 
 
@@ -130,7 +131,7 @@ def _blocks(one: TimelockOperation, place: RowContract, kind: str, room: Room, t
     if meaning is None:
         data = "\n".join(f"{' '.join(log.topics)} {log.data}" for log in one.logs)
         more = "…" if len(data) > _HEX_SHOWN else ""
-        return [*head, line("It could not be decoded:"), code(data[:_HEX_SHOWN] + more)]
+        return [*head, line("The event could not be decoded:"), code(data[:_HEX_SHOWN] + more)]
     calls = meaning.calls
     if one.what is What.SCHEDULED and kind in _CALLS_ELSEWHERE:
         calls = _CALLS_ELSEWHERE[kind](one, place, tools)
@@ -142,7 +143,7 @@ def _can_run(one: TimelockOperation, now: datetime) -> str:
         return when(one.ready_at, now)
     if one.meaning is not None and one.meaning.delay_s is not None:
         return f"{format_duration(timedelta(seconds=one.meaning.delay_s))} after its block"
-    return "not told by its event"
+    return "unknown: the event does not say"
 
 
 def _calls_in_input(one: TimelockOperation, place: RowContract, tools: EvaluationPoint) -> tuple[Transaction, ...]:
@@ -183,8 +184,8 @@ _CALLS_ELSEWHERE: Mapping[str, Callable[[TimelockOperation, RowContract, Evaluat
 def _gone(entry: Entry, place: RowContract) -> Block:
     known = network(place.chain)
     return line(
-        bold("Gone from the chain"),
-        f": what was told of block {words(entry.facts.get('block', 0))} is in no block after a reorganisation: ",
+        bold("Removed by a reorganisation"),
+        f": reported at block {words(entry.facts.get('block', 0))}, not on the chain any more: ",
         tx(str(entry.facts.get("tx")), chain=known),
     )
 

@@ -1,4 +1,4 @@
-"""How fast a far side may be talked to, and how long it is left alone after a failure. Pure: times come in as numbers.
+"""How fast a far side may be talked to. Pure: times come in as numbers.
 
 The numbers are Telegram's (core.telegram.org/bots/faq, "My bot is hitting limits"): about one message a second to
 a chat, 20 a minute to a group, 30 a second in all. Each is kept as a sliding window, since a bucket that refills
@@ -9,10 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import timedelta
 
 from monitoring.alerts.message.model import Severity
-from monitoring.store.db.waits import LONGEST_WAIT
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,10 +76,3 @@ def is_group(chat_id: str) -> bool:
 def wait_s(limits: Sequence[RateLimit], sent: Sequence[float], now: float) -> float:
     """Return how long until every limit lets one more through."""
     return max((limit.wait_s(sent, now) for limit in limits), default=0.0)
-
-
-def asked_wait(seconds: float | None) -> timedelta | None:
-    """Return what a far side asked for, six hours at most; none, for our own back-off, if that is no span."""
-    if seconds is None or not seconds > 0:  # not a number is neither
-        return None
-    return timedelta(seconds=min(seconds, LONGEST_WAIT.total_seconds()))

@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping
-
 from monitoring.alerts.message.text import addr, code, pct, usd
 from monitoring.base.formatting import format_value
 from monitoring.chains.abi.addresses import checksum, is_address
 from monitoring.chains.networks import networks
 from monitoring.checks.expression.values import Value, is_number
-
-PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
 
 
 def words(value: Value, unit: str = "") -> str:
@@ -34,8 +29,3 @@ def span(value: Value, unit: str = "", chain: int = 0) -> object:
     if isinstance(value, bytes):
         return code(words(value))
     return words(value, unit)
-
-
-def filled(text: str, names: Mapping[str, str]) -> str:
-    """Fill the placeholders of an author's text; one nobody knows now stays as it is."""
-    return PLACEHOLDER.sub(lambda found: names.get(found.group(1).strip(), found.group()), text)

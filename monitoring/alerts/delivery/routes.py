@@ -1,24 +1,55 @@
-"""From what waits in the outbox to the far sides it goes to: routes resolved with the real environment. Pure.
+"""Channel → route → destination → sender: where an alert goes, found with the real environment when it is sent. Pure.
 
-Called by the delivery loop. Monitors have no credentials, so an alert is stored with kinds of destinations only, and
-the way is found here, when it is sent.
+Called by the delivery loop and by whatever shows a route (`alerts --route`, `alerts show`, `doctor`). Which variables
+mean what is declared by each sender; what a secret variable holds never enters a plan.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from urllib.parse import urlsplit
 
-from monitoring.alerts.delivery.destinations import AppriseUrl, Destination, TelegramChat, Webhook
-from monitoring.alerts.delivery.rate_limit import RateLimit, RateLimits
-from monitoring.alerts.delivery.routing import WEBHOOK_SECRET, ChannelRoutes, RouteReason, fingerprint, plan, split_urls
+from monitoring.alerts.channels import CRASH, OPERATIONAL_SOURCES, variable_part
+from monitoring.alerts.message.model import Severity
+from monitoring.alerts.senders import Destination, FarSide, RouteReason, RouteSettings, telegram
+from monitoring.alerts.senders.registry import kinds
+from monitoring.alerts.senders.telegram import TelegramChat
+from monitoring.base.settings import TEST_CHAT, log_level
 from monitoring.store.tables.deliveries import PLACEHOLDER, Status
 from monitoring.store.tables.outbox import Group
 
-CRASH = "crash"
-ANNOUNCEMENTS = "AUTOMATION/ops_error"  # the channel of what delivery itself has to say, as rows spell it
+_ANNOUNCEMENTS = "AUTOMATION/ops_error"  # the channel of what delivery itself has to say, as rows spell it
 _NO_CRASH_ROUTE = "no errors route is configured: the crash is quoted in the digest"
+
+
+@dataclass(frozen=True, slots=True)
+class ChannelRoutes:
+    """Every destination of a channel's alerts, the reason for the Telegram one, and remarks on odd settings.
+
+    A destination with `missing` variables waits for them (`skipped_missing_credentials`).
+    """
+
+    channel: str
+    route: RouteReason
+    destinations: tuple[Destination, ...]
+    notes: tuple[str, ...] = ()
+
+    def for_severity(self, severity: Severity) -> tuple[Destination, ...]:
+        """Return those that take an alert this bad: webhooks only HIGH and CRITICAL ones."""
+        return tuple(destination for destination in self.destinations if severity >= destination.least)
+
+    @property
+    def missing(self) -> tuple[str, ...]:
+        """The variables that some destination waits for, each once."""
+        return tuple(dict.fromkeys(name for destination in self.destinations for name in destination.missing))
+
+    def explain(self) -> tuple[str, ...]:
+        """Return the lines of `alerts --route CHANNEL`."""
+        return (
+            f"channel {self.channel}: {self.route.value}",
+            *(f"  -> {_described(destination)}" for destination in self.destinations),
+            *(f"  note: {note}" for note in self.notes),
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,20 +68,6 @@ class FanOut:
 
 
 @dataclass(frozen=True, slots=True)
-class FarSide:
-    """The names under which the store knows a destination; none holds a secret.
-
-    `key` is its own. `shared_key` is of what it has in common with others: the bot, or the host that answers for a
-    machine. `mark` changes with the settings it is reached by, so that a refusal met with other ones does not count.
-    """
-
-    kind: str
-    key: str
-    shared_key: str | None = None
-    mark: str = ""
-
-
-@dataclass(frozen=True, slots=True)
 class LaneQueue:
     """All that goes to one far side: the destination as rows name it, the channels that lead there."""
 
@@ -59,6 +76,33 @@ class LaneQueue:
     channels: tuple[str, ...]
     worst_rank: int
     first_id: int
+
+
+def plan(alert_channel: str, protocol: str, source: str, environ: Mapping[str, str]) -> ChannelRoutes:
+    """Decide where the alerts of a channel go.
+
+    Telegram, first match: test chat; topic; the channel's chat; default chat; else it waits. Operational errors and
+    crashes go by the channel ERRORS where that has a chat or topic.
+    """
+    settings = RouteSettings(environ)
+    operational = source in OPERATIONAL_SOURCES
+    channel = variable_part(alert_channel.strip() or protocol)
+    if log_level(environ)[0] == "DEBUG":
+        return ChannelRoutes(channel, RouteReason.DEBUG, ())
+    if settings.text(TEST_CHAT):
+        return _routes(channel, RouteReason.TEST_CHAT, [TelegramChat.test_chat(settings)], settings)
+    if operational and telegram.has_route("ERRORS", settings):
+        channel = "ERRORS"
+    reason, chat = TelegramChat.route(channel, settings)
+    others = [
+        found
+        for kind in kinds()
+        if kind is not TelegramChat
+        for found in kind.find(channel, settings, operational=operational)
+    ]
+    if chat.missing and not telegram.is_used(settings) and any(other.reaches_people for other in others):
+        return _routes(channel, RouteReason.NO_TELEGRAM, others, settings)
+    return _routes(channel, reason, [chat, *others], settings)
 
 
 @dataclass(slots=True)
@@ -85,8 +129,7 @@ class RouteResolver:
         if channel.endswith("/" + CRASH) and route.route is not RouteReason.TEST_CHAT and route.channel != "ERRORS":
             return Undeliverable("not_attempted", _NO_CRASH_ROUTE)
         if row_destination == PLACEHOLDER:
-            others = (each for each in route.destinations if not isinstance(each, TelegramChat | Webhook))
-            return FanOut(tuple(str(each) for each in others))
+            return FanOut(tuple(str(each) for each in route.destinations if not each.of_every_alert))
         return self._found(row_destination, route)
 
     def _found(self, row_destination: str, route: ChannelRoutes) -> Destination | Undeliverable:
@@ -109,33 +152,15 @@ class RouteResolver:
 
     def far_side(self, destination: Destination) -> FarSide:
         """Name the far side of a destination."""
-        match destination:
-            case TelegramChat(chat_id, token_variable):
-                token = self._text(token_variable)
-                bot_id, colon, _ = token.partition(":")
-                bot = bot_id if colon and bot_id.isdigit() else token_variable
-                mark = fingerprint(f"{token} {self._text('TELEGRAM_API_URL')}")
-                return FarSide("telegram", f"telegram:{bot}:{chat_id}", f"bot:{bot}", mark)
-            case Webhook(url_variable):
-                url = self._text(url_variable)
-                mark = fingerprint(f"{url} {self._text(WEBHOOK_SECRET)}")
-                return FarSide("webhook", str(destination), _host_key(url), mark)
-            case AppriseUrl(variable, mark):
-                listed = split_urls(self._text(variable))
-                url = next((url for url in listed if fingerprint(url) == mark), "")
-                return FarSide("apprise", str(destination), _host_key(url), mark)
-        return FarSide("console", str(destination))
+        return destination.far_side(RouteSettings(self.environ))
 
     def is_announced_by(self, refusing: FarSide, *, shared: bool) -> bool:
         """Tell whether word of a refusal would go to the far side, or by the bot, that refuses."""
-        way = self.destination("telegram", ANNOUNCEMENTS)
+        way = self.destination(TelegramChat.kind, _ANNOUNCEMENTS)
         if isinstance(way, Undeliverable | FanOut):
             return False
         there = self.far_side(way)
         return there.shared_key == refusing.shared_key if shared else there.key == refusing.key
-
-    def _text(self, variable: str) -> str:
-        return self.environ.get(variable, "").strip()
 
     def sort_out(self, groups: Iterable[Group]) -> tuple[list[LaneQueue], list[tuple[Group, Undeliverable | FanOut]]]:
         """Return the lanes, the most urgent first, and the groups that have no way."""
@@ -152,18 +177,17 @@ class RouteResolver:
         return sorted(lanes.values(), key=lambda lane: (-lane.worst_rank, lane.first_id)), rest
 
 
-def limits_of(limits: RateLimits, destination: Destination, rank: int) -> tuple[RateLimit, ...]:
-    """Return the pace of a far side for one severity."""
-    return limits.of_chat(destination.chat_id, rank) if isinstance(destination, TelegramChat) else (limits.other,)
+def _routes(
+    channel: str, reason: RouteReason, destinations: Iterable[Destination], settings: RouteSettings
+) -> ChannelRoutes:
+    found = tuple(destinations)
+    waits = any(each.missing for each in found if isinstance(each, TelegramChat))
+    return ChannelRoutes(channel, RouteReason.MISSING_CREDENTIALS if waits else reason, found, settings.notes)
 
 
-def _host_key(url: str) -> str | None:
-    """Name a host without saying it: in the addresses of some services a token stands in its place."""
-    try:
-        host = urlsplit(url).netloc.rpartition("@")[2]
-    except ValueError:
-        return None
-    return f"host:{fingerprint(host.lower())}" if host else None
+def _described(destination: Destination) -> str:
+    lacking = f", waiting for {' and '.join(destination.missing)}" if destination.missing else ""
+    return f"{destination.describe()}{lacking}"
 
 
 def _joined(lane: LaneQueue | None, group: Group, far_side: FarSide) -> LaneQueue:
@@ -178,6 +202,6 @@ def _joined(lane: LaneQueue | None, group: Group, far_side: FarSide) -> LaneQueu
 
 
 def _why_not(row_destination: str, route: ChannelRoutes) -> str:
-    if row_destination == "telegram" or route.route is RouteReason.TEST_CHAT:
+    if row_destination == TelegramChat.kind or route.route is RouteReason.TEST_CHAT:
         return route.route.value
     return f"{row_destination.split(' ', 1)[0]}: nothing is configured for {route.channel}"

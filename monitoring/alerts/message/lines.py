@@ -1,0 +1,25 @@
+"""The lines that alerts of every kind end with: how to silence them, and how long something was bad.
+
+Called by whatever makes an alert of a condition, so that these lines are the same everywhere.
+"""
+
+from __future__ import annotations
+
+import shlex
+from datetime import datetime
+
+from monitoring.alerts.message.text import Line, code, line
+from monitoring.base.formatting import format_duration, format_instant
+
+_MUTED_FOR = "2h"  # ours: long enough to work in peace, short enough to be reminded
+
+
+def mute_line(protocol: str, key: str) -> Line:
+    """Return the arguments that `python -m automation` (on a host, `monitoring`) takes to silence this and no more."""
+    what = f"--protocol {shlex.quote(protocol)} --key {shlex.quote(key)}"
+    return line("Mute: ", code(f"silence {what} --for {_MUTED_FOR} --reason …"))
+
+
+def was_line(severity: str, since: datetime, now: datetime) -> Line:
+    """Say how bad it was and for how long: `Was CRITICAL for 7 s, since 2026-11-29 03:57 UTC`."""
+    return line(f"Was {severity} for {format_duration(now - since)}, since {format_instant(since)}.")

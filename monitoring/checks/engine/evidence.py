@@ -1,0 +1,27 @@
+"""What a value was made of, to be said next to it: the parts of its formula, and the contracts that were asked."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from monitoring.checks.expression.values import Value
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class AskedContract:
+    """A contract that was asked, by the name its author gave it."""
+
+    chain: int
+    address: str
+    name: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """`inputs` are pairs of a text and a value, `contracts` those that answered for them."""
+
+    inputs: tuple[tuple[str, Value], ...] = ()
+    contracts: tuple[AskedContract, ...] = ()
+
+
+NO_EVIDENCE = Evidence()

@@ -1,0 +1,66 @@
+"""Finds what the value of a formula was made of: the parts of it with their values, and the contracts that were asked.
+
+Called when a check has something to say. Everything was read already, so nothing is asked here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from fractions import Fraction
+from typing import TYPE_CHECKING
+
+from monitoring.checks.engine.evidence import AskedContract, Evidence
+from monitoring.checks.engine.plan import ReadContext
+from monitoring.checks.expression.evaluate import Result, ViewRead, evaluate
+from monitoring.checks.expression.spell import inputs_of, spell
+from monitoring.checks.expression.tree import Operation, Tree
+
+if TYPE_CHECKING:
+    from monitoring.checks.engine.formula_checks import EvalScope
+
+_KINDS = (bool, int, Fraction, str, bytes, tuple)
+MOST_INPUTS = 4  # what a phone shows of a line, and more explains less
+
+
+@dataclass(slots=True)
+class _TracedWorld:
+    """A scene that notes whom it asks."""
+
+    scene: EvalScope
+    context: ReadContext
+    asked: dict[str, None] = field(default_factory=dict)
+
+    @property
+    def chain(self) -> int:
+        return self.scene.chain
+
+    def name(self, name: str) -> Result:
+        if name in self.scene.names:
+            return self.scene.names[name]
+        if name in self.scene.values:
+            return evaluate(self.scene.values[name], self)
+        return self.context.source(self.scene.monitor, name)
+
+    def call(self, call: ViewRead) -> Result:
+        self.asked[call.target] = None
+        return self.context.call(call)
+
+
+def evidence_of(trees: Iterable[Tree], scene: EvalScope, context: ReadContext, *, difference: bool) -> Evidence:
+    """Evaluate the parts of a check's trees once more; `difference`: both sides of a requirement are its inputs."""
+    world, trees = _TracedWorld(scene, context), list(trees)
+    for tree in trees:
+        evaluate(tree, world)
+    parts: list[Tree] = []
+    if difference and isinstance(trees[0], Operation):
+        parts = list(trees[0].operands)
+    elif len(trees) > 1:
+        parts = trees
+    else:
+        parts = list(inputs_of(trees[0], scene.values))
+    found = [(spell(part), evaluate(part, world)) for part in parts[:MOST_INPUTS]]
+    inputs = tuple((text, value) for text, value in found if isinstance(value, _KINDS))
+    names = {address: name for name, address in scene.names.items() if isinstance(address, str) and "." not in name}
+    asked = tuple(AskedContract(scene.chain, address, names.get(address, "")) for address in world.asked)
+    return Evidence(inputs, asked)
