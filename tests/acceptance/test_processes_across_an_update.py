@@ -7,7 +7,6 @@ last words. What they find by then is the new tree, or after a revert the old on
 from __future__ import annotations
 
 import re
-import shutil
 import signal
 import subprocess
 import sys
@@ -22,7 +21,7 @@ import pytest
 
 from tests.support import release_before
 from tests.support.fake_telegram import BOT_TOKEN, CHAT, TelegramStandIn
-from tests.support.host import PACKAGES, ROOT, Host, wait_until
+from tests.support.host import ROOT, Host, wait_until
 from tests.support.web import Web, free_port
 
 # A module that one process starts by its name, as argument of a command or in a unit.
@@ -48,22 +47,6 @@ def sources(tree: Path) -> Iterator[str]:
         for path in sorted((tree / folder).rglob("*")):
             if path.suffix in {".py", ".sh", ".service", ".pth"}:
                 yield path.read_text(encoding="utf-8")
-
-
-def put(tree: Path, host: Host) -> None:
-    """Make the checkout hold another tree, with this host's own jobs and scripts, as a reset does."""
-    kept = {path: path.read_text() for path in host.checkout.rglob("*") if path.is_file() and is_own(host, path)}
-    for package in PACKAGES:
-        shutil.rmtree(host.checkout / package)
-        shutil.copytree(tree / package, host.checkout / package, ignore=shutil.ignore_patterns("__pycache__"))
-    for path, text in kept.items():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text)
-
-
-def is_own(host: Host, path: Path) -> bool:
-    name = path.relative_to(host.checkout).as_posix()
-    return name == "automation/jobs.yaml" or name.startswith("protocols/test/")
 
 
 @pytest.fixture(params=release_before.COMMITS, ids=release_before.name_of)
@@ -114,7 +97,7 @@ def test_a_run_that_cannot_go_on_says_so_whichever_tree_it_finds(
         "TELEGRAM_API_URL": telegram.url, "TELEGRAM_BOT_TOKEN_DEFAULT": BOT_TOKEN, "TELEGRAM_CHAT_ID_DEFAULT": CHAT,
     }  # fmt: skip
     before, after = (newest, ROOT) if is_old_first else (ROOT, newest)
-    put(before, host)
+    release_before.put(before, host)
     process = subprocess.Popen(
         [sys.executable, "-c", SPEAK.format(module=module, settings=settings)],
         cwd=host.checkout, env=host.environ, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
@@ -122,7 +105,7 @@ def test_a_run_that_cannot_go_on_says_so_whichever_tree_it_finds(
     )  # fmt: skip
     assert process.stdout is not None
     assert process.stdout.readline() == "ready\n"
-    put(after, host)
+    release_before.put(after, host)
     _, errors = process.communicate("now\n", timeout=60)
     assert process.returncode == 1, errors
     assert "Traceback" not in errors
@@ -152,12 +135,12 @@ def test_a_scheduler_of_a_release_before_serves_the_next_ticks_from_this_tree(tm
     host, port = Host(tmp_path), free_port()
     host.profile({"good": "print('fine')"}, cron="* * * * *")
     host.environ["MONITORING_API_PORT"] = str(port)
-    put(release_before.extract(release, tmp_path / "old"), host)
+    release_before.put(release_before.extract(release, tmp_path / "old"), host)
     with scheduler(host) as end:
         web = Web(port, None, None)  # type: ignore[arg-type]
         wait_until(partial(answers, web), "the dashboard of the release before answers", limit_s=60)
         wait_until(lambda: 3 < time.time() % 60 < 50, "no run is starting, as none is while the sync holds the tree")
-        put(ROOT, host)
+        release_before.put(ROOT, host)
         before = host.rows("SELECT count(*) FROM runs")
         wait_until(lambda: host.rows("SELECT count(*) FROM runs WHERE status = 'ok'") > before, "a tick", limit_s=130)
         assert web.ask("/v1/runs").status == 200

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
-from monitoring.base.process_identity import Boot
-from monitoring.ledger.reconcile import reconcile
+from monitoring.base.process_identity import Boot, ProcessId
+from monitoring.ledger.reconcile import gather_evidence, reconcile
 from monitoring.ledger.ticks import GRACE
 from monitoring.store.db.database import Database
 from monitoring.store.db.schema import open_database
-from monitoring.store.tables import runs, schedules
+from monitoring.store.tables import runs, scheduler_events, schedules
 from monitoring.store.tables.schedules import Schedule
 
 TEN = datetime(2026, 11, 23, 10, 0, tzinfo=UTC)
@@ -70,6 +71,67 @@ def test_a_run_whose_process_is_gone_is_closed_and_its_later_ticks_are_missed_no
     found = runs.get(database, run_id)
     assert found is not None
     assert found.status == "aborted"
+
+
+def test_what_was_looked_at_is_not_looked_at_again(database: Database) -> None:
+    now = TEN + timedelta(minutes=35)
+    look(database, now)
+    (entry,) = schedules.in_force(database)
+    assert entry.reconciled_to == now - GRACE
+
+
+def test_a_scheduler_that_started_after_the_ticks_had_been_stopped(database: Database) -> None:
+    started_by_it(database, TEN + timedelta(minutes=10), BOOT)
+    with database.write() as tx:
+        scheduler_events.record_scheduler_start(
+            tx, started_at=TEN + timedelta(minutes=34), booted_at=BOOT.at, kind="cron"
+        )
+    found = reconcile(database, now=TEN + timedelta(minutes=35), boot=BOOT, is_alive=lambda _process: True)
+    assert [(tick.tick_at.minute, tick.reason) for tick in found.unanswered] == [
+        (minute, "the scheduler was stopped (it started at 2026-11-23 10:34 UTC)") for minute in (20, 30)
+    ]
+
+
+def started_by_it(database: Database, tick: datetime, boot: Boot, *, late: timedelta = timedelta(0)) -> None:
+    """Write a run that its scheduler started, with a process whose start the kernel has noted."""
+    jiffies = round((tick + late - boot.at).total_seconds() * os.sysconf("SC_CLK_TCK"))
+    process = str(ProcessId(1, jiffies, boot.id))
+    with database.write() as tx:
+        run_id = runs.begin(
+            tx, "multisig", tick_at=tick, trigger="cron", now=tick + late, process=process, revision="", tasks_total=0
+        )
+        runs.finish(tx, run_id, "ok", exit_code=0, reason="", now=tick + late)
+
+
+def signs(database: Database) -> list[tuple[datetime, bool]]:
+    evidence = gather_evidence(database, "multisig", TEN, TEN + timedelta(days=1), BOOT)
+    return [(sign.at, sign.answers) for sign in evidence.after(TEN - timedelta(days=1))]
+
+
+def test_the_scheduler_acted_at_the_tick_however_late_the_process_came(database: Database) -> None:
+    started_by_it(database, TEN + timedelta(minutes=10), BOOT, late=timedelta(seconds=50))
+    assert signs(database) == [(TEN + timedelta(minutes=10), True)]
+
+
+def test_a_run_that_is_dated_later_than_one_recorded_after_it_is_no_sign_if_its_clock_was_set_back(
+    database: Database,
+) -> None:
+    ahead = Boot(BOOT.id, BOOT.at + timedelta(hours=5))
+    started_by_it(database, TEN + timedelta(hours=5), ahead)
+    started_by_it(database, TEN + timedelta(minutes=10), BOOT)
+    assert signs(database) == [(TEN + timedelta(minutes=10), True)]
+
+
+def test_nor_if_it_was_of_another_boot(database: Database) -> None:
+    started_by_it(database, TEN + timedelta(hours=5), Boot("another-boot", BOOT.at))
+    started_by_it(database, TEN + timedelta(minutes=10), BOOT)
+    assert signs(database) == [(TEN + timedelta(minutes=10), True)]
+
+
+def test_two_runs_of_one_clock_that_were_recorded_in_the_other_order_are_both_signs(database: Database) -> None:
+    for minutes_ in (20, 10):
+        started_by_it(database, TEN + timedelta(minutes=minutes_), BOOT)
+    assert [at.minute for at, _ in signs(database)] == [10, 20]
 
 
 def test_a_year_of_silence_is_written_tick_by_tick(database: Database) -> None:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import io
+import shutil
 import subprocess
 import tarfile
 from pathlib import Path
 
 from tests.support import parts
-from tests.support.host import ROOT
+from tests.support.host import PACKAGES, ROOT, Host
 
 # Every host that follows main has passed the first of these commits, and most have come to the second.
 OLDER = "2eee65ce66e7f75fbeddeecc70e872e5c62eeef3"
@@ -30,3 +31,19 @@ def extract(commit: str, directory: Path) -> Path:
     with tarfile.open(fileobj=io.BytesIO(done.stdout)) as archive:
         archive.extractall(directory, filter="data")
     return directory
+
+
+def put(tree: Path, host: Host) -> None:
+    """Make the checkout hold another tree, with this host's own jobs and scripts, as a reset does."""
+    kept = {path: path.read_text() for path in host.checkout.rglob("*") if path.is_file() and _is_own(host, path)}
+    for package in PACKAGES:
+        shutil.rmtree(host.checkout / package)
+        shutil.copytree(tree / package, host.checkout / package, ignore=shutil.ignore_patterns("__pycache__"))
+    for path, text in kept.items():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+
+
+def _is_own(host: Host, path: Path) -> bool:
+    name = path.relative_to(host.checkout).as_posix()
+    return name == "automation/jobs.yaml" or name.startswith("protocols/test/")

@@ -10,7 +10,7 @@ import pytest
 from monitoring.base.process_identity import Boot
 from monitoring.ledger.causes import Sign, SignsOfLife
 from monitoring.ledger.cron import Cron
-from monitoring.ledger.ticks import due_ticks, explain_unanswered, tick_for
+from monitoring.ledger.ticks import due_ticks, explain_unanswered, nearby, start_for, tick_for
 from monitoring.store.tables.runs import RunRow
 from monitoring.store.tables.schedules import Schedule, ScheduleInForce
 
@@ -46,6 +46,40 @@ def test_a_tick_that_has_its_row_is_not_answered_again() -> None:
 
 def test_a_start_far_from_any_open_tick_answers_none() -> None:
     assert tick_for(Cron.parse("19 8 * * *"), TEN, set()) is None
+
+
+@pytest.mark.parametrize(
+    ("cron", "late", "answers"),
+    [
+        ("0 * * * *", minutes(15) - timedelta(seconds=1), True),  # however far the next tick is
+        ("0 * * * *", minutes(15), False),
+        ("0/10 * * * *", minutes(5), True),  # half the way to the next one
+        ("0/10 * * * *", minutes(5) + timedelta(seconds=1), False),
+        ("* * * * *", minutes(2), True),
+        ("* * * * *", minutes(2) + timedelta(seconds=1), False),
+        ("0 * * * *", -timedelta(milliseconds=50), True),  # the kernel's rounding
+        ("0 * * * *", -timedelta(milliseconds=51), False),
+    ],
+)
+def test_how_far_from_its_tick_a_run_may_start(cron: str, late: timedelta, *, answers: bool) -> None:
+    schedule = Cron.parse(cron)
+    others = set(schedule.ticks(TEN - minutes(30), TEN + minutes(30))) - {TEN}
+    assert tick_for(schedule, TEN + late, others) == (TEN if answers else None)
+    first, last = nearby(TEN + late)
+    assert (first <= TEN <= last) or not answers
+
+
+def test_a_clock_that_was_set_back_brings_a_tick_two_minutes_ahead_into_reach_and_none_beyond() -> None:
+    hour = timedelta(hours=1)
+    assert tick_for(Cron.parse("0 * * * *"), TEN - minutes(2), set(), set_back=hour) == TEN
+    assert tick_for(Cron.parse("0 * * * *"), TEN - minutes(2) - timedelta(seconds=1), set(), set_back=hour) is None
+    assert nearby(TEN) == (TEN - minutes(15), TEN + minutes(2))
+
+
+def test_a_start_is_moved_to_its_tick_only_by_the_kernels_rounding() -> None:
+    ms = timedelta(milliseconds=1)
+    for started_at, start in ((-50 * ms, TEN), (-51 * ms, TEN - 51 * ms), (ms, TEN + ms), (-ms, TEN)):
+        assert start_for(TEN, TEN + started_at) == start
 
 
 def an_entry(**changes: object) -> ScheduleInForce:
@@ -103,6 +137,21 @@ def test_a_tick_during_a_run_was_skipped_and_names_the_holder() -> None:
     assert found[0].reason == "run 7 of 10:00 was still going"
 
 
+def test_a_run_holds_up_the_ticks_of_its_first_and_last_instant_too() -> None:
+    (found,) = explain_unanswered("multisig", [TEN], [a_run(7, TEN, TEN)], LIVING)
+    assert (found.status, found.held_by) == ("skipped", 7)
+    just_after = a_run(7, TEN + timedelta(microseconds=1), None)
+    (found,) = explain_unanswered("multisig", [TEN], [just_after], LIVING)
+    assert found.status == "missed"
+
+
+def test_of_several_vanished_runs_the_last_held_the_tick_up() -> None:
+    gone = [replace(a_run(number, TEN, TEN + minutes(60)), status="aborted", exit_code=None) for number in (7, 8)]
+    evidence = SignsOfLife([served(TEN), served(TEN + minutes(60))], OLD_BOOT)
+    (found,) = explain_unanswered("multisig", [TEN + minutes(10)], gone, evidence)
+    assert (found.status, found.held_by) == ("skipped", 8)
+
+
 def test_a_run_that_vanished_with_its_host_held_nothing_up() -> None:
     vanished = replace(a_run(7, TEN, TEN + minutes(60)), status="aborted", exit_code=None)
     new_boot = Boot("boot-2", TEN + minutes(50))
@@ -137,6 +186,11 @@ BEFORE = served(TEN - minutes(5))
         # A step beyond the whole age of the boot moves the boot behind the tick; it is no reboot all the same.
         ([BEFORE, served(TEN + minutes(12000), stepped=minutes(11990))], OLD_BOOT, "the clock was stepped forward by"),
         ([BEFORE, served(TEN + minutes(15), stepped=timedelta(seconds=20))], OLD_BOOT, "the scheduler was alive"),
+        ([BEFORE, served(TEN + minutes(15), stepped=minutes(1))], OLD_BOOT, "the clock was stepped forward by 1 min"),
+        # A start bears no id of its boot: a run after it says that the boot is the same, however far it moved.
+        ([BEFORE, started(TEN + minutes(12000), OLD_BOOT.at + minutes(11990)),
+          served(TEN + minutes(12001), stepped=minutes(11990))], OLD_BOOT, "the scheduler was stopped"),
+        ([Sign(TEN - minutes(5), None), served(TEN + minutes(5))], OLD_BOOT, "the scheduler was alive"),
         ([BEFORE], OLD_BOOT, "the scheduler was not running"),
         ([], OLD_BOOT, "the scheduler was not running"),
     ],
@@ -169,6 +223,11 @@ OTHERS = [run_of("multisig", TEN - minutes(10), stepped=HALF_HOUR), run_of("mult
          "the scheduler was alive"),
         # A scheduler that started since waits by the clock of its start.
         ([run_of("daily", YESTERDAY), started(TEN - minutes(30)), *OTHERS], "the scheduler was alive"),
+        ([started(YESTERDAY - minutes(60)), run_of("daily", YESTERDAY), started(TEN - minutes(30)), *OTHERS],
+         "the scheduler was alive"),
+        # Of a boot before nothing is known about this clock.
+        ([replace(run_of("daily", YESTERDAY), boot=Boot("boot-0", YESTERDAY - minutes(60))), *OTHERS],
+         "the scheduler was alive"),
         (OTHERS, "the scheduler was alive"),
     ],
 )  # fmt: skip

@@ -60,7 +60,7 @@ def _of_entries(transition: Transition) -> str:
 
 def _blocks(subject: Subject, transition: Transition, happened: str) -> list[object]:
     blocks: list[object] = []
-    if subject.text and happened:
+    if subject.text and happened and subject.verb != "flag":  # its text says all that a boolean can say
         blocks.append(_sentence(happened))
     inputs = inputs_in_words(subject, transition.facts)
     if inputs and inputs not in happened and subject.verb != "diverge":
