@@ -24,8 +24,8 @@ def test_the_verdict_stands_on_top_with_what_to_look_at(open_page: Open) -> None
     verdict = page.locator(".verdict")
     expect(verdict.locator("h1")).to_have_text("People are not being reached")
     expect(verdict).to_contain_text("ticks due")
-    expect(verdict).to_contain_text("hourly/aave fails")
-    verdict.get_by_role("link", name="hourly/aave fails").click()
+    expect(verdict).to_contain_text("hourly/aave is failing")
+    verdict.get_by_role("link", name="hourly/aave is failing").click()
     expect(page.locator("h1")).to_contain_text("hourly")
 
 
@@ -108,7 +108,7 @@ def test_an_incident_tells_since_when_who_was_told_and_how_to_silence_it(open_pa
     page.get_by_role("link", name="Timelock queued a transaction").click()
     expect(page.locator("h1")).to_have_text("Timelock queued a transaction")
     expect(page.locator(".facts")).to_contain_text("Fires since")
-    expect(page.locator(".facts")).to_contain_text("31 min ago")
+    expect(page.locator(".facts")).to_contain_text(re.compile(r"3\d min ago"))
     expect(page.locator("pre.output")).to_contain_text("silence --protocol aave --key timelock/0x1 --for 2h")
 
 

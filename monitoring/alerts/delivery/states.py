@@ -278,10 +278,10 @@ def table() -> str:
     names: Mapping[str, str] = {"id": "ID", "channel": "CHANNEL", "leader": "ID"}
     rows = [
         f"| `{each.status}` | {each.name} | {each.cause} | {_first_capital(each.ends.format(**names))}. "
-        f"| `{each.command.format(**names)}` |"
+        f"| `{each.command.format(**names)}` | {each.decided_in} |"
         for each in (state.value for state in DeliveryState)
     ]
-    head = "| status | `alerts show` says | cause | what ends it | command |\n|---|---|---|---|---|"
+    head = "| status | `alerts show` says | cause | what ends it | command | decided in |\n|---|---|---|---|---|---|"
     return "\n".join([head, *rows]) + "\n"
 
 

@@ -12,8 +12,6 @@ import functools
 import logging
 import os
 import re
-import socket
-import ssl
 import threading
 import weakref
 from collections.abc import Mapping
@@ -27,11 +25,15 @@ from monitoring.base.http.retry import retry_after_s
 from monitoring.base.http.words import host_of, scrubbed, secrets_in
 
 if TYPE_CHECKING:
+    import socket
+    import ssl
+
     import httpx2
 
 MAX_BYTES = 32 * 1024 * 1024  # a page of logs is the largest honest answer
 CONNECT_S = 5.0
 _CHUNK = 65536
+_BOTH_WAYS = 2  # SHUT_RDWR of the module socket, which most processes need not load
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _TLS_REASON = re.compile(r"\[SSL: (\w+)\]")
 _ERRNO = re.compile(r"\[Errno -?\d+\] ")
@@ -180,7 +182,7 @@ class _Exchange:
         if self._socket is None:
             return False
         with contextlib.suppress(OSError):
-            self._socket.shutdown(socket.SHUT_RDWR)
+            self._socket.shutdown(_BOTH_WAYS)
         return True
 
     def run(self, timeout_s: float, connect_s: float) -> Answer | Failure:

@@ -99,7 +99,7 @@ def look(directory: Path) -> Kept:
     found = Kept()
     for place in _places(directory, users):
         with contextlib.suppress(OSError):
-            found = _joined(found, _parsed(read(place, RESERVE.size_bytes, users).split(BLANK)))
+            found = _joined(found, _parsed(read(place, RESERVE.size_bytes, users).rstrip(BLANK).split(BLANK)))
     return found
 
 
