@@ -14,7 +14,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from monitoring.alerts.conditions.monitor_store import MonitorStore
 from monitoring.alerts.conditions.store_alert import AlertOrigin, Recorded
@@ -38,17 +38,18 @@ from monitoring.base.secrets.redact import Redactor
 from monitoring.base.settings import Settings
 from monitoring.conditions.condition import ConditionKey
 from monitoring.conditions.policy import USUAL, PendingPolicy, Policy, Reminders
+from monitoring.conditions.values import Unknown
 from monitoring.store.db.database import Tx
 from monitoring.store.db.handle import SteadyStore
 from monitoring.store.tables import state
 from utils.key_uses import KeyUses
 from utils.reading import Reads
-from utils.unknown import Unknown
 from utils.verbs import Verbs
 
 if TYPE_CHECKING:
     from monitoring.chains.rpc.provider import Fetch
     from monitoring.checks.engine.evaluation import EvaluatedCheck
+    from monitoring.checks.rules.verb import Asked
     from utils.judging import EvaluationSession, Judged
 
 _CRASH = "crash"
@@ -294,8 +295,8 @@ class Context(Reads, Verbs):
             redact=self._redact, fetch=self._fetch, sleep=self._sleep,
         )  # fmt: skip
 
-    def _judge(self, key: str, verb: str, reading: Callable[[], Any], policy: Any, ways: Any) -> Judged:  # noqa: ANN401
-        judged = self._bench.part(key, verb, reading(), policy, ways)
+    def _judge(self, key: str, verb: str, asked: Asked) -> Judged:
+        judged = self._bench.part(key, verb, asked)
         try:
             self._uses.note(judged.part.key.text, f"m.{verb}({key!r}, …)", judges=True)
         except UsageError:

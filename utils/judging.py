@@ -22,13 +22,13 @@ from monitoring.checks.engine.evidence import AskedContract, Evidence
 from monitoring.checks.engine.point import EvaluationPoint
 from monitoring.checks.engine.python_checks import Given, GivenPart
 from monitoring.checks.messages.plain import AlertRoute
+from monitoring.checks.rules.verb import Asked
 from monitoring.checks.rules.words import Subject
 from monitoring.checks.state.load import StoredMemory
 from monitoring.conditions.condition import ConditionKey
 from monitoring.conditions.policy import Policy
 from monitoring.store.db.database import Tx
 from monitoring.store.db.handle import SteadyStore
-from utils.policies import CommonOptions
 
 WHOLE = "(readings)"  # no author would choose it: whether the function could read what it decides upon
 
@@ -91,14 +91,14 @@ class EvaluationSession:
         """Remember which contract gave which value."""
         self._answers.append((AskedContract(chain, address.lower()), value))
 
-    def _evidence(self, reading: Any) -> Evidence:  # noqa: ANN401 - by verb
+    def _evidence(self, reading: Any) -> Evidence:  # noqa: ANN401 - as above
         """Return the contracts that gave exactly this reading; of one that was calculated, all that were asked."""
         readings = reading if isinstance(reading, tuple) else (reading,)
         exact = [asked for asked, value in self._answers if value in readings]
         found = dict.fromkeys(exact or [asked for asked, _ in self._answers])
         return Evidence(contracts=tuple(found))
 
-    def part(self, key: str, verb: str, reading: Any, policy: Policy, ways: CommonOptions) -> Judged:  # noqa: ANN401 - by verb
+    def part(self, key: str, verb: str, asked: Asked) -> Judged:
         """Note a judgement.
 
         Raises:
@@ -107,12 +107,15 @@ class EvaluationSession:
         check, _, subject = key.partition("/") if isinstance(key, str) else ("", "", "")
         if not check:
             raise UsageError(f"m.{verb}({key!r}, …): a key is a text that is not empty, as in utilisation/USDC")
-        chain = network(ways.chain).id if ways.chain else 0
+        options = asked.options
+        chain = network(options.chain).id if options.chain else 0
         found = ConditionKey(self._given.name, check, chain, subject)
         if found in self._keys:
             raise UsageError(f"m.{verb}({key!r}, …): this was judged in this run already: give each its own key")
         self._keys.add(found)
-        told = Subject(key, verb, policy, ways.unit, text=ways.text, chain=chain)
+
+        told = Subject(key, verb, asked.policy, options.unit, text=options.text, chain=chain)
+        reading = asked.reading
         return Judged(GivenPart(found, self._given.route, told, reading, self._evidence(reading)))
 
     def forget(self, judged: Sequence[Judged]) -> None:

@@ -90,7 +90,7 @@ class Reads(ABC):
         """Return the US dollars of one whole token; unknown where it is old or doubtful."""
         from monitoring.chains.networks import network  # noqa: PLC0415 - as above
         from monitoring.chains.services.prices import Asset, Price, base_url, current_prices  # noqa: PLC0415 - as above
-        from utils.exact import number, span  # noqa: PLC0415 - as above
+        from monitoring.checks.rules.keywords import number, span  # noqa: PLC0415 - as above
 
         tools, asset = self._bench.at, Asset(network(chain), token)
         found = current_prices(

@@ -8,16 +8,10 @@ from __future__ import annotations
 from typing import Any, Never, TypeVar
 
 from monitoring.chains.abi import values
+from monitoring.conditions.values import UnknownError
 
+__all__ = ["Unknown", "UnknownError", "known"]
 T = TypeVar("T")
-
-
-class UnknownError(TypeError):
-    """Something was decided upon a value that is unknown. Uncaught, it ends the function without calling it a crash."""
-
-    def __init__(self, unknown: Unknown) -> None:
-        self.unknown = unknown
-        super().__init__(f"an unknown value is neither true nor false, nor larger nor smaller ({unknown.reason})")
 
 
 class Unknown(values.Unknown):

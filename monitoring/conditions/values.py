@@ -33,6 +33,14 @@ class Unknown:
         return f"unknown: {self.reason}"
 
 
+class UnknownError(TypeError):
+    """Something was decided upon a value that is unknown. Uncaught, it ends the function without calling it a crash."""
+
+    def __init__(self, unknown: Unknown) -> None:
+        self.unknown = unknown
+        super().__init__(f"an unknown value is neither true nor false, nor larger nor smaller ({unknown.reason})")
+
+
 class Absent(Enum):
     """The type of `NONE`: the author says that the question does not apply now, and the condition clears."""
 

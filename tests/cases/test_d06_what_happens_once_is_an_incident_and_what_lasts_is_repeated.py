@@ -10,12 +10,13 @@ import json
 import os
 import subprocess
 import sys
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
 from monitoring.store.db.schema import open_database, open_readonly
-from monitoring.store.tables import conditions
+from monitoring.store.tables import conditions, silences
 from tests.support.child import CHECKOUT
 from utils.monitor import CRITICAL, HIGH, Context, monitor
 from utils.testing import SimClock, run
@@ -129,3 +130,43 @@ def test_a_breach_that_lasts_is_said_again(tmp_path: Path, severity: str, after:
     clock.move(after)
     clock.move("1m")
     assert [one.kind for one in run(main, store=tmp_path, clock=clock)] == ["reminder"]
+
+
+def test_reminders_that_are_due_in_one_run_are_one_message(tmp_path: Path) -> None:
+    clock = SimClock()
+
+    @monitor("acme")
+    def main(m: Context) -> None:
+        m.limit("backing", 0.5, below=1, severity=CRITICAL)
+        m.limit("peg", 0.9, below=1, severity=CRITICAL)
+        m.flag("paused", True, severity=CRITICAL)
+
+    assert len(run(main, store=tmp_path, clock=clock)) == 3
+    clock.move("6h")
+    (reminder,) = run(main, store=tmp_path, clock=clock)
+    assert reminder.kind == "reminder"
+    assert reminder.title == "3 conditions of acme are still firing"
+    assert all(name in reminder.text for name in ("backing", "peg", "paused"))
+    clock.move("5h")
+    assert run(main, store=tmp_path, clock=clock) == []
+    clock.move("1h")
+    assert len(run(main, store=tmp_path, clock=clock)) == 1
+
+
+def test_a_silenced_reminder_is_not_sent_with_the_others(tmp_path: Path) -> None:
+    clock = SimClock()
+
+    @monitor("acme")
+    def main(m: Context) -> None:
+        m.limit("backing", 0.5, below=1, severity=CRITICAL)
+        m.limit("peg", 0.9, below=1, severity=CRITICAL)
+
+    run(main, store=tmp_path, clock=clock)
+    clock.move("6h")
+    ends_at = clock.now() + timedelta(hours=1)
+    with open_database(tmp_path / "monitoring.db") as database, database.write() as tx:
+        silences.add(tx, "acme", "peg", now=clock.now(), ends_at=ends_at, reason="known", created_by="ops")
+    run(main, store=tmp_path, clock=clock)
+    with open_readonly(tmp_path / "monitoring.db") as database:
+        found = database.rows("SELECT dedupe_key, delivery_status FROM alert_events WHERE kind = 'reminder'")
+    assert sorted(found) == [("backing", "pending"), ("peg", "silenced")]

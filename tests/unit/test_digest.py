@@ -112,7 +112,7 @@ def test_a_task_that_has_not_failed_often_enough_is_named_without_a_sound_until_
         (DigestKind.CHANGED, False),
         (DigestKind.SAME, True),
     ]
-    assert "4 runs in a row" in row.message
+    assert "4 consecutive failures" in row.message
     assert "(run 7)" in row.message
 
 

@@ -256,6 +256,8 @@ def _call_machines(
 ) -> None:
     if kind not in (AlertKind.ALERT, AlertKind.WORSENED, AlertKind.REMINDER) or alert.source in OPERATIONAL_SOURCES:
         return
+    if kind is AlertKind.REMINDER and about is None:
+        return  # of several conditions: a machine was called when each of them fired
     identity = str(about.key) if about else None
     last = webhook_calls.get(tx, identity, now) if identity else None
     verdict = webhook_policy.judge(last, alert.severity, now, about.fired_at if about else None)

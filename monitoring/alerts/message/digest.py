@@ -145,13 +145,13 @@ def compose(digest: DigestInput, verdict: DigestKind, previous: LastDigest | Non
     """Write the digest. It names every failed task and none that succeeded."""
     if verdict is DigestKind.CLEAN:
         told = f"Last reported {previous.told_at:%Y-%m-%d %H:%M} UTC." if previous else ""
-        return _alert(Severity.LOW, f"{digest.profile}: all tasks are ok again", [told], silent=True)
+        return _alert(Severity.LOW, f"profile {digest.profile}: all tasks are ok again", [told], silent=True)
     failed = digest.failed
     silent = verdict in (DigestKind.SAME, DigestKind.REMINDER, DigestKind.NOT_YET)
-    title = f"{digest.profile}: {len(failed)} of {len(digest.tasks)} tasks failed"
+    title = f"profile {digest.profile}: {len(failed)} of {len(digest.tasks)} tasks failed"
     blocks: list[object] = [digest.note] if digest.note else []
     if verdict is DigestKind.REMINDER:
-        blocks.append("Nothing has changed for a day.")
+        blocks.append("The same tasks still fail.")
     blocks += _shared(failed)
     for task in failed:
         if task.dependency is None:
@@ -161,7 +161,8 @@ def compose(digest: DigestInput, verdict: DigestKind, previous: LastDigest | Non
 
 def _alert(severity: Severity, title: str, blocks: Iterable[object], *, silent: bool) -> Alert:
     shown = [block for block in blocks if block != ""]
-    return Alert(severity, title, *shown, protocol=DIGEST_CHANNEL, source=SOURCE, silent=silent)
+    is_good = severity is Severity.LOW
+    return Alert(severity, title, *shown, protocol=DIGEST_CHANNEL, source=SOURCE, silent=silent, is_good=is_good)
 
 
 def _shared(failed: tuple[TaskOutcome, ...]) -> list[object]:
@@ -171,21 +172,23 @@ def _shared(failed: tuple[TaskOutcome, ...]) -> list[object]:
         if task.dependency is not None:
             by_dependency.setdefault(task.dependency, []).append(task.name)
     return [
-        line(bold(dependency), f" failed; only because of it: {', '.join(names)}")
+        line(bold(dependency), f" failed, and because of it alone: {', '.join(names)}")
         for dependency, names in by_dependency.items()
     ]
 
 
 def _told(task: TaskOutcome) -> list[object]:
-    parts: list[object] = [bold(task.name), f": {task.reason or 'failed'} after {_seconds(task.duration_s)}"]
+    reason = task.reason or "failed"
+    took = "" if " after " in reason else f" after {_seconds(task.duration_s)}"  # a time limit says it itself
+    parts: list[object] = [bold(task.name), f": {reason}{took}"]
     if task.failed_runs > 1:
-        parts.append(f"; {task.failed_runs} runs in a row")
+        parts.append(f"; {task.failed_runs} consecutive failures")
         if task.failing_since is not None:
             parts += [", since ", since(task.failing_since)]
         if task.failing_since_run is not None:
             parts.append(f" (run {task.failing_since_run})")
     if not task.is_due:
-        parts.append(f"; makes a sound from {task.alert_after} runs in a row")
+        parts.append(f"; notifies after {task.alert_after} consecutive failures")
     tail = [text[:_MOST_LINE_LENGTH] for text in task.last_lines[-_MOST_LINES:]]
     return [line(*parts), *_remedy(task.last_lines), *([code("\n".join(tail))] if tail else [])]
 

@@ -1,4 +1,4 @@
-"""The built-in types: sections of a monitor file that are only data, one module each. `TYPES` is what files may use.
+"""The built-in types: sections of a monitor file that are only data, one module or package each, found by its `TYPE`.
 
 A type belongs here when the language of formulas cannot say it. Tests: tests/integration/test_safes.py,
 tests/integration/test_timelocks.py, tests/integration/test_host_type.py, tests/integration/test_http_type.py.
@@ -6,11 +6,17 @@ tests/integration/test_timelocks.py, tests/integration/test_host_type.py, tests/
 
 from __future__ import annotations
 
-from monitoring.checks.builtin import erc4626
-from monitoring.checks.builtin.host.parts import TYPE as HOST
-from monitoring.checks.builtin.http.parts import TYPE as HTTP
-from monitoring.checks.builtin.safes.config import TYPE as SAFES
-from monitoring.checks.builtin.timelocks.config import TYPE as TIMELOCKS
-from monitoring.checks.engine.plugin import registry
+from importlib import import_module
+from pkgutil import iter_modules
 
-TYPES = registry(erc4626.TYPE, HOST, HTTP, SAFES, TIMELOCKS)
+from monitoring.checks.engine.plugin import CheckType, Registry, registry
+
+
+def found_types() -> Registry:
+    """Return every type of this package: each module or package in it with a `TYPE`."""
+    modules = [import_module(f"{__name__}.{one.name}") for one in iter_modules(__path__)]
+    types = [getattr(module, "TYPE", None) for module in modules]
+    return registry(*(one for one in types if isinstance(one, CheckType)))
+
+
+TYPES = found_types()

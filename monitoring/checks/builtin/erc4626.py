@@ -12,9 +12,7 @@ from typing import Any
 
 from monitoring.alerts.message.model import Severity
 from monitoring.base.yaml.marks import Mapping as MappingNode
-from monitoring.checks.config.check import with_base
 from monitoring.checks.config.names import IDENTIFIER, read_chain
-from monitoring.checks.config.verb_keys import BASELINE_MAX_AGE
 from monitoring.checks.config.yaml_node import Spot
 from monitoring.checks.engine.formula_checks import Check, EvalScope, FormulaPart
 from monitoring.checks.engine.plugin import CheckType, PluginContext
@@ -23,10 +21,11 @@ from monitoring.checks.expression.signatures import parse_signature, standard_vi
 from monitoring.checks.expression.tree import Tree
 from monitoring.checks.expression.typecheck import check as read_formula
 from monitoring.checks.messages.plain import AlertRoute
-from monitoring.checks.rules.delta import DeltaPolicy, Move, MoveLevel
+from monitoring.checks.rules.delta import BASELINE_MAX_AGE, DeltaPolicy, Move, MoveLevel
 from monitoring.checks.rules.limit import Level, LimitPolicy, Side
 from monitoring.checks.rules.never_falls import NeverFallsPolicy
 from monitoring.checks.rules.steps import NO_STEP, Step, either
+from monitoring.checks.rules.verb import with_base
 from monitoring.conditions.condition import ConditionKey
 from monitoring.conditions.policy import Policy
 

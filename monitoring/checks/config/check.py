@@ -6,8 +6,8 @@ Called by `loading.py`. A check is told by its id in every path.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import TypeVar
 
 from monitoring.alerts.message.model import Severity
@@ -16,39 +16,26 @@ from monitoring.checks.config.names import read_expression
 from monitoring.checks.config.yaml_node import Spot
 from monitoring.checks.engine.formula_checks import Check
 from monitoring.checks.expression.scope import Scope
-from monitoring.checks.expression.tree import ANYTHING, Apply, Expression, Name, Tree, ValueType, children
+from monitoring.checks.expression.tree import (
+    ANYTHING,
+    BOOLEAN,
+    NUMBER,
+    Apply,
+    Expression,
+    Name,
+    Tree,
+    ValueType,
+    children,
+)
 from monitoring.checks.rules.steps import either
+from monitoring.checks.rules.verb import ParsedCheck, YamlForm, verb
 from monitoring.checks.rules.words import PLACEHOLDER
 from monitoring.conditions.policy import Policy
 
 P = TypeVar("P", bound=Policy)
 COMMON = ("id", "severity", "unit", "text")
-# What a check's own text may name beside row fields: the facts its verb puts into a transition.
-FACTS: Mapping[str, tuple[str, ...]] = {
-    "limit": ("value", "bound"),
-    "delta": ("value", "before", "change"),
-    "never_falls": ("value", "before"),
-    "changed": ("value", "before"),
-    "flag": ("value",),
-    "diverge": ("value", "reference"),
-    "age": ("value", "age"),
-    "deadline": ("value", "left"),
-    "members": (),
-}
 _ID = re.compile(r"[a-z0-9](?:[a-z0-9_/-]|\{[^{}]*\})*")
 _UNIT = re.compile(r"%|[A-Za-z$][A-Za-z0-9$./-]{0,15}")
-
-
-@dataclass(frozen=True, slots=True)
-class ParsedCheck:
-    """What a verb key makes of a check: the verb, what it reads, its policy, and the formula to show."""
-
-    verb: str
-    trees: tuple[Tree, ...]
-    policy: Policy
-    formula: str
-    percent: bool = False  # its bounds are written with %, and so is its value shown
-    difference: bool = False  # two readings are compared: what is judged is the first less the second
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +51,23 @@ class CheckBuilder:
         """Read the expression under a key; it must be of one of these kinds and read something."""
         spot = self.spot.get(key)
         return self.formula(spot, *kinds) if spot else None
+
+    def number(self, key: str) -> Expression | None:
+        return self.expression(key, NUMBER)
+
+    def boolean(self, key: str) -> Expression | None:
+        return self.expression(key, BOOLEAN)
+
+    def number_at(self, spot: Spot) -> Expression | None:
+        return self.formula(spot, NUMBER)
+
+    def any_list(self, key: str) -> Expression | None:
+        """Read the expression under a key; it must be a list of anything."""
+        expression, spot = self.expression(key), self.spot.get(key)
+        if spot and expression and expression.kind.name != "a list" and expression.kind is not ANYTHING:
+            spot.wrong(f"a list is needed here, this is {expression.kind}")
+            return None
+        return expression
 
     def formula(self, spot: Spot, *kinds: ValueType) -> Expression | None:
         expression = read_expression(spot, self.scope)
@@ -99,12 +103,7 @@ class CheckBuilder:
         )
 
 
-Builder = Callable[[CheckBuilder], ParsedCheck | None]
-
-
-def read_check(
-    spot: Spot, scope: Scope, row_values: frozenset[str], verbs: Mapping[str, tuple[Builder, tuple[str, ...]]]
-) -> Check | None:
+def read_check(spot: Spot, scope: Scope, row_values: frozenset[str], verbs: Mapping[str, YamlForm]) -> Check | None:
     """Read one check."""
     named = spot.get("id")
     text = named.text("an id") if named else None
@@ -117,10 +116,9 @@ def read_check(
     key = _verb_key(spot, verbs)
     if key is None:
         return None
-    builder, extra = verbs[key]
-    spot.only((*COMMON, key, *extra))
+    spot.only((*COMMON, key, *verbs[key].keys))
     draft = CheckBuilder(spot, scope, row, row_values)
-    judged = builder(draft)
+    judged = verbs[key].read(draft)
     unit, words = _unit(spot) or ("%" if judged and judged.percent else ""), _text(spot, scope, judged)
     if judged is None or text is None:
         return None
@@ -176,7 +174,7 @@ def _text(spot: Spot, scope: Scope, judged: ParsedCheck | None) -> str:
     words = spot.get("text")
     text = words.text("a text") if words else None
     if words and text and judged:
-        _fields_exist(words, text, scope, FACTS[judged.verb])
+        _fields_exist(words, text, scope, verb(judged.verb).facts)
     return text or ""
 
 
@@ -206,11 +204,6 @@ def names_of(trees: tuple[Tree, ...]) -> frozenset[str]:
             found.add(tree.name)
         stack.extend(children(tree))
     return frozenset(found)
-
-
-def with_base(kind: Callable[..., P], base: Policy, **more: object) -> P:
-    """Make a verb's policy of what every verb understands and its own."""
-    return kind(**{one.name: getattr(base, one.name) for one in fields(base)}, **more)
 
 
 def negated(expression: Expression) -> Tree:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 from monitoring.alerts.message.model import Severity
 from monitoring.base.yaml.marks import Scalar
-from monitoring.checks.config.check import CheckBuilder, ParsedCheck, negated, with_base
+from monitoring.checks.config.check import CheckBuilder, negated
 from monitoring.checks.config.yaml_node import Spot
 from monitoring.checks.expression.evaluate import evaluate
 from monitoring.checks.expression.tree import (
@@ -23,6 +23,7 @@ from monitoring.checks.expression.tree import (
 )
 from monitoring.checks.expression.values import Number, Value, is_number
 from monitoring.checks.rules.limit import Level, LimitPolicy, Side
+from monitoring.checks.rules.verb import ParsedCheck, with_base
 from monitoring.conditions.policy import Policy
 
 _SIDES = {

@@ -16,7 +16,6 @@ from monitoring.checks.config.check import names_of, read_check
 from monitoring.checks.config.names import Declared, Views, read_chain, read_contract, read_functions, read_values
 from monitoring.checks.config.rows import read_rows
 from monitoring.checks.config.source import read_source
-from monitoring.checks.config.verb_keys import KEYS
 from monitoring.checks.config.yaml_node import Spot
 from monitoring.checks.engine.formula_checks import Check
 from monitoring.checks.engine.monitor import Monitor, NumberSource, Rows, row_values, subject_of
@@ -25,6 +24,7 @@ from monitoring.checks.engine.plugin import NO_TYPES, PluginContext, Registry
 from monitoring.checks.expression.scope import Scope
 from monitoring.checks.expression.signatures import standard_views
 from monitoring.checks.expression.tree import NUMBER, Expression, ValueType
+from monitoring.checks.rules.verb import yaml_forms
 
 SECTIONS = (
     "monitor", "channel", "chain", "chains", "contracts", "functions", "values", "sources", "for_each", "checks",
@@ -161,9 +161,9 @@ class _Loader:
         section = self.root.get("checks")
         if section is None and not any(self.root.get(name) for name in self.types):
             self.root.need("checks", "a list of what must hold")
-        found: dict[str, Check] = {}
+        found, forms = dict[str, Check](), yaml_forms()
         for spot in section.items("a list of checks") if section else []:
-            check = read_check(spot, scope, by_row, KEYS)
+            check = read_check(spot, scope, by_row, forms)
             if check and check.per_row:
                 _tell_rows_apart(spot, check, rows)
             if check and check.name in found:

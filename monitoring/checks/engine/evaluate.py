@@ -105,7 +105,9 @@ def _entry(
     *,
     declared: bool = False,
 ) -> JudgedPart:
-    told = alert.tell(seen, conditions.get(seen.key) or Condition(seen.key), at, origin, now, at.redact)
+    told = None
+    if seen.outcome.transition is not None:
+        told = alert.tell(seen, conditions.get(seen.key) or Condition(seen.key), at, origin, now, at.redact)
     return JudgedPart(seen, told, at.redact(value_in_words(seen.part, seen.reading)), declared)
 
 

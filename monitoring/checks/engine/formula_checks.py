@@ -2,43 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
 from monitoring.alerts.message.model import Severity
-from monitoring.chains.abi.values import Unknown
 from monitoring.checks.engine.evidence import Evidence
 from monitoring.checks.engine.formula_evidence import evidence_of
 from monitoring.checks.engine.plan import ReadContext
 from monitoring.checks.engine.point import EvaluationPoint
 from monitoring.checks.expression.evaluate import PENDING, Result, ViewRead, evaluate
 from monitoring.checks.expression.tree import Tree
-from monitoring.checks.expression.values import NONE, Value
+from monitoring.checks.expression.values import Value
 from monitoring.checks.messages.check_message import bound_words, reading_words, say
 from monitoring.checks.messages.plain import AlertRoute, AlertText
-from monitoring.checks.rules import age, changed, delta, diverge, flag, limit, members, never_falls
 from monitoring.checks.rules.delta import Priced
 from monitoring.checks.rules.steps import severities_of
+from monitoring.checks.rules.verb import verb
 from monitoring.checks.rules.words import Subject, filled
 from monitoring.conditions.condition import Condition, ConditionKey
 from monitoring.conditions.outcome import Outcome, Transition
 from monitoring.conditions.policy import Policy
-
-Judge = Callable[[Condition, Any, datetime, Any], Outcome]
-# The verbs a formula can be judged by; `stages`, `items` and `logs` read rows and belong to built-in types.
-JUDGES: Mapping[str, Judge] = {
-    "limit": limit.judge,
-    "delta": delta.judge,
-    "never_falls": never_falls.judge,
-    "changed": changed.judge,
-    "flag": flag.judge,
-    "diverge": diverge.judge,
-    "age": age.judge,
-    "deadline": age.judge_deadline,
-    "members": members.judge,
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,11 +136,7 @@ class FormulaPart:
         found = [evaluate(tree, world) for tree in self.check.trees]
         if any(one is PENDING for one in found):
             return PENDING
-        if self.check.verb == "delta" and len(found) > 1:
-            return Priced(found[0], found[1])  # type: ignore[arg-type]  # PENDING was left above
-        return tuple(found) if len(self.check.trees) > 1 else found[0]
+        return verb(self.check.verb).combine(tuple(found))
 
     def judge(self, before: Condition, reading: Any, now: datetime) -> Outcome:  # noqa: ANN401 - as above
-        if self.check.verb == "diverge" and (isinstance(reading, Unknown) or reading is NONE):
-            reading = (reading, reading)
-        return JUDGES[self.check.verb](before, reading, now, self.check.policy)
+        return verb(self.check.verb).judge(before, reading, now, self.check.policy)

@@ -11,23 +11,19 @@ from datetime import datetime
 from typing import Any, ClassVar
 
 from monitoring.alerts.message.model import Severity
-from monitoring.chains.abi.values import Unknown
 from monitoring.checks.engine.evidence import NO_EVIDENCE, Evidence
-from monitoring.checks.engine.formula_checks import JUDGES, Judge
 from monitoring.checks.engine.monitor import NumberSource
 from monitoring.checks.engine.plan import Answerer, CheckInstance, ReadContext
 from monitoring.checks.engine.point import EvaluationPoint
-from monitoring.checks.expression.values import NONE
 from monitoring.checks.messages.check_message import bound_words, reading_words, say
 from monitoring.checks.messages.plain import AlertRoute, AlertText
-from monitoring.checks.rules import items, stages
 from monitoring.checks.rules.delta import Priced
 from monitoring.checks.rules.steps import severities_of
+from monitoring.checks.rules.verb import verb
 from monitoring.checks.rules.words import Subject
 from monitoring.conditions.condition import Condition, ConditionKey
 from monitoring.conditions.outcome import Outcome, Transition
 
-ALL_JUDGES: Mapping[str, Judge] = {**JUDGES, "items": items.judge, "stages": stages.judge}
 _ROWS = ("items", "stages")
 
 
@@ -68,9 +64,7 @@ class GivenPart:
         return self.reading
 
     def judge(self, before: Condition, reading: Any, now: datetime) -> Outcome:  # noqa: ANN401 - as above
-        if self.subject.verb == "diverge" and (isinstance(reading, Unknown) or reading is NONE):
-            reading = (reading, reading)
-        return ALL_JUDGES[self.subject.verb](before, reading, now, self.subject.policy)
+        return verb(self.subject.verb).judge(before, reading, now, self.subject.policy)
 
     def tell(self, transition: Transition, tools: EvaluationPoint) -> AlertText:  # noqa: ARG002 - its facts are all read
         return say(self.subject, transition)

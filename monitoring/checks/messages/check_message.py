@@ -13,24 +13,12 @@ from monitoring.alerts.message.text import Line, code, line, table
 from monitoring.checks.expression.value_text import span, words
 from monitoring.checks.expression.values import Value
 from monitoring.checks.messages.plain import HEADS, AlertText, rows_left_out
-from monitoring.checks.rules import age, changed, delta, diverge, flag, limit, members, never_falls
+from monitoring.checks.rules.verb import verb
 from monitoring.checks.rules.words import Facts, Subject, VerbWords, filled, inputs_in_words
 from monitoring.conditions.outcome import Kind, Reason, Transition
 
 _ROWS = 20
 _COMPARED = ("<", ">", "==", "!=", "require ")
-WORDS: Mapping[str, VerbWords] = {
-    "limit": limit.WORDS,
-    "delta": delta.WORDS,
-    "never_falls": never_falls.WORDS,
-    "changed": changed.WORDS,
-    "flag": flag.WORDS,
-    "diverge": diverge.WORDS,
-    "age": age.WORDS,
-    "deadline": age.DEADLINE_WORDS,
-    "members": members.WORDS,
-}
-_ROW_WORDS = VerbWords(lambda _, __: "", lambda _, __: " has no open rows any more")
 
 
 def say(subject: Subject, transition: Transition) -> AlertText:
@@ -55,7 +43,7 @@ def _happened(subject: Subject, transition: Transition) -> str:
 
 
 def _words_of(subject: Subject) -> VerbWords:
-    return WORDS.get(subject.verb, _ROW_WORDS)
+    return verb(subject.verb).words
 
 
 def _author_title(subject: Subject, facts: Facts) -> str:
@@ -72,7 +60,7 @@ def _of_entries(transition: Transition) -> str:
 
 def _blocks(subject: Subject, transition: Transition, happened: str) -> list[object]:
     blocks: list[object] = []
-    if subject.text and happened:
+    if subject.text and happened and subject.verb != "flag":  # its text says all that a boolean can say
         blocks.append(_sentence(happened))
     inputs = inputs_in_words(subject, transition.facts)
     if inputs and inputs not in happened and subject.verb != "diverge":

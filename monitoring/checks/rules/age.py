@@ -2,25 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from fractions import Fraction
+from typing import TYPE_CHECKING, Any, Unpack
 
 from monitoring.alerts.message.model import Severity
 from monitoring.base.formatting import format_duration, format_instant, format_seconds
 from monitoring.chains.abi.values import Unknown
 from monitoring.checks.expression.value_text import words
 from monitoring.checks.expression.values import Absent, Number, Reading, Value, as_number, is_number
-from monitoring.checks.rules.steps import check_ladder
+from monitoring.checks.rules.keywords import CommonKeywords, CommonOptions, reading, span
+from monitoring.checks.rules.steps import check_ladder, seconds_of, seconds_of_span
+from monitoring.checks.rules.verb import LASTING, Asked, ParsedCheck, Verb, YamlForm, with_base
 from monitoring.checks.rules.words import Facts, Subject, VerbWords, number_of
 from monitoring.conditions.condition import Condition
 from monitoring.conditions.outcome import Outcome
 from monitoring.conditions.policy import Policy, Reminders
 from monitoring.conditions.transition import Breach, Ok, Verdict, apply_verdict
 
+if TYPE_CHECKING:
+    from monitoring.checks.config.check import CheckBuilder
+
 CLOCK_SKEW_S = 60  # a block's time may run ahead of this host's clock; a source further ahead is wrong
-_EPOCH = datetime.fromisoformat("1970-01-01T00:00:00+00:00")
-_MICROSECOND = timedelta(microseconds=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,16 +93,6 @@ def judge_deadline(before: Condition, reading: Reading, now: datetime, policy: D
     return apply_verdict(before, verdict, now, policy, {"value": at, "left": left_s})
 
 
-def seconds_of(instant: datetime) -> Fraction:
-    """Return an instant as exact unix seconds."""
-    return seconds_of_span(instant - _EPOCH)
-
-
-def seconds_of_span(span: timedelta) -> Fraction:
-    """Return a span as exact seconds."""
-    return Fraction(span // _MICROSECOND, 1_000_000)
-
-
 def _compare(age_s: Number, policy: AgePolicy) -> Verdict:
     ladder = tuple(level.severity for level in policy.levels)
     breached = [rank for rank, level in enumerate(policy.levels) if age_s > seconds_of_span(level.max_age)]
@@ -143,3 +137,84 @@ def _instant(subject: Subject, value: Value) -> str:  # noqa: ARG001 - as every 
 
 WORDS = VerbWords(_breached, _good, _bound, _instant)
 DEADLINE_WORDS = VerbWords(_deadline_breached, _deadline_good, value=_instant)
+
+
+def _read_age(draft: CheckBuilder) -> ParsedCheck | None:
+    expression = draft.number("age")
+    single, levels = draft.spot.get("max"), draft.spot.get("levels")
+    if (single is None) is (levels is None):
+        draft.spot.wrong("max or levels says how old is too old, as in max: 25h")
+        return None
+    found: list[AgeLevel] = []
+    if levels:
+        draft.in_levels("severity")
+    if single:
+        oldest, severity = single.duration(), draft.severity()
+        found = [AgeLevel(oldest, severity)] if oldest else []
+    for item in levels.items("a list of levels") if levels else []:
+        item.only(("max", "severity"))
+        limit, word = item.need("max", "a duration"), item.need("severity", "low, medium, high or critical")
+        oldest, told = limit.duration() if limit else None, word.severity() if word else None
+        if oldest and told is not None:
+            if found and (oldest <= found[-1].max_age or told <= found[-1].severity):
+                item.wrong("levels go from young to old and from mild to severe, or they are never told")
+            else:
+                found.append(AgeLevel(oldest, told))
+    if expression is None or not found:
+        return None
+    policy = with_base(AgePolicy, draft.policy(found[-1].severity), levels=tuple(found))
+    return ParsedCheck("age", (expression.tree,), policy, expression.text)
+
+
+def _read_deadline(draft: CheckBuilder) -> ParsedCheck | None:
+    expression, steps = draft.number("deadline"), draft.spot.get("steps")
+    severity = draft.severity()
+    found: list[DeadlineStep] = []
+    for item in steps.items("a list of durations, as in [30d, 7d, 1d]") if steps else []:
+        left = item.duration()
+        if left and found and left >= found[-1].left:
+            item.wrong("steps go from far to near, or they are never told")
+        elif left:
+            found.append(DeadlineStep(left, severity))
+    found.append(DeadlineStep(timedelta(0), severity))
+    if expression is None:
+        return None
+    policy = with_base(DeadlinePolicy, draft.policy(severity), steps=tuple(found))
+    return ParsedCheck("deadline", (expression.tree,), policy, expression.text)
+
+
+def python_age(at: datetime | Any, *, max: Any, **common: Unpack[CommonKeywords]) -> Asked:
+    """Fire while an instant lies longer ago than `max`."""
+    options = CommonOptions.of("age", common, python_age)
+    levels = options.levels("age", "max", max, lambda value, _: span(value))
+    policy = AgePolicy(**options.policy("age", levels[-1][1]), levels=tuple(AgeLevel(*level) for level in levels))
+    return Asked(reading(at), policy, options)
+
+
+def python_deadline(
+    at: datetime | Any, *, steps: Iterable[str | timedelta] = (), **common: Unpack[CommonKeywords]
+) -> Asked:
+    """Tell that an instant is near, at each of the `steps` before it (`["30d", "7d", "1d"]`) and when it passes."""
+    options = CommonOptions.of("deadline", common, python_deadline)
+    shared = options.policy("deadline", understood=("remind",))
+    lefts = [*(span(one) for one in steps), timedelta(0)]
+    policy = DeadlinePolicy(**shared, steps=tuple(DeadlineStep(left, shared["severity"]) for left in lefts))
+    return Asked(reading(at), policy, options)
+
+
+VERB = Verb(
+    name="age",
+    judge=judge,
+    yaml={"age": YamlForm(_read_age, (*LASTING, "max", "levels"))},
+    python=python_age,
+    facts=("value", "age"),
+    words=WORDS,
+)
+DEADLINE = Verb(
+    name="deadline",
+    judge=judge_deadline,
+    yaml={"deadline": YamlForm(_read_deadline, ("remind", "steps"))},
+    python=python_deadline,
+    facts=("value", "left"),
+    words=DEADLINE_WORDS,
+)

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import TYPE_CHECKING, Any, Unpack
 
 from monitoring.chains.abi.values import Unknown
 from monitoring.checks.expression.values import Absent, Reading, from_json, to_json
+from monitoring.checks.rules.keywords import CommonKeywords, CommonOptions, reading
+from monitoring.checks.rules.verb import Asked, ParsedCheck, Verb, YamlForm
 from monitoring.checks.rules.words import Facts, Subject, VerbWords, shown
 from monitoring.conditions.condition import Condition
 from monitoring.conditions.outcome import Outcome, Reason
 from monitoring.conditions.policy import Policy
 from monitoring.conditions.transition import apply_verdict, happened, unchanged
+
+if TYPE_CHECKING:
+    from monitoring.checks.config.check import CheckBuilder
 
 
 def judge(before: Condition, reading: Reading, now: datetime, policy: Policy) -> Outcome:
@@ -37,3 +43,24 @@ def _good(subject: Subject, facts: Facts) -> str:
 
 
 WORDS = VerbWords(_breached, _good, lambda _: "does not change")
+
+
+def _changed(draft: CheckBuilder) -> ParsedCheck | None:
+    expression, policy = draft.expression("changed"), draft.policy(draft.severity(), lasting=False)
+    return ParsedCheck("changed", (expression.tree,), policy, expression.text) if expression else None
+
+
+def python(value: Any, **common: Unpack[CommonKeywords]) -> Asked:
+    """Tell each change of a value of any kind."""
+    options = CommonOptions.of("changed", common, python)
+    return Asked(reading(value), Policy(**options.policy("changed", understood=())), options)
+
+
+VERB = Verb(
+    name="changed",
+    words=WORDS,
+    judge=judge,
+    yaml={"changed": YamlForm(_changed, ())},
+    python=python,
+    facts=("value", "before"),
+)

@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
+from typing import TYPE_CHECKING, Any, Unpack
 
 from monitoring.alerts.message.model import Severity
 from monitoring.base.clock import from_text, to_text
@@ -26,12 +27,21 @@ from monitoring.checks.expression.values import (
     read_number,
     write_number,
 )
-from monitoring.checks.rules.steps import Step
+from monitoring.checks.rules.keywords import CommonKeywords, CommonOptions, number, one_of, reading, span
+from monitoring.checks.rules.keywords import step as size_of
+from monitoring.checks.rules.steps import Step, either
+from monitoring.checks.rules.verb import Asked, ParsedCheck, Verb, YamlForm, with_base
 from monitoring.checks.rules.words import Facts, Subject, VerbWords, number_of, shown
 from monitoring.conditions.condition import Condition
 from monitoring.conditions.outcome import Outcome, Reason
 from monitoring.conditions.policy import Policy
 from monitoring.conditions.transition import apply_verdict, happened, no_data, unchanged
+
+if TYPE_CHECKING:
+    from monitoring.checks.config.check import CheckBuilder
+    from monitoring.checks.config.yaml_node import Spot
+
+BASELINE_MAX_AGE = timedelta(hours=36)  # where none is written: a daily check may miss one run
 
 WINDOW_SLOTS = 96  # a window is remembered as the extremes of so many slots: bounded, whatever the cadence
 
@@ -87,9 +97,9 @@ def judge(before: Condition, reading: Reading | Priced, now: datetime, policy: D
     """Compare with the baseline, then let the value become part of it."""
     parts = (reading.amount, reading.price) if isinstance(reading, Priced) else (reading, 1)
     numbers = [as_number(part) for part in parts]
-    for number in numbers:
-        if isinstance(number, Unknown):
-            return no_data(before, number, now, policy)
+    for one in numbers:
+        if isinstance(one, Unknown):
+            return no_data(before, one, now, policy)
     value, price = numbers
     if isinstance(value, Unknown | Absent) or isinstance(price, Unknown | Absent):
         return apply_verdict(before, Absent.NONE, now, policy)
@@ -182,3 +192,102 @@ def _bound(subject: Subject) -> str:
 
 
 WORDS = VerbWords(_breached, _good, _bound)
+
+
+MOVES = tuple(move.value for move in Move)
+
+
+def _change_of(draft: CheckBuilder) -> ParsedCheck | None:
+    expression, price = draft.number("change_of"), draft.number("priced_at")
+    levels = _move_levels(draft)
+    spot = draft.spot
+    max_age, window, least = spot.get("baseline_max_age"), spot.get("window"), spot.get("min_abs")
+    policy = draft.policy(levels[-1].severity if levels else Severity.LOW, lasting=False)
+    found = with_base(
+        DeltaPolicy,
+        policy,
+        levels=tuple(levels),
+        baseline_max_age=max_age.duration() if max_age else BASELINE_MAX_AGE,
+        window=window.duration() if window else None,
+        min_abs=(least.positive() if least else None) or 0,
+    )
+    if expression is None or not levels or (spot.get("priced_at") and price is None):
+        return None
+    trees = (expression.tree, price.tree) if price else (expression.tree,)
+    return ParsedCheck("delta", trees, found, expression.text)
+
+
+def _move_levels(draft: CheckBuilder) -> list[MoveLevel]:
+    levels = draft.spot.get("levels")
+    if levels is None:
+        level = _move_level(draft.spot, draft.severity())
+        return [level] if level else []
+    draft.in_levels(*MOVES, "severity")
+    found: list[MoveLevel] = []
+    for item in levels.items("a list of levels"):
+        item.only((*MOVES, "severity"))
+        severity = item.need("severity", "low, medium, high or critical")
+        level = _move_level(item, either(severity.severity() if severity else None, Severity.LOW))
+        if level and any(_covers(milder, level) for milder in found):
+            item.wrong("this level can never be told: a smaller move is already as severe")
+        found += [level] if level else []
+    return found
+
+
+def _covers(milder: MoveLevel, level: MoveLevel) -> bool:
+    same = milder.step.relative is level.step.relative and milder.move in (level.move, Move.CHANGE)
+    return same and milder.step.size <= level.step.size and milder.severity >= level.severity
+
+
+def _move_level(spot: Spot, severity: Severity) -> MoveLevel | None:
+    moves = [move for move in Move if spot.get(move.value)]
+    if len(moves) != 1:
+        spot.wrong(f"one of {', '.join(MOVES)} says which move is too large")
+        return None
+    size = spot.get(moves[0].value)
+    step = size.step() if size else None
+    if size and step and moves[0] is Move.DROP and step.relative and step.size >= 1:
+        size.wrong("nothing can drop by more than 100%")
+    return MoveLevel(moves[0], step, severity) if step else None
+
+
+def python(
+    value: Any,
+    *,
+    max_change: Any = None,
+    max_rise: Any = None,
+    max_drop: Any = None,
+    min_abs: Any = 0,
+    baseline_max_age: str | timedelta = "36h",
+    window: str | timedelta | None = None,
+    priced_at: Any = None,
+    **common: Unpack[CommonKeywords],
+) -> Asked:
+    """Tell a move that is larger than `5%` or than an amount since the last value, or within a `window`.
+
+    `min_abs`: smaller moves never; `baseline_max_age`: an older value is not compared with; `priced_at`: moves
+    are amounts times this price.
+    """
+    options = CommonOptions.of("delta", common, python)
+    name, sizes = one_of("delta", {"max_change": max_change, "max_rise": max_rise, "max_drop": max_drop})
+    levels = options.levels("delta", name, sizes, size_of)
+    policy = DeltaPolicy(
+        **options.policy("delta", levels[-1][1], understood=()),
+        levels=tuple(MoveLevel(Move(name), size, severity) for size, severity in levels),
+        min_abs=number(min_abs, "min_abs"),
+        baseline_max_age=span(baseline_max_age),
+        window=span(window) if window is not None else None,
+    )
+    amount = reading(value)
+    return Asked(amount if priced_at is None else Priced(amount, reading(priced_at)), policy, options)
+
+
+VERB = Verb(
+    name="delta",
+    words=WORDS,
+    judge=judge,
+    yaml={"change_of": YamlForm(_change_of, (*MOVES, "levels", "min_abs", "baseline_max_age", "window", "priced_at"))},
+    python=python,
+    facts=("value", "before", "change"),
+    combine=lambda found: Priced(*found) if len(found) > 1 else found[0],
+)

@@ -5,18 +5,26 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from typing import TYPE_CHECKING, Any, Unpack
 
+from monitoring.base.errors import UsageError
 from monitoring.base.formatting import format_share
 from monitoring.chains.abi.values import Unknown
 from monitoring.checks.expression.value_text import words
 from monitoring.checks.expression.values import Absent, Number, Reading, as_number, magnitude
+from monitoring.checks.rules.keywords import CommonKeywords, CommonOptions, number
+from monitoring.checks.rules.keywords import reading as exact
 from monitoring.checks.rules.limit import Level
 from monitoring.checks.rules.steps import check_ladder, ratio
+from monitoring.checks.rules.verb import LASTING, Asked, ParsedCheck, Verb, YamlForm, with_base
 from monitoring.checks.rules.words import Facts, Subject, VerbWords, inputs_in_words, number_of
 from monitoring.conditions.condition import Condition
 from monitoring.conditions.outcome import Outcome
 from monitoring.conditions.policy import Policy
 from monitoring.conditions.transition import Breach, Ok, Verdict, apply_verdict
+
+if TYPE_CHECKING:
+    from monitoring.checks.config.check import CheckBuilder
 
 
 class Direction(StrEnum):
@@ -38,9 +46,11 @@ class DivergePolicy(Policy):
         check_ladder(bounds, severities, rising=True, what="diverge")
 
 
-def judge(before: Condition, reading: tuple[Reading, Reading], now: datetime, policy: DivergePolicy) -> Outcome:
+def judge(
+    before: Condition, reading: tuple[Reading, Reading] | Unknown | Absent, now: datetime, policy: DivergePolicy
+) -> Outcome:
     """Judge |a - b| / |b|. Two zeros agree; anything else against a zero is beyond every share."""
-    pair = [as_number(one) for one in reading]
+    pair = [as_number(one) for one in (reading if isinstance(reading, tuple) else (reading,))]
     for missing in (Unknown, Absent):
         found = next((one for one in pair if isinstance(one, missing)), None)
         if found is not None:
@@ -81,3 +91,50 @@ def _bound(subject: Subject) -> str:
 
 
 WORDS = VerbWords(_breached, _good, _bound)
+
+
+def _diverge(draft: CheckBuilder) -> ParsedCheck | None:
+    spot, largest = draft.spot.get("diverge"), draft.spot.get("max")
+    sides = spot.items("a list of two expressions") if spot else []
+    if spot and sides and len(sides) != 2:  # noqa: PLR2004 - a and b
+        spot.wrong(f"two expressions are compared, not {len(sides)}")
+        return None
+    found = [draft.number_at(side) for side in sides]
+    severity, direction = draft.severity(), draft.spot.get("direction")
+    bound = largest.share() if largest else None
+    if largest is None:
+        draft.spot.wrong("max is missing: the share of the second by which they may differ, as in 0.5%")
+    word = direction.word(one.value for one in Direction) if direction else None
+    if len(found) != 2 or found[0] is None or found[1] is None or bound is None:  # noqa: PLR2004 - as above
+        return None
+    policy = with_base(
+        DivergePolicy,
+        draft.policy(severity),
+        levels=(Level(bound, severity),),
+        direction=Direction(word) if word else Direction.BOTH,
+    )
+    return ParsedCheck("diverge", (found[0].tree, found[1].tree), policy, f"{found[0].text} ~ {found[1].text}")
+
+
+def python(first: Any, second: Any, *, max: Any, direction: str = "both", **common: Unpack[CommonKeywords]) -> Asked:
+    """Fire while two values differ by more than a share (`0.5%`) of the second."""
+    options = CommonOptions.of("diverge", common, python)
+    if direction not in list(Direction):
+        raise UsageError(f"m.diverge(…, direction={direction!r}): write {' or '.join(Direction)}")
+    levels = options.levels("diverge", "max", max, number)
+    policy = DivergePolicy(
+        **options.policy("diverge", levels[-1][1]),
+        levels=tuple(Level(*level) for level in levels),
+        direction=Direction(direction),
+    )
+    return Asked((exact(first), exact(second)), policy, options)
+
+
+VERB = Verb(
+    name="diverge",
+    words=WORDS,
+    judge=judge,
+    yaml={"diverge": YamlForm(_diverge, (*LASTING, "max", "direction"))},
+    python=python,
+    facts=("value", "reference"),
+)

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import TYPE_CHECKING, Any, Unpack
 
 from monitoring.chains.abi.values import Unknown
 from monitoring.checks.expression.values import Absent, Reading, describe
+from monitoring.checks.rules.keywords import CommonKeywords, CommonOptions, reading
+from monitoring.checks.rules.verb import LASTING, Asked, ParsedCheck, Verb, YamlForm
 from monitoring.checks.rules.words import Facts, Subject, VerbWords
 from monitoring.conditions.condition import Condition
 from monitoring.conditions.outcome import Outcome
 from monitoring.conditions.policy import Policy
 from monitoring.conditions.transition import Breach, Ok, apply_verdict
+
+if TYPE_CHECKING:
+    from monitoring.checks.config.check import CheckBuilder
 
 
 def judge(before: Condition, reading: Reading, now: datetime, policy: Policy) -> Outcome:
@@ -36,3 +42,19 @@ def _good(subject: Subject, facts: Facts) -> str:  # noqa: ARG001 - as every ver
 
 
 WORDS = VerbWords(_breached, _good, lambda _: "off")
+
+
+def _flag(draft: CheckBuilder) -> ParsedCheck | None:
+    expression, policy = draft.boolean("flag"), draft.policy(draft.severity())
+    return ParsedCheck("flag", (expression.tree,), policy, expression.text) if expression else None
+
+
+def python(value: Any, **common: Unpack[CommonKeywords]) -> Asked:
+    """Fire while a boolean is true."""
+    options = CommonOptions.of("flag", common, python)
+    return Asked(reading(value), Policy(**options.policy("flag")), options)
+
+
+VERB = Verb(
+    name="flag", words=WORDS, judge=judge, yaml={"flag": YamlForm(_flag, LASTING)}, python=python, facts=("value",)
+)

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from typing import Any, Unpack
 
 from monitoring.alerts.message.model import Severity
 from monitoring.base.clock import from_text, to_text
 from monitoring.chains.abi.values import Unknown
+from monitoring.chains.services.times import parse_time
 from monitoring.checks.expression.values import Absent, Json, Value, key_of
-from monitoring.checks.rules.readings import SEED, FirstRun, Item, kept_rows, with_broken
+from monitoring.checks.rules.keywords import CommonKeywords, CommonOptions, facts_shown, identity_of, span
+from monitoring.checks.rules.readings import SEED, TELL_ALL, FirstRun, Item, kept_rows, with_broken
 from monitoring.checks.rules.steps import either
+from monitoring.checks.rules.verb import Asked, Verb
 from monitoring.conditions.condition import Condition
 from monitoring.conditions.outcome import Entry, Outcome, Reason
 from monitoring.conditions.policy import Policy
@@ -96,3 +100,42 @@ def _remember(seen: dict[str, _Seen], rows: dict[str, Item], now: datetime, poli
     alive = {key: one for key, one in seen.items() if now - one.last_at <= policy.keep}
     alive |= {key: _Seen(now, _slot(item)) for key, item in rows.items()}
     return {key: [to_text(one.last_at), one.slot] for key, one in sorted(alive.items())}
+
+
+def python(
+    rows: Iterable[Any] | Any,
+    *,
+    id: Callable[[Any], Any],
+    at: Callable[[Any], Any] | None = None,
+    when: Callable[[Any], bool] | None = None,
+    show: Callable[[Any], Mapping[str, Any]] | None = None,
+    first_run: str | timedelta = "skip",
+    keep: str | timedelta = "90d",
+    **common: Unpack[CommonKeywords],
+) -> Asked:
+    """Tell the rows of a feed whose `id` was never seen, all in one message.
+
+    `first_run`: `skip` learns them, `alert` tells them all, `24h` those whose `at` is younger; `when` leaves rows
+    out; `show` names what the message says of each.
+    """
+    options = CommonOptions.of("items", common, python)
+    policy = ItemsPolicy(**options.policy("items", understood=()), first_run=_first(first_run), keep=span(keep))
+    if not isinstance(rows, Unknown | Absent):
+        kept = [row for row in rows if when is None or when(row)]
+        rows = [
+            Item(identity_of(row, id), _instant(at(row)) if at else None, facts=facts_shown(row, show)) for row in kept
+        ]
+    return Asked(rows, policy, options)
+
+
+def _first(first_run: str | timedelta) -> FirstRun:
+    if first_run in ("skip", "alert"):
+        return SEED if first_run == "skip" else TELL_ALL
+    return FirstRun(within=span(first_run))
+
+
+def _instant(value: Any) -> datetime | None:
+    return value if isinstance(value, datetime) else parse_time(value)
+
+
+VERB = Verb(name="items", judge=judge, python=python)

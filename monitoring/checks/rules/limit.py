@@ -5,18 +5,25 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from typing import TYPE_CHECKING, Any, Unpack
 
 from monitoring.alerts.message.model import Severity
+from monitoring.base.errors import UsageError
 from monitoring.base.formatting import format_shortfall
 from monitoring.chains.abi.values import Unknown
 from monitoring.checks.expression.value_text import words
 from monitoring.checks.expression.values import Absent, Number, Reading, as_number, is_number, magnitude
+from monitoring.checks.rules.keywords import CommonKeywords, CommonOptions, number, one_of, reading
 from monitoring.checks.rules.steps import check_ladder
+from monitoring.checks.rules.verb import LASTING, Asked, ParsedCheck, Verb, YamlForm
 from monitoring.checks.rules.words import INPUTS, Facts, Subject, VerbWords, inputs_in_words, number_of, shown
 from monitoring.conditions.condition import Condition
 from monitoring.conditions.outcome import Outcome
 from monitoring.conditions.policy import Policy
 from monitoring.conditions.transition import Breach, Hysteresis, Ok, Verdict, apply_verdict
+
+if TYPE_CHECKING:
+    from monitoring.checks.config.check import CheckBuilder
 
 
 class Side(StrEnum):
@@ -114,3 +121,58 @@ def _bound(subject: Subject) -> str:
 
 
 WORDS = VerbWords(_breached, _good, _bound)
+
+
+def _require(check: CheckBuilder) -> ParsedCheck | None:
+    from monitoring.checks.config.limit_keys import require  # noqa: PLC0415 - formulas are compared there
+
+    return require(check)
+
+
+def _watch(check: CheckBuilder) -> ParsedCheck | None:
+    from monitoring.checks.config.limit_keys import watch  # noqa: PLC0415 - as above
+
+    return watch(check)
+
+
+def python(
+    value: Any,
+    *,
+    below: Any = None,
+    above: Any = None,
+    clear: Any = None,
+    worse_by: Any = None,
+    **common: Unpack[CommonKeywords],
+) -> Asked:
+    """Fire while the value is `below` or `above` its bound (exactly there is well), or one of several levels.
+
+    `clear`: over only beyond this; `worse_by`: told again at each such step beyond the worst value told.
+    """
+    options = CommonOptions.of("limit", common, python)
+    name, bounds = one_of("limit", {"below": below, "above": above})
+    side, levels = Side(name), options.levels("limit", name, bounds, number)
+    over = number(clear, "clear") if clear is not None else None
+    mildest = levels[0][0] if levels else 0
+    if over is not None and (over > mildest if side is Side.ABOVE else over < mildest):
+        raise UsageError(
+            f"m.limit(…, clear={clear!r}): this lies on the bad side of the bound, so it could never clear"
+        )
+    policy = LimitPolicy(
+        **options.policy("limit", levels[-1][1] if levels else None),
+        side=side,
+        levels=tuple(Level(*level) for level in levels),
+        clear=over,
+        worse_by=number(worse_by, "worse_by") if worse_by is not None else None,
+    )
+    return Asked(reading(value), policy, options)
+
+
+_KEYS = (*LASTING, "worse_by", "clear_below", "clear_above")
+VERB = Verb(
+    name="limit",
+    words=WORDS,
+    judge=judge,
+    yaml={"require": YamlForm(_require, _KEYS), "watch": YamlForm(_watch, (*_KEYS, "levels"))},
+    python=python,
+    facts=("value", "bound"),
+)

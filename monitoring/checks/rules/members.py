@@ -2,18 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import TYPE_CHECKING, Any, Unpack
 
 from monitoring.alerts.message.model import Severity
+from monitoring.base.errors import UsageError
+from monitoring.base.yaml.marks import Scalar
+from monitoring.chains.abi.addresses import is_address
 from monitoring.chains.abi.values import Unknown
 from monitoring.checks.expression.values import Absent, Json, Reading, Value, describe, key_of, value_of_key
+from monitoring.checks.rules.keywords import CommonKeywords, CommonOptions
+from monitoring.checks.rules.keywords import reading as exact
+from monitoring.checks.rules.steps import either
+from monitoring.checks.rules.verb import LASTING, Asked, ParsedCheck, Verb, YamlForm, with_base
 from monitoring.checks.rules.words import Facts, Subject, VerbWords
 from monitoring.conditions.condition import Condition, State
 from monitoring.conditions.outcome import Entry, Outcome, Reason
 from monitoring.conditions.policy import Policy
 from monitoring.conditions.transition import Breach, Ok, apply_verdict, entries_changed, happened, no_data, unchanged
+
+if TYPE_CHECKING:
+    from monitoring.checks.config.check import CheckBuilder
+    from monitoring.checks.config.yaml_node import Spot
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,3 +94,70 @@ def _good(subject: Subject, facts: Facts) -> str:  # noqa: ARG001 - as every ver
 
 
 WORDS = VerbWords(_breached, _good)
+
+
+def _members(draft: CheckBuilder) -> ParsedCheck | None:
+    expression, severity = draft.any_list("members"), draft.severity()
+    wanted = draft.spot.get("expected")
+    expected = [_member(item) for item in wanted.items("a list of members")] if wanted else []
+    for key in LASTING:
+        lasting = draft.spot.get(key)
+        if lasting and wanted is None:
+            lasting.wrong(f"{key} needs expected: a change of the set does not last")
+    added, removed = draft.spot.get("added"), draft.spot.get("removed")
+    policy = with_base(
+        MembersPolicy,
+        draft.policy(severity, lasting=wanted is not None),
+        added=either(added.severity() if added else None, severity),
+        removed=either(removed.severity() if removed else None, severity),
+        expected=frozenset(one for one in expected if one is not None) if wanted else None,
+    )
+    return ParsedCheck("members", (expression.tree,), policy, expression.text) if expression else None
+
+
+def _member(spot: Spot) -> Value | None:
+    text = spot.text("a member")
+    if text and text.startswith("0x"):
+        return spot.address() if is_address(text) else text.lower()
+    if text and isinstance(spot.node, Scalar) and not spot.node.quoted and text[0].isdigit():
+        return spot.number()
+    return text
+
+
+def python(
+    current: Iterable[Any] | Any,
+    *,
+    expected: Iterable[Any] | None = None,
+    added: Severity | str | None = None,
+    removed: Severity | str | None = None,
+    **common: Unpack[CommonKeywords],
+) -> Asked:
+    """Tell who joined or left a set; with `expected` fire while it is another one."""
+    options = CommonOptions.of("members", common, python)
+    shared = options.policy("members", understood=() if expected is None else None)
+    policy = MembersPolicy(
+        **shared,
+        added=shared["severity"] if added is None else Severity.parse(added),
+        removed=shared["severity"] if removed is None else Severity.parse(removed),
+        expected=None if expected is None else frozenset(_expected(expected)),
+    )
+    return Asked(exact(current), policy, options)
+
+
+def _expected(expected: Iterable[Any]) -> Sequence[Value]:
+    found = exact(list(expected))
+    if not isinstance(found, tuple):
+        raise UsageError(
+            "m.members(…, expected=…): " + (found.reason if isinstance(found, Unknown) else "a list is needed")
+        )
+    return found
+
+
+VERB = Verb(
+    name="members",
+    words=WORDS,
+    judge=judge,
+    yaml={"members": YamlForm(_members, (*LASTING, "expected", "added", "removed"))},
+    python=python,
+    facts=(),
+)

@@ -5,17 +5,25 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
+from typing import TYPE_CHECKING, Any, Unpack
 
+from monitoring.base.errors import UsageError
 from monitoring.base.formatting import format_share
 from monitoring.chains.abi.values import Unknown
 from monitoring.checks.expression.value_text import words
 from monitoring.checks.expression.values import Absent, Number, Reading, as_number, read_number, write_number
+from monitoring.checks.rules.keywords import CommonKeywords, CommonOptions, number, reading
+from monitoring.checks.rules.keywords import step as size_of
 from monitoring.checks.rules.steps import NO_STEP, Step
+from monitoring.checks.rules.verb import LASTING, Asked, ParsedCheck, Verb, YamlForm, with_base
 from monitoring.checks.rules.words import Facts, Subject, VerbWords, number_of, shown
 from monitoring.conditions.condition import Condition, State
 from monitoring.conditions.outcome import Outcome, Reason
 from monitoring.conditions.policy import Policy
 from monitoring.conditions.transition import Breach, Ok, apply_verdict, at_rest
+
+if TYPE_CHECKING:
+    from monitoring.checks.config.check import CheckBuilder
 
 
 class Rebase(StrEnum):
@@ -79,3 +87,49 @@ def _good(subject: Subject, facts: Facts) -> str:
 
 
 WORDS = VerbWords(_breached, _good, lambda _: "never falls")
+
+
+def _never_falls(draft: CheckBuilder) -> ParsedCheck | None:
+    expression, policy = draft.number("never_falls"), draft.policy(draft.severity())
+    tolerance, rebase, worse = (draft.spot.get(key) for key in ("tolerance", "rebase", "worse_by"))
+    word = rebase.word(one.value for one in Rebase) if rebase else None
+    step = tolerance.step() if tolerance else None
+    more: dict[str, object] = {"tolerance": step} if step else {}
+    if worse and word != Rebase.HOLD:
+        worse.wrong("worse_by needs rebase: hold, without it each further fall is told")
+    found = with_base(NeverFallsPolicy, policy, rebase=Rebase(word) if word else Rebase.AFTER_ALERT, **more)
+    found = replace(found, worse_by=worse.positive(like=False)) if worse else found
+    return ParsedCheck("never_falls", (expression.tree,), found, expression.text) if expression else None
+
+
+def python(
+    value: Any,
+    *,
+    tolerance: Any = None,
+    rebase: str = "after_alert",
+    worse_by: Any = None,
+    **common: Unpack[CommonKeywords],
+) -> Asked:
+    """Tell a value below the highest ever seen; with `rebase="hold"` it lasts until the value is back there."""
+    options = CommonOptions.of("never_falls", common, python)
+    if rebase not in list(Rebase):
+        raise UsageError(f"m.never_falls(…, rebase={rebase!r}): write {' or '.join(Rebase)}")
+    if worse_by is not None and rebase != Rebase.HOLD:
+        raise UsageError("m.never_falls(…, worse_by=…) needs rebase='hold': without it each further fall is told")
+    policy = NeverFallsPolicy(
+        **options.policy("never_falls"),
+        tolerance=size_of(tolerance, "tolerance") if tolerance is not None else NO_STEP,
+        rebase=Rebase(rebase),
+        worse_by=number(worse_by, "worse_by") if worse_by is not None else None,
+    )
+    return Asked(reading(value), policy, options)
+
+
+VERB = Verb(
+    name="never_falls",
+    words=WORDS,
+    judge=judge,
+    yaml={"never_falls": YamlForm(_never_falls, (*LASTING, "tolerance", "rebase", "worse_by"))},
+    python=python,
+    facts=("value", "before"),
+)

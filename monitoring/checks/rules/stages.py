@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from typing import Any, Unpack
 
 from monitoring.alerts.message.model import Severity
+from monitoring.base.errors import UsageError
 from monitoring.chains.abi.values import Unknown
 from monitoring.checks.expression.values import Absent, Json, Value, key_of, value_of_key
+from monitoring.checks.rules.keywords import CommonKeywords, CommonOptions, facts_shown, identity_of
 from monitoring.checks.rules.readings import TELL_ALL, FirstRun, StagedRow, kept_rows, with_broken
+from monitoring.checks.rules.verb import Asked, Verb
 from monitoring.conditions.condition import Condition, State
 from monitoring.conditions.outcome import NO_FACTS, Entry, Kind, Outcome, Reason
 from monitoring.conditions.policy import PendingPolicy, Policy
 from monitoring.conditions.transition import Breach, Ok, apply_verdict, entries_changed
+from monitoring.conditions.values import UnknownError
 
 NOT_TOLD = -1
 
@@ -153,3 +158,58 @@ def _told(
     if outcome.transition is not None:
         return replace(outcome, transition=replace(outcome.transition, entries=entries))
     return outcome
+
+
+def python(
+    rows: Iterable[Any] | Any,
+    *,
+    id: Callable[[Any], Any],
+    stage: Callable[[Any], Any],
+    order: Sequence[str],
+    alert_from: str | None = None,
+    severities: Mapping[str, Severity | str] | None = None,
+    show: Callable[[Any], Mapping[str, Any]] | None = None,
+    gone_after: int = 1,
+    **common: Unpack[CommonKeywords],
+) -> Asked:
+    """Tell rows that reach a later stage of `order`, from `alert_from` on, and those that vanish from there."""
+    options = CommonOptions.of("stages", common, python)
+    for name in (*(severities or {}), *([alert_from] if alert_from else [])):
+        if name not in order:
+            raise UsageError(f"m.stages(…): {name!r} is none of the stages {', '.join(order)}")
+    policy = StagesPolicy(
+        **options.policy("stages", understood=("remind",)),
+        order=tuple(order),
+        alert_from=alert_from,
+        severities={name: Severity.parse(severity) for name, severity in (severities or {}).items()},
+        gone_after=gone_after,
+    )
+    return Asked(_staged(rows, id, stage, show), policy, options)
+
+
+def _staged(
+    rows: Any,
+    identify: Callable[[Any], Any],
+    stage: Callable[[Any], Any],
+    show: Callable[[Any], Mapping[str, Any]] | None,
+) -> Any:
+    if isinstance(rows, Unknown | Absent):
+        return rows
+    found = []
+    for row in rows:
+        identity = identity_of(row, identify)
+        if isinstance(identity, Unknown):
+            return identity  # without it nobody can tell who vanished
+        found.append(StagedRow(identity, _stage_of(row, stage), facts_shown(row, show)))
+    return found
+
+
+def _stage_of(row: Any, stage: Callable[[Any], Any]) -> str | Unknown:
+    try:
+        found = stage(row)
+    except UnknownError as error:
+        return error.unknown
+    return found if isinstance(found, Unknown) else str(found)
+
+
+VERB = Verb(name="stages", judge=judge, python=python)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from fractions import Fraction
 from itertools import pairwise
 from typing import TypeVar
@@ -15,6 +15,8 @@ from monitoring.checks.expression.values import Number, magnitude
 from monitoring.conditions.policy import Policy
 
 T = TypeVar("T", Number, timedelta)
+_EPOCH = datetime.fromisoformat("1970-01-01T00:00:00+00:00")
+_MICROSECOND = timedelta(microseconds=1)
 
 
 def either(severity: Severity | None, otherwise: Severity) -> Severity:
@@ -59,3 +61,13 @@ def severities_of(policy: Policy) -> tuple[Severity, ...]:
     """Return how bad a check can be, the mildest first."""
     levels = getattr(policy, "levels", ()) or getattr(policy, "steps", ())
     return tuple(dict.fromkeys(level.severity for level in levels)) or (policy.severity,)
+
+
+def seconds_of(instant: datetime) -> Fraction:
+    """Return an instant as exact unix seconds."""
+    return seconds_of_span(instant - _EPOCH)
+
+
+def seconds_of_span(span: timedelta) -> Fraction:
+    """Return a span as exact seconds."""
+    return Fraction(span // _MICROSECOND, 1_000_000)

@@ -52,6 +52,9 @@ class VerbWords:
     value: Callable[[Subject, Value], str] = lambda subject, value: words(value, subject.unit)
 
 
+ROW_WORDS = VerbWords(lambda _, __: "", lambda _, __: " has no open rows any more")  # of verbs that report their rows
+
+
 def number_of(facts: Facts, name: str) -> Number:
     """Return a fact that is a number; the judge saw to that."""
     found = facts.get(name, 0)

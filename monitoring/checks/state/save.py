@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from monitoring.alerts.conditions.close_orphaned import end_in
-from monitoring.alerts.conditions.store_alert import AlertOrigin, Message, record_message_in
+from monitoring.alerts.conditions.store_alert import AlertKind, AlertOrigin, Message, record_message_in
 from monitoring.alerts.message.model import Alert
 from monitoring.base.errors import MonitoringError
 from monitoring.chains.rpc.memory import JUDGED, JUDGED_FOR
@@ -19,6 +19,7 @@ from monitoring.checks.engine.evaluation import EvaluatedCheck
 from monitoring.checks.messages.alert import Telling
 from monitoring.checks.messages.plain import HEADS
 from monitoring.checks.state.load import LoadedState
+from monitoring.checks.state.reminders import foldable, store_folded_in
 from monitoring.conditions.condition import Condition
 from monitoring.conditions.outcome import Reason
 from monitoring.store.db.database import Tx
@@ -63,7 +64,15 @@ def record_in(tx: Tx, record: Record, now: datetime, origin: AlertOrigin) -> int
     Raises:
         ChangedMeanwhileError: nothing may be kept of this transaction.
     """
-    written = sum(_entry(tx, entry, record.before, now, origin) for entry in record.entries)
+    due = [each for each in record.entries if each.telling and each.telling.kind is AlertKind.REMINDER]
+    groups = foldable(tx, [each.telling.alert for each in due if each.telling], now)
+    folded = {due[index].seen.key for group in groups for index in group}
+    written = len(groups)
+    for entry in record.entries:
+        written += _entry(tx, entry, record.before, now, origin, folded=entry.seen.key in folded)
+    for group in groups:
+        found = [stored.get(tx, due[index].seen.key) for index in group]
+        store_folded_in(tx, [each for each in found if each is not None], now, origin)
     written += sum(end_in(tx, row.key, now, origin) for row in record.gone)
     _spells(tx, record, now)
     for (kind, key), value in record.memory.items():
@@ -73,13 +82,14 @@ def record_in(tx: Tx, record: Record, now: datetime, origin: AlertOrigin) -> int
     return written
 
 
-def _entry(tx: Tx, entry: JudgedPart, before: LoadedState, now: datetime, origin: AlertOrigin) -> int:
+def _entry(tx: Tx, entry: JudgedPart, before: LoadedState, now: datetime, origin: AlertOrigin, *, folded: bool) -> int:
+    """Write one condition, and its alert unless that is `folded` with others."""
     read, current = before.conditions.get(entry.seen.key), stored.get(tx, entry.seen.key)
     if _judgement(read) != _judgement(current):
         raise ChangedMeanwhileError
     current, telling = current or Condition(entry.seen.key), entry.telling
     condition = _shown(entry, current, now)
-    if telling is None:
+    if telling is None or folded:
         stored.put(tx, condition, now)
         return 0
     message = Message(telling.alert, telling.kind, telling.metadata)

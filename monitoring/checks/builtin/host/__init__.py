@@ -2,3 +2,5 @@
 
 Tests: tests/unit/test_host*.py.
 """
+
+from monitoring.checks.builtin.host.parts import TYPE as TYPE

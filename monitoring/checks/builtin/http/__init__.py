@@ -2,3 +2,5 @@
 
 Tests: tests/integration/test_http*.py.
 """
+
+from monitoring.checks.builtin.http.parts import TYPE as TYPE

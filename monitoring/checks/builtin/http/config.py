@@ -8,16 +8,16 @@ from datetime import timedelta
 
 from monitoring.alerts.message.model import Severity
 from monitoring.checks.builtin.http.client import Get
-from monitoring.checks.config.check import with_base
 from monitoring.checks.config.names import read_expression
 from monitoring.checks.config.source import read_headers, read_path, read_url
 from monitoring.checks.config.yaml_node import Spot
 from monitoring.checks.engine.plugin import PluginContext
 from monitoring.checks.expression.scope import Scope
 from monitoring.checks.expression.tree import ANYTHING, BOOLEAN, Expression, Tree
-from monitoring.checks.rules.age import AgeLevel, AgePolicy, DeadlinePolicy, DeadlineStep, seconds_of_span
+from monitoring.checks.rules.age import AgeLevel, AgePolicy, DeadlinePolicy, DeadlineStep
 from monitoring.checks.rules.limit import Level, LimitPolicy, Side
-from monitoring.checks.rules.steps import either
+from monitoring.checks.rules.steps import either, seconds_of_span
+from monitoring.checks.rules.verb import with_base
 from monitoring.conditions.policy import NoDataPolicy, Policy
 
 ROW = (

@@ -9,7 +9,7 @@ from monitoring.chains.services.sources import exact_number, pick
 from monitoring.chains.services.times import parse_time
 from monitoring.checks.expression.evaluate import Result, ViewRead
 from monitoring.checks.expression.values import Value
-from monitoring.checks.rules.age import seconds_of
+from monitoring.checks.rules.steps import seconds_of
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,3 +2,5 @@
 
 Tests: tests/integration/test_safes*.py.
 """
+
+from monitoring.checks.builtin.safes.config import TYPE as TYPE

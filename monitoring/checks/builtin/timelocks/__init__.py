@@ -2,3 +2,5 @@
 
 Tests: tests/integration/test_timelocks*.py.
 """
+
+from monitoring.checks.builtin.timelocks.config import TYPE as TYPE
