@@ -14,7 +14,6 @@ from pathlib import Path
 
 from automation.sync.command import Finished, run_command
 from automation.sync.git import Git, GitError
-from automation.sync.loopback_bot import LoopbackBot
 from monitoring.base.errors import StoreError, SyncError
 from monitoring.store.db.schema import open_readonly
 from monitoring.store.tables import runs
@@ -74,6 +73,9 @@ def prove_by_running(candidate: Path, *, environ: Mapping[str, str], time_limit_
         OSError: a process cannot be started, or the disk refuses.
         SyncError: git refuses.
     """
+    # Each run would pay for an HTTP server that only a new commit needs; the live tree is not changed before this.
+    from automation.sync.loopback_bot import LoopbackBot  # noqa: PLC0415
+
     folder = candidate / FOLDER
     folder.mkdir()
     (folder / "jobs.yaml").write_text(_JOBS, encoding="utf-8")

@@ -305,6 +305,14 @@ def modules_loaded_by(checkout: Path, *args: str) -> set[str]:
     return set(done.stderr.split())
 
 
+@pytest.mark.parametrize("args", [("list",), ("status",), ("run", "hourly")])
+def test_reading_jobs_yaml_needs_no_pydantic(args: tuple[str, ...], checkout: Path, tmp_path: Path) -> None:
+    shutil.copytree(checkout, tmp_path / "copy", symlinks=True)
+    loaded = modules_loaded_by(tmp_path / "copy", *args)
+    assert "automation.jobs.load" in loaded
+    assert not {"pydantic", "pydantic_core"} & loaded
+
+
 def test_a_command_is_imported_only_when_it_is_called(checkout: Path) -> None:
     bare = modules_loaded_by(checkout, "--version")
     assert not {"automation.cli.commands.list", "automation.jobs.load", "pydantic", "yaml", "rich"} & bare

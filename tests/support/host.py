@@ -29,7 +29,7 @@ DEAF = {
 class Host:
     """A checkout below `directory`, with nothing scheduled yet."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, source: Path = ROOT) -> None:
         self.checkout = directory / "checkout"
         self.cache = directory / "cache"
         self.environ: dict[str, str] = {
@@ -43,10 +43,10 @@ class Host:
         }
         for package in PACKAGES:
             shutil.copytree(
-                ROOT / package, self.checkout / package, ignore=shutil.ignore_patterns("__pycache__"), symlinks=True
+                source / package, self.checkout / package, ignore=shutil.ignore_patterns("__pycache__"), symlinks=True
             )
-        shutil.copy(ROOT / "pyproject.toml", self.checkout)
-        shutil.copy(ROOT / "requirements.lock", self.checkout)
+        for file in ("pyproject.toml", "requirements.lock"):
+            shutil.copy(source / file, self.checkout)
         self.cache.mkdir()
 
     def script(self, name: str, text: str) -> str:
