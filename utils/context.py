@@ -261,7 +261,7 @@ class Context(Reads, Verbs):
             return
         with suppress(StoreError):
             (over,) = self._store.commit([Resolve(self._crash_key, Policy(), "the script ends without a crash again")])
-            self.stored += over.is_told
+            self.stored += over.is_sent
 
     def close(self) -> None:
         self._store.close()
@@ -343,7 +343,7 @@ class Context(Reads, Verbs):
             return
         for step, came_of_it in zip(telling, recorded, strict=True):
             step.outcome.recorded = came_of_it
-            self.stored += came_of_it.is_told
+            self.stored += came_of_it.is_sent
 
     def _keep(self, unstored: Sequence[Unstored]) -> None:
         for line in keep(unstored, self._settings.database.parent, self._clock.now(), self._origin):

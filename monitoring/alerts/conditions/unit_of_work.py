@@ -45,12 +45,12 @@ class StoredOutcome:
 
     @property
     def told(self) -> bool:
-        """Tell whether this makes a message."""
-        return not self.unstored and self._done().is_told
+        """Return whether this makes a message."""
+        return not self.unstored and self._done().is_sent
 
     @property
     def reason(self) -> str:
-        """Say why people are told or are not, in a word such as `fired`, `repeated` or `resolved`."""
+        """Return why it was sent or not, in a word such as `fired`, `repeated` or `resolved`."""
         return "unstored" if self.unstored else _WORDS.get(self._done().reason, "not firing")
 
     @property
