@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from monitoring.alerts.conditions.store_alert import record, record_in, store_in
 from monitoring.alerts.delivery.fallback_send import send_directly
 from monitoring.alerts.message.model import Alert
 from monitoring.alerts.message.text import code, kv, quote
+from monitoring.alerts.recording.store_alert import record, record_in, store_in
 from monitoring.store.tables import state
 from tests.support.fake_telegram import (
     BOT_TOKEN,

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from monitoring.alerts.conditions.store_alert import raise_in, record, record_in, resolve_in
+from monitoring.alerts.recording.store_alert import raise_in, record, record_in, resolve_in
 from monitoring.conditions.condition import ConditionKey
 from monitoring.store.tables import silences
 from tests.support.fake_telegram import CHAT, TelegramStandIn, error, too_many_requests
