@@ -17,7 +17,7 @@ from typing import Any
 
 import orjson
 
-from monitoring.alerts.conditions.store_alert import NOBODY
+from monitoring.alerts.recording.store_alert import NOBODY
 from monitoring.base.clock import SystemClock, parse_duration
 from monitoring.base.http.client import Answer, FetchError, HttpClient, Request
 from monitoring.base.secrets.redact import Redactor
@@ -111,7 +111,7 @@ def run(
         ConfigError: the file has mistakes.
     """
     chains = [chain] if isinstance(chain, SimChain | LocalChain) else list(chain)
-    world = _World(chains, clock or SystemClock(), http or {})
+    world = _TestWorld(chains, clock or SystemClock(), http or {})
     named = {name: value for one in chains for name, value in one.environ.items()}
     settings = load_settings({"MONITORING_ENV_FILE": "", "CACHE_DIR": str(store), **named, **(environ or {})})
     with open_database(settings.database) as database:
@@ -123,7 +123,7 @@ def run(
         return _result(database, before, monitor.monitor, code)  # type: ignore[attr-defined]
 
 
-def _run_function(monitor: Any, settings: Settings, world: _World, arguments: Sequence[str]) -> int:  # noqa: ANN401
+def _run_function(monitor: Any, settings: Settings, world: _TestWorld, arguments: Sequence[str]) -> int:  # noqa: ANN401
     m = Context(
         monitor.monitor, monitor.channel, settings, world.clock,
         arguments=arguments, origin=NOBODY, fetch=world, sleep=world.sleep,
@@ -132,7 +132,7 @@ def _run_function(monitor: Any, settings: Settings, world: _World, arguments: Se
         return run_function(m, monitor.function)
 
 
-def _run_file(file: Monitor, settings: Settings, world: _World) -> int:
+def _run_file(file: Monitor, settings: Settings, world: _TestWorld) -> int:
     store = SteadyStore(settings.database, world.clock)
     with contextlib.closing(store):
         at = EvaluationPoint(
@@ -142,7 +142,7 @@ def _run_file(file: Monitor, settings: Settings, world: _World) -> int:
         return int(runner.run([file], at, store, NOBODY).trouble)
 
 
-class _World:
+class _TestWorld:
     """All that a run under test can reach."""
 
     def __init__(

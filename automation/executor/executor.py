@@ -80,7 +80,7 @@ def run_tasks(
         clock=clock or SystemClock(),
         spared=lambda: had.union(own_children()),
     )
-    run = _Run(
+    run = _TaskRuns(
         tasks,
         parallel=max(1, parallel),
         listener=_Listener(on_line, on_start, on_result),
@@ -97,7 +97,7 @@ def run_tasks(
         reaper.inherit_orphans(inherited)
 
 
-class _Run:
+class _TaskRuns:
     """The tasks of one run and the loop that watches over them."""
 
     def __init__(

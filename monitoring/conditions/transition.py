@@ -42,7 +42,7 @@ _SEVERITIES = tuple(Severity)
 
 
 @dataclass(frozen=True, slots=True)
-class _Sight:
+class _Observation:
     """What every step looks at."""
 
     now: datetime
@@ -64,7 +64,7 @@ def apply_verdict(
     if isinstance(verdict, Unknown):
         return no_data(before, verdict, now, policy)
     condition, source = data_restored(before, now)
-    sight = _Sight(now, policy, facts)
+    sight = _Observation(now, policy, facts)
     if isinstance(verdict, Breach):
         outcome = _breach(condition, verdict, sight)
     elif isinstance(verdict, Hysteresis):
@@ -186,7 +186,7 @@ def _until_now(before: Condition, now: datetime) -> Condition:
     )  # fmt: skip
 
 
-def _breach(condition: Condition, bad: Breach, sight: _Sight) -> Outcome:
+def _breach(condition: Condition, bad: Breach, sight: _Observation) -> Outcome:
     hold, severity = sight.policy.hold, bad.ladder[bad.rank]
     held = _hold(condition.held, bad.rank, sight)
     rank = max((rank for rank, one in enumerate(held) if hold.is_met(one.runs, one.since, sight.now)), default=-1)
@@ -208,7 +208,7 @@ def _breach(condition: Condition, bad: Breach, sight: _Sight) -> Outcome:
     return replace(outcome, condition=replace(outcome.condition, severity=now_bad))
 
 
-def _worsen(condition: Condition, bad: Breach, rank: int, sight: _Sight) -> Outcome:
+def _worsen(condition: Condition, bad: Breach, rank: int, sight: _Observation) -> Outcome:
     if condition.unheard and rank >= 0:
         nobody = replace(condition, worst=Severity.LOW, worst_measure=None)
         return _tell(nobody, Kind.FIRED, Reason.UNHEARD, replace(bad, rank=rank), sight)
@@ -225,14 +225,14 @@ def _is_worse_by_step(condition: Condition, bad: Breach, policy: Policy) -> bool
     return bad.measure >= condition.worst_measure + policy.worse_by
 
 
-def _between(condition: Condition, sight: _Sight) -> Outcome:
+def _between(condition: Condition, sight: _Observation) -> Outcome:
     if not condition.is_firing:
         return _end(condition, Reason.GOOD, sight)
     seen = replace(condition, held=(), last_seen_at=sight.now, times=condition.times + 1)
     return _remind(seen, Reason.IN_CLEAR_BAND, sight)
 
 
-def _remind(condition: Condition, reason: Reason, sight: _Sight) -> Outcome:
+def _remind(condition: Condition, reason: Reason, sight: _Observation) -> Outcome:
     if condition.heard_at is None:
         # It fires since the release before, which reminded nobody: its first reminder comes one interval from now.
         return Outcome(replace(condition, heard_at=sight.now), reason)
@@ -245,7 +245,7 @@ def _remind(condition: Condition, reason: Reason, sight: _Sight) -> Outcome:
     return Outcome(replace(condition, heard_at=sight.now), Reason.REMIND_DUE, transition)
 
 
-def _tell(condition: Condition, kind: Kind, reason: Reason, bad: Breach, sight: _Sight) -> Outcome:
+def _tell(condition: Condition, kind: Kind, reason: Reason, bad: Breach, sight: _Observation) -> Outcome:
     """Tell of `bad`; neither the worst severity nor the worst value told ever sinks while a condition fires."""
     severity = bad.ladder[min(bad.rank, len(bad.ladder) - 1)]
     measure = max((one for one in (condition.worst_measure, bad.measure) if one is not None), default=None)
@@ -256,7 +256,7 @@ def _tell(condition: Condition, kind: Kind, reason: Reason, bad: Breach, sight: 
     return Outcome(told, reason, Transition(kind, severity, reason, condition.since or sight.now, sight.facts))
 
 
-def _end(condition: Condition, reason: Reason, sight: _Sight) -> Outcome:
+def _end(condition: Condition, reason: Reason, sight: _Observation) -> Outcome:
     if condition.state is State.OK:
         return Outcome(replace(condition, held=()), reason)
     if condition.is_firing:
@@ -279,7 +279,7 @@ def over(condition: Condition, now: datetime) -> Condition:
     )  # fmt: skip
 
 
-def _hold(held: tuple[Held, ...], rank: int, sight: _Sight) -> tuple[Held, ...]:
+def _hold(held: tuple[Held, ...], rank: int, sight: _Observation) -> tuple[Held, ...]:
     """Count one more reading for each level up to `rank`; a level above it starts over, or with the first if shared."""
     fresh = held[0] if held and sight.policy.hold.shared else Held(0, sight.now)
     known = [held[index] if index < len(held) else fresh for index in range(rank + 1)]

@@ -147,7 +147,7 @@ def link(text: object, url: str) -> Link | Text:
 
 
 def addr(address: object, label: str | None = None, chain: Explorer | int | str | None = None) -> Reference | Text:
-    """Show an address, short beside its label; with a chain that has an explorer, linked."""
+    """Show an address, short next to its label; with a chain that has an explorer, linked."""
     return _on_chain("addr", address, label, chain)
 
 
@@ -210,7 +210,7 @@ def quote(*parts: object) -> Quote:
 
 
 def is_web_address(url: str) -> bool:
-    """Tell whether a link may lead there."""
+    """Return whether a link may lead there."""
     if len(url) > _MAX_URL or clean(url) != url or any(char.isspace() for char in url):
         return False
     try:

@@ -63,7 +63,7 @@ def _pieces(span: Span, now: datetime) -> Pieces:  # noqa: PLR0911 - one a kind
 
 
 def _reference(span: Reference) -> Pieces:
-    """Show it short where a label or a link tells which one it is, else whole: nobody can look up half of it."""
+    """Show it short where a label or a link identifies it, else whole: half an address cannot be looked up."""
     shown = span.short if span.label or span.url else span.value
     spelled = span.short if span.label else span.value
     piece = Piece(shown, code=not span.url, href=span.url, spelled=spelled, full=span.value)

@@ -25,7 +25,7 @@ class LogsPolicy(Policy):
 
 
 @dataclass(frozen=True, slots=True)
-class _Seen:
+class _SeenLog:
     block: int
     tx: str
     told: bool
@@ -65,7 +65,7 @@ def judge(before: Condition, reading: LogBatch | Unknown | Absent, now: datetime
     if cursor is None and not entries:
         outcome = replace(outcome, reason=Reason.SEEDED)
     kept = {key: one for key, one in seen.items() if key not in lost} | moved
-    kept |= {key: _Seen(e.block, e.tx, key in told, either(e.severity, policy.severity)) for key, e in fresh.items()}
+    kept |= {key: _SeenLog(e.block, e.tx, key in told, either(e.severity, policy.severity)) for key, e in fresh.items()}
     return outcome.remembering(_write(kept, batch.to_block + 1, policy))
 
 
@@ -84,12 +84,12 @@ def _whole(batch: LogBatch, cursor: int | None) -> LogBatch | Unknown:
     return batch
 
 
-def _read(row: list[Json]) -> _Seen:
+def _read(row: list[Json]) -> _SeenLog:
     block, tx, told, severity = row
-    return _Seen(int(str(block)), str(tx), bool(told), Severity[str(severity)])
+    return _SeenLog(int(str(block)), str(tx), bool(told), Severity[str(severity)])
 
 
-def _write(seen: dict[str, _Seen], cursor: int, policy: LogsPolicy) -> dict[str, Json]:
+def _write(seen: dict[str, _SeenLog], cursor: int, policy: LogsPolicy) -> dict[str, Json]:
     rows: dict[str, Json] = {
         key: [one.block, one.tx, one.told, one.severity.name]
         for key, one in sorted(seen.items())
@@ -99,8 +99,8 @@ def _write(seen: dict[str, _Seen], cursor: int, policy: LogsPolicy) -> dict[str,
 
 
 def _unmoved(
-    fresh: dict[str, LogEvent], lost: dict[str, _Seen]
-) -> tuple[dict[str, LogEvent], dict[str, _Seen], dict[str, _Seen]]:
+    fresh: dict[str, LogEvent], lost: dict[str, _SeenLog]
+) -> tuple[dict[str, LogEvent], dict[str, _SeenLog], dict[str, _SeenLog]]:
     """Pair lost events with fresh ones of the same transaction: those were mined again, and are neither."""
     rest, gone, moved = dict(fresh), {}, {}
     for key, one in sorted(lost.items()):
@@ -113,7 +113,7 @@ def _unmoved(
     return rest, gone, moved
 
 
-def _entries(told: dict[str, LogEvent], gone: dict[str, _Seen], policy: LogsPolicy) -> tuple[Entry, ...]:
+def _entries(told: dict[str, LogEvent], gone: dict[str, _SeenLog], policy: LogsPolicy) -> tuple[Entry, ...]:
     events = sorted(told.values(), key=lambda event: (event.block, event.index, event.id))
     entries = [Entry("new", event.id, either(event.severity, policy.severity), event.facts) for event in events]
     entries += [

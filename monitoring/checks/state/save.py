@@ -10,9 +10,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from monitoring.alerts.conditions.close_orphaned import end_in
-from monitoring.alerts.conditions.store_alert import AlertKind, AlertOrigin, Message, record_message_in
 from monitoring.alerts.message.model import Alert
+from monitoring.alerts.recording.close_orphaned import end_in
+from monitoring.alerts.recording.store_alert import AlertKind, AlertOrigin, Message, record_message_in
 from monitoring.base.errors import MonitoringError
 from monitoring.chains.rpc.memory import JUDGED, JUDGED_FOR
 from monitoring.checks.engine.evaluation import EvaluatedCheck

@@ -14,12 +14,12 @@ from enum import StrEnum
 import orjson
 
 from monitoring.alerts.channels import OPERATIONAL_SOURCES, variable_part
-from monitoring.alerts.conditions import webhook_policy
-from monitoring.alerts.conditions.unheard import with_unheard
 from monitoring.alerts.message.lines import mute_line, was_line
 from monitoring.alerts.message.model import Alert, Severity
 from monitoring.alerts.message.render import render_plain
 from monitoring.alerts.message.text import line, since
+from monitoring.alerts.recording import webhook_policy
+from monitoring.alerts.recording.unheard import with_unheard
 from monitoring.base.secrets.redact import redact
 from monitoring.conditions.condition import Condition, ConditionKey, State
 from monitoring.conditions.outcome import Kind, Outcome, Reason
@@ -69,12 +69,12 @@ class Recorded:
     alert_id: int | None
     reason: Reason
     status: Status | None = None
-    is_told: bool = False
+    is_sent: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """What people are told of a condition, and what it is in the life of the problem."""
+    """The message about a condition, and its part in the life of the problem."""
 
     alert: Alert
     kind: AlertKind
@@ -88,7 +88,7 @@ def record(
     """Store an alert in a transaction of its own; return its id.
 
     With a `key` it raises the condition (protocol, key): a repeat stores nothing and returns the id of the alert
-    that told of it; none while the condition is still pending.
+    that reported it; none while the condition is still pending.
     """
     with database.write() as tx:
         return record_in(tx, alert, now=now, run_id=run_id, task=task, kind=kind, policy=policy, debug=debug)
@@ -114,7 +114,7 @@ def raise_in(
     policy: Policy | None = None,
     key: ConditionKey | None = None,
 ) -> Recorded:
-    """Raise the condition an alert is about; store the alert if the rules say that people must be told.
+    """Raise the condition an alert is about; store the alert if the rules say that it must be sent.
 
     `key` defaults to (protocol, the alert's key).
     """
@@ -133,7 +133,7 @@ def raise_in(
     kind = _KINDS.get(outcome.transition.kind, AlertKind.ALERT)
     message = Message(_with_history(alert, outcome), kind)
     stored = record_message_in(tx, condition, message, now=now, origin=origin, was_firing=before.is_firing)
-    return Recorded(stored.alert_id, outcome.reason, stored.status, is_told=True)
+    return Recorded(stored.alert_id, outcome.reason, stored.status, is_sent=True)
 
 
 def resolve_in(
@@ -145,7 +145,7 @@ def resolve_in(
     policy: Policy | None = None,
     note: str = "",
 ) -> Recorded:
-    """Say that a condition holds no more; the end of a firing one is told once, silence or not."""
+    """Say that a condition holds no more; the end of a firing one is sent once, silence or not."""
     before = conditions.get(tx, key)
     if before is None:
         return Recorded(None, Reason.GOOD)
@@ -156,7 +156,7 @@ def resolve_in(
         return Recorded(before.alert_id if before.state is not State.OK else None, outcome.reason)
     message = Message(_recovery(before, now, note), AlertKind.RECOVERY)
     stored = record_message_in(tx, outcome.condition, message, now=now, origin=origin, was_firing=True)
-    return Recorded(stored.alert_id, outcome.reason, stored.status, is_told=True)
+    return Recorded(stored.alert_id, outcome.reason, stored.status, is_sent=True)
 
 
 def record_message_in(
@@ -182,7 +182,7 @@ class Stored:
     status: Status
 
     def as_recorded(self) -> Recorded:
-        return Recorded(self.alert_id, Reason.HAPPENED, self.status, is_told=True)
+        return Recorded(self.alert_id, Reason.HAPPENED, self.status, is_sent=True)
 
 
 def store_in(
@@ -198,7 +198,7 @@ def store_in(
 ) -> Stored:
     """Store an alert whatever the rules say, with its deliveries; the lowest step of all.
 
-    `about` is the condition it tells of, for silences and the webhook. `status` overrides what would be sent.
+    `about` is the condition it is about, for silences and the webhook. `status` overrides what would be sent.
     """
     alert = alert.redacted(redact)
     key = about.key.text if about else alert.key
