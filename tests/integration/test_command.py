@@ -95,7 +95,7 @@ def is_waiting(pid: int) -> bool:
     """Return whether a process has opened what it waits with."""
     for descriptor in Path(f"/proc/{pid}/fd").iterdir():
         with contextlib.suppress(FileNotFoundError):
-            if "eventpoll" in os.readlink(descriptor):
+            if "eventpoll" in str(descriptor.readlink()):
                 return True
     return False
 
