@@ -19,9 +19,9 @@ from monitoring.alerts.message.render import headline, render_plain
 from monitoring.alerts.senders import (
     TIMEOUT_S,
     Destination,
-    FarSide,
     Message,
     OnPart,
+    Peer,
     RouteSettings,
     Sender,
     Sent,
@@ -64,10 +64,10 @@ class AppriseUrl(Destination):
     def describe(self) -> str:
         return f"Apprise address {self.fingerprint} of {self.variable}"
 
-    def far_side(self, settings: RouteSettings) -> FarSide:
+    def peer(self, settings: RouteSettings) -> Peer:
         listed = split_urls(settings.text(self.variable))
         url = next((url for url in listed if fingerprint(url) == self.fingerprint), "")
-        return FarSide(self.kind, str(self), host_key(url), self.fingerprint, "host")
+        return Peer(self.kind, str(self), host_key(url), self.fingerprint, "host")
 
     def open(self, environ: Mapping[str, str]) -> Sender[Any]:
         return AppriseSender(environ)

@@ -1,6 +1,6 @@
 """The names a monitor file declares: contracts, functions, values in an order that has no circle.
 
-Called by `loading.py`. Each reader notes mistakes at their places and returns what was sound.
+Called by `load.py`. Each reader notes mistakes at their places and returns what was sound.
 """
 
 from __future__ import annotations
