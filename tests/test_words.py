@@ -49,7 +49,6 @@ SHARED_CLASS_NAMES = {
     "Table": "a block of text, and a table of keys",
     "Kind": "of a key, and of a transition",
     "Pace": "of a destination, and of a Safe's queue",
-    "SignatureError": "of an ABI, and of a formula",
     "AbiType": "parsed, and as a literal union",
     "Answers": "of queries, and of the web",
 }
