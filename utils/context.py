@@ -16,9 +16,12 @@ from datetime import datetime, timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from monitoring.alerts.conditions.monitor_store import MonitorStore
-from monitoring.alerts.conditions.store_alert import AlertOrigin, Recorded
-from monitoring.alerts.conditions.unit_of_work import (
+from monitoring.alerts.delivery.spooled import Unstored, keep
+from monitoring.alerts.message.model import Alert, Severity
+from monitoring.alerts.message.text import code
+from monitoring.alerts.recording.monitor_store import MonitorStore
+from monitoring.alerts.recording.store_alert import AlertOrigin, Recorded
+from monitoring.alerts.recording.unit_of_work import (
     Fire,
     Resolve,
     SetState,
@@ -29,9 +32,6 @@ from monitoring.alerts.conditions.unit_of_work import (
     decode,
     encode,
 )
-from monitoring.alerts.delivery.spooled import Unstored, keep
-from monitoring.alerts.message.model import Alert, Severity
-from monitoring.alerts.message.text import code
 from monitoring.base.clock import Clock, parse_duration
 from monitoring.base.errors import StoreError, UsageError
 from monitoring.base.secrets.redact import Redactor

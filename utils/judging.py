@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from monitoring.alerts.conditions.store_alert import AlertOrigin
+from monitoring.alerts.recording.store_alert import AlertOrigin
 from monitoring.base.clock import Clock
 from monitoring.base.errors import UsageError
 from monitoring.chains.abi.values import Unknown

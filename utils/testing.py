@@ -17,7 +17,7 @@ from typing import Any
 
 import orjson
 
-from monitoring.alerts.conditions.store_alert import NOBODY
+from monitoring.alerts.recording.store_alert import NOBODY
 from monitoring.base.clock import SystemClock, parse_duration
 from monitoring.base.http.client import Answer, FetchError, HttpClient, Request
 from monitoring.base.secrets.redact import Redactor

@@ -19,13 +19,13 @@ from automation.runner import store_failure
 from automation.runner.digest_input import digest_input
 from automation.runner.run_record import RunRecord
 from automation.sync.sync import SyncResult, SyncStatus
-from monitoring.alerts.conditions.close_orphaned import end_unwatched
-from monitoring.alerts.conditions.store_alert import AlertOrigin, raise_in, resolve_in, store_in
 from monitoring.alerts.delivery.loop import Delivery, Drained
 from monitoring.alerts.delivery.spooled import Unstored, keep, store_kept
 from monitoring.alerts.message.digest import record_digest
 from monitoring.alerts.message.model import Alert, Severity
 from monitoring.alerts.message.text import code, quote
+from monitoring.alerts.recording.close_orphaned import end_unwatched
+from monitoring.alerts.recording.store_alert import AlertOrigin, raise_in, resolve_in, store_in
 from monitoring.alerts.senders.registry import load_senders
 from monitoring.base.clock import Clock
 from monitoring.base.errors import ConfigError, StoreError

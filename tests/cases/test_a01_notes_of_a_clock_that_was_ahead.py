@@ -14,8 +14,8 @@ import orjson
 import pytest
 
 from automation.runner.once_an_hour import once_an_hour
-from monitoring.alerts.conditions.store_alert import record
 from monitoring.alerts.message.model import Alert, Severity
+from monitoring.alerts.recording.store_alert import record
 from monitoring.base.http.client import Answer
 from monitoring.base.settings import Settings
 from monitoring.chains.decode.calldata import Transaction

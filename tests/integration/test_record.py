@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from monitoring.alerts.conditions.store_alert import (
+from monitoring.alerts.message.model import Alert
+from monitoring.alerts.recording.store_alert import (
     AlertKind,
     AlertOrigin,
     raise_in,
@@ -17,8 +18,7 @@ from monitoring.alerts.conditions.store_alert import (
     release_in,
     resolve_in,
 )
-from monitoring.alerts.conditions.unit_of_work import StoredOutcome
-from monitoring.alerts.message.model import Alert
+from monitoring.alerts.recording.unit_of_work import StoredOutcome
 from monitoring.conditions.condition import ConditionKey
 from monitoring.conditions.policy import PendingPolicy, Policy
 from monitoring.store.db.database import Database

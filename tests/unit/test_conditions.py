@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from monitoring.alerts.conditions.unheard import is_unheard
+from monitoring.alerts.recording.unheard import is_unheard
 from monitoring.conditions.condition import Condition, ConditionKey, State
 from monitoring.conditions.outcome import Kind, Outcome, Reason
 from monitoring.conditions.policy import USUAL, PendingPolicy, Policy, Reminders

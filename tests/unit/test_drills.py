@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from monitoring.alerts.conditions.store_alert import NOBODY
+from monitoring.alerts.recording.store_alert import NOBODY
 from monitoring.chains.abi.values import Unknown
 from monitoring.checks.engine.point import EvaluationPoint
 from monitoring.checks.engine.runner import run

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from monitoring.alerts.conditions.close_orphaned import CRASH, SOURCES
+from monitoring.alerts.recording.close_orphaned import CRASH, SOURCES
 from monitoring.chains.abi.values import Unknown
 from monitoring.checks.engine.evaluation import EvaluatedCheck, Readings, judge_check
 from monitoring.checks.engine.evidence import NO_EVIDENCE

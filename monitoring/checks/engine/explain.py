@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from monitoring.alerts.conditions.store_alert import NOBODY
 from monitoring.alerts.message.render import render_plain
+from monitoring.alerts.recording.store_alert import NOBODY
 from monitoring.base.clock import to_text
 from monitoring.base.errors import StoreError
 from monitoring.checks.engine.evaluate import evaluate

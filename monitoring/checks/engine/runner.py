@@ -11,8 +11,8 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 
-from monitoring.alerts.conditions.store_alert import AlertOrigin
 from monitoring.alerts.delivery.spooled import Unstored, keep
+from monitoring.alerts.recording.store_alert import AlertOrigin
 from monitoring.base.errors import StoreBusyError, StoreError
 from monitoring.checks.engine.evaluate import Evaluation, evaluate
 from monitoring.checks.engine.evaluation import EvaluatedCheck

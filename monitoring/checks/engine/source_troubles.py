@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from monitoring.alerts.conditions.close_orphaned import CRASH, SOURCES
 from monitoring.alerts.message.model import Severity
 from monitoring.alerts.message.text import Code, code, line, table
+from monitoring.alerts.recording.close_orphaned import CRASH, SOURCES
 from monitoring.base.formatting import format_duration, format_instant
 from monitoring.base.secrets.redact import excerpt
 from monitoring.chains.networks import network, networks

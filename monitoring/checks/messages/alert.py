@@ -6,10 +6,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
-from monitoring.alerts.conditions.store_alert import AlertKind
 from monitoring.alerts.message.lines import mute_line, was_line
 from monitoring.alerts.message.model import Alert, Severity
 from monitoring.alerts.message.text import Line, addr, line, since
+from monitoring.alerts.recording.store_alert import AlertKind
 from monitoring.chains.abi.addresses import checksum
 from monitoring.chains.networks import networks
 from monitoring.checks.engine.evaluation import EvaluatedCheck

@@ -10,9 +10,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from monitoring.alerts.conditions.close_orphaned import end_in
-from monitoring.alerts.conditions.store_alert import AlertKind, AlertOrigin, Message, record_message_in
 from monitoring.alerts.message.model import Alert
+from monitoring.alerts.recording.close_orphaned import end_in
+from monitoring.alerts.recording.store_alert import AlertKind, AlertOrigin, Message, record_message_in
 from monitoring.base.errors import MonitoringError
 from monitoring.chains.rpc.memory import JUDGED, JUDGED_FOR
 from monitoring.checks.engine.evaluation import EvaluatedCheck
@@ -101,7 +101,9 @@ def _judgement(row: Condition | None) -> tuple[object, ...] | None:
     """Return what no other process may have changed since it was read."""
     if row is None:
         return None
-    return row.state, row.judged_at, row.rank, row.worst_measure, row.held, row.heard_at, row.no_data, row.memory
+    rules = row.state, row.judged_at, row.rank, row.worst_measure, row.held, row.heard_at, row.no_data, row.memory
+    # Somebody may have said meanwhile that what happened once is done with.
+    return *rules, row.clear_since, row.done_by
 
 
 def _shown(entry: JudgedPart, current: Condition, now: datetime) -> Condition:

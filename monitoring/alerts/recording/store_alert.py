@@ -14,12 +14,12 @@ from enum import StrEnum
 import orjson
 
 from monitoring.alerts.channels import OPERATIONAL_SOURCES, variable_part
-from monitoring.alerts.conditions import webhook_policy
-from monitoring.alerts.conditions.unheard import with_unheard
 from monitoring.alerts.message.lines import mute_line, was_line
 from monitoring.alerts.message.model import Alert, Severity
 from monitoring.alerts.message.render import render_plain
 from monitoring.alerts.message.text import line, since
+from monitoring.alerts.recording import webhook_policy
+from monitoring.alerts.recording.unheard import with_unheard
 from monitoring.base.secrets.redact import redact
 from monitoring.conditions.condition import Condition, ConditionKey, State
 from monitoring.conditions.outcome import Kind, Outcome, Reason
