@@ -16,7 +16,7 @@ _CHECKSUM_NIBBLE = 8
 class SignatureError(UsageError):
     """A signature, an address or an argument somebody wrote cannot be used.
 
-    `reason` and `offset` are for whoever shows the text anyway, and its place; `str()` says which text it was.
+    `reason` and `offset` serve where the text and its place are shown anyway; `str()` says which text it was.
     """
 
     def __init__(self, reason: str, offset: int = 0, text: str | None = None) -> None:

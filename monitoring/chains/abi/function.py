@@ -89,7 +89,7 @@ def encode(types: Sequence[AbiType], args: Sequence[object], what: str) -> bytes
     Raises:
         SignatureError: they do not fit.
     """
-    from eth_abi import abi, exceptions  # noqa: PLC0415 - half a second, and whoever checks a formula never needs it
+    from eth_abi import abi, exceptions  # noqa: PLC0415 - half a second, which checking a formula never needs
 
     if len(args) != len(types):
         raise SignatureError(f"{what} takes {len(types)} arguments, not {len(args)}")

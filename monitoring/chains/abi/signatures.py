@@ -1,7 +1,7 @@
 """The one parser of signatures and declarations: `balanceOf(address)(uint256)`, `Paused(address account)`.
 
-Whoever declares a function, reads one or looks for events comes here, so that a text means the same, and is refused
-with the same words, in a monitor file, in a script and in a table of ours. It bounds what it accepts: a type of a few
+Monitor files, formulas, scripts, reads of events and our own tables come here, so that a text means the same and is
+refused with the same words everywhere. It bounds what it accepts: a type of a few
 characters may name more entries than there is memory.
 """
 
