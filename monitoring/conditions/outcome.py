@@ -45,7 +45,7 @@ class Reason(StrEnum):
     UNKNOWN = "unknown"
     SILENT_SOURCE = "unknown for too long"
     SEEDED = "first sight"
-    BASELINE_STALE = "baseline too old, seeded anew"
+    BASELINE_STALE = "baseline too old, seeded again"
     HAPPENED = "happened"
     NOTHING_NEW = "nothing new"
 

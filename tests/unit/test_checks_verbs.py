@@ -263,7 +263,7 @@ DELTA = {
         """
         00:00  100 -> -
         03:00  200 -> fired low                # exactly at max age is fresh
-        06:01  900 -> - (baseline too old, seeded anew)
+        06:01  900 -> - (baseline too old, seeded again)
         07:01  900 -> -
         08:01  100 -> fired low
         """,

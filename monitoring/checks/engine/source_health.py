@@ -67,7 +67,7 @@ def blind_sources(
         source = family.get(source, source)
         worst = max(getattr(one.part, "severities", ()), default=Severity.LOW)
         blinded.setdefault(source, []).append(Blind(str(one.key), blind.since, blind.reason, worst))
-        told |= {source} if blind.told else set()
+        told |= {source} if blind.reported else set()
     all_checks = max(remembered.declared, len(seen))
     return [
         BlindSource(source, tuple(sorted(blinded.get(source, ()), key=_order)), all_checks) for source in sorted(told)
