@@ -15,13 +15,16 @@ from pathlib import Path
 
 import pytest
 
+from monitoring.conditions.transition import done
 from monitoring.store.db.schema import open_database, open_readonly
 from monitoring.store.tables import conditions, silences
 from tests.support.child import CHECKOUT
 from utils.monitor import CRITICAL, HIGH, Context, monitor
-from utils.testing import SimClock, run
+from utils.testing import SimChain, SimClock, run
 
 pytestmark = pytest.mark.case("D.6")
+VAULT = "0x83F20F44975D03b1b09e64809B757c47f942BEeA"
+SUPPLY = (VAULT, "totalSupply()(uint256)")
 
 
 def command(cache: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -90,6 +93,60 @@ def test_what_cannot_be_done_is_an_error_that_says_why(tmp_path: Path, name: str
     assert refused.returncode == 2
     assert why in refused.stderr
     assert len(incidents(tmp_path)) == 2
+
+
+def end_as_a_person(cache: Path, clock: SimClock) -> None:
+    with open_database(cache / "monitoring.db") as database, database.write() as tx:
+        (found,) = conditions.incidents(tx, clock.now())
+        conditions.put(tx, done(found, "alice"), clock.now())
+
+
+def test_what_a_person_ends_while_a_run_reads_stays_ended(tmp_path: Path) -> None:
+    file, clock = tmp_path / "monitor.yaml", SimClock()
+    file.write_text(
+        f"""
+monitor: acme
+chain: mainnet
+contracts: {{vault: "{VAULT}"}}
+checks:
+  - {{id: supply, changed: vault.totalSupply(), severity: high}}
+"""
+    )
+    chain = SimChain({SUPPLY: 1})
+    assert run(file, chain=chain, clock=clock, store=tmp_path) == []
+    chain.calls[SUPPLY] = 2
+    assert [one.kind for one in run(file, chain=chain, clock=clock, store=tmp_path)] == ["fired"]
+    asked = []
+
+    def answer() -> int:
+        if not asked:
+            end_as_a_person(tmp_path, clock)
+        asked.append(1)
+        return 2
+
+    chain.calls[SUPPLY] = answer
+    assert run(file, chain=chain, clock=clock, store=tmp_path) == []
+    with open_readonly(tmp_path / "monitoring.db") as database, database.snapshot() as tx:
+        assert (len(asked), conditions.incidents(tx, clock.now())) == (1, [])
+
+
+def test_what_fires_after_somebody_ended_what_happened_once_is_nothing_that_was_ended(tmp_path: Path) -> None:
+    values, clock = iter([1, 2]), SimClock()
+
+    @monitor("acme")
+    def once(m: Context) -> None:
+        m.changed("owner", next(values), severity=HIGH)
+
+    @monitor("acme")
+    def lasting(m: Context) -> None:
+        m.flag("owner", True, severity=HIGH)
+
+    for _ in range(2):
+        run(once, store=tmp_path, clock=clock)
+    end_as_a_person(tmp_path, clock)
+    assert [one.kind for one in run(lasting, store=tmp_path, clock=clock)] == ["fired"]
+    with open_readonly(tmp_path / "monitoring.db") as database, database.snapshot() as tx:
+        assert [one.done_by for one in conditions.incidents(tx, clock.now())] == [""]
 
 
 def test_it_is_over_after_a_day_without_a_word(tmp_path: Path) -> None:
