@@ -135,7 +135,7 @@ def _keep_unstored(evaluation: Evaluation, error: StoreError, store: SteadyStore
     say(evaluation.at, f"the store failed: {error}")
     found = [
         Unstored(each.alert, kind=each.kind, metadata=each.metadata)
-        for each in (entry.telling for entry in evaluation.record.entries)
+        for each in (entry.composed for entry in evaluation.record.entries)
         if each is not None
     ]
     for line in keep(found, store.path.parent, evaluation.at.clock.now(), origin):

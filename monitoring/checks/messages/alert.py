@@ -41,7 +41,7 @@ class ReadingOrigin:
 
 
 @dataclass(frozen=True, slots=True)
-class Telling:
+class ComposedAlert:
     """An alert to be stored, and its kind in the life of a problem. `crash` is a bug in the part's own words."""
 
     alert: Alert
@@ -51,14 +51,14 @@ class Telling:
     crash: Exception | None = None
 
 
-def tell(
+def compose_alert(
     seen: EvaluatedCheck,
     before: Condition,
     tools: EvaluationPoint,
     origin: ReadingOrigin,
     now: datetime,
     redact: Callable[[str], str],
-) -> Telling | None:
+) -> ComposedAlert | None:
     """Put a transition into an alert; nothing where there is none. May ask the world for names."""
     transition = seen.outcome.transition
     if transition is None:
@@ -80,7 +80,7 @@ def tell(
         is_good=transition.kind is Kind.RECOVERED,
     ).redacted(redact)
     kind = AlertKind.CRASH if alert.source == "crash" and not quiet else KINDS.get(transition.kind, AlertKind.ALERT)
-    return Telling(alert, kind, _metadata(seen, transition, origin), now, crash)
+    return ComposedAlert(alert, kind, _metadata(seen, transition, origin), now, crash)
 
 
 def _message(
@@ -88,7 +88,7 @@ def _message(
 ) -> tuple[AlertText, Exception | None]:
     facts = {**transition.facts, INPUTS: evidence.inputs} if evidence.inputs and transition.facts else transition.facts
     try:
-        return seen.part.tell(replace(transition, facts=facts), tools), None
+        return seen.part.compose(replace(transition, facts=facts), tools), None
     except Exception as error:  # noqa: BLE001 - the border of a check: an alert must not be lost over its words
         return plain_message(seen.part.about, transition), error
 
@@ -122,5 +122,5 @@ def _where(origin: ReadingOrigin) -> list[object]:
 def _metadata(seen: EvaluatedCheck, transition: Transition, origin: ReadingOrigin) -> dict[str, object]:
     key = seen.key
     about = {"monitor": key.monitor, "check": key.check, "chain": key.chain or None, "subject": key.subject or None}
-    told = {name: value for name, value in about.items() if value is not None}
-    return {**told, "transition": transition.kind.value, "reason": transition.reason.value, **origin.metadata}
+    known = {name: value for name, value in about.items() if value is not None}
+    return {**known, "transition": transition.kind.value, "reason": transition.reason.value, **origin.metadata}

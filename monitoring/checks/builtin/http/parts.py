@@ -76,7 +76,7 @@ class UpPart(_Facet):
         verdict = Breach((self.policy.severity,)) if reading else Ok()
         return apply_verdict(before, verdict, now, self.policy, facts)
 
-    def tell(self, transition: Transition, tools: EvaluationPoint) -> AlertText:  # noqa: ARG002 - the facts are words already
+    def compose(self, transition: Transition, tools: EvaluationPoint) -> AlertText:  # noqa: ARG002 - the facts are words already
         if transition.kind is Kind.RECOVERED:
             return AlertText(f"{self.about} again")
         if "reading" not in transition.facts:
@@ -88,7 +88,7 @@ class UpPart(_Facet):
 
 @dataclass(frozen=True, slots=True)
 class FreshPart(_Facet):
-    """How old is what it tells, by its own time?"""
+    """How old is what it reports, by its own time?"""
 
     @property
     def about(self) -> str:
@@ -103,7 +103,7 @@ class FreshPart(_Facet):
     def judge(self, before: Condition, reading: Reading, now: datetime) -> Outcome:
         return age.judge(before, reading, now, self.policy)
 
-    def tell(self, transition: Transition, tools: EvaluationPoint) -> AlertText:  # noqa: ARG002 - as above
+    def compose(self, transition: Transition, tools: EvaluationPoint) -> AlertText:  # noqa: ARG002 - as above
         subject = Subject(f"data of {self.endpoint.name}", "age", self.policy)
         return say(subject, transition)
 
@@ -123,7 +123,7 @@ class LatencyPart(_Facet):
     def judge(self, before: Condition, reading: Reading, now: datetime) -> Outcome:
         return limit.judge(before, reading, now, self.policy)
 
-    def tell(self, transition: Transition, tools: EvaluationPoint) -> AlertText:  # noqa: ARG002 - as above
+    def compose(self, transition: Transition, tools: EvaluationPoint) -> AlertText:  # noqa: ARG002 - as above
         seconds = transition.facts.get("value")
         if not is_number(seconds):
             return plain_message(self.about, transition)
@@ -150,7 +150,7 @@ class CertificatePart(_Facet):
     def judge(self, before: Condition, reading: Reading, now: datetime) -> Outcome:
         return age.judge_deadline(before, reading, now, self.policy)
 
-    def tell(self, transition: Transition, tools: EvaluationPoint) -> AlertText:  # noqa: ARG002 - as above
+    def compose(self, transition: Transition, tools: EvaluationPoint) -> AlertText:  # noqa: ARG002 - as above
         left, at = transition.facts.get("left"), transition.facts.get("value")
         name = f"certificate of {self.endpoint.name}"
         if not is_number(left) or not is_number(at):

@@ -31,7 +31,7 @@ _RAN = events("safe")["ExecutionFromModuleSuccess"].topic
 
 @dataclass(frozen=True, slots=True)
 class ModuleRunsPart:
-    """Transactions that a module ran. The first sight tells none: a Safe with a busy module is no news."""
+    """Transactions that a module ran. The first sight reports none: a Safe with a busy module is no news."""
 
     key: ConditionKey
     place: RowContract
@@ -56,7 +56,7 @@ class ModuleRunsPart:
         """Say what was read, for listings."""
         return f"blocks {reading.first} to {reading.last}, {counted(len(reading.logs), 'transaction')}"
 
-    def tell(self, transition: Transition, tools: EvaluationPoint) -> AlertText:
+    def compose(self, transition: Transition, tools: EvaluationPoint) -> AlertText:
         if transition.kind is not Kind.FIRED:
             return plain_message(self.about, transition)
         known, entries = network(self.place.chain), transition.entries
