@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import TypeAlias
 
 from monitoring.conditions.condition import Condition, Held, NoData, State
-from monitoring.conditions.outcome import NO_FACTS, Entry, Kind, Outcome, Reason, Transition
+from monitoring.conditions.outcome import NO_FACTS, Entry, Outcome, Reason, Transition, TransitionKind
 from monitoring.conditions.policy import Policy
 from monitoring.conditions.severity import Severity
 from monitoring.conditions.values import Absent, Number, Unknown, Value
@@ -95,7 +95,7 @@ def happened(
 ) -> Outcome:
     """Report something that happened and does not last: it is an incident for a day, and never recovers."""
     condition, source = data_restored(before, now)
-    transition = Transition(Kind.FIRED, severity, Reason.HAPPENED, now, facts, entries)
+    transition = Transition(TransitionKind.FIRED, severity, Reason.HAPPENED, now, facts, entries)
     return Outcome(at_rest(condition, severity, now), Reason.HAPPENED, transition, source)
 
 
@@ -123,7 +123,9 @@ def done(condition: Condition, by: str) -> Condition:
     return condition if condition.is_firing else replace(condition, clear_since=None, done_by=by)
 
 
-def entries_changed(outcome: Outcome, entries: tuple[Entry, ...], now: datetime, kind: Kind = Kind.WORSENED) -> Outcome:
+def entries_changed(
+    outcome: Outcome, entries: tuple[Entry, ...], now: datetime, kind: TransitionKind = TransitionKind.WORSENED
+) -> Outcome:
     """Report entries that joined (or left) a condition which was firing before and still is."""
     condition, severity = outcome.condition, max(entry.severity for entry in entries)
     transition = Transition(kind, severity, Reason.HAPPENED, condition.since or now, entries=entries)
@@ -145,7 +147,7 @@ def no_data(before: Condition, unknown: Unknown, now: datetime, policy: Policy) 
     if seen.reported or not policy.silence.is_over(seen.runs, seen.since, now):
         return Outcome(replace(before, no_data=seen), Reason.UNKNOWN)
     trouble = Transition(
-        Kind.SOURCE_TROUBLE,
+        TransitionKind.SOURCE_TROUBLE,
         policy.severity,
         Reason.SILENT_SOURCE,
         seen.since,
@@ -165,7 +167,7 @@ def data_restored(before: Condition, now: datetime) -> tuple[Condition, Transiti
     if not was.reported:
         return condition, None
     severity = Severity.LOW if before.state is State.OK else before.severity
-    return condition, Transition(Kind.SOURCE_RECOVERED, severity, Reason.CLEARED, was.since)
+    return condition, Transition(TransitionKind.SOURCE_RECOVERED, severity, Reason.CLEARED, was.since)
 
 
 def _until_now(before: Condition, now: datetime) -> Condition:
@@ -202,7 +204,7 @@ def _breach(condition: Condition, bad: Breach, sight: _Observation) -> Outcome:
             condition, state=State.FIRING, since=held[0].since, fired_at=sight.now, clear_since=None,
             last_sent_at=None, worst=Severity.LOW, worst_measure=None, done_by="",
         )  # fmt: skip
-        outcome = _report(fired, Kind.FIRED, Reason.BREACHED, replace(bad, rank=rank), sight)
+        outcome = _report(fired, TransitionKind.FIRED, Reason.BREACHED, replace(bad, rank=rank), sight)
     # A worse level that has not held yet is not shown as one that was reported.
     now_bad = min(severity, outcome.condition.worst)
     return replace(outcome, condition=replace(outcome.condition, severity=now_bad))
@@ -211,11 +213,13 @@ def _breach(condition: Condition, bad: Breach, sight: _Observation) -> Outcome:
 def _worsen(condition: Condition, bad: Breach, rank: int, sight: _Observation) -> Outcome:
     if condition.unheard and rank >= 0:
         nobody = replace(condition, worst=Severity.LOW, worst_measure=None)
-        return _report(nobody, Kind.FIRED, Reason.UNHEARD, replace(bad, rank=rank), sight)
+        return _report(nobody, TransitionKind.FIRED, Reason.UNHEARD, replace(bad, rank=rank), sight)
     if rank > condition.rank:
-        return _report(condition, Kind.WORSENED, Reason.HIGHER_LEVEL, replace(bad, rank=rank), sight)
+        return _report(condition, TransitionKind.WORSENED, Reason.HIGHER_LEVEL, replace(bad, rank=rank), sight)
     if _is_worse_by_step(condition, bad, sight.policy):
-        return _report(condition, Kind.WORSENED, Reason.WORSE_BY_STEP, replace(bad, rank=condition.rank), sight)
+        return _report(
+            condition, TransitionKind.WORSENED, Reason.WORSE_BY_STEP, replace(bad, rank=condition.rank), sight
+        )
     return _remind(condition, Reason.STILL_BAD, sight)
 
 
@@ -241,11 +245,11 @@ def _remind(condition: Condition, reason: Reason, sight: _Observation) -> Outcom
     if after is None or sight.now - heard < after:
         return Outcome(condition, reason)
     since = condition.since or sight.now
-    transition = Transition(Kind.REMINDER, condition.worst, Reason.REMIND_DUE, since, sight.facts)
+    transition = Transition(TransitionKind.REMINDER, condition.worst, Reason.REMIND_DUE, since, sight.facts)
     return Outcome(replace(condition, heard_at=sight.now), Reason.REMIND_DUE, transition)
 
 
-def _report(condition: Condition, kind: Kind, reason: Reason, bad: Breach, sight: _Observation) -> Outcome:
+def _report(condition: Condition, kind: TransitionKind, reason: Reason, bad: Breach, sight: _Observation) -> Outcome:
     """Report `bad`; neither the worst severity nor the worst value reported ever sinks while a condition fires."""
     severity = bad.ladder[min(bad.rank, len(bad.ladder) - 1)]
     measure = max((one for one in (condition.worst_measure, bad.measure) if one is not None), default=None)
@@ -268,7 +272,7 @@ def _end(condition: Condition, reason: Reason, sight: _Observation) -> Outcome:
         return Outcome(ended, reason)
     reason, since = Reason.CLEARED if reason is Reason.GOOD else reason, condition.since or sight.now
     ended = replace(ended, clear_since=None)
-    return Outcome(ended, reason, Transition(Kind.RECOVERED, condition.worst, reason, since, sight.facts))
+    return Outcome(ended, reason, Transition(TransitionKind.RECOVERED, condition.worst, reason, since, sight.facts))
 
 
 def over(condition: Condition, now: datetime) -> Condition:

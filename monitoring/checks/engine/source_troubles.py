@@ -25,7 +25,7 @@ from monitoring.checks.engine.point import EvaluationPoint
 from monitoring.checks.messages.plain import HEADS, AlertRoute, AlertText, rows_left_out
 from monitoring.checks.rules import flag
 from monitoring.conditions.condition import Condition, ConditionKey
-from monitoring.conditions.outcome import Kind, Outcome, Transition
+from monitoring.conditions.outcome import Outcome, Transition, TransitionKind
 from monitoring.conditions.policy import PendingPolicy, Policy
 from monitoring.conditions.transition import happened
 
@@ -38,7 +38,7 @@ _MOST_CRASHES = 3
 _FEW = 10  # of so few checks half says little
 _LONGEST = 160
 _LONG_HEX = re.compile(r"0x[0-9a-fA-F]{12,}")
-_OVER = (Kind.RECOVERED, Kind.EASED)
+_OVER = (TransitionKind.RECOVERED, TransitionKind.EASED)
 
 
 @dataclass(frozen=True, slots=True)

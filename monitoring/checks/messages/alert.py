@@ -18,15 +18,15 @@ from monitoring.checks.engine.point import EvaluationPoint
 from monitoring.checks.messages.plain import AlertText, plain_message
 from monitoring.checks.rules.words import INPUTS
 from monitoring.conditions.condition import Condition
-from monitoring.conditions.outcome import Kind, Transition
+from monitoring.conditions.outcome import Transition, TransitionKind
 
-KINDS: Mapping[Kind, AlertKind] = {
-    Kind.WORSENED: AlertKind.WORSENED,
-    Kind.REMINDER: AlertKind.REMINDER,
-    Kind.EASED: AlertKind.RECOVERY,
-    Kind.RECOVERED: AlertKind.RECOVERY,
+KINDS: Mapping[TransitionKind, AlertKind] = {
+    TransitionKind.WORSENED: AlertKind.WORSENED,
+    TransitionKind.REMINDER: AlertKind.REMINDER,
+    TransitionKind.EASED: AlertKind.RECOVERY,
+    TransitionKind.RECOVERED: AlertKind.RECOVERY,
 }
-_QUIET = (Kind.EASED, Kind.RECOVERED)
+_QUIET = (TransitionKind.EASED, TransitionKind.RECOVERED)
 _MOST_CONTRACTS = 3
 _JUST_NOW = timedelta(seconds=60)  # what began in this run is new, whatever fractions its clock has
 
@@ -77,7 +77,7 @@ def compose_alert(
         key=key,
         source=getattr(part, "source", "protocol"),
         monitor=getattr(part, "reporter", seen.key.monitor),
-        is_good=transition.kind is Kind.RECOVERED,
+        is_good=transition.kind is TransitionKind.RECOVERED,
     ).redacted(redact)
     kind = AlertKind.CRASH if alert.source == "crash" and not quiet else KINDS.get(transition.kind, AlertKind.ALERT)
     return ComposedAlert(alert, kind, _metadata(seen, transition, origin), now, crash)
@@ -96,10 +96,10 @@ def _message(
 def _end(transition: Transition, before: Condition, origin: ReadingOrigin, now: datetime) -> list[Line]:
     """Return what follows a check's own words: where it was read, and since when it is so or how long it was."""
     where = _where(origin)
-    if transition.kind is Kind.RECOVERED:
+    if transition.kind is TransitionKind.RECOVERED:
         was = was_line(before.worst.name, transition.since, now)
         return [was, line(*where)] if where else [was]
-    is_new = transition.kind is Kind.FIRED and now - transition.since < _JUST_NOW
+    is_new = transition.kind is TransitionKind.FIRED and now - transition.since < _JUST_NOW
     if is_new:
         return [line(*where, " · new")] if where else []
     return [line(*where, " · since " if where else "Since ", since(transition.since))]

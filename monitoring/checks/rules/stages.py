@@ -15,7 +15,7 @@ from monitoring.checks.rules.keywords import CommonKeywords, CommonOptions, fact
 from monitoring.checks.rules.readings import REPORT_ALL, FirstRun, StagedRow, kept_rows, with_broken
 from monitoring.checks.rules.verb import Asked, Verb
 from monitoring.conditions.condition import Condition, State
-from monitoring.conditions.outcome import NO_FACTS, Entry, Kind, Outcome, Reason
+from monitoring.conditions.outcome import NO_FACTS, Entry, Outcome, Reason, TransitionKind
 from monitoring.conditions.policy import PendingPolicy, Policy
 from monitoring.conditions.transition import Breach, Ok, apply_verdict, entries_changed
 from monitoring.conditions.values import UnknownError
@@ -154,7 +154,7 @@ def _judged(
     if not entries:
         return outcome
     if standing and was_firing:
-        return entries_changed(outcome, entries, now, Kind.WORSENED if reached else Kind.EASED)
+        return entries_changed(outcome, entries, now, TransitionKind.WORSENED if reached else TransitionKind.EASED)
     if outcome.transition is not None:
         return replace(outcome, transition=replace(outcome.transition, entries=entries))
     return outcome

@@ -12,7 +12,7 @@ from datetime import datetime
 
 from monitoring.alerts.message.model import Alert
 from monitoring.alerts.recording.close_orphaned import end_in
-from monitoring.alerts.recording.store_alert import AlertKind, AlertOrigin, Message, record_message_in
+from monitoring.alerts.recording.store_alert import AlertKind, AlertOrigin, ConditionAlert, record_message_in
 from monitoring.base.errors import MonitoringError
 from monitoring.chains.rpc.memory import JUDGED, JUDGED_FOR
 from monitoring.checks.engine.evaluation import EvaluatedCheck
@@ -92,7 +92,7 @@ def _entry(tx: Tx, entry: JudgedPart, before: LoadedState, now: datetime, origin
     if composed is None or folded:
         stored.put(tx, condition, now)
         return 0
-    message = Message(composed.alert, composed.kind, composed.metadata)
+    message = ConditionAlert(composed.alert, composed.kind, composed.metadata)
     record_message_in(tx, condition, message, now=now, origin=origin, was_firing=current.is_firing)
     return 1
 

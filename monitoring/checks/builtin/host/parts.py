@@ -29,7 +29,7 @@ from monitoring.checks.expression.value_text import words
 from monitoring.checks.expression.values import NONE
 from monitoring.checks.messages.plain import HEADS, AlertRoute, AlertText, plain_message
 from monitoring.conditions.condition import Condition, ConditionKey
-from monitoring.conditions.outcome import Kind, Outcome, Transition
+from monitoring.conditions.outcome import Outcome, Transition, TransitionKind
 from monitoring.conditions.policy import Policy
 from monitoring.conditions.transition import Breach, Ok, Verdict, apply_verdict
 
@@ -125,7 +125,7 @@ class HostPart:
         facts = transition.facts
         if "reading" not in facts:
             return plain_message(self.about, transition)
-        head = HEADS.get(transition.kind, "") if transition.kind is not Kind.RECOVERED else ""
+        head = HEADS.get(transition.kind, "") if transition.kind is not TransitionKind.RECOVERED else ""
         blocks = [f"Paths: {words(facts['where'])}"] if "where" in facts else []
         blocks += [words(facts["advice"])] if "advice" in facts else []
         return AlertText(f"{head}{words(facts['reading'])}", tuple(blocks))

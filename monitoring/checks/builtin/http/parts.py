@@ -28,7 +28,7 @@ from monitoring.checks.messages.plain import HEADS, AlertRoute, AlertText, plain
 from monitoring.checks.rules import age, limit
 from monitoring.checks.rules.words import Subject
 from monitoring.conditions.condition import Condition, ConditionKey
-from monitoring.conditions.outcome import Kind, Outcome, Transition
+from monitoring.conditions.outcome import Outcome, Transition, TransitionKind
 from monitoring.conditions.transition import Breach, Ok, apply_verdict
 
 NO_CHAIN = 0
@@ -77,7 +77,7 @@ class UpPart(_Facet):
         return apply_verdict(before, verdict, now, self.policy, facts)
 
     def compose(self, transition: Transition, tools: EvaluationPoint) -> AlertText:  # noqa: ARG002 - the facts are words already
-        if transition.kind is Kind.RECOVERED:
+        if transition.kind is TransitionKind.RECOVERED:
             return AlertText(f"{self.about} again")
         if "reading" not in transition.facts:
             return plain_message(self.about, transition)
@@ -128,7 +128,7 @@ class LatencyPart(_Facet):
         if not is_number(seconds):
             return plain_message(self.about, transition)
         took, allowed = format_seconds(seconds), format_seconds(self.policy.levels[0].bound)
-        if transition.kind is Kind.RECOVERED:
+        if transition.kind is TransitionKind.RECOVERED:
             return AlertText(f"{self.endpoint.name} answers within {took} again (allowed {allowed})")
         return AlertText(
             f"{HEADS.get(transition.kind, '')}{self.endpoint.name} took {took} to answer, allowed {allowed}"
@@ -156,7 +156,7 @@ class CertificatePart(_Facet):
         if not is_number(left) or not is_number(at):
             return plain_message(name, transition)
         span, until = format_seconds(left), format_instant(at)
-        if transition.kind is Kind.RECOVERED:
+        if transition.kind is TransitionKind.RECOVERED:
             return AlertText(f"{name} is valid for {span}, until {until}")
         what = f"expires in {span}, at {until}" if left > 0 else f"expired {span} ago, at {until}"
         return AlertText(f"{HEADS.get(transition.kind, '')}{name} {what}")

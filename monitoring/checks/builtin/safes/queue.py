@@ -29,7 +29,7 @@ from monitoring.checks.rules import items
 from monitoring.checks.rules.items import ItemsPolicy
 from monitoring.checks.rules.readings import FirstRun, Item
 from monitoring.conditions.condition import Condition, ConditionKey
-from monitoring.conditions.outcome import Kind, Outcome, Reason, Transition
+from monitoring.conditions.outcome import Outcome, Reason, Transition, TransitionKind
 from monitoring.conditions.transition import no_data
 
 NONCE, THRESHOLD, OWNERS = "nonce()(uint256)", "getThreshold()(uint256)", "getOwners()(address[])"
@@ -37,7 +37,7 @@ _OWN_MEMORY = ("asked", "answered", "failures", "print")
 
 
 @dataclass(frozen=True, slots=True)
-class Pace:
+class PollSchedule:
     """How often queues are asked for, and how old an answer may get."""
 
     every: timedelta
@@ -68,7 +68,7 @@ class QueuePart:
 
     key: ConditionKey
     place: RowContract
-    pace: Pace
+    pace: PollSchedule
     loud: Loudness
     policy: ItemsPolicy
     expected: frozenset[str] = frozenset()
@@ -171,7 +171,7 @@ class QueuePart:
         )
 
     def compose(self, transition: Transition, tools: EvaluationPoint) -> AlertText:
-        if transition.kind is not Kind.FIRED:
+        if transition.kind is not TransitionKind.FIRED:
             return plain_message(self.about, transition)
         return describe(self.place, transition, tools)
 

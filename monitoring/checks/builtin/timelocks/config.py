@@ -30,7 +30,7 @@ from monitoring.checks.rules.logs import LogsPolicy
 from monitoring.checks.rules.readings import REPORT_ALL, LogEvent
 from monitoring.checks.rules.steps import either
 from monitoring.conditions.condition import Condition, ConditionKey
-from monitoring.conditions.outcome import Kind, Outcome, Transition
+from monitoring.conditions.outcome import Outcome, Transition, TransitionKind
 
 LOOKBACK, MAX_LOOKBACK = timedelta(hours=12), timedelta(days=14)
 _ROW_KEYS = ("kind", "severity", "min_delay", "mirror_channel")
@@ -93,7 +93,7 @@ class TimelockPart:
         return f"blocks {reading.first} to {reading.last}, {counted(len(self._events(reading)), 'event')}"
 
     def compose(self, transition: Transition, tools: EvaluationPoint) -> AlertText:
-        if transition.kind is not Kind.FIRED:
+        if transition.kind is not TransitionKind.FIRED:
             return plain_message(self.about, transition)
         return describe(self.row.place, self.row.kind, transition, tools)
 
