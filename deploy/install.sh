@@ -384,7 +384,7 @@ note_services() {
     LEFT+=("See that all is well: sudo monitoring doctor")
 }
 
-tell_what_is_left() {
+print_what_is_left() {
     say "" "monitoring is installed in $REPO_DIR, its state is in $CACHE_DIR. What is left to do by hand:" | sed 's/^ //'
     local number=0 entry
     for entry in "${LEFT[@]}"; do
@@ -414,7 +414,7 @@ main() {
     install_uv_command
     install_sudoers
     note_services
-    tell_what_is_left
+    print_what_is_left
 }
 
 # On the last line: half a download does nothing.

@@ -62,7 +62,10 @@ STEPS = (
         first="lose money",
     ),
     on_chain(
-        "The money is paid back: one recovery, with how long it lasted.", "run hourly", "Recovered", first="pay it back"
+        "The money is paid back: one recovery, with how long it lasted.",
+        "run hourly",
+        "is ok again",
+        first="pay it back",
     ),
     on_chain("The timelock's batch is cancelled.", "run hourly", "ancelled", first="cancel the batch"),
     on_chain(
@@ -77,7 +80,7 @@ STEPS = (
     on_chain(
         "At the third time the source is reported, once, with every check that has no data.",
         "run hourly",
-        "blind",
+        "cannot be read",
         right=(1,),
     ),
     Step(

@@ -30,6 +30,7 @@ import pytest
 from tools.mutants import Mutant, mutants_of
 
 ROOT = Path(__file__).resolve().parents[1]
+_NOT_PUT_IN = 77
 _CPU_FACTOR, _CPU_LEAST_S = 4, 10
 _PLAIN = (int, float, str, bool, timedelta, type(None), frozenset, tuple)
 
@@ -44,7 +45,9 @@ class Target:
 
 
 TARGETS = {
-    "transition": Target(("monitoring.conditions.transition",), ("tests/unit/test_conditions.py",)),
+    "transition": Target(
+        ("monitoring.conditions.transition",), ("tests/unit/test_transition.py", "tests/unit/test_conditions.py")
+    ),
     "outbox": Target(
         ("monitoring.store.tables.outbox", "monitoring.alerts.delivery.lease", "monitoring.alerts.delivery.outbox"),
         ("tests/unit/test_pacing.py", "tests/integration/test_delivery.py"),
@@ -120,11 +123,12 @@ def _run_forked(session: pytest.Session, fault: tuple[ModuleType, Mutant] | None
     sys.stdout.flush()
     child = os.fork()
     if child == 0:
-        code = 2
+        code = _NOT_PUT_IN
         try:
             _be_quiet(cpu_s)
             if fault is not None:
                 put_in(*fault)
+            code = 2
             code = int(_some_test_fails(session))
         finally:
             os._exit(code)
@@ -132,6 +136,8 @@ def _run_forked(session: pytest.Session, fault: tuple[ModuleType, Mutant] | None
         _, status = os.waitpid(child, 0)
     finally:
         _end_group(child)
+    if os.WIFEXITED(status) and os.WEXITSTATUS(status) == _NOT_PUT_IN:
+        raise pytest.UsageError(f"this fault cannot be put in: {fault and fault[1].name}")
     return status != 0
 
 
@@ -203,7 +209,7 @@ def _put_constant(module: ModuleType, statement: ast.Assign | ast.AnnAssign) -> 
 
 def _put_defaults(module: ModuleType, mutant: Mutant) -> None:
     for node in mutant.tree.body:
-        function = vars(module).get(getattr(node, "name", ""))
+        function = inspect.unwrap(vars(module).get(getattr(node, "name", ""), _value_of))
         if isinstance(node, ast.FunctionDef) and isinstance(function, FunctionType) and node.args.defaults:
             values = [_value_of(each, module) for each in node.args.defaults]
             function.__defaults__ = tuple(

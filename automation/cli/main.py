@@ -124,7 +124,7 @@ def _flush_stdout() -> None:
 def _parser(argv: Sequence[str]) -> argparse.ArgumentParser:
     shape: dict[str, Any] = {"formatter_class": argparse.RawDescriptionHelpFormatter, "allow_abbrev": False}
     usage = f"{PROG} [-h] [--version] [--config FILE] COMMAND ..."
-    parser = _Parser(prog=PROG, usage=usage, description=_PURPOSE, epilog=_EPILOG, **shape)
+    parser = _CommandLine(prog=PROG, usage=usage, description=_PURPOSE, epilog=_EPILOG, **shape)
     parser.add_argument("--version", action="store_true", help="print the version")
     _add_config(parser, default=None)
     commands = parser.add_subparsers(
@@ -142,7 +142,7 @@ def _add_config(parser: argparse.ArgumentParser, default: object) -> None:
     parser.add_argument("--config", type=Path, metavar="FILE", default=default, help=help_text)
 
 
-class _Parser(argparse.ArgumentParser):
+class _CommandLine(argparse.ArgumentParser):
     """Lists the commands in its help, and suggests the nearest one to an unknown one."""
 
     def format_help(self) -> str:

@@ -83,7 +83,7 @@ def run_tasks(
         spared=lambda: had.union(own_children()),
         first=server,
     )
-    run = _Run(
+    run = _TaskRuns(
         tasks,
         parallel=max(1, parallel),
         listener=_Listener(on_line, on_start, on_result),
@@ -100,7 +100,7 @@ def run_tasks(
         reaper.inherit_orphans(inherited)
 
 
-class _Run:
+class _TaskRuns:
     """The tasks of one run and the loop that watches over them."""
 
     def __init__(

@@ -59,7 +59,7 @@ def _outcome(run: Callable[[], object]) -> int:
     except SystemExit as leaving:
         return _leave(leaving)
     except BaseException as error:  # noqa: BLE001 - whatever the script raised
-        return _tell(error)
+        return _report(error)
     return 0
 
 
@@ -73,7 +73,7 @@ def _leave(leaving: SystemExit) -> int:
     return 1
 
 
-def _tell(error: BaseException) -> int:
+def _report(error: BaseException) -> int:
     """Show an unhandled exception by the script's own hook."""
     error.__traceback__ = _theirs(error.__traceback__)
     try:

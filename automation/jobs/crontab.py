@@ -13,9 +13,9 @@ _MODE = 0o644  # supercronic may run as somebody else
 
 
 def render_crontab(jobs: Jobs) -> str:
-    """Return one line for each enabled profile, beneath the zone they are read in.
+    """Return one line for each enabled profile, below the zone they are read in.
 
-    Every schedule is in UTC: in a zone with daylight saving supercronic can search for the next tick for ever.
+    Every schedule is in UTC: in a zone with daylight saving supercronic can search for the next tick permanently.
     """
     lines = ["CRON_TZ=UTC", *(_line(profile) for profile in jobs.profiles.values() if profile.enabled)]
     return "".join(line + "\n" for line in lines)
@@ -27,7 +27,7 @@ def _line(profile: Profile) -> str:
 
 
 def write_crontab(text: str, path: Path) -> None:
-    """Replace the file in one step: whoever reads it meets the old text or the new one, never half of it.
+    """Replace the file atomically: a reader sees the old text or the new one, never half of it.
 
     Raises:
         OSError: it cannot be written; the old file is as it was.

@@ -22,7 +22,7 @@ class ReferencedMonitors:
 
 
 def watched_of(jobs: Jobs, checkout: Path) -> ReferencedMonitors | None:
-    """Read the names of all monitors; None if one of the files does not tell its name: then nobody may be missed."""
+    """Read the names of all monitors; None if a file has no readable name: then none may be missed."""
     tasks = [(task, profile.enabled and task.enabled) for profile in jobs.profiles.values() for task in profile.tasks]
     named = _names((file for task, _ in tasks for file in task.monitors), checkout)
     run = _names((file for task, is_on in tasks if is_on for file in task.monitors), checkout)

@@ -55,7 +55,7 @@ class Heartbeat:
         if fault:
             log.warning("heartbeat_env of this profile: %s; nobody outside this host is informed of this run", fault)
         self._address = PingAddress.parse(environ[variable].strip()) if variable and not fault else None
-        self._line = _Line(environ, timeout_s, pauses_s)
+        self._line = _PingQueue(environ, timeout_s, pauses_s)
         self._limit_s = limit_s
         self._run = str(uuid.uuid4())
         self._monotonic = monotonic
@@ -89,7 +89,7 @@ class Heartbeat:
         return int((self._monotonic() - self._started_at) * 1000)
 
 
-class _Line:
+class _PingQueue:
     """Sends one ping after the other, so that they arrive in the order of what they report.
 
     A ping is tried again after a failure that may pass, unless a newer one waits behind it.

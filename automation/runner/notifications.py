@@ -1,4 +1,4 @@
-"""What a run reports besides its tasks' alerts: the digest, a refused file or commit, missed ticks.
+"""What a run reports in addition to its tasks' alerts: the digest, a refused file or commit, missed ticks.
 
 Called by the runner. Everything goes through the store first; only when that cannot be written, straight out.
 """
@@ -18,11 +18,11 @@ from automation.jobs.model import Profile
 from automation.jobs.referenced_monitors import ReferencedMonitors
 from automation.runner.run_record import RunRecord
 from automation.sync.sync import SyncResult, SyncStatus
-from monitoring.alerts.conditions.close_orphaned import end_unwatched
-from monitoring.alerts.conditions.store_alert import AlertOrigin, raise_in, resolve_in, store_in
 from monitoring.alerts.delivery.spooled import Unstored, keep, store_kept
 from monitoring.alerts.message.model import Alert, Severity
 from monitoring.alerts.message.text import code, quote
+from monitoring.alerts.recording.close_orphaned import end_unwatched
+from monitoring.alerts.recording.store_alert import AlertOrigin, raise_in, resolve_in, store_in
 from monitoring.base.clock import Clock
 from monitoring.base.errors import ConfigError, StoreError
 from monitoring.base.secrets.redact import Redactor
@@ -49,7 +49,7 @@ FIRST_DRAIN = timedelta(seconds=20)
 # A run by hand does not keep the terminal; what is left goes out with the next run or `deliver`.
 BY_HAND_DRAIN = timedelta(seconds=45)
 _BEFORE_NEXT_TICK = timedelta(seconds=15)
-_SYNC_FAILURES_TOLD = 6  # an hour of the ten-minute profile
+_SYNC_FAILURES_REPORTED = 6  # an hour of the ten-minute profile
 _CHECK_STOP_S = 5.0
 # Whatever its severity: nobody else notices that the runner cannot do its work.
 _DAILY = Policy(remind=timedelta(days=1))
@@ -67,7 +67,7 @@ class Reporting:
         self._unwritten: list[list[Unstored]] = []
 
     @contextmanager
-    def delivery_beside(self) -> Iterator[None]:
+    def delivering(self) -> Iterator[None]:
         """Deliver alerts while the block runs, from the first one stored."""
         stop = threading.Event()
         thread = threading.Thread(target=lambda: self._delivery().run(stop), name="delivery", daemon=True)
@@ -110,7 +110,7 @@ class Reporting:
             self._raise("sync", Severity.HIGH, title, quote(result.reason), is_news=not result.remembered)
         elif result.status.worked:
             self._resolve("sync", note=f"the checkout is synced again, at {result.revision[:12]}")
-        elif result.failures >= _SYNC_FAILURES_TOLD:
+        elif result.failures >= _SYNC_FAILURES_REPORTED:
             title = f"The checkout could not be synced {result.failures} times in a row"
             self._raise("sync", Severity.MEDIUM, title, quote(result.reason))
 

@@ -179,7 +179,7 @@ class Runner:
         self._begin(profile, revision, len(tasks), lock)
         workspace = Workspace(self._settings, profile)
         try:
-            with LockKeeper(lock), self._reporting.delivery_beside(), Watchdog(run_limit_s(profile, tasks)):
+            with LockKeeper(lock), self._reporting.delivering(), Watchdog(run_limit_s(profile, tasks)):
                 results = self._run_tasks(profile, workspace, tasks)
                 status, reason = verdict(results, self._stopped_by)
                 if self._request.only_task is None and status != "aborted":

@@ -21,10 +21,10 @@ from automation.sync.following import JOBS
 from automation.sync.git import Git, GitError, current_revision, without_credentials
 from automation.sync.git_repair import (
     clear_refs_in_the_way,
-    mend_skeleton,
     rebuild_index,
     remove_leftovers,
     renew_history,
+    repair_skeleton,
     unhide_edits,
 )
 from automation.sync.one_migration_at_a_time import next_step
@@ -197,7 +197,7 @@ class SyncAttempt:
         return min(limit_s, left_s)
 
     def _with_repairs(self, state: SyncState) -> _End:
-        self._note("skeleton", ", ".join(mend_skeleton(self._git, self._plan.upstream.branch)))
+        self._note("skeleton", ", ".join(repair_skeleton(self._git, self._plan.upstream.branch)))
         leftovers = remove_leftovers(self._git, self._clock.now())
         self._note("leftovers", ", ".join(leftovers[:3]) + (f" and {len(leftovers) - 3} more" if leftovers[3:] else ""))
         while True:

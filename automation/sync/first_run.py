@@ -81,7 +81,7 @@ def run_first(
             env=marked,
             pass_fds=[lock.descriptor for lock in locks if lock.held],
         )
-    ledger = _Ledger(database, profile, str(find_process(child.pid)))
+    ledger = _LedgerView(database, profile, str(find_process(child.pid)))
     for lock in locks:
         lock.leave_to_child()
     with _passing_signals_on(child) as received:
@@ -93,7 +93,7 @@ def run_first(
     return judge(seen, profile)
 
 
-def _wait(child: subprocess.Popen[bytes], ledger: _Ledger) -> bool:
+def _wait(child: subprocess.Popen[bytes], ledger: _LedgerView) -> bool:
     """Wait for the child's end; False if it hung before its row, and had to be killed."""
     deadline = time.monotonic() + ROW_LIMIT_S
     while child.poll() is None and ledger.row() is None:
@@ -107,7 +107,7 @@ def _wait(child: subprocess.Popen[bytes], ledger: _Ledger) -> bool:
 
 
 @dataclass(frozen=True, slots=True)
-class _Ledger:
+class _LedgerView:
     """The rows of one process of one profile, as the old code reads them."""
 
     path: Path

@@ -32,7 +32,7 @@ _HISTORY = ("objects", "refs", "packed-refs", "logs", "shallow", "ORIG_HEAD")
 _HEAD = re.compile(r"ref: refs/\S+\n?|[0-9a-f]{40,64}\n?")
 
 
-def mend_skeleton(git: Git, branch: str) -> list[str]:
+def repair_skeleton(git: Git, branch: str) -> list[str]:
     """Restore what git needs to see a repository, and the index, without which removed files would stay.
 
     Returns the names of what was repaired.
@@ -134,7 +134,7 @@ def renew_history(git: Git, *, remote: str, branch: str, time_limit_s: float, no
     fresh = git.directory / "renewed"
     shutil.rmtree(fresh, ignore_errors=True)
     try:
-        _fetch_beside(git, fresh, remote=remote, branch=branch, time_limit_s=time_limit_s)
+        _fetch_separately(git, fresh, remote=remote, branch=branch, time_limit_s=time_limit_s)
         aside = _put_aside(git.directory, now)
         for name in _HISTORY:
             if (fresh / name).exists():
@@ -154,7 +154,7 @@ def _head(git: Git) -> str | None:
     return done.stdout.strip() if done.ok else None
 
 
-def _fetch_beside(git: Git, fresh: Path, *, remote: str, branch: str, time_limit_s: float) -> None:
+def _fetch_separately(git: Git, fresh: Path, *, remote: str, branch: str, time_limit_s: float) -> None:
     git.do("init", "--quiet", "--bare", "--template=", str(fresh))
     with (fresh / "config").open("a", encoding="utf-8") as config:
         config.write("[include]\n\tpath = ../config\n[core]\n\tbare = true\n")

@@ -82,7 +82,7 @@ class Checkout:
         elif result is not None:
             report(result)
         if restored or self.revision != loaded or self._changed_while_loading():
-            self._start_anew(lock)
+            self._restart(lock)
         return None
 
     def _hold(self) -> None:
@@ -99,7 +99,7 @@ class Checkout:
         reason = silenced_profile(database, self._settings.locks, probation, now, THIS_HOST.boot())
         if reason:
             if self._take_back(reason, report):
-                self._start_anew(lock)
+                self._restart(lock)
         elif not probation.passed and has_run(database, probation, now):
             pass_probation(self._settings.checkout)
 
@@ -141,7 +141,7 @@ class Checkout:
             return False
         return changed_at > (self._started_at - _IMPORT_TIME).timestamp()
 
-    def _start_anew(self, lock: ProfileLock) -> None:
+    def _restart(self, lock: ProfileLock) -> None:
         with surviving_exec([lock, self._tree], self._marks()) as environ:
             os.execve(sys.executable, [sys.executable, *sys.orig_argv[1:]], environ)  # noqa: S606 - no shell wanted
 

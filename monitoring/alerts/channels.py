@@ -1,4 +1,4 @@
-"""A channel: where an alert belongs, as whoever stores it sees it. How variables and delivery rows spell it. Pure.
+"""A channel: where an alert belongs, for the code that stores it. How variables and delivery rows spell it. Pure.
 
 Everything that needs the environment is in `delivery.routes`: a monitor stores channels and knows no destination.
 """

@@ -1,6 +1,6 @@
 """The fire drill of the alarm path: a labelled alert goes the way every alert goes, and the time it takes is measured.
 
-Called by the verb `drill`, and by the weekly task, which only stores and waits: the runner delivers beside it.
+Called by the verb `drill`, and by the weekly task, which only stores and waits: the runner delivers meanwhile.
 """
 
 from __future__ import annotations
@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from monitoring.alerts.channels import variable_part
-from monitoring.alerts.conditions.store_alert import AlertKind, AlertOrigin, store_in
 from monitoring.alerts.delivery.loop import Delivery
 from monitoring.alerts.delivery.routes import FanOut, RouteResolver, Undeliverable
 from monitoring.alerts.message.model import Alert, Severity
+from monitoring.alerts.recording.store_alert import AlertKind, AlertOrigin, store_in
 from monitoring.alerts.senders import FarSide
 from monitoring.base.clock import Clock
 from monitoring.base.formatting import format_duration
@@ -51,7 +51,7 @@ def drill(
 ) -> Drilled:
     """Store a drill for a channel and wait until it has arrived, failed, or the time is up.
 
-    `delivers`: send it from here, too; else whoever delivers for the run does.
+    `delivers`: send it from here, too; else the run's delivery does.
 
     Raises:
         StoreError: it could not be stored.
@@ -85,7 +85,7 @@ def _far_side(settings: Settings, channel: str) -> FarSide | None:
 
 
 def _refuses(tx: Tx, far_side: FarSide | None, now: datetime) -> bool:
-    """Tell whether the chat, or the bot's token, is refused: then the drill waits, for longer than it is waited for."""
+    """Return whether the chat, or the bot's token, is refused: then the drill waits too long."""
     keys = [key for key in (far_side.key, far_side.shared_key) if key] if far_side else []
     return any(rate_limits.get(tx, key, now).is_refused for key in keys)
 

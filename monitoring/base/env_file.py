@@ -48,7 +48,7 @@ def parse_env_file(data: bytes) -> EnvFile:
     """
     values: dict[str, str] = {}
     mistakes: list[tuple[int, str]] = []
-    for entry in _Reader(data.decode("utf-8", "surrogateescape")).entries():
+    for entry in _LineReader(data.decode("utf-8", "surrogateescape")).entries():
         is_taken, words = _judge(entry)
         if is_taken:
             values[entry.name] = entry.value or ""
@@ -58,7 +58,7 @@ def parse_env_file(data: bytes) -> EnvFile:
 
 
 @dataclass(frozen=True, slots=True)
-class _Entry:
+class _Assignment:
     """One entry: the line it begins in, what stands before `=`, its value (None without `=`); `text` is all of it."""
 
     line: int
@@ -69,7 +69,7 @@ class _Entry:
     """A quote in it is never closed."""
 
 
-def _judge(entry: _Entry) -> tuple[bool, str]:
+def _judge(entry: _Assignment) -> tuple[bool, str]:
     """Return whether an entry sets its variable, and what is wrong with it, if anything."""
     if entry.value is None or not _NAME.fullmatch(entry.name):
         return False, _about_name(entry)
@@ -80,7 +80,7 @@ def _judge(entry: _Entry) -> tuple[bool, str]:
     return True, _about_value(entry)
 
 
-def _about_name(entry: _Entry) -> str:
+def _about_name(entry: _Assignment) -> str:
     if entry.name.startswith(_BYTE_ORDER_MARK):
         return "the file begins with a byte order mark, so this line is not read: save it as UTF-8 without one"
     if entry.value is None:
@@ -92,7 +92,7 @@ def _about_name(entry: _Entry) -> str:
     return "this line sets nothing: the text before = is not the name of a variable"
 
 
-def _about_value(entry: _Entry) -> str:
+def _about_value(entry: _Assignment) -> str:
     """Say when a comment is taken for a part of the value, or a quote that was left open has taken what follows."""
     if _COMMENT_BEHIND.match(entry.text.partition("=")[2]):
         return f"{entry.name}: its value goes on behind the #: put the comment on a line of its own, or quote the value"
@@ -102,13 +102,13 @@ def _about_value(entry: _Entry) -> str:
     return f"{entry.name}: its quote is not closed" if entry.is_open else ""
 
 
-class _Reader:
+class _LineReader:
     def __init__(self, text: str) -> None:
         self._text = text
         self._at = 0
         self._is_open = False
 
-    def entries(self) -> Iterator[_Entry]:
+    def entries(self) -> Iterator[_Assignment]:
         while self._at < len(self._text):
             start = self._at
             char = self._take()
@@ -121,7 +121,7 @@ class _Reader:
             name, has_value = self._name(char)
             self._is_open = False
             value = self._value() if has_value else None
-            yield _Entry(line, name, value, self._text[start : self._at], self._is_open)
+            yield _Assignment(line, name, value, self._text[start : self._at], self._is_open)
 
     def _take(self) -> str:
         """Return the next character, nothing at the end."""

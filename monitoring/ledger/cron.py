@@ -93,7 +93,7 @@ class _Span:
 
 
 @dataclass(frozen=True, slots=True)
-class _Reading:
+class _ParsedField:
     """What one field means: the values it matches, and the text that says so to every reader alike."""
 
     values: frozenset[int]
@@ -101,8 +101,8 @@ class _Reading:
     restricted: bool
 
 
-_EVERY_DAY = _Reading(_DAY.whole, "*", restricted=False)
-_EVERY_WEEKDAY = _Reading(_WEEKDAY.whole, "*", restricted=False)
+_EVERY_DAY = _ParsedField(_DAY.whole, "*", restricted=False)
+_EVERY_WEEKDAY = _ParsedField(_WEEKDAY.whole, "*", restricted=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,7 +174,7 @@ def _split(instant: datetime) -> tuple[datetime, int]:
     return datetime.combine(utc.date(), time(), UTC), utc.hour * 60 + utc.minute
 
 
-def _read_fields(text: str) -> list[_Reading]:
+def _read_fields(text: str) -> list[_ParsedField]:
     written = text.lower().strip(" \t")
     if written == "@midnight":
         raise UsageError("@midnight is not known to supercronic: write @daily")
@@ -189,7 +189,7 @@ def _read_fields(text: str) -> list[_Reading]:
     return [_read_field(field_, part) for field_, part in zip(_FIELDS, parts, strict=True)]
 
 
-def _read_field(field_: _Field, text: str) -> _Reading:
+def _read_field(field_: _Field, text: str) -> _ParsedField:
     spans = [_read_span(field_, item) for item in text.split(",")]
     values = frozenset[int]().union(*(span.values for span in spans))
     if values == field_.whole:
@@ -198,7 +198,7 @@ def _read_field(field_: _Field, text: str) -> _Reading:
         canonical = spans[0].text
     else:
         canonical = ",".join(str(value) for value in sorted(values))
-    return _Reading(values, canonical, restricted=not any(span.is_star for span in spans))
+    return _ParsedField(values, canonical, restricted=not any(span.is_star for span in spans))
 
 
 def _read_span(field_: _Field, item: str) -> _Span:
@@ -235,7 +235,7 @@ def _unreadable(field_: _Field, item: str) -> str:
     )
 
 
-def _read_days(day: _Reading, weekday: _Reading) -> tuple[_Reading, _Reading]:
+def _read_days(day: _ParsedField, weekday: _ParsedField) -> tuple[_ParsedField, _ParsedField]:
     """Settle how the two day fields join: both restricted is OR (as in supercronic), else the restricted one rules.
 
     `*` stands exactly where a field does not count, so that no reader can take the other meaning.
@@ -245,7 +245,7 @@ def _read_days(day: _Reading, weekday: _Reading) -> tuple[_Reading, _Reading]:
     return (day if day.restricted else _EVERY_DAY), (weekday if weekday.restricted else _EVERY_WEEKDAY)
 
 
-def _refuse_impossible(day: _Reading, month: _Reading, weekday: _Reading) -> None:
+def _refuse_impossible(day: _ParsedField, month: _ParsedField, weekday: _ParsedField) -> None:
     if weekday.restricted:
         return
     longest = max(_LONGEST_MONTH.get(number, 31) for number in month.values)

@@ -47,8 +47,17 @@ def main(arguments: list[str] | None = None) -> int:
     from monitoring.web.app import build_app  # noqa: PLC0415 - a wrong setting is reported before the dear imports
     from monitoring.web.server import serve  # noqa: PLC0415
 
+    load_all()
     serve(build_app(settings, policy), host, port)
     return 0
+
+
+def load_all() -> None:
+    """Read now what is otherwise read when it is first asked for: a sync replaces the files under this process."""
+    from monitoring.web import api, metrics, templating  # noqa: F401, PLC0415 - as above
+
+    api.openapi()
+    templating.load_templates()
 
 
 def address(environ: Mapping[str, str]) -> tuple[str, int]:

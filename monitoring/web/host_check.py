@@ -52,7 +52,7 @@ def policy_for(bind: str, port: int, environ: Mapping[str, str], site: Path = NG
     """
     public = public_host(environ)
     if not _is_loopback(bind):
-        # Whoever listens on a network knows its names, and we do not.
+        # Only the operator of a network knows its names.
         return HostPolicy(None)
     own = f"[{bind.lower()}]" if ":" in bind else bind.lower()
     is_default_port = port in (80, 443)  # there a browser leaves the port out

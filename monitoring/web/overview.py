@@ -106,8 +106,8 @@ class Incident:
         return "over" if once else "recovered"
 
     @property
-    def is_untold(self) -> bool:
-        """It fires and nobody has been told: a silence held its alert back, or nothing has been sent since."""
+    def is_unsent(self) -> bool:
+        """It fires and no alert was sent: a silence held its alert back, or nothing has been sent since."""
         return self.is_firing and self.condition.last_sent_at is None
 
 

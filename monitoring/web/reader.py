@@ -1,4 +1,4 @@
-"""The web process's way to the database: opened when asked for, opened anew when the file was replaced, never written.
+"""The web process's way to the database: opened when asked for, opened again when the file was replaced, never written.
 
 A `Reader` belongs to one thread. What goes wrong is a `StoreError` whose message a person can act on.
 """

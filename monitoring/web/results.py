@@ -16,7 +16,7 @@ Question = tuple[str, bytes]  # path and query, as they were sent
 
 
 @dataclass(frozen=True, slots=True)
-class _Kept:
+class _CachedResult:
     result: Any
     version: Version
     until: float  # monotonic
@@ -27,7 +27,7 @@ class ResultCache:
 
     def __init__(self, most: int = 12) -> None:
         self._most = most
-        self._kept: OrderedDict[Question, _Kept] = OrderedDict()
+        self._kept: OrderedDict[Question, _CachedResult] = OrderedDict()
         self._lock = threading.Lock()  # the event loop and both threads use it
 
     def get(self, question: Question, version: Version, now: float) -> Any:  # noqa: ANN401 - what the route found
@@ -42,7 +42,7 @@ class ResultCache:
     def put(self, question: Question, result: Any, version: Version, until: float) -> None:  # noqa: ANN401 - as above
         """Keep a result; the one that nobody has asked for longest makes room."""
         with self._lock:
-            self._kept[question] = _Kept(result, version, until)
+            self._kept[question] = _CachedResult(result, version, until)
             self._kept.move_to_end(question)
             if len(self._kept) > self._most:
                 self._kept.popitem(last=False)

@@ -44,6 +44,12 @@ def render(page: Page) -> bytes:
     return text.encode("utf-8", errors="replace")
 
 
+def load_templates() -> None:
+    """Compile them all now: a sync may replace the files, and those of another release do not fit this process."""
+    for name in _environment().list_templates():
+        _environment().get_template(name)
+
+
 @cache
 def _environment() -> Environment:
     environment = Environment(
@@ -52,6 +58,7 @@ def _environment() -> Environment:
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
+        auto_reload=False,
     )
     environment.filters |= {
         "clock": clock, "when": when, "ago": ago, "seconds": seconds, "size": size, "headline": headline,

@@ -7,6 +7,7 @@ last words. What they find by then is the new tree, or after a revert the old on
 from __future__ import annotations
 
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -19,9 +20,10 @@ from pathlib import Path
 
 import pytest
 
+from monitoring.web import api, pages
 from tests.support import release_before
 from tests.support.fake_telegram import BOT_TOKEN, CHAT, TelegramStandIn
-from tests.support.host import ROOT, Host, wait_until
+from tests.support.host import PACKAGES, ROOT, Host, wait_until
 from tests.support.web import Web, free_port
 
 # A module that one process starts by its name, as argument of a command or in a unit.
@@ -154,3 +156,26 @@ def answers(web: Web) -> bool:
         return web.ask("/v1/alerts").status == 200
     except OSError:
         return False
+
+
+def test_the_web_service_needs_no_file_of_its_tree_once_it_answers(tmp_path: Path) -> None:
+    host, port = Host(tmp_path), free_port()
+    host.profile({"good": "print('fine')"})
+    host.automation("run", "hourly")
+    host.environ["MONITORING_API_PORT"] = str(port)
+    with (tmp_path / "web.log").open("wb") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "monitoring.web"], cwd=host.checkout, env=host.environ, stdout=log, stderr=log
+        )
+    web = Web(port, process, tmp_path / "web.log")
+    try:
+        wait_until(partial(answers, web), "the service answers", limit_s=60)
+        for package in PACKAGES:
+            shutil.rmtree(host.checkout / package)
+        paths = [route.path.replace("{id}", "1").replace("{name}", "hourly") for route in (*api.ROUTES, *pages.ROUTES)]
+        statuses = {path: web.ask(path).status for path in (*paths, "/openapi.json")}
+    finally:
+        process.terminate()
+        process.wait(30)
+    assert {path: status for path, status in statuses.items() if status >= 500} == {}, web.log.read_text()
+    assert statuses["/"] == statuses["/metrics"] == statuses["/v1/runs/1"] == statuses["/openapi.json"] == 200

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from monitoring.alerts.conditions.store_alert import record
+from monitoring.alerts.recording.store_alert import record
 from monitoring.base.clock import SystemClock, to_text
 from monitoring.store.tables import alerts
 from tests.support.fake_telegram import (
@@ -227,7 +227,7 @@ def test_one_text_that_is_refused_waits_alone_and_is_named_once(
     real = telegram.respond
     telegram.respond = lambda request: (  # type: ignore[method-assign]
         error(400, "Bad Request: strange text")
-        if b"poison" in request.body and b"aave" not in request.body
+        if b"poison" in request.body and b"not accepted" not in request.body
         else real(request)
     )
     put(outbox, "poison")

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
+import time
 from collections.abc import Iterator
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
@@ -18,9 +19,9 @@ from pathlib import Path
 import pytest
 
 from automation.runner.store_failure import text_of
-from monitoring.alerts.conditions.store_alert import NOBODY
 from monitoring.alerts.delivery.spooled import UNSTORED, Unstored, keep, store_kept
 from monitoring.alerts.message.model import Alert
+from monitoring.alerts.recording.store_alert import NOBODY
 from monitoring.base.clock import to_text
 from monitoring.ledger.reach import Cause, reach_problems
 from monitoring.store.db.database import Database
@@ -199,6 +200,14 @@ def test_what_another_release_wrote_is_read_and_what_is_torn_is_left_out(tmp_pat
     place.write_bytes(line.replace(b'{"at"', b'{"later":[1],"at"') + b"\n" + line[:50] + b"\n[]\nnonsense\n")
     assert [each.title for each in unstored.look(tmp_path).alerts] == ["whole"]
     place.unlink()
+
+
+def test_a_reserve_that_holds_nothing_costs_a_run_nothing(tmp_path: Path) -> None:
+    unstored.prepare(tmp_path)
+    began = time.process_time()
+    for _ in range(4):  # as often as one run looks
+        assert unstored.look(tmp_path) == unstored.Kept()
+    assert time.process_time() - began < 0.25
 
 
 def test_what_could_not_even_be_kept_is_named_by_its_severity_too() -> None:

@@ -98,7 +98,7 @@ def test_a_safe_of_each_generation_is_watched_on_its_chain_and_in_its_queue(
         assert told.severity is Severity.HIGH
         assert told.message.title == "Curation (mainnet): competing transaction queued at nonce 1"
         assert "to reject another one" in told.text
-        assert "Against: 0x00000000…0011" in told.text
+        assert "Competes with: 0x00000000…0011" in told.text
 
         execute(safe, "addOwnerWithThreshold", node.accounts[1], 2)
         # from here on two would have to sign: the owner's own call stands in for them
@@ -113,7 +113,7 @@ def test_a_safe_of_each_generation_is_watched_on_its_chain_and_in_its_queue(
         )
         assert told["safe-owners"].message.title == "Curation (mainnet): 1 owner added"
         assert told["safe-modules"].message.title == "Curation (mainnet): 1 module added"
-        assert told["safe-setup"].message.title == "Curation (mainnet): change of its threshold, fallback handler"
+        assert told["safe-setup"].message.title == "Curation (mainnet): threshold, fallback handler changed"
         assert "Threshold: 1 → 2" in told["safe-setup"].text
         assert later(world).told == []
 
@@ -134,7 +134,7 @@ def test_a_stranger_s_transaction_is_critical_and_a_bot_s_or_its_delegate_s_is_n
     assert told.message.title == "Curation (mainnet): 3 transactions queued, 1 by an unexpected proposer"
     by_nonce = {entry.facts["nonce"]: entry.severity for entry in told.transition.entries}
     assert by_nonce == {0: Severity.LOW, 1: Severity.LOW, 2: Severity.CRITICAL}
-    assert told.text.index("Proposed by nobody who is expected to") < told.text.index("Nonce: 0")
+    assert told.text.index("Unexpected: proposer") < told.text.index("Nonce: 0")
 
 
 def test_a_delegate_call_and_a_change_of_the_safe_are_loud_whoever_proposes(

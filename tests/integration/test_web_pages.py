@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from monitoring.alerts.conditions.store_alert import record, resolve_in
 from monitoring.alerts.message.model import Alert
+from monitoring.alerts.recording.store_alert import record, resolve_in
 from monitoring.conditions.condition import ConditionKey
 from monitoring.store.db import schema
 from monitoring.store.db.database import Database
@@ -80,11 +80,11 @@ def test_what_a_silence_held_back_is_said_to_be_told_to_nobody(database: Databas
     with serving(tmp_path / "cache") as web:
         assert "silenced until" in web.ask("/incidents").text
         page = web.ask("/incident?monitor=aave&check=utilisation").text
-        assert "nobody has been told" in page
+        assert "not sent yet" in page
         assert "upgrade" in page
         with database.write() as tx:
             silences.end(tx, 1, datetime.now(UTC))
-        assert "nobody told yet" in web.ask("/incidents").text
+        assert "not sent yet" in web.ask("/incidents").text
         assert "Nothing is silenced" in web.ask("/silences").text
 
 

@@ -28,9 +28,9 @@ from automation.runner.run_record import RunRecord
 from automation.schedule.schedule_difference import schedule_of
 from automation.schedule.schedule_history import put_in_force
 from automation.sync.sync import SyncResult
-from monitoring.alerts.conditions.store_alert import AlertKind, AlertOrigin, store_in
 from monitoring.alerts.delivery.loop import Delivery
 from monitoring.alerts.message.model import Alert
+from monitoring.alerts.recording.store_alert import AlertKind, AlertOrigin, store_in
 from monitoring.base.http.retry import Backoff
 from monitoring.base.process_identity import Boot, Host, ProcessId
 from monitoring.base.settings import Settings

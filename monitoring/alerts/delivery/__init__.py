@@ -3,6 +3,6 @@
 To find out why an alert was not sent read `states` (every state, its cause, its command), then the module it names:
 `routes` (channel to destination), `lease` (which message is next), `pace` (limits, refusals, pauses), `outbox` (each
 change of a state); `loop` and `workers` run them. A new destination is a file in `senders`, nothing here. At least
-once, never "delivered" before the far side said so. Tests: tests/integration/test_delivery.py, tests/unit/test_ways.py,
-tests/unit/test_pacing.py, tests/integration/test_alert_show.py, tests/cases/test_a*.py.
+once, never "delivered" before the destination accepted it. Tests: tests/integration/test_delivery.py,
+tests/unit/test_ways.py, tests/unit/test_pacing.py, tests/integration/test_alert_show.py, tests/cases/test_a*.py.
 """

@@ -1,7 +1,7 @@
-"""Takes the next messages out of the outbox, one for each far side, by compare-and-set under a lease.
+"""Takes the next messages out of the outbox, one for each destination, by compare-and-set under a lease.
 
 Order: the worst severity first; within a chat and severity as raised. Called by the delivery loop inside its write
-transaction; nothing here talks to a far side.
+transaction; nothing here talks to a destination.
 """
 
 from __future__ import annotations
@@ -48,8 +48,8 @@ class Claimed:
 
 
 @dataclass(slots=True)
-class _Room:
-    """How many more may be sent at once, by kind and by what far sides share."""
+class _FreeSlots:
+    """How many more may be sent at once, by kind and by what destinations share."""
 
     lanes: set[str]
     kinds: Counter[str] = field(default_factory=Counter)
@@ -78,7 +78,7 @@ class Claimer:
 
     def claim(self, tx: Tx, queues: Sequence[LaneQueue], now: datetime, in_flight: Collection[FarSide]) -> Claimed:
         """Take at most one message for each lane that is free, as many as there is room for, the most urgent first."""
-        claimed, room = Claimed([]), _Room(set())
+        claimed, room = Claimed([]), _FreeSlots(set())
         for far_side in in_flight:
             room.take(far_side)
         for queue in queues:
@@ -87,7 +87,7 @@ class Claimer:
                 room.take(queue.far_side)
         return claimed
 
-    def _next(self, tx: Tx, queue: LaneQueue, now: datetime, room: _Room, claimed: Claimed) -> Job | None:
+    def _next(self, tx: Tx, queue: LaneQueue, now: datetime, room: _FreeSlots, claimed: Claimed) -> Job | None:
         lane = rate_limits.get(tx, queue.far_side.key, now)
         if lane.lease_owner not in (None, self.pace.owner) and lane.lease_until and lane.lease_until > now:
             claimed.look_again(lane.lease_until)

@@ -1,6 +1,6 @@
 """Who drains the outbox, at least once: during a run, at a script's end, or by hand.
 
-One thread owns the database and decides, `workers` talk to the far sides. Several loops may run at once, in one process
+One thread owns the database and decides, `workers` talk to destinations. Several loops may run at once, in one process
 or many: leases and the pace are in the store. Each turn settles what came back and claims what comes next in one write
 transaction. It needs the real environment: monitors have no credentials and only store.
 """
@@ -19,12 +19,12 @@ from datetime import datetime
 from pathlib import Path
 from typing import Self
 
-from monitoring.alerts.conditions.store_alert import AlertOrigin, release_in
 from monitoring.alerts.delivery.lease import MOST_AT_ONCE, Claimed, Claimer
 from monitoring.alerts.delivery.outbox import Settled, Settler, give_up_old
 from monitoring.alerts.delivery.pace import Job, Pace, forget_unused
 from monitoring.alerts.delivery.routes import RouteResolver
 from monitoring.alerts.delivery.workers import Done, PartDone, Pools, Report, Sending
+from monitoring.alerts.recording.store_alert import AlertOrigin, release_in
 from monitoring.alerts.senders.limits import RateLimits
 from monitoring.alerts.senders.registry import Senders
 from monitoring.base.clock import Clock
@@ -44,7 +44,7 @@ _POLL_S = 0.05  # how soon an alert is noticed that another process stored
 _RELEASE_EVERY_S = 1.0  # how soon the end of a silence is noticed
 _STORE_PAUSE_S = 1.0  # after the store failed
 _GIVE_UP_EVERY_S = 3600.0  # how often what waits is looked through for what is too old
-_LAST_WAIT_S = 20.0  # for messages in flight when told to stop: longer than any sender takes
+_LAST_WAIT_S = 20.0  # for messages in flight when asked to stop: longer than any sender takes
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,7 +206,7 @@ class DeliveryLoop:
             self._give_up_unsettled()
 
     def is_done(self, deadline: datetime) -> bool:
-        """Tell whether nothing is in flight and nothing can be attempted before the deadline."""
+        """Return whether nothing is in flight and nothing can be attempted before the deadline."""
         if self._in_flight or self._unsettled or self._must_look or self._database is None:
             return False
         return self._next_at is None or self._next_at > deadline
@@ -280,7 +280,7 @@ class DeliveryLoop:
         return [settled]
 
     def _tend(self, tx: Tx, now: datetime) -> None:
-        """Do what is due besides sending: end our pauses for a person, release what silences held, give up the old."""
+        """Do other due work: end pauses on a person's request, release what silences held, give up the old."""
         deliverer, at = self._deliverer, self._clock.monotonic()
         if not deliverer.minds_others:
             return

@@ -1,7 +1,7 @@
 """Every change of a delivery's state once it is stored: delivered, waiting, tried again later, given up.
 
 Called by the delivery loop inside its write transaction, and by `deliver --drop`. "Delivered" is written only after the
-far side said so, and no answer ends a delivery undelivered: only a person does, or age. The states are in `states`.
+destination said so, and no answer ends a delivery undelivered: only a person does, or age. The states are in `states`.
 """
 
 from __future__ import annotations
@@ -12,11 +12,11 @@ from datetime import datetime, timedelta
 from typing import TypeAlias
 
 from monitoring.alerts.channels import OPERATIONAL_SOURCES
-from monitoring.alerts.conditions.store_alert import AlertOrigin, store_in
-from monitoring.alerts.delivery import pace as telling
+from monitoring.alerts.delivery import pace
 from monitoring.alerts.delivery.pace import Job, Pace, asked_wait
 from monitoring.alerts.delivery.routes import FanOut, RouteResolver, Undeliverable
 from monitoring.alerts.message.model import Alert, Severity
+from monitoring.alerts.recording.store_alert import AlertOrigin, store_in
 from monitoring.alerts.senders import Sent
 from monitoring.alerts.senders.telegram import TelegramChat
 from monitoring.base.errors import ChatMigratedError, CredentialsError, RefusedError, SendError, UsageError
@@ -64,7 +64,7 @@ class Settled:
 class Settler:
     """Settles for one deliverer.
 
-    A far side may echo what it was sent, so whatever it says passes `redact` before it is written or logged.
+    A destination may echo what it was sent, so whatever it says passes `redact` before it is written or logged.
     """
 
     ways: RouteResolver
@@ -91,7 +91,7 @@ class Settler:
         return self.pace.next_part_in(tx, job, now)
 
     def without_way(self, tx: Tx, group: Group, way: Undeliverable | FanOut, now: datetime) -> bool:
-        """Split up, end or mark a group that has no way; tell whether new deliveries came of it."""
+        """Split up, end or mark a group without a route; return whether new deliveries were created."""
         own = self.own
         if isinstance(way, FanOut):
             alert_ids = deliveries.split_placeholder(tx, group.channel, way.destinations, own)
@@ -158,7 +158,7 @@ class Settler:
         token = far_side.shared_key if far_side.shares == "token" else None
         self.pace.refused(tx, job, token or far_side.key, now)
         if not self.ways.is_announced_by(far_side, shared=token is not None):
-            telling.announce(tx, job, why, now, self.run_id, by=token)
+            pace.announce(tx, job, why, now, self.run_id, by=token)
 
     def _refused(self, tx: Tx, job: Job, error: SendError, now: datetime) -> None:
         """Leave the destination alone, longer each time; each delivery stays due, for other settings to take it."""
@@ -168,18 +168,18 @@ class Settler:
         deliveries.refresh_alerts(tx, explained)
         self.pace.refused(tx, job, job.far_side.key, now)
         if not self.ways.is_announced_by(job.far_side, shared=False):
-            telling.announce(tx, job, why, now, self.run_id)
+            pace.announce(tx, job, why, now, self.run_id)
 
     def _refused_text(self, tx: Tx, job: Job, error: RefusedError, now: datetime) -> None:
         """Let one message wait while the others of its chat pass."""
         self._postpone(tx, job, now + refused_pause(job.delivery.attempts), error)
         self.pace.text_refused(tx, job, now)
-        telling.announce_text(tx, job, self.redact(str(error)), now, self.run_id)
+        pace.announce_text(tx, job, self.redact(str(error)), now, self.run_id)
 
     def _later(self, tx: Tx, job: Job, error: SendError, now: datetime) -> None:
         """Back off: this message by its own count of attempts, the lane by its failures in a row."""
         asked = asked_wait(error.retry_after_s)
-        # What the far side asked for is kept by the lane: it holds for every message.
+        # What the destination asked for is kept by the lane: it holds for every message.
         pause = self.pace.after_failures(job.delivery.attempts) if asked is None else timedelta(0)
         self._postpone(tx, job, now + pause, error)
         self.pace.failed(tx, job, asked, now)
@@ -195,7 +195,7 @@ class Settler:
 
 
 def leads_back(moved_chats: Mapping[str, str], chat_id: str, new_chat_id: str) -> bool:
-    """Tell whether following a move, and those known already, ends where it began."""
+    """Return whether following a move, and those known already, ends where it began."""
     seen: set[str] = set()
     while new_chat_id not in seen:
         if new_chat_id == chat_id:

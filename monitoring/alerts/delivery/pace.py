@@ -1,4 +1,4 @@
-"""When a far side may be talked to: its limits, its refusals, our back-off, and what people are told of them.
+"""When a destination may be talked to: its limits, its refusals, our back-off, and the messages about them.
 
 Called inside the write transaction of a delivery loop. Several runs deliver at once, so all of it is in the rows of
 `lanes`. A refusal is announced by the way of operational errors, once, and once more when it is over.
@@ -11,9 +11,9 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 from monitoring.alerts.channels import OPERATIONAL_SOURCES
-from monitoring.alerts.conditions.store_alert import AlertOrigin, raise_in, resolve_in
 from monitoring.alerts.delivery.routes import LaneQueue
 from monitoring.alerts.message.model import Alert, Severity
+from monitoring.alerts.recording.store_alert import AlertOrigin, raise_in, resolve_in
 from monitoring.alerts.senders import Destination, FarSide, Message
 from monitoring.alerts.senders.limits import RateLimits, wait_s
 from monitoring.base.http.retry import Backoff
@@ -62,7 +62,7 @@ class Pace:
         self, tx: Tx, queue: LaneQueue, head: WaitingDelivery, destination: Destination, lane: Lane,
         shared: Lane | None, now: datetime,
     ) -> datetime:  # fmt: skip
-        """Return when this message may go: not leased, due, the far side willing, within the pace."""
+        """Return when this message may go: not leased, due, the destination willing, within the pace."""
         at = now.timestamp()
         pause_s = wait_s(destination.limits(self.limits, head.severity_rank), lane.sent, at)
         if shared is not None and queue.far_side.shares == "token":
@@ -102,7 +102,7 @@ class Pace:
         return freed
 
     def accepted(self, tx: Tx, job: Job, now: datetime, run_id: int | None) -> None:
-        """End whatever kept this far side from being talked to, and say so where it had been announced."""
+        """End whatever kept this destination from being talked to, and say so where it had been announced."""
         lane = self.give_back(tx, job, now)
         if lane.block_reason:
             is_over(tx, job.far_side.key, now, run_id)
@@ -116,11 +116,11 @@ class Pace:
             rate_limits.put(tx, _open(shared))
 
     def text_refused(self, tx: Tx, job: Job, now: datetime) -> None:
-        """The far side refuses one message and takes others."""
+        """The destination refuses one message and takes others."""
         rate_limits.put(tx, _open(self.give_back(tx, job, now)))
 
     def refused(self, tx: Tx, job: Job, key: str, now: datetime) -> None:
-        """Leave a far side, or what it shares with others, alone: longer each time."""
+        """Leave a destination, or what it shares with others, alone: longer each time."""
         self.give_back(tx, job, now)
         lane = rate_limits.get(tx, key, now)
         times = lane.failures + 1 if lane.is_refused else 1
@@ -169,7 +169,7 @@ class Pace:
 
 
 def asked_wait(seconds: float | None) -> timedelta | None:
-    """Return what a far side asked for, six hours at most; none, for our own back-off, if that is no span."""
+    """Return what a destination asked for, six hours at most; none, for our own back-off, if that is no span."""
     if seconds is None or not seconds > 0:  # not a number is neither
         return None
     return timedelta(seconds=min(seconds, LONGEST_WAIT.total_seconds()))
@@ -178,7 +178,7 @@ def asked_wait(seconds: float | None) -> timedelta | None:
 def _blocks(
     tx: Tx, queue: LaneQueue, head: WaitingDelivery, lane: Lane, shared: Lane | None, now: datetime
 ) -> Iterator[datetime | None]:
-    """Return until when the far side, and what it shares with others, are left alone."""
+    """Return until when the destination, and what it shares with others, are left alone."""
     if not _may_try(tx, queue, head, lane, now):
         yield lane.blocked_until
     if shared is None:
@@ -190,10 +190,10 @@ def _blocks(
 
 
 def _may_try(tx: Tx, queue: LaneQueue, head: WaitingDelivery, lane: Lane, now: datetime) -> bool:
-    """Tell whether a message may pass the time for which a far side is left alone.
+    """Return whether a message may pass the time for which a destination is left alone.
 
     The first try of a HIGH or CRITICAL alert passes our own back-off. One raised since the last try passes a
-    refusal, once a minute: it may be over. What a far side asked for holds for all; what it refused with other
+    refusal, once a minute: it may be over. What a destination asked for holds for all; what it refused with other
     settings than now, for none.
     """
     if lane.block_reason == FAILING:
@@ -220,11 +220,11 @@ def _completed(lane: Lane, now: datetime) -> tuple[float, ...]:
     return (*lane.sent[:-1], max(now.timestamp(), lane.sent[-1])) if lane.sent else (now.timestamp(),)
 
 
-# -- what people are told ----------------------------------------------------------------------------------------------
+# -- messages to people ------------------------------------------------------------------------------------------------
 
 
 def announce(tx: Tx, job: Job, why: str, now: datetime, run_id: int | None, *, by: str | None = None) -> None:
-    """Say that a far side, or with `by` what it shares with others, refuses; the same is said once."""
+    """Say that a destination, or with `by` what it shares with others, refuses; the same is said once."""
     about = f"{_named(job)} waits, and so does what follows. It is tried again {_RETRIES}."
     _raise(tx, job, by or job.far_side.key, ("Alerts are not accepted", why, about), now, run_id)
 
@@ -244,13 +244,13 @@ def is_over(tx: Tx, name: str, now: datetime, run_id: int | None) -> None:
 
 
 def is_text_refused(tx: Tx, far_side: FarSide, alert_id: int) -> bool:
-    """Tell whether it is announced that this far side refuses this one message."""
+    """Return whether it is announced that this destination refuses this one message."""
     announced = stored_conditions.get(tx, _key(f"{far_side.key} alert {alert_id}"))
     return announced is not None and announced.state is not State.OK
 
 
 def forget_unused(tx: Tx, used: set[str | None], kinds_without_way: set[str], now: datetime) -> None:
-    """Take a far side that refuses for usable again once nothing waits for it, and close its announcement silently.
+    """Take a destination that refuses for usable again once nothing waits for it, and close its announcement silently.
 
     What went there goes elsewhere now. Not while something of its kind has no way in this environment: it may be
     what waits for it.

@@ -69,7 +69,7 @@ class FanOut:
 
 @dataclass(frozen=True, slots=True)
 class LaneQueue:
-    """All that goes to one far side: the destination as rows name it, the channels that lead there."""
+    """All that goes to one destination: the destination as rows name it, the channels that lead there."""
 
     far_side: FarSide
     row_destination: str
@@ -151,11 +151,11 @@ class RouteResolver:
         return replace(destination, chat_id=chat_id)
 
     def far_side(self, destination: Destination) -> FarSide:
-        """Name the far side of a destination."""
+        """Name the destination of a destination."""
         return destination.far_side(RouteSettings(self.environ))
 
     def is_announced_by(self, refusing: FarSide, *, shared: bool) -> bool:
-        """Tell whether word of a refusal would go to the far side, or by the bot, that refuses."""
+        """Return whether word of a refusal would go to the destination, or by the bot, that refuses."""
         way = self.destination(TelegramChat.kind, _ANNOUNCEMENTS)
         if isinstance(way, Undeliverable | FanOut):
             return False

@@ -1,6 +1,6 @@
-"""The threads that talk to far sides, each with its own connections. They never touch the store.
+"""The threads that talk to destinations, each with its own connections. They never touch the store.
 
-Called by the delivery loop, which hands out jobs and takes back outcomes; one far side that hangs holds up one thread.
+Called by the delivery loop, which hands out jobs and takes outcomes; a hanging destination blocks one thread.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from monitoring.alerts.senders import Destination, Message, OnPart, Sent
 from monitoring.base.errors import SendError
 
 log = logging.getLogger("monitoring.delivery")
-# The loop answers within one transaction; a loop that died must not hold the thread for ever.
+# The loop answers within one transaction; a loop that died must not hold the thread permanently.
 _REPLY_TIMEOUT_S = 30.0
 
 

@@ -12,9 +12,9 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from monitoring.alerts.channels import DIGEST_CHANNEL
-from monitoring.alerts.conditions.store_alert import AlertKind, AlertOrigin, store_in
 from monitoring.alerts.message.model import Alert, Severity
 from monitoring.alerts.message.text import bold, code, line, since
+from monitoring.alerts.recording.store_alert import AlertKind, AlertOrigin, store_in
 from monitoring.base.formatting import format_duration
 from monitoring.store.db.database import Database, Tx
 from monitoring.store.tables import digests
@@ -34,7 +34,7 @@ class TaskOutcome:
     """What one task came to.
 
     `reason` is the exit code, signal or time limit in words; `last_lines` its last output. `failing_since` and
-    `failing_since_run` tell of the first of `failed_runs` failed runs in a row, this one included. `dependency` names
+    `failing_since_run` describe the first of `failed_runs` failed runs in a row, this one included. `dependency` names
     what was broken for several tasks at once (the RPC of a chain) if the task failed for nothing else.
     """
 
@@ -51,13 +51,13 @@ class TaskOutcome:
 
     @property
     def is_due(self) -> bool:
-        """Tell whether it has failed often enough to make a sound."""
+        """Return whether it has failed often enough to make a sound."""
         return self.failed_runs >= self.alert_after
 
 
 @dataclass(frozen=True, slots=True)
 class DigestInput:
-    """A run of a profile as the digest sees it. `note` says what went wrong beside the tasks."""
+    """A run of a profile as the digest sees it. `note` says what failed in addition to the tasks."""
 
     profile: str
     tasks: tuple[TaskOutcome, ...]
@@ -88,7 +88,7 @@ class DigestKind(StrEnum):
 
 
 def judge(failing: tuple[str, ...], previous: LastDigest | None, now: datetime) -> DigestKind:
-    """Compare what fails with what people were told last."""
+    """Compare what fails with the last digest."""
     before = previous.failing if previous else ()
     if not failing:
         return DigestKind.CLEAN if before else DigestKind.NOTHING
@@ -144,8 +144,8 @@ def record_digest_in(
 def compose(digest: DigestInput, verdict: DigestKind, previous: LastDigest | None) -> Alert:
     """Write the digest. It names every failed task and none that succeeded."""
     if verdict is DigestKind.CLEAN:
-        told = f"Last reported {previous.told_at:%Y-%m-%d %H:%M} UTC." if previous else ""
-        return _alert(Severity.LOW, f"profile {digest.profile}: all tasks are ok again", [told], silent=True)
+        last = f"Last reported {previous.told_at:%Y-%m-%d %H:%M} UTC." if previous else ""
+        return _alert(Severity.LOW, f"profile {digest.profile}: all tasks are ok again", [last], silent=True)
     failed = digest.failed
     silent = verdict in (DigestKind.SAME, DigestKind.REMINDER, DigestKind.NOT_YET)
     title = f"profile {digest.profile}: {len(failed)} of {len(digest.tasks)} tasks failed"
@@ -155,7 +155,7 @@ def compose(digest: DigestInput, verdict: DigestKind, previous: LastDigest | Non
     blocks += _shared(failed)
     for task in failed:
         if task.dependency is None:
-            blocks += _told(task)
+            blocks += _blocks_of(task)
     return _alert(Severity.MEDIUM, title, blocks, silent=silent)
 
 
@@ -177,7 +177,7 @@ def _shared(failed: tuple[TaskOutcome, ...]) -> list[object]:
     ]
 
 
-def _told(task: TaskOutcome) -> list[object]:
+def _blocks_of(task: TaskOutcome) -> list[object]:
     reason = task.reason or "failed"
     took = "" if " after " in reason else f" after {_seconds(task.duration_s)}"  # a time limit says it itself
     parts: list[object] = [bold(task.name), f": {reason}{took}"]

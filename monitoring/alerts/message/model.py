@@ -82,7 +82,7 @@ class Alert:
 
     @property
     def is_silent(self) -> bool:
-        """Tell whether it arrives without a sound: LOW does unless the author says otherwise."""
+        """Return whether it arrives without a sound: LOW does unless the author says otherwise."""
         return self.severity is Severity.LOW if self.silent is None else self.silent
 
     @property

@@ -52,7 +52,7 @@ def clean_line(text: str) -> str:
 
 
 def is_blank(text: str) -> bool:
-    """Tell whether a reader would see nothing."""
+    """Return whether a reader would see nothing."""
     return _BLANK.fullmatch(text) is not None
 
 

@@ -110,7 +110,7 @@ class KeyValues:
 
 
 @dataclass(frozen=True, slots=True)
-class Table:
+class TableBlock:
     """Rows of cells; every row, and the header unless it is empty, has the same number of them."""
 
     header: tuple[Spans, ...]
@@ -122,7 +122,7 @@ class Quote:
     parts: Spans
 
 
-Block: TypeAlias = Line | KeyValues | Table | Quote | Code
+Block: TypeAlias = Line | KeyValues | TableBlock | Quote | Code
 
 
 # -- spans ------------------------------------------------------------------------------------------------------------
@@ -147,7 +147,7 @@ def link(text: object, url: str) -> Link | Text:
 
 
 def addr(address: object, label: str | None = None, chain: Explorer | int | str | None = None) -> Reference | Text:
-    """Show an address, short beside its label; with a chain that has an explorer, linked."""
+    """Show an address, short next to its label; with a chain that has an explorer, linked."""
     return _on_chain("addr", address, label, chain)
 
 
@@ -193,12 +193,12 @@ def kv(*pairs: Mapping[str, object] | tuple[str, object], **named: object) -> Ke
     return KeyValues(tuple((clean_line(show(key)), cell(value)) for key, value in rows))
 
 
-def table(header: Sequence[object], rows: Iterable[Sequence[object]]) -> Table:
+def table(header: Sequence[object], rows: Iterable[Sequence[object]]) -> TableBlock:
     """Rows of cells under a header (which may be empty); missing cells are blank."""
     body = [[cell(value) for value in row] for row in rows]
     head = [cell(value) for value in header]
     width = max((len(row) for row in (head, *body)), default=0)
-    return Table(_padded(head, width) if head else (), tuple(_padded(row, width) for row in body))
+    return TableBlock(_padded(head, width) if head else (), tuple(_padded(row, width) for row in body))
 
 
 def quote(*parts: object) -> Quote:
@@ -210,7 +210,7 @@ def quote(*parts: object) -> Quote:
 
 
 def is_web_address(url: str) -> bool:
-    """Tell whether a link may lead there."""
+    """Return whether a link may lead there."""
     if len(url) > _MAX_URL or clean(url) != url or any(char.isspace() for char in url):
         return False
     try:

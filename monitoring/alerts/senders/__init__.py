@@ -28,7 +28,7 @@ MAX_ANSWER_BYTES = 1_000_000
 HEADERS = {"Content-Type": "application/json", "User-Agent": "monitoring", "Accept-Encoding": "identity"}
 
 OnPart: TypeAlias = Callable[[int, int], None]
-"""Called with (parts sent so far, message id) as soon as the far side has accepted a part."""
+"""Called with (parts sent so far, message id) as soon as the destination has accepted a part."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +51,7 @@ class Message:
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """The far side accepted all of it. `notes` say what had to be given up: a topic, the formatting, a block."""
+    """The destination accepted all of it. `notes` say what had to be given up: a topic, the formatting, a block."""
 
     message_ids: tuple[int, ...] = ()
     notes: tuple[str, ...] = ()
@@ -72,7 +72,7 @@ class Sender(Protocol[_Where_contra]):
 
         Raises:
             SendError: it was not accepted.
-            RefusedError: the far side itself said no.
+            RefusedError: the destination itself said no.
             CredentialsError: it waits until the environment changes.
             ChatMigratedError: it has to go to another chat.
         """
@@ -182,7 +182,7 @@ class Destination(ABC):
 
 
 def fingerprint(url: str) -> str:
-    """Tell addresses apart without saying what they are."""
+    """Distinguish addresses without showing them."""
     return hashlib.sha256(url.encode("utf-8", "surrogatepass")).hexdigest()[:8]
 
 

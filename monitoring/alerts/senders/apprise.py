@@ -44,7 +44,7 @@ _KIND = {Severity.LOW: "info", Severity.MEDIUM: "warning", Severity.HIGH: "failu
 
 @dataclass(frozen=True, slots=True)
 class AppriseUrl(Destination):
-    """One of the addresses in a `NOTIFY_URLS_…` variable, told from the others by a fingerprint."""
+    """One of the addresses in a `NOTIFY_URLS_…` variable, identified by a fingerprint."""
 
     variable: str
     fingerprint: str
@@ -101,7 +101,7 @@ class AppriseSender:
         self._environ = environ
 
     def send(self, message: Message, destination: AppriseUrl, on_part: OnPart = ignore_part) -> Sent:
-        """Hand the plain text to Apprise, which tells only whether it worked.
+        """Hand the plain text to Apprise, which reports only success or failure.
 
         Raises:
             CredentialsError: the extra is missing.

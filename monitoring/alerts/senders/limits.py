@@ -1,4 +1,4 @@
-"""How fast a far side may be talked to. Pure: times come in as numbers.
+"""How fast a destination may be talked to. Pure: times come in as numbers.
 
 The numbers are Telegram's (core.telegram.org/bots/faq, "My bot is hitting limits"): about one message a second to
 a chat, 20 a minute to a group, 30 a second in all. Each is kept as a sliding window, since a bucket that refills
@@ -36,7 +36,7 @@ class RateLimit:
 
 @dataclass(frozen=True, slots=True)
 class RateLimits:
-    """The pace of every kind of far side.
+    """The pace of every kind of destination.
 
     `reserved` messages of a group's minute are kept for HIGH and CRITICAL. A private chat has no limit by the
     minute: there LOW ones are folded when more than `fold_above` wait.
@@ -69,7 +69,7 @@ class RateLimits:
 
 
 def is_group(chat_id: str) -> bool:
-    """Tell a group or channel from a private chat."""
+    """Return whether it is a group or channel, not a private chat."""
     return chat_id.startswith(("-", "@"))
 
 

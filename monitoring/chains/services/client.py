@@ -53,7 +53,7 @@ class Service:
 
         `again` may call an answer transient that its status does not. Waits as a `Retry-After` asks, if that fits.
         """
-        told = NoAnswer(f"{request.host}: not asked", request.host)
+        answered = NoAnswer(f"{request.host}: not asked", request.host)
         for attempt in range(tries):
             try:
                 if attempt:
@@ -64,18 +64,18 @@ class Service:
             except BudgetSpentError as error:
                 return NoAnswer(f"{request.host}: {error}", request.host, spent=True)
             except FetchError as error:
-                told, wait_s = NoAnswer(str(error), request.host), None
+                answered, wait_s = NoAnswer(str(error), request.host), None
             else:
                 transient = is_transient(answer.status) or (again is not None and again(answer))
                 if answer.status in _OK and not transient:
                     return replace(answer, took_s=took_s)
-                told = NoAnswer(_status(request, answer), request.host, answer.status)
+                answered = NoAnswer(_status(request, answer), request.host, answer.status)
                 wait_s = answer.retry_after_s
                 if not transient:
-                    return told
+                    return answered
             if attempt < tries - 1 and not self._wait(attempt + 1, wait_s):
-                return told
-        return told
+                return answered
+        return answered
 
     def ask_json(self, request: Request, *, tries: int = TRIES) -> Json | Unknown:
         """Return a JSON body with exact decimals; anything else is `Unknown`."""
@@ -101,5 +101,5 @@ def read_json(answer: Answer) -> Json | Unknown:
 def _status(request: Request, answer: Answer) -> str:
     text = scrub(answer.body[:_QUOTED_BYTES].decode("utf-8", "replace"), request, limit=100)
     target = redirect_target(request.url, answer.status, answer.headers, public=True)
-    told = f"moved to {target}" if target else text if text and not text.startswith("<") else ""
-    return f"{request.host}: HTTP {answer.status}" + (f" ({told})" if told else "")
+    detail = f"moved to {target}" if target else text if text and not text.startswith("<") else ""
+    return f"{request.host}: HTTP {answer.status}" + (f" ({detail})" if detail else "")

@@ -66,7 +66,7 @@ class Vault:
 
 
 @dataclass(frozen=True, slots=True)
-class _Row:
+class _VaultRow:
     """A row being read; decimals are those of a share and of the asset."""
 
     spot: Spot
@@ -114,7 +114,7 @@ def _vault(spot: Spot, around: PluginContext) -> Vault | None:
     if name is None or at is None or chain is None or decimals is None:
         return None
     asset_decimals = _decimals(spot, "asset_decimals") if spot.get("asset_decimals") else decimals
-    row = _Row(spot, name, decimals, decimals if asset_decimals is None else asset_decimals)
+    row = _VaultRow(spot, name, decimals, decimals if asset_decimals is None else asset_decimals)
     checks = [one for one in (_share_price(row), _total_assets(row), _exit(row), _asset(row)) if one]
     checks += _flags(row)
     if not checks and not spot.mistakes.found:
@@ -143,7 +143,7 @@ def _decimals(spot: Spot, key: str) -> int | None:
     return number
 
 
-def _share_price(row: _Row) -> Check | None:
+def _share_price(row: _VaultRow) -> Check | None:
     """Read `share_price: critical`, or with a tolerance below which a fall is rounding."""
     spot = row.spot.get("share_price")
     if spot is None:
@@ -160,7 +160,7 @@ def _share_price(row: _Row) -> Check | None:
     return _check("share-price", "never_falls", formula, judged, f"{row.name}: the share price fell", row.unit)
 
 
-def _total_assets(row: _Row) -> Check | None:
+def _total_assets(row: _VaultRow) -> Check | None:
     """Read how far the assets may move between two readings."""
     spot = row.spot.get("total_assets")
     if spot is None:
@@ -194,7 +194,7 @@ def _step(spot: Spot, move: Move) -> Step | None:
     return step
 
 
-def _exit(row: _Row) -> Check | None:
+def _exit(row: _VaultRow) -> Check | None:
     """Read how much must be withdrawable: by a view (for an account, if the view asks for one) or idle in the vault."""
     spot = row.spot.get("exit")
     if spot is None:
@@ -217,7 +217,7 @@ def _exit(row: _Row) -> Check | None:
     return _check("exit-liquidity", "limit", formula, judged, f"{row.name}: little can be withdrawn", row.unit)
 
 
-def _flags(row: _Row) -> list[Check]:
+def _flags(row: _VaultRow) -> list[Check]:
     """Read `{isShutdown: critical, paused: high}`: views that return a boolean, bad when true."""
     spot, found = row.spot.get("flags"), list[Check]()
     for key, value in spot.entries("views and severities, as in {isShutdown: critical}") if spot else []:
@@ -231,7 +231,7 @@ def _flags(row: _Row) -> list[Check]:
     return found
 
 
-def _asset(row: _Row) -> Check | None:
+def _asset(row: _VaultRow) -> Check | None:
     """Read what `asset()` must be: a symbol or an address. A wrong one means that the wrong vault is watched."""
     spot = row.spot.get("asset")
     text = spot.text("a symbol or an address") if spot else None

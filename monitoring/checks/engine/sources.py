@@ -70,7 +70,7 @@ def _number(document: sources.ServiceDocument | Unknown, source: NumberSource) -
 
 def _verdict(expression: Expression) -> Callable[[Json], bool | Unknown]:
     def judge(body: Json) -> bool | Unknown:
-        found = evaluate(expression.tree, _Fields(body))
+        found = evaluate(expression.tree, _SourceFields(body))
         if isinstance(found, bool | Unknown):
             return found
         return Unknown(f"{expression.text} is neither true nor false")
@@ -79,7 +79,7 @@ def _verdict(expression: Expression) -> Callable[[Json], bool | Unknown]:
 
 
 @dataclass(frozen=True, slots=True)
-class _Fields:
+class _SourceFields:
     """A document as the names of an expression see it."""
 
     body: Json

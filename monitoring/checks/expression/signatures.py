@@ -1,6 +1,6 @@
 """Function signatures as cast writes them, `balanceOf(address)(uint256)`: what goes in and what comes out.
 
-Called by the language, which needs arity and kinds; the encoding itself belongs to whoever reads a chain.
+Called by the language, which needs arity and kinds; the encoding itself belongs to the code that reads a chain.
 """
 
 from __future__ import annotations

@@ -124,7 +124,7 @@ def put_in_place(
         with _disk_errors(database):
             require_room(database.parent, database, ready.database.path)  # the copy aside, and the write-ahead log
             carried = carry_over(ready.database, live, now, is_alive)
-            _tell(ready, Restored(aside, carried), backup, now, by)
+            _raise_alert(ready, Restored(aside, carried), backup, now, by)
             # What is replaced lies on the disk as a whole before its first page changes: a kill leaves the way back.
             try:
                 copy_to_file(live.connection, aside)
@@ -149,7 +149,7 @@ def _open_live(path: Path, clock: Clock) -> Database:
     return open_or_repair(path, clock)[0]
 
 
-def _tell(ready: Staged, done: Restored, backup: Path, now: datetime, by: str) -> None:
+def _raise_alert(ready: Staged, done: Restored, backup: Path, now: datetime, by: str) -> None:
     """Store the alert for everybody else on call: what they know of may have jumped back."""
     newest = ready.contents.newest_at
     state = f" of {newest:%Y-%m-%d %H:%M} UTC" if newest else ""

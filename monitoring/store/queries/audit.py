@@ -144,20 +144,20 @@ def refused_commits(database: Database, since: datetime, until: datetime) -> lis
 
 def repaired_at(database: Database) -> datetime | None:
     """Return when a damaged database was last replaced by this one."""
-    return _told_at(database, "The database was damaged%")
+    return _raised_at(database, "The database was damaged%")
 
 
 def lost_at(database: Database) -> datetime | None:
     """Return when this database last took the place of one that was deleted or replaced in use."""
-    return _told_at(database, "The database was deleted%")
+    return _raised_at(database, "The database was deleted%")
 
 
 def restored_at(database: Database) -> datetime | None:
     """Return when this database was last restored from a backup."""
-    return _told_at(database, "The database was restored%")
+    return _raised_at(database, "The database was restored%")
 
 
-def _told_at(database: Database, title: str) -> datetime | None:
+def _raised_at(database: Database, title: str) -> datetime | None:
     found = database.row(
         "SELECT created_at FROM alert_events WHERE source = 'ops_error' AND title LIKE ? ORDER BY id DESC LIMIT 1",
         (title,),

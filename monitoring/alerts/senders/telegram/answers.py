@@ -53,7 +53,7 @@ class AnswerMeaning(Enum):
 
 @dataclass(frozen=True, slots=True)
 class ReadAnswer:
-    """A verdict with what the far side said about it."""
+    """A verdict with what the destination said about it."""
 
     verdict: AnswerMeaning
     said: str = ""
@@ -96,7 +96,7 @@ class _BotAnswer:
 
 
 def read_answer(answer: Answer | Failure) -> ReadAnswer:
-    """Tell what an answer to `sendMessage` means."""
+    """Return what an answer to `sendMessage` means."""
     if isinstance(answer, Failure):
         return ReadAnswer(AnswerMeaning.LATER, answer.what)
     said = _BotAnswer.parse(answer.body)

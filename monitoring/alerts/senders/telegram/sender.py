@@ -33,7 +33,7 @@ class _Bot:
 
 
 @dataclass(slots=True)
-class _Delivery:
+class _MessageExchange:
     """What holds for every part of one message, and what had to be given up on the way."""
 
     bot: _Bot
@@ -77,7 +77,7 @@ class TelegramSender:
         """
         bot = self._bot(destination)
         rendered = _rendered(message, destination)
-        delivery = _Delivery(bot, destination.chat_id, destination.thread_id, message.alert.is_silent)
+        delivery = _MessageExchange(bot, destination.chat_id, destination.thread_id, message.alert.is_silent)
         if rendered.left_out:
             delivery.notes.append(f"{rendered.left_out} blocks were too long and left out")
         message_ids = []
@@ -101,7 +101,7 @@ class TelegramSender:
         token = quote(self._environ[variable].strip(), safe=":", errors="replace")
         return _Bot(variable, f"{base}/bot{token}/sendMessage")
 
-    def _send_part(self, delivery: _Delivery, part: MessagePart) -> int:
+    def _send_part(self, delivery: _MessageExchange, part: MessagePart) -> int:
         reading = self._post(delivery, part)
         if reading.verdict is AnswerMeaning.TOPIC_GONE and delivery.thread_id is not None:
             delivery.notes.append(f"topic {delivery.thread_id} is closed or gone ({reading.said}): sent to its chat")
@@ -115,7 +115,7 @@ class TelegramSender:
             reading = self._send_pieces(delivery, part.text)
         return _accepted(reading, delivery)
 
-    def _send_pieces(self, delivery: _Delivery, text: str) -> ReadAnswer:
+    def _send_pieces(self, delivery: _MessageExchange, text: str) -> ReadAnswer:
         """Send a text bare and in pieces; the last reading speaks for all."""
         reading = ReadAnswer(AnswerMeaning.REFUSED, "nothing to send")
         while text:
@@ -126,7 +126,7 @@ class TelegramSender:
                 return reading
         return reading
 
-    def _post(self, delivery: _Delivery, part: MessagePart) -> ReadAnswer:
+    def _post(self, delivery: _MessageExchange, part: MessagePart) -> ReadAnswer:
         request = Request(delivery.bot.address, "POST", HEADERS, delivery.payload(part))
         return read_answer(self._http.exchange(request, self._timeout_s))
 
@@ -136,7 +136,7 @@ def _rendered(message: Message, destination: TelegramChat) -> Rendered:
     return render_telegram(message.alert, now=message.created_at, label=label)
 
 
-def _accepted(reading: ReadAnswer, delivery: _Delivery) -> int:
+def _accepted(reading: ReadAnswer, delivery: _MessageExchange) -> int:
     """Return the message id, or raise what the delivery loop has to act on."""
     where = f"Telegram chat {delivery.chat_id}"
     match reading.verdict:

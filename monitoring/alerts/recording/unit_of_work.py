@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, TypeAlias
 
-from monitoring.alerts.conditions.store_alert import AlertOrigin, Recorded, raise_in, resolve_in, store_in
 from monitoring.alerts.message.model import Alert
+from monitoring.alerts.recording.store_alert import AlertOrigin, Recorded, raise_in, resolve_in, store_in
 from monitoring.base.errors import UsageError
 from monitoring.conditions.condition import ConditionKey
 from monitoring.conditions.outcome import Reason
@@ -45,12 +45,12 @@ class StoredOutcome:
 
     @property
     def told(self) -> bool:
-        """Tell whether this makes a message."""
-        return not self.unstored and self._done().is_told
+        """Return whether this makes a message."""
+        return not self.unstored and self._done().is_sent
 
     @property
     def reason(self) -> str:
-        """Say why people are told or are not, in a word such as `fired`, `repeated` or `resolved`."""
+        """Return why it was sent or not, in a word such as `fired`, `repeated` or `resolved`."""
         return "unstored" if self.unstored else _WORDS.get(self._done().reason, "not firing")
 
     @property

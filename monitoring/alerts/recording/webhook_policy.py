@@ -8,7 +8,7 @@ from enum import StrEnum
 from monitoring.alerts.message.model import Severity
 from monitoring.store.tables.webhook_calls import WebhookCall
 
-# Ours: a condition that recovers and fires anew within this time does not call again for the same level.
+# Ours: a condition that recovers and fires again within this time does not call again for the same level.
 COOLDOWN = timedelta(hours=1)
 
 

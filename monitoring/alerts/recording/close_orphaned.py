@@ -9,15 +9,15 @@ from collections.abc import Collection, Iterator
 from dataclasses import replace
 from datetime import datetime
 
-from monitoring.alerts.conditions.store_alert import AlertKind, AlertOrigin, store_in
 from monitoring.alerts.message.model import Alert, Severity
+from monitoring.alerts.recording.store_alert import AlertKind, AlertOrigin, store_in
 from monitoring.conditions.condition import Condition, ConditionKey
 from monitoring.conditions.transition import over
 from monitoring.store.db.database import Database, Tx
 from monitoring.store.tables import conditions as stored
 from monitoring.store.tables import no_data_periods
 
-CRASH = "(crash)"  # the check under which bugs of a monitor are told; no author would choose it
+CRASH = "(crash)"  # the check under which bugs of a monitor are reported; no author would choose it
 SOURCES = "sources"  # the monitor under whose name conditions of sources and providers are kept
 _BATCH = 200  # conditions a transaction
 _NO_FILE = "Its check stands in no monitor file any more; nobody looks whether it is over."
@@ -26,12 +26,12 @@ _NOBODY_BLIND = "No check that it blinded is watched any more; nobody looks whet
 
 
 def end_in(tx: Tx, key: ConditionKey, now: datetime, origin: AlertOrigin, why: str = _NO_FILE) -> bool:
-    """Close a condition; one that fires is told, quietly. Return whether it was."""
+    """Close a condition; one that fires is reported silently. Return whether it was."""
     current = stored.get(tx, key)
     if current is None:
         return False
-    told = current.is_firing
-    if told:
+    fires = current.is_firing
+    if fires:
         title = f"No longer watched: {current.title or key.text}"
         alert = Alert(
             Severity.LOW, title, why, protocol=current.protocol or key.monitor, channel=current.channel,
@@ -40,7 +40,7 @@ def end_in(tx: Tx, key: ConditionKey, now: datetime, origin: AlertOrigin, why: s
         store_in(tx, alert, now=now, origin=origin, kind=AlertKind.RECOVERY, about=current)
     ended = replace(over(current, now), clear_since=None, memory={}, declared=False)
     _put_seeing(tx, ended, now)
-    return told
+    return fires
 
 
 def end_unwatched(

@@ -1,4 +1,4 @@
-"""Did the last message of a condition reach anybody? If it never will, the condition is told again."""
+"""Did the last message of a condition reach people? If it never will, the condition is reported again."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def with_unheard(tx: Tx, condition: Condition, now: datetime) -> Condition:
 
 
 def is_unheard(condition: Condition, alert_status: str | None, now: datetime) -> bool:
-    """Tell whether a message with this delivery status, none if its row is gone, reached nobody and never will.
+    """Return whether a message with this delivery status, none if its row is gone, reached nobody and never will.
 
     What a silence holds back is not meant: delivery sends it when the silence ends.
     """

@@ -14,15 +14,15 @@ from enum import StrEnum
 import orjson
 
 from monitoring.alerts.channels import OPERATIONAL_SOURCES, variable_part
-from monitoring.alerts.conditions import webhook_policy
-from monitoring.alerts.conditions.unheard import with_unheard
 from monitoring.alerts.message.lines import mute_line, was_line
 from monitoring.alerts.message.model import Alert, Severity
 from monitoring.alerts.message.render import render_plain
 from monitoring.alerts.message.text import line, since
+from monitoring.alerts.recording import webhook_policy
+from monitoring.alerts.recording.unheard import with_unheard
 from monitoring.base.secrets.redact import redact
 from monitoring.conditions.condition import Condition, ConditionKey, State
-from monitoring.conditions.outcome import Kind, Outcome, Reason
+from monitoring.conditions.outcome import Outcome, Reason, TransitionKind
 from monitoring.conditions.policy import Policy
 from monitoring.conditions.transition import raised, resolved
 from monitoring.store.db.database import Database, Tx
@@ -59,7 +59,7 @@ class AlertOrigin:
 
 
 NOBODY = AlertOrigin()
-_KINDS = {Kind.WORSENED: AlertKind.WORSENED, Kind.REMINDER: AlertKind.REMINDER}
+_KINDS = {TransitionKind.WORSENED: AlertKind.WORSENED, TransitionKind.REMINDER: AlertKind.REMINDER}
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,12 +69,12 @@ class Recorded:
     alert_id: int | None
     reason: Reason
     status: Status | None = None
-    is_told: bool = False
+    is_sent: bool = False
 
 
 @dataclass(frozen=True, slots=True)
-class Message:
-    """What people are told of a condition, and what it is in the life of the problem."""
+class ConditionAlert:
+    """The message about a condition, and its part in the life of the problem."""
 
     alert: Alert
     kind: AlertKind
@@ -88,7 +88,7 @@ def record(
     """Store an alert in a transaction of its own; return its id.
 
     With a `key` it raises the condition (protocol, key): a repeat stores nothing and returns the id of the alert
-    that told of it; none while the condition is still pending.
+    that reported it; none while the condition is still pending.
     """
     with database.write() as tx:
         return record_in(tx, alert, now=now, run_id=run_id, task=task, kind=kind, policy=policy, debug=debug)
@@ -114,7 +114,7 @@ def raise_in(
     policy: Policy | None = None,
     key: ConditionKey | None = None,
 ) -> Recorded:
-    """Raise the condition an alert is about; store the alert if the rules say that people must be told.
+    """Raise the condition an alert is about; store the alert if the rules say that it must be sent.
 
     `key` defaults to (protocol, the alert's key).
     """
@@ -131,9 +131,9 @@ def raise_in(
         conditions.put(tx, condition, now)
         return Recorded(condition.alert_id, outcome.reason)
     kind = _KINDS.get(outcome.transition.kind, AlertKind.ALERT)
-    message = Message(_with_history(alert, outcome), kind)
+    message = ConditionAlert(_with_history(alert, outcome), kind)
     stored = record_message_in(tx, condition, message, now=now, origin=origin, was_firing=before.is_firing)
-    return Recorded(stored.alert_id, outcome.reason, stored.status, is_told=True)
+    return Recorded(stored.alert_id, outcome.reason, stored.status, is_sent=True)
 
 
 def resolve_in(
@@ -145,7 +145,7 @@ def resolve_in(
     policy: Policy | None = None,
     note: str = "",
 ) -> Recorded:
-    """Say that a condition holds no more; the end of a firing one is told once, silence or not."""
+    """Say that a condition holds no more; the end of a firing one is sent once, silence or not."""
     before = conditions.get(tx, key)
     if before is None:
         return Recorded(None, Reason.GOOD)
@@ -154,13 +154,13 @@ def resolve_in(
         if before.state is not State.OK:
             conditions.put(tx, outcome.condition, now)
         return Recorded(before.alert_id if before.state is not State.OK else None, outcome.reason)
-    message = Message(_recovery(before, now, note), AlertKind.RECOVERY)
+    message = ConditionAlert(_recovery(before, now, note), AlertKind.RECOVERY)
     stored = record_message_in(tx, outcome.condition, message, now=now, origin=origin, was_firing=True)
-    return Recorded(stored.alert_id, outcome.reason, stored.status, is_told=True)
+    return Recorded(stored.alert_id, outcome.reason, stored.status, is_sent=True)
 
 
 def record_message_in(
-    tx: Tx, condition: Condition, message: Message, *, now: datetime, origin: AlertOrigin, was_firing: bool
+    tx: Tx, condition: Condition, message: ConditionAlert, *, now: datetime, origin: AlertOrigin, was_firing: bool
 ) -> Stored:
     """Store a condition with the message of what changed about it; every rule of every kind ends here."""
     # What happened once is an event of its own for a machine: each time it is called.
@@ -182,7 +182,7 @@ class Stored:
     status: Status
 
     def as_recorded(self) -> Recorded:
-        return Recorded(self.alert_id, Reason.HAPPENED, self.status, is_told=True)
+        return Recorded(self.alert_id, Reason.HAPPENED, self.status, is_sent=True)
 
 
 def store_in(
@@ -198,7 +198,7 @@ def store_in(
 ) -> Stored:
     """Store an alert whatever the rules say, with its deliveries; the lowest step of all.
 
-    `about` is the condition it tells of, for silences and the webhook. `status` overrides what would be sent.
+    `about` is the condition it is about, for silences and the webhook. `status` overrides what would be sent.
     """
     alert = alert.redacted(redact)
     key = about.key.text if about else alert.key
