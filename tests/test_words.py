@@ -44,8 +44,6 @@ OPEN_ROOMS = ("monitoring/checks/config/",)
 SHARED_CLASS_NAMES = {
     "Unknown": "utils.unknown: the same value as authors meet it",
     "Readings": "utils.chain: the result of an author's `read`",
-    "SignatureError": "of an ABI, and of a formula",
-    "AbiType": "parsed, and as a literal union",
 }
 
 
