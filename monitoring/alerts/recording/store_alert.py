@@ -221,10 +221,10 @@ def route_of(alert: Alert) -> str:
 
 
 def release_in(tx: Tx, now: datetime) -> list[int]:
-    """Put into the outbox what was held back by a silence that has ended while the condition still fires."""
+    """Put into the outbox what was held back by a silence that has ended while the condition is still an incident."""
     holding = silences.active(tx, now)
     released = []
-    for condition in conditions.firing_and_silenced(tx):
+    for condition in conditions.silenced_incidents(tx, now):
         covered = any(each.covers(condition.protocol, condition.key.text) for each in holding)
         held_back = stored_alerts.get(tx, condition.alert_id) if condition.alert_id and not covered else None
         if held_back is None or held_back.body_json is None:
@@ -232,7 +232,8 @@ def release_in(tx: Tx, now: datetime) -> list[int]:
         alert = Alert.from_json(held_back.body_json)
         route = route_of(alert)
         stored_alerts.add_deliveries(tx, held_back.id, alert.severity.name, _FOR_PEOPLE, now, route=route)
-        _call_machines(tx, held_back.id, alert, kind=AlertKind(held_back.kind), about=condition, now=now)
+        about = condition if condition.is_firing else None
+        _call_machines(tx, held_back.id, alert, kind=AlertKind(held_back.kind), about=about, now=now)
         stored_alerts.update_delivery_status(tx, held_back.id, "pending", None, None)
         conditions.put(tx, replace(condition, last_sent_at=now), now)
         released.append(held_back.id)
