@@ -154,12 +154,12 @@ def _read_age(draft: CheckBuilder) -> ParsedCheck | None:
     for item in levels.items("a list of levels") if levels else []:
         item.only(("max", "severity"))
         limit, word = item.need("max", "a duration"), item.need("severity", "low, medium, high or critical")
-        oldest, severity = limit.duration() if limit else None, word.severity() if word else None
-        if oldest and severity is not None:
-            if found and (oldest <= found[-1].max_age or severity <= found[-1].severity):
+        oldest, level = limit.duration() if limit else None, word.severity() if word else None
+        if oldest and level is not None:
+            if found and (oldest <= found[-1].max_age or level <= found[-1].severity):
                 item.wrong("levels go from young to old and from mild to severe, or they are never reported")
             else:
-                found.append(AgeLevel(oldest, severity))
+                found.append(AgeLevel(oldest, level))
     if expression is None or not found:
         return None
     policy = with_base(AgePolicy, draft.policy(found[-1].severity), levels=tuple(found))
