@@ -200,7 +200,7 @@ def _breach(condition: Condition, bad: Breach, sight: _Observation) -> Outcome:
     else:
         fired = replace(
             condition, state=State.FIRING, since=held[0].since, fired_at=sight.now, clear_since=None,
-            last_sent_at=None, worst=Severity.LOW, worst_measure=None,
+            last_sent_at=None, worst=Severity.LOW, worst_measure=None, done_by="",
         )  # fmt: skip
         outcome = _tell(fired, Kind.FIRED, Reason.BREACHED, replace(bad, rank=rank), sight)
     # A worse level that has not held yet is not shown as one that was told.

@@ -98,6 +98,19 @@ def test_incidents_shows_what_fires_and_on_request_what_is_over(outbox: Outbox) 
     assert (found["state"], found["times"], found["worst"], found["silenced"]) == ("firing", 2, "CRITICAL", False)
 
 
+@pytest.mark.parametrize("key", ["price[0]", "what?", "it's", "a b/$HOME", "\u20ac*"])
+def test_the_command_of_an_alert_mutes_it_when_typed_in_a_shell(outbox: Outbox, key: str) -> None:
+    put(outbox, "low", protocol="my vault", key=key)
+    (text,) = outbox.database.row("SELECT message FROM alert_events") or ("",)
+    (command,) = [line.removeprefix("Mute: ") for line in str(text).splitlines() if line.startswith("Mute: ")]
+    typed = subprocess.run(
+        ["sh", "-c", f"printf '%s\\n' {command}"], capture_output=True, text=True, check=True, timeout=60
+    ).stdout.splitlines()
+    assert automation(outbox, *typed).returncode == 0
+    (found,) = json.loads(automation(outbox, "incidents", "--json").stdout)
+    assert (found["key"], found["silenced"]) == (key, True)
+
+
 def test_a_silence_is_made_listed_and_ended(outbox: Outbox) -> None:
     made = automation(outbox, "silence", "--protocol", "aave", "--key", "peg/*", "--for", "2h", "--reason", "upgrade")
     assert (made.returncode, made.stdout.split(",")[0]) == (0, "silence 1: aave peg/* for 2 h")

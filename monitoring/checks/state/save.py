@@ -101,7 +101,9 @@ def _judgement(row: Condition | None) -> tuple[object, ...] | None:
     """Return what no other process may have changed since it was read."""
     if row is None:
         return None
-    return row.state, row.judged_at, row.rank, row.worst_measure, row.held, row.heard_at, row.no_data, row.memory
+    rules = row.state, row.judged_at, row.rank, row.worst_measure, row.held, row.heard_at, row.no_data, row.memory
+    # Somebody may have said meanwhile that what happened once is done with.
+    return *rules, row.clear_since, row.done_by
 
 
 def _shown(entry: JudgedPart, current: Condition, now: datetime) -> Condition:

@@ -73,7 +73,7 @@ def _with_data(condition: Condition, data: Any) -> Condition:  # noqa: ANN401 - 
         from monitoring.conditions.values import read_number  # noqa: PLC0415 - as above
 
         measure = read_number(measure)
-    return replace(
+    found = replace(
         condition,
         rank=int(data["rank"]),
         worst_measure=measure,
@@ -83,6 +83,13 @@ def _with_data(condition: Condition, data: Any) -> Condition:  # noqa: ANN401 - 
         no_data=unseen,
         memory=dict(data["memory"]),
     )
+    if found.state is State.OK:
+        return replace(found, rank=-1, held=())
+    if found.judged_at is None:
+        # No check judged it: after a way back m.alert of the release before wrote the columns, and left this text.
+        columns = _raised_before(condition)
+        return replace(found, rank=columns.rank, held=found.held if found.is_firing else columns.held)
+    return found
 
 
 def _no_data(columns: NoData, data: dict[str, Any]) -> NoData:
