@@ -225,7 +225,7 @@ def with_disk(free_bytes: int, free_inodes: int = 500) -> HostReadings:
             dataclasses.replace(WELL, state=StateFiles(0, GIB)),
             "wal",
             Severity.MEDIUM,
-            "log has 1.0 GiB, more than 512.0 MiB",
+            "database is 1.0 GiB, more than 512.0 MiB",
         ),
     ],
 )
