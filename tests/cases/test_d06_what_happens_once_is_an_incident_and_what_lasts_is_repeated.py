@@ -15,6 +15,8 @@ from pathlib import Path
 
 import pytest
 
+from monitoring.alerts.recording.store_alert import release_in
+from monitoring.base.clock import parse_duration
 from monitoring.conditions.transition import done
 from monitoring.store.db.schema import open_database, open_readonly
 from monitoring.store.tables import conditions, silences
@@ -166,6 +168,28 @@ def test_what_fires_after_somebody_ended_what_happened_once_is_nothing_that_was_
     assert [one.kind for one in run(lasting, store=tmp_path, clock=clock)] == ["fired"]
     with open_readonly(tmp_path / "monitoring.db") as database, database.snapshot() as tx:
         assert [one.done_by for one in conditions.incidents(tx, clock.now())] == [""]
+
+
+@pytest.mark.parametrize(("after", "ended", "sent"), [("2h", False, 1), ("2h", True, 0), ("25h", False, 0)])
+def test_what_happened_once_under_a_silence_is_sent_at_its_end_if_it_is_an_incident_then(
+    tmp_path: Path, after: str, ended: bool, sent: int
+) -> None:
+    values, clock = iter([1, 2]), SimClock()
+
+    @monitor("acme")
+    def main(m: Context) -> None:
+        m.changed("owner", next(values), severity=CRITICAL)
+
+    run(main, store=tmp_path, clock=clock)
+    ends_at = clock.now() + parse_duration(after)
+    with open_database(tmp_path / "monitoring.db") as database, database.write() as tx:
+        silences.add(tx, "acme", None, now=clock.now(), ends_at=ends_at, reason="upgrade", created_by="alice")
+    run(main, store=tmp_path, clock=clock)
+    if ended:
+        end_as_a_person(tmp_path, clock)
+    clock.move(after)
+    with open_database(tmp_path / "monitoring.db") as database, database.write() as tx:
+        assert [len(release_in(tx, clock.now())) for _ in range(2)] == [sent, 0]
 
 
 def test_it_is_over_after_a_day_without_a_word(tmp_path: Path) -> None:

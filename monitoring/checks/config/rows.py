@@ -1,4 +1,4 @@
-"""The rows `for_each` runs over: a list in the monitor file, or part of a data file beside it."""
+"""The rows `for_each` runs over: a list in the monitor file, or part of a data file next to it."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ MAX_ROWS = 500
 
 
 def read_rows(spot: Spot, name: str, folder: Path) -> tuple[Rows | None, dict[str, ValueType], list[str]]:
-    """Read the rows of `for_each`: a list, or `{from: FILE, path: a.0.b}` of a file beside the monitor.
+    """Read the rows of `for_each`: a list, or `{from: FILE, path: a.0.b}` of a file next to the monitor.
 
     Returns the rows, the kinds of the fields that every row has alike, and finished mistakes of the data file.
     """
@@ -28,7 +28,7 @@ def read_rows(spot: Spot, name: str, folder: Path) -> tuple[Rows | None, dict[st
         rows = _rows_of(spot)
         return Rows(name, tuple(rows)), _kinds(rows), []
     spot.only(("from", "path"))
-    source, path = spot.need("from", "the data file beside this one"), spot.get("path")
+    source, path = spot.need("from", "the data file next to this one"), spot.get("path")
     text = source.text("a file name") if source else None
     root = open_data(source, text, folder) if source and text else None
     node = _at_path(root, path, source) if source and root else None
@@ -40,9 +40,9 @@ def read_rows(spot: Spot, name: str, folder: Path) -> tuple[Rows | None, dict[st
 
 
 def open_data(source: Spot, name: str, folder: Path) -> Node | None:
-    """Open a data file that lies beside a monitor; what keeps it from being read is a mistake where it is named."""
+    """Open a data file that lies next to a monitor; what keeps it from being read is a mistake where it is named."""
     if Path(name).name != name:
-        source.wrong("the data file must lie beside the monitor: a name without a folder")
+        source.wrong("the data file must be next to the monitor: a name without a folder")
         return None
     mistakes = Mistakes(name)
     root = read_yaml(folder / name, mistakes)

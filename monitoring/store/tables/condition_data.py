@@ -38,7 +38,7 @@ def write_data(condition: Condition) -> str | None:
         data["unknown"] = {
             "since": to_text(unseen.since),
             "runs": unseen.runs,
-            "told": unseen.told,
+            "told": unseen.reported,
             "source": unseen.source,
             "reason": unseen.reason,
         }
@@ -96,4 +96,4 @@ def _no_data(columns: NoData, data: dict[str, Any]) -> NoData:
     """Return what the columns say, with what only the rules ask for."""
     source = str(data.get("source", ""))
     reported_as = "" if columns.source == source else columns.source
-    return replace(columns, runs=int(data["runs"]), told=bool(data["told"]), source=source, reported_as=reported_as)
+    return replace(columns, runs=int(data["runs"]), reported=bool(data["told"]), source=source, reported_as=reported_as)
