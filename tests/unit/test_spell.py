@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 
 from monitoring.checks.expression.scope import Scope
-from monitoring.checks.expression.signatures import standard_views
 from monitoring.checks.expression.spell import inputs_of, spell
 from monitoring.checks.expression.tree import BOOLEAN, NUMBER, TEXT, Tree
 from monitoring.checks.expression.typecheck import check
+from monitoring.checks.expression.views import standard_views
 
 NAMES = {"x": NUMBER, "y": NUMBER, "z": NUMBER, "yes": BOOLEAN, "name": TEXT, "held": NUMBER}
 SCOPE = Scope(contracts=("vault",), values=NAMES, rows={}, views=standard_views())
