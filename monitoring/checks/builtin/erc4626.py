@@ -249,8 +249,8 @@ def _asset(row: _VaultRow) -> Check | None:
 
 
 def _policy(spot: Spot, otherwise: Severity) -> Policy:
-    told = spot.get("severity")
-    return spot.policy(either(told.severity() if told else None, otherwise))
+    severity = spot.get("severity")
+    return spot.policy(either(severity.severity() if severity else None, otherwise))
 
 
 def _check(name: str, verb: str, formula: str, policy: Policy, words: str, unit: str = "", *, flag: str = "") -> Check:
