@@ -245,7 +245,7 @@ def make_state(upgraded: Upgraded) -> None:
         upgraded.run()
 
 
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(1200)
 def test_a_host_goes_forward_back_and_forward_again_without_anybody_noticing(
     tmp_path: Path, chat: Chat, release: str
 ) -> None:
@@ -287,7 +287,7 @@ def test_a_host_goes_forward_back_and_forward_again_without_anybody_noticing(
     assert not any("nobody hears this" in title for title in chat.titles)
 
 
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(1200)
 def test_what_changes_after_the_upgrade_is_judged_against_what_was_remembered_before(
     tmp_path: Path, chat: Chat, release: str
 ) -> None:

@@ -10,9 +10,11 @@ from pathlib import Path
 
 import pytest
 
+from monitoring.store.db.compatibility import MIGRATIONS
 from tests.support.host import Host
 
 pytestmark = pytest.mark.case("B.0")
+KNOWN = len(MIGRATIONS)
 GOOD = "CREATE TABLE extra (id INTEGER PRIMARY KEY, note TEXT NOT NULL DEFAULT '');\n"
 DIES = "CREATE TABLE extra (id INTEGER CHECK (id IS NULL));\nINSERT INTO extra SELECT id FROM runs;\n"
 
@@ -27,7 +29,7 @@ def host(tmp_path: Path) -> Host:
 
 
 def migrate_by(host: Host, sql: str) -> None:
-    (host.checkout / "monitoring/store/migrations/0006_extra.sql").write_text(sql)
+    (host.checkout / f"monitoring/store/migrations/{KNOWN + 1:04}_extra.sql").write_text(sql)
 
 
 def test_a_migration_that_dies_leaves_the_row_and_the_old_schema(host: Host) -> None:
@@ -37,7 +39,7 @@ def test_a_migration_that_dies_leaves_the_row_and_the_old_schema(host: Host) -> 
     assert done.returncode == 1
     assert "Traceback" not in done.stderr
     assert "good | fine" in done.stderr, "checks run all the same"
-    assert host.rows("PRAGMA user_version") == [(5,)]
+    assert host.rows("PRAGMA user_version") == [(KNOWN,)]
     assert host.rows("SELECT id, status FROM runs ORDER BY id") == [(1, "ok"), (2, "running")]
 
 
@@ -45,6 +47,6 @@ def test_a_good_migration_follows_the_row_and_the_run_ends_in_it(host: Host) -> 
     migrate_by(host, GOOD)
 
     assert host.automation("run", "hourly").returncode == 0
-    assert host.rows("PRAGMA user_version") == [(6,)]
+    assert host.rows("PRAGMA user_version") == [(KNOWN + 1,)]
     assert host.rows("SELECT count(*) FROM extra") == [(0,)]
     assert host.rows("SELECT id, status FROM runs ORDER BY id") == [(1, "ok"), (2, "ok")]

@@ -252,7 +252,7 @@ def test_explain_shows_what_would_be_said_and_touches_nothing(host: ChecksHost, 
     line, to, title = [" ".join(line.split()) for line in shown.stdout.splitlines()[:3]]
     assert line == "vault/floor/1 $99 ≥ $100 firing breached, fired"
     assert to == "HIGH to vault:"
-    assert title == "| 🚨 HIGH acme: floor: $99 is below $100"
+    assert title == "| 🚨 HIGH vault: floor: $99 is below $100"
     (found,) = json.loads(host.do("explain", file, "--check", "vault/floor", "--json").stdout)
     assert (found["value"], found["bound"], found["would_say"]["severity"]) == ("$99", "≥ $100", "HIGH")
     assert not (host.folder / "monitoring.db").exists()
