@@ -16,9 +16,12 @@ from datetime import datetime, timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from monitoring.alerts.conditions.monitor_store import MonitorStore
-from monitoring.alerts.conditions.store_alert import AlertOrigin, Recorded
-from monitoring.alerts.conditions.unit_of_work import (
+from monitoring.alerts.delivery.spooled import Unstored, keep
+from monitoring.alerts.message.model import Alert, Severity
+from monitoring.alerts.message.text import code
+from monitoring.alerts.recording.monitor_store import MonitorStore
+from monitoring.alerts.recording.store_alert import AlertOrigin, Recorded
+from monitoring.alerts.recording.unit_of_work import (
     Fire,
     Resolve,
     SetState,
@@ -29,9 +32,6 @@ from monitoring.alerts.conditions.unit_of_work import (
     decode,
     encode,
 )
-from monitoring.alerts.delivery.spooled import Unstored, keep
-from monitoring.alerts.message.model import Alert, Severity
-from monitoring.alerts.message.text import code
 from monitoring.base.clock import Clock, parse_duration
 from monitoring.base.errors import StoreError, UsageError
 from monitoring.base.secrets.redact import Redactor
@@ -114,7 +114,7 @@ class Context(Reads, Verbs):
         channel: str | None = None,
         silent: bool | None = None,
     ) -> StoredOutcome:
-        """Tell people something; with a `key`, tell it once while it stands.
+        """Send people an alert; with a `key`, send it once for as long as the problem lasts.
 
         A repeat is counted and not sent until `remind` has passed (left out: 6 h for CRITICAL, a day for HIGH, never
         for milder ones; None is never) or the severity is worse than any before. `fire_after`: only once it has been
@@ -146,7 +146,7 @@ class Context(Reads, Verbs):
         return step.outcome
 
     def resolve(self, key: str, *, note: str = "", clear_after: Duration = "0") -> StoredOutcome:
-        """Say that what `key` names is over; if it was firing, people are told once, with how long it took.
+        """Say that what `key` names is over; if it was firing, people are notified once, with how long it took.
 
         `clear_after`: only once it has been resolved for so long without being raised in between.
         """
@@ -331,17 +331,17 @@ class Context(Reads, Verbs):
 
     def _commit(self, steps: list[Step], judged: Sequence[Judged] = ()) -> None:
         """Write steps and judgements; an alert that cannot be stored is kept until it can, and said on stderr."""
-        telling = [step for step in steps if isinstance(step, Fire | Resolve)]
+        messages = [step for step in steps if isinstance(step, Fire | Resolve)]
         try:
             recorded = self._write(steps, judged)
         except StoreError as error:
             if not judged:  # whose runner has said it
                 self._complain(f"the store failed: {error}")
-            for step in telling:
+            for step in messages:
                 step.outcome.unstored = True
-            self._keep([Unstored(step.alert, step.key) for step in telling if isinstance(step, Fire)])
+            self._keep([Unstored(step.alert, step.key) for step in messages if isinstance(step, Fire)])
             return
-        for step, came_of_it in zip(telling, recorded, strict=True):
+        for step, came_of_it in zip(messages, recorded, strict=True):
             step.outcome.recorded = came_of_it
             self.stored += came_of_it.is_sent
 
@@ -354,10 +354,10 @@ class Context(Reads, Verbs):
             return self._store.commit(steps)
         recorded: list[Recorded] = []
 
-        def beside(tx: Tx) -> None:
+        def also_write(tx: Tx) -> None:
             recorded[:] = commit_in(tx, steps, self._clock.now(), self._origin)
 
-        outcome = self._bench.record(judged, beside)
+        outcome = self._bench.record(judged, also_write)
         self.stored += outcome.stored
         self._evaluated += outcome.seen
         self.trouble = self.trouble or outcome.trouble
@@ -367,7 +367,7 @@ class Context(Reads, Verbs):
 
     @property
     def _crashed_checks(self) -> bool:
-        """Tell whether a verb itself met a bug, which stands as this monitor's crash."""
+        """Return whether a verb itself met a bug, which is reported as this monitor's crash."""
         return "_bench" in vars(self) and self._bench.crashed
 
     def _read(self, key: str) -> state.StoredValue | None:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from monitoring.alerts.conditions.store_alert import AlertOrigin
+from monitoring.alerts.recording.store_alert import AlertOrigin
 from monitoring.base.clock import Clock
 from monitoring.base.errors import UsageError
 from monitoring.chains.abi.values import Unknown
@@ -47,7 +47,7 @@ class Judged:
 
     @property
     def told(self) -> str:
-        """Return what people are told (`fired`, `worsened`, `reminder`, `eased`, `recovered`), or nothing."""
+        """Return what people receive (`fired`, `worsened`, `reminder`, `eased`, `recovered`), or nothing."""
         transition = self._done().outcome.transition
         return transition.kind.value if transition else ""
 
@@ -114,9 +114,9 @@ class EvaluationSession:
             raise UsageError(f"m.{verb}({key!r}, …): this was judged in this run already: give each its own key")
         self._keys.add(found)
 
-        told = Subject(key, verb, asked.policy, options.unit, text=options.text, chain=chain)
+        described = Subject(key, verb, asked.policy, options.unit, text=options.text, chain=chain)
         reading = asked.reading
-        return Judged(GivenPart(found, self._given.route, told, reading, self._evidence(reading)))
+        return Judged(GivenPart(found, self._given.route, described, reading, self._evidence(reading)))
 
     def forget(self, judged: Sequence[Judged]) -> None:
         """Take back what was never recorded."""
@@ -128,17 +128,17 @@ class EvaluationSession:
         if unknown is None and not self._was_blind(key):
             return None
         self._keys.add(key)
-        told = Subject("what it reads is known", "flag", Policy())
-        return Judged(GivenPart(key, self._given.route, told, False if unknown is None else unknown))
+        described = Subject("what it reads is known", "flag", Policy())
+        return Judged(GivenPart(key, self._given.route, described, False if unknown is None else unknown))
 
     def _was_blind(self, key: ConditionKey) -> bool:
         row = runner.recalled([self._given], self.at, self._store, self._origin).conditions.get(key)
         return row is not None and row.no_data is not None
 
-    def record(self, judged: Sequence[Judged], beside: Callable[[Tx], None]) -> runner.RunOutcome:
-        """Judge and record in one transaction, together with what `beside` writes."""
+    def record(self, judged: Sequence[Judged], also_write: Callable[[Tx], None]) -> runner.RunOutcome:
+        """Judge and record in one transaction, together with what `also_write` writes."""
         self._given.given = [one.part for one in judged]
-        outcome = runner.run([self._given], self.at, self._store, self._origin, beside)
+        outcome = runner.run([self._given], self.at, self._store, self._origin, also_write)
         self.crashed = self.crashed or outcome.crashed
         for one, seen in zip(judged, outcome.seen, strict=True):
             one.seen = seen

@@ -180,11 +180,11 @@ def _migrate(args: argparse.Namespace, settings: Settings) -> int:
                 return 0
             jobs = args.config or settings.checkout / "automation" / "jobs.yaml"
             for name in cache_files(jobs, settings.environ):
-                _import_and_tell(database, settings.cache_dir / name, overwrite=args.overwrite)
+                _import_and_report(database, settings.cache_dir / name, overwrite=args.overwrite)
     return 0
 
 
-def _import_and_tell(database: Database, path: Path, *, overwrite: bool) -> None:
+def _import_and_report(database: Database, path: Path, *, overwrite: bool) -> None:
     if not path.exists():
         print(f"{path.name}: not there")
         return

@@ -51,7 +51,7 @@ def run_function(m: Context, function: Callable[[Context], Any]) -> int:
         if m.trouble and ending.code in (None, 0):
             return 1
         raise
-    except Exception as error:  # noqa: BLE001 - the task's border: a crash is told and never exits 0
+    except Exception as error:  # noqa: BLE001 - the task's border: a crash is reported and never exits 0
         m.say(traceback.format_exc().rstrip())
         m.crashed(error)
         return 1

@@ -1,6 +1,6 @@
 """Runs monitors in an author's own tests: a chain from a table, recorded services, a clock to move, a real store.
 
-`run` takes a function made with `@monitor` or the path of a `monitor.yaml` and returns what people would be told. Runs
+`run` takes a function made with `@monitor` or the path of a `monitor.yaml` and returns what people would receive. Runs
 that share a `store` remember each other, so that fired, worsened and recovered can be asserted. Nothing is sent.
 docs/write-a-monitor.md shows how.
 """
@@ -17,7 +17,7 @@ from typing import Any
 
 import orjson
 
-from monitoring.alerts.conditions.store_alert import NOBODY
+from monitoring.alerts.recording.store_alert import NOBODY
 from monitoring.base.clock import SystemClock, parse_duration
 from monitoring.base.http.client import Answer, FetchError, HttpClient, Request
 from monitoring.base.secrets.redact import Redactor
@@ -80,7 +80,7 @@ class Told:
 
 
 class Run(list[Told]):
-    """What one run told, in order. `states` and `unknown` are of all checks so far, by key; `code` is the exit code."""
+    """What one run reported, in order. `states` and `unknown` are of all checks, by key; `code` is the exit code."""
 
     code: int = 0
     states: Mapping[str, str]
@@ -88,7 +88,7 @@ class Run(list[Told]):
 
     @property
     def kinds(self) -> dict[str, str]:
-        """Return what became of each check that told something."""
+        """Return what became of each check that reported something."""
         return {one.check: one.kind for one in self}
 
 
@@ -102,7 +102,7 @@ def run(
     environ: Mapping[str, str] | None = None,
     arguments: Sequence[str] = (),
 ) -> Run:
-    """Run a monitor once and return what it told.
+    """Run a monitor once and return what it reported.
 
     `store` is a folder (pytest's `tmp_path`). `http` has an answer for each URL: JSON, a number for a failing status,
     or a function of the request; what is not listed cannot be reached. With a `local_chain` leave `clock` out.
@@ -179,7 +179,7 @@ def _newest(database: Database) -> int:
 
 def _result(database: Database, before: int, monitor: str, code: int) -> Run:
     found = alert_queries.newest(database, alert_queries.Filter(after_id=before), _NEWEST)
-    run = Run(_told(one) for one in sorted(found, key=lambda one: one.id))
+    run = Run(_received(one) for one in sorted(found, key=lambda one: one.id))
     with database.snapshot() as tx:
         rows = conditions.of_monitor(tx, monitor)
     run.code = code
@@ -188,7 +188,7 @@ def _result(database: Database, before: int, monitor: str, code: int) -> Run:
     return run
 
 
-def _told(alert: alert_queries.AlertRow) -> Told:
+def _received(alert: alert_queries.AlertRow) -> Told:
     about = orjson.loads(alert.metadata_json) if alert.metadata_json else {}
     kind = "crash" if alert.source == "crash" and alert.kind != "recovery" else about.get("transition", alert.kind)
     return Told(alert.dedupe_key or "", kind, alert.severity or "", alert.title, alert.message)

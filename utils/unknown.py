@@ -17,8 +17,8 @@ T = TypeVar("T")
 class Unknown(values.Unknown):
     """What stands in place of a value that could not be had. `reason` says why, `source` names what is to blame.
 
-    Sums, ratios and parts of it are unknown for the same reason. Whoever compares it, loops over it or asks whether it
-    is true gets an `UnknownError`: there is no answer that would be safe.
+    Sums, ratios and parts of it are unknown for the same reason. Code that compares it, loops over it or asks whether
+    it is true gets an `UnknownError`: there is no answer that would be safe.
     """
 
     __slots__ = ()

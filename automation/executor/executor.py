@@ -16,7 +16,7 @@ from functools import partial
 
 from automation.executor import reaper
 from automation.executor.attempt import Attempt, AttemptOutcome, Stage, result_of, should_retry, timed_out
-from automation.executor.fork_client import Event, Refused, Started, Starting, TaskEnded, server_environment
+from automation.executor.fork_client import Event, ForkServer, Refused, Started, Starting, TaskEnded, server_environment
 from automation.executor.fork_supply import ForkSupply, ServerLost
 from automation.executor.output import Output
 from automation.executor.output_pipe import OutputPipe
@@ -55,13 +55,15 @@ def run_tasks(
     clock: Clock | None = None,
     grace_s: float = GRACE_S,
     own_children: Callable[[], Collection[int]] = tuple,
+    server: ForkServer | None = None,
 ) -> list[TaskResult]:
     """Run `tasks`, at most `parallel` at once, and return their results in the order written.
 
     `on_line(task, line)` forwards output, `on_start(task, pid)` is called for each attempt, `on_result(result)` of
     each task's end. `deadline_s` bounds the whole; `stop` ends it early; a task that has to end gets SIGTERM
     and, `grace_s` later, SIGKILL. `preload` names modules that tasks find imported (missing ones are passed
-    over). While this runs the process inherits orphans, and when a fork server dies it kills every child it
+    over). `server` is a fork server that was started beforehand, with its own preload; it is ended here like any
+    other. While this runs the process inherits orphans, and when a fork server dies it kills every child it
     has except those it had before and those that `own_children` names.
 
     Raises:
@@ -79,6 +81,7 @@ def run_tasks(
         selector=selector,
         clock=clock or SystemClock(),
         spared=lambda: had.union(own_children()),
+        first=server,
     )
     run = _TaskRuns(
         tasks,

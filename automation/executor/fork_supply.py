@@ -32,8 +32,8 @@ class ServerLost:
 class ForkSupply:
     """The fork server of a run, whichever it is at the moment.
 
-    Its events go to `on_event`. `hopeless` says why there will be no server any more. `due_at` is when
-    `act_on_time` wants to be called (monotonic).
+    `first` is one that was started beforehand. Its events go to `on_event`. `hopeless` says why there will be no server
+    any more. `due_at` is when `act_on_time` wants to be called (monotonic).
     """
 
     def __init__(
@@ -45,6 +45,7 @@ class ForkSupply:
         selector: selectors.BaseSelector,
         clock: Clock,
         spared: Callable[[], Collection[int]],
+        first: ForkServer | None = None,
     ) -> None:
         self._cwd = cwd
         self._env = env
@@ -52,6 +53,7 @@ class ForkSupply:
         self._selector = selector
         self._clock = clock
         self._spared = spared
+        self._first = first
         self.on_event: Callable[[Event | ServerLost], None] = lambda _: None
         self._server: ForkServer | None = None
         self._is_ready = False
@@ -62,7 +64,8 @@ class ForkSupply:
     def is_ready(self) -> bool:
         """Return whether tasks can start; when there is no server yet, start one."""
         if self._server is None and not self.hopeless:
-            self._server = ForkServer(cwd=self._cwd, env=self._env, preload=self._preload)
+            self._server = self._first or ForkServer(cwd=self._cwd, env=self._env, preload=self._preload)
+            self._first = None
             self._selector.register(self._server, selectors.EVENT_READ, self._receive)
             self.due_at = self._clock.monotonic() + _READY_S
         return self._is_ready
@@ -90,9 +93,10 @@ class ForkSupply:
 
     def close(self) -> None:
         """End the server and with it every process of a task."""
-        if self._server is not None and not self._server.close():
-            reaper.kill_orphans(self._spared, _ORPHANS_S)
-        self._server = None
+        for server in filter(None, (self._server, self._first)):
+            if not server.close():
+                reaper.kill_orphans(self._spared, _ORPHANS_S)
+        self._server = self._first = None
 
     def _watch(self) -> None:
         """Wait for the link to become writable only while there is something to send."""

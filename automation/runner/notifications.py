@@ -11,22 +11,18 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
 
 from automation.executor.task import TaskResult
 from automation.jobs.model import Profile
 from automation.jobs.referenced_monitors import ReferencedMonitors
-from automation.runner import store_failure
-from automation.runner.digest_input import digest_input
 from automation.runner.run_record import RunRecord
 from automation.sync.sync import SyncResult, SyncStatus
-from monitoring.alerts.conditions.close_orphaned import end_unwatched
-from monitoring.alerts.conditions.store_alert import AlertOrigin, raise_in, resolve_in, store_in
-from monitoring.alerts.delivery.loop import Delivery, Drained
 from monitoring.alerts.delivery.spooled import Unstored, keep, store_kept
-from monitoring.alerts.message.digest import record_digest
 from monitoring.alerts.message.model import Alert, Severity
 from monitoring.alerts.message.text import code, quote
-from monitoring.alerts.senders.registry import load_senders
+from monitoring.alerts.recording.close_orphaned import end_unwatched
+from monitoring.alerts.recording.store_alert import AlertOrigin, raise_in, resolve_in, store_in
 from monitoring.base.clock import Clock
 from monitoring.base.errors import ConfigError, StoreError
 from monitoring.base.secrets.redact import Redactor
@@ -41,6 +37,9 @@ from monitoring.store.db.database import Database
 from monitoring.store.spool import unstored
 from monitoring.store.spool.unstored import Kept
 from monitoring.store.tables.deliveries import count_waiting
+
+if TYPE_CHECKING:
+    from monitoring.alerts.delivery.loop import Delivery, Drained
 
 log = logging.getLogger("automation.runner.notifications")
 
@@ -71,7 +70,7 @@ class Reporting:
     def delivering(self) -> Iterator[None]:
         """Deliver alerts while the block runs, from the first one stored."""
         stop = threading.Event()
-        thread = threading.Thread(target=self._delivery().run, args=(stop,), name="delivery", daemon=True)
+        thread = threading.Thread(target=lambda: self._delivery().run(stop), name="delivery", daemon=True)
         thread.start()
         try:
             yield
@@ -81,13 +80,14 @@ class Reporting:
 
     def digest(self, profile: Profile, results: Sequence[TaskResult]) -> None:
         """Store the one digest of this run, if it has something to say."""
+        from automation.runner import outgoing  # noqa: PLC0415 - it says why
 
         def act(database: Database) -> None:
             run_id = self._record.run_id
             if run_id is None:
                 raise StoreError("this run has no row yet")
-            found = digest_input(database, profile, results, run_id)
-            record_digest(database, found, self._now(), debug=self._settings.debug, redact=self._redact)
+            found = outgoing.digest_input(database, profile, results, run_id)
+            outgoing.record_digest(database, found, self._now(), debug=self._settings.debug, redact=self._redact)
 
         self._record.with_database(act)
 
@@ -135,7 +135,9 @@ class Reporting:
 
     def store_unwritable(self, reason: str, lost: Sequence[str]) -> None:
         """Send straight to people what cannot be stored; `lost` are alerts that could not even be kept."""
-        store_failure.send(self._settings, reason, lost, self._now())
+        from automation.runner import outgoing  # noqa: PLC0415 - it says why
+
+        outgoing.send_store_failure(self._settings, reason, lost, self._now())
 
     def store_kept(self) -> None:
         """Store the alerts that could not be stored when they were raised, by this run or one before."""
@@ -165,7 +167,9 @@ class Reporting:
             return None
         drained = self._delivery().drain(self._now() + limit)
         if drained.waiting:
-            load_senders()
+            from automation.runner import outgoing  # noqa: PLC0415 - it says why
+
+            outgoing.load_senders()
         return drained
 
     def drain_until(self, until: datetime, stop: threading.Event) -> Drained | None:
@@ -203,7 +207,11 @@ class Reporting:
     def _delivery(self) -> Delivery:
         """Return the one deliverer of this run: it counts what it did."""
         if self._deliverer is None:
-            self._deliverer = Delivery(self._settings, self._settings.database, self._clock, run_id=self._record.run_id)
+            from automation.runner import outgoing  # noqa: PLC0415 - it says why
+
+            self._deliverer = outgoing.Delivery(
+                self._settings, self._settings.database, self._clock, run_id=self._record.run_id
+            )
         return self._deliverer
 
     def _raise(self, key: str, severity: Severity, title: str, *blocks: object, is_news: bool = False) -> None:

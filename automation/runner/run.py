@@ -17,6 +17,7 @@ from pathlib import Path
 from types import FrameType
 
 from automation.executor.executor import GRACE_S, run_tasks
+from automation.executor.fork_client import ForkServer
 from automation.executor.reaper import StopRequest
 from automation.executor.task import TaskResult, TaskStatus
 from automation.jobs.load import load_jobs, load_profile
@@ -28,7 +29,7 @@ from automation.runner.notifications import Reporting
 from automation.runner.run_record import RunRecord
 from automation.runner.watchdog import Watchdog
 from automation.runner.workspace import Workspace, choose_tasks, preload_for, remove_leftovers
-from automation.schedule.schedule_history import schedule_of
+from automation.schedule.schedule_difference import schedule_of
 from automation.sync.probation import account_for_start
 from automation.sync.revision import Checkout
 from monitoring.alerts.delivery.spooled import LOST
@@ -63,13 +64,21 @@ class Runner:
     """Runs one profile once."""
 
     def __init__(
-        self, request: RunRequest, settings: Settings, clock: Clock, output: SurvivingHandler, *, loaded_revision: str
+        self,
+        request: RunRequest,
+        settings: Settings,
+        clock: Clock,
+        output: SurvivingHandler,
+        *,
+        loaded_revision: str,
+        server: ForkServer | None = None,
     ) -> None:
         self._request = request
         self._settings = settings
         self._clock = clock
         self._output = output
         self._loaded_revision = loaded_revision
+        self._server = server
         self._locks = usable_locks(settings.locks)
         self._stop = StopRequest()
         self._stopped = threading.Event()
@@ -99,6 +108,8 @@ class Runner:
             self._account_for_start()
             raise
         finally:
+            if self._server is not None:
+                self._server.close()
             self._reporting.keep_unwritten()
             self._record.close()
 
@@ -215,6 +226,7 @@ class Runner:
             return None
 
     def _run_tasks(self, profile: Profile, workspace: Workspace, tasks: Sequence[Task]) -> list[TaskResult]:
+        server, self._server = self._server, None
         return run_tasks(
             workspace.ready(tasks, self._record.run_id),
             cwd=self._settings.checkout,
@@ -226,6 +238,7 @@ class Runner:
             on_result=self._record.task_ended,
             stop=self._stop,
             clock=self._clock,
+            server=server,
         )
 
     def _on_line(self, task: str, line: str) -> None:

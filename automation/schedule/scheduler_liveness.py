@@ -102,7 +102,13 @@ class SchedulerLife:
 
 def look(settings: Settings, database: Database | None, now: datetime) -> SchedulerLife:
     """Look at the processes of this host and at the newest due tick of each profile in force."""
-    process = find_scheduler(settings)
+    return judge_life(find_scheduler(settings), settings, database, now)
+
+
+def judge_life(
+    process: SchedulerProcess | None, settings: Settings, database: Database | None, now: datetime
+) -> SchedulerLife:
+    """Judge a scheduler that was looked for before."""
     since = process.since if process else None
     unserved = _unserved(database, now) if database else ()
     return SchedulerLife(

@@ -77,7 +77,11 @@ class UnitEnvironment:
 
 def look(settings: Settings) -> UnitEnvironment | None:
     """Read the running scheduler's environment; None if none runs, or this user may not read it."""
-    process = find_scheduler(settings)
+    return look_at(find_scheduler(settings), settings)
+
+
+def look_at(process: SchedulerProcess | None, settings: Settings) -> UnitEnvironment | None:
+    """Read the environment of a scheduler that was found before."""
     if process is None:
         return None
     try:

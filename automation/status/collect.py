@@ -14,8 +14,8 @@ from automation.jobs.load import load_jobs
 from automation.jobs.model import Jobs
 from automation.runner import cache_backend
 from automation.schedule import scheduler_liveness, unit_environment
-from automation.schedule.schedule_history import waiting_for_restart
-from automation.schedule.scheduler_liveness import SchedulerLife
+from automation.schedule.schedule_difference import waiting_for_restart
+from automation.schedule.scheduler_liveness import SchedulerLife, SchedulerProcess
 from automation.schedule.unit_environment import UnitEnvironment
 from automation.sync.dependencies import differing_distributions
 from automation.sync.following import NOT_FOLLOWING, follows_origin
@@ -90,16 +90,17 @@ class Status:
 
 def look(settings: Settings, config: Path, now: datetime) -> Status:
     """Collect everything; a part that is missing becomes a warning."""
-    held = unit_environment.look(settings)
+    process = scheduler_liveness.find_scheduler(settings)
+    held = unit_environment.look_at(process, settings)
     muting = [*mute_warnings(settings, held), *backend_warnings(settings, held)]
     warnings: list[str] = [*settings.env_mistakes, *muting]
     jobs = _jobs(config, settings, warnings)
     database = _database(settings, warnings)
     try:
-        return _look(settings, held, jobs, database, now, warnings)
+        return _look(settings, process, held, jobs, database, now, warnings)
     except StoreError as error:
         warnings.append(f"the database cannot be read: {error}")
-        return _look(settings, held, jobs, None, now, warnings)
+        return _look(settings, process, held, jobs, None, now, warnings)
     finally:
         if database is not None:
             database.close()
@@ -107,6 +108,7 @@ def look(settings: Settings, config: Path, now: datetime) -> Status:
 
 def _look(
     settings: Settings,
+    process: SchedulerProcess | None,
     held: UnitEnvironment | None,
     jobs: Jobs | None,
     database: Database | None,
@@ -119,7 +121,7 @@ def _look(
     sync, origin = read_sync_state(directory), origin_state(settings.checkout, environ=settings.environ)
     return Status(
         now=now,
-        scheduler=scheduler_liveness.look(settings, database, now),
+        scheduler=scheduler_liveness.judge_life(process, settings, database, now),
         profiles=tuple(_profiles(settings, jobs, database, now)),
         audit=audit,
         audit_ok=audit_ok,

@@ -30,7 +30,8 @@ def lines(status: Status) -> Iterator[str]:
     yield ""
     yield from aligned([("PROFILE", "LAST", "NEXT (UTC)", "NOW"), *_profiles(status)]).splitlines()
     yield ""
-    yield from _section("firing", [_firing(status.now, each) for each in status.firing], "incidents")
+    worst_first = sorted(status.firing, key=lambda each: -each.severity)
+    yield from _section("firing", [_firing(status.now, each) for each in worst_first], "incidents")
     yield from _section("undelivered", [_undelivered(each) for each in status.undelivered], "deliver")
     if status.blind:
         yield from _section("no data", [_blind(each) for each in status.blind], "audit")
@@ -90,7 +91,10 @@ def _checkout(status: Status) -> str:
 
 
 def _firing(now: datetime, condition: Condition) -> str:
-    duration = f" for {format_duration(now - condition.fired_at)}" if condition.fired_at else ""
+    if condition.happened_once(now) and condition.clear_since:
+        duration = f", happened once {format_duration(now - condition.clear_since)} ago"
+    else:
+        duration = f" for {format_duration(now - condition.fired_at)}" if condition.fired_at else ""
     return f"{condition.severity.name}{duration}: {condition.key}: {condition.title}"
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import shutil
 
+from automation.sync.following import JOBS
 from automation.sync.git import Git, GitError, distance
 from automation.sync.git_repair import end_operations
 from monitoring.base.errors import SyncError
@@ -16,7 +17,6 @@ _SPARE_BYTES = 8 * 1024 * 1024
 # git's own default (git-gc(1)); it is switched off for every other command.
 _GC_SETTINGS = ("-c", "gc.auto=6700", "-c", "gc.autoDetach=false")
 _LOCKS = ":(glob)requirements*.lock"
-JOBS = "automation/jobs.yaml"
 
 
 def activate(git: Git, commit: str, previous: str | None, *, branch: str, size_bytes: int) -> None:

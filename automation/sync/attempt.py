@@ -14,9 +14,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
-from automation.sync.activation import JOBS, activate, changed_paths, collect_garbage, describe_update
+from automation.sync.activation import activate, changed_paths, collect_garbage, describe_update
 from automation.sync.candidate import Judgement, check_out
 from automation.sync.dependencies import venv_fingerprint
+from automation.sync.following import JOBS
 from automation.sync.git import Git, GitError, current_revision, without_credentials
 from automation.sync.git_repair import (
     clear_refs_in_the_way,

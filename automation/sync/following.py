@@ -7,8 +7,7 @@ from typing import Any
 
 import yaml
 
-from automation.sync.activation import JOBS
-
+JOBS = "automation/jobs.yaml"
 NOT_FOLLOWING = "no enabled profile has `sync_before_run: true`: a host with this jobs.yaml does not follow origin"
 
 

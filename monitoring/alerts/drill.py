@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from monitoring.alerts.channels import variable_part
-from monitoring.alerts.conditions.store_alert import AlertKind, AlertOrigin, store_in
 from monitoring.alerts.delivery.loop import Delivery
 from monitoring.alerts.delivery.routes import FanOut, RouteResolver, Undeliverable
 from monitoring.alerts.message.model import Alert, Severity
+from monitoring.alerts.recording.store_alert import AlertKind, AlertOrigin, store_in
 from monitoring.alerts.senders import FarSide
 from monitoring.base.clock import Clock
 from monitoring.base.formatting import format_duration

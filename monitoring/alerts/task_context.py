@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from monitoring.alerts.conditions.store_alert import AlertOrigin
+from monitoring.alerts.recording.store_alert import AlertOrigin
 from monitoring.base.clock import SystemClock
 from monitoring.base.drop_privileges import become_owner
 from monitoring.base.secrets.redact import keep_secret

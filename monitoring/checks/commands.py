@@ -58,7 +58,7 @@ def _parser() -> argparse.ArgumentParser:
     for name, act, what in (
         ("run", _run, "read, judge and record; started by hand it also delivers"),
         ("explain", _explain, "show value, bound, state and what would be said now; stores and sends nothing"),
-        ("validate", _validate, "tell every mistake at once, without a network"),
+        ("validate", _validate, "report every mistake at once, without a network"),
         ("describe", _describe, "list what is watched, as JSON, without a network"),
     ):
         verb = verbs.add_parser(name, help=what, description=f"{what[0].upper()}{what[1:]}.")

@@ -66,7 +66,7 @@ class NoData:
 
     since: datetime
     runs: int = 1
-    told: bool = False
+    reported: bool = False
     source: str = ""
     reason: str = ""
     reported_as: str = ""
@@ -84,10 +84,10 @@ class Held:
 class Condition:
     """All that is remembered between two runs; the comments of the table say more about each column.
 
-    `severity` is that of the last look and `worst` what people were told at worst; what happened once is `ok` at once,
+    `severity` is that of the last look and `worst` the worst one reported; what happened once is `ok` at once,
     and an incident from `clear_since` on for a day, or until `done_by` said that it is done.
 
-    `rank` and `worst_measure` are what was told last, `held` has one entry per level breached now (the mildest
+    `rank` and `worst_measure` are what was reported last, `held` has one entry per level breached now (the mildest
     first), `heard_at` is when a message was made last, `unheard` says that this message reached nobody and is not
     under way either, and `memory` belongs to the verb.
     """
@@ -132,7 +132,7 @@ class Condition:
         return (unseen.reported_as or unseen.source or f"{key.monitor}/{key.text}") if unseen else ""
 
     def happened_once(self, now: datetime) -> bool:
-        """Tell whether something happened here that does not last, less than a day ago and not yet done with."""
+        """Return whether something happened here that does not last, less than a day ago and not yet done with."""
         return not self.is_firing and self.clear_since is not None and now - self.clear_since < ONCE_LASTS
 
     def is_incident(self, now: datetime) -> bool:

@@ -15,7 +15,7 @@ from monitoring.conditions.values import Json, Value
 NO_FACTS: Mapping[str, Value] = MappingProxyType({})
 
 
-class Kind(StrEnum):
+class TransitionKind(StrEnum):
     """What a transition says. `eased`: one of several things is over, the condition goes on."""
 
     FIRED = "fired"
@@ -45,7 +45,7 @@ class Reason(StrEnum):
     UNKNOWN = "unknown"
     SILENT_SOURCE = "unknown for too long"
     SEEDED = "first sight"
-    BASELINE_STALE = "baseline too old, seeded anew"
+    BASELINE_STALE = "baseline too old, seeded again"
     HAPPENED = "happened"
     NOTHING_NEW = "nothing new"
 
@@ -67,7 +67,7 @@ class Transition:
     `since` is when the condition began, `detail` a reason in words.
     """
 
-    kind: Kind
+    kind: TransitionKind
     severity: Severity
     reason: Reason
     since: datetime

@@ -60,8 +60,8 @@ class Policy:
     """What every rule understands.
 
     `remind`: how often a condition that goes on is reported again; `USUAL` is by its severity, None is never.
-    `clear_after`: it is over once it was good for so long. `worse_by` is the step beyond the worst value told that is
-    told again.
+    `clear_after`: it is over once it was good for so long. `worse_by` is the step beyond the worst value reported that
+    is reported again.
     """
 
     severity: Severity = Severity.MEDIUM

@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import TypeAlias
 
 from monitoring.conditions.condition import Condition, Held, NoData, State
-from monitoring.conditions.outcome import NO_FACTS, Entry, Kind, Outcome, Reason, Transition
+from monitoring.conditions.outcome import NO_FACTS, Entry, Outcome, Reason, Transition, TransitionKind
 from monitoring.conditions.policy import Policy
 from monitoring.conditions.severity import Severity
 from monitoring.conditions.values import Absent, Number, Unknown, Value
@@ -56,8 +56,8 @@ def apply_verdict(
     """Apply a verdict.
 
     1. Unknown changes nothing but the count of unknown readings.
-    2. Good and `none` end a condition, after `clear_after`; only one that fired is told to have recovered.
-    3. A breach counts towards `for` at every level it reaches, fires when a level has held, and is told again only
+    2. Good and `none` end a condition, after `clear_after`; only one that fired is reported as recovered.
+    3. A breach counts towards `for` at every level it reaches, fires when a level has held, and is reported again only
        when a worse level has held, when it is worse by `worse_by`, when the last message reached nobody, or when a
        reminder is due.
     """
@@ -93,14 +93,14 @@ def happened(
     facts: Mapping[str, Value] = NO_FACTS,
     entries: tuple[Entry, ...] = (),
 ) -> Outcome:
-    """Tell something that happened and does not last: it is an incident for a day, and never recovers."""
+    """Report something that happened and does not last: it is an incident for a day, and never recovers."""
     condition, source = data_restored(before, now)
-    transition = Transition(Kind.FIRED, severity, Reason.HAPPENED, now, facts, entries)
+    transition = Transition(TransitionKind.FIRED, severity, Reason.HAPPENED, now, facts, entries)
     return Outcome(at_rest(condition, severity, now), Reason.HAPPENED, transition, source)
 
 
 def at_rest(condition: Condition, severity: Severity, now: datetime) -> Condition:
-    """Return the condition of what was told just now and does not last.
+    """Return the condition of what was reported just now and does not last.
 
     The release before knows no such incident: for it the condition is over, so it says nothing of it either.
     """
@@ -123,8 +123,10 @@ def done(condition: Condition, by: str) -> Condition:
     return condition if condition.is_firing else replace(condition, clear_since=None, done_by=by)
 
 
-def entries_changed(outcome: Outcome, entries: tuple[Entry, ...], now: datetime, kind: Kind = Kind.WORSENED) -> Outcome:
-    """Tell entries that joined (or left) a condition which was firing before and still is."""
+def entries_changed(
+    outcome: Outcome, entries: tuple[Entry, ...], now: datetime, kind: TransitionKind = TransitionKind.WORSENED
+) -> Outcome:
+    """Report entries that joined (or left) a condition which was firing before and still is."""
     condition, severity = outcome.condition, max(entry.severity for entry in entries)
     transition = Transition(kind, severity, Reason.HAPPENED, condition.since or now, entries=entries)
     condition = replace(condition, worst=max(severity, condition.worst), heard_at=now)
@@ -142,17 +144,17 @@ def no_data(before: Condition, unknown: Unknown, now: datetime, policy: Policy) 
     before = _until_now(before, now)
     last = before.no_data or NoData(now, 0)
     seen = replace(last, runs=last.runs + 1, source=unknown.source, reason=unknown.reason, reported_as="")
-    if seen.told or not policy.silence.is_over(seen.runs, seen.since, now):
+    if seen.reported or not policy.silence.is_over(seen.runs, seen.since, now):
         return Outcome(replace(before, no_data=seen), Reason.UNKNOWN)
     trouble = Transition(
-        Kind.SOURCE_TROUBLE,
+        TransitionKind.SOURCE_TROUBLE,
         policy.severity,
         Reason.SILENT_SOURCE,
         seen.since,
         {"source": unknown.source} if unknown.source else NO_FACTS,
         detail=unknown.reason,
     )
-    return Outcome(replace(before, no_data=replace(seen, told=True)), Reason.SILENT_SOURCE, None, trouble)
+    return Outcome(replace(before, no_data=replace(seen, reported=True)), Reason.SILENT_SOURCE, None, trouble)
 
 
 def data_restored(before: Condition, now: datetime) -> tuple[Condition, Transition | None]:
@@ -162,10 +164,10 @@ def data_restored(before: Condition, now: datetime) -> tuple[Condition, Transiti
     if was is None:
         return before, None
     condition = replace(before, no_data=None)
-    if not was.told:
+    if not was.reported:
         return condition, None
     severity = Severity.LOW if before.state is State.OK else before.severity
-    return condition, Transition(Kind.SOURCE_RECOVERED, severity, Reason.CLEARED, was.since)
+    return condition, Transition(TransitionKind.SOURCE_RECOVERED, severity, Reason.CLEARED, was.since)
 
 
 def _until_now(before: Condition, now: datetime) -> Condition:
@@ -200,10 +202,10 @@ def _breach(condition: Condition, bad: Breach, sight: _Observation) -> Outcome:
     else:
         fired = replace(
             condition, state=State.FIRING, since=held[0].since, fired_at=sight.now, clear_since=None,
-            last_sent_at=None, worst=Severity.LOW, worst_measure=None,
+            last_sent_at=None, worst=Severity.LOW, worst_measure=None, done_by="",
         )  # fmt: skip
-        outcome = _tell(fired, Kind.FIRED, Reason.BREACHED, replace(bad, rank=rank), sight)
-    # A worse level that has not held yet is not shown as one that was told.
+        outcome = _report(fired, TransitionKind.FIRED, Reason.BREACHED, replace(bad, rank=rank), sight)
+    # A worse level that has not held yet is not shown as one that was reported.
     now_bad = min(severity, outcome.condition.worst)
     return replace(outcome, condition=replace(outcome.condition, severity=now_bad))
 
@@ -211,11 +213,13 @@ def _breach(condition: Condition, bad: Breach, sight: _Observation) -> Outcome:
 def _worsen(condition: Condition, bad: Breach, rank: int, sight: _Observation) -> Outcome:
     if condition.unheard and rank >= 0:
         nobody = replace(condition, worst=Severity.LOW, worst_measure=None)
-        return _tell(nobody, Kind.FIRED, Reason.UNHEARD, replace(bad, rank=rank), sight)
+        return _report(nobody, TransitionKind.FIRED, Reason.UNHEARD, replace(bad, rank=rank), sight)
     if rank > condition.rank:
-        return _tell(condition, Kind.WORSENED, Reason.HIGHER_LEVEL, replace(bad, rank=rank), sight)
+        return _report(condition, TransitionKind.WORSENED, Reason.HIGHER_LEVEL, replace(bad, rank=rank), sight)
     if _is_worse_by_step(condition, bad, sight.policy):
-        return _tell(condition, Kind.WORSENED, Reason.WORSE_BY_STEP, replace(bad, rank=condition.rank), sight)
+        return _report(
+            condition, TransitionKind.WORSENED, Reason.WORSE_BY_STEP, replace(bad, rank=condition.rank), sight
+        )
     return _remind(condition, Reason.STILL_BAD, sight)
 
 
@@ -241,19 +245,19 @@ def _remind(condition: Condition, reason: Reason, sight: _Observation) -> Outcom
     if after is None or sight.now - heard < after:
         return Outcome(condition, reason)
     since = condition.since or sight.now
-    transition = Transition(Kind.REMINDER, condition.worst, Reason.REMIND_DUE, since, sight.facts)
+    transition = Transition(TransitionKind.REMINDER, condition.worst, Reason.REMIND_DUE, since, sight.facts)
     return Outcome(replace(condition, heard_at=sight.now), Reason.REMIND_DUE, transition)
 
 
-def _tell(condition: Condition, kind: Kind, reason: Reason, bad: Breach, sight: _Observation) -> Outcome:
-    """Tell of `bad`; neither the worst severity nor the worst value told ever sinks while a condition fires."""
+def _report(condition: Condition, kind: TransitionKind, reason: Reason, bad: Breach, sight: _Observation) -> Outcome:
+    """Report `bad`; neither the worst severity nor the worst value reported ever sinks while a condition fires."""
     severity = bad.ladder[min(bad.rank, len(bad.ladder) - 1)]
     measure = max((one for one in (condition.worst_measure, bad.measure) if one is not None), default=None)
-    told = replace(
+    reported = replace(
         condition, worst=max(condition.worst, severity), rank=bad.rank, worst_measure=measure, heard_at=sight.now,
         unheard=False,
     )  # fmt: skip
-    return Outcome(told, reason, Transition(kind, severity, reason, condition.since or sight.now, sight.facts))
+    return Outcome(reported, reason, Transition(kind, severity, reason, condition.since or sight.now, sight.facts))
 
 
 def _end(condition: Condition, reason: Reason, sight: _Observation) -> Outcome:
@@ -268,7 +272,7 @@ def _end(condition: Condition, reason: Reason, sight: _Observation) -> Outcome:
         return Outcome(ended, reason)
     reason, since = Reason.CLEARED if reason is Reason.GOOD else reason, condition.since or sight.now
     ended = replace(ended, clear_since=None)
-    return Outcome(ended, reason, Transition(Kind.RECOVERED, condition.worst, reason, since, sight.facts))
+    return Outcome(ended, reason, Transition(TransitionKind.RECOVERED, condition.worst, reason, since, sight.facts))
 
 
 def over(condition: Condition, now: datetime) -> Condition:

@@ -42,10 +42,10 @@ Endpoint = Callable[[Request], Awaitable[Response]]
 
 def build_app(settings: Settings, policy: HostPolicy, clock: Clock | None = None) -> ASGIApp:
     """Return the application; nothing is opened before the first request."""
-    answers = Answers(settings, clock or SystemClock(), _boot())
+    responder = Responder(settings, clock or SystemClock(), _boot())
     app = Starlette(
-        routes=[StarletteRoute(route.path, answers.endpoint(route), methods=["GET"]) for route in api.ROUTES]
-        + [StarletteRoute(route.path, answers.endpoint(route), methods=["GET"]) for route in pages.ROUTES]
+        routes=[StarletteRoute(route.path, responder.endpoint(route), methods=["GET"]) for route in api.ROUTES]
+        + [StarletteRoute(route.path, responder.endpoint(route), methods=["GET"]) for route in pages.ROUTES]
         + [StarletteRoute(path, _fixed(make), methods=["GET"]) for path, make in static_files.responses().items()]
         + [StarletteRoute("/openapi.json", _fixed(api.openapi), methods=["GET"])],
         exception_handlers={HTTPException: partial(_on_routing_error, settings)},
@@ -54,7 +54,7 @@ def build_app(settings: Settings, policy: HostPolicy, clock: Clock | None = None
     return HostCheck(app, policy)
 
 
-class Answers:
+class Responder:
     """Answers the routes that read the store."""
 
     def __init__(self, settings: Settings, clock: Clock, boot: Boot) -> None:

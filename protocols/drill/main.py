@@ -13,8 +13,8 @@ if __name__ == "__main__":
 import os
 import sys
 
-from monitoring.alerts.conditions.store_alert import AlertOrigin
 from monitoring.alerts.drill import CHANNEL, drill
+from monitoring.alerts.recording.store_alert import AlertOrigin
 from monitoring.base.clock import SystemClock
 from monitoring.base.settings import load_settings
 

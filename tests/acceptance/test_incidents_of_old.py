@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from monitoring.alerts.conditions.store_alert import record, record_in, store_in
 from monitoring.alerts.delivery.fallback_send import send_directly
 from monitoring.alerts.message.model import Alert
 from monitoring.alerts.message.text import code, kv, quote
+from monitoring.alerts.recording.store_alert import record, record_in, store_in
 from monitoring.store.tables import state
 from tests.support.fake_telegram import (
     BOT_TOKEN,
@@ -117,8 +117,8 @@ def test_alerts_of_two_protocols_go_to_two_chats(outbox: Outbox, telegram: Teleg
     record(outbox.database, alert("b", protocol="CAP MONEY"), now=now())
     outbox.drain()
     assert {message.chat_id: message.text for message in telegram.messages} == {
-        "1": "🚨 HIGH a: a",
-        "2": "🚨 HIGH b: b",
+        "1": "🚨 HIGH aave: a",
+        "2": "🚨 HIGH CAP MONEY: b",
     }
 
 
@@ -138,7 +138,7 @@ def test_operational_errors_stay_out_of_the_risk_chats(outbox: Outbox, telegram:
     for source in ("protocol", "crash", "ops_error"):
         record(outbox.database, alert(source, source=source), now=now())
     outbox.drain()
-    assert {message.text.split(" ")[1]: message.chat_id for message in telegram.messages} == {
+    assert {message.text.split("\n")[0].partition(": ")[2]: message.chat_id for message in telegram.messages} == {
         "protocol": "1",
         "crash": "9",
         "ops_error": "9",

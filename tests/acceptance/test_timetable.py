@@ -7,7 +7,7 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from monitoring.alerts.conditions.store_alert import raise_in, record, record_in, resolve_in
+from monitoring.alerts.recording.store_alert import raise_in, record, record_in, resolve_in
 from monitoring.conditions.condition import ConditionKey
 from monitoring.store.tables import silences
 from tests.support.fake_telegram import CHAT, TelegramStandIn, error, too_many_requests
@@ -120,7 +120,7 @@ def test_sixty_alerts_in_a_burst_provoke_no_refusal_and_the_worst_come_first(tmp
     assert ranks[:18] == ["CRITICAL"] * 8 + ["HIGH"] * 10
     folded = [message.text for message in messages if "alerts in one message" in message.text]
     low_alone = sum(rank == "LOW" for rank in ranks)
-    in_folds = sum(int(text.split(" ")[1]) for text in folded)
+    in_folds = sum(int(text.partition(": ")[2].split(" ")[0]) for text in folded)
     assert folded
     assert in_folds + low_alone == 36
     for start in [message.at_s for message in messages]:

@@ -16,11 +16,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from monitoring.alerts.conditions.store_alert import record, resolve_in
 from monitoring.alerts.delivery.lease import Claimer
 from monitoring.alerts.delivery.pace import Pace
 from monitoring.alerts.delivery.routes import RouteResolver
 from monitoring.alerts.message.model import Severity
+from monitoring.alerts.recording.store_alert import record, resolve_in
 from monitoring.alerts.senders.limits import RateLimits
 from monitoring.base.clock import SystemClock, to_text
 from monitoring.base.http.retry import Backoff

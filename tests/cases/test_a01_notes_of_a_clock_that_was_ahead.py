@@ -14,8 +14,8 @@ import orjson
 import pytest
 
 from automation.runner.once_an_hour import once_an_hour
-from monitoring.alerts.conditions.store_alert import record
 from monitoring.alerts.message.model import Alert, Severity
+from monitoring.alerts.recording.store_alert import record
 from monitoring.base.http.client import Answer
 from monitoring.base.settings import Settings
 from monitoring.chains.decode.calldata import Transaction
@@ -26,7 +26,7 @@ from monitoring.chains.services.client import Service
 from monitoring.checks.rules import delta
 from monitoring.checks.rules.delta import DeltaPolicy, Move, MoveLevel
 from monitoring.checks.rules.steps import Step
-from monitoring.conditions.outcome import Kind
+from monitoring.conditions.outcome import TransitionKind
 from monitoring.store.db.schema import open_database
 from tests.support.spec import UNJUDGED
 
@@ -76,7 +76,7 @@ def test_a_value_seen_while_ahead_leaves_the_window_in_its_time() -> None:
     assert kinds == [None] * 5, "no drop of a tenth within any hour"
     outcome = delta.judge(before, 70, NOW + timedelta(minutes=150), policy)
     assert outcome.transition is not None
-    assert outcome.transition.kind is Kind.FIRED
+    assert outcome.transition.kind is TransitionKind.FIRED
 
 
 def test_a_condition_whose_instants_cannot_be_read_loses_no_alert(tmp_path: Path) -> None:

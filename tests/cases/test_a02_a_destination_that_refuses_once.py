@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from monitoring.alerts.conditions.store_alert import record
+from monitoring.alerts.recording.store_alert import record
 from monitoring.base.clock import SystemClock, to_text
 from monitoring.store.tables import alerts
 from tests.support.fake_telegram import (

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from monitoring.alerts.conditions.store_alert import record
+from monitoring.alerts.recording.store_alert import record
 from tests.support.child import CHECKOUT
 from tests.support.fake_telegram import CHAT, TelegramStandIn
 from tests.support.fake_webhook import SECRET, FakeWebhook

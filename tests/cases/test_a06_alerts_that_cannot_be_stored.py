@@ -19,9 +19,9 @@ from pathlib import Path
 import pytest
 
 from automation.runner.store_failure import text_of
-from monitoring.alerts.conditions.store_alert import NOBODY
 from monitoring.alerts.delivery.spooled import UNSTORED, Unstored, keep, store_kept
 from monitoring.alerts.message.model import Alert
+from monitoring.alerts.recording.store_alert import NOBODY
 from monitoring.base.clock import to_text
 from monitoring.ledger.reach import Cause, reach_problems
 from monitoring.store.db.database import Database

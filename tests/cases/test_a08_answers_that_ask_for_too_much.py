@@ -13,8 +13,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from monitoring.alerts.conditions.store_alert import record
 from monitoring.alerts.delivery.pace import asked_wait
+from monitoring.alerts.recording.store_alert import record
 from monitoring.store.db.waits import LONGEST_WAIT
 from tests.support.fake_telegram import CHAT, HTML, Answer, TelegramStandIn, error
 from tests.support.fake_webhook import SECRET, FakeWebhook

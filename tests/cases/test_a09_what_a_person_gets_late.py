@@ -13,10 +13,10 @@ from pathlib import Path
 
 import pytest
 
-from monitoring.alerts.conditions.store_alert import record
 from monitoring.alerts.message.digest import DigestInput, TaskOutcome, record_digest
 from monitoring.alerts.message.model import Alert
 from monitoring.alerts.message.text import line, since
+from monitoring.alerts.recording.store_alert import record
 from tests.support.fake_telegram import BOT_TOKEN, TelegramStandIn
 from tests.support.fake_webhook import SECRET, FakeWebhook
 from tests.support.outbox import Outbox, alert

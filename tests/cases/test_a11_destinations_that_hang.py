@@ -15,8 +15,8 @@ from typing import Any
 
 import pytest
 
-from monitoring.alerts.conditions.store_alert import record
 from monitoring.alerts.delivery.routes import RouteResolver
+from monitoring.alerts.recording.store_alert import record
 from monitoring.alerts.senders import Destination, Message, OnPart, Sender, Sent, fingerprint, ignore_part
 from monitoring.alerts.senders.apprise import AppriseUrl
 from monitoring.alerts.senders.registry import Senders

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from monitoring.alerts.conditions.store_alert import record
 from monitoring.alerts.message.model import Alert, Severity
+from monitoring.alerts.recording.store_alert import record
 from monitoring.base.clock import SystemClock
 from monitoring.store.maintenance.repair import open_or_repair
 from tests.support.host import Host

@@ -16,9 +16,9 @@ from pathlib import Path
 import apsw
 import pytest
 
-from monitoring.alerts.conditions import close_orphaned
-from monitoring.alerts.conditions.close_orphaned import end_unwatched
-from monitoring.alerts.conditions.store_alert import NOBODY
+from monitoring.alerts.recording import close_orphaned
+from monitoring.alerts.recording.close_orphaned import end_unwatched
+from monitoring.alerts.recording.store_alert import NOBODY
 from monitoring.conditions.condition import Condition, ConditionKey, State
 from monitoring.conditions.severity import Severity
 from monitoring.store.db.database import Database

@@ -18,7 +18,7 @@ from monitoring.alerts.message.model import Severity
 from monitoring.checks.builtin import TYPES
 from monitoring.checks.config.load import load_monitor
 from monitoring.conditions.condition import Condition, ConditionKey, State
-from monitoring.conditions.outcome import Kind
+from monitoring.conditions.outcome import TransitionKind
 from tests.support.drills import drilled_files, load_drilled
 from tests.support.evaluating import evaluate_checks, outcomes_of
 
@@ -95,7 +95,7 @@ def test_a_round_that_went_back_stays_an_incident_until_the_feed_is_past_it() ->
     (path,) = [one for one in drilled_files() if one.parent.name == "pegs" and one.stem == "monitor"]
     scene = load_drilled(path)
     conditions: dict[ConditionKey, Condition] = {}
-    told: list[tuple[int, Kind]] = []
+    told: list[tuple[int, TransitionKind]] = []
     at = iter(range(10_000))
 
     def run(round_: int) -> State:
@@ -111,7 +111,7 @@ def test_a_round_that_went_back_stays_an_incident_until_the_feed_is_past_it() ->
     assert run(1000) is State.OK
     assert [run(999) for _ in range(7)] == [State.FIRING] * 7
     assert run(1000) is State.OK
-    assert told == [(1, Kind.FIRED), (7, Kind.REMINDER), (8, Kind.RECOVERED)]
+    assert told == [(1, TransitionKind.FIRED), (7, TransitionKind.REMINDER), (8, TransitionKind.RECOVERED)]
 
 
 ROUND = ConditionKey("pegs", "round", 1, "USDC/USD")

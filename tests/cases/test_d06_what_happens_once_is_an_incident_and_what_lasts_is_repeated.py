@@ -15,25 +15,30 @@ from pathlib import Path
 
 import pytest
 
+from monitoring.alerts.recording.store_alert import release_in
+from monitoring.base.clock import parse_duration
+from monitoring.conditions.transition import done
 from monitoring.store.db.schema import open_database, open_readonly
 from monitoring.store.tables import conditions, silences
 from tests.support.child import CHECKOUT
 from utils.monitor import CRITICAL, HIGH, Context, monitor
-from utils.testing import SimClock, run
+from utils.testing import SimChain, SimClock, run
 
 pytestmark = pytest.mark.case("D.6")
+VAULT = "0x83F20F44975D03b1b09e64809B757c47f942BEeA"
+SUPPLY = (VAULT, "totalSupply()(uint256)")
 
 
 def command(cache: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-m", "automation", "incidents", *arguments],
+        [sys.executable, "-m", "automation", *arguments],
         env={"PATH": os.environ["PATH"], "CACHE_DIR": str(cache), "MONITORING_ENV_FILE": ""},
         cwd=CHECKOUT, capture_output=True, text=True, check=False, timeout=60,
     )  # fmt: skip
 
 
 def incidents(cache: Path) -> list[dict[str, object]]:
-    done = command(cache, "--json")
+    done = command(cache, "incidents", "--json")
     assert done.returncode == 0, done.stderr
     found: list[dict[str, object]] = json.loads(done.stdout)
     return found
@@ -67,10 +72,12 @@ def test_it_is_done_when_somebody_says_so_and_who_did_is_recorded(tmp_path: Path
     assert {key: (one["state"], one["once"]) for key, one in listed.items()} == {
         "owner": ("firing", True), "paused": ("firing", False),
     }  # fmt: skip
-    done = command(tmp_path, "--done", "acme/owner")
+    done = command(tmp_path, "incidents", "--done", "acme/owner")
     assert (done.returncode, done.stdout.split(";")[0]) == (0, "acme/owner is done")
     assert [one["key"] for one in incidents(tmp_path)] == ["paused"]
-    (over,) = [one for one in json.loads(command(tmp_path, "--all", "--json").stdout) if one["key"] == "owner"]
+    (over,) = [
+        one for one in json.loads(command(tmp_path, "incidents", "--all", "--json").stdout) if one["key"] == "owner"
+    ]
     assert over["state"] == "ok"
     assert " at 20" in over["done_by"]
     assert run(owner, store=tmp_path) == [], "no recovery is told of what happened once"
@@ -86,10 +93,103 @@ def test_it_is_done_when_somebody_says_so_and_who_did_is_recorded(tmp_path: Path
 def test_what_cannot_be_done_is_an_error_that_says_why(tmp_path: Path, name: str, why: str) -> None:
     for _ in range(2):
         run(owner, store=tmp_path)
-    refused = command(tmp_path, "--done", name)
+    refused = command(tmp_path, "incidents", "--done", name)
     assert refused.returncode == 2
     assert why in refused.stderr
     assert len(incidents(tmp_path)) == 2
+
+
+def end_as_a_person(cache: Path, clock: SimClock) -> None:
+    with open_database(cache / "monitoring.db") as database, database.write() as tx:
+        (found,) = conditions.incidents(tx, clock.now())
+        conditions.put(tx, done(found, "alice"), clock.now())
+
+
+def test_what_a_person_ends_while_a_run_reads_stays_ended(tmp_path: Path) -> None:
+    file, clock = tmp_path / "monitor.yaml", SimClock()
+    file.write_text(
+        f"""
+monitor: acme
+chain: mainnet
+contracts: {{vault: "{VAULT}"}}
+checks:
+  - {{id: supply, changed: vault.totalSupply(), severity: high}}
+"""
+    )
+    chain = SimChain({SUPPLY: 1})
+    assert run(file, chain=chain, clock=clock, store=tmp_path) == []
+    chain.calls[SUPPLY] = 2
+    assert [one.kind for one in run(file, chain=chain, clock=clock, store=tmp_path)] == ["fired"]
+    asked = []
+
+    def answer() -> int:
+        if not asked:
+            end_as_a_person(tmp_path, clock)
+        asked.append(1)
+        return 2
+
+    chain.calls[SUPPLY] = answer
+    assert run(file, chain=chain, clock=clock, store=tmp_path) == []
+    with open_readonly(tmp_path / "monitoring.db") as database, database.snapshot() as tx:
+        assert (len(asked), conditions.incidents(tx, clock.now())) == (1, [])
+
+
+def test_status_shows_the_worst_first_and_which_of_it_happened_once(tmp_path: Path) -> None:
+    values = iter([1, 2])
+
+    @monitor("acme")
+    def main(m: Context) -> None:
+        m.alert(HIGH, "the vault is paused", key="paused")
+        m.changed("owner", next(values), severity=CRITICAL)
+
+    for _ in range(2):
+        run(main, store=tmp_path)
+    shown = command(tmp_path, "status").stdout.splitlines()
+    first = shown.index("firing      2") + 1
+    assert shown[first].startswith("  CRITICAL, happened once ")
+    assert shown[first].endswith(" ago: acme: owner: owner changed: 1 → 2")
+    assert shown[first + 1].startswith("  HIGH for ")
+
+
+def test_what_fires_after_somebody_ended_what_happened_once_is_nothing_that_was_ended(tmp_path: Path) -> None:
+    values, clock = iter([1, 2]), SimClock()
+
+    @monitor("acme")
+    def once(m: Context) -> None:
+        m.changed("owner", next(values), severity=HIGH)
+
+    @monitor("acme")
+    def lasting(m: Context) -> None:
+        m.flag("owner", True, severity=HIGH)
+
+    for _ in range(2):
+        run(once, store=tmp_path, clock=clock)
+    end_as_a_person(tmp_path, clock)
+    assert [one.kind for one in run(lasting, store=tmp_path, clock=clock)] == ["fired"]
+    with open_readonly(tmp_path / "monitoring.db") as database, database.snapshot() as tx:
+        assert [one.done_by for one in conditions.incidents(tx, clock.now())] == [""]
+
+
+@pytest.mark.parametrize(("after", "ended", "sent"), [("2h", False, 1), ("2h", True, 0), ("25h", False, 0)])
+def test_what_happened_once_under_a_silence_is_sent_at_its_end_if_it_is_an_incident_then(
+    tmp_path: Path, after: str, ended: bool, sent: int
+) -> None:
+    values, clock = iter([1, 2]), SimClock()
+
+    @monitor("acme")
+    def main(m: Context) -> None:
+        m.changed("owner", next(values), severity=CRITICAL)
+
+    run(main, store=tmp_path, clock=clock)
+    ends_at = clock.now() + parse_duration(after)
+    with open_database(tmp_path / "monitoring.db") as database, database.write() as tx:
+        silences.add(tx, "acme", None, now=clock.now(), ends_at=ends_at, reason="upgrade", created_by="alice")
+    run(main, store=tmp_path, clock=clock)
+    if ended:
+        end_as_a_person(tmp_path, clock)
+    clock.move(after)
+    with open_database(tmp_path / "monitoring.db") as database, database.write() as tx:
+        assert [len(release_in(tx, clock.now())) for _ in range(2)] == [sent, 0]
 
 
 def test_it_is_over_after_a_day_without_a_word(tmp_path: Path) -> None:

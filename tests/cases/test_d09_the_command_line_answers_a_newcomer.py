@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from monitoring.alerts.conditions.store_alert import raise_in
 from monitoring.alerts.message.model import Alert
+from monitoring.alerts.recording.store_alert import raise_in
 from monitoring.base.clock import SystemClock
 from monitoring.conditions.condition import ConditionKey
 from monitoring.store.db.schema import open_database

@@ -19,9 +19,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from automation.executor.output import LINE_BYTES, TAIL_BYTES, Output
-from monitoring.alerts.conditions.store_alert import record
 from monitoring.alerts.message.model import Alert, Severity
 from monitoring.alerts.message.text import code
+from monitoring.alerts.recording.store_alert import record
 from monitoring.alerts.senders.telegram.answers import read_answer
 from monitoring.base.clock import SystemClock
 from monitoring.base.http.client import Answer

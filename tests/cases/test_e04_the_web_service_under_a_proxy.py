@@ -10,8 +10,8 @@ from contextlib import closing
 
 import pytest
 
-from monitoring.alerts.conditions.store_alert import raise_in
 from monitoring.alerts.message.model import Alert
+from monitoring.alerts.recording.store_alert import raise_in
 from monitoring.base.clock import SystemClock
 from monitoring.conditions.condition import ConditionKey
 from monitoring.store.db.schema import open_database

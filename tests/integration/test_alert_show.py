@@ -11,12 +11,12 @@ import pytest
 
 from automation.cli.commands import command_names
 from automation.cli.main import main
-from monitoring.alerts.conditions.store_alert import AlertOrigin, record, store_in
 from monitoring.alerts.delivery.lease import Claimer
 from monitoring.alerts.delivery.outbox import drop
 from monitoring.alerts.delivery.pace import Pace
 from monitoring.alerts.delivery.routes import RouteResolver
 from monitoring.alerts.delivery.states import DeliveryState, table
+from monitoring.alerts.recording.store_alert import AlertOrigin, record, store_in
 from monitoring.base.http.retry import Backoff
 from monitoring.base.settings import CHECKOUT
 from monitoring.store.tables import outbox as waiting

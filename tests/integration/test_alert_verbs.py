@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from monitoring.alerts.conditions.store_alert import record
+from monitoring.alerts.recording.store_alert import record
 from tests.support.child import CHECKOUT
 from tests.support.fake_telegram import BOT_TOKEN, TelegramStandIn
 from tests.support.outbox import Outbox, alert
@@ -96,6 +96,19 @@ def test_incidents_shows_what_fires_and_on_request_what_is_over(outbox: Outbox) 
     assert "CRITICAL" in lines[1]
     (found,) = json.loads(automation(outbox, "incidents", "--all", "--json").stdout)
     assert (found["state"], found["times"], found["worst"], found["silenced"]) == ("firing", 2, "CRITICAL", False)
+
+
+@pytest.mark.parametrize("key", ["price[0]", "what?", "it's", "a b/$HOME", "\u20ac*"])
+def test_the_command_of_an_alert_mutes_it_when_typed_in_a_shell(outbox: Outbox, key: str) -> None:
+    put(outbox, "low", protocol="my vault", key=key)
+    (text,) = outbox.database.row("SELECT message FROM alert_events") or ("",)
+    (command,) = [line.removeprefix("Mute: ") for line in str(text).splitlines() if line.startswith("Mute: ")]
+    typed = subprocess.run(
+        ["sh", "-c", f"printf '%s\\n' {command}"], capture_output=True, text=True, check=True, timeout=60
+    ).stdout.splitlines()
+    assert automation(outbox, *typed).returncode == 0
+    (found,) = json.loads(automation(outbox, "incidents", "--json").stdout)
+    assert (found["key"], found["silenced"]) == (key, True)
 
 
 def test_a_silence_is_made_listed_and_ended(outbox: Outbox) -> None:

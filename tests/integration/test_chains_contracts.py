@@ -13,7 +13,7 @@ from monitoring.chains.decode.calldata import Decoder, Transaction
 from monitoring.chains.decode.flags import FlagKind, flags
 from monitoring.chains.decode.format_tx import Names, outline
 from monitoring.chains.decode.inspect_tx import examine
-from monitoring.chains.decode.proxies import Proxy, read_proxies, read_upgrades
+from monitoring.chains.decode.proxies import ProxyContract, read_proxies, read_upgrades
 from monitoring.chains.networks import network
 from monitoring.chains.rpc.budget import Budget
 from monitoring.chains.rpc.logs import LogCursor, LogFilter, scan
@@ -60,7 +60,7 @@ def test_proxies_of_each_kind_show_what_stands_behind(node: Anvil) -> None:
     admin = parts.package("oz4", "ProxyAdmin").deploy(node)
     governed = parts.package("oz4", "TransparentUpgradeableProxy").deploy(node, first, admin.address, b"")
     found = read_proxies(view_of(node), [plain.address, behind.address, governed.address, first, account])
-    shown = {one.address.lower(): one for one in found.values() if isinstance(one, Proxy)}
+    shown = {one.address.lower(): one for one in found.values() if isinstance(one, ProxyContract)}
     assert shown[plain.address.lower()].implementation.lower() == first.lower()
     assert shown[behind.address.lower()].implementation.lower() == second.lower()
     assert shown[behind.address.lower()].beacon.lower() == beacon.address.lower()

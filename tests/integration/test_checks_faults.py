@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from monitoring.alerts.conditions.store_alert import NOBODY
+from monitoring.alerts.recording.store_alert import NOBODY
 from monitoring.base.clock import SystemClock
 from monitoring.checks.config.load_all import load_all
 from monitoring.checks.engine.point import EvaluationPoint

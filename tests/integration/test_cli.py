@@ -313,6 +313,15 @@ def test_reading_jobs_yaml_needs_no_pydantic(args: tuple[str, ...], checkout: Pa
     assert not {"pydantic", "pydantic_core"} & loaded
 
 
+def test_what_sends_is_not_imported_before_the_first_task(checkout: Path) -> None:
+    imports = "import sys, automation.runner.run; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", imports], cwd=checkout, capture_output=True, text=True, check=True)
+    loaded = set(done.stdout.split())
+    assert "automation.runner.notifications" in loaded
+    sending = {"delivery.loop", "delivery.fallback_send", "senders.registry", "message.digest"}
+    assert not {f"monitoring.alerts.{name}" for name in sending} & loaded
+
+
 def test_a_command_is_imported_only_when_it_is_called(checkout: Path) -> None:
     bare = modules_loaded_by(checkout, "--version")
     assert not {"automation.cli.commands.list", "automation.jobs.load", "pydantic", "yaml", "rich"} & bare

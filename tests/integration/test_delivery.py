@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from monitoring.alerts.conditions.store_alert import record
 from monitoring.alerts.message.model import Alert
+from monitoring.alerts.recording.store_alert import record
 from monitoring.alerts.senders import Destination, Message, OnPart, Sent, ignore_part
 from monitoring.alerts.senders.registry import Senders
 from monitoring.base.clock import SystemClock

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from monitoring.alerts.conditions.close_orphaned import end_unwatched
-from monitoring.alerts.conditions.store_alert import NOBODY
+from monitoring.alerts.recording.close_orphaned import end_unwatched
+from monitoring.alerts.recording.store_alert import NOBODY
 from monitoring.base.clock import to_text
 from monitoring.conditions.condition import Condition, ConditionKey, NoData, State
 from monitoring.conditions.severity import Severity

@@ -12,6 +12,7 @@ import pytest
 
 from automation.executor import reaper
 from automation.executor.executor import Task, TaskStatus
+from automation.executor.fork_client import ForkServer
 from tests.support.tasks import PATIENCE_S, World, plain_env, wait_until
 
 KILL_THE_SERVER = "import os, time; os.kill(os.getppid(), {number}); time.sleep(600)"
@@ -60,6 +61,26 @@ def test_what_runs_beside_a_killed_fork_server_is_aborted_with_all_it_started(wo
         assert results[task.name].signal == signal.SIGKILL
         assert results[task.name].reason == "the fork server died (killed by SIGKILL)"
     assert results["after"].status is TaskStatus.OK
+    assert not world.survivors()
+
+
+def test_a_fork_server_that_was_started_beforehand_runs_the_tasks(world: World) -> None:
+    server = ForkServer(cwd=str(world.directory), env=plain_env(), preload=["yaml"])
+    world.run(world.task("t", "import os, sys; print(os.getppid(), 'yaml' in sys.modules)"), server=server)
+    assert world.output("t") == [f"{server.pid} True"]
+    assert not world.survivors()
+
+
+def test_a_fork_server_that_died_before_its_first_task_is_replaced(world: World) -> None:
+    server = ForkServer(cwd=str(world.directory), env=plain_env(), preload=())
+    server.kill()
+    assert world.run(world.task("t", "print('ran')"), server=server)["t"].status is TaskStatus.OK
+    assert world.output("t") == ["ran"]
+    assert not world.survivors()
+
+
+def test_a_fork_server_that_is_not_needed_is_ended(world: World) -> None:
+    world.run(server=ForkServer(cwd=str(world.directory), env=plain_env(), preload=()))
     assert not world.survivors()
 
 

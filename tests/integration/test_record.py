@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from monitoring.alerts.conditions.store_alert import (
+from monitoring.alerts.message.model import Alert
+from monitoring.alerts.recording.store_alert import (
     AlertKind,
     AlertOrigin,
     raise_in,
@@ -17,8 +18,7 @@ from monitoring.alerts.conditions.store_alert import (
     release_in,
     resolve_in,
 )
-from monitoring.alerts.conditions.unit_of_work import StoredOutcome
-from monitoring.alerts.message.model import Alert
+from monitoring.alerts.recording.unit_of_work import StoredOutcome
 from monitoring.conditions.condition import ConditionKey
 from monitoring.conditions.policy import PendingPolicy, Policy
 from monitoring.store.db.database import Database
@@ -203,6 +203,33 @@ def test_the_memory_of_a_check_behind_a_condition_survives_raising_and_resolving
         found = conditions.get(tx, KEY)
     assert found is not None
     assert found.memory == {"low": 1}
+
+
+def as_the_release_before(database: Database, at: datetime, state: str, worst: str) -> None:
+    """It writes the columns of what `m.alert(key=…)` raises, and leaves the text of the rules as it is."""
+    with database.write() as tx:
+        tx.execute(
+            "UPDATE conditions SET state = ?, worst = ?, severity = ?, since = ?", (state, worst, worst, str(at))
+        )
+
+
+@pytest.mark.parametrize("fire_after", [timedelta(0), timedelta(minutes=5)], ids=["fired", "pending"])
+def test_what_the_release_before_told_after_a_way_back_is_not_told_again(
+    database: Database, fire_after: timedelta
+) -> None:
+    policy = Policy(hold=PendingPolicy(span=fire_after, shared=True))
+    see(database, NOW, "HIGH", policy=policy)
+    as_the_release_before(database, NOW, "firing", "CRITICAL")
+    assert [see(database, minutes(6), severity, policy=policy) for severity in ("HIGH", "CRITICAL")] == ["repeated"] * 2
+
+
+@pytest.mark.parametrize("state", ["ok", "pending"])
+def test_what_began_again_under_the_release_before_waits_from_its_new_beginning(database: Database, state: str) -> None:
+    policy = Policy(hold=PendingPolicy(span=timedelta(minutes=30), shared=True))
+    see(database, NOW, policy=policy)
+    as_the_release_before(database, minutes(50), state, "LOW")
+    assert see(database, minutes(60), policy=policy) == "pending"
+    assert see(database, minutes(90), policy=policy) == "fired"
 
 
 def test_two_chains_of_one_subject_are_two_conditions(database: Database) -> None:

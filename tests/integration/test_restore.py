@@ -17,7 +17,7 @@ import pytest
 
 from automation.jobs.load import load_profile
 from automation.schedule.catch_up import CatchUpReason, look
-from monitoring.alerts.conditions.store_alert import raise_in
+from monitoring.alerts.recording.store_alert import raise_in
 from monitoring.base.clock import SystemClock
 from monitoring.base.errors import LockedError, UsageError
 from monitoring.base.locks.maintenance_lock import no_runs

@@ -10,7 +10,7 @@ import pytest
 
 from monitoring.checks.engine.point import EvaluationPoint
 from monitoring.conditions.condition import Condition, ConditionKey
-from monitoring.conditions.outcome import Kind, Reason
+from monitoring.conditions.outcome import Reason, TransitionKind
 from tests.support import anvil, parts
 from tests.support.answers import forget_answer, put_answer, put_answers, put_multicall
 from tests.support.anvil import Anvil
@@ -66,7 +66,7 @@ def test_each_check_fires_on_the_chain_and_is_over_when_the_chain_is_well_again(
         put_answers(node, {call: well[call] for call in changed})
         over = watch.run()
         kinds = {one.transition.kind for one in over.values() if one.transition}
-        assert kinds <= {Kind.RECOVERED, Kind.FIRED}  # what only jumps, jumps back
+        assert kinds <= {TransitionKind.RECOVERED, TransitionKind.FIRED}  # what only jumps, jumps back
 
 
 @pytest.mark.parametrize("file", FILES)

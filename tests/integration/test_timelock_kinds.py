@@ -11,7 +11,6 @@ import pytest
 from monitoring.alerts.message.model import Severity
 from monitoring.chains.abi.addresses import checksum
 from monitoring.chains.abi.function import Event, encode, parse_function
-from monitoring.chains.abi.types import parse_types
 from monitoring.chains.decode.unwrap import unpack_script
 from monitoring.checks.builtin.timelocks.kinds import KINDS, What, signals
 from tests.support.monitor_world import Told, monitor_world
@@ -42,7 +41,7 @@ def note_of(function: str, *arguments: Any) -> dict[str, Any]:
     """What Sky's pause logs of a call: its selector as topic, the whole call as data."""
     call = parse_function(function).encode(arguments)
     topics = ["0x" + call[:4].hex().ljust(64, "0"), "0x" + "0" * 64, "0x" + "0" * 64, "0x" + "0" * 64]
-    data = encode(parse_types("uint256,bytes"), [0, call], "LogNote")
+    data = encode(parse_function("f(uint256,bytes)").inputs, [0, call], "LogNote")
     return event_log(290_000, address=AT) | {"topics": topics, "data": "0x" + data.hex()}
 
 

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from monitoring.alerts.conditions.store_alert import record, resolve_in
 from monitoring.alerts.message.model import Alert
+from monitoring.alerts.recording.store_alert import record, resolve_in
 from monitoring.conditions.condition import ConditionKey
 from monitoring.store.db import schema
 from monitoring.store.db.database import Database

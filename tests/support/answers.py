@@ -13,8 +13,8 @@ from eth_hash.auto import keccak
 from monitoring.chains.networks import network
 from monitoring.chains.rpc.multicall import call as encode_call
 from monitoring.checks.expression.evaluate import ViewRead
-from monitoring.checks.expression.signatures import parse_signature
 from monitoring.checks.expression.values import Value
+from monitoring.checks.expression.views import parse_view
 from tests.support.anvil import Anvil
 from tests.support.own_contracts import runtime_code
 
@@ -37,7 +37,7 @@ def put_answers(node: Anvil, answers: Mapping[ViewRead, Value]) -> None:
 def put_answer(node: Anvil, call: ViewRead, value: Value) -> None:
     """Store the answer to one call; its target must have the program."""
     data = encode_call(call.target, call.signature, *call.arguments).data
-    types = [one.name for one in parse_signature(call.signature).outputs]
+    types = [str(one) for one in parse_view(call.signature).outputs]
     words = encode(types, value if len(types) > 1 else [value])  # type: ignore[arg-type]  # a tuple of outputs
     slot = int.from_bytes(keccak(data))
     node.set_storage(call.target, slot, len(words))

@@ -9,9 +9,9 @@ import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from monitoring.alerts.conditions.store_alert import record
 from monitoring.alerts.delivery.loop import Delivery
 from monitoring.alerts.message.model import Alert, Severity
+from monitoring.alerts.recording.store_alert import record
 from monitoring.base.clock import SystemClock
 from monitoring.base.http.retry import Backoff
 from monitoring.base.settings import Settings

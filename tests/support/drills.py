@@ -24,10 +24,10 @@ from monitoring.checks.engine.monitor import Monitor
 from monitoring.checks.expression.evaluate import PENDING, Result, ViewRead, evaluate
 from monitoring.checks.expression.parse import LanguageError
 from monitoring.checks.expression.scope import Scope
-from monitoring.checks.expression.signatures import parse_signature, standard_views
 from monitoring.checks.expression.tree import ADDRESS, BOOLEAN, NUMBER, TEXT, ValueType
 from monitoring.checks.expression.typecheck import check
 from monitoring.checks.expression.values import Value
+from monitoring.checks.expression.views import parse_view, standard_views
 from protocols import SHIPPED
 
 PROTOCOLS = Path(__file__).resolve().parents[2] / "protocols"
@@ -168,10 +168,10 @@ def _formula_parts(monitor: Monitor) -> tuple[FormulaPart, ...]:
 def _scope(monitor: Monitor, file: Mapping[str, Any], vaults: Mapping[str, Any]) -> Scope:
     views = dict(standard_views())
     for text in file.get("functions", ()):
-        signature = parse_signature(text)
+        signature = parse_view(text)
         views[signature.name] = (signature,)
     for vault in vaults.values():
-        views.update({name: (parse_signature(f"{name}()(bool)"),) for name in vault.get("flags", ())})
+        views.update({name: (parse_view(f"{name}()(bool)"),) for name in vault.get("flags", ())})
     kinds = {key: _kind(value) for key, value in monitor.rows.rows[0].items()} if monitor.rows else {}
     rows = {monitor.rows.name: kinds} if monitor.rows else {}
     return Scope(contracts=(*monitor.contracts, *vaults), rows=rows, views=views)

@@ -94,4 +94,4 @@ def judge_file(
 ) -> tuple[dict[ConditionKey, Outcome], dict[ConditionKey, Alert]]:
     """Evaluate one monitor file; return the outcomes, and the alerts that were worded, by key."""
     evaluation = evaluate_checks(load_monitor(path, TYPES).parts(), reader, conditions, now, at=at)
-    return outcomes_of(evaluation), {one.seen.key: one.telling.alert for one in evaluation.checks if one.telling}
+    return outcomes_of(evaluation), {one.seen.key: one.composed.alert for one in evaluation.checks if one.composed}

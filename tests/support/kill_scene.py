@@ -17,9 +17,9 @@ from pathlib import Path
 
 import apsw
 
-from monitoring.alerts.conditions.store_alert import raise_in, resolve_in, store_in
 from monitoring.alerts.delivery.loop import Delivery
 from monitoring.alerts.message.model import Alert
+from monitoring.alerts.recording.store_alert import raise_in, resolve_in, store_in
 from monitoring.base.clock import SystemClock
 from monitoring.base.http.retry import Backoff
 from monitoring.base.settings import Settings

@@ -83,12 +83,12 @@ class MonitorWorld:
 
 
 def _told(entry: JudgedPart) -> Told | None:
-    transition, telling = entry.seen.outcome.transition, entry.telling
-    if transition is None or telling is None:
+    transition, composed = entry.seen.outcome.transition, entry.composed
+    if transition is None or composed is None:
         return None
     route = entry.seen.part.route
     return Told(
-        entry.seen.key, transition.severity, route.channel or route.protocol, transition, telling.alert, telling.at
+        entry.seen.key, transition.severity, route.channel or route.protocol, transition, composed.alert, composed.at
     )
 
 

@@ -26,7 +26,7 @@ class RollCall:
 
         self.route, self.about = AlertRoute(key.monitor), f"{key.subject} is at home"
 
-    def tell(self, transition: Any, _: Any) -> AlertText:
+    def compose(self, transition: Any, _: Any) -> AlertText:
         return plain_message(self.about, transition)
 
     def read(self, desk: ReadContext) -> Any:

@@ -25,11 +25,12 @@ from automation.jobs.model import Jobs, Profile
 from automation.runner.notifications import Reporting
 from automation.runner.run import verdict
 from automation.runner.run_record import RunRecord
-from automation.schedule.schedule_history import put_in_force, schedule_of
+from automation.schedule.schedule_difference import schedule_of
+from automation.schedule.schedule_history import put_in_force
 from automation.sync.sync import SyncResult
-from monitoring.alerts.conditions.store_alert import AlertKind, AlertOrigin, store_in
 from monitoring.alerts.delivery.loop import Delivery
 from monitoring.alerts.message.model import Alert
+from monitoring.alerts.recording.store_alert import AlertKind, AlertOrigin, store_in
 from monitoring.base.http.retry import Backoff
 from monitoring.base.process_identity import Boot, Host, ProcessId
 from monitoring.base.settings import Settings

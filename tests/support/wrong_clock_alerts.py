@@ -11,12 +11,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from monitoring.alerts.conditions.store_alert import record
 from monitoring.alerts.delivery.lease import Claimer
 from monitoring.alerts.delivery.outbox import LONGEST
 from monitoring.alerts.delivery.pace import Pace
 from monitoring.alerts.delivery.routes import RouteResolver
 from monitoring.alerts.message.model import Alert
+from monitoring.alerts.recording.store_alert import record
 from monitoring.base.http.retry import Backoff
 from monitoring.store.db.schema import open_database
 from monitoring.store.tables import outbox

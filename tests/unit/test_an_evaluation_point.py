@@ -69,7 +69,7 @@ def test_what_is_known_is_not_asked_again_and_loads_no_chain(tmp_path: Path) -> 
 
     (check,) = evaluation.checks
     assert check.seen.reading == 50
-    assert check.telling is not None
-    assert check.telling.alert.severity.name == "HIGH"
+    assert check.composed is not None
+    assert check.composed.alert.severity.name == "HIGH"
     assert not at.has_read
     assert evaluation.again(evaluation.record.before).checks[0].seen.outcome == check.seen.outcome

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from fractions import Fraction
 from typing import Any
 
@@ -12,9 +14,13 @@ from hypothesis import strategies as st
 from monitoring.chains.abi.addresses import SignatureError, check_address, checksum, keccak256, short
 from monitoring.chains.abi.function import AbiError, decode, encode, from_hex, parse_event, parse_function
 from monitoring.chains.abi.selectors import declare, events, roles, table
-from monitoring.chains.abi.types import parse_types
+from monitoring.chains.abi.types import AbiType
 
 A = "0x5aAeb6053F3E94C9b9A09f33669435E7Ef1BeAed"  # an example of EIP-55 itself
+
+
+def types_of(text: str) -> tuple[AbiType, ...]:
+    return parse_function(f"f({text})").inputs
 
 
 @pytest.mark.parametrize(
@@ -39,15 +45,15 @@ def test_selectors_are_those_of_the_chain(signature: str, selector: str) -> None
         ("totalSupply", "write it as in balanceOf(address)(uint256)"),
         ("(uint256)", "is not a signature"),
         ("f(", "the parentheses do not match"),
-        ("f()) ", "stands where a parenthesis is due"),
-        ("f()(a)(b)", "write it as in totalSupply()(uint256)"),
-        ("f() (uint256)", "stands where a parenthesis is due"),
+        ("f()) ", "'(' was expected here"),
+        ("f()(bool)(bool)", "nothing may follow the signature"),
+        ("f() (uint256)", "'(' was expected here"),
         ("totalSupply()(uint256 supply)", "has a name in it: write only the type, uint256"),
         ("balanceOf(address owner)(uint256)", "has a name in it: write only the type, address"),
-        ("f(uint257)", "'uint257' is not a type"),
-        ("f(uint7)", "'uint7' is not a type"),
-        ("f(bytes33)", "'bytes33' is not a type"),
-        ("f(bytes0)", "'bytes0' is not a type"),
+        ("f(uint257)", "'uint257' is not an ABI type"),
+        ("f(uint7)", "'uint7' is not an ABI type"),
+        ("f(bytes33)", "'bytes33' is not an ABI type"),
+        ("f(bytes0)", "'bytes0' is not an ABI type"),
         ("f(address,)", "a type is missing"),
         ("f(()[])", "an empty tuple"),
         ("f(uint256[0][])", "an array of 0 entries"),
@@ -63,7 +69,7 @@ def test_a_wrong_signature_is_refused_with_what_is_wrong(wrong: str, words: str)
 
 
 def test_one_output_is_a_value_several_are_a_tuple_and_structs_are_tuples() -> None:
-    data = encode(parse_types("uint256,address"), [7, A], "x")
+    data = encode(types_of("uint256,address"), [7, A], "x")
     assert parse_function("pair()(uint256,address)").decode(data) == (7, A)
     assert parse_function("pair()((uint256,address))").decode(data) == (7, A)
     assert parse_function("one()(uint256)").decode(data[:32]) == 7
@@ -121,7 +127,7 @@ def test_pointers_that_share_a_tail_are_refused_before_they_are_followed() -> No
     level = count.to_bytes(32, "big") + (32 * count).to_bytes(32, "big") * count + inner
     bomb = (32).to_bytes(32, "big") + level
     with pytest.raises(AbiError, match="more entries than it has words"):
-        decode(parse_types("uint256[][][]"), bomb)
+        decode(types_of("uint256[][][]"), bomb)
 
 
 @settings(max_examples=300, deadline=None)
@@ -132,7 +138,7 @@ def test_pointers_that_share_a_tail_are_refused_before_they_are_followed() -> No
     st.binary(max_size=600),
 )
 def test_any_bytes_decode_or_are_an_abi_error(types: str, data: bytes) -> None:
-    kinds = parse_types(types)
+    kinds = types_of(types)
     try:
         values = decode(kinds, data)
     except AbiError:
@@ -143,7 +149,7 @@ def test_any_bytes_decode_or_are_an_abi_error(types: str, data: bytes) -> None:
 @settings(max_examples=200, deadline=None)
 @given(st.integers(0, 2**256 - 1), st.binary(max_size=99), st.text(max_size=40), st.lists(st.booleans(), max_size=5))
 def test_what_is_encoded_decodes_to_itself(number: int, data: bytes, text: str, bits: list[bool]) -> None:
-    kinds = parse_types("uint256,(bytes,string),bool[]")
+    kinds = types_of("uint256,(bytes,string),bool[]")
     text = text.encode("utf-8", "ignore").decode()
     assert decode(kinds, encode(kinds, [number, (data, text), bits], "x")) == (number, (data, text), tuple(bits))
 
@@ -168,7 +174,7 @@ def test_hex_is_read_or_an_abi_error() -> None:
 
 def test_events_read_indexed_and_plain_fields_by_name() -> None:
     event = parse_event("CallScheduled(bytes32 indexed id, uint256 indexed index, address target, bytes data)")
-    data = encode(parse_types("address,bytes"), [A, b"\x01"], "x")
+    data = encode(types_of("address,bytes"), [A, b"\x01"], "x")
     topics = [event.topic, "0x" + "11" * 32, "0x" + "0" * 63 + "2"]
     assert event.decode(topics, "0x" + data.hex()) == {"id": b"\x11" * 32, "index": 2, "target": A, "data": b"\x01"}
     for other in ([], topics[:2], ["0x" + "00" * 32, *topics[1:]]):
@@ -215,3 +221,67 @@ def test_a_declaration_keeps_the_names_of_its_parameters() -> None:
     assert declare("f((address,(uint8,bool)[2]),bytes)").names == ("0", "1")
     with pytest.raises(SignatureError):
         declare("f")
+
+
+@pytest.mark.parametrize(
+    ("wrong", "words"),
+    [
+        ("Paused", "write it as in"),
+        ("Paused(address,)", "a type is missing"),
+        ("Paused(address account) (bool)", "'(' was expected here"),
+        ("Paused(address account)(bool)", "write an event as in Paused(address account)"),
+        ("Paused(addres account)", "'addres' is not an ABI type"),
+        ("Paused(address indexed of account)", "')' was expected here"),
+    ],
+)
+def test_a_wrong_event_is_refused_with_what_is_wrong(wrong: str, words: str) -> None:
+    with pytest.raises(SignatureError) as caught:
+        parse_event(wrong)
+    assert words in str(caught.value)
+
+
+def test_an_event_may_hold_tuples_and_fields_without_names() -> None:
+    event = parse_event("event Set((address, uint256)[] indexed rows, bool);")
+    assert [(str(one.kind), one.name, one.indexed) for one in event.fields] == [
+        ("(address,uint256)[]", "rows", True),
+        ("bool", "1", False),
+    ]
+
+
+def test_spaces_between_the_types_change_nothing() -> None:
+    assert parse_function("f( address , (uint8, bool)[] )(bool)") == parse_function("f(address,(uint8,bool)[])(bool)")
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    st.recursive(
+        st.sampled_from(["address", "bool", "string", "bytes", "bytes4", "uint8", "int256"]),
+        lambda inner: st.one_of(
+            st.tuples(inner, st.sampled_from(["[]", "[3]"])).map("".join),
+            st.lists(inner, min_size=1, max_size=3).map(lambda parts: f"({','.join(parts)})"),
+        ),
+        max_leaves=6,
+    )
+)
+def test_a_type_is_written_as_it_was_read(text: str) -> None:
+    (kind,) = types_of(text)
+    assert str(kind) == text
+
+
+def test_a_signature_is_read_without_the_codec_which_costs_half_a_second() -> None:
+    text = """
+import sys
+from monitoring.chains.abi.function import parse_event, parse_function
+from monitoring.checks.config import load
+view = parse_function("balanceOf(address)(uint256)")
+print(view.selector.hex(), parse_event("Paused(address account)").topic, "eth_abi" in sys.modules)
+print(view.decode(bytes(32)), "eth_abi" in sys.modules)
+"""
+    done = subprocess.run([sys.executable, "-c", text], capture_output=True, text=True, timeout=60, check=True)
+    assert done.stdout.split() == [
+        "70a08231",
+        "0x62e78cea01bee320cd4e420270b5ea74000d11b0c9f74754ebdbfc544b05a258",
+        "False",
+        "0",
+        "True",
+    ]

@@ -17,11 +17,11 @@ from monitoring.base.errors import ConfigError
 from monitoring.base.yaml.marks import Mistakes
 from monitoring.base.yaml.reader import compose
 from monitoring.base.yaml.text import YamlError
+from monitoring.chains.abi.addresses import SignatureError
 from monitoring.checks.config.load import load_monitor
 from monitoring.checks.expression.evaluate import MAX_BITS, PENDING, ViewRead, evaluate, has_no_value
 from monitoring.checks.expression.parse import MAX_LENGTH, LanguageError
 from monitoring.checks.expression.scope import Scope
-from monitoring.checks.expression.signatures import SignatureError, parse_signature, standard_views
 from monitoring.checks.expression.tree import (
     NUMBER,
     Apply,
@@ -35,6 +35,7 @@ from monitoring.checks.expression.tree import (
     children,
 )
 from monitoring.checks.expression.typecheck import check
+from monitoring.checks.expression.views import parse_view, standard_views
 from tests.support.evaluating import evaluate_checks
 
 FIRE = settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -122,7 +123,7 @@ def assert_closed(expression: Expression) -> None:
         if isinstance(tree, Name):
             assert tree.name in KNOWN
         if isinstance(tree, ViewExpression):
-            assert tree.signature in VIEWS[tree.signature.name]
+            assert tree.view in VIEWS[tree.view.name]
         if isinstance(tree, Literal) and isinstance(tree.value, int | Fraction):
             assert max(tree.value.numerator.bit_length(), tree.value.denominator.bit_length()) < 1024
 
@@ -184,11 +185,11 @@ def test_hostile_texts_are_answered_at_once_and_cost_nothing(text: str) -> None:
 )
 def test_noise_as_a_signature_is_read_or_refused(text: str) -> None:
     try:
-        signature = parse_signature(text)
+        signature = parse_view(text)
     except SignatureError as error:
         must_be_told(error, error.offset, len(text))
     else:
-        assert parse_signature(signature.text) == signature
+        assert parse_view(str(signature)) == signature
 
 
 @FIRE

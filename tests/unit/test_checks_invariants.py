@@ -25,7 +25,7 @@ from monitoring.checks.rules.readings import FirstRun, Item, LogBatch, LogEvent,
 from monitoring.checks.rules.stages import StagesPolicy
 from monitoring.checks.rules.steps import Step
 from monitoring.conditions.condition import State
-from monitoring.conditions.outcome import Kind
+from monitoring.conditions.outcome import TransitionKind
 from monitoring.conditions.policy import PendingPolicy, Policy
 from monitoring.store.tables.condition_data import VERSION, read_data
 from tests.support.spec import UNJUDGED, through_data
@@ -39,7 +39,13 @@ def given(*strategies: Any) -> Any:
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 HIGH, CRITICAL = Severity.HIGH, Severity.CRITICAL
-MESSAGES = {Kind.FIRED, Kind.WORSENED, Kind.REMINDER, Kind.RECOVERED, Kind.EASED}
+MESSAGES = {
+    TransitionKind.FIRED,
+    TransitionKind.WORSENED,
+    TransitionKind.REMINDER,
+    TransitionKind.RECOVERED,
+    TransitionKind.EASED,
+}
 
 numbers = st.one_of(st.integers(-200, 200), st.integers(), st.fractions())
 values = st.recursive(
@@ -146,14 +152,19 @@ def test_state_and_message_agree(story: Any) -> None:
         after, told = outcome.condition, outcome.transition
         started = before.state is not State.FIRING and after.state is State.FIRING
         ended = before.state is State.FIRING and after.state is State.OK
-        assert not started or (told and told.kind is Kind.FIRED)
-        assert not ended or (told and told.kind in (Kind.RECOVERED, Kind.WORSENED))  # worsened and rebased
+        assert not started or (told and told.kind is TransitionKind.FIRED)
+        assert not ended or (
+            told and told.kind in (TransitionKind.RECOVERED, TransitionKind.WORSENED)
+        )  # worsened and rebased
         if told is not None:
             assert told.kind in MESSAGES
             assert after.heard_at == (now if after.state is State.FIRING else None)
         elif after.state is State.FIRING:
             assert after.heard_at == before.heard_at
-        assert outcome.source is None or outcome.source.kind in (Kind.SOURCE_TROUBLE, Kind.SOURCE_RECOVERED)
+        assert outcome.source is None or outcome.source.kind in (
+            TransitionKind.SOURCE_TROUBLE,
+            TransitionKind.SOURCE_RECOVERED,
+        )
 
 
 @given(stories())

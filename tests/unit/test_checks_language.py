@@ -6,15 +6,15 @@ from typing import Any
 import pytest
 from eth_hash.auto import keccak
 
-from monitoring.chains.abi.addresses import address_problem, checksum
+from monitoring.chains.abi.addresses import SignatureError, address_problem, checksum
 from monitoring.chains.abi.values import Unknown
 from monitoring.checks.expression.evaluate import MAX_BITS, PENDING, ViewRead, evaluate
 from monitoring.checks.expression.parse import LanguageError
 from monitoring.checks.expression.scope import Scope
-from monitoring.checks.expression.signatures import SignatureError, parse_signature, standard_views
 from monitoring.checks.expression.tree import ADDRESS, ANYTHING, BOOLEAN, NUMBER, TEXT
 from monitoring.checks.expression.typecheck import check
 from monitoring.checks.expression.values import NONE
+from monitoring.checks.expression.views import parse_view, standard_views
 
 VAULT = "0x056b269eb1f75477a8666ae8c7fe01b64dd55ecc"
 OTHER = "0xf689555121e529ff0463e191f9bd9d1e496164a7"
@@ -23,7 +23,7 @@ SCOPE = Scope(
     contracts=("vault", "other"),
     values={"x": NUMBER, "y": NUMBER, "lost": NUMBER, "off": NUMBER, "yes": BOOLEAN, "no": BOOLEAN, "maybe": BOOLEAN},
     rows={"m": {"token": ADDRESS, "symbol": TEXT, "size": NUMBER}},
-    views={**standard_views(), "pair": (parse_signature("pair()(uint256,(address,bool)[])"),)},
+    views={**standard_views(), "pair": (parse_view("pair()(uint256,(address,bool)[])"),)},
 )
 NAMES = {
     "vault": VAULT,
@@ -326,7 +326,7 @@ def test_what_is_not_the_language_is_refused_at_its_place(text: str, offset: Any
 
 
 def test_a_contract_may_declare_a_view_of_its_own() -> None:
-    own = {"vault": {"config": (parse_signature("config(bytes32)(uint256)"),)}}
+    own = {"vault": {"config": (parse_view("config(bytes32)(uint256)"),)}}
     scope = Scope(contracts=("vault",), views=standard_views(), own_views=own)
     assert check('vault.config(keccak("A"))', scope).kind is NUMBER
 
@@ -345,22 +345,26 @@ def test_an_expression_knows_what_it_uses() -> None:
 def test_every_view_of_the_library_is_canonical() -> None:
     views = standard_views()
     assert sum(len(signatures) for signatures in views.values()) >= 60
-    assert all(parse_signature(one.text) == one for signatures in views.values() for one in signatures)
+    assert all(parse_view(str(one)) == one for signatures in views.values() for one in signatures)
 
 
 SIGNATURES = [
     ("", 0, "a function's name was expected, as in balanceOf(address)(uint256)"),
     ("9()(uint256)", 0, "a function's name was expected, as in balanceOf(address)(uint256)"),
-    ("f", 1, "'(' was expected here, as in balanceOf(address)(uint256)"),
+    ("f", 1, "write it as in balanceOf(address)(uint256)"),
+    ("f uint256", 1, "'(' was expected here, as in balanceOf(address)(uint256)"),
     ("f(uint256)", 9, "it does not say what comes back: write it as in totalSupply()(uint256)"),
     ("f()()", 4, "it does not say what comes back: write it as in totalSupply()(uint256)"),
     ("f(addres)(bool)", 2, "'addres' is not an ABI type"),
     ("f(uint7)(bool)", 2, "'uint7' is not an ABI type"),
     ("f(uint264)(bool)", 2, "'uint264' is not an ABI type"),
     ("f(bytes33)(bool)", 2, "'bytes33' is not an ABI type"),
-    ("f(address,)(bool)", 10, "')' is not an ABI type"),
+    ("f(address,)(bool)", 10, "a type is missing"),
+    ("f(uint256 of)(bool)", 10, "'uint256 of' has a name in it: write only the type, uint256"),
+    ("f(uint256[2000])(bool)", 9, "an array of 2000 entries is not accepted"),
+    ("f(uint256", 9, "the parentheses do not match"),
     ("f(address)(bool) view", 16, "nothing may follow the signature"),
-    ("f((((((uint8))))))(bool)", 7, "tuples nested deeper than 4"),
+    ("f((((((((((uint8))))))))))(bool)", 10, "types are nested too deeply, 8 is the most"),
     ("f(" + "uint8," * 60, 0, "a signature of more than 300 characters"),
 ]
 
@@ -368,8 +372,8 @@ SIGNATURES = [
 @pytest.mark.parametrize(("text", "offset", "message"), SIGNATURES)
 def test_a_wrong_signature_is_refused_at_its_place(text: str, offset: Any, message: Any) -> None:
     with pytest.raises(SignatureError) as caught:
-        parse_signature(text)
-    assert (caught.value.offset, str(caught.value)) == (offset, message)
+        parse_view(text)
+    assert (caught.value.offset, caught.value.reason) == (offset, message)
 
 
 # The examples of EIP-55.
@@ -389,4 +393,4 @@ def test_checksums_are_those_of_eip_55(address: str) -> None:
 
 
 def test_signatures_are_written_out() -> None:
-    assert parse_signature("f(uint,(int,bool)[2][])(bytes)").text == "f(uint256,(int256,bool)[2][])(bytes)"
+    assert str(parse_view("f(uint,(int,bool)[2][])(bytes)")) == "f(uint256,(int256,bool)[2][])(bytes)"

@@ -28,7 +28,7 @@ from monitoring.checks.rules.members import MembersPolicy
 from monitoring.checks.rules.never_falls import NeverFallsPolicy, Rebase
 from monitoring.checks.rules.steps import Step
 from monitoring.conditions.condition import Condition, ConditionKey
-from monitoring.conditions.outcome import Kind, Outcome
+from monitoring.conditions.outcome import Outcome, TransitionKind
 from monitoring.conditions.policy import PendingPolicy
 from tests.support.evaluating import evaluate_checks, outcomes_of
 from tests.support.roll_call import KIND, TYPES
@@ -260,7 +260,7 @@ def test_a_source_keeps_what_makes_it_trustworthy() -> None:
 def test_a_built_in_type_is_planned_beside_formulas() -> None:
     readings, outcomes = run("queues.yaml", Chain({"isShutdown": True}))
     assert [len(batch) for batch in readings.passes] == [4]
-    assert {one.transition.kind for one in outcomes.values() if one.transition} == {Kind.FIRED}
+    assert {one.transition.kind for one in outcomes.values() if one.transition} == {TransitionKind.FIRED}
 
 
 def test_two_monitors_of_one_name_are_refused() -> None:

@@ -17,7 +17,7 @@ from monitoring.checks.rules.diverge import Direction, DivergePolicy
 from monitoring.checks.rules.limit import Level, LimitPolicy, Side
 from monitoring.checks.rules.never_falls import NeverFallsPolicy, Rebase
 from monitoring.checks.rules.steps import Step
-from monitoring.conditions.outcome import Kind
+from monitoring.conditions.outcome import TransitionKind
 from monitoring.conditions.policy import NoDataPolicy, PendingPolicy, Policy
 from tests.support.spec import UNJUDGED, at, number, plain, run_table
 
@@ -263,7 +263,7 @@ DELTA = {
         """
         00:00  100 -> -
         03:00  200 -> fired low                # exactly at max age is fresh
-        06:01  900 -> - (baseline too old, seeded anew)
+        06:01  900 -> - (baseline too old, seeded again)
         07:01  900 -> -
         08:01  100 -> fired low
         """,
@@ -490,7 +490,7 @@ def test_source_trouble_names_the_reason_and_since_when() -> None:
     table = "00:00 ?HTTP 503 -> -\n00:10 ?HTTP 503 -> -\n00:20 ?timed out -> - / source_trouble"
     trouble = run_table(table, limit.judge, floor(("1", HIGH)))[-1].source
     assert trouble
-    assert (trouble.kind, trouble.detail, trouble.since) == (Kind.SOURCE_TROUBLE, "timed out", at("00:00"))
+    assert (trouble.kind, trouble.detail, trouble.since) == (TransitionKind.SOURCE_TROUBLE, "timed out", at("00:00"))
 
 
 def test_levels_out_of_order_are_refused() -> None:

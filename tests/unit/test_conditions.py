@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from monitoring.alerts.conditions.unheard import is_unheard
+from monitoring.alerts.recording.unheard import is_unheard
 from monitoring.conditions.condition import Condition, ConditionKey, State
-from monitoring.conditions.outcome import Kind, Outcome, Reason
+from monitoring.conditions.outcome import Outcome, Reason, TransitionKind
 from monitoring.conditions.policy import USUAL, PendingPolicy, Policy, Reminders
 from monitoring.conditions.severity import Severity
 from monitoring.conditions.transition import Breach, Ok, apply_verdict, done, happened, raised, resolved, unchanged
@@ -209,12 +209,14 @@ def live(story: tuple[Policy, list[tuple[object, int]]]) -> list[tuple[Condition
 @given(_stories)
 def test_fired_and_recovered_alternate(story: tuple[Policy, list[tuple[object, int]]]) -> None:
     told = [outcome.transition.kind for *_, outcome in live(story) if outcome.transition]
-    ends = [kind for kind in told if kind in (Kind.FIRED, Kind.RECOVERED)]
-    assert ends == [Kind.FIRED if number % 2 == 0 else Kind.RECOVERED for number in range(len(ends))]
+    ends = [kind for kind in told if kind in (TransitionKind.FIRED, TransitionKind.RECOVERED)]
+    assert ends == [
+        TransitionKind.FIRED if number % 2 == 0 else TransitionKind.RECOVERED for number in range(len(ends))
+    ]
     firing = False
     for kind in told:
-        assert firing or kind is Kind.FIRED, "nothing is told of what does not fire"
-        firing = kind is not Kind.RECOVERED
+        assert firing or kind is TransitionKind.FIRED, "nothing is told of what does not fire"
+        firing = kind is not TransitionKind.RECOVERED
 
 
 @given(_stories)
@@ -250,7 +252,7 @@ def test_no_reminder_comes_before_its_interval_whatever_the_clock_does(
         heard = min(heard, now)  # a clock that jumps back: what was heard counts as heard now
         if outcome.transition is None:
             continue
-        if outcome.transition.kind is Kind.REMINDER:
+        if outcome.transition.kind is TransitionKind.REMINDER:
             after = policy.remind_after(before.worst)
             assert after is not None
             assert now - heard >= after
@@ -268,7 +270,7 @@ def test_what_happens_once_never_recovers_and_is_told_each_time(looks: list[tupl
         else:
             outcome = happened(condition, now, severity)
             assert outcome.transition is not None
-            assert outcome.transition.kind is Kind.FIRED
+            assert outcome.transition.kind is TransitionKind.FIRED
             assert outcome.condition.is_incident(now)
         condition = outcome.condition
         assert condition.state is State.OK

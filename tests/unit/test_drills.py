@@ -13,12 +13,12 @@ from typing import Any
 
 import pytest
 
-from monitoring.alerts.conditions.store_alert import NOBODY
+from monitoring.alerts.recording.store_alert import NOBODY
 from monitoring.chains.abi.values import Unknown
 from monitoring.checks.engine.point import EvaluationPoint
 from monitoring.checks.engine.runner import run
 from monitoring.conditions.condition import Condition, ConditionKey, State
-from monitoring.conditions.outcome import Kind, Outcome, Reason
+from monitoring.conditions.outcome import Outcome, Reason, TransitionKind
 from monitoring.store.db.handle import SteadyStore
 from tests.support.drills import Drill, Drilled, drill_path, drilled_files, load_drilled
 from tests.support.evaluating import Some, StoppedClock
@@ -84,7 +84,7 @@ class World:
         self.now += HOUR
         return outcomes
 
-    def told(self, *arguments: Any) -> dict[ConditionKey, tuple[Kind, str]]:
+    def told(self, *arguments: Any) -> dict[ConditionKey, tuple[TransitionKind, str]]:
         """Run twice, as `for` may ask for it, and return what was told."""
         runs = [self.run(*arguments), self.run(*arguments)]
         return {
@@ -140,11 +140,13 @@ def test_a_check_fires_when_it_must_and_says_when_it_is_over(new_world: New, pat
         if part.key.check == drill.check and (not drill.only or part.key.subject in drill.only)
     }  # fmt: skip
     assert wanted
-    assert {key: told.get(key) for key in wanted} == dict.fromkeys(wanted, (Kind.FIRED, drill.fires))
+    assert {key: told.get(key) for key in wanted} == dict.fromkeys(wanted, (TransitionKind.FIRED, drill.fires))
     assert {key.check for key in told.keys() - wanted} <= set(drill.also), told
     firing = {key for key, one in world.conditions.items() if one.state is State.FIRING}
     over = world.run()
-    assert {key for key, one in over.items() if one.transition and one.transition.kind is Kind.RECOVERED} == firing
+    assert {
+        key for key, one in over.items() if one.transition and one.transition.kind is TransitionKind.RECOVERED
+    } == firing
 
 
 @BY_ENTRY

@@ -70,7 +70,7 @@ def test_memory_is_read_in_bytes(tmp_path: Path) -> None:
 def test_a_meminfo_without_what_we_need_says_what_is_missing(tmp_path: Path) -> None:
     proc(tmp_path, "meminfo", "MemTotal: 4000 kB\nSwapTotal: 0 kB\n")
 
-    with pytest.raises(ValueError, match="does not tell MemAvailable, SwapFree"):
+    with pytest.raises(ValueError, match="does not contain MemAvailable, SwapFree"):
         read_memory(tmp_path)
 
 
@@ -163,7 +163,7 @@ def test_the_clock_of_this_machine_is_told_or_unknown_with_a_reason() -> None:
     clock = read_clock()
 
     if isinstance(clock, Unknown):
-        assert "the kernel does not tell" in clock.reason
+        assert "the kernel does not report it" in clock.reason
     elif clock.source == "the kernel":
         assert clock.max_error_s is not None
         assert 0 <= clock.max_error_s <= 16  # the kernel's own ceiling, NTP_PHASE_LIMIT

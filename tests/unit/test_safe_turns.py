@@ -9,7 +9,7 @@ import pytest
 
 from monitoring.chains.services.client import NoAnswer
 from monitoring.chains.services.safe_rows import SafeQueue
-from monitoring.checks.builtin.safes.queue import Pace
+from monitoring.checks.builtin.safes.queue import PollSchedule
 from monitoring.checks.builtin.safes.rate_limit import Outage, QueueOf, interval_for, is_due, turns
 
 NOW = datetime(2026, 5, 1, tzinfo=UTC)
@@ -38,10 +38,12 @@ def test_thirty_three_safes_fit_the_quota_and_nobody_waits_much_longer_than_told
 
 
 def test_what_the_quota_gives_is_said_in_words() -> None:
-    assert Pace(EVERY, None, 33).in_words() == (
+    assert PollSchedule(EVERY, None, 33).in_words() == (
         "asked every 5 h 56 min without a key, 35 min with one, 17 min with two"
     )
-    assert Pace(EVERY, None, 1).in_words() == "asked every 10 min without a key, 10 min with one, 10 min with two"
+    assert (
+        PollSchedule(EVERY, None, 1).in_words() == "asked every 10 min without a key, 10 min with one, 10 min with two"
+    )
 
 
 def test_a_turn_comes_after_the_interval_and_at_once_when_the_safe_has_changed() -> None:
@@ -73,7 +75,7 @@ def test_those_that_wait_longest_go_first_and_their_turns_are_spread() -> None:
 
 
 def test_an_answer_may_be_as_old_as_was_wished_or_as_the_quota_makes_it() -> None:
-    pace = Pace(EVERY, timedelta(minutes=30), 33)
+    pace = PollSchedule(EVERY, timedelta(minutes=30), 33)
     assert pace.limit(interval_for(33, EVERY, 4)) == timedelta(minutes=30)
     assert pace.limit(timedelta(hours=6)) == timedelta(hours=12)
 

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from monitoring.conditions.condition import Condition, ConditionKey, State
-from monitoring.conditions.outcome import Entry, Kind, Outcome, Reason
+from monitoring.conditions.outcome import Entry, Outcome, Reason, TransitionKind
 from monitoring.conditions.policy import NoDataPolicy, PendingPolicy, Policy
 from monitoring.conditions.severity import Severity
 from monitoring.conditions.transition import (
@@ -65,7 +65,7 @@ def test_every_message_says_since_when_the_condition_holds() -> None:
     policy = Policy(remind=timedelta(minutes=5), hold=PendingPolicy(runs=2))
     found = judged(policy, (0, Breach(LADDER)), (1, Breach(LADDER)), (9, Breach(LADDER)), (20, Ok()))
     said = [outcome.transition for outcome in found if outcome.transition]
-    assert [each.kind for each in said] == [Kind.FIRED, Kind.REMINDER, Kind.RECOVERED]
+    assert [each.kind for each in said] == [TransitionKind.FIRED, TransitionKind.REMINDER, TransitionKind.RECOVERED]
     assert {each.since for each in said} == {at(0)}
 
 

@@ -6,8 +6,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from monitoring.alerts.conditions.webhook_policy import WebhookReason, judge
 from monitoring.alerts.message.model import Severity
+from monitoring.alerts.recording.webhook_policy import WebhookReason, judge
 from monitoring.store.tables.webhook_calls import WebhookCall
 
 FIRED = datetime(2026, 3, 1, tzinfo=UTC)

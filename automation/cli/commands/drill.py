@@ -10,9 +10,9 @@ import argparse
 from automation.cli.console import write_json
 from automation.schedule import unit_environment
 from automation.schedule.unit_environment import UnitEnvironment
-from monitoring.alerts.conditions.store_alert import AlertOrigin
 from monitoring.alerts.delivery.routes import plan
 from monitoring.alerts.drill import CHANNEL, drill
+from monitoring.alerts.recording.store_alert import AlertOrigin
 from monitoring.alerts.senders import RouteReason
 from monitoring.base.clock import SystemClock, parse_duration
 from monitoring.base.errors import UsageError

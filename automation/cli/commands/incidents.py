@@ -7,6 +7,7 @@ import getpass
 from datetime import datetime
 
 from automation.cli.console import write_json, write_table
+from monitoring.alerts.message.lines import mute_command
 from monitoring.base.clock import SystemClock, to_text
 from monitoring.base.errors import UsageError
 from monitoring.base.formatting import format_duration
@@ -70,8 +71,7 @@ def _the_one(name: str, found: list[Condition], current: list[Condition]) -> Con
     if len(found) == 1 and not found[0].is_firing:
         return found[0]
     if len(found) == 1:
-        protocol, key = found[0].protocol or found[0].key.monitor, found[0].key.text
-        mute = f"silence --protocol {protocol} --key {key} --for 2h --reason …"
+        mute = mute_command(found[0].protocol or found[0].key.monitor, found[0].key.text)
         raise UsageError(f"{name} is firing: it ends when its check is good again. To mute it: {mute}")
     if found:
         choices = ", ".join(f"{each.key.monitor}/{each.key.text}" for each in found)

@@ -10,13 +10,15 @@ import traceback
 from datetime import datetime
 from pathlib import Path
 
+from automation.executor.fork_client import ForkServer, server_environment
 from automation.executor.task import TaskStatus
 from automation.executor.task_order import next_steps
 from automation.jobs.load import load_profile
 from automation.jobs.model import Profile, Task
 from automation.runner.last_words import REFUSALS, speak
-from automation.runner.workspace import choose_tasks, own_environment, with_command_line
+from automation.runner.workspace import choose_tasks, own_environment, preload_for, with_command_line
 from monitoring.base.clock import SystemClock, from_text
+from monitoring.base.errors import MonitoringError
 from monitoring.base.log import set_up
 from monitoring.base.process_identity import started_at
 from monitoring.base.settings import Settings
@@ -54,6 +56,7 @@ def _run(args: argparse.Namespace, settings: Settings) -> int:
     from automation.sync.git import current_revision
 
     loaded_revision = current_revision(settings.checkout)
+    server = _server_beforehand(args, settings)
     from automation.runner.run import Runner, RunRequest
 
     request = RunRequest(
@@ -67,7 +70,23 @@ def _run(args: argparse.Namespace, settings: Settings) -> int:
     output = set_up(settings.environ)
     for mistake in settings.env_mistakes:
         log.warning("%s", mistake)
-    return Runner(request, settings, SystemClock(), output, loaded_revision=loaded_revision).run()
+    return Runner(request, settings, SystemClock(), output, loaded_revision=loaded_revision, server=server).run()
+
+
+def _server_beforehand(args: argparse.Namespace, settings: Settings) -> ForkServer | None:
+    """Start the fork server before this process imports the rest of a run, which takes as long as the server does.
+
+    It starts no task by itself, and ends when this process does. None where a sync comes first: the server would be of
+    the revision before it.
+    """
+    try:
+        profile = load_profile(args.config, settings.checkout, args.profile)
+        tasks = choose_tasks(profile, args.task) if profile.enabled and not profile.sync_before_run else []
+        env = server_environment([{**settings.environ, **own_environment(profile, task)} for task in tasks])
+        preload = preload_for(tasks, settings.checkout)
+        return ForkServer(cwd=str(settings.checkout), env=env, preload=preload) if tasks else None
+    except (MonitoringError, OSError):
+        return None  # the run itself meets it, records it and reports it
 
 
 def _trigger() -> str:

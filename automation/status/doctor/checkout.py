@@ -6,7 +6,7 @@ import importlib.util
 from collections.abc import Iterator
 
 from automation.jobs.load import load_jobs
-from automation.schedule.schedule_history import waiting_for_restart
+from automation.schedule.schedule_difference import waiting_for_restart
 from automation.schedule.scheduler_liveness import restart_command
 from automation.status.collect import sync_warnings
 from automation.status.doctor import DoctorContext, Examination, Finding, fail, ok, warn

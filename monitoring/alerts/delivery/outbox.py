@@ -12,11 +12,11 @@ from datetime import datetime, timedelta
 from typing import TypeAlias
 
 from monitoring.alerts.channels import OPERATIONAL_SOURCES
-from monitoring.alerts.conditions.store_alert import AlertOrigin, store_in
 from monitoring.alerts.delivery import pace
 from monitoring.alerts.delivery.pace import Job, Pace, asked_wait
 from monitoring.alerts.delivery.routes import FanOut, RouteResolver, Undeliverable
 from monitoring.alerts.message.model import Alert, Severity
+from monitoring.alerts.recording.store_alert import AlertOrigin, store_in
 from monitoring.alerts.senders import Sent
 from monitoring.alerts.senders.telegram import TelegramChat
 from monitoring.base.errors import ChatMigratedError, CredentialsError, RefusedError, SendError, UsageError

@@ -11,9 +11,9 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 from monitoring.alerts.channels import OPERATIONAL_SOURCES
-from monitoring.alerts.conditions.store_alert import AlertOrigin, raise_in, resolve_in
 from monitoring.alerts.delivery.routes import LaneQueue
 from monitoring.alerts.message.model import Alert, Severity
+from monitoring.alerts.recording.store_alert import AlertOrigin, raise_in, resolve_in
 from monitoring.alerts.senders import Destination, FarSide, Message
 from monitoring.alerts.senders.limits import RateLimits, wait_s
 from monitoring.base.http.retry import Backoff

@@ -14,10 +14,10 @@ from pathlib import Path
 
 import orjson
 
-from monitoring.alerts.conditions.store_alert import UNSTORED, AlertKind, AlertOrigin, raise_in, store_in
 from monitoring.alerts.message.model import Alert, Severity
 from monitoring.alerts.message.render import render_plain
 from monitoring.alerts.message.text import code
+from monitoring.alerts.recording.store_alert import UNSTORED, AlertKind, AlertOrigin, raise_in, store_in
 from monitoring.conditions.condition import ConditionKey
 from monitoring.store.db.database import Database, Tx
 from monitoring.store.spool import unstored

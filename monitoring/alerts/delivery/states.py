@@ -154,7 +154,7 @@ class DeliveryState(Enum):
         "silenced",
         "A silence covered its condition when it was raised.",
         "conditions/store_alert",
-        "the end of the silence, if the condition still fires then",
+        "the end of the silence, if `incidents` still lists it then",
         "python -m automation silence --list",
     )
     DEBUG = StateWords(

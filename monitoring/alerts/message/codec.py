@@ -23,7 +23,7 @@ from monitoring.alerts.message.text import (
     Since,
     Span,
     Spans,
-    Table,
+    TableBlock,
     Text,
     bold,
     code,
@@ -52,7 +52,7 @@ def encode_block(block: Block) -> Json:
             return {"kind": "quote", "parts": _encode_spans(parts)}
         case KeyValues(rows):
             return {"kind": "kv", "rows": [[key, _encode_spans(value)] for key, value in rows]}
-        case Table(header, rows):
+        case TableBlock(header, rows):
             cells = [[_encode_spans(value) for value in row] for row in (header, *rows)]
             return {"kind": "table", "header": cells[0], "rows": cells[1:]}
         case Code(text):

@@ -12,9 +12,9 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from monitoring.alerts.channels import DIGEST_CHANNEL
-from monitoring.alerts.conditions.store_alert import AlertKind, AlertOrigin, store_in
 from monitoring.alerts.message.model import Alert, Severity
 from monitoring.alerts.message.text import bold, code, line, since
+from monitoring.alerts.recording.store_alert import AlertKind, AlertOrigin, store_in
 from monitoring.base.formatting import format_duration
 from monitoring.store.db.database import Database, Tx
 from monitoring.store.tables import digests

@@ -14,10 +14,13 @@ from monitoring.base.formatting import format_duration, format_instant
 _MUTED_FOR = "2h"  # ours: long enough to work in peace, short enough to be reminded
 
 
-def mute_line(protocol: str, key: str) -> Line:
+def mute_command(protocol: str, key: str) -> str:
     """Return the arguments that `python -m automation` (on a host, `monitoring`) takes to silence this and no more."""
-    what = f"--protocol {shlex.quote(protocol)} --key {shlex.quote(key)}"
-    return line("Mute: ", code(f"silence {what} --for {_MUTED_FOR} --reason …"))
+    return f"silence --protocol {shlex.quote(protocol)} --key {shlex.quote(key)} --for {_MUTED_FOR} --reason …"
+
+
+def mute_line(protocol: str, key: str) -> Line:
+    return line("Mute: ", code(mute_command(protocol, key)))
 
 
 def was_line(severity: str, since: datetime, now: datetime) -> Line:

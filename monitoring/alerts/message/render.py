@@ -10,7 +10,7 @@ from html import escape
 from typing import assert_never
 
 from monitoring.alerts.message.model import Alert, Severity
-from monitoring.alerts.message.text import Block, Code, KeyValues, Line, Quote, Spans, Table
+from monitoring.alerts.message.text import Block, Code, KeyValues, Line, Quote, Spans, TableBlock
 from monitoring.alerts.message.text_layout import Piece, align, lay_out, written_out
 from monitoring.base.clock import to_text
 
@@ -49,7 +49,7 @@ def _plain(block: Block, now: datetime) -> str:
             return "\n".join(f"> {line}" for line in written_out(lay_out(parts, now)).split("\n"))
         case KeyValues(rows):
             return "\n".join(f"{key}: {written_out(lay_out(value, now))}" for key, value in rows)
-        case Table():
+        case TableBlock():
             return align(block, now)
         case Code(text):
             return text
@@ -65,7 +65,7 @@ def _html(block: Block, now: datetime) -> str:
         case KeyValues(rows):
             items = (f"<dt>{escape(key)}</dt><dd>{_inline(value, now)}</dd>" for key, value in rows)
             return f"<dl>{''.join(items)}</dl>"
-        case Table(header, rows):
+        case TableBlock(header, rows):
             head = f"<thead>{_html_row('th', header, now)}</thead>" if header else ""
             body = "".join(_html_row("td", row, now) for row in rows)
             return f"<table>{head}<tbody>{body}</tbody></table>"

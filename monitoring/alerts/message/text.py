@@ -110,7 +110,7 @@ class KeyValues:
 
 
 @dataclass(frozen=True, slots=True)
-class Table:
+class TableBlock:
     """Rows of cells; every row, and the header unless it is empty, has the same number of them."""
 
     header: tuple[Spans, ...]
@@ -122,7 +122,7 @@ class Quote:
     parts: Spans
 
 
-Block: TypeAlias = Line | KeyValues | Table | Quote | Code
+Block: TypeAlias = Line | KeyValues | TableBlock | Quote | Code
 
 
 # -- spans ------------------------------------------------------------------------------------------------------------
@@ -193,12 +193,12 @@ def kv(*pairs: Mapping[str, object] | tuple[str, object], **named: object) -> Ke
     return KeyValues(tuple((clean_line(show(key)), cell(value)) for key, value in rows))
 
 
-def table(header: Sequence[object], rows: Iterable[Sequence[object]]) -> Table:
+def table(header: Sequence[object], rows: Iterable[Sequence[object]]) -> TableBlock:
     """Rows of cells under a header (which may be empty); missing cells are blank."""
     body = [[cell(value) for value in row] for row in rows]
     head = [cell(value) for value in header]
     width = max((len(row) for row in (head, *body)), default=0)
-    return Table(_padded(head, width) if head else (), tuple(_padded(row, width) for row in body))
+    return TableBlock(_padded(head, width) if head else (), tuple(_padded(row, width) for row in body))
 
 
 def quote(*parts: object) -> Quote:

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from typing import assert_never
 
 from monitoring.alerts.message.sanitize import clean_line, display_width
-from monitoring.alerts.message.text import Amount, Bold, Code, Link, Reference, Since, Span, Spans, Table, Text
+from monitoring.alerts.message.text import Amount, Bold, Code, Link, Reference, Since, Span, Spans, TableBlock, Text
 from monitoring.base.formatting import format_duration, format_pct, format_usd
 
 _NUMBER = re.compile(r"[-+]?\$?[\d,.]+%?")
@@ -83,11 +83,11 @@ def written_out(pieces: Iterable[Piece]) -> str:
     return "".join(piece.written_out for piece in pieces)
 
 
-def has_links(table: Table, now: datetime) -> bool:
+def has_links(table: TableBlock, now: datetime) -> bool:
     return any(piece.href for row in (table.header, *table.rows) for cell in row for piece in lay_out(cell, now))
 
 
-def align(table: Table, now: datetime) -> str:
+def align(table: TableBlock, now: datetime) -> str:
     """Return a table as lines of fixed width: numbers to the right, everything else to the left."""
     body = [[_cell(cell, now) for cell in row] for row in table.rows]
     head = [_cell(cell, now) for cell in table.header]

@@ -14,7 +14,14 @@ _CHECKSUM_NIBBLE = 8
 
 
 class SignatureError(UsageError):
-    """A signature string, an address or an argument somebody wrote cannot be used."""
+    """A signature, an address or an argument somebody wrote cannot be used.
+
+    `reason` and `offset` serve where the text and its place are shown anyway; `str()` says which text it was.
+    """
+
+    def __init__(self, reason: str, offset: int = 0, text: str | None = None) -> None:
+        self.reason, self.offset = reason, offset
+        super().__init__(reason if text is None else f"{text!r} is not a signature: {reason}")
 
 
 def keccak256(data: bytes | str) -> bytes:

@@ -1,25 +1,21 @@
 """The ABI by signature string: `"balanceOf(address)(uint256)"` in, selector and codec out, through eth-abi.
 
-Called for every read, log and decoded call. Data from a chain is measured before it is decoded, since a few bytes can
-name an array of a billion entries.
+One `Function` serves formulas, reads, logs and decoded calls. Data from a chain is measured before it is decoded, since
+a few bytes can name an array of a billion entries.
 """
 
 from __future__ import annotations
 
 import functools
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from eth_abi import abi as codec
-from eth_abi.exceptions import DecodingError, EncodingError, ParseError
-
 from monitoring.base.errors import ChainError
 from monitoring.chains.abi.addresses import SignatureError, keccak256
-from monitoring.chains.abi.types import WORD, AbiType, check_extent, parse_types, split_top
+from monitoring.chains.abi.signatures import Parameter, parse_declaration
+from monitoring.chains.abi.types import WORD, AbiType, check_extent
 from monitoring.chains.abi.values import AbiValue
 
-_NAME = re.compile(r"[A-Za-z_$][\w$]*")
 _SELECTOR_BYTES = 4
 
 
@@ -83,37 +79,8 @@ def parse_function(text: str) -> Function:
     Raises:
         SignatureError: with what to write instead.
     """
-    name, groups = _split_signature(text)
-    if len(groups) not in (1, 2):
-        raise SignatureError(f"{text!r} is not a signature: write it as in totalSupply()(uint256)")
-    return Function(name, *(_types(group, text) for group in [*groups, ""][:2]))
-
-
-def _split_signature(text: str) -> tuple[str, list[str]]:
-    match = _NAME.match(text)
-    if match is None or text[match.end() : match.end() + 1] != "(":
-        raise SignatureError(f"{text!r} is not a signature: write it as in balanceOf(address)(uint256)")
-    groups: list[str] = []
-    depth, start = 0, 0
-    for place in range(match.end(), len(text)):
-        char = text[place]
-        depth += (char == "(") - (char == ")")
-        if char == "(" and depth == 1:
-            start = place + 1
-        elif char == ")" and depth == 0:
-            groups.append(text[start:place])
-        elif depth <= 0:
-            raise SignatureError(f"{text!r}: {text[place:]!r} stands where a parenthesis is due")
-    if depth:
-        raise SignatureError(f"{text!r}: the parentheses do not match")
-    return match[0], groups
-
-
-def _types(group: str, text: str) -> tuple[AbiType, ...]:
-    try:
-        return parse_types(group)
-    except ValueError as error:
-        raise SignatureError(f"{text!r}: {error}") from None
+    found = parse_declaration(text, named=False)
+    return Function(found.name, found.kinds, tuple(one.kind for one in found.outputs or ()))
 
 
 def encode(types: Sequence[AbiType], args: Sequence[object], what: str) -> bytes:
@@ -122,12 +89,14 @@ def encode(types: Sequence[AbiType], args: Sequence[object], what: str) -> bytes
     Raises:
         SignatureError: they do not fit.
     """
+    from eth_abi import abi, exceptions  # noqa: PLC0415 - half a second, which checking a formula never needs
+
     if len(args) != len(types):
         raise SignatureError(f"{what} takes {len(types)} arguments, not {len(args)}")
     try:
         ready = [kind.for_codec(arg) for kind, arg in zip(types, args, strict=True)]
-        return codec.encode([str(kind) for kind in types], ready)
-    except (EncodingError, TypeError, ValueError, OverflowError) as error:
+        return abi.encode([str(kind) for kind in types], ready)
+    except (exceptions.EncodingError, TypeError, ValueError, OverflowError) as error:
         detail = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise SignatureError(f"{what}: the arguments do not fit: {detail[:200]}") from None
 
@@ -138,20 +107,15 @@ def decode(types: Sequence[AbiType], data: bytes, what: str = "data", *, strict:
     Raises:
         AbiError: the data does not fit the types.
     """
+    from eth_abi import abi, exceptions  # noqa: PLC0415 - as above
+
     try:
         check_extent(types, data)
-        raw = codec.decode([str(kind) for kind in types], data, strict=strict)
-    except (DecodingError, ParseError, ValueError, OverflowError, RecursionError) as error:
+        raw = abi.decode([str(kind) for kind in types], data, strict=strict)
+    except (exceptions.DecodingError, exceptions.ParseError, ValueError, OverflowError, RecursionError) as error:
         detail = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise AbiError(f"{what}: {len(data)} bytes do not decode: {detail[:120]}") from None
     return tuple(kind.from_codec(value) for kind, value in zip(types, raw, strict=True))
-
-
-@dataclass(frozen=True, slots=True)
-class EventField:
-    kind: AbiType
-    name: str
-    indexed: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,7 +123,7 @@ class Event:
     """An event by its declaration, with names, since logs are read by name."""
 
     name: str
-    fields: tuple[EventField, ...]
+    fields: tuple[Parameter, ...]
 
     @property
     def topic(self) -> str:
@@ -177,7 +141,7 @@ class Event:
             raise AbiError(f"{self.name}: the log has other topics than the event")
         values: dict[str, AbiValue] = {}
         for field, topic in zip(indexed, topics[1:], strict=True):
-            kind = parse_types("bytes32")[0] if field.kind.hashed_when_indexed else field.kind
+            kind = AbiType("bytes32") if field.kind.hashed_when_indexed else field.kind
             values[field.name] = decode([kind], from_hex(topic), self.name)[0]
         decoded = decode([field.kind for field in plain], from_hex(data), self.name)
         values.update({field.name: value for field, value in zip(plain, decoded, strict=True)})
@@ -191,17 +155,10 @@ def parse_event(text: str) -> Event:
     Raises:
         SignatureError: with what to write instead.
     """
-    name, groups = _split_signature(text.strip().removeprefix("event ").rstrip(";"))
-    if len(groups) != 1:
-        raise SignatureError(f"{text!r} is not an event: write it as in Paused(address account)")
-    fields = []
-    for place, part in enumerate(split_top(groups[0])):
-        words = part.split()
-        kind, rest = words[0], words[1:]
-        indexed = rest[:1] == ["indexed"]
-        named = rest[1:] if indexed else rest
-        fields.append(EventField(_types(kind, text)[0], named[0] if named else str(place), indexed))
-    return Event(name, tuple(fields))
+    found = parse_declaration(text.strip().removeprefix("event ").rstrip(";"), named=True)
+    if found.outputs is not None:
+        raise SignatureError("write an event as in Paused(address account)", text=text)
+    return Event(found.name, found.inputs)
 
 
 def from_hex(text: str) -> bytes:

@@ -12,8 +12,8 @@ from types import MappingProxyType
 from typing import Literal, cast
 
 from monitoring.chains.abi.addresses import SignatureError, keccak256
-from monitoring.chains.abi.function import Event, Function, parse_event, parse_function
-from monitoring.chains.abi.types import split_top
+from monitoring.chains.abi.function import Event, Function, parse_event
+from monitoring.chains.abi.signatures import parse_declaration
 from monitoring.chains.networks import read_data
 
 Place = int | Literal["self", "native"]
@@ -53,22 +53,10 @@ def declare(text: str) -> Declaration:
     Raises:
         SignatureError: it is not a declaration.
     """
-    name, parenthesis, rest = text.partition("(")
-    if not parenthesis or not rest.endswith(")"):
-        raise SignatureError(f"{text!r} is not a function")
-    types, names = [], []
-    for place, part in enumerate(split_top(rest[:-1])):
-        kind, called = _split_name(part)
-        types.append(kind)
-        names.append(called or str(place))
-    return Declaration(parse_function(f"{name}({','.join(types)})"), tuple(names))
-
-
-def _split_name(part: str) -> tuple[str, str]:
-    """Split a type from the name after it; a tuple has spaces in it only before the name."""
-    close = part.rfind(")")
-    kind_end = part.find(" ", close + 1)
-    return (part, "") if kind_end < 0 else (part[:kind_end], part[kind_end + 1 :].strip())
+    found = parse_declaration(text, named=True)
+    if found.outputs is not None:
+        raise SignatureError("only a function's inputs are declared here", text=text)
+    return Declaration(Function(found.name, found.kinds, ()), tuple(one.name for one in found.inputs))
 
 
 @functools.cache

@@ -1,11 +1,10 @@
-"""ABI types: parsed and bounded, with the ways between what people write and what eth-abi wants.
+"""The ABI's types, with the ways between what people write and what eth-abi wants.
 
-Used by `abi` alone. Refuses types whose very decoding could exhaust memory.
+Data whose very decoding could exhaust memory is refused here, by its types and before it is decoded.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -15,11 +14,6 @@ from monitoring.chains.abi.addresses import checksum
 from monitoring.chains.abi.values import AbiValue
 
 WORD = 32
-_MAX_DEPTH = 8  # tuples and arrays in one another; real contracts stay below five
-_MAX_FIXED = 1024  # entries of a fixed array
-_BASE = re.compile(r"(address|bool|string|bytes|function)|(u?int)(\d*)|bytes(\d+)")
-_ARRAY = re.compile(r"(.*)\[(\d*)\]", re.DOTALL)
-_MAX_BITS, _BYTE_BITS = 256, 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +30,11 @@ class AbiType:
         if self.base == "tuple":
             return f"({','.join(map(str, self.members))})"
         return self.base
+
+    @property
+    def nesting(self) -> int:
+        """How many tuples and arrays are in one another."""
+        return 1 + max(member.nesting for member in self.members) if self.members else 0
 
     @property
     def dynamic(self) -> bool:
@@ -82,61 +81,6 @@ class AbiType:
         if self.base == "address":
             return checksum(cast("str", value))
         return cast("AbiValue", value)
-
-
-def parse_types(text: str) -> tuple[AbiType, ...]:
-    """Read types separated by commas.
-
-    Raises:
-        ValueError: with what is wrong.
-    """
-    return tuple(_parse(part, 0) for part in split_top(text))
-
-
-def split_top(text: str) -> list[str]:
-    """Split at the commas outside parentheses."""
-    parts, depth, start = [], 0, 0
-    for place, char in enumerate(text):
-        depth += (char == "(") - (char == ")")
-        if char == "," and depth == 0:
-            parts.append(text[start:place].strip())
-            start = place + 1
-    last = text[start:].strip()
-    return [*parts, last] if parts or last else []
-
-
-def _parse(text: str, depth: int) -> AbiType:
-    if depth > _MAX_DEPTH:
-        raise ValueError("types are nested too deeply")
-    array = _ARRAY.fullmatch(text)
-    if array:
-        length = int(array[2]) if array[2] else -1
-        if length == 0 or length > _MAX_FIXED:
-            raise ValueError(f"an array of {length} entries is not accepted")
-        return AbiType("array", (_parse(array[1], depth + 1),), length)
-    if text.startswith("(") and text.endswith(")"):
-        members = tuple(_parse(part, depth + 1) for part in split_top(text[1:-1]))
-        if not members:
-            raise ValueError("an empty tuple is not a type")
-        return AbiType("tuple", members)
-    return AbiType(_canonical(text))
-
-
-def _canonical(text: str) -> str:
-    match = _BASE.fullmatch(text)
-    if match is None:
-        words = text.split()
-        if len(words) > 1:
-            raise ValueError(f"{text!r} has a name in it: write only the type, {words[0]}")
-        raise ValueError(f"{text!r} is not a type" if text else "a type is missing between commas")
-    if match[2]:
-        bits = int(match[3] or _MAX_BITS)
-        if not 0 < bits <= _MAX_BITS or bits % _BYTE_BITS:
-            raise ValueError(f"{text!r} is not a type")
-        return f"{match[2]}{bits}"
-    if match[4] and not 1 <= int(match[4]) <= WORD:
-        raise ValueError(f"{text!r} is not a type")
-    return "bytes24" if text == "function" else text
 
 
 def check_extent(types: Sequence[AbiType], data: bytes) -> None:

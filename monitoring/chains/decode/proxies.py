@@ -25,7 +25,7 @@ _GETTERS = ("implementation()(address)", "comptrollerImplementation()(address)")
 
 
 @dataclass(frozen=True, slots=True)
-class Proxy:
+class ProxyContract:
     """What stands behind an address; `implementation` is the zero address for one that is no proxy."""
 
     address: str
@@ -45,11 +45,11 @@ class Upgrade:
     call: DecodedCall
 
 
-def read_proxies(view: ChainView, addresses: Iterable[str]) -> dict[str, Proxy | Unknown]:
+def read_proxies(view: ChainView, addresses: Iterable[str]) -> dict[str, ProxyContract | Unknown]:
     """Return what stands behind each address."""
     wanted = list(dict.fromkeys(checksum(one) for one in addresses))
     words = view.storage((address, slot) for address in wanted for slot in _SLOTS)
-    found: dict[str, Proxy | Unknown] = {}
+    found: dict[str, ProxyContract | Unknown] = {}
     for address in wanted:
         slots = {slot: words[address, slot] for slot in _SLOTS}
         unread = next((word for word in slots.values() if isinstance(word, Unknown)), None)
@@ -58,13 +58,13 @@ def read_proxies(view: ChainView, addresses: Iterable[str]) -> dict[str, Proxy |
             continue
         at = {slot: address_in(word) for slot, word in slots.items() if isinstance(word, bytes)}
         implementation = next((at[s] for s in (IMPLEMENTATION, ZEPPELINOS, PROXIABLE) if at[s] != ZERO), ZERO)
-        found[address] = Proxy(address, implementation, at[ADMIN], at[BEACON])
+        found[address] = ProxyContract(address, implementation, at[ADMIN], at[BEACON])
     return _with_getters(view, found)
 
 
-def _with_getters(view: ChainView, found: dict[str, Proxy | Unknown]) -> dict[str, Proxy | Unknown]:
+def _with_getters(view: ChainView, found: dict[str, ProxyContract | Unknown]) -> dict[str, ProxyContract | Unknown]:
     """Ask the beacon, or the contract itself, where no slot holds the implementation."""
-    open_ = [one for one in found.values() if isinstance(one, Proxy) and one.implementation == ZERO]
+    open_ = [one for one in found.values() if isinstance(one, ProxyContract) and one.implementation == ZERO]
     calls = {
         (proxy.address, getter): call(proxy.beacon if proxy.beacon != ZERO else proxy.address, getter)
         for proxy in open_
@@ -73,7 +73,7 @@ def _with_getters(view: ChainView, found: dict[str, Proxy | Unknown]) -> dict[st
     answers = view.read(calls) if calls else {}
     for proxy in open_:
         answer = next((a for g in _GETTERS if is_address(a := answers[proxy.address, g])), ZERO)
-        found[proxy.address] = Proxy(proxy.address, str(answer), proxy.admin, proxy.beacon)
+        found[proxy.address] = ProxyContract(proxy.address, str(answer), proxy.admin, proxy.beacon)
     return found
 
 

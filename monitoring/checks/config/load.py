@@ -33,8 +33,8 @@ from monitoring.checks.engine.monitor import Monitor, NumberSource, Rows, row_va
 from monitoring.checks.engine.plan import CheckInstance
 from monitoring.checks.engine.plugin import NO_TYPES, PluginContext, Registry
 from monitoring.checks.expression.scope import Scope
-from monitoring.checks.expression.signatures import standard_views
 from monitoring.checks.expression.tree import NUMBER, Expression, ValueType
+from monitoring.checks.expression.views import standard_views
 from monitoring.checks.rules.keys import FORMULA, NAME, Listed
 from monitoring.checks.rules.verb import yaml_forms
 

@@ -1,6 +1,6 @@
 """The names a monitor file declares: contracts, functions, values in an order that has no circle.
 
-Called by `loading.py`. Each reader notes mistakes at their places and returns what was sound.
+Called by `load.py`. Each reader notes mistakes at their places and returns what was sound.
 """
 
 from __future__ import annotations
@@ -13,17 +13,19 @@ from dataclasses import dataclass, replace
 from monitoring.base.yaml.keys import Section, entry
 from monitoring.base.yaml.marks import Mapping as MappingNode
 from monitoring.base.yaml.marks import Scalar
+from monitoring.chains.abi.addresses import SignatureError
+from monitoring.chains.abi.function import Function
 from monitoring.checks.config.yaml_node import Spot
 from monitoring.checks.engine.monitor import CHAINS
 from monitoring.checks.expression.parse import LanguageError, names_in, parse
 from monitoring.checks.expression.scope import RESERVED, Scope
-from monitoring.checks.expression.signatures import Signature, SignatureError, parse_signature
 from monitoring.checks.expression.tree import ANYTHING, Expression, ValueType
 from monitoring.checks.expression.typecheck import check
+from monitoring.checks.expression.views import parse_view
 from monitoring.checks.rules.keys import ADDRESS, Either, Listed, Value, text_of
 
 IDENTIFIER = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
-Views = dict[str, tuple[Signature, ...]]
+Views = dict[str, tuple[Function, ...]]
 
 
 @dataclass(slots=True)
@@ -113,23 +115,28 @@ def read_contract(spot: Spot, chains: tuple[int, ...], own: dict[str, Views], na
 
 
 def read_functions(spot: Spot) -> Views:
-    """Read declared views; declared twice with one arity is a mistake."""
+    """Read declared views; declared twice with one arity is a mistake.
+
+    A name whose signature was refused is kept without any, so that its mistake is not repeated at each use.
+    """
     found: Views = {}
+    refused: Views = {}
     for item in spot.items("a list of signatures"):
         text = item.text("a signature")
         if text is None:
             continue
         try:
-            signature = parse_signature(text.strip())
+            view = parse_view(text.strip())
         except SignatureError as error:
-            item.wrong(str(error), error.offset)
+            item.wrong(error.reason, error.offset)
+            refused[text.strip().partition("(")[0].strip()] = ()
             continue
-        same = [one for one in found.get(signature.name, ()) if len(one.inputs) == len(signature.inputs)]
+        same = [one for one in found.get(view.name, ()) if len(one.inputs) == len(view.inputs)]
         if same:
-            item.wrong(f"{signature.name} with {len(signature.inputs)} arguments is declared twice")
+            item.wrong(f"{view.name} with {len(view.inputs)} arguments is declared twice")
             continue
-        found[signature.name] = (*found.get(signature.name, ()), signature)
-    return found
+        found[view.name] = (*found.get(view.name, ()), view)
+    return found | refused
 
 
 def read_values(spots: Mapping[str, Spot], scope: Scope) -> dict[str, Expression]:

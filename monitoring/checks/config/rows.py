@@ -1,4 +1,4 @@
-"""The rows `for_each` runs over: a list in the monitor file, or part of a data file beside it."""
+"""The rows `for_each` runs over: a list in the monitor file, or part of a data file next to it."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ FROM = entry(
     "from",
     IN_FILE,
     "A data file next to this one.",
-    without="the data file beside this one",
+    without="the data file next to this one",
     example="from: markets.yaml",
 )
 PATH = entry(
@@ -41,7 +41,7 @@ ROWS_OF = Listed(Either("rows", _ROWS, FROM_FILE), "name: rows, or a data file",
 
 
 def read_rows(spot: Spot, name: str, folder: Path) -> tuple[Rows | None, dict[str, ValueType], list[str]]:
-    """Read the rows of `for_each`: a list, or `{from: FILE, path: a.0.b}` of a file beside the monitor.
+    """Read the rows of `for_each`: a list, or `{from: FILE, path: a.0.b}` of a file next to the monitor.
 
     Returns the rows, the kinds of the fields that every row has alike, and finished mistakes of the data file.
     """
@@ -60,9 +60,9 @@ def read_rows(spot: Spot, name: str, folder: Path) -> tuple[Rows | None, dict[st
 
 
 def open_data(source: Spot, name: str, folder: Path) -> Node | None:
-    """Open a data file that lies beside a monitor; what keeps it from being read is a mistake where it is named."""
+    """Open a data file that lies next to a monitor; what keeps it from being read is a mistake where it is named."""
     if Path(name).name != name:
-        source.wrong("the data file must lie beside the monitor: a name without a folder")
+        source.wrong("the data file must be next to the monitor: a name without a folder")
         return None
     mistakes = Mistakes(name)
     root = read_yaml(folder / name, mistakes)

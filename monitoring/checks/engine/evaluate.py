@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from monitoring.alerts.conditions.close_orphaned import CRASH, SOURCES
+from monitoring.alerts.recording.close_orphaned import CRASH, SOURCES
 from monitoring.chains.abi.values import Unknown
 from monitoring.checks.engine.evaluation import EvaluatedCheck, Readings, judge_check
 from monitoring.checks.engine.evidence import NO_EVIDENCE
@@ -105,14 +105,16 @@ def _entry(
     *,
     declared: bool = False,
 ) -> JudgedPart:
-    told = None
+    composed = None
     if seen.outcome.transition is not None:
-        told = alert.tell(seen, conditions.get(seen.key) or Condition(seen.key), at, origin, now, at.redact)
-    return JudgedPart(seen, told, at.redact(value_in_words(seen.part, seen.reading)), declared)
+        composed = alert.compose_alert(
+            seen, conditions.get(seen.key) or Condition(seen.key), at, origin, now, at.redact
+        )
+    return JudgedPart(seen, composed, at.redact(value_in_words(seen.part, seen.reading)), declared)
 
 
 def _concerns_sources(entries: Sequence[JudgedPart], at: EvaluationPoint, remembered: LoadedState) -> bool:
-    """Tell whether anything is or was wrong with what is read, or may have become so by reading."""
+    """Return whether anything is or was wrong with what is read, or may have become so by reading."""
     if at.has_read or any(one.seen.outcome.condition.no_data is not None for one in entries):
         return True
     before = [row for key, row in remembered.conditions.items() if key.monitor == SOURCES or key.check == CRASH]
@@ -181,7 +183,7 @@ def _gone(
 
 
 def _bug(entry: JudgedPart) -> Exception | None:
-    return entry.seen.crash or (entry.telling.crash if entry.telling else None)
+    return entry.seen.crash or (entry.composed.crash if entry.composed else None)
 
 
 def _trace(error: Exception) -> str:

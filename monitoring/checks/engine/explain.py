@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from monitoring.alerts.conditions.store_alert import NOBODY
 from monitoring.alerts.message.render import render_plain
+from monitoring.alerts.recording.store_alert import NOBODY
 from monitoring.base.clock import to_text
 from monitoring.base.errors import StoreError
 from monitoring.checks.engine.evaluate import evaluate
@@ -45,14 +45,14 @@ def _names(entry: JudgedPart) -> set[str]:
 
 
 def as_lines(entries: Sequence[JudgedPart]) -> list[str]:
-    """Return one line a check, and beneath it what would be said now."""
+    """Return one line a check, and under it what would be sent now."""
     lines: list[str] = []
     for entry, line in zip(entries, lines_of([entry.seen for entry in entries]), strict=True):
         lines.append(line)
-        if entry.telling is not None:
-            alert = entry.telling.alert
+        if entry.composed is not None:
+            alert = entry.composed.alert
             lines += [f"    {alert.severity.name} to {alert.channel or alert.protocol}:"]
-            lines += [f"    | {text}" for text in render_plain(alert, now=entry.telling.at).split("\n")]
+            lines += [f"    | {text}" for text in render_plain(alert, now=entry.composed.at).split("\n")]
     return lines
 
 
@@ -63,11 +63,11 @@ def as_data(entries: Sequence[JudgedPart]) -> list[dict[str, object]]:
 
 def _data(entry: JudgedPart) -> dict[str, object]:
     seen, key, condition = entry.seen, entry.seen.key, entry.seen.outcome.condition
-    blind, telling = condition.no_data, entry.telling
+    blind, composed = condition.no_data, entry.composed
     said = None
-    if telling is not None:
-        text = render_plain(telling.alert, now=telling.at)
-        said = {"severity": telling.alert.severity.name, "kind": telling.kind.value, "text": text}
+    if composed is not None:
+        text = render_plain(composed.alert, now=composed.at)
+        said = {"severity": composed.alert.severity.name, "kind": composed.kind.value, "text": text}
     return {
         "monitor": key.monitor, "check": key.check, "chain": key.chain or None, "subject": key.subject,
         "about": seen.part.about, "value": entry.value, "bound": bound_in_words(seen.part),

@@ -114,7 +114,7 @@ class FormulaPart:
             reading = (reading.amount, reading.price)
         return reading_words(self._subject, reading)
 
-    def tell(self, transition: Transition, tools: EvaluationPoint) -> AlertText:  # noqa: ARG002 - a formula's facts are all read
+    def compose(self, transition: Transition, tools: EvaluationPoint) -> AlertText:  # noqa: ARG002 - a formula's facts are all read
         return say(self._subject, transition)
 
     @property

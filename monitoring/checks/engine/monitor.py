@@ -1,6 +1,6 @@
 """A monitor as it was read from its file: checked names, checked expressions, checks with their policies.
 
-Made by `loading.py`; whoever runs monitors takes `parts()` of several and plans them together.
+Made by `loading.py`; the runner takes `parts()` of several and plans them together.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ class EvaluatedMonitor(Protocol):
 
     @property
     def declared(self) -> bool:
-        """Tell whether `parts` are all there is, so that a condition with none of them is over."""
+        """Return whether `parts` are all there is, so that a condition with none of them is over."""
         ...
 
     @property
@@ -133,7 +133,7 @@ def row_values(values: Mapping[str, Expression], row: str | None) -> frozenset[s
 
 
 def subject_of(check_id: str, fields: Mapping[str, Value]) -> str:
-    """Return what tells a row apart: the placeholders of the id, filled in."""
+    """Return what identifies a row: the placeholders of the id, filled in."""
     return "/".join(str(fields.get(name.strip(), "")) for name in PLACEHOLDER.findall(check_id))
 
 

@@ -1,7 +1,7 @@
 """Where and when monitors are evaluated: providers, blocks, state overrides, clock. One for a task.
 
-Made by whoever evaluates. What it reads with is opened by the first reading, so that a monitor which has its readings
-already loads no chain; from then on one point is one block of each chain, one budget and one memory.
+Made by the code that evaluates. What it reads with is opened by the first reading, so that a monitor which has its
+readings already loads no chain; from then on one point is one block of each chain, one budget and one memory.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ class EvaluationPoint:
 
     @property
     def has_read(self) -> bool:
-        """Tell whether anything was read from a chain or a service."""
+        """Return whether anything was read from a chain or a service."""
         return "chains" in vars(self)
 
     @cached_property

@@ -1,6 +1,6 @@
 """What a Python function judges: the part around a verb, a policy and a reading that the function already has.
 
-Made by `utils.judging`; a session judges, records and tells it as it does the checks of a monitor file.
+Made by `utils.judging`; a session judges, records and reports it as it does the checks of a monitor file.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ class GivenPart:
     def judge(self, before: Condition, reading: Any, now: datetime) -> Outcome:  # noqa: ANN401 - as above
         return verb(self.subject.verb).judge(before, reading, now, self.subject.policy)
 
-    def tell(self, transition: Transition, tools: EvaluationPoint) -> AlertText:  # noqa: ARG002 - its facts are all read
+    def compose(self, transition: Transition, tools: EvaluationPoint) -> AlertText:  # noqa: ARG002 - its facts are all read
         return say(self.subject, transition)
 
 

@@ -11,8 +11,8 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 
-from monitoring.alerts.conditions.store_alert import AlertOrigin
 from monitoring.alerts.delivery.spooled import Unstored, keep
+from monitoring.alerts.recording.store_alert import AlertOrigin
 from monitoring.base.errors import StoreBusyError, StoreError
 from monitoring.checks.engine.evaluate import Evaluation, evaluate
 from monitoring.checks.engine.evaluation import EvaluatedCheck
@@ -50,18 +50,18 @@ def run(
     at: EvaluationPoint,
     store: SteadyStore,
     origin: AlertOrigin,
-    beside: Callable[[Tx], None] = _nothing,
+    also_write: Callable[[Tx], None] = _nothing,
 ) -> RunOutcome:
     """Evaluate and record. A store that fails stops no check; its alerts are kept until it can be written.
 
-    `beside` writes what belongs into the same transaction; it may be called more than once.
+    `also_write` writes what belongs into the same transaction; it may be called more than once.
     """
     outcome = RunOutcome()
     evaluation = evaluate(monitors, at, _recall(monitors, at, store, origin, outcome))
     error: StoreError = StoreBusyError("other runs judged the same checks each time")
     for _ in range(_ATTEMPTS):
         try:
-            outcome.stored = _store(store, evaluation, origin, beside)
+            outcome.stored = _store(store, evaluation, origin, also_write)
         except ChangedMeanwhileError:
             evaluation = evaluation.again(_recall(monitors, at, store, origin, outcome))
         except StoreError as failure:
@@ -108,9 +108,9 @@ def _ended(outcome: RunOutcome, evaluation: Evaluation) -> RunOutcome:
     return outcome
 
 
-def _store(store: SteadyStore, evaluation: Evaluation, origin: AlertOrigin, beside: Callable[[Tx], None]) -> int:
+def _store(store: SteadyStore, evaluation: Evaluation, origin: AlertOrigin, also_write: Callable[[Tx], None]) -> int:
     def write(tx: Tx) -> int:
-        beside(tx)
+        also_write(tx)
         return record_in(tx, evaluation.record, evaluation.at.clock.now(), origin)
 
     return store.write(write)
@@ -135,7 +135,7 @@ def _keep_unstored(evaluation: Evaluation, error: StoreError, store: SteadyStore
     say(evaluation.at, f"the store failed: {error}")
     found = [
         Unstored(each.alert, kind=each.kind, metadata=each.metadata)
-        for each in (entry.telling for entry in evaluation.record.entries)
+        for each in (entry.composed for entry in evaluation.record.entries)
         if each is not None
     ]
     for line in keep(found, store.path.parent, evaluation.at.clock.now(), origin):

@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TypeAlias
 
-from monitoring.alerts.conditions.close_orphaned import CRASH, SOURCES
 from monitoring.alerts.message.model import Severity
+from monitoring.alerts.recording.close_orphaned import CRASH, SOURCES
 from monitoring.chains.rpc.errors import Fault
 from monitoring.chains.rpc.pool import ProviderPool
 from monitoring.chains.rpc.views import Chains, ChainView
@@ -51,14 +51,14 @@ def _family(source: str) -> str:
 def blind_sources(
     seen: Sequence[EvaluatedCheck], remembered: LoadedState, family: Mapping[str, str] | None = None
 ) -> list[BlindSource]:
-    """Return the sources to speak of: silent for too long, or told of before. Blind checks of other tasks count."""
+    """Return the sources to speak of: silent for too long, or reported before. Checks of other tasks count too."""
     family = family or {}
     blinded: dict[str, list[Blind]] = {}
     here = {one.key for one in seen}
     for key, row in remembered.without_data.items():
         if key not in here and row.no_data is not None:
             blinded.setdefault(row.blamed, []).append(Blind(str(row.key), row.no_data.since, row.no_data.reason))
-    told = {key.check for key, row in remembered.conditions.items() if _is_source(key) and row.is_firing}
+    known = {key.check for key, row in remembered.conditions.items() if _is_source(key) and row.is_firing}
     for one in seen:
         blind = one.outcome.condition.no_data
         if blind is None or one.crash is not None:
@@ -67,10 +67,10 @@ def blind_sources(
         source = family.get(source, source)
         worst = max(getattr(one.part, "severities", ()), default=Severity.LOW)
         blinded.setdefault(source, []).append(Blind(str(one.key), blind.since, blind.reason, worst))
-        told |= {source} if blind.told else set()
+        known |= {source} if blind.reported else set()
     all_checks = max(remembered.declared, len(seen))
     return [
-        BlindSource(source, tuple(sorted(blinded.get(source, ()), key=_order)), all_checks) for source in sorted(told)
+        BlindSource(source, tuple(sorted(blinded.get(source, ()), key=_order)), all_checks) for source in sorted(known)
     ]
 
 

@@ -1,6 +1,6 @@
 """What keeps checks from seeing, as conditions of its own: a source that blinds them, a provider, a bug in a check.
 
-They are parts like any other and are judged by `flag`, so that each is told once and its end once. They belong to
+They are parts like any other and are judged by `flag`, so that each is reported once and its end once. They belong to
 operations: their alerts go by the errors channel where there is one.
 """
 
@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from monitoring.alerts.conditions.close_orphaned import CRASH, SOURCES
 from monitoring.alerts.message.model import Severity
 from monitoring.alerts.message.text import Code, code, line, table
+from monitoring.alerts.recording.close_orphaned import CRASH, SOURCES
 from monitoring.base.formatting import format_duration, format_instant
 from monitoring.base.secrets.redact import excerpt
 from monitoring.chains.networks import network, networks
@@ -25,7 +25,7 @@ from monitoring.checks.engine.point import EvaluationPoint
 from monitoring.checks.messages.plain import HEADS, AlertRoute, AlertText, rows_left_out
 from monitoring.checks.rules import flag
 from monitoring.conditions.condition import Condition, ConditionKey
-from monitoring.conditions.outcome import Kind, Outcome, Transition
+from monitoring.conditions.outcome import Outcome, Transition, TransitionKind
 from monitoring.conditions.policy import PendingPolicy, Policy
 from monitoring.conditions.transition import happened
 
@@ -38,7 +38,7 @@ _MOST_CRASHES = 3
 _FEW = 10  # of so few checks half says little
 _LONGEST = 160
 _LONG_HEX = re.compile(r"0x[0-9a-fA-F]{12,}")
-_OVER = (Kind.RECOVERED, Kind.EASED)
+_OVER = (TransitionKind.RECOVERED, TransitionKind.EASED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +89,7 @@ class BlindSource:
         is_half = self.of >= _FEW and 2 * len(self.checks) >= self.of
         return Severity.HIGH if worst >= Severity.HIGH or is_half else Severity.MEDIUM
 
-    def tell(self, transition: Transition, tools: EvaluationPoint) -> AlertText:
+    def compose(self, transition: Transition, tools: EvaluationPoint) -> AlertText:
         name = _source_in_words(self.source_name)
         if transition.kind in _OVER:
             return AlertText(f"{name} can be read again, no check is without data because of it")
@@ -151,7 +151,7 @@ class FailingProvider:
     def judge(self, before: Condition, reading: Any, now: datetime) -> Outcome:  # noqa: ANN401 - as every part
         return flag.judge(before, reading, now, Policy(severity=Severity.LOW, hold=PendingPolicy(runs=PROVIDER_RUNS)))
 
-    def tell(self, transition: Transition, tools: EvaluationPoint) -> AlertText:  # noqa: ARG002 - as above
+    def compose(self, transition: Transition, tools: EvaluationPoint) -> AlertText:  # noqa: ARG002 - as above
         if transition.kind in _OVER:
             return AlertText(f"{network(self.chain).name}: provider {self.host} answers again")
         reasons = dict.fromkeys(_shortened(trouble.message) for trouble in self.troubles)
@@ -192,7 +192,7 @@ class LostBlocks:
     def judge(self, before: Condition, reading: Any, now: datetime) -> Outcome:  # noqa: ANN401, ARG002 - as every part
         return happened(before, now, Severity.HIGH)
 
-    def tell(self, transition: Transition, tools: EvaluationPoint) -> AlertText:  # noqa: ARG002 - as above
+    def compose(self, transition: Transition, tools: EvaluationPoint) -> AlertText:  # noqa: ARG002 - as above
         seconds = network(self.chain).block_time_s * (self.last - self.first + 1)
         span = format_duration(timedelta(seconds=seconds))
         return AlertText(
@@ -231,7 +231,7 @@ class Crashed:
     def judge(self, before: Condition, reading: Any, now: datetime) -> Outcome:  # noqa: ANN401 - as every part
         return flag.judge(before, reading, now, Policy(severity=Severity.HIGH))
 
-    def tell(self, transition: Transition, tools: EvaluationPoint) -> AlertText:  # noqa: ARG002 - as above
+    def compose(self, transition: Transition, tools: EvaluationPoint) -> AlertText:  # noqa: ARG002 - as above
         if transition.kind in _OVER:
             return AlertText("all checks run without a crash again")
         names: Sequence[str] = list(self.crashes)

@@ -12,8 +12,9 @@ from fractions import Fraction
 from typing import Final, Protocol, TypeAlias
 
 from monitoring.chains.abi.addresses import is_address
+from monitoring.chains.abi.function import Function
+from monitoring.chains.abi.types import AbiType
 from monitoring.chains.abi.values import Unknown
-from monitoring.checks.expression.signatures import AbiType, Signature
 from monitoring.checks.expression.tree import (
     Apply,
     IfElse,
@@ -118,8 +119,8 @@ def _missing(parts: list[Result]) -> Unknown | Absent | NotYet | None:
 
 def _apply(tree: Tree, parts: list[Value], world: World) -> Result:
     match tree:
-        case ViewExpression(signature=signature):
-            return _call(signature, parts, world)
+        case ViewExpression(view=view):
+            return _call(view, parts, world)
         case Pick(index=index):
             return _pick(parts[0], index)
         case Operation(operator=Operator.EQUAL | Operator.UNEQUAL as operator):
@@ -212,32 +213,32 @@ def _pick(whole: Value, index: int) -> Result:
     return whole[index] if index < len(whole) else Unknown(f"there is no part {index}, only {len(whole)}")
 
 
-def _call(signature: Signature, parts: list[Value], world: World) -> Result:
+def _call(view: Function, parts: list[Value], world: World) -> Result:
     target, *arguments = parts
     if not isinstance(target, str) or not is_address(target):
-        return Unknown(f"{signature.name} was to be asked of {target!r}, which is no address")
+        return Unknown(f"{view.name} was to be asked of {target!r}, which is no address")
     fitted: list[Value] = []
-    for position, (value, abi) in enumerate(zip(arguments, signature.inputs, strict=True), start=1):
+    for position, (value, abi) in enumerate(zip(arguments, view.inputs, strict=True), start=1):
         argument = _fitted(value, abi)
         if argument is None:
-            return Unknown(f"argument {position} of {signature.name} does not fit {abi.name}")
+            return Unknown(f"argument {position} of {view.name} does not fit {abi}")
         fitted.append(argument)
-    return world.call(ViewRead(world.chain, target.lower(), signature.text, tuple(fitted)))
+    return world.call(ViewRead(world.chain, target.lower(), str(view), tuple(fitted)))
 
 
 def _fitted(value: Value, abi: AbiType) -> Value | None:
     """Return the value as this ABI type takes it, None where it does not fit."""
-    if abi.array or abi.parts:
+    if abi.members:
         return None
-    if abi.name.startswith(("uint", "int")):
-        return _fitted_integer(value, abi.name)
-    if abi.name == "address":
+    if abi.base.startswith(("uint", "int")):
+        return _fitted_integer(value, abi.base)
+    if abi.base == "address":
         return value.lower() if isinstance(value, str) and is_address(value) else None
-    if abi.name.startswith("bytes"):
-        size = abi.name.removeprefix("bytes")
+    if abi.base.startswith("bytes"):
+        size = abi.base.removeprefix("bytes")
         return value if isinstance(value, bytes) and (not size or len(value) == int(size)) else None
     wanted: dict[str, type] = {"bool": bool, "string": str}
-    return value if abi.name in wanted and isinstance(value, wanted[abi.name]) else None
+    return value if abi.base in wanted and isinstance(value, wanted[abi.base]) else None
 
 
 def _fitted_integer(value: Value, name: str) -> int | None:

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 
 from monitoring.base.suggest import did_you_mean
 from monitoring.chains.abi.addresses import ZERO
+from monitoring.chains.abi.function import Function
 from monitoring.checks.expression.parse import LanguageError
-from monitoring.checks.expression.signatures import Signature
 from monitoring.checks.expression.tree import ADDRESS, BOOLEAN, NOTHING, ValueType
 from monitoring.checks.expression.values import NONE, Absent, Value
 
@@ -33,16 +33,16 @@ class Scope:
     contracts: Collection[str] = ()
     values: Mapping[str, ValueType] = field(default_factory=dict)
     rows: Mapping[str, Mapping[str, ValueType]] = field(default_factory=dict)
-    views: Mapping[str, tuple[Signature, ...]] = field(default_factory=dict)
-    own_views: Mapping[str, Mapping[str, tuple[Signature, ...]]] = field(default_factory=dict)
+    views: Mapping[str, tuple[Function, ...]] = field(default_factory=dict)
+    own_views: Mapping[str, Mapping[str, tuple[Function, ...]]] = field(default_factory=dict)
     open: bool = False
 
     def known(self) -> list[str]:
         return [*self.contracts, *self.values, *self.rows, *WORDS, *FUNCTIONS]
 
 
-def resolve_view(scope: Scope, owner: str, name: str, count: int, at: int) -> Signature:
-    """Find the one view that a call with `count` arguments means.
+def resolve_view(scope: Scope, owner: str, name: str, count: int, at: int) -> Function | None:
+    """Find the one view that a call with `count` arguments means, None where its declaration was refused already.
 
     Raises:
         LanguageError: there is none, or more than one.
@@ -51,12 +51,14 @@ def resolve_view(scope: Scope, owner: str, name: str, count: int, at: int) -> Si
     if name not in views:
         hint = did_you_mean(name, views)
         raise LanguageError(at, f"{name} is no known view{hint}: declare it under functions")
+    if not views[name]:
+        return None
     fitting = [one for one in views[name] if len(one.inputs) == count]
     if not fitting:
         wanted = " or ".join(str(len(one.inputs)) for one in views[name])
         plural = "" if wanted == "1" else "s"
-        raise LanguageError(at, f"{name} takes {wanted} argument{plural}, not {count}: {views[name][0].text}")
+        raise LanguageError(at, f"{name} takes {wanted} argument{plural}, not {count}: {views[name][0]}")
     if len(fitting) > 1:
-        both = " or ".join(one.text for one in fitting)
+        both = " or ".join(str(one) for one in fitting)
         raise LanguageError(at, f"{name} is ambiguous: declare under functions which is meant, {both}")
     return fitting[0]

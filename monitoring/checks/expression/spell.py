@@ -37,8 +37,8 @@ def spell(tree: Tree) -> str:  # noqa: PLR0911 - one a kind
             return _literal(tree)
         case Name(name=name):
             return name
-        case ViewExpression(target=target, signature=signature, arguments=arguments):
-            return f"{spell(target)}.{signature.name}({', '.join(map(spell, arguments))})"
+        case ViewExpression(target=target, view=view, arguments=arguments):
+            return f"{spell(target)}.{view.name}({', '.join(map(spell, arguments))})"
         case Apply(function=function, arguments=arguments):
             return f"{function}({', '.join(map(spell, arguments))})"
         case Operation(operator=operator, operands=operands):

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TypeAlias
 
-from monitoring.checks.expression.signatures import AbiType, Signature
+from monitoring.chains.abi.function import Function
+from monitoring.chains.abi.types import AbiType
 from monitoring.checks.expression.values import Absent, Value
 
 
@@ -35,14 +36,14 @@ def tuple_of(parts: tuple[ValueType, ...]) -> ValueType:
 
 def kind_of(abi: AbiType) -> ValueType:
     """Return the kind an ABI type becomes."""
-    if abi.array:
-        return ValueType("a list", (kind_of(abi.parts[0]),))
-    if abi.parts or abi.name.startswith("("):
-        return tuple_of(tuple(kind_of(part) for part in abi.parts))
+    if abi.base == "array":
+        return ValueType("a list", (kind_of(abi.members[0]),))
+    if abi.base == "tuple":
+        return tuple_of(tuple(kind_of(member) for member in abi.members))
     simple = {"address": ADDRESS, "bool": BOOLEAN, "string": TEXT}
-    if abi.name in simple:
-        return simple[abi.name]
-    return BYTES if abi.name.startswith("bytes") else NUMBER
+    if abi.base in simple:
+        return simple[abi.base]
+    return BYTES if abi.base.startswith("bytes") else NUMBER
 
 
 class Operator(StrEnum):
@@ -85,7 +86,7 @@ class ViewExpression:
 
     at: int
     target: Tree
-    signature: Signature
+    view: Function
     arguments: tuple[Tree, ...]
 
 

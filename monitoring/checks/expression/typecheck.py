@@ -204,15 +204,16 @@ class _Checker:
             hint = ": write erc20(…) around it" if kind is ADDRESS else ""
             raise LanguageError(offset_of(function.value), f"only a contract has views, this is {kind}{hint}")
         owner = function.value.id if isinstance(function.value, ast.Name) else ""
-        signature = resolve_view(self.scope, owner, function.attr, len(node.args), _attribute_offset(function))
+        view = resolve_view(self.scope, owner, function.attr, len(node.args), _attribute_offset(function))
+        self.names.add(f"{function.attr}()")
+        if view is None:
+            return Literal(offset_of(node), NONE), ANYTHING
         arguments = tuple(
-            self._argument(argument, kind_of(abi)) for argument, abi in zip(node.args, signature.inputs, strict=True)
+            self._argument(argument, kind_of(abi)) for argument, abi in zip(node.args, view.inputs, strict=True)
         )
-        outputs = tuple(kind_of(abi) for abi in signature.outputs)
-        self.names.add(f"{signature.name}()")
-        return ViewExpression(offset_of(node), target, signature, arguments), outputs[0] if len(
-            outputs
-        ) == 1 else tuple_of(outputs)
+        outputs = tuple(kind_of(abi) for abi in view.outputs)
+        kind = outputs[0] if len(outputs) == 1 else tuple_of(outputs)
+        return ViewExpression(offset_of(node), target, view, arguments), kind
 
     def _argument(self, node: ast.expr, wanted: ValueType) -> Tree:
         if wanted.parts:

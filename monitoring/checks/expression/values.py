@@ -18,7 +18,7 @@ __all__ = [
 
 
 def is_number(value: object) -> TypeGuard[Number]:
-    """Tell whether this is an exact number; a boolean is none."""
+    """Return whether this is an exact number; a boolean is none."""
     return isinstance(value, int | Fraction) and not isinstance(value, bool)
 
 

@@ -6,10 +6,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
-from monitoring.alerts.conditions.store_alert import AlertKind
 from monitoring.alerts.message.lines import mute_line, was_line
 from monitoring.alerts.message.model import Alert, Severity
 from monitoring.alerts.message.text import Line, addr, line, since
+from monitoring.alerts.recording.store_alert import AlertKind
 from monitoring.chains.abi.addresses import checksum
 from monitoring.chains.networks import networks
 from monitoring.checks.engine.evaluation import EvaluatedCheck
@@ -18,15 +18,15 @@ from monitoring.checks.engine.point import EvaluationPoint
 from monitoring.checks.messages.plain import AlertText, plain_message
 from monitoring.checks.rules.words import INPUTS
 from monitoring.conditions.condition import Condition
-from monitoring.conditions.outcome import Kind, Transition
+from monitoring.conditions.outcome import Transition, TransitionKind
 
-KINDS: Mapping[Kind, AlertKind] = {
-    Kind.WORSENED: AlertKind.WORSENED,
-    Kind.REMINDER: AlertKind.REMINDER,
-    Kind.EASED: AlertKind.RECOVERY,
-    Kind.RECOVERED: AlertKind.RECOVERY,
+KINDS: Mapping[TransitionKind, AlertKind] = {
+    TransitionKind.WORSENED: AlertKind.WORSENED,
+    TransitionKind.REMINDER: AlertKind.REMINDER,
+    TransitionKind.EASED: AlertKind.RECOVERY,
+    TransitionKind.RECOVERED: AlertKind.RECOVERY,
 }
-_QUIET = (Kind.EASED, Kind.RECOVERED)
+_QUIET = (TransitionKind.EASED, TransitionKind.RECOVERED)
 _MOST_CONTRACTS = 3
 _JUST_NOW = timedelta(seconds=60)  # what began in this run is new, whatever fractions its clock has
 
@@ -41,7 +41,7 @@ class ReadingOrigin:
 
 
 @dataclass(frozen=True, slots=True)
-class Telling:
+class ComposedAlert:
     """An alert to be stored, and its kind in the life of a problem. `crash` is a bug in the part's own words."""
 
     alert: Alert
@@ -51,14 +51,14 @@ class Telling:
     crash: Exception | None = None
 
 
-def tell(
+def compose_alert(
     seen: EvaluatedCheck,
     before: Condition,
     tools: EvaluationPoint,
     origin: ReadingOrigin,
     now: datetime,
     redact: Callable[[str], str],
-) -> Telling | None:
+) -> ComposedAlert | None:
     """Put a transition into an alert; nothing where there is none. May ask the world for names."""
     transition = seen.outcome.transition
     if transition is None:
@@ -77,10 +77,10 @@ def tell(
         key=key,
         source=getattr(part, "source", "protocol"),
         monitor=getattr(part, "reporter", seen.key.monitor),
-        is_good=transition.kind is Kind.RECOVERED,
+        is_good=transition.kind is TransitionKind.RECOVERED,
     ).redacted(redact)
     kind = AlertKind.CRASH if alert.source == "crash" and not quiet else KINDS.get(transition.kind, AlertKind.ALERT)
-    return Telling(alert, kind, _metadata(seen, transition, origin), now, crash)
+    return ComposedAlert(alert, kind, _metadata(seen, transition, origin), now, crash)
 
 
 def _message(
@@ -88,7 +88,7 @@ def _message(
 ) -> tuple[AlertText, Exception | None]:
     facts = {**transition.facts, INPUTS: evidence.inputs} if evidence.inputs and transition.facts else transition.facts
     try:
-        return seen.part.tell(replace(transition, facts=facts), tools), None
+        return seen.part.compose(replace(transition, facts=facts), tools), None
     except Exception as error:  # noqa: BLE001 - the border of a check: an alert must not be lost over its words
         return plain_message(seen.part.about, transition), error
 
@@ -96,10 +96,10 @@ def _message(
 def _end(transition: Transition, before: Condition, origin: ReadingOrigin, now: datetime) -> list[Line]:
     """Return what follows a check's own words: where it was read, and since when it is so or how long it was."""
     where = _where(origin)
-    if transition.kind is Kind.RECOVERED:
+    if transition.kind is TransitionKind.RECOVERED:
         was = was_line(before.worst.name, transition.since, now)
         return [was, line(*where)] if where else [was]
-    is_new = transition.kind is Kind.FIRED and now - transition.since < _JUST_NOW
+    is_new = transition.kind is TransitionKind.FIRED and now - transition.since < _JUST_NOW
     if is_new:
         return [line(*where, " · new")] if where else []
     return [line(*where, " · since " if where else "Since ", since(transition.since))]
@@ -122,5 +122,5 @@ def _where(origin: ReadingOrigin) -> list[object]:
 def _metadata(seen: EvaluatedCheck, transition: Transition, origin: ReadingOrigin) -> dict[str, object]:
     key = seen.key
     about = {"monitor": key.monitor, "check": key.check, "chain": key.chain or None, "subject": key.subject or None}
-    told = {name: value for name, value in about.items() if value is not None}
-    return {**told, "transition": transition.kind.value, "reason": transition.reason.value, **origin.metadata}
+    known = {name: value for name, value in about.items() if value is not None}
+    return {**known, "transition": transition.kind.value, "reason": transition.reason.value, **origin.metadata}

@@ -15,7 +15,7 @@ from monitoring.checks.expression.values import Value
 from monitoring.checks.messages.plain import HEADS, AlertText, rows_left_out
 from monitoring.checks.rules.verb import verb
 from monitoring.checks.rules.words import Facts, Subject, VerbWords, filled, inputs_in_words
-from monitoring.conditions.outcome import Kind, Reason, Transition
+from monitoring.conditions.outcome import Reason, Transition, TransitionKind
 
 _ROWS = 20
 _COMPARED = ("<", ">", "==", "!=", "require ")
@@ -23,7 +23,7 @@ _COMPARED = ("<", ">", "==", "!=", "require ")
 
 def say(subject: Subject, transition: Transition) -> AlertText:
     """Put a transition into words."""
-    if transition.kind is Kind.RECOVERED:
+    if transition.kind is TransitionKind.RECOVERED:
         return AlertText(f"{subject.name}{_good(subject, transition)}")
     happened = _happened(subject, transition)
     title = _author_title(subject, transition.facts) or f"{subject.name}{happened}"

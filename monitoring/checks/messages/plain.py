@@ -10,15 +10,15 @@ from dataclasses import dataclass
 
 from monitoring.alerts.message.text import kv, table
 from monitoring.checks.expression.value_text import words
-from monitoring.conditions.outcome import Kind, Transition
+from monitoring.conditions.outcome import Transition, TransitionKind
 
 _ROWS = 20
 # What leads a title that is not the first of its problem; `state.save` takes it off again for the condition's row.
-HEADS: Mapping[Kind, str] = {
-    Kind.RECOVERED: "Over: ",
-    Kind.EASED: "Partly over: ",
-    Kind.REMINDER: "Still: ",
-    Kind.WORSENED: "Worse: ",
+HEADS: Mapping[TransitionKind, str] = {
+    TransitionKind.RECOVERED: "Over: ",
+    TransitionKind.EASED: "Partly over: ",
+    TransitionKind.REMINDER: "Still: ",
+    TransitionKind.WORSENED: "Worse: ",
 }
 
 

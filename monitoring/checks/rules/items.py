@@ -13,7 +13,7 @@ from monitoring.chains.abi.values import Unknown
 from monitoring.chains.services.times import parse_time
 from monitoring.checks.expression.values import Absent, Json, Value, key_of
 from monitoring.checks.rules.keywords import CommonKeywords, CommonOptions, facts_shown, identity_of, span
-from monitoring.checks.rules.readings import SEED, TELL_ALL, FirstRun, Item, kept_rows, with_broken
+from monitoring.checks.rules.readings import REPORT_ALL, SEED, FirstRun, Item, kept_rows, with_broken
 from monitoring.checks.rules.steps import either
 from monitoring.checks.rules.verb import Asked, Verb
 from monitoring.conditions.condition import Condition
@@ -38,7 +38,7 @@ class _Seen:
 
 
 def judge(before: Condition, reading: Sequence[Item] | Unknown | Absent, now: datetime, policy: ItemsPolicy) -> Outcome:
-    """Tell rows whose id was never seen, all in one message.
+    """Report rows whose id was never seen, all in one message.
 
     1. The first sight seeds, but for what `first_run` asks for.
     2. A new id in a slot already taken by another (a rival transaction at a known nonce) is new, and says so.
@@ -56,7 +56,7 @@ def judge(before: Condition, reading: Sequence[Item] | Unknown | Absent, now: da
     entries = tuple(
         _entry(item.id, item, taken, policy)
         for item in fresh.values()
-        if not isinstance(item.id, Unknown) and (kept is not None or policy.first_run.tells(item.at, now))
+        if not isinstance(item.id, Unknown) and (kept is not None or policy.first_run.reports(item.at, now))
     )
     outcome = _outcome(before, entries, kept is None, now)
     memory: dict[str, Json] = {"seen": _remember(seen, rows, now, policy)}
@@ -113,9 +113,9 @@ def python(
     keep: str | timedelta = "90d",
     **common: Unpack[CommonKeywords],
 ) -> Asked:
-    """Tell the rows of a feed whose `id` was never seen, all in one message.
+    """Report the rows of a feed whose `id` was never seen, all in one message.
 
-    `first_run`: `skip` learns them, `alert` tells them all, `24h` those whose `at` is younger; `when` leaves rows
+    `first_run`: `skip` learns them, `alert` reports them all, `24h` those whose `at` is younger; `when` leaves rows
     out; `show` names what the message says of each.
     """
     options = CommonOptions.of("items", common, python)
@@ -130,7 +130,7 @@ def python(
 
 def _first(first_run: str | timedelta) -> FirstRun:
     if first_run in ("skip", "alert"):
-        return SEED if first_run == "skip" else TELL_ALL
+        return SEED if first_run == "skip" else REPORT_ALL
     return FirstRun(within=span(first_run))
 
 

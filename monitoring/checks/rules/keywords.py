@@ -112,7 +112,7 @@ class CommonKeywords(TypedDict, total=False):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CommonOptions:
-    """What every verb understands beside its own keywords."""
+    """What every verb understands in addition to its own keywords."""
 
     severity: Severity | str | None = None
     fire_after: str | timedelta = "0"
@@ -149,7 +149,7 @@ class CommonOptions:
             if getattr(self, word) != getattr(_PLAIN, word) and word not in (
                 _LASTING if understood is None else understood
             ):
-                raise UsageError(f"m.{verb}, {word}=…: what it tells does not last, so {word} has no meaning")
+                raise UsageError(f"m.{verb}, {word}=…: what it reports does not last, so {word} has no meaning")
         if self.for_runs < 1:
             raise UsageError(f"m.{verb}(…, for_runs={self.for_runs}): at least 1")
         worst = Severity.parse(self.severity) if self.severity is not None else severity

@@ -1,4 +1,4 @@
-"""`logs`: which chain events are new? A cursor that only moves forward, ids within a margin, reorganisations told."""
+"""`logs`: which chain events are new? A cursor that only moves forward, ids within a margin, reorganisations."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from monitoring.conditions.transition import apply_verdict, happened, no_data, u
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LogsPolicy(Policy):
-    """`margin` blocks before the cursor are read again each time; an event told there that is gone is told so."""
+    """`margin` blocks before the cursor are read again each time; if a reported event is gone, that is reported."""
 
     margin: int = 64  # Ethereum finalises after two epochs of 32 slots
     first_run: FirstRun = SEED
@@ -28,7 +28,7 @@ class LogsPolicy(Policy):
 class _SeenLog:
     block: int
     tx: str
-    told: bool
+    reported: bool
     severity: Severity
 
 
@@ -39,7 +39,7 @@ def read_from(condition: Condition, policy: LogsPolicy) -> int | None:
 
 
 def judge(before: Condition, reading: LogBatch | Unknown | Absent, now: datetime, policy: LogsPolicy) -> Outcome:
-    """Tell events never seen, and events told that a reorganisation removed.
+    """Report events never seen, and reported events that a reorganisation removed.
 
     1. A batch that leaves a gap behind the cursor, or ends before it, is unknown: the cursor stays. A gap that is known
        to be one for good is passed.
@@ -57,15 +57,17 @@ def judge(before: Condition, reading: LogBatch | Unknown | Absent, now: datetime
     present = {event.id: event for event in batch.events if floor <= event.block <= batch.to_block}
     lost = {key: one for key, one in seen.items() if floor <= one.block <= batch.to_block and key not in present}
     fresh, gone, moved = _unmoved({key: present[key] for key in present.keys() - seen.keys()}, lost)
-    told = {key for key, event in fresh.items() if cursor is not None or policy.first_run.tells(event.at, now)}
-    entries = _entries({key: fresh[key] for key in told}, gone, policy)
+    reported = {key for key, event in fresh.items() if cursor is not None or policy.first_run.reports(event.at, now)}
+    entries = _entries({key: fresh[key] for key in reported}, gone, policy)
     outcome = unchanged(before, now)
     if entries:
         outcome = happened(before, now, max(each.severity for each in entries), entries=entries)
     if cursor is None and not entries:
         outcome = replace(outcome, reason=Reason.SEEDED)
     kept = {key: one for key, one in seen.items() if key not in lost} | moved
-    kept |= {key: _SeenLog(e.block, e.tx, key in told, either(e.severity, policy.severity)) for key, e in fresh.items()}
+    kept |= {
+        key: _SeenLog(e.block, e.tx, key in reported, either(e.severity, policy.severity)) for key, e in fresh.items()
+    }
     return outcome.remembering(_write(kept, batch.to_block + 1, policy))
 
 
@@ -85,13 +87,13 @@ def _whole(batch: LogBatch, cursor: int | None) -> LogBatch | Unknown:
 
 
 def _read(row: list[Json]) -> _SeenLog:
-    block, tx, told, severity = row
-    return _SeenLog(int(str(block)), str(tx), bool(told), Severity[str(severity)])
+    block, tx, reported, severity = row
+    return _SeenLog(int(str(block)), str(tx), bool(reported), Severity[str(severity)])
 
 
 def _write(seen: dict[str, _SeenLog], cursor: int, policy: LogsPolicy) -> dict[str, Json]:
     rows: dict[str, Json] = {
-        key: [one.block, one.tx, one.told, one.severity.name]
+        key: [one.block, one.tx, one.reported, one.severity.name]
         for key, one in sorted(seen.items())
         if one.block >= cursor - policy.margin
     }
@@ -113,12 +115,12 @@ def _unmoved(
     return rest, gone, moved
 
 
-def _entries(told: dict[str, LogEvent], gone: dict[str, _SeenLog], policy: LogsPolicy) -> tuple[Entry, ...]:
-    events = sorted(told.values(), key=lambda event: (event.block, event.index, event.id))
+def _entries(reported: dict[str, LogEvent], gone: dict[str, _SeenLog], policy: LogsPolicy) -> tuple[Entry, ...]:
+    events = sorted(reported.values(), key=lambda event: (event.block, event.index, event.id))
     entries = [Entry("new", event.id, either(event.severity, policy.severity), event.facts) for event in events]
     entries += [
         Entry("reorganised away", key, one.severity, {"tx": one.tx, "block": one.block})
         for key, one in sorted(gone.items(), key=lambda pair: (pair[1].block, pair[0]))
-        if one.told
+        if one.reported
     ]
     return tuple(entries)

@@ -81,7 +81,9 @@ def _rebased(outcome: Outcome, value: Number, now: datetime, policy: NeverFallsP
 def _breached(subject: Subject, facts: Facts) -> str:
     value, before = number_of(facts, "value"), number_of(facts, "before")
     by = format_share(value - before, before) or words(before - value, subject.unit)
-    return f" fell by {by}: {shown(subject, facts, 'before')} → {shown(subject, facts)}"
+    old, new = shown(subject, facts, "before"), shown(subject, facts)
+    # A fall of less than the digits shown would read as from 1.1 to 1.1.
+    return f" fell by {by}: {old} → {new}" if old != new else f" fell by {by}, from {old}"
 
 
 def _good(subject: Subject, facts: Facts) -> str:

@@ -17,20 +17,20 @@ from monitoring.conditions.transition import no_data
 
 @dataclass(frozen=True, slots=True)
 class FirstRun:
-    """What the first sight of a feed tells: nothing (it seeds), everything, or what is younger than `within`."""
+    """What is reported at first sight of a feed: nothing (it seeds), everything, or what is younger than `within`."""
 
     everything: bool = False
     within: timedelta | None = None
 
-    def tells(self, at: datetime | None, now: datetime) -> bool:
-        """Tell whether a row of this time is told at first sight; one exactly as old as `within` is."""
+    def reports(self, at: datetime | None, now: datetime) -> bool:
+        """Return whether a row of this time is reported at first sight; one exactly as old as `within` is."""
         if self.within is None:
             return self.everything
         return at is not None and now - at <= self.within
 
 
 SEED = FirstRun()
-TELL_ALL = FirstRun(everything=True)
+REPORT_ALL = FirstRun(everything=True)
 
 
 @dataclass(frozen=True, slots=True)

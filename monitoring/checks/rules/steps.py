@@ -32,7 +32,7 @@ class Step:
     relative: bool = False
 
     def exceeded_by(self, change: Number, base: Number) -> bool:
-        """Tell whether a change from `base` is larger; exactly as large is not. From 0 any change is."""
+        """Return whether a change from `base` is larger; exactly as large is not. From 0 any change is."""
         if not self.relative:
             return magnitude(change) > self.size
         return magnitude(change) > magnitude(base) * self.size

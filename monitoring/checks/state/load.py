@@ -10,8 +10,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from monitoring.alerts.conditions.close_orphaned import SOURCES
-from monitoring.alerts.conditions.unheard import with_unheard
+from monitoring.alerts.recording.close_orphaned import SOURCES
+from monitoring.alerts.recording.unheard import with_unheard
 from monitoring.base.clock import Clock
 from monitoring.base.errors import StoreError
 from monitoring.chains.rpc.memory import JUDGED, JUDGED_FOR, RunMemory

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 
-from monitoring.alerts.conditions.store_alert import AlertKind, AlertOrigin, store_in
 from monitoring.alerts.message.model import Alert
 from monitoring.alerts.message.text import line, since, table
+from monitoring.alerts.recording.store_alert import AlertKind, AlertOrigin, store_in
 from monitoring.conditions.condition import Condition
 from monitoring.store.db.database import Tx
 from monitoring.store.tables import conditions, silences

@@ -1,7 +1,7 @@
 """Records a run of checks in one transaction: conditions, cursors, alerts, what chains are worth remembering.
 
 Called by `runner.py` and by Python monitors. If anything else changed the same conditions meanwhile, nothing is written
-and the run is judged again: what was told would not fit what is remembered.
+and the run is judged again: what was reported would not fit what is remembered.
 """
 
 from __future__ import annotations
@@ -10,13 +10,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from monitoring.alerts.conditions.close_orphaned import end_in
-from monitoring.alerts.conditions.store_alert import AlertKind, AlertOrigin, Message, record_message_in
 from monitoring.alerts.message.model import Alert
+from monitoring.alerts.recording.close_orphaned import end_in
+from monitoring.alerts.recording.store_alert import AlertKind, AlertOrigin, ConditionAlert, record_message_in
 from monitoring.base.errors import MonitoringError
 from monitoring.chains.rpc.memory import JUDGED, JUDGED_FOR
 from monitoring.checks.engine.evaluation import EvaluatedCheck
-from monitoring.checks.messages.alert import Telling
+from monitoring.checks.messages.alert import ComposedAlert
 from monitoring.checks.messages.plain import HEADS
 from monitoring.checks.state.load import LoadedState
 from monitoring.checks.state.reminders import foldable, store_folded_in
@@ -30,7 +30,7 @@ _UNSEEN = (Reason.UNKNOWN, Reason.SILENT_SOURCE)
 
 
 class ChangedMeanwhileError(MonitoringError):
-    """Somebody else judged the same conditions between reading and recording."""
+    """Another process judged the same conditions between reading and recording."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +41,7 @@ class JudgedPart:
     """
 
     seen: EvaluatedCheck
-    telling: Telling | None
+    composed: ComposedAlert | None
     value: str = ""
     declared: bool = False
     blamed: str = ""
@@ -49,7 +49,7 @@ class JudgedPart:
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """All that one run writes. `gone` are conditions whose check stands in no file any more."""
+    """All that one run writes. `gone` are conditions whose check is in no file any more."""
 
     entries: Sequence[JudgedPart]
     before: LoadedState
@@ -64,8 +64,8 @@ def record_in(tx: Tx, record: Record, now: datetime, origin: AlertOrigin) -> int
     Raises:
         ChangedMeanwhileError: nothing may be kept of this transaction.
     """
-    due = [each for each in record.entries if each.telling and each.telling.kind is AlertKind.REMINDER]
-    groups = foldable(tx, [each.telling.alert for each in due if each.telling], now)
+    due = [each for each in record.entries if each.composed and each.composed.kind is AlertKind.REMINDER]
+    groups = foldable(tx, [each.composed.alert for each in due if each.composed], now)
     folded = {due[index].seen.key for group in groups for index in group}
     written = len(groups)
     for entry in record.entries:
@@ -87,12 +87,12 @@ def _entry(tx: Tx, entry: JudgedPart, before: LoadedState, now: datetime, origin
     read, current = before.conditions.get(entry.seen.key), stored.get(tx, entry.seen.key)
     if _judgement(read) != _judgement(current):
         raise ChangedMeanwhileError
-    current, telling = current or Condition(entry.seen.key), entry.telling
+    current, composed = current or Condition(entry.seen.key), entry.composed
     condition = _shown(entry, current, now)
-    if telling is None or folded:
+    if composed is None or folded:
         stored.put(tx, condition, now)
         return 0
-    message = Message(telling.alert, telling.kind, telling.metadata)
+    message = ConditionAlert(composed.alert, composed.kind, composed.metadata)
     record_message_in(tx, condition, message, now=now, origin=origin, was_firing=current.is_firing)
     return 1
 
@@ -101,17 +101,19 @@ def _judgement(row: Condition | None) -> tuple[object, ...] | None:
     """Return what no other process may have changed since it was read."""
     if row is None:
         return None
-    return row.state, row.judged_at, row.rank, row.worst_measure, row.held, row.heard_at, row.no_data, row.memory
+    rules = row.state, row.judged_at, row.rank, row.worst_measure, row.held, row.heard_at, row.no_data, row.memory
+    # Somebody may have said meanwhile that what happened once is done with.
+    return *rules, row.clear_since, row.done_by
 
 
 def _shown(entry: JudgedPart, current: Condition, now: datetime) -> Condition:
     """Return the condition as the rules left it, with what people are shown of it."""
-    seen, telling = entry.seen, entry.telling
+    seen, composed = entry.seen, entry.composed
     condition, route, unseen = seen.outcome.condition, seen.part.route, seen.outcome.reason in _UNSEEN
-    is_news = telling is not None and (not current.is_firing or condition.is_firing)
+    is_news = composed is not None and (not current.is_firing or condition.is_firing)
     return replace(
         condition,
-        title=_title(telling.alert) if telling is not None and is_news else current.title,
+        title=_title(composed.alert) if composed is not None and is_news else current.title,
         last_sent_at=_later(current.last_sent_at, condition.last_sent_at),
         alert_id=current.alert_id,
         protocol=route.protocol,

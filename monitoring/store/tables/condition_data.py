@@ -38,7 +38,7 @@ def write_data(condition: Condition) -> str | None:
         data["unknown"] = {
             "since": to_text(unseen.since),
             "runs": unseen.runs,
-            "told": unseen.told,
+            "told": unseen.reported,
             "source": unseen.source,
             "reason": unseen.reason,
         }
@@ -73,7 +73,7 @@ def _with_data(condition: Condition, data: Any) -> Condition:  # noqa: ANN401 - 
         from monitoring.conditions.values import read_number  # noqa: PLC0415 - as above
 
         measure = read_number(measure)
-    return replace(
+    found = replace(
         condition,
         rank=int(data["rank"]),
         worst_measure=measure,
@@ -83,10 +83,17 @@ def _with_data(condition: Condition, data: Any) -> Condition:  # noqa: ANN401 - 
         no_data=unseen,
         memory=dict(data["memory"]),
     )
+    if found.state is State.OK:
+        return replace(found, rank=-1, held=())
+    if found.judged_at is None:
+        # No check judged it: after a way back m.alert of the release before wrote the columns, and left this text.
+        columns = _raised_before(condition)
+        return replace(found, rank=columns.rank, held=found.held if found.is_firing else columns.held)
+    return found
 
 
 def _no_data(columns: NoData, data: dict[str, Any]) -> NoData:
     """Return what the columns say, with what only the rules ask for."""
     source = str(data.get("source", ""))
     reported_as = "" if columns.source == source else columns.source
-    return replace(columns, runs=int(data["runs"]), told=bool(data["told"]), source=source, reported_as=reported_as)
+    return replace(columns, runs=int(data["runs"]), reported=bool(data["told"]), source=source, reported_as=reported_as)

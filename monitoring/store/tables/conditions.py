@@ -25,6 +25,8 @@ _PUT = (
     f"INSERT INTO conditions ({_COLUMNS}, updated_at) VALUES ({', '.join('?' * (len(_FIELDS) + 5))}) "  # noqa: S608
     f"ON CONFLICT DO UPDATE SET {', '.join(f'{name} = excluded.{name}' for name in (*_FIELDS, 'updated_at'))}"
 )
+# By the index over what ever fired: a row is written when something happens, so an older change holds none.
+_ONCE = "fired_at IS NOT NULL AND updated_at > ? AND clear_since > ? AND state <> 'firing'"
 _SEVERITIES = {severity.name: severity for severity in Severity}
 _STATES = {state.value: state for state in State}
 
@@ -116,26 +118,22 @@ def firing(tx: Tx) -> list[Condition]:
 def incidents(tx: Tx, now: datetime) -> list[Condition]:
     """Return what fires now and what happened within a day and is not done with, oldest first."""
     since = to_text(now - ONCE_LASTS)
-    # By the index over what ever fired: a row is written when something happens, so an older change holds none.
-    once = fetch(
-        tx,
-        f"{_SELECT} WHERE fired_at IS NOT NULL AND updated_at > ? AND clear_since > ? AND state <> 'firing'",
-        (since, since),
-    )
+    once = fetch(tx, f"{_SELECT} WHERE {_ONCE}", (since, since))
     found = [*firing(tx), *(each for each in map(_condition, once) if each.happened_once(now))]
     return sorted(found, key=lambda each: (each.fired_at or now, each.key))
 
 
-def firing_and_silenced(tx: Tx) -> list[Condition]:
-    """Return what fires now and whose last message was held back by a silence."""
-    return [
-        _condition(row)
-        for row in fetch(
-            tx,
-            f"{_SELECT} WHERE state = 'firing' AND alert_id IN "  # noqa: S608 - names of our own
-            "(SELECT id FROM alert_events WHERE delivery_status = 'silenced' AND id = conditions.alert_id)",
-        )
+def silenced_incidents(tx: Tx, now: datetime) -> list[Condition]:
+    """Return what is an incident now and whose last message was held back by a silence."""
+    held_back = (
+        "alert_id IN (SELECT id FROM alert_events WHERE delivery_status = 'silenced' AND id = conditions.alert_id)"
+    )
+    since = to_text(now - ONCE_LASTS)
+    found = [
+        *fetch(tx, f"{_SELECT} WHERE state = 'firing' AND {held_back}"),
+        *fetch(tx, f"{_SELECT} WHERE {_ONCE} AND {held_back}", (since, since)),
     ]
+    return [each for each in map(_condition, found) if each.is_incident(now)]
 
 
 def of_key_text(database: Database, protocol: str, key: str) -> Condition | None:

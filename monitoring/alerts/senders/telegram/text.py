@@ -13,7 +13,7 @@ from typing import assert_never
 
 from monitoring.alerts.message.model import Alert
 from monitoring.alerts.message.sanitize import clean_line, grapheme_cut, is_blank, shorten, utf16_units
-from monitoring.alerts.message.text import Block, Code, KeyValues, Line, Quote, Spans, Table
+from monitoring.alerts.message.text import Block, Code, KeyValues, Line, Quote, Spans, TableBlock
 from monitoring.alerts.message.text_layout import Piece, Pieces, align, has_links, lay_out
 
 MAX_UNITS = 4096  # sendMessage: 1-4096 characters after entities parsing, counted in UTF-16 units
@@ -120,14 +120,14 @@ def _styled(block: Block, now: datetime) -> _Styled:
             return _framed("blockquote", _without_links(lay_out(parts, now)))
         case KeyValues(rows):
             return _join_lines(_join([_bold(key), _Styled(": "), _cell(value, now)]) for key, value in rows)
-        case Table():
+        case TableBlock():
             return _linked_table(block, now) if has_links(block, now) else _pre(align(block, now))
         case Code(text):
             return _pre(text)
     assert_never(block)
 
 
-def _linked_table(table: Table, now: datetime) -> _Styled:
+def _linked_table(table: TableBlock, now: datetime) -> _Styled:
     """Write rows as lines: inside `pre`, where columns would align, Telegram allows no links."""
     head = [_join_with(" · ", [_bold(_cell(cell, now).text) for cell in table.header])] if table.header else []
     return _join_lines([*head, *(_join_with(" · ", [_cell(cell, now) for cell in row]) for row in table.rows)])

@@ -38,10 +38,10 @@ from monitoring.checks.config.yaml_node import Spot
 from monitoring.checks.engine.formula_checks import Check, EvalScope, FormulaPart
 from monitoring.checks.engine.plugin import CheckType, PluginContext
 from monitoring.checks.expression.scope import Scope
-from monitoring.checks.expression.signatures import parse_signature, standard_views
 from monitoring.checks.expression.tree import Tree
 from monitoring.checks.expression.typecheck import check as read_formula
 from monitoring.checks.expression.values import Number
+from monitoring.checks.expression.views import parse_view, standard_views
 from monitoring.checks.messages.plain import AlertRoute
 from monitoring.checks.rules.delta import BASELINE, MIN_ABS, DeltaPolicy, Move, MoveLevel
 from monitoring.checks.rules.limit import WORSE_BY, Level, LimitPolicy, Side
@@ -250,7 +250,7 @@ def _check(name: str, verb: str, formula: str, policy: Policy, words: str, unit:
 
 
 def _tree(formula: str, flag: str) -> Tree:
-    own = {flag: (parse_signature(f"{flag}()(bool)"),)} if flag else {}
+    own = {flag: (parse_view(f"{flag}()(bool)"),)} if flag else {}
     return read_formula(formula, Scope(contracts=(_VAULT,), views={**standard_views(), **own})).tree
 
 

@@ -132,12 +132,12 @@ def _memory(memory: Memory, limits: HostLimits) -> Iterator[HostFinding]:
 
 def _clock(clock: KernelClock) -> Iterator[HostFinding]:
     within = "" if clock.max_error_s is None else f", within {clock.max_error_s:.3g} s"
-    told = f"system clock is synchronized (NTP){within}, according to {clock.source}"
+    good = f"system clock is synchronized (NTP){within}, according to {clock.source}"
     yield _finding(
         HostFinding(
             "clock",
             SubjectState.FINE,
-            told if clock.synchronised else f"system clock is not synchronized (NTP), according to {clock.source}",
+            good if clock.synchronised else f"system clock is not synchronized (NTP), according to {clock.source}",
         ),
         bound=None if clock.synchronised else "",
         severity=Severity.MEDIUM,

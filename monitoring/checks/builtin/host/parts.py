@@ -29,13 +29,13 @@ from monitoring.checks.expression.values import NONE
 from monitoring.checks.messages.plain import HEADS, AlertRoute, AlertText, plain_message
 from monitoring.checks.rules.keys import LASTING
 from monitoring.conditions.condition import Condition, ConditionKey
-from monitoring.conditions.outcome import Kind, Outcome, Transition
+from monitoring.conditions.outcome import Outcome, Transition, TransitionKind
 from monitoring.conditions.policy import Policy
 from monitoring.conditions.transition import Breach, Ok, Verdict, apply_verdict
 
 NO_CHAIN = 0
 PLACES = ("state", "checkout")
-# What is watched, in words for listings, and which reading tells of it.
+# What is watched, in words for listings, and which reading it comes from.
 SUBJECTS: Mapping[str, tuple[str, str]] = {
     "disk": ("free space on the disk", "disk"),
     "inodes": ("free inodes on the disk", "disk"),
@@ -99,7 +99,7 @@ class HostPart:
         return _LADDER if self.key.check == "disk" else (usual,)
 
     def read(self, desk: ReadContext) -> Any:  # noqa: ANN401 - a finding, unknown, none or pending
-        """Return the finding of this subject; `none` for a place told of together with another on its file system."""
+        """Return the finding of this subject; `none` for a place reported together with another on its file system."""
         readings = desk.ask(Look())
         if readings is PENDING or isinstance(readings, Unknown):
             return readings
@@ -121,11 +121,11 @@ class HostPart:
             before, _verdict(reading), now, self.host.policy, {name: one for name, one in facts.items() if one}
         )
 
-    def tell(self, transition: Transition, tools: EvaluationPoint) -> AlertText:  # noqa: ARG002 - the facts are words already
+    def compose(self, transition: Transition, tools: EvaluationPoint) -> AlertText:  # noqa: ARG002 - the facts are words already
         facts = transition.facts
         if "reading" not in facts:
             return plain_message(self.about, transition)
-        head = HEADS.get(transition.kind, "") if transition.kind is not Kind.RECOVERED else ""
+        head = HEADS.get(transition.kind, "") if transition.kind is not TransitionKind.RECOVERED else ""
         blocks = [f"Paths: {words(facts['where'])}"] if "where" in facts else []
         blocks += [words(facts["advice"])] if "advice" in facts else []
         return AlertText(f"{head}{words(facts['reading'])}", tuple(blocks))

@@ -76,7 +76,7 @@ class HostReadings:
 
 
 def read_all(database: Path, paths: Mapping[str, Path], root: Path = ROOT) -> HostReadings:
-    """Take every reading; `paths` are {what it is: where}, told together where they share a file system."""
+    """Take every reading; `paths` are {what it is: where}, reported together where they share a file system."""
     return HostReadings(
         filesystems=read_filesystems(paths),
         memory=_or_unknown(partial(read_memory, root)),
@@ -128,7 +128,7 @@ def read_memory(root: Path = ROOT) -> Memory:
     kib = {words[0].rstrip(":"): int(words[1]) for words in lines if len(words) > 1}
     missing = {"MemTotal", "MemAvailable", "SwapTotal", "SwapFree"} - kib.keys()
     if missing:
-        raise ValueError(f"{path} does not tell {', '.join(sorted(missing))}")
+        raise ValueError(f"{path} does not contain {', '.join(sorted(missing))}")
     return Memory(
         total_bytes=kib["MemTotal"] * _KIB,
         available_bytes=kib["MemAvailable"] * _KIB,
@@ -149,7 +149,7 @@ def read_load(root: Path = ROOT) -> Load:
     try:
         return Load(average=float(words[2]), cores=len(os.sched_getaffinity(0)))
     except IndexError:
-        raise ValueError(f"{path} does not tell a load") from None
+        raise ValueError(f"{path} does not contain a load") from None
 
 
 def read_state_files(database: Path) -> StateFiles:
@@ -173,7 +173,7 @@ def read_clock(root: Path = ROOT, kernel: Callable[[], KernelClock] | None = Non
         mark = root / "run/systemd/timesync/synchronized"
         if mark.exists():
             return KernelClock(synchronised=True, max_error_s=None, source="systemd-timesyncd")
-        return Unknown(f"the kernel does not tell ({error.strerror}), nor does systemd-timesyncd", "this host")
+        return Unknown(f"the kernel does not report it ({error.strerror}), nor does systemd-timesyncd", "this host")
 
 
 def _or_unknown(read: Callable[[], Read]) -> Read | Unknown:

@@ -65,7 +65,7 @@ class Reply:
 
 @dataclass(frozen=True, slots=True)
 class Expiry:
-    """When a certificate ends, as unix time. One that has ended is told as ending now: its own date is not readable."""
+    """When a certificate ends, as unix time. One that has ended counts as ending now: its own date is not readable."""
 
     at_s: int
 

@@ -24,8 +24,8 @@ from monitoring.conditions.policy import NoDataPolicy, Policy
 
 _STATUSES = range(100, 600)
 _VARIABLE = re.compile(r"[A-Z][A-Z0-9_]*")
-# Nobody is told that these are unknown: while an endpoint is down, its `up` says so.
-NEVER_TOLD = NoDataPolicy(runs=2**31, span=timedelta(days=36500))
+# That these are unknown is never reported: while an endpoint is down, its `up` says so.
+NEVER_REPORTED = NoDataPolicy(runs=2**31, span=timedelta(days=36500))
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,7 +181,7 @@ def _fresh(spot: Spot, up: Policy) -> tuple[str, AgePolicy | None]:
     path, age = spot.value(TIME), spot.value(MAX_AGE)
     if path is None or age is None:
         return "", None
-    return path, with_base(AgePolicy, replace(up, silence=NEVER_TOLD), levels=(AgeLevel(age, up.severity),))
+    return path, with_base(AgePolicy, replace(up, silence=NEVER_REPORTED), levels=(AgeLevel(age, up.severity),))
 
 
 def _latency(spot: Spot, up: Policy) -> LimitPolicy | None:
@@ -189,11 +189,11 @@ def _latency(spot: Spot, up: Policy) -> LimitPolicy | None:
     if longest is None:
         return None
     levels = (Level(seconds_of_span(longest), up.severity),)
-    return with_base(LimitPolicy, replace(up, silence=NEVER_TOLD), side=Side.ABOVE, levels=levels)
+    return with_base(LimitPolicy, replace(up, silence=NEVER_REPORTED), side=Side.ABOVE, levels=levels)
 
 
 def _certificate(spot: Spot, up: Policy, get: Get) -> DeadlinePolicy | None:
-    """Read how long before its end a certificate is told of, as in `[30d, 7d, 1d]`; its end itself always is."""
+    """Read how long before its end a certificate is reported, as in `[30d, 7d, 1d]`; its end itself always is."""
     if get.variable or not get.url.startswith("https:"):
         spot.wrong("only an https url written here has a certificate to look at")
         return None
@@ -201,8 +201,8 @@ def _certificate(spot: Spot, up: Policy, get: Get) -> DeadlinePolicy | None:
     for item in spot.items("a list of durations, as in [30d, 7d, 1d]"):
         left = item.duration()
         if left and steps and left >= steps[-1].left:
-            item.wrong("steps go from far to near, or they are never told")
+            item.wrong("steps go from far to near, or they are never reported")
         elif left:
             steps.append(DeadlineStep(left, up.severity))
     steps.append(DeadlineStep(timedelta(0), up.severity))
-    return with_base(DeadlinePolicy, replace(up, silence=NEVER_TOLD), steps=tuple(steps))
+    return with_base(DeadlinePolicy, replace(up, silence=NEVER_REPORTED), steps=tuple(steps))

@@ -28,7 +28,7 @@ from monitoring.checks.messages.plain import HEADS, AlertRoute, AlertText, plain
 from monitoring.checks.rules import age, limit
 from monitoring.checks.rules.words import Subject
 from monitoring.conditions.condition import Condition, ConditionKey
-from monitoring.conditions.outcome import Kind, Outcome, Transition
+from monitoring.conditions.outcome import Outcome, Transition, TransitionKind
 from monitoring.conditions.transition import Breach, Ok, apply_verdict
 
 NO_CHAIN = 0
@@ -76,8 +76,8 @@ class UpPart(_Facet):
         verdict = Breach((self.policy.severity,)) if reading else Ok()
         return apply_verdict(before, verdict, now, self.policy, facts)
 
-    def tell(self, transition: Transition, tools: EvaluationPoint) -> AlertText:  # noqa: ARG002 - the facts are words already
-        if transition.kind is Kind.RECOVERED:
+    def compose(self, transition: Transition, tools: EvaluationPoint) -> AlertText:  # noqa: ARG002 - the facts are words already
+        if transition.kind is TransitionKind.RECOVERED:
             return AlertText(f"{self.about} again")
         if "reading" not in transition.facts:
             return plain_message(self.about, transition)
@@ -88,7 +88,7 @@ class UpPart(_Facet):
 
 @dataclass(frozen=True, slots=True)
 class FreshPart(_Facet):
-    """How old is what it tells, by its own time?"""
+    """How old is what it reports, by its own time?"""
 
     @property
     def about(self) -> str:
@@ -103,7 +103,7 @@ class FreshPart(_Facet):
     def judge(self, before: Condition, reading: Reading, now: datetime) -> Outcome:
         return age.judge(before, reading, now, self.policy)
 
-    def tell(self, transition: Transition, tools: EvaluationPoint) -> AlertText:  # noqa: ARG002 - as above
+    def compose(self, transition: Transition, tools: EvaluationPoint) -> AlertText:  # noqa: ARG002 - as above
         subject = Subject(f"data of {self.endpoint.name}", "age", self.policy)
         return say(subject, transition)
 
@@ -123,12 +123,12 @@ class LatencyPart(_Facet):
     def judge(self, before: Condition, reading: Reading, now: datetime) -> Outcome:
         return limit.judge(before, reading, now, self.policy)
 
-    def tell(self, transition: Transition, tools: EvaluationPoint) -> AlertText:  # noqa: ARG002 - as above
+    def compose(self, transition: Transition, tools: EvaluationPoint) -> AlertText:  # noqa: ARG002 - as above
         seconds = transition.facts.get("value")
         if not is_number(seconds):
             return plain_message(self.about, transition)
         took, allowed = format_seconds(seconds), format_seconds(self.policy.levels[0].bound)
-        if transition.kind is Kind.RECOVERED:
+        if transition.kind is TransitionKind.RECOVERED:
             return AlertText(f"{self.endpoint.name} answers within {took} again (allowed {allowed})")
         return AlertText(
             f"{HEADS.get(transition.kind, '')}{self.endpoint.name} took {took} to answer, allowed {allowed}"
@@ -150,13 +150,13 @@ class CertificatePart(_Facet):
     def judge(self, before: Condition, reading: Reading, now: datetime) -> Outcome:
         return age.judge_deadline(before, reading, now, self.policy)
 
-    def tell(self, transition: Transition, tools: EvaluationPoint) -> AlertText:  # noqa: ARG002 - as above
+    def compose(self, transition: Transition, tools: EvaluationPoint) -> AlertText:  # noqa: ARG002 - as above
         left, at = transition.facts.get("left"), transition.facts.get("value")
         name = f"certificate of {self.endpoint.name}"
         if not is_number(left) or not is_number(at):
             return plain_message(name, transition)
         span, until = format_seconds(left), format_instant(at)
-        if transition.kind is Kind.RECOVERED:
+        if transition.kind is TransitionKind.RECOVERED:
             return AlertText(f"{name} is valid for {span}, until {until}")
         what = f"expires in {span}, at {until}" if left > 0 else f"expired {span} ago, at {until}"
         return AlertText(f"{HEADS.get(transition.kind, '')}{name} {what}")

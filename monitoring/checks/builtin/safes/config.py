@@ -18,7 +18,7 @@ from monitoring.base.yaml.keys import Section, entry
 from monitoring.chains.abi.addresses import SignatureError
 from monitoring.chains.abi.function import parse_function
 from monitoring.checks.builtin.safes.modules import ModuleRunsPart
-from monitoring.checks.builtin.safes.queue import Pace, QueuePart, queue_policy
+from monitoring.checks.builtin.safes.queue import PollSchedule, QueuePart, queue_policy
 from monitoring.checks.builtin.safes.rate_limit import QueueOf, answer_queues
 from monitoring.checks.builtin.safes.rules import Loudness, Skip
 from monitoring.checks.builtin.safes.setup import SetPart, SetupPart, SlotsOf, answer_slots
@@ -129,7 +129,7 @@ class Safe:
 @dataclass(frozen=True, slots=True)
 class SafesConfig:
     rows: tuple[Safe, ...]
-    pace: Pace
+    pace: PollSchedule
     loud: Loudness
     changes: Severity
     module_runs: Severity
@@ -161,14 +161,14 @@ def _schema(section: Spot, around: PluginContext) -> SafesConfig | None:
     )
 
 
-def _pace(section: Spot, safes: int) -> Pace:
+def _pace(section: Spot, safes: int) -> PollSchedule:
     often, fresh = section.get(EVERY.name), section.get(FRESH.name)
     every, within = section.value(EVERY) or MIN_EVERY, section.value(FRESH)
     if often and every < MIN_EVERY:
         often.wrong("at least 1m: the service allows a few thousand calls a month")
     if fresh and within and within < every:
         fresh.wrong("this is shorter than every, so no answer would ever be fresh")
-    return Pace(every, within, max(safes, 1))
+    return PollSchedule(every, within, max(safes, 1))
 
 
 def _expected(spot: Spot | None) -> frozenset[str]:

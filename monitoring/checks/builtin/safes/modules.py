@@ -23,7 +23,7 @@ from monitoring.checks.messages.plain import AlertRoute, AlertText, plain_messag
 from monitoring.checks.rules.logs import LogsPolicy
 from monitoring.checks.rules.readings import LogEvent
 from monitoring.conditions.condition import Condition, ConditionKey
-from monitoring.conditions.outcome import Entry, Kind, Outcome, Transition
+from monitoring.conditions.outcome import Entry, Outcome, Transition, TransitionKind
 
 MAX_SHOWN = 10
 _RAN = events("safe")["ExecutionFromModuleSuccess"].topic
@@ -31,7 +31,7 @@ _RAN = events("safe")["ExecutionFromModuleSuccess"].topic
 
 @dataclass(frozen=True, slots=True)
 class ModuleRunsPart:
-    """Transactions that a module ran. The first sight tells none: a Safe with a busy module is no news."""
+    """Transactions that a module ran. The first sight reports none: a Safe with a busy module is no news."""
 
     key: ConditionKey
     place: RowContract
@@ -56,8 +56,8 @@ class ModuleRunsPart:
         """Say what was read, for listings."""
         return f"blocks {reading.first} to {reading.last}, {counted(len(reading.logs), 'transaction')}"
 
-    def tell(self, transition: Transition, tools: EvaluationPoint) -> AlertText:
-        if transition.kind is not Kind.FIRED:
+    def compose(self, transition: Transition, tools: EvaluationPoint) -> AlertText:
+        if transition.kind is not TransitionKind.FIRED:
             return plain_message(self.about, transition)
         known, entries = network(self.place.chain), transition.entries
         ran = [entry for entry in entries if entry.kind == "new"]

@@ -1,6 +1,7 @@
 """The condition of a Safe's queue: new transactions by their hash, rivals at a known nonce, strangers.
 
-Memory beside the verb's own: when it was asked and answered last, failures since, and what the Safe looked like then.
+Memory in addition to the verb's own: when it was asked and answered last, failures since, and the state of the Safe
+then.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ from monitoring.checks.rules import items
 from monitoring.checks.rules.items import ItemsPolicy
 from monitoring.checks.rules.readings import FirstRun, Item
 from monitoring.conditions.condition import Condition, ConditionKey
-from monitoring.conditions.outcome import Kind, Outcome, Reason, Transition
+from monitoring.conditions.outcome import Outcome, Reason, Transition, TransitionKind
 from monitoring.conditions.transition import no_data
 
 NONCE, THRESHOLD, OWNERS = "nonce()(uint256)", "getThreshold()(uint256)", "getOwners()(address[])"
@@ -36,7 +37,7 @@ _OWN_MEMORY = ("asked", "answered", "failures", "print")
 
 
 @dataclass(frozen=True, slots=True)
-class Pace:
+class PollSchedule:
     """How often queues are asked for, and how old an answer may get."""
 
     every: timedelta
@@ -67,7 +68,7 @@ class QueuePart:
 
     key: ConditionKey
     place: RowContract
-    pace: Pace
+    pace: PollSchedule
     loud: Loudness
     policy: ItemsPolicy
     expected: frozenset[str] = frozenset()
@@ -82,7 +83,7 @@ class QueuePart:
         return f"{self.place.title}: transactions queued ({self.pace.in_words()})"
 
     def read(self, desk: ReadContext) -> Sight | Unknown | NotYet:
-        """Read the Safe on its chain, then ask for its queue; without its nonce nothing is asked and nothing told."""
+        """Read the Safe on its chain, then ask for its queue; without its nonce nothing is asked or reported."""
         found = [desk.call(ViewRead(self.place.chain, self.place.address, view)) for view in (NONCE, THRESHOLD, OWNERS)]
         lost = next((one for one in found if isinstance(one, Unknown)), None)
         if lost is not None:
@@ -169,8 +170,8 @@ class QueuePart:
             str(queue) if isinstance(queue, Unknown) else f"{len(queue.transactions)} pending, asked every {interval}"
         )
 
-    def tell(self, transition: Transition, tools: EvaluationPoint) -> AlertText:
-        if transition.kind is not Kind.FIRED:
+    def compose(self, transition: Transition, tools: EvaluationPoint) -> AlertText:
+        if transition.kind is not TransitionKind.FIRED:
             return plain_message(self.about, transition)
         return describe(self.place, transition, tools)
 
@@ -181,7 +182,7 @@ def queue_policy(loud: Loudness, first_run: FirstRun) -> ItemsPolicy:
 
 
 def _print(nonce: int, threshold: int, owners: tuple[Value, ...]) -> str:
-    """Tell one state of a Safe from another."""
+    """Distinguish one state of a Safe from another."""
     text = f"{nonce} {threshold} {sorted(map(str, owners))}"
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
@@ -201,6 +202,6 @@ def _own(before: Condition) -> dict[str, Json]:
 
 
 def _remembering(outcome: Outcome, own: Mapping[str, Json]) -> Outcome:
-    """Put our own memory beside the verb's."""
+    """Add our own memory to the verb's."""
     condition = replace(outcome.condition, memory={**outcome.condition.memory, **own})
     return replace(outcome, condition=condition)

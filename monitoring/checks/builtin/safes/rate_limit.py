@@ -60,7 +60,7 @@ def interval_for(safes: int, every: timedelta, keys: int) -> timedelta:
 
 
 def is_due(question: QueueOf, interval: timedelta, now: datetime) -> bool:
-    """Tell whether a Safe is to be asked; after failures sooner than usual, but each time after twice as long.
+    """Return whether a Safe is to be asked; after failures sooner than usual, but each time after twice as long.
 
     A tenth of `every` is given, so that a run which starts a second early does not skip a turn. A clock that was ahead
     when it was asked says nothing of when that was.

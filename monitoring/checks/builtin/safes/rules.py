@@ -69,7 +69,7 @@ def decoded_offline(row: SafeTransaction) -> DecodedCall:
 
 
 def is_unexpected(row: SafeTransaction, expected: frozenset[str]) -> bool:
-    """Tell whether nobody of those expected proposed it, nor a delegate for one of them."""
+    """Return whether it was proposed by an address that is neither expected nor a delegate of an expected one."""
     return bool(expected) and not {row.proposer.lower(), row.proposed_by_delegate.lower()} & expected
 
 

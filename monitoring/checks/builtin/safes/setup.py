@@ -32,7 +32,7 @@ from monitoring.conditions.policy import Policy
 
 MODULES = "getModulesPaginated(address,uint256)(address[],address)"
 _FIRST_MODULE, _MOST_MODULES = "0x" + "1".rjust(40, "0"), 50
-# Where a Safe keeps what no view of all its versions tells: slot 0, and keccak256 of "guard_manager.guard.address",
+# Where a Safe keeps what no view of all its versions returns: slot 0, and keccak256 of "guard_manager.guard.address",
 # "module_manager.module_guard.address" and "fallback_manager.handler.address".
 SLOTS: Mapping[str, str] = {
     "code": "0x0",
@@ -103,7 +103,7 @@ class SetPart:
         names = [short(checksum(str(one))) if is_address(one) else words(one) for one in reading]
         return ": ".join(filter(None, (counted(len(reading), self.what), ", ".join(names))))
 
-    def tell(self, transition: Transition, tools: EvaluationPoint) -> AlertText:
+    def compose(self, transition: Transition, tools: EvaluationPoint) -> AlertText:
         known = network(self.place.chain)
         rows: list[Block] = []
         for entry in transition.entries:
@@ -148,7 +148,7 @@ class SetupPart:
         found = [f"{name} {short(checksum(str(one)))}" for name, one in zip(SLOTS, slots, strict=True) if one != ZERO]
         return ", ".join([f"threshold {words(threshold)}", *found])
 
-    def tell(self, transition: Transition, tools: EvaluationPoint) -> AlertText:
+    def compose(self, transition: Transition, tools: EvaluationPoint) -> AlertText:
         names = ("threshold", *SLOTS)
         old, new = (_parts(transition.facts.get(name)) for name in ("before", "value"))
         moved = [(name, a, b) for name, a, b in zip(names, old, new, strict=False) if a != b]

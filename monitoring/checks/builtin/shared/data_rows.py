@@ -1,4 +1,4 @@
-"""The rows of a built-in type: in the section itself, or in a data file beside the monitor; each names a contract.
+"""The rows of a built-in type: in the section itself, or in a data file next to the monitor; each names a contract.
 
 Mistakes of a data file carry that file's own places.
 """
@@ -66,7 +66,7 @@ def read_rows(section: Spot, around: PluginContext) -> list[Spot]:
     """Return the rows of a section: `rows: […]`, or `from: FILE` with the rows under the section's name in it."""
     source, inline = section.get("from"), section.get("rows")
     if (source is None) is (inline is None):
-        section.wrong("one of from (a data file beside this one) and rows (a list) says what is watched")
+        section.wrong("one of from (a data file next to this one) and rows (a list) says what is watched")
         return []
     rows = inline or (_in_file(source, section.path, around) if source else None)
     found = rows.items("a list of rows") if rows else []
@@ -94,7 +94,7 @@ def _in_file(source: Spot, name: str, around: PluginContext) -> Spot | None:
 def read_places(
     rows: list[Spot], around: PluginContext, more: tuple[Key[Any], ...]
 ) -> Iterator[tuple[RowContract, Spot]]:
-    """Yield the sound and enabled rows; `more` are the keys a row may have beside the common ones."""
+    """Yield the sound and enabled rows; `more` are the keys a row may have in addition to the common ones."""
     seen: dict[tuple[int, str], str] = {}
     for row in rows:
         row.only((*COMMON, *more))

@@ -29,10 +29,10 @@ from monitoring.checks.expression.values import Value
 from monitoring.checks.messages.plain import AlertRoute, AlertText, plain_message
 from monitoring.checks.rules.keys import DURATION, NAME, SEVERITY, one_of, severity_row
 from monitoring.checks.rules.logs import LogsPolicy
-from monitoring.checks.rules.readings import TELL_ALL, LogEvent
+from monitoring.checks.rules.readings import REPORT_ALL, LogEvent
 from monitoring.checks.rules.steps import either
 from monitoring.conditions.condition import Condition, ConditionKey
-from monitoring.conditions.outcome import Kind, Outcome, Transition
+from monitoring.conditions.outcome import Outcome, Transition, TransitionKind
 
 MAX_LOOKBACK = timedelta(days=14)
 
@@ -93,8 +93,8 @@ class TimelockPart:
         """Say what was read, for listings."""
         return f"blocks {reading.first} to {reading.last}, {counted(len(self._events(reading)), 'event')}"
 
-    def tell(self, transition: Transition, tools: EvaluationPoint) -> AlertText:
-        if transition.kind is not Kind.FIRED:
+    def compose(self, transition: Transition, tools: EvaluationPoint) -> AlertText:
+        if transition.kind is not TransitionKind.FIRED:
             return plain_message(self.about, transition)
         return describe(self.row.place, self.row.kind, transition, tools)
 
@@ -220,7 +220,7 @@ def _plan(config: TimelocksConfig, around: PluginContext) -> list[TimelockPart]:
 
 def _part(check: str, route: AlertRoute, row: Timelock, config: TimelocksConfig, around: PluginContext) -> TimelockPart:
     place = row.place
-    policy = logs_policy(place.chain, row.severities.scheduled, TELL_ALL)
+    policy = logs_policy(place.chain, row.severities.scheduled, REPORT_ALL)
     key = ConditionKey(around.monitor, check, place.chain, place.address)
     return TimelockPart(key, route, row, policy, config.lookback)
 

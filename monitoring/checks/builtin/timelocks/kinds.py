@@ -1,6 +1,6 @@
 """The kinds of timelock: which of their events say what, which of them belong to one operation, what each carries.
 
-Pure. A log that does not decode is still an event of its kind: who tells it shows it as hex.
+Pure. A log that does not decode is still an event of its kind: the message shows it as hex.
 """
 
 from __future__ import annotations
@@ -201,7 +201,7 @@ def _integer(value: AbiValue | None) -> int | None:
 
 
 def _worded(name: str, value: AbiValue) -> str:
-    """Write a field that a reader wants beside the calls."""
+    """Write a field that a reader wants next to the calls."""
     if name == "role" and isinstance(value, bytes):
         return roles().get(value) or "0x" + value.hex()
     if name in ("account", "creator", "newAdmin", "newPendingAdmin", "metadata"):
@@ -229,7 +229,7 @@ def new_delay_s(kind: str, log: RawLog) -> int | None:
 
 
 def moves_admin(kind: str, log: RawLog) -> bool:
-    """Tell whether an event moves the power over the timelock itself, which can shorten or skip its delay."""
+    """Return whether an event moves the power over the timelock itself, which can shorten or skip its delay."""
     signal = signals(kind).get(log.topics[0])
     if signal is None or signal.what is not What.POWER:
         return False

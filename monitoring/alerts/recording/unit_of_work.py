@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, TypeAlias
 
-from monitoring.alerts.conditions.store_alert import AlertOrigin, Recorded, raise_in, resolve_in, store_in
 from monitoring.alerts.message.model import Alert
+from monitoring.alerts.recording.store_alert import AlertOrigin, Recorded, raise_in, resolve_in, store_in
 from monitoring.base.errors import UsageError
 from monitoring.conditions.condition import ConditionKey
 from monitoring.conditions.outcome import Reason

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from monitoring.alerts.conditions.store_alert import AlertOrigin, Recorded
-from monitoring.alerts.conditions.unit_of_work import Step, commit_in
+from monitoring.alerts.recording.store_alert import AlertOrigin, Recorded
+from monitoring.alerts.recording.unit_of_work import Step, commit_in
 from monitoring.base.clock import Clock
 from monitoring.store.db.handle import SteadyStore
 from monitoring.store.tables import state

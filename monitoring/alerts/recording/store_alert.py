@@ -14,15 +14,15 @@ from enum import StrEnum
 import orjson
 
 from monitoring.alerts.channels import OPERATIONAL_SOURCES, variable_part
-from monitoring.alerts.conditions import webhook_policy
-from monitoring.alerts.conditions.unheard import with_unheard
 from monitoring.alerts.message.lines import mute_line, was_line
 from monitoring.alerts.message.model import Alert, Severity
 from monitoring.alerts.message.render import render_plain
 from monitoring.alerts.message.text import line, since
+from monitoring.alerts.recording import webhook_policy
+from monitoring.alerts.recording.unheard import with_unheard
 from monitoring.base.secrets.redact import redact
 from monitoring.conditions.condition import Condition, ConditionKey, State
-from monitoring.conditions.outcome import Kind, Outcome, Reason
+from monitoring.conditions.outcome import Outcome, Reason, TransitionKind
 from monitoring.conditions.policy import Policy
 from monitoring.conditions.transition import raised, resolved
 from monitoring.store.db.database import Database, Tx
@@ -59,7 +59,7 @@ class AlertOrigin:
 
 
 NOBODY = AlertOrigin()
-_KINDS = {Kind.WORSENED: AlertKind.WORSENED, Kind.REMINDER: AlertKind.REMINDER}
+_KINDS = {TransitionKind.WORSENED: AlertKind.WORSENED, TransitionKind.REMINDER: AlertKind.REMINDER}
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +73,7 @@ class Recorded:
 
 
 @dataclass(frozen=True, slots=True)
-class Message:
+class ConditionAlert:
     """The message about a condition, and its part in the life of the problem."""
 
     alert: Alert
@@ -131,7 +131,7 @@ def raise_in(
         conditions.put(tx, condition, now)
         return Recorded(condition.alert_id, outcome.reason)
     kind = _KINDS.get(outcome.transition.kind, AlertKind.ALERT)
-    message = Message(_with_history(alert, outcome), kind)
+    message = ConditionAlert(_with_history(alert, outcome), kind)
     stored = record_message_in(tx, condition, message, now=now, origin=origin, was_firing=before.is_firing)
     return Recorded(stored.alert_id, outcome.reason, stored.status, is_sent=True)
 
@@ -154,13 +154,13 @@ def resolve_in(
         if before.state is not State.OK:
             conditions.put(tx, outcome.condition, now)
         return Recorded(before.alert_id if before.state is not State.OK else None, outcome.reason)
-    message = Message(_recovery(before, now, note), AlertKind.RECOVERY)
+    message = ConditionAlert(_recovery(before, now, note), AlertKind.RECOVERY)
     stored = record_message_in(tx, outcome.condition, message, now=now, origin=origin, was_firing=True)
     return Recorded(stored.alert_id, outcome.reason, stored.status, is_sent=True)
 
 
 def record_message_in(
-    tx: Tx, condition: Condition, message: Message, *, now: datetime, origin: AlertOrigin, was_firing: bool
+    tx: Tx, condition: Condition, message: ConditionAlert, *, now: datetime, origin: AlertOrigin, was_firing: bool
 ) -> Stored:
     """Store a condition with the message of what changed about it; every rule of every kind ends here."""
     # What happened once is an event of its own for a machine: each time it is called.
@@ -221,10 +221,10 @@ def route_of(alert: Alert) -> str:
 
 
 def release_in(tx: Tx, now: datetime) -> list[int]:
-    """Put into the outbox what was held back by a silence that has ended while the condition still fires."""
+    """Put into the outbox what was held back by a silence that has ended while the condition is still an incident."""
     holding = silences.active(tx, now)
     released = []
-    for condition in conditions.firing_and_silenced(tx):
+    for condition in conditions.silenced_incidents(tx, now):
         covered = any(each.covers(condition.protocol, condition.key.text) for each in holding)
         held_back = stored_alerts.get(tx, condition.alert_id) if condition.alert_id and not covered else None
         if held_back is None or held_back.body_json is None:
@@ -232,7 +232,8 @@ def release_in(tx: Tx, now: datetime) -> list[int]:
         alert = Alert.from_json(held_back.body_json)
         route = route_of(alert)
         stored_alerts.add_deliveries(tx, held_back.id, alert.severity.name, _FOR_PEOPLE, now, route=route)
-        _call_machines(tx, held_back.id, alert, kind=AlertKind(held_back.kind), about=condition, now=now)
+        about = condition if condition.is_firing else None
+        _call_machines(tx, held_back.id, alert, kind=AlertKind(held_back.kind), about=about, now=now)
         stored_alerts.update_delivery_status(tx, held_back.id, "pending", None, None)
         conditions.put(tx, replace(condition, last_sent_at=now), now)
         released.append(held_back.id)
