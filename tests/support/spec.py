@@ -85,7 +85,7 @@ def run_table(
     table: str, judge: Callable[..., Outcome], policy: Any, read: Callable[[str], Any] = plain
 ) -> list[Outcome]:
     """Run a table; a `(reason)` after what is told is compared too where it is written."""
-    condition, outcomes = UNJUDGED, []
+    condition, outcomes = replace(UNJUDGED, judged_at=DAY), []  # a check judges it: its rows never lack the instant
     for line in filter(None, (line.split("#")[0].strip() for line in table.splitlines())):
         match = _LINE.fullmatch(line)
         assert match, f"not a line of a table: {line!r}"

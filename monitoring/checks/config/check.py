@@ -1,6 +1,6 @@
 """The `checks` of a monitor file: which verb, which formulas, which policy; units and unreachable levels.
 
-Called by `loading.py`. A check is told by its id in every path.
+Called by `loading.py`. A check is named by its id in every path.
 """
 
 from __future__ import annotations
@@ -215,7 +215,7 @@ def _finish(draft: CheckBuilder, text: str, judged: ParsedCheck, unit: str, word
     named = draft.spot.get("id")
     if named and per_row and not templated:
         field = next((f"{row}.{name}" for row, fields in draft.scope.rows.items() for name in fields), "")
-        named.wrong(f"the check runs once for each row, so its id must tell them apart: {text}/{{{field}}}")
+        named.wrong(f"the check runs once for each row, so its id must differ for each row: {text}/{{{field}}}")
         return None
     if named and templated and not per_row:
         named.wrong("the check reads nothing of the row, so its id must not name one")

@@ -1,4 +1,4 @@
-"""`require` and `watch`: comparisons become limits, and levels that could never be told are mistakes."""
+"""`require` and `watch`: comparisons become limits, and levels that could never be reported are mistakes."""
 
 from __future__ import annotations
 
@@ -161,7 +161,7 @@ def _rung(item: Spot, bound: Spot) -> _Threshold | None:
 
 
 def _climbing(rungs: list[_Threshold], *, falling: bool) -> list[_Threshold]:
-    """Sort levels from the mildest bound on; each further one must be more severe, or it is never told."""
+    """Sort levels from the mildest bound on; each further one must be more severe, or it is never reported."""
     ordered = sorted(rungs, key=lambda rung: -rung.bound if falling else rung.bound)
     climbing = ordered[:1]
     for rung in ordered[1:]:
@@ -169,7 +169,9 @@ def _climbing(rungs: list[_Threshold], *, falling: bool) -> list[_Threshold]:
         if rung.bound == milder.bound:
             rung.spot.wrong("two levels have one bound")
         elif rung.severity <= milder.severity:
-            rung.spot.wrong(f"this level can never be told: a milder bound is already {milder.severity.name.lower()}")
+            rung.spot.wrong(
+                f"this level can never be reported: a milder bound is already {milder.severity.name.lower()}"
+            )
         else:
             climbing.append(rung)
     return climbing

@@ -180,7 +180,7 @@ class _Loader:
         return tuple(found)
 
     def _reads(self) -> bool:
-        """Tell whether formulas read a chain; a built-in type that needs one says so itself."""
+        """Return whether formulas read a chain; a built-in type that needs one says so itself."""
         typed = any(self.root.get(name) for name in self.types)
         return not typed or any(self.root.get(name) for name in ("contracts", "values", "for_each", "checks"))
 
@@ -206,7 +206,7 @@ class _Loader:
             if name and source:
                 found[name] = source
             elif name:
-                found[name] = NumberSource(name, "", "")  # so that its mistake is told once, not at each use
+                found[name] = NumberSource(name, "", "")  # so that its mistake is reported once, not at each use
         return found
 
     def _rows(self) -> tuple[Rows | None, dict[str, dict[str, ValueType]]]:
@@ -235,7 +235,7 @@ class _Loader:
         for spot in section.items("a list of checks") if section else []:
             check = read_check(spot, scope, by_row, forms)
             if check and check.per_row:
-                _tell_rows_apart(spot, check, rows)
+                _require_distinct_rows(spot, check, rows)
             if check and check.name in found:
                 (spot.get("id") or spot).below(f"checks.{check.id}").wrong(
                     f"the id {check.name} stands here twice: state is kept by it"
@@ -254,7 +254,7 @@ class _Loader:
         return tuple(parts)
 
 
-def _tell_rows_apart(spot: Spot, check: Check, rows: Rows | None) -> None:
+def _require_distinct_rows(spot: Spot, check: Check, rows: Rows | None) -> None:
     """Refuse an id that two rows share: their conditions would overwrite each other."""
     seen: set[str] = set()
     for row in rows.rows if rows else ():

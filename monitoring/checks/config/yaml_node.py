@@ -85,7 +85,7 @@ class Spot(YamlNode):
                 spot.mistakes.add(key.at, spot.path, f"{key.text} is not known here{hint}")
 
     def below(self, path: str) -> Spot:
-        """Return the same node under another path, as a check is told by its id."""
+        """Return the same node under another path, as a check is named by its id."""
         return Spot(self.node, path, self.mistakes)
 
     # -- scalars
@@ -134,7 +134,7 @@ class Spot(YamlNode):
         return Quantity(ratio(value, 100) if percent else value, percent)
 
     def number(self, *, like: bool | None = None) -> Number | None:
-        """Read a number; `like` tells whether what it is compared with was written with %."""
+        """Read a number; `like` says whether what it is compared with was written with %."""
         found = self.quantity()
         if found is None:
             return None

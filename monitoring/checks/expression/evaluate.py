@@ -250,5 +250,5 @@ def _fitted_integer(value: Value, name: str) -> int | None:
 
 
 def has_no_value(result: Result) -> bool:
-    """Tell whether this is anything but a value."""
+    """Return whether this is anything but a value."""
     return isinstance(result, Unknown | NotYet) or result is NONE

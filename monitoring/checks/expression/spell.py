@@ -1,6 +1,6 @@
 """A checked tree as an author would write it, and which of its parts a reader needs to see to believe its value.
 
-Called for messages: the inputs beside a value that breached. Nothing is evaluated here.
+Called for messages: the inputs of a value that breached. Nothing is evaluated here.
 """
 
 from __future__ import annotations

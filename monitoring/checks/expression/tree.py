@@ -141,7 +141,7 @@ class Expression:
 
     @property
     def is_constant(self) -> bool:
-        """Tell whether it reads nothing at all, so that it can never change."""
+        """Return whether it reads nothing at all, so that it can never change."""
         return not self.names
 
 

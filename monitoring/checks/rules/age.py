@@ -58,7 +58,7 @@ class DeadlineStep:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeadlinePolicy(Policy):
-    """`steps`: the earliest reminder first. Of several reached between two readings only the last is told."""
+    """`steps`: the earliest reminder first. Of several reached between two readings only the last is reported."""
 
     steps: tuple[DeadlineStep, ...]
 
@@ -84,7 +84,7 @@ def judge(before: Condition, reading: Reading, now: datetime, policy: AgePolicy)
 
 
 def judge_deadline(before: Condition, reading: Reading, now: datetime, policy: DeadlinePolicy) -> Outcome:
-    """Judge how near the deadline is; each step reached is told, and a deadline moved away recovers."""
+    """Judge how near the deadline is; each step reached is reported, and a deadline moved away recovers."""
     at = as_number(reading)
     if isinstance(at, Unknown | Absent):
         return apply_verdict(before, at, now, policy)
@@ -180,12 +180,12 @@ def _read_age(draft: CheckBuilder) -> ParsedCheck | None:
         found = [AgeLevel(oldest, severity)] if oldest else []
     for item in levels.items("a list of levels") if levels else []:
         item.only(LEVEL.keys)
-        oldest, told = item.value(LEVEL_MAX), item.value(LEVEL_SEVERITY)
-        if oldest and told is not None:
-            if found and (oldest <= found[-1].max_age or told <= found[-1].severity):
-                item.wrong("levels go from young to old and from mild to severe, or they are never told")
+        oldest, level = item.value(LEVEL_MAX), item.value(LEVEL_SEVERITY)
+        if oldest and level is not None:
+            if found and (oldest <= found[-1].max_age or level <= found[-1].severity):
+                item.wrong("levels go from young to old and from mild to severe, or they are never reported")
             else:
-                found.append(AgeLevel(oldest, told))
+                found.append(AgeLevel(oldest, level))
     if expression is None or not found:
         return None
     policy = with_base(AgePolicy, draft.policy(found[-1].severity), levels=tuple(found))
@@ -199,7 +199,7 @@ def _read_deadline(draft: CheckBuilder) -> ParsedCheck | None:
     for item in steps.items("a list of durations, as in [30d, 7d, 1d]") if steps else []:
         left = item.duration()
         if left and found and left >= found[-1].left:
-            item.wrong("steps go from far to near, or they are never told")
+            item.wrong("steps go from far to near, or they are never reported")
         elif left:
             found.append(DeadlineStep(left, severity))
     found.append(DeadlineStep(timedelta(0), severity))
@@ -220,7 +220,7 @@ def python_age(at: datetime | Any, *, max: Any, **common: Unpack[CommonKeywords]
 def python_deadline(
     at: datetime | Any, *, steps: Iterable[str | timedelta] = (), **common: Unpack[CommonKeywords]
 ) -> Asked:
-    """Tell that an instant is near, at each of the `steps` before it (`["30d", "7d", "1d"]`) and when it passes."""
+    """Report that an instant is near, at each of the `steps` before it (`["30d", "7d", "1d"]`) and when it passes."""
     options = CommonOptions.of("deadline", common, python_deadline)
     shared = options.policy("deadline", understood=("remind",))
     lefts = [*(span(one) for one in steps), timedelta(0)]

@@ -1,4 +1,4 @@
-"""`changed`: is the value different from the last known one? Each change is told once; nothing lasts."""
+"""`changed`: is the value different from the last known one? Each change is reported once; nothing lasts."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def _changed(draft: CheckBuilder) -> ParsedCheck | None:
 
 
 def python(value: Any, **common: Unpack[CommonKeywords]) -> Asked:
-    """Tell each change of a value of any kind."""
+    """Report each change of a value of any kind."""
     options = CommonOptions.of("changed", common, python)
     return Asked(reading(value), Policy(**options.policy("changed", understood=())), options)
 

@@ -1,8 +1,8 @@
-"""`delta`: did the value move too far since a fresh baseline? A move is told once; it does not last.
+"""`delta`: did the value move too far since a fresh baseline? A move is reported once; it does not last.
 
 Two baselines. `previous` is the last known reading: right for jumps, blind to a drift in small steps. `window` is
 everything seen within the last so-and-so long: a drop counts from the highest value there, a rise from the lowest,
-so that a drift is seen too; what was told starts the window anew.
+so that a drift is seen too; what was reported starts a new window.
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ class MoveLevel:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeltaPolicy(Policy):
-    """`min_abs`: a smaller move is never told, whatever its share; with it a start from 0 stays quiet.
+    """`min_abs`: a smaller move is never reported, whatever its share; with it a start from 0 stays quiet.
 
     A baseline older than `baseline_max_age` is not compared with (exactly as old still is): the value becomes the
     new baseline and the reason says so. None means that it never expires. `window` switches to the windowed baseline.
@@ -275,7 +275,7 @@ def _move_levels(draft: CheckBuilder) -> list[MoveLevel]:
         item.only(LEVEL.keys)
         level = _move_level(item, either(item.value(LEVEL_SEVERITY), Severity.LOW))
         if level and any(_covers(milder, level) for milder in found):
-            item.wrong("this level can never be told: a smaller move is already as severe")
+            item.wrong("this level can never be reported: a smaller move is already as severe")
         found += [level] if level else []
     return found
 
@@ -309,7 +309,7 @@ def python(
     priced_at: Any = None,
     **common: Unpack[CommonKeywords],
 ) -> Asked:
-    """Tell a move that is larger than `5%` or than an amount since the last value, or within a `window`.
+    """Report a move that is larger than `5%` or than an amount since the last value, or within a `window`.
 
     `min_abs`: smaller moves never; `baseline_max_age`: an older value is not compared with; `priced_at`: moves
     are amounts times this price.

@@ -31,7 +31,7 @@ def judge(before: Condition, reading: Reading, now: datetime, policy: Policy) ->
 
 
 def _is_requirement(subject: Subject) -> bool:
-    """Tell whether the flag is the opposite of a requirement: its formula is what should be true."""
+    """Return whether the flag is the opposite of a requirement: its formula is what should be true."""
     return subject.formula.startswith("require ")
 
 

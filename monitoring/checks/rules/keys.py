@@ -54,7 +54,7 @@ class Listed(Kind[None]):
 
 
 class Either(Kind[None]):
-    """One of several shapes, told apart by the section that reads it."""
+    """One of several shapes; the section that reads it sees which."""
 
     shape = Scalar
 

@@ -148,7 +148,7 @@ def python(
 ) -> Asked:
     """Fire while the value is `below` or `above` its bound (exactly there is well), or one of several levels.
 
-    `clear`: over only beyond this; `worse_by`: told again at each such step beyond the worst value told.
+    `clear`: over only beyond this; `worse_by`: reported again at each such step beyond the worst value so far.
     """
     options = CommonOptions.of("limit", common, python)
     name, bounds = one_of("limit", {"below": below, "above": above})

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MembersPolicy(Policy):
-    """`expected`: the set as it should be; without it each change of the set is told once."""
+    """`expected`: the set as it should be; without it each change of the set is reported once."""
 
     added: Severity = Severity.MEDIUM
     removed: Severity = Severity.MEDIUM
@@ -65,15 +65,15 @@ def _against_expected(
     entries = _entries(current, {key_of(member) for member in expected}, policy)
     odd = {f"{entry.kind} {key_of(entry.id)}" for entry in entries}
     kept = before.memory.get("odd", [])
-    told = {str(key) for key in kept} if isinstance(kept, list) else set()
+    reported = {str(key) for key in kept} if isinstance(kept, list) else set()
     verdict = Breach((_worst(entries),)) if entries else Ok()
     outcome = apply_verdict(before, verdict, now, policy)
     if outcome.transition is not None:
         outcome = replace(outcome, transition=replace(outcome.transition, entries=entries))
         return outcome.remembering({"odd": list[Json](sorted(odd))})
-    if outcome.condition.state is not State.FIRING or odd <= told:
-        return outcome.remembering({"odd": list[Json](sorted(odd & told))})
-    fresh = tuple(entry for entry in entries if f"{entry.kind} {key_of(entry.id)}" not in told)
+    if outcome.condition.state is not State.FIRING or odd <= reported:
+        return outcome.remembering({"odd": list[Json](sorted(odd & reported))})
+    fresh = tuple(entry for entry in entries if f"{entry.kind} {key_of(entry.id)}" not in reported)
     return entries_changed(outcome, fresh, now).remembering({"odd": list[Json](sorted(odd))})
 
 
@@ -147,7 +147,7 @@ def python(
     removed: Severity | str | None = None,
     **common: Unpack[CommonKeywords],
 ) -> Asked:
-    """Tell who joined or left a set; with `expected` fire while it is another one."""
+    """Report who joined or left a set; with `expected` fire while it is another one."""
     options = CommonOptions.of("members", common, python)
     shared = options.policy("members", understood=() if expected is None else None)
     policy = MembersPolicy(

@@ -29,9 +29,9 @@ if TYPE_CHECKING:
 
 
 class Rebase(StrEnum):
-    """What becomes of the mark when a fall was told.
+    """What becomes of the mark when a fall was reported.
 
-    `after_alert`: it moves down to the fallen value, and each further fall is told anew.
+    `after_alert`: it moves down to the fallen value, and each further fall is reported again.
     `hold`: it stays, and the condition lasts until the value is back at the mark.
     """
 
@@ -118,7 +118,7 @@ def _never_falls(draft: CheckBuilder) -> ParsedCheck | None:
     word, step, worse = draft.spot.value(REBASE), draft.spot.value(TOLERANCE), draft.spot.get(WORSE_BY.name)
     more: dict[str, object] = {"tolerance": step} if step else {}
     if worse and word != Rebase.HOLD:
-        worse.wrong("worse_by needs rebase: hold, without it each further fall is told")
+        worse.wrong("worse_by needs rebase: hold, without it each further fall is reported")
     found = with_base(NeverFallsPolicy, policy, rebase=Rebase(word) if word else Rebase.AFTER_ALERT, **more)
     found = replace(found, worse_by=worse.positive(like=False)) if worse else found
     return ParsedCheck("never_falls", (expression.tree,), found, expression.text) if expression else None
@@ -132,12 +132,12 @@ def python(
     worse_by: Any = None,
     **common: Unpack[CommonKeywords],
 ) -> Asked:
-    """Tell a value below the highest ever seen; with `rebase="hold"` it lasts until the value is back there."""
+    """Report a value below the highest ever seen; with `rebase="hold"` it lasts until the value is back there."""
     options = CommonOptions.of("never_falls", common, python)
     if rebase not in list(Rebase):
         raise UsageError(f"m.never_falls(…, rebase={rebase!r}): write {' or '.join(Rebase)}")
     if worse_by is not None and rebase != Rebase.HOLD:
-        raise UsageError("m.never_falls(…, worse_by=…) needs rebase='hold': without it each further fall is told")
+        raise UsageError("m.never_falls(…, worse_by=…) needs rebase='hold': without it each further fall is reported")
     policy = NeverFallsPolicy(
         **options.policy("never_falls"),
         tolerance=size_of(tolerance, "tolerance") if tolerance is not None else NO_STEP,
