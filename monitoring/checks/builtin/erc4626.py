@@ -157,7 +157,7 @@ def _share_price(row: _VaultRow) -> Check | None:
     probe = max(row.decimals + _FINER, _LEAST_PROBE)
     formula = f"vault.convertToAssets(1e{probe}) / 1e{probe + row.asset_decimals - row.decimals}"
     judged = with_base(NeverFallsPolicy, policy, tolerance=tolerance or NO_STEP)
-    return _check("share-price", "never_falls", formula, judged, f"{row.name}: the share price fell", row.unit)
+    return _check("share-price", "never_falls", formula, judged, f"{row.name}: share price fell", row.unit)
 
 
 def _total_assets(row: _VaultRow) -> Check | None:
@@ -183,7 +183,7 @@ def _total_assets(row: _VaultRow) -> Check | None:
         min_abs=(least.positive() if least else None) or 0,
     )
     formula = f"vault.totalAssets() / 1e{row.asset_decimals}"
-    return _check("total-assets", "delta", formula, judged, f"{row.name}: total assets moved", row.unit)
+    return _check("total-assets", "delta", formula, judged, f"{row.name}: total assets changed sharply", row.unit)
 
 
 def _step(spot: Spot, move: Move) -> Step | None:
@@ -214,7 +214,7 @@ def _exit(row: _VaultRow) -> Check | None:
     policy = replace(policy, worse_by=worse.positive() if worse else None)
     judged = with_base(LimitPolicy, policy, side=Side.BELOW, levels=(Level(bound, policy.severity),))
     formula = f"{_EXITS[word].format(account=account)} / 1e{row.asset_decimals}"
-    return _check("exit-liquidity", "limit", formula, judged, f"{row.name}: little can be withdrawn", row.unit)
+    return _check("exit-liquidity", "limit", formula, judged, f"{row.name}: exit liquidity is low", row.unit)
 
 
 def _flags(row: _VaultRow) -> list[Check]:
@@ -237,7 +237,7 @@ def _asset(row: _VaultRow) -> Check | None:
     text = spot.text("a symbol or an address") if spot else None
     if spot is None or text is None:
         return None
-    words = f"{row.name}: its asset is not {text}"
+    words = f"{row.name}: underlying asset is not {text}"
     policy = spot.policy(Severity.HIGH)
     if text.startswith("0x"):
         address = spot.address()
