@@ -241,3 +241,14 @@ def test_every_package_says_what_belongs_in_it_and_where_its_tests_are() -> None
             missing += [f"{name}: names no tests"] if not named else []
             missing += [f"{name}: there is no {each}" for each in named if not any(CHECKOUT.glob(each))]
     assert not missing
+
+
+def test_a_module_that_is_named_in_a_docstring_exists() -> None:
+    names = [f"/{path.relative_to(CHECKOUT).as_posix()}" for path in tracked()]
+    gone = []
+    for name, text in python_files():
+        if name.split("/")[0] in PACKAGES:
+            said = ast.get_docstring(ast.parse(text)) or ""
+            found = re.findall(r"`([a-z_/]+\.py)`", said)
+            gone += [f"{name}: {each}" for each in found if not any(path.endswith(f"/{each}") for path in names)]
+    assert not gone

@@ -33,7 +33,7 @@ _PURPOSE = "Run monitoring scripts on a schedule, and verify that they ran."
 _EPILOG = f"""\
 exit codes:
   0   ok
-1   a task failed, alerts do not reach people, most checks had no data, or audit or doctor
+  1   a task failed, alerts do not reach people, most checks had no data, or audit or doctor
       found a problem
   2   wrong usage or configuration
   75  not run, because the profile is already running

@@ -16,7 +16,7 @@ from monitoring.alerts.delivery.loop import Delivery
 from monitoring.alerts.delivery.routes import FanOut, RouteResolver, Undeliverable
 from monitoring.alerts.message.model import Alert, Severity
 from monitoring.alerts.recording.store_alert import AlertKind, AlertOrigin, store_in
-from monitoring.alerts.senders import FarSide
+from monitoring.alerts.senders import Peer
 from monitoring.base.clock import Clock
 from monitoring.base.formatting import format_duration
 from monitoring.base.settings import Settings
@@ -60,9 +60,9 @@ def drill(
     with database:
         begun_at = clock.now()
         alert_id = _store(database, channel, begun_at, origin)
-        far_side = _far_side(settings, channel)
+        peer = _peer(settings, channel)
         with _delivering(settings, clock, begun_at) if delivers else _nothing():
-            return _outcome(database, alert_id, far_side, clock, timeout_s)
+            return _outcome(database, alert_id, peer, clock, timeout_s)
 
 
 def _store(database: Database, channel: str, now: datetime, origin: AlertOrigin) -> int:
@@ -78,24 +78,24 @@ def _store(database: Database, channel: str, now: datetime, origin: AlertOrigin)
         return store_in(tx, alert, now=now, origin=origin, kind=AlertKind.DRILL).alert_id
 
 
-def _far_side(settings: Settings, channel: str) -> FarSide | None:
+def _peer(settings: Settings, channel: str) -> Peer | None:
     ways = RouteResolver(settings.environ)
     way = ways.destination("telegram", variable_part(channel))
-    return None if isinstance(way, Undeliverable | FanOut) else ways.far_side(way)
+    return None if isinstance(way, Undeliverable | FanOut) else ways.peer(way)
 
 
-def _refuses(tx: Tx, far_side: FarSide | None, now: datetime) -> bool:
+def _refuses(tx: Tx, peer: Peer | None, now: datetime) -> bool:
     """Return whether the chat, or the bot's token, is refused: then the drill waits too long."""
-    keys = [key for key in (far_side.key, far_side.shared_key) if key] if far_side else []
+    keys = [key for key in (peer.key, peer.shared_key) if key] if peer else []
     return any(rate_limits.get(tx, key, now).is_refused for key in keys)
 
 
-def _outcome(database: Database, alert_id: int, far_side: FarSide | None, clock: Clock, timeout_s: float) -> Drilled:
+def _outcome(database: Database, alert_id: int, peer: Peer | None, clock: Clock, timeout_s: float) -> Drilled:
     deadline, pause = clock.monotonic() + timeout_s, threading.Event()
     while True:
         with database.snapshot() as tx:
             stored, sent = alerts.get(tx, alert_id), deliveries.of_alert(tx, alert_id)
-            is_refused = _refuses(tx, far_side, clock.now())
+            is_refused = _refuses(tx, peer, clock.now())
         if stored is None:
             return Drilled(alert_id, "gone", error="its row vanished: was the database replaced?")
         is_open = any(each.status == _OPEN for each in sent)

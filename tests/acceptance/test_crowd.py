@@ -47,6 +47,7 @@ def test_five_thousand_alerts_of_eight_processes_are_all_delivered_once_and_in_o
     assert sum(int(stdout) for stdout, _ in ended[:2]) == ALERTS
     lanes: dict[tuple[str, str], list[int]] = {}
     for message in messages:
-        sign, title = message.text.split(" ", 1)
+        lead, _, title = message.text.partition(": ")
+        sign = lead.split(" ")[0]
         lanes.setdefault((message.chat_id, sign), []).append(order[title])
     assert all(ids == sorted(ids) for ids in lanes.values()), "in order within a chat and severity"

@@ -12,6 +12,7 @@ from monitoring.alerts.delivery.fallback_send import send_directly
 from monitoring.alerts.message.model import Alert
 from monitoring.alerts.message.text import code, kv, quote
 from monitoring.alerts.recording.store_alert import record, record_in, store_in
+from monitoring.base.clock import from_text
 from monitoring.store.tables import state
 from tests.support.fake_telegram import (
     BOT_TOKEN,
@@ -76,13 +77,19 @@ def test_a_text_cut_at_the_limit_is_neither_refused_nor_sent_again_every_hour(
     assert len(telegram.requests) == sent == len(telegram.messages), "accepted at the first try, and never again"
 
 
-def test_a_threshold_that_stays_broken_is_one_message_not_one_a_run(outbox: Outbox, telegram: TelegramStandIn) -> None:
+def test_a_threshold_that_stays_broken_is_one_message_and_a_reminder_every_six_hours(
+    outbox: Outbox, telegram: TelegramStandIn
+) -> None:
     """2026-07-10 and (d) 18: the peg floor was CRITICAL every ten minutes, 144 times a day."""
     start = now()
     for run in range(144):
         record(outbox.database, alert("peg below 0.98", "CRITICAL", key="peg"), now=start + timedelta(minutes=10 * run))
     outbox.drain()
-    assert len(telegram.messages) == 1
+    raised = outbox.database.rows("SELECT kind, created_at FROM alert_events ORDER BY created_at")
+    assert [kind for kind, _ in raised] == ["alert", "reminder", "reminder", "reminder"]
+    hours = [(from_text(str(at)) - start).total_seconds() / 3600 for _, at in raised]
+    assert [round(one) for one in hours] == [0, 6, 12, 18]
+    assert len(telegram.messages) == 4
 
 
 def test_a_message_too_many_waits_as_long_as_it_is_told_and_loses_no_detail(

@@ -194,10 +194,10 @@ def test_a_lane_is_named_by_what_it_shares_and_by_no_secret(outbox: Outbox) -> N
     ways = RouteResolver(
         {"A": "https://hooks.example/k3y", "B": "https://HOOKS.example/other", "N": url, "T": "1:s3cret"}
     )
-    one, other = ways.far_side(Webhook("A")), ways.far_side(Webhook("B"))
-    third = ways.far_side(AppriseUrl("N", fingerprint(url)))
+    one, other = ways.peer(Webhook("A")), ways.peer(Webhook("B"))
+    third = ways.peer(AppriseUrl("N", fingerprint(url)))
     assert one.shared_key == other.shared_key == third.shared_key
     assert one.mark != other.mark
-    chat = ways.far_side(TelegramChat("-1", "T"))
+    chat = ways.peer(TelegramChat("-1", "T"))
     assert "s3cret" not in f"{one}{other}{third}{chat}"
     assert "k3y" not in f"{one}{other}{third}{chat}"

@@ -8,9 +8,11 @@ import json
 import sys
 import threading
 from contextlib import closing
+from dataclasses import replace
 
 import pytest
 
+from monitoring.alerts.message.model import Alert
 from monitoring.alerts.message.text import since
 from monitoring.alerts.senders import Destination, Message, Sent, fingerprint
 from monitoring.alerts.senders.apprise import AppriseSender, AppriseUrl
@@ -184,8 +186,17 @@ def test_apprise_delivers_to_the_one_address_that_is_meant(hook: FakeWebhook) ->
 
     body = json.loads(hook.requests[0].body)
     assert (body["title"], body["type"]) == ("🚨 HIGH cap: Backing", "failure")
-    assert "text" in body["message"]
+    assert body["message"] == "text", "the first line is the title, and is not sent a second time"
     assert progress.parts == [(1, 0)]
+
+
+def test_apprise_sends_an_alert_of_one_line_as_the_text(hook: FakeWebhook) -> None:
+    sender, destination = apprise_case(hook)
+
+    sender.send(replace(message(), alert=Alert("high", "Backing", protocol="cap")), destination)
+
+    body = json.loads(hook.requests[0].body)
+    assert (body["title"], body["message"]) == ("", "🚨 HIGH cap: Backing")
 
 
 def test_apprise_tells_only_that_it_failed(hook: FakeWebhook) -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import contextlib
 import os
 import subprocess
 import sys
@@ -90,6 +91,15 @@ def test_of_endless_output_only_the_tail_is_kept(tmp_path: Path) -> None:
     assert done.stdout.endswith("last\n")
 
 
+def is_waiting(pid: int) -> bool:
+    """Return whether a process has opened what it waits with."""
+    for descriptor in Path(f"/proc/{pid}/fd").iterdir():
+        with contextlib.suppress(FileNotFoundError):
+            if "eventpoll" in str(descriptor.readlink()):
+                return True
+    return False
+
+
 def test_an_interrupted_caller_takes_the_command_with_it(tmp_path: Path) -> None:
     """SIGTERM to the runner in the middle of a fetch: no git survives it."""
     source = """
@@ -102,6 +112,8 @@ run_command(["sh", "-c", "echo $$ > pid; sleep 600"], cwd=Path(sys.argv[1]), env
     caller = subprocess.Popen([sys.executable, "-c", source, tmp_path], env=child_environ())
     pid_file = tmp_path / "pid"
     wait_until(lambda: pid_file.exists() and pid_file.read_text().endswith("\n"), "the command never started")
+    # Only now is the command in the caller's hands: a signal between the two is another matter.
+    wait_until(lambda: is_waiting(caller.pid), "the caller never waited for it")
     caller.terminate()
     assert caller.wait(30) == 1
     assert find_process(int(pid_file.read_text())) is None

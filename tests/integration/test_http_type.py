@@ -90,7 +90,7 @@ def test_an_endpoint_that_is_well_says_nothing_and_is_asked_once_a_run(scene: Sc
     ("reply", "words"),
     [
         (Reply(WELL, 404), "HTTP 404"),
-        (Reply({"code": "PAUSED", "data": WELL["data"]}), "not so: code == 'OK'"),
+        (Reply({"code": "PAUSED", "data": WELL["data"]}), "code == 'OK' is not true"),
         (Reply({"data": {}}), "code is missing"),
         (Reply(b"<html>", 200), "the answer is not JSON"),
     ],

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from socket import gethostname
 from typing import Any
 
 from monitoring.alerts.delivery.coalesce import alert_of
@@ -16,6 +17,7 @@ from monitoring.alerts.message.digest import DigestInput, TaskOutcome, record_di
 from monitoring.alerts.senders.telegram.text import render_telegram
 from monitoring.store.db.schema import open_database
 from monitoring.store.tables import alerts
+from tests.support import golden_operations, golden_types
 from utils.monitor import CRITICAL, HIGH, Context, monitor
 from utils.testing import Reverts, SimChain, SimClock, run
 
@@ -139,8 +141,36 @@ def messages(folder: Path) -> Iterator[str]:
             clock.move(scene.every)
         yield from _shown(scene.title, store)
     yield from _shown("http: not as required, old data, recovered", _played_http(folder))
+    yield from _shown("http: HTTP 503, slow, recovered", golden_types.played_latency(folder, NOW))
+    yield from _shown("erc4626: each kind, recovered", golden_types.played_vault(folder, NOW))
+    floor = "  - {id: floor, require: vault.totalAssets() >= 1, severity: high}\n"
+    yield from _shown("a chain that cannot be reached", golden_types.played_outage(folder, NOW, HEAD + floor))
+    yield from _types(folder)
     yield from _shown("a script: raised, worse, over, crashed, runs again", _played_script(folder))
     yield from _shown("the digest of a run: failed, failed for long, clean", _played_digest(folder))
+    yield from _operations(folder)
+
+
+def _types(folder: Path) -> Iterator[str]:
+    yield from golden_types.shown("http: a certificate", golden_types.certificate_alerts(folder, NOW), NOW)
+    yield from golden_types.shown("host: all bad, disk critical, well", golden_types.host_alerts(folder, NOW), NOW)
+    yield from golden_types.shown(
+        "safes: queued, unexpected, rival, changed", golden_types.safe_alerts(folder, NOW), NOW
+    )
+    yield from golden_types.shown("timelocks: scheduled", golden_types.timelock_alerts(folder, NOW), NOW)
+
+
+def _operations(folder: Path) -> Iterator[str]:
+    yield from _shown("sync: refused, healed, failing, healed, taken back", golden_operations.played_sync(folder, NOW))
+    yield from _shown("a run: file refused, accepted, ticks missed", golden_operations.played_runs(folder, NOW))
+    yield from _shown("a drill", golden_operations.played_drill(folder, NOW))
+    yield from _shown("the database was restored", golden_operations.played_restore(folder, NOW))
+    yield from _shown("the database was damaged", golden_operations.played_damage(folder, NOW))
+    yield from _shown("the database was lost", golden_operations.played_lost(folder, NOW))
+    yield from _shown("an alert was dropped", golden_operations.played_delivery(folder, NOW))
+    yield "=== straight to people: alerts cannot be stored, checks do not run\n"
+    yield from golden_operations.direct_messages(folder)
+    yield from golden_types.shown("several alerts in one message", iter([golden_operations.fold_of_many(NOW)]), NOW)
 
 
 def _played_http(folder: Path) -> Path:
@@ -185,4 +215,5 @@ def _shown(title: str, store: Path) -> Iterator[str]:
 
 def text_of(play: Callable[[Path], Iterator[str]], folder: Path) -> str:
     """Return the file, without what differs from machine to machine."""
-    return "\n".join(play(folder)).replace(str(Path(__file__).parents[2]), "CHECKOUT")
+    text = "\n".join(play(folder)).replace(str(Path(__file__).parents[2]), "CHECKOUT")
+    return text.replace(str(folder), "/var/lib/monitoring").replace(f"host {gethostname()}: ", "host vps1: ")

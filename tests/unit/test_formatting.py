@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from monitoring.alerts.message.model import Alert
 from monitoring.alerts.message.render import render_plain
 from monitoring.alerts.message.text import line, pct, usd
-from monitoring.base.formatting import exact, format_number, format_pct, format_usd, show
+from monitoring.base.formatting import exact, format_number, format_pct, format_shortfall, format_usd, show
 from tests.support.alert_texts import NOW
 
 
@@ -99,3 +99,20 @@ def test_what_is_no_number_is_shown_as_its_text(value: object) -> None:
 def test_an_integer_too_long_to_write_out_is_shown_by_its_size() -> None:
     assert show(10**5000) == "1.000e+5000"
     assert plain(line(usd(10**5000))) == "1.000e+5000"
+
+
+@pytest.mark.parametrize(
+    ("value", "wanted", "unit", "shown"),
+    [
+        (299, 300, "cUSD", "short by 1 cUSD (0.33%)"),
+        (310, 300, "usd", "over by $10 (3.33%)"),
+        (Fraction(94, 100), Fraction(99, 100), "%", "short by 5%"),
+        (300, 300, "cUSD", "equal"),
+        (5, 0, "", "over by 5"),
+        (-3, -1, "", "short by 2 (200%)"),
+    ],
+)
+def test_a_distance_is_never_negative_and_a_word_names_its_side(
+    value: int | Fraction, wanted: int | Fraction, unit: str, shown: str
+) -> None:
+    assert format_shortfall(value, wanted, unit) == shown

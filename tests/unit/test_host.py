@@ -214,19 +214,19 @@ def with_disk(free_bytes: int, free_inodes: int = 500) -> HostReadings:
             dataclasses.replace(WELL, load=Load(8.01, 2)),
             "load",
             Severity.MEDIUM,
-            "load is 8.01 on 2 cores, more than 4 a core",
+            "load is 8.01 on 2 cores, more than 4 per core",
         ),
         (
             dataclasses.replace(WELL, state=StateFiles(11 * GIB, 0)),
             "database",
             Severity.MEDIUM,
-            "the database has 11.0 GiB, more than 10.0 GiB",
+            "database is 11.0 GiB, more than 10.0 GiB",
         ),
         (
             dataclasses.replace(WELL, state=StateFiles(0, GIB)),
             "wal",
             Severity.MEDIUM,
-            "log has 1.0 GiB, more than 512.0 MiB",
+            "database is 1.0 GiB, more than 512.0 MiB",
         ),
     ],
 )

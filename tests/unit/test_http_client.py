@@ -69,7 +69,7 @@ def test_requests_go_through_the_proxy_of_the_environment(server: ScriptedServer
     assert server.requests[0].path == "http://far.example/path"
 
 
-def test_a_proxy_that_does_not_answer_is_named_and_not_the_far_side() -> None:
+def test_a_proxy_that_does_not_answer_is_named_and_not_the_peer() -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         address = f"127.0.0.1:{free.getsockname()[1]}"

@@ -30,11 +30,11 @@ def test_channels_of_one_chat_share_a_lane_and_the_worst_lane_comes_first() -> N
     ]
     lanes, rest = ways.sort_out(groups)
     assert rest == []
-    assert [(lane.far_side.key, lane.channels) for lane in lanes] == [
+    assert [(lane.peer.key, lane.channels) for lane in lanes] == [
         ("telegram:123456789:-1", ("AAVE", "MAPLE")),
         (f"telegram:123456789:{CHAT}", ("ELSE",)),
     ]
-    assert {lane.far_side.shared_key for lane in lanes} == {"bot:123456789"}
+    assert {lane.peer.shared_key for lane in lanes} == {"bot:123456789"}
     assert BOT_TOKEN.split(":")[1] not in str(lanes)
 
 

@@ -122,11 +122,13 @@ def alert_of(stored: StoredAlert) -> Alert:
             return Alert.from_json(stored.body_json)
         except ValueError:
             pass
-    title, _, rest = stored.message.partition("\n")
+    first, _, rest = stored.message.partition("\n")
+    # What the store itself writes repeats the title as the first line of its message.
+    text = rest if first == (stored.title or first) else stored.message
     return Alert(
         _severity(stored),
-        stored.title or title,
-        *([rest] if rest and not stored.title else [stored.message] if stored.title else []),
+        stored.title or first,
+        *([text] if text else []),
         protocol=stored.protocol,
         channel=stored.channel,
         silent=stored.silent or None,

@@ -16,7 +16,7 @@ from monitoring.alerts.delivery.coalesce import Why, message_of
 from monitoring.alerts.delivery.pace import Job, Pace
 from monitoring.alerts.delivery.routes import FanOut, LaneQueue, RouteResolver, Undeliverable
 from monitoring.alerts.message.model import Severity
-from monitoring.alerts.senders import Destination, FarSide
+from monitoring.alerts.senders import Destination, Peer
 from monitoring.store.db.database import Tx
 from monitoring.store.db.waits import LEASE
 from monitoring.store.tables import outbox, rate_limits
@@ -55,17 +55,17 @@ class _FreeSlots:
     kinds: Counter[str] = field(default_factory=Counter)
     shared: Counter[str | None] = field(default_factory=Counter)
 
-    def take(self, far_side: FarSide) -> None:
-        self.lanes.add(far_side.key)
-        self.kinds[far_side.kind] += 1
-        self.shared[far_side.shared_key] += 1
+    def take(self, peer: Peer) -> None:
+        self.lanes.add(peer.key)
+        self.kinds[peer.kind] += 1
+        self.shared[peer.shared_key] += 1
 
-    def is_for(self, far_side: FarSide) -> bool:
-        return far_side.key not in self.lanes and self.kinds[far_side.kind] < MOST_AT_ONCE
+    def is_for(self, peer: Peer) -> bool:
+        return peer.key not in self.lanes and self.kinds[peer.kind] < MOST_AT_ONCE
 
-    def is_shared_by_one_more(self, far_side: FarSide, shared: Lane) -> bool:
-        most = MOST_AT_ONCE if far_side.shares == "token" else _MOST_PER_HOST
-        return self.shared[far_side.shared_key] < (_MOST_OF_SILENT_HOST if shared.failures else most)
+    def is_shared_by_one_more(self, peer: Peer, shared: Lane) -> bool:
+        most = MOST_AT_ONCE if peer.shares == "token" else _MOST_PER_HOST
+        return self.shared[peer.shared_key] < (_MOST_OF_SILENT_HOST if shared.failures else most)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,24 +76,24 @@ class Claimer:
     pace: Pace
     own: Own | None = None
 
-    def claim(self, tx: Tx, queues: Sequence[LaneQueue], now: datetime, in_flight: Collection[FarSide]) -> Claimed:
+    def claim(self, tx: Tx, queues: Sequence[LaneQueue], now: datetime, in_flight: Collection[Peer]) -> Claimed:
         """Take at most one message for each lane that is free, as many as there is room for, the most urgent first."""
         claimed, room = Claimed([]), _FreeSlots(set())
-        for far_side in in_flight:
-            room.take(far_side)
+        for peer in in_flight:
+            room.take(peer)
         for queue in queues:
-            if room.is_for(queue.far_side) and (job := self._next(tx, queue, now, room, claimed)) is not None:
+            if room.is_for(queue.peer) and (job := self._next(tx, queue, now, room, claimed)) is not None:
                 claimed.jobs.append(job)
-                room.take(queue.far_side)
+                room.take(queue.peer)
         return claimed
 
     def _next(self, tx: Tx, queue: LaneQueue, now: datetime, room: _FreeSlots, claimed: Claimed) -> Job | None:
-        lane = rate_limits.get(tx, queue.far_side.key, now)
+        lane = rate_limits.get(tx, queue.peer.key, now)
         if lane.lease_owner not in (None, self.pace.owner) and lane.lease_until and lane.lease_until > now:
             claimed.look_again(lane.lease_until)
             return None
-        shared = rate_limits.get(tx, queue.far_side.shared_key, now) if queue.far_side.shared_key else None
-        if shared is not None and not room.is_shared_by_one_more(queue.far_side, shared):
+        shared = rate_limits.get(tx, queue.peer.shared_key, now) if queue.peer.shared_key else None
+        if shared is not None and not room.is_shared_by_one_more(queue.peer, shared):
             return None  # one that ends makes the loop look again
         turn = _Turn(tx, self, queue, lane, shared, now)
         for head, destination in turn.heads():
@@ -159,7 +159,7 @@ class _Turn:
         pace.count_send(self.tx, self.lane, self.shared, self.now)
         leader = replace(leader, attempts=leader.attempts + 1, lease_owner=pace.owner)
         message, source = message_of(self.tx, leader, why, self.now)
-        return Job(leader, destination, self.queue.far_side, message, source)
+        return Job(leader, destination, self.queue.peer, message, source)
 
     def _folded_with(self, head: WaitingDelivery, destination: Destination) -> tuple[list[WaitingDelivery], Why]:
         """Return what is folded into one message; nothing if the head goes by itself."""

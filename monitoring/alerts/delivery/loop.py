@@ -262,7 +262,7 @@ class DeliveryLoop:
                     settled += self._settle(tx, report, now)
                 else:
                     waits.append((report, self._deliverer.settler.progress(tx, report.job, report.parts_sent, now)))
-            ended = {report.job.far_side.key for report in self._unsettled if isinstance(report, Done)}
+            ended = {report.job.peer.key for report in self._unsettled if isinstance(report, Done)}
             claimed = self._claim(tx, now, ended) if self._claiming else Claimed([], self._next_at or now)
         self._committed(settled, waits, claimed, ended)
 
@@ -311,8 +311,8 @@ class DeliveryLoop:
         for report, wait_s in waits:
             report.reply.put(wait_s)
         for job in claimed.jobs:
-            self._in_flight[job.far_side.key] = job
-            self._pools.give(job, sum(each.far_side.kind == job.far_side.kind for each in self._in_flight.values()))
+            self._in_flight[job.peer.key] = job
+            self._pools.give(job, sum(each.peer.kind == job.peer.kind for each in self._in_flight.values()))
 
     def _claim(self, tx: Tx, now: datetime, ended: set[str]) -> Claimed:
         """Claim for free lanes; what has no way is ended or marked first, so that no group hides another."""
@@ -323,9 +323,9 @@ class DeliveryLoop:
         if any(split_up):
             queues, _ = deliverer.ways.sort_out(outbox.groups(tx, deliverer.own))
         if deliverer.minds_others:
-            used = {key for line in queues for key in (line.far_side.key, line.far_side.shared_key)}
+            used = {key for line in queues for key in (line.peer.key, line.peer.shared_key)}
             forget_unused(tx, used, {group.destination.partition(" ")[0] for group, _ in rest}, now)
-        in_flight = [job.far_side for key, job in self._in_flight.items() if key not in ended]
+        in_flight = [job.peer for key, job in self._in_flight.items() if key not in ended]
         return deliverer.claimer.claim(tx, queues, now, in_flight)
 
     # -- the store -----------------------------------------------------------------------------------------------------
@@ -353,7 +353,7 @@ class DeliveryLoop:
         """Leave what came back to its lease: it is sent again then, which is better than a loop that stands still."""
         for report in self._unsettled:
             if isinstance(report, Done):
-                self._in_flight.pop(report.job.far_side.key, None)
+                self._in_flight.pop(report.job.peer.key, None)
         self._unsettled.clear()
         self._pause()
 

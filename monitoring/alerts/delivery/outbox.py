@@ -148,16 +148,16 @@ class Settler:
 
     def _no_credentials(self, tx: Tx, job: Job, error: CredentialsError, now: datetime) -> None:
         """Let everything of the channel wait for other credentials; a token is its bot's, whatever the chat."""
-        why, delivery, far_side = self.redact(str(error)), job.delivery, job.far_side
+        why, delivery, peer = self.redact(str(error)), job.delivery, job.peer
         self._postpone(tx, job, now, error, status="skipped_missing_credentials")
         deliveries.unfold(tx, delivery.id)  # what waits is folded again, with what comes until then
         waiting = deliveries.finish_group(
             tx, delivery.destination, delivery.channel, "skipped_missing_credentials", why, now, own=self.own
         )
         deliveries.refresh_alerts(tx, waiting)
-        token = far_side.shared_key if far_side.shares == "token" else None
-        self.pace.refused(tx, job, token or far_side.key, now)
-        if not self.ways.is_announced_by(far_side, shared=token is not None):
+        token = peer.shared_key if peer.shares == "token" else None
+        self.pace.refused(tx, job, token or peer.key, now)
+        if not self.ways.is_announced_by(peer, shared=token is not None):
             pace.announce(tx, job, why, now, self.run_id, by=token)
 
     def _refused(self, tx: Tx, job: Job, error: SendError, now: datetime) -> None:
@@ -166,8 +166,8 @@ class Settler:
         self._postpone(tx, job, now, error)
         explained = deliveries.explain_group(tx, job.delivery.destination, job.delivery.channel, why, now, own=self.own)
         deliveries.refresh_alerts(tx, explained)
-        self.pace.refused(tx, job, job.far_side.key, now)
-        if not self.ways.is_announced_by(job.far_side, shared=False):
+        self.pace.refused(tx, job, job.peer.key, now)
+        if not self.ways.is_announced_by(job.peer, shared=False):
             pace.announce(tx, job, why, now, self.run_id)
 
     def _refused_text(self, tx: Tx, job: Job, error: RefusedError, now: datetime) -> None:

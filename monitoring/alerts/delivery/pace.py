@@ -14,7 +14,7 @@ from monitoring.alerts.channels import OPERATIONAL_SOURCES
 from monitoring.alerts.delivery.routes import LaneQueue
 from monitoring.alerts.message.model import Alert, Severity
 from monitoring.alerts.recording.store_alert import AlertOrigin, raise_in, resolve_in
-from monitoring.alerts.senders import Destination, FarSide, Message
+from monitoring.alerts.senders import Destination, Message, Peer
 from monitoring.alerts.senders.limits import RateLimits, wait_s
 from monitoring.base.http.retry import Backoff
 from monitoring.conditions.condition import ConditionKey, State
@@ -37,14 +37,14 @@ class Job:
 
     delivery: WaitingDelivery
     destination: Destination
-    far_side: FarSide
+    peer: Peer
     message: Message
     source: str
 
     @property
     def name_of_text(self) -> str:
         """Name the refusal of this one message."""
-        return f"{self.far_side.key} alert {self.message.id}"
+        return f"{self.peer.key} alert {self.message.id}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +65,7 @@ class Pace:
         """Return when this message may go: not leased, due, the destination willing, within the pace."""
         at = now.timestamp()
         pause_s = wait_s(destination.limits(self.limits, head.severity_rank), lane.sent, at)
-        if shared is not None and queue.far_side.shares == "token":
+        if shared is not None and queue.peer.shares == "token":
             pause_s = max(pause_s, self.limits.bot.wait_s(shared.sent, at))
         instants = [head.next_attempt_at, head.lease_until, *_blocks(tx, queue, head, lane, shared, now)]
         return max(now + timedelta(seconds=pause_s), *(instant for instant in instants if instant is not None), now)
@@ -80,7 +80,7 @@ class Pace:
 
     def next_part_in(self, tx: Tx, job: Job, now: datetime) -> float:
         """Count a part of a long message, keep the lane, and return the seconds until its next part may go."""
-        lane = rate_limits.get(tx, job.far_side.key, now)
+        lane = rate_limits.get(tx, job.peer.key, now)
         sent = (*_completed(lane, now), now.timestamp())
         recent = _recent(sent, now, self.limits.longest_window_s)
         rate_limits.put(tx, replace(lane, sent=recent, lease_until=now + LEASE))
@@ -90,7 +90,7 @@ class Pace:
 
     def give_back(self, tx: Tx, job: Job, now: datetime) -> Lane:
         """Free the lane; the attempt counts from when it ended, since that is the latest it can have arrived."""
-        lane = rate_limits.get(tx, job.far_side.key, now)
+        lane = rate_limits.get(tx, job.peer.key, now)
         is_ours = lane.lease_owner == self.owner
         freed = replace(
             lane,
@@ -105,13 +105,13 @@ class Pace:
         """End whatever kept this destination from being talked to, and say so where it had been announced."""
         lane = self.give_back(tx, job, now)
         if lane.block_reason:
-            is_over(tx, job.far_side.key, now, run_id)
+            is_over(tx, job.peer.key, now, run_id)
         if job.delivery.attempts > 1:
             is_over(tx, job.name_of_text, now, run_id)
         rate_limits.put(tx, _open(lane))
         self.host_answered(tx, job, now, answered=True)
-        shared = rate_limits.get(tx, job.far_side.shared_key, now) if job.far_side.shared_key else None
-        if job.far_side.shares == "token" and shared is not None and shared.is_refused:
+        shared = rate_limits.get(tx, job.peer.shared_key, now) if job.peer.shared_key else None
+        if job.peer.shares == "token" and shared is not None and shared.is_refused:
             is_over(tx, shared.key, now, run_id)
             rate_limits.put(tx, _open(shared))
 
@@ -124,7 +124,7 @@ class Pace:
         self.give_back(tx, job, now)
         lane = rate_limits.get(tx, key, now)
         times = lane.failures + 1 if lane.is_refused else 1
-        reason = rate_limits.refused_with(job.far_side.mark)
+        reason = rate_limits.refused_with(job.peer.mark)
         rate_limits.put(
             tx, replace(lane, blocked_until=now + refused_pause(times), block_reason=reason, failures=times)
         )
@@ -135,7 +135,7 @@ class Pace:
         if asked is not None:
             blocked = replace(lane, blocked_until=now + asked, block_reason=RATE, failures=lane.failures + 1)
             rate_limits.put(tx, blocked)
-            self._slow_bot_down(tx, job.far_side, blocked, now)
+            self._slow_bot_down(tx, job.peer, blocked, now)
             return
         if lane.is_refused:  # no answer does not mean that it accepts again
             rate_limits.put(tx, replace(lane, blocked_until=now + refused_pause(lane.failures)))
@@ -144,9 +144,9 @@ class Pace:
 
     def host_answered(self, tx: Tx, job: Job, now: datetime, *, answered: bool) -> None:
         """Remember of a host that serves several machines whether it answers at all, whatever it says."""
-        if job.far_side.shares != "host" or job.far_side.shared_key is None:
+        if job.peer.shares != "host" or job.peer.shared_key is None:
             return
-        host = rate_limits.get(tx, job.far_side.shared_key, now)
+        host = rate_limits.get(tx, job.peer.shared_key, now)
         if answered and host.failures:
             rate_limits.put(tx, _open(host))
         elif not answered and not (host.blocked_until and host.blocked_until > now):
@@ -160,11 +160,11 @@ class Pace:
         failures = lane.failures + 1
         return replace(lane, blocked_until=now + self.after_failures(failures), block_reason=FAILING, failures=failures)
 
-    def _slow_bot_down(self, tx: Tx, far_side: FarSide, blocked: Lane, now: datetime) -> None:
+    def _slow_bot_down(self, tx: Tx, peer: Peer, blocked: Lane, now: datetime) -> None:
         """Telegram does not say whether a chat or the bot was too fast; two chats at once mean the bot."""
         prefix = blocked.key.rsplit(":", 1)[0] + ":"
-        if far_side.shared_key and far_side.shares == "token" and rate_limits.blocked_by_rate(tx, prefix, now) > 1:
-            bot = rate_limits.get(tx, far_side.shared_key, now)
+        if peer.shared_key and peer.shares == "token" and rate_limits.blocked_by_rate(tx, prefix, now) > 1:
+            bot = rate_limits.get(tx, peer.shared_key, now)
             rate_limits.put(tx, replace(bot, blocked_until=blocked.blocked_until, block_reason=RATE))
 
 
@@ -198,7 +198,7 @@ def _may_try(tx: Tx, queue: LaneQueue, head: WaitingDelivery, lane: Lane, now: d
     """
     if lane.block_reason == FAILING:
         return head.attempts == 0 and head.severity_rank >= Severity.HIGH
-    if not lane.is_refused or lane.block_reason != rate_limits.refused_with(queue.far_side.mark):
+    if not lane.is_refused or lane.block_reason != rate_limits.refused_with(queue.peer.mark):
         return lane.is_refused
     last_try = lane.sent[-1] if lane.sent else 0.0
     rested = now.timestamp() - last_try >= REFUSED_PAUSES[0].total_seconds()
@@ -226,7 +226,7 @@ def _completed(lane: Lane, now: datetime) -> tuple[float, ...]:
 def announce(tx: Tx, job: Job, why: str, now: datetime, run_id: int | None, *, by: str | None = None) -> None:
     """Say that a destination, or with `by` what it shares with others, refuses; the same is said once."""
     about = f"{_named(job)} waits, and so does what follows. It is tried again {_RETRIES}."
-    _raise(tx, job, by or job.far_side.key, ("Alerts are not accepted", why, about), now, run_id)
+    _raise(tx, job, by or job.peer.key, ("Alerts are not accepted", why, about), now, run_id)
 
 
 def announce_text(tx: Tx, job: Job, why: str, now: datetime, run_id: int | None) -> None:
@@ -243,9 +243,9 @@ def is_over(tx: Tx, name: str, now: datetime, run_id: int | None) -> None:
     resolve_in(tx, _key(name), now=now, origin=AlertOrigin(run_id), note="alerts are accepted again")
 
 
-def is_text_refused(tx: Tx, far_side: FarSide, alert_id: int) -> bool:
+def is_text_refused(tx: Tx, peer: Peer, alert_id: int) -> bool:
     """Return whether it is announced that this destination refuses this one message."""
-    announced = stored_conditions.get(tx, _key(f"{far_side.key} alert {alert_id}"))
+    announced = stored_conditions.get(tx, _key(f"{peer.key} alert {alert_id}"))
     return announced is not None and announced.state is not State.OK
 
 

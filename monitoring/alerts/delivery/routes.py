@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 
 from monitoring.alerts.channels import CRASH, OPERATIONAL_SOURCES, variable_part
 from monitoring.alerts.message.model import Severity
-from monitoring.alerts.senders import Destination, FarSide, RouteReason, RouteSettings, telegram
+from monitoring.alerts.senders import Destination, Peer, RouteReason, RouteSettings, telegram
 from monitoring.alerts.senders.registry import kinds
 from monitoring.alerts.senders.telegram import TelegramChat
 from monitoring.base.settings import TEST_CHAT, log_level
@@ -71,7 +71,7 @@ class FanOut:
 class LaneQueue:
     """All that goes to one destination: the destination as rows name it, the channels that lead there."""
 
-    far_side: FarSide
+    peer: Peer
     row_destination: str
     channels: tuple[str, ...]
     worst_rank: int
@@ -150,16 +150,16 @@ class RouteResolver:
             seen.add(moved)
         return replace(destination, chat_id=chat_id)
 
-    def far_side(self, destination: Destination) -> FarSide:
-        """Name the destination of a destination."""
-        return destination.far_side(RouteSettings(self.environ))
+    def peer(self, destination: Destination) -> Peer:
+        """Return which chat, bot or host a destination shares with others, for its pace and leases."""
+        return destination.peer(RouteSettings(self.environ))
 
-    def is_announced_by(self, refusing: FarSide, *, shared: bool) -> bool:
+    def is_announced_by(self, refusing: Peer, *, shared: bool) -> bool:
         """Return whether word of a refusal would go to the destination, or by the bot, that refuses."""
         way = self.destination(TelegramChat.kind, _ANNOUNCEMENTS)
         if isinstance(way, Undeliverable | FanOut):
             return False
-        there = self.far_side(way)
+        there = self.peer(way)
         return there.shared_key == refusing.shared_key if shared else there.key == refusing.key
 
     def sort_out(self, groups: Iterable[Group]) -> tuple[list[LaneQueue], list[tuple[Group, Undeliverable | FanOut]]]:
@@ -171,9 +171,9 @@ class RouteResolver:
             if isinstance(way, Undeliverable | FanOut):
                 rest.append((group, way))
                 continue
-            far_side = self.far_side(way)
-            name = (far_side.key, group.destination)
-            lanes[name] = _joined(lanes.get(name), group, far_side)
+            peer = self.peer(way)
+            name = (peer.key, group.destination)
+            lanes[name] = _joined(lanes.get(name), group, peer)
         return sorted(lanes.values(), key=lambda lane: (-lane.worst_rank, lane.first_id)), rest
 
 
@@ -190,9 +190,9 @@ def _described(destination: Destination) -> str:
     return f"{destination.describe()}{lacking}"
 
 
-def _joined(lane: LaneQueue | None, group: Group, far_side: FarSide) -> LaneQueue:
+def _joined(lane: LaneQueue | None, group: Group, peer: Peer) -> LaneQueue:
     if lane is None:
-        return LaneQueue(far_side, group.destination, (group.channel,), group.worst_rank, group.first_id)
+        return LaneQueue(peer, group.destination, (group.channel,), group.worst_rank, group.first_id)
     return replace(
         lane,
         channels=(*lane.channels, group.channel),

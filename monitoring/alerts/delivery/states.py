@@ -14,7 +14,7 @@ from enum import Enum
 
 from monitoring.alerts.delivery.pace import Pace, is_text_refused
 from monitoring.alerts.delivery.routes import FanOut, LaneQueue, RouteResolver, Undeliverable
-from monitoring.alerts.senders import Destination, FarSide
+from monitoring.alerts.senders import Destination, Peer
 from monitoring.alerts.senders.limits import RateLimits
 from monitoring.base.http.retry import Backoff
 from monitoring.store.db.database import Tx
@@ -49,7 +49,7 @@ class DeliveryState(Enum):
         "pending",
         "next in line",
         "It is stored and nobody has tried to send it yet.",
-        "conditions/store_alert",
+        "recording/store_alert",
         "a run of any profile sends it, or `deliver`",
         _DELIVER,
     )
@@ -153,7 +153,7 @@ class DeliveryState(Enum):
         "silenced",
         "silenced",
         "A silence covered its condition when it was raised.",
-        "conditions/store_alert",
+        "recording/store_alert",
         "the end of the silence, if `incidents` still lists it then",
         "python -m automation silence --list",
     )
@@ -161,7 +161,7 @@ class DeliveryState(Enum):
         "skipped_debug",
         "recorded only",
         "The process that raised it ran with LOG_LEVEL=DEBUG, which sends nothing.",
-        "conditions/store_alert, routes",
+        "recording/store_alert, delivery/routes",
         "nothing: this is the end",
         "python -m automation status",
     )
@@ -169,7 +169,7 @@ class DeliveryState(Enum):
         "not_attempted",
         "not sent here",
         "Nothing is configured, or a rule left it out: its error says which.",
-        "routes, webhook_policy",
+        "delivery/routes, recording/webhook_policy, message/digest (the same tasks still fail)",
         "nothing: this is the end",
         _ROUTE,
     )
@@ -177,7 +177,7 @@ class DeliveryState(Enum):
         "generated",
         "of the system before",
         "The replaced system recorded it and did not say whether it was sent.",
-        "adoption of its database",
+        "the replaced system, in rows it wrote after adoption",
         "nothing: it is history",
         "python -m automation alerts",
     )
@@ -227,11 +227,11 @@ def _shown(tx: Tx, record: DeliveryRecord, ways: RouteResolver, now: datetime) -
         return ShownDelivery(record, DeliveryState.FOLDED, known, leader=record.leader)
     if not isinstance(way, Destination):
         return ShownDelivery(record, _without_way(record, way), known)
-    far_side = ways.far_side(way)
-    lane = rate_limits.get(tx, far_side.key, now)
-    shared = rate_limits.get(tx, far_side.shared_key, now) if far_side.shared_key else None
-    next_try = _next_try(tx, record, way, far_side, lane, shared, now)
-    text_refused = is_text_refused(tx, far_side, record.waiting.alert_id)
+    peer = ways.peer(way)
+    lane = rate_limits.get(tx, peer.key, now)
+    shared = rate_limits.get(tx, peer.shared_key, now) if peer.shared_key else None
+    next_try = _next_try(tx, record, way, peer, lane, shared, now)
+    text_refused = is_text_refused(tx, peer, record.waiting.alert_id)
     state = _state(record, lane, shared, next_try, now, text_refused=text_refused)
     return ShownDelivery(record, state, known, next_try)
 
@@ -244,11 +244,11 @@ def _without_way(record: DeliveryRecord, way: Undeliverable | FanOut) -> Deliver
 
 
 def _next_try(
-    tx: Tx, record: DeliveryRecord, way: Destination, far_side: FarSide, lane: Lane, shared: Lane | None, now: datetime
+    tx: Tx, record: DeliveryRecord, way: Destination, peer: Peer, lane: Lane, shared: Lane | None, now: datetime
 ) -> datetime:
     """Ask the same rule that the delivery loop goes by."""
     head = record.waiting
-    queue = LaneQueue(far_side, head.destination, (head.channel,), head.severity_rank, head.id)
+    queue = LaneQueue(peer, head.destination, (head.channel,), head.severity_rank, head.id)
     return Pace("", RateLimits(), Backoff(), lambda: 0.0).ready_at(tx, queue, head, way, lane, shared, now)
 
 

@@ -69,7 +69,7 @@ class Pools:
 
     def give(self, job: Job, in_flight: int) -> None:
         """Hand out a job to the threads of its kind; `in_flight` counts those of the kind with it."""
-        kind = job.far_side.kind
+        kind = job.peer.kind
         if kind not in self._pools:
             self._pools[kind] = Workers(self._open_senders, self._most, self.reports)
         self._pools[kind].give(job, in_flight)

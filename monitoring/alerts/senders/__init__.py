@@ -84,7 +84,7 @@ class Sender(Protocol[_Where_contra]):
 
 
 @dataclass(frozen=True, slots=True)
-class FarSide:
+class Peer:
     """The names under which the store knows a destination; none holds a secret.
 
     `key` is its own. `shared_key` is of what it has in common with others, and `shares` says what that is: a token,
@@ -165,8 +165,8 @@ class Destination(ABC):
     def open(self, environ: Mapping[str, str]) -> Sender[Any]:
         """Make a sender; whatever is heavy is imported here."""
 
-    def far_side(self, _settings: RouteSettings) -> FarSide:
-        return FarSide(self.kind, str(self))
+    def peer(self, _settings: RouteSettings) -> Peer:
+        return Peer(self.kind, str(self))
 
     def limits(self, limits: RateLimits, _rank: int) -> tuple[RateLimit, ...]:
         """Return the pace for a message of one severity."""

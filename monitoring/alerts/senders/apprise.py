@@ -15,13 +15,13 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any, Self
 
 from monitoring.alerts.message.model import Severity
-from monitoring.alerts.message.render import headline, render_plain
+from monitoring.alerts.message.render import render_plain
 from monitoring.alerts.senders import (
     TIMEOUT_S,
     Destination,
-    FarSide,
     Message,
     OnPart,
+    Peer,
     RouteSettings,
     Sender,
     Sent,
@@ -64,10 +64,10 @@ class AppriseUrl(Destination):
     def describe(self) -> str:
         return f"Apprise address {self.fingerprint} of {self.variable}"
 
-    def far_side(self, settings: RouteSettings) -> FarSide:
+    def peer(self, settings: RouteSettings) -> Peer:
         listed = split_urls(settings.text(self.variable))
         url = next((url for url in listed if fingerprint(url) == self.fingerprint), "")
-        return FarSide(self.kind, str(self), host_key(url), self.fingerprint, "host")
+        return Peer(self.kind, str(self), host_key(url), self.fingerprint, "host")
 
     def open(self, environ: Mapping[str, str]) -> Sender[Any]:
         return AppriseSender(environ)
@@ -132,14 +132,16 @@ class AppriseSender:
         url = next((url for url in listed if fingerprint(url) == destination.fingerprint), None)
         if url is None:
             return _Verdict.REMOVED, 0
+        # A service gets the first line once: as its title, or of an alert that is one line, as the text it insists on.
+        title, _, rest = render_plain(message.alert, now=message.created_at).partition("\n")
         try:
             # A redirect that is followed loses the body of a POST, and what is left of it is accepted.
             service = library.Apprise(asset=library.AppriseAsset(http_redirects=False))
             if not service.add(url):
                 return _Verdict.MALFORMED, 0
             result = service.notify(
-                body=render_plain(message.alert, now=message.created_at),
-                title=headline(message.alert),
+                body=rest or title,
+                title=title if rest else "",
                 notify_type=_KIND[message.alert.severity],
                 body_format="text",
                 timeout=TIMEOUT_S,

@@ -24,9 +24,9 @@ from monitoring.alerts.senders import (
     MAX_ANSWER_BYTES,
     TIMEOUT_S,
     Destination,
-    FarSide,
     Message,
     OnPart,
+    Peer,
     RouteSettings,
     Sender,
     Sent,
@@ -79,10 +79,10 @@ class Webhook(Destination):
     def describe(self) -> str:
         return f"webhook {self.url_variable} signed with {SECRET}, HIGH and CRITICAL only"
 
-    def far_side(self, settings: RouteSettings) -> FarSide:
+    def peer(self, settings: RouteSettings) -> Peer:
         url = settings.text(self.url_variable)
         mark = fingerprint(f"{url} {settings.text(SECRET)}")
-        return FarSide(self.kind, str(self), host_key(url), mark, "host")
+        return Peer(self.kind, str(self), host_key(url), mark, "host")
 
     def open(self, environ: Mapping[str, str]) -> Sender[Any]:
         return WebhookSender(environ)

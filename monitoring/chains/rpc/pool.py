@@ -1,6 +1,6 @@
 """The provider pool of one chain: turns to the next provider on its failures, never on the chain's own answers.
 
-Made once per task and chain by `reads.Chains`. Every request comes out of the task's one budget.
+Made once per task and chain by `views.Chains`. Every request comes out of the task's one budget.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """The `checks` of a monitor file: which verb, which formulas, which policy; units and unreachable levels.
 
-Called by `loading.py`. A check is named by its id in every path.
+Called by `load.py`. A check is named by its id in every path.
 """
 
 from __future__ import annotations

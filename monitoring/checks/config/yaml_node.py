@@ -1,6 +1,6 @@
 """A node of a monitor file with its path: reads one kind of thing, or writes down exactly what is wrong and where.
 
-Called by the sections of `loading.py` and by built-in types for their own sections. Readers return None after a
+Called by the sections of `load.py` and by built-in types for their own sections. Readers return None after a
 mistake; the file is refused as a whole in the end, so what stands in for it never runs.
 """
 

@@ -1,6 +1,6 @@
 """A monitor as it was read from its file: checked names, checked expressions, checks with their policies.
 
-Made by `loading.py`; the runner takes `parts()` of several and plans them together.
+Made by `config/load.py`; an evaluation takes `parts()` of several and plans them together.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Built-in types: a section of a monitor file that is only data, read and planned by one plug-in.
 
-A type is registered by name; `loading.py` hands it its section. Every type has this one shape.
+A type is found by its `TYPE`; `config/load.py` hands it its section. Every type has this one shape.
 """
 
 from __future__ import annotations

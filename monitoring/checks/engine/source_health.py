@@ -1,6 +1,6 @@
 """Finds what to say of operations after a look: blind sources, failing providers, crashes. Pure.
 
-Called by `runner.py`. What to say of each is in `troubles.py`.
+Called by `runner.py`. What to say of each is in `source_troubles.py`.
 """
 
 from __future__ import annotations

@@ -103,7 +103,7 @@ class BlindSource:
                 *rows_left_out(len(reasons) - _MOST_REASONS),
                 *self._names(now),
                 *_what_to_do(self.source_name, tools.environ),
-                "The state of these checks is unknown until then.",
+                "Until it can be read again, the state of these checks is unknown.",
             ),
         )
 

@@ -1,6 +1,6 @@
 """An expression's text to a whitelisted Python tree: the first gate, where everything but the language is refused.
 
-Called by `language.py`. Nothing is ever compiled or executed; length, depth, size and constants are bounded here.
+Called by `typecheck.py`. Nothing is ever compiled or executed; length, depth, size and constants are bounded here.
 """
 
 from __future__ import annotations

@@ -27,7 +27,7 @@ _STRENGTH = {
     Operator.OR: 1, Operator.AND: 2, Operator.ADD: 4, Operator.SUBTRACT: 4, Operator.MULTIPLY: 5, Operator.DIVIDE: 5,
 }  # fmt: skip
 _COMPARISON = 3
-_ROUND = 10**4  # from here on a power of ten is written as one
+_POWER = 10**4  # from here on a power of ten is written as one: it is a scale; other numbers are limits, and grouped
 
 
 def spell(tree: Tree) -> str:  # noqa: PLR0911 - one a kind
@@ -80,6 +80,11 @@ def _literal(tree: Literal) -> str:
         return "none"
     if tree.percent and is_number(value):
         return format_pct(Fraction(value))
-    if isinstance(value, int) and not isinstance(value, bool) and value >= _ROUND and set(str(value)[1:]) == {"0"}:
-        return f"{str(value)[0]}e{len(str(value)) - 1}"
+    if (
+        isinstance(value, int)
+        and not isinstance(value, bool)
+        and value >= _POWER
+        and value == 10 ** (len(str(value)) - 1)
+    ):
+        return f"1e{len(str(value)) - 1}"
     return f'"{value}"' if isinstance(value, str) else format_value(value)

@@ -1,6 +1,6 @@
 """The tree of an expression after it was checked: closed, bounded, without any Python left in it.
 
-Made by `language.py`, read by `evaluate.py`. `at` is the offset in the text, for messages.
+Made by `typecheck.py`, read by `evaluate.py`. `at` is the offset in the text, for messages.
 """
 
 from __future__ import annotations

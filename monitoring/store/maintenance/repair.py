@@ -14,7 +14,8 @@ from pathlib import Path
 
 import apsw
 
-from monitoring.base.clock import Clock, to_text
+from monitoring.base.clock import Clock
+from monitoring.base.formatting import format_instant
 from monitoring.store.db.database import (
     BUSY_TIMEOUT_S,
     Database,
@@ -166,7 +167,7 @@ def _log_of(path: Path) -> Path:
 def describe(repair_done: Repair, now: datetime) -> str:
     """Return in one line what happened, for the alert."""
     return (
-        f"The database was damaged ({repair_done.reason}). At {to_text(now)} it was set aside as "
+        f"The database was damaged ({repair_done.reason}). At {format_instant(now)} it was set aside as "
         f"{repair_done.set_aside.name}; {repair_done.salvaged}. "
         "Remembered values are gone: the first values read become new baselines and are not reported as changes."
     )

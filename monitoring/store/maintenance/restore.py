@@ -16,8 +16,9 @@ from pathlib import Path
 
 import apsw
 
-from monitoring.base.clock import Clock, to_text
+from monitoring.base.clock import Clock
 from monitoring.base.errors import StoreError, UsageError
+from monitoring.base.formatting import format_instant
 from monitoring.base.locks.profile_lock import SingleLock, make_private_directory
 from monitoring.base.plural import counted
 from monitoring.store.db.database import Database, StoreDamagedError, StoreReplacedError, sqlite_errors
@@ -158,7 +159,7 @@ def _raise_alert(ready: Staged, done: Restored, backup: Path, now: datetime, by:
         severity="MEDIUM",
         title="The database was restored from a backup",
         message=(
-            f"The database was restored from a backup\n{by} restored {backup.name}{state} at {to_text(now)}. "
+            f"The database was restored from a backup\n{by} restored {backup.name}{state} at {format_instant(now)}. "
             f"{counted(done.carried.undelivered, 'undelivered alert')} carried over. Newer runs, alerts and "
             f"values are in {done.set_aside.name}; a condition that began since then may be reported again."
         ),

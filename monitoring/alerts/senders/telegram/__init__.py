@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
-from monitoring.alerts.senders import Destination, FarSide, Message, RouteReason, RouteSettings, Sender, fingerprint
+from monitoring.alerts.senders import Destination, Message, Peer, RouteReason, RouteSettings, Sender, fingerprint
 from monitoring.alerts.senders.limits import RateLimit, RateLimits
 from monitoring.base.settings import TEST_CHAT
 
@@ -84,12 +84,12 @@ class TelegramChat(Destination):
         label = ", with [protocol] before each text" if self.labelled else ""
         return f"Telegram chat {self.chat_id or '(none)'}{topic} by {self.token_variable}{label}"
 
-    def far_side(self, settings: RouteSettings) -> FarSide:
+    def peer(self, settings: RouteSettings) -> Peer:
         token = settings.text(self.token_variable)
         bot_id, colon, _ = token.partition(":")
         bot = bot_id if colon and bot_id.isdigit() else self.token_variable
         mark = fingerprint(f"{token} {settings.text(API_URL)}")
-        return FarSide(self.kind, f"telegram:{bot}:{self.chat_id}", f"bot:{bot}", mark, "token")
+        return Peer(self.kind, f"telegram:{bot}:{self.chat_id}", f"bot:{bot}", mark, "token")
 
     def limits(self, limits: RateLimits, rank: int) -> tuple[RateLimit, ...]:
         return limits.of_chat(self.chat_id, rank)

@@ -157,7 +157,7 @@ def _share_price(row: _VaultRow) -> Check | None:
     probe = max(row.decimals + _FINER, _LEAST_PROBE)
     formula = f"vault.convertToAssets(1e{probe}) / 1e{probe + row.asset_decimals - row.decimals}"
     judged = with_base(NeverFallsPolicy, policy, tolerance=tolerance or NO_STEP)
-    return _check("share-price", "never_falls", formula, judged, f"{row.name}: the share price fell", row.unit)
+    return _check("share-price", "never_falls", formula, judged, f"{row.name}: share price fell", row.unit)
 
 
 def _total_assets(row: _VaultRow) -> Check | None:
@@ -182,7 +182,7 @@ def _total_assets(row: _VaultRow) -> Check | None:
         min_abs=spot.value(MIN_ABS) or 0,
     )
     formula = f"vault.totalAssets() / 1e{row.asset_decimals}"
-    return _check("total-assets", "delta", formula, judged, f"{row.name}: total assets moved", row.unit)
+    return _check("total-assets", "delta", formula, judged, f"{row.name}: total assets changed sharply", row.unit)
 
 
 def _step(spot: Spot, move: Move) -> Step | None:
@@ -233,7 +233,7 @@ def _asset(row: _VaultRow) -> Check | None:
     spot, text = row.spot.get(ASSET.name), row.spot.value(ASSET)
     if spot is None or text is None:
         return None
-    words = f"{row.name}: its asset is not {text}"
+    words = f"{row.name}: underlying asset is not {text}"
     policy = spot.policy(Severity.HIGH)
     if text.startswith("0x"):
         address = spot.address()

@@ -150,7 +150,7 @@ def _load(load: Load, limits: HostLimits) -> Iterator[HostFinding]:
         HostFinding(
             "load", SubjectState.FINE, f"load is {load.average:g} on {load.cores} core{'s' * (load.cores > 1)}"
         ),
-        bound=f", more than {limits.load:g} a core" if load.average > limits.load * load.cores else None,
+        bound=f", more than {limits.load:g} per core" if load.average > limits.load * load.cores else None,
         severity=Severity.MEDIUM,
         advice="Checks take longer and may time out: find the busiest process (top).",
     )
@@ -158,13 +158,13 @@ def _load(load: Load, limits: HostLimits) -> Iterator[HostFinding]:
 
 def _state(state: StateFiles, limits: HostLimits) -> Iterator[HostFinding]:
     yield _finding(
-        HostFinding("database", SubjectState.FINE, f"the database has {size(state.database_bytes)}"),
+        HostFinding("database", SubjectState.FINE, f"database is {size(state.database_bytes)}"),
         bound=f", more than {size(limits.database_bytes)}" if state.database_bytes > limits.database_bytes else None,
         severity=Severity.MEDIUM,
         advice="Remove old rows with the command prune.",
     )
     yield _finding(
-        HostFinding("wal", SubjectState.FINE, f"the database's write-ahead log has {size(state.wal_bytes)}"),
+        HostFinding("wal", SubjectState.FINE, f"write-ahead log of the database is {size(state.wal_bytes)}"),
         bound=f", more than {size(limits.wal_bytes)}" if state.wal_bytes > limits.wal_bytes else None,
         severity=Severity.MEDIUM,
         advice="A process that reads the database for a long time keeps the log from being emptied: find and end it.",

@@ -129,7 +129,7 @@ class LatencyPart(_Facet):
             return plain_message(self.about, transition)
         took, allowed = format_seconds(seconds), format_seconds(self.policy.levels[0].bound)
         if transition.kind is TransitionKind.RECOVERED:
-            return AlertText(f"{self.endpoint.name} answers within {took} again (allowed {allowed})")
+            return AlertText(f"{self.endpoint.name} answers in time again: {took} (allowed {allowed})")
         return AlertText(
             f"{HEADS.get(transition.kind, '')}{self.endpoint.name} took {took} to answer, allowed {allowed}"
         )
@@ -192,7 +192,7 @@ def _wrong_with(reply: Reply, endpoint: Endpoint) -> str | Unknown:
     verdict = evaluate(endpoint.ok, JsonWorld(reply.body, endpoint.get.host))
     if isinstance(verdict, Unknown):
         return verdict.reason
-    return "" if verdict is True else f"not so: {endpoint.ok_text}"
+    return "" if verdict is True else f"{endpoint.ok_text} is not true"
 
 
 TYPE: CheckType[Any] = CheckType(HTTP, schema, plan, {Get: answer_gets, Handshake: answer_handshakes})
