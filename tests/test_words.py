@@ -37,9 +37,6 @@ KEPT = re.compile(
     r"|[\"`]untold[\"`]|\bTold\b|\bdef told\b|\.told\b|\"told\"|\btold="
 )
 
-# Rooms whose texts are still to be rewritten; a room leaves this list and never comes back.
-OPEN_ROOMS = ("monitoring/checks/config/",)
-
 # A class name that several modules may share, with the reason.
 SHARED_CLASS_NAMES = {
     "Unknown": "utils.unknown: the same value as authors meet it",
@@ -63,7 +60,7 @@ def read_texts() -> list[tuple[str, str]]:
         (name, KEPT.sub("", text))
         for name, text in texts()
         if name.startswith((*PRODUCT, *DOCUMENTS))
-        and not name.startswith((*NOT_READ, *OPEN_ROOMS))
+        and not name.startswith(NOT_READ)
         and not name.endswith((".js", ".css", ".sql"))
     ]
 

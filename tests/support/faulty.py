@@ -8,12 +8,14 @@ from datetime import datetime
 from typing import Any
 
 from monitoring.alerts.message.model import Severity
+from monitoring.base.yaml.keys import entry
 from monitoring.checks.config.yaml_node import Spot
 from monitoring.checks.engine.plan import ReadContext
 from monitoring.checks.engine.plugin import CheckType, PluginContext, Registry, registry
 from monitoring.checks.engine.point import EvaluationPoint
 from monitoring.checks.messages.plain import AlertRoute, AlertText
 from monitoring.checks.rules import flag
+from monitoring.checks.rules.keys import Everything
 from monitoring.conditions.condition import Condition, ConditionKey
 from monitoring.conditions.outcome import Outcome, Transition
 from monitoring.conditions.policy import Policy
@@ -74,4 +76,6 @@ def faulty(bugs: Bugs) -> Registry:
         bugs.meet("answer")
         return dict.fromkeys(wishes, bugs.on)
 
-    return registry(CheckType("faulty", schema, plan, {Wish: answer}))
+    return registry(
+        CheckType(entry("faulty", Everything(), "A type for tests.", default=""), schema, plan, {Wish: answer})
+    )

@@ -6,12 +6,14 @@ from datetime import datetime
 from typing import Any
 
 from monitoring.alerts.message.model import Severity
+from monitoring.base.yaml.keys import Section, entry
 from monitoring.checks.config.yaml_node import Spot
 from monitoring.checks.engine.plan import ReadContext
 from monitoring.checks.engine.plugin import CheckType, PluginContext, registry
 from monitoring.checks.expression.evaluate import ViewRead
 from monitoring.checks.messages.plain import AlertRoute, AlertText, plain_message
 from monitoring.checks.rules import flag
+from monitoring.checks.rules.keys import ADDRESS, SEVERITY, Listed
 from monitoring.conditions.condition import Condition, ConditionKey
 from monitoring.conditions.policy import Policy
 
@@ -34,11 +36,21 @@ class RollCall:
         return flag.judge(before, reading, now, Policy(severity=self.severity))
 
 
+WHO = entry(
+    "who",
+    Listed(ADDRESS),
+    "Who should be at home.",
+    without="addresses",
+    example='who: ["0x83F20F44975D03b1b09e64809B757c47f942BEeA"]',
+)
+HOW_BAD = entry("severity", SEVERITY, "How bad it is.", without="a severity", example="severity: low")
+SECTION = Section("Is each of these addresses at home?", WHO, HOW_BAD)
+
+
 def roll_call_schema(spot: Spot, _: PluginContext) -> tuple[list[str], Severity] | None:
-    spot.only(("who", "severity"))
-    who, severity = spot.need("who", "addresses"), spot.need("severity", "a severity")
+    spot.only(SECTION.keys)
+    who, told = spot.need(WHO.name, WHO.without), spot.value(HOW_BAD)
     addresses = [item.address() for item in who.items()] if who else []
-    told = severity.severity() if severity else None
     return ([one for one in addresses if one], told) if told is not None else None
 
 
@@ -53,5 +65,5 @@ def roll_call_plan(config: tuple[list[str], Severity], around: PluginContext) ->
     ]
 
 
-KIND = CheckType("roll_call", roll_call_schema, roll_call_plan)
+KIND = CheckType(entry("roll_call", SECTION, SECTION.sentence, default=""), roll_call_schema, roll_call_plan)
 TYPES = registry(KIND)

@@ -283,7 +283,10 @@ def test_one_class_of_question_has_one_answerer() -> None:
     def other(_questions: Any, _tools: Any) -> dict[Any, Any]:
         return {}
 
-    kinds = [replace(KIND, name=name, answers={ViewRead: how}) for name, how in (("a", one), ("b", one), ("c", other))]
+    kinds = [
+        replace(KIND, key=replace(KIND.key, name=name), answers={ViewRead: how})
+        for name, how in (("a", one), ("b", one), ("c", other))
+    ]
     assert list(registry(*kinds[:2])) == ["a", "b"]
     with pytest.raises(ValueError, match="a and c answer a ViewRead in two ways"):
         registry(*kinds)

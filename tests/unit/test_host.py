@@ -14,7 +14,7 @@ from monitoring.base.errors import UsageError
 from monitoring.base.kernel_clock import KernelClock
 from monitoring.chains.abi.values import Unknown
 from monitoring.checks.builtin.host.judge import HostFinding, SubjectState, judge
-from monitoring.checks.builtin.host.limits import HostLimit, HostLimits, names, parse_limit, parse_one, size
+from monitoring.checks.builtin.host.limits import HostLimit, HostLimits, keys, parse_limit, parse_one, size
 from monitoring.checks.builtin.host.proc import (
     Filesystem,
     HostReadings,
@@ -30,6 +30,7 @@ from monitoring.checks.builtin.host.proc import (
 )
 
 GIB = 1024**3
+FIELDS = {key.name: field for field, key in keys().items()}
 WELL = HostReadings(
     filesystems={"state": Filesystem(("state",), ("state /s",), 100 * GIB, 50 * GIB, 1000, 500)},
     memory=Memory(4 * GIB, 2 * GIB, GIB, GIB),
@@ -308,7 +309,7 @@ def test_anything_else_is_refused_with_an_example(text: str) -> None:
     ],
 )
 def test_a_limit_is_read_as_its_own_kind(name: str, text: str, value: object) -> None:
-    assert parse_one(names()[name], text) == value
+    assert parse_one(FIELDS[name], text) == value
 
 
 @pytest.mark.parametrize(
@@ -321,13 +322,14 @@ def test_a_limit_is_read_as_its_own_kind(name: str, text: str, value: object) ->
 )
 def test_a_wrong_limit_is_refused_with_what_to_write(name: str, text: str, words: str) -> None:
     with pytest.raises(UsageError) as refused:
-        parse_one(names()[name], text)
+        parse_one(FIELDS[name], text)
 
     assert words in str(refused.value)
 
 
 def test_the_readme_lists_every_limit_with_its_default() -> None:
     readme = (Path(__file__).parents[2] / "protocols/host/README.md").read_text()
+    assert set(keys()) == {limit.name for limit in dataclasses.fields(HostLimits)}
     for limit in dataclasses.fields(HostLimits):
         default = limit.default
         shown = size(default) if isinstance(default, int) else f"{default:g}" if isinstance(default, float) else default

@@ -108,17 +108,18 @@ class Named(Kind[Mapping[str, T_co]]):
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class Key:
+class Key(Generic[T_co]):
     """One row of a table: a key of a mapping. `field` is the attribute that holds its value."""
 
     name: str
     field: str
-    kind: Kind[Any]
+    kind: Kind[T_co]
     default: object
     sentence: str
     example: str
     without: str
-    """What counts where it is left out, for the reference page; empty where the default says it."""
+    """What counts where it is left out, for the reference page; empty where the default says it. Of a required key of a
+    `Section`: what is missing then."""
 
     @property
     def is_required(self) -> bool:
@@ -165,19 +166,58 @@ def keys(cls: type[T]) -> type[T]:
     return dataclasses.dataclass(frozen=True, slots=True, kw_only=True)(cls)
 
 
-class Table(Kind[T_co]):
-    """The keys of a mapping, in the order in which they are declared, and the class that it is read into."""
+def entry(
+    name: str, kind: Kind[T], sentence: str, *, default: str | None = None, example: str = "", without: str = ""
+) -> Key[T]:
+    """Declare a key of a `Section`, required where `default` is not given; the default is a text as it is written.
+
+    `default=""`: nothing counts where it is left out, or what `without` says.
+    """
+    counts = _REQUIRED if default is None else default
+    return Key(name, name, kind, counts, sentence, example or kind.example, without)
+
+
+class Keyed(Kind[T_co]):
+    """The keys of a mapping, in the order in which they are declared."""
 
     shape = MappingNode
+    word = "mapping"
+
+    def __init__(self, keys: tuple[Key[Any], ...], sentence: str, more_schema: Mapping[str, object]) -> None:
+        self.keys, self.sentence, self._more_schema = keys, sentence, more_schema  # what it requires across its keys
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return tuple(row.name for row in self.keys)
+
+    def schema(self) -> dict[str, object]:
+        required = [row.name for row in self.keys if row.is_required]
+        return {
+            "description": self.sentence,
+            "type": "object",
+            "properties": {row.name: row.schema() for row in self.keys},
+            **({"required": required} if required else {}),
+            "additionalProperties": False,
+            **self._more_schema,
+        }
+
+
+class Section(Keyed[None]):
+    """The keys of a mapping whose reader takes them one by one, because some depend on each other."""
+
+    def __init__(self, sentence: str, *keys: Key[Any], more_schema: Mapping[str, object] | None = None) -> None:
+        super().__init__(keys, sentence, more_schema or {})
+
+
+class Table(Keyed[T_co]):
+    """The keys of a mapping, and the class that it is read into."""
 
     def __init__(self, cls: type[T_co], example: str = "", more_schema: Mapping[str, object] | None = None) -> None:
-        self.word, self.cls, self.example = "mapping", cls, example
-        self._more_schema = more_schema or {}  # what it requires across its keys
+        self.cls, self.example = cls, example
         fields = dataclasses.fields(cls)  # type: ignore[arg-type]
         rows = [(field.name, field.metadata[_METADATA]) for field in fields if _METADATA in field.metadata]
-        self.keys: tuple[Key, ...] = tuple(
-            dataclasses.replace(row, name=row.name or field, field=field) for field, row in rows
-        )
+        keys = tuple(dataclasses.replace(row, name=row.name or field, field=field) for field, row in rows)
+        super().__init__(keys, (cls.__doc__ or "").partition("\n")[0], more_schema or {})
 
     def read(self, at: YamlNode) -> T_co | None:
         """Return the class filled, None if a required key is missing or wrong; what is optional and wrong is noted."""
@@ -205,17 +245,6 @@ class Table(Kind[T_co]):
                 remedy = f"did you mean {match}?" if match else f"remove it, known are {', '.join(known)}"
                 at.mistakes.add(name.at, child.path, f"unknown key: {remedy}")
         return meant
-
-    def schema(self) -> dict[str, object]:
-        required = [row.name for row in self.keys if row.is_required]
-        return {
-            "description": (self.cls.__doc__ or "").partition("\n")[0],
-            "type": "object",
-            "properties": {row.name: row.schema() for row in self.keys},
-            **({"required": required} if required else {}),
-            "additionalProperties": False,
-            **self._more_schema,
-        }
 
 
 def read_value(kind: Kind[T], at: YamlNode, example: str = "") -> T | None:

@@ -12,6 +12,8 @@ from typing import TypeVar
 
 from monitoring.alerts.message.model import Severity
 from monitoring.base.suggest import did_you_mean
+from monitoring.base.yaml.keys import Kind, Section, entry
+from monitoring.base.yaml.marks import Sequence
 from monitoring.checks.config.names import read_expression
 from monitoring.checks.config.yaml_node import Spot
 from monitoring.checks.engine.formula_checks import Check
@@ -27,15 +29,49 @@ from monitoring.checks.expression.tree import (
     ValueType,
     children,
 )
+from monitoring.checks.rules.keys import SEVERITY, TEXT, text_of
 from monitoring.checks.rules.steps import either
-from monitoring.checks.rules.verb import ParsedCheck, YamlForm, verb
+from monitoring.checks.rules.verb import ParsedCheck, YamlForm, verb, yaml_forms
 from monitoring.checks.rules.words import PLACEHOLDER
 from monitoring.conditions.policy import Policy
 
 P = TypeVar("P", bound=Policy)
-COMMON = ("id", "severity", "unit", "text")
+ID = entry(
+    "id",
+    text_of("id", "an id"),
+    "Unique in the file: state is kept by it. With rows it has a field of the row in it.",
+    without="a name for the check, unique in the file",
+    example="id: share-price",
+)
+ITS_SEVERITY = entry(
+    "severity", SEVERITY, "How bad it is.", default="", without="required, but with levels", example="severity: high"
+)
+UNIT = entry("unit", text_of("unit", "a unit"), "Of the value: a short word, or %.", default="", example="unit: usd")
+WORDS = entry(
+    "text",
+    TEXT,
+    "The title of the alert in your own words; {value} and other facts are filled in.",
+    default="",
+    example='text: "the reserve is {value}"',
+)
+COMMON = (ID, ITS_SEVERITY, UNIT, WORDS)
+_NAMES = [key.name for key in COMMON]
 _ID = re.compile(r"[a-z0-9](?:[a-z0-9_/-]|\{[^{}]*\})*")
 _UNIT = re.compile(r"%|[A-Za-z$][A-Za-z0-9$./-]{0,15}")
+
+
+def check_keys(form: YamlForm) -> Section:
+    """Return the table of a check that asks with this key."""
+    return Section(form.asks.sentence, *COMMON, form.asks, *form.keys)
+
+
+class CheckList(Kind[None]):
+    """The list of checks; the key that asks decides which others go with it."""
+
+    word, shape = "list of checks", Sequence
+
+    def schema(self) -> dict[str, object]:
+        return {"type": "array", "items": {"oneOf": [check_keys(form).schema() for form in yaml_forms().values()]}}
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,10 +141,7 @@ class CheckBuilder:
 
 def read_check(spot: Spot, scope: Scope, row_values: frozenset[str], verbs: Mapping[str, YamlForm]) -> Check | None:
     """Read one check."""
-    named = spot.get("id")
-    text = named.text("an id") if named else None
-    if named is None:
-        spot.need("id", "a name for the check, unique in the file")
+    named, text = spot.get(ID.name), spot.value(ID)
     spot = spot.below(f"checks.{text}") if text else spot
     row = next(iter(scope.rows), None)
     if named and text and not _is_id(spot.get("id") or named, text, scope):
@@ -116,7 +149,7 @@ def read_check(spot: Spot, scope: Scope, row_values: frozenset[str], verbs: Mapp
     key = _verb_key(spot, verbs)
     if key is None:
         return None
-    spot.only((*COMMON, key, *verbs[key].keys))
+    spot.only(check_keys(verbs[key]).keys)
     draft = CheckBuilder(spot, scope, row, row_values)
     judged = verbs[key].read(draft)
     unit, words = _unit(spot) or ("%" if judged and judged.percent else ""), _text(spot, scope, judged)
@@ -149,7 +182,7 @@ def _verb_key(spot: Spot, verbs: Mapping[str, object]) -> str | None:
     if len(keys) == 1:
         return keys[0].text
     if not keys and spot.entries():
-        unknown = [(key, did_you_mean(key.text, verbs)) for key, _ in spot.entries() if key.text not in COMMON]
+        unknown = [(key, did_you_mean(key.text, verbs)) for key, _ in spot.entries() if key.text not in _NAMES]
         key, hint = next(((key, hint) for key, hint in unknown if hint), (None, ""))
         if key is not None:
             spot.mistakes.add(key.at, f"{spot.path}.{key.text}", f"{key.text} is no kind of check{hint}")
@@ -163,16 +196,14 @@ def _verb_key(spot: Spot, verbs: Mapping[str, object]) -> str | None:
 
 
 def _unit(spot: Spot) -> str:
-    unit = spot.get("unit")
-    text = unit.text("a unit") if unit else None
+    unit, text = spot.get(UNIT.name), spot.value(UNIT)
     if unit and text and not _UNIT.fullmatch(text):
         unit.wrong(f"{text!r} is not a unit: a short word as usd, ETH or %")
     return text or ""
 
 
 def _text(spot: Spot, scope: Scope, judged: ParsedCheck | None) -> str:
-    words = spot.get("text")
-    text = words.text("a text") if words else None
+    words, text = spot.get(WORDS.name), spot.value(WORDS)
     if words and text and judged:
         _fields_exist(words, text, scope, verb(judged.verb).facts)
     return text or ""

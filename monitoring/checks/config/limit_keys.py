@@ -22,7 +22,8 @@ from monitoring.checks.expression.tree import (
     children,
 )
 from monitoring.checks.expression.values import Number, Value, is_number
-from monitoring.checks.rules.limit import Level, LimitPolicy, Side
+from monitoring.checks.rules.keys import LEVEL_SEVERITY
+from monitoring.checks.rules.limit import LEVEL, LEVELS, Level, LimitPolicy, Side
 from monitoring.checks.rules.verb import ParsedCheck, with_base
 from monitoring.conditions.policy import Policy
 
@@ -130,11 +131,11 @@ def watch(draft: CheckBuilder) -> ParsedCheck | None:
 
 
 def _watch_levels(draft: CheckBuilder) -> tuple[list[_Threshold], Side]:
-    spot = draft.spot.need("levels", "bounds with severities, as in [{below: 5, severity: high}]")
+    spot = draft.spot.need(LEVELS.name, LEVELS.without)
     rungs: list[_Threshold] = []
     sides: list[Side] = []
     for item in spot.items("a list of levels") if spot else []:
-        item.only(("below", "above", "severity"))
+        item.only(LEVEL.keys)
         keys = [side for side in Side if item.get(side.value)]
         if len(keys) != 1:
             item.wrong("a level has one bound: below or above")
@@ -153,8 +154,7 @@ def _watch_levels(draft: CheckBuilder) -> tuple[list[_Threshold], Side]:
 
 
 def _rung(item: Spot, bound: Spot) -> _Threshold | None:
-    quantity, spot = bound.quantity(), item.need("severity", "low, medium, high or critical")
-    severity = spot.severity() if spot else None
+    quantity, severity = bound.quantity(), item.value(LEVEL_SEVERITY)
     if quantity is None or severity is None:
         return None
     return _Threshold(item, quantity.value, quantity.percent, severity)

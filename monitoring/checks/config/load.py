@@ -9,13 +9,24 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from monitoring.base.errors import ConfigError
+from monitoring.base.yaml.keys import entry
 from monitoring.base.yaml.marks import START, Mapping, Mistakes
 from monitoring.base.yaml.reader import read_yaml
 from monitoring.chains.abi.addresses import ZERO
-from monitoring.checks.config.check import names_of, read_check
-from monitoring.checks.config.names import Declared, Views, read_chain, read_contract, read_functions, read_values
-from monitoring.checks.config.rows import read_rows
-from monitoring.checks.config.source import read_source
+from monitoring.checks.config.check import CheckList, names_of, read_check
+from monitoring.checks.config.names import (
+    CHAIN,
+    CONTRACTS,
+    FUNCTIONS,
+    Declared,
+    Views,
+    read_chain,
+    read_contract,
+    read_functions,
+    read_values,
+)
+from monitoring.checks.config.rows import ROWS_OF, read_rows
+from monitoring.checks.config.source import SOURCE, read_source
 from monitoring.checks.config.yaml_node import Spot
 from monitoring.checks.engine.formula_checks import Check
 from monitoring.checks.engine.monitor import Monitor, NumberSource, Rows, row_values, subject_of
@@ -24,11 +35,74 @@ from monitoring.checks.engine.plugin import NO_TYPES, PluginContext, Registry
 from monitoring.checks.expression.scope import Scope
 from monitoring.checks.expression.tree import NUMBER, Expression, ValueType
 from monitoring.checks.expression.views import standard_views
+from monitoring.checks.rules.keys import FORMULA, NAME, Listed
 from monitoring.checks.rules.verb import yaml_forms
 
+MONITOR = entry(
+    "monitor",
+    NAME,
+    "Its name, and where its alerts go unless channel says it.",
+    without="a name, unique among the monitors",
+    example="monitor: aave",
+)
+CHANNEL = entry("channel", NAME, "Where its alerts go.", default="", without="its name", example="channel: aave")
 SECTIONS = (
-    "monitor", "channel", "chain", "chains", "contracts", "functions", "values", "sources", "for_each", "checks",
-)  # fmt: skip
+    MONITOR,
+    CHANNEL,
+    entry(
+        "chain",
+        CHAIN,
+        "What it reads: an id or a slug.",
+        default="",
+        without="or chains, or none",
+        example="chain: mainnet",
+    ),
+    entry(
+        "chains",
+        Listed(CHAIN),
+        "Several chains: each check runs on each.",
+        default="",
+        without="or chain",
+        example="chains: [mainnet, base]",
+    ),
+    entry(
+        "contracts",
+        CONTRACTS,
+        "Contracts by name; an address, one per chain, or with views of its own.",
+        default="",
+        example='contracts: {vault: "0x83F20F44975D03b1b09e64809B757c47f942BEeA"}',
+    ),
+    FUNCTIONS,
+    entry(
+        "values",
+        Listed(FORMULA, named=True),
+        "Expressions by name, for other expressions.",
+        default="",
+        example="values: {size: vault.totalAssets() / 1e6}",
+    ),
+    entry(
+        "sources",
+        Listed(SOURCE, "name: source", named=True),
+        "Numbers from services, by name.",
+        default="",
+        example="sources: {reserve: {url: https://api.example.org/supply, number: data.supply}}",
+    ),
+    entry(
+        "for_each",
+        ROWS_OF,
+        "Rows over which checks run: one name, and a list or a data file.",
+        default="",
+        example="for_each: {m: {from: markets.yaml}}",
+    ),
+    entry(
+        "checks",
+        CheckList(),
+        "What must hold, one condition each.",
+        default="",
+        without="required, but with a built-in type",
+        example="checks: [{id: size, require: vault.totalAssets() >= 5, severity: high}]",
+    ),
+)
 
 
 def load_monitor(path: Path, types: Registry = NO_TYPES) -> Monitor:
@@ -64,8 +138,8 @@ class _Loader:
     own_views: dict[str, Views] = field(default_factory=dict)
 
     def load(self) -> Monitor | None:
-        self.root.only((*SECTIONS, *self.types))
-        name, channel = self._name("monitor"), self._name("channel", needed=False)
+        self.root.only((*SECTIONS, *(kind.key for kind in self.types.values())))
+        name, channel = self.root.value(MONITOR), self.root.value(CHANNEL)
         chains = self._chains()
         contracts = self._contracts(chains)
         views = self._views()
@@ -87,10 +161,6 @@ class _Loader:
         used_types = [kind for name, kind in self.types.items() if self.root.get(name)]
         answers = {asked: how for kind in used_types for asked, how in kind.answers.items()}
         return Monitor(around.monitor, around.channel, chains, contracts, used, sources, checks, rows, more, answers)
-
-    def _name(self, key: str, *, needed: bool = True) -> str | None:
-        spot = self.root.need(key, "a name, unique among the monitors") if needed else self.root.get(key)
-        return spot.name() if spot else None
 
     def _chains(self) -> tuple[int, ...]:
         one, several = self.root.get("chain"), self.root.get("chains")

@@ -10,6 +10,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
+from monitoring.base.yaml.keys import Section, entry
 from monitoring.base.yaml.marks import Mapping as MappingNode
 from monitoring.base.yaml.marks import Scalar
 from monitoring.chains.abi.addresses import SignatureError
@@ -21,6 +22,7 @@ from monitoring.checks.expression.scope import RESERVED, Scope
 from monitoring.checks.expression.tree import ANYTHING, Expression, ValueType
 from monitoring.checks.expression.typecheck import check
 from monitoring.checks.expression.views import parse_view
+from monitoring.checks.rules.keys import ADDRESS, Either, Listed, Value, text_of
 
 IDENTIFIER = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
 Views = dict[str, tuple[Function, ...]]
@@ -49,6 +51,24 @@ class Declared:
         return name
 
 
+_EXAMPLE = 'address: "0x83F20F44975D03b1b09e64809B757c47f942BEeA"'
+ITS_ADDRESS = entry("address", ADDRESS, "Where it is.", example=_EXAMPLE, without="0x and 40 hex digits")
+FUNCTIONS = entry(
+    "functions",
+    Listed(text_of("signature", "a signature")),
+    "Views that the library does not know, or other ones of a known name.",
+    default="",
+    example='functions: ["expires()(uint64)"]',
+)
+# One address for all chains, or one per chain.
+_ADDRESSES = Either("address, or one per chain", ADDRESS, Listed(ADDRESS, named=True))
+_AT = entry("address", _ADDRESSES, "Where it is.", example=_EXAMPLE)
+CONTRACT = Section("A contract with views of its own.", _AT, FUNCTIONS)
+CONTRACTS = Listed(
+    Either("address, one per chain, or a mapping", ADDRESS, CONTRACT, Listed(ADDRESS, named=True)), named=True
+)
+
+
 def read_chain(spot: Spot) -> int | None:
     """Read a chain by id or slug."""
     text = spot.text("a chain")
@@ -59,11 +79,21 @@ def read_chain(spot: Spot) -> int | None:
     return None
 
 
+CHAIN = Value("chain", read_chain, {"enum": [*CHAINS.values(), *CHAINS, *map(str, CHAINS)]})
+ITS_CHAIN = entry(
+    "chain",
+    CHAIN,
+    "Where it is: an id or a slug.",
+    without="an id or a slug, as in 1 or mainnet",
+    example="chain: mainnet",
+)
+
+
 def read_contract(spot: Spot, chains: tuple[int, ...], own: dict[str, Views], name: str) -> dict[int, str]:
     """Read an address, one per chain, or `{address: …, functions: […]}`."""
     if isinstance(spot.node, MappingNode) and spot.get("address"):
-        spot.only(("address", "functions"))
-        functions = spot.get("functions")
+        spot.only(CONTRACT.keys)
+        functions = spot.get(FUNCTIONS.name)
         if functions:
             own[name] = read_functions(functions)
         return read_contract(spot.get("address") or spot, chains, {}, name)

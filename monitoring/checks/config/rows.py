@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from monitoring.base.yaml.keys import Section, entry
 from monitoring.base.yaml.marks import Mapping as MappingNode
 from monitoring.base.yaml.marks import Mistakes, Node, Scalar, Sequence
 from monitoring.base.yaml.reader import read_yaml
@@ -14,9 +15,29 @@ from monitoring.checks.engine.monitor import Rows
 from monitoring.checks.expression.parse import LanguageError, read_literal
 from monitoring.checks.expression.tree import ADDRESS, BOOLEAN, NUMBER, TEXT, ValueType
 from monitoring.checks.expression.values import Value
+from monitoring.checks.rules.keys import Either, Everything, Listed, text_of
 from monitoring.checks.rules.steps import ratio
 
 MAX_ROWS = 500
+IN_FILE = text_of("file", "a file name")
+FROM = entry(
+    "from",
+    IN_FILE,
+    "A data file next to this one.",
+    without="the data file next to this one",
+    example="from: markets.yaml",
+)
+PATH = entry(
+    "path",
+    text_of("path", "a path"),
+    "Where in it the rows are.",
+    default="",
+    without="the whole file",
+    example="path: markets.0",
+)
+FROM_FILE = Section("Rows of a data file.", FROM, PATH)
+_ROWS = Listed(Listed(Everything(), "row", named=True))
+ROWS_OF = Listed(Either("rows", _ROWS, FROM_FILE), "name: rows, or a data file", named=True)
 
 
 def read_rows(spot: Spot, name: str, folder: Path) -> tuple[Rows | None, dict[str, ValueType], list[str]]:
@@ -27,9 +48,8 @@ def read_rows(spot: Spot, name: str, folder: Path) -> tuple[Rows | None, dict[st
     if not isinstance(spot.node, MappingNode):
         rows = _rows_of(spot)
         return Rows(name, tuple(rows)), _kinds(rows), []
-    spot.only(("from", "path"))
-    source, path = spot.need("from", "the data file next to this one"), spot.get("path")
-    text = source.text("a file name") if source else None
+    spot.only(FROM_FILE.keys)
+    source, path, text = spot.get(FROM.name), spot.get(PATH.name), spot.value(FROM)
     root = open_data(source, text, folder) if source and text else None
     node = _at_path(root, path, source) if source and root else None
     if node is None or text is None:

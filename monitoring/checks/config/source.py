@@ -5,13 +5,14 @@ from __future__ import annotations
 import re
 from urllib.parse import urlsplit
 
+from monitoring.base.yaml.keys import Section, entry
 from monitoring.checks.config.names import read_expression
 from monitoring.checks.config.yaml_node import Spot
 from monitoring.checks.engine.monitor import NumberSource
 from monitoring.checks.expression.scope import Scope
 from monitoring.checks.expression.tree import ANYTHING, BOOLEAN
+from monitoring.checks.rules.keys import DURATION, FORMULA, POSITIVE, TEXT, Listed, Value, text_of
 
-KNOWN = ("url", "number", "scale", "time", "max_age", "ok", "query", "require", "headers")
 _PATH = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*(?:\.[A-Za-z_][A-Za-z0-9_-]*|\[-?\d{1,6}\])*")
 _HEADER = re.compile(r"[A-Za-z0-9-]{1,64}")
 
@@ -20,13 +21,11 @@ def read_source(spot: Spot, name: str) -> NumberSource | None:
     """Read one source; `max_age` without `time` is refused, for it could never be checked."""
     if not spot.entries("url, number and what else is known of a source"):
         return None
-    spot.only(KNOWN)
-    url, number = spot.need("url", "where the number comes from"), spot.need("number", "its path in the answer")
-    address, path = read_url(url) if url else None, read_path(number) if number else None
-    scale, age, ok = spot.get("scale"), spot.get("max_age"), spot.get("ok")
-    if age and not spot.get("time"):
+    spot.only(SOURCE.keys)
+    address, path = spot.value(URL), spot.value(NUMBER)
+    age, ok, required = spot.get(MAX_AGE.name), spot.get(OK.name), spot.get(REQUIRE.name)
+    if age and not spot.get(TIME.name):
         age.wrong("max_age needs time: the path of the answer's own time")
-    time, query, required = spot.get("time"), spot.get("query"), spot.get("require")
     expression = read_expression(ok, Scope(open=True)) if ok else None
     if ok and expression and expression.kind not in (BOOLEAN, ANYTHING):
         ok.wrong(f"{BOOLEAN} is needed here, this is {expression.kind}")
@@ -34,15 +33,15 @@ def read_source(spot: Spot, name: str) -> NumberSource | None:
         name=name,
         url=address or "",
         number=path or "",
-        scale=(scale.positive() if scale else None) or 1,
-        time=(read_path(time) if time else None) or "",
-        max_age=age.duration() if age else None,
+        scale=spot.value(SCALE) or 1,
+        time=spot.value(TIME) or "",
+        max_age=spot.value(MAX_AGE),
         ok=expression,
-        query=(query.text("a query") if query else None) or "",
+        query=spot.value(QUERY) or "",
         require=tuple(
             one for item in (required.items("a list of paths") if required else []) if (one := read_path(item))
         ),
-        headers=read_headers(spot.get("headers")),
+        headers=read_headers(spot.get(HEADERS.name)),
     )
     return found if address and path else None
 
@@ -85,3 +84,41 @@ def read_headers(spot: Spot | None) -> dict[str, str]:
         elif text:
             found[key.text] = text
     return found
+
+
+ADDRESS_OF_ANSWER = Value("URL", read_url, {"type": "string", "pattern": "^\\s*https?://"})
+IN_ANSWER = Value("path in the answer", read_path, {"type": "string"})
+URL = entry(
+    "url",
+    ADDRESS_OF_ANSWER,
+    "Where the number comes from.",
+    without="where the number comes from",
+    example="url: https://api.example.org/supply",
+)
+NUMBER = entry(
+    "number", IN_ANSWER, "Its path in the answer.", without="its path in the answer", example="number: data.supply"
+)
+SCALE = entry("scale", POSITIVE, "The number is divided by this.", default="1", example="scale: 1e18")
+TIME = entry("time", IN_ANSWER, "The path of the answer's own time.", default="", example="time: data.updated_at")
+MAX_AGE = entry("max_age", DURATION, "With time: an older answer counts as none.", default="", example="max_age: 1h")
+OK = entry(
+    "ok",
+    FORMULA,
+    "What must be true of the answer, over its own fields.",
+    default="",
+    example="ok: code == 'OK'",
+)
+QUERY = entry(
+    "query", text_of("query", "a query"), "A GraphQL query, sent by POST.", default="", example='query: "{ supply }"'
+)
+REQUIRE = entry(
+    "require", Listed(IN_ANSWER), "Paths that must be in the answer.", default="", example="require: [data.rows]"
+)
+HEADERS = entry(
+    "headers",
+    Listed(TEXT, named=True),
+    "Headers of the request.",
+    default="",
+    example="headers: {User-Agent: monitoring}",
+)
+SOURCE = Section("A number from a service.", URL, NUMBER, SCALE, TIME, MAX_AGE, OK, QUERY, REQUIRE, HEADERS)

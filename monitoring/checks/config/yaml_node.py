@@ -10,12 +10,13 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Self
+from typing import Any, Self, TypeVar
 
 from monitoring.alerts.message.model import Severity
 from monitoring.base.clock import parse_duration
 from monitoring.base.errors import UsageError
 from monitoring.base.suggest import did_you_mean
+from monitoring.base.yaml.keys import Key
 from monitoring.base.yaml.marks import Mapping, Scalar, Sequence, YamlNode
 from monitoring.chains.abi.addresses import address_problem
 from monitoring.checks.expression.parse import LanguageError, read_literal
@@ -23,6 +24,7 @@ from monitoring.checks.expression.values import Number
 from monitoring.checks.rules.steps import Step, ratio
 from monitoring.conditions.policy import USUAL, PendingPolicy, Policy
 
+T = TypeVar("T")
 _DURATION = re.compile(r"\d+[smhd]")
 _RUNS = re.compile(r"(\d+) runs?")
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]*")
@@ -65,9 +67,18 @@ class Spot(YamlNode):
             self.wrong(f"{key} is missing: {what}")
         return found
 
-    def only(self, known: Iterable[str]) -> None:
-        """Refuse keys that are not known."""
-        known = list(known)
+    def value(self, key: Key[T]) -> T | None:
+        """Read what a key says, or its default; None where neither is there, and after a mistake."""
+        found = self.get(key.name)
+        if found is None and key.is_required:
+            found = self.need(key.name, key.without)
+        elif found is None and key.has_default:
+            found = type(self)(Scalar(str(key.default), self.node.at), self.path, self.mistakes)
+        return key.kind.read(found) if found else None
+
+    def only(self, keys: Iterable[Key[Any]]) -> None:
+        """Refuse keys that are not in the table."""
+        known = [key.name for key in keys]
         for key, spot in self.entries():
             if key.text not in known:
                 hint = did_you_mean(key.text, known) or f": known are {', '.join(known)}"

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
+from monitoring.base.yaml.keys import Key
 from monitoring.checks.config.yaml_node import Spot
 from monitoring.checks.engine.plan import Answerer, CheckInstance
 
@@ -28,16 +29,20 @@ class PluginContext:
 
 @dataclass(frozen=True, slots=True)
 class CheckType(Generic[C]):
-    """A built-in type. `name` is the key of its section.
+    """A built-in type. `key` is that of its section, and its kind the table of what may be written there.
 
     `schema` reads the section and notes mistakes at their places (None when it cannot go on); `plan` turns what it
     read into parts. Neither touches a network. `answers` has one answerer for each class of question its parts ask.
     """
 
-    name: str
+    key: Key[Any]
     schema: Callable[[Spot, PluginContext], C | None]
     plan: Callable[[C, PluginContext], Sequence[CheckInstance]]
     answers: Mapping[type, Answerer] = field(default_factory=dict)
+
+    @property
+    def name(self) -> str:
+        return self.key.name
 
 
 Registry = Mapping[str, CheckType[Any]]

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Unpack
 
 from monitoring.alerts.message.model import Severity
 from monitoring.base.formatting import format_duration, format_instant, format_seconds
+from monitoring.base.yaml.keys import Section, entry
 from monitoring.chains.abi.values import Unknown
 from monitoring.checks.expression.value_text import words
 from monitoring.checks.expression.values import Absent, Number, Reading, Value, as_number, is_number
+from monitoring.checks.rules.keys import DURATION, FORMULA, LASTING, LEVEL_SEVERITY, REMIND, Listed, levels
 from monitoring.checks.rules.keywords import CommonKeywords, CommonOptions, reading, span
 from monitoring.checks.rules.steps import check_ladder, seconds_of, seconds_of_span
-from monitoring.checks.rules.verb import LASTING, Asked, ParsedCheck, Verb, YamlForm, with_base
+from monitoring.checks.rules.verb import Asked, ParsedCheck, Verb, YamlForm, with_base
 from monitoring.checks.rules.words import Facts, Subject, VerbWords, number_of
 from monitoring.conditions.condition import Condition
 from monitoring.conditions.outcome import Outcome
@@ -139,6 +141,31 @@ WORDS = VerbWords(_breached, _good, _bound, _instant)
 DEADLINE_WORDS = VerbWords(_deadline_breached, _deadline_good, value=_instant)
 
 
+ASKS_AGE = entry(
+    "age", FORMULA, "Fires while this time lies too far in the past.", example="age: feed.latestRoundData()[3]"
+)
+MAX = entry("max", DURATION, "How old is still fresh.", default="", without="or levels", example="max: 25h")
+LEVEL_MAX = entry("max", DURATION, "How old is still fresh.", without="a duration", example="max: 25h")
+LEVEL = Section("A level of age: how old, and how bad that is.", LEVEL_MAX, LEVEL_SEVERITY)
+LEVELS = entry(
+    "levels",
+    levels(LEVEL),
+    "Ages with severities, from young to old.",
+    default="",
+    without="or max",
+    example="levels: [{max: 25h, severity: low}]",
+)
+ASKS_DEADLINE = entry("deadline", FORMULA, "Reports that this time comes near.", example="deadline: loan.expires()")
+DEADLINE_REMIND = replace(REMIND, without="only its steps are")
+STEPS = entry(
+    "steps",
+    Listed(DURATION),
+    "How long before, from far to near; the deadline itself always.",
+    default="",
+    example="steps: [30d, 7d, 1d]",
+)
+
+
 def _read_age(draft: CheckBuilder) -> ParsedCheck | None:
     expression = draft.number("age")
     single, levels = draft.spot.get("max"), draft.spot.get("levels")
@@ -152,9 +179,8 @@ def _read_age(draft: CheckBuilder) -> ParsedCheck | None:
         oldest, severity = single.duration(), draft.severity()
         found = [AgeLevel(oldest, severity)] if oldest else []
     for item in levels.items("a list of levels") if levels else []:
-        item.only(("max", "severity"))
-        limit, word = item.need("max", "a duration"), item.need("severity", "low, medium, high or critical")
-        oldest, level = limit.duration() if limit else None, word.severity() if word else None
+        item.only(LEVEL.keys)
+        oldest, level = item.value(LEVEL_MAX), item.value(LEVEL_SEVERITY)
         if oldest and level is not None:
             if found and (oldest <= found[-1].max_age or level <= found[-1].severity):
                 item.wrong("levels go from young to old and from mild to severe, or they are never reported")
@@ -205,7 +231,7 @@ def python_deadline(
 VERB = Verb(
     name="age",
     judge=judge,
-    yaml={"age": YamlForm(_read_age, (*LASTING, "max", "levels"))},
+    yaml=(YamlForm(ASKS_AGE, _read_age, (MAX, LEVELS, *LASTING)),),
     python=python_age,
     facts=("value", "age"),
     words=WORDS,
@@ -213,7 +239,7 @@ VERB = Verb(
 DEADLINE = Verb(
     name="deadline",
     judge=judge_deadline,
-    yaml={"deadline": YamlForm(_read_deadline, ("remind", "steps"))},
+    yaml=(YamlForm(ASKS_DEADLINE, _read_deadline, (STEPS, DEADLINE_REMIND)),),
     python=python_deadline,
     facts=("value", "left"),
     words=DEADLINE_WORDS,

@@ -5,8 +5,10 @@ from __future__ import annotations
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Unpack
 
+from monitoring.base.yaml.keys import entry
 from monitoring.chains.abi.values import Unknown
 from monitoring.checks.expression.values import Absent, Reading, from_json, to_json
+from monitoring.checks.rules.keys import FORMULA
 from monitoring.checks.rules.keywords import CommonKeywords, CommonOptions, reading
 from monitoring.checks.rules.verb import Asked, ParsedCheck, Verb, YamlForm
 from monitoring.checks.rules.words import Facts, Subject, VerbWords, shown
@@ -56,11 +58,12 @@ def python(value: Any, **common: Unpack[CommonKeywords]) -> Asked:
     return Asked(reading(value), Policy(**options.policy("changed", understood=())), options)
 
 
+CHANGED = entry("changed", FORMULA, "Reports each change of this value.", example="changed: vault.owner()")
 VERB = Verb(
     name="changed",
     words=WORDS,
     judge=judge,
-    yaml={"changed": YamlForm(_changed, ())},
+    yaml=(YamlForm(CHANGED, _changed),),
     python=python,
     facts=("value", "before"),
 )

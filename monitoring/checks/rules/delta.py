@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Unpack
 from monitoring.alerts.message.model import Severity
 from monitoring.base.clock import from_text, to_text
 from monitoring.base.formatting import format_share
+from monitoring.base.yaml.keys import Section, entry
 from monitoring.chains.abi.values import Unknown
 from monitoring.checks.expression.value_text import words
 from monitoring.checks.expression.values import (
@@ -27,6 +28,7 @@ from monitoring.checks.expression.values import (
     read_number,
     write_number,
 )
+from monitoring.checks.rules.keys import DURATION, FORMULA, LEVEL_SEVERITY, POSITIVE, STEP, levels
 from monitoring.checks.rules.keywords import CommonKeywords, CommonOptions, number, one_of, reading, span
 from monitoring.checks.rules.keywords import step as size_of
 from monitoring.checks.rules.steps import Step, either
@@ -41,7 +43,7 @@ if TYPE_CHECKING:
     from monitoring.checks.config.check import CheckBuilder
     from monitoring.checks.config.yaml_node import Spot
 
-BASELINE_MAX_AGE = timedelta(hours=36)  # where none is written: a daily check may miss one run
+BASELINE_MAX_AGE = "36h"  # where none is written: a daily check may miss one run
 
 WINDOW_SLOTS = 96  # a window is remembered as the extremes of so many slots: bounded, whatever the cadence
 
@@ -195,21 +197,66 @@ WORDS = VerbWords(_breached, _good, _bound)
 
 
 MOVES = tuple(move.value for move in Move)
+_WHICH = {Move.RISE: "a rise", Move.DROP: "a drop", Move.CHANGE: "a move either way"}
+MOVE_KEYS = tuple(
+    entry(
+        move.value,
+        STEP,
+        f"Reports {which} that is larger than this.",
+        default="",
+        without="one of the three",
+        example=f"{move.value}: 15%",
+    )
+    for move, which in _WHICH.items()
+)
+CHANGE_OF = entry("change_of", FORMULA, "Reports a large move of this number.", example="change_of: size")
+LEVEL = Section("A level of change_of: one move, and how bad it is.", *MOVE_KEYS, LEVEL_SEVERITY)
+LEVELS = entry(
+    "levels",
+    levels(LEVEL),
+    "Moves with severities, in place of one.",
+    default="",
+    example="levels: [{max_drop: 10%, severity: low}, {max_drop: 20%, severity: high}]",
+)
+MIN_ABS = entry(
+    "min_abs", POSITIVE, "A smaller move is never reported, whatever its share.", default="", example="min_abs: 5"
+)
+BASELINE = entry(
+    "baseline_max_age",
+    DURATION,
+    "An older value is not compared with: the new one is the start.",
+    default=BASELINE_MAX_AGE,
+    example="baseline_max_age: 3h",
+)
+WINDOW = entry(
+    "window",
+    DURATION,
+    "Compares with the extremes of so long.",
+    default="",
+    without="the value before",
+    example="window: 1d",
+)
+PRICED_AT = entry(
+    "priced_at",
+    FORMULA,
+    "Moves are amounts times this price, so that yield hides no outflow.",
+    default="",
+    example="priced_at: price",
+)
 
 
 def _change_of(draft: CheckBuilder) -> ParsedCheck | None:
     expression, price = draft.number("change_of"), draft.number("priced_at")
     levels = _move_levels(draft)
     spot = draft.spot
-    max_age, window, least = spot.get("baseline_max_age"), spot.get("window"), spot.get("min_abs")
     policy = draft.policy(levels[-1].severity if levels else Severity.LOW, lasting=False)
     found = with_base(
         DeltaPolicy,
         policy,
         levels=tuple(levels),
-        baseline_max_age=max_age.duration() if max_age else BASELINE_MAX_AGE,
-        window=window.duration() if window else None,
-        min_abs=(least.positive() if least else None) or 0,
+        baseline_max_age=spot.value(BASELINE),
+        window=spot.value(WINDOW),
+        min_abs=spot.value(MIN_ABS) or 0,
     )
     if expression is None or not levels or (spot.get("priced_at") and price is None):
         return None
@@ -225,9 +272,8 @@ def _move_levels(draft: CheckBuilder) -> list[MoveLevel]:
     draft.in_levels(*MOVES, "severity")
     found: list[MoveLevel] = []
     for item in levels.items("a list of levels"):
-        item.only((*MOVES, "severity"))
-        severity = item.need("severity", "low, medium, high or critical")
-        level = _move_level(item, either(severity.severity() if severity else None, Severity.LOW))
+        item.only(LEVEL.keys)
+        level = _move_level(item, either(item.value(LEVEL_SEVERITY), Severity.LOW))
         if level and any(_covers(milder, level) for milder in found):
             item.wrong("this level can never be reported: a smaller move is already as severe")
         found += [level] if level else []
@@ -258,7 +304,7 @@ def python(
     max_rise: Any = None,
     max_drop: Any = None,
     min_abs: Any = 0,
-    baseline_max_age: str | timedelta = "36h",
+    baseline_max_age: str | timedelta = BASELINE_MAX_AGE,
     window: str | timedelta | None = None,
     priced_at: Any = None,
     **common: Unpack[CommonKeywords],
@@ -286,7 +332,7 @@ VERB = Verb(
     name="delta",
     words=WORDS,
     judge=judge,
-    yaml={"change_of": YamlForm(_change_of, (*MOVES, "levels", "min_abs", "baseline_max_age", "window", "priced_at"))},
+    yaml=(YamlForm(CHANGE_OF, _change_of, (*MOVE_KEYS, LEVELS, MIN_ABS, BASELINE, WINDOW, PRICED_AT)),),
     python=python,
     facts=("value", "before", "change"),
     combine=lambda found: Priced(*found) if len(found) > 1 else found[0],

@@ -9,14 +9,16 @@ from typing import TYPE_CHECKING, Any, Unpack
 
 from monitoring.base.errors import UsageError
 from monitoring.base.formatting import format_share
+from monitoring.base.yaml.keys import entry
 from monitoring.chains.abi.values import Unknown
 from monitoring.checks.expression.value_text import words
 from monitoring.checks.expression.values import Absent, Number, Reading, as_number, magnitude
+from monitoring.checks.rules.keys import FORMULA, LASTING, SHARE, Listed, one_of
 from monitoring.checks.rules.keywords import CommonKeywords, CommonOptions, number
 from monitoring.checks.rules.keywords import reading as exact
 from monitoring.checks.rules.limit import Level
 from monitoring.checks.rules.steps import check_ladder, ratio
-from monitoring.checks.rules.verb import LASTING, Asked, ParsedCheck, Verb, YamlForm, with_base
+from monitoring.checks.rules.verb import Asked, ParsedCheck, Verb, YamlForm, with_base
 from monitoring.checks.rules.words import Facts, Subject, VerbWords, inputs_in_words, number_of
 from monitoring.conditions.condition import Condition
 from monitoring.conditions.outcome import Outcome
@@ -93,18 +95,33 @@ def _bound(subject: Subject) -> str:
 WORDS = VerbWords(_breached, _good, _bound)
 
 
+DIVERGE = entry(
+    "diverge", Listed(FORMULA, "two expressions"), "Fires while two numbers differ.", example="diverge: [a, b]"
+)
+MAX = entry(
+    "max",
+    SHARE,
+    "The share of the second by which they may differ.",
+    without="the share of the second by which they may differ, as in 0.5%",
+    example="max: 0.5%",
+)
+DIRECTION = entry(
+    "direction",
+    one_of(one.value for one in Direction),
+    "a_over_b: only a first that is larger is bad.",
+    default="both",
+    example="direction: a_over_b",
+)
+
+
 def _diverge(draft: CheckBuilder) -> ParsedCheck | None:
-    spot, largest = draft.spot.get("diverge"), draft.spot.get("max")
+    spot = draft.spot.get("diverge")
     sides = spot.items("a list of two expressions") if spot else []
     if spot and sides and len(sides) != 2:  # noqa: PLR2004 - a and b
         spot.wrong(f"two expressions are compared, not {len(sides)}")
         return None
     found = [draft.number_at(side) for side in sides]
-    severity, direction = draft.severity(), draft.spot.get("direction")
-    bound = largest.share() if largest else None
-    if largest is None:
-        draft.spot.wrong("max is missing: the share of the second by which they may differ, as in 0.5%")
-    word = direction.word(one.value for one in Direction) if direction else None
+    severity, bound, word = draft.severity(), draft.spot.value(MAX), draft.spot.value(DIRECTION)
     if len(found) != 2 or found[0] is None or found[1] is None or bound is None:  # noqa: PLR2004 - as above
         return None
     policy = with_base(
@@ -134,7 +151,7 @@ VERB = Verb(
     name="diverge",
     words=WORDS,
     judge=judge,
-    yaml={"diverge": YamlForm(_diverge, (*LASTING, "max", "direction"))},
+    yaml=(YamlForm(DIVERGE, _diverge, (MAX, DIRECTION, *LASTING)),),
     python=python,
     facts=("value", "reference"),
 )

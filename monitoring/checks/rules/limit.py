@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING, Any, Unpack
 from monitoring.alerts.message.model import Severity
 from monitoring.base.errors import UsageError
 from monitoring.base.formatting import format_shortfall
+from monitoring.base.yaml.keys import Section, entry
 from monitoring.chains.abi.values import Unknown
 from monitoring.checks.expression.value_text import words
 from monitoring.checks.expression.values import Absent, Number, Reading, as_number, is_number, magnitude
+from monitoring.checks.rules.keys import FORMULA, LASTING, LEVEL_SEVERITY, NUMBER, POSITIVE, levels
 from monitoring.checks.rules.keywords import CommonKeywords, CommonOptions, number, one_of, reading
 from monitoring.checks.rules.steps import check_ladder
-from monitoring.checks.rules.verb import LASTING, Asked, ParsedCheck, Verb, YamlForm
+from monitoring.checks.rules.verb import Asked, ParsedCheck, Verb, YamlForm
 from monitoring.checks.rules.words import INPUTS, Facts, Subject, VerbWords, inputs_in_words, number_of, shown
 from monitoring.conditions.condition import Condition
 from monitoring.conditions.outcome import Outcome
@@ -167,12 +169,41 @@ def python(
     return Asked(reading(value), policy, options)
 
 
-_KEYS = (*LASTING, "worse_by", "clear_below", "clear_above")
+REQUIRE = entry(
+    "require", FORMULA, "Fires while this comparison does not hold.", example="require: vault.totalAssets() / 1e6 >= 5"
+)
+WATCH = entry(
+    "watch", FORMULA, "Fires while this number is beyond a level.", example="watch: vault.totalAssets() / 1e6"
+)
+WORSE_BY = entry(
+    "worse_by",
+    POSITIVE,
+    "Reported again at each such step beyond the worst value reported.",
+    default="",
+    example="worse_by: 10",
+)
+CLEAR_BELOW = entry(
+    "clear_below", NUMBER, "Of a value that is too high: over only below this.", default="", example="clear_below: 90"
+)
+CLEAR_ABOVE = entry(
+    "clear_above", NUMBER, "Of a value that is too low: over only above this.", default="", example="clear_above: 6"
+)
+BELOW = entry("below", NUMBER, "Bad below this.", default="", without="or above", example="below: 5")
+ABOVE = entry("above", NUMBER, "Bad above this.", default="", without="or below", example="above: 5")
+LEVEL = Section("A level of watch: one bound, and how bad it is.", BELOW, ABOVE, LEVEL_SEVERITY)
+LEVELS = entry(
+    "levels",
+    levels(LEVEL),
+    "Bounds with severities, all on one side.",
+    without="bounds with severities, as in [{below: 5, severity: high}]",
+    example="levels: [{below: 5, severity: high}]",
+)
+_KEYS = (*LASTING, WORSE_BY, CLEAR_BELOW, CLEAR_ABOVE)
 VERB = Verb(
     name="limit",
     words=WORDS,
     judge=judge,
-    yaml={"require": YamlForm(_require, _KEYS), "watch": YamlForm(_watch, (*_KEYS, "levels"))},
+    yaml=(YamlForm(REQUIRE, _require, _KEYS), YamlForm(WATCH, _watch, (LEVELS, *_KEYS))),
     python=python,
     facts=("value", "bound"),
 )

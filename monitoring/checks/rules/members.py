@@ -9,14 +9,16 @@ from typing import TYPE_CHECKING, Any, Unpack
 
 from monitoring.alerts.message.model import Severity
 from monitoring.base.errors import UsageError
+from monitoring.base.yaml.keys import entry
 from monitoring.base.yaml.marks import Scalar
 from monitoring.chains.abi.addresses import is_address
 from monitoring.chains.abi.values import Unknown
 from monitoring.checks.expression.values import Absent, Json, Reading, Value, describe, key_of, value_of_key
+from monitoring.checks.rules.keys import FORMULA, LASTING, SEVERITY, TEXT, Listed
 from monitoring.checks.rules.keywords import CommonKeywords, CommonOptions
 from monitoring.checks.rules.keywords import reading as exact
 from monitoring.checks.rules.steps import either
-from monitoring.checks.rules.verb import LASTING, Asked, ParsedCheck, Verb, YamlForm, with_base
+from monitoring.checks.rules.verb import Asked, ParsedCheck, Verb, YamlForm, with_base
 from monitoring.checks.rules.words import Facts, Subject, VerbWords
 from monitoring.conditions.condition import Condition, State
 from monitoring.conditions.outcome import Entry, Outcome, Reason
@@ -96,20 +98,33 @@ def _good(subject: Subject, facts: Facts) -> str:  # noqa: ARG001 - as every ver
 WORDS = VerbWords(_breached, _good)
 
 
+MEMBERS = entry("members", FORMULA, "Reports who joins or leaves this list.", example="members: safe.getOwners()")
+EXPECTED = entry(
+    "expected",
+    Listed(TEXT),
+    "Who should be in it; it fires while that is not so.",
+    default="",
+    without="who was in it before",
+    example='expected: ["0x4507B5B23340D248457d955a211C8B0634D29935"]',
+)
+ADDED = entry("added", SEVERITY, "How bad one more is.", default="", without="the check's", example="added: high")
+REMOVED = entry("removed", SEVERITY, "How bad one less is.", default="", without="the check's", example="removed: low")
+
+
 def _members(draft: CheckBuilder) -> ParsedCheck | None:
     expression, severity = draft.any_list("members"), draft.severity()
     wanted = draft.spot.get("expected")
     expected = [_member(item) for item in wanted.items("a list of members")] if wanted else []
     for key in LASTING:
-        lasting = draft.spot.get(key)
+        lasting = draft.spot.get(key.name)
         if lasting and wanted is None:
-            lasting.wrong(f"{key} needs expected: a change of the set does not last")
-    added, removed = draft.spot.get("added"), draft.spot.get("removed")
+            lasting.wrong(f"{key.name} needs expected: a change of the set does not last")
+    added, removed = draft.spot.value(ADDED), draft.spot.value(REMOVED)
     policy = with_base(
         MembersPolicy,
         draft.policy(severity, lasting=wanted is not None),
-        added=either(added.severity() if added else None, severity),
-        removed=either(removed.severity() if removed else None, severity),
+        added=either(added, severity),
+        removed=either(removed, severity),
         expected=frozenset(one for one in expected if one is not None) if wanted else None,
     )
     return ParsedCheck("members", (expression.tree,), policy, expression.text) if expression else None
@@ -157,7 +172,7 @@ VERB = Verb(
     name="members",
     words=WORDS,
     judge=judge,
-    yaml={"members": YamlForm(_members, (*LASTING, "expected", "added", "removed"))},
+    yaml=(YamlForm(MEMBERS, _members, (EXPECTED, ADDED, REMOVED, *LASTING)),),
     python=python,
     facts=(),
 )

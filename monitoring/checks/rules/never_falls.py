@@ -9,13 +9,15 @@ from typing import TYPE_CHECKING, Any, Unpack
 
 from monitoring.base.errors import UsageError
 from monitoring.base.formatting import format_share
+from monitoring.base.yaml.keys import entry
 from monitoring.chains.abi.values import Unknown
 from monitoring.checks.expression.value_text import words
 from monitoring.checks.expression.values import Absent, Number, Reading, as_number, read_number, write_number
+from monitoring.checks.rules.keys import FORMULA, LASTING, POSITIVE, STEP, one_of
 from monitoring.checks.rules.keywords import CommonKeywords, CommonOptions, number, reading
 from monitoring.checks.rules.keywords import step as size_of
 from monitoring.checks.rules.steps import NO_STEP, Step
-from monitoring.checks.rules.verb import LASTING, Asked, ParsedCheck, Verb, YamlForm, with_base
+from monitoring.checks.rules.verb import Asked, ParsedCheck, Verb, YamlForm, with_base
 from monitoring.checks.rules.words import Facts, Subject, VerbWords, number_of, shown
 from monitoring.conditions.condition import Condition, State
 from monitoring.conditions.outcome import Outcome, Reason
@@ -91,11 +93,29 @@ def _good(subject: Subject, facts: Facts) -> str:
 WORDS = VerbWords(_breached, _good, lambda _: "never falls")
 
 
+NEVER_FALLS = entry(
+    "never_falls", FORMULA, "Reports a value below the highest ever seen.", example="never_falls: price"
+)
+TOLERANCE = entry("tolerance", STEP, "A smaller fall is rounding.", default="", example="tolerance: 0.01%")
+REBASE = entry(
+    "rebase",
+    one_of(one.value for one in Rebase),
+    "after_alert: a further fall is reported again; hold: it lasts until the value is back.",
+    default="after_alert",
+    example="rebase: hold",
+)
+WORSE_BY = entry(
+    "worse_by",
+    POSITIVE,
+    "With rebase: hold, reported again at each such step further down.",
+    default="",
+    example="worse_by: 2",
+)
+
+
 def _never_falls(draft: CheckBuilder) -> ParsedCheck | None:
     expression, policy = draft.number("never_falls"), draft.policy(draft.severity())
-    tolerance, rebase, worse = (draft.spot.get(key) for key in ("tolerance", "rebase", "worse_by"))
-    word = rebase.word(one.value for one in Rebase) if rebase else None
-    step = tolerance.step() if tolerance else None
+    word, step, worse = draft.spot.value(REBASE), draft.spot.value(TOLERANCE), draft.spot.get(WORSE_BY.name)
     more: dict[str, object] = {"tolerance": step} if step else {}
     if worse and word != Rebase.HOLD:
         worse.wrong("worse_by needs rebase: hold, without it each further fall is reported")
@@ -131,7 +151,7 @@ VERB = Verb(
     name="never_falls",
     words=WORDS,
     judge=judge,
-    yaml={"never_falls": YamlForm(_never_falls, (*LASTING, "tolerance", "rebase", "worse_by"))},
+    yaml=(YamlForm(NEVER_FALLS, _never_falls, (TOLERANCE, REBASE, WORSE_BY, *LASTING)),),
     python=python,
     facts=("value", "before"),
 )

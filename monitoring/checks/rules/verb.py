@@ -7,7 +7,7 @@ names it; monitor files and `m.<verb>` find it by its name.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, fields
 from datetime import datetime
 from functools import cache
 from importlib import import_module
@@ -20,13 +20,13 @@ from monitoring.conditions.outcome import Outcome
 from monitoring.conditions.policy import Policy
 
 if TYPE_CHECKING:
+    from monitoring.base.yaml.keys import Key
     from monitoring.checks.config.check import CheckBuilder
     from monitoring.checks.expression.tree import Tree
     from monitoring.checks.rules.keywords import CommonOptions
 
 P = TypeVar("P", bound=Policy)
 Judge: TypeAlias = Callable[[Condition, Any, datetime, Any], Outcome]
-LASTING = ("for", "remind")  # the keys of a check of something that lasts
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,8 +54,9 @@ class Asked:
 class YamlForm:
     """A key of a check that asks for a verb: `read` makes the check of it and of the `keys` it allows next to it."""
 
+    asks: Key[Any]
     read: Callable[[CheckBuilder], ParsedCheck | None]
-    keys: tuple[str, ...] = ()
+    keys: tuple[Key[Any], ...] = ()
 
 
 def _one(found: tuple[Any, ...]) -> Any:
@@ -73,7 +74,7 @@ class Verb:
 
     name: str
     judge: Judge
-    yaml: Mapping[str, YamlForm] = field(default_factory=dict)
+    yaml: tuple[YamlForm, ...] = ()
     python: Callable[..., Asked] | None = None
     facts: tuple[str, ...] = ("value",)
     combine: Callable[[tuple[Any, ...]], Any] = _one
@@ -113,7 +114,7 @@ def verbs() -> Mapping[str, Verb]:
 
 def yaml_forms() -> Mapping[str, YamlForm]:
     """Return the keys under which a monitor file can ask for something."""
-    forms = {key: form for verb in verbs().values() for key, form in verb.yaml.items()}
+    forms = {form.asks.name: form for verb in verbs().values() for form in verb.yaml}
     return dict(sorted(forms.items()))
 
 

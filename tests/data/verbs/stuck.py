@@ -8,9 +8,11 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Unpack
 
 from monitoring.base.clock import from_text, to_text
+from monitoring.base.yaml.keys import entry
 from monitoring.checks.expression.values import Json, to_json
+from monitoring.checks.rules.keys import DURATION, FORMULA, LASTING
 from monitoring.checks.rules.keywords import CommonKeywords, CommonOptions, reading, span
-from monitoring.checks.rules.verb import LASTING, Asked, ParsedCheck, Verb, YamlForm, with_base
+from monitoring.checks.rules.verb import Asked, ParsedCheck, Verb, YamlForm, with_base
 from monitoring.conditions.condition import Condition
 from monitoring.conditions.outcome import Outcome
 from monitoring.conditions.policy import Policy
@@ -37,9 +39,13 @@ def judge(before: Condition, value: Any, now: datetime, policy: StuckPolicy) -> 
     return apply_verdict(before, verdict, now, policy, {"value": value}).remembering(memory)
 
 
+STUCK = entry("stuck", FORMULA, "Fires while this value does not change.", example="stuck: vault.price()")
+LONGER_THAN = entry("longer_than", DURATION, "For how long.", without="a duration, as in 2h", example="longer_than: 2h")
+
+
 def _stuck(check: CheckBuilder) -> ParsedCheck | None:
-    expression, longest = check.expression("stuck"), check.spot.need("longer_than", "a duration, as in 2h")
-    policy, span_ = check.policy(check.severity()), longest.duration() if longest else None
+    expression, policy = check.expression(STUCK.name), check.policy(check.severity())
+    span_ = check.spot.value(LONGER_THAN)
     if expression is None or span_ is None:
         return None
     return ParsedCheck("stuck", (expression.tree,), with_base(StuckPolicy, policy, longest=span_), expression.text)
@@ -54,6 +60,6 @@ def python(value: Any, *, longer_than: str | timedelta, **common: Unpack[CommonK
 VERB = Verb(
     name="stuck",
     judge=judge,
-    yaml={"stuck": YamlForm(_stuck, (*LASTING, "longer_than"))},
+    yaml=(YamlForm(STUCK, _stuck, (LONGER_THAN, *LASTING)),),
     python=python,
 )

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-import dataclasses
+import functools
 import re
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from monitoring.base.errors import UsageError
+from monitoring.base.yaml.keys import Key, entry
+from monitoring.checks.rules.keys import pattern
+
+if TYPE_CHECKING:
+    from monitoring.checks.config.yaml_node import Spot
 
 _LIMIT = re.compile(r"(\d+(?:\.\d+)?)\s*(%|[KMGT]i?B|B)")
 _DECIMAL, _BINARY = 1000, 1024
@@ -60,9 +65,44 @@ class HostLimits:
     wal_bytes: int = 512 * _BINARY**2  # eight times what a checkpoint leaves of it
 
 
-def names() -> dict[str, str]:
-    """Return the name each limit has in a monitor file, with the field it sets."""
-    return {field.name.removesuffix("_bytes").replace("_", "-"): field.name for field in dataclasses.fields(HostLimits)}
+# What each limit is; its key in a monitor file is its name with dashes.
+_SENTENCES = {
+    "disk_free": "Space that must be free on a disk.",
+    "disk_free_critical": "Space below which it is critical.",
+    "inodes_free": "Inodes that must be free on a disk.",
+    "memory_free": "Memory that must be available.",
+    "swap_free": "Swap that must be free, where there is some.",
+    "load": "Processes per core that may wait, over 15 minutes.",
+    "database_bytes": "How large the database may be.",
+    "wal_bytes": "How large its write-ahead log may be.",
+}
+
+
+def keys() -> dict[str, Key[Any]]:
+    """Return the key of each limit in a monitor file, by the field it sets."""
+    return {field: _key(field, sentence) for field, sentence in _SENTENCES.items()}
+
+
+def _key(field: str, sentence: str) -> Key[Any]:
+    usual = getattr(HostLimits(), field)
+    name = field.removesuffix("_bytes").replace("_", "-")
+    if isinstance(usual, float):
+        word, written, shape = "number", f"{usual:g}", r"[0-9.]+"
+    elif isinstance(usual, int):
+        word, written, shape = "size", size(usual), _LIMIT.pattern
+    else:
+        word, written, shape = "share or size", str(usual), _LIMIT.pattern
+    kind = pattern(word, shape, functools.partial(_read, field))
+    return entry(name, kind, sentence, default=written, example=f"{name}: {written}")
+
+
+def _read(field: str, at: Spot) -> object:
+    text = at.text("a share or a size")
+    try:
+        return parse_one(field, text) if text else None
+    except UsageError as error:
+        at.wrong(str(error))
+        return None
 
 
 def parse_one(field: str, text: str) -> Any:  # noqa: ANN401 - of the field's own type

@@ -5,7 +5,6 @@ A section of limits, all of which have defaults: `host: {}`. Each subject is a c
 
 from __future__ import annotations
 
-import dataclasses
 import socket
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -14,11 +13,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from monitoring.alerts.message.model import Severity
-from monitoring.base.errors import UsageError
 from monitoring.base.settings import load_settings
+from monitoring.base.yaml.keys import Section, entry
 from monitoring.chains.abi.values import Unknown
 from monitoring.checks.builtin.host.judge import HostFinding, SubjectState, judge
-from monitoring.checks.builtin.host.limits import HostLimits, names, parse_one, size
+from monitoring.checks.builtin.host.limits import HostLimits, keys, size
 from monitoring.checks.builtin.host.proc import ROOT, HostReadings, read_all
 from monitoring.checks.config.yaml_node import Spot
 from monitoring.checks.engine.plan import CheckInstance, ReadContext
@@ -28,6 +27,7 @@ from monitoring.checks.expression.evaluate import PENDING
 from monitoring.checks.expression.value_text import words
 from monitoring.checks.expression.values import NONE
 from monitoring.checks.messages.plain import HEADS, AlertRoute, AlertText, plain_message
+from monitoring.checks.rules.keys import LASTING
 from monitoring.conditions.condition import Condition, ConditionKey
 from monitoring.conditions.outcome import Outcome, Transition, TransitionKind
 from monitoring.conditions.policy import Policy
@@ -144,21 +144,18 @@ def _verdict(finding: HostFinding) -> Verdict:
     return Breach((finding.severity,))
 
 
+LIMITS = keys()
+SECTION = Section("The machine the checks run on, held to limits that all have defaults.", *LIMITS.values(), *LASTING)
+HOST = entry("host", SECTION, SECTION.sentence, default="", example="host: {}")
+
+
 def schema(spot: Spot, around: PluginContext) -> HostSection | None:
     """Read limits (`disk-free: 15%`), `for` and `remind`."""
     del around
-    known = names()
-    spot.only((*known, "for", "remind"))
-    limits = HostLimits()
-    for key, value in spot.entries("limits, or {} for all defaults"):
-        text = value.text("a share or a size") if key.text in known else None
-        if text is None:
-            continue
-        try:
-            limits = dataclasses.replace(limits, **{known[key.text]: parse_one(known[key.text], text)})
-        except UsageError as error:
-            value.wrong(str(error))
-    return HostSection(limits, spot.policy(Severity.MEDIUM))
+    spot.entries("limits, or {} for all defaults")
+    spot.only(SECTION.keys)
+    given = {field: found for field, key in LIMITS.items() if (found := spot.value(key)) is not None}
+    return HostSection(HostLimits(**given), spot.policy(Severity.MEDIUM))
 
 
 def plan(host: HostSection, around: PluginContext) -> Sequence[HostPart]:
@@ -179,7 +176,7 @@ def answer(questions: Sequence[Look], tools: EvaluationPoint) -> Mapping[Look, H
     return {look: read_all(settings.database, paths, look.root) for look in questions}
 
 
-TYPE: CheckType[Any] = CheckType("host", schema, plan, {Look: answer})
+TYPE: CheckType[Any] = CheckType(HOST, schema, plan, {Look: answer})
 
 if TYPE_CHECKING:
     _: type[CheckInstance] = HostPart

@@ -7,23 +7,21 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from monitoring.alerts.message.model import Severity
+from monitoring.base.yaml.keys import Section, entry
 from monitoring.checks.builtin.http.client import Get
 from monitoring.checks.config.names import read_expression
-from monitoring.checks.config.source import read_headers, read_path, read_url
+from monitoring.checks.config.source import ADDRESS_OF_ANSWER, HEADERS, MAX_AGE, OK, TIME, read_headers
 from monitoring.checks.config.yaml_node import Spot
 from monitoring.checks.engine.plugin import PluginContext
 from monitoring.checks.expression.scope import Scope
 from monitoring.checks.expression.tree import ANYTHING, BOOLEAN, Expression, Tree
 from monitoring.checks.rules.age import AgeLevel, AgePolicy, DeadlinePolicy, DeadlineStep
+from monitoring.checks.rules.keys import DURATION, LASTING, NUMBER, Listed, pattern, severity_row, text_of
 from monitoring.checks.rules.limit import Level, LimitPolicy, Side
 from monitoring.checks.rules.steps import either, seconds_of_span
 from monitoring.checks.rules.verb import with_base
 from monitoring.conditions.policy import NoDataPolicy, Policy
 
-ROW = (
-    "name", "url", "url_env", "headers", "status", "ok", "time", "max_age", "latency", "certificate", "severity", "for",
-    "remind",
-)  # fmt: skip
 _STATUSES = range(100, 600)
 _VARIABLE = re.compile(r"[A-Z][A-Z0-9_]*")
 # That these are unknown is never reported: while an endpoint is down, its `up` says so.
@@ -46,6 +44,65 @@ class Endpoint:
     certificate: DeadlinePolicy | None = None
 
 
+NAMED = entry(
+    "name",
+    text_of("text", "a name"),
+    "What the endpoint is called, once in the list.",
+    without="what the endpoint is called",
+    example="name: api",
+)
+URL = entry(
+    "url",
+    ADDRESS_OF_ANSWER,
+    "Where it is.",
+    default="",
+    without="or url_env",
+    example="url: https://api.example.org/health",
+)
+URL_ENV = entry(
+    "url_env",
+    pattern("name of a variable", _VARIABLE.pattern, lambda at: at.text("a variable")),
+    "The variable with a URL that nobody may read here.",
+    default="",
+    without="or url",
+    example="url_env: INDEXER_URL",
+)
+STATUS = entry(
+    "status", NUMBER, "What status it must answer with.", default="", without="any 2xx", example="status: 200"
+)
+LATENCY = entry("latency", DURATION, "How long an answer may take.", default="", example="latency: 5s")
+CERTIFICATE = entry(
+    "certificate",
+    Listed(DURATION),
+    "How long before its certificate ends an alert is sent, from far to near; at its end always.",
+    default="",
+    example="certificate: [30d, 7d]",
+)
+ITS_SEVERITY = severity_row(Severity.MEDIUM)
+ROW = Section(
+    "An endpoint: which, and what of it is judged.",
+    NAMED,
+    URL,
+    URL_ENV,
+    HEADERS,
+    STATUS,
+    OK,
+    TIME,
+    replace(MAX_AGE, sentence="With time: how old the answer may be."),
+    LATENCY,
+    CERTIFICATE,
+    ITS_SEVERITY,
+    *LASTING,
+)
+HTTP = entry(
+    "http",
+    Listed(ROW, "list of endpoints"),
+    "Endpoints: do they answer, with what, how fast.",
+    default="",
+    example="http: [{name: api, url: https://api.example.org/health}]",
+)
+
+
 def schema(spot: Spot, around: PluginContext) -> tuple[Endpoint, ...] | None:
     """Read the rows; a name stands once."""
     del around
@@ -60,12 +117,11 @@ def schema(spot: Spot, around: PluginContext) -> tuple[Endpoint, ...] | None:
 
 
 def _endpoint(spot: Spot) -> Endpoint | None:
-    spot.only(ROW)
-    named = spot.need("name", "what the endpoint is called")
-    name, get = named.text("a name") if named else None, _get(spot)
-    up, status, ok = _policy(spot), _status(spot.get("status")), _ok(spot.get("ok"))
+    spot.only(ROW.keys)
+    name, get = spot.value(NAMED), _get(spot)
+    up, status, ok = _policy(spot), _status(spot.get(STATUS.name)), _ok(spot.get(OK.name))
     time, fresh = _fresh(spot, up)
-    latency, certificate = spot.get("latency"), spot.get("certificate")
+    latency, certificate = spot.get(LATENCY.name), spot.get(CERTIFICATE.name)
     if name is None or get is None:
         return None
     return Endpoint(
@@ -83,15 +139,15 @@ def _endpoint(spot: Spot) -> Endpoint | None:
 
 
 def _get(spot: Spot) -> Get | None:
-    url, variable = spot.get("url"), spot.get("url_env")
-    headers = tuple(read_headers(spot.get("headers")).items())
+    url, variable = spot.get(URL.name), spot.get(URL_ENV.name)
+    headers = tuple(read_headers(spot.get(HEADERS.name)).items())
     if (url is None) is (variable is None):
         spot.wrong("url says where the endpoint is, or url_env which variable holds a URL that nobody may read here")
         return None
     if url:
-        text = read_url(url)
+        text = spot.value(URL)
         return Get(text, headers) if text else None
-    name = variable.text("a variable") if variable else None
+    name = spot.value(URL_ENV)
     if variable and name and not _VARIABLE.fullmatch(name):
         variable.wrong(f"{name!r} is no name of a variable, as in INDEXER_URL")
         return None
@@ -99,8 +155,7 @@ def _get(spot: Spot) -> Get | None:
 
 
 def _policy(spot: Spot) -> Policy:
-    severity = spot.get("severity")
-    return spot.policy(either(severity.severity() if severity else None, Severity.MEDIUM))
+    return spot.policy(either(spot.value(ITS_SEVERITY), Severity.MEDIUM))
 
 
 def _status(spot: Spot | None) -> int | None:
@@ -120,10 +175,10 @@ def _ok(spot: Spot | None) -> Expression | None:
 
 
 def _fresh(spot: Spot, up: Policy) -> tuple[str, AgePolicy | None]:
-    time, oldest = spot.get("time"), spot.get("max_age")
+    time, oldest = spot.get(TIME.name), spot.get(MAX_AGE.name)
     if (time is None) is not (oldest is None):
         (time or oldest or spot).wrong("time and max_age go together: the path of the answer's own time, and its age")
-    path, age = read_path(time) if time else None, oldest.duration() if oldest else None
+    path, age = spot.value(TIME), spot.value(MAX_AGE)
     if path is None or age is None:
         return "", None
     return path, with_base(AgePolicy, replace(up, silence=NEVER_REPORTED), levels=(AgeLevel(age, up.severity),))

@@ -15,7 +15,7 @@ from monitoring.alerts.message.model import Severity
 from monitoring.base.formatting import format_instant, format_seconds
 from monitoring.chains.abi.values import Unknown
 from monitoring.checks.builtin.http.client import Expiry, Get, Handshake, Reply, answer_gets, answer_handshakes
-from monitoring.checks.builtin.http.config import Endpoint, schema
+from monitoring.checks.builtin.http.config import HTTP, Endpoint, schema
 from monitoring.checks.builtin.http.expression import JsonWorld, time_at
 from monitoring.checks.engine.plan import CheckInstance, ReadContext
 from monitoring.checks.engine.plugin import CheckType, PluginContext
@@ -195,7 +195,7 @@ def _wrong_with(reply: Reply, endpoint: Endpoint) -> str | Unknown:
     return "" if verdict is True else f"{endpoint.ok_text} is not true"
 
 
-TYPE: CheckType[Any] = CheckType("http", schema, plan, {Get: answer_gets, Handshake: answer_handshakes})
+TYPE: CheckType[Any] = CheckType(HTTP, schema, plan, {Get: answer_gets, Handshake: answer_handshakes})
 
 if TYPE_CHECKING:
     _: tuple[type[CheckInstance], ...] = (UpPart, FreshPart, LatencyPart, CertificatePart)

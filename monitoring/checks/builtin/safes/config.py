@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from monitoring.alerts.message.model import Severity
 from monitoring.base.suggest import did_you_mean
+from monitoring.base.yaml.keys import Section, entry
 from monitoring.chains.abi.addresses import SignatureError
 from monitoring.chains.abi.function import parse_function
 from monitoring.checks.builtin.safes.modules import ModuleRunsPart
@@ -22,20 +23,101 @@ from monitoring.checks.builtin.safes.rate_limit import QueueOf, answer_queues
 from monitoring.checks.builtin.safes.rules import Loudness, Skip
 from monitoring.checks.builtin.safes.setup import SetPart, SetupPart, SlotsOf, answer_slots
 from monitoring.checks.builtin.shared.contract_logs import LogsSince, answer_logs
-from monitoring.checks.builtin.shared.data_rows import RowContract, read_places, read_rows
+from monitoring.checks.builtin.shared.data_rows import COMMON, FROM, RowContract, read_places, read_rows, rows_key
 from monitoring.checks.builtin.shared.log_reading import logs_policy
 from monitoring.checks.config.yaml_node import Spot
 from monitoring.checks.engine.plan import CheckInstance
 from monitoring.checks.engine.plugin import CheckType, PluginContext
+from monitoring.checks.rules.keys import ADDRESS, DURATION, NAME, Listed, severity_row, text_of
 from monitoring.checks.rules.members import MembersPolicy
 from monitoring.checks.rules.readings import SEED, FirstRun
 from monitoring.checks.rules.steps import either
 from monitoring.conditions.condition import ConditionKey
 from monitoring.conditions.policy import Policy
 
-EVERY, MIN_EVERY = timedelta(minutes=10), timedelta(minutes=1)
-_SEVERITIES = ("severity", "expected", "unexpected_proposer", "competing", "changes", "module_runs")
-_KEYS = ("from", "rows", "every", "fresh_within", "first_run_lookback", "skip", *_SEVERITIES)
+MIN_EVERY = timedelta(minutes=1)
+_USUAL = Loudness()
+PROPOSERS = entry(
+    "expected_proposers",
+    Listed(ADDRESS),
+    "Who proposes here; anybody else is a stranger.",
+    default="",
+    without="anybody",
+    example='expected_proposers: ["0x5E69fb460c9950F5AE90DafFc4C4F32EcafaCaA5"]',
+)
+ROW = Section("A Safe.", *COMMON, PROPOSERS)
+WHOSE = entry(
+    "protocol",
+    NAME,
+    "Whose transactions are left out.",
+    without="whose transactions are left out",
+    example="protocol: euler",
+)
+UNLESS_TO = entry(
+    "unless_to",
+    Listed(ADDRESS),
+    "But not those to these addresses.",
+    default="",
+    without="or unless_calls",
+    example='unless_to: ["0x797DD80692c3b2dAdabCe8e30C07fDE5307D48a9"]',
+)
+UNLESS_CALLS = entry(
+    "unless_calls",
+    Listed(text_of("function", "a function")),
+    "But not those that call these functions.",
+    default="",
+    without="or unless_to",
+    example='unless_calls: ["transfer(address,uint256)"]',
+)
+SKIP = Section("What is left out.", WHOSE, UNLESS_TO, UNLESS_CALLS)
+USUAL = severity_row(_USUAL.usual, "How bad a queued transaction is, where nobody is expected.")
+EXPECTED = severity_row(_USUAL.expected, "How bad one by an expected proposer is.", "expected")
+STRANGER = severity_row(_USUAL.unexpected, "How bad one by a stranger is.", "unexpected_proposer")
+COMPETING = severity_row(_USUAL.competing, "How bad a rival at a nonce already seen is.", "competing")
+CHANGES = severity_row(Severity.HIGH, "How bad a change of owners, modules or setup is.", "changes")
+MODULE_RUNS = severity_row(Severity.MEDIUM, "How bad a transaction run by a module is.", "module_runs")
+EVERY = entry(
+    "every",
+    DURATION,
+    "How often each Safe's queue is asked for, as far as the quota allows.",
+    default="10m",
+    example="every: 30m",
+)
+FRESH = entry(
+    "fresh_within",
+    DURATION,
+    "An answer older than this is reported.",
+    default="",
+    without="two turns",
+    example="fresh_within: 30m",
+)
+LOOKBACK = entry(
+    "first_run_lookback",
+    DURATION,
+    "How far back the first run reports what is queued.",
+    default="",
+    without="nothing is reported",
+    example="first_run_lookback: 12h",
+)
+SKIPS = entry(
+    "skip",
+    Listed(SKIP, "list of what to leave out"),
+    "Transactions that nobody wants to hear of.",
+    default="",
+    example='skip: [{protocol: euler, unless_to: ["0x797DD80692c3b2dAdabCe8e30C07fDE5307D48a9"]}]',
+)
+_LOUD = (USUAL, EXPECTED, STRANGER, COMPETING, CHANGES, MODULE_RUNS)
+SECTION = Section(
+    "Safes: what is queued, by whom, and every change of who controls them.",
+    FROM,
+    rows_key(ROW),
+    EVERY,
+    FRESH,
+    LOOKBACK,
+    SKIPS,
+    *_LOUD,
+)
+SAFES = entry("safes", SECTION, SECTION.sentence, default="", example="safes: {from: safes.yaml}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,36 +138,32 @@ class SafesConfig:
 
 
 def _schema(section: Spot, around: PluginContext) -> SafesConfig | None:
-    section.only(_KEYS)
-    usual = Loudness()
-    given = {key: spot.severity() if (spot := section.get(key)) else None for key in _SEVERITIES}
+    section.only(SECTION.keys)
     loud = Loudness(
-        either(given["severity"], usual.usual),
-        either(given["expected"], usual.expected),
-        either(given["unexpected_proposer"], usual.unexpected),
-        either(given["competing"], usual.competing),
+        either(section.value(USUAL), _USUAL.usual),
+        either(section.value(EXPECTED), _USUAL.expected),
+        either(section.value(STRANGER), _USUAL.unexpected),
+        either(section.value(COMPETING), _USUAL.competing),
     )
     rows = [
-        Safe(place, _expected(spot.get("expected_proposers")))
-        for place, spot in read_places(read_rows(section, around), around, ("expected_proposers",))
+        Safe(place, _expected(spot.get(PROPOSERS.name)))
+        for place, spot in read_places(read_rows(section, around), around, (PROPOSERS,))
     ]
-    lookback = section.get("first_run_lookback")
-    within = lookback.duration() if lookback else None
+    within = section.value(LOOKBACK)
     return SafesConfig(
         tuple(rows),
         _pace(section, len(rows)),
         loud,
-        either(given["changes"], Severity.HIGH),
-        either(given["module_runs"], Severity.MEDIUM),
+        either(section.value(CHANGES), Severity.HIGH),
+        either(section.value(MODULE_RUNS), Severity.MEDIUM),
         FirstRun(within=within) if within else SEED,
-        _skips(section.get("skip"), {safe.place.route.protocol for safe in rows}),
+        _skips(section.get(SKIPS.name), {safe.place.route.protocol for safe in rows}),
     )
 
 
 def _pace(section: Spot, safes: int) -> PollSchedule:
-    often, fresh = section.get("every"), section.get("fresh_within")
-    every = (often.duration() if often else None) or EVERY
-    within = fresh.duration() if fresh else None
+    often, fresh = section.get(EVERY.name), section.get(FRESH.name)
+    every, within = section.value(EVERY) or MIN_EVERY, section.value(FRESH)
     if often and every < MIN_EVERY:
         often.wrong("at least 1m: the service allows a few thousand calls a month")
     if fresh and within and within < every:
@@ -106,12 +184,11 @@ def _expected(spot: Spot | None) -> frozenset[str]:
 def _skips(spot: Spot | None, protocols: set[str]) -> tuple[Skip, ...]:
     found: list[Skip] = []
     for item in spot.items("a list of what to leave out") if spot else []:
-        item.only(("protocol", "unless_to", "unless_calls"))
-        whose = item.need("protocol", "whose transactions are left out")
-        protocol = whose.name() if whose else None
+        item.only(SKIP.keys)
+        whose, protocol = item.get(WHOSE.name), item.value(WHOSE)
         if whose and protocol and protocol not in protocols:
             whose.wrong(f"no row is of {protocol}{did_you_mean(protocol, list(protocols))}")
-        targets, calls = item.get("unless_to"), item.get("unless_calls")
+        targets, calls = item.get(UNLESS_TO.name), item.get(UNLESS_CALLS.name)
         if targets is None and calls is None:
             item.wrong("unless_to or unless_calls is missing: without one nothing of it would be watched")
         reached = [one.address() for one in targets.items("a list of addresses")] if targets else []
@@ -160,7 +237,7 @@ def _parts(safe: Safe, config: SafesConfig, monitor: str) -> list[CheckInstance]
 
 
 TYPE: CheckType[SafesConfig] = CheckType(
-    "safes", _schema, _plan, {QueueOf: answer_queues, SlotsOf: answer_slots, LogsSince: answer_logs}
+    SAFES, _schema, _plan, {QueueOf: answer_queues, SlotsOf: answer_slots, LogsSince: answer_logs}
 )
 if TYPE_CHECKING:
     _: tuple[type[CheckInstance], ...] = (QueuePart, SetPart, SetupPart, ModuleRunsPart)

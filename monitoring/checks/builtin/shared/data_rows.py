@@ -7,16 +7,41 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
+from monitoring.base.yaml.keys import Key, Section, entry
 from monitoring.base.yaml.marks import Mapping, Mistakes
-from monitoring.checks.config.names import read_chain
-from monitoring.checks.config.rows import MAX_ROWS, open_data
+from monitoring.checks.config.names import ITS_ADDRESS, ITS_CHAIN
+from monitoring.checks.config.rows import IN_FILE, MAX_ROWS, open_data
 from monitoring.checks.config.yaml_node import Spot
 from monitoring.checks.engine.monitor import CHAINS
 from monitoring.checks.engine.plugin import PluginContext
 from monitoring.checks.messages.plain import AlertRoute
+from monitoring.checks.rules.keys import NAME, SWITCH, Everything, Listed, text_of
 
-COMMON = ("name", "chain", "address", "protocol", "channel", "enabled", "note")
+FROM = entry(
+    "from",
+    IN_FILE,
+    "A data file next to this one, with the rows under the section's name.",
+    default="",
+    without="or rows",
+    example="from: safes.yaml",
+)
+ITS_NAME = entry(
+    "name", text_of("text", "a name"), "What people call it.", without="what people call it", example="name: Treasury"
+)
+PROTOCOL = entry(
+    "protocol", NAME, "Whose alerts these are.", without="whose alerts these are", example="protocol: euler"
+)
+CHANNEL = entry("channel", NAME, "Where its alerts go.", default="", without="the protocol's", example="channel: euler")
+ENABLED = entry("enabled", SWITCH, "A disabled row is not watched.", default="true", example="enabled: false")
+NOTE = entry("note", Everything(), "A remark for readers of the file.", default="", example="note: moved in May")
+COMMON = (ITS_NAME, ITS_CHAIN, ITS_ADDRESS, PROTOCOL, CHANNEL, ENABLED, NOTE)
+
+
+def rows_key(rows: Section) -> Key[None]:
+    """Return the key of rows in the section itself."""
+    return entry("rows", Listed(rows, "list of rows"), "The rows, in place of a file.", default="", without="or from")
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,12 +91,14 @@ def _in_file(source: Spot, name: str, around: PluginContext) -> Spot | None:
     return Spot(node, name, data)
 
 
-def read_places(rows: list[Spot], around: PluginContext, more: tuple[str, ...]) -> Iterator[tuple[RowContract, Spot]]:
+def read_places(
+    rows: list[Spot], around: PluginContext, more: tuple[Key[Any], ...]
+) -> Iterator[tuple[RowContract, Spot]]:
     """Yield the sound and enabled rows; `more` are the keys a row may have in addition to the common ones."""
     seen: dict[tuple[int, str], str] = {}
     for row in rows:
         row.only((*COMMON, *more))
-        enabled = read_switch(row.get("enabled"), otherwise=True)
+        enabled = row.value(ENABLED) != "false"
         place = _place(row, around)
         if place is None:
             continue
@@ -83,19 +110,9 @@ def read_places(rows: list[Spot], around: PluginContext, more: tuple[str, ...]) 
             yield place, row
 
 
-def read_switch(spot: Spot | None, *, otherwise: bool) -> bool:
-    word = spot.word(("true", "false")) if spot else None
-    return otherwise if word is None else word == "true"
-
-
 def _place(row: Spot, around: PluginContext) -> RowContract | None:
-    named, where = row.need("name", "what people call it"), row.need("chain", "an id or a slug, as in 1 or mainnet")
-    at, whose = row.need("address", "0x and 40 hex digits"), row.need("protocol", "whose alerts these are")
-    other = row.get("channel")
-    name = named.text("a name") if named else None
-    chain = read_chain(where) if where else None
-    address = at.address() if at else None
-    protocol, channel = whose.name() if whose else None, other.name() if other else None
+    name, chain, address = row.value(ITS_NAME), row.value(ITS_CHAIN), row.value(ITS_ADDRESS)
+    protocol, channel, where = row.value(PROTOCOL), row.value(CHANNEL), row.get(ITS_CHAIN.name)
     if where and chain and chain not in around.chains:
         where.wrong(f"the monitor does not read {CHAINS[chain]}: write it under chains there")
         return None

@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING
 
 from monitoring.alerts.message.model import Severity
 from monitoring.base.plural import counted
+from monitoring.base.yaml.keys import Section, entry
 from monitoring.chains.abi.values import Unknown
 from monitoring.chains.rpc.logs import EventLog
 from monitoring.checks.builtin.shared.contract_logs import LogsSince, Stretch, answer_logs
-from monitoring.checks.builtin.shared.data_rows import RowContract, read_places, read_rows
+from monitoring.checks.builtin.shared.data_rows import COMMON, FROM, RowContract, read_places, read_rows, rows_key
 from monitoring.checks.builtin.shared.log_reading import MIN_LOOKBACK, judge_stretch, logs_policy, read_stretch
 from monitoring.checks.builtin.timelocks.kinds import KINDS, RawLog, What, moves_admin, new_delay_s, operations, signals
 from monitoring.checks.builtin.timelocks.text import describe
@@ -26,14 +27,14 @@ from monitoring.checks.engine.point import EvaluationPoint
 from monitoring.checks.expression.evaluate import NotYet
 from monitoring.checks.expression.values import Value
 from monitoring.checks.messages.plain import AlertRoute, AlertText, plain_message
+from monitoring.checks.rules.keys import DURATION, NAME, SEVERITY, one_of, severity_row
 from monitoring.checks.rules.logs import LogsPolicy
 from monitoring.checks.rules.readings import REPORT_ALL, LogEvent
 from monitoring.checks.rules.steps import either
 from monitoring.conditions.condition import Condition, ConditionKey
 from monitoring.conditions.outcome import Outcome, Transition, TransitionKind
 
-LOOKBACK, MAX_LOOKBACK = timedelta(hours=12), timedelta(days=14)
-_ROW_KEYS = ("kind", "severity", "min_delay", "mirror_channel")
+MAX_LOOKBACK = timedelta(days=14)
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,14 +127,58 @@ class TimelockPart:
         return usual
 
 
+_USUAL = Severities()
+KIND = entry(
+    "kind", one_of(KINDS), "Which contract it is.", without=f"one of {', '.join(KINDS)}", example=f"kind: {KINDS[0]}"
+)
+LOUD = entry(
+    "severity",
+    SEVERITY,
+    "How bad a scheduled operation is.",
+    default="",
+    without="the section's",
+    example="severity: low",
+)
+MIN_DELAY = entry(
+    "min_delay",
+    DURATION,
+    "The delay people count on: a shorter one is as bad as an operation.",
+    default="",
+    example="min_delay: 2d",
+)
+MIRROR = entry(
+    "mirror_channel",
+    NAME,
+    "A second channel that gets the same alerts.",
+    default="",
+    example="mirror_channel: treasury",
+)
+_ROW_KEYS = (KIND, LOUD, MIN_DELAY, MIRROR)
+ROW = Section("A timelock.", *COMMON, *_ROW_KEYS)
+SCHEDULED = severity_row(_USUAL.scheduled, "How bad a scheduled operation is.")
+SETTLED = severity_row(_USUAL.settled, "How bad its execution or cancellation is.", "settled")
+CHANGES = severity_row(_USUAL.changes, "How bad a change of its delay or roles is.", "changes")
+LOOKBACK = entry(
+    "first_run_lookback", DURATION, "How far back the first run looks.", default="12h", example="first_run_lookback: 1d"
+)
+SECTION = Section(
+    "Timelocks: every operation, and every change of who and how long.",
+    FROM,
+    rows_key(ROW),
+    SCHEDULED,
+    SETTLED,
+    CHANGES,
+    LOOKBACK,
+)
+TIMELOCKS = entry("timelocks", SECTION, SECTION.sentence, default="", example="timelocks: {from: timelocks.yaml}")
+
+
 def _schema(section: Spot, around: PluginContext) -> TimelocksConfig | None:
-    section.only(("from", "rows", "severity", "settled", "changes", "first_run_lookback"))
-    usual = Severities()
-    given = {key: spot.severity() if (spot := section.get(key)) else None for key in ("severity", "settled", "changes")}
+    section.only(SECTION.keys)
     severities = Severities(
-        either(given["severity"], usual.scheduled),
-        either(given["settled"], usual.settled),
-        either(given["changes"], usual.changes),
+        either(section.value(SCHEDULED), _USUAL.scheduled),
+        either(section.value(SETTLED), _USUAL.settled),
+        either(section.value(CHANGES), _USUAL.changes),
     )
     lookback = _lookback(section)
     rows = [
@@ -145,20 +190,15 @@ def _schema(section: Spot, around: PluginContext) -> TimelocksConfig | None:
 
 
 def _lookback(section: Spot) -> timedelta:
-    spot = section.get("first_run_lookback")
-    found = spot.duration() if spot else None
+    spot, found = section.get(LOOKBACK.name), section.value(LOOKBACK)
     if spot and found and not MIN_LOOKBACK <= found <= MAX_LOOKBACK:
         spot.wrong(f"from 1h to {MAX_LOOKBACK.days}d: a first run reads every block of it")
-    return found or LOOKBACK
+    return found or MIN_LOOKBACK
 
 
 def _row(place: RowContract, spot: Spot, severities: Severities) -> Timelock | None:
-    kind_spot = spot.need("kind", f"one of {', '.join(KINDS)}")
-    kind = kind_spot.word(KINDS) if kind_spot else None
-    loud, shortest, mirror = spot.get("severity"), spot.get("min_delay"), spot.get("mirror_channel")
-    severity = loud.severity() if loud else None
-    delay = shortest.duration() if shortest else None
-    channel = (mirror.name() if mirror else None) or ""
+    kind, severity, delay = spot.value(KIND), spot.value(LOUD), spot.value(MIN_DELAY)
+    mirror, channel = spot.get(MIRROR.name), spot.value(MIRROR) or ""
     if mirror and channel in (place.route.channel, place.route.protocol):
         mirror.wrong(f"its alerts go to {channel} already")
     if kind is None:
@@ -185,6 +225,6 @@ def _part(check: str, route: AlertRoute, row: Timelock, config: TimelocksConfig,
     return TimelockPart(key, route, row, policy, config.lookback)
 
 
-TYPE: CheckType[TimelocksConfig] = CheckType("timelocks", _schema, _plan, {LogsSince: answer_logs})
+TYPE: CheckType[TimelocksConfig] = CheckType(TIMELOCKS, _schema, _plan, {LogsSince: answer_logs})
 if TYPE_CHECKING:
     _: type[CheckInstance] = TimelockPart

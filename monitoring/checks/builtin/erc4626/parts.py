@@ -11,48 +11,52 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from monitoring.alerts.message.model import Severity
+from monitoring.base.yaml.keys import Key
 from monitoring.base.yaml.marks import Mapping as MappingNode
-from monitoring.checks.config.names import IDENTIFIER, read_chain
+from monitoring.checks.builtin.erc4626.keys import (
+    ACCOUNT,
+    ASSET,
+    ASSET_DECIMALS,
+    ASSETS_SEVERITY,
+    AT_LEAST,
+    DECIMALS,
+    ERC4626,
+    EXIT,
+    EXIT_SEVERITY,
+    EXITS,
+    ITS_ADDRESS,
+    ITS_CHAIN,
+    NAMED,
+    OF,
+    PRICE_SEVERITY,
+    ROW,
+    SHARE_PRICE,
+    TOTAL_ASSETS,
+)  # fmt: skip
+from monitoring.checks.config.names import IDENTIFIER
 from monitoring.checks.config.yaml_node import Spot
 from monitoring.checks.engine.formula_checks import Check, EvalScope, FormulaPart
 from monitoring.checks.engine.plugin import CheckType, PluginContext
 from monitoring.checks.expression.scope import Scope
 from monitoring.checks.expression.tree import Tree
 from monitoring.checks.expression.typecheck import check as read_formula
+from monitoring.checks.expression.values import Number
 from monitoring.checks.expression.views import parse_view, standard_views
 from monitoring.checks.messages.plain import AlertRoute
-from monitoring.checks.rules.delta import BASELINE_MAX_AGE, DeltaPolicy, Move, MoveLevel
-from monitoring.checks.rules.limit import Level, LimitPolicy, Side
-from monitoring.checks.rules.never_falls import NeverFallsPolicy
+from monitoring.checks.rules.delta import BASELINE, MIN_ABS, DeltaPolicy, Move, MoveLevel
+from monitoring.checks.rules.limit import WORSE_BY, Level, LimitPolicy, Side
+from monitoring.checks.rules.never_falls import TOLERANCE, NeverFallsPolicy
 from monitoring.checks.rules.steps import NO_STEP, Step, either
 from monitoring.checks.rules.verb import with_base
 from monitoring.conditions.condition import ConditionKey
 from monitoring.conditions.policy import Policy
 
-ROW = (
-    "name",
-    "address",
-    "chain",
-    "decimals",
-    "asset",
-    "asset_decimals",
-    "share_price",
-    "total_assets",
-    "exit",
-    "flags",
-)
-COMMON = ("severity", "for", "remind")
 MAX_DECIMALS = 36
 # Beyond the vault's own unit, so that a fall of a billionth still moves an integer.
 _FINER = 6
 _LEAST_PROBE = 18
 _SYMBOL = re.compile(r"[A-Za-z0-9$][A-Za-z0-9$.+-]{0,15}")
 _VAULT = "vault"
-_EXITS = {
-    "availableWithdrawLimit": "vault.availableWithdrawLimit({account})",
-    "maxWithdraw": "vault.maxWithdraw({account})",
-    "idle": "erc20(vault.asset()).balanceOf(vault)",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,8 +80,7 @@ class _VaultRow:
 
     @property
     def unit(self) -> str:
-        asset = self.spot.get("asset")
-        text = asset.text() if asset else None
+        text = self.spot.value(ASSET)
         return text if text and _SYMBOL.fullmatch(text) and not text.startswith("0x") else ""
 
 
@@ -107,13 +110,12 @@ def plan(vaults: Sequence[Vault], around: PluginContext) -> list[FormulaPart]:
 
 
 def _vault(spot: Spot, around: PluginContext) -> Vault | None:
-    spot.only(ROW)
-    named, address = spot.need("name", "what the vault is called"), spot.need("address", "the vault's address")
-    name, at = named.text("a name") if named else None, address.address() if address else None
-    chain, decimals = _chain(spot, around), _decimals(spot, "decimals")
+    spot.only(ROW.keys)
+    name, at = spot.value(NAMED), spot.value(ITS_ADDRESS)
+    chain, decimals = _chain(spot, around), _decimals(spot, DECIMALS)
     if name is None or at is None or chain is None or decimals is None:
         return None
-    asset_decimals = _decimals(spot, "asset_decimals") if spot.get("asset_decimals") else decimals
+    asset_decimals = _decimals(spot, ASSET_DECIMALS) if spot.get(ASSET_DECIMALS.name) else decimals
     row = _VaultRow(spot, name, decimals, decimals if asset_decimals is None else asset_decimals)
     checks = [one for one in (_share_price(row), _total_assets(row), _exit(row), _asset(row)) if one]
     checks += _flags(row)
@@ -123,18 +125,16 @@ def _vault(spot: Spot, around: PluginContext) -> Vault | None:
 
 
 def _chain(spot: Spot, around: PluginContext) -> int | None:
-    own = spot.get("chain")
-    if own:
-        return read_chain(own)
+    if spot.get(ITS_CHAIN.name):
+        return spot.value(ITS_CHAIN)
     if len(around.chains) == 1:
         return around.chains[0]
     spot.wrong("chain is missing: the monitor does not run on exactly one")
     return None
 
 
-def _decimals(spot: Spot, key: str) -> int | None:
-    found = spot.need(key, "how many decimals a share has, as in 18")
-    number = found.number() if found else None
+def _decimals(spot: Spot, key: Key[Number]) -> int | None:
+    found, number = spot.get(key.name), spot.value(key)
     if found is None or number is None:
         return None
     if not isinstance(number, int) or not 0 <= number <= MAX_DECIMALS:
@@ -149,9 +149,9 @@ def _share_price(row: _VaultRow) -> Check | None:
     if spot is None:
         return None
     if isinstance(spot.node, MappingNode):
-        spot.only((*COMMON, "tolerance"))
-        given = spot.get("tolerance")
-        policy, tolerance = _policy(spot, Severity.CRITICAL), given.step() if given else None
+        spot.only(SHARE_PRICE.keys)
+        policy = spot.policy(either(spot.value(PRICE_SEVERITY), Severity.CRITICAL))
+        tolerance = spot.value(TOLERANCE)
     else:
         policy, tolerance = spot.policy(either(spot.severity(), Severity.CRITICAL)), None
     probe = max(row.decimals + _FINER, _LEAST_PROBE)
@@ -165,22 +165,21 @@ def _total_assets(row: _VaultRow) -> Check | None:
     spot = row.spot.get("total_assets")
     if spot is None:
         return None
-    moves = tuple(move.value for move in Move)
-    spot.only((*moves, "severity", "baseline_max_age", "min_abs"))
+    spot.only(TOTAL_ASSETS.keys)
     written = [move for move in Move if spot.get(move.value)]
     if len(written) != 1:
-        spot.wrong(f"one of {', '.join(moves)} says which move is too large")
+        spot.wrong(f"one of {', '.join(Move)} says which move is too large")
         return None
-    policy, step = _policy(spot, Severity.LOW), _step(spot, written[0])
-    age, least = spot.get("baseline_max_age"), spot.get("min_abs")
+    policy = spot.policy(either(spot.value(ASSETS_SEVERITY), Severity.LOW))
+    step = _step(spot, written[0])
     if step is None:
         return None
     judged = with_base(
         DeltaPolicy,
         policy,
         levels=(MoveLevel(written[0], step, policy.severity),),
-        baseline_max_age=age.duration() if age else BASELINE_MAX_AGE,
-        min_abs=(least.positive() if least else None) or 0,
+        baseline_max_age=spot.value(BASELINE),
+        min_abs=spot.value(MIN_ABS) or 0,
     )
     formula = f"vault.totalAssets() / 1e{row.asset_decimals}"
     return _check("total-assets", "delta", formula, judged, f"{row.name}: total assets changed sharply", row.unit)
@@ -199,22 +198,20 @@ def _exit(row: _VaultRow) -> Check | None:
     spot = row.spot.get("exit")
     if spot is None:
         return None
-    spot.only((*COMMON, "of", "account", "at_least", "worse_by"))
-    way, least = spot.need("of", ", ".join(_EXITS)), spot.need("at_least", "how much must be withdrawable")
-    word, bound = way.word(_EXITS) if way else None, least.positive() if least else None
-    owner, worse = spot.get("account"), spot.get("worse_by")
+    spot.only(EXIT.keys)
+    word, bound, owner = spot.value(OF), spot.value(AT_LEAST), spot.get(ACCOUNT.name)
     if owner and word == "idle":
         owner.wrong("what lies idle in the vault is nobody's in particular")
     if owner is None and word == "maxWithdraw":
         spot.wrong("account is missing: maxWithdraw is asked for somebody")
     account = f'"{owner.text()}"' if owner and owner.address() else "zero"
-    policy = _policy(spot, Severity.MEDIUM)
+    policy = spot.policy(either(spot.value(EXIT_SEVERITY), Severity.MEDIUM))
     if word is None or bound is None:
         return None
-    policy = replace(policy, worse_by=worse.positive() if worse else None)
+    policy = replace(policy, worse_by=spot.value(WORSE_BY))
     judged = with_base(LimitPolicy, policy, side=Side.BELOW, levels=(Level(bound, policy.severity),))
-    formula = f"{_EXITS[word].format(account=account)} / 1e{row.asset_decimals}"
-    return _check("exit-liquidity", "limit", formula, judged, f"{row.name}: exit liquidity is low", row.unit)
+    formula = f"{EXITS[word].format(account=account)} / 1e{row.asset_decimals}"
+    return _check("exit-liquidity", "limit", formula, judged, f"{row.name}: little can be withdrawn", row.unit)
 
 
 def _flags(row: _VaultRow) -> list[Check]:
@@ -233,8 +230,7 @@ def _flags(row: _VaultRow) -> list[Check]:
 
 def _asset(row: _VaultRow) -> Check | None:
     """Read what `asset()` must be: a symbol or an address. A wrong one means that the wrong vault is watched."""
-    spot = row.spot.get("asset")
-    text = spot.text("a symbol or an address") if spot else None
+    spot, text = row.spot.get(ASSET.name), row.spot.value(ASSET)
     if spot is None or text is None:
         return None
     words = f"{row.name}: underlying asset is not {text}"
@@ -248,11 +244,6 @@ def _asset(row: _VaultRow) -> Check | None:
     return _check("asset", "flag", f'erc20(vault.asset()).symbol() != "{text}"', policy, words)
 
 
-def _policy(spot: Spot, otherwise: Severity) -> Policy:
-    severity = spot.get("severity")
-    return spot.policy(either(severity.severity() if severity else None, otherwise))
-
-
 def _check(name: str, verb: str, formula: str, policy: Policy, words: str, unit: str = "", *, flag: str = "") -> Check:
     subject = words.partition(": ")[0]
     return Check(f"{name}/{subject}", name, verb, (_tree(formula, flag),), policy, formula, unit, words)
@@ -263,4 +254,4 @@ def _tree(formula: str, flag: str) -> Tree:
     return read_formula(formula, Scope(contracts=(_VAULT,), views={**standard_views(), **own})).tree
 
 
-TYPE: CheckType[Any] = CheckType("erc4626", schema, plan)
+TYPE: CheckType[Any] = CheckType(ERC4626, schema, plan)
