@@ -211,7 +211,7 @@ def _exit(row: _VaultRow) -> Check | None:
     policy = replace(policy, worse_by=spot.value(WORSE_BY))
     judged = with_base(LimitPolicy, policy, side=Side.BELOW, levels=(Level(bound, policy.severity),))
     formula = f"{EXITS[word].format(account=account)} / 1e{row.asset_decimals}"
-    return _check("exit-liquidity", "limit", formula, judged, f"{row.name}: little can be withdrawn", row.unit)
+    return _check("exit-liquidity", "limit", formula, judged, f"{row.name}: exit liquidity is low", row.unit)
 
 
 def _flags(row: _VaultRow) -> list[Check]:
