@@ -61,11 +61,11 @@ def test_a_bad_merge_is_refused_and_told_once_and_the_fix_lands_by_itself(
     assert bad[:12] in str(deployed.told()[0][0])
     assert why in str(deployed.told()[0][1])
     deployed.write(name, good + "\n")
-    deployed.push("fixed")
+    fixed = deployed.push("fixed")
     deployed.run()
     deployed.run()
     assert len(deployed.told()) == 2
-    assert str(deployed.told()[1][0]).endswith(" is ok again")
+    assert deployed.told()[1][0] == f"the checkout is synced again, at {fixed[:12]}"
     assert {row[0] for row in deployed.host.rows("SELECT status FROM runs")} == {"ok"}
 
 

@@ -61,7 +61,7 @@ class Timetable:
 
     def play(self, until: str) -> list[Received]:
         """Play the day with a deliverer beside it; check every want; return all messages."""
-        # The first message imports an HTTP client: half a second, which a hurried clock counts as a quarter of a minute.
+        # The first message imports an HTTP client: half a second, but a quarter of a minute to a hurried clock.
         load_senders()
         httpx2.Client(verify=tls_context()).close()
         clock = HurriedClock(self.factor)
