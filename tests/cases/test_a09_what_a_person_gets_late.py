@@ -104,7 +104,9 @@ def test_what_waited_for_a_token_is_one_message_the_worst_first_and_the_drill_co
     done = automation(outbox.directory, "drill", **outbox.environ)
     assert done.returncode == 0, done.stdout
     folded, drill = telegram.messages
-    assert folded.text.split("\n")[0] == "🔴 10 alerts in one message (2 CRITICAL, 2 HIGH, 3 MEDIUM, 3 LOW)"
+    assert (
+        folded.text.split("\n")[0] == "🔴 CRITICAL aave: 10 alerts in one message (2 CRITICAL, 2 HIGH, 3 MEDIUM, 3 LOW)"
+    )
     order = re.findall(r"number \d", folded.text)
     assert order == [f"number {number}" for number in (3, 7, 2, 6, 1, 5, 9, 0, 4, 8)]
     assert not folded.silent, "two of them are CRITICAL and half an hour old"
@@ -122,5 +124,7 @@ def test_a_token_that_was_refused_for_a_while_makes_one_message_of_all_that_came
         outbox.drain(within_s=1, at_once=True)
     outbox.environ["TELEGRAM_BOT_TOKEN_DEFAULT"] = BOT_TOKEN
     outbox.drain(within_s=5)
-    assert [message.text.split("\n")[0] for message in telegram.messages] == ["🚨 4 alerts in one message (4 HIGH)"]
+    assert [message.text.split("\n")[0] for message in telegram.messages] == [
+        "🚨 HIGH aave: 4 alerts in one message (4 HIGH)"
+    ]
     assert outbox.statuses() == {"delivered": 4}

@@ -61,7 +61,7 @@ def test_the_installed_command_changes_the_user_first(checkout: Checkout, comman
 def test_the_installed_command_keeps_what_is_given_and_drops_what_is_roots(checkout: Checkout, command: str) -> None:
     script = checkout.path / "automation/cli/commands/list.py"
     script.write_text(
-        "import json, os\nEXAMPLES = ''\ndef add_arguments(parser): pass\n"
+        "import json, os\nHELP = \"x\"\nEXAMPLES = ''\ndef add_arguments(parser): pass\n"
         "def run(args, settings):\n    print(json.dumps(dict(os.environ) | {'groups': os.getgroups()}))\n    return 7\n"
     )
     done = checkout.type(command, "list", LOG_LEVEL="ERROR", PYTHONPATH="/root", XDG_RUNTIME_DIR="/run/0")

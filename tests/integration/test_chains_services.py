@@ -107,7 +107,7 @@ def test_a_document_that_is_not_well_is_unknown(service: Service) -> None:
     with answering(Reply({"code": "DEGRADED"})) as scripted:
         document = read(service, scripted.url, ok=lambda body: isinstance(body, dict) and body.get("code") == "OK")
         assert "not well" in str(document)
-        assert "cannot be told" in str(read(service, scripted.url, ok=lambda _: Unknown("why")))
+        assert "cannot be decided" in str(read(service, scripted.url, ok=lambda _: Unknown("why")))
     with answering(Reply({"code": "OK"})) as scripted:
         assert "rows is missing" in str(read(service, scripted.url, require=("rows",)))
 

@@ -177,7 +177,7 @@ class TestRemote:
         pushed = origin.push({"a": "new\n"})
         result = host.sync()
         assert (result.status, result.revision) == (SyncStatus.UPDATED, pushed)
-        assert "mended" in result.reason
+        assert "repaired" in result.reason
 
 
 class TestLeftovers:
@@ -191,7 +191,7 @@ class TestLeftovers:
         pushed = origin.push({"a": "new\n"})
         result = host.sync()
         assert (result.status, result.revision) == (SyncStatus.UPDATED, pushed)
-        assert f"mended: {name}" in result.reason
+        assert f"repaired: {name}" in result.reason
         assert not lock.exists()
 
     def test_a_lock_from_a_time_when_the_clock_was_wrong_does_not_block_for_ever(

@@ -60,13 +60,14 @@ def fold(alerts: Sequence[Folded], why: Why, now: datetime) -> Alert:
     shown = _fitting(sorted(alerts, key=lambda each: (-each.severity, each.alert_id)))
     more = len(alerts) - len(shown)
     raised = [each.created_at for each in alerts]
+    protocols = {each.protocol for each in alerts}
     return Alert(
         worst,
         f"{len(alerts)} alerts in one message ({counts})",
         line(f"{why.value}. From {_minute(min(raised))} to {_minute(max(raised))} UTC:"),
         *(_row(each) for each in shown),
         *([line(f"… and {more} more; `alerts` and the dashboard show all of them.")] if more else []),
-        protocol=alerts[0].protocol,
+        protocol=protocols.pop() if len(protocols) == 1 else "",
         silent=worst is Severity.LOW or max(raised) < now - _OLD,
     )
 
