@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import signal
+import subprocess
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -35,8 +36,12 @@ class Surfaces:
             return run.poll() is not None or any("/start" not in ping for ping in self._pings(pings))
 
         wait_until(has_ended, "the run reports its end", 60)
-        run.send_signal(signal.SIGTERM)  # its tasks are done: it need not go on delivering until its next tick
-        output, _ = run.communicate(timeout=60)
+        try:
+            # With nothing left to deliver it ends by itself; a signal that meets its exit would hide the exit code.
+            output, _ = run.communicate(timeout=5)
+        except subprocess.TimeoutExpired:
+            run.send_signal(signal.SIGTERM)  # its tasks are done: it need not go on delivering until its next tick
+            output, _ = run.communicate(timeout=60)
         said = {"exit code": run.returncode == 0, "heartbeat": not self._pings(pings)[-1].endswith("/fail")}
         assert run.returncode in (0, 1), output
         return said | self.now()
