@@ -112,7 +112,7 @@ def test_each_of_the_fourteen_checks_fires_worsens_recovers_and_goes_blind(node:
         "LOW alert usd3-assets fell by 16.67%: $60,000,000 → $50,000,000",
         "MEDIUM alert backing-floor changed: $8,000,000 → $12,000,000",
         "MEDIUM alert exit-liquidity: $3,999,999 is below $4,000,000",
-        "MEDIUM alert floor-breach is missed by $1,000,000",
+        "MEDIUM alert floor-breach: floor $12,000,000, junior $11,000,000: over by $1,000,000 (9.09%)",
         "MEDIUM alert insurance-fund fell by 10%: $1,100,000 → $990,000",
     ]
     host.run(FILE)

@@ -74,7 +74,7 @@ def test_rows_that_went_with_a_damaged_database_are_unknown_and_never_called_mis
         found = found_by(host.audit(FIRST_DAY, host.clock.now()))
     why = "the database was damaged and replaced at 2026-09-01 03:05"
     assert found == [
-        "1 alarm path not drilled: none is known (no break)",
+        "1 alarm path not drilled: none is recorded (no break)",
         f"18 ticks unknown of multisig: {why}",
         f"3 ticks unknown of hourly: {why}",
     ]

@@ -24,7 +24,7 @@ def test_a_merged_change_is_what_the_same_run_runs_and_its_row_names_it(deployed
 
 
 def test_the_runners_own_code_is_the_new_revisions_too(deployed: Following) -> None:
-    path = deployed.author / "automation" / "runner.py"
+    path = deployed.author / "automation" / "runner" / "run.py"
     path.write_text(path.read_text() + '\nprint("new runner code")\n')
     deployed.push("runner")
     done = deployed.host.automation("run", "multisig")
@@ -40,7 +40,7 @@ def test_the_runners_own_code_is_the_new_revisions_too(deployed: Following) -> N
         *(
             pytest.param(*bad, marks=pytest.mark.ci)
             for bad in [
-                ("automation/runner/run.py", "1 = 2", "runner.py"),
+                ("automation/runner/run.py", "1 = 2", "run.py"),
                 ("monitoring/store/tables/runs.py", "import nothing_of_that_name", "nothing_of_that_name"),
                 ("automation/jobs.yaml", JOBS.format(more=", {name: gone, script: protocols/test/gone.py}"), "gone.py"),
                 ("protocols/test/look.py", "import nothing_of_that_name", "nothing_of_that_name"),
@@ -61,11 +61,11 @@ def test_a_bad_merge_is_refused_and_told_once_and_the_fix_lands_by_itself(
     assert bad[:12] in str(deployed.told()[0][0])
     assert why in str(deployed.told()[0][1])
     deployed.write(name, good + "\n")
-    deployed.push("fixed")
+    fixed = deployed.push("fixed")
     deployed.run()
     deployed.run()
     assert len(deployed.told()) == 2
-    assert "Recovered" in str(deployed.told()[1][0])
+    assert deployed.told()[1][0] == f"the checkout is synced again, at {fixed[:12]}"
     assert {row[0] for row in deployed.host.rows("SELECT status FROM runs")} == {"ok"}
 
 

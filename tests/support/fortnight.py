@@ -187,7 +187,7 @@ FORTNIGHT = (
             ("15:02", lambda host: host.next_run("multisig", raising("cash ratio fell", "maple"))),
         ),
         (
-            "1 alerts not sent: a silence covered it",
+            "1 alerts not sent: muted by a silence",
             "1 runs aborted of multisig: its process (…) is gone",
             "1 silence in force: pool migration (no break)",
             "2 task failing of hourly: exit 1: no provider answered",
@@ -220,7 +220,7 @@ FORTNIGHT = (
         14, "the database is deleted at noon",
         (("12:00", SimulatedHost.delete_database),),
         (
-            "1 alarm path not drilled: none is known (no break)",
+            "1 alarm path not drilled: none is recorded (no break)",
             f"1 gap in the ledger: the database was deleted or replaced; {KEPT_SINCE}",
         ),
     ),

@@ -197,8 +197,8 @@ def stored(scene: Scene) -> dict[str, str]:
 
 
 def _title(text: str) -> str:
-    """The first line without the sign of its severity."""
-    return text.splitlines()[0].partition(" ")[2]
+    """The first line without what leads to its title: sign, severity and monitor."""
+    return text.splitlines()[0].partition(": ")[2]
 
 
 def disagreements(scene: Scene, facts: Facts) -> list[Disagreement]:

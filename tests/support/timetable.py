@@ -11,7 +11,11 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import httpx2
+
 from monitoring.alerts.senders.limits import RateLimits
+from monitoring.alerts.senders.registry import load_senders
+from monitoring.base.http.client import tls_context
 from monitoring.base.http.retry import Backoff
 from tests.support.fake_telegram import Received, TelegramStandIn
 from tests.support.outbox import Outbox
@@ -57,6 +61,9 @@ class Timetable:
 
     def play(self, until: str) -> list[Received]:
         """Play the day with a deliverer beside it; check every want; return all messages."""
+        # The first message imports an HTTP client: half a second, but a quarter of a minute to a hurried clock.
+        load_senders()
+        httpx2.Client(verify=tls_context()).close()
         clock = HurriedClock(self.factor)
         with TelegramStandIn(clock=clock.monotonic, limits=True) as telegram:
             outbox = Outbox(
