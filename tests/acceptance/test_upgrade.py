@@ -8,6 +8,7 @@ because of it, and the API answers throughout.
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -97,6 +98,8 @@ WELL = {
     "backing": 2, "calm": 1, "paused": False, "price": 100, "owner": "alice", "supply": 1000, "signers": ["a", "b"],
     "raised": False, "cursor": 7,
 }  # fmt: skip
+# The releases differ in what they write before a title; without it the same alert is the same text to all of them.
+_LEAD = re.compile(r"(\S+) (?:(?:CRITICAL|HIGH|MEDIUM|LOW) )?(?:(?:acme|blind|stuck|hushed|automation): )?")
 BAD = WELL | {"backing": 0.5, "paused": True, "raised": True, "cursor": 8}
 
 
@@ -114,7 +117,7 @@ class Chat(TelegramStandIn):
 
     @property
     def titles(self) -> Counter[str]:
-        return Counter(message.text.splitlines()[0] for message in self.messages)
+        return Counter(_LEAD.sub(r"\1 ", message.text.splitlines()[0], count=1) for message in self.messages)
 
 
 class Upgraded:

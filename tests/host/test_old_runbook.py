@@ -118,7 +118,7 @@ def test_a_test_chat_is_in_force_after_the_restart_and_until_the_next_one(old: D
     for verb in ("status", "doctor", "audit"):
         told = type_line(old, f"uv run python -m automation {verb}").output
         assert "STILL IN USE, although the env file has changed" in told
-        assert "To end it: sudo systemctl restart monitoring" in told
+        assert "To apply the change: sudo systemctl restart monitoring" in told
         assert "removed: TELEGRAM_TEST_CHAT_ID" in told
         assert test_chat not in told
     with old.chat() as telegram:
@@ -143,7 +143,7 @@ def test_one_rule_for_what_is_added_changed_and_removed(old: Deployed) -> None:
     assert type_line(old, RESTART).code == 0
     old.write_env(ADDED_MODE="yes", CHANGED_MODE="after")
     told = type_line(old, "uv run python -m automation status").output
-    names = "(new: ADDED_MODE; changed: CHANGED_MODE; no longer there: REMOVED_MODE)"
+    names = "(new: ADDED_MODE; changed: CHANGED_MODE; removed: REMOVED_MODE)"
     assert f"pending     the env file changed since the scheduler started {names}: {RESTART}" in told
     old.write_env()
     assert type_line(old, RESTART).code == 0
@@ -177,7 +177,7 @@ def test_a_state_directory_of_somebody_else_is_not_a_scheduler_that_is_gone(old:
         old.machine.run(f"chown {USER}: {CACHE}")
     assert re.search(r"scheduler   (alive|its runs are not recorded): supercronic", status), status
     assert "NOT RUNNING" not in status + doctor
-    assert f"give it back: sudo chown -R {USER}: {CACHE}" in doctor
+    assert f"change its owner: sudo chown -R {USER}: {CACHE}" in doctor
 
 
 def test_the_sixth_restart_in_a_minute_is_said_with_what_clears_it(old: Deployed) -> None:

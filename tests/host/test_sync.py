@@ -116,13 +116,14 @@ def test_the_repair_lands_by_itself_and_is_told_once(host: Deployed, telegram: T
     assert "tell | version 3" in host.once(RUN)
     host.once(RUN)
     (message,) = telegram.messages
-    assert f"The checkout is at {commit[:12]}" in message.text
+    assert f"the checkout is synced again, at {commit[:12]}" in message.text
 
 
 def test_a_changed_cron_line_waits_for_a_restart_and_status_says_so(host: Deployed) -> None:
     changed = (at_version(3)["automation/jobs.yaml"] or "").replace("0/10 * * * *", "7 * * * *")
     host.push({"automation/jobs.yaml": changed})
     host.once(RUN)
-    assert "jobs.yaml says 7 * * * *, in force is 0/10 * * * *" in host.automation("status", check=False).stdout
+    waits = "cron is 7 * * * * in jobs.yaml, but still 0/10 * * * * in the scheduler"
+    assert waits in host.automation("status", check=False).stdout
     host.restart()
-    assert "in force is" not in host.automation("status", check=False).stdout
+    assert "jobs.yaml, but still" not in host.automation("status", check=False).stdout

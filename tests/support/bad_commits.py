@@ -38,9 +38,7 @@ REFUSED: dict[str, Bad] = {
     "start of a run": Bad(
         "automation/runner/run.py", "Runner.run = lambda self: self.no_such_method()", "no_such_method"
     ),
-    "start of a task": Bad(
-        "automation/runner/workspace.py", "Workspace.commands = lambda *_: 1 / 0", "division by zero"
-    ),
+    "start of a task": Bad("automation/runner/workspace.py", "Workspace.ready = lambda *_: 1 / 0", "division by zero"),
     "fork server": Bad(
         "automation/executor/task_child.py", "Interpreter.of_this_process = classmethod(lambda *_: 1 / 0)", "alert"
     ),
