@@ -123,5 +123,5 @@ def test_a_margin_that_is_gone_is_no_loss(tmp_path: Path) -> None:
         provider.head = BEFORE + KEPT - network(1).confirmations - 5
         provider.failing = pruned(provider, *WORDS[0])
         host.run(host.file(FILE))
-        assert [one for one in host.told if "cannot be read" in one] == []
+        assert [one for one in host.told if "were never checked" in one] == []
         assert host.rows("SELECT count(*) FROM conditions WHERE blind_since IS NOT NULL") == [(0,)]
