@@ -19,12 +19,10 @@ if TYPE_CHECKING:
     from monitoring.checks.rules.verb import Asked, Verb
     from utils.judging import Judged
 
-P = ParamSpec("P")
+    P = ParamSpec("P")
 
-
-def _of(python: Callable[P, Asked]) -> Callable[Concatenate[Any, str, P], Judged]:
-    """Give editors and type checkers the keywords of a verb; what runs is found by `Verbs.__getattr__`."""
-    raise NotImplementedError
+    def _of(python: Callable[P, Asked]) -> Callable[Concatenate[Any, str, P], Judged]:
+        """Give editors and type checkers the keywords of a verb; what runs is found by `Verbs.__getattr__`."""
 
 
 class Verbs(ABC):

@@ -11,6 +11,7 @@ reference page (`reference.py`). Adding a key is one line:
 from __future__ import annotations
 
 import dataclasses
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from typing import Any, Generic, TypeVar, dataclass_transform, overload
 
@@ -25,7 +26,7 @@ _REQUIRED: Any = object()
 _METADATA = "key"
 
 
-class Kind(Generic[T_co]):
+class Kind(ABC, Generic[T_co]):
     """What a value may be. `read` gets a node of the right shape; after a mistake it notes it and returns None."""
 
     word: str
@@ -36,10 +37,15 @@ class Kind(Generic[T_co]):
     may_be_empty: bool = True
 
     def read(self, at: YamlNode) -> T_co | None:
-        raise NotImplementedError
+        """Return what a node of the right shape means, or note its mistake and return None.
 
+        A kind that is only listed has none: what its value means depends on other keys, so other code reads it.
+        """
+        raise TypeError(f"{self.word} ({at.path}) is only listed by its table")
+
+    @abstractmethod
     def schema(self) -> dict[str, object]:
-        raise NotImplementedError
+        """Return what editors accept."""
 
 
 class One(Kind[T_co]):
