@@ -71,8 +71,10 @@ def test_a_checkout_without_a_way_back_is_left_alone(tmp_path: Path) -> None:
 def _start(directory: Path, **environ: str) -> subprocess.CompletedProcess[str]:
     """Start what looks like a run, with the launcher imported as the `.pth` file does."""
     (directory / "automation.py").write_text("")
+    # Where `make demo` or `make sync` made the venv, it has loaded its own copy for this `-c` already.
     load = (
-        f"import sys; sys.orig_argv[1:] = '-m automation run hourly'.split(); sys.path.insert(0, {str(FILE.parent)!r})"
+        "import sys; sys.modules.pop('automation_launcher', None); "
+        f"sys.orig_argv[1:] = '-m automation run hourly'.split(); sys.path.insert(0, {str(FILE.parent)!r})"
     )
     return subprocess.run(
         [sys.executable, "-c", f"{load}; import automation_launcher"],
