@@ -188,11 +188,7 @@ class Runner:
                 self._record.finish(status, code, reason)
         finally:
             workspace.remove()
-        try:
-            return self._end(code)
-        finally:
-            # Delivery may have replaced a damaged database after the end was written: its copy of the row may be older.
-            self._record.finish(status, code, reason)
+        return self._end(code)
 
     def _begin(self, profile: Profile, revision: str, tasks_total: int, lock: ProfileLock) -> None:
         request = self._request

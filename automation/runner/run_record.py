@@ -67,6 +67,7 @@ class RunRecord:
         self._host = host
         self._begun: tuple[str, int] = ("", 0)
         self._unwritten: tuple[RunStatus, str] | None = None
+        self._end: Act | None = None
         self._ledger = Ledger(database_path, clock, busy_timeout_s, self._row_again)
 
     @property
@@ -138,6 +139,7 @@ class RunRecord:
             with database.write() as tx:
                 runs.finish(tx, self._row(), status, exit_code=exit_code, reason=redact(reason), now=now)
 
+        self._end = act
         self._owe_end(status, reason, act)
 
     def skipped(self, tick_at: datetime | None, holder: str) -> None:
@@ -310,6 +312,9 @@ class RunRecord:
         """Give this run a row in a database that is there in the place of the one it began in."""
         if self.run_id is not None and runs.get(database, self.run_id) is None:
             self.run_id = self._insert(database)
+            # The last drain may be what finds the damage: the row had its end already.
+            if self._end is not None:
+                self._end(database)
 
 
 def _holds_removed(run: RunRow, lock: Path) -> bool:
