@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import os
+import select
 import signal
 import time
 from collections.abc import Callable, Collection, Iterator
@@ -121,7 +122,11 @@ def no_survivors(limit_s: float = _SURVIVORS_LIMIT_S) -> Iterator[None]:
 
 
 class StopRequest:
-    """A request to stop that a signal handler or another thread may make, and that wakes a selector."""
+    """A request to stop that a signal handler or another thread may make, and that wakes a selector.
+
+    Not a `threading.Event`: a handler that sets one deadlocks if its signal comes while the main thread enters or
+    leaves a wait for it, since it then holds the lock that `set` needs.
+    """
 
     def __init__(self) -> None:
         self._reader, self._writer = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
@@ -133,6 +138,11 @@ class StopRequest:
             os.write(self._writer, b"!")
 
     def is_made(self) -> bool:
+        return self._made
+
+    def wait(self, limit_s: float) -> bool:
+        """Wait for the request, this long at most; return whether it was made."""
+        select.select([self._reader], [], [], max(limit_s, 0.0))
         return self._made
 
     def fileno(self) -> int:

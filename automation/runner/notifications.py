@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
+from automation.executor.reaper import StopRequest
 from automation.executor.task import TaskResult
 from automation.jobs.model import Profile
 from automation.jobs.referenced_monitors import ReferencedMonitors
@@ -172,7 +173,7 @@ class Reporting:
             outgoing.load_senders()
         return drained
 
-    def drain_until(self, until: datetime, stop: threading.Event) -> Drained | None:
+    def drain_until(self, until: datetime, stop: StopRequest) -> Drained | None:
         """Keep delivering until nothing is left that time can bring, or `until`, or a stop."""
         while True:
             now = self._now()
@@ -183,7 +184,7 @@ class Reporting:
             if wait_until <= now or stop.wait(min((wait_until - now).total_seconds(), _CHECK_STOP_S)):
                 return drained
 
-    def drain_before_next_tick(self, profile: Profile, trigger: str, stop: threading.Event) -> None:
+    def drain_before_next_tick(self, profile: Profile, trigger: str, stop: StopRequest) -> None:
         """Go on delivering after the run until its next tick is near; by hand, for a moment only."""
         now = self._now()
         until = now + BY_HAND_DRAIN if trigger == "manual" else profile.cron.next_after(now) - _BEFORE_NEXT_TICK

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import logging
 import signal
-import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -81,7 +80,6 @@ class Runner:
         self._server = server
         self._locks = usable_locks(settings.locks)
         self._stop = StopRequest()
-        self._stopped = threading.Event()
         self._stopped_by = ""
         self._lost: list[str] = []
         self._heartbeat = Heartbeat({}, None)
@@ -100,7 +98,7 @@ class Runner:
             with self._signals():
                 code, profile = self._run_locked()
                 if profile is not None:
-                    self._reporting.drain_before_next_tick(profile, self._request.trigger, self._stopped)
+                    self._reporting.drain_before_next_tick(profile, self._request.trigger, self._stop)
                     code = self._account_again(code)
                 return code
         except LockedError as error:
@@ -278,7 +276,6 @@ class Runner:
         def on_signal(number: int, _frame: FrameType | None) -> None:
             self._stopped_by = self._stopped_by or signal.Signals(number).name
             self._stop.make()
-            self._stopped.set()
 
         previous = {number: signal.signal(number, on_signal) for number in (signal.SIGTERM, signal.SIGINT)}
         try:
