@@ -23,6 +23,8 @@ from tests.support.roll_call import TYPES as ROLL_CALL
 
 DATA = Path(__file__).parents[1] / "data" / "monitors"
 EDITOR = jsonschema.Draft202012Validator(monitor_table(TYPES).schema())
+
+
 def rows() -> dict[str, tuple[Key[Any], list[Any]]]:
     """Return each key that is read, with files in which it has a value that nothing takes."""
     found: dict[str, tuple[Key[Any], list[Any]]] = {}

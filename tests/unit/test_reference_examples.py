@@ -55,38 +55,42 @@ def fitted(file: dict[str, Any]) -> dict[str, Any]:
 
 def fit_check(check: dict[str, Any]) -> None:
     for level in check.get("levels", ()):
-        if "change_of" in check and not {*MOVES} & level.keys():
-            level["max_rise"] = "5%"
-        if "watch" in check and "above" in level:
-            level.pop("below", None)
-        elif "watch" in check:
-            level.setdefault("below", "5")
+        fit_level(check, level)
     if "levels" in check:
         check.pop("severity", None)
     elif "age" in check:
         check.setdefault("max", "25h")
     elif "change_of" in check and not {*MOVES} & check.keys():
         check["max_rise"] = "5%"
+    if "clear_below" in check:
+        of_verb = (
+            {"require": "size <= 100"} if "require" in check else {"levels": [{"above": "100", "severity": "high"}]}
+        )
+        check.update(of_verb)
+    fit_memory(check)
+
+
+def fit_level(check: dict[str, Any], level: dict[str, Any]) -> None:
+    if "change_of" in check and not {*MOVES} & level.keys():
+        level["max_rise"] = "5%"
+    if "watch" in check and "above" in level:
+        level.pop("below", None)
+    elif "watch" in check:
+        level.setdefault("below", "5")
+
+
+def fit_memory(check: dict[str, Any]) -> None:
     if "members" in check and {"for", "remind"} & check.keys():
         check["expected"] = [ADDRESS]
-    if "never_falls" in check and "worse_by" in check:
-        check["rebase"] = "hold"
-    if "clear_below" in check and "require" in check:
-        check["require"] = "size <= 100"
-    if "clear_below" in check and "watch" in check:
-        check["levels"] = [{"above": "100", "severity": "high"}]
     if "members" in check and "text" in check:
         check["text"] = "the owners changed"  # a set has no {value}
+    if "never_falls" in check and "worse_by" in check:
+        check["rebase"] = "hold"
 
 
 def fit_types(file: dict[str, Any]) -> None:
     for vault in file.get("erc4626", ()):
-        if not {"share_price", "total_assets", "exit", "flags", "asset"} & vault.keys():
-            vault["share_price"] = "critical"
-        if "account" in vault.get("exit", {}):
-            vault["exit"]["of"] = "maxWithdraw"
-        if "total_assets" in vault and not {*MOVES} & vault["total_assets"].keys():
-            vault["total_assets"]["max_change"] = "5%"
+        fit_vault(vault)
     for endpoint in file.get("http", ()):
         if {"time", "max_age"} & endpoint.keys():
             endpoint.update({"time": "data.updated_at", "max_age": "1h"})
@@ -98,6 +102,15 @@ def fit_types(file: dict[str, Any]) -> None:
     for skip in file.get("safes", {}).get("skip", ()):
         if not {"unless_to", "unless_calls"} & skip.keys():
             skip["unless_to"] = [ADDRESS]
+
+
+def fit_vault(vault: dict[str, Any]) -> None:
+    if not {"share_price", "total_assets", "exit", "flags", "asset"} & vault.keys():
+        vault["share_price"] = "critical"
+    if "account" in vault.get("exit", {}):
+        vault["exit"]["of"] = "maxWithdraw"
+    if "total_assets" in vault and not {*MOVES} & vault["total_assets"].keys():
+        vault["total_assets"]["max_change"] = "5%"
 
 
 EXAMPLES = dict(monitor_examples())
