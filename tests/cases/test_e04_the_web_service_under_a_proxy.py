@@ -47,7 +47,9 @@ def test_a_page_is_bounded_however_long_a_key_is(web: Web) -> None:
     assert len(page.body) < 500_000
 
 
-@pytest.mark.parametrize("path", ["/monitoring/alerts", "/monitoring/", "/monitoring/monitoring", "/monitoring/healthz"])
+@pytest.mark.parametrize(
+    "path", ["/monitoring/alerts", "/monitoring/", "/monitoring/monitoring", "/monitoring/healthz"]
+)
 def test_a_proxy_may_keep_the_public_path_or_remove_it(web: Web, path: str) -> None:
     assert web.ask(path).status == 200
     assert web.ask(path.removeprefix("/monitoring")).status == 200
