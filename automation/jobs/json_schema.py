@@ -20,7 +20,7 @@ def generated() -> dict[Path, str]:
     page = PAGE.read_text(encoding="utf-8")
     return {
         SCHEMA_FILE: schema_text(JOBS, "jobs.yaml"),
-        PAGE: with_tables(page, {"profile": PROFILE, "task": TASK}),
+        PAGE: with_tables(page, {"file": JOBS, "profile": PROFILE, "task": TASK}),
     }
 
 

@@ -1,13 +1,14 @@
 """`MONITORING_PUBLIC_URL`: the address under which people reach the pages, where a proxy or a tunnel has one for them.
 
-The web service answers requests for its host, alerts link to its pages, and `doctor` looks at it.
+The web service answers requests for its host and links below its path, alerts link to its pages, and `doctor` looks at
+it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import SplitResult, quote, unquote, urlencode, urlsplit
 
 from monitoring.base.errors import UsageError
 
@@ -18,11 +19,11 @@ NGINX_SITE = Path("/etc/nginx/sites-enabled/monitoring")
 
 def public_url(environ: Mapping[str, str]) -> str:
     """Return the address under which the pages lie, its path kept; nothing if none is set, or none that can be used."""
-    text = environ.get(NAME, "").strip()
     try:
-        return urlsplit(text)._replace(query="", fragment="").geturl().rstrip("/") if public_host(environ) else ""
+        parts, path = _parts(environ), public_path(environ)
     except UsageError:
         return ""  # the web service and `doctor` say so
+    return f"{parts.scheme}://{parts.netloc}{path}" if parts else ""
 
 
 def incident_path(condition: Mapping[str, str]) -> str:
@@ -36,6 +37,24 @@ def public_host(environ: Mapping[str, str]) -> str | None:
     Raises:
         UsageError: the value is not the address of a web site.
     """
+    parts = _parts(environ)
+    host = parts.hostname if parts else None
+    if host is None:
+        return None
+    return f"[{host}]" if ":" in host else host.removesuffix(".")
+
+
+def public_path(environ: Mapping[str, str]) -> str:
+    """Return the path of the public address below which the pages are, without a slash at its end; mostly empty.
+
+    Raises:
+        UsageError: as `public_host`.
+    """
+    parts = _parts(environ)
+    return quote(unquote(parts.path).rstrip("/")) if parts else ""
+
+
+def _parts(environ: Mapping[str, str]) -> SplitResult | None:
     text = environ.get(NAME, "").strip()
     if not text:
         return None
@@ -49,7 +68,7 @@ def public_host(environ: Mapping[str, str]) -> str | None:
             f"{NAME}={text!r} is not a web address: write it as the browser shows it, for example "
             "https://monitoring.example.org"
         )
-    return f"[{host}]" if ":" in host else host
+    return parts
 
 
 def forwards_public_host(site: Path = NGINX_SITE) -> bool:
