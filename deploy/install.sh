@@ -227,6 +227,7 @@ install_checkout() {
     own "$REPO_DIR" 0755
     origin="$(as_user git -C "$REPO_DIR" remote get-url origin)"
     [[ "$origin" == "$REPO_URL" ]] || die "$REPO_DIR is a checkout of something else than $shown: move it aside"
+    as_user chmod o-r "$REPO_DIR/.git/config" # an address may hold a token
     if [[ "$BRANCH" == main ]]; then
         as_user git -C "$REPO_DIR" config monitoring.sync true
     else

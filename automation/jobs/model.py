@@ -132,7 +132,7 @@ class Profile:
     tasks: tuple[Task, ...] = key(
         Many(TASK),
         "Run from top to bottom, `parallel` at once; [] is legal.",
-        example="tasks: and under it one - {name: …, script: …} for each task, or tasks: []",
+        example="tasks: [{name: my-task, script: protocols/aave/main.py}]",
     )
     parallel: int = key(whole_number(1, 256), "How many tasks run at once.", default=1, example="parallel: 4")
     timeout_s: int = key(
@@ -180,7 +180,7 @@ class Jobs:
     profiles: Mapping[str, Profile] = key(
         Named(NAME, PROFILE, may_be_empty=False),
         "The profiles by name.",
-        example="profiles: and under it one name: for each profile",
+        example='profiles: {hourly: {cron: "5 * * * *", tasks: []}}',
     )
     examples: str = key(
         one_of("on", "off"),
@@ -190,4 +190,4 @@ class Jobs:
     )
 
 
-JOBS = Table(Jobs, example="profiles: and under it one name: for each profile")
+JOBS = Table(Jobs, example='profiles: {hourly: {cron: "5 * * * *", tasks: []}}')

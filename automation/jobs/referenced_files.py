@@ -10,7 +10,7 @@ import os
 import sys
 import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from automation.jobs.paths import file_fault
@@ -31,6 +31,14 @@ class NamedFile:
     is_monitor: bool
 
 
+@dataclass(frozen=True, slots=True)
+class FileReport:
+    """The finished lines of what is wrong in files, and of what is valid but doubtful."""
+
+    mistakes: list[str] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+
+
 def named_files(root: YamlNode, checkout: Path) -> list[NamedFile]:
     """Return each file once, in the order of the document; paths that break the rules are left out."""
     found: dict[str, NamedFile] = {}
@@ -40,13 +48,14 @@ def named_files(root: YamlNode, checkout: Path) -> list[NamedFile]:
     return list(found.values())
 
 
-def faults_of(files: Sequence[NamedFile], checkout: Path) -> list[str]:
-    """Return the finished lines of what is wrong in the files, none if nothing is."""
+def report_of(files: Sequence[NamedFile], checkout: Path) -> FileReport:
+    """Read every script and monitor, and return what is wrong in them."""
     scripts = [named for named in files if not named.is_monitor]
     faults = [(named, fault) for named in scripts if (fault := _script_fault(checkout / named.file))]
     lines = [f"{named.file}:{place} {named.path}: {text}" for named, (place, text) in faults]
     monitors = [named.file for named in files if named.is_monitor]
-    return lines + (_monitor_faults(monitors, checkout) if monitors else [])
+    of_monitors = _monitor_report(monitors, checkout) if monitors else FileReport()
+    return FileReport(lines + of_monitors.mistakes, of_monitors.warnings)
 
 
 def _script_fault(path: Path) -> tuple[Place, str] | None:
@@ -61,15 +70,15 @@ def _script_fault(path: Path) -> tuple[Place, str] | None:
     return None
 
 
-def _monitor_faults(files: Sequence[str], checkout: Path) -> list[str]:
+def _monitor_report(files: Sequence[str], checkout: Path) -> FileReport:
     """Ask the checks themselves, in a child: the runner never imports what it starts."""
     argv = [sys.executable, "-m", "monitoring.checks", "validate", "--json", *files]
     environ = {**os.environ, "PYTHONPATH": f"{checkout}{os.pathsep}{CHECKOUT}"}
     done = run_command(argv, cwd=checkout, environ=environ, time_limit_s=_CHECKS_LIMIT_S)
     try:
-        mistakes = json.loads(done.stdout)["mistakes"]
+        found = json.loads(done.stdout)
+        return FileReport([str(line) for line in found["mistakes"]], [str(line) for line in found["warnings"]])
     except (ValueError, KeyError, TypeError):
         last = (done.stderr.strip().splitlines() or ["it said nothing"])[-1]
         how = f"not done after {_CHECKS_LIMIT_S:.0f} s" if done.timed_out else last
-        return [f"{files[0]}:1:1 the monitors cannot be validated: {how}"]
-    return [str(mistake) for mistake in mistakes]
+        return FileReport([f"{files[0]}:1:1 the monitors cannot be validated: {how}"])

@@ -24,8 +24,13 @@ def schedule_of(profile: Profile) -> Schedule:
 
 
 def waiting_for_restart(jobs: Jobs, database: Database) -> list[str]:
-    """Return how jobs.yaml differs from what the scheduler serves: this takes effect at its restart."""
+    """Return how jobs.yaml differs from what the scheduler serves: this takes effect at its restart.
+
+    A new database does not know yet what is served: the next run writes it down.
+    """
     served = {entry.schedule.profile: entry.schedule for entry in schedules.in_force(database)}
+    if not served:
+        return []
     written = {name: schedule_of(profile) for name, profile in jobs.profiles.items()}
     return [
         note
@@ -40,6 +45,8 @@ def _difference(name: str, served: Schedule | None, written: Schedule | None) ->
         return f"profile {name}: cron is {written.cron} in jobs.yaml, but still {served.cron} in the scheduler"
     if is_written and not is_served:
         return f"profile {name}: in jobs.yaml, not served until a restart"
+    if is_served and written is not None and not is_written:
+        return f"profile {name}: disabled in jobs.yaml, served until a restart"
     if is_served and not is_written:
         return f"profile {name}: removed from jobs.yaml, served until a restart"
     return ""

@@ -167,9 +167,11 @@ def wants_sync(config: Path, profile: str, settings: Settings) -> bool:
     """
     try:
         return load_profile(config, settings.checkout, profile).sync_before_run
-    except MonitoringError as error:
-        log.warning("jobs.yaml cannot be used (%s); the schedule in force says whether to sync", error)
-        unreadable = isinstance(error, ConfigError)
+    except ConfigError as error:
+        log.warning("jobs.yaml has mistakes (%s); the schedule in force says whether to sync", error)
+        unreadable = True
+    except MonitoringError:
+        unreadable = False  # the run itself says that there is no such profile
     try:
         with open_readonly(settings.database) as database:
             found = [entry.schedule for entry in schedules.in_force(database) if entry.schedule.profile == profile]

@@ -1,13 +1,13 @@
 """`MONITORING_PUBLIC_URL`: the address under which people reach the pages, where a proxy or a tunnel has one for them.
 
-The web service answers requests for its host, and `doctor` looks at it.
+The web service answers requests for its host and links below its path, and `doctor` looks at it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, quote, unquote, urlsplit
 
 from monitoring.base.errors import UsageError
 
@@ -22,6 +22,24 @@ def public_host(environ: Mapping[str, str]) -> str | None:
     Raises:
         UsageError: the value is not the address of a web site.
     """
+    parts = _parts(environ)
+    host = parts.hostname if parts else None
+    if host is None:
+        return None
+    return f"[{host}]" if ":" in host else host.removesuffix(".")
+
+
+def public_path(environ: Mapping[str, str]) -> str:
+    """Return the path of the public address below which the pages are, without a slash at its end; mostly empty.
+
+    Raises:
+        UsageError: as `public_host`.
+    """
+    parts = _parts(environ)
+    return quote(unquote(parts.path).rstrip("/")) if parts else ""
+
+
+def _parts(environ: Mapping[str, str]) -> SplitResult | None:
     text = environ.get(NAME, "").strip()
     if not text:
         return None
@@ -35,7 +53,7 @@ def public_host(environ: Mapping[str, str]) -> str | None:
             f"{NAME}={text!r} is not a web address: write it as the browser shows it, for example "
             "https://monitoring.example.org"
         )
-    return f"[{host}]" if ":" in host else host
+    return parts
 
 
 def forwards_public_host(site: Path = NGINX_SITE) -> bool:

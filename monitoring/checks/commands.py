@@ -95,7 +95,7 @@ def _explain(options: argparse.Namespace) -> int:
     settings = load_settings()
     log.set_up(settings.environ)
     monitors, mistakes = load_all(options.files, TYPES)
-    _complain(mistakes)
+    _complain([*mistakes, *(line for monitor in monitors for line in monitor.warnings)])
     store = ReadOnlyStore(settings.database)
     found, crashed = explain(monitors, _point(settings, store, SystemClock()), store, options.check)
     if options.check and not found and not mistakes:
@@ -111,10 +111,11 @@ def _point(settings: Settings, store: SteadyStore | ReadOnlyStore, clock: Clock)
 
 def _validate(options: argparse.Namespace) -> int:
     monitors, mistakes = load_all(options.files, TYPES)
+    warnings = [line for monitor in monitors for line in monitor.warnings]
     if options.json:
-        _write([orjson.dumps({"mistakes": mistakes}).decode()])
+        _write([orjson.dumps({"mistakes": mistakes, "warnings": warnings}).decode()])
         return 2 if mistakes else 0
-    _complain(mistakes)
+    _complain([*mistakes, *warnings])
     if not mistakes:
         parts = sum(len(monitor.parts()) for monitor in monitors)
         _write([f"no mistakes in {len(monitors)} monitors with {parts} checks"])

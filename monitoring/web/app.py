@@ -26,8 +26,10 @@ from starlette.types import ASGIApp
 from monitoring.base.clock import Clock, SystemClock
 from monitoring.base.errors import StoreError
 from monitoring.base.process_identity import Boot, current_boot
+from monitoring.base.public_address import public_path
 from monitoring.base.settings import Settings
 from monitoring.web import api, pages, static_files
+from monitoring.web.below_path import BelowPath
 from monitoring.web.host_check import HostCheck, HostPolicy
 from monitoring.web.http import HttpError, error_response, not_found, unless_known
 from monitoring.web.parameters import read_query
@@ -42,16 +44,17 @@ Endpoint = Callable[[Request], Awaitable[Response]]
 
 def build_app(settings: Settings, policy: HostPolicy, clock: Clock | None = None) -> ASGIApp:
     """Return the application; nothing is opened before the first request."""
+    root = public_path(settings.environ)
     responder = Responder(settings, clock or SystemClock(), _boot())
     app = Starlette(
         routes=[StarletteRoute(route.path, responder.endpoint(route), methods=["GET"]) for route in api.ROUTES]
-        + [StarletteRoute(route.path, responder.endpoint(route), methods=["GET"]) for route in pages.ROUTES]
+        + [StarletteRoute(route.path, responder.endpoint(route), methods=["GET"]) for route in pages.routes(root)]
         + [StarletteRoute(path, _fixed(make), methods=["GET"]) for path, make in static_files.responses().items()]
         + [StarletteRoute("/openapi.json", _fixed(api.openapi), methods=["GET"])],
         exception_handlers={HTTPException: partial(_on_routing_error, settings)},
     )
     app.router.redirect_slashes = False
-    return HostCheck(app, policy)
+    return HostCheck(BelowPath(app, root, app.routes) if root else app, policy)
 
 
 class Responder:

@@ -20,7 +20,8 @@ from monitoring.base.public_address import NAME, NGINX_SITE, forwards_public_hos
 from monitoring.web.http import HttpError, error_response
 
 _LOOPBACK = frozenset({"127.0.0.1", "[::1]", "localhost"})
-_HOST = re.compile(r"(\[[0-9a-f:.]+\]|[^\[\]:@/\s]+)(:[0-9]{1,5})?")
+# A dot at the end of a name says only that the name is complete.
+_HOST = re.compile(r"(\[[0-9a-f:.]+\]|[^\[\]:@/\s]+?)\.?(:[0-9]{1,5})?")
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import quote, urlencode
 
 from starlette.responses import Response
 
+from monitoring.base.public_address import public_path
 from monitoring.base.settings import Settings
 from monitoring.conditions.condition import ConditionKey
 from monitoring.ledger import reach
@@ -216,11 +218,7 @@ def error_page(error: HttpError, settings: Settings) -> Response:
         error=error,
         is_first_run=error.status == 503 and not settings.database.exists(),  # noqa: PLR2004 - unavailable
     )
-    return respond(render(found), HTML, error.status, NEVER_KEPT, error.headers)
-
-
-def _write_page(found: Page) -> Response:
-    return respond(render(found), HTML)
+    return respond(render(found, public_path(settings.environ)), HTML, error.status, NEVER_KEPT, error.headers)
 
 
 def _form_text(value: Any) -> str:  # noqa: ANN401 - what a parameter was read as
@@ -236,7 +234,12 @@ def _here(path: str, query: Mapping[str, str]) -> str:
 
 
 def _page_route(path: str, find: Callable[[RequestContext], Page], **parameters_: parameters.ReadValue) -> Route:
-    return Route(path, find, parameters_, fresh_s=5, is_page=True, write=_write_page)
+    return Route(path, find, parameters_, fresh_s=5, is_page=True)
+
+
+def routes(root: str) -> tuple[Route, ...]:
+    """Return the pages, whose links lead below the path `root`."""
+    return tuple(replace(route, write=lambda found: respond(render(found, root), HTML)) for route in ROUTES)
 
 
 _KEY = ("monitor", "check", "chain", "subject")

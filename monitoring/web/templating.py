@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -25,6 +26,10 @@ from monitoring.web import serializers
 from monitoring.web.static_files import address
 
 _NOTHING = "\N{EN DASH}"
+_LONGEST = 4000  # more than the output of a task that a page shows
+_LONGEST_DATA = 100_000
+# Of our own templates: in what others wrote a quotation mark is escaped.
+_LINK = re.compile(r' (?:href|src|action|hx-get)="(?=/)')
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,9 +44,18 @@ def page(template: str, now: datetime, **values: Any) -> Page:  # noqa: ANN401 -
     return Page(template, {"now": now, **values})
 
 
-def render(page: Page) -> bytes:
+def render(page: Page, root: str = "") -> bytes:
+    """Return the page; its links lead below the path `root`."""
     text = _environment().get_template(page.template).render(page.values)
-    return text.encode("utf-8", errors="replace")
+    return (_LINK.sub(rf"\g<0>{root}", text) if root else text).encode("utf-8", errors="replace")
+
+
+def bounded(value: Any) -> Any:  # noqa: ANN401 - whatever a template shows
+    """Cut a text that no person reads to its end: one key of megabytes must not make a page of many."""
+    if isinstance(value, Markup | int):
+        return value
+    text = str(value)
+    return f"{text[:_LONGEST]}…" if len(text) > _LONGEST else text
 
 
 def load_templates() -> None:
@@ -59,6 +73,7 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
         auto_reload=False,
+        finalize=bounded,
     )
     environment.filters |= {
         "clock": clock, "when": when, "ago": ago, "seconds": seconds, "size": size, "headline": headline,
@@ -175,5 +190,5 @@ def finding_address(finding: AuditProblem) -> str:
     return "/alerts" if finding.kind.value.startswith("alerts ") else ""
 
 
-def pretty(value: object) -> str:
-    return orjson.dumps(value, option=orjson.OPT_INDENT_2).decode()
+def pretty(value: object) -> Markup:
+    return escape(orjson.dumps(value, option=orjson.OPT_INDENT_2).decode()[:_LONGEST_DATA])

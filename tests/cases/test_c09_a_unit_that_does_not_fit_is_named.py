@@ -11,7 +11,7 @@ import pytest
 
 from tests.support.checks_host import ChecksHost
 
-pytestmark = [pytest.mark.case("C.9"), pytest.mark.xfail(strict=True, reason="open: first contact")]
+pytestmark = pytest.mark.case("C.9")
 FILE = """\
 monitor: acme
 chain: mainnet

@@ -13,7 +13,7 @@ import pytest
 
 from tests.support.host import Host
 
-pytestmark = [pytest.mark.case("G.6"), pytest.mark.xfail(strict=True, reason="open: first contact")]
+pytestmark = pytest.mark.case("G.6")
 
 
 @pytest.fixture

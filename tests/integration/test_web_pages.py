@@ -69,7 +69,7 @@ def test_every_check_of_a_monitor_file_is_shown_with_its_value_and_what_blinds_i
         assert checks["share-price"]["severity"] is None, "nothing is wrong with it"
         page = html.unescape(web.ask("/monitoring").text)
         assert "stcUSD: the share price never falls" in page
-        assert "blind by mainnet" in page
+        assert "no data: mainnet" in page
         assert len(addresses(web, "/monitoring", "/incident[?]monitor=cap")) == 1
 
 
@@ -85,7 +85,7 @@ def test_what_a_silence_held_back_is_said_to_be_told_to_nobody(database: Databas
         with database.write() as tx:
             silences.end(tx, 1, datetime.now(UTC))
         assert "not sent yet" in web.ask("/incidents").text
-        assert "Nothing is silenced" in web.ask("/silences").text
+        assert "No silence is in force" in web.ask("/silences").text
 
 
 @pytest.mark.parametrize(

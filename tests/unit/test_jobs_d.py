@@ -122,8 +122,8 @@ def test_a_profile_of_its_own_has_every_key_and_a_known_one_gets_what_it_lacks(c
         (
             "- hourly\n",
             (
-                "own.yaml:1:1 profiles: a list is not possible here: write profiles: and under it one name: for each"
-                " profile"
+                "own.yaml:1:1 profiles: a list is not possible here: write profiles:"
+                ' {hourly: {cron: "5 * * * *", tasks: []}}'
             ),
         ),
     ],

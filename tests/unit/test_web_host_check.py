@@ -25,9 +25,10 @@ def status(policy: HostPolicy, *hosts: str, **headers: str) -> int:
 @pytest.mark.parametrize("bind", ["127.0.0.1", "127.0.0.2", "::1", "localhost"])
 def test_on_loopback_only_loopback_names_and_the_public_host_are_answered(bind: str) -> None:
     policy = policy_for(bind, 8923, PUBLIC, NOWHERE)
-    for host in ("127.0.0.1", "LOCALHOST:1", "[::1]:8923", "watch.example", "Watch.Example:443"):
+    for host in ("127.0.0.1", "LOCALHOST:1", "[::1]:8923", "watch.example", "Watch.Example:443", "localhost.",
+                 "watch.example.:1"):  # fmt: skip
         assert status(policy, host) == 200, host
-    for host in ("attacker.example", "watch.example.attacker.example", "localhost.", "127.0.0.1@x", "watch.example:x",
+    for host in ("attacker.example", "watch.example.attacker.example", "localhost..", "127.0.0.1@x", "watch.example:x",
                  "127.0.0.3", "[::2]", "localhost:8923/", "", " "):  # fmt: skip
         assert status(policy, host) == 421, host
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from automation.jobs.files import FOLDER, main_file, open_jobs
 from automation.jobs.load import read_jobs
 from automation.jobs.model import Jobs
-from automation.jobs.referenced_files import NamedFile, faults_of, named_files
+from automation.jobs.referenced_files import NamedFile, named_files, report_of
 from automation.runner.heartbeat import fault_of
 from monitoring.base.errors import ConfigError
 from monitoring.base.settings import Settings
@@ -31,13 +31,14 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
     path = main_file(args.file or args.config)
     root = open_jobs(path)
     files = named_files(root, settings.checkout)
-    faults = faults_of(files, settings.checkout)
+    report = report_of(files, settings.checkout)
+    sys.stderr.writelines(f"{line}\n" for line in report.warnings)
     try:
         jobs = read_jobs(root, settings.checkout)
     except ConfigError as error:
-        raise ConfigError(error.mistakes + faults) from error
+        raise ConfigError(error.mistakes + report.mistakes) from error
     _check_heartbeats(root, jobs, settings)
-    if lines := [*faults, *root.mistakes.lines()]:
+    if lines := [*report.mistakes, *root.mistakes.lines()]:
         raise ConfigError(lines)
     sys.stdout.write(f"{path}{_further(root)}: no mistakes in {summary(jobs, files)}{_examples(jobs)}\n")
     return 0

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import importlib.util
+import re
+import stat
 from collections.abc import Iterator
 
 from automation.jobs.load import load_jobs
@@ -16,6 +18,8 @@ from automation.sync.git import Git, GitError, origin_state
 from automation.sync.state import read_sync_state
 from monitoring.base.errors import ConfigError
 from monitoring.store.db.schema import open_readonly
+
+_ADDRESS_WITH_PASSWORD = re.compile(r"^\s*(?:push)?url\s*=\s*\"?https?://[^/\s@]+@", re.MULTILINE | re.IGNORECASE)
 
 
 def jobs_file(context: DoctorContext) -> Iterator[Finding]:
@@ -76,4 +80,14 @@ def origin(context: DoctorContext) -> Iterator[Finding]:
         )
 
 
-EXAMINATIONS: tuple[Examination, ...] = (jobs_file, dependencies, origin)
+def credentials_of_git(context: DoctorContext) -> Iterator[Finding]:
+    """An address with a password in a file that every user of this host may read gives the password away."""
+    path = context.settings.checkout / ".git" / "config"
+    if not path.is_file() or not path.stat().st_mode & stat.S_IROTH:
+        return
+    if _ADDRESS_WITH_PASSWORD.search(path.read_text(encoding="utf-8", errors="replace")):
+        text = f"{path} holds the address of a remote with a password or token, and every user may read it"
+        yield fail("git", text, f"chmod 0600 {path}; replace the token if others have an account on this host")
+
+
+EXAMINATIONS: tuple[Examination, ...] = (jobs_file, dependencies, origin, credentials_of_git)

@@ -117,17 +117,24 @@ class Mistakes:
     file: str
     found: list[tuple[Place, str, str]] = field(default_factory=list)
     included: list[Mistakes] = field(default_factory=list)
+    doubts: list[tuple[Place, str, str]] = field(default_factory=list)
 
     def add(self, place: Place, path: str, message: str) -> None:
         self.found.append((place, path, message))
 
     def lines(self) -> list[str]:
         """Return one finished line for each mistake, in the order of the file; those of included files come after."""
-        own = [
+        return self._lines(self.found) + [line for one in self.included for line in one.lines()]
+
+    def warnings(self) -> list[str]:
+        """Return one finished line for each doubt: the file is valid, but may not mean what its author thinks."""
+        return self._lines([(place, path, f"warning: {message}") for place, path, message in self.doubts])
+
+    def _lines(self, found: list[tuple[Place, str, str]]) -> list[str]:
+        return [
             f"{self.file}:{place} {path}: {message}" if path else f"{self.file}:{place} {message}"
-            for place, path, message in sorted(dict.fromkeys(self.found))
+            for place, path, message in sorted(dict.fromkeys(found))
         ]
-        return own + [line for one in self.included for line in one.lines()]
 
     def raise_any(self) -> None:
         """Raise a `ConfigError` with every mistake, if there is one."""
@@ -149,6 +156,10 @@ class YamlNode:
         node = self.node
         place = node.place_of(offset) if isinstance(node, Scalar) and offset is not None else node.at
         self.mistakes.add(place, self.path, message)
+
+    def doubt(self, message: str) -> None:
+        """Note here what may be a mistake; the file is valid all the same."""
+        self.mistakes.doubts.append((self.node.at, self.path, message))
 
     def children(self) -> list[tuple[Scalar, Self]]:
         """Return the entries of a mapping; of anything else, none."""

@@ -26,6 +26,7 @@ from monitoring.checks.config.names import (
     read_values,
 )
 from monitoring.checks.config.rows import ROWS_OF, read_rows
+from monitoring.checks.config.smallest_unit import warn_of_smallest_unit
 from monitoring.checks.config.source import SOURCE, read_source
 from monitoring.checks.config.yaml_node import Spot
 from monitoring.checks.engine.formula_checks import Check
@@ -123,7 +124,7 @@ def load_monitor(path: Path, types: Registry = NO_TYPES) -> Monitor:
     lines = [*mistakes.lines(), *loader.data_mistakes]
     if lines or monitor is None:
         raise ConfigError(lines or [f"{path}:{START} this is no monitor"])
-    return monitor
+    return replace(monitor, warnings=tuple(mistakes.warnings()))
 
 
 @dataclass(slots=True)
@@ -155,7 +156,7 @@ class _Loader:
         values = self._values(scope)
         by_row = row_values(values, rows.name if rows else None)
         kinds = {name: expression.kind for name, expression in values.items()}
-        checks = self._checks(replace(scope, values={**scope.values, **kinds}), by_row, rows)
+        checks = self._checks(replace(scope, values={**scope.values, **kinds}), by_row, rows, values)
         around = PluginContext(name or "", channel or name or "", chains, self.folder)
         more, used = self._more(around), _used(values, checks)
         used_types = [kind for name, kind in self.types.items() if self.root.get(name)]
@@ -227,7 +228,9 @@ class _Loader:
         named = {key.text: spot for key, spot in entries if self.declared.take(key, spot, "values")}
         return read_values(named, scope)
 
-    def _checks(self, scope: Scope, by_row: frozenset[str], rows: Rows | None) -> tuple[Check, ...]:
+    def _checks(
+        self, scope: Scope, by_row: frozenset[str], rows: Rows | None, values: dict[str, Expression]
+    ) -> tuple[Check, ...]:
         section = self.root.get("checks")
         if section is None and not any(self.root.get(name) for name in self.types):
             self.root.need("checks", "a list of what must hold")
@@ -242,6 +245,7 @@ class _Loader:
                 )
             elif check:
                 found[check.name] = check
+                warn_of_smallest_unit(spot, check, values)
         return tuple(found.values())
 
     def _more(self, around: PluginContext) -> tuple[CheckInstance, ...]:

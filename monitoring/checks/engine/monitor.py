@@ -87,6 +87,7 @@ class Monitor:
     rows: Rows | None = None
     more: tuple[CheckInstance, ...] = ()
     answers: Mapping[type, Answerer] = field(default_factory=dict)
+    warnings: tuple[str, ...] = ()
 
     @property
     def route(self) -> AlertRoute:
