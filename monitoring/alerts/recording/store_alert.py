@@ -63,22 +63,32 @@ _KINDS = {TransitionKind.WORSENED: AlertKind.WORSENED, TransitionKind.REMINDER: 
 
 
 @dataclass(frozen=True, slots=True)
-class Recorded:
-    """What came of it. `alert_id` is none where nothing was stored and nothing had been."""
-
-    alert_id: int | None
-    reason: Reason
-    status: Status | None = None
-    is_sent: bool = False
-
-
-@dataclass(frozen=True, slots=True)
 class ConditionAlert:
     """The message about a condition, and its part in the life of the problem."""
 
     alert: Alert
     kind: AlertKind
     metadata: Mapping[str, object] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class DueReminder:
+    """A reminder that is stored with the others of its run; `heard_at` is what the row of its condition says now."""
+
+    key: ConditionKey
+    message: ConditionAlert
+    heard_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """What came of it. `alert_id` is none where nothing was stored and nothing had been; `due` is not stored yet."""
+
+    alert_id: int | None
+    reason: Reason
+    status: Status | None = None
+    is_sent: bool = False
+    due: DueReminder | None = None
 
 
 def record(
@@ -113,14 +123,16 @@ def raise_in(
     origin: AlertOrigin = NOBODY,
     policy: Policy | None = None,
     key: ConditionKey | None = None,
+    reminds_later: bool = False,
 ) -> Recorded:
     """Raise the condition an alert is about; store the alert if the rules say that it must be sent.
 
-    `key` defaults to (protocol, the alert's key).
+    `key` defaults to (protocol, the alert's key). `reminds_later`: a reminder is not stored but returned as due; until
+    the caller stores it, the row does not know of it.
     """
     alert = alert.redacted(redact)
-    before = conditions.get(tx, key or ConditionKey(alert.protocol, alert.key or ""))
-    before = before or Condition(key or ConditionKey(alert.protocol, alert.key or ""))
+    key = key or ConditionKey(alert.protocol, alert.key or "")
+    before = conditions.get(tx, key) or Condition(key)
     if not origin.debug:
         before = with_unheard(tx, before, now)
     outcome = raised(before, alert.severity, now, policy or Policy())
@@ -131,7 +143,13 @@ def raise_in(
         conditions.put(tx, condition, now)
         return Recorded(condition.alert_id, outcome.reason)
     kind = _KINDS.get(outcome.transition.kind, AlertKind.ALERT)
+    condition = replace(condition, owes_reminder=False)
     message = ConditionAlert(_with_history(alert, outcome), kind)
+    if reminds_later and kind is AlertKind.REMINDER and not before.owes_reminder:
+        # A run that is killed before its end stores none: the next one does not wait for its own end.
+        conditions.put(tx, replace(condition, heard_at=before.heard_at, owes_reminder=True), now)
+        due = DueReminder(key, message, before.heard_at)
+        return Recorded(condition.alert_id, outcome.reason, is_sent=True, due=due)
     stored = record_message_in(tx, condition, message, now=now, origin=origin, was_firing=before.is_firing)
     return Recorded(stored.alert_id, outcome.reason, stored.status, is_sent=True)
 
