@@ -59,6 +59,7 @@ def _parser() -> argparse.ArgumentParser:
         ("run", _run, "read, judge and record; started by hand it also delivers"),
         ("explain", _explain, "show value, bound, state and what would be said now; stores and sends nothing"),
         ("validate", _validate, "report every mistake at once, without a network"),
+        ("record", _record, "write what services answer now into the recorded answers of monitors"),
         ("describe", _describe, "list what is watched, as JSON, without a network"),
     ):
         verb = verbs.add_parser(name, help=what, description=f"{what[0].upper()}{what[1:]}.")
@@ -121,6 +122,14 @@ def _validate(options: argparse.Namespace) -> int:
         parts = sum(len(monitor.parts()) for monitor in monitors)
         _write([f"no mistakes in {len(monitors)} monitors with {parts} checks"])
     return 2 if mistakes else 0
+
+
+def _record(options: argparse.Namespace) -> int:
+    from monitoring.checks.recorded.record import record_files  # noqa: PLC0415 - a run records nothing
+
+    settings = load_settings()
+    log.set_up(settings.environ)
+    return record_files(options.files, settings.environ)
 
 
 def _describe(options: argparse.Namespace) -> int:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -47,7 +47,9 @@ class Source:
     require: tuple[str, ...] = ()
 
     def request(self) -> Request:
-        headers = {"accept": "application/json", "user-agent": _AGENT, **self.headers}
+        # By lower-case name, as HTTP has them: `User-Agent` must replace ours, and not be sent next to it.
+        own = {name.lower(): text for name, text in self.headers.items()}
+        headers = {"accept": "application/json", "user-agent": _AGENT, **own}
         if not self.query:
             return Request(self.url, headers=headers)
         body = json.dumps({"query": self.query, "variables": dict(self.variables)}).encode()
@@ -90,18 +92,23 @@ def valid_path(path: str) -> bool:
     return _PATH.fullmatch(path) is not None
 
 
+def steps(path: str) -> Iterator[tuple[str | int, str]]:
+    """Yield each step of a path, a name or an index, with the path walked so far."""
+    for match in _STEP.finditer(path):
+        yield match[1] if match[1] is not None else int(match[2]), path[: match.end()]
+
+
 def pick(body: Json, path: str, source: str) -> Json | Unknown:
     """Walk a path; `Unknown` names the step at which it ended."""
     value = body
-    for match in _STEP.finditer(path):
-        name, index = match[1], match[2]
-        walked = path[: match.end()]
-        if name is not None and isinstance(value, dict) and name in value:
-            value = value[name]
-        elif index is not None and isinstance(value, list) and -len(value) <= int(index) < len(value):
-            value = value[int(index)]
-        else:
-            return Unknown(f"{source}: {walked} is missing", source)
+    for step, walked in steps(path):
+        match value, step:
+            case dict(), str() if step in value:
+                value = value[step]
+            case list(), int() if -len(value) <= step < len(value):
+                value = value[step]
+            case _:
+                return Unknown(f"{source}: {walked} is missing", source)
     return Unknown(f"{source}: {path} is null", source) if value is None else value
 
 

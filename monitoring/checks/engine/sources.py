@@ -20,6 +20,7 @@ from monitoring.checks.engine.point import EvaluationPoint
 from monitoring.checks.expression.evaluate import PENDING, Result, ViewRead, evaluate
 from monitoring.checks.expression.tree import Expression
 from monitoring.checks.expression.values import Value
+from monitoring.checks.recorded.shape import remember_reading
 
 _AT_ONCE = 8
 Document = sources.ServiceDocument
@@ -36,7 +37,12 @@ def read_sources(monitors: Sequence[EvaluatedMonitor], at: EvaluationPoint) -> d
     with ThreadPoolExecutor(min(_AT_ONCE, len(distinct))) as threads:
         answers = threads.map(lambda one: _document(one[0], one[1], service, clock), distinct.values())
         documents = dict(zip(distinct, answers, strict=True))
-    return {key: _number(documents[_identity(source)], source) for key, source in wanted.items()}
+    found = {key: _number(documents[_identity(source)], source) for key, source in wanted.items()}
+    for key, source in wanted.items():
+        document, is_parsed = documents[_identity(source)], not isinstance(found[key], Unknown)
+        body = document.body if is_parsed and not isinstance(document, Unknown) else None
+        remember_reading(at.memory, "/".join(key), (*_identity(source), source.number), body)
+    return found
 
 
 def _identity(source: NumberSource) -> tuple[object, ...]:
@@ -45,10 +51,9 @@ def _identity(source: NumberSource) -> tuple[object, ...]:
     return source.url, source.query, headers, source.time, source.max_age, judged, source.require
 
 
-def _document(
-    key: tuple[str, str], source: NumberSource, service: Service, clock: Clock
-) -> sources.ServiceDocument | Unknown:
-    wanted = sources.Source(
+def document_of(key: tuple[str, str], source: NumberSource) -> sources.Source:
+    """Return how the document of a monitor's source is asked for, and what makes it believable."""
+    return sources.Source(
         name="/".join(key),
         url=source.url,
         headers=source.headers,
@@ -58,7 +63,12 @@ def _document(
         max_age=source.max_age,
         require=source.require,
     )
-    return sources.read_source(service, wanted, clock.now())
+
+
+def _document(
+    key: tuple[str, str], source: NumberSource, service: Service, clock: Clock
+) -> sources.ServiceDocument | Unknown:
+    return sources.read_source(service, document_of(key, source), clock.now())
 
 
 def _number(document: sources.ServiceDocument | Unknown, source: NumberSource) -> Value | Unknown:

@@ -92,7 +92,8 @@ def _get(question: Get, tools: EvaluationPoint) -> Reply | Unknown:
     problem = url_problem(url) if question.variable else None
     if problem is not None:
         return Unknown(f"the variable {question.variable} {problem}", question.variable)
-    request = Request(url, headers={"user-agent": _AGENT, **dict(question.headers)})
+    own = {name.lower(): text for name, text in question.headers}  # it replaces ours, however it is written
+    request = Request(url, headers={"user-agent": _AGENT, **own})
     found = tools.service.ask(request)
     if isinstance(found, NoAnswer) and (found.spent or (not found.status and tools.service.budget.left_s <= 0)):
         # It was cut short by our own budget: that says nothing of the endpoint.

@@ -1,0 +1,225 @@
+"""`python -m monitoring.checks record FILE`: writes what services answer now into the recordings of a monitor.
+
+Everything goes through the product's own reader, so what cannot be read is not recorded. What may be a secret or an
+address is hidden, long lists are cut, and what is written must read as the same number, or nothing is written.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from monitoring.base.clock import Clock, SystemClock
+from monitoring.base.errors import ConfigError
+from monitoring.base.http.client import Answer, Request
+from monitoring.base.secrets.redact import Redactor
+from monitoring.chains.abi.values import Json, Unknown
+from monitoring.chains.rpc.provider import Fetch
+from monitoring.chains.services.sources import pick, steps
+from monitoring.checks.builtin import TYPES
+from monitoring.checks.config.load import load_monitor
+from monitoring.checks.engine.monitor import Monitor
+from monitoring.checks.engine.point import EvaluationPoint
+from monitoring.checks.engine.sources import document_of, read_sources
+from monitoring.checks.recorded.recording import FOLDER, HIDDEN, RecordedRequest, Recording, recordings_of
+from monitoring.checks.recorded.replay import Replay, as_bytes, put, rendered
+from monitoring.checks.recorded.shape import differences, shape_of
+from monitoring.checks.recorded.stamps import stamp_of
+
+_LIST = 2  # elements kept at each end of a list, and more where a path of the monitor needs them
+_LONGEST_TEXT = 200
+_LATER = timedelta(days=1000)
+_ANY_URL = re.compile(r"(https?|wss?)://[^\s\"'<>]+")
+_MAIL = re.compile(r"[\w.+-]+@[\w-]+(\.[\w-]+)+")
+_REDACTED = re.compile(r"\[[\w ]+\]")
+_IP = re.compile(r"\b\d{1,3}(\.\d{1,3}){3}\b")
+_SECRET_NAME = re.compile(r"key|token|secret|auth|sig|pass|cred", re.IGNORECASE)
+_PLAIN_HEADERS = ("accept", "content-type", "user-agent")
+
+
+@dataclass
+class _Recorder:
+    """Passes requests on and keeps the last answer to each; the engine reads documents from several threads."""
+
+    fetch: Fetch
+    answers: dict[tuple[str, str, bytes], Answer] = field(default_factory=dict)
+
+    def __call__(self, request: Request, timeout_s: float) -> Answer:
+        answer = self.fetch(request, timeout_s)
+        self.answers[_asked(request)] = answer
+        return answer
+
+
+def record_files(files: Sequence[str], environ: Mapping[str, str]) -> int:
+    """Record each monitor. 0 if every source was, 1 if one was not, 2 for a mistake in a file."""
+    from monitoring.base.http.client import HttpClient  # noqa: PLC0415 - only here something is fetched
+
+    codes = [0]
+    for file in files:
+        try:
+            lines, is_whole = record(Path(file), environ, SystemClock(), HttpClient(environ))
+        except ConfigError as error:
+            sys.stderr.writelines(f"{line}\n" for line in error.mistakes)
+            codes.append(2)
+            continue
+        sys.stdout.writelines(f"{line}\n" for line in lines)
+        codes.append(0 if is_whole else 1)
+    return max(codes)
+
+
+def record(path: Path, environ: Mapping[str, str], clock: Clock, fetch: Fetch) -> tuple[list[str], bool]:
+    """Read every source of a monitor and write its answers; return what to print, and whether all were recorded.
+
+    Raises:
+        ConfigError: the monitor, or a recording that is there, has mistakes.
+    """
+    monitor = load_monitor(path, TYPES)
+    if not monitor.sources:
+        return [f"{path}: nothing to record: it has no sources"], True
+    before = recordings_of(path, monitor.name)
+    recorder = _Recorder(fetch)
+    read = read_sources([monitor], EvaluationPoint(environ, clock, fetch=recorder))
+    now, redact = clock.now(), Redactor(environ)
+    lines: list[str] = []
+    is_whole = True
+    for request, names in _requests(monitor):
+        good = [name for name in names if not isinstance(read[monitor.name, name], Unknown)]
+        for name in names:
+            found = read[monitor.name, name]
+            lines += [f"{monitor.name}/{name}: not recorded: {found.reason}"] if isinstance(found, Unknown) else []
+        is_whole &= good == names
+        if good != names:
+            continue  # what is there stays: a recording without one of its sources would not be drilled
+        new = _recording(path, monitor, names, request, recorder.answers[_asked(request)], now, redact)
+        problem = _reads_otherwise(monitor, new, read, now)
+        if problem:
+            lines.append(f"{monitor.name}/{names[0]}: not recorded: {problem}")
+            is_whole = False
+            continue
+        lines += _write(new, [one for one in before if set(one.sources) & set(names)], now)
+    return lines, is_whole
+
+
+def _requests(monitor: Monitor) -> list[tuple[Request, list[str]]]:
+    """Return each request of a monitor once, with the sources that read its answer."""
+    found: dict[tuple[str, str, bytes], tuple[Request, list[str]]] = {}
+    for name, source in monitor.sources.items():
+        request = document_of((monitor.name, name), source).request()
+        found.setdefault(_asked(request), (request, []))[1].append(name)
+    return list(found.values())
+
+
+def _asked(request: Request) -> tuple[str, str, bytes]:
+    headers = json.dumps(sorted(request.headers.items())).encode()
+    return request.method, request.url, request.body + b"\0" + headers
+
+
+def _recording(
+    path: Path,
+    monitor: Monitor,
+    names: Sequence[str],
+    request: Request,
+    answer: Answer,
+    now: datetime,
+    redact: Callable[[str], str],
+) -> Recording:
+    sources = [monitor.sources[name] for name in names]
+    base = "data." if sources[0].query else ""
+    paths = [base + one for source in sources for one in (source.number, source.time, *source.require) if one]
+    body: Json = json.loads(answer.body, parse_float=Decimal)
+    for stamped in {base + source.time for source in sources if source.time}:
+        stamp = stamp_of(pick(body, stamped, ""), now)  # type: ignore[arg-type]  # what is not there is no time
+        body = body if stamp is None else put(body, stamped, str(stamp), now)
+    most = max([abs(step) for one in paths for step, _ in steps(one) if isinstance(step, int)], default=0)
+    headers = {name: text if name in _PLAIN_HEADERS else HIDDEN for name, text in request.headers.items()}
+    return Recording(
+        path.parent / FOLDER / f"{monitor.name}.{names[0]}.json", monitor.name, tuple(names),
+        RecordedRequest(
+            request.method, _hidden_url(request.url, redact), headers,
+            json.loads(request.body) if request.body else None,
+        ),
+        answer.status, {"content-type": answer.headers.get("content-type", "")},
+        _cut(body, _LIST + most, redact), recorded=f"{now:%Y-%m-%d}",
+    )  # fmt: skip
+
+
+def _reads_otherwise(monitor: Monitor, new: Recording, read: Mapping[Any, Any], now: datetime) -> str:
+    """Read the recording as a drill does, years later; return what differs from the live reading, or nothing."""
+    alone = replace(monitor, sources={name: monitor.sources[name] for name in new.sources})
+    later = now + _LATER  # a time that was not understood is old by then
+    again = read_sources([alone], EvaluationPoint({}, _At(later), fetch=Replay([new], later), sleep=lambda _: None))
+    for key, found in again.items():
+        if isinstance(found, Unknown):
+            return f"as it would be written it cannot be read: {found.reason}"
+        if found != read[key]:
+            return "as it would be written it reads as another number"
+    return ""
+
+
+def _write(new: Recording, before: Sequence[Recording], now: datetime) -> list[str]:
+    """Write a recording in place of those of its sources; return a line, and one for each change of the shape."""
+    new.path.parent.mkdir(exist_ok=True)
+    partial = new.path.with_suffix(".new")
+    partial.write_bytes(as_bytes(new.as_json(), None, indented=True))
+    partial.replace(new.path)
+    for old in before:
+        if old.path != new.path:
+            old.path.unlink()
+    if not before:
+        return [f"{_shown(new.path)}: recorded"]
+    changes = differences(shape_of(rendered(before[0].body, now)), shape_of(rendered(new.body, now)))
+    return [
+        f"{_shown(new.path)}: recorded, " + ("its shape has changed:" if changes else "of the same shape"),
+        *(f"  {line}" for line in changes),
+    ]
+
+
+def _cut(body: Json, ends: int, redact: Callable[[str], str]) -> Json:
+    """Return a body with the ends of its lists, and texts without what nobody else may read."""
+    if isinstance(body, dict):
+        return {redact(name): _cut(value, ends, redact) for name, value in body.items()}
+    if isinstance(body, list):
+        kept = body if len(body) <= 2 * ends else [*body[:ends], *body[-ends:]]
+        return [_cut(value, ends, redact) for value in kept]
+    if not isinstance(body, str):
+        return body
+    text = _ANY_URL.sub(lambda found: f"{found[1]}://{HIDDEN}", redact(body))
+    text = _IP.sub(HIDDEN, _MAIL.sub(HIDDEN, text))
+    return text if len(text) <= _LONGEST_TEXT else text[:_LONGEST_TEXT] + HIDDEN
+
+
+def _hidden_url(url: str, redact: Callable[[str], str]) -> str:
+    """Return a request's URL; of a query parameter that is named like a secret only the name."""
+    if redact(url) != url:
+        url = _REDACTED.sub(HIDDEN, redact(url))
+    query = urlsplit(url).query
+    for part in query.split("&") if query else ():
+        name, _, value = part.partition("=")
+        if value and _SECRET_NAME.search(name):
+            url = url.replace(part, f"{name}={HIDDEN}")
+    return url
+
+
+def _shown(path: Path) -> str:
+    """Return a path as short as it can be named from here."""
+    here = Path.cwd()
+    return str(path.resolve().relative_to(here) if path.resolve().is_relative_to(here) else path)
+
+
+@dataclass(frozen=True)
+class _At:
+    at: datetime
+
+    def now(self) -> datetime:
+        return self.at
+
+    def monotonic(self) -> float:
+        return 0.0

@@ -1,0 +1,196 @@
+"""The transport of a drill: below the product's reader, in place of the HTTP client, it answers with what was recorded.
+
+It answers the request that was recorded and no other: method, URL, names of headers and body must be the same. So a
+drill passes through URL, headers, query, status, JSON, `ok`, `time`, `max_age`, path and scale as a run does.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from decimal import Decimal
+from fractions import Fraction
+from typing import Any
+
+import orjson
+
+from monitoring.base.http.client import Answer, FetchError, Request
+from monitoring.chains.abi.values import Json
+from monitoring.chains.services.sources import steps
+from monitoring.checks.recorded.recording import HIDDEN, RecordedRequest, Recording
+from monitoring.checks.recorded.stamps import Stamp, read_stamp
+
+_LARGEST_INT = 2**63 - 1  # of orjson
+_MOST_DIGITS = 30
+
+
+class Replay:
+    """Answers requests out of recordings at one moment; what fails is in `down`, what was asked in `asked`.
+
+    `instead` has whole bodies, as bytes, by the recording's place among `recordings`.
+    """
+
+    def __init__(self, recordings: Iterable[Recording], now: datetime) -> None:
+        self.recordings = tuple(recordings)
+        self.bodies: list[Json] = [one.body for one in self.recordings]
+        self.instead: dict[int, tuple[int, bytes]] = {}
+        self.down: set[int] = set()
+        self.asked: set[int] = set()
+        self._now = now
+
+    def __call__(self, request: Request, timeout_s: float) -> Answer:  # noqa: ARG002 - it answers at once
+        places = [place for place, one in enumerate(self.recordings) if not _mismatch(one.request, request)]
+        if not places:
+            raise FetchError(request.host, self._unknown(request))
+        place = places[0]
+        self.asked.add(place)
+        if place in self.down:
+            raise FetchError(request.host, "no answer (the drill)")
+        recording = self.recordings[place]
+        status, body = self.instead.get(place, (recording.status, as_bytes(self.bodies[place], self._now)))
+        headers = {name.lower(): text for name, text in recording.headers.items()}
+        return Answer(request.host, status, headers, body)
+
+    def place_of(self, source: str) -> int | None:
+        """Return which recording a source reads."""
+        return next((place for place, one in enumerate(self.recordings) if source in one.sources), None)
+
+    def put(self, source: str, path: str, value: Any) -> None:  # noqa: ANN401 - a value of the language
+        """Change what is at a path of a source's answer, keeping the form it was recorded in.
+
+        Raises:
+            LookupError: the answer has nothing there, or there is no answer.
+        """
+        place = self.place_of(source)
+        if place is None:
+            raise LookupError(f"no answer of {source} is recorded")
+        self.bodies[place] = put(self.bodies[place], path, value, self._now)
+
+    def _unknown(self, request: Request) -> str:
+        """Say which recording is nearest, and in what it differs."""
+        reasons = [_mismatch(one.request, request) for one in self.recordings]
+        order = ("body", "headers", "URL", "method")
+        for what in order:
+            for one, reason in zip(self.recordings, reasons, strict=True):
+                if reason.startswith(what):
+                    return f"no answer is recorded for this request: its {reason} than in {one.path.name}"
+        return "no answer is recorded for this request"
+
+
+def as_bytes(body: Any, now: datetime | None, *, indented: bool = False) -> bytes:  # noqa: ANN401 - JSON of any shape
+    """Return JSON with its exact numbers; with `now` the times of a recording are those of then."""
+    option = orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE if indented else 0
+    return orjson.dumps(_plain(body, now), default=_exact, option=option)
+
+
+def put(body: Json, path: str, value: Any, now: datetime) -> Json:  # noqa: ANN401 - a value of the language
+    """Return a body with another value at a path, written as the one that was there.
+
+    Raises:
+        LookupError: there is nothing at the path.
+    """
+    return _put(body, [step for step, _ in steps(path)], value, now)
+
+
+def rendered(body: Json, now: datetime) -> Json:
+    """Return a recorded body with its times as they are at `now`."""
+    return json.loads(as_bytes(body, now), parse_float=Decimal)  # type: ignore[no-any-return]  # JSON is JSON
+
+
+def _plain(value: Any, now: datetime | None) -> Any:  # noqa: ANN401 - JSON of any shape
+    if isinstance(value, dict):
+        return {name: _plain(one, now) for name, one in value.items()}
+    if isinstance(value, list):
+        return [_plain(one, now) for one in value]
+    stamp = read_stamp(value) if now is not None else None
+    if stamp is not None and now is not None:
+        return _plain(stamp.at(now), None)
+    if isinstance(value, int) and not isinstance(value, bool) and abs(value) > _LARGEST_INT:
+        return Decimal(value)
+    return value
+
+
+def _exact(value: object) -> orjson.Fragment:
+    if isinstance(value, Decimal):
+        return orjson.Fragment(str(value))
+    raise TypeError
+
+
+def _mismatch(recorded: RecordedRequest, request: Request) -> str:
+    """Return in what a request differs from the recorded one, or nothing."""
+    if recorded.method != request.method:
+        return "method is another"
+    if not _fits(recorded.url, request.url):
+        return "URL is another"
+    headers = {name.lower(): text for name, text in request.headers.items()}
+    if recorded.headers.keys() != headers.keys():
+        odd = sorted(recorded.headers.keys() ^ headers.keys())
+        return f"headers are others ({', '.join(odd)})"
+    odd = [name for name, text in recorded.headers.items() if not _fits(text, headers[name])]
+    if odd:
+        return f"headers are others ({odd[0]})"
+    body = json.loads(request.body) if request.body else None
+    return "" if body == recorded.body else "body is another"
+
+
+def _fits(recorded: str, sent: str) -> bool:
+    """Return whether a text is the recorded one, in which some parts may be hidden."""
+    first, *others = recorded.split(HIDDEN)
+    if not others:
+        return recorded == sent
+    if not sent.startswith(first) or not sent.endswith(others[-1]):
+        return False
+    at = len(first)
+    for part in others[:-1]:
+        found = sent.find(part, at)
+        if found < 0:
+            return False
+        at = found + len(part)
+    return at <= len(sent) - len(others[-1])
+
+
+def _put(body: Json, path: list[str | int], value: Any, now: datetime) -> Json:  # noqa: ANN401 - as above
+    if not path:
+        return _in_the_form_of(body, value, now)
+    step, rest = path[0], path[1:]
+    try:
+        inner = body[step]  # type: ignore[index]  # a wrong step is the caller's mistake
+    except (KeyError, IndexError, TypeError):
+        raise LookupError(f"the recorded answer has nothing at {step!r}") from None
+    changed = _put(inner, rest, value, now)
+    if isinstance(body, dict):
+        return {**body, str(step): changed}
+    place = int(step) % len(body)  # type: ignore[arg-type]  # the step was found
+    return [*body[:place], changed, *body[place + 1 :]]  # type: ignore[index]  # as above
+
+
+def _in_the_form_of(recorded: Json, value: Any, now: datetime) -> Json:  # noqa: ANN401 - as above
+    """Return a value as the service writes it: a number as a text where it was one, a time in its form."""
+    stamp = read_stamp(recorded)
+    if stamp is not None and isinstance(value, int) and not isinstance(value, bool):
+        return Stamp(datetime.fromtimestamp(value, now.tzinfo) - now, stamp.form).at(now)
+    if isinstance(value, Fraction | int) and not isinstance(value, bool):
+        number = Fraction(value)
+        exact: int | Decimal = number.numerator if number.denominator == 1 else _decimal(number)
+        return str(exact) if isinstance(recorded, str) else exact
+    return value  # type: ignore[no-any-return]  # a text or a bool
+
+
+def _decimal(number: Fraction) -> Decimal:
+    """Return a fraction as the decimal it was written as.
+
+    Raises:
+        ValueError: it has no end, as one third.
+    """
+    for digits in range(1, _MOST_DIGITS):
+        scaled = number * 10**digits
+        if scaled.denominator == 1:
+            return Decimal(scaled.numerator).scaleb(-digits)
+    raise ValueError(f"{number} is no decimal number")
+
+
+def sources_without_answer(sources: Mapping[str, object], recordings: Iterable[Recording]) -> list[str]:
+    """Return the sources of a monitor that no recording answers."""
+    answered = {source for one in recordings for source in one.sources}
+    return sorted(sources.keys() - answered)
