@@ -6,6 +6,7 @@ PYTHON ?= python3
 UV_VERSION := 0.13.9
 EXCLUDE_NEWER := 2026-11-20
 EXTRAS ?=
+FLAGS ?=
 UV := $(shell command -v uv 2>/dev/null || echo .tools/bin/uv)
 PY := .venv/bin/python
 COMPILE := pip compile --quiet --universal --generate-hashes --no-header --python-version 3.11 --exclude-newer $(EXCLUDE_NEWER)
@@ -18,7 +19,7 @@ export PIP_CERT ?= $(SYSTEM_CAS)
 export NODE_EXTRA_CA_CERTS ?= $(SYSTEM_CAS)
 endif
 
-.PHONY: help demo kill-sweep kill-runs host-tree test test-ci proof check lint types imports shell bench lock sync dev node clean
+.PHONY: help demo init kill-sweep kill-runs host-tree test test-ci proof check lint types imports shell bench lock sync dev node clean
 
 help: ## say what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -75,6 +76,9 @@ lock: | $(UV_NEEDED) ## raise the pins
 # A developer's venv serves as well as a host's.
 demo: $(if $(wildcard .venv/.stamp-dev),dev,sync) node ## show the whole system once, on this machine alone
 	@$(PY) -m tools.demo
+
+init: $(if $(wildcard .venv/.stamp-dev),dev,sync) ## set up bot, chat, endpoints and your own watch: asks, then writes
+	@$(PY) -m automation init $(FLAGS)
 
 # Three workers on two cores: many tests wait for a clock or a child of theirs.
 test: dev node ## set everything up and run the tests (ten minutes at most)

@@ -76,7 +76,7 @@ class _Window:
 
 
 class TelegramStandIn(ScriptedServer):
-    """A Bot API with `sendMessage` and `getMe`; every token and chat is known unless `tokens` or `chats` are given."""
+    """A Bot API that sends and can be set up; every token and chat is known unless `tokens` or `chats` are given."""
 
     def __init__(
         self,
@@ -95,6 +95,9 @@ class TelegramStandIn(ScriptedServer):
         self.kicked_from: set[str] = set()
         self.migrated: dict[str, str] = {}
         self.closed_topics: set[int] = set()
+        self.updates: list[Mapping[str, Any]] = []
+        self.webhook = ""
+        self.read_elsewhere = False
         self._limits = limits
         self._windows: dict[str, _Window] = {}
         self._output = output
@@ -117,11 +120,32 @@ class TelegramStandIn(ScriptedServer):
         token, method = path[1].replace("%3A", ":"), path[2]
         if self.tokens is not None and token not in self.tokens:
             return _refusal(401, "Unauthorized")
-        if method == "getMe":
-            return Answer.of_json(200, {"ok": True, "result": {"id": 1, "is_bot": True, "username": "stand_in_bot"}})
-        if method != "sendMessage":
-            return _refusal(404, "Not Found")
-        return self._send_message(token, request)
+        if method == "sendMessage":
+            return self._send_message(token, request)
+        return self._about(method, request)
+
+    def _about(self, method: str, request: Request) -> Answer:
+        """Answer what a bot is asked while it is set up; reading updates confirms nothing unless an offset is given."""
+        known: dict[str, Callable[[], Answer]] = {
+            "getMe": lambda: _result({"id": 1, "is_bot": True, "username": "stand_in_bot"}),
+            "getWebhookInfo": lambda: _result({"url": self.webhook, "pending_update_count": len(self.updates)}),
+            "getUpdates": self._get_updates,
+            "getChat": lambda: self._get_chat(str(json.loads(request.body)["chat_id"])),
+        }
+        return known[method]() if method in known else _refusal(404, "Not Found")
+
+    def _get_updates(self) -> Answer:
+        if self.webhook:
+            return _refusal(409, "Conflict: can't use getUpdates method while webhook is active")
+        if self.read_elsewhere:
+            return _refusal(409, "Conflict: terminated by other getUpdates request")
+        return _result(self.updates[:100])
+
+    def _get_chat(self, chat_id: str) -> Answer:
+        if self.chats is not None and chat_id not in self.chats:
+            return _refusal(400, "Bad Request: chat not found")
+        kind = "supergroup" if chat_id.startswith("-") else "private"
+        return _result({"id": int(chat_id), "type": kind, "title": f"Chat {chat_id}"})
 
     def _send_message(self, token: str, request: Request) -> Answer:
         try:
@@ -181,6 +205,10 @@ class TelegramStandIn(ScriptedServer):
         if self._output is not None:
             print(_readable(received), file=self._output, flush=True)
         return Answer.of_json(200, {"ok": True, "result": {"message_id": received.message_id, "text": received.text}})
+
+
+def _result(result: object) -> Answer:
+    return Answer.of_json(200, {"ok": True, "result": result})
 
 
 def _refusal(code: int, description: str, **parameters: int) -> Answer:

@@ -19,20 +19,17 @@ from typing import TYPE_CHECKING
 from monitoring.alerts.delivery.spooled import Unstored, keep
 from monitoring.alerts.message.model import Alert, Severity
 from monitoring.alerts.message.text import code
-from monitoring.alerts.recording.monitor_store import MonitorStore
-from monitoring.alerts.recording.store_alert import AlertOrigin, Recorded
+from monitoring.alerts.recording.reminders import remind_in
+from monitoring.alerts.recording.store_alert import AlertOrigin, DueReminder, Recorded
 from monitoring.alerts.recording.unit_of_work import (
     Fire,
     Resolve,
-    SetState,
     Step,
     StoredOutcome,
     Value,
     commit_in,
-    decode,
-    encode,
 )
-from monitoring.base.clock import Clock, parse_duration
+from monitoring.base.clock import Clock
 from monitoring.base.errors import StoreError, UsageError
 from monitoring.base.secrets.redact import Redactor
 from monitoring.base.settings import Settings
@@ -41,8 +38,8 @@ from monitoring.conditions.policy import USUAL, PendingPolicy, Policy, Reminders
 from monitoring.conditions.values import Unknown
 from monitoring.store.db.database import Tx
 from monitoring.store.db.handle import SteadyStore
-from monitoring.store.tables import state
 from utils.key_uses import KeyUses
+from utils.memory import Duration, Remembers, duration
 from utils.reading import Reads
 from utils.verbs import Verbs
 
@@ -54,7 +51,6 @@ if TYPE_CHECKING:
 
 _CRASH = "crash"
 _CRASH_KEY = "(crash)"  # no author would choose it
-Duration = str | timedelta
 
 
 @dataclass(slots=True)
@@ -65,7 +61,7 @@ class _Batch:
     judged: list[Judged] = field(default_factory=list)
 
 
-class Context(Reads, Verbs):
+class Context(Reads, Verbs, Remembers):
     """What a monitor function is given as `m`. `fetch` and `sleep` are what it reads and waits with."""
 
     def __init__(
@@ -91,10 +87,10 @@ class Context(Reads, Verbs):
         self._redact = Redactor(settings.environ)
         self._origin = origin or AlertOrigin(debug=settings.debug)
         self._steady = SteadyStore(settings.database, clock)
-        self._store = MonitorStore(self._steady, clock, self._origin, f"monitor:{name}")
         self._open_batch: _Batch | None = None
         self._judged: list[Judged] = []
         self._uses = KeyUses()
+        self._due: dict[ConditionKey, DueReminder] = {}
         self._evaluated: list[EvaluatedCheck] = []
         self._fetch = fetch
         self._sleep = sleep
@@ -137,10 +133,10 @@ class Context(Reads, Verbs):
             key=key,
             silent=silent,
         ).redacted(self._redact)  # fmt: skip
-        held = PendingPolicy(span=_duration(fire_after), shared=True)
+        held = PendingPolicy(span=duration(fire_after), shared=True)
         if remind == "never":
             remind = None
-        policy = Policy(hold=held, remind=_duration(remind) if isinstance(remind, str | timedelta) else remind)
+        policy = Policy(hold=held, remind=duration(remind) if isinstance(remind, str | timedelta) else remind)
         step = Fire(alert, ConditionKey(self.name, key) if key else None, policy)
         self._do([step, *self._keeps(remember or {})])
         return step.outcome
@@ -151,7 +147,7 @@ class Context(Reads, Verbs):
         `clear_after`: only once it has been resolved for so long without being raised in between.
         """
         self._raises(key, f"m.resolve({key!r})")
-        step = Resolve(ConditionKey(self.name, key), Policy(clear_after=_duration(clear_after)), note)
+        step = Resolve(ConditionKey(self.name, key), Policy(clear_after=duration(clear_after)), note)
         self._do([step])
         return step.outcome
 
@@ -174,40 +170,7 @@ class Context(Reads, Verbs):
             self._open_batch = None
         self._commit(batch.steps, batch.judged)
 
-    # -- memory --------------------------------------------------------------------------------------------------------
-
-    def remember(self, key: str, value: Value) -> None:
-        """Keep a value for later runs: a text, a number of any size, a bool, or lists and dicts of them.
-
-        Raises:
-            UsageError: it would not come back as it is.
-        """
-        self._do(self._keeps({key: value}))
-
-    def recall(self, key: str, *, max_age: Duration | None = None, default: Value = None) -> Value:
-        """Return a remembered value; `default` if there is none, or if it was written longer than `max_age` ago.
-
-        A value exactly as old as `max_age` still counts, one from the future does not.
-        """
-        for step in reversed(self._open_batch.steps if self._open_batch else []):
-            if isinstance(step, SetState) and step.key == key:
-                return default if step.text is None else decode(step.text)
-        found = self._read(key)
-        if found is None:
-            return default
-        age = self._clock.now() - found.updated_at
-        if max_age is not None and not timedelta(0) <= age <= _duration(max_age):
-            return default
-        return decode(found.value)
-
-    def age_of(self, key: str) -> timedelta | None:
-        """Return how long ago a value was remembered, none if it never was."""
-        found = self._read(key)
-        return None if found is None else self._clock.now() - found.updated_at
-
-    def forget(self, key: str) -> None:
-        """Remove a remembered value."""
-        self._do([SetState(self._store.namespace, key, None)])
+    # -- what it was started with --------------------------------------------------------------------------------------
 
     @property
     def args(self) -> dict[str, str]:
@@ -260,11 +223,12 @@ class Context(Reads, Verbs):
         if self._crashed_checks:
             return
         with suppress(StoreError):
-            (over,) = self._store.commit([Resolve(self._crash_key, Policy(), "the script ends without a crash again")])
-            self.stored += over.is_sent
+            over = Resolve(self._crash_key, Policy(), "the script ends without a crash again")
+            (recorded,) = self._write([over], (), ends=False)
+            self.stored += recorded.is_sent
 
     def close(self) -> None:
-        self._store.close()
+        self._steady.close()
 
     def _report_no_data(self) -> None:
         """Name each check without data; as for a file of checks, a run that had none for most of them has failed."""
@@ -281,9 +245,6 @@ class Context(Reads, Verbs):
     @property
     def _crash_key(self) -> ConditionKey:
         return ConditionKey(self.name, _CRASH_KEY)
-
-    def _keeps(self, values: Mapping[str, Value]) -> list[Step]:
-        return [SetState(self._store.namespace, key, encode(key, value)) for key, value in values.items()]
 
     @cached_property
     def _bench(self) -> EvaluationSession:
@@ -315,13 +276,16 @@ class Context(Reads, Verbs):
             raise
 
     def _record(self, steps: Sequence[Step] = (), unknown: Unknown | None = None) -> None:
-        """Write what was judged outside of `together`, and `steps`, in one transaction."""
+        """Write what was judged outside of `together`, `steps` and the reminders that are due, in one transaction."""
         if unknown is not None or "_bench" in vars(self):
             with suppress(StoreError):  # recording complains of the store
                 self._judged += [one for one in [self._bench.whole(unknown)] if one is not None]
         judged, self._judged = self._judged, []
-        if judged or steps:
-            self._commit(list(steps), judged)
+        if judged or steps or self._due:
+            self._commit(list(steps), judged, ends=True)
+
+    def _open_steps(self) -> Sequence[Step]:
+        return self._open_batch.steps if self._open_batch else ()
 
     def _do(self, steps: list[Step]) -> None:
         if self._open_batch is None:
@@ -329,11 +293,14 @@ class Context(Reads, Verbs):
         else:
             self._open_batch.steps += steps
 
-    def _commit(self, steps: list[Step], judged: Sequence[Judged] = ()) -> None:
-        """Write steps and judgements; an alert that cannot be stored is kept until it can, and said on stderr."""
+    def _commit(self, steps: list[Step], judged: Sequence[Judged] = (), *, ends: bool = False) -> None:
+        """Write steps and judgements; an alert that cannot be stored is kept until it can, and said on stderr.
+
+        Reminders of `m.alert` wait until the function `ends`, so that all of a run are one message.
+        """
         messages = [step for step in steps if isinstance(step, Fire | Resolve)]
         try:
-            recorded = self._write(steps, judged)
+            recorded = self._write(steps, judged, ends=ends)
         except StoreError as error:
             if not judged:  # whose runner has said it
                 self._complain(f"the store failed: {error}")
@@ -344,19 +311,24 @@ class Context(Reads, Verbs):
         for step, came_of_it in zip(messages, recorded, strict=True):
             step.outcome.recorded = came_of_it
             self.stored += came_of_it.is_sent
+            if came_of_it.due is not None and not ends:
+                self._due[came_of_it.due.key] = came_of_it.due
 
     def _keep(self, unstored: Sequence[Unstored]) -> None:
         for line in keep(unstored, self._settings.database.parent, self._clock.now(), self._origin):
             self._complain(line)
 
-    def _write(self, steps: list[Step], judged: Sequence[Judged]) -> list[Recorded]:
-        if not judged:
-            return self._store.commit(steps)
+    def _write(self, steps: list[Step], judged: Sequence[Judged], *, ends: bool) -> list[Recorded]:
         recorded: list[Recorded] = []
 
-        def also_write(tx: Tx) -> None:
+        def also_write(tx: Tx) -> Sequence[DueReminder]:
             recorded[:] = commit_in(tx, steps, self._clock.now(), self._origin)
+            due = self._due | {one.due.key: one.due for one in recorded if one.due is not None}
+            return tuple(due.values()) if ends else ()
 
+        if not judged:
+            self._steady.write(lambda tx: remind_in(tx, also_write(tx), self._clock.now(), self._origin))
+            return recorded
         outcome = self._bench.record(judged, also_write)
         self.stored += outcome.stored
         self._evaluated += outcome.seen
@@ -369,13 +341,6 @@ class Context(Reads, Verbs):
     def _crashed_checks(self) -> bool:
         """Return whether a verb itself met a bug, which is reported as this monitor's crash."""
         return "_bench" in vars(self) and self._bench.crashed
-
-    def _read(self, key: str) -> state.StoredValue | None:
-        try:
-            return self._store.read(key)
-        except StoreError as error:
-            self._complain(f"{key} cannot be recalled, the store failed: {error}")
-            return None
 
     def _complain(self, text: str) -> None:
         self.trouble = True
@@ -393,7 +358,3 @@ def _pair(argument: str) -> tuple[str, str]:
     if not argument.startswith("--") or not equals or not key:
         raise UsageError(f"{argument!r} is not of the form --key=value")
     return key, value
-
-
-def _duration(value: Duration) -> timedelta:
-    return value if isinstance(value, timedelta) else parse_duration(value)

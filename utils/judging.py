@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from monitoring.alerts.recording.store_alert import AlertOrigin
+from monitoring.alerts.recording.store_alert import AlertOrigin, DueReminder
 from monitoring.base.clock import Clock
 from monitoring.base.errors import UsageError
 from monitoring.chains.abi.values import Unknown
@@ -135,7 +135,7 @@ class EvaluationSession:
         row = runner.recalled([self._given], self.at, self._store, self._origin).conditions.get(key)
         return row is not None and row.no_data is not None
 
-    def record(self, judged: Sequence[Judged], also_write: Callable[[Tx], None]) -> runner.RunOutcome:
+    def record(self, judged: Sequence[Judged], also_write: Callable[[Tx], Sequence[DueReminder]]) -> runner.RunOutcome:
         """Judge and record in one transaction, together with what `also_write` writes."""
         self._given.given = [one.part for one in judged]
         outcome = runner.run([self._given], self.at, self._store, self._origin, also_write)

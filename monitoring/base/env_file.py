@@ -57,6 +57,13 @@ def parse_env_file(data: bytes) -> EnvFile:
     return EnvFile(values, tuple(mistakes))
 
 
+def assignments(text: str) -> Iterator[tuple[str, int, int]]:
+    """Yield the name of each variable a file sets, and where its text begins and ends (without the line's end)."""
+    for entry in _LineReader(text).entries():
+        if _judge(entry)[0]:
+            yield entry.name, entry.start, entry.start + len(entry.text.rstrip(_LINE_ENDS))
+
+
 @dataclass(frozen=True, slots=True)
 class _Assignment:
     """One entry: the line it begins in, what stands before `=`, its value (None without `=`); `text` is all of it."""
@@ -67,6 +74,8 @@ class _Assignment:
     text: str
     is_open: bool = False
     """A quote in it is never closed."""
+    start: int = 0
+    """Where `text` begins in the file."""
 
 
 def _judge(entry: _Assignment) -> tuple[bool, str]:
@@ -121,7 +130,7 @@ class _LineReader:
             name, has_value = self._name(char)
             self._is_open = False
             value = self._value() if has_value else None
-            yield _Assignment(line, name, value, self._text[start : self._at], self._is_open)
+            yield _Assignment(line, name, value, self._text[start : self._at], self._is_open, start)
 
     def _take(self) -> str:
         """Return the next character, nothing at the end."""

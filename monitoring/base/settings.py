@@ -1,8 +1,8 @@
 """The same world everywhere: one reading of the environment for the unit, an SSH session and a script by hand.
 
-What counts: `$MONITORING_ENV_FILE`, else `/etc/monitoring/.env` if readable, by systemd's rules (`env_file.py`); the
-real environment wins. What a scheduler or a run started was given its whole environment and takes no value from the
-file: a change of the file counts from the scheduler's restart on, all of it at once.
+What counts: `$MONITORING_ENV_FILE`, else `/etc/monitoring/.env` if readable, else `.env` in the checkout, by systemd's
+rules (`env_file.py`); the real environment wins. What a scheduler or a run started was given its whole environment and
+takes no value from the file: a change of the file counts from the scheduler's restart on, all of it at once.
 """
 
 from __future__ import annotations
@@ -75,20 +75,20 @@ def load_settings(environ: Mapping[str, str] | None = None, checkout: Path = CHE
         UsageError: `MONITORING_ENV_FILE` names a file that cannot be read, or `CACHE_DIR` is no path.
     """
     real = dict(os.environ if environ is None else environ)
-    env_file = _env_file(real)
+    env_file = _env_file(real, checkout)
     values, mistakes = _values_of(env_file) if env_file else ({}, ())
     given_whole = any(name in real for name in _GIVEN_WHOLE)
     merged = real if given_whole else {**values, **real}
     return Settings(merged, checkout, _cache_dir(merged, checkout), env_file, mistakes)
 
 
-def _env_file(environ: Mapping[str, str]) -> Path | None:
+def _env_file(environ: Mapping[str, str], checkout: Path) -> Path | None:
     named = environ.get("MONITORING_ENV_FILE")
     if named is not None:
         if named and not os.access(named, os.R_OK):
             raise UsageError(f"MONITORING_ENV_FILE={named} cannot be read: correct the path, or unset the variable")
         return Path(named) if named else None
-    return ENV_FILE if os.access(ENV_FILE, os.R_OK) else None
+    return next((path for path in (ENV_FILE, checkout / ".env") if os.access(path, os.R_OK)), None)
 
 
 def _values_of(path: Path) -> tuple[dict[str, str], tuple[str, ...]]:

@@ -103,7 +103,8 @@ def _explain(options: argparse.Namespace) -> int:
     found, crashed = explain(monitors, _point(settings, store, SystemClock()), store, options.check)
     if options.check and not found and not mistakes:
         raise UsageError(f"no check is called {options.check}")
-    _write([orjson.dumps(as_data(found), option=orjson.OPT_INDENT_2).decode()] if options.json else as_lines(found))
+    data = orjson.dumps(as_data(found), option=orjson.OPT_INDENT_2).decode() if options.json else ""
+    _write([data] if data else as_lines(found, SystemClock().now()))
     return 2 if mistakes else int(crashed)
 
 

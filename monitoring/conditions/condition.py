@@ -48,6 +48,11 @@ class ConditionKey:
         return cls(monitor, check, int(chain) if chain.isdecimal() and len(chain) < _LONGEST_CHAIN else 0, subject)
 
     @property
+    def named(self) -> dict[str, str]:
+        """Return its parts by name, as `of_texts` takes them."""
+        return {"monitor": self.monitor, "check": self.check, "chain": str(self.chain or ""), "subject": self.subject}
+
+    @property
     def text(self) -> str:
         """Return what a person writes for it, as in `utilisation/USDC`."""
         return "/".join(part for part in (self.check, str(self.chain or ""), self.subject) if part)
@@ -89,7 +94,9 @@ class Condition:
 
     `rank` and `worst_measure` are what was reported last, `held` has one entry per level breached now (the mildest
     first), `heard_at` is when a message was made last, `unheard` says that this message reached nobody and is not
-    under way either, and `memory` belongs to the verb.
+    under way either, and `memory` belongs to the verb. `remind_every` is how often it is repeated while it fires: zero
+    is never, None where the release before wrote the row. `owes_reminder`: one was due, and the run that should store
+    it did not come to its end.
     """
 
     key: ConditionKey
@@ -119,6 +126,8 @@ class Condition:
     held: tuple[Held, ...] = ()
     heard_at: datetime | None = None
     unheard: bool = False
+    remind_every: timedelta | None = None
+    owes_reminder: bool = False
     memory: Mapping[str, Json] = field(default_factory=dict)
 
     @property
@@ -130,6 +139,13 @@ class Condition:
         """Return the name under which people hear of why nothing is known; without a source it is the check itself."""
         unseen, key = self.no_data, self.key
         return (unseen.reported_as or unseen.source or f"{key.monitor}/{key.text}") if unseen else ""
+
+    @property
+    def next_reminder_at(self) -> datetime | None:
+        """Return when it is repeated if it still fires then; none where it is not repeated."""
+        if not self.is_firing or not self.remind_every or self.heard_at is None:
+            return None
+        return max(self.heard_at, self.last_sent_at or self.heard_at) + self.remind_every
 
     def happened_once(self, now: datetime) -> bool:
         """Return whether something happened here that does not last, less than a day ago and not yet done with."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TypeAlias
 
 from monitoring.conditions.condition import Condition, Held, NoData, State
@@ -237,25 +237,30 @@ def _between(condition: Condition, sight: _Observation) -> Outcome:
 
 
 def _remind(condition: Condition, reason: Reason, sight: _Observation) -> Outcome:
+    condition = replace(condition, remind_every=_reminders(condition.worst, sight))
     if condition.heard_at is None:
         # It fires since the release before, which reminded nobody: its first reminder comes one interval from now.
         return Outcome(replace(condition, heard_at=sight.now), reason)
-    heard = max(condition.heard_at, condition.last_sent_at or condition.heard_at)
-    after = sight.policy.remind_after(condition.worst)
-    if after is None or sight.now - heard < after:
+    due_at = condition.next_reminder_at
+    if due_at is None or sight.now < due_at:
         return Outcome(condition, reason)
     since = condition.since or sight.now
     transition = Transition(TransitionKind.REMINDER, condition.worst, Reason.REMIND_DUE, since, sight.facts)
     return Outcome(replace(condition, heard_at=sight.now), Reason.REMIND_DUE, transition)
 
 
+def _reminders(worst: Severity, sight: _Observation) -> timedelta:
+    return sight.policy.remind_after(worst) or timedelta(0)
+
+
 def _report(condition: Condition, kind: TransitionKind, reason: Reason, bad: Breach, sight: _Observation) -> Outcome:
     """Report `bad`; neither the worst severity nor the worst value reported ever sinks while a condition fires."""
     severity = bad.ladder[min(bad.rank, len(bad.ladder) - 1)]
     measure = max((one for one in (condition.worst_measure, bad.measure) if one is not None), default=None)
+    worst = max(condition.worst, severity)
     reported = replace(
-        condition, worst=max(condition.worst, severity), rank=bad.rank, worst_measure=measure, heard_at=sight.now,
-        unheard=False,
+        condition, worst=worst, rank=bad.rank, worst_measure=measure, heard_at=sight.now, unheard=False,
+        remind_every=_reminders(worst, sight), owes_reminder=False,
     )  # fmt: skip
     return Outcome(reported, reason, Transition(kind, severity, reason, condition.since or sight.now, sight.facts))
 
@@ -279,7 +284,7 @@ def over(condition: Condition, now: datetime) -> Condition:
     """Return the condition without what it fires of; what its verb remembers stays."""
     return replace(
         condition, state=State.OK, since=now, times=0, rank=-1, worst_measure=None, held=(), heard_at=None,
-        unheard=False,
+        unheard=False, remind_every=None, owes_reminder=False,
     )  # fmt: skip
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import groupby
 
+from monitoring.alerts.message.lines import reminder_words
 from monitoring.base.errors import MonitoringError
 from monitoring.base.process_identity import Boot
 from monitoring.conditions.condition import Condition
@@ -109,6 +110,12 @@ class Incident:
     def is_unsent(self) -> bool:
         """It fires and no alert was sent: a silence held its alert back, or nothing has been sent since."""
         return self.is_firing and self.condition.last_sent_at is None
+
+    def reminder(self, now: datetime) -> str:
+        """How often it is repeated while it fires, and when next: `every 6 h, next in 2 h`."""
+        row = self.condition
+        words = reminder_words(row.remind_every, row.next_reminder_at, now) if row.is_firing else ""
+        return words.removeprefix("reminder ")
 
 
 def audit(database: Database, now: datetime, boot: Boot, span: timedelta = DAY, profile: str | None = None) -> Audit:

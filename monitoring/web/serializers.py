@@ -135,6 +135,8 @@ def incident(row: Condition, now: datetime) -> Json:
         "last_sent_at": _at(row.last_sent_at),
         "times": row.times,
         "alert_id": row.alert_id,
+        "remind_every_s": row.remind_every.total_seconds() if row.remind_every is not None else None,
+        "next_reminder_at": _at(row.next_reminder_at),
     }
 
 

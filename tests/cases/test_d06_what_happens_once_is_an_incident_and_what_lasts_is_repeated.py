@@ -10,6 +10,7 @@ import json
 import os
 import subprocess
 import sys
+from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
 
@@ -21,7 +22,7 @@ from monitoring.conditions.transition import done
 from monitoring.store.db.schema import open_database, open_readonly
 from monitoring.store.tables import conditions, silences
 from tests.support.child import CHECKOUT
-from utils.monitor import CRITICAL, HIGH, Context, monitor
+from utils.monitor import CRITICAL, HIGH, LOW, Context, monitor
 from utils.testing import SimChain, SimClock, run
 
 pytestmark = pytest.mark.case("D.6")
@@ -251,6 +252,78 @@ def test_reminders_that_are_due_in_one_run_are_one_message(tmp_path: Path) -> No
     assert run(main, store=tmp_path, clock=clock) == []
     clock.move("1h")
     assert len(run(main, store=tmp_path, clock=clock)) == 1
+
+
+def raised(m: Context) -> None:
+    m.alert(CRITICAL, "backing is low", key="backing")
+    m.alert(CRITICAL, "the peg is lost", key="peg")
+    m.alert(HIGH, "the owner is new", key="owner")
+
+
+def test_reminders_of_what_scripts_raise_are_one_message_with_those_of_verbs(tmp_path: Path) -> None:
+    clock, over = SimClock(), []
+
+    @monitor("acme")
+    def main(m: Context) -> None:
+        raised(m)
+        m.flag("paused", True, severity=CRITICAL)
+        if over:
+            m.resolve("peg")
+
+    assert len(run(main, store=tmp_path, clock=clock)) == 4
+    clock.move("6h")
+    (reminder,) = run(main, store=tmp_path, clock=clock)
+    assert (reminder.kind, reminder.title) == ("reminder", "3 conditions of acme are still firing")
+    assert all(name in reminder.text for name in ("backing is low", "the peg is lost", "paused"))
+    clock.move("5h")
+    assert run(main, store=tmp_path, clock=clock) == []
+    clock.move("1h")
+    over.append(True)
+    found = run(main, store=tmp_path, clock=clock)
+    assert sorted(one.kind for one in found) == ["recovery", "reminder"], "nothing is repeated that ended in this run"
+    assert "the peg is lost" not in next(one for one in found if one.kind == "reminder").text
+
+
+def test_a_reminder_of_a_run_that_crashes_or_is_killed_is_not_lost(tmp_path: Path) -> None:
+    clock, endings = SimClock(), iter([None, ValueError("a bug"), KeyboardInterrupt(), KeyboardInterrupt(), None])
+
+    @monitor("acme")
+    def main(m: Context) -> None:
+        m.alert(CRITICAL, "backing is low", key="backing")
+        if (ending := next(endings)) is not None:
+            raise ending
+
+    def kinds() -> list[str]:
+        with suppress(KeyboardInterrupt):
+            run(main, store=tmp_path, clock=clock)
+        with open_readonly(tmp_path / "monitoring.db") as database:
+            return [row[0] for row in database.rows("SELECT kind FROM alert_events WHERE title = 'backing is low'")]
+
+    assert kinds() == ["alert"]
+    clock.move("6h")
+    assert kinds() == ["alert", "reminder"], "stored with the crash"
+    clock.move("6h")
+    assert kinds() == ["alert", "reminder"], "killed before its end"
+    clock.move("10m")
+    assert kinds() == ["alert", "reminder", "reminder"], "the next run does not wait for its own end"
+    assert kinds() == ["alert", "reminder", "reminder"]
+
+
+def test_incidents_say_how_often_what_fires_is_repeated_and_when_next(tmp_path: Path) -> None:
+    @monitor("acme")
+    def main(m: Context) -> None:
+        raised(m)
+        m.alert(LOW, "a parameter is unusual", key="parameter")
+
+    run(main, store=tmp_path)
+    lines = command(tmp_path, "incidents").stdout
+    assert "every 6 h, next in " in lines
+    assert "every 1 d, next in " in lines
+    assert "no reminder" in lines
+    listed = {str(one["key"]): one for one in incidents(tmp_path)}
+    assert listed["backing"]["remind_every_s"] == 6 * 3600
+    assert str(listed["backing"]["next_reminder_at"]).endswith("Z")
+    assert (listed["parameter"]["remind_every_s"], listed["parameter"]["next_reminder_at"]) == (0, None)
 
 
 def test_a_silenced_reminder_is_not_sent_with_the_others(tmp_path: Path) -> None:

@@ -253,6 +253,7 @@ def test_explain_shows_what_would_be_said_and_touches_nothing(host: ChecksHost, 
     assert line == "vault/floor/1 $99 ≥ $100 firing breached, fired"
     assert to == "HIGH to vault:"
     assert title == "| 🚨 HIGH vault: floor: $99 is below $100"
+    assert shown.stdout.splitlines()[-1] == "    reminder every 1 d, next in 1 d"
     (found,) = json.loads(host.do("explain", file, "--check", "vault/floor", "--json").stdout)
     assert (found["value"], found["bound"], found["would_say"]["severity"]) == ("$99", "≥ $100", "HIGH")
     assert not (host.folder / "monitoring.db").exists()

@@ -7,7 +7,7 @@ import getpass
 from datetime import datetime
 
 from automation.cli.console import write_json, write_table
-from monitoring.alerts.message.lines import mute_command
+from monitoring.alerts.message.lines import mute_command, reminder_words
 from monitoring.base.clock import SystemClock, to_text
 from monitoring.base.errors import UsageError
 from monitoring.base.formatting import format_duration
@@ -45,7 +45,7 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
     if args.json:
         write_json([as_json(each, holding, now) for each in found])
     else:
-        headers = ("MONITOR", "CONDITION", "STATE", "SEVERITY", "SINCE (UTC)", "FOR", "TIMES", "TITLE")
+        headers = ("MONITOR", "CONDITION", "STATE", "SEVERITY", "SINCE (UTC)", "FOR", "TIMES", "REMINDER", "TITLE")
         write_table(headers, [_row(each, holding, now) for each in found])
     return 0
 
@@ -82,7 +82,9 @@ def _the_one(name: str, found: list[Condition], current: list[Condition]) -> Con
 
 
 def as_json(condition: Condition, holding: list[Silence], now: datetime) -> dict[str, object]:
-    instants = {name: getattr(condition, name) for name in ("fired_at", "last_seen_at", "last_sent_at")}
+    instants = {
+        name: getattr(condition, name) for name in ("fired_at", "last_seen_at", "last_sent_at", "next_reminder_at")
+    }
     return {
         "monitor": condition.key.monitor,
         "check": condition.key.check,
@@ -98,6 +100,7 @@ def as_json(condition: Condition, holding: list[Silence], now: datetime) -> dict
         "title": condition.title,
         "times": condition.times,
         "alert_id": condition.alert_id,
+        "remind_every_s": condition.remind_every.total_seconds() if condition.remind_every is not None else None,
         **{name: to_text(value) if value else None for name, value in instants.items()},
     }
 
@@ -112,8 +115,13 @@ def _row(condition: Condition, holding: list[Silence], now: datetime) -> tuple[s
     lasted = format_duration(now - fired_at) if fired_at and condition.is_incident(now) else ""
     return (
         condition.key.monitor, condition.key.text, state, condition.severity.name + worst, since, lasted,
-        str(condition.times), condition.title,
+        str(condition.times), _reminder(condition, now), condition.title,
     )  # fmt: skip
+
+
+def _reminder(condition: Condition, now: datetime) -> str:
+    words = reminder_words(condition.remind_every, condition.next_reminder_at, now) if condition.is_firing else ""
+    return words.removeprefix("reminder ")
 
 
 def _is_silenced(condition: Condition, holding: list[Silence], now: datetime) -> bool:

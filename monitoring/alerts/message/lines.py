@@ -6,7 +6,7 @@ Called by whatever makes an alert of a condition, so that these lines are the sa
 from __future__ import annotations
 
 import shlex
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from monitoring.alerts.message.text import Line, code, line
 from monitoring.base.formatting import format_duration, format_instant
@@ -21,6 +21,16 @@ def mute_command(protocol: str, key: str) -> str:
 
 def mute_line(protocol: str, key: str) -> Line:
     return line("Mute: ", code(mute_command(protocol, key)))
+
+
+def reminder_words(every: timedelta | None, next_at: datetime | None, now: datetime) -> str:
+    """Say how often what fires is repeated: `reminder every 6 h, next in 2 h`; nothing where that is not known."""
+    if every is None:
+        return ""
+    if not every or next_at is None:
+        return "no reminder"
+    wait = "due now" if next_at <= now else f"next in {format_duration(next_at - now)}"
+    return f"reminder every {format_duration(every)}, {wait}"
 
 
 def was_line(severity: str, since: datetime, now: datetime) -> Line:

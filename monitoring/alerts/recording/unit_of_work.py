@@ -96,7 +96,7 @@ Step: TypeAlias = Fire | Resolve | SetState
 
 
 def commit_in(tx: Tx, steps: list[Step], now: datetime, origin: AlertOrigin) -> list[Recorded]:
-    """Write the steps in order; return what came of each `Fire` and `Resolve`."""
+    """Write the steps in order; return what came of each `Fire` and `Resolve`. Reminders are only found due."""
     recorded = []
     for step in steps:
         match step:
@@ -113,7 +113,7 @@ def commit_in(tx: Tx, steps: list[Step], now: datetime, origin: AlertOrigin) -> 
 
 def _raise(tx: Tx, step: Fire, now: datetime, origin: AlertOrigin) -> Recorded:
     if step.key is not None:
-        return raise_in(tx, step.alert, now=now, origin=origin, policy=step.policy, key=step.key)
+        return raise_in(tx, step.alert, now=now, origin=origin, policy=step.policy, key=step.key, reminds_later=True)
     return store_in(tx, step.alert, now=now, origin=origin).as_recorded()
 
 

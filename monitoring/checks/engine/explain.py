@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 
+from monitoring.alerts.message.lines import reminder_words
 from monitoring.alerts.message.render import render_plain
 from monitoring.alerts.recording.store_alert import NOBODY
 from monitoring.base.clock import to_text
@@ -44,8 +46,8 @@ def _names(entry: JudgedPart) -> set[str]:
     return names | {f"{key.monitor}/{name}" for name in names}
 
 
-def as_lines(entries: Sequence[JudgedPart]) -> list[str]:
-    """Return one line a check, and under it what would be sent now."""
+def as_lines(entries: Sequence[JudgedPart], now: datetime) -> list[str]:
+    """Return one line a check, and under it what would be sent now and when it is repeated."""
     lines: list[str] = []
     for entry, line in zip(entries, lines_of([entry.seen for entry in entries]), strict=True):
         lines.append(line)
@@ -53,6 +55,10 @@ def as_lines(entries: Sequence[JudgedPart]) -> list[str]:
             alert = entry.composed.alert
             lines += [f"    {alert.severity.name} to {alert.channel or alert.protocol}:"]
             lines += [f"    | {text}" for text in render_plain(alert, now=entry.composed.at).split("\n")]
+        condition = entry.seen.outcome.condition
+        if condition.is_firing:
+            words = reminder_words(condition.remind_every, condition.next_reminder_at, now)
+            lines += [f"    {words}"] if words else []
     return lines
 
 
@@ -74,5 +80,7 @@ def _data(entry: JudgedPart) -> dict[str, object]:
         "state": condition.state.value, "reason": seen.outcome.reason.value,
         "since": to_text(condition.since) if condition.since else None,
         "blind_since": to_text(blind.since) if blind else None,
+        "remind_every_s": condition.remind_every.total_seconds() if condition.remind_every is not None else None,
+        "next_reminder_at": to_text(condition.next_reminder_at) if condition.next_reminder_at else None,
         "would_say": said,
     }  # fmt: skip

@@ -12,7 +12,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 
 from monitoring.alerts.delivery.spooled import Unstored, keep
-from monitoring.alerts.recording.store_alert import AlertOrigin
+from monitoring.alerts.recording.store_alert import AlertOrigin, DueReminder
 from monitoring.base.errors import StoreBusyError, StoreError
 from monitoring.checks.engine.evaluate import Evaluation, evaluate
 from monitoring.checks.engine.evaluation import EvaluatedCheck
@@ -41,8 +41,8 @@ class RunOutcome:
     error: StoreError | None = None
 
 
-def _nothing(tx: Tx) -> None:
-    pass
+def _nothing(tx: Tx) -> Sequence[DueReminder]:  # noqa: ARG001 - what is written with nothing else
+    return ()
 
 
 def run(
@@ -50,11 +50,12 @@ def run(
     at: EvaluationPoint,
     store: SteadyStore,
     origin: AlertOrigin,
-    also_write: Callable[[Tx], None] = _nothing,
+    also_write: Callable[[Tx], Sequence[DueReminder]] = _nothing,
 ) -> RunOutcome:
     """Evaluate and record. A store that fails stops no check; its alerts are kept until it can be written.
 
-    `also_write` writes what belongs into the same transaction; it may be called more than once.
+    `also_write` writes what belongs into the same transaction, and returns the reminders that are due there; it may be
+    called more than once.
     """
     outcome = RunOutcome()
     evaluation = evaluate(monitors, at, _recall(monitors, at, store, origin, outcome))
@@ -108,10 +109,11 @@ def _ended(outcome: RunOutcome, evaluation: Evaluation) -> RunOutcome:
     return outcome
 
 
-def _store(store: SteadyStore, evaluation: Evaluation, origin: AlertOrigin, also_write: Callable[[Tx], None]) -> int:
+def _store(
+    store: SteadyStore, evaluation: Evaluation, origin: AlertOrigin, also_write: Callable[[Tx], Sequence[DueReminder]]
+) -> int:
     def write(tx: Tx) -> int:
-        also_write(tx)
-        return record_in(tx, evaluation.record, evaluation.at.clock.now(), origin)
+        return record_in(tx, evaluation.record, evaluation.at.clock.now(), origin, also_write(tx))
 
     return store.write(write)
 

@@ -12,14 +12,20 @@ from datetime import datetime
 
 from monitoring.alerts.message.model import Alert
 from monitoring.alerts.recording.close_orphaned import end_in
-from monitoring.alerts.recording.store_alert import AlertKind, AlertOrigin, ConditionAlert, record_message_in
+from monitoring.alerts.recording.reminders import remind_in
+from monitoring.alerts.recording.store_alert import (
+    AlertKind,
+    AlertOrigin,
+    ConditionAlert,
+    DueReminder,
+    record_message_in,
+)
 from monitoring.base.errors import MonitoringError
 from monitoring.chains.rpc.memory import JUDGED, JUDGED_FOR
 from monitoring.checks.engine.evaluation import EvaluatedCheck
 from monitoring.checks.messages.alert import ComposedAlert
 from monitoring.checks.messages.plain import HEADS
 from monitoring.checks.state.load import LoadedState
-from monitoring.checks.state.reminders import foldable, store_folded_in
 from monitoring.conditions.condition import Condition
 from monitoring.conditions.outcome import Reason
 from monitoring.store.db.database import Tx
@@ -58,21 +64,18 @@ class Record:
     gone: Sequence[Condition] = ()
 
 
-def record_in(tx: Tx, record: Record, now: datetime, origin: AlertOrigin) -> int:
-    """Write everything; return how many alerts were stored.
+def record_in(tx: Tx, record: Record, now: datetime, origin: AlertOrigin, also_due: Sequence[DueReminder] = ()) -> int:
+    """Write everything; return how many alerts were stored. `also_due` are reminders of other conditions of the run.
 
     Raises:
         ChangedMeanwhileError: nothing may be kept of this transaction.
     """
-    due = [each for each in record.entries if each.composed and each.composed.kind is AlertKind.REMINDER]
-    groups = foldable(tx, [each.composed.alert for each in due if each.composed], now)
-    folded = {due[index].seen.key for group in groups for index in group}
-    written = len(groups)
+    written, due = 0, list(also_due)
     for entry in record.entries:
-        written += _entry(tx, entry, record.before, now, origin, folded=entry.seen.key in folded)
-    for group in groups:
-        found = [stored.get(tx, due[index].seen.key) for index in group]
-        store_folded_in(tx, [each for each in found if each is not None], now, origin)
+        recorded = _entry(tx, entry, record.before, now, origin)
+        due += [recorded] if isinstance(recorded, DueReminder) else []
+        written += recorded is True
+    written += remind_in(tx, due, now, origin)
     written += sum(end_in(tx, row.key, now, origin) for row in record.gone)
     _spells(tx, record, now)
     for (kind, key), value in record.memory.items():
@@ -82,19 +85,22 @@ def record_in(tx: Tx, record: Record, now: datetime, origin: AlertOrigin) -> int
     return written
 
 
-def _entry(tx: Tx, entry: JudgedPart, before: LoadedState, now: datetime, origin: AlertOrigin, *, folded: bool) -> int:
-    """Write one condition, and its alert unless that is `folded` with others."""
+def _entry(tx: Tx, entry: JudgedPart, before: LoadedState, now: datetime, origin: AlertOrigin) -> DueReminder | bool:
+    """Write one condition with its alert; return whether there was one, or the reminder that is due."""
     read, current = before.conditions.get(entry.seen.key), stored.get(tx, entry.seen.key)
     if _judgement(read) != _judgement(current):
         raise ChangedMeanwhileError
     current, composed = current or Condition(entry.seen.key), entry.composed
     condition = _shown(entry, current, now)
-    if composed is None or folded:
+    if composed is None:
         stored.put(tx, condition, now)
-        return 0
+        return False
     message = ConditionAlert(composed.alert, composed.kind, composed.metadata)
+    if composed.kind is AlertKind.REMINDER:
+        stored.put(tx, condition, now)
+        return DueReminder(condition.key, message, condition.heard_at)
     record_message_in(tx, condition, message, now=now, origin=origin, was_firing=current.is_firing)
-    return 1
+    return True
 
 
 def _judgement(row: Condition | None) -> tuple[object, ...] | None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 from monitoring.base.clock import from_text, instant_or_none, to_text
@@ -31,6 +32,10 @@ def write_data(condition: Condition) -> str | None:
         data["held"] = [[one.runs, to_text(one.since)] for one in condition.held]
     if condition.heard_at is not None:
         data["heard"] = to_text(condition.heard_at)
+    if condition.is_firing and condition.remind_every is not None:
+        data["remind_s"] = condition.remind_every.total_seconds()
+    if condition.owes_reminder:
+        data["owes"] = True
     if condition.done_by:
         data["done"] = condition.done_by
     unseen = condition.no_data
@@ -82,6 +87,8 @@ def _with_data(condition: Condition, data: Any) -> Condition:  # noqa: ANN401 - 
         done_by=str(data.get("done", "")),
         no_data=unseen,
         memory=dict(data["memory"]),
+        remind_every=timedelta(seconds=data["remind_s"]) if "remind_s" in data else None,
+        owes_reminder="owes" in data,
     )
     if found.state is State.OK:
         return replace(found, rank=-1, held=())

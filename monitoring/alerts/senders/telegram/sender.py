@@ -14,7 +14,7 @@ from urllib.parse import quote
 
 from monitoring.alerts.message.sanitize import grapheme_cut
 from monitoring.alerts.senders import HEADERS, MAX_ANSWER_BYTES, TIMEOUT_S, Message, OnPart, Sender, Sent, ignore_part
-from monitoring.alerts.senders.telegram import TelegramChat
+from monitoring.alerts.senders.telegram import API_URL, TelegramChat
 from monitoring.alerts.senders.telegram.answers import AnswerMeaning, ReadAnswer, read_answer
 from monitoring.alerts.senders.telegram.text import MessagePart, Rendered, render_telegram
 from monitoring.base.errors import ChatMigratedError, CredentialsError, RefusedError, SendError
@@ -22,6 +22,18 @@ from monitoring.base.http.client import HttpClient, Request
 
 DEFAULT_API_URL = "https://api.telegram.org"
 _BARE_PIECE = 1000  # ours: characters of a piece when Telegram finds a text too long that by its own rules is not
+
+
+def method_url(environ: Mapping[str, str], token: str, method: str) -> str:
+    """Return the address of a method of the Bot API; it holds the token and is never shown.
+
+    Raises:
+        CredentialsError: `TELEGRAM_API_URL` is no address.
+    """
+    base = environ.get(API_URL, "").strip().rstrip("/") or DEFAULT_API_URL
+    if not base.startswith(("http://", "https://")):
+        raise CredentialsError(f"Telegram: {API_URL} is no http or https address; unset or correct it")
+    return f"{base}/bot{quote(token.strip(), safe=':', errors='replace')}/{method}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,11 +107,7 @@ class TelegramSender:
         if not self._environ.get(variable, "").strip() or not destination.chat_id:
             missing = "a chat id" if self._environ.get(variable, "").strip() else variable
             raise CredentialsError(f"Telegram: {missing} is not set; the alert goes out once it is")
-        base = self._environ.get("TELEGRAM_API_URL", "").strip().rstrip("/") or DEFAULT_API_URL
-        if not base.startswith(("http://", "https://")):
-            raise CredentialsError("Telegram: TELEGRAM_API_URL is no http or https address; unset or correct it")
-        token = quote(self._environ[variable].strip(), safe=":", errors="replace")
-        return _Bot(variable, f"{base}/bot{token}/sendMessage")
+        return _Bot(variable, method_url(self._environ, self._environ[variable], "sendMessage"))
 
     def _send_part(self, delivery: _MessageExchange, part: MessagePart) -> int:
         reading = self._post(delivery, part)
@@ -133,7 +141,7 @@ class TelegramSender:
 
 def _rendered(message: Message, destination: TelegramChat) -> Rendered:
     label = message.alert.protocol if destination.labelled else ""
-    return render_telegram(message.alert, now=message.created_at, label=label)
+    return render_telegram(message.shown, now=message.created_at, label=label)
 
 
 def _accepted(reading: ReadAnswer, delivery: _MessageExchange) -> int:

@@ -1,4 +1,7 @@
-"""Reminders that are due in one run, folded: one message for a monitor and its chat, however many conditions go on."""
+"""Reminders that are due in one run, folded: one message for a monitor and its chat, however many conditions go on.
+
+Called when a run is recorded, for what its checks judged and for what its scripts raised by `m.alert(key=…)` alike.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,13 @@ from datetime import datetime
 
 from monitoring.alerts.message.model import Alert
 from monitoring.alerts.message.text import line, since, table
-from monitoring.alerts.recording.store_alert import AlertKind, AlertOrigin, store_in
+from monitoring.alerts.recording.store_alert import (
+    AlertKind,
+    AlertOrigin,
+    DueReminder,
+    record_message_in,
+    store_in,
+)
 from monitoring.conditions.condition import Condition
 from monitoring.store.db.database import Tx
 from monitoring.store.tables import conditions, silences
@@ -17,17 +26,30 @@ from monitoring.store.tables import conditions, silences
 _MOST_ROWS = 30
 
 
-def foldable(tx: Tx, alerts: Sequence[Alert], now: datetime) -> list[list[int]]:
-    """Return which of these reminders become one message: two or more of one chat that no silence holds back."""
+def remind_in(tx: Tx, due: Sequence[DueReminder], now: datetime, origin: AlertOrigin) -> int:
+    """Store the reminders of one run; return how many messages they make.
+
+    What is over meanwhile, or was reported in another way, is not repeated.
+    """
     holding = silences.active(tx, now)
-    by_chat: dict[tuple[str, str, str], list[int]] = defaultdict(list)
-    for index, alert in enumerate(alerts):
-        if not any(silence.covers(alert.protocol, alert.key) for silence in holding):
-            by_chat[alert.protocol, alert.channel, alert.source].append(index)
-    return [found for found in by_chat.values() if len(found) > 1]
+    by_chat: dict[tuple[object, ...], list[tuple[DueReminder, Condition]]] = defaultdict(list)
+    for each in due:
+        row = conditions.get(tx, each.key)
+        if row is None or not row.is_firing or row.heard_at != each.heard_at:
+            continue
+        alert, reminded = each.message.alert, replace(row, heard_at=now, owes_reminder=False)
+        held_back = any(silence.covers(alert.protocol, each.key.text) for silence in holding)
+        by_chat[alert.protocol, alert.channel, alert.source, held_back and each.key].append((each, reminded))
+    for group in by_chat.values():
+        if len(group) > 1:
+            _store_folded(tx, [row for _, row in group], now, origin)
+        else:
+            ((each, row),) = group
+            record_message_in(tx, row, each.message, now=now, origin=origin, was_firing=True)
+    return len(by_chat)
 
 
-def store_folded_in(tx: Tx, found: Sequence[Condition], now: datetime, origin: AlertOrigin) -> None:
+def _store_folded(tx: Tx, found: Sequence[Condition], now: datetime, origin: AlertOrigin) -> None:
     """Store one reminder of several conditions of one chat, and what they now know of it."""
     worst_first = sorted(found, key=lambda each: (-each.worst, each.fired_at or now))
     rows = [(each.worst.name, each.title or each.key.text, _began(each)) for each in worst_first[:_MOST_ROWS]]

@@ -1,0 +1,265 @@
+"""`init` as a new user meets it: by flags and on a terminal, with a stand-in for Telegram and a checkout of its own."""
+
+from __future__ import annotations
+
+import os
+import pty
+import re
+import select
+import stat
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from monitoring.base.env_file import read_env_file
+from tests.support.fake_telegram import BOT_TOKEN, CHAT, TelegramStandIn
+from tests.support.host import Host
+
+PATIENCE_S = 60
+JOBS = """\
+profiles:
+  hourly:
+    cron: "5 * * * *"
+    tasks: [{name: host, monitors: [protocols/host/monitor.yaml]}]
+"""
+
+
+@pytest.fixture
+def telegram() -> Iterator[TelegramStandIn]:
+    with TelegramStandIn(tokens=[BOT_TOKEN], chats=[CHAT, "42"]) as running:
+        yield running
+
+
+@pytest.fixture
+def host(tmp_path: Path, telegram: TelegramStandIn) -> Host:
+    made = Host(tmp_path)
+    made.jobs(JOBS)
+    del made.environ["MONITORING_ENV_FILE"]
+    made.environ |= {"TELEGRAM_API_URL": telegram.url, "NEW_BOT": BOT_TOKEN}
+    return made
+
+
+def env_file(host: Host) -> Path:
+    return host.checkout / ".env"
+
+
+def init(host: Host, *flags: str, stdin: str | None = None, **environ: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        host.command("init", "--env-file", str(env_file(host)), *flags), cwd=host.checkout,
+        env={**host.environ, **environ}, input=stdin, stdin=None if stdin is not None else subprocess.DEVNULL,
+        capture_output=True, text=True, timeout=120, check=False,
+    )  # fmt: skip
+
+
+class Terminal:
+    """A command in a pseudo-terminal, answered as a person would: each answer after its question was shown."""
+
+    def __init__(self, host: Host, *flags: str) -> None:
+        self.shown, self.inputs, self._seen = "", 0, 0
+        self._fd, child = pty.openpty()
+        self._process = subprocess.Popen(
+            host.command("init", "--env-file", str(env_file(host)), *flags), cwd=host.checkout, env=host.environ,
+            stdin=child, stdout=child, stderr=child, start_new_session=True,
+        )  # fmt: skip
+        os.close(child)
+
+    def answer(self, question: str, text: str) -> None:
+        self.until(question)
+        self.inputs += 1
+        os.write(self._fd, text.encode() + b"\n")
+
+    def until(self, pattern: str) -> None:
+        deadline = time.monotonic() + PATIENCE_S
+        while not (found := re.search(pattern, self.shown[self._seen :])):
+            assert time.monotonic() < deadline, f"{pattern!r} was not shown:\n{self.shown}"
+            assert self._read(), f"it ended before {pattern!r}:\n{self.shown}"
+        self._seen += found.end()
+
+    def end(self) -> int:
+        while self._read():
+            pass
+        os.close(self._fd)
+        return self._process.wait(PATIENCE_S)
+
+    def stop(self) -> None:
+        self._process.terminate()
+
+    def _read(self) -> bool:
+        try:
+            if not select.select([self._fd], [], [], PATIENCE_S)[0]:
+                return False
+            data = os.read(self._fd, 4096)
+        except OSError:  # the child closed its end
+            return False
+        self.shown += data.decode(errors="replace")
+        return bool(data)
+
+
+def message(chat_id: int, text: str = "hello", **more: Any) -> dict[str, Any]:
+    kind = "private" if chat_id > 0 else "supergroup"
+    chat = {"id": chat_id, "type": kind, "title": "On call", "first_name": "Ann"}
+    return {
+        "update_id": 1,
+        "message": {"chat": chat, "from": {"first_name": "Ann", "username": "ann"}, "text": text, **more},
+    }
+
+
+def test_by_flags_alone_the_env_file_is_written_and_a_drill_arrives(host: Host, telegram: TelegramStandIn) -> None:
+    done = init(host, "--bot-token-env", "NEW_BOT", "--chat", CHAT)
+
+    assert done.returncode == 0, done.stdout + done.stderr
+    values = read_env_file(env_file(host)).values
+    assert values == {"TELEGRAM_BOT_TOKEN_DEFAULT": BOT_TOKEN, "TELEGRAM_CHAT_ID_DEFAULT": CHAT}
+    assert stat.S_IMODE(env_file(host).stat().st_mode) == 0o600
+    (arrived,) = telegram.messages
+    assert (arrived.chat_id, "DRILL" in arrived.text) == (CHAT, True)
+    assert "no mistakes" in done.stdout
+    assert re.search(r"hourly +5 \* \* \* \* +1/1 +\d{4}-", done.stdout)
+    assert BOT_TOKEN not in done.stdout + done.stderr
+
+
+def test_the_token_may_come_from_stdin(host: Host) -> None:
+    done = init(host, "--bot-token-stdin", "--chat", CHAT, stdin=BOT_TOKEN + "\n")
+
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert read_env_file(env_file(host)).values["TELEGRAM_BOT_TOKEN_DEFAULT"] == BOT_TOKEN
+
+
+def test_what_is_there_stays_and_a_second_time_nothing_changes(host: Host) -> None:
+    env_file(host).write_text("# mine\nTELEGRAM_CHAT_ID_AAVE=-1\n")
+    assert init(host, "--bot-token-env", "NEW_BOT", "--chat", CHAT).returncode == 0
+    before = env_file(host).read_text()
+
+    again = init(host)
+
+    assert again.returncode == 0, again.stderr
+    assert "nothing to change" in again.stdout
+    assert env_file(host).read_text() == before
+    assert before.startswith("# mine\nTELEGRAM_CHAT_ID_AAVE=-1\n")
+    assert init(host, "--chat", "42").returncode == 0
+    assert env_file(host).read_text() == before.replace(CHAT, "42")
+
+
+def test_a_dry_run_shows_the_files_without_the_token_and_writes_nothing(host: Host, telegram: TelegramStandIn) -> None:
+    before = sorted(host.checkout.rglob("*"))
+
+    done = init(host, "--bot-token-env", "NEW_BOT", "--chat", CHAT, "--dry-run")
+
+    assert done.returncode == 0
+    assert f"TELEGRAM_CHAT_ID_DEFAULT={CHAT}" in done.stdout
+    assert "TELEGRAM_BOT_TOKEN_DEFAULT=" in done.stdout
+    assert BOT_TOKEN.partition(":")[2] not in done.stdout
+    assert sorted(host.checkout.rglob("*")) == before
+    assert telegram.messages == []
+
+
+@pytest.mark.parametrize(
+    ("token", "words"),
+    [
+        ("1234567:AAwrong_token_of_somebody_else_00000000", "Telegram refuses this token"),
+        ("hello", "this is not a bot token"),
+        ("", "--bot-token-env WRONG: this variable is not set or empty"),
+    ],
+)
+def test_a_wrong_token_is_refused_and_nothing_is_written(host: Host, token: str, words: str) -> None:
+    done = init(host, "--bot-token-env", "WRONG", "--chat", CHAT, WRONG=token)
+
+    assert done.returncode == 2
+    assert words in done.stderr
+    assert not token or token not in done.stderr
+    assert not env_file(host).exists()
+
+
+def test_a_chat_that_the_bot_cannot_see_is_refused_with_the_remedy(host: Host) -> None:
+    done = init(host, "--bot-token-env", "NEW_BOT", "--chat", "-100999")
+
+    assert done.returncode == 2
+    assert "the bot cannot see chat -100999" in done.stderr
+    assert "add the bot to the group" in done.stderr
+    assert not env_file(host).exists()
+
+
+def test_a_topic_gets_the_digest_and_the_chat_the_rest(host: Host) -> None:
+    assert init(host, "--bot-token-env", "NEW_BOT", "--chat", CHAT, "--topic", "7").returncode == 0
+
+    values = read_env_file(env_file(host)).values
+    assert values["TELEGRAM_TOPIC_ID_AUTOMATION"] == "7"
+    assert values["TELEGRAM_CHAT_ID_TOPICS"] == values["TELEGRAM_CHAT_ID_DEFAULT"] == CHAT
+
+
+def test_on_a_terminal_it_asks_finds_the_chat_shows_it_and_asks_before_it_uses_it(
+    host: Host, telegram: TelegramStandIn
+) -> None:
+    telegram.updates = [message(-100666), message(int(CHAT), message_thread_id=7, is_topic_message=True)]
+    terminal = Terminal(host)
+
+    terminal.until("@BotFather|BotFather")
+    terminal.answer("Bot token.*: ", BOT_TOKEN)
+    terminal.until("@stand_in_bot")
+    terminal.answer(rf"Found supergroup 'On call' \(id {CHAT}, topic 7, last message by Ann \(@ann\)\).*: ", "y")
+    terminal.answer("Write this.*: ", "y")
+
+    assert terminal.end() == 0, terminal.shown
+    assert BOT_TOKEN not in terminal.shown
+    values = read_env_file(env_file(host)).values
+    assert values["TELEGRAM_TOPIC_ID_AUTOMATION"] == "7"
+    assert values["TELEGRAM_CHAT_ID_DEFAULT"] == CHAT
+    assert [one.chat_id for one in telegram.messages] == [CHAT]
+    asked = [request.body for request in telegram.requests if request.path.endswith("/getUpdates")]
+    assert asked
+    assert not [body for body in asked if b"offset" in body], "an update was confirmed: its reader would miss it"
+
+
+@pytest.mark.parametrize("reader", ["webhook", "another program"])
+def test_updates_of_a_bot_that_somebody_else_reads_are_not_read(
+    host: Host, telegram: TelegramStandIn, reader: str
+) -> None:
+    telegram.updates = [message(-100666)]
+    telegram.webhook = "https://example.org/hook" if reader == "webhook" else ""
+    telegram.read_elsewhere = reader != "webhook"
+    terminal = Terminal(host)
+
+    terminal.answer("Bot token.*: ", BOT_TOKEN)
+    terminal.until("has a webhook" if reader == "webhook" else "another program reads this bot's updates")
+    terminal.answer("Chat id.*: ", CHAT)
+    terminal.answer("Write this.*: ", "")
+
+    assert terminal.end() == 0, terminal.shown
+    reads = [request for request in telegram.requests if request.path.endswith("/getUpdates")]
+    assert len(reads) == (0 if reader == "webhook" else 1)
+
+
+def test_no_for_an_answer_writes_nothing(host: Host, telegram: TelegramStandIn) -> None:
+    terminal = Terminal(host, "--chat", CHAT, "--bot-token-env", "NEW_BOT")
+
+    terminal.answer("Write this.*: ", "n")
+
+    assert terminal.end() == 0
+    assert not env_file(host).exists()
+    assert telegram.messages == []
+
+
+def test_a_title_of_a_stranger_is_one_clean_short_line(host: Host, telegram: TelegramStandIn) -> None:
+    evil = message(int(CHAT))
+    evil["message"]["chat"]["title"] = "\x1b[2J\r\nyes\n" + "x" * 5000
+    telegram.updates = [evil, {"message": 7}, 3, {"message": {"chat": {"id": "x"}}}]  # type: ignore[list-item]
+    terminal = Terminal(host)
+
+    terminal.answer("Bot token.*: ", BOT_TOKEN)
+    terminal.answer("Found supergroup .*: ", "n")
+    terminal.stop()
+    terminal.end()
+
+    assert "\x1b[2J" not in terminal.shown
+    assert "x" * 100 not in terminal.shown
+
+
+def test_without_anything_to_do_it_says_what_waits(host: Host) -> None:
+    done = init(host)
+
+    assert done.returncode == 0, done.stderr
+    assert "No drill was sent: there is no bot or no chat yet" in done.stdout
