@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from monitoring.base.env_file import EnvFile, read_env_file
-from protocols import SHIPPED
+from tests.support.checkouts import is_of_a_team
 
 CHECKOUT = Path(__file__).resolve().parents[1]
 MAX_FILE_LINES = 400
@@ -46,14 +46,8 @@ def tracked() -> tuple[Path, ...]:
         ["git", "-c", "safe.directory=*", "ls-files", "--cached", "--others", "--exclude-standard", "-z"],
         cwd=CHECKOUT, check=True, capture_output=True, text=True,
     ).stdout  # fmt: skip
-    paths = [CHECKOUT / name for name in listed.split("\0") if name and not _of_a_team(name)]
+    paths = [CHECKOUT / name for name in listed.split("\0") if name and not is_of_a_team(name)]
     return tuple(path for path in paths if path.is_file() and not path.is_symlink())
-
-
-def _of_a_team(name: str) -> bool:
-    """Say whether a file is in a protocol's folder that does not come with the project."""
-    folder, *inside = name.split("/")
-    return folder == "protocols" and len(inside) > 1 and inside[0] not in SHIPPED
 
 
 @cache
