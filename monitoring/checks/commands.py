@@ -34,6 +34,7 @@ _EPILOG = """\
 examples:
   python -m monitoring.checks validate protocols/aave/monitor.yaml
   python -m monitoring.checks explain protocols/aave/monitor.yaml --check backing
+  python -m monitoring.checks test protocols/aave/monitor.yaml     # its drill
   python -m monitoring.checks run protocols/aave/monitor.yaml      # stores and delivers"""
 
 
@@ -59,11 +60,13 @@ def _parser() -> argparse.ArgumentParser:
         ("run", _run, "read, judge and record; started by hand it also delivers"),
         ("explain", _explain, "show value, bound, state and what would be said now; stores and sends nothing"),
         ("validate", _validate, "report every mistake at once, without a network"),
+        ("test", _test, "run the drills of monitors: what each check must fire on and on what not; no network"),
         ("record", _record, "write what services answer now into the recorded answers of monitors"),
         ("describe", _describe, "list what is watched, as JSON, without a network"),
     ):
         verb = verbs.add_parser(name, help=what, description=f"{what[0].upper()}{what[1:]}.")
-        verb.add_argument("files", nargs="+", metavar="FILE", help="a monitor.yaml")
+        what_file = "a monitor.yaml, or a script" if name == "test" else "a monitor.yaml"
+        verb.add_argument("files", nargs="+", metavar="FILE", help=what_file)
         verb.set_defaults(act=act)
         if name in ("explain", "validate", "describe"):
             verb.add_argument("--json", action="store_true", help="machine-readable, on stdout")
@@ -124,6 +127,10 @@ def _validate(options: argparse.Namespace) -> int:
     return 2 if mistakes else 0
 
 
+def _test(options: argparse.Namespace) -> int:
+    from monitoring.checks.drill.command import test_files  # noqa: PLC0415 - a run needs no drill
+
+    return test_files(options.files)
 def _record(options: argparse.Namespace) -> int:
     from monitoring.checks.recorded.record import record_files  # noqa: PLC0415 - a run records nothing
 
