@@ -22,6 +22,7 @@ from monitoring.checks.config.load import load_monitor
 from monitoring.checks.engine.formula_checks import FormulaPart
 from monitoring.checks.engine.monitor import CHAINS, Monitor
 from monitoring.checks.engine.plan import CheckInstance
+from monitoring.checks.recorded.recording import unconfirmed_in
 from protocols import SHIPPED
 
 CHECKOUT = Path(__file__).resolve().parents[1]
@@ -84,9 +85,13 @@ def overview_table() -> str:
                 folder = Path(file).parent.name
                 chains = sorted({part.key.chain for part in monitor.parts()} - {0})
                 where = ", ".join(CHAINS.get(chain, str(chain)) for chain in chains) or "-"
-                on = "" if task.enabled and profile.enabled else "off"
+                marked = [
+                    one.source for one in unconfirmed_in([(CHECKOUT / file).parent]) if one.monitor == monitor.name
+                ]
+                off = [] if task.enabled and profile.enabled else ["off"]
+                notes = "; ".join([*off, *([f"unconfirmed: {', '.join(marked)}"] if marked else [])])
                 link = f"[{Path(file).relative_to('protocols')}](../protocols/{folder}/README.md)"
-                rows.append((profile.name, task.name, link, str(len(monitor.parts())), where, on))
+                rows.append((profile.name, task.name, link, str(len(monitor.parts())), where, notes))
     return _table(("profile", "task", "monitor", "conditions", "chains", ""), rows)
 
 

@@ -9,9 +9,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from automation.jobs.load import load_jobs
 from automation.jobs.model import Jobs
+from automation.jobs.referenced_monitors import watched_of
 from automation.runner import cache_backend
 from automation.schedule import scheduler_liveness, unit_environment
 from automation.schedule.schedule_difference import waiting_for_restart
@@ -34,6 +36,9 @@ from monitoring.store.db.schema import open_readonly
 from monitoring.store.tables import conditions, deliveries, runs, silences
 from monitoring.store.tables.runs import RunRow
 from monitoring.store.tables.silences import Silence
+
+if TYPE_CHECKING:
+    from monitoring.checks.recorded.recording import Unconfirmed
 
 _AUDITED = timedelta(hours=24)
 _DEFERRALS_SHOWN = 3  # one or two are an ordinary long run
@@ -78,6 +83,7 @@ class Status:
     unreached: tuple[ReachProblem, ...]
     undelivered: tuple[Undelivered, ...]
     blind: tuple[Condition, ...]
+    unconfirmed: tuple[Unconfirmed, ...]
     silences: tuple[Silence, ...]
     origin: OriginState | None
     sync: SyncState
@@ -129,6 +135,7 @@ def _look(
         unreached=tuple(unreached),
         undelivered=tuple(Undelivered(*row) for row in deliveries.why_waiting(database)) if database else (),
         blind=tuple(database.read(conditions.without_data)) if database else (),
+        unconfirmed=tuple(unconfirmed(jobs, settings.checkout, database)) if jobs else (),
         silences=tuple(database.read(lambda tx: silences.active(tx, now))) if database else (),
         origin=origin,
         sync=sync,
@@ -138,6 +145,22 @@ def _look(
         cache_dir=settings.cache_dir,
         checkout=settings.checkout,
     )
+
+
+def unconfirmed(jobs: Jobs, checkout: Path, database: Database | None) -> Iterator[Unconfirmed]:
+    """Return the sources of monitors that run whose answer was written by hand, until a live one has been parsed."""
+    from monitoring.checks.recorded.recording import unconfirmed_in  # noqa: PLC0415 - `status` alone reads recordings
+    from monitoring.store.queries.sources import parsed_sources  # noqa: PLC0415 - as above
+
+    files = [file for profile in jobs.profiles.values() for task in profile.tasks for file in task.monitors]
+    marked = unconfirmed_in((checkout / file).parent for file in files)
+    if not marked:
+        return
+    parsed, watched = parsed_sources(database) if database else {}, watched_of(jobs, checkout)
+    for one in marked:
+        is_run = watched is None or one.monitor in watched.run
+        if is_run and not parsed.get(one.monitor, {}).get(one.source):
+            yield one
 
 
 def setting_warnings(settings: Settings) -> Iterator[str]:

@@ -35,6 +35,8 @@ def lines(status: Status) -> Iterator[str]:
     yield from _section("undelivered", [_undelivered(each) for each in status.undelivered], "deliver")
     if status.blind:
         yield from _section("no data", [_blind(each) for each in status.blind], "audit")
+    if status.unconfirmed:
+        yield from _section("unconfirmed", _unconfirmed(status), "status --json")
     yield from _section("silences", [_silence(each) for each in status.silences], "silence --list")
 
 
@@ -108,6 +110,12 @@ def _blind(condition: Condition) -> str:
     return f"{condition.key}{since}, source {condition.blamed}"
 
 
+def _unconfirmed(status: Status) -> list[str]:
+    monitors = dict.fromkeys(each.monitor for each in status.unconfirmed)
+    sources = {name: [each.source for each in status.unconfirmed if each.monitor == name] for name in monitors}
+    return [f"{name}: no live answer has been read yet of {', '.join(found)}" for name, found in sources.items()]
+
+
 def _silence(silence: Silence) -> str:
     what = f"{silence.protocol} {silence.key}" if silence.key else silence.protocol
     return (
@@ -150,6 +158,9 @@ def as_json(status: Status) -> dict[str, object]:
             {"key": str(each.key), "since": _iso(each.no_data.since), "source": each.blamed, "why": each.no_data.reason}
             for each in status.blind
             if each.no_data
+        ],
+        "unconfirmed": [
+            {"monitor": each.monitor, "source": each.source, "why": each.why} for each in status.unconfirmed
         ],
         "silences": [
             {"id": each.id, "protocol": each.protocol, "key": each.key, "ends_at": to_text(each.ends_at),

@@ -131,6 +131,8 @@ def _test(options: argparse.Namespace) -> int:
     from monitoring.checks.drill.command import test_files  # noqa: PLC0415 - a run needs no drill
 
     return test_files(options.files)
+
+
 def _record(options: argparse.Namespace) -> int:
     from monitoring.checks.recorded.record import record_files  # noqa: PLC0415 - a run records nothing
 

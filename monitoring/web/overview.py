@@ -20,6 +20,7 @@ from monitoring.ledger.outcomes import gather
 from monitoring.store.db.database import Database
 from monitoring.store.queries import runs as run_queries
 from monitoring.store.queries.runs import TaskStanding
+from monitoring.store.queries.sources import parsed_sources
 from monitoring.store.tables import conditions, runs, schedules, silences
 from monitoring.store.tables.runs import RunRow
 from monitoring.store.tables.schedules import ScheduleInForce
@@ -66,10 +67,11 @@ class WatchedProfile:
 
 @dataclass(frozen=True, slots=True)
 class Checks:
-    """The checks of one monitor, as its newest run left them."""
+    """The checks of one monitor, as its newest run left them. `unconfirmed` are sources that were never parsed."""
 
     monitor: str
     rows: tuple[Condition, ...]
+    unconfirmed: tuple[str, ...] = ()
 
     @property
     def blind(self) -> tuple[Condition, ...]:
@@ -150,7 +152,13 @@ def watched(database: Database, now: datetime, boot: Boot) -> list[WatchedProfil
 def checks(database: Database) -> list[Checks]:
     """Return the checks of every monitor file that runs, by monitor."""
     by_monitor = groupby(conditions.declared(database), key=lambda row: row.key.monitor)
-    return [Checks(monitor, tuple(rows)) for monitor, rows in by_monitor]
+    parsed = parsed_sources(database)
+    return [
+        Checks(
+            monitor, tuple(rows), tuple(name for name, is_parsed in parsed.get(monitor, {}).items() if not is_parsed)
+        )
+        for monitor, rows in by_monitor
+    ]
 
 
 def firing(database: Database, now: datetime) -> list[Incident]:

@@ -16,10 +16,11 @@ from monitoring.base.clock import SystemClock
 from monitoring.base.locks.profile_lock import SingleLock
 from monitoring.base.settings import Settings
 from monitoring.store.db.schema import open_database
-from monitoring.store.tables import runs, schedules
+from monitoring.store.tables import chain_memory, runs, schedules
 from monitoring.store.tables.schedules import Schedule
 from tests.support.host import Host, wait_until
 
+NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
 GATE = """
 import pathlib, time
 pathlib.Path({mark!r}).write_text("here")
@@ -167,3 +168,21 @@ def test_a_damaged_database_is_told_and_nothing_else_breaks(host: Host) -> None:
     assert shown.returncode == 0, shown.stderr
     assert "WARNING: the database cannot be read" in shown.stdout
     assert "PROFILE" in shown.stdout
+
+
+def test_a_source_whose_answer_was_written_by_hand_is_named_until_a_live_one_was_parsed(host: Host) -> None:
+    task = "{name: acme, monitors: [protocols/ethena/monitor.yaml, protocols/maple/disclosure.yaml]}"
+    off = "{name: off, enabled: false, monitors: [protocols/infinifi/monitor.yaml]}"
+    host.jobs(f"profiles: {{daily: {{cron: '0 0 1 1 *', tasks: [{task}, {off}]}}}}")
+
+    found = [(each["monitor"], each["source"]) for each in status(host)["unconfirmed"]]
+    ethena = [("ethena", "collateral"), ("ethena", "reserve"), ("ethena", "supply")]
+    assert found == [*ethena, *(("maple-disclosure", name) for name in ("claimed", "proven", "ratio"))]
+    text = host.automation("status").stdout
+    assert "unconfirmed 2\n  ethena: no live answer has been read yet of collateral, reserve, supply\n" in text
+
+    with open_database(host.cache / "monitoring.db") as database, database.write() as tx:
+        kept = {name: {"of": "1", "shape": "number"} for name in ("claimed", "proven", "ratio")}
+        chain_memory.put(tx, chain_memory.SHAPE, "maple-disclosure", json.dumps(kept), NOW)
+        chain_memory.put(tx, chain_memory.SHAPE, "ethena", json.dumps({"reserve": {"of": "1"}}), NOW)
+    assert [(each["monitor"], each["source"]) for each in status(host)["unconfirmed"]] == ethena

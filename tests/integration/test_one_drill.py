@@ -121,6 +121,7 @@ MISTAKES = [
     ("{vault.totalAssets(): 9", "{vault.totalAsets(): 9", "drill.yaml:3:45 drills[0].when.vault.totalAsets():"),
     ("{vault.totalAssets(): 9", "{1 + 1: 9", "drill.yaml:3:39 drills[0].when.1 + 1: this reads nothing"),
     ("drills:", "drill:", "drill.yaml:2:1 drill: drill is not known here, did you mean drills?"),
+    ("well:", "sources: {a: 1}\nwell:", "drill.yaml:1:10 sources: a drill has whole answers: write them with"),
     ("well:", "\twell:", "drill.yaml:1:1 yaml: a tab cannot indent: use spaces"),
 ]  # fmt: skip
 

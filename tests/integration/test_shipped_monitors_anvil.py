@@ -43,7 +43,7 @@ class Watch:
 
     def run(self) -> dict[ConditionKey, Any]:
         environ = {"PROVIDER_URL_MAINNET": self.node.url}
-        at = EvaluationPoint(environ, StoppedClock(self.now), known=self.scene.readings(self.now))
+        at = EvaluationPoint(environ, StoppedClock(self.now))
         evaluation = evaluate_checks(self.scene.parts, None, self.conditions, self.now, at=at)
         outcomes = outcomes_of(evaluation)
         self.conditions = {key: one.condition for key, one in outcomes.items()}

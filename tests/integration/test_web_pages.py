@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import json
 import re
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -14,7 +15,7 @@ from monitoring.alerts.recording.store_alert import record, resolve_in
 from monitoring.conditions.condition import ConditionKey
 from monitoring.store.db import schema
 from monitoring.store.db.database import Database
-from monitoring.store.tables import silences
+from monitoring.store.tables import chain_memory, silences
 from tests.support.filled import fill
 from tests.support.web import Web, serving
 
@@ -71,6 +72,17 @@ def test_every_check_of_a_monitor_file_is_shown_with_its_value_and_what_blinds_i
         assert "stcUSD: the share price never falls" in page
         assert "no data: mainnet" in page
         assert len(addresses(web, "/monitoring", "/incident[?]monitor=cap")) == 1
+
+
+def test_a_source_of_which_no_answer_was_parsed_is_shown_as_unconfirmed(tmp_path: Path) -> None:
+    with fill(tmp_path / "cache" / "monitoring.db", NOW, checks=True) as database, database.write() as tx:
+        kept = {"reserve": {"of": "1"}, "supply": {"of": "2", "shape": "number"}}
+        chain_memory.put(tx, chain_memory.SHAPE, "cap", json.dumps(kept), NOW)
+        chain_memory.put(tx, chain_memory.SHAPE, "odd", "[", NOW)
+    with serving(tmp_path / "cache") as web:
+        page = html.unescape(web.ask("/monitoring").text)
+        assert "1 unconfirmed" in page
+        assert "Unconfirmed: no answer of reserve has been read yet" in page
 
 
 def test_what_a_silence_held_back_is_said_to_be_told_to_nobody(database: Database, tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from monitoring.checks.drill.file import DrilledMonitor, DrillEntry, drill_path, load_drilled
-from monitoring.checks.drill.rehearse import NOW, Rehearsal, rehearse, rehearsing
+from monitoring.checks.drill.rehearse import Rehearsal, rehearse, rehearsing
 from monitoring.conditions.condition import ConditionKey, State
 from monitoring.conditions.outcome import Reason, TransitionKind
 from tests.support.drills import drilled_files
@@ -62,7 +62,8 @@ def test_when_all_is_well_nothing_is_said_and_nothing_is_unknown(new_world: New,
         outcomes = world.run()
         assert {key: one.reason for key, one in outcomes.items() if one.reason not in WELL} == {}
         assert not [key for key, one in outcomes.items() if one.transition]
-    assert set(world.answers) == world.asked, "the drill speaks of calls that nobody makes"
+    recorded = {one.path for one in world.scene.recordings}
+    assert {*world.answers, *recorded} == world.asked, "the drill speaks of calls that nobody makes"
 
 
 @BY_ENTRY
@@ -70,7 +71,7 @@ def test_a_check_fires_when_it_must_and_says_when_it_is_over(new_world: New, pat
     world = new_world(drilled(path))
     world.run()
 
-    told = world.messages(drill.when, drill.sources)
+    told = world.messages(drill.when, drill.set)
 
     wanted = {
         part.key for part in world.scene.parts
@@ -99,7 +100,7 @@ def test_a_check_is_quiet_as_long_as_it_must(new_world: New, path: Path, drill: 
     world = new_world(drilled(path))
     world.run()
 
-    assert world.messages(drill.quiet, drill.quiet_sources) == {}
+    assert world.messages(drill.quiet, drill.quiet_set) == {}
 
 
 @BY_FILE
@@ -107,9 +108,8 @@ def test_an_input_that_fails_never_alarms_and_blinds_who_needs_it(new_world: New
     scene = drilled(path)
     first = new_world(scene)
     applying = {key for key, one in first.run().items() if one.reason is not Reason.DOES_NOT_APPLY}
-    inputs = [*first.asked, *scene.readings(NOW)]
     blinded: set[ConditionKey] = set()
-    for one in inputs:
+    for one in first.asked:
         world = new_world(scene)
         world.run()
         world.lost = {one}
@@ -125,11 +125,11 @@ def test_an_input_that_fails_never_alarms_and_blinds_who_needs_it(new_world: New
 def test_what_fires_goes_on_firing_while_its_input_fails(new_world: New, path: Path, drill: DrillEntry) -> None:
     world = new_world(drilled(path))
     applying = {key for key, one in world.run().items() if one.reason is not Reason.DOES_NOT_APPLY}
-    world.messages(drill.when, drill.sources)
+    world.messages(drill.when, drill.set)
     before = {key: one.state for key, one in world.conditions.items()}
-    world.lost = set(world.answers) | set(drilled(path).readings(NOW))
+    world.lost = set(world.asked)
 
-    outcomes = world.run(drill.when, drill.sources)
+    outcomes = world.run(drill.when, drill.set)
 
     assert {key: one.condition.state for key, one in outcomes.items()} == before
     assert {outcomes[key].reason for key in applying} == {Reason.UNKNOWN}

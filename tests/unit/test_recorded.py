@@ -7,16 +7,18 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from monitoring.base.errors import ConfigError
 from monitoring.base.http.client import FetchError, Request
-from monitoring.chains.rpc.memory import SHAPE, RunMemory
+from monitoring.chains.rpc.memory import RunMemory
 from monitoring.checks.recorded.recording import RecordedRequest, Recording, recordings_of, unconfirmed_in
 from monitoring.checks.recorded.replay import Replay
-from monitoring.checks.recorded.shape import differences, remember_reading, shape_of
+from monitoring.checks.recorded.shape import differences, remember_readings, shape_of
 from monitoring.checks.recorded.stamps import read_stamp, stamp_of
+from monitoring.store.tables.chain_memory import SHAPE
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
 ASKED = Request("https://api.example/v1?key=s3cr3t&symbol=A", headers={"accept": "application/json", "x-key": "k"})
@@ -41,7 +43,7 @@ def test_the_request_that_was_recorded_is_answered_with_exact_numbers_and_times(
     replay = Replay([recording()], NOW)
     answer = replay(ASKED, 1.0)
     assert json.loads(answer.body, parse_float=Decimal) == {**BODY, "at": int(NOW.timestamp()) - 2400}
-    assert replay.asked == {0}
+    assert replay.asked == {Path("a.json")}
 
 
 @pytest.mark.parametrize(
@@ -118,16 +120,25 @@ def test_what_changed_between_two_shapes_is_one_line_a_path() -> None:
 
 def test_the_shape_is_stored_once_and_a_changed_path_is_unconfirmed_again() -> None:
     memory = RunMemory()
-    remember_reading(memory, "acme/supply", ("url", "a"), None)
-    assert "shape" not in json.loads(memory.recall(SHAPE, "acme/supply") or "")
-    remember_reading(memory, "acme/supply", ("url", "a"), {"a": 5})
-    assert json.loads(memory.recall(SHAPE, "acme/supply") or "")["shape"] == {"a": "number"}
+
+    def read(path: str, body: Any) -> Any:
+        remember_readings(memory, "acme", {"supply": (("url", path), body)})
+        return json.loads(memory.recall(SHAPE, "acme") or "")["supply"].get("shape")
+
+    assert read("a", None) is None
+    assert read("a", {"a": 5}) == {"a": "number"}
     memory.new.clear()
-    remember_reading(memory, "acme/supply", ("url", "a"), None)  # it fails for once
-    remember_reading(memory, "acme/supply", ("url", "a"), {"b": 5})
+    assert read("a", None) == read("a", {"b": 5}) == {"a": "number"}  # it fails for once, and then has another shape
     assert memory.new == {}
-    remember_reading(memory, "acme/supply", ("url", "b"), None)
-    assert "shape" not in json.loads(memory.recall(SHAPE, "acme/supply") or "")
+    assert read("b", None) is None
+    assert read("b", {"c": "x"}) == {"c": "text"}
+
+
+def test_what_is_remembered_of_a_source_that_is_gone_goes_with_it() -> None:
+    memory = RunMemory()
+    remember_readings(memory, "acme", {"supply": ("a", None), "price": ("b", {"x": 1})})
+    remember_readings(memory, "acme", {"price": ("b", {"x": 1})})
+    assert list(json.loads(memory.recall(SHAPE, "acme") or "")) == ["price"]
 
 
 @pytest.mark.parametrize(

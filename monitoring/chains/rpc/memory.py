@@ -2,7 +2,8 @@
 
 Kinds in use: `token` (permanently), `signature` (permanently, misses for days), `contract` (an explorer's answer),
 `judged` (a chain's last judged block; forgotten after a day, since a chain that stays behind it for so long was reset,
-and would be refused permanently), `shape` (names and types in the first answer of a monitor's source that was parsed).
+and would be refused permanently), `shape` (which sources of a monitor were parsed, and the names and types in their
+answers).
 """
 
 from __future__ import annotations
@@ -11,7 +12,6 @@ from datetime import timedelta
 from typing import Protocol
 
 JUDGED = "judged"
-SHAPE = "shape"
 JUDGED_FOR = timedelta(days=1)
 
 

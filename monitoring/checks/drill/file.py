@@ -22,6 +22,17 @@ from monitoring.chains.abi.addresses import is_address
 from monitoring.checks.builtin import TYPES
 from monitoring.checks.config.load import load_monitor
 from monitoring.checks.config.yaml_node import Spot
+from monitoring.checks.drill.answers import (
+    ANSWERS,
+    READ,
+    ReadEntry,
+    check_paths,
+    entries,
+    mapping,
+    plain,
+    read_entry,
+    recorded_answers,
+)
 from monitoring.checks.engine.formula_checks import FormulaPart
 from monitoring.checks.engine.monitor import Monitor
 from monitoring.checks.expression.evaluate import PENDING, Result, ViewRead, evaluate
@@ -31,22 +42,23 @@ from monitoring.checks.expression.tree import ADDRESS, BOOLEAN, NUMBER, TEXT, Va
 from monitoring.checks.expression.typecheck import check
 from monitoring.checks.expression.values import Value
 from monitoring.checks.expression.views import parse_view, standard_views
-from monitoring.checks.rules.keys import SEVERITY, Everything, Listed, text_of
+from monitoring.checks.recorded.recording import Recording
+from monitoring.checks.recorded.replay import Replay
+from monitoring.checks.rules.keys import SEVERITY, Listed, text_of
 
 _NOW = re.compile(r"now(?:([+-]\d+[smhd]))*")
 _STEP = re.compile(r"([+-])(\d+[smhd])")
 _ONE_S = parse_duration("1s")
-_ANSWERS = Listed(Everything(), "call: answer", named=True)
 _NAMES = Listed(text_of("name"))
 CHECK = entry("check", text_of("id", "the id of a check"), "Which check.", without="the id of a check of the monitor")
 FIRES = entry("fires", SEVERITY, "How bad it must be.", without="the severity with which it must fire")
 _CHANGES = tuple(
-    entry(name, _ANSWERS, sentence, default="")
+    entry(name, ANSWERS, sentence, default="")
     for name, sentence in (
         ("when", "It must fire on these answers."),
         ("quiet", "It must not fire on these."),
-        ("sources", "It must fire on these numbers of services."),
-        ("quiet_sources", "It must not fire on these."),
+        ("set", "It must fire on these values in recorded answers, by source and path."),
+        ("quiet_set", "It must not fire on these."),
     )
 )
 _ENTRY = Section(
@@ -56,8 +68,8 @@ _ENTRY = Section(
 )  # fmt: skip
 _FILE = Section(
     "A drill.",
-    entry("well", _ANSWERS, "Every call and its answer when all is well.", default=""),
-    entry("sources", _ANSWERS, "What each service says when all is well.", default=""),
+    entry("well", ANSWERS, "Every call and its answer when all is well.", default=""),
+    entry("reads", Listed(READ, "list of readings"), "What makes an answer of a service count as none.", default=""),
     entry("drills", Listed(_ENTRY, "list of drills"), "What each check must fire on.", without="a list of drills"),
 )
 
@@ -70,8 +82,8 @@ class DrillEntry:
     fires: str
     when: Mapping[str, Any] = field(default_factory=dict)
     quiet: Mapping[str, Any] = field(default_factory=dict)
-    sources: Mapping[str, Any] = field(default_factory=dict)
-    quiet_sources: Mapping[str, Any] = field(default_factory=dict)
+    set: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    quiet_set: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     also: tuple[str, ...] = ()
     only: tuple[str, ...] = ()
     line: int = 0
@@ -103,8 +115,9 @@ class DrilledMonitor:
     scope: Scope
     scenes: tuple[DrillNames, ...]
     well: Mapping[str, Any]
-    sources: Mapping[str, Any]
+    recordings: tuple[Recording, ...]
     drills: tuple[DrillEntry, ...]
+    reads: tuple[ReadEntry, ...]
 
     def answers(self, now: datetime, changes: Mapping[str, Any] | None = None) -> dict[ViewRead, Value]:
         """Return the answer to every call, with some of them changed.
@@ -120,10 +133,17 @@ class DrilledMonitor:
             found |= calls
         return found
 
-    def readings(self, now: datetime, changes: Mapping[str, Any] | None = None) -> dict[tuple[str, str], Value]:
-        """Return what each source says, with some of them changed."""
-        said = {**self.sources, **(changes or {})}
-        return {(self.monitor.name, name): self._value(value, self.scenes[0], now) for name, value in said.items()}
+    def replay(self, now: datetime, changes: Mapping[str, Mapping[str, Any]] | None = None) -> Replay:
+        """Return what services answer, with values changed by source and path.
+
+        Raises:
+            LookupError: a recorded answer has nothing at a path.
+        """
+        replay = Replay(self.recordings, now)
+        for source, values in (changes or {}).items():
+            for path, value in values.items():
+                replay.put(source, path, self._value(value, self.scenes[0], now))
+        return replay
 
     def calls(self, text: str, scene: DrillNames) -> list[ViewRead]:
         """Return what a formula of the drill asks on one chain, for one row."""
@@ -167,7 +187,7 @@ def load_drilled(path: Path) -> DrilledMonitor:
     Raises:
         ConfigError: with every mistake of one of the two, `file:line:column path: message`.
     """
-    monitor, raw = load_monitor(path, TYPES), _plain(read_yaml(path, marks.Mistakes(str(path))))
+    monitor, raw = load_monitor(path, TYPES), plain(read_yaml(path, marks.Mistakes(str(path))))
     vaults = {row["name"]: row for row in raw.get("erc4626", ())}
     parts = formula_parts(monitor)
     mistakes = marks.Mistakes(str(drill_path(path)))
@@ -175,13 +195,16 @@ def load_drilled(path: Path) -> DrilledMonitor:
     if node is None:
         raise ConfigError(mistakes.lines())
     root = Spot(node, "", mistakes)
+    if numbers := root.get("sources"):
+        numbers.wrong("a drill has whole answers: write them with python -m automation record, change them with `set`")
     root.only(_FILE.keys)
     root.need("drills", "a list of what each check must fire on")
     drills = tuple(found for spot in _items(root, "drills") if (found := _entry_at(spot, parts)))
+    reads = tuple(read for spot in _items(root, "reads") if (read := read_entry(spot)))
     scenes = tuple(_scenes(monitor, parts, vaults))
     drilled = DrilledMonitor(
         path, monitor, parts, _scope(monitor, raw, vaults), scenes,
-        _mapping(root, "well"), _mapping(root, "sources"), drills,
+        mapping(root, "well"), recorded_answers(path, monitor, mistakes), drills, reads,
     )  # fmt: skip
     _check_names(drilled, root)
     mistakes.raise_any()
@@ -196,8 +219,8 @@ def _entry_at(spot: Spot, parts: Iterable[FormulaPart]) -> DrillEntry | None:
         (spot.get("check") or spot).wrong(f"no check is called {name}{did_you_mean(name, known) or _known(known)}")
     if not name or fires is None:
         return None
-    changes = {key.name: _mapping(spot, key.name) for key in _CHANGES}
-    also, only = (tuple(map(str, _plain(spot.get(key)) or ())) for key in ("also", "only"))
+    changes = {key.name: mapping(spot, key.name) for key in _CHANGES}
+    also, only = (tuple(map(str, plain(spot.get(key)) or ())) for key in ("also", "only"))
     return DrillEntry(name, fires.name.lower(), **changes, also=also, only=only, line=spot.node.at.line)
 
 
@@ -209,13 +232,16 @@ def _check_names(drilled: DrilledMonitor, root: Spot) -> None:
     """Note each call of the drill that its monitor cannot make, and each source that it does not have."""
     for spot in (root, *_items(root, "drills")):
         for section in ("well", "when", "quiet"):
-            for key, at in _entries(spot, section):
+            for key, at in entries(spot, section):
                 _check_call(drilled, key, at)
-        for section in ("sources", "quiet_sources"):
-            for key, at in _entries(spot, section):
-                if key.text not in drilled.monitor.sources:
-                    hint = did_you_mean(key.text, drilled.monitor.sources)
-                    at.mistakes.add(key.at, at.path, f"the monitor has no source {key.text}{hint}")
+        for section in ("set", "quiet_set"):
+            for key, at in entries(spot, section):
+                check_paths(drilled, key.text, key.at, at)
+    for spot in _items(root, "reads"):
+        source = spot.get("source")
+        for values in (spot.get("good"), spot.get("bad")):
+            if source and values:
+                check_paths(drilled, str(plain(source)), source.node.at, values)
 
 
 def _check_call(drilled: DrilledMonitor, key: marks.Scalar, at: Spot) -> None:
@@ -231,24 +257,6 @@ def _check_call(drilled: DrilledMonitor, key: marks.Scalar, at: Spot) -> None:
 def _items(spot: Spot, key: str) -> list[Spot]:
     found = spot.get(key)
     return found.items("a list of drills") if found else []
-
-
-def _entries(spot: Spot, key: str) -> list[tuple[marks.Scalar, Spot]]:
-    found = spot.get(key)
-    return found.entries("calls and answers") if found else []
-
-
-def _mapping(spot: Spot, key: str) -> dict[str, Any]:
-    return {name.text: _plain(at) for name, at in _entries(spot, key)}
-
-
-def _plain(at: Spot | marks.Node | None) -> Any:  # noqa: ANN401 - what a reader that makes nothing of it has
-    node = at.node if isinstance(at, Spot) else at
-    if isinstance(node, marks.Mapping):
-        return {key.text: _plain(value) for key, value in node.entries}
-    if isinstance(node, marks.Sequence):
-        return [_plain(item) for item in node.items]
-    return node.text if isinstance(node, marks.Scalar) else {}
 
 
 def _scope(monitor: Monitor, file: Mapping[str, Any], vaults: Mapping[str, Any]) -> Scope:

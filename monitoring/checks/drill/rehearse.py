@@ -7,7 +7,7 @@ recorded as in service; nothing is sent, and this host's state is neither read n
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -17,6 +17,7 @@ from typing import Any
 
 from monitoring.alerts.recording.store_alert import NOBODY
 from monitoring.chains.abi.values import Unknown
+from monitoring.checks.drill.broken_answers import reading_problems
 from monitoring.checks.drill.file import DrilledMonitor, DrillEntry
 from monitoring.checks.engine.plan import CheckInstance
 from monitoring.checks.engine.point import EvaluationPoint
@@ -24,6 +25,7 @@ from monitoring.checks.engine.runner import run
 from monitoring.checks.expression.evaluate import ViewRead
 from monitoring.checks.messages.listing_value import bound_in_words, value_in_words
 from monitoring.checks.messages.plain import AlertRoute
+from monitoring.checks.recorded.replay import Replay
 from monitoring.conditions.condition import Condition, ConditionKey
 from monitoring.conditions.outcome import Outcome, Reason, TransitionKind
 from monitoring.store.db.handle import SteadyStore
@@ -67,26 +69,37 @@ class Rehearsal:
         self.scene, self.now = scene, NOW
         self.conditions: dict[ConditionKey, Condition] = {}
         self.shown: dict[ConditionKey, str] = {}
-        self.asked: set[Any] = set()
+        self.asked: set[Any] = set()  # views, and recordings by their path
         self.lost: set[Any] = set()
         self.answers: dict[Any, Any] = {}
         self.store = SteadyStore(folder / "drill.db", DrillClock(NOW))
-        self._monitor = _Parts(scene.monitor.name, scene.parts)
+        self._monitor = _Parts(scene.monitor.name, scene.parts, sources=scene.monitor.sources)
 
     def __contains__(self, question: object) -> bool:
-        return True
+        return not (isinstance(question, tuple) and all(isinstance(name, str) for name in question))  # no source
 
-    def __getitem__(self, question: Any) -> Any:  # noqa: ANN401 - a view, or a service's number
+    def __getitem__(self, question: Any) -> Any:  # noqa: ANN401 - a view
         self.asked.add(question)
         return _LOST if question in self.lost else self.answers.get(question, _LOST)
 
     def run(
-        self, changes: Mapping[str, Any] | None = None, sources: Mapping[str, Any] | None = None
+        self,
+        changes: Mapping[str, Any] | None = None,
+        answers: Mapping[str, Mapping[str, Any]] | None = None,
+        damage: Callable[[Replay], None] | None = None,
     ) -> dict[ConditionKey, Outcome]:
-        """Evaluate once, an hour after the last time, with some of the answers changed."""
-        self.answers = {**self.scene.answers(self.now, changes), **self.scene.readings(self.now, sources)}
-        at = EvaluationPoint({}, DrillClock(self.now), known=self)  # type: ignore[arg-type]  # as much of a Mapping
+        """Evaluate once, an hour after the last time, with some of the answers changed; services are really read."""
+        self.answers = self.scene.answers(self.now, changes)
+        replay = self.scene.replay(self.now, answers)
+        replay.down = {path for path in replay.recordings if path in self.lost}
+        if damage is not None:
+            damage(replay)
+        at = EvaluationPoint(
+            {}, DrillClock(self.now), fetch=replay, sleep=lambda _: None,
+            known=self,  # type: ignore[arg-type]  # as much of a Mapping
+        )  # fmt: skip
         ran = run([self._monitor], at, self.store, NOBODY)
+        self.asked |= replay.asked
         if ran.error is not None:
             raise ran.error
         outcomes = {one.key: one.outcome for one in ran.seen}
@@ -99,10 +112,10 @@ class Rehearsal:
         return outcomes
 
     def messages(
-        self, changes: Mapping[str, Any] | None = None, sources: Mapping[str, Any] | None = None
+        self, changes: Mapping[str, Any] | None = None, answers: Mapping[str, Mapping[str, Any]] | None = None
     ) -> dict[ConditionKey, tuple[TransitionKind, str]]:
         """Run twice, as `for: 2 runs` needs it, and return what would be sent: its kind and severity."""
-        runs = [self.run(changes, sources), self.run(changes, sources)]
+        runs = [self.run(changes, answers), self.run(changes, answers)]
         return {
             key: (one.transition.kind, one.transition.severity.name.lower())
             for outcomes in reversed(runs) for key, one in outcomes.items() if one.transition
@@ -137,9 +150,10 @@ def rehearse(scene: DrilledMonitor) -> list[CheckResult]:
     _when_all_is_well(scene, results)
     for drill in scene.drills:
         _fires(scene, drill, results[drill.check])
-        if drill.quiet or drill.quiet_sources:
+        if drill.quiet or drill.quiet_set:
             _stays_quiet(scene, drill, results[drill.check])
     _without_data(scene, results)
+    _broken_answers(scene, results)
     for result in results.values():
         result.did = list(dict.fromkeys(result.did))
         result.is_drilled = any(drill.check == result.check for drill in scene.drills)
@@ -152,27 +166,29 @@ def _when_all_is_well(scene: DrilledMonitor, results: Mapping[str, CheckResult])
             outcomes = world.run()
             for key, one in outcomes.items():
                 if one.reason is Reason.UNKNOWN:
-                    results[key.check].problems.append(f"no data when all is well: {_missing(world)}")
+                    results[key.check].problems.append(f"no data when all is well: {_missing(world, one.condition)}")
                 elif one.transition:
                     results[key.check].problems.append(f"fires when all is well: {key.text} is {world.shown[key]}")
     for result in results.values():
         result.problems = list(dict.fromkeys(result.problems))
 
 
-def _missing(world: Rehearsal) -> str:
+def _missing(world: Rehearsal, condition: Condition) -> str:
     names = {address: name for scene in world.scene.scenes for name, address in scene.names.items()}
-    found = [one for one in world.asked if one not in world.answers]
     asked = sorted(
-        f"{names.get(one.target, one.target)}.{one.signature}" if isinstance(one, ViewRead) else str(one[-1])
-        for one in found
+        f"{names.get(one.target, one.target)}.{one.signature}"
+        for one in world.asked
+        if isinstance(one, ViewRead) and one not in world.answers
     )
-    return f"`well` has no answer for {', '.join(asked)}" if asked else "an answer of `well` cannot be used"
+    if asked:
+        return f"`well` has no answer for {', '.join(asked)}"
+    return condition.no_data.reason if condition.no_data else "an answer of `well` cannot be used"
 
 
 def _fires(scene: DrilledMonitor, drill: DrillEntry, result: CheckResult) -> None:
     with rehearsing(scene) as world:
         world.run()
-        sent = world.messages(drill.when, drill.sources)
+        sent = world.messages(drill.when, drill.set)
         wanted = {
             part.key for part in scene.parts
             if part.key.check == drill.check and (not drill.only or part.key.subject in drill.only)
@@ -192,7 +208,7 @@ def _fires(scene: DrilledMonitor, drill: DrillEntry, result: CheckResult) -> Non
 def _stays_quiet(scene: DrilledMonitor, drill: DrillEntry, result: CheckResult) -> None:
     with rehearsing(scene) as world:
         world.run()
-        sent = world.messages(drill.quiet, drill.quiet_sources)
+        sent = world.messages(drill.quiet, drill.quiet_set)
         result.problems += [
             f"line {drill.line}: {key.text} must stay quiet, {' '.join(what)}: it is {world.shown[key]}"
             for key, what in sent.items()
@@ -212,3 +228,11 @@ def _without_data(scene: DrilledMonitor, results: Mapping[str, CheckResult]) -> 
                 results[key.check].problems.append(f"is judged without data: {key.text} is {world.shown[key]}")
     for result in results.values():
         result.did.append("no data without its inputs")
+
+
+def _broken_answers(scene: DrilledMonitor, results: Mapping[str, CheckResult]) -> None:
+    for name in scene.monitor.sources:
+        with rehearsing(scene) as world:
+            for check, problems in reading_problems(world, name).items():
+                results[check].problems += problems
+                results[check].did.append("no data from a broken answer")

@@ -20,7 +20,7 @@ from monitoring.checks.engine.point import EvaluationPoint
 from monitoring.checks.expression.evaluate import PENDING, Result, ViewRead, evaluate
 from monitoring.checks.expression.tree import Expression
 from monitoring.checks.expression.values import Value
-from monitoring.checks.recorded.shape import remember_reading
+from monitoring.checks.recorded.shape import remember_readings
 
 _AT_ONCE = 8
 Document = sources.ServiceDocument
@@ -38,11 +38,17 @@ def read_sources(monitors: Sequence[EvaluatedMonitor], at: EvaluationPoint) -> d
         answers = threads.map(lambda one: _document(one[0], one[1], service, clock), distinct.values())
         documents = dict(zip(distinct, answers, strict=True))
     found = {key: _number(documents[_identity(source)], source) for key, source in wanted.items()}
+    readings: dict[str, dict[str, tuple[object, Json | None]]] = {}
     for key, source in wanted.items():
-        document, is_parsed = documents[_identity(source)], not isinstance(found[key], Unknown)
-        body = document.body if is_parsed and not isinstance(document, Unknown) else None
-        remember_reading(at.memory, "/".join(key), (*_identity(source), source.number), body)
+        body = _parsed_body(documents[_identity(source)], found[key])
+        readings.setdefault(key[0], {})[key[1]] = (*_identity(source), source.number), body
+    for monitor, of_sources in readings.items():
+        remember_readings(at.memory, monitor, of_sources)
     return found
+
+
+def _parsed_body(document: sources.ServiceDocument | Unknown, number: Value | Unknown) -> Json | None:
+    return None if isinstance(document, Unknown) or isinstance(number, Unknown) else document.body
 
 
 def _identity(source: NumberSource) -> tuple[object, ...]:

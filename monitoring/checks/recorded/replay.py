@@ -7,10 +7,11 @@ drill passes through URL, headers, query, status, JSON, `ok`, `time`, `max_age`,
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from datetime import datetime
 from decimal import Decimal
 from fractions import Fraction
+from pathlib import Path
 from typing import Any
 
 import orjson
@@ -26,35 +27,41 @@ _MOST_DIGITS = 30
 
 
 class Replay:
-    """Answers requests out of recordings at one moment; what fails is in `down`, what was asked in `asked`.
+    """Answers requests out of recordings at one moment. Recordings are named by their path.
 
-    `instead` has whole bodies, as bytes, by the recording's place among `recordings`.
+    `down` are those that cannot be reached, `instead` has a status and bytes to answer with, `asked` is what was asked.
     """
 
     def __init__(self, recordings: Iterable[Recording], now: datetime) -> None:
-        self.recordings = tuple(recordings)
-        self.bodies: list[Json] = [one.body for one in self.recordings]
-        self.instead: dict[int, tuple[int, bytes]] = {}
-        self.down: set[int] = set()
-        self.asked: set[int] = set()
+        self.recordings = {one.path: one for one in recordings}
+        self.bodies: dict[Path, Json] = {path: one.body for path, one in self.recordings.items()}
+        self.instead: dict[Path, tuple[int, bytes]] = {}
+        self.down: set[Path] = set()
+        self.asked: set[Path] = set()
         self._now = now
 
     def __call__(self, request: Request, timeout_s: float) -> Answer:  # noqa: ARG002 - it answers at once
-        places = [place for place, one in enumerate(self.recordings) if not _mismatch(one.request, request)]
-        if not places:
+        fitting = [one for one in self.recordings.values() if not _mismatch(one.request, request)]
+        if not fitting:
             raise FetchError(request.host, self._unknown(request))
-        place = places[0]
-        self.asked.add(place)
-        if place in self.down:
+        path = fitting[0].path
+        self.asked.add(path)
+        if path in self.down:
             raise FetchError(request.host, "no answer (the drill)")
-        recording = self.recordings[place]
-        status, body = self.instead.get(place, (recording.status, as_bytes(self.bodies[place], self._now)))
-        headers = {name.lower(): text for name, text in recording.headers.items()}
-        return Answer(request.host, status, headers, body)
+        as_recorded = fitting[0].status, as_bytes(self.bodies[path], self._now)
+        status, body = self.instead.get(path, as_recorded)
+        return Answer(request.host, status, {name.lower(): text for name, text in fitting[0].headers.items()}, body)
 
-    def place_of(self, source: str) -> int | None:
-        """Return which recording a source reads."""
-        return next((place for place, one in enumerate(self.recordings) if source in one.sources), None)
+    def path_of(self, source: str) -> Path:
+        """Return which recording a source reads.
+
+        Raises:
+            LookupError: there is none.
+        """
+        for path, one in self.recordings.items():
+            if source in one.sources:
+                return path
+        raise LookupError(f"no answer of {source} is recorded")
 
     def put(self, source: str, path: str, value: Any) -> None:  # noqa: ANN401 - a value of the language
         """Change what is at a path of a source's answer, keeping the form it was recorded in.
@@ -62,19 +69,16 @@ class Replay:
         Raises:
             LookupError: the answer has nothing there, or there is no answer.
         """
-        place = self.place_of(source)
-        if place is None:
-            raise LookupError(f"no answer of {source} is recorded")
-        self.bodies[place] = put(self.bodies[place], path, value, self._now)
+        name = self.path_of(source)
+        self.bodies[name] = put(self.bodies[name], path, value, self._now)
 
     def _unknown(self, request: Request) -> str:
         """Say which recording is nearest, and in what it differs."""
-        reasons = [_mismatch(one.request, request) for one in self.recordings]
-        order = ("body", "headers", "URL", "method")
-        for what in order:
-            for one, reason in zip(self.recordings, reasons, strict=True):
+        reasons = [(_mismatch(one.request, request), one.path.name) for one in self.recordings.values()]
+        for what in ("body", "headers", "URL", "method"):
+            for reason, name in reasons:
                 if reason.startswith(what):
-                    return f"no answer is recorded for this request: its {reason} than in {one.path.name}"
+                    return f"no answer is recorded for this request: its {reason} than in {name}"
         return "no answer is recorded for this request"
 
 
@@ -188,9 +192,3 @@ def _decimal(number: Fraction) -> Decimal:
         if scaled.denominator == 1:
             return Decimal(scaled.numerator).scaleb(-digits)
     raise ValueError(f"{number} is no decimal number")
-
-
-def sources_without_answer(sources: Mapping[str, object], recordings: Iterable[Recording]) -> list[str]:
-    """Return the sources of a monitor that no recording answers."""
-    answered = {source for one in recordings for source in one.sources}
-    return sorted(sources.keys() - answered)

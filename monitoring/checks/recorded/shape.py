@@ -12,7 +12,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import TypeAlias
 
 from monitoring.chains.abi.values import Json
-from monitoring.chains.rpc.memory import SHAPE, ChainMemory
+from monitoring.chains.rpc.memory import ChainMemory
+from monitoring.store.tables.chain_memory import SHAPE
 
 Shape: TypeAlias = "str | list[Shape] | dict[str, Shape]"
 _DEEPEST, _MOST_NAMES = 12, 100
@@ -54,21 +55,28 @@ def differences(before: Shape, after: Shape) -> list[str]:
     return lines
 
 
-def remember_reading(memory: ChainMemory, source: str, path: object, body: Json | None) -> None:
-    """Store the shape of the first answer that was parsed along `path`, or, with no body, that none was yet.
+def remember_readings(memory: ChainMemory, monitor: str, readings: Mapping[str, tuple[object, Json | None]]) -> None:
+    """Store for each source of a monitor the shape of the first answer that was parsed; without a body none was.
 
-    `path` is all that says how the source is read. When it changes, the source is unconfirmed until it parses again.
+    With each goes all that says how the source is read. When that changes it is unconfirmed until it is parsed again.
     """
+    before = _kept(memory.recall(SHAPE, monitor))
+    after = {source: _known(before.get(source), path, body) for source, (path, body) in readings.items()}
+    if after != before:
+        memory.remember(SHAPE, monitor, json.dumps(after, separators=(",", ":")))
+
+
+def _known(before: object, path: object, body: Json | None) -> dict[str, object]:
     of = hashlib.sha256(repr(path).encode()).hexdigest()[:16]
-    before = _kept(memory.recall(SHAPE, source))
-    if before.get("of") == of and ("shape" in before or body is None):
-        return
-    kept = {"of": of} if body is None else {"of": of, "shape": shape_of(body)}
-    text = json.dumps(kept, separators=(",", ":"))
-    memory.remember(SHAPE, source, text if len(text) <= _LONGEST_TEXT else json.dumps({"of": of, "shape": "too large"}))
+    if isinstance(before, dict) and before.get("of") == of and ("shape" in before or body is None):
+        return before
+    if body is None:
+        return {"of": of}
+    shape = shape_of(body)
+    return {"of": of, "shape": shape if len(json.dumps(shape)) <= _LONGEST_TEXT else "too large"}
 
 
-def _kept(text: str | None) -> Mapping[str, object]:
+def _kept(text: str | None) -> dict[str, object]:
     try:
         found = json.loads(text) if text else {}
     except ValueError:
