@@ -54,13 +54,14 @@ class Counts:
 
 
 def cache_files(jobs: Path, environ: Mapping[str, str]) -> list[str]:
-    """Name every cache file that jobs.yaml, the environment or a default mentions, by basename.
+    """Name every cache file that jobs.yaml, jobs.d, the environment or a default mentions, by basename.
 
-    jobs.yaml is read leniently: a mistake in it must not stop a migration.
+    They are read leniently: a mistake in one must not stop a migration.
     """
     names = dict.fromkeys(DEFAULT_FILES)
+    files = [jobs, *sorted(jobs.with_name("jobs.d").glob("[!.]*.yaml"))]
     mentioned = [(name, value) for name, value in environ.items() if name in ("CACHE_FILENAME", "NONCE_FILENAME")]
-    for name, value in [*mentioned, *_mentions(_profiles(jobs))]:
+    for name, value in [*mentioned, *(pair for file in files for pair in _mentions(_profiles(file)))]:
         if name.endswith("_FILENAME") or name.replace("_", "-") == "cache-file":
             names[Path(str(value)).name] = None
     return [name for name in names if name]

@@ -1,4 +1,4 @@
-"""jobs.yaml read into frozen profiles and tasks, defaults applied, or every mistake at once.
+"""jobs.yaml and jobs.d read into frozen profiles and tasks, defaults applied, or every mistake at once.
 
 Called by every command. Reading is all it does: it starts nothing, and imports no script it names.
 """
@@ -8,13 +8,13 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+from automation.jobs.files import open_jobs
 from automation.jobs.model import JOBS, Jobs, Profile
 from automation.jobs.rules import check_rules
 from monitoring.base.errors import UsageError
 from monitoring.base.suggest import nearest
 from monitoring.base.yaml.keys import read_value
-from monitoring.base.yaml.marks import Mapping, Mistakes, YamlNode
-from monitoring.base.yaml.reader import read_yaml
+from monitoring.base.yaml.marks import Mapping, YamlNode
 
 
 def load_jobs(path: Path, checkout: Path) -> Jobs:
@@ -45,29 +45,17 @@ def load_profile(path: Path, checkout: Path, name: str) -> Profile:
     return read_jobs(root, checkout).profiles[name]
 
 
-def open_jobs(path: Path) -> YamlNode:
-    """Return the root of a jobs.yaml, with the mistakes of form that did not stop the reading.
-
-    Raises:
-        ConfigError: it cannot be opened, is not UTF-8, is not YAML, or is beyond the limits of the reader.
-    """
-    mistakes = Mistakes(str(path))
-    node = read_yaml(path, mistakes, aliases=True)
-    if node is None:
-        mistakes.raise_any()
-        raise AssertionError(path)
-    # The file as a whole goes by its one key.
-    return YamlNode(node, "" if isinstance(node, Mapping) else "profiles", mistakes)
-
-
 def _only(root: YamlNode, profiles: Mapping, name: str) -> YamlNode:
-    """Return the root as if it held this profile alone."""
+    """Return the root as if it held this profile alone; of the mistakes found so far only its own remain."""
+    mine = f"profiles.{name}"
+    for each in (root.mistakes, *root.mistakes.included):
+        each.found[:] = [
+            one for one in each.found if one[1] in ("profiles", mine) or one[1].startswith((f"{mine}.", f"{mine}["))
+        ]
     kept = Mapping(tuple(entry for entry in profiles.entries if entry[0].text == name), profiles.at)
     above = root.node.entries if isinstance(root.node, Mapping) else ()
     node = Mapping(tuple((key, kept) for key, _ in above if key.text == "profiles"), root.node.at)
-    mine = f"profiles.{name}"
-    found = [one for one in root.mistakes.found if one[1] == mine or one[1].startswith((f"{mine}.", f"{mine}["))]
-    return YamlNode(node, "", Mistakes(root.mistakes.file, found))
+    return replace(root, node=node)
 
 
 def read_jobs(root: YamlNode, checkout: Path) -> Jobs:
@@ -81,7 +69,8 @@ def read_jobs(root: YamlNode, checkout: Path) -> Jobs:
     root.mistakes.raise_any()
     if jobs is None:
         raise AssertionError(root.mistakes.file)
-    return Jobs(profiles={name: _complete(name, profile) for name, profile in jobs.profiles.items()})
+    profiles = {name: _complete(name, profile) for name, profile in jobs.profiles.items()}
+    return replace(jobs, profiles=profiles)
 
 
 def _complete(name: str, profile: Profile) -> Profile:

@@ -83,6 +83,12 @@ class Task:
         default=1,
         example="alert_after: 3",
     )
+    example: bool = key(
+        FLAG,
+        "One of the examples that come with the project: left out where a file says `examples: off`.",
+        default=False,
+        example="example: true",
+    )
     # Not keys of the file: what the run adds before it hands the task to the executor, which also puts the complete
     # environment of the process in the place of `env`. With `module` it runs as `python -m module`, and `argv[0]` is
     # ignored; otherwise that is the script.
@@ -175,6 +181,12 @@ class Jobs:
         Named(NAME, PROFILE, may_be_empty=False),
         "The profiles by name.",
         example='profiles: {hourly: {cron: "5 * * * *", tasks: []}}',
+    )
+    examples: str = key(
+        one_of("on", "off"),
+        "off: leave out every task that says `example: true`. Write it in a file of jobs.d.",
+        default="on",
+        example="examples: off",
     )
 
 

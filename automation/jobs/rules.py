@@ -57,9 +57,7 @@ def _check_tasks(tasks: list[YamlNode]) -> None:
             continue
         text = name.node.text
         if text in named:
-            first = named[text][1].get("name")
-            line = first.node.at.line if first else 0
-            name.wrong(f"{text!r} is taken by the task in line {line}: write another name")
+            name.wrong(f"{text!r} is taken by the task in {_place(named[text][1], name)}: write another name")
         else:
             named[text] = (index, task)
     for own, (_, task) in named.items():
@@ -68,6 +66,13 @@ def _check_tasks(tasks: list[YamlNode]) -> None:
             if fault is not None:
                 need.wrong(fault)
     _check_cycles(named)
+
+
+def _place(task: YamlNode, seen_from: YamlNode) -> str:
+    """Return where a task has its name."""
+    name = task.get("name") or task
+    is_near = name.mistakes.file == seen_from.mistakes.file
+    return f"line {name.node.at.line}" if is_near else f"{name.mistakes.file}:{name.node.at}"
 
 
 def _check_source(task: YamlNode) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import shutil
 
-from automation.sync.following import JOBS
+from automation.sync.following import JOBS, JOBS_D
 from automation.sync.git import Git, GitError, distance
 from automation.sync.git_repair import end_operations
 from monitoring.base.errors import SyncError
@@ -64,10 +64,10 @@ def describe_update(git: Git, previous: str | None, commit: str) -> str:
 
 
 def changed_paths(git: Git, previous: str | None, commit: str) -> frozenset[str]:
-    """Return which of jobs.yaml and the requirement locks differ between the two commits."""
+    """Return which of jobs.yaml, jobs.d and the requirement locks differ between the two commits."""
     if previous is None:
         return frozenset()
-    done = git.run("diff", "--name-only", "--no-renames", previous, commit, "--", JOBS, _LOCKS)
+    done = git.run("diff", "--name-only", "--no-renames", previous, commit, "--", JOBS, JOBS_D, _LOCKS)
     return frozenset(done.stdout.split() if done.ok else ())
 
 

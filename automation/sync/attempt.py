@@ -17,7 +17,7 @@ from typing import Protocol
 from automation.sync.activation import activate, changed_paths, collect_garbage, describe_update
 from automation.sync.candidate import Judgement, check_out
 from automation.sync.dependencies import venv_fingerprint
-from automation.sync.following import JOBS
+from automation.sync.following import JOBS, JOBS_D
 from automation.sync.git import Git, GitError, current_revision, without_credentials
 from automation.sync.git_repair import (
     clear_refs_in_the_way,
@@ -184,7 +184,7 @@ class SyncAttempt:
             restored=end.restored,
             taken_back=self._taken_back,
             lock_changed=any(path.startswith("requirements") for path in end.changed),
-            jobs_changed=JOBS in end.changed,
+            jobs_changed=any(path.startswith((JOBS, JOBS_D)) for path in end.changed),
             deferrals=state.deferrals,
             failures=state.failures,
         )

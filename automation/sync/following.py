@@ -8,6 +8,7 @@ from typing import Any
 import yaml
 
 JOBS = "automation/jobs.yaml"
+JOBS_D = "automation/jobs.d"
 NOT_FOLLOWING = "no enabled profile has `sync_before_run: true`: a host with this jobs.yaml does not follow origin"
 
 
@@ -17,10 +18,14 @@ def follows_origin(checkout: Path) -> bool:
     Read without the code of the checkout: `enabled` and `sync_before_run` mean the same in every release. Of a file
     that cannot be read the schedule in force decides whether to sync.
     """
-    files = [checkout / JOBS, *(checkout / JOBS).with_name("jobs.d").glob("*.yaml")]
+    files = [checkout / JOBS, *(checkout / JOBS_D).glob("[!.]*.yaml")]
     try:
         jobs = [yaml.safe_load(file.read_text(encoding="utf-8")) for file in files]
-        return any(_syncs(profile) for found in jobs for profile in found["profiles"].values())
+        profiles: dict[str, dict[str, Any]] = {}
+        for found in filter(None, jobs):  # a further file may be empty, or hold nothing but a switch
+            for name, keys in found.get("profiles", {}).items():
+                profiles[name] = {**profiles.get(name, {}), **keys}
+        return any(map(_syncs, profiles.values()))
     except (OSError, ValueError, yaml.YAMLError, TypeError, KeyError, AttributeError):
         return True
 

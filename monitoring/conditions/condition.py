@@ -48,6 +48,11 @@ class ConditionKey:
         return cls(monitor, check, int(chain) if chain.isdecimal() and len(chain) < _LONGEST_CHAIN else 0, subject)
 
     @property
+    def named(self) -> dict[str, str]:
+        """Return its parts by name, as `of_texts` takes them."""
+        return {"monitor": self.monitor, "check": self.check, "chain": str(self.chain or ""), "subject": self.subject}
+
+    @property
     def text(self) -> str:
         """Return what a person writes for it, as in `utilisation/USDC`."""
         return "/".join(part for part in (self.check, str(self.chain or ""), self.subject) if part)

@@ -148,10 +148,11 @@ def test_the_example_of_a_key_of_jobs_yaml_is_read(name: str, key: Key[Any], tmp
     source = {} if key.name == "monitors" else {"script": "protocols/aave/main.py"}
     task = {"name": "aave", **source, **(value if name == "task" else {})}
     profile = {"cron": "5 * * * *", "tasks": [other, task], **(value if name == "profile" else {})}
-    file = value if name == "file" else {"profiles": {"hourly": profile}}
+    rest = {} if key.name == "profiles" else {"profiles": {"hourly": profile}}
+    text = (yaml.safe_dump(rest, sort_keys=False) if rest else "") + (key.example if name == "file" else "")
     checkout = make_checkout(tmp_path)
 
-    assert load_jobs(write(checkout / "jobs.yaml", yaml.safe_dump(file, sort_keys=False)), checkout).profiles
+    assert load_jobs(write(checkout / "jobs.yaml", text), checkout).profiles
 
 
 def keys_of(node: Any) -> Iterator[str]:

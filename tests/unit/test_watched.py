@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from automation.jobs.load import load_jobs
 from monitoring.checks.builtin import TYPES
 from monitoring.checks.builtin.erc4626 import keys as erc4626
 from monitoring.checks.builtin.http import config as http_rows
@@ -25,7 +24,7 @@ def test_a_document_says_what_is_watched(path: Path) -> None:
 
 
 def test_every_monitor_stands_in_a_schedule_and_its_folder_explains_it() -> None:
-    profiles = load_jobs(watched.JOBS, watched.CHECKOUT).profiles.values()
+    profiles = watched.shipped_jobs().profiles.values()
     scheduled = {watched.CHECKOUT / file for profile in profiles for task in profile.tasks for file in task.monitors}
 
     assert {file for file in scheduled if file.parent.name in SHIPPED} == set(monitor_files())

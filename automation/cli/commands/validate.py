@@ -6,7 +6,8 @@ import argparse
 import sys
 from pathlib import Path
 
-from automation.jobs.load import open_jobs, read_jobs
+from automation.jobs.files import FOLDER, main_file, open_jobs
+from automation.jobs.load import read_jobs
 from automation.jobs.model import Jobs
 from automation.jobs.referenced_files import NamedFile, named_files, report_of
 from automation.runner.heartbeat import fault_of
@@ -14,9 +15,9 @@ from monitoring.base.errors import ConfigError
 from monitoring.base.settings import Settings
 from monitoring.base.yaml.marks import YamlNode
 
-HELP = "report every mistake in jobs.yaml and the files it names"
+HELP = "report every mistake in jobs.yaml, jobs.d and the files they name"
 EXAMPLES = """\
-python -m automation validate                # automation/jobs.yaml
+python -m automation validate                # automation/jobs.yaml with automation/jobs.d
 python -m automation validate other.yaml     # another file; its scripts are those of this checkout"""
 
 
@@ -27,7 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace, settings: Settings) -> int:
-    path: Path = args.file or args.config
+    path = main_file(args.file or args.config)
     root = open_jobs(path)
     files = named_files(root, settings.checkout)
     report = report_of(files, settings.checkout)
@@ -39,8 +40,18 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
     _check_heartbeats(root, jobs, settings)
     if lines := [*report.mistakes, *root.mistakes.lines()]:
         raise ConfigError(lines)
-    sys.stdout.write(f"{path}: no mistakes in {summary(jobs, files)}\n")
+    sys.stdout.write(f"{path}{_further(root)}: no mistakes in {summary(jobs, files)}{_examples(jobs)}\n")
     return 0
+
+
+def _further(root: YamlNode) -> str:
+    """Name the files of jobs.d that were read with it."""
+    names = [f"{FOLDER}/{Path(mistakes.file).name}" for mistakes in root.mistakes.included]
+    return f" with {', '.join(names)}" if names else ""
+
+
+def _examples(jobs: Jobs) -> str:
+    return "; the examples are switched off" if jobs.examples == "off" else ""
 
 
 def _check_heartbeats(root: YamlNode, jobs: Jobs, settings: Settings) -> None:

@@ -93,6 +93,14 @@ class Alert:
         named = "" if not who or self.title.casefold().startswith(f"{who.casefold()}:") else f"{who}: "
         return f"✅ {named}" if self.is_good else f"{self.severity.emoji} {self.severity.name} {named}"
 
+    def with_blocks(self, *blocks: object) -> Alert:
+        """Return the alert with more blocks at its end."""
+        return Alert(
+            self.severity, self.title, *self.blocks, *blocks,
+            protocol=self.protocol, channel=self.channel, key=self.key, source=self.source, silent=self.silent,
+            monitor=self.monitor, is_good=self.is_good,
+        )  # fmt: skip
+
     def to_json(self) -> str:
         """Return all of it as one line of JSON, which `from_json` reads back equal."""
         return json.dumps(self._data(), ensure_ascii=False, separators=(",", ":"))

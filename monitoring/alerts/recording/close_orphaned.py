@@ -10,6 +10,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from monitoring.alerts.message.model import Alert, Severity
+from monitoring.alerts.recording.incident import with_incident
 from monitoring.alerts.recording.store_alert import AlertKind, AlertOrigin, store_in
 from monitoring.conditions.condition import Condition, ConditionKey
 from monitoring.conditions.transition import over
@@ -37,7 +38,10 @@ def end_in(tx: Tx, key: ConditionKey, now: datetime, origin: AlertOrigin, why: s
             Severity.LOW, title, why, protocol=current.protocol or key.monitor, channel=current.channel,
             key=key.text, source=current.source,
         )  # fmt: skip
-        store_in(tx, alert, now=now, origin=origin, kind=AlertKind.RECOVERY, about=current)
+        store_in(
+            tx, alert, now=now, origin=origin, kind=AlertKind.RECOVERY, about=current,
+            metadata=with_incident(None, current),
+        )  # fmt: skip
     ended = replace(over(current, now), clear_since=None, memory={}, declared=False)
     _put_seeing(tx, ended, now)
     return fires

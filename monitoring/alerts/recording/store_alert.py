@@ -19,6 +19,7 @@ from monitoring.alerts.message.model import Alert, Severity
 from monitoring.alerts.message.render import render_plain
 from monitoring.alerts.message.text import line, since
 from monitoring.alerts.recording import webhook_policy
+from monitoring.alerts.recording.incident import with_incident
 from monitoring.alerts.recording.unheard import with_unheard
 from monitoring.base.secrets.redact import redact
 from monitoring.conditions.condition import Condition, ConditionKey, State
@@ -124,11 +125,13 @@ def raise_in(
     policy: Policy | None = None,
     key: ConditionKey | None = None,
     reminds_later: bool = False,
+    is_news: bool = False,
 ) -> Recorded:
     """Raise the condition an alert is about; store the alert if the rules say that it must be sent.
 
     `key` defaults to (protocol, the alert's key). `reminds_later`: a reminder is not stored but returned as due; until
-    the caller stores it, the row does not know of it.
+    the caller stores it, the row does not know of it. `is_news`: send it also while it fires already, for another cause
+    than before.
     """
     alert = alert.redacted(redact)
     key = key or ConditionKey(alert.protocol, alert.key or "")
@@ -141,6 +144,9 @@ def raise_in(
     )
     if outcome.transition is None:
         conditions.put(tx, condition, now)
+        if is_news and outcome.reason is Reason.STILL_BAD:
+            again, metadata = _with_history(alert, outcome), with_incident(None, condition)
+            store_in(tx, again, now=now, origin=origin, metadata=metadata)
         return Recorded(condition.alert_id, outcome.reason)
     kind = _KINDS.get(outcome.transition.kind, AlertKind.ALERT)
     condition = replace(condition, owes_reminder=False)
@@ -184,8 +190,9 @@ def record_message_in(
     # What happened once is an event of its own for a machine: each time it is called.
     about = condition if was_firing or condition.is_firing else None
     stored = store_in(
-        tx, message.alert, now=now, origin=origin, kind=message.kind, about=about, metadata=message.metadata
-    )
+        tx, message.alert, now=now, origin=origin, kind=message.kind, about=about,
+        metadata=with_incident(message.metadata, condition),
+    )  # fmt: skip
     heard = stored.status not in ("silenced", "skipped_debug")
     sent_at = now if heard else condition.last_sent_at
     conditions.put(tx, replace(condition, alert_id=stored.alert_id, last_sent_at=sent_at), now)
@@ -319,16 +326,7 @@ def _with_history(alert: Alert, outcome: Outcome) -> Alert:
     condition, blocks = outcome.condition, list[object]()
     if outcome.reason is not Reason.BREACHED and condition.fired_at is not None:
         blocks.append(line("First fired ", since(condition.fired_at), f"; seen {condition.times} times."))
-    return with_block(alert, *blocks, mute_line(alert.protocol, condition.key.text))
-
-
-def with_block(alert: Alert, *blocks: object) -> Alert:
-    """Return the alert with more blocks at its end."""
-    return Alert(
-        alert.severity, alert.title, *alert.blocks, *blocks,
-        protocol=alert.protocol, channel=alert.channel, key=alert.key, source=alert.source, silent=alert.silent,
-        monitor=alert.monitor, is_good=alert.is_good,
-    )  # fmt: skip
+    return alert.with_blocks(*blocks, mute_line(alert.protocol, condition.key.text))
 
 
 def _recovery(condition: Condition, now: datetime, note: str) -> Alert:

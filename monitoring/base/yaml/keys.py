@@ -249,7 +249,7 @@ class Table(Keyed[T_co]):
                 match = nearest(name.text, known)
                 meant |= {match} if match else set()
                 remedy = f"did you mean {match}?" if match else f"remove it, known are {', '.join(known)}"
-                at.mistakes.add(name.at, child.path, f"unknown key: {remedy}")
+                child.mistakes.add(name.at, child.path, f"unknown key: {remedy}")
         return meant
 
 

@@ -88,7 +88,18 @@ class Mapping:
         return "a mapping"
 
 
-Node: TypeAlias = Scalar | Sequence | Mapping
+@dataclass(frozen=True, slots=True)
+class Grafted:
+    """A node of another file, or of another place: it keeps its own path, and its mistakes go to its own file."""
+
+    origin: YamlNode
+
+    @property
+    def at(self) -> Place:
+        return self.origin.node.at
+
+
+Node: TypeAlias = Scalar | Sequence | Mapping | Grafted
 
 
 def below(path: str, step: str | int) -> str:
@@ -101,7 +112,7 @@ def below(path: str, step: str | int) -> str:
 
 @dataclass(slots=True)
 class Mistakes:
-    """Collects the mistakes of one file, and of the data files it names (`included`)."""
+    """Collects the mistakes of one file, and of the files read with it (`included`)."""
 
     file: str
     found: list[tuple[Place, str, str]] = field(default_factory=list)
@@ -112,7 +123,7 @@ class Mistakes:
         self.found.append((place, path, message))
 
     def lines(self) -> list[str]:
-        """Return one finished line for each mistake, in the order of the file; those of data files come after."""
+        """Return one finished line for each mistake, in the order of the file; those of included files come after."""
         return self._lines(self.found) + [line for one in self.included for line in one.lines()]
 
     def warnings(self) -> list[str]:
@@ -165,4 +176,7 @@ class YamlNode:
         return next((self._child(value, key, name.at) for name, value in entries if name.text == key), None)
 
     def _child(self, node: Node, step: str | int, named_at: Place) -> Self:
+        if isinstance(node, Grafted):
+            origin = node.origin
+            return type(self)(origin.node, origin.path, origin.mistakes, origin.named_at)
         return type(self)(node, below(self.path, step), self.mistakes, named_at)

@@ -141,7 +141,7 @@ class TelegramSender:
 
 def _rendered(message: Message, destination: TelegramChat) -> Rendered:
     label = message.alert.protocol if destination.labelled else ""
-    return render_telegram(message.alert, now=message.created_at, label=label)
+    return render_telegram(message.shown, now=message.created_at, label=label)
 
 
 def _accepted(reading: ReadAnswer, delivery: _MessageExchange) -> int:
