@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from automation.setup.monitor_files import describe
-from automation.setup.watch import Watch, usual_name
+from automation.setup.watch import WatchWish, usual_name
 from monitoring.chains.inspection.model import ContractFacts, ContractKind, Inspection
 from monitoring.chains.networks import network
 
@@ -20,16 +20,16 @@ def tree(found: Inspection) -> str:
     return "".join(f"{line}\n" for line in lines)
 
 
-def watches(found: Inspection) -> list[Watch]:
+def watches(found: Inspection) -> list[WatchWish]:
     """Return what should be watched: the contract, and each timelock and Safe behind it, each with a name."""
     start = found.facts
     wanted = [start, *(one for one in found.contracts.values() if one is not start and one.kind in _WATCHED)]
     kept = [one for one in wanted if one.kind not in (ContractKind.ACCOUNT, ContractKind.UNREAD)]
-    return [_named(Watch(one.kind.value, found.chain, one.address), one) for one in kept]
+    return [_named(WatchWish(one.kind.value, found.chain, one.address), one) for one in kept]
 
 
-def _named(watch: Watch, facts: ContractFacts) -> Watch:
-    return Watch(watch.kind, watch.chain, watch.address, name=usual_name(watch, facts))
+def _named(watch: WatchWish, facts: ContractFacts) -> WatchWish:
+    return WatchWish(watch.kind, watch.chain, watch.address, name=usual_name(watch, facts))
 
 
 def _lines(found: Inspection, address: str, role: str, indent: str, seen: set[str]) -> Iterator[str]:

@@ -1,6 +1,6 @@
 """A team's own jobs file, `automation/jobs.d/own.yaml`: a task added, or the shipped examples switched. Pure.
 
-Text is inserted, never written anew: comments and whatever else somebody wrote there stay.
+Text is inserted and nothing else changes: comments and lines that somebody wrote there stay.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ _HEAD = """\
 # What this team watches itself, in addition to jobs.yaml; docs/jobs.md lists the keys. Yours to edit.
 """
 _EXAMPLES = re.compile(r"^examples:.*$", re.MULTILINE)
-_SWITCH = "examples: {}                    # off leaves out the shipped examples: other people's protocols"
+_SWITCH = "examples: {}                    # off leaves out what ships: protocols of other people"
 
 
 @dataclass(frozen=True, slots=True)

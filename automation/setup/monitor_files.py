@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
-from automation.setup.watch import Watch, url_variable
+from automation.setup.watch import WatchWish, url_variable
 from monitoring.base.errors import UsageError
 from monitoring.base.plural import counted
 from monitoring.chains.abi.addresses import ZERO
@@ -19,7 +19,7 @@ from monitoring.chains.networks import network
 
 OWNER_VIEW = "owner()(address)"
 IMPLEMENTATION_VIEW = "implementation()(address)"
-_SOMEBODY = "0x00000000000000000000000000000000000000A1"  # in a drill: whoever an owner must not become
+_SOMEBODY = "0x00000000000000000000000000000000000000A1"  # in a drill: a stranger who became the owner
 _SECRET_IN_URL = re.compile(r"[?@]|/[A-Za-z0-9_-]{20,}")
 _UNITS = ((86_400, "d"), (3_600, "h"), (60, "m"), (1, "s"))
 
@@ -46,7 +46,7 @@ class WatchFiles:
     env: dict[str, str] = field(default_factory=dict)
 
 
-def watch_files(watch: Watch, found: Inspection | None) -> WatchFiles:
+def watch_files(watch: WatchWish, found: Inspection | None) -> WatchFiles:
     """Return the files of a watch whose kind is settled; `found` for all but http.
 
     Raises:
@@ -98,7 +98,7 @@ def identifier(name: str) -> str:
     return "its_" + re.sub(r"[^a-z0-9]", "_", name)
 
 
-def _safe(watch: Watch, facts: ContractFacts) -> str:
+def _safe(watch: WatchWish, facts: ContractFacts) -> str:
     return (
         "safes:\n"
         "  every: 10m                # how often the queue is asked for, as far as the service's quota allows\n"
@@ -111,7 +111,7 @@ def _safe(watch: Watch, facts: ContractFacts) -> str:
     )
 
 
-def _timelock(watch: Watch, facts: ContractFacts) -> str:
+def _timelock(watch: WatchWish, facts: ContractFacts) -> str:
     delay = f", min_delay: {duration(facts.delay_s)}" if facts.delay_s else ""
     return (
         "timelocks:\n"
@@ -124,7 +124,7 @@ def _timelock(watch: Watch, facts: ContractFacts) -> str:
     )
 
 
-def _http(watch: Watch) -> WatchFiles:
+def _http(watch: WatchWish) -> WatchFiles:
     is_secret = _SECRET_IN_URL.search(watch.url.partition("://")[2]) is not None
     where = f"url_env: {url_variable(watch.name)}" if is_secret else f"url: {json.dumps(watch.url)}"
     lasts = "    certificate: [14d, 3d]  # before it ends\n" if watch.url.startswith("https:") and not is_secret else ""
@@ -136,7 +136,7 @@ def _http(watch: Watch) -> WatchFiles:
     return WatchFiles(text, env={url_variable(watch.name): watch.url} if is_secret else {})
 
 
-def _vault_rows(watch: Watch, facts: ContractFacts) -> str:
+def _vault_rows(watch: WatchWish, facts: ContractFacts) -> str:
     flags = "    flags: {paused: high}\n" if facts.paused is not None else ""
     return (
         "erc4626:\n"
@@ -155,7 +155,7 @@ def _asset_decimals(facts: ContractFacts) -> int:
     return found or 0
 
 
-def _checks(watch: Watch, found: Inspection) -> Iterator[FormulaCheck]:
+def _checks(watch: WatchWish, found: Inspection) -> Iterator[FormulaCheck]:
     """Yield what is asked of any contract, as far as it answers: its size, whether it is paused, who controls it."""
     facts, it = found.facts, identifier(watch.name)
     if watch.kind == "token" and facts.total_supply is not None:
@@ -182,7 +182,7 @@ def _checks(watch: Watch, found: Inspection) -> Iterator[FormulaCheck]:
         yield FormulaCheck("implementation", line, "beacon.implementation()", facts.implementation, "high", _SOMEBODY)
 
 
-def _names(watch: Watch, found: Inspection, checks: Sequence[FormulaCheck]) -> str:
+def _names(watch: WatchWish, found: Inspection, checks: Sequence[FormulaCheck]) -> str:
     """Return the contracts and views that the checks name."""
     addresses = {
         identifier(watch.name): found.facts.address,
@@ -200,7 +200,7 @@ def _lines(checks: Sequence[FormulaCheck]) -> str:
     return "checks:\n" + "".join(f"  - {{id: {one.id}, {one.line}}}\n" for one in checks) if checks else ""
 
 
-def _drill(watch: Watch, facts: ContractFacts, checks: Sequence[FormulaCheck]) -> str:
+def _drill(watch: WatchWish, facts: ContractFacts, checks: Sequence[FormulaCheck]) -> str:
     """Return what the chain answers when all is well, and for each check what it must fire on and what not."""
     all_checks = [*(_vault_drills(watch, facts) if watch.kind == "vault" else ()), *checks]
     well = "".join(f"  {one.call}: {_value(one.well)}\n" for one in all_checks)
@@ -213,7 +213,7 @@ def _drill(watch: Watch, facts: ContractFacts, checks: Sequence[FormulaCheck]) -
     return f"# What each check must fire on; docs/monitors.md says how to run it.\nwell:\n{well}drills:\n{drills}"
 
 
-def _vault_drills(watch: Watch, facts: ContractFacts) -> Iterator[FormulaCheck]:
+def _vault_drills(watch: WatchWish, facts: ContractFacts) -> Iterator[FormulaCheck]:
     """The calls are those that a row of `erc4626` makes."""
     it, decimals = identifier(watch.name), facts.decimals or 0
     probe = max(decimals + 6, 18)

@@ -19,7 +19,7 @@ _FORM = "--watch takes KIND:CHAIN:ADDRESS, http:URL or host; KIND is one of safe
 
 
 @dataclass(frozen=True, slots=True)
-class Watch:
+class WatchWish:
     """One wish. `name` is the folder below protocols/, the monitor and its channel; empty until it is known."""
 
     kind: str
@@ -29,7 +29,7 @@ class Watch:
     name: str = ""
 
 
-def read_watch(text: str, name: str = "") -> Watch:
+def read_watch(text: str, name: str = "") -> WatchWish:
     """Read `safe:mainnet:0x…`, `http:https://…` or `host`.
 
     Raises:
@@ -41,15 +41,15 @@ def read_watch(text: str, name: str = "") -> Watch:
     if name:
         check_name(name)
     if kind == "host":
-        return Watch(kind, name="host")
+        return WatchWish(kind, name="host")
     if kind == "http":
         if problem := url_problem(rest):
             raise UsageError(f"the address to watch {problem}")
-        return Watch(kind, url=rest, name=name)
+        return WatchWish(kind, url=rest, name=name)
     chain, colon, address = rest.partition(":")
     if not colon:
         raise UsageError(_FORM)
-    return Watch(kind, network(chain).slug, check_address(address), name=name)
+    return WatchWish(kind, network(chain).slug, check_address(address), name=name)
 
 
 def check_name(name: str) -> str:
@@ -63,7 +63,7 @@ def check_name(name: str) -> str:
     return name
 
 
-def fitting(watch: Watch, facts: ContractFacts) -> str:
+def fitting(watch: WatchWish, facts: ContractFacts) -> str:
     """Return as what an address is watched: as it was asked for, `contract` as the kind that it is.
 
     Raises:
@@ -81,14 +81,14 @@ def fitting(watch: Watch, facts: ContractFacts) -> str:
     )
 
 
-def usual_name(watch: Watch, facts: ContractFacts | None) -> str:
+def usual_name(watch: WatchWish, facts: ContractFacts | None) -> str:
     """Return a name for what has none: a token's symbol, else the kind and the beginning of the address or host."""
     if facts is None:
         return _slug(re.sub(r"^https?://(www\.)?", "", watch.url).partition("/")[0])
     return _slug(facts.symbol) or f"{watch.kind}-{facts.address[2:8].lower()}"
 
 
-def is_there(watch: Watch, folder: Path) -> bool:
+def is_there(watch: WatchWish, folder: Path) -> bool:
     """Return whether the folder watches this already.
 
     Raises:

@@ -13,7 +13,7 @@ from automation.setup.endpoints import offered, variable
 from automation.setup.file_plan import FilePlan
 from automation.setup.jobs_file import NAME, OwnTask, with_examples, with_task
 from automation.setup.monitor_files import title, watch_files
-from automation.setup.watch import Watch, check_name, fitting, is_there, read_watch, usual_name
+from automation.setup.watch import WatchWish, check_name, fitting, is_there, read_watch, usual_name
 from monitoring.base.errors import UsageError
 from monitoring.chains.networks import network, provider_urls
 
@@ -38,7 +38,7 @@ class Watching:
     def jobs_file(self) -> Path:
         return self.config.absolute().with_name("jobs.d") / NAME
 
-    def add(self, watch: Watch) -> Watch:
+    def add(self, watch: WatchWish) -> WatchWish:
         """Plan the files of one wish and return it with its name.
 
         Raises:
@@ -71,12 +71,12 @@ class Watching:
         if switch:
             self.plan.files[self.jobs_file] = with_examples(self._jobs_text(), switch)
 
-    def ask(self) -> list[Watch]:
+    def ask(self) -> list[WatchWish]:
         """Ask for addresses and URLs until there is no more; return what was planned."""
         if not self.dialogue.is_open:
             return []
         self.dialogue.say(WHAT_CAN_BE_WATCHED)
-        found: list[Watch] = []
+        found: list[WatchWish] = []
         while answer := self.dialogue.ask("Address or URL, Enter for nothing more"):
             try:
                 found.append(self.add(self._wish(answer)))
@@ -84,7 +84,7 @@ class Watching:
                 self.dialogue.say(f"  {error}")
         return found
 
-    def _wish(self, answer: str) -> Watch:
+    def _wish(self, answer: str) -> WatchWish:
         if answer.startswith(("http://", "https://")):
             return read_watch(f"http:{answer}")
         chain = network(self.dialogue.ask("Chain", "mainnet"))
@@ -96,7 +96,7 @@ class Watching:
     def _named(self, usual: str) -> str:
         return self.dialogue.until_usable(lambda: self.dialogue.ask("Name", usual), check_name)
 
-    def _add_task(self, watch: Watch) -> None:
+    def _add_task(self, watch: WatchWish) -> None:
         profile, cron = _PROFILES.get(watch.kind, _USUAL_PROFILE)
         known = load_jobs(self.config, self.plan.checkout).profiles
         task = OwnTask(profile, watch.name, f"protocols/{watch.name}/monitor.yaml", "" if profile in known else cron)

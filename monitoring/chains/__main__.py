@@ -11,6 +11,7 @@ if __name__ == "__main__":
     become_owner_of_checkout()
 
 import argparse
+import json
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -117,7 +118,7 @@ def _inspect(address: str, chain: Network, environ: Mapping[str, str]) -> int:
     view = Chains(environ).view(chain)
     start = check_address(address)
     found = unread(chain.slug, start, view) if isinstance(view, Unknown) else inspect(view, start)
-    sys.stdout.write(orjson.dumps(asdict(found)).decode() + "\n")
+    sys.stdout.write(json.dumps(asdict(found)) + "\n")  # amounts have more than 64 bits: orjson takes none of those
     return 0
 
 

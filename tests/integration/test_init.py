@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import pty
 import re
@@ -139,6 +140,7 @@ def test_the_token_may_come_from_stdin(host: Host) -> None:
     assert read_env_file(env_file(host)).values["TELEGRAM_BOT_TOKEN_DEFAULT"] == BOT_TOKEN
 
 
+@pytest.mark.ci
 def test_what_is_there_stays_and_a_second_time_nothing_changes(host: Host) -> None:
     env_file(host).write_text("# mine\nTELEGRAM_CHAT_ID_AAVE=-1\n")
     assert init(host, "--bot-token-env", "NEW_BOT", "--chat", CHAT).returncode == 0
@@ -193,6 +195,7 @@ def test_a_chat_that_the_bot_cannot_see_is_refused_with_the_remedy(host: Host) -
     assert not env_file(host).exists()
 
 
+@pytest.mark.ci
 def test_a_topic_gets_the_digest_and_the_chat_the_rest(host: Host) -> None:
     assert init(host, "--bot-token-env", "NEW_BOT", "--chat", CHAT, "--topic", "7").returncode == 0
 
@@ -201,6 +204,7 @@ def test_a_topic_gets_the_digest_and_the_chat_the_rest(host: Host) -> None:
     assert values["TELEGRAM_CHAT_ID_TOPICS"] == values["TELEGRAM_CHAT_ID_DEFAULT"] == CHAT
 
 
+@pytest.mark.ci
 def test_on_a_terminal_it_asks_finds_the_chat_shows_it_and_asks_before_it_uses_it(
     host: Host, telegram: TelegramStandIn
 ) -> None:
@@ -226,6 +230,7 @@ def test_on_a_terminal_it_asks_finds_the_chat_shows_it_and_asks_before_it_uses_i
     assert not [body for body in asked if b"offset" in body], "an update was confirmed: its reader would miss it"
 
 
+@pytest.mark.ci
 @pytest.mark.parametrize("reader", ["webhook", "another program"])
 def test_updates_of_a_bot_that_somebody_else_reads_are_not_read(
     host: Host, telegram: TelegramStandIn, reader: str
@@ -247,6 +252,7 @@ def test_updates_of_a_bot_that_somebody_else_reads_are_not_read(
     assert len(reads) == (0 if reader == "webhook" else 1)
 
 
+@pytest.mark.ci
 def test_no_for_an_answer_writes_nothing(host: Host, telegram: TelegramStandIn) -> None:
     terminal = Terminal(host, "--chat", CHAT, "--bot-token-env", "NEW_BOT")
 
@@ -259,6 +265,7 @@ def test_no_for_an_answer_writes_nothing(host: Host, telegram: TelegramStandIn) 
     assert telegram.messages == []
 
 
+@pytest.mark.ci
 def test_a_title_of_a_stranger_is_one_clean_short_line(host: Host, telegram: TelegramStandIn) -> None:
     evil = message(int(CHAT))
     evil["message"]["chat"]["title"] = "\x1b[2J\r\nyes\n" + "x" * 5000
@@ -316,6 +323,7 @@ def own_jobs(host: Host) -> str:
     return (host.checkout / "automation/jobs.d/own.yaml").read_text()
 
 
+@pytest.mark.ci
 @pytest.mark.parametrize(
     ("wish", "name", "words"),
     [
@@ -349,6 +357,7 @@ def formulas(monitor: Path) -> bool:
     return any(isinstance(part, FormulaPart) for part in load_monitor(monitor, TYPES).parts())
 
 
+@pytest.mark.ci
 def test_a_second_watch_joins_the_first_and_neither_is_written_twice(host: Host, mainnet: Anvil) -> None:
     first = ["--watch", f"vault:mainnet:{VAULT}", "--name", "our-vault"]
     second = ["--watch", f"safe:mainnet:{CURATION}", "--name", "treasury"]
@@ -372,6 +381,7 @@ def test_a_second_watch_joins_the_first_and_neither_is_written_twice(host: Host,
     assert "nothing to change" in again.stdout
 
 
+@pytest.mark.ci
 @pytest.mark.parametrize(
     ("wish", "words"),
     [
@@ -419,6 +429,7 @@ def test_a_url_with_a_key_in_it_goes_into_the_env_file_alone(host: Host) -> None
     assert "abcdef0123456789" not in (host.checkout / "protocols/api/monitor.yaml").read_text() + done.stdout
 
 
+@pytest.mark.ci
 def test_on_a_terminal_an_address_is_enough(host: Host, telegram: TelegramStandIn, mainnet: Anvil) -> None:
     telegram.updates = [message(42)]
     del host.environ["PROVIDER_URL_MAINNET"]
@@ -439,3 +450,30 @@ def test_on_a_terminal_an_address_is_enough(host: Host, telegram: TelegramStandI
     assert "examples: off" in own_jobs(host)
     assert load_monitor(host.checkout / "protocols/vusdc/monitor.yaml", TYPES).name == "vusdc"
     assert terminal.inputs == 9
+
+
+def test_probe_says_who_controls_a_vault_and_prints_what_would_watch_it(host: Host, mainnet: Anvil) -> None:
+    person = checksum(mainnet.accounts[0])
+    shown = host.automation("probe", VAULT, "--chain", "1", PROVIDER_URL_MAINNET=mainnet.url)
+    machine = host.automation("probe", VAULT, "--json", PROVIDER_URL_MAINNET=mainnet.url)
+
+    assert shown.returncode == machine.returncode == 0, shown.stderr + machine.stderr
+    safe = f"  owner: {CURATION}\n    Safe 1.4.1, 1 of 1 owner\n    owner: {person}\n      account without code"
+    assert f"{VAULT} on Ethereum\n  vault vUSDC of USDC\n  asset: {ASSET}\n{safe}" in shown.stdout
+    command = shown.stdout.rpartition("its task:\n")[2].replace("\\\n", "").split()[4:]
+    assert command[:2] == ["--watch", f"vault:mainnet:{VAULT}"]
+    assert f"safe:mainnet:{CURATION}" in command
+    found = json.loads(machine.stdout)
+    assert found["contracts"][CURATION]["owners"] == [person]
+    assert set(found["monitors"]) == {"vusdc", "safe-90d0f2"}
+    assert max(map(len, shown.stdout.partition("\nprotocols/")[0].splitlines())) <= 80
+
+
+def test_probe_of_an_account_and_of_a_chain_that_cannot_be_read(host: Host, mainnet: Anvil) -> None:
+    account = host.automation("probe", checksum(mainnet.accounts[0]), PROVIDER_URL_MAINNET=mainnet.url)
+    unread = host.automation("probe", CURATION)
+
+    assert account.returncode == 0
+    assert account.stdout.endswith("account without code (a person, or a machine with a key)\n")
+    assert unread.returncode == 2
+    assert "give an endpoint of your own (--rpc mainnet=URL, or PROVIDER_URL_MAINNET)" in unread.stderr

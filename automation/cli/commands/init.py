@@ -15,7 +15,7 @@ from automation.setup.endpoints import checked, read_wish, variable
 from automation.setup.file_plan import FilePlan
 from automation.setup.finish import finish
 from automation.setup.telegram import ChatWish, chat_variables, checked_bot, chosen_chat
-from automation.setup.watch import Watch, read_watch
+from automation.setup.watch import WatchWish, read_watch
 from automation.setup.watching import Watching
 from monitoring.alerts.senders.telegram import DEFAULT_CHAT, DEFAULT_TOKEN
 from monitoring.base.clock import parse_duration
@@ -42,7 +42,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     watched = "safe:CHAIN:ADDRESS (or timelock, vault, token, contract), http:URL or host; may be repeated"
     parser.add_argument("--watch", action="append", dest="wishes", default=[], metavar="WHAT", help=watched)
     named = "name of the --watch before it"
-    parser.add_argument("--name", action="append", dest="wishes", type=_Name, metavar="NAME", help=named)
+    parser.add_argument("--name", action="append", dest="wishes", type=_WishName, metavar="NAME", help=named)
     parser.add_argument("--examples", choices=("on", "off"), default="", help="switch the shipped examples")
     parser.add_argument("--env-file", type=Path, metavar="PATH", help="env file to write (default: the one in use)")
     parser.add_argument("--wait", default="2m", metavar="TIME", help="how long to wait for a message (default 2m)")
@@ -85,20 +85,20 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
     )
 
 
-class _Name(str):
+class _WishName(str):
     """The value of a `--name`, which stands between those of `--watch`."""
 
     __slots__ = ()
 
 
-def _wishes(given: list[str]) -> list[Watch]:
+def _wishes(given: list[str]) -> list[WatchWish]:
     """Return each `--watch` with the `--name` behind it."""
-    found: list[Watch] = []
+    found: list[WatchWish] = []
     for place, text in enumerate(given):
         following = given[place + 1] if place + 1 < len(given) else ""
-        if not isinstance(text, _Name):
-            found.append(read_watch(text, following if isinstance(following, _Name) else ""))
-        elif place == 0 or isinstance(given[place - 1], _Name):
+        if not isinstance(text, _WishName):
+            found.append(read_watch(text, following if isinstance(following, _WishName) else ""))
+        elif place == 0 or isinstance(given[place - 1], _WishName):
             raise UsageError(f"--name {text} names the --watch before it: write --watch WHAT --name {text}")
     return found
 
