@@ -82,6 +82,7 @@ class Status:
     firing: tuple[Condition, ...]
     unreached: tuple[ReachProblem, ...]
     undelivered: tuple[Undelivered, ...]
+    waiting_alerts: int
     blind: tuple[Condition, ...]
     unconfirmed: tuple[Unconfirmed, ...]
     silences: tuple[Silence, ...]
@@ -134,6 +135,7 @@ def _look(
         firing=tuple(database.read(lambda tx: conditions.incidents(tx, now))) if database else (),
         unreached=tuple(unreached),
         undelivered=tuple(Undelivered(*row) for row in deliveries.why_waiting(database)) if database else (),
+        waiting_alerts=database.read(deliveries.count_waiting_alerts) if database else 0,
         blind=tuple(database.read(conditions.without_data)) if database else (),
         unconfirmed=tuple(unconfirmed(jobs, settings.checkout, database)) if jobs else (),
         silences=tuple(database.read(lambda tx: silences.active(tx, now))) if database else (),

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import subprocess
 import sys
 from collections.abc import Iterable, Sequence
 
@@ -18,7 +19,7 @@ from monitoring.base import log
 from monitoring.base.clock import Clock, SystemClock
 from monitoring.base.errors import UsageError
 from monitoring.base.secrets.redact import Redactor
-from monitoring.base.settings import Settings, load_settings
+from monitoring.base.settings import CHECKOUT, Settings, load_settings
 from monitoring.base.terminal import write_whatever_comes
 from monitoring.checks.builtin import TYPES
 from monitoring.checks.config.describe import describe
@@ -65,7 +66,7 @@ def _parser() -> argparse.ArgumentParser:
         ("describe", _describe, "list what is watched, as JSON, without a network"),
     ):
         verb = verbs.add_parser(name, help=what, description=f"{what[0].upper()}{what[1:]}.")
-        what_file = "a monitor.yaml, or a script" if name == "test" else "a monitor.yaml"
+        what_file = "a monitor.yaml, or a script" if name in ("test", "explain") else "a monitor.yaml"
         verb.add_argument("files", nargs="+", metavar="FILE", help=what_file)
         verb.set_defaults(act=act)
         if name in ("explain", "validate", "describe"):
@@ -96,6 +97,23 @@ def _run(options: argparse.Namespace) -> int:
 
 
 def _explain(options: argparse.Namespace) -> int:
+    scripts = [file for file in options.files if file.endswith(".py")]
+    codes = [_explain_script(script, as_json=options.json) for script in scripts]
+    options.files = [file for file in options.files if file not in scripts]
+    return max(codes + ([_explain_files(options)] if options.files else []))
+
+
+def _explain_script(script: str, *, as_json: bool) -> int:
+    """Have a script explained in a process of its own: what it imports and changes stays there."""
+    argv = [sys.executable, "-m", "utils.explain", *(["--json"] if as_json else []), script]
+    environ = {
+        **os.environ,
+        "PYTHONPATH": os.pathsep.join([str(CHECKOUT), *filter(None, [os.environ.get("PYTHONPATH")])]),
+    }
+    return subprocess.run(argv, env=environ, check=False).returncode
+
+
+def _explain_files(options: argparse.Namespace) -> int:
     settings = load_settings()
     log.set_up(settings.environ)
     monitors, mistakes = load_all(options.files, TYPES)

@@ -1,181 +1,244 @@
-"""`record FILE` writes what a live service answers next to the monitor, without what nobody else may read."""
+"""Storing alerts: conditions, silences, machines and the state beside them, in a real database file."""
 
 from __future__ import annotations
 
-import json
-import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from tests.support.checks_host import ChecksHost
-from tests.support.http_service import Reply, Seen, Service, http_service
+from monitoring.alerts.message.model import Alert
+from monitoring.alerts.recording.release_silenced import release_in
+from monitoring.alerts.recording.store_alert import (
+    AlertKind,
+    AlertOrigin,
+    raise_in,
+    record,
+    record_in,
+    resolve_in,
+)
+from monitoring.alerts.recording.unit_of_work import StoredOutcome
+from monitoring.conditions.condition import ConditionKey
+from monitoring.conditions.policy import PendingPolicy, Policy
+from monitoring.store.db.database import Database
+from monitoring.store.db.schema import open_database
+from monitoring.store.tables import conditions, silences, state
+from tests.support.outbox import alert
 
-MONITOR = """\
-monitor: acme
-chain: mainnet
-sources:
-  supply:
-    url: {url}/v1/supply?token=abcdef123456&symbol=ACME
-    headers: {{User-Agent: Mozilla/5.0, X-Api-Key: k3y-of-the-operator}}
-    ok: code == 'OK'
-    number: rows[3].amount
-    scale: 1e18
-    time: rows[-1].at
-    max_age: 1h
-  price:
-    url: {url}/v1/supply?token=abcdef123456&symbol=ACME
-    headers: {{User-Agent: Mozilla/5.0, X-Api-Key: k3y-of-the-operator}}
-    number: price
-  ratio:
-    url: {url}/graphql
-    query: "{{ ratio }}"
-    number: ratio
-    time: at
-    max_age: 1h
-checks:
-  - {{id: supply, require: supply >= 1, severity: high}}
-  - {{id: price, require: price * ratio > 0, severity: high}}
-"""
-
-
-class Acme:
-    """A service whose answers a test changes."""
-
-    def __init__(self) -> None:
-        self.rows = 40
-        self.note = "see https://node.acme.example/k3y, or mail ops@acme.example from 203.0.113.7"
-        self.price: Any = 1.25
-        self.status = 200
-
-    def answer(self, seen: Seen) -> Reply:
-        if seen.method == "POST":
-            return Reply({"data": {"ratio": "1.5", "at": int(time.time()) - 30}}, self.status)
-        at = f"{datetime.now(UTC) - timedelta(minutes=7):%Y-%m-%dT%H:%M:%SZ}"
-        rows = [{"amount": str((place + 1) * 10**18), "at": at} for place in range(self.rows)]
-        return Reply({"code": "OK", "note": self.note, "price": self.price, "rows": rows})
+NOW = datetime(2026, 3, 1, tzinfo=UTC)
+KEY = ConditionKey("aave", "utilisation/USDC")
 
 
 @pytest.fixture
-def acme() -> Acme:
-    return Acme()
+def database(tmp_path: Path) -> Iterator[Database]:
+    with open_database(tmp_path / "monitoring.db") as opened:
+        yield opened
 
 
-@pytest.fixture
-def service(acme: Acme) -> Iterator[Service]:
-    with http_service(acme.answer) as found:
-        yield found
+def minutes(count: float) -> datetime:
+    return NOW + timedelta(minutes=count)
 
 
-@pytest.fixture
-def host(tmp_path: Path, service: Service) -> ChecksHost:
-    host = ChecksHost(tmp_path, {"ACME_TOKEN": "abcdef123456"})
-    host.file(MONITOR.format(url=service.url))
-    return host
+def see(database: Database, at: datetime, severity: str = "HIGH", **more: object) -> str:
+    with database.write() as tx:
+        keyed = alert("utilisation", severity, key="utilisation/USDC")
+        return StoredOutcome(raise_in(tx, keyed, now=at, key=KEY, **more)).reason  # type: ignore[arg-type]
 
 
-def record(host: ChecksHost, code: int = 0) -> list[str]:
-    done = host.do("record", host.folder / "monitor.yaml")
-    assert done.returncode == code, done.stdout + done.stderr
-    return [line.replace(f"{host.folder}/", "") for line in done.stdout.splitlines()]
+def resolve(database: Database, at: datetime) -> str:
+    with database.write() as tx:
+        return StoredOutcome(resolve_in(tx, KEY, now=at)).reason
 
 
-def written(host: ChecksHost, source: str) -> dict[str, Any]:
-    text = (host.folder / f"answers/acme.{source}.json").read_text(encoding="utf-8")
-    found: dict[str, Any] = json.loads(text)
-    return found
+def silence(database: Database, start: datetime, hours: float, key: str | None = None, protocol: str = "aave") -> int:
+    ends_at = start + timedelta(hours=hours)
+    with database.write() as tx:
+        return silences.add(tx, protocol, key, now=start, ends_at=ends_at, reason="known", created_by="ops")
 
 
-def test_one_file_is_written_for_each_request_with_the_sources_that_read_it(host: ChecksHost) -> None:
-    assert record(host) == ["answers/acme.supply.json: recorded", "answers/acme.ratio.json: recorded"]
-    assert written(host, "supply")["sources"] == ["supply", "price"]
-    assert written(host, "ratio")["request"]["body"] == {"query": "{ ratio }", "variables": {}}
-    assert written(host, "ratio")["recorded"] == f"{datetime.now(UTC):%Y-%m-%d}"
+def rows(database: Database) -> list[tuple[str, str, str]]:
+    return database.rows("SELECT kind, title, delivery_status FROM alert_events ORDER BY id")  # type: ignore[return-value]
 
 
-def test_what_nobody_else_may_read_is_hidden(host: ChecksHost) -> None:
-    record(host)
-    found = written(host, "supply")
-    asked = found["request"]
-    assert asked["headers"] == {"accept": "application/json", "user-agent": "Mozilla/5.0", "x-api-key": "…"}
-    assert asked["url"].endswith("/v1/supply?token=…&symbol=ACME")
-    assert found["answer"]["body"]["note"] == "see https://… or mail … from …"
-    text = (host.folder / "answers/acme.supply.json").read_text(encoding="utf-8")
-    assert not [secret for secret in ("abcdef123456", "k3y", "ops@", "203.0.113") if secret in text]
+def webhooks(database: Database) -> list[str]:
+    return [row[0] for row in database.rows("SELECT status FROM deliveries WHERE destination = 'webhook' ORDER BY id")]
 
 
-def test_long_lists_are_cut_to_what_the_paths_need(host: ChecksHost) -> None:
-    record(host)
-    rows = written(host, "supply")["answer"]["body"]["rows"]
-    assert len(rows) == 10  # five at each end, since a path names the fourth
-    assert rows[3]["amount"] == str(4 * 10**18)
+def test_a_failing_transaction_leaves_neither_alert_nor_state_nor_condition(database: Database) -> None:
+    with pytest.raises(ZeroDivisionError), database.write() as tx:
+        record_in(tx, alert(key="k"), now=NOW)
+        state.put(tx, "cursors", "block", "5", NOW)
+        _ = 1 / 0
+    counts = [database.row(f"SELECT count(*) FROM {table}") for table in ("alert_events", "deliveries", "conditions")]
+    assert counts == [(0,)] * 3
+    assert state.get(database, "cursors", "block") is None
 
 
-def test_the_answers_own_time_is_written_by_its_age_and_form(host: ChecksHost) -> None:
-    record(host)
-    assert written(host, "supply")["answer"]["body"]["rows"][-1]["at"] == "{{ now-7m %Y-%m-%dT%H:%M:%SZ }}"
-    assert written(host, "ratio")["answer"]["body"]["data"]["at"].endswith(" unix }}")
+def test_a_repeat_stores_no_row_and_returns_the_alert_that_told_of_it(database: Database) -> None:
+    first = record(database, alert(key="k"), now=NOW)
+    assert record(database, alert(key="k"), now=minutes(60)) == first
+    assert len(rows(database)) == 1
+    found = conditions.firing(database.connection)
+    assert [(each.key.text, each.times, each.alert_id) for each in found] == [("k", 2, first)]
 
 
-def test_a_shape_that_changed_is_named_path_by_path(host: ChecksHost, acme: Acme) -> None:
-    record(host)
-    assert record(host)[0] == "answers/acme.supply.json: recorded, of the same shape"
-    acme.price, acme.rows = "1.25", 4
-    assert record(host)[:2] == [
-        "answers/acme.supply.json: recorded, its shape has changed:",
-        "  ~ price: number, now text",
-    ]
+def test_a_pending_condition_has_no_alert_yet(database: Database) -> None:
+    policy = Policy(hold=PendingPolicy(span=timedelta(minutes=10), shared=True))
+    assert record(database, alert(key="k"), now=NOW, policy=policy) is None
+    assert record(database, alert(key="k"), now=minutes(10), policy=policy) == 1
 
 
-def test_a_source_that_cannot_be_read_keeps_the_recording_that_is_there(host: ChecksHost, acme: Acme) -> None:
-    record(host)
-    before = written(host, "ratio")
-    acme.status = 404
-    lines = record(host, code=1)
-    assert lines[0] == "answers/acme.supply.json: recorded, of the same shape" or lines[1].startswith("answers/")
-    assert [line for line in lines if line.startswith("acme/ratio: not recorded: 127.0.0.1: HTTP 404")]
-    assert written(host, "ratio") == before
+def test_a_reminder_says_since_when_and_the_recovery_how_long(database: Database) -> None:
+    see(database, NOW)
+    assert see(database, minutes(60 * 24)) == "reminded"
+    resolve(database, minutes(60 * 26))
+    messages = [row[0] for row in database.rows("SELECT message FROM alert_events ORDER BY id")]
+    assert "First fired 2026-03-01 00:00 UTC (1 d before this alert); seen 2 times." in messages[1]
+    assert "Was HIGH for 1 d 2 h, since 2026-03-01 00:00 UTC." in messages[2]
+    assert [kind for kind, _, _ in rows(database)] == ["alert", "reminder", "recovery"]
 
 
-def test_a_time_of_an_unknown_form_is_not_recorded(host: ChecksHost) -> None:
-    text = (host.folder / "monitor.yaml").read_text(encoding="utf-8")
-    host.file(text.replace("time: rows[-1].at", "time: price"))  # no time at all: what is read is nothing
-    lines = record(host, code=1)
-    assert [line for line in lines if line.startswith("acme/supply: not recorded: ")]
-    assert not (host.folder / "answers/acme.supply.json").exists()
+def test_the_machine_gets_no_row_for_reminders_recoveries_or_what_is_not_severe(database: Database) -> None:
+    see(database, NOW, "MEDIUM")
+    see(database, minutes(1), "HIGH")
+    see(database, minutes(60 * 25), "HIGH")
+    resolve(database, minutes(60 * 26))
+    assert webhooks(database) == ["pending", "not_attempted"]
+    why = database.row("SELECT error FROM deliveries WHERE status = 'not_attempted'")
+    assert why == ("called for this firing and level already",)
 
 
-def test_a_recording_with_a_mistake_is_named_before_anything_is_asked(host: ChecksHost, service: Service) -> None:
-    (host.folder / "answers").mkdir()
-    (host.folder / "answers/acme.supply.json").write_text('{"monitor": "acme"}')
-    done = host.do("record", host.folder / "monitor.yaml")
-    assert done.returncode == 2
-    assert "answers/acme.supply.json: sources is a list of the sources that read this answer" in done.stderr
-    assert service.seen == []
+def test_a_condition_that_flaps_within_the_hour_calls_the_machine_once(database: Database) -> None:
+    for start in (0, 10, 20):
+        see(database, minutes(start), "CRITICAL")
+        resolve(database, minutes(start + 5))
+    assert webhooks(database) == ["pending", "not_attempted", "not_attempted"]
+    see(database, minutes(90), "CRITICAL")
+    assert webhooks(database)[-1] == "pending"
 
 
-def test_a_monitor_without_sources_has_nothing_to_record(host: ChecksHost) -> None:
-    done = host.do("record", host.file("monitor: plain\nhost: {}\n", "plain.yaml"))
-    assert (done.returncode, done.stdout) == (0, f"{host.folder}/plain.yaml: nothing to record: it has no sources\n")
+def test_alerts_without_a_key_are_events_of_their_own_for_the_machine(database: Database) -> None:
+    for _ in range(3):
+        record(database, alert("large transfer", "HIGH"), now=NOW)
+    assert webhooks(database) == ["pending"] * 3
 
 
-def test_a_run_stores_the_shape_of_the_first_answer_and_no_value(host: ChecksHost, acme: Acme) -> None:
-    acme.status = 500
-    host.run(host.folder / "monitor.yaml")  # one check of two has no data
-    assert shapes(host)["ratio"].keys() == {"of"}
-    acme.status = 200
-    host.run(host.folder / "monitor.yaml")
-    found = shapes(host)
-    assert found["ratio"]["shape"] == {"ratio": "text", "at": "number"}
-    assert found["supply"]["shape"] == {
-        "code": "text", "note": "text", "price": "number", "rows": [{"amount": "text", "at": "text"}],
-    }  # fmt: skip
+def test_a_silenced_alert_is_stored_and_counted_and_its_recovery_is_told(database: Database) -> None:
+    silence(database, NOW, 2)
+    assert see(database, minutes(1), "CRITICAL") == "fired"
+    record(database, alert("without a key"), now=minutes(2))
+    record(database, alert("of another", protocol="maple"), now=minutes(2))
+    resolve(database, minutes(3))
+    assert [status for _, _, status in rows(database)] == ["silenced", "silenced", "pending", "pending"]
+    assert [each.silenced for each in silences.active(database.connection, minutes(4))] == [2]
+    assert database.row("SELECT count(*) FROM deliveries WHERE alert_id IN (1, 2)") == (0,)
 
 
-def shapes(host: ChecksHost) -> dict[str, Any]:
-    ((found,),) = host.rows("SELECT value FROM chain_memory WHERE kind = 'shape' AND key = 'acme'")
-    stored: dict[str, Any] = json.loads(found)
-    return stored
+@pytest.mark.parametrize(
+    ("key", "held_back"),
+    [
+        (None, True),
+        ("utilisation/USDC", True),
+        ("utilisation/*", True),
+        ("*", True),
+        ("utilisation", False),
+        ("peg", False),
+    ],
+)
+def test_a_silence_covers_a_protocol_or_the_keys_it_names(database: Database, key: str | None, held_back: bool) -> None:
+    silence(database, NOW, 1, key, protocol="AAVE")
+    see(database, minutes(1))
+    assert rows(database)[0][2] == ("silenced" if held_back else "pending")
+
+
+def test_a_silence_always_ends_and_what_fires_then_is_told_without_a_new_sight(database: Database) -> None:
+    silence(database, NOW, 1)
+    see(database, minutes(1), "CRITICAL")
+    with database.write() as tx:
+        assert release_in(tx, minutes(59)) == []
+        assert release_in(tx, minutes(60)) == [1]
+        assert release_in(tx, minutes(61)) == []
+    assert rows(database)[0][2] == "pending"
+    assert webhooks(database) == ["pending"], "the machine hears it then, too"
+    assert see(database, minutes(62), "CRITICAL") == "repeated"
+
+
+def test_what_recovered_under_a_silence_is_not_told_at_its_end(database: Database) -> None:
+    silence(database, NOW, 1)
+    see(database, minutes(1))
+    resolve(database, minutes(2))
+    with database.write() as tx:
+        assert release_in(tx, minutes(60)) == []
+
+
+def test_a_condition_whose_message_failed_for_good_is_tried_again_after_an_hour(database: Database) -> None:
+    see(database, NOW)
+    with database.write() as tx:
+        tx.execute("UPDATE alert_events SET delivery_status = 'failed'")
+    assert see(database, minutes(30)) == "repeated"
+    assert see(database, minutes(61)) == "untold"
+    assert see(database, minutes(62)) == "repeated"
+
+
+def test_under_debug_nothing_is_to_be_sent_and_the_next_run_that_sends_tells_it(database: Database) -> None:
+    assert see(database, NOW, origin=AlertOrigin(debug=True)) == "fired"
+    assert rows(database) == [("alert", "utilisation", "skipped_debug")]
+    assert database.row("SELECT count(*) FROM deliveries") == (0,)
+    assert see(database, minutes(1)) == "untold"
+
+
+def test_the_memory_of_a_check_behind_a_condition_survives_raising_and_resolving(database: Database) -> None:
+    from dataclasses import replace
+
+    see(database, NOW)
+    with database.write() as tx:
+        found = conditions.get(tx, KEY)
+        assert found is not None
+        conditions.put(tx, replace(found, memory={"low": 1}), NOW)
+    see(database, minutes(1))
+    resolve(database, minutes(2))
+    see(database, minutes(3))
+    with database.snapshot() as tx:
+        found = conditions.get(tx, KEY)
+    assert found is not None
+    assert found.memory == {"low": 1}
+
+
+def as_the_release_before(database: Database, at: datetime, state: str, worst: str) -> None:
+    """It writes the columns of what `m.alert(key=…)` raises, and leaves the text of the rules as it is."""
+    with database.write() as tx:
+        tx.execute(
+            "UPDATE conditions SET state = ?, worst = ?, severity = ?, since = ?", (state, worst, worst, str(at))
+        )
+
+
+@pytest.mark.parametrize("fire_after", [timedelta(0), timedelta(minutes=5)], ids=["fired", "pending"])
+def test_what_the_release_before_told_after_a_way_back_is_not_told_again(
+    database: Database, fire_after: timedelta
+) -> None:
+    policy = Policy(hold=PendingPolicy(span=fire_after, shared=True))
+    see(database, NOW, "HIGH", policy=policy)
+    as_the_release_before(database, NOW, "firing", "CRITICAL")
+    assert [see(database, minutes(6), severity, policy=policy) for severity in ("HIGH", "CRITICAL")] == ["repeated"] * 2
+
+
+@pytest.mark.parametrize("state", ["ok", "pending"])
+def test_what_began_again_under_the_release_before_waits_from_its_new_beginning(database: Database, state: str) -> None:
+    policy = Policy(hold=PendingPolicy(span=timedelta(minutes=30), shared=True))
+    see(database, NOW, policy=policy)
+    as_the_release_before(database, minutes(50), state, "LOW")
+    assert see(database, minutes(60), policy=policy) == "pending"
+    assert see(database, minutes(90), policy=policy) == "fired"
+
+
+def test_two_chains_of_one_subject_are_two_conditions(database: Database) -> None:
+    keys = [ConditionKey("safe", "queue", chain, "0xabc") for chain in (1, 42161)]
+    with database.write() as tx:
+        seen = [raise_in(tx, alert(protocol="safe", key=key.text), now=NOW, key=key) for key in keys]
+    assert [StoredOutcome(one).reason for one in seen] == ["fired", "fired"]
+
+
+def test_the_kind_of_a_drill_is_kept(database: Database) -> None:
+    record(database, Alert("LOW", "drill", protocol="automation"), now=NOW, kind=AlertKind.DRILL)
+    assert rows(database) == [("drill", "drill", "pending")]

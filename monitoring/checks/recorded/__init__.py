@@ -2,5 +2,5 @@
 
 `recording` is their file, `replay` the transport that answers with them, `record` writes them from the live service,
 `shape` is what of an answer may be stored: names and types. Tests: tests/unit/test_recorded.py,
-tests/integration/test_record.py.
+tests/integration/test_record_answers.py.
 """
