@@ -71,7 +71,7 @@ def test_a_check_fires_when_it_must_and_says_when_it_is_over(new_world: New, pat
     world = new_world(drilled(path))
     world.run()
 
-    told = world.messages(drill.when, drill.set)
+    told = world.messages(drill.when)
 
     wanted = {
         part.key for part in world.scene.parts
@@ -100,7 +100,7 @@ def test_a_check_is_quiet_as_long_as_it_must(new_world: New, path: Path, drill: 
     world = new_world(drilled(path))
     world.run()
 
-    assert world.messages(drill.quiet, drill.quiet_set) == {}
+    assert world.messages(drill.quiet) == {}
 
 
 @BY_FILE
@@ -125,11 +125,11 @@ def test_an_input_that_fails_never_alarms_and_blinds_who_needs_it(new_world: New
 def test_what_fires_goes_on_firing_while_its_input_fails(new_world: New, path: Path, drill: DrillEntry) -> None:
     world = new_world(drilled(path))
     applying = {key for key, one in world.run().items() if one.reason is not Reason.DOES_NOT_APPLY}
-    world.messages(drill.when, drill.set)
+    world.messages(drill.when)
     before = {key: one.state for key, one in world.conditions.items()}
     world.lost = set(world.asked)
 
-    outcomes = world.run(drill.when, drill.set)
+    outcomes = world.run(drill.when)
 
     assert {key: one.condition.state for key, one in outcomes.items()} == before
     assert {outcomes[key].reason for key in applying} == {Reason.UNKNOWN}

@@ -46,7 +46,7 @@ def reading_problems(world: Rehearsal, name: str) -> dict[str, list[str]]:
     for entry in (one for one in world.scene.reads if one.source == name):
         for values, is_read in ((entry.good, True), (entry.bad, False)):
             if values:
-                outcomes = world.run(answers={name: values})
+                outcomes = world.run({name: values})
                 _note(found, needing, outcomes, f"line {entry.line}: {name} with {_shown(values)}", is_read=is_read)
                 world.run()
     return found

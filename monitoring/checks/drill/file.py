@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -44,7 +44,7 @@ from monitoring.checks.expression.values import Value
 from monitoring.checks.expression.views import parse_view, standard_views
 from monitoring.checks.recorded.recording import Recording
 from monitoring.checks.recorded.replay import Replay
-from monitoring.checks.rules.keys import SEVERITY, Listed, text_of
+from monitoring.checks.rules.keys import DURATION, SEVERITY, Listed, text_of
 
 _NOW = re.compile(r"now(?:([+-]\d+[smhd]))*")
 _STEP = re.compile(r"([+-])(\d+[smhd])")
@@ -55,14 +55,18 @@ FIRES = entry("fires", SEVERITY, "How bad it must be.", without="the severity wi
 _CHANGES = tuple(
     entry(name, ANSWERS, sentence, default="")
     for name, sentence in (
-        ("when", "It must fire on these answers."),
+        ("when", "It must fire on these answers; of a source, values by their path in its recorded answer."),
         ("quiet", "It must not fire on these."),
-        ("set", "It must fire on these values in recorded answers, by source and path."),
-        ("quiet_set", "It must not fire on these."),
+        ("worse", "Once it fires, it must get worse on these."),
+        ("steady", "Once it fires, it must not yet get worse on these."),
+        ("over", "Once it fires, it must be over on these."),
+        ("holds", "Once it fires, it must go on on these."),
     )
 )
+BASELINE = entry("baseline", DURATION, "It must fire up to so long after the value that it compares with.", default="")
+SHOWS = entry("shows", text_of("value"), "On `when` this is its value as people read it, with its unit.", default="")
 _ENTRY = Section(
-    "One drill.", CHECK, FIRES, *_CHANGES,
+    "One drill.", CHECK, FIRES, *_CHANGES, BASELINE, SHOWS,
     entry("also", _NAMES, "Other checks that may fire along.", default=""),
     entry("only", _NAMES, "Of several rows, those that must fire.", default=""),
 )  # fmt: skip
@@ -82,8 +86,12 @@ class DrillEntry:
     fires: str
     when: Mapping[str, Any] = field(default_factory=dict)
     quiet: Mapping[str, Any] = field(default_factory=dict)
-    set: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
-    quiet_set: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    worse: Mapping[str, Any] = field(default_factory=dict)
+    steady: Mapping[str, Any] = field(default_factory=dict)
+    over: Mapping[str, Any] = field(default_factory=dict)
+    holds: Mapping[str, Any] = field(default_factory=dict)
+    baseline: timedelta | None = None
+    shows: str = ""
     also: tuple[str, ...] = ()
     only: tuple[str, ...] = ()
     line: int = 0
@@ -126,22 +134,23 @@ class DrilledMonitor:
             ValueError: an entry is no call of this monitor on any of its chains.
         """
         found: dict[ViewRead, Value] = {}
-        for text, value in {**self.well, **(changes or {})}.items():
+        views = {text: value for text, value in (changes or {}).items() if text not in self.monitor.sources}
+        for text, value in {**self.well, **views}.items():
             calls = {call: self._value(value, scene, now) for scene in self.scenes for call in self.calls(text, scene)}
             if not calls:
                 raise ValueError(f"{self.path}: {text} names nothing")
             found |= calls
         return found
 
-    def replay(self, now: datetime, changes: Mapping[str, Mapping[str, Any]] | None = None) -> Replay:
-        """Return what services answer, with values changed by source and path.
+    def replay(self, now: datetime, changes: Mapping[str, Any] | None = None) -> Replay:
+        """Return what services answer, with some of the values changed.
 
         Raises:
             LookupError: a recorded answer has nothing at a path.
         """
         replay = Replay(self.recordings, now)
-        for source, values in (changes or {}).items():
-            for path, value in values.items():
+        for source in self.monitor.sources.keys() & (changes or {}).keys():
+            for path, value in (changes or {})[source].items():
                 replay.put(source, path, self._value(value, self.scenes[0], now))
         return replay
 
@@ -196,7 +205,7 @@ def load_drilled(path: Path) -> DrilledMonitor:
         raise ConfigError(mistakes.lines())
     root = Spot(node, "", mistakes)
     if numbers := root.get("sources"):
-        numbers.wrong("a drill has whole answers: write them with python -m automation record, change them with `set`")
+        numbers.wrong("a drill has whole answers: write them with python -m automation record, change them with `when`")
     root.only(_FILE.keys)
     root.need("drills", "a list of what each check must fire on")
     drills = tuple(found for spot in _items(root, "drills") if (found := _entry_at(spot, parts)))
@@ -221,7 +230,10 @@ def _entry_at(spot: Spot, parts: Iterable[FormulaPart]) -> DrillEntry | None:
         return None
     changes = {key.name: mapping(spot, key.name) for key in _CHANGES}
     also, only = (tuple(map(str, plain(spot.get(key)) or ())) for key in ("also", "only"))
-    return DrillEntry(name, fires.name.lower(), **changes, also=also, only=only, line=spot.node.at.line)
+    return DrillEntry(
+        name, fires.name.lower(), **changes, baseline=spot.value(BASELINE) or None,
+        shows=spot.value(SHOWS) or "", also=also, only=only, line=spot.node.at.line,
+    )  # fmt: skip
 
 
 def _known(names: list[str]) -> str:
@@ -231,12 +243,12 @@ def _known(names: list[str]) -> str:
 def _check_names(drilled: DrilledMonitor, root: Spot) -> None:
     """Note each call of the drill that its monitor cannot make, and each source that it does not have."""
     for spot in (root, *_items(root, "drills")):
-        for section in ("well", "when", "quiet"):
+        for section in ("well", *(key.name for key in _CHANGES)):
             for key, at in entries(spot, section):
-                _check_call(drilled, key, at)
-        for section in ("set", "quiet_set"):
-            for key, at in entries(spot, section):
-                check_paths(drilled, key.text, key.at, at)
+                if isinstance(at.node, marks.Mapping):
+                    check_paths(drilled, key.text, key.at, at)
+                else:
+                    _check_call(drilled, key, at)
     for spot in _items(root, "reads"):
         source = spot.get("source")
         for values in (spot.get("good"), spot.get("bad")):

@@ -32,6 +32,7 @@ from monitoring.store.db.handle import SteadyStore
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
 _BETWEEN = timedelta(hours=1)
+_NEAR = timedelta(minutes=1)
 _LOST = Unknown("execution reverted", "the drill")
 _MEMORY = Path("/dev/shm")  # noqa: S108 - a folder of random name in it, where the machine has one: a drill syncs no disk
 
@@ -68,6 +69,7 @@ class Rehearsal:
     def __init__(self, scene: DrilledMonitor, folder: Path) -> None:
         self.scene, self.now = scene, NOW
         self.conditions: dict[ConditionKey, Condition] = {}
+        self.values: dict[ConditionKey, str] = {}
         self.shown: dict[ConditionKey, str] = {}
         self.asked: set[Any] = set()  # views, and recordings by their path
         self.lost: set[Any] = set()
@@ -83,14 +85,11 @@ class Rehearsal:
         return _LOST if question in self.lost else self.answers.get(question, _LOST)
 
     def run(
-        self,
-        changes: Mapping[str, Any] | None = None,
-        answers: Mapping[str, Mapping[str, Any]] | None = None,
-        damage: Callable[[Replay], None] | None = None,
+        self, changes: Mapping[str, Any] | None = None, damage: Callable[[Replay], None] | None = None
     ) -> dict[ConditionKey, Outcome]:
         """Evaluate once, an hour after the last time, with some of the answers changed; services are really read."""
         self.answers = self.scene.answers(self.now, changes)
-        replay = self.scene.replay(self.now, answers)
+        replay = self.scene.replay(self.now, changes)
         replay.down = {path for path in replay.recordings if path in self.lost}
         if damage is not None:
             damage(replay)
@@ -103,19 +102,15 @@ class Rehearsal:
         if ran.error is not None:
             raise ran.error
         outcomes = {one.key: one.outcome for one in ran.seen}
-        self.shown = {
-            one.key: f"{value_in_words(one.part, one.reading)} (limit {bound_in_words(one.part) or '-'})"
-            for one in ran.seen
-        }
+        self.values = {one.key: value_in_words(one.part, one.reading) for one in ran.seen}
+        self.shown = {one.key: f"{self.values[one.key]} (limit {bound_in_words(one.part) or '-'})" for one in ran.seen}
         self.conditions = {key: one.condition for key, one in outcomes.items()}
         self.now += _BETWEEN
         return outcomes
 
-    def messages(
-        self, changes: Mapping[str, Any] | None = None, answers: Mapping[str, Mapping[str, Any]] | None = None
-    ) -> dict[ConditionKey, tuple[TransitionKind, str]]:
+    def messages(self, changes: Mapping[str, Any] | None = None) -> dict[ConditionKey, tuple[TransitionKind, str]]:
         """Run twice, as `for: 2 runs` needs it, and return what would be sent: its kind and severity."""
-        runs = [self.run(changes, answers), self.run(changes, answers)]
+        runs = [self.run(changes), self.run(changes)]
         return {
             key: (one.transition.kind, one.transition.severity.name.lower())
             for outcomes in reversed(runs) for key, one in outcomes.items() if one.transition
@@ -150,8 +145,11 @@ def rehearse(scene: DrilledMonitor) -> list[CheckResult]:
     _when_all_is_well(scene, results)
     for drill in scene.drills:
         _fires(scene, drill, results[drill.check])
-        if drill.quiet or drill.quiet_set:
+        if drill.quiet:
             _stays_quiet(scene, drill, results[drill.check])
+        _once_it_fires(scene, drill, results[drill.check])
+        if drill.baseline is not None:
+            _forgets(scene, drill, results[drill.check], drill.baseline)
     _without_data(scene, results)
     _broken_answers(scene, results)
     for result in results.values():
@@ -188,11 +186,8 @@ def _missing(world: Rehearsal, condition: Condition) -> str:
 def _fires(scene: DrilledMonitor, drill: DrillEntry, result: CheckResult) -> None:
     with rehearsing(scene) as world:
         world.run()
-        sent = world.messages(drill.when, drill.set)
-        wanted = {
-            part.key for part in scene.parts
-            if part.key.check == drill.check and (not drill.only or part.key.subject in drill.only)
-        }  # fmt: skip
+        sent = world.messages(drill.when)
+        wanted = _wanted(scene, drill)
         if not wanted:
             result.problems.append(f"line {drill.line}: no row is called {', '.join(drill.only)}")
         for key in sorted(wanted, key=str):
@@ -200,6 +195,10 @@ def _fires(scene: DrilledMonitor, drill: DrillEntry, result: CheckResult) -> Non
                 did = " ".join(sent[key]) if key in sent else "did not fire"
                 value = world.shown[key]
                 result.problems.append(f"line {drill.line}: {key.text} must fire {drill.fires}, {did}: it is {value}")
+        for key in sorted(wanted, key=str):
+            if drill.shows and drill.shows != world.values[key]:
+                wrong = f"{key.text} must be shown as {drill.shows}, it is {world.values[key]}"
+                result.problems.append(f"line {drill.line}: {wrong}")
         for name in sorted({key.check for key in sent.keys() - wanted} - {*drill.also}):
             result.problems.append(f"line {drill.line}: {name} fires along: add it to `also`, or change `when`")
     result.did.append(f"fires {drill.fires}")
@@ -208,12 +207,58 @@ def _fires(scene: DrilledMonitor, drill: DrillEntry, result: CheckResult) -> Non
 def _stays_quiet(scene: DrilledMonitor, drill: DrillEntry, result: CheckResult) -> None:
     with rehearsing(scene) as world:
         world.run()
-        sent = world.messages(drill.quiet, drill.quiet_set)
+        sent = world.messages(drill.quiet)
         result.problems += [
             f"line {drill.line}: {key.text} must stay quiet, {' '.join(what)}: it is {world.shown[key]}"
             for key, what in sent.items()
         ]
     result.did.append("stays quiet")
+
+
+def _once_it_fires(scene: DrilledMonitor, drill: DrillEntry, result: CheckResult) -> None:
+    """Change a breach: it gets worse, or is over, where the drill says so, and not before."""
+    worse, over = TransitionKind.WORSENED, TransitionKind.RECOVERED
+    for changes, kind, must, did in (
+        (drill.worse, worse, True, "get worse"),
+        (drill.steady, worse, False, "get worse"),
+        (drill.over, over, True, "be over"),
+        (drill.holds, over, False, "be over"),
+    ):
+        if not changes:
+            continue
+        with rehearsing(scene) as world:
+            world.run()
+            world.messages(drill.when)
+            sent = world.messages(changes)
+            for key in sorted(_wanted(scene, drill), key=str):
+                if (key in sent and sent[key][0] is kind) is not must:
+                    wish = f"must {'' if must else 'not yet '}{did}"
+                    result.problems.append(f"line {drill.line}: {key.text} {wish}: it is {world.shown[key]}")
+        result.did.append({worse: "gets worse", over: "is over"}[kind] if must else "not too early")
+
+
+def _forgets(scene: DrilledMonitor, drill: DrillEntry, result: CheckResult, baseline: timedelta) -> None:
+    """Come with the change just before the value it is compared with is too old, and just after."""
+    for later, fires in ((-_NEAR, True), (_NEAR, False)):
+        with rehearsing(scene) as world:
+            world.run()
+            world.now += baseline + later - _BETWEEN
+            sent = world.messages(drill.when)
+            for key in sorted(_wanted(scene, drill), key=str):
+                if (key in sent) is not fires:
+                    must = "must fire" if fires else "must not fire"
+                    result.problems.append(
+                        f"line {drill.line}: {key.text} {must} {baseline + later} after its baseline"
+                    )
+    result.did.append("forgets its baseline")
+
+
+def _wanted(scene: DrilledMonitor, drill: DrillEntry) -> set[ConditionKey]:
+    """Return the conditions of a check that a drill is about."""
+    return {
+        part.key for part in scene.parts
+        if part.key.check == drill.check and (not drill.only or part.key.subject in drill.only)
+    }  # fmt: skip
 
 
 def _without_data(scene: DrilledMonitor, results: Mapping[str, CheckResult]) -> None:
