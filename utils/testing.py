@@ -27,6 +27,7 @@ from monitoring.checks.config.load import load_monitor
 from monitoring.checks.engine import runner
 from monitoring.checks.engine.monitor import Monitor
 from monitoring.checks.engine.point import EvaluationPoint
+from monitoring.checks.recorded.sim_chain import Reverts, SimChain
 from monitoring.checks.state.load import StoredMemory
 from monitoring.store.db.database import Database
 from monitoring.store.db.handle import SteadyStore
@@ -36,7 +37,6 @@ from monitoring.store.tables import conditions
 from utils.context import Context
 from utils.local_chain import LocalChain, local_chain
 from utils.script import run_function
-from utils.sim_chain import Reverts, SimChain
 
 __all__ = ["LocalChain", "Reverts", "Run", "SimChain", "SimClock", "Told", "local_chain", "run"]
 

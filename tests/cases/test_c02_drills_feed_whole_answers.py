@@ -55,7 +55,6 @@ def test_the_drill_of_a_shipped_monitor_notices_that_it_reads_wrongly(
     path = tmp_path / Path(file).name
     text = path.read_text(encoding="utf-8")
     assert right in text
-    assert not problems(path)
     path.write_text(text.replace(right, wrong), encoding="utf-8")
     assert problems(path)
 

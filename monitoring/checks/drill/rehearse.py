@@ -6,26 +6,32 @@ recorded as in service; nothing is sent, and this host's state is neither read n
 
 from __future__ import annotations
 
+import functools
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from fractions import Fraction
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
 from monitoring.alerts.recording.store_alert import NOBODY
-from monitoring.chains.abi.values import Unknown
+from monitoring.base.http.client import Answer, Request
+from monitoring.chains.abi.addresses import is_address
 from monitoring.checks.drill.broken_answers import reading_problems
 from monitoring.checks.drill.file import DrilledMonitor, DrillEntry
 from monitoring.checks.engine.plan import CheckInstance
 from monitoring.checks.engine.point import EvaluationPoint
+from monitoring.checks.engine.resolvers import read_views
 from monitoring.checks.engine.runner import run
 from monitoring.checks.expression.evaluate import ViewRead
+from monitoring.checks.expression.values import Value
 from monitoring.checks.messages.listing_value import bound_in_words, value_in_words
 from monitoring.checks.messages.plain import AlertRoute
 from monitoring.checks.recorded.replay import Replay
+from monitoring.checks.recorded.sim_chain import Reverts, SimChain
 from monitoring.conditions.condition import Condition, ConditionKey
 from monitoring.conditions.outcome import Outcome, Reason, TransitionKind
 from monitoring.store.db.handle import SteadyStore
@@ -33,7 +39,6 @@ from monitoring.store.db.handle import SteadyStore
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
 _BETWEEN = timedelta(hours=1)
 _NEAR = timedelta(minutes=1)
-_LOST = Unknown("execution reverted", "the drill")
 _MEMORY = Path("/dev/shm")  # noqa: S108 - a folder of random name in it, where the machine has one: a drill syncs no disk
 
 
@@ -64,7 +69,7 @@ class _Parts:
 
 
 class Rehearsal:
-    """A simulated chain with its services, and a store. As `known` of an evaluation it answers and notes questions."""
+    """Simulated chains and recorded services, read as a run reads them, and a store."""
 
     def __init__(self, scene: DrilledMonitor, folder: Path) -> None:
         self.scene, self.now = scene, NOW
@@ -75,14 +80,14 @@ class Rehearsal:
         self.lost: set[Any] = set()
         self.answers: dict[Any, Any] = {}
         self.store = SteadyStore(folder / "drill.db", DrillClock(NOW))
-        self._monitor = _Parts(scene.monitor.name, scene.parts, sources=scene.monitor.sources)
+        self._monitor = _Parts(
+            scene.monitor.name, scene.parts, sources=scene.monitor.sources, answers={ViewRead: self._read_views}
+        )
 
-    def __contains__(self, question: object) -> bool:
-        return not (isinstance(question, tuple) and all(isinstance(name, str) for name in question))  # no source
-
-    def __getitem__(self, question: Any) -> Any:  # noqa: ANN401 - a view
-        self.asked.add(question)
-        return _LOST if question in self.lost else self.answers.get(question, _LOST)
+    def _read_views(self, calls: Sequence[ViewRead], at: EvaluationPoint) -> Mapping[Any, Any]:
+        """Note what is asked, and read it as a run does."""
+        self.asked |= {*calls}
+        return read_views(calls, at)
 
     def run(
         self, changes: Mapping[str, Any] | None = None, damage: Callable[[Replay], None] | None = None
@@ -93,10 +98,15 @@ class Rehearsal:
         replay.down = {path for path in replay.recordings if path in self.lost}
         if damage is not None:
             damage(replay)
-        at = EvaluationPoint(
-            {}, DrillClock(self.now), fetch=replay, sleep=lambda _: None,
-            known=self,  # type: ignore[arg-type]  # as much of a Mapping
-        )  # fmt: skip
+        clock = DrillClock(self.now)
+        chains = simulated({view: answer for view, answer in self.answers.items() if view not in self.lost})
+        environ = {name: value for chain in chains.values() for name, value in chain.environ.items()}
+
+        def fetch(request: Request, timeout_s: float) -> Answer:
+            chain = chains.get(request.url)
+            return chain.fetch(request, clock) if chain else replay(request, timeout_s)
+
+        at = EvaluationPoint(environ, clock, fetch=fetch, sleep=lambda _: None)
         ran = run([self._monitor], at, self.store, NOBODY)
         self.asked |= replay.asked
         if ran.error is not None:
@@ -115,6 +125,32 @@ class Rehearsal:
             key: (one.transition.kind, one.transition.severity.name.lower())
             for outcomes in reversed(runs) for key, one in outcomes.items() if one.transition
         }  # fmt: skip
+
+
+def simulated(answers: Mapping[ViewRead, Value]) -> dict[str, SimChain]:
+    """Return a chain for each that is asked, by its address; a view without an answer reverts."""
+    tables: dict[int, dict[tuple[str, str], dict[tuple[Any, ...], Any]]] = {}
+    for view, answer in answers.items():
+        table = tables.setdefault(view.chain, {})
+        table.setdefault((view.target, str(view.signature)), {})[_plain(view.arguments)] = _plain(answer)
+    chains = [
+        SimChain({view: functools.partial(_answer, found) for view, found in table.items()}, chain)
+        for chain, table in tables.items()
+    ]
+    return {chain.url: chain for chain in chains}
+
+
+def _answer(answers: Mapping[tuple[Any, ...], Any], *arguments: Any) -> Any:  # noqa: ANN401 - a value of the ABI
+    return answers.get(_plain(arguments), Reverts("no answer (the drill)"))
+
+
+def _plain(value: Any) -> Any:  # noqa: ANN401 - a value of the language as the ABI has it
+    """Return whole numbers as integers, addresses in lower case, tuples of such."""
+    if isinstance(value, list | tuple):
+        return tuple(_plain(one) for one in value)
+    if isinstance(value, Fraction) and value.denominator == 1:
+        return int(value)
+    return value.lower() if isinstance(value, str) and is_address(value) else value
 
 
 @contextmanager

@@ -24,7 +24,7 @@ class Answers:
 
     def __init__(self, at: EvaluationPoint, answerers: Mapping[type, Answerer]) -> None:
         self._at = at
-        self._answerers: dict[type, Answerer] = {ViewRead: _views, **answerers}
+        self._answerers: dict[type, Answerer] = {ViewRead: read_views, **answerers}
         self.crashes: dict[str, Exception] = {}
 
     def read(self, questions: Sequence[Any]) -> Answered:
@@ -56,7 +56,7 @@ def calls_by_chain(calls: Iterable[ViewRead]) -> dict[int, tuple[ViewRead, ...]]
     return {chain: tuple(batch) for chain, batch in sorted(chains.items())}
 
 
-def _views(calls: Sequence[ViewRead], at: EvaluationPoint) -> Answered:
+def read_views(calls: Sequence[ViewRead], at: EvaluationPoint) -> Answered:
     """Read all chains at once: a slow one must not make the others wait."""
     batches = calls_by_chain(calls)
     if len(batches) == 1:

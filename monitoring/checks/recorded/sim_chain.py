@@ -1,6 +1,6 @@
-"""A chain made of a table of calls, for tests of monitors: the real reading code asks it as it asks a provider.
+"""A chain made of a table of calls: the product's reading code asks it as it asks a provider.
 
-Used through `utils.testing`. It answers JSON-RPC in this process; no socket is opened.
+Used by drills, and by authors through `utils.testing`. It answers JSON-RPC in this process; no socket is opened.
 """
 
 from __future__ import annotations
