@@ -21,7 +21,7 @@ _KINDS = {
 
 
 @dataclass(frozen=True, slots=True)
-class Flag:
+class Option:
     """One option of a command; `kind` names what completes its value."""
 
     names: tuple[str, ...]
@@ -35,9 +35,9 @@ def script(shell: str, common: argparse.ArgumentParser) -> str:
     return _fish(common) if shell == "fish" else (_ZSH if shell == "zsh" else "") + _bash(common)
 
 
-def _flags(parser: argparse.ArgumentParser) -> list[Flag]:
+def _flags(parser: argparse.ArgumentParser) -> list[Option]:
     return [
-        Flag(tuple(each.option_strings), each.nargs != 0, _KINDS.get(each.dest, ""), each.help or "")
+        Option(tuple(each.option_strings), each.nargs != 0, _KINDS.get(each.dest, ""), each.help or "")
         for each in parser._actions  # noqa: SLF001 - argparse has no other way to list them
         if each.option_strings
     ]
@@ -115,7 +115,7 @@ def _bash(common: argparse.ArgumentParser) -> str:
     return text
 
 
-def _bash_values(name: str, flags: Sequence[Flag]) -> list[str]:
+def _bash_values(name: str, flags: Sequence[Option]) -> list[str]:
     """Return the patterns of what a value is completed with, after each flag that takes one."""
     return [
         f"        {'|'.join(f'{name}:{each}' for each in flag.names)}) "
@@ -125,7 +125,7 @@ def _bash_values(name: str, flags: Sequence[Flag]) -> list[str]:
     ]
 
 
-def _options(flags: Sequence[Flag]) -> str:
+def _options(flags: Sequence[Option]) -> str:
     return "".join(f" {each}" for flag in flags for each in flag.names)
 
 
@@ -141,7 +141,7 @@ def _fish(common: argparse.ArgumentParser) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _fish_flag(where: str, flag: Flag) -> str:
+def _fish_flag(where: str, flag: Option) -> str:
     options = " ".join(f"-l {each[2:]}" if each[:2] == "--" else f"-s {each[1:]}" for each in flag.names)
     value = (f" -x -a {_asked(flag.kind)}" if flag.kind else " -r -F") if flag.takes_value else ""
     return f"{where} {options}{value} -d {_quoted(flag.about)}"

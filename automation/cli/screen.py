@@ -1,4 +1,4 @@
-"""stdout and stderr as people read them. Every text of a command passes here, whoever wrote it.
+"""stdout and stderr as people read them. Every text of a command passes here.
 
 Everywhere: control characters are shown instead of obeyed, and commands are named as this program was called. On a
 terminal also: lines wrapped at words, colour (not with NO_COLOR, no-color.org), and one live line at the bottom.

@@ -29,7 +29,6 @@ from monitoring.base.errors import ConfigError, StoreError
 from monitoring.base.secrets.redact import Redactor
 from monitoring.base.settings import Settings
 from monitoring.conditions.condition import ConditionKey
-from monitoring.conditions.outcome import Reason
 from monitoring.conditions.policy import Policy
 from monitoring.ledger.reach import ReachProblem, reach_problems, reach_problems_without_database
 from monitoring.ledger.reconcile import Reconciled
@@ -221,9 +220,7 @@ class Reporting:
 
         def act(database: Database) -> None:
             with database.write() as tx:
-                raised = raise_in(tx, alert, now=self._now(), origin=self._origin(), policy=_DAILY)
-                if is_news and raised.reason is Reason.STILL_BAD:
-                    store_in(tx, alert, now=self._now(), origin=self._origin())
+                raise_in(tx, alert, now=self._now(), origin=self._origin(), policy=_DAILY, is_news=is_news)
 
         self._record.with_database(act)
 

@@ -1,19 +1,34 @@
 """`MONITORING_PUBLIC_URL`: the address under which people reach the pages, where a proxy or a tunnel has one for them.
 
-The web service answers requests for its host and links below its path, and `doctor` looks at it.
+The web service answers requests for its host and links below its path, alerts link to its pages, and `doctor` looks at
+it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from urllib.parse import SplitResult, quote, unquote, urlsplit
+from urllib.parse import SplitResult, quote, unquote, urlencode, urlsplit
 
 from monitoring.base.errors import UsageError
 
 NAME = "MONITORING_PUBLIC_URL"
 # Where docs/reverse-proxy.md installs our site.
 NGINX_SITE = Path("/etc/nginx/sites-enabled/monitoring")
+
+
+def public_url(environ: Mapping[str, str]) -> str:
+    """Return the address under which the pages lie, its path kept; nothing if none is set, or none that can be used."""
+    try:
+        parts, path = _parts(environ), public_path(environ)
+    except UsageError:
+        return ""  # the web service and `doctor` say so
+    return f"{parts.scheme}://{parts.netloc}{path}" if parts else ""
+
+
+def incident_path(condition: Mapping[str, str]) -> str:
+    """Return where the page of an incident lies: `condition` is its key by name, and maybe since when it fires."""
+    return f"/incident?{urlencode({name: value for name, value in condition.items() if value})}"
 
 
 def public_host(environ: Mapping[str, str]) -> str | None:

@@ -11,6 +11,7 @@ from urllib.parse import quote, urlencode
 
 from starlette.responses import Response
 
+from monitoring.alerts.recording.incident import incident_named
 from monitoring.base.public_address import public_path
 from monitoring.base.settings import Settings
 from monitoring.conditions.condition import ConditionKey
@@ -91,10 +92,16 @@ def one_alert(context: RequestContext) -> Page:
         metadata=serializers.metadata(found.metadata_json),
         deliveries=run_queries.deliveries_of(context.database, found.id),
         run=runs.get(context.database, found.run_id) if found.run_id else None,
-        incident=conditions.of_key_text(context.database, found.protocol, found.dedupe_key)
-        if found.dedupe_key
-        else None,
+        incident=_incident_of(context, found),
     )
+
+
+def _incident_of(context: RequestContext, found: alert_queries.AlertRow) -> ConditionKey | None:
+    """Return the condition an alert is about; rows of earlier releases name it by protocol and key text alone."""
+    if named := incident_named(found.metadata_json):
+        return ConditionKey.of_texts(*(named.get(name, "") for name in _KEY))
+    known = conditions.of_key_text(context.database, found.protocol, found.dedupe_key) if found.dedupe_key else None
+    return known.key if known else None
 
 
 def run_list(context: RequestContext) -> Page:
@@ -155,12 +162,16 @@ def one_incident(context: RequestContext) -> Page:
         holding = silences.active(tx, context.now)
     if found is None or found.fired_at is None:
         raise not_found(f"There is no incident {key.text}: it may have been pruned." if key.text else "Which incident?")
+    sent = alert_queries.alerts_of_key(context.database, found.protocol, key.text, _PER_PAGE)
+    meant = context.query.get("since")
     return page(
         "incident.html",
         context.now,
-        here=incident_address(key),
+        here=incident_address(key, meant),
         incident=overview.covered(found, holding, context.now),
-        alerts=alert_queries.alerts_of_key(context.database, found.protocol, key.text, _PER_PAGE),
+        meant=meant if meant and meant < found.fired_at.replace(microsecond=0) else None,
+        alerts=sent,
+        said=next((row for row in sent if row.kind != "recovery"), None),
         end_it=f"python -m automation incidents --done {shlex.quote(f'{key.monitor}/{key.text}')}",
         silence_it=f"python -m automation silence --protocol {shlex.quote(found.protocol)} "
         f"--key {shlex.quote(key.text)} --for 2h --reason '…'",
@@ -258,7 +269,7 @@ ROUTES = (
     _page_route("/runs", run_list, cursor=parameters.cursor, profile=parameters.text, status=one_of(*RUN_STATUSES)),
     _page_route("/runs/{id}", one_run),
     _page_route("/incidents", incidents),
-    _page_route("/incident", one_incident, **dict.fromkeys(_KEY, parameters.key)),
+    _page_route("/incident", one_incident, **dict.fromkeys(_KEY, parameters.key), since=parameters.instant),
     _page_route("/silences", silence_list),
     _page_route("/monitoring", monitoring),
     _page_route("/profiles/{name}", profile),

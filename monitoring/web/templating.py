@@ -19,6 +19,7 @@ from monitoring.alerts.message.model import Alert
 from monitoring.alerts.message.render import render_html
 from monitoring.base.clock import from_text, to_text
 from monitoring.base.formatting import format_duration
+from monitoring.base.public_address import incident_path
 from monitoring.conditions.condition import ConditionKey
 from monitoring.ledger.audit import AuditProblem, ProblemKind
 from monitoring.store.queries.alerts import AlertRow
@@ -162,10 +163,9 @@ def alert_html(row: AlertRow) -> Markup:
     return Markup('<pre class="plain">{}</pre>').format(row.message)
 
 
-def incident_address(key: ConditionKey) -> str:
-    """Return where the page of an incident lies."""
-    parts = {"monitor": key.monitor, "check": key.check, "chain": key.chain, "subject": key.subject}
-    return f"/incident?{urlencode({name: value for name, value in parts.items() if value})}"
+def incident_address(key: ConditionKey, since: datetime | None = None) -> str:
+    """Return where the page of an incident lies; `since` is when the one began that is meant."""
+    return incident_path({**key.named, "since": f"{since:%Y-%m-%dT%H:%M:%SZ}" if since else ""})
 
 
 _STATUS_OF = {

@@ -14,8 +14,10 @@ from itertools import accumulate
 from monitoring.alerts.message.model import Alert, Severity
 from monitoring.alerts.message.sanitize import shorten, utf16_units
 from monitoring.alerts.message.text import Line, bold, line
+from monitoring.alerts.recording.incident import incident_named
 from monitoring.alerts.senders import Message
 from monitoring.base.clock import to_text
+from monitoring.base.public_address import incident_path
 from monitoring.store.db.database import Tx
 from monitoring.store.tables import alerts as stored_alerts
 from monitoring.store.tables import outbox
@@ -94,8 +96,8 @@ def _minute(instant: datetime) -> str:
     return to_text(instant)[:16].replace("T", " ")
 
 
-def message_of(tx: Tx, delivery: WaitingDelivery, why: Why, now: datetime) -> tuple[Message, str]:
-    """Return the message of a delivery, and the source of its alert.
+def message_of(tx: Tx, delivery: WaitingDelivery, why: Why, now: datetime, pages: str = "") -> tuple[Message, str]:
+    """Return the message of a delivery, and the source of its alert; `pages` is the address of the dashboard.
 
     Raises:
         LookupError, ValueError: its row cannot be read.
@@ -112,8 +114,20 @@ def message_of(tx: Tx, delivery: WaitingDelivery, why: Why, now: datetime) -> tu
     message = Message(
         stored.id, stored.created_at, alert, delivery.parts_sent,
         event_type=stored.kind, condition=stored.dedupe_key or "", level=alert.severity.name,
+        **_link(stored, pages, is_folded=bool(folded)),
     )  # fmt: skip
     return message, stored.source
+
+
+def _link(stored: StoredAlert, pages: str, *, is_folded: bool) -> dict[str, str]:
+    """Return where the message leads, and what the page is called; nothing without an address of the dashboard."""
+    if not pages:
+        return {}
+    if is_folded:
+        return {"link": f"{pages}/alerts", "link_text": "All alerts"}
+    if about := incident_named(stored.metadata_json):
+        return {"link": f"{pages}{incident_path(about)}", "link_text": "Incident page"}
+    return {"link": f"{pages}/alerts/{stored.id}", "link_text": "Alert page"}
 
 
 def alert_of(stored: StoredAlert) -> Alert:

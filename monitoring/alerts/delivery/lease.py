@@ -158,7 +158,7 @@ class _Turn:
         outbox.fold(self.tx, leader.id, [member.id for member in members])
         pace.count_send(self.tx, self.lane, self.shared, self.now)
         leader = replace(leader, attempts=leader.attempts + 1, lease_owner=pace.owner)
-        message, source = message_of(self.tx, leader, why, self.now)
+        message, source = message_of(self.tx, leader, why, self.now, self.claimer.ways.pages)
         return Job(leader, destination, self.queue.peer, message, source)
 
     def _folded_with(self, head: WaitingDelivery, destination: Destination) -> tuple[list[WaitingDelivery], Why]:

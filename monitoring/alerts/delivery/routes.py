@@ -14,6 +14,7 @@ from monitoring.alerts.message.model import Severity
 from monitoring.alerts.senders import Destination, Peer, RouteReason, RouteSettings, telegram
 from monitoring.alerts.senders.registry import kinds
 from monitoring.alerts.senders.telegram import TelegramChat
+from monitoring.base.public_address import public_url
 from monitoring.base.settings import TEST_CHAT, log_level
 from monitoring.store.tables.deliveries import PLACEHOLDER, Status
 from monitoring.store.tables.outbox import Group
@@ -112,6 +113,11 @@ class RouteResolver:
     environ: Mapping[str, str]
     moved_chats: dict[str, str] = field(default_factory=dict)
     _plans: dict[str, ChannelRoutes] = field(default_factory=dict)
+
+    @property
+    def pages(self) -> str:
+        """Return the address of the dashboard, nothing if it has none that people can use."""
+        return public_url(self.environ)
 
     def plan_of(self, channel: str) -> ChannelRoutes:
         """Return the plan of a channel as delivery rows spell it (`AAVE`, `AAVE/crash`)."""

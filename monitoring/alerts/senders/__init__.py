@@ -19,6 +19,7 @@ from typing import Any, ClassVar, Literal, Protocol, Self, TypeAlias, TypeVar
 from urllib.parse import urlsplit
 
 from monitoring.alerts.message.model import Alert, Severity
+from monitoring.alerts.message.text import line, link
 from monitoring.alerts.senders.limits import RateLimit, RateLimits
 
 # Of one attempt, from the resolution of the name to the last byte; far below the lease of a delivery.
@@ -36,7 +37,7 @@ class Message:
     """One alert on its way to one destination.
 
     `parts_sent` is what earlier attempts got through: sending goes on behind it. `condition` and `level` say which
-    condition speaks and how bad it is now, `link` leads to the alert's page; each may be empty.
+    condition speaks and how bad it is now; `link` leads to the page that `link_text` names. Each may be empty.
     """
 
     id: int
@@ -47,6 +48,12 @@ class Message:
     condition: str = ""
     level: str = ""
     link: str = ""
+    link_text: str = ""
+
+    @property
+    def shown(self) -> Alert:
+        """Return the alert as people get it: with a link to its page at the end, where the pages have an address."""
+        return self.alert.with_blocks(line(link(self.link_text, self.link))) if self.link else self.alert
 
 
 @dataclass(frozen=True, slots=True)

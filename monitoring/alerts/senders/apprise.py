@@ -133,7 +133,7 @@ class AppriseSender:
         if url is None:
             return _Verdict.REMOVED, 0
         # A service gets the first line once: as its title, or of an alert that is one line, as the text it insists on.
-        title, _, rest = render_plain(message.alert, now=message.created_at).partition("\n")
+        title, _, rest = render_plain(message.shown, now=message.created_at).partition("\n")
         try:
             # A redirect that is followed loses the body of a POST, and what is left of it is accepted.
             service = library.Apprise(asset=library.AppriseAsset(http_redirects=False))

@@ -53,7 +53,7 @@ class ConsoleSender:
         if message.parts_sent:
             return Sent()
         try:
-            text = render_terminal(message.alert, now=message.created_at, colour=self._stream.isatty())
+            text = render_terminal(message.shown, now=message.created_at, colour=self._stream.isatty())
             encoding = getattr(self._stream, "encoding", None) or "utf-8"
             self._stream.write(text.encode(encoding, "backslashreplace").decode(encoding) + "\n")
             self._stream.flush()

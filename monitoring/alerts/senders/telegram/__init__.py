@@ -101,7 +101,7 @@ class TelegramChat(Destination):
         from monitoring.alerts.senders.telegram.text import render_telegram  # noqa: PLC0415 - for those who send alone
 
         label = message.alert.protocol if self.labelled else ""
-        return len(render_telegram(message.alert, now=message.created_at, label=label).parts)
+        return len(render_telegram(message.shown, now=message.created_at, label=label).parts)
 
     def open(self, environ: Mapping[str, str]) -> Sender[Any]:
         from monitoring.alerts.senders.telegram.sender import TelegramSender  # noqa: PLC0415 - pydantic is heavy
