@@ -11,6 +11,8 @@ import re
 import shutil
 import signal
 import subprocess
+import sys
+import sysconfig
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -60,7 +62,8 @@ class User:
 
     home: Path
     environ: dict[str, str]
-    prefix: tuple[str, ...] = ()
+    prefix: tuple[str, ...]
+    python: str
     inputs: int = 0
     begun: float = field(default_factory=time.monotonic)
 
@@ -115,44 +118,47 @@ def world() -> Iterator[World]:
         yield World(telegram, safes, chain)
 
 
-def drops_to_nobody() -> tuple[str, ...]:
-    """Return what makes a command another user's, if this process is root and the venv's Python runs for all."""
-    if os.geteuid() != 0 or not shutil.which("setpriv"):
-        return ()
-    prefix = ("setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups")
-    tried = subprocess.run([*prefix, CHECKOUT / ".venv/bin/python", "-c", "import apsw"], check=False, cwd="/")
-    return prefix if tried.returncode == 0 else ()
+def somebody_else() -> tuple[tuple[str, ...], str]:
+    """Return what makes a command another user's, and a Python that user can start; if not, nothing and ours."""
+    version = f"python{sys.version_info.major}.{sys.version_info.minor}"
+    if os.geteuid() == 0 and shutil.which("setpriv"):
+        prefix = ("setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups")
+        for python in (os.path.realpath(sys.executable), f"/usr/bin/{version}"):
+            if subprocess.run([*prefix, "test", "-x", python], check=False).returncode == 0:
+                return prefix, python
+    return (), sys.executable
 
 
 @pytest.fixture
 def user(world: World) -> Iterator[User]:
-    prefix = drops_to_nobody()
+    prefix, python = somebody_else()
     with tempfile.TemporaryDirectory(prefix="new-user-", dir="/tmp") as made:
         home = Path(made)
         home.chmod(0o755)
+        # Who commits has a name, and this checkout may belong to somebody else.
+        (home / ".gitconfig").write_text('[user]\n  name = Ann\n  email = ann@example.org\n[safe]\n  directory = "*"\n')
         if prefix:
             os.chown(home, NOBODY, NOBODY)
         environ = {
             "PATH": os.environ["PATH"], "HOME": str(home), "TERM": "dumb", "LANG": "C.UTF-8",
             **{name: url for name, url in DEAF.items() if name != "PROVIDER_URL_MAINNET"},
             "TELEGRAM_API_URL": world.telegram.url, "SAFE_SERVICE_URL": world.safes.url, "MONITORING_API_PORT": "0",
-            "GIT_CONFIG_COUNT": "3", "GIT_CONFIG_KEY_0": "safe.directory", "GIT_CONFIG_VALUE_0": "*",
-            "GIT_CONFIG_KEY_1": "user.name", "GIT_CONFIG_VALUE_1": "Ann",
-            "GIT_CONFIG_KEY_2": "user.email", "GIT_CONFIG_VALUE_2": "ann@example.org",
         }  # fmt: skip
         if not prefix:
             environ["CACHE_DIR"] = str(home / "state")  # root could write a host's own
-        yield User(home, environ, prefix)
+        yield User(home, environ, prefix, python)
 
 
 def clones(user: User) -> None:
     """Type the first block; then put in its place what a package index would give."""
     for command in commands(TUTORIAL, "## 1. Get it"):
         user.succeeds(command.replace("<repository>", str(CHECKOUT)))
-    for part in (".venv", ".tools"):
-        (user.clone / part).symlink_to(CHECKOUT / part)
-    for lock in user.clone.glob("requirements*.lock"):
-        os.utime(lock, (0, 0))  # the venv is newer, so that make leaves it as it is
+    user.succeeds(f"{user.python} -m venv --without-pip .venv")
+    user.inputs -= 1  # make does this for a real one
+    (site,) = (user.clone / ".venv").glob("lib/python*/site-packages")
+    (site / "parts.pth").write_text(sysconfig.get_path("purelib") + "\n")
+    (user.clone / ".venv/.stamp-dev").touch()
+    (user.clone / ".tools").symlink_to(CHECKOUT / ".tools")
 
 
 def answers(world: World) -> Mapping[str, str]:

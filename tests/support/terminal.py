@@ -31,10 +31,13 @@ class Terminal:
         os.write(self._fd, text.encode() + b"\n")
 
     def until(self, pattern: str) -> None:
+        """Wait for what is shown; a command that never shows it is ended, so that a test that fails leaves nothing."""
         deadline = time.monotonic() + PATIENCE_S
         while not (found := re.search(pattern, self.shown[self._seen :])):
-            assert time.monotonic() < deadline, f"{pattern!r} was not shown:\n{self.shown}"
-            assert self._read(), f"it ended before {pattern!r}:\n{self.shown}"
+            if time.monotonic() > deadline or not self._read():
+                self._process.kill()
+                self.end()
+                raise AssertionError(f"{pattern!r} was not shown:\n{self.shown}")
         self._seen += found.end()
 
     def end(self) -> int:
