@@ -22,7 +22,7 @@ from monitoring.base import log
 from monitoring.base.errors import UsageError
 from monitoring.base.settings import load_settings
 from monitoring.base.terminal import write_whatever_comes
-from monitoring.chains.networks import Network, network, networks, provider_mistakes, provider_urls
+from monitoring.chains.networks import Network, network, networks, provider_mistakes
 from monitoring.chains.rpc.pool import Head
 from monitoring.chains.rpc.views import Chains
 
@@ -46,13 +46,12 @@ def probe(environ: Mapping[str, str], wanted: Sequence[Network], chains: Chains 
     made = chains or Chains(environ)
     found = []
     for chain in wanted:
-        configured = provider_urls(chain, environ) != chain.public_rpcs
         pool = made.pool(chain)
         for name, problem in provider_mistakes(chain, environ).items():
             found.append(Probe(chain.slug, chain.id, name, True, False, None, None, problem))
-        for provider, answer in zip(pool.providers, pool.heads(), strict=True):
+        for provider, answer in zip(pool.providers, pool.heads(pool.providers), strict=True):
             now = made.budget.clock.now()
-            found.append(_probe(chain, provider.host, answer, now, configured=configured))
+            found.append(_probe(chain, provider.host, answer, now, configured=not provider.is_public))
     return found
 
 
@@ -71,12 +70,14 @@ def main(argv: Sequence[str] | None = None, environ: Mapping[str, str] | None = 
     verbs = parser.add_subparsers(dest="verb", required=True)
     asking = verbs.add_parser("probe", help="ask each provider for its chain id and newest block")
     asking.add_argument("--json", action="store_true", help="one JSON list on stdout")
-    asking.add_argument("--chain", action="append", metavar="CHAIN", help="only this chain (slug or id)")
+    asking.add_argument("named", nargs="*", metavar="CHAIN", help="only these chains (slug or id)")
+    asking.add_argument("--chain", action="append", default=[], metavar="CHAIN", help="likewise")
     options = parser.parse_args(argv)
     try:
         settings = load_settings(environ)
         log.set_up(settings.environ)
-        wanted = [network(chain) for chain in options.chain] if options.chain else list(networks().values())
+        named = [*options.named, *options.chain]
+        wanted = [network(chain) for chain in named] if named else list(networks().values())
     except UsageError as error:
         sys.stderr.write(f"{error}\n")
         return 2

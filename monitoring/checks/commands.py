@@ -20,6 +20,7 @@ from monitoring.base.errors import UsageError
 from monitoring.base.secrets.redact import Redactor
 from monitoring.base.settings import Settings, load_settings
 from monitoring.base.terminal import write_whatever_comes
+from monitoring.chains.networks import own_mistakes
 from monitoring.checks.builtin import TYPES
 from monitoring.checks.config.describe import describe
 from monitoring.checks.config.load_all import load_all
@@ -112,6 +113,7 @@ def _point(settings: Settings, store: SteadyStore | ReadOnlyStore, clock: Clock)
 
 def _validate(options: argparse.Namespace) -> int:
     monitors, mistakes = load_all(options.files, TYPES)
+    mistakes = [*own_mistakes(), *mistakes]
     warnings = [line for monitor in monitors for line in monitor.warnings]
     if options.json:
         _write([orjson.dumps({"mistakes": mistakes, "warnings": warnings}).decode()])
