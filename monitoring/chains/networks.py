@@ -83,7 +83,7 @@ def networks() -> Mapping[int, Network]:
     """Return every known chain by its id. Of chains.d only what is sound; `own_mistakes` says the rest."""
     data = read_data("chains.yaml")
     usual: dict[str, Any] = {
-        **dict.fromkeys(("defillama", "safe_app", "safe_service"), ""),
+        **dict.fromkeys(("explorer", "defillama", "safe_app", "safe_service"), ""),
         "multicall3": data["multicall3"],
         "explorer_paths": data["explorer_paths"],
     }

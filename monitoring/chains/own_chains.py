@@ -155,7 +155,7 @@ def read_own(folder: Path, known: Mapping[int, str]) -> tuple[list[OwnChain], li
     for path in sorted(folder.iterdir()):
         if path.name.startswith(".") or path.suffix not in (".yaml", ".yml"):
             continue
-        mistakes = Mistakes(str(path))
+        mistakes = Mistakes(str(path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path))
         if path.suffix == ".yml":
             mistakes.add(START, "", f"is not read: rename it to {path.stem}.yaml")
         elif node := read_yaml(path, mistakes, aliases=True):
@@ -195,3 +195,11 @@ def _is_taken(at: YamlNode, row: OwnChain, known: Mapping[int, str], taken: dict
             return True
     taken[row.id] = taken[row.slug] = place
     return False
+
+
+if __name__ == "__main__":
+    from monitoring.base.settings import CHECKOUT
+    from monitoring.base.yaml.reference import with_tables
+
+    page = CHECKOUT / "docs" / "chains.md"
+    page.write_text(with_tables(page.read_text(encoding="utf-8"), {"chain": OWN_CHAIN}), encoding="utf-8")

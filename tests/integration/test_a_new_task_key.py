@@ -37,7 +37,7 @@ def test_a_key_added_to_the_table_reaches_the_process_of_the_task(tmp_path: Path
 
     (host.checkout / "docs").mkdir()
     (host.checkout / "docs/jobs.md").write_text(
-        "".join(f"<!-- keys of {name} -->\n<!-- end of keys -->\n" for name in ("profile", "task"))
+        "".join(f"<!-- keys of {name} -->\n<!-- end of keys -->\n" for name in ("file", "profile", "task"))
     )
     generate = [sys.executable, "-m", "automation.jobs.json_schema"]
     subprocess.run(generate, cwd=host.checkout, env=host.environ, check=True, timeout=60)

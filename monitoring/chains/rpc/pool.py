@@ -244,7 +244,7 @@ class ProviderPool:
         if error.fault in FINAL:
             return
         provider.blame(error, self.budget.clock.monotonic(), of_all=of_all)
-        if provider.barred is error:
+        if provider.barred is error and error.fault is not Fault.WRONG_CHAIN:  # which is reported, as an own one's is
             log.warning("%s: left out for the rest of this task: %s", self.network.slug, error)
         self.note(provider.host, error.fault, str(error))
 
