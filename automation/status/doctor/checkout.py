@@ -100,7 +100,7 @@ SYNC = Problem(
     "sync",
     "`Commit … is refused`, `The checkout could not be synced`",
     "the sync fails, was deferred, or refused the newest commit",
-    "the host keeps running the commit before",
+    "what was merged last does not run on this host",
     "correct what it names; if merges stop arriving, see `By hand` in deploy/runbook.md",
 )
 GIT_TOKEN = Problem(
