@@ -34,7 +34,7 @@ from monitoring.base.clock import Clock
 from monitoring.base.errors import StoreError, UsageError
 from monitoring.base.secrets.redact import Redactor
 from monitoring.base.settings import Settings
-from monitoring.conditions.condition import ConditionKey
+from monitoring.conditions.condition import CRASH, ConditionKey
 from monitoring.conditions.policy import USUAL, PendingPolicy, Policy, Reminders
 from monitoring.conditions.values import Unknown
 from monitoring.store.db.database import Tx
@@ -51,7 +51,6 @@ if TYPE_CHECKING:
     from utils.judging import EvaluationSession, Judged
 
 _CRASH = "crash"
-_CRASH_KEY = "(crash)"  # no author would choose it
 
 
 @dataclass(slots=True)
@@ -208,8 +207,7 @@ class Context(Reads, Verbs, Remembers):
         kind, words, trace = type(error).__name__, self._redact(str(error))[:500], self._redact(last)[-2500:].rstrip()
         alert = Alert(
             Severity.HIGH, f"script crashed: {kind}", words, code(trace),
-            protocol=self.name, channel=self.channel, key=_CRASH_KEY, source=_CRASH,
-            guidance=self._guidance,
+            protocol=self.name, channel=self.channel, key=CRASH, source=_CRASH, guidance=self._guidance,
         ).redacted(self._redact)  # fmt: skip
         self._open_batch = None
         self._record([Fire(alert, self._crash_key, Policy())])
@@ -253,7 +251,7 @@ class Context(Reads, Verbs, Remembers):
 
     @property
     def _crash_key(self) -> ConditionKey:
-        return ConditionKey(self.name, _CRASH_KEY)
+        return ConditionKey(self.name, CRASH)
 
     @cached_property
     def _bench(self) -> EvaluationSession:

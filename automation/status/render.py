@@ -9,7 +9,8 @@ from automation.cli.console import aligned
 from automation.status.collect import ProfileState, Status, Undelivered
 from monitoring.base.clock import to_text
 from monitoring.base.formatting import format_duration
-from monitoring.conditions.condition import Condition
+from monitoring.base.plural import counted
+from monitoring.conditions.condition import Condition, distinct_texts
 from monitoring.store.tables.runs import RunRow
 from monitoring.store.tables.silences import Silence
 
@@ -31,18 +32,20 @@ def lines(status: Status) -> Iterator[str]:
     yield from aligned([("PROFILE", "LAST", "NEXT (UTC)", "NOW"), *_profiles(status)]).splitlines()
     yield ""
     worst_first = sorted(status.firing, key=lambda each: -each.severity)
-    yield from _section("firing", [_firing(status.now, each) for each in worst_first], "incidents")
-    yield from _section("undelivered", [_undelivered(each) for each in status.undelivered], "deliver")
+    texts = distinct_texts(each.key for each in worst_first)
+    yield from _section("firing", [_firing(status.now, each, texts[each.key]) for each in worst_first], "incidents")
+    undelivered = [_undelivered(each) for each in status.undelivered]
+    yield from _section("undelivered", undelivered, "deliver", counted(status.waiting_alerts, "alert"))
     if status.blind:
         yield from _section("no data", [_blind(each) for each in status.blind], "audit")
     yield from _section("silences", [_silence(each) for each in status.silences], "silence --list")
 
 
-def _section(name: str, entries: list[str], verb: str) -> Iterator[str]:
+def _section(name: str, entries: list[str], verb: str, count: str = "") -> Iterator[str]:
     if not entries:
         yield f"{name:<12}none"
         return
-    yield f"{name:<12}{len(entries)}"
+    yield f"{name:<12}{count or len(entries)}"
     yield from (f"  {entry}" for entry in entries[:_MOST])
     if entries[_MOST:]:
         yield f"  and {len(entries) - _MOST} more: `python -m automation {verb}`"
@@ -90,12 +93,16 @@ def _checkout(status: Status) -> str:
     return ", ".join(parts)
 
 
-def _firing(now: datetime, condition: Condition) -> str:
+def _firing(now: datetime, condition: Condition, text: str) -> str:
+    """Return one line; a title that begins with the name of its check does not repeat it."""
     if condition.happened_once(now) and condition.clear_since:
         duration = f", happened once {format_duration(now - condition.clear_since)} ago"
     else:
         duration = f" for {format_duration(now - condition.fired_at)}" if condition.fired_at else ""
-    return f"{condition.severity.name}{duration}: {condition.key}: {condition.title}"
+    title, check = condition.title, condition.key.check
+    rest = title.removeprefix(check)
+    named = f"{text}{rest}" if rest != title and not rest[:1].isalnum() else f"{text}: {title}"
+    return f"{condition.severity.name}{duration}: {condition.key.monitor}: {named}"
 
 
 def _undelivered(each: Undelivered) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import subprocess
 import sys
 from collections.abc import Iterable, Sequence
 
@@ -18,7 +19,7 @@ from monitoring.base import log
 from monitoring.base.clock import Clock, SystemClock
 from monitoring.base.errors import UsageError
 from monitoring.base.secrets.redact import Redactor
-from monitoring.base.settings import Settings, load_settings
+from monitoring.base.settings import CHECKOUT, Settings, load_settings
 from monitoring.base.terminal import write_whatever_comes
 from monitoring.checks.builtin import TYPES
 from monitoring.checks.config.describe import describe
@@ -34,6 +35,7 @@ _EPILOG = """\
 examples:
   python -m monitoring.checks validate protocols/aave/monitor.yaml
   python -m monitoring.checks explain protocols/aave/monitor.yaml --check backing
+  python -m monitoring.checks test protocols/aave/monitor.yaml     # its drill
   python -m monitoring.checks run protocols/aave/monitor.yaml      # stores and delivers"""
 
 
@@ -59,10 +61,12 @@ def _parser() -> argparse.ArgumentParser:
         ("run", _run, "read, judge and record; started by hand it also delivers"),
         ("explain", _explain, "show value, bound, state and what would be said now; stores and sends nothing"),
         ("validate", _validate, "report every mistake at once, without a network"),
+        ("test", _test, "run the drills of monitors: what each check must fire on and on what not; no network"),
         ("describe", _describe, "list what is watched, as JSON, without a network"),
     ):
         verb = verbs.add_parser(name, help=what, description=f"{what[0].upper()}{what[1:]}.")
-        verb.add_argument("files", nargs="+", metavar="FILE", help="a monitor.yaml")
+        what_file = "a monitor.yaml, or a script" if name in ("test", "explain") else "a monitor.yaml"
+        verb.add_argument("files", nargs="+", metavar="FILE", help=what_file)
         verb.set_defaults(act=act)
         if name in ("explain", "validate", "describe"):
             verb.add_argument("--json", action="store_true", help="machine-readable, on stdout")
@@ -92,6 +96,23 @@ def _run(options: argparse.Namespace) -> int:
 
 
 def _explain(options: argparse.Namespace) -> int:
+    scripts = [file for file in options.files if file.endswith(".py")]
+    codes = [_explain_script(script, as_json=options.json) for script in scripts]
+    options.files = [file for file in options.files if file not in scripts]
+    return max(codes + ([_explain_files(options)] if options.files else []))
+
+
+def _explain_script(script: str, *, as_json: bool) -> int:
+    """Have a script explained in a process of its own: what it imports and changes stays there."""
+    argv = [sys.executable, "-m", "utils.explain", *(["--json"] if as_json else []), script]
+    environ = {
+        **os.environ,
+        "PYTHONPATH": os.pathsep.join([str(CHECKOUT), *filter(None, [os.environ.get("PYTHONPATH")])]),
+    }
+    return subprocess.run(argv, env=environ, check=False).returncode
+
+
+def _explain_files(options: argparse.Namespace) -> int:
     settings = load_settings()
     log.set_up(settings.environ)
     monitors, mistakes = load_all(options.files, TYPES)
@@ -121,6 +142,12 @@ def _validate(options: argparse.Namespace) -> int:
         parts = sum(len(monitor.parts()) for monitor in monitors)
         _write([f"no mistakes in {len(monitors)} monitors with {parts} checks"])
     return 2 if mistakes else 0
+
+
+def _test(options: argparse.Namespace) -> int:
+    from monitoring.checks.drill.command import test_files  # noqa: PLC0415 - a run needs no drill
+
+    return test_files(options.files)
 
 
 def _describe(options: argparse.Namespace) -> int:

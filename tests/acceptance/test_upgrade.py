@@ -21,6 +21,7 @@ from pathlib import Path
 import pytest
 
 from tests.support import release_before
+from tests.support.checkouts import AS_SHIPPED
 from tests.support.fake_telegram import BOT_TOKEN, CHAT, Answer, TelegramStandIn
 from tests.support.git import run_git
 from tests.support.host import PACKAGES, ROOT, Host, wait_until
@@ -144,9 +145,8 @@ class Upgraded:
         for entry in self._author.iterdir():
             if entry.name != ".git":
                 shutil.rmtree(entry) if entry.is_dir() else entry.unlink()
-        ignore = shutil.ignore_patterns("__pycache__")
         for name in (*PACKAGES, "deploy"):
-            shutil.copytree(tree / name, self._author / name, ignore=ignore, symlinks=True)
+            shutil.copytree(tree / name, self._author / name, ignore=AS_SHIPPED, symlinks=True)
         for name in ("pyproject.toml", "requirements.lock", "Makefile"):
             shutil.copy(tree / name, self._author)
         folder = self._author / "protocols" / "test"

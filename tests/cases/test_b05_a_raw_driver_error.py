@@ -13,6 +13,7 @@ from pathlib import Path
 import apsw
 import pytest
 
+from tests.support.checkouts import is_of_a_team
 from tests.support.damage import PAGE
 from tests.support.filled import fill
 from tests.support.host import ROOT, Host
@@ -59,7 +60,10 @@ def test_a_verb_over_a_damaged_index_ends_with_one_line_that_names_the_file(host
 def test_nothing_outside_the_store_uses_the_bare_connection() -> None:
     used = re.compile(r"(?:database|store|_open\(\))\.connection\b")
     sources = [
-        path for folder in ("automation", "monitoring", "utils", "protocols") for path in (ROOT / folder).rglob("*.py")
+        path
+        for folder in ("automation", "monitoring", "utils", "protocols")
+        for path in (ROOT / folder).rglob("*.py")
+        if not is_of_a_team(path.relative_to(ROOT).as_posix())
     ]
     found = [str(path) for path in sources if "monitoring/store" not in str(path) and used.search(path.read_text())]
     assert found == []

@@ -7,6 +7,7 @@ import shutil
 from pathlib import Path
 
 from automation.sync.candidate import Judgement, validate_candidate
+from tests.support.checkouts import AS_SHIPPED
 from tests.support.child import CHECKOUT
 
 JOBS = """\
@@ -28,7 +29,7 @@ checks:
 def candidate(directory: Path, monitor: str) -> Path:
     """This project's own code, with one monitor in its jobs.yaml."""
     for package in ("automation", "monitoring", "utils"):
-        shutil.copytree(CHECKOUT / package, directory / package, ignore=shutil.ignore_patterns("__pycache__"))
+        shutil.copytree(CHECKOUT / package, directory / package, ignore=AS_SHIPPED)
     (directory / "automation/jobs.yaml").write_text(JOBS)
     (directory / "protocols/aave").mkdir(parents=True)
     (directory / "protocols/aave/monitor.yaml").write_text(monitor)

@@ -19,7 +19,7 @@ import pytest
 from automation.cli.commands import command_names, load_command
 from automation.cli.main import exit_code
 from monitoring.base.errors import ConfigError, LockedError, MonitoringError, StoreError, UsageError
-from tests.support.checkouts import SCRIPTS, make_checkout, write
+from tests.support.checkouts import AS_SHIPPED, SCRIPTS, make_checkout, write
 
 ROOT = Path(__file__).parent.parent.parent
 PATIENCE_S = 60
@@ -42,7 +42,7 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A copy of the runner with a jobs.yaml of its own."""
     root = make_checkout(tmp_path_factory.mktemp("checkout"))
     for package in ("automation", "monitoring"):
-        shutil.copytree(ROOT / package, root / package, ignore=shutil.ignore_patterns("__pycache__"))
+        shutil.copytree(ROOT / package, root / package, ignore=AS_SHIPPED)
     shutil.copy(ROOT / "pyproject.toml", root)
     write(root / "automation/jobs.yaml", JOBS)
     return root

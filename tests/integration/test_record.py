@@ -9,13 +9,13 @@ from pathlib import Path
 import pytest
 
 from monitoring.alerts.message.model import Alert
+from monitoring.alerts.recording.release_silenced import release_in
 from monitoring.alerts.recording.store_alert import (
     AlertKind,
     AlertOrigin,
     raise_in,
     record,
     record_in,
-    release_in,
     resolve_in,
 )
 from monitoring.alerts.recording.unit_of_work import StoredOutcome

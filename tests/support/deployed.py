@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.support import parts
+from tests.support.checkouts import is_of_a_team
 from tests.support.fake_telegram import BOT_TOKEN, CHAT, TelegramStandIn
 from tests.support.git import run_git
 from tests.support.host import ROOT, wait_until
@@ -54,12 +55,12 @@ def _supercronic() -> Path:
 
 
 def copy_checkout(to: Path) -> Path:
-    """Copy what is, or is about to be, under version control here."""
+    """Copy what is, or is about to be, under version control here, but for what a fork added."""
     names = subprocess.check_output(
         ["git", "-c", "safe.directory=*", "ls-files", "-z", "--cached", "--others", "--exclude-standard"], cwd=ROOT
     )
     for name in os.fsdecode(names).split("\0"):
-        if name and (ROOT / name).exists():
+        if name and not is_of_a_team(name) and (ROOT / name).exists():
             (to / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(ROOT / name, to / name, follow_symlinks=False)
     return to

@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 
 from tests.support import parts
+from tests.support.checkouts import AS_SHIPPED
 from tests.support.git import run_git
 from tests.support.host import DEAF, PACKAGES, ROOT
 
@@ -79,7 +80,7 @@ def deployed_checkout() -> Iterator[Checkout]:
         base.chmod(0o755)
         found = Checkout(base / "checkout", base / "cache", base / "records")
         for package in PACKAGES:
-            shutil.copytree(ROOT / package, found.path / package, ignore=shutil.ignore_patterns("__pycache__"))
+            shutil.copytree(ROOT / package, found.path / package, ignore=AS_SHIPPED)
         shutil.copytree(ROOT / "deploy", found.path / "deploy")
         for path in ("pyproject.toml", "requirements.lock"):
             shutil.copy(ROOT / path, found.path)

@@ -14,6 +14,7 @@ from pathlib import Path
 import yaml
 
 from monitoring.chains.networks import networks
+from tests.support.checkouts import AS_SHIPPED
 
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGES = ("automation", "monitoring", "utils", "protocols")
@@ -22,6 +23,7 @@ TIMEOUT_S = 120
 NOWHERE = "http://127.0.0.1:9"
 DEAF = {
     **{f"PROVIDER_URL_{chain.slug.upper()}": NOWHERE for chain in networks().values()},
+    "PROVIDER_PUBLIC": "off",
     **dict.fromkeys(("SAFE_SERVICE_URL", "FOURBYTE_URL", "ETHERSCAN_URL", "DEFILLAMA_URL"), NOWHERE),
 }
 
@@ -42,9 +44,7 @@ class Host:
             **DEAF,
         }
         for package in PACKAGES:
-            shutil.copytree(
-                source / package, self.checkout / package, ignore=shutil.ignore_patterns("__pycache__"), symlinks=True
-            )
+            shutil.copytree(source / package, self.checkout / package, ignore=AS_SHIPPED, symlinks=True)
         for file in ("pyproject.toml", "requirements.lock"):
             shutil.copy(source / file, self.checkout)
         self.cache.mkdir()

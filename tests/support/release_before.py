@@ -9,6 +9,7 @@ import tarfile
 from pathlib import Path
 
 from tests.support import parts
+from tests.support.checkouts import AS_SHIPPED
 from tests.support.host import PACKAGES, ROOT, Host
 
 # Every host that follows main has passed the first of these commits, and most have come to the second.
@@ -38,7 +39,7 @@ def put(tree: Path, host: Host) -> None:
     kept = {path: path.read_text() for path in host.checkout.rglob("*") if path.is_file() and _is_own(host, path)}
     for package in PACKAGES:
         shutil.rmtree(host.checkout / package)
-        shutil.copytree(tree / package, host.checkout / package, ignore=shutil.ignore_patterns("__pycache__"))
+        shutil.copytree(tree / package, host.checkout / package, ignore=AS_SHIPPED)
     for path, text in kept.items():
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)

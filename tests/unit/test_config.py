@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from automation.jobs.files import open_file
 from automation.jobs.json_schema import SCHEMA_FILE
-from automation.jobs.load import load_jobs, load_profile
+from automation.jobs.load import load_jobs, load_profile, read_jobs
 from automation.jobs.model import Jobs, Profile, Task
 from monitoring.base.errors import ConfigError, UsageError
 from monitoring.ledger.cron import Cron
@@ -315,7 +316,7 @@ def test_the_shipped_file_has_the_three_profiles(checkout: Path) -> None:
     shipped = SCHEMA_FILE.with_name("jobs.yaml")
     for file in re.findall(r"protocols/[\w/]+\.(?:py|yaml)", shipped.read_text(encoding="utf-8")):
         write(checkout / file, "")
-    profiles = load_jobs(shipped, checkout).profiles
+    profiles = read_jobs(open_file(shipped), checkout).profiles
     assert {name: profile.cron.text for name, profile in profiles.items()} == {
         "hourly": "5 * * * *",
         "daily": "19 8 * * *",

@@ -93,9 +93,13 @@ class Alert:
     @property
     def lead(self) -> str:
         """Return what is shown before the title: `🔴 CRITICAL aave: `, `✅ aave: `."""
+        return self.lead_after("")
+
+    def lead_after(self, label: str) -> str:
+        """Return it where `label` is shown before it: the same name is not said twice."""
         who = shorten(self.monitor or self.protocol, _LONGEST_NAME)
         # Scripts written before this existed begin their titles with their own name.
-        named = "" if not who or self.title.casefold().startswith(f"{who.casefold()}:") else f"{who}: "
+        named = "" if who in ("", label) or self.title.casefold().startswith(f"{who.casefold()}:") else f"{who}: "
         return f"✅ {named}" if self.is_good else f"{self.severity.emoji} {self.severity.name} {named}"
 
     def with_blocks(self, *blocks: object) -> Alert:
