@@ -33,8 +33,13 @@ def closed(alert: Alert, began: datetime, *, is_new: bool, where: Sequence[objec
     else:
         times = f"; seen {seen} times" if seen else ""
         when = [*where, " · since " if where else "Since ", since(began), times]
+    return with_remedy(alert.with_blocks(line(*when)))
+
+
+def with_remedy(alert: Alert) -> Alert:
+    """Return the alert of a condition with what to do and how to mute it."""
     mute = line("Mute: ", code(mute_command(alert.protocol, alert.key or "")))
-    return alert.with_blocks(line(*when), *alert.guidance.lines(), mute)
+    return alert.with_blocks(*alert.guidance.lines(), mute)
 
 
 def reminder_words(every: timedelta | None, next_at: datetime | None, now: datetime) -> str:
