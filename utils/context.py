@@ -30,6 +30,7 @@ from monitoring.alerts.recording.unit_of_work import (
     Value,
     commit_in,
 )
+from monitoring.alerts.task_context import LISTING
 from monitoring.base.clock import Clock
 from monitoring.base.errors import StoreError, UsageError
 from monitoring.base.secrets.redact import Redactor
@@ -246,6 +247,10 @@ class Context(Reads, Verbs, Remembers):
         for one in self._evaluated:
             if one.outcome.condition.no_data is not None:
                 self.say(f"{self.name}: no data for {one.key.check}: {one.outcome.condition.no_data.reason}")
+        if self._settings.environ.get(LISTING):
+            from monitoring.checks.engine.listing import summary_of  # noqa: PLC0415 - likewise
+
+            self.say(summary_of(self._evaluated))
         if line := no_data(self._evaluated):
             self._complain(line)
 
