@@ -11,6 +11,7 @@ import traceback
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from monitoring.alerts.message.guidance import NO_GUIDANCE, Guidance
 from monitoring.alerts.task_context import open_frame
 from monitoring.base.clock import SystemClock
 from monitoring.base.errors import UsageError
@@ -19,7 +20,13 @@ from utils.context import Context
 from utils.unknown import UnknownError
 
 
-def run_as_script(name: str, channel: str, function: Callable[[Context], Any], arguments: Sequence[str]) -> int:
+def run_as_script(
+    name: str,
+    channel: str,
+    function: Callable[[Context], Any],
+    arguments: Sequence[str],
+    guidance: Guidance = NO_GUIDANCE,
+) -> int:
     """Run a monitor's function and return the exit code.
 
     0; 1 after a crash or a store that failed; 2 for an env file that cannot be read.
@@ -30,7 +37,9 @@ def run_as_script(name: str, channel: str, function: Callable[[Context], Any], a
     except UsageError as error:
         sys.stderr.write(f"{name}: {error}\n")
         return 2
-    m = Context(name, channel, frame.settings, SystemClock(), arguments=arguments, origin=frame.origin)
+    m = Context(
+        name, channel, frame.settings, SystemClock(), arguments=arguments, origin=frame.origin, guidance=guidance
+    )
     try:
         return run_function(m, function)
     finally:
