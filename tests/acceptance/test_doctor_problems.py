@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import re
 import shutil
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
@@ -31,6 +32,7 @@ from monitoring.alerts.message.model import Alert
 from monitoring.alerts.recording.store_alert import store_in
 from monitoring.base.kernel_clock import KernelClock
 from monitoring.base.locks.profile_lock import ProfileLock
+from monitoring.base.settings import CHECKOUT
 from monitoring.store.maintenance.backups import default_directory
 from monitoring.store.spool import unstored
 from monitoring.store.tables import schedules
@@ -494,6 +496,41 @@ def test_each_kind_of_problem_has_a_name_of_its_own_and_says_why_it_matters_and_
     assert set(KINDS) == set(PLANTED)
     for problem in problems():
         assert all((problem.subject, problem.symptom, problem.cause, problem.why, problem.remedy)), problem.kind
+
+
+def test_every_variable_of_the_example_env_file_is_known(sound: SoundHost) -> None:
+    shown = re.findall(r"^#?([A-Z_]+(?:_\d)?)=", (CHECKOUT / ".env.example").read_text(), re.MULTILINE)
+    assert "LOG_LEVEL" in shown
+    for name in shown:
+        if name not in sound.settings.environ:
+            sound.environ[name] = ""
+    assert [each for each in sound.problems() if each.kind.startswith("variable-")] == []
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        ("TELEGRAM_BOT_TOKEN_DEFUALT", "TELEGRAM_BOT_TOKEN_DEFAULT"),
+        ("TELEGRAM_CHAT_ID_ERORS", "TELEGRAM_CHAT_ID_ERRORS"),
+        ("PROVIDER_URL_MAINET", "PROVIDER_URL_MAINNET"),
+        ("MONITORING_PUBLIC_ADDRESS", "MONITORING_PUBLIC_URL"),
+        ("SAFE_APIKEY", "SAFE_API_KEY"),
+        ("WEBHOOK_SECRETS", "WEBHOOK_SECRET"),
+    ],
+)
+def test_a_near_miss_of_a_known_variable_is_answered_with_the_name_that_was_meant(
+    sound: SoundHost, name: str, meant: str
+) -> None:
+    sound.environ[name] = "x"
+    [found] = sound.problems()
+    assert found.text == f"nothing reads {name}: did you mean {meant}?"
+
+
+def test_a_variable_that_a_script_of_the_team_names_is_read(sound: SoundHost) -> None:
+    sound.add_env("COLOUR_OF_THE_SHED=green")
+    script = sound.checkout / "protocols" / "acme" / "main.py"
+    script.write_text("import os\nprint(os.environ['COLOUR_OF_THE_SHED'])\n")
+    assert [each.kind for each in sound.problems()] == ["sync-edits"]
 
 
 def test_offline_nothing_outside_is_asked(sound: SoundHost) -> None:

@@ -108,7 +108,7 @@ GIT_TOKEN = Problem(
     "git",
     "nothing, until somebody else uses your token",
     ".git/config holds a remote's address with a password or token, and every user may read it",
-    "whoever has the token can read, and perhaps change, the code that this host runs",
+    "anybody who has the token can read, and perhaps change, the code that this host runs",
     "chmod 0600 .git/config; replace the token if others have an account on this host",
 )
 

@@ -51,7 +51,7 @@ ENV_FILE_OPEN = Problem(
     "env file",
     "nothing, until somebody else uses your tokens",
     "every user of this host may read or change the env file",
-    "it holds tokens; whoever has them writes into your chats and spends your quotas",
+    "it holds tokens; anybody who has them writes into your chats and spends your quotas",
     f"sudo chmod 0640 {ENV_FILE}",
 )
 ENV_FILE_LINE = Problem(

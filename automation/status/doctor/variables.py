@@ -63,7 +63,7 @@ _RETIRED_NAME = re.compile("|".join(f"(?:{pattern})" for pattern in _RETIRED))
 READ = frozenset((
     "ALERTS_CONSOLE", "CACHE_BACKEND", "CACHE_DIR", "CACHE_FILENAME", "DEFILLAMA_URL", "ETHERSCAN_API_KEY",
     "ETHERSCAN_URL", "FOURBYTE_URL", "LOG_LEVEL", "MONITORING_API_HOST", "MONITORING_API_PORT",
-    "MONITORING_ENV_FILE", "MONITORING_PUBLIC_URL", "NONCE_FILENAME", "NO_COLOR", "PROVIDER_PUBLIC",
+    "MONITORING_ENV_FILE", "MONITORING_PUBLIC_URL", "NONCE_FILENAME", "NO_COLOR",
     "SAFE_API_KEY", "SAFE_SERVICE_URL", "TELEGRAM_API_URL", "TELEGRAM_TEST_CHAT_ID", "WEBHOOK_SECRET",
 ))  # fmt: skip
 # Those that end in the name of a channel or a chain, which some file must name.
@@ -71,7 +71,7 @@ _OF_CHANNEL = ("TELEGRAM_CHAT_ID_", "TELEGRAM_TOPIC_ID_", "TELEGRAM_BOT_TOKEN_",
 _OF_CHAIN = "PROVIDER_URL_"
 # Set by this program itself, numbered, or read by what it is made of.
 _READ_TOO = re.compile(
-    r"AUTOMATION_\w+|SAFE_API_KEY_\d|TZ|LANG|LC_\w+|PATH|HOME|USER|SHELL|TERM|TMPDIR|PYTHON\w+|SSL_CERT_(?:FILE|DIR)"
+    r"AUTOMATION_\w+|SAFE_API_KEY_\d|PROVIDER_PUBLIC|TZ|LANG|LC_\w+|PATH|HOME|USER|SHELL|TERM|TMPDIR|PYTHON\w+|SSL_CERT_(?:FILE|DIR)"
     r"|GIT_\w+|SSH_\w+|(?i:(?:https?|all|no)_proxy)"
 )
 # How a name begins that only this program reads: looked at in the whole environment, not only in the env file.
