@@ -14,6 +14,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from monitoring.alerts.message.guidance import NO_GUIDANCE, Guidance
 from monitoring.alerts.task_context import open_frame
 from monitoring.base.clock import SystemClock
 from monitoring.base.errors import UsageError
@@ -28,7 +29,13 @@ _TAKES_NONE = re.compile(r"(\w+)\(\) takes 0 positional arguments but 1 was give
 _UNKNOWN_KEYWORD = re.compile(r"Context\.(\w+)\(\) got an unexpected keyword argument '(\w+)'")
 
 
-def run_as_script(name: str, channel: str, function: Callable[[Context], Any], arguments: Sequence[str]) -> int:
+def run_as_script(
+    name: str,
+    channel: str,
+    function: Callable[[Context], Any],
+    arguments: Sequence[str],
+    guidance: Guidance = NO_GUIDANCE,
+) -> int:
     """Run a monitor's function and return the exit code.
 
     0; 1 after a crash or a store that failed; 2 for an env file that cannot be read.
@@ -39,7 +46,9 @@ def run_as_script(name: str, channel: str, function: Callable[[Context], Any], a
     except UsageError as error:
         sys.stderr.write(f"{name}: {error}\n")
         return 2
-    m = Context(name, channel, frame.settings, SystemClock(), arguments=arguments, origin=frame.origin)
+    m = Context(
+        name, channel, frame.settings, SystemClock(), arguments=arguments, origin=frame.origin, guidance=guidance
+    )
     try:
         return run_function(m, function)
     finally:

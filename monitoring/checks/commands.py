@@ -26,7 +26,7 @@ from monitoring.checks.builtin import TYPES
 from monitoring.checks.config.describe import describe
 from monitoring.checks.config.load_all import load_all
 from monitoring.checks.engine.explain import as_data, as_lines, explain
-from monitoring.checks.engine.listing import lines_of
+from monitoring.checks.engine.listing import brief_lines_of, lines_of, summary_of
 from monitoring.checks.engine.point import EvaluationPoint
 from monitoring.checks.engine.runner import no_data, run
 from monitoring.checks.state.load import StoredMemory
@@ -88,7 +88,9 @@ def _run(options: argparse.Namespace) -> int:
         outcome = run(monitors, _point(frame.settings, store, clock), store, frame.origin)
     finally:
         store.close()
-    _write(lines_of(outcome.seen))
+    _write(brief_lines_of(outcome.seen) if frame.is_brief else lines_of(outcome.seen))
+    if frame.counts and outcome.seen:
+        _write([summary_of(outcome.seen)])
     nothing = no_data(outcome.seen)
     _complain([nothing] if nothing else [])
     if frame.by_hand and outcome.stored:

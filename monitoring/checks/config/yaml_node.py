@@ -7,14 +7,16 @@ mistake; the file is refused as a whole in the end, so what stands in for it nev
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Self, TypeVar
 
+from monitoring.alerts.message.guidance import runbook_problem
 from monitoring.alerts.message.model import Severity
 from monitoring.base.clock import parse_duration
 from monitoring.base.errors import UsageError
+from monitoring.base.settings import CHECKOUT
 from monitoring.base.suggest import did_you_mean
 from monitoring.base.yaml.keys import Key
 from monitoring.base.yaml.marks import Mapping, Scalar, Sequence, YamlNode
@@ -98,6 +100,21 @@ class Spot(YamlNode):
             return self.node.text
         self.wrong(f"{what} is needed here")
         return None
+
+    def checked(self, what: str, problem: Callable[[str], str]) -> str | None:
+        """Read a text with which there is no problem."""
+        text = self.text(what)
+        if text and (wrong := problem(text)):
+            self.wrong(wrong)
+            return None
+        return text
+
+    def runbook(self) -> str | None:
+        """Read a runbook; a path at which nothing lies is no mistake, because no check may stop for its document."""
+        text = self.checked("a runbook", runbook_problem)
+        if text and "://" not in text and not (CHECKOUT / text.partition("#")[0]).exists():
+            self.doubt(f"there is no {text} in the repository, which is where a runbook without :// is")
+        return text
 
     def name(self) -> str | None:
         """Read a name as it may stand in a path or a lock."""

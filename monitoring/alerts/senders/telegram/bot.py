@@ -13,7 +13,8 @@ from enum import Enum
 
 from monitoring.alerts.message.sanitize import clean_line, shorten
 from monitoring.alerts.senders import HEADERS, MAX_ANSWER_BYTES, TIMEOUT_S
-from monitoring.alerts.senders.telegram.sender import method_url
+from monitoring.alerts.senders.telegram import API_URL
+from monitoring.alerts.senders.telegram.sender import method_url, server_of
 from monitoring.base.errors import MonitoringError
 from monitoring.base.http.client import Failure, HttpClient, Request
 from monitoring.base.http.words import host_of
@@ -106,7 +107,7 @@ class BotAccount:
         return chats_in(updates if isinstance(updates, list) else [])
 
     def _ask(self, method: str, **parameters: object) -> object:
-        address = method_url(self.environ, self.token, method)
+        address = method_url(server_of(self.environ.get(API_URL, "")), self.token, method)
         request = Request(address, "POST", HEADERS, json.dumps(parameters).encode())
         answer = self.http.exchange(request, TIMEOUT_S)
         host = host_of(address)
