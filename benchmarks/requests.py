@@ -21,11 +21,11 @@ from automation.jobs.load import load_jobs
 from monitoring.base.settings import CHECKOUT
 from monitoring.chains.rpc.multicall import call as encode_call
 from monitoring.chains.rpc.views import ChainView
+from monitoring.checks.drill.file import DrilledMonitor, load_drilled
 from monitoring.checks.engine.monitor import CHAINS
 from monitoring.checks.engine.point import EvaluationPoint
 from tests.support import anvil
 from tests.support.answers import put_answers, put_multicall
-from tests.support.drills import Drilled, load_drilled
 from tests.support.evaluating import evaluate_checks
 from tests.support.rpc import Rpc
 from tools.demo_chain import Gateway
@@ -62,7 +62,7 @@ def _files() -> Sequence[str]:
 
 
 @contextmanager
-def gateways(scenes: Sequence[Drilled]) -> Iterator[dict[int, Gateway]]:
+def gateways(scenes: Sequence[DrilledMonitor]) -> Iterator[dict[int, Gateway]]:
     """Start a chain for each that the monitors read, answering as their drills say, behind a gateway that counts."""
     now = datetime.now(UTC)
     answers = {call: value for scene in scenes for call, value in scene.answers(now).items()}
@@ -76,7 +76,7 @@ def gateways(scenes: Sequence[Drilled]) -> Iterator[dict[int, Gateway]]:
         yield found
 
 
-def planned(scenes: Sequence[Drilled], chains: Mapping[int, Gateway]) -> Side:
+def planned(scenes: Sequence[DrilledMonitor], chains: Mapping[int, Gateway]) -> Side:
     """Read as a run does: all monitors together, in passes."""
     environ = {f"PROVIDER_URL_{CHAINS[chain].upper()}": gateway.url for chain, gateway in chains.items()}
     before, started_s = _counted(chains), time.monotonic()
@@ -110,7 +110,7 @@ class Plain:
         return asked.function.decode(bytes.fromhex(self._rpcs[one.chain]("eth_call", call, "latest")[2:]))
 
 
-def one_by_one(scenes: Sequence[Drilled], chains: Mapping[int, Gateway]) -> Side:
+def one_by_one(scenes: Sequence[DrilledMonitor], chains: Mapping[int, Gateway]) -> Side:
     """Read monitor by monitor; each value once for each monitor."""
     before, started_s, plain = _counted(chains), time.monotonic(), Plain(chains)
     for scene in scenes:

@@ -12,11 +12,12 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
+from monitoring.checks.drill.file import DrilledMonitor, load_drilled
 from tests.support import anvil
 from tests.support.answers import put_answers, put_multicall
 from tests.support.anvil import Anvil
 from tests.support.contracts import SAFE_1_4, Contract, artifact
-from tests.support.drills import PROTOCOLS, Drilled, load_drilled
+from tests.support.drills import PROTOCOLS
 from tools.scripted_server import Answer, Request, ScriptedServer
 
 DAY_S = 86_400
@@ -71,7 +72,7 @@ class World:
     safes: SafeService
     timelock: Contract
     safe: Contract
-    vault: Drilled
+    vault: DrilledMonitor
     operation: str = ""
     happened: list[str] = field(default_factory=list)
 

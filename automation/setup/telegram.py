@@ -73,28 +73,33 @@ def _bot(token: str, environ: Mapping[str, str], dialogue: Dialogue) -> BotAccou
     return bot
 
 
-def chat_variables(
-    wish: ChatWish, bot: BotAccount | None, known: Mapping[str, str], channels: Sequence[str], dialogue: Dialogue
-) -> dict[str, str]:
-    """Return the variables of the chat; of a topic one for each channel that is new. Nothing where none was chosen.
+def chosen_chat(
+    wish: ChatWish, bot: BotAccount | None, known: Mapping[str, str], dialogue: Dialogue
+) -> tuple[str, str]:
+    """Return chat and topic: of the command line, else of the env file, else found; empty where none was chosen.
 
     Raises:
         UsageError: the chat is not visible to the bot, or its id is malformed.
     """
-    chat, topic = wish.chat or known.get(DEFAULT_CHAT, "").strip(), wish.topic
-    if not chat and bot is not None:
-        found = find_chat(bot, dialogue, wish.wait_s)
-        chat, topic = (found.id, topic or str(found.thread_id or "")) if found else ("", "")
-    elif wish.chat:
+    usual = known.get(_TOPIC_OF_ALL, "").strip()
+    if wish.chat:
         _look_at(wish.chat, bot, dialogue)
+        return wish.chat, wish.topic or usual
+    chat = known.get(DEFAULT_CHAT, "").strip()
+    if chat or bot is None:
+        return chat, wish.topic or usual
+    found = find_chat(bot, dialogue, wish.wait_s)
+    return (found.id, wish.topic or str(found.thread_id or "")) if found else ("", "")
+
+
+def chat_variables(chat: str, topic: str, channels: Sequence[str]) -> dict[str, str]:
+    """Return the variables of a chat; of a topic one for the digest and for each channel."""
     if not chat:
         return {}
-    topic = topic or known.get(_TOPIC_OF_ALL, "").strip()
-    variables = {DEFAULT_CHAT: chat}
-    if topic:
-        named = {f"TELEGRAM_TOPIC_ID_{variable_part(channel)}": topic for channel in channels}
-        variables |= {TOPICS_CHAT: chat, _TOPIC_OF_ALL: topic, **named}
-    return variables
+    if not topic:
+        return {DEFAULT_CHAT: chat}
+    named = {f"TELEGRAM_TOPIC_ID_{variable_part(channel)}": topic for channel in (DIGEST_CHANNEL, *channels)}
+    return {DEFAULT_CHAT: chat, TOPICS_CHAT: chat, **named}
 
 
 def _look_at(chat: str, bot: BotAccount | None, dialogue: Dialogue) -> None:

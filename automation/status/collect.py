@@ -77,6 +77,7 @@ class Status:
     firing: tuple[Condition, ...]
     unreached: tuple[ReachProblem, ...]
     undelivered: tuple[Undelivered, ...]
+    waiting_alerts: int
     blind: tuple[Condition, ...]
     silences: tuple[Silence, ...]
     origin: OriginState | None
@@ -128,6 +129,7 @@ def _look(
         firing=tuple(database.read(lambda tx: conditions.incidents(tx, now))) if database else (),
         unreached=tuple(unreached),
         undelivered=tuple(Undelivered(*row) for row in deliveries.why_waiting(database)) if database else (),
+        waiting_alerts=database.read(deliveries.count_waiting_alerts) if database else 0,
         blind=tuple(database.read(conditions.without_data)) if database else (),
         silences=tuple(database.read(lambda tx: silences.active(tx, now))) if database else (),
         origin=origin,

@@ -1,6 +1,6 @@
-"""`python -m monitoring.chains probe` asks each provider for its chain id and newest block; doctor calls it too.
+"""`python -m monitoring.chains`: `probe` asks each provider what it can do, `inspect` what an address is.
 
-Shows host names only.
+For doctor, `init` and `probe` of the command line, which start it as a child. Shows host names only.
 """
 
 from __future__ import annotations
@@ -11,9 +11,10 @@ if __name__ == "__main__":
     become_owner_of_checkout()
 
 import argparse
+import json
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 
 import orjson
@@ -22,6 +23,10 @@ from monitoring.base import log
 from monitoring.base.errors import UsageError
 from monitoring.base.settings import load_settings
 from monitoring.base.terminal import write_whatever_comes
+from monitoring.chains.abi.addresses import check_address
+from monitoring.chains.abi.values import Unknown
+from monitoring.chains.inspection.control import inspect, unread
+from monitoring.chains.inspection.endpoint import read_capabilities
 from monitoring.chains.networks import Network, network, networks, provider_mistakes
 from monitoring.chains.rpc.pool import Head
 from monitoring.chains.rpc.views import Chains
@@ -39,10 +44,14 @@ class Probe:
     head: int | None
     age_s: float | None
     problem: str
+    archive: bool | None = None  # whether it has old state, and how many blocks of logs it gives: if that was asked
+    log_range: int | None = None
 
 
-def probe(environ: Mapping[str, str], wanted: Sequence[Network], chains: Chains | None = None) -> list[Probe]:
-    """Ask every provider of the chains."""
+def probe(
+    environ: Mapping[str, str], wanted: Sequence[Network], chains: Chains | None = None, *, deep: bool = False
+) -> list[Probe]:
+    """Ask every provider of the chains; `deep` also for old state and logs."""
     made = chains or Chains(environ)
     found = []
     for chain in wanted:
@@ -51,7 +60,11 @@ def probe(environ: Mapping[str, str], wanted: Sequence[Network], chains: Chains 
             found.append(Probe(chain.slug, chain.id, name, True, False, None, None, problem))
         for provider, answer in zip(pool.providers, pool.heads(pool.providers), strict=True):
             now = made.budget.clock.now()
-            found.append(_probe(chain, provider.host, answer, now, configured=not provider.is_public))
+            one = _probe(chain, provider.host, answer, now, configured=not provider.is_public)
+            if deep and isinstance(answer, Head):
+                able = read_capabilities(chain, answer)
+                one = replace(one, archive=able.archive, log_range=able.log_range)
+            found.append(one)
     return found
 
 
@@ -72,24 +85,42 @@ def main(argv: Sequence[str] | None = None, environ: Mapping[str, str] | None = 
     asking.add_argument("--json", action="store_true", help="one JSON list on stdout")
     asking.add_argument("named", nargs="*", metavar="CHAIN", help="only these chains (slug or id)")
     asking.add_argument("--chain", action="append", default=[], metavar="CHAIN", help="likewise")
+    asking.add_argument("--deep", action="store_true", help="also ask for old state and for ranges of logs")
+    looking = verbs.add_parser("inspect", help="say what an address is and who controls it, as JSON")
+    looking.add_argument("address", metavar="ADDRESS")
+    looking.add_argument("--chain", required=True, metavar="CHAIN", help="where it is (slug or id)")
     options = parser.parse_args(argv)
     try:
         settings = load_settings(environ)
         log.set_up(settings.environ)
+        if options.verb == "inspect":
+            return _inspect(options.address, network(options.chain), settings.environ)
         named = [*options.named, *options.chain]
         wanted = [network(chain) for chain in named] if named else list(networks().values())
     except UsageError as error:
         sys.stderr.write(f"{error}\n")
         return 2
-    found = probe(settings.environ, wanted)
+    found = probe(settings.environ, wanted, deep=options.deep)
     write = sys.stdout.write
     if options.json:
-        write(orjson.dumps([asdict(one) for one in found], option=orjson.OPT_INDENT_2).decode() + "\n")
+        rows = [asdict(one) for one in found]
+        for row in rows if not options.deep else ():
+            del row["archive"], row["log_range"]  # they were not asked for
+        write(orjson.dumps(rows, option=orjson.OPT_INDENT_2).decode() + "\n")
     else:
         for one in found:
             write(_line(one) + "\n")
     answered = {one.chain for one in found if one.ok}
     return 0 if answered == {chain.slug for chain in wanted} else 1
+
+
+def _inspect(address: str, chain: Network, environ: Mapping[str, str]) -> int:
+    """Write what was found; 0 also where the chain cannot be read, which is then said of the address."""
+    view = Chains(environ).view(chain)
+    start = check_address(address)
+    found = unread(chain.slug, start, view) if isinstance(view, Unknown) else inspect(view, start)
+    sys.stdout.write(json.dumps(asdict(found)) + "\n")  # amounts have more than 64 bits: orjson takes none of those
+    return 0
 
 
 def _line(one: Probe) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import subprocess
 import sys
 from collections.abc import Iterable, Sequence
 
@@ -17,15 +18,16 @@ from monitoring.alerts.task_context import open_frame
 from monitoring.base import log
 from monitoring.base.clock import Clock, SystemClock
 from monitoring.base.errors import UsageError
+from monitoring.base.plural import counted
 from monitoring.base.secrets.redact import Redactor
-from monitoring.base.settings import Settings, load_settings
+from monitoring.base.settings import CHECKOUT, Settings, load_settings
 from monitoring.base.terminal import write_whatever_comes
 from monitoring.chains.networks import own_mistakes
 from monitoring.checks.builtin import TYPES
 from monitoring.checks.config.describe import describe
 from monitoring.checks.config.load_all import load_all
 from monitoring.checks.engine.explain import as_data, as_lines, explain
-from monitoring.checks.engine.listing import lines_of
+from monitoring.checks.engine.listing import brief_lines_of, lines_of, summary_of
 from monitoring.checks.engine.point import EvaluationPoint
 from monitoring.checks.engine.runner import no_data, run
 from monitoring.checks.state.load import StoredMemory
@@ -35,6 +37,7 @@ _EPILOG = """\
 examples:
   python -m monitoring.checks validate protocols/aave/monitor.yaml
   python -m monitoring.checks explain protocols/aave/monitor.yaml --check backing
+  python -m monitoring.checks test protocols/aave/monitor.yaml     # its drill
   python -m monitoring.checks run protocols/aave/monitor.yaml      # stores and delivers"""
 
 
@@ -60,10 +63,12 @@ def _parser() -> argparse.ArgumentParser:
         ("run", _run, "read, judge and record; started by hand it also delivers"),
         ("explain", _explain, "show value, bound, state and what would be said now; stores and sends nothing"),
         ("validate", _validate, "report every mistake at once, without a network"),
+        ("test", _test, "run the drills of monitors: what each check must fire on and on what not; no network"),
         ("describe", _describe, "list what is watched, as JSON, without a network"),
     ):
         verb = verbs.add_parser(name, help=what, description=f"{what[0].upper()}{what[1:]}.")
-        verb.add_argument("files", nargs="+", metavar="FILE", help="a monitor.yaml")
+        what_file = "a monitor.yaml, or a script" if name in ("test", "explain", "validate") else "a monitor.yaml"
+        verb.add_argument("files", nargs="+", metavar="FILE", help=what_file)
         verb.set_defaults(act=act)
         if name in ("explain", "validate", "describe"):
             verb.add_argument("--json", action="store_true", help="machine-readable, on stdout")
@@ -84,7 +89,9 @@ def _run(options: argparse.Namespace) -> int:
         outcome = run(monitors, _point(frame.settings, store, clock), store, frame.origin)
     finally:
         store.close()
-    _write(lines_of(outcome.seen))
+    _write(brief_lines_of(outcome.seen) if frame.is_brief else lines_of(outcome.seen))
+    if frame.counts and outcome.seen:
+        _write([summary_of(outcome.seen)])
     nothing = no_data(outcome.seen)
     _complain([nothing] if nothing else [])
     if frame.by_hand and outcome.stored:
@@ -93,6 +100,24 @@ def _run(options: argparse.Namespace) -> int:
 
 
 def _explain(options: argparse.Namespace) -> int:
+    scripts = [file for file in options.files if file.endswith(".py")]
+    codes = [_explain_script(script, as_json=options.json) for script in scripts]
+    options.files = [file for file in options.files if file not in scripts]
+    return max(codes + ([_explain_files(options)] if options.files else []))
+
+
+def _explain_script(script: str, *, as_json: bool) -> int:
+    """Have a script explained in a process of its own: what it imports and changes stays there."""
+    return _of_scripts("utils.explain", *(["--json"] if as_json else []), script).returncode
+
+
+def _of_scripts(module: str, *arguments: str, stdout: int | None = None) -> subprocess.CompletedProcess[bytes]:
+    """Ask the toolkit of scripts, on which this library does not depend."""
+    environ = {**os.environ, "PYTHONPATH": str(CHECKOUT)}
+    return subprocess.run([sys.executable, "-m", module, *arguments], env=environ, stdout=stdout, check=False)
+
+
+def _explain_files(options: argparse.Namespace) -> int:
     settings = load_settings()
     log.set_up(settings.environ)
     monitors, mistakes = load_all(options.files, TYPES)
@@ -112,7 +137,10 @@ def _point(settings: Settings, store: SteadyStore | ReadOnlyStore, clock: Clock)
 
 
 def _validate(options: argparse.Namespace) -> int:
-    monitors, mistakes = load_all(options.files, TYPES)
+    scripts = [file for file in options.files if file.endswith(".py")]
+    monitors, mistakes = load_all([file for file in options.files if file not in scripts], TYPES)
+    if scripts:
+        mistakes += orjson.loads(_of_scripts("utils.mistakes", "--json", *scripts, stdout=subprocess.PIPE).stdout)
     mistakes = [*own_mistakes(), *mistakes]
     warnings = [line for monitor in monitors for line in monitor.warnings]
     if options.json:
@@ -121,8 +149,16 @@ def _validate(options: argparse.Namespace) -> int:
     _complain([*mistakes, *warnings])
     if not mistakes:
         parts = sum(len(monitor.parts()) for monitor in monitors)
-        _write([f"no mistakes in {len(monitors)} monitors with {parts} checks"])
+        found = [f"{counted(len(monitors), 'monitor')} with {counted(parts, 'check')}"] if monitors else []
+        found += [counted(len(scripts), "script")] if scripts else []
+        _write([f"no mistakes in {', '.join(found)}"])
     return 2 if mistakes else 0
+
+
+def _test(options: argparse.Namespace) -> int:
+    from monitoring.checks.drill.command import test_files  # noqa: PLC0415 - a run needs no drill
+
+    return test_files(options.files)
 
 
 def _describe(options: argparse.Namespace) -> int:

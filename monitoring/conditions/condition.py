@@ -6,7 +6,8 @@ are what people are shown.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -19,6 +20,7 @@ if TYPE_CHECKING:  # a listing of conditions starts without the exact numbers
 
 # How long what happened once stays an incident, unless somebody says that it is done. Ours.
 ONCE_LASTS = timedelta(days=1)
+CRASH = "(crash)"  # the check under which bugs of a monitor are reported; no author would choose it
 _LONGEST_CHAIN = 20
 
 
@@ -28,6 +30,14 @@ class State(StrEnum):
     OK = "ok"
     PENDING = "pending"
     FIRING = "firing"
+
+
+class Owner(StrEnum):
+    """Which rule opened a condition, and so may end it. Unknown where the release before wrote the row."""
+
+    UNKNOWN = ""
+    RAISED = "m.alert"
+    JUDGED = "check"
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -59,6 +69,18 @@ class ConditionKey:
 
     def __str__(self) -> str:
         return f"{self.monitor}: {self.text}"
+
+
+def distinct_texts(keys: Iterable[ConditionKey]) -> dict[ConditionKey, str]:
+    """Return what people read for each key; where two of a monitor read the same, with chain and subject."""
+    found = list(keys)
+    seen = Counter((key.monitor, key.text) for key in found)
+    return {key: key.text if seen[key.monitor, key.text] == 1 else _spelled_out(key) for key in found}
+
+
+def _spelled_out(key: ConditionKey) -> str:
+    parts = [f"chain {key.chain}" if key.chain else "no chain", *([f"subject {key.subject}"] if key.subject else [])]
+    return f"{key.text} ({', '.join(parts)})"
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +118,7 @@ class Condition:
     first), `heard_at` is when a message was made last, `unheard` says that this message reached nobody and is not
     under way either, and `memory` belongs to the verb. `remind_every` is how often it is repeated while it fires: zero
     is never, None where the release before wrote the row. `owes_reminder`: one was due, and the run that should store
-    it did not come to its end.
+    it did not come to its end. `owner` holds it open, in the task `owner_task`.
     """
 
     key: ConditionKey
@@ -128,6 +150,8 @@ class Condition:
     unheard: bool = False
     remind_every: timedelta | None = None
     owes_reminder: bool = False
+    owner: Owner = Owner.UNKNOWN
+    owner_task: str = ""
     memory: Mapping[str, Json] = field(default_factory=dict)
 
     @property

@@ -44,6 +44,7 @@ class ProblemKind(StrEnum):
     CLOCK_SET_AHEAD = "clock stepped forward"
     NOTHING_SCHEDULED = "nothing scheduled"
     NOT_SYNCED = "checkout not synced"
+    ENDED_BY_HAND = "incident ended by hand"
     NOT_DRILLED = "alarm path not drilled"
 
     @property
@@ -81,6 +82,9 @@ def find(facts: Facts, drill_older_than: timedelta | None) -> Iterator[AuditProb
     yield from _gaps(facts)
     for title, at in facts.refused:
         yield AuditProblem(ProblemKind.NOT_SYNCED, title, at, at, cause=title, breaks_silence=False)
+    for condition, who, at in facts.ended_by_hand:
+        text = f"{condition} was ended by {who} at {_minute(at)}"
+        yield AuditProblem(ProblemKind.ENDED_BY_HAND, text, at, at, cause=f"by {who}", breaks_silence=False)
     yield from (_stepped(step) for step in facts.steps)
     if drill_older_than is not None:
         yield from _undrilled(facts, drill_older_than)

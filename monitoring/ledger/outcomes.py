@@ -107,8 +107,8 @@ class Facts:
     """Everything the result for [since, until) rests on; ticks in order of profile and time.
 
     `drill` is when the last drill arrived and how long it took. `begins_at` is how far back the ledger reaches, and
-    `begins_why` why no further. `refused` are (title, instant) of the sync's alerts. `unreached` is why people
-    are not being reached now, of a span that reaches until now.
+    `begins_why` why no further. `refused` are (title, instant) of the sync's alerts, `ended_by_hand` (condition, who,
+    instant). `unreached` is why people are not being reached now, of a span that reaches until now.
     """
 
     now: datetime
@@ -122,6 +122,7 @@ class Facts:
     silences: tuple[SilenceInForce, ...] = ()
     no_data: tuple[NoDataPeriod, ...] = ()
     refused: tuple[tuple[str, datetime], ...] = ()
+    ended_by_hand: tuple[tuple[str, str, datetime], ...] = ()
     steps: tuple[ClockStep, ...] = ()
     drill: tuple[datetime, timedelta] | None = None
     begins_at: datetime | None = None
@@ -161,6 +162,7 @@ def gather(
         silences=tuple(SilenceInForce(*row) for row in audit.silences(database, since, until)),
         no_data=tuple(NoDataPeriod(*row) for row in audit.blind(database, since, until)),
         refused=tuple(audit.refused_commits(database, since, until)),
+        ended_by_hand=tuple(audit.ended_by_hand(database, since, until)),
         steps=tuple(clock_steps.steps(database, since, until, now, boot)),
         drill=audit.last_drill(database, until),
         begins_at=schedules.ledger_begins(database),

@@ -91,3 +91,53 @@ def test_one_key_on_two_chains_and_one_raised_beside_it_are_three_conditions(tmp
     found = run(main, store=tmp_path)
     assert found.code == 0
     assert sorted(one.check for one in found) == ["paused/1", "paused/42161", "stopped"]
+
+
+@monitor("acme")
+def raises(m: Context) -> None:
+    m.alert(HIGH, "backing is low", key="backing")
+
+
+@monitor("acme")
+def resolves(m: Context) -> None:
+    m.resolve("backing")
+
+
+@monitor("acme")
+def judges_low(m: Context) -> None:
+    m.limit("backing", 0.5, below=1, severity=HIGH)
+    m.flag("other", False, severity=HIGH)
+
+
+@monitor("acme")
+def judges_good(m: Context) -> None:
+    m.limit("backing", 2, below=1, severity=HIGH)
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "said"),
+    [
+        (raises, judges_good, "raised by m.alert: a check needs a key of its own"),
+        (raises, judges_low, "raised by m.alert: a check needs a key of its own"),
+        (judges_low, resolves, "judged by a check: m.alert or m.resolve needs a key of its own"),
+        (judges_low, raises, "judged by a check: m.alert or m.resolve needs a key of its own"),
+    ],
+    ids=["raised, judged good", "raised, judged low", "judged, resolved", "judged, raised"],
+)
+def test_a_key_that_another_run_holds_open_is_refused_and_does_not_recover_and_fire_each_run(
+    tmp_path: Path, first: Callable[[], None], second: Callable[[], None], said: str
+) -> None:
+    assert len(run(first, store=tmp_path)) == 1
+    refused = run(second, store=tmp_path)
+    assert refused.code == 1
+    (crash,) = refused
+    assert crash.kind == "crash"
+    assert f"the key 'backing' of acme is firing and {said}" in crash.text
+    assert "incidents --done acme/backing" in crash.text
+    for function in (first, second, first, second):
+        assert {one.check for one in run(function, store=tmp_path)} <= {"(crash)"}
+
+
+def test_when_all_is_well_a_script_may_change_from_one_to_the_other(tmp_path: Path) -> None:
+    for function in (raises, resolves, judges_low, judges_good, raises, resolves):
+        assert run(function, store=tmp_path).code == 0

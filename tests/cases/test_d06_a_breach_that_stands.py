@@ -17,9 +17,10 @@ import pytest
 from monitoring.alerts.message.model import Severity
 from monitoring.checks.builtin import TYPES
 from monitoring.checks.config.load import load_monitor
+from monitoring.checks.drill.file import load_drilled
 from monitoring.conditions.condition import Condition, ConditionKey, State
 from monitoring.conditions.outcome import TransitionKind
-from tests.support.drills import drilled_files, load_drilled
+from tests.support.drills import drilled_files
 from tests.support.evaluating import evaluate_checks, outcomes_of
 
 pytestmark = pytest.mark.case("D.6")

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from monitoring.alerts.recording.store_alert import release_in
+from monitoring.alerts.recording.release_silenced import release_in
 from monitoring.base.clock import parse_duration
 from monitoring.conditions.transition import done
 from monitoring.store.db.schema import open_database, open_readonly
@@ -84,20 +84,62 @@ def test_it_is_done_when_somebody_says_so_and_who_did_is_recorded(tmp_path: Path
     assert run(owner, store=tmp_path) == [], "no recovery is told of what happened once"
 
 
+DECLARED = f"""
+monitor: vault
+chain: mainnet
+contracts: {{vault: "{VAULT}"}}
+checks:
+  - {{id: supply, require: vault.totalSupply() >= 2, severity: high}}
+"""
+
+
 @pytest.mark.parametrize(
     ("name", "why"),
     [
         ("acme/nothing", "there is no incident acme/nothing: one of acme/owner"),
-        ("paused", "paused is firing: it ends when its check is good again"),
+        ("vault/supply/1", "it ends when the check is good again. To mute it: silence --protocol vault --key supply/1"),
     ],
 )
 def test_what_cannot_be_done_is_an_error_that_says_why(tmp_path: Path, name: str, why: str) -> None:
+    @monitor("acme")
+    def once(m: Context) -> None:
+        m.changed("owner", m.recall("seen", default="alice"), severity=HIGH)
+        m.remember("seen", "mallory")
+
     for _ in range(2):
-        run(owner, store=tmp_path)
+        run(once, store=tmp_path)
+    file = tmp_path / "monitor.yaml"
+    file.write_text(DECLARED)
+    run(file, chain=SimChain({SUPPLY: 1}), store=tmp_path)
     refused = command(tmp_path, "incidents", "--done", name)
     assert refused.returncode == 2
     assert why in refused.stderr
     assert len(incidents(tmp_path)) == 2
+
+
+@pytest.mark.parametrize("raises", [True, False], ids=["m.alert", "m.flag"])
+def test_what_a_removed_script_left_firing_is_ended_by_a_person(tmp_path: Path, raises: bool) -> None:
+    @monitor("acme")
+    def main(m: Context) -> None:
+        if raises:
+            m.alert(HIGH, "the vault is paused", key="paused")
+        else:
+            m.flag("paused", True, severity=HIGH, text="the vault is paused")
+
+    run(main, store=tmp_path)
+    done = command(tmp_path, "incidents", "--done", "acme/paused")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[1] == "It was firing. If a script still finds it, it fires again."
+    assert incidents(tmp_path) == []
+    found = json.loads(command(tmp_path, "audit", "--json").stdout)["findings"]
+    (ended,) = [one for one in found if one["kind"] == "incident ended by hand"]
+    assert ended["text"].startswith("acme: paused was ended by ")
+    assert ended["breaks_silence"] is False
+    with open_readonly(tmp_path / "monitoring.db") as database:
+        said = database.rows("SELECT title, kind FROM alert_events ORDER BY id DESC LIMIT 1")
+    assert said == [("Ended by hand: the vault is paused", "recovery")]
+    again = run(main, store=tmp_path)
+    assert [one.kind for one in again] == ["alert" if raises else "fired"], "a script that is still there says so"
 
 
 def end_as_a_person(cache: Path, clock: SimClock) -> None:
@@ -148,8 +190,39 @@ def test_status_shows_the_worst_first_and_which_of_it_happened_once(tmp_path: Pa
     shown = command(tmp_path, "status").stdout.splitlines()
     first = shown.index("firing      2") + 1
     assert shown[first].startswith("  CRITICAL, happened once ")
-    assert shown[first].endswith(" ago: acme: owner: owner changed: 1 → 2")
+    assert shown[first].endswith(" ago: acme: owner changed: 1 → 2")
     assert shown[first + 1].startswith("  HIGH for ")
+    assert shown[first + 1].endswith(": acme: paused: the vault is paused")
+
+
+def test_status_counts_the_alerts_that_wait_and_not_the_places_they_wait_for(tmp_path: Path) -> None:
+    @monitor("acme")
+    def main(m: Context) -> None:
+        for number in range(4):
+            m.alert(HIGH, f"message {number}")
+
+    run(main, store=tmp_path)
+    assert "undelivered 4 alerts" in command(tmp_path, "status").stdout.splitlines()
+
+
+def test_conditions_that_read_the_same_are_told_apart_and_ended_by_what_the_list_shows(tmp_path: Path) -> None:
+    @monitor("acme")
+    def main(m: Context) -> None:
+        m.flag("paused", True, severity=HIGH, chain="mainnet")
+        m.flag("paused/1", True, severity=HIGH)
+        m.flag("other", True, severity=HIGH)
+
+    run(main, store=tmp_path)
+    listed = command(tmp_path, "incidents").stdout
+    names = ["other", "paused/1 (chain 1)", "paused/1 (no chain, subject 1)"]
+    assert all(name in listed for name in names)
+    assert "other (" not in listed
+    assert all(f": acme: {name}" in command(tmp_path, "status").stdout for name in names)
+    refused = command(tmp_path, "incidents", "--done", "acme/paused/1")
+    assert refused.returncode == 2
+    assert "write one of 'acme/paused/1 (chain 1)', 'acme/paused/1 (no chain, subject 1)'" in refused.stderr
+    assert command(tmp_path, "incidents", "--done", "acme/paused/1 (chain 1)").returncode == 0
+    assert sorted(str(one["subject"]) for one in incidents(tmp_path)) == ["", "1"]
 
 
 def test_what_fires_after_somebody_ended_what_happened_once_is_nothing_that_was_ended(tmp_path: Path) -> None:
@@ -191,6 +264,39 @@ def test_what_happened_once_under_a_silence_is_sent_at_its_end_if_it_is_an_incid
     clock.move(after)
     with open_database(tmp_path / "monitoring.db") as database, database.write() as tx:
         assert [len(release_in(tx, clock.now())) for _ in range(2)] == [sent, 0]
+
+
+@pytest.mark.parametrize("sent_meanwhile", [False, True])
+def test_each_of_several_that_happened_under_a_silence_is_sent_at_its_end(tmp_path: Path, sent_meanwhile: bool) -> None:
+    values, clock = iter([1, 2, 3, 4, 5]), SimClock()
+
+    @monitor("acme")
+    def main(m: Context) -> None:
+        m.changed("owner", next(values), severity=CRITICAL)
+
+    run(main, store=tmp_path, clock=clock)
+    with open_database(tmp_path / "monitoring.db") as database, database.write() as tx:
+        ends_at = clock.now() + timedelta(hours=2)
+        silences.add(tx, "acme", None, now=clock.now(), ends_at=ends_at, reason="upgrade", created_by="alice")
+    for _ in range(3):
+        clock.move("10m")
+        run(main, store=tmp_path, clock=clock)
+    clock.move("2h")
+    if sent_meanwhile:
+        run(main, store=tmp_path, clock=clock)
+    with open_database(tmp_path / "monitoring.db") as database, database.write() as tx:
+        (released,) = release_in(tx, clock.now())
+        assert release_in(tx, clock.now()) == []
+        found = database.rows("SELECT title, message, delivery_status FROM alert_events ORDER BY id")
+        assert [row[2] for row in found[:3]] == ["not_attempted"] * 3
+        title, message, status = database.rows(
+            "SELECT title, message, delivery_status FROM alert_events WHERE id = ?", (released,)
+        )[0]
+    assert (title, status) == ("owner changed: 3 → 4, the last of 3 alerts while it was silenced", "pending")
+    assert all(f"owner changed: {old} → {old + 1}" in message for old in (1, 2, 3))
+    assert "4 → 5" not in message, "that one was sent by itself"
+    shown = command(tmp_path, "alerts", "show", "1").stdout
+    assert f"sent in one message with others, as alert {released}" in " ".join(shown.split())
 
 
 def test_it_is_over_after_a_day_without_a_word(tmp_path: Path) -> None:

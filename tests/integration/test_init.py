@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import pty
 import re
@@ -16,8 +17,18 @@ from typing import Any
 import pytest
 
 from monitoring.base.env_file import read_env_file
+from monitoring.chains.abi.addresses import checksum
+from monitoring.checks.builtin import TYPES
+from monitoring.checks.config.load import load_monitor
+from monitoring.checks.engine.formula_checks import FormulaPart
+from monitoring.checks.expression.evaluate import ViewRead
+from tests.support import anvil, parts
+from tests.support.answers import put_answers, put_multicall
+from tests.support.anvil import Anvil
 from tests.support.fake_telegram import BOT_TOKEN, CHAT, TelegramStandIn
 from tests.support.host import Host
+from tests.support.safes import CURATION, safe_at
+from tests.support.timelocks import DAY, YEARN, timelock_at
 
 PATIENCE_S = 60
 JOBS = """\
@@ -129,6 +140,7 @@ def test_the_token_may_come_from_stdin(host: Host) -> None:
     assert read_env_file(env_file(host)).values["TELEGRAM_BOT_TOKEN_DEFAULT"] == BOT_TOKEN
 
 
+@pytest.mark.ci
 def test_what_is_there_stays_and_a_second_time_nothing_changes(host: Host) -> None:
     env_file(host).write_text("# mine\nTELEGRAM_CHAT_ID_AAVE=-1\n")
     assert init(host, "--bot-token-env", "NEW_BOT", "--chat", CHAT).returncode == 0
@@ -183,6 +195,7 @@ def test_a_chat_that_the_bot_cannot_see_is_refused_with_the_remedy(host: Host) -
     assert not env_file(host).exists()
 
 
+@pytest.mark.ci
 def test_a_topic_gets_the_digest_and_the_chat_the_rest(host: Host) -> None:
     assert init(host, "--bot-token-env", "NEW_BOT", "--chat", CHAT, "--topic", "7").returncode == 0
 
@@ -191,6 +204,7 @@ def test_a_topic_gets_the_digest_and_the_chat_the_rest(host: Host) -> None:
     assert values["TELEGRAM_CHAT_ID_TOPICS"] == values["TELEGRAM_CHAT_ID_DEFAULT"] == CHAT
 
 
+@pytest.mark.ci
 def test_on_a_terminal_it_asks_finds_the_chat_shows_it_and_asks_before_it_uses_it(
     host: Host, telegram: TelegramStandIn
 ) -> None:
@@ -201,6 +215,8 @@ def test_on_a_terminal_it_asks_finds_the_chat_shows_it_and_asks_before_it_uses_i
     terminal.answer("Bot token.*: ", BOT_TOKEN)
     terminal.until("@stand_in_bot")
     terminal.answer(rf"Found supergroup 'On call' \(id {CHAT}, topic 7, last message by Ann \(@ann\)\).*: ", "y")
+    terminal.answer("Address or URL.*: ", "")
+    terminal.answer("Run the shipped examples too.*: ", "y")
     terminal.answer("Write this.*: ", "y")
 
     assert terminal.end() == 0, terminal.shown
@@ -214,6 +230,7 @@ def test_on_a_terminal_it_asks_finds_the_chat_shows_it_and_asks_before_it_uses_i
     assert not [body for body in asked if b"offset" in body], "an update was confirmed: its reader would miss it"
 
 
+@pytest.mark.ci
 @pytest.mark.parametrize("reader", ["webhook", "another program"])
 def test_updates_of_a_bot_that_somebody_else_reads_are_not_read(
     host: Host, telegram: TelegramStandIn, reader: str
@@ -226,6 +243,8 @@ def test_updates_of_a_bot_that_somebody_else_reads_are_not_read(
     terminal.answer("Bot token.*: ", BOT_TOKEN)
     terminal.until("has a webhook" if reader == "webhook" else "another program reads this bot's updates")
     terminal.answer("Chat id.*: ", CHAT)
+    terminal.answer("Address or URL.*: ", "")
+    terminal.answer("Run the shipped examples too.*: ", "y")
     terminal.answer("Write this.*: ", "")
 
     assert terminal.end() == 0, terminal.shown
@@ -233,9 +252,12 @@ def test_updates_of_a_bot_that_somebody_else_reads_are_not_read(
     assert len(reads) == (0 if reader == "webhook" else 1)
 
 
+@pytest.mark.ci
 def test_no_for_an_answer_writes_nothing(host: Host, telegram: TelegramStandIn) -> None:
     terminal = Terminal(host, "--chat", CHAT, "--bot-token-env", "NEW_BOT")
 
+    terminal.answer("Address or URL.*: ", "")
+    terminal.answer("Run the shipped examples too.*: ", "y")
     terminal.answer("Write this.*: ", "n")
 
     assert terminal.end() == 0
@@ -243,6 +265,7 @@ def test_no_for_an_answer_writes_nothing(host: Host, telegram: TelegramStandIn) 
     assert telegram.messages == []
 
 
+@pytest.mark.ci
 def test_a_title_of_a_stranger_is_one_clean_short_line(host: Host, telegram: TelegramStandIn) -> None:
     evil = message(int(CHAT))
     evil["message"]["chat"]["title"] = "\x1b[2J\r\nyes\n" + "x" * 5000
@@ -263,3 +286,194 @@ def test_without_anything_to_do_it_says_what_waits(host: Host) -> None:
 
     assert done.returncode == 0, done.stderr
     assert "No drill was sent: there is no bot or no chat yet" in done.stdout
+
+
+VAULT = checksum("0x" + "e4" * 20)
+ASSET = checksum("0x" + "a5" * 20)
+
+
+@pytest.fixture(scope="module")
+def mainnet() -> Iterator[Anvil]:
+    """A chain with a Safe, a timelock, a vault and a token."""
+    if anvil.binary() is None:
+        parts.missing(anvil.HOW_TO_GET_IT)
+    with anvil.running("--chain-id", "1") as node:
+        put_multicall(node)
+        safe_at(node)
+        timelock_at(node, "oz5", 2 * DAY)
+        put_views(node, ASSET, symbol="US\x1bDC", decimals=6, totalSupply=10**15, owner=CURATION, paused=False)
+        put_views(node, VAULT, symbol="vUSDC", decimals=18, totalSupply=10**24, asset=ASSET, totalAssets=2 * 10**12)
+        put_views(node, VAULT, paused=False, owner=CURATION)
+        for probe in (10**18, 10**24):
+            call = ViewRead(1, VAULT, "convertToAssets(uint256)(uint256)", (probe,))
+            put_answers(node, {call: 1_050_000 * probe // 10**18})
+        node.mine(3)
+        yield node
+
+
+def put_views(node: Anvil, target: str, **views: object) -> None:
+    """Let an address answer views without arguments."""
+    kinds = {bool: "bool", int: "uint256"}
+    for name, value in views.items():
+        kind = "address" if isinstance(value, str) and value.startswith("0x") else kinds.get(type(value), "string")
+        put_answers(node, {ViewRead(1, target, f"{name}()({kind})"): value})  # type: ignore[dict-item]
+
+
+def own_jobs(host: Host) -> str:
+    return (host.checkout / "automation/jobs.d/own.yaml").read_text()
+
+
+@pytest.mark.ci
+@pytest.mark.parametrize(
+    ("wish", "name", "words"),
+    [
+        (f"safe:mainnet:{CURATION}", "treasury", "Safe 1.4.1, 1 of 1 owner"),
+        (f"timelock:mainnet:{YEARN}", "delay", "timelock (oz_timelock_controller), delay 2d"),
+        (f"vault:mainnet:{VAULT}", "our-vault", "vault vUSDC of USDC"),
+        (f"token:mainnet:{ASSET}", "usdc2", "token USDC, 6 decimals"),
+        (f"contract:mainnet:{VAULT}", "any", "vault vUSDC of USDC"),
+    ],
+)
+def test_what_is_watched_is_read_from_the_chain_and_written_with_its_drill(
+    host: Host, mainnet: Anvil, wish: str, name: str, words: str
+) -> None:
+    done = init(host, "--rpc", f"mainnet={mainnet.url}", "--watch", wish, "--name", name, "--examples", "off")
+
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert words in done.stdout
+    assert "with old state (archive); logs of 100,000 blocks at once" in done.stdout
+    monitor = host.checkout / f"protocols/{name}/monitor.yaml"
+    assert load_monitor(monitor, TYPES).parts()
+    if formulas(monitor):
+        assert (host.checkout / f"protocols/{name}/drill.yaml").exists()
+    assert "examples: off" in own_jobs(host)
+    assert f"monitors: [protocols/{name}/monitor.yaml]" in own_jobs(host)
+    assert read_env_file(env_file(host)).values["PROVIDER_URL_MAINNET"] == mainnet.url
+    ran = host.automation("run", "multisig" if name == "treasury" else "hourly", PROVIDER_URL_MAINNET=mainnet.url)
+    assert "no data" not in ran.stderr.replace("safe-queue", ""), ran.stderr
+
+
+def formulas(monitor: Path) -> bool:
+    return any(isinstance(part, FormulaPart) for part in load_monitor(monitor, TYPES).parts())
+
+
+@pytest.mark.ci
+def test_a_second_watch_joins_the_first_and_neither_is_written_twice(host: Host, mainnet: Anvil) -> None:
+    first = ["--watch", f"vault:mainnet:{VAULT}", "--name", "our-vault"]
+    second = ["--watch", f"safe:mainnet:{CURATION}", "--name", "treasury"]
+    assert init(host, "--rpc", f"mainnet={mainnet.url}", *first).returncode == 0
+    jobs = host.checkout / "automation/jobs.d/own.yaml"
+    jobs.write_text(jobs.read_text() + "# mine\n")
+    file = host.checkout / "protocols/our-vault/monitor.yaml"
+    file.write_text(file.read_text().replace("20%", "30%"))
+
+    # the environment of a test names an endpoint that is down, and the environment wins
+    done = init(host, *first, *second, PROVIDER_URL_MAINNET=mainnet.url)
+
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "protocols/our-vault watches it already" in done.stdout
+    assert "30%" in file.read_text()
+    text = jobs.read_text()
+    assert text.endswith("# mine\n")
+    assert text.count("our-vault") == 2  # its name and its file
+    assert "treasury" in text
+    again = init(host, *first, *second, PROVIDER_URL_MAINNET=mainnet.url)
+    assert "nothing to change" in again.stdout
+
+
+@pytest.mark.ci
+@pytest.mark.parametrize(
+    ("wish", "words"),
+    [
+        ("safe:marsnet:0x" + "1" * 40, "chain 'marsnet' is not known"),
+        ("safe:mainnet:0x12", "is not an address"),
+        (f"safe:mainnet:{CURATION[:-1]}2", "wrong checksum"),
+        ("save:mainnet:0x", "did you mean safe?"),
+        ("safe:mainnet", "--watch takes KIND:CHAIN:ADDRESS"),
+        (f"safe:mainnet:{checksum('0x' + '77' * 20)}", "has no code on mainnet"),
+        (f"safe:mainnet:{VAULT}", f"write vault:mainnet:{VAULT}"),
+        ("http:ftp://x", "does not begin with https://"),
+    ],
+)
+def test_what_cannot_be_watched_is_refused_in_a_sentence_and_nothing_is_written(
+    host: Host, mainnet: Anvil, wish: str, words: str
+) -> None:
+    done = init(host, "--watch", wish, "--name", "x", PROVIDER_URL_MAINNET=mainnet.url)
+
+    assert done.returncode == 2
+    assert words in done.stderr
+    assert not (host.checkout / "protocols/x").exists()
+
+
+def test_an_endpoint_of_another_chain_is_refused(host: Host, mainnet: Anvil) -> None:
+    done = init(host, "--rpc", f"base={mainnet.url}")
+
+    assert done.returncode == 2
+    assert "is on another chain: 1 instead of 8453" in done.stderr
+
+
+def test_a_name_that_is_taken_is_refused(host: Host, mainnet: Anvil) -> None:
+    done = init(host, "--watch", f"vault:mainnet:{VAULT}", "--name", "aave", PROVIDER_URL_MAINNET=mainnet.url)
+
+    assert done.returncode == 2
+    assert "protocols/aave is there already and watches something else: give another --name" in done.stderr
+
+
+def test_a_url_with_a_key_in_it_goes_into_the_env_file_alone(host: Host) -> None:
+    url = "https://api.example.org/health?key=abcdef0123456789"
+
+    done = init(host, "--watch", f"http:{url}", "--name", "api")
+
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert read_env_file(env_file(host)).values["API_URL"] == url
+    assert "abcdef0123456789" not in (host.checkout / "protocols/api/monitor.yaml").read_text() + done.stdout
+
+
+@pytest.mark.ci
+def test_on_a_terminal_an_address_is_enough(host: Host, telegram: TelegramStandIn, mainnet: Anvil) -> None:
+    telegram.updates = [message(42)]
+    del host.environ["PROVIDER_URL_MAINNET"]
+    terminal = Terminal(host)
+
+    terminal.answer("Bot token.*: ", BOT_TOKEN)
+    terminal.answer(r"Found private .*: ", "y")
+    terminal.answer("Address or URL.*: ", VAULT)
+    terminal.answer(r"Chain \[mainnet\]: ", "")
+    terminal.answer("Your RPC endpoint for Ethereum.*: ", mainnet.url)
+    terminal.until("vault vUSDC of USDC")
+    terminal.answer(r"Name \[vusdc\]: ", "")
+    terminal.answer("Address or URL.*: ", "")
+    terminal.answer(r"Run the shipped examples too\?.*: ", "")
+    terminal.answer("Write this.*: ", "")
+
+    assert terminal.end() == 0, terminal.shown
+    assert "examples: off" in own_jobs(host)
+    assert load_monitor(host.checkout / "protocols/vusdc/monitor.yaml", TYPES).name == "vusdc"
+    assert terminal.inputs == 9
+
+
+def test_probe_says_who_controls_a_vault_and_prints_what_would_watch_it(host: Host, mainnet: Anvil) -> None:
+    person = checksum(mainnet.accounts[0])
+    shown = host.automation("probe", VAULT, "--chain", "1", PROVIDER_URL_MAINNET=mainnet.url)
+    machine = host.automation("probe", VAULT, "--json", PROVIDER_URL_MAINNET=mainnet.url)
+
+    assert shown.returncode == machine.returncode == 0, shown.stderr + machine.stderr
+    safe = f"  owner: {CURATION}\n    Safe 1.4.1, 1 of 1 owner\n    owner: {person}\n      account without code"
+    assert f"{VAULT} on Ethereum\n  vault vUSDC of USDC\n  asset: {ASSET}\n{safe}" in shown.stdout
+    command = shown.stdout.rpartition("its task:\n")[2].replace("\\\n", "").split()[4:]
+    assert command[:2] == ["--watch", f"vault:mainnet:{VAULT}"]
+    assert f"safe:mainnet:{CURATION}" in command
+    found = json.loads(machine.stdout)
+    assert found["contracts"][CURATION]["owners"] == [person]
+    assert set(found["monitors"]) == {"vusdc", "safe-90d0f2"}
+    assert max(map(len, shown.stdout.partition("\nprotocols/")[0].splitlines())) <= 80
+
+
+def test_probe_of_an_account_and_of_a_chain_that_cannot_be_read(host: Host, mainnet: Anvil) -> None:
+    account = host.automation("probe", checksum(mainnet.accounts[0]), PROVIDER_URL_MAINNET=mainnet.url)
+    unread = host.automation("probe", CURATION)
+
+    assert account.returncode == 0
+    assert account.stdout.endswith("account without code (a person, or a machine with a key)\n")
+    assert unread.returncode == 2
+    assert "give an endpoint of your own (--rpc mainnet=URL, or PROVIDER_URL_MAINNET)" in unread.stderr

@@ -125,7 +125,7 @@ def test_what_something_live_refers_to_stays(database: Database) -> None:
     prune(database, NOW)
     assert messages(database) == ["it fires", "task failed", "the last drill"]
     with database.snapshot() as tx:
-        assert [found.alert_id for found in conditions.silenced_incidents(tx, NOW)] == [told]
+        assert [found.alert_id for found in conditions.silenced_and_firing(tx)] == [told]
 
 
 def test_conditions_that_are_over_go_and_what_checks_remember_stays(database: Database) -> None:

@@ -8,13 +8,14 @@ from typing import Any
 
 import pytest
 
+from monitoring.checks.drill.file import DrilledMonitor, load_drilled
 from monitoring.checks.engine.point import EvaluationPoint
 from monitoring.conditions.condition import Condition, ConditionKey
 from monitoring.conditions.outcome import Reason, TransitionKind
 from tests.support import anvil, parts
 from tests.support.answers import forget_answer, put_answer, put_answers, put_multicall
 from tests.support.anvil import Anvil
-from tests.support.drills import PROTOCOLS, Drilled, load_drilled
+from tests.support.drills import PROTOCOLS
 from tests.support.evaluating import StoppedClock, evaluate_checks, outcomes_of
 
 pytestmark = pytest.mark.node
@@ -33,7 +34,7 @@ def node() -> Iterator[Anvil]:
 class Watch:
     """A monitor run again and again on a chain."""
 
-    def __init__(self, node: Anvil, scene: Drilled) -> None:
+    def __init__(self, node: Anvil, scene: DrilledMonitor) -> None:
         self.node, self.scene = node, scene
         self.now = datetime.fromtimestamp(node.now, UTC)
         self.conditions: dict[ConditionKey, Condition] = {}

@@ -43,6 +43,13 @@ class ChecksHost:
             capture_output=True, text=True, timeout=120, check=False,
         )  # fmt: skip
 
+    def python(self, script: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Run a script as a task."""
+        return subprocess.run(
+            [sys.executable, str(script), *arguments], env=self.env(), cwd=self.folder,
+            capture_output=True, text=True, timeout=120, check=False,
+        )  # fmt: skip
+
     def run(self, *files: object, code: int = 0, **more: Any) -> list[str]:
         """Run files; return the lines of stdout, columns apart by one space."""
         done = self.do("run", *files, **more)

@@ -152,5 +152,6 @@ def _incidents(tx: Tx, now: datetime) -> None:
         key = ConditionKey("aave", name)
         conditions.put(tx, Condition(
             key, State.FIRING, severity, severity, title, since=fired_at, fired_at=fired_at, last_seen_at=now,
-            last_sent_at=fired_at, times=minutes // 10, protocol="aave", alert_id=1,
+            last_sent_at=fired_at, times=minutes // 10, protocol="aave", alert_id=1, heard_at=fired_at,
+            remind_every=timedelta(days=1),
         ), now)  # fmt: skip

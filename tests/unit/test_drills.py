@@ -2,31 +2,20 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from datetime import UTC, datetime, timedelta
 from functools import cache
 from pathlib import Path
-from tempfile import TemporaryDirectory
-from typing import Any
 
 import pytest
 
-from monitoring.alerts.recording.store_alert import NOBODY
-from monitoring.chains.abi.values import Unknown
-from monitoring.checks.engine.point import EvaluationPoint
-from monitoring.checks.engine.runner import run
-from monitoring.conditions.condition import Condition, ConditionKey, State
-from monitoring.conditions.outcome import Outcome, Reason, TransitionKind
-from monitoring.store.db.handle import SteadyStore
-from tests.support.drills import Drill, Drilled, drill_path, drilled_files, load_drilled
-from tests.support.evaluating import Some, StoppedClock
+from monitoring.checks.drill.file import DrilledMonitor, DrillEntry, drill_path, load_drilled
+from monitoring.checks.drill.rehearse import NOW, Rehearsal, rehearse, rehearsing
+from monitoring.conditions.condition import ConditionKey, State
+from monitoring.conditions.outcome import Reason, TransitionKind
+from tests.support.drills import drilled_files
 
-NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
-HOUR = timedelta(hours=1)
 FILES = drilled_files()
-LOST = Unknown("execution reverted", "the drill")
 WELL = {Reason.GOOD, Reason.SEEDED, Reason.NOTHING_NEW, Reason.DOES_NOT_APPLY}
 
 
@@ -35,7 +24,7 @@ def name_of(path: Path) -> str:
 
 
 @cache
-def drilled(path: Path) -> Drilled:
+def drilled(path: Path) -> DrilledMonitor:
     return load_drilled(path)
 
 
@@ -46,66 +35,14 @@ BY_ENTRY = pytest.mark.parametrize(
 BY_FILE = pytest.mark.parametrize("path", [path for path in FILES if drill_path(path).exists()], ids=name_of)
 
 
-New = Callable[[Drilled], "World"]
-
-
-class World:
-    """A simulated chain with its services, and a store: each run is evaluated, worded and recorded as the product does.
-
-    As `known` of an evaluation it answers whatever is asked and notes it.
-    """
-
-    def __init__(self, scene: Drilled, folder: Path) -> None:
-        self.scene, self.now = scene, NOW
-        self.conditions: dict[ConditionKey, Condition] = {}
-        self.asked: set[Any] = set()
-        self.lost: set[Any] = set()
-        self.answers: dict[Any, Any] = {}
-        self.store = SteadyStore(folder / "drill.db", StoppedClock(NOW))
-        self.monitor = Some(scene.parts, name=scene.monitor.name)
-
-    def __contains__(self, question: object) -> bool:
-        return True
-
-    def __getitem__(self, question: Any) -> Any:
-        self.asked.add(question)
-        return LOST if question in self.lost else self.answers.get(question, LOST)
-
-    def run(
-        self, changes: Mapping[str, Any] | None = None, sources: Mapping[str, Any] | None = None
-    ) -> dict[ConditionKey, Outcome]:
-        self.answers = {**self.scene.answers(self.now, changes), **self.scene.readings(self.now, sources)}
-        at = EvaluationPoint({}, StoppedClock(self.now), known=self)  # type: ignore[arg-type]  # as much of a Mapping
-        ran = run([self.monitor], at, self.store, NOBODY)
-        assert not ran.trouble
-        assert ran.stored == sum(one.outcome.transition is not None for one in ran.seen)
-        outcomes = {one.key: one.outcome for one in ran.seen}
-        self.conditions = {key: one.condition for key, one in outcomes.items()}
-        self.now += HOUR
-        return outcomes
-
-    def told(self, *arguments: Any) -> dict[ConditionKey, tuple[TransitionKind, str]]:
-        """Run twice, as `for` may ask for it, and return what was told."""
-        runs = [self.run(*arguments), self.run(*arguments)]
-        return {
-            key: (one.transition.kind, one.transition.severity.name.lower())
-            for outcomes in reversed(runs) for key, one in outcomes.items() if one.transition
-        }  # fmt: skip
+New = Callable[[DrilledMonitor], Rehearsal]
 
 
 @pytest.fixture
-def new_world() -> Iterator[Callable[[Drilled], World]]:
-    """Make worlds with a store each, in memory where the machine has such a place."""
-    memory = Path("/dev/shm")
+def new_world() -> Iterator[New]:
+    """Make rehearsals with a store each."""
     with ExitStack() as stack:
-
-        def new(scene: Drilled) -> World:
-            folder = stack.enter_context(TemporaryDirectory(dir=memory if os.access(memory, os.W_OK) else None))
-            world = World(scene, Path(folder))
-            stack.callback(world.store.close)
-            return world
-
-        yield new
+        yield lambda scene: stack.enter_context(rehearsing(scene))
 
 
 @pytest.mark.parametrize("path", FILES, ids=name_of)
@@ -129,11 +66,11 @@ def test_when_all_is_well_nothing_is_said_and_nothing_is_unknown(new_world: New,
 
 
 @BY_ENTRY
-def test_a_check_fires_when_it_must_and_says_when_it_is_over(new_world: New, path: Path, drill: Drill) -> None:
+def test_a_check_fires_when_it_must_and_says_when_it_is_over(new_world: New, path: Path, drill: DrillEntry) -> None:
     world = new_world(drilled(path))
     world.run()
 
-    told = world.told(drill.when, drill.sources)
+    told = world.messages(drill.when, drill.sources)
 
     wanted = {
         part.key for part in world.scene.parts
@@ -149,12 +86,20 @@ def test_a_check_fires_when_it_must_and_says_when_it_is_over(new_world: New, pat
     } == firing
 
 
+@BY_FILE
+def test_the_command_agrees(path: Path) -> None:
+    results = rehearse(drilled(path))
+
+    assert {one.check: one.problems for one in results} == {one.check: [] for one in results}
+    assert all(one.is_drilled for one in results)
+
+
 @BY_ENTRY
-def test_a_check_is_quiet_as_long_as_it_must(new_world: New, path: Path, drill: Drill) -> None:
+def test_a_check_is_quiet_as_long_as_it_must(new_world: New, path: Path, drill: DrillEntry) -> None:
     world = new_world(drilled(path))
     world.run()
 
-    assert world.told(drill.quiet, drill.quiet_sources) == {}
+    assert world.messages(drill.quiet, drill.quiet_sources) == {}
 
 
 @BY_FILE
@@ -177,10 +122,10 @@ def test_an_input_that_fails_never_alarms_and_blinds_who_needs_it(new_world: New
 
 
 @BY_ENTRY
-def test_what_fires_goes_on_firing_while_its_input_fails(new_world: New, path: Path, drill: Drill) -> None:
+def test_what_fires_goes_on_firing_while_its_input_fails(new_world: New, path: Path, drill: DrillEntry) -> None:
     world = new_world(drilled(path))
     applying = {key for key, one in world.run().items() if one.reason is not Reason.DOES_NOT_APPLY}
-    world.told(drill.when, drill.sources)
+    world.messages(drill.when, drill.sources)
     before = {key: one.state for key, one in world.conditions.items()}
     world.lost = set(world.answers) | set(drilled(path).readings(NOW))
 

@@ -1,4 +1,4 @@
-"""`incidents`: what is firing now and what happened once within a day; `--done` ends one of the latter."""
+"""`incidents`: what is firing now and what happened once within a day; `--done` ends what no monitor file ends."""
 
 from __future__ import annotations
 
@@ -6,13 +6,15 @@ import argparse
 import getpass
 from datetime import datetime
 
+from automation.cli import zone
 from automation.cli.console import write_json, write_table
 from monitoring.alerts.message.lines import mute_command, reminder_words
+from monitoring.alerts.recording.close_orphaned import end_by_hand_in
 from monitoring.base.clock import SystemClock, to_text
 from monitoring.base.errors import UsageError
 from monitoring.base.formatting import format_duration
 from monitoring.base.settings import Settings
-from monitoring.conditions.condition import Condition, State
+from monitoring.conditions.condition import Condition, State, distinct_texts
 from monitoring.conditions.transition import done
 from monitoring.store.db.schema import open_database, open_readonly
 from monitoring.store.tables import conditions, silences
@@ -23,7 +25,7 @@ EXAMPLES = """\
 python -m automation incidents                    # firing now, oldest first
 python -m automation incidents --all              # also those that are over, latest change first
 python -m automation incidents --json             # as JSON
-python -m automation incidents --done acme/owner  # end one that happened once and does not last"""
+python -m automation incidents --done acme/owner  # end what happened once, or what a removed script left firing"""
 _MOST = 500
 
 
@@ -31,7 +33,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--all", action="store_true", help="also show those that are over")
     parser.add_argument("--json", action="store_true", help="print JSON")
     parser.add_argument(
-        "--done", metavar="KEY", help="end an incident that happened once: MONITOR/CONDITION as it is listed"
+        "--done",
+        metavar="KEY",
+        help="end what happened once, or what a script left firing: MONITOR/CONDITION as listed",
     )
 
 
@@ -45,20 +49,30 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
     if args.json:
         write_json([as_json(each, holding, now) for each in found])
     else:
-        headers = ("MONITOR", "CONDITION", "STATE", "SEVERITY", "SINCE (UTC)", "FOR", "TIMES", "REMINDER", "TITLE")
-        write_table(headers, [_row(each, holding, now) for each in found])
+        headers = (
+            "MONITOR", "CONDITION", "STATE", "SEVERITY", zone.heading("SINCE"), "FOR", "TIMES", "REMINDER", "TITLE"
+        )  # fmt: skip
+        texts = distinct_texts(each.key for each in found)
+        write_table(headers, [_row(each, texts[each.key], holding, now) for each in found])
     return 0
 
 
 def _end(name: str, settings: Settings, now: datetime) -> int:
     with open_database(settings.database) as database, database.write() as tx:
         current = conditions.incidents(tx, now)
-        found = [each for each in current if name == f"{each.key.monitor}/{each.key.text}"]
+        texts = distinct_texts(each.key for each in current)
+        found = [each for each in current if name == f"{each.key.monitor}/{texts[each.key]}"]
+        found = found or [each for each in current if name == f"{each.key.monitor}/{each.key.text}"]
         found = found or [each for each in current if name == each.key.text]
         ending = _the_one(name, found, current)
         by = getpass.getuser()
-        conditions.put(tx, done(ending, f"{by} at {to_text(now)}"), now)
+        if ending.is_firing:
+            end_by_hand_in(tx, ending, by, now)
+        else:
+            conditions.put(tx, done(ending, f"{by} at {to_text(now)}"), now)
     print(f"{ending.key.monitor}/{ending.key.text} is done; {by} and the time are recorded")
+    if ending.is_firing:
+        print("It was firing. If a script still finds it, it fires again.")
     return 0
 
 
@@ -68,16 +82,20 @@ def _the_one(name: str, found: list[Condition], current: list[Condition]) -> Con
     Raises:
         UsageError: there is none of this name, there are several, or it ends by itself.
     """
-    if len(found) == 1 and not found[0].is_firing:
+    if len(found) == 1 and not (found[0].is_firing and found[0].declared):
         return found[0]
     if len(found) == 1:
         mute = mute_command(found[0].protocol or found[0].key.monitor, found[0].key.text)
-        raise UsageError(f"{name} is firing: it ends when its check is good again. To mute it: {mute}")
+        raise UsageError(
+            f"{name} is firing, and a monitor file still has its check: it ends when the check is good again. "
+            f"To mute it: {mute}"
+        )
     if found:
-        choices = ", ".join(f"{each.key.monitor}/{each.key.text}" for each in found)
+        texts = distinct_texts(each.key for each in found)
+        choices = ", ".join(sorted(f"'{each.key.monitor}/{texts[each.key]}'" for each in found))
         raise UsageError(f"several incidents are called {name}; write one of {choices}")
-    once = [f"{each.key.monitor}/{each.key.text}" for each in current if not each.is_firing]
-    listed = f"one of {', '.join(once)}" if once else "nothing that happened once is open"
+    open_ones = [f"{each.key.monitor}/{each.key.text}" for each in current if not (each.is_firing and each.declared)]
+    listed = f"one of {', '.join(open_ones)}" if open_ones else "nothing is open that a person may end"
     raise UsageError(f"there is no incident {name}: {listed}")
 
 
@@ -105,16 +123,16 @@ def as_json(condition: Condition, holding: list[Silence], now: datetime) -> dict
     }
 
 
-def _row(condition: Condition, holding: list[Silence], now: datetime) -> tuple[str, ...]:
+def _row(condition: Condition, text: str, holding: list[Silence], now: datetime) -> tuple[str, ...]:
     once = condition.happened_once(now)
     state = "happened once" if once else condition.state.value
     state += ", silenced" if _is_silenced(condition, holding, now) else ""
     worst = f" (was {condition.worst.name})" if condition.worst != condition.severity else ""
     fired_at = condition.fired_at
-    since = f"{fired_at:%Y-%m-%d %H:%M}" if fired_at else ""
+    since = zone.at(fired_at) if fired_at else ""
     lasted = format_duration(now - fired_at) if fired_at and condition.is_incident(now) else ""
     return (
-        condition.key.monitor, condition.key.text, state, condition.severity.name + worst, since, lasted,
+        condition.key.monitor, text, state, condition.severity.name + worst, since, lasted,
         str(condition.times), _reminder(condition, now), condition.title,
     )  # fmt: skip
 

@@ -9,10 +9,14 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
+from automation.setup.chain_child import ChainReader
 from automation.setup.dialogue import Dialogue
+from automation.setup.endpoints import checked, read_wish, variable
 from automation.setup.file_plan import FilePlan
 from automation.setup.finish import finish
-from automation.setup.telegram import ChatWish, chat_variables, checked_bot
+from automation.setup.telegram import ChatWish, chat_variables, checked_bot, chosen_chat
+from automation.setup.watch import WatchWish, read_watch
+from automation.setup.watching import Watching
 from monitoring.alerts.senders.telegram import DEFAULT_CHAT, DEFAULT_TOKEN
 from monitoring.base.clock import parse_duration
 from monitoring.base.errors import UsageError
@@ -32,6 +36,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     token.add_argument("--bot-token-stdin", action="store_true", help="the bot's token is the first line of stdin")
     parser.add_argument("--chat", default="", metavar="ID", help="chat that gets the alerts")
     parser.add_argument("--topic", default="", metavar="ID", help="topic of that chat")
+    parser.add_argument(
+        "--rpc", action="append", default=[], metavar="CHAIN=URL", help="your endpoint of a chain; may be repeated"
+    )
+    watched = "safe:CHAIN:ADDRESS (or timelock, vault, token, contract), http:URL or host; may be repeated"
+    parser.add_argument("--watch", action="append", dest="wishes", default=[], metavar="WHAT", help=watched)
+    named = "name of the --watch before it"
+    parser.add_argument("--name", action="append", dest="wishes", type=_WishName, metavar="NAME", help=named)
+    parser.add_argument("--examples", choices=("on", "off"), default="", help="switch the shipped examples")
     parser.add_argument("--env-file", type=Path, metavar="PATH", help="env file to write (default: the one in use)")
     parser.add_argument("--wait", default="2m", metavar="TIME", help="how long to wait for a message (default 2m)")
     parser.add_argument("--yes", action="store_true", help="ask nothing")
@@ -41,12 +53,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace, settings: Settings) -> int:
     plan = FilePlan(_env_file(args, settings), settings.checkout)
     dialogue = Dialogue.on_this_terminal(is_wanted=not (args.yes or args.bot_token_stdin))
-    known = {**settings.environ, **plan.values}
+    known = {**plan.values, **settings.environ}
     wish = ChatWish(_token(args), args.chat, _topic(args.topic), parse_duration(args.wait).total_seconds())
 
+    def reader() -> ChainReader:
+        return ChainReader(settings.checkout, {**known, **plan.env})
+
     token, bot = checked_bot(wish, known, dialogue)
+    chat, topic = chosen_chat(wish, bot, known, dialogue)
+    for chain, url in map(read_wish, args.rpc):
+        plan.env[variable(chain)] = checked(chain, url, reader(), dialogue)
+    watching = Watching(plan, args.config, dialogue, reader)
+    watched = [watching.add(one) for one in _wishes(args.wishes)] or watching.ask()
+    watching.examples(args.examples or _asked_examples(watching, dialogue))
     found = {DEFAULT_TOKEN: token} if token else {}
-    found |= chat_variables(wish, bot, known, [], dialogue)
+    found |= chat_variables(chat, topic, [watch.name for watch in watched])
     plan.env |= {name: value for name, value in found.items() if known.get(name) != value}
 
     dialogue.say(f"\n{plan.shown()}")
@@ -59,7 +80,35 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
         dialogue.say(f"written: {name}")
     for name in (name for name in plan.env if os.environ.get(name, plan.env[name]) != plan.env[name]):
         dialogue.say(f"note: this shell sets {name}, which goes before the env file here")
-    return finish(args.config, settings.checkout, plan.env_file, dialogue, drill=_can_send({**known, **plan.values}))
+    return finish(
+        args.config, settings.checkout, plan.env_file, dialogue, drill=_can_send({**plan.values, **settings.environ})
+    )
+
+
+class _WishName(str):
+    """The value of a `--name`, which stands between those of `--watch`."""
+
+    __slots__ = ()
+
+
+def _wishes(given: list[str]) -> list[WatchWish]:
+    """Return each `--watch` with the `--name` behind it."""
+    found: list[WatchWish] = []
+    for place, text in enumerate(given):
+        following = given[place + 1] if place + 1 < len(given) else ""
+        if not isinstance(text, _WishName):
+            found.append(read_watch(text, following if isinstance(following, _WishName) else ""))
+        elif place == 0 or isinstance(given[place - 1], _WishName):
+            raise UsageError(f"--name {text} names the --watch before it: write --watch WHAT --name {text}")
+    return found
+
+
+def _asked_examples(watching: Watching, dialogue: Dialogue) -> str:
+    """Ask once, when the team's own file is begun."""
+    if not dialogue.is_open or watching.jobs_file.exists():
+        return ""
+    wanted = dialogue.confirm("Run the shipped examples too? They watch protocols of other people", default=False)
+    return "on" if wanted else "off"
 
 
 def _env_file(args: argparse.Namespace, settings: Settings) -> Path:

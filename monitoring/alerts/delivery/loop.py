@@ -24,7 +24,8 @@ from monitoring.alerts.delivery.outbox import Settled, Settler, give_up_old
 from monitoring.alerts.delivery.pace import Job, Pace, forget_unused
 from monitoring.alerts.delivery.routes import RouteResolver
 from monitoring.alerts.delivery.workers import Done, PartDone, Pools, Report, Sending
-from monitoring.alerts.recording.store_alert import AlertOrigin, release_in
+from monitoring.alerts.recording.release_silenced import release_in
+from monitoring.alerts.recording.store_alert import AlertOrigin
 from monitoring.alerts.senders.limits import RateLimits
 from monitoring.alerts.senders.registry import Senders
 from monitoring.base.clock import Clock

@@ -12,18 +12,19 @@ from datetime import datetime
 from monitoring.alerts.message.model import Alert, Severity
 from monitoring.alerts.recording.incident import with_incident
 from monitoring.alerts.recording.store_alert import AlertKind, AlertOrigin, store_in
-from monitoring.conditions.condition import Condition, ConditionKey
+from monitoring.base.clock import to_text
+from monitoring.conditions.condition import CRASH, Condition, ConditionKey
 from monitoring.conditions.transition import over
 from monitoring.store.db.database import Database, Tx
 from monitoring.store.tables import conditions as stored
 from monitoring.store.tables import no_data_periods
 
-CRASH = "(crash)"  # the check under which bugs of a monitor are reported; no author would choose it
 SOURCES = "sources"  # the monitor under whose name conditions of sources and providers are kept
 _BATCH = 200  # conditions a transaction
-_NO_FILE = "Its check stands in no monitor file any more; nobody looks whether it is over."
+_NO_FILE = "Its check is in no monitor file any more: whether it is over is no longer checked."
 _NO_PROFILE = "No profile of jobs.yaml runs its monitor any more: whether it is over is no longer checked."
-_NOBODY_BLIND = "No check that it blinded is watched any more; nobody looks whether it can be read."
+_BY_HAND = "{by} ended it with `incidents --done`. If a script still finds it, it fires again."
+_NOBODY_BLIND = "No check needs its data any more: whether it can be read is no longer checked."
 
 
 def end_in(tx: Tx, key: ConditionKey, now: datetime, origin: AlertOrigin, why: str = _NO_FILE) -> bool:
@@ -45,6 +46,22 @@ def end_in(tx: Tx, key: ConditionKey, now: datetime, origin: AlertOrigin, why: s
     ended = replace(over(current, now), clear_since=None, memory={}, declared=False)
     _put_seeing(tx, ended, now)
     return fires
+
+
+def end_by_hand_in(tx: Tx, condition: Condition, by: str, now: datetime) -> Condition:
+    """End what no monitor file declares because a person says so, and report it silently; return the condition.
+
+    The row of a script that is gone fires until then: nobody else can know that it is gone.
+    """
+    alert = Alert(
+        Severity.LOW, f"Ended by hand: {condition.title or condition.key.text}", _BY_HAND.format(by=by),
+        protocol=condition.protocol or condition.key.monitor, channel=condition.channel, key=condition.key.text,
+        source=condition.source,
+    )  # fmt: skip
+    store_in(tx, alert, now=now, kind=AlertKind.RECOVERY, about=condition)
+    ended = replace(over(condition, now), clear_since=None, done_by=f"{by} at {to_text(now)}")
+    stored.put(tx, ended, now)
+    return ended
 
 
 def end_unwatched(

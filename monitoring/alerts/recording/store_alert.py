@@ -14,15 +14,14 @@ from enum import StrEnum
 import orjson
 
 from monitoring.alerts.channels import OPERATIONAL_SOURCES, variable_part
-from monitoring.alerts.message.lines import mute_line, was_line
+from monitoring.alerts.message.lines import closed, was_line
 from monitoring.alerts.message.model import Alert, Severity
 from monitoring.alerts.message.render import render_plain
-from monitoring.alerts.message.text import line, since
 from monitoring.alerts.recording import webhook_policy
 from monitoring.alerts.recording.incident import with_incident
 from monitoring.alerts.recording.unheard import with_unheard
 from monitoring.base.secrets.redact import redact
-from monitoring.conditions.condition import Condition, ConditionKey, State
+from monitoring.conditions.condition import Condition, ConditionKey, Owner, State
 from monitoring.conditions.outcome import Outcome, Reason, TransitionKind
 from monitoring.conditions.policy import Policy
 from monitoring.conditions.transition import raised, resolved
@@ -140,17 +139,18 @@ def raise_in(
         before = with_unheard(tx, before, now)
     outcome = raised(before, alert.severity, now, policy or Policy())
     condition = replace(
-        outcome.condition, title=alert.title, protocol=alert.protocol, channel=alert.channel, source=alert.source
-    )
+        outcome.condition, title=alert.title, protocol=alert.protocol, channel=alert.channel, source=alert.source,
+        owner=Owner.RAISED, owner_task=origin.task or "",
+    )  # fmt: skip
     if outcome.transition is None:
         conditions.put(tx, condition, now)
         if is_news and outcome.reason is Reason.STILL_BAD:
-            again, metadata = _with_history(alert, outcome), with_incident(None, condition)
+            again, metadata = _closed(alert, outcome, now), with_incident(None, condition)
             store_in(tx, again, now=now, origin=origin, metadata=metadata)
         return Recorded(condition.alert_id, outcome.reason)
     kind = _KINDS.get(outcome.transition.kind, AlertKind.ALERT)
     condition = replace(condition, owes_reminder=False)
-    message = ConditionAlert(_with_history(alert, outcome), kind)
+    message = ConditionAlert(_closed(alert, outcome, now), kind)
     if reminds_later and kind is AlertKind.REMINDER and not before.owes_reminder:
         # A run that is killed before its end stores none: the next one does not wait for its own end.
         conditions.put(tx, replace(condition, heard_at=before.heard_at, owes_reminder=True), now)
@@ -232,7 +232,7 @@ def store_in(
     row = _row(alert, key, now=now, origin=origin, kind=kind, metadata=metadata)
     alert_id = stored_alerts.insert(tx, row, _FOR_PEOPLE, now, status=wanted, route=route)
     if wanted == "pending":
-        _call_machines(tx, alert_id, alert, kind=kind, about=about, now=now)
+        call_machines(tx, alert_id, alert, kind=kind, about=about, now=now)
     return Stored(alert_id, wanted)
 
 
@@ -245,24 +245,9 @@ def route_of(alert: Alert) -> str:
     return f"{channel}/{alert.source}" if alert.source in OPERATIONAL_SOURCES else channel
 
 
-def release_in(tx: Tx, now: datetime) -> list[int]:
-    """Put into the outbox what was held back by a silence that has ended while the condition is still an incident."""
-    holding = silences.active(tx, now)
-    released = []
-    for condition in conditions.silenced_incidents(tx, now):
-        covered = any(each.covers(condition.protocol, condition.key.text) for each in holding)
-        held_back = stored_alerts.get(tx, condition.alert_id) if condition.alert_id and not covered else None
-        if held_back is None or held_back.body_json is None:
-            continue
-        alert = Alert.from_json(held_back.body_json)
-        route = route_of(alert)
-        stored_alerts.add_deliveries(tx, held_back.id, alert.severity.name, _FOR_PEOPLE, now, route=route)
-        about = condition if condition.is_firing else None
-        _call_machines(tx, held_back.id, alert, kind=AlertKind(held_back.kind), about=about, now=now)
-        stored_alerts.update_delivery_status(tx, held_back.id, "pending", None, None)
-        conditions.put(tx, replace(condition, last_sent_at=now), now)
-        released.append(held_back.id)
-    return released
+def deliver_to_people(tx: Tx, alert_id: int, alert: Alert, now: datetime) -> None:
+    """Put a stored alert into the outbox."""
+    stored_alerts.add_deliveries(tx, alert_id, alert.severity.name, _FOR_PEOPLE, now, route=route_of(alert))
 
 
 def _status(tx: Tx, alert: Alert, key: str | None, *, now: datetime, origin: AlertOrigin, kind: AlertKind) -> Status:
@@ -277,9 +262,10 @@ def _status(tx: Tx, alert: Alert, key: str | None, *, now: datetime, origin: Ale
     return "pending"
 
 
-def _call_machines(
+def call_machines(
     tx: Tx, alert_id: int, alert: Alert, *, kind: AlertKind, about: Condition | None, now: datetime
 ) -> None:
+    """Put a stored alert into the outbox of the machines of its channel, if they are to be called."""
     if kind not in (AlertKind.ALERT, AlertKind.WORSENED, AlertKind.REMINDER) or alert.source in OPERATIONAL_SOURCES:
         return
     if kind is AlertKind.REMINDER and about is None:
@@ -321,12 +307,10 @@ def _row(
     )
 
 
-def _with_history(alert: Alert, outcome: Outcome) -> Alert:
-    """Add since when it fires to whatever is not its first message, and to all how to silence them."""
-    condition, blocks = outcome.condition, list[object]()
-    if outcome.reason is not Reason.BREACHED and condition.fired_at is not None:
-        blocks.append(line("First fired ", since(condition.fired_at), f"; seen {condition.times} times."))
-    return alert.with_blocks(*blocks, mute_line(alert.protocol, condition.key.text))
+def _closed(alert: Alert, outcome: Outcome, now: datetime) -> Alert:
+    """Add since when it fires, how often it was raised if this is not its first message, and how to mute it."""
+    condition, is_new = outcome.condition, outcome.reason is Reason.BREACHED
+    return closed(alert, condition.fired_at or now, is_new=is_new, seen=0 if is_new else condition.times)
 
 
 def _recovery(condition: Condition, now: datetime, note: str) -> Alert:

@@ -13,11 +13,12 @@ from typing import Any, TypeAlias
 from monitoring.alerts.message.model import Alert
 from monitoring.alerts.recording.store_alert import AlertOrigin, Recorded, raise_in, resolve_in, store_in
 from monitoring.base.errors import UsageError
-from monitoring.conditions.condition import ConditionKey
+from monitoring.conditions.condition import Condition, ConditionKey, Owner
 from monitoring.conditions.outcome import Reason
+from monitoring.conditions.ownership import is_crash_of_another, why_not
 from monitoring.conditions.policy import Policy
 from monitoring.store.db.database import Tx
-from monitoring.store.tables import state
+from monitoring.store.tables import conditions, state
 
 # The words of authors; a good reading of what does not fire changes nothing.
 _WORDS = {
@@ -96,14 +97,18 @@ Step: TypeAlias = Fire | Resolve | SetState
 
 
 def commit_in(tx: Tx, steps: list[Step], now: datetime, origin: AlertOrigin) -> list[Recorded]:
-    """Write the steps in order; return what came of each `Fire` and `Resolve`. Reminders are only found due."""
+    """Write the steps in order; return what came of each `Fire` and `Resolve`. Reminders are only found due.
+
+    Raises:
+        UsageError: a check holds the condition of a step open.
+    """
     recorded = []
     for step in steps:
         match step:
             case Fire():
                 recorded.append(_raise(tx, step, now, origin))
             case Resolve():
-                recorded.append(resolve_in(tx, step.key, now=now, origin=origin, policy=step.policy, note=step.note))
+                recorded.append(_resolve(tx, step, now, origin))
             case SetState(namespace, key, None):
                 state.forget(tx, namespace, key)
             case SetState(namespace, key, text):
@@ -111,10 +116,25 @@ def commit_in(tx: Tx, steps: list[Step], now: datetime, origin: AlertOrigin) -> 
     return recorded
 
 
+def _resolve(tx: Tx, step: Resolve, now: datetime, origin: AlertOrigin) -> Recorded:
+    before = _own(tx, step.key, origin, f"m.resolve({step.key.text!r})")
+    if before is not None and is_crash_of_another(before, origin.task):
+        return Recorded(None, Reason.GOOD)
+    return resolve_in(tx, step.key, now=now, origin=origin, policy=step.policy, note=step.note)
+
+
 def _raise(tx: Tx, step: Fire, now: datetime, origin: AlertOrigin) -> Recorded:
     if step.key is not None:
+        _own(tx, step.key, origin, f"m.alert(…, key={step.key.text!r})")
         return raise_in(tx, step.alert, now=now, origin=origin, policy=step.policy, key=step.key, reminds_later=True)
     return store_in(tx, step.alert, now=now, origin=origin).as_recorded()
+
+
+def _own(tx: Tx, key: ConditionKey, origin: AlertOrigin, call: str) -> Condition | None:
+    before = conditions.get(tx, key)
+    if before is not None and (why := why_not(before, Owner.RAISED, origin.task)):
+        raise UsageError(f"{call}: {why}")
+    return before
 
 
 def encode(key: str, value: Value) -> str:

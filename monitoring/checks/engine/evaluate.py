@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from monitoring.alerts.recording.close_orphaned import CRASH, SOURCES
+from monitoring.alerts.recording.close_orphaned import SOURCES
 from monitoring.chains.abi.values import Unknown
 from monitoring.checks.engine.evaluation import EvaluatedCheck, Readings, judge_check
 from monitoring.checks.engine.evidence import NO_EVIDENCE
@@ -24,7 +24,7 @@ from monitoring.checks.messages import alert
 from monitoring.checks.messages.listing_value import value_in_words
 from monitoring.checks.state.load import NOTHING, LoadedState
 from monitoring.checks.state.save import JudgedPart, Record
-from monitoring.conditions.condition import Condition, ConditionKey, State
+from monitoring.conditions.condition import CRASH, Condition, ConditionKey, State
 
 if TYPE_CHECKING:
     from monitoring.chains.rpc.views import ChainView

@@ -10,10 +10,12 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
+from monitoring.base.errors import UsageError
 from monitoring.chains.abi.values import Unknown
 from monitoring.checks.engine.plan import CheckInstance, ReadContext
-from monitoring.conditions.condition import Condition, ConditionKey
+from monitoring.conditions.condition import Condition, ConditionKey, Owner
 from monitoring.conditions.outcome import Outcome
+from monitoring.conditions.ownership import why_not
 from monitoring.conditions.policy import Policy
 from monitoring.conditions.transition import no_data
 
@@ -52,6 +54,8 @@ def judge_check(
     """Judge a check against its remembered condition."""
     before = conditions.get(part.key) or Condition(part.key)
     reading, crash = readings.by_key[part.key], readings.crashes.get(part.key)
+    if why := why_not(before, Owner.JUDGED, None):
+        crash = UsageError(why)
     if crash is None:
         try:
             return EvaluatedCheck(part, reading, part.judge(before, reading, now))

@@ -84,7 +84,7 @@ def recalled(
         StoreError: the store cannot be read.
     """
     names = [monitor.name for monitor in monitors]
-    return store.read(lambda database: recall(database, names, at.clock.now(), debug=origin.debug))
+    return store.read(lambda database: recall(database, names, at.clock.now(), origin))
 
 
 def no_data(seen: Sequence[EvaluatedCheck]) -> str:

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TypeAlias
 
 from monitoring.alerts.message.model import Severity
-from monitoring.alerts.recording.close_orphaned import CRASH, SOURCES
+from monitoring.alerts.recording.close_orphaned import SOURCES
 from monitoring.chains.rpc.errors import Fault
 from monitoring.chains.rpc.pool import ProviderPool
 from monitoring.chains.rpc.views import Chains, ChainView
@@ -17,7 +17,8 @@ from monitoring.checks.engine.evaluation import EvaluatedCheck
 from monitoring.checks.engine.source_troubles import Blind, BlindSource, Crashed, FailingProvider, LostBlocks
 from monitoring.checks.messages.plain import AlertRoute
 from monitoring.checks.state.load import ENGINE, LoadedState
-from monitoring.conditions.condition import Condition, ConditionKey, State
+from monitoring.conditions.condition import CRASH, Condition, ConditionKey, State
+from monitoring.conditions.ownership import is_crash_of_another
 
 PROVIDER = "provider/"
 MOST_ALONE = 3  # sources of one family that are reported one by one
@@ -147,7 +148,9 @@ def crashed(
 
 
 def _crashed_before(names: Iterable[str], remembered: LoadedState) -> list[str]:
-    keys = {name: ConditionKey(name, CRASH, 0) for name in names}
+    rows = {name: remembered.conditions.get(ConditionKey(name, CRASH, 0)) for name in names}
     return [
-        name for name, key in keys.items() if key in remembered.conditions and remembered.conditions[key].state != "ok"
+        name
+        for name, row in rows.items()
+        if row is not None and row.state is not State.OK and not is_crash_of_another(row, remembered.task)
     ]

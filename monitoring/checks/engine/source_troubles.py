@@ -15,7 +15,7 @@ from typing import Any
 
 from monitoring.alerts.message.model import Severity
 from monitoring.alerts.message.text import Code, code, line, table
-from monitoring.alerts.recording.close_orphaned import CRASH, SOURCES
+from monitoring.alerts.recording.close_orphaned import SOURCES
 from monitoring.base.formatting import format_duration, format_instant
 from monitoring.base.secrets.redact import excerpt
 from monitoring.chains.networks import network, networks
@@ -24,7 +24,7 @@ from monitoring.checks.engine.plan import ReadContext
 from monitoring.checks.engine.point import EvaluationPoint
 from monitoring.checks.messages.plain import HEADS, AlertRoute, AlertText, rows_left_out
 from monitoring.checks.rules import flag
-from monitoring.conditions.condition import Condition, ConditionKey
+from monitoring.conditions.condition import CRASH, Condition, ConditionKey
 from monitoring.conditions.outcome import Outcome, Transition, TransitionKind
 from monitoring.conditions.policy import PendingPolicy, Policy
 from monitoring.conditions.transition import happened

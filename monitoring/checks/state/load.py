@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from monitoring.alerts.recording.close_orphaned import SOURCES
+from monitoring.alerts.recording.store_alert import AlertOrigin
 from monitoring.alerts.recording.unheard import with_unheard
 from monitoring.base.clock import Clock
 from monitoring.base.errors import StoreError
@@ -28,25 +29,26 @@ ENGINE = "checks"  # under whose name bugs of those who answer the checks' quest
 class LoadedState:
     """The conditions of the monitors of a task and of all sources, as they were read; all that have no data.
 
-    `declared` counts the checks of all monitor files, to say what part of them a source takes away.
+    `declared` counts the checks of all monitor files, to say what part of them a source takes away. `task` asks.
     """
 
     conditions: Mapping[ConditionKey, Condition]
     without_data: Mapping[ConditionKey, Condition]
     declared: int = 0
+    task: str | None = None
 
 
 NOTHING = LoadedState({}, {})
 
 
-def recall(database: Database, monitors: Iterable[str], now: datetime, *, debug: bool) -> LoadedState:
+def recall(database: Database, monitors: Iterable[str], now: datetime, origin: AlertOrigin) -> LoadedState:
     """Read what is remembered, at one moment."""
     with database.snapshot() as tx:
         found = [row for name in dict.fromkeys([*monitors, SOURCES, ENGINE]) for row in stored.of_monitor(tx, name)]
         without_data = {row.key: row for row in stored.without_data(tx)}
         declared = stored.count_declared(tx)
-        known = {row.key: row if debug else with_unheard(tx, row, now) for row in found}
-    return LoadedState(known, without_data, declared)
+        known = {row.key: row if origin.debug else with_unheard(tx, row, now) for row in found}
+    return LoadedState(known, without_data, declared, origin.task)
 
 
 class StoredMemory(RunMemory):

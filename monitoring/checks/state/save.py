@@ -26,8 +26,9 @@ from monitoring.checks.engine.evaluation import EvaluatedCheck
 from monitoring.checks.messages.alert import ComposedAlert
 from monitoring.checks.messages.plain import HEADS
 from monitoring.checks.state.load import LoadedState
-from monitoring.conditions.condition import Condition
+from monitoring.conditions.condition import Condition, Owner
 from monitoring.conditions.outcome import Reason
+from monitoring.conditions.ownership import why_not
 from monitoring.store.db.database import Tx
 from monitoring.store.tables import chain_memory, no_data_periods
 from monitoring.store.tables import conditions as stored
@@ -91,7 +92,9 @@ def _entry(tx: Tx, entry: JudgedPart, before: LoadedState, now: datetime, origin
     if _judgement(read) != _judgement(current):
         raise ChangedMeanwhileError
     current, composed = current or Condition(entry.seen.key), entry.composed
-    condition = _shown(entry, current, now)
+    if why_not(current, Owner.JUDGED, origin.task):
+        return False  # it is reported as the check's crash; the row is another rule's
+    condition = replace(_shown(entry, current, now), owner=Owner.JUDGED, owner_task=origin.task or "")
     if composed is None:
         stored.put(tx, condition, now)
         return False

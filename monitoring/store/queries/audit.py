@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 
 from monitoring.base.clock import from_text, instant_or_none, to_text
+from monitoring.conditions.condition import ConditionKey
 from monitoring.store.db.database import Database, Row
 from monitoring.store.tables.no_data_periods import between
 
@@ -118,6 +120,30 @@ def blind(
         (to_text(until),),
     )
     return [*over, *((source, from_text(begun), None, checks, why) for source, begun, checks, why in still)]
+
+
+def ended_by_hand(database: Database, since: datetime, until: datetime) -> list[tuple[str, str, datetime]]:
+    """Return (condition, who, when) of what people ended within [since, until) and what did not fire again since."""
+    found = database.rows(
+        "SELECT monitor, check_name, chain, subject, data_json FROM conditions "
+        "WHERE fired_at IS NOT NULL AND updated_at >= ? AND data_json LIKE '%\"done\":%' ORDER BY updated_at",
+        (to_text(since),),
+    )
+    ended = []
+    for *key, text in found:
+        who, _, at = _done_by(text).rpartition(" at ")
+        instant = instant_or_none(at)
+        if instant is not None and since <= instant < until:
+            ended.append((str(ConditionKey.of_texts(*key)), who, instant))
+    return ended
+
+
+def _done_by(text: str) -> str:
+    """Return what the data of a condition says of its end; nothing where that is damaged."""
+    try:
+        return str(json.loads(text).get("done", ""))
+    except (ValueError, AttributeError):
+        return ""
 
 
 def last_drill(database: Database, until: datetime) -> tuple[datetime, timedelta] | None:

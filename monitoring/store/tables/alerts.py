@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from monitoring.base.clock import from_text, instant_or_none, to_text
-from monitoring.store.db.database import Database, Row, Tx
+from monitoring.store.db.database import Database, Row, Tx, fetch
 
 SEVERITIES = ("LOW", "MEDIUM", "HIGH", "CRITICAL")
 
@@ -113,6 +113,17 @@ def add_deliveries(
 def get(tx: Tx, alert_id: int) -> StoredAlert | None:
     found = tx.execute(f"SELECT {_STORED} FROM alert_events WHERE id = ?", (alert_id,)).fetchone()  # noqa: S608
     return _stored(found) if found else None
+
+
+def silenced(tx: Tx, key: str, since: datetime) -> list[StoredAlert]:
+    """Return the alerts of this key that a silence holds back, stored since then, the oldest first."""
+    found = fetch(
+        tx,
+        f"SELECT {_STORED} FROM alert_events WHERE dedupe_key = ? AND delivery_status = 'silenced' AND sort_at >= ? "  # noqa: S608
+        "ORDER BY id",
+        (key, to_text(since)),
+    )
+    return [_stored(row) for row in found]
 
 
 def update_delivery_status(tx: Tx, alert_id: int, status: str, delivered_at: str | None, error: str | None) -> None:

@@ -12,9 +12,10 @@ from datetime import timedelta
 from typing import Any
 
 from monitoring.base.clock import from_text, instant_or_none, to_text
-from monitoring.conditions.condition import Condition, Held, NoData, State
+from monitoring.conditions.condition import Condition, Held, NoData, Owner, State
 
 VERSION = 1
+_OWNERS = {each.value: each for each in Owner}
 
 
 def write_data(condition: Condition) -> str | None:
@@ -36,6 +37,8 @@ def write_data(condition: Condition) -> str | None:
         data["remind_s"] = condition.remind_every.total_seconds()
     if condition.owes_reminder:
         data["owes"] = True
+    if condition.state is not State.OK and condition.owner is not Owner.UNKNOWN:
+        data["owner"] = [condition.owner.value, condition.owner_task]
     if condition.done_by:
         data["done"] = condition.done_by
     unseen = condition.no_data
@@ -78,6 +81,7 @@ def _with_data(condition: Condition, data: Any) -> Condition:  # noqa: ANN401 - 
         from monitoring.conditions.values import read_number  # noqa: PLC0415 - as above
 
         measure = read_number(measure)
+    owner, owner_task = data.get("owner", ("", ""))
     found = replace(
         condition,
         rank=int(data["rank"]),
@@ -89,6 +93,8 @@ def _with_data(condition: Condition, data: Any) -> Condition:  # noqa: ANN401 - 
         memory=dict(data["memory"]),
         remind_every=timedelta(seconds=data["remind_s"]) if "remind_s" in data else None,
         owes_reminder="owes" in data,
+        owner=_OWNERS.get(owner, Owner.UNKNOWN),
+        owner_task=str(owner_task),
     )
     if found.state is State.OK:
         return replace(found, rank=-1, held=())

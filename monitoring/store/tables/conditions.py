@@ -117,23 +117,21 @@ def firing(tx: Tx) -> list[Condition]:
 
 def incidents(tx: Tx, now: datetime) -> list[Condition]:
     """Return what fires now and what happened within a day and is not done with, oldest first."""
-    since = to_text(now - ONCE_LASTS)
-    once = fetch(tx, f"{_SELECT} WHERE {_ONCE}", (since, since))
-    found = [*firing(tx), *(each for each in map(_condition, once) if each.happened_once(now))]
+    found = [*firing(tx), *happened_once(tx, now)]
     return sorted(found, key=lambda each: (each.fired_at or now, each.key))
 
 
-def silenced_incidents(tx: Tx, now: datetime) -> list[Condition]:
-    """Return what is an incident now and whose last message was held back by a silence."""
-    held_back = (
-        "alert_id IN (SELECT id FROM alert_events WHERE delivery_status = 'silenced' AND id = conditions.alert_id)"
-    )
+def happened_once(tx: Tx, now: datetime) -> list[Condition]:
+    """Return what happened within a day, does not last and is not done with."""
     since = to_text(now - ONCE_LASTS)
-    found = [
-        *fetch(tx, f"{_SELECT} WHERE state = 'firing' AND {held_back}"),
-        *fetch(tx, f"{_SELECT} WHERE {_ONCE} AND {held_back}", (since, since)),
-    ]
-    return [each for each in map(_condition, found) if each.is_incident(now)]
+    found = fetch(tx, f"{_SELECT} WHERE {_ONCE}", (since, since))
+    return [each for each in map(_condition, found) if each.happened_once(now)]
+
+
+def silenced_and_firing(tx: Tx) -> list[Condition]:
+    """Return what fires now and whose last message was held back by a silence."""
+    held_back = "SELECT id FROM alert_events WHERE delivery_status = 'silenced' AND id = conditions.alert_id"
+    return [_condition(row) for row in fetch(tx, f"{_SELECT} WHERE state = 'firing' AND alert_id IN ({held_back})")]
 
 
 def of_key_text(database: Database, protocol: str, key: str) -> Condition | None:

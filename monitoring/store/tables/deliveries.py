@@ -227,6 +227,12 @@ def count_waiting(tx: Tx) -> int:
     return int(found[0]) if found else 0
 
 
+def count_waiting_alerts(tx: Tx) -> int:
+    """Count the alerts of which a delivery has not ended, each once."""
+    found = tx.execute(f"SELECT count(DISTINCT alert_id) FROM deliveries WHERE {OPEN}").fetchone()  # noqa: S608
+    return int(found[0]) if found else 0
+
+
 def refresh_alerts(tx: Tx, alert_ids: Iterable[int]) -> None:
     """Bring the alerts' own status up to date with their deliveries; belongs into the same transaction."""
     for alert_id in dict.fromkeys(alert_ids):

@@ -13,7 +13,8 @@ from enum import Enum
 
 from monitoring.alerts.message.sanitize import clean_line, shorten
 from monitoring.alerts.senders import HEADERS, MAX_ANSWER_BYTES, TIMEOUT_S
-from monitoring.alerts.senders.telegram.sender import method_url
+from monitoring.alerts.senders.telegram import API_URL
+from monitoring.alerts.senders.telegram.sender import method_url, server_of
 from monitoring.base.errors import MonitoringError
 from monitoring.base.http.client import Failure, HttpClient, Request
 from monitoring.base.http.words import host_of
@@ -66,10 +67,11 @@ class BotAccount:
     token: str = field(repr=False)
     environ: Mapping[str, str] = field(repr=False)
     http: HttpClient = field(repr=False)
+    timeout_s: float = TIMEOUT_S
 
     @classmethod
-    def of(cls, token: str, environ: Mapping[str, str]) -> BotAccount:
-        return cls(token, environ, HttpClient(environ, max_bytes=MAX_ANSWER_BYTES))
+    def of(cls, token: str, environ: Mapping[str, str], timeout_s: float = TIMEOUT_S) -> BotAccount:
+        return cls(token, environ, HttpClient(environ, max_bytes=MAX_ANSWER_BYTES), timeout_s)
 
     def username(self) -> str:
         """Return the bot's name without @ (getMe).
@@ -106,9 +108,9 @@ class BotAccount:
         return chats_in(updates if isinstance(updates, list) else [])
 
     def _ask(self, method: str, **parameters: object) -> object:
-        address = method_url(self.environ, self.token, method)
+        address = method_url(server_of(self.environ.get(API_URL, "")), self.token, method)
         request = Request(address, "POST", HEADERS, json.dumps(parameters).encode())
-        answer = self.http.exchange(request, TIMEOUT_S)
+        answer = self.http.exchange(request, self.timeout_s)
         host = host_of(address)
         if isinstance(answer, Failure):
             raise BotError(BotProblem.NO_ANSWER, f"{host}: {answer.what}")

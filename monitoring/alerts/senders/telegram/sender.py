@@ -24,16 +24,23 @@ DEFAULT_API_URL = "https://api.telegram.org"
 _BARE_PIECE = 1000  # ours: characters of a piece when Telegram finds a text too long that by its own rules is not
 
 
-def method_url(environ: Mapping[str, str], token: str, method: str) -> str:
-    """Return the address of a method of the Bot API; it holds the token and is never shown.
+def server_of(setting: str) -> str:
+    """Return the address of the Bot API server by the value of `TELEGRAM_API_URL`, which may be empty.
+
+    It is given that value alone: a traceback with the values of its frame must not show the environment.
 
     Raises:
-        CredentialsError: `TELEGRAM_API_URL` is no address.
+        CredentialsError: it is no address.
     """
-    base = environ.get(API_URL, "").strip().rstrip("/") or DEFAULT_API_URL
+    base = setting.strip().rstrip("/") or DEFAULT_API_URL
     if not base.startswith(("http://", "https://")):
         raise CredentialsError(f"Telegram: {API_URL} is no http or https address; unset or correct it")
-    return f"{base}/bot{quote(token.strip(), safe=':', errors='replace')}/{method}"
+    return base
+
+
+def method_url(server: str, token: str, method: str) -> str:
+    """Return the address of a method of the Bot API; it holds the token and is never shown."""
+    return f"{server}/bot{quote(token.strip(), safe=':', errors='replace')}/{method}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +114,9 @@ class TelegramSender:
         if not self._environ.get(variable, "").strip() or not destination.chat_id:
             missing = "a chat id" if self._environ.get(variable, "").strip() else variable
             raise CredentialsError(f"Telegram: {missing} is not set; the alert goes out once it is")
-        return _Bot(variable, method_url(self._environ, self._environ[variable], "sendMessage"))
+        return _Bot(
+            variable, method_url(server_of(self._environ.get(API_URL, "")), self._environ[variable], "sendMessage")
+        )
 
     def _send_part(self, delivery: _MessageExchange, part: MessagePart) -> int:
         reading = self._post(delivery, part)

@@ -91,14 +91,14 @@ class _Chunk:
 
 
 def render_telegram(alert: Alert, *, now: datetime, label: str = "") -> Rendered:
-    """Return the messages of an alert, `label` (the test chat's `[protocol] `) before each.
+    """Return the messages of an alert, `label` (the test chat's `[protocol] `) before each, in place of the same name.
 
     1. Whole blocks move to the next message when one is full; the messages are numbered.
     2. A block larger than a message is cut at line ends, else between characters as readers see them.
     3. After five messages whole pieces are left out, and the last message says of how many blocks.
     """
-    label = f"[{shorten(clean_line(label), _LONGEST_LABEL)}] " if label else ""
-    head = _join([_Styled(f"{label}{alert.lead}"), _bold(shorten(alert.title, _LONGEST_TITLE))])
+    shown = f"[{shorten(clean_line(label), _LONGEST_LABEL)}] " if label else ""
+    head = _join([_Styled(f"{shown}{alert.lead_after(label)}"), _bold(shorten(alert.title, _LONGEST_TITLE))])
     room = MAX_UNITS - utf16_units(head.text + _NUMBER_ROOM)
     blocks = [_styled(block, now) for block in alert.blocks]
     if len(alert.title) > _LONGEST_TITLE:

@@ -1,0 +1,92 @@
+"""What silences held back, sent when they end: of what still fires the last alert, of what happened once each.
+
+Called by delivery, every few seconds of a run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from datetime import datetime
+
+from monitoring.alerts.message.lines import with_remedy
+from monitoring.alerts.message.model import Alert
+from monitoring.alerts.message.text import line, since, table
+from monitoring.alerts.recording.incident import with_incident
+from monitoring.alerts.recording.store_alert import AlertKind, call_machines, deliver_to_people, route_of, store_in
+from monitoring.conditions.condition import Condition
+from monitoring.store.db.database import Tx
+from monitoring.store.tables import alerts as stored_alerts
+from monitoring.store.tables import conditions, silences
+from monitoring.store.tables.alerts import StoredAlert
+
+_MOST_ROWS = 30
+
+
+def release_in(tx: Tx, now: datetime) -> list[int]:
+    """Put into the outbox what a silence that has ended held back of incidents; return the alerts to be sent."""
+    holding = silences.active(tx, now)
+
+    def is_covered(condition: Condition) -> bool:
+        return any(each.covers(condition.protocol, condition.key.text) for each in holding)
+
+    released = []
+    for condition, held_back in _held_back(tx, now):
+        if is_covered(condition) or not held_back:
+            continue
+        alert_id = _release(tx, condition, held_back[0], now) if len(held_back) == 1 else None
+        released.append(alert_id or _release_together(tx, condition, held_back, now))
+    return released
+
+
+def _held_back(tx: Tx, now: datetime) -> Iterator[tuple[Condition, list[StoredAlert]]]:
+    """Yield each incident with its alerts that are held back and can still be read, the oldest first."""
+    for condition in conditions.silenced_and_firing(tx):
+        last = stored_alerts.get(tx, condition.alert_id or 0)
+        yield condition, [last] if last is not None and last.body_json is not None else []
+    for condition in conditions.happened_once(tx, now):
+        found = stored_alerts.silenced(tx, condition.key.text, condition.fired_at or now)
+        same = [each for each in found if each.protocol == condition.protocol]
+        yield condition, [each for each in same if each.body_json is not None]
+
+
+def _release(tx: Tx, condition: Condition, held_back: StoredAlert, now: datetime) -> int:
+    alert = Alert.from_json(held_back.body_json or "")
+    deliver_to_people(tx, held_back.id, alert, now)
+    about = condition if condition.is_firing else None
+    call_machines(tx, held_back.id, alert, kind=AlertKind(held_back.kind), about=about, now=now)
+    stored_alerts.update_delivery_status(tx, held_back.id, "pending", None, None)
+    conditions.put(tx, replace(condition, last_sent_at=now), now)
+    return held_back.id
+
+
+def _release_together(tx: Tx, condition: Condition, held_back: Sequence[StoredAlert], now: datetime) -> int:
+    """Store one alert that names each of these; theirs say where they went."""
+    alerts = [Alert.from_json(each.body_json or "") for each in held_back]
+    rows = [
+        (since(each.created_at), f"#{each.id}", alert.title)
+        for each, alert in zip(held_back, alerts, strict=True)
+    ]  # fmt: skip
+    last, more = alerts[-1], len(rows) - _MOST_ROWS
+    together = Alert(
+        max(alert.severity for alert in alerts),
+        f"{last.title}, the last of {len(rows)} alerts while it was silenced",
+        table(("when", "alert", "what happened"), rows[:_MOST_ROWS]),
+        *([line(f"and {more} more; `alerts` lists them all")] if more > 0 else []),
+        protocol=last.protocol, channel=last.channel, key=last.key, source=last.source, monitor=last.monitor,
+        guidance=last.guidance,
+    )  # fmt: skip
+    metadata = {
+        "monitor": condition.key.monitor,
+        "check": condition.key.check,
+        "alerts": [each.id for each in held_back],
+    }
+    stored = store_in(tx, with_remedy(together), now=now, status="pending", metadata=with_incident(metadata, condition))
+    where = f"sent in one message with others, as alert {stored.alert_id}"
+    for each, alert in zip(held_back, alerts, strict=True):
+        stored_alerts.add_deliveries(
+            tx, each.id, alert.severity.name, ["telegram"], now, route=route_of(alert), left_out=where
+        )
+        stored_alerts.update_delivery_status(tx, each.id, "not_attempted", None, where)
+    conditions.put(tx, replace(condition, alert_id=stored.alert_id, last_sent_at=now), now)
+    return stored.alert_id

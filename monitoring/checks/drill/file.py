@@ -1,0 +1,282 @@
+"""A monitor with its drill: `drill.yaml` of `monitor.yaml`, `x.drill.yaml` of `x.yaml`, next to it.
+
+docs/monitors.md describes the format. Nothing here reads a chain or a service.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from monitoring.base.clock import parse_duration
+from monitoring.base.errors import ConfigError
+from monitoring.base.suggest import did_you_mean
+from monitoring.base.yaml import marks
+from monitoring.base.yaml.keys import Section, entry
+from monitoring.base.yaml.reader import read_yaml
+from monitoring.chains.abi.addresses import is_address
+from monitoring.checks.builtin import TYPES
+from monitoring.checks.config.load import load_monitor
+from monitoring.checks.config.yaml_node import Spot
+from monitoring.checks.engine.formula_checks import FormulaPart
+from monitoring.checks.engine.monitor import Monitor
+from monitoring.checks.expression.evaluate import PENDING, Result, ViewRead, evaluate
+from monitoring.checks.expression.parse import LanguageError
+from monitoring.checks.expression.scope import Scope
+from monitoring.checks.expression.tree import ADDRESS, BOOLEAN, NUMBER, TEXT, ValueType
+from monitoring.checks.expression.typecheck import check
+from monitoring.checks.expression.values import Value
+from monitoring.checks.expression.views import parse_view, standard_views
+from monitoring.checks.rules.keys import SEVERITY, Everything, Listed, text_of
+
+_NOW = re.compile(r"now(?:([+-]\d+[smhd]))*")
+_STEP = re.compile(r"([+-])(\d+[smhd])")
+_ONE_S = parse_duration("1s")
+_ANSWERS = Listed(Everything(), "call: answer", named=True)
+_NAMES = Listed(text_of("name"))
+CHECK = entry("check", text_of("id", "the id of a check"), "Which check.", without="the id of a check of the monitor")
+FIRES = entry("fires", SEVERITY, "How bad it must be.", without="the severity with which it must fire")
+_CHANGES = tuple(
+    entry(name, _ANSWERS, sentence, default="")
+    for name, sentence in (
+        ("when", "It must fire on these answers."),
+        ("quiet", "It must not fire on these."),
+        ("sources", "It must fire on these numbers of services."),
+        ("quiet_sources", "It must not fire on these."),
+    )
+)
+_ENTRY = Section(
+    "One drill.", CHECK, FIRES, *_CHANGES,
+    entry("also", _NAMES, "Other checks that may fire along.", default=""),
+    entry("only", _NAMES, "Of several rows, those that must fire.", default=""),
+)  # fmt: skip
+_FILE = Section(
+    "A drill.",
+    entry("well", _ANSWERS, "Every call and its answer when all is well.", default=""),
+    entry("sources", _ANSWERS, "What each service says when all is well.", default=""),
+    entry("drills", Listed(_ENTRY, "list of drills"), "What each check must fire on.", without="a list of drills"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class DrillEntry:
+    """One entry: a check, the severity it must fire with, what makes it, and what must not. `line` is its place."""
+
+    check: str
+    fires: str
+    when: Mapping[str, Any] = field(default_factory=dict)
+    quiet: Mapping[str, Any] = field(default_factory=dict)
+    sources: Mapping[str, Any] = field(default_factory=dict)
+    quiet_sources: Mapping[str, Any] = field(default_factory=dict)
+    also: tuple[str, ...] = ()
+    only: tuple[str, ...] = ()
+    line: int = 0
+
+
+@dataclass(slots=True)
+class DrillNames:
+    """What names mean on one chain, for one row; it notes what is asked and answers nothing."""
+
+    chain: int
+    names: Mapping[str, Value]
+    asked: list[ViewRead] = field(default_factory=list)
+
+    def name(self, name: str) -> Result:
+        return self.names[name]
+
+    def call(self, call: ViewRead) -> Result:
+        self.asked.append(call)
+        return PENDING
+
+
+@dataclass(frozen=True, slots=True)
+class DrilledMonitor:
+    """A monitor with its drill."""
+
+    path: Path
+    monitor: Monitor
+    parts: tuple[FormulaPart, ...]
+    scope: Scope
+    scenes: tuple[DrillNames, ...]
+    well: Mapping[str, Any]
+    sources: Mapping[str, Any]
+    drills: tuple[DrillEntry, ...]
+
+    def answers(self, now: datetime, changes: Mapping[str, Any] | None = None) -> dict[ViewRead, Value]:
+        """Return the answer to every call, with some of them changed.
+
+        Raises:
+            ValueError: an entry is no call of this monitor on any of its chains.
+        """
+        found: dict[ViewRead, Value] = {}
+        for text, value in {**self.well, **(changes or {})}.items():
+            calls = {call: self._value(value, scene, now) for scene in self.scenes for call in self.calls(text, scene)}
+            if not calls:
+                raise ValueError(f"{self.path}: {text} names nothing")
+            found |= calls
+        return found
+
+    def readings(self, now: datetime, changes: Mapping[str, Any] | None = None) -> dict[tuple[str, str], Value]:
+        """Return what each source says, with some of them changed."""
+        said = {**self.sources, **(changes or {})}
+        return {(self.monitor.name, name): self._value(value, self.scenes[0], now) for name, value in said.items()}
+
+    def calls(self, text: str, scene: DrillNames) -> list[ViewRead]:
+        """Return what a formula of the drill asks on one chain, for one row."""
+        scene.asked.clear()
+        try:
+            evaluate(check(text, self.scope).tree, scene)
+        except KeyError:  # a name of another chain
+            return []
+        return list(scene.asked)
+
+    def _value(self, value: Any, scene: DrillNames, now: datetime) -> Value:  # noqa: ANN401 - as it is in the file
+        if isinstance(value, list):
+            return tuple(self._value(one, scene, now) for one in value)
+        if value in ("true", "false"):
+            return bool(value == "true")
+        if _NOW.fullmatch(value):
+            spans = [(sign, parse_duration(span)) for sign, span in _STEP.findall(value)]
+            moved = sum((span if sign == "+" else -span for sign, span in spans), now - now)
+            return int(moved // _ONE_S + int(now.timestamp()))
+        if is_address(value):
+            return str(value).lower()
+        try:
+            found = evaluate(check(value, self.scope).tree, scene)
+        except LanguageError:
+            return str(value)
+        return found  # type: ignore[return-value]  # a formula without calls has a value
+
+
+def drill_path(path: Path) -> Path:
+    return path.with_name("drill.yaml" if path.name == "monitor.yaml" else f"{path.stem}.drill.yaml")
+
+
+def formula_parts(monitor: Monitor) -> tuple[FormulaPart, ...]:
+    """Return the checks that a drill can try: those of formulas and of vault rows."""
+    return tuple(part for part in monitor.parts() if isinstance(part, FormulaPart))
+
+
+def load_drilled(path: Path) -> DrilledMonitor:
+    """Read a monitor and its drill.
+
+    Raises:
+        ConfigError: with every mistake of one of the two, `file:line:column path: message`.
+    """
+    monitor, raw = load_monitor(path, TYPES), _plain(read_yaml(path, marks.Mistakes(str(path))))
+    vaults = {row["name"]: row for row in raw.get("erc4626", ())}
+    parts = formula_parts(monitor)
+    mistakes = marks.Mistakes(str(drill_path(path)))
+    node = read_yaml(drill_path(path), mistakes)
+    if node is None:
+        raise ConfigError(mistakes.lines())
+    root = Spot(node, "", mistakes)
+    root.only(_FILE.keys)
+    root.need("drills", "a list of what each check must fire on")
+    drills = tuple(found for spot in _items(root, "drills") if (found := _entry_at(spot, parts)))
+    scenes = tuple(_scenes(monitor, parts, vaults))
+    drilled = DrilledMonitor(
+        path, monitor, parts, _scope(monitor, raw, vaults), scenes,
+        _mapping(root, "well"), _mapping(root, "sources"), drills,
+    )  # fmt: skip
+    _check_names(drilled, root)
+    mistakes.raise_any()
+    return drilled
+
+
+def _entry_at(spot: Spot, parts: Iterable[FormulaPart]) -> DrillEntry | None:
+    spot.only(_ENTRY.keys)
+    known = list(dict.fromkeys(part.key.check for part in parts))
+    name, fires = spot.value(CHECK), spot.value(FIRES)
+    if name and name not in known:
+        (spot.get("check") or spot).wrong(f"no check is called {name}{did_you_mean(name, known) or _known(known)}")
+    if not name or fires is None:
+        return None
+    changes = {key.name: _mapping(spot, key.name) for key in _CHANGES}
+    also, only = (tuple(map(str, _plain(spot.get(key)) or ())) for key in ("also", "only"))
+    return DrillEntry(name, fires.name.lower(), **changes, also=also, only=only, line=spot.node.at.line)
+
+
+def _known(names: list[str]) -> str:
+    return f": known are {', '.join(names)}"
+
+
+def _check_names(drilled: DrilledMonitor, root: Spot) -> None:
+    """Note each call of the drill that its monitor cannot make, and each source that it does not have."""
+    for spot in (root, *_items(root, "drills")):
+        for section in ("well", "when", "quiet"):
+            for key, at in _entries(spot, section):
+                _check_call(drilled, key, at)
+        for section in ("sources", "quiet_sources"):
+            for key, at in _entries(spot, section):
+                if key.text not in drilled.monitor.sources:
+                    hint = did_you_mean(key.text, drilled.monitor.sources)
+                    at.mistakes.add(key.at, at.path, f"the monitor has no source {key.text}{hint}")
+
+
+def _check_call(drilled: DrilledMonitor, key: marks.Scalar, at: Spot) -> None:
+    try:
+        is_asked = any(drilled.calls(key.text, scene) for scene in drilled.scenes)
+    except LanguageError as error:
+        at.mistakes.add(key.place_of(error.offset), at.path, str(error))
+        return
+    if not is_asked:
+        at.mistakes.add(key.at, at.path, "this reads nothing: write a call of the monitor, as in vault.totalAssets()")
+
+
+def _items(spot: Spot, key: str) -> list[Spot]:
+    found = spot.get(key)
+    return found.items("a list of drills") if found else []
+
+
+def _entries(spot: Spot, key: str) -> list[tuple[marks.Scalar, Spot]]:
+    found = spot.get(key)
+    return found.entries("calls and answers") if found else []
+
+
+def _mapping(spot: Spot, key: str) -> dict[str, Any]:
+    return {name.text: _plain(at) for name, at in _entries(spot, key)}
+
+
+def _plain(at: Spot | marks.Node | None) -> Any:  # noqa: ANN401 - what a reader that makes nothing of it has
+    node = at.node if isinstance(at, Spot) else at
+    if isinstance(node, marks.Mapping):
+        return {key.text: _plain(value) for key, value in node.entries}
+    if isinstance(node, marks.Sequence):
+        return [_plain(item) for item in node.items]
+    return node.text if isinstance(node, marks.Scalar) else {}
+
+
+def _scope(monitor: Monitor, file: Mapping[str, Any], vaults: Mapping[str, Any]) -> Scope:
+    views = dict(standard_views())
+    for text in file.get("functions", ()):
+        signature = parse_view(text)
+        views[signature.name] = (signature,)
+    for vault in vaults.values():
+        views.update({name: (parse_view(f"{name}()(bool)"),) for name in vault.get("flags", ())})
+    kinds = {key: _kind(value) for key, value in monitor.rows.rows[0].items()} if monitor.rows else {}
+    rows = {monitor.rows.name: kinds} if monitor.rows else {}
+    return Scope(contracts=(*monitor.contracts, *vaults), rows=rows, views=views)
+
+
+def _scenes(monitor: Monitor, parts: tuple[FormulaPart, ...], vaults: Mapping[str, Any]) -> Iterator[DrillNames]:
+    rows = monitor.rows.rows if monitor.rows else ({},)
+    for chain in sorted({part.key.chain for part in parts}):
+        names: dict[str, Value] = {name: at[chain] for name, at in monitor.contracts.items() if chain in at}
+        here = {part.key.subject for part in parts if part.key.chain == chain}
+        names |= {name: row["address"].lower() for name, row in vaults.items() if name in here}
+        for row in rows:
+            fields = {f"{monitor.rows.name}.{key}": value for key, value in row.items()} if monitor.rows else {}
+            yield DrillNames(chain, {**names, **fields})
+
+
+def _kind(value: Value) -> ValueType:
+    if isinstance(value, bool):
+        return BOOLEAN
+    if isinstance(value, str):
+        return ADDRESS if is_address(value) else TEXT
+    return NUMBER

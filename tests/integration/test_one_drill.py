@@ -1,0 +1,179 @@
+"""`test FILE` runs the drill of one monitor and prints what each check did; a mistake is named at its place."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.support.checks_host import ChecksHost
+from tests.support.child import CHECKOUT, child_environ
+
+MONITOR = """\
+monitor: acme
+chain: mainnet
+contracts: {vault: "0x83F20F44975D03b1b09e64809B757c47f942BEeA"}
+checks:
+  - {id: size, require: vault.totalAssets() / 1e18 >= 1000, severity: high, unit: usd}
+  - {id: supply, changed: vault.totalSupply(), severity: low}
+"""
+DRILL = """\
+well: {vault.totalAssets(): 5000e18, vault.totalSupply(): 100}
+drills:
+  - {check: size, fires: high, when: {vault.totalAssets(): 999e18}, quiet: {vault.totalAssets(): 1000e18}}
+  - {check: supply, fires: low, when: {vault.totalSupply(): 101}}
+"""
+SCRIPT_DRILL = """\
+from utils.monitor import HIGH, call, monitor
+from utils.testing import SimChain, SimClock, run
+
+VAULT = "0x83F20F44975D03b1b09e64809B757c47f942BEeA"
+
+
+@monitor("acme-script")
+def main(m):
+    m.limit("assets", m.chain(1).read(assets=call(VAULT, "totalAssets()(uint256)")).assets, below=100, severity=HIGH)
+
+
+def test_low_assets_fire(tmp_path):
+    chain = SimChain({(VAULT, "totalAssets()(uint256)"): 90})
+    assert run(main, chain=chain, clock=SimClock(), store=tmp_path).kinds == {"assets": "fired"}
+
+
+def test_nothing_is_wrong_with_one():
+    assert 1 + 1 == 2
+"""
+
+
+@pytest.fixture
+def host(tmp_path: Path) -> ChecksHost:
+    return ChecksHost(tmp_path)
+
+
+def drilled(host: ChecksHost, drill: str, monitor: str = MONITOR) -> tuple[int, list[str], str]:
+    """Return the exit code, the lines of stdout without the first, and stderr without the folder."""
+    file = host.file(monitor)
+    host.file(drill, "drill.yaml")
+    done = host.do("test", file)
+    return done.returncode, done.stdout.splitlines()[1:], done.stderr.replace(f"{host.folder}/", "")
+
+
+def test_each_check_that_does_as_drilled_is_one_line(host: ChecksHost) -> None:
+    assert drilled(host, DRILL) == (
+        0,
+        [
+            "  ok    size    fires high, stays quiet, no data without its inputs",
+            "  ok    supply  fires low, no data without its inputs",
+            "2 of 2 checks as drilled",
+        ],
+        "",
+    )
+    assert sorted(path.name for path in host.folder.iterdir()) == ["drill.yaml", "monitor.yaml"]  # no state
+
+
+def test_a_check_that_does_not_fire_fails_with_its_line_and_value(host: ChecksHost) -> None:
+    code, lines, _ = drilled(
+        host, DRILL.replace("when: {vault.totalAssets(): 999e18}", "when: {vault.totalAssets(): 1001e18}")
+    )
+    assert code == 1
+    assert lines[:2] == [
+        "  FAIL  size",
+        "          line 3: size/1 must fire high, did not fire: it is $1,001 (limit ≥ $1,000)",
+    ]
+    assert lines[-1] == "1 of 2 checks as drilled"
+
+
+def test_a_check_that_is_not_quiet_fails(host: ChecksHost) -> None:
+    code, lines, _ = drilled(
+        host, DRILL.replace("quiet: {vault.totalAssets(): 1000e18}", "quiet: {vault.totalAssets(): 1e18}")
+    )
+    assert (code, lines[1]) == (
+        1,
+        "          line 3: size/1 must stay quiet, fired high: it is $1 (limit ≥ $1,000)",
+    )
+
+
+def test_another_severity_fails(host: ChecksHost) -> None:
+    code, lines, _ = drilled(host, DRILL.replace("fires: high", "fires: critical"))
+    assert (code, lines[0]) == (1, "  FAIL  size")
+    assert "must fire critical, fired high" in lines[1]
+
+
+def test_an_answer_that_the_drill_lacks_is_named(host: ChecksHost) -> None:
+    code, lines, _ = drilled(host, DRILL.replace(", vault.totalSupply(): 100", ""))
+    assert code == 1
+    assert "          no data when all is well: `well` has no answer for vault.totalSupply()(uint256)" in lines
+
+
+def test_a_check_without_a_drill_is_listed_and_fails_nothing(host: ChecksHost) -> None:
+    code, lines, _ = drilled(host, "\n".join(DRILL.splitlines()[:3]) + "\n")
+    assert code == 0
+    assert lines[1] == f"  -     supply  no drill: add one to {host.folder}/drill.yaml"
+    assert lines[-1] == "1 of 2 checks as drilled"
+
+
+MISTAKES = [
+    ("check: size", "check: siez", "drill.yaml:3:13 drills[0].check: no check is called siez, did you mean size?"),
+    ("fires: high", "fires: hgh", "drill.yaml:3:26 drills[0].fires: 'hgh' is none of low, medium, high, critical"),
+    ("quiet: {", "quite: {", "drill.yaml:3:69 drills[0].quite: quite is not known here, did you mean quiet?"),
+    ("{vault.totalAssets(): 9", "{vault.totalAsets(): 9", "drill.yaml:3:45 drills[0].when.vault.totalAsets():"),
+    ("{vault.totalAssets(): 9", "{1 + 1: 9", "drill.yaml:3:39 drills[0].when.1 + 1: this reads nothing"),
+    ("drills:", "drill:", "drill.yaml:2:1 drill: drill is not known here, did you mean drills?"),
+    ("well:", "\twell:", "drill.yaml:1:1 yaml: a tab cannot indent: use spaces"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("right", "wrong", "said"), MISTAKES, ids=[wrong for _, wrong, _ in MISTAKES])
+def test_a_mistake_in_a_drill_is_named_at_its_place(host: ChecksHost, right: str, wrong: str, said: str) -> None:
+    code, _, stderr = drilled(host, DRILL.replace(right, wrong, 1))
+    assert code == 2
+    assert any(line.startswith(said) for line in stderr.splitlines()), stderr
+
+
+def test_a_monitor_without_a_drill_says_which_file_to_write(host: ChecksHost) -> None:
+    done = host.do("test", host.file(MONITOR, "lending.yaml"))
+    assert done.returncode == 2
+    assert f"{host.folder}/lending.yaml has no drill: write {host.folder}/lending.drill.yaml" in done.stderr
+
+
+def test_the_drills_of_a_script_run_without_pytest(host: ChecksHost) -> None:
+    script = host.file("raise SystemExit('a drill does not run the script')\n", "main.py")
+    host.file(SCRIPT_DRILL, "test_acme.py")
+    done = host.do("test", script)
+    assert (done.returncode, done.stdout.splitlines()[1:]) == (
+        0,
+        [
+            "  ok    test_low_assets_fire            as drilled",
+            "  ok    test_nothing_is_wrong_with_one  as drilled",
+            "2 of 2 drills as drilled",
+        ],
+    )
+
+
+def test_a_drill_of_a_script_that_fails_is_named_with_its_line(host: ChecksHost) -> None:
+    script = host.file("", "main.py")
+    host.file(SCRIPT_DRILL.replace('"fired"', '"worsened"').replace("with_one()", "with_one(capsys)"), "test_acme.py")
+    done = host.do("test", script)
+    assert done.returncode == 1
+    assert "test_acme.py:14 AssertionError: assert run(main, " in done.stdout
+    assert "needs capsys: run it with python -m pytest" in done.stdout
+
+
+def test_a_drill_file_that_cannot_be_loaded_is_named_with_its_line(host: ChecksHost) -> None:
+    script = host.file("", "main.py")
+    host.file("import os\nimport nosuchmodule\n", "test_acme.py")
+    done = host.do("test", script)
+    assert done.returncode == 2
+    assert done.stderr.startswith(f"{host.folder}/test_acme.py:2 cannot be loaded: ModuleNotFoundError: ")
+
+
+def test_the_command_line_of_the_product_runs_it_too(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "automation", "test", "protocols/cap/monitor.yaml"],
+        cwd=CHECKOUT, env=child_environ({"CACHE_DIR": str(tmp_path)}), capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.endswith("3 of 3 checks as drilled\n")
+    assert list(tmp_path.iterdir()) == []
