@@ -203,7 +203,8 @@ def test_the_example_env_file_names_every_variable_the_code_reads() -> None:
     read = {
         node.value
         for name, text in python_files()
-        if name.startswith(PACKAGES)
+        # Which names to suggest in place of others is no reading of them.
+        if name.startswith(PACKAGES) and name != "automation/status/doctor/variables.py"
         for node in ast.walk(ast.parse(text))
         if isinstance(node, ast.Constant) and isinstance(node.value, str) and ours.fullmatch(node.value)
     }
