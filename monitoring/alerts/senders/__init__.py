@@ -38,7 +38,7 @@ class Message:
 
     `parts_sent` is what earlier attempts got through: sending goes on behind it. `condition` and `level` say which
     condition speaks and how bad it is now; `link` leads to the page that `link_text` names. Each may be empty.
-    `utc_only`: the far side refused lately to show instants in the reader's own time zone.
+    `utc_only`: the destination refused lately to show instants in the reader's own time zone.
     """
 
     id: int

@@ -217,7 +217,10 @@ class _Loader:
 
     def _rows(self) -> tuple[Rows | None, dict[str, dict[str, ValueType]]]:
         section = self.root.get("for_each")
-        entries = section.entries("a name and its rows") if section else []
+        entries = section.entries("a name and its rows, as in for_each: {m: {from: markets.yaml}},") if section else []
+        if section and {key.text for key, _ in entries} & {"from", "path"}:
+            section.wrong("the rows need a name: write for_each: {m: {from: markets.yaml}}")
+            return None, {}
         if section and len(entries) > 1:
             section.wrong("for_each has one name: write another monitor for other rows")
         for key, spot in entries[:1]:

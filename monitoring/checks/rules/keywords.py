@@ -158,6 +158,8 @@ class CommonOptions:
                 _LASTING if understood is None else understood
             ):
                 raise UsageError(f"m.{verb}, {word}=…: what it reports does not last, so {word} has no meaning")
+        if not isinstance(self.for_runs, int):
+            raise UsageError(f"m.{verb}(…, for_runs={self.for_runs!r}): write a whole number, as in for_runs=3")
         if self.for_runs < 1:
             raise UsageError(f"m.{verb}(…, for_runs={self.for_runs}): at least 1")
         worst = Severity.parse(self.severity) if self.severity is not None else severity
