@@ -140,14 +140,18 @@ def _import_failure(script: Script, checkout: Path) -> ImportFailure | None:
         else:
             _import(path, dict(script.environ))
     except SystemExit as end:
-        return None if end.code in (None, 0) else _failure(script, end)
+        return None if end.code in (None, 0) else _failure(script, end, checkout)
     except BaseException as error:  # noqa: BLE001 - whatever a script raises is what is asked for
-        return _failure(script, error)
+        return _failure(script, error, checkout)
     return None
 
 
-def _failure(script: Script, error: BaseException) -> ImportFailure:
-    message = " ".join(str(error).split())[:_MAX_MESSAGE]
+def _failure(script: Script, error: BaseException, checkout: Path) -> ImportFailure:
+    text = str(error)
+    if isinstance(error, SyntaxError) and error.filename:
+        # Python itself names the file without its folder.
+        text = f"{error.msg} ({error.filename.removeprefix(f'{checkout}/')}, line {error.lineno})"
+    message = " ".join(text.split())[:_MAX_MESSAGE]
     missing = error.name if isinstance(error, ModuleNotFoundError) else None
     return ImportFailure(script.path, type(error).__name__, message, missing)
 

@@ -34,6 +34,7 @@ _KEPT = re.compile(r"PATH|HOME|LANG|TZ|PYTHON\w*")
 _DEAD_PROXY = "http://127.0.0.1:9"
 _PROXIES = ("http_proxy", "https_proxy", "all_proxy", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY")
 _MISTAKE = re.compile(r":\d+:\d+[ :]")
+_PLACE = re.compile(r'^\s*File "([^"<>]+)", line (\d+)', re.MULTILINE)
 _MISSING_MODULE = re.compile(r"ModuleNotFoundError: No module named '([^']+)'")
 _MAX_REASON = 400
 
@@ -176,6 +177,9 @@ def _explain(step: str, done: Finished, candidate: Path) -> Judgement:
         return _lacking(absent[1].partition(".")[0])
     mistakes = [line for line in lines if _MISTAKE.search(line)]
     first = mistakes[0] if mistakes else lines[-1] if lines else f"exit code {done.returncode} without a word"
+    places = [] if mistakes else _PLACE.findall("\n".join(lines))
+    if places:  # a traceback, whose last line does not say where
+        first = f"{first.strip()} ({places[-1][0]}, line {places[-1][1]})"
     return Judgement(_shorten(f"{step}: {first.strip()}", candidate, others=max(len(mistakes) - 1, 0)))
 
 

@@ -40,7 +40,7 @@ def test_the_runners_own_code_is_the_new_revisions_too(deployed: Following) -> N
         *(
             pytest.param(*bad, marks=pytest.mark.ci)
             for bad in [
-                ("automation/runner/run.py", "1 = 2", "(run.py, line 1)"),
+                ("automation/runner/run.py", "1 = 2", "(automation/runner/run.py, line 1)"),
                 ("monitoring/store/tables/runs.py", "import nothing_of_that_name", "nothing_of_that_name"),
                 ("automation/jobs.yaml", JOBS.format(more=", {name: gone, script: protocols/test/gone.py}"), "gone.py"),
                 ("protocols/test/look.py", "import nothing_of_that_name", "nothing_of_that_name"),

@@ -97,7 +97,7 @@ class TestRefused:
     @pytest.mark.parametrize(
         ("source", "said"),
         [
-            ("def broken(:\n", "SyntaxError: invalid syntax (main.py, line 1)"),
+            ("def broken(:\n", "SyntaxError: invalid syntax (p/main.py, line 1)"),
             ("from automation import gone", "ImportError: cannot import name 'gone' from 'automation'"),
             ("import automation.gone", "ModuleNotFoundError: No module named 'automation.gone'"),
             ("raise ValueError('first\\nsecond')", "ValueError: first second"),
@@ -143,7 +143,11 @@ class TestRefused:
 
     def test_a_validate_that_crashes(self, tmp_path: Path) -> None:
         files = {**project({}), "automation/__main__.py": "raise KeyError('profiles')"}
-        assert judge(tmp_path, files).reason == "validate: KeyError: 'profiles'"
+        assert judge(tmp_path, files).reason == "validate: KeyError: 'profiles' (automation/__main__.py, line 1)"
+
+    def test_a_runner_that_is_not_python(self, tmp_path: Path) -> None:
+        files = {**project({}), "automation/__main__.py": "import automation.main", "automation/main.py": "x =\n= 1"}
+        assert judge(tmp_path, files).reason == "validate: SyntaxError: invalid syntax (automation/main.py, line 1)"
 
     def test_a_validate_that_hangs(self, tmp_path: Path) -> None:
         files = {**project({}), "automation/__main__.py": "import time; time.sleep(600)"}

@@ -350,7 +350,7 @@ def test_in_test_mode_everything_goes_to_the_test_chat_and_no_machine_is_called(
         outbox.drain(run_id=1)
         assert machine.requests == []
     assert [(each.chat_id, each.thread_id) for each in telegram.messages] == [("999", None), ("999", None)]
-    assert "[aave]" in telegram.messages[0].text
+    assert telegram.messages[0].text.startswith("[aave] 🔴 CRITICAL drill"), "its name once"
     assert "[maple]" in telegram.messages[1].text
     assert {row[1] for row in outbox.deliveries() if row[0] == "webhook"} == {"not_attempted"}
 

@@ -226,6 +226,10 @@ def test_the_test_chat_sees_the_protocol_before_every_part() -> None:
     ]
 
 
+def test_the_test_chat_sees_the_protocol_once() -> None:
+    assert rendered("text", label="aave").parts[0].text == "[aave] ℹ️ LOW T\ntext"
+
+
 def test_a_label_without_end_leaves_room_for_the_alert() -> None:
     assert "text" in rendered("text", label="x" * 9000).parts[0].text
 

@@ -69,10 +69,11 @@ class BotAccount:
     token: str = field(repr=False)
     environ: Mapping[str, str] = field(repr=False)
     http: HttpClient = field(repr=False)
+    timeout_s: float = TIMEOUT_S
 
     @classmethod
-    def of(cls, token: str, environ: Mapping[str, str]) -> BotAccount:
-        return cls(token, environ, HttpClient(environ, max_bytes=MAX_ANSWER_BYTES))
+    def of(cls, token: str, environ: Mapping[str, str], timeout_s: float = TIMEOUT_S) -> BotAccount:
+        return cls(token, environ, HttpClient(environ, max_bytes=MAX_ANSWER_BYTES), timeout_s)
 
     def username(self) -> str:
         """Return the bot's name without @ (getMe).
@@ -111,7 +112,7 @@ class BotAccount:
     def _ask(self, method: str, **parameters: object) -> object:
         address = method_url(server_of(self.environ.get(API_URL, "")), self.token, method)
         request = Request(address, "POST", HEADERS, json.dumps(parameters).encode())
-        answer = self.http.exchange(request, TIMEOUT_S)
+        answer = self.http.exchange(request, self.timeout_s)
         host = host_of(address)
         if isinstance(answer, Failure):
             raise BotError(BotProblem.NO_ANSWER, f"{host}: {answer.what}")
