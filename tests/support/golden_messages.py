@@ -62,6 +62,12 @@ SCENES = (
         every="7h",
     ),
     Scene(
+        "require, with runbook and note",
+        "  - {id: backing, require: held >= owed, severity: critical, text: holds too little,\n"
+        "     runbook: https://example.org/runbook, note: the keeper tops it up within ten minutes}\n",
+        held(299),
+    ),
+    Scene(
         "watch, without text: fired, worse, recovered",
         "  - {id: use, watch: held / owed, levels: [{below: 50%, severity: low}, {below: 10%, severity: high}]}\n",
         held(100, 20, 200),
