@@ -14,9 +14,11 @@ from typing import Any
 
 from monitoring.alerts.delivery.coalesce import alert_of
 from monitoring.alerts.message.digest import DigestInput, TaskOutcome, record_digest
+from monitoring.alerts.recording.close_orphaned import end_by_hand_in
+from monitoring.alerts.recording.release_silenced import release_in
 from monitoring.alerts.senders.telegram.text import render_telegram
 from monitoring.store.db.schema import open_database
-from monitoring.store.tables import alerts
+from monitoring.store.tables import alerts, conditions, silences
 from tests.support import golden_operations, golden_types
 from utils.monitor import CRITICAL, HIGH, Context, monitor
 from utils.testing import Reverts, SimChain, SimClock, run
@@ -58,6 +60,12 @@ SCENES = (
         "  - {id: backing, require: held >= owed, severity: critical, unit: cUSD, text: holds too little}\n",
         held(299, 299, 301),
         every="7h",
+    ),
+    Scene(
+        "require, with runbook and note",
+        "  - {id: backing, require: held >= owed, severity: critical, text: holds too little,\n"
+        "     runbook: https://example.org/runbook, note: the keeper tops it up within ten minutes}\n",
+        held(299),
     ),
     Scene(
         "watch, without text: fired, worse, recovered",
@@ -147,6 +155,9 @@ def messages(folder: Path) -> Iterator[str]:
     yield from _shown("a chain that cannot be reached", golden_types.played_outage(folder, NOW, HEAD + floor))
     yield from _types(folder)
     yield from _shown("a script: raised, worse, over, crashed, runs again", _played_script(folder))
+    yield from _shown("several remain: reminders in one message", _played_reminders(folder))
+    yield from _shown("checks that nobody watches any more, one ended by hand", _played_endings(folder))
+    yield from _shown("three times under one silence", _played_silence(folder))
     yield from _shown("the digest of a run: failed, failed for long, clean", _played_digest(folder))
     yield from _operations(folder)
 
@@ -157,7 +168,9 @@ def _types(folder: Path) -> Iterator[str]:
     yield from golden_types.shown(
         "safes: queued, unexpected, rival, changed", golden_types.safe_alerts(folder, NOW), NOW
     )
-    yield from golden_types.shown("timelocks: scheduled", golden_types.timelock_alerts(folder, NOW), NOW)
+    yield from golden_types.shown(
+        "timelocks: scheduled, executed, cancelled", golden_types.timelock_alerts(folder, NOW), NOW
+    )
 
 
 def _operations(folder: Path) -> Iterator[str]:
@@ -167,7 +180,9 @@ def _operations(folder: Path) -> Iterator[str]:
     yield from _shown("the database was restored", golden_operations.played_restore(folder, NOW))
     yield from _shown("the database was damaged", golden_operations.played_damage(folder, NOW))
     yield from _shown("the database was lost", golden_operations.played_lost(folder, NOW))
-    yield from _shown("an alert was dropped", golden_operations.played_delivery(folder, NOW))
+    yield from _shown("an alert was dropped, another given up", golden_operations.played_delivery(folder, NOW))
+    yield from _shown("a chat refuses, and accepts again", golden_operations.played_refusal(folder, NOW))
+    yield from _shown("the reserve was full", golden_operations.played_full_reserve(folder, NOW))
     yield "=== straight to people: alerts cannot be stored, checks do not run\n"
     yield from golden_operations.direct_messages(folder)
     yield from golden_types.shown("several alerts in one message", iter([golden_operations.fold_of_many(NOW)]), NOW)
@@ -188,6 +203,59 @@ def _played_script(folder: Path) -> Path:
     for _ in range(5):
         run(raising, store=store, clock=clock)
         clock.move("2h")
+    return store
+
+
+@monitor("acme")
+def lasting(m: Context) -> None:
+    m.alert(CRITICAL, "USDC is 99% borrowed", key="utilisation/USDC")
+    m.alert(HIGH, "the oracle is 2 h old", key="oracle", remind="6h")
+    m.flag("paused", True, severity=CRITICAL, text="the vault is paused")
+
+
+@monitor("acme")
+def changing(m: Context) -> None:
+    step = int(str(m.recall("owner", default=1)))
+    m.changed("owner", step, severity=HIGH)
+    m.remember("owner", step + 1)
+
+
+def _played_reminders(folder: Path) -> Path:
+    store, clock = folder / "store-reminders", SimClock(NOW)
+    for _ in range(2):
+        run(lasting, store=store, clock=clock)
+        clock.move("6h")
+    return store
+
+
+def _played_endings(folder: Path) -> Path:
+    store, path, clock = folder / "store-endings", folder / "endings.yaml", SimClock(NOW)
+    world = held(299)[0]
+    floor = "  - {id: floor, require: held >= 1, severity: low}\n"
+    backing = "  - {id: backing, require: held >= owed, severity: critical}\n"
+    for checks in (floor + backing, floor):
+        path.write_text(HEAD + checks)
+        run(path, store=store, chain=SimChain(dict(world)), clock=clock)
+        clock.move("1h")
+    run(lasting, store=store, clock=clock)
+    with open_database(store / "monitoring.db") as database, database.write() as tx:
+        left = next(row for row in conditions.firing(tx) if row.key.check == "oracle")
+        end_by_hand_in(tx, left, "alice", clock.now())
+    return store
+
+
+def _played_silence(folder: Path) -> Path:
+    store, clock = folder / "store-silence", SimClock(NOW)
+    run(changing, store=store, clock=clock)
+    with open_database(store / "monitoring.db") as database, database.write() as tx:
+        ends_at = clock.now() + timedelta(hours=6)
+        silences.add(tx, "acme", None, now=clock.now(), ends_at=ends_at, reason="upgrade", created_by="alice")
+    for _ in range(3):
+        clock.move("1h")
+        run(changing, store=store, clock=clock)
+    clock.move("6h")
+    with open_database(store / "monitoring.db") as database, database.write() as tx:
+        release_in(tx, clock.now())
     return store
 
 

@@ -15,10 +15,11 @@ from automation.sync.state import SyncStatus
 from monitoring.alerts.delivery import outbox
 from monitoring.alerts.delivery.coalesce import Folded, Why, fold
 from monitoring.alerts.delivery.fallback_send import send_directly
+from monitoring.alerts.delivery.spooled import Unstored, keep, store_kept
 from monitoring.alerts.drill import drill
 from monitoring.alerts.message.model import Alert, Severity
 from monitoring.alerts.recording.store_alert import NOBODY, record
-from monitoring.base.clock import Clock
+from monitoring.base.clock import Clock, SystemClock
 from monitoring.base.errors import ConfigError
 from monitoring.ledger.reconcile import Reconciled
 from monitoring.ledger.ticks import Unanswered
@@ -26,6 +27,7 @@ from monitoring.store.db.lost import reopen
 from monitoring.store.db.schema import open_database
 from monitoring.store.maintenance.repair import open_or_repair
 from monitoring.store.maintenance.restore import put_in_place, staged
+from monitoring.store.spool import unstored
 from monitoring.store.spool.unstored import Kept
 from tests.support.chain_clock import ManualClock
 from tests.support.fake_telegram import TelegramStandIn
@@ -113,6 +115,46 @@ def played_delivery(folder: Path, start: datetime) -> Path:
         record(database, Alert("HIGH", "USDC is 95% borrowed", protocol="aave"), now=start)
         with database.write() as tx:
             outbox.drop(tx, [1], who="ops", reason="the group was deleted", now=start)
+        record(database, Alert("HIGH", "DAI is 95% borrowed", protocol="aave"), now=start)
+        with database.write() as tx:
+            outbox.give_up_old(tx, start + timedelta(days=31), NOBODY)
+    return store
+
+
+class _WallClock(SystemClock):
+    """A wall clock that is set by hand, over a stopwatch that runs."""
+
+    def __init__(self, at: datetime) -> None:
+        self.at = at
+
+    def now(self) -> datetime:
+        return self.at
+
+
+def played_refusal(folder: Path, start: datetime) -> Path:
+    store, clock = folder / "store-refusal", _WallClock(start)
+    with TelegramStandIn() as telegram:
+        box = Outbox(store, telegram.url, {"TELEGRAM_CHAT_ID_AAVE": "-100777"}, clock=clock)
+        telegram.kicked_from.add("-100777")
+        record(box.database, Alert("HIGH", "USDC is 95% borrowed", protocol="aave"), now=start)
+        box.drain(within_s=5)
+        telegram.kicked_from.clear()
+        clock.at += timedelta(minutes=2)
+        box.drain(within_s=5)
+        box.close()
+    return store
+
+
+def played_full_reserve(folder: Path, start: datetime) -> Path:
+    store = folder / "store-reserve"
+    with open_database(store / "monitoring.db") as database:
+        unstored.prepare(store)
+        found = [Unstored(Alert("LOW", f"low {number}", "x" * 2000, protocol="aave")) for number in range(200)]
+        keep(found, store, start, NOBODY)
+        store_kept(database, start)
+        with database.write() as tx:
+            tx.execute("DELETE FROM deliveries")
+            tx.execute("DELETE FROM alert_events WHERE source <> 'ops_error'")
     return store
 
 

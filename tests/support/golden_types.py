@@ -20,7 +20,7 @@ from tests.support.http_service import http_service
 from tests.support.monitor_world import monitor_world
 from tests.support.rpc_server import Provider, serving
 from tests.support.safes import BOT, CURATION, TARGET, SafeService, queued
-from tests.support.timelocks import YEARN, scheduled_logs
+from tests.support.timelocks import YEARN, cancelled_log, executed_log, scheduled_logs
 from utils.testing import SimChain, SimClock, run
 
 GIB = 1024**3
@@ -75,7 +75,7 @@ def machine(free: int, *, well: bool) -> HostReadings:
         memory=Memory(4 * GIB, 2 * GIB if well else GIB // 10, GIB, GIB if well else 0),
         clock=KernelClock(synchronised=well, max_error_s=0.01, source="the kernel"),
         load=Load(0.5 if well else 40.0, 2),
-        state=StateFiles(5 * 1024**2 if well else 9 * GIB, 1024 if well else 2 * GIB),
+        state=StateFiles(5 * 1024**2 if well else 11 * GIB, 1024 if well else 2 * GIB),
     )  # fmt: skip
 
 
@@ -184,6 +184,11 @@ def timelock_alerts(folder: Path, start: datetime) -> Iterator[Alert]:
         clock.advance(3600)
         provider.head += 300
         yield from (one.message for one in world.run().told)
+        for ended in (executed_log, cancelled_log):
+            provider.logs = [*provider.logs, ended(provider.head + 50)]
+            clock.advance(3600)
+            provider.head += 300
+            yield from (one.message for one in world.run().told)
 
 
 def shown(title: str, found: Iterator[Alert], now: datetime) -> Iterator[str]:

@@ -37,11 +37,23 @@ def calls_of(timelock: Contract) -> tuple[list[str], list[int], list[bytes]]:
 
 def scheduled_logs(blocks: range) -> list[Any]:
     """One `CallScheduled` of the timelock in each of these blocks."""
-    signal = next(one for one in signals("oz_timelock_controller").values() if one.name == "CallScheduled")
+    return [_log("CallScheduled", block, [YEARN, 0, b"", NOTHING, DAY]) for block in blocks]
+
+
+def executed_log(block: int) -> Any:
+    return _log("CallExecuted", block, [YEARN, 0, b""])
+
+
+def cancelled_log(block: int) -> Any:
+    return _log("Cancelled", block, [], is_indexed=False)
+
+
+def _log(name: str, block: int, values: list[Any], *, is_indexed: bool = True) -> Any:
+    """One event of the operation that is named by its block."""
+    signal = next(one for one in signals("oz_timelock_controller").values() if one.name == name)
     types = [field.kind for field in signal.event.fields if not field.indexed] if signal.event else []
-    data = "0x" + encode(types, [YEARN, 0, b"", NOTHING, DAY], "CallScheduled").hex()
-    return [
-        event_log(block, address=YEARN, topic=signal.topic)
-        | {"topics": [signal.topic, f"0x{block:064x}", "0x" + "0" * 64], "data": data}
-        for block in blocks
-    ]
+    data = "0x" + encode(types, values, name).hex()
+    index = ["0x" + "0" * 64] if is_indexed else []
+    return event_log(block, address=YEARN, topic=signal.topic) | {
+        "topics": [signal.topic, f"0x{block:064x}", *index], "data": data,
+    }  # fmt: skip

@@ -13,6 +13,7 @@ from typing import Any
 import orjson
 
 from monitoring.alerts.message.codec import decode_block, encode_block
+from monitoring.alerts.message.guidance import NO_GUIDANCE, Guidance
 from monitoring.alerts.message.sanitize import clean, clean_line, is_blank, shorten
 from monitoring.alerts.message.text import Block, as_block
 from monitoring.base.formatting import show
@@ -30,7 +31,8 @@ class Alert:
     """One thing people are notified of. `key` names its condition, `source` its kind (`protocol`, `crash`, …).
 
     The title says what happened and nothing else: severity and `monitor` (the protocol, where that is empty) are put
-    before it when it is shown. `is_good` marks the end of something bad.
+    before it when it is shown. `is_good` marks the end of something bad. What `guidance` says is among the blocks of
+    an alert that is about to be stored.
     """
 
     severity: Severity
@@ -43,6 +45,7 @@ class Alert:
     silent: bool | None
     monitor: str
     is_good: bool
+    guidance: Guidance
 
     def __init__(
         self,
@@ -56,6 +59,7 @@ class Alert:
         silent: bool | None = None,
         monitor: str = "",
         is_good: bool = False,
+        guidance: Guidance = NO_GUIDANCE,
     ) -> None:
         """Take blocks, spans and plain values alike; a blank title gets a stand-in.
 
@@ -76,6 +80,7 @@ class Alert:
             "silent": silent,
             "monitor": clean_line(monitor),
             "is_good": is_good,
+            "guidance": guidance,
         }
         for name, value in values.items():
             object.__setattr__(self, name, value)
@@ -102,7 +107,7 @@ class Alert:
         return Alert(
             self.severity, self.title, *self.blocks, *blocks,
             protocol=self.protocol, channel=self.channel, key=self.key, source=self.source, silent=self.silent,
-            monitor=self.monitor, is_good=self.is_good,
+            monitor=self.monitor, is_good=self.is_good, guidance=self.guidance,
         )  # fmt: skip
 
     def to_json(self) -> str:
@@ -139,9 +144,11 @@ class Alert:
             "key": self.key,
             "source": self.source,
             "silent": self.silent,
-            # Releases before these two ignore them and show the title behind its sign alone.
+            # Releases before these ignore them; without the first two they show the title behind its sign alone.
             **({"monitor": self.monitor} if self.monitor else {}),
             **({"is_good": True} if self.is_good else {}),
+            **({"runbook": self.guidance.runbook} if self.guidance.runbook else {}),
+            **({"note": self.guidance.note} if self.guidance.note else {}),
         }
 
     @classmethod
@@ -158,6 +165,7 @@ class Alert:
             silent=silent if isinstance(silent, bool) else None,
             monitor=str(data.get("monitor") or ""),
             is_good=data.get("is_good") is True,
+            guidance=Guidance(str(data.get("runbook") or ""), str(data.get("note") or "")),
         )
 
 

@@ -21,10 +21,10 @@ from monitoring.store.tables import no_data_periods
 
 SOURCES = "sources"  # the monitor under whose name conditions of sources and providers are kept
 _BATCH = 200  # conditions a transaction
-_NO_FILE = "Its check stands in no monitor file any more; nobody looks whether it is over."
+_NO_FILE = "Its check is in no monitor file any more: whether it is over is no longer checked."
 _NO_PROFILE = "No profile of jobs.yaml runs its monitor any more: whether it is over is no longer checked."
 _BY_HAND = "{by} ended it with `incidents --done`. If a script still finds it, it fires again."
-_NOBODY_BLIND = "No check that it blinded is watched any more; nobody looks whether it can be read."
+_NOBODY_BLIND = "No check needs its data any more: whether it can be read is no longer checked."
 
 
 def end_in(tx: Tx, key: ConditionKey, now: datetime, origin: AlertOrigin, why: str = _NO_FILE) -> bool:
