@@ -25,7 +25,7 @@ from monitoring.checks.drill.rehearse import rehearse
 from tests.support.drills import PROTOCOLS, drilled_files
 
 _SKIPPED = re.compile(
-    r"""#.*|\b(?:text|id|monitor|channel|symbol|name|label|pair|size):\s*(?:"[^"]*"|[^,}\n]*)|0x[0-9a-fA-F]+|\w+\(\)?\([^)]*\)\([^)]*\)""",
+    r"""#.*|\b(?:text|id|monitor|channel|runbook|note|symbol|name|label|pair|size):\s*(?:"[^"]*"|[^,}\n]*)|0x[0-9a-fA-F]+|\w+\(\)?\([^)]*\)\([^)]*\)""",
 )
 _NUMBER = re.compile(r"(?<![\w.])(\d[\d_]*(?:\.\d+)?)(e\d+)?(%|[smhd]\b)?(?![\w.])")
 _COMPARISONS = {">=": ">", "<=": "<", ">": ">=", "<": "<=", "==": "!=", "!=": "=="}
