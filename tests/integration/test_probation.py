@@ -10,15 +10,14 @@ import pytest
 
 from automation.sync.git import Git
 from automation.sync.probation import (
-    STARTS,
     Probation,
-    account_for_start,
     begin_probation,
     pass_probation,
     read_probation,
     take_back,
     write_probation,
 )
+from automation.sync.starts import STARTS, account_for_start
 from monitoring.base.clock import SystemClock
 from monitoring.base.locks.profile_lock import SyncLock, TreeLock
 from tests.support.git import Host, Origin, deploy
