@@ -22,6 +22,7 @@ from monitoring.base.plural import counted
 from monitoring.base.secrets.redact import Redactor
 from monitoring.base.settings import CHECKOUT, Settings, load_settings
 from monitoring.base.terminal import write_whatever_comes
+from monitoring.chains.networks import own_mistakes
 from monitoring.checks.builtin import TYPES
 from monitoring.checks.config.describe import describe
 from monitoring.checks.config.load_all import load_all
@@ -140,6 +141,7 @@ def _validate(options: argparse.Namespace) -> int:
     monitors, mistakes = load_all([file for file in options.files if file not in scripts], TYPES)
     if scripts:
         mistakes += orjson.loads(_of_scripts("utils.mistakes", "--json", *scripts, stdout=subprocess.PIPE).stdout)
+    mistakes = [*own_mistakes(), *mistakes]
     warnings = [line for monitor in monitors for line in monitor.warnings]
     if options.json:
         _write([orjson.dumps({"mistakes": mistakes, "warnings": warnings}).decode()])
