@@ -84,8 +84,15 @@ def test_a_span_is_written_in_the_largest_unit_that_fits(seconds: int, text: str
 
 
 @pytest.mark.parametrize(
-    ("name", "word"), [("our-vault", "our_vault"), ("zero", "its_zero"), ("3jane", "its_3jane"), ("if", "its_if"), ("vault", "its_vault")]
-)  # fmt: skip
+    ("name", "word"),
+    [
+        ("our-vault", "our_vault"),
+        ("zero", "its_zero"),
+        ("3jane", "its_3jane"),
+        ("if", "its_if"),
+        ("vault", "its_vault"),
+    ],
+)
 def test_a_name_becomes_one_that_formulas_can_use(name: str, word: str) -> None:
     assert identifier(name) == word
 
