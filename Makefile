@@ -38,7 +38,16 @@ UV_NEEDED := $(filter .tools/bin/uv,$(UV))
 	$(UV) pip sync --quiet --require-hashes --compile-bytecode --python .venv requirements-dev.lock
 	@rm -f .venv/.stamp-*; cp requirements-dev.lock $@
 
-dev: .venv/.stamp-dev
+# The short command, and what lets a script find the checkout; a host's venv gets the way back of a bad merge as well.
+LAUNCHER := deploy/launcher
+PURELIB = $$($(PY) -c 'import sysconfig; print(sysconfig.get_path("purelib"))')
+
+.venv/.stamp-launcher: $(wildcard $(LAUNCHER)/monitoring*) .venv/.stamp-dev
+	@install -m 0644 $(LAUNCHER)/monitoring_script.* "$(PURELIB)"
+	@install -m 0755 $(LAUNCHER)/monitoring .venv/bin/monitoring
+	@touch $@
+
+dev: .venv/.stamp-launcher
 
 # An EVM node and contracts nobody here wrote, for tests and the demo. Who needs them says what is missing,
 # so only CI, where every part must be there, fails without.
@@ -66,7 +75,8 @@ endif
 sync: | .venv/pyvenv.cfg $(UV_NEEDED) ## bring the venv to requirements.lock (EXTRAS=notify or web3)
 	$(UV) pip sync --quiet --require-hashes --compile-bytecode --python .venv $(LOCK)
 	@rm -f .venv/.stamp-*
-	@install -m 0644 deploy/launcher/automation_launcher.* "$$($(PY) -c 'import sysconfig; print(sysconfig.get_path("purelib"))')"
+	@install -m 0644 $(LAUNCHER)/*.py $(LAUNCHER)/*.pth "$(PURELIB)"
+	@install -m 0755 $(LAUNCHER)/monitoring .venv/bin/monitoring
 
 lock: | $(UV_NEEDED) ## raise the pins
 	$(UV) $(COMPILE) pyproject.toml -o requirements.lock

@@ -7,6 +7,16 @@ become_owner_of_checkout()
 
 import sys
 
-from automation.cli.main import main
+from monitoring.base.invocation import missing_package
 
-sys.exit(main())
+try:
+    from automation.cli.main import main
+
+    status = main()
+except ModuleNotFoundError as error:
+    # Mostly the Python of the system; else the venv is older than the checkout.
+    if (hint := missing_package(error)) is None:
+        raise
+    sys.stderr.write(hint)
+    status = 2
+sys.exit(status)

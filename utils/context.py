@@ -17,6 +17,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from monitoring.alerts.delivery.spooled import Unstored, keep
+from monitoring.alerts.message.guidance import NO_GUIDANCE, Guidance, guidance_of_call
 from monitoring.alerts.message.model import Alert, Severity
 from monitoring.alerts.message.text import code
 from monitoring.alerts.recording.reminders import remind_in
@@ -29,6 +30,7 @@ from monitoring.alerts.recording.unit_of_work import (
     Value,
     commit_in,
 )
+from monitoring.alerts.task_context import LISTING
 from monitoring.base.clock import Clock
 from monitoring.base.errors import StoreError, UsageError
 from monitoring.base.secrets.redact import Redactor
@@ -74,9 +76,11 @@ class Context(Reads, Verbs, Remembers):
         origin: AlertOrigin | None = None,
         fetch: Fetch | None = None,
         sleep: Callable[[float], None] = time.sleep,
+        guidance: Guidance = NO_GUIDANCE,
     ) -> None:
         self.name = name
         self.channel = channel
+        self._guidance = guidance
         self.arguments = tuple(arguments)
         self.now: datetime = clock.now()
         self.trouble = False
@@ -108,16 +112,18 @@ class Context(Reads, Verbs, Remembers):
         protocol: str | None = None,
         channel: str | None = None,
         silent: bool | None = None,
+        runbook: str = "",
+        note: str = "",
     ) -> StoredOutcome:
         """Send people an alert; with a `key`, send it once for as long as the problem lasts.
 
         A repeat is counted and not sent until `remind` has passed (left out: 6 h for CRITICAL, a day for HIGH, never
         for milder ones; None is never) or the severity is worse than any before. `fire_after`: only once it has been
-        raised for so long. `remember`: values that are written if and only if this is. The outcome says what came of
-        it.
+        raised for so long. `remember`: values that are written if and only if this is. `runbook` (a URL, or a path in
+        the repository) and `note`, shown in it, default to those of `@monitor`. The outcome says what came of it.
 
         Raises:
-            UsageError: the severity is none of the four, or a value cannot be remembered.
+            UsageError: the severity is none of the four, a value cannot be remembered, or a keyword is not usable.
         """
         if not isinstance(severity, Severity | str):
             raise UsageError(f"m.alert({severity!r}, …): the severity comes first: LOW, MEDIUM, HIGH or CRITICAL")
@@ -131,7 +137,10 @@ class Context(Reads, Verbs, Remembers):
             channel=self.channel if channel is None else channel,
             key=key,
             silent=silent,
+            guidance=guidance_of_call("m.alert(…, ", runbook, note).within(self._guidance),
         ).redacted(self._redact)  # fmt: skip
+        if key is None:
+            alert = alert.with_blocks(*alert.guidance.lines())
         held = PendingPolicy(span=duration(fire_after), shared=True)
         if remind == "never":
             remind = None
@@ -196,10 +205,10 @@ class Context(Reads, Verbs, Remembers):
     def crashed(self, error: Exception) -> None:
         """Store the one alert a crash becomes, with what was judged before."""
         last = "".join(traceback.format_exception(error)[-4:])
-        kind, words, trace = type(error).__name__, self._redact(str(error))[:500], self._redact(last)[-2500:]
+        kind, words, trace = type(error).__name__, self._redact(str(error))[:500], self._redact(last)[-2500:].rstrip()
         alert = Alert(
             Severity.HIGH, f"script crashed: {kind}", words, code(trace),
-            protocol=self.name, channel=self.channel, key=CRASH, source=_CRASH,
+            protocol=self.name, channel=self.channel, key=CRASH, source=_CRASH, guidance=self._guidance,
         ).redacted(self._redact)  # fmt: skip
         self._open_batch = None
         self._record([Fire(alert, self._crash_key, Policy())])
@@ -238,6 +247,10 @@ class Context(Reads, Verbs, Remembers):
         for one in self._evaluated:
             if one.outcome.condition.no_data is not None:
                 self.say(f"{self.name}: no data for {one.key.check}: {one.outcome.condition.no_data.reason}")
+        if self._settings.environ.get(LISTING):
+            from monitoring.checks.engine.listing import summary_of  # noqa: PLC0415 - likewise
+
+            self.say(summary_of(self._evaluated))
         if line := no_data(self._evaluated):
             self._complain(line)
 
@@ -252,7 +265,7 @@ class Context(Reads, Verbs, Remembers):
 
         return EvaluationSession(
             self.name, self.channel, self._settings.environ, self._steady, self._origin, self._clock,
-            redact=self._redact, fetch=self._fetch, sleep=self._sleep,
+            guidance=self._guidance, redact=self._redact, fetch=self._fetch, sleep=self._sleep,
         )  # fmt: skip
 
     def _judge(self, key: str, verb: str, asked: Asked) -> Judged:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from monitoring.alerts.message.guidance import Guidance
 from monitoring.alerts.recording.store_alert import AlertOrigin, DueReminder
 from monitoring.base.clock import Clock
 from monitoring.base.errors import UsageError
@@ -73,13 +74,14 @@ class EvaluationSession:
         origin: AlertOrigin,
         clock: Clock,
         *,
+        guidance: Guidance,
         redact: Callable[[str], str],
         fetch: Fetch | None = None,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self._store = store
         self._origin = origin
-        self._given = Given(name, AlertRoute(name, channel))
+        self._given = Given(name, AlertRoute(name, channel, guidance))
         memory = StoredMemory(store, clock)
         # What the function reads with, too: one budget and one block a chain for the whole run.
         self.at = EvaluationPoint(environ, clock, memory=memory, fetch=fetch, sleep=sleep, redact=redact)
@@ -116,7 +118,8 @@ class EvaluationSession:
 
         described = Subject(key, verb, asked.policy, options.unit, text=options.text, chain=chain)
         reading = asked.reading
-        return Judged(GivenPart(found, self._given.route, described, reading, self._evidence(reading)))
+        route = self._given.route.guided(Guidance(options.runbook, options.note.strip()))
+        return Judged(GivenPart(found, route, described, reading, self._evidence(reading)))
 
     def forget(self, judged: Sequence[Judged]) -> None:
         """Take back what was never recorded."""

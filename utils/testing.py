@@ -126,7 +126,7 @@ def run(
 def _run_function(monitor: Any, settings: Settings, world: _TestWorld, arguments: Sequence[str]) -> int:  # noqa: ANN401
     m = Context(
         monitor.monitor, monitor.channel, settings, world.clock,
-        arguments=arguments, origin=NOBODY, fetch=world, sleep=world.sleep,
+        arguments=arguments, origin=NOBODY, fetch=world, sleep=world.sleep, guidance=monitor.guidance,
     )  # fmt: skip
     with contextlib.closing(m):
         return run_function(m, monitor.function)

@@ -1,51 +1,44 @@
-"""How verbs write results to stdout: a table on a terminal, aligned lines elsewhere, JSON for programs."""
+"""How commands write results to stdout: a table for people, JSON for programs."""
 
 from __future__ import annotations
 
 import json
-import os
+import re
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable
 from typing import TextIO
 
-Row = Sequence[str]
+from automation.cli.layout import Row, table
+from automation.cli.screen import exactly, screen_of
+
+# json.dumps writes the other control characters as escapes; these would reach a terminal.
+_CONTROLS = re.compile(r"[\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
 
 
 def write_json(value: object, stream: TextIO | None = None) -> None:
-    """Write a value as indented JSON and a newline."""
-    (stream or sys.stdout).write(json.dumps(value, indent=2, ensure_ascii=False) + "\n")
+    """Write a value as indented JSON and a newline, for programs: nothing is folded, painted or renamed."""
+    write_exactly(json_text(value, indent=2) + "\n", stream)
+
+
+def json_text(value: object, indent: int | None = None) -> str:
+    """Return a value as JSON in readable letters, without a character that a terminal obeys."""
+    text = json.dumps(value, indent=indent, ensure_ascii=False)
+    return _CONTROLS.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
+
+
+def write_exactly(text: str, stream: TextIO | None = None) -> None:
+    """Write what a program reads, on a terminal too."""
+    exactly(stream or sys.stdout).write(text)
 
 
 def write_table(headers: Row, rows: Iterable[Row], stream: TextIO | None = None) -> None:
-    """Write rows under their headers; no cell is ever shortened."""
-    stream = stream or sys.stdout
-    if wants_table(stream):
-        _write_rich(headers, rows, stream)
-    else:
-        stream.write(aligned([headers, *rows]))
+    """Write rows under their headers; on a terminal folded to its width, elsewhere no cell is ever shortened."""
+    screen = screen_of(stream or sys.stdout)
+    first, *others = table([headers, *rows], screen.width)
+    screen.write_heading(first)
+    screen.write("".join(line + "\n" for line in others))
 
 
-def wants_table(stream: TextIO, environ: Mapping[str, str] = os.environ) -> bool:
-    """Return whether this is a person's terminal that can show a table and wants one (no-color.org)."""
-    return stream.isatty() and environ.get("TERM") != "dumb" and not environ.get("NO_COLOR")
-
-
-def aligned(rows: Sequence[Row]) -> str:
-    """Return rows as lines with aligned columns, two spaces apart."""
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    lines = ("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in rows)
-    return "".join(line.rstrip() + "\n" for line in lines)
-
-
-def _write_rich(headers: Row, rows: Iterable[Row], stream: TextIO) -> None:
-    # Imported here: only a person's terminal pays for it.
-    from rich.console import Console  # noqa: PLC0415
-    from rich.table import Table  # noqa: PLC0415
-    from rich.text import Text  # noqa: PLC0415
-
-    table = Table(box=None, header_style="bold", pad_edge=False, padding=(0, 2, 0, 0))
-    for header in headers:
-        table.add_column(header, overflow="fold")
-    for row in rows:
-        table.add_row(*(Text(cell) for cell in row))  # never markup: `[red]` in a name is a name
-    Console(file=stream, highlight=False).print(table)
+def aligned(rows: Iterable[Row], stream: TextIO | None = None) -> str:
+    """Return rows as lines with aligned columns, as `write_table` shows them."""
+    return "".join(line + "\n" for line in table(list(rows), screen_of(stream or sys.stdout).width))

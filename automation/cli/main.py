@@ -17,15 +17,18 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
+from automation.cli import zone
 from automation.cli.commands import command_names, help_line, load_command
+from automation.cli.screen import for_people, screen_of
 from monitoring.base.drop_privileges import become_owner
 from monitoring.base.errors import ConfigError, LockedError, MonitoringError, UsageError
+from monitoring.base.invocation import WRITTEN
 from monitoring.base.log import SurvivingHandler, set_up
 from monitoring.base.settings import CHECKOUT, load_settings
 from monitoring.base.suggest import instead_of
 from monitoring.base.terminal import write_whatever_comes
 
-PROG = "python -m automation"
+PROG = WRITTEN
 EX_TEMPFAIL = 75  # sysexits(3), and what flock's callers expect
 INTERRUPTED = 130  # a shell's 128 + SIGINT
 READER_GONE = 141  # a shell's 128 + SIGPIPE
@@ -33,8 +36,8 @@ _PURPOSE = "Run monitoring scripts on a schedule, and verify that they ran."
 _EPILOG = f"""\
 exit codes:
   0   ok
-  1   a task failed, alerts do not reach people, most checks had no data, or audit or doctor
-      found a problem
+  1   a task failed, alerts do not reach people, most checks had no data, or
+      audit or doctor found a problem
   2   wrong usage or configuration
   75  not run, because the profile is already running
 
@@ -44,13 +47,14 @@ exit codes:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command line and return its exit code."""
     write_whatever_comes()
-    try:
-        status = _dispatch(sys.argv[1:] if argv is None else argv)
-    except KeyboardInterrupt:
-        status = INTERRUPTED
-    except BrokenPipeError:
-        status = READER_GONE
-    _flush_stdout()
+    with for_people():
+        try:
+            status = _dispatch(sys.argv[1:] if argv is None else argv)
+        except KeyboardInterrupt:
+            status = INTERRUPTED
+        except BrokenPipeError:
+            status = READER_GONE
+        _flush_stdout()
     return status
 
 
@@ -72,6 +76,7 @@ def _dispatch(argv: Sequence[str]) -> int:
         return 0
     log = set_up(os.environ)
     try:
+        zone.use(args.tz)
         settings = load_settings()
         log = set_up(settings.environ)
         if owner := become_owner(settings.cache_dir):
@@ -123,23 +128,34 @@ def _flush_stdout() -> None:
 
 def _parser(argv: Sequence[str]) -> argparse.ArgumentParser:
     shape: dict[str, Any] = {"formatter_class": argparse.RawDescriptionHelpFormatter, "allow_abbrev": False}
-    usage = f"{PROG} [-h] [--version] [--config FILE] COMMAND ..."
+    usage = f"{PROG} [-h] [--version] [--config FILE] [--tz ZONE] COMMAND ..."
     parser = _CommandLine(prog=PROG, usage=usage, description=_PURPOSE, epilog=_EPILOG, **shape)
     parser.add_argument("--version", action="store_true", help="print the version")
-    _add_config(parser, default=None)
+    common_options(parser, default=None)
     commands = parser.add_subparsers(
         dest="command", metavar="COMMAND", help=argparse.SUPPRESS, prog=PROG, parser_class=_CommandParser
     )
     # Only for what is typed: to make a parser for each of twenty commands is a fifth of the time of a start.
     for name in (name for name in command_names() if name in argv):
         command = commands.add_parser(name, **shape)
-        _add_config(command, default=argparse.SUPPRESS)  # not given after the command: one given before it remains
+        common_options(command, default=argparse.SUPPRESS)  # not given after the command: one given before it remains
     return parser
 
 
-def _add_config(parser: argparse.ArgumentParser, default: object) -> None:
+def common_options(parser: argparse.ArgumentParser, default: object) -> None:
+    """Declare the options that are given before or after any command."""
     help_text = "the jobs.yaml to use (default: automation/jobs.yaml)"
     parser.add_argument("--config", type=Path, metavar="FILE", default=default, help=help_text)
+    help_text = "time zone of the times shown, such as Europe/Berlin, or local (default: UTC)"
+    parser.add_argument("--tz", metavar="ZONE", default=default, help=help_text)
+
+
+def _example(line: str) -> str:
+    """Return a line of examples; where it does not fit the terminal its comment stands above it."""
+    command, mark, comment = line.partition("  # ")
+    if not mark or screen_of(sys.stdout).fits(f"  {line}"):
+        return f"  {line}\n"
+    return f"  # {comment}\n  {command.rstrip()}\n"
 
 
 class _CommandLine(argparse.ArgumentParser):
@@ -165,5 +181,5 @@ class _CommandParser(argparse.ArgumentParser):
         command.add_arguments(self)
         self.set_defaults(run=command.run)
         self.description = f"{command.HELP[0].upper()}{command.HELP[1:]}."
-        self.epilog = "examples:\n" + "".join(f"  {line}\n" for line in command.EXAMPLES.splitlines())
+        self.epilog = "examples:\n" + "".join(map(_example, command.EXAMPLES.splitlines()))
         return super().parse_known_args(args, namespace)

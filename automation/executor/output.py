@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 
 from monitoring.base.secrets.redact import Redactor, of_this_process
+from monitoring.base.terminal import visible
 
 FORWARDED_BYTES = 1_000_000  # the first megabyte, then a count and the tail
 LINE_BYTES = 8192
@@ -15,8 +16,6 @@ TAIL_BYTES = 2048
 
 # Escape sequences of a terminal: CSI (colours, cursor), OSC (titles, links), and the short ones.
 _ESCAPES = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[ -/]*[0-~])")
-# C0 without tab, DEL, C1; line separators; the marks that reorder what a reader sees.
-_CONTROLS = re.compile(r"[\x00-\x08\x0a-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
 _CONTINUATION = 0b1000_0000  # the second to fourth byte of a UTF-8 character: 10xxxxxx
 _CHARACTER_BYTES = 4
 _ESCAPE = b"\x1b"
@@ -26,9 +25,7 @@ _HELD_BYTES = 64  # of a line that goes on: more than a character or a colour ta
 def readable(line: bytes) -> str:
     """Return one line as text a log can hold: terminal escapes dropped, other controls and bad bytes shown."""
     text = line.rstrip(b"\r").decode("utf-8", "backslashreplace")
-    if text.isprintable():
-        return text
-    return _CONTROLS.sub(lambda match: ascii(match[0])[1:-1], _ESCAPES.sub("", text))
+    return text if text.isprintable() else visible(_ESCAPES.sub("", text))
 
 
 class Output:

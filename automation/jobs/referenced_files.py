@@ -15,7 +15,7 @@ from pathlib import Path
 
 from automation.jobs.paths import file_fault
 from automation.jobs.rules import files_named
-from automation.sync.command import run_command
+from automation.sync.command import Finished, run_command
 from monitoring.base.settings import CHECKOUT
 from monitoring.base.yaml.marks import Place, YamlNode
 
@@ -55,7 +55,9 @@ def report_of(files: Sequence[NamedFile], checkout: Path) -> FileReport:
     lines = [f"{named.file}:{place} {named.path}: {text}" for named, (place, text) in faults]
     monitors = [named.file for named in files if named.is_monitor]
     of_monitors = _monitor_report(monitors, checkout) if monitors else FileReport()
-    return FileReport(lines + of_monitors.mistakes, of_monitors.warnings)
+    faulty = {named.file for named, _ in faults}
+    doubtful = _script_warnings([named.file for named in scripts if named.file not in faulty], checkout)
+    return FileReport(lines + of_monitors.mistakes, of_monitors.warnings + doubtful)
 
 
 def _script_fault(path: Path) -> tuple[Place, str] | None:
@@ -70,14 +72,30 @@ def _script_fault(path: Path) -> tuple[Place, str] | None:
     return None
 
 
+def _script_warnings(files: Sequence[str], checkout: Path) -> list[str]:
+    """Ask the toolkit what it finds in monitors: warnings, since a line that is wrong may never run."""
+    monitors = [file for file in files if b"utils.monitor" in (checkout / file).read_bytes()]
+    if not monitors:
+        return []
+    done = _ask(["utils.mistakes", "--json", *monitors], checkout)
+    try:
+        parts = [str(line).partition(" ") for line in json.loads(done.stdout)]
+    except ValueError:
+        return []  # an older toolkit, or one that cannot run: the run says so
+    return [f"{place} warning: {text}" for place, _, text in parts]
+
+
+def _ask(module: Sequence[str], checkout: Path) -> Finished:
+    environ = {**os.environ, "PYTHONPATH": f"{checkout}{os.pathsep}{CHECKOUT}"}
+    return run_command([sys.executable, "-m", *module], cwd=checkout, environ=environ, time_limit_s=_CHECKS_LIMIT_S)
+
+
 def _monitor_report(files: Sequence[str], checkout: Path) -> FileReport:
     """Ask the checks themselves, in a child: the runner never imports what it starts."""
-    argv = [sys.executable, "-m", "monitoring.checks", "validate", "--json", *files]
-    environ = {**os.environ, "PYTHONPATH": f"{checkout}{os.pathsep}{CHECKOUT}"}
-    done = run_command(argv, cwd=checkout, environ=environ, time_limit_s=_CHECKS_LIMIT_S)
+    done = _ask(["monitoring.checks", "validate", "--json", *files], checkout)
     try:
         found = json.loads(done.stdout)
-        return FileReport([str(line) for line in found["mistakes"]], [str(line) for line in found["warnings"]])
+        return FileReport([str(line) for line in found["mistakes"]], [str(line) for line in found.get("warnings", ())])
     except (ValueError, KeyError, TypeError):
         last = (done.stderr.strip().splitlines() or ["it said nothing"])[-1]
         how = f"not done after {_CHECKS_LIMIT_S:.0f} s" if done.timed_out else last

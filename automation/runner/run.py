@@ -22,10 +22,12 @@ from automation.executor.task import TaskResult, TaskStatus
 from automation.jobs.load import load_jobs, load_profile
 from automation.jobs.model import Jobs, Profile, Task
 from automation.jobs.referenced_monitors import watched_of
+from automation.runner.display import RunDisplay
 from automation.runner.heartbeat import Heartbeat
 from automation.runner.lock_keeper import LockKeeper
 from automation.runner.notifications import Reporting
 from automation.runner.run_record import RunRecord
+from automation.runner.summary import NO_DATA, CheckCounts, summary
 from automation.runner.watchdog import Watchdog
 from automation.runner.workspace import Workspace, choose_tasks, preload_for, remove_leftovers
 from automation.schedule.schedule_difference import schedule_of
@@ -34,7 +36,6 @@ from automation.sync.starts import account_for_start
 from monitoring.base.clock import Clock
 from monitoring.base.errors import ConfigError, LockedError
 from monitoring.base.locks.profile_lock import ProfileLock, is_held, usable_locks
-from monitoring.base.log import SurvivingHandler
 from monitoring.base.settings import Settings
 from monitoring.ledger.reach import Cause, ReachProblem
 from monitoring.store.spool.unstored import LOST
@@ -67,7 +68,7 @@ class Runner:
         request: RunRequest,
         settings: Settings,
         clock: Clock,
-        output: SurvivingHandler,
+        display: RunDisplay,
         *,
         loaded_revision: str,
         server: ForkServer | None = None,
@@ -75,7 +76,8 @@ class Runner:
         self._request = request
         self._settings = settings
         self._clock = clock
-        self._output = output
+        self._display = display
+        self._checks = CheckCounts()
         self._loaded_revision = loaded_revision
         self._server = server
         self._locks = usable_locks(settings.locks)
@@ -106,6 +108,7 @@ class Runner:
             self._account_for_start()
             raise
         finally:
+            self._display.close()
             if self._server is not None:
                 self._server.close()
             self._reporting.keep_unwritten()
@@ -175,7 +178,8 @@ class Runner:
         self._heartbeat = Heartbeat(self._settings.environ, profile.heartbeat_env)
         self._heartbeat.started()
         self._begin(profile, revision, len(tasks), lock)
-        workspace = Workspace(self._settings, profile)
+        workspace = Workspace(self._settings, profile, is_brief=self._display.is_brief)
+        self._display.begin(profile.name, [task.name for task in tasks])
         try:
             with LockKeeper(lock), self._reporting.delivering(), Watchdog(run_limit_s(profile, tasks)):
                 results = self._run_tasks(profile, workspace, tasks)
@@ -186,7 +190,10 @@ class Runner:
                 self._record.finish(status, code, reason)
         finally:
             workspace.remove()
-        return self._end(code)
+        code = self._end(code)
+        took = self._clock.now() - self._request.started_at
+        self._display.end(summary(profile.name, results, reason, self._checks, took))
+        return code
 
     def _begin(self, profile: Profile, revision: str, tasks_total: int, lock: ProfileLock) -> None:
         request = self._request
@@ -232,21 +239,31 @@ class Runner:
             deadline_s=profile.run_timeout_s,
             preload=preload_for(tasks, self._settings.checkout),
             on_line=self._on_line,
-            on_start=lambda task, _pid: self._record.task_started(task),
-            on_result=self._record.task_ended,
+            on_start=self._on_start,
+            on_result=self._on_result,
             stop=self._stop,
             clock=self._clock,
             server=server,
         )
 
+    def _on_start(self, task: str, _pid: int) -> None:
+        self._record.task_started(task)
+        self._display.task_started(task)
+
+    def _on_result(self, result: TaskResult) -> None:
+        self._record.task_ended(result)
+        self._display.task_ended(result, self._checks.of(result.name))
+
     def _on_line(self, task: str, line: str) -> None:
         """Forward a line of a task; an alert that its monitor could not even keep must not end in a log alone."""
-        self._output.write_line(f"{task} | {line}", is_clean=True)
+        self._display.line(task, line)
+        self._checks.note(task, line)
         if LOST in line and len(self._lost) < _MOST_LOST:
             self._lost.append(f"{task}: {line.partition(LOST)[2]}")
 
     def _end(self, code: int) -> int:
         """Store what could not be stored before, deliver what is due at once, and report outside how it ended."""
+        self._display.phase("delivering alerts")
         self._reporting.keep_unwritten()
         self._reporting.store_kept()
         self._reporting.drain()
@@ -304,4 +321,4 @@ def verdict(results: Sequence[TaskResult], stopped_by: str) -> tuple[RunStatus, 
 
 def _had_no_data(result: TaskResult) -> bool:
     """Return whether a task failed because its checks had no data, by its last lines."""
-    return any(line.startswith("no data: ") for line in result.output_tail.splitlines())
+    return any(line.startswith(NO_DATA) for line in result.output_tail.splitlines())

@@ -21,12 +21,13 @@ def task_environment(
     task: str,
     heartbeat_names: Iterable[str],
     own: Mapping[str, str],
+    is_brief: bool = False,
 ) -> dict[str, str]:
     """Build the complete environment of one task.
 
     Monitors need nothing of what sends: the runner delivers for them. `own` is what jobs.yaml says for profile and
-    task; it wins. `heartbeat_names` are the variables that hold ping addresses. PYTHONPATH makes `import utils` find
-    this checkout, wherever the script lies.
+    task; it wins. `heartbeat_names` are the variables that hold ping addresses. `is_brief` asks monitors to list only
+    what is not fine. PYTHONPATH makes `import utils` find this checkout, wherever the script lies.
     """
     hidden = set(heartbeat_names)
     kept = {
@@ -39,6 +40,7 @@ def task_environment(
         "TMPDIR": str(temporary),
         "PYTHONPATH": str(checkout),
         "AUTOMATION_TASK": task,
+        "AUTOMATION_LISTING": "brief" if is_brief else "full",
     }
     if run_id is not None:
         kept["AUTOMATION_RUN_ID"] = str(run_id)

@@ -28,8 +28,9 @@ _IF_NAMED = {"eth_abi": "eth_abi", "eth_hash": "eth_hash.auto", "httpx2": "httpx
 class Workspace:
     """A private temporary directory for one run: `/tmp` belongs to a scheduler that may be restarted under it."""
 
-    def __init__(self, settings: Settings, profile: Profile) -> None:
+    def __init__(self, settings: Settings, profile: Profile, *, is_brief: bool = False) -> None:
         self._settings = settings
+        self._is_brief = is_brief
         self._profile = profile
         self.temporary = _temporary_directory(settings.cache_dir)
 
@@ -58,6 +59,7 @@ class Workspace:
             task=task.name,
             heartbeat_names=[self._profile.heartbeat_env] if self._profile.heartbeat_env else [],
             own=own_environment(self._profile, task),
+            is_brief=self._is_brief,
         )
 
 

@@ -19,6 +19,7 @@ from monitoring.base.settings import Settings
 log = logging.getLogger("automation.web")
 
 COMMAND = (sys.executable, "-m", "monitoring.web")
+DEFAULT_PORT = "8923"  # of `monitoring.web`, which this process does not import
 _FIRST_PAUSE_S = 1.0
 _LONGEST_PAUSE_S = 60.0
 # One that lived this long was well: its end is no sign that the next one dies at once.

@@ -7,6 +7,7 @@ import textwrap
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 
+from automation.cli import zone
 from automation.cli.console import write_json
 from monitoring.alerts.delivery.routes import RouteResolver
 from monitoring.alerts.delivery.states import DeliveryState, ShownDelivery, look_at, state_without_delivery
@@ -73,7 +74,8 @@ def _delivery_as_json(stored: StoredAlert, each: ShownDelivery) -> dict[str, obj
 
 def _shown_lines(stored: StoredAlert, shown: Sequence[ShownDelivery], now: datetime) -> Iterator[str]:
     run = f", run {stored.run_id}" if stored.run_id else ""
-    yield f"ALERT {stored.id}  {stored.severity or ''}  {stored.protocol}  {stored.created_at:%Y-%m-%d %H:%M:%S} UTC"
+    created_at = zone.named(stored.created_at, seconds=True)
+    yield f"ALERT {stored.id}  {stored.severity or ''}  {stored.protocol}  {created_at}"
     yield f"  {stored.kind}, source {stored.source}{run}{f', task {stored.task}' if stored.task else ''}"
     yield ""
     yield from (f"  {line}" for text in stored.message.split("\n") for line in _wrapped(text, _WIDTH - 2))
@@ -101,7 +103,9 @@ def _delivery_lines(stored: StoredAlert, each: ShownDelivery, now: datetime) -> 
     if each.next_try is not None:
         wait = each.next_try - now
         when = f"in {format_duration(wait)}" if wait > timedelta(0) else "as soon as a run, or `deliver`, looks"
-        yield from _field("next try", f"{each.next_try:%Y-%m-%d %H:%M:%S} UTC, {when}" if wait > timedelta(0) else when)
+        yield from _field(
+            "next try", f"{zone.named(each.next_try, seconds=True)}, {when}" if wait > timedelta(0) else when
+        )
     if row.lease_until is not None and row.lease_until > now:
         yield from _field("lease", f"{row.lease_owner} until {row.lease_until:%H:%M:%S} UTC")
 

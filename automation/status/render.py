@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 
+from automation.cli import zone
 from automation.cli.console import aligned
 from automation.status.collect import ProfileState, Status, Undelivered
 from monitoring.base.clock import to_text
@@ -23,13 +24,15 @@ def lines(status: Status) -> Iterator[str]:
     yield from (f"WARNING: {warning}" for warning in status.warnings)
     yield from (f"NOT REACHED {reason}" for reason in status.unreached)
     yield f"scheduler   {status.scheduler}"
-    yield f"last 24 h   {status.audit}" + ("" if status.audit_ok else "; see `python -m automation audit`")
+    yield f"last 24 h   {zone.in_zone(status.audit)}" + (
+        "" if status.audit_ok else "; see `python -m automation audit`"
+    )
     yield f"checkout    {_checkout(status)}"
     env_file = f"env file {status.env_file}" if status.env_file else "no env file loaded"
     yield f"state       {status.cache_dir}, {env_file}"
     yield from (f"pending     {note}" for note in status.waiting)
     yield ""
-    yield from aligned([("PROFILE", "LAST", "NEXT (UTC)", "NOW"), *_profiles(status)]).splitlines()
+    yield from aligned([("PROFILE", "LAST", zone.heading("NEXT"), "NOW"), *_profiles(status)]).splitlines()
     yield ""
     worst_first = sorted(status.firing, key=lambda each: -each.severity)
     texts = distinct_texts(each.key for each in worst_first)
@@ -53,7 +56,7 @@ def _section(name: str, entries: list[str], verb: str, count: str = "") -> Itera
 
 def _profiles(status: Status) -> Iterator[tuple[str, ...]]:
     for profile in status.profiles:
-        following = "disabled" if profile.next_tick is None else f"{profile.next_tick:%Y-%m-%d %H:%M}"
+        following = "disabled" if profile.next_tick is None else zone.at(profile.next_tick)
         yield profile.name, _last(profile.last), following, _now(profile, status.now)
 
 
@@ -62,7 +65,7 @@ def _last(run: RunRow | None) -> str:
         return "never"
     reason = f": {run.reason}" if run.reason and run.status != "ok" else ""
     took = f" in {format_duration(run.ended_at - run.started_at)}" if run.ended_at and run.status == "ok" else ""
-    return f"{run.status} {run.tick_at or run.started_at:%Y-%m-%d %H:%M}{took}{reason}"
+    return f"{run.status} {zone.at(run.tick_at or run.started_at)}{took}{reason}"
 
 
 def _now(profile: ProfileState, now: datetime) -> str:
@@ -87,9 +90,9 @@ def _checkout(status: Status) -> str:
         parts.append(f"{origin.behind} behind and {origin.ahead} ahead of origin")
     else:
         parts.append("up to date with origin")
-    parts += [f"fetched {origin.fetched_at:%Y-%m-%d %H:%M}"] if origin.fetched_at else []
+    parts += [f"fetched {zone.at(origin.fetched_at)}"] if origin.fetched_at else []
     parts += ["with local edits"] if origin.dirty else []
-    parts += [f"last sync {status.sync.status} at {status.sync.at:%Y-%m-%d %H:%M}"] if status.sync.at else []
+    parts += [f"last sync {status.sync.status} at {zone.at(status.sync.at)}"] if status.sync.at else []
     return ", ".join(parts)
 
 
@@ -111,15 +114,13 @@ def _undelivered(each: Undelivered) -> str:
 
 
 def _blind(condition: Condition) -> str:
-    since = f" since {condition.no_data.since:%Y-%m-%d %H:%M}" if condition.no_data else ""
+    since = f" since {zone.at(condition.no_data.since)}" if condition.no_data else ""
     return f"{condition.key}{since}, source {condition.blamed}"
 
 
 def _silence(silence: Silence) -> str:
     what = f"{silence.protocol} {silence.key}" if silence.key else silence.protocol
-    return (
-        f"{silence.id}: {what} until {silence.ends_at:%Y-%m-%d %H:%M}, {silence.silenced} held back ({silence.reason})"
-    )
+    return f"{silence.id}: {what} until {zone.at(silence.ends_at)}, {silence.silenced} held back ({silence.reason})"
 
 
 def as_json(status: Status) -> dict[str, object]:

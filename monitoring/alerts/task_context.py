@@ -16,16 +16,23 @@ from monitoring.base.drop_privileges import become_owner
 from monitoring.base.secrets.redact import keep_secret
 from monitoring.base.settings import Settings, load_settings
 
+LISTING, BRIEF = "AUTOMATION_LISTING", "brief"  # set by a run for its tasks
 _DELIVER_FOR_S = 30.0  # how long a task started by hand tries to deliver at its end
 
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """The world of one task. Started `by_hand` it has no runner that delivers for it."""
+    """The world of one task. Started `by_hand` it has no runner that delivers for it.
+
+    `counts`: a run adds up what its tasks judged, so each ends with a count. `is_brief`: somebody watches that run at a
+    terminal, so checks that are fine are not listed.
+    """
 
     settings: Settings
     origin: AlertOrigin
     by_hand: bool
+    counts: bool = False
+    is_brief: bool = False
     begun_at: datetime = field(default_factory=SystemClock().now)
 
     def deliver(self) -> None:
@@ -47,9 +54,15 @@ def open_frame(environ: Mapping[str, str]) -> Frame:
         UsageError: the env file cannot be read.
     """
     run_id, task = environ.get("AUTOMATION_RUN_ID", ""), environ.get("AUTOMATION_TASK")
-    by_hand = not run_id and task is None
+    by_hand, listing = not run_id and task is None, environ.get(LISTING)
     # Under a runner the env file stays closed: it holds what a monitor must not see.
     settings = load_settings(environ if by_hand else {**environ, "MONITORING_ENV_FILE": ""})
     keep_secret(settings.environ)
     become_owner(settings.cache_dir)
-    return Frame(settings, AlertOrigin(int(run_id) if run_id.isdigit() else None, task, settings.debug), by_hand)
+    return Frame(
+        settings,
+        AlertOrigin(int(run_id) if run_id.isdigit() else None, task, settings.debug),
+        by_hand,
+        counts=bool(listing),
+        is_brief=listing == BRIEF,
+    )

@@ -80,7 +80,9 @@ def set_up(environ: Mapping[str, str]) -> SurvivingHandler:
     From here on the whole process knows what is secret in `environ`.
     """
     handler = SurvivingHandler(keep_secret(environ))
-    handler.setFormatter(logging.Formatter("%(levelname)s %(name)s: %(message)s"))
+    # A journal is searched by the module that wrote a line; a person at a terminal reads what happened.
+    is_terminal = sys.stderr is not None and sys.stderr.isatty()
+    handler.setFormatter(logging.Formatter(f"%(levelname)s{'' if is_terminal else ' %(name)s'}: %(message)s"))
     level = logging.getLevelNamesMapping().get(environ.get("LOG_LEVEL", "").strip().upper(), logging.INFO)
     _write_crashes_to(handler)
     logging.basicConfig(level=level, handlers=[handler], force=True)

@@ -1,6 +1,7 @@
-"""Lets every command write to any terminal: what its encoding lacks is written as an escape, never an error.
+"""What may be written to any terminal: no character its encoding lacks, no control character of somebody else.
 
-Called first by whatever has a command line. The escapes are those of JSON, so that JSON stays JSON.
+`write_whatever_comes` is called first by whatever has a command line; its escapes are those of JSON, so that JSON stays
+JSON. `visible` is for text from outside: names, keys, answers of services, the output of tasks.
 """
 
 from __future__ import annotations
@@ -8,8 +9,11 @@ from __future__ import annotations
 import codecs
 import contextlib
 import io
+import re
 import sys
 
+# C0 without tab, DEL, C1; line separators; the marks that reorder what a reader sees.
+CONTROLS = re.compile(r"[\x00-\x08\x0a-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
 _AS_ESCAPES = "json-escapes"
 
 
@@ -21,6 +25,11 @@ def write_whatever_comes() -> None:
             # In a forked task the file under it is another one than it was made for, and cannot be asked where it is.
             with contextlib.suppress(OSError, ValueError):
                 stream.reconfigure(errors=_AS_ESCAPES)
+
+
+def visible(line: str) -> str:
+    """Return a line with its control characters written out: an escape as backslash and `x1b`."""
+    return line if line.isprintable() else CONTROLS.sub(lambda match: ascii(match[0])[1:-1], line)
 
 
 def _escape(error: UnicodeError) -> tuple[str, int]:

@@ -18,14 +18,16 @@ from monitoring.alerts.task_context import open_frame
 from monitoring.base import log
 from monitoring.base.clock import Clock, SystemClock
 from monitoring.base.errors import UsageError
+from monitoring.base.plural import counted
 from monitoring.base.secrets.redact import Redactor
 from monitoring.base.settings import CHECKOUT, Settings, load_settings
-from monitoring.base.terminal import write_whatever_comes
+from monitoring.base.terminal import visible, write_whatever_comes
+from monitoring.chains.networks import own_mistakes
 from monitoring.checks.builtin import TYPES
 from monitoring.checks.config.describe import describe
 from monitoring.checks.config.load_all import load_all
 from monitoring.checks.engine.explain import as_data, as_lines, explain
-from monitoring.checks.engine.listing import lines_of
+from monitoring.checks.engine.listing import brief_lines_of, lines_of, summary_of
 from monitoring.checks.engine.point import EvaluationPoint
 from monitoring.checks.engine.runner import no_data, run
 from monitoring.checks.state.load import StoredMemory
@@ -65,7 +67,7 @@ def _parser() -> argparse.ArgumentParser:
         ("describe", _describe, "list what is watched, as JSON, without a network"),
     ):
         verb = verbs.add_parser(name, help=what, description=f"{what[0].upper()}{what[1:]}.")
-        what_file = "a monitor.yaml, or a script" if name in ("test", "explain") else "a monitor.yaml"
+        what_file = "a monitor.yaml, or a script" if name in ("test", "explain", "validate") else "a monitor.yaml"
         verb.add_argument("files", nargs="+", metavar="FILE", help=what_file)
         verb.set_defaults(act=act)
         if name in ("explain", "validate", "describe"):
@@ -87,7 +89,9 @@ def _run(options: argparse.Namespace) -> int:
         outcome = run(monitors, _point(frame.settings, store, clock), store, frame.origin)
     finally:
         store.close()
-    _write(lines_of(outcome.seen))
+    _write(map(visible, brief_lines_of(outcome.seen) if frame.is_brief else lines_of(outcome.seen)))
+    if frame.counts and outcome.seen:
+        _write([summary_of(outcome.seen)])
     nothing = no_data(outcome.seen)
     _complain([nothing] if nothing else [])
     if frame.by_hand and outcome.stored:
@@ -104,12 +108,13 @@ def _explain(options: argparse.Namespace) -> int:
 
 def _explain_script(script: str, *, as_json: bool) -> int:
     """Have a script explained in a process of its own: what it imports and changes stays there."""
-    argv = [sys.executable, "-m", "utils.explain", *(["--json"] if as_json else []), script]
-    environ = {
-        **os.environ,
-        "PYTHONPATH": os.pathsep.join([str(CHECKOUT), *filter(None, [os.environ.get("PYTHONPATH")])]),
-    }
-    return subprocess.run(argv, env=environ, check=False).returncode
+    return _of_scripts("utils.explain", *(["--json"] if as_json else []), script).returncode
+
+
+def _of_scripts(module: str, *arguments: str, stdout: int | None = None) -> subprocess.CompletedProcess[bytes]:
+    """Ask the toolkit of scripts, on which this library does not depend."""
+    environ = {**os.environ, "PYTHONPATH": str(CHECKOUT)}
+    return subprocess.run([sys.executable, "-m", module, *arguments], env=environ, stdout=stdout, check=False)
 
 
 def _explain_files(options: argparse.Namespace) -> int:
@@ -122,7 +127,7 @@ def _explain_files(options: argparse.Namespace) -> int:
     if options.check and not found and not mistakes:
         raise UsageError(f"no check is called {options.check}")
     data = orjson.dumps(as_data(found), option=orjson.OPT_INDENT_2).decode() if options.json else ""
-    _write([data] if data else as_lines(found, SystemClock().now()))
+    _write([data] if data else map(visible, as_lines(found, SystemClock().now())))
     return 2 if mistakes else int(crashed)
 
 
@@ -132,7 +137,11 @@ def _point(settings: Settings, store: SteadyStore | ReadOnlyStore, clock: Clock)
 
 
 def _validate(options: argparse.Namespace) -> int:
-    monitors, mistakes = load_all(options.files, TYPES)
+    scripts = [file for file in options.files if file.endswith(".py")]
+    monitors, mistakes = load_all([file for file in options.files if file not in scripts], TYPES)
+    if scripts:
+        mistakes += orjson.loads(_of_scripts("utils.mistakes", "--json", *scripts, stdout=subprocess.PIPE).stdout)
+    mistakes = [*own_mistakes(), *mistakes]
     warnings = [line for monitor in monitors for line in monitor.warnings]
     if options.json:
         _write([orjson.dumps({"mistakes": mistakes, "warnings": warnings}).decode()])
@@ -140,7 +149,9 @@ def _validate(options: argparse.Namespace) -> int:
     _complain([*mistakes, *warnings])
     if not mistakes:
         parts = sum(len(monitor.parts()) for monitor in monitors)
-        _write([f"no mistakes in {len(monitors)} monitors with {parts} checks"])
+        found = [f"{counted(len(monitors), 'monitor')} with {counted(parts, 'check')}"] if monitors else []
+        found += [counted(len(scripts), "script")] if scripts else []
+        _write([f"no mistakes in {', '.join(found)}"])
     return 2 if mistakes else 0
 
 
@@ -159,7 +170,7 @@ def _describe(options: argparse.Namespace) -> int:
 
 def _complain(lines: Iterable[str]) -> None:
     for line in lines:
-        sys.stderr.write(line + "\n")
+        sys.stderr.write(visible(line) + "\n")
 
 
 def _write(lines: Iterable[str]) -> None:

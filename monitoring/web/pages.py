@@ -11,6 +11,7 @@ from urllib.parse import quote, urlencode
 
 from starlette.responses import Response
 
+from monitoring.alerts.message.guidance import NO_GUIDANCE
 from monitoring.alerts.recording.incident import incident_named
 from monitoring.base.public_address import public_path
 from monitoring.base.settings import Settings
@@ -26,7 +27,7 @@ from monitoring.web.api import RUN_STATUSES, alert_query, row_id
 from monitoring.web.http import HTML, NEVER_KEPT, HttpError, not_found, respond
 from monitoring.web.parameters import one_of
 from monitoring.web.route import RequestContext, Route
-from monitoring.web.templating import Page, incident_address, page, render
+from monitoring.web.templating import Page, guidance_of_row, incident_address, page, render
 
 _ON_DASHBOARD = 8
 _PER_PAGE = 50
@@ -163,7 +164,7 @@ def one_incident(context: RequestContext) -> Page:
     if found is None or found.fired_at is None:
         raise not_found(f"There is no incident {key.text}: it may have been pruned." if key.text else "Which incident?")
     sent = alert_queries.alerts_of_key(context.database, found.protocol, key.text, _PER_PAGE)
-    meant = context.query.get("since")
+    meant, said = context.query.get("since"), next((row for row in sent if row.kind != "recovery"), None)
     return page(
         "incident.html",
         context.now,
@@ -171,7 +172,8 @@ def one_incident(context: RequestContext) -> Page:
         incident=overview.covered(found, holding, context.now),
         meant=meant if meant and meant < found.fired_at.replace(microsecond=0) else None,
         alerts=sent,
-        said=next((row for row in sent if row.kind != "recovery"), None),
+        said=said,
+        guidance=guidance_of_row(said) if said else NO_GUIDANCE,
         end_it=f"python -m automation incidents --done {shlex.quote(f'{key.monitor}/{key.text}')}",
         silence_it=f"python -m automation silence --protocol {shlex.quote(found.protocol)} "
         f"--key {shlex.quote(key.text)} --for 2h --reason '…'",

@@ -15,6 +15,7 @@ import orjson
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
+from monitoring.alerts.message.guidance import NO_GUIDANCE, Guidance
 from monitoring.alerts.message.model import Alert
 from monitoring.alerts.message.render import render_html
 from monitoring.base.clock import from_text, to_text
@@ -161,6 +162,14 @@ def alert_html(row: AlertRow) -> Markup:
         except (ValueError, RecursionError):
             pass
     return Markup('<pre class="plain">{}</pre>').format(row.message)
+
+
+def guidance_of_row(row: AlertRow) -> Guidance:
+    """Return the runbook and the note that an alert was stored with."""
+    try:
+        return Alert.from_json(row.body_json or "").guidance
+    except ValueError:
+        return NO_GUIDANCE
 
 
 def incident_address(key: ConditionKey, since: datetime | None = None) -> str:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
+from tests.support.fake_telegram import TelegramStandIn
 from tests.support.host import Host, wait_until
 
 GOOD_CREDENTIALS = {
@@ -17,11 +18,18 @@ GOOD_CREDENTIALS = {
 }
 
 
+@pytest.fixture(scope="module")
+def telegram() -> Iterator[TelegramStandIn]:
+    with TelegramStandIn() as stand_in:
+        yield stand_in
+
+
 @pytest.fixture
-def host(tmp_path: Path) -> Host:
+def host(tmp_path: Path, telegram: TelegramStandIn) -> Host:
     made = Host(tmp_path)
     made.profile({"good": "print('fine')"}, cron="0 0 1 1 *", options="heartbeat_env: PING")
-    made.environ |= GOOD_CREDENTIALS | {"PING": "http://127.0.0.1:9/secret-of-the-watcher"}
+    made.environ |= GOOD_CREDENTIALS | {"TELEGRAM_API_URL": telegram.url}
+    made.environ |= {"PING": "http://127.0.0.1:9/secret-of-the-watcher"}
     return made
 
 

@@ -89,7 +89,7 @@ def test_a_condition_is_told_silenced_told_again_and_recovered(tmp_path: Path) -
     day.at("01:00", silence)
     day.at("01:10", raise_it("CRITICAL"))
     # Worse, but silenced until 03:00; it still fires then, so it is told at the silence's end.
-    day.want("03:00", "03:20", "backing CRITICAL\nFirst fired")
+    day.want("03:00", "03:20", "backing CRITICAL\nSince")
     day.at("03:30", silence)
     day.at("03:40", resolve)
     day.want("03:40", "03:55", "backing is ok again")

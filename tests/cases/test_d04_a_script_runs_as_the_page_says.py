@@ -14,7 +14,7 @@ import pytest
 
 from tests.support.host import Host
 
-pytestmark = [pytest.mark.case("D.4"), pytest.mark.xfail(strict=True, reason="open: first contact")]
+pytestmark = pytest.mark.case("D.4")
 SCRIPT = """
 from utils.monitor import Context, monitor
 

@@ -21,7 +21,7 @@ from monitoring.store.db.schema import open_database
 from tests.support.child import CHECKOUT
 from tests.support.host import Host
 
-pytestmark = [pytest.mark.case("D.9"), pytest.mark.xfail(strict=True, reason="open: first contact")]
+pytestmark = pytest.mark.case("D.9")
 
 
 @pytest.fixture

@@ -22,7 +22,6 @@ OLD = (
 )  # fmt: skip
 
 
-@pytest.mark.xfail(strict=True, reason="open: first contact")
 def test_doctor_names_each_variable_that_nobody_reads(tmp_path: Path) -> None:
     host = Host(tmp_path)
     host.profile({"good": "print('fine')"})

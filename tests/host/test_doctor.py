@@ -33,19 +33,22 @@ def test_a_unit_that_will_not_come_back_after_a_reboot_is_wrong(host: Deployed) 
     host.systemctl("disable --quiet monitoring")
     told = host.automation("doctor", check=False).stdout
     host.systemctl("enable --quiet monitoring")
-    assert "FAIL   unit: it is disabled: it does not start after a reboot; systemctl enable --now" in told
+    assert "FAIL   unit: it is disabled: it does not start after a reboot\n" in told
+    assert "fix: sudo systemctl enable --now monitoring.service" in told
 
 
 def test_a_state_directory_that_the_unit_may_not_write_is_wrong(host: Deployed) -> None:
     told = host.shell("CACHE_DIR=/srv/elsewhere uv run python -m automation doctor", check=False).stdout
-    assert "FAIL   unit: it may not write /srv/elsewhere, the state directory of this shell; use one directory" in told
+    assert "FAIL   unit: it may not write /srv/elsewhere, the state directory of this shell\n" in told
+    assert "fix: use one directory" in told
 
 
 def test_an_edited_unit_that_systemd_has_not_read_is_wrong(host: Deployed) -> None:
     host.machine.run("echo '# edited' >>/etc/systemd/system/monitoring.service")
     told = host.automation("doctor", check=False).stdout
     host.systemctl("daemon-reload")
-    assert "FAIL   unit: its file changed after systemd read it; systemctl daemon-reload" in told
+    assert "FAIL   unit: its file changed after systemd read it\n" in told
+    assert "fix: sudo systemctl daemon-reload" in told
 
 
 def test_a_scheduler_that_was_stopped_is_wrong(host: Deployed) -> None:

@@ -263,7 +263,7 @@ def test_explain_shows_what_would_be_said_and_touches_nothing(host: ChecksHost, 
 
 def test_validate_and_describe_need_no_network(host: ChecksHost) -> None:
     file, alone = host.file(VAULT), {"PROVIDER_URL_MAINNET": "http://127.0.0.1:9"}
-    assert host.do("validate", file, **alone).stdout == "no mistakes in 1 monitors with 3 checks\n"
+    assert host.do("validate", file, **alone).stdout == "no mistakes in 1 monitor with 3 checks\n"
     (described,) = json.loads(host.do("describe", file, **alone).stdout)
     assert [(check["check"], check["bound"], check["severities"]) for check in described["checks"]] == [
         ("floor", "≥ $100", ["HIGH"]),

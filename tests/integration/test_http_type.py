@@ -121,7 +121,10 @@ def test_an_endpoint_that_is_gone_is_down_not_unknown_and_is_told_once(scene: Sc
     assert reasons == {"up": Reason.STILL_BAD.value, "fresh": Reason.UNKNOWN.value, "latency": Reason.UNKNOWN.value}
     (said,) = scene.said
     assert said.startswith("api does not answer as required: 127.0.0.1: cannot connect: Connection refused")
-    assert "Required: api answers (127.0.0.1) | Mute: silence --protocol web --key up/api" in said
+    assert (
+        "Required: api answers (127.0.0.1) | New, 2026-11-23 12:00 UTC. | Mute: silence --protocol web --key up/api"
+        in said
+    )
 
 
 def test_a_blip_is_asked_again_within_the_run(scene: Scene) -> None:

@@ -182,7 +182,7 @@ def test_arguments_of_jobs_yaml_arrive_and_others_are_refused(tmp_path: Path, da
 @pytest.mark.parametrize(
     ("call", "complaint"),
     [
-        ('m.alert("something is wrong")', "missing 1 required positional argument: 'title'"),
+        ('m.alert("something is wrong")', "main.py:7 m.alert takes a severity and a title: write m.alert(HIGH, "),
         ('m.alert("URGENT", "title")', "is not a severity: write LOW, MEDIUM, HIGH or CRITICAL"),
         ('m.alert(3.5, "title")', "the severity comes first"),
         ('m.alert(HIGH, "title", key=5)', "a key is a text"),

@@ -94,7 +94,7 @@ def test_a_reminder_says_since_when_and_the_recovery_how_long(database: Database
     assert see(database, minutes(60 * 24)) == "reminded"
     resolve(database, minutes(60 * 26))
     messages = [row[0] for row in database.rows("SELECT message FROM alert_events ORDER BY id")]
-    assert "First fired 2026-03-01 00:00 UTC (1 d before this alert); seen 2 times." in messages[1]
+    assert "Since 2026-03-01 00:00 UTC (1 d before this alert); seen 2 times" in messages[1]
     assert "Was HIGH for 1 d 2 h, since 2026-03-01 00:00 UTC." in messages[2]
     assert [kind for kind, _, _ in rows(database)] == ["alert", "reminder", "recovery"]
 

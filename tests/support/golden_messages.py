@@ -62,6 +62,12 @@ SCENES = (
         every="7h",
     ),
     Scene(
+        "require, with runbook and note",
+        "  - {id: backing, require: held >= owed, severity: critical, text: holds too little,\n"
+        "     runbook: https://example.org/runbook, note: the keeper tops it up within ten minutes}\n",
+        held(299),
+    ),
+    Scene(
         "watch, without text: fired, worse, recovered",
         "  - {id: use, watch: held / owed, levels: [{below: 50%, severity: low}, {below: 10%, severity: high}]}\n",
         held(100, 20, 200),
@@ -278,4 +284,7 @@ def _shown(title: str, store: Path) -> Iterator[str]:
 def text_of(play: Callable[[Path], Iterator[str]], folder: Path) -> str:
     """Return the file, without what differs from machine to machine."""
     text = "\n".join(play(folder)).replace(str(Path(__file__).parents[2]), "CHECKOUT")
-    return text.replace(str(folder), "/var/lib/monitoring").replace(f"host {gethostname()}: ", "host vps1: ")
+    text = text.replace(str(folder), "/var/lib/monitoring")
+    return text.replace(f"host {gethostname()}: ", "host vps1: ").replace(
+        f" automation {gethostname()}: ", " automation vps1: "
+    )

@@ -229,8 +229,8 @@ REFUSED = [
     ("(a for a in x)", 0, "loops are not part of the language"),
     ("{a for a in x}", 0, "loops are not part of the language"),
     ("{a: 1 for a in x}", 0, "loops are not part of the language"),
-    ("x ** 9", 2, "powers are not part of the language"),
-    ("x**9", 1, "powers are not part of the language"),
+    ("x ** 9", 2, "powers are not part of the language: write 1e18 for 10**18"),
+    ("x**9", 1, "powers are not part of the language: write 1e18 for 10**18"),
     ("x // 2", 2, "a division that rounds is not part of the language"),
     ("x % 2", 2, "a modulo is not part of the language"),
     ("15 % 4", 3, "a modulo is not part of the language"),
@@ -363,7 +363,11 @@ SIGNATURES = [
     ("f(uint256 of)(bool)", 10, "'uint256 of' has a name in it: write only the type, uint256"),
     ("f(uint256[2000])(bool)", 9, "an array of 2000 entries is not accepted"),
     ("f(uint256", 9, "the parentheses do not match"),
-    ("f(address)(bool) view", 16, "nothing may follow the signature"),
+    (
+        "f(address)(bool) view",
+        16,
+        "view is Solidity: write only name(types)(types), as in totalSupply()(uint256)",
+    ),
     ("f((((((((((uint8))))))))))(bool)", 10, "types are nested too deeply, 8 is the most"),
     ("f(" + "uint8," * 60, 0, "a signature of more than 300 characters"),
 ]

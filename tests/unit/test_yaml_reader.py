@@ -58,7 +58,10 @@ def test_a_huge_file_is_refused_without_being_read_whole() -> None:
         ("a: 1\n".encode("utf-16"), "f:1:1 yaml: the byte 0xff is not UTF-8: save the file as UTF-8"),
         (b"a: `b`\n", "f:1:4 yaml: a value that begins with ` needs quotes"),
         (b"a: b\n- c\n", "f:2:1 yaml: the indentation does not fit the lines above: align the keys"),
-        (b"- c\na: b\n", "f:2:1 yaml: the indentation does not fit the list above: align the dashes"),
+        (
+            b"- c\na: b\n",
+            "f:2:1 yaml: the indentation does not fit the list above: align its dashes, and the keys of each entry",
+        ),
         (b"a: &x 1\nb: &x 2\n", "f:2:4 yaml: this anchor is already defined above: write another name after the &"),
     ],
 )

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 import time
 from datetime import datetime, timedelta
 
-from automation.cli.console import write_json, write_table
+from automation.cli import zone
+from automation.cli.console import json_text, write_exactly, write_json, write_table
 from automation.cli.time_arguments import instant
 from monitoring.alerts.channels import DIGEST_CHANNEL
 from monitoring.alerts.message.model import Severity
@@ -64,7 +64,8 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
             write_json([as_json(alert) for alert in found])
         else:
             write_table(
-                ("ID", "TIME (UTC)", "SEVERITY", "PROTOCOL", "DELIVERY", "TITLE"), [_row(each) for each in found]
+                ("ID", zone.heading("TIME"), "SEVERITY", "PROTOCOL", "DELIVERY", "TITLE"),
+                [_row(each) for each in found],
             )
     return 0
 
@@ -105,7 +106,7 @@ def _row(alert: AlertRow) -> tuple[str, ...]:
     title = alert.title or alert.message.split("\n", 1)[0]
     created_at, delivered_at = instant_or_none(alert.created_at), instant_or_none(alert.delivered_at)
     took = f" in {(delivered_at - created_at) / timedelta(seconds=1):.1f} s" if created_at and delivered_at else ""
-    when = f"{created_at:%Y-%m-%d %H:%M:%S}" if created_at else "unknown"
+    when = zone.at(created_at, seconds=True) if created_at else "unknown"
     return (str(alert.id), when, alert.severity or "", alert.protocol, alert.delivery_status + took, title)
 
 
@@ -126,8 +127,10 @@ def _after(wanted: Filter, last_id: int) -> Filter:
 
 
 def _print_followed(alert: AlertRow, *, in_json: bool) -> None:
-    line = json.dumps(as_json(alert), ensure_ascii=False) if in_json else "  ".join(_row(alert))
-    sys.stdout.write(line + "\n")
+    if in_json:
+        write_exactly(json_text(as_json(alert)) + "\n")
+    else:
+        sys.stdout.write("  ".join(_row(alert)) + "\n")
 
 
 def _show_route(channel: str, settings: Settings) -> int:

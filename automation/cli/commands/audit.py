@@ -10,6 +10,7 @@ from itertools import groupby
 
 from automation.cli.console import write_json
 from automation.cli.time_arguments import instant
+from automation.cli.zone import in_zone
 from automation.schedule import unit_environment
 from automation.schedule.unit_environment import UnitEnvironment
 from automation.status.collect import mute_warnings
@@ -72,7 +73,7 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
         write_json({**as_json(audit), **({"settings": now_in_force} if now_in_force else {})})
     else:
         report = [*lines(audit), *(["", "settings:"] if now_in_force else []), *(f"  {each}" for each in now_in_force)]
-        sys.stdout.write("".join(line + "\n" for line in report))
+        sys.stdout.write("".join(in_zone(line) + "\n" for line in report))
     return 0 if audit.is_ok else _EXIT_FOUND
 
 

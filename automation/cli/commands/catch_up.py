@@ -16,6 +16,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
 
+from automation.cli import zone
 from automation.jobs.load import load_jobs, load_profile
 from automation.jobs.model import Profile
 from automation.schedule.catch_up import CatchUpDecision, CatchUpReason, look
@@ -118,6 +119,6 @@ class CatchUp:
 
 
 def _line(decision: CatchUpDecision) -> str:
-    tick = f" ({decision.tick_at:%Y-%m-%d %H:%M} UTC)" if decision.tick_at else ""
+    tick = f" ({zone.named(decision.tick_at)})" if decision.tick_at else ""
     verb = "caught up" if decision.reason is CatchUpReason.RUN else "not run"
     return f"{verb}: {decision.reason.value}{tick}"

@@ -6,6 +6,7 @@ import argparse
 import getpass
 from collections.abc import Sequence
 
+from automation.cli import zone
 from automation.cli.console import write_json
 from monitoring.alerts.delivery.loop import Delivery, Drained
 from monitoring.alerts.delivery.outbox import drop
@@ -92,4 +93,4 @@ def _print(drained: Drained, left: list[dict[str, object]], settings: Settings) 
     for each in left:
         print(f"  {each['count']} to {each['destination']} of {each['channel']}: {each['why'] or each['status']}")
     if drained.next_attempt_at:
-        print(f"  next attempt at {drained.next_attempt_at:%Y-%m-%d %H:%M:%S} UTC")
+        print(f"  next attempt at {zone.named(drained.next_attempt_at, seconds=True)}")

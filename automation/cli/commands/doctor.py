@@ -13,18 +13,21 @@ from monitoring.base.settings import Settings
 
 HELP = "diagnose this host and suggest fixes"
 EXAMPLES = """\
-python -m automation doctor           # problems and how to fix them; exit 1 if there is one
-python -m automation doctor --all     # also what is ok
-python -m automation doctor --json    # everything as JSON"""
+python -m automation doctor            # problems and how to fix them; exit 1 if there is one
+python -m automation doctor --all      # also what is ok
+python -m automation doctor --offline  # ask nothing outside this host
+python -m automation doctor --json     # everything as JSON"""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--all", action="store_true", help="also show what is ok")
+    parser.add_argument("--offline", action="store_true", help="ask no bot, chat, chain or origin")
     parser.add_argument("--json", action="store_true", help="print JSON")
 
 
 def run(args: argparse.Namespace, settings: Settings) -> int:
-    found = list(examine(DoctorContext(settings, args.config, SystemClock().now(), unit_environment.look(settings))))
+    held, now = unit_environment.look(settings), SystemClock().now()
+    found = list(examine(DoctorContext(settings, args.config, now, held, online=not args.offline)))
     faults = [each for each in found if each.level is FindingLevel.FAIL]
     if args.json:
         write_json([_object(each) for each in found])
@@ -45,7 +48,9 @@ def _object(each: Finding) -> dict[str, object]:
         "subject": each.subject,
         "level": _LEVELS_IN_JSON[each.level],
         "text": each.text,
+        "why": each.why or None,
         "remedy": each.remedy or None,
+        "kind": each.kind or None,
     }
 
 

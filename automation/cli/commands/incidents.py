@@ -6,6 +6,7 @@ import argparse
 import getpass
 from datetime import datetime
 
+from automation.cli import zone
 from automation.cli.console import write_json, write_table
 from monitoring.alerts.message.lines import mute_command, reminder_words
 from monitoring.alerts.recording.close_orphaned import end_by_hand_in
@@ -48,7 +49,9 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
     if args.json:
         write_json([as_json(each, holding, now) for each in found])
     else:
-        headers = ("MONITOR", "CONDITION", "STATE", "SEVERITY", "SINCE (UTC)", "FOR", "TIMES", "REMINDER", "TITLE")
+        headers = (
+            "MONITOR", "CONDITION", "STATE", "SEVERITY", zone.heading("SINCE"), "FOR", "TIMES", "REMINDER", "TITLE"
+        )  # fmt: skip
         texts = distinct_texts(each.key for each in found)
         write_table(headers, [_row(each, texts[each.key], holding, now) for each in found])
     return 0
@@ -126,7 +129,7 @@ def _row(condition: Condition, text: str, holding: list[Silence], now: datetime)
     state += ", silenced" if _is_silenced(condition, holding, now) else ""
     worst = f" (was {condition.worst.name})" if condition.worst != condition.severity else ""
     fired_at = condition.fired_at
-    since = f"{fired_at:%Y-%m-%d %H:%M}" if fired_at else ""
+    since = zone.at(fired_at) if fired_at else ""
     lasted = format_duration(now - fired_at) if fired_at and condition.is_incident(now) else ""
     return (
         condition.key.monitor, text, state, condition.severity.name + worst, since, lasted,

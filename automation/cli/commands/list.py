@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from datetime import datetime
 
+from automation.cli import zone
 from automation.cli.console import write_json, write_table
 from automation.jobs.load import load_jobs
 from automation.jobs.model import Jobs, Profile
@@ -28,7 +29,7 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
     if args.json:
         write_json(as_json(jobs, now))
     else:
-        write_table(("PROFILE", "CRON", "TASKS", "NEXT TICK (UTC)"), as_rows(jobs, now))
+        write_table(("PROFILE", "CRON", "TASKS", zone.heading("NEXT TICK")), as_rows(jobs, now))
     return 0
 
 
@@ -55,4 +56,4 @@ def as_rows(jobs: Jobs, now: datetime) -> list[tuple[str, ...]]:
 
 
 def _next(profile: Profile, now: datetime) -> str:
-    return f"{profile.cron.next_after(now):%Y-%m-%d %H:%M}" if profile.enabled else "disabled"
+    return zone.at(profile.cron.next_after(now)) if profile.enabled else "disabled"

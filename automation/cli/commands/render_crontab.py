@@ -6,9 +6,9 @@ With `--activate FILE` (the unit's `ExecStartPre`) it is written to the file and
 from __future__ import annotations
 
 import argparse
-import sys
 from pathlib import Path
 
+from automation.cli.console import write_exactly
 from automation.jobs.crontab import render_crontab, write_crontab
 from automation.jobs.load import load_jobs
 from automation.runner import cache_backend
@@ -33,7 +33,7 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
     jobs = load_jobs(args.config, settings.checkout)
     crontab = render_crontab(jobs)
     if args.activate is None:
-        sys.stdout.write(crontab)
+        write_exactly(crontab)
         return 0
     try:
         write_crontab(crontab, args.activate)

@@ -29,7 +29,8 @@ HELP = "run a profile now; alerts are really sent"
 EXAMPLES = """\
 python -m automation run hourly              # run it now; alerts are really sent
 python -m automation run hourly --dry-run    # print what would run; change nothing
-python -m automation run hourly --task aave  # run one task, even a disabled one"""
+python -m automation run hourly --task aave  # run one task, even a disabled one
+python -m automation run hourly -v           # show every check, also what is fine"""
 _TRIGGERS = ("cron", "embedded", "catch-up")
 
 
@@ -39,6 +40,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--dry-run", action="store_true", help="print what would run; no sync, lock, database or message"
     )
     parser.add_argument("--task", metavar="NAME", help="run only this task, even a disabled one")
+    parser.add_argument(
+        "-v", "--verbose", action="store_true", help="on a terminal: also show checks that are fine, as logs do"
+    )
 
 
 def run(args: argparse.Namespace, settings: Settings) -> int:
@@ -57,6 +61,7 @@ def _run(args: argparse.Namespace, settings: Settings) -> int:
 
     loaded_revision = current_revision(settings.checkout)
     server = _server_beforehand(args, settings)
+    from automation.cli.live import display_for
     from automation.runner.run import Runner, RunRequest
 
     request = RunRequest(
@@ -70,7 +75,8 @@ def _run(args: argparse.Namespace, settings: Settings) -> int:
     output = set_up(settings.environ)
     for mistake in settings.env_mistakes:
         log.warning("%s", mistake)
-    return Runner(request, settings, SystemClock(), output, loaded_revision=loaded_revision, server=server).run()
+    display = display_for(output, is_manual=request.trigger == "manual", verbose=args.verbose)
+    return Runner(request, settings, SystemClock(), display, loaded_revision=loaded_revision, server=server).run()
 
 
 def _server_beforehand(args: argparse.Namespace, settings: Settings) -> ForkServer | None:

@@ -7,15 +7,21 @@ import getpass
 import sys
 from datetime import datetime, timedelta
 
+from automation.cli import zone
 from automation.cli.console import write_json, write_table
 from automation.cli.time_arguments import later
+from automation.jobs.known_protocols import protocols_of
 from monitoring.base.clock import SystemClock, parse_duration, to_text
 from monitoring.base.errors import UsageError
 from monitoring.base.formatting import format_duration
+from monitoring.base.plural import counted
 from monitoring.base.settings import Settings
+from monitoring.base.suggest import did_you_mean
+from monitoring.store.db.database import Database
 from monitoring.store.db.schema import open_database, open_readonly
-from monitoring.store.tables import silences
-from monitoring.store.tables.silences import Silence
+from monitoring.store.queries import names
+from monitoring.store.tables import conditions, silences
+from monitoring.store.tables.silences import Silence, matches
 
 HELP = "mute alerts for a limited time"
 EXAMPLES = """\
@@ -34,6 +40,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--for", dest="duration", metavar="TIME", help="how long, such as 90m or 2h; at most 30d")
     parser.add_argument("--until", metavar="TIME", help="end time instead, such as 2026-12-01T08:00Z")
     parser.add_argument("--reason", help="why; shown to the others on call")
+    parser.add_argument("--force", action="store_true", help="also mute a protocol or key that is not known here yet")
     parser.add_argument("--list", action="store_true", help="list silences, newest first")
     parser.add_argument("--end", type=int, metavar="ID", help="end this silence now")
     parser.add_argument("--json", action="store_true", help="with --list: print JSON")
@@ -52,13 +59,39 @@ def _add(args: argparse.Namespace, settings: Settings) -> int:
     if not args.protocol or not args.reason:
         raise UsageError("a silence needs --protocol, --reason, and --for or --until: everyone on call must know why")
     ends_at = _ends_at(args, now)
-    with open_database(settings.database) as database, database.write() as tx:
-        silence_id = silences.add(
-            tx, args.protocol, args.key, now=now, ends_at=ends_at, reason=args.reason, created_by=getpass.getuser()
-        )
-    what = f"{args.protocol} {args.key}" if args.key else args.protocol
-    print(f"silence {silence_id}: {what} for {format_duration(ends_at - now)}, until {ends_at:%Y-%m-%d %H:%M} UTC")
+    key = args.key and args.key.replace("…", "*")  # as a terminal shortens ids
+    with open_database(settings.database) as database:
+        if not args.force:
+            _refuse_unknown(args.protocol, key, settings, database)
+        with database.write() as tx:
+            silence_id = silences.add(
+                tx, args.protocol, key, now=now, ends_at=ends_at, reason=args.reason, created_by=getpass.getuser()
+            )
+            added = Silence(silence_id, args.protocol, key, now, ends_at, args.reason, "")
+            covered = sum(added.covers(each.protocol, each.key.text) for each in conditions.incidents(tx, now))
+    what = f"{args.protocol} {key}" if key else args.protocol
+    print(f"silence {silence_id}: {what} for {format_duration(ends_at - now)}, until {zone.named(ends_at)}")
+    print(f"it covers {counted(covered, 'incident')} now" if covered else "it covers no incident now")
     return 0
+
+
+def _refuse_unknown(protocol: str, key: str | None, settings: Settings, database: Database) -> None:
+    """Refuse what is most likely mistyped: a silence of it would hold back nothing.
+
+    Raises:
+        UsageError: no monitor and no stored alert is of this protocol, or none of its conditions has such a key.
+    """
+    known = {name.lower(): name for name in protocols_of(settings.checkout) | names.protocols(database)}
+    if protocol.lower() not in known:
+        instead = did_you_mean(protocol, known.values())
+        raise UsageError(f"no protocol is called {protocol}{instead}; write --force to mute it all the same")
+    if key is None:
+        return
+    with database.snapshot() as tx:
+        keys = names.keys(tx, protocol)
+    if keys and not any(matches(key, each) for each in keys):
+        instead = did_you_mean(key, keys)
+        raise UsageError(f"{protocol} has no condition {key}{instead}; write --force to mute it all the same")
 
 
 def _ends_at(args: argparse.Namespace, now: datetime) -> datetime:
@@ -66,7 +99,7 @@ def _ends_at(args: argparse.Namespace, now: datetime) -> datetime:
         raise UsageError("a silence always ends: say when with --for TIME or --until TIME, one of them")
     ends_at = now + parse_duration(args.duration) if args.duration else later(args.until, now)
     if not now < ends_at <= now + _LONGEST:
-        raise UsageError(f"a silence ends within {_LONGEST.days} days from now, not at {ends_at:%Y-%m-%d %H:%M} UTC")
+        raise UsageError(f"a silence ends within {_LONGEST.days} days from now, not at {zone.named(ends_at)}")
     return ends_at
 
 
@@ -87,7 +120,7 @@ def _list(settings: Settings, *, as_json: bool) -> int:
     if as_json:
         write_json([_object(each, now) for each in found])
     else:
-        headers = ("ID", "PROTOCOL", "KEY", "ENDS (UTC)", "STATE", "HELD BACK", "BY", "REASON")
+        headers = ("ID", "PROTOCOL", "KEY", zone.heading("ENDS"), "STATE", "HELD BACK", "BY", "REASON")
         write_table(headers, [_row(each, now) for each in found])
     return 0
 
@@ -109,6 +142,6 @@ def _object(silence: Silence, now: datetime) -> dict[str, object]:
 def _row(silence: Silence, now: datetime) -> tuple[str, ...]:
     left = f"{format_duration(silence.ends_at - now)} left" if silence.ends_at > now else "ended"
     return (
-        str(silence.id), silence.protocol, silence.key or "(all)", f"{silence.ends_at:%Y-%m-%d %H:%M}", left,
+        str(silence.id), silence.protocol, silence.key or "(all)", zone.at(silence.ends_at), left,
         str(silence.silenced), silence.created_by, silence.reason,
     )  # fmt: skip

@@ -12,14 +12,16 @@ from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 
+from automation.cli import zone
 from automation.jobs.load import load_jobs
 from automation.jobs.model import Jobs
 from automation.runner import cache_backend
 from automation.runner.run_record import RunRecord
 from automation.schedule.schedule_history import put_in_force
 from automation.schedule.scheduler import Scheduler
-from automation.schedule.web_child import WebChild, web_environment
+from automation.schedule.web_child import DEFAULT_PORT, WebChild, web_environment
 from monitoring.base.clock import SystemClock, parse_duration
+from monitoring.base.formatting import format_duration
 from monitoring.base.locks.profile_lock import SingleLock, usable_locks
 from monitoring.base.settings import Settings
 
@@ -61,6 +63,8 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
     since = SystemClock().now()
     put_in_force(jobs, settings, "embedded", since=since)
     log.info("serving %s in UTC; Ctrl-C stops it", ", ".join(_names(jobs)) or "no profile")
+    for line in _outlook(jobs, settings, since, has_web=not args.no_web):
+        log.info("%s", line)
     with _catching_up([*command, "catch-up"], environ, stop_limit_s):
         scheduler.serve(since)
     lock.release()
@@ -80,6 +84,18 @@ def _catching_up(command: Sequence[str], environ: Mapping[str, str], stop_limit_
         except subprocess.TimeoutExpired:
             child.kill()
             child.wait()
+
+
+def _outlook(jobs: Jobs, settings: Settings, now: datetime, *, has_web: bool) -> Iterator[str]:
+    """Say where to look, and until when nothing happens."""
+    port = settings.environ.get("MONITORING_API_PORT", "").strip() or DEFAULT_PORT
+    if has_web and port != "0":
+        host = settings.environ.get("MONITORING_API_HOST", "").strip() or "127.0.0.1"
+        yield f"dashboard: http://{f'[{host}]' if ':' in host else host}:{port}/"
+    ticks = [(jobs.profiles[name].cron.next_after(now), name) for name in _names(jobs)]
+    if ticks:
+        tick, name = min(ticks)
+        yield f"next tick: {name} at {zone.named(tick)}, in {format_duration(tick - now)}"
 
 
 def _names(jobs: Jobs) -> Iterable[str]:

@@ -1,20 +1,25 @@
-"""Checks this host: each module looks at one part of it, reports problems and suggests fixes.
+"""Checks this host: each module looks at one part of it and declares the problems it knows.
 
-Called by the verb `doctor`. Nothing here changes anything.
-Tests: tests/acceptance/test_doctor.py, tests/host/test_doctor.py.
+Called by the verb `doctor`. Nothing here changes anything. docs/troubleshooting.md lists every problem.
+Tests: tests/acceptance/test_doctor.py, tests/acceptance/test_doctor_problems.py, tests/host/test_doctor.py.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
+from importlib import import_module
 from pathlib import Path
+from types import ModuleType
 
 from automation.schedule.unit_environment import UnitEnvironment
-from monitoring.base.errors import MonitoringError
+from monitoring.base.errors import MonitoringError, StoreError
 from monitoring.base.settings import Settings
+from monitoring.store.db.database import Database
+from monitoring.store.db.schema import open_readonly
 
 
 class FindingLevel(Enum):
@@ -27,26 +32,62 @@ class FindingLevel(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """What was checked, its state, and the fix where there is one."""
+    """What was checked and its state; of a problem also why it matters, what to do, and its kind."""
 
     subject: str
     level: FindingLevel
     text: str
+    why: str = ""
     remedy: str = ""
+    kind: str = ""
 
     def __str__(self) -> str:
-        remedy = f"; {self.remedy}" if self.remedy else ""
-        return f"{self.level.value:<6} {self.subject}: {self.text}{remedy}"
+        more = (f"\n       {name}: {text}" for name, text in (("why", self.why), ("fix", self.remedy)) if text)
+        return f"{self.level.value:<6} {self.subject}: {self.text}{''.join(more)}"
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """A kind of problem that `doctor` knows.
+
+    `symptom` is what an operator sees of it, `cause` the problem in general words, `why` the harm it does, `remedy`
+    what to type; where it is found both texts may be more precise.
+    """
+
+    kind: str
+    subject: str
+    symptom: str
+    cause: str
+    why: str
+    remedy: str
+    level: FindingLevel = FindingLevel.FAIL
+
+    def found(self, text: str, remedy: str = "") -> Finding:
+        return Finding(self.subject, self.level, text, self.why, remedy or self.remedy, self.kind)
 
 
 @dataclass(frozen=True, slots=True)
 class DoctorContext:
-    """What is checked, and when."""
+    """What is checked, and when. Without `online` nothing outside this host is asked."""
 
     settings: Settings
     config: Path
     now: datetime
     held: UnitEnvironment | None = None
+    online: bool = True
+
+    @contextmanager
+    def database(self) -> Iterator[Database | None]:
+        """Open the database; none where it is missing or cannot be opened, which the check of it reports."""
+        try:
+            found = open_readonly(self.settings.database) if self.settings.database.exists() else None
+        except StoreError:
+            found = None
+        try:
+            yield found
+        finally:
+            if found is not None:
+                found.close()
 
     @property
     def in_force(self) -> Settings:
@@ -54,29 +95,43 @@ class DoctorContext:
         return self.held.settings(self.settings) if self.held is not None else self.settings
 
 
+_MODULES = (
+    "environment", "variables", "state", "host", "schedule", "unit", "limits", "checkout", "owners", "alarms", "outbox",
+    "network",
+)  # fmt: skip
 Examination = Callable[[DoctorContext], Iterator[Finding]]
+
+UNCHECKED = Problem(
+    "unchecked",
+    "doctor",
+    "`could not be checked` in `doctor`",
+    "a file or program that a check needs cannot be read",
+    "what cannot be looked at is not known to be well",
+    "fix what the message names, then: python -m automation doctor",
+)
 
 
 def ok(subject: str, text: str) -> Finding:
     return Finding(subject, FindingLevel.OK, text)
 
 
-def warn(subject: str, text: str, remedy: str = "") -> Finding:
-    return Finding(subject, FindingLevel.WARN, text, remedy)
-
-
-def fail(subject: str, text: str, remedy: str) -> Finding:
-    return Finding(subject, FindingLevel.FAIL, text, remedy)
-
-
 def examine(context: DoctorContext) -> Iterator[Finding]:
     """Yield every finding; a check that fails itself is one, and stops no other."""
-    from automation.status.doctor import alarms, checkout, environment, host, owners, state, unit  # noqa: PLC0415 - they import what is defined above
-
-    for module in (environment, state, host, unit, checkout, owners, alarms):
+    for module in modules():
         for examination in module.EXAMINATIONS:
             try:
                 yield from examination(context)
             except (MonitoringError, OSError) as error:
                 name = examination.__name__.replace("_", " ")
-                yield fail(name, f"could not be checked: {error}", "fix that first")
+                yield UNCHECKED.found(f"{name} could not be checked: {error}")
+
+
+def problems() -> list[Problem]:
+    """Return every kind of problem, in the order in which they are looked for."""
+    found = [value for module in modules() for value in vars(module).values() if isinstance(value, Problem)]
+    return [UNCHECKED, *found]
+
+
+def modules() -> tuple[ModuleType, ...]:
+    """Return the modules that look, in their order. They import what is defined here, so they are imported late."""
+    return tuple(import_module(f"{__name__}.{name}") for name in _MODULES)

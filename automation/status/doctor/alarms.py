@@ -1,55 +1,145 @@
-"""Delivery: credentials of the channels in use, settings that hold alerts back, heartbeats, what waits."""
+"""Where alerts go: credentials of the channels in use, settings that hold alerts back, heartbeats, drills, proxies."""
 
 from __future__ import annotations
 
+import importlib.util
 from collections.abc import Iterator
 from datetime import timedelta
 
 from automation.jobs.load import load_jobs
 from automation.runner.heartbeat import fault_of
 from automation.status.collect import mute_warnings
-from automation.status.doctor import DoctorContext, Examination, Finding, fail, ok, warn
+from automation.status.doctor import DoctorContext, Examination, Finding, FindingLevel, Problem, ok
+from automation.status.doctor.watched import watched
 from monitoring.alerts.channels import DIGEST_CHANNEL
 from monitoring.alerts.delivery.routes import ChannelRoutes, plan
 from monitoring.alerts.senders import RouteReason
 from monitoring.base.errors import ConfigError
+from monitoring.base.formatting import format_duration
 from monitoring.base.http.proxies import proxy_problems
-from monitoring.ledger import reach
-from monitoring.ledger.reach import Cause
-from monitoring.store.db.schema import open_readonly
-from monitoring.store.tables import alerts, deliveries
+from monitoring.ledger.audit import DRILL_OLDER_THAN
+from monitoring.store.queries.audit import last_drill
+from monitoring.store.tables import alerts
 
 _IN_USE = timedelta(days=30)
+_MOST_NAMES = 5
+
+MUTED = Problem(
+    "alerts-muted",
+    "settings",
+    "Telegram is suddenly quiet",
+    "LOG_LEVEL=DEBUG, a test chat, or a level that is none is set in the environment",
+    "alerts do not reach the people they are for",
+    "unset it when the test is over",
+)
+NO_ROUTE = Problem(
+    "route-missing",
+    "credentials",
+    "alerts wait: `skipped_missing_credentials`",
+    "a channel in use has no chat, or its bot no token",
+    "its alerts wait and reach nobody",
+    "set it in the env file; python -m automation alerts --route CHANNEL shows what is used",
+)
+BAD_ROUTE = Problem(
+    "route-malformed",
+    "credentials",
+    "alerts in the wrong chat",
+    "a chat id, topic id or address in the environment cannot be used",
+    "another destination is used in its place, or none",
+    "correct it in the env file",
+)
+NO_APPRISE = Problem(
+    "apprise-missing",
+    "credentials",
+    "alerts to Apprise wait: `apprise is not installed`",
+    "NOTIFY_URLS_… is set, and the extra `notify` is not installed",
+    "its alerts wait and reach nobody",
+    "make sync EXTRAS=notify, then: sudo systemctl restart monitoring",
+)
+PROXY = Problem(
+    "proxy",
+    "proxy",
+    "no alert arrives and no chain is read: `names a SOCKS proxy`",
+    "a proxy variable of the environment cannot be used",
+    "nothing leaves this host",
+    "set it to the address of an HTTP proxy, or list the hosts to reach directly in NO_PROXY",
+)
+PING = Problem(
+    "heartbeat-wrong",
+    "heartbeat",
+    "your watcher reports this host as down, or has never heard of it",
+    "the variable that `heartbeat_env` names is not set, or no address that can be pinged",
+    "nobody outside is informed of the runs of this profile",
+    "set it in the env file, or remove heartbeat_env from jobs.yaml",
+)
+NO_PING = Problem(
+    "heartbeat-none",
+    "heartbeat",
+    "a dead host that nobody notices",
+    "no profile pings a watcher on another host",
+    "a host that is down cannot report it",
+    "set heartbeat_env of a profile: only a watcher on another host can report that this one is down",
+    FindingLevel.WARN,
+)
+NO_DRILL = Problem(
+    "drill-none",
+    "drill",
+    "`alarm path not drilled` in `audit`",
+    "no test alert has arrived yet",
+    "whether alerts reach people is not tried",
+    "python -m automation drill",
+    FindingLevel.WARN,
+)
+OLD_DRILL = Problem(
+    "drill-old",
+    "drill",
+    "`alarm path not drilled` in `audit`",
+    "the last test alert that arrived is older than eight days",
+    "a broken alarm path is noticed only when it is needed",
+    "python -m automation drill; check the profile weekly: python -m automation list",
+    FindingLevel.WARN,
+)
 
 
 def settings_that_mute(context: DoctorContext) -> Iterator[Finding]:
     for warning in mute_warnings(context.settings, context.held):
-        yield fail("settings", warning, "unset it when the test is over")
+        yield MUTED.found(warning)
 
 
 def credentials(context: DoctorContext) -> Iterator[Finding]:
-    """A channel is in use if an alert used it in the last 30 days; the digest's always is."""
-    plans = {found.channel: found for found in _plans(context)}
-    lacking = {channel: found for channel, found in plans.items() if found.missing}
+    """A channel is in use if an alert used it in the last 30 days, or an enabled task may; the digest's always is."""
+    plans = routes(context)
     if any(found.route is RouteReason.DEBUG for found in plans.values()):
         return
-    for channel, found in lacking.items():
-        yield fail(
-            "credentials", f"alerts of {channel} wait for {' and '.join(found.missing)}", "set it in the env file"
-        )
+    lacking: dict[tuple[str, ...], list[str]] = {}
+    for channel, found in plans.items():
+        if found.missing:
+            lacking.setdefault(found.missing, []).append(channel)
+    for missing, channels in lacking.items():
+        yield NO_ROUTE.found(f"alerts of {_names(channels)} wait for {' and '.join(missing)}", "set it in the env file")
     for remark in dict.fromkeys(remark for found in plans.values() for remark in found.notes):
-        yield fail("credentials", remark, "correct it in the env file")
+        yield BAD_ROUTE.found(remark)
     if not lacking:
-        yield ok("credentials", f"every channel in use has a route: {', '.join(sorted(plans))}")
+        yield ok("credentials", f"every channel in use has a route: {_names(sorted(plans))}")
+    uses_apprise = any(destination.kind == "apprise" for found in plans.values() for destination in found.destinations)
+    if uses_apprise and importlib.util.find_spec("apprise") is None:
+        yield NO_APPRISE.found("NOTIFY_URLS_… is set, and apprise is not installed")
 
 
-def _plans(context: DoctorContext) -> Iterator[ChannelRoutes]:
+def routes(context: DoctorContext) -> dict[str, ChannelRoutes]:
+    """Return the destinations of every channel in use; the digest's come first."""
     environ = context.in_force.environ
-    yield plan("", DIGEST_CHANNEL, "automation_digest", environ)
-    if context.settings.database.exists():
-        with open_readonly(context.settings.database) as database:
-            for channel, protocol, source in alerts.channels_in_use(database, context.now - _IN_USE):
-                yield plan(channel, protocol, source, environ)
+    found = [plan("", DIGEST_CHANNEL, "automation_digest", environ)]
+    with context.database() as database:
+        used = alerts.channels_in_use(database, context.now - _IN_USE) if database else []
+        found += [plan(channel, protocol, source, environ) for channel, protocol, source in used]
+    found += [plan(channel, "", "protocol", environ) for channel in sorted(watched(context).channels)]
+    return {each.channel: each for each in reversed(found)}
+
+
+def _names(channels: list[str]) -> str:
+    more = f" and {len(channels) - _MOST_NAMES} more" if channels[_MOST_NAMES:] else ""
+    return ", ".join(channels[:_MOST_NAMES]) + more
 
 
 def heartbeats(context: DoctorContext) -> Iterator[Finding]:
@@ -62,11 +152,9 @@ def heartbeats(context: DoctorContext) -> Iterator[Finding]:
         variable = profile.heartbeat_env
         fault = fault_of(context.in_force.environ, variable) if variable else None
         if fault:
-            remedy = "set it in the env file, or remove heartbeat_env from jobs.yaml"
-            yield fail("heartbeat", f"{profile.name} sends no ping: {fault}", remedy)
+            yield PING.found(f"{profile.name} sends no ping: {fault}")
     if not any(profile.heartbeat_env for profile in enabled):
-        remedy = "set heartbeat_env of a profile: only a watcher on another host can report that this one is down"
-        yield warn("heartbeat", "no profile pings a watcher on another host", remedy)
+        yield NO_PING.found("no profile pings a watcher on another host")
     elif not any(fault_of(context.in_force.environ, each.heartbeat_env) for each in enabled if each.heartbeat_env):
         yield ok("heartbeat", "every heartbeat address in jobs.yaml is valid")
 
@@ -74,33 +162,20 @@ def heartbeats(context: DoctorContext) -> Iterator[Finding]:
 def proxies(context: DoctorContext) -> Iterator[Finding]:
     for problem in proxy_problems(context.in_force.environ):
         what, _, remedy = problem.partition(": ")
-        yield fail("proxy", f"{what}, so nothing leaves this host", remedy)
+        yield PROXY.found(f"{what}, so nothing leaves this host", remedy)
 
 
-def outbox(context: DoctorContext) -> Iterator[Finding]:
-    """A waiting alert is a problem only once `/healthz` reports it."""
-    if not context.settings.database.exists():
-        found = reach.reach_problems_without_database(context.settings.cache_dir, context.now)
-        yield from (fail("outbox", str(reason), _REMEDIES[reason.cause]) for reason in found)
+def drills(context: DoctorContext) -> Iterator[Finding]:
+    with context.database() as database:
+        found = last_drill(database, context.now) if database else None
+    if database is None:
         return
-    with open_readonly(context.settings.database) as database:
-        found = reach.reach_problems(database, context.now)
-        waiting = deliveries.why_waiting(database)
-    yield from (fail("outbox", str(reason), _REMEDIES[reason.cause]) for reason in found)
-    for destination, channel, status, error, count in waiting:
-        yield warn("outbox", f"{count} to {destination.partition(' ')[0]} of {channel} wait: {error or status}")
-    if not waiting and not found:
-        yield ok("outbox", "no alert waits")
+    if found is None:
+        yield NO_DRILL.found("no drill of the alarm path has arrived yet")
+        return
+    age = context.now - found[0]
+    text = f"the last one arrived {format_duration(age)} ago"
+    yield OLD_DRILL.found(text) if age > DRILL_OLDER_THAN else ok("drill", text)
 
 
-_REMEDIES = {
-    Cause.WAITING: "python -m automation deliver",
-    Cause.CREDENTIALS: "set or correct the token and the chat in the env file, then: python -m automation deliver",
-    Cause.REFUSED: (
-        "Telegram: add the bot to the chat again, or correct the chat id. Webhook or Apprise: correct its address. "
-        "Then: python -m automation deliver"
-    ),
-    Cause.GIVEN_UP: "list them (status `failed`): python -m automation alerts --since 31d --limit 500",
-    Cause.UNSTORED: "free disk space or correct the owner of the state directory; the next run stores and sends them",
-}
-EXAMINATIONS: tuple[Examination, ...] = (settings_that_mute, credentials, proxies, heartbeats, outbox)
+EXAMINATIONS: tuple[Examination, ...] = (settings_that_mute, credentials, proxies, heartbeats, drills)

@@ -1,28 +1,57 @@
-"""The machine: free disk space, clock, scheduler."""
+"""The machine: space on its disks, and its clock."""
 
 from __future__ import annotations
 
 import os
 import shutil
-import subprocess
-import tempfile
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 
-from automation.jobs.crontab import render_crontab
-from automation.jobs.load import load_jobs
-from automation.schedule import scheduler_liveness
-from automation.status.doctor import DoctorContext, Examination, Finding, fail, ok, warn
-from automation.status.doctor.unit import installed_unit, program_of
-from monitoring.base.errors import ConfigError
+from automation.status.doctor import DoctorContext, Examination, Finding, FindingLevel, Problem, ok
+from monitoring.base.formatting import format_duration
 from monitoring.base.kernel_clock import ask_kernel_clock
-from monitoring.store.db.schema import open_readonly
+from monitoring.store.db import recorded_time
+from monitoring.store.db.recorded_time import NOBODY
 
 _LEAST_FREE_BYTES = 512 * 1024**2
 _LEAST_FREE_SHARE = 0.05
 _TIMESYNCD_MARK = Path("/run/systemd/timesync/synchronized")
-_SUPERCRONIC = "supercronic"
-_TEST_LIMIT_S = 20
+_AHEAD = timedelta(minutes=5)  # more than a clock is corrected by at once
+
+DISK = Problem(
+    "disk-full",
+    "disk",
+    "`Checks run, but nothing can be stored`",
+    "the disk of the state directory or of the checkout is nearly full",
+    "nothing can be stored on a full disk: no row, no alert, no merge",
+    "du -xh /srv | sort -h | tail -20; python -m automation prune; python -m automation backup --keep 3",
+)
+INODES = Problem(
+    "disk-inodes",
+    "disk",
+    "`No space left on device` on a disk with free space",
+    "the file system has hardly any inodes left",
+    "no new file can be created: no lock, no log of the database",
+    "find what creates many small files: df -i; du --inodes -x / | sort -n | tail -20",
+)
+CLOCK = Problem(
+    "clock-free",
+    "clock",
+    "ticks at the wrong time, alerts dated wrongly",
+    "no time service keeps the clock right",
+    "schedules, ages of data and the audit depend on the clock",
+    "sudo timedatectl set-ntp true; or start chrony",
+    FindingLevel.WARN,
+)
+CLOCK_BACK = Problem(
+    "clock-back",
+    "clock",
+    "runs and alerts dated in the future",
+    "the clock is behind what the last run recorded: it is wrong now, or was wrong then",
+    "the ledger believes a clock when two runs agree; until then ticks may count as missed",
+    "compare it: date -u; then: timedatectl status",
+)
 
 
 def disk(context: DoctorContext) -> Iterator[Finding]:
@@ -33,9 +62,9 @@ def disk(context: DoctorContext) -> Iterator[Finding]:
         usage, inodes = shutil.disk_usage(path), os.statvfs(path)
         free = f"{usage.free / 1024**3:.1f} GiB free for the {name} in {path}"
         if usage.free < min(_LEAST_FREE_BYTES, usage.total * _LEAST_FREE_SHARE):
-            yield fail("disk", f"only {free}", "free disk space: nothing can be stored on a full disk")
+            yield DISK.found(f"only {free}")
         elif inodes.f_files and inodes.f_favail < inodes.f_files * _LEAST_FREE_SHARE:
-            yield fail("disk", f"inodes are running out where the {name} is, in {path}", "remove small files")
+            yield INODES.found(f"inodes are running out where the {name} is, in {path}")
         else:
             yield ok("disk", free)
 
@@ -50,56 +79,15 @@ def clock(_context: DoctorContext) -> Iterator[Finding]:
     if synchronised:
         yield ok("clock", "synchronized")
     else:
-        remedy = "start systemd-timesyncd or chrony: schedules depend on the clock"
-        yield warn("clock", f"not synchronized ({source})", remedy)
+        yield CLOCK.found(f"not synchronized ({source})")
 
 
-def scheduler(context: DoctorContext) -> Iterator[Finding]:
-    path = context.settings.database
-    if not path.exists():
-        found = scheduler_liveness.look(context.settings, None, context.now)
-    else:
-        with open_readonly(path) as database:
-            found = scheduler_liveness.look(context.settings, database, context.now)
-    if found.is_alive:
-        yield ok("scheduler", str(found))
-    else:
-        yield fail("scheduler", str(found), found.remedy)
+def clock_set_back(context: DoctorContext) -> Iterator[Finding]:
+    with context.database() as database:
+        last = recorded_time.newest(database, NOBODY) if database else None
+    if last is not None and last.started_at - context.now > _AHEAD:
+        by = format_duration(last.started_at - context.now)
+        yield CLOCK_BACK.found(f"the last run is dated {by} from now, {last.started_at:%Y-%m-%d %H:%M} UTC")
 
 
-def supercronic(context: DoctorContext) -> Iterator[Finding]:
-    """Where the unit is installed, its scheduler must be too, and must accept the crontab."""
-    installed = installed_unit()
-    named = program_of(installed) if installed else _SUPERCRONIC
-    binary = shutil.which(named, path=f"{os.environ.get('PATH', os.defpath)}:/usr/local/bin")
-    if binary is None:
-        if installed is not None:
-            yield fail(
-                _SUPERCRONIC, f"{scheduler_liveness.UNIT} is installed, but {named} is missing", "run deploy/install.sh"
-            )
-        return
-    try:
-        text = render_crontab(load_jobs(context.config, context.settings.checkout))
-    except ConfigError:
-        yield warn(_SUPERCRONIC, f"{binary}; not tested: jobs.yaml gives no crontab")
-        return
-    yield _tried(binary, text)
-
-
-def _tried(binary: str, crontab: str) -> Finding:
-    with tempfile.NamedTemporaryFile("w", suffix=".crontab", encoding="utf-8") as file:
-        file.write(crontab)
-        file.flush()
-        try:
-            done = subprocess.run(
-                [binary, "-test", file.name], capture_output=True, text=True, timeout=_TEST_LIMIT_S, check=False
-            )
-        except subprocess.TimeoutExpired:
-            return fail(_SUPERCRONIC, f"{binary} -test did not end within {_TEST_LIMIT_S} s", "check this host's load")
-    if done.returncode:
-        last = (done.stderr.strip().splitlines() or ["no message"])[-1]
-        return fail(_SUPERCRONIC, f"{binary} refuses the crontab: {last}", "python -m automation validate")
-    return ok(_SUPERCRONIC, f"{binary} accepts the crontab")
-
-
-EXAMINATIONS: tuple[Examination, ...] = (disk, clock, scheduler, supercronic)
+EXAMINATIONS: tuple[Examination, ...] = (disk, clock, clock_set_back)

@@ -6,23 +6,32 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from automation.status.doctor import DoctorContext, Examination, Finding, fail
+from automation.status.doctor import DoctorContext, Examination, Finding, Problem
 
 _OF_DEVELOPERS = ("node_modules", ".tools")
+
+CHECKOUT_OWNERS = Problem(
+    "checkout-owners",
+    "checkout",
+    "`dubious ownership`, `insufficient permission`, a sync that fails",
+    "files of the checkout or the venv belong to another user, mostly root",
+    "the sync and `make sync` run as the user of the units and cannot replace them",
+    "sudo chown -R monitoring: /srv/monitoring",
+)
 
 
 def checkout(context: DoctorContext) -> Iterator[Finding]:
     """The checkout, with git's own files and the venv: the sync writes the one, `make sync` the other."""
-    yield from foreign_files("checkout", context.settings.checkout)
+    yield from foreign_files(CHECKOUT_OWNERS, context.settings.checkout)
 
 
-def foreign_files(subject: str, directory: Path) -> Iterator[Finding]:
+def foreign_files(problem: Problem, directory: Path) -> Iterator[Finding]:
     """Report how many files in a directory have another owner than the directory itself."""
     owner = directory.stat().st_uid
     foreign = [path for path in _below(directory) if _owner(path) not in (owner, None)]
     if foreign:
         text = f"{len(foreign)} files have another owner, for example {foreign[0]} ({owner_of(foreign[0])})"
-        yield fail(subject, text, chown(directory, directory))
+        yield problem.found(text, chown(directory, directory))
 
 
 def chown(directory: Path, like: Path) -> str:

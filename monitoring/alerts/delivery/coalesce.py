@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from itertools import accumulate
 
-from monitoring.alerts.message.model import Alert, Severity
+from monitoring.alerts.message.model import Alert, Severity, of_this_host
 from monitoring.alerts.message.sanitize import shorten, utf16_units
 from monitoring.alerts.message.text import Line, bold, line
 from monitoring.alerts.recording.incident import incident_named
@@ -111,23 +111,24 @@ def message_of(tx: Tx, delivery: WaitingDelivery, why: Why, now: datetime, pages
         others = [found for alert_id in folded if (found := stored_alerts.get(tx, alert_id)) is not None]
         reason = Why.WAITED if delivery.status == "skipped_missing_credentials" else why
         alert = fold([_shown(each) for each in (stored, *others)], reason, now)
+    link, link_text = _link(stored, pages, is_folded=bool(folded))
     message = Message(
         stored.id, stored.created_at, alert, delivery.parts_sent,
         event_type=stored.kind, condition=stored.dedupe_key or "", level=alert.severity.name,
-        **_link(stored, pages, is_folded=bool(folded)),
+        link=link, link_text=link_text,
     )  # fmt: skip
     return message, stored.source
 
 
-def _link(stored: StoredAlert, pages: str, *, is_folded: bool) -> dict[str, str]:
+def _link(stored: StoredAlert, pages: str, *, is_folded: bool) -> tuple[str, str]:
     """Return where the message leads, and what the page is called; nothing without an address of the dashboard."""
     if not pages:
-        return {}
+        return "", ""
     if is_folded:
-        return {"link": f"{pages}/alerts", "link_text": "All alerts"}
+        return f"{pages}/alerts", "All alerts"
     if about := incident_named(stored.metadata_json):
-        return {"link": f"{pages}{incident_path(about)}", "link_text": "Incident page"}
-    return {"link": f"{pages}/alerts/{stored.id}", "link_text": "Alert page"}
+        return f"{pages}{incident_path(about)}", "Incident page"
+    return f"{pages}/alerts/{stored.id}", "Alert page"
 
 
 def alert_of(stored: StoredAlert) -> Alert:
@@ -140,7 +141,7 @@ def alert_of(stored: StoredAlert) -> Alert:
     first, _, rest = stored.message.partition("\n")
     # What the store itself writes repeats the title as the first line of its message.
     text = rest if first == (stored.title or first) else stored.message
-    return Alert(
+    plain = Alert(
         _severity(stored),
         stored.title or first,
         *([text] if text else []),
@@ -148,6 +149,7 @@ def alert_of(stored: StoredAlert) -> Alert:
         channel=stored.channel,
         silent=stored.silent or None,
     )
+    return of_this_host(plain)
 
 
 def _severity(stored: StoredAlert) -> Severity:

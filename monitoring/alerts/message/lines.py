@@ -1,14 +1,17 @@
-"""The lines that alerts of every kind end with: how to silence them, and how long something was bad.
+"""The lines that alerts about a condition end with: where it was read, since when, what to do, how to mute it.
 
-Called by whatever makes an alert of a condition, so that these lines are the same everywhere.
+Called by whatever makes an alert of a condition, so that these lines are the same everywhere. The link to the page of
+the incident comes after them when the alert is sent.
 """
 
 from __future__ import annotations
 
 import shlex
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from monitoring.alerts.message.text import Line, code, line
+from monitoring.alerts.message.model import Alert
+from monitoring.alerts.message.text import Line, code, line, since
 from monitoring.base.formatting import format_duration, format_instant
 
 _MUTED_FOR = "2h"  # ours: long enough to work in peace, short enough to be reminded
@@ -19,8 +22,24 @@ def mute_command(protocol: str, key: str) -> str:
     return f"silence --protocol {shlex.quote(protocol)} --key {shlex.quote(key)} --for {_MUTED_FOR} --reason …"
 
 
-def mute_line(protocol: str, key: str) -> Line:
-    return line("Mute: ", code(mute_command(protocol, key)))
+def closed(alert: Alert, began: datetime, *, is_new: bool, where: Sequence[object] = (), seen: int = 0) -> Alert:
+    """Return the alert of a condition with its closing lines.
+
+    `where` are spans that say where it was read, if it was read from a chain; `seen` is how often it was raised, of a
+    script.
+    """
+    if is_new:
+        when = [*where, " · new"] if where else [f"New, {format_instant(began)}."]
+    else:
+        times = f"; seen {seen} times" if seen else ""
+        when = [*where, " · since " if where else "Since ", since(began), times]
+    return with_remedy(alert.with_blocks(line(*when)))
+
+
+def with_remedy(alert: Alert) -> Alert:
+    """Return the alert of a condition with what to do and how to mute it."""
+    mute = line("Mute: ", code(mute_command(alert.protocol, alert.key or "")))
+    return alert.with_blocks(*alert.guidance.lines(), mute)
 
 
 def reminder_words(every: timedelta | None, next_at: datetime | None, now: datetime) -> str:

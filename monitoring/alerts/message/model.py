@@ -6,6 +6,7 @@ Made by monitors and by the runner; rendered and sent by others. Nothing here kn
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -13,6 +14,7 @@ from typing import Any
 import orjson
 
 from monitoring.alerts.message.codec import decode_block, encode_block
+from monitoring.alerts.message.guidance import NO_GUIDANCE, Guidance
 from monitoring.alerts.message.sanitize import clean, clean_line, is_blank, shorten
 from monitoring.alerts.message.text import Block, as_block
 from monitoring.base.formatting import show
@@ -21,6 +23,7 @@ from monitoring.conditions.severity import Severity
 __all__ = ["VERSION", "Alert", "Severity"]
 
 VERSION = 1
+RUNNER = "automation"  # the protocol of what the runner and the delivery report about themselves
 _LONGEST_NAME = 64  # ours: the first line has to leave room for what happened
 _KEPT_BY_REDACTION = frozenset({"kind", "v", "severity", "protocol", "channel", "source", "key", "monitor"})
 
@@ -30,7 +33,8 @@ class Alert:
     """One thing people are notified of. `key` names its condition, `source` its kind (`protocol`, `crash`, …).
 
     The title says what happened and nothing else: severity and `monitor` (the protocol, where that is empty) are put
-    before it when it is shown. `is_good` marks the end of something bad.
+    before it when it is shown. `is_good` marks the end of something bad. What `guidance` says is among the blocks of
+    an alert that is about to be stored.
     """
 
     severity: Severity
@@ -43,6 +47,7 @@ class Alert:
     silent: bool | None
     monitor: str
     is_good: bool
+    guidance: Guidance
 
     def __init__(
         self,
@@ -56,6 +61,7 @@ class Alert:
         silent: bool | None = None,
         monitor: str = "",
         is_good: bool = False,
+        guidance: Guidance = NO_GUIDANCE,
     ) -> None:
         """Take blocks, spans and plain values alike; a blank title gets a stand-in.
 
@@ -76,6 +82,7 @@ class Alert:
             "silent": silent,
             "monitor": clean_line(monitor),
             "is_good": is_good,
+            "guidance": guidance,
         }
         for name, value in values.items():
             object.__setattr__(self, name, value)
@@ -99,10 +106,17 @@ class Alert:
 
     def with_blocks(self, *blocks: object) -> Alert:
         """Return the alert with more blocks at its end."""
+        return self._changed(*blocks, monitor=self.monitor)
+
+    def reported_by(self, monitor: str) -> Alert:
+        """Return the alert with another name in its first line."""
+        return self._changed(monitor=monitor)
+
+    def _changed(self, *more: object, monitor: str) -> Alert:
         return Alert(
-            self.severity, self.title, *self.blocks, *blocks,
+            self.severity, self.title, *self.blocks, *more,
             protocol=self.protocol, channel=self.channel, key=self.key, source=self.source, silent=self.silent,
-            monitor=self.monitor, is_good=self.is_good,
+            monitor=monitor, is_good=self.is_good, guidance=self.guidance,
         )  # fmt: skip
 
     def to_json(self) -> str:
@@ -139,9 +153,11 @@ class Alert:
             "key": self.key,
             "source": self.source,
             "silent": self.silent,
-            # Releases before these two ignore them and show the title behind its sign alone.
+            # Releases before these ignore them; without the first two they show the title behind its sign alone.
             **({"monitor": self.monitor} if self.monitor else {}),
             **({"is_good": True} if self.is_good else {}),
+            **({"runbook": self.guidance.runbook} if self.guidance.runbook else {}),
+            **({"note": self.guidance.note} if self.guidance.note else {}),
         }
 
     @classmethod
@@ -158,7 +174,15 @@ class Alert:
             silent=silent if isinstance(silent, bool) else None,
             monitor=str(data.get("monitor") or ""),
             is_good=data.get("is_good") is True,
+            guidance=Guidance(str(data.get("runbook") or ""), str(data.get("note") or "")),
         )
+
+
+def of_this_host(alert: Alert) -> Alert:
+    """Return what the runner itself says with the name of its machine in the first line: a team has more than one."""
+    if alert.protocol != RUNNER or alert.monitor:
+        return alert
+    return alert.reported_by(f"{RUNNER} {os.uname().nodename}")
 
 
 def _redacted(data: Any, redact: Callable[[str], str]) -> Any:  # noqa: ANN401 - JSON

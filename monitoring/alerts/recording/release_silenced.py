@@ -9,9 +9,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime
 
-from monitoring.alerts.message.lines import mute_line
+from monitoring.alerts.message.lines import with_remedy
 from monitoring.alerts.message.model import Alert
 from monitoring.alerts.message.text import line, since, table
+from monitoring.alerts.recording.incident import with_incident
 from monitoring.alerts.recording.store_alert import AlertKind, call_machines, deliver_to_people, route_of, store_in
 from monitoring.conditions.condition import Condition
 from monitoring.store.db.database import Tx
@@ -72,15 +73,15 @@ def _release_together(tx: Tx, condition: Condition, held_back: Sequence[StoredAl
         f"{last.title}, the last of {len(rows)} alerts while it was silenced",
         table(("when", "alert", "what happened"), rows[:_MOST_ROWS]),
         *([line(f"and {more} more; `alerts` lists them all")] if more > 0 else []),
-        mute_line(last.protocol, condition.key.text),
         protocol=last.protocol, channel=last.channel, key=last.key, source=last.source, monitor=last.monitor,
+        guidance=last.guidance,
     )  # fmt: skip
     metadata = {
         "monitor": condition.key.monitor,
         "check": condition.key.check,
         "alerts": [each.id for each in held_back],
     }
-    stored = store_in(tx, together, now=now, status="pending", metadata=metadata)
+    stored = store_in(tx, with_remedy(together), now=now, status="pending", metadata=with_incident(metadata, condition))
     where = f"sent in one message with others, as alert {stored.alert_id}"
     for each, alert in zip(held_back, alerts, strict=True):
         stored_alerts.add_deliveries(

@@ -14,10 +14,9 @@ from enum import StrEnum
 import orjson
 
 from monitoring.alerts.channels import OPERATIONAL_SOURCES, variable_part
-from monitoring.alerts.message.lines import mute_line, was_line
-from monitoring.alerts.message.model import Alert, Severity
+from monitoring.alerts.message.lines import closed, was_line
+from monitoring.alerts.message.model import Alert, Severity, of_this_host
 from monitoring.alerts.message.render import render_plain
-from monitoring.alerts.message.text import line, since
 from monitoring.alerts.recording import webhook_policy
 from monitoring.alerts.recording.incident import with_incident
 from monitoring.alerts.recording.unheard import with_unheard
@@ -146,12 +145,12 @@ def raise_in(
     if outcome.transition is None:
         conditions.put(tx, condition, now)
         if is_news and outcome.reason is Reason.STILL_BAD:
-            again, metadata = _with_history(alert, outcome), with_incident(None, condition)
+            again, metadata = _closed(alert, outcome, now), with_incident(None, condition)
             store_in(tx, again, now=now, origin=origin, metadata=metadata)
         return Recorded(condition.alert_id, outcome.reason)
     kind = _KINDS.get(outcome.transition.kind, AlertKind.ALERT)
     condition = replace(condition, owes_reminder=False)
-    message = ConditionAlert(_with_history(alert, outcome), kind)
+    message = ConditionAlert(_closed(alert, outcome, now), kind)
     if reminds_later and kind is AlertKind.REMINDER and not before.owes_reminder:
         # A run that is killed before its end stores none: the next one does not wait for its own end.
         conditions.put(tx, replace(condition, heard_at=before.heard_at, owes_reminder=True), now)
@@ -226,7 +225,7 @@ def store_in(
 
     `about` is the condition it is about, for silences and the webhook. `status` overrides what would be sent.
     """
-    alert = alert.redacted(redact)
+    alert = of_this_host(alert.redacted(redact))
     key = about.key.text if about else alert.key
     wanted = status or _status(tx, alert, key, now=now, origin=origin, kind=kind)
     route = route_of(alert)
@@ -308,12 +307,10 @@ def _row(
     )
 
 
-def _with_history(alert: Alert, outcome: Outcome) -> Alert:
-    """Add since when it fires to whatever is not its first message, and to all how to silence them."""
-    condition, blocks = outcome.condition, list[object]()
-    if outcome.reason is not Reason.BREACHED and condition.fired_at is not None:
-        blocks.append(line("First fired ", since(condition.fired_at), f"; seen {condition.times} times."))
-    return alert.with_blocks(*blocks, mute_line(alert.protocol, condition.key.text))
+def _closed(alert: Alert, outcome: Outcome, now: datetime) -> Alert:
+    """Add since when it fires, how often it was raised if this is not its first message, and how to mute it."""
+    condition, is_new = outcome.condition, outcome.reason is Reason.BREACHED
+    return closed(alert, condition.fired_at or now, is_new=is_new, seen=0 if is_new else condition.times)
 
 
 def _recovery(condition: Condition, now: datetime, note: str) -> Alert:

@@ -42,6 +42,7 @@ def read_text(path: Path) -> str:
         raise YamlError(place, f"the byte 0x{data[error.start]:02x} is not UTF-8: save the file as UTF-8") from error
 
 
+_NO_SPACE = re.compile(r"\s*(?:- +)*[A-Za-z_][\w-]*(?=:[^\s:/])")
 _AFTER_MERGE = re.compile(r"^(<{7}|={7}|>{7})( |$)", re.MULTILINE)
 _STARTS_NO_VALUE = {
     "\t": "a tab cannot indent: use spaces",
@@ -54,7 +55,8 @@ _NOTICED_THERE = {
     "mapping values are not allowed in this context": "a colon is not possible here: put the value in quotes,"
     " or correct the indentation",
     "did not find expected key": "the indentation does not fit the lines above: align the keys",
-    "did not find expected '-' indicator": "the indentation does not fit the list above: align the dashes",
+    "did not find expected '-' indicator": "the indentation does not fit the list above: align its dashes,"
+    " and the keys of each entry",
 }
 # Reported where they began, which is where they are fixed.
 _BEGAN_EARLIER = {
@@ -81,10 +83,19 @@ def explain(error: yaml.YAMLError, text: str) -> YamlError:
     if not isinstance(error, yaml.MarkedYAMLError) or error.problem_mark is None:
         return YamlError(START, f"not YAML: {error}")
     problem, mark = error.problem or "cannot be read", error.problem_mark
+    if problem in _NOTICED_THERE and (missing := _missing_space(text, mark.line)):
+        return YamlError(missing, "a space is missing after this colon: write key: value")
     if problem in _BEGAN_EARLIER:
         mark = error.context_mark or mark
     words = _in_plain_words(problem, error.context, text[mark.index : mark.index + 1])
     return YamlError(Place(mark.line + 1, mark.column + 1), words)
+
+
+def _missing_space(text: str, line: int) -> Place | None:
+    """Return the colon of `key:value` in the line before the one that does not fit."""
+    before = text.split("\n")[line - 1] if line else ""
+    found = _NO_SPACE.match(before)
+    return Place(line, found.end() + 1) if found else None
 
 
 def _in_plain_words(problem: str, context: str | None, character: str) -> str:

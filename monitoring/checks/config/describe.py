@@ -36,4 +36,6 @@ def _part(part: CheckInstance) -> dict[str, Any]:
         "about": part.about,
         "bound": bound_in_words(part),
         "severities": severities,
+        "runbook": part.route.guidance.runbook,
+        "note": part.route.guidance.note,
     }

@@ -36,7 +36,7 @@ from monitoring.checks.engine.plugin import NO_TYPES, PluginContext, Registry
 from monitoring.checks.expression.scope import Scope
 from monitoring.checks.expression.tree import NUMBER, Expression, ValueType
 from monitoring.checks.expression.views import standard_views
-from monitoring.checks.rules.keys import FORMULA, NAME, Listed
+from monitoring.checks.rules.keys import FORMULA, GUIDANCE, NAME, Listed, guidance_of
 from monitoring.checks.rules.verb import yaml_forms
 
 MONITOR = entry(
@@ -50,6 +50,7 @@ CHANNEL = entry("channel", NAME, "Where its alerts go.", default="", without="it
 SECTIONS = (
     MONITOR,
     CHANNEL,
+    *GUIDANCE,
     entry(
         "chain",
         CHAIN,
@@ -157,11 +158,15 @@ class _Loader:
         by_row = row_values(values, rows.name if rows else None)
         kinds = {name: expression.kind for name, expression in values.items()}
         checks = self._checks(replace(scope, values={**scope.values, **kinds}), by_row, rows, values)
-        around = PluginContext(name or "", channel or name or "", chains, self.folder)
+        guidance = guidance_of(self.root)
+        around = PluginContext(name or "", channel or name or "", chains, self.folder, guidance)
         more, used = self._more(around), _used(values, checks)
         used_types = [kind for name, kind in self.types.items() if self.root.get(name)]
         answers = {asked: how for kind in used_types for asked, how in kind.answers.items()}
-        return Monitor(around.monitor, around.channel, chains, contracts, used, sources, checks, rows, more, answers)
+        return Monitor(
+            around.monitor, around.channel, chains, contracts, used, sources, checks, rows, more, answers,
+            guidance=guidance,
+        )  # fmt: skip
 
     def _chains(self) -> tuple[int, ...]:
         one, several = self.root.get("chain"), self.root.get("chains")
@@ -212,7 +217,10 @@ class _Loader:
 
     def _rows(self) -> tuple[Rows | None, dict[str, dict[str, ValueType]]]:
         section = self.root.get("for_each")
-        entries = section.entries("a name and its rows") if section else []
+        entries = section.entries("a name and its rows, as in for_each: {m: {from: markets.yaml}},") if section else []
+        if section and {key.text for key, _ in entries} & {"from", "path"}:
+            section.wrong("the rows need a name: write for_each: {m: {from: markets.yaml}}")
+            return None, {}
         if section and len(entries) > 1:
             section.wrong("for_each has one name: write another monitor for other rows")
         for key, spot in entries[:1]:

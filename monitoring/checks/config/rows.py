@@ -15,7 +15,7 @@ from monitoring.checks.engine.monitor import Rows
 from monitoring.checks.expression.parse import LanguageError, read_literal
 from monitoring.checks.expression.tree import ADDRESS, BOOLEAN, NUMBER, TEXT, ValueType
 from monitoring.checks.expression.values import Value
-from monitoring.checks.rules.keys import Either, Everything, Listed, text_of
+from monitoring.checks.rules.keys import RUNBOOK, Either, Everything, Listed, text_of
 from monitoring.checks.rules.steps import ratio
 
 MAX_ROWS = 500
@@ -102,6 +102,9 @@ def _row_of(spot: Spot) -> dict[str, Value]:
             found = _cell(value, value.node)
             if found is not None:
                 row[key.text] = found
+    runbook = spot.get(RUNBOOK.name)
+    if runbook:
+        RUNBOOK.kind.read(runbook)
     return row
 
 

@@ -7,14 +7,16 @@ mistake; the file is refused as a whole in the end, so what stands in for it nev
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Self, TypeVar
 
+from monitoring.alerts.message.guidance import runbook_problem
 from monitoring.alerts.message.model import Severity
 from monitoring.base.clock import parse_duration
 from monitoring.base.errors import UsageError
+from monitoring.base.settings import CHECKOUT
 from monitoring.base.suggest import did_you_mean
 from monitoring.base.yaml.keys import Key
 from monitoring.base.yaml.marks import Mapping, Scalar, Sequence, YamlNode
@@ -29,6 +31,7 @@ _DURATION = re.compile(r"\d+[smhd]")
 _RUNS = re.compile(r"(\d+) runs?")
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]*")
 MAX_RUNS = 1000
+_SHORTEST_BARE = timedelta(minutes=1)  # less than this without a unit was hardly meant to be seconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +83,9 @@ class Spot(YamlNode):
         """Refuse keys that are not in the table."""
         known = [key.name for key in keys]
         for key, spot in self.entries():
-            if key.text not in known:
+            if key.text.isdecimal() and isinstance(spot.node, Scalar) and spot.node.is_null:
+                spot.mistakes.add(key.at, spot.path, f"a comma ends the value here: write _{key.text}, as in 1_000")
+            elif key.text not in known:
                 hint = did_you_mean(key.text, known) or f": known are {', '.join(known)}"
                 spot.mistakes.add(key.at, spot.path, f"{key.text} is not known here{hint}")
 
@@ -95,6 +100,21 @@ class Spot(YamlNode):
             return self.node.text
         self.wrong(f"{what} is needed here")
         return None
+
+    def checked(self, what: str, problem: Callable[[str], str]) -> str | None:
+        """Read a text with which there is no problem."""
+        text = self.text(what)
+        if text and (wrong := problem(text)):
+            self.wrong(wrong)
+            return None
+        return text
+
+    def runbook(self) -> str | None:
+        """Read a runbook; a path at which nothing lies is no mistake, because no check may stop for its document."""
+        text = self.checked("a runbook", runbook_problem)
+        if text and "://" not in text and not (CHECKOUT / text.partition("#")[0]).exists():
+            self.doubt(f"there is no {text} in the repository, which is where a runbook without :// is")
+        return text
 
     def name(self) -> str | None:
         """Read a name as it may stand in a path or a lock."""
@@ -178,6 +198,8 @@ class Spot(YamlNode):
         if span <= timedelta(0):
             self.wrong("a duration of nothing says nothing")
             return None
+        if text.isdecimal() and span < _SHORTEST_BARE:
+            self.doubt(f"{text} without a unit is {text} seconds: write {text}s, {text}m or {text}h")
         return span
 
     def hold(self) -> PendingPolicy | None:
@@ -188,6 +210,9 @@ class Spot(YamlNode):
             self.wrong(f"{text!r} is neither a number of runs, as in 3 runs, nor a duration, as in 30m")
             return None
         if runs is None:
+            if text and text.isdecimal() and 0 < int(text[:9]) < _SHORTEST_BARE.total_seconds():
+                self.doubt(f"{text} without a unit is {text} seconds: write {text} runs, or {text}m")
+                return PendingPolicy(span=timedelta(seconds=int(text)))
             span = self.duration() if text else None
             return PendingPolicy(span=span) if span else None
         if not 1 <= int(runs.group(1)[:9]) <= MAX_RUNS:

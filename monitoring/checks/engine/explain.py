@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
+from monitoring.alerts.message.guidance import NO_GUIDANCE
 from monitoring.alerts.message.lines import reminder_words
 from monitoring.alerts.message.render import render_plain
 from monitoring.alerts.recording.store_alert import NOBODY
@@ -47,10 +48,14 @@ def _names(entry: JudgedPart) -> set[str]:
 
 
 def as_lines(entries: Sequence[JudgedPart], now: datetime) -> list[str]:
-    """Return one line a check, and under it what would be sent now and when it is repeated."""
+    """Return one line a check, under it what to do about it, what would be sent now and when it is repeated."""
     lines: list[str] = []
+    shown = NO_GUIDANCE
     for entry, line in zip(entries, lines_of([entry.seen for entry in entries]), strict=True):
         lines.append(line)
+        if (guidance := entry.seen.part.route.guidance) != shown:  # once for all checks in a row that share it
+            shown = guidance
+            lines += [f"    {text}" for text in guidance.texts]
         if entry.composed is not None:
             alert = entry.composed.alert
             lines += [f"    {alert.severity.name} to {alert.channel or alert.protocol}:"]
@@ -82,5 +87,6 @@ def _data(entry: JudgedPart) -> dict[str, object]:
         "blind_since": to_text(blind.since) if blind else None,
         "remind_every_s": condition.remind_every.total_seconds() if condition.remind_every is not None else None,
         "next_reminder_at": to_text(condition.next_reminder_at) if condition.next_reminder_at else None,
+        "runbook": seen.part.route.guidance.runbook, "note": seen.part.route.guidance.note,
         "would_say": said,
     }  # fmt: skip

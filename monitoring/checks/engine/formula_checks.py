@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from monitoring.alerts.message.guidance import NO_GUIDANCE, Guidance
 from monitoring.alerts.message.model import Severity
 from monitoring.checks.engine.evidence import Evidence
 from monitoring.checks.engine.formula_evidence import evidence_of
@@ -40,6 +41,7 @@ class Check:
     text: str = ""
     per_row: bool = False
     difference: bool = False
+    guidance: Guidance = NO_GUIDANCE
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -1,14 +1,18 @@
-"""What a run or `explain` shows of each check, one line: its id, value, bound, state and reason."""
+"""What a run or `explain` shows of each check, one line: its id, value, bound, state and reason; and their count."""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 
+from monitoring.base.plural import counted
 from monitoring.checks.engine.evaluation import EvaluatedCheck
 from monitoring.checks.messages.listing_value import bound_in_words, value_in_words
+from monitoring.conditions.condition import Condition, State
 from monitoring.conditions.outcome import Outcome
 
 _WIDEST = 48
+_NO_DATA = "no data"
 # What happened once, by what its verb remembers.
 _ONCE = {"mark": "fell, alerted; new baseline", "slots": "moved, alerted; new baseline"}
 
@@ -20,6 +24,47 @@ def lines_of(seen: Sequence[EvaluatedCheck]) -> list[str]:
     return [
         "  ".join(f"{cell:<{width}}" for cell, width in zip(row, [*widths, 0], strict=True)).rstrip() for row in rows
     ]
+
+
+def brief_lines_of(seen: Sequence[EvaluatedCheck]) -> list[str]:
+    """Return only what is not fine: one line a check that is not ok, and one a source that could not be read."""
+    lines = lines_of([one for one in seen if one.outcome.condition.no_data is None and not _is_fine(one)])
+    for source, count in _sources(seen).most_common():
+        why = next(each.no_data.reason for each in _without_data(seen) if each.blamed == source and each.no_data)
+        lines.append(f"{source}: {counted(count, 'check')} without data: {why.removeprefix(f'{source}: ')}")
+    return lines
+
+
+def summary_of(seen: Sequence[EvaluatedCheck]) -> str:
+    """Return `147 checks: 11 ok, 0 firing, 136 no data (mainnet 118, base 18)`; a run adds up those of its tasks."""
+    states = Counter(_state(one) for one in seen)
+    shown = [
+        f"{states[name]} {name}"
+        for name in ("ok", "firing", "pending", "happened", _NO_DATA)
+        if _is_shown(name, states)
+    ]
+    sources = ", ".join(f"{source} {count}" for source, count in _sources(seen).most_common())
+    return f"{counted(len(seen), 'check')}: {', '.join(shown)}" + (f" ({sources})" if sources else "")
+
+
+def _is_shown(name: str, states: Counter[str]) -> bool:
+    return name in ("ok", "firing", _NO_DATA) or states[name] > 0
+
+
+def _state(one: EvaluatedCheck) -> str:
+    return _NO_DATA if one.outcome.condition.no_data is not None else _state_and_reason(one.outcome)[0]
+
+
+def _is_fine(one: EvaluatedCheck) -> bool:
+    return _state(one) == State.OK.value and one.outcome.transition is None
+
+
+def _without_data(seen: Sequence[EvaluatedCheck]) -> list[Condition]:
+    return [one.outcome.condition for one in seen if one.outcome.condition.no_data is not None]
+
+
+def _sources(seen: Sequence[EvaluatedCheck]) -> Counter[str]:
+    return Counter(each.blamed for each in _without_data(seen))
 
 
 def _cells(one: EvaluatedCheck) -> tuple[str, str, str, str, str]:

@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING, ClassVar, Protocol
 
+from monitoring.alerts.message.guidance import MOST_NOTE, NO_GUIDANCE, Guidance
+from monitoring.alerts.message.sanitize import clean_line, shorten
 from monitoring.chains.networks import networks
 from monitoring.checks.engine.formula_checks import Check, EvalScope, FormulaPart
 from monitoring.checks.engine.plan import Answerer, CheckInstance
@@ -88,11 +90,12 @@ class Monitor:
     more: tuple[CheckInstance, ...] = ()
     answers: Mapping[type, Answerer] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
+    guidance: Guidance = NO_GUIDANCE
 
     @property
     def route(self) -> AlertRoute:
         """Where alerts of its checks go; the channel is the protocol's own unless the file names another."""
-        return AlertRoute(self.channel, "" if self.channel == self.name else self.channel)
+        return AlertRoute(self.channel, "" if self.channel == self.name else self.channel, self.guidance)
 
     def parts(self) -> tuple[CheckInstance, ...]:
         """Return one part per check, chain and row, and those of the built-in types."""
@@ -106,21 +109,25 @@ class Monitor:
         by_row = row_values(self.values, self.rows.name if self.rows else None)
         scene = EvalScope(self.name, chain, names, {n: e.tree for n, e in self.values.items() if n not in by_row})
         plain = [check for check in self.checks if not check.per_row]
-        return [FormulaPart(ConditionKey(self.name, check.name, chain), check, scene, self.route) for check in plain]
+        return [
+            FormulaPart(ConditionKey(self.name, check.name, chain), check, scene, self.route.guided(check.guidance))
+            for check in plain
+        ]
 
     def _row_parts(self, chain: int, names: Mapping[str, Value]) -> list[CheckInstance]:
         found: list[CheckInstance] = []
         values = {name: expression.tree for name, expression in self.values.items()}
         for row in self.rows.rows if self.rows else ():
             fields = {f"{self.rows.name}.{key}": value for key, value in row.items()} if self.rows else {}
-            scene = EvalScope(self.name, chain, {**names, **fields}, values)
+            scene, own = EvalScope(self.name, chain, {**names, **fields}, values), guidance_of_row(row)
             found += [
                 FormulaPart(
-                    ConditionKey(self.name, check.name, chain, subject_of(check.id, fields)), check, scene, self.route
+                    ConditionKey(self.name, check.name, chain, subject_of(check.id, fields)), check, scene,
+                    self.route.guided(check.guidance).guided(own),
                 )
                 for check in self.checks
                 if check.per_row
-            ]
+            ]  # fmt: skip
         return found
 
 
@@ -131,6 +138,14 @@ def row_values(values: Mapping[str, Expression], row: str | None) -> frozenset[s
         if row and any(used in found or used.startswith(f"{row}.") for used in expression.names):
             found.add(name)
     return frozenset(found)
+
+
+def guidance_of_row(row: Mapping[str, object]) -> Guidance:
+    """Return what the fields `runbook` and `note` of a row say; a note was there for readers of the file before."""
+    runbook, note = (
+        clean_line(found) if isinstance(found := row.get(name), str) else "" for name in ("runbook", "note")
+    )
+    return Guidance(runbook, shorten(note, MOST_NOTE))
 
 
 def subject_of(check_id: str, fields: Mapping[str, Value]) -> str:

@@ -20,13 +20,22 @@ MAX_DIGITS = 78  # 2**256, the largest number a chain answers with, has 78
 MAX_EXPONENT = 77
 _TOKEN = re.compile(r'"[^"]*"|\'[^\']*\'|(?<![\w.])\d[\d_]*(?:\.[\d_]+)?(?:[eE][+-]?\d+)?%|.', re.DOTALL)
 _NUMBER = re.compile(r"(\d+(?:_\d+)*)(?:\.(\d+(?:_\d+)*))?(?:[eE]([+-]?\d+))?")
+_NO_POWERS = "powers are not part of the language: write 1e18 for 10**18"
+# What other languages write, looked for in a text that cannot be read.
+_OTHER_LANGUAGES = (
+    (re.compile(r"&&"), "&& is not part of the language: write and"),
+    (re.compile(r"\|\|"), "|| is not part of the language: write or"),
+    (re.compile(r"!(?!=)"), "! is not part of the language: write not"),
+    (re.compile(r"(?<![<>=!])=(?!=)"), "= compares nothing: write =="),
+    (re.compile(r"[$]"), "a number has no sign of a currency: write 1000, and the currency as unit"),
+    (re.compile(r"\b\d[\d_.]*[kKmMbB](?!\w)"), "a number is written out: 1_000_000, or 1e6"),
+)
 _FOREIGN = {
     ast.Lambda: "a lambda is",
     ast.ListComp: "loops are",
     ast.SetComp: "loops are",
     ast.DictComp: "loops are",
     ast.GeneratorExp: "loops are",
-    ast.Pow: "powers are",
     ast.Mod: "a modulo is",
     ast.FloorDiv: "a division that rounds is",
     ast.MatMult: "@ is",
@@ -103,11 +112,18 @@ def parse(text: str) -> Syntax:
             body = ast.parse(f"({source})", mode="eval").body
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         column = getattr(error, "offset", None) or 2
-        raise LanguageError(
-            min(max(0, column - 2), len(text)), "this is not an expression: it cannot be read here"
-        ) from None
+        raise _unreadable(text, min(max(0, column - 2), len(text))) from None
     _check_nodes(body, source)
     return Syntax(text, body, percents)
+
+
+def _unreadable(text: str, offset: int) -> LanguageError:
+    """Return what another language would have said, at its place; else where the text cannot be read."""
+    for pattern, words in _OTHER_LANGUAGES:
+        found = pattern.search(text)
+        if found:
+            return LanguageError(found.start(), words)
+    return LanguageError(offset, "this is not an expression: it cannot be read here")
 
 
 def names_in(syntax: Syntax) -> dict[str, int]:
@@ -196,7 +212,8 @@ def _check_nodes(body: ast.expr, text: str) -> None:
             raise LanguageError(offset, "the expression is too large: name parts of it under values")
         if not isinstance(node, _ALLOWED):
             what = _FOREIGN.get(type(node), f"{type(node).__name__} is")
-            found.append((offset, f"{what} not part of the language"))
+            is_power = isinstance(node, ast.Pow)
+            found.append((offset, _NO_POWERS if is_power else f"{what} not part of the language"))
             continue
         counted = isinstance(node, ast.expr)
         for child in ast.iter_child_nodes(node):

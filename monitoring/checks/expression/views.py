@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import functools
+import re
 from pathlib import Path
 
 from monitoring.chains.abi.addresses import SignatureError
 from monitoring.chains.abi.function import Function, parse_function
 
 MAX_LENGTH = 300
+_SOLIDITY = re.compile(r"^function\s|\s(?:returns|view|external|public|pure|memory)\b")
 _LIBRARY = Path(__file__).parent / "views.txt"
 
 
@@ -20,6 +22,12 @@ def parse_view(text: str) -> Function:
     """
     if len(text) > MAX_LENGTH:
         raise SignatureError(f"a signature of more than {MAX_LENGTH} characters")
+    solidity = _SOLIDITY.search(text)
+    if solidity:
+        raise SignatureError(
+            f"{solidity[0].strip()} is Solidity: write only name(types)(types), as in totalSupply()(uint256)",
+            solidity.start(), text,
+        )  # fmt: skip
     view = parse_function(text)
     if not view.outputs:
         missing = "it does not say what comes back: write it as in totalSupply()(uint256)"

@@ -6,9 +6,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
-from monitoring.alerts.message.lines import mute_line, was_line
+from monitoring.alerts.message.lines import closed, was_line
 from monitoring.alerts.message.model import Alert, Severity
-from monitoring.alerts.message.text import Line, addr, line, since
+from monitoring.alerts.message.text import addr, line, since
 from monitoring.alerts.recording.store_alert import AlertKind
 from monitoring.chains.abi.addresses import checksum
 from monitoring.chains.networks import networks
@@ -70,15 +70,15 @@ def compose_alert(
         Severity.LOW if quiet else transition.severity,
         message.title,
         *message.blocks,
-        *_end(transition, before, origin, now),
-        *([] if quiet else [mute_line(route.protocol, key)]),
         protocol=route.protocol,
         channel=route.channel,
         key=key,
         source=getattr(part, "source", "protocol"),
         monitor=getattr(part, "reporter", seen.key.monitor),
         is_good=transition.kind is TransitionKind.RECOVERED,
-    ).redacted(redact)
+        guidance=route.guidance,
+    )
+    alert = _ended(alert, transition, before, origin, now).redacted(redact)
     kind = AlertKind.CRASH if alert.source == "crash" and not quiet else KINDS.get(transition.kind, AlertKind.ALERT)
     return ComposedAlert(alert, kind, _metadata(seen, transition, origin), now, crash)
 
@@ -93,16 +93,16 @@ def _message(
         return plain_message(seen.part.about, transition), error
 
 
-def _end(transition: Transition, before: Condition, origin: ReadingOrigin, now: datetime) -> list[Line]:
-    """Return what follows a check's own words: where it was read, and since when it is so or how long it was."""
+def _ended(alert: Alert, transition: Transition, before: Condition, origin: ReadingOrigin, now: datetime) -> Alert:
+    """Add what follows a check's own words: where it was read, since when it is so or how long it was, what to do."""
     where = _where(origin)
     if transition.kind is TransitionKind.RECOVERED:
         was = was_line(before.worst.name, transition.since, now)
-        return [was, line(*where)] if where else [was]
+        return alert.with_blocks(was, *([line(*where)] if where else []))
+    if transition.kind is TransitionKind.EASED:
+        return alert.with_blocks(line(*where, " · since " if where else "Since ", since(transition.since)))
     is_new = transition.kind is TransitionKind.FIRED and now - transition.since < _JUST_NOW
-    if is_new:
-        return [line(*where, " · new")] if where else []
-    return [line(*where, " · since " if where else "Since ", since(transition.since))]
+    return closed(alert, transition.since, is_new=is_new, where=where)
 
 
 def _where(origin: ReadingOrigin) -> list[object]:

@@ -6,8 +6,9 @@ Every part carries a `AlertRoute` and makes a `AlertText`; `plain_message` is wh
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from monitoring.alerts.message.guidance import NO_GUIDANCE, Guidance
 from monitoring.alerts.message.text import kv, table
 from monitoring.checks.expression.value_text import words
 from monitoring.conditions.outcome import Transition, TransitionKind
@@ -24,10 +25,15 @@ HEADS: Mapping[TransitionKind, str] = {
 
 @dataclass(frozen=True, slots=True)
 class AlertRoute:
-    """Whose alerts these are (`protocol`) and, where that does not say it, which channel they go to."""
+    """Whose alerts these are (`protocol`), where that does not say it which channel they go to, and what to do then."""
 
     protocol: str
     channel: str = ""
+    guidance: Guidance = NO_GUIDANCE
+
+    def guided(self, guidance: Guidance) -> AlertRoute:
+        """Return the route of something inside: what it says itself counts before what is said around it."""
+        return replace(self, guidance=guidance.within(self.guidance))
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Mapping
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from monitoring.alerts.message.guidance import Guidance, note_problem
 from monitoring.base.yaml.keys import Key, Keyed, Kind, entry
 from monitoring.base.yaml.marks import Mapping as MappingNode
 from monitoring.base.yaml.marks import Scalar, Sequence
@@ -74,6 +75,11 @@ class Everything(Kind[None]):
         return {}
 
 
+def guidance_of(at: Spot) -> Guidance:
+    """Read `runbook` and `note` of a monitor, a check or a row."""
+    return Guidance(at.value(RUNBOOK) or "", (at.value(NOTE) or "").strip())
+
+
 def text_of(word: str, what: str = "a text") -> Value[str]:
     """Return the kind of a text that is not empty; `what` is needed where there is none."""
     return Value(word, lambda at: at.text(what), {"type": AS_WRITTEN})
@@ -129,6 +135,21 @@ REMIND = entry(
     example="remind: 12h",
 )
 LASTING = (FOR, REMIND)  # of something that lasts
+RUNBOOK = entry(
+    "runbook",
+    Value("URL or path", lambda at: at.runbook(), {"type": "string"}),
+    "What to do, shown in each alert: an http(s) URL, or a path in the repository. The nearest one counts.",
+    default="",
+    example="runbook: protocols/cap/README.md",
+)
+NOTE = entry(
+    "note",
+    Value("text", lambda at: at.checked("a note", note_problem), {"type": AS_WRITTEN}),
+    "A short remark, shown in each alert: one line.",
+    default="",
+    example="note: the keeper restarts it within ten minutes",
+)
+GUIDANCE = (RUNBOOK, NOTE)
 LEVEL_SEVERITY = entry(
     "severity", SEVERITY, "How bad this level is.", without="low, medium, high or critical", example="severity: high"
 )

@@ -13,6 +13,7 @@ from fractions import Fraction
 from inspect import signature
 from typing import Any, TypeAlias, TypedDict, TypeVar
 
+from monitoring.alerts.message.guidance import guidance_of_call
 from monitoring.alerts.message.model import Severity
 from monitoring.base.clock import parse_duration
 from monitoring.base.errors import UsageError
@@ -98,7 +99,8 @@ class CommonKeywords(TypedDict, total=False):
 
     `severity`; `fire_after` and `for_runs`: only once it has lasted so long; `remind`: again while it stands;
     `unit` of the value (`usd`, `%`, `ETH`); `text`: the title in your own words, with `{value}`, `{bound}`,
-    `{before}`; `chain`, where one key is judged on several.
+    `{before}`; `chain`, where one key is judged on several; `runbook` (a URL, or a path in the repository) and `note`:
+    what to do, shown in the alert.
     """
 
     severity: Severity | str
@@ -108,6 +110,8 @@ class CommonKeywords(TypedDict, total=False):
     unit: str
     text: str
     chain: int | str
+    runbook: str
+    note: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,6 +125,8 @@ class CommonOptions:
     unit: str = ""
     text: str = ""
     chain: int | str = 0
+    runbook: str = ""
+    note: str = ""
 
     @classmethod
     def of(cls, verb: str, keywords: Mapping[str, Any], python: Callable[..., Any]) -> CommonOptions:
@@ -134,7 +140,9 @@ class CommonOptions:
             if word not in common:
                 own = [name for name, one in signature(python).parameters.items() if one.kind is one.KEYWORD_ONLY]
                 raise UsageError(f"m.{verb}(…, {word}=…): unknown keyword, {instead_of(word, [*own, *common])}")
-        return cls(**keywords)
+        options = cls(**keywords)
+        guidance_of_call(f"m.{verb}(…, ", options.runbook, options.note)
+        return options
 
     def policy(
         self, verb: str, severity: Severity | None = None, *, understood: Sequence[str] | None = None
@@ -150,6 +158,8 @@ class CommonOptions:
                 _LASTING if understood is None else understood
             ):
                 raise UsageError(f"m.{verb}, {word}=…: what it reports does not last, so {word} has no meaning")
+        if not isinstance(self.for_runs, int):
+            raise UsageError(f"m.{verb}(…, for_runs={self.for_runs!r}): write a whole number, as in for_runs=3")
         if self.for_runs < 1:
             raise UsageError(f"m.{verb}(…, for_runs={self.for_runs}): at least 1")
         worst = Severity.parse(self.severity) if self.severity is not None else severity

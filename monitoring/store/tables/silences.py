@@ -27,8 +27,13 @@ class Silence:
         """Return whether an alert of this protocol and key is meant; `*` in the silence's key stands for anything."""
         if self.protocol.lower() != protocol.lower():
             return False
-        # The key itself first: an alert prints it as it is, and brackets in it would be a pattern that leaves it out.
-        return self.key is None or (key is not None and (key == self.key or fnmatchcase(key, self.key)))
+        return self.key is None or (key is not None and matches(self.key, key))
+
+
+def matches(pattern: str, key: str) -> bool:
+    """Return whether a key is meant by the key of a silence."""
+    # The key itself first: an alert prints it as it is, and brackets in it would be a pattern that leaves it out.
+    return key == pattern or fnmatchcase(key, pattern)
 
 
 _SELECT = "SELECT id, protocol, key, starts_at, ends_at, reason, created_by, silenced FROM silences"

@@ -55,6 +55,8 @@ class Chat:
     thread_id: int | None = None
 
     def __str__(self) -> str:
+        if self.kind == "private":
+            return f"private chat with {self.title} (id {self.id})"
         topic = f", topic {self.thread_id}" if self.thread_id is not None else ""
         author = f", last message by {self.author}" if self.author else ""
         return f"{self.kind} {self.title!r} (id {self.id}{topic}{author})"
@@ -67,10 +69,11 @@ class BotAccount:
     token: str = field(repr=False)
     environ: Mapping[str, str] = field(repr=False)
     http: HttpClient = field(repr=False)
+    timeout_s: float = TIMEOUT_S
 
     @classmethod
-    def of(cls, token: str, environ: Mapping[str, str]) -> BotAccount:
-        return cls(token, environ, HttpClient(environ, max_bytes=MAX_ANSWER_BYTES))
+    def of(cls, token: str, environ: Mapping[str, str], timeout_s: float = TIMEOUT_S) -> BotAccount:
+        return cls(token, environ, HttpClient(environ, max_bytes=MAX_ANSWER_BYTES), timeout_s)
 
     def username(self) -> str:
         """Return the bot's name without @ (getMe).
@@ -109,7 +112,7 @@ class BotAccount:
     def _ask(self, method: str, **parameters: object) -> object:
         address = method_url(server_of(self.environ.get(API_URL, "")), self.token, method)
         request = Request(address, "POST", HEADERS, json.dumps(parameters).encode())
-        answer = self.http.exchange(request, TIMEOUT_S)
+        answer = self.http.exchange(request, self.timeout_s)
         host = host_of(address)
         if isinstance(answer, Failure):
             raise BotError(BotProblem.NO_ANSWER, f"{host}: {answer.what}")

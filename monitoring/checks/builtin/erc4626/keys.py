@@ -9,6 +9,7 @@ from monitoring.checks.expression.values import Number
 from monitoring.checks.rules.delta import BASELINE, MIN_ABS, MOVE_KEYS
 from monitoring.checks.rules.keys import (
     ADDRESS,
+    GUIDANCE,
     LASTING,
     POSITIVE,
     SEVERITY,
@@ -135,6 +136,7 @@ ROW = Section(
         default="",
         example="flags: {isShutdown: critical}",
     ),
+    *GUIDANCE,
 )
 ERC4626 = entry(
     "erc4626",

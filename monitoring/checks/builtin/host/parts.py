@@ -160,13 +160,12 @@ def schema(spot: Spot, around: PluginContext) -> HostSection | None:
 
 def plan(host: HostSection, around: PluginContext) -> Sequence[HostPart]:
     """Make one part a subject, and one a place for what is on a disk."""
-    route = AlertRoute(around.channel, "" if around.channel == around.monitor else around.channel)
     keys = [
         ConditionKey(around.monitor, check, NO_CHAIN, place)
         for check in SUBJECTS
         for place in (PLACES if check in _ON_DISK else ("",))
     ]
-    return [HostPart(key, route, host) for key in keys]
+    return [HostPart(key, around.route, host) for key in keys]
 
 
 def answer(questions: Sequence[Look], tools: EvaluationPoint) -> Mapping[Look, HostReadings]:

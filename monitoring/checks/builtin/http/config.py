@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
+from monitoring.alerts.message.guidance import NO_GUIDANCE, Guidance
 from monitoring.alerts.message.model import Severity
 from monitoring.base.yaml.keys import Section, entry
 from monitoring.checks.builtin.http.client import Get
@@ -16,7 +17,17 @@ from monitoring.checks.engine.plugin import PluginContext
 from monitoring.checks.expression.scope import Scope
 from monitoring.checks.expression.tree import ANYTHING, BOOLEAN, Expression, Tree
 from monitoring.checks.rules.age import AgeLevel, AgePolicy, DeadlinePolicy, DeadlineStep
-from monitoring.checks.rules.keys import DURATION, LASTING, NUMBER, Listed, pattern, severity_row, text_of
+from monitoring.checks.rules.keys import (
+    DURATION,
+    GUIDANCE,
+    LASTING,
+    NUMBER,
+    Listed,
+    guidance_of,
+    pattern,
+    severity_row,
+    text_of,
+)
 from monitoring.checks.rules.limit import Level, LimitPolicy, Side
 from monitoring.checks.rules.steps import either, seconds_of_span
 from monitoring.checks.rules.verb import with_base
@@ -42,6 +53,7 @@ class Endpoint:
     fresh: AgePolicy | None = None
     latency: LimitPolicy | None = None
     certificate: DeadlinePolicy | None = None
+    guidance: Guidance = NO_GUIDANCE
 
 
 NAMED = entry(
@@ -93,6 +105,7 @@ ROW = Section(
     CERTIFICATE,
     ITS_SEVERITY,
     *LASTING,
+    *GUIDANCE,
 )
 HTTP = entry(
     "http",
@@ -135,6 +148,7 @@ def _endpoint(spot: Spot) -> Endpoint | None:
         fresh,
         _latency(latency, up) if latency else None,
         _certificate(certificate, up, get) if certificate else None,
+        guidance_of(spot),
     )
 
 

@@ -164,7 +164,6 @@ class CertificatePart(_Facet):
 
 def plan(endpoints: Sequence[Endpoint], around: PluginContext) -> list[CheckInstance]:
     """Make a part of each thing that is judged of each endpoint."""
-    route = AlertRoute(around.channel, "" if around.channel == around.monitor else around.channel)
     found: list[CheckInstance] = []
     for one in endpoints:
         wanted: list[tuple[str, type[_Facet], object]] = [
@@ -174,7 +173,9 @@ def plan(endpoints: Sequence[Endpoint], around: PluginContext) -> list[CheckInst
             ("certificate", CertificatePart, one.certificate),
         ]
         found += [
-            kind(ConditionKey(around.monitor, check, NO_CHAIN, one.name), route, one, policy)  # type: ignore[misc]  # each is a Part
+            kind(
+                ConditionKey(around.monitor, check, NO_CHAIN, one.name), around.route.guided(one.guidance), one, policy
+            )  # type: ignore[misc]  # each is a Part
             for check, kind, policy in wanted
             if policy
         ]

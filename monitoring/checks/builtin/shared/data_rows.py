@@ -10,14 +10,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from monitoring.base.yaml.keys import Key, Section, entry
-from monitoring.base.yaml.marks import Mapping, Mistakes
+from monitoring.base.yaml.marks import Mapping, Mistakes, Scalar
 from monitoring.checks.config.names import ITS_ADDRESS, ITS_CHAIN
 from monitoring.checks.config.rows import IN_FILE, MAX_ROWS, open_data
 from monitoring.checks.config.yaml_node import Spot
-from monitoring.checks.engine.monitor import CHAINS
+from monitoring.checks.engine.monitor import CHAINS, guidance_of_row
 from monitoring.checks.engine.plugin import PluginContext
 from monitoring.checks.messages.plain import AlertRoute
-from monitoring.checks.rules.keys import NAME, SWITCH, Everything, Listed, text_of
+from monitoring.checks.rules.keys import NAME, RUNBOOK, SWITCH, Everything, Listed, text_of
 
 FROM = entry(
     "from",
@@ -35,8 +35,9 @@ PROTOCOL = entry(
 )
 CHANNEL = entry("channel", NAME, "Where its alerts go.", default="", without="the protocol's", example="channel: euler")
 ENABLED = entry("enabled", SWITCH, "A disabled row is not watched.", default="true", example="enabled: false")
-NOTE = entry("note", Everything(), "A remark for readers of the file.", default="", example="note: moved in May")
-COMMON = (ITS_NAME, ITS_CHAIN, ITS_ADDRESS, PROTOCOL, CHANNEL, ENABLED, NOTE)
+# Whatever it holds, because it was for readers of the file alone before; of a text its alerts show the beginning.
+NOTE = entry("note", Everything(), "A remark, shown in its alerts.", default="", example="note: moved in May")
+COMMON = (ITS_NAME, ITS_CHAIN, ITS_ADDRESS, PROTOCOL, CHANNEL, ENABLED, RUNBOOK, NOTE)
 
 
 def rows_key(rows: Section) -> Key[None]:
@@ -118,4 +119,8 @@ def _place(row: Spot, around: PluginContext) -> RowContract | None:
         return None
     if not (name and chain and address and protocol):
         return None
-    return RowContract(name, chain, address, AlertRoute(protocol, channel or ""))
+    note = row.get(NOTE.name)
+    own = guidance_of_row(
+        {"runbook": row.value(RUNBOOK), "note": note.node.text if note and isinstance(note.node, Scalar) else ""}
+    )
+    return RowContract(name, chain, address, AlertRoute(protocol, channel or "", around.guidance).guided(own))

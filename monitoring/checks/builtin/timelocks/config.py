@@ -213,7 +213,7 @@ def _plan(config: TimelocksConfig, around: PluginContext) -> list[TimelockPart]:
         # A mirror is a condition of its own: it keeps its own cursor, so neither channel can lose what the other got.
         parts.append(_part("timelocks", row.place.route, row, config, around))
         if row.mirror:
-            mirror = AlertRoute(row.place.route.protocol, row.mirror)
+            mirror = replace(row.place.route, channel=row.mirror)
             parts.append(_part("timelocks-mirror", mirror, row, config, around))
     return parts
 

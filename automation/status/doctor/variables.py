@@ -1,0 +1,138 @@
+"""Variables that nobody reads: of the replaced system, misspelt, or of no use. Only names are ever shown."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from automation.status.doctor import DoctorContext, Examination, Finding, FindingLevel, Problem
+from automation.status.doctor.alarms import routes
+from monitoring.alerts.channels import variable_part
+from monitoring.base.env_file import read_env_file
+from monitoring.base.suggest import nearest
+
+_WHY = "a setting that nobody reads does not do what it says"
+
+RETIRED = Problem(
+    "variable-retired",
+    "variables",
+    "a chat or a service of the replaced system gets nothing any more",
+    "a variable of the replaced system that nothing reads any more",
+    _WHY,
+    "set what replaces it in the env file and remove the line",
+    FindingLevel.WARN,
+)
+MISSPELT = Problem(
+    "variable-misspelt",
+    "variables",
+    "a setting has no effect",
+    "a variable that nothing reads, named almost like one that is read",
+    _WHY,
+    "rename it in the env file, then: sudo systemctl restart monitoring",
+    FindingLevel.WARN,
+)
+UNREAD = Problem(
+    "variable-unread",
+    "variables",
+    "a setting has no effect",
+    "a variable of the env file that neither this program nor a file of protocols/ or jobs.yaml names",
+    _WHY,
+    "remove the line from the env file, or correct its name",
+    FindingLevel.WARN,
+)
+
+# Of the system this replaces: what took its place.
+_RETIRED: Mapping[str, str] = {
+    r"LIQUIDITY_WEBHOOK_URL": "set WEBHOOK_URL_<CHANNEL> for each channel whose alerts a machine acts on",
+    r"LIQUIDITY_WEBHOOK_SECRET": "set WEBHOOK_SECRET",
+    r"ETHERSCAN_TOKEN": "set ETHERSCAN_API_KEY",
+    r"ENVIO_GRAPHQL_URL": "logs are read from the chain itself: set PROVIDER_URL_<CHAIN>",
+    r"TALLY_\w+": "timelocks and governors are read from the chain: protocols/timelocks",
+    r"DUNE_\w+": "limits are in the monitor files; data of a service is read by `http:`, see docs/monitor-yaml.md",
+    r"LLM_\w+": "transactions are decoded and checked by rules; no model is asked",
+    r"TELEGRAM_(?:CHAT|TOPIC)_ID_ENVIO": "alerts about sources go to TELEGRAM_CHAT_ID_SOURCES, operational errors to "
+    "TELEGRAM_CHAT_ID_ERRORS",
+    r"TELEGRAM_(?:CHAT|TOPIC)_ID_CURATION": "its Safes are in protocols/safes and alert as YEARN_MS: set "
+    "TELEGRAM_CHAT_ID_YEARN_MS",
+    r"(?:APYUSD|PEG_ORACLE|USDAI)_\w+": "limits are in the monitor files: protocols/",
+}
+_RETIRED_NAME = re.compile("|".join(f"(?:{pattern})" for pattern in _RETIRED))
+# Every variable that this program reads by its whole name.
+READ = frozenset((
+    "ALERTS_CONSOLE", "CACHE_BACKEND", "CACHE_DIR", "CACHE_FILENAME", "DEFILLAMA_URL", "ETHERSCAN_API_KEY",
+    "ETHERSCAN_URL", "FOURBYTE_URL", "LOG_LEVEL", "MONITORING_API_HOST", "MONITORING_API_PORT",
+    "MONITORING_ENV_FILE", "MONITORING_PUBLIC_URL", "NONCE_FILENAME", "NO_COLOR",
+    "SAFE_API_KEY", "SAFE_SERVICE_URL", "TELEGRAM_API_URL", "TELEGRAM_TEST_CHAT_ID", "WEBHOOK_SECRET",
+))  # fmt: skip
+# Those that end in the name of a channel or a chain, which some file must name.
+_OF_CHANNEL = ("TELEGRAM_CHAT_ID_", "TELEGRAM_TOPIC_ID_", "TELEGRAM_BOT_TOKEN_", "WEBHOOK_URL_", "NOTIFY_URLS_")
+_OF_CHAIN = "PROVIDER_URL_"
+# Set by this program itself, numbered, or read by what it is made of.
+_READ_TOO = re.compile(
+    r"AUTOMATION_\w+|SAFE_API_KEY_\d|PROVIDER_PUBLIC|TZ|LANG|LC_\w+|PATH|HOME|USER|SHELL|TERM|TMPDIR|PYTHON\w+|SSL_CERT_(?:FILE|DIR)"
+    r"|GIT_\w+|SSH_\w+|(?i:(?:https?|all|no)_proxy)"
+)
+# How a name begins that only this program reads: looked at in the whole environment, not only in the env file.
+_OURS = re.compile(r"(?:TELEGRAM|MONITORING|PROVIDER|WEBHOOK|NOTIFY|HEARTBEAT|ALERTS|SAFE|ETHERSCAN|CACHE|NONCE)_\w+")
+_CHANNELS = frozenset({"DEFAULT", "TOPICS", "ERRORS", "AUTOMATION", "SOURCES"})
+_SLUG = re.compile(r"\bslug:[ ]*[\"']?([a-z0-9_-]+)")
+
+
+def retired(context: DoctorContext) -> Iterator[Finding]:
+    for name in sorted(context.settings.environ):
+        if _RETIRED_NAME.fullmatch(name):
+            remedy = next(text for pattern, text in _RETIRED.items() if re.fullmatch(pattern, name))
+            yield RETIRED.found(f"nothing reads {name} of the replaced system", f"{remedy}; then remove the line")
+
+
+def unread(context: DoctorContext) -> Iterator[Finding]:
+    environ, in_file = context.settings.environ, _names_in_env_file(context)
+    channels = _CHANNELS | routes(context).keys()
+    text = _text(context.settings.checkout)
+    slugs = {slug.upper().replace("-", "_") for slug in _SLUG.findall(text)}
+    mentioned = f"_{variable_part(text)}_"
+    known = READ | {f"{start}{channel}" for start in _OF_CHANNEL for channel in channels}
+    known |= {f"{_OF_CHAIN}{slug}" for slug in slugs}
+    for name in sorted(environ.keys() & (in_file | set(filter(_OURS.fullmatch, environ)))):
+        if _RETIRED_NAME.fullmatch(name) or _READ_TOO.fullmatch(name) or name in known:
+            continue
+        end = _end_of(name)
+        if f"_{variable_part(end or name)}_" not in mentioned:
+            close = nearest(name, (each.lower() for each in known))
+            if close is not None:
+                yield MISSPELT.found(f"nothing reads {name}: did you mean {close.upper()}?")
+            else:
+                yield UNREAD.found(f"nothing reads {name}")
+
+
+def _end_of(name: str) -> str:
+    """Return the channel or the chain in a variable's name, if it has one."""
+    if name.startswith(_OF_CHAIN):
+        return re.sub(r"_\d$", "", name.removeprefix(_OF_CHAIN))
+    return next((name.removeprefix(start) for start in _OF_CHANNEL if name.startswith(start)), "")
+
+
+def _names_in_env_file(context: DoctorContext) -> frozenset[str]:
+    path = context.settings.env_file
+    if path is None:
+        return frozenset()
+    with contextlib.suppress(OSError):
+        return frozenset(read_env_file(path).values)
+    return frozenset()
+
+
+def _text(checkout: Path) -> str:
+    """Return what the files say that may name a variable, a channel or a chain: the team's own, and our chains."""
+    own = (path for path in (checkout / "protocols").rglob("*") if path.suffix in (".py", ".yaml", ".yml"))
+    jobs = (checkout / "automation").glob("jobs*/*.yaml")
+    chains = (checkout / "monitoring" / "chains" / "data").glob("chains*.yaml")
+    found = []
+    for path in (*own, checkout / "automation" / "jobs.yaml", *jobs, *chains):
+        with contextlib.suppress(OSError):
+            found.append(path.read_text(encoding="utf-8", errors="replace"))
+    return "\n".join(found)
+
+
+EXAMINATIONS: tuple[Examination, ...] = (retired, unread)
