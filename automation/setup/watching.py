@@ -21,8 +21,9 @@ from monitoring.chains.networks import network, own_urls
 _PROFILES = {"safe": ("multisig", "0/10 * * * *")}
 _USUAL_PROFILE = ("hourly", "5 * * * *")
 WHAT_CAN_BE_WATCHED = """
-What should be watched? Give the address of a Safe, a timelock, an ERC-4626 vault, a token or
-another contract, or the URL of an endpoint. This host is watched in any case."""
+What should be watched? Give the address of a Safe, a timelock, an ERC-4626
+vault, a token or another contract, or the URL of an endpoint. This host is
+watched in any case."""
 
 
 @dataclass(frozen=True, slots=True)
