@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import os
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -210,13 +211,18 @@ def _when_all_is_well(scene: DrilledMonitor, results: Mapping[str, CheckResult])
 def _missing(world: Rehearsal, condition: Condition) -> str:
     names = {address: name for scene in world.scene.scenes for name, address in scene.names.items()}
     asked = sorted(
-        f"{names.get(one.target, one.target)}.{one.signature}"
-        for one in world.asked
-        if isinstance(one, ViewRead) and one not in world.answers
+        _as_written(one, names) for one in world.asked if isinstance(one, ViewRead) and one not in world.answers
     )
     if asked:
         return f"`well` has no answer for {', '.join(asked)}"
     return condition.no_data.reason if condition.no_data else "an answer of `well` cannot be used"
+
+
+def _as_written(call: ViewRead, names: Mapping[Any, str]) -> str:
+    """Return a call as a drill writes it: `vault.convertToAssets(1e24)`."""
+    texts = [names.get(one, str(one)) for one in call.arguments]
+    short = [f"1e{len(text) - 1}" if re.fullmatch("10{6,}", text) else text for text in texts]
+    return f"{names.get(call.target, call.target)}.{call.signature.partition('(')[0]}({', '.join(short)})"
 
 
 def _fires(scene: DrilledMonitor, drill: DrillEntry, result: CheckResult) -> None:
