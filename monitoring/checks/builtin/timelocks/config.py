@@ -93,10 +93,10 @@ class TimelockPart:
         """Say what was read, for listings."""
         return f"blocks {reading.first} to {reading.last}, {counted(len(self._events(reading)), 'event')}"
 
-    def compose(self, transition: Transition, tools: EvaluationPoint) -> AlertText:
+    def compose(self, transition: Transition, at: EvaluationPoint) -> AlertText:
         if transition.kind is not TransitionKind.FIRED:
             return plain_message(self.about, transition)
-        return describe(self.row.place, self.row.kind, transition, tools)
+        return describe(self.row.place, self.row.kind, transition, at)
 
     def _events(self, reading: Stretch) -> list[LogEvent]:
         kind = self.row.kind
