@@ -17,6 +17,7 @@ from automation.executor.reaper import StopRequest
 from automation.executor.task import TaskResult
 from automation.jobs.model import Profile
 from automation.jobs.referenced_monitors import ReferencedMonitors
+from automation.runner.first_day import report_first_day
 from automation.runner.run_record import RunRecord
 from automation.sync.sync import SyncResult, SyncStatus
 from monitoring.alerts.delivery.spooled import Unstored, keep, store_kept
@@ -122,6 +123,10 @@ class Reporting:
             self._store(Alert(Severity.MEDIUM, "Checks did not run", *blocks, protocol=PROTOCOL, source="ops_error"))
         for block in blocks:
             log.warning("%s", block)
+
+    def first_day(self) -> None:
+        """Report what is held back on the first day of a database, as one message."""
+        self._record.with_database(lambda database: report_first_day(database, self._now(), self._origin()))
 
     def no_longer_watched(self, watched: ReferencedMonitors) -> None:
         """End the conditions of monitors that no profile names any more; firing ones are reported silently."""

@@ -63,6 +63,7 @@ class BlindSource:
     checks: tuple[Blind, ...]
     of: int = 0
     source: str = "ops_error"
+    of_setup = True
 
     @property
     def key(self) -> ConditionKey:
@@ -132,6 +133,7 @@ class FailingProvider:
     host: str
     troubles: tuple[ProviderTrouble, ...]
     source: str = "ops_error"
+    of_setup = True
 
     @property
     def key(self) -> ConditionKey:
