@@ -177,7 +177,7 @@ def _probed(context: DoctorContext, chains: list[int]) -> list[Finding]:
 
 def _chain(name: str, probes: list[dict[str, object]]) -> list[Finding]:
     of_chain = [one for one in probes if one["chain"] == name]
-    dead = [f"{one['host']}: {one['problem']}" for one in of_chain if not one["ok"]]
+    dead = [_endpoint(one) for one in of_chain if not one["ok"]]
     variable = f"PROVIDER_URL_{name.upper()}"
     if len(dead) == len(of_chain):
         text = f"no endpoint of {name} answers ({len(of_chain)} asked), for example {dead[0]}"
@@ -185,6 +185,11 @@ def _chain(name: str, probes: list[dict[str, object]]) -> list[Finding]:
     good = ok("chain", f"{name}: {len(of_chain) - len(dead)} of {len(of_chain)} endpoints answer")
     test = f"replace it in {variable}; test it with: python -m monitoring.chains probe --chain {name}"
     return [good, *(ENDPOINT.found(f"{name}: {each}", test) for each in dead)]
+
+
+def _endpoint(one: dict[str, object]) -> str:
+    host, problem = str(one["host"]), str(one["problem"])
+    return problem if problem.startswith(host) else f"{host}: {problem}"
 
 
 def _origin(context: DoctorContext) -> list[Finding]:
