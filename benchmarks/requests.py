@@ -80,7 +80,7 @@ def planned(scenes: Sequence[DrilledMonitor], chains: Mapping[int, Gateway]) -> 
     """Read as a run does: all monitors together, in passes."""
     environ = {f"PROVIDER_URL_{CHAINS[chain].upper()}": gateway.url for chain, gateway in chains.items()}
     before, started_s = _counted(chains), time.monotonic()
-    at = EvaluationPoint(environ)
+    at = EvaluationPoint({**environ, "PROVIDER_PUBLIC": "off"})
     for chain, gateway in chains.items():
         view = at.chains.view(chain)
         if not isinstance(view, ChainView):

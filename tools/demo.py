@@ -36,7 +36,7 @@ STOP_LIMIT_S = 15
 INTERRUPTED, TERMINATED = 130, 143  # a shell's 128 + the signal
 # What a developer's own environment must not bring in: the demo sends nothing to anybody.
 OURS = (
-    "ALERTS_", "AUTOMATION_", "CACHE_", "LOG_LEVEL", "NONCE_", "PROVIDER_URL_", "SAFE_",
+    "ALERTS_", "AUTOMATION_", "CACHE_", "LOG_LEVEL", "NONCE_", "PROVIDER_", "SAFE_",
 )  # fmt: skip
 
 
@@ -101,7 +101,7 @@ class Demo:
     def join(self, world: World) -> None:
         """Point the demo at its world."""
         self.world = world
-        self.environ["PROVIDER_URL_MAINNET"] = world.gateway.url
+        self.environ |= {"PROVIDER_URL_MAINNET": world.gateway.url, "PROVIDER_PUBLIC": "off"}
         self.environ["SAFE_SERVICE_URL"] = world.safes.url
         with JOBS.open("a") as jobs:
             jobs.write(CHAIN_JOBS_TEXT)

@@ -6,6 +6,7 @@ by encoding, nesting by sorting.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -18,7 +19,7 @@ reply_markup
 """
 _TYPES = """
 mention hashtag cashtag bot_command url email phone_number bold italic underline strikethrough spoiler blockquote
-expandable_blockquote code pre text_link text_mention custom_emoji
+expandable_blockquote code pre text_link text_mention custom_emoji date_time
 """
 KNOWN_FIELDS = frozenset(_FIELDS.split())
 ENTITY_TYPES = frozenset(_TYPES.split())
@@ -93,7 +94,19 @@ def _fault_of_entity(entity: Mapping[str, Any], edges: set[int]) -> str:
         return "ENTITY_BOUNDS_INVALID: cuts a surrogate pair"
     if kind == "text_link" and not str(entity.get("url", "")).startswith(("http://", "https://")):
         return "a text_link needs a url"
-    extra = set(entity) - {"type", "offset", "length", "url", "language"}
+    return _fault_of_date_time(entity) if kind == "date_time" else _unknown_field(entity, "url", "language")
+
+
+def _fault_of_date_time(entity: Mapping[str, Any]) -> str:
+    if type(entity.get("unix_time")) is not int:
+        return "a date_time needs a unix_time"
+    if not re.fullmatch("r|w?[dD]?[tT]?", entity.get("date_time_format", "")):
+        return "date_time_format is of another form"
+    return _unknown_field(entity, "unix_time", "date_time_format")
+
+
+def _unknown_field(entity: Mapping[str, Any], *known: str) -> str:
+    extra = set(entity) - {"type", "offset", "length", *known}
     return f"unknown field {min(extra)}" if extra else ""
 
 

@@ -95,6 +95,7 @@ class TelegramStandIn(ScriptedServer):
         self.kicked_from: set[str] = set()
         self.migrated: dict[str, str] = {}
         self.closed_topics: set[int] = set()
+        self.unknown_entities: set[str] = set()  # as a server of an older version
         self.updates: list[Mapping[str, Any]] = []
         self.webhook = ""
         self.read_elsewhere = False
@@ -155,6 +156,8 @@ class TelegramStandIn(ScriptedServer):
         fault = fault_of(payload)
         if fault:
             return _refusal(400, f"Bad Request: {fault}")
+        if any(entity["type"] in self.unknown_entities for entity in payload.get("entities", ())):
+            return _refusal(400, "Bad Request: can't parse MessageEntity: Unsupported type specified")
         return self._refusal_of_chat(payload) or self._too_many(token, payload) or self._accept(token, payload)
 
     def _refusal_of_chat(self, payload: Mapping[str, Any]) -> Answer | None:
@@ -220,18 +223,24 @@ def _readable(received: Received) -> str:
     topic = "" if received.thread_id is None else f" topic {received.thread_id}"
     sound = "silently" if received.silent else "with sound"
     text = "\n".join(f"  | {line}" for line in received.text.split("\n"))
+    dates = ", ".join(received.marked("date_time"))
+    text += f"\n  (in the reader's own time zone: {dates})" if dates else ""
     return f"Telegram stand-in: message {received.message_id} to chat {received.chat_id}{topic}, {sound}\n{text}"
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="Stand in for Telegram's Bot API on loopback and print what arrives.")
     parser.add_argument("--port", type=int, default=8081)
+    parser.add_argument(
+        "--without-date-time", action="store_true", help="refuse the entity date_time, as old servers do"
+    )
     parser.add_argument("--limits", action="store_true", help="answer 429 beyond Telegram's published limits")
     arguments = parser.parse_args()
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
     with TelegramStandIn(port=arguments.port, limits=arguments.limits, output=sys.stdout) as stand_in:
+        stand_in.unknown_entities |= {"date_time"} if arguments.without_date_time else set()
         print(f"Telegram stand-in: TELEGRAM_API_URL={stand_in.url}", flush=True)
         stop.wait()
 

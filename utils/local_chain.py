@@ -53,8 +53,8 @@ class LocalChain:
 
     @property
     def environ(self) -> Mapping[str, str]:
-        """Return the variable that makes this the chain's only provider."""
-        return {f"PROVIDER_URL_{network(self.chain).slug.upper()}": self.url}
+        """Return the variables that make this the chain's only provider."""
+        return {f"PROVIDER_URL_{network(self.chain).slug.upper()}": self.url, "PROVIDER_PUBLIC": "off"}
 
     def rpc(self, method: str, *params: Any) -> Any:  # noqa: ANN401 - JSON
         """Ask the node, as in `rpc("anvil_setCode", address, code)`.

@@ -51,8 +51,8 @@ class SimChain:
 
     @property
     def environ(self) -> Mapping[str, str]:
-        """Return the variable that makes this the chain's only provider."""
-        return {f"PROVIDER_URL_{network(self.chain).slug.upper()}": self.url}
+        """Return the variables that make this the chain's only provider."""
+        return {f"PROVIDER_URL_{network(self.chain).slug.upper()}": self.url, "PROVIDER_PUBLIC": "off"}
 
     @property
     def url(self) -> str:

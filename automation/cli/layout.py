@@ -12,8 +12,7 @@ from itertools import zip_longest
 
 Row = Sequence[str]
 _GAP = "  "
-_LEAST_TEXT = 24  # columns in which a sentence can still be read; with fewer it goes below its row
-_LEAST_CELL = 8
+_LEAST_TEXT = 24  # columns in which a sentence can still be read; with fewer it is put below its row
 _INDENT = "    "
 _GOES_ON = " \\"  # at the end of a line: the shell reads the next one too
 _ID = re.compile(r"\b(0x[0-9a-fA-F]{4})[0-9a-fA-F]{8,}([0-9a-fA-F]{4})\b")
@@ -51,9 +50,10 @@ def fold(line: str, width: int, command: str) -> list[str]:
 
 
 def table(rows: Sequence[Row], width: int | None = None) -> list[str]:
-    """Return rows as lines with aligned columns; where a width is given, folded so that no line is wider.
+    """Return rows, the first of them headings, as lines with aligned columns; no line is wider than a given width.
 
-    The widest column is wrapped; where too little is left for it, the last one, free text, is put below its row.
+    Where they do not fit, the widest column is wrapped; where too little is left for it, the widest ones are put below
+    their row, each with its heading, until the others fit.
     """
     widths = _natural(rows)
     if width is None or _total(widths) <= width:
@@ -64,11 +64,22 @@ def table(rows: Sequence[Row], width: int | None = None) -> list[str]:
     room = width - (_total(widths) - widths[widest])
     if room >= min(_LEAST_TEXT, widths[widest]):
         return _lines(rows, [*widths[:widest], min(room, widths[widest]), *widths[widest + 1 :]])
+    return _with_some_below(rows, widths, width)
+
+
+def _with_some_below(rows: Sequence[Row], widths: Sequence[int], width: int) -> list[str]:
+    kept = list(range(len(widths)))
+    while len(kept) > 1 and _total([widths[column] for column in kept]) > width:
+        kept.remove(max(kept[1:], key=lambda column: widths[column]))
+    below = [column for column in range(len(widths)) if column not in kept]
+    narrow = [min(widths[column], width) for column in kept]
     lines = []
-    narrow = _narrowed(widths[:-1], width)
-    for row in rows:
-        lines += _lines([row[:-1]], narrow)
-        lines += [_INDENT + part for part in wrapped(row[-1], width - len(_INDENT)) if part]
+    for number, row in enumerate(rows):
+        lines += _lines([[row[column] for column in kept]], narrow)
+        for column in below if number else ():
+            label = f"{_INDENT}{rows[0][column].lower()}: "
+            first, *others = wrapped(row[column], width - len(label))
+            lines += [f"{label}{first}".rstrip(), *(f"{_INDENT}{_INDENT}{each}" for each in others)]
     return lines
 
 
@@ -83,14 +94,6 @@ def _natural(rows: Sequence[Row]) -> list[int]:
 
 def _total(widths: Sequence[int]) -> int:
     return sum(widths) + len(_GAP) * (len(widths) - 1)
-
-
-def _narrowed(widths: Sequence[int], width: int) -> list[int]:
-    """Take from the widest column until the row fits."""
-    narrow = list(widths)
-    while _total(narrow) > width and max(narrow) > _LEAST_CELL:
-        narrow[narrow.index(max(narrow))] -= 1
-    return narrow
 
 
 def _lines(rows: Sequence[Row], widths: Sequence[int]) -> list[str]:

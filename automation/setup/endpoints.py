@@ -56,7 +56,7 @@ def said(row: Mapping[str, Any]) -> str:
 def _only(chain: Network, url: str) -> dict[str, str]:
     """Return an environment in which this is the chain's one endpoint."""
     name = variable(chain)
-    return {name: url, **{f"{name}_{place}": "" for place in range(1, 10)}}
+    return {"PROVIDER_PUBLIC": "off", name: url, **{f"{name}_{place}": "" for place in range(1, 10)}}
 
 
 def offered(chain: Network, reader: ChainReader, dialogue: Dialogue) -> str:

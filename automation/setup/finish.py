@@ -23,7 +23,7 @@ def finish(config: Path, checkout: Path, env_file: Path, dialogue: Dialogue, *, 
         )
         status = status or sent
     else:
-        dialogue.say("\nNo drill was sent: there is no bot or no chat yet. Alerts wait in the database until then.")
+        dialogue.say("\nNo drill was sent: there is no bot or no chat yet.\nAlerts wait in the database until then.")
     _step("When do checks run next?", ["list"], config, checkout, environ, dialogue)
     return status
 

@@ -106,6 +106,7 @@ def _safe(watch: WatchWish, facts: ContractFacts) -> str:
         "  competing: high           # a rival at a nonce that is queued already\n"
         "  changes: high             # owners, modules, threshold, code, guards\n"
         "  module_runs: medium       # a transaction run by a module, past the owners\n"
+        "  first_run_lookback: 12h   # what was queued before the first run\n"
         "  rows:\n"
         f'    - {{name: {watch.name}, chain: {watch.chain}, address: "{facts.address}", protocol: {watch.name}}}\n'
     )

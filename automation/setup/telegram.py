@@ -17,11 +17,13 @@ from monitoring.alerts.senders.telegram.bot import BotAccount, BotError, BotProb
 from monitoring.base.errors import UsageError
 
 HOW_TO_GET_A_BOT = """\
-Alerts go to a Telegram chat by a bot of your own. To get one: open https://t.me/BotFather in
-Telegram, send /newbot, choose a name, and copy the token it answers with."""
+Alerts go to a Telegram chat by a bot of your own. To get one, open
+https://t.me/BotFather in Telegram, send /newbot, choose a name, and copy the
+token it answers with."""
 HOW_TO_BE_FOUND = """\
-Now write any message to @{bot} (in a group: add the bot, then write /start@{bot};
-for a topic write it there). Waiting up to {seconds:.0f} s …"""
+Write any message to @{bot} now.
+For a group: add the bot to it and write /start@{bot} there,
+for a topic in that topic. Waiting up to {seconds:.0f} s …"""
 _TOKEN = re.compile(r"[0-9]{1,20}:[A-Za-z0-9_-]{10,}")
 _CHAT_ID = re.compile(r"-?[0-9]{1,20}|@[A-Za-z][A-Za-z0-9_]{3,31}")
 _TOPIC_OF_ALL = f"TELEGRAM_TOPIC_ID_{variable_part(DIGEST_CHANNEL)}"
@@ -131,7 +133,7 @@ def find_chat(
         return None
     try:
         if bot.has_webhook():
-            dialogue.say("This bot has a webhook: another program gets its messages, so they are not read here.")
+            dialogue.say("This bot has a webhook: another program gets its messages.\nThey are not read here.")
             return _by_id(bot, dialogue)
         dialogue.say(HOW_TO_BE_FOUND.format(bot=bot.username(), seconds=wait_s))
         refused: set[tuple[str, int | None]] = set()

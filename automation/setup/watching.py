@@ -15,14 +15,15 @@ from automation.setup.jobs_file import NAME, OwnTask, with_examples, with_task
 from automation.setup.monitor_files import title, watch_files
 from automation.setup.watch import WatchWish, check_name, fitting, is_there, read_watch, usual_name
 from monitoring.base.errors import UsageError
-from monitoring.chains.networks import network, provider_urls
+from monitoring.chains.networks import network, own_urls
 
 # How often: Safes as their queue moves, the rest as the shipped monitors.
 _PROFILES = {"safe": ("multisig", "0/10 * * * *")}
 _USUAL_PROFILE = ("hourly", "5 * * * *")
 WHAT_CAN_BE_WATCHED = """
-What should be watched? Give the address of a Safe, a timelock, an ERC-4626 vault, a token or
-another contract, or the URL of an endpoint. This host is watched in any case."""
+What should be watched? Give the address of a Safe, a timelock, an ERC-4626
+vault, a token or another contract, or the URL of an endpoint. This host is
+watched in any case."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +90,7 @@ class Watching:
             return read_watch(f"http:{answer}")
         chain = network(self.dialogue.ask("Chain", "mainnet"))
         environ = {**self.reader().environ}
-        if provider_urls(chain, environ) == chain.public_rpcs and (own := offered(chain, self.reader(), self.dialogue)):
+        if not own_urls(chain, environ) and (own := offered(chain, self.reader(), self.dialogue)):
             self.plan.env[variable(chain)] = own
         return read_watch(f"contract:{chain.slug}:{answer}")
 

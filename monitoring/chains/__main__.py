@@ -27,7 +27,7 @@ from monitoring.chains.abi.addresses import check_address
 from monitoring.chains.abi.values import Unknown
 from monitoring.chains.inspection.control import inspect, unread
 from monitoring.chains.inspection.endpoint import read_capabilities
-from monitoring.chains.networks import Network, network, networks, provider_mistakes, provider_urls
+from monitoring.chains.networks import Network, network, networks, provider_mistakes
 from monitoring.chains.rpc.pool import Head
 from monitoring.chains.rpc.views import Chains
 
@@ -55,13 +55,12 @@ def probe(
     made = chains or Chains(environ)
     found = []
     for chain in wanted:
-        configured = provider_urls(chain, environ) != chain.public_rpcs
         pool = made.pool(chain)
         for name, problem in provider_mistakes(chain, environ).items():
             found.append(Probe(chain.slug, chain.id, name, True, False, None, None, problem))
-        for provider, answer in zip(pool.providers, pool.heads(), strict=True):
+        for provider, answer in zip(pool.providers, pool.heads(pool.providers), strict=True):
             now = made.budget.clock.now()
-            one = _probe(chain, provider.host, answer, now, configured=configured)
+            one = _probe(chain, provider.host, answer, now, configured=not provider.is_public)
             if deep and isinstance(answer, Head):
                 able = read_capabilities(chain, answer)
                 one = replace(one, archive=able.archive, log_range=able.log_range)
@@ -84,7 +83,8 @@ def main(argv: Sequence[str] | None = None, environ: Mapping[str, str] | None = 
     verbs = parser.add_subparsers(dest="verb", required=True)
     asking = verbs.add_parser("probe", help="ask each provider for its chain id and newest block")
     asking.add_argument("--json", action="store_true", help="one JSON list on stdout")
-    asking.add_argument("--chain", action="append", metavar="CHAIN", help="only this chain (slug or id)")
+    asking.add_argument("named", nargs="*", metavar="CHAIN", help="only these chains (slug or id)")
+    asking.add_argument("--chain", action="append", default=[], metavar="CHAIN", help="likewise")
     asking.add_argument("--deep", action="store_true", help="also ask for old state and for ranges of logs")
     looking = verbs.add_parser("inspect", help="say what an address is and who controls it, as JSON")
     looking.add_argument("address", metavar="ADDRESS")
@@ -95,7 +95,8 @@ def main(argv: Sequence[str] | None = None, environ: Mapping[str, str] | None = 
         log.set_up(settings.environ)
         if options.verb == "inspect":
             return _inspect(options.address, network(options.chain), settings.environ)
-        wanted = [network(chain) for chain in options.chain] if options.chain else list(networks().values())
+        named = [*options.named, *options.chain]
+        wanted = [network(chain) for chain in named] if named else list(networks().values())
     except UsageError as error:
         sys.stderr.write(f"{error}\n")
         return 2

@@ -21,7 +21,8 @@ from monitoring.base.errors import UsageError
 from monitoring.base.plural import counted
 from monitoring.base.secrets.redact import Redactor
 from monitoring.base.settings import CHECKOUT, Settings, load_settings
-from monitoring.base.terminal import write_whatever_comes
+from monitoring.base.terminal import visible, write_whatever_comes
+from monitoring.chains.networks import own_mistakes
 from monitoring.checks.builtin import TYPES
 from monitoring.checks.config.describe import describe
 from monitoring.checks.config.load_all import load_all
@@ -88,7 +89,7 @@ def _run(options: argparse.Namespace) -> int:
         outcome = run(monitors, _point(frame.settings, store, clock), store, frame.origin)
     finally:
         store.close()
-    _write(brief_lines_of(outcome.seen) if frame.is_brief else lines_of(outcome.seen))
+    _write(map(visible, brief_lines_of(outcome.seen) if frame.is_brief else lines_of(outcome.seen)))
     if frame.counts and outcome.seen:
         _write([summary_of(outcome.seen)])
     nothing = no_data(outcome.seen)
@@ -126,7 +127,7 @@ def _explain_files(options: argparse.Namespace) -> int:
     if options.check and not found and not mistakes:
         raise UsageError(f"no check is called {options.check}")
     data = orjson.dumps(as_data(found), option=orjson.OPT_INDENT_2).decode() if options.json else ""
-    _write([data] if data else as_lines(found, SystemClock().now()))
+    _write([data] if data else map(visible, as_lines(found, SystemClock().now())))
     return 2 if mistakes else int(crashed)
 
 
@@ -140,6 +141,7 @@ def _validate(options: argparse.Namespace) -> int:
     monitors, mistakes = load_all([file for file in options.files if file not in scripts], TYPES)
     if scripts:
         mistakes += orjson.loads(_of_scripts("utils.mistakes", "--json", *scripts, stdout=subprocess.PIPE).stdout)
+    mistakes = [*own_mistakes(), *mistakes]
     warnings = [line for monitor in monitors for line in monitor.warnings]
     if options.json:
         _write([orjson.dumps({"mistakes": mistakes, "warnings": warnings}).decode()])
@@ -168,7 +170,7 @@ def _describe(options: argparse.Namespace) -> int:
 
 def _complain(lines: Iterable[str]) -> None:
     for line in lines:
-        sys.stderr.write(line + "\n")
+        sys.stderr.write(visible(line) + "\n")
 
 
 def _write(lines: Iterable[str]) -> None:

@@ -153,7 +153,7 @@ def test_each_of_the_fourteen_checks_fires_worsens_recovers_and_goes_blind(node:
 
 def test_the_fourteen_checks_cost_two_multicalls(node: Anvil) -> None:
     put(node, {})
-    at = EvaluationPoint({"PROVIDER_URL_MAINNET": node.url})
+    at = EvaluationPoint({"PROVIDER_URL_MAINNET": node.url, "PROVIDER_PUBLIC": "off"})
     evaluation = evaluate([load_monitor(FILE, TYPES)], at)
     assert len(evaluation.readings.passes) == 2
     assert at.chains.requests == 3, "the head, then one multicall a pass"

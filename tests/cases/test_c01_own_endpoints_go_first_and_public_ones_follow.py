@@ -9,7 +9,7 @@ import pytest
 
 from monitoring.chains.networks import network, provider_urls
 
-pytestmark = [pytest.mark.case("C.1"), pytest.mark.xfail(strict=True, reason="open: first contact")]
+pytestmark = pytest.mark.case("C.1")
 OWN = "http://127.0.0.1:9/own"
 
 

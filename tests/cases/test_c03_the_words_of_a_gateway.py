@@ -37,7 +37,7 @@ def chains(*providers: Provider) -> Iterator[Chains]:
         one.views.setdefault((TOKEN, SUPPLY), 10**24)
     with serving(*providers) as urls:
         environ = {f"PROVIDER_URL_MAINNET_{place}": url for place, url in enumerate(urls, 1)}
-        yield Chains(environ, budget=Budget(clock=clock, sleep=clock.sleep), fetch=fetch)
+        yield Chains({**environ, "PROVIDER_PUBLIC": "off"}, budget=Budget(clock=clock, sleep=clock.sleep), fetch=fetch)
     fetch.close()
 
 

@@ -53,7 +53,9 @@ def view_of(*providers: Provider) -> Iterator[ChainView]:
         one.views[TOKEN, BALANCE] = lambda who: int(who, 16)
     with serving(*providers) as urls:
         environ = {f"PROVIDER_URL_MAINNET_{place}": url for place, url in enumerate(urls, 1)}
-        view = Chains(environ, budget=Budget(clock=clock, sleep=clock.sleep), fetch=fetch).view(1)
+        view = Chains(
+            {**environ, "PROVIDER_PUBLIC": "off"}, budget=Budget(clock=clock, sleep=clock.sleep), fetch=fetch
+        ).view(1)
         assert isinstance(view, ChainView), view
         yield view
     fetch.close()

@@ -73,7 +73,7 @@ def test_a_chat_may_have_a_name(sender: TelegramSender, bot_api: TelegramStandIn
 def test_the_test_chat_sees_the_protocol(sender: TelegramSender, bot_api: TelegramStandIn) -> None:
     sender.send(message(), TelegramChat(CHAT, TOKEN_VARIABLE, labelled=True))
 
-    assert bot_api.messages[0].text.startswith("[cap] 🚨 HIGH cap: Backing")
+    assert bot_api.messages[0].text.startswith("[cap] 🚨 HIGH Backing")
 
 
 def test_ages_are_counted_to_the_time_of_raising(sender: TelegramSender, bot_api: TelegramStandIn) -> None:

@@ -38,7 +38,9 @@ def node() -> Iterator[Anvil]:
 
 
 def chains(node: Anvil, memory: RunMemory | None = None, sleep: Any = lambda _s: None) -> Chains:
-    return Chains({"PROVIDER_URL_MAINNET": node.url}, budget=Budget(sleep=sleep), memory=memory)
+    return Chains(
+        {"PROVIDER_URL_MAINNET": node.url, "PROVIDER_PUBLIC": "off"}, budget=Budget(sleep=sleep), memory=memory
+    )
 
 
 def view_of(made: Chains) -> ChainView:

@@ -39,7 +39,9 @@ def node() -> Iterator[Anvil]:
 
 
 def view_of(node: Anvil) -> ChainView:
-    view = Chains({"PROVIDER_URL_MAINNET": node.url}, budget=Budget(sleep=lambda _s: None)).view(1)
+    view = Chains(
+        {"PROVIDER_URL_MAINNET": node.url, "PROVIDER_PUBLIC": "off"}, budget=Budget(sleep=lambda _s: None)
+    ).view(1)
     assert isinstance(view, ChainView), view
     return view
 

@@ -22,7 +22,7 @@ def run_probe(environ: dict[str, str], *arguments: str) -> subprocess.CompletedP
     return subprocess.run(
         command,
         cwd=CHECKOUT,
-        env=clean | {"MONITORING_ENV_FILE": "", **environ},
+        env=clean | {"MONITORING_ENV_FILE": "", "PROVIDER_PUBLIC": "off", **environ},
         capture_output=True,
         text=True,
         timeout=100,

@@ -47,7 +47,7 @@ def chains(
         names = ["", *(f"_{place}" for place in range(1, len(urls)))]
         environ = {f"PROVIDER_URL_{slug.upper()}{name}": url for name, url in zip(names, urls, strict=True)}
         budget = Budget(seconds=seconds, retries=retries, request_s=request_s, clock=clock, sleep=clock.sleep)
-        yield Chains(environ, budget=budget, fetch=fetch)
+        yield Chains({**environ, "PROVIDER_PUBLIC": "off"}, budget=budget, fetch=fetch)
     fetch.close()
 
 
@@ -79,7 +79,7 @@ def test_three_hundred_reads_on_three_chains_cost_two_requests_a_chain(clock: Ma
         one.views = {(TOKEN, "balanceOf(address)(uint256)"): lambda who: int(who, 16)}
     with serving(*providers.values()) as urls:
         environ = {f"PROVIDER_URL_{slug.upper()}": url for slug, url in zip(providers, urls, strict=True)}
-        made = Chains(environ, budget=Budget(clock=clock, sleep=clock.sleep), fetch=fetch)
+        made = Chains({**environ, "PROVIDER_PUBLIC": "off"}, budget=Budget(clock=clock, sleep=clock.sleep), fetch=fetch)
         for slug in providers:
             view = made.view(slug)
             assert isinstance(view, ChainView)
@@ -457,7 +457,7 @@ def _unreachable(made: Chains, clock: ManualClock) -> list[str]:
     texts = [str(made.view(1))]
     for url in (f"http://127.0.0.1:1/v3/{KEY}", f"http://[bad/v3/{KEY}", f"ftp://127.0.0.1/v3/{KEY}", f"v3/{KEY}"):
         budget = Budget(clock=clock, sleep=clock.sleep)
-        broken = Chains({"PROVIDER_URL_MAINNET": url}, budget=budget)
+        broken = Chains({"PROVIDER_URL_MAINNET": url, "PROVIDER_PUBLIC": "off"}, budget=budget)
         texts.append(str(broken.view(1)))
         assert isinstance(broken.view(1), Unknown)
     return texts

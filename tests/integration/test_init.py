@@ -3,13 +3,9 @@
 from __future__ import annotations
 
 import json
-import os
-import pty
 import re
-import select
 import stat
 import subprocess
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -21,14 +17,13 @@ from monitoring.chains.abi.addresses import checksum
 from monitoring.checks.builtin import TYPES
 from monitoring.checks.config.load import load_monitor
 from monitoring.checks.engine.formula_checks import FormulaPart
-from monitoring.checks.expression.evaluate import ViewRead
-from tests.support import anvil, parts
-from tests.support.answers import put_answers, put_multicall
 from tests.support.anvil import Anvil
 from tests.support.fake_telegram import BOT_TOKEN, CHAT, TelegramStandIn
+from tests.support.first_chain import ASSET, VAULT, first_chain
 from tests.support.host import Host
-from tests.support.safes import CURATION, safe_at
-from tests.support.timelocks import DAY, YEARN, timelock_at
+from tests.support.safes import CURATION
+from tests.support.terminal import Terminal
+from tests.support.timelocks import YEARN
 
 PATIENCE_S = 60
 JOBS = """\
@@ -66,48 +61,8 @@ def init(host: Host, *flags: str, stdin: str | None = None, **environ: str) -> s
     )  # fmt: skip
 
 
-class Terminal:
-    """A command in a pseudo-terminal, answered as a person would: each answer after its question was shown."""
-
-    def __init__(self, host: Host, *flags: str) -> None:
-        self.shown, self.inputs, self._seen = "", 0, 0
-        self._fd, child = pty.openpty()
-        self._process = subprocess.Popen(
-            host.command("init", "--env-file", str(env_file(host)), *flags), cwd=host.checkout, env=host.environ,
-            stdin=child, stdout=child, stderr=child, start_new_session=True,
-        )  # fmt: skip
-        os.close(child)
-
-    def answer(self, question: str, text: str) -> None:
-        self.until(question)
-        self.inputs += 1
-        os.write(self._fd, text.encode() + b"\n")
-
-    def until(self, pattern: str) -> None:
-        deadline = time.monotonic() + PATIENCE_S
-        while not (found := re.search(pattern, self.shown[self._seen :])):
-            assert time.monotonic() < deadline, f"{pattern!r} was not shown:\n{self.shown}"
-            assert self._read(), f"it ended before {pattern!r}:\n{self.shown}"
-        self._seen += found.end()
-
-    def end(self) -> int:
-        while self._read():
-            pass
-        os.close(self._fd)
-        return self._process.wait(PATIENCE_S)
-
-    def stop(self) -> None:
-        self._process.terminate()
-
-    def _read(self) -> bool:
-        try:
-            if not select.select([self._fd], [], [], PATIENCE_S)[0]:
-                return False
-            data = os.read(self._fd, 4096)
-        except OSError:  # the child closed its end
-            return False
-        self.shown += data.decode(errors="replace")
-        return bool(data)
+def terminal_of(host: Host, *flags: str) -> Terminal:
+    return Terminal(host.command("init", "--env-file", str(env_file(host)), *flags), host.checkout, host.environ)
 
 
 def message(chat_id: int, text: str = "hello", **more: Any) -> dict[str, Any]:
@@ -209,7 +164,7 @@ def test_on_a_terminal_it_asks_finds_the_chat_shows_it_and_asks_before_it_uses_i
     host: Host, telegram: TelegramStandIn
 ) -> None:
     telegram.updates = [message(-100666), message(int(CHAT), message_thread_id=7, is_topic_message=True)]
-    terminal = Terminal(host)
+    terminal = terminal_of(host)
 
     terminal.until("@BotFather|BotFather")
     terminal.answer("Bot token.*: ", BOT_TOKEN)
@@ -238,7 +193,7 @@ def test_updates_of_a_bot_that_somebody_else_reads_are_not_read(
     telegram.updates = [message(-100666)]
     telegram.webhook = "https://example.org/hook" if reader == "webhook" else ""
     telegram.read_elsewhere = reader != "webhook"
-    terminal = Terminal(host)
+    terminal = terminal_of(host)
 
     terminal.answer("Bot token.*: ", BOT_TOKEN)
     terminal.until("has a webhook" if reader == "webhook" else "another program reads this bot's updates")
@@ -254,7 +209,7 @@ def test_updates_of_a_bot_that_somebody_else_reads_are_not_read(
 
 @pytest.mark.ci
 def test_no_for_an_answer_writes_nothing(host: Host, telegram: TelegramStandIn) -> None:
-    terminal = Terminal(host, "--chat", CHAT, "--bot-token-env", "NEW_BOT")
+    terminal = terminal_of(host, "--chat", CHAT, "--bot-token-env", "NEW_BOT")
 
     terminal.answer("Address or URL.*: ", "")
     terminal.answer("Run the shipped examples too.*: ", "y")
@@ -270,7 +225,7 @@ def test_a_title_of_a_stranger_is_one_clean_short_line(host: Host, telegram: Tel
     evil = message(int(CHAT))
     evil["message"]["chat"]["title"] = "\x1b[2J\r\nyes\n" + "x" * 5000
     telegram.updates = [evil, {"message": 7}, 3, {"message": {"chat": {"id": "x"}}}]  # type: ignore[list-item]
-    terminal = Terminal(host)
+    terminal = terminal_of(host)
 
     terminal.answer("Bot token.*: ", BOT_TOKEN)
     terminal.answer("Found supergroup .*: ", "n")
@@ -288,35 +243,10 @@ def test_without_anything_to_do_it_says_what_waits(host: Host) -> None:
     assert "No drill was sent: there is no bot or no chat yet" in done.stdout
 
 
-VAULT = checksum("0x" + "e4" * 20)
-ASSET = checksum("0x" + "a5" * 20)
-
-
 @pytest.fixture(scope="module")
 def mainnet() -> Iterator[Anvil]:
-    """A chain with a Safe, a timelock, a vault and a token."""
-    if anvil.binary() is None:
-        parts.missing(anvil.HOW_TO_GET_IT)
-    with anvil.running("--chain-id", "1") as node:
-        put_multicall(node)
-        safe_at(node)
-        timelock_at(node, "oz5", 2 * DAY)
-        put_views(node, ASSET, symbol="US\x1bDC", decimals=6, totalSupply=10**15, owner=CURATION, paused=False)
-        put_views(node, VAULT, symbol="vUSDC", decimals=18, totalSupply=10**24, asset=ASSET, totalAssets=2 * 10**12)
-        put_views(node, VAULT, paused=False, owner=CURATION)
-        for probe in (10**18, 10**24):
-            call = ViewRead(1, VAULT, "convertToAssets(uint256)(uint256)", (probe,))
-            put_answers(node, {call: 1_050_000 * probe // 10**18})
-        node.mine(3)
+    with first_chain() as node:
         yield node
-
-
-def put_views(node: Anvil, target: str, **views: object) -> None:
-    """Let an address answer views without arguments."""
-    kinds = {bool: "bool", int: "uint256"}
-    for name, value in views.items():
-        kind = "address" if isinstance(value, str) and value.startswith("0x") else kinds.get(type(value), "string")
-        put_answers(node, {ViewRead(1, target, f"{name}()({kind})"): value})  # type: ignore[dict-item]
 
 
 def own_jobs(host: Host) -> str:
@@ -433,7 +363,7 @@ def test_a_url_with_a_key_in_it_goes_into_the_env_file_alone(host: Host) -> None
 def test_on_a_terminal_an_address_is_enough(host: Host, telegram: TelegramStandIn, mainnet: Anvil) -> None:
     telegram.updates = [message(42)]
     del host.environ["PROVIDER_URL_MAINNET"]
-    terminal = Terminal(host)
+    terminal = terminal_of(host)
 
     terminal.answer("Bot token.*: ", BOT_TOKEN)
     terminal.answer(r"Found private .*: ", "y")

@@ -104,7 +104,7 @@ def test_another_severity_fails(host: ChecksHost) -> None:
 def test_an_answer_that_the_drill_lacks_is_named(host: ChecksHost) -> None:
     code, lines, _ = drilled(host, DRILL.replace(", vault.totalSupply(): 100", ""))
     assert code == 1
-    assert "          no data when all is well: `well` has no answer for vault.totalSupply()(uint256)" in lines
+    assert "          no data when all is well: `well` has no answer for vault.totalSupply()" in lines
 
 
 def test_a_check_without_a_drill_is_listed_and_fails_nothing(host: ChecksHost) -> None:

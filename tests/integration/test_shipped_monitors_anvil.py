@@ -42,7 +42,7 @@ class Watch:
         put_answers(node, scene.answers(self.now))
 
     def run(self) -> dict[ConditionKey, Any]:
-        environ = {"PROVIDER_URL_MAINNET": self.node.url}
+        environ = {"PROVIDER_URL_MAINNET": self.node.url, "PROVIDER_PUBLIC": "off"}
         at = EvaluationPoint(environ, StoppedClock(self.now), known=self.scene.readings(self.now))
         evaluation = evaluate_checks(self.scene.parts, None, self.conditions, self.now, at=at)
         outcomes = outcomes_of(evaluation)

@@ -194,7 +194,8 @@ def test_an_operation_told_that_a_reorganisation_removes_is_said_so(node: Anvil,
 def test_a_chain_that_cannot_be_read_is_reported_once_and_nothing_is_lost(node: Anvil, tmp_path: Path) -> None:
     timelock = timelock_at(node, "oz5")
     world = started(tmp_path, node)
-    good, world.environ = world.environ, {"PROVIDER_URL_MAINNET": "http://127.0.0.1:1"}
+    dead = {"PROVIDER_URL_MAINNET": "http://127.0.0.1:1", "PROVIDER_PUBLIC": "off"}
+    good, world.environ = world.environ, dead
     timelock.send("scheduleBatch", *calls_of(timelock), NOTHING, SALT, 2 * DAY)
     blind = [world.run() for _ in range(4)]
     assert [len(one.sources()) for one in blind] == [0, 0, 2, 0]

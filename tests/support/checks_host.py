@@ -35,7 +35,7 @@ class ChecksHost:
         inherited = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
         marks = {} if by_hand else {"AUTOMATION_RUN_ID": "7", "AUTOMATION_TASK": "checks"}
         fixed = {"PYTHONPATH": str(CHECKOUT), "CACHE_DIR": str(self.folder), "MONITORING_ENV_FILE": ""}
-        return {**inherited, **fixed, **marks, **self.environ, **more}
+        return {**inherited, **fixed, **marks, "PROVIDER_PUBLIC": "off", **self.environ, **more}
 
     def do(self, verb: str, *arguments: object, by_hand: bool = False, **more: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(

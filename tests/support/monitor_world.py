@@ -93,4 +93,4 @@ def _told(entry: JudgedPart) -> Told | None:
 
 
 def monitor_world(path: Path, environ: Mapping[str, str], **how: Any) -> MonitorWorld:
-    return MonitorWorld(load_monitor(path, TYPES).parts(), environ, **how)
+    return MonitorWorld(load_monitor(path, TYPES).parts(), {"PROVIDER_PUBLIC": "off", **environ}, **how)

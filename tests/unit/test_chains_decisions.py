@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -12,7 +13,7 @@ from monitoring.base.errors import UsageError
 from monitoring.base.http.client import Request, scrub
 from monitoring.base.http.words import host_of
 from monitoring.chains.abi.values import Unknown
-from monitoring.chains.networks import network, networks, provider_urls
+from monitoring.chains.networks import network, networks, provider_mistakes, provider_urls
 from monitoring.chains.rpc.block_pinning import choose
 from monitoring.chains.rpc.budget import Budget, BudgetSpentError
 from monitoring.chains.rpc.errors import Fault, classify_error, classify_status
@@ -202,14 +203,10 @@ def test_exactly_as_old_as_allowed_is_fresh_and_the_future_is_not() -> None:
 
 
 def test_networks_have_what_links_and_limits_need() -> None:
-    assert [one.slug for one in networks().values()] == [
-        "mainnet",
-        "optimism",
-        "polygon",
-        "base",
-        "arbitrum",
-        "katana",
-    ]
+    slugs = [one.slug for one in networks().values()]
+    assert slugs[:6] == ["mainnet", "optimism", "polygon", "base", "arbitrum", "katana"]
+    assert len(set(slugs)) == len(slugs) >= 25
+    assert all(re.fullmatch("[a-z][a-z0-9]*", slug) for slug in slugs)  # PROVIDER_URL_<SLUG>
     polygon = network("polygon")
     assert network(137) == network("137") == polygon
     assert (polygon.safe_app, polygon.safe_service) == ("matic", "pol")
@@ -222,17 +219,25 @@ def test_networks_have_what_links_and_limits_need() -> None:
         assert one.public_rpcs
         assert one.confirmations > 0
         assert one.max_head_age_s >= 60
-    with pytest.raises(UsageError, match="write one of mainnet"):
+    with pytest.raises(UsageError, match=r"chain 'mainet' is not known: did you mean mainnet\?"):
         network("mainet")
+    with pytest.raises(UsageError, match=r"write one of mainnet, optimism.*, or add it in automation/chains\.d"):
+        network("zzzzzz")
 
 
-def test_the_environment_replaces_the_public_providers_in_order() -> None:
+def test_own_providers_go_before_the_public_ones_in_order() -> None:
     base = network("base")
     assert provider_urls(base, {}) == base.public_rpcs
     environ = {"PROVIDER_URL_BASE_1": "https://b", "PROVIDER_URL_BASE": "https://a", "PROVIDER_URL_BASE_2": " "}
-    assert provider_urls(base, environ) == ("https://a", "https://b")
+    assert provider_urls(base, environ) == ("https://a", "https://b", *base.public_rpcs)
     twice = {"PROVIDER_URL_BASE": "https://a", "PROVIDER_URL_BASE_3": "https://a"}
-    assert provider_urls(base, twice) == ("https://a",)
+    assert provider_urls(base, twice | {"PROVIDER_PUBLIC": "Off "}) == ("https://a",)
+    assert provider_urls(base, twice | {"PROVIDER_PUBLIC": "on"})[1:] == base.public_rpcs
+    (mistake,) = provider_mistakes(base, {"PROVIDER_PUBLIC": "of"}).items()
+    assert mistake == ("PROVIDER_PUBLIC", "is neither on nor off: write one of the two")
+    of_its_own = {"PROVIDER_URL_BASE": base.public_rpcs[2]}
+    assert provider_urls(base, of_its_own)[0] == base.public_rpcs[2]
+    assert len(provider_urls(base, of_its_own)) == len(base.public_rpcs)
 
 
 @pytest.mark.parametrize(

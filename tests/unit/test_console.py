@@ -110,14 +110,14 @@ def test_ids_are_shortened_only_where_a_line_would_be_too_long() -> None:
     assert fold(line, 40, "") == ["timelocks/1/0xabab…abab since noon"]
 
 
-def test_a_table_that_is_too_wide_wraps_its_widest_column_or_puts_the_last_one_below() -> None:
+def test_a_table_that_is_too_wide_wraps_its_widest_column_or_puts_the_widest_ones_below() -> None:
     assert table([("A", "TITLE"), ("1", "word " * 10)], 40) == [
         "A  TITLE",
         "1  word word word word word word word",
         "   word word word",
     ]
-    wide = table([("ID", "KEY", "TITLE"), ("1", "k" * 30, "a title of some words")], 40)
-    assert wide == ["ID  KEY", "    TITLE", f"1   {'k' * 30}", "    a title of some words"]
+    wide = table([("ID", "KEY", "N", "TITLE"), ("1", "k" * 35, "2", "a title of some words")], 40)
+    assert wide == ["ID  N  TITLE", "1   2  a title of some words", f"    key: {'k' * 31}", f"        {'k' * 4}"]
 
 
 def test_json_keeps_every_letter_readable() -> None:

@@ -111,23 +111,24 @@ def message_of(tx: Tx, delivery: WaitingDelivery, why: Why, now: datetime, pages
         others = [found for alert_id in folded if (found := stored_alerts.get(tx, alert_id)) is not None]
         reason = Why.WAITED if delivery.status == "skipped_missing_credentials" else why
         alert = fold([_shown(each) for each in (stored, *others)], reason, now)
+    link, link_text = _link(stored, pages, is_folded=bool(folded))
     message = Message(
         stored.id, stored.created_at, alert, delivery.parts_sent,
         event_type=stored.kind, condition=stored.dedupe_key or "", level=alert.severity.name,
-        **_link(stored, pages, is_folded=bool(folded)),
+        link=link, link_text=link_text,
     )  # fmt: skip
     return message, stored.source
 
 
-def _link(stored: StoredAlert, pages: str, *, is_folded: bool) -> dict[str, str]:
+def _link(stored: StoredAlert, pages: str, *, is_folded: bool) -> tuple[str, str]:
     """Return where the message leads, and what the page is called; nothing without an address of the dashboard."""
     if not pages:
-        return {}
+        return "", ""
     if is_folded:
-        return {"link": f"{pages}/alerts", "link_text": "All alerts"}
+        return f"{pages}/alerts", "All alerts"
     if about := incident_named(stored.metadata_json):
-        return {"link": f"{pages}{incident_path(about)}", "link_text": "Incident page"}
-    return {"link": f"{pages}/alerts/{stored.id}", "link_text": "Alert page"}
+        return f"{pages}{incident_path(about)}", "Incident page"
+    return f"{pages}/alerts/{stored.id}", "Alert page"
 
 
 def alert_of(stored: StoredAlert) -> Alert:

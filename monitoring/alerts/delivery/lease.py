@@ -159,6 +159,8 @@ class _Turn:
         pace.count_send(self.tx, self.lane, self.shared, self.now)
         leader = replace(leader, attempts=leader.attempts + 1, lease_owner=pace.owner)
         message, source = message_of(self.tx, leader, why, self.now, self.claimer.ways.pages)
+        if rate_limits.shows_utc_only(self.tx, self.queue.peer.server, self.now):
+            message = replace(message, utc_only=True)
         return Job(leader, destination, self.queue.peer, message, source)
 
     def _folded_with(self, head: WaitingDelivery, destination: Destination) -> tuple[list[WaitingDelivery], Why]:

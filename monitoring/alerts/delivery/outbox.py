@@ -131,6 +131,8 @@ class Settler:
         alert_ids = deliveries.finish(tx, job.delivery.id, "delivered", now, receipt=receipt)
         deliveries.refresh_alerts(tx, alert_ids)
         self.pace.accepted(tx, job, now, self.run_id)
+        if sent.utc_only and not job.message.utc_only:
+            rate_limits.remember_utc_only(tx, job.peer.server, now)
         return Settled(delivered=len(alert_ids))
 
     def _moved(self, tx: Tx, job: Job, moved: ChatMigratedError, now: datetime) -> None:

@@ -11,7 +11,7 @@ from typing import assert_never
 
 from monitoring.alerts.message.model import Alert, Severity
 from monitoring.alerts.message.text import Block, Code, KeyValues, Line, Quote, Spans, TableBlock
-from monitoring.alerts.message.text_layout import Piece, align, lay_out, written_out
+from monitoring.alerts.message.text_layout import Piece, align, dated, lay_out, written_out
 from monitoring.base.clock import to_text
 
 _ANSI = {Severity.LOW: "36", Severity.MEDIUM: "33", Severity.HIGH: "31", Severity.CRITICAL: "1;31"}
@@ -37,7 +37,7 @@ def render_terminal(alert: Alert, *, now: datetime, colour: bool = False) -> str
 
 def render_html(alert: Alert, *, now: datetime) -> str:
     """Return the title and the blocks as HTML, everything escaped."""
-    title = f'<p class="title">{escape(headline(alert))}</p>'
+    title = f'<p class="title">{"".join(_html_piece(piece) for piece in dated(headline(alert)))}</p>'
     return "\n".join([title, *(_html(block, now) for block in alert.blocks)])
 
 

@@ -8,19 +8,24 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import assert_never
 
 from monitoring.alerts.message.sanitize import clean_line, display_width
 from monitoring.alerts.message.text import Amount, Bold, Code, Link, Reference, Since, Span, Spans, TableBlock, Text
-from monitoring.base.formatting import format_duration, format_pct, format_usd
+from monitoring.base.clock import from_text
+from monitoring.base.formatting import format_duration, format_instant, format_pct, format_usd
 
 _NUMBER = re.compile(r"[-+]?\$?[\d,.]+%?")
+_INSTANT = re.compile(r"(?<![\d-])\d{4}-\d{2}-\d{2} \d{2}:\d{2}(?::\d{2})? UTC\b")  # as `format_instant` writes it
 
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """A run of text with one look. `spelled` is what stands for it where nothing can be linked."""
+    """A run of text with one look. `spelled` is what stands for it where nothing can be linked.
+
+    `at` is the instant that the text names, for readers who can be shown it in their own time zone.
+    """
 
     text: str
     bold: bool = False
@@ -46,7 +51,7 @@ def lay_out(parts: Spans, now: datetime) -> Pieces:
 def _pieces(span: Span, now: datetime) -> Pieces:  # noqa: PLR0911 - one a kind
     match span:
         case Text(text):
-            return (Piece(text),)
+            return dated(text)
         case Bold(parts):
             return tuple(replace(piece, bold=True) for part in parts for piece in _pieces(part, now))
         case Code(text):
@@ -58,8 +63,21 @@ def _pieces(span: Span, now: datetime) -> Pieces:  # noqa: PLR0911 - one a kind
         case Amount(kind, value, signed):
             return (Piece((format_usd if kind == "usd" else format_pct)(value, signed=signed)),)
         case Since(at):
-            return (Piece(age(at, now), at=at),)
+            return (Piece(format_instant(at), at=at), Piece(f" ({_distance(at, now)})"))
     assert_never(span)
+
+
+def dated(text: str) -> Pieces:
+    """Return the pieces of a literal text: an instant in it, as every text here writes one, is its own piece."""
+    pieces, end = [], 0
+    for found in _INSTANT.finditer(text):
+        try:
+            at = from_text(f"{found[0].removesuffix(' UTC').replace(' ', 'T')}+00:00")
+        except ValueError:  # the 31st of some months
+            continue
+        pieces += [Piece(text[end : found.start()]), Piece(found[0], at=at)]
+        end = found.end()
+    return tuple(piece for piece in (*pieces, Piece(text[end:])) if piece.text) or (Piece(text),)
 
 
 def _reference(span: Reference) -> Pieces:
@@ -70,13 +88,11 @@ def _reference(span: Reference) -> Pieces:
     return (Piece(f"{span.label} ("), piece, Piece(")")) if span.label else (piece,)
 
 
-def age(at: datetime, now: datetime) -> str:
-    """Return `2026-11-23 19:12 UTC (2 h 40 min before this alert)`, which stays true however late it is read."""
+def _distance(at: datetime, now: datetime) -> str:
+    """Return `2 h 40 min before this alert`, which stays true however late it is read."""
     span = now - at
     is_past = span.total_seconds() >= 0
-    distance = f"{format_duration(span if is_past else -span)} {'before' if is_past else 'after'} this alert"
-    day = at.astimezone(UTC)
-    return f"{day.date().isoformat()} {day:%H:%M} UTC ({distance})"
+    return f"{format_duration(span if is_past else -span)} {'before' if is_past else 'after'} this alert"
 
 
 def written_out(pieces: Iterable[Piece]) -> str:

@@ -38,6 +38,7 @@ class Message:
 
     `parts_sent` is what earlier attempts got through: sending goes on behind it. `condition` and `level` say which
     condition speaks and how bad it is now; `link` leads to the page that `link_text` names. Each may be empty.
+    `utc_only`: the destination refused lately to show instants in the reader's own time zone.
     """
 
     id: int
@@ -49,6 +50,7 @@ class Message:
     level: str = ""
     link: str = ""
     link_text: str = ""
+    utc_only: bool = False
 
     @property
     def shown(self) -> Alert:
@@ -58,10 +60,14 @@ class Message:
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """The destination accepted all of it. `notes` say what had to be given up: a topic, the formatting, a block."""
+    """The destination accepted all of it. `notes` say what had to be given up: a topic, the formatting, a block.
+
+    `utc_only`: it shows no instants in the reader's own time zone.
+    """
 
     message_ids: tuple[int, ...] = ()
     notes: tuple[str, ...] = ()
+    utc_only: bool = False
 
 
 def ignore_part(parts_sent: int, message_id: int) -> None:
@@ -104,6 +110,11 @@ class Peer:
     shared_key: str | None = None
     mark: str = ""
     shares: Literal["", "token", "host"] = ""
+
+    @property
+    def server(self) -> str:
+        """Return what answers for it, as it is reached by these settings."""
+        return f"{self.shared_key or self.key} {self.mark}"
 
 
 class RouteReason(Enum):

@@ -10,7 +10,6 @@ import hashlib
 import hmac
 import json
 import os
-import re
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -38,7 +37,7 @@ from monitoring.base.clock import to_text
 from monitoring.base.errors import CredentialsError, RefusedError, SendError
 from monitoring.base.http.client import Answer, Failure, HttpClient, Request
 from monitoring.base.http.retry import is_transient
-from monitoring.base.http.words import redirect_words
+from monitoring.base.http.words import WEB_PAGE, redirect_words
 
 VARIABLES = ("WEBHOOK_*",)
 PUBLIC = ()
@@ -48,10 +47,6 @@ SIGNATURE_HEADER = "X-Hub-Signature-256"
 TIMESTAMP_HEADER = "X-Webhook-Timestamp"
 IDEMPOTENCY_HEADER = "Idempotency-Key"
 _PEEK_BYTES = 4096
-_WEB_PAGE = re.compile(
-    rb"(?:\xef\xbb\xbf)?\s*(?:<\?xml[^>]*>\s*|<!--.*?-->\s*)*<(?:!doctype\s+html|html|head|body)\b",
-    re.IGNORECASE | re.DOTALL,
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,7 +146,7 @@ class WebhookSender:
             raise SendError(f"{where}: HTTP {outcome.status}", retry_after_s=outcome.retry_after_s)
         if not 200 <= outcome.status < 300:  # noqa: PLR2004 - HTTP's own numbers
             raise RefusedError(f"{where}: HTTP {outcome.status}{redirect_words(outcome.status, outcome.headers)}")
-        if _WEB_PAGE.match(outcome.body[:_PEEK_BYTES]):
+        if WEB_PAGE.match(outcome.body[:_PEEK_BYTES]):
             raise RefusedError(
                 f"{where}: HTTP {outcome.status} with a web page (HTML), so this is not the address of a receiver"
             )

@@ -40,12 +40,13 @@ _ERRNO = re.compile(r"\[Errno -?\d+\] ")
 
 
 class FetchError(MonitoringError):
-    """No answer came: `timed_out` says that it was waited for."""
+    """No answer came: `timed_out` says that it was waited for, `no_such_name` that the host's name does not exist."""
 
-    def __init__(self, host: str, what: str, *, timed_out: bool = False) -> None:
+    def __init__(self, host: str, what: str, *, timed_out: bool = False, no_such_name: bool = False) -> None:
         self.host = host
         self.what = what
         self.timed_out = timed_out
+        self.no_such_name = no_such_name
         super().__init__(f"{host}: {what}")
 
 
@@ -55,6 +56,7 @@ class Failure:
 
     what: str
     timed_out: bool = False
+    no_such_name: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +118,7 @@ class HttpClient:
         """
         result = self.exchange(request, timeout_s)
         if isinstance(result, Failure):
-            raise FetchError(request.host, result.what, timed_out=result.timed_out)
+            raise FetchError(request.host, result.what, timed_out=result.timed_out, no_such_name=result.no_such_name)
         return result
 
     def exchange(self, request: Request, timeout_s: float) -> Answer | Failure:
@@ -209,7 +211,8 @@ class _Exchange:
         except httpx2.TimeoutException:
             return _too_late(timeout_s)
         except Exception as error:  # noqa: BLE001 - the border of the library: its errors hold the address
-            return Failure(self._plain(error))
+            no_such_name = self._proxy is None and _NO_SUCH_NAME.search(str(error)) is not None
+            return Failure(self._plain(error), no_such_name=no_such_name)
 
     def _remember_socket(self, event: str, info: Mapping[str, Any]) -> None:
         if event.endswith(("connect_tcp.complete", "start_tls.complete")):
@@ -249,6 +252,8 @@ def tls_context() -> ssl.SSLContext:
     return httpx2.create_ssl_context()
 
 
+# EAI_NONAME and EAI_NODATA of netdb.h; not EAI_AGAIN, which passes.
+_NO_SUCH_NAME = re.compile(r"\[Errno -[25]\]")
 _PLAIN = {
     "ReadError": "the connection broke off",
     "RemoteProtocolError": "the connection broke off",

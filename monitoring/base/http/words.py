@@ -10,6 +10,10 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 from monitoring.base.secrets.redact import redact
 
 _SHORTEST_SECRET = 6  # a shorter path segment is a word such as `rpc` or `eth`
+WEB_PAGE = re.compile(
+    rb"(?:\xef\xbb\xbf)?\s*(?:<\?xml[^>]*>\s*|<!--.*?-->\s*)*<(?:!doctype\s+html|html|head|body)\b",
+    re.IGNORECASE | re.DOTALL,
+)
 _ANY_URL = re.compile(r"https?://[^\s\"'<>]+")
 
 

@@ -83,23 +83,35 @@ def pin(pool: ProviderPool, now: datetime, last_judged: int | None = None) -> Bl
     Asks again, a few times within the budget, while nobody answers or nobody has caught up with the last judged block.
     """
     slug = pool.network.slug
-    answers = pool.heads()
-    choice = choose(_heads(answers), pool.network, now, last_judged)
+    answers, choice = _ask(pool, now, last_judged)
+    failures = _failures(answers)
     for round_ in range(ROUNDS):
         if choice.head is not None or not _may_help(answers, last_judged) or not pool.wait_for_round(round_):
             break
-        answers = pool.heads()
-        choice = choose(_heads(answers), pool.network, now, last_judged)
+        answers, choice = _ask(pool, now, last_judged)
+        failures |= _failures(answers)  # who is left out by now is not asked again, and said why before
     for head, reason in choice.left_out:
         pool.note(head.provider.host, Fault.STALE_HEAD, f"{head.provider.host}: {reason}")
         head.provider.head = -1  # behind any block, so that no read of this run goes there
     if choice.head is None:
-        reasons = [str(answer) for answer in answers if not isinstance(answer, Head)]
+        reasons = list(failures.values())
         reasons += [choice.reason] if choice.left_out or not reasons else []
         reasons += [one.message for one in pool.troubles if one.fault is Fault.MISCONFIGURED]
         return Unknown(f"{slug}: {'; '.join(reasons)}", source=slug)
     chosen = choice.head
     return Block(pool.network.id, chosen.number, chosen.hash, datetime.fromtimestamp(chosen.timestamp, UTC))
+
+
+def _ask(pool: ProviderPool, now: datetime, last_judged: int | None) -> tuple[list[Head | RpcError], PinnedHead]:
+    """Ask one group of providers after the other, until one has a block to read at."""
+    answers: list[Head | RpcError] = []
+    choice = choose([], pool.network, now, last_judged)
+    for group in pool.groups():
+        answers += pool.heads(group)
+        choice = choose(_heads(answers), pool.network, now, last_judged)
+        if choice.head is not None:
+            break
+    return answers, choice
 
 
 def pin_at(pool: ProviderPool, number: int) -> Block | Unknown:
@@ -118,6 +130,12 @@ def pin_at(pool: ProviderPool, number: int) -> Block | Unknown:
 
 def _heads(answers: list[Head | RpcError]) -> list[Head]:
     return [answer for answer in answers if isinstance(answer, Head)]
+
+
+def _failures(answers: list[Head | RpcError]) -> dict[str, str]:
+    """Return why each provider did not answer."""
+    errors = [answer for answer in answers if not isinstance(answer, Head)]
+    return {error.host or str(error): str(error) for error in errors}
 
 
 def _may_help(answers: list[Head | RpcError], last_judged: int | None) -> bool:

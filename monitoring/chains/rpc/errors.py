@@ -29,6 +29,7 @@ class Fault(StrEnum):
     )
     UNSUPPORTED = "does not know the method"
     REFUSED = "refused access"
+    GONE = "is gone"  # no such name or page, or a web page in its place: asking again in this run is no use
     EMPTY = "answers as if the chain were empty"  # it has lost the chain's state, or serves another's
     ERROR = "answered with an error"  # in words nobody knows: perhaps the call's own fault, so nobody is barred for it
     TRANSPORT = "did not answer"
@@ -149,6 +150,7 @@ def classify_error(method: str, code: int, message: str, *, alone: bool = False)
 # Statuses that say what is wrong whatever stands in the body.
 DECISIVE = {401: Fault.REFUSED, 403: Fault.REFUSED, 413: Fault.BATCH_SIZE, 429: Fault.RATE_LIMIT}
 _TIMED_OUT = (408, 504, 524)  # a proxy gave up on what stands behind it
+_GONE = (404, 410)
 _LARGE_BYTES = 4096
 
 
@@ -156,5 +158,5 @@ def classify_status(status: int, *, alone: bool = False, size: int = 0) -> Fault
     """Name the fault behind an HTTP status that carries no JSON-RPC answer; `size` is the request's, in bytes."""
     if status in _TIMED_OUT and alone and size > _LARGE_BYTES:
         return Fault.TOO_HEAVY
-    found = DECISIVE.get(status, Fault.TRANSPORT)
+    found = DECISIVE.get(status, Fault.GONE if status in _GONE else Fault.TRANSPORT)
     return Fault.TOO_HEAVY if found is Fault.BATCH_SIZE and alone else found

@@ -1,11 +1,13 @@
 """The provider pool of one chain: turns to the next provider on its failures, never on the chain's own answers.
 
-Made once per task and chain by `views.Chains`. Every request comes out of the task's one budget.
+The operator's own providers go first; public ones are asked where no own one answers, a few at a time. Made once per
+task and chain by `views.Chains`. Every request comes out of the task's one budget.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import logging
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -16,10 +18,13 @@ from monitoring.chains.rpc.budget import Budget, BudgetSpentError
 from monitoring.chains.rpc.errors import FINAL, Fault, RpcError
 from monitoring.chains.rpc.provider import Ask, Fetch, Outcome, Provider, names_of
 
+log = logging.getLogger("monitoring.chains")
+
 BATCH = 50  # the smallest limit seen at a gateway
 ROUNDS = 3  # times through all providers
 _BACKOFF = Backoff(0.5)
 _ASKED_ONCE = (Fault.ERROR, Fault.TOO_HEAVY)
+_PUBLIC_AT_ONCE = 3  # enough to compare heads; the others are kept for when these fail
 _HEAD_S = 5.0  # with several providers, one that hangs must not cost a whole deadline each run
 
 
@@ -46,10 +51,18 @@ class Head:
 class ProviderPool:
     """All providers of one chain."""
 
-    def __init__(self, network: Network, urls: Sequence[str], fetch: Fetch, budget: Budget) -> None:
+    def __init__(
+        self, network: Network, urls: Sequence[str], fetch: Fetch, budget: Budget, *, own: int | None = None
+    ) -> None:
+        """Take the URLs in their order; the first `own` of them are the operator's, all unless it is given."""
         self.network = network
         self.budget = budget
-        self.providers = [Provider(url, fetch, label=name) for url, name in zip(urls, names_of(urls), strict=True)]
+        own = len(urls) if own is None else own
+        names = [*names_of(urls[:own]), *(f"{name} (public)" for name in names_of(urls[own:]))]
+        self.providers = [
+            Provider(url, fetch, label=name, is_public=place >= own)
+            for place, (url, name) in enumerate(zip(urls, names, strict=True))
+        ]
         self.lost: tuple[int, int] | None = None  # blocks whose logs nobody has any more and nobody has judged
         self._current = 0
         self._troubles: dict[tuple[str, Fault], ProviderTrouble] = {}
@@ -99,7 +112,7 @@ class ProviderPool:
         nobody = RpcError(Fault.TRANSPORT, f"{self.network.slug}: no usable provider{self._why()}")
         outcomes: list[Outcome] = [nobody] * len(asks)
         open_ = list(range(len(asks)))
-        gone: dict[int, set[int]] = {}  # who no longer has what is asked, by its place
+        gone: dict[int, dict[int, Outcome]] = {}  # who no longer has what is asked, by its place, and in which words
         first = True
         for round_ in range(ROUNDS):
             tried: set[int] = set()
@@ -112,7 +125,7 @@ class ProviderPool:
                 for place, reply in zip(open_, replies, strict=True):
                     outcomes[place] = reply
                     if _has_fault(reply, Fault.HISTORY):
-                        gone.setdefault(place, set()).add(index)
+                        gone.setdefault(place, {})[index] = reply
                 open_ = [place for place in open_ if _unsettled(outcomes[place])]
                 # Whose history is shorter is no failure: the next provider is not asked again, but for the first time.
                 first = all(_has_fault(outcomes[place], Fault.HISTORY) for place in open_)
@@ -123,17 +136,28 @@ class ProviderPool:
                 break
         return [self._certain(outcome, gone.get(place)) for place, outcome in enumerate(outcomes)]
 
-    def _is_gone(self, said: set[int] | None) -> bool:
+    def _is_gone(self, said: Mapping[int, Outcome] | None) -> bool:
         """Return whether every provider of this chain said that it no longer has something."""
-        return {index for index, one in enumerate(self.providers) if one.barred is None} <= (said or set())
+        return self._askable() <= set(said or ())
 
-    def _certain(self, outcome: Outcome, said: set[int] | None) -> Outcome:
-        """Take "no longer has it" for an answer only when everybody has given it."""
-        if not isinstance(outcome, RpcError) or outcome.fault is not Fault.HISTORY or self._is_gone(said):
+    def _askable(self) -> set[int]:
+        """Return who could still have something. Public ones that never answered are no archive next to own ones."""
+        has_own = any(not one.is_public for one in self.providers)
+        return {
+            index
+            for index, one in enumerate(self.providers)
+            if one.barred is None and (one.answers or not (has_own and one.is_public))
+        }
+
+    def _certain(self, outcome: Outcome, said: Mapping[int, Outcome] | None) -> Outcome:
+        """Take "no longer has it" for the answer when everybody has given it, and only then."""
+        if not isinstance(outcome, RpcError) or not said:
             return outcome
-        others = [
-            one.host for index, one in enumerate(self.providers) if one.barred is None and index not in (said or ())
-        ]
+        if self._is_gone(said):
+            return outcome if outcome.fault is Fault.HISTORY else next(iter(said.values()))
+        if outcome.fault is not Fault.HISTORY:
+            return outcome
+        others = [self.providers[index].host for index in sorted(self._askable() - set(said))]
         return RpcError(Fault.TRANSPORT, f"{outcome}; {', '.join(others)} could not be asked", host=outcome.host)
 
     def _ask_one(self, index: int, asks: Sequence[Ask], *, repeated: bool) -> list[Outcome]:
@@ -145,11 +169,11 @@ class ProviderPool:
                 self._verify(provider)
             replies = self._send(provider, asks)
         except RpcError as error:
-            self._blame(provider, error)
+            self._blame(provider, error, of_all=True)
             return [error] * len(asks)
         failures = [reply for reply in replies if isinstance(reply, RpcError) and _unsettled(reply)]
         if failures:
-            self._blame(provider, failures[0])
+            self._blame(provider, failures[0], of_all=False)
         else:
             provider.breaker.success()
             self._current = index
@@ -186,14 +210,19 @@ class ProviderPool:
 
     def _choose(self, at_least: int | None, tried: set[int]) -> int | None:
         now_s = self.budget.clock.monotonic()
-        order = range(self._current, self._current + len(self.providers))
-        for index in (place % len(self.providers) for place in order):
+        for index in self._order():
             provider = self.providers[index]
             behind = at_least is not None and provider.head is not None and provider.head < at_least
             usable = provider.barred is None and not provider.doubted and not behind
             if index not in tried and usable and provider.breaker.closed(now_s):
                 return index
         return None
+
+    def _order(self) -> list[int]:
+        """Return the places of all providers, own ones first, each group from the one that answered last."""
+        count = len(self.providers)
+        turns = [place % count for place in range(self._current, self._current + count)]
+        return sorted(turns, key=lambda place: self.providers[place].is_public)
 
     def doubt(self, at_least: int) -> Provider | None:
         """Leave out the provider that answered last, for `trust` to take back; None where no other can be asked."""
@@ -211,10 +240,12 @@ class ProviderPool:
         known = [pause for pause in pauses if pause is not None]
         return bool(known) and self.budget.wait(max(min(known), _BACKOFF.delay_s(round_ + 1)))
 
-    def _blame(self, provider: Provider, error: RpcError) -> None:
+    def _blame(self, provider: Provider, error: RpcError, *, of_all: bool) -> None:
         if error.fault in FINAL:
             return
-        provider.blame(error, self.budget.clock.monotonic())
+        provider.blame(error, self.budget.clock.monotonic(), of_all=of_all)
+        if provider.barred is error and error.fault is not Fault.WRONG_CHAIN:  # which is reported, as an own one's is
+            log.warning("%s: left out for the rest of this task: %s", self.network.slug, error)
         self.note(provider.host, error.fault, str(error))
 
     def note(self, host: str, fault: Fault, message: str) -> None:
@@ -225,13 +256,20 @@ class ProviderPool:
         problems = "; ".join(trouble.message for trouble in self.troubles)
         return f" ({problems})" if problems else ""
 
-    def heads(self) -> list[Head | RpcError]:
-        """Ask every provider at once for its chain id and newest block, in one request each."""
+    def groups(self) -> list[list[Provider]]:
+        """Return the providers in the order in which their heads are asked for: own ones, then a few public ones."""
+        own = [one for one in self.providers if not one.is_public]
+        public = [one for one in self.providers if one.is_public]
+        at_once = range(0, len(public), _PUBLIC_AT_ONCE)
+        return ([own] if own else []) + [public[start : start + _PUBLIC_AT_ONCE] for start in at_once]
+
+    def heads(self, asked: Sequence[Provider]) -> list[Head | RpcError]:
+        """Ask providers at once for their chain id and newest block, in one request each."""
         now_s = self.budget.clock.monotonic()
-        usable = [one for one in self.providers if one.barred is None and one.breaker.closed(now_s)]
-        if len(usable) <= 1:
+        usable = [one for one in asked if one.barred is None and one.breaker.closed(now_s)]
+        if len(self.providers) <= 1:
             return [self._head(one, self.budget.left_s) for one in usable]
-        with ThreadPoolExecutor(len(usable)) as threads:
+        with ThreadPoolExecutor(max(1, len(usable))) as threads:
             return list(threads.map(lambda one: self._head(one, _HEAD_S), usable))
 
     def _head(self, provider: Provider, at_most_s: float) -> Head | RpcError:
@@ -245,7 +283,7 @@ class ProviderPool:
         except BudgetSpentError as error:
             return RpcError(Fault.TRANSPORT, f"{self.network.slug}: {error}")
         except RpcError as error:
-            self._blame(provider, error)
+            self._blame(provider, error, of_all=True)
             return error
 
     def _pair(self, provider: Provider, asks: Sequence[Ask], timeout_s: float) -> list[Outcome]:

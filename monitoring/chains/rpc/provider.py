@@ -13,13 +13,14 @@ from typing import Protocol, TypeAlias, cast
 import orjson
 
 from monitoring.base.http.client import Answer, FetchError, Request, scrub
-from monitoring.base.http.words import host_of
+from monitoring.base.http.words import WEB_PAGE, host_of
 from monitoring.chains.abi.values import Json
 from monitoring.chains.rpc.errors import DECISIVE, Fault, RpcError, classify_error, classify_status
 from monitoring.chains.rpc.replies import code_of, error_of, is_reply, is_revert, misshapen, paired, retry_after
 from monitoring.chains.services.urls import redirect_target
 
 _HTTP_OK = 200
+_BARS = frozenset({Fault.WRONG_CHAIN, Fault.REFUSED, Fault.GONE})
 _BREAK_AFTER = 3  # failures in a row; a timeout counts as that many, since each costs a whole deadline
 _BREAK_S = 30.0
 _BREAK_MAX_S = 300.0
@@ -78,14 +79,15 @@ class Breaker:
 class Provider:
     """One URL of one chain, and what is known of it in this task."""
 
-    def __init__(self, url: str, fetch: Fetch, *, label: str = "") -> None:
+    def __init__(self, url: str, fetch: Fetch, *, label: str = "", is_public: bool = False) -> None:
         self._url = url
         self._fetch = fetch
         self._ids = itertools.count(1)
         self.host = label or host_of(url)
+        self.is_public = is_public  # not the operator's own: asked where no own one answers
         self.breaker = Breaker()
         self.verified = False  # its chain id has been seen and is right
-        self.barred: RpcError | None = None  # for good: it is on another chain
+        self.barred: RpcError | None = None  # for the rest of the task: on another chain, asks for a key, gone
         self.head: int | None = None  # the newest block it said it has
         self.doubted = False  # another one is asked in its place
         self.batches = True  # until it refuses one of two
@@ -128,7 +130,7 @@ class Provider:
             answer = self._fetch(request, timeout_s)
         except FetchError as error:
             raise RpcError(
-                Fault.TRANSPORT,
+                Fault.GONE if error.no_such_name else Fault.TRANSPORT,
                 f"{self.host}: {error.what}",
                 host=self.host,
                 data="timed out" if error.timed_out else "",
@@ -139,6 +141,8 @@ class Provider:
             body = None
         if answer.status in DECISIVE or (answer.status != _HTTP_OK and not is_reply(body)):
             raise self._status_error(answer, body, request, alone=alone)
+        if body is None and WEB_PAGE.match(answer.body):
+            raise RpcError(Fault.GONE, f"{self.host}: answers with a web page (HTML)", host=self.host)
         if not isinstance(body, (dict, list)):
             raise RpcError(Fault.DECODE, f"{self.host}: the answer is not JSON-RPC", host=self.host)
         self.answers += 1
@@ -194,9 +198,9 @@ class Provider:
             data=data if isinstance(data, str) else "",
         )
 
-    def blame(self, error: RpcError, now_s: float) -> None:
-        """Remember a failure that is the provider's."""
-        if error.fault is Fault.WRONG_CHAIN:
+    def blame(self, error: RpcError, now_s: float, *, of_all: bool) -> None:
+        """Remember a failure that is the provider's; `of_all`: of the whole request, not of one call in it."""
+        if error.fault in _BARS and (of_all or not self.verified):
             self.barred = error
         elif error.fault is Fault.RATE_LIMIT and error.retry_after_s:
             self.breaker.pause(now_s, error.retry_after_s)

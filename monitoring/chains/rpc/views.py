@@ -12,7 +12,7 @@ from monitoring.base.http.client import HttpClient
 from monitoring.chains.abi.addresses import check_address
 from monitoring.chains.abi.function import AbiError, from_hex
 from monitoring.chains.abi.values import AbiValue, Block, Unknown
-from monitoring.chains.networks import Network, network, provider_mistakes, provider_urls
+from monitoring.chains.networks import Network, network, own_urls, provider_mistakes, provider_urls
 from monitoring.chains.rpc.block_pinning import pin, pin_at
 from monitoring.chains.rpc.budget import Budget
 from monitoring.chains.rpc.errors import Fault, RpcError
@@ -135,8 +135,8 @@ class Chains:
         """
         known = chain if isinstance(chain, Network) else network(chain)
         if known.id not in self._pools:
-            urls = provider_urls(known, self._environ)
-            pool = self._pools[known.id] = ProviderPool(known, urls, self.fetch, self.budget)
+            urls, own = provider_urls(known, self._environ), len(own_urls(known, self._environ))
+            pool = self._pools[known.id] = ProviderPool(known, urls, self.fetch, self.budget, own=own)
             for name, problem in provider_mistakes(known, self._environ).items():
                 pool.note(name, Fault.MISCONFIGURED, f"{name} {problem}")
         return self._pools[known.id]

@@ -62,8 +62,13 @@ def current_prices(
     min_confidence: Fraction = MIN_CONFIDENCE,
 ) -> dict[Asset, Price | Unknown]:
     """Return a price, or why there is none, for every asset asked for."""
-    wanted = list(dict.fromkeys(assets))
     found: dict[Asset, Price | Unknown] = {}
+    wanted: list[Asset] = []
+    for asset in dict.fromkeys(assets):
+        if asset.network.defillama:
+            wanted.append(asset)
+        else:
+            found[asset] = Unknown(f"defillama: no prices are known for {asset.network.name}", "defillama")
     for start in range(0, len(wanted), _PER_REQUEST):
         chunk = wanted[start : start + _PER_REQUEST]
         keys = ",".join(dict.fromkeys(asset.key for asset in chunk))

@@ -125,6 +125,8 @@ class SafeService:
 
     def _get(self, network: Network, path: str) -> Json | Unknown:
         """Ask with the next key; with several, a key that is refused or used up is left out and another one tried."""
+        if not network.safe_service:
+            return self._unknown(network, "no such service is known for this chain")
         url = f"{self._base}/{network.safe_service}/{path}"
         failures = 0
         while True:

@@ -15,6 +15,7 @@ from monitoring.base.yaml.marks import Mapping as MappingNode
 from monitoring.base.yaml.marks import Scalar
 from monitoring.chains.abi.addresses import SignatureError
 from monitoring.chains.abi.function import Function
+from monitoring.chains.networks import instead_of_chain
 from monitoring.checks.config.yaml_node import Spot
 from monitoring.checks.engine.monitor import CHAINS
 from monitoring.checks.expression.parse import LanguageError, names_in, parse
@@ -75,7 +76,7 @@ def read_chain(spot: Spot) -> int | None:
     known = {str(number): number for number in CHAINS} | {slug: number for number, slug in CHAINS.items()}
     if text is None or text in known:
         return known[text] if text else None
-    spot.wrong(f"{text} is no known chain: {', '.join(f'{slug} ({number})' for number, slug in CHAINS.items())}")
+    spot.wrong(f"{text} is no known chain: {instead_of_chain(text)}")
     return None
 
 

@@ -7,6 +7,7 @@ recorded as in service; nothing is sent, and this host's state is neither read n
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -162,11 +163,15 @@ def _when_all_is_well(scene: DrilledMonitor, results: Mapping[str, CheckResult])
 def _missing(world: Rehearsal) -> str:
     names = {address: name for scene in world.scene.scenes for name, address in scene.names.items()}
     found = [one for one in world.asked if one not in world.answers]
-    asked = sorted(
-        f"{names.get(one.target, one.target)}.{one.signature}" if isinstance(one, ViewRead) else str(one[-1])
-        for one in found
-    )
+    asked = sorted(_as_written(one, names) if isinstance(one, ViewRead) else str(one[-1]) for one in found)
     return f"`well` has no answer for {', '.join(asked)}" if asked else "an answer of `well` cannot be used"
+
+
+def _as_written(call: ViewRead, names: Mapping[Any, str]) -> str:
+    """Return a call as a drill writes it: `vault.convertToAssets(1e24)`."""
+    texts = [names.get(one, str(one)) for one in call.arguments]
+    short = [f"1e{len(text) - 1}" if re.fullmatch("10{6,}", text) else text for text in texts]
+    return f"{names.get(call.target, call.target)}.{call.signature.partition('(')[0]}({', '.join(short)})"
 
 
 def _fires(scene: DrilledMonitor, drill: DrillEntry, result: CheckResult) -> None:

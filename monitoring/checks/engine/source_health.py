@@ -84,13 +84,16 @@ def _is_source(key: ConditionKey) -> bool:
 
 
 def failing_providers(chains: Chains, remembered: LoadedState) -> list[FailingProvider]:
-    """Return the providers asked in this run that misbehaved while their chain could be read, or did so before."""
+    """Return the own providers asked in this run that misbehaved while their chain could be read, or did so before.
+
+    Public ones come and go, and nobody on call can fix them: the log of the run and `doctor` name them.
+    """
     found: list[FailingProvider] = []
     for view in chains.views.values():
         if not isinstance(view, ChainView):
             continue
         chain, slug = view.network.id, view.network.slug
-        asked = [one.host for one in view.pool.providers if one.requests]
+        asked = [one.host for one in view.pool.providers if one.requests and not one.is_public]
         for host in dict.fromkeys([*asked, *_misconfigured(view.pool)]):
             troubles = tuple(trouble for trouble in view.pool.troubles if trouble.host == host)
             part = FailingProvider(chain, slug, host, troubles)
@@ -113,7 +116,10 @@ def _misconfigured(pool: ProviderPool) -> list[str]:
 
 def removed_providers(chains: Chains, remembered: LoadedState) -> list[Condition]:
     """Return the conditions of providers that a chain no longer has."""
-    hosts = {pool.network.id: {*(one.host for one in pool.providers), *_misconfigured(pool)} for pool in chains.pools}
+    hosts = {
+        pool.network.id: {*(one.host for one in pool.providers if not one.is_public), *_misconfigured(pool)}
+        for pool in chains.pools
+    }
     return [
         row
         for key, row in remembered.conditions.items()

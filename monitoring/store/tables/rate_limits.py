@@ -16,6 +16,7 @@ from monitoring.store.db.waits import LEASE, LONGEST_BACKOFF, LONGEST_WAIT, REFU
 
 # Why a destination is left alone. A refusal carries a mark of the settings it was met with: `refused 1a2b3c4d`.
 RATE, FAILING, REFUSED = "rate", "failing", "refused"
+_UTC_ONLY, _UTC_ONLY_FOR = "utc only", timedelta(days=7)  # ours: one message in a week is sent twice for it
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +93,17 @@ def put(tx: Tx, lane: Lane) -> None:
             orjson.dumps(lane.sent).decode(),
         ),
     )
+
+
+def shows_utc_only(tx: Tx, server: str, now: datetime) -> bool:
+    """Return whether a server refused within a week to show instants in the reader's own time zone."""
+    found = get(tx, f"{_UTC_ONLY} {server}", now).sent
+    return bool(found) and found[-1] > (now - _UTC_ONLY_FOR).timestamp()
+
+
+def remember_utc_only(tx: Tx, server: str, now: datetime) -> None:
+    """Remember that a server refuses it; one that knows them after an upgrade is asked again in a week."""
+    put(tx, Lane(f"{_UTC_ONLY} {server}", sent=(now.timestamp(),)))
 
 
 def blocked_by_rate(tx: Tx, prefix: str, now: datetime) -> int:

@@ -55,6 +55,8 @@ class Chat:
     thread_id: int | None = None
 
     def __str__(self) -> str:
+        if self.kind == "private":
+            return f"private chat with {self.title} (id {self.id})"
         topic = f", topic {self.thread_id}" if self.thread_id is not None else ""
         author = f", last message by {self.author}" if self.author else ""
         return f"{self.kind} {self.title!r} (id {self.id}{topic}{author})"

@@ -59,6 +59,7 @@ class _MessageExchange:
     chat_id: str
     thread_id: int | None
     silent: bool
+    utc_only: bool = False
     notes: list[str] = field(default_factory=list)
 
     def payload(self, part: MessagePart) -> bytes:
@@ -92,18 +93,21 @@ class TelegramSender:
     def send(self, message: Message, destination: TelegramChat, on_part: OnPart = ignore_part) -> Sent:
         """Send the parts that are left, each reported as soon as it is accepted.
 
-        A topic that is closed or gone gives way to its chat, formatting that is refused to the bare text.
+        A topic that is closed or gone gives way to its chat, instants in the reader's zone that the server does not
+        know to UTC, formatting that is refused to the bare text.
         """
         bot = self._bot(destination)
         rendered = _rendered(message, destination)
-        delivery = _MessageExchange(bot, destination.chat_id, destination.thread_id, message.alert.is_silent)
+        delivery = _MessageExchange(
+            bot, destination.chat_id, destination.thread_id, message.alert.is_silent, message.utc_only
+        )
         if rendered.left_out:
             delivery.notes.append(f"{rendered.left_out} blocks were too long and left out")
         message_ids = []
         for number, part in enumerate(rendered.parts[message.parts_sent :], message.parts_sent + 1):
             message_ids.append(self._send_part(delivery, part))
             on_part(number, message_ids[-1])
-        return Sent(tuple(message_ids), tuple(delivery.notes))
+        return Sent(tuple(message_ids), tuple(delivery.notes), utc_only=delivery.utc_only)
 
     def close(self) -> None:
         self._http.close()
@@ -119,11 +123,18 @@ class TelegramSender:
         )
 
     def _send_part(self, delivery: _MessageExchange, part: MessagePart) -> int:
+        part = part.in_utc() if delivery.utc_only else part
         reading = self._post(delivery, part)
         if reading.verdict is AnswerMeaning.TOPIC_GONE and delivery.thread_id is not None:
             delivery.notes.append(f"topic {delivery.thread_id} is closed or gone ({reading.said}): sent to its chat")
             delivery.thread_id = None
             reading = self._post(delivery, part)
+        if reading.verdict is AnswerMeaning.TEXT_REFUSED and part.in_utc() != part:
+            refused, part = reading.said, part.in_utc()
+            reading = self._post(delivery, part)
+            if reading.verdict is AnswerMeaning.ACCEPTED:
+                delivery.utc_only = True
+                delivery.notes.append(f"sent with times in UTC: {refused}")
         if reading.verdict is AnswerMeaning.TEXT_REFUSED and part.entities:
             delivery.notes.append(f"sent without formatting: {reading.said}")
             reading = self._post(delivery, MessagePart(part.text))

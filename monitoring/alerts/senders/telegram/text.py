@@ -6,7 +6,8 @@ failed. Limits are the Bot API's (core.telegram.org/bots/api, sendMessage and Me
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import assert_never
@@ -14,7 +15,7 @@ from typing import assert_never
 from monitoring.alerts.message.model import Alert
 from monitoring.alerts.message.sanitize import clean_line, grapheme_cut, is_blank, shorten, utf16_units
 from monitoring.alerts.message.text import Block, Code, KeyValues, Line, Quote, Spans, TableBlock
-from monitoring.alerts.message.text_layout import Piece, Pieces, align, has_links, lay_out
+from monitoring.alerts.message.text_layout import Piece, Pieces, align, dated, has_links, lay_out
 
 MAX_UNITS = 4096  # sendMessage: 1-4096 characters after entities parsing, counted in UTF-16 units
 MAX_ENTITIES = 100  # a message keeps no more
@@ -23,7 +24,10 @@ _LONGEST_TITLE = 160  # ours: a head that leaves room for the rest; a longer tit
 _LONGEST_LABEL = 64
 _NUMBER_ROOM = " (9/9)"
 # Kept first when there are too many: losing a link loses an address, losing bold loses nothing.
-_WORTH = ("text_link", "pre", "blockquote", "code", "bold")
+_WORTH = ("text_link", "pre", "blockquote", "code", "bold", "date_time")
+_DATE_TIME = "date_time"
+_SHORT_TIME, _LONG_TIME = "dt", "dT"  # the day and the time of day, as the reader's language writes them
+_WITH_SECONDS = re.compile(r":\d\d:\d\d")
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,9 +38,13 @@ class Entity:
     offset: int
     length: int
     url: str = ""
+    unix_time: int | None = None
+    date_time_format: str = ""
 
     def payload(self) -> dict[str, object]:
         payload: dict[str, object] = {"type": self.type, "offset": self.offset, "length": self.length}
+        if self.unix_time is not None:
+            return {**payload, "unix_time": self.unix_time, "date_time_format": self.date_time_format}
         return {**payload, "url": self.url} if self.url else payload
 
 
@@ -46,6 +54,10 @@ class MessagePart:
 
     text: str
     entities: tuple[Entity, ...] = ()
+
+    def in_utc(self) -> MessagePart:
+        """Return it with instants as its text has them, for a server that cannot show them in the reader's zone."""
+        return replace(self, entities=tuple(each for each in self.entities if each.type != _DATE_TIME))
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +76,7 @@ class _Mark:
     start: int
     end: int
     url: str = ""
+    at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +86,9 @@ class _Styled:
 
     def cut(self, start: int, end: int) -> _Styled:
         inside = (
-            replace(mark, start=max(mark.start, start) - start, end=min(mark.end, end) - start) for mark in self.marks
+            replace(mark, start=max(mark.start, start) - start, end=min(mark.end, end) - start)
+            for mark in self.marks
+            if mark.type != _DATE_TIME or (mark.start >= start and mark.end <= end)  # half of one names no instant
         )
         return _Styled(self.text[start:end], tuple(mark for mark in inside if mark.start < mark.end))
 
@@ -142,7 +157,7 @@ def _pre(text: str) -> _Styled:
 
 
 def _bold(text: str) -> _Styled:
-    return _from_pieces((Piece(text, bold=True),))
+    return _framed("bold", _from_pieces(dated(text)))
 
 
 def _without_links(pieces: Pieces) -> _Styled:
@@ -164,7 +179,9 @@ def _marks(piece: Piece) -> tuple[_Mark, ...]:
     if piece.code and not piece.href:
         return (_Mark("code", *whole),)
     bold = (_Mark("bold", *whole),) if piece.bold else ()
-    return (*bold, _Mark("text_link", *whole, piece.href)) if piece.href else bold
+    if piece.href:
+        return (*bold, _Mark("text_link", *whole, piece.href))
+    return (*bold, _Mark(_DATE_TIME, *whole, at=piece.at)) if piece.at else bold
 
 
 def _join(parts: Iterable[_Styled]) -> _Styled:
@@ -255,10 +272,18 @@ def _finished(styled: _Styled) -> MessagePart:
     marks = sorted(marks, key=lambda mark: _WORTH.index(mark.type))[:MAX_ENTITIES]
     units_at = _units_before(styled.text)
     entities = (
-        Entity(mark.type, units_at[mark.start], units_at[mark.end] - units_at[mark.start], mark.url)
+        _entity(mark, styled.text, units_at)
         for mark in sorted(marks, key=lambda mark: (mark.start, -mark.end, _WORTH.index(mark.type)))
     )
     return MessagePart(styled.text, tuple(entities))
+
+
+def _entity(mark: _Mark, text: str, units_at: Sequence[int]) -> Entity:
+    place = units_at[mark.start], units_at[mark.end] - units_at[mark.start]
+    if mark.at is None:
+        return Entity(mark.type, *place, mark.url)
+    form = _LONG_TIME if _WITH_SECONDS.search(text[mark.start : mark.end]) else _SHORT_TIME
+    return Entity(mark.type, *place, unix_time=int(mark.at.timestamp()), date_time_format=form)
 
 
 def _trimmed(text: str, mark: _Mark) -> _Mark:
