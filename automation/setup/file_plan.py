@@ -14,16 +14,19 @@ from monitoring.base.env_file_edit import with_values, write_env_file
 from monitoring.base.errors import UsageError
 from monitoring.base.secrets.redact import Redactor
 
-_ETC = Path("/etc")
 _MODE = 0o644
 
 
 @dataclass(slots=True)
 class FilePlan:
-    """The changes of one `init`: variables of the env file, and whole files of the checkout by their path."""
+    """The changes of one `init`: variables of the env file, and whole files of the checkout by their path.
+
+    Below `etc` the env file is a host's: readable by the group of the checkout.
+    """
 
     env_file: Path
     checkout: Path
+    etc: Path = Path("/etc")
     env: dict[str, str] = field(default_factory=dict)
     files: dict[Path, str] = field(default_factory=dict)
 
@@ -65,7 +68,7 @@ class FilePlan:
         return done
 
     def _write_env(self, text: str) -> None:
-        shared = self.env_file.resolve().is_relative_to(_ETC)
+        shared = self.env_file.resolve().is_relative_to(self.etc)
         group = self.checkout.stat().st_gid if shared else None
         try:
             write_env_file(self.env_file, text, group=group)
@@ -75,7 +78,7 @@ class FilePlan:
                 raise UsageError(f"{self.env_file} cannot be written: {error.strerror}: use --env-file PATH") from error
             write_env_file(kept, text)
             raise UsageError(
-                f"{self.env_file} belongs to root: its new text is in {kept}. To install it:\n"
+                f"{self.env_file} belongs to root: its new text is in {kept}. Install it, then run init again:\n"
                 f"  sudo install -m 0640 -o root -g {self.checkout.group()} {kept} {self.env_file} && rm {kept}"
             ) from None
 

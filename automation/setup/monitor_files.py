@@ -6,6 +6,7 @@ Pure. Every limit is one that somebody may change: the file is the team's own fr
 from __future__ import annotations
 
 import json
+import keyword
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -16,11 +17,13 @@ from monitoring.base.plural import counted
 from monitoring.chains.abi.addresses import ZERO
 from monitoring.chains.inspection.model import ContractFacts, Inspection
 from monitoring.chains.networks import network
+from monitoring.checks.expression.scope import RESERVED
 
 OWNER_VIEW = "owner()(address)"
 IMPLEMENTATION_VIEW = "implementation()(address)"
 _SOMEBODY = "0x00000000000000000000000000000000000000A1"  # in a drill: a stranger who became the owner
 _SECRET_IN_URL = re.compile(r"[?@]|/[A-Za-z0-9_-]{20,}")
+_NAMES_HERE = {"vault", "proxy_admin", "beacon"}  # what rows of erc4626 and the checks below name themselves
 _UNITS = ((86_400, "d"), (3_600, "h"), (60, "m"), (1, "s"))
 
 
@@ -94,8 +97,10 @@ def duration(seconds: int) -> str:
 
 
 def identifier(name: str) -> str:
-    """Return a name as formulas may use it."""
-    return "its_" + re.sub(r"[^a-z0-9]", "_", name)
+    """Return a name as formulas may use it: `our-vault` is `our_vault`, a word of the language `zero` is `its_zero`."""
+    plain = re.sub(r"[^a-z0-9]", "_", name)
+    is_free = plain[0].isalpha() and plain not in RESERVED | _NAMES_HERE and not keyword.iskeyword(plain)
+    return plain if is_free else f"its_{plain}"
 
 
 def _safe(watch: WatchWish, facts: ContractFacts) -> str:

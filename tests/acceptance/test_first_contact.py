@@ -157,6 +157,7 @@ def clones(user: User) -> None:
     user.inputs -= 1  # make does this for a real one
     (site,) = (user.clone / ".venv").glob("lib/python*/site-packages")
     (site / "parts.pth").write_text(sysconfig.get_path("purelib") + "\n")
+    shutil.copy(user.clone / "deploy/launcher/monitoring", user.clone / ".venv/bin/monitoring")
     (user.clone / ".venv/.stamp-dev").touch()
     (user.clone / ".tools").symlink_to(CHECKOUT / ".tools")
 

@@ -28,4 +28,8 @@ def test_no_message_says_what_no_message_may_say() -> None:
 
     assert not re.search(r"Recovered: |missed by: -|e\+\d\d|127\.0\.0\.1|0x[0-9a-f]{64}|\btold\b|\bblind\b", text)
     firsts = [after.split("\n")[0] for after in re.split(r"\n\n", text) if not after.startswith(("===", "Mute: "))]
-    assert all(re.match(r"(✅|(ℹ️|⚠️|🚨|🔴) (LOW|MEDIUM|HIGH|CRITICAL)) (host )?\S+: ", line) for line in firsts if line)
+    assert all(
+        re.match(r"(✅|(ℹ️|⚠️|🚨|🔴) (LOW|MEDIUM|HIGH|CRITICAL)) ((host|automation) )?\S+: ", line)
+        for line in firsts
+        if line
+    )

@@ -284,4 +284,7 @@ def _shown(title: str, store: Path) -> Iterator[str]:
 def text_of(play: Callable[[Path], Iterator[str]], folder: Path) -> str:
     """Return the file, without what differs from machine to machine."""
     text = "\n".join(play(folder)).replace(str(Path(__file__).parents[2]), "CHECKOUT")
-    return text.replace(str(folder), "/var/lib/monitoring").replace(f"host {gethostname()}: ", "host vps1: ")
+    text = text.replace(str(folder), "/var/lib/monitoring")
+    return text.replace(f"host {gethostname()}: ", "host vps1: ").replace(
+        f" automation {gethostname()}: ", " automation vps1: "
+    )

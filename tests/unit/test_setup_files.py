@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import stat
 from pathlib import Path
 
 import pytest
 
 from automation.jobs.load import load_jobs
 from automation.setup.control_tree import tree, watches
+from automation.setup.file_plan import FilePlan
 from automation.setup.jobs_file import OwnTask, with_examples, with_task
-from automation.setup.monitor_files import duration, watch_files
+from automation.setup.monitor_files import duration, identifier, watch_files
 from automation.setup.watch import WatchWish, read_watch
 from monitoring.base.errors import UsageError
 from monitoring.chains.inspection.model import ContractFacts, ContractKind, Inspection
@@ -81,6 +83,20 @@ def test_a_span_is_written_in_the_largest_unit_that_fits(seconds: int, text: str
     assert duration(seconds) == text
 
 
+@pytest.mark.parametrize(
+    ("name", "word"),
+    [
+        ("our-vault", "our_vault"),
+        ("zero", "its_zero"),
+        ("3jane", "its_3jane"),
+        ("if", "its_if"),
+        ("vault", "its_vault"),
+    ],
+)
+def test_a_name_becomes_one_that_formulas_can_use(name: str, word: str) -> None:
+    assert identifier(name) == word
+
+
 def inspection(**contracts: ContractFacts) -> Inspection:
     found = {one.address: one for one in contracts.values()}
     return Inspection("mainnet", next(iter(found)), found)
@@ -137,3 +153,26 @@ def test_what_has_nothing_to_watch_is_refused() -> None:
 def test_a_name_is_one_that_a_folder_can_have() -> None:
     with pytest.raises(UsageError, match=r"'\.\./x' is not a name"):
         read_watch("http:https://example.org", "../x")
+
+
+def test_a_hosts_env_file_may_be_read_by_the_group_of_the_checkout(tmp_path: Path) -> None:
+    plan = FilePlan(tmp_path / "etc/monitoring/.env", tmp_path, etc=tmp_path / "etc", env={"A": "1"})
+
+    assert plan.write() == ["etc/monitoring/.env"]
+
+    status = plan.env_file.stat()
+    assert (stat.S_IMODE(status.st_mode), status.st_gid) == (0o640, tmp_path.stat().st_gid)
+
+
+def test_where_only_root_may_write_the_text_is_kept_for_root_to_install(tmp_path: Path) -> None:
+    # where root cannot write either
+    plan = FilePlan(Path("/proc/monitoring/.env"), tmp_path, etc=Path("/proc"), env={"A": "1"})
+
+    with pytest.raises(
+        UsageError, match=r"belongs to root.*\.env\. Install it, then run init again:\n  sudo install -m 0640"
+    ):
+        plan.write()
+
+    kept = tmp_path / ".env"
+    assert kept.read_text() == "A=1\n"
+    assert stat.S_IMODE(kept.stat().st_mode) == 0o600

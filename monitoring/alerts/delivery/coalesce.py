@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from itertools import accumulate
 
-from monitoring.alerts.message.model import Alert, Severity
+from monitoring.alerts.message.model import Alert, Severity, of_this_host
 from monitoring.alerts.message.sanitize import shorten, utf16_units
 from monitoring.alerts.message.text import Line, bold, line
 from monitoring.alerts.recording.incident import incident_named
@@ -141,7 +141,7 @@ def alert_of(stored: StoredAlert) -> Alert:
     first, _, rest = stored.message.partition("\n")
     # What the store itself writes repeats the title as the first line of its message.
     text = rest if first == (stored.title or first) else stored.message
-    return Alert(
+    plain = Alert(
         _severity(stored),
         stored.title or first,
         *([text] if text else []),
@@ -149,6 +149,7 @@ def alert_of(stored: StoredAlert) -> Alert:
         channel=stored.channel,
         silent=stored.silent or None,
     )
+    return of_this_host(plain)
 
 
 def _severity(stored: StoredAlert) -> Severity:

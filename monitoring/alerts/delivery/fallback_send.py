@@ -8,7 +8,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 from monitoring.alerts.delivery.routes import plan
-from monitoring.alerts.message.model import Alert, Severity
+from monitoring.alerts.message.model import Alert, Severity, of_this_host
 from monitoring.alerts.senders import Message
 from monitoring.alerts.senders.registry import Senders
 from monitoring.alerts.senders.telegram import TelegramChat
@@ -22,7 +22,7 @@ def send_directly(settings: Settings, text: str, *, title: str = "Alerts cannot 
     redact = Redactor(settings.environ)
     route = plan("", "automation", "ops_error", settings.environ)
     alert = Alert(Severity.HIGH, title, text, protocol="automation", source="ops_error").redacted(redact)
-    message = Message(0, datetime.now(UTC), alert)
+    message = Message(0, datetime.now(UTC), of_this_host(alert))
     troubles = [] if route.destinations else [route.route.value]
     with Senders(settings.environ) as senders:
         for destination in route.destinations:

@@ -6,6 +6,7 @@ Made by monitors and by the runner; rendered and sent by others. Nothing here kn
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -22,6 +23,7 @@ from monitoring.conditions.severity import Severity
 __all__ = ["VERSION", "Alert", "Severity"]
 
 VERSION = 1
+RUNNER = "automation"  # the protocol of what the runner and the delivery report about themselves
 _LONGEST_NAME = 64  # ours: the first line has to leave room for what happened
 _KEPT_BY_REDACTION = frozenset({"kind", "v", "severity", "protocol", "channel", "source", "key", "monitor"})
 
@@ -104,10 +106,17 @@ class Alert:
 
     def with_blocks(self, *blocks: object) -> Alert:
         """Return the alert with more blocks at its end."""
+        return self._changed(*blocks, monitor=self.monitor)
+
+    def reported_by(self, monitor: str) -> Alert:
+        """Return the alert with another name in its first line."""
+        return self._changed(monitor=monitor)
+
+    def _changed(self, *more: object, monitor: str) -> Alert:
         return Alert(
-            self.severity, self.title, *self.blocks, *blocks,
+            self.severity, self.title, *self.blocks, *more,
             protocol=self.protocol, channel=self.channel, key=self.key, source=self.source, silent=self.silent,
-            monitor=self.monitor, is_good=self.is_good, guidance=self.guidance,
+            monitor=monitor, is_good=self.is_good, guidance=self.guidance,
         )  # fmt: skip
 
     def to_json(self) -> str:
@@ -167,6 +176,13 @@ class Alert:
             is_good=data.get("is_good") is True,
             guidance=Guidance(str(data.get("runbook") or ""), str(data.get("note") or "")),
         )
+
+
+def of_this_host(alert: Alert) -> Alert:
+    """Return what the runner itself says with the name of its machine in the first line: a team has more than one."""
+    if alert.protocol != RUNNER or alert.monitor:
+        return alert
+    return alert.reported_by(f"{RUNNER} {os.uname().nodename}")
 
 
 def _redacted(data: Any, redact: Callable[[str], str]) -> Any:  # noqa: ANN401 - JSON

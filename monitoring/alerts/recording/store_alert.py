@@ -15,7 +15,7 @@ import orjson
 
 from monitoring.alerts.channels import OPERATIONAL_SOURCES, variable_part
 from monitoring.alerts.message.lines import closed, was_line
-from monitoring.alerts.message.model import Alert, Severity
+from monitoring.alerts.message.model import Alert, Severity, of_this_host
 from monitoring.alerts.message.render import render_plain
 from monitoring.alerts.recording import webhook_policy
 from monitoring.alerts.recording.incident import with_incident
@@ -225,7 +225,7 @@ def store_in(
 
     `about` is the condition it is about, for silences and the webhook. `status` overrides what would be sent.
     """
-    alert = alert.redacted(redact)
+    alert = of_this_host(alert.redacted(redact))
     key = about.key.text if about else alert.key
     wanted = status or _status(tx, alert, key, now=now, origin=origin, kind=kind)
     route = route_of(alert)

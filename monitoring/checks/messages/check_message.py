@@ -6,16 +6,16 @@ the author's `text` comes first where there is one.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from fractions import Fraction
 
-from monitoring.alerts.message.text import Line, code, line, table
+from monitoring.alerts.message.text import Line, code, kv, line, table
 from monitoring.checks.expression.value_text import span, words
 from monitoring.checks.expression.values import Value
 from monitoring.checks.messages.plain import HEADS, AlertText, rows_left_out
 from monitoring.checks.rules.verb import verb
 from monitoring.checks.rules.words import Facts, Subject, VerbWords, filled, inputs_in_words
-from monitoring.conditions.outcome import Reason, Transition, TransitionKind
+from monitoring.conditions.outcome import Entry, Reason, Transition, TransitionKind
 
 _ROWS = 20
 _COMPARED = ("<", ">", "==", "!=", "require ")
@@ -66,11 +66,18 @@ def _blocks(subject: Subject, transition: Transition, happened: str) -> list[obj
     if inputs and inputs not in happened and subject.verb != "diverge":
         blocks.append(f"From: {inputs}")
     if transition.entries:
-        rows = [(entry.kind, span(entry.id, "", subject.chain), *_extra(entry.facts)) for entry in transition.entries]
-        blocks += [table(("what", "which"), rows[:_ROWS]), *rows_left_out(len(rows) - _ROWS)]
+        blocks += [*_entries(subject, transition.entries[:_ROWS]), *rows_left_out(len(transition.entries) - _ROWS)]
     if transition.detail:
         blocks.append(transition.detail)
     return [*blocks, _formula_line(subject)] if subject.formula else blocks
+
+
+def _entries(subject: Subject, entries: Sequence[Entry]) -> list[object]:
+    """Return what was added and removed, one a line; with facts of each in columns."""
+    named = [(entry, span(entry.id, "", subject.chain)) for entry in entries]
+    if not any(entry.facts for entry in entries):
+        return [kv(*((entry.kind.capitalize(), found) for entry, found in named))]
+    return [table(("what", "which"), [(entry.kind, found, *_extra(entry.facts)) for entry, found in named])]
 
 
 def _formula_line(subject: Subject) -> Line:

@@ -76,7 +76,8 @@ def describe(place: RowContract, kind: str, transition: Transition, tools: Evalu
     blocks: list[Block] = [kv({"Timelock": addr(checksum(place.address), place.name, network(place.chain))})]
     blocks += [_gone(entry, place) for entry in gone]
     for one in fresh[:MAX_SHOWN]:
-        blocks += _blocks(one, place, kind, room, tools)
+        said = len(fresh) == 1 and not gone and one.ready_at is not None  # the title says when it can run
+        blocks += _blocks(one, place, kind, room, tools, is_timed=said)
     if len(fresh) > MAX_SHOWN:
         rest = fresh[MAX_SHOWN:]
         blocks.append(line(f"… and {len(rest)} more: ", *_links(rest)))
@@ -118,11 +119,13 @@ def _meaning(place: RowContract, kind: str, logs: Sequence[RawLog]) -> Meaning |
     return replace(read[0], calls=tuple(call for one in read for call in one.calls)) if read else None
 
 
-def _blocks(one: TimelockOperation, place: RowContract, kind: str, room: Room, tools: EvaluationPoint) -> list[Block]:
+def _blocks(
+    one: TimelockOperation, place: RowContract, kind: str, room: Room, tools: EvaluationPoint, *, is_timed: bool
+) -> list[Block]:
     known = network(place.chain)
     rows: dict[str, object] = {"Transaction": tx(one.transaction, chain=known)}
     meaning = one.meaning
-    if one.what is What.SCHEDULED:
+    if one.what is What.SCHEDULED and not is_timed:
         rows = {"Can run": _can_run(one, tools.clock.now())} | rows
     if meaning is not None:
         rows |= {"Id": _short(meaning.id)} if meaning.id else {}
