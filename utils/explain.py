@@ -19,6 +19,7 @@ from typing import Any
 
 import orjson
 
+from monitoring.alerts.message.guidance import NO_GUIDANCE
 from monitoring.alerts.recording.close_orphaned import SOURCES
 from monitoring.alerts.recording.store_alert import NOBODY, Recorded
 from monitoring.alerts.recording.unit_of_work import Fire, Resolve, Step
@@ -41,8 +42,11 @@ _MOST = 1000  # messages of one run
 class _ExplainedContext(Context):
     """Notes what `m.alert` and `m.resolve` came to."""
 
-    def __init__(self, name: str, channel: str, settings: Settings, arguments: Sequence[str]) -> None:
-        super().__init__(name, channel, settings, SystemClock(), arguments=arguments, origin=NOBODY)
+    def __init__(self, main: Any, settings: Settings, arguments: Sequence[str]) -> None:  # noqa: ANN401 - made by `@monitor`
+        super().__init__(
+            main.monitor, main.channel, settings, SystemClock(), arguments=arguments, origin=NOBODY,
+            guidance=main.guidance,
+        )  # fmt: skip
         self.raised: list[tuple[Fire | Resolve, Recorded]] = []
 
     def _write(self, steps: list[Step], judged: Sequence[Judged], *, ends: bool) -> list[Recorded]:
@@ -60,17 +64,20 @@ class _ExplainedContext(Context):
 
     def shown(self) -> list[tuple[str, dict[str, object]]]:
         """Return each judgement as a line for people and as data, then each key that was raised or resolved."""
-        lines = lines_of(self._evaluated)
+        lines, before = lines_of(self._evaluated), NO_GUIDANCE
         rows: list[tuple[str, dict[str, object]]] = []
         for one, line in zip(self._evaluated, lines, strict=True):
-            outcome = one.outcome
+            outcome, guidance = one.outcome, one.part.route.guidance
             found: dict[str, object] = {
                 "monitor": self.name, "check": one.key.text, "value": value_in_words(one.part, one.reading),
                 "bound": bound_in_words(one.part), "state": outcome.condition.state.value,
                 "reason": outcome.reason.value,
                 "since": to_text(outcome.condition.since) if outcome.condition.since else None,
+                "runbook": guidance.runbook, "note": guidance.note,
             }  # fmt: skip
-            rows.append((line, found))
+            # Once for all checks in a row that share it.
+            shown, before = guidance.texts if guidance != before else [], guidance
+            rows.append(("\n".join([line, *(f"    {text}" for text in shown)]), found))
         for step, recorded in self.raised:
             verb, key = ("alert" if isinstance(step, Fire) else "resolve"), step.key.text if step.key else ""
             reason = str(step.outcome.reason) if step.outcome.recorded else recorded.reason.value
@@ -94,7 +101,7 @@ def explain(script: Path, arguments: Sequence[str], *, as_json: bool) -> int:
             os.environ.update({"CACHE_DIR": folder, "MONITORING_ENV_FILE": ""})  # for utils.cache, too
             copy = load_settings({**settings.environ, "CACHE_DIR": folder, "MONITORING_ENV_FILE": ""})
             _copy_memory(settings.database, copy.database, main.monitor)
-            with closing(_ExplainedContext(main.monitor, main.channel, copy, arguments)) as m:
+            with closing(_ExplainedContext(main, copy, arguments)) as m:
                 code = max(code, _run(m, main.function))
                 data += _show(m, as_json=as_json)
     if as_json:

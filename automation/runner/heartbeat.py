@@ -9,14 +9,17 @@ from __future__ import annotations
 import logging
 import threading
 import time
-import uuid
 from collections import deque
 from collections.abc import Callable, Mapping
+from functools import cached_property
+from typing import TYPE_CHECKING
 
 from automation.runner.ping_address import PingAddress
 from monitoring.base.errors import UsageError
-from monitoring.base.http.client import Failure, HttpClient, Request
 from monitoring.base.http.retry import Backoff, is_transient
+
+if TYPE_CHECKING:
+    from monitoring.base.http.client import HttpClient
 
 log = logging.getLogger("automation.runner.heartbeat")
 
@@ -57,7 +60,7 @@ class Heartbeat:
         self._address = PingAddress.parse(environ[variable].strip()) if variable and not fault else None
         self._line = _PingQueue(environ, timeout_s, pauses_s)
         self._limit_s = limit_s
-        self._run = str(uuid.uuid4())
+        self._run = _new_uuid() if self._address else ""
         self._monotonic = monotonic
         self._started_at = monotonic()
 
@@ -89,6 +92,13 @@ class Heartbeat:
         return int((self._monotonic() - self._started_at) * 1000)
 
 
+def _new_uuid() -> str:
+    """Return what a watcher knows a run by (RFC 9562)."""
+    import uuid  # noqa: PLC0415 - as for the client
+
+    return str(uuid.uuid4())
+
+
 class _PingQueue:
     """Sends one ping after the other, so that they arrive in the order of what they report.
 
@@ -98,7 +108,7 @@ class _PingQueue:
     def __init__(self, environ: Mapping[str, str], timeout_s: float, pauses_s: tuple[float, ...]) -> None:
         self._timeout_s = timeout_s
         self._pauses_s = pauses_s
-        self._http = HttpClient(environ, max_bytes=0)  # a body may be endless, and says nothing
+        self._environ = environ
         self._changed = threading.Condition()
         self._urls: deque[str] = deque()
         self._is_sending = False
@@ -114,6 +124,13 @@ class _PingQueue:
     def wait_until_empty(self, limit_s: float) -> bool:
         with self._changed:
             return self._changed.wait_for(lambda: not self._is_sending, limit_s)
+
+    @cached_property
+    def _http(self) -> HttpClient:
+        """Made by the first ping: most profiles have no watcher, and no first line of a task waits for a client."""
+        from monitoring.base.http.client import HttpClient  # noqa: PLC0415 - as above
+
+        return HttpClient(self._environ, max_bytes=0)  # a body may be endless, and says nothing
 
     def _send_all(self) -> None:
         while True:
@@ -136,6 +153,8 @@ class _PingQueue:
 
     def _ask(self, url: str) -> tuple[str | None, bool]:
         """Ping once; return what went wrong, and whether it may pass by itself."""
+        from monitoring.base.http.client import Failure, Request  # noqa: PLC0415 - as above
+
         try:
             found = self._http.exchange(Request(url), self._timeout_s)
         except Exception as error:  # noqa: BLE001 - the border of the watch: whatever happens here, the run goes on

@@ -21,6 +21,7 @@ from monitoring.base.settings import Settings, load_settings
 
 # What a machine refuses with; a mistake in the code is none of these and keeps its traceback.
 REFUSALS = (OSError, MemoryError, ImportError, RuntimeError)
+_NO_MEMORY = ("start new thread", "annot allocate memory", "failed to map segment")
 _STACK_BYTES = 256 * 1024  # of a thread, where the usual 8 MB are more than there is
 
 
@@ -44,7 +45,7 @@ def _become(part: str, profile: str, config: str, why: str) -> NoReturn:
 def reason(error: Exception) -> str:
     """Return the refusal and what to do about it, in one line."""
     text = " ".join(str(error).split()) or type(error).__name__
-    if isinstance(error, MemoryError) or "start new thread" in text or "annot allocate memory" in text:
+    if isinstance(error, MemoryError) or any(words in text for words in _NO_MEMORY):
         return f"not enough memory ({text}): look at `ulimit -v`, MemoryMax of the unit, and `free -m`"
     if isinstance(error, OSError) and "Too many open files" in text:
         return f"too few file descriptors ({text}): look at `ulimit -n`, and LimitNOFILE of the unit"
@@ -71,8 +72,9 @@ def _send(profile: str, why: str, settings: Settings) -> None:
     from automation.runner.once_an_hour import once_an_hour  # noqa: PLC0415 - what cannot be loaded loses only itself
     from monitoring.alerts.delivery.fallback_send import send_directly  # noqa: PLC0415
 
-    # One cause is one message, however many profiles it stops; numbers in it are of this one process.
-    cause = zlib.crc32("".join(char for char in why if not char.isdigit()).encode())
+    # One cause is one message, however many profiles it stops and whichever step or number of a process it met first.
+    known = next((text for text in ("not enough memory", "too few file descriptors") if why.startswith(text)), why)
+    cause = zlib.crc32("".join(char for char in known if not char.isdigit()).encode())
     if settings.debug or not once_an_hour(settings, f"did-not-run-{cause:08x}", SystemClock().now()):
         return
     for trouble in send_directly(settings, f"{profile} did not run: {why}", title="Checks do not run"):

@@ -18,27 +18,24 @@ from automation.executor.task import TaskResult
 from automation.jobs.model import Profile
 from automation.jobs.referenced_monitors import ReferencedMonitors
 from automation.runner.run_record import RunRecord
-from automation.sync.sync import SyncResult, SyncStatus
-from monitoring.alerts.delivery.spooled import Unstored, keep, store_kept
-from monitoring.alerts.message.model import Alert, Severity
-from monitoring.alerts.message.text import code, quote
-from monitoring.alerts.recording.close_orphaned import end_unwatched
-from monitoring.alerts.recording.store_alert import AlertOrigin, raise_in, resolve_in, store_in
+from automation.sync.state import SyncStatus
 from monitoring.base.clock import Clock
 from monitoring.base.errors import ConfigError, StoreError
 from monitoring.base.secrets.redact import Redactor
 from monitoring.base.settings import Settings
 from monitoring.conditions.condition import ConditionKey
-from monitoring.conditions.policy import Policy
 from monitoring.ledger.reach import ReachProblem, reach_problems, reach_problems_without_database
 from monitoring.ledger.reconcile import Reconciled
 from monitoring.ledger.ticks import Unanswered
 from monitoring.store.db.database import Database
 from monitoring.store.spool import unstored
 from monitoring.store.spool.unstored import Kept
+from monitoring.store.tables import conditions
 from monitoring.store.tables.deliveries import count_waiting
 
 if TYPE_CHECKING:
+    from automation.runner.recording import Alert, AlertOrigin, Severity, Unstored
+    from automation.sync.attempt import SyncResult
     from monitoring.alerts.delivery.loop import Delivery, Drained
 
 log = logging.getLogger("automation.runner.notifications")
@@ -52,7 +49,7 @@ _BEFORE_NEXT_TICK = timedelta(seconds=15)
 _SYNC_FAILURES_REPORTED = 6  # an hour of the ten-minute profile
 _CHECK_STOP_S = 5.0
 # Whatever its severity: nobody else notices that the runner cannot do its work.
-_DAILY = Policy(remind=timedelta(days=1))
+_REMINDED_EVERY = timedelta(days=1)
 
 
 class Reporting:
@@ -93,42 +90,57 @@ class Reporting:
 
     def refused_config(self, profile: str, error: ConfigError) -> None:
         """Report that the profile cannot run; once, until it runs again."""
-        lines = [code(mistake) for mistake in error.mistakes]
-        self._raise(f"config/{profile}", Severity.HIGH, f"{profile} cannot run: jobs.yaml has mistakes", *lines)
+        from automation.runner import recording  # noqa: PLC0415 - it says why
+
+        lines = [recording.code(mistake) for mistake in error.mistakes]
+        self._raise(
+            f"config/{profile}", recording.Severity.HIGH, f"{profile} cannot run: jobs.yaml has mistakes", *lines
+        )
 
     def accepted_config(self, profile: str) -> None:
         self._resolve(f"config/{profile}", note=f"profile {profile} runs again: jobs.yaml is valid")
 
+    def prepare(self) -> None:
+        """Load what may have to be said of a sync: after it the files may be those of another commit."""
+        from automation.runner import recording  # noqa: F401, PLC0415 - as it says
+
     def synced(self, result: SyncResult) -> None:
         """Report a commit that was taken back or is refused, or a sync that fails for long; and once when it heals."""
+        from automation.runner import recording  # noqa: PLC0415 - it says why
+
+        high, quote = recording.Severity.HIGH, recording.quote
         gone = result.taken_back
         if gone is not None:
             title = f"Commit {gone.revision[:12]} was taken back, {gone.before[:12]} runs again"
-            self._raise("sync", Severity.HIGH, title, quote(gone.taken_back), is_news=True)
+            self._raise("sync", high, title, quote(gone.taken_back), is_news=True)
         if result.status is SyncStatus.REFUSED and gone is None:
             title = f"Commit {(result.candidate or '')[:12]} is refused, {result.revision[:12]} keeps running"
-            self._raise("sync", Severity.HIGH, title, quote(result.reason), is_news=not result.remembered)
+            self._raise("sync", high, title, quote(result.reason), is_news=not result.remembered)
         elif result.status.worked:
             self._resolve("sync", note=f"the checkout is synced again, at {result.revision[:12]}")
         elif result.failures >= _SYNC_FAILURES_REPORTED:
             title = f"The checkout could not be synced {result.failures} times in a row"
-            self._raise("sync", Severity.MEDIUM, title, quote(result.reason))
+            self._raise("sync", recording.Severity.MEDIUM, title, quote(result.reason))
 
     def unanswered(self, found: Reconciled) -> None:
         """Report missed ticks and runs whose process is gone; skipped ticks are left to the audit."""
         blocks = [f"Run {run_id} was aborted: its process is gone." for run_id in found.aborted]
         blocks += [_ticks_line(ticks) for ticks in _by_cause(found.unanswered).values()]
-        if blocks:
-            self._store(Alert(Severity.MEDIUM, "Checks did not run", *blocks, protocol=PROTOCOL, source="ops_error"))
+        if not blocks:
+            return
+        from automation.runner.recording import Alert, Severity  # noqa: PLC0415 - it says why
+
+        self._store(Alert(Severity.MEDIUM, "Checks did not run", *blocks, protocol=PROTOCOL, source="ops_error"))
         for block in blocks:
             log.warning("%s", block)
 
     def no_longer_watched(self, watched: ReferencedMonitors) -> None:
         """End the conditions of monitors that no profile names any more; firing ones are reported silently."""
+        from automation.runner import recording  # noqa: PLC0415 - it says why
 
         def act(database: Database) -> None:
-            origin = AlertOrigin(self._record.run_id, debug=self._settings.debug)
-            for monitor in end_unwatched(database, watched.named, watched.run, self._now(), origin):
+            origin = self._origin()
+            for monitor in recording.end_unwatched(database, watched.named, watched.run, self._now(), origin):
                 log.info("no profile names the monitor %s any more: its conditions are ended", monitor)
 
         self._record.with_database(act)
@@ -141,13 +153,20 @@ class Reporting:
 
     def store_kept(self) -> None:
         """Store the alerts that could not be stored when they were raised, by this run or one before."""
-        if unstored.look(self._settings.cache_dir) != Kept():
-            self._record.read(lambda database: _log_stored(store_kept(database, self._now())))
+        if unstored.look(self._settings.cache_dir) == Kept():
+            return
+        from automation.runner import recording  # noqa: PLC0415 - it says why
+
+        self._record.read(lambda database: _log_stored(recording.store_kept(database, self._now())))
 
     def keep_unwritten(self) -> None:
         """Keep what this run itself wanted to store and could not."""
         found = [each.pop() for each in self._unwritten if each]
-        for line in keep(found, self._settings.cache_dir, self._now(), self._origin()):
+        if not found:
+            return
+        from automation.runner import recording  # noqa: PLC0415 - it says why
+
+        for line in recording.keep(found, self._settings.cache_dir, self._now(), self._origin()):
             log.error("%s", line)
 
     def unreached(self) -> list[ReachProblem]:
@@ -216,33 +235,46 @@ class Reporting:
 
     def _raise(self, key: str, severity: Severity, title: str, *blocks: object, is_news: bool = False) -> None:
         """Raise a condition; `is_news` reports it also while it fires already, for another cause than before."""
-        alert = Alert(severity, title, *blocks, protocol=PROTOCOL, source="ops_error", key=key)
+        from automation.runner import recording  # noqa: PLC0415 - it says why
+
+        daily = recording.Policy(remind=_REMINDED_EVERY)
+        alert = recording.Alert(severity, title, *blocks, protocol=PROTOCOL, source="ops_error", key=key)
 
         def act(database: Database) -> None:
             with database.write() as tx:
-                raise_in(tx, alert, now=self._now(), origin=self._origin(), policy=_DAILY, is_news=is_news)
+                recording.raise_in(tx, alert, now=self._now(), origin=self._origin(), policy=daily, is_news=is_news)
 
         self._record.with_database(act)
 
     def _origin(self) -> AlertOrigin:
-        return AlertOrigin(run_id=self._record.run_id, debug=self._settings.debug)
+        from automation.runner import recording  # noqa: PLC0415 - it says why
+
+        return recording.AlertOrigin(run_id=self._record.run_id, debug=self._settings.debug)
 
     def _store(self, alert: Alert) -> None:
-        waiting = [Unstored(alert)]
+        from automation.runner import recording  # noqa: PLC0415 - it says why
+
+        waiting = [recording.Unstored(alert)]
         self._unwritten.append(waiting)
 
         def act(database: Database) -> None:
             if waiting:
                 with database.write() as tx:
-                    store_in(tx, alert, now=self._now(), origin=self._origin())
+                    recording.store_in(tx, alert, now=self._now(), origin=self._origin())
                 waiting.clear()
 
         self._record.with_database(act)
 
     def _resolve(self, key: str, note: str = "") -> None:
+        about = ConditionKey(PROTOCOL, key)
+
         def act(database: Database) -> None:
+            if not database.read(lambda tx: conditions.is_open(tx, about)):
+                return
+            from automation.runner import recording  # noqa: PLC0415 - it says why
+
             with database.write() as tx:
-                resolve_in(tx, ConditionKey(PROTOCOL, key), now=self._now(), origin=self._origin(), note=note)
+                recording.resolve_in(tx, about, now=self._now(), origin=self._origin(), note=note)
 
         self._record.with_database(act)
 

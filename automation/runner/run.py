@@ -31,14 +31,14 @@ from automation.runner.summary import NO_DATA, CheckCounts, summary
 from automation.runner.watchdog import Watchdog
 from automation.runner.workspace import Workspace, choose_tasks, preload_for, remove_leftovers
 from automation.schedule.schedule_difference import schedule_of
-from automation.sync.probation import account_for_start
 from automation.sync.revision import Checkout
-from monitoring.alerts.delivery.spooled import LOST
+from automation.sync.starts import account_for_start
 from monitoring.base.clock import Clock
 from monitoring.base.errors import ConfigError, LockedError
 from monitoring.base.locks.profile_lock import ProfileLock, is_held, usable_locks
 from monitoring.base.settings import Settings
 from monitoring.ledger.reach import Cause, ReachProblem
+from monitoring.store.spool.unstored import LOST
 from monitoring.store.tables.runs import RunStatus
 from monitoring.store.tables.schedules import Schedule
 
@@ -125,7 +125,7 @@ class Runner:
             clock=self._clock,
         )
         with self._lock() as lock, checkout:
-            code = checkout.bring_up_to_date(request.config, request.profile, lock, self._reporting.synced)
+            code = checkout.bring_up_to_date(request.config, request.profile, lock, self._reporting)
             if code is not None:
                 # The new revision has run this tick. What waits goes out with the next run: delivery would load the new
                 # modules into this process of old ones.

@@ -7,10 +7,8 @@ there at all is.
 from __future__ import annotations
 
 import ast
-import hashlib
 import operator
 import os
-import platform
 import re
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -95,6 +93,8 @@ def _version_in_metadata(name: str) -> str | None:
 def venv_fingerprint(path: Iterable[str] | None = None) -> str:
     """Return a text that changes with every distribution installed, removed or replaced in the running venv."""
     names = {name for entry in (sys.path if path is None else path) for name in _distribution_names(entry)}
+    import hashlib  # noqa: PLC0415 - it loads OpenSSL, and `status` asks for no fingerprint
+
     return hashlib.sha256("\n".join([sys.version, *sorted(names)]).encode()).hexdigest()[:16]
 
 
@@ -153,17 +153,21 @@ def _version(text: str) -> tuple[int, ...]:
 
 
 def _marker_environment() -> dict[str, str]:
+    """Return what a marker may name (PEP 508); without `platform`, which takes longer to load than all of this."""
+    machine, version = os.uname(), sys.version.split()[0]
     return {
         "os_name": os.name,
         "sys_platform": sys.platform,
-        "platform_machine": platform.machine(),
-        "platform_system": platform.system(),
-        "platform_release": platform.release(),
-        "platform_python_implementation": platform.python_implementation(),
+        "platform_machine": machine.machine,
+        "platform_system": machine.sysname,
+        "platform_release": machine.release,
+        "platform_python_implementation": {"cpython": "CPython", "pypy": "PyPy"}.get(
+            sys.implementation.name, sys.implementation.name
+        ),
         "implementation_name": sys.implementation.name,
-        "implementation_version": platform.python_version(),
-        "python_version": ".".join(platform.python_version_tuple()[:2]),
-        "python_full_version": platform.python_version(),
+        "implementation_version": version,
+        "python_version": ".".join(version.split(".")[:2]),
+        "python_full_version": version,
         "extra": "",
     }
 

@@ -17,6 +17,7 @@ from pathlib import Path
 
 from automation.sync.activation import activate
 from automation.sync.git import Git
+from automation.sync.starts import STARTS
 from monitoring.base.clock import Clock, from_text, to_text
 from monitoring.base.errors import SyncError
 from monitoring.base.locks.profile_lock import SyncLock, TreeLock
@@ -24,8 +25,6 @@ from monitoring.base.locks.profile_lock import SyncLock, TreeLock
 log = logging.getLogger("automation.sync.probation")
 
 _RECORD = Path(".git/monitoring-probation.json")
-# One file a profile: a byte for each start by the scheduler that the run has not yet accounted for.
-STARTS = "monitoring-starts"
 _LOCK_S = 20.0
 
 
@@ -92,12 +91,6 @@ def pass_probation(checkout: Path) -> None:
     if known is not None and not known.passed:
         with contextlib.suppress(OSError):
             write_probation(checkout, replace(known, passed=True))
-
-
-def account_for_start(checkout: Path, profile: str) -> None:
-    """Clear the mark the launcher made: this start came as far as its row, or as far as saying why it has none."""
-    with contextlib.suppress(OSError):
-        (checkout / ".git" / STARTS / profile).unlink(missing_ok=True)
 
 
 def take_back(

@@ -5,17 +5,13 @@ from __future__ import annotations
 import logging
 import os
 import sys
-from collections.abc import Callable
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Self
+from typing import TYPE_CHECKING, Protocol, Self
 
 from automation.jobs.load import load_profile
-from automation.sync.first_run import run_first
 from automation.sync.git import current_revision
-from automation.sync.other_profiles import has_run, silenced_profile
-from automation.sync.probation import pass_probation, read_probation, take_back
-from automation.sync.sync import SyncResult, SyncStatus, sync
+from automation.sync.state import SyncStatus
 from monitoring.base.clock import Clock, to_text
 from monitoring.base.errors import ConfigError, MonitoringError, StoreError
 from monitoring.base.locks.profile_lock import ProfileLock, TreeLock, surviving_exec
@@ -24,6 +20,9 @@ from monitoring.base.settings import Settings
 from monitoring.store.db.schema import open_readonly
 from monitoring.store.tables import schedules
 
+if TYPE_CHECKING:
+    from automation.sync.attempt import SyncResult
+
 log = logging.getLogger("automation.sync.revision")
 
 # Marks that travel through our own exec: the sync is done, and when the run really began.
@@ -31,6 +30,14 @@ SYNCED = "AUTOMATION_SYNCED"
 STARTED_AT = "AUTOMATION_STARTED_AT"
 # A tree that changed this shortly before the start may have changed while our modules were read.
 _IMPORT_TIME = timedelta(seconds=3)
+
+
+class Reports(Protocol):
+    """Who reports what a sync came to; `prepare` is called before it, while the files are still those that run."""
+
+    def prepare(self) -> None: ...
+
+    def synced(self, result: SyncResult) -> None: ...
 
 
 class Checkout:
@@ -51,9 +58,7 @@ class Checkout:
     def __exit__(self, *_: object) -> None:
         self._tree.release()
 
-    def bring_up_to_date(
-        self, config: Path, profile: str, lock: ProfileLock, report: Callable[[SyncResult], None]
-    ) -> int | None:
+    def bring_up_to_date(self, config: Path, profile: str, lock: ProfileLock, reports: Reports) -> int | None:
         """Sync if the profile asks for it, hold the tree, and start this command again if the code changed under it.
 
         1. `jobs.yaml` says whether to sync; if it cannot be read, the schedule in force does.
@@ -68,19 +73,24 @@ class Checkout:
             return None
         result = None
         if wants_sync(config, profile, self._settings):
-            self._leave_what_silences(lock, report)
-            result = sync(self._settings.checkout, self._settings.cache_dir, tree=self._tree, clock=self._clock)
+            from automation.sync import incoming  # noqa: PLC0415 - it says why
+
+            reports.prepare()
+            self._leave_what_silences(lock, reports)
+            result = incoming.sync(
+                self._settings.checkout, self._settings.cache_dir, tree=self._tree, clock=self._clock
+            )
         loaded, restored = self.revision, result is not None and result.restored
         self._hold()
         if result is not None and result.status is SyncStatus.UPDATED and self.revision != loaded:
-            code = self._first_run(config, profile, loaded, lock, report)
+            code = self._first_run(config, profile, loaded, lock, reports)
             if code is not None:
-                report(result)  # only now: it has shown that it can run
+                reports.synced(result)  # only now: it has shown that it can run
                 return code
             if self.revision == loaded:
                 return None
         elif result is not None:
-            report(result)
+            reports.synced(result)
         if restored or self.revision != loaded or self._changed_while_loading():
             self._restart(lock)
         return None
@@ -90,47 +100,55 @@ class Checkout:
             log.warning("the tree could not be held: a sync may change it under this run")
         self.revision = current_revision(self._settings.checkout)
 
-    def _leave_what_silences(self, lock: ProfileLock, report: Callable[[SyncResult], None]) -> None:
+    def _leave_what_silences(self, lock: ProfileLock, reports: Reports) -> None:
         """Go back to the revision before if a profile that ran under it has died since; this process starts again."""
-        probation = read_probation(self._settings.checkout)
+        from automation.sync import incoming  # noqa: PLC0415 - it is loaded already, here and below
+
+        probation = incoming.read_probation(self._settings.checkout)
         if probation is None or not probation.is_running(self.revision):
             return
         database, now = self._settings.database, self._clock.now()
-        reason = silenced_profile(database, self._settings.locks, probation, now, THIS_HOST.boot())
+        reason = incoming.silenced_profile(database, self._settings.locks, probation, now, THIS_HOST.boot())
         if reason:
-            if self._take_back(reason, report):
+            if self._take_back(reason, reports):
                 self._restart(lock)
-        elif not probation.passed and has_run(database, probation, now):
-            pass_probation(self._settings.checkout)
+        elif not probation.passed and incoming.has_run(database, probation, now):
+            incoming.pass_probation(self._settings.checkout)
 
-    def _first_run(
-        self, config: Path, profile: str, loaded: str, lock: ProfileLock, report: Callable[[SyncResult], None]
-    ) -> int | None:
+    def _first_run(self, config: Path, profile: str, loaded: str, lock: ProfileLock, reports: Reports) -> int | None:
         """Let the new revision run this tick; return its exit code, None if the tick is still to be run.
 
         Where it cannot be taken back just now, because another run uses the tree, the old code runs the tick in it.
         """
+        from automation.sync import incoming  # noqa: PLC0415 - as above
+
         off = _is_off(config, profile, self._settings)
         database = self._settings.database
-        first = run_first([lock, self._tree], self._marks(), profile=profile, database=database, off=off)
+        first = incoming.run_first([lock, self._tree], self._marks(), profile=profile, database=database, off=off)
         if first.passed:
-            pass_probation(self._settings.checkout)
+            incoming.pass_probation(self._settings.checkout)
         if not first.fault:
             return first.code
         log.error("pre-run git sync: the new revision cannot run: %s", first.fault)
         if not lock.take_again():
             return first.code
-        if self._take_back(first.fault, report):
+        if self._take_back(first.fault, reports):
             self._hold()
         else:
             self.revision = loaded
         return None
 
-    def _take_back(self, reason: str, report: Callable[[SyncResult], None]) -> bool:
-        gone = take_back(self._settings.checkout, self._tree, reason, clock=self._clock)
+    def _take_back(self, reason: str, reports: Reports) -> bool:
+        from automation.sync import incoming  # noqa: PLC0415 - as above
+
+        gone = incoming.take_back(self._settings.checkout, self._tree, reason, clock=self._clock)
         if gone is not None:
             text = f"{gone.revision[:7]} was taken back: {reason}"
-            report(SyncResult(SyncStatus.REFUSED, gone.before, text, gone.revision, remembered=True, taken_back=gone))
+            reports.synced(
+                incoming.SyncResult(
+                    SyncStatus.REFUSED, gone.before, text, gone.revision, remembered=True, taken_back=gone
+                )
+            )
         return gone is not None
 
     def _changed_while_loading(self) -> bool:

@@ -12,6 +12,7 @@ if __name__ == "__main__":
 
 import argparse
 import json
+import logging
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -93,6 +94,7 @@ def main(argv: Sequence[str] | None = None, environ: Mapping[str, str] | None = 
     try:
         settings = load_settings(environ)
         log.set_up(settings.environ)
+        logging.getLogger("monitoring.chains.pool").setLevel(logging.ERROR)  # each endpoint has its own line here
         if options.verb == "inspect":
             return _inspect(options.address, network(options.chain), settings.environ)
         named = [*options.named, *options.chain]

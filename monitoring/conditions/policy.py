@@ -46,13 +46,17 @@ class PendingPolicy:
 
 @dataclass(frozen=True, slots=True)
 class NoDataPolicy:
-    """How long a reading may stay unknown before its source is reported: whichever comes first."""
+    """How long a reading may stay unknown before its source is reported: whichever comes first.
+
+    `whole_span` in place of `span` where of the source nothing can be read, as of a chain whose endpoints are all down.
+    """
 
     runs: int = 3
     span: timedelta = timedelta(hours=3)
+    whole_span: timedelta = timedelta(minutes=30)
 
-    def is_over(self, runs: int, since: datetime, now: datetime) -> bool:
-        return runs >= self.runs or now - since >= self.span
+    def is_over(self, runs: int, since: datetime, now: datetime, *, is_whole: bool = False) -> bool:
+        return runs >= self.runs or now - since >= (min(self.span, self.whole_span) if is_whole else self.span)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -144,7 +144,7 @@ def no_data(before: Condition, unknown: Unknown, now: datetime, policy: Policy) 
     before = _until_now(before, now)
     last = before.no_data or NoData(now, 0)
     seen = replace(last, runs=last.runs + 1, source=unknown.source, reason=unknown.reason, reported_as="")
-    if seen.reported or not policy.silence.is_over(seen.runs, seen.since, now):
+    if seen.reported or not policy.silence.is_over(seen.runs, seen.since, now, is_whole=unknown.is_whole):
         return Outcome(replace(before, no_data=seen), Reason.UNKNOWN)
     trouble = Transition(
         TransitionKind.SOURCE_TROUBLE,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 from fractions import Fraction
 from typing import Final, TypeAlias
@@ -19,12 +19,14 @@ _DECIMAL_BITS = 4096
 class Unknown:
     """What takes the place of a value that could not be had: never good, never bad and never zero.
 
-    `reason` is one line for a person, free of secrets; `source` names what is to blame (a chain, a host).
+    `reason` is one line for a person, free of secrets; `source` names what is to blame (a chain, a host). `is_whole`:
+    nothing of that source can be read, which is reported sooner.
     It has no truth value, so that `if reading` cannot count it as good by accident.
     """
 
     reason: str
     source: str = ""
+    is_whole: bool = field(default=False, kw_only=True)
 
     def __bool__(self) -> bool:
         raise TypeError(f"an unknown value is neither true nor false ({self.reason})")

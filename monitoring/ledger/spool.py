@@ -6,13 +6,12 @@ Called by the runner and by `reconcile`.
 from __future__ import annotations
 
 import contextlib
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
-
-import orjson
 
 from monitoring.base.clock import from_text, to_text
 from monitoring.base.secrets.redact import excerpt
@@ -86,19 +85,19 @@ def prepare(directory: Path, now: datetime) -> None:
 
     Its first line says since when this host keeps a ledger, which outlives a deleted database.
     """
-    RESERVE.prepare(directory, orjson.dumps({"ledger_since": to_text(now)}) + BLANK)
+    RESERVE.prepare(directory, json.dumps({"ledger_since": to_text(now)}).encode() + BLANK)
 
 
 def ledger_since(directory: Path) -> datetime | None:
     """Return since when this host keeps a ledger, by the first line of the file."""
     with contextlib.suppress(OSError, ValueError, KeyError, TypeError), own_file(directory).open("rb") as file:
-        return from_text(orjson.loads(file.readline())["ledger_since"])
+        return from_text(json.loads(file.readline())["ledger_since"])
     return None
 
 
 def write_note(note: SpooledRun, directory: Path) -> Path | None:
     """Keep a note in the first place that takes it; return where, None if no place did."""
-    line = orjson.dumps(
+    line = json.dumps(
         {
             **{name: getattr(note, name) for name in ("profile", "trigger", "status", "process", "revision")},
             "tick_at": note.tick_at and to_text(note.tick_at),
@@ -108,7 +107,7 @@ def write_note(note: SpooledRun, directory: Path) -> Path | None:
             "trouble": cause_of(note.trouble),
             "tasks_total": note.tasks_total,
         }
-    )
+    ).encode()
     return next(
         (place for place in places(directory) if _append(place, line, grows=place != own_file(directory))), None
     )
@@ -161,9 +160,9 @@ def _tick_of(database: Database, note: SpooledRun) -> datetime | None:
 def _read(line: bytes) -> SpooledRun | None:
     """Read a note; a torn line, or what somebody else wrote there, is none."""
     try:
-        found: dict[str, Any] = orjson.loads(line)
+        found: dict[str, Any] = json.loads(line)
         instants = {name: from_text(found[name]) for name in ("started_at", "ended_at")}
         tick_at = from_text(found["tick_at"]) if found["tick_at"] else None
         return SpooledRun(**{**found, **instants, "tick_at": tick_at})
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         return None

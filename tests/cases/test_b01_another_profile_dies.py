@@ -104,6 +104,11 @@ def test_two_days_later_nothing_is_judged_any_more(ledger: Ledger) -> None:
     assert silenced(ledger, since=ledger.now - timedelta(days=2)) == ""
 
 
+def test_an_activation_in_the_future_was_noted_by_a_clock_that_was_ahead(ledger: Ledger) -> None:
+    ledger.ran("hourly", 40, OLD)
+    assert silenced(ledger, since=ledger.now + timedelta(microseconds=1)) == ""
+
+
 def test_without_a_ledger_nobody_knows(tmp_path: Path) -> None:
     probation, now = Probation(NEW, OLD, datetime.now(UTC)), datetime.now(UTC)
     assert silenced_profile(tmp_path / "none.db", tmp_path, probation, now, BOOT) == ""

@@ -13,6 +13,7 @@ from monitoring.checks.config.load import load_monitor
 from monitoring.checks.engine.explain import as_data, as_lines, explain
 from monitoring.checks.engine.point import EvaluationPoint
 from monitoring.store.db.handle import ReadOnlyStore
+from tests.support.checks_host import ChecksHost
 from tests.support.web import serving
 from utils.monitor import HIGH, LOW, Context, monitor
 from utils.testing import SimChain, SimClock, run
@@ -165,6 +166,19 @@ def test_explain_says_them_once_for_the_checks_that_share_them(tmp_path: Path) -
     assert lines.count("    Runbook: protocols/acme/README.md#exit") == 2
     assert "    Runbook: https://example.org/runbook?a=1" in lines
     assert next(one["runbook"] for one in as_data(entries)) == "https://example.org/runbook?a=1"
+
+
+def test_explain_says_them_of_a_script(tmp_path: Path) -> None:
+    host = ChecksHost(tmp_path)
+    script = host.file(
+        'from utils.monitor import HIGH, monitor\n@monitor("acme", runbook="docs/acme.md")\ndef main(m):\n'
+        '    m.limit("fine", 9, below=5, severity=HIGH)\n    m.limit("own", 9, below=5, severity=HIGH, note="of it")\n'
+        'if __name__ == "__main__":\n    main()\n'
+    ).rename(tmp_path / "main.py")
+    lines = host.do("explain", script).stdout.splitlines()
+    assert [line.strip() for line in lines if line.startswith("    ")] == [
+        "Runbook: docs/acme.md", "Note: of it", "Runbook: docs/acme.md",
+    ]  # fmt: skip
 
 
 def test_the_page_of_the_incident_shows_them(tmp_path: Path) -> None:

@@ -102,7 +102,7 @@ def test_an_endpoint_that_asks_for_a_key_or_is_gone_is_left_out_after_one_answer
     broken: dict[str, Any], why: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     bad, good = Provider(**broken), Provider()
-    with caplog.at_level(logging.WARNING, "monitoring.chains"), chain([], [bad, good]) as (made, known):
+    with caplog.at_level(logging.WARNING, "monitoring.chains.pool"), chain([], [bad, good]) as (made, known):
         for _ in range(20):
             assert supply(made, known) == 10**24
             assert not isinstance(made.pool(known).call("eth_chainId"), RpcError)

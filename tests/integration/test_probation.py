@@ -10,15 +10,14 @@ import pytest
 
 from automation.sync.git import Git
 from automation.sync.probation import (
-    STARTS,
     Probation,
-    account_for_start,
     begin_probation,
     pass_probation,
     read_probation,
     take_back,
     write_probation,
 )
+from automation.sync.starts import STARTS, account_for_start
 from monitoring.base.clock import SystemClock
 from monitoring.base.locks.profile_lock import SyncLock, TreeLock
 from tests.support.git import Host, Origin, deploy
@@ -146,6 +145,21 @@ class TestTakeBack:
         assert tree.held, "the run of the commit before goes on in it"
         assert not tree_of(host).hold_exclusive(0)
         assert SyncLock(tree.path.parent, clock=SystemClock()).hold(0), "the next sync can begin"
+
+    @pytest.mark.parametrize("branch", ["main", "release"])
+    def test_the_branch_that_is_checked_out_is_put_back(self, host: Host, origin: Origin, branch: str) -> None:
+        newest, before = activated(host, origin)
+        host.git("checkout", "--quiet", "-B", branch, newest)
+        assert take_back(host.checkout, tree_of(host), "it died", clock=SystemClock(), environ=host.environ)
+        assert host.head == before
+        assert host.git("symbolic-ref", "--short", "HEAD").strip() == branch
+        assert host.git("rev-parse", branch).strip() == before
+
+    def test_without_a_branch_main_is_checked_out(self, host: Host, origin: Origin) -> None:
+        newest, before = activated(host, origin)
+        host.git("checkout", "--quiet", "--detach", newest)
+        assert take_back(host.checkout, tree_of(host), "it died", clock=SystemClock(), environ=host.environ)
+        assert (host.head, host.git("symbolic-ref", "--short", "HEAD").strip()) == (before, "main")
 
     def test_it_goes_only_once(self, host: Host, origin: Origin) -> None:
         activated(host, origin)

@@ -1,13 +1,10 @@
-"""`test`: runs the drills of one monitor, in a child: the command line itself loads no check."""
+"""`test`: runs the drills of one monitor."""
 
 from __future__ import annotations
 
 import argparse
-import os
-import subprocess
-import sys
 
-from automation.cli.screen import screen_of
+from automation.cli.checks_child import run_checks
 from monitoring.base.settings import Settings
 
 HELP = "run the drills of a monitor: what it must fire on, and what not"
@@ -21,11 +18,4 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace, settings: Settings) -> int:
-    argv = [sys.executable, "-m", "monitoring.checks", "test", *args.files]
-    environ = {**os.environ, "PYTHONPATH": str(settings.checkout)}
-    if not screen_of(sys.stdout).is_terminal:
-        return subprocess.run(argv, env=environ, check=False).returncode
-    with subprocess.Popen(argv, env=environ, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as child:
-        for line in child.stdout or ():
-            sys.stdout.write(line)  # here, not by the child: folded for the terminal
-    return child.returncode
+    return run_checks(settings, "test", *args.files)

@@ -6,6 +6,7 @@ import argparse
 import sys
 from pathlib import Path
 
+from automation.cli.checks_child import is_monitor, run_checks
 from automation.jobs.files import FOLDER, main_file, open_jobs
 from automation.jobs.load import read_jobs
 from automation.jobs.model import Jobs
@@ -18,7 +19,8 @@ from monitoring.base.yaml.marks import YamlNode
 HELP = "report every mistake in jobs.yaml, jobs.d and the files they name"
 EXAMPLES = """\
 python -m automation validate                # automation/jobs.yaml with automation/jobs.d
-python -m automation validate other.yaml     # another file; its scripts are those of this checkout"""
+python -m automation validate other.yaml     # another file; its scripts are those of this checkout
+python -m automation validate protocols/cap/monitor.yaml    # one monitor, file or script"""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -28,6 +30,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace, settings: Settings) -> int:
+    if args.file and is_monitor(args.file):
+        return run_checks(settings, "validate", str(args.file))
     path = main_file(args.file or args.config)
     root = open_jobs(path)
     files = named_files(root, settings.checkout)

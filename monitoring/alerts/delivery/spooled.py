@@ -21,10 +21,8 @@ from monitoring.alerts.recording.store_alert import UNSTORED, AlertKind, AlertOr
 from monitoring.conditions.condition import ConditionKey
 from monitoring.store.db.database import Database, Tx
 from monitoring.store.spool import unstored
-from monitoring.store.spool.unstored import Kept, KeptAlert, by_severity
+from monitoring.store.spool.unstored import LOST, Kept, KeptAlert, by_severity
 
-# Instead of UNSTORED where nothing could be kept either: then this line is all there is.
-LOST = "ALERT NOT KEPT: "
 _LONGEST_BYTES = 16 * 1024
 _SHORTENED_CHARS = 3000
 _KINDS = frozenset(kind.value for kind in AlertKind)

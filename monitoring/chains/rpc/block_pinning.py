@@ -97,7 +97,7 @@ def pin(pool: ProviderPool, now: datetime, last_judged: int | None = None) -> Bl
         reasons = list(failures.values())
         reasons += [choice.reason] if choice.left_out or not reasons else []
         reasons += [one.message for one in pool.troubles if one.fault is Fault.MISCONFIGURED]
-        return Unknown(f"{slug}: {'; '.join(reasons)}", source=slug)
+        return Unknown(f"{slug}: {'; '.join(reasons)}", source=slug, is_whole=True)
     chosen = choice.head
     return Block(pool.network.id, chosen.number, chosen.hash, datetime.fromtimestamp(chosen.timestamp, UTC))
 

@@ -18,7 +18,7 @@ from monitoring.chains.rpc.budget import Budget, BudgetSpentError
 from monitoring.chains.rpc.errors import FINAL, Fault, RpcError
 from monitoring.chains.rpc.provider import Ask, Fetch, Outcome, Provider, names_of
 
-log = logging.getLogger("monitoring.chains")
+log = logging.getLogger("monitoring.chains.pool")
 
 BATCH = 50  # the smallest limit seen at a gateway
 ROUNDS = 3  # times through all providers

@@ -18,7 +18,7 @@ from monitoring.alerts.message.text import Code, code, line, table
 from monitoring.alerts.recording.close_orphaned import SOURCES
 from monitoring.base.formatting import format_duration, format_instant
 from monitoring.base.secrets.redact import excerpt
-from monitoring.chains.networks import network, networks
+from monitoring.chains.networks import Network, network, networks, own_urls, provider_urls
 from monitoring.chains.rpc.pool import ProviderTrouble
 from monitoring.checks.engine.plan import ReadContext
 from monitoring.checks.engine.point import EvaluationPoint
@@ -38,6 +38,7 @@ _MOST_CRASHES = 3
 _FEW = 10  # of so few checks half says little
 _LONGEST = 160
 _LONG_HEX = re.compile(r"0x[0-9a-fA-F]{12,}")
+_ENDPOINT = re.compile(r"^[\w.-]+( #\d+)?( \(public\))?: ")  # as a pool names one before it says what was wrong
 _OVER = (TransitionKind.RECOVERED, TransitionKind.EASED)
 
 
@@ -84,28 +85,37 @@ class BlindSource:
 
     @property
     def severity(self) -> Severity:
-        """HIGH where what is not watched any more could be HIGH or worse, or is half of everything; else MEDIUM."""
+        """HIGH for a chain, where what is not watched any more could be HIGH, or is half of everything; else MEDIUM."""
         worst = max((one.severity for one in self.checks), default=Severity.LOW)
         is_half = self.of >= _FEW and 2 * len(self.checks) >= self.of
-        return Severity.HIGH if worst >= Severity.HIGH or is_half else Severity.MEDIUM
+        is_chain = _chain(self.source_name) is not None and ": " not in self.source_name
+        return Severity.HIGH if worst >= Severity.HIGH or is_half or is_chain else Severity.MEDIUM
 
-    def compose(self, transition: Transition, tools: EvaluationPoint) -> AlertText:
+    def compose(self, transition: Transition, at: EvaluationPoint) -> AlertText:
         name = _source_in_words(self.source_name)
         if transition.kind in _OVER:
             return AlertText(f"{name} can be read again, no check is without data because of it")
-        head, now = HEADS.get(transition.kind, ""), tools.clock.now()
+        head, now = HEADS.get(transition.kind, ""), at.clock.now()
         began = min((one.since for one in self.checks), default=transition.since)
-        reasons = list(dict.fromkeys(_shortened(one.reason) for one in self.checks))
+        reasons = list(dict.fromkeys(_shortened(self._reason(one)) for one in self.checks))
         return AlertText(
             f"{head}{name} cannot be read, {self._how_many()} since {_time(began, now)}",
             (
                 *reasons[:_MOST_REASONS],
                 *rows_left_out(len(reasons) - _MOST_REASONS),
                 *self._names(now),
-                *_what_to_do(self.source_name, tools.environ),
+                *_what_to_do(self.source_name, at.environ),
                 "Until it can be read again, the state of these checks is unknown.",
             ),
         )
+
+    def _reason(self, blind: Blind) -> str:
+        """Return why a check has no data; of a whole chain why each endpoint failed, without naming any."""
+        chain = _chain(self.source_name)
+        if chain is None or self.source_name != chain.slug:
+            return blind.reason
+        said = [_ENDPOINT.sub("", part) for part in blind.reason.removeprefix(f"{chain.slug}: ").split("; ")]
+        return "; ".join(f"{count} endpoints: {why}" if count > 1 else why for why, count in Counter(said).items())
 
     def _how_many(self) -> str:
         """Return `118 of 147 checks have no data (aave 11, pegs 35, …)`."""
@@ -151,7 +161,7 @@ class FailingProvider:
     def judge(self, before: Condition, reading: Any, now: datetime) -> Outcome:  # noqa: ANN401 - as every part
         return flag.judge(before, reading, now, Policy(severity=Severity.LOW, hold=PendingPolicy(runs=PROVIDER_RUNS)))
 
-    def compose(self, transition: Transition, tools: EvaluationPoint) -> AlertText:  # noqa: ARG002 - as above
+    def compose(self, transition: Transition, at: EvaluationPoint) -> AlertText:  # noqa: ARG002 - as above
         if transition.kind in _OVER:
             return AlertText(f"{network(self.chain).name}: provider {self.host} answers again")
         reasons = dict.fromkeys(_shortened(trouble.message) for trouble in self.troubles)
@@ -192,7 +202,7 @@ class LostBlocks:
     def judge(self, before: Condition, reading: Any, now: datetime) -> Outcome:  # noqa: ANN401, ARG002 - as every part
         return happened(before, now, Severity.HIGH)
 
-    def compose(self, transition: Transition, tools: EvaluationPoint) -> AlertText:  # noqa: ARG002 - as above
+    def compose(self, transition: Transition, at: EvaluationPoint) -> AlertText:  # noqa: ARG002 - as above
         seconds = network(self.chain).block_time_s * (self.last - self.first + 1)
         span = format_duration(timedelta(seconds=seconds))
         return AlertText(
@@ -231,7 +241,7 @@ class Crashed:
     def judge(self, before: Condition, reading: Any, now: datetime) -> Outcome:  # noqa: ANN401 - as every part
         return flag.judge(before, reading, now, Policy(severity=Severity.HIGH))
 
-    def compose(self, transition: Transition, tools: EvaluationPoint) -> AlertText:  # noqa: ARG002 - as above
+    def compose(self, transition: Transition, at: EvaluationPoint) -> AlertText:  # noqa: ARG002 - as above
         if transition.kind in _OVER:
             return AlertText("all checks run without a crash again")
         names: Sequence[str] = list(self.crashes)
@@ -252,8 +262,14 @@ class Crashed:
 def _source_in_words(source: str) -> str:
     """Return a source as people name it: a chain by its name, hashes and addresses cut."""
     first, colon, rest = source.partition(": ")
-    name = next((known.name for known in networks().values() if known.slug == first), first)
-    return _shortened(f"{name}{colon}{rest}")
+    chain = _chain(source)
+    return _shortened(f"{chain.name if chain else first}{colon}{rest}")
+
+
+def _chain(source: str) -> Network | None:
+    """Return the chain that a source is, or is a part of."""
+    slug = source.partition(": ")[0]
+    return next((known for known in networks().values() if known.slug == slug), None)
 
 
 def _shortened(text: str) -> str:
@@ -267,14 +283,19 @@ def _time(at: datetime, now: datetime) -> str:
 
 
 def _what_to_do(source: str, environ: Mapping[str, str]) -> list[object]:
-    """Return the next step for a chain that cannot be read: name a provider where there is none, else test them."""
-    known = next((one for one in networks().values() if one.slug == source.partition(": ")[0]), None)
+    """Return the next step for a chain that cannot be read: which variable helps, and how to test the endpoints."""
+    known = _chain(source)
     if known is None:
         return []
     variable = f"PROVIDER_URL_{known.slug.upper()}"
-    is_set = any(name.startswith(variable) and value.strip() for name, value in environ.items())
-    hint = [] if is_set else [f"Set {variable} in the env file. "]
-    return [line(*hint, "Test with: ", _probe(known.slug))]
+    is_whole = source == known.slug
+    if not own_urls(known, environ):
+        hint = f"Set {variable} in the env file. "
+    elif is_whole and provider_urls(known, environ) == own_urls(known, environ):
+        hint = f"Check {variable} in the env file; with PROVIDER_PUBLIC=on public endpoints are asked too. "
+    else:
+        hint = f"Check {variable} in the env file. " if is_whole else ""
+    return [line(*([hint] if hint else []), "Test with: ", _probe(known.slug))]
 
 
 def _probe(slug: str) -> Code:

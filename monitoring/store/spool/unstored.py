@@ -7,6 +7,7 @@ Written by the monitor's process that met the fault, read by whatever reports on
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
@@ -14,13 +15,13 @@ from dataclasses import asdict, dataclass, field, fields, replace
 from datetime import datetime
 from pathlib import Path
 
-import orjson
-
 from monitoring.base.clock import from_text, to_text
 from monitoring.store.spool.reserve import BLANK, Reserve, opened, read
 from monitoring.store.tables.alerts import SEVERITIES
 
 RESERVE = Reserve("unstored-alerts.log", "unstored-alerts", 256 * 1024)
+# A monitor that cannot even keep an alert writes it to stderr behind this: then that line is all there is.
+LOST = "ALERT NOT KEPT: "
 _DROPPED = "dropped"
 _ROOM_FOR_COUNTS = 300
 
@@ -180,11 +181,15 @@ def _joined(first: Kept, second: Kept) -> Kept:
 
 
 def _write(descriptor: int, kept: Kept, *, keeps_size: bool) -> None:
+    import orjson  # noqa: PLC0415 - it brings uuid and platform, which no start needs
+
     head = [orjson.dumps({_DROPPED: dict(kept.dropped)})] if kept.dropped else []
     RESERVE.rewrite(descriptor, [*head, *map(_line, kept.alerts)], keeps_size=keeps_size)
 
 
 def _line(alert: KeptAlert) -> bytes:
+    import orjson  # noqa: PLC0415 - it brings uuid and platform, which no start needs
+
     return orjson.dumps({**asdict(alert), "at": to_text(alert.at)})
 
 
@@ -193,8 +198,8 @@ def _parsed(lines: Iterable[bytes]) -> Kept:
     alerts, dropped = [], Counter[str]()
     # A reserve that holds nothing is a quarter of a million empty lines, and every run looks at it.
     for line in filter(None, lines):
-        with contextlib.suppress(ValueError, KeyError, TypeError, AttributeError):
-            found = orjson.loads(line)
+        with contextlib.suppress(ValueError, KeyError, TypeError, AttributeError, RecursionError):
+            found = json.loads(line)
             if _DROPPED in found:
                 dropped += Counter({str(name): int(count) for name, count in found[_DROPPED].items()})
             else:

@@ -36,6 +36,12 @@ def get(tx: Tx, key: ConditionKey) -> Condition | None:
     return _condition(found) if found else None
 
 
+def is_open(tx: Tx, key: ConditionKey) -> bool:
+    """Return whether it is pending or firing."""
+    found = tx.execute(f"SELECT 1 FROM conditions WHERE {_KEY} AND state <> 'ok'", _key_values(key))  # noqa: S608
+    return found.fetchone() is not None
+
+
 def put(tx: Tx, condition: Condition, now: datetime) -> None:
     """Write the whole row, as far as this release knows it."""
     unseen = condition.no_data

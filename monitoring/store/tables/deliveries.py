@@ -7,12 +7,11 @@ Only `monitoring.alerts` calls this.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
-
-import orjson
 
 from monitoring.base.clock import to_text
 from monitoring.store.db.database import Database, Tx, fetch
@@ -81,11 +80,19 @@ def finish(
     """
     is_open = f"({OPEN} OR status = 'failed')" if status == "delivered" else OPEN
     delivered_at = to_text(now) if status == "delivered" else None
+    kept = json.dumps(receipt, separators=(",", ":"), ensure_ascii=False) if receipt else None
     ended = fetch(
         tx,
         "UPDATE deliveries SET status = ?, delivered_at = ?, error = ?, lease_owner = NULL, lease_until = NULL, "  # noqa: S608
         f"receipt_json = ? WHERE {is_open} AND (id = ? OR folded_into = ?) RETURNING alert_id",
-        (status, delivered_at, error, orjson.dumps(receipt).decode() if receipt else None, delivery_id, delivery_id),
+        (
+            status,
+            delivered_at,
+            error,
+            kept,
+            delivery_id,
+            delivery_id,
+        ),
     )
     return [row[0] for row in ended]
 

@@ -5,10 +5,9 @@ Several runs deliver at once, so who sends there now and what was sent lately st
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-
-import orjson
 
 from monitoring.base.clock import to_text
 from monitoring.store.db.database import Tx, fetch
@@ -70,7 +69,7 @@ def _longest(reason: str) -> timedelta:
 
 def _numbers(text: str) -> list[float]:
     try:
-        found = orjson.loads(text)
+        found = json.loads(text)
     except (ValueError, TypeError):
         return []
     return [at for at in found if isinstance(at, float | int)] if isinstance(found, list) else []
@@ -90,7 +89,7 @@ def put(tx: Tx, lane: Lane) -> None:
             to_text(lane.blocked_until) if lane.blocked_until else None,
             lane.block_reason,
             lane.failures,
-            orjson.dumps(lane.sent).decode(),
+            json.dumps(lane.sent, separators=(",", ":")),
         ),
     )
 
