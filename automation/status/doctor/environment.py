@@ -41,9 +41,9 @@ NO_ENV_FILE = Problem(
     "env-file-none",
     "env file",
     "no alert arrives, and nothing is configured",
-    f"there is no env file: neither MONITORING_ENV_FILE, {ENV_FILE} nor .env in the checkout",
+    f"MONITORING_ENV_FILE names none, and neither {ENV_FILE} nor .env in the checkout is there",
     "settings that were only exported in one shell are gone in the next one",
-    "python -m automation init writes one; by hand: install -m 0600 .env.example .env",
+    "python -m automation init writes one; by hand: install -m 600 .env.example .env",
     FindingLevel.WARN,
 )
 ENV_FILE_OPEN = Problem(
@@ -124,7 +124,7 @@ def env_file(context: DoctorContext) -> Iterator[Finding]:
         yield ENV_FILE_OF_UNIT.found(f"{ENV_FILE} is missing: the unit does not start without it")
     elif path is None:
         text = (
-            f"no env file: neither MONITORING_ENV_FILE, {ENV_FILE} nor .env here; only the shell's environment is used"
+            f"no env file: MONITORING_ENV_FILE, {ENV_FILE}, .env in the checkout; only the shell's environment is used"
         )
         yield NO_ENV_FILE.found(text)
     elif path.stat().st_mode & (stat.S_IROTH | stat.S_IWOTH):
