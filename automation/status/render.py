@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 
 from automation.cli import zone
@@ -40,7 +41,7 @@ def lines(status: Status) -> Iterator[str]:
     undelivered = [_undelivered(each) for each in status.undelivered]
     yield from _section("undelivered", undelivered, "deliver", counted(status.waiting_alerts, "alert"))
     if status.blind:
-        yield from _section("no data", [_blind(each) for each in status.blind], "audit")
+        yield from _section("no data", list(_blind(status.blind)), "audit", counted(len(status.blind), "check"))
     yield from _section("silences", [_silence(each) for each in status.silences], "silence --list")
 
 
@@ -113,9 +114,17 @@ def _undelivered(each: Undelivered) -> str:
     return f"{each.count} to {where} of {each.channel}: {each.error or each.status.replace('_', ' ')}"
 
 
-def _blind(condition: Condition) -> str:
-    since = f" since {zone.at(condition.no_data.since)}" if condition.no_data else ""
-    return f"{condition.key}{since}, source {condition.blamed}"
+def _blind(conditions: Sequence[Condition]) -> Iterator[str]:
+    """Return a line a source, the one that stops most checks first, with the monitors that need it."""
+    by_source: dict[str, list[Condition]] = {}
+    for each in conditions:
+        by_source.setdefault(each.blamed, []).append(each)
+    for source, found in sorted(by_source.items(), key=lambda entry: -len(entry[1])):
+        monitors = Counter(each.key.monitor for each in found).most_common()
+        what = ", ".join(f"{name} {count}" for name, count in monitors) if len(found) > 1 else str(found[0].key)
+        starts = [each.no_data.since for each in found if each.no_data]
+        since = f" since {zone.at(min(starts))}" if starts else ""
+        yield f"{source}: {counted(len(found), 'check')}{since}: {what}"
 
 
 def _silence(silence: Silence) -> str:

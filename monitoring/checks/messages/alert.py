@@ -53,7 +53,7 @@ class ComposedAlert:
 def compose_alert(
     seen: EvaluatedCheck,
     before: Condition,
-    tools: EvaluationPoint,
+    at: EvaluationPoint,
     origin: ReadingOrigin,
     now: datetime,
     redact: Callable[[str], str],
@@ -62,7 +62,7 @@ def compose_alert(
     transition = seen.outcome.transition
     if transition is None:
         return None
-    message, crash = _message(seen, transition, tools, origin.evidence)
+    message, crash = _message(seen, transition, at, origin.evidence)
     quiet, route, part = transition.kind in _QUIET, seen.part.route, seen.part
     key = seen.key.text
     alert = Alert(
@@ -83,11 +83,11 @@ def compose_alert(
 
 
 def _message(
-    seen: EvaluatedCheck, transition: Transition, tools: EvaluationPoint, evidence: Evidence
+    seen: EvaluatedCheck, transition: Transition, at: EvaluationPoint, evidence: Evidence
 ) -> tuple[AlertText, Exception | None]:
     facts = {**transition.facts, INPUTS: evidence.inputs} if evidence.inputs and transition.facts else transition.facts
     try:
-        return seen.part.compose(replace(transition, facts=facts), tools), None
+        return seen.part.compose(replace(transition, facts=facts), at), None
     except Exception as error:  # noqa: BLE001 - the border of a check: an alert must not be lost over its words
         return plain_message(seen.part.about, transition), error
 
