@@ -221,7 +221,7 @@ def test_networks_have_what_links_and_limits_need() -> None:
         assert one.max_head_age_s >= 60
     with pytest.raises(UsageError, match=r"chain 'mainet' is not known: did you mean mainnet\?"):
         network("mainet")
-    with pytest.raises(UsageError, match=r"write one of mainnet, optimism.*, or add it in automation/chains\.d"):
+    with pytest.raises(UsageError, match=r"write one of docs/chains\.md, or add it in automation/chains\.d"):
         network("zzzzzz")
 
 
