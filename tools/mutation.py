@@ -21,6 +21,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import cached_property
 from pathlib import Path
 from types import CodeType, FunctionType, ModuleType
 from typing import Any
@@ -190,7 +191,10 @@ def _functions(module: ModuleType) -> Iterator[FunctionType]:
     holders: list[Any] = [module, *(each for each in vars(module).values() if inspect.isclass(each))]
     for holder in holders:
         for value in list(vars(holder).values()):
-            found = value.fget if isinstance(value, property) else inspect.unwrap(getattr(value, "__func__", value))
+            if isinstance(value, property | cached_property):
+                found: object = value.fget if isinstance(value, property) else value.func
+            else:
+                found = inspect.unwrap(getattr(value, "__func__", value))
             if isinstance(found, FunctionType) and found.__module__ == module.__name__:
                 yield found
 

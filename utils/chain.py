@@ -63,12 +63,12 @@ class Readings:
 class Chain:
     """One chain at the block that the whole run reads it at."""
 
-    def __init__(self, chain: int | str, tools: EvaluationPoint, note: Note) -> None:
+    def __init__(self, chain: int | str, at: EvaluationPoint, note: Note) -> None:
         """`note` is given each answer of a contract, so that an alert about it can name the contract."""
         self._network = network(chain)
-        self._tools = tools
+        self._tools = at
         self._note = note
-        self._view = tools.chains.view(self._network)
+        self._view = at.chains.view(self._network)
 
     @property
     def block(self) -> Block | Unknown:

@@ -126,9 +126,8 @@ def network(chain: int | str) -> Network:
 
 def instead_of_chain(text: str) -> str:
     """Return what to write instead of a name that is no chain's."""
-    slugs = [known.slug for known in networks().values()]
-    match = nearest(text, slugs)
-    return f"did you mean {match}?" if match else f"write one of {', '.join(slugs)}, or add it in automation/chains.d"
+    match = nearest(text, [known.slug for known in networks().values()])
+    return f"did you mean {match}?" if match else "write one of docs/chains.md, or add it in automation/chains.d"
 
 
 def provider_urls(chain: Network, environ: Mapping[str, str]) -> tuple[str, ...]:

@@ -31,6 +31,7 @@ profiles:
     cron: "* * * * *"
     tasks: [{name: acme, script: protocols/acme/main.py}]
 """,
+    "automation/chains.d/acme.yaml": "chains: [{id: 31337, slug: acme, name: Acme Chain}]\n",
     "protocols/acme/monitor.yaml": MONITOR.format(name="acme"),
     # Neither tidy nor finished: that is the team's affair.
     "protocols/acme/main.py": "import os,sys  # FIX" + "ME: whoever mends it\ndef main( ): print('hello')\nmain()\n",
@@ -125,7 +126,9 @@ def test_what_a_team_adds_breaks_no_test_of_the_product(upstream: Path) -> None:
     write_own(upstream)
     files = [
         "tests/test_tree.py", "tests/test_words.py", "tests/unit/test_watched.py", "tests/unit/test_drills.py",
-        "tests/unit/test_config.py", "tests/unit/test_jobs_d.py", "tests/unit/test_queues_data.py",
+        "tests/unit/test_config.py", "tests/unit/test_jobs_d.py", "tests/unit/test_chains_decisions.py",
+        "tests/unit/test_queues_data.py",
+        "tests/unit/test_checks_mistakes.py", "tests/unit/test_chains_d.py",
         "tests/integration/test_cli.py", "tests/integration/test_candidate_monitors.py",
         "tests/cases/test_b05_a_raw_driver_error.py",
     ]  # fmt: skip

@@ -42,6 +42,7 @@ TRIED: dict[str, list[list[str]]] = {
     "silence": [["--list"], ["--protocol", "timeloks", "--for", "2h", "--reason", "r"]],
     "status": [[], ["--tz", "Europe/Berlin"]],
     "stop": [["hourly"]],
+    "explain": [["nothing.yaml"]],
     "test": [["nothing.yaml"]],
     "validate": [[]],
 }

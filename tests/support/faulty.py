@@ -58,7 +58,7 @@ class FaultyPart:
         self.bugs.meet("judge")
         return flag.judge(before, reading, now, Policy(severity=Severity.HIGH))
 
-    def compose(self, transition: Transition, tools: EvaluationPoint) -> AlertText:
+    def compose(self, transition: Transition, at: EvaluationPoint) -> AlertText:
         self.bugs.meet("tell")
         return AlertText(f"the faulty check: {transition.kind.value}")
 

@@ -146,13 +146,24 @@ def test_every_place_of_an_address_that_can_be_a_key_is_looked_at(value: str, hi
 @pytest.mark.parametrize(
     "value",
     [
-        "https://eth-mainnet.rpc.example/", "https://node12.rpc.example:8545/", "https://rpc.example/v2/short12",
-        "https://rpc.example/?id=1234567", "us-east-1", "0x88Ba032be87d5EF1fbE87336B7090767F367BF73", "12345678",
-        "2026-11-29T08:07:32Z", "~/folder/file.txt", "host.example:8080",
+        "https://eth-mainnet.rpc.example/", "https://polygonnode.rpc.example/", "https://node12.rpc.example:8545/",
+        "https://rpc.example/v2/short12", "https://rpc.example/?id=1234567", "us-east-1", "eu-central-1-zo2",
+        "0x88Ba032be87d5EF1fbE87336B7090767F367BF73", "2026-11-29T08:07:32Z", "~/folder/file.txt", "host.example:8080",
+        "12345678",
     ],
 )  # fmt: skip
 def test_what_anybody_may_read_is_no_secret(value: str) -> None:
     assert secrets_of(value) == set()
+
+
+def test_words_with_numbers_are_a_name_up_to_sixteen_characters() -> None:
+    assert secrets_of("eu-central-1-zon2") == {"eu-central-1-zon2"}
+
+
+def test_what_comes_before_the_key_in_an_address_without_a_scheme_stays_readable() -> None:
+    found = secrets_of(f"longservice12345678:{KEY}")
+    assert KEY in found
+    assert "longservice12345678" not in found
 
 
 def test_a_password_is_also_hidden_as_a_client_sends_it() -> None:

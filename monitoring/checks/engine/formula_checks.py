@@ -116,7 +116,7 @@ class FormulaPart:
             reading = (reading.amount, reading.price)
         return reading_words(self._subject, reading)
 
-    def compose(self, transition: Transition, tools: EvaluationPoint) -> AlertText:  # noqa: ARG002 - a formula's facts are all read
+    def compose(self, transition: Transition, at: EvaluationPoint) -> AlertText:  # noqa: ARG002 - a formula's facts are all read
         return say(self._subject, transition)
 
     @property

@@ -89,6 +89,6 @@ class CheckInstance(Protocol):
         """Judge a reading that `read` returned; an `Unknown` may come at any time."""
         ...
 
-    def compose(self, transition: Transition, tools: EvaluationPoint) -> AlertText:
+    def compose(self, transition: Transition, at: EvaluationPoint) -> AlertText:
         """Put a transition into words. May ask the world for names; if it raises, `plain_message` goes instead."""
         ...

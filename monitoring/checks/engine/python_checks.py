@@ -66,7 +66,7 @@ class GivenPart:
     def judge(self, before: Condition, reading: Any, now: datetime) -> Outcome:  # noqa: ANN401 - as above
         return verb(self.subject.verb).judge(before, reading, now, self.subject.policy)
 
-    def compose(self, transition: Transition, tools: EvaluationPoint) -> AlertText:  # noqa: ARG002 - its facts are all read
+    def compose(self, transition: Transition, at: EvaluationPoint) -> AlertText:  # noqa: ARG002 - its facts are all read
         return say(self.subject, transition)
 
 

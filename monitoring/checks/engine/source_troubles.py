@@ -91,11 +91,11 @@ class BlindSource:
         is_chain = _chain(self.source_name) is not None and ": " not in self.source_name
         return Severity.HIGH if worst >= Severity.HIGH or is_half or is_chain else Severity.MEDIUM
 
-    def compose(self, transition: Transition, tools: EvaluationPoint) -> AlertText:
+    def compose(self, transition: Transition, at: EvaluationPoint) -> AlertText:
         name = _source_in_words(self.source_name)
         if transition.kind in _OVER:
             return AlertText(f"{name} can be read again, no check is without data because of it")
-        head, now = HEADS.get(transition.kind, ""), tools.clock.now()
+        head, now = HEADS.get(transition.kind, ""), at.clock.now()
         began = min((one.since for one in self.checks), default=transition.since)
         reasons = list(dict.fromkeys(_shortened(self._reason(one)) for one in self.checks))
         return AlertText(
@@ -104,7 +104,7 @@ class BlindSource:
                 *reasons[:_MOST_REASONS],
                 *rows_left_out(len(reasons) - _MOST_REASONS),
                 *self._names(now),
-                *_what_to_do(self.source_name, tools.environ),
+                *_what_to_do(self.source_name, at.environ),
                 "Until it can be read again, the state of these checks is unknown.",
             ),
         )
@@ -161,7 +161,7 @@ class FailingProvider:
     def judge(self, before: Condition, reading: Any, now: datetime) -> Outcome:  # noqa: ANN401 - as every part
         return flag.judge(before, reading, now, Policy(severity=Severity.LOW, hold=PendingPolicy(runs=PROVIDER_RUNS)))
 
-    def compose(self, transition: Transition, tools: EvaluationPoint) -> AlertText:  # noqa: ARG002 - as above
+    def compose(self, transition: Transition, at: EvaluationPoint) -> AlertText:  # noqa: ARG002 - as above
         if transition.kind in _OVER:
             return AlertText(f"{network(self.chain).name}: provider {self.host} answers again")
         reasons = dict.fromkeys(_shortened(trouble.message) for trouble in self.troubles)
@@ -202,7 +202,7 @@ class LostBlocks:
     def judge(self, before: Condition, reading: Any, now: datetime) -> Outcome:  # noqa: ANN401, ARG002 - as every part
         return happened(before, now, Severity.HIGH)
 
-    def compose(self, transition: Transition, tools: EvaluationPoint) -> AlertText:  # noqa: ARG002 - as above
+    def compose(self, transition: Transition, at: EvaluationPoint) -> AlertText:  # noqa: ARG002 - as above
         seconds = network(self.chain).block_time_s * (self.last - self.first + 1)
         span = format_duration(timedelta(seconds=seconds))
         return AlertText(
@@ -241,7 +241,7 @@ class Crashed:
     def judge(self, before: Condition, reading: Any, now: datetime) -> Outcome:  # noqa: ANN401 - as every part
         return flag.judge(before, reading, now, Policy(severity=Severity.HIGH))
 
-    def compose(self, transition: Transition, tools: EvaluationPoint) -> AlertText:  # noqa: ARG002 - as above
+    def compose(self, transition: Transition, at: EvaluationPoint) -> AlertText:  # noqa: ARG002 - as above
         if transition.kind in _OVER:
             return AlertText("all checks run without a crash again")
         names: Sequence[str] = list(self.crashes)

@@ -218,9 +218,7 @@ LEVELS = entry(
     default="",
     example="levels: [{max_drop: 10%, severity: low}, {max_drop: 20%, severity: high}]",
 )
-MIN_ABS = entry(
-    "min_abs", POSITIVE, "A smaller move is never reported, whatever its share.", default="", example="min_abs: 5"
-)
+MIN_ABS = entry("min_abs", POSITIVE, "Moves smaller than this are never reported.", default="", example="min_abs: 5")
 BASELINE = entry(
     "baseline_max_age",
     DURATION,

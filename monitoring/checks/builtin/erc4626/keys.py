@@ -87,9 +87,9 @@ OF = entry("of", one_of(EXITS), "What says how much can be withdrawn.", without=
 ACCOUNT = entry(
     "account",
     ADDRESS,
-    "For whom it is asked.",
+    "The account whose limit is asked for.",
     default="",
-    without="nobody in particular",
+    without="the zero address",
     example='account: "0x056B269Eb1f75477a8666ae8C7fE01b64dD55eCc"',
 )
 AT_LEAST = entry(

@@ -121,7 +121,7 @@ class HostPart:
             before, _verdict(reading), now, self.host.policy, {name: one for name, one in facts.items() if one}
         )
 
-    def compose(self, transition: Transition, tools: EvaluationPoint) -> AlertText:  # noqa: ARG002 - the facts are words already
+    def compose(self, transition: Transition, at: EvaluationPoint) -> AlertText:  # noqa: ARG002 - the facts are words already
         facts = transition.facts
         if "reading" not in facts:
             return plain_message(self.about, transition)
@@ -168,9 +168,9 @@ def plan(host: HostSection, around: PluginContext) -> Sequence[HostPart]:
     return [HostPart(key, around.route, host) for key in keys]
 
 
-def answer(questions: Sequence[Look], tools: EvaluationPoint) -> Mapping[Look, HostReadings]:
+def answer(questions: Sequence[Look], at: EvaluationPoint) -> Mapping[Look, HostReadings]:
     """Look at the machine; what cannot be read is unknown inside the readings."""
-    settings = load_settings(tools.environ)
+    settings = load_settings(at.environ)
     paths = dict(zip(PLACES, (settings.cache_dir, settings.checkout), strict=True))
     return {look: read_all(settings.database, paths, look.root) for look in questions}
 

@@ -70,14 +70,14 @@ class Expiry:
     at_s: int
 
 
-def answer_gets(questions: Sequence[Get], tools: EvaluationPoint) -> Mapping[Get, Reply | Unknown]:
+def answer_gets(questions: Sequence[Get], at: EvaluationPoint) -> Mapping[Get, Reply | Unknown]:
     """Ask every endpoint; transient trouble is tried again within the task's budget."""
-    return _side_by_side(questions, lambda one: _get(one, tools))
+    return _side_by_side(questions, lambda one: _get(one, at))
 
 
-def answer_handshakes(questions: Sequence[Handshake], tools: EvaluationPoint) -> Mapping[Handshake, Expiry | Unknown]:
+def answer_handshakes(questions: Sequence[Handshake], at: EvaluationPoint) -> Mapping[Handshake, Expiry | Unknown]:
     """Shake every hand."""
-    return _side_by_side(questions, lambda one: _shake(one, tools))
+    return _side_by_side(questions, lambda one: _shake(one, at))
 
 
 def _side_by_side(questions: Sequence[Q], ask: Callable[[Q], A]) -> dict[Q, A]:
@@ -85,16 +85,16 @@ def _side_by_side(questions: Sequence[Q], ask: Callable[[Q], A]) -> dict[Q, A]:
         return dict(zip(questions, pool.map(ask, questions), strict=True))
 
 
-def _get(question: Get, tools: EvaluationPoint) -> Reply | Unknown:
-    url = question.url or tools.environ.get(question.variable, "")
+def _get(question: Get, at: EvaluationPoint) -> Reply | Unknown:
+    url = question.url or at.environ.get(question.variable, "")
     if not url:
         return Unknown(f"the variable {question.variable} is not set", question.variable)
     problem = url_problem(url) if question.variable else None
     if problem is not None:
         return Unknown(f"the variable {question.variable} {problem}", question.variable)
     request = Request(url, headers={"user-agent": _AGENT, **dict(question.headers)})
-    found = tools.service.ask(request)
-    if isinstance(found, NoAnswer) and (found.spent or (not found.status and tools.service.budget.left_s <= 0)):
+    found = at.service.ask(request)
+    if isinstance(found, NoAnswer) and (found.spent or (not found.status and at.service.budget.left_s <= 0)):
         # It was cut short by our own budget: that says nothing of the endpoint.
         return Unknown("what this task has for network reads is used up", request.host)
     return _reply(found)
@@ -107,9 +107,9 @@ def _reply(found: Answer | NoAnswer) -> Reply:
     return Reply(found.status, nothing, nothing, found.reason)
 
 
-def _shake(question: Handshake, tools: EvaluationPoint) -> Expiry | Unknown:
+def _shake(question: Handshake, at: EvaluationPoint) -> Expiry | Unknown:
     try:
-        timeout_s = tools.service.budget.request_s()
+        timeout_s = at.service.budget.request_s()
         with (
             socket.create_connection((question.host, question.port), timeout_s) as plain,
             tls_context().wrap_socket(plain, server_hostname=question.host) as wrapped,
@@ -117,7 +117,7 @@ def _shake(question: Handshake, tools: EvaluationPoint) -> Expiry | Unknown:
             certificate = wrapped.getpeercert() or {}
     except ssl.SSLCertVerificationError as error:
         if error.verify_code == _EXPIRED:
-            return Expiry(int(tools.clock.now().timestamp()))
+            return Expiry(int(at.clock.now().timestamp()))
         return Unknown(f"{question.host}: its certificate is not believed ({error.verify_message})", question.host)
     except (OSError, BudgetSpentError) as error:
         return Unknown(f"{question.host}: no handshake ({type(error).__name__})", question.host)

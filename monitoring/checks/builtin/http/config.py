@@ -74,7 +74,7 @@ URL = entry(
 URL_ENV = entry(
     "url_env",
     pattern("name of a variable", _VARIABLE.pattern, lambda at: at.text("a variable")),
-    "The variable with a URL that nobody may read here.",
+    "The variable that holds the URL, if it contains a secret.",
     default="",
     without="or url",
     example="url_env: INDEXER_URL",
@@ -156,7 +156,7 @@ def _get(spot: Spot) -> Get | None:
     url, variable = spot.get(URL.name), spot.get(URL_ENV.name)
     headers = tuple(read_headers(spot.get(HEADERS.name)).items())
     if (url is None) is (variable is None):
-        spot.wrong("url says where the endpoint is, or url_env which variable holds a URL that nobody may read here")
+        spot.wrong("url says where the endpoint is, or url_env which variable holds a URL that contains a secret")
         return None
     if url:
         text = spot.value(URL)

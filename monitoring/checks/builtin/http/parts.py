@@ -76,7 +76,7 @@ class UpPart(_Facet):
         verdict = Breach((self.policy.severity,)) if reading else Ok()
         return apply_verdict(before, verdict, now, self.policy, facts)
 
-    def compose(self, transition: Transition, tools: EvaluationPoint) -> AlertText:  # noqa: ARG002 - the facts are words already
+    def compose(self, transition: Transition, at: EvaluationPoint) -> AlertText:  # noqa: ARG002 - the facts are words already
         if transition.kind is TransitionKind.RECOVERED:
             return AlertText(f"{self.about} again")
         if "reading" not in transition.facts:
@@ -103,7 +103,7 @@ class FreshPart(_Facet):
     def judge(self, before: Condition, reading: Reading, now: datetime) -> Outcome:
         return age.judge(before, reading, now, self.policy)
 
-    def compose(self, transition: Transition, tools: EvaluationPoint) -> AlertText:  # noqa: ARG002 - as above
+    def compose(self, transition: Transition, at: EvaluationPoint) -> AlertText:  # noqa: ARG002 - as above
         subject = Subject(f"data of {self.endpoint.name}", "age", self.policy)
         return say(subject, transition)
 
@@ -123,7 +123,7 @@ class LatencyPart(_Facet):
     def judge(self, before: Condition, reading: Reading, now: datetime) -> Outcome:
         return limit.judge(before, reading, now, self.policy)
 
-    def compose(self, transition: Transition, tools: EvaluationPoint) -> AlertText:  # noqa: ARG002 - as above
+    def compose(self, transition: Transition, at: EvaluationPoint) -> AlertText:  # noqa: ARG002 - as above
         seconds = transition.facts.get("value")
         if not is_number(seconds):
             return plain_message(self.about, transition)
@@ -150,12 +150,12 @@ class CertificatePart(_Facet):
     def judge(self, before: Condition, reading: Reading, now: datetime) -> Outcome:
         return age.judge_deadline(before, reading, now, self.policy)
 
-    def compose(self, transition: Transition, tools: EvaluationPoint) -> AlertText:  # noqa: ARG002 - as above
-        left, at = transition.facts.get("left"), transition.facts.get("value")
+    def compose(self, transition: Transition, at: EvaluationPoint) -> AlertText:  # noqa: ARG002 - as above
+        left, ends = transition.facts.get("left"), transition.facts.get("value")
         name = f"certificate of {self.endpoint.name}"
-        if not is_number(left) or not is_number(at):
+        if not is_number(left) or not is_number(ends):
             return plain_message(name, transition)
-        span, until = format_seconds(left), format_instant(at)
+        span, until = format_seconds(left), format_instant(ends)
         if transition.kind is TransitionKind.RECOVERED:
             return AlertText(f"{name} is valid for {span}, until {until}")
         what = f"expires in {span}, at {until}" if left > 0 else f"expired {span} ago, at {until}"

@@ -40,7 +40,7 @@ _USUAL = Loudness()
 PROPOSERS = entry(
     "expected_proposers",
     Listed(ADDRESS),
-    "Who proposes here; anybody else is a stranger.",
+    "Who may propose here; another proposer is reported as unexpected.",
     default="",
     without="anybody",
     example='expected_proposers: ["0x5E69fb460c9950F5AE90DafFc4C4F32EcafaCaA5"]',
@@ -70,12 +70,14 @@ UNLESS_CALLS = entry(
     example='unless_calls: ["transfer(address,uint256)"]',
 )
 SKIP = Section("What is left out.", WHOSE, UNLESS_TO, UNLESS_CALLS)
-USUAL = severity_row(_USUAL.usual, "How bad a queued transaction is, where nobody is expected.")
-EXPECTED = severity_row(_USUAL.expected, "How bad one by an expected proposer is.", "expected")
-STRANGER = severity_row(_USUAL.unexpected, "How bad one by a stranger is.", "unexpected_proposer")
-COMPETING = severity_row(_USUAL.competing, "How bad a rival at a nonce already seen is.", "competing")
-CHANGES = severity_row(Severity.HIGH, "How bad a change of owners, modules or setup is.", "changes")
-MODULE_RUNS = severity_row(Severity.MEDIUM, "How bad a transaction run by a module is.", "module_runs")
+USUAL = severity_row(_USUAL.usual, "Severity of a queued transaction, if its row has no expected_proposers.")
+EXPECTED = severity_row(_USUAL.expected, "Severity of one that an expected proposer queued.", "expected")
+STRANGER = severity_row(_USUAL.unexpected, "Severity of one that any other proposer queued.", "unexpected_proposer")
+COMPETING = severity_row(
+    _USUAL.competing, "Severity of another transaction with a nonce that was reported before.", "competing"
+)
+CHANGES = severity_row(Severity.HIGH, "Severity of a change of owners, modules or setup.", "changes")
+MODULE_RUNS = severity_row(Severity.MEDIUM, "Severity of a transaction that a module executed.", "module_runs")
 EVERY = entry(
     "every",
     DURATION,
@@ -102,7 +104,7 @@ LOOKBACK = entry(
 SKIPS = entry(
     "skip",
     Listed(SKIP, "list of what to leave out"),
-    "Transactions that nobody wants to hear of.",
+    "Transactions that are not reported.",
     default="",
     example='skip: [{protocol: euler, unless_to: ["0x797DD80692c3b2dAdabCe8e30C07fDE5307D48a9"]}]',
 )

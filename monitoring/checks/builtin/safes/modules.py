@@ -56,7 +56,7 @@ class ModuleRunsPart:
         """Say what was read, for listings."""
         return f"blocks {reading.first} to {reading.last}, {counted(len(reading.logs), 'transaction')}"
 
-    def compose(self, transition: Transition, tools: EvaluationPoint) -> AlertText:
+    def compose(self, transition: Transition, at: EvaluationPoint) -> AlertText:
         if transition.kind is not TransitionKind.FIRED:
             return plain_message(self.about, transition)
         known, entries = network(self.place.chain), transition.entries
@@ -64,7 +64,7 @@ class ModuleRunsPart:
         gone = len(entries) - len(ran)
         parts = [f"{counted(len(ran), 'transaction')} run by a module"] * bool(ran)
         parts += [f"{counted(gone, 'reported transaction')} removed by a reorganisation"] * bool(gone)
-        rows = [_row(entry, known, tools) for entry in entries[:MAX_SHOWN]]
+        rows = [_row(entry, known, at) for entry in entries[:MAX_SHOWN]]
         more = [line(f"… and {len(entries) - MAX_SHOWN} more")] if len(entries) > MAX_SHOWN else []
         return AlertText(f"{self.place.title}: {', '.join(parts)}", (safe_line(self.place), *rows, *more))
 
@@ -83,9 +83,9 @@ def _event(log: EventLog, reading: Stretch) -> LogEvent:
     )
 
 
-def _row(entry: Entry, known: Network, tools: EvaluationPoint) -> Block:
-    at = tx(str(entry.facts.get("tx")), chain=known)
+def _row(entry: Entry, known: Network, at: EvaluationPoint) -> Block:
+    where = tx(str(entry.facts.get("tx")), chain=known)
     module = str(entry.facts.get("module", ""))
     if entry.kind != "new" or not is_address(module):
-        return line(bold("Removed by a reorganisation"), ": ", at)
-    return line("Module ", addr(checksum(module), tools.labels.name(known.id, module), known), " in ", at)
+        return line(bold("Removed by a reorganisation"), ": ", where)
+    return line("Module ", addr(checksum(module), at.labels.name(known.id, module), known), " in ", where)

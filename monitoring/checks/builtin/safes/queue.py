@@ -170,10 +170,10 @@ class QueuePart:
             str(queue) if isinstance(queue, Unknown) else f"{len(queue.transactions)} pending, asked every {interval}"
         )
 
-    def compose(self, transition: Transition, tools: EvaluationPoint) -> AlertText:
+    def compose(self, transition: Transition, at: EvaluationPoint) -> AlertText:
         if transition.kind is not TransitionKind.FIRED:
             return plain_message(self.about, transition)
-        return describe(self.place, transition, tools)
+        return describe(self.place, transition, at)
 
 
 def queue_policy(loud: Loudness, first_run: FirstRun) -> ItemsPolicy:

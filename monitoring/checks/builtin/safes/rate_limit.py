@@ -82,16 +82,16 @@ def turns(questions: Sequence[QueueOf], interval: timedelta, now: datetime) -> l
     return urgent + routine[: max(1, share)]
 
 
-def answer_queues(questions: Sequence[QueueOf], tools: EvaluationPoint) -> dict[QueueOf, Poll]:
+def answer_queues(questions: Sequence[QueueOf], at: EvaluationPoint) -> dict[QueueOf, Poll]:
     """Ask for the queues whose turn it is; a service that is down is not asked for all of them."""
     if not questions:
         return {}
-    keys = len(keys_from(tools.environ))
+    keys = len(keys_from(at.environ))
     safes = sum(number for _, number in {one.group for one in questions})
     interval = interval_for(max(safes, 1), min(one.every for one in questions), keys)
-    service = open_safe_service(tools.environ, tools.service)
+    service = open_safe_service(at.environ, at.service)
     found, outage = {one: Poll(interval) for one in questions}, Outage()
-    for one in turns(questions, interval, tools.clock.now()):
+    for one in turns(questions, interval, at.clock.now()):
         down = outage.of(one.chain)
         if down is not None:
             found[one] = Poll(interval, down)

@@ -50,9 +50,9 @@ class SlotsOf:
     address: str
 
 
-def answer_slots(questions: Sequence[SlotsOf], tools: EvaluationPoint) -> dict[SlotsOf, tuple[str, ...] | Unknown]:
+def answer_slots(questions: Sequence[SlotsOf], at: EvaluationPoint) -> dict[SlotsOf, tuple[str, ...] | Unknown]:
     """Read the slots of all Safes of a chain together."""
-    return answer_per_chain(questions, tools, _read_slots)
+    return answer_per_chain(questions, at, _read_slots)
 
 
 def _read_slots(asked: Sequence[SlotsOf], view: ChainView) -> dict[SlotsOf, tuple[str, ...] | Unknown]:
@@ -103,12 +103,12 @@ class SetPart:
         names = [short(checksum(str(one))) if is_address(one) else words(one) for one in reading]
         return ": ".join(filter(None, (counted(len(reading), self.what), ", ".join(names))))
 
-    def compose(self, transition: Transition, tools: EvaluationPoint) -> AlertText:
+    def compose(self, transition: Transition, at: EvaluationPoint) -> AlertText:
         known = network(self.place.chain)
         rows: list[Block] = []
         for entry in transition.entries:
             address = checksum(str(entry.id)) if is_address(entry.id) else words(entry.id)
-            label = tools.labels.name(known.id, address) if is_address(address) else ""
+            label = at.labels.name(known.id, address) if is_address(address) else ""
             rows.append(line(bold(f"{self.what.capitalize()} {entry.kind}"), ": ", addr(address, label, known)))
         return AlertText(f"{self.place.title}: {_counted(transition, self.what)}", (safe_line(self.place), *rows))
 
@@ -148,21 +148,21 @@ class SetupPart:
         found = [f"{name} {short(checksum(str(one)))}" for name, one in zip(SLOTS, slots, strict=True) if one != ZERO]
         return ", ".join([f"threshold {words(threshold)}", *found])
 
-    def compose(self, transition: Transition, tools: EvaluationPoint) -> AlertText:
+    def compose(self, transition: Transition, at: EvaluationPoint) -> AlertText:
         names = ("threshold", *SLOTS)
         old, new = (_parts(transition.facts.get(name)) for name in ("before", "value"))
         moved = [(name, a, b) for name, a, b in zip(names, old, new, strict=False) if a != b]
-        rows = [(name.capitalize(), (*self._value(a, tools), " → ", *self._value(b, tools))) for name, a, b in moved]
+        rows = [(name.capitalize(), (*self._value(a, at), " → ", *self._value(b, at))) for name, a, b in moved]
         title = f"{self.place.title}: {', '.join(name for name, _, _ in moved)} changed"
         return AlertText(title, (safe_line(self.place), kv(*rows)))
 
-    def _value(self, value: Value, tools: EvaluationPoint) -> tuple[object, ...]:
+    def _value(self, value: Value, at: EvaluationPoint) -> tuple[object, ...]:
         if value == ZERO:
             return ("none",)
         if not isinstance(value, str):
             return (words(value),)
         known = network(self.place.chain)
-        return (addr(checksum(value), tools.labels.name(known.id, value), known),)
+        return (addr(checksum(value), at.labels.name(known.id, value), known),)
 
 
 def safe_line(place: RowContract) -> Block:

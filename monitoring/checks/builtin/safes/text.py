@@ -21,7 +21,7 @@ MAX_SHOWN = 6  # transactions of one message shown whole
 MAX_RIVALS = 3
 
 
-def describe(place: RowContract, transition: Transition, tools: EvaluationPoint) -> AlertText:
+def describe(place: RowContract, transition: Transition, at: EvaluationPoint) -> AlertText:
     """Put the new transactions of one queue into words, the loudest first."""
     entries = sorted(transition.entries, key=lambda entry: (-entry.severity, _nonce(entry)))
     known, room = network(place.chain), Room()
@@ -30,7 +30,7 @@ def describe(place: RowContract, transition: Transition, tools: EvaluationPoint)
         line("Safe ", addr(address, place.name, known), " (", link("app", known.safe_link(address)), ")")
     ]
     for entry in entries[:MAX_SHOWN]:
-        blocks += _blocks(entry, place, room, tools)
+        blocks += _blocks(entry, place, room, at)
     if len(entries) > MAX_SHOWN:
         nonces = ", ".join(str(_nonce(entry)) for entry in sorted(entries[MAX_SHOWN:], key=_nonce)[:20])
         blocks.append(line(f"… and {len(entries) - MAX_SHOWN} more, at nonces {nonces}"))
@@ -47,13 +47,13 @@ def _headline(entries: Sequence[Entry]) -> str:
     return ", ".join([f"{len(entries)} transactions queued", *more])
 
 
-def _blocks(entry: Entry, place: RowContract, room: Room, tools: EvaluationPoint) -> list[Block]:
+def _blocks(entry: Entry, place: RowContract, room: Room, at: EvaluationPoint) -> list[Block]:
     known, address, facts = network(place.chain), checksum(place.address), entry.facts
     identity = str(entry.id)
     head = "Competing transaction" if entry.kind == "competing" else "Transaction"
     rows: dict[str, object] = {
         "Nonce": str(_nonce(entry)),
-        "Proposed by": _proposer(entry, known, tools),
+        "Proposed by": _proposer(entry, known, at),
         "Signed by": f"{_number(entry, 'confirmations')} of {_number(entry, 'required')}",
     }
     if entry.kind == "competing":
@@ -64,7 +64,7 @@ def _blocks(entry: Entry, place: RowContract, room: Room, tools: EvaluationPoint
         kv(rows),
     ]
     if facts.get("unexpected") is True:
-        proposer = _named(str(facts.get("proposer", "")), known, tools)
+        proposer = _named(str(facts.get("proposer", "")), known, at)
         blocks.append(
             line(bold("Unexpected: "), "proposer ", proposer, " is not on this Safe's list of expected proposers")
         )
@@ -73,7 +73,7 @@ def _blocks(entry: Entry, place: RowContract, room: Room, tools: EvaluationPoint
             *blocks,
             line("Empty transaction to the Safe itself: it only uses up the nonce, to reject another one."),
         ]
-    return blocks + call_blocks([call], tools, room)
+    return blocks + call_blocks([call], at, room)
 
 
 def _call(entry: Entry, place: RowContract) -> Transaction:
@@ -88,17 +88,17 @@ def _call(entry: Entry, place: RowContract) -> Transaction:
     )
 
 
-def _proposer(entry: Entry, known: Network, tools: EvaluationPoint) -> object:
+def _proposer(entry: Entry, known: Network, at: EvaluationPoint) -> object:
     """Name who proposed, and for whom where a delegate did."""
     proposer, delegate = str(entry.facts.get("proposer", "")), str(entry.facts.get("delegate", ""))
-    found: list[object] = [_named(proposer, known, tools) if proposer else "unknown: the service does not say"]
+    found: list[object] = [_named(proposer, known, at) if proposer else "unknown: the service does not say"]
     if delegate and delegate != proposer:
-        found += [" by the delegate ", _named(delegate, known, tools)]
+        found += [" by the delegate ", _named(delegate, known, at)]
     return tuple(found)
 
 
-def _named(address: str, known: Network, tools: EvaluationPoint) -> object:
-    return addr(address, tools.labels.name(known.id, address), known)
+def _named(address: str, known: Network, at: EvaluationPoint) -> object:
+    return addr(address, at.labels.name(known.id, address), known)
 
 
 def _rivals(entry: Entry, known: Network, address: str) -> object:

@@ -69,9 +69,9 @@ class Stretch:
         return (self.times or {}).get(block)
 
 
-def answer_logs(questions: Sequence[LogsSince], tools: EvaluationPoint) -> dict[LogsSince, Stretch | Unknown]:
+def answer_logs(questions: Sequence[LogsSince], at: EvaluationPoint) -> dict[LogsSince, Stretch | Unknown]:
     """Answer all questions with few `eth_getLogs` a chain, however many contracts there are."""
-    memory, chains = tools.chains.memory, {question.chain for question in questions}
+    memory, chains = at.chains.memory, {question.chain for question in questions}
     sizes = {chain: _recall(memory, chain) for chain in chains}  # the memory is asked here, and not from threads
     learnt: dict[int, LogCursor] = {}
 
@@ -80,7 +80,7 @@ def answer_logs(questions: Sequence[LogsSince], tools: EvaluationPoint) -> dict[
         found, learnt[chain] = _read_chain(asked, view, sizes[chain])
         return found
 
-    found = answer_per_chain(questions, tools, read)
+    found = answer_per_chain(questions, at, read)
     for chain, cursor in learnt.items():
         if (cursor.range_blocks, cursor.refused_blocks) != (sizes[chain].range_blocks, sizes[chain].refused_blocks):
             memory.remember(_KIND, str(chain), json.dumps([cursor.range_blocks, cursor.refused_blocks]))

@@ -22,7 +22,7 @@ Q = TypeVar("Q", bound=OfChain)
 
 
 def answer_per_chain(
-    questions: Sequence[Q], tools: EvaluationPoint, answer: Callable[[Sequence[Q], ChainView], Mapping[Q, Any]]
+    questions: Sequence[Q], at: EvaluationPoint, answer: Callable[[Sequence[Q], ChainView], Mapping[Q, Any]]
 ) -> dict[Q, Any]:
     """Ask `answer` for the questions of each chain in a thread of its own; it may not touch what chains share."""
     chains: dict[int, list[Q]] = {}
@@ -30,7 +30,7 @@ def answer_per_chain(
         chains.setdefault(question.chain, []).append(question)
 
     def of_chain(chain: int) -> Mapping[Q, Any]:
-        view = tools.chains.view(chain)
+        view = at.chains.view(chain)
         return dict.fromkeys(chains[chain], view) if isinstance(view, Unknown) else answer(chains[chain], view)
 
     with ThreadPoolExecutor(max(len(chains), 1)) as threads:

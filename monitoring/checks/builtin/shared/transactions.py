@@ -46,12 +46,12 @@ class Room:
         return [*taken, f"… {left_out} more lines"] if left_out else taken
 
 
-def call_blocks(calls: Sequence[Transaction], tools: EvaluationPoint, room: Room) -> list[Block]:
+def call_blocks(calls: Sequence[Transaction], at: EvaluationPoint, room: Room) -> list[Block]:
     """Decode calls of one chain and write them out: flags, upgrades, then every call."""
     if not calls:
         return []
     known = network(calls[0].chain_id)
-    found = examine(calls, tools.decoder, tools.chains.view(known), tools.labels)
+    found = examine(calls, at.decoder, at.chains.view(known), at.labels)
     text = "\n".join(room.take(found.lines))
     return [*flag_lines(found, room), *(_upgrade(one, found, known) for one in found.upgrades[:MAX_FLAGS]), code(text)]
 

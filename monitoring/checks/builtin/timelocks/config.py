@@ -93,10 +93,10 @@ class TimelockPart:
         """Say what was read, for listings."""
         return f"blocks {reading.first} to {reading.last}, {counted(len(self._events(reading)), 'event')}"
 
-    def compose(self, transition: Transition, tools: EvaluationPoint) -> AlertText:
+    def compose(self, transition: Transition, at: EvaluationPoint) -> AlertText:
         if transition.kind is not TransitionKind.FIRED:
             return plain_message(self.about, transition)
-        return describe(self.row.place, self.row.kind, transition, tools)
+        return describe(self.row.place, self.row.kind, transition, at)
 
     def _events(self, reading: Stretch) -> list[LogEvent]:
         kind = self.row.kind
@@ -134,7 +134,7 @@ KIND = entry(
 LOUD = entry(
     "severity",
     SEVERITY,
-    "How bad a scheduled operation is.",
+    "Severity of a scheduled operation.",
     default="",
     without="the section's",
     example="severity: low",
@@ -155,9 +155,9 @@ MIRROR = entry(
 )
 _ROW_KEYS = (KIND, LOUD, MIN_DELAY, MIRROR)
 ROW = Section("A timelock.", *COMMON, *_ROW_KEYS)
-SCHEDULED = severity_row(_USUAL.scheduled, "How bad a scheduled operation is.")
-SETTLED = severity_row(_USUAL.settled, "How bad its execution or cancellation is.", "settled")
-CHANGES = severity_row(_USUAL.changes, "How bad a change of its delay or roles is.", "changes")
+SCHEDULED = severity_row(_USUAL.scheduled, "Severity of a scheduled operation.")
+SETTLED = severity_row(_USUAL.settled, "Severity of its execution or cancellation.", "settled")
+CHANGES = severity_row(_USUAL.changes, "Severity of a change of its delay or roles.", "changes")
 LOOKBACK = entry(
     "first_run_lookback", DURATION, "How far back the first run looks.", default="12h", example="first_run_lookback: 1d"
 )

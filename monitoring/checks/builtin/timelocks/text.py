@@ -67,17 +67,17 @@ class TimelockOperation:
         return _instant(int(self.mined_at.timestamp()) + self.meaning.delay_s)
 
 
-def describe(place: RowContract, kind: str, transition: Transition, tools: EvaluationPoint) -> AlertText:
+def describe(place: RowContract, kind: str, transition: Transition, at: EvaluationPoint) -> AlertText:
     """Put the events of one transition into words."""
     fresh = [_operation(place, kind, entry) for entry in transition.entries if entry.kind == "new"]
     fresh.sort(key=lambda one: _ORDER.index(one.what))
     gone = [entry for entry in transition.entries if entry.kind != "new"]
-    room, now = Room(), tools.clock.now()
+    room, now = Room(), at.clock.now()
     blocks: list[Block] = [kv({"Timelock": addr(checksum(place.address), place.name, network(place.chain))})]
     blocks += [_gone(entry, place) for entry in gone]
     for one in fresh[:MAX_SHOWN]:
         said = len(fresh) == 1 and not gone and one.ready_at is not None  # the title says when it can run
-        blocks += _blocks(one, place, kind, room, tools, is_timed=said)
+        blocks += _blocks(one, place, kind, room, at, is_timed=said)
     if len(fresh) > MAX_SHOWN:
         rest = fresh[MAX_SHOWN:]
         blocks.append(line(f"… and {len(rest)} more: ", *_links(rest)))
@@ -120,13 +120,13 @@ def _meaning(place: RowContract, kind: str, logs: Sequence[RawLog]) -> Meaning |
 
 
 def _blocks(
-    one: TimelockOperation, place: RowContract, kind: str, room: Room, tools: EvaluationPoint, *, is_timed: bool
+    one: TimelockOperation, place: RowContract, kind: str, room: Room, at: EvaluationPoint, *, is_timed: bool
 ) -> list[Block]:
     known = network(place.chain)
     rows: dict[str, object] = {"Transaction": tx(one.transaction, chain=known)}
     meaning = one.meaning
     if one.what is What.SCHEDULED and not is_timed:
-        rows = {"Can run": _can_run(one, tools.clock.now())} | rows
+        rows = {"Can run": _can_run(one, at.clock.now())} | rows
     if meaning is not None:
         rows |= {"Id": _short(meaning.id)} if meaning.id else {}
         rows |= {_spaced(name): _field(name, text) for name, text in meaning.facts}
@@ -137,8 +137,8 @@ def _blocks(
         return [*head, line("The event could not be decoded:"), code(data[:_HEX_SHOWN] + more)]
     calls = meaning.calls
     if one.what is What.SCHEDULED and kind in _CALLS_ELSEWHERE:
-        calls = _CALLS_ELSEWHERE[kind](one, place, tools)
-    return head + call_blocks(calls, tools, room)
+        calls = _CALLS_ELSEWHERE[kind](one, place, at)
+    return head + call_blocks(calls, at, room)
 
 
 def _can_run(one: TimelockOperation, now: datetime) -> str:
@@ -149,15 +149,15 @@ def _can_run(one: TimelockOperation, now: datetime) -> str:
     return "unknown: the event does not say"
 
 
-def _calls_in_input(one: TimelockOperation, place: RowContract, tools: EvaluationPoint) -> tuple[Transaction, ...]:
+def _calls_in_input(one: TimelockOperation, place: RowContract, at: EvaluationPoint) -> tuple[Transaction, ...]:
     """Find the calls to the timelock in the transaction that scheduled them, however deep they are wrapped."""
     try:
-        sent = tools.chains.pool(place.chain).call("eth_getTransactionByHash", one.transaction)
+        sent = at.chains.pool(place.chain).call("eth_getTransactionByHash", one.transaction)
         row = sent if isinstance(sent, dict) else {}
         outer = Transaction(place.chain, str(row.get("to") or ""), from_hex(str(row.get("input") or "0x")))
     except (RpcError, AbiError):
         return ()
-    found = [made for made in tools.decoder.decode(outer).walk() if made.tx.to.lower() == place.address]
+    found = [made for made in at.decoder.decode(outer).walk() if made.tx.to.lower() == place.address]
     return tuple(inside.tx for made in found for inside in _carried(made))
 
 
@@ -165,9 +165,9 @@ def _carried(one: DecodedCall) -> tuple[DecodedCall, ...]:
     return one.inner or (one,)
 
 
-def _calls_in_vote(one: TimelockOperation, place: RowContract, tools: EvaluationPoint) -> tuple[Transaction, ...]:
+def _calls_in_vote(one: TimelockOperation, place: RowContract, at: EvaluationPoint) -> tuple[Transaction, ...]:
     """Ask the voting contract for a vote's script, and show it as what forwards it would."""
-    view = tools.chains.view(place.chain)
+    view = at.chains.view(place.chain)
     if isinstance(view, Unknown) or one.meaning is None or not one.meaning.id.isdecimal():
         return ()
     vote = view.read({"vote": call(place.address, _VOTE, int(one.meaning.id))})["vote"]
