@@ -17,9 +17,9 @@ from automation.executor.reaper import StopRequest
 from automation.executor.task import TaskResult
 from automation.jobs.model import Profile
 from automation.jobs.referenced_monitors import ReferencedMonitors
-from automation.runner.first_day import report_first_day
 from automation.runner.run_record import RunRecord
 from automation.sync.state import SyncStatus
+from monitoring.alerts.recording.first_day import report_first_day
 from monitoring.base.clock import Clock
 from monitoring.base.errors import ConfigError, StoreError
 from monitoring.base.secrets.redact import Redactor
