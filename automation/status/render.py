@@ -104,9 +104,9 @@ def _firing(now: datetime, condition: Condition, text: str) -> str:
         duration = f", happened once {format_duration(now - condition.clear_since)} ago"
     else:
         duration = f" for {format_duration(now - condition.fired_at)}" if condition.fired_at else ""
-    title, check = condition.title, condition.key.check
-    rest = title.removeprefix(check)
-    named = f"{text}{rest}" if rest != title and not rest[:1].isalnum() else f"{text}: {title}"
+    title, key = condition.title, condition.key
+    named = next((name for name in (key.text, key.check) if title.startswith((f"{name} ", f"{name}:"))), None)
+    named = f"{text}: {title}" if named is None else f"{text}{title.removeprefix(named)}"
     return f"{condition.severity.name}{duration}: {condition.key.monitor}: {named}"
 
 
