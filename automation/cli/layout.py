@@ -108,7 +108,7 @@ def _lines(rows: Sequence[Row], widths: Sequence[int]) -> list[str]:
 
 def _words(line: str, command: str) -> list[str]:
     """Split at spaces, but keep what is in backticks, and a command to its end, together."""
-    whole = rf"`[^`]*`\S*|{re.escape(command)}(?: [^;`]*[^;`\s])?" if command else r"`[^`]*`\S*"
+    whole = rf"`[^`]*`\S*|{re.escape(command)}(?: [^;`]*[^;`\s])?\S*" if command else r"`[^`]*`\S*"
     return re.findall(rf"^ +|{whole}|\S+(?: {{2,}}(?=\S))?", line)
 
 

@@ -19,6 +19,7 @@ from automation.jobs.model import Profile
 from automation.jobs.referenced_monitors import ReferencedMonitors
 from automation.runner.run_record import RunRecord
 from automation.sync.state import SyncStatus
+from monitoring.alerts.recording.first_day import report_first_day
 from monitoring.base.clock import Clock
 from monitoring.base.errors import ConfigError, StoreError
 from monitoring.base.secrets.redact import Redactor
@@ -133,6 +134,10 @@ class Reporting:
         self._store(Alert(Severity.MEDIUM, "Checks did not run", *blocks, protocol=PROTOCOL, source="ops_error"))
         for block in blocks:
             log.warning("%s", block)
+
+    def first_day(self) -> None:
+        """Report what is held back on the first day of a database, as one message."""
+        self._record.with_database(lambda database: report_first_day(database, self._now(), self._origin()))
 
     def no_longer_watched(self, watched: ReferencedMonitors) -> None:
         """End the conditions of monitors that no profile names any more; firing ones are reported silently."""

@@ -186,6 +186,7 @@ class Runner:
                 status, reason = verdict(results, self._stopped_by)
                 if self._request.only_task is None and status != "aborted":
                     self._reporting.digest(profile, results)
+                self._reporting.first_day()
                 code = EXIT_OK if status == "ok" else EXIT_FAILED
                 self._record.finish(status, code, reason)
         finally:

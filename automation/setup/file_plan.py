@@ -39,7 +39,7 @@ class FilePlan:
         """Return the new text of each file that is not what it should be yet."""
         wanted = dict(self.files)
         new = {name: value for name, value in self.env.items() if self.values.get(name) != value}
-        if new or not self.env_file.exists():
+        if new:
             wanted = {self.env_file: with_values(_read(self.env_file), new), **wanted}
         return {path: text for path, text in wanted.items() if not path.exists() or _read(path) != text}
 

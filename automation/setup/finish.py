@@ -15,7 +15,7 @@ _LIMIT_S = 180.0
 
 def finish(config: Path, checkout: Path, env_file: Path, dialogue: Dialogue, *, drill: bool) -> int:
     """Return 0 if the files are sound and the drill arrived, else the exit code of what failed."""
-    environ = {**os.environ, "MONITORING_ENV_FILE": str(env_file)}
+    environ = {**os.environ, **({"MONITORING_ENV_FILE": str(env_file)} if env_file.exists() else {})}
     status = _step("Are all files sound?", ["validate"], config, checkout, environ, dialogue)
     if drill:
         sent = _step(

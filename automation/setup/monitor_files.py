@@ -106,27 +106,30 @@ def identifier(name: str) -> str:
 def _safe(watch: WatchWish, facts: ContractFacts) -> str:
     return (
         "safes:\n"
-        "  every: 10m                # how often the queue is asked for, as far as the service's quota allows\n"
+        "  every: 10m                # how often its queue is asked for\n"
         "  severity: medium          # a transaction is queued\n"
         "  competing: high           # a rival at a nonce that is queued already\n"
         "  changes: high             # owners, modules, threshold, code, guards\n"
         "  module_runs: medium       # a transaction run by a module, past the owners\n"
-        "  first_run_lookback: 12h   # what was queued before the first run\n"
-        "  rows:\n"
-        f'    - {{name: {watch.name}, chain: {watch.chain}, address: "{facts.address}", protocol: {watch.name}}}\n'
+        "  first_run_lookback: 12h   # what was queued before the first run\n" + _row(watch, facts)
     )
 
 
 def _timelock(watch: WatchWish, facts: ContractFacts) -> str:
-    delay = f", min_delay: {duration(facts.delay_s)}" if facts.delay_s else ""
+    delay = f"      min_delay: {duration(facts.delay_s)}\n" if facts.delay_s else ""
     return (
         "timelocks:\n"
         "  severity: high            # an operation is scheduled\n"
         "  settled: low              # it was executed or cancelled\n"
-        "  changes: medium           # of its delay and roles; below min_delay as bad as an operation\n"
-        "  rows:\n"
-        f'    - {{name: {watch.name}, chain: {watch.chain}, address: "{facts.address}", protocol: {watch.name}, '
-        f"kind: {facts.timelock}{delay}}}\n"
+        "  changes: medium           # of its delay and roles; a delay below min_delay: high\n"
+        f"{_row(watch, facts)}      kind: {facts.timelock}\n{delay}"
+    )
+
+
+def _row(watch: WatchWish, facts: ContractFacts) -> str:
+    return (
+        f"  rows:\n    - name: {watch.name}\n      chain: {watch.chain}\n"
+        f'      address: "{facts.address}"\n      protocol: {watch.name}\n'
     )
 
 

@@ -77,7 +77,7 @@ def fitting(watch: WatchWish, facts: ContractFacts) -> str:
         return facts.kind.value if watch.kind == "contract" else watch.kind
     raise UsageError(
         f"{short(facts.address)} on {watch.chain} is a {facts.kind.value} and not a {watch.kind}: "
-        f"write {facts.kind.value}:{watch.chain}:{facts.address}"
+        f"write {facts.kind.value}: in place of {watch.kind}:"
     )
 
 

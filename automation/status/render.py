@@ -17,6 +17,7 @@ from monitoring.store.tables.runs import RunRow
 from monitoring.store.tables.silences import Silence
 
 _LONG_RUN = timedelta(minutes=10)  # what one task is given unless jobs.yaml says otherwise
+_FEW = 3  # checks of one source that are listed one by one
 _MOST = 8  # of each kind, so that it stays one screen; the command named after it shows all
 
 
@@ -105,9 +106,9 @@ def _firing(now: datetime, condition: Condition, text: str) -> str:
         duration = f", happened once {format_duration(now - condition.clear_since)} ago"
     else:
         duration = f" for {format_duration(now - condition.fired_at)}" if condition.fired_at else ""
-    title, check = condition.title, condition.key.check
-    rest = title.removeprefix(check)
-    named = f"{text}{rest}" if rest != title and not rest[:1].isalnum() else f"{text}: {title}"
+    title, key = condition.title, condition.key
+    named = next((name for name in (key.text, key.check) if title.startswith((f"{name} ", f"{name}:"))), None)
+    named = f"{text}: {title}" if named is None else f"{text}{title.removeprefix(named)}"
     return f"{condition.severity.name}{duration}: {condition.key.monitor}: {named}"
 
 
@@ -117,16 +118,22 @@ def _undelivered(each: Undelivered) -> str:
 
 
 def _blind(conditions: Sequence[Condition]) -> Iterator[str]:
-    """Return a line a source, the one that stops most checks first, with the monitors that need it."""
+    """Return a line a check, or one a source that stops many: the source that stops most first."""
     by_source: dict[str, list[Condition]] = {}
     for each in conditions:
         by_source.setdefault(each.blamed, []).append(each)
     for source, found in sorted(by_source.items(), key=lambda entry: -len(entry[1])):
-        monitors = Counter(each.key.monitor for each in found).most_common()
-        what = ", ".join(f"{name} {count}" for name, count in monitors) if len(found) > 1 else str(found[0].key)
-        starts = [each.no_data.since for each in found if each.no_data]
-        since = f" since {zone.at(min(starts))}" if starts else ""
-        yield f"{source}: {counted(len(found), 'check')}{since}: {what}"
+        if len(found) <= _FEW:
+            yield from (f"{each.key}{_since([each])}, source {source}" for each in found)
+        else:
+            monitors = Counter(each.key.monitor for each in found).most_common()
+            needed_by = ", ".join(f"{name} {count}" for name, count in monitors)
+            yield f"{source}: {counted(len(found), 'check')}{_since(found)}: {needed_by}"
+
+
+def _since(conditions: Sequence[Condition]) -> str:
+    starts = [each.no_data.since for each in conditions if each.no_data]
+    return f" since {zone.at(min(starts))}" if starts else ""
 
 
 def _unconfirmed(status: Status) -> list[str]:

@@ -16,6 +16,7 @@ def _landed(host: Deployed) -> None:
     host.systemctl("enable --quiet --now monitoring")
 
 
+@pytest.mark.usefixtures("telegram")
 def test_a_host_that_follows_the_steps_of_install_is_well(host: Deployed) -> None:
     done = host.automation("doctor --all", check=False)
     assert "FAIL" not in done.stdout

@@ -14,7 +14,8 @@ from monitoring.alerts.message.model import Alert
 from monitoring.alerts.recording.store_alert import record
 from monitoring.alerts.senders import Destination, Message, OnPart, Sent, ignore_part
 from monitoring.alerts.senders.registry import Senders
-from monitoring.base.clock import SystemClock
+from monitoring.base.clock import SystemClock, to_text
+from monitoring.store.tables import outbox as outbox_table
 from monitoring.store.tables import rate_limits
 from tests.support.fake_telegram import (
     BOT_TOKEN,
@@ -556,3 +557,12 @@ def test_a_loop_outlives_an_error_of_its_own_and_delivers_what_comes_after(
     assert titles(telegram) == ["after it"]
     assert "an error of its own: RuntimeError" in caplog.text
     assert BOT_TOKEN not in caplog.text
+
+
+def test_a_delivery_that_cannot_be_read_lets_the_others_pass_for_an_hour(outbox: Outbox) -> None:
+    at = now()
+    record(outbox.database, alert("unreadable"), now=at)
+    with outbox.database.write() as tx:
+        outbox_table.step_aside(tx, 1, 3, at, "its text is damaged")
+    found = outbox.database.rows("SELECT attempts, next_attempt_at, error FROM deliveries WHERE id = 1")
+    assert found == [(3, to_text(at + timedelta(hours=1)), "its text is damaged")]

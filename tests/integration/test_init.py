@@ -280,7 +280,11 @@ def test_what_is_watched_is_read_from_the_chain_and_written_with_its_drill(
     assert f"monitors: [protocols/{name}/monitor.yaml]" in own_jobs(host)
     assert read_env_file(env_file(host)).values["PROVIDER_URL_MAINNET"] == mainnet.url
     ran = host.automation("run", "multisig" if name == "treasury" else "hourly", PROVIDER_URL_MAINNET=mainnet.url)
-    assert "no data" not in ran.stderr.replace("safe-queue", ""), ran.stderr
+    # Of a Safe only the queue has no data: nobody plays the Safe service here.
+    expected = "1 no data (safe service 1)" if name == "treasury" else " 0 no data"
+    summary = re.search(r"(?m)^(hourly|multisig): .*", ran.stderr)
+    assert summary, ran.stderr
+    assert expected in summary[0], ran.stderr
 
 
 def formulas(monitor: Path) -> bool:
@@ -321,7 +325,7 @@ def test_a_second_watch_joins_the_first_and_neither_is_written_twice(host: Host,
         ("save:mainnet:0x", "did you mean safe?"),
         ("safe:mainnet", "--watch takes KIND:CHAIN:ADDRESS"),
         (f"safe:mainnet:{checksum('0x' + '77' * 20)}", "has no code on mainnet"),
-        (f"safe:mainnet:{VAULT}", f"write vault:mainnet:{VAULT}"),
+        (f"safe:mainnet:{VAULT}", "is a vault and not a safe: write vault: in place of safe:"),
         ("http:ftp://x", "does not begin with https://"),
     ],
 )
@@ -407,3 +411,15 @@ def test_probe_of_an_account_and_of_a_chain_that_cannot_be_read(host: Host, main
     assert account.stdout.endswith("account without code (a person, or a machine with a key)\n")
     assert unread.returncode == 2
     assert "give an endpoint of your own (--rpc mainnet=URL, or PROVIDER_URL_MAINNET)" in unread.stderr
+
+
+@pytest.mark.ci
+def test_on_a_narrow_terminal_the_rows_of_probe_can_still_be_copied(host: Host, mainnet: Anvil, tmp_path: Path) -> None:
+    environ = {**host.environ, "PROVIDER_URL_MAINNET": mainnet.url, "COLUMNS": "80"}
+    terminal = Terminal(host.command("probe", CURATION), host.checkout, environ)
+
+    assert terminal.end() == 0, terminal.shown
+    rows = terminal.shown.replace("\r", "").partition("monitor.yaml:\n")[2].partition("\n\n")[0]
+    (tmp_path / "monitor.yaml").write_text("".join(f"{line[2:]}\n" for line in rows.splitlines()))
+    assert {part.key.subject for part in load_monitor(tmp_path / "monitor.yaml", TYPES).parts()} == {CURATION.lower()}
+    assert f"--watch safe:mainnet:{CURATION} --name" in terminal.shown

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
+from automation.sync.first_run import _wait
 from automation.sync.git import Git
 from automation.sync.probation import (
     Probation,
@@ -203,3 +206,19 @@ class TestTakeBack:
         assert take_back(host.checkout, tree_of(host), "it died", clock=SystemClock(), environ=host.environ) is None
         assert f"commit {newest[:12]} could not be taken back" in caplog.text
         assert host.head == newest
+
+
+class NoRow:
+    """The ledger of a run that has not come to its row."""
+
+    def row(self) -> None:
+        return None
+
+    def can_store(self) -> bool:
+        return True
+
+
+def test_a_first_run_that_ends_by_itself_before_its_row_did_not_hang() -> None:
+    with subprocess.Popen([sys.executable, "-c", "raise SystemExit(3)"]) as child:
+        assert _wait(child, NoRow()) is True  # type: ignore[arg-type]
+        assert child.returncode == 3, "and it was not killed"

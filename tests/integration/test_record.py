@@ -242,3 +242,11 @@ def test_two_chains_of_one_subject_are_two_conditions(database: Database) -> Non
 def test_the_kind_of_a_drill_is_kept(database: Database) -> None:
     record(database, Alert("LOW", "drill", protocol="automation"), now=NOW, kind=AlertKind.DRILL)
     assert rows(database) == [("drill", "drill", "pending")]
+
+
+def test_what_was_held_back_until_it_lasted_says_since_when_it_is_so(database: Database) -> None:
+    hold = Policy(hold=PendingPolicy(span=timedelta(minutes=30), shared=True))
+    for after in (0, 40):
+        record(database, Alert("HIGH", "99 %", protocol="aave", key="use"), now=minutes(after), policy=hold)
+    ((message,),) = database.rows("SELECT message FROM alert_events")
+    assert "\nSince 2026-03-01 00:00 UTC (40 min before this alert)\n" in str(message)

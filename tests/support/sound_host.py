@@ -13,6 +13,8 @@ from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from shutil import which
+from types import SimpleNamespace
 from typing import TypeVar
 
 import pytest
@@ -84,6 +86,10 @@ class SoundHost:
         back_up(self.database, default_directory(self.cache), self.now - timedelta(minutes=1))
         self.patch(host, "ask_kernel_clock", lambda: KernelClock(synchronised=True, max_error_s=0.01, source="ntpd"))
         self.patch(schedule.scheduler_liveness, "find_scheduler", lambda _settings: self.scheduler())
+        # Where this machine has a supercronic, the host of a test has none unless the test installs it.
+        self.patch(
+            schedule, "shutil", SimpleNamespace(which=lambda name, path: which(name, path=str(self.root / "bin")))
+        )
         self.patch(unit, "UNIT_DIRECTORIES", (self.root / "units",))
         self.patch(scheduler_liveness, "_SYSTEMD", self.root / "no-systemd")
         self.patch(checkout.importlib.util, "find_spec", lambda name: name if name == _LAUNCHER else _FIND_SPEC(name))

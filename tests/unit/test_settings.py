@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
 
 from monitoring.base.env_file import parse_env_file
 from monitoring.base.errors import UsageError
-from monitoring.base.settings import load_settings
+from monitoring.base.settings import ENV_FILE, load_settings
 
 
 @pytest.mark.parametrize(
@@ -50,6 +51,16 @@ def test_the_real_environment_beats_the_env_file(tmp_path: Path) -> None:
 def test_an_env_file_that_is_named_and_cannot_be_read_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"MONITORING_ENV_FILE=.*gone"):
         load_settings({"MONITORING_ENV_FILE": str(tmp_path / "gone")})
+
+
+def test_without_a_named_or_a_hosts_file_that_of_the_checkout_counts(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text("LOG_LEVEL=DEBUG\n")
+
+    settings = load_settings({"CACHE_DIR": str(tmp_path)}, tmp_path)
+
+    # A machine with /etc/monitoring/.env is a host: that one goes first.
+    assert settings.env_file == (ENV_FILE if os.access(ENV_FILE, os.R_OK) else tmp_path / ".env")
+    assert settings.debug or settings.env_file == ENV_FILE
 
 
 def test_an_empty_name_means_no_env_file(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from datetime import datetime
 
 from automation.cli import zone
 from automation.cli.console import write_json, write_table
+from automation.cli.layout import shorten_ids
 from monitoring.alerts.message.lines import mute_command, reminder_words
 from monitoring.alerts.recording.close_orphaned import end_by_hand_in
 from monitoring.base.clock import SystemClock, to_text
@@ -64,6 +65,7 @@ def _end(name: str, settings: Settings, now: datetime) -> int:
         found = [each for each in current if name == f"{each.key.monitor}/{texts[each.key]}"]
         found = found or [each for each in current if name == f"{each.key.monitor}/{each.key.text}"]
         found = found or [each for each in current if name == each.key.text]
+        found = found or [each for each in current if name == shorten_ids(f"{each.key.monitor}/{texts[each.key]}")]
         ending = _the_one(name, found, current)
         by = getpass.getuser()
         if ending.is_firing:

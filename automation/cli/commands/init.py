@@ -9,6 +9,7 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
+from automation.cli.console import write_exactly
 from automation.setup.chain_child import ChainReader
 from automation.setup.dialogue import Dialogue
 from automation.setup.endpoints import checked, read_wish, variable
@@ -70,7 +71,7 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
     found |= chat_variables(chat, topic, [watch.name for watch in watched])
     plan.env |= {name: value for name, value in found.items() if known.get(name) != value}
 
-    dialogue.say(f"\n{plan.shown()}")
+    write_exactly(f"\n{plan.shown()}")  # files are shown as they are: no line of them is wrapped, no address shortened
     if args.dry_run:
         return 0
     if plan.changes() and not dialogue.confirm("Write this?"):

@@ -6,11 +6,12 @@ import argparse
 import dataclasses
 import sys
 
-from automation.cli.console import write_json
+from automation.cli.console import write_exactly, write_json
 from automation.setup.chain_child import ChainReader
 from automation.setup.control_tree import tree, watches
 from automation.setup.monitor_files import watch_files
 from monitoring.base.errors import UsageError
+from monitoring.base.invocation import WRITTEN, called_as
 from monitoring.base.settings import Settings
 from monitoring.chains.inspection.model import Inspection
 
@@ -34,16 +35,17 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
         return 0
     sys.stdout.write(tree(found))
     for name, text in rows.items():
-        sys.stdout.write(f"\nprotocols/{name}/monitor.yaml:\n" + "".join(f"  {line}\n" for line in text.splitlines()))
+        # To be copied: no line is wrapped, no address shortened.
+        write_exactly(f"\nprotocols/{name}/monitor.yaml:\n" + "".join(f"  {line}\n" for line in text.splitlines()))
     if rows:
         wishes = "".join(
             f" \\\n  --watch {one.kind}:{one.chain}:{one.address} --name {one.name}"
             for one in watches(found)
             if one.name in rows
         )
-        sys.stdout.write(
-            f"\nTo write these files, each with its drill and its task:\npython -m automation init{wishes}\n"
-        )
+        sys.stdout.write("\nTo write these files, each with its drill and its task:\n")
+        command = called_as() if sys.stdout.isatty() else WRITTEN
+        write_exactly(f"{command} init{wishes}\n")
     return 0
 
 

@@ -134,7 +134,10 @@ def routes(context: DoctorContext) -> dict[str, ChannelRoutes]:
         used = alerts.channels_in_use(database, context.now - _IN_USE) if database else []
         found += [plan(channel, protocol, source, environ) for channel, protocol, source in used]
     found += [plan(channel, "", "protocol", environ) for channel in sorted(watched(context).channels)]
-    return {each.channel: each for each in reversed(found)}
+    by_channel: dict[str, ChannelRoutes] = {}
+    for each in found:
+        by_channel.setdefault(each.channel, each)
+    return by_channel
 
 
 def _names(channels: list[str]) -> str:

@@ -41,9 +41,9 @@ NO_ENV_FILE = Problem(
     "env-file-none",
     "env file",
     "no alert arrives, and nothing is configured",
-    f"neither MONITORING_ENV_FILE nor {ENV_FILE} names a file",
+    f"MONITORING_ENV_FILE names none, and neither {ENV_FILE} nor .env in the checkout is there",
     "settings that were only exported in one shell are gone in the next one",
-    "python -m automation init writes one; by hand: copy .env.example, mode 0600, and set MONITORING_ENV_FILE",
+    "python -m automation init writes one; by hand: install -m 600 .env.example .env",
     FindingLevel.WARN,
 )
 ENV_FILE_OPEN = Problem(
@@ -123,7 +123,9 @@ def env_file(context: DoctorContext) -> Iterator[Finding]:
     elif path is None and installed_unit() is not None:
         yield ENV_FILE_OF_UNIT.found(f"{ENV_FILE} is missing: the unit does not start without it")
     elif path is None:
-        text = f"no env file: neither MONITORING_ENV_FILE nor {ENV_FILE}; only the shell's environment is used"
+        text = (
+            f"no env file: MONITORING_ENV_FILE, {ENV_FILE}, .env in the checkout; only the shell's environment is used"
+        )
         yield NO_ENV_FILE.found(text)
     elif path.stat().st_mode & (stat.S_IROTH | stat.S_IWOTH):
         yield ENV_FILE_OPEN.found(f"{path} holds secrets and every user may read it", f"chmod 0640 {path}")

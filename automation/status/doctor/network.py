@@ -178,18 +178,22 @@ def _probed(context: DoctorContext, chains: list[int]) -> list[Finding]:
 def _chain(name: str, probes: list[dict[str, object]]) -> list[Finding]:
     of_chain = [one for one in probes if one["chain"] == name]
     failed = [one for one in of_chain if not one["ok"]]
-    dead = [f"{one['host']}: {one['problem']}" for one in failed if one["configured"]]
+    dead = [_endpoint(one) for one in failed if one["configured"]]
     public = [str(one["host"]).removesuffix(" (public)") for one in failed if not one["configured"]]
     variable = f"PROVIDER_URL_{name.upper()}"
     if len(failed) == len(of_chain):
-        example = f"{failed[0]['host']}: {failed[0]['problem']}"
-        text = f"no endpoint of {name} answers ({len(of_chain)} asked), for example {example}"
+        text = f"no endpoint of {name} answers ({len(of_chain)} asked), for example {_endpoint(failed[0])}"
         return [CHAIN.found(text, f"set {variable}; test it with: python -m monitoring.chains probe --chain {name}")]
     # A public one that fails is nobody's to fix while others answer.
     without = f"; public ones that do not: {_names(public)}" if public else ""
     good = ok("chain", f"{name}: {len(of_chain) - len(failed)} of {len(of_chain)} endpoints answer{without}")
     test = f"replace it in {variable}; test it with: python -m monitoring.chains probe --chain {name}"
     return [good, *(ENDPOINT.found(f"{name}: {each}", test) for each in dead)]
+
+
+def _endpoint(one: dict[str, object]) -> str:
+    host, problem = str(one["host"]), str(one["problem"])
+    return problem if problem.startswith(host) else f"{host}: {problem}"
 
 
 def _origin(context: DoctorContext) -> list[Finding]:

@@ -14,6 +14,7 @@ from monitoring.alerts.message.model import Alert
 from monitoring.alerts.message.text import Line, code, line, since
 from monitoring.base.formatting import format_duration, format_instant
 
+_JUST_NOW = timedelta(seconds=60)  # what began in this run is new, whatever fractions its clock has
 _MUTED_FOR = "2h"  # ours: long enough to work in peace, short enough to be reminded
 
 
@@ -22,13 +23,15 @@ def mute_command(protocol: str, key: str) -> str:
     return f"silence --protocol {shlex.quote(protocol)} --key {shlex.quote(key)} --for {_MUTED_FOR} --reason …"
 
 
-def closed(alert: Alert, began: datetime, *, is_new: bool, where: Sequence[object] = (), seen: int = 0) -> Alert:
+def closed(
+    alert: Alert, began: datetime, now: datetime, *, is_first: bool, where: Sequence[object] = (), seen: int = 0
+) -> Alert:
     """Return the alert of a condition with its closing lines.
 
-    `where` are spans that say where it was read, if it was read from a chain; `seen` is how often it was raised, of a
-    script.
+    `is_first`: it is the first of its problem. `where` are spans that say where it was read, if it was read from a
+    chain; `seen` is how often it was raised, of a script.
     """
-    if is_new:
+    if is_first and now - began < _JUST_NOW:
         when = [*where, " · new"] if where else [f"New, {format_instant(began)}."]
     else:
         times = f"; seen {seen} times" if seen else ""

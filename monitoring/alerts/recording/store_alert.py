@@ -309,8 +309,9 @@ def _row(
 
 def _closed(alert: Alert, outcome: Outcome, now: datetime) -> Alert:
     """Add since when it fires, how often it was raised if this is not its first message, and how to mute it."""
-    condition, is_new = outcome.condition, outcome.reason is Reason.BREACHED
-    return closed(alert, condition.fired_at or now, is_new=is_new, seen=0 if is_new else condition.times)
+    condition, is_first = outcome.condition, outcome.reason is Reason.BREACHED
+    began = condition.since or condition.fired_at or now
+    return closed(alert, began, now, is_first=is_first, seen=0 if is_first else condition.times)
 
 
 def _recovery(condition: Condition, now: datetime, note: str) -> Alert:

@@ -59,7 +59,7 @@ def blind_sources(
     for key, row in remembered.without_data.items():
         if key not in here and row.no_data is not None:
             blinded.setdefault(row.blamed, []).append(Blind(str(row.key), row.no_data.since, row.no_data.reason))
-    known = {key.check for key, row in remembered.conditions.items() if _is_source(key) and row.is_firing}
+    known = {key.check for key, row in remembered.conditions.items() if _is_source(key) and row.state is not State.OK}
     for one in seen:
         blind = one.outcome.condition.no_data
         if blind is None or one.crash is not None:

@@ -64,6 +64,7 @@ class BlindSource:
     checks: tuple[Blind, ...]
     of: int = 0
     source: str = "ops_error"
+    of_setup = True
 
     @property
     def key(self) -> ConditionKey:
@@ -142,6 +143,7 @@ class FailingProvider:
     host: str
     troubles: tuple[ProviderTrouble, ...]
     source: str = "ops_error"
+    of_setup = True
 
     @property
     def key(self) -> ConditionKey:

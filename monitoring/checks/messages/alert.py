@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from monitoring.alerts.message.lines import closed, was_line
 from monitoring.alerts.message.model import Alert, Severity
@@ -28,7 +28,6 @@ KINDS: Mapping[TransitionKind, AlertKind] = {
 }
 _QUIET = (TransitionKind.EASED, TransitionKind.RECOVERED)
 _MOST_CONTRACTS = 3
-_JUST_NOW = timedelta(seconds=60)  # what began in this run is new, whatever fractions its clock has
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,8 +100,7 @@ def _ended(alert: Alert, transition: Transition, before: Condition, origin: Read
         return alert.with_blocks(was, *([line(*where)] if where else []))
     if transition.kind is TransitionKind.EASED:
         return alert.with_blocks(line(*where, " · since " if where else "Since ", since(transition.since)))
-    is_new = transition.kind is TransitionKind.FIRED and now - transition.since < _JUST_NOW
-    return closed(alert, transition.since, is_new=is_new, where=where)
+    return closed(alert, transition.since, now, is_first=transition.kind is TransitionKind.FIRED, where=where)
 
 
 def _where(origin: ReadingOrigin) -> list[object]:

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from monitoring.alerts.message.model import Alert
+from monitoring.alerts.message.model import Alert, Severity
 from monitoring.alerts.recording.close_orphaned import end_in
 from monitoring.alerts.recording.reminders import remind_in
 from monitoring.alerts.recording.store_alert import (
@@ -26,11 +26,11 @@ from monitoring.checks.engine.evaluation import EvaluatedCheck
 from monitoring.checks.messages.alert import ComposedAlert
 from monitoring.checks.messages.plain import HEADS
 from monitoring.checks.state.load import LoadedState
-from monitoring.conditions.condition import Condition, Owner
+from monitoring.conditions.condition import Condition, Owner, State
 from monitoring.conditions.outcome import Reason
 from monitoring.conditions.ownership import why_not
 from monitoring.store.db.database import Tx
-from monitoring.store.tables import chain_memory, no_data_periods
+from monitoring.store.tables import chain_memory, first_day, no_data_periods
 from monitoring.store.tables import conditions as stored
 
 _UNSEEN = (Reason.UNKNOWN, Reason.SILENT_SOURCE)
@@ -96,7 +96,13 @@ def _entry(tx: Tx, entry: JudgedPart, before: LoadedState, now: datetime, origin
         return False  # it is reported as the check's crash; the row is another rule's
     condition = replace(_shown(entry, current, now), owner=Owner.JUDGED, owner_task=origin.task or "")
     if composed is None:
+        if current.state is State.PENDING and condition.state is State.OK:
+            first_day.let_go(tx, str(condition.key))
         stored.put(tx, condition, now)
+        return False
+    if _waits_for_second_day(tx, entry, composed.alert, current, now):
+        first_day.hold(tx, str(condition.key), _in_words(composed.alert), now)
+        stored.put(tx, _pending(condition, current), now)
         return False
     message = ConditionAlert(composed.alert, composed.kind, composed.metadata)
     if composed.kind is AlertKind.REMINDER:
@@ -104,6 +110,28 @@ def _entry(tx: Tx, entry: JudgedPart, before: LoadedState, now: datetime, origin
         return DueReminder(condition.key, message, condition.heard_at)
     record_message_in(tx, condition, message, now=now, origin=origin, was_firing=current.is_firing)
     return True
+
+
+def _waits_for_second_day(tx: Tx, entry: JudgedPart, alert: Alert, current: Condition, now: datetime) -> bool:
+    """Return whether this is the first report of a finding about the host's own set-up, on its first day.
+
+    What is CRITICAL never waits: on a full disk nothing works.
+    """
+    is_first = not current.is_firing and entry.seen.outcome.condition.is_firing
+    is_of_setup = getattr(entry.seen.part, "of_setup", False) and alert.severity < Severity.CRITICAL
+    return is_first and is_of_setup and first_day.ends_at(tx, now) is not None
+
+
+def _pending(condition: Condition, current: Condition) -> Condition:
+    """Return the condition as if it had not held long enough: the first run after the day reports it."""
+    return replace(
+        condition, state=State.PENDING, since=current.since or condition.since, fired_at=None, heard_at=None,
+        last_sent_at=None, rank=-1, worst=condition.severity, worst_measure=None,
+    )  # fmt: skip
+
+
+def _in_words(alert: Alert) -> str:
+    return f"{alert.severity.name} {alert.monitor or alert.protocol}: {alert.title}"
 
 
 def _judgement(row: Condition | None) -> tuple[object, ...] | None:

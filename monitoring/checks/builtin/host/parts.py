@@ -72,6 +72,7 @@ class HostPart:
     key: ConditionKey
     route: AlertRoute
     host: HostSection
+    of_setup = True
 
     @property
     def about(self) -> str:
