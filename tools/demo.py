@@ -9,6 +9,7 @@ import argparse
 import contextlib
 import fcntl
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -21,6 +22,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from automation.cli.commands import command_names
+from automation.cli.layout import fold
 from monitoring.base.secrets.declared import is_kept_from_tasks
 from monitoring.store.db.database import Database
 from tests.support import anvil
@@ -33,6 +35,7 @@ HOME = CHECKOUT / ".cache" / "demo"
 JOBS = HOME / "jobs.yaml"
 STEP_LIMIT_S = 60
 STOP_LIMIT_S = 15
+_CODE = re.compile(r"\x1b\[\d+m")
 INTERRUPTED, TERMINATED = 130, 143  # a shell's 128 + the signal
 # What a developer's own environment must not bring in: the demo sends nothing to anybody.
 OURS = (
@@ -88,7 +91,7 @@ class Demo:
         heard = [message.text for message in self.telegram.messages[self.shown :]]
         for message in self.telegram.messages[self.shown :]:
             say(green(f"Telegram received, {'silently' if message.silent else 'with sound'}:"))
-            say(textwrap.indent(message.text, green("  ┃ "), lambda _: True))
+            say(message.text, before=green("  ┃ "))
         self.shown = len(self.telegram.messages)
         if step.verb == "run" and bool(heard) is not bool(step.hears):
             self.wrong.append(f"`{step.command}` sent {len(heard)} messages: {step.why}")
@@ -247,7 +250,7 @@ def run(command: list[str], environ: dict[str, str]) -> tuple[int, list[str]]:
     with ending(process):
         for line in process.stdout:
             lines.append(line.rstrip("\n"))
-            say(dim("  │ ") + lines[-1])
+            say(lines[-1], before=dim("  │ "))
         return process.wait(), lines
 
 
@@ -279,13 +282,17 @@ def _style(code: int) -> Callable[[str], str]:
 bold, dim, red, green = _style(1), _style(2), _style(31), _style(32)
 
 
-def say(text: str = "") -> None:
-    print(text, flush=True)
+def say(text: str = "", before: str = "") -> None:
+    """Print lines, each behind what stands `before` it; on a terminal folded between words."""
+    room = shutil.get_terminal_size().columns - len(_CODE.sub("", before)) if sys.stdout.isatty() else None
+    for line in text.split("\n"):
+        for part in [line] if room is None else fold(line, room, "python -m automation"):
+            print(before + part, flush=True)
 
 
 def title(text: str) -> None:
     say()
-    for line in textwrap.wrap(text, 100):
+    for line in textwrap.wrap(text, min(100, shutil.get_terminal_size((100, 0)).columns)):
         say(bold(line))
 
 

@@ -82,7 +82,7 @@ class World:
             "schedule a batch": self.schedule,
             "cancel the batch": self.cancel,
             "queue a transaction": self.queue,
-            "lose money": lambda: self._vault(LOSS, "the vault lost a hundredth of what it held"),
+            "lose money": lambda: self._vault(LOSS, "the vault lost money it held"),
             "pay it back": lambda: self._vault(MENDED, "somebody paid it back"),
             "lose money again": lambda: self._vault(LOSS_AGAIN, "the vault is short again"),
             "break the gateway": lambda: self._gateway(out_of_order=True),

@@ -55,7 +55,7 @@ STEPS = (
         first="queue a transaction",
     ),
     on_chain(
-        "A vault loses a hundredth: its share price falls, and it holds less than it owes.",
+        "A vault loses money: its share price falls, and it holds less than it owes.",
         "run hourly",
         "share price",
         "less than it owes",

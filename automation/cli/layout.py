@@ -15,14 +15,16 @@ _GAP = "  "
 _LEAST_TEXT = 24  # columns in which a sentence can still be read; with fewer it is put below its row
 _INDENT = "    "
 _GOES_ON = " \\"  # at the end of a line: the shell reads the next one too
-_ID = re.compile(r"\b(0x[0-9a-fA-F]{4})[0-9a-fA-F]{8,}([0-9a-fA-F]{4})\b")
+_ID = re.compile(r"\S*://\S*|\b(0x[0-9a-fA-F]{4})[0-9a-fA-F]{8,}([0-9a-fA-F]{4})\b")
+_ROW = re.compile(r"\S {2,}\S.*\S {2,}\S")  # three columns: a line of a table, not a sentence
+_ARGUMENT = re.compile(r"""(?:'[^']*'|"[^"]*"|\S)+""")
 _LABEL = re.compile(r" *(?:[A-Za-z0-9][\w .()-]{0,18}? {2,}|[\w-]+ \| )?")
 _JOINTS = re.compile(r"(?<=[/_.,:;=&?+-])")  # where a path, a key or an address may be broken
 
 
 def shorten_ids(text: str) -> str:
-    """Return a text with addresses and hashes as `0xd823…29ab`; `silence --key` and `--done` take these too."""
-    return _ID.sub(r"\1…\2", text)
+    """Return a text with addresses and hashes as `0xd823…29ab`, except in links; `--key` and `--done` take these."""
+    return _ID.sub(lambda found: f"{found[1]}…{found[2]}" if found[1] else found[0], text)
 
 
 def columns(text: str) -> int:
@@ -37,11 +39,12 @@ def fold(line: str, width: int, command: str) -> list[str]:
     """Return a line as lines of at most `width` columns, broken between words, the later ones indented.
 
     What begins with `command` is something to type: it is kept whole where it fits, and ends in a backslash where it
-    must be broken.
+    must be broken, though never inside quotes. Ids are shortened in rows of a table alone: what a sentence names may be
+    copied, or be told from something that looks like it. A link is kept whole even if it is wider.
     """
     if columns(line) <= width:
         return [line]
-    if " --" not in line and columns(line := shorten_ids(line)) <= width:
+    if " --" not in line and _ROW.search(line) and columns(line := shorten_ids(line)) <= width:
         return [line]
     label = _LABEL.match(line)
     indent = min(label.end() if label else 0, width // 3)
@@ -84,7 +87,7 @@ def _with_some_below(rows: Sequence[Row], widths: Sequence[int], width: int) -> 
 
 
 def wrapped(text: str, width: int) -> list[str]:
-    """Return a text in lines of at most `width` columns; a word is broken only if it is longer than a line."""
+    """Return a text in lines of at most `width` columns; a word is broken only if it is longer, and a link never."""
     return _filled(text.split(), width, "", "")
 
 
@@ -129,11 +132,11 @@ def _filled(words: Sequence[str], width: int, indent: str, command: str) -> list
 
 def _parts(word: str, width: int, command: str) -> Iterator[tuple[str, str]]:
     """Yield the pieces of a word that are not broken, each with what joins it to the one before."""
-    if columns(word.rstrip()) <= width:
+    if columns(word.rstrip()) <= width or ("://" in word and " " not in word.strip()):
         yield " ", word
     elif " " in word.strip():
         inside = _GOES_ON if command and word.startswith(command) else " "
-        for number, one in enumerate(word.split(" ")):
+        for number, one in enumerate(_ARGUMENT.findall(word)):
             yield inside if number else " ", one
     else:
         pieces = [piece for part in _JOINTS.split(word) for piece in _cut(part, width)]

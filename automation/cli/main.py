@@ -41,7 +41,7 @@ exit codes:
   2   wrong usage or configuration
   75  not run, because the profile is already running
 
-{PROG} COMMAND --help shows the options of a command, with examples."""
+options and examples of a command: {PROG} COMMAND --help"""
 
 
 def main(argv: Sequence[str] | None = None) -> int:

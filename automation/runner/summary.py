@@ -16,7 +16,7 @@ from monitoring.base.plural import counted
 
 _LINE = re.compile(r"(\d+) checks?: (\d+ \w[\w ]*(?:, \d+ \w[\w ]*)*)(?: \((.*)\))?")
 _STATE = re.compile(r"(\d+) (\w[\w ]*)")
-_SOURCE = re.compile(r"([^,()]+) (\d+)")
+_SOURCE = re.compile(r"(.+?) (\d+)(?:, |$)")  # a source may be `mainnet: asset() of 0x…`
 _MOST_SOURCES = 3
 
 

@@ -38,7 +38,7 @@ def lines(status: Status) -> Iterator[str]:
     yield ""
     worst_first = sorted(status.firing, key=lambda each: -each.severity)
     texts = distinct_texts(each.key for each in worst_first)
-    yield from _section("firing", [_firing(status.now, each, texts[each.key]) for each in worst_first], "incidents")
+    yield from _section("firing", [_firing(status, each, texts[each.key]) for each in worst_first], "incidents")
     undelivered = [_undelivered(each) for each in status.undelivered]
     yield from _section("undelivered", undelivered, "deliver", counted(status.waiting_alerts, "alert"))
     if status.blind:
@@ -100,8 +100,9 @@ def _checkout(status: Status) -> str:
     return ", ".join(parts)
 
 
-def _firing(now: datetime, condition: Condition, text: str) -> str:
+def _firing(status: Status, condition: Condition, text: str) -> str:
     """Return one line; a title that begins with the name of its check does not repeat it."""
+    now = status.now
     if condition.happened_once(now) and condition.clear_since:
         duration = f", happened once {format_duration(now - condition.clear_since)} ago"
     else:
@@ -109,6 +110,8 @@ def _firing(now: datetime, condition: Condition, text: str) -> str:
     title, key = condition.title, condition.key
     named = next((name for name in (key.text, key.check) if title.startswith((f"{name} ", f"{name}:"))), None)
     named = f"{text}: {title}" if named is None else f"{text}{title.removeprefix(named)}"
+    if any(silence.covers(condition.protocol, key.text) for silence in status.silences):
+        duration += ", silenced"
     return f"{condition.severity.name}{duration}: {condition.key.monitor}: {named}"
 
 

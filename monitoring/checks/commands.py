@@ -90,7 +90,8 @@ def _run(options: argparse.Namespace) -> int:
         outcome = run(monitors, _point(frame.settings, store, clock), store, frame.origin)
     finally:
         store.close()
-    _write(map(visible, brief_lines_of(outcome.seen) if frame.is_brief else lines_of(outcome.seen)))
+    shown = brief_lines_of(outcome.seen) if frame.is_brief else lines_of(outcome.seen)
+    _write(visible(line) for entry in shown for line in entry.split("\n"))
     if frame.counts and outcome.seen:
         _write([summary_of(outcome.seen)])
     nothing = no_data(outcome.seen)

@@ -118,6 +118,14 @@ def test_a_running_profile_is_shown_with_its_run_and_since_when(host: Host, tmp_
     assert (profile["running"], profile["last"]["status"]) == (None, "ok")
 
 
+def test_what_fires_while_it_is_silenced_says_so(host: Host) -> None:
+    host.profile({"raises": RAISES})
+    host.automation("run", "hourly")
+    assert ", silenced: aave: utilisation" not in host.automation("status").stdout
+    host.automation("silence", "--protocol", "aave", "--key", "utilisation", "--for", "2h", "--reason", "upgrade")
+    assert ", silenced: aave: utilisation: it is 99%" in host.automation("status").stdout
+
+
 def test_what_fires_waits_and_is_silent_is_shown_with_the_reason(host: Host) -> None:
     host.profile({"raises": RAISES})
     host.automation("run", "hourly")

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from automation.status.doctor.owners import CHECKOUT_OWNERS, foreign_files
 from tests.support import parts
 from tests.support.host import Host
 
@@ -43,3 +44,14 @@ def test_doctor_finds_a_file_of_somebody_else_wherever_it_lies(tmp_path: Path, p
     assert (told["subject"], told["level"]) == (subject, "wrong")
     assert told["text"] == f"1 files have another owner, for example {path} (uid 12345)"
     assert told["remedy"] == f"sudo chown -R root: {tmp_path / place.partition('/')[0]}"
+
+
+def test_objects_that_a_clone_of_a_local_path_shares_with_it_are_fine(tmp_path: Path) -> None:
+    if os.geteuid() != 0:
+        parts.missing("only root can give files away")
+    shared = tmp_path / "checkout" / ".git" / "objects" / "ab" / "cdef"
+    shared.parent.mkdir(parents=True)
+    (tmp_path / "theirs").touch()
+    os.chown(tmp_path / "theirs", 12345, 12345)
+    shared.hardlink_to(tmp_path / "theirs")
+    assert not [*foreign_files(CHECKOUT_OWNERS, tmp_path / "checkout")]

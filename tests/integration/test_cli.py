@@ -115,9 +115,9 @@ def test_list_shows_counts_disabled_profiles_and_the_next_tick(checkout: Path) -
     header, hourly, resting = shown.stdout.splitlines()
     assert (shown.returncode, shown.stderr) == (0, "")
     assert header.split("  ")[0] == "PROFILE"
-    assert hourly.startswith("hourly   5 * * * *  1/2    20")
+    assert hourly.startswith("hourly   5 * * * *  1/2             20")
     assert hourly.endswith(":05")
-    assert resting == "resting  @daily     1/1    disabled"
+    assert resting == "resting  @daily     1/1             disabled"
 
 
 def test_list_as_json_has_exactly_the_agreed_keys(checkout: Path) -> None:

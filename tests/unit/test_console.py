@@ -88,7 +88,7 @@ words = st.text(st.characters(codec="utf-8", exclude_categories=["C", "Z", "M"])
 @given(st.lists(words, max_size=12), st.integers(20, 100))
 def test_a_folded_line_is_never_wider_and_breaks_only_between_words_that_fit(found: list[str], width: int) -> None:
     lines = fold(" ".join(found), width, "")
-    assert all(len(line) <= width for line in lines if line.isascii())
+    assert all(len(line) <= width for line in lines if line.isascii() and "://" not in line)
     if all(len(word) <= width // 2 - 2 and word.isascii() for word in found):
         assert " ".join(lines).split() == " ".join(found).split() or any("0x" in word for word in found)
 
@@ -97,17 +97,34 @@ def test_a_command_to_type_stays_whole_or_goes_on_behind_a_backslash() -> None:
     command = "monitoring silence --protocol cap --key share-price/1/stcUSD --for 2h"
     shown = fold(f"what to do about it when it comes again: {command}", 80, "monitoring")
     assert shown == ["what to do about it when it comes again:", f"  {command}"]
-    broken = fold(f"  {command} --reason '{'word ' * 6}'", 60, "monitoring")
+    broken = fold(f"  {command} --reason {'word ' * 6}", 60, "monitoring")
     assert all(line.endswith(" \\") for line in broken[1:-1])
     assert " ".join(line.removesuffix("\\").strip() for line in broken if line.strip()).split() == (
-        f"{command} --reason '{'word ' * 6}'".split()
+        f"{command} --reason {'word ' * 6}".split()
     )
 
 
 def test_ids_are_shortened_only_where_a_line_would_be_too_long() -> None:
-    line = f"timelocks/1/0x{'ab' * 20} since noon"
+    line = f"timelocks/1/0x{'ab' * 20}  ok  since noon"
     assert fold(line, 80, "") == [line]
-    assert fold(line, 40, "") == ["timelocks/1/0xabab…abab since noon"]
+    assert fold(line, 40, "") == ["timelocks/1/0xabab…abab  ok  since noon"]
+
+
+def test_what_may_be_copied_or_compared_is_whole_in_a_sentence_and_in_a_link() -> None:
+    one, other = f"0xE4{'e4' * 19}", f"0xe4{'e4' * 19}"
+    shown = " ".join(fold(f"error: {one} has a wrong checksum: the right form is {other}", 80, ""))
+    assert one in shown
+    assert other in shown
+    link = f"https://app.safe.global/transactions/tx?safe=eth:{one}&id=multisig_{one}_0x{'ab' * 32}"
+    assert fold(f"link  {link}", 80, "")[-1].strip() == link
+    assert link in "\n".join(table([("A", "LINK"), ("1", link)], 60))
+
+
+def test_a_command_is_never_broken_inside_quotes() -> None:
+    command = "monitoring silence --protocol cap --key share-price --reason 'the team knows, until Friday'"
+    *_, first, last = fold(f"  {command}", 80, "monitoring")
+    assert first.endswith("share-price --reason \\")
+    assert last.strip() == "'the team knows, until Friday'"
 
 
 def test_a_table_that_is_too_wide_wraps_its_widest_column_or_puts_the_widest_ones_below() -> None:

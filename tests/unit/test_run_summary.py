@@ -24,6 +24,12 @@ def test_the_checks_of_all_tasks_are_added_up_with_the_sources_that_were_not_rea
     assert line == ("hourly: 42 checks: 9 ok, 1 firing, 32 no data (mainnet 28, base 2, a 1, …); 2 tasks ok; 9 s")
 
 
+def test_a_source_named_with_a_colon_is_shown_whole() -> None:
+    checks = CheckCounts()
+    checks.note("one", "3 checks: 0 ok, 0 firing, 3 no data (mainnet: asset() of 0x056B…5eCc 1, base 2)")
+    assert str(checks).endswith("(base 2, mainnet: asset() of 0x056B…5eCc 1)")
+
+
 def test_a_run_without_checks_counts_its_tasks_and_a_failed_one_gives_its_reason() -> None:
     took = timedelta(seconds=2)
     assert summary("daily", ended(TaskStatus.OK), "", CheckCounts(), took) == "daily: 1 task ok; 2 s"

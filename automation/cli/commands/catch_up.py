@@ -17,6 +17,7 @@ from pathlib import Path
 from types import FrameType
 
 from automation.cli import zone
+from automation.cli.screen import screen_of
 from automation.jobs.load import load_jobs, load_profile
 from automation.jobs.model import Profile
 from automation.schedule.catch_up import CatchUpDecision, CatchUpReason, look
@@ -74,12 +75,14 @@ class CatchUp:
     def run(self, profiles: list[Profile]) -> int:
         """Return 1 if a run failed, else 0. A signal to stop ends the current run; no other is started."""
         failed = False
+        is_brief = screen_of(sys.stdout).is_terminal  # no news to a person; a journal has every decision
         with self._signals():
             for profile in profiles:
                 if self._is_stopped:
                     break
                 decision = self._look(profile)
-                print(f"{profile.name}: {_line(decision)}", flush=True)
+                if not (is_brief and decision.reason is CatchUpReason.NOT_ASKED):
+                    print(f"{profile.name}: {_line(decision)}", flush=True)
                 if decision.reason is CatchUpReason.RUN:
                     failed = self._run(profile.name) != 0 or failed
         return 1 if failed else 0

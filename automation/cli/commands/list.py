@@ -29,7 +29,7 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
     if args.json:
         write_json(as_json(jobs, now))
     else:
-        write_table(("PROFILE", "CRON", "TASKS", zone.heading("NEXT TICK")), as_rows(jobs, now))
+        write_table(("PROFILE", "CRON", "TASKS (ON/ALL)", zone.heading("NEXT TICK")), as_rows(jobs, now))
     return 0
 
 

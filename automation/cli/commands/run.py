@@ -76,7 +76,14 @@ def _run(args: argparse.Namespace, settings: Settings) -> int:
     for mistake in settings.env_mistakes:
         log.warning("%s", mistake)
     display = display_for(output, is_manual=request.trigger == "manual", verbose=args.verbose)
+    if display.is_brief:
+        logging.getLogger("automation.sync.sync").addFilter(_is_news)
     return Runner(request, settings, SystemClock(), display, loaded_revision=loaded_revision, server=server).run()
+
+
+def _is_news(record: logging.LogRecord) -> bool:
+    """Nobody at a terminal asked for a sync, so that this checkout is not a deployed one is worth no line there."""
+    return record.levelno > logging.INFO or "not deployed" not in record.getMessage()
 
 
 def _server_beforehand(args: argparse.Namespace, settings: Settings) -> ForkServer | None:

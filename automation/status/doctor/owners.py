@@ -28,7 +28,7 @@ def checkout(context: DoctorContext) -> Iterator[Finding]:
 def foreign_files(problem: Problem, directory: Path) -> Iterator[Finding]:
     """Report how many files in a directory have another owner than the directory itself."""
     owner = directory.stat().st_uid
-    foreign = [path for path in _below(directory) if _owner(path) not in (owner, None)]
+    foreign = [path for path in _below(directory) if _owner(path) not in (owner, None) and not _is_shared(path)]
     if foreign:
         text = f"{len(foreign)} files have another owner, for example {foreign[0]} ({owner_of(foreign[0])})"
         yield problem.found(text, chown(directory, directory))
@@ -51,6 +51,11 @@ def _below(directory: Path) -> Iterator[Path]:
         if Path(folder) == directory:
             folders[:] = [name for name in folders if name not in _OF_DEVELOPERS]
         yield from (Path(folder, name) for name in (*folders, *files))
+
+
+def _is_shared(path: Path) -> bool:
+    """A clone of a local path links the objects of the other repository; git only ever reads those."""
+    return path.match(".git/objects/*/*") and path.is_file() and path.stat().st_nlink > 1
 
 
 def _owner(path: Path) -> int | None:

@@ -75,7 +75,7 @@ REFUSED = Problem(
     "every command ends with an error about the database",
     "the database cannot be opened: of a newer release, locked, or closed to this user",
     "nothing can be read or stored",
-    "do what the message says; if it is locked: python -m automation status shows which run holds it",
+    "do what the message says; if it is locked, see which run holds it: python -m automation status",
 )
 LOCKS = Problem(
     "locks-closed",

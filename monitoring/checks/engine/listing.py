@@ -6,23 +6,27 @@ from collections import Counter
 from collections.abc import Sequence
 
 from monitoring.base.plural import counted
+from monitoring.base.terminal import visible
 from monitoring.checks.engine.evaluation import EvaluatedCheck
 from monitoring.checks.messages.listing_value import bound_in_words, value_in_words
 from monitoring.conditions.condition import Condition, State
 from monitoring.conditions.outcome import Outcome
 
 _WIDEST = 48
+_LONG_REASON = 24
 _NO_DATA = "no data"
 # What happened once, by what its verb remembers.
 _ONCE = {"mark": "fell, alerted; new baseline", "slots": "moved, alerted; new baseline"}
 
 
 def lines_of(seen: Sequence[EvaluatedCheck]) -> list[str]:
-    """Return one line a check, in columns."""
-    rows = [_cells(one) for one in seen]
+    """Return one entry a check, in columns; why a value is unknown is a second line of it, where that is long."""
+    found = [_with_reason_below([visible(cell) for cell in _cells(one)]) for one in seen]
+    rows = [row for row, _ in found]
     widths = [min(_WIDEST, max((len(row[column]) for row in rows), default=0)) for column in range(4)]
     return [
-        "  ".join(f"{cell:<{width}}" for cell, width in zip(row, [*widths, 0], strict=True)).rstrip() for row in rows
+        "  ".join(f"{cell:<{width}}" for cell, width in zip(row, [*widths, 0], strict=True)).rstrip() + below
+        for row, below in found
     ]
 
 
@@ -71,6 +75,14 @@ def _cells(one: EvaluatedCheck) -> tuple[str, str, str, str, str]:
     name = f"{one.key.monitor}/{one.key.text}"
     value, bound = value_in_words(one.part, one.reading), bound_in_words(one.part) or "-"
     return name, value, bound, *_state_and_reason(one.outcome)
+
+
+def _with_reason_below(row: Sequence[str]) -> tuple[list[str], str]:
+    name, value, *others = row
+    head, mark, why = value.partition(": ")
+    if head != "unknown" or not mark or len(value) <= _LONG_REASON:
+        return [*row], ""
+    return [name, head, *others], f"\n    {why}"
 
 
 def _state_and_reason(outcome: Outcome) -> tuple[str, str]:
