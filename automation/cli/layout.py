@@ -40,7 +40,7 @@ def fold(line: str, width: int, command: str) -> list[str]:
 
     What begins with `command` is something to type: it is kept whole where it fits, and ends in a backslash where it
     must be broken, though never inside quotes. Ids are shortened in rows of a table alone: what a sentence names may be
-    copied, or be told from something that looks like it. A link is kept whole even if it is wider.
+    copied, or compared with something that looks like it. A link is kept whole even if it is wider.
     """
     if columns(line) <= width:
         return [line]
