@@ -331,6 +331,9 @@ def test_who_ends_a_silence_reads_how_much_it_held_back_and_what_of_it_is_sent(t
         "silence 1 has ended; it held back 2 alerts; 2 of them will be sent with the next delivery"
     )
     assert command(tmp_path, "silence", "--end", "1").returncode == 1
+    found = json.loads(command(tmp_path, "audit", "--json").stdout)["findings"]
+    (note,) = [one["text"] for one in found if one["kind"] == "silence in force"]
+    assert note.startswith("silence 1 covered acme and ended at 20")
 
 
 @pytest.mark.parametrize("sent_meanwhile", [False, True])
