@@ -25,7 +25,9 @@ from monitoring.checks.expression.views import parse_view
 from monitoring.checks.rules.keywords import CommonOptions
 from monitoring.checks.rules.verb import find_verb, verbs
 from monitoring.conditions.severity import Severity
+from utils.bound_mistakes import limit_mistakes
 from utils.context import Context
+from utils.name_mistakes import undefined_names, unread_readings
 
 _MODULES = ("utils.monitor", "utils.testing", "utils.cache")
 _COMMON = tuple(CommonOptions.__dataclass_fields__)
@@ -67,6 +69,9 @@ def _mistakes(tree: ast.Module) -> Iterator[Found]:
             continue
         yield from _body_mistakes(node, node.args.args[0].arg, names, constants)
         yield from _key_mistakes(node, node.args.args[0].arg)
+    if all(node.args.args for node in monitors):  # else the context is one, which is said already
+        yield from undefined_names(tree)
+    yield from unread_readings(tree, next((mine for mine, theirs in names.items() if theirs == "call"), None))
 
 
 def _import_mistakes(node: ast.ImportFrom) -> Iterator[Found]:
@@ -122,6 +127,8 @@ def _body_mistakes(
         if isinstance(target, ast.Attribute) and _method(node, context):
             uses = True
             yield from _method_mistakes(node, target)
+            if target.attr == "limit":
+                yield from limit_mistakes(node, names, constants)
         elif isinstance(target, ast.Name) and names.get(target.id) == "call":
             yield from _call_mistakes(node, constants)
     printed = next((node for node in calls if _name(node) == "print"), None)
@@ -164,7 +171,7 @@ def _method(node: ast.AST | None, context: str) -> str:
 def _method_mistakes(node: ast.Call, target: ast.Attribute) -> Iterator[Found]:
     name, verb = target.attr, find_verb(target.attr)
     if verb is not None and verb.python is not None:
-        yield from _keyword_mistakes(node, name, (*_own_keywords(verb.python), *_COMMON))
+        yield from _keyword_mistakes(node, f"m.{name}", (*_own_keywords(verb.python), *_COMMON))
         yield from _severity_mistakes(node, name, verb.python)
         return
     method = getattr(Context, name, None)
@@ -177,7 +184,7 @@ def _method_mistakes(node: ast.Call, target: ast.Attribute) -> Iterator[Found]:
         )
         return
     if inspect.isfunction(method):
-        yield from _keyword_mistakes(node, name, _own_keywords(method))
+        yield from _keyword_mistakes(node, f"m.{name}", _own_keywords(method))
     if name == "alert":
         yield from _alert_mistakes(node)
     if name == "chain" and node.args and isinstance(node.args[0], ast.Constant):
@@ -196,7 +203,7 @@ def _own_keywords(function: Callable[..., Any]) -> tuple[str, ...]:
 def _keyword_mistakes(node: ast.Call, name: str, known: Sequence[str]) -> Iterator[Found]:
     for keyword in node.keywords:
         if keyword.arg is not None and keyword.arg not in (*known, "key"):
-            yield _at(keyword, f"m.{name}(…, {keyword.arg}=…): unknown keyword, {instead_of(keyword.arg, known)}")
+            yield _at(keyword, f"{name}(…, {keyword.arg}=…): unknown keyword, {instead_of(keyword.arg, known)}")
 
 
 def _severity_mistakes(node: ast.Call, name: str, python: Callable[..., Any]) -> Iterator[Found]:
@@ -231,6 +238,7 @@ def _call_mistakes(node: ast.Call, constants: dict[str, ast.Constant]) -> Iterat
     if len(node.args) < 2:  # noqa: PLR2004 - a target and a signature
         yield _at(node, 'call takes an address and a signature: write call(VAULT, "totalAssets()(uint256)")')
         return
+    yield from _keyword_mistakes(node, "call", ("decimals",))
     target, signature, *arguments = node.args
     yield from _address_mistakes(target, constants)
     if not isinstance(signature, ast.Constant) or not isinstance(signature.value, str):

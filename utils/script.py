@@ -23,7 +23,7 @@ from monitoring.base.terminal import write_whatever_comes
 from utils.context import Context
 from utils.unknown import UnknownError
 
-# An error in these was made by who called them.
+# An error in these was made by who called them; so was one in code without a file, as in the `<string>` of a dataclass.
 _OURS = tuple(f"{Path(__file__).parents[1] / name}{os.sep}" for name in ("utils", "monitoring"))
 _TAKES_NONE = re.compile(r"(\w+)\(\) takes 0 positional arguments but 1 was given")
 _UNKNOWN_KEYWORD = re.compile(r"Context\.(\w+)\(\) got an unexpected keyword argument '(\w+)'")
@@ -86,7 +86,7 @@ def sentence_of(error: BaseException) -> tuple[str, bool]:
     The line is the one of the author's file that was running.
     """
     frames = traceback.extract_tb(error.__traceback__)
-    theirs = [frame for frame in frames if not frame.filename.startswith(_OURS)]
+    theirs = [frame for frame in frames if not frame.filename.startswith((*_OURS, "<"))]
     place = f"{theirs[-1].filename}:{theirs[-1].lineno} " if theirs else ""
     words = " ".join(str(error).split())
     ours = (

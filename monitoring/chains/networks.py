@@ -25,6 +25,7 @@ OWN = CHECKOUT / "automation" / "chains.d"
 NATIVE_TOKEN = "0xEeeeeEeeeEeEeeEeEeEeeEEEeeeeEeeeeeeeEEeE"  # noqa: S105 - an address, not a secret
 MAX_PROVIDERS = 10  # PROVIDER_URL_X and _1 … _9; the seed's files use four
 PUBLIC = "PROVIDER_PUBLIC"
+_ALSO_CALLED = {"op": "optimism", "arb": "arbitrum", "pol": "polygon", "binance": "bsc"}
 _ON = ("on", "1", "true", "yes")
 _OFF = ("off", "0", "false", "no")
 
@@ -126,7 +127,11 @@ def network(chain: int | str) -> Network:
 
 def instead_of_chain(text: str) -> str:
     """Return what to write instead of a name that is no chain's."""
-    match = nearest(text, [known.slug for known in networks().values()])
+    # Of the short names only exact ones count: three letters are like too much.
+    short = {name.lower(): one.slug for one in networks().values() for name in (one.defillama, one.safe_app) if name}
+    names = {name.lower(): one.slug for one in networks().values() for name in (one.name, one.slug)}
+    word = text.strip().lower()
+    match = {**_ALSO_CALLED, **short, **names}.get(word) or names.get(nearest(word, names) or "")
     return f"did you mean {match}?" if match else "write one of docs/chains.md, or add it in automation/chains.d"
 
 

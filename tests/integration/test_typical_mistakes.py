@@ -85,6 +85,12 @@ YAML = {
     "a million": (">= 1000", ">= 1M", "6:55 checks.size.require: a number is written out: 1_000_000, or 1e6"),
     "and": (">= 1000", ">= 1000 && 1 > 0", "6:60 checks.size.require: && is not part of the language: write and"),
     "a comparison": (">= 1000", "= 1000", "6:52 checks.size.require: = compares nothing: write =="),
+    "a sign with a space in it": (">= 1000", "> = 1000", "6:52 checks.size.require: this compares nothing: write >="),
+    "a sign the other way round": (">= 1000", "=> 1000", "6:52 checks.size.require: this compares nothing: write >="),
+    "not equal with a space in it": (">= 1000", "! = 1000", "6:52 checks.size.require: this compares nothing: write !="),
+    "another name of a chain": ("chain: mainnet", "chain: ethereum", "2:8 chain: ethereum is no known chain: did you mean mainnet?"),
+    "an id twice, of a check with a mistake": ("severity: critical", "severity: critical\n  - {id: price, flag: vault.isShutdwn(), severity: low}",
+        "10:10 checks.price: the id price stands here twice: state is kept by it"),
     "a power": ("1e18 >=", "10**18 >=",
         "6:49 checks.size.require: powers are not part of the language: write 1e18 for 10**18"),
     "a key twice": ("checks:", "chain: base\nchecks:", "5:1 chain: this key is here twice, first in line 2: remove one of them"),
@@ -126,6 +132,19 @@ PYTHON = {
         "8:5 print reports nothing: judge with a verb as m.limit, or write m.alert"),
     "a key with two rules": ("severity=HIGH)", 'severity=HIGH)\n    m.resolve("size")',
         "10:5 the key 'size' is judged by m.limit in line 9: give m.resolve another key"),
+    "a keyword of a view": ('(uint256)")', '(uint256)", decimal=6)',
+        "8:81 call(…, decimal=…): unknown keyword, did you mean decimals?"),
+    "a keyword of a chain's price": ("m.limit(", "m.price(VAULT, chian=1)\n    m.limit(",
+        "9:20 m.price(…, chian=…): unknown keyword, did you mean chain?"),
+    "a name that nothing gives": ("severity=HIGH", "severity=HIHG", "9:55 HIHG is not defined, did you mean HIGH?"),
+    "a name that is not imported": ("severity=HIGH", "severity=LOW",
+        "9:55 LOW is not defined: write from utils.monitor import LOW"),
+    "a reading that was not read": ("read.assets", "read.asset", "9:26 asset was not read here; this has assets"),
+    "another name of a chain": ('"mainnet"', '"ethereum"', "8:20 chain 'ethereum' is not known: did you mean mainnet?"),
+    "a bound that is no percentage": ("below=1000", 'unit="%", below=90',
+        '9:50 the unit is %, so 90 means 9,000%: write the bound with %, as in "90%"'),
+    "levels in a wrong order": ("below=1000, severity=HIGH", 'below=[("95%", HIGH), (1, HIGH)]',
+        "9:40 the levels of a limit must go from the mildest bound to the worst, at least one"),
     "no Python": ("below=1000,", "below=,", "9:40 not Python: invalid syntax; correct the script"),
 }  # fmt: skip
 
@@ -150,6 +169,15 @@ def test_a_mistake_in_yaml_is_one_sentence_at_its_place(right: str, instead: str
     assert f"{path}:{said}" in said_of(path)
 
 
+def test_a_value_with_a_mistake_is_reported_once_and_not_at_its_uses(tmp_path: Path) -> None:
+    path = tmp_path / "monitor.yaml"
+    text = wrong(FILE, "checks:", "for_each: {m: [{symbol: A}]}\nchecks:").replace("id: size", 'id: "size/{m.symbol}"')
+    text = wrong(text, "checks:", "values: {worth: vault.totalAsets() / 1e18, twice: worth * 2}\nchecks:")
+    path.write_text(wrong(text, "vault.totalAssets() / 1e18 >=", "worth + twice >="))
+
+    assert [line.partition(": ")[0].rpartition(" ")[2] for line in said_of(path)] == ["values.worth"]
+
+
 @pytest.mark.parametrize(("right", "instead", "said"), PYTHON.values(), ids=PYTHON)
 def test_a_mistake_in_python_is_one_sentence_at_its_place(right: str, instead: str, said: str, tmp_path: Path) -> None:
     path = tmp_path / "main.py"
@@ -163,6 +191,23 @@ def test_files_without_mistakes_have_none(tmp_path: Path) -> None:
     (tmp_path / "main.py").write_text(SCRIPT)
     assert (said_of(tmp_path / "monitor.yaml"), mistakes_in(tmp_path / "main.py")) == ([], [])
     assert [line for script in CHECKOUT.glob("protocols/*/main.py") for line in mistakes_in(script)] == []
+
+
+def test_what_is_not_certain_is_not_said(tmp_path: Path) -> None:
+    """Bounds of 1 and less, and texts with %, are percentages; a name that changes, or an annotation, is left alone."""
+    body = """\
+    read = m.chain("mainnet").read(assets=call(VAULT, "totalAssets()(uint256)"))
+    for read in [read]:
+        print(read.other)
+    more: Later = [one for one in range(3) if (two := one)]
+    m.limit("size", two, below=[(1, HIGH), ("95%", HIGH)], unit="%")
+    m.limit("used", len(more), above="90%", clear=0.8, unit="%", severity=HIGH)
+    m.limit("open", len(more), **{"above": 90, "unit": "%", "severity": HIGH})
+"""
+    script = tmp_path / "main.py"
+    script.write_text(SCRIPT[: SCRIPT.index("    read")] + body + SCRIPT[SCRIPT.index("\n\nif") :])
+
+    assert mistakes_in(script) == []
 
 
 def test_validate_says_the_mistakes_of_both_and_exits_2(tmp_path: Path) -> None:
@@ -186,6 +231,8 @@ RUNNING = {
         "9 m.limit(…, for_runs='3'): write a whole number, as in for_runs=3"),
     "a duration": ("severity=HIGH", 'severity=HIGH, remind="1 day"',
         "9 '1 day' is not a duration: write seconds, or a number with s, m, h or d, as in 90s or 24h"),
+    "levels in a wrong order": ("below=1000, severity=HIGH", 'below=[("95%", HIGH), (1, HIGH)]',
+        "9 the levels of a limit must go from the mildest bound to the worst, at least one"),
     "an exception": ("m.limit(", "1 / 0\n    m.limit(", "9 ZeroDivisionError: division by zero"),
     "a name that is not there": ("read.assets", "reed.assets", "9 NameError: name 'reed' is not defined"),
 }  # fmt: skip

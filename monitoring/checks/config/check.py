@@ -212,7 +212,8 @@ def _text(spot: Spot, scope: Scope, judged: ParsedCheck | None) -> str:
 def _finish(draft: CheckBuilder, text: str, judged: ParsedCheck, unit: str, words: str) -> Check | None:
     used = names_of(judged.trees)
     per_row, templated = draft.per_row(used), bool(PLACEHOLDER.search(text))
-    named = draft.spot.get("id")
+    is_unsure = any(draft.scope.values.get(name) is ANYTHING for name in used)  # a value with a mistake, said there
+    named = None if is_unsure else draft.spot.get("id")
     if named and per_row and not templated:
         field = next((f"{row}.{name}" for row, fields in draft.scope.rows.items() for name in fields), "")
         named.wrong(f"the check runs once for each row, so its id must differ for each row: {text}/{{{field}}}")
@@ -220,11 +221,15 @@ def _finish(draft: CheckBuilder, text: str, judged: ParsedCheck, unit: str, word
     if named and templated and not per_row:
         named.wrong("the check reads nothing of the row, so its id must not name one")
         return None
-    name = re.sub(r"[/_-]*$", "", re.sub(r"[/_-]*\{[^{}]*\}", "", text)) or "each"
     return Check(
-        text, name, judged.verb, judged.trees, judged.policy, judged.formula, unit, words, per_row, judged.difference,
-        guidance_of(draft.spot),
+        text, name_of_id(text), judged.verb, judged.trees, judged.policy, judged.formula, unit, words, per_row,
+        judged.difference, guidance_of(draft.spot),
     )  # fmt: skip
+
+
+def name_of_id(text: str) -> str:
+    """Return what is left of an id without its fields of the row; the state of a check is kept by it."""
+    return re.sub(r"[/_-]*$", "", re.sub(r"[/_-]*\{[^{}]*\}", "", text)) or "each"
 
 
 def names_of(trees: tuple[Tree, ...]) -> frozenset[str]:

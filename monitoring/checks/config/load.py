@@ -10,10 +10,10 @@ from pathlib import Path
 
 from monitoring.base.errors import ConfigError
 from monitoring.base.yaml.keys import entry
-from monitoring.base.yaml.marks import START, Mapping, Mistakes
+from monitoring.base.yaml.marks import START, Mapping, Mistakes, Scalar
 from monitoring.base.yaml.reader import read_yaml
 from monitoring.chains.abi.addresses import ZERO
-from monitoring.checks.config.check import CheckList, names_of, read_check
+from monitoring.checks.config.check import CheckList, name_of_id, names_of, read_check
 from monitoring.checks.config.names import (
     CHAIN,
     CONTRACTS,
@@ -34,7 +34,7 @@ from monitoring.checks.engine.monitor import Monitor, NumberSource, Rows, row_va
 from monitoring.checks.engine.plan import CheckInstance
 from monitoring.checks.engine.plugin import NO_TYPES, PluginContext, Registry
 from monitoring.checks.expression.scope import Scope
-from monitoring.checks.expression.tree import NUMBER, Expression, ValueType
+from monitoring.checks.expression.tree import ANYTHING, NUMBER, Expression, ValueType
 from monitoring.checks.expression.views import standard_views
 from monitoring.checks.rules.keys import FORMULA, GUIDANCE, NAME, Listed, guidance_of
 from monitoring.checks.rules.verb import yaml_forms
@@ -156,7 +156,9 @@ class _Loader:
         )
         values = self._values(scope)
         by_row = row_values(values, rows.name if rows else None)
-        kinds = {name: expression.kind for name, expression in values.items()}
+        # A value with a mistake may be anything, so that its mistake is reported once, not at each use.
+        kinds = {name: ANYTHING for name, section in self.declared.sections.items() if section == "values"}
+        kinds |= {name: expression.kind for name, expression in values.items()}
         checks = self._checks(replace(scope, values={**scope.values, **kinds}), by_row, rows, values)
         guidance = guidance_of(self.root)
         around = PluginContext(name or "", channel or name or "", chains, self.folder, guidance)
@@ -242,19 +244,20 @@ class _Loader:
         section = self.root.get("checks")
         if section is None and not any(self.root.get(name) for name in self.types):
             self.root.need("checks", "a list of what must hold")
-        found, forms = dict[str, Check](), yaml_forms()
+        found, forms, names = list[Check](), yaml_forms(), set[str]()
         for spot in section.items("a list of checks") if section else []:
-            check = read_check(spot, scope, by_row, forms)
+            check, named = read_check(spot, scope, by_row, forms), spot.get("id")
             if check and check.per_row:
                 _require_distinct_rows(spot, check, rows)
-            if check and check.name in found:
-                (spot.get("id") or spot).below(f"checks.{check.id}").wrong(
-                    f"the id {check.name} stands here twice: state is kept by it"
-                )
+            text = named.node.text if named and isinstance(named.node, Scalar) else ""
+            name = name_of_id(text)
+            if named and text and name in names:
+                named.below(f"checks.{text}").wrong(f"the id {name} stands here twice: state is kept by it")
             elif check:
-                found[check.name] = check
+                found.append(check)
                 warn_of_smallest_unit(spot, check, values)
-        return tuple(found.values())
+            names |= {name} if text else set()
+        return tuple(found)
 
     def _more(self, around: PluginContext) -> tuple[CheckInstance, ...]:
         parts: list[CheckInstance] = []

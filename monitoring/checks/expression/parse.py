@@ -25,6 +25,9 @@ _NO_POWERS = "powers are not part of the language: write 1e18 for 10**18"
 _OTHER_LANGUAGES = (
     (re.compile(r"&&"), "&& is not part of the language: write and"),
     (re.compile(r"\|\|"), "|| is not part of the language: write or"),
+    (re.compile(r">\s+=(?!=)|(?<![<>=!])=>"), "this compares nothing: write >="),
+    (re.compile(r"<\s+=(?!=)|(?<![<>=!])=<"), "this compares nothing: write <="),
+    (re.compile(r"!\s+=(?!=)"), "this compares nothing: write !="),
     (re.compile(r"!(?!=)"), "! is not part of the language: write not"),
     (re.compile(r"(?<![<>=!])=(?!=)"), "= compares nothing: write =="),
     (re.compile(r"[$]"), "a number has no sign of a currency: write 1000, and the currency as unit"),
