@@ -35,7 +35,7 @@ class ChainReader:
             variable = f"PROVIDER_URL_{found.chain.upper()}"
             raise UsageError(
                 f"{found.address} on {found.chain} cannot be read: {found.facts.problem}: "
-                f"give an endpoint of your own (--rpc {found.chain}=URL, or {variable})"
+                f"give an endpoint of your own ({variable}, or init --rpc {found.chain}=URL)"
             )
         return found
 

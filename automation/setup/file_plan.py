@@ -15,6 +15,7 @@ from monitoring.base.errors import UsageError
 from monitoring.base.secrets.redact import Redactor
 
 _MODE = 0o644
+_HIDDEN = "(hidden)"
 
 
 @dataclass(slots=True)
@@ -84,14 +85,15 @@ class FilePlan:
 
     def _shown_env(self) -> str:
         changed = {name: value for name, value in self.env.items() if self.values.get(name) != value}
-        return with_values("", {name: _masked(name, value) for name, value in changed.items()})
+        text = with_values("", {name: _masked(name, value) for name, value in changed.items()})
+        return text.replace(f'"{_HIDDEN}"', _HIDDEN)
 
     def _name(self, path: Path) -> str:
         return str(path.relative_to(self.checkout)) if path.is_relative_to(self.checkout) else str(path)
 
 
 def _masked(name: str, value: str) -> str:
-    return re.sub(r"[^ -~]", "?", Redactor({name: value})(value))
+    return re.sub(r"[^ -~]", "?", Redactor({name: value})(value)).replace(f"[{name}]", _HIDDEN)
 
 
 def _read(path: Path) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -30,11 +31,13 @@ class WatchWish:
 
 
 def read_watch(text: str, name: str = "") -> WatchWish:
-    """Read `safe:mainnet:0x…`, `http:https://…` or `host`.
+    """Read `safe:mainnet:0x…`, `http:https://…` or `host`; an address alone is one of mainnet.
 
     Raises:
         UsageError: it is none of these.
     """
+    if text[:2].lower() == "0x" and ":" not in text:
+        text = f"contract:mainnet:{text}"
     kind, _, rest = text.partition(":")
     if kind not in KINDS:
         raise UsageError(f"{kind!r} cannot be watched: {instead_of(kind, KINDS)}")
@@ -102,6 +105,21 @@ def is_there(watch: WatchWish, folder: Path) -> bool:
     if all(mark in text for mark in marks) or url_variable(watch.name).lower() in text:
         return True
     raise UsageError(f"protocols/{folder.name} is there already and watches something else: give another --name")
+
+
+def watching_file(watch: WatchWish, files: Iterable[Path]) -> Path | None:
+    """Return the monitor file that watches an address already: in a row, or in the title that `init` writes."""
+    if not watch.address:
+        return None
+    mark = re.compile(
+        rf"""^# {watch.address} on |\baddress:[ \t]*["']?{watch.address}\b""", re.IGNORECASE | re.MULTILINE
+    )
+    chain = re.compile(rf"^[ -]*chains?:.*\b{watch.chain}\b", re.MULTILINE)
+    for file in files:
+        text = file.read_text(encoding="utf-8", errors="replace")
+        if mark.search(text) and chain.search(text):
+            return file
+    return None
 
 
 def url_variable(name: str) -> str:

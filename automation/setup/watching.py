@@ -7,13 +7,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from automation.jobs.load import load_jobs
+from automation.jobs.referenced_monitors import own_monitors
 from automation.setup.chain_child import ChainReader
 from automation.setup.dialogue import Dialogue
 from automation.setup.endpoints import offered, variable
 from automation.setup.file_plan import FilePlan
 from automation.setup.jobs_file import NAME, OwnTask, with_examples, with_task
 from automation.setup.monitor_files import title, watch_files
-from automation.setup.watch import WatchWish, check_name, fitting, is_there, read_watch, usual_name
+from automation.setup.watch import WatchWish, check_name, fitting, is_there, read_watch, usual_name, watching_file
 from monitoring.base.errors import UsageError
 from monitoring.chains.networks import network, own_urls
 
@@ -52,6 +53,12 @@ class Watching:
         if found is not None:
             self.dialogue.say(f"ok: {title(found)}")
             watch = replace(watch, kind=fitting(watch, found.facts))
+        other = watching_file(watch, self._own_files())
+        if other is not None and other.parent.name != watch.name:
+            self.dialogue.say(f"ok: protocols/{other.parent.name} watches it already")
+            watch = replace(watch, name=other.parent.name)
+            self._add_task(watch, other)
+            return watch
         if not watch.name:
             usual = usual_name(watch, found.facts if found else None)
             watch = replace(watch, name=self._named(usual))
@@ -64,7 +71,7 @@ class Watching:
             self.plan.files[folder / "monitor.yaml"] = files.monitor
             if files.drill:
                 self.plan.files[folder / "drill.yaml"] = files.drill
-        self._add_task(watch)
+        self._add_task(watch, folder / "monitor.yaml")
         return watch
 
     def examples(self, switch: str) -> None:
@@ -97,10 +104,17 @@ class Watching:
     def _named(self, usual: str) -> str:
         return self.dialogue.until_usable(lambda: self.dialogue.ask("Name", usual), check_name)
 
-    def _add_task(self, watch: WatchWish) -> None:
-        profile, cron = _PROFILES.get(watch.kind, _USUAL_PROFILE)
+    def _own_files(self) -> list[Path]:
+        return [self.plan.checkout / file for file in own_monitors(self.config, self.plan.checkout)]
+
+    def _add_task(self, watch: WatchWish, monitor: Path) -> None:
+        """Plan a task for a monitor file that none of any jobs file has yet."""
+        file = str(monitor.relative_to(self.plan.checkout))
         known = load_jobs(self.config, self.plan.checkout).profiles
-        task = OwnTask(profile, watch.name, f"protocols/{watch.name}/monitor.yaml", "" if profile in known else cron)
+        if any(file in task.monitors for profile in known.values() for task in profile.tasks):
+            return
+        profile, cron = _PROFILES.get(watch.kind, _USUAL_PROFILE)
+        task = OwnTask(profile, watch.name, file, "" if profile in known else cron)
         self.plan.files[self.jobs_file] = with_task(self._jobs_text(), task)
 
     def _jobs_text(self) -> str:

@@ -11,6 +11,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 
 import orjson
 
@@ -109,7 +110,13 @@ def _explain(options: argparse.Namespace) -> int:
 
 
 def _explain_script(script: str, *, as_json: bool) -> int:
-    """Have a script explained in a process of its own: what it imports and changes stays there."""
+    """Have a script explained in a process of its own: what it imports and changes stays there.
+
+    Raises:
+        UsageError: it is not there.
+    """
+    if not Path(script).is_file():
+        raise UsageError(f"{script} is not there: correct the path")
     return _of_scripts("utils.explain", *(["--json"] if as_json else []), script).returncode
 
 

@@ -78,7 +78,7 @@ def find(facts: Facts, drill_older_than: timedelta | None) -> Iterator[AuditProb
     yield from alerts
     yield from _unreached(facts, alerts)
     yield from (_failed_elsewhere(failed) for failed in facts.failed_elsewhere)
-    yield from (_silence(silence) for silence in facts.silences)
+    yield from (_silence(silence, facts.now) for silence in facts.silences)
     yield from _gaps(facts)
     for title, at in facts.refused:
         yield AuditProblem(ProblemKind.NOT_SYNCED, title, at, at, cause=title, breaks_silence=False)
@@ -256,10 +256,13 @@ def _failed_elsewhere(failed: FailedElsewhere) -> AuditProblem:
     )
 
 
-def _silence(silence: SilenceInForce) -> AuditProblem:
+def _silence(silence: SilenceInForce, now: datetime) -> AuditProblem:
     covers = f"{silence.protocol} {silence.key}" if silence.key else silence.protocol
     why = f" ({silence.reason})" if silence.reason else ""
-    text = f"silence {silence.id} covers {covers} until {_minute(silence.ends_at)}{why}, {silence.held_back} held back"
+    span = f"covers {covers} until {_minute(silence.ends_at)}"
+    if silence.ends_at <= now:
+        span = f"covered {covers} and ended at {_minute(silence.ends_at)}"
+    text = f"silence {silence.id} {span}{why}, {silence.held_back} held back"
     return AuditProblem(
         ProblemKind.SILENCE, text, silence.starts_at, silence.ends_at, cause=silence.reason, breaks_silence=False
     )

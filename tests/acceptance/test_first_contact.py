@@ -135,8 +135,8 @@ def user(world: World) -> Iterator[User]:
     with tempfile.TemporaryDirectory(prefix="new-user-", dir="/tmp") as made:
         home = Path(made)
         home.chmod(0o755)
-        # Who commits has a name, and this checkout may belong to somebody else.
-        (home / ".gitconfig").write_text('[user]\n  name = Ann\n  email = ann@example.org\n[safe]\n  directory = "*"\n')
+        # This checkout may belong to somebody else. Git knows no name yet, as in any empty home.
+        (home / ".gitconfig").write_text('[safe]\n  directory = "*"\n')
         if prefix:
             os.chown(home, NOBODY, NOBODY)
         environ = {

@@ -10,6 +10,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Sequence
 from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
@@ -244,8 +245,10 @@ def test_what_fires_after_somebody_ended_what_happened_once_is_nothing_that_was_
         assert [one.done_by for one in conditions.incidents(tx, clock.now())] == [""]
 
 
-@pytest.mark.parametrize(("after", "ended", "sent"), [("2h", False, 1), ("2h", True, 0), ("25h", False, 0)])
-def test_what_happened_once_under_a_silence_is_sent_at_its_end_if_it_is_an_incident_then(
+@pytest.mark.parametrize(
+    ("after", "ended", "sent"), [("2h", False, 1), ("2h", True, 0), ("25h", False, 1), ("25h", True, 0)]
+)
+def test_what_happened_once_under_a_silence_is_sent_at_its_end_unless_somebody_said_it_is_done(
     tmp_path: Path, after: str, ended: bool, sent: int
 ) -> None:
     values, clock = iter([1, 2]), SimClock()
@@ -264,6 +267,73 @@ def test_what_happened_once_under_a_silence_is_sent_at_its_end_if_it_is_an_incid
     clock.move(after)
     with open_database(tmp_path / "monitoring.db") as database, database.write() as tx:
         assert [len(release_in(tx, clock.now())) for _ in range(2)] == [sent, 0]
+
+
+def held_for_days(folder: Path, days: Sequence[int]) -> SimClock:
+    """Play a silence of five days, an event on each of these days in it, and go to the fifth day."""
+    values, clock, at = iter(range(len(days) + 1)), SimClock(), 0
+
+    @monitor("acme")
+    def main(m: Context) -> None:
+        m.changed("owner", next(values), severity=CRITICAL)
+
+    run(main, store=folder, clock=clock)
+    with open_database(folder / "monitoring.db") as database, database.write() as tx:
+        ends_at = clock.now() + timedelta(days=5)
+        silences.add(tx, "acme", None, now=clock.now(), ends_at=ends_at, reason="audit", created_by="alice")
+    for day in (*days, 5):
+        clock.move(f"{24 * (day - at) or 1}h")
+        at = day
+        if day < 5:
+            run(main, store=folder, clock=clock)
+    return clock
+
+
+def test_all_that_happened_in_a_silence_of_days_is_sent_at_its_end_and_once(tmp_path: Path) -> None:
+    clock = held_for_days(tmp_path, [1, 3])
+    with open_database(tmp_path / "monitoring.db") as database, database.write() as tx:
+        (released,) = release_in(tx, clock.now())
+        assert release_in(tx, clock.now()) == []
+        [(title, message, status)] = database.rows(
+            "SELECT title, message, delivery_status FROM alert_events WHERE id = ?", (released,)
+        )
+    assert (title, status) == ("owner changed: 1 → 2, the last of 2 alerts while it was silenced", "pending")
+    assert "owner changed: 0 → 1" in message
+
+
+def test_what_a_second_silence_covers_at_the_end_of_the_first_is_sent_after_both(tmp_path: Path) -> None:
+    clock = held_for_days(tmp_path, [1])
+    with open_database(tmp_path / "monitoring.db") as database, database.write() as tx:
+        ends_at = clock.now() + timedelta(days=9)
+        silences.add(tx, "acme", "owner", now=clock.now(), ends_at=ends_at, reason="longer", created_by="bo")
+        assert release_in(tx, clock.now()) == []
+        assert release_in(tx, ends_at) == [1]
+
+
+def test_what_a_silence_held_back_that_ended_before_this_release_is_never_sent(tmp_path: Path) -> None:
+    clock = held_for_days(tmp_path, [1])
+    clock.move("1h")
+    with open_database(tmp_path / "monitoring.db") as database, database.write() as tx:
+        tx.execute("DELETE FROM monitor_state WHERE namespace = 'silences'")  # as the release before leaves it
+        assert release_in(tx, clock.now()) == []
+        silences.add(
+            tx, "acme", None, now=clock.now(), ends_at=clock.now() + timedelta(hours=1), reason="", created_by="bo"
+        )
+        assert release_in(tx, clock.now() + timedelta(hours=2)) == []
+
+
+def test_who_ends_a_silence_reads_how_much_it_held_back_and_what_of_it_is_sent(tmp_path: Path) -> None:
+    held_for_days(tmp_path, [1, 3])
+    with open_database(tmp_path / "monitoring.db") as database, database.write() as tx:
+        tx.execute("UPDATE silences SET ends_at = '2100-01-01T00:00:00.000000Z'")
+    ended = command(tmp_path, "silence", "--end", "1")
+    assert ended.stdout.splitlines()[0] == (
+        "silence 1 has ended; it held back 2 alerts; 2 of them will be sent with the next delivery"
+    )
+    assert command(tmp_path, "silence", "--end", "1").returncode == 1
+    found = json.loads(command(tmp_path, "audit", "--json").stdout)["findings"]
+    (note,) = [one["text"] for one in found if one["kind"] == "silence in force"]
+    assert note.startswith("silence 1 covered acme and ended at 20")
 
 
 @pytest.mark.parametrize("sent_meanwhile", [False, True])

@@ -32,6 +32,15 @@ profiles:
     cron: "5 * * * *"
     tasks: [{name: host, monitors: [protocols/host/monitor.yaml]}]
 """
+FIRES = """\
+from utils.monitor import HIGH, monitor
+
+@monitor("acme")
+def main(m):
+    m.limit("size", 5, below=10, severity=HIGH)
+
+main()
+"""
 
 
 @pytest.fixture
@@ -118,7 +127,8 @@ def test_a_dry_run_shows_the_files_without_the_token_and_writes_nothing(host: Ho
 
     assert done.returncode == 0
     assert f"TELEGRAM_CHAT_ID_DEFAULT={CHAT}" in done.stdout
-    assert "TELEGRAM_BOT_TOKEN_DEFAULT=" in done.stdout
+    assert "TELEGRAM_BOT_TOKEN_DEFAULT=(hidden)" in done.stdout
+    assert f"state: {host.cache} (no database yet)" in done.stdout
     assert BOT_TOKEN.partition(":")[2] not in done.stdout
     assert sorted(host.checkout.rglob("*")) == before
     assert telegram.messages == []
@@ -241,6 +251,27 @@ def test_without_anything_to_do_it_says_what_waits(host: Host) -> None:
 
     assert done.returncode == 0, done.stderr
     assert "No drill was sent: there is no bot or no chat yet" in done.stdout
+
+
+@pytest.mark.ci
+def test_alerts_that_wait_from_before_are_announced_and_not_sent_against_a_no(
+    host: Host, telegram: TelegramStandIn
+) -> None:
+    host.profile({"acme": FIRES})
+    host.automation("run", "hourly")
+    flags = ("--chat", CHAT, "--bot-token-env", "NEW_BOT")
+    terminal = terminal_of(host, *flags)
+
+    terminal.answer("Address or URL.*: ", "")
+    terminal.answer("Run the shipped examples too.*: ", "")
+    terminal.until(r"monitoring.db, 1 alert waiting from before")
+    terminal.answer("Send what waits from before.*: ", "n")
+
+    assert terminal.end() == 0, terminal.shown
+    assert not env_file(host).exists()
+    assert telegram.messages == []
+    done = init(host, *flags, "--yes")
+    assert "1 alert from before will be sent: it goes to this chat" in done.stdout
 
 
 @pytest.fixture(scope="module")
@@ -394,7 +425,7 @@ def test_probe_says_who_controls_a_vault_and_prints_what_would_watch_it(host: Ho
     assert shown.returncode == machine.returncode == 0, shown.stderr + machine.stderr
     safe = f"  owner: {CURATION}\n    Safe 1.4.1, 1 of 1 owner\n    owner: {person}\n      account without code"
     assert f"{VAULT} on Ethereum\n  vault vUSDC of USDC\n  asset: {ASSET}\n{safe}" in shown.stdout
-    command = shown.stdout.rpartition("its task:\n")[2].replace("\\\n", "").split()[4:]
+    command = shown.stdout.rpartition("are formulas):\n")[2].replace("\\\n", "").split()[4:]
     assert command[:2] == ["--watch", f"vault:mainnet:{VAULT}"]
     assert f"safe:mainnet:{CURATION}" in command
     found = json.loads(machine.stdout)
@@ -410,7 +441,22 @@ def test_probe_of_an_account_and_of_a_chain_that_cannot_be_read(host: Host, main
     assert account.returncode == 0
     assert account.stdout.endswith("account without code (a person, or a machine with a key)\n")
     assert unread.returncode == 2
-    assert "give an endpoint of your own (--rpc mainnet=URL, or PROVIDER_URL_MAINNET)" in unread.stderr
+    assert "give an endpoint of your own (PROVIDER_URL_MAINNET, or init --rpc mainnet=URL)" in unread.stderr
+
+
+@pytest.mark.ci
+def test_an_address_alone_is_one_of_mainnet_and_is_not_watched_twice(host: Host, mainnet: Anvil) -> None:
+    environ = {"PROVIDER_URL_MAINNET": mainnet.url}
+    assert init(host, "--watch", CURATION, "--name", "treasury", **environ).returncode == 0
+
+    again = init(host, "--watch", f"safe:mainnet:{CURATION}", "--name", "other", **environ)
+    probed = host.automation("probe", VAULT, **environ)
+
+    assert "protocols/treasury watches it already" in again.stdout, again.stderr
+    assert "nothing to change" in again.stdout
+    assert f"{CURATION}: protocols/treasury watches it already" in probed.stdout
+    assert f"--watch safe:mainnet:{CURATION}" not in probed.stdout
+    assert f"--watch vault:mainnet:{VAULT}" in probed.stdout
 
 
 @pytest.mark.ci

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.child import child_environ
+from tests.support.host import Host
 
 FILE = """\
 monitor: acme
@@ -59,3 +60,28 @@ def test_explain_takes_a_script_and_leaves_no_state(folder: Path) -> None:
         ["acme/size", "5", "≥", "10", "firing", "breached,", "fired"],
     )
     assert not (folder / "state" / "monitoring.db").exists()
+
+
+def test_explain_of_a_script_that_is_not_there_says_so(folder: Path) -> None:
+    done = automation(folder, "explain", "mian.py")
+
+    assert (done.returncode, done.stderr) == (2, "mian.py is not there: correct the path\n")
+
+
+def test_validate_warns_of_a_monitor_of_ones_own_that_no_task_runs(tmp_path: Path) -> None:
+    host = Host(tmp_path)
+    own, monitor = host.checkout / "automation/jobs.d/own.yaml", host.checkout / "protocols/our-vault/monitor.yaml"
+    own.parent.mkdir(exist_ok=True)
+    own.write_text("examples: off\n")
+    monitor.parent.mkdir()
+    monitor.write_text(FILE)
+
+    unused = host.automation("validate")
+    own.write_text(
+        "examples: off\nprofiles: {hourly: {tasks: [{name: v, monitors: [protocols/our-vault/monitor.yaml]}]}}\n"
+    )
+    used = host.automation("validate")
+
+    assert (unused.returncode, used.returncode) == (0, 0), unused.stderr + used.stderr
+    assert unused.stderr == "warning: protocols/our-vault/monitor.yaml is in no task: nothing runs it\n"
+    assert used.stderr == ""

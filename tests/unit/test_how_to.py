@@ -10,6 +10,7 @@ import pytest
 
 from automation.cli.commands import command_names
 from automation.jobs.load import load_jobs
+from automation.setup.jobs_file import NAME as OWN
 from monitoring.base.settings import CHECKOUT
 from monitoring.checks.builtin import TYPES
 from monitoring.checks.config.load import load_monitor
@@ -22,13 +23,18 @@ from utils.mistakes import mistakes_in
 PAGES = sorted((CHECKOUT / "docs" / "how-to").glob("*.md"))
 _FILE = re.compile(r"<!-- file: (\S+) -->\n```\w+\n(.*?)```", re.DOTALL)
 _COMMANDS = re.compile(r"(?m)(?:^\$ |`)(\.venv/bin/\S+ [^`\n]+)")
+JOBS = """\
+profiles:
+  hourly: {cron: "5 * * * *", tasks: []}
+  multisig: {cron: "0/10 * * * *", tasks: []}
+"""
 BY_PAGE = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
 
 
 @pytest.fixture
 def checkout(page: Path, tmp_path: Path) -> Path:
-    """Return a checkout with the files of a page, next to a jobs.yaml that has a profile `hourly`."""
-    write(tmp_path / "automation/jobs.yaml", 'profiles: {hourly: {cron: "5 * * * *", tasks: []}}\n')
+    """Return a checkout with the files of a page, next to a jobs.yaml with two of the shipped profiles."""
+    write(tmp_path / "automation/jobs.yaml", JOBS)
     for name, text in _FILE.findall(page.read_text(encoding="utf-8")):
         write(tmp_path / name, text)
     return tmp_path
@@ -50,6 +56,14 @@ def test_the_files_of_a_page_have_no_mistake(checkout: Path) -> None:
             assert mistakes_in(checkout / file) == []
         else:
             assert load_monitor(checkout / file, TYPES).warnings == ()
+
+
+def test_no_page_replaces_the_file_that_init_wrote_or_that_of_another_page() -> None:
+    written = [name for page in PAGES for name, _ in _FILE.findall(page.read_text(encoding="utf-8"))]
+    tasks = [name for name in written if name.startswith("automation/jobs.d/")]
+
+    assert len(set(tasks)) == len(PAGES)
+    assert f"automation/jobs.d/{OWN}" not in tasks
 
 
 @BY_PAGE

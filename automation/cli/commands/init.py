@@ -15,19 +15,21 @@ from automation.setup.dialogue import Dialogue
 from automation.setup.endpoints import checked, read_wish, variable
 from automation.setup.file_plan import FilePlan
 from automation.setup.finish import finish
+from automation.setup.state_before import state_before
 from automation.setup.telegram import ChatWish, chat_variables, checked_bot, chosen_chat
 from automation.setup.watch import WatchWish, read_watch
 from automation.setup.watching import Watching
 from monitoring.alerts.senders.telegram import DEFAULT_CHAT, DEFAULT_TOKEN
 from monitoring.base.clock import parse_duration
 from monitoring.base.errors import UsageError
-from monitoring.base.settings import ENV_FILE, Settings
+from monitoring.base.settings import ENV_FILE, Settings, load_settings
 
 HELP = "set up bot, chat, endpoints and your own watch; again to change them"
 EXAMPLES = """\
 python -m automation init                                  # asks; run again, it asks only for what is missing
 python -m automation init --chat -1001234567890 --yes      # asks nothing, changes the chat
-BOT=123:AAE… python -m automation init --bot-token-env BOT --chat -1001234567890
+export BOT=123:AAE…
+python -m automation init --bot-token-env BOT --chat -1001234567890     # the variable of the line above
 python -m automation init --dry-run                        # shows the files, writes none"""
 
 
@@ -40,7 +42,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--rpc", action="append", default=[], metavar="CHAIN=URL", help="your endpoint of a chain; may be repeated"
     )
-    watched = "safe:CHAIN:ADDRESS (or timelock, vault, token, contract), http:URL or host; may be repeated"
+    watched = (
+        "safe:CHAIN:ADDRESS (or timelock, vault, token, contract), an address of mainnet, http:URL or host; "
+        "may be repeated"
+    )
     parser.add_argument("--watch", action="append", dest="wishes", default=[], metavar="WHAT", help=watched)
     named = "name of the --watch before it"
     parser.add_argument("--name", action="append", dest="wishes", type=_WishName, metavar="NAME", help=named)
@@ -72,10 +77,7 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
     plan.env |= {name: value for name, value in found.items() if known.get(name) != value}
 
     write_exactly(f"\n{plan.shown()}")  # files are shown as they are: no line of them is wrapped, no address shortened
-    if args.dry_run:
-        return 0
-    if plan.changes() and not dialogue.confirm("Write this?"):
-        dialogue.say("Nothing was written.")
+    if not _is_agreed(plan, settings, dialogue, is_dry=args.dry_run):
         return 0
     for name in plan.write():
         dialogue.say(f"written: {name}")
@@ -84,6 +86,29 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
     return finish(
         args.config, settings.checkout, plan.env_file, dialogue, drill=_can_send({**plan.values, **settings.environ})
     )
+
+
+def _is_agreed(plan: FilePlan, settings: Settings, dialogue: Dialogue, *, is_dry: bool) -> bool:
+    """Say where alerts are stored and what waits there; then ask whether to send that and to write the files."""
+    before = state_before(_settings_then(plan, settings).database)
+    dialogue.say(before.line)
+    questions = ["Write this?"] if plan.changes() else []
+    if before.waiting and not {DEFAULT_TOKEN, DEFAULT_CHAT}.isdisjoint(plan.env):
+        dialogue.say(before.warning)
+        questions.insert(0, "Send what waits from before?")
+    if is_dry:
+        return False
+    is_agreed = all(dialogue.confirm(question) for question in questions)
+    if not is_agreed:
+        dialogue.say("Nothing was written.")
+    return is_agreed
+
+
+def _settings_then(plan: FilePlan, settings: Settings) -> Settings:
+    """Return the settings of a run after this: those by the env file that is written."""
+    if not plan.env_file.exists():
+        return settings
+    return load_settings({**os.environ, "MONITORING_ENV_FILE": str(plan.env_file)}, settings.checkout)
 
 
 class _WishName(str):

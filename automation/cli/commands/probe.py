@@ -7,9 +7,11 @@ import dataclasses
 import sys
 
 from automation.cli.console import write_exactly, write_json
+from automation.jobs.referenced_monitors import own_monitors
 from automation.setup.chain_child import ChainReader
 from automation.setup.control_tree import tree, watches
 from automation.setup.monitor_files import watch_files
+from automation.setup.watch import watching_file
 from monitoring.base.errors import UsageError
 from monitoring.base.invocation import WRITTEN, called_as
 from monitoring.base.settings import Settings
@@ -34,6 +36,11 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
         write_json({**dataclasses.asdict(found), "monitors": rows})
         return 0
     sys.stdout.write(tree(found))
+    own = [settings.checkout / file for file in own_monitors(args.config, settings.checkout)]
+    for watch in watches(found):
+        if watch.name in rows and (file := watching_file(watch, own)):
+            sys.stdout.write(f"\n{watch.address}: protocols/{file.parent.name} watches it already\n")
+            del rows[watch.name]
     for name, text in rows.items():
         # To be copied: no line is wrapped, no address shortened.
         write_exactly(f"\nprotocols/{name}/monitor.yaml:\n" + "".join(f"  {line}\n" for line in text.splitlines()))
@@ -43,7 +50,7 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
             for one in watches(found)
             if one.name in rows
         )
-        sys.stdout.write("\nTo write these files, each with its drill and its task:\n")
+        sys.stdout.write("\nTo write these files, with their tasks (and a drill where there are formulas):\n")
         command = called_as() if sys.stdout.isatty() else WRITTEN
         write_exactly(f"{command} init{wishes}\n")
     return 0

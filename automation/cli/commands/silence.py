@@ -17,7 +17,7 @@ from monitoring.base.formatting import format_duration
 from monitoring.base.plural import counted
 from monitoring.base.settings import Settings
 from monitoring.base.suggest import did_you_mean
-from monitoring.store.db.database import Database
+from monitoring.store.db.database import Database, Tx
 from monitoring.store.db.schema import open_database, open_readonly
 from monitoring.store.queries import names
 from monitoring.store.tables import conditions, silences
@@ -28,7 +28,7 @@ EXAMPLES = """\
 python -m automation silence --protocol aave --for 2h --reason "upgrade at 14:00"
 python -m automation silence --protocol aave --key 'utilisation/*' --until 2026-12-01T08:00Z --reason "known"
 python -m automation silence --list      # silences and how many alerts each held back
-python -m automation silence --end 3     # end one early; what still fires is sent then"""
+python -m automation silence --end 3     # end one early; what it held back is sent then"""
 _LONGEST = timedelta(days=30)  # our choice: a longer silence has usually been forgotten
 _SHOWN = 100
 _LARGEST_ID = 2**63 - 1  # SQLite holds no larger integer
@@ -104,13 +104,28 @@ def _ends_at(args: argparse.Namespace, now: datetime) -> datetime:
 
 
 def _end(silence_id: int, settings: Settings) -> int:
+    now = SystemClock().now()
     with open_database(settings.database) as database, database.write() as tx:
-        ended = silence_id <= _LARGEST_ID and silences.end(tx, silence_id, SystemClock().now())
-    if not ended:
+        is_ended = silence_id <= _LARGEST_ID and silences.end(tx, silence_id, now)
+        ended = next((each for each in silences.ended(tx, now) if each.id == silence_id), None)
+        to_send = _released_by(tx, ended, now) if ended else 0
+    if not is_ended:
         print(f"there is no silence {silence_id} that still holds", file=sys.stderr)
         return 1
-    print(f"silence {silence_id} has ended; what still fires is sent with the next delivery")
+    held_back = counted(ended.silenced, "alert") if ended else "no alert"
+    sent = f"; {to_send or 'none'} of them will be sent with the next delivery" if ended else ""
+    print(f"silence {silence_id} has ended; it held back {held_back}{sent}")
+    if to_send:
+        print("sent is the last alert of what still fires, and all that happened once")
     return 0
+
+
+def _released_by(tx: Tx, ended: Silence, now: datetime) -> int:
+    # The messages and their senders are needed by this verb alone.
+    from monitoring.alerts.recording.release_silenced import waiting
+
+    released = [found for each, found in waiting(tx, now) if ended.covers(each.protocol, each.key.text)]
+    return sum(map(len, released))
 
 
 def _list(settings: Settings, *, as_json: bool) -> int:

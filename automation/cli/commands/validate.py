@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from automation.cli.checks_child import is_monitor, run_checks
@@ -11,11 +12,13 @@ from automation.jobs.files import FOLDER, main_file, open_jobs
 from automation.jobs.load import read_jobs
 from automation.jobs.model import Jobs
 from automation.jobs.referenced_files import NamedFile, named_files, report_of
+from automation.jobs.referenced_monitors import own_monitors
 from automation.runner.heartbeat import fault_of
 from monitoring.base.errors import ConfigError
 from monitoring.base.settings import Settings
 from monitoring.base.yaml.marks import YamlNode
 
+_SHOWN = 5
 HELP = "report every mistake in jobs.yaml, jobs.d and the files they name"
 EXAMPLES = """\
 python -m automation validate                # automation/jobs.yaml with automation/jobs.d
@@ -36,7 +39,8 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
     root = open_jobs(path)
     files = named_files(root, settings.checkout)
     report = report_of(files, settings.checkout)
-    sys.stderr.writelines(f"{line}\n" for line in report.warnings)
+    unused = _in_no_task(path, [named.file for named in files], settings.checkout)
+    sys.stderr.writelines(f"{line}\n" for line in [*report.warnings, *unused])
     try:
         jobs = read_jobs(root, settings.checkout)
     except ConfigError as error:
@@ -46,6 +50,15 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
         raise ConfigError(lines)
     sys.stdout.write(f"{path}{_further(root)}: no mistakes in {summary(jobs, files)}{_examples(jobs)}\n")
     return 0
+
+
+def _in_no_task(path: Path, named: Sequence[str], checkout: Path) -> list[str]:
+    """Return a warning for each monitor of the team's own that nothing runs; of another jobs.yaml nothing is said."""
+    if path.resolve() != (checkout / "automation" / "jobs.yaml").resolve():
+        return []
+    unused = [file for file in own_monitors(path, checkout) if file not in named]
+    more = [f"warning: {len(unused) - _SHOWN} more monitors are in no task"] if len(unused) > _SHOWN else []
+    return [f"warning: {file} is in no task: nothing runs it" for file in unused[:_SHOWN]] + more
 
 
 def _further(root: YamlNode) -> str:

@@ -154,7 +154,7 @@ class DeliveryState(Enum):
         "silenced",
         "A silence covered its condition when it was raised.",
         "recording/store_alert",
-        "the end of the silence, if `incidents` still lists it then",
+        "the end of the silence, if it fires then, or happened once and nobody said that it is done",
         "python -m automation silence --list",
     )
     DEBUG = StateWords(

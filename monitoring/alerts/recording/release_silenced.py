@@ -1,4 +1,4 @@
-"""What silences held back, sent when they end: of what still fires the last alert, of what happened once each.
+"""What silences held back, sent when they end: the last alert of what still fires, and all that happened once.
 
 Called by delivery, every few seconds of a run.
 """
@@ -19,35 +19,54 @@ from monitoring.store.db.database import Tx
 from monitoring.store.tables import alerts as stored_alerts
 from monitoring.store.tables import conditions, silences
 from monitoring.store.tables.alerts import StoredAlert
+from monitoring.store.tables.silences import Silence
 
 _MOST_ROWS = 30
 
 
 def release_in(tx: Tx, now: datetime) -> list[int]:
     """Put into the outbox what a silence that has ended held back of incidents; return the alerts to be sent."""
-    holding = silences.active(tx, now)
-
-    def is_covered(condition: Condition) -> bool:
-        return any(each.covers(condition.protocol, condition.key.text) for each in holding)
-
     released = []
-    for condition, held_back in _held_back(tx, now):
-        if is_covered(condition) or not held_back:
-            continue
+    for condition, held_back in waiting(tx, now):
         alert_id = _release(tx, condition, held_back[0], now) if len(held_back) == 1 else None
         released.append(alert_id or _release_together(tx, condition, held_back, now))
     return released
 
 
+def waiting(tx: Tx, now: datetime) -> list[tuple[Condition, list[StoredAlert]]]:
+    """Return what is to be released now: each condition that no silence covers any more, with its alerts."""
+    holding = silences.active(tx, now)
+
+    def is_covered(condition: Condition) -> bool:
+        return any(each.covers(condition.protocol, condition.key.text) for each in holding)
+
+    return [(condition, found) for condition, found in _held_back(tx, now) if found and not is_covered(condition)]
+
+
 def _held_back(tx: Tx, now: datetime) -> Iterator[tuple[Condition, list[StoredAlert]]]:
-    """Yield each incident with its alerts that are held back and can still be read, the oldest first."""
+    """Yield each condition with its alerts that are held back and can still be read, the oldest first."""
     for condition in conditions.silenced_and_firing(tx):
         last = stored_alerts.get(tx, condition.alert_id or 0)
         yield condition, [last] if last is not None and last.body_json is not None else []
-    for condition in conditions.happened_once(tx, now):
-        found = stored_alerts.silenced(tx, condition.key.text, condition.fired_at or now)
-        same = [each for each in found if each.protocol == condition.protocol]
-        yield condition, [each for each in same if each.body_json is not None]
+    over = silences.ended(tx, now)
+    happened = {each.key: each for each in conditions.happened_once(tx, now)}
+    if over:
+        since = min(each.starts_at for each in over)
+        happened |= {each.key: each for each in conditions.happened_since(tx, since)}
+    for condition in happened.values():
+        yield condition, _of_what_happened(tx, condition, over, now)
+
+
+def _of_what_happened(tx: Tx, condition: Condition, over: Sequence[Silence], now: datetime) -> list[StoredAlert]:
+    """Return what is held back of its incident, and what was while one of these silences covered it."""
+    mine = [each for each in over if each.covers(condition.protocol, condition.key.text)]
+    since = condition.fired_at if condition.fired_at and condition.happened_once(now) else now
+    found = stored_alerts.silenced(tx, condition.key.text, min([since, *(each.starts_at for each in mine)]))
+    return [
+        alert for alert in found
+        if alert.protocol == condition.protocol and alert.body_json is not None
+        and (alert.created_at >= since or any(each.starts_at <= alert.created_at <= each.ends_at for each in mine))
+    ]  # fmt: skip
 
 
 def _release(tx: Tx, condition: Condition, held_back: StoredAlert, now: datetime) -> int:

@@ -74,7 +74,10 @@ def _sources(seen: Sequence[EvaluatedCheck]) -> Counter[str]:
 def _cells(one: EvaluatedCheck) -> tuple[str, str, str, str, str]:
     name = f"{one.key.monitor}/{one.key.text}"
     value, bound = value_in_words(one.part, one.reading), bound_in_words(one.part) or "-"
-    return name, value, bound, *_state_and_reason(one.outcome)
+    state, reason = _state_and_reason(one.outcome)
+    if one.outcome.condition.no_data is not None:
+        state = _NO_DATA if state == State.OK.value else f"{_NO_DATA}, was {state}"
+    return name, value, bound, state, reason
 
 
 def _with_reason_below(row: Sequence[str]) -> tuple[list[str], str]:

@@ -94,13 +94,16 @@ WORDS = VerbWords(_breached, _good, lambda _: "never falls")
 
 
 NEVER_FALLS = entry(
-    "never_falls", FORMULA, "Reports a value below the highest ever seen.", example="never_falls: price"
+    "never_falls",
+    FORMULA,
+    "Reports a value below the highest so far; after an alert it goes on from the new value (see rebase).",
+    example="never_falls: price",
 )
 TOLERANCE = entry("tolerance", STEP, "A smaller fall is rounding.", default="", example="tolerance: 0.01%")
 REBASE = entry(
     "rebase",
     one_of(one.value for one in Rebase),
-    "after_alert: a further fall is reported again; hold: it lasts until the value is back.",
+    "after_alert: reported once, the lower value is the new start; hold: it lasts until the value is back.",
     default="after_alert",
     example="rebase: hold",
 )
@@ -132,7 +135,7 @@ def python(
     worse_by: Any = None,
     **common: Unpack[CommonKeywords],
 ) -> Asked:
-    """Report a value below the highest ever seen; with `rebase="hold"` it lasts until the value is back there."""
+    """Report a fall once and go on from there; with `rebase="hold"` it lasts until the value is back at its highest."""
     options = CommonOptions.of("never_falls", common, python)
     if rebase not in list(Rebase):
         raise UsageError(f"m.never_falls(…, rebase={rebase!r}): write {' or '.join(Rebase)}")

@@ -26,7 +26,7 @@ _PUT = (
     f"ON CONFLICT DO UPDATE SET {', '.join(f'{name} = excluded.{name}' for name in (*_FIELDS, 'updated_at'))}"
 )
 # By the index over what ever fired: a row is written when something happens, so an older change holds none.
-_ONCE = "fired_at IS NOT NULL AND updated_at > ? AND clear_since > ? AND state <> 'firing'"
+_ONCE = "fired_at IS NOT NULL AND updated_at >= ? AND clear_since >= ? AND state <> 'firing'"
 _SEVERITIES = {severity.name: severity for severity in Severity}
 _STATES = {state.value: state for state in State}
 
@@ -132,6 +132,11 @@ def happened_once(tx: Tx, now: datetime) -> list[Condition]:
     since = to_text(now - ONCE_LASTS)
     found = fetch(tx, f"{_SELECT} WHERE {_ONCE}", (since, since))
     return [each for each in map(_condition, found) if each.happened_once(now)]
+
+
+def happened_since(tx: Tx, since: datetime) -> list[Condition]:
+    """Return what happened since then, does not last and nobody said is done with, whatever its age."""
+    return [_condition(row) for row in fetch(tx, f"{_SELECT} WHERE {_ONCE}", (to_text(since), to_text(since)))]
 
 
 def silenced_and_firing(tx: Tx) -> list[Condition]:

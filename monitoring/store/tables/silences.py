@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from fnmatch import fnmatchcase
 
 from monitoring.base.clock import from_text, to_text
 from monitoring.store.db.database import Database, Row, Tx, fetch
+from monitoring.store.tables import state
+
+# What a silence held back may be covered by another one when it ends: for up to 30 days, and delivery may be late.
+_LOOKED_BACK = timedelta(days=60)
+_NAMESPACE, _FROM = "silences", "released-from"
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +51,9 @@ def add(
         "INSERT INTO silences (protocol, key, starts_at, ends_at, reason, created_by) VALUES (?, ?, ?, ?, ?, ?)",
         (protocol, key, to_text(now), to_text(ends_at), reason, created_by),
     )
-    return tx.last_insert_rowid()
+    silence_id = tx.last_insert_rowid()
+    released_from(tx, now)
+    return silence_id
 
 
 def active(tx: Tx, now: datetime) -> list[Silence]:
@@ -61,8 +68,30 @@ def active(tx: Tx, now: datetime) -> list[Silence]:
 
 def end(tx: Tx, silence_id: int, now: datetime) -> bool:
     """End a silence now; False if there is none of this id that still holds."""
+    released_from(tx, now)
     tx.execute("UPDATE silences SET ends_at = ? WHERE id = ? AND ends_at > ?", (to_text(now), silence_id, to_text(now)))
     return tx.changes() == 1
+
+
+def released_from(tx: Tx, now: datetime) -> datetime:
+    """Return from when on the end of a silence releases all it held back: since this release first looked.
+
+    What was held back by those before has been waiting in vain for too long to be news.
+    """
+    state.put_if_absent(tx, _NAMESPACE, _FROM, to_text(now), now)
+    found = tx.execute("SELECT value FROM monitor_state WHERE namespace = ? AND key = ?", (_NAMESPACE, _FROM))
+    return from_text(str(found.fetchall()[0][0]))
+
+
+def ended(tx: Tx, now: datetime) -> list[Silence]:
+    """Return the silences that have ended and held something back, if their end releases all of it."""
+    since = max(released_from(tx, now), now - _LOOKED_BACK)
+    found = fetch(
+        tx,
+        f"{_SELECT} WHERE ends_at >= ? AND ends_at <= ? AND silenced > 0 ORDER BY id",
+        (to_text(since), to_text(now)),
+    )
+    return [_silence(row) for row in found]
 
 
 def count_one(tx: Tx, silence_id: int) -> None:
