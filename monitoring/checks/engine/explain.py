@@ -52,7 +52,7 @@ def as_lines(entries: Sequence[JudgedPart], now: datetime) -> list[str]:
     lines: list[str] = []
     shown = NO_GUIDANCE
     for entry, line in zip(entries, lines_of([entry.seen for entry in entries]), strict=True):
-        lines.append(line)
+        lines += line.split("\n")
         if (guidance := entry.seen.part.route.guidance) != shown:  # once for all checks in a row that share it
             shown = guidance
             lines += [f"    {text}" for text in guidance.texts]
