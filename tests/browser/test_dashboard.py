@@ -109,7 +109,9 @@ def test_an_incident_tells_since_when_who_was_told_and_how_to_silence_it(open_pa
     expect(page.locator("h1")).to_have_text("Timelock queued a transaction")
     expect(page.locator(".facts")).to_contain_text("Fires since")
     expect(page.locator(".facts")).to_contain_text(re.compile(r"3\d min ago"))
-    expect(page.locator("pre.output")).to_contain_text("silence --protocol aave --key timelock/0x1 --for 2h")
+    expect(page.get_by_label("Command that silences it")).to_contain_text(
+        "silence --protocol aave --key timelock/0x1 --for 2h"
+    )
 
 
 def test_a_silence_shows_on_what_it_covers_and_how_it_is_ended(open_page: Open, host: tuple[Web, Database]) -> None:

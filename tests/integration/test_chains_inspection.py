@@ -174,7 +174,8 @@ def test_an_account_that_delegates_its_code_is_still_a_person(chain: Anvil) -> N
 
 
 def test_what_an_endpoint_can_do(chain: Anvil) -> None:
-    (head,) = Chains({"PROVIDER_URL_MAINNET": chain.url}).pool(1).heads()
+    pool = Chains({"PROVIDER_URL_MAINNET": chain.url, "PROVIDER_PUBLIC": "off"}).pool(1)
+    (head,) = pool.heads(pool.providers)
 
     assert isinstance(head, Head)
     found = read_capabilities(network(1), head)
