@@ -101,7 +101,7 @@ def test_a_source_that_stays_silent_is_told_once_with_all_it_blinds_and_once_whe
     provider.status = 503
     lines = host.run_without_data(file)
     assert all(" unknown" in line for line in lines)
-    assert all("  no data  " in line for line in lines)
+    assert all("no data" in line for line in lines), lines
     assert host.told == []
     assert host.rows("SELECT count(*), min(blind_by) FROM conditions WHERE blind_since IS NOT NULL") == [(3, "mainnet")]
     for _ in range(3):
