@@ -64,7 +64,7 @@ class _ExplainedContext(Context):
 
     def shown(self) -> list[tuple[str, dict[str, object]]]:
         """Return each judgement as a line for people and as data, then each key that was raised or resolved."""
-        lines, before = lines_of(self._evaluated), NO_GUIDANCE
+        lines, before = lines_of(self._evaluated, is_for_people=sys.stdout.isatty()), NO_GUIDANCE
         rows: list[tuple[str, dict[str, object]]] = []
         for one, line in zip(self._evaluated, lines, strict=True):
             outcome, guidance = one.outcome, one.part.route.guidance

@@ -17,7 +17,10 @@ def checkout_of(command: list[str]) -> str:
         if word[:2] in ("-m", "-c") or word == "-":
             return ""  # these look into the working directory by themselves
         if word.endswith(".py"):
-            return _checkout_around(os.path.realpath(word))
+            script = os.path.realpath(word)
+            checkout = _checkout_around(script)
+            # The fork server's path becomes that of its tasks, which has the checkout in its place already.
+            return "" if script.startswith(os.path.join(checkout, "automation", "")) else checkout
     return ""
 
 

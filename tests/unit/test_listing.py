@@ -17,8 +17,9 @@ def test_a_long_reason_is_below_its_row_and_widens_no_other(monkeypatch: pytest.
         SimpleNamespace(cells=("cap/other", "unknown: no answer", "-", "ok", "no data")),
     ]
     monkeypatch.setattr(listing, "_cells", lambda one: one.cells)
-    assert listing.lines_of(rows) == [
+    assert listing.lines_of(rows, is_for_people=True) == [
         "cap/price   1.08                > 1  ok  holds",
         "cap/assets  unknown             > 2  ok  no data\n    mainnet: asset() of 0x05: no\\x1b data",
         "cap/other   unknown: no answer  -    ok  no data",
     ]
+    assert [line.count("\n") for line in listing.lines_of(rows)] == [0, 0, 0], "a log has one line a check"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from datetime import datetime
 
@@ -51,7 +52,8 @@ def as_lines(entries: Sequence[JudgedPart], now: datetime) -> list[str]:
     """Return one line a check, under it what to do about it, what would be sent now and when it is repeated."""
     lines: list[str] = []
     shown = NO_GUIDANCE
-    for entry, line in zip(entries, lines_of([entry.seen for entry in entries]), strict=True):
+    rows = lines_of([entry.seen for entry in entries], is_for_people=sys.stdout.isatty())
+    for entry, line in zip(entries, rows, strict=True):
         lines += line.split("\n")
         if (guidance := entry.seen.part.route.guidance) != shown:  # once for all checks in a row that share it
             shown = guidance

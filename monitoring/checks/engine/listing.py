@@ -19,9 +19,13 @@ _NO_DATA = "no data"
 _ONCE = {"mark": "fell, alerted; new baseline", "slots": "moved, alerted; new baseline"}
 
 
-def lines_of(seen: Sequence[EvaluatedCheck]) -> list[str]:
-    """Return one entry a check, in columns; why a value is unknown is a second line of it, where that is long."""
-    found = [_with_reason_below([visible(cell) for cell in _cells(one)]) for one in seen]
+def lines_of(seen: Sequence[EvaluatedCheck], *, is_for_people: bool = False) -> list[str]:
+    """Return one entry a check, in columns.
+
+    For people a long reason why a value is unknown is a second line of it; a log has one line a check.
+    """
+    cells = [[visible(cell) for cell in _cells(one)] for one in seen]
+    found = [_with_reason_below(row) if is_for_people else (row, "") for row in cells]
     rows = [row for row, _ in found]
     widths = [min(_WIDEST, max((len(row[column]) for row in rows), default=0)) for column in range(4)]
     return [
