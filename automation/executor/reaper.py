@@ -142,7 +142,9 @@ class StopRequest:
 
     def wait(self, limit_s: float) -> bool:
         """Wait for the request, this long at most; return whether it was made."""
-        select.select([self._reader], [], [], max(limit_s, 0.0))
+        poll = select.poll()  # not `select`, which refuses a descriptor above 1,023
+        poll.register(self._reader, select.POLLIN)
+        poll.poll(max(limit_s, 0.0) * 1000)
         return self._made
 
     def fileno(self) -> int:

@@ -1,7 +1,7 @@
 """Lets `python protocols/NAME/main.py` find `utils`: Python itself looks only into the folder of the script.
 
 `make sync` copies this file into the venv and monitoring_script.pth next to it, which every Python of the venv runs
-first. It acts only where Python was given a file, and adds the checkout that this file lies in. It uses the standard
+first. It acts only where Python was given a file, and adds the checkout that the script lies in. It uses the standard
 library alone, and never keeps a Python from starting.
 """
 

@@ -33,11 +33,11 @@ from monitoring.alerts.recording.store_alert import store_in
 from monitoring.base.kernel_clock import KernelClock
 from monitoring.base.locks.profile_lock import ProfileLock
 from monitoring.base.settings import CHECKOUT
+from monitoring.checks.drill.rehearse import StoppedClock
 from monitoring.store.maintenance.backups import default_directory
 from monitoring.store.spool import unstored
 from monitoring.store.tables import schedules
 from tests.support import rpc_server
-from tests.support.evaluating import StoppedClock
 from tests.support.fake_telegram import BOT_TOKEN, CHAT, TelegramStandIn
 from tests.support.host import NOWHERE
 from tests.support.newer_database import make_newer

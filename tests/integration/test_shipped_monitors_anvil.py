@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from monitoring.checks.drill.file import DrilledMonitor, load_drilled
+from monitoring.checks.drill.rehearse import StoppedClock
 from monitoring.checks.engine.point import EvaluationPoint
 from monitoring.conditions.condition import Condition, ConditionKey
 from monitoring.conditions.outcome import Reason, TransitionKind
@@ -16,7 +17,7 @@ from tests.support import anvil, parts
 from tests.support.answers import forget_answer, put_answer, put_answers, put_multicall
 from tests.support.anvil import Anvil
 from tests.support.drills import PROTOCOLS
-from tests.support.evaluating import StoppedClock, evaluate_checks, outcomes_of
+from tests.support.evaluating import evaluate_checks, outcomes_of
 
 pytestmark = pytest.mark.node
 FILES = [f"{name}/monitor.yaml" for name in ("aave", "cap", "threejane", "ustb")]

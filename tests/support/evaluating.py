@@ -11,6 +11,7 @@ from typing import Any, Protocol
 from monitoring.alerts.message.model import Alert
 from monitoring.checks.builtin import TYPES
 from monitoring.checks.config.load import load_monitor
+from monitoring.checks.drill.rehearse import StoppedClock
 from monitoring.checks.engine.evaluate import Evaluation, evaluate
 from monitoring.checks.engine.plan import CheckInstance
 from monitoring.checks.engine.point import EvaluationPoint
@@ -25,17 +26,6 @@ class Reader(Protocol):
     """Answers questions in place of chains and services."""
 
     def read(self, questions: Any) -> Mapping[Any, Any]: ...
-
-
-@dataclass(frozen=True)
-class StoppedClock:
-    at: datetime
-
-    def now(self) -> datetime:
-        return self.at
-
-    def monotonic(self) -> float:
-        return 0.0
 
 
 @dataclass(frozen=True)

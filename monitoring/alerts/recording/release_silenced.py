@@ -51,8 +51,8 @@ def _held_back(tx: Tx, now: datetime) -> Iterator[tuple[Condition, list[StoredAl
     over = silences.ended(tx, now)
     happened = {each.key: each for each in conditions.happened_once(tx, now)}
     if over:
-        since = min(each.starts_at for each in over)
-        happened |= {each.key: each for each in conditions.happened_since(tx, since)}
+        first = min(each.starts_at for each in over)
+        happened |= {each.key: each for each in conditions.happened_since(tx, first)}
     for condition in happened.values():
         yield condition, _of_what_happened(tx, condition, over, now)
 
@@ -60,12 +60,12 @@ def _held_back(tx: Tx, now: datetime) -> Iterator[tuple[Condition, list[StoredAl
 def _of_what_happened(tx: Tx, condition: Condition, over: Sequence[Silence], now: datetime) -> list[StoredAlert]:
     """Return what is held back of its incident, and what was while one of these silences covered it."""
     mine = [each for each in over if each.covers(condition.protocol, condition.key.text)]
-    since = condition.fired_at if condition.fired_at and condition.happened_once(now) else now
-    found = stored_alerts.silenced(tx, condition.key.text, min([since, *(each.starts_at for each in mine)]))
+    begun_at = condition.fired_at if condition.fired_at and condition.happened_once(now) else now
+    found = stored_alerts.silenced(tx, condition.key.text, min([begun_at, *(each.starts_at for each in mine)]))
     return [
         alert for alert in found
         if alert.protocol == condition.protocol and alert.body_json is not None
-        and (alert.created_at >= since or any(each.starts_at <= alert.created_at <= each.ends_at for each in mine))
+        and (alert.created_at >= begun_at or any(each.starts_at <= alert.created_at <= each.ends_at for each in mine))
     ]  # fmt: skip
 
 

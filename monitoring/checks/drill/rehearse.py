@@ -44,7 +44,9 @@ _MEMORY = Path("/dev/shm")  # noqa: S108 - a folder of random name in it, where 
 
 
 @dataclass(frozen=True)
-class DrillClock:
+class StoppedClock:
+    """Shows one instant, for what is evaluated in no time of its own."""
+
     at: datetime
 
     def now(self) -> datetime:
@@ -80,7 +82,7 @@ class Rehearsal:
         self.asked: set[Any] = set()  # views, and recordings by their path
         self.lost: set[Any] = set()
         self.answers: dict[Any, Any] = {}
-        self.store = SteadyStore(folder / "drill.db", DrillClock(NOW))
+        self.store = SteadyStore(folder / "drill.db", StoppedClock(NOW))
         self._monitor = _Parts(
             scene.monitor.name, scene.parts, sources=scene.monitor.sources, answers={ViewRead: self._read_views}
         )
@@ -99,7 +101,7 @@ class Rehearsal:
         replay.down = {path for path in replay.recordings if path in self.lost}
         if damage is not None:
             damage(replay)
-        clock = DrillClock(self.now)
+        clock = StoppedClock(self.now)
         chains = simulated({view: answer for view, answer in self.answers.items() if view not in self.lost})
         environ = {name: value for chain in chains.values() for name, value in chain.environ.items()}
 
