@@ -39,6 +39,7 @@ class ParsedCheck:
     formula: str
     percent: bool = False  # its bounds are written with %, and so is its value shown
     difference: bool = False  # two readings are compared: what is judged is the first less the second
+    at_once: Tree | None = None  # while this is true it does not wait
 
 
 @dataclass(frozen=True, slots=True)
