@@ -1,4 +1,4 @@
-"""`protocol`, `channel`, `severity` and `text` of a row, a check or a call: who is named, where it goes, what mutes it."""
+"""`protocol`, `channel`, `severity` and `text` of a row, a check or a call: who is named, where it goes."""
 
 from __future__ import annotations
 
@@ -141,7 +141,7 @@ def test_a_call_with_a_wrong_name_is_a_mistake_with_its_line(
 ) -> None:
     @monitor("coins")
     def main(m: Context) -> None:
-        eval(call, {"m": m})  # noqa: S307 - the line under test
+        eval(call, {"m": m})  # the line under test
 
     assert run(main, store=tmp_path).code == 1
     assert words in capsys.readouterr().err
@@ -153,8 +153,9 @@ def silenced_by(tmp_path: Path, name: str) -> list[str]:
     path = written(tmp_path, "channel: pegs", ", protocol: circle")
     chain = SimChain({HELD: 20})
     run(path, store=store, chain=chain)
+    silence = ["automation", "silence", "--protocol", name, "--for", "1h", "--reason", "r", "--force"]
     done = subprocess.run(
-        [*host.command("x")[:2], "automation", "silence", "--protocol", name, "--for", "1h", "--reason", "r", "--force"],
+        [*host.command("x")[:2], *silence],
         env=host.env(), cwd=release_before.ROOT, capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
