@@ -22,6 +22,7 @@ from automation.executor.task import TaskResult, TaskStatus
 from automation.jobs.load import load_jobs, load_profile
 from automation.jobs.model import Jobs, Profile, Task
 from automation.jobs.referenced_monitors import watched_of
+from automation.runner import webhooks
 from automation.runner.display import RunDisplay
 from automation.runner.heartbeat import Heartbeat
 from automation.runner.lock_keeper import LockKeeper
@@ -186,6 +187,8 @@ class Runner:
                 status, reason = verdict(results, self._stopped_by)
                 if self._request.only_task is None and status != "aborted":
                     self._reporting.digest(profile, results)
+                    uncalled = webhooks.look(self._settings, self._record, self._jobs, revision, self._clock.now())
+                    self._reporting.webhooks(uncalled)
                 self._reporting.first_day()
                 code = EXIT_OK if status == "ok" else EXIT_FAILED
                 self._record.finish(status, code, reason)
