@@ -17,9 +17,9 @@ from automation.executor.reaper import StopRequest
 from automation.executor.task import TaskResult
 from automation.jobs.model import Profile
 from automation.jobs.referenced_monitors import ReferencedMonitors
-from automation.runner import webhooks
 from automation.runner.run_record import RunRecord
-from automation.runner.webhooks import Uncalled
+from automation.status import webhooks
+from automation.status.webhooks import Uncalled
 from automation.sync.state import SyncStatus
 from monitoring.alerts.recording.first_day import report_first_day
 from monitoring.base.clock import Clock

@@ -22,7 +22,6 @@ from automation.executor.task import TaskResult, TaskStatus
 from automation.jobs.load import load_jobs, load_profile
 from automation.jobs.model import Jobs, Profile, Task
 from automation.jobs.referenced_monitors import watched_of
-from automation.runner import webhooks
 from automation.runner.display import RunDisplay
 from automation.runner.heartbeat import Heartbeat
 from automation.runner.lock_keeper import LockKeeper
@@ -32,6 +31,7 @@ from automation.runner.summary import NO_DATA, CheckCounts, summary
 from automation.runner.watchdog import Watchdog
 from automation.runner.workspace import Workspace, choose_tasks, preload_for, remove_leftovers
 from automation.schedule.schedule_difference import schedule_of
+from automation.status import webhooks
 from automation.sync.revision import Checkout
 from automation.sync.starts import account_for_start
 from monitoring.base.clock import Clock
