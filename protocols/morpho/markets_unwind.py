@@ -56,7 +56,7 @@ def judge_unwind(
             below=limits.coverage, worse_by="0.25", severity=HIGH, chain=chain, note=f"See {market.page}",
             text=f"Yearn {market.asset} collateral on Morpho: {{value}} of what a price shock puts up for sale can be "
             "withdrawn at once",
-            unit="%", inputs=shown(at_risk, liquid),
+            unit="%", inputs=shown(at_risk, liquid), channel="curation",
         )  # fmt: skip
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from protocols.morpho.markets_data import Book, TieredMarket, UnwindMarket, WatchedVault, load
-from protocols.morpho.markets_simulated import SimMarket, SimMorpho, DrilledMorpho, address
+from protocols.morpho.markets_simulated import DrilledMorpho, SimMarket, SimMorpho, address
 from utils.testing import Reverts, Run
 
 VAULT, OTHER, V2 = address("vault"), address("another vault"), address("vault v2")

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from protocols.morpho.markets_data import UnwindMarket, WatchedVault, load
-from protocols.morpho.markets_simulated import MORPHO, WAD, SimMarket, SimMorpho, DrilledMorpho, address
+from protocols.morpho.markets_simulated import MORPHO, WAD, DrilledMorpho, SimMarket, SimMorpho, address
 from protocols.morpho.test_markets import MILLION, OTHER, VAULT, book, morpho, said
 
 KEY = "coverage/747474/USDC"

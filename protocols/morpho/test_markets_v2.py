@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from protocols.morpho.markets_data import WatchedVault
-from protocols.morpho.markets_simulated import SimMorpho, DrilledMorpho, address
+from protocols.morpho.markets_simulated import DrilledMorpho, SimMorpho, address
 from protocols.morpho.test_markets import MILLION, VAULT, book, morpho, said
 from utils.testing import Reverts
 
