@@ -8,7 +8,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, overload
 
 from monitoring.base.clock import parse_duration
 from monitoring.base.errors import UsageError
@@ -79,25 +79,47 @@ class Reads(ABC):
         """Return what stands under `data`; an error of any part, or a path that is missing, makes it unknown."""
         return self._document(url, "", "", None, None, require, headers, query, variables or {})
 
+    @overload
     def price(
         self,
         token: str,
         *,
-        chain: int | str,
+        chain: int | str | None = None,
         max_age: str | timedelta = "30m",
         confidence: Any = "0.9",  # noqa: ANN401
-    ) -> Fraction | Unknown:
-        """Return the US dollars of one whole token; unknown where it is old or doubtful."""
-        from monitoring.chains.networks import network  # noqa: PLC0415 - as above
-        from monitoring.chains.services.prices import Asset, Price, base_url, current_prices  # noqa: PLC0415 - as above
-        from monitoring.checks.rules.keywords import number, span  # noqa: PLC0415 - as above
+        feeds: Mapping[str, str] | None = None,
+    ) -> Fraction | Unknown: ...
 
-        tools, asset = self._bench.at, Asset(network(chain), token)
-        found = current_prices(
-            tools.service, [asset], tools.clock.now(), base=base_url(tools.environ), max_age=span(max_age),
-            min_confidence=number(confidence, "confidence"),  # type: ignore[arg-type]  # an int compares as well
-        )[asset]  # fmt: skip
-        return found.usd if isinstance(found, Price) else Unknown(found.reason, found.source)
+    @overload
+    def price(
+        self,
+        token: list[str] | tuple[str, ...],
+        *,
+        chain: int | str | None = None,
+        max_age: str | timedelta = "30m",
+        confidence: Any = "0.9",  # noqa: ANN401
+        feeds: Mapping[str, str] | None = None,
+    ) -> dict[str, Fraction | Unknown]: ...
+
+    def price(
+        self,
+        token: str | Sequence[str],
+        *,
+        chain: int | str | None = None,
+        max_age: str | timedelta = "30m",
+        confidence: Any = "0.9",
+        feeds: Mapping[str, str] | None = None,
+    ) -> Any:
+        """Return the US dollars of one whole token; unknown where it is old or doubtful.
+
+        Several tokens are one request, and come back by token. A token is an address on `chain`, or an id as in
+        `coingecko:bitcoin`. `feeds` has by token the Chainlink feed to ask where the market's service has no price.
+        """
+        from utils.market import prices_of  # noqa: PLC0415 - as above
+
+        tokens = [token] if isinstance(token, str) else list(token)
+        found = prices_of(self._bench.at, tokens, chain, max_age, confidence, feeds or {})
+        return found[token] if isinstance(token, str) else found
 
     def _document(
         self,

@@ -22,6 +22,7 @@ from monitoring.alerts.recording.store_alert import NOBODY
 from monitoring.base.http.client import Answer, Request
 from monitoring.chains.abi.addresses import is_address
 from monitoring.checks.drill.broken_answers import reading_problems
+from monitoring.checks.drill.broken_prices import price_problems
 from monitoring.checks.drill.file import DrilledMonitor, DrillEntry
 from monitoring.checks.engine.plan import CheckInstance
 from monitoring.checks.engine.point import EvaluationPoint
@@ -309,7 +310,7 @@ def _without_data(scene: DrilledMonitor, results: Mapping[str, CheckResult]) -> 
     """Take every input away: each check that applies has no data, and none says anything."""
     with rehearsing(scene) as world:
         applying = {key for key, one in world.run().items() if one.reason is not Reason.DOES_NOT_APPLY}
-        world.lost = set(world.asked)
+        world.lost = {*world.asked, *world.answers}  # also the feeds, which are asked when a price is lost
         for key, one in world.run().items():
             if one.transition:
                 results[key.check].problems.append(f"fires without data: {key.text}")
@@ -325,3 +326,8 @@ def _broken_answers(scene: DrilledMonitor, results: Mapping[str, CheckResult]) -
             for check, problems in reading_problems(world, name).items():
                 results[check].problems += problems
                 results[check].did.append("no data from a broken answer")
+    if scene.monitor.reads_prices:
+        with rehearsing(scene) as world:
+            for check, problems in price_problems(world).items():
+                results[check].problems += problems
+                results[check].did.append("no data from a broken price")

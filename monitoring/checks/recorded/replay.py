@@ -72,6 +72,14 @@ class Replay:
         name = self.path_of(source)
         self.bodies[name] = put(self.bodies[name], path, value, self._now)
 
+    def put_at(self, path: Path, steps_: list[str | int], value: Any) -> None:  # noqa: ANN401 - a value of the language
+        """Change what is at some steps of the answer of a recording.
+
+        Raises:
+            LookupError: the answer has nothing there.
+        """
+        self.bodies[path] = _put(self.bodies[path], steps_, value, self._now)
+
     def _unknown(self, request: Request) -> str:
         """Say which recording is nearest, and in what it differs."""
         reasons = [(_mismatch(one.request, request), one.path.name) for one in self.recordings.values()]
