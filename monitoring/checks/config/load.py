@@ -291,7 +291,7 @@ def _require_distinct_rows(spot: Spot, check: Check, rows: Rows | None) -> None:
 
 def _used(values: dict[str, Expression], checks: tuple[Check, ...]) -> dict[str, Expression]:
     """Leave out values that no check reads, so that nobody pays for their calls."""
-    wanted = set(names_of(tuple(tree for check in checks for tree in check.trees)))
+    wanted = set(names_of(tuple(tree for check in checks for tree in check.all_trees)))
     for name, expression in reversed(values.items()):  # what a value needs stands before it
         if name in wanted:
             wanted |= expression.names

@@ -45,7 +45,8 @@ from monitoring.checks.expression.values import Value
 from monitoring.checks.expression.views import parse_view, standard_views
 from monitoring.checks.recorded.recording import Recording
 from monitoring.checks.recorded.replay import Replay
-from monitoring.checks.rules.keys import DURATION, SEVERITY, Listed, text_of
+from monitoring.checks.rules.keys import DURATION, FOR, SEVERITY, Listed, text_of
+from monitoring.conditions.policy import PendingPolicy
 
 _NOW = re.compile(r"now(?:([+-]\d+[smhd]))*")
 _STEP = re.compile(r"([+-])(\d+[smhd])")
@@ -65,9 +66,13 @@ _CHANGES = tuple(
     )
 )
 BASELINE = entry("baseline", DURATION, "It must fire up to so long after the value that it compares with.", default="")
+WAITS = entry(
+    "waits", FOR.kind, "On `when` it is pending until it lasted so long, as `2 runs`; `1 run`: it fires at once.",
+    default="",
+)  # fmt: skip
 SHOWS = entry("shows", text_of("value"), "On `when` this is its value as people read it, with its unit.", default="")
 _ENTRY = Section(
-    "One drill.", CHECK, FIRES, *_CHANGES, BASELINE, SHOWS,
+    "One drill.", CHECK, FIRES, *_CHANGES, WAITS, BASELINE, SHOWS,
     entry("also", _NAMES, "Other checks that may fire along.", default=""),
     entry("only", _NAMES, "Of several rows, those that must fire.", default=""),
 )  # fmt: skip
@@ -91,6 +96,7 @@ class DrillEntry:
     steady: Mapping[str, Any] = field(default_factory=dict)
     over: Mapping[str, Any] = field(default_factory=dict)
     holds: Mapping[str, Any] = field(default_factory=dict)
+    waits: PendingPolicy | None = None
     baseline: timedelta | None = None
     shows: str = ""
     also: tuple[str, ...] = ()
@@ -236,7 +242,7 @@ def _entry_at(spot: Spot, parts: Iterable[FormulaPart]) -> DrillEntry | None:
     changes = {key.name: mapping(spot, key.name) for key in _CHANGES}
     also, only = (tuple(map(str, plain(spot.get(key)) or ())) for key in ("also", "only"))
     return DrillEntry(
-        name, fires.name.lower(), **changes, baseline=spot.value(BASELINE) or None,
+        name, fires.name.lower(), **changes, waits=spot.value(WAITS) or None, baseline=spot.value(BASELINE) or None,
         shows=spot.value(SHOWS) or "", also=also, only=only, line=spot.node.at.line,
     )  # fmt: skip
 

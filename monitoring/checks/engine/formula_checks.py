@@ -9,6 +9,7 @@ from typing import Any
 
 from monitoring.alerts.message.guidance import NO_GUIDANCE, Guidance
 from monitoring.alerts.message.model import Severity
+from monitoring.chains.abi.values import Unknown
 from monitoring.chains.services.price_gate import USUAL_GATE, PriceGate
 from monitoring.checks.engine.evidence import Evidence
 from monitoring.checks.engine.formula_evidence import evidence_of
@@ -31,7 +32,10 @@ from monitoring.conditions.policy import Policy
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One check of a monitor file. `trees` are what its verb reads, one or two; `name` is its id without the row."""
+    """One check of a monitor file. `trees` are what its verb reads, one or two; `name` is its id without the row.
+
+    While `at_once` is true it does not wait.
+    """
 
     id: str
     name: str
@@ -44,6 +48,19 @@ class Check:
     per_row: bool = False
     difference: bool = False
     guidance: Guidance = NO_GUIDANCE
+    at_once: Tree | None = None
+
+    @property
+    def all_trees(self) -> tuple[Tree, ...]:
+        """Return everything that is read for it."""
+        return self.trees if self.at_once is None else (*self.trees, self.at_once)
+
+
+@dataclass(frozen=True, slots=True)
+class Urgent:
+    """A reading that does not wait for `for`."""
+
+    reading: Any
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -122,6 +139,8 @@ class FormulaPart:
 
     def in_words(self, reading: Any) -> str:  # noqa: ANN401 - as above
         """Return a known reading in the check's unit."""
+        if isinstance(reading, Urgent):
+            return self.in_words(reading.reading)
         if isinstance(reading, Priced):
             reading = (reading.amount, reading.price)
         return reading_words(self._subject, reading)
@@ -146,9 +165,14 @@ class FormulaPart:
     def read(self, desk: ReadContext) -> Any:  # noqa: ANN401 - each verb has its own reading
         world = self.scene.world(desk)
         found = [evaluate(tree, world) for tree in self.check.trees]
-        if any(one is PENDING for one in found):
+        is_urgent = False if self.check.at_once is None else evaluate(self.check.at_once, world)
+        if is_urgent is PENDING or any(one is PENDING for one in found):
             return PENDING
-        return verb(self.check.verb).combine(tuple(found))
+        reading = verb(self.check.verb).combine(tuple(found))
+        return Urgent(reading) if is_urgent is True and not isinstance(reading, Unknown) else reading
 
     def judge(self, before: Condition, reading: Any, now: datetime) -> Outcome:  # noqa: ANN401 - as above
-        return verb(self.check.verb).judge(before, reading, now, self.check.policy)
+        policy = self.check.policy
+        if isinstance(reading, Urgent):
+            reading, policy = reading.reading, policy.without_waiting()
+        return verb(self.check.verb).judge(before, reading, now, policy)

@@ -134,7 +134,15 @@ REMIND = entry(
     without="by severity",
     example="remind: 12h",
 )
+AT_ONCE = entry(
+    "at_once",
+    FORMULA,
+    "With `for`: it does not wait while this is true, as where a value is far beyond its bound.",
+    default="",
+    example="at_once: price < 0.98",
+)
 LASTING = (FOR, REMIND)  # of something that lasts
+WAITING = (FOR, AT_ONCE, REMIND)  # of a formula that lasts
 RUNBOOK = entry(
     "runbook",
     Value("URL or path", lambda at: at.runbook(), {"type": "string"}),

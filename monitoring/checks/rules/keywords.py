@@ -26,7 +26,7 @@ from monitoring.conditions.policy import USUAL, PendingPolicy, Reminders
 
 T = TypeVar("T")
 Amount: TypeAlias = "int | float | str | Decimal | Fraction"
-_LASTING = ("fire_after", "for_runs", "remind")
+_LASTING = ("fire_after", "for_runs", "at_once", "remind")
 _NOT_FINITE = ("nan", "inf", "infinity")
 
 
@@ -97,7 +97,8 @@ def span(value: str | timedelta) -> timedelta:
 class CommonKeywords(TypedDict, total=False):
     """What every verb understands.
 
-    `severity`; `fire_after` and `for_runs`: only once it has lasted so long; `remind`: again while it stands;
+    `severity`; `fire_after` and `for_runs`: only once it has lasted so long; `at_once`: true where the breach is so bad
+    that it does not wait; `remind`: again while it stands;
     `unit` of the value (`usd`, `%`, `ETH`); `text`: the title in your own words, with `{value}`, `{bound}`,
     `{before}`; `chain`, where one key is judged on several; `runbook` (a URL, or a path in the repository) and `note`:
     what to do, shown in the alert.
@@ -106,6 +107,7 @@ class CommonKeywords(TypedDict, total=False):
     severity: Severity | str
     fire_after: str | timedelta
     for_runs: int
+    at_once: bool
     remind: str | timedelta | None
     unit: str
     text: str
@@ -121,6 +123,7 @@ class CommonOptions:
     severity: Severity | str | None = None
     fire_after: str | timedelta = "0"
     for_runs: int = 1
+    at_once: bool = False
     remind: str | timedelta | Reminders | None = USUAL
     unit: str = ""
     text: str = ""
@@ -162,10 +165,13 @@ class CommonOptions:
             raise UsageError(f"m.{verb}(…, for_runs={self.for_runs!r}): write a whole number, as in for_runs=3")
         if self.for_runs < 1:
             raise UsageError(f"m.{verb}(…, for_runs={self.for_runs}): at least 1")
+        held = PendingPolicy(self.for_runs, span(self.fire_after))
+        if self.at_once and held == PendingPolicy():
+            raise UsageError(f"m.{verb}(…, at_once=…) needs for_runs or fire_after: without them nothing waits")
         worst = Severity.parse(self.severity) if self.severity is not None else severity
         return {
             "severity": worst if severity is None else severity,
-            "hold": PendingPolicy(self.for_runs, span(self.fire_after)),
+            "hold": PendingPolicy() if self.at_once else held,
             "remind": reminders(self.remind),
         }
 
