@@ -1,6 +1,6 @@
 """Breaks the recorded prices of a monitor in each way a service can, and checks that nothing is judged by them.
 
-Called by `rehearse`. Feeds on chain, which are asked where the service has no price, are taken away as well.
+Called by `rehearse`. A feed that is asked where there is no price has no answer in a drill, unless `well` gives one.
 """
 
 from __future__ import annotations
@@ -46,11 +46,7 @@ def put_price(replay: Replay, read: PriceRead, fields: Mapping[str, Any]) -> Non
 def price_problems(world: Rehearsal) -> dict[str, list[str]]:
     """Return what is wrong with how prices are read, by check, with no problem for each check that needs one."""
     world.run()
-    asked = set(world.asked)
-    down = world.run(damage=_take_down)
-    world.lost = {view for view in world.answers if view not in asked}  # the feeds, which only that run has asked
-    down = world.run(damage=_take_down) if world.lost else down
-    needing = {key for key, one in down.items() if one.reason is Reason.UNKNOWN}
+    needing = {key for key, one in world.run(damage=_take_down).items() if one.reason is Reason.UNKNOWN}
     found: dict[str, list[str]] = {key.check: [] for key in needing}
     for what, is_read, damage in _damages(world.scene.monitor.gate):
         world.run()

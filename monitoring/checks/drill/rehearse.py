@@ -336,7 +336,7 @@ def _without_data(scene: DrilledMonitor, results: Mapping[str, CheckResult]) -> 
     """Take every input away: each check that applies has no data, and none says anything."""
     with rehearsing(scene) as world:
         applying = {key for key, one in world.run().items() if one.reason is not Reason.DOES_NOT_APPLY}
-        world.lost = {*world.asked, *world.answers}  # also the feeds, which are asked when a price is lost
+        world.lost = set(world.asked)
         for key, one in world.run().items():
             if one.transition:
                 results[key.check].problems.append(f"fires without data: {key.text}")
