@@ -33,7 +33,9 @@ def refund_line(gas: GasTerms, known: Network, at: EvaluationPoint) -> Block:
     shown = (token.amount(fixed), token.amount(price)) if token else (f"{fixed} units", f"{price} units")
     of = "" if token else f" of the token {gas.token}"
     to: object = (
-        "whoever executes it" if gas.receiver == ZERO else addr(gas.receiver, _name(gas.receiver, known, at), known)
+        "the account that executes it"
+        if gas.receiver == ZERO
+        else addr(gas.receiver, _name(gas.receiver, known, at), known)
     )
     text = f" gas refund: pays {shown[0]}{of} whatever is used, and {shown[1]} for each unit of gas, to "
     return line(bold("HIGH"), text, to, "; at most all that the Safe has of it")

@@ -20,7 +20,7 @@ from monitoring.chains.services.safe_rows import SafeQueue, SafeTransaction
 from monitoring.checks.builtin.safes.rate_limit import Poll, QueueOf, interval_for
 from monitoring.checks.builtin.safes.rules import Loudness, Skip, decoded_offline, facts_of, pays_refund, severity_of
 from monitoring.checks.builtin.safes.text import describe
-from monitoring.checks.builtin.safes.witness import SafeState, Witness, questions, witness
+from monitoring.checks.builtin.safes.verification import SafeState, Verification, questions, verify
 from monitoring.checks.builtin.shared.data_rows import RowContract
 from monitoring.checks.engine.plan import ReadContext
 from monitoring.checks.engine.point import EvaluationPoint
@@ -64,7 +64,7 @@ class Sight:
     poll: Poll
     state: SafeState
     print: str
-    witnesses: Mapping[str, Witness] = field(default_factory=dict)
+    verified: Mapping[str, Verification] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,20 +104,20 @@ class QueuePart:
         if poll is PENDING or isinstance(poll, Unknown):
             return PENDING if poll is PENDING else poll
         state = SafeState(self._identity(version), nonce, threshold, frozenset(str(one).lower() for one in owners))
-        return self._witnessed(Sight(poll, state, seen), desk)
+        return self._verified(Sight(poll, state, seen), desk)
 
     def _identity(self, version: Result) -> SafeIdentity | Unknown:
         if isinstance(version, str):
             return SafeIdentity(self.place.address, self.place.chain, version)
         return version if isinstance(version, Unknown) else Unknown(f"{self.place.title} answers no version")
 
-    def _witnessed(self, sight: Sight, desk: ReadContext) -> Sight | NotYet:
+    def _verified(self, sight: Sight, desk: ReadContext) -> Sight | NotYet:
         """Ask the chain whose the signatures in a queue are, all of them at once."""
         rows = sight.poll.queue.transactions if isinstance(sight.poll.queue, SafeQueue) else ()
         answers = {one: desk.ask(one) for row in rows for one in questions(row, sight.state)}
         if any(answer is PENDING for answer in answers.values()):
             return PENDING
-        return replace(sight, witnesses={row.safe_tx_hash: witness(row, sight.state, answers) for row in rows})
+        return replace(sight, verified={row.safe_tx_hash: verify(row, sight.state, answers) for row in rows})
 
     def _question(self, nonce: int, seen: str, before: Condition) -> QueueOf:
         asked = _instant(before, "asked")
@@ -170,7 +170,7 @@ class QueuePart:
 
     def _item(self, row: SafeTransaction, queue: SafeQueue, sight: Sight) -> Item | None:
         """Return a row as it is judged. One that is shown falsely is its own item, also if its hash was reported."""
-        decoded, seen = decoded_offline(row), sight.witnesses[row.safe_tx_hash]
+        decoded, seen = decoded_offline(row), sight.verified[row.safe_tx_hash]
         is_understood = seen.hashes is not None and seen.is_sound and not pays_refund(row)
         if is_understood and any(skip.leaves_out(decoded) for skip in self.skips):
             return None

@@ -23,7 +23,7 @@ _RAISING = frozenset(
         FlagKind.GUARD,
     }
 )
-# At least so loud, whoever proposes: what can pay the Safe out, and what nobody can read.
+# At least so loud, no matter who proposes: what can pay the Safe out, and what nobody can read.
 _REFUND, _UNREADABLE = Severity.HIGH, Severity.MEDIUM
 
 

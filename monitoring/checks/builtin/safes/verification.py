@@ -33,7 +33,7 @@ class SafeState:
 
 
 @dataclass(frozen=True, slots=True)
-class Witness:
+class Verification:
     """What a transaction is by the chain's account and not by the service's.
 
     `contradiction` says how it is shown falsely, `suspects` name signatures that no owner made, `unchecked` says why
@@ -85,14 +85,14 @@ def _question(row: SafeTransaction, one: Confirmation, hashes: SafeHashes) -> Si
     return SignerOf(row.chain_id, row.safe, hashes.signed, one.signature)
 
 
-def witness(row: SafeTransaction, state: SafeState, answers: Mapping[SignerOf, str | Unknown]) -> Witness:
+def verify(row: SafeTransaction, state: SafeState, answers: Mapping[SignerOf, str | Unknown]) -> Verification:
     """Judge one row; `answers` has one for each of its questions."""
     hashes = hashes_of(row, state)
     suspects = tuple(_impossible(row, state))
     if isinstance(hashes, str):
-        return Witness(None, frozenset(), len(row.confirmations), suspects=suspects, unchecked=hashes)
+        return Verification(None, frozenset(), len(row.confirmations), suspects=suspects, unchecked=hashes)
     if hashes.safe_tx_hash != row.safe_tx_hash:
-        return Witness(hashes, frozenset(), len(row.confirmations), _contradiction(row, state), suspects)
+        return Verification(hashes, frozenset(), len(row.confirmations), _contradiction(row, state), suspects)
     signed: set[str] = set()
     unchecked = ""
     for one in row.confirmations:
@@ -103,7 +103,7 @@ def witness(row: SafeTransaction, state: SafeState, answers: Mapping[SignerOf, s
             suspects += (problem,)
         else:
             signed.add(answer)
-    return Witness(hashes, frozenset(signed), len(row.confirmations), suspects=suspects, unchecked=unchecked)
+    return Verification(hashes, frozenset(signed), len(row.confirmations), suspects=suspects, unchecked=unchecked)
 
 
 def _impossible(row: SafeTransaction, state: SafeState) -> Iterator[str]:
