@@ -12,9 +12,8 @@ from monitoring.chains.abi.values import Unknown
 from monitoring.chains.services.price_gate import USUAL_GATE, PriceGate
 from monitoring.checks.engine.evidence import Evidence
 from monitoring.checks.engine.formula_evidence import evidence_of
-from monitoring.checks.engine.plan import Query, ReadContext
+from monitoring.checks.engine.plan import PriceQuery, Query, ReadContext, value_of
 from monitoring.checks.engine.point import EvaluationPoint
-from monitoring.checks.engine.price_query import PriceQuery, value_of
 from monitoring.checks.expression.evaluate import PENDING, Ask, PriceRead, Result, evaluate
 from monitoring.checks.expression.tree import Tree
 from monitoring.checks.expression.values import Value

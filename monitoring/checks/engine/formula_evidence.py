@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING
 
 from monitoring.base.formatting import format_instant, format_value
 from monitoring.checks.engine.evidence import AskedContract, Evidence
-from monitoring.checks.engine.plan import ReadContext
-from monitoring.checks.engine.price_query import value_of
+from monitoring.checks.engine.plan import ReadContext, value_of
 from monitoring.checks.expression.evaluate import Ask, NotYet, PriceRead, Result, evaluate
 from monitoring.checks.expression.spell import inputs_of, spell
 from monitoring.checks.expression.tree import Operation, Tree

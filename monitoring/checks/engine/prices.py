@@ -15,8 +15,8 @@ from monitoring.chains.networks import networks
 from monitoring.chains.services.price_gate import COINGECKO
 from monitoring.chains.services.prices import Asset, Price, Row, base_url, believe, market_rows
 from monitoring.chains.services.times import staleness
+from monitoring.checks.engine.plan import PriceQuery
 from monitoring.checks.engine.point import EvaluationPoint
-from monitoring.checks.engine.price_query import PriceQuery
 from monitoring.checks.engine.resolvers import read_views
 from monitoring.checks.expression.evaluate import PriceRead, ViewRead
 from monitoring.checks.recorded.recording import PRICES

@@ -16,9 +16,8 @@ from monitoring.chains.abi.values import Unknown
 from monitoring.chains.rpc.memory import JUDGED
 from monitoring.checks.engine.evaluation import Readings
 from monitoring.checks.engine.monitor import EvaluatedMonitor
-from monitoring.checks.engine.plan import CheckInstance, Query, ReadContext
+from monitoring.checks.engine.plan import CheckInstance, PriceQuery, Query, ReadContext
 from monitoring.checks.engine.point import EvaluationPoint
-from monitoring.checks.engine.price_query import PriceQuery
 from monitoring.checks.engine.prices import answer_prices
 from monitoring.checks.engine.resolvers import Answers
 from monitoring.checks.engine.sources import read_sources

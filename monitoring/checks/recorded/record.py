@@ -28,9 +28,8 @@ from monitoring.chains.services.sources import pick, steps
 from monitoring.checks.builtin import TYPES
 from monitoring.checks.config.load import load_monitor
 from monitoring.checks.engine.monitor import Monitor
-from monitoring.checks.engine.plan import ReadContext
+from monitoring.checks.engine.plan import PriceQuery, ReadContext, value_of
 from monitoring.checks.engine.point import EvaluationPoint
-from monitoring.checks.engine.price_query import PriceQuery, value_of
 from monitoring.checks.engine.prices import answer_prices
 from monitoring.checks.engine.sources import document_of, read_sources
 from monitoring.checks.recorded.recording import FOLDER, HIDDEN, PRICES, RecordedRequest, Recording, recordings_of
