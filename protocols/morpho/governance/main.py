@@ -6,15 +6,17 @@ message a chain. Every chain is read for itself, all of its vaults in the same r
 
 from __future__ import annotations
 
-from protocols.morpho.governance_events import vaults
-from protocols.morpho.governance_run import follow
+from protocols.morpho.governance.run import follow
+from protocols.morpho.markets_data import load
 from utils.monitor import Context, monitor
 
 
-@monitor("morpho-governance", channel="morpho", runbook="protocols/morpho/README.md")
+@monitor("morpho-governance", channel="morpho", runbook="protocols/morpho/governance/README.md")
 def main(m: Context) -> None:
-    for network in dict.fromkeys(vault.network for vault in vaults()):
-        follow(m, network, [vault for vault in vaults() if vault.network == network])
+    book = load()
+    for chain in dict.fromkeys(vault.chain for vault in book.vaults):
+        markets = [market for slug, market in book.tiers if slug == chain]
+        follow(m, chain, [vault for vault in book.vaults if vault.chain == chain], markets)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The vaults whose governance is followed, and what they emit about it: the data files of this folder. Pure."""
+"""What Morpho vaults emit about their governance, from events.yaml, and the views that hold it. Pure."""
 
 from __future__ import annotations
 
@@ -9,8 +9,7 @@ from typing import Any
 
 from monitoring.chains.abi.addresses import keccak256
 from monitoring.chains.abi.function import Event, parse_event
-from monitoring.chains.networks import Network, network
-from protocols.morpho.governance_words import read_yaml
+from protocols.morpho.governance.words import read_yaml
 from utils.monitor import Severity
 
 # The view that has a pending change, and which of its values is the instant from which it can be executed (0: nothing
@@ -28,31 +27,17 @@ REPLACES: Mapping[str, tuple[str, int, str]] = {
     "timelock": ("timelock()(uint256)", 0, "span"),
     "guardian": ("guardian()(address)", 0, "account"),
 }
-ROLES: Mapping[str, tuple[str, ...]] = {"v1": ("owner", "curator", "guardian"), "v2": ("owner", "curator")}
+ROLES: Mapping[int, tuple[str, ...]] = {1: ("owner", "curator", "guardian"), 2: ("owner", "curator")}  # by version
 # The accounts of these sets can only be asked for one by one.
-SETS: Mapping[str, Mapping[str, str]] = {
-    "v1": {"allocators": "isAllocator(address)(bool)"},
-    "v2": {"allocators": "isAllocator(address)(bool)", "sentinels": "isSentinel(address)(bool)"},
+SETS: Mapping[int, Mapping[str, str]] = {
+    1: {"allocators": "isAllocator(address)(bool)"},
+    2: {"allocators": "isAllocator(address)(bool)", "sentinels": "isSentinel(address)(bool)"},
 }
 
 
 @dataclass(frozen=True, slots=True)
-class GovernedVault:
-    """A row of governance_vaults.yaml."""
-
-    name: str
-    version: str
-    network: Network
-    address: str
-
-    @property
-    def title(self) -> str:
-        return f"{self.name} ({self.version.upper()}, {self.network.name})"
-
-
-@dataclass(frozen=True, slots=True)
 class GovernanceEvent:
-    """A row of governance_events.yaml. `effect` is submits, executes or revokes, of a change of the `kind`."""
+    """A row of events.yaml. `effect` is submits, executes or revokes, of a change of the `kind`."""
 
     event: Event
     effect: str = ""
@@ -72,7 +57,7 @@ class GovernanceEvent:
     def holder(self, before: Any, args: Mapping[str, Any]) -> Any:  # noqa: ANN401 - an account, or a sorted list of them
         """Return who has the role, or is in the set, after the event."""
         account = str(args[self.to])
-        if self.holds in ROLES["v1"]:
+        if self.holds in ROLES[1]:
             return account
         flag = next((value for value in args.values() if isinstance(value, bool)), self.event.name.startswith("Add"))
         rest = {one for one in before or () if one != account}
@@ -104,25 +89,18 @@ class PendingChange:
 
 
 @cache
-def vaults() -> tuple[GovernedVault, ...]:
-    """Return the vaults of governance_vaults.yaml."""
-    rows = read_yaml("governance_vaults.yaml")["vaults"]
-    return tuple(GovernedVault(row["name"], row["version"], network(row["chain"]), row["address"]) for row in rows)
-
-
-@cache
-def events(version: str) -> Mapping[str, GovernanceEvent]:
+def events(version: int) -> Mapping[str, GovernanceEvent]:
     """Return what a generation of vaults emits about its governance, by the event's name."""
-    return {row.event.name: row for row in map(_event, read_yaml("governance_events.yaml")[version])}
+    return {row.event.name: row for row in map(_event, read_yaml("events.yaml")[f"v{version}"])}
 
 
 def declarations() -> list[str]:
     """Return the declarations of all events, those that both generations emit once."""
-    rows = read_yaml("governance_events.yaml")
+    rows = read_yaml("events.yaml")
     return list(dict.fromkeys(row["event"] for version in ("v1", "v2") for row in rows[version]))
 
 
-def submits(version: str, kind: str) -> GovernanceEvent:
+def submits(version: int, kind: str) -> GovernanceEvent:
     """Return the event with which a change of this kind is submitted."""
     return next(one for one in events(version).values() if (one.effect, one.kind) == ("submits", kind))
 

@@ -21,6 +21,7 @@ from monitoring.chains.abi.function import AbiError, decode, encode, parse_funct
 from monitoring.chains.abi.selectors import Declaration, declare
 from monitoring.chains.abi.types import AbiType
 from monitoring.chains.abi.values import Unknown
+from monitoring.chains.networks import network
 from monitoring.chains.rpc.tokens import Token
 from utils.chain import Chain, ViewCall
 from utils.monitor import addr, call, link
@@ -32,7 +33,6 @@ UNLIMITED = 2**128 - 1  # the largest cap of V2; nobody means a number by it, no
 _HOLE = re.compile(r"\{(\w+):([\w/]+)\}")
 _PARAMS = AbiType("tuple", (AbiType("address"),) * 4 + (AbiType("uint256"),))
 _ID_TO_PARAMS = "idToMarketParams(bytes32)(address,address,address,address,uint256)"
-_APP = {1: "ethereum", 8453: "base", 747474: "katana"}
 _SELECTOR = 4
 
 
@@ -77,8 +77,8 @@ class CallWords:
 
 @cache
 def calls() -> Mapping[bytes, CallWords]:
-    """Return the calls of governance_calls.yaml by selector."""
-    rows = cast("list[dict[str, str]]", read_yaml("governance_calls.yaml")["calls"])
+    """Return the calls of calls.yaml by selector."""
+    rows = cast("list[dict[str, str]]", read_yaml("calls.yaml")["calls"])
     found = [CallWords(declare(row["call"]), row["says"], row.get("now", ""), row.get("of", "")) for row in rows]
     return {one.declared.function.selector: one for one in found}
 
@@ -215,7 +215,7 @@ class Words:
         return self.market("0x" + value.hex()) if name == "id" else None
 
     def _market_rows(self, market: MorphoMarket) -> dict[str, object]:
-        url = f"https://app.morpho.org/{_APP.get(self._chain_id, '')}/market/{market.id}"
+        url = f"https://app.morpho.org/{network(self._chain_id).name.lower()}/market/{market.id}"
         rows: dict[str, object] = {"Market": link(self.as_market(market).removeprefix("market "), url)}
         for name, address in (("Collateral", market.collateral), ("Oracle", market.oracle)):
             if address.lower() != ZERO:

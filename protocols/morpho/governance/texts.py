@@ -8,14 +8,13 @@ from typing import Any
 
 from monitoring.alerts.message.text import Block
 from monitoring.base.formatting import format_instant
+from monitoring.chains.networks import network
 from monitoring.checks.builtin.shared.transactions import when
-from protocols.morpho.governance_events import REPLACES
-from protocols.morpho.governance_state import Finding
-from protocols.morpho.governance_words import Words
+from protocols.morpho.governance.events import REPLACES
+from protocols.morpho.governance.state import Finding
+from protocols.morpho.governance.words import Words
 from utils.chain import Chain, ViewCall
 from utils.monitor import Unknown, addr, call, kv, link, tx
-
-_APP = {1: "ethereum", 8453: "base", 747474: "katana"}
 
 
 class Texts:
@@ -29,8 +28,8 @@ class Texts:
     def words(self, finding: Finding) -> Words:
         """Return what puts the values of this finding into words."""
         vault = finding.vault
-        view = "MORPHO()(address)" if vault.version == "v1" else "morpho()(address)"
-        return Words(self._chain, vault.network.id, self._assets[vault.address], call(finding.contract, view))
+        view = "MORPHO()(address)" if vault.version == 1 else "morpho()(address)"
+        return Words(self._chain, network(vault.chain).id, self._assets[vault.address], call(finding.contract, view))
 
     def says(self, finding: Finding) -> str:
         """Return what changes."""
@@ -63,7 +62,7 @@ class Texts:
 
     def blocks(self, finding: Finding, at: int | Unknown, replaced: str) -> list[Block]:
         """Return what is shown below the title of a change that waits."""
-        vault, words, chain_id = finding.vault, self.words(finding), finding.vault.network.id
+        vault, words, chain_id = finding.vault, self.words(finding), network(finding.vault.chain).id
         rows = _vault_rows(finding)
         if finding.contract.lower() != vault.address.lower():
             rows["Adapter"] = addr(finding.contract, None, chain_id)
@@ -106,8 +105,7 @@ class Texts:
 
 def _vault_rows(finding: Finding) -> dict[str, object]:
     vault = finding.vault
-    url = f"https://app.morpho.org/{_APP.get(vault.network.id, vault.network.slug)}/vault/{vault.address}"
-    return {"Vault": (addr(vault.address, vault.name, vault.network.id), " (", link("Morpho", url), ")")}
+    return {"Vault": (addr(vault.address, vault.name, vault.chain), " (", link("Morpho", vault.page), ")")}
 
 
 def _change(finding: Finding) -> str:

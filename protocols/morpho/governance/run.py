@@ -8,12 +8,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TypeAlias
 
-from monitoring.chains.networks import Network
+from monitoring.base.plural import counted
+from monitoring.chains.networks import network
 from monitoring.checks.events.decoded import LogsRead
-from protocols.morpho.governance_events import GovernedVault, declarations, submits
-from protocols.morpho.governance_state import Finding, GovernanceState
-from protocols.morpho.governance_texts import Texts
-from protocols.morpho.governance_views import VaultViews, add_markets, read_views, waits_until
+from protocols.morpho.governance.events import declarations, submits
+from protocols.morpho.governance.state import Finding, GovernanceState
+from protocols.morpho.governance.texts import Texts
+from protocols.morpho.governance.views import VaultViews, add_markets, read_views, waits_until
+from protocols.morpho.markets_data import Vault
 from utils.chain import Chain
 from utils.monitor import HIGH, LOW, Context, Unknown
 
@@ -22,12 +24,12 @@ _GRAVE = ("owner", "curator", "guardian")
 Due: TypeAlias = Mapping[str, int | Unknown]
 
 
-def follow(m: Context, network: Network, vaults: Sequence[GovernedVault]) -> None:
-    """Follow the vaults of one chain."""
-    chain, kept = m.chain(network.id), m.recall(network.slug, default={})
+def follow(m: Context, slug: str, vaults: Sequence[Vault], markets: Sequence[str]) -> None:
+    """Follow the vaults of one chain. `markets`: ids in which changes may wait though no queue has them yet."""
+    chain, kept = m.chain(slug), m.recall(slug, default={})
     roles = kept.get("roles", {})
     views = read_views(chain, vaults, roles)
-    add_markets(chain, [one for one in views if one.vault.address not in roles], [])
+    add_markets(chain, [one for one in views if one.vault.address not in roles], markets)
     state = GovernanceState.of(kept, {})
     state.vaults = _contracts(views, state)
     left = state.left()
@@ -39,19 +41,19 @@ def follow(m: Context, network: Network, vaults: Sequence[GovernedVault]) -> Non
     due = {change.key: at for change, at in waiting}
     today = _today(chain, findings, texts)
     with m.together():
-        _report_logs(m, read, findings, texts)
+        _report_logs(m, slug, read, findings, texts)
         for finding in findings:
             _report(m, finding, texts, due, today)
         for change in left:
-            m.resolve(f"pending/{network.slug}/{change.key}", note=f"{change.says}: the vault is not watched any more")
+            m.resolve(f"pending/{slug}/{change.key}", note=f"{change.says}: the vault is not watched any more")
         for one in views:
             readable = False if one.unknown is None else one.unknown
             what = f"{one.vault.title} cannot be read"
-            m.flag(f"vault/{one.vault.address}", readable, chain=network.slug, severity=HIGH, text=what)
-        m.remember(network.slug, state.as_kept())
+            m.flag(f"vault/{one.vault.address}", readable, chain=slug, severity=HIGH, text=what)
+        m.remember(slug, state.as_kept())
 
 
-def _contracts(views: Sequence[VaultViews], state: GovernanceState) -> dict[str, GovernedVault]:
+def _contracts(views: Sequence[VaultViews], state: GovernanceState) -> dict[str, Vault]:
     """Return the contracts to follow, each with its vault. An adapter of V2 has delays of its own."""
     found = {one.vault.address.lower(): one.vault for one in views}
     for one in views:
@@ -94,7 +96,7 @@ def _today(chain: Chain, findings: Sequence[Finding], texts: Texts) -> dict[str,
     return found
 
 
-def _report_logs(m: Context, read: LogsRead, findings: Sequence[Finding], texts: Texts) -> None:
+def _report_logs(m: Context, slug: str, read: LogsRead, findings: Sequence[Finding], texts: Texts) -> None:
     """Report what happened at once, in one message of the chain, and go on from the last block that was read."""
     lines = {one.log.id: one for one in findings if one.what == "happened"}
     m.logs(
@@ -104,17 +106,27 @@ def _report_logs(m: Context, read: LogsRead, findings: Sequence[Finding], texts:
         show=lambda log: texts.line(lines[log.id]),
         severity_of=lambda log: row.severity if (row := lines[log.id].row) else LOW,
         severity=LOW,
+        text=_headline(slug, list(lines.values()), texts),
     )
 
 
+def _headline(slug: str, happened: Sequence[Finding], texts: Texts) -> str:
+    if not happened:
+        return f"a reported event of vaults on {network(slug).name} is not on the chain any more"
+    worst = max(happened, key=lambda one: one.row.severity if one.row else LOW)
+    rest = len(happened) - 1
+    more = f" (and {counted(rest, 'more change')})" if rest else ""
+    return f"{texts.line(worst)}{more}".replace("{", "").replace("}", "")  # braces would name a value
+
+
 def _report(m: Context, finding: Finding, texts: Texts, due: Due, today: Mapping[str, str]) -> None:
-    network, change = finding.vault.network, finding.change
+    slug, change = finding.vault.chain, finding.change
     if finding.what == "differs":
         severity = HIGH if finding.args["role"] in _GRAVE else LOW
         m.alert(severity, texts.differs(finding), texts.vault_block(finding))
     if change is None:
         return
-    key = f"pending/{network.slug}/{change.key}"
+    key = f"pending/{slug}/{change.key}"
     if finding.what in ("submitted", "found"):
         at = due.get(change.key, 0)
         severity = submits(finding.vault.version, change.kind).severity
