@@ -120,7 +120,7 @@ class EvaluationSession:
 
         described = Subject(key, verb, asked.policy, options.unit, text=options.text, chain=chain)
         reading = asked.reading
-        route = self._given.route.guided(Guidance(options.runbook, options.note.strip()))
+        route = self._given.route.narrowed(options.own_route(verb))
         named = [AskedContract(chain, options.contract.lower())] if options.contract else self._contracts_of(reading)
         evidence = Evidence(tuple(facts_shown(options.inputs, dict).items()), tuple(named))
         return Judged(GivenPart(found, route, described, reading, evidence))

@@ -21,6 +21,7 @@ from monitoring.base.suggest import instead_of
 from monitoring.chains.abi.addresses import address_problem, is_address
 from monitoring.chains.abi.values import Unknown
 from monitoring.checks.expression.values import NONE, Number, Reading, Value
+from monitoring.checks.messages.plain import OwnRoute
 from monitoring.checks.rules.steps import Step, seconds_of, seconds_of_span
 from monitoring.conditions.policy import USUAL, PendingPolicy, Reminders
 
@@ -100,9 +101,10 @@ class CommonKeywords(TypedDict, total=False):
     `severity`; `fire_after` and `for_runs`: only once it has lasted so long; `at_once`: true where the breach is so bad
     that it does not wait; `remind`: again while it stands;
     `unit` of the value (`usd`, `%`, `ETH`); `text`: the title in your own words, with `{value}`, `{bound}`,
-    `{before}`; `chain`, where one key is judged on several; `inputs`: what the value was made of, by name; `contract`:
-    the address it is about, where it was calculated from several; `runbook` (a URL, or a path in the repository) and
-    `note`: what to do. All of these are shown in the alert.
+    `{before}`; `chain`, where one key is judged on several; `inputs`: what the value was made of, by name, and
+    `contract`: the address it is about, where it was calculated from several, both shown in the alert; so are `runbook`
+    (a URL, or a path in the repository) and `note`: what to do; `protocol` and `channel`: whose alert it is and where
+    it goes, if not the monitor's; `machine=True`: if it is HIGH or CRITICAL it calls the webhook of its channel.
     """
 
     severity: Severity | str
@@ -117,6 +119,9 @@ class CommonKeywords(TypedDict, total=False):
     contract: str
     runbook: str
     note: str
+    protocol: str
+    channel: str
+    machine: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -135,6 +140,9 @@ class CommonOptions:
     contract: str = ""
     runbook: str = ""
     note: str = ""
+    protocol: str = ""
+    channel: str = ""
+    machine: bool = False
 
     @classmethod
     def of(cls, verb: str, keywords: Mapping[str, Any], python: Callable[..., Any]) -> CommonOptions:
@@ -149,12 +157,26 @@ class CommonOptions:
                 own = [name for name, one in signature(python).parameters.items() if one.kind is one.KEYWORD_ONLY]
                 raise UsageError(f"m.{verb}(…, {word}=…): unknown keyword, {instead_of(word, [*own, *common])}")
         options = cls(**keywords)
-        guidance_of_call(f"m.{verb}(…, ", options.runbook, options.note)
+        options.own_route(verb)
         if options.contract and (problem := address_problem(options.contract)):
             raise UsageError(f"m.{verb}(…, contract=…): {problem}")
         if not isinstance(options.inputs, Mapping):
             raise UsageError(f"m.{verb}(…, inputs=…): name each, as in inputs={{'assets': vault.assets}}")
         return options
+
+    def own_route(self, verb: str) -> OwnRoute:
+        """Return what the call says of its own alerts.
+
+        Raises:
+            UsageError: one of its keywords is not usable.
+        """
+        guidance = guidance_of_call(f"m.{verb}(…, ", self.runbook, self.note)
+        for word in ("protocol", "channel"):
+            if not isinstance(found := getattr(self, word), str):
+                raise UsageError(f"m.{verb}(…, {word}={found!r}): write a name")
+        if not isinstance(self.machine, bool):
+            raise UsageError(f"m.{verb}(…, machine={self.machine!r}): write True or False")
+        return OwnRoute(self.protocol, self.channel, self.machine, guidance)
 
     def policy(
         self, verb: str, severity: Severity | None = None, *, understood: Sequence[str] | None = None
