@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 
 from protocols.morpho.markets_api import read_debts
-from protocols.morpho.markets_data import Book, Vault, load
+from protocols.morpho.markets_data import Book, WatchedVault, load
 from protocols.morpho.markets_judge import shares_of
 from protocols.morpho.markets_model import Market, VaultState
 from protocols.morpho.markets_read import read_tokens, read_vaults
@@ -36,7 +36,9 @@ def watch(m: Context, book: Book) -> None:
             judge_unwind(m, book.limits, unwind, states, dollars)
 
 
-def _judge_vaults(m: Context, book: Book, states: Mapping[Vault, VaultState | Unknown], dollars: Dollars) -> None:
+def _judge_vaults(
+    m: Context, book: Book, states: Mapping[WatchedVault, VaultState | Unknown], dollars: Dollars
+) -> None:
     """Judge the vaults of one chain."""
     markets = _markets_of(states.values())
     chain = next(iter(states)).chain

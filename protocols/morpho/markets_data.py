@@ -76,7 +76,7 @@ _BY_TIER = Named(One("tier", lambda value: str(_tier(value)), {}), _AMOUNT)
 
 
 @keys
-class Vault:
+class WatchedVault:
     """A vault that is watched. `risk_level` is how much risk it may take; its generation comes with the file."""
 
     name: str = key(_TEXT, "Its name.", example='name: "Yearn USDC"')
@@ -109,8 +109,8 @@ class TieredMarket:
     chain: str = key(_CHAIN, "Its chain.", example="chain: mainnet")
     tier: int = key(_TIER, "Its tier.", example="tier: 2")
     pair: str = key(_TEXT, "Collateral and loan token.", example='pair: "WBTC/USDC"')
-    lltv: Fraction | None = key(_AMOUNT, "For whoever reads.", default=None)
-    oracle: tuple[str, ...] = key(Many(_TEXT), "For whoever reads.", default=())
+    lltv: Fraction | None = key(_AMOUNT, "A note for people.", default=None)
+    oracle: tuple[str, ...] = key(Many(_TEXT), "A note for people.", default=())
 
 
 @keys
@@ -167,7 +167,7 @@ class Limits:
 class Book:
     """All of it. `tiers` is by chain and market id."""
 
-    vaults: tuple[Vault, ...]
+    vaults: tuple[WatchedVault, ...]
     tiers: Mapping[tuple[str, str], TieredMarket]
     unwind: tuple[UnwindMarket, ...]
     limits: Limits
@@ -179,7 +179,7 @@ def load(folder: Path = HERE) -> Book:
     Raises:
         ConfigError: each mistake with its file, line and column.
     """
-    v1, v2 = (_rows(folder / name, Vault) for name in ("vaults.yaml", "vaults_v2.yaml"))
+    v1, v2 = (_rows(folder / name, WatchedVault) for name in ("vaults.yaml", "vaults_v2.yaml"))
     markets = _rows(folder / "markets.yaml", TieredMarket)
     limits = _read(folder / "risk.yaml", Table(Limits))
     if missing := [tier for tier in _TIERS if tier not in limits.max_share or tier not in limits.max_risk]:

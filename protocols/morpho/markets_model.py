@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from monitoring.chains.abi.addresses import ZERO
-from protocols.morpho.markets_data import Vault
+from protocols.morpho.markets_data import WatchedVault
 
 _VIRTUAL_SHARES = 10**6  # Morpho's own, against inflation of the share price
 
@@ -67,7 +67,7 @@ class VaultState:
     `strange` are adapters of a kind that is not known here, with what each says it has.
     """
 
-    vault: Vault
+    vault: WatchedVault
     asset: str
     symbol: str
     decimals: int

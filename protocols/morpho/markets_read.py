@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 
-from protocols.morpho.markets_data import Vault
+from protocols.morpho.markets_data import WatchedVault
 from protocols.morpho.markets_model import Holding, Market, VaultState
 from protocols.morpho.markets_places import PARAMS, Adapters, Queue, attempt, read_adapters, read_queues, sure
 from utils.chain import Chain, Readings
@@ -31,7 +31,7 @@ class _Position:
 
 
 @dataclass(frozen=True, slots=True)
-class _Parts:
+class _Places:
     """Where a vault of either generation has what it has."""
 
     asset: str
@@ -41,7 +41,7 @@ class _Parts:
     strange: Mapping[str, int] = field(default_factory=dict)
 
 
-def read_vaults(chain: Chain, slug: str, vaults: Sequence[Vault]) -> dict[Vault, VaultState | Unknown]:
+def read_vaults(chain: Chain, slug: str, vaults: Sequence[WatchedVault]) -> dict[WatchedVault, VaultState | Unknown]:
     """Return the state of each vault of a chain."""
     v2 = read_adapters(chain, [one.address for one in vaults if one.version == _V2])
     inner = [one.inner for found in v2.values() if isinstance(found, Adapters) for one in found.adapters if one.inner]
@@ -52,7 +52,7 @@ def read_vaults(chain: Chain, slug: str, vaults: Sequence[Vault]) -> dict[Vault,
         else attempt(_parts_of_v1, one.address, queues)
         for one in vaults
     }
-    whole = [one for one in parts.values() if isinstance(one, _Parts)]
+    whole = [one for one in parts.values() if isinstance(one, _Places)]
     positions = [place for one in whole for place in one.positions]
     markets = read_markets(chain, slug, [one.market for one in positions])
     shares = _read_shares(chain, [(one.market, one.holder) for one in positions])
@@ -104,12 +104,12 @@ def _read_shares(
     return {row: found.position[0] for row, found in read}
 
 
-def _parts_of_v1(vault: str, queues: Mapping[str, Queue | Unknown]) -> _Parts:
+def _parts_of_v1(vault: str, queues: Mapping[str, Queue | Unknown]) -> _Places:
     queue = sure(queues[vault])
-    return _Parts(queue.asset, queue.reported, _of_queue(vault, queue))
+    return _Places(queue.asset, queue.reported, _of_queue(vault, queue))
 
 
-def _parts_of_v2(found: Adapters | Unknown, queues: Mapping[str, Queue | Unknown]) -> _Parts:
+def _parts_of_v2(found: Adapters | Unknown, queues: Mapping[str, Queue | Unknown]) -> _Places:
     vault = sure(found)
     positions: list[_Position] = []
     for one in vault.adapters:
@@ -118,7 +118,7 @@ def _parts_of_v2(found: Adapters | Unknown, queues: Mapping[str, Queue | Unknown
             positions += _of_queue(one.inner, queue, Fraction(one.shares, queue.shares or 1))
         positions += [_Position((one.morpho, market), one.address) for market in one.ids]
     strange = {one.address: one.assets for one in vault.adapters if not one.inner and not one.morpho}
-    return _Parts(vault.asset, vault.reported, tuple(positions), vault.idle, strange)
+    return _Places(vault.asset, vault.reported, tuple(positions), vault.idle, strange)
 
 
 def _of_queue(vault: str, queue: Queue, part: Fraction = Fraction(1)) -> tuple[_Position, ...]:
@@ -126,8 +126,8 @@ def _of_queue(vault: str, queue: Queue, part: Fraction = Fraction(1)) -> tuple[_
 
 
 def _state(
-    vault: Vault,
-    found: _Parts | Unknown,
+    vault: WatchedVault,
+    found: _Places | Unknown,
     markets: Mapping[tuple[str, str], Market | Unknown],
     shares: Mapping[tuple[tuple[str, str], str], int | Unknown],
     tokens: Mapping[str, Readings],

@@ -13,7 +13,7 @@ from typing import Any
 
 from monitoring.base.formatting import format_pct
 from protocols.morpho.markets_api import read_borrowers
-from protocols.morpho.markets_data import Limits, UnwindMarket, Vault
+from protocols.morpho.markets_data import Limits, UnwindMarket, WatchedVault
 from protocols.morpho.markets_model import Market, VaultState
 from protocols.morpho.markets_places import attempt, sure
 from protocols.morpho.markets_read import read_markets
@@ -41,7 +41,7 @@ def judge_unwind(
     m: Context,
     limits: Limits,
     wanted: Sequence[UnwindMarket],
-    states: Mapping[Vault, VaultState | Unknown],
+    states: Mapping[WatchedVault, VaultState | Unknown],
     dollars: Dollars,
 ) -> None:
     """Judge each market of one chain; `states` are the vaults of this chain."""
@@ -56,7 +56,7 @@ def judge_unwind(
             below=limits.coverage, worse_by="0.25", severity=HIGH, chain=chain, note=f"See {market.page}",
             text=f"Yearn {market.asset} collateral on Morpho: {{value}} of what a price shock puts up for sale can be "
             "withdrawn at once",
-            unit="%", inputs=shown(at_risk, liquid),
+            unit="%", inputs=shown(at_risk, liquid), channel="curation",
         )  # fmt: skip
 
 
@@ -75,19 +75,19 @@ def coverage(
     """
     if isinstance(at_risk, Unknown):
         return at_risk
+    found: Any = Fraction(liquid, at_risk.assets) if at_risk.assets else none
+    breaches = found is not none and found < limits.coverage
+    if breaches and blind is not None:
+        return blind
+    if breaches and not dollars.is_small(market.chain, market.asset_address, at_risk.assets, at_risk.decimals):
+        return found
     if at_risk.seen < _ALL:
-        incomplete = f"api.morpho.org: it knows the borrowers of only {format_pct(at_risk.seen)} of what is borrowed"
-        missing: Unknown | None = Unknown(f"{incomplete} against {market.asset}", "api.morpho.org")
-    else:
-        missing = None
-    if not at_risk.assets:
-        return missing or none
-    found = Fraction(liquid, at_risk.assets)
-    if found < limits.coverage:
-        if dollars.is_small(market.chain, market.asset_address, at_risk.assets, at_risk.decimals):
-            return missing or none
-        return blind or found
-    return missing or found
+        seen = format_pct(at_risk.seen)
+        return Unknown(
+            f"api.morpho.org: it knows the borrowers of only {seen} of what is borrowed against {market.asset}",
+            "api.morpho.org",
+        )
+    return none if breaches else found
 
 
 def liquidity_of(states: Iterable[VaultState | Unknown]) -> tuple[int, Unknown | None]:

@@ -9,7 +9,7 @@ from typing import Any
 
 from protocols.morpho import markets_judge as judge
 from protocols.morpho.markets_api import Debt
-from protocols.morpho.markets_data import Book, Vault
+from protocols.morpho.markets_data import Book, WatchedVault
 from protocols.morpho.markets_judge import Share
 from protocols.morpho.markets_model import VaultState
 from utils.monitor import HIGH, LOW, MEDIUM, Context, Severity, Unknown, none
@@ -46,7 +46,7 @@ class VaultJudge:
 
     m: Context
     book: Book
-    vault: Vault
+    vault: WatchedVault
     state: VaultState | Unknown
     shares: list[Share]
     debts: Mapping[str, Debt | Unknown]
