@@ -7,13 +7,17 @@ message a chain. Every chain is read for itself, all of its vaults in the same r
 from __future__ import annotations
 
 from protocols.morpho.governance.run import follow
-from protocols.morpho.markets_data import load
+from protocols.morpho.markets_data import Book, load
 from utils.monitor import Context, monitor
 
 
 @monitor("morpho-governance", channel="morpho", runbook="protocols/morpho/governance/README.md")
 def main(m: Context) -> None:
-    book = load()
+    govern(m, load())
+
+
+def govern(m: Context, book: Book) -> None:
+    """Follow the vaults of a book, chain by chain."""
     for chain in dict.fromkeys(vault.chain for vault in book.vaults):
         markets = [market for slug, market in book.tiers if slug == chain]
         follow(m, chain, [vault for vault in book.vaults if vault.chain == chain], markets)

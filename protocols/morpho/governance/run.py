@@ -15,7 +15,7 @@ from protocols.morpho.governance.events import declarations, submits
 from protocols.morpho.governance.state import Finding, GovernanceState
 from protocols.morpho.governance.texts import Texts
 from protocols.morpho.governance.views import VaultViews, add_markets, read_views, waits_until
-from protocols.morpho.markets_data import Vault
+from protocols.morpho.markets_data import WatchedVault
 from utils.chain import Chain
 from utils.monitor import HIGH, LOW, Context, Unknown
 
@@ -24,7 +24,7 @@ _GRAVE = ("owner", "curator", "guardian")
 Due: TypeAlias = Mapping[str, int | Unknown]
 
 
-def follow(m: Context, slug: str, vaults: Sequence[Vault], markets: Sequence[str]) -> None:
+def follow(m: Context, slug: str, vaults: Sequence[WatchedVault], markets: Sequence[str]) -> None:
     """Follow the vaults of one chain. `markets`: ids in which changes may wait though no queue has them yet."""
     chain, kept = m.chain(slug), m.recall(slug, default={})
     roles = kept.get("roles", {})
@@ -53,7 +53,7 @@ def follow(m: Context, slug: str, vaults: Sequence[Vault], markets: Sequence[str
         m.remember(slug, state.as_kept())
 
 
-def _contracts(views: Sequence[VaultViews], state: GovernanceState) -> dict[str, Vault]:
+def _contracts(views: Sequence[VaultViews], state: GovernanceState) -> dict[str, WatchedVault]:
     """Return the contracts to follow, each with its vault. An adapter of V2 has delays of its own."""
     found = {one.vault.address.lower(): one.vault for one in views}
     for one in views:

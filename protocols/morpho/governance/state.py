@@ -12,7 +12,7 @@ from typing import Any, Protocol
 
 from protocols.morpho.governance.events import GovernanceEvent, PendingChange, events, submits
 from protocols.morpho.governance.views import VaultViews
-from protocols.morpho.markets_data import Vault
+from protocols.morpho.markets_data import WatchedVault
 from utils.monitor import Unknown
 
 _ENDS = {"executes": "executed", "revokes": "revoked"}
@@ -38,7 +38,7 @@ class Finding:
     """
 
     what: str
-    vault: Vault
+    vault: WatchedVault
     contract: str
     row: GovernanceEvent | None = None
     args: Mapping[str, Any] = field(default_factory=dict)
@@ -51,14 +51,14 @@ class Finding:
 class GovernanceState:
     """The changes that wait, who holds which role, and what one view said that no event has said yet."""
 
-    vaults: Mapping[str, Vault]  # by contract, in small letters
+    vaults: Mapping[str, WatchedVault]  # by contract, in small letters
     open: dict[str, PendingChange] = field(default_factory=dict)
     roles: dict[str, dict[str, Any]] = field(default_factory=dict)
     doubted: Mapping[str, Any] = field(default_factory=dict)  # by the last run
     doubts: dict[str, Any] = field(default_factory=dict)  # by this one
 
     @classmethod
-    def of(cls, kept: Mapping[str, Any], vaults: Mapping[str, Vault]) -> GovernanceState:
+    def of(cls, kept: Mapping[str, Any], vaults: Mapping[str, WatchedVault]) -> GovernanceState:
         """Read what was remembered."""
         rows = {key: PendingChange(**row) for key, row in kept.get("open", {}).items()}
         return cls(vaults, rows, dict(kept.get("roles", {})), kept.get("doubts", {}))
@@ -107,7 +107,7 @@ class GovernanceState:
             change.missed = at == 0
 
     def hold_proposed(
-        self, vault: Vault, proposed: Mapping[tuple[str, str], Any], *, is_first: bool
+        self, vault: WatchedVault, proposed: Mapping[tuple[str, str], Any], *, is_first: bool
     ) -> Iterator[Finding]:
         """Take in changes that the views say wait, by kind and subject; at first sight at once."""
         for (kind, subject), value in proposed.items():

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
 from protocols.morpho.governance.events import PENDING, ROLES, SETS, PendingChange
-from protocols.morpho.markets_data import Vault
+from protocols.morpho.markets_data import WatchedVault
 from utils.chain import Chain, ViewCall
 from utils.monitor import Unknown, call
 
@@ -24,14 +24,14 @@ class VaultViews:
     `unknown` says why it could not be read.
     """
 
-    vault: Vault
+    vault: WatchedVault
     asset: str | Unknown
     roles: dict[str, Any] = field(default_factory=dict)
     proposed: dict[tuple[str, str], Any] = field(default_factory=dict)
     unknown: Unknown | None = None
 
 
-def read_views(chain: Chain, vaults: Sequence[Vault], known: KnownRoles) -> list[VaultViews]:
+def read_views(chain: Chain, vaults: Sequence[WatchedVault], known: KnownRoles) -> list[VaultViews]:
     """Read all vaults of a chain. `known` has the roles that are remembered of each vault's address."""
     found = [_of_vault(vault, vars(row)) for vault, row in chain.read_each(vaults, _calls)]
     readable = [one for one in found if one.unknown is None]
@@ -82,14 +82,14 @@ def _waiting(answers: Mapping[tuple[str, str], Any]) -> dict[tuple[str, str], An
     return {key: answer[0] for key, (answer, at) in found.items() if not isinstance(at, Unknown) and at}
 
 
-def _calls(vault: Vault) -> dict[str, ViewCall]:
+def _calls(vault: WatchedVault) -> dict[str, ViewCall]:
     found = {role: call(vault.address, f"{role}()(address)") for role in ("asset", *ROLES[vault.version])}
     if vault.version == 1:
         return found | {f"waiting {kind}": _pending_call(vault.address, kind, "") for kind in _ALONE}
     return found | {"adapters": call(vault.address, "adaptersLength()(uint256)")}
 
 
-def _of_vault(vault: Vault, row: Mapping[str, Any]) -> VaultViews:
+def _of_vault(vault: WatchedVault, row: Mapping[str, Any]) -> VaultViews:
     unknown = next((one for one in row.values() if isinstance(one, Unknown)), None)
     found = VaultViews(vault, row["asset"], unknown=unknown)
     if unknown is None:
