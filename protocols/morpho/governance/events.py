@@ -51,7 +51,7 @@ class GovernanceEvent:
     to: str = ""
 
     def subject(self, args: Mapping[str, Any]) -> str:
-        """Return what tells this change apart from others of its kind, in hex: a market's id, a call, or nothing."""
+        """Return what distinguishes this change from others of its kind, in hex: a market's id, a call, or nothing."""
         return "0x" + bytes(args[self.about]).hex() if self.about else ""
 
     def holder(self, before: Any, args: Mapping[str, Any]) -> Any:  # noqa: ANN401 - an account, or a sorted list of them

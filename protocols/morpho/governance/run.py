@@ -12,7 +12,7 @@ from monitoring.base.plural import counted
 from monitoring.chains.networks import network
 from monitoring.checks.events.decoded import LogsRead
 from protocols.morpho.governance.events import declarations, submits
-from protocols.morpho.governance.state import Finding, GovernanceState
+from protocols.morpho.governance.state import GovernanceState, VaultFinding
 from protocols.morpho.governance.texts import Texts
 from protocols.morpho.governance.views import VaultViews, add_markets, read_views, waits_until
 from protocols.morpho.markets_data import WatchedVault
@@ -63,12 +63,12 @@ def _contracts(views: Sequence[VaultViews], state: GovernanceState) -> dict[str,
     return found
 
 
-def _findings(read: LogsRead, state: GovernanceState, views: Sequence[VaultViews], texts: Texts) -> list[Finding]:
+def _findings(read: LogsRead, state: GovernanceState, views: Sequence[VaultViews], texts: Texts) -> list[VaultFinding]:
     """Take in the events, then what the views alone say."""
-    found: list[Finding] = []
+    found: list[VaultFinding] = []
     first = {one.vault.address for one in views if one.vault.address not in state.roles}
 
-    def keep(one: Finding) -> None:
+    def keep(one: VaultFinding) -> None:
         if one.what in ("submitted", "found") and one.change is not None:
             one.change.says = texts.says(one)
         found.append(one)
@@ -85,7 +85,7 @@ def _findings(read: LogsRead, state: GovernanceState, views: Sequence[VaultViews
     return found
 
 
-def _today(chain: Chain, findings: Sequence[Finding], texts: Texts) -> dict[str, str]:
+def _today(chain: Chain, findings: Sequence[VaultFinding], texts: Texts) -> dict[str, str]:
     """Return what the changes that begin to wait would replace, in words, by the key of the change."""
     wanted = [(one, asked) for one in findings if one.what in ("submitted", "found") and (asked := texts.replaced(one))]
     found: dict[str, str] = {}
@@ -96,7 +96,7 @@ def _today(chain: Chain, findings: Sequence[Finding], texts: Texts) -> dict[str,
     return found
 
 
-def _report_logs(m: Context, slug: str, read: LogsRead, findings: Sequence[Finding], texts: Texts) -> None:
+def _report_logs(m: Context, slug: str, read: LogsRead, findings: Sequence[VaultFinding], texts: Texts) -> None:
     """Report what happened at once, in one message of the chain, and go on from the last block that was read."""
     lines = {one.log.id: one for one in findings if one.what == "happened"}
     m.logs(
@@ -110,7 +110,7 @@ def _report_logs(m: Context, slug: str, read: LogsRead, findings: Sequence[Findi
     )
 
 
-def _headline(slug: str, happened: Sequence[Finding], texts: Texts) -> str:
+def _headline(slug: str, happened: Sequence[VaultFinding], texts: Texts) -> str:
     if not happened:
         return f"a reported event of vaults on {network(slug).name} is not on the chain any more"
     worst = max(happened, key=lambda one: one.row.severity if one.row else LOW)
@@ -119,7 +119,7 @@ def _headline(slug: str, happened: Sequence[Finding], texts: Texts) -> str:
     return f"{texts.line(worst)}{more}".replace("{", "").replace("}", "")  # braces would name a value
 
 
-def _report(m: Context, finding: Finding, texts: Texts, due: Due, today: Mapping[str, str]) -> None:
+def _report(m: Context, finding: VaultFinding, texts: Texts, due: Due, today: Mapping[str, str]) -> None:
     slug, change = finding.vault.chain, finding.change
     if finding.what == "differs":
         severity = HIGH if finding.args["role"] in _GRAVE else LOW

@@ -29,7 +29,7 @@ V1, V2, BASE, KATANA = (
 )
 
 
-class World:
+class GovernanceWorld:
     """The three chains with every watched vault on them, the clock, and the store that the runs share."""
 
     def __init__(self, folder: Path, *vaults: WatchedVault, first_run: bool = True) -> None:
@@ -134,7 +134,7 @@ def data_of(name: str, *values: Any) -> bytes:  # noqa: ANN401
     return found.encode(values)
 
 
-def submit(world: World, data: bytes, contract: str = V2.address) -> Run:
+def submit(world: GovernanceWorld, data: bytes, contract: str = V2.address) -> Run:
     world.set(V2, "executableAt(bytes)(uint256)", world.later, contract)
     world.emit(V2, "Submit", data[:4], data, world.later, contract=contract)
     return world.run()

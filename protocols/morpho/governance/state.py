@@ -1,6 +1,6 @@
 """What is remembered of the vaults of one chain, and what an event or a view changes about it. Pure.
 
-How a change ended is told by its event. Events are read up to the newest certain block and views at the head: so what
+How a change ended is what its event says. Events are read up to the newest certain block and views at the head: so what
 only a view says counts when two runs in a row have seen it; by then its event has come.
 """
 
@@ -30,7 +30,7 @@ class GovernanceLog(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class VaultFinding:
     """What happened.
 
     `what`: submitted, executed, revoked; happened (at once, or the end of a change that was not known); by a view alone
@@ -75,7 +75,7 @@ class GovernanceState:
             del self.open[change.key]
         return gone
 
-    def apply(self, log: GovernanceLog) -> Iterator[Finding]:
+    def apply(self, log: GovernanceLog) -> Iterator[VaultFinding]:
         """Take in one event and say what it means."""
         vault = self.vaults[log.contract.lower()]
         row = events(vault.version).get(log.event)
@@ -88,27 +88,27 @@ class GovernanceState:
         if row.effect == "submits":
             change = PendingChange(vault.address, log.contract, row.kind, row.subject(log.args))
             self.open[change.key] = change
-            yield Finding("submitted", vault, log.contract, row, log.args, by, change, log)
+            yield VaultFinding("submitted", vault, log.contract, row, log.args, by, change, log)
             return
         ended = [self.open.pop(key) for key in self._ended_by(row, log)]
         for change in ended:
-            yield Finding(_ENDS[row.effect], vault, log.contract, row, log.args, by, change, log)
+            yield VaultFinding(_ENDS[row.effect], vault, log.contract, row, log.args, by, change, log)
         if row.says and not ended:
-            yield Finding("happened", vault, log.contract, row, log.args, by, None, log)
+            yield VaultFinding("happened", vault, log.contract, row, log.args, by, None, log)
 
-    def hold_pending(self, due: Iterable[tuple[PendingChange, int | Unknown]]) -> Iterator[Finding]:
+    def hold_pending(self, due: Iterable[tuple[PendingChange, int | Unknown]]) -> Iterator[VaultFinding]:
         """Compare the changes that wait with what the views say of them."""
         for change, at in due:
             if isinstance(at, Unknown):
                 continue
             if at == 0 and change.missed:
                 del self.open[change.key]
-                yield Finding("ended", self.vaults[change.vault.lower()], change.contract, change=change)
+                yield VaultFinding("ended", self.vaults[change.vault.lower()], change.contract, change=change)
             change.missed = at == 0
 
     def hold_proposed(
         self, vault: WatchedVault, proposed: Mapping[tuple[str, str], Any], *, is_first: bool
-    ) -> Iterator[Finding]:
+    ) -> Iterator[VaultFinding]:
         """Take in changes that the views say wait, by kind and subject; at first sight at once."""
         for (kind, subject), value in proposed.items():
             change = PendingChange(vault.address, vault.address, kind, subject)
@@ -119,9 +119,9 @@ class GovernanceState:
             args = {one.name: value for one in row.event.fields[-1:] if one.name != row.about}
             args |= {row.about: bytes.fromhex(subject[2:])} if row.about else {}
             by = self.roles.get(vault.address, {}).get(row.by, "")
-            yield Finding("found", vault, vault.address, row, args, str(by), change)
+            yield VaultFinding("found", vault, vault.address, row, args, str(by), change)
 
-    def hold_roles(self, views: VaultViews, *, is_first: bool) -> Iterator[Finding]:
+    def hold_roles(self, views: VaultViews, *, is_first: bool) -> Iterator[VaultFinding]:
         """Compare the roles that are remembered with what the views say; at first sight the views are believed."""
         known = self.roles.setdefault(views.vault.address, {})
         for role, now in views.roles.items():
@@ -131,7 +131,7 @@ class GovernanceState:
             elif self._is_sure(f"{views.vault.address}/{role}", now):
                 known[role] = now
                 args = {"role": role, "was": before, "is": now}
-                yield Finding("differs", views.vault, views.vault.address, args=args)
+                yield VaultFinding("differs", views.vault, views.vault.address, args=args)
 
     def _is_sure(self, name: str, value: Any) -> bool:  # noqa: ANN401 - what JSON keeps
         """Return whether the last run saw the same; if not, keep it for the next."""

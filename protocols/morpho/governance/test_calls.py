@@ -17,7 +17,7 @@ from protocols.morpho.governance.simulated import (
     USDC,
     V2,
     WSTETH,
-    World,
+    GovernanceWorld,
     call_of,
     data_of,
     risk_of,
@@ -58,19 +58,19 @@ def test_every_call_that_waits_has_a_drill() -> None:
 
 def test_each_call_of_v2_is_one_condition_from_its_submission_to_its_end(tmp_path: Path) -> None:
     for end in ("Accept", "Revoke"):
-        world = World(tmp_path)
+        world = GovernanceWorld(tmp_path)
         contracts = {name: ADAPTER if name in OF_ADAPTERS else V2.address for name in CALLS}
         for contract in (V2.address, ADAPTER):
             world.set(V2, "executableAt(bytes)(uint256)", world.later, contract)
         for name, contract in contracts.items():
             world.emit(V2, "Submit", call_of(name)[:4], call_of(name), world.later, contract=contract)
         submitted = world.run()
-        for told, (name, says) in zip(submitted, CALLS.items(), strict=True):
-            assert (told.kind, told.severity) == ("alert", "MEDIUM")
-            assert told.title == f"{V2.title}: submitted: {says}, executable from 2026-01-04 01:00 UTC"
-            assert f"Submitted by: {CURATOR}" in told.text
-            assert (f"Adapter: {ADAPTER}" in told.text) is (name in OF_ADAPTERS)
-        assert len({told.check for told in submitted}) == len(CALLS)
+        for alert, (name, says) in zip(submitted, CALLS.items(), strict=True):
+            assert (alert.kind, alert.severity) == ("alert", "MEDIUM")
+            assert alert.title == f"{V2.title}: submitted: {says}, executable from 2026-01-04 01:00 UTC"
+            assert f"Submitted by: {CURATOR}" in alert.text
+            assert (f"Adapter: {ADAPTER}" in alert.text) is (name in OF_ADAPTERS)
+        assert len({alert.check for alert in submitted}) == len(CALLS)
         assert world.run() == []
         for name, contract in contracts.items():
             world.set(V2, "executableAt(bytes)(uint256)", 0, contract)
@@ -78,10 +78,10 @@ def test_each_call_of_v2_is_one_condition_from_its_submission_to_its_end(tmp_pat
             world.emit(V2, end, *sender, call_of(name)[:4], call_of(name), contract=contract)
         how = "executed" if end == "Accept" else "revoked by 0x4444…4444"
         ended = world.run()
-        for told, (name, says) in zip(ended, CALLS.items(), strict=True):
-            assert (told.kind, told.severity) == ("recovery", "LOW")
-            assert told.title == f"{V2.title}: {how}: {says}", name
-        assert [told.check for told in ended] == [told.check for told in submitted]
+        for alert, (name, says) in zip(ended, CALLS.items(), strict=True):
+            assert (alert.kind, alert.severity) == ("recovery", "LOW")
+            assert alert.title == f"{V2.title}: {how}: {says}", name
+        assert [alert.check for alert in ended] == [alert.check for alert in submitted]
         assert world.run() == []
 
 
@@ -94,11 +94,11 @@ def test_what_a_cap_of_v2_is_about_is_read_from_its_data(tmp_path: Path) -> None
         (risk_of(MorphoMarket(USDC, ZERO, ZERO, ZERO, 0)), "the idle market of USDC"),
     ]
     for id_data, says in cases:
-        world = World(tmp_path)
-        (told,) = submit(world, data_of("increaseAbsoluteCap", id_data, 2**128 - 1))
-        assert f"raise the absolute cap of {says}" in told.title
-        assert "to unlimited" in told.title
-        assert "Today: 1,000,000 USDC" in told.text
+        world = GovernanceWorld(tmp_path)
+        (alert,) = submit(world, data_of("increaseAbsoluteCap", id_data, 2**128 - 1))
+        assert f"raise the absolute cap of {says}" in alert.title
+        assert "to unlimited" in alert.title
+        assert "Today: 1,000,000 USDC" in alert.text
 
 
 def test_a_call_that_does_not_decode_is_reported_as_it_came(tmp_path: Path) -> None:
@@ -108,45 +108,45 @@ def test_a_call_that_does_not_decode_is_reported_as_it_came(tmp_path: Path) -> N
         (b"", "an unknown call 0x (0 bytes)"),
     ]
     for data, says in cases:
-        world = World(tmp_path)
+        world = GovernanceWorld(tmp_path)
         world.set(V2, "executableAt(bytes)(uint256)", world.later)
         world.emit(V2, "Submit", data[:4].ljust(4, b"\0"), data, world.later)
-        (told,) = world.run()
-        assert f"submitted: {says}, executable from" in told.title
-        assert (told.severity, told.kind) == ("MEDIUM", "alert")
+        (alert,) = world.run()
+        assert f"submitted: {says}, executable from" in alert.title
+        assert (alert.severity, alert.kind) == ("MEDIUM", "alert")
 
 
 def test_owner_and_curator_of_v2_are_loud_and_its_other_roles_are_not(tmp_path: Path) -> None:
-    world = World(tmp_path)
+    world = GovernanceWorld(tmp_path)
     world.emit(V2, "SetIsSentinel", NEW, True)
     world.emit(V2, "DecreaseAbsoluteCap", GUARDIAN, keccak256(risk_of(MARKET)), risk_of(MARKET), 10**6)
     world.emit(V2, "DecreaseRelativeCap", GUARDIAN, keccak256(risk_of(MARKET)), risk_of(MARKET), 10**17)
-    (told,) = world.run()
-    assert told.severity == "LOW"
+    (alert,) = world.run()
+    assert alert.severity == "LOW"
     for line in (
         "sentinel added: 0x7777…7777, by 0x2222…2222",
         "absolute cap of market wstETH/USDC 86% lowered to 1 USDC, by 0x4444…4444",
         "relative cap of market wstETH/USDC 86% lowered to 10%, by 0x4444…4444",
     ):
-        assert f"{V2.title}: {line}" in told.text
+        assert f"{V2.title}: {line}" in alert.text
     for event, role in (("SetOwner", "owner"), ("SetCurator", "curator")):
         world.set(V2, f"{role}()(address)", NEW)
         world.emit(V2, event, NEW)
-        (told,) = world.run()
-        assert told.severity == "HIGH"
-        assert f"{V2.title}: {role}: 0x7777…7777, by " in told.text
+        (alert,) = world.run()
+        assert alert.severity == "HIGH"
+        assert f"{V2.title}: {role}: 0x7777…7777, by " in alert.text
 
 
 def test_the_end_of_a_change_that_was_not_known_is_reported_once(tmp_path: Path) -> None:
-    world = World(tmp_path)
+    world = GovernanceWorld(tmp_path)
     data = call_of("addAdapter")
     world.emit(V2, "Accept", data[:4], data)
     world.emit(V2, "AddAdapter", NEW)
     world.set(V2, "adaptersLength()(uint256)", 2)
     world.set(V2, "adapters(uint256)(address)", lambda place: (ADAPTER, NEW)[place])
-    (told,) = world.run()
-    assert (told.check, told.severity) == ("changes/1", "LOW")
-    assert f"{V2.title}: executed: add adapter 0x7777…7777" in told.text
+    (alert,) = world.run()
+    assert (alert.check, alert.severity) == ("changes/1", "LOW")
+    assert f"{V2.title}: executed: add adapter 0x7777…7777" in alert.text
     assert world.run() == []
 
 

@@ -18,7 +18,7 @@ from protocols.morpho.governance.simulated import (
     V1,
     V2,
     WATCHED,
-    World,
+    GovernanceWorld,
     call_of,
     market_id,
     submit,
@@ -29,7 +29,7 @@ from utils.testing import Reverts, SimChain
 
 
 def test_a_cap_of_v1_is_one_condition_from_its_submission_to_its_execution(tmp_path: Path) -> None:
-    world = World(tmp_path)
+    world = GovernanceWorld(tmp_path)
     world.set(V1, "pendingCap(bytes32)(uint192,uint64)", (5 * 10**12, world.later))
     world.emit(V1, "SubmitCap", CURATOR, market_id(), 5 * 10**12)
     (submitted,) = world.run()
@@ -51,7 +51,7 @@ def test_a_cap_of_v1_is_one_condition_from_its_submission_to_its_execution(tmp_p
 
 
 def test_a_removal_of_v1_is_executed_when_the_market_is_missing_from_the_queue(tmp_path: Path) -> None:
-    world = World(tmp_path)
+    world = GovernanceWorld(tmp_path)
     world.set(V1, "config(bytes32)(uint184,bool,uint64)", (0, True, world.later))
     world.emit(V1, "SubmitMarketRemoval", CURATOR, market_id())
     (submitted,) = world.run()
@@ -71,7 +71,7 @@ def test_a_timelock_or_a_guardian_of_v1_is_loud_while_it_waits(tmp_path: Path) -
     guardian = ("SubmitGuardian", "pendingGuardian()(address,uint64)", NEW, "guardian to 0x7777…7777")
     for name, view, pending, says in (timelock, guardian):
         for end in ("Set", "RevokePending"):
-            world = World(tmp_path)
+            world = GovernanceWorld(tmp_path)
             world.set(V1, view, (pending, world.later))
             world.emit(V1, name, pending)
             (submitted,) = world.run()
@@ -93,7 +93,7 @@ def test_a_timelock_or_a_guardian_of_v1_is_loud_while_it_waits(tmp_path: Path) -
 
 def test_who_revoked_a_change_of_v1_is_said(tmp_path: Path) -> None:
     for kind, name in (("Cap", "SubmitCap"), ("MarketRemoval", "SubmitMarketRemoval")):
-        world = World(tmp_path)
+        world = GovernanceWorld(tmp_path)
         view = "pendingCap(bytes32)(uint192,uint64)" if kind == "Cap" else "config(bytes32)(uint184,bool,uint64)"
         before = world.chains["mainnet"].calls[V1.address, view]
         world.set(V1, view, (1, world.later) if kind == "Cap" else (0, True, world.later))
@@ -108,27 +108,27 @@ def test_who_revoked_a_change_of_v1_is_said(tmp_path: Path) -> None:
 
 def test_a_cap_without_limit_is_called_unlimited(tmp_path: Path) -> None:
     for units in (2**128 - 1, 2**184 - 1):
-        world = World(tmp_path)
+        world = GovernanceWorld(tmp_path)
         world.set(V1, "pendingCap(bytes32)(uint192,uint64)", (units, world.later))
         world.emit(V1, "SubmitCap", CURATOR, market_id(), units)
         assert "supply cap of market wstETH/USDC 86% to unlimited" in world.run()[0].title
 
 
 def test_what_a_vault_changes_at_once_is_one_message_of_the_chain(tmp_path: Path) -> None:
-    world = World(tmp_path)
+    world = GovernanceWorld(tmp_path)
     world.set(V1, "curator()(address)", NEW)
     world.emit(V1, "SetCap", CURATOR, market_id(), 0)
     world.emit(V1, "SetCurator", NEW)
     world.emit(V1, "SetIsAllocator", NEW, True)
-    (told,) = world.run()
-    assert (told.check, told.severity) == ("changes/1", "HIGH")
-    assert told.title == "Yearn USDC V1 on Ethereum: curator: 0x7777…7777, by 0x2222…2222 (and 2 more changes)"
+    (alert,) = world.run()
+    assert (alert.check, alert.severity) == ("changes/1", "HIGH")
+    assert alert.title == "Yearn USDC V1 on Ethereum: curator: 0x7777…7777, by 0x2222…2222 (and 2 more changes)"
     assert (
         "Yearn USDC V1 on Ethereum: executed: supply cap of market wstETH/USDC 86% to 0 USDC, by 0x3333…3333"
-        in told.text
+        in alert.text
     )
-    assert "Yearn USDC V1 on Ethereum: curator: 0x7777…7777, by 0x2222…2222" in told.text
-    assert "Yearn USDC V1 on Ethereum: allocator added: 0x7777…7777, by 0x2222…2222" in told.text
+    assert "Yearn USDC V1 on Ethereum: curator: 0x7777…7777, by 0x2222…2222" in alert.text
+    assert "Yearn USDC V1 on Ethereum: allocator added: 0x7777…7777, by 0x2222…2222" in alert.text
     assert world.run() == []
 
 
@@ -136,7 +136,7 @@ def test_what_a_vault_changes_at_once_is_one_message_of_the_chain(tmp_path: Path
 
 
 def test_a_submission_and_its_end_between_two_runs_are_both_reported(tmp_path: Path) -> None:
-    world = World(tmp_path)
+    world = GovernanceWorld(tmp_path)
     data = call_of("setPerformanceFee")
     world.emit(V2, "Submit", data[:4], data, world.later)
     world.emit(V2, "Revoke", GUARDIAN, data[:4], data)
@@ -147,7 +147,7 @@ def test_a_submission_and_its_end_between_two_runs_are_both_reported(tmp_path: P
 
 
 def test_a_change_that_a_reorganisation_removed_ends_when_two_runs_have_not_found_it(tmp_path: Path) -> None:
-    world = World(tmp_path)
+    world = GovernanceWorld(tmp_path)
     chain = world.chains["mainnet"]
     (submitted,) = submit(world, call_of("setPerformanceFee"))
     chain.logs.clear()
@@ -160,7 +160,7 @@ def test_a_change_that_a_reorganisation_removed_ends_when_two_runs_have_not_foun
 
 
 def test_a_role_that_a_reorganisation_gave_back_is_reported(tmp_path: Path) -> None:
-    world = World(tmp_path)
+    world = GovernanceWorld(tmp_path)
     world.set(V1, "curator()(address)", NEW)
     world.emit(V1, "SetCurator", NEW)
     assert len(world.run()) == 1
@@ -176,38 +176,38 @@ def test_a_role_that_a_reorganisation_gave_back_is_reported(tmp_path: Path) -> N
 
 def test_a_role_that_changed_without_an_event_is_found_by_its_view(tmp_path: Path) -> None:
     for vault, role in ((V1, "owner"), (V1, "curator"), (V1, "guardian"), (V2, "owner"), (V2, "curator")):
-        world = World(tmp_path)
+        world = GovernanceWorld(tmp_path)
         world.set(vault, f"{role}()(address)", NEW)
         assert world.run() == []  # its event may still come
-        (told,) = world.run()
-        assert told.severity == "HIGH"
-        assert f"{vault.title}: {role}: " in told.title
-        assert "no event of it was read" in told.title
+        (alert,) = world.run()
+        assert alert.severity == "HIGH"
+        assert f"{vault.title}: {role}: " in alert.title
+        assert "no event of it was read" in alert.title
         assert world.run() == []
 
 
 def test_a_member_that_its_view_does_not_confirm_any_more_is_found(tmp_path: Path) -> None:
     for vault, event in ((V1, "SetIsAllocator"), (V2, "SetIsAllocator"), (V2, "SetIsSentinel")):
-        world = World(tmp_path)
+        world = GovernanceWorld(tmp_path)
         world.emit(vault, event, NEW, True)
         world.run()
         world.set(vault, f"is{event[5:]}(address)(bool)", False)
         assert world.run() == []
-        (told,) = world.run()
-        assert told.severity == "LOW"
-        assert f"{event[5:].lower()}s: 0x7777…7777 → none, says the vault; no event of it was read" in told.title
+        (alert,) = world.run()
+        assert alert.severity == "LOW"
+        assert f"{event[5:].lower()}s: 0x7777…7777 → none, says the vault; no event of it was read" in alert.title
 
 
 def test_an_adapter_that_came_without_an_event_is_found(tmp_path: Path) -> None:
-    world = World(tmp_path)
+    world = GovernanceWorld(tmp_path)
     world.set(V2, "adapters(uint256)(address)", NEW)
     assert world.run() == []
-    (told,) = world.run()
-    assert "adapters: 0x1717…1717 → 0x7777…7777, says the vault" in told.title
+    (alert,) = world.run()
+    assert "adapters: 0x1717…1717 → 0x7777…7777, says the vault" in alert.title
 
 
 def test_what_waits_before_the_first_run_is_read_from_the_state(tmp_path: Path) -> None:
-    world = World(tmp_path, V1, first_run=False)
+    world = GovernanceWorld(tmp_path, V1, first_run=False)
     world.set(V1, "pendingTimelock()(uint192,uint64)", (86400, world.later))
     world.set(V1, "pendingGuardian()(address,uint64)", (NEW, world.later))
     world.set(
@@ -215,25 +215,25 @@ def test_what_waits_before_the_first_run_is_read_from_the_state(tmp_path: Path) 
         "pendingCap(bytes32)(uint192,uint64)",
         lambda market: (10**6, world.later) if market == market_id() else (0, 0),
     )
-    told = world.run()
-    titles = "\n".join(one.title for one in told)
+    alert = world.run()
+    titles = "\n".join(one.title for one in alert)
     for says in ("timelock to 1 d", "guardian to 0x7777…7777", "supply cap of market wstETH/USDC 86% to 1 USDC"):
         assert f"Yearn USDC V1 on Ethereum: submitted: {says}, executable from 2026-01-0" in titles
-    assert sorted(one.severity for one in told) == ["HIGH", "HIGH", "MEDIUM"]
+    assert sorted(one.severity for one in alert) == ["HIGH", "HIGH", "MEDIUM"]
     assert world.run() == []
 
 
 def test_a_change_of_v1_whose_event_was_not_read_is_found_by_its_view(tmp_path: Path) -> None:
-    world = World(tmp_path)
+    world = GovernanceWorld(tmp_path)
     world.set(V1, "pendingGuardian()(address,uint64)", (NEW, world.later))
     assert world.run() == []
-    (told,) = world.run()
-    assert "submitted: guardian to 0x7777…7777" in told.title
-    assert "read from the vault's state" in told.text
+    (alert,) = world.run()
+    assert "submitted: guardian to 0x7777…7777" in alert.title
+    assert "read from the vault's state" in alert.text
 
 
 def test_a_chain_that_cannot_be_read_holds_up_no_other_and_loses_nothing(tmp_path: Path) -> None:
-    world = World(tmp_path, BASE, V2)
+    world = GovernanceWorld(tmp_path, BASE, V2)
     world.chains["base"].down = True
     data = call_of("abdicate")
     world.set(BASE, "executableAt(bytes)(uint256)", world.later)
@@ -242,26 +242,26 @@ def test_a_chain_that_cannot_be_read_holds_up_no_other_and_loses_nothing(tmp_pat
     assert [one.title.startswith(V2.title) for one in found] == [True]
     assert found.unknown.keys() == {"changes/8453", f"vault/8453/{BASE.address}"}
     world.chains["base"].down = False
-    (told,) = world.run()
-    assert told.title.startswith(BASE.title)
+    (alert,) = world.run()
+    assert alert.title.startswith(BASE.title)
 
 
 def test_a_watched_vault_that_is_missing_is_said_and_the_others_are_followed(tmp_path: Path) -> None:
-    world = World(tmp_path)
+    world = GovernanceWorld(tmp_path)
     world.set(V2, "owner()(address)", Reverts("gone"))
     found = world.run()
     assert found == []
     assert found.unknown.keys() == {f"vault/1/{V2.address}"}
     assert world.run() == []
-    (told,) = world.run()
-    assert "no data" in told.title
-    assert "reverted: gone" in told.text
+    (alert,) = world.run()
+    assert "no data" in alert.title
+    assert "reverted: gone" in alert.text
     world.emit(V1, "SetIsAllocator", NEW, True)
     assert [one.check for one in world.run()] == ["changes/1"]
 
 
 def test_the_same_change_on_two_chains_is_two_conditions(tmp_path: Path) -> None:
-    world = World(tmp_path, BASE, KATANA)
+    world = GovernanceWorld(tmp_path, BASE, KATANA)
     data = call_of("abdicate")
     for vault in (BASE, KATANA):
         world.set(vault, "executableAt(bytes)(uint256)", world.later)
@@ -270,7 +270,7 @@ def test_the_same_change_on_two_chains_is_two_conditions(tmp_path: Path) -> None
 
 
 def test_a_vault_that_is_taken_off_the_list_leaves_no_open_change(tmp_path: Path) -> None:
-    world = World(tmp_path)
+    world = GovernanceWorld(tmp_path)
     (submitted,) = submit(world, call_of("abdicate"))
     world.vaults = (V1,)
     (ended,) = world.run()
@@ -292,7 +292,7 @@ def test_twice_as_many_vaults_need_no_more_requests(tmp_path: Path) -> None:
 
     counts = []
     for vaults in ((V1, V2), tuple(one for one in WATCHED.vaults if one.chain == "mainnet")):
-        world = World(tmp_path, *vaults)
+        world = GovernanceWorld(tmp_path, *vaults)
         world.chains = {slug: CountedChain(one.calls, one.chain, one.head) for slug, one in world.chains.items()}
         asked.clear()
         assert world.run() == []

@@ -11,7 +11,7 @@ from monitoring.base.formatting import format_instant
 from monitoring.chains.networks import network
 from monitoring.checks.builtin.shared.transactions import when
 from protocols.morpho.governance.events import REPLACES
-from protocols.morpho.governance.state import Finding
+from protocols.morpho.governance.state import VaultFinding
 from protocols.morpho.governance.words import Words
 from utils.chain import Chain, ViewCall
 from utils.monitor import Unknown, addr, call, kv, link, tx
@@ -25,42 +25,42 @@ class Texts:
         self._assets = assets
         self._now = now
 
-    def words(self, finding: Finding) -> Words:
+    def words(self, finding: VaultFinding) -> Words:
         """Return what puts the values of this finding into words."""
         vault = finding.vault
         view = "MORPHO()(address)" if vault.version == 1 else "morpho()(address)"
         return Words(self._chain, network(vault.chain).id, self._assets[vault.address], call(finding.contract, view))
 
-    def says(self, finding: Finding) -> str:
+    def says(self, finding: VaultFinding) -> str:
         """Return what changes."""
         return self.words(finding).text(finding.row.says, finding.args) if finding.row else ""
 
-    def line(self, finding: Finding) -> str:
+    def line(self, finding: VaultFinding) -> str:
         """Return one line about what happened at once."""
         row = finding.row
         what = {"executes": "executed: ", "revokes": "revoked: "}.get(row.effect, "") if row else ""
         by = f", by {self.words(finding).as_account(finding.by)}" if finding.by else ""
         return f"{finding.vault.title}: {what}{self.says(finding)}{by}"
 
-    def title(self, finding: Finding, at: int | Unknown) -> str:
+    def title(self, finding: VaultFinding, at: int | Unknown) -> str:
         """Return the title of a change that waits."""
         until = "" if isinstance(at, Unknown) or at == 0 else f", executable from {format_instant(at)}"
         return f"{finding.vault.title}: submitted: {_change(finding)}{until}"
 
-    def ending(self, finding: Finding) -> str:
+    def ending(self, finding: VaultFinding) -> str:
         """Return how a change ended, in one line."""
         if finding.what == "ended":
             return f"{finding.vault.title}: {_change(finding)}: does not wait any more; no event says how it ended"
         by = f" by {self.words(finding).as_account(finding.by)}" if finding.what == "revoked" and finding.by else ""
         return f"{finding.vault.title}: {finding.what}{by}: {_change(finding)}"
 
-    def differs(self, finding: Finding) -> str:
+    def differs(self, finding: VaultFinding) -> str:
         """Return that a view says something else than the events."""
         words, args = self.words(finding), finding.args
         now, before = (_accounts(args[name], words) for name in ("is", "was"))
         return f"{finding.vault.title}: {args['role']}: {before} → {now}, says the vault; no event of it was read"
 
-    def blocks(self, finding: Finding, at: int | Unknown, replaced: str) -> list[Block]:
+    def blocks(self, finding: VaultFinding, at: int | Unknown, replaced: str) -> list[Block]:
         """Return what is shown below the title of a change that waits."""
         vault, words, chain_id = finding.vault, self.words(finding), network(finding.vault.chain).id
         rows = _vault_rows(finding)
@@ -77,11 +77,11 @@ class Texts:
         )
         return [kv(rows)]
 
-    def vault_block(self, finding: Finding) -> Block:
+    def vault_block(self, finding: VaultFinding) -> Block:
         """Return where to look."""
         return kv(_vault_rows(finding))
 
-    def replaced(self, finding: Finding) -> tuple[ViewCall, int, str] | None:
+    def replaced(self, finding: VaultFinding) -> tuple[ViewCall, int, str] | None:
         """Return the view with what a change would replace, which of its values that is, and its form."""
         change = finding.change
         if change is None:
@@ -103,12 +103,12 @@ class Texts:
             return "never: the delay is longer than any calendar"
 
 
-def _vault_rows(finding: Finding) -> dict[str, object]:
+def _vault_rows(finding: VaultFinding) -> dict[str, object]:
     vault = finding.vault
     return {"Vault": (addr(vault.address, vault.name, vault.chain), " (", link("Morpho", vault.page), ")")}
 
 
-def _change(finding: Finding) -> str:
+def _change(finding: VaultFinding) -> str:
     return finding.change.says if finding.change else ""
 
 
