@@ -13,7 +13,7 @@ from typing import TypeVar
 from monitoring.alerts.message.model import Severity
 from monitoring.base.suggest import did_you_mean
 from monitoring.base.yaml.keys import Kind, Section, entry
-from monitoring.base.yaml.marks import Sequence
+from monitoring.base.yaml.marks import Scalar, Sequence
 from monitoring.checks.config.names import read_expression
 from monitoring.checks.config.yaml_node import Spot
 from monitoring.checks.engine.formula_checks import Check
@@ -29,7 +29,7 @@ from monitoring.checks.expression.tree import (
     ValueType,
     children,
 )
-from monitoring.checks.rules.keys import AT_ONCE, FOR, MACHINE, OWN_ROUTE, SEVERITY, TEXT, own_route_of, text_of
+from monitoring.checks.rules.keys import AT_ONCE, FOR, MACHINE, OWN_ROUTE, SEVERITY, TEXT, UNLESS, own_route_of, text_of
 from monitoring.checks.rules.steps import either, severities_of
 from monitoring.checks.rules.verb import ParsedCheck, YamlForm, verb, yaml_forms
 from monitoring.checks.rules.words import PLACEHOLDER
@@ -54,7 +54,7 @@ WORDS = entry(
     default="",
     example='text: "the reserve is {value}"',
 )
-COMMON = (ID, ITS_SEVERITY, UNIT, WORDS, *OWN_ROUTE)
+COMMON = (ID, ITS_SEVERITY, UNIT, WORDS, UNLESS, *OWN_ROUTE)
 _NAMES = [key.name for key in COMMON]
 _ID = re.compile(r"[a-z0-9](?:[a-z0-9_/-]|\{[^{}]*\})*")
 _UNIT = re.compile(r"%|[A-Za-z$][A-Za-z0-9$./-]{0,15}")
@@ -235,8 +235,21 @@ def _finish(draft: CheckBuilder, text: str, judged: ParsedCheck, unit: str, word
         machine.doubt("machines are called for HIGH and CRITICAL: this check is never so bad")
     return Check(
         text, name_of_id(text), judged.verb, judged.trees, judged.policy, judged.formula, unit, words, per_row,
-        judged.difference, own_route_of(draft.spot), judged.at_once,
+        judged.difference, own_route_of(draft.spot), judged.at_once, causes_named(draft.spot),
     )  # fmt: skip
+
+
+def causes_named(spot: Spot) -> tuple[str, ...]:
+    """Return the ids under `unless`."""
+    return tuple(text for each in cause_spots(spot) if isinstance(each.node, Scalar) and (text := each.node.text))
+
+
+def cause_spots(spot: Spot) -> list[Spot]:
+    """Return the places of the ids under `unless`."""
+    found = spot.get(UNLESS.name)
+    if found is None:
+        return []
+    return [*found.elements()] if isinstance(found.node, Sequence) else [found]
 
 
 def name_of_id(text: str) -> str:

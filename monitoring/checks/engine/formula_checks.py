@@ -32,7 +32,7 @@ from monitoring.conditions.policy import Policy
 class Check:
     """One check of a monitor file. `trees` are what its verb reads, one or two; `name` is its id without the row.
 
-    While `at_once` is true it does not wait.
+    While `at_once` is true it does not wait. `unless` are the ids of checks that it follows from.
     """
 
     id: str
@@ -47,6 +47,7 @@ class Check:
     difference: bool = False
     own: OwnRoute = NO_OWN_ROUTE
     at_once: Tree | None = None
+    unless: tuple[str, ...] = ()
 
     @property
     def all_trees(self) -> tuple[Tree, ...]:
@@ -119,6 +120,7 @@ class FormulaPart:
     check: Check
     scene: EvalScope
     route: AlertRoute
+    causes: tuple[ConditionKey, ...] = ()
 
     @property
     def about(self) -> str:

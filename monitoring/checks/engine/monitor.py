@@ -115,7 +115,13 @@ class Monitor:
         scene = EvalScope(self.name, chain, names, values, self.gate)
         plain = [check for check in self.checks if not check.per_row]
         return [
-            FormulaPart(ConditionKey(self.name, check.name, chain), check, scene, self.route.narrowed(check.own))
+            FormulaPart(
+                ConditionKey(self.name, check.name, chain),
+                check,
+                scene,
+                self.route.narrowed(check.own),
+                self._causes(check, chain, names),
+            )
             for check in plain
         ]
 
@@ -129,11 +135,25 @@ class Monitor:
                 FormulaPart(
                     ConditionKey(self.name, check.name, chain, subject_of(check.id, fields)),
                     check_of_row(check, row, fields), scene, self.route.narrowed(check.own).narrowed(own),
+                    self._causes(check, chain, fields),
                 )
                 for check in self.checks
                 if check.per_row
             ]  # fmt: skip
         return found
+
+    def _causes(self, check: Check, chain: int, fields: Mapping[str, Value]) -> tuple[ConditionKey, ...]:
+        """Return the conditions that its `unless` names: of the same row, or of a built-in type."""
+        found: list[ConditionKey] = []
+        for text in check.unless:
+            cause = next((each for each in self.checks if text in (each.id, each.name)), None)
+            if cause is not None:
+                subject = subject_of(cause.id, fields) if cause.per_row else ""
+                found.append(ConditionKey(self.name, cause.name, chain, subject))
+            found += [
+                part.key for part in self.more if text == named_part(part.key) and part.key.chain in (0, chain)
+            ]  # fmt: skip
+        return tuple(found)
 
 
 def _reads_a_price(tree: Tree) -> bool:
@@ -180,6 +200,11 @@ def guidance_of_row(row: Mapping[str, object]) -> Guidance:
         clean_line(found) if isinstance(found := row.get(name), str) else "" for name in ("runbook", "note")
     )
     return Guidance(runbook, shorten(note, MOST_NOTE))
+
+
+def named_part(key: ConditionKey) -> str:
+    """Return the name by which `unless` means a check of a built-in type: `flag-isShutdown/USD3`."""
+    return "/".join(part for part in (key.check, key.subject) if part)
 
 
 def subject_of(check_id: str, fields: Mapping[str, Value]) -> str:
