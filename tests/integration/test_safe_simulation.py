@@ -12,7 +12,7 @@ from monitoring.chains.decode.calldata import Transaction
 from monitoring.chains.networks import network
 from monitoring.chains.rpc.views import ChainView
 from monitoring.chains.safes.hashing import GasTerms, SafeIdentity, safe_hashes
-from monitoring.chains.safes.simulation import Move, Planned, Simulation, simulate
+from monitoring.chains.safes.simulation import Planned, Simulation, TokenMove, simulate
 from monitoring.checks.engine.point import EvaluationPoint
 from tests.support import anvil, parts
 from tests.support.contracts import SAFE_1_4, SAFE_1_5, Contract
@@ -107,7 +107,7 @@ def scene(node: anvil.Anvil, request: pytest.FixtureRequest) -> Iterator[Scene]:
 def test_a_transfer_moves_what_it_then_moves(scene: Scene) -> None:
     one = scene.planned(scene.coin.address, scene.coin.artifact.calldata("transfer", STRANGER, 400))
     assert scene.simulated(one) == Simulation(
-        True, moves=(Move(checksum(scene.coin.address), checksum(scene.safe.address), STRANGER, 400),), changes={}
+        True, moves=(TokenMove(checksum(scene.coin.address), checksum(scene.safe.address), STRANGER, 400),), changes={}
     )
     scene.executed(one)
     assert scene.coin.call("balanceOf", STRANGER) == 400
@@ -120,8 +120,8 @@ def test_a_batch_by_delegate_call_moves_all_it_moves(scene: Scene) -> None:
     )
     safe = checksum(scene.safe.address)
     assert scene.simulated(one).moves == (
-        Move(ZERO, safe, STRANGER, 7),
-        Move(checksum(scene.coin.address), safe, STRANGER, 5),
+        TokenMove(ZERO, safe, STRANGER, 7),
+        TokenMove(checksum(scene.coin.address), safe, STRANGER, 5),
     )
     before = int(scene.node.rpc("eth_getBalance", STRANGER, "latest"), 16)
     scene.executed(one)
@@ -203,12 +203,12 @@ def test_a_call_that_fails_inside_with_gas_set_aside_is_a_failure(scene: Scene) 
 
 def test_one_that_waits_behind_others_runs_at_its_own_nonce(scene: Scene) -> None:
     one = replace(scene.planned(STRANGER, value=3), nonce=scene.safe.call("nonce") + 5)
-    assert scene.simulated(one).moves == (Move(ZERO, checksum(scene.safe.address), STRANGER, 3),)
+    assert scene.simulated(one).moves == (TokenMove(ZERO, checksum(scene.safe.address), STRANGER, 3),)
 
 
 def test_a_delegate_call_to_a_strangers_code_runs_as_it_will(scene: Scene) -> None:
     data = scene.many((STRANGER, 10**18, "0x"))
     found = scene.simulated(scene.planned(scene.batch.address, data, operation=1))
-    assert found.moves == (Move(ZERO, checksum(scene.safe.address), STRANGER, 10**18),)
+    assert found.moves == (TokenMove(ZERO, checksum(scene.safe.address), STRANGER, 10**18),)
     plain = scene.simulated(scene.planned(scene.batch.address, data))
     assert plain.runs is False, "MultiSend refuses a plain call"

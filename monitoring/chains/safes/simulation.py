@@ -54,7 +54,7 @@ _GRANTS = tuple(
 
 
 @dataclass(frozen=True, slots=True)
-class Move:
+class TokenMove:
     """Tokens that change hands: `amount` in the smallest unit, or the id of one (`is_one`); native: zero."""
 
     token: str
@@ -83,7 +83,7 @@ class Simulation:
 
     runs: bool | None
     reason: str = ""
-    moves: tuple[Move, ...] = ()
+    moves: tuple[TokenMove, ...] = ()
     grants: tuple[Grant, ...] = ()
     changes: Mapping[str, tuple[AbiValue, AbiValue]] | None = None
 
@@ -204,7 +204,7 @@ def _value(function: Function, answer: Mapping[str, Any]) -> AbiValue:
     return found[0] if function.name.startswith("getModules") and isinstance(found, tuple) else found
 
 
-def _move(log: Mapping[str, Any]) -> Move | None:
+def _move(log: Mapping[str, Any]) -> TokenMove | None:
     found = _decoded(_TRANSFER, log)
     one = None if found else _decoded(_TRANSFER_ONE, log)
     fields = found or one
@@ -212,7 +212,7 @@ def _move(log: Mapping[str, Any]) -> Move | None:
         return None
     token = ZERO if str(log["address"]).lower() == _NATIVE else checksum(str(log["address"]))
     number = fields["amount" if found else "id"]
-    return Move(token, str(fields["from"]), str(fields["to"]), int(str(number)), is_one=found is None)
+    return TokenMove(token, str(fields["from"]), str(fields["to"]), int(str(number)), is_one=found is None)
 
 
 def _grant(log: Mapping[str, Any]) -> Grant | None:

@@ -17,7 +17,7 @@ from monitoring.chains.networks import Network, network
 from monitoring.chains.rpc.tokens import Token, native_token
 from monitoring.chains.rpc.views import ChainView
 from monitoring.chains.safes.hashing import SafeIdentity
-from monitoring.chains.safes.simulation import Grant, Move, Planned, Simulation, simulate
+from monitoring.chains.safes.simulation import Grant, Planned, Simulation, TokenMove, simulate
 from monitoring.checks.builtin.safes.hash_text import gas_of
 from monitoring.checks.builtin.shared.data_rows import RowContract
 from monitoring.checks.engine.point import EvaluationPoint
@@ -81,7 +81,7 @@ class _Report:
             start: tuple[object, ...] = (" from ", self._name(move.sender)) if how != "leaves" else ()
             yield line(f"{how}: ", *self._amount(move), *start, *ends)
 
-    def _amount(self, move: Move) -> tuple[object, ...]:
+    def _amount(self, move: TokenMove) -> tuple[object, ...]:
         token = self._token(move.token)
         if move.is_one:
             return (f"number {move.amount} of ", self._name(move.token))
