@@ -32,6 +32,7 @@ from monitoring.checks.engine.point import EvaluationPoint
 
 # Ranges read for a chain in one run: what is further back waits for the next, and what was read is committed meanwhile.
 MAX_RANGES = 60
+_QUIET = 50  # logs of a range that is held whole whoever asks: many are transfers, few may be of a role
 _MOVING = 3  # looks for the oldest block that can be read
 _KIND = "log_range"
 
@@ -41,7 +42,7 @@ class LogsSince:
     """Logs of one contract with any of these first topics, from a block on; without one, from `lookback_s` ago.
 
     Blocks before `new_from` were judged before, and are read once more. `whole`: who controls something is watched, so
-    each block is held against what else says which events it has; otherwise a few are.
+    each block is held against what else says which events it has; of many events of other kinds a sample is.
     """
 
     chain: int
@@ -102,7 +103,8 @@ def _read_chain(
     )
     read, oldest = _read_on(view, wanted, cursor, certain)
     _note_lost(view, asked, oldest)
-    read = hold(view.pool, wanted, read, _new_from(asked), whole=any(one.whole for one in asked))
+    is_whole = any(one.whole for one in asked) or len(read.logs) <= _QUIET
+    read = hold(view.pool, wanted, read, _new_from(asked), whole=is_whole)
     last = read.cursor.next_block - 1
     problem = _behind(view, last, certain) if read.problem is None else read.problem
     times = _times(view, {log.block_number for log in read.logs})
