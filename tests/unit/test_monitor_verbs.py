@@ -115,6 +115,11 @@ STORIES: list[tuple[str, Any, list[tuple[Any, list[str]]]]] = [
         [([1], []), ([1, 2, -3], ["fired LOW"]), ([2, 1], [])],
     ),
     (
+        "logs",
+        lambda m, v: m.logs("x", m.chain(1).logs("x", VAULT, "Paused(address)"), severity=LOW),
+        [(None, []), (None, [])],  # more of it in tests/integration/test_logs_of_authors.py
+    ),
+    (
         "stages",
         lambda m, v: m.stages(
             "x", v, id=lambda r: r[0], stage=lambda r: r[1], order=["grace", "late", "lost"], alert_from="late",

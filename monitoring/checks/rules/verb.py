@@ -44,11 +44,15 @@ class ParsedCheck:
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What a call of `m.<verb>` asks for: the reading in hand, exact, and the policy of its keywords."""
+    """What a call of `m.<verb>` asks for: the reading in hand, exact, and the policy of its keywords.
+
+    `key`: the one that it was read for, where its reading goes on from what is remembered under it.
+    """
 
     reading: Any
     policy: Policy
     options: CommonOptions
+    key: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from monitoring.checks.engine.plan import ReadContext
 from monitoring.checks.expression.evaluate import PENDING, NotYet
 from monitoring.checks.rules import logs
 from monitoring.checks.rules.logs import LogsPolicy, read_from
-from monitoring.checks.rules.readings import FirstRun, LogBatch, LogEvent, with_broken
+from monitoring.checks.rules.readings import FirstRun, LogBatch, LogEvent
 from monitoring.conditions.condition import Condition, ConditionKey
 from monitoring.conditions.outcome import Outcome
 
@@ -65,9 +65,8 @@ def judge_stretch(
     now: datetime,
     policy: LogsPolicy,
 ) -> Outcome:
-    """Judge what was read; where the reading broke off, that counts as unknown as well."""
+    """Judge what was read."""
     if isinstance(reading, Unknown):
         return logs.judge(before, reading, now, policy)
-    outcome = logs.judge(before, LogBatch(reading.first, reading.last, tuple(events), gap=reading.gap), now, policy)
-    broken = [reading.problem] if reading.problem is not None else []
-    return with_broken(outcome, before, broken, now, policy)
+    batch = LogBatch(reading.first, reading.last, tuple(events), gap=reading.gap, problem=reading.problem)
+    return logs.judge(before, batch, now, policy)
