@@ -126,4 +126,4 @@ def read_route(row: Spot, around: PluginContext) -> AlertRoute | None:
     own = guidance_of_row(
         {"runbook": row.value(RUNBOOK), "note": note.node.text if note and isinstance(note.node, Scalar) else ""}
     )
-    return AlertRoute(protocol, channel or "", around.guidance).guided(own) if protocol else None
+    return AlertRoute(protocol, channel or "", around.route.guidance).guided(own) if protocol else None
