@@ -47,7 +47,7 @@ def read_stretch(
     first = read_from(desk.condition(key), policy)
     new_from = None if first is None else first + policy.margin
     answer = desk.ask(
-        LogsSince(key.chain, address or key.subject, topics, first, int(lookback.total_seconds()), new_from)
+        LogsSince(key.chain, address or key.subject, topics, first, int(lookback.total_seconds()), new_from, whole=True)
     )
     if answer is PENDING or isinstance(answer, Unknown):
         return PENDING if answer is PENDING else answer
