@@ -33,7 +33,7 @@ from monitoring.checks.engine.point import EvaluationPoint
 
 # Ranges read for a chain in one run: what is further back waits for the next, and what was read is committed meanwhile.
 MAX_RANGES = 60
-_QUIET = 50  # logs of a range that is held whole whoever asks: many are transfers, few may be of a role
+_QUIET = 50  # so few logs are held whole in any case: many are transfers, few may be changes of a role
 _MOVING = 3  # looks for the oldest block that can be read
 _KIND = "log_range"
 
