@@ -44,7 +44,9 @@ def world(tmp_path: Path) -> World:
 def test_a_breach_far_beyond_its_bound_does_not_wait(world: World) -> None:
     def off(value: str, of: str = "peg") -> Any:
         def act(m: Context) -> None:
-            m.limit(of, Fraction(value), above="2%", for_runs=2, at_once=Fraction(value) > Fraction("0.04"), severity=HIGH)
+            m.limit(
+                of, Fraction(value), above="2%", for_runs=2, at_once=Fraction(value) > Fraction("0.04"), severity=HIGH
+            )
 
         return act
 

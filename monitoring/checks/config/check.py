@@ -232,7 +232,7 @@ def _finish(draft: CheckBuilder, text: str, judged: ParsedCheck, unit: str, word
         return None
     return Check(
         text, name_of_id(text), judged.verb, judged.trees, judged.policy, judged.formula, unit, words, per_row,
-        judged.difference, guidance_of(draft.spot), judged.at_once,
+        judged.difference, guidance_of(draft.spot), judged.at_once, judged.asks,
     )  # fmt: skip
 
 
