@@ -120,7 +120,7 @@ class EvaluationSession:
 
         described = Subject(key, verb, asked.policy, options.unit, text=options.text, chain=chain)
         reading = asked.reading
-        route = self._given.route.guided(Guidance(options.runbook, options.note.strip()))
+        route = self._given.route.narrowed(options.own_route(verb))
         return Judged(GivenPart(found, route, described, reading, self._evidence(reading)))
 
     def before(self, key: str, chain: int) -> Condition:

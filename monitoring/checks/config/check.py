@@ -29,7 +29,7 @@ from monitoring.checks.expression.tree import (
     ValueType,
     children,
 )
-from monitoring.checks.rules.keys import AT_ONCE, FOR, GUIDANCE, SEVERITY, TEXT, guidance_of, text_of
+from monitoring.checks.rules.keys import AT_ONCE, FOR, OWN_ROUTE, SEVERITY, TEXT, own_route_of, text_of
 from monitoring.checks.rules.steps import either
 from monitoring.checks.rules.verb import ParsedCheck, YamlForm, verb, yaml_forms
 from monitoring.checks.rules.words import PLACEHOLDER
@@ -54,7 +54,7 @@ WORDS = entry(
     default="",
     example='text: "the reserve is {value}"',
 )
-COMMON = (ID, ITS_SEVERITY, UNIT, WORDS, *GUIDANCE)
+COMMON = (ID, ITS_SEVERITY, UNIT, WORDS, *OWN_ROUTE)
 _NAMES = [key.name for key in COMMON]
 _ID = re.compile(r"[a-z0-9](?:[a-z0-9_/-]|\{[^{}]*\})*")
 _UNIT = re.compile(r"%|[A-Za-z$][A-Za-z0-9$./-]{0,15}")
@@ -232,7 +232,7 @@ def _finish(draft: CheckBuilder, text: str, judged: ParsedCheck, unit: str, word
         return None
     return Check(
         text, name_of_id(text), judged.verb, judged.trees, judged.policy, judged.formula, unit, words, per_row,
-        judged.difference, guidance_of(draft.spot), judged.at_once, judged.asks,
+        judged.difference, own_route_of(draft.spot), judged.at_once, judged.asks,
     )  # fmt: skip
 
 

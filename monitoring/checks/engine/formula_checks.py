@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from monitoring.alerts.message.guidance import NO_GUIDANCE, Guidance
 from monitoring.alerts.message.model import Severity
 from monitoring.chains.abi.values import Unknown
 from monitoring.checks.engine.evidence import NO_EVIDENCE, Evidence
@@ -18,7 +17,7 @@ from monitoring.checks.expression.evaluate import PENDING, Result, ViewRead, eva
 from monitoring.checks.expression.tree import Tree
 from monitoring.checks.expression.values import Value
 from monitoring.checks.messages.check_message import bound_words, reading_words, say
-from monitoring.checks.messages.plain import AlertRoute, AlertText
+from monitoring.checks.messages.plain import NO_OWN_ROUTE, AlertRoute, AlertText, OwnRoute
 from monitoring.checks.rules.delta import Priced
 from monitoring.checks.rules.steps import severities_of
 from monitoring.checks.rules.verb import verb
@@ -45,7 +44,7 @@ class Check:
     text: str = ""
     per_row: bool = False
     difference: bool = False
-    guidance: Guidance = NO_GUIDANCE
+    own: OwnRoute = NO_OWN_ROUTE
     at_once: Tree | None = None
     asks: Any = None
 

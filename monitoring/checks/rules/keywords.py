@@ -21,6 +21,7 @@ from monitoring.base.suggest import instead_of
 from monitoring.chains.abi.addresses import is_address
 from monitoring.chains.abi.values import Unknown
 from monitoring.checks.expression.values import NONE, Number, Reading, Value
+from monitoring.checks.messages.plain import OwnRoute
 from monitoring.checks.rules.steps import Step, seconds_of, seconds_of_span
 from monitoring.conditions.policy import USUAL, PendingPolicy, Reminders
 
@@ -101,7 +102,8 @@ class CommonKeywords(TypedDict, total=False):
     that it does not wait; `remind`: again while it stands;
     `unit` of the value (`usd`, `%`, `ETH`); `text`: the title in your own words, with `{value}`, `{bound}`,
     `{before}`; `chain`, where one key is judged on several; `runbook` (a URL, or a path in the repository) and `note`:
-    what to do, shown in the alert.
+    what to do, shown in the alert; `protocol` and `channel`: whose alert it is and where it goes, if not the
+    monitor's; `machine=True`: if it is HIGH or CRITICAL it calls the webhook of its channel.
     """
 
     severity: Severity | str
@@ -114,6 +116,9 @@ class CommonKeywords(TypedDict, total=False):
     chain: int | str
     runbook: str
     note: str
+    protocol: str
+    channel: str
+    machine: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -130,6 +135,9 @@ class CommonOptions:
     chain: int | str = 0
     runbook: str = ""
     note: str = ""
+    protocol: str = ""
+    channel: str = ""
+    machine: bool = False
 
     @classmethod
     def of(cls, verb: str, keywords: Mapping[str, Any], python: Callable[..., Any]) -> CommonOptions:
@@ -144,8 +152,22 @@ class CommonOptions:
                 own = [name for name, one in signature(python).parameters.items() if one.kind is one.KEYWORD_ONLY]
                 raise UsageError(f"m.{verb}(…, {word}=…): unknown keyword, {instead_of(word, [*own, *common])}")
         options = cls(**keywords)
-        guidance_of_call(f"m.{verb}(…, ", options.runbook, options.note)
+        options.own_route(verb)
         return options
+
+    def own_route(self, verb: str) -> OwnRoute:
+        """Return what the call says of its own alerts.
+
+        Raises:
+            UsageError: one of its keywords is not usable.
+        """
+        guidance = guidance_of_call(f"m.{verb}(…, ", self.runbook, self.note)
+        for word in ("protocol", "channel"):
+            if not isinstance(found := getattr(self, word), str):
+                raise UsageError(f"m.{verb}(…, {word}={found!r}): write a name")
+        if not isinstance(self.machine, bool):
+            raise UsageError(f"m.{verb}(…, machine={self.machine!r}): write True or False")
+        return OwnRoute(self.protocol, self.channel, self.machine, guidance)
 
     def policy(
         self, verb: str, severity: Severity | None = None, *, understood: Sequence[str] | None = None

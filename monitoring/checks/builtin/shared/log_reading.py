@@ -27,7 +27,9 @@ def read_stretch(
     A reading that broke off before anything new counts as none.
     """
     first, new_from = read_from(desk.condition(key), policy), cursor_of(desk.condition(key))
-    answer = desk.ask(LogsSince(key.chain, key.subject, topics, first, int(lookback.total_seconds()), new_from))
+    answer = desk.ask(
+        LogsSince(key.chain, key.subject, topics, first, int(lookback.total_seconds()), new_from, whole=True)
+    )
     if answer is PENDING or isinstance(answer, Unknown):
         return PENDING if answer is PENDING else answer
     found: Stretch = answer
