@@ -91,7 +91,7 @@ class DrilledEvents:
     def _watched(self, chain: int) -> Iterator[tuple[str, Event]]:
         for part in parts_with_events(self.drilled):
             for one in part.check.asks.contracts if part.key.chain == chain else ():
-                address = evaluate(one.tree, _Names(chain, part.scene.names))
+                address = evaluate(one.tree, _NamesAlone(chain, part.scene.names))
                 yield from ((str(address), event) for event in part.check.asks.events[:1] if is_address(address))
 
 
@@ -109,7 +109,7 @@ def malformed_problems(world: Rehearsal) -> dict[str, list[str]]:
 
 
 @dataclass(frozen=True, slots=True)
-class _Names:
+class _NamesAlone:
     """What names mean, without any answers."""
 
     chain: int
