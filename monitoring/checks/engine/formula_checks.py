@@ -9,11 +9,12 @@ from typing import Any
 
 from monitoring.alerts.message.model import Severity
 from monitoring.chains.abi.values import Unknown
+from monitoring.chains.services.price_gate import USUAL_GATE, PriceGate
 from monitoring.checks.engine.evidence import NO_EVIDENCE, Evidence
 from monitoring.checks.engine.formula_evidence import evidence_of
-from monitoring.checks.engine.plan import ReadContext
+from monitoring.checks.engine.plan import PriceQuery, Query, ReadContext, value_of
 from monitoring.checks.engine.point import EvaluationPoint
-from monitoring.checks.expression.evaluate import PENDING, Result, ViewRead, evaluate
+from monitoring.checks.expression.evaluate import PENDING, Ask, PriceRead, Result, evaluate
 from monitoring.checks.expression.tree import Tree
 from monitoring.checks.expression.values import Value
 from monitoring.checks.messages.check_message import bound_words, reading_words, say
@@ -63,12 +64,20 @@ class Urgent:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class EvalScope:
-    """What names mean for one chain and one row. `values` stand in the order in which they need each other."""
+    """What names mean for one chain and one row. `values` stand in the order in which they need each other.
+
+    `gate` is what the monitor demands of a price.
+    """
 
     monitor: str
     chain: int
     names: Mapping[str, Value]
     values: Mapping[str, Tree]
+    gate: PriceGate = USUAL_GATE
+
+    def asked(self, call: Ask) -> Query:
+        """Return the question that a call of the language asks."""
+        return PriceQuery(self.monitor, call, self.gate) if isinstance(call, PriceRead) else call
 
     def world(self, desk: ReadContext) -> SceneWorld:
         """Return this scene as one pass sees it, with every value evaluated once."""
@@ -99,8 +108,8 @@ class SceneWorld:
             return self.scene.names[name]
         return self.found[name] if name in self.found else self.desk.source(self.scene.monitor, name)
 
-    def call(self, call: ViewRead) -> Result:
-        return self.desk.call(call)
+    def call(self, call: Ask) -> Result:
+        return value_of(self.desk.ask(self.scene.asked(call)))
 
 
 @dataclass(frozen=True, slots=True)

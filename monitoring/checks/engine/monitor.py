@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, ClassVar, Protocol
 from monitoring.alerts.message.guidance import MOST_NOTE, Guidance
 from monitoring.alerts.message.sanitize import clean_line, shorten
 from monitoring.chains.networks import networks
+from monitoring.chains.services.price_gate import USUAL_GATE, PriceGate
 from monitoring.checks.engine.formula_checks import Check, EvalScope, FormulaPart
 from monitoring.checks.engine.plan import Answerer, CheckInstance
-from monitoring.checks.expression.tree import Expression
+from monitoring.checks.expression.tree import Apply, Expression, Tree, children
 from monitoring.checks.expression.values import Number, Value
 from monitoring.checks.messages.plain import AlertRoute, OwnRoute
 from monitoring.checks.rules.steps import with_severity
@@ -92,6 +93,13 @@ class Monitor:
     more: tuple[CheckInstance, ...] = ()
     answers: Mapping[type, Answerer] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
+    gate: PriceGate = USUAL_GATE
+
+    @property
+    def reads_prices(self) -> bool:
+        """Return whether a formula has `price(…)` in it."""
+        trees = [*(one.tree for one in self.values.values()), *(tree for check in self.checks for tree in check.trees)]
+        return any(_reads_a_price(tree) for tree in trees)
 
     def parts(self) -> tuple[CheckInstance, ...]:
         """Return one part per check, chain and row, and those of the built-in types."""
@@ -103,7 +111,8 @@ class Monitor:
 
     def _plain_parts(self, chain: int, names: Mapping[str, Value]) -> list[CheckInstance]:
         by_row = row_values(self.values, self.rows.name if self.rows else None)
-        scene = EvalScope(self.name, chain, names, {n: e.tree for n, e in self.values.items() if n not in by_row})
+        values = {n: e.tree for n, e in self.values.items() if n not in by_row}
+        scene = EvalScope(self.name, chain, names, values, self.gate)
         plain = [check for check in self.checks if not check.per_row]
         return [
             FormulaPart(ConditionKey(self.name, check.name, chain), check, scene, self.route.narrowed(check.own))
@@ -115,7 +124,7 @@ class Monitor:
         values = {name: expression.tree for name, expression in self.values.items()}
         for row in self.rows.rows if self.rows else ():
             fields = {f"{self.rows.name}.{key}": value for key, value in row.items()} if self.rows else {}
-            scene, own = EvalScope(self.name, chain, {**names, **fields}, values), own_route_of_row(row)
+            scene, own = EvalScope(self.name, chain, {**names, **fields}, values, self.gate), own_route_of_row(row)
             found += [
                 FormulaPart(
                     ConditionKey(self.name, check.name, chain, subject_of(check.id, fields)),
@@ -125,6 +134,10 @@ class Monitor:
                 if check.per_row
             ]  # fmt: skip
         return found
+
+
+def _reads_a_price(tree: Tree) -> bool:
+    return (isinstance(tree, Apply) and tree.function == "price") or any(map(_reads_a_price, children(tree)))
 
 
 def row_values(values: Mapping[str, Expression], row: str | None) -> frozenset[str]:
