@@ -62,11 +62,14 @@ def read_from(condition: Condition, policy: LogsPolicy) -> int | None:
     return None if cursor is None else max(0, cursor - _margin(condition, policy))
 
 
-def _margin(condition: Condition, policy: LogsPolicy) -> int:
-    if policy.margin is not None:
-        return policy.margin
-    known = networks().get(condition.key.chain)
+def margin_blocks(chain: int) -> int:
+    """Return how many blocks before a cursor are read again each time, by what suits the chain."""
+    known = networks().get(chain)
     return max(_MARGIN_BLOCKS, known.blocks_in(_MARGIN_S) if known else 0)
+
+
+def _margin(condition: Condition, policy: LogsPolicy) -> int:
+    return margin_blocks(condition.key.chain) if policy.margin is None else policy.margin
 
 
 def judge(before: Condition, reading: LogBatch | Unknown | Absent, now: datetime, policy: LogsPolicy) -> Outcome:

@@ -20,15 +20,20 @@ MIN_LOOKBACK = timedelta(hours=1)
 
 
 def read_stretch(
-    desk: ReadContext, key: ConditionKey, topics: frozenset[str], policy: LogsPolicy, lookback: timedelta
+    desk: ReadContext,
+    key: ConditionKey,
+    topics: frozenset[str],
+    policy: LogsPolicy,
+    lookback: timedelta,
+    address: str = "",
 ) -> Stretch | Unknown | NotYet:
-    """Ask for the logs of the contract that is the key's subject.
+    """Ask for the logs of the contract that is the key's subject, or of another that is read along with it.
 
     A reading that broke off before anything new counts as none.
     """
     first, new_from = read_from(desk.condition(key), policy), cursor_of(desk.condition(key))
     answer = desk.ask(
-        LogsSince(key.chain, key.subject, topics, first, int(lookback.total_seconds()), new_from, whole=True)
+        LogsSince(key.chain, address or key.subject, topics, first, int(lookback.total_seconds()), new_from, whole=True)
     )
     if answer is PENDING or isinstance(answer, Unknown):
         return PENDING if answer is PENDING else answer
