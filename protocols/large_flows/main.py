@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from fractions import Fraction
 from typing import Any
 
-from protocols.large_flows.vaults import ONE_DOLLAR, VAULTS, Vault
+from protocols.large_flows.vaults import ONE_DOLLAR, VAULTS, FlowVault
 from utils.monitor import LOW, Context, Unknown, call, monitor
 
 EVENTS = ("Deposit(address,address,uint256,uint256)", "Withdraw(address,address,address,uint256,uint256)")
@@ -27,7 +27,7 @@ def main(m: Context) -> None:
         _watch(m, chain, {vault.name: vault for vault in VAULTS if vault.chain == chain})
 
 
-def _watch(m: Context, chain: str, vaults: Mapping[str, Vault]) -> None:
+def _watch(m: Context, chain: str, vaults: Mapping[str, FlowVault]) -> None:
     on = m.chain(chain)
     logs = on.logs("flows", {name: vault.address for name, vault in vaults.items()}, EVENTS, first_run="2h")
     moved = list(dict.fromkeys(vaults[log.name] for log in logs)) if logs.unknown is None else []
@@ -62,11 +62,11 @@ def _watch(m: Context, chain: str, vaults: Mapping[str, Vault]) -> None:
     m.logs("flows", logs, severity=LOW, when=is_large, show=show, text=text, protocol="yearn")
 
 
-def _prices(m: Context, chain: str, moved: Sequence[Vault]) -> dict[Vault, Fraction | Unknown | None]:
+def _prices(m: Context, chain: str, moved: Sequence[FlowVault]) -> dict[FlowVault, Fraction | Unknown | None]:
     """Return the dollars of one unit of each asset: None has no price, Unknown is not known now."""
     priced = [vault for vault in moved if vault.priced_as != ONE_DOLLAR]
     found = m.price(list({SERVICE_ANSWERS, *(vault.priced_as for vault in priced)}), chain=chain) if priced else {}
-    prices: dict[Vault, Fraction | Unknown | None] = dict.fromkeys(moved, Fraction(1))
+    prices: dict[FlowVault, Fraction | Unknown | None] = dict.fromkeys(moved, Fraction(1))
     for vault in priced:
         price, answers = found[vault.priced_as], found[SERVICE_ANSWERS]
         has_none = isinstance(price, Unknown) and not isinstance(answers, Unknown)

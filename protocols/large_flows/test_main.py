@@ -10,7 +10,7 @@ from urllib.parse import unquote
 
 from monitoring.base.http.client import FetchError, Request
 from protocols.large_flows.main import EVENTS, OWN_MOVES, SERVICE_ANSWERS, main
-from protocols.large_flows.vaults import VAULTS, Vault
+from protocols.large_flows.vaults import VAULTS, FlowVault
 from utils.testing import Run, SimChain, SimClock, run
 
 DEPOSIT, WITHDRAW = EVENTS
@@ -24,7 +24,7 @@ PRICES = {
 }
 
 
-def vault(chain: str, symbol: str) -> Vault:
+def vault(chain: str, symbol: str) -> FlowVault:
     return next(one for one in VAULTS if (one.chain, one.symbol) == (chain, symbol))
 
 
@@ -32,7 +32,7 @@ USDC, WETH, CBETH = vault("mainnet", "USDC"), vault("base", "WETH"), vault("base
 KATANA, BTC = vault("katana", "vbUSDC"), vault("katana", "vbWBTC")
 
 
-class World:
+class FlowsWorld:
     """The four chains and the service of prices, run hour by hour."""
 
     def __init__(self, folder: Path) -> None:
@@ -48,10 +48,10 @@ class World:
         http = _Anything(self._answer)
         return run(main, chain=self.chains.values(), clock=self.clock, store=self.folder, http=http)
 
-    def deposit(self, into: Vault, whole: float, shares: int = 10**27, owner: str = WHO) -> None:
+    def deposit(self, into: FlowVault, whole: float, shares: int = 10**27, owner: str = WHO) -> None:
         self.chains[into.chain].emit(into.address, DEPOSIT, WHO, owner, round(whole * 10**into.decimals), shares)
 
-    def withdraw(self, out_of: Vault, whole: float, shares: int = 10**27) -> None:
+    def withdraw(self, out_of: FlowVault, whole: float, shares: int = 10**27) -> None:
         amount = round(whole * 10**out_of.decimals)
         self.chains[out_of.chain].emit(out_of.address, WITHDRAW, WHO, WHO, WHO, amount, shares)
 
@@ -84,7 +84,7 @@ class _Anything(dict[str, Any]):
 
 
 def test_large_flows_of_a_chain_are_one_message_and_reported_once(tmp_path: Path) -> None:
-    world = World(tmp_path)
+    world = FlowsWorld(tmp_path)
     assert world.run() == []
     world.deposit(USDC, 500_000)
     world.withdraw(USDC, 1_250_000)
@@ -102,7 +102,7 @@ def test_large_flows_of_a_chain_are_one_message_and_reported_once(tmp_path: Path
 
 
 def test_small_flows_and_own_moves_stay_quiet_and_katana_has_a_bound_of_its_own(tmp_path: Path) -> None:
-    world = World(tmp_path)
+    world = FlowsWorld(tmp_path)
     world.run()
     world.deposit(USDC, 499_999)
     world.deposit(USDC, 900_000, owner=OWN_MOVES)
@@ -118,7 +118,7 @@ def test_small_flows_and_own_moves_stay_quiet_and_katana_has_a_bound_of_its_own(
 
 
 def test_an_asset_without_a_price_is_judged_by_the_share_of_the_supply(tmp_path: Path) -> None:
-    world = World(tmp_path)
+    world = FlowsWorld(tmp_path)
     world.run()
     world.withdraw(CBETH, 1_000_000, shares=10**29 - 1)
     assert world.run() == []
@@ -128,7 +128,7 @@ def test_an_asset_without_a_price_is_judged_by_the_share_of_the_supply(tmp_path:
 
 
 def test_while_the_service_of_prices_does_not_answer_flows_wait_and_none_is_lost(tmp_path: Path) -> None:
-    world = World(tmp_path)
+    world = FlowsWorld(tmp_path)
     world.run()
     world.prices = None
     world.deposit(USDC, 500_000)
@@ -141,7 +141,7 @@ def test_while_the_service_of_prices_does_not_answer_flows_wait_and_none_is_lost
 
 
 def test_a_chain_that_cannot_be_read_holds_up_no_other_and_loses_nothing(tmp_path: Path) -> None:
-    world = World(tmp_path)
+    world = FlowsWorld(tmp_path)
     world.run()
     world.chains["base"].down = True
     world.withdraw(WETH, 200)
@@ -154,7 +154,7 @@ def test_a_chain_that_cannot_be_read_holds_up_no_other_and_loses_nothing(tmp_pat
 
 
 def test_what_cannot_be_decoded_is_no_data(tmp_path: Path) -> None:
-    world = World(tmp_path)
+    world = FlowsWorld(tmp_path)
     world.run()
     deposit = world.chains["mainnet"].emit(USDC.address, DEPOSIT, WHO, WHO, 1, 1)
     world.chains["mainnet"].add(USDC.address, deposit.topics[:1], "0x")
@@ -163,6 +163,6 @@ def test_what_cannot_be_decoded_is_no_data(tmp_path: Path) -> None:
 
 
 def test_the_first_run_reports_two_hours(tmp_path: Path) -> None:
-    world = World(tmp_path)
+    world = FlowsWorld(tmp_path)
     world.deposit(USDC, 500_000)
     assert world.run().kinds == {"flows/1": "fired"}
