@@ -32,8 +32,8 @@ from monitoring.conditions.policy import Policy
 class Check:
     """One check of a monitor file. `trees` are what its verb reads, one or two; `name` is its id without the row.
 
-    While `at_once` is true it does not wait. `asks` is for the `reads` of its verb. `unless` are the ids of checks that it
-    follows from.
+    While `at_once` is true it does not wait. `asks` is for the `reads` of its verb. `unless` are the ids
+    of checks that it follows from.
     """
 
     id: str
