@@ -49,8 +49,18 @@ def fitted(file: dict[str, Any]) -> dict[str, Any]:
     for source in file.get("sources", {}).values():
         if "max_age" in source:
             source["time"] = "updated"
+    fit_rows(file)
     fit_types(file)
     return file
+
+
+def fit_rows(file: dict[str, Any]) -> None:
+    for rows in file.get("for_each", {}).values():
+        if "most" in rows:
+            rows["of"] = "vault.get_default_queue()"
+    for table in file.get("tables", {}).values():
+        if "path" in table:
+            table["from"] = "tiers.yaml"
 
 
 def fit_check(check: dict[str, Any]) -> None:
@@ -122,6 +132,9 @@ def test_the_example_of_a_key_is_read(name: str, tmp_path: Path) -> None:
     rows: Any = [{"symbol": "USDC"}]
     has_path = any("path" in each for each in file.get("for_each", {}).values())
     write(tmp_path / "markets.yaml", json.dumps({"markets": [rows]} if has_path else rows))
+    has_path = any("path" in each for each in file.get("tables", {}).values())
+    tiers: Any = {"USDC": 1}
+    write(tmp_path / "tiers.yaml", json.dumps({"symbols": tiers} if has_path else tiers))
     write(tmp_path / "safes.yaml", json.dumps({"safes": [A_SAFE], "timelocks": [A_TIMELOCK]}))
     write(tmp_path / "timelocks.yaml", json.dumps({"timelocks": [A_TIMELOCK]}))
 

@@ -69,6 +69,7 @@ def evaluate(
 
         found = read(monitors, asking, at, remembered.conditions)
         readings = replace(found, by_key={**readings.by_key, **found.by_key})
+        parts = [row for part in parts for row in found.rows.get(part.key, (part,))]
     return _judged(monitors, at, parts, readings, remembered)
 
 
@@ -92,7 +93,9 @@ def _judged(
     if traces or of_answerers or _concerns_sources(entries, at, remembered):
         entries = _with_sources(monitors, at, entries, traces, of_answerers, remembered)
     blocks = {chain: view.block.number for chain, view in _views(at).items()}
-    record = Record(entries, remembered, at.memory.new, blocks, _gone(declared, parts, at, remembered))
+    gone, listed = _gone(declared, parts, at, remembered), readings.rows
+    left = [row for row in gone if row.key.subject and replace(row.key, subject="") in listed]
+    record = Record(entries, remembered, at.memory.new, blocks, [row for row in gone if row not in left], left)
     return Evaluation(monitors, at, parts, readings, record, (*traces.values(), *of_answerers.values()))
 
 

@@ -9,15 +9,16 @@ from typing import Any
 
 from monitoring.alerts.message.guidance import NO_GUIDANCE, Guidance
 from monitoring.alerts.message.model import Severity
-from monitoring.checks.engine.evidence import Evidence
+from monitoring.checks.engine.evidence import NO_EVIDENCE, Evidence
 from monitoring.checks.engine.formula_evidence import evidence_of
 from monitoring.checks.engine.plan import ReadContext
 from monitoring.checks.engine.point import EvaluationPoint
-from monitoring.checks.expression.evaluate import PENDING, Result, ViewRead, evaluate
-from monitoring.checks.expression.tree import Tree
-from monitoring.checks.expression.values import Value
+from monitoring.checks.expression.evaluate import PENDING, evaluate
+from monitoring.checks.expression.tree import Literal, Tree
+from monitoring.checks.expression.values import Unknown, Value
 from monitoring.checks.messages.check_message import bound_words, reading_words, say
 from monitoring.checks.messages.plain import AlertRoute, AlertText
+from monitoring.checks.rows.eval_scope import EvalScope
 from monitoring.checks.rules.delta import Priced
 from monitoring.checks.rules.steps import severities_of
 from monitoring.checks.rules.verb import verb
@@ -29,7 +30,11 @@ from monitoring.conditions.policy import Policy
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One check of a monitor file. `trees` are what its verb reads, one or two; `name` is its id without the row."""
+    """One check of a monitor file. `trees` are what its verb reads, one or two; `name` is its id without the row.
+
+    `rows` are the names of `for_each` that it runs over, the outermost first; `labels` what its id and text name of a
+    row.
+    """
 
     id: str
     name: str
@@ -39,61 +44,25 @@ class Check:
     formula: str
     unit: str = ""
     text: str = ""
-    per_row: bool = False
+    rows: tuple[str, ...] = ()
+    labels: tuple[str, ...] = ()
     difference: bool = False
     guidance: Guidance = NO_GUIDANCE
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class EvalScope:
-    """What names mean for one chain and one row. `values` stand in the order in which they need each other."""
-
-    monitor: str
-    chain: int
-    names: Mapping[str, Value]
-    values: Mapping[str, Tree]
-
-    def world(self, desk: ReadContext) -> SceneWorld:
-        """Return this scene as one pass sees it, with every value evaluated once."""
-        known = desk.memo.get(self)
-        if isinstance(known, SceneWorld):
-            return known
-        world = SceneWorld(self, desk)
-        desk.memo[self] = world
-        for name, tree in self.values.items():
-            world.found[name] = evaluate(tree, world)
-        return world
-
-
-@dataclass(slots=True)
-class SceneWorld:
-    """A scene in one pass; see `evaluate.World`."""
-
-    scene: EvalScope
-    desk: ReadContext
-    found: dict[str, Result] = field(default_factory=dict)
-
-    @property
-    def chain(self) -> int:
-        return self.scene.chain
-
-    def name(self, name: str) -> Result:
-        if name in self.scene.names:
-            return self.scene.names[name]
-        return self.found[name] if name in self.found else self.desk.source(self.scene.monitor, name)
-
-    def call(self, call: ViewRead) -> Result:
-        return self.desk.call(call)
-
-
 @dataclass(frozen=True, slots=True)
 class FormulaPart:
-    """One condition of a check: the check in one scene."""
+    """One condition of a check: the check in one scene.
+
+    `labels` are values of the row that its text names. `lost` is why a row whose list cannot be read has no data.
+    """
 
     key: ConditionKey
     check: Check
     scene: EvalScope
     route: AlertRoute
+    labels: Mapping[str, Value] = field(default_factory=dict)
+    lost: Unknown | None = None
 
     @property
     def about(self) -> str:
@@ -110,6 +79,11 @@ class FormulaPart:
         """How bad it can be, the mildest first."""
         return severities_of(self.check.policy)
 
+    @property
+    def reads_nothing(self) -> bool:
+        """Whether it is a date that is written: nothing can keep it from being judged."""
+        return all(isinstance(tree, Literal) for tree in self.check.trees)
+
     def in_words(self, reading: Any) -> str:  # noqa: ANN401 - as above
         """Return a known reading in the check's unit."""
         if isinstance(reading, Priced):
@@ -121,8 +95,8 @@ class FormulaPart:
 
     @property
     def _subject(self) -> Subject:
-        check, names = self.check, self.scene.names
-        fields = {name: value for name, value in names.items() if "." in name}
+        check = self.check
+        fields = {**self.scene.fields, **self.labels}
         named = filled(check.id, {name: str(value) for name, value in fields.items()})
         return Subject(
             named, check.verb, check.policy, check.unit, check.formula, check.text, self.scene.chain, fields,
@@ -131,9 +105,13 @@ class FormulaPart:
 
     def evidence(self, context: ReadContext) -> Evidence:
         """Return what the value was made of."""
+        if self.lost is not None:
+            return NO_EVIDENCE
         return evidence_of(self.check.trees, self.scene, context, difference=self.check.difference)
 
     def read(self, desk: ReadContext) -> Any:  # noqa: ANN401 - each verb has its own reading
+        if self.lost is not None:
+            return self.lost
         world = self.scene.world(desk)
         found = [evaluate(tree, world) for tree in self.check.trees]
         if any(one is PENDING for one in found):

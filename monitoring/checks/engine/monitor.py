@@ -10,14 +10,15 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING, ClassVar, Protocol
 
-from monitoring.alerts.message.guidance import MOST_NOTE, NO_GUIDANCE, Guidance
-from monitoring.alerts.message.sanitize import clean_line, shorten
+from monitoring.alerts.message.guidance import NO_GUIDANCE, Guidance
 from monitoring.chains.networks import networks
-from monitoring.checks.engine.formula_checks import Check, EvalScope, FormulaPart
+from monitoring.checks.engine.formula_checks import Check, FormulaPart
 from monitoring.checks.engine.plan import Answerer, CheckInstance
 from monitoring.checks.expression.tree import Expression
 from monitoring.checks.expression.values import Number, Value
 from monitoring.checks.messages.plain import AlertRoute
+from monitoring.checks.rows.eval_scope import EvalScope, ListedRows, RowPlan, Rows
+from monitoring.checks.rows.listed_check import ListedCheck
 from monitoring.checks.rules.words import PLACEHOLDER
 from monitoring.conditions.condition import ConditionKey
 
@@ -39,14 +40,6 @@ class NumberSource:
     query: str = ""
     require: tuple[str, ...] = ()
     headers: Mapping[str, str] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class Rows:
-    """What `for_each` runs over; every row has every field of `fields`."""
-
-    name: str
-    rows: tuple[Mapping[str, Value], ...]
 
 
 class EvaluatedMonitor(Protocol):
@@ -76,7 +69,10 @@ class EvaluatedMonitor(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Monitor:
-    """One monitor file. `contracts` has an address per chain, `values` stand in the order they need each other."""
+    """One monitor file. `contracts` has an address per chain, `values` stand in the order they need each other.
+
+    `levels` are the names of `for_each`, the outermost first.
+    """
 
     declared: ClassVar[bool] = True
     name: str
@@ -86,7 +82,7 @@ class Monitor:
     values: Mapping[str, Expression]
     sources: Mapping[str, NumberSource]
     checks: tuple[Check, ...]
-    rows: Rows | None = None
+    levels: tuple[Rows | ListedRows, ...] = ()
     more: tuple[CheckInstance, ...] = ()
     answers: Mapping[type, Answerer] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
@@ -97,55 +93,41 @@ class Monitor:
         """Where alerts of its checks go; the channel is the protocol's own unless the file names another."""
         return AlertRoute(self.channel, "" if self.channel == self.name else self.channel, self.guidance)
 
+    @property
+    def rows(self) -> Rows | None:
+        """Return the rows of `for_each` that are written."""
+        return next((one for one in self.levels if isinstance(one, Rows)), None)
+
     def parts(self) -> tuple[CheckInstance, ...]:
-        """Return one part per check, chain and row, and those of the built-in types."""
+        """Return one part per check, chain and written row, one for all rows of a list, and those of built-in types."""
         found: list[CheckInstance] = []
-        for chain in self.chains:
-            names: dict[str, Value] = {name: addresses[chain] for name, addresses in self.contracts.items()}
-            found += self._plain_parts(chain, names) + self._row_parts(chain, names)
+        listed = {one.name for one in self.levels if isinstance(one, ListedRows)}
+        for scope in self.scopes():
+            found += [self._part(check, scope) for check in self.checks if not check.rows]
+            written = self.rows.rows if self.rows else ()
+            found += [part for row in written for part in self._of_row(scope, row, listed)]
+            found += [ListedCheck(self._part(check, scope)) for check in self.checks if listed & {*check.rows}]
         return (*found, *self.more)
 
-    def _plain_parts(self, chain: int, names: Mapping[str, Value]) -> list[CheckInstance]:
-        by_row = row_values(self.values, self.rows.name if self.rows else None)
-        scene = EvalScope(self.name, chain, names, {n: e.tree for n, e in self.values.items() if n not in by_row})
-        plain = [check for check in self.checks if not check.per_row]
+    def _of_row(self, scope: EvalScope, row: Mapping[str, Value], listed: set[str]) -> list[FormulaPart]:
+        name = self.rows.name if self.rows else ""
+        fields = {f"{name}.{key}": value for key, value in row.items()}
+        below = scope.row(name, fields)
+        checks = [check for check in self.checks if check.rows and not listed & {*check.rows}]
+        return [self._part(check, below, subject_of(check.id, fields)) for check in checks]
+
+    def scopes(self) -> list[EvalScope]:
+        """Return the scope of each chain, above all rows."""
+        plan = RowPlan(self.values, self.levels)
+        values = plan.between(None, frozenset())
         return [
-            FormulaPart(ConditionKey(self.name, check.name, chain), check, scene, self.route.guided(check.guidance))
-            for check in plain
+            EvalScope(self.name, chain, {name: at[chain] for name, at in self.contracts.items()}, values, plan)
+            for chain in self.chains
         ]
 
-    def _row_parts(self, chain: int, names: Mapping[str, Value]) -> list[CheckInstance]:
-        found: list[CheckInstance] = []
-        values = {name: expression.tree for name, expression in self.values.items()}
-        for row in self.rows.rows if self.rows else ():
-            fields = {f"{self.rows.name}.{key}": value for key, value in row.items()} if self.rows else {}
-            scene, own = EvalScope(self.name, chain, {**names, **fields}, values), guidance_of_row(row)
-            found += [
-                FormulaPart(
-                    ConditionKey(self.name, check.name, chain, subject_of(check.id, fields)), check, scene,
-                    self.route.guided(check.guidance).guided(own),
-                )
-                for check in self.checks
-                if check.per_row
-            ]  # fmt: skip
-        return found
-
-
-def row_values(values: Mapping[str, Expression], row: str | None) -> frozenset[str]:
-    """Return the values that depend on a row, directly or through another value."""
-    found: set[str] = set()
-    for name, expression in values.items():  # in the order they need each other
-        if row and any(used in found or used.startswith(f"{row}.") for used in expression.names):
-            found.add(name)
-    return frozenset(found)
-
-
-def guidance_of_row(row: Mapping[str, object]) -> Guidance:
-    """Return what the fields `runbook` and `note` of a row say; a note was there for readers of the file before."""
-    runbook, note = (
-        clean_line(found) if isinstance(found := row.get(name), str) else "" for name in ("runbook", "note")
-    )
-    return Guidance(runbook, shorten(note, MOST_NOTE))
+    def _part(self, check: Check, scope: EvalScope, subject: str = "") -> FormulaPart:
+        route = self.route.guided(check.guidance).guided(scope.written_guidance)
+        return FormulaPart(ConditionKey(self.name, check.name, scope.chain, subject), check, scope, route)
 
 
 def subject_of(check_id: str, fields: Mapping[str, Value]) -> str:
@@ -154,4 +136,4 @@ def subject_of(check_id: str, fields: Mapping[str, Value]) -> str:
 
 
 if TYPE_CHECKING:
-    _: type[CheckInstance] = FormulaPart
+    _: tuple[type[CheckInstance], ...] = (FormulaPart, ListedCheck)

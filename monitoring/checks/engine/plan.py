@@ -28,7 +28,7 @@ Answerer: TypeAlias = Callable[[Sequence[Any], EvaluationPoint], Mapping[Any, An
 
 @dataclass(slots=True)
 class ReadContext:
-    """What is known in one pass, and which questions are still to be asked."""
+    """What is known in one pass, and which questions are still to be asked. `rows` stay over all passes."""
 
     answers: Mapping[Query, Any]
     sources: Mapping[tuple[str, str], Value | Unknown]
@@ -36,6 +36,7 @@ class ReadContext:
     known: Mapping[Query, Any] = field(default_factory=dict)
     wanted: dict[Query, None] = field(default_factory=dict)
     memo: dict[Hashable, Any] = field(default_factory=dict)
+    rows: dict[Hashable, Any] = field(default_factory=dict)
 
     def ask(self, question: Query) -> Any:  # noqa: ANN401 - each kind of question has its own answer
         """Return the answer to a question (an `Unknown` may come at any time), or `PENDING` and have it asked."""
