@@ -48,7 +48,7 @@ class Reads(ABC):
         """
         from utils.chain import Chain  # noqa: PLC0415 - as above
 
-        return Chain(chain, self._bench.at, self._bench.note_answer)
+        return Chain(chain, self._bench)
 
     def http(
         self,

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from monitoring.alerts.message.model import Severity
@@ -32,7 +32,7 @@ from monitoring.checks.expression.tree import (
     rows_of,
 )
 from monitoring.checks.expression.tree import TEXT as TEXT_KIND
-from monitoring.checks.rules.keys import GUIDANCE, SEVERITY, TEXT, guidance_of, text_of
+from monitoring.checks.rules.keys import AT_ONCE, FOR, OWN_ROUTE, SEVERITY, TEXT, own_route_of, text_of
 from monitoring.checks.rules.steps import either
 from monitoring.checks.rules.verb import ParsedCheck, YamlForm, verb, yaml_forms
 from monitoring.checks.rules.words import PLACEHOLDER
@@ -57,7 +57,7 @@ WORDS = entry(
     default="",
     example='text: "the reserve is {value}"',
 )
-COMMON = (ID, ITS_SEVERITY, UNIT, WORDS, *GUIDANCE)
+COMMON = (ID, ITS_SEVERITY, UNIT, WORDS, *OWN_ROUTE)
 _NAMES = [key.name for key in COMMON]
 _ID = re.compile(r"[a-z0-9](?:[a-z0-9_/-]|\{[^{}]*\})*")
 _UNIT = re.compile(r"%|[A-Za-z$][A-Za-z0-9$./-]{0,15}")
@@ -152,10 +152,11 @@ def read_check(spot: Spot, scope: Scope, verbs: Mapping[str, YamlForm]) -> Check
     spot.only(check_keys(verbs[key]).keys)
     draft = CheckBuilder(spot, scope)
     judged = verbs[key].read(draft)
+    at_once = _at_once(draft)
     unit, words = _unit(spot) or ("%" if judged and judged.percent else ""), _text(spot, scope, judged)
     if judged is None or text is None:
         return None
-    return _finish(draft, text, judged, unit, words)
+    return _finish(draft, text, replace(judged, at_once=at_once), unit, words)
 
 
 def _is_id(spot: Spot, text: str, scope: Scope) -> bool:
@@ -206,6 +207,14 @@ def _verb_key(spot: Spot, verbs: Mapping[str, object]) -> str | None:
     return None
 
 
+def _at_once(draft: CheckBuilder) -> Tree | None:
+    """Read when a check that waits does not."""
+    spot, found = draft.spot.get(AT_ONCE.name), draft.boolean(AT_ONCE.name)
+    if spot and not draft.spot.get(FOR.name):
+        spot.wrong("at_once needs for: without it nothing waits")
+    return found.tree if found else None
+
+
 def _unit(spot: Spot) -> str:
     unit, text = spot.get(UNIT.name), spot.value(UNIT)
     if unit and text and not _UNIT.fullmatch(text):
@@ -221,8 +230,9 @@ def _text(spot: Spot, scope: Scope, judged: ParsedCheck | None) -> str:
 
 
 def _finish(draft: CheckBuilder, text: str, judged: ParsedCheck, unit: str, words: str) -> Check | None:
-    used = names_of(judged.trees)
-    rows, labels = draft.rows(judged.trees), _labels(text, words, judged)
+    trees = judged.trees if judged.at_once is None else (*judged.trees, judged.at_once)
+    used = names_of(trees)
+    rows, labels = draft.rows(trees), _labels(text, words, judged)
     named_rows = _rows_named(PLACEHOLDER.findall(text), draft.scope)
     is_unsure = any(draft.scope.values.get(name) is ANYTHING for name in used)  # a value with a mistake, said there
     named = None if is_unsure else draft.spot.get("id")
@@ -236,7 +246,7 @@ def _finish(draft: CheckBuilder, text: str, judged: ParsedCheck, unit: str, word
         return None
     return Check(
         text, name_of_id(text), judged.verb, judged.trees, judged.policy, judged.formula, unit, words, rows, labels,
-        judged.difference, guidance_of(draft.spot),
+        judged.difference, own_route_of(draft.spot), judged.at_once,
     )  # fmt: skip
 
 

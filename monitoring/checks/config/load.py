@@ -37,8 +37,9 @@ from monitoring.checks.engine.plugin import NO_TYPES, PluginContext, Registry
 from monitoring.checks.expression.scope import Scope
 from monitoring.checks.expression.tree import ANYTHING, NUMBER, Expression, Table
 from monitoring.checks.expression.views import standard_views
+from monitoring.checks.messages.plain import AlertRoute, OwnRoute
 from monitoring.checks.rows.eval_scope import ListedRows
-from monitoring.checks.rules.keys import FORMULA, GUIDANCE, NAME, Listed, guidance_of
+from monitoring.checks.rules.keys import CHANNEL, FORMULA, GUIDANCE, NAME, PROTOCOL, Listed, guidance_of
 from monitoring.checks.rules.verb import yaml_forms
 
 MONITOR = entry(
@@ -48,9 +49,9 @@ MONITOR = entry(
     without="a name, unique among the monitors",
     example="monitor: aave",
 )
-CHANNEL = entry("channel", NAME, "Where its alerts go.", default="", without="its name", example="channel: aave")
 SECTIONS = (
     MONITOR,
+    PROTOCOL,
     CHANNEL,
     *GUIDANCE,
     entry(
@@ -144,7 +145,7 @@ class _Loader:
 
     def load(self) -> Monitor | None:
         self.root.only((*SECTIONS, *(kind.key for kind in self.types.values())))
-        name, channel = self.root.value(MONITOR), self.root.value(CHANNEL)
+        name = self.root.value(MONITOR) or ""
         chains = self._chains()
         contracts = self._contracts(chains)
         views = self._views()
@@ -164,15 +165,19 @@ class _Loader:
         kinds |= {name: expression.kind for name, expression in values.items()}
         row_names = {**scope.row_names, **{name: expression.rows for name, expression in values.items()}}
         checks = self._checks(replace(scope, values={**scope.values, **kinds}, row_names=row_names), rows, values)
-        guidance = guidance_of(self.root)
-        around = PluginContext(name or "", channel or name or "", chains, self.folder, guidance)
+        around = PluginContext(name, self._route(name), chains, self.folder)
         more, used = self._more(around), _used(values, checks)
         used_types = [kind for name, kind in self.types.items() if self.root.get(name)]
         answers = {asked: how for kind in used_types for asked, how in kind.answers.items()}
         return Monitor(
-            around.monitor, around.channel, chains, contracts, used, sources, checks, tuple(rows.levels), more, answers,
-            guidance=guidance,
+            around.monitor, around.route, chains, contracts, used, sources, checks, tuple(rows.levels), more, answers,
         )  # fmt: skip
+
+    def _route(self, name: str) -> AlertRoute:
+        """Return where alerts go: a channel that is written is the protocol too, unless that is written as well."""
+        protocol, channel = self.root.value(PROTOCOL), self.root.value(CHANNEL) or ""
+        route = AlertRoute(channel or name, channel, guidance_of(self.root))
+        return route.narrowed(OwnRoute(protocol)) if protocol else route
 
     def _chains(self) -> tuple[int, ...]:
         one, several = self.root.get("chain"), self.root.get("chains")
@@ -288,7 +293,7 @@ def _require_distinct_rows(spot: Spot, check: Check, rows: ForEach) -> None:
 
 def _used(values: dict[str, Expression], checks: tuple[Check, ...]) -> dict[str, Expression]:
     """Leave out values that no check reads, so that nobody pays for their calls."""
-    wanted = set(names_of(tuple(tree for check in checks for tree in check.trees)))
+    wanted = set(names_of(tuple(tree for check in checks for tree in check.all_trees)))
     wanted |= {name for check in checks for name in check.labels}
     for name, expression in reversed(values.items()):  # what a value needs stands before it
         if name in wanted:

@@ -18,9 +18,23 @@ from monitoring.checks.expression.scope import Scope
 from monitoring.checks.expression.tree import ANYTHING, NUMBER, Expression, ValueType, kind_of_value
 from monitoring.checks.expression.values import Value
 from monitoring.checks.rows.eval_scope import ListedRows, Rows
-from monitoring.checks.rules.keys import FORMULA, RUNBOOK, Either, Everything, Listed, text_of
+from monitoring.checks.rules.keys import (
+    CHANNEL,
+    FORMULA,
+    MACHINE,
+    PROTOCOL,
+    RUNBOOK,
+    Either,
+    Everything,
+    Listed,
+    severity_row,
+    text_of,
+)
 from monitoring.checks.rules.keys import Value as ValueKind
 from monitoring.checks.rules.steps import ratio
+from monitoring.checks.rules.verb import verbs
+from monitoring.checks.rules.words import PLACEHOLDER
+from monitoring.conditions.severity import Severity
 
 MAX_ROWS = 500
 MOST_ROWS = 100
@@ -41,6 +55,7 @@ def _whole(spot: Spot) -> int | None:
 WHOLE: ValueKind[int] = ValueKind(
     "whole number", _whole, {"type": ["string", "integer"], "pattern": "^[0-9]+$", "maximum": _MOST_EVER}
 )
+SEVERITY_OF_ROW = severity_row(Severity.HIGH)
 IN_FILE = text_of("file", "a file name")
 FROM = entry(
     "from",
@@ -233,10 +248,27 @@ def _row_of(spot: Spot) -> dict[str, Value]:
             found = cell(value, value.node)
             if found is not None:
                 row[key.text] = found
-    runbook = spot.get(RUNBOOK.name)
-    if runbook:
-        RUNBOOK.kind.read(runbook)
+    for known in (RUNBOOK, PROTOCOL, CHANNEL, MACHINE, SEVERITY_OF_ROW):
+        said = spot.get(known.name)
+        if said:
+            known.kind.read(said)
+    _see_text(spot.get("text"), row)
     return row
+
+
+def _see_text(spot: Spot | None, row: dict[str, Value]) -> None:
+    """See that the placeholders of a row's own text are fields of rows, or something that a check knows."""
+    text = row.get("text")
+    if spot is None or not isinstance(text, str):
+        return
+    facts = {name for one in verbs().values() for name in one.facts}
+    for match in PLACEHOLDER.finditer(text):
+        name = match.group(1).strip()
+        if "." not in name and name not in facts:
+            spot.wrong(
+                f"{match.group()} cannot be filled in: known are {', '.join(sorted(facts))} and fields of the row"
+            )
+            return
 
 
 def cell(spot: Spot, scalar: Scalar) -> Value | None:

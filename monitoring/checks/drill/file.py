@@ -45,8 +45,9 @@ from monitoring.checks.expression.views import parse_view, standard_views
 from monitoring.checks.recorded.recording import Recording
 from monitoring.checks.recorded.replay import Replay
 from monitoring.checks.rows.listed_check import ListedCheck
-from monitoring.checks.rules.keys import DURATION, SEVERITY, Listed, text_of
+from monitoring.checks.rules.keys import DURATION, FOR, SEVERITY, Listed, text_of
 from monitoring.checks.rules.keys import Value as ValueKind
+from monitoring.conditions.policy import PendingPolicy
 
 _NOW = re.compile(r"now(?:([+-]\d+[smhd]))*")
 _STEP = re.compile(r"([+-])(\d+[smhd])")
@@ -83,9 +84,13 @@ AT = entry(
     "In place of `when`: it must fire from this instant on (`2028-06-26 21:00`, UTC), and not before.",
     default="",
 )
+WAITS = entry(
+    "waits", FOR.kind, "On `when` it is pending until it lasted so long, as `2 runs`; `1 run`: it fires at once.",
+    default="",
+)  # fmt: skip
 SHOWS = entry("shows", text_of("value"), "On `when` this is its value as people read it, with its unit.", default="")
 _ENTRY = Section(
-    "One drill.", CHECK, FIRES, *_CHANGES, BASELINE, AT, SHOWS,
+    "One drill.", CHECK, FIRES, *_CHANGES, WAITS, BASELINE, AT, SHOWS,
     entry("also", _NAMES, "Other checks that may fire along.", default=""),
     entry("only", _NAMES, "Of several rows, those that must fire.", default=""),
 )  # fmt: skip
@@ -109,6 +114,7 @@ class DrillEntry:
     steady: Mapping[str, Any] = field(default_factory=dict)
     over: Mapping[str, Any] = field(default_factory=dict)
     holds: Mapping[str, Any] = field(default_factory=dict)
+    waits: PendingPolicy | None = None
     baseline: timedelta | None = None
     at: datetime | None = None
     shows: str = ""
@@ -254,7 +260,8 @@ def _entry_at(spot: Spot, parts: Iterable[FormulaPart | ListedCheck]) -> DrillEn
     changes = {key.name: mapping(spot, key.name) for key in _CHANGES}
     also, only = (tuple(map(str, plain(spot.get(key)) or ())) for key in ("also", "only"))
     return DrillEntry(
-        name, fires.name.lower(), **changes, baseline=spot.value(BASELINE) or None, at=spot.value(AT),
+        name, fires.name.lower(), **changes, waits=spot.value(WAITS) or None, baseline=spot.value(BASELINE) or None,
+        at=spot.value(AT),
         shows=spot.value(SHOWS) or "", also=also, only=only, line=spot.node.at.line,
     )  # fmt: skip
 

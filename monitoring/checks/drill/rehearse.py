@@ -23,6 +23,7 @@ from monitoring.base.http.client import Answer, Request
 from monitoring.chains.abi.addresses import is_address
 from monitoring.checks.drill.broken_answers import reading_problems
 from monitoring.checks.drill.file import DrilledMonitor, DrillEntry
+from monitoring.checks.drill.waiting import instants, waiting_problem
 from monitoring.checks.engine.formula_checks import FormulaPart
 from monitoring.checks.engine.plan import CheckInstance
 from monitoring.checks.engine.point import EvaluationPoint
@@ -36,11 +37,13 @@ from monitoring.checks.recorded.replay import Replay
 from monitoring.checks.recorded.sim_chain import Reverts, SimChain
 from monitoring.conditions.condition import Condition, ConditionKey
 from monitoring.conditions.outcome import Outcome, Reason, TransitionKind
+from monitoring.conditions.policy import PendingPolicy
 from monitoring.store.db.handle import SteadyStore
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
 _BETWEEN = timedelta(hours=1)
 _NEAR = timedelta(minutes=1)
+_TWICE = PendingPolicy(runs=2)  # as most that wait do; one that does not says nothing the second time
 _MEMORY = Path("/dev/shm")  # noqa: S108 - a folder of random name in it, where the machine has one: a drill syncs no disk
 
 
@@ -122,9 +125,15 @@ class Rehearsal:
         self.now += _BETWEEN
         return outcomes
 
-    def messages(self, changes: Mapping[str, Any] | None = None) -> dict[ConditionKey, tuple[TransitionKind, str]]:
-        """Run twice, as `for: 2 runs` needs it, and return what would be sent: its kind and severity."""
-        runs = [self.run(changes), self.run(changes)]
+    def messages(
+        self, changes: Mapping[str, Any] | None = None, waits: PendingPolicy | None = None
+    ) -> dict[ConditionKey, tuple[TransitionKind, str]]:
+        """Run until `waits` is over, at least twice, and return what would be sent: its kind and severity."""
+        waits = waits or _TWICE
+        runs = [self.run(changes)]
+        for _ in range(max(waits.runs, _TWICE.runs) - 1):
+            self.now += max(waits.span - _BETWEEN, timedelta(0))
+            runs.append(self.run(changes))
         return {
             key: (one.transition.kind, one.transition.severity.name.lower())
             for outcomes in reversed(runs) for key, one in outcomes.items() if one.transition
@@ -191,6 +200,8 @@ def rehearse(scene: DrilledMonitor) -> list[CheckResult]:
         if drill.quiet:
             _stays_quiet(scene, drill, results[drill.check])
         _once_it_fires(scene, drill, results[drill.check])
+        if drill.waits is not None:
+            _waits(scene, drill, results[drill.check], drill.waits)
         if drill.baseline is not None:
             _forgets(scene, drill, results[drill.check], drill.baseline)
     _without_data(scene, results)
@@ -234,7 +245,7 @@ def _as_written(call: ViewRead, names: Mapping[Any, str]) -> str:
 def _fires(scene: DrilledMonitor, drill: DrillEntry, result: CheckResult) -> None:
     with rehearsing(scene) as world:
         world.run()
-        sent = world.messages(drill.when)
+        sent = world.messages(drill.when, drill.waits)
         wanted = _wanted(world, drill)
         if not wanted:
             result.problems.append(f"line {drill.line}: no row is called {', '.join(drill.only)}")
@@ -269,7 +280,7 @@ def _fires_from(scene: DrilledMonitor, drill: DrillEntry, result: CheckResult, a
 def _stays_quiet(scene: DrilledMonitor, drill: DrillEntry, result: CheckResult) -> None:
     with rehearsing(scene) as world:
         world.run()
-        sent = world.messages(drill.quiet)
+        sent = world.messages(drill.quiet, drill.waits)
         result.problems += [
             f"line {drill.line}: {key.text} must stay quiet, {' '.join(what)}: it is {world.shown[key]}"
             for key, what in sent.items()
@@ -290,13 +301,28 @@ def _once_it_fires(scene: DrilledMonitor, drill: DrillEntry, result: CheckResult
             continue
         with rehearsing(scene) as world:
             world.run()
-            world.messages(drill.when)
-            sent = world.messages(changes)
+            world.messages(drill.when, drill.waits)
+            sent = world.messages(changes, drill.waits)
             for key in sorted(_wanted(world, drill), key=str):
                 if (key in sent and sent[key][0] is kind) is not must:
                     wish = f"must {'' if must else 'not yet '}{did}"
                     result.problems.append(f"line {drill.line}: {key.text} {wish}: it is {world.shown[key]}")
         result.did.append({worse: "gets worse", over: "is over"}[kind] if must else "not too early")
+
+
+def _waits(scene: DrilledMonitor, drill: DrillEntry, result: CheckResult, waits: PendingPolicy) -> None:
+    """Let the breach last just shorter than the check waits, in which it is pending, and then as long."""
+    with rehearsing(scene) as world:
+        world.run()
+        begun = world.now
+        for since in instants(waits, _BETWEEN):
+            world.now, is_last = begun + since, since == instants(waits, _BETWEEN)[-1]
+            outcomes = world.run(drill.when)
+            for key in sorted(_wanted(world, drill), key=str):
+                if problem := waiting_problem(outcomes[key], is_last=is_last):
+                    where = f"line {drill.line}: {key.text} {problem} {since} after the breach began"
+                    result.problems.append(f"{where}: it is {world.shown[key]}")
+    result.did.append("waits" if waits != PendingPolicy() else "fires at once")
 
 
 def _forgets(scene: DrilledMonitor, drill: DrillEntry, result: CheckResult, baseline: timedelta) -> None:

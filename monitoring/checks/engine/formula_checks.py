@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from monitoring.alerts.message.guidance import NO_GUIDANCE, Guidance
 from monitoring.alerts.message.model import Severity
 from monitoring.checks.engine.evidence import NO_EVIDENCE, Evidence
 from monitoring.checks.engine.formula_evidence import evidence_of
@@ -17,7 +16,7 @@ from monitoring.checks.expression.evaluate import PENDING, evaluate
 from monitoring.checks.expression.tree import Literal, Tree
 from monitoring.checks.expression.values import Unknown, Value
 from monitoring.checks.messages.check_message import bound_words, reading_words, say
-from monitoring.checks.messages.plain import AlertRoute, AlertText
+from monitoring.checks.messages.plain import NO_OWN_ROUTE, AlertRoute, AlertText, OwnRoute
 from monitoring.checks.rows.eval_scope import EvalScope
 from monitoring.checks.rules.delta import Priced
 from monitoring.checks.rules.steps import severities_of
@@ -34,6 +33,7 @@ class Check:
 
     `rows` are the names of `for_each` that it runs over, the outermost first; `labels` what its id and text name of a
     row.
+    While `at_once` is true it does not wait.
     """
 
     id: str
@@ -47,7 +47,20 @@ class Check:
     rows: tuple[str, ...] = ()
     labels: tuple[str, ...] = ()
     difference: bool = False
-    guidance: Guidance = NO_GUIDANCE
+    own: OwnRoute = NO_OWN_ROUTE
+    at_once: Tree | None = None
+
+    @property
+    def all_trees(self) -> tuple[Tree, ...]:
+        """Return everything that is read for it."""
+        return self.trees if self.at_once is None else (*self.trees, self.at_once)
+
+
+@dataclass(frozen=True, slots=True)
+class Urgent:
+    """A reading that does not wait for `for`."""
+
+    reading: Any
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +99,8 @@ class FormulaPart:
 
     def in_words(self, reading: Any) -> str:  # noqa: ANN401 - as above
         """Return a known reading in the check's unit."""
+        if isinstance(reading, Urgent):
+            return self.in_words(reading.reading)
         if isinstance(reading, Priced):
             reading = (reading.amount, reading.price)
         return reading_words(self._subject, reading)
@@ -114,9 +129,14 @@ class FormulaPart:
             return self.lost
         world = self.scene.world(desk)
         found = [evaluate(tree, world) for tree in self.check.trees]
-        if any(one is PENDING for one in found):
+        is_urgent = False if self.check.at_once is None else evaluate(self.check.at_once, world)
+        if is_urgent is PENDING or any(one is PENDING for one in found):
             return PENDING
-        return verb(self.check.verb).combine(tuple(found))
+        reading = verb(self.check.verb).combine(tuple(found))
+        return Urgent(reading) if is_urgent is True and not isinstance(reading, Unknown) else reading
 
     def judge(self, before: Condition, reading: Any, now: datetime) -> Outcome:  # noqa: ANN401 - as above
-        return verb(self.check.verb).judge(before, reading, now, self.check.policy)
+        policy = self.check.policy
+        if isinstance(reading, Urgent):
+            reading, policy = reading.reading, policy.without_waiting()
+        return verb(self.check.verb).judge(before, reading, now, policy)

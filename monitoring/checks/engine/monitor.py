@@ -10,7 +10,6 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING, ClassVar, Protocol
 
-from monitoring.alerts.message.guidance import NO_GUIDANCE, Guidance
 from monitoring.chains.networks import networks
 from monitoring.checks.engine.formula_checks import Check, FormulaPart
 from monitoring.checks.engine.plan import Answerer, CheckInstance
@@ -19,6 +18,7 @@ from monitoring.checks.expression.values import Number, Value
 from monitoring.checks.messages.plain import AlertRoute
 from monitoring.checks.rows.eval_scope import EvalScope, ListedRows, RowPlan, Rows
 from monitoring.checks.rows.listed_check import ListedCheck
+from monitoring.checks.rows.own_row import of_row
 from monitoring.checks.rules.words import PLACEHOLDER
 from monitoring.conditions.condition import ConditionKey
 
@@ -76,7 +76,7 @@ class Monitor:
 
     declared: ClassVar[bool] = True
     name: str
-    channel: str
+    route: AlertRoute
     chains: tuple[int, ...]
     contracts: Mapping[str, Mapping[int, str]]
     values: Mapping[str, Expression]
@@ -86,12 +86,6 @@ class Monitor:
     more: tuple[CheckInstance, ...] = ()
     answers: Mapping[type, Answerer] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
-    guidance: Guidance = NO_GUIDANCE
-
-    @property
-    def route(self) -> AlertRoute:
-        """Where alerts of its checks go; the channel is the protocol's own unless the file names another."""
-        return AlertRoute(self.channel, "" if self.channel == self.name else self.channel, self.guidance)
 
     @property
     def rows(self) -> Rows | None:
@@ -126,8 +120,9 @@ class Monitor:
         ]
 
     def _part(self, check: Check, scope: EvalScope, subject: str = "") -> FormulaPart:
-        route = self.route.guided(check.guidance).guided(scope.written_guidance)
-        return FormulaPart(ConditionKey(self.name, check.name, scope.chain, subject), check, scope, route)
+        route = self.route.narrowed(check.own)
+        part = FormulaPart(ConditionKey(self.name, check.name, scope.chain, subject), check, scope, route)
+        return of_row(part, scope)
 
 
 def subject_of(check_id: str, fields: Mapping[str, Value]) -> str:

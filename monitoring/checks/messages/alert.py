@@ -73,9 +73,10 @@ def compose_alert(
         channel=route.channel,
         key=key,
         source=getattr(part, "source", "protocol"),
-        monitor=getattr(part, "reporter", seen.key.monitor),
+        monitor=getattr(part, "reporter", route.speaker or seen.key.monitor),
         is_good=transition.kind is TransitionKind.RECOVERED,
         guidance=route.guidance,
+        machine=route.machine,
     )
     alert = _ended(alert, transition, before, origin, now).redacted(redact)
     kind = AlertKind.CRASH if alert.source == "crash" and not quiet else KINDS.get(transition.kind, AlertKind.ALERT)

@@ -10,8 +10,6 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
-from monitoring.alerts.message.guidance import MOST_NOTE, Guidance
-from monitoring.alerts.message.sanitize import clean_line, shorten
 from monitoring.base.plural import counted
 from monitoring.checks.engine.plan import ReadContext
 from monitoring.checks.expression.evaluate import NotYet, Result, ViewRead, aggregate, evaluate
@@ -85,10 +83,11 @@ class EvalScope:
         return {**(self.above.all_values if self.above else {}), **self.values}
 
     @property
-    def written_guidance(self) -> Guidance:
-        """Return what a row of the file says to do about it; what is read says nothing of that."""
+    def written_row(self) -> dict[str, Value]:
+        """Return the fields of the row that is written, and not read."""
         written = next((one.name for one in self.plan.levels if isinstance(one, Rows) and one.name in self.rows), "")
-        return guidance_of_row({name.removeprefix(f"{written}."): value for name, value in self.fields.items()})
+        mark = f"{written}."
+        return {name.removeprefix(mark): value for name, value in self.fields.items() if name.startswith(mark)}
 
     def row(self, name: str, row: Row) -> EvalScope:
         """Return the scope of one row below this one."""
@@ -159,14 +158,6 @@ class SceneWorld:
             )
         found: Result = self.desk.memo[asked]
         return found
-
-
-def guidance_of_row(row: Mapping[str, object]) -> Guidance:
-    """Return what the fields `runbook` and `note` of a row say; a note was there for readers of the file before."""
-    runbook, note = (
-        clean_line(found) if isinstance(found := row.get(name), str) else "" for name in ("runbook", "note")
-    )
-    return Guidance(runbook, shorten(note, MOST_NOTE))
 
 
 def _fields(name: str, row: Row) -> Row:

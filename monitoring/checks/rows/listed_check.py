@@ -19,6 +19,7 @@ from monitoring.checks.expression.evaluate import NotYet
 from monitoring.checks.expression.values import Absent, Unknown
 from monitoring.checks.messages.plain import AlertRoute, AlertText
 from monitoring.checks.rows.eval_scope import EvalScope, ListedRows
+from monitoring.checks.rows.own_row import of_row
 from monitoring.checks.rules.words import PLACEHOLDER
 from monitoring.conditions.condition import Condition, ConditionKey
 from monitoring.conditions.outcome import Outcome, Transition
@@ -113,8 +114,8 @@ class ListedCheck:
             subject.append(shorten(clean_line(str(value)), _LONGEST_NAME))
         found = {name: world.name(name) for name in check.labels}
         labels = {name: "?" if isinstance(one, Unknown | Absent | NotYet) else one for name, one in found.items()}
-        key, route = replace(self.key, subject="/".join(subject)), self.route.guided(scope.written_guidance)
-        return replace(self.part, key=key, scene=scope, labels=labels, route=route)
+        key = replace(self.key, subject="/".join(subject))
+        return of_row(replace(self.part, key=key, scene=scope, labels=labels), scope)
 
 
 def _first(known: Unknown | None, new: Unknown) -> Unknown:

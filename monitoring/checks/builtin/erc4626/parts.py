@@ -10,7 +10,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from monitoring.alerts.message.guidance import Guidance
 from monitoring.alerts.message.model import Severity
 from monitoring.base.yaml.keys import Key
 from monitoring.base.yaml.marks import Mapping as MappingNode
@@ -43,9 +42,10 @@ from monitoring.checks.expression.tree import Tree
 from monitoring.checks.expression.typecheck import check as read_formula
 from monitoring.checks.expression.values import Number
 from monitoring.checks.expression.views import parse_view, standard_views
+from monitoring.checks.messages.plain import OwnRoute
 from monitoring.checks.rows.eval_scope import EvalScope
 from monitoring.checks.rules.delta import BASELINE, MIN_ABS, DeltaPolicy, Move, MoveLevel
-from monitoring.checks.rules.keys import guidance_of
+from monitoring.checks.rules.keys import own_route_of
 from monitoring.checks.rules.limit import WORSE_BY, Level, LimitPolicy, Side
 from monitoring.checks.rules.never_falls import TOLERANCE, NeverFallsPolicy
 from monitoring.checks.rules.steps import NO_STEP, Step, either
@@ -69,7 +69,7 @@ class Vault:
     chain: int
     address: str
     checks: tuple[Check, ...]
-    guidance: Guidance
+    own: OwnRoute
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +105,7 @@ def plan(vaults: Sequence[Vault], around: PluginContext) -> list[FormulaPart]:
     for vault in vaults:
         scene, route = (
             EvalScope(around.monitor, vault.chain, {_VAULT: vault.address}, {}),
-            around.route.guided(vault.guidance),
+            around.route.narrowed(vault.own),
         )
         parts += [
             FormulaPart(ConditionKey(around.monitor, one.name, vault.chain, vault.name), one, scene, route)
@@ -126,7 +126,7 @@ def _vault(spot: Spot, around: PluginContext) -> Vault | None:
     checks += _flags(row)
     if not checks and not spot.mistakes.found:
         spot.wrong("nothing is asked of this vault: share_price, total_assets, exit, flags or asset")
-    return Vault(name, chain, at, tuple(checks), guidance_of(spot))
+    return Vault(name, chain, at, tuple(checks), own_route_of(spot))
 
 
 def _chain(spot: Spot, around: PluginContext) -> int | None:

@@ -17,7 +17,7 @@ from monitoring.checks.config.yaml_node import Spot
 from monitoring.checks.engine.monitor import CHAINS
 from monitoring.checks.engine.plugin import PluginContext
 from monitoring.checks.messages.plain import AlertRoute
-from monitoring.checks.rows.eval_scope import guidance_of_row
+from monitoring.checks.rows.own_row import guidance_of_row
 from monitoring.checks.rules.keys import NAME, RUNBOOK, SWITCH, Everything, Listed, text_of
 
 FROM = entry(
@@ -124,4 +124,4 @@ def _place(row: Spot, around: PluginContext) -> RowContract | None:
     own = guidance_of_row(
         {"runbook": row.value(RUNBOOK), "note": note.node.text if note and isinstance(note.node, Scalar) else ""}
     )
-    return RowContract(name, chain, address, AlertRoute(protocol, channel or "", around.guidance).guided(own))
+    return RowContract(name, chain, address, AlertRoute(protocol, channel or "", around.route.guidance).guided(own))
