@@ -23,6 +23,7 @@ from monitoring.checks.engine.evidence import AskedContract, Evidence
 from monitoring.checks.engine.point import EvaluationPoint
 from monitoring.checks.engine.python_checks import Given, GivenPart
 from monitoring.checks.messages.plain import AlertRoute
+from monitoring.checks.rules.keywords import facts_shown
 from monitoring.checks.rules.readings import LogBatch
 from monitoring.checks.rules.verb import Asked
 from monitoring.checks.rules.words import Subject
@@ -94,14 +95,13 @@ class EvaluationSession:
         """Remember which contract gave which value."""
         self._answers.append((AskedContract(chain, address.lower()), value))
 
-    def _evidence(self, reading: Any) -> Evidence:  # noqa: ANN401 - as above
+    def _contracts_of(self, reading: Any) -> list[AskedContract]:  # noqa: ANN401 - as above
         """Return the contracts that gave exactly this reading; of one that was calculated, all that were asked."""
         if isinstance(reading, LogBatch):
-            return Evidence()  # its lines name the contracts
+            return []  # its lines name the contracts
         readings = reading if isinstance(reading, tuple) else (reading,)
         exact = [asked for asked, value in self._answers if value in readings]
-        found = dict.fromkeys(exact or [asked for asked, _ in self._answers])
-        return Evidence(contracts=tuple(found))
+        return list(dict.fromkeys(exact or [asked for asked, _ in self._answers]))
 
     def part(self, key: str, verb: str, asked: Asked) -> Judged:
         """Note a judgement.
@@ -121,7 +121,9 @@ class EvaluationSession:
         described = Subject(key, verb, asked.policy, options.unit, text=options.text, chain=chain)
         reading = asked.reading
         route = self._given.route.narrowed(options.own_route(verb))
-        return Judged(GivenPart(found, route, described, reading, self._evidence(reading)))
+        named = [AskedContract(chain, options.contract.lower())] if options.contract else self._contracts_of(reading)
+        evidence = Evidence(tuple(facts_shown(options.inputs, dict).items()), tuple(named))
+        return Judged(GivenPart(found, route, described, reading, evidence))
 
     def before(self, key: str, chain: int) -> Condition:
         """Return what is remembered under a key; of a store that cannot be read nothing is."""

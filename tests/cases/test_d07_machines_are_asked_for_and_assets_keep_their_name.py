@@ -27,7 +27,6 @@ main()
 
 
 @pytest.mark.ci
-@pytest.mark.xfail(strict=True, reason="open: everything is watched")
 def test_a_severity_alone_calls_no_machine(tmp_path: Path) -> None:
     host = Host(tmp_path)
     host.profile({"aave": RAISES})

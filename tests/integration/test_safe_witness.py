@@ -171,6 +171,19 @@ def test_honest_rows_are_said_to_be_checked_and_what_can_be_executed_is_said(nod
     assert "0x" + hash_of(row).hex() in told.text
 
 
+def test_what_it_would_do_is_in_the_alert(node: Anvil, tmp_path: Path) -> None:
+    coin = parts.package("oz4", "ERC20PresetMinterPauser").deploy(node, "Coin", "COIN")
+    coin.send("mint", CURATION, 10**20)
+    row = queued(1, to=coin.address, data=coin.artifact.calldata("transfer", STRANGER, 4 * 10**18))
+    (told,) = reported(node, tmp_path, signed(node, row, 0)).told
+    assert f"Simulated: it runs\nleaves: 4 COIN to {checksum(STRANGER)}\n" in told.text.replace("…", "")
+
+    more = queued(1, to=coin.address, data=coin.artifact.calldata("transfer", STRANGER, 10**21))
+    (told,) = reported(node, tmp_path, signed(node, more, 0)).told
+    assert "Simulated: it fails: it reverts: ERC20: transfer amount exceeds balance\n" in told.text
+    assert "leaves" not in told.text
+
+
 def test_what_was_reported_and_is_then_shown_falsely_is_reported_again(node: Anvil, tmp_path: Path) -> None:
     service = SafeService()
     with watching(tmp_path, service, {"mainnet": node.url}) as world:

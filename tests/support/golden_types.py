@@ -142,12 +142,16 @@ def played_outage(folder: Path, start: datetime, check: str) -> Path:
     return store
 
 
+EXECUTE = "execTransaction(address,uint256,bytes,uint8,uint256,uint256,uint256,address,address,bytes)(bool)"
+
+
 def safe_alerts(folder: Path, start: datetime) -> Iterator[Alert]:
     path, service, clock = folder / "safes.yaml", SafeService(), ManualClock(start)
     path.write_text(SAFE)
     provider = Provider(head=20_000_000, head_time=lambda: clock.now().timestamp())
     provider.views = {
         (CURATION, "VERSION()(string)"): "1.4.1",
+        (CURATION, EXECUTE): True,
         (CURATION, "nonce()(uint256)"): 7,
         (CURATION, "getThreshold()(uint256)"): 3,
         (CURATION, "getOwners()(address[])"): [TARGET, BOT, VAULT],

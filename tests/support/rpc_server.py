@@ -70,7 +70,10 @@ class Provider:
         failure = self.failing(method, params)
         if failure is not None:
             raise failure
-        return getattr(self, method)(*params)
+        known = getattr(self, method, None) if method.startswith("eth_") else None
+        if known is None:
+            raise Failure(-32601, f"the method {method} does not exist/is not available")
+        return known(*params)
 
     def eth_chainId(self) -> str:  # noqa: N802 - JSON-RPC's names
         return hex(self.chain_id)
@@ -92,7 +95,7 @@ class Provider:
     def eth_getStorageAt(self, address: str, slot: str, tag: str) -> str:  # noqa: N802
         return "0x" + "0" * 64
 
-    def eth_call(self, call: dict[str, str], tag: str) -> str:
+    def eth_call(self, call: dict[str, str], tag: str, _overrides: Any = None) -> str:
         if int(tag, 16) > self.head:
             raise Failure(-32602, "BlockOutOfRangeError: block height is beyond the head")
         data = bytes.fromhex(call["data"][2:])

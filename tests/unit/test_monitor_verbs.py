@@ -44,13 +44,40 @@ def world(tmp_path: Path) -> World:
 def test_a_breach_far_beyond_its_bound_does_not_wait(world: World) -> None:
     def off(value: str, of: str = "peg") -> Any:
         def act(m: Context) -> None:
-            m.limit(of, value, above="2%", for_runs=2, at_once=Fraction(value) > Fraction("0.04"), severity=HIGH)
+            m.limit(
+                of, Fraction(value), above="2%", for_runs=2, at_once=Fraction(value) > Fraction("0.04"), severity=HIGH
+            )
 
         return act
 
     assert [world.kinds(off(value)) for value in ("0.03", "0.01", "0.03", "0.03")] == [[], [], [], ["fired HIGH"]]
     assert world.kinds(off("0.04", "exactly twice")) == []
     assert world.kinds(off("0.041", "more than twice")) == ["fired HIGH"]
+
+
+def test_an_alert_names_what_its_value_was_made_of_and_the_one_contract_it_is_about(world: World) -> None:
+    world.chain.calls |= {(VAULT, ASSETS): 3, ("0x" + "11" * 20, SUPPLY): 7}
+
+    def act(m: Context) -> None:
+        read = m.chain(1).read(held=call(VAULT, ASSETS), owed=call("0x" + "11" * 20, SUPPLY))
+        parts = {"held": read.held, "owed": "7 cUSD", "price": Unknown("no price")}
+        m.limit("backing", read.held / read.owed, below=1, severity=HIGH, chain=1, inputs=parts, contract=VAULT)
+
+    (fired,) = world.run(act)
+
+    assert "From: held 3, owed 7 cUSD, price unknown: no price" in fired.text
+    assert f"Contract {VAULT} · " in fired.text  # and not the other one
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [({"contract": "0x12"}, "m.flag(…, contract=…): 0x12 has 2 digits after 0x"),
+     ({"inputs": [1, 2]}, "m.flag(…, inputs=…): name each, as in inputs={'assets': vault.assets}")],
+)  # fmt: skip
+def test_what_an_alert_cannot_show_is_refused(world: World, wrong: Any, said: str) -> None:
+    (crash,) = world.run(lambda m: m.flag("paused", False, severity=HIGH, **wrong))
+
+    assert said in crash.text
 
 
 def limit(value: Any) -> Any:

@@ -269,7 +269,9 @@ def _status(
 def call_machines(
     tx: Tx, alert_id: int, alert: Alert, *, kind: AlertKind, about: Condition | None, now: datetime
 ) -> None:
-    """Put a stored alert into the outbox of the machines of its channel, if they are to be called."""
+    """Put a stored alert into the outbox of the machines of its channel, if its check asks for that."""
+    if not alert.machine:
+        return
     if kind not in (AlertKind.ALERT, AlertKind.WORSENED, AlertKind.REMINDER) or alert.source in OPERATIONAL_SOURCES:
         return
     if kind is AlertKind.REMINDER and about is None:

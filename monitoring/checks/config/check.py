@@ -32,8 +32,8 @@ from monitoring.checks.expression.tree import (
     rows_of,
 )
 from monitoring.checks.expression.tree import TEXT as TEXT_KIND
-from monitoring.checks.rules.keys import AT_ONCE, FOR, OWN_ROUTE, SEVERITY, TEXT, own_route_of, text_of
-from monitoring.checks.rules.steps import either
+from monitoring.checks.rules.keys import AT_ONCE, FOR, MACHINE, OWN_ROUTE, SEVERITY, TEXT, own_route_of, text_of
+from monitoring.checks.rules.steps import either, severities_of
 from monitoring.checks.rules.verb import ParsedCheck, YamlForm, verb, yaml_forms
 from monitoring.checks.rules.words import PLACEHOLDER
 from monitoring.conditions.policy import Policy
@@ -244,6 +244,9 @@ def _finish(draft: CheckBuilder, text: str, judged: ParsedCheck, unit: str, word
     if named and not named_rows <= {*rows}:
         named.wrong("the check reads nothing of the row, so its id must not name one")
         return None
+    machine = draft.spot.get(MACHINE.name)
+    if machine and draft.spot.value(MACHINE) == "true" and max(severities_of(judged.policy)) < Severity.HIGH:
+        machine.doubt("machines are called for HIGH and CRITICAL: this check is never so bad")
     return Check(
         text, name_of_id(text), judged.verb, judged.trees, judged.policy, judged.formula, unit, words, rows, labels,
         judged.difference, own_route_of(draft.spot), judged.at_once,

@@ -25,6 +25,7 @@ from monitoring.checks.config.names import (
     read_functions,
     read_values,
 )
+from monitoring.checks.config.prices import PRICES_OF, read_gate
 from monitoring.checks.config.rows import ROWS_OF, ForEach, read_for_each
 from monitoring.checks.config.smallest_unit import warn_of_smallest_unit
 from monitoring.checks.config.source import SOURCE, read_source
@@ -92,6 +93,14 @@ SECTIONS = (
         "Numbers from services, by name.",
         default="",
         example="sources: {reserve: {url: https://api.example.org/supply, number: data.supply}}",
+    ),
+    entry(
+        "prices",
+        PRICES_OF,
+        "What makes the answer of `price(token)` count.",
+        default="",
+        without="max_age 30m, confidence 90%",
+        example="prices: {max_age: 2h, confidence: 90%}",
     ),
     entry(
         "for_each",
@@ -171,6 +180,7 @@ class _Loader:
         answers = {asked: how for kind in used_types for asked, how in kind.answers.items()}
         return Monitor(
             around.monitor, around.route, chains, contracts, used, sources, checks, tuple(rows.levels), more, answers,
+            gate=read_gate(self.root.get("prices")),
         )  # fmt: skip
 
     def _route(self, name: str) -> AlertRoute:

@@ -33,9 +33,10 @@ from monitoring.checks.drill.answers import (
     read_entry,
     recorded_answers,
 )
+from monitoring.checks.drill.broken_prices import put_price
 from monitoring.checks.engine.formula_checks import FormulaPart
 from monitoring.checks.engine.monitor import Monitor
-from monitoring.checks.expression.evaluate import PENDING, Result, ViewRead, evaluate
+from monitoring.checks.expression.evaluate import PENDING, Ask, PriceRead, Result, ViewRead, evaluate
 from monitoring.checks.expression.parse import LanguageError
 from monitoring.checks.expression.scope import Scope
 from monitoring.checks.expression.tree import Aggregate, kind_of_value
@@ -129,12 +130,12 @@ class DrillNames:
 
     chain: int
     names: Mapping[str, Value]
-    asked: list[ViewRead] = field(default_factory=list)
+    asked: list[Ask] = field(default_factory=list)
 
     def name(self, name: str) -> Result:
         return self.names[name]
 
-    def call(self, call: ViewRead) -> Result:
+    def call(self, call: Ask) -> Result:
         self.asked.append(call)
         return PENDING
 
@@ -168,7 +169,7 @@ class DrilledMonitor:
             calls = {call: self._value(value, scene, now) for scene in self.scenes for call in self.calls(text, scene)}
             if not calls:
                 raise ValueError(f"{self.path}: {text} names nothing")
-            found |= calls
+            found |= {call: answer for call, answer in calls.items() if isinstance(call, ViewRead)}
         return found
 
     def replay(self, now: datetime, changes: Mapping[str, Any] | None = None) -> Replay:
@@ -181,9 +182,13 @@ class DrilledMonitor:
         for source in self.monitor.sources.keys() & (changes or {}).keys():
             for path, value in (changes or {})[source].items():
                 replay.put(source, path, self._value(value, self.scenes[0], now))
+        for text, value in (changes or {}).items():
+            for scene in self.scenes if text not in self.monitor.sources else ():
+                for call in (one for one in self.calls(text, scene) if isinstance(one, PriceRead)):
+                    put_price(replay, call, {"price": self._value(value, scene, now)})
         return replay
 
-    def calls(self, text: str, scene: DrillNames) -> list[ViewRead]:
+    def calls(self, text: str, scene: DrillNames) -> list[Ask]:
         """Return what a formula of the drill asks on one chain, for one row."""
         scene.asked.clear()
         try:

@@ -22,6 +22,7 @@ from monitoring.alerts.recording.store_alert import NOBODY
 from monitoring.base.http.client import Answer, Request
 from monitoring.chains.abi.addresses import is_address
 from monitoring.checks.drill.broken_answers import reading_problems
+from monitoring.checks.drill.broken_prices import price_problems
 from monitoring.checks.drill.file import DrilledMonitor, DrillEntry
 from monitoring.checks.drill.waiting import instants, waiting_problem
 from monitoring.checks.engine.formula_checks import FormulaPart
@@ -370,3 +371,8 @@ def _broken_answers(scene: DrilledMonitor, results: Mapping[str, CheckResult]) -
             for check, problems in reading_problems(world, name).items():
                 results[check].problems += problems
                 results[check].did.append("no data from a broken answer")
+    if scene.monitor.reads_prices:
+        with rehearsing(scene) as world:
+            for check, problems in price_problems(world).items():
+                results[check].problems += problems
+                results[check].did.append("no data from a broken price")

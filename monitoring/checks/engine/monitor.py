@@ -11,9 +11,10 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, ClassVar, Protocol
 
 from monitoring.chains.networks import networks
+from monitoring.chains.services.price_gate import USUAL_GATE, PriceGate
 from monitoring.checks.engine.formula_checks import Check, FormulaPart
 from monitoring.checks.engine.plan import Answerer, CheckInstance
-from monitoring.checks.expression.tree import Expression
+from monitoring.checks.expression.tree import Apply, Expression, Tree, children
 from monitoring.checks.expression.values import Number, Value
 from monitoring.checks.messages.plain import AlertRoute
 from monitoring.checks.rows.eval_scope import EvalScope, ListedRows, RowPlan, Rows
@@ -86,6 +87,13 @@ class Monitor:
     more: tuple[CheckInstance, ...] = ()
     answers: Mapping[type, Answerer] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
+    gate: PriceGate = USUAL_GATE
+
+    @property
+    def reads_prices(self) -> bool:
+        """Return whether a formula has `price(…)` in it."""
+        trees = [*(one.tree for one in self.values.values()), *(tree for check in self.checks for tree in check.trees)]
+        return any(_reads_a_price(tree) for tree in trees)
 
     @property
     def rows(self) -> Rows | None:
@@ -112,7 +120,7 @@ class Monitor:
 
     def scopes(self) -> list[EvalScope]:
         """Return the scope of each chain, above all rows."""
-        plan = RowPlan(self.values, self.levels)
+        plan = RowPlan(self.values, self.levels, self.gate)
         values = plan.between(None, frozenset())
         return [
             EvalScope(self.name, chain, {name: at[chain] for name, at in self.contracts.items()}, values, plan)
@@ -123,6 +131,10 @@ class Monitor:
         route = self.route.narrowed(check.own)
         part = FormulaPart(ConditionKey(self.name, check.name, scope.chain, subject), check, scope, route)
         return of_row(part, scope)
+
+
+def _reads_a_price(tree: Tree) -> bool:
+    return (isinstance(tree, Apply) and tree.function == "price") or any(map(_reads_a_price, children(tree)))
 
 
 def subject_of(check_id: str, fields: Mapping[str, Value]) -> str:

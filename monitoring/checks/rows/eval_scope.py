@@ -11,8 +11,9 @@ from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from monitoring.base.plural import counted
-from monitoring.checks.engine.plan import ReadContext
-from monitoring.checks.expression.evaluate import NotYet, Result, ViewRead, aggregate, evaluate
+from monitoring.chains.services.price_gate import USUAL_GATE, PriceGate
+from monitoring.checks.engine.plan import PriceQuery, Query, ReadContext, value_of
+from monitoring.checks.expression.evaluate import Ask, NotYet, PriceRead, Result, aggregate, evaluate
 from monitoring.checks.expression.tree import Aggregate, Expression, Tree
 from monitoring.checks.expression.values import Absent, Unknown, Value, describe
 
@@ -46,10 +47,14 @@ class ListedRows:
 
 @dataclass(frozen=True, slots=True)
 class RowPlan:
-    """The values and the names of `for_each` of a monitor, for the scopes of all its rows."""
+    """The values and the names of `for_each` of a monitor, for the scopes of all its rows.
+
+    `gate` is what the monitor demands of a price.
+    """
 
     values: Mapping[str, Expression] = field(default_factory=dict)
     levels: tuple[Rows | ListedRows, ...] = ()
+    gate: PriceGate = USUAL_GATE
 
     def between(self, above: frozenset[str] | None, rows: frozenset[str]) -> dict[str, Tree]:
         """Return the values that these rows decide, and those above do not."""
@@ -95,6 +100,10 @@ class EvalScope:
         return EvalScope(
             self.monitor, self.chain, {**self.names, **row}, self.plan.between(self.rows, rows), self.plan, self, rows
         )
+
+    def asked(self, call: Ask) -> Query:
+        """Return the question that a call of the language asks."""
+        return PriceQuery(self.monitor, call, self.plan.gate) if isinstance(call, PriceRead) else call
 
     def world(self, desk: ReadContext) -> SceneWorld:
         """Return this scope as one pass sees it, with every value evaluated once."""
@@ -143,8 +152,8 @@ class SceneWorld:
             return self.found[name]
         return self.above.name(name) if self.above else self.desk.source(self.scene.monitor, name)
 
-    def call(self, call: ViewRead) -> Result:
-        return self.desk.call(call)
+    def call(self, call: Ask) -> Result:
+        return value_of(self.desk.ask(self.scene.asked(call)))
 
     def over_rows(self, tree: Aggregate) -> Result:
         """Put the rows of a list together, once for all rows that ask for it."""

@@ -6,7 +6,7 @@ Called by the verbs. A keyword that could never do what it says is refused.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from datetime import datetime, timedelta
 from decimal import Decimal
 from fractions import Fraction
@@ -18,7 +18,7 @@ from monitoring.alerts.message.model import Severity
 from monitoring.base.clock import parse_duration
 from monitoring.base.errors import UsageError
 from monitoring.base.suggest import instead_of
-from monitoring.chains.abi.addresses import is_address
+from monitoring.chains.abi.addresses import address_problem, is_address
 from monitoring.chains.abi.values import Unknown
 from monitoring.checks.expression.values import NONE, Number, Reading, Value
 from monitoring.checks.messages.plain import OwnRoute
@@ -101,9 +101,10 @@ class CommonKeywords(TypedDict, total=False):
     `severity`; `fire_after` and `for_runs`: only once it has lasted so long; `at_once`: true where the breach is so bad
     that it does not wait; `remind`: again while it stands;
     `unit` of the value (`usd`, `%`, `ETH`); `text`: the title in your own words, with `{value}`, `{bound}`,
-    `{before}`; `chain`, where one key is judged on several; `runbook` (a URL, or a path in the repository) and `note`:
-    what to do, shown in the alert; `protocol` and `channel`: whose alert it is and where it goes, if not the
-    monitor's; `machine=True`: if it is HIGH or CRITICAL it calls the webhook of its channel.
+    `{before}`; `chain`, where one key is judged on several; `inputs`: what the value was made of, by name, and
+    `contract`: the address it is about, where it was calculated from several, both shown in the alert; so are `runbook`
+    (a URL, or a path in the repository) and `note`: what to do; `protocol` and `channel`: whose alert it is and where
+    it goes, if not the monitor's; `machine=True`: if it is HIGH or CRITICAL it calls the webhook of its channel.
     """
 
     severity: Severity | str
@@ -114,6 +115,8 @@ class CommonKeywords(TypedDict, total=False):
     unit: str
     text: str
     chain: int | str
+    inputs: Mapping[str, Any]
+    contract: str
     runbook: str
     note: str
     protocol: str
@@ -133,6 +136,8 @@ class CommonOptions:
     unit: str = ""
     text: str = ""
     chain: int | str = 0
+    inputs: Mapping[str, Any] = field(default_factory=dict)
+    contract: str = ""
     runbook: str = ""
     note: str = ""
     protocol: str = ""
@@ -153,6 +158,10 @@ class CommonOptions:
                 raise UsageError(f"m.{verb}(…, {word}=…): unknown keyword, {instead_of(word, [*own, *common])}")
         options = cls(**keywords)
         options.own_route(verb)
+        if options.contract and (problem := address_problem(options.contract)):
+            raise UsageError(f"m.{verb}(…, contract=…): {problem}")
+        if not isinstance(options.inputs, Mapping):
+            raise UsageError(f"m.{verb}(…, inputs=…): name each, as in inputs={{'assets': vault.assets}}")
         return options
 
     def own_route(self, verb: str) -> OwnRoute:

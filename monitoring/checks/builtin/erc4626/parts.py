@@ -59,6 +59,7 @@ _FINER = 6
 _LEAST_PROBE = 18
 _SYMBOL = re.compile(r"[A-Za-z0-9$][A-Za-z0-9$.+-]{0,15}")
 _VAULT = "vault"
+_ASSET_CHECK = "asset"
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +109,13 @@ def plan(vaults: Sequence[Vault], around: PluginContext) -> list[FormulaPart]:
             around.route.narrowed(vault.own),
         )
         parts += [
-            FormulaPart(ConditionKey(around.monitor, one.name, vault.chain, vault.name), one, scene, route)
+            FormulaPart(
+                ConditionKey(around.monitor, one.name, vault.chain, vault.name),
+                one,
+                scene,
+                # Another asset is a mistake of the file, and no reason to move funds.
+                replace(route, machine=route.machine and one.name != _ASSET_CHECK),
+            )
             for one in vault.checks
         ]
     return parts
@@ -242,11 +249,11 @@ def _asset(row: _VaultRow) -> Check | None:
     policy = spot.policy(Severity.HIGH)
     if text.startswith("0x"):
         address = spot.address()
-        return _check("asset", "flag", f'vault.asset() != "{text}"', policy, words) if address else None
+        return _check(_ASSET_CHECK, "flag", f'vault.asset() != "{text}"', policy, words) if address else None
     if not _SYMBOL.fullmatch(text):
         spot.wrong(f"{text!r} is no token's symbol")
         return None
-    return _check("asset", "flag", f'erc20(vault.asset()).symbol() != "{text}"', policy, words)
+    return _check(_ASSET_CHECK, "flag", f'erc20(vault.asset()).symbol() != "{text}"', policy, words)
 
 
 def _check(name: str, verb: str, formula: str, policy: Policy, words: str, unit: str = "", *, flag: str = "") -> Check:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from monitoring.chains.abi.values import Json, Unknown
 from monitoring.chains.services.sources import exact_number, pick
 from monitoring.chains.services.times import parse_time
-from monitoring.checks.expression.evaluate import Result, ViewRead
+from monitoring.checks.expression.evaluate import Ask, Result
 from monitoring.checks.expression.tree import Aggregate
 from monitoring.checks.expression.values import Value
 from monitoring.checks.rules.steps import seconds_of
@@ -25,8 +25,8 @@ class JsonWorld:
         found = pick(self.body, name, self.host)
         return found if isinstance(found, Unknown) else _value(found, name, self.host)
 
-    def call(self, call: ViewRead) -> Result:
-        return Unknown(f"{call.signature} has no place in an answer", self.host)
+    def call(self, call: Ask) -> Result:
+        return Unknown(f"{call} has no place in an answer", self.host)
 
     def over_rows(self, tree: Aggregate) -> Result:
         return Unknown(f"an answer has no rows called {tree.rows}", self.host)

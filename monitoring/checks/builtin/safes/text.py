@@ -12,6 +12,7 @@ from monitoring.chains.abi.addresses import checksum
 from monitoring.chains.decode.calldata import Transaction
 from monitoring.chains.networks import Network, network
 from monitoring.checks.builtin.safes.hash_text import gas_of, hash_blocks, hash_of, refund_line
+from monitoring.checks.builtin.safes.simulation_text import simulation_blocks
 from monitoring.checks.builtin.shared.data_rows import RowContract
 from monitoring.checks.builtin.shared.transactions import Room, call_blocks
 from monitoring.checks.engine.point import EvaluationPoint
@@ -22,7 +23,7 @@ MAX_SHOWN = 6  # transactions of one message shown whole
 MAX_RIVALS = 3
 MAX_SUSPECTS = 4
 _SUSPECT = "has signatures of no owner"
-MAX_HASHED = 2  # transactions of one message whose hashes are shown as well
+MAX_WHOLE = 2  # transactions of one message that are simulated, with their hashes
 
 
 def describe(place: RowContract, transition: Transition, at: EvaluationPoint) -> AlertText:
@@ -35,7 +36,10 @@ def describe(place: RowContract, transition: Transition, at: EvaluationPoint) ->
     ]
     for entry in entries[:MAX_SHOWN]:
         blocks += _blocks(entry, place, room, at)
-        blocks += hash_blocks(entry, place) if len(entries) <= MAX_HASHED else []
+        if len(entries) <= MAX_WHOLE:
+            is_as_shown = not entry.facts.get("contradiction")
+            blocks += simulation_blocks(entry, _call(entry, place), place, at) if is_as_shown else []
+            blocks += hash_blocks(entry, place)
     if len(entries) > MAX_SHOWN:
         nonces = ", ".join(str(_nonce(entry)) for entry in sorted(entries[MAX_SHOWN:], key=_nonce)[:20])
         blocks.append(line(f"… and {len(entries) - MAX_SHOWN} more, at nonces {nonces}"))

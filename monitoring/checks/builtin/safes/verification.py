@@ -56,6 +56,7 @@ class Verification:
         found: dict[str, Value] = {
             "signed": len(self.signed), "listed": self.listed, "contradiction": self.contradiction,
             "suspects": self.suspects, "unchecked": self.unchecked, "safe_nonce": state.nonce,
+            "owners": tuple(sorted(state.owners)),
         }  # fmt: skip
         if self.hashes is not None and isinstance(state.identity, SafeIdentity):
             found |= {"version": state.identity.version, "domain": self.hashes.domain, "message": self.hashes.message}
