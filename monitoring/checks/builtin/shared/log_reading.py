@@ -24,21 +24,30 @@ _MARGIN_BLOCKS, _MARGIN_S = 64, 300  # Ethereum finalises after 64 slots; fast c
 
 def logs_policy(chain: int, severity: Severity, first_run: FirstRun) -> LogsPolicy:
     """Return a policy whose margin suits the chain."""
-    margin = max(_MARGIN_BLOCKS, network(chain).blocks_in(_MARGIN_S))
-    return LogsPolicy(severity=severity, margin=margin, first_run=first_run)
+    return LogsPolicy(severity=severity, margin=margin_blocks(chain), first_run=first_run)
+
+
+def margin_blocks(chain: int) -> int:
+    """Return how many blocks before a cursor are read again each time."""
+    return max(_MARGIN_BLOCKS, network(chain).blocks_in(_MARGIN_S))
 
 
 def read_stretch(
-    desk: ReadContext, key: ConditionKey, topics: frozenset[str], policy: LogsPolicy, lookback: timedelta
+    desk: ReadContext,
+    key: ConditionKey,
+    topics: frozenset[str],
+    policy: LogsPolicy,
+    lookback: timedelta,
+    address: str = "",
 ) -> Stretch | Unknown | NotYet:
-    """Ask for the logs of the contract that is the key's subject.
+    """Ask for the logs of the contract that is the key's subject, or of another that is read along with it.
 
     A reading that broke off before anything new counts as none.
     """
     first = read_from(desk.condition(key), policy)
     new_from = None if first is None else first + policy.margin
     answer = desk.ask(
-        LogsSince(key.chain, key.subject, topics, first, int(lookback.total_seconds()), new_from, whole=True)
+        LogsSince(key.chain, address or key.subject, topics, first, int(lookback.total_seconds()), new_from, whole=True)
     )
     if answer is PENDING or isinstance(answer, Unknown):
         return PENDING if answer is PENDING else answer
