@@ -37,6 +37,7 @@ from monitoring.checks.engine.plan import CheckInstance
 from monitoring.checks.engine.plugin import NO_TYPES, PluginContext, Registry
 from monitoring.checks.expression.scope import Scope
 from monitoring.checks.expression.tree import ANYTHING, NUMBER, Expression, Table
+from monitoring.checks.expression.values import is_number
 from monitoring.checks.expression.views import standard_views
 from monitoring.checks.messages.plain import AlertRoute, OwnRoute
 from monitoring.checks.rows.eval_scope import ListedRows
@@ -267,6 +268,7 @@ class _Loader:
             check, named = read_check(spot, scope, forms), spot.get("id")
             if check and check.rows:
                 _require_distinct_rows(spot, check, rows)
+                _require_bounds(spot, check, rows)
             text = named.node.text if named and isinstance(named.node, Scalar) else ""
             name = name_of_id(text)
             if named and text and name in names:
@@ -299,6 +301,17 @@ def _require_distinct_rows(spot: Spot, check: Check, rows: ForEach) -> None:
                 (spot.get("id") or spot).below(f"checks.{check.id}.id").wrong(f"two rows share the id {subject}")
                 return
             seen.add(subject)
+
+
+def _require_bounds(spot: Spot, check: Check, rows: ForEach) -> None:
+    """Refuse a bound that is a field where a row has nothing there: it would fire, or never, whatever is read."""
+    field = getattr(check.policy, "field", "").partition(".")[2]
+    written = [row for level in rows.levels if not isinstance(level, ListedRows) for row in level.rows]
+    for row in written if field else ():
+        bound = row.get(field)
+        if not is_number(bound) or bound <= 0:
+            (spot.get("max") or spot).wrong(f"a bound must be greater than 0, and {field} of a row is not")
+            return
 
 
 def _used(values: dict[str, Expression], checks: tuple[Check, ...]) -> dict[str, Expression]:
