@@ -99,6 +99,8 @@ def fit_memory(check: dict[str, Any]) -> None:
         check["expected"] = [ADDRESS]
     if "members" in check and "text" in check:
         check["text"] = "the owners changed"  # a set has no {value}
+    if "at_once" in check:
+        check.setdefault("for", "2 runs")
     if "never_falls" in check and "worse_by" in check:
         check["rebase"] = "hold"
 

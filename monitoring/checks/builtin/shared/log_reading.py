@@ -12,7 +12,7 @@ from monitoring.checks.builtin.shared.contract_logs import LogsSince, Stretch
 from monitoring.checks.engine.plan import ReadContext
 from monitoring.checks.expression.evaluate import PENDING, NotYet
 from monitoring.checks.rules import logs
-from monitoring.checks.rules.logs import LogsPolicy, read_from
+from monitoring.checks.rules.logs import LogsPolicy, read_from, seen_blocks
 from monitoring.checks.rules.readings import FirstRun, LogBatch, LogEvent
 from monitoring.conditions.condition import Condition, ConditionKey
 from monitoring.conditions.outcome import Outcome
@@ -47,7 +47,16 @@ def read_stretch(
     first = read_from(desk.condition(key), policy)
     new_from = None if first is None else first + policy.margin
     answer = desk.ask(
-        LogsSince(key.chain, address or key.subject, topics, first, int(lookback.total_seconds()), new_from, whole=True)
+        LogsSince(
+            key.chain,
+            address or key.subject,
+            topics,
+            first,
+            int(lookback.total_seconds()),
+            new_from,
+            whole=True,
+            seen=seen_blocks(desk.condition(key)),
+        )
     )
     if answer is PENDING or isinstance(answer, Unknown):
         return PENDING if answer is PENDING else answer
@@ -68,5 +77,7 @@ def judge_stretch(
     """Judge what was read."""
     if isinstance(reading, Unknown):
         return logs.judge(before, reading, now, policy)
-    batch = LogBatch(reading.first, reading.last, tuple(events), gap=reading.gap, problem=reading.problem)
+    batch = LogBatch(
+        reading.first, reading.last, tuple(events), gap=reading.gap, problem=reading.problem, standing=reading.standing
+    )
     return logs.judge(before, batch, now, policy)
