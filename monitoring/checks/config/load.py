@@ -36,7 +36,7 @@ from monitoring.checks.engine.monitor import Monitor, NumberSource, subject_of
 from monitoring.checks.engine.plan import CheckInstance
 from monitoring.checks.engine.plugin import NO_TYPES, PluginContext, Registry
 from monitoring.checks.expression.scope import Scope
-from monitoring.checks.expression.tree import ANYTHING, NUMBER, Expression, Table
+from monitoring.checks.expression.tree import ANYTHING, NUMBER, Expression, LookupTable
 from monitoring.checks.expression.values import is_number
 from monitoring.checks.expression.views import standard_views
 from monitoring.checks.messages.plain import AlertRoute, OwnRoute
@@ -237,14 +237,14 @@ class _Loader:
                 found[name] = NumberSource(name, "", "")  # so that its mistake is reported once, not at each use
         return found
 
-    def _tables(self) -> dict[str, Table]:
-        section, found = self.root.get(TABLES.name), dict[str, Table]()
+    def _tables(self) -> dict[str, LookupTable]:
+        section, found = self.root.get(TABLES.name), dict[str, LookupTable]()
         for key, spot in section.entries("names and tables") if section else []:
             name = self.declared.take(key, spot, "tables")
             table, problems = read_table(spot, key.text, self.folder)
             self.data_mistakes += problems
             if name:
-                found[name] = table or Table(name, {})
+                found[name] = table or LookupTable(name, {})
         return found
 
     def _rows(self, scope: Scope) -> ForEach:

@@ -10,7 +10,7 @@ from monitoring.base.yaml.marks import Mapping as MappingNode
 from monitoring.base.yaml.marks import Scalar
 from monitoring.checks.config.rows import FROM, PATH, cell, data_at
 from monitoring.checks.config.yaml_node import Spot
-from monitoring.checks.expression.tree import Table
+from monitoring.checks.expression.tree import LookupTable
 from monitoring.checks.expression.values import Value
 from monitoring.checks.rules.keys import Either, Everything, Listed
 
@@ -35,7 +35,7 @@ TABLES = entry(
 )
 
 
-def read_table(spot: Spot, name: str, folder: Path) -> tuple[Table | None, list[str]]:
+def read_table(spot: Spot, name: str, folder: Path) -> tuple[LookupTable | None, list[str]]:
     """Read `{key: value}`, a list of keys, or `{from: FILE, path: a.b}`; return mistakes of the data file finished."""
     if isinstance(spot.node, MappingNode) and spot.get(FROM.name):
         at = data_at(spot, folder)
@@ -45,7 +45,7 @@ def read_table(spot: Spot, name: str, folder: Path) -> tuple[Table | None, list[
     return _table(spot, name), []
 
 
-def _table(spot: Spot, name: str) -> Table | None:
+def _table(spot: Spot, name: str) -> LookupTable | None:
     is_list = not isinstance(spot.node, MappingNode)
     pairs = [(one, one) for one in spot.items("a list, or keys with values,")] if is_list else _pairs(spot)
     found: dict[Value, Value] = {}
@@ -57,7 +57,7 @@ def _table(spot: Spot, name: str) -> Table | None:
             found[known] = says
     if len(found) > _MOST:
         spot.wrong(f"more than {_MOST} entries")
-    return Table(name, found, is_list)
+    return LookupTable(name, found, is_list)
 
 
 def _pairs(spot: Spot) -> list[tuple[Spot, Spot]]:

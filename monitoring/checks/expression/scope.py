@@ -9,7 +9,7 @@ from monitoring.base.suggest import did_you_mean
 from monitoring.chains.abi.addresses import ZERO
 from monitoring.chains.abi.function import Function
 from monitoring.checks.expression.parse import LanguageError
-from monitoring.checks.expression.tree import ADDRESS, BOOLEAN, NOTHING, Table, ValueType
+from monitoring.checks.expression.tree import ADDRESS, BOOLEAN, NOTHING, LookupTable, ValueType
 from monitoring.checks.expression.values import NONE, Absent, Value
 
 WORDS: Mapping[str, tuple[Value | Absent, ValueType]] = {
@@ -45,7 +45,7 @@ class Scope:
     views: Mapping[str, tuple[Function, ...]] = field(default_factory=dict)
     own_views: Mapping[str, Mapping[str, tuple[Function, ...]]] = field(default_factory=dict)
     open: bool = False
-    tables: Mapping[str, Table] = field(default_factory=dict)
+    tables: Mapping[str, LookupTable] = field(default_factory=dict)
     row_names: Mapping[str, frozenset[str]] = field(default_factory=dict)
     levels: tuple[str, ...] = ()
 

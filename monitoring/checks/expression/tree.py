@@ -139,7 +139,7 @@ class Pick:
 
 
 @dataclass(frozen=True, slots=True)
-class Table:
+class LookupTable:
     """What a monitor file says of texts, numbers or addresses; a list says only which there are."""
 
     name: str
@@ -152,7 +152,7 @@ class Lookup:
     """`tiers[symbol]`: what a table says of a key, unknown where it says nothing; with `asks` whether it does."""
 
     at: int
-    table: Table
+    table: LookupTable
     key: Tree
     asks: bool = False
 

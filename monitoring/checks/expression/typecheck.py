@@ -32,11 +32,11 @@ from monitoring.checks.expression.tree import (
     IfElse,
     Literal,
     Lookup,
+    LookupTable,
     Name,
     Operation,
     Operator,
     Pick,
-    Table,
     Tree,
     ValueType,
     ViewExpression,
@@ -271,7 +271,7 @@ class _Checker:
             raise LanguageError(offset_of(node), f"{wanted} cannot be an argument")
         return self._address(node) if wanted is ADDRESS else self._of_kind(node, wanted)
 
-    def _lookup(self, node: ast.expr, table: Table, *, asks: bool) -> Lookup:
+    def _lookup(self, node: ast.expr, table: LookupTable, *, asks: bool) -> Lookup:
         key, kind = self.part(node)
         if kind not in (NUMBER, TEXT, ADDRESS, CONTRACT, ANYTHING):
             raise LanguageError(offset_of(node), f"the key of a table is a text, a number or an address, not {kind}")
@@ -357,7 +357,7 @@ class _Checker:
         return name
 
 
-def _kind_of_table(table: Table) -> ValueType:
+def _kind_of_table(table: LookupTable) -> ValueType:
     kinds = {kind_of_value(value) for value in table.entries.values()}
     return kinds.pop() if len(kinds) == 1 else ANYTHING
 
