@@ -32,8 +32,7 @@ class Check:
     """One check of a monitor file. `trees` are what its verb reads, one or two; `name` is its id without the row.
 
     `rows` are the names of `for_each` that it runs over, the outermost first; `labels` what its id and text name of a
-    row.
-    While `at_once` is true it does not wait.
+    row. While `at_once` is true it does not wait. `asks` is for the `reads` of its verb.
     """
 
     id: str
@@ -49,6 +48,7 @@ class Check:
     difference: bool = False
     own: OwnRoute = NO_OWN_ROUTE
     at_once: Tree | None = None
+    asks: Any = None
 
     @property
     def all_trees(self) -> tuple[Tree, ...]:
@@ -120,13 +120,15 @@ class FormulaPart:
 
     def evidence(self, context: ReadContext) -> Evidence:
         """Return what the value was made of."""
-        if self.lost is not None:
-            return NO_EVIDENCE
+        if self.lost is not None or self.check.asks is not None:
+            return NO_EVIDENCE  # of events each line says what it is about
         return evidence_of(self.check.trees, self.scene, context, difference=self.check.difference)
 
     def read(self, desk: ReadContext) -> Any:  # noqa: ANN401 - each verb has its own reading
         if self.lost is not None:
             return self.lost
+        if (reads := verb(self.check.verb).reads) is not None:
+            return reads(self, desk)
         world = self.scene.world(desk)
         found = [evaluate(tree, world) for tree in self.check.trees]
         is_urgent = False if self.check.at_once is None else evaluate(self.check.at_once, world)
