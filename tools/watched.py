@@ -31,6 +31,7 @@ OVERVIEW = CHECKOUT / "docs/monitors.md"
 _TABLE = re.compile(r"(<!-- watched: (\S+) -->\n).*?(<!-- end -->)", re.DOTALL)
 _OVERVIEW = re.compile(r"(<!-- overview -->\n).*?(<!-- end -->)", re.DOTALL)
 _MOST_ROWS = 12
+_UPKEEP = ("drill", "housekeeping")  # what keeps a host running watches nothing
 _Told: TypeAlias = tuple[CheckInstance, Mapping[str, Any]]
 
 
@@ -80,19 +81,23 @@ def overview_table() -> str:
     rows: list[tuple[str, ...]] = []
     for profile in shipped_jobs().profiles.values():
         for task in profile.tasks:
-            for file in (one for one in task.monitors if Path(one).parent.name in SHIPPED):
-                monitor = load_monitor(CHECKOUT / file, TYPES)
-                folder = Path(file).parent.name
-                chains = sorted({part.key.chain for part in monitor.parts()} - {0})
-                where = ", ".join(CHAINS.get(chain, str(chain)) for chain in chains) or "-"
-                marked = [
-                    one.source for one in unconfirmed_in([(CHECKOUT / file).parent]) if one.monitor == monitor.name
-                ]
-                off = [] if task.enabled and profile.enabled else ["off"]
-                notes = "; ".join([*off, *([f"unconfirmed: {', '.join(marked)}"] if marked else [])])
-                link = f"[{Path(file).relative_to('protocols')}](../protocols/{folder}/README.md)"
-                rows.append((profile.name, task.name, link, str(len(monitor.parts())), where, notes))
+            off = [] if task.enabled and profile.enabled else ["off"]
+            for file in (*task.monitors, *([task.script] if task.script else [])):
+                path = Path(file).relative_to("protocols")
+                if path.parts[0] in SHIPPED and path.parts[0] not in _UPKEEP:
+                    conditions, where, notes = _of_file(file) if file in task.monitors else ("in Python", "-", [])
+                    link = f"[{path}](../protocols/{path.parent}/README.md)"
+                    rows.append((profile.name, task.name, link, conditions, where, "; ".join([*off, *notes])))
     return _table(("profile", "task", "monitor", "conditions", "chains", ""), rows)
+
+
+def _of_file(file: str) -> tuple[str, str, list[str]]:
+    """Return how many conditions a monitor file has, on which chains, and what of its answers is unconfirmed."""
+    monitor = load_monitor(CHECKOUT / file, TYPES)
+    chains = sorted({part.key.chain for part in monitor.parts()} - {0})
+    where = ", ".join(CHAINS.get(chain, str(chain)) for chain in chains) or "-"
+    marked = [one.source for one in unconfirmed_in([(CHECKOUT / file).parent]) if one.monitor == monitor.name]
+    return str(len(monitor.parts())), where, [f"unconfirmed: {', '.join(marked)}"] if marked else []
 
 
 def _row(name: str, found: Sequence[_Told]) -> tuple[str, ...]:
