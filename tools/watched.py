@@ -85,7 +85,7 @@ def overview_table() -> str:
             for file in (*task.monitors, *([task.script] if task.script else [])):
                 path = Path(file).relative_to("protocols")
                 if path.parts[0] in SHIPPED and path.parts[0] not in _UPKEEP:
-                    conditions, where, notes = _of_file(file) if file in task.monitors else ("in Python", "-", [])
+                    conditions, where, notes = (_of_file if file in task.monitors else _of_script)(file)
                     link = f"[{path}](../protocols/{path.parent}/README.md)"
                     rows.append((profile.name, task.name, link, conditions, where, "; ".join([*off, *notes])))
     return _table(("profile", "task", "monitor", "conditions", "chains", ""), rows)
@@ -97,7 +97,16 @@ def _of_file(file: str) -> tuple[str, str, list[str]]:
     chains = sorted({part.key.chain for part in monitor.parts()} - {0})
     where = ", ".join(CHAINS.get(chain, str(chain)) for chain in chains) or "-"
     marked = [one.source for one in unconfirmed_in([(CHECKOUT / file).parent]) if one.monitor == monitor.name]
-    return str(len(monitor.parts())), where, [f"unconfirmed: {', '.join(marked)}"] if marked else []
+    return str(len(monitor.parts())), where, _unconfirmed(marked)
+
+
+def _of_script(file: str) -> tuple[str, str, list[str]]:
+    """Say of a script what can be said without running it."""
+    return "in Python", "-", _unconfirmed([one.source for one in unconfirmed_in([(CHECKOUT / file).parent])])
+
+
+def _unconfirmed(sources: Sequence[str]) -> list[str]:
+    return [f"unconfirmed: {', '.join(sources)}"] if sources else []
 
 
 def _row(name: str, found: Sequence[_Told]) -> tuple[str, ...]:
