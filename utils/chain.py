@@ -111,7 +111,7 @@ class Chain:
         from monitoring.checks.events.read import WatchedEvents, first_run_of, read_logs  # noqa: PLC0415 - few need it
 
         watched, lookback, chain = WatchedEvents.of(contracts, events), first_run_of(first_run), self._network.id
-        return read_logs(key, chain, watched, self._session.before(key, chain), self._tools, first_run=lookback)
+        return read_logs(key, chain, watched, self._session.before(key, chain), self._tools, lookback)
 
     def token(self, address: str) -> Token | Unknown:
         """Return a token's `.symbol` and `.decimals`; asked once and remembered."""

@@ -21,10 +21,13 @@ from typing import Any
 from monitoring.alerts.recording.store_alert import NOBODY
 from monitoring.base.http.client import Answer, Request
 from monitoring.chains.abi.addresses import is_address
+from monitoring.checks.builtin.shared.contract_logs import LogsSince, answer_logs
 from monitoring.checks.drill.broken_answers import reading_problems
 from monitoring.checks.drill.broken_prices import price_problems
+from monitoring.checks.drill.events import LOGS, DrilledEvents, malformed_problems, parts_with_events
 from monitoring.checks.drill.file import DrilledMonitor, DrillEntry
 from monitoring.checks.drill.waiting import instants, waiting_problem
+from monitoring.checks.engine.formula_checks import FormulaPart
 from monitoring.checks.engine.plan import CheckInstance
 from monitoring.checks.engine.point import EvaluationPoint
 from monitoring.checks.engine.resolvers import read_views
@@ -66,7 +69,7 @@ class _Parts:
 
     name: str
     checks: tuple[CheckInstance, ...]
-    declared: bool = False
+    declared: bool = True
     route: AlertRoute = field(default_factory=lambda: AlertRoute("drill"))
     sources: Mapping[str, Any] = field(default_factory=dict)
     answers: Mapping[type, Any] = field(default_factory=dict)
@@ -87,9 +90,13 @@ class Rehearsal:
         self.lost: set[Any] = set()
         self.answers: dict[Any, Any] = {}
         self.store = SteadyStore(folder / "drill.db", StoppedClock(NOW))
-        self._monitor = _Parts(
-            scene.monitor.name, scene.parts, sources=scene.monitor.sources, answers={ViewRead: self._read_views}
-        )
+        self.events = DrilledEvents(scene)
+        answers = {ViewRead: self._read_views, LogsSince: self._read_logs}
+        self._monitor = _Parts(scene.monitor.name, scene.parts, sources=scene.monitor.sources, answers=answers)
+
+    def _read_logs(self, questions: Sequence[LogsSince], at: EvaluationPoint) -> Mapping[Any, Any]:
+        self.asked.add(LOGS)
+        return answer_logs(questions, at)
 
     def _read_views(self, calls: Sequence[ViewRead], at: EvaluationPoint) -> Mapping[Any, Any]:
         """Note what is asked, and read it as a run does."""
@@ -97,7 +104,11 @@ class Rehearsal:
         return read_views(calls, at)
 
     def run(
-        self, changes: Mapping[str, Any] | None = None, damage: Callable[[Replay], None] | None = None
+        self,
+        changes: Mapping[str, Any] | None = None,
+        damage: Callable[[Replay], None] | None = None,
+        *,
+        malformed: bool = False,
     ) -> dict[ConditionKey, Outcome]:
         """Evaluate once, an hour after the last time, with some of the answers changed; services are really read."""
         self.answers = self.scene.answers(self.now, changes)
@@ -107,6 +118,7 @@ class Rehearsal:
             damage(replay)
         clock = StoppedClock(self.now)
         chains = simulated({view: answer for view, answer in self.answers.items() if view not in self.lost})
+        self.events.put_on(chains, changes or {}, self.now, lost=LOGS in self.lost, malformed=malformed)
         environ = {name: value for chain in chains.values() for name, value in chain.environ.items()}
 
         def fetch(request: Request, timeout_s: float) -> Answer:
@@ -193,6 +205,9 @@ def rehearse(scene: DrilledMonitor) -> list[CheckResult]:
     results = {part.key.check: CheckResult(part.key.check) for part in scene.parts}
     _when_all_is_well(scene, results)
     for drill in scene.drills:
+        if drill.at is not None:
+            _fires_from(scene, drill, results[drill.check], drill.at)
+            continue
         _fires(scene, drill, results[drill.check])
         if drill.quiet:
             _stays_quiet(scene, drill, results[drill.check])
@@ -203,6 +218,11 @@ def rehearse(scene: DrilledMonitor) -> list[CheckResult]:
             _forgets(scene, drill, results[drill.check], drill.baseline)
     _without_data(scene, results)
     _broken_answers(scene, results)
+    if parts_with_events(scene):
+        with rehearsing(scene) as world:
+            for check, problems in malformed_problems(world).items():
+                results[check].problems += problems
+                results[check].did.append("no data from a malformed event")
     for result in results.values():
         result.did = list(dict.fromkeys(result.did))
         result.is_drilled = any(drill.check == result.check for drill in scene.drills)
@@ -243,7 +263,7 @@ def _fires(scene: DrilledMonitor, drill: DrillEntry, result: CheckResult) -> Non
     with rehearsing(scene) as world:
         world.run()
         sent = world.messages(drill.when, drill.waits)
-        wanted = _wanted(scene, drill)
+        wanted = _wanted(world, drill)
         if not wanted:
             result.problems.append(f"line {drill.line}: no row is called {', '.join(drill.only)}")
         for key in sorted(wanted, key=str):
@@ -258,6 +278,20 @@ def _fires(scene: DrilledMonitor, drill: DrillEntry, result: CheckResult) -> Non
         for name in sorted({key.check for key in sent.keys() - wanted} - {*drill.also}):
             result.problems.append(f"line {drill.line}: {name} fires along: add it to `also`, or change `when`")
     result.did.append(f"fires {drill.fires}")
+
+
+def _fires_from(scene: DrilledMonitor, drill: DrillEntry, result: CheckResult, at: datetime) -> None:
+    """Run just before an instant and at it: what is written as a date has no answers to change."""
+    for now, fires in ((at - _NEAR, False), (at, True)):
+        with rehearsing(scene) as world:
+            world.now = now
+            for key, one in world.run().items():
+                did = one.transition.severity.name.lower() if one.transition and key.check == drill.check else "nothing"
+                if key.check == drill.check and did != (drill.fires if fires else "nothing"):
+                    result.problems.append(
+                        f"line {drill.line}: {key.text} at {now} UTC: {did}, it is {world.shown[key]}"
+                    )
+    result.did += [f"fires {drill.fires}", "not too early"]
 
 
 def _stays_quiet(scene: DrilledMonitor, drill: DrillEntry, result: CheckResult) -> None:
@@ -286,7 +320,7 @@ def _once_it_fires(scene: DrilledMonitor, drill: DrillEntry, result: CheckResult
             world.run()
             world.messages(drill.when, drill.waits)
             sent = world.messages(changes, drill.waits)
-            for key in sorted(_wanted(scene, drill), key=str):
+            for key in sorted(_wanted(world, drill), key=str):
                 if (key in sent and sent[key][0] is kind) is not must:
                     wish = f"must {'' if must else 'not yet '}{did}"
                     result.problems.append(f"line {drill.line}: {key.text} {wish}: it is {world.shown[key]}")
@@ -301,7 +335,7 @@ def _waits(scene: DrilledMonitor, drill: DrillEntry, result: CheckResult, waits:
         for since in instants(waits, _BETWEEN):
             world.now, is_last = begun + since, since == instants(waits, _BETWEEN)[-1]
             outcomes = world.run(drill.when)
-            for key in sorted(_wanted(scene, drill), key=str):
+            for key in sorted(_wanted(world, drill), key=str):
                 if problem := waiting_problem(outcomes[key], is_last=is_last):
                     where = f"line {drill.line}: {key.text} {problem} {since} after the breach began"
                     result.problems.append(f"{where}: it is {world.shown[key]}")
@@ -315,7 +349,7 @@ def _forgets(scene: DrilledMonitor, drill: DrillEntry, result: CheckResult, base
             world.run()
             world.now += baseline + later - _BETWEEN
             sent = world.messages(drill.when)
-            for key in sorted(_wanted(scene, drill), key=str):
+            for key in sorted(_wanted(world, drill), key=str):
                 if (key in sent) is not fires:
                     must = "must fire" if fires else "must not fire"
                     result.problems.append(
@@ -324,18 +358,19 @@ def _forgets(scene: DrilledMonitor, drill: DrillEntry, result: CheckResult, base
     result.did.append("forgets its baseline")
 
 
-def _wanted(scene: DrilledMonitor, drill: DrillEntry) -> set[ConditionKey]:
-    """Return the conditions of a check that a drill is about."""
+def _wanted(world: Rehearsal, drill: DrillEntry) -> set[ConditionKey]:
+    """Return the conditions of a check that a drill is about, of those that were judged."""
     return {
-        part.key for part in scene.parts
-        if part.key.check == drill.check and (not drill.only or part.key.subject in drill.only)
+        key for key in world.conditions
+        if key.check == drill.check and (not drill.only or key.subject in drill.only)
     }  # fmt: skip
 
 
 def _without_data(scene: DrilledMonitor, results: Mapping[str, CheckResult]) -> None:
     """Take every input away: each check that applies has no data, and none says anything."""
+    constant = {part.key for part in scene.parts if isinstance(part, FormulaPart) and part.reads_nothing}
     with rehearsing(scene) as world:
-        applying = {key for key, one in world.run().items() if one.reason is not Reason.DOES_NOT_APPLY}
+        applying = {key for key, one in world.run().items() if one.reason is not Reason.DOES_NOT_APPLY} - constant
         world.lost = set(world.asked)
         for key, one in world.run().items():
             if one.transition:
