@@ -11,7 +11,7 @@ from dataclasses import replace
 from monitoring.base.suggest import did_you_mean
 from monitoring.base.yaml.marks import Scalar
 from monitoring.checks.config.yaml_node import Spot
-from monitoring.checks.engine.formula_checks import Cause, Check
+from monitoring.checks.engine.formula_checks import Check, FollowedCheck
 from monitoring.checks.engine.plan import CheckInstance
 from monitoring.checks.rules.steps import severities_of
 
@@ -51,16 +51,16 @@ def _causes(
     of_types: Mapping[str, CheckInstance],
     *,
     is_whole: bool,
-) -> list[Cause]:
-    found: list[Cause] = []
+) -> list[FollowedCheck]:
+    found: list[FollowedCheck] = []
     for spot in spots:
         text = spot.node.text if isinstance(spot.node, Scalar) else ""
         cause = next((each for each in checks if text in (each.id, each.name)), None)
         if cause is not None:
-            found.append(Cause(cause.name, cause.id))
+            found.append(FollowedCheck(cause.name, cause.id))
             _see_fit(spot, check, cause)
         elif text in of_types:
-            found.append(Cause(of_types[text].key.check, subject=of_types[text].key.subject))
+            found.append(FollowedCheck(of_types[text].key.check, subject=of_types[text].key.subject))
         elif is_whole:
             known = [*(each.name for each in checks if each is not check), *sorted(of_types)]
             hint = did_you_mean(text, known) or (f": known are {', '.join(known)}" if known else "")

@@ -28,7 +28,7 @@ from monitoring.conditions.policy import Policy
 
 
 @dataclass(frozen=True, slots=True)
-class Cause:
+class FollowedCheck:
     """A check that another one follows from. `id` has the fields of the row in it; `subject` is of a built-in type."""
 
     check: str
@@ -59,7 +59,7 @@ class Check:
     own: OwnRoute = NO_OWN_ROUTE
     at_once: Tree | None = None
     asks: Any = None
-    unless: tuple[Cause, ...] = ()
+    unless: tuple[FollowedCheck, ...] = ()
 
     @property
     def all_trees(self) -> tuple[Tree, ...]:
