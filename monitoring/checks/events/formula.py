@@ -18,6 +18,7 @@ from monitoring.checks.expression.evaluate import PENDING, NotYet, Result, evalu
 from monitoring.checks.expression.values import Absent, Value
 from monitoring.checks.rules.readings import LogBatch
 from monitoring.checks.rules.words import PLACEHOLDER
+from monitoring.conditions.severity import Severity
 from monitoring.conditions.values import Unknown, UnknownError
 
 
@@ -28,12 +29,12 @@ def read_events(part: FormulaPart, desk: ReadContext) -> LogBatch | Unknown | No
     watched = _watched(query, world)
     if not isinstance(watched, WatchedEvents):
         return watched
-    before, chain = desk.condition(part.key), part.key.chain
-    asked = questions(chain, watched.contracts, frozenset(watched.events), before, query.lookback)
+    before, whole = desk.condition(part.key), part.check.policy.severity >= Severity.HIGH
+    asked = questions(watched, before, query.lookback, whole=whole)
     answers = [desk.ask(one) for one in asked]
     if any(one is PENDING for one in answers):
         return PENDING
-    read = decoded(part.key.check, chain, answers, watched, before, query.lookback)
+    read = decoded(part.key.check, answers, watched, before, query.lookback)
     if read.unknown is not None:
         return read.unknown
     seen = {log.id: _seen(query, log, world) for log in read}

@@ -45,10 +45,10 @@ class SimLog:
     index: int
 
     def as_json(self) -> dict[str, Any]:
-        """Return it as a provider says it."""
+        """Return it as a provider says it, but for the hash of its block."""
         return {
             "address": self.contract, "topics": list(self.topics), "data": self.data, "blockNumber": hex(self.block),
-            "blockHash": f"0x{self.block:064x}", "transactionHash": self.tx, "logIndex": hex(self.index),
+            "transactionHash": self.tx, "logIndex": hex(self.index),
         }  # fmt: skip
 
 
@@ -58,7 +58,7 @@ class SimChain:
 
     A value, a tuple for several, a function of the arguments, or what makes that one call unknown: `Reverts("why")`,
     `Unknown("why")`. Change `calls` between runs; `down = True` makes the whole chain unreachable. `emit` adds an event
-    to `logs`; take it out of them again, and it was reorganised away. Methods in `refuses` answer with an error.
+    to `logs`, `reorganise` removes it with its block. Methods in `refuses` answer with an error.
     """
 
     calls: dict[tuple[str, str], Any] = field(default_factory=dict)
@@ -67,6 +67,7 @@ class SimChain:
     down: bool = False
     logs: list[SimLog] = field(default_factory=list)
     refuses: frozenset[str] = frozenset()
+    _forks: list[int] = field(default_factory=list)
 
     @property
     def id(self) -> int:
@@ -99,6 +100,14 @@ class SimChain:
         self.head += network(self.chain).confirmations
         return found
 
+    def reorganise(self, log: SimLog) -> None:
+        """Replace the blocks from this event's on by others, which have all events but this one."""
+        self.logs.remove(log)
+        self._forks.append(log.block)
+
+    def _hash(self, number: int) -> str:
+        return f"0x{sum(fork <= number for fork in self._forks):08x}{number:056x}"
+
     def fetch(self, request: Request, clock: Clock) -> Answer:
         """Answer a provider's request."""
         if self.down:
@@ -130,14 +139,14 @@ class SimChain:
     def _block(self, tag: str, clock: Clock) -> dict[str, str]:
         number = self.head if tag == "latest" else int(tag, 16)
         seconds = int(clock.now().timestamp()) - (self.head - number) * 12
-        return {"number": hex(number), "hash": f"0x{number:064x}", "timestamp": hex(seconds)}
+        return {"number": hex(number), "hash": self._hash(number), "timestamp": hex(seconds)}
 
     def _logs(self, asked: Mapping[str, Any]) -> list[dict[str, Any]]:
         first, last = int(asked["fromBlock"], 16), int(asked["toBlock"], 16)
         addresses = {str(one).lower() for one in asked.get("address", ())}
         kinds = asked["topics"][0] if asked.get("topics") else None
         return [
-            one.as_json()
+            one.as_json() | {"blockHash": self._hash(one.block)}
             for one in self.logs
             if first <= one.block <= last and one.contract.lower() in addresses
             if kinds is None or one.topics[0] in kinds
