@@ -50,9 +50,16 @@ def _watched(query: EventQuery, world: SceneWorld) -> WatchedEvents | Unknown | 
         if address is PENDING or isinstance(address, Unknown):
             return address
         if not isinstance(address, Absent):
-            is_named = expression.text in world.scene.names and "." not in expression.text
-            found[str(address).lower()] = expression.text if is_named else ""
+            found[str(address).lower()] = _name_of(expression.text, world.scene)
     return WatchedEvents(found, {event.topic: event for event in query.events})
+
+
+def _name_of(text: str, scene: EvalScope) -> str:
+    """Return what the file calls a contract: its name under contracts, or the name of the row it is in."""
+    row, dot, _ = text.partition(".")
+    if not dot:
+        return text if text in scene.names else ""
+    return str(scene.names.get(f"{row}.name", ""))
 
 
 @dataclass(frozen=True, slots=True)
