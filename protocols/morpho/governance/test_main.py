@@ -38,6 +38,7 @@ def test_a_cap_of_v1_is_one_condition_from_its_submission_to_its_execution(tmp_p
     assert submitted.title == f"Yearn USDC V1 on Ethereum: submitted: {what}, executable from 2026-01-04 01:00 UTC"
     for row in ("Today: 1,000,000 USDC", "Executable: 2026-01-04 01:00 UTC", f"Submitted by: {CURATOR}", "Oracle: 0x"):
         assert row in submitted.text
+    assert "it can be stopped by the guardian, the curator or the owner: revokePendingCap" in submitted.text
     assert f"app.morpho.org/ethereum/market/{MARKET.id}" in submitted.text
     assert f"app.morpho.org/ethereum/vault/{V1.address}" in submitted.text
     assert world.run() == []
