@@ -78,9 +78,9 @@ def test_an_event_that_a_reorganisation_removes_is_reported_once_and_only_if_it_
     runs()
     small, large = runs.chain.emit(A, TRANSFER, B, C, 1), runs.chain.emit(A, TRANSFER, B, C, 2)
     assert len(runs()) == 1
-    runs.chain.reorganise(small)
+    runs.chain.logs.remove(small)
     assert runs() == []
-    runs.chain.reorganise(large)
+    runs.chain.logs.remove(large)
     (text,) = runs()
     assert "1 reported event removed by a reorganisation" in text
     assert f"No longer on the chain: block {large.block}" in text

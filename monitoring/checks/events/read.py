@@ -114,8 +114,9 @@ def decoded(
     old = frozenset(log.id for log in whole) if left_out else seen_logs(before)
     unknown = problem if problem is not None and last + 1 < (empty.cursor or first) else None
     return replace(
-        empty, first=first, last=last, logs=whole, old=old, gap=found[0].gap, problem=problem, unknown=unknown
-    )
+        empty, first=first, last=last, logs=whole, old=old, gap=found[0].gap, problem=problem, unknown=unknown,
+        standing=found[0].standing,
+    )  # fmt: skip
 
 
 def first_run_of(given: str | timedelta) -> timedelta | None:

@@ -44,11 +44,11 @@ class SimLog:
     tx: str
     index: int
 
-    def as_json(self) -> dict[str, Any]:
-        """Return it as a provider says it, but for the hash of its block."""
+    def as_json(self, block_hash: str) -> dict[str, Any]:
+        """Return it as a provider says it."""
         return {
             "address": self.contract, "topics": list(self.topics), "data": self.data, "blockNumber": hex(self.block),
-            "transactionHash": self.tx, "logIndex": hex(self.index),
+            "blockHash": block_hash, "transactionHash": self.tx, "logIndex": hex(self.index),
         }  # fmt: skip
 
 
@@ -58,7 +58,7 @@ class SimChain:
 
     A value, a tuple for several, a function of the arguments, or what makes that one call unknown: `Reverts("why")`,
     `Unknown("why")`. Change `calls` between runs; `down = True` makes the whole chain unreachable. `emit` adds an event
-    to `logs`, `reorganise` removes it with its block. Methods in `refuses` answer with an error.
+    to `logs`; take it out of them again, and it was reorganised away. Methods in `refuses` answer with an error.
     """
 
     calls: dict[tuple[str, str], Any] = field(default_factory=dict)
@@ -67,7 +67,6 @@ class SimChain:
     down: bool = False
     logs: list[SimLog] = field(default_factory=list)
     refuses: frozenset[str] = frozenset()
-    _forks: list[int] = field(default_factory=list)
 
     @property
     def id(self) -> int:
@@ -99,14 +98,6 @@ class SimChain:
         self.logs.append(found)
         self.head += network(self.chain).confirmations
         return found
-
-    def reorganise(self, log: SimLog) -> None:
-        """Replace the blocks from this event's on by others, which have all events but this one."""
-        self.logs.remove(log)
-        self._forks.append(log.block)
-
-    def _hash(self, number: int) -> str:
-        return f"0x{sum(fork <= number for fork in self._forks):08x}{number:056x}"
 
     def fetch(self, request: Request, clock: Clock) -> Answer:
         """Answer a provider's request."""
@@ -141,12 +132,17 @@ class SimChain:
         seconds = int(clock.now().timestamp()) - (self.head - number) * 12
         return {"number": hex(number), "hash": self._hash(number), "timestamp": hex(seconds)}
 
+    def _hash(self, number: int) -> str:
+        """Return a block's hash, another one for other logs: a block that lost one was reorganised away."""
+        here = sum(1 << min(one.index, 30) for one in self.logs if one.block == number)
+        return f"0x{here:08x}{number:056x}"
+
     def _logs(self, asked: Mapping[str, Any]) -> list[dict[str, Any]]:
         first, last = int(asked["fromBlock"], 16), int(asked["toBlock"], 16)
         addresses = {str(one).lower() for one in asked.get("address", ())}
         kinds = asked["topics"][0] if asked.get("topics") else None
         return [
-            one.as_json() | {"blockHash": self._hash(one.block)}
+            one.as_json(self._hash(one.block))
             for one in self.logs
             if first <= one.block <= last and one.contract.lower() in addresses
             if kinds is None or one.topics[0] in kinds
