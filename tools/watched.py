@@ -95,7 +95,11 @@ def overview_table() -> str:
                 rows.append((profile.name, task.name, link, str(len(monitor.parts())), where, notes))
             if task.script is not None and _watches(str(task.script)):
                 link = f"[{Path(task.script).relative_to('protocols')}](../{_page_of(Path(task.script))})"
-                rows.append((profile.name, task.name, link, "in Python", "", "" if task.enabled else "off"))
+                marked = [one.source for one in unconfirmed_in([(CHECKOUT / task.script).parent])]
+                notes = "; ".join(
+                    [*([] if task.enabled else ["off"]), *([f"unconfirmed: {', '.join(marked)}"] if marked else [])]
+                )
+                rows.append((profile.name, task.name, link, "in Python", "", notes))
     return _table(("profile", "task", "monitor", "conditions", "chains", ""), rows)
 
 
