@@ -45,6 +45,8 @@ def fitted(file: dict[str, Any]) -> dict[str, Any]:
         file["contracts"]["vault"] = ADDRESS
     if not {"checks", *TYPES} & file.keys():
         file["checks"] = [A_CHECK]
+    if any("unless" in check for check in file.get("checks", ())):
+        file["checks"].append({**A_CHECK, "id": "stale", "severity": "critical"})
     for check in file.get("checks", ()):
         fit_check(check)
     for source in file.get("sources", {}).values():
@@ -208,6 +210,7 @@ def test_the_page_has_every_key_that_a_shipped_monitor_uses(path: Path) -> None:
         file[given] = {}
     free = {name for vault in file.get("erc4626", ()) for name in vault.get("flags", ())}
     free |= set(keys_of(file.get("for_each", {})))
+    free |= {name for check in file.get("checks", ()) for name in check.get("values", {})}
     free |= {name for source in file.get("sources", {}).values() for name in source.get("headers", {})}
 
     missing = {key for key in keys_of(file) if f"| `{key}` |" not in page} - named - free
