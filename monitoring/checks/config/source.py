@@ -32,8 +32,7 @@ def read_source(spot: Spot, name: str) -> NumberSource | None:
     if ok and expression and expression.kind not in (BOOLEAN, ANYTHING):
         ok.wrong(f"{BOOLEAN} is needed here, this is {expression.kind}")
     rows, texts, numbers = spot.value(ROWS), _paths(spot.get(TEXTS.name)), _paths(spot.get(NUMBERS.name))
-    if not _says_what(spot):
-        return None
+    says_what = _says_what(spot)
     found = NumberSource(
         name=name,
         url=address or "",
@@ -51,7 +50,7 @@ def read_source(spot: Spot, name: str) -> NumberSource | None:
         texts=texts,
         numbers=numbers,
     )
-    return found if address and (path or rows) else None
+    return found if says_what and address and (path or rows) else None
 
 
 def _says_what(spot: Spot) -> bool:
@@ -59,8 +58,8 @@ def _says_what(spot: Spot) -> bool:
     number, rows, scale = spot.get(NUMBER.name), spot.get(ROWS.name), spot.get(SCALE.name)
     of_rows = [one for key in (TEXTS, NUMBERS) if (one := spot.get(key.name))]
     if (number is None) is (rows is None):
-        wrong = "number says which number is read, or rows which list" if rows else "number is missing"
-        spot.wrong(f"{wrong}: {NUMBER.without}")
+        both = "number says which number is read, or rows which list"
+        spot.wrong(both if rows else "number is missing: its path in the answer")
         return False
     if rows and scale:
         scale.wrong("the numbers of rows have their own scales: divide them under values")
@@ -145,7 +144,7 @@ NUMBER = entry(
     IN_ANSWER,
     "Its path in the answer.",
     default="",
-    without="its path in the answer, or rows",
+    without="or rows",
     example="number: data.supply",
 )
 ROWS = entry(
