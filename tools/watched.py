@@ -93,7 +93,25 @@ def overview_table() -> str:
                 notes = "; ".join([*off, *([f"unconfirmed: {', '.join(marked)}"] if marked else [])])
                 link = f"[{Path(file).relative_to('protocols')}](../protocols/{folder}/README.md)"
                 rows.append((profile.name, task.name, link, str(len(monitor.parts())), where, notes))
+            if task.script is not None and _watches(str(task.script)):
+                link = f"[{Path(task.script).relative_to('protocols')}](../{_page_of(Path(task.script))})"
+                marked = [one.source for one in unconfirmed_in([(CHECKOUT / task.script).parent])]
+                notes = "; ".join(
+                    [*([] if task.enabled else ["off"]), *([f"unconfirmed: {', '.join(marked)}"] if marked else [])]
+                )
+                rows.append((profile.name, task.name, link, "in Python", "", notes))
     return _table(("profile", "task", "monitor", "conditions", "chains", ""), rows)
+
+
+def _watches(script: str) -> bool:
+    """Return whether a shipped script is a monitor, and not the upkeep of the host."""
+    folder = Path(script).parts[1]
+    return folder in SHIPPED and folder not in ("drill", "housekeeping")
+
+
+def _page_of(script: Path) -> Path:
+    own = script.parent / "README.md"
+    return own if (CHECKOUT / own).exists() else Path(*script.parts[:2], "README.md")
 
 
 def _row(name: str, found: Sequence[_Told]) -> tuple[str, ...]:

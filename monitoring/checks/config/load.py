@@ -13,7 +13,8 @@ from monitoring.base.yaml.keys import entry
 from monitoring.base.yaml.marks import START, Mapping, Mistakes, Scalar
 from monitoring.base.yaml.reader import read_yaml
 from monitoring.chains.abi.addresses import ZERO
-from monitoring.checks.config.check import CheckList, name_of_id, names_of, read_check
+from monitoring.checks.config.causes import with_causes
+from monitoring.checks.config.check import CheckList, cause_spots, name_of_id, names_of, read_check
 from monitoring.checks.config.names import (
     CHAIN,
     CONTRACTS,
@@ -152,6 +153,7 @@ class _Loader:
     data_mistakes: list[str] = field(default_factory=list)
     declared: Declared = field(default_factory=lambda: Declared({}))
     own_views: dict[str, Views] = field(default_factory=dict)
+    causes: dict[str, list[Spot]] = field(default_factory=dict)
 
     def load(self) -> Monitor | None:
         self.root.only((*SECTIONS, *(kind.key for kind in self.types.values())))
@@ -177,6 +179,8 @@ class _Loader:
         checks = self._checks(replace(scope, values={**scope.values, **kinds}, row_names=row_names), rows, values)
         around = PluginContext(name, self._route(name), chains, self.folder)
         more, used = self._more(around), _used(values, checks)
+        is_typed = any(self.root.get(kind) for kind in self.types)
+        checks = with_causes(checks, self.causes, more if more or not is_typed else None)
         used_types = [kind for name, kind in self.types.items() if self.root.get(name)]
         answers = {asked: how for kind in used_types for asked, how in kind.answers.items()}
         answers |= {asked: how for one in checks for asked, how in verb(one.verb).answers().items()}
@@ -276,6 +280,7 @@ class _Loader:
                 named.below(f"checks.{text}").wrong(f"the id {name} stands here twice: state is kept by it")
             elif check:
                 found.append(check)
+                self.causes[check.name] = cause_spots(spot)
                 warn_of_smallest_unit(spot, check, values)
             names |= {name} if text else set()
         return tuple(found)
