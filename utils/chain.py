@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -15,6 +15,7 @@ from monitoring.base.errors import UsageError
 from monitoring.chains.abi.values import Block
 from monitoring.chains.networks import network
 from monitoring.chains.rpc import multicall
+from monitoring.chains.rpc.errors import RpcError
 from monitoring.chains.rpc.tokens import Token
 from monitoring.chains.rpc.views import ChainView
 from utils.unknown import Unknown, known
@@ -98,12 +99,15 @@ class Chain:
         events: str | Iterable[str],
         *,
         first_run: str | timedelta = "skip",
+        whole: bool = False,
     ) -> LogsRead:
         """Read the logs that `m.logs(key, …)` has not judged yet, of all contracts and events in the same requests.
 
         `contracts`: addresses, or names with addresses. `events`: declarations with names, as in `Transfer(address
         indexed from, address indexed to, uint256 value)`. At first sight nothing is new, or with `first_run="24h"` what
-        is younger. The block to go on from is remembered with what the verb reports, in one transaction.
+        is younger. `whole`: hold each block against what else says which events it has (as for who controls
+        something), and not a sample. The block to go on from is remembered with what the verb reports, in one
+        transaction.
 
         Raises:
             UsageError: an address or a declaration is not usable.
@@ -111,7 +115,18 @@ class Chain:
         from monitoring.checks.events.read import WatchedEvents, first_run_of, read_logs  # noqa: PLC0415 - few need it
 
         watched, lookback, chain = WatchedEvents.of(contracts, events), first_run_of(first_run), self._network.id
-        return read_logs(key, chain, watched, self._session.before(key, chain), self._tools, lookback)
+        return read_logs(key, watched, self._session.before(key, chain), self._tools, lookback, whole=whole)
+
+    def time_of(self, number: int) -> datetime | Unknown:
+        """Return when a block was mined."""
+        chain = self._network
+        try:
+            found = self._tools.chains.pool(chain).call("eth_getBlockByNumber", hex(number), False)
+        except RpcError as error:
+            return Unknown(f"{chain.slug}: block {number} cannot be read ({error})", chain.slug)
+        if not isinstance(found, dict):
+            return Unknown(f"{chain.slug}: there is no block {number}", chain.slug)
+        return datetime.fromtimestamp(int(str(found["timestamp"]), 16), UTC)
 
     def token(self, address: str) -> Token | Unknown:
         """Return a token's `.symbol` and `.decimals`; asked once and remembered."""
