@@ -192,7 +192,7 @@ def _fields_exist(spot: Spot, text: str, scope: Scope, words: tuple[str, ...]) -
 def _row_words(scope: Scope) -> list[str]:
     """Return what of a row an id or a text may name: fields, and over a list elements and values of the row."""
     fields = [f"{row}.{name}" for row, names in scope.rows.items() for name in names]
-    listed = {name for name in scope.levels if name not in scope.rows}
+    listed = {*scope.levels} - {*scope.written}
     values = [
         name for name, kind in scope.values.items()
         if kind in (NUMBER, TEXT_KIND, ADDRESS, ANYTHING) and listed & scope.row_names.get(name, frozenset())

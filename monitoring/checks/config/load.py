@@ -41,7 +41,7 @@ from monitoring.checks.expression.tree import ANYTHING, NUMBER, Expression, Look
 from monitoring.checks.expression.values import is_number
 from monitoring.checks.expression.views import standard_views
 from monitoring.checks.messages.plain import AlertRoute, OwnRoute
-from monitoring.checks.rows.eval_scope import ListedRows
+from monitoring.checks.rows.eval_scope import Rows
 from monitoring.checks.rules.keys import CHANNEL, FORMULA, GUIDANCE, NAME, PROTOCOL, Listed, guidance_of
 from monitoring.checks.rules.verb import verb, yaml_forms
 
@@ -92,7 +92,7 @@ SECTIONS = (
     entry(
         "sources",
         Listed(SOURCE, "name: source", named=True),
-        "Numbers from services, by name.",
+        "Numbers and lists from services, by name.",
         default="",
         example="sources: {reserve: {url: https://api.example.org/supply, number: data.supply}}",
     ),
@@ -164,12 +164,12 @@ class _Loader:
         sources = self._sources()
         scope = Scope(
             contracts=tuple(contracts),
-            values=dict.fromkeys(sources, NUMBER),
+            values={name: NUMBER for name, source in sources.items() if not source.rows},
             views=views,
             own_views=self.own_views,
             tables=self._tables(),
         )
-        rows = self._rows(scope)
+        rows = self._rows(scope, sources)
         scope = rows.seen_by(scope)
         values = self._values(scope)
         # A value with a mistake may be anything, so that its mistake is reported once, not at each use.
@@ -252,9 +252,9 @@ class _Loader:
                 found[name] = table or LookupTable(name, {})
         return found
 
-    def _rows(self, scope: Scope) -> ForEach:
+    def _rows(self, scope: Scope, sources: dict[str, NumberSource]) -> ForEach:
         section = self.root.get("for_each")
-        found = read_for_each(section, self.declared, scope, self.folder) if section else ForEach()
+        found = read_for_each(section, self.declared, scope, self.folder, sources) if section else ForEach()
         self.data_mistakes += found.problems
         return found
 
@@ -297,10 +297,10 @@ class _Loader:
 
 def _require_distinct_rows(spot: Spot, check: Check, rows: ForEach) -> None:
     """Refuse an id that two written rows share: their conditions would overwrite each other."""
-    if any(isinstance(one, ListedRows) and one.name in check.rows for one in rows.levels):
+    if any(not isinstance(one, Rows) and one.name in check.rows for one in rows.levels):
         return
     seen: set[str] = set()
-    for level in (one for one in rows.levels if not isinstance(one, ListedRows)):
+    for level in (one for one in rows.levels if isinstance(one, Rows)):
         for row in level.rows:
             subject = subject_of(check.id, {f"{level.name}.{key}": value for key, value in row.items()})
             if subject in seen:
@@ -312,7 +312,7 @@ def _require_distinct_rows(spot: Spot, check: Check, rows: ForEach) -> None:
 def _require_bounds(spot: Spot, check: Check, rows: ForEach) -> None:
     """Refuse a bound that is a field where a row has nothing there: it would fire, or never, whatever is read."""
     field = getattr(check.policy, "field", "").partition(".")[2]
-    written = [row for level in rows.levels if not isinstance(level, ListedRows) for row in level.rows]
+    written = [row for level in rows.levels if isinstance(level, Rows) for row in level.rows]
     for row in written if field else ():
         bound = row.get(field)
         if not is_number(bound) or bound <= 0:
