@@ -48,11 +48,21 @@ def fitted(file: dict[str, Any]) -> dict[str, Any]:
     for check in file.get("checks", ()):
         fit_check(check)
     for source in file.get("sources", {}).values():
-        if "max_age" in source:
-            source["time"] = "updated"
+        fit_source(source)
     fit_rows(file)
     fit_types(file)
     return file
+
+
+def fit_source(source: dict[str, Any]) -> None:
+    if "max_age" in source:
+        source["time"] = "updated"
+    if {"rows", "texts", "numbers"} & source.keys():
+        source.setdefault("rows", "data.farms")
+        if not {"texts", "numbers"} & source.keys():
+            source["texts"] = {"name": "name"}
+    else:
+        source.setdefault("number", "data.supply")
 
 
 def fit_rows(file: dict[str, Any]) -> None:
@@ -209,7 +219,8 @@ def test_the_page_has_every_key_that_a_shipped_monitor_uses(path: Path) -> None:
     free = {name for vault in file.get("erc4626", ()) for name in vault.get("flags", ())}
     free |= set(keys_of(file.get("for_each", {})))
     free |= {name for check in file.get("checks", ()) for name in check.get("values", {})}
-    free |= {name for source in file.get("sources", {}).values() for name in source.get("headers", {})}
+    given = ("headers", "texts", "numbers")
+    free |= {name for source in file.get("sources", {}).values() for part in given for name in source.get(part, {})}
 
     missing = {key for key in keys_of(file) if f"| `{key}` |" not in page} - named - free
 
