@@ -47,6 +47,8 @@ def fitted(file: dict[str, Any]) -> dict[str, Any]:
         file["checks"] = [A_CHECK]
     for check in file.get("checks", ()):
         fit_check(check)
+    if any("unless" in check for check in file.get("checks", ())):
+        file["checks"] = [*file["checks"], {**A_CHECK, "id": "stale"}]
     for source in file.get("sources", {}).values():
         fit_source(source)
     fit_rows(file)
@@ -75,8 +77,6 @@ def fit_rows(file: dict[str, Any]) -> None:
 
 
 def fit_check(check: dict[str, Any]) -> None:
-    if "at_once" in check:
-        check.setdefault("for", "2 runs")
     for level in check.get("levels", ()):
         fit_level(check, level)
     if "levels" in check:

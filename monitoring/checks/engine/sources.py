@@ -21,7 +21,8 @@ from monitoring.checks.expression.evaluate import PENDING, Ask, Result, evaluate
 from monitoring.checks.expression.tree import Aggregate, Expression
 from monitoring.checks.expression.values import Value
 from monitoring.checks.recorded.shape import remember_readings
-from monitoring.checks.rows.source_rows import SourceRows, rows_at
+from monitoring.checks.rows.answer_rows import rows_at
+from monitoring.checks.rows.source_rows import SourceRows
 
 _AT_ONCE = 8
 Document = sources.ServiceDocument
