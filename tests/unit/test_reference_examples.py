@@ -219,7 +219,6 @@ def test_the_page_has_every_key_that_a_shipped_monitor_uses(path: Path) -> None:
     free = {name for vault in file.get("erc4626", ()) for name in vault.get("flags", ())}
     free |= set(keys_of(file.get("for_each", {})))
     free |= {name for check in file.get("checks", ()) for name in check.get("values", {})}
-    free |= {name for check in file.get("checks", ()) for name in check.get("values", {})}
     given = ("headers", "texts", "numbers")
     free |= {name for source in file.get("sources", {}).values() for part in given for name in source.get(part, {})}
 
