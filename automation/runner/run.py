@@ -39,6 +39,7 @@ from monitoring.base.errors import ConfigError, LockedError
 from monitoring.base.locks.profile_lock import ProfileLock, is_held, usable_locks
 from monitoring.base.settings import Settings
 from monitoring.ledger.reach import Cause, ReachProblem
+from monitoring.store.db.database import Database
 from monitoring.store.spool.unstored import LOST
 from monitoring.store.tables.runs import RunStatus
 from monitoring.store.tables.schedules import Schedule
@@ -190,6 +191,7 @@ class Runner:
                     uncalled = webhooks.look(self._settings, self._record, self._jobs, revision, self._clock.now())
                     self._reporting.webhooks(uncalled)
                 self._reporting.first_day()
+                self._store_protocols()
                 code = EXIT_OK if status == "ok" else EXIT_FAILED
                 self._record.finish(status, code, reason)
         finally:
@@ -227,6 +229,23 @@ class Runner:
         """Without a sound file each of the sound profiles records its own schedule when it runs."""
         jobs = self._jobs()
         return [schedule_of(profile) for profile in jobs.profiles.values()] if jobs else []
+
+    def _store_protocols(self) -> None:
+        """Keep what the API answers about jobs.yaml true; a run by hand may be of another file."""
+        from automation.jobs.configured import configured_protocols  # noqa: PLC0415 - no first line of a task waits
+        from monitoring.store.tables import configured_protocols as stored  # noqa: PLC0415 - likewise
+
+        is_of_host = self._request.config.absolute() == self._settings.checkout / "automation" / "jobs.yaml"
+        jobs = self._jobs() if self._record.is_scheduled or is_of_host else None
+        if jobs is None:
+            return
+        found, now = configured_protocols(jobs, self._settings.checkout), self._clock.now()
+
+        def act(database: Database) -> None:
+            with database.write() as tx:
+                stored.put(tx, found, now)
+
+        self._record.with_database(act)
 
     def _jobs(self) -> Jobs | None:
         try:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 from datetime import datetime
 
+from automation.jobs.configured import configured_protocols
 from automation.jobs.model import Jobs
 from automation.schedule.schedule_difference import schedule_of
 from monitoring.base.clock import Clock, SystemClock
@@ -20,6 +21,7 @@ from monitoring.ledger.spool import prepare
 from monitoring.store.db.database import Database
 from monitoring.store.maintenance.repair import open_or_repair
 from monitoring.store.spool import unstored
+from monitoring.store.tables import configured_protocols as stored_protocols
 from monitoring.store.tables import scheduler_events, schedules
 
 log = logging.getLogger("automation.schedule.schedule_history")
@@ -46,7 +48,7 @@ def put_in_force(
         database, _ = open_or_repair(settings.database, clock)
         with database:
             believed = believed_now(database, clock.now(), host.boot())
-            _record(database, jobs, kind, since, host.boot())
+            _record(database, jobs, settings, kind, since, host.boot())
             reconcile(database, now=clock.now(), boot=host.boot(), is_alive=host.is_alive, believed=believed)
             prepare(settings.cache_dir, clock.now())
             unstored.prepare(settings.cache_dir)
@@ -56,7 +58,9 @@ def put_in_force(
     return True
 
 
-def _record(database: Database, jobs: Jobs, kind: str, now: datetime, boot: Boot) -> None:
+def _record(database: Database, jobs: Jobs, settings: Settings, kind: str, now: datetime, boot: Boot) -> None:
+    protocols = configured_protocols(jobs, settings.checkout)
     with database.write() as tx:
         schedules.record_in_force(tx, map(schedule_of, jobs.profiles.values()), now, kind)
         scheduler_events.record_scheduler_start(tx, started_at=now, booted_at=boot.at, kind=kind)
+        stored_protocols.put(tx, protocols, now)

@@ -14,7 +14,7 @@ from monitoring.ledger.audit import as_json
 from monitoring.store.queries import alerts as alert_queries
 from monitoring.store.queries import runs as run_queries
 from monitoring.store.queries.alerts import AlertQuery
-from monitoring.store.tables import conditions, runs
+from monitoring.store.tables import conditions, configured_protocols, runs
 from monitoring.web import health, overview, parameters, serializers
 from monitoring.web.http import NEVER_KEPT, HttpError, json_response, not_found, respond, to_json
 from monitoring.web.parameters import LARGEST_ID, bad_parameter, one_of
@@ -55,7 +55,8 @@ def one_alert(context: RequestContext) -> Json:
 
 
 def protocols(context: RequestContext) -> Json:
-    return _data(alert_queries.protocols(context.database))
+    found = configured_protocols.read(context.database)
+    return {"data": found, "count": len(found)}
 
 
 def profiles(context: RequestContext) -> Json:

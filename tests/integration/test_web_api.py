@@ -211,7 +211,9 @@ def test_runs_tell_their_tasks_and_the_profiles_their_newest_run(web: Web) -> No
 def test_incidents_and_protocols_are_listed(web: Web) -> None:
     assert [row["severity"] for row in web.get("/v1/incidents")["data"]] == ["HIGH", "CRITICAL"]
     assert web.get("/v1/incidents?state=all&limit=1")["data"][0]["state"] == "firing"
-    assert web.get("/v1/protocols")["data"] == ["aave", "lido", "maple"]
+    protocols = web.get("/v1/protocols")
+    assert [row["name"] for row in protocols["data"]] == ["aave", "lido", "maple"]
+    assert protocols["count"] == 3
 
 
 def test_the_audit_is_the_one_of_the_command_line(web: Web) -> None:

@@ -17,7 +17,7 @@ from monitoring.conditions.severity import Severity
 from monitoring.ledger.cron import Cron
 from monitoring.store.db.database import Database, Tx
 from monitoring.store.db.schema import open_database
-from monitoring.store.tables import alerts, conditions, runs, schedules, silences
+from monitoring.store.tables import alerts, conditions, configured_protocols, runs, schedules, silences
 from monitoring.store.tables.runs import TaskRun
 from monitoring.store.tables.schedules import Schedule
 
@@ -43,6 +43,7 @@ def fill(path: Path, now: datetime, *, days: int = 2, healthy: bool = True, chec
         for tick_at, profile in ticks:
             late = healthy is False and now - tick_at < timedelta(hours=2)
             _run(tx, profile, tick_at, chance, fails=profile == "hourly" and late)
+        configured_protocols.put(tx, [_protocol(name) for name in TASKS["hourly"]], begins_at)
         _alerts(tx, now, chance, healthy=healthy)
         _incidents(tx, now)
         if checks:
@@ -52,6 +53,11 @@ def fill(path: Path, now: datetime, *, days: int = 2, healthy: bool = True, chec
             reason="pool migration", created_by="ana",
         )  # fmt: skip
     return database
+
+
+def _protocol(name: str) -> dict[str, object]:
+    task = {"name": name, "script": f"protocols/{name}/main.py", "args": {}}
+    return {"name": name, "tasks": [{**task, "profile": "hourly", "cron": CRONS["hourly"]}]}
 
 
 def _run(tx: Tx, profile: str, tick_at: datetime, chance: random.Random, *, fails: bool) -> int:
