@@ -67,7 +67,7 @@ def checks_table(monitor: Monitor) -> str:
     for part, words in zip(monitor.parts(), described["checks"], strict=True):
         checks.setdefault(part.key.check, []).append((part, words))
     rows = [_row(name, found) for name, found in checks.items()]
-    return _table(("check", "what is said", "reads", "allowed", "severity", "of"), rows)
+    return table(("check", "what is said", "reads", "allowed", "severity", "of"), rows)
 
 
 def shipped_jobs() -> Jobs:
@@ -92,7 +92,7 @@ def overview_table() -> str:
                 notes = "; ".join([*off, *([f"unconfirmed: {', '.join(marked)}"] if marked else [])])
                 link = f"[{Path(file).relative_to('protocols')}](../protocols/{folder}/README.md)"
                 rows.append((profile.name, task.name, link, str(len(monitor.parts())), where, notes))
-    return _table(("profile", "task", "monitor", "conditions", "chains", ""), rows)
+    return table(("profile", "task", "monitor", "conditions", "chains", ""), rows)
 
 
 def _row(name: str, found: Sequence[_Told]) -> tuple[str, ...]:
@@ -117,7 +117,8 @@ def _said(part: CheckInstance) -> str:
     return re.sub(r"^\{[^{}]*\}: ", "", text.removeprefix(f"{part.key.subject}: ")) if part.key.subject else text
 
 
-def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Return a table of Markdown."""
     lines = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
     return "\n".join([*lines, *("| " + " | ".join(row) + " |" for row in rows)]) + "\n"
 
