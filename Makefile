@@ -51,9 +51,10 @@ dev: .venv/.stamp-launcher
 
 # An EVM node and contracts nobody here wrote, for tests and the demo. Who needs them says what is missing,
 # so only CI, where every part must be there, fails without.
-node_modules/.stamp: package.json package-lock.json .npmrc
+node_modules/.stamp: package.json package-lock.json .npmrc tools/old_safes.sh
 	@if ! command -v npm >/dev/null; then echo "npm is missing: what needs a local chain is left out" >&2; \
 	elif npm ci --cache .tools/npm --loglevel=error; then cp package-lock.json $@; \
+	tools/old_safes.sh || echo "the oldest Safes cannot be had: tests of them are left out" >&2; \
 	else echo "npm ci failed: what needs a local chain is left out" >&2; fi
 	@test -e $@ -o "$${CI:-}" != true
 

@@ -46,6 +46,7 @@ _WORDS = {
     ],
     "left out": [
         (r"\n +ok: .*", ""), (r"\n +scale: .*", ""), (r"\n +max_age: .*", ""), (r", for: 2 runs", ""),
+        (r", at_once: [^,}\n]*", ""),
         (r"\n +clear_(?:below|above): .*", ""), (r",? worse_by: [\w_.%]+|\n +worse_by: .*", ""),
         (r", rebase: hold", ""), (r"\n +direction: .*", ""), (r",? baseline_max_age: \w+", ""),
         (r"(?<=\[)\{(?:below|above): [^}]*\}, ?", ""),

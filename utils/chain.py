@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from fractions import Fraction
-from typing import Any, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from monitoring.base.errors import UsageError
 from monitoring.chains.abi.values import Block
@@ -16,11 +17,13 @@ from monitoring.chains.networks import network
 from monitoring.chains.rpc import multicall
 from monitoring.chains.rpc.tokens import Token
 from monitoring.chains.rpc.views import ChainView
-from monitoring.checks.engine.point import EvaluationPoint
 from utils.unknown import Unknown, known
 
+if TYPE_CHECKING:
+    from monitoring.checks.events.decoded import LogsRead
+    from utils.judging import EvaluationSession
+
 T = TypeVar("T")
-Note: TypeAlias = Callable[[int, str, Any], None]
 _HASH_LENGTH = 66
 
 
@@ -63,12 +66,12 @@ class Readings:
 class Chain:
     """One chain at the block that the whole run reads it at."""
 
-    def __init__(self, chain: int | str, at: EvaluationPoint, note: Note) -> None:
-        """`note` is given each answer of a contract, so that an alert about it can name the contract."""
+    def __init__(self, chain: int | str, session: EvaluationSession) -> None:
+        """`session` is given each answer of a contract, so that an alert about it can name the contract."""
         self._network = network(chain)
-        self._tools = at
-        self._note = note
-        self._view = at.chains.view(self._network)
+        self._tools = session.at
+        self._session = session
+        self._view = session.at.chains.view(self._network)
 
     @property
     def block(self) -> Block | Unknown:
@@ -87,6 +90,28 @@ class Chain:
         return [
             (row, Readings({name: found[index, name] for name in calls})) for index, (row, calls) in enumerate(wanted)
         ]
+
+    def logs(
+        self,
+        key: str,
+        contracts: str | Iterable[str] | Mapping[str, str],
+        events: str | Iterable[str],
+        *,
+        first_run: str | timedelta = "skip",
+    ) -> LogsRead:
+        """Read the logs that `m.logs(key, …)` has not judged yet, of all contracts and events in the same requests.
+
+        `contracts`: addresses, or names with addresses. `events`: declarations with names, as in `Transfer(address
+        indexed from, address indexed to, uint256 value)`. At first sight nothing is new, or with `first_run="24h"` what
+        is younger. The block to go on from is remembered with what the verb reports, in one transaction.
+
+        Raises:
+            UsageError: an address or a declaration is not usable.
+        """
+        from monitoring.checks.events.read import WatchedEvents, first_run_of, read_logs  # noqa: PLC0415 - few need it
+
+        watched, lookback, chain = WatchedEvents.of(contracts, events), first_run_of(first_run), self._network.id
+        return read_logs(key, chain, watched, self._session.before(key, chain), self._tools, first_run=lookback)
 
     def token(self, address: str) -> Token | Unknown:
         """Return a token's `.symbol` and `.decimals`; asked once and remembered."""
@@ -117,5 +142,5 @@ class Chain:
         answers = view.read(ready)
         found = {name: one.value(answers[name]) if name in ready else one.unknown for name, one in calls.items()}
         for name in ready:
-            self._note(self._network.id, str(calls[name].target), found[name])
+            self._session.note_answer(self._network.id, str(calls[name].target), found[name])
         return found

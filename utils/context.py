@@ -114,13 +114,15 @@ class Context(Reads, Verbs, Remembers):
         silent: bool | None = None,
         runbook: str = "",
         note: str = "",
+        machine: bool = False,
     ) -> StoredOutcome:
         """Send people an alert; with a `key`, send it once for as long as the problem lasts.
 
         A repeat is counted and not sent until `remind` has passed (left out: 6 h for CRITICAL, a day for HIGH, never
         for milder ones; None is never) or the severity is worse than any before. `fire_after`: only once it has been
         raised for so long. `remember`: values that are written if and only if this is. `runbook` (a URL, or a path in
-        the repository) and `note`, shown in it, default to those of `@monitor`. The outcome says what came of it.
+        the repository) and `note`, shown in it, default to those of `@monitor`. `machine`: if it is HIGH or CRITICAL it
+        calls the webhook of its channel. The outcome says what came of it.
 
         Raises:
             UsageError: the severity is none of the four, a value cannot be remembered, or a keyword is not usable.
@@ -129,6 +131,8 @@ class Context(Reads, Verbs, Remembers):
             raise UsageError(f"m.alert({severity!r}, …): the severity comes first: LOW, MEDIUM, HIGH or CRITICAL")
         if key is not None and (not isinstance(key, str) or not key):
             raise UsageError(f"m.alert(…, key={key!r}): a key is a text that is not empty, as in utilisation/USDC")
+        if not isinstance(machine, bool):
+            raise UsageError(f"m.alert(…, machine={machine!r}): write True or False")
         if key is not None:
             self._raises(key, f"m.alert(…, key={key!r})")
         alert = Alert(
@@ -138,6 +142,7 @@ class Context(Reads, Verbs, Remembers):
             key=key,
             silent=silent,
             guidance=guidance_of_call("m.alert(…, ", runbook, note).within(self._guidance),
+            machine=machine,
         ).redacted(self._redact)  # fmt: skip
         if key is None:
             alert = alert.with_blocks(*alert.guidance.lines())

@@ -13,7 +13,7 @@ from typing import Any
 from monitoring.alerts.message.guidance import Guidance
 from monitoring.alerts.recording.store_alert import AlertOrigin, DueReminder
 from monitoring.base.clock import Clock
-from monitoring.base.errors import UsageError
+from monitoring.base.errors import StoreError, UsageError
 from monitoring.chains.abi.values import Unknown
 from monitoring.chains.networks import network
 from monitoring.chains.rpc.provider import Fetch
@@ -23,10 +23,12 @@ from monitoring.checks.engine.evidence import AskedContract, Evidence
 from monitoring.checks.engine.point import EvaluationPoint
 from monitoring.checks.engine.python_checks import Given, GivenPart
 from monitoring.checks.messages.plain import AlertRoute
+from monitoring.checks.rules.keywords import facts_shown
+from monitoring.checks.rules.readings import LogBatch
 from monitoring.checks.rules.verb import Asked
 from monitoring.checks.rules.words import Subject
 from monitoring.checks.state.load import StoredMemory
-from monitoring.conditions.condition import ConditionKey
+from monitoring.conditions.condition import Condition, ConditionKey
 from monitoring.conditions.policy import Policy
 from monitoring.store.db.database import Tx
 from monitoring.store.db.handle import SteadyStore
@@ -93,12 +95,13 @@ class EvaluationSession:
         """Remember which contract gave which value."""
         self._answers.append((AskedContract(chain, address.lower()), value))
 
-    def _evidence(self, reading: Any) -> Evidence:  # noqa: ANN401 - as above
+    def _contracts_of(self, reading: Any) -> list[AskedContract]:  # noqa: ANN401 - as above
         """Return the contracts that gave exactly this reading; of one that was calculated, all that were asked."""
+        if isinstance(reading, LogBatch):
+            return []  # its lines name the contracts
         readings = reading if isinstance(reading, tuple) else (reading,)
         exact = [asked for asked, value in self._answers if value in readings]
-        found = dict.fromkeys(exact or [asked for asked, _ in self._answers])
-        return Evidence(contracts=tuple(found))
+        return list(dict.fromkeys(exact or [asked for asked, _ in self._answers]))
 
     def part(self, key: str, verb: str, asked: Asked) -> Judged:
         """Note a judgement.
@@ -106,20 +109,37 @@ class EvaluationSession:
         Raises:
             UsageError: the key is empty, or was judged in this run already.
         """
-        check, _, subject = key.partition("/") if isinstance(key, str) else ("", "", "")
-        if not check:
-            raise UsageError(f"m.{verb}({key!r}, …): a key is a text that is not empty, as in utilisation/USDC")
         options = asked.options
         chain = network(options.chain).id if options.chain else 0
-        found = ConditionKey(self._given.name, check, chain, subject)
+        found = self._key(key, chain, f"m.{verb}")
+        if asked.key and asked.key != key:
+            raise UsageError(f"m.{verb}({key!r}, …): this was read for {asked.key!r}: use the same key for both")
         if found in self._keys:
             raise UsageError(f"m.{verb}({key!r}, …): this was judged in this run already: give each its own key")
         self._keys.add(found)
 
         described = Subject(key, verb, asked.policy, options.unit, text=options.text, chain=chain)
         reading = asked.reading
-        route = self._given.route.guided(Guidance(options.runbook, options.note.strip()))
-        return Judged(GivenPart(found, route, described, reading, self._evidence(reading)))
+        route = self._given.route.narrowed(options.own_route(verb))
+        named = [AskedContract(chain, options.contract.lower())] if options.contract else self._contracts_of(reading)
+        evidence = Evidence(tuple(facts_shown(options.inputs, dict).items()), tuple(named))
+        return Judged(GivenPart(found, route, described, reading, evidence))
+
+    def before(self, key: str, chain: int) -> Condition:
+        """Return what is remembered under a key; of a store that cannot be read nothing is."""
+        found = self._key(key, chain, "m.chain(…).logs")
+        try:
+            state = runner.recalled([self._given], self.at, self._store, self._origin)
+        except StoreError as error:
+            runner.say(self.at, f"the store cannot be read, so nothing is remembered: {error}")
+            return Condition(found)
+        return state.conditions.get(found) or Condition(found)
+
+    def _key(self, key: str, chain: int, call: str) -> ConditionKey:
+        check, _, subject = key.partition("/") if isinstance(key, str) else ("", "", "")
+        if not check:
+            raise UsageError(f"{call}({key!r}, …): a key is a text that is not empty, as in utilisation/USDC")
+        return ConditionKey(self._given.name, check, chain, subject)
 
     def forget(self, judged: Sequence[Judged]) -> None:
         """Take back what was never recorded."""

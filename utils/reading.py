@@ -8,15 +8,15 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from fractions import Fraction
+from typing import TYPE_CHECKING, Any, overload
 
 from monitoring.base.clock import parse_duration
 from monitoring.base.errors import UsageError
 from utils.unknown import Unknown, UnknownError
 
 if TYPE_CHECKING:
-    from fractions import Fraction
-
+    from monitoring.checks.expression.evaluate import PriceRead
     from utils.chain import Chain, ViewCall
     from utils.fields import Fields
     from utils.judging import EvaluationSession
@@ -48,7 +48,7 @@ class Reads(ABC):
         """
         from utils.chain import Chain  # noqa: PLC0415 - as above
 
-        return Chain(chain, self._bench.at, self._bench.note_answer)
+        return Chain(chain, self._bench)
 
     def http(
         self,
@@ -79,25 +79,58 @@ class Reads(ABC):
         """Return what stands under `data`; an error of any part, or a path that is missing, makes it unknown."""
         return self._document(url, "", "", None, None, require, headers, query, variables or {})
 
+    @overload
     def price(
         self,
         token: str,
         *,
-        chain: int | str,
+        chain: int | str | None = None,
         max_age: str | timedelta = "30m",
         confidence: Any = "0.9",  # noqa: ANN401
-    ) -> Fraction | Unknown:
-        """Return the US dollars of one whole token; unknown where it is old or doubtful."""
+        feeds: Mapping[str, str] | None = None,
+    ) -> Fraction | Unknown: ...
+
+    @overload
+    def price(
+        self,
+        token: list[str] | tuple[str, ...],
+        *,
+        chain: int | str | None = None,
+        max_age: str | timedelta = "30m",
+        confidence: Any = "0.9",  # noqa: ANN401
+        feeds: Mapping[str, str] | None = None,
+    ) -> dict[str, Fraction | Unknown]: ...
+
+    def price(
+        self,
+        token: str | Sequence[str],
+        *,
+        chain: int | str | None = None,
+        max_age: str | timedelta = "30m",
+        confidence: Any = "0.9",
+        feeds: Mapping[str, str] | None = None,
+    ) -> Any:
+        """Return the US dollars of one whole token; unknown where it is old or doubtful.
+
+        Several tokens are one request, and come back by token. A token is an address on `chain`, or an id as in
+        `coingecko:bitcoin`. `feeds` has by token the Chainlink feed to ask where the market's service has no price.
+
+        Raises:
+            UsageError: a token is neither an address nor an id, a feed is no address, or no chain is given.
+        """
         from monitoring.chains.networks import network  # noqa: PLC0415 - as above
-        from monitoring.chains.services.prices import Asset, Price, base_url, current_prices  # noqa: PLC0415 - as above
+        from monitoring.chains.services.price_gate import PriceGate  # noqa: PLC0415 - as above
+        from monitoring.checks.engine.plan import PriceQuery  # noqa: PLC0415 - as above
+        from monitoring.checks.engine.prices import answer_prices  # noqa: PLC0415 - as above
         from monitoring.checks.rules.keywords import number, span  # noqa: PLC0415 - as above
 
-        tools, asset = self._bench.at, Asset(network(chain), token)
-        found = current_prices(
-            tools.service, [asset], tools.clock.now(), base=base_url(tools.environ), max_age=span(max_age),
-            min_confidence=number(confidence, "confidence"),  # type: ignore[arg-type]  # an int compares as well
-        )[asset]  # fmt: skip
-        return found.usd if isinstance(found, Price) else Unknown(found.reason, found.source)
+        gate = PriceGate(span(max_age), Fraction(number(confidence, "confidence")))
+        on = network(chain).id if chain is not None else 0
+        tokens = [token] if isinstance(token, str) else list(token)
+        queries = {one: PriceQuery("", _price_read(one, (feeds or {}).get(one, ""), on), gate) for one in tokens}
+        answers = answer_prices(list(dict.fromkeys(queries.values())), self._bench.at) if queries else {}
+        found = {one: _dollars(answers[query]) for one, query in queries.items()}
+        return found[token] if isinstance(token, str) else found
 
     def _document(
         self,
@@ -129,6 +162,26 @@ class Reads(ABC):
         if not number:
             return body
         return body.number(number) if isinstance(body, Fields) else Unknown(f"{name}: the answer is no object", name)
+
+
+def _price_read(token: str, feed: str, chain: int) -> PriceRead:
+    from monitoring.chains.abi.addresses import address_problem  # noqa: PLC0415 - as above
+    from monitoring.chains.services.price_gate import COINGECKO  # noqa: PLC0415 - as above
+    from monitoring.checks.expression.evaluate import PriceRead  # noqa: PLC0415 - as above
+
+    is_id = COINGECKO.fullmatch(token) is not None
+    problem = "" if is_id else address_problem(token)
+    if problem:
+        raise UsageError(f"m.price({token!r}, …): {problem}, or an id as in coingecko:bitcoin")
+    if feed and (problem := address_problem(feed)):
+        raise UsageError(f"m.price(…, feeds={{{token!r}: {feed!r}}}): {problem}")
+    if not chain and (feed or not is_id):
+        raise UsageError("m.price(…, chain=…): an address is of one chain: give its id or slug")
+    return PriceRead(chain, token if is_id else token.lower(), feed.lower())
+
+
+def _dollars(found: Any) -> Fraction | Unknown:  # noqa: ANN401 - a price, or why there is none
+    return Unknown(found.reason, found.source) if hasattr(found, "reason") else found.usd
 
 
 def _verdict(ok: Callable[[Fields], bool], name: str) -> Callable[[Any], Any]:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec
 from monitoring.base.suggest import did_you_mean
 
 if TYPE_CHECKING:
-    from monitoring.checks.rules import changed, delta, diverge, flag, items, limit, members, never_falls, stages
+    from monitoring.checks.rules import changed, delta, diverge, flag, items, limit, logs, members, never_falls, stages
     from monitoring.checks.rules.age import python_age, python_deadline
     from monitoring.checks.rules.verb import Asked, Verb
     from utils.judging import Judged
@@ -42,6 +42,7 @@ class Verbs(ABC):
         deadline = _of(python_deadline)
         members = _of(members.python)
         items = _of(items.python)
+        logs = _of(logs.python)
         stages = _of(stages.python)
 
     @abstractmethod

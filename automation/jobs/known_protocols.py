@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 OWN = frozenset({"automation", "sources"})  # digests and what is wrong with this host; sources without data
-_IN_YAML = re.compile(r"""(?:^|[\s{,-])(?:monitor|protocol):[ \t]+["']?([A-Za-z0-9][\w.-]*)""", re.MULTILINE)
+_IN_YAML = re.compile(r"""(?:^|[\s{,-])(?:monitor|protocol|channel):[ \t]+["']?([A-Za-z0-9][\w.-]*)""", re.MULTILINE)
 _IN_PYTHON = re.compile(r"""@monitor\(\s*["']([^"']+)["']|\bprotocol\s*=\s*["']([^"']+)["']""")
 
 

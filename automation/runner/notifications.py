@@ -18,6 +18,8 @@ from automation.executor.task import TaskResult
 from automation.jobs.model import Profile
 from automation.jobs.referenced_monitors import ReferencedMonitors
 from automation.runner.run_record import RunRecord
+from automation.status import webhooks
+from automation.status.webhooks import Uncalled
 from automation.sync.state import SyncStatus
 from monitoring.alerts.recording.first_day import report_first_day
 from monitoring.base.clock import Clock
@@ -88,6 +90,25 @@ class Reporting:
             outgoing.record_digest(database, found, self._now(), debug=self._settings.debug, redact=self._redact)
 
         self._record.with_database(act)
+
+    def webhooks(self, found: Uncalled | None) -> None:
+        """Report webhooks that no check calls: on a host whose machine was called until now, by an alert."""
+        if found is None:
+            return
+        if not found.variables:
+            self._resolve(webhooks.KEY, note="no webhook is set that no check calls")
+            return
+        lost = ", ".join(found.variables)
+        what = f"no check of its channel calls the machine of {lost}"
+        log.warning("%s: write machine: true in the checks that it must act on, or remove the variable", what)
+        if not found.was_called:
+            return
+        from automation.runner import recording  # noqa: PLC0415 - it says why
+
+        remedy = (
+            "Write machine: true in the checks that it must act on (machine=True in Python), or remove the variable."
+        )
+        self._raise(webhooks.KEY, recording.Severity.MEDIUM, f"{what[0].upper()}{what[1:]}", remedy)
 
     def refused_config(self, profile: str, error: ConfigError) -> None:
         """Report that the profile cannot run; once, until it runs again."""

@@ -31,6 +31,7 @@ from automation.runner.summary import NO_DATA, CheckCounts, summary
 from automation.runner.watchdog import Watchdog
 from automation.runner.workspace import Workspace, choose_tasks, preload_for, remove_leftovers
 from automation.schedule.schedule_difference import schedule_of
+from automation.status import webhooks
 from automation.sync.revision import Checkout
 from automation.sync.starts import account_for_start
 from monitoring.base.clock import Clock
@@ -186,6 +187,8 @@ class Runner:
                 status, reason = verdict(results, self._stopped_by)
                 if self._request.only_task is None and status != "aborted":
                     self._reporting.digest(profile, results)
+                    uncalled = webhooks.look(self._settings, self._record, self._jobs, revision, self._clock.now())
+                    self._reporting.webhooks(uncalled)
                 self._reporting.first_day()
                 code = EXIT_OK if status == "ok" else EXIT_FAILED
                 self._record.finish(status, code, reason)

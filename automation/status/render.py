@@ -110,7 +110,7 @@ def _firing(status: Status, condition: Condition, text: str) -> str:
     title, key = condition.title, condition.key
     named = next((name for name in (key.text, key.check) if title.startswith((f"{name} ", f"{name}:"))), None)
     named = f"{text}: {title}" if named is None else f"{text}{title.removeprefix(named)}"
-    if any(silence.covers(condition.protocol, key.text) for silence in status.silences):
+    if any(silence.covers(condition.names, key.text) for silence in status.silences):
         duration += ", silenced"
     return f"{condition.severity.name}{duration}: {condition.key.monitor}: {named}"
 

@@ -155,6 +155,11 @@ class Condition:
     memory: Mapping[str, Json] = field(default_factory=dict)
 
     @property
+    def names(self) -> tuple[str, ...]:
+        """Return the names by which a silence may mean it."""
+        return self.protocol, self.channel, self.key.monitor
+
+    @property
     def is_firing(self) -> bool:
         return self.state is State.FIRING
 

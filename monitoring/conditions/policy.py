@@ -6,10 +6,10 @@ Plain data, read by the rules. A policy never looks at a clock.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import Enum
-from typing import Final
+from typing import Final, Self
 
 from monitoring.conditions.severity import Severity
 from monitoring.conditions.values import Number
@@ -74,6 +74,10 @@ class Policy:
     remind: timedelta | Reminders | None = USUAL
     worse_by: Number | None = None
     silence: NoDataPolicy = NoDataPolicy()
+
+    def without_waiting(self) -> Self:
+        """Return the policy of a breach so far beyond its bound that it is reported at once, whatever `hold` says."""
+        return replace(self, hold=PendingPolicy())
 
     def remind_after(self, severity: Severity) -> timedelta | None:
         """Return when a condition of this severity that goes on is reported again, None for never."""

@@ -7,11 +7,12 @@ this sums up.
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from monitoring.base.formatting import format_duration
 from monitoring.ledger.findings import AuditProblem, ProblemKind, find
+from monitoring.ledger.log_ranges import COUNTS
 from monitoring.ledger.outcomes import Facts
 
 __all__ = ["DRILL_OLDER_THAN", "Audit", "AuditProblem", "ProblemKind", "as_json", "judge", "sentence"]
@@ -27,7 +28,7 @@ class Audit:
     """The result for [since, until): silence means that all is well exactly if `is_ok`.
 
     `ticks` and `alerts` count by status, `reasons` the reasons of ticks that did not run; `slowest` is of the
-    alerts delivered.
+    alerts delivered. `event_logs` counts the ranges of blocks whose events were read by how far they are complete.
     """
 
     since: datetime
@@ -39,6 +40,7 @@ class Audit:
     slowest: timedelta | None
     drill: tuple[datetime, timedelta] | None
     findings: tuple[AuditProblem, ...]
+    event_logs: Counter[str] = field(default_factory=Counter)
 
     @property
     def is_ok(self) -> bool:
@@ -68,6 +70,7 @@ def judge(facts: Facts, *, drill_older_than: timedelta | None = DRILL_OLDER_THAN
         },
         slowest=max(delivered, default=None),
         drill=facts.drill,
+        event_logs=sum((one.numbers for one in facts.log_ranges), Counter[str]()),
         findings=tuple(sorted(find(facts, drill_older_than), key=lambda found: (found.first_at, found.kind))),
     )
 
@@ -101,6 +104,15 @@ def _alert_part(audit: Audit) -> str:
     return ", ".join([total, f"{delivered} delivered", *named, *slowest])
 
 
+def event_logs_in_words(audit: Audit) -> str:
+    """Return `event logs: 140 ranges confirmed, 3 unconfirmed`; nothing where none were read."""
+    counts = [(name, audit.event_logs[name]) for name in COUNTS if audit.event_logs[name]]
+    if not counts:
+        return ""
+    (first, number), *others = counts
+    return ", ".join([f"event logs: {_count(number, 'range')} {first}", *(f"{count} {name}" for name, count in others)])
+
+
 def as_json(audit: Audit) -> dict[str, object]:
     """Return the result as the API and `audit --json` show it; instants as ISO 8601, durations in seconds."""
     return {
@@ -113,6 +125,7 @@ def as_json(audit: Audit) -> dict[str, object]:
         "alerts": dict(sorted(audit.alerts.items())),
         "slowest_delivery_s": audit.slowest.total_seconds() if audit.slowest is not None else None,
         "last_drill": {"at": _iso(audit.drill[0]), "took_s": audit.drill[1].total_seconds()} if audit.drill else None,
+        "event_logs": {name: audit.event_logs[name] for name in COUNTS},
         "findings": [
             {
                 "kind": found.kind.value,

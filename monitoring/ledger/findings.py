@@ -10,6 +10,7 @@ from itertools import groupby
 
 from monitoring.base.formatting import format_duration
 from monitoring.ledger.clock_steps import ClockStep
+from monitoring.ledger.log_ranges import CONTRADICTED, UNCONFIRMED, LogRanges, of_chains, who_left_out
 from monitoring.ledger.outcomes import (
     AlertOutcome,
     Facts,
@@ -34,6 +35,8 @@ class ProblemKind(StrEnum):
     RUNS_ABORTED = "runs aborted"
     TASK_FAILING = "task failing"
     CHECKS_BLIND = "checks blind"
+    EVENTS_LEFT_OUT = "events left out"
+    EVENTS_UNCONFIRMED = "events unconfirmed"
     UNREACHED = "people not reached"
     ALERTS_WAITING = "alerts waiting"
     ALERTS_UNSENT = "alerts not sent"
@@ -74,6 +77,7 @@ def find(facts: Facts, drill_older_than: timedelta | None) -> Iterator[AuditProb
     yield from tick_findings(facts.ticks)
     yield from (_failing(task) for task in facts.failures)
     yield from (_no_data(period, facts.until) for period in facts.no_data)
+    yield from _left_out(facts.log_ranges)
     alerts = list(_alert_findings(facts))
     yield from alerts
     yield from _unreached(facts, alerts)
@@ -160,6 +164,24 @@ def _no_data(period: NoDataPeriod, until: datetime) -> AuditProblem:
     text = f"{checks} {state} {span}: {period.source} could not be read{why}"
     cause = f"{period.source} could not be read"
     return AuditProblem(ProblemKind.CHECKS_BLIND, text, period.since, period.until or until, period.checks, cause=cause)
+
+
+def _left_out(ranges: Sequence[LogRanges]) -> Iterator[AuditProblem]:
+    """What was found to be missing was judged; of what could be held against nothing that is not known."""
+    for found, total in of_chains(ranges, CONTRADICTED):
+        text = f"{found.chain}: {who_left_out(found)} in {found.numbers[CONTRADICTED]} of {total} ranges of blocks"
+        yield AuditProblem(
+            ProblemKind.EVENTS_LEFT_OUT, f"{text}; other evidence has them, and they were checked", found.first_at,
+            found.last_at, found.numbers[CONTRADICTED], cause=who_left_out(found),
+        )  # fmt: skip
+    for found, total in of_chains(ranges, UNCONFIRMED):
+        count = found.numbers[UNCONFIRMED]
+        text = f"{found.chain}: events of {count} of {total} ranges of blocks could be held against nothing else"
+        cause = "a second provider would confirm them"
+        yield AuditProblem(
+            ProblemKind.EVENTS_UNCONFIRMED, f"{text}: {cause}", found.first_at, found.last_at, count, cause=cause,
+            breaks_silence=False,
+        )  # fmt: skip
 
 
 _UNSENT = {

@@ -15,6 +15,7 @@ from monitoring.base.clock import from_text
 from monitoring.base.process_identity import Boot, is_alive_text
 from monitoring.ledger import clock_steps
 from monitoring.ledger.clock_steps import ClockStep
+from monitoring.ledger.log_ranges import LogRanges, log_ranges
 from monitoring.ledger.reach import ReachProblem, reach_problems
 from monitoring.ledger.reconcile import Due, explain
 from monitoring.ledger.spool import ledger_since
@@ -128,6 +129,7 @@ class Facts:
     begins_at: datetime | None = None
     begins_why: str = ""
     unreached: tuple[ReachProblem, ...] = ()
+    log_ranges: tuple[LogRanges, ...] = ()
 
 
 def gather(
@@ -168,6 +170,7 @@ def gather(
         begins_at=schedules.ledger_begins(database),
         begins_why=why_ledger_begins(database),
         unreached=tuple(reach_problems(database, now)) if until >= now else (),
+        log_ranges=tuple(log_ranges(database, since, until)),
     )
 
 

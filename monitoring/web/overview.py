@@ -171,7 +171,7 @@ def firing(database: Database, now: datetime) -> list[Incident]:
 
 def covered(condition: Condition, holding: Sequence[Silence], now: datetime) -> Incident:
     """Pair a condition with the silence that covers it, if one does."""
-    fits = (silence for silence in holding if silence.covers(condition.protocol, condition.key.text))
+    fits = (silence for silence in holding if silence.covers(condition.names, condition.key.text))
     return Incident(condition, next(fits, None), condition.happened_once(now))
 
 

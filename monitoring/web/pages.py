@@ -163,7 +163,7 @@ def one_incident(context: RequestContext) -> Page:
         holding = silences.active(tx, context.now)
     if found is None or found.fired_at is None:
         raise not_found(f"There is no incident {key.text}: it may have been pruned." if key.text else "Which incident?")
-    sent = alert_queries.alerts_of_key(context.database, found.protocol, key.text, _PER_PAGE)
+    sent = alert_queries.alerts_of_key(context.database, found.names, key.text, _PER_PAGE)
     meant, said = context.query.get("since"), next((row for row in sent if row.kind != "recovery"), None)
     return page(
         "incident.html",

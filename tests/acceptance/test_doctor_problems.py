@@ -440,6 +440,9 @@ PLANTED: Mapping[str, Plant] = {
     "checkout-owners": give_away_checkout,
     "alerts-muted": lambda sound: sound.add_env(f"TELEGRAM_TEST_CHAT_ID={CHAT}"),
     "route-missing": lambda sound: sound.drop_env("TELEGRAM_CHAT_ID_DEFAULT"),
+    "webhook-uncalled": lambda sound: sound.add_env(
+        "WEBHOOK_URL_AUTOMATION=https://machine.example/hook\nWEBHOOK_SECRET=long enough to sign with"
+    ),
     "route-malformed": lambda sound: sound.add_env("TELEGRAM_CHAT_ID_AUTOMATION=not a chat"),
     "apprise-missing": lose_apprise,
     "proxy": lambda sound: sound.add_env("ALL_PROXY=socks5h://127.0.0.1:1\nNO_PROXY=127.0.0.1"),

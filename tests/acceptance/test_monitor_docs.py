@@ -25,7 +25,7 @@ from utils.verbs import Verbs
 
 PAGE = (CHECKOUT / "docs" / "write-a-monitor.md").read_text()
 EXAMPLES = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
-JUDGING, TESTED, *ALERTING = EXAMPLES
+JUDGING, WATCHING, TESTED, *ALERTING = EXAMPLES
 EXPECTED = [["Backing below one"], ["a transfer", "another"], ["first of two", "second of two"]]
 README = (CHECKOUT / "README.md").read_text()
 
@@ -57,6 +57,20 @@ def test_the_example_that_judges_does_what_it_says(tmp_path: Path) -> None:
     chain.calls[VAULT, SUPPLY] = 2 * 10**24
     clock.move("1h")
     assert run(main, chain=chain, clock=clock, store=tmp_path).kinds == {"backing/1": "fired", "supply": "fired"}
+
+
+def test_the_example_of_events_does_what_it_says(tmp_path: Path) -> None:
+    main, chain, clock = main_of(tmp_path, WATCHING), SimChain(), SimClock()
+    usdc, who = "0xBe53A109B494E5c9f97b9Cd39Fe969BE68BF6204", "0x" + "11" * 20
+    assert run(main, chain=chain, clock=clock, store=tmp_path) == []
+    deposit = "Deposit(address,address,uint256,uint256)"
+    chain.emit(usdc, deposit, who, who, 499_999 * 10**6, 1)
+    chain.emit(usdc, deposit, who, who, 500_000 * 10**6, 1)
+    chain.emit(usdc, "UpdateRoleManager(address indexed role_manager)", who)
+    clock.move("1h")
+    (told,) = run(main, chain=chain, clock=clock, store=tmp_path)
+    assert (told.severity, told.title) == ("HIGH", "2 events of our vaults")
+    assert "LOW yvUSDC: Deposit in block 20,000,005" in told.text
 
 
 def test_the_example_in_the_readme_does_what_it_says(tmp_path: Path) -> None:

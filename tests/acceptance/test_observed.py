@@ -47,7 +47,7 @@ def test_the_audit_claims_and_denies_nothing_against_what_an_observer_saw(tmp_pa
 
 
 def due_or_recorded(scene: Scene, facts: Facts) -> list[tuple[str, datetime]]:
-    """The ticks past their grace, and the younger ones whose run wrote its row already: their outcome is decided too."""
+    """The ticks past their grace, and younger ones whose run wrote its row already: their outcome is decided too."""
     recorded = {(name, from_text(tick)) for name, tick in scene.host.rows("SELECT profile, tick_at FROM runs")}
     ticked = [(name, tick) for name in PERIODS for tick in ticks(name, facts.since, facts.now)]
     return [(name, tick) for name, tick in ticked if tick <= facts.now - GRACE or (name, tick) in recorded]

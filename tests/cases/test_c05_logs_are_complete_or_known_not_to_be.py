@@ -14,7 +14,7 @@ import pytest
 from tests.support.checks_host import ChecksHost
 from tests.support.rpc_server import Provider, serving
 
-pytestmark = [pytest.mark.case("C.5"), pytest.mark.xfail(strict=True, reason="open: everything is watched")]
+pytestmark = pytest.mark.case("C.5")
 FILE = """\
 monitor: timelocks
 chains: [mainnet]

@@ -14,7 +14,7 @@ from tests.support.checks_host import ChecksHost
 from tests.support.child import CHECKOUT
 from tests.support.host import Host
 
-pytestmark = [pytest.mark.case("D.7"), pytest.mark.xfail(strict=True, reason="open: everything is watched")]
+pytestmark = pytest.mark.case("D.7")
 RAISES = """
 from utils.monitor import monitor
 

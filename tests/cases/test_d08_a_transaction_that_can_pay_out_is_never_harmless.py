@@ -16,11 +16,7 @@ from tests.support import anvil
 from tests.support.own_contracts import runtime_code
 from tests.support.safes import BOT, CURATION, ZERO, SafeService, queued, safe_at
 
-pytestmark = [
-    pytest.mark.case("D.8"),
-    pytest.mark.node,
-    pytest.mark.xfail(strict=True, reason="open: a witness for Safes"),
-]
+pytestmark = [pytest.mark.case("D.8"), pytest.mark.node]
 DRAIN = {
     "to": CURATION, "data": None, "value": "0",
     "baseGas": "30000000", "safeTxGas": "0", "gasPrice": "1000000000000000000",

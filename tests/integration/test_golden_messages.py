@@ -13,6 +13,8 @@ from tests.support.golden_messages import messages, text_of
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "messages.txt"
 _LINE_NUMBER = re.compile(r"line \d+")
+# What a signer compares with a wallet, digit by digit: the only whole hashes in a message.
+_TO_COMPARE = re.compile(r"^(Hash to sign|Domain hash|Message hash|monitoring safe-hash)\b.*\n", re.MULTILINE)
 
 
 def test_every_message_reads_as_the_file_says(tmp_path: Path) -> None:
@@ -24,7 +26,7 @@ def test_every_message_reads_as_the_file_says(tmp_path: Path) -> None:
 
 
 def test_no_message_says_what_no_message_may_say() -> None:
-    text = GOLDEN.read_text(encoding="utf-8")
+    text = _TO_COMPARE.sub("", GOLDEN.read_text(encoding="utf-8"))
 
     assert not re.search(r"Recovered: |missed by: -|e\+\d\d|127\.0\.0\.1|0x[0-9a-f]{64}|\btold\b|\bblind\b", text)
     firsts = [after.split("\n")[0] for after in re.split(r"\n\n", text) if not after.startswith(("===", "Mute: "))]

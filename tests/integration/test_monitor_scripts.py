@@ -56,7 +56,7 @@ def alerts(database: Database) -> list[tuple[str, str, str]]:
 
 
 def test_an_alert_is_stored_with_its_run_task_and_deliveries(tmp_path: Path, database: Database) -> None:
-    done = run(tmp_path, 'm.alert(HIGH, "backing", kv(ratio=pct("0.97")), channel="risk team")')
+    done = run(tmp_path, 'm.alert(HIGH, "backing", kv(ratio=pct("0.97")), channel="risk team", machine=True)')
     assert (done.returncode, done.stderr) == (0, "")
     columns = "severity, protocol, channel, run_id, task, source, delivery_status"
     assert database.row(f"SELECT {columns} FROM alert_events") == (

@@ -114,6 +114,62 @@ def test_a_check_without_a_drill_is_listed_and_fails_nothing(host: ChecksHost) -
     assert lines[-1] == "1 of 2 checks as drilled"
 
 
+WAITING = """\
+monitor: acme
+chain: mainnet
+contracts: {vault: "0x83F20F44975D03b1b09e64809B757c47f942BEeA"}
+values: {size: vault.totalAssets() / 1e18}
+checks:
+  - {id: size, require: size >= 1000, severity: high, for: 3 runs, at_once: size < 500}
+  - {id: supply, watch: vault.totalSupply(), levels: [{above: 100, severity: low}, {above: 200, severity: high}],
+     for: 90m}
+"""
+WAITS = """\
+well: {vault.totalAssets(): 5000e18, vault.totalSupply(): 100}
+drills:
+  - {check: size, fires: high, waits: 3 runs, when: {vault.totalAssets(): 500e18}}
+  - {check: size, fires: high, waits: 1 run, when: {vault.totalAssets(): 499e18}}
+  - {check: supply, fires: low, waits: 90m, when: {vault.totalSupply(): 101}, worse: {vault.totalSupply(): 201}}
+"""
+
+
+def test_waiting_is_drilled(host: ChecksHost) -> None:
+    code, lines, _ = drilled(host, WAITS, WAITING)
+    assert code == 0, lines
+    assert lines[0] == "  ok    size    fires high, waits, fires at once, no data without its inputs"
+
+
+@pytest.mark.parametrize(("right", "wrong", "said"), [
+    ("for: 3 runs", "for: 2 runs", "line 3: size/1 must be pending, it fires 1:00:00 after the breach began"),
+    ("for: 3 runs", "for: 4 runs", "line 3: size/1 must fire, it is pending, 2:00:00 after the breach began"),
+    ("for: 90m", "for: 89m", "line 5: supply/1 must be pending, it fires 1:29:00 after the breach began"),
+    ("for: 90m", "for: 91m", "line 5: supply/1 must fire, it is pending, 1:30:00 after the breach began"),
+    ("size < 500", "size < 499", "line 4: size/1 must fire, it is pending, 0:00:00 after the breach began"),
+    ("size < 500", "size <= 500", "line 3: size/1 must be pending, it fires 0:00:00 after the breach began"),
+])  # fmt: skip
+def test_a_check_that_waits_too_short_or_too_long_fails_its_drill(
+    host: ChecksHost, right: str, wrong: str, said: str
+) -> None:
+    code, lines, _ = drilled(host, WAITS, WAITING.replace(right, wrong, 1))
+    assert code == 1
+    assert any(line.strip().startswith(said) for line in lines), lines
+
+
+def test_at_once_without_for_is_a_mistake_at_its_place(host: ChecksHost) -> None:
+    code, _, stderr = drilled(host, WAITS, WAITING.replace(", for: 3 runs", ""))
+    assert code == 2
+    assert "checks.size.at_once: at_once needs for: without it nothing waits" in stderr
+
+
+def test_where_at_once_has_no_data_the_check_waits(host: ChecksHost) -> None:
+    file = WAITING.replace("size < 500", "vault.decimals() == 0")
+    code, lines, _ = drilled(host, WAITS, file)
+    assert code == 1
+    assert [line.strip() for line in lines if "must fire," in line] == [
+        "line 4: size/1 must fire, it is pending, 0:00:00 after the breach began: it is 499 (limit ≥ 1,000)"
+    ], lines
+
+
 MISTAKES = [
     ("check: size", "check: siez", "drill.yaml:3:13 drills[0].check: no check is called siez, did you mean size?"),
     ("fires: high", "fires: hgh", "drill.yaml:3:26 drills[0].fires: 'hgh' is none of low, medium, high, critical"),

@@ -38,7 +38,7 @@ sources:
     max_age: 1h
 checks:
   - {{id: supply, require: supply >= 1, severity: high}}
-  - {{id: price, require: price * ratio > 0, severity: high}}
+  - {{id: price, require: price * ratio > 0.5, severity: high}}
 """
 
 
@@ -179,3 +179,32 @@ def shapes(host: ChecksHost) -> dict[str, Any]:
     ((found,),) = host.rows("SELECT value FROM chain_memory WHERE kind = 'shape' AND key = 'acme'")
     stored: dict[str, Any] = json.loads(found)
     return stored
+
+
+PRICED = """\
+monitor: floors
+chain: mainnet
+for_each: {t: [{name: a, token: "0x4c9EDD5852cd905f086C759E8383e09bff1E68B3"}]}
+checks:
+  - {id: "floor/{t.name}", require: price(t.token) * price("coingecko:bitcoin") > 0, severity: high}
+"""
+
+
+def test_prices_are_recorded_as_a_drill_asks_for_them(tmp_path: Path) -> None:
+    price = {"price": 1.0002, "symbol": "T", "confidence": 0.99}
+
+    def answer(seen: Seen) -> Reply:
+        keys = seen.path.rpartition("/")[2].split(",")
+        return Reply({"coins": {key.lower(): {**price, "timestamp": int(time.time()) - 300} for key in keys}})
+
+    with http_service(answer) as service:
+        host = ChecksHost(tmp_path, {"DEFILLAMA_URL": service.url})
+        host.file(PRICED)
+        assert record(host) == ["answers/floors.prices.json: recorded"]
+        price["decimals"] = 18
+        assert record(host)[1:] == ["  + coins.*.decimals: number"]
+        kept = json.loads((tmp_path / "answers" / "floors.prices.json").read_text())
+        assert (kept["sources"], len(kept["answer"]["body"]["coins"])) == (["price()"], 2)
+        assert kept["answer"]["body"]["coins"]["coingecko:bitcoin"]["timestamp"].startswith("{{ now-")
+        price["price"] = 0
+        assert all("not recorded: defillama: the price of" in line for line in record(host, 1))

@@ -90,15 +90,16 @@ def test_a_safe_of_each_generation_is_watched_on_its_chain_and_in_its_queue(
         print(told.text)
         assert (told.severity, told.channel) == (Severity.MEDIUM, "yearn_ms")
         assert told.message.title == "Curation (mainnet): transaction queued at nonce 1"
-        assert "Signed by: 1 of 1" in told.text
+        assert "Signed by: 1 of 1 as the service says, not checked: the service gives no signature" in told.text
         assert f"pause on {TARGET}" in told.text
 
+        rival = service.rows["eth"][-1]["safeTxHash"]
         service.rows["eth"].append(queued(1, "ee", to=CURATION, data=None))
         (told,) = later(world).told
         assert told.severity is Severity.HIGH
         assert told.message.title == "Curation (mainnet): competing transaction queued at nonce 1"
         assert "to reject another one" in told.text
-        assert "Competes with: 0x00000000…0011" in told.text
+        assert f"Competes with: {rival[:10]}…{rival[-4:]}" in told.text
 
         execute(safe, "addOwnerWithThreshold", node.accounts[1], 2)
         # from here on two would have to sign: the owner's own call stands in for them
@@ -168,7 +169,7 @@ def test_a_safe_on_two_chains_under_one_address_is_two_safes(
     with watching(tmp_path, service, urls, rows) as world:
         service.rows = {"eth": [queued(5)], "base": []}
         world.run()
-        service.rows["base"] = [queued(5), queued(4)]
+        service.rows["base"] = [queued(5, chain=8453), queued(4, chain=8453)]
         told = later(world).told
         assert [(one.key.chain, one.message.title) for one in told] == [
             (8453, "Curation (base): 2 transactions queued")
@@ -245,7 +246,7 @@ def test_what_a_protocol_leaves_out_is_left_out_unless_it_reaches_what_counts(
         world.run()
         service.rows["eth"] = [queued(0), queued(1, data=None), queued(2, to=BOT), queued(3, data=own)]
         (told,) = later(world).told
-    assert [entry.facts["nonce"] for entry in told.transition.entries] == [2, 3]
+    assert sorted(entry.facts["nonce"] for entry in told.transition.entries) == [2, 3]
 
 
 def test_a_queue_nobody_could_read_for_too_long_is_reported(node: Anvil, service: SafeService, tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ from monitoring.alerts.senders.telegram.text import render_telegram
 from monitoring.store.db.schema import open_database
 from monitoring.store.tables import alerts, conditions, silences
 from tests.support import golden_operations, golden_types
-from utils.monitor import CRITICAL, HIGH, Context, monitor
+from utils.monitor import CRITICAL, HIGH, LOW, Context, monitor
 from utils.testing import Reverts, SimChain, SimClock, run
 
 VAULT = "0x83F20F44975D03b1b09e64809B757c47f942BEeA"
@@ -155,6 +155,7 @@ def messages(folder: Path) -> Iterator[str]:
     yield from _shown("a chain that cannot be reached", golden_types.played_outage(folder, NOW, HEAD + floor))
     yield from _types(folder)
     yield from _shown("a script: raised, worse, over, crashed, runs again", _played_script(folder))
+    yield from _shown("logs: two events, one reorganised away", _played_logs(folder))
     yield from _shown("several remain: reminders in one message", _played_reminders(folder))
     yield from _shown("checks that nobody watches any more, one ended by hand", _played_endings(folder))
     yield from _shown("three times under one silence", _played_silence(folder))
@@ -203,6 +204,24 @@ def _played_script(folder: Path) -> Path:
     for _ in range(5):
         run(raising, store=store, clock=clock)
         clock.move("2h")
+    return store
+
+
+@monitor("acme")
+def watching(m: Context) -> None:
+    new = m.chain(1).logs("moves", {"Acme vault": VAULT}, ["Transfer(address,address,uint256)", "Paused(address)"])
+    m.logs("moves", new, severity=HIGH, severity_of=lambda log: LOW if log.event == "Transfer" else None)
+
+
+def _played_logs(folder: Path) -> Path:
+    store, clock, chain = folder / "store-logs", SimClock(NOW), SimChain()
+    run(watching, store=store, clock=clock, chain=chain)
+    chain.emit(VAULT, "Transfer(address,address,uint256)", A, B, 5_000_000)
+    chain.emit(VAULT, "Paused(address)", A)
+    for _ in range(2):
+        clock.move("1h")
+        run(watching, store=store, clock=clock, chain=chain)
+        chain.logs.pop()
     return store
 
 

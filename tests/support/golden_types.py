@@ -142,11 +142,16 @@ def played_outage(folder: Path, start: datetime, check: str) -> Path:
     return store
 
 
+EXECUTE = "execTransaction(address,uint256,bytes,uint8,uint256,uint256,uint256,address,address,bytes)(bool)"
+
+
 def safe_alerts(folder: Path, start: datetime) -> Iterator[Alert]:
     path, service, clock = folder / "safes.yaml", SafeService(), ManualClock(start)
     path.write_text(SAFE)
     provider = Provider(head=20_000_000, head_time=lambda: clock.now().timestamp())
     provider.views = {
+        (CURATION, "VERSION()(string)"): "1.4.1",
+        (CURATION, EXECUTE): True,
         (CURATION, "nonce()(uint256)"): 7,
         (CURATION, "getThreshold()(uint256)"): 3,
         (CURATION, "getOwners()(address[])"): [TARGET, BOT, VAULT],
@@ -157,12 +162,18 @@ def safe_alerts(folder: Path, start: datetime) -> Iterator[Alert]:
             path, {"PROVIDER_URL_MAINNET": urls[0], "SAFE_SERVICE_URL": scripted.url}, clock=clock, sleep=clock.sleep
         )
         world.run()
-        service.rows["eth"] = [queued(7)]
-        for step in range(4):
-            if step == 1:
-                service.rows["eth"].append(queued(8, "02", proposer=VAULT))
-            if step == 2:
-                service.rows["eth"].append(queued(8, "ee", to=CURATION, data=None))
+        by_bot: dict[str, Any] = {"confirmations": [{"owner": BOT, "signature": None}]}
+        refund: dict[str, Any] = {"data": None, "to": CURATION, "baseGas": 30_000, "gasPrice": str(10**18)}
+        more = {
+            1: queued(8, "02", proposer=VAULT, **by_bot),
+            2: queued(8, "ee", to=CURATION, data=None, **by_bot),
+            4: queued(9, **refund, **by_bot),
+            5: queued(10, **by_bot) | {"to": USDC},
+            6: queued(11, confirmations=[{"owner": USDC, "signature": None}]),
+        }
+        service.rows["eth"] = [queued(7, **by_bot)]
+        for step in range(7):
+            service.rows["eth"] += [more[step]] if step in more else []
             if step == 3:
                 provider.views[CURATION, "getThreshold()(uint256)"] = 2
                 provider.views[CURATION, "getOwners()(address[])"] = [TARGET, BOT]

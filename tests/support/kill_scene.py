@@ -118,10 +118,10 @@ def _event(tx: Tx, number: int, now: datetime) -> None:
     """Store what event `number` means: plain alerts, a long one, a condition that fires, worsens and ends."""
     title = f"event {number}"
     if number == _LONG:
-        store_in(tx, Alert("HIGH", title, *["x" * 3000] * 2, protocol="feed"), now=now)
+        store_in(tx, Alert("HIGH", title, *["x" * 3000] * 2, protocol="feed", machine=True), now=now)
     elif number in (_FIRES, _WORSENS):
         severity = "HIGH" if number == _FIRES else "CRITICAL"
-        raise_in(tx, Alert(severity, title, protocol="feed", key=KEYED.check), now=now, key=KEYED)
+        raise_in(tx, Alert(severity, title, protocol="feed", key=KEYED.check, machine=True), now=now, key=KEYED)
     elif number == _ENDS:
         resolve_in(tx, KEYED, now=now)
     else:

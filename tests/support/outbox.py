@@ -29,8 +29,8 @@ def settings_for(cache_dir: Path, environ: Mapping[str, str]) -> Settings:
 
 
 def alert(title: str = "something happened", severity: Severity | str = "HIGH", **more: object) -> Alert:
-    """Make an alert of the protocol aave unless told otherwise."""
-    return Alert(severity, title, **{"protocol": "aave", **more})  # type: ignore[arg-type]
+    """Make an alert of the protocol aave, which calls a machine, unless told otherwise."""
+    return Alert(severity, title, **{"protocol": "aave", "machine": True, **more})  # type: ignore[arg-type]
 
 
 @dataclass

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
+from monitoring.chains.abi.addresses import keccak256
 from monitoring.chains.abi.function import decode, encode, parse_function
 from monitoring.chains.networks import network
 
@@ -50,6 +51,9 @@ class Provider:
     drip: bool = False
     fork: str = ""  # another chain's mark in the hashes …
     fork_from: int = 0  # … of blocks from here on
+    blooms: bool = False  # headers have a `logsBloom`, of all `logs`
+    leaves_out: Callable[[Any], bool] = lambda _log: False  # which of them `eth_getLogs` does not answer
+    pruned: bool = False  # receipts are there, without logs
     failing: Callable[[str, list[Any]], Failure | None] = lambda _method, _params: None
     requests: int = 0
     asked: list[tuple[str, list[Any]]] = field(default_factory=list)
@@ -66,7 +70,10 @@ class Provider:
         failure = self.failing(method, params)
         if failure is not None:
             raise failure
-        return getattr(self, method)(*params)
+        known = getattr(self, method, None) if method.startswith("eth_") else None
+        if known is None:
+            raise Failure(-32601, f"the method {method} does not exist/is not available")
+        return known(*params)
 
     def eth_chainId(self) -> str:  # noqa: N802 - JSON-RPC's names
         return hex(self.chain_id)
@@ -76,7 +83,11 @@ class Provider:
         if number > self.head:
             return None
         seconds = int(self.head_time()) - (self.head - number) * self.block_time_s
-        return {"number": hex(number), "hash": self.block_hash(number), "timestamp": hex(seconds)}
+        header = {"number": hex(number), "hash": self.block_hash(number), "timestamp": hex(seconds)}
+        if self.blooms:
+            here = [log for log in self.logs if int(log["blockNumber"], 16) == number]
+            header["logsBloom"] = bloom(item for log in here for item in (log["address"], *log["topics"]))
+        return header
 
     def eth_getCode(self, address: str, tag: str) -> str:  # noqa: N802
         return "0x60" if any(target.lower() == address.lower() for target, _ in self.views) else "0x"
@@ -84,7 +95,7 @@ class Provider:
     def eth_getStorageAt(self, address: str, slot: str, tag: str) -> str:  # noqa: N802
         return "0x" + "0" * 64
 
-    def eth_call(self, call: dict[str, str], tag: str) -> str:
+    def eth_call(self, call: dict[str, str], tag: str, _overrides: Any = None) -> str:
         if int(tag, 16) > self.head:
             raise Failure(-32602, "BlockOutOfRangeError: block height is beyond the head")
         data = bytes.fromhex(call["data"][2:])
@@ -122,8 +133,12 @@ class Provider:
         return [
             log | {"blockHash": log.get("blockHash") or self.block_hash(int(log["blockNumber"], 16))}
             for log in self.logs
-            if first <= int(log["blockNumber"], 16) <= last
+            if first <= int(log["blockNumber"], 16) <= last and not self.leaves_out(log)
         ]
+
+    def eth_getBlockReceipts(self, tag: str) -> list[dict[str, Any]]:  # noqa: N802
+        rows = [log | {"blockHash": self.block_hash(int(tag, 16))} for log in self.logs if log["blockNumber"] == tag]
+        return [{"transactionHash": row["transactionHash"], "logs": [] if self.pruned else [row]} for row in rows]
 
     def eth_getTransactionByHash(self, tx_hash: str) -> dict[str, str] | None:  # noqa: N802
         return self.transactions.get(tx_hash)
@@ -132,6 +147,17 @@ class Provider:
         found = [log for log in self.logs if log["transactionHash"] == tx_hash]
         rows = [log | {"blockHash": self.block_hash(int(log["blockNumber"], 16))} for log in found]
         return {"logs": rows} if rows else None
+
+
+def bloom(items: Iterable[str]) -> str:
+    """A filter as a node writes it, computed byte by byte."""
+    found = bytearray(256)
+    for item in items:
+        digest = keccak256(bytes.fromhex(item[2:]))
+        for at in (0, 2, 4):
+            bit = (digest[at] << 8 | digest[at + 1]) & 0x7FF
+            found[255 - bit // 8] |= 1 << bit % 8
+    return "0x" + found.hex()
 
 
 def event_log(block: int, index: int = 0, *, address: str = "0x" + "11" * 20, topic: str = "0x" + "aa" * 32) -> Any:
@@ -231,4 +257,4 @@ def serving(*providers: Provider) -> Iterator[list[str]]:
             server.server_close()
 
 
-__all__ = ["KEY", "Failure", "Provider", "event_log", "serving"]
+__all__ = ["KEY", "Failure", "Provider", "bloom", "event_log", "serving"]

@@ -284,7 +284,7 @@ def test_the_plan_is_explained_without_secrets() -> None:
     assert lines == (
         "channel AAVE: the channel has no chat or topic of its own: the default chat",
         "  -> Telegram chat -100 by TELEGRAM_BOT_TOKEN_DEFAULT",
-        "  -> webhook WEBHOOK_URL_AAVE signed with WEBHOOK_SECRET, HIGH and CRITICAL only",
+        "  -> webhook WEBHOOK_URL_AAVE signed with WEBHOOK_SECRET, HIGH and CRITICAL of checks with machine: true only",
         f"  -> Apprise address {fingerprint('ntfy://secret-topic')} of NOTIFY_URLS_AAVE",
         "  -> the console",
     )

@@ -8,7 +8,7 @@ from eth_hash.auto import keccak
 
 from monitoring.chains.abi.addresses import SignatureError, address_problem, checksum
 from monitoring.chains.abi.values import Unknown
-from monitoring.checks.expression.evaluate import MAX_BITS, PENDING, ViewRead, evaluate
+from monitoring.checks.expression.evaluate import MAX_BITS, PENDING, PriceRead, ViewRead, evaluate
 from monitoring.checks.expression.parse import LanguageError
 from monitoring.checks.expression.scope import Scope
 from monitoring.checks.expression.tree import ADDRESS, ANYTHING, BOOLEAN, NUMBER, TEXT
@@ -16,6 +16,7 @@ from monitoring.checks.expression.typecheck import check
 from monitoring.checks.expression.values import NONE
 from monitoring.checks.expression.views import parse_view, standard_views
 
+FUNCTION_NAMES = "min, max, abs, keccak, erc20, price, pow10"
 VAULT = "0x056b269eb1f75477a8666ae8c7fe01b64dd55ecc"
 OTHER = "0xf689555121e529ff0463e191f9bd9d1e496164a7"
 ZERO = "0x" + "0" * 40
@@ -101,6 +102,12 @@ WORTH = {
     "(\n  x\n  + 1\n)": 8,
     'keccak("IS_PAUSED")': keccak(b"IS_PAUSED"),
     "3 / m.size": Unknown("division by zero"),
+    "5e6 / pow10(6)": 5,
+    "pow10(0) + pow10(77)": 10**77 + 1,
+    "pow10(78)": Unknown("pow10 takes a whole number from 0 to 77, not 78"),
+    "pow10(-1)": Unknown("pow10 takes a whole number from 0 to 77, not -1"),
+    "pow10(y)": Unknown("pow10 takes a whole number from 0 to 77, not 1/3"),
+    "pow10(lost)": Unknown("timed out"),
     f'"{"0x" + "ab" * 32}"': bytes.fromhex("ab" * 32),
 }
 
@@ -266,11 +273,11 @@ REFUSED = [
     ),
     ("x.totalSupply()", 0, "only a contract has views, this is a number"),
     ("m.token.totalSupply()", 0, "only a contract has views, this is an address: write erc20(…) around it"),
-    ('__import__("os")', 0, "__import__ is no function of the language: there are min, max, abs, keccak and erc20"),
+    ('__import__("os")', 0, f"__import__ is no function of the language: there are {FUNCTION_NAMES}"),
     ("mim(x, y)", 0, "mim is no function of the language, did you mean min?"),
-    ('open("/etc/passwd")', 0, "open is no function of the language: there are min, max, abs, keccak and erc20"),
-    ("x(1)", 0, "x is no function of the language: there are min, max, abs, keccak and erc20"),
-    ("(x)(1)(2)", 0, "only views and min, max, abs, keccak, erc20 can be called"),
+    ('open("/etc/passwd")', 0, f"open is no function of the language: there are {FUNCTION_NAMES}"),
+    ("x(1)", 0, f"x is no function of the language: there are {FUNCTION_NAMES}"),
+    ("(x)(1)(2)", 0, f"only views and {FUNCTION_NAMES} can be called"),
     ("qwerty + 1", 0, "qwerty is not known here"),
     ("valt.totalSupply()", 0, "valt is not known here, did you mean vault?"),
     ("m + 1", 0, "m is a row: name one of its fields, as in m.token"),
@@ -278,6 +285,10 @@ REFUSED = [
     ("min + 1", 0, "min is a function: write min(…)"),
     ("min(x)", 0, "min takes two arguments or more, not 1"),
     ("abs(x, y)", 0, "abs takes one argument, not 2"),
+    ("price(x)", 6, "an address is needed here, this is a number"),
+    ('price("bitcoin")', 6, 'price takes an address, or an id as in "coingecko:bitcoin"'),
+    ("price(vault, other, vault)", 0, "price takes one or two arguments, not 3"),
+    ("price + 1", 0, "price is a function: write price(…)"),
     ("keccak(x)", 7, 'keccak takes a quoted text, as in keccak("IS_PAUSED")'),
     ("erc20(x).totalSupply()", 6, "an address is needed here, this is a number"),
     ("none", 0, "none alone says nothing: write it after else"),
@@ -323,6 +334,30 @@ def test_what_is_not_the_language_is_refused_at_its_place(text: str, offset: Any
     with pytest.raises(LanguageError) as caught:
         check(text, SCOPE)
     assert (caught.value.offset, str(caught.value)) == (offset, message)
+
+
+@pytest.mark.parametrize(
+    ("text", "read"),
+    [
+        ("price(vault)", PriceRead(1, VAULT.lower())),
+        ("price(m.token)", PriceRead(1, OTHER)),
+        (f'price("{checksum(OTHER)}", vault)', PriceRead(1, OTHER, VAULT.lower())),
+        ("price(vault, zero)", PriceRead(1, VAULT.lower())),
+        ('price("coingecko:bitcoin")', PriceRead(1, "coingecko:bitcoin")),
+    ],
+)
+def test_a_price_is_asked_as_a_view_is_and_what_it_is_made_of_waits(text: str, read: PriceRead) -> None:
+    table = Table()
+    assert evaluate(check(f"x * {text}", SCOPE).tree, table) is PENDING
+    assert table.wanted == [read]
+    assert worth(f"x * {text}", {read: Fraction(1, 2)}) == Fraction(7, 2)
+    assert worth(f"x * {text}", {read: Unknown("old")}) == Unknown("old")
+    assert not check(text, SCOPE).is_constant
+
+
+def test_an_answer_of_a_service_has_no_prices() -> None:
+    with pytest.raises(LanguageError, match="an answer has not"):
+        check("price(vault) > 1", Scope(open=True))
 
 
 def test_a_contract_may_declare_a_view_of_its_own() -> None:

@@ -55,7 +55,7 @@ def test_a_task_sees_nothing_of_what_sends(name: str, *, hidden: bool) -> None:
 
 def test_nobody_may_set_for_a_task_what_a_task_may_not_see() -> None:
     assert sorted(_RESERVED_PREFIXES) == [
-        "AUTOMATION_", "LLM_", "MONITORING_", "NOTIFY_URLS", "TELEGRAM_", "WEBHOOK_",
+        "AUTOMATION_", "LIQUIDITY_WEBHOOK_", "LLM_", "MONITORING_", "NOTIFY_URLS", "TELEGRAM_", "WEBHOOK_",
     ]  # fmt: skip
 
 

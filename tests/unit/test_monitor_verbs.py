@@ -41,6 +41,45 @@ def world(tmp_path: Path) -> World:
     return World(tmp_path)
 
 
+def test_a_breach_far_beyond_its_bound_does_not_wait(world: World) -> None:
+    def off(value: str, of: str = "peg") -> Any:
+        def act(m: Context) -> None:
+            m.limit(
+                of, Fraction(value), above="2%", for_runs=2, at_once=Fraction(value) > Fraction("0.04"), severity=HIGH
+            )
+
+        return act
+
+    assert [world.kinds(off(value)) for value in ("0.03", "0.01", "0.03", "0.03")] == [[], [], [], ["fired HIGH"]]
+    assert world.kinds(off("0.04", "exactly twice")) == []
+    assert world.kinds(off("0.041", "more than twice")) == ["fired HIGH"]
+
+
+def test_an_alert_names_what_its_value_was_made_of_and_the_one_contract_it_is_about(world: World) -> None:
+    world.chain.calls |= {(VAULT, ASSETS): 3, ("0x" + "11" * 20, SUPPLY): 7}
+
+    def act(m: Context) -> None:
+        read = m.chain(1).read(held=call(VAULT, ASSETS), owed=call("0x" + "11" * 20, SUPPLY))
+        parts = {"held": read.held, "owed": "7 cUSD", "price": Unknown("no price")}
+        m.limit("backing", read.held / read.owed, below=1, severity=HIGH, chain=1, inputs=parts, contract=VAULT)
+
+    (fired,) = world.run(act)
+
+    assert "From: held 3, owed 7 cUSD, price unknown: no price" in fired.text
+    assert f"Contract {VAULT} · " in fired.text  # and not the other one
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [({"contract": "0x12"}, "m.flag(…, contract=…): 0x12 has 2 digits after 0x"),
+     ({"inputs": [1, 2]}, "m.flag(…, inputs=…): name each, as in inputs={'assets': vault.assets}")],
+)  # fmt: skip
+def test_what_an_alert_cannot_show_is_refused(world: World, wrong: Any, said: str) -> None:
+    (crash,) = world.run(lambda m: m.flag("paused", False, severity=HIGH, **wrong))
+
+    assert said in crash.text
+
+
 def limit(value: Any) -> Any:
     def act(m: Context) -> None:
         m.limit("backing", value, below=[(1, HIGH), ("95%", CRITICAL)], unit="%")
@@ -101,6 +140,11 @@ STORIES: list[tuple[str, Any, list[tuple[Any, list[str]]]]] = [
         "items",
         lambda m, v: m.items("x", v, id=lambda row: row, when=lambda row: row > 0, severity=LOW),
         [([1], []), ([1, 2, -3], ["fired LOW"]), ([2, 1], [])],
+    ),
+    (
+        "logs",
+        lambda m, v: m.logs("x", m.chain(1).logs("x", VAULT, "Paused(address)"), severity=LOW),
+        [(None, []), (None, [])],  # more of it in tests/integration/test_logs_of_authors.py
     ),
     (
         "stages",
@@ -269,6 +313,8 @@ def test_what_a_block_judges_alerts_and_remembers_is_one_thing(world: World) -> 
         (lambda m: m.changed("x", 1, severity=HIGH, remind="1d"), "remind has no meaning"),
         (lambda m: m.members("x", [], severity=HIGH, for_runs=2), "for_runs has no meaning"),
         (lambda m: m.flag("x", True, severity=HIGH, for_runs=0), "at least 1"),
+        (lambda m: m.flag("x", True, severity=HIGH, at_once=True), "needs for_runs or fire_after"),
+        (lambda m: m.members("x", [], severity=HIGH, at_once=True), "at_once has no meaning"),
         (lambda m: m.never_falls("x", 1, severity=HIGH, worse_by=1), "needs rebase='hold'"),
         (lambda m: m.never_falls("x", 1, severity=HIGH, rebase="no"), "after_alert or hold"),
         (lambda m: m.diverge("x", 1, 1, max=1, severity=HIGH, direction="up"), "both or a_over_b"),

@@ -23,7 +23,8 @@ EXAMPLES = """\
 python -m automation drill                  # by the route of the digest; exit 1 if it does not arrive
 python -m automation drill --channel aave   # by the route of a channel
 python -m automation drill --here           # with this shell's env file, before a restart
-python -m automation drill --timeout 5m     # wait for up to 5 minutes"""
+python -m automation drill --timeout 5m     # wait for up to 5 minutes
+python -m automation drill --channel cap --webhook   # show what the machine of a channel would get; sends nothing"""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -35,6 +36,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--unit", action="store_true", help="use the running scheduler's environment; exit 2 if none runs"
     )
     environments.add_argument("--here", action="store_true", help="use the environment and env file of this shell")
+    parser.add_argument(
+        "--webhook", action="store_true", help="print the signed request to the channel's webhook, and send nothing"
+    )
     parser.add_argument("--timeout", default="60s", metavar="TIME", help="time limit (default 60s)")
     parser.add_argument("--json", action="store_true", help="print JSON")
 
@@ -45,6 +49,8 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
         raise UsageError("no scheduler whose environment this user may read is running: start it, or use drill --here")
     if held is not None:
         settings = held.settings(settings)
+    if args.webhook:
+        return _show_webhook(args.channel, settings, as_json=args.json)
     done = drill(
         settings,
         SystemClock(),
@@ -67,6 +73,19 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
         if done.took is None or route.route is RouteReason.TEST_CHAT:
             print("\n".join(route.explain()))
     return 0 if done.took is not None else 1
+
+
+def _show_webhook(channel: str, settings: Settings, *, as_json: bool) -> int:
+    """Print the request; 1 where no machine would get it."""
+    # The HTTP client is loaded by nobody else here.
+    from monitoring.alerts.dry_run import webhook_request
+
+    shown = webhook_request(channel, settings.environ, SystemClock())
+    if as_json:
+        write_json(shown.as_data())
+    else:
+        print("\n".join(shown.as_lines()))
+    return 0 if shown.would_be_sent else 1
 
 
 def _environment_name(held: UnitEnvironment | None) -> str:

@@ -145,5 +145,5 @@ def _reminder(condition: Condition, now: datetime) -> str:
 
 
 def _is_silenced(condition: Condition, holding: list[Silence], now: datetime) -> bool:
-    covered = any(silence.covers(condition.protocol, condition.key.text) for silence in holding)
+    covered = any(silence.covers(condition.names, condition.key.text) for silence in holding)
     return condition.is_incident(now) and covered

@@ -68,7 +68,7 @@ def _add(args: argparse.Namespace, settings: Settings) -> int:
                 tx, args.protocol, key, now=now, ends_at=ends_at, reason=args.reason, created_by=getpass.getuser()
             )
             added = Silence(silence_id, args.protocol, key, now, ends_at, args.reason, "")
-            covered = sum(added.covers(each.protocol, each.key.text) for each in conditions.incidents(tx, now))
+            covered = sum(added.covers(each.names, each.key.text) for each in conditions.incidents(tx, now))
     what = f"{args.protocol} {key}" if key else args.protocol
     print(f"silence {silence_id}: {what} for {format_duration(ends_at - now)}, until {zone.named(ends_at)}")
     print(f"it covers {counted(covered, 'incident')} now" if covered else "it covers no incident now")
@@ -124,7 +124,7 @@ def _released_by(tx: Tx, ended: Silence, now: datetime) -> int:
     # The messages and their senders are needed by this verb alone.
     from monitoring.alerts.recording.release_silenced import waiting
 
-    released = [found for each, found in waiting(tx, now) if ended.covers(each.protocol, each.key.text)]
+    released = [found for each, found in waiting(tx, now) if ended.covers(each.names, each.key.text)]
     return sum(map(len, released))
 
 

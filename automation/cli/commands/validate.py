@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from automation.cli.checks_child import is_monitor, run_checks
+from automation.jobs.described import described, has_webhook, uncalled
 from automation.jobs.files import FOLDER, main_file, open_jobs
 from automation.jobs.load import read_jobs
 from automation.jobs.model import Jobs
@@ -48,8 +49,18 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
     _check_heartbeats(root, jobs, settings)
     if lines := [*report.mistakes, *root.mistakes.lines()]:
         raise ConfigError(lines)
+    sys.stderr.writelines(
+        f"warning: {name} is set, and no check of its channel calls it\n" for name in _uncalled(jobs, settings)
+    )
     sys.stdout.write(f"{path}{_further(root)}: no mistakes in {summary(jobs, files)}{_examples(jobs)}\n")
     return 0
+
+
+def _uncalled(jobs: Jobs, settings: Settings) -> list[str]:
+    """Return the webhooks of this environment that no check calls."""
+    if not has_webhook(settings.environ):
+        return []
+    return uncalled(settings.environ, described(jobs, settings.checkout, settings.cache_dir).machines)
 
 
 def _in_no_task(path: Path, named: Sequence[str], checkout: Path) -> list[str]:

@@ -6,6 +6,7 @@ import importlib.util
 from collections.abc import Iterator
 from datetime import timedelta
 
+from automation.jobs.described import has_webhook, uncalled
 from automation.jobs.load import load_jobs
 from automation.runner.heartbeat import fault_of
 from automation.status.collect import mute_warnings
@@ -39,6 +40,15 @@ NO_ROUTE = Problem(
     "a channel in use has no chat, or its bot no token",
     "its alerts wait and reach nobody",
     "set it in the env file; python -m automation alerts --route CHANNEL shows what is used",
+)
+UNCALLED = Problem(
+    "webhook-uncalled",
+    "webhooks",
+    "a machine that is never called",
+    "WEBHOOK_URL_<CHANNEL> is set, and no check of that channel says `machine: true`",
+    "the machine does not act, however bad an alert is",
+    "write machine: true in the checks that it must act on (machine=True in Python), or remove the variable",
+    FindingLevel.WARN,
 )
 BAD_ROUTE = Problem(
     "route-malformed",
@@ -126,6 +136,17 @@ def credentials(context: DoctorContext) -> Iterator[Finding]:
         yield NO_APPRISE.found("NOTIFY_URLS_… is set, and apprise is not installed")
 
 
+def webhooks(context: DoctorContext) -> Iterator[Finding]:
+    environ = context.in_force.environ
+    if not has_webhook(environ):
+        return
+    lost = uncalled(environ, watched(context).machines)
+    for name in lost:
+        yield UNCALLED.found(f"{name} is set, and no check of its channel calls it")
+    if not lost:
+        yield ok("webhooks", "every webhook is called by a check of its channel; drill --webhook shows what it gets")
+
+
 def routes(context: DoctorContext) -> dict[str, ChannelRoutes]:
     """Return the destinations of every channel in use; the digest's come first."""
     environ = context.in_force.environ
@@ -181,4 +202,4 @@ def drills(context: DoctorContext) -> Iterator[Finding]:
     yield OLD_DRILL.found(text) if age > DRILL_OLDER_THAN else ok("drill", text)
 
 
-EXAMINATIONS: tuple[Examination, ...] = (settings_that_mute, credentials, proxies, heartbeats, drills)
+EXAMINATIONS: tuple[Examination, ...] = (settings_that_mute, credentials, webhooks, proxies, heartbeats, drills)

@@ -10,6 +10,7 @@ from pathlib import Path
 from automation.status.doctor import DoctorContext, Examination, Finding, FindingLevel, Problem
 from automation.status.doctor.alarms import routes
 from monitoring.alerts.channels import variable_part
+from monitoring.alerts.senders.webhook import EMERGENCY, FORMAT
 from monitoring.base.env_file import read_env_file
 from monitoring.base.suggest import nearest
 
@@ -45,8 +46,8 @@ UNREAD = Problem(
 
 # Of the system this replaces: what took its place.
 _RETIRED: Mapping[str, str] = {
-    r"LIQUIDITY_WEBHOOK_URL": "set WEBHOOK_URL_<CHANNEL> for each channel whose alerts a machine acts on",
-    r"LIQUIDITY_WEBHOOK_SECRET": "set WEBHOOK_SECRET",
+    r"LIQUIDITY_WEBHOOK_(?:URL|SECRET)": "to call it in the old format set WEBHOOK_FORMAT=emergency_withdrawal; see "
+    "what it gets with: python -m automation drill --webhook; or set WEBHOOK_URL_<CHANNEL> and WEBHOOK_SECRET",
     r"ETHERSCAN_TOKEN": "set ETHERSCAN_API_KEY",
     r"ENVIO_GRAPHQL_URL": "logs are read from the chain itself: set PROVIDER_URL_<CHAIN>",
     r"TALLY_\w+": "timelocks and governors are read from the chain: protocols/timelocks",
@@ -64,7 +65,7 @@ READ = frozenset((
     "ALERTS_CONSOLE", "CACHE_BACKEND", "CACHE_DIR", "CACHE_FILENAME", "DEFILLAMA_URL", "ETHERSCAN_API_KEY",
     "ETHERSCAN_URL", "FOURBYTE_URL", "LOG_LEVEL", "MONITORING_API_HOST", "MONITORING_API_PORT",
     "MONITORING_ENV_FILE", "MONITORING_PUBLIC_URL", "NONCE_FILENAME", "NO_COLOR",
-    "SAFE_API_KEY", "SAFE_SERVICE_URL", "TELEGRAM_API_URL", "TELEGRAM_TEST_CHAT_ID", "WEBHOOK_SECRET",
+    "SAFE_API_KEY", "SAFE_SERVICE_URL", "TELEGRAM_API_URL", "TELEGRAM_TEST_CHAT_ID", "WEBHOOK_FORMAT", "WEBHOOK_SECRET",
 ))  # fmt: skip
 # Those that end in the name of a channel or a chain, which some file must name.
 _OF_CHANNEL = ("TELEGRAM_CHAT_ID_", "TELEGRAM_TOPIC_ID_", "TELEGRAM_BOT_TOKEN_", "WEBHOOK_URL_", "NOTIFY_URLS_")
@@ -81,10 +82,15 @@ _SLUG = re.compile(r"\bslug:[ ]*[\"']?([a-z0-9_-]+)")
 
 
 def retired(context: DoctorContext) -> Iterator[Finding]:
-    for name in sorted(context.settings.environ):
-        if _RETIRED_NAME.fullmatch(name):
+    for name, value in sorted(context.settings.environ.items()):
+        if value.strip() and _RETIRED_NAME.fullmatch(name) and not _is_chosen(name, context):
             remedy = next(text for pattern, text in _RETIRED.items() if re.fullmatch(pattern, name))
             yield RETIRED.found(f"nothing reads {name} of the replaced system", f"{remedy}; then remove the line")
+
+
+def _is_chosen(name: str, context: DoctorContext) -> bool:
+    """Return whether a variable of the old emergency hook is read, because its format is chosen."""
+    return name.startswith("LIQUIDITY_WEBHOOK_") and context.settings.environ.get(FORMAT, "").strip() == EMERGENCY
 
 
 def unread(context: DoctorContext) -> Iterator[Finding]:

@@ -32,6 +32,8 @@ _KEPT_BY_REDACTION = frozenset({"kind", "v", "severity", "protocol", "channel", 
 class Alert:
     """One thing people are notified of. `key` names its condition, `source` its kind (`protocol`, `crash`, …).
 
+    `machine`: it calls the webhook of its channel, if it is HIGH or CRITICAL.
+
     The title says what happened and nothing else: severity and `monitor` (the protocol, where that is empty) are put
     before it when it is shown. `is_good` marks the end of something bad. What `guidance` says is among the blocks of
     an alert that is about to be stored.
@@ -48,6 +50,7 @@ class Alert:
     monitor: str
     is_good: bool
     guidance: Guidance
+    machine: bool
 
     def __init__(
         self,
@@ -62,6 +65,7 @@ class Alert:
         monitor: str = "",
         is_good: bool = False,
         guidance: Guidance = NO_GUIDANCE,
+        machine: bool = False,
     ) -> None:
         """Take blocks, spans and plain values alike; a blank title gets a stand-in.
 
@@ -83,9 +87,15 @@ class Alert:
             "monitor": clean_line(monitor),
             "is_good": is_good,
             "guidance": guidance,
+            "machine": machine,
         }
         for name, value in values.items():
             object.__setattr__(self, name, value)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Return the names by which a silence may mean it."""
+        return self.protocol, self.channel, self.monitor
 
     @property
     def is_silent(self) -> bool:
@@ -116,7 +126,7 @@ class Alert:
         return Alert(
             self.severity, self.title, *self.blocks, *more,
             protocol=self.protocol, channel=self.channel, key=self.key, source=self.source, silent=self.silent,
-            monitor=monitor, is_good=self.is_good, guidance=self.guidance,
+            monitor=monitor, is_good=self.is_good, guidance=self.guidance, machine=self.machine,
         )  # fmt: skip
 
     def to_json(self) -> str:
@@ -158,6 +168,7 @@ class Alert:
             **({"is_good": True} if self.is_good else {}),
             **({"runbook": self.guidance.runbook} if self.guidance.runbook else {}),
             **({"note": self.guidance.note} if self.guidance.note else {}),
+            **({"machine": True} if self.machine else {}),
         }
 
     @classmethod
@@ -175,6 +186,7 @@ class Alert:
             monitor=str(data.get("monitor") or ""),
             is_good=data.get("is_good") is True,
             guidance=Guidance(str(data.get("runbook") or ""), str(data.get("note") or "")),
+            machine=data.get("machine") is True,
         )
 
 

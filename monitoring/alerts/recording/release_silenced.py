@@ -38,7 +38,7 @@ def waiting(tx: Tx, now: datetime) -> list[tuple[Condition, list[StoredAlert]]]:
     holding = silences.active(tx, now)
 
     def is_covered(condition: Condition) -> bool:
-        return any(each.covers(condition.protocol, condition.key.text) for each in holding)
+        return any(each.covers(condition.names, condition.key.text) for each in holding)
 
     return [(condition, found) for condition, found in _held_back(tx, now) if found and not is_covered(condition)]
 
@@ -59,12 +59,12 @@ def _held_back(tx: Tx, now: datetime) -> Iterator[tuple[Condition, list[StoredAl
 
 def _of_what_happened(tx: Tx, condition: Condition, over: Sequence[Silence], now: datetime) -> list[StoredAlert]:
     """Return what is held back of its incident, and what was while one of these silences covered it."""
-    mine = [each for each in over if each.covers(condition.protocol, condition.key.text)]
+    mine = [each for each in over if each.covers(condition.names, condition.key.text)]
     begun_at = condition.fired_at if condition.fired_at and condition.happened_once(now) else now
     found = stored_alerts.silenced(tx, condition.key.text, min([begun_at, *(each.starts_at for each in mine)]))
     return [
         alert for alert in found
-        if alert.protocol == condition.protocol and alert.body_json is not None
+        if alert.protocol in condition.names and alert.body_json is not None
         and (alert.created_at >= begun_at or any(each.starts_at <= alert.created_at <= each.ends_at for each in mine))
     ]  # fmt: skip
 

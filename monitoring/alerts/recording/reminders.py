@@ -38,7 +38,7 @@ def remind_in(tx: Tx, due: Sequence[DueReminder], now: datetime, origin: AlertOr
         if row is None or not row.is_firing or row.heard_at != each.heard_at:
             continue
         alert, reminded = each.message.alert, replace(row, heard_at=now, owes_reminder=False)
-        held_back = any(silence.covers(alert.protocol, each.key.text) for silence in holding)
+        held_back = any(silence.covers((*alert.names, each.key.monitor), each.key.text) for silence in holding)
         by_chat[alert.protocol, alert.channel, alert.source, held_back and each.key].append((each, reminded))
     for group in by_chat.values():
         if len(group) > 1:

@@ -6,7 +6,7 @@ what is written here.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
@@ -191,7 +191,7 @@ def record_message_in(
     about = condition if was_firing or condition.is_firing else None
     stored = store_in(
         tx, message.alert, now=now, origin=origin, kind=message.kind, about=about,
-        metadata=with_incident(message.metadata, condition),
+        metadata=with_incident(message.metadata, condition), monitor=condition.key.monitor,
     )  # fmt: skip
     heard = stored.status not in ("silenced", "skipped_debug")
     sent_at = now if heard else condition.last_sent_at
@@ -220,14 +220,16 @@ def store_in(
     about: Condition | None = None,
     status: Status | None = None,
     metadata: Mapping[str, object] | None = None,
+    monitor: str = "",
 ) -> Stored:
     """Store an alert whatever the rules say, with its deliveries; the lowest step of all.
 
-    `about` is the condition it is about, for silences and the webhook. `status` overrides what would be sent.
+    `about` is the condition it is about, for silences and the webhook, and `monitor` whose it is, for silences.
+    `status` overrides what would be sent.
     """
     alert = of_this_host(alert.redacted(redact))
     key = about.key.text if about else alert.key
-    wanted = status or _status(tx, alert, key, now=now, origin=origin, kind=kind)
+    wanted = status or _status(tx, (*alert.names, monitor), key, now=now, origin=origin, kind=kind)
     route = route_of(alert)
     row = _row(alert, key, now=now, origin=origin, kind=kind, metadata=metadata)
     alert_id = stored_alerts.insert(tx, row, _FOR_PEOPLE, now, status=wanted, route=route)
@@ -250,13 +252,15 @@ def deliver_to_people(tx: Tx, alert_id: int, alert: Alert, now: datetime) -> Non
     stored_alerts.add_deliveries(tx, alert_id, alert.severity.name, _FOR_PEOPLE, now, route=route_of(alert))
 
 
-def _status(tx: Tx, alert: Alert, key: str | None, *, now: datetime, origin: AlertOrigin, kind: AlertKind) -> Status:
+def _status(
+    tx: Tx, names: Collection[str], key: str | None, *, now: datetime, origin: AlertOrigin, kind: AlertKind
+) -> Status:
     if origin.debug:
         return "skipped_debug"
     if kind is AlertKind.RECOVERY:
         return "pending"
     for silence in silences.active(tx, now):
-        if silence.covers(alert.protocol, key):
+        if silence.covers(names, key):
             silences.count_one(tx, silence.id)
             return "silenced"
     return "pending"
@@ -265,7 +269,9 @@ def _status(tx: Tx, alert: Alert, key: str | None, *, now: datetime, origin: Ale
 def call_machines(
     tx: Tx, alert_id: int, alert: Alert, *, kind: AlertKind, about: Condition | None, now: datetime
 ) -> None:
-    """Put a stored alert into the outbox of the machines of its channel, if they are to be called."""
+    """Put a stored alert into the outbox of the machines of its channel, if its check asks for that."""
+    if not alert.machine:
+        return
     if kind not in (AlertKind.ALERT, AlertKind.WORSENED, AlertKind.REMINDER) or alert.source in OPERATIONAL_SOURCES:
         return
     if kind is AlertKind.REMINDER and about is None:

@@ -1,4 +1,4 @@
-"""Posts HIGH and CRITICAL alerts to machines that act on them, signed, independent of any chat.
+"""Posts alerts whose check asks for it to machines that act on them, signed, independent of any chat.
 
 Called by the delivery loop through `Senders`. The body depends on the alert alone, so that a retry sends the same
 bytes under the same idempotency key; nothing is ever sent unsigned.
@@ -39,10 +39,15 @@ from monitoring.base.http.client import Answer, Failure, HttpClient, Request
 from monitoring.base.http.retry import is_transient
 from monitoring.base.http.words import WEB_PAGE, redirect_words
 
-VARIABLES = ("WEBHOOK_*",)
+VARIABLES = ("WEBHOOK_*", "LIQUIDITY_WEBHOOK_*")
 PUBLIC = ()
 
 SECRET = "WEBHOOK_SECRET"  # noqa: S105 - a variable's name
+FORMAT = "WEBHOOK_FORMAT"
+# The body of the emergency hook of the replaced system, and the variables that it was called by.
+EMERGENCY = "emergency_withdrawal"
+OLD_URL, OLD_SECRET = "LIQUIDITY_WEBHOOK_URL", "LIQUIDITY_WEBHOOK_SECRET"
+_FORMATS = ("", "alert", EMERGENCY)
 SIGNATURE_HEADER = "X-Hub-Signature-256"
 TIMESTAMP_HEADER = "X-Webhook-Timestamp"
 IDEMPOTENCY_HEADER = "Idempotency-Key"
@@ -51,10 +56,15 @@ _PEEK_BYTES = 4096
 
 @dataclass(frozen=True, slots=True)
 class Webhook(Destination):
-    """A machine that must act: the variables of its address and of the secret that signs."""
+    """A machine that must act: the variables of its address and of the secret that signs.
+
+    `is_emergency`: it gets the body of the replaced system's emergency hook.
+    """
 
     url_variable: str
     missing: tuple[str, ...] = ()
+    secret_variable: str = SECRET
+    is_emergency: bool = False
 
     kind = "webhook"
     least = Severity.HIGH
@@ -64,19 +74,34 @@ class Webhook(Destination):
 
     @classmethod
     def find(cls, channel: str, settings: RouteSettings, *, operational: bool) -> Sequence[Self]:
-        """A webhook of a protocol acts on funds, so it hears nothing of our own errors: only that of ERRORS does."""
-        variable = f"WEBHOOK_URL_{'ERRORS' if operational else channel}"
-        return [cls(variable, () if settings.text(SECRET) else (SECRET,))] if settings.text(variable) else []
+        """A webhook of a protocol acts on funds, so it hears nothing of our own errors: only that of ERRORS does.
+
+        The old variables count only where their format is chosen: no update starts to call a machine by itself.
+        """
+        variable, chosen = f"WEBHOOK_URL_{'ERRORS' if operational else channel}", settings.text(FORMAT)
+        is_emergency = chosen == EMERGENCY and not operational
+        if not settings.text(variable) and is_emergency:
+            variable = OLD_URL
+        if not settings.text(variable):
+            return []
+        if chosen not in _FORMATS:
+            settings.note(f"{FORMAT} is neither alert nor {EMERGENCY}: alert is used")
+        secret = OLD_SECRET if is_emergency and settings.text(OLD_SECRET) else SECRET
+        return [cls(variable, () if settings.text(secret) else (secret,), secret, is_emergency)]
 
     def __str__(self) -> str:
         return f"webhook url={self.url_variable}"
 
     def describe(self) -> str:
-        return f"webhook {self.url_variable} signed with {SECRET}, HIGH and CRITICAL only"
+        body = f", in the format {EMERGENCY}" if self.is_emergency else ""
+        return (
+            f"webhook {self.url_variable} signed with {self.secret_variable}, HIGH and CRITICAL of checks with "
+            f"machine: true only{body}"
+        )
 
     def peer(self, settings: RouteSettings) -> Peer:
         url = settings.text(self.url_variable)
-        mark = fingerprint(f"{url} {settings.text(SECRET)}")
+        mark = fingerprint(f"{url} {settings.text(self.secret_variable)}")
         return Peer(self.kind, str(self), host_key(url), mark, "host")
 
     def open(self, environ: Mapping[str, str]) -> Sender[Any]:
@@ -86,9 +111,13 @@ class Webhook(Destination):
 DESTINATION = Webhook
 
 
-def body_of(message: Message) -> bytes:
+def body_of(message: Message, *, is_emergency: bool = False) -> bytes:
     """Return the exact bytes that are signed and sent, one JSON object; `link` only when there is one."""
     alert = message.alert
+    if is_emergency:
+        shown = render_plain(alert, now=message.created_at)
+        payload = {"protocol": alert.protocol, "severity": alert.severity.name, "message": shown}
+        return json.dumps({"event_type": EMERGENCY, "client_payload": payload}, ensure_ascii=False).encode()
     fields = {
         "event_type": message.event_type,
         "id": message.id,
@@ -157,18 +186,27 @@ class WebhookSender:
         self._http.close()
 
     def _post(self, message: Message, destination: Webhook) -> Answer | Failure:
-        """Sign and post. Secrets live in this frame, so nothing may be raised from it once they are read."""
-        url, secret = self._variable(destination.url_variable), self._variable(SECRET)
+        """Sign and post. Secrets live in these frames, so nothing may be raised from them once they are read."""
+        request = self.request(message, destination)
+        return request if isinstance(request, Failure) else self._http.exchange(request, self._timeout_s)
+
+    def request(self, message: Message, destination: Webhook) -> Request | Failure:
+        """Return what is sent, signed; its URL holds a secret.
+
+        Raises:
+            CredentialsError: a variable is not set.
+        """
+        url, secret = self._variable(destination.url_variable), self._variable(destination.secret_variable)
         if not is_web_address(url):
             return Failure("the variable holds no http or https address; correct it")
-        body = body_of(message)
+        body = body_of(message, is_emergency=destination.is_emergency)
         headers = {
             **HEADERS,
             SIGNATURE_HEADER: signature_of(body, secret),
             TIMESTAMP_HEADER: str(int(self._now_s())),
             IDEMPOTENCY_HEADER: idempotency_key_of(message),
         }
-        return self._http.exchange(Request(url, "POST", headers, body), self._timeout_s)
+        return Request(url, "POST", headers, body)
 
     def _variable(self, name: str) -> str:
         value = self._environ.get(name, "").strip()

@@ -129,6 +129,24 @@ class Event:
     def topic(self) -> str:
         return "0x" + keccak256(f"{self.name}({','.join(str(field.kind) for field in self.fields)})").hex()
 
+    def encode(self, values: Sequence[object]) -> tuple[tuple[str, ...], str]:
+        """Return topics and data of a log, in hex; an indexed value of dynamic type is given as its hash.
+
+        Raises:
+            SignatureError: the values do not fit.
+        """
+        if len(values) != len(self.fields):
+            raise SignatureError(f"{self.name} takes {len(self.fields)} values, not {len(values)}")
+        topics, plain = [self.topic], []
+        for one, value in zip(self.fields, values, strict=True):
+            if one.indexed:
+                kind = AbiType("bytes32") if one.kind.hashed_when_indexed else one.kind
+                topics.append("0x" + encode([kind], [value], self.name).hex())
+            else:
+                plain.append((one.kind, value))
+        data = encode([kind for kind, _ in plain], [value for _, value in plain], self.name)
+        return tuple(topics), "0x" + data.hex()
+
     def decode(self, topics: Sequence[str], data: str) -> dict[str, AbiValue]:
         """Return the fields by name; an indexed value of dynamic type is its hash.
 

@@ -96,3 +96,29 @@ def events(kind: str) -> Mapping[str, Event]:
     """
     kinds = cast("dict[str, list[str]]", read_data("events.yaml")["events"])
     return {event.name: event for event in map(parse_event, kinds[kind])}
+
+
+@functools.cache
+def _known_events() -> Mapping[str, frozenset[Event]]:
+    """Return every event of our table by its topic; two that index other arguments share one."""
+    kinds = cast("dict[str, list[str]]", read_data("events.yaml")["events"])
+    found: dict[str, frozenset[Event]] = {}
+    for event in (parse_event(text) for texts in kinds.values() for text in texts):
+        found[event.topic] = found.get(event.topic, frozenset()) | {event}
+    return found
+
+
+def declared_event(text: str) -> Event:
+    """Read an event as authors write it: whole, or only its types (`Transfer(address,address,uint256)`) if it is known.
+
+    Raises:
+        SignatureError: it is no declaration, or which of its arguments are indexed is not known.
+    """
+    event = parse_event(text)
+    if not event.fields or any(field.indexed or field.name != str(place) for place, field in enumerate(event.fields)):
+        return event
+    known = sorted(_known_events().get(event.topic, ()), key=repr)
+    if len(known) == 1:
+        return known[0]
+    example = f"{event.name}({event.fields[0].kind} indexed id{', …' * (len(event.fields) > 1)})"
+    raise SignatureError(f"write which arguments are indexed, and their names, as in {example}", text=text)

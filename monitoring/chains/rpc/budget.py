@@ -45,6 +45,11 @@ class Budget:
     def left_s(self) -> float:
         return max(0.0, self._ends - self.clock.monotonic())
 
+    @property
+    def is_scarce(self) -> bool:
+        """Return whether less than a third of the time is left: what no check waits for is not asked any more."""
+        return 3 * self.left_s < self._seconds
+
     def request_s(self) -> float:
         """Return how long the next request may take.
 

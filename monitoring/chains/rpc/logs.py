@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import cast
+from typing import Protocol, cast
 
 from monitoring.base.errors import UsageError
 from monitoring.chains.abi.addresses import checksum
@@ -16,7 +16,7 @@ from monitoring.chains.abi.values import Json, Unknown
 from monitoring.chains.networks import Network
 from monitoring.chains.rpc.errors import Fault, RpcError
 from monitoring.chains.rpc.pool import ProviderPool
-from monitoring.chains.rpc.provider import Ask
+from monitoring.chains.rpc.provider import Ask, Outcome, Provider
 
 RANGE = 2_000  # blocks a page begins with; most public gateways allow it
 MAX_RANGE = 10_000
@@ -89,10 +89,22 @@ class EventLog:
 
 @dataclass(frozen=True, slots=True)
 class LogPage:
-    """One scanned range: its logs in the chain's order, and the cursor to commit with them."""
+    """One scanned range: its logs in the chain's order, who said them, and the cursor to commit with them.
+
+    `bloom` is the last block's `logsBloom`, nothing where its header has none.
+    """
 
     logs: tuple[EventLog, ...]
     cursor: LogCursor
+    host: str = ""
+    bloom: str = ""
+
+    @property
+    def blocks(self) -> Checkpoint:
+        return self.cursor.tail[-1]
+
+    def covers(self, log: EventLog) -> bool:
+        return self.blocks.first <= log.block_number <= self.blocks.number
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +116,21 @@ class LogScan:
     problem: Unknown | None = None
     fault: Fault | None = None
     reorganised_from: int | None = None  # blocks from here on were scanned again: another chain stands there now
+    pages: tuple[LogPage, ...] = ()
+
+
+class LogReader(Protocol):
+    """What answers requests about one chain: the pool, or one provider of it."""
+
+    @property
+    def network(self) -> Network: ...
+
+    @property
+    def current(self) -> Provider:
+        """Return who answered last."""
+        ...
+
+    def batch(self, asks: Sequence[Ask], at_least: int | None = None) -> list[Outcome]: ...
 
 
 def last_certain_block(network: Network, head: int) -> int:
@@ -114,6 +141,7 @@ def last_certain_block(network: Network, head: int) -> int:
 def scan(pool: ProviderPool, wanted: LogFilter, cursor: LogCursor, until: int) -> LogScan:
     """Read logs from the cursor to `until` (inclusive). What was read before a failure is kept."""
     logs: list[EventLog] = []
+    read: list[LogPage] = []
     try:
         cursor = _hopeful(cursor)
         start = rewind(pool, cursor)
@@ -121,13 +149,14 @@ def scan(pool: ProviderPool, wanted: LogFilter, cursor: LogCursor, until: int) -
         cursor = start
         for page in pages(pool, wanted, cursor, until):
             logs += page.logs
+            read.append(page)
             cursor = page.cursor
     except RpcError as error:
         problem = Unknown(f"{pool.network.slug}: logs after block {cursor.next_block - 1}: {error}", pool.network.slug)
         # A range that times out is not "refused"; asked for again in full it would time out permanently.
         size = cursor.range_blocks if error.fault is Fault.HISTORY else max(1, cursor.range_blocks // 2)
-        return LogScan(tuple(logs), replace(cursor, range_blocks=size), problem, error.fault)
-    return LogScan(tuple(logs), cursor, reorganised_from=came_back)
+        return LogScan(tuple(logs), replace(cursor, range_blocks=size), problem, error.fault, pages=tuple(read))
+    return LogScan(tuple(logs), cursor, reorganised_from=came_back, pages=tuple(read))
 
 
 def oldest_readable(pool: ProviderPool, wanted: LogFilter, gone: int, until: int) -> int | None:
@@ -173,7 +202,7 @@ def rewind(pool: ProviderPool, cursor: LogCursor) -> LogCursor:
     return replace(cursor, next_block=next_block, tail=tuple(kept))
 
 
-def pages(pool: ProviderPool, wanted: LogFilter, cursor: LogCursor, until: int) -> Iterator[LogPage]:
+def pages(reader: LogReader, wanted: LogFilter, cursor: LogCursor, until: int) -> Iterator[LogPage]:
     """Yield page after page up to `until`; each carries the cursor to go on from.
 
     A refused range is halved and its size remembered; an accepted one grows, but not to a refused size again.
@@ -184,17 +213,17 @@ def pages(pool: ProviderPool, wanted: LogFilter, cursor: LogCursor, until: int) 
     while cursor.next_block <= until:
         last = min(until, cursor.next_block + cursor.range_blocks - 1)
         try:
-            logs, block_hash = _page(pool, wanted, cursor.next_block, last)
+            logs, block = _page(reader, wanted, cursor.next_block, last)
         except RpcError as error:
             if error.fault not in _TOO_MUCH or last == cursor.next_block:
                 raise
             cursor = _smaller(cursor, last - cursor.next_block + 1)
             continue
-        tail = (*cursor.tail, Checkpoint(cursor.next_block, last, block_hash))[-_TAIL:]
+        tail = (*cursor.tail, Checkpoint(cursor.next_block, last, str(block["hash"])))[-_TAIL:]
         full = last - cursor.next_block + 1 == cursor.range_blocks
         cursor = replace(cursor, next_block=last + 1, tail=tail)
         cursor = _larger(cursor) if full else cursor
-        yield LogPage(logs, cursor)
+        yield LogPage(logs, cursor, reader.current.host, str(block.get("logsBloom") or ""))
 
 
 def _hopeful(cursor: LogCursor) -> LogCursor:
@@ -216,25 +245,30 @@ def _larger(cursor: LogCursor) -> LogCursor:
     return replace(cursor, range_blocks=size + step) if step * 8 > size else cursor
 
 
-def _page(pool: ProviderPool, wanted: LogFilter, first: int, last: int) -> tuple[tuple[EventLog, ...], str]:
+def _page(reader: LogReader, wanted: LogFilter, first: int, last: int) -> tuple[tuple[EventLog, ...], dict[str, Json]]:
     """Ask for the logs and, in the same request, for the last block: a node without it answers with too few logs."""
     asks = [
         Ask("eth_getLogs", (wanted.params(first, last),)),
         Ask("eth_getBlockByNumber", (hex(last), False)),
     ]
-    logs, block = pool.batch(asks, at_least=last)
-    for outcome in (logs, block):
+    logs, header = reader.batch(asks, at_least=last)
+    for outcome in (logs, header):
         if isinstance(outcome, RpcError):
             raise outcome
-    block_hash = str(cast("dict[str, Json]", block)["hash"])
-    found = [_log(pool.network.id, row) for row in cast("list[Json]", logs)]
+    block, chain = cast("dict[str, Json]", header), reader.network
+    found = [read_log(chain.id, row) for row in cast("list[Json]", logs)]
     events = [log for log in found if log is not None and first <= log.block_number <= last and wanted.matches(log)]
-    if any(log.block_number == last and log.block_hash != block_hash for log in events):
-        raise RpcError(Fault.STALE_HEAD, f"{pool.network.slug}: block {last} changed while its logs were read")
-    return tuple(sorted(events, key=lambda log: (log.block_number, log.index))), block_hash
+    if any(log.block_number == last and log.block_hash != block["hash"] for log in events):
+        raise RpcError(Fault.STALE_HEAD, f"{chain.slug}: block {last} changed while its logs were read")
+    return tuple(sorted(events, key=place_of)), block
 
 
-def _log(chain_id: int, row: Json) -> EventLog | None:
+def place_of(log: EventLog) -> tuple[int, int]:
+    """Return where a log is in the chain's order."""
+    return log.block_number, log.index
+
+
+def read_log(chain_id: int, row: Json) -> EventLog | None:
     """Read a log; None for one that the node itself marks as removed.
 
     Raises:
@@ -291,7 +325,7 @@ def _same_log(pool: ProviderPool, log: EventLog) -> EventLog | None:
     receipt = pool.call("eth_getTransactionReceipt", log.tx_hash)
     rows = receipt.get("logs") if isinstance(receipt, dict) else None
     for row in cast("list[Json]", rows or []):
-        found = _log(log.chain_id, row)
+        found = read_log(log.chain_id, row)
         if found and (found.address, found.topics, found.data) == (log.address, log.topics, log.data):
             return found
     return None

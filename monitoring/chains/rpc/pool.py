@@ -7,9 +7,10 @@ task and chain by `views.Chains`. Every request comes out of the task's one budg
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from monitoring.base.http.retry import Backoff
 from monitoring.chains.abi.values import Json
@@ -17,6 +18,9 @@ from monitoring.chains.networks import Network
 from monitoring.chains.rpc.budget import Budget, BudgetSpentError
 from monitoring.chains.rpc.errors import FINAL, Fault, RpcError
 from monitoring.chains.rpc.provider import Ask, Fetch, Outcome, Provider, names_of
+
+if TYPE_CHECKING:
+    from monitoring.chains.rpc.log_evidence import HeldRange
 
 log = logging.getLogger("monitoring.chains.pool")
 
@@ -64,6 +68,7 @@ class ProviderPool:
             for place, (url, name) in enumerate(zip(urls, names, strict=True))
         ]
         self.lost: tuple[int, int] | None = None  # blocks whose logs nobody has any more and nobody has judged
+        self.held: list[HeldRange] = []  # ranges of logs read in this task, and how far they are complete
         self._current = 0
         self._troubles: dict[tuple[str, Fault], ProviderTrouble] = {}
 
@@ -230,6 +235,35 @@ class ProviderPool:
             return None
         self.providers[self._current].doubted = True
         return self.providers[self._current]
+
+    @property
+    def current(self) -> Provider:
+        """Return who answered last."""
+        return self.providers[self._current]
+
+    def others(self, than: Collection[str], at_least: int) -> list[Provider]:
+        """Return the providers with other names that could be asked for what these have said.
+
+        Public ones see what is watched, so they are not asked where the operator has own ones.
+        """
+        has_own = any(not one.is_public for one in self.providers)
+        tried = {i for i, one in enumerate(self.providers) if one.host in than or (has_own and one.is_public)}
+        found: list[Provider] = []
+        while (index := self._choose(at_least, tried)) is not None:
+            found.append(self.providers[index])
+            tried.add(index)
+        return found
+
+    def ask_once(self, provider: Provider, asks: Sequence[Ask]) -> list[Outcome]:
+        """Ask one provider, once, what no check waits for: a failure is not held against it."""
+        try:
+            if not provider.verified:
+                self._verify(provider)
+            return self._send(provider, asks)
+        except BudgetSpentError as error:
+            return [RpcError(Fault.TRANSPORT, f"{self.network.slug}: {error}")] * len(asks)
+        except RpcError as error:
+            return [error] * len(asks)
 
     def wait_for_round(self, round_: int) -> bool:
         """Wait before the next round; False when no round is left, or only failures keep everybody out."""

@@ -11,11 +11,21 @@ from datetime import datetime
 
 from monitoring.chains.abi.addresses import ZERO, checksum, is_address
 from monitoring.chains.abi.values import Json
+from monitoring.chains.safes.hashing import GasTerms
 from monitoring.chains.services.sources import exact_number
 from monitoring.chains.services.times import parse_time
 
 _HASH = re.compile(r"0x[0-9a-fA-F]{64}")
 _HEX = re.compile(r"0x([0-9a-fA-F]{2})*")
+_GAS_ADDRESSES = ("gasToken", "refundReceiver")
+
+
+@dataclass(frozen=True, slots=True)
+class Confirmation:
+    """Who is said to have signed, and the signature, empty where the service gives none."""
+
+    owner: str
+    signature: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,9 +43,10 @@ class SafeTransaction:
     submitted_at: datetime | None
     proposer: str
     proposed_by_delegate: str
-    confirmations: tuple[str, ...]
+    confirmations: tuple[Confirmation, ...]
     confirmations_required: int | None
     trusted: bool
+    gas: GasTerms | None = None  # None where the row does not have all of it
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,10 +96,21 @@ def read_transaction(row: Json, chain_id: int, safe: str) -> SafeTransaction | s
         submitted_at=parse_time(row.get("submissionDate")),
         proposer=_address(row.get("proposer")),
         proposed_by_delegate=_address(row.get("proposedByDelegate")),
-        confirmations=_owners(row.get("confirmations")),
+        confirmations=_confirmations(row.get("confirmations")),
         confirmations_required=_integer(row.get("confirmationsRequired")),
         trusted=row.get("trusted") is not False,
+        gas=_gas(row),
     )
+
+
+def _gas(row: dict[str, Json]) -> GasTerms | None:
+    """Read what is paid back for gas; a field that is missing is not 0, since the hash is of it too."""
+    amounts = [_integer(row.get(name)) for name in ("safeTxGas", "baseGas", "gasPrice")]
+    addresses = [ZERO if name in row and row[name] is None else _address(row.get(name)) for name in _GAS_ADDRESSES]
+    if any(amount is None for amount in amounts) or not all(addresses):
+        return None
+    safe_tx_gas, base_gas, gas_price = (amount or 0 for amount in amounts)
+    return GasTerms(safe_tx_gas, base_gas, gas_price, *addresses)
 
 
 def _pending(row: dict[str, Json], safe: str) -> bool:
@@ -126,7 +148,12 @@ def _address(value: Json) -> str:
     return checksum(str(value)) if is_address(value) else ""
 
 
-def _owners(rows: Json) -> tuple[str, ...]:
-    if not isinstance(rows, list):
-        return ()
-    return tuple(owner for row in rows if isinstance(row, dict) and (owner := _address(row.get("owner"))))
+def _confirmations(rows: Json) -> tuple[Confirmation, ...]:
+    found = [row for row in rows if isinstance(row, dict)] if isinstance(rows, list) else []
+    return tuple(
+        Confirmation(owner, _bytes(row.get("signature"))) for row in found if (owner := _address(row.get("owner")))
+    )
+
+
+def _bytes(value: Json) -> bytes:
+    return bytes.fromhex(value[2:]) if isinstance(value, str) and _HEX.fullmatch(value) else b""

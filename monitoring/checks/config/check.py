@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from monitoring.alerts.message.model import Severity
@@ -29,8 +29,8 @@ from monitoring.checks.expression.tree import (
     ValueType,
     children,
 )
-from monitoring.checks.rules.keys import GUIDANCE, SEVERITY, TEXT, guidance_of, text_of
-from monitoring.checks.rules.steps import either
+from monitoring.checks.rules.keys import AT_ONCE, FOR, MACHINE, OWN_ROUTE, SEVERITY, TEXT, own_route_of, text_of
+from monitoring.checks.rules.steps import either, severities_of
 from monitoring.checks.rules.verb import ParsedCheck, YamlForm, verb, yaml_forms
 from monitoring.checks.rules.words import PLACEHOLDER
 from monitoring.conditions.policy import Policy
@@ -54,7 +54,7 @@ WORDS = entry(
     default="",
     example='text: "the reserve is {value}"',
 )
-COMMON = (ID, ITS_SEVERITY, UNIT, WORDS, *GUIDANCE)
+COMMON = (ID, ITS_SEVERITY, UNIT, WORDS, *OWN_ROUTE)
 _NAMES = [key.name for key in COMMON]
 _ID = re.compile(r"[a-z0-9](?:[a-z0-9_/-]|\{[^{}]*\})*")
 _UNIT = re.compile(r"%|[A-Za-z$][A-Za-z0-9$./-]{0,15}")
@@ -152,10 +152,11 @@ def read_check(spot: Spot, scope: Scope, row_values: frozenset[str], verbs: Mapp
     spot.only(check_keys(verbs[key]).keys)
     draft = CheckBuilder(spot, scope, row, row_values)
     judged = verbs[key].read(draft)
+    at_once = _at_once(draft)
     unit, words = _unit(spot) or ("%" if judged and judged.percent else ""), _text(spot, scope, judged)
     if judged is None or text is None:
         return None
-    return _finish(draft, text, judged, unit, words)
+    return _finish(draft, text, replace(judged, at_once=at_once), unit, words)
 
 
 def _is_id(spot: Spot, text: str, scope: Scope) -> bool:
@@ -195,6 +196,14 @@ def _verb_key(spot: Spot, verbs: Mapping[str, object]) -> str | None:
     return None
 
 
+def _at_once(draft: CheckBuilder) -> Tree | None:
+    """Read when a check that waits does not."""
+    spot, found = draft.spot.get(AT_ONCE.name), draft.boolean(AT_ONCE.name)
+    if spot and not draft.spot.get(FOR.name):
+        spot.wrong("at_once needs for: without it nothing waits")
+    return found.tree if found else None
+
+
 def _unit(spot: Spot) -> str:
     unit, text = spot.get(UNIT.name), spot.value(UNIT)
     if unit and text and not _UNIT.fullmatch(text):
@@ -210,7 +219,7 @@ def _text(spot: Spot, scope: Scope, judged: ParsedCheck | None) -> str:
 
 
 def _finish(draft: CheckBuilder, text: str, judged: ParsedCheck, unit: str, words: str) -> Check | None:
-    used = names_of(judged.trees)
+    used = names_of(judged.trees if judged.at_once is None else (*judged.trees, judged.at_once))
     per_row, templated = draft.per_row(used), bool(PLACEHOLDER.search(text))
     is_unsure = any(draft.scope.values.get(name) is ANYTHING for name in used)  # a value with a mistake, said there
     named = None if is_unsure else draft.spot.get("id")
@@ -221,9 +230,12 @@ def _finish(draft: CheckBuilder, text: str, judged: ParsedCheck, unit: str, word
     if named and templated and not per_row:
         named.wrong("the check reads nothing of the row, so its id must not name one")
         return None
+    machine = draft.spot.get(MACHINE.name)
+    if machine and draft.spot.value(MACHINE) == "true" and max(severities_of(judged.policy)) < Severity.HIGH:
+        machine.doubt("machines are called for HIGH and CRITICAL: this check is never so bad")
     return Check(
         text, name_of_id(text), judged.verb, judged.trees, judged.policy, judged.formula, unit, words, per_row,
-        judged.difference, guidance_of(draft.spot),
+        judged.difference, own_route_of(draft.spot), judged.at_once,
     )  # fmt: skip
 
 

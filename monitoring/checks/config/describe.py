@@ -17,7 +17,7 @@ def describe(monitors: Sequence[Monitor]) -> list[dict[str, Any]]:
         {
             "monitor": monitor.name,
             "protocol": monitor.route.protocol,
-            "channel": monitor.route.channel or monitor.route.protocol,
+            "channel": monitor.route.goes_to,
             "chains": list(monitor.chains),
             "sources": sorted(monitor.sources),
             "checks": [_part(part) for part in monitor.parts()],
@@ -33,6 +33,9 @@ def _part(part: CheckInstance) -> dict[str, Any]:
         "check": key.check,
         "chain": key.chain or None,
         "subject": key.subject,
+        "protocol": part.route.protocol,
+        "channel": part.route.goes_to,
+        "machine": part.route.machine,
         "about": part.about,
         "bound": bound_in_words(part),
         "severities": severities,

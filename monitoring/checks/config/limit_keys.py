@@ -14,12 +14,10 @@ from monitoring.checks.expression.tree import (
     NUMBER,
     Expression,
     Literal,
-    Name,
     Operation,
     Operator,
     Tree,
-    ViewExpression,
-    children,
+    is_constant,
 )
 from monitoring.checks.expression.values import Number, Value, is_number
 from monitoring.checks.rules.keys import LEVEL_SEVERITY
@@ -70,7 +68,7 @@ def _bounded(draft: CheckBuilder, expression: Expression, tree: Operation, polic
     """Make a limit of a comparison: of the side that varies, or of the difference where both do."""
     left, right = tree.operands
     operator, subject, other = tree.operator, left, right
-    if _is_constant(left):
+    if is_constant(left):
         operator, subject, other = _FLIPPED[operator], right, left
     side, at_bound = _SIDES[operator]
     bound = _constant(other)
@@ -188,10 +186,6 @@ def _check_unit(draft: CheckBuilder, rungs: list[_Threshold]) -> None:
             unit.wrong(f"the bound is a percentage, the unit cannot be {unit.node.text}")
 
 
-def _is_constant(tree: Tree) -> bool:
-    return not isinstance(tree, Name | ViewExpression) and all(_is_constant(part) for part in children(tree))
-
-
 class _Nowhere:
     """The world of a constant, which asks nothing of it."""
 
@@ -205,5 +199,5 @@ class _Nowhere:
 
 
 def _constant(tree: Tree) -> Number | None:
-    found = evaluate(tree, _Nowhere()) if _is_constant(tree) else None
+    found = evaluate(tree, _Nowhere()) if is_constant(tree) else None
     return found if is_number(found) else None

@@ -25,6 +25,7 @@ from monitoring.checks.config.names import (
     read_functions,
     read_values,
 )
+from monitoring.checks.config.prices import PRICES_OF, read_gate
 from monitoring.checks.config.rows import ROWS_OF, read_rows
 from monitoring.checks.config.smallest_unit import warn_of_smallest_unit
 from monitoring.checks.config.source import SOURCE, read_source
@@ -36,7 +37,8 @@ from monitoring.checks.engine.plugin import NO_TYPES, PluginContext, Registry
 from monitoring.checks.expression.scope import Scope
 from monitoring.checks.expression.tree import ANYTHING, NUMBER, Expression, ValueType
 from monitoring.checks.expression.views import standard_views
-from monitoring.checks.rules.keys import FORMULA, GUIDANCE, NAME, Listed, guidance_of
+from monitoring.checks.messages.plain import AlertRoute, OwnRoute
+from monitoring.checks.rules.keys import CHANNEL, FORMULA, GUIDANCE, NAME, PROTOCOL, Listed, guidance_of
 from monitoring.checks.rules.verb import yaml_forms
 
 MONITOR = entry(
@@ -46,9 +48,9 @@ MONITOR = entry(
     without="a name, unique among the monitors",
     example="monitor: aave",
 )
-CHANNEL = entry("channel", NAME, "Where its alerts go.", default="", without="its name", example="channel: aave")
 SECTIONS = (
     MONITOR,
+    PROTOCOL,
     CHANNEL,
     *GUIDANCE,
     entry(
@@ -88,6 +90,14 @@ SECTIONS = (
         "Numbers from services, by name.",
         default="",
         example="sources: {reserve: {url: https://api.example.org/supply, number: data.supply}}",
+    ),
+    entry(
+        "prices",
+        PRICES_OF,
+        "What makes the answer of `price(token)` count.",
+        default="",
+        without="max_age 30m, confidence 90%",
+        example="prices: {max_age: 2h, confidence: 90%}",
     ),
     entry(
         "for_each",
@@ -141,7 +151,7 @@ class _Loader:
 
     def load(self) -> Monitor | None:
         self.root.only((*SECTIONS, *(kind.key for kind in self.types.values())))
-        name, channel = self.root.value(MONITOR), self.root.value(CHANNEL)
+        name = self.root.value(MONITOR) or ""
         chains = self._chains()
         contracts = self._contracts(chains)
         views = self._views()
@@ -160,15 +170,20 @@ class _Loader:
         kinds = {name: ANYTHING for name, section in self.declared.sections.items() if section == "values"}
         kinds |= {name: expression.kind for name, expression in values.items()}
         checks = self._checks(replace(scope, values={**scope.values, **kinds}), by_row, rows, values)
-        guidance = guidance_of(self.root)
-        around = PluginContext(name or "", channel or name or "", chains, self.folder, guidance)
+        around = PluginContext(name, self._route(name), chains, self.folder)
         more, used = self._more(around), _used(values, checks)
         used_types = [kind for name, kind in self.types.items() if self.root.get(name)]
         answers = {asked: how for kind in used_types for asked, how in kind.answers.items()}
         return Monitor(
-            around.monitor, around.channel, chains, contracts, used, sources, checks, rows, more, answers,
-            guidance=guidance,
+            around.monitor, around.route, chains, contracts, used, sources, checks, rows, more, answers,
+            gate=read_gate(self.root.get("prices")),
         )  # fmt: skip
+
+    def _route(self, name: str) -> AlertRoute:
+        """Return where alerts go: a channel that is written is the protocol too, unless that is written as well."""
+        protocol, channel = self.root.value(PROTOCOL), self.root.value(CHANNEL) or ""
+        route = AlertRoute(channel or name, channel, guidance_of(self.root))
+        return route.narrowed(OwnRoute(protocol)) if protocol else route
 
     def _chains(self) -> tuple[int, ...]:
         one, several = self.root.get("chain"), self.root.get("chains")
@@ -282,7 +297,7 @@ def _require_distinct_rows(spot: Spot, check: Check, rows: Rows | None) -> None:
 
 def _used(values: dict[str, Expression], checks: tuple[Check, ...]) -> dict[str, Expression]:
     """Leave out values that no check reads, so that nobody pays for their calls."""
-    wanted = set(names_of(tuple(tree for check in checks for tree in check.trees)))
+    wanted = set(names_of(tuple(tree for check in checks for tree in check.all_trees)))
     for name, expression in reversed(values.items()):  # what a value needs stands before it
         if name in wanted:
             wanted |= expression.names

@@ -15,10 +15,24 @@ from monitoring.checks.engine.monitor import Rows
 from monitoring.checks.expression.parse import LanguageError, read_literal
 from monitoring.checks.expression.tree import ADDRESS, BOOLEAN, NUMBER, TEXT, ValueType
 from monitoring.checks.expression.values import Value
-from monitoring.checks.rules.keys import RUNBOOK, Either, Everything, Listed, text_of
+from monitoring.checks.rules.keys import (
+    CHANNEL,
+    MACHINE,
+    PROTOCOL,
+    RUNBOOK,
+    Either,
+    Everything,
+    Listed,
+    severity_row,
+    text_of,
+)
 from monitoring.checks.rules.steps import ratio
+from monitoring.checks.rules.verb import verbs
+from monitoring.checks.rules.words import PLACEHOLDER
+from monitoring.conditions.severity import Severity
 
 MAX_ROWS = 500
+SEVERITY_OF_ROW = severity_row(Severity.HIGH)
 IN_FILE = text_of("file", "a file name")
 FROM = entry(
     "from",
@@ -102,10 +116,27 @@ def _row_of(spot: Spot) -> dict[str, Value]:
             found = _cell(value, value.node)
             if found is not None:
                 row[key.text] = found
-    runbook = spot.get(RUNBOOK.name)
-    if runbook:
-        RUNBOOK.kind.read(runbook)
+    for known in (RUNBOOK, PROTOCOL, CHANNEL, MACHINE, SEVERITY_OF_ROW):
+        said = spot.get(known.name)
+        if said:
+            known.kind.read(said)
+    _see_text(spot.get("text"), row)
     return row
+
+
+def _see_text(spot: Spot | None, row: dict[str, Value]) -> None:
+    """See that the placeholders of a row's own text are fields of rows, or something that a check knows."""
+    text = row.get("text")
+    if spot is None or not isinstance(text, str):
+        return
+    facts = {name for one in verbs().values() for name in one.facts}
+    for match in PLACEHOLDER.finditer(text):
+        name = match.group(1).strip()
+        if "." not in name and name not in facts:
+            spot.wrong(
+                f"{match.group()} cannot be filled in: known are {', '.join(sorted(facts))} and fields of the row"
+            )
+            return
 
 
 def _cell(spot: Spot, scalar: Scalar) -> Value | None:

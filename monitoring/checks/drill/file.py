@@ -33,9 +33,10 @@ from monitoring.checks.drill.answers import (
     read_entry,
     recorded_answers,
 )
+from monitoring.checks.drill.broken_prices import put_price
 from monitoring.checks.engine.formula_checks import FormulaPart
 from monitoring.checks.engine.monitor import Monitor
-from monitoring.checks.expression.evaluate import PENDING, Result, ViewRead, evaluate
+from monitoring.checks.expression.evaluate import PENDING, Ask, PriceRead, Result, ViewRead, evaluate
 from monitoring.checks.expression.parse import LanguageError
 from monitoring.checks.expression.scope import Scope
 from monitoring.checks.expression.tree import ADDRESS, BOOLEAN, NUMBER, TEXT, ValueType
@@ -44,7 +45,8 @@ from monitoring.checks.expression.values import Value
 from monitoring.checks.expression.views import parse_view, standard_views
 from monitoring.checks.recorded.recording import Recording
 from monitoring.checks.recorded.replay import Replay
-from monitoring.checks.rules.keys import DURATION, SEVERITY, Listed, text_of
+from monitoring.checks.rules.keys import DURATION, FOR, SEVERITY, Listed, text_of
+from monitoring.conditions.policy import PendingPolicy
 
 _NOW = re.compile(r"now(?:([+-]\d+[smhd]))*")
 _STEP = re.compile(r"([+-])(\d+[smhd])")
@@ -64,9 +66,13 @@ _CHANGES = tuple(
     )
 )
 BASELINE = entry("baseline", DURATION, "It must fire up to so long after the value that it compares with.", default="")
+WAITS = entry(
+    "waits", FOR.kind, "On `when` it is pending until it lasted so long, as `2 runs`; `1 run`: it fires at once.",
+    default="",
+)  # fmt: skip
 SHOWS = entry("shows", text_of("value"), "On `when` this is its value as people read it, with its unit.", default="")
 _ENTRY = Section(
-    "One drill.", CHECK, FIRES, *_CHANGES, BASELINE, SHOWS,
+    "One drill.", CHECK, FIRES, *_CHANGES, WAITS, BASELINE, SHOWS,
     entry("also", _NAMES, "Other checks that may fire along.", default=""),
     entry("only", _NAMES, "Of several rows, those that must fire.", default=""),
 )  # fmt: skip
@@ -90,6 +96,7 @@ class DrillEntry:
     steady: Mapping[str, Any] = field(default_factory=dict)
     over: Mapping[str, Any] = field(default_factory=dict)
     holds: Mapping[str, Any] = field(default_factory=dict)
+    waits: PendingPolicy | None = None
     baseline: timedelta | None = None
     shows: str = ""
     also: tuple[str, ...] = ()
@@ -103,12 +110,12 @@ class DrillNames:
 
     chain: int
     names: Mapping[str, Value]
-    asked: list[ViewRead] = field(default_factory=list)
+    asked: list[Ask] = field(default_factory=list)
 
     def name(self, name: str) -> Result:
         return self.names[name]
 
-    def call(self, call: ViewRead) -> Result:
+    def call(self, call: Ask) -> Result:
         self.asked.append(call)
         return PENDING
 
@@ -139,7 +146,7 @@ class DrilledMonitor:
             calls = {call: self._value(value, scene, now) for scene in self.scenes for call in self.calls(text, scene)}
             if not calls:
                 raise ValueError(f"{self.path}: {text} names nothing")
-            found |= calls
+            found |= {call: answer for call, answer in calls.items() if isinstance(call, ViewRead)}
         return found
 
     def replay(self, now: datetime, changes: Mapping[str, Any] | None = None) -> Replay:
@@ -152,9 +159,13 @@ class DrilledMonitor:
         for source in self.monitor.sources.keys() & (changes or {}).keys():
             for path, value in (changes or {})[source].items():
                 replay.put(source, path, self._value(value, self.scenes[0], now))
+        for text, value in (changes or {}).items():
+            for scene in self.scenes if text not in self.monitor.sources else ():
+                for call in (one for one in self.calls(text, scene) if isinstance(one, PriceRead)):
+                    put_price(replay, call, {"price": self._value(value, scene, now)})
         return replay
 
-    def calls(self, text: str, scene: DrillNames) -> list[ViewRead]:
+    def calls(self, text: str, scene: DrillNames) -> list[Ask]:
         """Return what a formula of the drill asks on one chain, for one row."""
         scene.asked.clear()
         try:
@@ -231,7 +242,7 @@ def _entry_at(spot: Spot, parts: Iterable[FormulaPart]) -> DrillEntry | None:
     changes = {key.name: mapping(spot, key.name) for key in _CHANGES}
     also, only = (tuple(map(str, plain(spot.get(key)) or ())) for key in ("also", "only"))
     return DrillEntry(
-        name, fires.name.lower(), **changes, baseline=spot.value(BASELINE) or None,
+        name, fires.name.lower(), **changes, waits=spot.value(WAITS) or None, baseline=spot.value(BASELINE) or None,
         shows=spot.value(SHOWS) or "", also=also, only=only, line=spot.node.at.line,
     )  # fmt: skip
 

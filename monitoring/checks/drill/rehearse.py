@@ -22,7 +22,9 @@ from monitoring.alerts.recording.store_alert import NOBODY
 from monitoring.base.http.client import Answer, Request
 from monitoring.chains.abi.addresses import is_address
 from monitoring.checks.drill.broken_answers import reading_problems
+from monitoring.checks.drill.broken_prices import price_problems
 from monitoring.checks.drill.file import DrilledMonitor, DrillEntry
+from monitoring.checks.drill.waiting import instants, waiting_problem
 from monitoring.checks.engine.plan import CheckInstance
 from monitoring.checks.engine.point import EvaluationPoint
 from monitoring.checks.engine.resolvers import read_views
@@ -35,11 +37,13 @@ from monitoring.checks.recorded.replay import Replay
 from monitoring.checks.recorded.sim_chain import Reverts, SimChain
 from monitoring.conditions.condition import Condition, ConditionKey
 from monitoring.conditions.outcome import Outcome, Reason, TransitionKind
+from monitoring.conditions.policy import PendingPolicy
 from monitoring.store.db.handle import SteadyStore
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
 _BETWEEN = timedelta(hours=1)
 _NEAR = timedelta(minutes=1)
+_TWICE = PendingPolicy(runs=2)  # as most that wait do; one that does not says nothing the second time
 _MEMORY = Path("/dev/shm")  # noqa: S108 - a folder of random name in it, where the machine has one: a drill syncs no disk
 
 
@@ -121,9 +125,15 @@ class Rehearsal:
         self.now += _BETWEEN
         return outcomes
 
-    def messages(self, changes: Mapping[str, Any] | None = None) -> dict[ConditionKey, tuple[TransitionKind, str]]:
-        """Run twice, as `for: 2 runs` needs it, and return what would be sent: its kind and severity."""
-        runs = [self.run(changes), self.run(changes)]
+    def messages(
+        self, changes: Mapping[str, Any] | None = None, waits: PendingPolicy | None = None
+    ) -> dict[ConditionKey, tuple[TransitionKind, str]]:
+        """Run until `waits` is over, at least twice, and return what would be sent: its kind and severity."""
+        waits = waits or _TWICE
+        runs = [self.run(changes)]
+        for _ in range(max(waits.runs, _TWICE.runs) - 1):
+            self.now += max(waits.span - _BETWEEN, timedelta(0))
+            runs.append(self.run(changes))
         return {
             key: (one.transition.kind, one.transition.severity.name.lower())
             for outcomes in reversed(runs) for key, one in outcomes.items() if one.transition
@@ -187,6 +197,8 @@ def rehearse(scene: DrilledMonitor) -> list[CheckResult]:
         if drill.quiet:
             _stays_quiet(scene, drill, results[drill.check])
         _once_it_fires(scene, drill, results[drill.check])
+        if drill.waits is not None:
+            _waits(scene, drill, results[drill.check], drill.waits)
         if drill.baseline is not None:
             _forgets(scene, drill, results[drill.check], drill.baseline)
     _without_data(scene, results)
@@ -230,7 +242,7 @@ def _as_written(call: ViewRead, names: Mapping[Any, str]) -> str:
 def _fires(scene: DrilledMonitor, drill: DrillEntry, result: CheckResult) -> None:
     with rehearsing(scene) as world:
         world.run()
-        sent = world.messages(drill.when)
+        sent = world.messages(drill.when, drill.waits)
         wanted = _wanted(scene, drill)
         if not wanted:
             result.problems.append(f"line {drill.line}: no row is called {', '.join(drill.only)}")
@@ -251,7 +263,7 @@ def _fires(scene: DrilledMonitor, drill: DrillEntry, result: CheckResult) -> Non
 def _stays_quiet(scene: DrilledMonitor, drill: DrillEntry, result: CheckResult) -> None:
     with rehearsing(scene) as world:
         world.run()
-        sent = world.messages(drill.quiet)
+        sent = world.messages(drill.quiet, drill.waits)
         result.problems += [
             f"line {drill.line}: {key.text} must stay quiet, {' '.join(what)}: it is {world.shown[key]}"
             for key, what in sent.items()
@@ -272,13 +284,28 @@ def _once_it_fires(scene: DrilledMonitor, drill: DrillEntry, result: CheckResult
             continue
         with rehearsing(scene) as world:
             world.run()
-            world.messages(drill.when)
-            sent = world.messages(changes)
+            world.messages(drill.when, drill.waits)
+            sent = world.messages(changes, drill.waits)
             for key in sorted(_wanted(scene, drill), key=str):
                 if (key in sent and sent[key][0] is kind) is not must:
                     wish = f"must {'' if must else 'not yet '}{did}"
                     result.problems.append(f"line {drill.line}: {key.text} {wish}: it is {world.shown[key]}")
         result.did.append({worse: "gets worse", over: "is over"}[kind] if must else "not too early")
+
+
+def _waits(scene: DrilledMonitor, drill: DrillEntry, result: CheckResult, waits: PendingPolicy) -> None:
+    """Let the breach last just shorter than the check waits, in which it is pending, and then as long."""
+    with rehearsing(scene) as world:
+        world.run()
+        begun = world.now
+        for since in instants(waits, _BETWEEN):
+            world.now, is_last = begun + since, since == instants(waits, _BETWEEN)[-1]
+            outcomes = world.run(drill.when)
+            for key in sorted(_wanted(scene, drill), key=str):
+                if problem := waiting_problem(outcomes[key], is_last=is_last):
+                    where = f"line {drill.line}: {key.text} {problem} {since} after the breach began"
+                    result.problems.append(f"{where}: it is {world.shown[key]}")
+    result.did.append("waits" if waits != PendingPolicy() else "fires at once")
 
 
 def _forgets(scene: DrilledMonitor, drill: DrillEntry, result: CheckResult, baseline: timedelta) -> None:
@@ -325,3 +352,8 @@ def _broken_answers(scene: DrilledMonitor, results: Mapping[str, CheckResult]) -
             for check, problems in reading_problems(world, name).items():
                 results[check].problems += problems
                 results[check].did.append("no data from a broken answer")
+    if scene.monitor.reads_prices:
+        with rehearsing(scene) as world:
+            for check, problems in price_problems(world).items():
+                results[check].problems += problems
+                results[check].did.append("no data from a broken price")

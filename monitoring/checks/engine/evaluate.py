@@ -7,6 +7,7 @@ what it returns. A bug in a check loses only that check.
 from __future__ import annotations
 
 import traceback
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -92,7 +93,8 @@ def _judged(
     if traces or of_answerers or _concerns_sources(entries, at, remembered):
         entries = _with_sources(monitors, at, entries, traces, of_answerers, remembered)
     blocks = {chain: view.block.number for chain, view in _views(at).items()}
-    record = Record(entries, remembered, at.memory.new, blocks, _gone(declared, parts, at, remembered))
+    gone = _gone(declared, parts, at, remembered)
+    record = Record(entries, remembered, at.memory.new, blocks, gone, _held(at))
     return Evaluation(monitors, at, parts, readings, record, (*traces.values(), *of_answerers.values()))
 
 
@@ -144,6 +146,7 @@ def _with_sources(
     if at.has_read:
         parts += source_health.failing_providers(at.chains, remembered)
         parts += source_health.lost_blocks(at.chains)
+        parts += source_health.incomplete_logs(at.chains, remembered)
     readings = Readings({part.key: part.read(ReadContext({}, {})) for part in parts})
     for part in parts:
         judged = judge_check(part, readings, conditions, now)
@@ -167,6 +170,15 @@ def _views(at: EvaluationPoint) -> dict[int, ChainView]:
     """Return every chain that was read, at its block."""
     views = at.chains.views if at.has_read else {}
     return {chain: view for chain, view in views.items() if not isinstance(view, Unknown)}
+
+
+def _held(at: EvaluationPoint) -> dict[str, Counter[str]]:
+    """Count by chain the ranges of logs by how far they are complete, and under each host the logs that it left out."""
+    found: dict[str, Counter[str]] = {}
+    for pool in at.chains.pools if at.has_read else ():
+        for one in pool.held:
+            found.setdefault(pool.network.name, Counter()).update({one.completeness.value: 1, **one.left_out})
+    return found
 
 
 def _gone(

@@ -18,10 +18,14 @@ class AskedContract:
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """`inputs` are pairs of a text and a value, `contracts` those that answered for them."""
+    """`inputs` are pairs of a text and a value, `contracts` those that answered for them.
+
+    `prices` are lines, each of which says where a market price came from and when.
+    """
 
     inputs: tuple[tuple[str, Value], ...] = ()
     contracts: tuple[AskedContract, ...] = ()
+    prices: tuple[str, ...] = ()
 
 
 NO_EVIDENCE = Evidence()

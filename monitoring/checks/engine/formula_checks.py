@@ -7,17 +7,18 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from monitoring.alerts.message.guidance import NO_GUIDANCE, Guidance
 from monitoring.alerts.message.model import Severity
+from monitoring.chains.abi.values import Unknown
+from monitoring.chains.services.price_gate import USUAL_GATE, PriceGate
 from monitoring.checks.engine.evidence import Evidence
 from monitoring.checks.engine.formula_evidence import evidence_of
-from monitoring.checks.engine.plan import ReadContext
+from monitoring.checks.engine.plan import PriceQuery, Query, ReadContext, value_of
 from monitoring.checks.engine.point import EvaluationPoint
-from monitoring.checks.expression.evaluate import PENDING, Result, ViewRead, evaluate
+from monitoring.checks.expression.evaluate import PENDING, Ask, PriceRead, Result, evaluate
 from monitoring.checks.expression.tree import Tree
 from monitoring.checks.expression.values import Value
 from monitoring.checks.messages.check_message import bound_words, reading_words, say
-from monitoring.checks.messages.plain import AlertRoute, AlertText
+from monitoring.checks.messages.plain import NO_OWN_ROUTE, AlertRoute, AlertText, OwnRoute
 from monitoring.checks.rules.delta import Priced
 from monitoring.checks.rules.steps import severities_of
 from monitoring.checks.rules.verb import verb
@@ -29,7 +30,10 @@ from monitoring.conditions.policy import Policy
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One check of a monitor file. `trees` are what its verb reads, one or two; `name` is its id without the row."""
+    """One check of a monitor file. `trees` are what its verb reads, one or two; `name` is its id without the row.
+
+    While `at_once` is true it does not wait.
+    """
 
     id: str
     name: str
@@ -41,17 +45,38 @@ class Check:
     text: str = ""
     per_row: bool = False
     difference: bool = False
-    guidance: Guidance = NO_GUIDANCE
+    own: OwnRoute = NO_OWN_ROUTE
+    at_once: Tree | None = None
+
+    @property
+    def all_trees(self) -> tuple[Tree, ...]:
+        """Return everything that is read for it."""
+        return self.trees if self.at_once is None else (*self.trees, self.at_once)
+
+
+@dataclass(frozen=True, slots=True)
+class Urgent:
+    """A reading that does not wait for `for`."""
+
+    reading: Any
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class EvalScope:
-    """What names mean for one chain and one row. `values` stand in the order in which they need each other."""
+    """What names mean for one chain and one row. `values` stand in the order in which they need each other.
+
+    `gate` is what the monitor demands of a price.
+    """
 
     monitor: str
     chain: int
     names: Mapping[str, Value]
     values: Mapping[str, Tree]
+    gate: PriceGate = USUAL_GATE
+
+    def asked(self, call: Ask) -> Query:
+        """Return the question that a call of the language asks."""
+        return PriceQuery(self.monitor, call, self.gate) if isinstance(call, PriceRead) else call
 
     def world(self, desk: ReadContext) -> SceneWorld:
         """Return this scene as one pass sees it, with every value evaluated once."""
@@ -82,8 +107,8 @@ class SceneWorld:
             return self.scene.names[name]
         return self.found[name] if name in self.found else self.desk.source(self.scene.monitor, name)
 
-    def call(self, call: ViewRead) -> Result:
-        return self.desk.call(call)
+    def call(self, call: Ask) -> Result:
+        return value_of(self.desk.ask(self.scene.asked(call)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +137,8 @@ class FormulaPart:
 
     def in_words(self, reading: Any) -> str:  # noqa: ANN401 - as above
         """Return a known reading in the check's unit."""
+        if isinstance(reading, Urgent):
+            return self.in_words(reading.reading)
         if isinstance(reading, Priced):
             reading = (reading.amount, reading.price)
         return reading_words(self._subject, reading)
@@ -136,9 +163,14 @@ class FormulaPart:
     def read(self, desk: ReadContext) -> Any:  # noqa: ANN401 - each verb has its own reading
         world = self.scene.world(desk)
         found = [evaluate(tree, world) for tree in self.check.trees]
-        if any(one is PENDING for one in found):
+        is_urgent = False if self.check.at_once is None else evaluate(self.check.at_once, world)
+        if is_urgent is PENDING or any(one is PENDING for one in found):
             return PENDING
-        return verb(self.check.verb).combine(tuple(found))
+        reading = verb(self.check.verb).combine(tuple(found))
+        return Urgent(reading) if is_urgent is True and not isinstance(reading, Unknown) else reading
 
     def judge(self, before: Condition, reading: Any, now: datetime) -> Outcome:  # noqa: ANN401 - as above
-        return verb(self.check.verb).judge(before, reading, now, self.check.policy)
+        policy = self.check.policy
+        if isinstance(reading, Urgent):
+            reading, policy = reading.reading, policy.without_waiting()
+        return verb(self.check.verb).judge(before, reading, now, policy)

@@ -10,13 +10,16 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
+from monitoring.base.formatting import format_instant, format_value
 from monitoring.checks.engine.evidence import AskedContract, Evidence
-from monitoring.checks.engine.plan import ReadContext
-from monitoring.checks.expression.evaluate import Result, ViewRead, evaluate
+from monitoring.checks.engine.plan import ReadContext, value_of
+from monitoring.checks.expression.evaluate import Ask, NotYet, PriceRead, Result, evaluate
 from monitoring.checks.expression.spell import inputs_of, spell
 from monitoring.checks.expression.tree import Operation, Tree
+from monitoring.conditions.values import Unknown
 
 if TYPE_CHECKING:
+    from monitoring.chains.services.prices import Price
     from monitoring.checks.engine.formula_checks import EvalScope
 
 _KINDS = (bool, int, Fraction, str, bytes, tuple)
@@ -30,6 +33,7 @@ class _TracedWorld:
     scene: EvalScope
     context: ReadContext
     asked: dict[str, None] = field(default_factory=dict)
+    prices: dict[str, None] = field(default_factory=dict)
 
     @property
     def chain(self) -> int:
@@ -42,9 +46,20 @@ class _TracedWorld:
             return evaluate(self.scene.values[name], self)
         return self.context.source(self.scene.monitor, name)
 
-    def call(self, call: ViewRead) -> Result:
+    def call(self, call: Ask) -> Result:
+        answer = self.context.ask(self.scene.asked(call))
+        if isinstance(call, PriceRead):
+            if not isinstance(answer, NotYet | Unknown):
+                self.prices[_origin_of(answer)] = None
+            return value_of(answer)
         self.asked[call.target] = None
-        return self.context.call(call)
+        found: Result = answer
+        return found
+
+
+def _origin_of(price: Price) -> str:
+    sure = "" if price.confidence == 1 else f", confidence {format_value(price.confidence)}"
+    return f"Price by {price.source} at {format_instant(price.at)}{sure}"
 
 
 def evidence_of(trees: Iterable[Tree], scene: EvalScope, context: ReadContext, *, difference: bool) -> Evidence:
@@ -63,4 +78,4 @@ def evidence_of(trees: Iterable[Tree], scene: EvalScope, context: ReadContext, *
     inputs = tuple((text, value) for text, value in found if isinstance(value, _KINDS))
     names = {address: name for name, address in scene.names.items() if isinstance(address, str) and "." not in name}
     asked = tuple(AskedContract(scene.chain, address, names.get(address, "")) for address in world.asked)
-    return Evidence(inputs, asked)
+    return Evidence(inputs, asked, tuple(world.prices))

@@ -6,20 +6,23 @@ Made by `config/load.py`; an evaluation takes `parts()` of several and plans the
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, ClassVar, Protocol
 
-from monitoring.alerts.message.guidance import MOST_NOTE, NO_GUIDANCE, Guidance
+from monitoring.alerts.message.guidance import MOST_NOTE, Guidance
 from monitoring.alerts.message.sanitize import clean_line, shorten
 from monitoring.chains.networks import networks
+from monitoring.chains.services.price_gate import USUAL_GATE, PriceGate
 from monitoring.checks.engine.formula_checks import Check, EvalScope, FormulaPart
 from monitoring.checks.engine.plan import Answerer, CheckInstance
-from monitoring.checks.expression.tree import Expression
+from monitoring.checks.expression.tree import Apply, Expression, Tree, children
 from monitoring.checks.expression.values import Number, Value
-from monitoring.checks.messages.plain import AlertRoute
+from monitoring.checks.messages.plain import AlertRoute, OwnRoute
+from monitoring.checks.rules.steps import with_severity
 from monitoring.checks.rules.words import PLACEHOLDER
 from monitoring.conditions.condition import ConditionKey
+from monitoring.conditions.severity import Severity
 
 # The chains monitors may name, by id, with the slug that PROVIDER_URL_<SLUG> uses.
 CHAINS: Mapping[int, str] = {one.id: one.slug for one in sorted(networks().values(), key=lambda one: one.id)}
@@ -80,7 +83,7 @@ class Monitor:
 
     declared: ClassVar[bool] = True
     name: str
-    channel: str
+    route: AlertRoute
     chains: tuple[int, ...]
     contracts: Mapping[str, Mapping[int, str]]
     values: Mapping[str, Expression]
@@ -90,12 +93,13 @@ class Monitor:
     more: tuple[CheckInstance, ...] = ()
     answers: Mapping[type, Answerer] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
-    guidance: Guidance = NO_GUIDANCE
+    gate: PriceGate = USUAL_GATE
 
     @property
-    def route(self) -> AlertRoute:
-        """Where alerts of its checks go; the channel is the protocol's own unless the file names another."""
-        return AlertRoute(self.channel, "" if self.channel == self.name else self.channel, self.guidance)
+    def reads_prices(self) -> bool:
+        """Return whether a formula has `price(…)` in it."""
+        trees = [*(one.tree for one in self.values.values()), *(tree for check in self.checks for tree in check.trees)]
+        return any(_reads_a_price(tree) for tree in trees)
 
     def parts(self) -> tuple[CheckInstance, ...]:
         """Return one part per check, chain and row, and those of the built-in types."""
@@ -107,10 +111,11 @@ class Monitor:
 
     def _plain_parts(self, chain: int, names: Mapping[str, Value]) -> list[CheckInstance]:
         by_row = row_values(self.values, self.rows.name if self.rows else None)
-        scene = EvalScope(self.name, chain, names, {n: e.tree for n, e in self.values.items() if n not in by_row})
+        values = {n: e.tree for n, e in self.values.items() if n not in by_row}
+        scene = EvalScope(self.name, chain, names, values, self.gate)
         plain = [check for check in self.checks if not check.per_row]
         return [
-            FormulaPart(ConditionKey(self.name, check.name, chain), check, scene, self.route.guided(check.guidance))
+            FormulaPart(ConditionKey(self.name, check.name, chain), check, scene, self.route.narrowed(check.own))
             for check in plain
         ]
 
@@ -119,16 +124,20 @@ class Monitor:
         values = {name: expression.tree for name, expression in self.values.items()}
         for row in self.rows.rows if self.rows else ():
             fields = {f"{self.rows.name}.{key}": value for key, value in row.items()} if self.rows else {}
-            scene, own = EvalScope(self.name, chain, {**names, **fields}, values), guidance_of_row(row)
+            scene, own = EvalScope(self.name, chain, {**names, **fields}, values, self.gate), own_route_of_row(row)
             found += [
                 FormulaPart(
-                    ConditionKey(self.name, check.name, chain, subject_of(check.id, fields)), check, scene,
-                    self.route.guided(check.guidance).guided(own),
+                    ConditionKey(self.name, check.name, chain, subject_of(check.id, fields)),
+                    check_of_row(check, row, fields), scene, self.route.narrowed(check.own).narrowed(own),
                 )
                 for check in self.checks
                 if check.per_row
             ]  # fmt: skip
         return found
+
+
+def _reads_a_price(tree: Tree) -> bool:
+    return (isinstance(tree, Apply) and tree.function == "price") or any(map(_reads_a_price, children(tree)))
 
 
 def row_values(values: Mapping[str, Expression], row: str | None) -> frozenset[str]:
@@ -138,6 +147,31 @@ def row_values(values: Mapping[str, Expression], row: str | None) -> frozenset[s
         if row and any(used in found or used.startswith(f"{row}.") for used in expression.names):
             found.add(name)
     return frozenset(found)
+
+
+def own_route_of_row(row: Mapping[str, object]) -> OwnRoute:
+    """Return what the fields `protocol`, `channel`, `machine`, `runbook` and `note` of a row say of its alerts."""
+    protocol, channel, machine = row.get("protocol"), row.get("channel"), row.get("machine")
+    return OwnRoute(
+        protocol if isinstance(protocol, str) else "",
+        channel if isinstance(channel, str) else "",
+        machine if isinstance(machine, bool) else None,
+        guidance_of_row(row),
+    )
+
+
+def check_of_row(check: Check, row: Mapping[str, object], fields: Mapping[str, Value]) -> Check:
+    """Return the check with the `severity` and `text` of a row.
+
+    A check whose own text fills in the row's keeps it. Where levels have several severities, those count.
+    """
+    severity, text = row.get("severity"), row.get("text")
+    if isinstance(severity, str):
+        check = replace(check, policy=with_severity(check.policy, Severity.parse(severity)))
+    fills_in = any(
+        name.strip() in fields and name.strip().endswith(".text") for name in PLACEHOLDER.findall(check.text)
+    )
+    return replace(check, text=text) if isinstance(text, str) and not fills_in else check
 
 
 def guidance_of_row(row: Mapping[str, object]) -> Guidance:

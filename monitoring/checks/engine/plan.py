@@ -11,19 +11,35 @@ from datetime import datetime
 from typing import Any, Protocol, TypeAlias
 
 from monitoring.chains.abi.values import Unknown
+from monitoring.chains.services.price_gate import PriceGate
 from monitoring.checks.engine.point import EvaluationPoint
-from monitoring.checks.expression.evaluate import PENDING, Result, ViewRead
+from monitoring.checks.expression.evaluate import PENDING, PriceRead, Result, ViewRead
 from monitoring.checks.expression.values import Value
 from monitoring.checks.messages.plain import AlertRoute, AlertText
 from monitoring.conditions.condition import Condition, ConditionKey
 from monitoring.conditions.outcome import Outcome, Transition
 
-# What can be asked: a view `ViewRead`, or what a built-in type answers (`CheckType.answers`).
+# What can be asked: a view `ViewRead`, a price `PriceQuery`, or what a built-in type answers (`CheckType.answers`).
 # Equal ones are asked once.
 Query: TypeAlias = Hashable
 # Answers all questions of one class that one pass has, so that they can share requests. Never raises for the world's
 # sake: what cannot be had is `Unknown`.
 Answerer: TypeAlias = Callable[[Sequence[Any], EvaluationPoint], Mapping[Any, Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class PriceQuery:
+    """A price that a monitor asks for; all of a task share their requests, whatever each demands of the answer."""
+
+    monitor: str
+    read: PriceRead
+    gate: PriceGate
+
+
+def value_of(answer: Any) -> Result:  # noqa: ANN401 - a view's answer, or a price
+    """Return an answer as the language computes with it."""
+    found: Result = getattr(answer, "usd", answer)
+    return found
 
 
 @dataclass(slots=True)

@@ -10,7 +10,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
-from monitoring.alerts.message.guidance import NO_GUIDANCE, Guidance
 from monitoring.base.yaml.keys import Key
 from monitoring.checks.config.yaml_node import Spot
 from monitoring.checks.engine.plan import Answerer, CheckInstance
@@ -24,15 +23,9 @@ class PluginContext:
     """What a type may know of the monitor its section stands in."""
 
     monitor: str
-    channel: str
+    route: AlertRoute
     chains: tuple[int, ...]
     folder: Path
-    guidance: Guidance = NO_GUIDANCE
-
-    @property
-    def route(self) -> AlertRoute:
-        """Return where alerts go; the channel is the protocol's own unless the file names another."""
-        return AlertRoute(self.channel, "" if self.channel == self.monitor else self.channel, self.guidance)
 
 
 @dataclass(frozen=True, slots=True)

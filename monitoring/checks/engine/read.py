@@ -16,8 +16,9 @@ from monitoring.chains.abi.values import Unknown
 from monitoring.chains.rpc.memory import JUDGED
 from monitoring.checks.engine.evaluation import Readings
 from monitoring.checks.engine.monitor import EvaluatedMonitor
-from monitoring.checks.engine.plan import CheckInstance, Query, ReadContext
+from monitoring.checks.engine.plan import CheckInstance, PriceQuery, Query, ReadContext
 from monitoring.checks.engine.point import EvaluationPoint
+from monitoring.checks.engine.prices import answer_prices
 from monitoring.checks.engine.resolvers import Answers
 from monitoring.checks.engine.sources import read_sources
 from monitoring.checks.expression.evaluate import PENDING, ViewRead
@@ -44,7 +45,8 @@ def read(
     """Read what the parts of the monitors want at one point."""
     for chain in {part.key.chain for part in parts if part.key.chain}:
         at.memory.recall(JUDGED, str(chain))  # here, and not in the threads that pin blocks
-    answers = Answers(at, {kind: answer for monitor in monitors for kind, answer in monitor.answers.items()})
+    of_types = {kind: answer for monitor in monitors for kind, answer in monitor.answers.items()}
+    answers = Answers(at, {PriceQuery: answer_prices, **of_types})
     found = read_all(parts, answers, read_sources(monitors, at), conditions, at.known)
     return Readings(found.by_key, found.passes, found.crashes, answers.crashes, found.context)
 

@@ -11,10 +11,20 @@ from typing import TypeAlias
 from monitoring.alerts.message.model import Severity
 from monitoring.alerts.recording.close_orphaned import SOURCES
 from monitoring.chains.rpc.errors import Fault
+from monitoring.chains.rpc.log_evidence import Completeness
 from monitoring.chains.rpc.pool import ProviderPool
 from monitoring.chains.rpc.views import Chains, ChainView
 from monitoring.checks.engine.evaluation import EvaluatedCheck
-from monitoring.checks.engine.source_troubles import Blind, BlindSource, Crashed, FailingProvider, LostBlocks
+from monitoring.checks.engine.source_troubles import (
+    LEFT_OUT,
+    Blind,
+    BlindSource,
+    Crashed,
+    FailingProvider,
+    IncompleteLogs,
+    LostBlocks,
+    hosts_of,
+)
 from monitoring.checks.messages.plain import AlertRoute
 from monitoring.checks.state.load import ENGINE, LoadedState
 from monitoring.conditions.condition import CRASH, Condition, ConditionKey, State
@@ -22,7 +32,7 @@ from monitoring.conditions.ownership import is_crash_of_another
 
 PROVIDER = "provider/"
 MOST_ALONE = 3  # sources of one family that are reported one by one
-Operational: TypeAlias = BlindSource | FailingProvider | LostBlocks | Crashed
+Operational: TypeAlias = BlindSource | FailingProvider | LostBlocks | IncompleteLogs | Crashed
 
 
 def families(seen: Sequence[EvaluatedCheck], remembered: LoadedState) -> dict[str, str]:
@@ -107,6 +117,21 @@ def lost_blocks(chains: Chains) -> list[LostBlocks]:
     return [
         LostBlocks(pool.network.id, pool.network.name, *pool.lost) for pool in chains.pools if pool.lost is not None
     ]
+
+
+def incomplete_logs(chains: Chains, remembered: LoadedState) -> list[IncompleteLogs]:
+    """Return the chains whose providers left logs out, and those that did before and of which more is known now."""
+    found: list[IncompleteLogs] = []
+    for pool in chains.pools:
+        known = {one.completeness for one in pool.held}
+        key = ConditionKey(SOURCES, LEFT_OUT, pool.network.id)
+        before = remembered.conditions.get(key) or Condition(key)
+        hosts = {one.host for one in pool.providers}
+        is_over = before.is_firing and (Completeness.CONFIRMED in known or not hosts & {*hosts_of(before)})
+        if Completeness.CONTRADICTED in known or is_over:
+            ranges = tuple(one for one in pool.held if one.left_out)
+            found.append(IncompleteLogs(pool.network.id, pool.network.name, pool.network.slug, ranges))
+    return found
 
 
 def _misconfigured(pool: ProviderPool) -> list[str]:

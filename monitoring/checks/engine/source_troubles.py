@@ -17,8 +17,10 @@ from monitoring.alerts.message.model import Severity
 from monitoring.alerts.message.text import Code, code, line, table
 from monitoring.alerts.recording.close_orphaned import SOURCES
 from monitoring.base.formatting import format_duration, format_instant
+from monitoring.base.plural import counted
 from monitoring.base.secrets.redact import excerpt
 from monitoring.chains.networks import Network, network, networks, own_urls, provider_urls
+from monitoring.chains.rpc.log_evidence import HeldRange
 from monitoring.chains.rpc.pool import ProviderTrouble
 from monitoring.checks.engine.plan import ReadContext
 from monitoring.checks.engine.point import EvaluationPoint
@@ -28,7 +30,10 @@ from monitoring.conditions.condition import CRASH, Condition, ConditionKey
 from monitoring.conditions.outcome import Outcome, Transition, TransitionKind
 from monitoring.conditions.policy import PendingPolicy, Policy
 from monitoring.conditions.transition import happened
+from monitoring.conditions.values import Json
 
+LEFT_OUT = "events-left-out"
+_COMPLETE_FOR = timedelta(hours=1)  # another task reads other contracts, of which the provider may leave nothing out
 PROVIDER_RUNS = 3  # a provider that fails now and then is what the others are for
 _REMIND = timedelta(days=1)
 _MOST_ROWS = 8  # what a phone's first screen has room for, with the rest
@@ -214,6 +219,64 @@ class LostBlocks:
                 "Look at those contracts in an explorer. Add an archive provider to prevent this.",
             ),
         )
+
+
+@dataclass(frozen=True, slots=True)
+class IncompleteLogs:
+    """Providers of a chain that left events out, as another provider or the blocks themselves show."""
+
+    chain: int
+    name: str
+    slug: str
+    ranges: tuple[HeldRange, ...]
+    source: str = "ops_error"
+
+    @property
+    def key(self) -> ConditionKey:
+        return ConditionKey(SOURCES, LEFT_OUT, self.chain)
+
+    @property
+    def route(self) -> AlertRoute:
+        return AlertRoute(SOURCES)
+
+    @property
+    def about(self) -> str:
+        return f"the providers of {self.name} leave no events out"
+
+    @property
+    def left_out(self) -> Counter[str]:
+        return sum((Counter(one.left_out) for one in self.ranges), Counter[str]())
+
+    def read(self, desk: ReadContext) -> bool:  # noqa: ARG002 - as above
+        return bool(self.ranges)
+
+    def judge(self, before: Condition, reading: Any, now: datetime) -> Outcome:  # noqa: ANN401 - as every part
+        outcome = flag.judge(before, reading, now, Policy(severity=Severity.HIGH, clear_after=_COMPLETE_FOR))
+        hosts: list[Json] = [*sorted({*hosts_of(before), *self.left_out})] if outcome.condition.is_firing else []
+        return outcome.remembering({"hosts": hosts})
+
+    def compose(self, transition: Transition, at: EvaluationPoint) -> AlertText:  # noqa: ARG002 - as above
+        if transition.kind in _OVER:
+            return AlertText(f"{self.name}: providers leave no events out any more, as other evidence shows")
+        counts = self.left_out.most_common()
+        if not counts:
+            return AlertText(f"{HEADS.get(transition.kind, '')}{self.name}: a provider left events out")
+        blocks = min(one.first for one in self.ranges), max(one.last for one in self.ranges)
+        who = ", ".join(f"{host} left out {counted(number, 'event')}" for host, number in counts)
+        return AlertText(
+            f"{HEADS.get(transition.kind, '')}{self.name}: {who} of blocks {blocks[0]:,} to {blocks[1]:,}",
+            (
+                "Another provider or the receipts of these blocks have them, so they were checked.",
+                "Its other answers about events may be incomplete too: replace it, or ask its operator.",
+                line("Test with: ", _probe(self.slug)),
+            ),
+        )
+
+
+def hosts_of(condition: Condition) -> list[str]:
+    """Return the providers that an alert about missing events named."""
+    hosts = condition.memory.get("hosts")
+    return [str(host) for host in hosts] if isinstance(hosts, list) else []
 
 
 @dataclass(frozen=True, slots=True)

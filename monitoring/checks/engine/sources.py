@@ -17,7 +17,7 @@ from monitoring.chains.services import sources
 from monitoring.chains.services.client import Service
 from monitoring.checks.engine.monitor import EvaluatedMonitor, NumberSource
 from monitoring.checks.engine.point import EvaluationPoint
-from monitoring.checks.expression.evaluate import PENDING, Result, ViewRead, evaluate
+from monitoring.checks.expression.evaluate import PENDING, Ask, Result, evaluate
 from monitoring.checks.expression.tree import Expression
 from monitoring.checks.expression.values import Value
 from monitoring.checks.recorded.shape import remember_readings
@@ -104,7 +104,7 @@ class _SourceFields:
     def name(self, name: str) -> Result:
         return as_value(sources.pick(self.body, name, "the answer"))
 
-    def call(self, call: ViewRead) -> Result:  # noqa: ARG002 - `ok` has no contracts to ask
+    def call(self, call: Ask) -> Result:  # noqa: ARG002 - `ok` has no contracts to ask
         return PENDING
 
 

@@ -11,7 +11,7 @@ from enum import Enum
 from fractions import Fraction
 from typing import Final, Protocol, TypeAlias
 
-from monitoring.chains.abi.addresses import is_address
+from monitoring.chains.abi.addresses import ZERO, is_address
 from monitoring.chains.abi.function import Function
 from monitoring.chains.abi.types import AbiType
 from monitoring.chains.abi.values import Unknown
@@ -28,6 +28,7 @@ from monitoring.checks.expression.tree import (
 )
 from monitoring.checks.expression.values import NONE, Absent, Number, Reading, Value, describe, is_number, magnitude
 
+MAX_POWER = 77  # of pow10: the widest number a chain has, as for a constant
 MAX_BITS = 4096  # of a numerator or denominator: sixteen of the widest numbers a chain has, multiplied
 
 
@@ -57,6 +58,21 @@ class ViewRead:
     arguments: tuple[Value, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class PriceRead:
+    """The market price of one whole token in US dollars; `asset` is its address, or `coingecko:ID`.
+
+    `feed` is a price feed on the same chain, asked where the market's service has no price.
+    """
+
+    chain: int
+    asset: str
+    feed: str = ""
+
+
+Ask: TypeAlias = "ViewRead | PriceRead"
+
+
 class World(Protocol):
     """What an expression can see. A call not answered yet is noted, and `PENDING` comes back."""
 
@@ -69,8 +85,8 @@ class World(Protocol):
         """Return a value, a source, a contract's address or a row's field."""
         ...
 
-    def call(self, call: ViewRead) -> Result:
-        """Return the answer to a call."""
+    def call(self, call: Ask) -> Result:
+        """Return the answer to a view or the price of a token."""
         ...
 
 
@@ -125,6 +141,8 @@ def _apply(tree: Tree, parts: list[Value], world: World) -> Result:
             return _pick(parts[0], index)
         case Operation(operator=Operator.EQUAL | Operator.UNEQUAL as operator):
             return _equal(parts[0], parts[1]) is (operator is Operator.EQUAL)
+        case Apply(function="price"):
+            return _price(parts, world)
         case Apply(function="not"):
             return not parts[0] if isinstance(parts[0], bool) else _wrong("true or false", parts[0])
     return _numeric(parts, lambda numbers: _compute(tree, numbers))
@@ -181,7 +199,16 @@ def _function(function: str, numbers: list[Number]) -> Result:
             return max(numbers)
         case "abs":
             return magnitude(numbers[0])
+        case "pow10":
+            return _power_of_ten(numbers[0])
     return -numbers[0]
+
+
+def _power_of_ten(exponent: Number) -> Result:
+    """Return 10 to the power of what a contract says, as its `decimals()`; never a number of its choice."""
+    if exponent.denominator != 1 or not 0 <= exponent <= MAX_POWER:
+        return Unknown(f"pow10 takes a whole number from 0 to {MAX_POWER}, not {exponent}")
+    return int(10**exponent.numerator)
 
 
 def _operate(operator: Operator, first: Number, second: Number) -> Result:
@@ -211,6 +238,13 @@ def _pick(whole: Value, index: int) -> Result:
     if not isinstance(whole, tuple):
         return _wrong("a list", whole)
     return whole[index] if index < len(whole) else Unknown(f"there is no part {index}, only {len(whole)}")
+
+
+def _price(parts: list[Value], world: World) -> Result:
+    asset, feed = (*parts, ZERO)[:2]
+    if not isinstance(asset, str) or not isinstance(feed, str):
+        return Unknown("a price is that of an address")
+    return world.call(PriceRead(world.chain, asset, "" if feed == ZERO else feed))
 
 
 def _call(view: Function, parts: list[Value], world: World) -> Result:

@@ -130,8 +130,11 @@ def _unreadable(text: str, offset: int) -> LanguageError:
 
 
 def names_in(syntax: Syntax) -> dict[str, int]:
-    """Return every bare name an expression uses, with the offset of its first use."""
-    nodes = sorted((node for node in ast.walk(syntax.body) if isinstance(node, ast.Name)), key=offset_of)
+    """Return every bare name an expression uses (no function), with the offset of its first use."""
+    called = {node.func for node in ast.walk(syntax.body) if isinstance(node, ast.Call)}
+    nodes = sorted(
+        (node for node in ast.walk(syntax.body) if isinstance(node, ast.Name) and node not in called), key=offset_of
+    )
     return {node.id: offset_of(node) for node in reversed(nodes)}
 
 

@@ -18,8 +18,15 @@ WORDS: Mapping[str, tuple[Value | Absent, ValueType]] = {
     "true": (True, BOOLEAN),
     "false": (False, BOOLEAN),
 }
-FUNCTIONS = {"min": 2, "max": 2, "abs": 1, "keccak": 1, "erc20": 1}
-RESERVED = frozenset({*WORDS, *FUNCTIONS, "if", "else", "and", "or", "not"})
+MANY = 300  # more arguments than an expression can have
+# The fewest and the most arguments of each function.
+FUNCTIONS: Mapping[str, tuple[int, int]] = {
+    "min": (2, MANY), "max": (2, MANY), "abs": (1, 1), "keccak": (1, 1), "erc20": (1, 1), "price": (1, 2),
+    "pow10": (1, 1),
+}  # fmt: skip
+# Files from before there were these functions have values of their names, so these stay free.
+_NOT_RESERVED = {"price", "pow10"}
+RESERVED = frozenset({*WORDS, *FUNCTIONS, "if", "else", "and", "or", "not"} - _NOT_RESERVED)
 
 
 @dataclass(frozen=True, slots=True)

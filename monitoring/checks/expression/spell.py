@@ -19,7 +19,7 @@ from monitoring.checks.expression.tree import (
     Pick,
     Tree,
     ViewExpression,
-    children,
+    is_constant,
 )
 from monitoring.checks.expression.values import Absent, is_number
 
@@ -55,18 +55,21 @@ def inputs_of(tree: Tree, values: Mapping[str, Tree]) -> Iterator[Tree]:
     Constants explain nothing, and a part times a constant (`x / 1e18`) stays whole: it is what its author thinks in.
     """
     match tree:
+        case Apply(function="price"):
+            return  # it is asked of a market as a view is of a contract
         case Name(name=name) if name in values:
             yield from inputs_of(values[name], values)
         case Operation(operands=parts) | Apply(arguments=parts):
-            varying = [part for part in parts if not _is_constant(part)]
+            varying = [part for part in parts if not _explains_nothing(part)]
             if len(varying) > 1:
                 yield from varying
             else:
                 yield from (one for part in varying for one in inputs_of(part, values))
 
 
-def _is_constant(tree: Tree) -> bool:
-    return not isinstance(tree, Name | ViewExpression) and all(_is_constant(part) for part in children(tree))
+def _explains_nothing(tree: Tree) -> bool:
+    """Return whether a part is a constant, or a scale that a contract says of itself."""
+    return is_constant(tree) or (isinstance(tree, Apply) and tree.function == "pow10")
 
 
 def _bracketed(part: Tree, around: Operator) -> str:

@@ -92,7 +92,7 @@ class ViewExpression:
 
 @dataclass(frozen=True, slots=True)
 class Apply:
-    """`min`, `max`, `abs`, `keccak`, `not`, or `-` before an operand."""
+    """A function of the language (`scope.FUNCTIONS`), `not`, or `-` before an operand."""
 
     at: int
     function: str
@@ -143,6 +143,12 @@ class Expression:
     def is_constant(self) -> bool:
         """Return whether it reads nothing at all, so that it can never change."""
         return not self.names
+
+
+def is_constant(tree: Tree) -> bool:
+    """Return whether a tree reads nothing at all."""
+    reads = isinstance(tree, Name | ViewExpression) or (isinstance(tree, Apply) and tree.function == "price")
+    return not reads and all(is_constant(part) for part in children(tree))
 
 
 def children(tree: Tree) -> tuple[Tree, ...]:

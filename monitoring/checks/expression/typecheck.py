@@ -1,6 +1,6 @@
 """The closed expression language of monitors: text in, a checked `Expression` out, or the exact place of the mistake.
 
-Names are contracts, values, sources and row fields; calls are declared views and `min max abs keccak erc20`. Called
+Names are contracts, values, sources and row fields; calls are declared views and the functions of `scope.py`. Called
 when a monitor is loaded, offline. Whatever is not listed here does not exist.
 """
 
@@ -13,6 +13,7 @@ from eth_hash.auto import keccak
 
 from monitoring.base.suggest import did_you_mean
 from monitoring.chains.abi.addresses import address_problem
+from monitoring.chains.services.price_gate import COINGECKO
 from monitoring.checks.expression.parse import LanguageError, Syntax, offset_of, parse
 from monitoring.checks.expression.scope import FUNCTIONS, WORDS, Scope, resolve_view
 from monitoring.checks.expression.tree import (
@@ -130,7 +131,7 @@ class _Checker:
         if name in WORDS:
             value, kind = WORDS[name]
             return Literal(at, value), kind
-        if name in FUNCTIONS:
+        if name in FUNCTIONS and name not in self.scope.values and name not in self.scope.contracts:
             raise LanguageError(at, f"{name} is a function: write {name}(…)")
         if name in self.scope.rows:
             raise LanguageError(
@@ -169,28 +170,42 @@ class _Checker:
         if isinstance(node.func, ast.Attribute):
             return self._view(node, node.func)
         if not isinstance(node.func, ast.Name):
-            raise LanguageError(offset_of(node), "only views and min, max, abs, keccak, erc20 can be called")
+            raise LanguageError(offset_of(node), f"only views and {', '.join(FUNCTIONS)} can be called")
         return self._function(node, node.func.id)
 
     def _function(self, node: ast.Call, name: str) -> tuple[Tree, ValueType]:
         at, count = offset_of(node), len(node.args)
         if name not in FUNCTIONS:
-            hint = did_you_mean(name, FUNCTIONS) or ": there are min, max, abs, keccak and erc20"
+            hint = did_you_mean(name, FUNCTIONS) or f": there are {', '.join(FUNCTIONS)}"
             raise LanguageError(at, f"{name} is no function of the language{hint}")
-        fewest = FUNCTIONS[name]
-        if count < fewest or (fewest == 1 and count > 1):
-            wanted = "two arguments or more" if fewest > 1 else "one argument"
+        fewest, most = FUNCTIONS[name]
+        if not fewest <= count <= most:
+            wanted = "two arguments or more" if fewest > 1 else "one argument" if most == 1 else "one or two arguments"
             raise LanguageError(at, f"{name} takes {wanted}, not {count}")
         if name == "keccak":
             return self._keccak(node.args[0]), BYTES
         if name == "erc20":
             return self._address(node.args[0]), CONTRACT
+        if name == "price":
+            return Apply(at, name, self._price(at, node.args)), NUMBER
         return Apply(at, name, tuple(self.numeric(argument) for argument in node.args)), NUMBER
 
     def _keccak(self, node: ast.expr) -> Tree:
         if not isinstance(node, ast.Constant) or not isinstance(node.value, str):
             raise LanguageError(offset_of(node), 'keccak takes a quoted text, as in keccak("IS_PAUSED")')
         return Literal(offset_of(node), keccak(node.value.encode()))
+
+    def _price(self, at: int, arguments: list[ast.expr]) -> tuple[Tree, ...]:
+        """Check a token, or a quoted id of CoinGecko, and the feed to ask where the token has no market price."""
+        if self.scope.open:
+            raise LanguageError(at, "price reads a market, which an answer has not: use it in a value or a check")
+        self.names.add("price()")
+        token, *feed = arguments
+        if not isinstance(token, ast.Constant) or not isinstance(token.value, str) or token.value.startswith("0x"):
+            return (self._address(token), *map(self._address, feed))
+        if not COINGECKO.fullmatch(token.value):
+            raise LanguageError(offset_of(token), 'price takes an address, or an id as in "coingecko:bitcoin"')
+        return (Literal(offset_of(token), token.value), *map(self._address, feed))
 
     def _address(self, node: ast.expr) -> Tree:
         tree, kind = self.part(node)

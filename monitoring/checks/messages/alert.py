@@ -28,6 +28,7 @@ KINDS: Mapping[TransitionKind, AlertKind] = {
 }
 _QUIET = (TransitionKind.EASED, TransitionKind.RECOVERED)
 _MOST_CONTRACTS = 3
+_MOST_PRICES = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,9 +74,10 @@ def compose_alert(
         channel=route.channel,
         key=key,
         source=getattr(part, "source", "protocol"),
-        monitor=getattr(part, "reporter", seen.key.monitor),
+        monitor=getattr(part, "reporter", route.speaker or seen.key.monitor),
         is_good=transition.kind is TransitionKind.RECOVERED,
         guidance=route.guidance,
+        machine=route.machine,
     )
     alert = _ended(alert, transition, before, origin, now).redacted(redact)
     kind = AlertKind.CRASH if alert.source == "crash" and not quiet else KINDS.get(transition.kind, AlertKind.ALERT)
@@ -105,11 +107,12 @@ def _ended(alert: Alert, transition: Transition, before: Condition, origin: Read
 
 def _where(origin: ReadingOrigin) -> list[object]:
     """Name the contracts that were asked, linked, and the chain with its block."""
-    parts: list[object] = []
+    parts: list[object] = ["; ".join(origin.evidence.prices[:_MOST_PRICES])] if origin.evidence.prices else []
     contracts = origin.evidence.contracts
-    for one in contracts[:_MOST_CONTRACTS]:
+    for number, one in enumerate(contracts[:_MOST_CONTRACTS]):
         known = networks().get(one.chain)
-        parts += [", " if parts else "Contract ", addr(checksum(one.address), one.name or None, known)]
+        before = ", " if number else " · Contract " if parts else "Contract "
+        parts += [before, addr(checksum(one.address), one.name or None, known)]
     if len(contracts) > _MOST_CONTRACTS:
         parts.append(f" and {len(contracts) - _MOST_CONTRACTS} more")
     if origin.words:

@@ -38,7 +38,8 @@ def _good(subject: Subject, transition: Transition) -> str:
 
 def _happened(subject: Subject, transition: Transition) -> str:
     if transition.entries:
-        return _of_entries(transition)
+        own = _words_of(subject).entries
+        return own(subject, transition.entries)[0] if own else _of_entries(transition)
     return _words_of(subject).breached(subject, transition.facts) if transition.facts else ""
 
 
@@ -60,12 +61,15 @@ def _of_entries(transition: Transition) -> str:
 
 def _blocks(subject: Subject, transition: Transition, happened: str) -> list[object]:
     blocks: list[object] = []
-    if subject.text and happened and subject.verb != "flag":  # its text says all that a boolean can say
+    own = _words_of(subject).entries if transition.entries else None
+    if subject.text and happened and subject.verb != "flag" and not own:  # its text says all that a boolean can say
         blocks.append(_sentence(happened))
     inputs = inputs_in_words(subject, transition.facts)
     if inputs and inputs not in happened and subject.verb != "diverge":
         blocks.append(f"From: {inputs}")
-    if transition.entries:
+    if own:
+        blocks += own(subject, transition.entries)[1]
+    elif transition.entries:
         blocks += [*_entries(subject, transition.entries[:_ROWS]), *rows_left_out(len(transition.entries) - _ROWS)]
     if transition.detail:
         blocks.append(transition.detail)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from fractions import Fraction
 from typing import Any, TypeGuard
 
-from monitoring.base.plural import counted
 from monitoring.base.secrets.redact import redact
 from monitoring.chains.abi.values import Unknown
 from monitoring.checks.engine.plan import CheckInstance
@@ -30,7 +29,7 @@ def value_in_words(part: CheckInstance, reading: Any) -> str:  # noqa: ANN401 - 
 
 def _plain(reading: Any) -> str:  # noqa: ANN401 - as above
     if isinstance(reading, LogBatch):
-        return f"blocks {reading.from_block} to {reading.to_block}, {counted(len(reading.events), 'event')}"
+        return str(reading)
     if isinstance(reading, bool | int | Fraction | str | bytes) or _is_value_list(reading):
         return " ".join(words(reading).splitlines())
     return f"{len(reading)} rows" if hasattr(reading, "__len__") else type(reading).__name__

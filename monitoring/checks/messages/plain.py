@@ -24,16 +24,52 @@ HEADS: Mapping[TransitionKind, str] = {
 
 
 @dataclass(frozen=True, slots=True)
+class OwnRoute:
+    """What a check, a row or a call says of its own alerts; empty where it leaves that to what is around it."""
+
+    protocol: str = ""
+    channel: str = ""
+    machine: bool | None = None
+    guidance: Guidance = NO_GUIDANCE
+
+
+NO_OWN_ROUTE = OwnRoute()
+
+
+@dataclass(frozen=True, slots=True)
 class AlertRoute:
-    """Whose alerts these are (`protocol`), where that does not say it which channel they go to, and what to do then."""
+    """Whose alerts these are (`protocol`), where that does not say it which channel they go to, and what to do then.
+
+    `machine`: they call the webhook of the channel. `speaker` is named in the first line in place of the monitor.
+    """
 
     protocol: str
     channel: str = ""
     guidance: Guidance = NO_GUIDANCE
+    machine: bool = False
+    speaker: str = ""
+
+    @property
+    def goes_to(self) -> str:
+        """Return the channel: the protocol's own unless another one is named."""
+        return self.channel or self.protocol
 
     def guided(self, guidance: Guidance) -> AlertRoute:
         """Return the route of something inside: what it says itself counts before what is said around it."""
         return replace(self, guidance=guidance.within(self.guidance))
+
+    def narrowed(self, own: OwnRoute) -> AlertRoute:
+        """Return the route of something inside with all that it says itself.
+
+        A channel that is written outside stays: an asset of its own name does not leave the chat of its monitor.
+        """
+        return replace(
+            self.guided(own.guidance),
+            protocol=own.protocol or self.protocol,
+            channel=own.channel or self.channel,
+            machine=self.machine if own.machine is None else own.machine,
+            speaker=own.protocol or self.speaker,
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,14 +23,17 @@ from monitoring.base.http.client import Answer, Request
 from monitoring.base.secrets.redact import Redactor
 from monitoring.chains.abi.values import Json, Unknown
 from monitoring.chains.rpc.provider import Fetch
+from monitoring.chains.services.prices import BASE, base_url
 from monitoring.chains.services.sources import pick, steps
 from monitoring.checks.builtin import TYPES
 from monitoring.checks.config.load import load_monitor
 from monitoring.checks.engine.monitor import Monitor
+from monitoring.checks.engine.plan import PriceQuery, ReadContext, value_of
 from monitoring.checks.engine.point import EvaluationPoint
+from monitoring.checks.engine.prices import answer_prices
 from monitoring.checks.engine.sources import document_of, read_sources
-from monitoring.checks.recorded.recording import FOLDER, HIDDEN, RecordedRequest, Recording, recordings_of
-from monitoring.checks.recorded.replay import Replay, as_bytes, put, rendered
+from monitoring.checks.recorded.recording import FOLDER, HIDDEN, PRICES, RecordedRequest, Recording, recordings_of
+from monitoring.checks.recorded.replay import Replay, as_bytes, put, put_at, rendered
 from monitoring.checks.recorded.shape import differences, shape_of
 from monitoring.checks.recorded.stamps import stamp_of
 
@@ -82,7 +85,7 @@ def record(path: Path, environ: Mapping[str, str], clock: Clock, fetch: Fetch) -
         ConfigError: the monitor, or a recording that is there, has mistakes.
     """
     monitor = load_monitor(path, TYPES)
-    if not monitor.sources:
+    if not monitor.sources and not monitor.reads_prices:
         return [f"{path}: nothing to record: it has no sources"], True
     before = recordings_of(path, monitor.name)
     recorder = _Recorder(fetch)
@@ -105,7 +108,52 @@ def record(path: Path, environ: Mapping[str, str], clock: Clock, fetch: Fetch) -
             is_whole = False
             continue
         lines += _write(new, [one for one in before if set(one.sources) & set(names)], now)
+    if monitor.reads_prices:
+        said, is_priced = _record_prices(path, monitor, environ, clock, fetch)
+        lines, is_whole = lines + said, is_whole and is_priced
     return lines, is_whole
+
+
+def _record_prices(
+    path: Path, monitor: Monitor, environ: Mapping[str, str], clock: Clock, fetch: Fetch
+) -> tuple[list[str], bool]:
+    """Write the answers for the prices that a monitor's formulas ask for, without their feeds."""
+    recorder, now, redact = _Recorder(fetch), clock.now(), Redactor(environ)
+    queries = _price_queries(monitor)
+    read = answer_prices(queries, EvaluationPoint(environ, clock, fetch=recorder))
+    lost = [one.reason for one in read.values() if isinstance(one, Unknown)]
+    if lost:
+        return [f"{monitor.name}/{PRICES}: not recorded: {reason}" for reason in dict.fromkeys(lost)], False
+    new = []
+    for number, ((method, url, _), answer) in enumerate(recorder.answers.items(), 1):
+        body = json.loads(answer.body, parse_float=Decimal)
+        public = url.replace(base_url(environ), BASE, 1)  # as a drill asks, which knows no other server
+        for name, row in body["coins"].items():
+            stamp = stamp_of(row["timestamp"], now)
+            body = body if stamp is None else put_at(body, ["coins", name, "timestamp"], str(stamp), now)
+        new.append(Recording(
+            path.parent / FOLDER / f"{monitor.name}.prices{'' if number == 1 else f'-{number}'}.json", monitor.name,
+            (PRICES,), RecordedRequest(method, _hidden_url(public, redact)), answer.status,
+            {"content-type": answer.headers.get("content-type", "")}, body, recorded=f"{now:%Y-%m-%d}",
+        ))  # fmt: skip
+    later = now + _LATER
+    again = answer_prices(queries, EvaluationPoint({}, _At(later), fetch=Replay(new, later), sleep=lambda _: None))
+    if [value_of(one) for one in again.values()] != [value_of(one) for one in read.values()]:
+        return [f"{monitor.name}/{PRICES}: not recorded: as it would be written it reads as another number"], False
+    before = [one for one in recordings_of(path, monitor.name) if PRICES in one.sources]
+    lines = [line for one in new for line in _write(one, [old for old in before if old.path == one.path], now)]
+    for old in before:
+        if old.path not in [one.path for one in new]:
+            old.path.unlink()
+    return lines, True
+
+
+def _price_queries(monitor: Monitor) -> list[PriceQuery]:
+    context = ReadContext({}, {})
+    for part in monitor.parts():
+        part.read(context)
+    found = [one for one in context.wanted if isinstance(one, PriceQuery)]
+    return list(dict.fromkeys(replace(one, read=replace(one.read, feed="")) for one in found))
 
 
 def _requests(monitor: Monitor) -> list[tuple[Request, list[str]]]:

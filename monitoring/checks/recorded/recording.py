@@ -16,6 +16,7 @@ from typing import Any
 from monitoring.base.errors import ConfigError
 
 FOLDER = "answers"
+PRICES = "price()"  # in place of a source: the prices that formulas of a monitor read
 HIDDEN = "…"  # in a URL or a header, in place of what may be a secret: anything fits it
 _KEYS = ("monitor", "sources", "recorded", "unconfirmed", "request", "answer")
 

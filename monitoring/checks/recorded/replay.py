@@ -72,6 +72,14 @@ class Replay:
         name = self.path_of(source)
         self.bodies[name] = put(self.bodies[name], path, value, self._now)
 
+    def put_at(self, path: Path, place: list[str | int], value: Any) -> None:  # noqa: ANN401 - a value of the language
+        """Change what is at some steps of the answer of a recording.
+
+        Raises:
+            LookupError: the answer has nothing there.
+        """
+        self.bodies[path] = put_at(self.bodies[path], place, value, self._now)
+
     def _unknown(self, request: Request) -> str:
         """Say which recording is nearest, and in what it differs."""
         reasons = [(_mismatch(one.request, request), one.path.name) for one in self.recordings.values()]
@@ -94,7 +102,7 @@ def put(body: Json, path: str, value: Any, now: datetime) -> Json:  # noqa: ANN4
     Raises:
         LookupError: there is nothing at the path.
     """
-    return _put(body, [step for step, _ in steps(path)], value, now)
+    return put_at(body, [step for step, _ in steps(path)], value, now)
 
 
 def rendered(body: Json, now: datetime) -> Json:
@@ -154,7 +162,8 @@ def _fits(recorded: str, sent: str) -> bool:
     return at <= len(sent) - len(others[-1])
 
 
-def _put(body: Json, path: list[str | int], value: Any, now: datetime) -> Json:  # noqa: ANN401 - as above
+def put_at(body: Json, path: list[str | int], value: Any, now: datetime) -> Json:  # noqa: ANN401 - as above
+    """Do as `put`, by steps: a name in an answer may hold what separates the steps of a path."""
     if not path:
         return _in_the_form_of(body, value, now)
     step, rest = path[0], path[1:]
@@ -162,7 +171,7 @@ def _put(body: Json, path: list[str | int], value: Any, now: datetime) -> Json: 
         inner = body[step]  # type: ignore[index]  # a wrong step is the caller's mistake
     except (KeyError, IndexError, TypeError):
         raise LookupError(f"the recorded answer has nothing at {step!r}") from None
-    changed = _put(inner, rest, value, now)
+    changed = put_at(inner, rest, value, now)
     if isinstance(body, dict):
         return {**body, str(step): changed}
     place = int(step) % len(body)  # type: ignore[arg-type]  # the step was found

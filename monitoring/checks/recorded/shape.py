@@ -13,6 +13,7 @@ from typing import TypeAlias
 
 from monitoring.chains.abi.values import Json
 from monitoring.chains.rpc.memory import ChainMemory
+from monitoring.checks.recorded.recording import PRICES
 from monitoring.store.tables.chain_memory import SHAPE
 
 Shape: TypeAlias = "str | list[Shape] | dict[str, Shape]"
@@ -61,7 +62,9 @@ def remember_readings(memory: ChainMemory, monitor: str, readings: Mapping[str, 
     With each goes all that says how the source is read. When that changes it is unconfirmed until it is parsed again.
     """
     before = _kept(memory.recall(SHAPE, monitor))
-    after = {source: _known(before.get(source), path, body) for source, (path, body) in readings.items()}
+    # Prices are read apart from sources, so each call leaves what the other noted.
+    after = {name: one for name, one in before.items() if (name == PRICES) is not (PRICES in readings)}
+    after |= {source: _known(before.get(source), path, body) for source, (path, body) in readings.items()}
     if after != before:
         memory.remember(SHAPE, monitor, json.dumps(after, separators=(",", ":")))
 

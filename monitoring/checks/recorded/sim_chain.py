@@ -13,6 +13,7 @@ from typing import Any, cast
 from monitoring.base.clock import Clock
 from monitoring.base.http.client import Answer, FetchError, Request
 from monitoring.chains.abi.function import AbiError, decode, encode, parse_function
+from monitoring.chains.abi.selectors import declared_event
 from monitoring.chains.abi.values import Unknown
 from monitoring.chains.networks import network
 
@@ -32,18 +33,39 @@ class Reverts:
         return _SELECTOR + encode(_ERROR.inputs, [self.reason], "Error") if self.reason else b""
 
 
+@dataclass(frozen=True, slots=True)
+class SimLog:
+    """A log of a `SimChain`; `index` is unique on the whole chain."""
+
+    contract: str
+    topics: tuple[str, ...]
+    data: str
+    block: int
+    tx: str
+    index: int
+
+    def as_json(self) -> dict[str, Any]:
+        """Return it as a provider says it."""
+        return {
+            "address": self.contract, "topics": list(self.topics), "data": self.data, "blockNumber": hex(self.block),
+            "blockHash": f"0x{self.block:064x}", "transactionHash": self.tx, "logIndex": hex(self.index),
+        }  # fmt: skip
+
+
 @dataclass
 class SimChain:
     """A chain whose views are `calls`: `{(address, "totalAssets()(uint256)"): 123}`.
 
     A value, a tuple for several, a function of the arguments, or what makes that one call unknown: `Reverts("why")`,
-    `Unknown("why")`. Change `calls` between runs; `down = True` makes the whole chain unreachable.
+    `Unknown("why")`. Change `calls` between runs; `down = True` makes the whole chain unreachable. `emit` adds an event
+    to `logs`; take it out of them again, and it was reorganised away.
     """
 
     calls: dict[tuple[str, str], Any] = field(default_factory=dict)
     chain: int | str = 1
     head: int = 20_000_000
     down: bool = False
+    logs: list[SimLog] = field(default_factory=list)
 
     @property
     def id(self) -> int:
@@ -57,6 +79,22 @@ class SimChain:
     @property
     def url(self) -> str:
         return f"http://simulated-{network(self.chain).slug}/"
+
+    def emit(self, contract: str, event: str, *values: Any, tx: str = "") -> SimLog:  # noqa: ANN401 - by its types
+        """Mine a block with this event, and so many on top that it is read; `event` as in `Paused(address account)`.
+
+        Raises:
+            SignatureError: the values do not fit.
+        """
+        declared = declared_event(event)
+        topics, data = declared.encode(values)
+        self.head += 1
+        found = SimLog(
+            contract, topics, data, self.head, tx or f"0x{self.head:056x}{len(self.logs):08x}", len(self.logs)
+        )
+        self.logs.append(found)
+        self.head += network(self.chain).confirmations
+        return found
 
     def fetch(self, request: Request, clock: Clock) -> Answer:
         """Answer a provider's request."""
@@ -75,7 +113,7 @@ class SimChain:
             "eth_getCode": lambda params: "0x60" if self._has(params[0]) else "0x",
             "eth_getStorageAt": lambda _: "0x" + "0" * 64,
             "eth_getBalance": lambda _: "0x0",
-            "eth_getLogs": lambda _: [],
+            "eth_getLogs": lambda params: self._logs(params[0]),
             "eth_call": lambda params: self._call(params[0]),
         }
         method = methods.get(asked["method"])
@@ -88,6 +126,17 @@ class SimChain:
         number = self.head if tag == "latest" else int(tag, 16)
         seconds = int(clock.now().timestamp()) - (self.head - number) * 12
         return {"number": hex(number), "hash": f"0x{number:064x}", "timestamp": hex(seconds)}
+
+    def _logs(self, asked: Mapping[str, Any]) -> list[dict[str, Any]]:
+        first, last = int(asked["fromBlock"], 16), int(asked["toBlock"], 16)
+        addresses = {str(one).lower() for one in asked.get("address", ())}
+        kinds = asked["topics"][0] if asked.get("topics") else None
+        return [
+            one.as_json()
+            for one in self.logs
+            if first <= one.block <= last and one.contract.lower() in addresses
+            if kinds is None or one.topics[0] in kinds
+        ]
 
     def _has(self, address: str) -> bool:
         return any(target.lower() == address.lower() for target, _ in self.calls)

@@ -13,7 +13,7 @@ from monitoring.base.yaml.keys import Section, entry
 from monitoring.chains.abi.values import Unknown
 from monitoring.checks.expression.value_text import words
 from monitoring.checks.expression.values import Absent, Number, Reading, Value, as_number, is_number
-from monitoring.checks.rules.keys import DURATION, FORMULA, LASTING, LEVEL_SEVERITY, REMIND, Listed, levels
+from monitoring.checks.rules.keys import DURATION, FORMULA, LEVEL_SEVERITY, REMIND, WAITING, Listed, levels
 from monitoring.checks.rules.keywords import CommonKeywords, CommonOptions, reading, span
 from monitoring.checks.rules.steps import check_ladder, seconds_of, seconds_of_span
 from monitoring.checks.rules.verb import Asked, ParsedCheck, Verb, YamlForm, with_base
@@ -231,7 +231,7 @@ def python_deadline(
 VERB = Verb(
     name="age",
     judge=judge,
-    yaml=(YamlForm(ASKS_AGE, _read_age, (MAX, LEVELS, *LASTING)),),
+    yaml=(YamlForm(ASKS_AGE, _read_age, (MAX, LEVELS, *WAITING)),),
     python=python_age,
     facts=("value", "age"),
     words=WORDS,

@@ -13,7 +13,7 @@ from monitoring.base.yaml.keys import entry
 from monitoring.chains.abi.values import Unknown
 from monitoring.checks.expression.value_text import words
 from monitoring.checks.expression.values import Absent, Number, Reading, as_number, magnitude
-from monitoring.checks.rules.keys import FORMULA, LASTING, SHARE, Listed, one_of
+from monitoring.checks.rules.keys import FORMULA, SHARE, WAITING, Listed, one_of
 from monitoring.checks.rules.keywords import CommonKeywords, CommonOptions, number
 from monitoring.checks.rules.keywords import reading as exact
 from monitoring.checks.rules.limit import Level
@@ -151,7 +151,7 @@ VERB = Verb(
     name="diverge",
     words=WORDS,
     judge=judge,
-    yaml=(YamlForm(DIVERGE, _diverge, (MAX, DIRECTION, *LASTING)),),
+    yaml=(YamlForm(DIVERGE, _diverge, (MAX, DIRECTION, *WAITING)),),
     python=python,
     facts=("value", "reference"),
 )

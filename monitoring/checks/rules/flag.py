@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Unpack
 from monitoring.base.yaml.keys import entry
 from monitoring.chains.abi.values import Unknown
 from monitoring.checks.expression.values import Absent, Reading, describe
-from monitoring.checks.rules.keys import FORMULA, LASTING
+from monitoring.checks.rules.keys import FORMULA, WAITING
 from monitoring.checks.rules.keywords import CommonKeywords, CommonOptions, reading
 from monitoring.checks.rules.verb import Asked, ParsedCheck, Verb, YamlForm
 from monitoring.checks.rules.words import Facts, Subject, VerbWords
@@ -59,5 +59,5 @@ def python(value: Any, **common: Unpack[CommonKeywords]) -> Asked:
 
 FLAG = entry("flag", FORMULA, "Fires while this boolean is true.", example="flag: vault.isShutdown()")
 VERB = Verb(
-    name="flag", words=WORDS, judge=judge, yaml=(YamlForm(FLAG, _flag, LASTING),), python=python, facts=("value",)
+    name="flag", words=WORDS, judge=judge, yaml=(YamlForm(FLAG, _flag, WAITING),), python=python, facts=("value",)
 )

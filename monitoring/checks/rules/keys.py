@@ -14,6 +14,7 @@ from monitoring.alerts.message.guidance import Guidance, note_problem
 from monitoring.base.yaml.keys import Key, Keyed, Kind, entry
 from monitoring.base.yaml.marks import Mapping as MappingNode
 from monitoring.base.yaml.marks import Scalar, Sequence
+from monitoring.checks.messages.plain import OwnRoute
 from monitoring.conditions.severity import Severity
 from monitoring.conditions.values import Number
 
@@ -80,6 +81,14 @@ def guidance_of(at: Spot) -> Guidance:
     return Guidance(at.value(RUNBOOK) or "", (at.value(NOTE) or "").strip())
 
 
+def own_route_of(at: Spot) -> OwnRoute:
+    """Read what a check or a row says of its own alerts."""
+    machine = at.value(MACHINE)
+    return OwnRoute(
+        at.value(PROTOCOL) or "", at.value(CHANNEL) or "", machine == "true" if machine else None, guidance_of(at)
+    )
+
+
 def text_of(word: str, what: str = "a text") -> Value[str]:
     """Return the kind of a text that is not empty; `what` is needed where there is none."""
     return Value(word, lambda at: at.text(what), {"type": AS_WRITTEN})
@@ -134,7 +143,15 @@ REMIND = entry(
     without="by severity",
     example="remind: 12h",
 )
+AT_ONCE = entry(
+    "at_once",
+    FORMULA,
+    "With `for`: it does not wait while this is true, as where a value is far beyond its bound.",
+    default="",
+    example="at_once: price < 0.98",
+)
 LASTING = (FOR, REMIND)  # of something that lasts
+WAITING = (FOR, AT_ONCE, REMIND)  # of a formula that lasts
 RUNBOOK = entry(
     "runbook",
     Value("URL or path", lambda at: at.runbook(), {"type": "string"}),
@@ -150,6 +167,29 @@ NOTE = entry(
     example="note: the keeper restarts it within ten minutes",
 )
 GUIDANCE = (RUNBOOK, NOTE)
+PROTOCOL = entry(
+    "protocol",
+    NAME,
+    "Whose alerts these are: `silence --protocol` covers them, and their first line names it. The nearest one counts.",
+    default="",
+    example="protocol: circle",
+)
+CHANNEL = entry(
+    "channel",
+    NAME,
+    "Where its alerts go. The nearest one counts, then the protocol.",
+    default="",
+    example="channel: maker",
+)
+MACHINE = entry(
+    "machine",
+    SWITCH,
+    "Its HIGH and CRITICAL alerts call the webhook of its channel: for machines that act on funds.",
+    default="",
+    without="no machine is called",
+    example="machine: true",
+)
+OWN_ROUTE = (PROTOCOL, CHANNEL, MACHINE, *GUIDANCE)
 LEVEL_SEVERITY = entry(
     "severity", SEVERITY, "How bad this level is.", without="low, medium, high or critical", example="severity: high"
 )

@@ -6,7 +6,7 @@ Called by the verbs. A keyword that could never do what it says is refused.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from datetime import datetime, timedelta
 from decimal import Decimal
 from fractions import Fraction
@@ -18,15 +18,16 @@ from monitoring.alerts.message.model import Severity
 from monitoring.base.clock import parse_duration
 from monitoring.base.errors import UsageError
 from monitoring.base.suggest import instead_of
-from monitoring.chains.abi.addresses import is_address
+from monitoring.chains.abi.addresses import address_problem, is_address
 from monitoring.chains.abi.values import Unknown
 from monitoring.checks.expression.values import NONE, Number, Reading, Value
+from monitoring.checks.messages.plain import OwnRoute
 from monitoring.checks.rules.steps import Step, seconds_of, seconds_of_span
 from monitoring.conditions.policy import USUAL, PendingPolicy, Reminders
 
 T = TypeVar("T")
 Amount: TypeAlias = "int | float | str | Decimal | Fraction"
-_LASTING = ("fire_after", "for_runs", "remind")
+_LASTING = ("fire_after", "for_runs", "at_once", "remind")
 _NOT_FINITE = ("nan", "inf", "infinity")
 
 
@@ -97,21 +98,30 @@ def span(value: str | timedelta) -> timedelta:
 class CommonKeywords(TypedDict, total=False):
     """What every verb understands.
 
-    `severity`; `fire_after` and `for_runs`: only once it has lasted so long; `remind`: again while it stands;
+    `severity`; `fire_after` and `for_runs`: only once it has lasted so long; `at_once`: true where the breach is so bad
+    that it does not wait; `remind`: again while it stands;
     `unit` of the value (`usd`, `%`, `ETH`); `text`: the title in your own words, with `{value}`, `{bound}`,
-    `{before}`; `chain`, where one key is judged on several; `runbook` (a URL, or a path in the repository) and `note`:
-    what to do, shown in the alert.
+    `{before}`; `chain`, where one key is judged on several; `inputs`: what the value was made of, by name, and
+    `contract`: the address it is about, where it was calculated from several, both shown in the alert; so are `runbook`
+    (a URL, or a path in the repository) and `note`: what to do; `protocol` and `channel`: whose alert it is and where
+    it goes, if not the monitor's; `machine=True`: if it is HIGH or CRITICAL it calls the webhook of its channel.
     """
 
     severity: Severity | str
     fire_after: str | timedelta
     for_runs: int
+    at_once: bool
     remind: str | timedelta | None
     unit: str
     text: str
     chain: int | str
+    inputs: Mapping[str, Any]
+    contract: str
     runbook: str
     note: str
+    protocol: str
+    channel: str
+    machine: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,12 +131,18 @@ class CommonOptions:
     severity: Severity | str | None = None
     fire_after: str | timedelta = "0"
     for_runs: int = 1
+    at_once: bool = False
     remind: str | timedelta | Reminders | None = USUAL
     unit: str = ""
     text: str = ""
     chain: int | str = 0
+    inputs: Mapping[str, Any] = field(default_factory=dict)
+    contract: str = ""
     runbook: str = ""
     note: str = ""
+    protocol: str = ""
+    channel: str = ""
+    machine: bool = False
 
     @classmethod
     def of(cls, verb: str, keywords: Mapping[str, Any], python: Callable[..., Any]) -> CommonOptions:
@@ -141,8 +157,26 @@ class CommonOptions:
                 own = [name for name, one in signature(python).parameters.items() if one.kind is one.KEYWORD_ONLY]
                 raise UsageError(f"m.{verb}(…, {word}=…): unknown keyword, {instead_of(word, [*own, *common])}")
         options = cls(**keywords)
-        guidance_of_call(f"m.{verb}(…, ", options.runbook, options.note)
+        options.own_route(verb)
+        if options.contract and (problem := address_problem(options.contract)):
+            raise UsageError(f"m.{verb}(…, contract=…): {problem}")
+        if not isinstance(options.inputs, Mapping):
+            raise UsageError(f"m.{verb}(…, inputs=…): name each, as in inputs={{'assets': vault.assets}}")
         return options
+
+    def own_route(self, verb: str) -> OwnRoute:
+        """Return what the call says of its own alerts.
+
+        Raises:
+            UsageError: one of its keywords is not usable.
+        """
+        guidance = guidance_of_call(f"m.{verb}(…, ", self.runbook, self.note)
+        for word in ("protocol", "channel"):
+            if not isinstance(found := getattr(self, word), str):
+                raise UsageError(f"m.{verb}(…, {word}={found!r}): write a name")
+        if not isinstance(self.machine, bool):
+            raise UsageError(f"m.{verb}(…, machine={self.machine!r}): write True or False")
+        return OwnRoute(self.protocol, self.channel, self.machine, guidance)
 
     def policy(
         self, verb: str, severity: Severity | None = None, *, understood: Sequence[str] | None = None
@@ -162,10 +196,13 @@ class CommonOptions:
             raise UsageError(f"m.{verb}(…, for_runs={self.for_runs!r}): write a whole number, as in for_runs=3")
         if self.for_runs < 1:
             raise UsageError(f"m.{verb}(…, for_runs={self.for_runs}): at least 1")
+        held = PendingPolicy(self.for_runs, span(self.fire_after))
+        if self.at_once and held == PendingPolicy():
+            raise UsageError(f"m.{verb}(…, at_once=…) needs for_runs or fire_after: without them nothing waits")
         worst = Severity.parse(self.severity) if self.severity is not None else severity
         return {
             "severity": worst if severity is None else severity,
-            "hold": PendingPolicy(self.for_runs, span(self.fire_after)),
+            "hold": PendingPolicy() if self.at_once else held,
             "remind": reminders(self.remind),
         }
 

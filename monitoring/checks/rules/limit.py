@@ -14,7 +14,7 @@ from monitoring.base.yaml.keys import Section, entry
 from monitoring.chains.abi.values import Unknown
 from monitoring.checks.expression.value_text import words
 from monitoring.checks.expression.values import Absent, Number, Reading, as_number, is_number, magnitude
-from monitoring.checks.rules.keys import FORMULA, LASTING, LEVEL_SEVERITY, NUMBER, POSITIVE, levels
+from monitoring.checks.rules.keys import FORMULA, LEVEL_SEVERITY, NUMBER, POSITIVE, WAITING, levels
 from monitoring.checks.rules.keywords import CommonKeywords, CommonOptions, number, one_of, reading
 from monitoring.checks.rules.steps import check_ladder
 from monitoring.checks.rules.verb import Asked, ParsedCheck, Verb, YamlForm
@@ -198,7 +198,7 @@ LEVELS = entry(
     without="bounds with severities, as in [{below: 5, severity: high}]",
     example="levels: [{below: 5, severity: high}]",
 )
-_KEYS = (*LASTING, WORSE_BY, CLEAR_BELOW, CLEAR_ABOVE)
+_KEYS = (*WAITING, WORSE_BY, CLEAR_BELOW, CLEAR_ABOVE)
 VERB = Verb(
     name="limit",
     words=WORDS,

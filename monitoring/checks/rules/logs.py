@@ -2,18 +2,33 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Unpack
 
 from monitoring.alerts.message.model import Severity
+from monitoring.alerts.message.text import bold, line, tx
+from monitoring.base.errors import UsageError
+from monitoring.base.formatting import format_instant
+from monitoring.base.plural import counted
 from monitoring.chains.abi.values import Unknown
-from monitoring.checks.expression.values import Absent, Json
-from monitoring.checks.rules.readings import SEED, FirstRun, LogBatch, LogEvent, kept_rows
+from monitoring.chains.networks import networks
+from monitoring.checks.expression.values import Absent, Json, Value
+from monitoring.checks.rules.keywords import CommonKeywords, CommonOptions
+from monitoring.checks.rules.readings import SEED, FirstRun, LogBatch, LogEvent, kept_rows, with_broken
 from monitoring.checks.rules.steps import either
+from monitoring.checks.rules.verb import Asked, Verb
+from monitoring.checks.rules.words import Subject, VerbWords
 from monitoring.conditions.condition import Condition
 from monitoring.conditions.outcome import Entry, Outcome, Reason
 from monitoring.conditions.policy import Policy
 from monitoring.conditions.transition import apply_verdict, happened, no_data, unchanged
+
+if TYPE_CHECKING:
+    from monitoring.checks.events.decoded import DecodedLog, Judgement, LogsRead
+
+_ROWS = 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,7 +49,7 @@ class _SeenLog:
 
 def read_from(condition: Condition, policy: LogsPolicy) -> int | None:
     """Return the first block the next batch must hold, None at first sight."""
-    cursor = _cursor(condition)
+    cursor = cursor_of(condition)
     return None if cursor is None else max(0, cursor - policy.margin)
 
 
@@ -45,10 +60,11 @@ def judge(before: Condition, reading: LogBatch | Unknown | Absent, now: datetime
        to be one for good is passed.
     2. An event that moved to another block with its transaction is not new.
     3. Events further back than the margin were judged before and are left alone.
+    4. Where the batch ends before the chain does, that counts as unknown as well.
     """
     if isinstance(reading, Absent):
         return apply_verdict(before, reading, now, policy)
-    cursor = _cursor(before)
+    cursor = cursor_of(before)
     batch = reading if isinstance(reading, Unknown) else _whole(reading, cursor)
     if isinstance(batch, Unknown):
         return no_data(before, batch, now, policy)
@@ -57,23 +73,35 @@ def judge(before: Condition, reading: LogBatch | Unknown | Absent, now: datetime
     present = {event.id: event for event in batch.events if floor <= event.block <= batch.to_block}
     lost = {key: one for key, one in seen.items() if floor <= one.block <= batch.to_block and key not in present}
     fresh, gone, moved = _unmoved({key: present[key] for key in present.keys() - seen.keys()}, lost)
-    reported = {key for key, event in fresh.items() if cursor is not None or policy.first_run.reports(event.at, now)}
+    reported = {
+        key
+        for key, event in fresh.items()
+        if event.wanted and (cursor is not None or policy.first_run.reports(event.at, now))
+    }
     entries = _entries({key: fresh[key] for key in reported}, gone, policy)
     outcome = unchanged(before, now)
     if entries:
-        outcome = happened(before, now, max(each.severity for each in entries), entries=entries)
+        facts: dict[str, Value] = {"count": len(reported)}
+        outcome = happened(before, now, max(each.severity for each in entries), facts, entries=entries)
     if cursor is None and not entries:
         outcome = replace(outcome, reason=Reason.SEEDED)
     kept = {key: one for key, one in seen.items() if key not in lost} | moved
     kept |= {
         key: _SeenLog(e.block, e.tx, key in reported, either(e.severity, policy.severity)) for key, e in fresh.items()
     }
-    return outcome.remembering(_write(kept, batch.to_block + 1, policy))
+    broken = [batch.problem] if batch.problem is not None else []
+    return with_broken(outcome.remembering(_write(kept, batch.to_block + 1, policy)), before, broken, now, policy)
 
 
-def _cursor(condition: Condition) -> int | None:
+def cursor_of(condition: Condition) -> int | None:
+    """Return the first block that was never judged, None at first sight."""
     kept = condition.memory.get("next")
     return None if kept is None else int(str(kept))
+
+
+def seen_logs(condition: Condition) -> frozenset[str]:
+    """Return the ids of the events that are remembered: those of the blocks that are read again."""
+    return frozenset(kept_rows(condition, "seen") or {})
 
 
 def _whole(batch: LogBatch, cursor: int | None) -> LogBatch | Unknown:
@@ -124,3 +152,58 @@ def _entries(reported: dict[str, LogEvent], gone: dict[str, _SeenLog], policy: L
         if one.reported
     ]
     return tuple(entries)
+
+
+def _in_words(subject: Subject, entries: Sequence[Entry]) -> tuple[str, Sequence[object]]:
+    """Return what a title says of events, and a line for each, the worst first where not all have room."""
+    gone = [entry for entry in entries if entry.kind != "new"]
+    title = [counted(len(entries) - len(gone), "event")] if len(entries) > len(gone) else []
+    title += [f"{counted(len(gone), 'reported event')} removed by a reorganisation"] if gone else []
+    shown = entries if len(entries) <= _ROWS else sorted(entries, key=lambda entry: -entry.severity)[:_ROWS]
+    mixed = len({entry.severity for entry in entries}) > 1
+    lines = [_line(subject, entry, is_named=mixed) for entry in shown]
+    more = len(entries) - len(shown)
+    return ": " + ", ".join(title), [*lines, *([f"… and {more} more"] if more else [])]
+
+
+def _line(subject: Subject, entry: Entry, *, is_named: bool) -> object:
+    facts, mined_at = entry.facts, entry.facts.get("mined at")
+    when = (" · ", format_instant(datetime.fromtimestamp(mined_at, UTC))) if isinstance(mined_at, int) else ()
+    text = str(facts.get("text", "")) if entry.kind == "new" else f"No longer on the chain: block {facts['block']!s}"
+    name = (bold(entry.severity.name), " ") if is_named else ()
+    return line(*name, text, " · ", tx(facts["tx"], chain=networks().get(subject.chain)), *when)
+
+
+def python(
+    read: LogsRead,
+    *,
+    when: Callable[[DecodedLog], Any] | None = None,
+    show: Callable[[DecodedLog], str] | None = None,
+    severity_of: Callable[[DecodedLog], Severity | str | None] | None = None,
+    **common: Unpack[CommonKeywords],
+) -> Asked:
+    """Report the new logs that `m.chain(…).logs(key, …)` read, all in one message.
+
+    `when` leaves logs out, `show` writes the line of one, `severity_of` its severity where it is not that of the check.
+    Where one of them meets something unknown, the logs from there on are judged in a later run.
+    """
+    from monitoring.checks.events.decoded import LogsRead  # noqa: PLC0415 - it needs the policy of this module
+
+    options = CommonOptions.of("logs", common, python)
+    if not isinstance(read, LogsRead):
+        raise UsageError("m.logs(key, …): give it what m.chain(…).logs(key, contracts, events) read")
+
+    def judge(log: DecodedLog) -> Judgement:
+        if when is not None and not when(log):
+            return False, None, ""
+        severity = severity_of(log) if severity_of is not None else None
+        return True, None if severity is None else Severity.parse(severity), str(log if show is None else show(log))
+
+    policy = LogsPolicy(
+        **options.policy("logs", understood=()), margin=read.policy.margin, first_run=read.policy.first_run
+    )
+    return Asked(read.batch(judge), policy, replace(options, chain=read.chain), key=read.key)
+
+
+WORDS = VerbWords(lambda _, __: "", lambda _, __: " has no new events", entries=_in_words)
+VERB = Verb(name="logs", judge=judge, python=python, facts=("count",), words=WORDS)

@@ -13,7 +13,7 @@ from monitoring.base.yaml.keys import entry
 from monitoring.chains.abi.values import Unknown
 from monitoring.checks.expression.value_text import words
 from monitoring.checks.expression.values import Absent, Number, Reading, as_number, read_number, write_number
-from monitoring.checks.rules.keys import FORMULA, LASTING, POSITIVE, STEP, one_of
+from monitoring.checks.rules.keys import FORMULA, POSITIVE, STEP, WAITING, one_of
 from monitoring.checks.rules.keywords import CommonKeywords, CommonOptions, number, reading
 from monitoring.checks.rules.keywords import step as size_of
 from monitoring.checks.rules.steps import NO_STEP, Step
@@ -154,7 +154,7 @@ VERB = Verb(
     name="never_falls",
     words=WORDS,
     judge=judge,
-    yaml=(YamlForm(NEVER_FALLS, _never_falls, (TOLERANCE, REBASE, WORSE_BY, *LASTING)),),
+    yaml=(YamlForm(NEVER_FALLS, _never_falls, (TOLERANCE, REBASE, WORSE_BY, *WAITING)),),
     python=python,
     facts=("value", "before"),
 )

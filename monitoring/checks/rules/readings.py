@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from monitoring.alerts.message.model import Severity
+from monitoring.base.plural import counted
 from monitoring.chains.abi.values import Unknown
 from monitoring.checks.expression.values import Json, Value
 from monitoring.conditions.condition import Condition
@@ -55,7 +56,7 @@ class Item:
 
 @dataclass(frozen=True, slots=True)
 class LogEvent:
-    """One chain event."""
+    """One chain event. One that is not `wanted` is remembered, so that it is never reported later either."""
 
     block: int
     block_hash: str
@@ -64,6 +65,7 @@ class LogEvent:
     at: datetime | None = None
     severity: Severity | None = None
     facts: Mapping[str, Value] = field(default_factory=dict)
+    wanted: bool = True
 
     @property
     def id(self) -> str:
@@ -74,13 +76,19 @@ class LogEvent:
 class LogBatch:
     """All matching events of the blocks `from_block` to `to_block`, both included.
 
-    `gap`: what lies between them and the last batch is gone for good, which is reported elsewhere.
+    `gap`: what lies between them and the last batch is gone for good, which is reported elsewhere. `problem`: why it
+    ends before the chain does.
     """
 
     from_block: int
     to_block: int
     events: tuple[LogEvent, ...] = ()
     gap: bool = False
+    problem: Unknown | None = None
+
+    def __str__(self) -> str:
+        wanted = counted(sum(event.wanted for event in self.events), "event")
+        return f"blocks {self.from_block} to {self.to_block}, {wanted}"
 
 
 def kept_rows(condition: Condition, name: str) -> dict[str, list[Json]] | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from fractions import Fraction
 from itertools import pairwise
@@ -61,6 +61,16 @@ def severities_of(policy: Policy) -> tuple[Severity, ...]:
     """Return how bad a check can be, the mildest first."""
     levels = getattr(policy, "levels", ()) or getattr(policy, "steps", ())
     return tuple(dict.fromkeys(level.severity for level in levels)) or (policy.severity,)
+
+
+def with_severity(policy: Policy, severity: Severity) -> Policy:
+    """Return a policy that is this severe; one whose levels have several severities stays as it is."""
+    levels = {name: found for name in ("levels", "steps") if (found := getattr(policy, name, ()))}
+    if len(severities_of(policy)) > 1:
+        return policy
+    changed = {name: tuple(replace(level, severity=severity) for level in found) for name, found in levels.items()}
+    of_members = {name: severity for name in ("added", "removed") if getattr(policy, name, None) is policy.severity}
+    return replace(policy, severity=severity, **changed, **of_members)  # type: ignore[arg-type]  # of the policy's own class
 
 
 def seconds_of(instant: datetime) -> Fraction:

@@ -39,15 +39,20 @@ class ParsedCheck:
     formula: str
     percent: bool = False  # its bounds are written with %, and so is its value shown
     difference: bool = False  # two readings are compared: what is judged is the first less the second
+    at_once: Tree | None = None  # while this is true it does not wait
 
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What a call of `m.<verb>` asks for: the reading in hand, exact, and the policy of its keywords."""
+    """What a call of `m.<verb>` asks for: the reading in hand, exact, and the policy of its keywords.
+
+    `key`: the one that it was read for, where its reading goes on from what is remembered under it.
+    """
 
     reading: Any
     policy: Policy
     options: CommonOptions
+    key: str = ""
 
 
 @dataclass(frozen=True, slots=True)

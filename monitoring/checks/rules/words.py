@@ -7,12 +7,13 @@ around them by `checks.messages`.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from monitoring.checks.expression.value_text import words
 from monitoring.checks.expression.values import Number, Value, is_number
+from monitoring.conditions.outcome import Entry
 from monitoring.conditions.policy import Policy
 
 Facts: TypeAlias = Mapping[str, Value]
@@ -43,13 +44,15 @@ class VerbWords:
     """The sentences of a verb, as they follow the check's name.
 
     `breached` says what happened with value and limit (`: 5 is below 100`), `good` what is true now that it is over
-    (` is ok again: 120`), `bound` what is allowed, for listings; `value` is a reading in a listing.
+    (` is ok again: 120`), `bound` what is allowed, for listings; `value` is a reading in a listing. `entries` says what
+    is new in the title (`: 2 events`), and a block for each; without one they stand in a table.
     """
 
     breached: Callable[[Subject, Facts], str]
     good: Callable[[Subject, Facts], str]
     bound: Callable[[Subject], str] = lambda _: ""
     value: Callable[[Subject, Value], str] = lambda subject, value: words(value, subject.unit)
+    entries: Callable[[Subject, Sequence[Entry]], tuple[str, Sequence[object]]] | None = None
 
 
 ROW_WORDS = VerbWords(lambda _, __: "", lambda _, __: " has no open rows any more")  # of verbs that report their rows

@@ -7,7 +7,7 @@ and the run is judged again: what was reported would not fit what is remembered.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from monitoring.alerts.message.model import Alert, Severity
@@ -56,13 +56,18 @@ class JudgedPart:
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """All that one run writes. `gone` are conditions whose check is in no file any more."""
+    """All that one run writes.
+
+    `gone` are conditions whose check is in no file any more, `held` counts of each chain the ranges of logs by how far
+    they are complete, and the logs that a host left out.
+    """
 
     entries: Sequence[JudgedPart]
     before: LoadedState
     memory: Mapping[tuple[str, str], str]
     judged_blocks: Mapping[int, int]
     gone: Sequence[Condition] = ()
+    held: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
 
 
 def record_in(tx: Tx, record: Record, now: datetime, origin: AlertOrigin, also_due: Sequence[DueReminder] = ()) -> int:
@@ -81,6 +86,8 @@ def record_in(tx: Tx, record: Record, now: datetime, origin: AlertOrigin, also_d
     _spells(tx, record, now)
     for (kind, key), value in record.memory.items():
         chain_memory.put(tx, kind, key, value, now)
+    for name, numbers in record.held.items():
+        chain_memory.count(tx, chain_memory.HELD, name, numbers, now)
     for chain, block in record.judged_blocks.items():
         chain_memory.advance(tx, JUDGED, str(chain), block, now, now - JUDGED_FOR)
     return written

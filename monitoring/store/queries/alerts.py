@@ -122,10 +122,10 @@ def alerts_of_run(database: Database, run_id: int, limit: int) -> list[AlertRow]
     )
 
 
-def alerts_of_key(database: Database, protocol: str, key: str, limit: int) -> list[AlertRow]:
-    """Return the alerts of one condition, newest first."""
-    where = "WHERE dedupe_key = ? AND +protocol = ? ORDER BY id DESC LIMIT ?"
-    return _read(database, f"FROM alert_events INDEXED BY alert_key {where}", [key, protocol, limit])
+def alerts_of_key(database: Database, names: Sequence[str], key: str, limit: int) -> list[AlertRow]:
+    """Return the alerts of one condition, newest first; their protocol is one of the names it had."""
+    where = f"WHERE dedupe_key = ? AND +protocol IN ({', '.join('?' * len(names))}) ORDER BY id DESC LIMIT ?"
+    return _read(database, f"FROM alert_events INDEXED BY alert_key {where}", [key, *names, limit])
 
 
 def protocols(database: Database) -> list[str]:

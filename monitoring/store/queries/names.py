@@ -13,8 +13,11 @@ def protocols(database: Database) -> set[str]:
 
 
 def keys(tx: Tx, protocol: str) -> list[str]:
-    """Return the keys of a protocol's stored conditions, in order."""
+    """Return the keys of the stored conditions of a protocol, channel or monitor, in order."""
     found = fetch(
-        tx, "SELECT monitor, check_name, chain, subject FROM conditions WHERE protocol = ? COLLATE NOCASE", (protocol,)
+        tx,
+        "SELECT monitor, check_name, chain, subject FROM conditions "
+        "WHERE ? COLLATE NOCASE IN (protocol, channel, monitor)",
+        (protocol,),
     )
     return sorted({ConditionKey.of_texts(*row).text for row in found})

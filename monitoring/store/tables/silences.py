@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from fnmatch import fnmatchcase
@@ -17,7 +18,10 @@ _NAMESPACE, _FROM = "silences", "released-from"
 
 @dataclass(frozen=True, slots=True)
 class Silence:
-    """One silence; without a key it covers the whole protocol. `silenced` counts the alerts it held back."""
+    """One silence; without a key it covers the whole protocol. `silenced` counts the alerts it held back.
+
+    `protocol` may also be a channel or a monitor: an alert that goes by the name of its asset stays covered by these.
+    """
 
     id: int
     protocol: str
@@ -28,9 +32,9 @@ class Silence:
     created_by: str
     silenced: int = 0
 
-    def covers(self, protocol: str, key: str | None) -> bool:
-        """Return whether an alert of this protocol and key is meant; `*` in the silence's key stands for anything."""
-        if self.protocol.lower() != protocol.lower():
+    def covers(self, names: Collection[str], key: str | None) -> bool:
+        """Return whether an alert of these names and this key is meant; `*` in its key stands for anything."""
+        if self.protocol.lower() not in map(str.lower, names):
             return False
         return self.key is None or (key is not None and matches(self.key, key))
 

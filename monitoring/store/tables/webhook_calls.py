@@ -30,3 +30,8 @@ def put(tx: Tx, identity: str, severity_rank: int, now: datetime) -> None:
         "ON CONFLICT DO UPDATE SET severity_rank = excluded.severity_rank, called_at = excluded.called_at",
         (identity, severity_rank, to_text(now)),
     )
+
+
+def any_at_all(tx: Tx) -> bool:
+    """Return whether a machine was ever called for a condition that is still known."""
+    return bool(tx.execute("SELECT 1 FROM webhook_calls LIMIT 1").fetchall())

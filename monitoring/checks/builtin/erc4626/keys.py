@@ -9,8 +9,8 @@ from monitoring.checks.expression.values import Number
 from monitoring.checks.rules.delta import BASELINE, MIN_ABS, MOVE_KEYS
 from monitoring.checks.rules.keys import (
     ADDRESS,
-    GUIDANCE,
     LASTING,
+    OWN_ROUTE,
     POSITIVE,
     SEVERITY,
     Either,
@@ -136,7 +136,7 @@ ROW = Section(
         default="",
         example="flags: {isShutdown: critical}",
     ),
-    *GUIDANCE,
+    *OWN_ROUTE,
 )
 ERC4626 = entry(
     "erc4626",

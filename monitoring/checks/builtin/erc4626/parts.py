@@ -10,7 +10,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from monitoring.alerts.message.guidance import Guidance
 from monitoring.alerts.message.model import Severity
 from monitoring.base.yaml.keys import Key
 from monitoring.base.yaml.marks import Mapping as MappingNode
@@ -43,8 +42,9 @@ from monitoring.checks.expression.tree import Tree
 from monitoring.checks.expression.typecheck import check as read_formula
 from monitoring.checks.expression.values import Number
 from monitoring.checks.expression.views import parse_view, standard_views
+from monitoring.checks.messages.plain import OwnRoute
 from monitoring.checks.rules.delta import BASELINE, MIN_ABS, DeltaPolicy, Move, MoveLevel
-from monitoring.checks.rules.keys import guidance_of
+from monitoring.checks.rules.keys import own_route_of
 from monitoring.checks.rules.limit import WORSE_BY, Level, LimitPolicy, Side
 from monitoring.checks.rules.never_falls import TOLERANCE, NeverFallsPolicy
 from monitoring.checks.rules.steps import NO_STEP, Step, either
@@ -58,6 +58,7 @@ _FINER = 6
 _LEAST_PROBE = 18
 _SYMBOL = re.compile(r"[A-Za-z0-9$][A-Za-z0-9$.+-]{0,15}")
 _VAULT = "vault"
+_ASSET_CHECK = "asset"
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +69,7 @@ class Vault:
     chain: int
     address: str
     checks: tuple[Check, ...]
-    guidance: Guidance
+    own: OwnRoute
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,10 +105,16 @@ def plan(vaults: Sequence[Vault], around: PluginContext) -> list[FormulaPart]:
     for vault in vaults:
         scene, route = (
             EvalScope(around.monitor, vault.chain, {_VAULT: vault.address}, {}),
-            around.route.guided(vault.guidance),
+            around.route.narrowed(vault.own),
         )
         parts += [
-            FormulaPart(ConditionKey(around.monitor, one.name, vault.chain, vault.name), one, scene, route)
+            FormulaPart(
+                ConditionKey(around.monitor, one.name, vault.chain, vault.name),
+                one,
+                scene,
+                # Another asset is a mistake of the file, and no reason to move funds.
+                replace(route, machine=route.machine and one.name != _ASSET_CHECK),
+            )
             for one in vault.checks
         ]
     return parts
@@ -125,7 +132,7 @@ def _vault(spot: Spot, around: PluginContext) -> Vault | None:
     checks += _flags(row)
     if not checks and not spot.mistakes.found:
         spot.wrong("nothing is asked of this vault: share_price, total_assets, exit, flags or asset")
-    return Vault(name, chain, at, tuple(checks), guidance_of(spot))
+    return Vault(name, chain, at, tuple(checks), own_route_of(spot))
 
 
 def _chain(spot: Spot, around: PluginContext) -> int | None:
@@ -241,11 +248,11 @@ def _asset(row: _VaultRow) -> Check | None:
     policy = spot.policy(Severity.HIGH)
     if text.startswith("0x"):
         address = spot.address()
-        return _check("asset", "flag", f'vault.asset() != "{text}"', policy, words) if address else None
+        return _check(_ASSET_CHECK, "flag", f'vault.asset() != "{text}"', policy, words) if address else None
     if not _SYMBOL.fullmatch(text):
         spot.wrong(f"{text!r} is no token's symbol")
         return None
-    return _check("asset", "flag", f'erc20(vault.asset()).symbol() != "{text}"', policy, words)
+    return _check(_ASSET_CHECK, "flag", f'erc20(vault.asset()).symbol() != "{text}"', policy, words)
 
 
 def _check(name: str, verb: str, formula: str, policy: Policy, words: str, unit: str = "", *, flag: str = "") -> Check:

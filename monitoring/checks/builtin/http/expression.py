@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from monitoring.chains.abi.values import Json, Unknown
 from monitoring.chains.services.sources import exact_number, pick
 from monitoring.chains.services.times import parse_time
-from monitoring.checks.expression.evaluate import Result, ViewRead
+from monitoring.checks.expression.evaluate import Ask, Result
 from monitoring.checks.expression.values import Value
 from monitoring.checks.rules.steps import seconds_of
 
@@ -24,8 +24,8 @@ class JsonWorld:
         found = pick(self.body, name, self.host)
         return found if isinstance(found, Unknown) else _value(found, name, self.host)
 
-    def call(self, call: ViewRead) -> Result:
-        return Unknown(f"{call.signature} has no place in an answer", self.host)
+    def call(self, call: Ask) -> Result:
+        return Unknown(f"{call} has no place in an answer", self.host)
 
 
 def time_at(body: Json | Unknown, path: str, host: str) -> Value | Unknown:

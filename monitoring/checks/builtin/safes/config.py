@@ -7,7 +7,7 @@ quota allows.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING
@@ -17,6 +17,8 @@ from monitoring.base.suggest import did_you_mean
 from monitoring.base.yaml.keys import Section, entry
 from monitoring.chains.abi.addresses import SignatureError
 from monitoring.chains.abi.function import parse_function
+from monitoring.chains.abi.values import Unknown
+from monitoring.chains.safes.signatures import SignerOf, signers
 from monitoring.checks.builtin.safes.modules import ModuleRunsPart
 from monitoring.checks.builtin.safes.queue import PollSchedule, QueuePart, queue_policy
 from monitoring.checks.builtin.safes.rate_limit import QueueOf, answer_queues
@@ -25,9 +27,11 @@ from monitoring.checks.builtin.safes.setup import SetPart, SetupPart, SlotsOf, a
 from monitoring.checks.builtin.shared.contract_logs import LogsSince, answer_logs
 from monitoring.checks.builtin.shared.data_rows import COMMON, FROM, RowContract, read_places, read_rows, rows_key
 from monitoring.checks.builtin.shared.log_reading import logs_policy
+from monitoring.checks.builtin.shared.per_chain import answer_per_chain
 from monitoring.checks.config.yaml_node import Spot
 from monitoring.checks.engine.plan import CheckInstance
 from monitoring.checks.engine.plugin import CheckType, PluginContext
+from monitoring.checks.engine.point import EvaluationPoint
 from monitoring.checks.rules.keys import ADDRESS, DURATION, NAME, Listed, severity_row, text_of
 from monitoring.checks.rules.members import MembersPolicy
 from monitoring.checks.rules.readings import SEED, FirstRun
@@ -238,8 +242,16 @@ def _parts(safe: Safe, config: SafesConfig, monitor: str) -> list[CheckInstance]
     ]
 
 
+def answer_signers(asked: Sequence[SignerOf], at: EvaluationPoint) -> Mapping[SignerOf, str | Unknown]:
+    """Ask each chain whose the signatures are."""
+    return answer_per_chain(asked, at, signers)
+
+
 TYPE: CheckType[SafesConfig] = CheckType(
-    SAFES, _schema, _plan, {QueueOf: answer_queues, SlotsOf: answer_slots, LogsSince: answer_logs}
+    SAFES,
+    _schema,
+    _plan,
+    {QueueOf: answer_queues, SlotsOf: answer_slots, SignerOf: answer_signers, LogsSince: answer_logs},
 )
 if TYPE_CHECKING:
     _: tuple[type[CheckInstance], ...] = (QueuePart, SetPart, SetupPart, ModuleRunsPart)

@@ -8,21 +8,23 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from monitoring.alerts.message.model import Severity
 from monitoring.base.clock import from_text, to_text
 from monitoring.base.formatting import format_duration
 from monitoring.chains.abi.values import Unknown
+from monitoring.chains.safes.hashing import SafeIdentity
 from monitoring.chains.services.safe_rows import SafeQueue, SafeTransaction
 from monitoring.checks.builtin.safes.rate_limit import Poll, QueueOf, interval_for
-from monitoring.checks.builtin.safes.rules import Loudness, Skip, decoded_offline, facts_of, severity_of
+from monitoring.checks.builtin.safes.rules import Loudness, Skip, decoded_offline, facts_of, pays_refund, severity_of
 from monitoring.checks.builtin.safes.text import describe
+from monitoring.checks.builtin.safes.verification import SafeState, Verification, questions, verify
 from monitoring.checks.builtin.shared.data_rows import RowContract
 from monitoring.checks.engine.plan import ReadContext
 from monitoring.checks.engine.point import EvaluationPoint
-from monitoring.checks.expression.evaluate import PENDING, NotYet, ViewRead
+from monitoring.checks.expression.evaluate import PENDING, NotYet, Result, ViewRead
 from monitoring.checks.expression.values import Json, Value
 from monitoring.checks.messages.plain import AlertRoute, AlertText, plain_message
 from monitoring.checks.rules import items
@@ -33,6 +35,8 @@ from monitoring.conditions.outcome import Outcome, Reason, Transition, Transitio
 from monitoring.conditions.transition import no_data
 
 NONCE, THRESHOLD, OWNERS = "nonce()(uint256)", "getThreshold()(uint256)", "getOwners()(address[])"
+VERSION = "VERSION()(string)"
+_CONTRADICTED = "shown falsely"
 _OWN_MEMORY = ("asked", "answered", "failures", "print")
 
 
@@ -58,8 +62,9 @@ class Sight:
     """A queue, if it was asked for, with what the chain says of the Safe."""
 
     poll: Poll
-    threshold: int
+    state: SafeState
     print: str
+    verified: Mapping[str, Verification] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,20 +89,35 @@ class QueuePart:
 
     def read(self, desk: ReadContext) -> Sight | Unknown | NotYet:
         """Read the Safe on its chain, then ask for its queue; without its nonce nothing is asked or reported."""
-        found = [desk.call(ViewRead(self.place.chain, self.place.address, view)) for view in (NONCE, THRESHOLD, OWNERS)]
-        lost = next((one for one in found if isinstance(one, Unknown)), None)
+        views = (NONCE, THRESHOLD, OWNERS, VERSION)
+        found = [desk.call(ViewRead(self.place.chain, self.place.address, view)) for view in views]
+        lost = next((one for one in found[:3] if isinstance(one, Unknown)), None)
         if lost is not None:
             return lost
         if any(one is PENDING for one in found):
             return PENDING
-        nonce, threshold, owners = found
+        nonce, threshold, owners, version = found
         if not isinstance(nonce, int) or not isinstance(threshold, int) or not isinstance(owners, tuple):
             return Unknown(f"{self.place.title} does not answer as a Safe does")
         seen = _print(nonce, threshold, owners)
         poll = desk.ask(self._question(nonce, seen, desk.condition(self.key)))
         if poll is PENDING or isinstance(poll, Unknown):
             return PENDING if poll is PENDING else poll
-        return Sight(poll, threshold, seen)
+        state = SafeState(self._identity(version), nonce, threshold, frozenset(str(one).lower() for one in owners))
+        return self._verified(Sight(poll, state, seen), desk)
+
+    def _identity(self, version: Result) -> SafeIdentity | Unknown:
+        if isinstance(version, str):
+            return SafeIdentity(self.place.address, self.place.chain, version)
+        return version if isinstance(version, Unknown) else Unknown(f"{self.place.title} answers no version")
+
+    def _verified(self, sight: Sight, desk: ReadContext) -> Sight | NotYet:
+        """Ask the chain whose the signatures in a queue are, all of them at once."""
+        rows = sight.poll.queue.transactions if isinstance(sight.poll.queue, SafeQueue) else ()
+        answers = {one: desk.ask(one) for row in rows for one in questions(row, sight.state)}
+        if any(answer is PENDING for answer in answers.values()):
+            return PENDING
+        return replace(sight, verified={row.safe_tx_hash: verify(row, sight.state, answers) for row in rows})
 
     def _question(self, nonce: int, seen: str, before: Condition) -> QueueOf:
         asked = _instant(before, "asked")
@@ -127,7 +147,7 @@ class QueuePart:
             outcome = no_data(before, poll.queue, now, self.policy)
             failed: dict[str, Json] = {"asked": to_text(now), "failures": _failures(before) + 1} if poll.asked else {}
             return _remembering(outcome, {**_own(before), **failed})
-        outcome = items.judge(before, self._items(poll.queue, reading.threshold), now, self.policy)
+        outcome = items.judge(before, self._items(poll.queue, reading), now, self.policy)
         at = to_text(now)
         return _remembering(outcome, {"asked": at, "answered": at, "failures": 0, "print": reading.print})
 
@@ -138,8 +158,8 @@ class QueuePart:
         old = f"the queue of {self.place.title} was last read at {answered:%Y-%m-%d %H:%M} UTC, which is too long ago"
         return no_data(before, Unknown(old, "safe service"), now, self.policy)
 
-    def _items(self, queue: SafeQueue, threshold: int) -> list[Item]:
-        found = [item for row in queue.transactions if (item := self._item(row, queue, threshold))]
+    def _items(self, queue: SafeQueue, sight: Sight) -> list[Item]:
+        found = [item for row in queue.transactions if (item := self._item(row, queue, sight))]
         strange = [Unknown(f"{self.place.title}: {problem}", "safe service") for problem in queue.problems]
         if not queue.complete:
             number = len(queue.transactions)
@@ -148,17 +168,22 @@ class QueuePart:
             )
         return found + [Item(one) for one in strange]
 
-    def _item(self, row: SafeTransaction, queue: SafeQueue, threshold: int) -> Item | None:
-        decoded = decoded_offline(row)
-        if any(skip.leaves_out(decoded) for skip in self.skips):
+    def _item(self, row: SafeTransaction, queue: SafeQueue, sight: Sight) -> Item | None:
+        """Return a row as it is judged. One that is shown falsely is its own item, also if its hash was reported."""
+        decoded, seen = decoded_offline(row), sight.verified[row.safe_tx_hash]
+        is_understood = seen.hashes is not None and seen.is_sound and not pays_refund(row)
+        if is_understood and any(skip.leaves_out(decoded) for skip in self.skips):
             return None
         rivals = [
             one.safe_tx_hash
             for one in queue.transactions
             if one.nonce == row.nonce and one.safe_tx_hash != row.safe_tx_hash
         ]
+        facts = facts_of(row, rivals, sight.state.threshold, self.expected) | seen.facts(sight.state)
+        if not seen.is_sound:
+            identity = f"{row.safe_tx_hash} {_CONTRADICTED}"
+            return Item(identity, row.submitted_at, None, Severity.CRITICAL, facts)
         severity = severity_of(row, decoded, self.expected, self.loud)
-        facts = facts_of(row, rivals, threshold, self.expected)
         return Item(row.safe_tx_hash, row.submitted_at, row.nonce, severity, facts)
 
     def in_words(self, reading: Sight) -> str:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from monitoring.alerts.message.model import Severity
 from monitoring.chains.decode.calldata import DecodedCall, Decoder, Transaction
 from monitoring.chains.decode.flags import FlagKind, flags
+from monitoring.chains.safes.hashing import GasTerms
 from monitoring.chains.services.safe_rows import SafeTransaction
 from monitoring.checks.expression.values import Value
 
@@ -22,6 +23,8 @@ _RAISING = frozenset(
         FlagKind.GUARD,
     }
 )
+# At least so loud, no matter who proposes: what can pay the Safe out, and what nobody can read.
+_REFUND, _UNREADABLE = Severity.HIGH, Severity.MEDIUM
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,18 +76,24 @@ def is_unexpected(row: SafeTransaction, expected: frozenset[str]) -> bool:
     return bool(expected) and not {row.proposer.lower(), row.proposed_by_delegate.lower()} & expected
 
 
+def pays_refund(row: SafeTransaction) -> bool:
+    """Return whether the Safe pays for gas: also an empty transaction can move all it has then."""
+    return row.gas is not None and row.gas.gas_price > 0
+
+
 def severity_of(row: SafeTransaction, decoded: DecodedCall, expected: frozenset[str], loud: Loudness) -> Severity:
     base = loud.usual
     if expected:
         base = loud.unexpected if is_unexpected(row, expected) else loud.expected
-    raised = [Severity[flag.severity] for flag in flags(decoded) if flag.kind in _RAISING and flag.severity]
-    return max([base, *raised])
+    found = flags(decoded)
+    raised = [Severity[flag.severity] for flag in found if flag.kind in _RAISING and flag.severity]
+    raised += [_UNREADABLE for flag in found if flag.kind is FlagKind.UNDECODED]
+    return max([base, *raised, *([_REFUND] if pays_refund(row) else [])])
 
 
-def facts_of(
-    row: SafeTransaction, rivals: Iterable[str], threshold: int, expected: frozenset[str]
-) -> Mapping[str, Value]:
+def facts_of(row: SafeTransaction, rivals: Iterable[str], threshold: int, expected: frozenset[str]) -> dict[str, Value]:
     """Return what a message needs of a transaction, in values that can be kept."""
+    gas = row.gas or GasTerms()
     return {
         "nonce": row.nonce,
         "to": row.to,
@@ -97,4 +106,5 @@ def facts_of(
         "confirmations": len(row.confirmations),
         "required": threshold,
         "rivals": tuple(rivals),
+        "gas": (gas.safe_tx_gas, gas.base_gas, gas.gas_price, gas.token, gas.receiver),
     }

@@ -14,6 +14,7 @@ from typing import cast
 
 from monitoring.chains.abi.values import Json, Unknown
 from monitoring.chains.rpc.errors import Fault, RpcError
+from monitoring.chains.rpc.log_evidence import hold
 from monitoring.chains.rpc.logs import (
     EventLog,
     LogCursor,
@@ -39,7 +40,8 @@ _KIND = "log_range"
 class LogsSince:
     """Logs of one contract with any of these first topics, from a block on; without one, from `lookback_s` ago.
 
-    Blocks before `new_from` were judged before, and are read once more.
+    Blocks before `new_from` were judged before, and are read once more. `whole`: who controls something is watched, so
+    each block is held against what else says which events it has; otherwise a few are.
     """
 
     chain: int
@@ -48,6 +50,7 @@ class LogsSince:
     from_block: int | None
     lookback_s: int
     new_from: int | None = None
+    whole: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +102,7 @@ def _read_chain(
     )
     read, oldest = _read_on(view, wanted, cursor, certain)
     _note_lost(view, asked, oldest)
+    read = hold(view.pool, wanted, read, _new_from(asked), whole=any(one.whole for one in asked))
     last = read.cursor.next_block - 1
     problem = _behind(view, last, certain) if read.problem is None else read.problem
     times = _times(view, {log.block_number for log in read.logs})
@@ -140,6 +144,11 @@ def _note_lost(view: ChainView, asked: Sequence[LogsSince], oldest: int) -> None
     starts = [one.new_from for one in asked if one.new_from is not None and one.new_from < oldest]
     if starts:
         view.pool.lost = (min(starts), oldest - 1)
+
+
+def _new_from(asked: Sequence[LogsSince]) -> int:
+    """Return the first block that somebody has not judged yet."""
+    return min((one.new_from if one.new_from is not None else 0) for one in asked)
 
 
 def _first_block(question: LogsSince, view: ChainView) -> int:

@@ -123,4 +123,4 @@ def _place(row: Spot, around: PluginContext) -> RowContract | None:
     own = guidance_of_row(
         {"runbook": row.value(RUNBOOK), "note": note.node.text if note and isinstance(note.node, Scalar) else ""}
     )
-    return RowContract(name, chain, address, AlertRoute(protocol, channel or "", around.guidance).guided(own))
+    return RowContract(name, chain, address, AlertRoute(protocol, channel or "", around.route.guidance).guided(own))

@@ -13,7 +13,7 @@ from monitoring.checks.engine.plan import ReadContext
 from monitoring.checks.expression.evaluate import PENDING, NotYet
 from monitoring.checks.rules import logs
 from monitoring.checks.rules.logs import LogsPolicy, read_from
-from monitoring.checks.rules.readings import FirstRun, LogBatch, LogEvent, with_broken
+from monitoring.checks.rules.readings import FirstRun, LogBatch, LogEvent
 from monitoring.conditions.condition import Condition, ConditionKey
 from monitoring.conditions.outcome import Outcome
 
@@ -37,7 +37,9 @@ def read_stretch(
     """
     first = read_from(desk.condition(key), policy)
     new_from = None if first is None else first + policy.margin
-    answer = desk.ask(LogsSince(key.chain, key.subject, topics, first, int(lookback.total_seconds()), new_from))
+    answer = desk.ask(
+        LogsSince(key.chain, key.subject, topics, first, int(lookback.total_seconds()), new_from, whole=True)
+    )
     if answer is PENDING or isinstance(answer, Unknown):
         return PENDING if answer is PENDING else answer
     found: Stretch = answer
@@ -54,9 +56,8 @@ def judge_stretch(
     now: datetime,
     policy: LogsPolicy,
 ) -> Outcome:
-    """Judge what was read; where the reading broke off, that counts as unknown as well."""
+    """Judge what was read."""
     if isinstance(reading, Unknown):
         return logs.judge(before, reading, now, policy)
-    outcome = logs.judge(before, LogBatch(reading.first, reading.last, tuple(events), gap=reading.gap), now, policy)
-    broken = [reading.problem] if reading.problem is not None else []
-    return with_broken(outcome, before, broken, now, policy)
+    batch = LogBatch(reading.first, reading.last, tuple(events), gap=reading.gap, problem=reading.problem)
+    return logs.judge(before, batch, now, policy)

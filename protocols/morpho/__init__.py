@@ -1,0 +1,1 @@
+"""Morpho: its markets, its vaults, and who may change them."""
