@@ -5,6 +5,6 @@
 
 SHIPPED = (
     "aave", "apyusd", "cap", "compound", "drill", "ethena", "host", "housekeeping", "infinifi", "lido", "lrt_pegs",
-    "maker", "maple", "morpho", "pegs", "rtoken", "safes", "spark", "strata", "threejane", "timelocks", "usdai", "ustb",
-    "yearn",
+    "maker", "maple", "morpho", "pegs", "proposals", "rtoken", "safes", "spark", "strata", "threejane", "timelocks",
+    "usdai", "ustb", "yearn",
 )  # fmt: skip

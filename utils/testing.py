@@ -8,6 +8,7 @@ docs/write-a-monitor.md shows how.
 from __future__ import annotations
 
 import contextlib
+import inspect
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -27,6 +28,8 @@ from monitoring.checks.config.load import load_monitor
 from monitoring.checks.engine import runner
 from monitoring.checks.engine.monitor import Monitor
 from monitoring.checks.engine.point import EvaluationPoint
+from monitoring.checks.recorded.recording import recordings_of
+from monitoring.checks.recorded.replay import Replay
 from monitoring.checks.recorded.sim_chain import Reverts, SimChain
 from monitoring.checks.state.load import StoredMemory
 from monitoring.store.db.database import Database
@@ -38,7 +41,7 @@ from utils.context import Context
 from utils.local_chain import LocalChain, local_chain
 from utils.script import run_function
 
-__all__ = ["LocalChain", "Reverts", "Run", "SimChain", "SimClock", "Told", "local_chain", "run"]
+__all__ = ["LocalChain", "RecordedAnswers", "Reverts", "Run", "SimChain", "SimClock", "Told", "local_chain", "run"]
 
 _NEWEST = 1000
 
@@ -79,6 +82,35 @@ class Told:
     text: str = field(default="", compare=False, repr=False)
 
 
+@dataclass(frozen=True)
+class RecordedAnswers:
+    """The answers recorded in `answers/` next to a monitor; only requests that were recorded have one.
+
+    `changes` are values by the path they replace, for each source; `down` cannot be reached; `instead` has what
+    comes in place of an answer: a number for a failing status, or bytes.
+    """
+
+    changes: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    down: Iterable[str] = ()
+    instead: Mapping[str, int | bytes] = field(default_factory=dict)
+
+    def replay(self, file: Path, monitor: str, now: datetime) -> Replay:
+        """Return what answers the requests of a monitor at a moment.
+
+        Raises:
+            LookupError: no answer of a source is recorded, or it has nothing at a path.
+        """
+        found = Replay(recordings_of(file, monitor), now)
+        for source, values in self.changes.items():
+            for path, value in values.items():
+                found.put(source, path, value)
+        found.down = {found.path_of(source) for source in self.down}
+        for source, instead in self.instead.items():
+            body = (instead, b"") if isinstance(instead, int) else (200, instead)
+            found.instead[found.path_of(source)] = body
+        return found
+
+
 class Run(list[Told]):
     """What one run reported, in order. `states` and `unknown` are of all checks, by key; `code` is the exit code."""
 
@@ -99,13 +131,15 @@ def run(
     chain: SimChain | LocalChain | Iterable[SimChain | LocalChain] = (),
     clock: SimClock | None = None,
     http: Mapping[str, Any] | None = None,
+    answers: RecordedAnswers | None = None,
     environ: Mapping[str, str] | None = None,
     arguments: Sequence[str] = (),
 ) -> Run:
     """Run a monitor once and return what it reported.
 
     `store` is a folder (pytest's `tmp_path`). `http` has an answer for each URL: JSON, a number for a failing status,
-    or a function of the request; what is not listed cannot be reached. With a `local_chain` leave `clock` out.
+    or a function of the request; what is not listed cannot be reached. With `answers`, those recorded next to the
+    monitor come as well. With a `local_chain` leave `clock` out.
 
     Raises:
         ConfigError: the file has mistakes.
@@ -118,7 +152,11 @@ def run(
         before = _newest(database)
         if isinstance(monitor, Path | str):
             file = load_monitor(Path(monitor), TYPES)
+            world.replay = answers.replay(Path(monitor), file.name, world.clock.now()) if answers else None
             return _result(database, before, file.name, _run_file(file, settings, world))
+        if answers:
+            script = Path(inspect.getfile(monitor.function))  # type: ignore[attr-defined]  # as `@monitor` makes them
+            world.replay = answers.replay(script, monitor.monitor, world.clock.now())  # type: ignore[attr-defined]
         code = _run_function(monitor, settings, world, arguments)
         return _result(database, before, monitor.monitor, code)  # type: ignore[attr-defined]
 
@@ -153,12 +191,15 @@ class _TestWorld:
         self._local = {one.url for one in chains if isinstance(one, LocalChain)}
         self._http = http
         self._fetch = HttpClient()
+        self.replay: Replay | None = None
 
     def __call__(self, request: Request, timeout_s: float) -> Answer:
         if request.url in self._simulated:
             return self._simulated[request.url].fetch(request, self.clock)
         if request.url in self._local:
             return self._fetch(request, timeout_s)
+        if request.url not in self._http and self.replay:
+            return self.replay(request, timeout_s)
         if request.url not in self._http:
             raise FetchError(request.host, "no answer was recorded for this URL")
         found = self._http[request.url]

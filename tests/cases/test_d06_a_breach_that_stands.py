@@ -102,7 +102,7 @@ def test_a_round_that_went_back_stays_an_incident_until_the_feed_is_past_it() ->
     def run(round_: int) -> State:
         hour = next(at)
         now = NOW + hour * HOUR
-        (call,) = scene.well
+        call = "erc20(f.feed).latestRoundData()"
         answers = scene.answers(now, {call: [str(round_), "1e8", "now-1h", "now-1h", str(round_)]})
         outcomes = outcomes_of(evaluate_checks(scene.parts, None, conditions, now, answers))
         conditions.update({key: one.condition for key, one in outcomes.items()})

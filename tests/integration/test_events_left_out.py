@@ -92,6 +92,27 @@ def test_it_is_judged_named_once_and_counted(world: World) -> None:
     assert "127.0.0.1 #1 left out 1 event" in status
 
 
+def test_what_was_reported_and_is_left_out_later_is_no_reorganisation(world: World) -> None:
+    """The blocks of an event are read once more for reorganisations, maybe from a provider that lacks it."""
+    world.mine(dropped=True)
+    world.host.environ = {"PROVIDER_URL_MAINNET": world.first.url}
+    for mined in (0, 5):
+        world.first.head += mined
+        world.host.run(world.host.file(FILE))
+        assert [one for one in world.host.new(world.seen) if "reorganisation" in one] == []
+    found = json.loads(world.audit("--json"))
+    assert found["event_logs"]["contradicted"] == 3, "that it is missing still is noted"
+    assert world.host.told[-1].startswith(LEFT_OUT), "and not said again"
+
+
+def test_a_reorganisation_is_still_one(world: World) -> None:
+    world.mine(dropped=False)
+    for one in (world.first, world.second):
+        one.logs, one.fork, one.fork_from = [], "f", one.head - 60
+    world.host.run(world.host.file(FILE))
+    assert [one for one in world.host.new(world.seen) if "removed by a reorganisation" in one]
+
+
 def test_it_is_over_after_an_hour_in_which_nothing_was_left_out() -> None:
     now = datetime(2026, 11, 24, 12, tzinfo=UTC)
     bad = IncompleteLogs(1, "Ethereum", "mainnet", (HeldRange(1, 9, Completeness.CONTRADICTED, {"a.example": 2}),))

@@ -12,7 +12,8 @@ from monitoring.chains.decode.calldata import Transaction
 from monitoring.chains.networks import network
 from monitoring.chains.rpc.views import ChainView
 from monitoring.chains.safes.hashing import GasTerms, SafeIdentity, safe_hashes
-from monitoring.chains.safes.simulation import Planned, Simulation, TokenMove, simulate
+from monitoring.chains.safes.simulation import Planned, simulate
+from monitoring.chains.simulation import Simulation, TokenMove
 from monitoring.checks.engine.point import EvaluationPoint
 from tests.support import anvil, parts
 from tests.support.contracts import SAFE_1_4, SAFE_1_5, Contract

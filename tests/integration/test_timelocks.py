@@ -94,6 +94,29 @@ def test_a_batch_is_told_once_with_when_and_what_it_does_and_then_what_became_of
     assert (cancelled.severity, cancelled.message.title) == (Severity.LOW, "Yearn (mainnet): operation cancelled")
 
 
+def test_what_an_operation_would_do_is_in_its_alert_and_is_what_it_then_does(node: Anvil, tmp_path: Path) -> None:
+    timelock, receiver = timelock_at(node, "oz5"), checksum("0x" + "5a" * 20)
+    coin = parts.package("oz4", "ERC20PresetMinterPauser").deploy(node, "Coin", "COIN")
+    coin.send("mint", YEARN, 5 * 10**18)
+    node.set_balance(YEARN, 10**18)
+    world = started(tmp_path, node)
+    pay = raw(coin.artifact.calldata("transfer", receiver, 4 * 10**18))
+    batch = ([receiver, coin.address], [3 * 10**17, 0], [b"", pay], NOTHING, SALT)
+    timelock.send("scheduleBatch", *batch, 2 * DAY)
+    told, _ = mined(node, world)
+    named = f"{receiver[:6]}…{receiver[-4:]}" if receiver not in told.text else receiver
+    assert f"Simulated: it runs\nleaves: 0.3 ETH to {named}\nleaves: 4 COIN to {named}\n" in told.text
+    too_much = raw(coin.artifact.calldata("transfer", receiver, 6 * 10**18))
+    timelock.send("schedule", coin.address, 0, too_much, NOTHING, SALT, 2 * DAY)
+    told, _ = mined(node, world)
+    assert "Simulated: it fails: it reverts: ERC20: transfer amount exceeds balance\n" in told.text
+
+    node.rpc("evm_increaseTime", 3 * DAY)
+    node.mine(1)
+    timelock.send("executeBatch", *batch)
+    assert coin.call("balanceOf", receiver) == 4 * 10**18
+
+
 def test_what_an_operation_changes_of_the_timelock_is_told_as_well(node: Anvil, tmp_path: Path) -> None:
     timelock = timelock_at(node, "oz5", min_delay_s=0)
     world = started(tmp_path, node, ROW.replace(", mirror_channel: yearn_internal", ""))

@@ -32,4 +32,4 @@ def test_a_type_is_found_by_its_file(tmp_path: Path) -> None:
     assert types.keys() - builtin.TYPES.keys() == {"roll_call"}
     (part,) = load_monitor(tmp_path / "monitor.yaml", types).parts()
     assert part.key.check == "roll-call"
-    assert list(builtin.TYPES) == ["erc4626", "host", "http", "safes", "timelocks"]
+    assert list(builtin.TYPES) == ["erc4626", "host", "http", "proposals", "safes", "timelocks"]

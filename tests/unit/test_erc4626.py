@@ -3,20 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from fractions import Fraction
+from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from monitoring.base.errors import ConfigError
 from monitoring.chains.abi.values import Unknown
 from monitoring.checks.builtin import TYPES
 from monitoring.checks.config.load import load_monitor
-from monitoring.checks.expression.evaluate import ViewRead
+from monitoring.checks.engine.plan import CheckInstance, ReadContext
+from monitoring.checks.expression.evaluate import PENDING, ViewRead
 from monitoring.conditions.condition import Condition, ConditionKey
 from monitoring.conditions.outcome import Reason
 from tests.support.evaluating import judge_file
+from tests.support.properties import patient
 
 NOW = datetime(2026, 5, 1, tzinfo=UTC)
 VAULT, USDC = "0x056B269Eb1f75477a8666ae8C7fE01b64dD55eCc", "0xA0b86991c6218b36c1d19D4a2e9Eb0cE3606eB48"
@@ -271,3 +279,81 @@ def test_a_vault_without_a_chain_is_refused(tmp_path: Path) -> None:
 
     with pytest.raises(ConfigError, match="chain is missing: the monitor does not run on exactly one"):
         load_monitor(path, TYPES)
+
+
+@dataclass
+class Vault4626:
+    """A vault by the arithmetic of ERC-4626: what is paid in or out is rounded against who asks."""
+
+    decimals: int
+    asset_decimals: int
+    offset: int
+    supply: int = 0
+    held: int = 0
+
+    def to_assets(self, shares: int) -> int:
+        return shares * (self.held + 1) // (self.supply + 10**self.offset)
+
+    def to_shares(self, assets: int) -> int:
+        return assets * (self.supply + 10**self.offset) // (self.held + 1)
+
+    def act(self, name: str, share: Fraction) -> None:
+        """Move so large a part of what there is; a donation only adds assets."""
+        assets, shares = int(self.held * share) + 1, int(self.supply * share)
+        if name == "deposit":
+            self.supply, self.held = self.supply + self.to_shares(assets), self.held + assets
+        elif name == "mint":
+            self.supply, self.held = self.supply + shares, self.held + -(-shares * (self.held + 1) // self._all)
+        elif name == "redeem":
+            self.supply, self.held = self.supply - shares, self.held - self.to_assets(shares)
+        else:
+            self.held += assets
+
+    @property
+    def _all(self) -> int:
+        return self.supply + 10**self.offset
+
+
+SIZES = st.sampled_from([(18, 18, 0), (6, 6, 0), (18, 6, 12), (8, 8, 0), (18, 18, 3)])
+ACTS = st.lists(
+    st.tuples(st.sampled_from(["deposit", "mint", "redeem", "donate"]), st.fractions(0, 1, max_denominator=10**6)),
+    max_size=12,
+)
+
+
+@cache
+def price_part(decimals: int, asset_decimals: int) -> CheckInstance:
+    row = f'{{name: v, address: "{VAULT}", decimals: {decimals}, asset_decimals: {asset_decimals}, share_price: high}}'
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "monitor.yaml"
+        path.write_text(f"monitor: vaults\nchain: 1\nerc4626: [{row}]\n")
+        (part,) = load_monitor(path, TYPES).parts()
+    return part
+
+
+def reading_of(part: CheckInstance, vault: Vault4626, less: int = 0) -> Any:
+    """Read the part's formula off a vault that answers `less` units less."""
+    world = Table({"convertToAssets": lambda shares: vault.to_assets(shares) - less})
+    desk = ReadContext({}, {})
+    assert part.read(desk) is PENDING
+    return part.read(ReadContext(world.read([one for one in desk.wanted if isinstance(one, ViewRead)]), {}))
+
+
+@given(size=SIZES, acts=ACTS, seed=st.integers(1, 10**12))
+@patient
+def test_rounding_never_fires_in_any_order_and_a_loss_beyond_one_unit_does(
+    size: tuple[int, int, int], acts: list[tuple[str, Fraction]], seed: int
+) -> None:
+    decimals, asset_decimals, offset = size
+    vault = Vault4626(decimals, asset_decimals, offset)
+    part = price_part(decimals, asset_decimals)
+    vault.act("deposit", Fraction(0))
+    vault.held, vault.supply = vault.held + seed, vault.supply + seed * 10**offset
+    condition = part.judge(Condition(part.key), reading_of(part, vault), NOW).condition
+    for name, share in acts:
+        vault.act(name, share)
+        outcome = part.judge(condition, reading_of(part, vault), NOW)
+        assert outcome.transition is None, (name, vault)
+        condition = outcome.condition
+    assert part.judge(condition, reading_of(part, vault, less=1), NOW).transition is None, "one unit is rounding"
+    assert part.judge(condition, reading_of(part, vault, less=2), NOW).transition is not None

@@ -24,6 +24,7 @@ from tests.support.monitor_keys import everywhere, said
 ADDRESS = "0x83F20F44975D03b1b09e64809B757c47f942BEeA"
 A_SAFE = {"name": "Treasury", "chain": "mainnet", "address": ADDRESS, "protocol": "euler"}
 A_TIMELOCK = {**A_SAFE, "kind": "oz_timelock_controller"}
+A_GOVERNANCE = {"name": "Fluid", "kind": "fluid", "protocol": "fluid"}
 A_CHECK = {"id": "size", "require": "vault.totalAssets() >= 5", "severity": "high"}
 MOVES = ("max_rise", "max_drop", "max_change")
 
@@ -62,6 +63,8 @@ def fit_check(check: dict[str, Any]) -> None:
         check.setdefault("max", "25h")
     elif "change_of" in check and not {*MOVES} & check.keys():
         check["max_rise"] = "5%"
+    if "at_once" in check:
+        check.setdefault("for", "2 runs")
     if "clear_below" in check:
         of_verb = (
             {"require": "size <= 100"} if "require" in check else {"levels": [{"above": "100", "severity": "high"}]}
@@ -84,6 +87,8 @@ def fit_memory(check: dict[str, Any]) -> None:
         check["expected"] = [ADDRESS]
     if "members" in check and "text" in check:
         check["text"] = "the owners changed"  # a set has no {value}
+    if "at_once" in check:
+        check.setdefault("for", "2 runs")
     if "never_falls" in check and "worse_by" in check:
         check["rebase"] = "hold"
 
@@ -96,12 +101,22 @@ def fit_types(file: dict[str, Any]) -> None:
             endpoint.update({"time": "data.updated_at", "max_age": "1h"})
         if "url_env" not in endpoint:
             endpoint.setdefault("url", "https://api.example.org/health")
-    for name, row in (("safes", A_SAFE), ("timelocks", A_TIMELOCK)):
+    for name, row in (("safes", A_SAFE), ("timelocks", A_TIMELOCK), ("proposals", A_GOVERNANCE)):
         if "from" not in file.get(name, {"from": ""}):
             file[name].setdefault("rows", [row])
+    for row in file.get("proposals", {}).get("rows", ()):
+        fit_governance(row)
     for skip in file.get("safes", {}).get("skip", ()):
         if not {"unless_to", "unless_calls"} & skip.keys():
             skip["unless_to"] = [ADDRESS]
+
+
+def fit_governance(row: dict[str, Any]) -> None:
+    if {"chain", "address", "report", "timelock"} & row.keys():
+        row.update({"kind": "oz_governor", "chain": "mainnet", "address": ADDRESS})
+    for key, kind in (("space", "snapshot"), ("organization", "tally"), ("max_age", "sky_executive")):
+        if key in row:
+            row["kind"] = kind
 
 
 def fit_vault(vault: dict[str, Any]) -> None:
@@ -122,7 +137,10 @@ def test_the_example_of_a_key_is_read(name: str, tmp_path: Path) -> None:
     rows: Any = [{"symbol": "USDC"}]
     has_path = any("path" in each for each in file.get("for_each", {}).values())
     write(tmp_path / "markets.yaml", json.dumps({"markets": [rows]} if has_path else rows))
-    write(tmp_path / "safes.yaml", json.dumps({"safes": [A_SAFE], "timelocks": [A_TIMELOCK]}))
+    write(
+        tmp_path / "safes.yaml", json.dumps({"safes": [A_SAFE], "timelocks": [A_TIMELOCK], "proposals": [A_GOVERNANCE]})
+    )
+    write(tmp_path / "proposals.yaml", json.dumps({"proposals": [A_GOVERNANCE]}))
     write(tmp_path / "timelocks.yaml", json.dumps({"timelocks": [A_TIMELOCK]}))
 
     monitor = load_monitor(write(tmp_path / "monitor.yaml", json.dumps(file)), TYPES)
@@ -131,7 +149,7 @@ def test_the_example_of_a_key_is_read(name: str, tmp_path: Path) -> None:
 
 def test_every_key_has_an_example_but_the_list_of_rows_whose_keys_have_theirs() -> None:
     without = {f"{name}.{key.name}" for name, table in tables(TYPES).items() for key in table.keys if not key.example}
-    assert without == {"safes.rows", "timelocks.rows"}
+    assert without == {"proposals.rows", "safes.rows", "timelocks.rows"}
 
 
 JOBS_KEYS = [

@@ -130,6 +130,6 @@ def _left_out(read: LogScan, again: Sequence[LogPage], logs: Iterable[EventLog])
     found: Counter[str] = Counter()
     for page in (*read.pages, *again):
         known = {log.id for log in page.logs}
-        lacking = [log for log in logs if page.covers(log) and log.id not in known]
+        lacking = [log for log in logs if page.covers(log.block_number) and log.id not in known]
         found.update({page.host: len(lacking)} if lacking else {})
     return dict(found)

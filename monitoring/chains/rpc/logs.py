@@ -103,8 +103,8 @@ class LogPage:
     def blocks(self) -> Checkpoint:
         return self.cursor.tail[-1]
 
-    def covers(self, log: EventLog) -> bool:
-        return self.blocks.first <= log.block_number <= self.blocks.number
+    def covers(self, block: int) -> bool:
+        return self.blocks.first <= block <= self.blocks.number
 
 
 @dataclass(frozen=True, slots=True)

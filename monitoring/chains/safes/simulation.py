@@ -13,20 +13,20 @@ from dataclasses import dataclass
 from typing import Any
 
 from monitoring.chains.abi.addresses import ZERO, checksum, keccak256
-from monitoring.chains.abi.function import AbiError, Event, Function, encode, from_hex, parse_event, parse_function
+from monitoring.chains.abi.function import AbiError, Function, encode, from_hex, parse_function
 from monitoring.chains.abi.values import AbiValue
 from monitoring.chains.decode.calldata import Transaction
 from monitoring.chains.rpc.errors import Fault, RpcError
 from monitoring.chains.rpc.multicall import revert_reason
 from monitoring.chains.rpc.views import ChainView
 from monitoring.chains.safes.hashing import GasTerms, SafeIdentity, generation, safe_hashes
+from monitoring.chains.simulation import Simulation, looked_at
 
 _OLDEST = (1, 0, 0)
 # Where every Safe since 1.0.0 keeps these: mapping of modules, nonce, mapping of approved hashes by owner.
 _MODULES, _NONCE, _APPROVED = 1, 5, 8
 _SENDER = checksum("0x" + keccak256("monitoring: simulated sender").hex()[-40:])  # nobody's, so that no role is its own
 _MONEY = hex(10**24)
-_NATIVE = "0x" + "ee" * 20  # how eth_simulateV1 names the native token in its transfers
 _EXECUTE = parse_function(
     "execTransaction(address,uint256,bytes,uint8,uint256,uint256,uint256,address,address,bytes)(bool)"
 )
@@ -37,55 +37,6 @@ _VIEWS = {
     "modules": parse_function("getModulesPaginated(address,uint256)(address[],address)"),
 }
 _ARGUMENTS: Mapping[str, tuple[object, ...]] = {"modules": ("0x" + "1".rjust(40, "0"), 50)}
-_TRANSFER = parse_event("Transfer(address indexed from, address indexed to, uint256 amount)")
-_TRANSFER_ONE = parse_event("Transfer(address indexed from, address indexed to, uint256 indexed id)")
-_GRANTS = tuple(
-    parse_event(text)
-    for text in (
-        "Approval(address indexed owner, address indexed spender, uint256 amount)",
-        "ApprovalForAll(address indexed owner, address indexed operator, bool approved)",
-        "OwnershipTransferred(address indexed from, address indexed to)",
-        "RoleGranted(bytes32 indexed role, address indexed account, address indexed by)",
-        "RoleRevoked(bytes32 indexed role, address indexed account, address indexed by)",
-        "Upgraded(address indexed implementation)",
-        "AdminChanged(address from, address to)",
-    )
-)
-
-
-@dataclass(frozen=True, slots=True)
-class TokenMove:
-    """Tokens that change hands: `amount` in the smallest unit, or the id of one (`is_one`); native: zero."""
-
-    token: str
-    sender: str
-    receiver: str
-    amount: int
-    is_one: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Grant:
-    """An approval, a role, an owner or an implementation that changes, as its contract says by an event."""
-
-    contract: str
-    event: str
-    fields: Mapping[str, AbiValue]
-
-
-@dataclass(frozen=True, slots=True)
-class Simulation:
-    """What came of it. `runs` is None where nobody could say, and `reason` says why, or why it fails.
-
-    `changes` are what the Safe answers before and after, by name; None where only a plain call was possible, and then
-    `moves` and `grants` were not looked at either.
-    """
-
-    runs: bool | None
-    reason: str = ""
-    moves: tuple[TokenMove, ...] = ()
-    grants: tuple[Grant, ...] = ()
-    changes: Mapping[str, tuple[AbiValue, AbiValue]] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +86,7 @@ def _simulated(one: Planned, view: ChainView) -> Simulation:
         if (old := _value(fn, first)) != (new := _value(fn, last))
     }
     logs = ran.get("logs") or []
-    moves, grants = tuple(filter(None, map(_move, logs))), tuple(filter(None, map(_grant, logs)))
+    moves, grants = looked_at(logs)
     if _EXECUTE.decode(from_hex(ran["returnData"])) is True:
         return Simulation(True, "", moves, grants, changes)
     # Where gas was set aside for it, or is paid back, a call that fails inside reverts nothing: the refund is paid.
@@ -202,31 +153,6 @@ def _reason(ran: Mapping[str, Any], why: Mapping[str, Any]) -> str:
 def _value(function: Function, answer: Mapping[str, Any]) -> AbiValue:
     found = function.decode(from_hex(answer["returnData"]))
     return found[0] if function.name.startswith("getModules") and isinstance(found, tuple) else found
-
-
-def _move(log: Mapping[str, Any]) -> TokenMove | None:
-    found = _decoded(_TRANSFER, log)
-    one = None if found else _decoded(_TRANSFER_ONE, log)
-    fields = found or one
-    if fields is None:
-        return None
-    token = ZERO if str(log["address"]).lower() == _NATIVE else checksum(str(log["address"]))
-    number = fields["amount" if found else "id"]
-    return TokenMove(token, str(fields["from"]), str(fields["to"]), int(str(number)), is_one=found is None)
-
-
-def _grant(log: Mapping[str, Any]) -> Grant | None:
-    for event in _GRANTS:
-        if (fields := _decoded(event, log)) is not None:
-            return Grant(checksum(str(log["address"])), event.name, fields)
-    return None
-
-
-def _decoded(event: Event, log: Mapping[str, Any]) -> dict[str, AbiValue] | None:
-    try:
-        return event.decode(log["topics"], log["data"])
-    except AbiError:
-        return None
 
 
 def _approval(owner: str, digest: bytes) -> str:

@@ -13,7 +13,7 @@ from typing import TypeVar
 from monitoring.alerts.message.model import Severity
 from monitoring.base.suggest import did_you_mean
 from monitoring.base.yaml.keys import Kind, Section, entry
-from monitoring.base.yaml.marks import Sequence
+from monitoring.base.yaml.marks import Scalar, Sequence
 from monitoring.checks.config.names import read_expression
 from monitoring.checks.config.yaml_node import Spot
 from monitoring.checks.engine.formula_checks import Check
@@ -116,6 +116,17 @@ class CheckBuilder:
             spot.wrong("this reads nothing, so it can never change")
             return None
         return expression
+
+    def field_of_row(self, spot: Spot | None) -> str:
+        """Return the field of the row that a bound is, as in `max: f.heartbeat`; nothing where it is written out."""
+        text = spot.node.text.strip() if spot and isinstance(spot.node, Scalar) else ""
+        row, _, field = text.partition(".")
+        if spot is None or row != self.row:
+            return ""
+        numbers = [name for name, kind in self.scope.rows[row].items() if kind is NUMBER]
+        if field not in numbers:
+            spot.wrong(f"{row} has no number {field}{did_you_mean(field, numbers)}")
+        return text
 
     def severity(self) -> Severity:
         """Read the check's severity, which it must have unless its levels say it."""
@@ -220,6 +231,7 @@ def _text(spot: Spot, scope: Scope, judged: ParsedCheck | None) -> str:
 
 def _finish(draft: CheckBuilder, text: str, judged: ParsedCheck, unit: str, words: str) -> Check | None:
     used = names_of(judged.trees if judged.at_once is None else (*judged.trees, judged.at_once))
+    used |= {field for field in [getattr(judged.policy, "field", "")] if field}
     per_row, templated = draft.per_row(used), bool(PLACEHOLDER.search(text))
     is_unsure = any(draft.scope.values.get(name) is ANYTHING for name in used)  # a value with a mistake, said there
     named = None if is_unsure else draft.spot.get("id")

@@ -36,6 +36,7 @@ from monitoring.checks.engine.plan import CheckInstance
 from monitoring.checks.engine.plugin import NO_TYPES, PluginContext, Registry
 from monitoring.checks.expression.scope import Scope
 from monitoring.checks.expression.tree import ANYTHING, NUMBER, Expression, ValueType
+from monitoring.checks.expression.values import is_number
 from monitoring.checks.expression.views import standard_views
 from monitoring.checks.messages.plain import AlertRoute, OwnRoute
 from monitoring.checks.rules.keys import CHANNEL, FORMULA, GUIDANCE, NAME, PROTOCOL, Listed, guidance_of
@@ -264,6 +265,7 @@ class _Loader:
             check, named = read_check(spot, scope, by_row, forms), spot.get("id")
             if check and check.per_row:
                 _require_distinct_rows(spot, check, rows)
+                _require_bounds(spot, check, rows)
             text = named.node.text if named and isinstance(named.node, Scalar) else ""
             name = name_of_id(text)
             if named and text and name in names:
@@ -293,6 +295,16 @@ def _require_distinct_rows(spot: Spot, check: Check, rows: Rows | None) -> None:
             (spot.get("id") or spot).below(f"checks.{check.id}.id").wrong(f"two rows share the id {subject}")
             return
         seen.add(subject)
+
+
+def _require_bounds(spot: Spot, check: Check, rows: Rows | None) -> None:
+    """Refuse a bound that is a field where a row has nothing there: it would fire, or never, whatever is read."""
+    field = getattr(check.policy, "field", "").partition(".")[2]
+    for row in rows.rows if rows and field else ():
+        bound = row.get(field)
+        if not is_number(bound) or bound <= 0:
+            (spot.get("max") or spot).wrong(f"a bound must be greater than 0, and {field} of a row is not")
+            return
 
 
 def _used(values: dict[str, Expression], checks: tuple[Check, ...]) -> dict[str, Expression]:

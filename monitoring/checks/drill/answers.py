@@ -17,7 +17,7 @@ from monitoring.checks.recorded.recording import PRICES, Recording, recordings_o
 from monitoring.checks.recorded.replay import Replay
 from monitoring.checks.rules.keys import Everything, Listed, text_of
 
-_SOME_TIME = datetime(2026, 1, 1, tzinfo=UTC)
+SOME_TIME = datetime(2026, 1, 1, tzinfo=UTC)
 ANSWERS = Listed(Everything(), "call: answer", named=True)
 SOURCE = entry("source", text_of("name"), "Which source.", without="the name of a source of the monitor")
 READ = Section(
@@ -78,7 +78,7 @@ def check_paths(drilled: HasAnswers, source: str, place: marks.Place, at: Spot) 
         return
     for path, value in at.entries("paths and values"):
         try:
-            drilled.replay(_SOME_TIME, {source: {path.text: plain(value)}})
+            drilled.replay(SOME_TIME, {source: {path.text: plain(value)}})
         except (LookupError, ValueError) as error:
             at.mistakes.add(path.at, value.path, str(error))
 

@@ -26,21 +26,16 @@ if TYPE_CHECKING:
 _NEAR, _FUTURE, _LESS = timedelta(minutes=1), timedelta(hours=1), Fraction(1, 100)
 
 
-def put_price(replay: Replay, read: PriceRead, fields: Mapping[str, Any]) -> None:
-    """Change fields of an asset's row, keeping the form they were recorded in.
-
-    Raises:
-        LookupError: no price of the asset is recorded.
-    """
+def put_price(replay: Replay, read: PriceRead, value: Any) -> bool:  # noqa: ANN401 - a value of the language
+    """Change the price of an asset, keeping the form it was recorded in; False where none is recorded."""
     asset = asset_of(read)
     for path, one in replay.recordings.items():
         coins = replay.bodies[path].get("coins") if PRICES in one.sources else None  # type: ignore[union-attr]  # a price
         name = key_in(coins, asset) if isinstance(coins, dict) else None
         if name is not None:
-            for field, value in fields.items():
-                replay.put_at(path, ["coins", name, field], value)
-            return
-    raise LookupError(f"no price of {asset.key} is recorded")
+            replay.put_at(path, ["coins", name, "price"], value)
+            return True
+    return False
 
 
 def price_problems(world: Rehearsal) -> dict[str, list[str]]:

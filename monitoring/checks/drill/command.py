@@ -12,7 +12,7 @@ from monitoring.checks.builtin import TYPES
 from monitoring.checks.config.load import load_monitor
 from monitoring.checks.drill.file import drill_path, formula_parts, load_drilled
 from monitoring.checks.drill.rehearse import CheckResult, rehearse
-from monitoring.checks.drill.scripts import rehearse_script
+from monitoring.checks.drill.scripts import drills_of, rehearse_script
 
 
 def test_files(files: Sequence[str]) -> int:
@@ -35,7 +35,10 @@ def _test(path: Path) -> int:
         if not path.is_file():
             raise UsageError(f"{path} is not there: correct the path")
         return _show(path, rehearse_script(path), "drill")
-    if not formula_parts(load_monitor(path, TYPES)):
+    is_data = not formula_parts(load_monitor(path, TYPES))
+    if is_data and drills_of(path):
+        return _show(path, rehearse_script(path), "drill")
+    if is_data:
         sys.stdout.write(f"{path}: nothing to drill: its checks are those of built-in types, which have no formula\n")
         return 0
     if not drill_path(path).is_file():

@@ -25,6 +25,7 @@ from monitoring.checks.config.yaml_node import Spot
 from monitoring.checks.drill.answers import (
     ANSWERS,
     READ,
+    SOME_TIME,
     ReadEntry,
     check_paths,
     entries,
@@ -160,9 +161,12 @@ class DrilledMonitor:
             for path, value in (changes or {})[source].items():
                 replay.put(source, path, self._value(value, self.scenes[0], now))
         for text, value in (changes or {}).items():
-            for scene in self.scenes if text not in self.monitor.sources else ():
-                for call in (one for one in self.calls(text, scene) if isinstance(one, PriceRead)):
-                    put_price(replay, call, {"price": self._value(value, scene, now)})
+            scenes = self.scenes if text not in self.monitor.sources else ()
+            calls = [(one, scene) for scene in scenes for one in self.calls(text, scene)]
+            prices = [(one, scene) for one, scene in calls if isinstance(one, PriceRead)]
+            missing = [one for one, scene in prices if not put_price(replay, one, self._value(value, scene, now))]
+            if missing and len(missing) == len(prices):
+                raise LookupError(f"no price of {missing[0].asset} is recorded")
         return replay
 
     def calls(self, text: str, scene: DrillNames) -> list[Ask]:
@@ -270,8 +274,12 @@ def _check_names(drilled: DrilledMonitor, root: Spot) -> None:
 def _check_call(drilled: DrilledMonitor, key: marks.Scalar, at: Spot) -> None:
     try:
         is_asked = any(drilled.calls(key.text, scene) for scene in drilled.scenes)
+        drilled.replay(SOME_TIME, {key.text: plain(at)})
     except LanguageError as error:
         at.mistakes.add(key.place_of(error.offset), at.path, str(error))
+        return
+    except (LookupError, ValueError) as error:
+        at.mistakes.add(key.at, at.path, str(error))
         return
     if not is_asked:
         at.mistakes.add(key.at, at.path, "this reads nothing: write a call of the monitor, as in vault.totalAssets()")

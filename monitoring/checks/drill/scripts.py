@@ -1,4 +1,6 @@
-"""Runs the drills of a Python monitor: the functions `test_…` of each `test_*.py` next to it, without a test library.
+"""Runs drills that are Python: the functions `test_…` of each `test_*.py` next to a monitor, without a test library.
+
+A Python monitor has such drills, and a monitor file whose checks are those of built-in types, which have no formula.
 
 A function may ask for `tmp_path`, as `utils.testing.run` wants one. What needs more runs under pytest.
 """

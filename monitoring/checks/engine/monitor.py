@@ -17,8 +17,10 @@ from monitoring.chains.services.price_gate import USUAL_GATE, PriceGate
 from monitoring.checks.engine.formula_checks import Check, EvalScope, FormulaPart
 from monitoring.checks.engine.plan import Answerer, CheckInstance
 from monitoring.checks.expression.tree import Apply, Expression, Tree, children
-from monitoring.checks.expression.values import Number, Value
+from monitoring.checks.expression.values import Number, Value, is_number
 from monitoring.checks.messages.plain import AlertRoute, OwnRoute
+from monitoring.checks.rules.age import AgePolicy
+from monitoring.checks.rules.diverge import DivergePolicy
 from monitoring.checks.rules.steps import with_severity
 from monitoring.checks.rules.words import PLACEHOLDER
 from monitoring.conditions.condition import ConditionKey
@@ -161,11 +163,14 @@ def own_route_of_row(row: Mapping[str, object]) -> OwnRoute:
 
 
 def check_of_row(check: Check, row: Mapping[str, object], fields: Mapping[str, Value]) -> Check:
-    """Return the check with the `severity` and `text` of a row.
+    """Return the check with the `severity` and `text` of a row, and with its bound where that is a field.
 
     A check whose own text fills in the row's keeps it. Where levels have several severities, those count.
     """
     severity, text = row.get("severity"), row.get("text")
+    if isinstance(check.policy, AgePolicy | DivergePolicy) and check.policy.field:
+        bound = fields[check.policy.field]
+        check = replace(check, policy=check.policy.for_row(bound if is_number(bound) else 0))
     if isinstance(severity, str):
         check = replace(check, policy=with_severity(check.policy, Severity.parse(severity)))
     fills_in = any(

@@ -98,4 +98,4 @@ def _remember(
             row = rows[asset]
             if isinstance(found[query], Price) and not isinstance(row, Unknown):
                 coins[asset.key] = row
-        remember_readings(at.memory, monitor, {PRICES: (base, {"coins": coins} if coins else None)})
+        remember_readings(at.memory, monitor, {PRICES: (base, {"coins": coins} if coins else None)}, asked=True)

@@ -64,7 +64,7 @@ def document_of(key: tuple[str, str], source: NumberSource) -> sources.Source:
         url=source.url,
         headers=source.headers,
         query=source.query,
-        ok=_verdict(source.ok) if source.ok else None,
+        ok=verdict_of(source.ok) if source.ok else None,
         time=source.time,
         max_age=source.max_age,
         require=source.require,
@@ -84,7 +84,7 @@ def _number(document: sources.ServiceDocument | Unknown, source: NumberSource) -
     return found if isinstance(found, Unknown) else Fraction(found.value) / source.scale
 
 
-def _verdict(expression: Expression) -> Callable[[Json], bool | Unknown]:
+def verdict_of(expression: Expression) -> Callable[[Json], bool | Unknown]:
     def judge(body: Json) -> bool | Unknown:
         found = evaluate(expression.tree, _SourceFields(body))
         if isinstance(found, bool | Unknown):

@@ -13,7 +13,6 @@ from typing import TypeAlias
 
 from monitoring.chains.abi.values import Json
 from monitoring.chains.rpc.memory import ChainMemory
-from monitoring.checks.recorded.recording import PRICES
 from monitoring.store.tables.chain_memory import SHAPE
 
 Shape: TypeAlias = "str | list[Shape] | dict[str, Shape]"
@@ -56,15 +55,19 @@ def differences(before: Shape, after: Shape) -> list[str]:
     return lines
 
 
-def remember_readings(memory: ChainMemory, monitor: str, readings: Mapping[str, tuple[object, Json | None]]) -> None:
+def remember_readings(
+    memory: ChainMemory, monitor: str, readings: Mapping[str, tuple[object, Json | None]], *, asked: bool = False
+) -> None:
     """Store for each source of a monitor the shape of the first answer that was parsed; without a body none was.
 
     With each goes all that says how the source is read. When that changes it is unconfirmed until it is parsed again.
+    `readings` are all sources that the monitor declares; or, with `asked`, some documents that its code asks for.
     """
     before = _kept(memory.recall(SHAPE, monitor))
-    # Prices are read apart from sources, so each call leaves what the other noted.
-    after = {name: one for name, one in before.items() if (name == PRICES) is not (PRICES in readings)}
-    after |= {source: _known(before.get(source), path, body) for source, (path, body) in readings.items()}
+    kept = {name: one for name, one in before.items() if asked or (isinstance(one, dict) and one.get("asked"))}
+    mark: dict[str, object] = {"asked": True} if asked else {}
+    read = {source: _known(before.get(source), path, body) | mark for source, (path, body) in readings.items()}
+    after = {**kept, **read}
     if after != before:
         memory.remember(SHAPE, monitor, json.dumps(after, separators=(",", ":")))
 

@@ -13,7 +13,16 @@ from monitoring.base.yaml.keys import Section, entry
 from monitoring.chains.abi.values import Unknown
 from monitoring.checks.expression.value_text import words
 from monitoring.checks.expression.values import Absent, Number, Reading, Value, as_number, is_number
-from monitoring.checks.rules.keys import DURATION, FORMULA, LEVEL_SEVERITY, REMIND, WAITING, Listed, levels
+from monitoring.checks.rules.keys import (
+    DURATION,
+    DURATION_OF_ROW,
+    FORMULA,
+    LEVEL_SEVERITY,
+    REMIND,
+    WAITING,
+    Listed,
+    levels,
+)
 from monitoring.checks.rules.keywords import CommonKeywords, CommonOptions, reading, span
 from monitoring.checks.rules.steps import check_ladder, seconds_of, seconds_of_span
 from monitoring.checks.rules.verb import Asked, ParsedCheck, Verb, YamlForm, with_base
@@ -26,6 +35,7 @@ from monitoring.conditions.transition import Breach, Ok, Verdict, apply_verdict
 if TYPE_CHECKING:
     from monitoring.checks.config.check import CheckBuilder
 
+_OF_ROW = timedelta(seconds=1)  # stands for the bound until the row is known
 CLOCK_SKEW_S = 60  # a block's time may run ahead of this host's clock; a source further ahead is wrong
 
 
@@ -39,9 +49,15 @@ class AgeLevel:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AgePolicy(Policy):
-    """`levels`: the youngest bound first."""
+    """`levels`: the youngest bound first. `field`: the field of the row that is the only level's bound, in seconds."""
 
     levels: tuple[AgeLevel, ...]
+    field: str = ""
+
+    def for_row(self, bound: Number) -> AgePolicy:
+        """Return the policy of a row with this bound."""
+        oldest = timedelta(microseconds=int(bound * 1_000_000))
+        return replace(self, levels=tuple(replace(level, max_age=oldest) for level in self.levels))
 
     def __post_init__(self) -> None:
         bounds, severities = [level.max_age for level in self.levels], [level.severity for level in self.levels]
@@ -144,7 +160,14 @@ DEADLINE_WORDS = VerbWords(_deadline_breached, _deadline_good, value=_instant)
 ASKS_AGE = entry(
     "age", FORMULA, "Fires while this time lies too far in the past.", example="age: feed.latestRoundData()[3]"
 )
-MAX = entry("max", DURATION, "How old is still fresh.", default="", without="or levels", example="max: 25h")
+MAX = entry(
+    "max",
+    DURATION_OF_ROW,
+    "How old is still fresh; of rows also a field, in seconds.",
+    default="",
+    without="or levels",
+    example="max: 25h",
+)
 LEVEL_MAX = entry("max", DURATION, "How old is still fresh.", without="a duration", example="max: 25h")
 LEVEL = Section("A level of age: how old, and how bad that is.", LEVEL_MAX, LEVEL_SEVERITY)
 LEVELS = entry(
@@ -173,10 +196,11 @@ def _read_age(draft: CheckBuilder) -> ParsedCheck | None:
         draft.spot.wrong("max or levels says how old is too old, as in max: 25h")
         return None
     found: list[AgeLevel] = []
+    field = draft.field_of_row(single)
     if levels:
         draft.in_levels("severity")
     if single:
-        oldest, severity = single.duration(), draft.severity()
+        oldest, severity = (_OF_ROW if field else single.duration()), draft.severity()
         found = [AgeLevel(oldest, severity)] if oldest else []
     for item in levels.items("a list of levels") if levels else []:
         item.only(LEVEL.keys)
@@ -188,7 +212,7 @@ def _read_age(draft: CheckBuilder) -> ParsedCheck | None:
                 found.append(AgeLevel(oldest, level))
     if expression is None or not found:
         return None
-    policy = with_base(AgePolicy, draft.policy(found[-1].severity), levels=tuple(found))
+    policy = with_base(AgePolicy, draft.policy(found[-1].severity), levels=tuple(found), field=field)
     return ParsedCheck("age", (expression.tree,), policy, expression.text)
 
 

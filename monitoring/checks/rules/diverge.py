@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Unpack
@@ -13,7 +13,7 @@ from monitoring.base.yaml.keys import entry
 from monitoring.chains.abi.values import Unknown
 from monitoring.checks.expression.value_text import words
 from monitoring.checks.expression.values import Absent, Number, Reading, as_number, magnitude
-from monitoring.checks.rules.keys import FORMULA, SHARE, WAITING, Listed, one_of
+from monitoring.checks.rules.keys import FORMULA, SHARE_OF_ROW, WAITING, Listed, one_of
 from monitoring.checks.rules.keywords import CommonKeywords, CommonOptions, number
 from monitoring.checks.rules.keywords import reading as exact
 from monitoring.checks.rules.limit import Level
@@ -38,10 +38,18 @@ class Direction(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DivergePolicy(Policy):
-    """`levels`: the largest distance allowed as a share of the reference, mildest first; exactly that is allowed."""
+    """`levels`: the largest distance allowed as a share of the reference, mildest first; exactly that is allowed.
+
+    `field`: the field of the row that is the bound of the only level.
+    """
 
     levels: tuple[Level, ...]
     direction: Direction = Direction.BOTH
+    field: str = ""
+
+    def for_row(self, bound: Number) -> DivergePolicy:
+        """Return the policy of a row with this bound."""
+        return replace(self, levels=tuple(replace(level, bound=bound) for level in self.levels))
 
     def __post_init__(self) -> None:
         bounds, severities = [level.bound for level in self.levels], [level.severity for level in self.levels]
@@ -100,8 +108,8 @@ DIVERGE = entry(
 )
 MAX = entry(
     "max",
-    SHARE,
-    "The share of the second by which they may differ.",
+    SHARE_OF_ROW,
+    "The share of the second by which they may differ; of rows also a field.",
     without="the share of the second by which they may differ, as in 0.5%",
     example="max: 0.5%",
 )
@@ -121,7 +129,8 @@ def _diverge(draft: CheckBuilder) -> ParsedCheck | None:
         spot.wrong(f"two expressions are compared, not {len(sides)}")
         return None
     found = [draft.number_at(side) for side in sides]
-    severity, bound, word = draft.severity(), draft.spot.value(MAX), draft.spot.value(DIRECTION)
+    severity, word, field = draft.severity(), draft.spot.value(DIRECTION), draft.field_of_row(draft.spot.get(MAX.name))
+    bound = 1 if field else draft.spot.value(MAX)
     if len(found) != 2 or found[0] is None or found[1] is None or bound is None:  # noqa: PLR2004 - as above
         return None
     policy = with_base(
@@ -129,6 +138,7 @@ def _diverge(draft: CheckBuilder) -> ParsedCheck | None:
         draft.policy(severity),
         levels=(Level(bound, severity),),
         direction=Direction(word) if word else Direction.BOTH,
+        field=field,
     )
     return ParsedCheck("diverge", (found[0].tree, found[1].tree), policy, f"{found[0].text} ~ {found[1].text}")
 

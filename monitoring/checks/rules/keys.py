@@ -120,6 +120,13 @@ POSITIVE: Value[Number] = pattern("number", rf"{_NUMBER}%?", lambda at: at.posit
 SHARE: Value[Number] = pattern("percentage", f"{_NUMBER}%", lambda at: at.share())
 STEP: Value[Step] = pattern("number or percentage", rf"{_NUMBER}%?", lambda at: at.step())
 DURATION: Value[timedelta] = pattern("duration", "[0-9]+[smhd]?", lambda at: at.duration())
+_FIELD = r"[A-Za-z][A-Za-z0-9_]*\.[A-Za-z][A-Za-z0-9_]*"
+SHARE_OF_ROW: Value[Number] = pattern(
+    "percentage, or a field of the row", f"{_NUMBER}%|{_FIELD}", lambda at: at.share()
+)
+DURATION_OF_ROW: Value[timedelta] = pattern(
+    "duration, or a field of the row", f"[0-9]+[smhd]?|{_FIELD}", lambda at: at.duration()
+)
 ADDRESS: Value[str] = Value(
     "address", lambda at: at.address(), {"type": ["string", "integer"], "pattern": "^0x[0-9a-fA-F]{40}$"}
 )

@@ -60,7 +60,8 @@ def judge(before: Condition, reading: LogBatch | Unknown | Absent, now: datetime
        to be one for good is passed.
     2. An event that moved to another block with its transaction is not new.
     3. Events further back than the margin were judged before and are left alone.
-    4. Where the batch ends before the chain does, that counts as unknown as well.
+    4. An event that is missing from a block that is still there was left out by the provider, and is no reorganisation.
+    5. Where the batch ends before the chain does, that counts as unknown as well.
     """
     if isinstance(reading, Absent):
         return apply_verdict(before, reading, now, policy)
@@ -71,7 +72,11 @@ def judge(before: Condition, reading: LogBatch | Unknown | Absent, now: datetime
     seen = {key: _read(row) for key, row in (kept_rows(before, "seen") or {}).items()}
     floor = batch.from_block if cursor is None else max(batch.from_block, cursor - policy.margin)
     present = {event.id: event for event in batch.events if floor <= event.block <= batch.to_block}
-    lost = {key: one for key, one in seen.items() if floor <= one.block <= batch.to_block and key not in present}
+    lost = {
+        key: one
+        for key, one in seen.items()
+        if floor <= one.block <= batch.to_block and key not in present and _block_of(key) not in batch.standing
+    }
     fresh, gone, moved = _unmoved({key: present[key] for key in present.keys() - seen.keys()}, lost)
     reported = {
         key
@@ -102,6 +107,16 @@ def cursor_of(condition: Condition) -> int | None:
 def seen_logs(condition: Condition) -> frozenset[str]:
     """Return the ids of the events that are remembered: those of the blocks that are read again."""
     return frozenset(kept_rows(condition, "seen") or {})
+
+
+def seen_blocks(condition: Condition) -> frozenset[tuple[int, str]]:
+    """Return number and hash of the blocks of the events that are remembered."""
+    return frozenset((_read(row).block, _block_of(key)) for key, row in (kept_rows(condition, "seen") or {}).items())
+
+
+def _block_of(event_id: str) -> str:
+    """Return the hash that an event's id begins with."""
+    return event_id.partition("/")[0]
 
 
 def _whole(batch: LogBatch, cursor: int | None) -> LogBatch | Unknown:

@@ -77,7 +77,7 @@ class LogBatch:
     """All matching events of the blocks `from_block` to `to_block`, both included.
 
     `gap`: what lies between them and the last batch is gone for good, which is reported elsewhere. `problem`: why it
-    ends before the chain does.
+    ends before the chain does. `standing`: hashes of blocks of earlier events that are still on the chain.
     """
 
     from_block: int
@@ -85,6 +85,7 @@ class LogBatch:
     events: tuple[LogEvent, ...] = ()
     gap: bool = False
     problem: Unknown | None = None
+    standing: frozenset[str] = frozenset()
 
     def __str__(self) -> str:
         wanted = counted(sum(event.wanted for event in self.events), "event")

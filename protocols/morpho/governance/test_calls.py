@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 from monitoring.chains.abi.addresses import ZERO, keccak256
@@ -187,3 +188,20 @@ def test_topics_and_selectors_are_those_the_contracts_use() -> None:
     found = {name: row.event.topic[2:] for version in (1, 2) for name, row in events(version).items()}
     assert TOPICS.items() <= found.items()
     assert {selector.hex(): one.name for selector, one in calls().items()} == SELECTORS
+
+
+def test_the_declarations_read_what_the_real_contracts_emitted() -> None:
+    """`real_logs.json`: MetaMorpho and VaultV2, compiled from their public sources, on a local node."""
+    rows = json.loads((Path(__file__).parent / "real_logs.json").read_text(encoding="utf-8"))
+    submitted = set()
+    for row in rows:
+        found = events(row["vault"])[row["event"]]
+        args = found.event.decode(row["topics"], row["data"])
+        assert found.event.encode([*args.values()]) == (tuple(row["topics"]), row["data"])
+        if row["event"] in ("Submit", "Accept"):
+            data = bytes.fromhex(found.subject(args)[2:])
+            called = calls()[data[:4]]
+            assert called.declared.function.encode([*called.arguments(data).values()]) == data
+            submitted.add(called.name)
+    assert {(row["vault"], row["event"]) for row in rows} == {(one, name) for one in (1, 2) for name in events(one)}
+    assert submitted == CALLS.keys() - OF_ADAPTERS

@@ -13,6 +13,7 @@ from monitoring.checks.rules.keys import (
     OWN_ROUTE,
     POSITIVE,
     SEVERITY,
+    STEP,
     Either,
     Listed,
     Value,
@@ -22,7 +23,7 @@ from monitoring.checks.rules.keys import (
     text_of,
 )
 from monitoring.checks.rules.limit import WORSE_BY
-from monitoring.checks.rules.never_falls import TOLERANCE
+from monitoring.checks.rules.never_falls import REBASE
 
 # How much can be withdrawn, as a formula over the vault.
 EXITS = {
@@ -79,7 +80,15 @@ ASSET_DECIMALS = entry(
 PRICE_SEVERITY, ASSETS_SEVERITY, EXIT_SEVERITY = (
     severity_row(usual) for usual in (Severity.CRITICAL, Severity.LOW, Severity.MEDIUM)
 )
-SHARE_PRICE = Section("How a share price may fall.", TOLERANCE, PRICE_SEVERITY, *LASTING)
+TOLERANCE = entry(
+    "tolerance",
+    STEP,
+    "A smaller fall is rounding.",
+    default="",
+    without="one smallest unit of the asset in the vault's answer",
+    example="tolerance: 0.01%",
+)
+SHARE_PRICE = Section("How a share price may fall.", TOLERANCE, REBASE, PRICE_SEVERITY, *LASTING)
 TOTAL_ASSETS = Section(
     "How far the assets may move between two readings.", *MOVE_KEYS, MIN_ABS, BASELINE, ASSETS_SEVERITY
 )

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from fractions import Fraction
 from typing import Any
 
 from monitoring.alerts.message.model import Severity
@@ -31,6 +32,7 @@ from monitoring.checks.builtin.erc4626.keys import (
     PRICE_SEVERITY,
     ROW,
     SHARE_PRICE,
+    TOLERANCE,
     TOTAL_ASSETS,
 )  # fmt: skip
 from monitoring.checks.config.names import IDENTIFIER
@@ -46,8 +48,8 @@ from monitoring.checks.messages.plain import OwnRoute
 from monitoring.checks.rules.delta import BASELINE, MIN_ABS, DeltaPolicy, Move, MoveLevel
 from monitoring.checks.rules.keys import own_route_of
 from monitoring.checks.rules.limit import WORSE_BY, Level, LimitPolicy, Side
-from monitoring.checks.rules.never_falls import TOLERANCE, NeverFallsPolicy
-from monitoring.checks.rules.steps import NO_STEP, Step, either
+from monitoring.checks.rules.never_falls import REBASE, NeverFallsPolicy, Rebase
+from monitoring.checks.rules.steps import Step, either
 from monitoring.checks.rules.verb import with_base
 from monitoring.conditions.condition import ConditionKey
 from monitoring.conditions.policy import Policy
@@ -155,19 +157,28 @@ def _decimals(spot: Spot, key: Key[Number]) -> int | None:
 
 
 def _share_price(row: _VaultRow) -> Check | None:
-    """Read `share_price: critical`, or with a tolerance below which a fall is rounding."""
+    """Read `share_price: critical`, or with what is rounding and what becomes of the mark.
+
+    Left out, rounding is one smallest unit of the asset in what the vault answers for the probe.
+    """
     spot = row.spot.get("share_price")
     if spot is None:
         return None
     if isinstance(spot.node, MappingNode):
         spot.only(SHARE_PRICE.keys)
         policy = spot.policy(either(spot.value(PRICE_SEVERITY), Severity.CRITICAL))
-        tolerance = spot.value(TOLERANCE)
+        tolerance, rebase = spot.value(TOLERANCE), spot.value(REBASE)
     else:
-        policy, tolerance = spot.policy(either(spot.severity(), Severity.CRITICAL)), None
+        policy, tolerance, rebase = spot.policy(either(spot.severity(), Severity.CRITICAL)), None, None
     probe = max(row.decimals + _FINER, _LEAST_PROBE)
-    formula = f"vault.convertToAssets(1e{probe}) / 1e{probe + row.asset_decimals - row.decimals}"
-    judged = with_base(NeverFallsPolicy, policy, tolerance=tolerance or NO_STEP)
+    scale = probe + row.asset_decimals - row.decimals
+    formula = f"vault.convertToAssets(1e{probe}) / 1e{scale}"
+    judged = with_base(
+        NeverFallsPolicy,
+        policy,
+        tolerance=tolerance or Step(Fraction(1, 10**scale)),
+        rebase=Rebase(rebase or Rebase.AFTER_ALERT),
+    )
     return _check("share-price", "never_falls", formula, judged, f"{row.name}: share price fell", row.unit)
 
 

@@ -12,7 +12,7 @@ from monitoring.chains.abi.addresses import checksum
 from monitoring.chains.decode.calldata import Transaction
 from monitoring.chains.networks import Network, network
 from monitoring.checks.builtin.safes.hash_text import gas_of, hash_blocks, hash_of, refund_line
-from monitoring.checks.builtin.safes.simulation_text import simulation_blocks
+from monitoring.checks.builtin.safes.simulated import simulation_blocks
 from monitoring.checks.builtin.shared.data_rows import RowContract
 from monitoring.checks.builtin.shared.transactions import Room, call_blocks
 from monitoring.checks.engine.point import EvaluationPoint

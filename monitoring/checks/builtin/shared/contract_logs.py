@@ -7,6 +7,7 @@ commit together; nothing is remembered here but the size of range a chain's prov
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -14,7 +15,7 @@ from typing import cast
 
 from monitoring.chains.abi.values import Json, Unknown
 from monitoring.chains.rpc.errors import Fault, RpcError
-from monitoring.chains.rpc.log_evidence import hold
+from monitoring.chains.rpc.log_evidence import Completeness, HeldRange, hold
 from monitoring.chains.rpc.logs import (
     EventLog,
     LogCursor,
@@ -32,6 +33,7 @@ from monitoring.checks.engine.point import EvaluationPoint
 
 # Ranges read for a chain in one run: what is further back waits for the next, and what was read is committed meanwhile.
 MAX_RANGES = 60
+_QUIET = 50  # so few logs are held whole in any case: many are transfers, few may be changes of a role
 _MOVING = 3  # looks for the oldest block that can be read
 _KIND = "log_range"
 
@@ -41,7 +43,8 @@ class LogsSince:
     """Logs of one contract with any of these first topics, from a block on; without one, from `lookback_s` ago.
 
     Blocks before `new_from` were judged before, and are read once more. `whole`: who controls something is watched, so
-    each block is held against what else says which events it has; otherwise a few are.
+    each block is held against what else says which events it has; of many events of other kinds a sample is. `seen`:
+    number and hash of blocks whose events are known.
     """
 
     chain: int
@@ -51,6 +54,7 @@ class LogsSince:
     lookback_s: int
     new_from: int | None = None
     whole: bool = False
+    seen: frozenset[tuple[int, str]] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +62,7 @@ class Stretch:
     """The logs of the blocks `first` to `last`. `problem` says why it ends before the chain does.
 
     `times` has when each block with a log was mined, as far as that could be had. `gap`: blocks before `first` were
-    asked for, and no provider has them any more.
+    asked for, and no provider has them any more. `standing`: hashes of the blocks asked about that the chain still has.
     """
 
     first: int
@@ -67,6 +71,7 @@ class Stretch:
     times: Mapping[int, datetime] | None = None
     problem: Unknown | None = None
     gap: bool = False
+    standing: frozenset[str] = frozenset()
 
     def at(self, block: int) -> datetime | None:
         return (self.times or {}).get(block)
@@ -102,12 +107,16 @@ def _read_chain(
     )
     read, oldest = _read_on(view, wanted, cursor, certain)
     _note_lost(view, asked, oldest)
-    read = hold(view.pool, wanted, read, _new_from(asked), whole=any(one.whole for one in asked))
+    is_whole = any(one.whole for one in asked) or len(read.logs) <= _QUIET
+    read = hold(view.pool, wanted, read, _new_from(asked), whole=is_whole)
     last = read.cursor.next_block - 1
     problem = _behind(view, last, certain) if read.problem is None else read.problem
+    standing = _standing(view, asked, read)
     times = _times(view, {log.block_number for log in read.logs})
     found: dict[LogsSince, Stretch | Unknown] = {
-        one: Stretch(max(first, oldest), last, _own(one, max(first, oldest), read), times, problem, gap=first < oldest)
+        one: Stretch(
+            max(first, oldest), last, _own(one, max(first, oldest), read), times, problem, first < oldest, standing
+        )
         for one, first in firsts.items()
     }
     return found, read.cursor
@@ -183,6 +192,25 @@ def _own(question: LogsSince, first: int, read: LogScan) -> tuple[EventLog, ...]
         and log.topics
         and log.topics[0] in question.topics
     )
+
+
+def _standing(view: ChainView, asked: Sequence[LogsSince], read: LogScan) -> frozenset[str]:
+    """Return which blocks of known events are still there, though none of their events was read, and note who lacks it.
+
+    Without this a provider that leaves out what another one had would look like a reorganisation.
+    """
+    there = {log.block_hash for log in read.logs}
+    seen = {number: hash_ for one in asked for number, hash_ in one.seen}
+    pages = {number: page for number in seen for page in read.pages if page.covers(number)}
+    doubtful = sorted(number for number in pages if seen[number] not in there)
+    asks = [Ask("eth_getBlockByNumber", (hex(number), False)) for number in doubtful]
+    headers = view.pool.batch(asks, at_least=view.block.number)
+    hashes = {number: one.get("hash") for number, one in zip(doubtful, headers, strict=True) if isinstance(one, dict)}
+    kept = [number for number, hash_ in hashes.items() if hash_ == seen[number]]
+    lacking = Counter(pages[number].host for number in kept)
+    if lacking:
+        view.pool.held.append(HeldRange(kept[0], kept[-1], Completeness.CONTRADICTED, lacking))
+    return frozenset({*there, *(seen[number] for number in kept)})
 
 
 def _times(view: ChainView, blocks: Iterable[int]) -> dict[int, datetime]:

@@ -113,14 +113,17 @@ def read_places(
 
 def _place(row: Spot, around: PluginContext) -> RowContract | None:
     name, chain, address = row.value(ITS_NAME), row.value(ITS_CHAIN), row.value(ITS_ADDRESS)
-    protocol, channel, where = row.value(PROTOCOL), row.value(CHANNEL), row.get(ITS_CHAIN.name)
+    route, where = read_route(row, around), row.get(ITS_CHAIN.name)
     if where and chain and chain not in around.chains:
         where.wrong(f"the monitor does not read {CHAINS[chain]}: write it under chains there")
         return None
-    if not (name and chain and address and protocol):
-        return None
-    note = row.get(NOTE.name)
+    return RowContract(name, chain, address, route) if name and chain and address and route else None
+
+
+def read_route(row: Spot, around: PluginContext) -> AlertRoute | None:
+    """Read whose alerts a row causes, and what to do then."""
+    protocol, channel, note = row.value(PROTOCOL), row.value(CHANNEL), row.get(NOTE.name)
     own = guidance_of_row(
         {"runbook": row.value(RUNBOOK), "note": note.node.text if note and isinstance(note.node, Scalar) else ""}
     )
-    return RowContract(name, chain, address, AlertRoute(protocol, channel or "", around.route.guidance).guided(own))
+    return AlertRoute(protocol, channel or "", around.route.guidance).guided(own) if protocol else None

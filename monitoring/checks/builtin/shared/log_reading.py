@@ -12,7 +12,7 @@ from monitoring.checks.builtin.shared.contract_logs import LogsSince, Stretch
 from monitoring.checks.engine.plan import ReadContext
 from monitoring.checks.expression.evaluate import PENDING, NotYet
 from monitoring.checks.rules import logs
-from monitoring.checks.rules.logs import LogsPolicy, read_from
+from monitoring.checks.rules.logs import LogsPolicy, read_from, seen_blocks
 from monitoring.checks.rules.readings import FirstRun, LogBatch, LogEvent
 from monitoring.conditions.condition import Condition, ConditionKey
 from monitoring.conditions.outcome import Outcome
@@ -24,21 +24,39 @@ _MARGIN_BLOCKS, _MARGIN_S = 64, 300  # Ethereum finalises after 64 slots; fast c
 
 def logs_policy(chain: int, severity: Severity, first_run: FirstRun) -> LogsPolicy:
     """Return a policy whose margin suits the chain."""
-    margin = max(_MARGIN_BLOCKS, network(chain).blocks_in(_MARGIN_S))
-    return LogsPolicy(severity=severity, margin=margin, first_run=first_run)
+    return LogsPolicy(severity=severity, margin=margin_blocks(chain), first_run=first_run)
+
+
+def margin_blocks(chain: int) -> int:
+    """Return how many blocks before a cursor are read again each time."""
+    return max(_MARGIN_BLOCKS, network(chain).blocks_in(_MARGIN_S))
 
 
 def read_stretch(
-    desk: ReadContext, key: ConditionKey, topics: frozenset[str], policy: LogsPolicy, lookback: timedelta
+    desk: ReadContext,
+    key: ConditionKey,
+    topics: frozenset[str],
+    policy: LogsPolicy,
+    lookback: timedelta,
+    address: str = "",
 ) -> Stretch | Unknown | NotYet:
-    """Ask for the logs of the contract that is the key's subject.
+    """Ask for the logs of the contract that is the key's subject, or of another that is read along with it.
 
     A reading that broke off before anything new counts as none.
     """
     first = read_from(desk.condition(key), policy)
     new_from = None if first is None else first + policy.margin
     answer = desk.ask(
-        LogsSince(key.chain, key.subject, topics, first, int(lookback.total_seconds()), new_from, whole=True)
+        LogsSince(
+            key.chain,
+            address or key.subject,
+            topics,
+            first,
+            int(lookback.total_seconds()),
+            new_from,
+            whole=True,
+            seen=seen_blocks(desk.condition(key)),
+        )
     )
     if answer is PENDING or isinstance(answer, Unknown):
         return PENDING if answer is PENDING else answer
@@ -59,5 +77,7 @@ def judge_stretch(
     """Judge what was read."""
     if isinstance(reading, Unknown):
         return logs.judge(before, reading, now, policy)
-    batch = LogBatch(reading.first, reading.last, tuple(events), gap=reading.gap, problem=reading.problem)
+    batch = LogBatch(
+        reading.first, reading.last, tuple(events), gap=reading.gap, problem=reading.problem, standing=reading.standing
+    )
     return logs.judge(before, batch, now, policy)

@@ -19,7 +19,9 @@ from monitoring.chains.decode.calldata import DecodedCall, Transaction
 from monitoring.chains.networks import network
 from monitoring.chains.rpc.errors import RpcError
 from monitoring.chains.rpc.multicall import call
+from monitoring.chains.simulation import simulate_calls
 from monitoring.checks.builtin.shared.data_rows import RowContract
+from monitoring.checks.builtin.shared.simulation_text import report
 from monitoring.checks.builtin.shared.transactions import Room, call_blocks, when
 from monitoring.checks.builtin.timelocks.kinds import Meaning, RawLog, What, read_meaning, signals
 from monitoring.checks.engine.point import EvaluationPoint
@@ -77,7 +79,7 @@ def describe(place: RowContract, kind: str, transition: Transition, at: Evaluati
     blocks += [_gone(entry, place) for entry in gone]
     for one in fresh[:MAX_SHOWN]:
         said = len(fresh) == 1 and not gone and one.ready_at is not None  # the title says when it can run
-        blocks += _blocks(one, place, kind, room, at, is_timed=said)
+        blocks += _blocks(one, place, kind, room, at, is_timed=said, is_only=len(fresh) == 1)
     if len(fresh) > MAX_SHOWN:
         rest = fresh[MAX_SHOWN:]
         blocks.append(line(f"… and {len(rest)} more: ", *_links(rest)))
@@ -120,8 +122,9 @@ def _meaning(place: RowContract, kind: str, logs: Sequence[RawLog]) -> Meaning |
 
 
 def _blocks(
-    one: TimelockOperation, place: RowContract, kind: str, room: Room, at: EvaluationPoint, *, is_timed: bool
-) -> list[Block]:
+    one: TimelockOperation, place: RowContract, kind: str, room: Room, at: EvaluationPoint, *,
+    is_timed: bool, is_only: bool,
+) -> list[Block]:  # fmt: skip
     known = network(place.chain)
     rows: dict[str, object] = {"Transaction": tx(one.transaction, chain=known)}
     meaning = one.meaning
@@ -138,7 +141,19 @@ def _blocks(
     calls = meaning.calls
     if one.what is What.SCHEDULED and kind in _CALLS_ELSEWHERE:
         calls = _CALLS_ELSEWHERE[kind](one, place, at)
-    return head + call_blocks(calls, at, room)
+    # One of many is not simulated: the message has no room for what each would do.
+    done = _simulated(one, calls, place, kind, at) if is_only else []
+    return head + call_blocks(calls, at, room) + done
+
+
+def _simulated(
+    one: TimelockOperation, calls: Sequence[Transaction], place: RowContract, kind: str, at: EvaluationPoint
+) -> list[Block]:
+    """Say what a scheduled operation would do at the time it can run, where the timelock itself makes its calls."""
+    view = at.chains.view(network(place.chain))
+    if one.what is not What.SCHEDULED or kind not in _CALLS_ITSELF or not calls or isinstance(view, Unknown):
+        return []
+    return report(simulate_calls(checksum(place.address), calls, one.ready_at, view), place.address, view, at)
 
 
 def _can_run(one: TimelockOperation, now: datetime) -> str:
@@ -177,6 +192,8 @@ def _calls_in_vote(one: TimelockOperation, place: RowContract, at: EvaluationPoi
     return (Transaction(place.chain, checksum(place.address), parse_function("forward(bytes)").encode([script])),)
 
 
+# Kinds that make the calls of an operation from their own address.
+_CALLS_ITSELF = frozenset({"oz_timelock_controller", "compound_timelock", "maple_governor_timelock", "puffer_timelock"})
 # Kinds whose events do not hold the calls.
 _CALLS_ELSEWHERE: Mapping[str, Callable[[TimelockOperation, RowContract, EvaluationPoint], tuple[Transaction, ...]]] = {
     "maple_governor_timelock": _calls_in_input,

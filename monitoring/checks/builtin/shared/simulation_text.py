@@ -11,54 +11,31 @@ from monitoring.alerts.message.text import Block, addr, bold, line
 from monitoring.chains.abi.addresses import ZERO, checksum, is_address
 from monitoring.chains.abi.selectors import roles
 from monitoring.chains.abi.values import AbiValue
-from monitoring.chains.decode.calldata import Transaction
 from monitoring.chains.decode.flags import is_unlimited
-from monitoring.chains.networks import Network, network
+from monitoring.chains.networks import Network
 from monitoring.chains.rpc.tokens import Token, native_token
 from monitoring.chains.rpc.views import ChainView
-from monitoring.chains.safes.hashing import SafeIdentity
-from monitoring.chains.safes.simulation import Grant, Planned, Simulation, TokenMove, simulate
-from monitoring.checks.builtin.safes.hash_text import gas_of
-from monitoring.checks.builtin.shared.data_rows import RowContract
+from monitoring.chains.simulation import Grant, Simulation, TokenMove
 from monitoring.checks.engine.point import EvaluationPoint
 from monitoring.checks.expression.value_text import words
-from monitoring.conditions.outcome import Entry
 
 MAX_LINES = 8
-_LOOKED_AT = (
-    "tokens, approvals, roles and implementations as events say them; threshold, owners and modules of the Safe"
-)
+_LOOKED_AT = "tokens, approvals, roles and implementations as events say them, owners, modules and threshold of a Safe"
 
 
-def simulation_blocks(entry: Entry, call: Transaction, place: RowContract, at: EvaluationPoint) -> list[Block]:
-    """Simulate a transaction on the block of this run and say what came of it."""
-    one, view = _planned(entry, call, place), at.chains.view(network(place.chain))
-    if one is None or not isinstance(view, ChainView):
-        return []
-    return _Report(simulate(one, view), view, place, at).blocks()
-
-
-def _planned(entry: Entry, call: Transaction, place: RowContract) -> Planned | None:
-    facts = entry.facts
-    version, owners = facts.get("version"), facts.get("owners")
-    numbers = [facts.get(name) for name in ("nonce", "safe_nonce", "required")]
-    nonce, safe_nonce, threshold = (one if isinstance(one, int) else -1 for one in numbers)
-    if not isinstance(version, str) or not isinstance(owners, tuple) or min(nonce, safe_nonce, threshold) < 0:
-        return None
-    identity = SafeIdentity(checksum(place.address), place.chain, version)
-    return Planned(
-        identity, call, nonce, gas_of(entry), safe_nonce, tuple(checksum(str(one)) for one in owners), threshold
-    )
+def report(found: Simulation, own: str, view: ChainView, at: EvaluationPoint) -> list[Block]:
+    """Put a simulation into lines; `own` is whose tokens leave and arrive."""
+    return _Report(found, checksum(own), view, at).blocks()
 
 
 class _Report:
     """Puts one simulation into words."""
 
-    def __init__(self, found: Simulation, view: ChainView, place: RowContract, at: EvaluationPoint) -> None:
+    def __init__(self, found: Simulation, own: str, view: ChainView, at: EvaluationPoint) -> None:
         self._found = found
         self._known: Network = view.network
         self._at = at
-        self._own = checksum(place.address)
+        self._own = own
         named = {move.token for move in found.moves} | {one.contract for one in found.grants}
         self._tokens = view.tokens(sorted(named - {ZERO})) if named - {ZERO} else {}
 
@@ -96,12 +73,12 @@ class _Report:
     def _changes(self, changes: Mapping[str, tuple[AbiValue, AbiValue]]) -> Iterator[Block]:
         for name, (before, after) in changes.items():
             if not isinstance(before, tuple) or not isinstance(after, tuple):
-                yield line(f"{name} of the Safe: {words(before)} → {words(after)}")
+                yield line(f"{name}: {words(before)} → {words(after)}")
                 continue
             for what, some in (("added", set(after) - set(before)), ("removed", set(before) - set(after))):
                 named = [part for one in sorted(map(str, some)) for part in (", ", self._name(one))][1:]
                 if some:
-                    yield line(f"{name} of the Safe, {len(some)} {what}: ", *named)
+                    yield line(f"{name}, {len(some)} {what}: ", *named)
 
     def _grant(self, one: Grant) -> Block:
         shown = [part for name, value in one.fields.items() for part in (f", {name} ", self._field(one, name, value))]

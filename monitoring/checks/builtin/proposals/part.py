@@ -1,0 +1,90 @@
+"""One governance's proposals as a check: rows by the verb `items`, a known one at a known stage never again.
+
+Memory of a governor in addition to the verb's own: the next block, and what was created and is not over.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from monitoring.base.plural import counted
+from monitoring.chains.abi.values import Unknown
+from monitoring.chains.services.times import staleness
+from monitoring.checks.builtin.proposals.governor import OWN_MEMORY, read_governor
+from monitoring.checks.builtin.proposals.proposal import Proposal, ProposalList
+from monitoring.checks.builtin.proposals.services import ServiceReading, read_service
+from monitoring.checks.builtin.proposals.source import GovernorSource, ServiceSource
+from monitoring.checks.builtin.proposals.text import describe
+from monitoring.checks.engine.plan import ReadContext
+from monitoring.checks.engine.point import EvaluationPoint
+from monitoring.checks.expression.evaluate import NotYet
+from monitoring.checks.messages.plain import AlertRoute, AlertText, plain_message
+from monitoring.checks.rules import items
+from monitoring.checks.rules.items import ItemsPolicy
+from monitoring.checks.rules.readings import Item
+from monitoring.conditions.condition import Condition, ConditionKey
+from monitoring.conditions.outcome import Outcome, Transition, TransitionKind
+from monitoring.conditions.transition import no_data
+
+
+@dataclass(frozen=True, slots=True)
+class ProposalsPart:
+    """The proposals of one row. `said` is the author's own words in place of what is said of a stage."""
+
+    key: ConditionKey
+    route: AlertRoute
+    name: str
+    feed: GovernorSource | ServiceSource
+    policy: ItemsPolicy
+    said: str = ""
+
+    @property
+    def about(self) -> str:
+        return f"{self.name}: proposals"
+
+    def read(self, desk: ReadContext) -> ProposalList | Unknown | NotYet:
+        if isinstance(self.feed, GovernorSource):
+            return read_governor(desk, self.feed, desk.condition(self.key))
+        return read_service(ServiceReading(desk, self.key.monitor, self.feed))
+
+    def judge(self, before: Condition, reading: ProposalList | Unknown, now: datetime) -> Outcome:
+        """Judge row by row; where the reading ended early or the list is old, that counts as unknown as well.
+
+        A vote whose end is past is not open, whatever its service says.
+        """
+        old = self._too_old(reading, now)
+        if isinstance(reading, Unknown) or old:
+            return items.judge(before, old or reading, now, self.policy)  # type: ignore[arg-type]  # one of the two
+        rows = [
+            Item(one) if isinstance(one, Unknown) else one.item(now)
+            for one in reading.rows
+            if isinstance(one, Unknown) or one.voting_ends is None or one.voting_ends > now
+        ]
+        outcome = items.judge(before, rows, now, self.policy)
+        if reading.problem is not None:
+            unseen = no_data(before, reading.problem, now, self.policy)
+            condition = replace(outcome.condition, no_data=unseen.condition.no_data)
+            outcome = replace(outcome, condition=condition, source=unseen.source)
+        if isinstance(self.feed, ServiceSource):
+            return outcome
+        own = {name: before.memory[name] for name in OWN_MEMORY if name in before.memory}
+        memory = {**outcome.condition.memory, **own, **reading.memory}
+        return replace(outcome, condition=replace(outcome.condition, memory=memory))
+
+    def _too_old(self, reading: ProposalList | Unknown, now: datetime) -> Unknown | None:
+        oldest = self.feed.max_age if isinstance(self.feed, ServiceSource) else None
+        if oldest is None or isinstance(reading, Unknown):
+            return None
+        stale = staleness(min(reading.newest, now) if reading.newest else None, now, oldest)
+        name = f"{self.key.monitor}/{self.key.check}"
+        return Unknown(f"{name}: of the newest proposal {stale}", name) if stale else None
+
+    def in_words(self, reading: ProposalList) -> str:
+        """Say what was read, for listings."""
+        return counted(sum(isinstance(one, Proposal) for one in reading.rows), "open proposal")
+
+    def compose(self, transition: Transition, at: EvaluationPoint) -> AlertText:
+        if transition.kind is not TransitionKind.FIRED:
+            return plain_message(self.about, transition)
+        return describe(self.name, self.feed, self.said, transition, at)
