@@ -111,14 +111,18 @@ class Chain:
         from monitoring.checks.events.read import WatchedEvents, first_run_of, read_logs  # noqa: PLC0415 - few need it
 
         watched, lookback, chain = WatchedEvents.of(contracts, events), first_run_of(first_run), self._network.id
-        return read_logs(key, chain, watched, self._session.before(key, chain), self._tools, first_run=lookback)
+        return read_logs(key, chain, watched, self._session.before(key, chain), self._tools, lookback)
 
     def token(self, address: str) -> Token | Unknown:
         """Return a token's `.symbol` and `.decimals`; asked once and remembered."""
-        if not isinstance(self._view, ChainView):
-            return Unknown(self._view.reason, self._view.source)
-        found: Token | Unknown = known(self._view.tokens([address])[address])
-        return found
+        return self.tokens([address])[address]
+
+    def tokens(self, addresses: Iterable[str]) -> dict[str, Token | Unknown]:
+        """Return the same of many tokens by address; what is not yet remembered is one request."""
+        view, wanted = self._view, list(dict.fromkeys(addresses))
+        if not isinstance(view, ChainView):
+            return dict.fromkeys(wanted, Unknown(view.reason, view.source))
+        return {address: known(found) for address, found in view.tokens(wanted).items()}
 
     def label(self, address: str) -> str:
         """Return `Name (0x1234…abcd)`, or the address where it has no name."""

@@ -1,7 +1,8 @@
 """What a Python monitor sees and would report now; nothing is stored, nothing is sent.
 
 `python -m monitoring.checks explain SCRIPT` starts it as `python -m utils.explain`. The function runs with a copy of
-what its monitor remembers, in a folder that is removed afterwards.
+what its monitor remembers, in a folder that is removed afterwards. `record SCRIPT` starts it with `--record`: then the
+function runs as at first sight, and what services answer it is written into the recordings next to the script.
 """
 
 from __future__ import annotations
@@ -24,10 +25,14 @@ from monitoring.alerts.recording.close_orphaned import SOURCES
 from monitoring.alerts.recording.store_alert import NOBODY, Recorded
 from monitoring.alerts.recording.unit_of_work import Fire, Resolve, Step
 from monitoring.base.clock import SystemClock, to_text
-from monitoring.base.errors import StoreError, UsageError
+from monitoring.base.errors import ConfigError, StoreError, UsageError
+from monitoring.base.http.client import HttpClient
+from monitoring.base.secrets.redact import Redactor
 from monitoring.base.settings import Settings, load_settings
 from monitoring.checks.engine.listing import lines_of
 from monitoring.checks.messages.listing_value import bound_in_words, value_in_words
+from monitoring.checks.recorded.heard import Heard, record_heard
+from monitoring.checks.recorded.write import AnswerKeeper
 from monitoring.store.db.database import Database
 from monitoring.store.db.handle import ReadOnlyStore, SteadyStore
 from monitoring.store.queries.alerts import AlertRow, Filter, newest
@@ -109,6 +114,37 @@ def explain(script: Path, arguments: Sequence[str], *, as_json: bool) -> int:
     return code
 
 
+class _RecordedContext(Context):
+    """Hears each document that the function asks for."""
+
+    def __init__(self, main: Any, settings: Settings) -> None:  # noqa: ANN401 - made by `@monitor`
+        self.keeper, self.heard = AnswerKeeper(HttpClient(settings.environ)), Heard()
+        super().__init__(main.monitor, main.channel, settings, SystemClock(), origin=NOBODY, fetch=self.keeper)
+        self._bench.at.service.notice = self.heard
+
+
+def record(script: Path) -> int:
+    """Record what each monitor of a script asks. 0; 1 if something could not be recorded.
+
+    Raises:
+        UsageError: the script cannot be loaded, or has no monitor.
+        ConfigError: a recording that is there has mistakes.
+    """
+    settings, is_whole = load_settings(), True
+    for main in _monitors_of(script):
+        with TemporaryDirectory(prefix="monitoring-record-") as folder:
+            os.environ.update({"CACHE_DIR": folder, "MONITORING_ENV_FILE": ""})  # for utils.cache, too
+            copy = load_settings({**settings.environ, "CACHE_DIR": folder, "MONITORING_ENV_FILE": ""})
+            with closing(_RecordedContext(main, copy)) as m:
+                run_function(m, main.function)
+                lines, is_heard = record_heard(
+                    script.parent, main.monitor, m.heard, m.keeper.answers, m.now, Redactor(settings.environ)
+                )
+        sys.stdout.writelines(f"{line}\n" for line in lines or [f"{script}: nothing to record: it asks no service"])
+        is_whole &= is_heard
+    return int(not is_whole)
+
+
 def _run(m: _ExplainedContext, function: Any) -> int:  # noqa: ANN401 - the author's
     try:
         return run_function(m, function)
@@ -187,11 +223,14 @@ def _copy_memory(origin: Path, copy: Path, monitor: str) -> None:
 def main(argv: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(prog="python -m utils.explain", description="Explain a Python monitor.")
     parser.add_argument("--json", action="store_true")
+    parser.add_argument("--record", action="store_true")
     parser.add_argument("script", type=Path)
     options, arguments = parser.parse_known_args(argv)
     try:
+        if options.record:
+            return record(options.script)
         return explain(options.script, arguments, as_json=options.json)
-    except UsageError as error:
+    except (UsageError, ConfigError) as error:
         sys.stderr.write(f"{error}\n")
         return 2
 

@@ -81,6 +81,7 @@ class EvaluationSession:
         fetch: Fetch | None = None,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
+        self.name = name
         self._store = store
         self._origin = origin
         self._given = Given(name, AlertRoute(name, channel, guidance))

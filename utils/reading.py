@@ -60,12 +60,14 @@ class Reads(ABC):
         ok: Callable[[Fields], bool] | None = None,
         require: Sequence[str] = (),
         headers: Mapping[str, str] | None = None,
+        name: str = "",
     ) -> Any:  # noqa: ANN401 - Fields, a list, or with `number` an exact number; or Unknown
         """Return the JSON at a URL, or the one `number` in it (a path as in `data.rows[0].tvl`).
 
         Unknown unless `ok` holds of it, every path of `require` is there, and its own `time` is within `max_age`.
+        `name` is what its recorded answer is found by; without one it is the host.
         """
-        return self._document(url, number, time, max_age, ok, require, headers, "", {})
+        return self._document(url, number, time, max_age, ok, require, headers, "", {}, name)
 
     def graphql(
         self,
@@ -75,9 +77,10 @@ class Reads(ABC):
         *,
         require: Sequence[str] = (),
         headers: Mapping[str, str] | None = None,
+        name: str = "",
     ) -> Any:  # noqa: ANN401 - Fields, or Unknown
         """Return what stands under `data`; an error of any part, or a path that is missing, makes it unknown."""
-        return self._document(url, "", "", None, None, require, headers, query, variables or {})
+        return self._document(url, "", "", None, None, require, headers, query, variables or {}, name)
 
     @overload
     def price(
@@ -143,19 +146,24 @@ class Reads(ABC):
         headers: Mapping[str, str] | None,
         query: str,
         variables: Mapping[str, Any],
+        name: str,
     ) -> Any:  # noqa: ANN401 - as above
         from monitoring.base.http.words import host_of  # noqa: PLC0415 - as above
         from monitoring.chains.services.sources import Source, read_source  # noqa: PLC0415 - as above
+        from monitoring.checks.recorded.shape import remember_readings  # noqa: PLC0415 - as above
         from utils.fields import Fields, as_fields  # noqa: PLC0415 - as above
 
         if max_age is not None and not time:
             raise UsageError("m.http(…, max_age=…) needs time=: the path of the answer's own time")
-        name = host_of(url)
+        name = name or host_of(url)
         source = Source(
             name, url, headers or {}, query, variables, _verdict(ok, name) if ok else None, time,
             parse_duration(max_age) if isinstance(max_age, str) else max_age, tuple(require),
         )  # fmt: skip
         found = read_source(self._bench.at.service, source, self._bench.at.clock.now())
+        body = getattr(found, "body", None)
+        how = url.partition("?")[0], query, number, time, tuple(require)
+        remember_readings(self._bench.at.memory, self._bench.name, {name: (how, body)}, asked=True)
         if not hasattr(found, "body"):
             return Unknown(found.reason, found.source)
         body = as_fields(found.body, name)

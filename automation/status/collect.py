@@ -154,13 +154,16 @@ def unconfirmed(jobs: Jobs, checkout: Path, database: Database | None) -> Iterat
     from monitoring.checks.recorded.recording import unconfirmed_in  # noqa: PLC0415 - `status` alone reads recordings
     from monitoring.store.queries.sources import parsed_sources  # noqa: PLC0415 - as above
 
-    files = [file for profile in jobs.profiles.values() for task in profile.tasks for file in task.monitors]
+    tasks = [(task, profile.enabled and task.enabled) for profile in jobs.profiles.values() for task in profile.tasks]
+    files = [file for task, _ in tasks for file in task.monitors]
+    scripts = [task.script for task, is_on in tasks if task.script and is_on]
     marked = unconfirmed_in((checkout / file).parent for file in files)
-    if not marked:
+    of_scripts = unconfirmed_in((checkout / file).parent for file in scripts)
+    if not marked and not of_scripts:
         return
     parsed, watched = parsed_sources(database) if database else {}, watched_of(jobs, checkout)
-    for one in marked:
-        is_run = watched is None or one.monitor in watched.run
+    for one in dict.fromkeys([*marked, *of_scripts]):
+        is_run = watched is None or one.monitor in watched.run or one in of_scripts
         if is_run and not parsed.get(one.monitor, {}).get(one.source):
             yield one
 

@@ -11,7 +11,7 @@ from protocols.morpho.markets_api import read_debts
 from protocols.morpho.markets_data import Book, WatchedVault, load
 from protocols.morpho.markets_judge import shares_of
 from protocols.morpho.markets_model import Market, VaultState
-from protocols.morpho.markets_read import read_tokens, read_vaults
+from protocols.morpho.markets_read import read_vaults
 from protocols.morpho.markets_unwind import judge_unwind
 from protocols.morpho.markets_vault import Dollars, VaultJudge
 from utils.chain import Chain
@@ -57,8 +57,8 @@ def _markets_of(states: Iterable[VaultState | Unknown]) -> list[Market]:
 
 def _names_of(chain: Chain, markets: Sequence[Market]) -> dict[str, str]:
     """Return what markets without a tier lend against what, by id; nothing of one whose tokens have no name."""
-    tokens = read_tokens(chain, [token for one in markets for token in (one.collateral, one.loan)])
-    symbols = {token: found.symbol for token, found in tokens.items() if isinstance(found.symbol, str)}
+    found = chain.tokens(token for one in markets for token in (one.collateral, one.loan))
+    symbols = {address: one.symbol for address, one in found.items() if not isinstance(one, Unknown)}
     return {
         one.id: f"{symbols[one.collateral]}/{symbols[one.loan]}"
         for one in markets

@@ -5,7 +5,7 @@ Pure: everything here is made of what was read.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -17,7 +17,7 @@ from utils.monitor import Unknown
 
 _MOST_APART = Fraction(5, 100)  # between what the service and the chain say is borrowed
 _SAFEST = 1
-_SHOWN = 6
+_SHOWN, _IN_A_LINE = 6, 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,9 +132,10 @@ def shown_risk(shares: Iterable[Share]) -> dict[str, str]:
     )
 
 
-def shown_shares(shares: Iterable[Share]) -> dict[str, str]:
-    """Return markets with their share and id."""
-    return _named((one, f"{format_pct(one.share)} of the vault, {one.id}") for one in shares)
+def named_shares(shares: Sequence[Share]) -> str:
+    """Return markets with their shares in one line; their ids are listed by who asks."""
+    more = f" and {len(shares) - _IN_A_LINE} more" if len(shares) > _IN_A_LINE else ""
+    return ", ".join(f"{one.name} ({format_pct(one.share)})" for one in shares[:_IN_A_LINE]) + more
 
 
 def shown_debts(found: Iterable[tuple[Share, Fraction]]) -> dict[str, str]:

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 
+from monitoring.chains.rpc.tokens import Token
 from protocols.morpho.markets_data import WatchedVault
 from protocols.morpho.markets_model import Holding, Market, VaultState
 from protocols.morpho.markets_places import PARAMS, Adapters, Queue, attempt, read_adapters, read_queues, sure
@@ -18,7 +19,6 @@ from utils.monitor import Unknown, UnknownError, call
 
 _WAD = 10**18
 _V2 = 2
-_MOST_DECIMALS = 36
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +56,7 @@ def read_vaults(chain: Chain, slug: str, vaults: Sequence[WatchedVault]) -> dict
     positions = [place for one in whole for place in one.positions]
     markets = read_markets(chain, slug, [one.market for one in positions])
     shares = _read_shares(chain, [(one.market, one.holder) for one in positions])
-    tokens = read_tokens(chain, [one.asset for one in whole])
+    tokens = chain.tokens(one.asset for one in whole)
     return {one: attempt(_state, one, parts[one.address], markets, shares, tokens) for one in vaults}
 
 
@@ -79,16 +79,6 @@ def _market(slug: str, row: tuple[str, str], found: Readings) -> Market:
         raise UnknownError(Unknown(f"{slug}: Morpho has no market {row[1]}", f"{slug}: market {row[1]}"))
     return Market(
         slug, *row, loan, collateral, oracle, Fraction(lltv, _WAD), supplied, supply_shares, borrowed, borrow_shares
-    )
-
-
-def read_tokens(chain: Chain, addresses: Iterable[str]) -> dict[str, Readings]:
-    """Return `.symbol` and `.decimals` of tokens."""
-    return dict(
-        chain.read_each(
-            dict.fromkeys(addresses),
-            lambda token: {"symbol": call(token, "symbol()(string)"), "decimals": call(token, "decimals()(uint8)")},
-        )
     )
 
 
@@ -130,17 +120,13 @@ def _state(
     found: _Places | Unknown,
     markets: Mapping[tuple[str, str], Market | Unknown],
     shares: Mapping[tuple[tuple[str, str], str], int | Unknown],
-    tokens: Mapping[str, Readings],
+    tokens: Mapping[str, Token | Unknown],
 ) -> VaultState:
     parts = sure(found)
     holdings = []
     for one in parts.positions:
         market, position = sure(markets[one.market]), sure(shares[one.market, one.holder])
         holdings.append(Holding(market, one.holder, one.part, market.worth_of(position)))
-    token = tokens[parts.asset]
-    decimals = sure(token.decimals)
-    if decimals > _MOST_DECIMALS:
-        raise UnknownError(Unknown(f"{parts.asset} has {decimals} decimals", parts.asset))
-    symbol = token.symbol if isinstance(token.symbol, str) else "of its asset"
+    token = sure(tokens[parts.asset])
     held = tuple(one for one in holdings if one.amount)
-    return VaultState(vault, parts.asset, symbol, decimals, parts.reported, parts.idle, held, parts.strange)
+    return VaultState(vault, parts.asset, token.symbol, token.decimals, parts.reported, parts.idle, held, parts.strange)

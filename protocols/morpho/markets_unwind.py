@@ -56,7 +56,7 @@ def judge_unwind(
             below=limits.coverage, worse_by="0.25", severity=HIGH, chain=chain, note=f"See {market.page}",
             text=f"Yearn {market.asset} collateral on Morpho: {{value}} of what a price shock puts up for sale can be "
             "withdrawn at once",
-            unit="%", inputs=shown(at_risk, liquid), channel="curation",
+            unit="%", inputs=shown(at_risk, liquid, market.asset), channel="curation", contract=market.morpho,
         )  # fmt: skip
 
 
@@ -118,14 +118,14 @@ def liquidity_of(states: Iterable[VaultState | Unknown]) -> tuple[int, Unknown |
     return idle + sum(available), blind
 
 
-def shown(at_risk: AtRisk | Unknown, liquid: int) -> dict[str, str]:
+def shown(at_risk: AtRisk | Unknown, liquid: int, asset: str) -> dict[str, str]:
     """Return both sides in words."""
     if isinstance(at_risk, Unknown):
         return {}
     unit = 10**at_risk.decimals
     return {
-        f"at risk if the price falls by {format_pct(at_risk.fall)}": f"{at_risk.assets // unit:,}",
-        "can be withdrawn": f"{liquid // unit:,}",
+        f"at risk if the price falls by {format_pct(at_risk.fall)}": f"{at_risk.assets // unit:,} {asset}",
+        "can be withdrawn": f"{liquid // unit:,} {asset}",
     }
 
 

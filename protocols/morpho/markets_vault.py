@@ -67,7 +67,7 @@ class VaultJudge:
         self.m.limit(
             self._key("allocation"), excess, above=0, worse_by="2%", severity=HIGH, unit="%",
             text=f"{self.vault.title} holds {{value}} beyond its market limits",
-            inputs=judge.shown_limits(self.shares), **self._about(),
+            inputs=judge.shown_limits(self.shares) | self._size(), **self._about(),
         )  # fmt: skip
 
     def _risk(self) -> None:
@@ -99,7 +99,7 @@ class VaultJudge:
         self.m.limit(
             self._key("bad-debt"), worst, above=limit, worse_by="0.5%", severity=HIGH, unit="%",
             text=f"{self.vault.title} lends in a market with {{value}} of its loans as bad debt",
-            inputs=judge.shown_debts(bad), **self._about(),
+            inputs=judge.shown_debts(bad) | self._size(), **self._about(),
         )  # fmt: skip
 
     def _liquidity(self) -> None:
@@ -107,7 +107,7 @@ class VaultJudge:
         liquid = self._of_vault(lambda state: judge.liquid_of(state, self.shares), below=limit)
         self.m.limit(
             self._key("liquidity"), liquid, below=limit, clear=2 * limit, severity=LOW, unit="%",
-            text=f"{self.vault.title}: only {{value}} can be withdrawn at once", **self._about(),
+            text=f"{self.vault.title}: only {{value}} can be withdrawn at once", inputs=self._size(), **self._about(),
         )  # fmt: skip
 
     def _untiered(self) -> None:
@@ -115,20 +115,23 @@ class VaultJudge:
         odd = [one for one in self.shares if not one.is_known and not self._is_small(one.amount)]
         self.m.members(
             self._key("untiered"), self.state if isinstance(self.state, Unknown) else [one.id for one in odd],
-            expected=(), severity=MEDIUM, inputs=judge.shown_shares(odd),
-            text=f"{self.vault.title} lends in a market without a risk tier: {', '.join(one.name for one in odd[:3])}",
+            expected=(), severity=MEDIUM,
+            text=f"{self.vault.title} lends in a market without a risk tier: {judge.named_shares(odd)}",
             **self._about(),
         )  # fmt: skip
 
     def _accounted(self) -> None:
         """Hold what the vault reports against what its markets hold; what is missing is not seen by the others."""
-        state = self.state
-        held: Any = state if isinstance(state, Unknown) else state.total
-        reported: Any = state if isinstance(state, Unknown) else state.reported
-        if not isinstance(state, Unknown) and abs(held - reported) > _APART * reported:
-            held = none if self._is_small(max(held, reported)) else held
+        state, unit = self.state, ""
+        held: Any = state
+        reported: Any = state
+        if not isinstance(state, Unknown):
+            held, reported = (Fraction(one, 10**state.decimals) for one in (state.total, state.reported))
+            unit = state.symbol
+            if abs(held - reported) > _APART * held and self._is_small(max(state.total, state.reported)):
+                held = none
         self.m.diverge(
-            self._key("accounted"), reported, held, max=_APART, severity=MEDIUM,
+            self._key("accounted"), reported, held, max=_APART, severity=MEDIUM, unit=unit,
             text=f"{self.vault.title} reports another total than its markets hold", **self._about(),
         )  # fmt: skip
 
@@ -149,6 +152,14 @@ class VaultJudge:
         if isinstance(state, Unknown):
             return False
         return self.dollars.is_small(self.vault.chain, state.asset, units, state.decimals)
+
+    def _size(self) -> dict[str, str]:
+        state = self.state
+        return (
+            {}
+            if isinstance(state, Unknown)
+            else {"vault holds": f"{state.total // 10**state.decimals:,} {state.symbol}"}
+        )
 
     def _key(self, check: str) -> str:
         return f"{check}/{self.vault.subject}"

@@ -245,7 +245,7 @@ def test_a_market_without_a_tier_is_named_counts_as_the_riskiest_and_is_over_whe
     found.lend(VAULT, "odd", 0)
     over = here.run()
 
-    title = "Acme V1 on Katana lends in a market without a risk tier: NEW/USDC"
+    title = "Acme V1 on Katana lends in a market without a risk tier: NEW/USDC (1.96%)"
     assert said(fired, "untiered") == [("fired", "MEDIUM", title)]
     assert found.markets["odd"].id in next(one.text for one in fired if one.check.startswith("untiered"))
     (excess,) = (one for one in fired if one.check.startswith("allocation"))
@@ -261,7 +261,7 @@ def test_a_market_whose_tokens_have_no_name_is_named_by_its_id(tmp_path: Path) -
 
     (fired,) = said(here.run(), "untiered")
 
-    assert fired[2].endswith(f"without a risk tier: market {found.markets['odd'].id[:10]}…")
+    assert fired[2].endswith(f"without a risk tier: market {found.markets['odd'].id[:10]}… (1.96%)")
 
 
 def test_a_vault_that_reports_more_than_its_markets_hold_is_said(tmp_path: Path) -> None:

@@ -64,7 +64,7 @@ def test_coverage_is_quiet_fires_worsens_and_recovers(tmp_path: Path) -> None:
     assert "liquidity/747474/Acme V1" not in quiet.states  # the coverage says it better
     title = "Yearn USDC collateral on Morpho: 109.08% of what a price shock puts up for sale can be withdrawn at once"
     assert said(fired, "coverage") == [("fired", "HIGH", title)]
-    assert "From: at risk if the price falls by 2% 320,867, can be withdrawn 350,000" in next(
+    assert "From: at risk if the price falls by 2% 320,867 USDC, can be withdrawn 350,000 USDC" in next(
         one.text for one in fired if one.check.startswith("coverage")
     )
     assert [kind for kind, _, _ in said(worse, "coverage")] == ["worsened"]
@@ -159,4 +159,4 @@ def test_what_two_vaults_have_in_one_place_is_withdrawn_once(tmp_path: Path) -> 
 
     (fired,) = (one for one in here.run() if one.check.startswith("coverage"))
 
-    assert "can be withdrawn 350,000" in fired.text
+    assert "can be withdrawn 350,000 USDC" in fired.text

@@ -63,7 +63,7 @@ def test_an_adapter_of_an_unknown_kind_is_named_and_counts_as_the_riskiest(tmp_p
     fired = here.run()
 
     assert said(fired, "untiered") == [
-        ("fired", "MEDIUM", f"Acme V2 on Katana lends in a market without a risk tier: adapter {strange}")
+        ("fired", "MEDIUM", f"Acme V2 on Katana lends in a market without a risk tier: adapter {strange} (9.09%)")
     ]
     (excess,) = (one for one in fired if one.check.startswith("allocation"))
     assert "9.09% (no tier, counts as 5, limit 1%)" in excess.text

@@ -60,7 +60,7 @@ def test_severity_line_and_choice_are_by_event(tmp_path: Path) -> None:
         when=lambda log: log.event == "Paused" or log["value"] >= 100,
         severity_of=lambda log: HIGH if log.event == "Paused" else None,
         show=lambda log: f"{log.name} {log.event.lower()}",
-        text="{count} things happened",
+        text="{value} things happened",
     )
     runs = Runs(tmp_path, main)
     runs()

@@ -71,7 +71,7 @@ def test_an_alert_names_what_its_value_was_made_of_and_the_one_contract_it_is_ab
 
 @pytest.mark.parametrize(
     ("wrong", "said"),
-    [({"contract": "0x12"}, "m.flag(…, contract=…): 0x12 has 2 digits after 0x"),
+    [({"contract": "0x12"}, "'0x12' is not an address: write 0x and 40 hex digits"),
      ({"inputs": [1, 2]}, "m.flag(…, inputs=…): name each, as in inputs={'assets': vault.assets}")],
 )  # fmt: skip
 def test_what_an_alert_cannot_show_is_refused(world: World, wrong: Any, said: str) -> None:

@@ -15,7 +15,7 @@ python -m automation record protocols/ethena/monitor.yaml    # writes protocols/
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("files", nargs="+", metavar="FILE", help="a monitor.yaml")
+    parser.add_argument("files", nargs="+", metavar="FILE", help="a monitor.yaml, or a Python monitor")
 
 
 def run(args: argparse.Namespace, settings: Settings) -> int:

@@ -9,7 +9,7 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from decimal import Decimal
-from typing import cast
+from typing import Any, cast
 
 import orjson
 
@@ -43,6 +43,8 @@ class Service:
     """A way to ask any HTTP service out of one budget."""
 
     def __init__(self, fetch: Fetch, budget: Budget) -> None:
+        # A recorder is given each document with what was asked for.
+        self.notice: Callable[[Any, Any], None] = lambda _asked, _found: None
         self._fetch = fetch
         self.budget = budget
 

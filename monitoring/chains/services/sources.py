@@ -114,6 +114,12 @@ def pick(body: Json, path: str, source: str) -> Json | Unknown:
 
 def read_source(service: Service, source: Source, now: datetime) -> ServiceDocument | Unknown:
     """Ask for a document and believe it only if every demand holds."""
+    found = _read(service, source, now)
+    service.notice(source, found)
+    return found
+
+
+def _read(service: Service, source: Source, now: datetime) -> ServiceDocument | Unknown:
     answer = service.ask(source.request(), again=_transient_errors if source.query else None)
     if isinstance(answer, Unknown):
         return replace(_of(source, answer.reason), source=host_of(source.url))  # the host, whatever the document

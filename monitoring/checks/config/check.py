@@ -247,7 +247,7 @@ def _finish(draft: CheckBuilder, text: str, judged: ParsedCheck, unit: str, word
         machine.doubt("machines are called for HIGH and CRITICAL: this check is never so bad")
     return Check(
         text, name_of_id(text), judged.verb, judged.trees, judged.policy, judged.formula, unit, words, per_row,
-        judged.difference, own_route_of(draft.spot), judged.at_once,
+        judged.difference, own_route_of(draft.spot), judged.at_once, judged.asks,
     )  # fmt: skip
 
 

@@ -40,7 +40,7 @@ from monitoring.checks.expression.values import is_number
 from monitoring.checks.expression.views import standard_views
 from monitoring.checks.messages.plain import AlertRoute, OwnRoute
 from monitoring.checks.rules.keys import CHANNEL, FORMULA, GUIDANCE, NAME, PROTOCOL, Listed, guidance_of
-from monitoring.checks.rules.verb import yaml_forms
+from monitoring.checks.rules.verb import verb, yaml_forms
 
 MONITOR = entry(
     "monitor",
@@ -175,6 +175,7 @@ class _Loader:
         more, used = self._more(around), _used(values, checks)
         used_types = [kind for name, kind in self.types.items() if self.root.get(name)]
         answers = {asked: how for kind in used_types for asked, how in kind.answers.items()}
+        answers |= {asked: how for one in checks for asked, how in verb(one.verb).answers().items()}
         return Monitor(
             around.monitor, around.route, chains, contracts, used, sources, checks, rows, more, answers,
             gate=read_gate(self.root.get("prices")),

@@ -35,6 +35,7 @@ from monitoring.checks.drill.answers import (
     recorded_answers,
 )
 from monitoring.checks.drill.broken_prices import put_price
+from monitoring.checks.drill.events import check_event, is_event
 from monitoring.checks.engine.formula_checks import FormulaPart
 from monitoring.checks.engine.monitor import Monitor
 from monitoring.checks.expression.evaluate import PENDING, Ask, PriceRead, Result, ViewRead, evaluate
@@ -142,9 +143,10 @@ class DrilledMonitor:
             ValueError: an entry is no call of this monitor on any of its chains.
         """
         found: dict[ViewRead, Value] = {}
-        views = {text: value for text, value in (changes or {}).items() if text not in self.monitor.sources}
+        sources = self.monitor.sources
+        views = {text: one for text, one in (changes or {}).items() if text not in sources and not is_event(text)}
         for text, value in {**self.well, **views}.items():
-            calls = {call: self._value(value, scene, now) for scene in self.scenes for call in self.calls(text, scene)}
+            calls = {call: self.value(value, scene, now) for scene in self.scenes for call in self.calls(text, scene)}
             if not calls:
                 raise ValueError(f"{self.path}: {text} names nothing")
             found |= {call: answer for call, answer in calls.items() if isinstance(call, ViewRead)}
@@ -159,12 +161,12 @@ class DrilledMonitor:
         replay = Replay(self.recordings, now)
         for source in self.monitor.sources.keys() & (changes or {}).keys():
             for path, value in (changes or {})[source].items():
-                replay.put(source, path, self._value(value, self.scenes[0], now))
+                replay.put(source, path, self.value(value, self.scenes[0], now))
         for text, value in (changes or {}).items():
-            scenes = self.scenes if text not in self.monitor.sources else ()
+            scenes = self.scenes if text not in self.monitor.sources and not is_event(text) else ()
             calls = [(one, scene) for scene in scenes for one in self.calls(text, scene)]
             prices = [(one, scene) for one, scene in calls if isinstance(one, PriceRead)]
-            missing = [one for one, scene in prices if not put_price(replay, one, self._value(value, scene, now))]
+            missing = [one for one, scene in prices if not put_price(replay, one, self.value(value, scene, now))]
             if missing and len(missing) == len(prices):
                 raise LookupError(f"no price of {missing[0].asset} is recorded")
         return replay
@@ -178,9 +180,10 @@ class DrilledMonitor:
             return []
         return list(scene.asked)
 
-    def _value(self, value: Any, scene: DrillNames, now: datetime) -> Value:  # noqa: ANN401 - as it is in the file
+    def value(self, value: Any, scene: DrillNames, now: datetime) -> Value:  # noqa: ANN401 - as it is in the file
+        """Return what a text of the drill means: a formula without calls, `now-1h`, an address, or the text itself."""
         if isinstance(value, list):
-            return tuple(self._value(one, scene, now) for one in value)
+            return tuple(self.value(one, scene, now) for one in value)
         if value in ("true", "false"):
             return bool(value == "true")
         if _NOW.fullmatch(value):
@@ -262,6 +265,8 @@ def _check_names(drilled: DrilledMonitor, root: Spot) -> None:
             for key, at in entries(spot, section):
                 if isinstance(at.node, marks.Mapping):
                     check_paths(drilled, key.text, key.at, at)
+                elif section != "well" and is_event(key.text):
+                    check_event(drilled, key, at)
                 else:
                     _check_call(drilled, key, at)
     for spot in _items(root, "reads"):

@@ -21,8 +21,10 @@ from typing import Any
 from monitoring.alerts.recording.store_alert import NOBODY
 from monitoring.base.http.client import Answer, Request
 from monitoring.chains.abi.addresses import is_address
+from monitoring.checks.builtin.shared.contract_logs import LogsSince, answer_logs
 from monitoring.checks.drill.broken_answers import reading_problems
 from monitoring.checks.drill.broken_prices import price_problems
+from monitoring.checks.drill.events import LOGS, DrilledEvents, malformed_problems, parts_with_events
 from monitoring.checks.drill.file import DrilledMonitor, DrillEntry
 from monitoring.checks.drill.waiting import instants, waiting_problem
 from monitoring.checks.engine.plan import CheckInstance
@@ -87,9 +89,13 @@ class Rehearsal:
         self.lost: set[Any] = set()
         self.answers: dict[Any, Any] = {}
         self.store = SteadyStore(folder / "drill.db", StoppedClock(NOW))
-        self._monitor = _Parts(
-            scene.monitor.name, scene.parts, sources=scene.monitor.sources, answers={ViewRead: self._read_views}
-        )
+        self.events = DrilledEvents(scene)
+        answers = {ViewRead: self._read_views, LogsSince: self._read_logs}
+        self._monitor = _Parts(scene.monitor.name, scene.parts, sources=scene.monitor.sources, answers=answers)
+
+    def _read_logs(self, questions: Sequence[LogsSince], at: EvaluationPoint) -> Mapping[Any, Any]:
+        self.asked.add(LOGS)
+        return answer_logs(questions, at)
 
     def _read_views(self, calls: Sequence[ViewRead], at: EvaluationPoint) -> Mapping[Any, Any]:
         """Note what is asked, and read it as a run does."""
@@ -97,7 +103,11 @@ class Rehearsal:
         return read_views(calls, at)
 
     def run(
-        self, changes: Mapping[str, Any] | None = None, damage: Callable[[Replay], None] | None = None
+        self,
+        changes: Mapping[str, Any] | None = None,
+        damage: Callable[[Replay], None] | None = None,
+        *,
+        malformed: bool = False,
     ) -> dict[ConditionKey, Outcome]:
         """Evaluate once, an hour after the last time, with some of the answers changed; services are really read."""
         self.answers = self.scene.answers(self.now, changes)
@@ -107,6 +117,7 @@ class Rehearsal:
             damage(replay)
         clock = StoppedClock(self.now)
         chains = simulated({view: answer for view, answer in self.answers.items() if view not in self.lost})
+        self.events.put_on(chains, changes or {}, self.now, lost=LOGS in self.lost, malformed=malformed)
         environ = {name: value for chain in chains.values() for name, value in chain.environ.items()}
 
         def fetch(request: Request, timeout_s: float) -> Answer:
@@ -203,6 +214,11 @@ def rehearse(scene: DrilledMonitor) -> list[CheckResult]:
             _forgets(scene, drill, results[drill.check], drill.baseline)
     _without_data(scene, results)
     _broken_answers(scene, results)
+    if parts_with_events(scene):
+        with rehearsing(scene) as world:
+            for check, problems in malformed_problems(world).items():
+                results[check].problems += problems
+                results[check].did.append("no data from a malformed event")
     for result in results.values():
         result.did = list(dict.fromkeys(result.did))
         result.is_drilled = any(drill.check == result.check for drill in scene.drills)

@@ -10,7 +10,7 @@ from typing import Any
 from monitoring.alerts.message.model import Severity
 from monitoring.chains.abi.values import Unknown
 from monitoring.chains.services.price_gate import USUAL_GATE, PriceGate
-from monitoring.checks.engine.evidence import Evidence
+from monitoring.checks.engine.evidence import NO_EVIDENCE, Evidence
 from monitoring.checks.engine.formula_evidence import evidence_of
 from monitoring.checks.engine.plan import PriceQuery, Query, ReadContext, value_of
 from monitoring.checks.engine.point import EvaluationPoint
@@ -32,7 +32,7 @@ from monitoring.conditions.policy import Policy
 class Check:
     """One check of a monitor file. `trees` are what its verb reads, one or two; `name` is its id without the row.
 
-    While `at_once` is true it does not wait.
+    While `at_once` is true it does not wait. `asks` is for the `reads` of its verb.
     """
 
     id: str
@@ -47,6 +47,7 @@ class Check:
     difference: bool = False
     own: OwnRoute = NO_OWN_ROUTE
     at_once: Tree | None = None
+    asks: Any = None
 
     @property
     def all_trees(self) -> tuple[Tree, ...]:
@@ -158,9 +159,13 @@ class FormulaPart:
 
     def evidence(self, context: ReadContext) -> Evidence:
         """Return what the value was made of."""
+        if self.check.asks is not None:
+            return NO_EVIDENCE  # each of its lines says what it is about
         return evidence_of(self.check.trees, self.scene, context, difference=self.check.difference)
 
     def read(self, desk: ReadContext) -> Any:  # noqa: ANN401 - each verb has its own reading
+        if (reads := verb(self.check.verb).reads) is not None:
+            return reads(self, desk)
         world = self.scene.world(desk)
         found = [evaluate(tree, world) for tree in self.check.trees]
         is_urgent = False if self.check.at_once is None else evaluate(self.check.at_once, world)

@@ -7,13 +7,15 @@ the cursor stays before it.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from typing import TypeAlias
 
+from monitoring.chains.abi.addresses import is_address
+from monitoring.chains.abi.selectors import roles
+from monitoring.chains.decode.labels import Labels
 from monitoring.checks.expression.value_text import words
-from monitoring.checks.rules.logs import LogsPolicy
-from monitoring.checks.rules.readings import LogBatch, LogEvent
+from monitoring.checks.rules.readings import SEED, FirstRun, LogBatch, LogEvent
 from monitoring.conditions.severity import Severity
 from monitoring.conditions.values import Unknown, UnknownError, Value
 
@@ -38,7 +40,6 @@ class DecodedLog:
     tx: str
     index: int
     at: datetime | None = None
-    labels: Callable[[int, str], str] = field(default=lambda _, address: address, repr=False, compare=False)
 
     def __getitem__(self, name: str) -> Value:
         return self.args[name]
@@ -49,13 +50,15 @@ class DecodedLog:
         return f"{self.block_hash}/{self.tx}/{self.index}"
 
     def __str__(self) -> str:
-        where = self.name or self.labels(self.chain, self.contract)
-        shown = ", ".join(f"{name} {self._shown(value)}" for name, value in self.args.items())
+        where = self.name or Labels().text(self.chain, self.contract)
+        shown = ", ".join(f"{name} {self.shown(value)}" for name, value in self.args.items())
         return f"{where}: {self.event}({shown})"
 
-    def _shown(self, value: Value) -> str:
-        text = words(value)
-        return self.labels(self.chain, text) if text.startswith("0x") and len(text) == len(self.contract) else text
+    def shown(self, value: Value, unit: str = "") -> str:
+        """Return a value as people read it: an address by its name, the hash of a well-known role by the role's."""
+        if isinstance(value, bytes) and value in roles():
+            return roles()[value]
+        return Labels().text(self.chain, str(value)) if is_address(value) else words(value, unit)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +72,7 @@ class LogsRead:
 
     key: str
     chain: int
-    policy: LogsPolicy
+    first_run: FirstRun = SEED
     cursor: int | None = None
     first: int = 0
     last: int = -1

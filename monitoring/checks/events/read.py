@@ -15,14 +15,13 @@ from monitoring.chains.abi.function import AbiError, Event
 from monitoring.chains.abi.selectors import declared_event
 from monitoring.chains.rpc.logs import EventLog
 from monitoring.checks.builtin.shared.contract_logs import LogsSince, Stretch, answer_logs
-from monitoring.checks.builtin.shared.log_reading import MIN_LOOKBACK, logs_policy
+from monitoring.checks.builtin.shared.log_reading import MIN_LOOKBACK
 from monitoring.checks.engine.point import EvaluationPoint
 from monitoring.checks.events.decoded import DecodedLog, LogsRead
 from monitoring.checks.rules.keywords import span
-from monitoring.checks.rules.logs import cursor_of, read_from, seen_logs
+from monitoring.checks.rules.logs import LogsPolicy, cursor_of, read_from, seen_logs
 from monitoring.checks.rules.readings import REPORT_ALL, SEED
 from monitoring.conditions.condition import Condition
-from monitoring.conditions.severity import Severity
 from monitoring.conditions.values import Unknown
 
 MAX_LOOKBACK = timedelta(days=14)  # a first run reads every block of it
@@ -53,7 +52,7 @@ class WatchedEvents:
             raise UsageError("logs: one event was declared twice")
         return cls(found, by_topic)
 
-    def decode(self, log: EventLog, at: Stretch, tools: EvaluationPoint) -> DecodedLog:
+    def decode(self, log: EventLog, at: Stretch) -> DecodedLog:
         """Decode one log.
 
         Raises:
@@ -63,46 +62,55 @@ class WatchedEvents:
         args = event.decode(log.topics, log.data)
         return DecodedLog(
             log.chain_id, log.address, self.contracts[log.address.lower()], event.name, args, log.block_number,
-            log.block_hash, log.tx_hash, log.index, at.at(log.block_number), tools.labels.text,
+            log.block_hash, log.tx_hash, log.index, at.at(log.block_number),
         )  # fmt: skip
 
 
+def questions(
+    chain: int, addresses: Iterable[str], topics: frozenset[str], before: Condition, lookback: timedelta | None
+) -> list[LogsSince]:
+    """Ask for the logs of contracts, from the block on that the condition remembers; at first sight so far back."""
+    first, lookback_s = read_from(before, LogsPolicy()), int((lookback or MIN_LOOKBACK).total_seconds())
+    return [LogsSince(chain, one, topics, first, lookback_s, cursor_of(before)) for one in addresses]
+
+
 def read_logs(
-    key: str, chain: int, watched: WatchedEvents, before: Condition, at: EvaluationPoint, *, first_run: timedelta | None
+    key: str, chain: int, watched: WatchedEvents, before: Condition, at: EvaluationPoint, first_run: timedelta | None
 ) -> LogsRead:
     """Read on from the block that the condition remembers; at first sight the last hour, or as long as `first_run`."""
-    policy = logs_policy(chain, Severity.LOW, SEED if first_run is None else REPORT_ALL)
-    cursor, first = cursor_of(before), read_from(before, policy)
-    lookback_s = int((first_run or MIN_LOOKBACK).total_seconds())
-    topics = frozenset(watched.events)
-    asked = [LogsSince(chain, address, topics, first, lookback_s, cursor) for address in watched.contracts]
-    answers = answer_logs(asked, at)
-    found = [one for question in asked if isinstance(one := answers[question], Stretch)]
-    empty = LogsRead(key, chain, policy, cursor)
-    lost = next((one for one in answers.values() if isinstance(one, Unknown)), None)
-    return replace(empty, unknown=lost) if lost is not None else _decoded(empty, found, watched, before, at)
+    asked = questions(chain, watched.contracts, frozenset(watched.events), before, first_run)
+    return decoded(key, chain, list(answer_logs(asked, at).values()), watched, before, first_run)
 
 
-def _decoded(
-    empty: LogsRead, found: Sequence[Stretch], watched: WatchedEvents, before: Condition, at: EvaluationPoint
+def decoded(
+    key: str,
+    chain: int,
+    answers: Sequence[Stretch | Unknown],
+    watched: WatchedEvents,
+    before: Condition,
+    first_run: timedelta | None,
 ) -> LogsRead:
-    stretch = found[0]  # all were asked from the same block on, and so were read as far as each other
-    raw = sorted((log for one in found for log in one.logs), key=lambda log: (log.block_number, log.index))
+    """Put the answers to `questions` together and decode them, up to a log that is not what was declared."""
+    empty = LogsRead(key, chain, SEED if first_run is None else REPORT_ALL, cursor_of(before))
+    lost = next((one for one in answers if isinstance(one, Unknown)), None)
+    found = [one for one in answers if isinstance(one, Stretch)]
+    if lost is not None or not found:
+        return replace(empty, unknown=Unknown("there is no contract to watch") if lost is None else lost)
+    # All were asked from the same block on, and so were read as far as each other.
+    first, last, problem = found[0].first, found[0].last, found[0].problem
     logs: list[DecodedLog] = []
-    last, problem = stretch.last, stretch.problem
-    for log in raw:
+    for log in sorted((log for one in found for log in one.logs), key=lambda log: (log.block_number, log.index)):
         try:
-            logs.append(watched.decode(log, stretch, at))
+            logs.append(watched.decode(log, found[0]))
         except (AbiError, SignatureError) as error:
             last, problem = log.block_number - 1, Unknown(f"a log of {log.address}: {error}")
             break
     whole = tuple(log for log in logs if log.block <= last)
-    left_out = empty.cursor is None and empty.policy.first_run is SEED
+    left_out = empty.cursor is None and empty.first_run is SEED
     old = frozenset(log.id for log in whole) if left_out else seen_logs(before)
-    judged = stretch.first if empty.cursor is None else empty.cursor
-    unknown = problem if problem is not None and last + 1 < judged else None
+    unknown = problem if problem is not None and last + 1 < (empty.cursor or first) else None
     return replace(
-        empty, first=stretch.first, last=last, logs=whole, old=old, gap=stretch.gap, problem=problem, unknown=unknown
+        empty, first=first, last=last, logs=whole, old=old, gap=found[0].gap, problem=problem, unknown=unknown
     )
 
 

@@ -7,15 +7,14 @@ address is hidden, long lists are cut, and what is written must read as the same
 from __future__ import annotations
 
 import json
-import re
+import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from dataclasses import replace
+from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 from monitoring.base.clock import Clock, SystemClock
 from monitoring.base.errors import ConfigError
@@ -27,38 +26,29 @@ from monitoring.chains.services.prices import BASE, base_url
 from monitoring.chains.services.sources import pick, steps
 from monitoring.checks.builtin import TYPES
 from monitoring.checks.config.load import load_monitor
+from monitoring.checks.engine.formula_checks import FormulaPart
 from monitoring.checks.engine.monitor import Monitor
 from monitoring.checks.engine.plan import PriceQuery, ReadContext, value_of
 from monitoring.checks.engine.point import EvaluationPoint
 from monitoring.checks.engine.prices import answer_prices
+from monitoring.checks.engine.read import read
 from monitoring.checks.engine.sources import document_of, read_sources
-from monitoring.checks.recorded.recording import FOLDER, HIDDEN, PRICES, RecordedRequest, Recording, recordings_of
-from monitoring.checks.recorded.replay import Replay, as_bytes, put, put_at, rendered
-from monitoring.checks.recorded.shape import differences, shape_of
+from monitoring.checks.recorded.heard import Heard, record_heard
+from monitoring.checks.recorded.recording import FOLDER, PRICES, RecordedRequest, Recording, recordings_of
+from monitoring.checks.recorded.replay import Replay, put, put_at
 from monitoring.checks.recorded.stamps import stamp_of
+from monitoring.checks.recorded.write import (
+    LATER,
+    AnswerKeeper,
+    StoppedAt,
+    asked_as,
+    cut,
+    hidden_url,
+    recorded_request,
+    write_recording,
+)
 
 _LIST = 2  # elements kept at each end of a list, and more where a path of the monitor needs them
-_LONGEST_TEXT = 200
-_LATER = timedelta(days=1000)
-_ANY_URL = re.compile(r"(https?|wss?)://[^\s\"'<>]+")
-_MAIL = re.compile(r"[\w.+-]+@[\w-]+(\.[\w-]+)+")
-_REDACTED = re.compile(r"\[[\w ]+\]")
-_IP = re.compile(r"\b\d{1,3}(\.\d{1,3}){3}\b")
-_SECRET_NAME = re.compile(r"key|token|secret|auth|sig|pass|cred", re.IGNORECASE)
-_PLAIN_HEADERS = ("accept", "content-type", "user-agent")
-
-
-@dataclass
-class _Recorder:
-    """Passes requests on and keeps the last answer to each; the engine reads documents from several threads."""
-
-    fetch: Fetch
-    answers: dict[tuple[str, str, bytes], Answer] = field(default_factory=dict)
-
-    def __call__(self, request: Request, timeout_s: float) -> Answer:
-        answer = self.fetch(request, timeout_s)
-        self.answers[_asked(request)] = answer
-        return answer
 
 
 def record_files(files: Sequence[str], environ: Mapping[str, str]) -> int:
@@ -67,6 +57,11 @@ def record_files(files: Sequence[str], environ: Mapping[str, str]) -> int:
 
     codes = [0]
     for file in files:
+        if file.endswith(".py"):
+            codes.append(
+                subprocess.run([sys.executable, "-m", "utils.explain", "--record", file], check=False).returncode
+            )
+            continue
         try:
             lines, is_whole = record(Path(file), environ, SystemClock(), HttpClient(environ))
         except ConfigError as error:
@@ -85,40 +80,56 @@ def record(path: Path, environ: Mapping[str, str], clock: Clock, fetch: Fetch) -
         ConfigError: the monitor, or a recording that is there, has mistakes.
     """
     monitor = load_monitor(path, TYPES)
-    if not monitor.sources and not monitor.reads_prices:
+    heard, answers = _asked_by_types(monitor, environ, clock, fetch)
+    if not monitor.sources and not monitor.reads_prices and not heard.documents:
         return [f"{path}: nothing to record: it has no sources"], True
     before = recordings_of(path, monitor.name)
-    recorder = _Recorder(fetch)
-    read = read_sources([monitor], EvaluationPoint(environ, clock, fetch=recorder))
+    recorder = AnswerKeeper(fetch)
+    readings = read_sources([monitor], EvaluationPoint(environ, clock, fetch=recorder))
     now, redact = clock.now(), Redactor(environ)
     lines: list[str] = []
     is_whole = True
     for request, names in _requests(monitor):
-        good = [name for name in names if not isinstance(read[monitor.name, name], Unknown)]
+        good = [name for name in names if not isinstance(readings[monitor.name, name], Unknown)]
         for name in names:
-            found = read[monitor.name, name]
+            found = readings[monitor.name, name]
             lines += [f"{monitor.name}/{name}: not recorded: {found.reason}"] if isinstance(found, Unknown) else []
         is_whole &= good == names
         if good != names:
             continue  # what is there stays: a recording without one of its sources would not be drilled
-        new = _recording(path, monitor, names, request, recorder.answers[_asked(request)], now, redact)
-        problem = _reads_otherwise(monitor, new, read, now)
+        new = _recording(path, monitor, names, request, recorder.answers[asked_as(request)], now, redact)
+        problem = _reads_otherwise(monitor, new, readings, now)
         if problem:
             lines.append(f"{monitor.name}/{names[0]}: not recorded: {problem}")
             is_whole = False
             continue
-        lines += _write(new, [one for one in before if set(one.sources) & set(names)], now)
+        lines += write_recording(new, [one for one in before if set(one.sources) & set(names)], now)
+    said, is_heard = record_heard(path.parent, monitor.name, heard, answers, now, redact)
+    lines, is_whole = lines + said, is_whole and is_heard
     if monitor.reads_prices:
         said, is_priced = _record_prices(path, monitor, environ, clock, fetch)
         lines, is_whole = lines + said, is_whole and is_priced
     return lines, is_whole
 
 
+def _asked_by_types(
+    monitor: Monitor, environ: Mapping[str, str], clock: Clock, fetch: Fetch
+) -> tuple[Heard, Mapping[Any, Answer]]:
+    """Read what the built-in types of a monitor ask of services; chains are left out, as in a drill."""
+    heard, keeper = Heard(), AnswerKeeper(fetch)
+    alone = {name: value for name, value in environ.items() if not name.startswith("PROVIDER_")}
+    at = EvaluationPoint({**alone, "PROVIDER_PUBLIC": "off"}, clock, fetch=keeper)
+    at.service.notice = heard
+    parts = [part for part in monitor.parts() if not isinstance(part, FormulaPart)]
+    read([replace(monitor, sources={})], parts, at, {})
+    return heard, keeper.answers
+
+
 def _record_prices(
     path: Path, monitor: Monitor, environ: Mapping[str, str], clock: Clock, fetch: Fetch
 ) -> tuple[list[str], bool]:
     """Write the answers for the prices that a monitor's formulas ask for, without their feeds."""
-    recorder, now, redact = _Recorder(fetch), clock.now(), Redactor(environ)
+    recorder, now, redact = AnswerKeeper(fetch), clock.now(), Redactor(environ)
     queries = _price_queries(monitor)
     read = answer_prices(queries, EvaluationPoint(environ, clock, fetch=recorder))
     lost = [one.reason for one in read.values() if isinstance(one, Unknown)]
@@ -133,15 +144,17 @@ def _record_prices(
             body = body if stamp is None else put_at(body, ["coins", name, "timestamp"], str(stamp), now)
         new.append(Recording(
             path.parent / FOLDER / f"{monitor.name}.prices{'' if number == 1 else f'-{number}'}.json", monitor.name,
-            (PRICES,), RecordedRequest(method, _hidden_url(public, redact)), answer.status,
+            (PRICES,), RecordedRequest(method, hidden_url(public, redact)), answer.status,
             {"content-type": answer.headers.get("content-type", "")}, body, recorded=f"{now:%Y-%m-%d}",
         ))  # fmt: skip
-    later = now + _LATER
-    again = answer_prices(queries, EvaluationPoint({}, _At(later), fetch=Replay(new, later), sleep=lambda _: None))
+    later = now + LATER
+    again = answer_prices(
+        queries, EvaluationPoint({}, StoppedAt(later), fetch=Replay(new, later), sleep=lambda _: None)
+    )
     if [value_of(one) for one in again.values()] != [value_of(one) for one in read.values()]:
         return [f"{monitor.name}/{PRICES}: not recorded: as it would be written it reads as another number"], False
     before = [one for one in recordings_of(path, monitor.name) if PRICES in one.sources]
-    lines = [line for one in new for line in _write(one, [old for old in before if old.path == one.path], now)]
+    lines = [line for one in new for line in write_recording(one, [old for old in before if old.path == one.path], now)]
     for old in before:
         if old.path not in [one.path for one in new]:
             old.path.unlink()
@@ -161,13 +174,8 @@ def _requests(monitor: Monitor) -> list[tuple[Request, list[str]]]:
     found: dict[tuple[str, str, bytes], tuple[Request, list[str]]] = {}
     for name, source in monitor.sources.items():
         request = document_of((monitor.name, name), source).request()
-        found.setdefault(_asked(request), (request, []))[1].append(name)
+        found.setdefault(asked_as(request), (request, []))[1].append(name)
     return list(found.values())
-
-
-def _asked(request: Request) -> tuple[str, str, bytes]:
-    headers = json.dumps(sorted(request.headers.items())).encode()
-    return request.method, request.url, request.body + b"\0" + headers
 
 
 def _recording(
@@ -187,87 +195,24 @@ def _recording(
         stamp = stamp_of(pick(body, stamped, ""), now)  # type: ignore[arg-type]  # what is not there is no time
         body = body if stamp is None else put(body, stamped, str(stamp), now)
     most = max([abs(step) for one in paths for step, _ in steps(one) if isinstance(step, int)], default=0)
-    headers = {name: text if name in _PLAIN_HEADERS else HIDDEN for name, text in request.headers.items()}
     return Recording(
         path.parent / FOLDER / f"{monitor.name}.{names[0]}.json", monitor.name, tuple(names),
-        RecordedRequest(
-            request.method, _hidden_url(request.url, redact), headers,
-            json.loads(request.body) if request.body else None,
-        ),
+        recorded_request(request, redact),
         answer.status, {"content-type": answer.headers.get("content-type", "")},
-        _cut(body, _LIST + most, redact), recorded=f"{now:%Y-%m-%d}",
+        cut(body, _LIST + most, redact), recorded=f"{now:%Y-%m-%d}",
     )  # fmt: skip
 
 
 def _reads_otherwise(monitor: Monitor, new: Recording, read: Mapping[Any, Any], now: datetime) -> str:
     """Read the recording as a drill does, years later; return what differs from the live reading, or nothing."""
     alone = replace(monitor, sources={name: monitor.sources[name] for name in new.sources})
-    later = now + _LATER  # a time that was not understood is old by then
-    again = read_sources([alone], EvaluationPoint({}, _At(later), fetch=Replay([new], later), sleep=lambda _: None))
+    later = now + LATER  # a time that was not understood is old by then
+    again = read_sources(
+        [alone], EvaluationPoint({}, StoppedAt(later), fetch=Replay([new], later), sleep=lambda _: None)
+    )
     for key, found in again.items():
         if isinstance(found, Unknown):
             return f"as it would be written it cannot be read: {found.reason}"
         if found != read[key]:
             return "as it would be written it reads as another number"
     return ""
-
-
-def _write(new: Recording, before: Sequence[Recording], now: datetime) -> list[str]:
-    """Write a recording in place of those of its sources; return a line, and one for each change of the shape."""
-    new.path.parent.mkdir(exist_ok=True)
-    partial = new.path.with_suffix(".new")
-    partial.write_bytes(as_bytes(new.as_json(), None, indented=True))
-    partial.replace(new.path)
-    for old in before:
-        if old.path != new.path:
-            old.path.unlink()
-    if not before:
-        return [f"{_shown(new.path)}: recorded"]
-    changes = differences(shape_of(rendered(before[0].body, now)), shape_of(rendered(new.body, now)))
-    return [
-        f"{_shown(new.path)}: recorded, " + ("its shape has changed:" if changes else "of the same shape"),
-        *(f"  {line}" for line in changes),
-    ]
-
-
-def _cut(body: Json, ends: int, redact: Callable[[str], str]) -> Json:
-    """Return a body with the ends of its lists, and texts without what nobody else may read."""
-    if isinstance(body, dict):
-        return {redact(name): _cut(value, ends, redact) for name, value in body.items()}
-    if isinstance(body, list):
-        kept = body if len(body) <= 2 * ends else [*body[:ends], *body[-ends:]]
-        return [_cut(value, ends, redact) for value in kept]
-    if not isinstance(body, str):
-        return body
-    text = _ANY_URL.sub(lambda found: f"{found[1]}://{HIDDEN}", redact(body))
-    text = _IP.sub(HIDDEN, _MAIL.sub(HIDDEN, text))
-    return text if len(text) <= _LONGEST_TEXT else text[:_LONGEST_TEXT] + HIDDEN
-
-
-def _hidden_url(url: str, redact: Callable[[str], str]) -> str:
-    """Return a request's URL; of a query parameter that is named like a secret only the name."""
-    if redact(url) != url:
-        url = _REDACTED.sub(HIDDEN, redact(url))
-    query = urlsplit(url).query
-    for part in query.split("&") if query else ():
-        name, _, value = part.partition("=")
-        if value and _SECRET_NAME.search(name):
-            url = url.replace(part, f"{name}={HIDDEN}")
-    return url
-
-
-def _shown(path: Path) -> str:
-    """Return a path as short as it can be named from here."""
-    here = Path.cwd()
-    return str(path.resolve().relative_to(here) if path.resolve().is_relative_to(here) else path)
-
-
-@dataclass(frozen=True)
-class _At:
-    at: datetime
-
-    def now(self) -> datetime:
-        return self.at
-
-    def monotonic(self) -> float:
-        return 0.0

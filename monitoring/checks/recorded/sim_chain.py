@@ -58,7 +58,7 @@ class SimChain:
 
     A value, a tuple for several, a function of the arguments, or what makes that one call unknown: `Reverts("why")`,
     `Unknown("why")`. Change `calls` between runs; `down = True` makes the whole chain unreachable. `emit` adds an event
-    to `logs`; take it out of them again, and it was reorganised away.
+    to `logs`; take it out of them again, and it was reorganised away. Methods in `refuses` answer with an error.
     """
 
     calls: dict[tuple[str, str], Any] = field(default_factory=dict)
@@ -66,6 +66,7 @@ class SimChain:
     head: int = 20_000_000
     down: bool = False
     logs: list[SimLog] = field(default_factory=list)
+    refuses: frozenset[str] = frozenset()
 
     @property
     def id(self) -> int:
@@ -86,8 +87,10 @@ class SimChain:
         Raises:
             SignatureError: the values do not fit.
         """
-        declared = declared_event(event)
-        topics, data = declared.encode(values)
+        return self.add(contract, *declared_event(event).encode(values), tx=tx)
+
+    def add(self, contract: str, topics: tuple[str, ...], data: str, *, tx: str = "") -> SimLog:
+        """Mine a block with a log of these topics and data, and so many on top that it is read."""
         self.head += 1
         found = SimLog(
             contract, topics, data, self.head, tx or f"0x{self.head:056x}{len(self.logs):08x}", len(self.logs)
@@ -117,6 +120,8 @@ class SimChain:
             "eth_call": lambda params: self._call(params[0]),
         }
         method = methods.get(asked["method"])
+        if asked["method"] in self.refuses:
+            return head | {"error": {"code": -32000, "message": "no answer"}}
         if method is None:
             return head | {"error": {"code": -32601, "message": f"a SimChain has no {asked['method']}"}}
         found = method(asked["params"])

@@ -18,7 +18,7 @@ from monitoring.alerts.message.model import Severity
 from monitoring.base.clock import parse_duration
 from monitoring.base.errors import UsageError
 from monitoring.base.suggest import instead_of
-from monitoring.chains.abi.addresses import address_problem, is_address
+from monitoring.chains.abi.addresses import check_address, is_address
 from monitoring.chains.abi.values import Unknown
 from monitoring.checks.expression.values import NONE, Number, Reading, Value
 from monitoring.checks.messages.plain import OwnRoute
@@ -158,8 +158,8 @@ class CommonOptions:
                 raise UsageError(f"m.{verb}(…, {word}=…): unknown keyword, {instead_of(word, [*own, *common])}")
         options = cls(**keywords)
         options.own_route(verb)
-        if options.contract and (problem := address_problem(options.contract)):
-            raise UsageError(f"m.{verb}(…, contract=…): {problem}")
+        if options.contract:
+            check_address(options.contract)
         if not isinstance(options.inputs, Mapping):
             raise UsageError(f"m.{verb}(…, inputs=…): name each, as in inputs={{'assets': vault.assets}}")
         return options

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Unpack
@@ -14,11 +14,12 @@ from monitoring.base.formatting import format_instant
 from monitoring.base.plural import counted
 from monitoring.chains.abi.values import Unknown
 from monitoring.chains.networks import networks
+from monitoring.checks.events.form import EVENT, EVENT_KEYS, read_event
 from monitoring.checks.expression.values import Absent, Json, Value
 from monitoring.checks.rules.keywords import CommonKeywords, CommonOptions
-from monitoring.checks.rules.readings import SEED, FirstRun, LogBatch, LogEvent, kept_rows, with_broken
+from monitoring.checks.rules.readings import REPORT_ALL, SEED, FirstRun, LogBatch, LogEvent, kept_rows, with_broken
 from monitoring.checks.rules.steps import either
-from monitoring.checks.rules.verb import Asked, Verb
+from monitoring.checks.rules.verb import Asked, ParsedCheck, Verb, YamlForm, with_base
 from monitoring.checks.rules.words import Subject, VerbWords
 from monitoring.conditions.condition import Condition
 from monitoring.conditions.outcome import Entry, Outcome, Reason
@@ -26,16 +27,24 @@ from monitoring.conditions.policy import Policy
 from monitoring.conditions.transition import apply_verdict, happened, no_data, unchanged
 
 if TYPE_CHECKING:
+    from monitoring.checks.config.check import CheckBuilder
+    from monitoring.checks.engine.formula_checks import FormulaPart
+    from monitoring.checks.engine.plan import Answerer, ReadContext
     from monitoring.checks.events.decoded import DecodedLog, Judgement, LogsRead
+    from monitoring.checks.expression.evaluate import NotYet
 
 _ROWS = 20
+_MARGIN_BLOCKS, _MARGIN_S = 64, 300  # Ethereum finalises after two epochs of 32 slots; fast chains get five minutes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LogsPolicy(Policy):
-    """`margin` blocks before the cursor are read again each time; if a reported event is gone, that is reported."""
+    """`margin` blocks before the cursor are read again each time; if a reported event is gone, that is reported.
 
-    margin: int = 64  # Ethereum finalises after two epochs of 32 slots
+    Left out, it is what suits the chain.
+    """
+
+    margin: int | None = None
     first_run: FirstRun = SEED
 
 
@@ -50,7 +59,17 @@ class _SeenLog:
 def read_from(condition: Condition, policy: LogsPolicy) -> int | None:
     """Return the first block the next batch must hold, None at first sight."""
     cursor = cursor_of(condition)
-    return None if cursor is None else max(0, cursor - policy.margin)
+    return None if cursor is None else max(0, cursor - _margin(condition, policy))
+
+
+def margin_blocks(chain: int) -> int:
+    """Return how many blocks before a cursor are read again each time, by what suits the chain."""
+    known = networks().get(chain)
+    return max(_MARGIN_BLOCKS, known.blocks_in(_MARGIN_S) if known else 0)
+
+
+def _margin(condition: Condition, policy: LogsPolicy) -> int:
+    return margin_blocks(condition.key.chain) if policy.margin is None else policy.margin
 
 
 def judge(before: Condition, reading: LogBatch | Unknown | Absent, now: datetime, policy: LogsPolicy) -> Outcome:
@@ -69,8 +88,9 @@ def judge(before: Condition, reading: LogBatch | Unknown | Absent, now: datetime
     batch = reading if isinstance(reading, Unknown) else _whole(reading, cursor)
     if isinstance(batch, Unknown):
         return no_data(before, batch, now, policy)
+    margin = _margin(before, policy)
     seen = {key: _read(row) for key, row in (kept_rows(before, "seen") or {}).items()}
-    floor = batch.from_block if cursor is None else max(batch.from_block, cursor - policy.margin)
+    floor = batch.from_block if cursor is None else max(batch.from_block, cursor - margin)
     present = {event.id: event for event in batch.events if floor <= event.block <= batch.to_block}
     lost = {
         key: one
@@ -86,7 +106,7 @@ def judge(before: Condition, reading: LogBatch | Unknown | Absent, now: datetime
     entries = _entries({key: fresh[key] for key in reported}, gone, policy)
     outcome = unchanged(before, now)
     if entries:
-        facts: dict[str, Value] = {"count": len(reported)}
+        facts: dict[str, Value] = {"value": len(reported)}
         outcome = happened(before, now, max(each.severity for each in entries), facts, entries=entries)
     if cursor is None and not entries:
         outcome = replace(outcome, reason=Reason.SEEDED)
@@ -95,7 +115,7 @@ def judge(before: Condition, reading: LogBatch | Unknown | Absent, now: datetime
         key: _SeenLog(e.block, e.tx, key in reported, either(e.severity, policy.severity)) for key, e in fresh.items()
     }
     broken = [batch.problem] if batch.problem is not None else []
-    return with_broken(outcome.remembering(_write(kept, batch.to_block + 1, policy)), before, broken, now, policy)
+    return with_broken(outcome.remembering(_write(kept, batch.to_block + 1, margin)), before, broken, now, policy)
 
 
 def cursor_of(condition: Condition) -> int | None:
@@ -134,11 +154,11 @@ def _read(row: list[Json]) -> _SeenLog:
     return _SeenLog(int(str(block)), str(tx), bool(reported), Severity[str(severity)])
 
 
-def _write(seen: dict[str, _SeenLog], cursor: int, policy: LogsPolicy) -> dict[str, Json]:
+def _write(seen: dict[str, _SeenLog], cursor: int, margin: int) -> dict[str, Json]:
     rows: dict[str, Json] = {
         key: [one.block, one.tx, one.reported, one.severity.name]
         for key, one in sorted(seen.items())
-        if one.block >= cursor - policy.margin
+        if one.block >= cursor - margin
     }
     return {"next": cursor, "seen": rows}
 
@@ -214,11 +234,33 @@ def python(
         severity = severity_of(log) if severity_of is not None else None
         return True, None if severity is None else Severity.parse(severity), str(log if show is None else show(log))
 
-    policy = LogsPolicy(
-        **options.policy("logs", understood=()), margin=read.policy.margin, first_run=read.policy.first_run
-    )
+    policy = LogsPolicy(**options.policy("logs", understood=()), first_run=read.first_run)
     return Asked(read.batch(judge), policy, replace(options, chain=read.chain), key=read.key)
 
 
+def _read_events(part: FormulaPart, desk: ReadContext) -> LogBatch | Unknown | NotYet:
+    from monitoring.checks.events.formula import read_events  # noqa: PLC0415 - it needs the policy of this module
+
+    return read_events(part, desk)
+
+
+def _answers() -> Mapping[type, Answerer]:
+    from monitoring.checks.builtin.shared.contract_logs import LogsSince, answer_logs  # noqa: PLC0415 - it knows chains
+
+    return {LogsSince: answer_logs}
+
+
+def _event(draft: CheckBuilder) -> ParsedCheck | None:
+    found, severity = read_event(draft), draft.severity()
+    if found is None:
+        return None
+    first_run = SEED if found.lookback is None else REPORT_ALL
+    policy = with_base(LogsPolicy, draft.policy(severity, lasting=False), first_run=first_run)
+    return ParsedCheck("logs", found.trees, policy, found.formula, asks=found)
+
+
 WORDS = VerbWords(lambda _, __: "", lambda _, __: " has no new events", entries=_in_words)
-VERB = Verb(name="logs", judge=judge, python=python, facts=("count",), words=WORDS)
+VERB = Verb(
+    name="logs", judge=judge, yaml=(YamlForm(EVENT, _event, EVENT_KEYS),), python=python, words=WORDS,
+    reads=_read_events, answers=_answers,
+)  # fmt: skip

@@ -22,6 +22,8 @@ from monitoring.conditions.policy import Policy
 if TYPE_CHECKING:
     from monitoring.base.yaml.keys import Key
     from monitoring.checks.config.check import CheckBuilder
+    from monitoring.checks.engine.formula_checks import FormulaPart
+    from monitoring.checks.engine.plan import Answerer, ReadContext
     from monitoring.checks.expression.tree import Tree
     from monitoring.checks.rules.keywords import CommonOptions
 
@@ -40,6 +42,7 @@ class ParsedCheck:
     percent: bool = False  # its bounds are written with %, and so is its value shown
     difference: bool = False  # two readings are compared: what is judged is the first less the second
     at_once: Tree | None = None  # while this is true it does not wait
+    asks: Any = None  # for the `reads` of its verb
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +77,8 @@ class Verb:
 
     `yaml` has the keys under which a monitor file asks for it, `python` the keywords of `m.<name>`; without one of them
     it is not offered there. `facts` are what an author's own text may name, `combine` makes a reading of its formulas,
-    `words` are its sentences.
+    `words` are its sentences. `reads` makes the reading of a file's check where formulas alone do not; `answers` says
+    who answers what that asks.
     """
 
     name: str
@@ -82,6 +86,8 @@ class Verb:
     yaml: tuple[YamlForm, ...] = ()
     python: Callable[..., Asked] | None = None
     facts: tuple[str, ...] = ("value",)
+    reads: Callable[[FormulaPart, ReadContext], Any] | None = None
+    answers: Callable[[], Mapping[type, Answerer]] = dict
     combine: Callable[[tuple[Any, ...]], Any] = _one
     words: VerbWords = ROW_WORDS
 

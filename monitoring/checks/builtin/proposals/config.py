@@ -27,7 +27,7 @@ from monitoring.checks.builtin.shared.data_rows import (
     rows_key,
 )
 from monitoring.checks.builtin.shared.documents import DocumentOf, answer_documents
-from monitoring.checks.builtin.shared.log_reading import MIN_LOOKBACK, logs_policy
+from monitoring.checks.builtin.shared.log_reading import MIN_LOOKBACK
 from monitoring.checks.config.names import ITS_ADDRESS, ITS_CHAIN, read_expression
 from monitoring.checks.config.source import ADDRESS_OF_ANSWER, OK
 from monitoring.checks.config.yaml_node import Spot
@@ -49,6 +49,7 @@ from monitoring.checks.rules.keys import (
     pattern,
     severity_row,
 )
+from monitoring.checks.rules.logs import LogsPolicy
 from monitoring.checks.rules.readings import REPORT_ALL, FirstRun
 from monitoring.checks.rules.steps import either
 from monitoring.conditions.condition import ConditionKey
@@ -260,7 +261,7 @@ def _parts(row: Governance, config: ProposalsConfig, monitor: str) -> Iterator[C
     if row.timelock and isinstance(row.source, GovernorSource):
         chain = row.source.chain
         key = ConditionKey(monitor, "unproposed", chain, row.timelock)
-        loud = logs_policy(chain, config.unproposed, REPORT_ALL)
+        loud = LogsPolicy(severity=config.unproposed, first_run=REPORT_ALL)
         yield UnproposedPart(key, row.route, row.name, row.source.address, loud, config.lookback)
 
 

@@ -19,10 +19,10 @@ from monitoring.chains.rpc.logs import EventLog
 from monitoring.checks.builtin.proposals.proposal import Proposal, ProposalList, ProposalStage, title_of
 from monitoring.checks.builtin.proposals.source import GovernorSource
 from monitoring.checks.builtin.shared.contract_logs import LogsSince, Stretch
-from monitoring.checks.builtin.shared.log_reading import margin_blocks
 from monitoring.checks.engine.plan import ReadContext
 from monitoring.checks.expression.evaluate import PENDING, NotYet, ViewRead
 from monitoring.checks.expression.values import Json
+from monitoring.checks.rules.logs import margin_blocks
 from monitoring.conditions.condition import Condition
 
 STATE = "state(uint256)(uint8)"

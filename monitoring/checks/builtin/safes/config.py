@@ -26,13 +26,13 @@ from monitoring.checks.builtin.safes.rules import Loudness, Skip
 from monitoring.checks.builtin.safes.setup import SetPart, SetupPart, SlotsOf, answer_slots
 from monitoring.checks.builtin.shared.contract_logs import LogsSince, answer_logs
 from monitoring.checks.builtin.shared.data_rows import COMMON, FROM, RowContract, read_places, read_rows, rows_key
-from monitoring.checks.builtin.shared.log_reading import logs_policy
 from monitoring.checks.builtin.shared.per_chain import answer_per_chain
 from monitoring.checks.config.yaml_node import Spot
 from monitoring.checks.engine.plan import CheckInstance
 from monitoring.checks.engine.plugin import CheckType, PluginContext
 from monitoring.checks.engine.point import EvaluationPoint
 from monitoring.checks.rules.keys import ADDRESS, DURATION, NAME, Listed, severity_row, text_of
+from monitoring.checks.rules.logs import LogsPolicy
 from monitoring.checks.rules.members import MembersPolicy
 from monitoring.checks.rules.readings import SEED, FirstRun
 from monitoring.checks.rules.steps import either
@@ -238,7 +238,7 @@ def _parts(safe: Safe, config: SafesConfig, monitor: str) -> list[CheckInstance]
         SetPart(key("safe-owners"), place, "owner", sets),
         SetPart(key("safe-modules"), place, "module", sets),
         SetupPart(key("safe-setup"), place, Policy(severity=loud)),
-        ModuleRunsPart(key("safe-module-runs"), place, logs_policy(place.chain, config.module_runs, SEED)),
+        ModuleRunsPart(key("safe-module-runs"), place, LogsPolicy(severity=config.module_runs)),
     ]
 
 

@@ -5,31 +5,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from monitoring.alerts.message.model import Severity
 from monitoring.chains.abi.values import Unknown
-from monitoring.chains.networks import network
 from monitoring.checks.builtin.shared.contract_logs import LogsSince, Stretch
 from monitoring.checks.engine.plan import ReadContext
 from monitoring.checks.expression.evaluate import PENDING, NotYet
 from monitoring.checks.rules import logs
-from monitoring.checks.rules.logs import LogsPolicy, read_from, seen_blocks
-from monitoring.checks.rules.readings import FirstRun, LogBatch, LogEvent
+from monitoring.checks.rules.logs import LogsPolicy, cursor_of, read_from, seen_blocks
+from monitoring.checks.rules.readings import LogBatch, LogEvent
 from monitoring.conditions.condition import Condition, ConditionKey
 from monitoring.conditions.outcome import Outcome
 
 # The second run reads a margin again: all of it must have been judged by the first.
 MIN_LOOKBACK = timedelta(hours=1)
-_MARGIN_BLOCKS, _MARGIN_S = 64, 300  # Ethereum finalises after 64 slots; fast chains get five minutes
-
-
-def logs_policy(chain: int, severity: Severity, first_run: FirstRun) -> LogsPolicy:
-    """Return a policy whose margin suits the chain."""
-    return LogsPolicy(severity=severity, margin=margin_blocks(chain), first_run=first_run)
-
-
-def margin_blocks(chain: int) -> int:
-    """Return how many blocks before a cursor are read again each time."""
-    return max(_MARGIN_BLOCKS, network(chain).blocks_in(_MARGIN_S))
 
 
 def read_stretch(
@@ -44,8 +31,7 @@ def read_stretch(
 
     A reading that broke off before anything new counts as none.
     """
-    first = read_from(desk.condition(key), policy)
-    new_from = None if first is None else first + policy.margin
+    first, new_from = read_from(desk.condition(key), policy), cursor_of(desk.condition(key))
     answer = desk.ask(
         LogsSince(
             key.chain,

@@ -17,7 +17,7 @@ from monitoring.chains.abi.values import Unknown
 from monitoring.chains.rpc.logs import EventLog
 from monitoring.checks.builtin.shared.contract_logs import LogsSince, Stretch, answer_logs
 from monitoring.checks.builtin.shared.data_rows import COMMON, FROM, RowContract, read_places, read_rows, rows_key
-from monitoring.checks.builtin.shared.log_reading import MIN_LOOKBACK, judge_stretch, logs_policy, read_stretch
+from monitoring.checks.builtin.shared.log_reading import MIN_LOOKBACK, judge_stretch, read_stretch
 from monitoring.checks.builtin.timelocks.kinds import KINDS, RawLog, What, moves_admin, new_delay_s, operations, signals
 from monitoring.checks.builtin.timelocks.text import describe
 from monitoring.checks.config.yaml_node import Spot
@@ -220,7 +220,7 @@ def _plan(config: TimelocksConfig, around: PluginContext) -> list[TimelockPart]:
 
 def _part(check: str, route: AlertRoute, row: Timelock, config: TimelocksConfig, around: PluginContext) -> TimelockPart:
     place = row.place
-    policy = logs_policy(place.chain, row.severities.scheduled, REPORT_ALL)
+    policy = LogsPolicy(severity=row.severities.scheduled, first_run=REPORT_ALL)
     key = ConditionKey(around.monitor, check, place.chain, place.address)
     return TimelockPart(key, route, row, policy, config.lookback)
 

@@ -1,0 +1,1 @@
+"""Large deposits into and withdrawals from Yearn's vaults."""
