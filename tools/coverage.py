@@ -9,7 +9,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -73,7 +73,9 @@ class Coverage:
     def watched_by(self, name: str, check: Mapping[str, Any]) -> _Watched | None:
         """Return what is behind MONITOR/CHECK or SCRIPT#KEY, None where nothing is."""
         if "#" not in name:
-            return self._watched.get(name)
+            found = self._watched.get(name)
+            # Where the rows of a check are a list of the chain or of a service, only a run knows how many there are.
+            return replace(found, conditions=int(check["rows"])) if found and "rows" in check else found
         path, _, key = name.partition("#")
         folder = (CHECKOUT / path).parent
         profile = self._tasks.get(path)

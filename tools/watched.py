@@ -23,6 +23,7 @@ from monitoring.checks.engine.formula_checks import FormulaPart
 from monitoring.checks.engine.monitor import CHAINS, Monitor
 from monitoring.checks.engine.plan import CheckInstance
 from monitoring.checks.recorded.recording import unconfirmed_in
+from monitoring.checks.rows.listed_check import ListedCheck
 from protocols import SHIPPED
 
 CHECKOUT = Path(__file__).resolve().parents[1]
@@ -92,7 +93,25 @@ def overview_table() -> str:
                 notes = "; ".join([*off, *([f"unconfirmed: {', '.join(marked)}"] if marked else [])])
                 link = f"[{Path(file).relative_to('protocols')}](../protocols/{folder}/README.md)"
                 rows.append((profile.name, task.name, link, str(len(monitor.parts())), where, notes))
+            if task.script is not None and _watches(str(task.script)):
+                link = f"[{Path(task.script).relative_to('protocols')}](../{_page_of(Path(task.script))})"
+                marked = [one.source for one in unconfirmed_in([(CHECKOUT / task.script).parent])]
+                notes = "; ".join(
+                    [*([] if task.enabled else ["off"]), *([f"unconfirmed: {', '.join(marked)}"] if marked else [])]
+                )
+                rows.append((profile.name, task.name, link, "in Python", "", notes))
     return table(("profile", "task", "monitor", "conditions", "chains", ""), rows)
+
+
+def _watches(script: str) -> bool:
+    """Return whether a shipped script is a monitor, and not the upkeep of the host."""
+    folder = Path(script).parts[1]
+    return folder in SHIPPED and folder not in ("drill", "housekeeping")
+
+
+def _page_of(script: Path) -> Path:
+    own = script.parent / "README.md"
+    return own if (CHECKOUT / own).exists() else Path(*script.parts[:2], "README.md")
 
 
 def _row(name: str, found: Sequence[_Told]) -> tuple[str, ...]:
@@ -100,11 +119,13 @@ def _row(name: str, found: Sequence[_Told]) -> tuple[str, ...]:
     subjects = list(dict.fromkeys(part.key.subject for part in parts if part.key.subject))
     more = f" and {len(subjects) - _MOST_ROWS} more" if len(subjects) > _MOST_ROWS else ""
     chains = ", ".join(CHAINS[chain] for chain in dict.fromkeys(part.key.chain for part in parts) if chain in CHAINS)
-    of = ", ".join(subjects[:_MOST_ROWS]) + more
+    of = ", ".join(subjects[:_MOST_ROWS]) + more or next(
+        (one.over for one in parts if isinstance(one, ListedCheck)), ""
+    )
     return (
         name,
         _said(parts[0]),
-        "; ".join(dict.fromkeys(f"`{part.check.formula}`" for part in parts if isinstance(part, FormulaPart))),
+        "; ".join(dict.fromkeys(f"`{part.check.formula}`" for part in map(_formula_part, parts) if part)),
         "; ".join(dict.fromkeys(str(words["bound"]) for words in described)),
         "; ".join(dict.fromkeys(", ".join(words["severities"]) for words in described)),
         " on ".join(filter(None, (of, chains))),
@@ -113,8 +134,14 @@ def _row(name: str, found: Sequence[_Told]) -> tuple[str, ...]:
 
 def _said(part: CheckInstance) -> str:
     """Return the words of a check without the name of its row."""
-    text = part.check.text if isinstance(part, FormulaPart) else ""
-    return re.sub(r"^\{[^{}]*\}: ", "", text.removeprefix(f"{part.key.subject}: ")) if part.key.subject else text
+    formula = _formula_part(part)
+    text = formula.check.text if formula else ""
+    is_of_row = part.key.subject or isinstance(part, ListedCheck)
+    return re.sub(r"^\{[^{}]*\}: ", "", text.removeprefix(f"{part.key.subject}: ")) if is_of_row else text
+
+
+def _formula_part(part: CheckInstance) -> FormulaPart | None:
+    return part.part if isinstance(part, ListedCheck) else part if isinstance(part, FormulaPart) else None
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

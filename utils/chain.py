@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -15,6 +15,7 @@ from monitoring.base.errors import UsageError
 from monitoring.chains.abi.values import Block
 from monitoring.chains.networks import network
 from monitoring.chains.rpc import multicall
+from monitoring.chains.rpc.errors import RpcError
 from monitoring.chains.rpc.tokens import Token
 from monitoring.chains.rpc.views import ChainView
 from utils.unknown import Unknown, known
@@ -112,6 +113,17 @@ class Chain:
 
         watched, lookback, chain = WatchedEvents.of(contracts, events), first_run_of(first_run), self._network.id
         return read_logs(key, chain, watched, self._session.before(key, chain), self._tools, lookback)
+
+    def time_of(self, number: int) -> datetime | Unknown:
+        """Return when a block was mined."""
+        chain = self._network
+        try:
+            found = self._tools.chains.pool(chain).call("eth_getBlockByNumber", hex(number), False)
+        except RpcError as error:
+            return Unknown(f"{chain.slug}: block {number} cannot be read ({error})", chain.slug)
+        if not isinstance(found, dict):
+            return Unknown(f"{chain.slug}: there is no block {number}", chain.slug)
+        return datetime.fromtimestamp(int(str(found["timestamp"]), 16), UTC)
 
     def token(self, address: str) -> Token | Unknown:
         """Return a token's `.symbol` and `.decimals`; asked once and remembered."""

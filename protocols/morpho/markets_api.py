@@ -32,7 +32,7 @@ _BORROWERS = """\
 query Borrowers($chain: Int!, $ids: [String!]!, $skip: Int!) {
   marketPositions(
     first: 500, skip: $skip, orderBy: BorrowShares, orderDirection: Desc,
-    where: {chainId_in: [$chain], %s: $ids, borrowShares_gte: 1}
+    where: {chainId_in: [$chain], %s: $ids, borrowShares_gte: "1"}
   ) {
     items { user { address } market { marketId } }
   }

@@ -12,7 +12,7 @@ from monitoring.base.errors import UsageError
 from monitoring.base.yaml.keys import Kind, Many, Named, One, Table, key, keys, read_value
 from monitoring.base.yaml.marks import Mistakes, Scalar, YamlNode
 from monitoring.base.yaml.reader import read_yaml
-from monitoring.chains.abi.addresses import address_problem
+from monitoring.chains.abi.addresses import ZERO, address_problem
 from monitoring.chains.networks import network
 from monitoring.checks.rules.keywords import number
 
@@ -38,9 +38,18 @@ def _chain(value: Scalar) -> str:
 
 
 def _id(value: Scalar) -> str:
-    if len(value.text) != _ID_LENGTH or not value.text.startswith("0x") or not _is_hex(value.text[2:]):
+    if not _is_id(value.text):
         raise ValueError(f"{value.text!r} is no market id: write 0x and 64 hex digits")
     return value.text.lower()
+
+
+def _rated(value: Scalar) -> str:
+    """Read what has a tier: a market by its id, or an adapter of a vault V2 by its address."""
+    return _address(value).lower() if len(value.text) == len(ZERO) else _id(value)
+
+
+def _is_id(text: str) -> bool:
+    return len(text) == _ID_LENGTH and text.startswith("0x") and _is_hex(text[2:])
 
 
 def _is_hex(text: str) -> bool:
@@ -70,7 +79,8 @@ def _text(value: Scalar) -> str:
 
 
 _ADDRESS, _CHAIN = One("address", _address, {}), One("chain", _chain, {})
-_ID, _AMOUNT = One("market id", _id, {}), One("number", _amount, {})
+_ID, _RATED = One("market id", _id, {}), One("market id or address", _rated, {})
+_AMOUNT = One("number", _amount, {})
 _TIER, _TEXT = One("tier", _tier, {}), One("text", _text, {})
 _BY_TIER = Named(One("tier", lambda value: str(_tier(value)), {}), _AMOUNT)
 
@@ -103,9 +113,9 @@ class WatchedVault:
 
 @keys
 class TieredMarket:
-    """A market with its tier, 1 safest."""
+    """A market with its tier, 1 safest; or an adapter, by its address in place of an id."""
 
-    id: str = key(_ID, "Its id.", example='id: "0x…"')
+    id: str = key(_RATED, "Its id.", example='id: "0x…"')
     chain: str = key(_CHAIN, "Its chain.", example="chain: mainnet")
     tier: int = key(_TIER, "Its tier.", example="tier: 2")
     pair: str = key(_TEXT, "Collateral and loan token.", example='pair: "WBTC/USDC"')

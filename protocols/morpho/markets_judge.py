@@ -72,11 +72,12 @@ def _of_market(state: VaultState, book: Book, names: Mapping[str, str], market: 
 
 
 def _of_adapter(state: VaultState, book: Book, address: str, amount: int) -> Share:
-    tier = book.limits.unknown_tier
-    limit = book.limits.share_of(tier, state.vault.risk_level)
+    rated = book.tiers.get((state.vault.chain, address.lower()))
+    tier = rated.tier if rated else book.limits.unknown_tier
     return Share(
-        f"adapter {address}", address, amount, Fraction(amount, state.total), tier, limit, is_known=False, available=0
-    )
+        rated.pair if rated else f"adapter {address}", address, amount, Fraction(amount, state.total), tier,
+        book.limits.share_of(tier, state.vault.risk_level), is_known=rated is not None, available=0,
+    )  # fmt: skip
 
 
 def excess_of(shares: Iterable[Share]) -> Fraction:

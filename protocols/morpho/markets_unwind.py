@@ -28,12 +28,17 @@ _ALL = Fraction(99, 100)  # of what is borrowed: with less of it found, nobody k
 
 @dataclass(frozen=True, slots=True)
 class AtRisk:
-    """What a price shock puts up for sale, in the smallest unit of the asset; `seen` is the share of the debt found."""
+    """What a price shock puts up for sale, in the smallest unit of the asset; `seen` is the share of the debt found.
+
+    `borrowed` is of the `loan` token, in its smallest unit.
+    """
 
     assets: int
     decimals: int
     fall: Fraction
     borrowed: int
+    loan: str
+    loan_decimals: int
     seen: Fraction
 
 
@@ -79,7 +84,10 @@ def coverage(
     breaches = found is not none and found < limits.coverage
     if breaches and blind is not None:
         return blind
-    if breaches and not dollars.is_small(market.chain, market.asset_address, at_risk.assets, at_risk.decimals):
+    if breaches and not (
+        dollars.is_small(market.chain, market.asset_address, at_risk.assets, at_risk.decimals)
+        or dollars.is_small(market.chain, at_risk.loan, at_risk.borrowed, at_risk.loan_decimals)
+    ):
         return found
     if at_risk.seen < _ALL:
         seen = format_pct(at_risk.seen)
@@ -161,6 +169,7 @@ def _read_prices(chain: Chain, markets: Sequence[Market]) -> list[tuple[Market, 
             "asset": call(one.collateral, "asset()(address)"),
             "rate": call(one.collateral, "convertToAssets(uint256)(uint256)", _ONE_SHARE),
             "decimals": call(one.collateral, "decimals()(uint8)"),
+            "loan_decimals": call(one.loan, "decimals()(uint8)"),
         },
     )
 
@@ -186,4 +195,4 @@ def _at_risk(
             shares += collateral
     share_seen = Fraction(seen, market.borrow_shares) if market.borrow_shares else Fraction(1)
     assets = shares * sure(read.rate) // _ONE_SHARE
-    return AtRisk(assets, sure(read.decimals), fall, market.borrowed, share_seen)
+    return AtRisk(assets, sure(read.decimals), fall, market.borrowed, market.loan, sure(read.loan_decimals), share_seen)

@@ -121,7 +121,10 @@ class VaultJudge:
         )  # fmt: skip
 
     def _accounted(self) -> None:
-        """Hold what the vault reports against what its markets hold; what is missing is not seen by the others."""
+        """Hold what the vault reports against what its markets hold; what is missing is not seen by the others.
+
+        A vault V2 reports its gains slowly, at a rate of its own, so that it may well have more than it says.
+        """
         state, unit = self.state, ""
         held: Any = state
         reported: Any = state
@@ -132,6 +135,7 @@ class VaultJudge:
                 held = none
         self.m.diverge(
             self._key("accounted"), reported, held, max=_APART, severity=MEDIUM, unit=unit,
+            direction="both" if self.vault.version == _V1 else "a_over_b",
             text=f"{self.vault.title} reports another total than its markets hold", **self._about(),
         )  # fmt: skip
 

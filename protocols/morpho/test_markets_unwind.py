@@ -26,6 +26,7 @@ def yearn(lltv: int = 86) -> tuple[SimMorpho, UnwindMarket]:
         SAFE.lower(): (owed, 4 * owed),
     }
     found.markets["yearn"] = market
+    found.tokens["ETH"] = ("ETH", 6)
     found.more = {
         (address(YEARN), "asset()(address)"): address("USDC"),
         (address(YEARN), "convertToAssets(uint256)(uint256)"): 11 * 10**17,  # a share is 1.1 of the asset
@@ -93,6 +94,15 @@ def test_nothing_at_risk_or_too_little_is_not_judged(tmp_path: Path) -> None:
     assert (said(none, "coverage"), said(little, "coverage")) == ([], [])
     assert KEY not in none.unknown
     assert KEY not in little.unknown
+
+
+def test_a_market_in_which_little_is_borrowed_is_not_judged(tmp_path: Path) -> None:
+    found, wanted = yearn()
+    here = world(tmp_path, found, wanted)
+    drain(found, 0)
+    found.prices["ETH"] = "0.01"  # 500,000 borrowed are worth $5,000
+
+    assert said(here.run(), "coverage") == []
 
 
 def test_borrowers_that_the_service_does_not_know_are_no_data_but_a_breach_counts(tmp_path: Path) -> None:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
-from protocols.morpho.markets_data import WatchedVault
+from protocols.morpho.markets_data import TieredMarket, WatchedVault
 from protocols.morpho.markets_simulated import DrilledMorpho, SimMorpho, address
 from protocols.morpho.test_markets import MILLION, VAULT, book, morpho, said
 from utils.testing import Reverts
@@ -67,6 +68,31 @@ def test_an_adapter_of_an_unknown_kind_is_named_and_counts_as_the_riskiest(tmp_p
     ]
     (excess,) = (one for one in fired if one.check.startswith("allocation"))
     assert "9.09% (no tier, counts as 5, limit 1%)" in excess.text
+
+
+def test_an_adapter_that_was_rated_by_its_address_has_its_tier(tmp_path: Path) -> None:
+    found, _ = with_markets("ids")
+    rated = found.add_adapter(V2, "rated", MILLION // 20)
+    limits = book(found, ACME)
+    row = TieredMarket(id=rated.lower(), chain="katana", tier=2, pair="Aave USDC")
+    here = DrilledMorpho(tmp_path, found, book=replace(limits, tiers={**limits.tiers, ("katana", row.id): row}))
+
+    run = here.run()
+
+    assert (list(run), dict(run.unknown)) == ([], {})
+
+
+def test_a_vault_v2_may_have_more_than_it_reports_and_not_less(tmp_path: Path) -> None:
+    found, _ = with_markets("ids")
+    here = DrilledMorpho(tmp_path, found, book=book(found, ACME))
+
+    found.reported[V2] = 9 * MILLION // 10
+    more = here.run()
+    found.reported[V2] = 11 * MILLION // 10
+    less = here.run()
+
+    assert said(more, "accounted") == []
+    assert [severity for _, severity, _ in said(less, "accounted")] == ["MEDIUM"]
 
 
 def test_an_adapter_of_another_vault_is_no_data(tmp_path: Path) -> None:

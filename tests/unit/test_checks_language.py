@@ -248,7 +248,7 @@ REFUSED = [
     ("~x", 0, "bit operations are not part of the language"),
     ("+x", 0, "a leading + is not part of the language"),
     ("x is y", 2, "`is` is not part of the language"),
-    ("x in y", 2, "`in` is not part of the language"),
+    ("x in y", 5, "a table of tables: is needed after in"),
     ("[1, 2]", 0, "lists are not part of the language"),
     ("1, 2", 0, "tuples are not part of the language"),
     ("{1: 2}", 0, "mappings are not part of the language"),

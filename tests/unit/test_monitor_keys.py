@@ -52,6 +52,7 @@ KEYS = [pytest.param(key, id=name) for name, (key, _) in ROWS.items()]
 def test_every_key_of_the_table_is_read(key: Key[Any], files: list[Any], tmp_path: Path) -> None:
     """A value that no key takes is a mistake at that key: somebody looks at it."""
     (tmp_path / "markets.yaml").write_text("[{symbol: a}]")
+    (tmp_path / "tiers.yaml").write_text("{USDC: 1}")
     path = tmp_path / "monitor.yaml"
     found: list[str] = []
     for whole in files:

@@ -50,11 +50,23 @@ def fitted(file: dict[str, Any]) -> dict[str, Any]:
     for source in file.get("sources", {}).values():
         if "max_age" in source:
             source["time"] = "updated"
+    fit_rows(file)
     fit_types(file)
     return file
 
 
+def fit_rows(file: dict[str, Any]) -> None:
+    for rows in file.get("for_each", {}).values():
+        if "most" in rows:
+            rows["of"] = "vault.get_default_queue()"
+    for table in file.get("tables", {}).values():
+        if "path" in table:
+            table["from"] = "tiers.yaml"
+
+
 def fit_check(check: dict[str, Any]) -> None:
+    if "at_once" in check:
+        check.setdefault("for", "2 runs")
     for level in check.get("levels", ()):
         fit_level(check, level)
     if "levels" in check:
@@ -137,6 +149,9 @@ def test_the_example_of_a_key_is_read(name: str, tmp_path: Path) -> None:
     rows: Any = [{"symbol": "USDC"}]
     has_path = any("path" in each for each in file.get("for_each", {}).values())
     write(tmp_path / "markets.yaml", json.dumps({"markets": [rows]} if has_path else rows))
+    has_path = any("path" in each for each in file.get("tables", {}).values())
+    tiers: Any = {"USDC": 1}
+    write(tmp_path / "tiers.yaml", json.dumps({"symbols": tiers} if has_path else tiers))
     write(
         tmp_path / "safes.yaml", json.dumps({"safes": [A_SAFE], "timelocks": [A_TIMELOCK], "proposals": [A_GOVERNANCE]})
     )
@@ -185,11 +200,11 @@ def keys_of(node: Any) -> Iterator[str]:
 
 @pytest.mark.parametrize("path", monitor_files(), ids=lambda path: f"{path.parent.name}/{path.name}")
 def test_the_page_has_every_key_that_a_shipped_monitor_uses(path: Path) -> None:
-    """But the names its author gives: contracts, values, sources and the row of `for_each`."""
+    """But the names its author gives: contracts, values, sources, tables and the row of `for_each`."""
     page = (CHECKOUT / "docs" / "monitor-yaml.md").read_text(encoding="utf-8")
     file = yaml.load(path.read_text(encoding="utf-8"), Loader=yaml.BaseLoader)
-    named = {name for part in ("contracts", "values", "sources", "for_each") for name in file.get(part, {})}
-    for given in ("contracts", "values"):
+    named = {name for part in ("contracts", "values", "sources", "for_each", "tables") for name in file.get(part, {})}
+    for given in ("contracts", "values", "tables"):
         file[given] = {}
     free = {name for vault in file.get("erc4626", ()) for name in vault.get("flags", ())}
     free |= set(keys_of(file.get("for_each", {})))

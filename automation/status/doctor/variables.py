@@ -49,8 +49,9 @@ _RETIRED: Mapping[str, str] = {
     r"LIQUIDITY_WEBHOOK_(?:URL|SECRET)": "to call it in the old format set WEBHOOK_FORMAT=emergency_withdrawal; see "
     "what it gets with: python -m automation drill --webhook; or set WEBHOOK_URL_<CHANNEL> and WEBHOOK_SECRET",
     r"ETHERSCAN_TOKEN": "set ETHERSCAN_API_KEY",
-    r"ENVIO_GRAPHQL_URL": "logs are read from the chain itself: set PROVIDER_URL_<CHAIN>",
-    r"TALLY_\w+": "timelocks and governors are read from the chain: protocols/timelocks",
+    r"ENVIO_GRAPHQL_URL": "logs are read from the chain itself: set PROVIDER_URL_<CHAIN>; only protocols/indexer "
+    "and protocols/threejane/borrowers.py still read the indexer",
+    r"TALLY_\w+": "governors are read from the chain: protocols/proposals; only its kind `tally` still asks Tally",
     r"DUNE_\w+": "limits are in the monitor files; data of a service is read by `http:`, see docs/monitor-yaml.md",
     r"LLM_\w+": "transactions are decoded and checked by rules; no model is asked",
     r"TELEGRAM_(?:CHAT|TOPIC)_ID_ENVIO": "alerts about sources go to TELEGRAM_CHAT_ID_SOURCES, operational errors to "

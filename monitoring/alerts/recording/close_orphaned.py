@@ -22,6 +22,7 @@ from monitoring.store.tables import no_data_periods
 SOURCES = "sources"  # the monitor under whose name conditions of sources and providers are kept
 _BATCH = 200  # conditions a transaction
 _NO_FILE = "Its check is in no monitor file any more: whether it is over is no longer checked."
+NO_ROW = "Its row is not in the list any more that the monitor reads: whether it is over is no longer checked."
 _NO_PROFILE = "No profile of jobs.yaml runs its monitor any more: whether it is over is no longer checked."
 _BY_HAND = "{by} ended it with `incidents --done`. If a script still finds it, it fires again."
 _NOBODY_BLIND = "No check needs its data any more: whether it can be read is no longer checked."

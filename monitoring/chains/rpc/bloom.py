@@ -39,11 +39,10 @@ def is_explained(bloom: int, wanted: LogFilter, logs: Iterable[EventLog]) -> boo
     if not all(any(_has(bloom, one) for one in _each(other)) for other in others):
         return True
     known = [(log.address.lower(), log.topics[0].lower() if log.topics else "") for log in logs]
+    here = [one for one in _each(tuple(one.lower() for one in wanted.addresses) or None) if _has(bloom, one)]
+    of = [kind for kind in _each(kinds) if _has(bloom, kind)] if here else []
     return all(
-        any(address in (None, one) and kind in (None, of) for one, of in known)
-        for address in _each(tuple(one.lower() for one in wanted.addresses) or None)
-        for kind in _each(kinds)
-        if _has(bloom, address) and _has(bloom, kind)
+        any(address in (None, who) and kind in (None, what) for who, what in known) for address in here for kind in of
     )
 
 

@@ -19,6 +19,7 @@ from monitoring.checks.config.yaml_node import Spot
 from monitoring.checks.engine.formula_checks import Check
 from monitoring.checks.expression.scope import Scope
 from monitoring.checks.expression.tree import (
+    ADDRESS,
     ANYTHING,
     BOOLEAN,
     NUMBER,
@@ -28,7 +29,9 @@ from monitoring.checks.expression.tree import (
     Tree,
     ValueType,
     children,
+    rows_of,
 )
+from monitoring.checks.expression.tree import TEXT as TEXT_KIND
 from monitoring.checks.rules.keys import AT_ONCE, FOR, MACHINE, OWN_ROUTE, SEVERITY, TEXT, own_route_of, text_of
 from monitoring.checks.rules.steps import either, severities_of
 from monitoring.checks.rules.verb import ParsedCheck, YamlForm, verb, yaml_forms
@@ -80,8 +83,6 @@ class CheckBuilder:
 
     spot: Spot
     scope: Scope
-    row: str | None
-    row_values: frozenset[str]
 
     def expression(self, key: str, *kinds: ValueType) -> Expression | None:
         """Read the expression under a key; it must be of one of these kinds and read something."""
@@ -105,14 +106,14 @@ class CheckBuilder:
             return None
         return expression
 
-    def formula(self, spot: Spot, *kinds: ValueType) -> Expression | None:
+    def formula(self, spot: Spot, *kinds: ValueType, may_be_constant: bool = False) -> Expression | None:
         expression = read_expression(spot, self.scope)
         if expression is None:
             return None
         if kinds and expression.kind not in (*kinds, ANYTHING):
             spot.wrong(f"{' or '.join(map(str, kinds))} is needed here, this is {expression.kind}")
             return None
-        if expression.is_constant:
+        if expression.is_constant and not may_be_constant:
             spot.wrong("this reads nothing, so it can never change")
             return None
         return expression
@@ -121,7 +122,7 @@ class CheckBuilder:
         """Return the field of the row that a bound is, as in `max: f.heartbeat`; nothing where it is written out."""
         text = spot.node.text.strip() if spot and isinstance(spot.node, Scalar) else ""
         row, _, field = text.partition(".")
-        if spot is None or row != self.row:
+        if spot is None or row not in self.scope.rows:
             return ""
         numbers = [name for name, kind in self.scope.rows[row].items() if kind is NUMBER]
         if field not in numbers:
@@ -144,24 +145,23 @@ class CheckBuilder:
         """Read what every verb understands; a check of something that does not last has no `for` and `remind`."""
         return self.spot.policy(severity) if lasting else Policy(severity=severity)
 
-    def per_row(self, names: frozenset[str]) -> bool:
-        return self.row is not None and any(
-            name.startswith(f"{self.row}.") or name in self.row_values for name in names
-        )
+    def rows(self, trees: tuple[Tree, ...]) -> tuple[str, ...]:
+        """Return the names of `for_each` by which these differ, the outermost first."""
+        found = frozenset[str]().union(*(rows_of(tree, self.scope.row_names) for tree in trees))
+        return tuple(name for name in self.scope.levels if name in found)
 
 
-def read_check(spot: Spot, scope: Scope, row_values: frozenset[str], verbs: Mapping[str, YamlForm]) -> Check | None:
+def read_check(spot: Spot, scope: Scope, verbs: Mapping[str, YamlForm]) -> Check | None:
     """Read one check."""
     named, text = spot.get(ID.name), spot.value(ID)
     spot = spot.below(f"checks.{text}") if text else spot
-    row = next(iter(scope.rows), None)
     if named and text and not _is_id(spot.get("id") or named, text, scope):
         text = None
     key = _verb_key(spot, verbs)
     if key is None:
         return None
     spot.only(check_keys(verbs[key]).keys)
-    draft = CheckBuilder(spot, scope, row, row_values)
+    draft = CheckBuilder(spot, scope)
     judged = verbs[key].read(draft)
     at_once = _at_once(draft)
     unit, words = _unit(spot) or ("%" if judged and judged.percent else ""), _text(spot, scope, judged)
@@ -178,7 +178,7 @@ def _is_id(spot: Spot, text: str, scope: Scope) -> bool:
 
 
 def _fields_exist(spot: Spot, text: str, scope: Scope, words: tuple[str, ...]) -> bool:
-    known = [*words, *(f"{row}.{name}" for row, fields in scope.rows.items() for name in fields)]
+    known = [*words, *_row_words(scope)]
     for match in PLACEHOLDER.finditer(text):
         if match.group(1).strip() not in known:
             hint = did_you_mean(match.group(1), known) or (
@@ -187,6 +187,17 @@ def _fields_exist(spot: Spot, text: str, scope: Scope, words: tuple[str, ...]) -
             spot.wrong(f"{match.group()} cannot be filled in{hint}", match.start())
             return False
     return True
+
+
+def _row_words(scope: Scope) -> list[str]:
+    """Return what of a row an id or a text may name: fields, and over a list elements and values of the row."""
+    fields = [f"{row}.{name}" for row, names in scope.rows.items() for name in names]
+    listed = {name for name in scope.levels if name not in scope.rows}
+    values = [
+        name for name, kind in scope.values.items()
+        if kind in (NUMBER, TEXT_KIND, ADDRESS, ANYTHING) and listed & scope.row_names.get(name, frozenset())
+    ]  # fmt: skip
+    return [*fields, *values]
 
 
 def _verb_key(spot: Spot, verbs: Mapping[str, object]) -> str | None:
@@ -230,25 +241,43 @@ def _text(spot: Spot, scope: Scope, judged: ParsedCheck | None) -> str:
 
 
 def _finish(draft: CheckBuilder, text: str, judged: ParsedCheck, unit: str, words: str) -> Check | None:
-    used = names_of(judged.trees if judged.at_once is None else (*judged.trees, judged.at_once))
-    used |= {field for field in [getattr(judged.policy, "field", "")] if field}
-    per_row, templated = draft.per_row(used), bool(PLACEHOLDER.search(text))
+    trees = judged.trees if judged.at_once is None else (*judged.trees, judged.at_once)
+    bound = getattr(judged.policy, "field", "")
+    if bound:  # a bound that is a field makes the check one of the row
+        trees = (*trees, Name(0, bound))
+    used = names_of(trees)
+    rows, labels = draft.rows(trees), _labels(text, words, judged)
+    named_rows = _rows_named(PLACEHOLDER.findall(text), draft.scope)
     is_unsure = any(draft.scope.values.get(name) is ANYTHING for name in used)  # a value with a mistake, said there
     named = None if is_unsure else draft.spot.get("id")
-    if named and per_row and not templated:
-        field = next((f"{row}.{name}" for row, fields in draft.scope.rows.items() for name in fields), "")
+    if named and not named_rows >= {*rows}:
+        missing = next(one for one in rows if one not in named_rows)
+        field = next((one for one in _row_words(draft.scope) if _rows_named([one], draft.scope) >= {missing}), "")
         named.wrong(f"the check runs once for each row, so its id must differ for each row: {text}/{{{field}}}")
         return None
-    if named and templated and not per_row:
+    if named and not named_rows <= {*rows}:
         named.wrong("the check reads nothing of the row, so its id must not name one")
         return None
     machine = draft.spot.get(MACHINE.name)
     if machine and draft.spot.value(MACHINE) == "true" and max(severities_of(judged.policy)) < Severity.HIGH:
         machine.doubt("machines are called for HIGH and CRITICAL: this check is never so bad")
     return Check(
-        text, name_of_id(text), judged.verb, judged.trees, judged.policy, judged.formula, unit, words, per_row,
+        text, name_of_id(text), judged.verb, judged.trees, judged.policy, judged.formula, unit, words, rows, labels,
         judged.difference, own_route_of(draft.spot), judged.at_once, judged.asks,
     )  # fmt: skip
+
+
+def _rows_named(names: list[str], scope: Scope) -> frozenset[str]:
+    """Return the rows by which the words of an id differ."""
+    found = (scope.row_names.get(name.strip().partition(".")[0], frozenset()) for name in names)
+    return frozenset[str]().union(*found)
+
+
+def _labels(text: str, words: str, judged: ParsedCheck) -> tuple[str, ...]:
+    """Return what of the row its id and text name; what its verb knows is none of it."""
+    facts = verb(judged.verb).facts
+    names = [name.strip() for name in (*PLACEHOLDER.findall(text), *PLACEHOLDER.findall(words))]
+    return tuple(dict.fromkeys(name for name in names if name not in facts))
 
 
 def name_of_id(text: str) -> str:

@@ -197,6 +197,9 @@ class _Nowhere:
     def call(self, call: object) -> Value:
         raise AssertionError(call)
 
+    def over_rows(self, tree: object) -> Value:
+        raise AssertionError(tree)
+
 
 def _constant(tree: Tree) -> Number | None:
     found = evaluate(tree, _Nowhere()) if is_constant(tree) else None

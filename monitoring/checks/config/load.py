@@ -26,19 +26,21 @@ from monitoring.checks.config.names import (
     read_values,
 )
 from monitoring.checks.config.prices import PRICES_OF, read_gate
-from monitoring.checks.config.rows import ROWS_OF, read_rows
+from monitoring.checks.config.rows import ROWS_OF, ForEach, read_for_each
 from monitoring.checks.config.smallest_unit import warn_of_smallest_unit
 from monitoring.checks.config.source import SOURCE, read_source
+from monitoring.checks.config.tables import TABLES, read_table
 from monitoring.checks.config.yaml_node import Spot
 from monitoring.checks.engine.formula_checks import Check
-from monitoring.checks.engine.monitor import Monitor, NumberSource, Rows, row_values, subject_of
+from monitoring.checks.engine.monitor import Monitor, NumberSource, subject_of
 from monitoring.checks.engine.plan import CheckInstance
 from monitoring.checks.engine.plugin import NO_TYPES, PluginContext, Registry
 from monitoring.checks.expression.scope import Scope
-from monitoring.checks.expression.tree import ANYTHING, NUMBER, Expression, ValueType
+from monitoring.checks.expression.tree import ANYTHING, NUMBER, Expression, LookupTable
 from monitoring.checks.expression.values import is_number
 from monitoring.checks.expression.views import standard_views
 from monitoring.checks.messages.plain import AlertRoute, OwnRoute
+from monitoring.checks.rows.eval_scope import ListedRows
 from monitoring.checks.rules.keys import CHANNEL, FORMULA, GUIDANCE, NAME, PROTOCOL, Listed, guidance_of
 from monitoring.checks.rules.verb import verb, yaml_forms
 
@@ -78,6 +80,7 @@ SECTIONS = (
         example='contracts: {vault: "0x83F20F44975D03b1b09e64809B757c47f942BEeA"}',
     ),
     FUNCTIONS,
+    TABLES,
     entry(
         "values",
         Listed(FORMULA, named=True),
@@ -103,7 +106,7 @@ SECTIONS = (
     entry(
         "for_each",
         ROWS_OF,
-        "Rows over which checks run: one name, and a list or a data file.",
+        "Rows over which checks run, by name: written ones, a data file, a list that is read, `0..count`.",
         default="",
         example="for_each: {m: {from: markets.yaml}}",
     ),
@@ -157,27 +160,28 @@ class _Loader:
         contracts = self._contracts(chains)
         views = self._views()
         sources = self._sources()
-        rows, fields = self._rows()
         scope = Scope(
             contracts=tuple(contracts),
             values=dict.fromkeys(sources, NUMBER),
-            rows=fields,
             views=views,
             own_views=self.own_views,
+            tables=self._tables(),
         )
+        rows = self._rows(scope)
+        scope = rows.seen_by(scope)
         values = self._values(scope)
-        by_row = row_values(values, rows.name if rows else None)
         # A value with a mistake may be anything, so that its mistake is reported once, not at each use.
         kinds = {name: ANYTHING for name, section in self.declared.sections.items() if section == "values"}
         kinds |= {name: expression.kind for name, expression in values.items()}
-        checks = self._checks(replace(scope, values={**scope.values, **kinds}), by_row, rows, values)
+        row_names = {**scope.row_names, **{name: expression.rows for name, expression in values.items()}}
+        checks = self._checks(replace(scope, values={**scope.values, **kinds}, row_names=row_names), rows, values)
         around = PluginContext(name, self._route(name), chains, self.folder)
         more, used = self._more(around), _used(values, checks)
         used_types = [kind for name, kind in self.types.items() if self.root.get(name)]
         answers = {asked: how for kind in used_types for asked, how in kind.answers.items()}
         answers |= {asked: how for one in checks for asked, how in verb(one.verb).answers().items()}
         return Monitor(
-            around.monitor, around.route, chains, contracts, used, sources, checks, rows, more, answers,
+            around.monitor, around.route, chains, contracts, used, sources, checks, tuple(rows.levels), more, answers,
             gate=read_gate(self.root.get("prices")),
         )  # fmt: skip
 
@@ -234,20 +238,21 @@ class _Loader:
                 found[name] = NumberSource(name, "", "")  # so that its mistake is reported once, not at each use
         return found
 
-    def _rows(self) -> tuple[Rows | None, dict[str, dict[str, ValueType]]]:
-        section = self.root.get("for_each")
-        entries = section.entries("a name and its rows, as in for_each: {m: {from: markets.yaml}},") if section else []
-        if section and {key.text for key, _ in entries} & {"from", "path"}:
-            section.wrong("the rows need a name: write for_each: {m: {from: markets.yaml}}")
-            return None, {}
-        if section and len(entries) > 1:
-            section.wrong("for_each has one name: write another monitor for other rows")
-        for key, spot in entries[:1]:
-            name = self.declared.take(key, spot, "for_each")
-            rows, kinds, problems = read_rows(spot, key.text, self.folder)
+    def _tables(self) -> dict[str, LookupTable]:
+        section, found = self.root.get(TABLES.name), dict[str, LookupTable]()
+        for key, spot in section.entries("names and tables") if section else []:
+            name = self.declared.take(key, spot, "tables")
+            table, problems = read_table(spot, key.text, self.folder)
             self.data_mistakes += problems
-            return (rows, {name: kinds}) if name else (None, {})
-        return None, {}
+            if name:
+                found[name] = table or LookupTable(name, {})
+        return found
+
+    def _rows(self, scope: Scope) -> ForEach:
+        section = self.root.get("for_each")
+        found = read_for_each(section, self.declared, scope, self.folder) if section else ForEach()
+        self.data_mistakes += found.problems
+        return found
 
     def _values(self, scope: Scope) -> dict[str, Expression]:
         section = self.root.get("values")
@@ -255,16 +260,14 @@ class _Loader:
         named = {key.text: spot for key, spot in entries if self.declared.take(key, spot, "values")}
         return read_values(named, scope)
 
-    def _checks(
-        self, scope: Scope, by_row: frozenset[str], rows: Rows | None, values: dict[str, Expression]
-    ) -> tuple[Check, ...]:
+    def _checks(self, scope: Scope, rows: ForEach, values: dict[str, Expression]) -> tuple[Check, ...]:
         section = self.root.get("checks")
         if section is None and not any(self.root.get(name) for name in self.types):
             self.root.need("checks", "a list of what must hold")
         found, forms, names = list[Check](), yaml_forms(), set[str]()
         for spot in section.items("a list of checks") if section else []:
-            check, named = read_check(spot, scope, by_row, forms), spot.get("id")
-            if check and check.per_row:
+            check, named = read_check(spot, scope, forms), spot.get("id")
+            if check and check.rows:
                 _require_distinct_rows(spot, check, rows)
                 _require_bounds(spot, check, rows)
             text = named.node.text if named and isinstance(named.node, Scalar) else ""
@@ -287,21 +290,25 @@ class _Loader:
         return tuple(parts)
 
 
-def _require_distinct_rows(spot: Spot, check: Check, rows: Rows | None) -> None:
-    """Refuse an id that two rows share: their conditions would overwrite each other."""
+def _require_distinct_rows(spot: Spot, check: Check, rows: ForEach) -> None:
+    """Refuse an id that two written rows share: their conditions would overwrite each other."""
+    if any(isinstance(one, ListedRows) and one.name in check.rows for one in rows.levels):
+        return
     seen: set[str] = set()
-    for row in rows.rows if rows else ():
-        subject = subject_of(check.id, {f"{rows.name}.{key}": value for key, value in row.items()} if rows else {})
-        if subject in seen:
-            (spot.get("id") or spot).below(f"checks.{check.id}.id").wrong(f"two rows share the id {subject}")
-            return
-        seen.add(subject)
+    for level in (one for one in rows.levels if not isinstance(one, ListedRows)):
+        for row in level.rows:
+            subject = subject_of(check.id, {f"{level.name}.{key}": value for key, value in row.items()})
+            if subject in seen:
+                (spot.get("id") or spot).below(f"checks.{check.id}.id").wrong(f"two rows share the id {subject}")
+                return
+            seen.add(subject)
 
 
-def _require_bounds(spot: Spot, check: Check, rows: Rows | None) -> None:
+def _require_bounds(spot: Spot, check: Check, rows: ForEach) -> None:
     """Refuse a bound that is a field where a row has nothing there: it would fire, or never, whatever is read."""
     field = getattr(check.policy, "field", "").partition(".")[2]
-    for row in rows.rows if rows and field else ():
+    written = [row for level in rows.levels if not isinstance(level, ListedRows) for row in level.rows]
+    for row in written if field else ():
         bound = row.get(field)
         if not is_number(bound) or bound <= 0:
             (spot.get("max") or spot).wrong(f"a bound must be greater than 0, and {field} of a row is not")
@@ -311,6 +318,7 @@ def _require_bounds(spot: Spot, check: Check, rows: Rows | None) -> None:
 def _used(values: dict[str, Expression], checks: tuple[Check, ...]) -> dict[str, Expression]:
     """Leave out values that no check reads, so that nobody pays for their calls."""
     wanted = set(names_of(tuple(tree for check in checks for tree in check.all_trees)))
+    wanted |= {name for check in checks for name in check.labels}
     for name, expression in reversed(values.items()):  # what a value needs stands before it
         if name in wanted:
             wanted |= expression.names

@@ -151,10 +151,11 @@ def read_values(spots: Mapping[str, Spot], scope: Scope) -> dict[str, Expression
             spot.wrong(str(error), error.offset)
     found: dict[str, Expression] = {}
     kinds: dict[str, ValueType] = {**scope.values, **dict.fromkeys(spots, ANYTHING)}
+    rows = dict(scope.row_names)
     for name in _in_order(needs, spots):
-        expression = read_expression(spots[name], replace(scope, values=kinds))
+        expression = read_expression(spots[name], replace(scope, values=kinds, row_names=rows))
         if expression is not None:
-            found[name], kinds[name] = expression, expression.kind
+            found[name], kinds[name], rows[name] = expression, expression.kind, expression.rows
     return found
 
 

@@ -17,15 +17,17 @@ from monitoring.chains.abi.function import Event
 from monitoring.chains.networks import network
 from monitoring.checks.config.yaml_node import Spot
 from monitoring.checks.drill.answers import plain
+from monitoring.checks.engine.formula_checks import FormulaPart
 from monitoring.checks.expression.evaluate import evaluate
 from monitoring.checks.expression.parse import LanguageError
+from monitoring.checks.expression.tree import Aggregate
 from monitoring.checks.expression.typecheck import check
 from monitoring.checks.recorded.sim_chain import SimChain, SimLog
+from monitoring.conditions.values import Unknown
 
 if TYPE_CHECKING:
     from monitoring.checks.drill.file import DrilledMonitor, DrillNames
     from monitoring.checks.drill.rehearse import Rehearsal
-    from monitoring.checks.engine.formula_checks import FormulaPart
 
 LOGS = "the logs of its contracts"  # stands for them among what a drill can take away
 _BETWEEN_S = 3600
@@ -39,7 +41,7 @@ def is_event(text: str) -> bool:
 
 
 def parts_with_events(drilled: DrilledMonitor) -> list[FormulaPart]:
-    return [part for part in drilled.parts if part.check.asks is not None]
+    return [part for part in drilled.parts if isinstance(part, FormulaPart) and part.check.asks is not None]
 
 
 def check_event(drilled: DrilledMonitor, key: marks.Scalar, at: Spot) -> None:
@@ -120,6 +122,9 @@ class _NamesAlone:
 
     def call(self, call: object) -> Any:  # noqa: ANN401 - as above
         return call
+
+    def over_rows(self, tree: Aggregate) -> Any:  # noqa: ANN401 - as above
+        return Unknown(f"the rows of {tree.rows} are not read here")
 
 
 def _emitted(

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -41,19 +41,32 @@ from monitoring.checks.engine.monitor import Monitor
 from monitoring.checks.expression.evaluate import PENDING, Ask, PriceRead, Result, ViewRead, evaluate
 from monitoring.checks.expression.parse import LanguageError
 from monitoring.checks.expression.scope import Scope
-from monitoring.checks.expression.tree import ADDRESS, BOOLEAN, NUMBER, TEXT, ValueType
+from monitoring.checks.expression.tree import Aggregate, kind_of_value
 from monitoring.checks.expression.typecheck import check
 from monitoring.checks.expression.values import Value
 from monitoring.checks.expression.views import parse_view, standard_views
 from monitoring.checks.recorded.recording import Recording
 from monitoring.checks.recorded.replay import Replay
+from monitoring.checks.rows.listed_check import ListedCheck
 from monitoring.checks.rules.keys import DURATION, FOR, SEVERITY, Listed, text_of
+from monitoring.checks.rules.keys import Value as ValueKind
 from monitoring.conditions.policy import PendingPolicy
 
 _NOW = re.compile(r"now(?:([+-]\d+[smhd]))*")
 _STEP = re.compile(r"([+-])(\d+[smhd])")
 _ONE_S = parse_duration("1s")
 _NAMES = Listed(text_of("name"))
+
+
+def _instant(spot: Spot) -> datetime | None:
+    text = spot.text("an instant")
+    try:
+        return datetime.fromisoformat(text).replace(tzinfo=UTC) if text else None
+    except ValueError:
+        spot.wrong(f"{text!r} is no instant: write it as in 2028-06-26 21:00, in UTC")
+        return None
+
+
 CHECK = entry("check", text_of("id", "the id of a check"), "Which check.", without="the id of a check of the monitor")
 FIRES = entry("fires", SEVERITY, "How bad it must be.", without="the severity with which it must fire")
 _CHANGES = tuple(
@@ -68,13 +81,19 @@ _CHANGES = tuple(
     )
 )
 BASELINE = entry("baseline", DURATION, "It must fire up to so long after the value that it compares with.", default="")
+AT = entry(
+    "at",
+    ValueKind("instant", _instant, {"type": "string"}),
+    "In place of `when`: it must fire from this instant on (`2028-06-26 21:00`, UTC), and not before.",
+    default="",
+)
 WAITS = entry(
     "waits", FOR.kind, "On `when` it is pending until it lasted so long, as `2 runs`; `1 run`: it fires at once.",
     default="",
 )  # fmt: skip
 SHOWS = entry("shows", text_of("value"), "On `when` this is its value as people read it, with its unit.", default="")
 _ENTRY = Section(
-    "One drill.", CHECK, FIRES, *_CHANGES, WAITS, BASELINE, SHOWS,
+    "One drill.", CHECK, FIRES, *_CHANGES, WAITS, BASELINE, AT, SHOWS,
     entry("also", _NAMES, "Other checks that may fire along.", default=""),
     entry("only", _NAMES, "Of several rows, those that must fire.", default=""),
 )  # fmt: skip
@@ -100,6 +119,7 @@ class DrillEntry:
     holds: Mapping[str, Any] = field(default_factory=dict)
     waits: PendingPolicy | None = None
     baseline: timedelta | None = None
+    at: datetime | None = None
     shows: str = ""
     also: tuple[str, ...] = ()
     only: tuple[str, ...] = ()
@@ -121,6 +141,9 @@ class DrillNames:
         self.asked.append(call)
         return PENDING
 
+    def over_rows(self, tree: Aggregate) -> Result:
+        raise KeyError(tree.rows)  # the answers of a drill name no rows that are read
+
 
 @dataclass(frozen=True, slots=True)
 class DrilledMonitor:
@@ -128,7 +151,7 @@ class DrilledMonitor:
 
     path: Path
     monitor: Monitor
-    parts: tuple[FormulaPart, ...]
+    parts: tuple[FormulaPart | ListedCheck, ...]
     scope: Scope
     scenes: tuple[DrillNames, ...]
     well: Mapping[str, Any]
@@ -203,9 +226,9 @@ def drill_path(path: Path) -> Path:
     return path.with_name("drill.yaml" if path.name == "monitor.yaml" else f"{path.stem}.drill.yaml")
 
 
-def formula_parts(monitor: Monitor) -> tuple[FormulaPart, ...]:
+def formula_parts(monitor: Monitor) -> tuple[FormulaPart | ListedCheck, ...]:
     """Return the checks that a drill can try: those of formulas and of vault rows."""
-    return tuple(part for part in monitor.parts() if isinstance(part, FormulaPart))
+    return tuple(part for part in monitor.parts() if isinstance(part, FormulaPart | ListedCheck))
 
 
 def load_drilled(path: Path) -> DrilledMonitor:
@@ -238,7 +261,7 @@ def load_drilled(path: Path) -> DrilledMonitor:
     return drilled
 
 
-def _entry_at(spot: Spot, parts: Iterable[FormulaPart]) -> DrillEntry | None:
+def _entry_at(spot: Spot, parts: Iterable[FormulaPart | ListedCheck]) -> DrillEntry | None:
     spot.only(_ENTRY.keys)
     known = list(dict.fromkeys(part.key.check for part in parts))
     name, fires = spot.value(CHECK), spot.value(FIRES)
@@ -250,6 +273,7 @@ def _entry_at(spot: Spot, parts: Iterable[FormulaPart]) -> DrillEntry | None:
     also, only = (tuple(map(str, plain(spot.get(key)) or ())) for key in ("also", "only"))
     return DrillEntry(
         name, fires.name.lower(), **changes, waits=spot.value(WAITS) or None, baseline=spot.value(BASELINE) or None,
+        at=spot.value(AT),
         shows=spot.value(SHOWS) or "", also=also, only=only, line=spot.node.at.line,
     )  # fmt: skip
 
@@ -302,12 +326,14 @@ def _scope(monitor: Monitor, file: Mapping[str, Any], vaults: Mapping[str, Any])
         views[signature.name] = (signature,)
     for vault in vaults.values():
         views.update({name: (parse_view(f"{name}()(bool)"),) for name in vault.get("flags", ())})
-    kinds = {key: _kind(value) for key, value in monitor.rows.rows[0].items()} if monitor.rows else {}
+    kinds = {key: kind_of_value(value) for key, value in monitor.rows.rows[0].items()} if monitor.rows else {}
     rows = {monitor.rows.name: kinds} if monitor.rows else {}
     return Scope(contracts=(*monitor.contracts, *vaults), rows=rows, views=views)
 
 
-def _scenes(monitor: Monitor, parts: tuple[FormulaPart, ...], vaults: Mapping[str, Any]) -> Iterator[DrillNames]:
+def _scenes(
+    monitor: Monitor, parts: tuple[FormulaPart | ListedCheck, ...], vaults: Mapping[str, Any]
+) -> Iterator[DrillNames]:
     rows = monitor.rows.rows if monitor.rows else ({},)
     for chain in sorted({part.key.chain for part in parts}):
         names: dict[str, Value] = {name: at[chain] for name, at in monitor.contracts.items() if chain in at}
@@ -316,11 +342,3 @@ def _scenes(monitor: Monitor, parts: tuple[FormulaPart, ...], vaults: Mapping[st
         for row in rows:
             fields = {f"{monitor.rows.name}.{key}": value for key, value in row.items()} if monitor.rows else {}
             yield DrillNames(chain, {**names, **fields})
-
-
-def _kind(value: Value) -> ValueType:
-    if isinstance(value, bool):
-        return BOOLEAN
-    if isinstance(value, str):
-        return ADDRESS if is_address(value) else TEXT
-    return NUMBER

@@ -27,6 +27,7 @@ from monitoring.checks.drill.broken_prices import price_problems
 from monitoring.checks.drill.events import LOGS, DrilledEvents, malformed_problems, parts_with_events
 from monitoring.checks.drill.file import DrilledMonitor, DrillEntry
 from monitoring.checks.drill.waiting import instants, waiting_problem
+from monitoring.checks.engine.formula_checks import FormulaPart
 from monitoring.checks.engine.plan import CheckInstance
 from monitoring.checks.engine.point import EvaluationPoint
 from monitoring.checks.engine.resolvers import read_views
@@ -68,7 +69,7 @@ class _Parts:
 
     name: str
     checks: tuple[CheckInstance, ...]
-    declared: bool = False
+    declared: bool = True
     route: AlertRoute = field(default_factory=lambda: AlertRoute("drill"))
     sources: Mapping[str, Any] = field(default_factory=dict)
     answers: Mapping[type, Any] = field(default_factory=dict)
@@ -204,6 +205,9 @@ def rehearse(scene: DrilledMonitor) -> list[CheckResult]:
     results = {part.key.check: CheckResult(part.key.check) for part in scene.parts}
     _when_all_is_well(scene, results)
     for drill in scene.drills:
+        if drill.at is not None:
+            _fires_from(scene, drill, results[drill.check], drill.at)
+            continue
         _fires(scene, drill, results[drill.check])
         if drill.quiet:
             _stays_quiet(scene, drill, results[drill.check])
@@ -259,7 +263,7 @@ def _fires(scene: DrilledMonitor, drill: DrillEntry, result: CheckResult) -> Non
     with rehearsing(scene) as world:
         world.run()
         sent = world.messages(drill.when, drill.waits)
-        wanted = _wanted(scene, drill)
+        wanted = _wanted(world, drill)
         if not wanted:
             result.problems.append(f"line {drill.line}: no row is called {', '.join(drill.only)}")
         for key in sorted(wanted, key=str):
@@ -274,6 +278,20 @@ def _fires(scene: DrilledMonitor, drill: DrillEntry, result: CheckResult) -> Non
         for name in sorted({key.check for key in sent.keys() - wanted} - {*drill.also}):
             result.problems.append(f"line {drill.line}: {name} fires along: add it to `also`, or change `when`")
     result.did.append(f"fires {drill.fires}")
+
+
+def _fires_from(scene: DrilledMonitor, drill: DrillEntry, result: CheckResult, at: datetime) -> None:
+    """Run just before an instant and at it: what is written as a date has no answers to change."""
+    for now, fires in ((at - _NEAR, False), (at, True)):
+        with rehearsing(scene) as world:
+            world.now = now
+            for key, one in world.run().items():
+                did = one.transition.severity.name.lower() if one.transition and key.check == drill.check else "nothing"
+                if key.check == drill.check and did != (drill.fires if fires else "nothing"):
+                    result.problems.append(
+                        f"line {drill.line}: {key.text} at {now} UTC: {did}, it is {world.shown[key]}"
+                    )
+    result.did += [f"fires {drill.fires}", "not too early"]
 
 
 def _stays_quiet(scene: DrilledMonitor, drill: DrillEntry, result: CheckResult) -> None:
@@ -302,7 +320,7 @@ def _once_it_fires(scene: DrilledMonitor, drill: DrillEntry, result: CheckResult
             world.run()
             world.messages(drill.when, drill.waits)
             sent = world.messages(changes, drill.waits)
-            for key in sorted(_wanted(scene, drill), key=str):
+            for key in sorted(_wanted(world, drill), key=str):
                 if (key in sent and sent[key][0] is kind) is not must:
                     wish = f"must {'' if must else 'not yet '}{did}"
                     result.problems.append(f"line {drill.line}: {key.text} {wish}: it is {world.shown[key]}")
@@ -317,7 +335,7 @@ def _waits(scene: DrilledMonitor, drill: DrillEntry, result: CheckResult, waits:
         for since in instants(waits, _BETWEEN):
             world.now, is_last = begun + since, since == instants(waits, _BETWEEN)[-1]
             outcomes = world.run(drill.when)
-            for key in sorted(_wanted(scene, drill), key=str):
+            for key in sorted(_wanted(world, drill), key=str):
                 if problem := waiting_problem(outcomes[key], is_last=is_last):
                     where = f"line {drill.line}: {key.text} {problem} {since} after the breach began"
                     result.problems.append(f"{where}: it is {world.shown[key]}")
@@ -331,7 +349,7 @@ def _forgets(scene: DrilledMonitor, drill: DrillEntry, result: CheckResult, base
             world.run()
             world.now += baseline + later - _BETWEEN
             sent = world.messages(drill.when)
-            for key in sorted(_wanted(scene, drill), key=str):
+            for key in sorted(_wanted(world, drill), key=str):
                 if (key in sent) is not fires:
                     must = "must fire" if fires else "must not fire"
                     result.problems.append(
@@ -340,18 +358,19 @@ def _forgets(scene: DrilledMonitor, drill: DrillEntry, result: CheckResult, base
     result.did.append("forgets its baseline")
 
 
-def _wanted(scene: DrilledMonitor, drill: DrillEntry) -> set[ConditionKey]:
-    """Return the conditions of a check that a drill is about."""
+def _wanted(world: Rehearsal, drill: DrillEntry) -> set[ConditionKey]:
+    """Return the conditions of a check that a drill is about, of those that were judged."""
     return {
-        part.key for part in scene.parts
-        if part.key.check == drill.check and (not drill.only or part.key.subject in drill.only)
+        key for key in world.conditions
+        if key.check == drill.check and (not drill.only or key.subject in drill.only)
     }  # fmt: skip
 
 
 def _without_data(scene: DrilledMonitor, results: Mapping[str, CheckResult]) -> None:
     """Take every input away: each check that applies has no data, and none says anything."""
+    constant = {part.key for part in scene.parts if isinstance(part, FormulaPart) and part.reads_nothing}
     with rehearsing(scene) as world:
-        applying = {key for key, one in world.run().items() if one.reason is not Reason.DOES_NOT_APPLY}
+        applying = {key for key, one in world.run().items() if one.reason is not Reason.DOES_NOT_APPLY} - constant
         world.lost = set(world.asked)
         for key, one in world.run().items():
             if one.transition:

@@ -70,6 +70,7 @@ def evaluate(
 
         found = read(monitors, asking, at, remembered.conditions)
         readings = replace(found, by_key={**readings.by_key, **found.by_key})
+        parts = [row for part in parts for row in found.rows.get(part.key, (part,))]
     return _judged(monitors, at, parts, readings, remembered)
 
 
@@ -93,8 +94,10 @@ def _judged(
     if traces or of_answerers or _concerns_sources(entries, at, remembered):
         entries = _with_sources(monitors, at, entries, traces, of_answerers, remembered)
     blocks = {chain: view.block.number for chain, view in _views(at).items()}
-    gone = _gone(declared, parts, at, remembered)
-    record = Record(entries, remembered, at.memory.new, blocks, gone, _held(at))
+    gone, listed = _gone(declared, parts, at, remembered), readings.rows
+    left = [row for row in gone if row.key.subject and replace(row.key, subject="") in listed]
+    gone = [row for row in gone if row not in left]
+    record = Record(entries, remembered, at.memory.new, blocks, gone, _held(at), left)
     return Evaluation(monitors, at, parts, readings, record, (*traces.values(), *of_answerers.values()))
 
 

@@ -38,7 +38,7 @@ class EvaluatedCheck:
 class Readings:
     """A reading for each check; the questions of each pass, the bugs of checks and of those who answer by kind.
 
-    `context` has all answers, to explain a reading by.
+    `context` has all answers, to explain a reading by. `rows` has the parts that a check over a list became.
     """
 
     by_key: Mapping[ConditionKey, Any]
@@ -46,6 +46,7 @@ class Readings:
     crashes: Mapping[ConditionKey, Exception] = field(default_factory=dict)
     lost: Mapping[str, Exception] = field(default_factory=dict)
     context: ReadContext = field(default_factory=lambda: ReadContext({}, {}))
+    rows: Mapping[ConditionKey, tuple[CheckInstance, ...]] = field(default_factory=dict)
 
 
 def judge_check(

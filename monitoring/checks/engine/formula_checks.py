@@ -8,17 +8,16 @@ from datetime import datetime
 from typing import Any
 
 from monitoring.alerts.message.model import Severity
-from monitoring.chains.abi.values import Unknown
-from monitoring.chains.services.price_gate import USUAL_GATE, PriceGate
 from monitoring.checks.engine.evidence import NO_EVIDENCE, Evidence
 from monitoring.checks.engine.formula_evidence import evidence_of
-from monitoring.checks.engine.plan import PriceQuery, Query, ReadContext, value_of
+from monitoring.checks.engine.plan import ReadContext
 from monitoring.checks.engine.point import EvaluationPoint
-from monitoring.checks.expression.evaluate import PENDING, Ask, PriceRead, Result, evaluate
-from monitoring.checks.expression.tree import Tree
-from monitoring.checks.expression.values import Value
+from monitoring.checks.expression.evaluate import PENDING, evaluate
+from monitoring.checks.expression.tree import Literal, Tree
+from monitoring.checks.expression.values import Unknown, Value
 from monitoring.checks.messages.check_message import bound_words, reading_words, say
 from monitoring.checks.messages.plain import NO_OWN_ROUTE, AlertRoute, AlertText, OwnRoute
+from monitoring.checks.rows.eval_scope import EvalScope
 from monitoring.checks.rules.delta import Priced
 from monitoring.checks.rules.steps import severities_of
 from monitoring.checks.rules.verb import verb
@@ -32,7 +31,8 @@ from monitoring.conditions.policy import Policy
 class Check:
     """One check of a monitor file. `trees` are what its verb reads, one or two; `name` is its id without the row.
 
-    While `at_once` is true it does not wait. `asks` is for the `reads` of its verb.
+    `rows` are the names of `for_each` that it runs over, the outermost first; `labels` what its id and text name of a
+    row. While `at_once` is true it does not wait. `asks` is for the `reads` of its verb.
     """
 
     id: str
@@ -43,7 +43,8 @@ class Check:
     formula: str
     unit: str = ""
     text: str = ""
-    per_row: bool = False
+    rows: tuple[str, ...] = ()
+    labels: tuple[str, ...] = ()
     difference: bool = False
     own: OwnRoute = NO_OWN_ROUTE
     at_once: Tree | None = None
@@ -62,64 +63,19 @@ class Urgent:
     reading: Any
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class EvalScope:
-    """What names mean for one chain and one row. `values` stand in the order in which they need each other.
-
-    `gate` is what the monitor demands of a price.
-    """
-
-    monitor: str
-    chain: int
-    names: Mapping[str, Value]
-    values: Mapping[str, Tree]
-    gate: PriceGate = USUAL_GATE
-
-    def asked(self, call: Ask) -> Query:
-        """Return the question that a call of the language asks."""
-        return PriceQuery(self.monitor, call, self.gate) if isinstance(call, PriceRead) else call
-
-    def world(self, desk: ReadContext) -> SceneWorld:
-        """Return this scene as one pass sees it, with every value evaluated once."""
-        known = desk.memo.get(self)
-        if isinstance(known, SceneWorld):
-            return known
-        world = SceneWorld(self, desk)
-        desk.memo[self] = world
-        for name, tree in self.values.items():
-            world.found[name] = evaluate(tree, world)
-        return world
-
-
-@dataclass(slots=True)
-class SceneWorld:
-    """A scene in one pass; see `evaluate.World`."""
-
-    scene: EvalScope
-    desk: ReadContext
-    found: dict[str, Result] = field(default_factory=dict)
-
-    @property
-    def chain(self) -> int:
-        return self.scene.chain
-
-    def name(self, name: str) -> Result:
-        if name in self.scene.names:
-            return self.scene.names[name]
-        return self.found[name] if name in self.found else self.desk.source(self.scene.monitor, name)
-
-    def call(self, call: Ask) -> Result:
-        return value_of(self.desk.ask(self.scene.asked(call)))
-
-
 @dataclass(frozen=True, slots=True)
 class FormulaPart:
-    """One condition of a check: the check in one scene."""
+    """One condition of a check: the check in one scene.
+
+    `labels` are values of the row that its text names. `lost` is why a row whose list cannot be read has no data.
+    """
 
     key: ConditionKey
     check: Check
     scene: EvalScope
     route: AlertRoute
+    labels: Mapping[str, Value] = field(default_factory=dict)
+    lost: Unknown | None = None
 
     @property
     def about(self) -> str:
@@ -136,6 +92,11 @@ class FormulaPart:
         """How bad it can be, the mildest first."""
         return severities_of(self.check.policy)
 
+    @property
+    def reads_nothing(self) -> bool:
+        """Whether it is a date that is written: nothing can keep it from being judged."""
+        return all(isinstance(tree, Literal) for tree in self.check.trees)
+
     def in_words(self, reading: Any) -> str:  # noqa: ANN401 - as above
         """Return a known reading in the check's unit."""
         if isinstance(reading, Urgent):
@@ -149,8 +110,8 @@ class FormulaPart:
 
     @property
     def _subject(self) -> Subject:
-        check, names = self.check, self.scene.names
-        fields = {name: value for name, value in names.items() if "." in name}
+        check = self.check
+        fields = {**self.scene.fields, **self.labels}
         named = filled(check.id, {name: str(value) for name, value in fields.items()})
         return Subject(
             named, check.verb, check.policy, check.unit, check.formula, check.text, self.scene.chain, fields,
@@ -159,11 +120,13 @@ class FormulaPart:
 
     def evidence(self, context: ReadContext) -> Evidence:
         """Return what the value was made of."""
-        if self.check.asks is not None:
-            return NO_EVIDENCE  # each of its lines says what it is about
+        if self.lost is not None or self.check.asks is not None:
+            return NO_EVIDENCE  # of events each line says what it is about
         return evidence_of(self.check.trees, self.scene, context, difference=self.check.difference)
 
     def read(self, desk: ReadContext) -> Any:  # noqa: ANN401 - each verb has its own reading
+        if self.lost is not None:
+            return self.lost
         if (reads := verb(self.check.verb).reads) is not None:
             return reads(self, desk)
         world = self.scene.world(desk)

@@ -15,12 +15,12 @@ from monitoring.checks.engine.evidence import AskedContract, Evidence
 from monitoring.checks.engine.plan import ReadContext, value_of
 from monitoring.checks.expression.evaluate import Ask, NotYet, PriceRead, Result, evaluate
 from monitoring.checks.expression.spell import inputs_of, spell
-from monitoring.checks.expression.tree import Operation, Tree
+from monitoring.checks.expression.tree import Aggregate, Operation, Tree
 from monitoring.conditions.values import Unknown
 
 if TYPE_CHECKING:
     from monitoring.chains.services.prices import Price
-    from monitoring.checks.engine.formula_checks import EvalScope
+    from monitoring.checks.rows.eval_scope import EvalScope
 
 _KINDS = (bool, int, Fraction, str, bytes, tuple)
 MOST_INPUTS = 4  # what a phone shows of a line, and more explains less
@@ -42,8 +42,9 @@ class _TracedWorld:
     def name(self, name: str) -> Result:
         if name in self.scene.names:
             return self.scene.names[name]
-        if name in self.scene.values:
-            return evaluate(self.scene.values[name], self)
+        values = self.scene.all_values
+        if name in values:
+            return evaluate(values[name], self)
         return self.context.source(self.scene.monitor, name)
 
     def call(self, call: Ask) -> Result:
@@ -55,6 +56,9 @@ class _TracedWorld:
         self.asked[call.target] = None
         found: Result = answer
         return found
+
+    def over_rows(self, tree: Aggregate) -> Result:
+        return self.scene.world(self.context).over_rows(tree)
 
 
 def _origin_of(price: Price) -> str:
@@ -73,7 +77,7 @@ def evidence_of(trees: Iterable[Tree], scene: EvalScope, context: ReadContext, *
     elif len(trees) > 1:
         parts = trees
     else:
-        parts = list(inputs_of(trees[0], scene.values))
+        parts = list(inputs_of(trees[0], scene.all_values))
     found = [(spell(part), evaluate(part, world)) for part in parts[:MOST_INPUTS]]
     inputs = tuple((text, value) for text, value in found if isinstance(value, _KINDS))
     names = {address: name for name, address in scene.names.items() if isinstance(address, str) and "." not in name}

@@ -6,25 +6,22 @@ Made by `config/load.py`; an evaluation takes `parts()` of several and plans the
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING, ClassVar, Protocol
 
-from monitoring.alerts.message.guidance import MOST_NOTE, Guidance
-from monitoring.alerts.message.sanitize import clean_line, shorten
 from monitoring.chains.networks import networks
 from monitoring.chains.services.price_gate import USUAL_GATE, PriceGate
-from monitoring.checks.engine.formula_checks import Check, EvalScope, FormulaPart
+from monitoring.checks.engine.formula_checks import Check, FormulaPart
 from monitoring.checks.engine.plan import Answerer, CheckInstance
 from monitoring.checks.expression.tree import Apply, Expression, Tree, children
-from monitoring.checks.expression.values import Number, Value, is_number
-from monitoring.checks.messages.plain import AlertRoute, OwnRoute
-from monitoring.checks.rules.age import AgePolicy
-from monitoring.checks.rules.diverge import DivergePolicy
-from monitoring.checks.rules.steps import with_severity
+from monitoring.checks.expression.values import Number, Value
+from monitoring.checks.messages.plain import AlertRoute
+from monitoring.checks.rows.eval_scope import EvalScope, ListedRows, RowPlan, Rows
+from monitoring.checks.rows.listed_check import ListedCheck
+from monitoring.checks.rows.own_row import of_row
 from monitoring.checks.rules.words import PLACEHOLDER
 from monitoring.conditions.condition import ConditionKey
-from monitoring.conditions.severity import Severity
 
 # The chains monitors may name, by id, with the slug that PROVIDER_URL_<SLUG> uses.
 CHAINS: Mapping[int, str] = {one.id: one.slug for one in sorted(networks().values(), key=lambda one: one.id)}
@@ -44,14 +41,6 @@ class NumberSource:
     query: str = ""
     require: tuple[str, ...] = ()
     headers: Mapping[str, str] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class Rows:
-    """What `for_each` runs over; every row has every field of `fields`."""
-
-    name: str
-    rows: tuple[Mapping[str, Value], ...]
 
 
 class EvaluatedMonitor(Protocol):
@@ -81,7 +70,10 @@ class EvaluatedMonitor(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Monitor:
-    """One monitor file. `contracts` has an address per chain, `values` stand in the order they need each other."""
+    """One monitor file. `contracts` has an address per chain, `values` stand in the order they need each other.
+
+    `levels` are the names of `for_each`, the outermost first.
+    """
 
     declared: ClassVar[bool] = True
     name: str
@@ -91,7 +83,7 @@ class Monitor:
     values: Mapping[str, Expression]
     sources: Mapping[str, NumberSource]
     checks: tuple[Check, ...]
-    rows: Rows | None = None
+    levels: tuple[Rows | ListedRows, ...] = ()
     more: tuple[CheckInstance, ...] = ()
     answers: Mapping[type, Answerer] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
@@ -103,88 +95,46 @@ class Monitor:
         trees = [*(one.tree for one in self.values.values()), *(tree for check in self.checks for tree in check.trees)]
         return any(_reads_a_price(tree) for tree in trees)
 
+    @property
+    def rows(self) -> Rows | None:
+        """Return the rows of `for_each` that are written."""
+        return next((one for one in self.levels if isinstance(one, Rows)), None)
+
     def parts(self) -> tuple[CheckInstance, ...]:
-        """Return one part per check, chain and row, and those of the built-in types."""
+        """Return one part per check, chain and written row, one for all rows of a list, and those of built-in types."""
         found: list[CheckInstance] = []
-        for chain in self.chains:
-            names: dict[str, Value] = {name: addresses[chain] for name, addresses in self.contracts.items()}
-            found += self._plain_parts(chain, names) + self._row_parts(chain, names)
+        listed = {one.name for one in self.levels if isinstance(one, ListedRows)}
+        for scope in self.scopes():
+            found += [self._part(check, scope) for check in self.checks if not check.rows]
+            written = self.rows.rows if self.rows else ()
+            found += [part for row in written for part in self._of_row(scope, row, listed)]
+            found += [ListedCheck(self._part(check, scope)) for check in self.checks if listed & {*check.rows}]
         return (*found, *self.more)
 
-    def _plain_parts(self, chain: int, names: Mapping[str, Value]) -> list[CheckInstance]:
-        by_row = row_values(self.values, self.rows.name if self.rows else None)
-        values = {n: e.tree for n, e in self.values.items() if n not in by_row}
-        scene = EvalScope(self.name, chain, names, values, self.gate)
-        plain = [check for check in self.checks if not check.per_row]
+    def _of_row(self, scope: EvalScope, row: Mapping[str, Value], listed: set[str]) -> list[FormulaPart]:
+        name = self.rows.name if self.rows else ""
+        fields = {f"{name}.{key}": value for key, value in row.items()}
+        below = scope.row(name, fields)
+        checks = [check for check in self.checks if check.rows and not listed & {*check.rows}]
+        return [self._part(check, below, subject_of(check.id, fields)) for check in checks]
+
+    def scopes(self) -> list[EvalScope]:
+        """Return the scope of each chain, above all rows."""
+        plan = RowPlan(self.values, self.levels, self.gate)
+        values = plan.between(None, frozenset())
         return [
-            FormulaPart(ConditionKey(self.name, check.name, chain), check, scene, self.route.narrowed(check.own))
-            for check in plain
+            EvalScope(self.name, chain, {name: at[chain] for name, at in self.contracts.items()}, values, plan)
+            for chain in self.chains
         ]
 
-    def _row_parts(self, chain: int, names: Mapping[str, Value]) -> list[CheckInstance]:
-        found: list[CheckInstance] = []
-        values = {name: expression.tree for name, expression in self.values.items()}
-        for row in self.rows.rows if self.rows else ():
-            fields = {f"{self.rows.name}.{key}": value for key, value in row.items()} if self.rows else {}
-            scene, own = EvalScope(self.name, chain, {**names, **fields}, values, self.gate), own_route_of_row(row)
-            found += [
-                FormulaPart(
-                    ConditionKey(self.name, check.name, chain, subject_of(check.id, fields)),
-                    check_of_row(check, row, fields), scene, self.route.narrowed(check.own).narrowed(own),
-                )
-                for check in self.checks
-                if check.per_row
-            ]  # fmt: skip
-        return found
+    def _part(self, check: Check, scope: EvalScope, subject: str = "") -> FormulaPart:
+        route = self.route.narrowed(check.own)
+        part = FormulaPart(ConditionKey(self.name, check.name, scope.chain, subject), check, scope, route)
+        return of_row(part, scope)
 
 
 def _reads_a_price(tree: Tree) -> bool:
     return (isinstance(tree, Apply) and tree.function == "price") or any(map(_reads_a_price, children(tree)))
-
-
-def row_values(values: Mapping[str, Expression], row: str | None) -> frozenset[str]:
-    """Return the values that depend on a row, directly or through another value."""
-    found: set[str] = set()
-    for name, expression in values.items():  # in the order they need each other
-        if row and any(used in found or used.startswith(f"{row}.") for used in expression.names):
-            found.add(name)
-    return frozenset(found)
-
-
-def own_route_of_row(row: Mapping[str, object]) -> OwnRoute:
-    """Return what the fields `protocol`, `channel`, `machine`, `runbook` and `note` of a row say of its alerts."""
-    protocol, channel, machine = row.get("protocol"), row.get("channel"), row.get("machine")
-    return OwnRoute(
-        protocol if isinstance(protocol, str) else "",
-        channel if isinstance(channel, str) else "",
-        machine if isinstance(machine, bool) else None,
-        guidance_of_row(row),
-    )
-
-
-def check_of_row(check: Check, row: Mapping[str, object], fields: Mapping[str, Value]) -> Check:
-    """Return the check with the `severity` and `text` of a row, and with its bound where that is a field.
-
-    A check whose own text fills in the row's keeps it. Where levels have several severities, those count.
-    """
-    severity, text = row.get("severity"), row.get("text")
-    if isinstance(check.policy, AgePolicy | DivergePolicy) and check.policy.field:
-        bound = fields[check.policy.field]
-        check = replace(check, policy=check.policy.for_row(bound if is_number(bound) else 0))
-    if isinstance(severity, str):
-        check = replace(check, policy=with_severity(check.policy, Severity.parse(severity)))
-    fills_in = any(
-        name.strip() in fields and name.strip().endswith(".text") for name in PLACEHOLDER.findall(check.text)
-    )
-    return replace(check, text=text) if isinstance(text, str) and not fills_in else check
-
-
-def guidance_of_row(row: Mapping[str, object]) -> Guidance:
-    """Return what the fields `runbook` and `note` of a row say; a note was there for readers of the file before."""
-    runbook, note = (
-        clean_line(found) if isinstance(found := row.get(name), str) else "" for name in ("runbook", "note")
-    )
-    return Guidance(runbook, shorten(note, MOST_NOTE))
 
 
 def subject_of(check_id: str, fields: Mapping[str, Value]) -> str:
@@ -193,4 +143,4 @@ def subject_of(check_id: str, fields: Mapping[str, Value]) -> str:
 
 
 if TYPE_CHECKING:
-    _: type[CheckInstance] = FormulaPart
+    _: tuple[type[CheckInstance], ...] = (FormulaPart, ListedCheck)

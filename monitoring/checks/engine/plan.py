@@ -44,7 +44,7 @@ def value_of(answer: Any) -> Result:  # noqa: ANN401 - a view's answer, or a pri
 
 @dataclass(slots=True)
 class ReadContext:
-    """What is known in one pass, and which questions are still to be asked."""
+    """What is known in one pass, and which questions are still to be asked. `rows` stay over all passes."""
 
     answers: Mapping[Query, Any]
     sources: Mapping[tuple[str, str], Value | Unknown]
@@ -52,6 +52,7 @@ class ReadContext:
     known: Mapping[Query, Any] = field(default_factory=dict)
     wanted: dict[Query, None] = field(default_factory=dict)
     memo: dict[Hashable, Any] = field(default_factory=dict)
+    rows: dict[Hashable, Any] = field(default_factory=dict)
 
     def ask(self, question: Query) -> Any:  # noqa: ANN401 - each kind of question has its own answer
         """Return the answer to a question (an `Unknown` may come at any time), or `PENDING` and have it asked."""

@@ -7,6 +7,7 @@ next one. What cannot be had is `Unknown`.
 from __future__ import annotations
 
 from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import replace
 from fractions import Fraction
 from typing import Any, Protocol
 
@@ -23,6 +24,7 @@ from monitoring.checks.engine.resolvers import Answers
 from monitoring.checks.engine.sources import read_sources
 from monitoring.checks.expression.evaluate import PENDING, ViewRead
 from monitoring.checks.expression.values import Value
+from monitoring.checks.rows.listed_check import ListedCheck
 from monitoring.conditions.condition import Condition, ConditionKey
 
 MAX_PASSES = 8  # each is a round trip to every chain; nobody nests views deeper
@@ -48,7 +50,7 @@ def read(
     of_types = {kind: answer for monitor in monitors for kind, answer in monitor.answers.items()}
     answers = Answers(at, {PriceQuery: answer_prices, **of_types})
     found = read_all(parts, answers, read_sources(monitors, at), conditions, at.known)
-    return Readings(found.by_key, found.passes, found.crashes, answers.crashes, found.context)
+    return replace(found, lost=answers.crashes)
 
 
 def read_all(
@@ -65,19 +67,29 @@ def read_all(
     """
     _check_keys(parts)
     answers: dict[Query, Any] = {}
+    known_rows: dict[Hashable, Any] = {}
     passes: list[tuple[Query, ...]] = []
     crashes: dict[ConditionKey, Exception] = {}
     while True:
-        desk = ReadContext(answers, sources, conditions, known)
-        found = {part.key: _read(part, desk, crashes) for part in parts}
-        if not desk.wanted:
-            return Readings(found, tuple(passes), crashes, context=desk)
-        if len(passes) == MAX_PASSES:
+        desk = ReadContext(answers, sources, conditions, known, rows=known_rows)
+        rows = {part.key: _rows_of(part, desk, crashes) for part in parts if isinstance(part, ListedCheck)}
+        found = {part.key: _read(part, desk, crashes) for one in parts for part in rows.get(one.key, (one,))}
+        if not desk.wanted or len(passes) == MAX_PASSES:
             deep = Unknown(f"its calls are nested deeper than {MAX_PASSES}")
             found = {key: deep if one is PENDING else one for key, one in found.items()}
-            return Readings(found, tuple(passes), crashes, context=desk)
+            return Readings(found, tuple(passes), crashes, context=desk, rows=rows)
         passes.append(tuple(desk.wanted))
         answers |= _ask(reader, passes[-1])
+
+
+def _rows_of(part: ListedCheck, desk: ReadContext, crashes: dict[ConditionKey, Exception]) -> tuple[CheckInstance, ...]:
+    if part.key in crashes:
+        return (part,)
+    try:
+        return part.expand(desk)
+    except Exception as error:  # noqa: BLE001 - as below
+        crashes[part.key] = error
+        return (part,)
 
 
 def _read(part: CheckInstance, desk: ReadContext, crashes: dict[ConditionKey, Exception]) -> Any:  # noqa: ANN401 - by verb

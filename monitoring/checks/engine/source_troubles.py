@@ -257,7 +257,7 @@ class IncompleteLogs:
 
     def compose(self, transition: Transition, at: EvaluationPoint) -> AlertText:  # noqa: ARG002 - as above
         if transition.kind in _OVER:
-            return AlertText(f"{self.name}: providers leave no events out any more, as other evidence shows")
+            return AlertText(f"{self.name}: event logs are complete again, nothing was left out for an hour")
         counts = self.left_out.most_common()
         if not counts:
             return AlertText(f"{HEADS.get(transition.kind, '')}{self.name}: a provider left events out")

@@ -18,7 +18,7 @@ from monitoring.chains.services.client import Service
 from monitoring.checks.engine.monitor import EvaluatedMonitor, NumberSource
 from monitoring.checks.engine.point import EvaluationPoint
 from monitoring.checks.expression.evaluate import PENDING, Ask, Result, evaluate
-from monitoring.checks.expression.tree import Expression
+from monitoring.checks.expression.tree import Aggregate, Expression
 from monitoring.checks.expression.values import Value
 from monitoring.checks.recorded.shape import remember_readings
 
@@ -106,6 +106,9 @@ class _SourceFields:
 
     def call(self, call: Ask) -> Result:  # noqa: ARG002 - `ok` has no contracts to ask
         return PENDING
+
+    def over_rows(self, tree: Aggregate) -> Result:
+        return Unknown(f"an answer has no rows called {tree.rows}")
 
 
 def as_value(found: Json | Unknown) -> Value | Unknown:

@@ -67,7 +67,8 @@ class LogsRead:
 
     `unknown`: nothing new could be read; `problem`: why it ends before the chain does. `old` are the ids of logs that
     were judged before (they are read again in case a reorganisation removed them) or are left out at first sight.
-    `cursor` is the first block that was never judged, None at first sight.
+    `cursor` is the first block that was never judged, None at first sight. `standing`: hashes of blocks that are still
+    there, whose events are no reorganisation if they are missing.
     """
 
     key: str
@@ -81,6 +82,7 @@ class LogsRead:
     gap: bool = False
     problem: Unknown | None = None
     unknown: Unknown | None = None
+    standing: frozenset[str] = frozenset()
 
     def __iter__(self) -> Iterator[DecodedLog]:
         if self.unknown is not None:
@@ -106,7 +108,7 @@ class LogsRead:
         if problem is not None and self.cursor is not None and last + 1 < self.cursor:
             return problem
         whole = tuple(event for event in events if event.block <= last)
-        return LogBatch(self.first, last, whole, gap=self.gap, problem=problem)
+        return LogBatch(self.first, last, whole, gap=self.gap, problem=problem, standing=self.standing)
 
 
 def _event(log: DecodedLog, severity: Severity | None, text: str, *, wanted: bool) -> LogEvent:

@@ -9,13 +9,14 @@ import re
 from dataclasses import dataclass, replace
 from typing import cast
 
-from monitoring.checks.engine.formula_checks import EvalScope, FormulaPart, SceneWorld
+from monitoring.checks.engine.formula_checks import FormulaPart
 from monitoring.checks.engine.plan import ReadContext
 from monitoring.checks.events.decoded import DecodedLog, Judgement, LogsRead
 from monitoring.checks.events.form import EventQuery, argument_name
 from monitoring.checks.events.read import WatchedEvents, decoded, questions
 from monitoring.checks.expression.evaluate import PENDING, NotYet, Result, evaluate
 from monitoring.checks.expression.values import Absent, Value
+from monitoring.checks.rows.eval_scope import EvalScope, SceneWorld
 from monitoring.checks.rules.readings import LogBatch
 from monitoring.checks.rules.words import PLACEHOLDER
 from monitoring.conditions.values import Unknown, UnknownError
@@ -71,7 +72,7 @@ def _seen(query: EventQuery, log: DecodedLog, world: SceneWorld) -> _SeenByFormu
         argument_name(name): value.lower() if isinstance(value, str) else value for name, value in log.args.items()
     }
     scene: EvalScope = replace(world.scene, names={**world.scene.names, **arguments})
-    inner = SceneWorld(scene, world.desk, dict(world.found))
+    inner = SceneWorld(scene, world.desk, world.above, dict(world.found))
     for name, expression in query.values.items():
         inner.found[name] = evaluate(expression.tree, inner)
     is_wanted: Result = True if query.where is None else evaluate(query.where.tree, inner)

@@ -19,7 +19,7 @@ from monitoring.checks.builtin.shared.log_reading import MIN_LOOKBACK
 from monitoring.checks.engine.point import EvaluationPoint
 from monitoring.checks.events.decoded import DecodedLog, LogsRead
 from monitoring.checks.rules.keywords import span
-from monitoring.checks.rules.logs import LogsPolicy, cursor_of, read_from, seen_logs
+from monitoring.checks.rules.logs import LogsPolicy, cursor_of, read_from, seen_blocks, seen_logs
 from monitoring.checks.rules.readings import REPORT_ALL, SEED
 from monitoring.conditions.condition import Condition
 from monitoring.conditions.values import Unknown
@@ -71,7 +71,8 @@ def questions(
 ) -> list[LogsSince]:
     """Ask for the logs of contracts, from the block on that the condition remembers; at first sight so far back."""
     first, lookback_s = read_from(before, LogsPolicy()), int((lookback or MIN_LOOKBACK).total_seconds())
-    return [LogsSince(chain, one, topics, first, lookback_s, cursor_of(before)) for one in addresses]
+    seen = seen_blocks(before)
+    return [LogsSince(chain, one, topics, first, lookback_s, cursor_of(before), seen=seen) for one in addresses]
 
 
 def read_logs(
@@ -110,8 +111,9 @@ def decoded(
     old = frozenset(log.id for log in whole) if left_out else seen_logs(before)
     unknown = problem if problem is not None and last + 1 < (empty.cursor or first) else None
     return replace(
-        empty, first=first, last=last, logs=whole, old=old, gap=found[0].gap, problem=problem, unknown=unknown
-    )
+        empty, first=first, last=last, logs=whole, old=old, gap=found[0].gap, problem=problem, unknown=unknown,
+        standing=found[0].standing,
+    )  # fmt: skip
 
 
 def first_run_of(given: str | timedelta) -> timedelta | None:

@@ -5,20 +5,23 @@ The planner calls this in passes. Nothing here raises for what a chain or a serv
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from fractions import Fraction
 from typing import Final, Protocol, TypeAlias
 
+from monitoring.alerts.message.sanitize import clean_line, shorten
 from monitoring.chains.abi.addresses import ZERO, is_address
 from monitoring.chains.abi.function import Function
 from monitoring.chains.abi.types import AbiType
 from monitoring.chains.abi.values import Unknown
 from monitoring.checks.expression.tree import (
+    Aggregate,
     Apply,
     IfElse,
     Literal,
+    Lookup,
     Name,
     Operation,
     Operator,
@@ -28,6 +31,7 @@ from monitoring.checks.expression.tree import (
 )
 from monitoring.checks.expression.values import NONE, Absent, Number, Reading, Value, describe, is_number, magnitude
 
+_LONGEST_KEY = 60
 MAX_POWER = 77  # of pow10: the widest number a chain has, as for a constant
 MAX_BITS = 4096  # of a numerator or denominator: sixteen of the widest numbers a chain has, multiplied
 
@@ -89,8 +93,12 @@ class World(Protocol):
         """Return the answer to a view or the price of a token."""
         ...
 
+    def over_rows(self, tree: Aggregate) -> Result:
+        """Return what `aggregate` makes of the worlds of the rows."""
+        ...
 
-def evaluate(tree: Tree, world: World) -> Result:
+
+def evaluate(tree: Tree, world: World) -> Result:  # noqa: PLR0911 - one a kind
     """Evaluate a tree. Every part is visited even where another is not read yet, so that all calls are found."""
     match tree:
         case Literal(value=value):
@@ -101,6 +109,8 @@ def evaluate(tree: Tree, world: World) -> Result:
             return _choose(tree, world)
         case Operation(operator=Operator.AND | Operator.OR):
             return _connect(tree, world)
+        case Aggregate():
+            return world.over_rows(tree)
     parts = [evaluate(part, world) for part in _parts(tree)]
     missing = _missing(parts)
     if missing is not None:
@@ -118,7 +128,44 @@ def _parts(tree: Tree) -> tuple[Tree, ...]:
             return operands
         case Pick(whole=whole):
             return (whole,)
+        case Lookup(key=key):
+            return (key,)
     return ()
+
+
+def aggregate(tree: Aggregate, rows: Sequence[World]) -> Result:
+    """Put the rows of a list together. A row in which the operand is `none` does not count; no row has no extreme."""
+    found = [_of_row(tree, row) for row in rows]
+    missing = _missing([one for one in found if not isinstance(one, Absent)])
+    if missing is not None:
+        return missing
+    parts = [one for one in found if not isinstance(one, Unknown | Absent | NotYet)]
+    if tree.function == "count":
+        odd = next((one for one in parts if not isinstance(one, bool)), None)
+        return sum(part is True for part in parts) if odd is None else _wrong("true or false", odd)
+    if not parts and tree.function != "sum":
+        return NONE
+    return _numeric(parts, lambda numbers: _put_together(tree.function, numbers))
+
+
+def _of_row(tree: Aggregate, row: World) -> Result:
+    """Return the operand in one row, `none` in one that `where` leaves out; both are read along with each other."""
+    wanted = True if tree.where is None else evaluate(tree.where, row)
+    value = evaluate(tree.operand, row)
+    if isinstance(wanted, Unknown | Absent | NotYet):
+        return wanted
+    if not isinstance(wanted, bool):
+        return _wrong("true or false", wanted)
+    return value if wanted else NONE
+
+
+def _put_together(function: str, numbers: list[Number]) -> Result:
+    if function != "sum":
+        return _function(function, numbers)
+    total: Number = 0
+    for number in numbers:
+        total += number
+    return _bounded(total)
 
 
 def _missing(parts: list[Result]) -> Unknown | Absent | NotYet | None:
@@ -133,12 +180,14 @@ def _missing(parts: list[Result]) -> Unknown | Absent | NotYet | None:
     return None
 
 
-def _apply(tree: Tree, parts: list[Value], world: World) -> Result:
+def _apply(tree: Tree, parts: list[Value], world: World) -> Result:  # noqa: PLR0911 - one a kind
     match tree:
         case ViewExpression(view=view):
             return _call(view, parts, world)
         case Pick(index=index):
             return _pick(parts[0], index)
+        case Lookup():
+            return _look_up(tree, parts[0])
         case Operation(operator=Operator.EQUAL | Operator.UNEQUAL as operator):
             return _equal(parts[0], parts[1]) is (operator is Operator.EQUAL)
         case Apply(function="price"):
@@ -238,6 +287,17 @@ def _pick(whole: Value, index: int) -> Result:
     if not isinstance(whole, tuple):
         return _wrong("a list", whole)
     return whole[index] if index < len(whole) else Unknown(f"there is no part {index}, only {len(whole)}")
+
+
+def _look_up(tree: Lookup, key: Value) -> Result:
+    if isinstance(key, bool):
+        return _wrong("a text, a number or an address", key)
+    if tree.asks:
+        return key in tree.table.entries
+    if key not in tree.table.entries:
+        shown = shorten(clean_line(str(key)), _LONGEST_KEY)
+        return Unknown(f"{tree.table.name} says nothing of {shown}", tree.table.name)
+    return tree.table.entries[key]
 
 
 def _price(parts: list[Value], world: World) -> Result:

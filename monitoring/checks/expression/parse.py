@@ -51,8 +51,6 @@ _FOREIGN = {
     ast.UAdd: "a leading + is",
     ast.Is: "`is` is",
     ast.IsNot: "`is` is",
-    ast.In: "`in` is",
-    ast.NotIn: "`in` is",
     ast.List: "lists are",
     ast.Tuple: "tuples are",
     ast.Set: "sets are",
@@ -64,12 +62,11 @@ _FOREIGN = {
     ast.Await: "await is",
     ast.Yield: "yield is",
     ast.YieldFrom: "yield is",
-    ast.keyword: "named arguments are",
 }
 _ALLOWED = (
     ast.Expression, ast.BinOp, ast.UnaryOp, ast.BoolOp, ast.Compare, ast.IfExp, ast.Call, ast.Attribute,
     ast.Subscript, ast.Name, ast.Constant, ast.Load, ast.Add, ast.Sub, ast.Mult, ast.Div, ast.USub, ast.Not,
-    ast.Gt, ast.GtE, ast.Lt, ast.LtE, ast.Eq, ast.NotEq, ast.And, ast.Or,
+    ast.Gt, ast.GtE, ast.Lt, ast.LtE, ast.Eq, ast.NotEq, ast.And, ast.Or, ast.In, ast.NotIn, ast.keyword,
 )  # fmt: skip
 
 

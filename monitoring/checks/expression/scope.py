@@ -9,7 +9,7 @@ from monitoring.base.suggest import did_you_mean
 from monitoring.chains.abi.addresses import ZERO
 from monitoring.chains.abi.function import Function
 from monitoring.checks.expression.parse import LanguageError
-from monitoring.checks.expression.tree import ADDRESS, BOOLEAN, NOTHING, ValueType
+from monitoring.checks.expression.tree import ADDRESS, BOOLEAN, NOTHING, LookupTable, ValueType
 from monitoring.checks.expression.values import NONE, Absent, Value
 
 WORDS: Mapping[str, tuple[Value | Absent, ValueType]] = {
@@ -18,6 +18,7 @@ WORDS: Mapping[str, tuple[Value | Absent, ValueType]] = {
     "true": (True, BOOLEAN),
     "false": (False, BOOLEAN),
 }
+AGGREGATES = ("sum", "count", "min", "max", "share")
 MANY = 300  # more arguments than an expression can have
 # The fewest and the most arguments of each function.
 FUNCTIONS: Mapping[str, tuple[int, int]] = {
@@ -34,7 +35,8 @@ class Scope:
     """What names mean. `values` has values and sources, `rows` the fields of each row name.
 
     `views` are the functions by name, `own_views` those a contract declares for itself. In an `open` scope (the
-    answer of a service) a name that is not known here may be anything.
+    answer of a service) a name that is not known here may be anything. `row_names` has, by value and by name of
+    `for_each`, the rows it differs by; `levels` are the names of `for_each`, the outermost first.
     """
 
     contracts: Collection[str] = ()
@@ -43,9 +45,12 @@ class Scope:
     views: Mapping[str, tuple[Function, ...]] = field(default_factory=dict)
     own_views: Mapping[str, Mapping[str, tuple[Function, ...]]] = field(default_factory=dict)
     open: bool = False
+    tables: Mapping[str, LookupTable] = field(default_factory=dict)
+    row_names: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    levels: tuple[str, ...] = ()
 
     def known(self) -> list[str]:
-        return [*self.contracts, *self.values, *self.rows, *WORDS, *FUNCTIONS]
+        return [*self.contracts, *self.values, *self.rows, *self.tables, *WORDS, *FUNCTIONS]
 
 
 def resolve_view(scope: Scope, owner: str, name: str, count: int, at: int) -> Function | None:

@@ -10,9 +10,11 @@ from fractions import Fraction
 
 from monitoring.base.formatting import format_pct, format_value
 from monitoring.checks.expression.tree import (
+    Aggregate,
     Apply,
     IfElse,
     Literal,
+    Lookup,
     Name,
     Operation,
     Operator,
@@ -47,6 +49,10 @@ def spell(tree: Tree) -> str:  # noqa: PLR0911 - one a kind
             return f"{spell(then)} if {spell(test)} else {spell(otherwise)}"
         case Pick(whole=whole, index=index):
             return f"{spell(whole)}[{index}]"
+        case Lookup(table=table, key=key, asks=asks):
+            return f"{spell(key)} in {table.name}" if asks else f"{table.name}[{spell(key)}]"
+        case Aggregate(function=function, operand=operand, where=where):
+            return f"{function}({spell(operand)}{f', where={spell(where)}' if where is not None else ''})"
 
 
 def inputs_of(tree: Tree, values: Mapping[str, Tree]) -> Iterator[Tree]:

@@ -5,10 +5,12 @@ Made by `typecheck.py`, read by `evaluate.py`. `at` is the offset in the text, f
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import TypeAlias
 
+from monitoring.chains.abi.addresses import is_address
 from monitoring.chains.abi.function import Function
 from monitoring.chains.abi.types import AbiType
 from monitoring.checks.expression.values import Absent, Value
@@ -44,6 +46,15 @@ def kind_of(abi: AbiType) -> ValueType:
     if abi.base in simple:
         return simple[abi.base]
     return BYTES if abi.base.startswith("bytes") else NUMBER
+
+
+def kind_of_value(value: Value) -> ValueType:
+    """Return the kind of a value of a data file."""
+    if isinstance(value, bool):
+        return BOOLEAN
+    if isinstance(value, str):
+        return ADDRESS if is_address(value) else TEXT
+    return NUMBER
 
 
 class Operator(StrEnum):
@@ -127,17 +138,48 @@ class Pick:
     index: int
 
 
-Tree: TypeAlias = "Literal | Name | ViewExpression | Apply | Operation | IfElse | Pick"
+@dataclass(frozen=True, slots=True)
+class LookupTable:
+    """What a monitor file says of texts, numbers or addresses; a list says only which there are."""
+
+    name: str
+    entries: Mapping[Value, Value]
+    is_list: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Lookup:
+    """`tiers[symbol]`: what a table says of a key, unknown where it says nothing; with `asks` whether it does."""
+
+    at: int
+    table: LookupTable
+    key: Tree
+    asks: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Aggregate:
+    """`sum`, `count`, `min` or `max` of an operand over the rows of one name of `for_each`, of those `where` allows."""
+
+    at: int
+    function: str
+    rows: str
+    operand: Tree
+    where: Tree | None = None
+
+
+Tree: TypeAlias = "Literal | Name | ViewExpression | Apply | Operation | IfElse | Pick | Lookup | Aggregate"
 
 
 @dataclass(frozen=True, slots=True)
 class Expression:
-    """A checked expression: its text, its tree, its kind, and every name it uses."""
+    """A checked expression: its text, its tree, its kind, every name it uses, and the rows it differs by."""
 
     text: str
     tree: Tree
     kind: ValueType
     names: frozenset[str]
+    rows: frozenset[str] = frozenset()
 
     @property
     def is_constant(self) -> bool:
@@ -151,7 +193,7 @@ def is_constant(tree: Tree) -> bool:
     return not reads and all(is_constant(part) for part in children(tree))
 
 
-def children(tree: Tree) -> tuple[Tree, ...]:
+def children(tree: Tree) -> tuple[Tree, ...]:  # noqa: PLR0911 - one a kind
     """Return the parts of a tree's root."""
     match tree:
         case ViewExpression(target=target, arguments=arguments):
@@ -162,4 +204,18 @@ def children(tree: Tree) -> tuple[Tree, ...]:
             return (test, then, otherwise)
         case Pick(whole=whole):
             return (whole,)
+        case Lookup(key=key):
+            return (key,)
+        case Aggregate(operand=operand, where=where):
+            return (operand,) if where is None else (operand, where)
     return ()
+
+
+def rows_of(tree: Tree, row_names: Mapping[str, frozenset[str]]) -> frozenset[str]:
+    """Return the rows by which a tree differs, given those of each name; an aggregate goes over its own."""
+    if isinstance(tree, Name):
+        return row_names.get(tree.name.partition(".")[0], frozenset())
+    found = frozenset[str]().union(*(rows_of(part, row_names) for part in children(tree)))
+    if isinstance(tree, Aggregate):
+        return (found | row_names.get(tree.rows, frozenset())) - {tree.rows}
+    return found

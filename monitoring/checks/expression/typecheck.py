@@ -1,7 +1,8 @@
 """The closed expression language of monitors: text in, a checked `Expression` out, or the exact place of the mistake.
 
-Names are contracts, values, sources and row fields; calls are declared views and the functions of `scope.py`. Called
-when a monitor is loaded, offline. Whatever is not listed here does not exist.
+Names are contracts, values, sources, tables and row fields; calls are declared views, the functions of `scope.py`, and
+over the rows of `for_each` `sum count min max share`. Called when a monitor is loaded, offline. Whatever is not
+listed here does not exist.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from monitoring.base.suggest import did_you_mean
 from monitoring.chains.abi.addresses import address_problem
 from monitoring.chains.services.price_gate import COINGECKO
 from monitoring.checks.expression.parse import LanguageError, Syntax, offset_of, parse
-from monitoring.checks.expression.scope import FUNCTIONS, WORDS, Scope, resolve_view
+from monitoring.checks.expression.scope import AGGREGATES, FUNCTIONS, WORDS, Scope, resolve_view
 from monitoring.checks.expression.tree import (
     ADDRESS,
     ANYTHING,
@@ -25,10 +26,13 @@ from monitoring.checks.expression.tree import (
     NOTHING,
     NUMBER,
     TEXT,
+    Aggregate,
     Apply,
     Expression,
     IfElse,
     Literal,
+    Lookup,
+    LookupTable,
     Name,
     Operation,
     Operator,
@@ -37,6 +41,8 @@ from monitoring.checks.expression.tree import (
     ValueType,
     ViewExpression,
     kind_of,
+    kind_of_value,
+    rows_of,
     tuple_of,
 )
 from monitoring.checks.expression.values import NONE
@@ -68,7 +74,7 @@ def check(text: str, scope: Scope) -> Expression:
     tree, kind = checker.branch(checker.syntax.body)
     if kind is NOTHING:
         raise LanguageError(0, "none alone says nothing: write it after else")
-    return Expression(text, tree, kind, frozenset(checker.names))
+    return Expression(text, tree, kind, frozenset(checker.names), rows_of(tree, scope.row_names))
 
 
 class _Checker:
@@ -133,6 +139,8 @@ class _Checker:
             return Literal(at, value), kind
         if name in FUNCTIONS and name not in self.scope.values and name not in self.scope.contracts:
             raise LanguageError(at, f"{name} is a function: write {name}(…)")
+        if name in self.scope.tables:
+            raise LanguageError(at, f"{name} is a table: write {name}[…], or … in {name}")
         if name in self.scope.rows:
             raise LanguageError(
                 at, f"{name} is a row: name one of its fields, as in {name}.{_first(self.scope.rows[name])}"
@@ -167,6 +175,13 @@ class _Checker:
         raise LanguageError(_attribute_offset(node), f".{node.attr} is not part of the language here{hint}")
 
     def _call(self, node: ast.Call) -> tuple[Tree, ValueType]:
+        named = next((one for one in node.keywords if one.arg != "where"), None)
+        if named is not None:
+            raise LanguageError(offset_of(named), "named arguments are not part of the language")
+        if isinstance(node.func, ast.Name) and self._is_aggregate(node, node.func.id):
+            return self._aggregate(node, node.func.id), NUMBER
+        if node.keywords:
+            raise LanguageError(offset_of(node.keywords[0]), f"only {', '.join(AGGREGATES)} of rows take where=")
         if isinstance(node.func, ast.Attribute):
             return self._view(node, node.func)
         if not isinstance(node.func, ast.Name):
@@ -189,6 +204,27 @@ class _Checker:
         if name == "price":
             return Apply(at, name, self._price(at, node.args)), NUMBER
         return Apply(at, name, tuple(self.numeric(argument) for argument in node.args)), NUMBER
+
+    def _is_aggregate(self, node: ast.Call, name: str) -> bool:
+        """Return whether a call goes over rows: `min` and `max` of several values do not."""
+        if name in FUNCTIONS and not self.scope.levels:
+            return False
+        return name in AGGREGATES and (name not in FUNCTIONS or len(node.args) == 1 or bool(node.keywords))
+
+    def _aggregate(self, node: ast.Call, name: str) -> Tree:
+        """Check `sum(row.size, where=row.is_risky)`: it goes over the innermost rows that these differ by."""
+        at = offset_of(node)
+        if len(node.args) != 1 or len(node.keywords) > 1:
+            raise LanguageError(at, f"{name} of rows takes one argument, and where= with a condition")
+        operand = self._of_kind(node.args[0], BOOLEAN if name == "count" else NUMBER)
+        where = self._of_kind(node.keywords[0].value, BOOLEAN) if node.keywords else None
+        used = rows_of(operand, self.scope.row_names) | (rows_of(where, self.scope.row_names) if where else frozenset())
+        over = next((one for one in reversed(self.scope.levels) if one in used), None)
+        if over is None:
+            raise LanguageError(at, f"{name} goes over the rows of for_each, and this reads nothing of them")
+        if name != "share":
+            return Aggregate(at, name, over, operand, where)
+        return Operation(at, Operator.DIVIDE, (operand, Aggregate(at, "sum", over, operand, where)))
 
     def _keccak(self, node: ast.expr) -> Tree:
         if not isinstance(node, ast.Constant) or not isinstance(node.value, str):
@@ -235,7 +271,18 @@ class _Checker:
             raise LanguageError(offset_of(node), f"{wanted} cannot be an argument")
         return self._address(node) if wanted is ADDRESS else self._of_kind(node, wanted)
 
+    def _lookup(self, node: ast.expr, table: LookupTable, *, asks: bool) -> Lookup:
+        key, kind = self.part(node)
+        if kind not in (NUMBER, TEXT, ADDRESS, CONTRACT, ANYTHING):
+            raise LanguageError(offset_of(node), f"the key of a table is a text, a number or an address, not {kind}")
+        return Lookup(offset_of(node), table, key, asks)
+
     def _pick(self, node: ast.Subscript) -> tuple[Tree, ValueType]:
+        if isinstance(node.value, ast.Name) and node.value.id in self.scope.tables:
+            table = self.scope.tables[node.value.id]
+            if table.is_list:
+                raise LanguageError(offset_of(node), f"{table.name} is a list: write … in {table.name}")
+            return self._lookup(node.slice, table, asks=False), _kind_of_table(table)
         whole, kind = self.part(node.value)
         index = node.slice.value if isinstance(node.slice, ast.Constant) else None
         if not isinstance(index, int) or isinstance(index, bool):
@@ -284,6 +331,8 @@ class _Checker:
         at = offset_of(node)
         if len(node.ops) > 1:
             raise LanguageError(offset_of(node.comparators[1]), "one comparison at a time: write a < b and b < c")
+        if isinstance(node.ops[0], ast.In | ast.NotIn):
+            return self._membership(node)
         operator, right = _COMPARISON[type(node.ops[0])], node.comparators[0]
         if operator not in (Operator.EQUAL, Operator.UNEQUAL):
             return Operation(at, operator, (self.numeric(node.left), self.numeric(right)))
@@ -293,9 +342,24 @@ class _Checker:
             raise LanguageError(offset_of(right), f"{kind} is never equal to {other}")
         return Operation(at, operator, (first, second))
 
+    def _membership(self, node: ast.Compare) -> Tree:
+        """Check `symbol in tiers`."""
+        right = node.comparators[0]
+        table = self.scope.tables.get(right.id) if isinstance(right, ast.Name) else None
+        if table is None:
+            hint = did_you_mean(right.id, self.scope.tables) if isinstance(right, ast.Name) else ""
+            raise LanguageError(offset_of(right), f"a table of tables: is needed after in{hint}")
+        found = self._lookup(node.left, table, asks=True)
+        return found if isinstance(node.ops[0], ast.In) else Apply(offset_of(node), "not", (found,))
+
     def _used(self, name: str) -> str:
         self.names.add(name)
         return name
+
+
+def _kind_of_table(table: LookupTable) -> ValueType:
+    kinds = {kind_of_value(value) for value in table.entries.values()}
+    return kinds.pop() if len(kinds) == 1 else ANYTHING
 
 
 def _alike(first: ValueType, second: ValueType) -> bool:

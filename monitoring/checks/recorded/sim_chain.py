@@ -44,11 +44,11 @@ class SimLog:
     tx: str
     index: int
 
-    def as_json(self) -> dict[str, Any]:
+    def as_json(self, block_hash: str) -> dict[str, Any]:
         """Return it as a provider says it."""
         return {
             "address": self.contract, "topics": list(self.topics), "data": self.data, "blockNumber": hex(self.block),
-            "blockHash": f"0x{self.block:064x}", "transactionHash": self.tx, "logIndex": hex(self.index),
+            "blockHash": block_hash, "transactionHash": self.tx, "logIndex": hex(self.index),
         }  # fmt: skip
 
 
@@ -130,14 +130,19 @@ class SimChain:
     def _block(self, tag: str, clock: Clock) -> dict[str, str]:
         number = self.head if tag == "latest" else int(tag, 16)
         seconds = int(clock.now().timestamp()) - (self.head - number) * 12
-        return {"number": hex(number), "hash": f"0x{number:064x}", "timestamp": hex(seconds)}
+        return {"number": hex(number), "hash": self._hash(number), "timestamp": hex(seconds)}
+
+    def _hash(self, number: int) -> str:
+        """Return a block's hash, another one for other logs: a block that lost one was reorganised away."""
+        here = sum(1 << min(one.index, 30) for one in self.logs if one.block == number)
+        return f"0x{here:08x}{number:056x}"
 
     def _logs(self, asked: Mapping[str, Any]) -> list[dict[str, Any]]:
         first, last = int(asked["fromBlock"], 16), int(asked["toBlock"], 16)
         addresses = {str(one).lower() for one in asked.get("address", ())}
         kinds = asked["topics"][0] if asked.get("topics") else None
         return [
-            one.as_json()
+            one.as_json(self._hash(one.block))
             for one in self.logs
             if first <= one.block <= last and one.contract.lower() in addresses
             if kinds is None or one.topics[0] in kinds

@@ -11,6 +11,7 @@ from monitoring.alerts.message.model import Severity
 from monitoring.base.formatting import format_duration, format_instant, format_seconds
 from monitoring.base.yaml.keys import Section, entry
 from monitoring.chains.abi.values import Unknown
+from monitoring.checks.expression.tree import NUMBER
 from monitoring.checks.expression.value_text import words
 from monitoring.checks.expression.values import Absent, Number, Reading, Value, as_number, is_number
 from monitoring.checks.rules.keys import (
@@ -217,7 +218,8 @@ def _read_age(draft: CheckBuilder) -> ParsedCheck | None:
 
 
 def _read_deadline(draft: CheckBuilder) -> ParsedCheck | None:
-    expression, steps = draft.number("deadline"), draft.spot.get("steps")
+    at, steps = draft.spot.get("deadline"), draft.spot.get("steps")
+    expression = draft.formula(at, NUMBER, may_be_constant=True) if at else None  # a date in a contract is written
     severity = draft.severity()
     found: list[DeadlineStep] = []
     for item in steps.items("a list of durations, as in [30d, 7d, 1d]") if steps else []:

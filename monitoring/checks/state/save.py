@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from monitoring.alerts.message.model import Alert, Severity
-from monitoring.alerts.recording.close_orphaned import end_in
+from monitoring.alerts.recording.close_orphaned import NO_ROW, end_in
 from monitoring.alerts.recording.reminders import remind_in
 from monitoring.alerts.recording.store_alert import (
     AlertKind,
@@ -58,8 +58,8 @@ class JudgedPart:
 class Record:
     """All that one run writes.
 
-    `gone` are conditions whose check is in no file any more, `held` counts of each chain the ranges of logs by how far
-    they are complete, and the logs that a host left out.
+    `gone` are conditions whose check is in no file any more, `left` those whose row is not in its list any more. `held`
+    counts of each chain the ranges of logs by how far they are complete, and the logs that a host left out.
     """
 
     entries: Sequence[JudgedPart]
@@ -68,6 +68,7 @@ class Record:
     judged_blocks: Mapping[int, int]
     gone: Sequence[Condition] = ()
     held: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    left: Sequence[Condition] = ()
 
 
 def record_in(tx: Tx, record: Record, now: datetime, origin: AlertOrigin, also_due: Sequence[DueReminder] = ()) -> int:
@@ -83,6 +84,7 @@ def record_in(tx: Tx, record: Record, now: datetime, origin: AlertOrigin, also_d
         written += recorded is True
     written += remind_in(tx, due, now, origin)
     written += sum(end_in(tx, row.key, now, origin) for row in record.gone)
+    written += sum(end_in(tx, row.key, now, origin, NO_ROW) for row in record.left)
     _spells(tx, record, now)
     for (kind, key), value in record.memory.items():
         chain_memory.put(tx, kind, key, value, now)

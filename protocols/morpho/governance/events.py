@@ -49,6 +49,7 @@ class GovernanceEvent:
     severity: Severity = Severity.LOW
     holds: str = ""  # the role or the set that it changes
     to: str = ""
+    stop: str = ""
 
     def subject(self, args: Mapping[str, Any]) -> str:
         """Return what distinguishes this change from others of its kind, in hex: a market's id, a call, or nothing."""
@@ -111,5 +112,5 @@ def _event(row: Mapping[str, str]) -> GovernanceEvent:
     return GovernanceEvent(
         parse_event(row["event"]), effect, row.get(effect, ""), row.get("about", ""), row.get("missing_from", ""),
         row.get("says", ""), row.get("by", ""), Severity.parse(row.get("severity", "low")), row.get(changes, ""),
-        row.get("to", ""),
+        row.get("to", ""), row.get("stop", ""),
     )  # fmt: skip

@@ -129,8 +129,9 @@ def _report(m: Context, finding: VaultFinding, texts: Texts, due: Due, today: Ma
     key = f"pending/{slug}/{change.key}"
     if finding.what in ("submitted", "found"):
         at = due.get(change.key, 0)
-        severity = submits(finding.vault.version, change.kind).severity
+        row = submits(finding.vault.version, change.kind)
         blocks = texts.blocks(finding, at, today.get(change.key, ""))
-        m.alert(severity, texts.title(finding, at), *blocks, key=key, remind="never")
+        note = f"Until it is executed it can be stopped by {row.stop}"
+        m.alert(row.severity, texts.title(finding, at), *blocks, key=key, remind="never", note=note)
     else:
         m.resolve(key, note=texts.ending(finding))

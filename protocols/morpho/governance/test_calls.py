@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from random import Random
 
 from monitoring.chains.abi.addresses import ZERO, keccak256
 from monitoring.chains.abi.function import encode
@@ -205,3 +206,22 @@ def test_the_declarations_read_what_the_real_contracts_emitted() -> None:
             submitted.add(called.name)
     assert {(row["vault"], row["event"]) for row in rows} == {(one, name) for one in (1, 2) for name in events(one)}
     assert submitted == CALLS.keys() - OF_ADAPTERS
+
+
+def test_no_bytes_of_a_call_keep_its_alert_back(tmp_path: Path) -> None:
+    world, chance = GovernanceWorld(tmp_path), Random(39)
+    world.set(V2, "executableAt(bytes)(uint256)", 2**256 - 1)
+    strange = []
+    for name in CALLS:
+        data = bytearray(call_of(name))
+        strange.append(bytes(data[: chance.randrange(4, len(data))]))
+        data[chance.randrange(4, len(data))] ^= 0xFF
+        strange.append(bytes(data[:4]) + chance.randbytes(len(data) - 4))
+        strange.append(bytes(data))
+    for each in strange:
+        world.emit(V2, "Submit", each[:4], each, 2**256 - 1)
+    found = world.run()
+    assert found.code == 0
+    assert all("Executable: never: the delay is longer than any calendar" in one.text for one in found)
+    assert [one.severity for one in found] == ["MEDIUM"] * len(set(strange))
+    assert world.run() == []

@@ -38,6 +38,7 @@ def test_a_cap_of_v1_is_one_condition_from_its_submission_to_its_execution(tmp_p
     assert submitted.title == f"Yearn USDC V1 on Ethereum: submitted: {what}, executable from 2026-01-04 01:00 UTC"
     for row in ("Today: 1,000,000 USDC", "Executable: 2026-01-04 01:00 UTC", f"Submitted by: {CURATOR}", "Oracle: 0x"):
         assert row in submitted.text
+    assert "it can be stopped by the guardian, the curator or the owner: revokePendingCap" in submitted.text
     assert f"app.morpho.org/ethereum/market/{MARKET.id}" in submitted.text
     assert f"app.morpho.org/ethereum/vault/{V1.address}" in submitted.text
     assert world.run() == []
@@ -144,6 +145,22 @@ def test_a_submission_and_its_end_between_two_runs_are_both_reported(tmp_path: P
     assert (submitted.kind, revoked.kind) == ("alert", "recovery")
     assert submitted.check == revoked.check
     assert world.run() == []
+
+
+def test_a_cap_that_is_submitted_revoked_and_submitted_again_between_two_runs_waits(tmp_path: Path) -> None:
+    world = GovernanceWorld(tmp_path)
+    world.set(V1, "pendingCap(bytes32)(uint192,uint64)", (2 * 10**6, world.later))
+    world.emit(V1, "SubmitCap", CURATOR, market_id(), 10**6)
+    world.emit(V1, "RevokePendingCap", GUARDIAN, market_id())
+    world.emit(V1, "SubmitCap", CURATOR, market_id(), 2 * 10**6)
+    first, revoked, second = world.run()
+    assert [first.kind, revoked.kind, second.kind] == ["alert", "recovery", "alert"]
+    assert len({one.check for one in (first, revoked, second)}) == 1
+    assert "to 1 USDC" in revoked.title
+    assert "to 2 USDC" in second.title
+    found = world.run()
+    assert found == []
+    assert found.states[second.check] == "firing"
 
 
 def test_a_change_that_a_reorganisation_removed_ends_when_two_runs_have_not_found_it(tmp_path: Path) -> None:

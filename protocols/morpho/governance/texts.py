@@ -44,7 +44,8 @@ class Texts:
 
     def title(self, finding: VaultFinding, at: int | Unknown) -> str:
         """Return the title of a change that waits."""
-        until = "" if isinstance(at, Unknown) or at == 0 else f", executable from {format_instant(at)}"
+        since = _instant(at)
+        until = f", executable from {format_instant(since)}" if since is not None else ""
         return f"{finding.vault.title}: submitted: {_change(finding)}{until}"
 
     def ending(self, finding: VaultFinding) -> str:
@@ -97,10 +98,18 @@ class Texts:
             return "unknown: the vault could not be asked"
         if at == 0:
             return "the vault says that it does not wait any more"
-        try:
-            return when(datetime.fromtimestamp(at, UTC), self._now)
-        except (OverflowError, ValueError, OSError):
-            return "never: the delay is longer than any calendar"
+        since = _instant(at)
+        return "never: the delay is longer than any calendar" if since is None else when(since, self._now)
+
+
+def _instant(at: int | Unknown) -> datetime | None:
+    """Return from when on a change can be executed; None where that is unknown, over, or in no calendar."""
+    if isinstance(at, Unknown) or at == 0:
+        return None
+    try:
+        return datetime.fromtimestamp(at, UTC)
+    except (OverflowError, ValueError, OSError):
+        return None
 
 
 def _vault_rows(finding: VaultFinding) -> dict[str, object]:

@@ -37,7 +37,7 @@ from monitoring.checks.builtin.erc4626.keys import (
 )  # fmt: skip
 from monitoring.checks.config.names import IDENTIFIER
 from monitoring.checks.config.yaml_node import Spot
-from monitoring.checks.engine.formula_checks import Check, EvalScope, FormulaPart
+from monitoring.checks.engine.formula_checks import Check, FormulaPart
 from monitoring.checks.engine.plugin import CheckType, PluginContext
 from monitoring.checks.expression.scope import Scope
 from monitoring.checks.expression.tree import Tree
@@ -45,6 +45,7 @@ from monitoring.checks.expression.typecheck import check as read_formula
 from monitoring.checks.expression.values import Number
 from monitoring.checks.expression.views import parse_view, standard_views
 from monitoring.checks.messages.plain import OwnRoute
+from monitoring.checks.rows.eval_scope import EvalScope
 from monitoring.checks.rules.delta import BASELINE, MIN_ABS, DeltaPolicy, Move, MoveLevel
 from monitoring.checks.rules.keys import own_route_of
 from monitoring.checks.rules.limit import WORSE_BY, Level, LimitPolicy, Side

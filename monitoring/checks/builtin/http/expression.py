@@ -8,6 +8,7 @@ from monitoring.chains.abi.values import Json, Unknown
 from monitoring.chains.services.sources import exact_number, pick
 from monitoring.chains.services.times import parse_time
 from monitoring.checks.expression.evaluate import Ask, Result
+from monitoring.checks.expression.tree import Aggregate
 from monitoring.checks.expression.values import Value
 from monitoring.checks.rules.steps import seconds_of
 
@@ -26,6 +27,9 @@ class JsonWorld:
 
     def call(self, call: Ask) -> Result:
         return Unknown(f"{call} has no place in an answer", self.host)
+
+    def over_rows(self, tree: Aggregate) -> Result:
+        return Unknown(f"an answer has no rows called {tree.rows}", self.host)
 
 
 def time_at(body: Json | Unknown, path: str, host: str) -> Value | Unknown:

@@ -7,7 +7,6 @@ commit together; nothing is remembered here but the size of range a chain's prov
 from __future__ import annotations
 
 import json
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -15,7 +14,7 @@ from typing import cast
 
 from monitoring.chains.abi.values import Json, Unknown
 from monitoring.chains.rpc.errors import Fault, RpcError
-from monitoring.chains.rpc.log_evidence import Completeness, HeldRange, hold
+from monitoring.chains.rpc.log_evidence import hold
 from monitoring.chains.rpc.logs import (
     EventLog,
     LogCursor,
@@ -195,22 +194,18 @@ def _own(question: LogsSince, first: int, read: LogScan) -> tuple[EventLog, ...]
 
 
 def _standing(view: ChainView, asked: Sequence[LogsSince], read: LogScan) -> frozenset[str]:
-    """Return which blocks of known events are still there, though none of their events was read, and note who lacks it.
+    """Return which blocks of known events are still there, though maybe none of their events was read.
 
-    Without this a provider that leaves out what another one had would look like a reorganisation.
+    Without this a provider that leaves out what another one had, or a contract that is watched no more, would look
+    like a reorganisation.
     """
     there = {log.block_hash for log in read.logs}
-    seen = {number: hash_ for one in asked for number, hash_ in one.seen}
-    pages = {number: page for number in seen for page in read.pages if page.covers(number)}
-    doubtful = sorted(number for number in pages if seen[number] not in there)
+    seen = {pair for one in asked for pair in one.seen if pair[1] not in there}
+    doubtful = sorted({number for number, _ in seen})
     asks = [Ask("eth_getBlockByNumber", (hex(number), False)) for number in doubtful]
     headers = view.pool.batch(asks, at_least=view.block.number)
     hashes = {number: one.get("hash") for number, one in zip(doubtful, headers, strict=True) if isinstance(one, dict)}
-    kept = [number for number, hash_ in hashes.items() if hash_ == seen[number]]
-    lacking = Counter(pages[number].host for number in kept)
-    if lacking:
-        view.pool.held.append(HeldRange(kept[0], kept[-1], Completeness.CONTRADICTED, lacking))
-    return frozenset({*there, *(seen[number] for number in kept)})
+    return frozenset({*there, *(hash_ for number, hash_ in seen if hashes.get(number) == hash_)})
 
 
 def _times(view: ChainView, blocks: Iterable[int]) -> dict[int, datetime]:

@@ -14,9 +14,10 @@ from monitoring.base.yaml.marks import Mapping, Mistakes, Scalar
 from monitoring.checks.config.names import ITS_ADDRESS, ITS_CHAIN
 from monitoring.checks.config.rows import IN_FILE, MAX_ROWS, open_data
 from monitoring.checks.config.yaml_node import Spot
-from monitoring.checks.engine.monitor import CHAINS, guidance_of_row
+from monitoring.checks.engine.monitor import CHAINS
 from monitoring.checks.engine.plugin import PluginContext
 from monitoring.checks.messages.plain import AlertRoute
+from monitoring.checks.rows.own_row import guidance_of_row
 from monitoring.checks.rules.keys import NAME, RUNBOOK, SWITCH, Everything, Listed, text_of
 
 FROM = entry(

@@ -1,0 +1,1 @@
+"""Freshness of a team's own indexer."""

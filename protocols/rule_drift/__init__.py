@@ -1,0 +1,1 @@
+"""Drift of the alert rules at a hosted service."""

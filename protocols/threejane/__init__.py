@@ -1,0 +1,1 @@
+"""3Jane: its contracts (monitor.yaml) and its borrowers."""
