@@ -4,7 +4,7 @@
 """
 
 SHIPPED = (
-    "aave", "apyusd", "cap", "compound", "drill", "ethena", "host", "housekeeping", "indexer", "infinifi",
+    "aave", "apyusd", "cap", "compound", "control", "drill", "ethena", "host", "housekeeping", "indexer", "infinifi",
     "large_flows", "large_transfers", "lido", "lrt_pegs", "maker", "maple", "morpho", "pegs", "proposals", "rtoken",
     "rule_drift", "safes", "spark", "strata", "threejane", "timelocks", "usdai", "ustb", "yearn",
 )  # fmt: skip

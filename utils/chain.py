@@ -99,12 +99,15 @@ class Chain:
         events: str | Iterable[str],
         *,
         first_run: str | timedelta = "skip",
+        whole: bool = False,
     ) -> LogsRead:
         """Read the logs that `m.logs(key, …)` has not judged yet, of all contracts and events in the same requests.
 
         `contracts`: addresses, or names with addresses. `events`: declarations with names, as in `Transfer(address
         indexed from, address indexed to, uint256 value)`. At first sight nothing is new, or with `first_run="24h"` what
-        is younger. The block to go on from is remembered with what the verb reports, in one transaction.
+        is younger. `whole`: hold each block against what else says which events it has (as for who controls
+        something), and not a sample. The block to go on from is remembered with what the verb reports, in one
+        transaction.
 
         Raises:
             UsageError: an address or a declaration is not usable.
@@ -112,7 +115,7 @@ class Chain:
         from monitoring.checks.events.read import WatchedEvents, first_run_of, read_logs  # noqa: PLC0415 - few need it
 
         watched, lookback, chain = WatchedEvents.of(contracts, events), first_run_of(first_run), self._network.id
-        return read_logs(key, chain, watched, self._session.before(key, chain), self._tools, lookback)
+        return read_logs(key, watched, self._session.before(key, chain), self._tools, lookback, whole=whole)
 
     def time_of(self, number: int) -> datetime | Unknown:
         """Return when a block was mined."""

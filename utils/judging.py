@@ -124,7 +124,8 @@ class EvaluationSession:
         route = self._given.route.narrowed(options.own_route(verb))
         named = [AskedContract(chain, options.contract.lower())] if options.contract else self._contracts_of(reading)
         evidence = Evidence(tuple(facts_shown(options.inputs, dict).items()), tuple(named))
-        return Judged(GivenPart(found, route, described, reading, evidence))
+        causes = tuple(self._key(each, on, "unless=") for each in options.causes for on in dict.fromkeys((chain, 0)))
+        return Judged(GivenPart(found, route, described, reading, evidence, causes))
 
     def before(self, key: str, chain: int) -> Condition:
         """Return what is remembered under a key; of a store that cannot be read nothing is."""

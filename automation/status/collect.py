@@ -84,6 +84,7 @@ class Status:
     undelivered: tuple[Undelivered, ...]
     waiting_alerts: int
     blind: tuple[Condition, ...]
+    inhibited: tuple[Condition, ...]
     unconfirmed: tuple[Unconfirmed, ...]
     silences: tuple[Silence, ...]
     origin: OriginState | None
@@ -137,6 +138,7 @@ def _look(
         undelivered=tuple(Undelivered(*row) for row in deliveries.why_waiting(database)) if database else (),
         waiting_alerts=database.read(deliveries.count_waiting_alerts) if database else 0,
         blind=tuple(database.read(conditions.without_data)) if database else (),
+        inhibited=tuple(database.read(conditions.inhibited)) if database else (),
         unconfirmed=tuple(unconfirmed(jobs, settings.checkout, database)) if jobs else (),
         silences=tuple(database.read(lambda tx: silences.active(tx, now))) if database else (),
         origin=origin,

@@ -12,7 +12,7 @@ from automation.status.collect import ProfileState, Status, Undelivered
 from monitoring.base.clock import to_text
 from monitoring.base.formatting import format_duration
 from monitoring.base.plural import counted
-from monitoring.conditions.condition import Condition, distinct_texts
+from monitoring.conditions.condition import Condition, NoData, distinct_texts
 from monitoring.store.tables.runs import RunRow
 from monitoring.store.tables.silences import Silence
 
@@ -43,6 +43,9 @@ def lines(status: Status) -> Iterator[str]:
     yield from _section("undelivered", undelivered, "deliver", counted(status.waiting_alerts, "alert"))
     if status.blind:
         yield from _section("no data", list(_blind(status.blind)), "audit", counted(len(status.blind), "check"))
+    if status.inhibited:
+        found = [f"{each.key}, by {each.inhibited_by}" for each in status.inhibited]
+        yield from _section("inhibited", found, "explain FILE", counted(len(found), "check"))
     if status.unconfirmed:
         yield from _section("unconfirmed", _unconfirmed(status), "status --json")
     yield from _section("silences", [_silence(each) for each in status.silences], "silence --list")
@@ -166,6 +169,7 @@ def as_json(status: Status) -> dict[str, object]:
         },
         "audit": {"sentence": status.audit, "ok": status.audit_ok},
         "profiles": [_profile_json(profile) for profile in status.profiles],
+        "inhibited": [{"key": str(each.key), "by": each.inhibited_by} for each in status.inhibited],
         "firing": [
             {"key": str(each.key), "severity": each.severity.name, "title": each.title, "since": _iso(each.fired_at)}
             for each in status.firing
@@ -181,11 +185,7 @@ def as_json(status: Status) -> dict[str, object]:
             {"destination": each.destination.partition(" ")[0], "channel": each.channel, "status": each.status,
              "count": each.count, "why": each.error} for each in status.undelivered
         ],
-        "blind": [
-            {"key": str(each.key), "since": _iso(each.no_data.since), "source": each.blamed, "why": each.no_data.reason}
-            for each in status.blind
-            if each.no_data
-        ],
+        "blind": [_blind_json(each, each.no_data) for each in status.blind if each.no_data],
         "unconfirmed": [
             {"monitor": each.monitor, "source": each.source, "why": each.why} for each in status.unconfirmed
         ],
@@ -210,6 +210,10 @@ def as_json(status: Status) -> dict[str, object]:
         "cache_dir": str(status.cache_dir),
         "checkout": str(status.checkout),
     }  # fmt: skip
+
+
+def _blind_json(each: Condition, unseen: NoData) -> dict[str, object]:
+    return {"key": str(each.key), "since": _iso(unseen.since), "source": each.blamed, "why": unseen.reason}
 
 
 def _profile_json(profile: ProfileState) -> dict[str, object]:

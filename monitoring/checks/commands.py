@@ -69,7 +69,9 @@ def _parser() -> argparse.ArgumentParser:
         ("describe", _describe, "list what is watched, as JSON, without a network"),
     ):
         verb = verbs.add_parser(name, help=what, description=f"{what[0].upper()}{what[1:]}.")
-        what_file = "a monitor.yaml, or a script" if name in ("test", "explain", "validate") else "a monitor.yaml"
+        what_file = (
+            "a monitor.yaml, or a script" if name in ("test", "explain", "validate", "record") else "a monitor.yaml"
+        )
         verb.add_argument("files", nargs="+", metavar="FILE", help=what_file)
         verb.set_defaults(act=act)
         if name in ("explain", "validate", "describe"):

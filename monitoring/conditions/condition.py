@@ -117,7 +117,8 @@ class Condition:
     `rank` and `worst_measure` are what was reported last, `held` has one entry per level breached now (the mildest
     first), `heard_at` is when a message was made last, `unheard` says that this message reached nobody and is not
     under way either, and `memory` belongs to the verb. `remind_every` is how often it is repeated while it fires: zero
-    is never, None where the release before wrote the row. `owes_reminder`: one was due, and the run that should store
+    is never, None where the release before wrote the row. `inhibited_by` names the condition that holds it back while
+    that fires. `owes_reminder`: one was due, and the run that should store
     it did not come to its end. `owner` holds it open, in the task `owner_task`.
     """
 
@@ -150,6 +151,7 @@ class Condition:
     unheard: bool = False
     remind_every: timedelta | None = None
     owes_reminder: bool = False
+    inhibited_by: str = ""
     owner: Owner = Owner.UNKNOWN
     owner_task: str = ""
     memory: Mapping[str, Json] = field(default_factory=dict)

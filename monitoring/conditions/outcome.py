@@ -33,6 +33,7 @@ class Reason(StrEnum):
     GOOD = "good"
     BREACHED = "breached"
     HOLDING = "not held long enough"
+    INHIBITED = "inhibited"
     STILL_BAD = "still bad"
     HIGHER_LEVEL = "reached a worse level"
     WORSE_BY_STEP = "worse by a step"

@@ -284,7 +284,7 @@ def over(condition: Condition, now: datetime) -> Condition:
     """Return the condition without what it fires of; what its verb remembers stays."""
     return replace(
         condition, state=State.OK, since=now, times=0, rank=-1, worst_measure=None, held=(), heard_at=None,
-        unheard=False, remind_every=None, owes_reminder=False,
+        unheard=False, remind_every=None, owes_reminder=False, inhibited_by="",
     )  # fmt: skip
 
 

@@ -28,7 +28,8 @@ class Audit:
     """The result for [since, until): silence means that all is well exactly if `is_ok`.
 
     `ticks` and `alerts` count by status, `reasons` the reasons of ticks that did not run; `slowest` is of the
-    alerts delivered. `event_logs` counts the ranges of blocks whose events were read by how far they are complete.
+    alerts delivered. `event_logs` counts the ranges of blocks whose events were read by how far they are complete,
+    `inhibited` the checks that are held back now by the condition they follow from.
     """
 
     since: datetime
@@ -41,6 +42,7 @@ class Audit:
     drill: tuple[datetime, timedelta] | None
     findings: tuple[AuditProblem, ...]
     event_logs: Counter[str] = field(default_factory=Counter)
+    inhibited: Counter[str] = field(default_factory=Counter)
 
     @property
     def is_ok(self) -> bool:
@@ -71,6 +73,7 @@ def judge(facts: Facts, *, drill_older_than: timedelta | None = DRILL_OLDER_THAN
         slowest=max(delivered, default=None),
         drill=facts.drill,
         event_logs=sum((one.numbers for one in facts.log_ranges), Counter[str]()),
+        inhibited=facts.inhibited,
         findings=tuple(sorted(find(facts, drill_older_than), key=lambda found: (found.first_at, found.kind))),
     )
 
@@ -113,6 +116,12 @@ def event_logs_in_words(audit: Audit) -> str:
     return ", ".join([f"event logs: {_count(number, 'range')} {first}", *(f"{count} {name}" for name, count in others)])
 
 
+def inhibited_in_words(audit: Audit) -> str:
+    """Return `inhibited now: 2 checks by pegs: stale/1/USDC`; nothing where none is."""
+    found = [f"{_count(number, 'check')} by {cause}" for cause, number in sorted(audit.inhibited.items())]
+    return f"inhibited now: {', '.join(found)}" if found else ""
+
+
 def as_json(audit: Audit) -> dict[str, object]:
     """Return the result as the API and `audit --json` show it; instants as ISO 8601, durations in seconds."""
     return {
@@ -125,6 +134,7 @@ def as_json(audit: Audit) -> dict[str, object]:
         "alerts": dict(sorted(audit.alerts.items())),
         "slowest_delivery_s": audit.slowest.total_seconds() if audit.slowest is not None else None,
         "last_drill": {"at": _iso(audit.drill[0]), "took_s": audit.drill[1].total_seconds()} if audit.drill else None,
+        "inhibited": sum(audit.inhibited.values()),
         "event_logs": {name: audit.event_logs[name] for name in COUNTS},
         "findings": [
             {

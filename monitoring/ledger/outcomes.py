@@ -6,9 +6,9 @@ Reads the store, writes nothing; the same facts serve the audit, `status`, the A
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from monitoring.base.clock import from_text
@@ -22,7 +22,7 @@ from monitoring.ledger.spool import ledger_since
 from monitoring.ledger.ticks import GRACE, due_ticks
 from monitoring.store.db.database import Database, Row
 from monitoring.store.queries import audit
-from monitoring.store.tables import runs, schedules
+from monitoring.store.tables import conditions, runs, schedules
 from monitoring.store.tables.schedules import ScheduleInForce
 
 
@@ -130,6 +130,7 @@ class Facts:
     begins_why: str = ""
     unreached: tuple[ReachProblem, ...] = ()
     log_ranges: tuple[LogRanges, ...] = ()
+    inhibited: Counter[str] = field(default_factory=Counter)
 
 
 def gather(
@@ -171,6 +172,7 @@ def gather(
         begins_why=why_ledger_begins(database),
         unreached=tuple(reach_problems(database, now)) if until >= now else (),
         log_ranges=tuple(log_ranges(database, since, until)),
+        inhibited=Counter(each.inhibited_by for each in database.read(conditions.inhibited) if until >= now),
     )
 
 

@@ -116,6 +116,7 @@ def check(row: Condition) -> Json:
         "judged_at": _at(row.judged_at),
         "blind_since": _at(row.no_data.since) if row.no_data else None,
         "blind_by": row.blamed,
+        "inhibited_by": row.inhibited_by or None,
     }
 
 

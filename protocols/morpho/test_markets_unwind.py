@@ -119,6 +119,19 @@ def test_borrowers_that_the_service_does_not_know_are_no_data_but_a_breach_count
     assert [kind for kind, _, _ in said(fired, "coverage")] == ["fired"]
 
 
+def test_the_borrowers_of_every_page_are_read(tmp_path: Path) -> None:
+    found, wanted = yearn()
+    here = world(tmp_path, found, wanted)
+    market, owed = found.markets["yearn"], 1_000 * 10**6
+    market.borrowers = {address(f"borrower {place}").lower(): (owed, 4 * owed) for place in range(520)}
+    market.borrowed = 520 * owed
+
+    run = here.run()
+
+    assert KEY not in run.unknown
+    assert here.asked.count("service") == 3  # for bad debt, and two pages of borrowers
+
+
 def test_an_answer_without_borrowers_a_wrong_collateral_and_a_market_that_is_not_there_are_no_data(
     tmp_path: Path,
 ) -> None:

@@ -178,6 +178,9 @@ def test_a_damaged_database_is_told_and_nothing_else_breaks(host: Host) -> None:
     assert "PROFILE" in shown.stdout
 
 
+MAPLE = ("claimed", "pools", "collateral", "proven", "ratio")
+
+
 def test_a_source_whose_answer_was_written_by_hand_is_named_until_a_live_one_was_parsed(host: Host) -> None:
     task = "{name: acme, monitors: [protocols/ethena/monitor.yaml, protocols/maple/disclosure.yaml]}"
     off = "{name: off, enabled: false, monitors: [protocols/infinifi/monitor.yaml]}"
@@ -185,12 +188,12 @@ def test_a_source_whose_answer_was_written_by_hand_is_named_until_a_live_one_was
 
     found = [(each["monitor"], each["source"]) for each in status(host)["unconfirmed"]]
     ethena = [("ethena", "collateral"), ("ethena", "reserve"), ("ethena", "supply")]
-    assert found == [*ethena, *(("maple-disclosure", name) for name in ("claimed", "proven", "ratio"))]
+    assert found == [*ethena, *(("maple-disclosure", name) for name in MAPLE)]
     text = host.automation("status").stdout
     assert "unconfirmed 2\n  ethena: no live answer has been read yet of collateral, reserve, supply\n" in text
 
     with open_database(host.cache / "monitoring.db") as database, database.write() as tx:
-        kept = {name: {"of": "1", "shape": "number"} for name in ("claimed", "proven", "ratio")}
+        kept = {name: {"of": "1", "shape": "number"} for name in MAPLE}
         chain_memory.put(tx, chain_memory.SHAPE, "maple-disclosure", json.dumps(kept), NOW)
         chain_memory.put(tx, chain_memory.SHAPE, "ethena", json.dumps({"reserve": {"of": "1"}}), NOW)
     assert [(each["monitor"], each["source"]) for each in status(host)["unconfirmed"]] == ethena

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from monitoring.chains.abi.addresses import checksum
 from monitoring.chains.rpc.log_evidence import Completeness, HeldRange
 from monitoring.checks.engine.point import EvaluationPoint
 from monitoring.checks.engine.source_troubles import IncompleteLogs
@@ -103,6 +104,25 @@ def test_what_was_reported_and_is_left_out_later_is_no_reorganisation(world: Wor
         world.host.run(world.host.file(FILE))
         assert [one for one in world.host.new(world.seen) if "reorganisation" in one] == []
     assert world.host.told[-1].startswith(LEFT_OUT), "and nothing was said since"
+
+
+def test_many_timelocks_cost_no_more_requests_than_one(tmp_path: Path) -> None:
+    def requests(count: int) -> list[int]:
+        rows = [
+            f'{{name: T{n}, chain: mainnet, address: "{checksum(f"0x{n:040x}")}", protocol: acme, '
+            "kind: oz_timelock_controller}"
+            for n in range(1, count + 1)
+        ]
+        first, second = (Provider(head=100_000, head_time=time.time, blooms=True) for _ in range(2))
+        with serving(first, second):
+            host = ChecksHost(
+                tmp_path / str(count), {f"PROVIDER_URL_MAINNET_{n}": one.url for n, one in ((1, first), (2, second))}
+            )
+            host.folder.mkdir()
+            host.run(host.file(FILE.partition("  rows:")[0] + f"  rows: [{', '.join(rows)}]\n"))
+        return [first.requests, second.requests]
+
+    assert requests(1) == requests(40)
 
 
 def test_a_reorganisation_is_still_one(world: World) -> None:

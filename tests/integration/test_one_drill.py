@@ -232,5 +232,5 @@ def test_the_command_line_of_the_product_runs_it_too(tmp_path: Path) -> None:
         cwd=CHECKOUT, env=child_environ({"CACHE_DIR": str(tmp_path)}), capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
-    assert done.stdout.endswith("3 of 3 checks as drilled\n")
+    assert done.stdout.endswith("4 of 4 checks as drilled\n")
     assert list(tmp_path.iterdir()) == []

@@ -5,6 +5,7 @@ Everything is read from a simulated chain through the product's reader, and reco
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -52,7 +53,7 @@ class World:
     store: SteadyStore
     now: datetime = NOW
     chain: SimChain = field(default_factory=SimChain)
-    passes: list[int] = field(default_factory=list)
+    body: Any = None
 
     def set(self, **of_tokens: Any) -> None:
         """Say which tokens are in the queue, and how large each is: `a=5`."""
@@ -69,6 +70,8 @@ class World:
         clock = StoppedClock(self.now)
 
         def fetch(request: Request, timeout_s: float) -> Answer:
+            if request.url.startswith("https://api.example.org"):
+                return Answer(request.host, 200, {}, json.dumps(self.body).encode())
             return self.chain.fetch(request, clock)
 
         at = EvaluationPoint(self.chain.environ, clock, fetch=fetch, sleep=lambda _: None)
@@ -289,7 +292,100 @@ def test_eight_times_as_many_rows_cost_no_more_passes(world: World, count: int) 
     assert len(asked) <= 4, "chain and head, the list, the rows"
 
 
+IN_AN_ANSWER = """
+monitor: farms
+chain: mainnet
+sources:
+  farms: {url: "https://api.example.org/farms", rows: data.farms, texts: {name: name}, numbers: {size: "sizes.usd"}}
+for_each: {farm: farms}
+checks:
+  - {id: "size/{farm.name}", require: farm.size <= 100, severity: high}
+  - {id: total, require: sum(farm.size) <= 1000, severity: low}
+"""
+
+
+def farm(name: Any, size: Any) -> dict[str, Any]:
+    return {"name": name, "sizes": {"usd": size}}
+
+
+def test_a_list_in_an_answer_is_rows_by_the_names_in_it(world: World) -> None:
+    world.body = {"data": {"farms": [farm("Aave", 5), farm(7, "101.5")]}}
+
+    wanted = {"size/Aave": ("ok", "5"), "size/7": ("firing", "203/2"), "total": ("ok", "213/2")}
+    assert world.run(IN_AN_ANSWER) == wanted
+
+
+@pytest.mark.parametrize("odd", [{"name": "Sky"}, farm("Sky", None), farm("Sky", "much"), farm("Sky", True)])
+def test_a_row_with_an_odd_number_is_unknown_alone_and_so_is_the_sum(world: World, odd: Any) -> None:
+    world.body = {"data": {"farms": [farm("Aave", 5), odd]}}
+
+    seen = world.run(IN_AN_ANSWER)
+    assert {name: state for name, (state, _) in seen.items()} == {
+        "size/Aave": "ok", "size/Sky": "no data", "total": "no data",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("odd", [None, "Sky", [], {}, farm(None, 5), farm("", 5), farm("x" * 300, 5), farm(True, 5)])
+def test_a_row_without_a_name_is_unknown_and_keeps_what_fires(world: World, odd: Any) -> None:
+    world.body = {"data": {"farms": [farm("Aave", 5), farm("Sky", 500)]}}
+    world.run(IN_AN_ANSWER)
+    world.body = {"data": {"farms": [farm("Aave", 5), odd]}}
+
+    seen = world.run(IN_AN_ANSWER)
+    assert seen["size/Aave"] == ("ok", "5")
+    assert seen["size/Sky"][0] == "no data"
+    assert [kind for kind, _, _ in world.alerts()] == ["alert"]
+
+
+@pytest.mark.parametrize("body", [None, {}, {"data": {}}, {"data": {"farms": []}}, {"data": {"farms": {"a": 1}}}, []])
+def test_a_list_that_is_missing_or_empty_ends_nothing(world: World, body: Any) -> None:
+    world.body = {"data": {"farms": [farm("Sky", 500)]}}
+    world.run(IN_AN_ANSWER)
+    world.body = body
+
+    assert {name: state for name, (state, _) in world.run(IN_AN_ANSWER).items()} == {
+        "size/Sky": "no data", "total": "no data",
+    }  # fmt: skip
+    assert [kind for kind, _, _ in world.alerts()] == ["alert"]
+
+
+def test_rows_of_every_element_are_rows_and_alike_ones_are_one(world: World) -> None:
+    world.body = {"pools": [{"of": [{"asset": "BTC"}, {"asset": "SOL"}]}, {"of": [{"asset": "BTC"}]}]}
+    text = """
+monitor: pools
+chain: mainnet
+tables: {known: [BTC], safe: {contains: [so]}}
+sources: {held: {url: "https://api.example.org/pools", rows: "pools[].of", texts: {asset: asset}}}
+for_each: {item: held}
+checks:
+  - {id: "unknown/{item.asset}", flag: not item.asset in known, severity: medium}
+  - {id: safe, require: count(item.asset in safe) <= 0, severity: low}
+"""
+    assert world.run(text) == {
+        "unknown/BTC": ("ok", "False"), "unknown/SOL": ("firing", "True"), "safe": ("firing", "1"),
+    }  # fmt: skip
+    world.body = {"pools": [{"of": [{"asset": "BTC"}]}, {"of": None}]}
+    assert world.run(text)["unknown/SOL"][0] == "no data"
+
+
+def test_a_path_quotes_what_is_no_word(world: World) -> None:
+    world.body = {"coins": {"ethereum:0xaa": {"price": 0.97}}}
+    text = """
+monitor: coins
+chain: mainnet
+sources: {price: {url: "https://api.example.org/coins", number: 'coins."ethereum:0xaa".price'}}
+checks: [{id: floor, require: price >= 0.98, severity: high}]
+"""
+    assert world.run(text) == {"floor": ("firing", "97/100")}
+
+
 MISTAKES = {
+    "sources: {f: {url: 'https://a.b/c', rows: data}}": "texts and numbers say what is read of each row",
+    "sources: {f: {url: 'https://a.b/c', rows: data, number: x, texts: {n: n}}}": "number says which",
+    "sources: {f: {url: 'https://a.b/c', number: data, texts: {n: n}}}": "texts and numbers are of rows",
+    "sources: {f: {url: 'https://a.b/c', rows: data, scale: 5, texts: {n: n}}}": "have their own scales",
+    "sources: {f: {url: 'https://a.b/c', rows: data, texts: {'a b': n}}}": "cannot be named in an expression",
+    "sources: {f: {url: 'https://a.b/c', rows: 'a b', texts: {n: n}}}": "is not a path of a list",
     "for_each: {one: vault.totalAssets()}": "a list is needed here, this is a number",
     "for_each: {one: 0..vault.get_default_queue()}": "a number is needed here, this is a list",
     "for_each: {one: 0..5}": "this reads nothing: write the rows themselves",

@@ -47,12 +47,24 @@ def fitted(file: dict[str, Any]) -> dict[str, Any]:
         file["checks"] = [A_CHECK]
     for check in file.get("checks", ()):
         fit_check(check)
+    if any("unless" in check for check in file.get("checks", ())):
+        file["checks"] = [*file["checks"], {**A_CHECK, "id": "stale"}]
     for source in file.get("sources", {}).values():
-        if "max_age" in source:
-            source["time"] = "updated"
+        fit_source(source)
     fit_rows(file)
     fit_types(file)
     return file
+
+
+def fit_source(source: dict[str, Any]) -> None:
+    if "max_age" in source:
+        source["time"] = "updated"
+    if {"rows", "texts", "numbers"} & source.keys():
+        source.setdefault("rows", "data.farms")
+        if not {"texts", "numbers"} & source.keys():
+            source["texts"] = {"name": "name"}
+    else:
+        source.setdefault("number", "data.supply")
 
 
 def fit_rows(file: dict[str, Any]) -> None:
@@ -65,8 +77,6 @@ def fit_rows(file: dict[str, Any]) -> None:
 
 
 def fit_check(check: dict[str, Any]) -> None:
-    if "at_once" in check:
-        check.setdefault("for", "2 runs")
     for level in check.get("levels", ()):
         fit_level(check, level)
     if "levels" in check:
@@ -208,7 +218,9 @@ def test_the_page_has_every_key_that_a_shipped_monitor_uses(path: Path) -> None:
         file[given] = {}
     free = {name for vault in file.get("erc4626", ()) for name in vault.get("flags", ())}
     free |= set(keys_of(file.get("for_each", {})))
-    free |= {name for source in file.get("sources", {}).values() for name in source.get("headers", {})}
+    free |= {name for check in file.get("checks", ()) for name in check.get("values", {})}
+    given = ("headers", "texts", "numbers")
+    free |= {name for source in file.get("sources", {}).values() for part in given for name in source.get(part, {})}
 
     missing = {key for key in keys_of(file) if f"| `{key}` |" not in page} - named - free
 

@@ -20,7 +20,15 @@ from monitoring.base.formatting import format_duration
 from monitoring.base.plural import counted
 from monitoring.base.process_identity import current_boot, is_alive_text
 from monitoring.base.settings import Settings
-from monitoring.ledger.audit import Audit, AuditProblem, as_json, event_logs_in_words, judge, sentence
+from monitoring.ledger.audit import (
+    Audit,
+    AuditProblem,
+    as_json,
+    event_logs_in_words,
+    inhibited_in_words,
+    judge,
+    sentence,
+)
 from monitoring.ledger.outcomes import gather
 from monitoring.ledger.reconcile import reconcile
 from monitoring.store.db.database import Database
@@ -124,6 +132,8 @@ def lines(audit: Audit) -> Iterable[str]:
     yield _result(audit)
     if logs := event_logs_in_words(audit):
         yield logs
+    if held_back := inhibited_in_words(audit):
+        yield held_back
     ordered = sorted(audit.findings, key=lambda found: (not found.breaks_silence, found.kind.value))
     for (breaks, kind), group in groupby(ordered, key=lambda found: (found.breaks_silence, found.kind)):
         yield ""

@@ -20,8 +20,9 @@ from monitoring.chains.abi.values import Json, Reading, Unknown
 from monitoring.chains.services.client import Service, read_json
 from monitoring.chains.services.times import parse_time, staleness
 
-_STEP = re.compile(r"([^.\[\]]+)|\[(-?\d+)\]")
-_PATH = re.compile(r"[^.\[\]]+(\[-?\d+\])*(\.[^.\[\]]+(\[-?\d+\])*)*|(\[-?\d+\])+(\.[^.\[\]]+(\[-?\d+\])*)*")
+_STEP = re.compile(r'"([^"]+)"|([^.\[\]"]+)|\[(-?\d+)\]')
+_NAME = r'("[^"]+"|[^.\[\]"]+)'
+_PATH = re.compile(rf"{_NAME}(\[-?\d+\])*(\.{_NAME}(\[-?\d+\])*)*|(\[-?\d+\])+(\.{_NAME}(\[-?\d+\])*)*")
 _NUMBER = re.compile(r"-?\d{1,90}(\.\d{1,90})?([eE][+-]?\d{1,2})?")
 _AGENT = "monitoring/1"
 
@@ -93,9 +94,9 @@ def valid_path(path: str) -> bool:
 
 
 def steps(path: str) -> Iterator[tuple[str | int, str]]:
-    """Yield each step of a path, a name or an index, with the path walked so far."""
+    """Yield each step of a path, a name (quoted where it has dots) or an index, with the path walked so far."""
     for match in _STEP.finditer(path):
-        yield match[1] if match[1] is not None else int(match[2]), path[: match.end()]
+        yield match[1] or match[2] or int(match[3]), path[: match.end()]
 
 
 def pick(body: Json, path: str, source: str) -> Json | Unknown:

@@ -32,7 +32,7 @@ from monitoring.checks.expression.tree import (
     rows_of,
 )
 from monitoring.checks.expression.tree import TEXT as TEXT_KIND
-from monitoring.checks.rules.keys import AT_ONCE, FOR, MACHINE, OWN_ROUTE, SEVERITY, TEXT, own_route_of, text_of
+from monitoring.checks.rules.keys import AT_ONCE, FOR, MACHINE, OWN_ROUTE, SEVERITY, TEXT, UNLESS, own_route_of, text_of
 from monitoring.checks.rules.steps import either, severities_of
 from monitoring.checks.rules.verb import ParsedCheck, YamlForm, verb, yaml_forms
 from monitoring.checks.rules.words import PLACEHOLDER
@@ -57,7 +57,7 @@ WORDS = entry(
     default="",
     example='text: "the reserve is {value}"',
 )
-COMMON = (ID, ITS_SEVERITY, UNIT, WORDS, *OWN_ROUTE)
+COMMON = (ID, ITS_SEVERITY, UNIT, WORDS, UNLESS, *OWN_ROUTE)
 _NAMES = [key.name for key in COMMON]
 _ID = re.compile(r"[a-z0-9](?:[a-z0-9_/-]|\{[^{}]*\})*")
 _UNIT = re.compile(r"%|[A-Za-z$][A-Za-z0-9$./-]{0,15}")
@@ -192,7 +192,7 @@ def _fields_exist(spot: Spot, text: str, scope: Scope, words: tuple[str, ...]) -
 def _row_words(scope: Scope) -> list[str]:
     """Return what of a row an id or a text may name: fields, and over a list elements and values of the row."""
     fields = [f"{row}.{name}" for row, names in scope.rows.items() for name in names]
-    listed = {name for name in scope.levels if name not in scope.rows}
+    listed = {*scope.levels} - {*scope.written}
     values = [
         name for name, kind in scope.values.items()
         if kind in (NUMBER, TEXT_KIND, ADDRESS, ANYTHING) and listed & scope.row_names.get(name, frozenset())
@@ -278,6 +278,14 @@ def _labels(text: str, words: str, judged: ParsedCheck) -> tuple[str, ...]:
     facts = verb(judged.verb).facts
     names = [name.strip() for name in (*PLACEHOLDER.findall(text), *PLACEHOLDER.findall(words))]
     return tuple(dict.fromkeys(name for name in names if name not in facts))
+
+
+def cause_spots(spot: Spot) -> list[Spot]:
+    """Return the places of the ids under `unless`."""
+    found = spot.get(UNLESS.name)
+    if found is None:
+        return []
+    return [*found.elements()] if isinstance(found.node, Sequence) else [found]
 
 
 def name_of_id(text: str) -> str:

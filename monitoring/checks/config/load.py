@@ -13,7 +13,8 @@ from monitoring.base.yaml.keys import entry
 from monitoring.base.yaml.marks import START, Mapping, Mistakes, Scalar
 from monitoring.base.yaml.reader import read_yaml
 from monitoring.chains.abi.addresses import ZERO
-from monitoring.checks.config.check import CheckList, name_of_id, names_of, read_check
+from monitoring.checks.config.causes import with_causes
+from monitoring.checks.config.check import CheckList, cause_spots, name_of_id, names_of, read_check
 from monitoring.checks.config.names import (
     CHAIN,
     CONTRACTS,
@@ -40,7 +41,7 @@ from monitoring.checks.expression.tree import ANYTHING, NUMBER, Expression, Look
 from monitoring.checks.expression.values import is_number
 from monitoring.checks.expression.views import standard_views
 from monitoring.checks.messages.plain import AlertRoute, OwnRoute
-from monitoring.checks.rows.eval_scope import ListedRows
+from monitoring.checks.rows.eval_scope import Rows
 from monitoring.checks.rules.keys import CHANNEL, FORMULA, GUIDANCE, NAME, PROTOCOL, Listed, guidance_of
 from monitoring.checks.rules.verb import verb, yaml_forms
 
@@ -91,7 +92,7 @@ SECTIONS = (
     entry(
         "sources",
         Listed(SOURCE, "name: source", named=True),
-        "Numbers from services, by name.",
+        "Numbers and lists from services, by name.",
         default="",
         example="sources: {reserve: {url: https://api.example.org/supply, number: data.supply}}",
     ),
@@ -152,6 +153,7 @@ class _Loader:
     data_mistakes: list[str] = field(default_factory=list)
     declared: Declared = field(default_factory=lambda: Declared({}))
     own_views: dict[str, Views] = field(default_factory=dict)
+    causes: dict[str, list[Spot]] = field(default_factory=dict)
 
     def load(self) -> Monitor | None:
         self.root.only((*SECTIONS, *(kind.key for kind in self.types.values())))
@@ -162,12 +164,12 @@ class _Loader:
         sources = self._sources()
         scope = Scope(
             contracts=tuple(contracts),
-            values=dict.fromkeys(sources, NUMBER),
+            values={name: NUMBER for name, source in sources.items() if not source.rows},
             views=views,
             own_views=self.own_views,
             tables=self._tables(),
         )
-        rows = self._rows(scope)
+        rows = self._rows(scope, sources)
         scope = rows.seen_by(scope)
         values = self._values(scope)
         # A value with a mistake may be anything, so that its mistake is reported once, not at each use.
@@ -177,6 +179,8 @@ class _Loader:
         checks = self._checks(replace(scope, values={**scope.values, **kinds}, row_names=row_names), rows, values)
         around = PluginContext(name, self._route(name), chains, self.folder)
         more, used = self._more(around), _used(values, checks)
+        is_typed = any(self.root.get(kind) for kind in self.types)
+        checks = with_causes(checks, self.causes, more if more or not is_typed else None)
         used_types = [kind for name, kind in self.types.items() if self.root.get(name)]
         answers = {asked: how for kind in used_types for asked, how in kind.answers.items()}
         answers |= {asked: how for one in checks for asked, how in verb(one.verb).answers().items()}
@@ -248,9 +252,9 @@ class _Loader:
                 found[name] = table or LookupTable(name, {})
         return found
 
-    def _rows(self, scope: Scope) -> ForEach:
+    def _rows(self, scope: Scope, sources: dict[str, NumberSource]) -> ForEach:
         section = self.root.get("for_each")
-        found = read_for_each(section, self.declared, scope, self.folder) if section else ForEach()
+        found = read_for_each(section, self.declared, scope, self.folder, sources) if section else ForEach()
         self.data_mistakes += found.problems
         return found
 
@@ -276,6 +280,7 @@ class _Loader:
                 named.below(f"checks.{text}").wrong(f"the id {name} stands here twice: state is kept by it")
             elif check:
                 found.append(check)
+                self.causes[check.name] = cause_spots(spot)
                 warn_of_smallest_unit(spot, check, values)
             names |= {name} if text else set()
         return tuple(found)
@@ -292,10 +297,10 @@ class _Loader:
 
 def _require_distinct_rows(spot: Spot, check: Check, rows: ForEach) -> None:
     """Refuse an id that two written rows share: their conditions would overwrite each other."""
-    if any(isinstance(one, ListedRows) and one.name in check.rows for one in rows.levels):
+    if any(not isinstance(one, Rows) and one.name in check.rows for one in rows.levels):
         return
     seen: set[str] = set()
-    for level in (one for one in rows.levels if not isinstance(one, ListedRows)):
+    for level in (one for one in rows.levels if isinstance(one, Rows)):
         for row in level.rows:
             subject = subject_of(check.id, {f"{level.name}.{key}": value for key, value in row.items()})
             if subject in seen:
@@ -307,7 +312,7 @@ def _require_distinct_rows(spot: Spot, check: Check, rows: ForEach) -> None:
 def _require_bounds(spot: Spot, check: Check, rows: ForEach) -> None:
     """Refuse a bound that is a field where a row has nothing there: it would fire, or never, whatever is read."""
     field = getattr(check.policy, "field", "").partition(".")[2]
-    written = [row for level in rows.levels if not isinstance(level, ListedRows) for row in level.rows]
+    written = [row for level in rows.levels if isinstance(level, Rows) for row in level.rows]
     for row in written if field else ():
         bound = row.get(field)
         if not is_number(bound) or bound <= 0:

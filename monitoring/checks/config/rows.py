@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -13,11 +14,12 @@ from monitoring.base.yaml.reader import read_yaml
 from monitoring.chains.abi.addresses import address_problem, is_address
 from monitoring.checks.config.names import IDENTIFIER, Declared, read_expression
 from monitoring.checks.config.yaml_node import Spot
+from monitoring.checks.engine.monitor import NumberSource
 from monitoring.checks.expression.parse import LanguageError, read_literal
 from monitoring.checks.expression.scope import Scope
-from monitoring.checks.expression.tree import ANYTHING, NUMBER, Expression, ValueType, kind_of_value
+from monitoring.checks.expression.tree import ANYTHING, NUMBER, TEXT, Expression, ValueType, kind_of_value
 from monitoring.checks.expression.values import Value
-from monitoring.checks.rows.eval_scope import ListedRows, Rows
+from monitoring.checks.rows.eval_scope import AnsweredRows, Level, ListedRows, Rows
 from monitoring.checks.rules.keys import (
     CHANNEL,
     FORMULA,
@@ -98,7 +100,7 @@ ROWS_OF = Listed(
 class ForEach:
     """What `for_each` of a file says: its names, the outermost first, and the kinds of what a row has."""
 
-    levels: list[Rows | ListedRows] = field(default_factory=list)
+    levels: list[Level] = field(default_factory=list)
     kinds: dict[str, dict[str, ValueType]] = field(default_factory=dict)
     elements: dict[str, ValueType] = field(default_factory=dict)
     row_names: dict[str, frozenset[str]] = field(default_factory=dict)
@@ -112,10 +114,13 @@ class ForEach:
             rows={**scope.rows, **self.kinds},
             row_names={**scope.row_names, **self.row_names},
             levels=tuple(one.name for one in self.levels),
+            written=tuple(one.name for one in self.levels if isinstance(one, Rows)),
         )
 
 
-def read_for_each(section: Spot, declared: Declared, scope: Scope, folder: Path) -> ForEach:
+def read_for_each(
+    section: Spot, declared: Declared, scope: Scope, folder: Path, sources: Mapping[str, NumberSource]
+) -> ForEach:
     """Read the names of `for_each`: written rows first, of one name at most, then lists that are read."""
     found = ForEach()
     entries = section.entries("a name and its rows, as in for_each: {m: {from: markets.yaml}},")
@@ -126,7 +131,7 @@ def read_for_each(section: Spot, declared: Declared, scope: Scope, folder: Path)
         name = declared.take(key, spot, "for_each")
         if _is_read(spot):
             if name:
-                _take_list(found, name, spot, scope)
+                _take_list(found, name, spot, scope, sources)
         elif found.levels:
             spot.wrong("for_each has one name of written rows, and it is the first: write another monitor for others")
         else:
@@ -142,7 +147,7 @@ def _is_read(spot: Spot) -> bool:
     return isinstance(spot.node, Scalar) or (isinstance(spot.node, MappingNode) and spot.get(FROM.name) is None)
 
 
-def _take_list(found: ForEach, name: str, spot: Spot, scope: Scope) -> None:
+def _take_list(found: ForEach, name: str, spot: Spot, scope: Scope, sources: Mapping[str, NumberSource]) -> None:
     """Read `vault.get_default_queue()` or `0..comet.numAssets()`, with `most` where a list may be long."""
     of, most = spot, MOST_ROWS
     if isinstance(spot.node, MappingNode):
@@ -152,6 +157,12 @@ def _take_list(found: ForEach, name: str, spot: Spot, scope: Scope) -> None:
         if where is None:
             return
         of = where
+    source = sources.get(of.node.text.strip()) if isinstance(of.node, Scalar) else None
+    if source is not None and source.rows:
+        found.levels.append(AnsweredRows(name, source.name, most))
+        found.kinds[name] = {**dict.fromkeys(source.texts, TEXT), **dict.fromkeys(source.numbers, NUMBER)}
+        found.row_names[name] = frozenset({name})
+        return
     expression, counts = _list_of(of, found.seen_by(scope))
     if expression is None:
         return

@@ -6,14 +6,16 @@ import re
 from urllib.parse import urlsplit
 
 from monitoring.base.yaml.keys import Section, entry
-from monitoring.checks.config.names import read_expression
+from monitoring.checks.config.names import IDENTIFIER, read_expression
 from monitoring.checks.config.yaml_node import Spot
 from monitoring.checks.engine.monitor import NumberSource
 from monitoring.checks.expression.scope import Scope
 from monitoring.checks.expression.tree import ANYTHING, BOOLEAN
 from monitoring.checks.rules.keys import DURATION, FORMULA, POSITIVE, TEXT, Listed, Value, text_of
 
-_PATH = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*(?:\.[A-Za-z_][A-Za-z0-9_-]*|\[-?\d{1,6}\])*")
+_NAME = r'(?:[A-Za-z_][A-Za-z0-9_-]*|"[^".\[\]]{1,100}")'
+_PATH = re.compile(rf"{_NAME}(?:\.{_NAME}|\[-?\d{{1,6}}\])*")
+_LIST = re.compile(rf"{_NAME}(?:\.{_NAME}|\[-?\d{{0,6}}\])*")
 _HEADER = re.compile(r"[A-Za-z0-9-]{1,64}")
 
 
@@ -29,6 +31,8 @@ def read_source(spot: Spot, name: str) -> NumberSource | None:
     expression = read_expression(ok, Scope(open=True)) if ok else None
     if ok and expression and expression.kind not in (BOOLEAN, ANYTHING):
         ok.wrong(f"{BOOLEAN} is needed here, this is {expression.kind}")
+    rows, texts, numbers = spot.value(ROWS), _paths(spot.get(TEXTS.name)), _paths(spot.get(NUMBERS.name))
+    says_what = _says_what(spot)
     found = NumberSource(
         name=name,
         url=address or "",
@@ -42,8 +46,39 @@ def read_source(spot: Spot, name: str) -> NumberSource | None:
             one for item in (required.items("a list of paths") if required else []) if (one := read_path(item))
         ),
         headers=read_headers(spot.get(HEADERS.name)),
+        rows=rows or "",
+        texts=texts,
+        numbers=numbers,
     )
-    return found if address and path else None
+    return found if says_what and address and (path or rows) else None
+
+
+def _says_what(spot: Spot) -> bool:
+    """See that a source has a number, or rows with what is read of each."""
+    number, rows, scale = spot.get(NUMBER.name), spot.get(ROWS.name), spot.get(SCALE.name)
+    of_rows = [one for key in (TEXTS, NUMBERS) if (one := spot.get(key.name))]
+    if (number is None) is (rows is None):
+        both = "number says which number is read, or rows which list"
+        spot.wrong(both if rows else "number is missing: its path in the answer")
+        return False
+    if rows and scale:
+        scale.wrong("the numbers of rows have their own scales: divide them under values")
+    if rows and not of_rows:
+        rows.wrong("texts and numbers say what is read of each row, as in numbers: {size: assets}")
+    for one in of_rows if number else ():
+        one.wrong("texts and numbers are of rows")
+    return True
+
+
+def _paths(spot: Spot | None) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for key, value in spot.entries("names and paths in a row") if spot else []:
+        path = read_path(value)
+        if not IDENTIFIER.fullmatch(key.text):
+            value.mistakes.add(key.at, value.path, f"{key.text!r} cannot be named in an expression")
+        elif path:
+            found[key.text] = path
+    return found
 
 
 def read_url(spot: Spot) -> str | None:
@@ -74,6 +109,15 @@ def read_path(spot: Spot) -> str | None:
     return None
 
 
+def read_list_path(spot: Spot) -> str | None:
+    """Read a path of a list in an answer, in which `[]` means each element."""
+    text = spot.text("a path")
+    if text is None or _LIST.fullmatch(text):
+        return text.removesuffix("[]") if text else None
+    spot.wrong(f"{text!r} is not a path of a list, as in data.rows or pools[].loans")
+    return None
+
+
 def read_headers(spot: Spot | None) -> dict[str, str]:
     """Read the headers of a request."""
     found: dict[str, str] = {}
@@ -96,7 +140,33 @@ URL = entry(
     example="url: https://api.example.org/supply",
 )
 NUMBER = entry(
-    "number", IN_ANSWER, "Its path in the answer.", without="its path in the answer", example="number: data.supply"
+    "number",
+    IN_ANSWER,
+    "Its path in the answer.",
+    default="",
+    without="or rows",
+    example="number: data.supply",
+)
+ROWS = entry(
+    "rows",
+    Value("path of a list", read_list_path, {"type": "string"}),
+    "In place of a number: a list in the answer, for for_each; `[]` means each element.",
+    default="",
+    example="rows: data.farms",
+)
+TEXTS = entry(
+    "texts",
+    Listed(IN_ANSWER, named=True),
+    "With rows: texts of each row, by name their paths in it.",
+    default="",
+    example="texts: {name: name}",
+)
+NUMBERS = entry(
+    "numbers",
+    Listed(IN_ANSWER, named=True),
+    "With rows: numbers of each row, by name their paths in it.",
+    default="",
+    example="numbers: {size: assets}",
 )
 SCALE = entry("scale", POSITIVE, "The number is divided by this.", default="1", example="scale: 1e18")
 TIME = entry("time", IN_ANSWER, "The path of the answer's own time.", default="", example="time: data.updated_at")
@@ -121,4 +191,7 @@ HEADERS = entry(
     default="",
     example="headers: {User-Agent: monitoring}",
 )
-SOURCE = Section("A number from a service.", URL, NUMBER, SCALE, TIME, MAX_AGE, OK, QUERY, REQUIRE, HEADERS)
+_OF_ROWS = (ROWS, TEXTS, NUMBERS)
+SOURCE = Section(
+    "A number from a service, or rows.", URL, NUMBER, *_OF_ROWS, SCALE, TIME, MAX_AGE, OK, QUERY, REQUIRE, HEADERS
+)

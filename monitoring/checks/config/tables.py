@@ -7,7 +7,7 @@ from pathlib import Path
 
 from monitoring.base.yaml.keys import Section, entry
 from monitoring.base.yaml.marks import Mapping as MappingNode
-from monitoring.base.yaml.marks import Scalar
+from monitoring.base.yaml.marks import Scalar, Sequence
 from monitoring.checks.config.rows import FROM, PATH, cell, data_at
 from monitoring.checks.config.yaml_node import Spot
 from monitoring.checks.expression.tree import LookupTable
@@ -20,11 +20,23 @@ TABLE_FILE = Section(
     replace(FROM, example="from: tiers.yaml"),
     replace(PATH, sentence="Where in it the table is.", example="path: symbols"),
 )
+CONTAINS = entry(
+    "contains",
+    Listed(Everything()),
+    "A text is in the table that contains one of these, whatever their case.",
+    without="parts of texts",
+    example="contains: [aave, maple]",
+)
+TABLE_OF_PARTS = Section("A table of parts of texts.", CONTAINS)
 TABLES = entry(
     "tables",
     Listed(
         Either(
-            "key: value, a list, or a data file", Listed(Everything(), named=True), Listed(Everything()), TABLE_FILE
+            "key: value, a list, or a data file",
+            Listed(Everything(), named=True),
+            Listed(Everything()),
+            TABLE_FILE,
+            TABLE_OF_PARTS,
         ),
         "name: table",
         named=True,
@@ -42,10 +54,15 @@ def read_table(spot: Spot, name: str, folder: Path) -> tuple[LookupTable | None,
         if at is None:
             return None, []
         return _table(at, name), at.mistakes.lines()
+    parts = spot.get(CONTAINS.name) if isinstance(spot.node, MappingNode) else None
+    if parts and isinstance(parts.node, Sequence):
+        spot.only((CONTAINS,))
+        table = _table(parts, name)
+        return LookupTable(name, {str(key).lower(): True for key in table.entries}, is_list=True, of_parts=True), []
     return _table(spot, name), []
 
 
-def _table(spot: Spot, name: str) -> LookupTable | None:
+def _table(spot: Spot, name: str) -> LookupTable:
     is_list = not isinstance(spot.node, MappingNode)
     pairs = [(one, one) for one in spot.items("a list, or keys with values,")] if is_list else _pairs(spot)
     found: dict[Value, Value] = {}

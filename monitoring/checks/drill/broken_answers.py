@@ -36,7 +36,7 @@ def reading_problems(world: Rehearsal, name: str) -> dict[str, list[str]]:
     if not _is_there(world, name, source):
         return {}
     world.run()
-    needing = _without_data(world.run(damage=lambda replay: replay.put(name, _inside(source, source.number), None)))
+    needing = _without_data(world.run(damage=lambda replay: replay.put(name, _inside(source, source.path), None)))
     found: dict[str, list[str]] = {key.check: [] for key in needing}
     for what, damage in _broken(name, source, lambda: world.now):
         _note(found, needing, world.run(damage=damage), f"{name} {what}", is_read=False)
@@ -55,17 +55,18 @@ def reading_problems(world: Rehearsal, name: str) -> dict[str, list[str]]:
 def _is_there(world: Rehearsal, name: str, source: NumberSource) -> bool:
     replay = world.scene.replay(world.now)
     body = replay.bodies[replay.path_of(name)]
-    paths = [_inside(source, path) for path in (source.number, source.time) if path]
+    paths = [_inside(source, path) for path in (source.path, source.time) if path]
     return not any(isinstance(pick(body, path, name), Unknown) for path in paths)
 
 
 def _broken(name: str, source: NumberSource, now: Callable[[], datetime]) -> Iterator[tuple[str, _Damage]]:
     """Yield each way in which an answer is none, in words after the name of the source."""
-    number = _inside(source, source.number)
+    number = _inside(source, source.path)
     yield "cannot be reached", lambda replay: replay.down.add(replay.path_of(name))
     yield "answers 404", lambda replay: replay.instead.update({replay.path_of(name): (404, b"{}")})
     yield "answers a web page", lambda replay: replay.instead.update({replay.path_of(name): (200, b"<html></html>")})
-    yield "answers with a text in place of the number", lambda replay: replay.put(name, number, "n/a")
+    what = "list" if source.rows else "number"
+    yield f"answers with a text in place of the {what}", lambda replay: replay.put(name, number, "n/a")
     if source.query:
         yield "answers data with an error next to it", lambda replay: _with_error(replay, name, now())
     if source.max_age is not None:

@@ -94,7 +94,11 @@ class DrilledEvents:
         for part in parts_with_events(self.drilled):
             for one in part.check.asks.contracts if part.key.chain == chain else ():
                 address = evaluate(one.tree, _NamesAlone(chain, part.scene.names))
-                yield from ((str(address), event) for event in part.check.asks.events[:1] if is_address(address))
+                yield from (
+                    (str(address), event)
+                    for event in part.check.asks.events[:1]
+                    if is_address(address) and event.fields
+                )
 
 
 def malformed_problems(world: Rehearsal) -> dict[str, list[str]]:
@@ -104,7 +108,7 @@ def malformed_problems(world: Rehearsal) -> dict[str, list[str]]:
     found: dict[str, list[str]] = {}
     for part in parts_with_events(world.scene):
         one, problems = outcomes[part.key], found.setdefault(part.key.check, [])
-        is_judged = part.check.asks.events[0].fields and one.condition.no_data is None
+        is_judged = part.check.asks.events[0].fields and one.condition.no_data is None  # without any, all of it decodes
         if is_judged or one.transition:
             problems.append(f"an event that cannot be decoded is judged all the same: {part.key.text}")
     return found

@@ -23,6 +23,7 @@ from monitoring.checks.engine.point import EvaluationPoint
 from monitoring.checks.engine.python_checks import GivenPart
 from monitoring.checks.messages import alert
 from monitoring.checks.messages.listing_value import value_in_words
+from monitoring.checks.state import inhibition
 from monitoring.checks.state.load import NOTHING, LoadedState
 from monitoring.checks.state.save import JudgedPart, Record
 from monitoring.conditions.condition import CRASH, Condition, ConditionKey, State
@@ -85,8 +86,8 @@ def _judged(
     now, conditions = at.clock.now(), remembered.conditions
     declared = {monitor.name for monitor in monitors if monitor.declared}
     entries: list[JudgedPart] = []
-    for part in parts:
-        seen = judge_check(part, readings, conditions, now)
+    for seen in inhibition.apply([judge_check(part, readings, conditions, now) for part in parts], remembered):
+        part = seen.part
         origin = _origin(seen, at, readings) if seen.outcome.transition else _NOTHING_READ
         entries.append(_entry(seen, conditions, at, now, origin, declared=part.key.monitor in declared))
     traces = {one.seen.key: _trace(error) for one in entries if (error := _bug(one)) is not None}

@@ -87,6 +87,7 @@ def _data(entry: JudgedPart) -> dict[str, object]:
         "state": condition.state.value, "reason": seen.outcome.reason.value,
         "since": to_text(condition.since) if condition.since else None,
         "blind_since": to_text(blind.since) if blind else None,
+        "inhibited_by": condition.inhibited_by or None,
         "remind_every_s": condition.remind_every.total_seconds() if condition.remind_every is not None else None,
         "next_reminder_at": to_text(condition.next_reminder_at) if condition.next_reminder_at else None,
         "runbook": seen.part.route.guidance.runbook, "note": seen.part.route.guidance.note,

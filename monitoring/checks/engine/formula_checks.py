@@ -21,10 +21,19 @@ from monitoring.checks.rows.eval_scope import EvalScope
 from monitoring.checks.rules.delta import Priced
 from monitoring.checks.rules.steps import severities_of
 from monitoring.checks.rules.verb import verb
-from monitoring.checks.rules.words import Subject, filled
+from monitoring.checks.rules.words import PLACEHOLDER, Subject, filled
 from monitoring.conditions.condition import Condition, ConditionKey
 from monitoring.conditions.outcome import Outcome, Transition
 from monitoring.conditions.policy import Policy
+
+
+@dataclass(frozen=True, slots=True)
+class FollowedCheck:
+    """A check that another one follows from. `id` has the fields of the row in it; `subject` is of a built-in type."""
+
+    check: str
+    id: str = ""
+    subject: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +41,8 @@ class Check:
     """One check of a monitor file. `trees` are what its verb reads, one or two; `name` is its id without the row.
 
     `rows` are the names of `for_each` that it runs over, the outermost first; `labels` what its id and text name of a
-    row. While `at_once` is true it does not wait. `asks` is for the `reads` of its verb.
+    row. While `at_once` is true it does not wait. `asks` is for the `reads` of its verb. `unless` is what it
+    follows from.
     """
 
     id: str
@@ -49,6 +59,7 @@ class Check:
     own: OwnRoute = NO_OWN_ROUTE
     at_once: Tree | None = None
     asks: Any = None
+    unless: tuple[FollowedCheck, ...] = ()
 
     @property
     def all_trees(self) -> tuple[Tree, ...]:
@@ -76,6 +87,17 @@ class FormulaPart:
     route: AlertRoute
     labels: Mapping[str, Value] = field(default_factory=dict)
     lost: Unknown | None = None
+
+    @property
+    def causes(self) -> tuple[ConditionKey, ...]:
+        """Return the conditions that hold it back while they fire: of the same row, or of a vault."""
+        names = {name: str(value) for name, value in {**self.labels, **self.scene.fields}.items()}
+        found: list[ConditionKey] = []
+        for each in self.check.unless:
+            subject = each.subject or "/".join(names.get(name.strip(), "") for name in PLACEHOLDER.findall(each.id))
+            chains = dict.fromkeys((self.key.chain, 0)) if each.subject else (self.key.chain,)
+            found += [ConditionKey(self.key.monitor, each.check, chain, subject) for chain in chains]
+        return tuple(found)
 
     @property
     def about(self) -> str:

@@ -15,6 +15,7 @@ from monitoring.conditions.outcome import Outcome
 _WIDEST = 48
 _LONG_REASON = 24
 _NO_DATA = "no data"
+_INHIBITED = "inhibited"
 # What happened once, by what its verb remembers.
 _ONCE = {"mark": "fell, alerted; new baseline", "slots": "moved, alerted; new baseline"}
 
@@ -48,7 +49,7 @@ def summary_of(seen: Sequence[EvaluatedCheck]) -> str:
     states = Counter(_state(one) for one in seen)
     shown = [
         f"{states[name]} {name}"
-        for name in ("ok", "firing", "pending", "happened", _NO_DATA)
+        for name in ("ok", "firing", "pending", _INHIBITED, "happened", _NO_DATA)
         if _is_shown(name, states)
     ]
     sources = ", ".join(f"{source} {count}" for source, count in _sources(seen).most_common())
@@ -60,6 +61,8 @@ def _is_shown(name: str, states: Counter[str]) -> bool:
 
 
 def _state(one: EvaluatedCheck) -> str:
+    if one.outcome.condition.inhibited_by:
+        return _INHIBITED
     return _NO_DATA if one.outcome.condition.no_data is not None else _state_and_reason(one.outcome)[0]
 
 
@@ -94,6 +97,8 @@ def _with_reason_below(row: Sequence[str]) -> tuple[list[str], str]:
 
 def _state_and_reason(outcome: Outcome) -> tuple[str, str]:
     condition, transition = outcome.condition, outcome.transition
+    if condition.inhibited_by:
+        return _INHIBITED, f"inhibited by {condition.inhibited_by}"
     if transition is None:
         return condition.state.value, outcome.reason.value
     if condition.clear_since is None or condition.is_firing:

@@ -17,7 +17,7 @@ from monitoring.checks.engine.plan import Answerer, CheckInstance
 from monitoring.checks.expression.tree import Apply, Expression, Tree, children
 from monitoring.checks.expression.values import Number, Value
 from monitoring.checks.messages.plain import AlertRoute
-from monitoring.checks.rows.eval_scope import EvalScope, ListedRows, RowPlan, Rows
+from monitoring.checks.rows.eval_scope import EvalScope, Level, RowPlan, Rows
 from monitoring.checks.rows.listed_check import ListedCheck
 from monitoring.checks.rows.own_row import of_row
 from monitoring.checks.rules.words import PLACEHOLDER
@@ -29,7 +29,10 @@ CHAINS: Mapping[int, str] = {one.id: one.slug for one in sorted(networks().value
 
 @dataclass(frozen=True, slots=True)
 class NumberSource:
-    """A number from a service: where, which path of the answer, and what makes it trustworthy."""
+    """A number from a service, or rows: where, which path of the answer, and what makes it trustworthy.
+
+    Of `rows` it has `texts` and `numbers`, by name the paths in a row.
+    """
 
     name: str
     url: str
@@ -41,6 +44,19 @@ class NumberSource:
     query: str = ""
     require: tuple[str, ...] = ()
     headers: Mapping[str, str] = field(default_factory=dict)
+    rows: str = ""
+    texts: Mapping[str, str] = field(default_factory=dict)
+    numbers: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def where(self) -> str | tuple[object, ...]:
+        """Return where in the answer it is, for what is known of the shape."""
+        return (self.rows, *self.texts.items(), *self.numbers.items()) if self.rows else self.number
+
+    @property
+    def path(self) -> str:
+        """Return the path without which it has nothing: that of the number, or of the list."""
+        return self.rows.partition("[]")[0] if self.rows else self.number
 
 
 class EvaluatedMonitor(Protocol):
@@ -83,7 +99,7 @@ class Monitor:
     values: Mapping[str, Expression]
     sources: Mapping[str, NumberSource]
     checks: tuple[Check, ...]
-    levels: tuple[Rows | ListedRows, ...] = ()
+    levels: tuple[Level, ...] = ()
     more: tuple[CheckInstance, ...] = ()
     answers: Mapping[type, Answerer] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
@@ -103,7 +119,7 @@ class Monitor:
     def parts(self) -> tuple[CheckInstance, ...]:
         """Return one part per check, chain and written row, one for all rows of a list, and those of built-in types."""
         found: list[CheckInstance] = []
-        listed = {one.name for one in self.levels if isinstance(one, ListedRows)}
+        listed = {one.name for one in self.levels if not isinstance(one, Rows)}
         for scope in self.scopes():
             found += [self._part(check, scope) for check in self.checks if not check.rows]
             written = self.rows.rows if self.rows else ()

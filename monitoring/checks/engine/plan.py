@@ -16,6 +16,7 @@ from monitoring.checks.engine.point import EvaluationPoint
 from monitoring.checks.expression.evaluate import PENDING, PriceRead, Result, ViewRead
 from monitoring.checks.expression.values import Value
 from monitoring.checks.messages.plain import AlertRoute, AlertText
+from monitoring.checks.rows.source_rows import SourceRows
 from monitoring.conditions.condition import Condition, ConditionKey
 from monitoring.conditions.outcome import Outcome, Transition
 
@@ -47,7 +48,7 @@ class ReadContext:
     """What is known in one pass, and which questions are still to be asked. `rows` stay over all passes."""
 
     answers: Mapping[Query, Any]
-    sources: Mapping[tuple[str, str], Value | Unknown]
+    sources: Mapping[tuple[str, str], Value | SourceRows | Unknown]
     conditions: Mapping[ConditionKey, Condition] = field(default_factory=dict)
     known: Mapping[Query, Any] = field(default_factory=dict)
     wanted: dict[Query, None] = field(default_factory=dict)
@@ -74,8 +75,17 @@ class ReadContext:
 
     def source(self, monitor: str, name: str) -> Value | Unknown:
         """Return what a service said, read before the passes."""
+        found = self._source(monitor, name)
+        return Unknown(f"{name} is a list of rows", name) if isinstance(found, SourceRows) else found
+
+    def source_rows(self, monitor: str, name: str) -> SourceRows | Unknown:
+        """Return the rows that a service listed, read before the passes."""
+        found = self._source(monitor, name)
+        return found if isinstance(found, SourceRows | Unknown) else Unknown(f"{name} has no rows", name)
+
+    def _source(self, monitor: str, name: str) -> Value | SourceRows | Unknown:
         if (monitor, name) in self.known:
-            found: Value | Unknown = self.known[monitor, name]
+            found: Value | SourceRows | Unknown = self.known[monitor, name]
             return found
         return self.sources.get((monitor, name), Unknown(f"the source {name} was not read", name))
 

@@ -36,6 +36,7 @@ class GivenPart:
     subject: Subject
     reading: Any
     asked: Evidence = NO_EVIDENCE
+    causes: tuple[ConditionKey, ...] = ()
 
     @property
     def about(self) -> str:

@@ -25,6 +25,7 @@ from monitoring.checks.engine.sources import read_sources
 from monitoring.checks.expression.evaluate import PENDING, ViewRead
 from monitoring.checks.expression.values import Value
 from monitoring.checks.rows.listed_check import ListedCheck
+from monitoring.checks.rows.source_rows import SourceRows
 from monitoring.conditions.condition import Condition, ConditionKey
 
 MAX_PASSES = 8  # each is a round trip to every chain; nobody nests views deeper
@@ -56,7 +57,7 @@ def read(
 def read_all(
     parts: Sequence[CheckInstance],
     reader: BlockReader,
-    sources: Mapping[tuple[str, str], Value | Unknown],
+    sources: Mapping[tuple[str, str], Value | SourceRows | Unknown],
     conditions: Mapping[ConditionKey, Condition],
     known: Mapping[Query, Any],
 ) -> Readings:

@@ -21,12 +21,16 @@ from monitoring.checks.expression.evaluate import PENDING, Ask, Result, evaluate
 from monitoring.checks.expression.tree import Aggregate, Expression
 from monitoring.checks.expression.values import Value
 from monitoring.checks.recorded.shape import remember_readings
+from monitoring.checks.rows.answer_rows import rows_at
+from monitoring.checks.rows.source_rows import SourceRows
 
 _AT_ONCE = 8
 Document = sources.ServiceDocument
 
 
-def read_sources(monitors: Sequence[EvaluatedMonitor], at: EvaluationPoint) -> dict[tuple[str, str], Value | Unknown]:
+def read_sources(
+    monitors: Sequence[EvaluatedMonitor], at: EvaluationPoint
+) -> dict[tuple[str, str], Value | SourceRows | Unknown]:
     """Read every source of the monitors that is not known; documents that several share are asked for once."""
     every = {(monitor.name, name): source for monitor in monitors for name, source in monitor.sources.items()}
     wanted = {key: source for key, source in every.items() if key not in at.known}
@@ -37,17 +41,17 @@ def read_sources(monitors: Sequence[EvaluatedMonitor], at: EvaluationPoint) -> d
     with ThreadPoolExecutor(min(_AT_ONCE, len(distinct))) as threads:
         answers = threads.map(lambda one: _document(one[0], one[1], service, clock), distinct.values())
         documents = dict(zip(distinct, answers, strict=True))
-    found = {key: _number(documents[_identity(source)], source) for key, source in wanted.items()}
+    found = {key: _reading(documents[_identity(source)], source) for key, source in wanted.items()}
     readings: dict[str, dict[str, tuple[object, Json | None]]] = {}
     for key, source in wanted.items():
         body = _parsed_body(documents[_identity(source)], found[key])
-        readings.setdefault(key[0], {})[key[1]] = (*_identity(source), source.number), body
+        readings.setdefault(key[0], {})[key[1]] = (*_identity(source), source.where), body
     for monitor, of_sources in readings.items():
         remember_readings(at.memory, monitor, of_sources)
     return found
 
 
-def _parsed_body(document: sources.ServiceDocument | Unknown, number: Value | Unknown) -> Json | None:
+def _parsed_body(document: sources.ServiceDocument | Unknown, number: Value | SourceRows | Unknown) -> Json | None:
     return None if isinstance(document, Unknown) or isinstance(number, Unknown) else document.body
 
 
@@ -77,9 +81,11 @@ def _document(
     return sources.read_source(service, document_of(key, source), clock.now())
 
 
-def _number(document: sources.ServiceDocument | Unknown, source: NumberSource) -> Value | Unknown:
+def _reading(document: sources.ServiceDocument | Unknown, source: NumberSource) -> Value | SourceRows | Unknown:
     if isinstance(document, Unknown):
         return document
+    if source.rows:
+        return rows_at(document.body, source.rows, source.texts, source.numbers, document.source)
     found = document.number(source.number)
     return found if isinstance(found, Unknown) else Fraction(found.value) / source.scale
 

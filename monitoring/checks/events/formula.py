@@ -19,6 +19,7 @@ from monitoring.checks.expression.values import Absent, Value
 from monitoring.checks.rows.eval_scope import EvalScope, SceneWorld
 from monitoring.checks.rules.readings import LogBatch
 from monitoring.checks.rules.words import PLACEHOLDER
+from monitoring.conditions.severity import Severity
 from monitoring.conditions.values import Unknown, UnknownError
 
 
@@ -29,12 +30,12 @@ def read_events(part: FormulaPart, desk: ReadContext) -> LogBatch | Unknown | No
     watched = _watched(query, world)
     if not isinstance(watched, WatchedEvents):
         return watched
-    before, chain = desk.condition(part.key), part.key.chain
-    asked = questions(chain, watched.contracts, frozenset(watched.events), before, query.lookback)
+    before, whole = desk.condition(part.key), part.check.policy.severity >= Severity.HIGH
+    asked = questions(watched, before, query.lookback, whole=whole)
     answers = [desk.ask(one) for one in asked]
     if any(one is PENDING for one in answers):
         return PENDING
-    read = decoded(part.key.check, chain, answers, watched, before, query.lookback)
+    read = decoded(part.key.check, answers, watched, before, query.lookback)
     if read.unknown is not None:
         return read.unknown
     seen = {log.id: _seen(query, log, world) for log in read}
@@ -50,9 +51,16 @@ def _watched(query: EventQuery, world: SceneWorld) -> WatchedEvents | Unknown | 
         if address is PENDING or isinstance(address, Unknown):
             return address
         if not isinstance(address, Absent):
-            is_named = expression.text in world.scene.names and "." not in expression.text
-            found[str(address).lower()] = expression.text if is_named else ""
+            found[str(address).lower()] = _name_of(expression.text, world.scene)
     return WatchedEvents(found, {event.topic: event for event in query.events})
+
+
+def _name_of(text: str, scene: EvalScope) -> str:
+    """Return what the file calls a contract: its name under contracts, or the name of the row it is in."""
+    row, dot, _ = text.partition(".")
+    if not dot:
+        return text if text in scene.names else ""
+    return str(scene.names.get(f"{row}.name", ""))
 
 
 @dataclass(frozen=True, slots=True)

@@ -66,33 +66,36 @@ class WatchedEvents:
         )  # fmt: skip
 
 
-def questions(
-    chain: int, addresses: Iterable[str], topics: frozenset[str], before: Condition, lookback: timedelta | None
-) -> list[LogsSince]:
+def questions(watched: WatchedEvents, before: Condition, lookback: timedelta | None, *, whole: bool) -> list[LogsSince]:
     """Ask for the logs of contracts, from the block on that the condition remembers; at first sight so far back."""
     first, lookback_s = read_from(before, LogsPolicy()), int((lookback or MIN_LOOKBACK).total_seconds())
-    seen = seen_blocks(before)
-    return [LogsSince(chain, one, topics, first, lookback_s, cursor_of(before), seen=seen) for one in addresses]
+    chain, topics, seen, cursor = before.key.chain, frozenset(watched.events), seen_blocks(before), cursor_of(before)
+    return [LogsSince(chain, one, topics, first, lookback_s, cursor, whole, seen) for one in watched.contracts]
 
 
 def read_logs(
-    key: str, chain: int, watched: WatchedEvents, before: Condition, at: EvaluationPoint, first_run: timedelta | None
+    key: str,
+    watched: WatchedEvents,
+    before: Condition,
+    at: EvaluationPoint,
+    first_run: timedelta | None,
+    *,
+    whole: bool,
 ) -> LogsRead:
     """Read on from the block that the condition remembers; at first sight the last hour, or as long as `first_run`."""
-    asked = questions(chain, watched.contracts, frozenset(watched.events), before, first_run)
-    return decoded(key, chain, list(answer_logs(asked, at).values()), watched, before, first_run)
+    asked = questions(watched, before, first_run, whole=whole)
+    return decoded(key, list(answer_logs(asked, at).values()), watched, before, first_run)
 
 
 def decoded(
     key: str,
-    chain: int,
     answers: Sequence[Stretch | Unknown],
     watched: WatchedEvents,
     before: Condition,
     first_run: timedelta | None,
 ) -> LogsRead:
     """Put the answers to `questions` together and decode them, up to a log that is not what was declared."""
-    empty = LogsRead(key, chain, SEED if first_run is None else REPORT_ALL, cursor_of(before))
+    empty = LogsRead(key, before.key.chain, SEED if first_run is None else REPORT_ALL, cursor_of(before))
     lost = next((one for one in answers if isinstance(one, Unknown)), None)
     found = [one for one in answers if isinstance(one, Stretch)]
     if lost is not None or not found:

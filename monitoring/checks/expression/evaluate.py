@@ -292,6 +292,8 @@ def _pick(whole: Value, index: int) -> Result:
 def _look_up(tree: Lookup, key: Value) -> Result:
     if isinstance(key, bool):
         return _wrong("a text, a number or an address", key)
+    if tree.asks and tree.table.of_parts:
+        return any(str(part) in str(key).lower() for part in tree.table.entries)
     if tree.asks:
         return key in tree.table.entries
     if key not in tree.table.entries:

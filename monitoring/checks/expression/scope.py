@@ -36,7 +36,8 @@ class Scope:
 
     `views` are the functions by name, `own_views` those a contract declares for itself. In an `open` scope (the
     answer of a service) a name that is not known here may be anything. `row_names` has, by value and by name of
-    `for_each`, the rows it differs by; `levels` are the names of `for_each`, the outermost first.
+    `for_each`, the rows it differs by; `levels` are the names of `for_each`, the outermost first, `written` those
+    whose rows are written.
     """
 
     contracts: Collection[str] = ()
@@ -48,6 +49,7 @@ class Scope:
     tables: Mapping[str, LookupTable] = field(default_factory=dict)
     row_names: Mapping[str, frozenset[str]] = field(default_factory=dict)
     levels: tuple[str, ...] = ()
+    written: tuple[str, ...] = ()
 
     def known(self) -> list[str]:
         return [*self.contracts, *self.values, *self.rows, *self.tables, *WORDS, *FUNCTIONS]

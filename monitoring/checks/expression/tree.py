@@ -140,11 +140,15 @@ class Pick:
 
 @dataclass(frozen=True, slots=True)
 class LookupTable:
-    """What a monitor file says of texts, numbers or addresses; a list says only which there are."""
+    """What a monitor file says of texts, numbers or addresses; a list says only which there are.
+
+    With `of_parts` a text is in it that contains one of them, whatever their case.
+    """
 
     name: str
     entries: Mapping[Value, Value]
     is_list: bool = False
+    of_parts: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -48,6 +48,7 @@ from monitoring.checks.recorded.write import (
     write_recording,
 )
 
+_WHOLE = 500  # elements kept of the lists of an answer whose rows are read
 _LIST = 2  # elements kept at each end of a list, and more where a path of the monitor needs them
 
 
@@ -189,7 +190,7 @@ def _recording(
 ) -> Recording:
     sources = [monitor.sources[name] for name in names]
     base = "data." if sources[0].query else ""
-    paths = [base + one for source in sources for one in (source.number, source.time, *source.require) if one]
+    paths = [base + one for source in sources for one in (source.path, source.time, *source.require) if one]
     body: Json = json.loads(answer.body, parse_float=Decimal)
     for stamped in {base + source.time for source in sources if source.time}:
         stamp = stamp_of(pick(body, stamped, ""), now)  # type: ignore[arg-type]  # what is not there is no time
@@ -199,7 +200,7 @@ def _recording(
         path.parent / FOLDER / f"{monitor.name}.{names[0]}.json", monitor.name, tuple(names),
         recorded_request(request, redact),
         answer.status, {"content-type": answer.headers.get("content-type", "")},
-        cut(body, _LIST + most, redact), recorded=f"{now:%Y-%m-%d}",
+        cut(body, _WHOLE if any(one.rows for one in sources) else _LIST + most, redact), recorded=f"{now:%Y-%m-%d}",
     )  # fmt: skip
 
 

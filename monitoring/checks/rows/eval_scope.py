@@ -18,6 +18,7 @@ from monitoring.checks.expression.tree import Aggregate, Expression, Tree
 from monitoring.checks.expression.values import Absent, Unknown, Value, describe
 
 Row: TypeAlias = "Mapping[str, Value | Unknown]"
+Level: TypeAlias = "Rows | ListedRows | AnsweredRows"
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +47,19 @@ class ListedRows:
 
 
 @dataclass(frozen=True, slots=True)
+class AnsweredRows:
+    """One name of `for_each` whose rows are those of a source's answer."""
+
+    name: str
+    source: str
+    most: int
+
+    @property
+    def words(self) -> str:
+        return f"`{self.source}`"
+
+
+@dataclass(frozen=True, slots=True)
 class RowPlan:
     """The values and the names of `for_each` of a monitor, for the scopes of all its rows.
 
@@ -53,7 +67,7 @@ class RowPlan:
     """
 
     values: Mapping[str, Expression] = field(default_factory=dict)
-    levels: tuple[Rows | ListedRows, ...] = ()
+    levels: tuple[Level, ...] = ()
     gate: PriceGate = USUAL_GATE
 
     def between(self, above: frozenset[str] | None, rows: frozenset[str]) -> dict[str, Tree]:
@@ -120,16 +134,24 @@ class EvalScope:
         """Return the scopes of the rows of a name of `for_each`: the same ones in all passes of one reading."""
         if (self, name) not in desk.rows:
             level = next(one for one in self.plan.levels if one.name == name)
-            found = (
-                [_fields(name, row) for row in level.rows]
-                if isinstance(level, Rows)
-                else _elements(level, evaluate(level.of.tree, self.world(desk)))
-            )
+            found = self._read_rows(level, desk)
             if isinstance(found, Unknown | Absent | NotYet):
                 return found
             desk.rows[self, name] = tuple(self.row(name, row) for row in found)
         scopes: tuple[EvalScope, ...] = desk.rows[self, name]
         return scopes
+
+    def _read_rows(self, level: Level, desk: ReadContext) -> Iterable[Row] | Unknown | Absent | NotYet:
+        if isinstance(level, ListedRows):
+            return _elements(level, evaluate(level.of.tree, self.world(desk)))
+        if isinstance(level, Rows):
+            return [_fields(level.name, row) for row in level.rows]
+        found = desk.source_rows(self.monitor, level.source)
+        if isinstance(found, Unknown):
+            return found
+        if len(found.rows) > level.most:
+            return _too_many(level.source, len(found.rows), level)
+        return [_fields(level.name, row) for row in found.rows]
 
 
 @dataclass(slots=True)
@@ -173,6 +195,10 @@ def _fields(name: str, row: Row) -> Row:
     return {f"{name}.{key}": value for key, value in row.items()}
 
 
+def _too_many(what: str, count: int, level: ListedRows | AnsweredRows) -> Unknown:
+    return Unknown(f"{what} has {counted(count, 'row')}, more than {level.most}: raise `most` of {level.name}")
+
+
 def _elements(level: ListedRows, found: Result) -> Iterable[Row] | Unknown | Absent | NotYet:
     """Return a row for each element of a list that was read."""
     if isinstance(found, Unknown | Absent | NotYet):
@@ -186,7 +212,5 @@ def _elements(level: ListedRows, found: Result) -> Iterable[Row] | Unknown | Abs
     else:
         return Unknown(f"a list was needed, not {describe(found)}")
     if count > level.most:
-        return Unknown(
-            f"{level.of.text} has {counted(count, 'row')}, more than {level.most}: raise `most` of {level.name}"
-        )
+        return _too_many(level.of.text, count, level)
     return [{level.name: one} for one in (range(count) if level.counts or not isinstance(found, tuple) else found)]

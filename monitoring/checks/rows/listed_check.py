@@ -18,7 +18,7 @@ from monitoring.checks.engine.point import EvaluationPoint
 from monitoring.checks.expression.evaluate import NotYet
 from monitoring.checks.expression.values import Absent, Unknown
 from monitoring.checks.messages.plain import AlertRoute, AlertText
-from monitoring.checks.rows.eval_scope import EvalScope, ListedRows
+from monitoring.checks.rows.eval_scope import EvalScope, Rows
 from monitoring.checks.rows.own_row import of_row
 from monitoring.checks.rules.words import PLACEHOLDER
 from monitoring.conditions.condition import Condition, ConditionKey
@@ -50,7 +50,7 @@ class ListedCheck:
     def over(self) -> str:
         """What it runs over, in a few words."""
         used = [one for one in self.part.scene.plan.levels if one.name in self.part.check.rows]
-        return ", ".join(f"each row of {one.words}" for one in used if isinstance(one, ListedRows))
+        return ", ".join(f"each row of {one.words}" for one in used if not isinstance(one, Rows))
 
     @property
     def bound(self) -> str:

@@ -196,6 +196,14 @@ MACHINE = entry(
     without="no machine is called",
     example="machine: true",
 )
+UNLESS = entry(
+    "unless",
+    Either("id, or list of ids", text_of("id", "an id"), Listed(text_of("id", "an id"))),
+    "A check that this one follows from: while that one fires and is reported, at least as severe, this one waits.",
+    default="",
+    without="it waits for no other",
+    example="unless: stale",
+)
 OWN_ROUTE = (PROTOCOL, CHANNEL, MACHINE, *GUIDANCE)
 LEVEL_SEVERITY = entry(
     "severity", SEVERITY, "How bad this level is.", without="low, medium, high or critical", example="severity: high"

@@ -105,6 +105,7 @@ class CommonKeywords(TypedDict, total=False):
     `contract`: the address it is about, where it was calculated from several, both shown in the alert; so are `runbook`
     (a URL, or a path in the repository) and `note`: what to do; `protocol` and `channel`: whose alert it is and where
     it goes, if not the monitor's; `machine=True`: if it is HIGH or CRITICAL it calls the webhook of its channel.
+    `unless`: the key that it follows from, or several: while one of them fires and is reported, it waits.
     """
 
     severity: Severity | str
@@ -122,6 +123,7 @@ class CommonKeywords(TypedDict, total=False):
     protocol: str
     channel: str
     machine: bool
+    unless: str | Sequence[str]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -143,6 +145,7 @@ class CommonOptions:
     protocol: str = ""
     channel: str = ""
     machine: bool = False
+    unless: str | Sequence[str] = ()
 
     @classmethod
     def of(cls, verb: str, keywords: Mapping[str, Any], python: Callable[..., Any]) -> CommonOptions:
@@ -164,6 +167,11 @@ class CommonOptions:
             raise UsageError(f"m.{verb}(…, inputs=…): name each, as in inputs={{'assets': vault.assets}}")
         return options
 
+    @property
+    def causes(self) -> Sequence[str]:
+        """Return the keys under `unless`."""
+        return [self.unless] if isinstance(self.unless, str) and self.unless else list(self.unless)
+
     def own_route(self, verb: str) -> OwnRoute:
         """Return what the call says of its own alerts.
 
@@ -174,6 +182,8 @@ class CommonOptions:
         for word in ("protocol", "channel"):
             if not isinstance(found := getattr(self, word), str):
                 raise UsageError(f"m.{verb}(…, {word}={found!r}): write a name")
+        if not all(isinstance(key, str) and key for key in self.causes):
+            raise UsageError(f"m.{verb}(…, unless={self.unless!r}): write the key of another check, or a list of them")
         if not isinstance(self.machine, bool):
             raise UsageError(f"m.{verb}(…, machine={self.machine!r}): write True or False")
         return OwnRoute(self.protocol, self.channel, self.machine, guidance)

@@ -19,8 +19,9 @@ from monitoring.chains.rpc.memory import JUDGED, JUDGED_FOR, RunMemory
 from monitoring.conditions.condition import Condition, ConditionKey
 from monitoring.store.db.database import Database
 from monitoring.store.db.handle import ReadOnlyStore, SteadyStore
-from monitoring.store.tables import chain_memory
+from monitoring.store.tables import chain_memory, silences
 from monitoring.store.tables import conditions as stored
+from monitoring.store.tables.silences import Silence
 
 ENGINE = "checks"  # under whose name bugs of those who answer the checks' questions are reported
 
@@ -30,12 +31,14 @@ class LoadedState:
     """The conditions of the monitors of a task and of all sources, as they were read; all that have no data.
 
     `declared` counts the checks of all monitor files, to say what part of them a source takes away. `task` asks.
+    `silences` are those that hold now.
     """
 
     conditions: Mapping[ConditionKey, Condition]
     without_data: Mapping[ConditionKey, Condition]
     declared: int = 0
     task: str | None = None
+    silences: tuple[Silence, ...] = ()
 
 
 NOTHING = LoadedState({}, {})
@@ -47,8 +50,9 @@ def recall(database: Database, monitors: Iterable[str], now: datetime, origin: A
         found = [row for name in dict.fromkeys([*monitors, SOURCES, ENGINE]) for row in stored.of_monitor(tx, name)]
         without_data = {row.key: row for row in stored.without_data(tx)}
         declared = stored.count_declared(tx)
+        holding = tuple(silences.active(tx, now))
         known = {row.key: row if origin.debug else with_unheard(tx, row, now) for row in found}
-    return LoadedState(known, without_data, declared, origin.task)
+    return LoadedState(known, without_data, declared, origin.task, holding)
 
 
 class StoredMemory(RunMemory):

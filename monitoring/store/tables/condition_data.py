@@ -21,7 +21,7 @@ _OWNERS = {each.value: each for each in Owner}
 def write_data(condition: Condition) -> str | None:
     """Return the text, or nothing where there is nothing to remember: such a row is pruned once it is old."""
     if condition.state is State.OK and not (
-        condition.memory or condition.no_data or condition.declared or condition.done_by
+        condition.memory or condition.no_data or condition.declared or condition.done_by or condition.inhibited_by
     ):
         return None
     data: dict[str, Any] = {"v": VERSION, "rank": condition.rank, "memory": dict(condition.memory)}
@@ -35,12 +35,10 @@ def write_data(condition: Condition) -> str | None:
         data["heard"] = to_text(condition.heard_at)
     if condition.is_firing and condition.remind_every is not None:
         data["remind_s"] = condition.remind_every.total_seconds()
-    if condition.owes_reminder:
-        data["owes"] = True
     if condition.state is not State.OK and condition.owner is not Owner.UNKNOWN:
         data["owner"] = [condition.owner.value, condition.owner_task]
-    if condition.done_by:
-        data["done"] = condition.done_by
+    said = {"owes": condition.owes_reminder, "inhibited": condition.inhibited_by, "done": condition.done_by}
+    data |= {name: value for name, value in said.items() if value}
     unseen = condition.no_data
     if unseen is not None:
         data["unknown"] = {
@@ -93,6 +91,7 @@ def _with_data(condition: Condition, data: Any) -> Condition:  # noqa: ANN401 - 
         memory=dict(data["memory"]),
         remind_every=timedelta(seconds=data["remind_s"]) if "remind_s" in data else None,
         owes_reminder="owes" in data,
+        inhibited_by=str(data.get("inhibited", "")),
         owner=_OWNERS.get(owner, Owner.UNKNOWN),
         owner_task=str(owner_task),
     )

@@ -74,6 +74,12 @@ def without_data(tx: Tx) -> list[Condition]:
     ]
 
 
+def inhibited(tx: Tx) -> list[Condition]:
+    """Return what another condition holds back now, by key."""
+    found = fetch(tx, f"{_SELECT} WHERE data_json LIKE '%\"inhibited\":%' ORDER BY monitor, check_name, chain, subject")
+    return [each for each in map(_condition, found) if each.inhibited_by]
+
+
 def declared(database: Database) -> list[Condition]:
     """Return every check that stands in a monitor file now, by key."""
     return [

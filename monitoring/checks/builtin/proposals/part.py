@@ -53,9 +53,10 @@ class ProposalsPart:
 
         A vote whose end is past is not open, whatever its service says.
         """
-        old = self._too_old(reading, now)
-        if isinstance(reading, Unknown) or old:
-            return items.judge(before, old or reading, now, self.policy)  # type: ignore[arg-type]  # one of the two
+        if isinstance(reading, ProposalList):
+            reading = self._fresh(reading, now)
+        if isinstance(reading, Unknown):
+            return items.judge(before, reading, now, self.policy)
         rows = [
             Item(one) if isinstance(one, Unknown) else one.item(now)
             for one in reading.rows
@@ -72,13 +73,14 @@ class ProposalsPart:
         memory = {**outcome.condition.memory, **own, **reading.memory}
         return replace(outcome, condition=replace(outcome.condition, memory=memory))
 
-    def _too_old(self, reading: ProposalList | Unknown, now: datetime) -> Unknown | None:
+    def _fresh(self, reading: ProposalList, now: datetime) -> ProposalList | Unknown:
+        """Return the list; one whose newest row is older than `max_age` counts as none."""
         oldest = self.feed.max_age if isinstance(self.feed, ServiceSource) else None
-        if oldest is None or isinstance(reading, Unknown):
-            return None
+        if oldest is None or isinstance(self.feed, GovernorSource):
+            return reading
         stale = staleness(min(reading.newest, now) if reading.newest else None, now, oldest)
-        name = f"{self.key.monitor}/{self.key.check}"
-        return Unknown(f"{name}: of the newest proposal {stale}", name) if stale else None
+        name = f"{self.key.monitor}/{self.feed.name}"
+        return Unknown(f"{name}: the newest proposal: {stale}", name) if stale else reading
 
     def in_words(self, reading: ProposalList) -> str:
         """Say what was read, for listings."""
