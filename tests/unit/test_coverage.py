@@ -1,4 +1,4 @@
-"""Every check of the replaced system is watched here, as often and as loud, or left out with a reason; no claim is free."""
+"""Every check of the replaced system is watched here, as often and as loud, or left out with a reason."""
 
 from __future__ import annotations
 
