@@ -68,7 +68,7 @@ def checks_table(monitor: Monitor) -> str:
     for part, words in zip(monitor.parts(), described["checks"], strict=True):
         checks.setdefault(part.key.check, []).append((part, words))
     rows = [_row(name, found) for name, found in checks.items()]
-    return _table(("check", "what is said", "reads", "allowed", "severity", "of"), rows)
+    return table(("check", "what is said", "reads", "allowed", "severity", "of"), rows)
 
 
 def shipped_jobs() -> Jobs:
@@ -100,7 +100,7 @@ def overview_table() -> str:
                     [*([] if task.enabled else ["off"]), *([f"unconfirmed: {', '.join(marked)}"] if marked else [])]
                 )
                 rows.append((profile.name, task.name, link, "in Python", "", notes))
-    return _table(("profile", "task", "monitor", "conditions", "chains", ""), rows)
+    return table(("profile", "task", "monitor", "conditions", "chains", ""), rows)
 
 
 def _watches(script: str) -> bool:
@@ -144,7 +144,8 @@ def _formula_part(part: CheckInstance) -> FormulaPart | None:
     return part.part if isinstance(part, ListedCheck) else part if isinstance(part, FormulaPart) else None
 
 
-def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Return a table of Markdown."""
     lines = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
     return "\n".join([*lines, *("| " + " | ".join(row) + " |" for row in rows)]) + "\n"
 

@@ -17,7 +17,7 @@ from monitoring.store.db.schema import open_database
 from tests.support.child import CHECKOUT
 from utils.testing import SimChain, run
 
-pytestmark = [pytest.mark.case("F"), pytest.mark.xfail(strict=True, reason="open: everything is watched")]
+pytestmark = pytest.mark.case("F")
 ORACLE = "0xa2ef2e7bF32248083E514A737259F3785EA8D37D"
 
 
@@ -30,5 +30,5 @@ def test_a_jump_across_the_takeover_is_seen(tmp_path: Path) -> None:
     chain = SimChain({(ORACLE, "rate()(uint256)"): 2 * 10**18})
 
     assert [one.check for one in run(CHECKOUT / "protocols/apyusd/monitor.yaml", store=tmp_path, chain=chain)] == [
-        "rate"
+        "rate/1"
     ]

@@ -86,7 +86,8 @@ def _judged(
     now, conditions = at.clock.now(), remembered.conditions
     declared = {monitor.name for monitor in monitors if monitor.declared}
     entries: list[JudgedPart] = []
-    for seen in inhibition.apply([judge_check(part, readings, conditions, now) for part in parts], remembered):
+    judged = [judge_check(part, readings, conditions, now, remembered.first.get(part.key)) for part in parts]
+    for seen in inhibition.apply(judged, remembered):
         part = seen.part
         origin = _origin(seen, at, readings) if seen.outcome.transition else _NOTHING_READ
         entries.append(_entry(seen, conditions, at, now, origin, declared=part.key.monitor in declared))

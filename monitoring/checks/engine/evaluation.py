@@ -13,6 +13,7 @@ from typing import Any
 from monitoring.base.errors import UsageError
 from monitoring.chains.abi.values import Unknown
 from monitoring.checks.engine.plan import CheckInstance, ReadContext
+from monitoring.checks.state.old_values import OldValue
 from monitoring.conditions.condition import Condition, ConditionKey, Owner
 from monitoring.conditions.outcome import Outcome
 from monitoring.conditions.ownership import why_not
@@ -22,12 +23,16 @@ from monitoring.conditions.transition import no_data
 
 @dataclass(frozen=True, slots=True)
 class EvaluatedCheck:
-    """What came of one check: its reading, and the outcome of judging it. `crash` is its own bug."""
+    """What came of one check: its reading, and the outcome of judging it. `crash` is its own bug.
+
+    `first` is what it started from, where the system before this one remembered that.
+    """
 
     part: CheckInstance
     reading: Any
     outcome: Outcome
     crash: Exception | None = None
+    first: OldValue | None = None
 
     @property
     def key(self) -> ConditionKey:
@@ -50,16 +55,22 @@ class Readings:
 
 
 def judge_check(
-    part: CheckInstance, readings: Readings, conditions: Mapping[ConditionKey, Condition], now: datetime
+    part: CheckInstance,
+    readings: Readings,
+    conditions: Mapping[ConditionKey, Condition],
+    now: datetime,
+    first: OldValue | None = None,
 ) -> EvaluatedCheck:
-    """Judge a check against its remembered condition."""
+    """Judge a check against its remembered condition; one that remembers nothing starts from `first`."""
     before = conditions.get(part.key) or Condition(part.key)
+    if first is not None:
+        before = replace(before, memory=first.memory)
     reading, crash = readings.by_key[part.key], readings.crashes.get(part.key)
     if why := why_not(before, Owner.JUDGED, None):
         crash = UsageError(why)
     if crash is None:
         try:
-            return EvaluatedCheck(part, reading, part.judge(before, reading, now))
+            return EvaluatedCheck(part, reading, part.judge(before, reading, now), first=first)
         except Exception as error:  # noqa: BLE001 - the border of a check: its bug must not stop the others
             crash = error
     lost = Unknown(f"the check crashed: {type(crash).__name__}")

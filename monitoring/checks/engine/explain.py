@@ -55,6 +55,7 @@ def as_lines(entries: Sequence[JudgedPart], now: datetime) -> list[str]:
     rows = lines_of([entry.seen for entry in entries], is_for_people=sys.stdout.isatty())
     for entry, line in zip(entries, rows, strict=True):
         lines += line.split("\n")
+        lines += [f"    starts from {first}"] if (first := entry.seen.first) is not None else []
         if (guidance := entry.seen.part.route.guidance) != shown:  # once for all checks in a row that share it
             shown = guidance
             lines += [f"    {text}" for text in guidance.texts]
@@ -91,5 +92,5 @@ def _data(entry: JudgedPart) -> dict[str, object]:
         "remind_every_s": condition.remind_every.total_seconds() if condition.remind_every is not None else None,
         "next_reminder_at": to_text(condition.next_reminder_at) if condition.next_reminder_at else None,
         "runbook": seen.part.route.guidance.runbook, "note": seen.part.route.guidance.note,
-        "would_say": said,
+        "starts_from": str(seen.first) if seen.first is not None else None, "would_say": said,
     }  # fmt: skip

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from monitoring.alerts.recording.close_orphaned import SOURCES
@@ -16,6 +16,7 @@ from monitoring.alerts.recording.unheard import with_unheard
 from monitoring.base.clock import Clock
 from monitoring.base.errors import StoreError
 from monitoring.chains.rpc.memory import JUDGED, JUDGED_FOR, RunMemory
+from monitoring.checks.state.old_values import OldValue, old_values
 from monitoring.conditions.condition import Condition, ConditionKey
 from monitoring.store.db.database import Database
 from monitoring.store.db.handle import ReadOnlyStore, SteadyStore
@@ -31,7 +32,7 @@ class LoadedState:
     """The conditions of the monitors of a task and of all sources, as they were read; all that have no data.
 
     `declared` counts the checks of all monitor files, to say what part of them a source takes away. `task` asks.
-    `silences` are those that hold now.
+    `silences` are those that hold now, `first` where conditions that remember nothing start from.
     """
 
     conditions: Mapping[ConditionKey, Condition]
@@ -39,6 +40,7 @@ class LoadedState:
     declared: int = 0
     task: str | None = None
     silences: tuple[Silence, ...] = ()
+    first: Mapping[ConditionKey, OldValue] = field(default_factory=dict)
 
 
 NOTHING = LoadedState({}, {})
@@ -46,13 +48,15 @@ NOTHING = LoadedState({}, {})
 
 def recall(database: Database, monitors: Iterable[str], now: datetime, origin: AlertOrigin) -> LoadedState:
     """Read what is remembered, at one moment."""
+    names = dict.fromkeys([*monitors, SOURCES, ENGINE])
     with database.snapshot() as tx:
-        found = [row for name in dict.fromkeys([*monitors, SOURCES, ENGINE]) for row in stored.of_monitor(tx, name)]
+        found = [row for name in names for row in stored.of_monitor(tx, name)]
         without_data = {row.key: row for row in stored.without_data(tx)}
         declared = stored.count_declared(tx)
         holding = tuple(silences.active(tx, now))
         known = {row.key: row if origin.debug else with_unheard(tx, row, now) for row in found}
-    return LoadedState(known, without_data, declared, origin.task, holding)
+    first = old_values(database, names, known, now)
+    return LoadedState(known, without_data, declared, origin.task, holding, first)
 
 
 class StoredMemory(RunMemory):
