@@ -73,7 +73,9 @@ def test_no_text_that_is_stored_or_sent_holds_an_age_that_stops_being_true(
         outbox.environ |= {"WEBHOOK_URL_AAVE": machine.url, "WEBHOOK_SECRET": SECRET}
         oracle = since(raised_at - timedelta(seconds=44))
         record(
-            outbox.database, Alert("CRITICAL", "stale", line("last update ", oracle), protocol="aave"), now=raised_at
+            outbox.database,
+            Alert("CRITICAL", "stale", line("last update ", oracle), protocol="aave", machine=True),
+            now=raised_at,
         )
         outbox.drain(within_s=5)
         (stored,) = outbox.database.row("SELECT message FROM alert_events") or ()

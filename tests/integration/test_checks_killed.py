@@ -23,7 +23,7 @@ monitor: vault
 chain: 1
 contracts: {{a: "{A}"}}
 checks:
-  - {{id: floor, require: a.totalSupply() >= 100, severity: high}}
+  - {{id: floor, require: a.totalSupply() >= 100, severity: high, machine: true}}
   - {{id: value, changed: a.totalSupply(), severity: low}}
 """
 
