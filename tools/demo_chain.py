@@ -12,6 +12,8 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
+from monitoring.chains.decode.calldata import Transaction
+from monitoring.chains.safes.hashing import GasTerms, SafeIdentity, safe_hashes
 from monitoring.checks.drill.file import DrilledMonitor, load_drilled
 from tests.support import anvil
 from tests.support.answers import put_answers, put_multicall
@@ -119,9 +121,12 @@ class World:
     def queue(self) -> str:
         """Queue a transaction that gives the Safe another owner, proposed by nobody who is known."""
         data = self.safe.artifact.calldata("addOwnerWithThreshold", STRANGER, 1)
+        call = Transaction(1, SAFE, bytes.fromhex(data[2:]))
+        hashes = safe_hashes(SafeIdentity(SAFE, 1, self.safe.call("VERSION")), call, 0, GasTerms())
         self.safes.queue.append({
             "safe": SAFE, "nonce": 0, "to": SAFE, "value": "0", "data": data, "operation": 0,
-            "safeTxHash": "0x" + "5a" * 32, "submissionDate": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+            "safeTxGas": 0, "baseGas": 0, "gasPrice": "0", "gasToken": ZERO, "refundReceiver": ZERO,
+            "safeTxHash": hashes.safe_tx_hash, "submissionDate": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
             "isExecuted": False, "proposer": STRANGER, "proposedByDelegate": None, "confirmations": [],
             "confirmationsRequired": 1,
         })  # fmt: skip

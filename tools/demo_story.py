@@ -88,7 +88,7 @@ STEPS = (
         "audit --since 1h",
         (1,),
         needs_chain=True,
-        says=("4 checks have had no data",),
+        says=("5 checks have had no data",),
     ),
     on_chain("The provider is back.", "run hourly", "can be read again", first="repair the gateway"),
     on_chain(

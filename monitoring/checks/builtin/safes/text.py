@@ -104,6 +104,8 @@ def _signed(entry: Entry) -> str:
     if entry.facts.get("contradiction"):
         return f"{listed} as the service says, for something else than it shows"
     signed = _number(entry, "signed")
+    if not listed:
+        return f"0 of {required}"
     if unchecked and entry.facts.get("suspects"):
         return f"{signed} of {required}, checked; the service lists {listed}"
     if unchecked and not signed:
