@@ -113,8 +113,7 @@ class Scene:
         time.sleep(self.chance.uniform(0.0, 1.0))
         for name, started, pid in self.seen("started"):
             if name == profile and (started == tick or tick is None) and pid in self._going():
-                os.kill(pid, signal.SIGKILL)
-                self.killed.add(pid)
+                self._send(pid, signal.SIGKILL)
 
     def _newest(self, profile: str, word: str, since: int) -> datetime | None:
         return next((tick for name, tick, _ in self.seen(word)[since:] if name == profile), None)
@@ -125,10 +124,15 @@ class Scene:
         self.down.append((datetime.now(UTC), datetime.max.replace(tzinfo=UTC) - _STARTS_WITHIN))
         self._scheduler.send_signal(signal.SIGTERM)
         for pid in self._going():
-            os.kill(pid, signal.SIGTERM)
-            self.killed.add(pid)
+            self._send(pid, signal.SIGTERM)
         self._scheduler.wait(90)
         wait_until(lambda: not self._going(), "every run has ended", 60)
+
+    def _send(self, pid: int, number: signal.Signals) -> None:
+        """Send a signal; a run that has ended by itself since it was looked for was not killed."""
+        with suppress(ProcessLookupError):
+            os.kill(pid, number)
+            self.killed.add(pid)
 
     def _going(self) -> list[int]:
         return [pid for _, _, pid in self.seen("started") if find_process(pid)]
