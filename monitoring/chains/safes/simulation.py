@@ -89,7 +89,7 @@ def _simulated(one: Planned, view: ChainView) -> Simulation:
     moves, grants = looked_at(logs)
     if _EXECUTE.decode(from_hex(ran["returnData"])) is True:
         return Simulation(True, "", moves, grants, changes)
-    # Where gas was set aside for it, or is paid back, a call that fails inside reverts nothing: the refund is paid.
+    # Where gas was reserved for it, or is paid back, a call that fails inside reverts nothing: the refund is paid.
     return Simulation(
         False, f"the call inside fails, and the nonce is used up{_reason(ran, why)}", moves, grants, changes
     )
