@@ -162,6 +162,16 @@ def _message_hash(node: anvil.Anvil, safe: Contract, handler: str, data: bytes) 
     return found
 
 
+def test_a_place_beyond_the_signature_is_no_empty_signature(node: anvil.Anvil) -> None:
+    """A Safe refuses it; the owner here says yes to whatever it is asked."""
+    safe, yes = a_safe(node, "1.4.1"), "0x" + "77" * 20
+    node.set_code(yes, "0x631626ba7e60e01b60005260206000f3")
+    head = bytes(12) + bytes.fromhex(yes[2:])
+    assert signed_by(node, safe, head + (65).to_bytes(32) + b"\0" + bytes(32)) == checksum(yes)
+    for place in (0, 64, 66, 97, 2**255):
+        assert signed_by(node, safe, head + place.to_bytes(32) + b"\0" + bytes(32)) == ""
+
+
 @pytest.mark.parametrize(
     "signature",
     [b"", b"\x01", bytes(64), bytes(65), bytes(64) + b"\x01", bytes(64) + b"\x1b", bytes(64) + b"\xff",

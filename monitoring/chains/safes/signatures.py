@@ -75,9 +75,11 @@ class SignerOf:
     def _appended(self) -> bytes | None:
         """Return the bytes a contract is asked about: they follow at the offset in the second word."""
         at = int.from_bytes(self.signature[WORD : 2 * WORD])
+        if not _STATIC <= at <= len(self.signature) - WORD:
+            return None
         length = int.from_bytes(self.signature[at : at + WORD])
         found = self.signature[at + WORD : at + WORD + length]
-        return found if at >= _STATIC and len(found) == length else None
+        return found if len(found) == length else None
 
 
 def signers(asked: Sequence[SignerOf], view: ChainView) -> dict[SignerOf, str | Unknown]:
