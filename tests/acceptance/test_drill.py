@@ -73,6 +73,7 @@ def test_a_drill_without_credentials_names_what_is_missing(tmp_path: Path) -> No
     assert "TELEGRAM_BOT_TOKEN_DEFAULT" in done.stdout
 
 
+@pytest.mark.ci
 def test_a_drill_that_hangs_ends_at_its_time_limit(host: Host, telegram: TelegramStandIn) -> None:
     telegram.script(HANG)
     done = host.automation("drill", "--timeout", "1s")

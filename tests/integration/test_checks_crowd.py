@@ -6,6 +6,8 @@ import threading
 import time
 from pathlib import Path
 
+import pytest
+
 from monitoring.chains.networks import network, networks
 from tests.support.checks_host import ChecksHost
 from tests.support.rpc_server import KEY, Failure, Provider, serving
@@ -37,6 +39,7 @@ checks:
     assert [one.count("eth_call") for one in providers] == [1, 1, 1]
 
 
+@pytest.mark.ci
 def test_providers_that_disagree_raise_no_false_alarm_and_cost_no_more_than_the_budget(tmp_path: Path) -> None:
     good = Provider(head_time=time.time, views={(TOKEN, PRICE): 100, (TOKEN, BROKEN): Failure(3, "execution reverted")})
     behind = Provider(head_time=time.time, head=good.head - 20, views={(TOKEN, PRICE): 90})

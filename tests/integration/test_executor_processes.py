@@ -224,6 +224,7 @@ def hiding_tasks(world: World) -> list[dict[str, Any]]:
 
 
 @pytest.mark.timeout(300)
+@pytest.mark.ci
 def test_kill_9_of_the_runner_at_any_moment_leaves_no_process(world: World) -> None:
     """The 24 moments go from before the first line of the runner to well after all tasks run."""
     tasks = hiding_tasks(world)
@@ -251,6 +252,7 @@ def test_kill_9_of_a_runner_that_has_not_read_what_the_fork_server_said_leaves_n
 
 
 @pytest.mark.timeout(300)
+@pytest.mark.ci
 def test_kill_9_of_the_fork_server_at_any_moment_leaves_no_process_and_the_run_goes_on(world: World) -> None:
     """Each run meets one kill, at one of 24 moments; all its tasks are accounted for, and truthfully."""
     work = DAEMONISE + ("import pathlib\ndaemonise()\ntime.sleep(0.03)\npathlib.Path('done-' + sys.argv[1]).touch()\n")
