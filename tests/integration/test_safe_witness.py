@@ -169,6 +169,7 @@ def test_honest_rows_are_said_to_be_checked_and_what_can_be_executed_is_said(nod
     assert "Signed by: 2 of 2, each signature checked. It can be executed now" in told.text
     assert "Signed by: 1 of 2, each signature checked\n" in told.text
     assert "0x" + hash_of(row).hex() in told.text
+    assert "implementations; owners, modules and threshold stay. Nothing else was looked at.\n" in told.text
 
 
 def test_what_it_would_do_is_in_the_alert(node: Anvil, tmp_path: Path) -> None:

@@ -111,6 +111,11 @@ def test_what_an_operation_would_do_is_in_its_alert_and_is_what_it_then_does(nod
     told, _ = mined(node, world)
     assert "Simulated: it fails: it reverts: ERC20: transfer amount exceeds balance\n" in told.text
 
+    timelock.send("schedule", receiver, 0, b"", NOTHING, SALT, 2 * DAY)
+    told, _ = mined(node, world)
+    assert "roles or implementations. Nothing else was looked at.\n" in told.text
+    assert "threshold" not in told.text, "nobody looked at a Safe"
+
     node.rpc("evm_increaseTime", 3 * DAY)
     node.mine(1)
     timelock.send("executeBatch", *batch)

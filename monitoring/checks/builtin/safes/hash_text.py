@@ -8,7 +8,7 @@ from monitoring.chains.abi.values import Unknown
 from monitoring.chains.networks import Network, network
 from monitoring.chains.rpc.tokens import Token, native_token
 from monitoring.chains.rpc.views import ChainView
-from monitoring.chains.safes.hashing import GasTerms
+from monitoring.chains.safes.hashing import GasTerms, SafeHashes
 from monitoring.checks.builtin.shared.data_rows import RowContract
 from monitoring.checks.engine.point import EvaluationPoint
 from monitoring.conditions.outcome import Entry
@@ -59,7 +59,7 @@ def hash_blocks(entry: Entry, place: RowContract) -> list[Block]:
     if not isinstance(domain, bytes) or not isinstance(message, bytes):
         return []
     rows = {
-        "Hash to sign": "0x" + keccak256(b"\x19\x01" + domain + message).hex(),
+        "Hash to sign": SafeHashes(domain, message).safe_tx_hash,
         "Domain hash": "0x" + domain.hex(),
         "Message hash": "0x" + message.hex(),
     }

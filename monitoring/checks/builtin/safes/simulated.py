@@ -21,7 +21,7 @@ def simulation_blocks(entry: Entry, call: Transaction, place: RowContract, at: E
     one, view = _planned(entry, call, place), at.chains.view(network(place.chain))
     if one is None or not isinstance(view, ChainView):
         return []
-    return report(simulate(one, view), place.address, view, at)
+    return report(simulate(one, view), place.address, view, at, views="owners, modules and threshold")
 
 
 def _planned(entry: Entry, call: Transaction, place: RowContract) -> Planned | None:

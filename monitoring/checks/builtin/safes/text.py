@@ -57,7 +57,7 @@ def _headline(entries: Sequence[Entry]) -> str:
             return f"transaction at nonce {_nonce(entries[0])} {'is shown falsely' if false else _SUSPECT}"
         refund = ", with a gas refund" if gas_of(entries[0]).gas_price else ""
         return f"{what} at nonce {_nonce(entries[0])}{', by an unexpected proposer' if strangers else ''}{refund}"
-    more = [f"{false} shown falsely"] * bool(false) + [f"{forged} {_SUSPECT}"] * bool(forged)
+    more = [f"{false} shown falsely"] * bool(false) + [f"{forged} with signatures of no owner"] * bool(forged)
     more += [f"{rivals} of them competing"] * bool(rivals) + [f"{strangers} by an unexpected proposer"] * bool(
         strangers
     )

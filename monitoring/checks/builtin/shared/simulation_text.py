@@ -20,12 +20,12 @@ from monitoring.checks.engine.point import EvaluationPoint
 from monitoring.checks.expression.value_text import words
 
 MAX_LINES = 8
-_LOOKED_AT = "tokens, approvals, roles and implementations as events say them, owners, modules and threshold of a Safe"
+_NO_EVENT = "No event says that it moves tokens or changes approvals, roles or implementations"
 
 
-def report(found: Simulation, own: str, view: ChainView, at: EvaluationPoint) -> list[Block]:
-    """Put a simulation into lines; `own` is whose tokens leave and arrive."""
-    return _Report(found, checksum(own), view, at).blocks()
+def report(found: Simulation, own: str, view: ChainView, at: EvaluationPoint, *, views: str = "") -> list[Block]:
+    """Put a simulation into lines; `own` is whose tokens leave and arrive, `views` what was read twice."""
+    return _Report(found, checksum(own), view, at).blocks(views)
 
 
 class _Report:
@@ -39,7 +39,7 @@ class _Report:
         named = {move.token for move in found.moves} | {one.contract for one in found.grants}
         self._tokens = view.tokens(sorted(named - {ZERO})) if named - {ZERO} else {}
 
-    def blocks(self) -> list[Block]:
+    def blocks(self, views: str) -> list[Block]:
         found = self._found
         if found.runs is None:
             return [line(bold("Not simulated"), f": {found.reason}. That says nothing about what it does.")]
@@ -48,7 +48,8 @@ class _Report:
             return [line(bold("Simulated"), f": {head}. What it moves and changes was not looked at.")]
         lines = [*self._moves(), *self._changes(found.changes), *map(self._grant, found.grants)]
         more = [line(f"… and {len(lines) - MAX_LINES} more")] if len(lines) > MAX_LINES else []
-        nothing = [line(f"None of this changes: {_LOOKED_AT}.")] if found.runs and not lines else []
+        stay = f"; {views} stay" if views else ""
+        nothing = [line(f"{_NO_EVENT}{stay}. Nothing else was looked at.")] if found.runs and not lines else []
         return [line(bold("Simulated"), f": {head}"), *lines[:MAX_LINES], *more, *nothing]
 
     def _moves(self) -> Iterator[Block]:
