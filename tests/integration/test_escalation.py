@@ -1,4 +1,4 @@
-"""Incidents on which nobody acts, over a real store and a stand-in Bot API: who is asked, where, when, and when it stops."""
+"""Incidents on which nobody acts, over a real store and a stand-in Bot API: who is asked, where and when."""
 
 from __future__ import annotations
 
