@@ -16,7 +16,7 @@ from monitoring.alerts.senders.telegram import TelegramChat
 from monitoring.store.db.database import Tx
 from monitoring.store.tables import sent_messages
 from monitoring.store.tables.outbox import WaitingDelivery
-from monitoring.store.tables.sent_messages import Place
+from monitoring.store.tables.sent_messages import ChatPlace
 
 
 def answered_by(tx: Tx, delivery: WaitingDelivery, destination: Destination, peer: Peer) -> int:
@@ -45,8 +45,8 @@ def keep(tx: Tx, job: Job, messages: Sequence[Accepted], now: datetime) -> None:
             sent_messages.put(tx, job.delivery.id, place, each.message_id, each.part, now)
 
 
-def _place(destination: Destination, peer: Peer, *topic: int | None) -> Place | None:
+def _place(destination: Destination, peer: Peer, *topic: int | None) -> ChatPlace | None:
     """Return the place of a chat: the topic that messages are for, or the one in which a message arrived."""
     if not isinstance(destination, TelegramChat):
         return None
-    return Place(peer.shared_key or "", destination.chat_id, *(topic or (destination.thread_id,)))
+    return ChatPlace(peer.shared_key or "", destination.chat_id, *(topic or (destination.thread_id,)))

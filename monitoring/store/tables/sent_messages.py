@@ -16,7 +16,7 @@ _TOGETHER = "SELECT id FROM deliveries WHERE id = ?1 OR folded_into = ?1"
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class ChatPlace:
     """Where messages can answer each other: a chat, or one topic of it, as one bot knows it."""
 
     bot: str
@@ -28,7 +28,7 @@ class Place:
 class SentMessage:
     """One message that a chat accepted, and of which part of the alert's text it is; `sent_at` is ISO 8601, UTC."""
 
-    place: Place
+    place: ChatPlace
     message_id: int
     part: int
     sent_at: str
@@ -51,7 +51,7 @@ def threads_of(tx: Tx, delivery_id: int) -> list[str]:
     return [row[0] for row in found]
 
 
-def put(tx: Tx, delivery_id: int, place: Place, message_id: int, part: int, now: datetime) -> None:
+def put(tx: Tx, delivery_id: int, place: ChatPlace, message_id: int, part: int, now: datetime) -> None:
     """Write a message to its delivery and to those it is for as well; once, however often it is reported."""
     tx.execute(
         "INSERT INTO sent_messages (delivery_id, bot, chat_id, topic, message_id, part, sent_at) "  # noqa: S608 - likewise
@@ -60,7 +60,7 @@ def put(tx: Tx, delivery_id: int, place: Place, message_id: int, part: int, now:
     )
 
 
-def first_of_thread(tx: Tx, thread: str, place: Place, but_delivery: int) -> int | None:
+def first_of_thread(tx: Tx, thread: str, place: ChatPlace, but_delivery: int) -> int | None:
     """Return the first message about something that a place got, those of one delivery left out."""
     found = tx.execute(
         "SELECT min(m.message_id) FROM alert_threads t JOIN deliveries d ON d.alert_id = t.alert_id "
@@ -71,7 +71,7 @@ def first_of_thread(tx: Tx, thread: str, place: Place, but_delivery: int) -> int
     return found[0] if found else None
 
 
-def first_of_delivery(tx: Tx, delivery_id: int, place: Place) -> int | None:
+def first_of_delivery(tx: Tx, delivery_id: int, place: ChatPlace) -> int | None:
     """Return the message with which a delivery begins in a place."""
     found = tx.execute(
         "SELECT min(message_id) FROM sent_messages "
@@ -94,4 +94,4 @@ def of_alert(tx: Tx, alert_id: int) -> list[tuple[int, SentMessage]]:
         "JOIN sent_messages m ON m.delivery_id = d.id WHERE d.alert_id = ? ORDER BY m.id",
         (alert_id,),
     )
-    return [(row[0], SentMessage(Place(*row[1:4]), *row[4:])) for row in found]
+    return [(row[0], SentMessage(ChatPlace(*row[1:4]), *row[4:])) for row in found]
