@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from monitoring.chains.rpc.multicall import StateOverrides
     from monitoring.chains.rpc.provider import Fetch
     from monitoring.chains.rpc.views import Chains
+    from monitoring.chains.sentences.catalogue import Catalogue
     from monitoring.chains.services.client import Service
 
 
@@ -72,10 +73,18 @@ class EvaluationPoint:
         from monitoring.chains.decode.calldata import Decoder  # noqa: PLC0415 - as above
         from monitoring.chains.decode.signature_resolver import ladder  # noqa: PLC0415 - as above
 
-        return Decoder(ladder(self.environ, self.service, self.memory), clock=self.clock)
+        rungs = (self.catalogue, *ladder(self.environ, self.service, self.memory))
+        return Decoder(rungs, clock=self.clock)
+
+    @cached_property
+    def catalogue(self) -> Catalogue:
+        from monitoring.chains.sentences.catalogue import Catalogue  # noqa: PLC0415 - as above
+
+        return Catalogue()
 
     @cached_property
     def labels(self) -> Labels:
         from monitoring.chains.decode.labels import Labels  # noqa: PLC0415 - as above
+        from monitoring.checks.config.own_names import own_names  # noqa: PLC0415 - reads every monitor file
 
-        return Labels()
+        return Labels(own_names())
