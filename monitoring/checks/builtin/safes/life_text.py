@@ -13,7 +13,7 @@ from monitoring.chains.abi.addresses import checksum
 from monitoring.chains.decode.calldata import Transaction
 from monitoring.chains.networks import Network, network
 from monitoring.checks.builtin.safes.executed import Content
-from monitoring.checks.builtin.safes.life import Life, News, LifeSight, LifeStage
+from monitoring.checks.builtin.safes.life import Life, LifeSight, LifeStage, News
 from monitoring.checks.builtin.shared.data_rows import RowContract
 from monitoring.checks.builtin.shared.transactions import Room, call_blocks
 from monitoring.checks.engine.point import EvaluationPoint

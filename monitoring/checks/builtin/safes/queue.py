@@ -23,6 +23,7 @@ from monitoring.checks.builtin.safes.rules import (
     Skip,
     around,
     decoded_offline,
+    earlier_of,
     facts_of,
     pays_refund,
     severity_of,
@@ -198,6 +199,8 @@ class QueuePart:
         hashes = [one.safe_tx_hash for one in rivals]
         facts = facts_of(row, hashes, sight.state.threshold, self.expected) | seen.facts(sight.state)
         facts |= around(row, rivals, queue, sight.state.nonce)
+        sound = {name for name, one in sight.verified.items() if one.hashes is not None and one.is_sound}
+        facts["earlier"] = earlier_of(row, queue.transactions, sound, sight.state.nonce)
         if not seen.is_sound:
             identity = f"{row.safe_tx_hash} {_CONTRADICTED}"
             return Item(identity, row.submitted_at, None, Severity.CRITICAL, facts)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass
 
 from monitoring.alerts.message.model import Severity
@@ -24,8 +24,9 @@ _RAISING = frozenset(
     }
 )
 # At least so loud, no matter who proposes: what can pay the Safe out, and what nobody can read.
-_MOST_BEFORE, _MOST_RIVALS = 20, 3  # nonces and rivals that a message names
 _REFUND, _UNREADABLE = Severity.HIGH, Severity.MEDIUM
+_MOST_BEFORE, _MOST_RIVALS = 20, 3  # nonces and rivals that a message names
+MAX_EARLIER = 5  # transactions that are simulated before one
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,3 +138,21 @@ def around(
         "ahead": tuple(nonce for nonce in before if nonce in listed),
         "gap": tuple(nonce for nonce in before if nonce not in listed) if queue.complete else (),
     }
+
+
+def earlier_of(
+    row: SafeTransaction, rows: Sequence[SafeTransaction], sound: Container[str], safe_nonce: int
+) -> tuple[Value, ...]:
+    """Return what will be executed before a row, by nonce; nothing where that is open.
+
+    It is open behind a gap, rivals, more than a few, and a row that is not among the `sound` ones.
+    """
+    before: list[Value] = []
+    for nonce in range(safe_nonce, min(row.nonce, safe_nonce + MAX_EARLIER + 1)):
+        at_nonce = [one for one in rows if one.nonce == nonce]
+        if len(at_nonce) != 1 or at_nonce[0].safe_tx_hash not in sound or len(before) == MAX_EARLIER:
+            return ()
+        one, gas = at_nonce[0], at_nonce[0].gas or GasTerms()
+        terms = (gas.safe_tx_gas, gas.base_gas, gas.gas_price, gas.token, gas.receiver)
+        before.append((nonce, one.to, one.value, one.data, one.operation, terms))
+    return tuple(before)

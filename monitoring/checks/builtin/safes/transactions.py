@@ -25,7 +25,7 @@ from monitoring.checks.builtin.safes.executed import (
     emits_success,
     executions,
 )
-from monitoring.checks.builtin.safes.life import MAX_DATA, Life, Listing, LifeSight, LifeStage, advance, begun, life_of
+from monitoring.checks.builtin.safes.life import MAX_DATA, Life, LifeSight, LifeStage, Listing, advance, begun, life_of
 from monitoring.checks.builtin.safes.life_text import describe_executed, describe_step, stage_in_words, thread_of
 from monitoring.checks.builtin.safes.queue import QueuePart, Sight
 from monitoring.checks.builtin.safes.rules import as_transaction, severity_of_call
