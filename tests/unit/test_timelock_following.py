@@ -14,9 +14,9 @@ from monitoring.checks.builtin.timelocks.kinds import What
 from monitoring.checks.builtin.timelocks.on_chain import NOTHING_SAID, OnChain
 from monitoring.checks.builtin.timelocks.operations import (
     OPERATIONS,
-    Operation,
+    FollowedOperation,
     OperationEvent,
-    Stage,
+    OperationStage,
     remembered,
     waiting_ids,
     written,
@@ -34,7 +34,7 @@ def moment(at: int, *events: OperationEvent, **more: object) -> Moment:
     return Moment(events, at, at, **{**given, **more})  # type: ignore[arg-type]
 
 
-def stored(operations: dict[str, Operation]) -> dict[str, Operation]:
+def stored(operations: dict[str, FollowedOperation]) -> dict[str, FollowedOperation]:
     """What the next run finds: the operations went through their stored form."""
     memory = {OPERATIONS: json.loads(json.dumps(written(operations, 0)))}
     found = remembered(Condition(KEY, memory=memory))
@@ -77,7 +77,7 @@ def test_a_reminder_that_the_report_of_its_scheduling_gave_already_does_not_come
     assert follow(known, moment(T0 + HOUR - 1)).reached == []
     assert [one for one, _ in follow(known, moment(T0 + HOUR)).reached] == [Reached.REMINDER]
     past = follow({}, moment(T0 + DAY, late))
-    assert (past.operations["0x01"].stage, past.reached) == (Stage.READY, [])
+    assert (past.operations["0x01"].stage, past.reached) == (OperationStage.READY, [])
 
 
 def test_without_reminders_there_are_none() -> None:
@@ -89,7 +89,7 @@ def test_what_is_over_is_kept_for_a_reorganisation_and_then_forgotten(what: What
     known = follow({}, moment(T0, SCHEDULED)).operations
     over = follow(known, moment(T0 + 4 * DAY, replace(EXECUTED, what=what)))
     (about,) = over.about[EXECUTED.event]
-    assert about.stage is Stage(what.value)
+    assert about.stage is OperationStage(what.value)
     assert about.facts["ready at"] == T0 + 3 * DAY
     assert over.reached == []
     assert waiting_ids(over.operations.values()) == ()
@@ -102,10 +102,10 @@ def test_a_reorganisation_that_takes_the_end_away_lets_it_wait_again() -> None:
     known = stored(follow(known, moment(T0 + 4 * DAY, EXECUTED)).operations)
     again = follow(known, moment(T0 + 4 * DAY, gone=frozenset({"0xt2"})))
     assert [one.name for one in again.undone["0xt2"]] == ["0x01"]
-    assert again.operations["0x01"].stage is Stage.READY, "it was reported as ready before"
+    assert again.operations["0x01"].stage is OperationStage.READY, "it was reported as ready before"
     assert again.reached == []
     early = follow(known, moment(T0 + DAY, gone=frozenset({"0xt2"})))
-    assert early.operations["0x01"].stage is Stage.SCHEDULED
+    assert early.operations["0x01"].stage is OperationStage.SCHEDULED
 
 
 def test_a_reorganisation_that_takes_the_scheduling_away_ends_it() -> None:
@@ -173,7 +173,7 @@ def test_of_calls_that_were_queued_together_some_can_be_executed_and_the_rest_wa
     assert waiting_ids(part.operations.values()) == ("0x02",)
     rest = replace(EXECUTED, event="0xb3/0xt3/0", ids=("0x02",), tx="0xt3", block=201)
     whole = follow(stored(part.operations), moment(T0 + 4 * DAY, rest))
-    assert whole.about[rest.event][0].stage is Stage.EXECUTED
+    assert whole.about[rest.event][0].stage is OperationStage.EXECUTED
 
 
 def test_an_end_of_one_that_nobody_remembers_is_about_none() -> None:

@@ -12,7 +12,14 @@ from enum import StrEnum
 
 from monitoring.checks.builtin.timelocks.kinds import What
 from monitoring.checks.builtin.timelocks.on_chain import OnChain
-from monitoring.checks.builtin.timelocks.operations import Operation, OperationEvent, Stage, ended, opened, reopened
+from monitoring.checks.builtin.timelocks.operations import (
+    FollowedOperation,
+    OperationEvent,
+    OperationStage,
+    ended,
+    opened,
+    reopened,
+)
 
 # An operation can be executed in a block that is too young for its log to count: it expired only if that is past.
 _LOGS_LATE_S = 900
@@ -54,13 +61,13 @@ class Followed:
     `undone` has, by transaction, the operations whose scheduling or end a reorganisation took away.
     """
 
-    operations: dict[str, Operation]
-    about: dict[str, list[Operation]] = field(default_factory=dict)
-    reached: list[tuple[Reached, Operation]] = field(default_factory=list)
-    undone: dict[str, list[Operation]] = field(default_factory=dict)
+    operations: dict[str, FollowedOperation]
+    about: dict[str, list[FollowedOperation]] = field(default_factory=dict)
+    reached: list[tuple[Reached, FollowedOperation]] = field(default_factory=list)
+    undone: dict[str, list[FollowedOperation]] = field(default_factory=dict)
 
 
-def follow(before: Mapping[str, Operation] | None, moment: Moment) -> Followed:
+def follow(before: Mapping[str, FollowedOperation] | None, moment: Moment) -> Followed:
     """Move operations on. With none remembered, events that were reported before build them without a word."""
     followed = Followed(dict(before or {}))
     _undo(followed, moment)
@@ -96,11 +103,11 @@ def _happen(followed: Followed, event: OperationEvent, moment: Moment) -> None:
         followed.about[event.event] = [followed.operations[one.name] for one in mentioned]
 
 
-def _reported_as_scheduled(one: Operation, moment: Moment) -> Operation:
+def _reported_as_scheduled(one: FollowedOperation, moment: Moment) -> FollowedOperation:
     """Return it with all that the report of its scheduling says: when it can run, were that near or past."""
     if one.ready_at is None:
         return one
-    stage = Stage.READY if one.ready_at <= moment.head_s else Stage.SCHEDULED
+    stage = OperationStage.READY if one.ready_at <= moment.head_s else OperationStage.SCHEDULED
     passed = [step for step in moment.steps_s if moment.now_s >= one.ready_at - step]
     return replace(one, stage=stage, reminded_s=min(passed, default=0))
 
@@ -115,14 +122,14 @@ def _again(followed: Followed, event: OperationEvent) -> None:
             followed.operations[name] = replace(one, ended_block=event.block)
 
 
-def _as_the_chain_says(one: Operation, on_chain: OnChain) -> Operation:
+def _as_the_chain_says(one: FollowedOperation, on_chain: OnChain) -> FollowedOperation:
     ready_at = max((on_chain.ready_at[each] for each in one.left if each in on_chain.ready_at), default=one.ready_at)
     if on_chain.grace_s is None or ready_at is None:
         return replace(one, ready_at=ready_at)
     return replace(one, ready_at=ready_at, until=ready_at + on_chain.grace_s)
 
 
-def _wait(followed: Followed, name: str, one: Operation, moment: Moment) -> None:
+def _wait(followed: Followed, name: str, one: FollowedOperation, moment: Moment) -> None:
     waits = all(moment.on_chain.waits.get(each, True) for each in one.left)
     if not waits:
         one = replace(one, unseen=one.unseen + moment.is_whole)
@@ -137,22 +144,22 @@ def _wait(followed: Followed, name: str, one: Operation, moment: Moment) -> None
     if reached in (Reached.EXPIRED, Reached.UNKNOWN):
         del followed.operations[name]
     elif reached is Reached.READY:
-        followed.operations[name] = replace(one, stage=Stage.READY)
+        followed.operations[name] = replace(one, stage=OperationStage.READY)
     else:
         followed.operations[name] = replace(one, reminded_s=_step(one, moment) or 0)
 
 
-def _reached(one: Operation, moment: Moment) -> Reached | None:
+def _reached(one: FollowedOperation, moment: Moment) -> Reached | None:
     if one.until is not None and moment.is_whole and moment.head_s > one.until + _LOGS_LATE_S:
         return Reached.EXPIRED
-    if one.stage is Stage.READY or one.ready_at is None:
+    if one.stage is OperationStage.READY or one.ready_at is None:
         return None
     if moment.head_s >= one.ready_at:
         return Reached.READY
     return Reached.REMINDER if _step(one, moment) is not None and moment.now_s < one.ready_at else None
 
 
-def _step(one: Operation, moment: Moment) -> int | None:
+def _step(one: FollowedOperation, moment: Moment) -> int | None:
     """Return the reminder that is due: the last one that is reached and was not given."""
     if one.ready_at is None:
         return None

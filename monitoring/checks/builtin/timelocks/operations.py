@@ -18,7 +18,7 @@ OPERATIONS = "operations"
 _MOST = 200  # ours: of more, those that can run the longest are forgotten; their end is reported all the same
 
 
-class Stage(StrEnum):
+class OperationStage(StrEnum):
     """How far an operation is, as it was reported last."""
 
     SCHEDULED = "scheduled"
@@ -28,7 +28,7 @@ class Stage(StrEnum):
 
     @property
     def is_over(self) -> bool:
-        return self in (Stage.EXECUTED, Stage.CANCELLED)
+        return self in (OperationStage.EXECUTED, OperationStage.CANCELLED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +49,7 @@ class OperationEvent:
 
 
 @dataclass(frozen=True, slots=True)
-class Operation:
+class FollowedOperation:
     """One operation. `reminded_s` is how long before it is ready people were reminded last, 0 for not at all.
 
     `done` are the ids of `ids` that are executed or cancelled, `ended_tx` and `ended_block` are where the last of them
@@ -62,7 +62,7 @@ class Operation:
     at: int | None = None
     ready_at: int | None = None
     until: int | None = None
-    stage: Stage = Stage.SCHEDULED
+    stage: OperationStage = OperationStage.SCHEDULED
     reminded_s: int = 0
     done: tuple[str, ...] = ()
     ended_tx: str = ""
@@ -88,29 +88,29 @@ class Operation:
         }  # fmt: skip
 
 
-def opened(event: OperationEvent) -> Operation:
+def opened(event: OperationEvent) -> FollowedOperation:
     """Return the operation that an event schedules."""
-    return Operation(event.ids, event.tx, event.block, event.at, event.ready_at, event.until)
+    return FollowedOperation(event.ids, event.tx, event.block, event.at, event.ready_at, event.until)
 
 
-def ended(operation: Operation, event: OperationEvent) -> Operation:
+def ended(operation: FollowedOperation, event: OperationEvent) -> FollowedOperation:
     """Return the operation after an event that ends it, or the part of it that the event speaks of."""
     done = tuple(one for one in operation.ids if one in operation.done or one in event.ids)
-    stage = Stage.EXECUTED if event.what is What.EXECUTED else Stage.CANCELLED
+    stage = OperationStage.EXECUTED if event.what is What.EXECUTED else OperationStage.CANCELLED
     return replace(
         operation, done=done, ended_tx=event.tx, ended_block=event.block,
         stage=stage if len(done) == len(operation.ids) else operation.stage,
     )  # fmt: skip
 
 
-def reopened(operation: Operation, head_at: int) -> Operation:
+def reopened(operation: FollowedOperation, head_at: int) -> FollowedOperation:
     """Return the operation after a reorganisation took its end away: it waits as it did before."""
     is_ready = operation.ready_at is not None and operation.ready_at <= head_at
-    stage = Stage.READY if is_ready else Stage.SCHEDULED
+    stage = OperationStage.READY if is_ready else OperationStage.SCHEDULED
     return replace(operation, stage=stage, done=(), ended_tx="", ended_block=0, unseen=0)
 
 
-def remembered(condition: Condition) -> dict[str, Operation] | None:
+def remembered(condition: Condition) -> dict[str, FollowedOperation] | None:
     """Return the operations a condition remembers; None where it was judged before it remembered any.
 
     A record that cannot be read is left out: the end of its operation is reported all the same.
@@ -122,19 +122,19 @@ def remembered(condition: Condition) -> dict[str, Operation] | None:
     return {one.name: one for one in found if one is not None}
 
 
-def waiting_ids(operations: Iterable[Operation]) -> tuple[str, ...]:
+def waiting_ids(operations: Iterable[FollowedOperation]) -> tuple[str, ...]:
     """Return every id that is not done."""
     return tuple(one for each in operations if not each.stage.is_over for one in each.left)
 
 
-def written(operations: Mapping[str, Operation], first_block: int) -> dict[str, Json]:
+def written(operations: Mapping[str, FollowedOperation], first_block: int) -> dict[str, Json]:
     """Return what is to be remembered: all that wait, and what ended in blocks that are read again."""
     kept = [one for one in operations.values() if not one.stage.is_over or one.ended_block >= first_block]
     kept.sort(key=lambda one: (one.ready_at or one.at or 0, one.name))
     return {one.name: _write(one) for one in kept[-_MOST:]}
 
 
-def _write(one: Operation) -> dict[str, Json]:
+def _write(one: FollowedOperation) -> dict[str, Json]:
     row: dict[str, Json] = {
         "ids": list(one.ids), "tx": one.tx, "block": one.block, "at": one.at, "ready": one.ready_at, "until": one.until,
         "stage": one.stage.value, "reminded": one.reminded_s, "done": list(one.done), "ended": one.ended_tx,
@@ -143,13 +143,13 @@ def _write(one: Operation) -> dict[str, Json]:
     return {name: value for name, value in row.items() if value}
 
 
-def _read(row: Mapping[str, Json]) -> Operation | None:
+def _read(row: Mapping[str, Json]) -> FollowedOperation | None:
     ids, stage = _texts(row.get("ids")), row.get("stage")
-    if not ids or stage not in list(Stage):
+    if not ids or stage not in list(OperationStage):
         return None
-    return Operation(
+    return FollowedOperation(
         ids, str(row.get("tx", "")), _number(row, "block") or 0, _number(row, "at"), _number(row, "ready"),
-        _number(row, "until"), Stage(str(stage)), _number(row, "reminded") or 0, _texts(row.get("done")),
+        _number(row, "until"), OperationStage(str(stage)), _number(row, "reminded") or 0, _texts(row.get("done")),
         str(row.get("ended", "")), _number(row, "ended_block") or 0, _number(row, "unseen") or 0,
     )  # fmt: skip
 

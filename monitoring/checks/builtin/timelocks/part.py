@@ -32,7 +32,7 @@ from monitoring.checks.builtin.timelocks.kinds import (
 from monitoring.checks.builtin.timelocks.on_chain import OnChain, ask_timelock
 from monitoring.checks.builtin.timelocks.operations import (
     OPERATIONS,
-    Operation,
+    FollowedOperation,
     OperationEvent,
     remembered,
     waiting_ids,
@@ -176,7 +176,7 @@ class TimelockPart:
     def _reached(self, followed: Followed) -> list[Entry]:
         return [self._stage(reached, one) for reached, one in followed.reached]
 
-    def _stage(self, reached: Reached, one: Operation) -> Entry:
+    def _stage(self, reached: Reached, one: FollowedOperation) -> Entry:
         severity, facts = self.row.severities.of_stage(reached), {**one.facts, "stage": reached.value}
         return Entry("stage", one.name, severity, facts, thread=self._thread(one.name))
 
