@@ -47,6 +47,7 @@ class AlertKind(StrEnum):
     DIGEST = "digest"
     CRASH = "crash"
     DRILL = "drill"
+    ESCALATION = "escalation"
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,8 +16,9 @@ from monitoring.chains.abi.addresses import checksum
 from monitoring.chains.abi.values import Unknown
 from monitoring.chains.decode.calldata import Transaction
 from monitoring.chains.networks import network
-from monitoring.chains.simulation import simulate_calls
+from monitoring.chains.simulation.calls import simulate_calls
 from monitoring.checks.builtin.shared.data_rows import RowContract
+from monitoring.checks.builtin.shared.setters import settings_of
 from monitoring.checks.builtin.shared.simulation_text import report
 from monitoring.checks.builtin.shared.transactions import Room, call_blocks, when
 from monitoring.checks.builtin.timelocks.calls import MAKES_CALLS, calls_of, read_together
@@ -160,10 +161,14 @@ def _simulated(
     one: TimelockOperation, calls: Sequence[Transaction], place: RowContract, kind: str, at: EvaluationPoint
 ) -> list[Block]:
     """Say what a scheduled operation would do at the time it can run, where the timelock itself makes its calls."""
-    view = at.chains.view(network(place.chain))
-    if one.what is not What.SCHEDULED or kind not in MAKES_CALLS or not calls or isinstance(view, Unknown):
+    if one.what is not What.SCHEDULED or kind not in MAKES_CALLS or not calls:
         return []
-    return report(simulate_calls(checksum(place.address), calls, one.ready_at, view), place.address, view, at)
+    view = at.spare.chains.view(network(place.chain))
+    if isinstance(view, Unknown):
+        return []
+    settings = settings_of([at.decoder.decode(call) for call in calls])
+    found = simulate_calls(checksum(place.address), calls, one.ready_at, view, settings)
+    return report(found, place.address, view, at)
 
 
 def _can_run(one: TimelockOperation, now: datetime) -> str:
