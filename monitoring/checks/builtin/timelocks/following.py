@@ -115,7 +115,7 @@ def _reported_as_scheduled(one: FollowedOperation, moment: Moment) -> FollowedOp
 def _again(followed: Followed, event: OperationEvent) -> None:
     """An event that was reported before may be in another block now."""
     for name, one in list(followed.operations.items()):
-        if one.tx == event.tx and event.what is What.SCHEDULED:
+        if one.tx == event.tx and one.block != event.block and event.what is What.SCHEDULED:
             moved = replace(one, block=event.block, at=event.at or one.at, ready_at=event.ready_at or one.ready_at)
             followed.operations[name] = moved
         elif one.ended_tx == event.tx:
