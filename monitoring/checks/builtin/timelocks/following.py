@@ -55,7 +55,7 @@ class Moment:
 
 
 @dataclass(frozen=True, slots=True)
-class Followed:
+class FollowedOperations:
     """The operations after a reading; those that an event is about, by its id; and what they reached without one.
 
     `undone` has, by transaction, the operations whose scheduling or end a reorganisation took away.
@@ -67,9 +67,9 @@ class Followed:
     undone: dict[str, list[FollowedOperation]] = field(default_factory=dict)
 
 
-def follow(before: Mapping[str, FollowedOperation] | None, moment: Moment) -> Followed:
+def follow(before: Mapping[str, FollowedOperation] | None, moment: Moment) -> FollowedOperations:
     """Move operations on. With none remembered, events that were reported before build them without a word."""
-    followed = Followed(dict(before or {}))
+    followed = FollowedOperations(dict(before or {}))
     _undo(followed, moment)
     for event in moment.events:
         if event.ids and (event.event in moment.fresh or before is None):
@@ -82,7 +82,7 @@ def follow(before: Mapping[str, FollowedOperation] | None, moment: Moment) -> Fo
     return followed
 
 
-def _undo(followed: Followed, moment: Moment) -> None:
+def _undo(followed: FollowedOperations, moment: Moment) -> None:
     for name, one in list(followed.operations.items()):
         if one.tx in moment.gone:
             followed.undone.setdefault(one.tx, []).append(one)
@@ -92,7 +92,7 @@ def _undo(followed: Followed, moment: Moment) -> None:
             followed.operations[name] = reopened(one, moment.head_s)
 
 
-def _happen(followed: Followed, event: OperationEvent, moment: Moment) -> None:
+def _happen(followed: FollowedOperations, event: OperationEvent, moment: Moment) -> None:
     if event.what is What.SCHEDULED:
         one = _as_the_chain_says(opened(event), moment.on_chain)
         followed.operations[one.name] = _reported_as_scheduled(one, moment)
@@ -112,7 +112,7 @@ def _reported_as_scheduled(one: FollowedOperation, moment: Moment) -> FollowedOp
     return replace(one, stage=stage, reminded_s=min(passed, default=0))
 
 
-def _again(followed: Followed, event: OperationEvent) -> None:
+def _again(followed: FollowedOperations, event: OperationEvent) -> None:
     """An event that was reported before may be in another block now."""
     for name, one in list(followed.operations.items()):
         if one.tx == event.tx and one.block != event.block and event.what is What.SCHEDULED:
@@ -129,7 +129,7 @@ def _as_the_chain_says(one: FollowedOperation, on_chain: OnChain) -> FollowedOpe
     return replace(one, ready_at=ready_at, until=ready_at + on_chain.grace_s)
 
 
-def _wait(followed: Followed, name: str, one: FollowedOperation, moment: Moment) -> None:
+def _wait(followed: FollowedOperations, name: str, one: FollowedOperation, moment: Moment) -> None:
     waits = all(moment.on_chain.waits.get(each, True) for each in one.left)
     if not waits:
         one = replace(one, unseen=one.unseen + moment.is_whole)

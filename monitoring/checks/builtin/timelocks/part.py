@@ -18,7 +18,7 @@ from monitoring.chains.rpc.logs import EventLog
 from monitoring.checks.builtin.shared.contract_logs import Stretch
 from monitoring.checks.builtin.shared.data_rows import RowContract
 from monitoring.checks.builtin.shared.log_reading import judge_stretch, read_stretch
-from monitoring.checks.builtin.timelocks.following import Followed, Moment, Reached, follow
+from monitoring.checks.builtin.timelocks.following import FollowedOperations, Moment, Reached, follow
 from monitoring.checks.builtin.timelocks.kinds import (
     Meaning,
     RawLog,
@@ -165,7 +165,7 @@ class TimelockPart:
             fresh=frozenset(str(one.id) for one in entries if one.kind == "new"),
         )  # fmt: skip
 
-    def _about(self, entry: Entry, followed: Followed) -> Entry:
+    def _about(self, entry: Entry, followed: FollowedOperations) -> Entry:
         """Return the entry of an event with what is remembered of the operation it is about."""
         found = followed.about if entry.kind == "new" else followed.undone
         about = found.get(str(entry.id) if entry.kind == "new" else str(entry.facts["tx"]), [])
@@ -173,7 +173,7 @@ class TimelockPart:
         facts = {**entry.facts, **(about[0].facts if about else {})}
         return replace(entry, facts=facts, thread=self._thread(name) if name else "")
 
-    def _reached(self, followed: Followed) -> list[Entry]:
+    def _reached(self, followed: FollowedOperations) -> list[Entry]:
         return [self._stage(reached, one) for reached, one in followed.reached]
 
     def _stage(self, reached: Reached, one: FollowedOperation) -> Entry:
