@@ -44,7 +44,7 @@ class OldValue:
 
 
 @dataclass(frozen=True, slots=True)
-class _Found:
+class _Written:
     """A number as it was written down, and when; `ran` is when that system wrote anything last."""
 
     number: Number
@@ -54,7 +54,7 @@ class _Found:
 
 
 # What a verb remembers of one number.
-_FORMS: Mapping[str, Callable[[_Found], Mapping[str, Json]]] = {
+_FORMS: Mapping[str, Callable[[_Written], Mapping[str, Json]]] = {
     "delta": lambda old: {"slots": [[to_text(old.at), to_text(old.at), *[write_number(old.number)] * 2]]},
     "never_falls": lambda old: {"mark": write_number(old.number)},
     "changed": lambda old: {"value": write_number(old.number)},
@@ -126,7 +126,7 @@ def _read(database: Database, asked: OldKey, now: datetime) -> OldValue | None:
     if number is None or at is None or at > now or (asked.is_time and number > now.timestamp()):
         return None
     ran = state.last_written(database, asked.namespace)
-    memory = _FORMS[asked.verb](_Found(number, at, min(max(ran, _EPOCH), now), now))
+    memory = _FORMS[asked.verb](_Written(number, at, min(max(ran, _EPOCH), now), now))
     return OldValue(number, at, f"{asked.namespace}: {asked.key}", memory)
 
 
