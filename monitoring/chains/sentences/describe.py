@@ -12,7 +12,9 @@ from monitoring.chains.abi.addresses import checksum, is_address
 from monitoring.chains.decode.calldata import SELECTOR, DecodedCall
 from monitoring.chains.decode.foreign_names import quoted
 from monitoring.chains.decode.labels import Labels, is_multisend
+from monitoring.chains.decode.setters import StateBefore
 from monitoring.chains.rpc.multicall import Call, call
+from monitoring.chains.sentences.before import before_parts
 from monitoring.chains.sentences.catalogue import Catalogue
 from monitoring.chains.sentences.fill import Known, Mention, Part, filled, token_of
 from monitoring.chains.sentences.pattern import VALUE, Pattern
@@ -76,11 +78,19 @@ def _patterns(decoded: Sequence[DecodedCall], catalogue: Catalogue) -> Iterator[
             yield one, pattern
 
 
-def sentences(decoded: Sequence[DecodedCall], catalogue: Catalogue, known: Known) -> tuple[Sentence, ...]:
-    """Return one sentence for every call, in the order of calls."""
-    return tuple(
-        Sentence(number, tuple(_words(one, catalogue.pattern(one), known)), one) for number, one in numbered(decoded)
-    )
+def sentences(
+    decoded: Sequence[DecodedCall],
+    catalogue: Catalogue,
+    known: Known,
+    before: Sequence[Sequence[StateBefore]] = (),
+) -> tuple[Sentence, ...]:
+    """Return one sentence for every call, in the order of calls; `before` has what each changes, in the same order."""
+    found: list[Sentence] = []
+    for place, (number, one) in enumerate(numbered(decoded)):
+        pattern = catalogue.pattern(one)
+        states = before_parts(before[place] if place < len(before) else (), one, pattern, known)
+        found.append(Sentence(number, (*_words(one, pattern, known), *states), one))
+    return tuple(found)
 
 
 def _words(one: DecodedCall, pattern: Pattern | None, known: Known) -> Iterator[Part]:
