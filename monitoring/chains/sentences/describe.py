@@ -42,6 +42,11 @@ class Sentence:
         parties = [part for part in self.parts if isinstance(part, Mention) and part.is_party]
         return sum(not labels.is_own(chain_id, one.address) for one in parties)
 
+    def unknown_parties(self, labels: Labels, chain_id: int) -> list[str]:
+        """Return those of them that have no name of ours at all."""
+        parties = [part.address for part in self.parts if isinstance(part, Mention) and part.is_party]
+        return [one for one in parties if not labels.is_own(chain_id, one) and not labels.name(chain_id, one)]
+
 
 def numbered(decoded: Sequence[DecodedCall]) -> Iterator[tuple[str, DecodedCall]]:
     """Yield every call with its number: calls of a single batch are counted from 1, calls in them from 1.1."""
