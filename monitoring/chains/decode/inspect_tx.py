@@ -15,7 +15,7 @@ from monitoring.chains.decode.flags import Flag, flags, worst_first
 from monitoring.chains.decode.format_tx import Names, TxLine, outline, token_addresses
 from monitoring.chains.decode.labels import Labels
 from monitoring.chains.decode.proxies import Upgrade, read_upgrades
-from monitoring.chains.decode.setters import StateBefore, states_before
+from monitoring.chains.decode.setters import ValueBefore, states_before
 from monitoring.chains.networks import networks
 from monitoring.chains.rpc.tokens import native_token
 from monitoring.chains.rpc.views import ChainView
@@ -53,7 +53,7 @@ def examine(
     native = {chain_id: native_token(network)} if network else {}
     known = Known(Names(labels or Labels(), {}, native))
     upgrades: list[Upgrade] = []
-    before: list[tuple[StateBefore, ...]] = []
+    before: list[tuple[ValueBefore, ...]] = []
     if isinstance(view, ChainView):
         before = states_before(view, [inside for one in decoded for inside in one.walk()])
         known = _read(decoded, words, known, view)

@@ -35,7 +35,7 @@ class StateRead:
 
 
 @dataclass(frozen=True, slots=True)
-class StateBefore:
+class ValueBefore:
     """What is there now; `value` is `Unknown` where no view gave it, `becomes` the place of the new value."""
 
     label: str
@@ -43,7 +43,7 @@ class StateBefore:
     becomes: int | None = None
 
 
-def states_before(view: ChainView, calls: Sequence[DecodedCall]) -> list[tuple[StateBefore, ...]]:
+def states_before(view: ChainView, calls: Sequence[DecodedCall]) -> list[tuple[ValueBefore, ...]]:
     """Return for each call what it changes, as it is now; nothing for a call that is no setter."""
     wanted = [_reads_of(one) if place < MAX_CALLS else [] for place, one in enumerate(calls)]
     views = {one.call: one.call for reads in wanted for one in reads if one.call}
@@ -57,16 +57,16 @@ def _found(
     reads: Sequence[StateRead],
     answers: Mapping[Call, AbiValue | Unknown],
     words: Mapping[tuple[str, str], bytes | Unknown],
-) -> Iterator[StateBefore]:
+) -> Iterator[ValueBefore]:
     for label in dict.fromkeys(one.label for one in reads):
         tries = [one for one in reads if one.label == label]
         values = [_value(one, answers, words) for one in tries]
         chosen = next((place for place, value in enumerate(values) if not isinstance(value, Unknown)), None)
         if chosen is None:
-            yield StateBefore(label, values[0])
+            yield ValueBefore(label, values[0])
             continue
         asked = tries[chosen].call
-        yield StateBefore(label or (f"{asked.function.name}()" if asked else ""), values[chosen], tries[chosen].becomes)
+        yield ValueBefore(label or (f"{asked.function.name}()" if asked else ""), values[chosen], tries[chosen].becomes)
 
 
 def _value(

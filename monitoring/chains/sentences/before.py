@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from monitoring.chains.abi.addresses import ZERO, checksum, is_address
 from monitoring.chains.abi.values import AbiValue, Unknown
 from monitoring.chains.decode.calldata import DecodedCall
-from monitoring.chains.decode.setters import StateBefore
+from monitoring.chains.decode.setters import ValueBefore
 from monitoring.chains.sentences.fill import Known, Mention, Part, written
 from monitoring.chains.sentences.pattern import Pattern, ValueSlot
 
@@ -15,7 +15,7 @@ MAX_LISTED = 10
 
 
 def before_parts(
-    states: Sequence[StateBefore], call: DecodedCall, pattern: Pattern | None, known: Known
+    states: Sequence[ValueBefore], call: DecodedCall, pattern: Pattern | None, known: Known
 ) -> Iterator[Part]:
     """Yield nothing where nothing was asked; what is not known is said to be so."""
     for place, one in enumerate(states):
@@ -25,7 +25,7 @@ def before_parts(
         yield ")"
 
 
-def _one(one: StateBefore, call: DecodedCall, pattern: Pattern | None, known: Known) -> Iterator[Part]:
+def _one(one: ValueBefore, call: DecodedCall, pattern: Pattern | None, known: Known) -> Iterator[Part]:
     if isinstance(one.value, Unknown):
         yield f"{one.label} now: unknown" if one.label else "value now: unknown"
         return
@@ -45,7 +45,7 @@ def _one(one: StateBefore, call: DecodedCall, pattern: Pattern | None, known: Kn
         yield from _value(after, slot, call, known)
 
 
-def _slot(one: StateBefore, call: DecodedCall, pattern: Pattern | None) -> ValueSlot:
+def _slot(one: ValueBefore, call: DecodedCall, pattern: Pattern | None) -> ValueSlot:
     """Return the way in which the sentence writes the value that is changed, so that both are written alike."""
     if one.becomes is None:
         return ValueSlot((), "")

@@ -12,7 +12,7 @@ from monitoring.chains.abi.addresses import checksum, is_address
 from monitoring.chains.decode.calldata import SELECTOR, DecodedCall
 from monitoring.chains.decode.foreign_names import quoted
 from monitoring.chains.decode.labels import Labels, is_multisend
-from monitoring.chains.decode.setters import StateBefore
+from monitoring.chains.decode.setters import ValueBefore
 from monitoring.chains.rpc.multicall import Call, call
 from monitoring.chains.sentences.before import before_parts
 from monitoring.chains.sentences.catalogue import Catalogue
@@ -87,7 +87,7 @@ def sentences(
     decoded: Sequence[DecodedCall],
     catalogue: Catalogue,
     known: Known,
-    before: Sequence[Sequence[StateBefore]] = (),
+    before: Sequence[Sequence[ValueBefore]] = (),
 ) -> tuple[Sentence, ...]:
     """Return one sentence for every call, in the order of calls; `before` has what each changes, in the same order."""
     found: list[Sentence] = []
