@@ -33,10 +33,10 @@ class Room:
     """How much of a message is left for calls: Telegram takes 4096 units, and a reader some forty lines."""
 
     lines: int = 40
-    units: int = 1900
+    units: int = 1700
     flags: int = 12
     sentences: int = 12
-    said: int = 900  # of the units, for sentences
+    said: int = 800  # of the units, for sentences
 
     def take(self, found: Sequence[TxLine]) -> list[str]:
         """Take as many lines as there is room for, and say how many are left out."""
