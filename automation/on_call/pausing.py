@@ -13,8 +13,9 @@ from monitoring.base.formatting import format_duration, format_instant
 from monitoring.base.plural import counted
 from monitoring.conditions.condition import Condition
 from monitoring.store.db.database import Database, Tx
-from monitoring.store.tables import conditions, pauses
-from monitoring.store.tables.pauses import Pause, PauseKind
+from monitoring.store.people import pauses
+from monitoring.store.people.pauses import Pause, PauseKind
+from monitoring.store.tables import conditions
 
 _MOST = 5  # incidents of one message
 _HELD_BACK = {PauseKind.PROFILE: "tick", PauseKind.TASK: "start", PauseKind.CHECK: "reading"}

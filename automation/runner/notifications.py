@@ -33,9 +33,10 @@ from monitoring.ledger.reach import ReachProblem, reach_problems, reach_problems
 from monitoring.ledger.reconcile import Reconciled
 from monitoring.ledger.ticks import Unanswered
 from monitoring.store.db.database import Database
+from monitoring.store.people import pauses
 from monitoring.store.spool import unstored
 from monitoring.store.spool.unstored import Kept
-from monitoring.store.tables import conditions, pauses
+from monitoring.store.tables import conditions
 from monitoring.store.tables.deliveries import count_waiting
 
 if TYPE_CHECKING:

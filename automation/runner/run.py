@@ -40,8 +40,8 @@ from monitoring.base.locks.profile_lock import ProfileLock, is_held, usable_lock
 from monitoring.base.settings import Settings
 from monitoring.ledger.reach import Cause, ReachProblem
 from monitoring.store.db.database import Database
+from monitoring.store.people.pauses import Pause, PauseKind, holding
 from monitoring.store.spool.unstored import LOST
-from monitoring.store.tables.pauses import Pause, PauseKind, holding
 from monitoring.store.tables.runs import RunStatus
 from monitoring.store.tables.schedules import Schedule
 

@@ -28,9 +28,10 @@ from monitoring.ledger.ticks import nearby, start_for, still_going, tick_for
 from monitoring.store.db.database import Database
 from monitoring.store.db.recorded_time import Asker, give_up_tick
 from monitoring.store.maintenance.repair import Repair
+from monitoring.store.people import pauses
+from monitoring.store.people.pauses import Pause
 from monitoring.store.spool import unstored
-from monitoring.store.tables import pauses, runs, schedules
-from monitoring.store.tables.pauses import Pause
+from monitoring.store.tables import runs, schedules
 from monitoring.store.tables.runs import RunRow, RunStatus, TaskRun
 from monitoring.store.tables.schedules import Schedule
 

@@ -33,8 +33,9 @@ from monitoring.ledger.outcomes import gather
 from monitoring.ledger.reach import ReachProblem, reach_problems, reach_problems_without_database
 from monitoring.store.db.database import Database
 from monitoring.store.db.schema import open_readonly
-from monitoring.store.tables import conditions, deliveries, pauses, runs, silences
-from monitoring.store.tables.pauses import Pause
+from monitoring.store.people import pauses
+from monitoring.store.people.pauses import Pause
+from monitoring.store.tables import conditions, deliveries, runs, silences
 from monitoring.store.tables.runs import RunRow
 from monitoring.store.tables.silences import Silence
 

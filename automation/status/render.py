@@ -13,7 +13,7 @@ from monitoring.base.clock import to_text
 from monitoring.base.formatting import format_duration
 from monitoring.base.plural import counted
 from monitoring.conditions.condition import Condition, NoData, distinct_texts
-from monitoring.store.tables.pauses import Pause
+from monitoring.store.people.pauses import Pause
 from monitoring.store.tables.runs import RunRow
 from monitoring.store.tables.silences import Silence
 

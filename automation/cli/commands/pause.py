@@ -19,8 +19,9 @@ from monitoring.base.settings import Settings
 from monitoring.base.suggest import instead_of
 from monitoring.store.db.database import Database
 from monitoring.store.db.schema import open_database, open_readonly
-from monitoring.store.tables import conditions, pauses
-from monitoring.store.tables.pauses import Pause, PauseKind
+from monitoring.store.people import pauses
+from monitoring.store.people.pauses import Pause, PauseKind
+from monitoring.store.tables import conditions
 
 HELP = "stop a profile, a task or checks for a limited time"
 EXAMPLES = """\

@@ -10,7 +10,7 @@ from automation.on_call.pausing import announce_end
 from monitoring.base.clock import SystemClock
 from monitoring.base.settings import Settings
 from monitoring.store.db.schema import open_database
-from monitoring.store.tables import pauses
+from monitoring.store.people import pauses
 
 HELP = "end a pause now"
 EXAMPLES = """\

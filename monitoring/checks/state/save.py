@@ -31,7 +31,8 @@ from monitoring.conditions.condition import Condition, Owner, State
 from monitoring.conditions.outcome import Reason
 from monitoring.conditions.ownership import why_not
 from monitoring.store.db.database import Tx
-from monitoring.store.tables import chain_memory, first_day, no_data_periods, pauses
+from monitoring.store.people import pauses
+from monitoring.store.tables import chain_memory, first_day, no_data_periods
 from monitoring.store.tables import conditions as stored
 
 _UNSEEN = (Reason.UNKNOWN, Reason.SILENT_SOURCE, Reason.PAUSED)
