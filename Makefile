@@ -73,7 +73,7 @@ $(error this checkout belongs to $(OWNER); type: sudo -u $(OWNER) make -C $(CURD
 endif
 endif
 
-sync: | .venv/pyvenv.cfg $(UV_NEEDED) ## bring the venv to requirements.lock (EXTRAS=notify or web3)
+sync: | .venv/pyvenv.cfg $(UV_NEEDED) ## bring the venv to requirements.lock (EXTRAS=ai, notify or web3)
 	$(UV) pip sync --quiet --require-hashes --compile-bytecode --python .venv $(LOCK)
 	@rm -f .venv/.stamp-*
 	@install -m 0644 $(LAUNCHER)/*.py $(LAUNCHER)/*.pth "$(PURELIB)"
@@ -82,7 +82,7 @@ sync: | .venv/pyvenv.cfg $(UV_NEEDED) ## bring the venv to requirements.lock (EX
 lock: | $(UV_NEEDED) ## raise the pins
 	$(UV) $(COMPILE) pyproject.toml -o requirements.lock
 	$(UV) $(COMPILE) pyproject.toml --extra dev -o requirements-dev.lock
-	for extra in notify web3; do $(UV) $(COMPILE) pyproject.toml --extra $$extra -o requirements-$$extra.lock; done
+	for extra in ai notify web3; do $(UV) $(COMPILE) pyproject.toml --extra $$extra -o requirements-$$extra.lock; done
 
 # A developer's venv serves as well as a host's.
 demo: $(if $(wildcard .venv/.stamp-dev),dev,sync) node ## show the whole system once, on this machine alone

@@ -16,7 +16,7 @@
 #   ETC_DIR          /etc/monitoring; .env with the secrets is in it
 #   TARGET_USER      who runs it all (the owner of REPO_DIR or CACHE_DIR if that is not root, else `monitoring`, who is
 #                    created if missing)
-#   EXTRAS           none; notify or web3: which requirements-<extra>.lock the venv is made from
+#   EXTRAS           none; ai, notify or web3: which requirements-<extra>.lock the venv is made from
 #   PYTHON           python3 if that is 3.11 or newer, else one that uv installs below UV_DIR
 #   PYTHON_VERSION   3.12; the one uv installs
 #   UV_BIN           a uv that is already there; else the pinned one is installed below UV_DIR

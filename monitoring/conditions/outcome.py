@@ -53,12 +53,16 @@ class Reason(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One row, member, item or event that a transition speaks of."""
+    """One row, member, item or event that a transition speaks of.
+
+    `thread` names the thing it is about for as long as it is followed, so that messages about it answer each other.
+    """
 
     kind: str
     id: Value
     severity: Severity
     facts: Mapping[str, Value] = field(default_factory=dict)
+    thread: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -51,6 +51,5 @@ def test_protocols_are_the_configured_ones_with_their_tasks(tmp_path: Path) -> N
     assert {"name": "aave", "profile": "hourly", "cron": "5 * * * *"}.items() <= rows.get("aave", {}).items()
 
 
-@pytest.mark.xfail(strict=True, reason="open: a witness for Safes")
 def test_the_extra_of_the_explainer_can_be_installed() -> None:
     assert (CHECKOUT / "requirements-ai.lock").is_file()

@@ -16,7 +16,7 @@ from tests.support import anvil, parts
 from tests.support.anvil import Anvil
 from tests.support.monitor_world import Round
 from tests.support.own_contracts import runtime_code
-from tests.support.safes import CURATION, OWNER, SafeService, execute, hash_of, queued, safe_at
+from tests.support.safes import CURATION, OWNER, SafeService, execute, hash_of, queued, safe_at, signed
 
 pytestmark = pytest.mark.node
 STRANGER = "0x" + "5a" * 20
@@ -33,18 +33,6 @@ def node() -> Iterator[Anvil]:
         running.set_code(network(1).multicall3, runtime_code("Aggregate3"))
         execute(safe_at(running), "addOwnerWithThreshold", running.accounts[1], 2)
         yield running
-
-
-def signed(node: Anvil, row: Row, *accounts: int, over: str = "") -> Row:
-    """Have accounts of the node sign a row by `eth_sign`, over its own hash or another."""
-    confirmations = []
-    for account in accounts:
-        made = node.rpc("eth_sign", node.accounts[account], over or row["safeTxHash"])
-        signature = made[:-2] + f"{int(made[-2:], 16) + 4:02x}"
-        confirmations.append(
-            {"owner": checksum(node.accounts[account]), "signature": signature, "signatureType": "ETH_SIGN"}
-        )
-    return row | {"confirmations": confirmations}
 
 
 def reported(node: Anvil, tmp_path: Path, *rows: Row) -> Round:
@@ -169,7 +157,10 @@ def test_honest_rows_are_said_to_be_checked_and_what_can_be_executed_is_said(nod
     assert "Signed by: 2 of 2, each signature checked. It can be executed now" in told.text
     assert "Signed by: 1 of 2, each signature checked\n" in told.text
     assert "0x" + hash_of(row).hex() in told.text
-    assert "implementations; owners, modules and threshold stay. Nothing else was looked at.\n" in told.text
+    assert (
+        "implementations; threshold, owners, modules, singleton, guard, module guard, fallback handler stay. "
+        in told.text
+    )
 
 
 def test_what_it_would_do_is_in_the_alert(node: Anvil, tmp_path: Path) -> None:
@@ -177,7 +168,7 @@ def test_what_it_would_do_is_in_the_alert(node: Anvil, tmp_path: Path) -> None:
     coin.send("mint", CURATION, 10**20)
     row = queued(1, to=coin.address, data=coin.artifact.calldata("transfer", STRANGER, 4 * 10**18))
     (told,) = reported(node, tmp_path, signed(node, row, 0)).told
-    assert f"Simulated: it runs\nleaves: 4 COIN to {checksum(STRANGER)}\n" in told.text.replace("…", "")
+    assert f"Simulated: it runs\nleaves: 4 COIN (price unknown) to {checksum(STRANGER)}\n" in told.text.replace("…", "")
 
     more = queued(1, to=coin.address, data=coin.artifact.calldata("transfer", STRANGER, 10**21))
     (told,) = reported(node, tmp_path, signed(node, more, 0)).told

@@ -58,8 +58,9 @@ def alerts(any_blocks: st.SearchStrategy[list[object]] | None = None) -> st.Sear
     """Return alerts of any severity with any blocks."""
     some = st.lists(blocks, max_size=6) if any_blocks is None else any_blocks
     return st.builds(
-        lambda severity, title, content, protocol, channel, key, silent: Alert(
-            severity, title, *content, protocol=protocol, channel=channel, key=key, silent=silent
+        lambda severity, title, content, protocol, channel, key, silent, threads: Alert(
+            severity, title, *content, protocol=protocol, channel=channel, key=key, silent=silent, threads=threads
         ),
         st.sampled_from(Severity), texts, some, texts, texts, labels, st.sampled_from([None, True, False]),
+        st.lists(texts, max_size=3),
     )  # fmt: skip

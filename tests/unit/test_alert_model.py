@@ -154,6 +154,21 @@ def test_every_shown_text_is_redacted_by_value_and_the_condition_stays() -> None
     assert render_plain(redacted, now=NOW).count("[PROVIDER_URL_MAINNET]") >= 8
 
 
+def test_an_alert_names_each_thread_once_and_leaves_out_what_is_no_name() -> None:
+    long = "safe-tx/1/" + "0" * 500
+    alert = Alert("high", "Backing", protocol="cap", threads=["safe-tx/1/0xaa", "", long, "timelock/1\n/7"])
+
+    assert alert.in_threads("incident/cap", "safe-tx/1/0xaa").threads == (
+        "safe-tx/1/0xaa", "timelock/1 /7", "incident/cap",
+    )  # fmt: skip
+    assert len(Alert("high", "x", protocol="cap", threads=[str(each) for each in range(1000)]).threads) == 100
+
+
+@pytest.mark.parametrize("written", ["", 7, None, {"a": 1}, [None, 3, ["x"]]])
+def test_threads_that_are_none_are_read_as_none(written: object) -> None:
+    assert Alert.from_json(stored(threads=written)).threads == ()
+
+
 def test_redaction_without_secrets_changes_nothing() -> None:
     alert = Alert("high", "Backing", kv(Backing=pct(1), Since=since(NOW)), "x", protocol="aave", channel="c", key="k")
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,6 +25,7 @@ __all__ = ["VERSION", "Alert", "Severity"]
 VERSION = 1
 RUNNER = "automation"  # the protocol of what the runner and the delivery report about themselves
 _LONGEST_NAME = 64  # ours: the first line has to leave room for what happened
+_MOST_THREADS, _LONGEST_THREAD = 100, 500  # ours: a name is an address and a hash or two
 _KEPT_BY_REDACTION = frozenset({"kind", "v", "severity", "protocol", "channel", "source", "key", "monitor"})
 
 
@@ -33,6 +34,9 @@ class Alert:
     """One thing people are notified of. `key` names its condition, `source` its kind (`protocol`, `crash`, …).
 
     `machine`: it calls the webhook of its channel, if it is HIGH or CRITICAL.
+
+    `threads` name the things it is about, the main one first, such as `safe-tx/1/0x…`: where messages can answer each
+    other it is a reply to the first message about one of them.
 
     The title says what happened and nothing else: severity and `monitor` (the protocol, where that is empty) are put
     before it when it is shown. `is_good` marks the end of something bad. What `guidance` says is among the blocks of
@@ -51,6 +55,7 @@ class Alert:
     is_good: bool
     guidance: Guidance
     machine: bool
+    threads: tuple[str, ...]
 
     def __init__(
         self,
@@ -66,6 +71,7 @@ class Alert:
         is_good: bool = False,
         guidance: Guidance = NO_GUIDANCE,
         machine: bool = False,
+        threads: Iterable[str] = (),
     ) -> None:
         """Take blocks, spans and plain values alike; a blank title gets a stand-in.
 
@@ -88,6 +94,7 @@ class Alert:
             "is_good": is_good,
             "guidance": guidance,
             "machine": machine,
+            "threads": _cleaned(threads),
         }
         for name, value in values.items():
             object.__setattr__(self, name, value)
@@ -116,17 +123,21 @@ class Alert:
 
     def with_blocks(self, *blocks: object) -> Alert:
         """Return the alert with more blocks at its end."""
-        return self._changed(*blocks, monitor=self.monitor)
+        return self._changed(*blocks, monitor=self.monitor, threads=self.threads)
 
     def reported_by(self, monitor: str) -> Alert:
         """Return the alert with another name in its first line."""
-        return self._changed(monitor=monitor)
+        return self._changed(monitor=monitor, threads=self.threads)
 
-    def _changed(self, *more: object, monitor: str) -> Alert:
+    def in_threads(self, *threads: str) -> Alert:
+        """Return the alert with more names of what it is about, after those it has."""
+        return self._changed(monitor=self.monitor, threads=(*self.threads, *threads))
+
+    def _changed(self, *more: object, monitor: str, threads: tuple[str, ...]) -> Alert:
         return Alert(
             self.severity, self.title, *self.blocks, *more,
             protocol=self.protocol, channel=self.channel, key=self.key, source=self.source, silent=self.silent,
-            monitor=monitor, is_good=self.is_good, guidance=self.guidance, machine=self.machine,
+            monitor=monitor, is_good=self.is_good, guidance=self.guidance, machine=self.machine, threads=threads,
         )  # fmt: skip
 
     def to_json(self) -> str:
@@ -169,6 +180,7 @@ class Alert:
             **({"runbook": self.guidance.runbook} if self.guidance.runbook else {}),
             **({"note": self.guidance.note} if self.guidance.note else {}),
             **({"machine": True} if self.machine else {}),
+            **({"threads": list(self.threads)} if self.threads else {}),
         }
 
     @classmethod
@@ -187,6 +199,7 @@ class Alert:
             is_good=data.get("is_good") is True,
             guidance=Guidance(str(data.get("runbook") or ""), str(data.get("note") or "")),
             machine=data.get("machine") is True,
+            threads=(name for name in _items(data.get("threads")) if isinstance(name, str)),
         )
 
 
@@ -195,6 +208,16 @@ def of_this_host(alert: Alert) -> Alert:
     if alert.protocol != RUNNER or alert.monitor:
         return alert
     return alert.reported_by(f"{RUNNER} {os.uname().nodename}")
+
+
+def _cleaned(threads: Iterable[str]) -> tuple[str, ...]:
+    """Return each name once; one that is too long would be another's once it is cut, so it is left out."""
+    names = dict.fromkeys(clean_line(name) for name in threads)
+    return tuple(name for name in names if 0 < len(name) <= _LONGEST_THREAD)[:_MOST_THREADS]
+
+
+def _items(found: object) -> list[object]:
+    return found if isinstance(found, list) else []
 
 
 def _redacted(data: Any, redact: Callable[[str], str]) -> Any:  # noqa: ANN401 - JSON

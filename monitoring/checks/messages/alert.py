@@ -78,6 +78,7 @@ def compose_alert(
         is_good=transition.kind is TransitionKind.RECOVERED,
         guidance=route.guidance,
         machine=route.machine,
+        threads=(*message.threads, *(entry.thread for entry in transition.entries if entry.thread)),
     )
     alert = _ended(alert, transition, before, origin, now).redacted(redact)
     kind = AlertKind.CRASH if alert.source == "crash" and not quiet else KINDS.get(transition.kind, AlertKind.ALERT)

@@ -74,10 +74,14 @@ class AlertRoute:
 
 @dataclass(frozen=True, slots=True)
 class AlertText:
-    """What an alert says: a title of one line, and blocks of `monitoring.alerts.message.text`."""
+    """What an alert says: a title of one line, and blocks of `monitoring.alerts.message.text`.
+
+    `threads` name what it is about, the main thing first, where its entries do not say it (`Alert.threads`).
+    """
 
     title: str
     blocks: tuple[object, ...] = ()
+    threads: tuple[str, ...] = ()
 
 
 def plain_message(about: str, transition: Transition) -> AlertText:

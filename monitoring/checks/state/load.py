@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from monitoring.alerts.recording.close_orphaned import SOURCES
@@ -15,7 +15,7 @@ from monitoring.alerts.recording.store_alert import AlertOrigin
 from monitoring.alerts.recording.unheard import with_unheard
 from monitoring.base.clock import Clock
 from monitoring.base.errors import StoreError
-from monitoring.chains.rpc.memory import JUDGED, JUDGED_FOR, RunMemory
+from monitoring.chains.rpc.memory import FORGOTTEN_AFTER, RunMemory
 from monitoring.checks.state.old_values import OldValue, old_values
 from monitoring.conditions.condition import Condition, ConditionKey
 from monitoring.store.db.database import Database
@@ -41,6 +41,13 @@ class LoadedState:
     task: str | None = None
     silences: tuple[Silence, ...] = ()
     first: Mapping[ConditionKey, OldValue] = field(default_factory=dict)
+
+    @property
+    def starting(self) -> Mapping[ConditionKey, Condition]:
+        """Return the conditions with what those remember that start from an old value."""
+        known = {key: self.conditions.get(key) or Condition(key) for key in self.first}
+        started = {key: replace(one, memory=self.first[key].memory) for key, one in known.items()}
+        return {**self.conditions, **started}
 
 
 NOTHING = LoadedState({}, {})
@@ -81,7 +88,8 @@ class StoredMemory(RunMemory):
             found = self._store.read(lambda database: chain_memory.get(database, kind, key))
         except StoreError:
             found = None  # it costs a request
-        if found is None or (kind == JUDGED and self._clock.now() - found[1] > JUDGED_FOR):
+        counts_for = FORGOTTEN_AFTER.get(kind)
+        if found is None or (counts_for is not None and self._clock.now() - found[1] > counts_for):
             self._missing.add((kind, key))
             return None
         self._texts[kind, key] = found[0]  # known, and not new

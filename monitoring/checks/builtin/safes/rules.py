@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass
 
 from monitoring.alerts.message.model import Severity
 from monitoring.chains.decode.calldata import DecodedCall, Decoder, Transaction
 from monitoring.chains.decode.flags import FlagKind, flags
 from monitoring.chains.safes.hashing import GasTerms
-from monitoring.chains.services.safe_rows import SafeTransaction
+from monitoring.chains.services.safe_rows import SafeQueue, SafeTransaction
 from monitoring.checks.expression.values import Value
 
 # Findings that make a transaction louder than its proposer does: they hand over the Safe, or what it owns, for good.
@@ -25,6 +25,8 @@ _RAISING = frozenset(
 )
 # At least so loud, no matter who proposes: what can pay the Safe out, and what nobody can read.
 _REFUND, _UNREADABLE = Severity.HIGH, Severity.MEDIUM
+_MOST_BEFORE, _MOST_RIVALS = 20, 3  # nonces and rivals that a message names
+MAX_EARLIER = 5  # transactions that are simulated before one
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,10 +87,22 @@ def severity_of(row: SafeTransaction, decoded: DecodedCall, expected: frozenset[
     base = loud.usual
     if expected:
         base = loud.unexpected if is_unexpected(row, expected) else loud.expected
+    return max(_raised(decoded, base), _REFUND) if pays_refund(row) else _raised(decoded, base)
+
+
+def severity_of_call(decoded: DecodedCall | None, sender: str, expected: frozenset[str], loud: Loudness) -> Severity:
+    """Return how loud one is that was executed without having been queued: who proposed it is not known, only who sent.
+
+    One whose call is not known is at least as loud as one that cannot be decoded.
+    """
+    base = loud.expected if sender.lower() in expected else loud.usual
+    return max(base, _UNREADABLE) if decoded is None else _raised(decoded, base)
+
+
+def _raised(decoded: DecodedCall, base: Severity) -> Severity:
     found = flags(decoded)
     raised = [Severity[flag.severity] for flag in found if flag.kind in _RAISING and flag.severity]
-    raised += [_UNREADABLE for flag in found if flag.kind is FlagKind.UNDECODED]
-    return max([base, *raised, *([_REFUND] if pays_refund(row) else [])])
+    return max([base, *raised, *(_UNREADABLE for flag in found if flag.kind is FlagKind.UNDECODED)])
 
 
 def facts_of(row: SafeTransaction, rivals: Iterable[str], threshold: int, expected: frozenset[str]) -> dict[str, Value]:
@@ -108,3 +122,37 @@ def facts_of(row: SafeTransaction, rivals: Iterable[str], threshold: int, expect
         "rivals": tuple(rivals),
         "gas": (gas.safe_tx_gas, gas.base_gas, gas.gas_price, gas.token, gas.receiver),
     }
+
+
+def around(
+    row: SafeTransaction, rivals: Iterable[SafeTransaction], queue: SafeQueue, next_nonce: int
+) -> dict[str, Value]:
+    """Return what a transaction waits for and competes with: nonces before its own, and what rivals would do."""
+    listed = {one.nonce for one in queue.transactions}
+    before = range(next_nonce, min(row.nonce, next_nonce + _MOST_BEFORE))
+    calls = tuple(
+        (one.safe_tx_hash, one.to, one.value, one.data, one.operation, len(one.data), one.nonce) for one in rivals
+    )
+    return {
+        "rival_calls": calls[:_MOST_RIVALS],
+        "ahead": tuple(nonce for nonce in before if nonce in listed),
+        "gap": tuple(nonce for nonce in before if nonce not in listed) if queue.complete else (),
+    }
+
+
+def earlier_of(
+    row: SafeTransaction, rows: Sequence[SafeTransaction], sound: Container[str], safe_nonce: int
+) -> tuple[Value, ...]:
+    """Return what will be executed before a row, by nonce; nothing where that is open.
+
+    It is open behind a gap, rivals, more than a few, and a row that is not among the `sound` ones.
+    """
+    before: list[Value] = []
+    for nonce in range(safe_nonce, min(row.nonce, safe_nonce + MAX_EARLIER + 1)):
+        at_nonce = [one for one in rows if one.nonce == nonce]
+        if len(at_nonce) != 1 or at_nonce[0].safe_tx_hash not in sound or len(before) == MAX_EARLIER:
+            return ()
+        one, gas = at_nonce[0], at_nonce[0].gas or GasTerms()
+        terms = (gas.safe_tx_gas, gas.base_gas, gas.gas_price, gas.token, gas.receiver)
+        before.append((nonce, one.to, one.value, one.data, one.operation, terms))
+    return tuple(before)
