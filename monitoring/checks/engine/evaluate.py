@@ -23,7 +23,7 @@ from monitoring.checks.engine.point import EvaluationPoint
 from monitoring.checks.engine.python_checks import GivenPart
 from monitoring.checks.messages import alert
 from monitoring.checks.messages.listing_value import value_in_words
-from monitoring.checks.state import inhibition
+from monitoring.checks.state import inhibition, paused
 from monitoring.checks.state.load import NOTHING, LoadedState
 from monitoring.checks.state.save import JudgedPart, Record
 from monitoring.conditions.condition import CRASH, Condition, ConditionKey, State
@@ -69,7 +69,7 @@ def evaluate(
     if asking:
         from monitoring.checks.engine.read import read  # noqa: PLC0415 - a reading in hand needs no chain and no formula
 
-        found = read(monitors, asking, at, remembered.conditions)
+        found = read(monitors, asking, at, remembered.starting)
         readings = replace(found, by_key={**readings.by_key, **found.by_key})
         parts = [row for part in parts for row in found.rows.get(part.key, (part,))]
     return _judged(monitors, at, parts, readings, remembered)
@@ -87,7 +87,7 @@ def _judged(
     declared = {monitor.name for monitor in monitors if monitor.declared}
     entries: list[JudgedPart] = []
     judged = [judge_check(part, readings, conditions, now, remembered.first.get(part.key)) for part in parts]
-    for seen in inhibition.apply(judged, remembered):
+    for seen in paused.apply(inhibition.apply(judged, remembered), remembered):
         part = seen.part
         origin = _origin(seen, at, readings) if seen.outcome.transition else _NOTHING_READ
         entries.append(_entry(seen, conditions, at, now, origin, declared=part.key.monitor in declared))
