@@ -12,34 +12,15 @@ from typing import Any
 import pytest
 
 from monitoring.chains.abi.addresses import checksum
-from monitoring.chains.networks import network
-from tests.support import anvil, own_contracts, parts
+from tests.support import own_contracts, parts
 from tests.support.anvil import Anvil
 from tests.support.contracts import Contract
 from tests.support.fake_telegram import TelegramStandIn
-from tests.support.own_contracts import runtime_code
 from tests.support.timelocks import DAY, NOTHING, SALT, YEARN, calls_of, timelock_at
 from tests.support.told_in_chat import ToldInChat
 
 pytestmark = pytest.mark.node
 HOUR = 3_600
-
-
-@pytest.fixture(scope="module")
-def shared() -> Iterator[Anvil]:
-    if anvil.binary() is None:
-        parts.missing(anvil.HOW_TO_GET_IT)
-    with anvil.running("--chain-id", "1") as running:
-        running.set_code(network(1).multicall3, runtime_code("Aggregate3"))
-        running.mine(3)
-        yield running
-
-
-@pytest.fixture
-def node(shared: Anvil) -> Iterator[Anvil]:
-    snapshot = shared.snapshot()
-    yield shared
-    shared.revert(snapshot)
 
 
 @pytest.fixture
