@@ -21,7 +21,7 @@ from monitoring.ledger.audit import ProblemKind, sentence
 from monitoring.store.people import pauses
 from monitoring.store.queries import alerts as alert_queries
 from monitoring.store.queries import runs as run_queries
-from monitoring.store.tables import conditions, runs, silences
+from monitoring.store.tables import conditions, runs, sent_messages, silences
 from monitoring.store.tables.alerts import SEVERITIES
 from monitoring.web import charts, overview, parameters, serializers
 from monitoring.web.api import RUN_STATUSES, alert_query, row_id
@@ -94,6 +94,7 @@ def one_alert(context: RequestContext) -> Page:
         alert=found,
         metadata=serializers.metadata(found.metadata_json),
         deliveries=run_queries.deliveries_of(context.database, found.id),
+        messages=[one for _, one in context.database.read(lambda tx: sent_messages.of_alert(tx, found.id))],
         run=runs.get(context.database, found.run_id) if found.run_id else None,
         incident=_incident_of(context, found),
     )
