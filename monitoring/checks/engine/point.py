@@ -18,6 +18,7 @@ from monitoring.chains.rpc.budget import TASK_S, Budget
 from monitoring.chains.rpc.memory import ChainMemory, RunMemory
 
 if TYPE_CHECKING:
+    from monitoring.alerts.message.facts import Fact
     from monitoring.chains.decode.calldata import Decoder
     from monitoring.chains.decode.labels import Labels
     from monitoring.chains.rpc.multicall import StateOverrides
@@ -32,7 +33,8 @@ class EvaluationPoint:
 
     `blocks` has the block to read a chain at, others are read at their head; `overrides` what a chain's state is
     supposed to be, in the form of eth_call's third parameter. `known` are answers that are there already: a view's by
-    its `ViewRead`, a source's by the names of monitor and source; they are not asked again.
+    its `ViewRead`, a source's by the names of monitor and source; they are not asked again. `noted` are the facts of
+    the alert that is being written.
     """
 
     environ: Mapping[str, str]
@@ -45,6 +47,7 @@ class EvaluationPoint:
     budget_s: float = TASK_S
     sleep: Callable[[float], None] = time.sleep
     redact: Callable[[str], str] = redact
+    noted: list[Fact] = field(default_factory=list)
 
     @cached_property
     def chains(self) -> Chains:

@@ -12,10 +12,12 @@ from monitoring.chains.abi.addresses import ZERO, checksum, is_address
 from monitoring.chains.abi.selectors import roles
 from monitoring.chains.abi.values import AbiValue
 from monitoring.chains.decode.flags import is_unlimited
+from monitoring.chains.decode.format_tx import Names
 from monitoring.chains.networks import Network
 from monitoring.chains.rpc.tokens import Token, native_token
 from monitoring.chains.rpc.views import ChainView
 from monitoring.chains.simulation import Grant, Simulation, TokenMove
+from monitoring.checks.builtin.shared.simulation_facts import simulation_facts
 from monitoring.checks.engine.point import EvaluationPoint
 from monitoring.checks.expression.value_text import words
 
@@ -25,7 +27,11 @@ _NO_EVENT = "No event says that it moves tokens or changes approvals, roles or i
 
 def report(found: Simulation, own: str, view: ChainView, at: EvaluationPoint, *, views: str = "") -> list[Block]:
     """Put a simulation into lines; `own` is whose tokens leave and arrive, `views` what was read twice."""
-    return _Report(found, checksum(own), view, at).blocks(views)
+    made, chain = _Report(found, checksum(own), view, at), view.network.id
+    tokens = {(chain, address): token for address, token in made.tokens.items()}
+    names = Names(at.labels, tokens, {chain: native_token(view.network)})
+    at.noted.extend(simulation_facts(found, own, view, names))
+    return made.blocks(views)
 
 
 class _Report:
@@ -37,7 +43,7 @@ class _Report:
         self._at = at
         self._own = own
         named = {move.token for move in found.moves} | {one.contract for one in found.grants}
-        self._tokens = view.tokens(sorted(named - {ZERO})) if named - {ZERO} else {}
+        self.tokens = view.tokens(sorted(named - {ZERO})) if named - {ZERO} else {}
 
     def blocks(self, views: str) -> list[Block]:
         found = self._found
@@ -68,7 +74,7 @@ class _Report:
     def _token(self, address: str) -> Token | None:
         if address == ZERO:
             return native_token(self._known)
-        found = self._tokens.get(address)
+        found = self.tokens.get(address)
         return found if isinstance(found, Token) else None
 
     def _changes(self, changes: Mapping[str, tuple[AbiValue, AbiValue]]) -> Iterator[Block]:

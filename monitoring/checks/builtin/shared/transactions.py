@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from monitoring.alerts.message.facts import FactKind
 from monitoring.alerts.message.text import Block, addr, bold, code, line, link
 from monitoring.base.formatting import format_duration
 from monitoring.chains.abi.addresses import ZERO
@@ -18,6 +19,7 @@ from monitoring.chains.decode.format_tx import TxLine
 from monitoring.chains.decode.inspect_tx import Examined, examine
 from monitoring.chains.decode.proxies import Upgrade
 from monitoring.chains.networks import Network, network
+from monitoring.checks.builtin.shared.call_facts import call_facts
 from monitoring.checks.engine.point import EvaluationPoint
 
 MAX_LINE = 160
@@ -52,6 +54,8 @@ def call_blocks(calls: Sequence[Transaction], at: EvaluationPoint, room: Room) -
         return []
     known = network(calls[0].chain_id)
     found = examine(calls, at.decoder, at.chains.view(known), at.labels)
+    before = [one for one in at.noted if one.kind in (FactKind.CALL, FactKind.UNKNOWN) and "." not in one.data["place"]]
+    at.noted.extend(call_facts(found, len(before) + 1))
     text = "\n".join(room.take(found.lines))
     return [*flag_lines(found, room), *(_upgrade(one, found, known) for one in found.upgrades[:MAX_FLAGS]), code(text)]
 
