@@ -11,6 +11,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from automation.executor.reaper import StopRequest
@@ -24,6 +25,7 @@ from automation.sync.state import SyncStatus
 from monitoring.alerts.recording.first_day import report_first_day
 from monitoring.base.clock import Clock
 from monitoring.base.errors import ConfigError, StoreError
+from monitoring.base.plural import counted
 from monitoring.base.secrets.redact import Redactor
 from monitoring.base.settings import Settings
 from monitoring.conditions.condition import ConditionKey
@@ -58,8 +60,9 @@ _REMINDED_EVERY = timedelta(days=1)
 class Reporting:
     """The voice of one run."""
 
-    def __init__(self, settings: Settings, record: RunRecord, clock: Clock) -> None:
+    def __init__(self, settings: Settings, record: RunRecord, clock: Clock, jobs_file: Path) -> None:
         self._settings = settings
+        self._jobs_file = jobs_file
         self._record = record
         self._clock = clock
         self._redact = Redactor(settings.environ)
@@ -160,6 +163,27 @@ class Reporting:
         """Report what is held back on the first day of a database, as one message."""
         self._record.with_database(lambda database: report_first_day(database, self._now(), self._origin()))
 
+    def escalate(self) -> None:
+        """Ask people about incidents on which nobody acts, where on_call.yaml says whom; a test asks nobody."""
+        from automation.on_call import load  # noqa: PLC0415 - no first line of a task waits for it
+
+        path = load.path_of(self._jobs_file)
+        if self._settings.in_test_mode or not path.exists():
+            return
+        from automation.on_call.escalate import escalate  # noqa: PLC0415 - likewise
+        from automation.runner import recording  # noqa: PLC0415 - it says why
+
+        try:
+            team = load.load_on_call(path)
+        except ConfigError as error:
+            lines = [recording.code(mistake) for mistake in error.mistakes]
+            title = f"{path.name} has mistakes: nobody is asked when nobody acts"
+            self._raise("config/on-call", recording.Severity.HIGH, title, *lines)
+            return
+        self._resolve("config/on-call", note=f"{path.name} is valid")
+        if team is not None:
+            self._record.with_database(lambda database: _ask(escalate(database, team, self._now(), self._origin())))
+
     def no_longer_watched(self, watched: ReferencedMonitors) -> None:
         """End the conditions of monitors that no profile names any more; firing ones are reported silently."""
         from automation.runner import recording  # noqa: PLC0415 - it says why
@@ -252,9 +276,8 @@ class Reporting:
         if self._deliverer is None:
             from automation.runner import outgoing  # noqa: PLC0415 - it says why
 
-            self._deliverer = outgoing.Delivery(
-                self._settings, self._settings.database, self._clock, run_id=self._record.run_id
-            )
+            settings = outgoing.with_people(self._settings, self._jobs_file)
+            self._deliverer = outgoing.Delivery(settings, settings.database, self._clock, run_id=self._record.run_id)
         return self._deliverer
 
     def _raise(self, key: str, severity: Severity, title: str, *blocks: object, is_news: bool = False) -> None:
@@ -309,6 +332,11 @@ class Reporting:
 def last_delivery(profile: Profile, trigger: str, now: datetime) -> datetime:
     """Return until when a run may go on delivering after its end: its next tick is near; by hand, a moment."""
     return now + BY_HAND_DRAIN if trigger == "manual" else profile.cron.next_after(now) - _BEFORE_NEXT_TICK
+
+
+def _ask(count: int) -> None:
+    if count:
+        log.warning("incidents on which nobody acts: %s", counted(count, "question"))
 
 
 def _log_stored(count: int) -> None:

@@ -90,7 +90,7 @@ class Runner:
         self._heartbeat = Heartbeat({}, None)
         self._tasks_code, self._is_reached = EXIT_OK, True
         self._record = RunRecord(settings.database, request.profile, request.trigger, clock, request.started_at)
-        self._reporting = Reporting(settings, self._record, clock)
+        self._reporting = Reporting(settings, self._record, clock, request.config)
         self._explaining = Explaining(settings, self._record, clock)
 
     def run(self) -> int:
@@ -197,6 +197,7 @@ class Runner:
                     uncalled = webhooks.look(self._settings, self._record, self._jobs, revision, self._clock.now())
                     self._reporting.webhooks(uncalled)
                 self._reporting.first_day()
+                self._reporting.escalate()
                 self._store_protocols()
                 code = EXIT_OK if status == "ok" else EXIT_FAILED
                 self._record.finish(status, code, reason)

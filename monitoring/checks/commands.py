@@ -144,7 +144,8 @@ def _explain_files(options: argparse.Namespace) -> int:
 
 def _point(settings: Settings, store: SteadyStore | ReadOnlyStore, clock: Clock) -> EvaluationPoint:
     environ = settings.environ
-    return EvaluationPoint(environ, clock, memory=StoredMemory(store, clock), redact=Redactor(environ))
+    memory, redact = StoredMemory(store, clock), Redactor(environ)
+    return EvaluationPoint(environ, clock, memory=memory, redact=redact, monitors=CHECKOUT / "protocols")
 
 
 def _validate(options: argparse.Namespace) -> int:

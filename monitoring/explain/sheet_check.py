@@ -101,7 +101,7 @@ def _changes(sheet: FactSheet) -> Iterator[str]:
 
 
 def _before(one: Fact, data: Any, sheet: FactSheet) -> Iterator[str]:  # noqa: ANN401 - JSON
-    known = sheet.state.get(data["view"])
+    known = sheet.state.get(data["view"]) if data.get("is_own") is True else None
     if "member" in data:
         is_there = isinstance(known, list) and data["member"] in known
         if isinstance(known, list) and is_there is not (data["what"] == "removes"):

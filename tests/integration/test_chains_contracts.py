@@ -136,8 +136,8 @@ def test_one_call_examines_a_batch_with_amounts_flags_and_upgrades(node: Anvil) 
     view = view_of(node)
     found = examine([tx], Decoder(), view)
     text = "\n".join(map(str, found.lines))
-    assert "amount: 2.5 GLD" in text
-    assert "amount: unlimited GLD" in text
+    assert "amount: 2.5 “GLD”" in text
+    assert "amount: unlimited “GLD”" in text
     assert [flag.kind for flag in found.flags] == [FlagKind.UNLIMITED_APPROVAL, FlagKind.UPGRADE]
     assert [str(one.old).lower() for one in found.upgrades] == [token.address.lower()]
     assert view.pool.hosts == ("127.0.0.1",)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -48,6 +49,37 @@ def test_a_limit_of_a_thousand_blocks_over_two_hundred_thousand_costs_few_refusa
     assert found.cursor.next_block == 300_001
     assert found.cursor.range_blocks <= 1_000
     assert provider.count("eth_getLogs") <= 200 * 1.15
+
+
+def test_a_limit_in_words_is_learnt_from_one_refusal_and_kept(provider: Provider, pool: ProviderPool) -> None:
+    provider.log_range = 1_000
+    cursor = scan(pool, EVERYTHING, LogCursor(1, 1), 20_000).cursor
+    assert (cursor.range_blocks, cursor.most_blocks) == (1_000, 1_000)
+    assert provider.count("eth_getLogs") == 21
+    for until in (40_000, 60_000, 80_000):
+        cursor = scan(pool, EVERYTHING, cursor, until).cursor
+    assert provider.count("eth_getLogs") == 81
+
+
+def test_a_gateway_that_answers_a_whole_batch_with_one_refusal_of_the_range_is_understood(
+    provider: Provider, pool: ProviderPool
+) -> None:
+    """With the code of a rate limit, as gateways do: it was asked again for the same, and never for less."""
+    provider.logs = [event_log(block) for block in range(1, 20_000, 500)]
+
+    def answered(body: Any) -> Any:
+        calls = body if isinstance(body, list) else [body]
+        wanted = [call["params"][0] for call in calls if call["method"] == "eth_getLogs"]
+        wide = any(int(one["toBlock"], 16) - int(one["fromBlock"], 16) >= 1_500 for one in wanted)
+        error = {"code": -32005, "message": "block range too large: at most 1500 blocks"}
+        return {"jsonrpc": "2.0", "id": None, "error": error} if wide else None
+
+    provider.raw = answered
+    found = scan(pool, EVERYTHING, LogCursor(1, 1), 20_000)
+    assert found.problem is None
+    assert len(found.logs) == 40
+    assert pool.troubles == ()
+    assert provider.requests == 16  # the chain id, one refusal, fourteen ranges
 
 
 def test_a_restart_in_the_middle_goes_on_with_what_it_had_learnt(provider: Provider, pool: ProviderPool) -> None:

@@ -133,6 +133,18 @@ def test_tries_end(service: Service, clock: ManualClock) -> None:
     assert clock.slept == [1.0, 2.0]
 
 
+def test_a_host_that_failed_each_time_is_asked_once_for_what_comes_after_until_it_answers(
+    service: Service, clock: ManualClock
+) -> None:
+    with answering(*[Reply({}, 503)] * 4, Reply({"v": 1}), *[Reply({}, 503)] * 2, Reply({"v": 2})) as scripted:
+        assert "HTTP 503" in str(read(service, scripted.url))
+        assert "HTTP 503" in str(read(service, f"{scripted.url}/another"))
+        assert (len(scripted.seen), clock.slept) == (4, [1.0, 2.0])
+        assert isinstance(read(service, scripted.url), ServiceDocument)
+        assert isinstance(read(service, scripted.url), ServiceDocument)
+    assert len(scripted.seen) == 8
+
+
 def test_retry_after_is_honoured_unless_it_is_too_long(service: Service, clock: ManualClock) -> None:
     with answering(Reply({}, 429, {"retry-after": "9"}), Reply({"v": 1})) as scripted:
         assert isinstance(read(service, scripted.url), ServiceDocument)

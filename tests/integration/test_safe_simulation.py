@@ -13,11 +13,12 @@ from monitoring.chains.networks import network
 from monitoring.chains.rpc.views import ChainView
 from monitoring.chains.safes.hashing import GasTerms, SafeIdentity, safe_hashes
 from monitoring.chains.safes.simulation import Planned, simulate
-from monitoring.chains.simulation import Simulation, TokenMove
+from monitoring.chains.simulation.facts import Simulation, TokenMove
 from monitoring.checks.engine.point import EvaluationPoint
 from tests.support import anvil, parts
 from tests.support.contracts import SAFE_1_4, SAFE_1_5, Contract
 from tests.support.own_contracts import runtime_code
+from tests.support.relay import relay
 from tests.support.rpc import RpcError
 
 pytestmark = [pytest.mark.node, pytest.mark.ci]
@@ -40,6 +41,7 @@ class Scene:
     coin: Contract
     batch: Contract
     version: str
+    url: str
 
     def planned(self, to: str, data: str = "0x", value: int = 0, operation: int = 0, gas: GasTerms = NO_GAS) -> Planned:
         nonce = self.safe.call("nonce")
@@ -49,7 +51,7 @@ class Scene:
         return Planned(identity, call, nonce, gas, nonce, owners, self.safe.call("getThreshold"))
 
     def simulated(self, one: Planned) -> Simulation:
-        view = EvaluationPoint({"PROVIDER_URL_MAINNET": self.node.url, "PROVIDER_PUBLIC": "off"}).chains.view(1)
+        view = EvaluationPoint({"PROVIDER_URL_MAINNET": self.url, "PROVIDER_PUBLIC": "off"}).chains.view(1)
         assert isinstance(view, ChainView)
         before = (self.safe.call("nonce"), self.safe.call("getThreshold"), self.node.rpc("eth_blockNumber"))
         found = simulate(one, view)
@@ -91,17 +93,22 @@ def node() -> Iterator[anvil.Anvil]:
         yield running
 
 
-@pytest.fixture(params=SAFES)
+@pytest.fixture(params=[(version, "eth_simulateV1") for version in SAFES] + [("1.4.1", "debug_traceCall")])
 def scene(node: anvil.Anvil, request: pytest.FixtureRequest) -> Iterator[Scene]:
+    """Make the Safe of each generation; the provider of the last one can only trace."""
+    version, way = request.param
     snapshot = node.snapshot()
-    package, singleton, proxy = SAFES[request.param]
+    package, singleton, proxy = SAFES[version]
     master = parts.package(package, singleton).deploy(node)
     safe = master.artifact.at(node, parts.package(package, proxy).deploy(node, master.address).address)
     safe.send("setup", node.accounts[:3], 3, ZERO, b"", ZERO, ZERO, 0, ZERO)
     coin = parts.package("oz4", "ERC20PresetMinterPauser").deploy(node, "Coin", "COIN")
     coin.send("mint", safe.address, 10_000)
     node.set_balance(safe.address, 10**18)
-    yield Scene(node, safe, coin, parts.package(SAFE_1_4, "MultiSend").deploy(node), request.param)
+    batch = parts.package(SAFE_1_4, "MultiSend").deploy(node)
+    with relay(node, *(() if way == "eth_simulateV1" else ("eth_simulateV1",))) as provider:
+        yield Scene(node, safe, coin, batch, version, provider.url)
+        assert way in {name for name, _ in provider.asked}
     node.revert(snapshot)
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -13,9 +15,15 @@ import pytest
 from monitoring.alerts.message.model import Severity
 from monitoring.chains.abi.addresses import checksum
 from monitoring.chains.networks import network
+from monitoring.chains.rpc.memory import RunMemory
 from monitoring.checks.builtin.timelocks.kinds import signals
+from monitoring.checks.state.load import StoredMemory
+from monitoring.store.db.database import Tx
+from monitoring.store.db.handle import SteadyStore
+from monitoring.store.tables import chain_memory
 from tests.support import anvil, parts
 from tests.support.anvil import Anvil
+from tests.support.chain_clock import ManualClock
 from tests.support.monitor_world import MonitorWorld, Told, monitor_world
 from tests.support.own_contracts import runtime_code
 from tests.support.rpc_server import Failure, Provider, serving
@@ -105,7 +113,8 @@ def test_what_an_operation_would_do_is_in_its_alert_and_is_what_it_then_does(nod
     timelock.send("scheduleBatch", *batch, 2 * DAY)
     told, _ = mined(node, world)
     named = f"{receiver[:6]}…{receiver[-4:]}" if receiver not in told.text else receiver
-    assert f"Simulated: it runs\nleaves: 0.3 ETH to {named}\nleaves: 4 COIN to {named}\n" in told.text
+    leaves = [f"leaves: {what} (price unknown) to {named}\n" for what in ("0.3 ETH", "4 COIN")]
+    assert f"Simulated: it runs\n{''.join(leaves)}" in told.text
     too_much = raw(coin.artifact.calldata("transfer", receiver, 6 * 10**18))
     timelock.send("schedule", coin.address, 0, too_much, NOTHING, SALT, 2 * DAY)
     told, _ = mined(node, world)
@@ -113,7 +122,7 @@ def test_what_an_operation_would_do_is_in_its_alert_and_is_what_it_then_does(nod
 
     timelock.send("schedule", receiver, 0, b"", NOTHING, SALT, 2 * DAY)
     told, _ = mined(node, world)
-    assert "roles or implementations. Nothing else was looked at.\n" in told.text
+    assert "roles or implementations; implementation stays. Nothing else was looked at.\n" in told.text
     assert "threshold" not in told.text, "nobody looked at a Safe"
 
     node.rpc("evm_increaseTime", 3 * DAY)
@@ -267,6 +276,31 @@ def test_two_hundred_thousand_blocks_at_a_limit_of_a_thousand_take_some_runs_and
     assert runs == 4
     entries = [entry for one in told for entry in one.transition.entries]
     assert [entry.facts["block"] for entry in entries] == list(range(100_003, 299_998, 9_973))
+
+
+def _keep(memory: RunMemory, now: datetime, tx: Tx) -> None:
+    for (kind, key), value in memory.new.items():
+        chain_memory.put(tx, kind, key, value, now)
+
+
+def test_a_limit_of_a_provider_is_used_by_the_next_runs_and_found_again_after_a_day(tmp_path: Path) -> None:
+    """Each run is a process of its own: what it knows of the provider comes out of the store."""
+    provider = Provider(head=100_000, head_time=time.time, log_range=1_000)
+    clock = ManualClock()
+    with serving(provider) as urls, closing(SteadyStore(tmp_path / "kept.db", clock)) as store:
+        world = world_of(tmp_path, urls, ROW.replace(", mirror_channel: yearn_internal", ""))
+        refused = []
+        for hours in (0, 1, 1, 25):
+            clock.advance(hours * 3600)
+            world.memory = StoredMemory(store, clock)
+            provider.head += 4_000
+            before = provider.count("eth_getLogs")
+            world.run()
+            ranges = [params[0] for method, params in provider.asked if method == "eth_getLogs"]
+            sizes = [int(one["toBlock"], 16) - int(one["fromBlock"], 16) + 1 for one in ranges[before:]]
+            refused.append(sum(size > 1_000 for size in sizes))
+            store.write(functools.partial(_keep, world.memory, clock.now()))
+    assert refused == [1, 0, 0, 1]
 
 
 def test_a_run_that_dies_half_way_goes_on_where_the_last_one_ended(tmp_path: Path) -> None:

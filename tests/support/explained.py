@@ -24,7 +24,10 @@ from monitoring.chains.decode.labels import Labels
 from monitoring.chains.decode.proxies import Upgrade, upgrade_calls
 from monitoring.chains.networks import network
 from monitoring.chains.rpc.tokens import Token, native_token
-from monitoring.chains.simulation import Grant, Simulation, TokenMove
+from monitoring.chains.sentences.catalogue import Catalogue
+from monitoring.chains.sentences.describe import sentences
+from monitoring.chains.sentences.fill import Known
+from monitoring.chains.simulation.facts import Grant, Simulation, TokenMove
 from monitoring.checks.builtin.shared.call_facts import call_facts
 from monitoring.checks.builtin.shared.simulation_facts import simulation_facts
 from monitoring.checks.messages.entry_facts import entry_facts, state_of
@@ -72,7 +75,7 @@ class Explained:
 
     def facts(self) -> list[Fact]:
         names = Names(Labels(), {(1, one.address): one for one in TOKENS.values()}, {1: native_token(network(1))})
-        made = call_facts(self.examined(names))
+        made = call_facts(self.examined(names), Catalogue())
         if self.simulation is not None:
             made += simulation_facts(self._simulated(), KNOWN["SAFE"], _View(), names)  # type: ignore[arg-type]
         return [*entry_facts(self._entry(), 1), *made]
@@ -100,7 +103,8 @@ class Explained:
             for one in found.decoded
             for proxy, new, call in upgrade_calls(one)
         ]
-        return replace(found, names=names, upgrades=tuple(upgrades))
+        said = sentences(found.decoded, Catalogue(), Known(names))
+        return replace(found, names=names, upgrades=tuple(upgrades), sentences=said)
 
     def _entry(self) -> Entry:
         own = {"required": 3, "signed": 1, "owners": tuple(KNOWN[name] for name in ("ALICE", "BOB", "CAROL"))}

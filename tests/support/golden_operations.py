@@ -39,7 +39,8 @@ REVISION, BEFORE, REFUSED = "5c" * 20, "a1" * 20, "e7" * 20
 def _reporting(store: Path, clock: Clock) -> Reporting:
     store.mkdir(exist_ok=True)
     record_of_run = RunRecord(store / "monitoring.db", "hourly", "cron", clock, clock.now())
-    return Reporting(settings_for(store, {}), record_of_run, clock)
+    settings = settings_for(store, {})
+    return Reporting(settings, record_of_run, clock, settings.checkout / "automation" / "jobs.yaml")
 
 
 def played_sync(folder: Path, start: datetime) -> Path:

@@ -65,12 +65,17 @@ class MonitorWorld:
     clock: Clock | None = None
     sleep: Any = lambda _s: None
     seconds: float = 120.0
+    fetch: Any = None
+    monitors: Path | None = None
     conditions: dict[ConditionKey, Condition] = field(default_factory=dict)
     memory: RunMemory = field(default_factory=RunMemory)
 
     def point(self) -> EvaluationPoint:
         clock = self.clock or SystemClock()
-        return EvaluationPoint(self.environ, clock, memory=self.memory, sleep=self.sleep, budget_s=self.seconds)
+        return EvaluationPoint(
+            self.environ, clock, memory=self.memory, sleep=self.sleep, budget_s=self.seconds, fetch=self.fetch,
+            monitors=self.monitors,
+        )  # fmt: skip
 
     def run(self) -> Round:
         at = self.point()
@@ -100,4 +105,6 @@ def _told(entry: JudgedPart) -> Told | None:
 
 
 def monitor_world(path: Path, environ: Mapping[str, str], **how: Any) -> MonitorWorld:
-    return MonitorWorld(load_monitor(path, TYPES).parts(), {"PROVIDER_PUBLIC": "off", **environ}, **how)
+    # Nobody listens there, so that no test asks the market's own service for a price.
+    quiet = {"PROVIDER_PUBLIC": "off", "DEFILLAMA_URL": "http://127.0.0.1:9"}
+    return MonitorWorld(load_monitor(path, TYPES).parts(), {**quiet, **environ}, **how)

@@ -95,7 +95,7 @@ class Provider:
     def eth_getStorageAt(self, address: str, slot: str, tag: str) -> str:  # noqa: N802
         return "0x" + "0" * 64
 
-    def eth_call(self, call: dict[str, str], tag: str, _overrides: Any = None) -> str:
+    def eth_call(self, call: dict[str, str], tag: str, *_overrides: Any) -> str:
         if int(tag, 16) > self.head:
             raise Failure(-32602, "BlockOutOfRangeError: block height is beyond the head")
         data = bytes.fromhex(call["data"][2:])

@@ -355,7 +355,7 @@ class SimulatedHost:
             return gather(database, since=since, until=until, now=now, boot=boot, is_alive=self.is_alive)
 
     def _reporting(self, record: RunRecord) -> Reporting:
-        return Reporting(self.settings, record, self.clock)
+        return Reporting(self.settings, record, self.clock, self.settings.checkout / "automation" / "jobs.yaml")
 
 
 class _Disk:

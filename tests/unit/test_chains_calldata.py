@@ -261,10 +261,10 @@ def test_the_outline_names_addresses_amounts_and_roles() -> None:
     )
     text = "\n".join(map(str, outline(decoded, names)))
     assert "delegate call: multiSend on Safe MultiSend v1.4.1 (0x3886…B526)" in text
-    assert "  transfer on USDC (0xA0b86991c6218b36c1d19D4a2e9Eb0cE3606eB48)" in text
+    assert "  transfer on 0xA0b86991c6218b36c1d19D4a2e9Eb0cE3606eB48 (token “USDC”)" in text
     assert "to: Treasury (0xb2b2…B2B2)".lower() in text.lower()
-    assert "amount: 1,250.5 USDC" in text
-    assert "amount: unlimited USDC" in text
+    assert "amount: 1,250.5 “USDC”" in text
+    assert "amount: unlimited “USDC”" in text
     assert "role: DEFAULT_ADMIN_ROLE" in text
     assert "updateDelay on Yearn TimelockController (0x88Ba…BF73)" in text
     assert "send to Treasury (0xB2B2…b2B2) with 1.5 ETH".lower() in text.lower()

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 from automation.cli import zone
 from automation.cli.console import write_json
+from automation.on_call.chats import with_people
 from monitoring.alerts.delivery.loop import Delivery, Drained
 from monitoring.alerts.delivery.outbox import drop
 from monitoring.alerts.delivery.spooled import store_kept
@@ -48,6 +49,7 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
     limit = parse_duration(args.within)
     with open_database(settings.database) as database:
         store_kept(database, clock.now())
+    settings = with_people(settings, args.config)
     drained = Delivery(settings, settings.database, clock, at_once=True).drain(clock.now() + limit)
     with open_database(settings.database) as database:
         left: list[dict[str, object]] = [

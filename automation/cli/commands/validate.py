@@ -14,6 +14,7 @@ from automation.jobs.load import read_jobs
 from automation.jobs.model import Jobs
 from automation.jobs.referenced_files import NamedFile, named_files, report_of
 from automation.jobs.referenced_monitors import own_monitors
+from automation.on_call.load import load_on_call, path_of
 from automation.runner.heartbeat import fault_of
 from monitoring.base.errors import ConfigError
 from monitoring.base.settings import Settings
@@ -47,6 +48,10 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
     except ConfigError as error:
         raise ConfigError(error.mistakes + report.mistakes) from error
     _check_heartbeats(root, jobs, settings)
+    try:
+        load_on_call(path_of(path))
+    except ConfigError as error:
+        report.mistakes.extend(error.mistakes)
     if lines := [*report.mistakes, *root.mistakes.lines()]:
         raise ConfigError(lines)
     sys.stderr.writelines(

@@ -48,6 +48,7 @@ class AlertKind(StrEnum):
     CRASH = "crash"
     DRILL = "drill"
     EXPLANATION = "explanation"
+    ESCALATION = "escalation"
 
 
 @dataclass(frozen=True, slots=True)

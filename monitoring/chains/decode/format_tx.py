@@ -13,6 +13,7 @@ from monitoring.chains.abi.selectors import roles
 from monitoring.chains.abi.values import AbiValue, Unknown
 from monitoring.chains.decode.calldata import Argument, DecodedCall
 from monitoring.chains.decode.flags import is_unlimited
+from monitoring.chains.decode.foreign_names import quoted
 from monitoring.chains.decode.labels import Labels
 from monitoring.chains.rpc.tokens import Token
 
@@ -39,7 +40,7 @@ class Names:
             return "an unknown target"
         token = self.token(chain_id, address)
         if token and not self.labels.name(chain_id, address):
-            return f"{token.symbol} ({checksum(address)})"
+            return f"{checksum(address)} (token {quoted(token.symbol)})"
         return self.labels.text(chain_id, address)
 
 
@@ -103,9 +104,10 @@ def _spell(call: DecodedCall, argument: Argument, names: Names) -> str:
 def _amount(call: DecodedCall, value: int, kind: str, names: Names) -> str:
     source = _amount_token(call)
     token = names.native.get(call.tx.chain_id) if source == "native" else names.token(call.tx.chain_id, source)
-    if is_unlimited(value, kind):
-        return f"unlimited {token.symbol if token else ''}".rstrip()
-    return token.amount(value) if token else f"{value} (in the token's smallest unit)"
+    if token is None:
+        return "unlimited" if is_unlimited(value, kind) else f"{value} (in the token's smallest unit)"
+    symbol = token.symbol if source == "native" else quoted(token.symbol)
+    return f"{'unlimited' if is_unlimited(value, kind) else token.digits(value)} {symbol}"
 
 
 def _amount_token(call: DecodedCall) -> str:

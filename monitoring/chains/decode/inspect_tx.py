@@ -7,7 +7,7 @@ goes out all the same.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from monitoring.chains.abi.values import Unknown
 from monitoring.chains.decode.calldata import DecodedCall, Decoder, Transaction
@@ -16,8 +16,11 @@ from monitoring.chains.decode.format_tx import Names, TxLine, outline, token_add
 from monitoring.chains.decode.labels import Labels
 from monitoring.chains.decode.proxies import Upgrade, read_upgrades
 from monitoring.chains.networks import networks
-from monitoring.chains.rpc.tokens import Token, native_token
+from monitoring.chains.rpc.tokens import native_token
 from monitoring.chains.rpc.views import ChainView
+from monitoring.chains.sentences.catalogue import Catalogue
+from monitoring.chains.sentences.describe import Sentence, sentences, tokens_of, views_of
+from monitoring.chains.sentences.fill import Known
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,10 +32,15 @@ class Examined:
     lines: tuple[TxLine, ...]
     upgrades: tuple[Upgrade, ...]
     names: Names
+    sentences: tuple[Sentence, ...] = ()
 
 
 def examine(
-    txs: Sequence[Transaction], decoder: Decoder, view: ChainView | Unknown, labels: Labels | None = None
+    txs: Sequence[Transaction],
+    decoder: Decoder,
+    view: ChainView | Unknown,
+    labels: Labels | None = None,
+    catalogue: Catalogue | None = None,
 ) -> Examined:
     """Decode, judge by rules and write out transactions of one chain; the worst flags of all come first.
 
@@ -40,14 +48,23 @@ def examine(
     """
     decoded = tuple(decoder.decode(tx) for tx in txs)
     chain_id = txs[0].chain_id if txs else 0
-    tokens: dict[tuple[int, str], Token | Unknown] = {}
+    words, network = catalogue or Catalogue(), networks().get(chain_id)
+    native = {chain_id: native_token(network)} if network else {}
+    known = Known(Names(labels or Labels(), {}, native))
     upgrades: list[Upgrade] = []
     if isinstance(view, ChainView):
-        wanted = dict.fromkeys(address for one in decoded for address in token_addresses(one))
-        tokens = {(chain_id, address): token for address, token in view.tokens(wanted).items()}
+        known = _read(decoded, words, known, view)
         upgrades = [upgrade for one in decoded for upgrade in read_upgrades(view, one)]
-    known = networks().get(chain_id)
-    names = Names(labels or Labels(), tokens, {chain_id: native_token(known)} if known else {})
     found = worst_first(flag for one in decoded for flag in flags(one))
-    lines = tuple(line for one in decoded for line in outline(one, names))
-    return Examined(decoded, found, lines, tuple(upgrades), names)
+    lines = tuple(line for one in decoded for line in outline(one, known.names))
+    return Examined(decoded, found, lines, tuple(upgrades), known.names, sentences(decoded, words, known))
+
+
+def _read(decoded: Sequence[DecodedCall], words: Catalogue, known: Known, view: ChainView) -> Known:
+    """Read what words need: the views that name tokens in one request, then what is not remembered of the tokens."""
+    views = view.read(asked) if (asked := views_of(decoded, words)) else {}
+    known = Known(known.names, views)
+    wanted = [address for one in decoded for address in token_addresses(one)] + tokens_of(decoded, words, known)
+    tokens = view.tokens(dict.fromkeys(wanted))
+    found = {(view.network.id, address): token for address, token in tokens.items()}
+    return Known(replace(known.names, tokens=found), views)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import cast
 
 from monitoring.chains.abi.addresses import checksum, short
@@ -19,15 +19,12 @@ def _rows() -> Mapping[tuple[int, str], dict[str, object]]:
 
 
 class Labels:
-    """Looks names up by (chain, address): curated ones, then the caller's own, then whatever `ask` knows.
+    """Looks names up by (chain, address): curated ones, then those of a team's own monitor files.
 
-    `ask` takes chain and address and returns a name or nothing (`lookups.ExplorerAbi.contract_name`).
+    Names that others choose are none of these (`foreign_names`): they never take an address's place.
     """
 
-    def __init__(
-        self, own: Mapping[tuple[int, str], str] | None = None, ask: Callable[[int, str], str] | None = None
-    ) -> None:
-        self._ask = ask
+    def __init__(self, own: Mapping[tuple[int, str], str] | None = None) -> None:
         self._own = {(chain, checksum(address)): name for (chain, address), name in (own or {}).items()}
 
     def name(self, chain_id: int, address: str) -> str:
@@ -37,8 +34,12 @@ class Labels:
             row = _rows().get((chain, key))
             if row is not None:
                 return cast("str", row["label"])
-        own = self._own.get((chain_id, key)) or self._own.get((ANY_CHAIN, key))
-        return own or (self._ask(chain_id, key) if self._ask else "")
+        return self._own.get((chain_id, key)) or self._own.get((ANY_CHAIN, key)) or ""
+
+    def is_own(self, chain_id: int, address: str) -> bool:
+        """Return whether a monitor file of the team names it: only that makes an address known."""
+        key = checksum(address)
+        return (chain_id, key) in self._own or (ANY_CHAIN, key) in self._own
 
     def text(self, chain_id: int, address: str) -> str:
         """Return `Name (0x1234…abcd)`, or the whole address where there is no name."""

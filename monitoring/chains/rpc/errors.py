@@ -51,7 +51,20 @@ class RpcError(ChainError):
         self.data = data
         super().__init__(message)
 
+    @property
+    def most_blocks(self) -> int | None:
+        """Return how many blocks a refusal of a range of logs allows, where its words say so."""
+        found = _MOST_BLOCKS.search(str(self)) if self.fault is Fault.LOG_RANGE else None
+        return int(next(filter(None, found.groups())).replace(",", "")) if found else None
 
+
+# `at most 2000 blocks`, `up to a 10 block range`, `limited to 1,000`, `maximum is set to 2048`, `max range: 50000`.
+_MOST_BLOCKS = re.compile(
+    r"\b(\d[\d,]{0,8})[ -]?blocks?\b"
+    r"|\b(?:limited to|max\w*(?: block)? (?:range|is set to|is))\W{1,3}(?:an? )?(\d[\d,]{0,8})"
+    r"(?![\d,]| (?:results|logs))",
+    re.IGNORECASE,
+)
 # A contract chooses the words after this, so nothing else in the text may be believed.
 _CERTAIN_REVERT = re.compile(r"execution reverted|vm exception while processing|^reverted?\b", re.IGNORECASE)
 _REVERT = re.compile(

@@ -42,6 +42,7 @@ class LogCursor:
     next_block: int
     range_blocks: int = RANGE
     refused_blocks: int = 0  # a size that was refused; 0: none was
+    most_blocks: int = 0  # what a provider said it allows; 0: none said
     tail: tuple[Checkpoint, ...] = ()
 
 
@@ -217,7 +218,7 @@ def pages(reader: LogReader, wanted: LogFilter, cursor: LogCursor, until: int) -
         except RpcError as error:
             if error.fault not in _TOO_MUCH or last == cursor.next_block:
                 raise
-            cursor = _smaller(cursor, last - cursor.next_block + 1)
+            cursor = _smaller(cursor, last - cursor.next_block + 1, error.most_blocks)
             continue
         tail = (*cursor.tail, Checkpoint(cursor.next_block, last, str(block["hash"])))[-_TAIL:]
         full = last - cursor.next_block + 1 == cursor.range_blocks
@@ -232,17 +233,21 @@ def _hopeful(cursor: LogCursor) -> LogCursor:
     return replace(cursor, refused_blocks=0 if refused > MAX_RANGE else refused)
 
 
-def _smaller(cursor: LogCursor, size: int) -> LogCursor:
+def _smaller(cursor: LogCursor, size: int, most: int | None) -> LogCursor:
+    """Take what the refusal allows; half where it says nothing, or nothing that helps."""
+    if most and most < size:
+        return replace(cursor, range_blocks=most, most_blocks=most)
     return replace(cursor, range_blocks=max(1, size // 2), refused_blocks=size)
 
 
 def _larger(cursor: LogCursor) -> LogCursor:
     """Double; below a size that was refused, go half the way, and no further once that gains little."""
     size, refused = cursor.range_blocks, cursor.refused_blocks
+    most = cursor.most_blocks or MAX_RANGE
     if not refused:
-        return replace(cursor, range_blocks=min(size * 2, MAX_RANGE))
+        return replace(cursor, range_blocks=min(size * 2, most))
     step = (refused - size) // 2
-    return replace(cursor, range_blocks=size + step) if step * 8 > size else cursor
+    return replace(cursor, range_blocks=min(size + step, most)) if step * 8 > size else cursor
 
 
 def _page(reader: LogReader, wanted: LogFilter, first: int, last: int) -> tuple[tuple[EventLog, ...], dict[str, Json]]:

@@ -2,8 +2,9 @@
 
 Kinds in use: `token` (permanently), `signature` (permanently, misses for days), `contract` (an explorer's answer),
 `judged` (a chain's last judged block; forgotten after a day, since a chain that stays behind it for so long was reset,
-and would be refused permanently), `shape` (which sources of a monitor were parsed, and the names and types in their
-answers).
+and would be refused permanently), `log_range` (the size of range that was taken last), `log_limit` (how many blocks a
+provider said it takes; forgotten after a day, since plans and providers change), `shape` (which sources of a monitor
+were parsed, and the names and types in their answers).
 """
 
 from __future__ import annotations
@@ -13,6 +14,9 @@ from typing import Protocol
 
 JUDGED = "judged"
 JUDGED_FOR = timedelta(days=1)
+LOG_LIMIT = "log_limit"
+# How long a kind counts after it was written; the others have no such limit.
+FORGOTTEN_AFTER = {JUDGED: JUDGED_FOR, LOG_LIMIT: timedelta(days=1)}
 
 
 class ChainMemory(Protocol):

@@ -16,6 +16,7 @@ from monitoring.chains.rpc.errors import Fault, RpcError
 from monitoring.chains.rpc.pool import ProviderPool
 from monitoring.chains.rpc.provider import Ask
 from monitoring.chains.rpc.replies import is_revert
+from monitoring.chains.rpc.supposed import Supposed
 
 CHUNK = 100
 _HALVED = frozenset({Fault.BATCH_SIZE, Fault.TOO_HEAVY, Fault.REVERT, Fault.ERROR})
@@ -26,7 +27,6 @@ _AGGREGATE3 = parse_function("aggregate3((address,bool,bytes)[])((bool,bytes)[])
 _ERROR_STRING, _PANIC = bytes.fromhex("08c379a0"), bytes.fromhex("4e487b71")
 _ERROR_TYPES = parse_function("Error(string)").inputs
 Name = TypeVar("Name")
-StateOverrides: TypeAlias = "Mapping[str, Mapping[str, object]]"  # by address, as eth_call's third parameter
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,10 +75,11 @@ def call(target: str, signature: str, *args: object) -> Call:
 class Multicall:
     """Reads at one block through one pool; remembers whether the chain has a Multicall3 there."""
 
-    def __init__(self, pool: ProviderPool, block: Block, overrides: StateOverrides | None = None) -> None:
+    def __init__(self, pool: ProviderPool, block: Block, supposed: Supposed | None = None) -> None:
         self._pool = pool
         self._block = block
-        self._where: tuple[object, ...] = (block.tag, dict(overrides)) if overrides else (block.tag,)
+        self._supposed = supposed or Supposed({})
+        self._where = self._supposed.where(block.tag)
         self._deployed = True  # until it answers nothing
         self._largest = CHUNK  # until the gateway finds that too heavy
         self._refusals = 0
@@ -86,7 +87,7 @@ class Multicall:
     def read(self, calls: Mapping[Name, Call]) -> dict[Name, AbiValue | Unknown]:
         """Return a value, or `Unknown` with its reason, for each name."""
         wanted = list({one.wire: one for one in calls.values()}.values())
-        raws = self._believed(wanted, self._ask(wanted))
+        raws = self._after_calls(wanted) if self._supposed.is_run else self._believed(wanted, self._ask(wanted))
         return {name: self._value(one, raws[one.wire]) for name, one in calls.items()}
 
     def _ask(self, wanted: Sequence[Call]) -> _Raws:
@@ -94,6 +95,22 @@ class Multicall:
         while len(raws) < len(wanted):
             chunk = wanted[len(raws) : len(raws) + self._largest]
             raws.update(zip([one.wire for one in chunk], self._chunk(chunk), strict=True))
+        return raws
+
+    def _after_calls(self, wanted: Sequence[Call]) -> _Raws:
+        """Read behind calls that the provider makes first, in the same request."""
+        raws: _Raws = {}
+        for start in range(0, len(wanted), CHUNK):
+            chunk = wanted[start : start + CHUNK]
+            reads = [{"to": one.target, "data": "0x" + one.data.hex()} for one in chunk]
+            try:
+                ends = self._supposed.run(reads, self._pool, self._block)
+            except RpcError as error:
+                raws |= dict.fromkeys([one.wire for one in chunk], self._unknown(str(error)))
+                continue
+            made, read = ends[: -len(chunk)], ends[-len(chunk) :]
+            lost = None if all(one.ok for one in made) else self._unknown("it does not run every time")
+            raws |= {one.wire: lost or _Raw(end.ok, end.data) for one, end in zip(chunk, read, strict=True)}
         return raws
 
     def _believed(self, wanted: Sequence[Call], raws: _Raws) -> _Raws:

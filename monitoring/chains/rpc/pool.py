@@ -27,7 +27,7 @@ log = logging.getLogger("monitoring.chains.pool")
 BATCH = 50  # the smallest limit seen at a gateway
 ROUNDS = 3  # times through all providers
 _BACKOFF = Backoff(0.5)
-_ASKED_ONCE = (Fault.ERROR, Fault.TOO_HEAVY)
+_ASKED_ONCE = (Fault.ERROR, Fault.TOO_HEAVY, Fault.UNSUPPORTED)
 _PUBLIC_AT_ONCE = 3  # enough to compare heads; the others are kept for when these fail
 _HEAD_S = 5.0  # with several providers, one that hangs must not cost a whole deadline each run
 

@@ -25,6 +25,7 @@ _BREAK_AFTER = 3  # failures in a row; a timeout counts as that many, since each
 _BREAK_S = 30.0
 _BREAK_MAX_S = 300.0
 _MAX_RETRY_AFTER_S = 60.0
+_OF_A_BATCH = frozenset({Fault.RATE_LIMIT, Fault.REFUSED, Fault.BATCH_SIZE, Fault.LOG_RANGE})
 # What keeps nobody from being asked for something else at once.
 _BLAMELESS = frozenset({Fault.STALE_HEAD, Fault.HISTORY, Fault.UNSUPPORTED, Fault.ERROR, Fault.TOO_HEAVY})
 
@@ -117,7 +118,7 @@ class Provider:
         )
         body = self._exchange(request, timeout_s, alone=len(asks) == 1)
         if len(asks) > 1 and not isinstance(body, list):
-            raise self._batch_error(body, request)
+            raise self._batch_error(body, request, asks)
         replies = [reply for reply in (body if isinstance(body, list) else [body]) if isinstance(reply, dict)]
         own = paired(replies, ids)
         return [
@@ -165,10 +166,11 @@ class Provider:
             retry_after_s=answer.retry_after_s,
         )
 
-    def _batch_error(self, body: Json, request: Request) -> RpcError:
-        """One object where a list was due: the gateway speaks of the batch as a whole."""
-        outcome = self._outcome(cast("dict[str, Json]", body), Ask("batch"), request, alone=False)
-        if isinstance(outcome, RpcError) and outcome.fault in (Fault.RATE_LIMIT, Fault.REFUSED, Fault.BATCH_SIZE):
+    def _batch_error(self, body: Json, request: Request, asks: Sequence[Ask]) -> RpcError:
+        """One object where a list was due: the gateway speaks of the batch as a whole, or of a range of logs in it."""
+        spoken_of = Ask("eth_getLogs" if any(ask.method == "eth_getLogs" for ask in asks) else "batch")
+        outcome = self._outcome(cast("dict[str, Json]", body), spoken_of, request, alone=False)
+        if isinstance(outcome, RpcError) and outcome.fault in _OF_A_BATCH:
             return outcome
         return RpcError(Fault.BATCH_SIZE, f"{self.host}: does not answer batches", host=self.host)
 

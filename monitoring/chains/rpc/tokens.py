@@ -33,13 +33,17 @@ class Token:
 
     def amount(self, units: int) -> str:
         """Return `1,250.5 USDC`, exact to the last digit."""
+        return f"{self.digits(units)} {self.symbol}"
+
+    def digits(self, units: int) -> str:
+        """Return `1,250.5`, exact to the last digit."""
         with localcontext() as context:
             context.prec = 120  # 78 digits of a uint256 and up to 77 decimals
             value = Decimal(units).scaleb(-self.decimals)
             text = f"{value:,f}"
         if "." in text:
             text = text.rstrip("0").rstrip(".")
-        return f"{text} {self.symbol}"
+        return text
 
 
 class TokenView(Protocol):

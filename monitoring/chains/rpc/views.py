@@ -27,9 +27,10 @@ from monitoring.chains.rpc.logs import (
     scan,
 )
 from monitoring.chains.rpc.memory import ChainMemory, RunMemory, judged_block
-from monitoring.chains.rpc.multicall import Call, Multicall, StateOverrides
+from monitoring.chains.rpc.multicall import Call, Multicall
 from monitoring.chains.rpc.pool import ProviderPool, ProviderTrouble
 from monitoring.chains.rpc.provider import Ask, Fetch
+from monitoring.chains.rpc.supposed import StateOverrides, Supposed
 from monitoring.chains.rpc.tokens import Token, token_metadata
 
 Name = TypeVar("Name")
@@ -39,15 +40,17 @@ T = TypeVar("T")
 class ChainView:
     """One chain at one block."""
 
-    def __init__(
-        self, pool: ProviderPool, block: Block, memory: ChainMemory, overrides: StateOverrides | None = None
-    ) -> None:
+    def __init__(self, pool: ProviderPool, block: Block, memory: ChainMemory, supposed: Supposed | None = None) -> None:
         self.pool = pool
         self.network = pool.network
         self.block = block
         self._memory = memory
-        self._multicall = Multicall(pool, block, overrides)
+        self._multicall = Multicall(pool, block, supposed)
         self._answers: dict[Call, AbiValue | Unknown] = {}
+
+    def supposing(self, supposed: Supposed) -> ChainView:
+        """Return a view of the same block with a state that is supposed; only `read` looks at that."""
+        return ChainView(self.pool, self.block, self._memory, supposed)
 
     def read(self, calls: Mapping[Name, Call]) -> dict[Name, AbiValue | Unknown]:
         """Read all calls in one multicall; what was read before at this block is not asked again."""
@@ -116,7 +119,7 @@ class Chains:
         memory: ChainMemory | None = None,
         fetch: Fetch | None = None,
         blocks: Mapping[int, int] | None = None,
-        overrides: Mapping[int, StateOverrides] | None = None,
+        overrides: Mapping[int, StateOverrides | Supposed] | None = None,
     ) -> None:
         self.budget = budget or Budget()
         self.memory = memory or RunMemory()
@@ -152,7 +155,8 @@ class Chains:
         pool = self.pool(chain)
         if pool.network.id not in self._views:
             block = self._block(pool, last_judged)
-            supposed = self._overrides.get(pool.network.id)
+            given = self._overrides.get(pool.network.id)
+            supposed = given if given is None or isinstance(given, Supposed) else Supposed(given)
             view = block if isinstance(block, Unknown) else ChainView(pool, block, self.memory, supposed)
             self._views[pool.network.id] = view
         return self._views[pool.network.id]

@@ -47,14 +47,24 @@ class Service:
         self.notice: Callable[[Any, Any], None] = lambda _asked, _found: None
         self._fetch = fetch
         self.budget = budget
+        self._down: set[str] = set()  # hosts that failed whenever they were asked, the last time
 
     def ask(
         self, request: Request, *, tries: int = TRIES, again: Callable[[Answer], bool] | None = None
     ) -> Answer | NoAnswer:
         """Return the answer with a status of 2xx, or why there is none.
 
-        `again` may call an answer transient that its status does not. Waits as a `Retry-After` asks, if that fits.
+        `again` may call an answer transient that its status does not. Waits as a `Retry-After` asks, if that fits. A
+        host that failed each time it was asked is asked once for whatever comes after, until it answers.
         """
+        found = self._ask(request, 1 if request.host in self._down else tries, again)
+        if isinstance(found, Answer) or not found.transient:
+            self._down.discard(request.host)
+        elif not found.spent:
+            self._down.add(request.host)
+        return found
+
+    def _ask(self, request: Request, tries: int, again: Callable[[Answer], bool] | None) -> Answer | NoAnswer:
         answered = NoAnswer(f"{request.host}: not asked", request.host)
         for attempt in range(tries):
             try:

@@ -65,7 +65,11 @@ def compose_alert(
     transition = seen.outcome.transition
     if transition is None:
         return None
+    # A simulation evaluates our own checks, whose alerts are written while this one is.
+    outer = at.noted[:]
+    at.noted.clear()
     message, crash = _message(seen, transition, at, origin.evidence)
+    noted, at.noted[:] = at.noted[:], outer
     quiet, route, part = transition.kind in _QUIET, seen.part.route, seen.part
     key = seen.key.text
     alert = Alert(
@@ -84,7 +88,7 @@ def compose_alert(
     )
     alert = _ended(alert, transition, before, origin, now).redacted(redact)
     kind = AlertKind.CRASH if alert.source == "crash" and not quiet else KINDS.get(transition.kind, AlertKind.ALERT)
-    metadata, sheet = _metadata(seen, transition, origin), None if crash else _sheet(at, transition, origin)
+    metadata, sheet = _metadata(seen, transition, origin), None if crash else _sheet(noted, transition, origin, redact)
     return ComposedAlert(alert, kind, metadata | ({METADATA: sheet.to_data()} if sheet else {}), now, crash)
 
 
@@ -92,32 +96,32 @@ def _message(
     seen: EvaluatedCheck, transition: Transition, at: EvaluationPoint, evidence: Evidence
 ) -> tuple[AlertText, Exception | None]:
     facts = {**transition.facts, INPUTS: evidence.inputs} if evidence.inputs and transition.facts else transition.facts
-    at.noted.clear()
     try:
         return seen.part.compose(replace(transition, facts=facts), at), None
     except Exception as error:  # noqa: BLE001 - the border of a check: an alert must not be lost over its words
         return plain_message(seen.part.about, transition), error
 
 
-def _sheet(at: EvaluationPoint, transition: Transition, origin: ReadingOrigin) -> FactSheet | None:
+def _sheet(
+    noted: Sequence[Fact], transition: Transition, origin: ReadingOrigin, redact: Callable[[str], str]
+) -> FactSheet | None:
     """Return the facts that were noted while the words were made; of one transaction also what was read of it itself.
 
     Only what may still be decided is `about` something: nobody acts on what was executed or cancelled.
     """
-    if not at.noted:
+    if not noted:
         return None
     chain, block = (origin.metadata.get(name) for name in ("chain_id", "block"))
     numbers = (chain if isinstance(chain, int) else 0, block if isinstance(block, int) else 0)
     one = transition.entries[0] if len(transition.entries) == 1 else None
     is_open = one is not None and transition.kind is TransitionKind.FIRED and is_undecided(one)
     if one is None or not is_open:
-        return sheet_of(_redacted(at.noted, at), "", *numbers, {})
-    facts = [*entry_facts(one, numbers[0]), *at.noted]
-    return sheet_of(_redacted(facts, at), str(one.id), *numbers, state_of(one))
+        return sheet_of(_redacted(noted, redact), "", *numbers, {})
+    return sheet_of(_redacted([*entry_facts(one, numbers[0]), *noted], redact), str(one.id), *numbers, state_of(one))
 
 
-def _redacted(facts: Sequence[Fact], at: EvaluationPoint) -> list[Fact]:
-    return [replace(one, says=at.redact(one.says)) for one in facts]
+def _redacted(facts: Sequence[Fact], redact: Callable[[str], str]) -> list[Fact]:
+    return [replace(one, says=redact(one.says)) for one in facts]
 
 
 def _ended(alert: Alert, transition: Transition, before: Condition, origin: ReadingOrigin, now: datetime) -> Alert:

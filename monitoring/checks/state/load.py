@@ -15,7 +15,7 @@ from monitoring.alerts.recording.store_alert import AlertOrigin
 from monitoring.alerts.recording.unheard import with_unheard
 from monitoring.base.clock import Clock
 from monitoring.base.errors import StoreError
-from monitoring.chains.rpc.memory import JUDGED, JUDGED_FOR, RunMemory
+from monitoring.chains.rpc.memory import FORGOTTEN_AFTER, RunMemory
 from monitoring.checks.state.old_values import OldValue, old_values
 from monitoring.conditions.condition import Condition, ConditionKey
 from monitoring.store.db.database import Database
@@ -81,7 +81,8 @@ class StoredMemory(RunMemory):
             found = self._store.read(lambda database: chain_memory.get(database, kind, key))
         except StoreError:
             found = None  # it costs a request
-        if found is None or (kind == JUDGED and self._clock.now() - found[1] > JUDGED_FOR):
+        counts_for = FORGOTTEN_AFTER.get(kind)
+        if found is None or (counts_for is not None and self._clock.now() - found[1] > counts_for):
             self._missing.add((kind, key))
             return None
         self._texts[kind, key] = found[0]  # known, and not new

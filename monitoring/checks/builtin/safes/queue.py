@@ -18,7 +18,15 @@ from monitoring.chains.abi.values import Unknown
 from monitoring.chains.safes.hashing import SafeIdentity
 from monitoring.chains.services.safe_rows import SafeQueue, SafeTransaction
 from monitoring.checks.builtin.safes.rate_limit import Poll, QueueOf, interval_for
-from monitoring.checks.builtin.safes.rules import Loudness, Skip, decoded_offline, facts_of, pays_refund, severity_of
+from monitoring.checks.builtin.safes.rules import (
+    Loudness,
+    Skip,
+    decoded_offline,
+    earlier_of,
+    facts_of,
+    pays_refund,
+    severity_of,
+)
 from monitoring.checks.builtin.safes.text import describe
 from monitoring.checks.builtin.safes.verification import SafeState, Verification, questions, verify
 from monitoring.checks.builtin.shared.data_rows import RowContract
@@ -180,6 +188,8 @@ class QueuePart:
             if one.nonce == row.nonce and one.safe_tx_hash != row.safe_tx_hash
         ]
         facts = facts_of(row, rivals, sight.state.threshold, self.expected) | seen.facts(sight.state)
+        sound = {name for name, one in sight.verified.items() if one.hashes is not None and one.is_sound}
+        facts["earlier"] = earlier_of(row, queue.transactions, sound, sight.state.nonce)
         if not seen.is_sound:
             identity = f"{row.safe_tx_hash} {_CONTRADICTED}"
             return Item(identity, row.submitted_at, None, Severity.CRITICAL, facts)

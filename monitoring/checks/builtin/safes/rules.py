@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass
 
 from monitoring.alerts.message.model import Severity
@@ -25,6 +25,7 @@ _RAISING = frozenset(
 )
 # At least so loud, no matter who proposes: what can pay the Safe out, and what nobody can read.
 _REFUND, _UNREADABLE = Severity.HIGH, Severity.MEDIUM
+MAX_EARLIER = 5  # transactions that are simulated before one
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,3 +109,21 @@ def facts_of(row: SafeTransaction, rivals: Iterable[str], threshold: int, expect
         "rivals": tuple(rivals),
         "gas": (gas.safe_tx_gas, gas.base_gas, gas.gas_price, gas.token, gas.receiver),
     }
+
+
+def earlier_of(
+    row: SafeTransaction, rows: Sequence[SafeTransaction], sound: Container[str], safe_nonce: int
+) -> tuple[Value, ...]:
+    """Return what will be executed before a row, by nonce; nothing where that is open.
+
+    It is open behind a gap, rivals, more than a few, and a row that is not among the `sound` ones.
+    """
+    before: list[Value] = []
+    for nonce in range(safe_nonce, min(row.nonce, safe_nonce + MAX_EARLIER + 1)):
+        at_nonce = [one for one in rows if one.nonce == nonce]
+        if len(at_nonce) != 1 or at_nonce[0].safe_tx_hash not in sound or len(before) == MAX_EARLIER:
+            return ()
+        one, gas = at_nonce[0], at_nonce[0].gas or GasTerms()
+        terms = (gas.safe_tx_gas, gas.base_gas, gas.gas_price, gas.token, gas.receiver)
+        before.append((nonce, one.to, one.value, one.data, one.operation, terms))
+    return tuple(before)

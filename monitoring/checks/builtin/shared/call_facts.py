@@ -6,6 +6,7 @@ An amount is one only where our table of functions says so of this argument; eve
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from functools import partial
 from typing import Any
 
 from monitoring.alerts.message.facts import Fact, FactKind, quoted
@@ -19,6 +20,8 @@ from monitoring.chains.decode.format_tx import Names
 from monitoring.chains.decode.inspect_tx import Examined
 from monitoring.chains.decode.proxies import Upgrade
 from monitoring.chains.rpc.tokens import Token
+from monitoring.chains.sentences.catalogue import Catalogue
+from monitoring.chains.sentences.describe import Sentence
 
 OWN_TABLE = "table"  # how the decoder calls our own functions; other names are a stranger's
 _MOST_ARGUMENTS = 6
@@ -27,14 +30,15 @@ _SHOWN_BYTES = 32
 _LOUD = ("HIGH", "CRITICAL")
 
 
-def call_facts(found: Examined, first: int = 1) -> list[Fact]:
+def call_facts(found: Examined, catalogue: Catalogue, first: int = 1) -> list[Fact]:
     """Return the facts of decoded calls: each call, what must be looked at, what upgrades replace.
 
     `first` is the number of the first call, where others were noted before.
     """
     placed = [pair for number, one in enumerate(found.decoded, first) for pair in _placed(one, str(number))]
     places = {id(call): place for place, call in placed}
-    made = [_call(call, place, found.names) for place, call in placed]
+    said = {id(one.call): words for one in found.sentences if (words := _sentence(one, catalogue, found.names))}
+    made = [_call(call, place, found.names, said.get(id(call), "")) for place, call in placed]
     # What could not be decoded at all is a fact of its own.
     flags = [one for one in found.flags if one.call.declaration is not None or one.kind is not FlagKind.UNDECODED]
     made += [_flag(one, places.get(id(one.call), "")) for one in flags]
@@ -69,7 +73,7 @@ def _placed(call: DecodedCall, place: str) -> Iterator[tuple[str, DecodedCall]]:
         yield from _placed(inside, f"{place}.{number}")
 
 
-def _call(call: DecodedCall, place: str, names: Names) -> Fact:
+def _call(call: DecodedCall, place: str, names: Names, said: str) -> Fact:
     data: dict[str, Any] = {
         "place": place, "to": call.tx.to, "selector": "0x" + call.selector.hex(), "value": str(call.tx.value),
         "operation": call.tx.operation, "inner": len(call.inner), "origin": call.origin,
@@ -92,7 +96,18 @@ def _call(call: DecodedCall, place: str, names: Names) -> Fact:
     arguments = ", ".join(_argument(call, one, hint, names) for one, hint in shown[:_MOST_ARGUMENTS])
     more = f", which carries {counted(len(call.inner), 'call')}" if call.inner else arguments and f" with {arguments}"
     says = f"{'delegate-calls' if is_delegate else 'calls'} {_function(call)} of {target}{paid}{more}"
-    return Fact(FactKind.CALL, says, data, must=is_delegate and not call.inner)
+    return Fact(FactKind.CALL, says if is_delegate else said or says, data, must=is_delegate and not call.inner)
+
+
+def _sentence(one: Sentence, catalogue: Catalogue, names: Names) -> str:
+    """Return our own sentence about a call as a clause; nothing where it has none, or repeats more than a name."""
+    pattern = catalogue.pattern(one.call)
+    if pattern is None or pattern.source:
+        return ""
+    label = partial(names.labels.text, one.call.tx.chain_id)  # a token is named by what is said before its address
+    words = "".join(part if isinstance(part, str) else label(part.address) for part in one.parts)
+    theirs = [part.partition("”")[0] for part in words.split("“")[1:]]
+    return words[:1].lower() + words[1:] if all(map(quoted, theirs)) else ""
 
 
 def _function(call: DecodedCall) -> str:

@@ -24,7 +24,7 @@ from monitoring.chains.rpc.logs import (
     oldest_readable,
     scan,
 )
-from monitoring.chains.rpc.memory import ChainMemory
+from monitoring.chains.rpc.memory import LOG_LIMIT, ChainMemory
 from monitoring.chains.rpc.provider import Ask
 from monitoring.chains.rpc.views import ChainView
 from monitoring.checks.builtin.shared.per_chain import answer_per_chain
@@ -91,6 +91,8 @@ def answer_logs(questions: Sequence[LogsSince], at: EvaluationPoint) -> dict[Log
     for chain, cursor in learnt.items():
         if (cursor.range_blocks, cursor.refused_blocks) != (sizes[chain].range_blocks, sizes[chain].refused_blocks):
             memory.remember(_KIND, str(chain), json.dumps([cursor.range_blocks, cursor.refused_blocks]))
+        if cursor.most_blocks != sizes[chain].most_blocks:
+            memory.remember(LOG_LIMIT, str(chain), str(cursor.most_blocks))
     return found
 
 
@@ -166,8 +168,9 @@ def _first_block(question: LogsSince, view: ChainView) -> int:
 
 
 def _recall(memory: ChainMemory, chain: int) -> LogCursor:
-    """Return the size of range that a chain's providers took last."""
-    cursor = LogCursor(chain, 0)
+    """Return the size of range that a chain's providers took last, and the one they said they allow."""
+    most = memory.recall(LOG_LIMIT, str(chain)) or ""
+    cursor = LogCursor(chain, 0, most_blocks=int(most) if most.isdecimal() else 0)
     try:
         size, refused = json.loads(memory.recall(_KIND, str(chain)) or "")
         return replace(cursor, range_blocks=max(1, int(size)), refused_blocks=max(0, int(refused)))

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from monitoring.alerts.message.facts import Fact, FactKind, reassures
 from monitoring.chains.abi.addresses import ZERO, checksum, is_address
-from monitoring.chains.abi.values import AbiValue
+from monitoring.chains.abi.values import AbiValue, Unknown
 from monitoring.chains.decode.flags import is_unlimited
 from monitoring.chains.decode.format_tx import Names
 from monitoring.chains.rpc.tokens import Token
 from monitoring.chains.rpc.views import ChainView
-from monitoring.chains.simulation import Grant, Simulation, TokenMove
+from monitoring.chains.simulation.facts import BeforeAfter, Grant, Setting, Simulation, TokenMove
 from monitoring.checks.builtin.shared.call_facts import address_words, amount_words, spelled
+from monitoring.checks.builtin.shared.own_checks import Effect
 
 _ALLOWANCES = ("Approval", "ApprovalForAll")
 # Views that say who controls an account.
@@ -29,7 +30,8 @@ def simulation_facts(found: Simulation, own: str, view: ChainView, names: Names)
     seen: dict[str, Any] = {"block": block, "looked": found.changes is not None}
     if found.runs is None:
         return [Fact(FactKind.NOT_SIMULATED, f"could not be simulated: {_reason(found.reason)}", seen, must=True)]
-    made = [Fact(FactKind.SIMULATED, f"runs in a simulation at block {block}", seen)]
+    unseen = f"; {found.unread_logs} of its events were not looked at" if found.unread_logs else ""
+    made = [Fact(FactKind.SIMULATED, f"runs in a simulation at block {block}{unseen}", seen, must=bool(unseen))]
     if not found.runs:
         says = f"fails in a simulation at block {block}: {_reason(found.reason)}"
         made = [Fact(FactKind.FAILED, says, seen, must=True)]
@@ -37,7 +39,8 @@ def simulation_facts(found: Simulation, own: str, view: ChainView, names: Names)
         return made
     own = checksum(own)
     made += [_move(one, own, chain, block, names) for one in found.moves]
-    made += [_grant(one, chain, block, names) for one in found.grants]
+    made += [_grant(one, found.seen.get(place), chain, block, names) for place, one in enumerate(found.grants)]
+    made += [_setting(one, chain, block, names) for one in found.settings]
     made += [fact for name, pair in found.changes.items() for fact in _changes(name, pair, own, chain, block, names)]
     return made
 
@@ -69,12 +72,15 @@ def _move(one: TokenMove, own: str, chain: int, block: int, names: Names) -> Fac
     return Fact(kind, f"moves {what} {ends}", data, must=kind is FactKind.MOVE)
 
 
-def _grant(one: Grant, chain: int, block: int, names: Names) -> Fact:
+def _grant(one: Grant, pair: BeforeAfter | None, chain: int, block: int, names: Names) -> Fact:
     data: dict[str, Any] = {
         "contract": one.contract, "event": one.event, "block": block,
         "fields": {name: value.hex() if isinstance(value, bytes) else str(value) for name, value in one.fields.items()},
     }  # fmt: skip
     says = _granted(one, chain, names)
+    if pair is not None and pair[0] == pair[1] and not isinstance(pair[0], Unknown):
+        contract = address_words(chain, one.contract, names)
+        says = f"makes {contract} report {one.event}, and its view answers the same before and after"
     if one.event in _ALLOWANCES:
         given = one.fields.get("approved" if one.event == "ApprovalForAll" else "amount", 0)
         return Fact(FactKind.ALLOWANCE, says, data, must=is_unlimited(given, "uint256"))
@@ -111,16 +117,38 @@ def _granted(one: Grant, chain: int, names: Names) -> str:
     return f"makes {contract} report {one.event}: {shown}"
 
 
+def _setting(one: Setting, chain: int, block: int, names: Names) -> Fact:
+    ends = [spelled(value, chain, names) for value in (one.before, one.after)]
+    says = f"changes the {one.name} of {address_words(chain, one.contract, names)} from {ends[0]} to {ends[1]}"
+    data = {"contract": one.contract, "view": one.name, "before": ends[0], "after": ends[1], "block": block}
+    return Fact(FactKind.CHANGE, says, data, must=True)
+
+
+def effect_facts(effects: Sequence[Effect], block: int) -> list[Fact]:
+    """Return what becomes of our own checks; one that fires afterwards may not be left out."""
+    return [
+        Fact(
+            FactKind.CHANGE,
+            f"takes our check {one.name} from {one.before} to {one.after}"
+            + (f" (allowed: {one.bound})" if one.bound else "")
+            + (f": {one.becomes.name}" if one.becomes else ""),
+            {"contract": "", "view": f"check {one.name}", "before": one.before, "after": one.after, "block": block},
+            must=True,
+        )
+        for one in effects
+    ]
+
+
 def _changes(
     name: str, pair: tuple[AbiValue, AbiValue], own: str, chain: int, block: int, names: Names
 ) -> Iterator[Fact]:
     """Yield a view that differs afterwards; of a list one fact for each member that comes or goes."""
     before, after = pair
-    data: dict[str, Any] = {"contract": own, "view": name, "block": block}
+    data: dict[str, Any] = {"contract": own, "view": name, "block": block, "is_own": True}
     where, kind = address_words(chain, own, names), FactKind.CONTROL if name in _CONTROL else FactKind.CHANGE
     if not isinstance(before, tuple) or not isinstance(after, tuple):
-        values = {"before": str(before), "after": str(after)}
-        says = f"changes the {name} of {where} from {spelled(before, chain, names)} to {spelled(after, chain, names)}"
+        values = {"before": spelled(before, chain, names), "after": spelled(after, chain, names)}
+        says = f"changes the {name} of {where} from {values['before']} to {values['after']}"
         yield Fact(kind, says, data | values, must=True)
         return
     for what, some in (("adds", set(after) - set(before)), ("removes", set(before) - set(after))):

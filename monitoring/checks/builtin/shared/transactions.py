@@ -12,14 +12,17 @@ from datetime import datetime
 from monitoring.alerts.message.facts import FactKind
 from monitoring.alerts.message.text import Block, addr, bold, code, line, link
 from monitoring.base.formatting import format_duration
+from monitoring.base.plural import counted
 from monitoring.chains.abi.addresses import ZERO
 from monitoring.chains.abi.values import Unknown
 from monitoring.chains.decode.calldata import Transaction
 from monitoring.chains.decode.format_tx import TxLine
 from monitoring.chains.decode.inspect_tx import Examined, examine
+from monitoring.chains.decode.labels import Labels
 from monitoring.chains.decode.proxies import Upgrade
 from monitoring.chains.networks import Network, network
 from monitoring.checks.builtin.shared.call_facts import call_facts
+from monitoring.checks.builtin.shared.sentence_text import UNKNOWN, sentence_line
 from monitoring.checks.engine.point import EvaluationPoint
 
 MAX_LINE = 160
@@ -31,8 +34,10 @@ class Room:
     """How much of a message is left for calls: Telegram takes 4096 units, and a reader some forty lines."""
 
     lines: int = 40
-    units: int = 2000
+    units: int = 1900
     flags: int = 12
+    sentences: int = 12
+    said: int = 900  # of the units, for sentences
 
     def take(self, found: Sequence[TxLine]) -> list[str]:
         """Take as many lines as there is room for, and say how many are left out."""
@@ -49,15 +54,30 @@ class Room:
 
 
 def call_blocks(calls: Sequence[Transaction], at: EvaluationPoint, room: Room) -> list[Block]:
-    """Decode calls of one chain and write them out: flags, upgrades, then every call."""
+    """Decode calls of one chain and write them out: a sentence for each, flags, upgrades, then the calls themselves."""
     if not calls:
         return []
     known = network(calls[0].chain_id)
-    found = examine(calls, at.decoder, at.chains.view(known), at.labels)
-    before = [one for one in at.noted if one.kind in (FactKind.CALL, FactKind.UNKNOWN) and "." not in one.data["place"]]
-    at.noted.extend(call_facts(found, len(before) + 1))
-    text = "\n".join(room.take(found.lines))
-    return [*flag_lines(found, room), *(_upgrade(one, found, known) for one in found.upgrades[:MAX_FLAGS]), code(text)]
+    found = examine(calls, at.decoder, at.chains.view(known), at.labels, at.catalogue)
+    tops = [one for one in at.noted if one.kind in (FactKind.CALL, FactKind.UNKNOWN) and "." not in one.data["place"]]
+    at.noted.extend(call_facts(found, at.catalogue, len(tops) + 1))
+    said = _sentences(found, at.labels, known, room)
+    upgrades = (_upgrade(one, found, known) for one in found.upgrades[:MAX_FLAGS])
+    return [*said, *flag_lines(found, room), *upgrades, code("\n".join(room.take(found.lines)))]
+
+
+def _sentences(found: Examined, labels: Labels, known: Network, room: Room) -> list[Block]:
+    """Take as many sentences as there is room for; the others are counted, and listed with the calls."""
+    said: list[Block] = []
+    for one in found.sentences:
+        units = len(str(one)) + 1 + one.strangers(labels, known.id) * len(UNKNOWN)
+        if room.sentences <= 0 or room.said < units:
+            left_out = len(found.sentences) - len(said)
+            room.units -= 40  # as long as this line is
+            return [*said, line(f"… and {counted(left_out, 'more call')}, in the list below")]
+        said.append(sentence_line(one, labels, known))
+        room.sentences, room.said, room.units = room.sentences - 1, room.said - units, room.units - units
+    return said
 
 
 def flag_lines(found: Examined, room: Room) -> Iterator[Block]:

@@ -19,8 +19,9 @@ from monitoring.chains.decode.calldata import DecodedCall, Transaction
 from monitoring.chains.networks import network
 from monitoring.chains.rpc.errors import RpcError
 from monitoring.chains.rpc.multicall import call
-from monitoring.chains.simulation import simulate_calls
+from monitoring.chains.simulation.calls import simulate_calls
 from monitoring.checks.builtin.shared.data_rows import RowContract
+from monitoring.checks.builtin.shared.setters import settings_of
 from monitoring.checks.builtin.shared.simulation_text import report
 from monitoring.checks.builtin.shared.transactions import Room, call_blocks, when
 from monitoring.checks.builtin.timelocks.kinds import Meaning, RawLog, What, read_meaning, signals
@@ -150,10 +151,14 @@ def _simulated(
     one: TimelockOperation, calls: Sequence[Transaction], place: RowContract, kind: str, at: EvaluationPoint
 ) -> list[Block]:
     """Say what a scheduled operation would do at the time it can run, where the timelock itself makes its calls."""
-    view = at.chains.view(network(place.chain))
-    if one.what is not What.SCHEDULED or kind not in _CALLS_ITSELF or not calls or isinstance(view, Unknown):
+    if one.what is not What.SCHEDULED or kind not in _CALLS_ITSELF or not calls:
         return []
-    return report(simulate_calls(checksum(place.address), calls, one.ready_at, view), place.address, view, at)
+    view = at.spare.chains.view(network(place.chain))
+    if isinstance(view, Unknown):
+        return []
+    settings = settings_of([at.decoder.decode(call) for call in calls])
+    found = simulate_calls(checksum(place.address), calls, one.ready_at, view, settings)
+    return report(found, place.address, view, at)
 
 
 def _can_run(one: TimelockOperation, now: datetime) -> str:

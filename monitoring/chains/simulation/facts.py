@@ -1,23 +1,17 @@
-"""What calls would do: run by the provider on the newest block, and what they move and grant, as events say it.
-
-By `eth_simulateV1`, which returns no difference of state: what no event and no view says was not looked at, and is
-never called unchanged. Nothing is sent.
-"""
+"""What logs of calls move and grant, and what a simulation came to."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from datetime import datetime
-from typing import Any
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from monitoring.chains.abi.addresses import ZERO, checksum
-from monitoring.chains.abi.function import AbiError, Event, from_hex, parse_event
-from monitoring.chains.abi.values import AbiValue
-from monitoring.chains.decode.calldata import Transaction
-from monitoring.chains.rpc.errors import Fault, RpcError
-from monitoring.chains.rpc.multicall import revert_reason
-from monitoring.chains.rpc.views import ChainView
+from monitoring.chains.abi.function import AbiError, Event, parse_event
+from monitoring.chains.abi.values import AbiValue, Unknown
+
+if TYPE_CHECKING:
+    from monitoring.chains.simulation.running import Ran
 
 _NATIVE = "0x" + "ee" * 20  # how eth_simulateV1 names the native token in its transfers
 _TRANSFER = parse_event("Transfer(address indexed from, address indexed to, uint256 amount)")
@@ -34,6 +28,8 @@ _GRANTS = tuple(
         "AdminChanged(address from, address to)",
     )
 )
+MAX_LOGS = 400  # a stranger's contract emits what it likes; more than these is said not to be looked at
+BeforeAfter: TypeAlias = "tuple[AbiValue | Unknown, AbiValue | Unknown]"
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,11 +53,23 @@ class Grant:
 
 
 @dataclass(frozen=True, slots=True)
+class Setting:
+    """A view of a contract that answers otherwise afterwards; `name` is the view's."""
+
+    contract: str
+    name: str
+    before: AbiValue
+    after: AbiValue
+
+
+@dataclass(frozen=True, slots=True)
 class Simulation:
     """What came of it. `runs` is None where nobody could say, and `reason` says why, or why it fails.
 
-    `changes` are views before and after, by name; None where only a plain call was possible, and then `moves` and
-    `grants` were not looked at either.
+    `changes` are the own account's views before and after, by name; None where only a plain call was possible, and then
+    nothing else was looked at either. `moves` and `grants` are what events say; `balances` are the own account's, by
+    token, before and after; `seen` is what the view of a grant answers, by the place of the grant. `same` and `unread`
+    are the names of views that answer the same, and that could not be read: these are never called unchanged.
     """
 
     runs: bool | None
@@ -69,48 +77,26 @@ class Simulation:
     moves: tuple[TokenMove, ...] = ()
     grants: tuple[Grant, ...] = ()
     changes: Mapping[str, tuple[AbiValue, AbiValue]] | None = None
+    balances: Mapping[str, BeforeAfter] = field(default_factory=dict, compare=False)
+    seen: Mapping[int, BeforeAfter] = field(default_factory=dict, compare=False)
+    settings: tuple[Setting, ...] = field(default=(), compare=False)
+    same: tuple[str, ...] = field(default=(), compare=False)
+    unread: tuple[str, ...] = field(default=(), compare=False)
+    unread_logs: int = field(default=0, compare=False)
+    touched: tuple[str, ...] = field(default=(), compare=False)
+    ran: Ran | None = field(default=None, compare=False)
+    note: str = field(default="", compare=False)
 
 
-def simulate_calls(sender: str, calls: Sequence[Transaction], when: datetime | None, view: ChainView) -> Simulation:
-    """Run calls of one sender one after the other, at an instant where one is given: what they move and grant together.
-
-    Nothing raises for the network's sake. A call that fails ends it, as it would end a batch.
-    """
-    block = view.block.at if when is None or when <= view.block.at else when
-    asked: dict[str, Any] = {
-        "blockStateCalls": [
-            {
-                "blockOverrides": {"time": hex(int(block.timestamp()) + 1)},
-                "calls": [
-                    {"from": sender, "to": one.to, "data": "0x" + one.data.hex(), "value": hex(one.value)}
-                    for one in calls
-                ],
-            }
-        ],
-        "traceTransfers": True,
-        "validation": False,
-    }
-    try:
-        answer: Any = view.pool.call("eth_simulateV1", asked, view.block.tag, at_least=view.block.number)
-        return _together(answer[0]["calls"])
-    except RpcError as error:
-        unsupported = error.fault is Fault.UNSUPPORTED
-        return Simulation(None, "the provider has no eth_simulateV1" if unsupported else str(error))
-    except (AbiError, LookupError, TypeError, ValueError) as error:
-        return Simulation(None, f"the provider answered nonsense: {error}")
-
-
-def _together(ran: Sequence[Mapping[str, Any]]) -> Simulation:
-    for place, one in enumerate(ran, 1):
-        if int(one["status"], 16) != 1:
-            which = f"call {place} of {len(ran)}" if len(ran) > 1 else "it"
-            return Simulation(False, f"{which} reverts{revert_reason(from_hex(one['returnData'] or '0x'))}", changes={})
-    logs = [log for one in ran for log in one.get("logs") or []]
-    return Simulation(True, "", *looked_at(logs), changes={})
+def native_move(sender: str, receiver: str, amount: int) -> Mapping[str, Any]:
+    """Return a move of the native token as the log that `eth_simulateV1` makes of it."""
+    ends = ["0x" + one[2:].rjust(64, "0").lower() for one in (sender, receiver)]
+    return {"address": _NATIVE, "topics": [_TRANSFER.topic, *ends], "data": f"0x{amount:064x}"}
 
 
 def looked_at(logs: Sequence[Mapping[str, Any]]) -> tuple[tuple[TokenMove, ...], tuple[Grant, ...]]:
-    """Return what logs move and grant."""
+    """Return what the first logs move and grant."""
+    logs = logs[:MAX_LOGS]
     return tuple(filter(None, map(_move, logs))), tuple(filter(None, map(_grant, logs)))
 
 
@@ -135,5 +121,5 @@ def _grant(log: Mapping[str, Any]) -> Grant | None:
 def _decoded(event: Event, log: Mapping[str, Any]) -> dict[str, AbiValue] | None:
     try:
         return event.decode(log["topics"], log["data"])
-    except AbiError:
+    except (AbiError, LookupError, TypeError):
         return None

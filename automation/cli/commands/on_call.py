@@ -1,0 +1,115 @@
+"""`on-call`: who is on call, and why; who is asked when nobody acts."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+
+from automation.cli import zone
+from automation.cli.console import write_json, write_table
+from automation.cli.time_arguments import later
+from automation.on_call.load import load_on_call, path_of
+from automation.on_call.model import Escalation, OnCall, Person
+from automation.on_call.rota import Duty, is_quiet, on_duty
+from monitoring.base.clock import SystemClock, to_text
+from monitoring.base.errors import UsageError
+from monitoring.base.formatting import format_duration
+from monitoring.base.settings import Settings
+from monitoring.conditions.severity import Severity
+
+HELP = "show who is on call, why, and who is asked when nobody acts"
+EXAMPLES = """\
+python -m automation on-call                        # now, and the next four weeks
+python -m automation on-call --at 2026-12-24T20:00Z # at another time; 12h is 12 hours from now
+python -m automation on-call --severity high        # with quiet hours, which CRITICAL does not have
+python -m automation on-call --json"""
+_AHEAD = timedelta(weeks=4)
+_MOST_TURNS = 12
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--at", metavar="TIME", help="at this time instead of now")
+    parser.add_argument(
+        "--severity", choices=["critical", "high", "medium"], default="critical",
+        help="for an incident of this severity (default: critical)",
+    )  # fmt: skip
+    parser.add_argument("--json", action="store_true", help="print JSON")
+
+
+def run(args: argparse.Namespace, settings: Settings) -> int:
+    now = SystemClock().now()
+    at = later(args.at, now) if args.at else now
+    path = path_of(args.config)
+    team = load_on_call(path)
+    if team is None:
+        raise UsageError(f"there is no {path}, so nobody is on call: docs/on-call.md shows how to write it")
+    severity = Severity.parse(args.severity)
+    if args.json:
+        write_json(_object(team, at, severity))
+        return 0
+    print(f"{_sentence(on_duty(team, at, severity))}\n")
+    write_table(("PERSON", "REACHED BY", "QUIET HOURS"), [_person(team, name, at, settings) for name in team.people])
+    if team.escalation is not None:
+        print()
+        write_table(("SEVERITY", "WHEN NOBODY ACTS"), list(_escalations(team)))
+    print()
+    write_table((zone.heading("FROM"), "ON CALL", "WHY"), list(_turns(team, at, severity)))
+    return 0
+
+
+def _sentence(duty: Duty) -> str:
+    who = " and ".join(duty.people)
+    until = f", until {zone.named(duty.until)}" if duty.until else ""
+    return f"on call: {who}{until} ({duty.why})"
+
+
+def _turns(team: OnCall, at: datetime, severity: Severity) -> Iterator[tuple[str, str, str]]:
+    """Yield who is on call from when on, up to four weeks ahead."""
+    moment = at
+    for _ in range(_MOST_TURNS):
+        duty = on_duty(team, moment, severity)
+        yield zone.at(moment), " and ".join(duty.people), duty.why
+        if duty.until is None or duty.until > at + _AHEAD:
+            return
+        moment = duty.until
+
+
+def _person(team: OnCall, name: str, at: datetime, settings: Settings) -> tuple[str, str, str]:
+    person = team.people[name]
+    quiet = str(person.quiet_hours or "")
+    if quiet and is_quiet(team, name, at):
+        quiet += " (now)"
+    return name, _reached_by(name, person, settings), quiet
+
+
+def _reached_by(name: str, person: Person, settings: Settings) -> str:
+    if not person.enabled:
+        return "(disabled)"
+    found = ["Telegram"] if person.telegram_id is not None else []
+    found += ["NOTIFY_URLS"] if settings.environ.get(person.variable(name), "").strip() else []
+    return ", ".join(found) or "nothing: set telegram_id"
+
+
+def _escalations(team: OnCall) -> Iterator[tuple[str, str]]:
+    for severity in (Severity.CRITICAL, Severity.HIGH, Severity.MEDIUM):
+        found = team.escalation.of(severity) if team.escalation else None
+        yield severity.name, _steps(found) if found else "stays with its chat"
+
+
+def _steps(escalation: Escalation) -> str:
+    steps = [f"after {format_duration(timedelta(seconds=one.after_s))} {one.to}" for one in escalation.steps]
+    return f"{', '.join(steps)}, then every {format_duration(timedelta(seconds=escalation.repeat_s))}"
+
+
+def _object(team: OnCall, at: datetime, severity: Severity) -> dict[str, object]:
+    duty = on_duty(team, at, severity)
+    return {
+        "at": to_text(at),
+        "severity": severity.name,
+        "on_call": list(duty.people),
+        "why": duty.why,
+        "until": to_text(duty.until) if duty.until else None,
+        "instead_of": list(duty.instead_of),
+        "zone": team.zone,
+    }

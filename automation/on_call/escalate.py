@@ -1,0 +1,97 @@
+"""Asks people about incidents on which nobody acts: one alert a person, stored and delivered like any other.
+
+Called at the end of each run, and each minute by `listen`. What was asked is kept in the same transaction as the
+alerts, so that nobody is asked twice for one step and no step is lost.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from automation.on_call.message import Question, question
+from automation.on_call.model import CHANNEL, OnCall
+from automation.on_call.steps import DueQuestion, next_ask
+from monitoring.alerts.recording.incident import with_incident
+from monitoring.alerts.recording.store_alert import AlertKind, AlertOrigin, store_in
+from monitoring.base.clock import to_text
+from monitoring.conditions.condition import Condition, ConditionKey
+from monitoring.conditions.severity import Severity
+from monitoring.store.db.database import Database, Tx
+from monitoring.store.tables import conditions, escalations, silences
+
+
+@dataclass(frozen=True, slots=True)
+class _DueIncident:
+    condition: Condition
+    severity: Severity
+    began: datetime
+    ask: DueQuestion
+
+
+def escalate(database: Database, team: OnCall, now: datetime, origin: AlertOrigin) -> int:
+    """Store what is due; return how many alerts. A process that sends nothing asks nobody."""
+    if team.escalation is None or origin.debug:
+        return 0
+    if not database.read(lambda tx: conditions.incidents(tx, now) or escalations.everything(tx)):
+        return 0
+    with database.write() as tx:
+        return _escalate_in(tx, team, now, origin)
+
+
+def _escalate_in(tx: Tx, team: OnCall, now: datetime, origin: AlertOrigin) -> int:
+    open_now = {row.key: row for row in conditions.incidents(tx, now)}
+    asked = escalations.everything(tx)
+    for key in asked.keys() - open_now.keys():
+        escalations.forget(tx, key)
+    due = list(_due(tx, team, list(open_now.values()), asked, now))
+    for each in due:
+        escalations.put(tx, each.condition.key, each.ask.asked, now)
+    stored = 0
+    for name, found in _by_person(due).items():
+        questions = [Question(each.condition, each.severity, each.began, each.ask, why) for each, why in found]
+        _store(tx, questions, f"{CHANNEL}{name}", now, origin)
+        stored += 1
+    for each in (one for one in due if one.ask.chat):
+        _store(tx, [Question(each.condition, each.severity, each.began, each.ask)], "", now, origin)
+        stored += 1
+    return stored
+
+
+def _due(
+    tx: Tx,
+    team: OnCall,
+    rows: Sequence[Condition],
+    asked: dict[ConditionKey, escalations.EscalationProgress],
+    now: datetime,
+) -> Iterator[_DueIncident]:
+    """Yield the incidents about which somebody has to be asked now, the worst first."""
+    holding = silences.active(tx, now)
+    for row in sorted(rows, key=lambda each: -(each.severity if each.is_firing else each.worst)):
+        began = row.fired_at if row.is_firing else row.clear_since
+        is_muted = any(silence.covers(row.names, row.key.text) for silence in holding)
+        if began is None or row.done_by or row.inhibited_by or is_muted or team.escalation is None:
+            continue
+        severity = row.severity if row.is_firing else row.worst
+        ask = next_ask(team, team.escalation, asked.get(row.key), to_text(began), severity, began, now)
+        if ask is not None:
+            yield _DueIncident(row, severity, began, ask)
+
+
+def _by_person(due: Sequence[_DueIncident]) -> dict[str, list[tuple[_DueIncident, str]]]:
+    found: dict[str, list[tuple[_DueIncident, str]]] = {}
+    for each in due:
+        for name, why in each.ask.people.items():
+            found.setdefault(name, []).append((each, why))
+    return found
+
+
+def _store(tx: Tx, questions: Sequence[Question], channel: str, now: datetime, origin: AlertOrigin) -> None:
+    """Store one question. It is sent whatever is silenced: what is was left out before."""
+    alert = question(questions, channel, now)
+    metadata = with_incident(None, questions[0].condition) if len(questions) == 1 else None
+    store_in(
+        tx, alert, now=now, origin=origin, kind=AlertKind.ESCALATION, status="pending", metadata=metadata,
+        monitor=questions[0].condition.key.monitor,
+    )  # fmt: skip
