@@ -16,6 +16,7 @@ from pathlib import Path
 from types import FrameType
 
 from automation.executor.executor import GRACE_S, run_tasks
+from automation.executor.explainer_process import ExplainerProcess
 from automation.executor.fork_client import ForkServer
 from automation.executor.reaper import StopRequest
 from automation.executor.task import TaskResult, TaskStatus
@@ -23,7 +24,6 @@ from automation.jobs.load import load_jobs, load_profile
 from automation.jobs.model import Jobs, Profile, Task
 from automation.jobs.referenced_monitors import watched_of
 from automation.runner.display import RunDisplay
-from automation.runner.explaining import Explaining
 from automation.runner.heartbeat import Heartbeat
 from automation.runner.lock_keeper import LockKeeper
 from automation.runner.notifications import Reporting, last_delivery
@@ -91,7 +91,7 @@ class Runner:
         self._tasks_code, self._is_reached = EXIT_OK, True
         self._record = RunRecord(settings.database, request.profile, request.trigger, clock, request.started_at)
         self._reporting = Reporting(settings, self._record, clock, request.config)
-        self._explaining = Explaining(settings, self._record, clock)
+        self._explaining = ExplainerProcess(settings, clock, self._record.read)
 
     def run(self) -> int:
         """Run the profile and return the exit code.

@@ -12,7 +12,6 @@ import secrets
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from typing import Any
 
 import orjson
@@ -26,13 +25,14 @@ from monitoring.chains.networks import networks
 from monitoring.explain.answer import NotAnAnswerError, answer_schema, read_answer
 from monitoring.explain.client import ModelReply, NotExplainedError
 from monitoring.explain.explainer_settings import ExplainerSettings
+from monitoring.explain.limits import day_spent
 from monitoring.explain.patterns import pattern_book, prompt
 from monitoring.explain.question import content_of, question
 from monitoring.explain.sentences import ExplainedText, write
 from monitoring.explain.sheet_check import problem_of
 from monitoring.store.db.database import Database, Tx
 from monitoring.store.tables import explanations
-from monitoring.store.tables.explanations import Asked, DueExplanation, ExplanationCost
+from monitoring.store.tables.explanations import DueExplanation, ExplanationCost, QuestionContent
 
 log = logging.getLogger("monitoring.explain")
 
@@ -74,7 +74,7 @@ class Explainer:
         sheet, (version, system), book = _sheet(one), prompt(), pattern_book()
         problem = "the facts cannot be read" if sheet is None else problem_of(sheet)
         content = content_of(sheet, book, version, self.settings.model) if sheet else ""
-        claimed = self._claim(one, Asked(content, version, self.settings.model))
+        claimed = self._claim(one, QuestionContent(content, version, self.settings.model))
         if claimed is None:
             return
         if sheet is None or problem or claimed.refusal:
@@ -95,15 +95,15 @@ class Explainer:
         )
         self._answered(one, sheet, reply.text, cost)
 
-    def _claim(self, one: DueExplanation, asked: Asked) -> _Claim | None:
+    def _claim(self, one: DueExplanation, asked: QuestionContent) -> _Claim | None:
         """Take the alert and look what a day still allows, in one transaction; None if another process has it."""
         now, settings = self.clock.now(), self.settings
         with self.database.write() as tx:
-            day = explanations.spent(tx, start_of_day(now))
+            day = day_spent(tx, now)
             if not explanations.claim(tx, one.alert_id, asked, now):
                 return None
             kept = explanations.answer_of(tx, asked.content) if asked.content else None
-            refusal = "" if kept is not None else bound_reached(day, settings)
+            refusal = "" if kept is not None else day.refusal(settings)
             return _Claim(refusal, kept, explanations.takes_schema(tx, settings.model))
 
     def _answered(self, one: DueExplanation, sheet: FactSheet, text: str, cost: ExplanationCost) -> None:
@@ -177,19 +177,6 @@ def linked(text: str, chain: int) -> Line:
     known = networks().get(chain)
     parts = [addr(one, chain=known) if _ADDRESS.fullmatch(one) else one for one in _ADDRESS.split(text)]
     return line(*parts)
-
-
-def start_of_day(now: datetime) -> datetime:
-    return now.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
-
-
-def bound_reached(day: ExplanationCost, settings: ExplainerSettings) -> str:
-    """Return which bound of a day is reached, in words; nothing where none is."""
-    if day.requests >= settings.daily_requests:
-        return f"the daily bound of {settings.daily_requests} requests is reached"
-    if day.tokens >= settings.daily_tokens:
-        return f"the daily bound of {settings.daily_tokens} tokens is reached"
-    return ""
 
 
 def _sheet(one: DueExplanation) -> FactSheet | None:

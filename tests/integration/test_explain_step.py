@@ -312,7 +312,7 @@ def test_one_that_another_process_took_is_left_to_it(scene: Scene) -> None:
     (alert_id,) = scene.store(GOOD[0])
     scene.outbox.drain()
     with scene.outbox.database.write() as tx:
-        assert explanations.claim(tx, alert_id, explanations.Asked("", 1, "small"), scene.clock.now())
+        assert explanations.claim(tx, alert_id, explanations.QuestionContent("", 1, "small"), scene.clock.now())
 
     assert scene.explain() == 0
     assert scene.model.asked == []

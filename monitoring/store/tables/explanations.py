@@ -26,7 +26,7 @@ class DueExplanation:
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class QuestionContent:
     """What is asked: a hash of the content, the version of the prompt, the model."""
 
     content: str
@@ -81,7 +81,7 @@ def due(tx: Tx, since: datetime) -> list[DueExplanation]:
     ]
 
 
-def claim(tx: Tx, alert_id: int, asked: Asked, now: datetime) -> bool:
+def claim(tx: Tx, alert_id: int, asked: QuestionContent, now: datetime) -> bool:
     """Take an alert to be explained, one request counted in advance; False if another process has it."""
     tx.execute(
         "INSERT INTO explanations (alert_id, asked_at, status, content, prompt, model, requests) "

@@ -9,25 +9,26 @@ from __future__ import annotations
 import logging
 import subprocess
 import sys
+from collections.abc import Callable
 from datetime import datetime
 
 from automation.executor.reaper import StopRequest
-from automation.runner.run_record import RunRecord
 from monitoring.base.clock import Clock
 from monitoring.base.errors import UsageError
 from monitoring.base.settings import Settings
+from monitoring.store.db.database import Database
 
-log = logging.getLogger("automation.runner.explaining")
+log = logging.getLogger("automation.executor.explainer_process")
 
 _LOOK_S = 0.1
 _END_S = 2.0
 
 
-class Explaining:
-    """The explainer of one run."""
+class ExplainerProcess:
+    """The explainer of one run; `read` does something with the database, and says whether it could."""
 
-    def __init__(self, settings: Settings, record: RunRecord, clock: Clock) -> None:
-        self._settings, self._record, self._clock = settings, record, clock
+    def __init__(self, settings: Settings, clock: Clock, read: Callable[[Callable[[Database], None]], bool]) -> None:
+        self._settings, self._clock, self._read = settings, clock, read
         # As `explainer_settings.is_wanted`, which need not be imported for that.
         named = (settings.environ.get(name, "").strip() for name in ("LLM_BASE_URL", "LLM_MODEL"))
         self._is_on = any(named) and not settings.debug
@@ -49,7 +50,7 @@ class Explaining:
             self._is_on = False
             return
         since, found = self._clock.now() - wanted.deadline, list[object]()
-        self._record.read(lambda database: found.extend(database.read(lambda tx: explanations.due(tx, since))))
+        self._read(lambda database: found.extend(database.read(lambda tx: explanations.due(tx, since))))
         if found:
             self._start(explain.child_environment(self._settings.environ, str(self._settings.cache_dir)))
 
