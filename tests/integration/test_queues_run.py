@@ -28,7 +28,7 @@ chain: mainnet
 safes:
   rows: [{{name: Curation, chain: mainnet, address: "{CURATION}", protocol: yearn}}]
 """
-CHECKS = ("queue", "owners", "modules", "setup", "module-runs")
+CHECKS = ("queue", "executions", "owners", "modules", "setup", "module-runs")
 
 
 @pytest.fixture
@@ -49,14 +49,15 @@ def test_both_are_read_judged_and_stored_with_where_to_go_on(node: Anvil, tmp_pa
         host = ChecksHost(tmp_path, {"PROVIDER_URL_MAINNET": node.url, "SAFE_SERVICE_URL": scripted.url})
         files = host.file(TIMELOCKS, "timelocks.yaml"), host.file(SAFES, "safes.yaml")
         first = host.run(*files)
-        assert [line.split()[0] for line in first] == [
+        checks = [line.split()[0] for line in first]
+        assert [check for check in checks if "safe-transaction" not in check] == [
             f"timelocks/timelocks/1/{YEARN.lower()}",
-            *(
-                f"safes/safe-{check}/1/{CURATION.lower()}"
-                for check in ("queue", "owners", "modules", "setup", "module-runs")
-            ),
+            *(f"safes/safe-{check}/1/{CURATION.lower()}" for check in CHECKS),
         ]
         assert "1 pending, asked every 10 min" in first[1]
+        (followed,) = [line for line in first if "safe-transaction" in line]
+        assert f"{CURATION.lower()}/{queued(0)['safeTxHash']}" in followed
+        assert "nonce 0: 1 of 1 signed, can be executed now" in followed
         seen = [len(host.told)]
         assert host.told == ["HIGH alert Yearn (mainnet): 5 changes of control, 1 change of the delay"]
 
@@ -69,6 +70,8 @@ def test_both_are_read_judged_and_stored_with_where_to_go_on(node: Anvil, tmp_pa
         assert [line.split(", can run")[0] for line in told] == [
             "HIGH alert Yearn (mainnet): operation scheduled",
             "MEDIUM alert Curation (mainnet): transaction queued at nonce 1",
+            "HIGH alert Curation (mainnet): transaction at nonce 0 was executed, which was not seen in its queue",
+            "LOW alert Curation (mainnet): transaction at nonce 0 was replaced by another one",
         ]
         host.run(*files)
         assert host.new(seen) == []

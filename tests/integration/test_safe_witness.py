@@ -16,7 +16,7 @@ from tests.support import anvil, parts
 from tests.support.anvil import Anvil
 from tests.support.monitor_world import Round
 from tests.support.own_contracts import runtime_code
-from tests.support.safes import CURATION, OWNER, SafeService, execute, hash_of, queued, safe_at
+from tests.support.safes import CURATION, OWNER, SafeService, execute, hash_of, queued, safe_at, signed
 
 pytestmark = pytest.mark.node
 STRANGER = "0x" + "5a" * 20
@@ -33,18 +33,6 @@ def node() -> Iterator[Anvil]:
         running.set_code(network(1).multicall3, runtime_code("Aggregate3"))
         execute(safe_at(running), "addOwnerWithThreshold", running.accounts[1], 2)
         yield running
-
-
-def signed(node: Anvil, row: Row, *accounts: int, over: str = "") -> Row:
-    """Have accounts of the node sign a row by `eth_sign`, over its own hash or another."""
-    confirmations = []
-    for account in accounts:
-        made = node.rpc("eth_sign", node.accounts[account], over or row["safeTxHash"])
-        signature = made[:-2] + f"{int(made[-2:], 16) + 4:02x}"
-        confirmations.append(
-            {"owner": checksum(node.accounts[account]), "signature": signature, "signatureType": "ETH_SIGN"}
-        )
-    return row | {"confirmations": confirmations}
 
 
 def reported(node: Anvil, tmp_path: Path, *rows: Row) -> Round:

@@ -233,7 +233,7 @@ def test_without_the_nonce_nothing_is_asked_and_nothing_told(service: SafeServic
         found = [world.run() for _ in range(3)]
     assert service.asked == []
     assert [one.told for one in found] == [[], [], []]
-    assert len(found[2].sources()) == 5
+    assert len(found[2].sources()) == 6
 
 
 def test_what_a_protocol_leaves_out_is_left_out_unless_it_reaches_what_counts(
@@ -289,7 +289,7 @@ def test_thirty_three_safes_cost_few_requests_at_a_gateway_that_refuses_large_ba
     # its head, two multicalls of at most a hundred, three batches of slots, one range of logs
     assert first.requests == 1 + 2 + 3 + 1
     assert len(service.asked) == 33, "all are asked at first sight, and none again in the same minute"
-    assert len(second.outcomes) == 165
+    assert len(second.outcomes) == 33 * 6
 
 
 def test_a_rival_of_one_that_is_gone_from_the_service_is_still_a_rival(

@@ -112,3 +112,26 @@ def execute(safe: Contract, function: str, *arguments: object) -> None:
     owner = bytes(12) + bytes.fromhex(safe.node.accounts[0][2:])
     signature = owner + bytes(32) + b"\x01"
     safe.send("execTransaction", safe.address, 0, data, 0, 0, 0, 0, ZERO, ZERO, signature)
+
+
+def signed(node: Anvil, row: dict[str, Any], *accounts: int, over: str = "") -> dict[str, Any]:
+    """Have accounts of the node sign a row by `eth_sign`, over its own hash or another."""
+    confirmations = []
+    for account in accounts:
+        made = node.rpc("eth_sign", node.accounts[account], over or row["safeTxHash"])
+        signature = made[:-2] + f"{int(made[-2:], 16) + 4:02x}"
+        confirmations.append(
+            {"owner": checksum(node.accounts[account]), "signature": signature, "signatureType": "ETH_SIGN"}
+        )
+    return row | {"confirmations": confirmations}
+
+
+def execute_row(safe: Contract, row: dict[str, Any], sender: str | None = None) -> dict[str, Any]:
+    """Execute a row with the signatures that it lists, as anybody can; return the receipt."""
+    proofs = sorted(row["confirmations"], key=lambda one: int(one["owner"], 16))
+    signatures = b"".join(bytes.fromhex(one["signature"][2:]) for one in proofs)
+    return safe.send(
+        "execTransaction", row["to"], int(row["value"]), bytes.fromhex((row["data"] or "0x")[2:]), row["operation"],
+        row["safeTxGas"], row["baseGas"], int(row["gasPrice"]), row["gasToken"], row["refundReceiver"], signatures,
+        sender=sender,
+    )  # fmt: skip

@@ -51,11 +51,15 @@ class SafeTransaction:
 
 @dataclass(frozen=True, slots=True)
 class SafeQueue:
-    """The pending transactions by nonce; `problems` name rows left out, `complete` is False past the last page read."""
+    """The pending transactions by nonce; `problems` name rows left out, `complete` is False past the last page read.
+
+    `executed` are the hashes of rows that the service gives as executed, though it was asked for pending ones.
+    """
 
     transactions: tuple[SafeTransaction, ...]
     complete: bool
     problems: tuple[str, ...] = ()
+    executed: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,9 +119,22 @@ def _gas(row: dict[str, Json]) -> GasTerms | None:
 
 def _pending(row: dict[str, Json], safe: str) -> bool:
     """Check again what was asked for: nothing executed, and no other Safe's."""
+    return not _executed(row) and _is_of(row, safe)
+
+
+def _executed(row: dict[str, Json]) -> bool:
+    return row.get("isExecuted") is True or bool(row.get("transactionHash") or row.get("executionDate"))
+
+
+def _is_of(row: dict[str, Json], safe: str) -> bool:
     owner = row.get("safe")
-    executed = row.get("isExecuted") is True or row.get("transactionHash") or row.get("executionDate")
-    return not executed and not (is_address(owner) and checksum(str(owner)) != safe)
+    return not (is_address(owner) and checksum(str(owner)) != safe)
+
+
+def claimed_executed(row: Json, safe: str) -> str:
+    """Return the hash of a row of this Safe that the service gives as executed, else nothing."""
+    row = row if isinstance(row, dict) else {}
+    return str(row.get("safeTxHash")).lower() if _executed(row) and _is_of(row, safe) else ""
 
 
 def read_info(body: Json) -> SafeInfo | None:

@@ -15,7 +15,14 @@ from monitoring.chains.abi.values import Json, Unknown
 from monitoring.chains.networks import Network
 from monitoring.chains.rpc.budget import Budget
 from monitoring.chains.services.client import TRIES, NoAnswer, Service, read_json
-from monitoring.chains.services.safe_rows import SafeInfo, SafeQueue, SafeTransaction, read_info, read_transaction
+from monitoring.chains.services.safe_rows import (
+    SafeInfo,
+    SafeQueue,
+    SafeTransaction,
+    claimed_executed,
+    read_info,
+    read_transaction,
+)
 
 BASE = "https://api.safe.global/tx-service"
 PAGE = 100
@@ -170,8 +177,10 @@ def _identity(row: Json, place: int) -> str:
 
 
 def _queue(rows: Iterable[Json], chain: int, safe: str, from_nonce: int, *, complete: bool) -> SafeQueue:
+    rows = list(rows)
     read = [read_transaction(row, chain, safe) for row in rows]
     problems = [one for one in read if isinstance(one, str)]
     found = {one.safe_tx_hash: one for one in read if isinstance(one, SafeTransaction) and one.nonce >= from_nonce}
     ordered = sorted(found.values(), key=lambda one: (one.nonce, one.safe_tx_hash))
-    return SafeQueue(tuple(ordered), complete, tuple(problems))
+    executed = frozenset(filter(None, (claimed_executed(row, safe) for row in rows)))
+    return SafeQueue(tuple(ordered), complete, tuple(problems), executed)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Protocol, TypeAlias
+from typing import Any, Protocol, TypeAlias, runtime_checkable
 
 from monitoring.chains.abi.values import Unknown
 from monitoring.chains.services.price_gate import PriceGate
@@ -118,4 +118,13 @@ class CheckInstance(Protocol):
 
     def compose(self, transition: Transition, at: EvaluationPoint) -> AlertText:
         """Put a transition into words. May ask the world for names; if it raises, `plain_message` goes instead."""
+        ...
+
+
+@runtime_checkable
+class Expanding(Protocol):
+    """A check over things that only reading knows: in each pass it becomes one part for each, and maybe itself."""
+
+    def expand(self, desk: ReadContext) -> tuple[CheckInstance, ...]:
+        """Return a part for each thing that is known now, and for each that nobody knows to be gone."""
         ...

@@ -17,14 +17,13 @@ from monitoring.chains.abi.values import Unknown
 from monitoring.chains.rpc.memory import JUDGED
 from monitoring.checks.engine.evaluation import Readings
 from monitoring.checks.engine.monitor import EvaluatedMonitor
-from monitoring.checks.engine.plan import CheckInstance, PriceQuery, Query, ReadContext
+from monitoring.checks.engine.plan import CheckInstance, Expanding, PriceQuery, Query, ReadContext
 from monitoring.checks.engine.point import EvaluationPoint
 from monitoring.checks.engine.prices import answer_prices
 from monitoring.checks.engine.resolvers import Answers
 from monitoring.checks.engine.sources import read_sources
 from monitoring.checks.expression.evaluate import PENDING, ViewRead
 from monitoring.checks.expression.values import Value
-from monitoring.checks.rows.listed_check import ListedCheck
 from monitoring.checks.rows.source_rows import SourceRows
 from monitoring.conditions.condition import Condition, ConditionKey
 
@@ -73,7 +72,7 @@ def read_all(
     crashes: dict[ConditionKey, Exception] = {}
     while True:
         desk = ReadContext(answers, sources, conditions, known, rows=known_rows)
-        rows = {part.key: _rows_of(part, desk, crashes) for part in parts if isinstance(part, ListedCheck)}
+        rows = {part.key: _rows_of(part, desk, crashes) for part in parts if isinstance(part, Expanding)}
         found = {part.key: _read(part, desk, crashes) for one in parts for part in rows.get(one.key, (one,))}
         if not desk.wanted or len(passes) == MAX_PASSES:
             deep = Unknown(f"its calls are nested deeper than {MAX_PASSES}")
@@ -83,8 +82,10 @@ def read_all(
         answers |= _ask(reader, passes[-1])
 
 
-def _rows_of(part: ListedCheck, desk: ReadContext, crashes: dict[ConditionKey, Exception]) -> tuple[CheckInstance, ...]:
-    if part.key in crashes:
+def _rows_of(
+    part: CheckInstance, desk: ReadContext, crashes: dict[ConditionKey, Exception]
+) -> tuple[CheckInstance, ...]:
+    if part.key in crashes or not isinstance(part, Expanding):
         return (part,)
     try:
         return part.expand(desk)

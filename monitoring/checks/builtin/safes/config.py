@@ -1,8 +1,8 @@
-"""`safes`: what is queued on Safes, by whom, and every change of who controls them.
+"""`safes`: what is queued on Safes, by whom, what became of it, and every change of who controls them.
 
-Five conditions per Safe and chain: the queue (verb `items`), owners and modules (`members`), the rest of its setup
-(`changed`), and what modules ran (`logs`). The chain is read each run; the Safe Transaction Service as often as its
-quota allows.
+Six conditions per Safe and chain: the queue (verb `items`), what was executed (`logs`), owners and modules (`members`),
+the rest of its setup (`changed`), and what modules ran (`logs`). Each queued transaction has one of its own. The chain
+is read each run; the Safe Transaction Service as often as its quota allows.
 """
 
 from __future__ import annotations
@@ -19,11 +19,13 @@ from monitoring.chains.abi.addresses import SignatureError
 from monitoring.chains.abi.function import parse_function
 from monitoring.chains.abi.values import Unknown
 from monitoring.chains.safes.signatures import SignerOf, signers
+from monitoring.checks.builtin.safes.executed import CarrierOf, answer_carriers
 from monitoring.checks.builtin.safes.modules import ModuleRunsPart
 from monitoring.checks.builtin.safes.queue import PollSchedule, QueuePart, queue_policy
 from monitoring.checks.builtin.safes.rate_limit import QueueOf, answer_queues
 from monitoring.checks.builtin.safes.rules import Loudness, Skip
 from monitoring.checks.builtin.safes.setup import SetPart, SetupPart, SlotsOf, answer_slots
+from monitoring.checks.builtin.safes.transactions import ExecutionsPart, TransactionPart
 from monitoring.checks.builtin.shared.contract_logs import LogsSince, answer_logs
 from monitoring.checks.builtin.shared.data_rows import COMMON, FROM, RowContract, read_places, read_rows, rows_key
 from monitoring.checks.builtin.shared.per_chain import answer_per_chain
@@ -94,7 +96,7 @@ FRESH = entry(
     DURATION,
     "An answer older than this is reported.",
     default="",
-    without="two turns",
+    without="a turn and a half",
     example="fresh_within: 30m",
 )
 LOOKBACK = entry(
@@ -225,16 +227,18 @@ def _parts(safe: Safe, config: SafesConfig, monitor: str) -> list[CheckInstance]
     def key(check: str) -> ConditionKey:
         return ConditionKey(monitor, check, place.chain, place.address)
 
+    queue = QueuePart(
+        key("safe-queue"),
+        place,
+        config.pace,
+        config.loud,
+        queue_policy(config.loud, config.first_run),
+        safe.expected,
+        tuple(skip for skip in config.skips if skip.protocol == place.route.protocol),
+    )
     return [
-        QueuePart(
-            key("safe-queue"),
-            place,
-            config.pace,
-            config.loud,
-            queue_policy(config.loud, config.first_run),
-            safe.expected,
-            tuple(skip for skip in config.skips if skip.protocol == place.route.protocol),
-        ),
+        queue,
+        ExecutionsPart(key("safe-executions"), place, queue, LogsPolicy(severity=Severity.MEDIUM)),
         SetPart(key("safe-owners"), place, "owner", sets),
         SetPart(key("safe-modules"), place, "module", sets),
         SetupPart(key("safe-setup"), place, Policy(severity=loud)),
@@ -251,7 +255,20 @@ TYPE: CheckType[SafesConfig] = CheckType(
     SAFES,
     _schema,
     _plan,
-    {QueueOf: answer_queues, SlotsOf: answer_slots, SignerOf: answer_signers, LogsSince: answer_logs},
+    {
+        QueueOf: answer_queues,
+        SlotsOf: answer_slots,
+        SignerOf: answer_signers,
+        LogsSince: answer_logs,
+        CarrierOf: answer_carriers,
+    },
 )
 if TYPE_CHECKING:
-    _: tuple[type[CheckInstance], ...] = (QueuePart, SetPart, SetupPart, ModuleRunsPart)
+    _: tuple[type[CheckInstance], ...] = (
+        QueuePart,
+        ExecutionsPart,
+        TransactionPart,
+        SetPart,
+        SetupPart,
+        ModuleRunsPart,
+    )

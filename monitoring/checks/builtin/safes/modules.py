@@ -12,7 +12,7 @@ from monitoring.chains.abi.selectors import events
 from monitoring.chains.abi.values import Unknown
 from monitoring.chains.networks import Network, network
 from monitoring.chains.rpc.logs import EventLog
-from monitoring.checks.builtin.safes.setup import safe_line
+from monitoring.checks.builtin.safes.life_text import safe_line
 from monitoring.checks.builtin.shared.contract_logs import Stretch
 from monitoring.checks.builtin.shared.data_rows import RowContract
 from monitoring.checks.builtin.shared.log_reading import MIN_LOOKBACK, judge_stretch, read_stretch

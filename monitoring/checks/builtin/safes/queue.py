@@ -21,6 +21,7 @@ from monitoring.checks.builtin.safes.rate_limit import Poll, QueueOf, interval_f
 from monitoring.checks.builtin.safes.rules import (
     Loudness,
     Skip,
+    around,
     decoded_offline,
     earlier_of,
     facts_of,
@@ -45,7 +46,7 @@ from monitoring.conditions.transition import no_data
 NONCE, THRESHOLD, OWNERS = "nonce()(uint256)", "getThreshold()(uint256)", "getOwners()(address[])"
 VERSION = "VERSION()(string)"
 _CONTRADICTED = "shown falsely"
-_OWN_MEMORY = ("asked", "answered", "failures", "print")
+_OWN_MEMORY = ("asked", "answered", "failures", "print", "pending")
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,8 +58,11 @@ class PollSchedule:
     safes: int
 
     def limit(self, interval: timedelta) -> timedelta:
-        """Return when a queue counts as not read; a quota that allows less than was wished for is no outage."""
-        return max(self.fresh_within or timedelta(0), 2 * interval)
+        """Return when a queue counts as not read; a quota that allows less than was wished for is no outage.
+
+        Turns take up to half an interval to spread after all were asked at once, and one run is granted.
+        """
+        return max(self.fresh_within or timedelta(0), 1.5 * interval + self.every)
 
     def in_words(self) -> str:
         by_keys = [format_duration(interval_for(self.safes, self.every, keys)) for keys in range(3)]
@@ -67,11 +71,15 @@ class PollSchedule:
 
 @dataclass(frozen=True, slots=True)
 class Sight:
-    """A queue, if it was asked for, with what the chain says of the Safe."""
+    """A queue, if it was asked for, with what the chain says of the Safe.
+
+    `before` is what is remembered of the last answer.
+    """
 
     poll: Poll
     state: SafeState
     print: str
+    before: Condition
     verified: Mapping[str, Verification] = field(default_factory=dict)
 
 
@@ -108,11 +116,12 @@ class QueuePart:
         if not isinstance(nonce, int) or not isinstance(threshold, int) or not isinstance(owners, tuple):
             return Unknown(f"{self.place.title} does not answer as a Safe does")
         seen = _print(nonce, threshold, owners)
-        poll = desk.ask(self._question(nonce, seen, desk.condition(self.key)))
+        before = desk.condition(self.key)
+        poll = desk.ask(self._question(nonce, seen, before))
         if poll is PENDING or isinstance(poll, Unknown):
             return PENDING if poll is PENDING else poll
         state = SafeState(self._identity(version), nonce, threshold, frozenset(str(one).lower() for one in owners))
-        return self._verified(Sight(poll, state, seen), desk)
+        return self._verified(Sight(poll, state, seen, before), desk)
 
     def _identity(self, version: Result) -> SafeIdentity | Unknown:
         if isinstance(version, str):
@@ -156,14 +165,19 @@ class QueuePart:
             failed: dict[str, Json] = {"asked": to_text(now), "failures": _failures(before) + 1} if poll.asked else {}
             return _remembering(outcome, {**_own(before), **failed})
         outcome = items.judge(before, self._items(poll.queue, reading), now, self.policy)
-        at = to_text(now)
-        return _remembering(outcome, {"asked": at, "answered": at, "failures": 0, "print": reading.print})
+        own: dict[str, Json] = {
+            "asked": to_text(now), "answered": to_text(now), "failures": 0, "print": reading.print,
+            "pending": len(poll.queue.transactions),
+        }  # fmt: skip
+        return _remembering(outcome, own)
 
     def _waiting(self, before: Condition, poll: Poll, now: datetime) -> Outcome:
-        answered, limit = _instant(before, "answered"), self.pace.limit(poll.interval)
-        if answered is None or now - answered <= limit:
+        answered = _instant(before, "answered")
+        if answered is not None and now - answered <= self.pace.limit(poll.interval):
             return Outcome(before, Reason.NOTHING_NEW)
-        old = f"the queue of {self.place.title} was last read at {answered:%Y-%m-%d %H:%M} UTC, which is too long ago"
+        old = f"the queue of {self.place.title} was never read"
+        if answered is not None:
+            old = f"the queue of {self.place.title} was last read at {_minute(answered)}, which is too long ago"
         return no_data(before, Unknown(old, "safe service"), now, self.policy)
 
     def _items(self, queue: SafeQueue, sight: Sight) -> list[Item]:
@@ -178,32 +192,45 @@ class QueuePart:
 
     def _item(self, row: SafeTransaction, queue: SafeQueue, sight: Sight) -> Item | None:
         """Return a row as it is judged. One that is shown falsely is its own item, also if its hash was reported."""
-        decoded, seen = decoded_offline(row), sight.verified[row.safe_tx_hash]
-        is_understood = seen.hashes is not None and seen.is_sound and not pays_refund(row)
-        if is_understood and any(skip.leaves_out(decoded) for skip in self.skips):
+        if self.is_skipped(row, sight):
             return None
-        rivals = [
-            one.safe_tx_hash
-            for one in queue.transactions
-            if one.nonce == row.nonce and one.safe_tx_hash != row.safe_tx_hash
-        ]
-        facts = facts_of(row, rivals, sight.state.threshold, self.expected) | seen.facts(sight.state)
+        seen = sight.verified[row.safe_tx_hash]
+        rivals = [one for one in queue.transactions if one.nonce == row.nonce and one.safe_tx_hash != row.safe_tx_hash]
+        hashes = [one.safe_tx_hash for one in rivals]
+        facts = facts_of(row, hashes, sight.state.threshold, self.expected) | seen.facts(sight.state)
+        facts |= around(row, rivals, queue, sight.state.nonce)
         sound = {name for name, one in sight.verified.items() if one.hashes is not None and one.is_sound}
         facts["earlier"] = earlier_of(row, queue.transactions, sound, sight.state.nonce)
         if not seen.is_sound:
             identity = f"{row.safe_tx_hash} {_CONTRADICTED}"
             return Item(identity, row.submitted_at, None, Severity.CRITICAL, facts)
-        severity = severity_of(row, decoded, self.expected, self.loud)
-        return Item(row.safe_tx_hash, row.submitted_at, row.nonce, severity, facts)
+        return Item(row.safe_tx_hash, row.submitted_at, row.nonce, self.severity_of(row), facts)
+
+    def severity_of(self, row: SafeTransaction) -> Severity:
+        return severity_of(row, decoded_offline(row), self.expected, self.loud)
+
+    def is_skipped(self, row: SafeTransaction, sight: Sight) -> bool:
+        """Return whether `skip` leaves a transaction out; only what is understood is."""
+        seen = sight.verified[row.safe_tx_hash]
+        is_understood = seen.hashes is not None and seen.is_sound and not pays_refund(row)
+        return is_understood and any(skip.leaves_out(decoded_offline(row)) for skip in self.skips)
+
+    def follows(self, row: SafeTransaction, sight: Sight) -> bool:
+        """Return whether a transaction has a life of its own: what is shown falsely is nobody's content."""
+        return not sight.verified[row.safe_tx_hash].contradiction and not self.is_skipped(row, sight)
 
     def in_words(self, reading: Sight) -> str:
-        """Say what was read, for listings."""
+        """Say what was read, and when, for listings."""
         queue, interval = reading.poll.queue, format_duration(reading.poll.interval)
-        if queue is None:
-            return f"not its turn, which comes every {interval}"
-        return (
-            str(queue) if isinstance(queue, Unknown) else f"{len(queue.transactions)} pending, asked every {interval}"
-        )
+        if isinstance(queue, Unknown):
+            return str(queue)
+        if queue is not None:
+            return f"{len(queue.transactions)} pending, asked every {interval}"
+        answered, pending = _instant(reading.before, "answered"), reading.before.memory.get("pending")
+        if answered is None:
+            return f"never read, asked every {interval}"
+        known = f"{pending} pending at" if isinstance(pending, int) else "read at"
+        return f"{known} {_minute(answered)}, asked every {interval}"
 
     def compose(self, transition: Transition, at: EvaluationPoint) -> AlertText:
         if transition.kind is not TransitionKind.FIRED:
@@ -220,6 +247,10 @@ def _print(nonce: int, threshold: int, owners: tuple[Value, ...]) -> str:
     """Distinguish one state of a Safe from another."""
     text = f"{nonce} {threshold} {sorted(map(str, owners))}"
     return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def _minute(at: datetime) -> str:
+    return f"{at:%Y-%m-%d %H:%M} UTC"
 
 
 def _instant(before: Condition, name: str) -> datetime | None:

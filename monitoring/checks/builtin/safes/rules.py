@@ -9,7 +9,7 @@ from monitoring.alerts.message.model import Severity
 from monitoring.chains.decode.calldata import DecodedCall, Decoder, Transaction
 from monitoring.chains.decode.flags import FlagKind, flags
 from monitoring.chains.safes.hashing import GasTerms
-from monitoring.chains.services.safe_rows import SafeTransaction
+from monitoring.chains.services.safe_rows import SafeQueue, SafeTransaction
 from monitoring.checks.expression.values import Value
 
 # Findings that make a transaction louder than its proposer does: they hand over the Safe, or what it owns, for good.
@@ -25,6 +25,7 @@ _RAISING = frozenset(
 )
 # At least so loud, no matter who proposes: what can pay the Safe out, and what nobody can read.
 _REFUND, _UNREADABLE = Severity.HIGH, Severity.MEDIUM
+_MOST_BEFORE, _MOST_RIVALS = 20, 3  # nonces and rivals that a message names
 MAX_EARLIER = 5  # transactions that are simulated before one
 
 
@@ -86,10 +87,22 @@ def severity_of(row: SafeTransaction, decoded: DecodedCall, expected: frozenset[
     base = loud.usual
     if expected:
         base = loud.unexpected if is_unexpected(row, expected) else loud.expected
+    return max(_raised(decoded, base), _REFUND) if pays_refund(row) else _raised(decoded, base)
+
+
+def severity_of_call(decoded: DecodedCall | None, sender: str, expected: frozenset[str], loud: Loudness) -> Severity:
+    """Return how loud one is that was executed without having been queued: who proposed it is not known, only who sent.
+
+    One whose call is not known is at least as loud as one that cannot be decoded.
+    """
+    base = loud.expected if sender.lower() in expected else loud.usual
+    return max(base, _UNREADABLE) if decoded is None else _raised(decoded, base)
+
+
+def _raised(decoded: DecodedCall, base: Severity) -> Severity:
     found = flags(decoded)
     raised = [Severity[flag.severity] for flag in found if flag.kind in _RAISING and flag.severity]
-    raised += [_UNREADABLE for flag in found if flag.kind is FlagKind.UNDECODED]
-    return max([base, *raised, *([_REFUND] if pays_refund(row) else [])])
+    return max([base, *raised, *(_UNREADABLE for flag in found if flag.kind is FlagKind.UNDECODED)])
 
 
 def facts_of(row: SafeTransaction, rivals: Iterable[str], threshold: int, expected: frozenset[str]) -> dict[str, Value]:
@@ -108,6 +121,22 @@ def facts_of(row: SafeTransaction, rivals: Iterable[str], threshold: int, expect
         "required": threshold,
         "rivals": tuple(rivals),
         "gas": (gas.safe_tx_gas, gas.base_gas, gas.gas_price, gas.token, gas.receiver),
+    }
+
+
+def around(
+    row: SafeTransaction, rivals: Iterable[SafeTransaction], queue: SafeQueue, next_nonce: int
+) -> dict[str, Value]:
+    """Return what a transaction waits for and competes with: nonces before its own, and what rivals would do."""
+    listed = {one.nonce for one in queue.transactions}
+    before = range(next_nonce, min(row.nonce, next_nonce + _MOST_BEFORE))
+    calls = tuple(
+        (one.safe_tx_hash, one.to, one.value, one.data, one.operation, len(one.data), one.nonce) for one in rivals
+    )
+    return {
+        "rival_calls": calls[:_MOST_RIVALS],
+        "ahead": tuple(nonce for nonce in before if nonce in listed),
+        "gap": tuple(nonce for nonce in before if nonce not in listed) if queue.complete else (),
     }
 
 

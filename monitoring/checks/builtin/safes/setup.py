@@ -9,12 +9,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from monitoring.alerts.message.text import Block, addr, bold, kv, line, link
+from monitoring.alerts.message.text import Block, addr, bold, kv, line
 from monitoring.base.plural import counted
 from monitoring.chains.abi.addresses import ZERO, address_in, checksum, is_address, short
 from monitoring.chains.abi.values import Unknown
 from monitoring.chains.networks import network
 from monitoring.chains.rpc.views import ChainView
+from monitoring.checks.builtin.safes.life_text import safe_line
 from monitoring.checks.builtin.safes.queue import OWNERS, THRESHOLD
 from monitoring.checks.builtin.shared.data_rows import RowContract
 from monitoring.checks.builtin.shared.per_chain import answer_per_chain
@@ -163,13 +164,6 @@ class SetupPart:
             return (words(value),)
         known = network(self.place.chain)
         return (addr(checksum(value), at.labels.name(known.id, value), known),)
-
-
-def safe_line(place: RowContract) -> Block:
-    """Say which Safe, with a link to the app."""
-    known = network(place.chain)
-    address = checksum(place.address)
-    return line("Safe ", addr(address, place.name, known), " (", link("app", known.safe_link(address)), ")")
 
 
 def _counted(transition: Transition, what: str) -> str:

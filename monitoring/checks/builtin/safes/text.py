@@ -12,6 +12,7 @@ from monitoring.chains.abi.addresses import checksum
 from monitoring.chains.decode.calldata import Transaction
 from monitoring.chains.networks import Network, network
 from monitoring.checks.builtin.safes.hash_text import gas_of, hash_blocks, hash_of, refund_line
+from monitoring.checks.builtin.safes.life_text import rival_blocks, rival_hashes, safe_line, thread_name, waits_behind
 from monitoring.checks.builtin.safes.simulated import simulation_blocks
 from monitoring.checks.builtin.shared.data_rows import RowContract
 from monitoring.checks.builtin.shared.transactions import Room, call_blocks
@@ -29,11 +30,8 @@ MAX_WHOLE = 2  # transactions of one message that are simulated, with their hash
 def describe(place: RowContract, transition: Transition, at: EvaluationPoint) -> AlertText:
     """Put the new transactions of one queue into words, the loudest first."""
     entries = sorted(transition.entries, key=lambda entry: (-entry.severity, _nonce(entry)))
-    known, room = network(place.chain), Room()
-    address = checksum(place.address)
-    blocks: list[Block] = [
-        line("Safe ", addr(address, place.name, known), " (", link("app", known.safe_link(address)), ")")
-    ]
+    room = Room()
+    blocks: list[Block] = [safe_line(place)]
     for entry in entries[:MAX_SHOWN]:
         blocks += _blocks(entry, place, room, at)
         if len(entries) <= MAX_WHOLE:
@@ -43,7 +41,12 @@ def describe(place: RowContract, transition: Transition, at: EvaluationPoint) ->
     if len(entries) > MAX_SHOWN:
         nonces = ", ".join(str(_nonce(entry)) for entry in sorted(entries[MAX_SHOWN:], key=_nonce)[:20])
         blocks.append(line(f"… and {len(entries) - MAX_SHOWN} more, at nonces {nonces}"))
-    return AlertText(f"{place.title}: {_headline(entries)}", tuple(blocks))
+    threads = [*map(hash_of, entries), *(one for entry in entries for one in rival_hashes(entry))]
+    return AlertText(
+        f"{place.title}: {_headline(entries)}",
+        tuple(blocks),
+        tuple(thread_name(place.chain, one) for one in threads),
+    )
 
 
 def _headline(entries: Sequence[Entry]) -> str:
@@ -73,6 +76,8 @@ def _blocks(entry: Entry, place: RowContract, room: Room, at: EvaluationPoint) -
         "Proposed by": _proposer(entry, known, at),
         "Signed by": _signed(entry),
     }
+    if (behind := waits_behind(facts)) and not facts.get("contradiction"):
+        rows["Waits behind"] = behind
     if entry.kind == "competing":
         rows["Competes with"] = _rivals(entry, known, address)
     call, gas = _call(entry, place), gas_of(entry)
@@ -93,8 +98,9 @@ def _blocks(entry: Entry, place: RowContract, room: Room, at: EvaluationPoint) -
         return [
             *blocks,
             line("Empty transaction to the Safe itself: it only uses up the nonce, to reject another one."),
+            *rival_blocks(entry, place, at),
         ]
-    return blocks + call_blocks([call], at, room)
+    return blocks + call_blocks([call], at, room) + rival_blocks(entry, place, at)
 
 
 def _signed(entry: Entry) -> str:

@@ -10,7 +10,7 @@ from monitoring.checks.builtin.shared.contract_logs import LogsSince, Stretch
 from monitoring.checks.engine.plan import ReadContext
 from monitoring.checks.expression.evaluate import PENDING, NotYet
 from monitoring.checks.rules import logs
-from monitoring.checks.rules.logs import LogsPolicy, cursor_of, read_from, seen_blocks
+from monitoring.checks.rules.logs import LogsPolicy, cursor_of, first_lookback, read_from, seen_blocks
 from monitoring.checks.rules.readings import LogBatch, LogEvent
 from monitoring.conditions.condition import Condition, ConditionKey
 from monitoring.conditions.outcome import Outcome
@@ -26,12 +26,14 @@ def read_stretch(
     policy: LogsPolicy,
     lookback: timedelta,
     address: str = "",
+    back: timedelta = timedelta(0),
 ) -> Stretch | Unknown | NotYet:
     """Ask for the logs of the contract that is the key's subject, or of another that is read along with it.
 
-    A reading that broke off before anything new counts as none.
+    A reading that broke off before anything new counts as none. `back`: from so long ago, as far as few ranges go.
     """
     first, new_from = read_from(desk.condition(key), policy), cursor_of(desk.condition(key))
+    lookback = max(lookback, first_lookback(desk.condition(key)))
     answer = desk.ask(
         LogsSince(
             key.chain,
@@ -42,6 +44,7 @@ def read_stretch(
             new_from,
             whole=True,
             seen=seen_blocks(desk.condition(key)),
+            back_s=int(back.total_seconds()),
         )
     )
     if answer is PENDING or isinstance(answer, Unknown):
