@@ -39,7 +39,7 @@ class ExplainerProcess:
         if not self._is_on or (self._child is not None and self._child.poll() is None):
             return
         from monitoring.explain import explainer_settings as explain  # noqa: PLC0415 - only where it is on
-        from monitoring.store.tables import explanations  # noqa: PLC0415 - as above
+        from monitoring.store.queries import explanations  # noqa: PLC0415 - as above
 
         try:
             wanted = explain.explainer_settings(self._settings.environ)

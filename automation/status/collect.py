@@ -218,7 +218,7 @@ def explainer_warnings(settings: Settings, database: Database | None, now: datet
         return
     from monitoring.explain import explainer_settings as explain  # noqa: PLC0415 - as it says
     from monitoring.explain.limits import day_spent  # noqa: PLC0415 - as above
-    from monitoring.store.tables import explanations  # noqa: PLC0415 - as above
+    from monitoring.store.queries import explanations  # noqa: PLC0415 - as above
 
     try:
         wanted = explain.explainer_settings(settings.environ)

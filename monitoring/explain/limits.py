@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 from monitoring.explain.explainer_settings import ExplainerSettings
 from monitoring.store.db.database import Tx
-from monitoring.store.tables import explanations
+from monitoring.store.queries import explanations
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,8 +31,8 @@ from monitoring.explain.question import content_of, question
 from monitoring.explain.sentences import ExplainedText, write
 from monitoring.explain.sheet_check import problem_of
 from monitoring.store.db.database import Database, Tx
-from monitoring.store.tables import explanations
-from monitoring.store.tables.explanations import DueExplanation, ExplanationCost, QuestionContent
+from monitoring.store.queries import explanations
+from monitoring.store.queries.explanations import DueExplanation, ExplanationCost, QuestionContent
 
 log = logging.getLogger("monitoring.explain")
 

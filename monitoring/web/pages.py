@@ -20,8 +20,9 @@ from monitoring.conditions.condition import ConditionKey
 from monitoring.ledger import reach
 from monitoring.ledger.audit import ProblemKind, sentence
 from monitoring.store.queries import alerts as alert_queries
+from monitoring.store.queries import explanations
 from monitoring.store.queries import runs as run_queries
-from monitoring.store.tables import conditions, explanations, runs, silences
+from monitoring.store.tables import conditions, runs, silences
 from monitoring.store.tables.alerts import SEVERITIES
 from monitoring.web import charts, overview, parameters, serializers
 from monitoring.web.api import RUN_STATUSES, alert_query, row_id

@@ -18,7 +18,7 @@ from monitoring.alerts.recording.store_alert import AlertOrigin, store_in
 from monitoring.explain import client
 from monitoring.explain.explainer_settings import ExplainerSettings, explainer_settings
 from monitoring.explain.step import Explainer
-from monitoring.store.tables import explanations
+from monitoring.store.queries import explanations
 from tests.support.chain_clock import ManualClock
 from tests.support.explained import Behaviour, Explained, ModelServer, completion, fenced, transactions
 from tests.support.fake_telegram import TelegramStandIn

@@ -12,7 +12,7 @@ from automation.status.doctor import DoctorContext, Examination, Finding, Findin
 from monitoring.base.errors import UsageError
 from monitoring.explain.explainer_settings import ExplainerSettings, child_environment, explainer_settings
 from monitoring.explain.limits import day_spent, day_words
-from monitoring.store.tables import explanations
+from monitoring.store.queries import explanations
 
 _LIMIT_S = 25.0
 _RECENT, _MOST = timedelta(hours=24), 5

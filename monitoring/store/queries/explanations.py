@@ -1,4 +1,7 @@
-"""`explanations`: what a model was asked about an alert, what came of it, and what it cost; one row an alert."""
+"""`explanations`: what a model was asked about an alert, what came of it, and what it cost; one row an alert.
+
+Read and written by the explainer alone, and read by the page of an alert, `status` and `doctor`.
+"""
 
 from __future__ import annotations
 
