@@ -24,7 +24,7 @@ from monitoring.chains.services.client import Service
 
 FOURBYTE = "https://api.4byte.sourcify.dev/signature-database/v1"
 EXPLORER = "https://api.etherscan.io/v2/api"
-EXPLORER_KEY = "ETHERSCAN_API_KEY"
+_KEYS = ("ETHERSCAN_API_KEY", "ETHERSCAN_TOKEN")  # the other is its name in the system before this one
 _LOOKUPS = 12  # requests one decoder may make: an alert must not wait for a registry
 _MISS_KEPT = timedelta(days=3)
 _ABI_KEPT = timedelta(days=1)  # a proxy's implementation may change
@@ -66,13 +66,18 @@ class FourByte:
         return names
 
 
+def explorer_key(environ: Mapping[str, str]) -> str:
+    """Return the key of the explorer, nothing where there is none."""
+    return next((key for name in _KEYS if (key := environ.get(name, "").strip())), "")
+
+
 def ladder(environ: Mapping[str, str], service: Service, memory: ChainMemory) -> list[FourByte | ExplorerAbi]:
     """Return the rungs above the own table: the explorer's only where there is a key for it.
 
     `ETHERSCAN_URL` and `FOURBYTE_URL` put other servers in their places.
     """
     fourbyte = FourByte(service, memory, environ.get("FOURBYTE_URL") or FOURBYTE)
-    key = environ.get(EXPLORER_KEY, "").strip()
+    key = explorer_key(environ)
     if not key:
         return [fourbyte]
     return [ExplorerAbi(service, memory, key, environ.get("ETHERSCAN_URL") or EXPLORER), fourbyte]
