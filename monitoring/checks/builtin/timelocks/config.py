@@ -139,7 +139,7 @@ def _reminders(section: Spot) -> tuple[timedelta, ...]:
 def _row(place: RowContract, spot: Spot, severities: Severities, reminders: tuple[timedelta, ...]) -> Timelock | None:
     kind, severity, delay = spot.value(KIND), spot.value(LOUD), spot.value(MIN_DELAY)
     mirror, channel = spot.get(MIRROR.name), spot.value(MIRROR) or ""
-    if mirror and channel in (place.route.channel, place.route.protocol):
+    if mirror and channel and channel in (place.route.channel, place.route.protocol):
         mirror.wrong(f"its alerts go to {channel} already")
     if kind is None:
         return None
