@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from monitoring.alerts.message.model import Severity
 from monitoring.chains.abi.addresses import checksum
 from monitoring.chains.networks import network
 from tests.integration.test_safes import later, watching
@@ -111,3 +112,124 @@ def test_a_rejection_replaces_what_it_rejects_and_each_has_its_end(life: Life) -
     life.list()
     assert sorted(life.run()) == ["rejection at nonce 1 was executed", "transaction at nonce 1 was rejected"]
     assert life.run() == []
+
+
+def test_what_was_signed_while_others_come_first_is_quiet_until_anybody_can_execute_it(life: Life) -> None:
+    first, second = signed(life.node, queued(1), 0), signed(life.node, queued(2), 0)
+    life.list(first, second)
+    assert life.run() == ["2 transactions queued"]
+    assert "Waits behind: nonce 1 (queued)" in life.told[-1].text
+    both = signed(life.node, first, 0, 1), signed(life.node, second, 0, 1)
+    life.list(first, both[1])
+    assert life.run() == ["transaction at nonce 2 has all signatures, 2 of 2, and waits"]
+    assert life.told[-1].severity is Severity.LOW
+    assert "It can be executed once the Safe is at nonce 2; it is at 1." in life.told[-1].text
+    life.execute(both[0])
+    life.list(both[1])
+    titles = life.run()
+    assert sorted(titles) == [
+        "transaction at nonce 1 was executed",
+        "transaction at nonce 2 can be executed now, 2 of 2 signed",
+    ]
+    assert {one.severity for one in life.told[-2:]} == {Severity.MEDIUM}
+
+
+def test_a_failed_execution_is_loud_and_says_that_the_nonce_is_used(life: Life) -> None:
+    coin = parts.package("oz4", "ERC20PresetMinterPauser").deploy(life.node, "Coin", "COIN")
+    data = coin.artifact.calldata("transfer", STRANGER, 1)
+    row = signed(life.node, queued(1, to=coin.address, data=data, safeTxGas=90_000), 0, 1)
+    life.list(row)
+    life.run()
+    life.execute(row)
+    life.list()
+    assert life.run() == ["transaction at nonce 1 failed when it was executed"]
+    assert life.told[-1].severity is Severity.HIGH
+    assert "Its call reverted and changed nothing. Nonce 1 is used" in life.told[-1].text
+
+
+def test_one_behind_a_nonce_that_nothing_is_queued_at_is_stuck_and_says_which(life: Life) -> None:
+    first, third = signed(life.node, queued(1), 0), signed(life.node, queued(3), 0, 1)
+    second = signed(life.node, queued(2), 0)
+    life.list(first, second, third)
+    life.run()
+    life.list(first, third)
+    assert life.run() == [], "the service is doubted once: the chain may be ahead of the block that was read"
+    assert sorted(life.run(asks=False)) == [
+        "transaction at nonce 2 is no longer in the queue",
+        "transaction at nonce 3 is stuck: nonce 2 missing",
+    ]
+    removed, stuck = sorted(life.told[-2:], key=lambda one: one.message.title)
+    assert (removed.severity, stuck.severity) == (Severity.LOW, Severity.MEDIUM)
+    assert "Its signatures stay valid: until another transaction uses nonce 2" in removed.text
+    assert "Nothing is queued at nonce 2: until that one is used, it cannot be executed." in stuck.text
+    assert life.run() == life.run(asks=False) == []
+    life.list(first, second, third)
+    assert life.run() == [], "what is listed again goes on from where it was"
+
+
+def test_what_a_reorganisation_undid_is_reported_and_so_is_its_next_end(life: Life) -> None:
+    row = signed(life.node, queued(1), 0, 1)
+    life.list(row)
+    life.run()
+    life.execute(row)
+    life.list()
+    assert life.run() == ["transaction at nonce 1 was executed"]
+    life.node.reorg(6)
+    life.list(row)
+    assert life.run() == ["transaction at nonce 1 is pending again after a reorganisation"]
+    assert life.told[-1].severity is Severity.HIGH
+    assert "can be executed again" in life.told[-1].text
+    assert life.run() == []
+    life.execute(row)
+    life.list()
+    assert life.run() == ["transaction at nonce 1 was executed"]
+
+
+def test_what_was_mined_again_in_another_block_is_no_news(life: Life) -> None:
+    row = signed(life.node, queued(1), 0, 1)
+    life.list(row)
+    life.run()
+    life.execute(row)
+    assert life.run() == ["transaction at nonce 1 was executed"]
+    life.node.reorg(6)
+    life.execute(row)
+    assert life.run() == []
+    assert life.run(asks=False) == []
+
+
+def test_a_rival_that_nobody_listed_replaces_what_was_queued(life: Life) -> None:
+    row, hidden = signed(life.node, queued(1), 0), signed(life.node, queued(1, "0f", to=STRANGER, data=None), 0, 1)
+    life.list(row)
+    life.run()
+    life.execute(hidden)
+    assert sorted(life.run()) == [
+        "transaction at nonce 1 was executed, which was not seen in its queue",
+        "transaction at nonce 1 was replaced by another one",
+    ]
+    replaced = next(one for one in life.told if "replaced" in one.message.title)
+    assert f"Executed instead: {hidden['safeTxHash'][:10]}" in replaced.text
+    assert f"to {STRANGER}" in replaced.text
+    assert len(life.thread(hidden)) == 2
+
+
+@pytest.mark.parametrize("stage", range(4))
+def test_nothing_is_lost_or_doubled_when_the_host_was_down_at_any_stage(life: Life, stage: int) -> None:
+    """Each step in turn is missed while the host is down: what is reported is where the transaction is by then."""
+    row = queued(1)
+    one, both = signed(life.node, row, 0), signed(life.node, row, 0, 1)
+    steps = [
+        lambda: life.list(one),
+        lambda: life.list(both),
+        lambda: life.execute(both),
+        lambda: life.list(),
+    ]
+    for number, step in enumerate(steps):
+        step()
+        if number != stage:
+            life.run()
+    life.run()
+    life.run(asks=False)
+    titles = [title.removeprefix("Curation (mainnet): ") for title in life.thread(row)]
+    assert titles.count("transaction at nonce 1 was executed") == 1
+    assert titles[0] == "transaction queued at nonce 1"
+    assert len(titles) == len(set(titles)) == (2 if stage in (0, 1) else 3)
