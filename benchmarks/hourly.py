@@ -3,9 +3,9 @@
 Run from the checkout: `.venv/bin/python -m benchmarks.hourly [--latency 100ms] [--rounds 3]`. Three ways in each round:
 `automation run hourly`; one interpreter for each monitor file, one after the other; one `eth_call` for each value, one
 after the other. Every chain has one provider here, which answers as the drills say after the latency, takes at most 50
-calls a batch, 100 calls a multicall and 2,000 blocks a range of logs, and refuses the 31st request of a second. What
-services would say cannot be had here: their hosts are refused by a proxy after the same latency, and counted. A round
-before the first is not counted: in it the ranges of logs are learnt.
+calls a batch, 100 calls a multicall and 2,000 blocks a range of logs, and refuses the 31st request of a second.
+Services answer with their recordings after the same latency (`--services off`: they are refused). Two rounds before the
+first are not counted: in them ranges of logs are learnt, and what happened before the first run is read.
 """
 
 from __future__ import annotations
@@ -30,6 +30,7 @@ from pathlib import Path
 from typing import Any
 
 from automation.jobs.load import load_jobs
+from benchmarks._services import certificate, hosts_of, proxying, shipped_recordings
 from monitoring.base.clock import SystemClock, parse_duration
 from monitoring.base.http.client import Request
 from monitoring.base.settings import CHECKOUT
@@ -116,7 +117,7 @@ def answering(provider: Provider) -> type[BaseHTTPRequestHandler]:
 def refusing(latency_s: float, asked: Counter[str]) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         def do_CONNECT(self) -> None:
-            asked[self.path] += 1
+            asked[self.path.partition(":")[0]] += 1
             time.sleep(latency_s)
             self.send_error(502)
 
@@ -128,7 +129,7 @@ def refusing(latency_s: float, asked: Counter[str]) -> type[BaseHTTPRequestHandl
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """Seconds and CPU seconds of a way, memory of its largest process, requests by chain, and to services."""
+    """Seconds and CPU seconds of a way, memory of its largest process, requests by chain and service."""
 
     wall_s: float
     cpu_s: float
@@ -141,28 +142,38 @@ class Cost:
 class World:
     """All that a way can reach, counted."""
 
-    def __init__(self, stack: ExitStack, answers: Mapping[ViewRead, Any], latency_s: float) -> None:
+    def __init__(
+        self, stack: ExitStack, answers: Mapping[ViewRead, Any], latency_s: float, *, services: bool, folder: Path
+    ) -> None:
         self.providers = {chain.id: Provider(chain, latency_s) for chain in simulated(answers).values()}
         for chain in networks():
             self.providers.setdefault(chain, Provider(SimChain(chain=chain), latency_s))
         self.urls = {id_: stack.enter_context(serving(answering(one))) for id_, one in self.providers.items()}
         self.services: Counter[str] = Counter()
-        proxy = stack.enter_context(serving(refusing(latency_s, self.services)))
+        recordings = shipped_recordings()
+        pem = certificate(folder, hosts_of(recordings))
+        handler = (
+            proxying(recordings, pem, latency_s, self.services) if services else refusing(latency_s, self.services)
+        )
+        proxy = stack.enter_context(serving(handler))
         slugs = {id_: networks()[id_].slug.upper() for id_ in self.urls}
         self.environ = {f"PROVIDER_URL_{slugs[id_]}": url for id_, url in self.urls.items()}
-        self.environ |= {"HTTPS_PROXY": proxy, "PROVIDER_PUBLIC": "off"}
+        self.environ |= {"HTTPS_PROXY": proxy, "PROVIDER_PUBLIC": "off", "SSL_CERT_FILE": str(pem)}
+        self.environ |= {"DEFILLAMA_URL": "https://coins.llama.fi"}
 
     def measured(self, way: Any) -> Cost:  # noqa: ANN401 - a function without arguments
         before = {id_: one.requests for id_, one in self.providers.items()}
-        refused, services = self._refused(), self.services.total()
+        refused, services = self._refused(), self.services.copy()
         used, started = resource.getrusage(resource.RUSAGE_CHILDREN), time.monotonic()
         memory_mb = way()
         wall_s = time.monotonic() - started
         after = resource.getrusage(resource.RUSAGE_CHILDREN)
         cpu_s = after.ru_utime + after.ru_stime - used.ru_utime - used.ru_stime
         counts = {networks()[id_].slug: one.requests - before[id_] for id_, one in self.providers.items()}
+        counts |= {host: count - services[host] for host, count in self.services.items()}
         counts = {slug: count for slug, count in counts.items() if count}
-        return Cost(wall_s, cpu_s, memory_mb, counts, self._refused() - refused, self.services.total() - services)
+        asked = self.services.total() - services.total()
+        return Cost(wall_s, cpu_s, memory_mb, counts, self._refused() - refused, asked)
 
     def _refused(self) -> int:
         return sum(one.refused for one in self.providers.values())
@@ -177,6 +188,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--latency", default="100ms", help="of each answer (default 100ms)")
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--services", choices=("on", "off"), default="on")
     asked = parser.parse_args()
     latency_s = (
         float(asked.latency[:-2]) / 1000 if asked.latency.endswith("ms") else parse_duration(asked.latency).seconds
@@ -189,15 +201,15 @@ def main() -> int:
     now = datetime.now(UTC)
     answers = {call: value for scene in drilled(files) for call, value in scene.answers(now).items()}
     with ExitStack() as stack:
-        world = World(stack, answers, latency_s)
         directory = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        world = World(stack, answers, latency_s, services=asked.services == "on", folder=directory)
         hosts = [_host(directory / "run"), _host(directory / "one")]
         ways = {
             "automation run hourly": lambda: ours(hosts[0], world),
             "an interpreter a file": lambda: interpreters(hosts[1], world, files, scripts),
             "a request a value": lambda: one_by_one(world, answers),
         }
-        rounds = [{name: world.measured(way) for name, way in ways.items()} for _ in range(asked.rounds + 1)][1:]
+        rounds = [{name: world.measured(way) for name, way in ways.items()} for _ in range(asked.rounds + 2)][2:]
     report(rounds, len(files), len(scripts), len(answers), asked.latency)
     return 0
 
@@ -252,7 +264,7 @@ def one_by_one(world: World, answers: Mapping[ViewRead, Any]) -> float:
 
 def report(rounds: Sequence[Mapping[str, Cost]], files: int, scripts: int, values: int, latency: str) -> None:
     print(f"{files} monitor files, {scripts} scripts, {values} values of contracts in drills; latency {latency}")
-    print(f"medians of {len(rounds)}, after one that learns; {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}")
+    print(f"medians of {len(rounds)}, after two that learn; {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}")
     print(f"{'':<26}{'wall s':>8}{'CPU s':>8}{'MB':>6}{'requests':>10}{'refused':>9}{'services':>10}{'wall x':>8}")
     best = statistics.median(each["automation run hourly"].wall_s for each in rounds)
     for name in rounds[0]:
@@ -260,11 +272,12 @@ def report(rounds: Sequence[Mapping[str, Cost]], files: int, scripts: int, value
         wall, cpu, memory = (
             statistics.median(getattr(one, of) for one in costs) for of in ("wall_s", "cpu_s", "memory_mb")
         )
-        counts = (sum(costs[0].requests.values()), costs[0].refused, costs[0].services)
+        total = int(statistics.median(sum(one.requests.values()) for one in costs))
+        counts = (total, costs[0].refused, costs[0].services)
         row = f"{name:<26}{wall:>8.1f}{cpu:>8.1f}{memory:>6.0f}{counts[0]:>10}{counts[1]:>9}{counts[2]:>10}"
         print(f"{row}{wall / best:>8.1f}")
     for slug in sorted({slug for cost in rounds[0].values() for slug in cost.requests}):
-        print(f"  {slug:<24}" + " ".join(f"{cost.requests.get(slug, 0):>8}" for cost in rounds[0].values()))
+        print(f"  {slug:<34}" + " ".join(f"{cost.requests.get(slug, 0):>8}" for cost in rounds[0].values()))
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""What Telegram demands of a `sendMessage`, written from the Bot API's documentation alone.
+"""What Telegram demands of a `sendMessage` and an `editMessageText`, written from the Bot API's documentation alone.
 
 The stand-in refuses what breaks a rule. Nothing here is shared with the code that is tested by it: units are counted
 by encoding, nesting by sorting.
@@ -22,19 +22,32 @@ mention hashtag cashtag bot_command url email phone_number bold italic underline
 expandable_blockquote code pre text_link text_mention custom_emoji date_time
 """
 KNOWN_FIELDS = frozenset(_FIELDS.split())
+_EDITED = """
+business_connection_id chat_id message_id text parse_mode entities link_preview_options reply_markup
+"""
+_REPLIED = """
+message_id chat_id allow_sending_without_reply quote quote_parse_mode quote_entities quote_position
+"""
+EDIT_FIELDS = frozenset(_EDITED.split())
+_REPLY_FIELDS = frozenset(_REPLIED.split())
 ENTITY_TYPES = frozenset(_TYPES.split())
 # Emphasis may stand around and inside everything but code; two entities that are both no emphasis may not share text.
 _MAY_SHARE = frozenset({"bold", "italic", "underline", "strikethrough", "spoiler"})
 _SHARES_NOTHING = frozenset({"pre", "code"})
 
 
-def fault_of(payload: Mapping[str, Any]) -> str:
-    """Return the description of the first rule a request breaks, or nothing."""
-    return _fault_of_fields(payload) or _fault_of_text(payload["text"]) or _fault_of_entities(payload)
+def fault_of(payload: Mapping[str, Any], fields: frozenset[str] = KNOWN_FIELDS) -> str:
+    """Return the description of the first rule a request breaks, or nothing; `fields` are those of its method."""
+    return (
+        _fault_of_fields(payload, fields)
+        or _fault_of_reply(payload)
+        or _fault_of_text(payload["text"])
+        or _fault_of_entities(payload)
+    )
 
 
-def _fault_of_fields(payload: Mapping[str, Any]) -> str:
-    unknown = sorted(set(payload) - KNOWN_FIELDS)
+def _fault_of_fields(payload: Mapping[str, Any], fields: frozenset[str]) -> str:
+    unknown = sorted(set(payload) - fields)
     if unknown:
         return f"unknown field {unknown[0]}"
     empty = sorted(name for name, value in payload.items() if value is None)
@@ -43,6 +56,18 @@ def _fault_of_fields(payload: Mapping[str, Any]) -> str:
     if "chat_id" not in payload:
         return "chat_id is empty"
     return "" if isinstance(payload.get("text"), str) else "message text is empty"
+
+
+def _fault_of_reply(payload: Mapping[str, Any]) -> str:
+    reply = payload.get("reply_parameters")
+    if reply is None:
+        return ""
+    if not isinstance(reply, dict):
+        return "can't parse reply parameters JSON object"
+    if set(reply) - _REPLY_FIELDS:
+        return f"unknown field {min(set(reply) - _REPLY_FIELDS)}"
+    is_sound = type(reply.get("message_id")) is int and reply["message_id"] > 0
+    return "" if is_sound else "can't parse reply parameters: message_id must be a positive number"
 
 
 def _fault_of_text(text: str) -> str:

@@ -15,11 +15,11 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, TextIO
 
 from tools.scripted_server import Answer, Request, ScriptedServer
-from tools.telegram_rules import fault_of
+from tools.telegram_rules import EDIT_FIELDS, fault_of
 
 _PATH = re.compile(r"/bot([^/]+)/(\w+)")
 
@@ -37,6 +37,7 @@ class Received:
     entities: tuple[Mapping[str, Any], ...]
     message_id: int
     payload: Mapping[str, Any]
+    reply_to: int | None = None
 
     def marked(self, kind: str) -> list[str]:
         """Return the texts under the entities of one type."""
@@ -96,6 +97,10 @@ class TelegramStandIn(ScriptedServer):
         self.migrated: dict[str, str] = {}
         self.closed_topics: set[int] = set()
         self.unknown_entities: set[str] = set()  # as a server of an older version
+        self.refuses_replies = False  # likewise
+        self.refuses_edits = False
+        self.edits: list[Received] = []
+        self._shown: dict[tuple[str, int], Received] = {}
         self.updates: list[Mapping[str, Any]] = []
         self.webhook = ""
         self.read_elsewhere = False
@@ -121,9 +126,20 @@ class TelegramStandIn(ScriptedServer):
         token, method = path[1].replace("%3A", ":"), path[2]
         if self.tokens is not None and token not in self.tokens:
             return _refusal(401, "Unauthorized")
-        if method == "sendMessage":
-            return self._send_message(token, request)
-        return self._about(method, request)
+        about_messages = {
+            "sendMessage": self._send_message,
+            "editMessageText": self._edit_message,
+            "deleteMessage": self._delete_message,
+        }
+        return about_messages[method](token, request) if method in about_messages else self._about(method, request)
+
+    def shown(self, chat_id: str) -> list[Received]:
+        """Return the messages of a chat as its members see them now: edited ones as they are, deleted ones not."""
+        return [each for (chat, _), each in self._shown.items() if chat == chat_id]
+
+    def delete(self, message: Received) -> None:
+        """Delete a message, as a member of the chat does."""
+        del self._shown[message.chat_id, message.message_id]
 
     def _about(self, method: str, request: Request) -> Answer:
         """Answer what a bot is asked while it is set up; reading updates confirms nothing unless an offset is given."""
@@ -158,7 +174,57 @@ class TelegramStandIn(ScriptedServer):
             return _refusal(400, f"Bad Request: {fault}")
         if any(entity["type"] in self.unknown_entities for entity in payload.get("entities", ())):
             return _refusal(400, "Bad Request: can't parse MessageEntity: Unsupported type specified")
-        return self._refusal_of_chat(payload) or self._too_many(token, payload) or self._accept(token, payload)
+        refusal = self._refusal_of_chat(payload) or self._refusal_of_reply(token, payload)
+        return refusal or self._too_many(token, payload) or self._accept(token, payload)
+
+    def _refusal_of_reply(self, token: str, payload: Mapping[str, Any]) -> Answer | None:
+        """Refuse what answers a message that this chat and topic do not have, unless it may go without."""
+        reply = payload.get("reply_parameters")
+        if reply is None:
+            return None
+        if self.refuses_replies:
+            return _refusal(400, "Bad Request: REPLY_TO_INVALID")
+        if self._answered(token, payload) is None and not reply.get("allow_sending_without_reply"):
+            return _refusal(400, "Bad Request: message to be replied not found")
+        return None
+
+    def _answered(self, token: str, payload: Mapping[str, Any]) -> int | None:
+        """Return the message that a request answers; ids of a chat that became a supergroup mean nothing there."""
+        reply = payload.get("reply_parameters")
+        found = self._shown.get((str(payload["chat_id"]), reply["message_id"])) if reply else None
+        if found is None or found.token != token or found.thread_id != payload.get("message_thread_id"):
+            return None
+        return found.message_id
+
+    def _edit_message(self, token: str, request: Request) -> Answer:
+        payload = json.loads(request.body)
+        fault = fault_of(payload, EDIT_FIELDS)
+        if fault:
+            return _refusal(400, f"Bad Request: {fault}")
+        place = str(payload["chat_id"]), payload.get("message_id")
+        before = self._shown.get(place)
+        if before is None or before.token != token:
+            return _refusal(400, "Bad Request: message to edit not found")
+        if self.refuses_edits:
+            return _refusal(400, "Bad Request: message can't be edited")
+        same = all(before.payload.get(name) == payload.get(name) for name in ("text", "entities", "reply_markup"))
+        if same:
+            return _refusal(400, "Bad Request: message is not modified")
+        entities = tuple(payload.get("entities", ()))
+        after = replace(before, text=payload["text"], entities=entities, payload={**before.payload, **payload})
+        if "reply_markup" not in payload:  # an edit without buttons takes them away
+            after = replace(after, payload={k: v for k, v in after.payload.items() if k != "reply_markup"})
+        self._shown[place] = after
+        self.edits.append(after)
+        return _result({"message_id": after.message_id, "text": after.text})
+
+    def _delete_message(self, token: str, request: Request) -> Answer:
+        payload = json.loads(request.body)
+        found = self._shown.get((str(payload["chat_id"]), payload["message_id"]))
+        if found is None or found.token != token:
+            return _refusal(400, "Bad Request: message to delete not found")
+        self.delete(found)
+        return _result(result=True)
 
     def _refusal_of_chat(self, payload: Mapping[str, Any]) -> Answer | None:
         chat_id, thread_id = str(payload["chat_id"]), payload.get("message_thread_id")
@@ -203,8 +269,10 @@ class TelegramStandIn(ScriptedServer):
             entities=tuple(payload.get("entities", ())),
             message_id=len(self.messages) + 1,
             payload=payload,
+            reply_to=self._answered(token, payload),
         )
         self.messages.append(received)
+        self._shown[received.chat_id, received.message_id] = received
         if self._output is not None:
             print(_readable(received), file=self._output, flush=True)
         return Answer.of_json(200, {"ok": True, "result": {"message_id": received.message_id, "text": received.text}})
@@ -225,7 +293,8 @@ def _readable(received: Received) -> str:
     text = "\n".join(f"  | {line}" for line in received.text.split("\n"))
     dates = ", ".join(received.marked("date_time"))
     text += f"\n  (in the reader's own time zone: {dates})" if dates else ""
-    return f"Telegram stand-in: message {received.message_id} to chat {received.chat_id}{topic}, {sound}\n{text}"
+    reply = f", a reply to {received.reply_to}" if received.reply_to else ""
+    return f"Telegram stand-in: message {received.message_id} to chat {received.chat_id}{topic}, {sound}{reply}\n{text}"
 
 
 def main() -> None:

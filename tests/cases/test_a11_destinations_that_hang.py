@@ -17,7 +17,7 @@ import pytest
 
 from monitoring.alerts.delivery.routes import RouteResolver
 from monitoring.alerts.recording.store_alert import record
-from monitoring.alerts.senders import Destination, Message, OnPart, Sender, Sent, fingerprint, ignore_part
+from monitoring.alerts.senders import Accepted, Destination, Message, OnPart, Sender, Sent, fingerprint, ignore_part
 from monitoring.alerts.senders.apprise import AppriseUrl
 from monitoring.alerts.senders.registry import Senders
 from monitoring.alerts.senders.telegram import TelegramChat
@@ -116,7 +116,7 @@ class OneKindHangs:
         if destination.kind == self._kind:
             self._let_go.wait(60)
             raise SendError("no answer", unanswered=True)
-        return Sent((message.id,))
+        return Sent((Accepted(message.id, 1),))
 
     def close(self) -> None:
         """Nothing to let go of."""

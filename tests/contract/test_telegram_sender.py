@@ -10,7 +10,7 @@ import time
 import pytest
 
 from monitoring.alerts.message.text import bold, kv, line, link, since
-from monitoring.alerts.senders import Sent
+from monitoring.alerts.senders import Accepted, Sent
 from monitoring.alerts.senders.telegram import TelegramChat
 from monitoring.alerts.senders.telegram.sender import TelegramSender
 from monitoring.base.errors import ChatMigratedError, CredentialsError, RefusedError, SendError
@@ -37,7 +37,7 @@ def test_an_alert_arrives_with_its_entities(sender: TelegramSender, bot_api: Tel
     sent = sender.send(message(line("see ", link("this", "https://e.org/")), kv(a=1)), CHAT_OF)
 
     (received,) = bot_api.messages
-    assert sent == Sent((received.message_id,))
+    assert sent == Sent((Accepted(received.message_id, 1),))
     assert received.text == "🚨 HIGH cap: Backing\nsee this\na: 1"
     assert (received.marked("bold"), received.marked("text_link")) == (["Backing", "a"], ["this"])
     assert (received.token, received.chat_id, received.thread_id) == (BOT_TOKEN, CHAT, None)

@@ -198,6 +198,15 @@ def test_what_reverts_says_why_and_moves_nothing(scene: Scene) -> None:
         scene.executed(one)
 
 
+def test_what_fails_inside_a_batch_has_its_reason_from_a_trace(scene: Scene) -> None:
+    too_much = scene.coin.artifact.calldata("transfer", STRANGER, 50_000)
+    data = scene.many((STRANGER, 7, "0x"), (scene.coin.address, 0, too_much))
+    one = scene.planned(scene.batch.address, data, operation=1)
+    assert scene.simulated(one).reason == "it reverts: ERC20: transfer amount exceeds balance"
+    with pytest.raises(RpcError):
+        scene.executed(one)
+
+
 def test_a_call_that_fails_inside_with_gas_set_aside_is_a_failure(scene: Scene) -> None:
     gas = GasTerms(safe_tx_gas=90_000)
     one = scene.planned(scene.coin.address, scene.coin.artifact.calldata("transfer", STRANGER, 50_000), gas=gas)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import closing
 from datetime import UTC, datetime
 
 from monitoring.alerts.message.model import Alert
-from monitoring.alerts.senders import Message, Sent, fingerprint
+from monitoring.alerts.senders import Accepted, Message, Sent, fingerprint
 from monitoring.alerts.senders.apprise import AppriseSender, AppriseUrl
 from monitoring.alerts.senders.telegram import TelegramChat
 from monitoring.alerts.senders.telegram.sender import TelegramSender
@@ -36,8 +37,8 @@ class Progress:
     def __init__(self) -> None:
         self.parts: list[tuple[int, int]] = []
 
-    def __call__(self, parts_sent: int, message_id: int) -> None:
-        self.parts.append((parts_sent, message_id))
+    def __call__(self, parts_sent: int, messages: Sequence[Accepted]) -> None:
+        self.parts.append((parts_sent, messages[-1].message_id if messages else 0))
 
 
 HOOK_PATH = "/hooks/path-that-no-log-may-show"

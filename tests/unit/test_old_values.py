@@ -57,7 +57,9 @@ def test_each_line_names_a_check_that_is_shipped_and_compares_with_what_it_finds
     first = old_values(database, {old.condition.monitor for old in old_keys()}, {}, NOW)
 
     assert len(first) == len(old_keys())
-    for old in old_keys():
+    for old in (
+        old for old in old_keys() if old.verb not in ("items", "logs")
+    ):  # which tests/…/test_old_cursors.py holds
         part = parts[old.condition]
         assert isinstance(part, FormulaPart)
         reading = verb(old.verb).combine((Fraction(1),) * len(part.check.trees))

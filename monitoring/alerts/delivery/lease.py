@@ -12,6 +12,7 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
+from monitoring.alerts.delivery import threads
 from monitoring.alerts.delivery.coalesce import Why, message_of
 from monitoring.alerts.delivery.pace import Job, Pace
 from monitoring.alerts.delivery.routes import FanOut, LaneQueue, RouteResolver, Undeliverable
@@ -161,7 +162,8 @@ class _Turn:
         message, source = message_of(self.tx, leader, why, self.now, self.claimer.ways.pages)
         if rate_limits.shows_utc_only(self.tx, self.queue.peer.server, self.now):
             message = replace(message, utc_only=True)
-        return Job(leader, destination, self.queue.peer, message, source)
+        reply_to = threads.answered_by(self.tx, leader, destination, self.queue.peer)
+        return Job(leader, destination, self.queue.peer, replace(message, reply_to=reply_to), source)
 
     def _folded_with(self, head: WaitingDelivery, destination: Destination) -> tuple[list[WaitingDelivery], Why]:
         """Return what is folded into one message; nothing if the head goes by itself."""

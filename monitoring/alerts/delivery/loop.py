@@ -262,10 +262,13 @@ class DeliveryLoop:
                 if isinstance(report, Done):
                     settled += self._settle(tx, report, now)
                 else:
-                    waits.append((report, self._deliverer.settler.progress(tx, report.job, report.parts_sent, now)))
+                    waits.append((report, self._progress(tx, report, now)))
             ended = {report.job.peer.key for report in self._unsettled if isinstance(report, Done)}
             claimed = self._claim(tx, now, ended) if self._claiming else Claimed([], self._next_at or now)
         self._committed(settled, waits, claimed, ended)
+
+    def _progress(self, tx: Tx, report: PartDone, now: datetime) -> float:
+        return self._deliverer.settler.progress(tx, report.job, report.parts_sent, report.messages, now)
 
     def _settle(self, tx: Tx, report: Done, now: datetime) -> list[Settled]:
         """Settle one attempt; an outcome that cannot be written keeps its lease and drops no other's."""

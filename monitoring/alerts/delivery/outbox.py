@@ -12,12 +12,12 @@ from datetime import datetime, timedelta
 from typing import TypeAlias
 
 from monitoring.alerts.channels import OPERATIONAL_SOURCES
-from monitoring.alerts.delivery import pace
+from monitoring.alerts.delivery import pace, threads
 from monitoring.alerts.delivery.pace import Job, Pace, asked_wait
 from monitoring.alerts.delivery.routes import FanOut, RouteResolver, Undeliverable
 from monitoring.alerts.message.model import Alert, Severity
 from monitoring.alerts.recording.store_alert import AlertOrigin, store_in
-from monitoring.alerts.senders import Sent
+from monitoring.alerts.senders import Accepted, Sent
 from monitoring.alerts.senders.telegram import TelegramChat
 from monitoring.base.errors import ChatMigratedError, CredentialsError, RefusedError, SendError, UsageError
 from monitoring.base.plural import counted
@@ -85,8 +85,9 @@ class Settler:
         self.pace.host_answered(tx, job, now, answered=not outcome.unanswered)
         return Settled(error=self.redact(str(outcome)))
 
-    def progress(self, tx: Tx, job: Job, parts_sent: int, now: datetime) -> float:
+    def progress(self, tx: Tx, job: Job, parts_sent: int, messages: Sequence[Accepted], now: datetime) -> float:
         """Note that a long message got this far, keep the lease, and return the seconds until its next part may go."""
+        threads.keep(tx, job, messages, now)
         deliveries.renew(tx, job.delivery.id, self.pace.owner, parts_sent, now + LEASE)
         return self.pace.next_part_in(tx, job, now)
 
@@ -128,6 +129,7 @@ class Settler:
             "notes": [self.redact(note) for note in sent.notes],
             "to": str(job.destination),
         }
+        threads.keep(tx, job, sent.messages, now)
         alert_ids = deliveries.finish(tx, job.delivery.id, "delivered", now, receipt=receipt)
         deliveries.refresh_alerts(tx, alert_ids)
         self.pace.accepted(tx, job, now, self.run_id)

@@ -8,13 +8,13 @@ from __future__ import annotations
 import logging
 import queue
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol, TypeAlias
 
 from monitoring.alerts.delivery.outbox import LONGEST_PAUSE_S, Outcome, Paused
 from monitoring.alerts.delivery.pace import Job
-from monitoring.alerts.senders import Destination, Message, OnPart, Sent
+from monitoring.alerts.senders import Accepted, Destination, Message, OnPart, Sent
 from monitoring.base.errors import SendError
 
 log = logging.getLogger("monitoring.delivery")
@@ -44,6 +44,7 @@ class PartDone:
 
     job: Job
     parts_sent: int
+    messages: Sequence[Accepted] = ()
     reply: queue.SimpleQueue[float | None] = field(default_factory=queue.SimpleQueue)
 
 
@@ -127,10 +128,10 @@ class Workers:
     def _on_part(self, job: Job) -> OnPart:
         total = job.destination.parts(job.message)
 
-        def on_part(parts_sent: int, _message_id: int) -> None:
+        def on_part(parts_sent: int, messages: Sequence[Accepted]) -> None:
             if parts_sent >= total:
                 return  # the end of the message is reported with it
-            report = PartDone(job, parts_sent)
+            report = PartDone(job, parts_sent, messages)
             self._reports.put(report)
             try:
                 wait_s = report.reply.get(timeout=_REPLY_TIMEOUT_S)

@@ -14,6 +14,7 @@ from monitoring.base.secrets.redact import redact
 from monitoring.conditions.condition import Condition
 
 _FIELD = "incident"
+_EPISODE = "incident/"
 
 
 def with_incident(metadata: Mapping[str, object] | None, condition: Condition) -> dict[str, object]:
@@ -21,6 +22,17 @@ def with_incident(metadata: Mapping[str, object] | None, condition: Condition) -
     since = f"{condition.fired_at:%Y-%m-%dT%H:%M:%SZ}" if condition.fired_at else ""
     named = {**condition.key.named, "since": since}
     return {**(metadata or {}), _FIELD: {name: redact(value) for name, value in named.items() if value}}
+
+
+def thread_of(condition: Condition) -> str:
+    """Return the thread of an incident: one condition, from when it fired to its end."""
+    since = f"{condition.fired_at:%Y-%m-%dT%H:%M:%SZ}" if condition.fired_at else ""
+    return _EPISODE + "/".join((*condition.key.named.values(), since))
+
+
+def is_episode(thread: str) -> bool:
+    """Return whether a thread is one that `thread_of` names."""
+    return thread.startswith(_EPISODE)
 
 
 def incident_named(metadata_json: str | None) -> dict[str, str]:

@@ -93,7 +93,7 @@ def _release_together(tx: Tx, condition: Condition, held_back: Sequence[StoredAl
         table(("when", "alert", "what happened"), rows[:_MOST_ROWS]),
         *([line(f"and {more} more; `alerts` lists them all")] if more > 0 else []),
         protocol=last.protocol, channel=last.channel, key=last.key, source=last.source, monitor=last.monitor,
-        guidance=last.guidance,
+        guidance=last.guidance, threads=(name for alert in alerts for name in alert.threads),
     )  # fmt: skip
     metadata = {
         "monitor": condition.key.monitor,

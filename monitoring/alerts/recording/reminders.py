@@ -12,6 +12,7 @@ from datetime import datetime
 
 from monitoring.alerts.message.model import Alert
 from monitoring.alerts.message.text import line, since, table
+from monitoring.alerts.recording.incident import thread_of
 from monitoring.alerts.recording.store_alert import (
     AlertKind,
     AlertOrigin,
@@ -61,6 +62,7 @@ def _store_folded(tx: Tx, found: Sequence[Condition], now: datetime, origin: Ale
         table(("severity", "condition", "since"), rows),
         *([line(f"and {more} more; `incidents` lists them all")] if more else []),
         protocol=protocol, channel=channel, source=found[0].source,
+        threads=(thread_of(each) for each in worst_first),
     )  # fmt: skip
     metadata = {"monitor": found[0].key.monitor, "transition": "reminder", "checks": [each.key.text for each in found]}
     stored = store_in(tx, alert, now=now, origin=origin, kind=AlertKind.REMINDER, metadata=metadata)

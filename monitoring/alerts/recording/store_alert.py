@@ -18,7 +18,7 @@ from monitoring.alerts.message.lines import closed, was_line
 from monitoring.alerts.message.model import Alert, Severity, of_this_host
 from monitoring.alerts.message.render import render_plain
 from monitoring.alerts.recording import webhook_policy
-from monitoring.alerts.recording.incident import with_incident
+from monitoring.alerts.recording.incident import thread_of, with_incident
 from monitoring.alerts.recording.unheard import with_unheard
 from monitoring.base.secrets.redact import redact
 from monitoring.conditions.condition import Condition, ConditionKey, Owner, State
@@ -27,7 +27,7 @@ from monitoring.conditions.policy import Policy
 from monitoring.conditions.transition import raised, resolved
 from monitoring.store.db.database import Database, Tx
 from monitoring.store.tables import alerts as stored_alerts
-from monitoring.store.tables import conditions, silences, webhook_calls
+from monitoring.store.tables import conditions, sent_messages, silences, webhook_calls
 from monitoring.store.tables.alerts import NewAlert
 from monitoring.store.tables.deliveries import PLACEHOLDER, Status
 
@@ -147,6 +147,7 @@ def raise_in(
         conditions.put(tx, condition, now)
         if is_news and outcome.reason is Reason.STILL_BAD:
             again, metadata = _closed(alert, outcome, now), with_incident(None, condition)
+            again = again.in_threads(thread_of(condition))
             store_in(tx, again, now=now, origin=origin, metadata=metadata)
         return Recorded(condition.alert_id, outcome.reason)
     kind = _KINDS.get(outcome.transition.kind, AlertKind.ALERT)
@@ -225,15 +226,17 @@ def store_in(
 ) -> Stored:
     """Store an alert whatever the rules say, with its deliveries; the lowest step of all.
 
-    `about` is the condition it is about, for silences and the webhook, and `monitor` whose it is, for silences.
+    `about` is the condition it is about, for silences, the webhook and the thread, and `monitor` whose it is, for
+    silences.
     `status` overrides what would be sent.
     """
-    alert = of_this_host(alert.redacted(redact))
+    alert = of_this_host(alert.in_threads(*([thread_of(about)] if about else [])).redacted(redact))
     key = about.key.text if about else alert.key
     wanted = status or _status(tx, (*alert.names, monitor), key, now=now, origin=origin, kind=kind)
     route = route_of(alert)
     row = _row(alert, key, now=now, origin=origin, kind=kind, metadata=metadata)
     alert_id = stored_alerts.insert(tx, row, _FOR_PEOPLE, now, status=wanted, route=route)
+    sent_messages.put_threads(tx, alert_id, alert.threads)
     if wanted == "pending":
         call_machines(tx, alert_id, alert, kind=kind, about=about, now=now)
     return Stored(alert_id, wanted)

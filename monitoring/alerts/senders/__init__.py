@@ -28,8 +28,18 @@ MAX_ANSWER_BYTES = 1_000_000
 # What comes back is short, and compressed it could be anything but.
 HEADERS = {"Content-Type": "application/json", "User-Agent": "monitoring", "Accept-Encoding": "identity"}
 
-OnPart: TypeAlias = Callable[[int, int], None]
-"""Called with (parts sent so far, message id) as soon as the destination has accepted a part."""
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """A message that a destination accepted: its id there (0: it said none), its part from 1 on, and its topic."""
+
+    message_id: int
+    part: int
+    topic: int | None = None
+
+
+OnPart: TypeAlias = Callable[[int, Sequence[Accepted]], None]
+"""Called with (parts sent so far, the messages of this part) as soon as the destination has accepted a part."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +48,8 @@ class Message:
 
     `parts_sent` is what earlier attempts got through: sending goes on behind it. `condition` and `level` say which
     condition speaks and how bad it is now; `link` leads to the page that `link_text` names. Each may be empty.
-    `utc_only`: the destination refused lately to show instants in the reader's own time zone.
+    `utc_only`: the destination refused lately to show instants in the reader's own time zone. `reply_to` is the id of
+    the message there that this one answers, 0 where there is none.
     """
 
     id: int
@@ -51,6 +62,7 @@ class Message:
     link: str = ""
     link_text: str = ""
     utc_only: bool = False
+    reply_to: int = 0
 
     @property
     def shown(self) -> Alert:
@@ -62,15 +74,20 @@ class Message:
 class Sent:
     """The destination accepted all of it. `notes` say what had to be given up: a topic, the formatting, a block.
 
-    `utc_only`: it shows no instants in the reader's own time zone.
+    `messages` are those of this attempt. `utc_only`: it shows no instants in the reader's own time zone.
     """
 
-    message_ids: tuple[int, ...] = ()
+    messages: tuple[Accepted, ...] = ()
     notes: tuple[str, ...] = ()
     utc_only: bool = False
 
+    @property
+    def message_ids(self) -> tuple[int, ...]:
+        """Return one id a part."""
+        return tuple({each.part: each.message_id for each in self.messages}.values())
 
-def ignore_part(parts_sent: int, message_id: int) -> None:
+
+def ignore_part(parts_sent: int, messages: Sequence[Accepted]) -> None:
     """Take no notice of progress."""
 
 

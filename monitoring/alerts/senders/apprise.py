@@ -120,7 +120,7 @@ class AppriseSender:
             said = f" (HTTP {status}{redirects})" if status else ""
             why = f"Apprise address {destination.fingerprint} of {destination.variable}: {verdict.value}{said}"
             raise RefusedError(why) if verdict in _REFUSALS else SendError(why, unanswered=not status)
-        on_part(1, 0)
+        on_part(1, ())
         return Sent()
 
     def close(self) -> None:

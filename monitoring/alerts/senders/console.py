@@ -59,7 +59,7 @@ class ConsoleSender:
             self._stream.flush()
         except (OSError, ValueError) as error:
             raise RefusedError(f"the console is gone: {error}") from None
-        on_part(1, 0)
+        on_part(1, ())
         return Sent()
 
     def close(self) -> None:

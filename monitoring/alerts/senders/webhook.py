@@ -179,7 +179,7 @@ class WebhookSender:
             raise RefusedError(
                 f"{where}: HTTP {outcome.status} with a web page (HTML), so this is not the address of a receiver"
             )
-        on_part(1, 0)
+        on_part(1, ())
         return Sent()
 
     def close(self) -> None:

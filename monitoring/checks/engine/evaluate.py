@@ -69,7 +69,7 @@ def evaluate(
     if asking:
         from monitoring.checks.engine.read import read  # noqa: PLC0415 - a reading in hand needs no chain and no formula
 
-        found = read(monitors, asking, at, remembered.conditions)
+        found = read(monitors, asking, at, remembered.starting)
         readings = replace(found, by_key={**readings.by_key, **found.by_key})
         parts = [row for part in parts for row in found.rows.get(part.key, (part,))]
     return _judged(monitors, at, parts, readings, remembered)

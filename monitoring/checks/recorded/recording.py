@@ -79,7 +79,7 @@ def recordings_of(monitor_file: Path, monitor: str) -> list[Recording]:
     found: list[Recording] = []
     for path in _files(monitor_file.parent):
         try:
-            one = _read(path)
+            one = read_recording(path)
         except ConfigError as error:
             mistakes += error.mistakes
             continue
@@ -94,7 +94,7 @@ def unconfirmed_in(folders: Iterable[Path]) -> list[Unconfirmed]:
     found: list[Unconfirmed] = []
     for path in (path for folder in dict.fromkeys(folders) for path in _files(folder)):
         try:
-            one = _read(path)
+            one = read_recording(path)
         except ConfigError:
             continue
         found += [Unconfirmed(one.monitor, source, one.unconfirmed) for source in one.sources if one.unconfirmed]
@@ -105,7 +105,7 @@ def _files(folder: Path) -> list[Path]:
     return sorted((folder / FOLDER).glob("*.json"))
 
 
-def _read(path: Path) -> Recording:
+def read_recording(path: Path) -> Recording:
     try:
         raw = json.loads(path.read_text(encoding="utf-8"), parse_float=Decimal)
     except OSError as error:

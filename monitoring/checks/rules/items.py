@@ -40,7 +40,7 @@ class _Seen:
 def judge(before: Condition, reading: Sequence[Item] | Unknown | Absent, now: datetime, policy: ItemsPolicy) -> Outcome:
     """Report rows whose id was never seen, all in one message.
 
-    1. The first sight seeds, but for what `first_run` asks for.
+    1. The first sight seeds, but for what `first_run` asks for, and what an older system had not reported yet.
     2. A new id in a slot already taken by another (a rival transaction at a known nonce) is new, and says so.
     3. A row without an id counts as unknown and holds up no other.
     """
@@ -56,11 +56,32 @@ def judge(before: Condition, reading: Sequence[Item] | Unknown | Absent, now: da
     entries = tuple(
         _entry(item.id, item, taken, policy)
         for item in fresh.values()
-        if not isinstance(item.id, Unknown) and (kept is not None or policy.first_run.reports(item.at, now))
+        if not isinstance(item.id, Unknown) and (kept is not None or _is_news(item, before, now, policy))
     )
     outcome = _outcome(before, entries, kept is None, now)
     memory: dict[str, Json] = {"seen": _remember(seen, rows, now, policy)}
     return with_broken(outcome.remembering(memory), before, broken, now, policy)
+
+
+def first_memory(upto: int, at: datetime) -> dict[str, Json]:
+    """Return what a condition starts from that goes on after another system: up to where it had reported, and when."""
+    return {"old": [upto, to_text(at)]}
+
+
+def _is_news(item: Item, before: Condition, now: datetime, policy: ItemsPolicy) -> bool:
+    """Return whether a row is reported at first sight.
+
+    An older system reported what is not above its highest number, unless that came to its stage after it last wrote.
+    """
+    match before.memory.get("old"):
+        case [int(upto), str(text)]:
+            last_at = from_text(text)
+        case _:
+            return policy.first_run.reports(item.at, now)
+    order = item.order if item.order is not None else item.slot
+    if isinstance(order, int):
+        return order > upto or (item.at is not None and last_at < item.at < now)
+    return item.at is None or item.at > last_at or policy.first_run.reports(item.at, now)
 
 
 def _read(row: list[Json]) -> _Seen:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Unpack
 
 from monitoring.alerts.message.model import Severity
 from monitoring.alerts.message.text import bold, line, tx
+from monitoring.base.clock import from_text, to_text
 from monitoring.base.errors import UsageError
 from monitoring.base.formatting import format_instant
 from monitoring.base.plural import counted
@@ -101,7 +102,7 @@ def judge(before: Condition, reading: LogBatch | Unknown | Absent, now: datetime
     reported = {
         key
         for key, event in fresh.items()
-        if event.wanted and (cursor is not None or policy.first_run.reports(event.at, now))
+        if event.wanted and (cursor is not None or _is_news(event, before, now, policy))
     }
     entries = _entries({key: fresh[key] for key in reported}, gone, policy)
     outcome = unchanged(before, now)
@@ -116,6 +117,27 @@ def judge(before: Condition, reading: LogBatch | Unknown | Absent, now: datetime
     }
     broken = [batch.problem] if batch.problem is not None else []
     return with_broken(outcome.remembering(_write(kept, batch.to_block + 1, margin)), before, broken, now, policy)
+
+
+def first_memory(until: datetime, lookback: timedelta) -> dict[str, Json]:
+    """Return what a condition starts from that goes on after another system: until when, and how far back to read."""
+    return {"old": [to_text(until), int(lookback.total_seconds())]}
+
+
+def first_lookback(condition: Condition) -> timedelta:
+    """Return how far back the first reading must go for what nobody has reported yet; zero where nothing is known."""
+    match condition.memory.get("old"):
+        case [str(), int(seconds)]:
+            return timedelta(seconds=seconds)
+    return timedelta(0)
+
+
+def _is_news(event: LogEvent, before: Condition, now: datetime, policy: LogsPolicy) -> bool:
+    """Return whether an event is reported at first sight: what another system has reported is not."""
+    match before.memory.get("old"):
+        case [str(until), int()] if event.at is not None and event.at <= from_text(until):
+            return False
+    return policy.first_run.reports(event.at, now)
 
 
 def cursor_of(condition: Condition) -> int | None:

@@ -45,13 +45,17 @@ class StagedRow:
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """A row of a feed. `id` is its whole identity; two ids with one `slot` (a nonce) compete."""
+    """A row of a feed. `id` is its whole identity; two ids with one `slot` (a nonce) compete.
+
+    `order` is a number or a Unix time by which a system that knew no identities remembered how far it was.
+    """
 
     id: Value | Unknown
     at: datetime | None = None
     slot: Value | None = None
     severity: Severity | None = None
     facts: Mapping[str, Value] = field(default_factory=dict)
+    order: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

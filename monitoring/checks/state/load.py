@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from monitoring.alerts.recording.close_orphaned import SOURCES
@@ -41,6 +41,13 @@ class LoadedState:
     task: str | None = None
     silences: tuple[Silence, ...] = ()
     first: Mapping[ConditionKey, OldValue] = field(default_factory=dict)
+
+    @property
+    def starting(self) -> Mapping[ConditionKey, Condition]:
+        """Return the conditions with what those remember that start from an old value."""
+        known = {key: self.conditions.get(key) or Condition(key) for key in self.first}
+        started = {key: replace(one, memory=self.first[key].memory) for key, one in known.items()}
+        return {**self.conditions, **started}
 
 
 NOTHING = LoadedState({}, {})

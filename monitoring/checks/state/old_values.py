@@ -1,4 +1,4 @@
-"""First baselines: what the system before this one remembered, where it means the same (`old_values.txt`).
+"""First baselines and cursors: what the system before this one remembered, where it means the same (`old_values.txt`).
 
 Read only for a condition that remembers nothing yet, so once. Nothing of `monitor_state` is changed.
 """
@@ -9,11 +9,12 @@ import functools
 import re
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from fractions import Fraction
 from pathlib import Path
 
 from monitoring.base.clock import to_text
+from monitoring.checks.rules import items, logs
 from monitoring.conditions.condition import Condition, ConditionKey
 from monitoring.conditions.values import Json, Number, write_number
 from monitoring.store.db.database import Database
@@ -24,12 +25,8 @@ _NUMBER = re.compile(r"\d{1,80}(\.\d{1,80})?(e[+-]?\d{1,2})?", re.IGNORECASE)  #
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 # Nothing that is watched is worth ten billion, and nothing less than a million of it: between them the unit is unclear.
 _MOST_WHOLE, _LEAST_RAW = 10**10, 10**6
-# What a verb remembers of one number.
-_FORMS: Mapping[str, Callable[[str, str], Mapping[str, Json]]] = {
-    "delta": lambda number, at: {"slots": [[at, at, number, number]]},
-    "never_falls": lambda number, _: {"mark": number},
-    "changed": lambda number, _: {"value": number},
-}
+_RAN = timedelta(hours=1)  # how often it ran: what it saw last may be that much older than what it wrote last
+_MOST_BACK = timedelta(days=14)  # every block of it is read
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,8 +44,30 @@ class OldValue:
 
 
 @dataclass(frozen=True, slots=True)
+class _Written:
+    """A number as it was written down, and when; `ran` is when that system wrote anything last."""
+
+    number: Number
+    at: datetime
+    ran: datetime
+    now: datetime
+
+
+# What a verb remembers of one number.
+_FORMS: Mapping[str, Callable[[_Written], Mapping[str, Json]]] = {
+    "delta": lambda old: {"slots": [[to_text(old.at), to_text(old.at), *[write_number(old.number)] * 2]]},
+    "never_falls": lambda old: {"mark": write_number(old.number)},
+    "changed": lambda old: {"value": write_number(old.number)},
+    "items": lambda old: items.first_memory(int(old.number), old.at),
+    "logs": lambda old: logs.first_memory(
+        datetime.fromtimestamp(int(old.number), UTC), min(old.now - old.ran + _RAN, _MOST_BACK)
+    ),
+}
+
+
+@dataclass(frozen=True, slots=True)
 class OldKey:
-    """A line of the file: which condition starts from which key."""
+    """A line of the file: which condition starts from which key. `is_time`: the number is a Unix time."""
 
     condition: ConditionKey
     verb: str
@@ -56,6 +75,7 @@ class OldKey:
     key: str
     decimals: int | None = None
     raw: bool = False
+    is_time: bool = False
 
 
 @functools.cache
@@ -74,10 +94,12 @@ def _old_key(
     namespace: str,
     key: str,
     decimals: str,
-    raw: str = "",
+    how: str = "",
 ) -> OldKey:
     condition = ConditionKey(monitor, check, int(chain), "" if subject == "-" else subject)
-    return OldKey(condition, verb, namespace, key, None if decimals == "-" else int(decimals), bool(raw))
+    return OldKey(
+        condition, verb, namespace, key, None if decimals == "-" else int(decimals), how == "raw", how == "time"
+    )
 
 
 def old_values(
@@ -86,19 +108,25 @@ def old_values(
     """Return where to start the conditions of these monitors that remember nothing; what cannot be is left out."""
     asked = [
         one for one in old_keys()
-        if one.condition.monitor in monitors and not (one.condition in known and known[one.condition].memory)
+        if one.condition.monitor in monitors and not _remembers(known.get(one.condition))
     ]  # fmt: skip
     found = {one.condition: _read(database, one, now) for one in asked}
     return {key: value for key, value in found.items() if value is not None}
+
+
+def _remembers(condition: Condition | None) -> bool:
+    """Return whether a condition remembers anything of its own; one without data since its first sight does not."""
+    return condition is not None and bool(condition.memory.keys() - {"old"})
 
 
 def _read(database: Database, asked: OldKey, now: datetime) -> OldValue | None:
     row, time = (_get(database, asked.namespace, key) for key in (asked.key, f"{asked.key}_ts"))
     number = _in_unit(_number(row.value), asked) if row else None
     at = (_instant(_number(time.value)) if time else max(row.updated_at, _EPOCH)) if row else None
-    if number is None or at is None or at > now:
+    if number is None or at is None or at > now or (asked.is_time and number > now.timestamp()):
         return None
-    memory = _FORMS[asked.verb](write_number(number), to_text(at))
+    ran = state.last_written(database, asked.namespace)
+    memory = _FORMS[asked.verb](_Written(number, at, min(max(ran, _EPOCH), now), now))
     return OldValue(number, at, f"{asked.namespace}: {asked.key}", memory)
 
 

@@ -28,6 +28,12 @@ def get(database: Database, namespace: str, key: str) -> StoredValue | None:
     return StoredValue(found[0], instant_or_none(found[1]) or _UNKNOWN) if found else None
 
 
+def last_written(database: Database, namespace: str) -> datetime:
+    """Return when anything was written there: at the beginning of time where that is not known."""
+    found = database.row("SELECT MAX(updated_at) FROM monitor_state WHERE namespace = ?", (namespace,))
+    return (instant_or_none(found[0]) if found and found[0] else None) or _UNKNOWN
+
+
 def put(tx: Tx, namespace: str, key: str, value: str, now: datetime) -> None:
     tx.execute(
         f"{_INSERT} ON CONFLICT DO UPDATE SET value = excluded.value, updated_at = excluded.updated_at",

@@ -25,6 +25,10 @@ _TOPIC_GONE = (
     "topic_id_invalid",
     "message thread is closed",
 )
+_REPLY_REFUSED = (
+    "to be replied", "replied message", "reply message", "message to reply", "reply_message", "reply_to",
+    "reply_parameters", "reply parameters",
+)  # fmt: skip
 _TOO_LONG = ("message is too long", "message_too_long", "text is too long")
 _CHAT_GONE = (
     "chat not found", "chat_write_forbidden", "not enough rights", "have no rights", "need administrator rights",
@@ -45,6 +49,7 @@ class AnswerMeaning(Enum):
     LATER = "worth another try"
     TEXT_REFUSED = "the text was refused"
     TOO_LONG = "the text is too long"
+    REPLY_REFUSED = "the message it answers was refused"
     TOPIC_GONE = "the topic is closed or gone"
     MIGRATED = "the chat became a supergroup"
     TOKEN_REFUSED = "the bot's token was refused"  # noqa: S105 - not one
@@ -139,6 +144,7 @@ def _verdict_on_request(description: str) -> AnswerMeaning:
     for verdict, phrases in (
         (AnswerMeaning.TOPIC_GONE, _TOPIC_GONE),
         (AnswerMeaning.REFUSED, _CHAT_GONE),
+        (AnswerMeaning.REPLY_REFUSED, _REPLY_REFUSED),
         (AnswerMeaning.TOO_LONG, _TOO_LONG),
     ):
         if any(phrase in description for phrase in phrases):

@@ -13,7 +13,17 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from monitoring.alerts.message.sanitize import grapheme_cut
-from monitoring.alerts.senders import HEADERS, MAX_ANSWER_BYTES, TIMEOUT_S, Message, OnPart, Sender, Sent, ignore_part
+from monitoring.alerts.senders import (
+    HEADERS,
+    MAX_ANSWER_BYTES,
+    TIMEOUT_S,
+    Accepted,
+    Message,
+    OnPart,
+    Sender,
+    Sent,
+    ignore_part,
+)
 from monitoring.alerts.senders.telegram import API_URL, TelegramChat
 from monitoring.alerts.senders.telegram.answers import AnswerMeaning, ReadAnswer, read_answer
 from monitoring.alerts.senders.telegram.text import MessagePart, Rendered, render_telegram
@@ -21,6 +31,7 @@ from monitoring.base.errors import ChatMigratedError, CredentialsError, RefusedE
 from monitoring.base.http.client import HttpClient, Request
 
 DEFAULT_API_URL = "https://api.telegram.org"
+_OF_THE_TEXT = (AnswerMeaning.TEXT_REFUSED, AnswerMeaning.TOO_LONG, AnswerMeaning.REPLY_REFUSED)
 _BARE_PIECE = 1000  # ours: characters of a piece when Telegram finds a text too long that by its own rules is not
 
 
@@ -60,6 +71,7 @@ class _MessageExchange:
     thread_id: int | None
     silent: bool
     utc_only: bool = False
+    reply_to: int = 0
     notes: list[str] = field(default_factory=list)
 
     def payload(self, part: MessagePart) -> bytes:
@@ -75,6 +87,9 @@ class _MessageExchange:
             payload["message_thread_id"] = self.thread_id
         if self.silent:
             payload["disable_notification"] = True
+        if self.reply_to:
+            # Somebody may have deleted it meanwhile: then the message comes all the same.
+            payload["reply_parameters"] = {"message_id": self.reply_to, "allow_sending_without_reply": True}
         return json.dumps(payload, ensure_ascii=False).encode()
 
 
@@ -94,20 +109,23 @@ class TelegramSender:
         """Send the parts that are left, each reported as soon as it is accepted.
 
         A topic that is closed or gone gives way to its chat, instants in the reader's zone that the server does not
-        know to UTC, formatting that is refused to the bare text.
+        know to UTC, formatting that is refused to the bare text, a reply that is refused to a message of its own.
         """
         bot = self._bot(destination)
         rendered = _rendered(message, destination)
         delivery = _MessageExchange(
-            bot, destination.chat_id, destination.thread_id, message.alert.is_silent, message.utc_only
+            bot, destination.chat_id, destination.thread_id, message.alert.is_silent, message.utc_only, message.reply_to
         )
         if rendered.left_out:
             delivery.notes.append(f"{rendered.left_out} blocks were too long and left out")
-        message_ids = []
+        messages: list[Accepted] = []
         for number, part in enumerate(rendered.parts[message.parts_sent :], message.parts_sent + 1):
-            message_ids.append(self._send_part(delivery, part))
-            on_part(number, message_ids[-1])
-        return Sent(tuple(message_ids), tuple(delivery.notes), utc_only=delivery.utc_only)
+            accepted = [Accepted(each, number, delivery.thread_id) for each in self._send_part(delivery, part)]
+            if number == 1:
+                delivery.reply_to = accepted[0].message_id
+            messages += accepted
+            on_part(number, accepted)
+        return Sent(tuple(messages), tuple(delivery.notes), utc_only=delivery.utc_only)
 
     def close(self) -> None:
         self._http.close()
@@ -122,13 +140,10 @@ class TelegramSender:
             variable, method_url(server_of(self._environ.get(API_URL, "")), self._environ[variable], "sendMessage")
         )
 
-    def _send_part(self, delivery: _MessageExchange, part: MessagePart) -> int:
+    def _send_part(self, delivery: _MessageExchange, part: MessagePart) -> list[int]:
+        """Send one part; return the ids of its messages, which are several where it had to be cut."""
         part = part.in_utc() if delivery.utc_only else part
-        reading = self._post(delivery, part)
-        if reading.verdict is AnswerMeaning.TOPIC_GONE and delivery.thread_id is not None:
-            delivery.notes.append(f"topic {delivery.thread_id} is closed or gone ({reading.said}): sent to its chat")
-            delivery.thread_id = None
-            reading = self._post(delivery, part)
+        reading = self._post_somewhere(delivery, part)
         if reading.verdict is AnswerMeaning.TEXT_REFUSED and part.in_utc() != part:
             refused, part = reading.said, part.in_utc()
             reading = self._post(delivery, part)
@@ -138,21 +153,37 @@ class TelegramSender:
         if reading.verdict is AnswerMeaning.TEXT_REFUSED and part.entities:
             delivery.notes.append(f"sent without formatting: {reading.said}")
             reading = self._post(delivery, MessagePart(part.text))
+        if reading.verdict is AnswerMeaning.TEXT_REFUSED and delivery.reply_to:
+            reading = self._post_alone(delivery, MessagePart(part.text), reading)
         if reading.verdict is AnswerMeaning.TOO_LONG:
             delivery.notes.append(f"sent in smaller pieces: {reading.said}")
-            reading = self._send_pieces(delivery, part.text)
-        return _accepted(reading, delivery)
+            return self._send_pieces(delivery, part.text)
+        return [_accepted(reading, delivery)]
 
-    def _send_pieces(self, delivery: _MessageExchange, text: str) -> ReadAnswer:
-        """Send a text bare and in pieces; the last reading speaks for all."""
-        reading = ReadAnswer(AnswerMeaning.REFUSED, "nothing to send")
+    def _send_pieces(self, delivery: _MessageExchange, text: str) -> list[int]:
+        """Send a text bare and in pieces."""
+        message_ids = []
         while text:
             end = grapheme_cut(text, _BARE_PIECE)
             piece, text = text[:end].strip(), text[end:].lstrip()
-            reading = self._post(delivery, MessagePart(piece))
-            if reading.verdict is not AnswerMeaning.ACCEPTED:
-                return reading
+            message_ids.append(_accepted(self._post_somewhere(delivery, MessagePart(piece)), delivery))
+        return message_ids
+
+    def _post_somewhere(self, delivery: _MessageExchange, part: MessagePart) -> ReadAnswer:
+        """Post to the topic and as a reply; to the chat where the topic is gone, alone where the reply is refused."""
+        reading = self._post(delivery, part)
+        if reading.verdict is AnswerMeaning.TOPIC_GONE and delivery.thread_id is not None:
+            delivery.notes.append(f"topic {delivery.thread_id} is closed or gone ({reading.said}): sent to its chat")
+            delivery.thread_id, delivery.reply_to = None, 0  # what it answers is in the topic
+            reading = self._post(delivery, part)
+        if reading.verdict is AnswerMeaning.REPLY_REFUSED and delivery.reply_to:
+            reading = self._post_alone(delivery, part, reading)
         return reading
+
+    def _post_alone(self, delivery: _MessageExchange, part: MessagePart, refused: ReadAnswer) -> ReadAnswer:
+        delivery.notes.append(f"sent without the message it answers: {refused.said}")
+        delivery.reply_to = 0
+        return self._post(delivery, part)
 
     def _post(self, delivery: _MessageExchange, part: MessagePart) -> ReadAnswer:
         request = Request(delivery.bot.address, "POST", HEADERS, delivery.payload(part))
@@ -177,7 +208,7 @@ def _accepted(reading: ReadAnswer, delivery: _MessageExchange) -> int:
         case AnswerMeaning.MIGRATED:
             raise ChatMigratedError(f"{where} is now {reading.new_chat_id}", reading.new_chat_id)
         case _:
-            of_text = reading.verdict in (AnswerMeaning.TEXT_REFUSED, AnswerMeaning.TOO_LONG)
+            of_text = reading.verdict in _OF_THE_TEXT
             raise RefusedError(f"{where}: {reading.said}", of_text=of_text)
 
 

@@ -15,6 +15,7 @@ from monitoring.checks.rules.readings import Item
 
 MAX_TITLE = 120
 _LONGEST_ID = 80
+_LONGEST_NUMBER = 12  # of proposals that are counted; those of other governors are hashes
 _HEADING = re.compile(r"^[#*_>\s`-]+|[*_`\s]+$")
 _ESCAPED_LINE_END = re.compile(r"\\r\\n|\\n|\\r")
 
@@ -30,7 +31,10 @@ class ProposalStage(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Proposal:
-    """One proposal at one stage. `at` is when it came to it; `created` the block of its event, or 0."""
+    """One proposal at one stage. `at` is when it came to it; `created` the block of its event, or 0.
+
+    `dated` is when it was made, for services whose numbers say nothing of the order.
+    """
 
     id: str
     stage: ProposalStage
@@ -41,6 +45,7 @@ class Proposal:
     link: str = ""
     created: int = 0
     more: tuple[tuple[str, str], ...] = ()
+    dated: datetime | None = None
 
     def item(self, now: datetime) -> Item:
         """Return it as a row of the verb. One without a time of its own is as young as this run: it is open now."""
@@ -55,7 +60,14 @@ class Proposal:
         for name, at in (("voting ends", self.voting_ends), ("ready", self.ready_at)):
             if at is not None:
                 facts[name] = int(at.timestamp())
-        return Item((self.id, self.stage.value), self.at or now, facts=facts)
+        return Item((self.id, self.stage.value), self.at or now, facts=facts, order=self._order())
+
+    def _order(self) -> int | None:
+        """Return what a highest number or newest date of the replaced system, which knew one stage, compares with."""
+        if self.dated is not None:
+            return int(self.dated.timestamp())
+        is_number = self.id.isdecimal() and len(self.id) <= _LONGEST_NUMBER
+        return int(self.id) if is_number and self.stage is ProposalStage.QUEUED else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -173,7 +173,7 @@ def _sky_row(row: Mapping[str, Json], reading: ServiceReading) -> Proposal | Unk
         return None
     return Proposal(
         identity, ProposalStage.QUEUED, title_of(row.get("title")), _time(row, "spellData.datePassed"),
-        ready_at=_time(row, "spellData.eta"), link=_link(reading.source, identity),
+        ready_at=_time(row, "spellData.eta"), link=_link(reading.source, identity), dated=_time(row, "date"),
     )  # fmt: skip
 
 
@@ -240,7 +240,7 @@ def _snapshot_row(row: Mapping[str, Json], reading: ServiceReading) -> Proposal 
     link = str(row.get("link") or "") or _link(reading.source, identity)
     return Proposal(
         identity, ProposalStage.VOTING, title_of(row.get("title")), _time(row, "created"), voting_ends=ends,
-        link=reading.source.link or link,
+        link=reading.source.link or link, dated=_time(row, "created"),
     )  # fmt: skip
 
 

@@ -10,7 +10,7 @@ from monitoring.checks.builtin.shared.contract_logs import LogsSince, Stretch
 from monitoring.checks.engine.plan import ReadContext
 from monitoring.checks.expression.evaluate import PENDING, NotYet
 from monitoring.checks.rules import logs
-from monitoring.checks.rules.logs import LogsPolicy, cursor_of, read_from, seen_blocks
+from monitoring.checks.rules.logs import LogsPolicy, cursor_of, first_lookback, read_from, seen_blocks
 from monitoring.checks.rules.readings import LogBatch, LogEvent
 from monitoring.conditions.condition import Condition, ConditionKey
 from monitoring.conditions.outcome import Outcome
@@ -32,6 +32,7 @@ def read_stretch(
     A reading that broke off before anything new counts as none.
     """
     first, new_from = read_from(desk.condition(key), policy), cursor_of(desk.condition(key))
+    lookback = max(lookback, first_lookback(desk.condition(key)))
     answer = desk.ask(
         LogsSince(
             key.chain,

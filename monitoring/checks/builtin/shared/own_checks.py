@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from monitoring.base.errors import ConfigError, UsageError
+from monitoring.base.plural import counted
 from monitoring.chains.abi.values import Unknown
 from monitoring.chains.rpc.supposed import Supposed
 from monitoring.checks.config.load import load_monitor
@@ -103,16 +104,19 @@ def own_checks(
     What a service or a market says is read once, so that only the chain differs. `at` is the spare point.
     """
     files = list(_files(folder, touched))
-    monitors = [one for file in files[:MAX_FILES] if (one := _formulas(file, chain))]
-    left_out = f"{len(files) - MAX_FILES} more monitors were not looked at" if len(files) > MAX_FILES else ""
+    loaded = [_formulas(file, chain) for file in files[:MAX_FILES]]
+    monitors = [one for one in loaded if one is not None and one.chosen]
+    left_out = len(files) - MAX_FILES if len(files) > MAX_FILES else 0
+    left_out += sum(one is None for one in loaded)
+    problem = f"{counted(left_out, 'monitor')} not looked at" if left_out else ""
     if not monitors:
-        return OwnChecks(problem=left_out)
+        return OwnChecks(problem=problem)
     try:
         before = evaluate(monitors, replace(at, overrides={chain: states[0]}))
         after = evaluate(monitors, replace(at, overrides={chain: states[1]}, known=_known(before)))
     except UsageError as error:
         return OwnChecks(problem=str(error))
-    return replace(_compared(before, after, at), problem=left_out)
+    return replace(_compared(before, after, at), problem=problem)
 
 
 def _files(folder: Path, touched: Sequence[str]) -> Iterator[Path]:
@@ -134,6 +138,7 @@ def _text(file: Path) -> bytes:
 
 
 def _formulas(file: Path, chain: int) -> _Formulas | None:
+    """Return what of a file can be evaluated, or None where it has mistakes."""
     from monitoring.checks.builtin import TYPES  # noqa: PLC0415 - this is part of one of them
 
     try:
@@ -141,7 +146,7 @@ def _formulas(file: Path, chain: int) -> _Formulas | None:
     except ConfigError:
         return None
     chosen = tuple(one for one in monitor.parts() if one.key.chain == chain and _is_formula(one))
-    return _Formulas(monitor, chosen[:MAX_CHECKS]) if chosen else None
+    return _Formulas(monitor, chosen[:MAX_CHECKS])
 
 
 def _is_formula(one: CheckInstance) -> bool:

@@ -9,7 +9,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
-from monitoring.alerts.message.text import Block, bold, line
+from monitoring.alerts.message.text import Block, line
+from monitoring.base.plural import counted
 from monitoring.chains.abi.addresses import ZERO, checksum
 from monitoring.chains.abi.values import Unknown
 from monitoring.chains.networks import Network
@@ -87,13 +88,11 @@ def _of_token(
         yield from lines
     elif after - before == said:
         yield from (_move(one, own, tokens, named, "") for one in moves)
-    elif not moves:
-        ends = (*tokens.amount(token, before, named), " → ", *tokens.amount(token, after, named))
-        yield line("balance: ", *ends, ", without an event")
     else:
-        ends = (*tokens.amount(token, before, named), " → ", *tokens.amount(token, after, named))
-        what = "nothing arrives or leaves" if before == after else "another amount does"
-        yield line(bold("Events say otherwise"), ": of ", named(token), f" {what}: balance ", *ends)
+        ends = (tokens.amount(token, before, named), tokens.amount(token, after, named))
+        goes = ("goes from ", *ends[0], " to ", *ends[1]) if before != after else ("stays ", *ends[0])
+        event = "without an event" if not moves else f"whatever {counted(len(moves), 'event')} of the token may say"
+        yield line("balance of ", named(token), " ", *goes, f", {event}")
 
 
 def _move(move: TokenMove, own: str, tokens: Tokens, named: Named, doubt: str) -> Block:

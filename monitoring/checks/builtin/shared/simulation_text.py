@@ -151,8 +151,8 @@ def _line(*parts: object) -> Block:
 
 
 def _effect(one: Effect) -> Block:
-    """Say `takes cap backing from 1.02 to 0.93, bound: at least 1: CRITICAL`."""
-    bound = f" (allowed: {one.bound})" if one.bound else ""
+    """Say `CRITICAL takes cap backing from 1.02 to 0.93 (limit ≥ 1)`."""
+    bound = f" (limit {one.bound})" if one.bound else ""
     takes = f"takes {one.name} from {one.before} to {one.after}{bound}"
     if one.becomes is None:
         return line(takes, ": good again" if one.was else "")
