@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +13,11 @@ import pytest
 
 from monitoring.alerts.message.model import Severity
 from monitoring.chains.abi.addresses import checksum
+from monitoring.chains.decode.calldata import Transaction
 from monitoring.chains.networks import network
+from monitoring.checks.builtin.safes.executed import Content
+from monitoring.checks.builtin.safes.life import Life as LifeBefore
+from monitoring.checks.builtin.safes.life import LifeSight, LifeStage, News, advance, life_of
 from tests.integration.test_safes import later, watching
 from tests.support import anvil, parts
 from tests.support.anvil import Anvil
@@ -221,7 +227,7 @@ def test_nothing_is_lost_or_doubled_when_the_host_was_down_at_any_stage(life: Li
         lambda: life.list(one),
         lambda: life.list(both),
         lambda: life.execute(both),
-        lambda: life.list(),
+        life.list,
     ]
     for number, step in enumerate(steps):
         step()
@@ -233,3 +239,119 @@ def test_nothing_is_lost_or_doubled_when_the_host_was_down_at_any_stage(life: Li
     assert titles.count("transaction at nonce 1 was executed") == 1
     assert titles[0] == "transaction queued at nonce 1"
     assert len(titles) == len(set(titles)) == (2 if stage in (0, 1) else 3)
+
+
+# What a service says of a life that is none: each against the chain, which has executed nothing yet.
+
+
+def test_a_service_that_gives_as_executed_what_the_chain_has_not_executed_is_named_for_it(life: Life) -> None:
+    row = signed(life.node, queued(1), 0, 1)
+    life.list(row)
+    life.run()
+    life.list(row | {"isExecuted": True, "isSuccessful": True, "transactionHash": "0x" + "ab" * 32})
+    assert life.run() == []
+    assert life.run(asks=False) == ["transaction at nonce 1 is given as executed, and was not"]
+    assert life.told[-1].severity is Severity.HIGH
+    assert "by the chain the Safe is at nonce 1. Do not rely on the service" in life.told[-1].text
+    assert life.run() == []
+    life.execute(row)
+    assert life.run() == ["transaction at nonce 1 was executed"], "the chain has the last word"
+
+
+def test_a_service_that_knows_of_an_execution_before_our_block_does_not_lie(life: Life) -> None:
+    row = signed(life.node, queued(1), 0, 1)
+    life.list(row)
+    life.run()
+    life.list()
+    assert life.run() == []
+    life.execute(row)
+    assert life.run(asks=False) == ["transaction at nonce 1 was executed"]
+
+
+def test_a_service_that_calls_a_failure_a_success_is_not_believed(life: Life) -> None:
+    coin = parts.package("oz4", "ERC20PresetMinterPauser").deploy(life.node, "Coin", "COIN")
+    data = coin.artifact.calldata("transfer", STRANGER, 1)
+    row = signed(life.node, queued(1, to=coin.address, data=data, safeTxGas=90_000), 0, 1)
+    life.list(row)
+    life.run()
+    tx = life.execute(row)
+    life.list(row | {"isExecuted": True, "isSuccessful": True, "transactionHash": tx})
+    assert life.run() == ["transaction at nonce 1 failed when it was executed"]
+
+
+def test_a_service_that_moves_a_known_one_to_another_nonce_does_not_end_its_life(life: Life) -> None:
+    row = signed(life.node, queued(1), 0, 1)
+    life.list(row)
+    life.run()
+    life.list(row | {"nonce": 5})
+    assert life.run() == ["transaction at nonce 5 is shown falsely"]
+    assert life.told[-1].severity is Severity.CRITICAL
+    assert "it is that of the same transaction at nonce 1" in life.told[-1].text
+    assert life.run() == life.run(asks=False) == []
+    life.execute(row)
+    assert life.run() == ["transaction at nonce 1 was executed"]
+
+
+@pytest.mark.parametrize("nonce", [1, 2])
+def test_a_service_that_raises_an_executed_one_from_the_dead_is_not_believed(life: Life, nonce: int) -> None:
+    row = signed(life.node, queued(1), 0, 1)
+    life.list(row)
+    life.run()
+    life.execute(row)
+    life.list()
+    life.run()
+    life.list(row | {"nonce": nonce})
+    expected = [] if nonce == 1 else ["transaction at nonce 2 is shown falsely"]
+    assert life.run() == expected
+    assert life.run() == []
+
+
+def test_a_service_that_lists_a_known_one_with_other_contents_keeps_what_was_signed(life: Life) -> None:
+    row = signed(life.node, queued(1), 0)
+    life.list(row)
+    life.run()
+    life.list(signed(life.node, row, 0, 1) | {"to": STRANGER})
+    assert life.run() == ["transaction at nonce 1 is shown falsely"]
+    life.list(signed(life.node, row, 0, 1))
+    assert life.run() == ["transaction at nonce 1 can be executed now, 2 of 2 signed"]
+    assert f"pause on {TARGET}" in life.told[-1].text
+
+
+def test_signatures_of_strangers_do_not_make_one_executable(life: Life) -> None:
+    row = queued(1)
+    life.list(signed(life.node, row, 0))
+    life.run()
+    life.list(signed(life.node, row, 0, 2))
+    assert life.run() == ["transaction at nonce 1 has signatures of no owner"]
+    assert life.run() == []
+
+
+def test_without_events_of_success_only_the_nonce_is_known_to_be_used() -> None:
+    """Versions before 1.1.0 emit nothing for what ran."""
+    content = Content(7, Transaction(1, TARGET, b""), 0)
+    known = LifeBefore(content, Severity.MEDIUM)
+    seen = LifeSight(8, 2, head=110, first=0, last=107, names_success=False)
+    waiting = advance(known, seen)
+    assert (waiting.news, waiting.life.passed) == (None, 110)
+    step = advance(waiting.life, replace(seen, head=120, last=110))
+    assert (step.news, step.life.stage) == (News.USED, LifeStage.USED)
+    assert advance(step.life, replace(seen, head=130, last=127)).news is None
+
+
+def test_a_nonce_that_is_used_waits_for_the_events_that_say_by_what() -> None:
+    known = LifeBefore(Content(7, Transaction(1, TARGET, b""), 0), Severity.MEDIUM)
+    blind = advance(known, LifeSight(8, 2))
+    assert (blind.news, blind.life) == (None, known), "without events nobody knows"
+    ended = advance(advance(known, LifeSight(8, 2, head=110, last=107)).life, LifeSight(8, 2, head=113, last=110))
+    assert ended.news is News.REPLACED
+    assert advance(ended.life, LifeSight(7, 2, head=114, last=111)).news is News.UNDONE
+
+
+def test_a_life_is_remembered_as_it_is() -> None:
+    since = datetime(2026, 5, 1, tzinfo=UTC)
+    content = Content(7, Transaction(1, TARGET, b"\x01" * 20, 10**30, 1), 5_000)
+    known = LifeBefore(
+        content, Severity.HIGH, LifeStage.SIGNED, 2, 3, 110, 9, "0xaa", "missing", (5, 6), (6,), since
+    )  # fmt: skip
+    assert life_of(json.loads(json.dumps(known.memory())), 1) == known
+    assert life_of({}, 1) is None
