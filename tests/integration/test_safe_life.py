@@ -15,6 +15,7 @@ from monitoring.alerts.message.model import Severity
 from monitoring.chains.abi.addresses import checksum
 from monitoring.chains.decode.calldata import Transaction
 from monitoring.chains.networks import network
+from monitoring.checks.builtin.safes import transactions
 from monitoring.checks.builtin.safes.executed import Content
 from monitoring.checks.builtin.safes.life import Life as LifeBefore
 from monitoring.checks.builtin.safes.life import LifeSight, LifeStage, News, advance, life_of
@@ -47,7 +48,7 @@ class Life:
 
     def run(self, *, asks: bool = True) -> list[str]:
         """Mine what confirms the rest, and run; return the titles of what is new."""
-        self.node.mine(4)
+        self.node.mine(4, interval_s=0)  # later blocks would be of the future
         told = (later(self.world) if asks else self.world.run()).told
         self.told += told
         return [one.message.title.removeprefix("Curation (mainnet): ") for one in told]
@@ -239,6 +240,77 @@ def test_nothing_is_lost_or_doubled_when_the_host_was_down_at_any_stage(life: Li
     assert titles.count("transaction at nonce 1 was executed") == 1
     assert titles[0] == "transaction queued at nonce 1"
     assert len(titles) == len(set(titles)) == (2 if stage in (0, 1) else 3)
+
+
+@pytest.mark.parametrize("left", ["nothing, as the release before this one", "what that release ended"])
+def test_after_an_update_what_was_reported_is_followed_without_a_word(life: Life, left: str) -> None:
+    row = queued(1)
+    life.list(signed(life.node, row, 0))
+    life.run()
+    for key, condition in list(life.world.conditions.items()):
+        if key.check in ("safe-executions", "safe-transaction"):
+            del life.world.conditions[key]
+            if left.startswith("what"):
+                life.world.conditions[key] = replace(condition, memory={})
+    assert life.run() == []
+    life.list(signed(life.node, row, 0, 1))
+    assert life.run() == ["transaction at nonce 1 can be executed now, 2 of 2 signed"]
+    assert life.run() == []
+
+
+def test_more_than_can_be_followed_are_still_reported_when_they_are_executed(
+    life: Life, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(transactions, "MAX_FOLLOWED", 1)
+    first, second = signed(life.node, queued(1), 0, 1), signed(life.node, queued(2), 0, 1)
+    life.list(first, second)
+    life.run()
+    life.execute(first)
+    life.execute(second)
+    assert sorted(life.run()) == ["transaction at nonce 1 was executed", "transaction at nonce 2 was executed"]
+
+
+def test_what_ended_is_forgotten_a_day_later(life: Life) -> None:
+    row = signed(life.node, queued(1), 0, 1)
+    life.list(row)
+    life.run()
+    life.execute(row)
+    life.list()
+    life.run()
+    (key,) = [key for key in life.world.conditions if key.check == "safe-transaction"]
+    life.node.mine(100, interval_s=0)
+    assert life.run() == []
+    life.world.conditions[key].memory["since"] = "2026-01-01T00:00:00.000000Z"  # type: ignore[index]
+    assert life.run() == []
+    assert life.world.conditions[key].memory["stage"] == "closed"
+    assert key not in life.world.run().outcomes, "its row is over, and pruned with others that are"
+
+
+def test_what_skip_leaves_out_has_no_life_either(life: Life, tmp_path: Path) -> None:
+    more = f'  skip: [{{protocol: yearn_ms, unless_to: ["{STRANGER}"]}}]\n'
+    with watching(tmp_path, life.service, {"mainnet": life.node.url}, more=more) as world:
+        life.world = world
+        life.run()
+        row = signed(life.node, queued(1), 0, 1)
+        life.list(row)
+        assert life.run() == []
+        life.execute(row)
+        life.list()
+        assert life.run() == life.run(asks=False) == []
+
+
+def test_a_chain_that_cannot_be_read_keeps_every_life(life: Life) -> None:
+    row = signed(life.node, queued(1), 0)
+    life.list(row)
+    life.run()
+    environ = life.world.environ
+    life.world.environ = {**environ, "PROVIDER_URL_MAINNET": "http://127.0.0.1:1"}
+    away = life.world.run()
+    (outcome,) = [one for key, one in away.outcomes.items() if key.check == "safe-transaction"]
+    assert outcome.condition.no_data is not None
+    life.world.environ = environ
+    life.list(signed(life.node, row, 0, 1))
+    assert life.run() == ["transaction at nonce 1 can be executed now, 2 of 2 signed"]
 
 
 # What a service says of a life that is none: each against the chain, which has executed nothing yet.
