@@ -19,7 +19,8 @@ from monitoring.base.clock import to_text
 from monitoring.conditions.condition import Condition, ConditionKey
 from monitoring.conditions.severity import Severity
 from monitoring.store.db.database import Database, Tx
-from monitoring.store.tables import conditions, escalations, silences
+from monitoring.store.people import escalations
+from monitoring.store.tables import conditions, silences
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from automation.on_call.model import Escalation, EscalationBySeverity, OnCall
 from automation.on_call.rota import on_duty
 from automation.on_call.values import CHAT, EVERYBODY, ON_CALL
 from monitoring.conditions.severity import Severity
-from monitoring.store.tables.escalations import EscalationProgress
+from monitoring.store.people.escalations import EscalationProgress
 
 
 @dataclass(frozen=True, slots=True)

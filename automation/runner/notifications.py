@@ -33,6 +33,7 @@ from monitoring.ledger.reach import ReachProblem, reach_problems, reach_problems
 from monitoring.ledger.reconcile import Reconciled
 from monitoring.ledger.ticks import Unanswered
 from monitoring.store.db.database import Database
+from monitoring.store.people import pauses
 from monitoring.store.spool import unstored
 from monitoring.store.spool.unstored import Kept
 from monitoring.store.tables import conditions
@@ -183,6 +184,18 @@ class Reporting:
         self._resolve("config/on-call", note=f"{path.name} is valid")
         if team is not None:
             self._record.with_database(lambda database: _ask(escalate(database, team, self._now(), self._origin())))
+
+    def ended_pauses(self) -> None:
+        """Announce the pauses whose time is up."""
+
+        def act(database: Database) -> None:
+            if not database.read(lambda tx: pauses.is_any_unsaid(tx, self._now())):
+                return
+            from automation.on_call.pausing import announce_ended  # noqa: PLC0415 - most runs have none
+
+            announce_ended(database, self._now(), self._origin())
+
+        self._record.with_database(act)
 
     def no_longer_watched(self, watched: ReferencedMonitors) -> None:
         """End the conditions of monitors that no profile names any more; firing ones are reported silently."""

@@ -40,6 +40,7 @@ from monitoring.base.locks.profile_lock import ProfileLock, is_held, usable_lock
 from monitoring.base.settings import Settings
 from monitoring.ledger.reach import Cause, ReachProblem
 from monitoring.store.db.database import Database
+from monitoring.store.people.pauses import Pause, PauseKind, holding
 from monitoring.store.spool.unstored import LOST
 from monitoring.store.tables.runs import RunStatus
 from monitoring.store.tables.schedules import Schedule
@@ -139,7 +140,26 @@ class Runner:
                 self._account_for_start()
                 self._record.disabled(request.tick_at)
                 return EXIT_OK, None
+            if self._record.is_scheduled and (pause := self._pause_of(profile.name)):
+                return self._skip(profile, pause), profile
             return self._execute(profile, checkout.revision, lock), profile
+
+    def _pause_of(self, profile: str) -> Pause | None:
+        return holding(self._record.pauses(), PauseKind.PROFILE, profile)
+
+    def _skip(self, profile: Profile, pause: Pause) -> int:
+        """Skip a tick that somebody paused; what is not a check goes on: the ledger, escalation, delivery."""
+        log.warning("%s: nothing is run", pause.why())
+        self._heartbeat = Heartbeat(self._settings.environ, profile.heartbeat_env)
+        self._heartbeat.started()
+        self._account_for_start()
+        self._record.paused(self._request.tick_at, pause)
+        self._reporting.store_kept()
+        self._reporting.unanswered(self._record.reconcile())
+        self._reporting.ended_pauses()
+        self._reporting.escalate()
+        self._reporting.drain()
+        return self._account(EXIT_OK, self._reporting.unreached())
 
     @contextmanager
     def _lock(self) -> Iterator[ProfileLock]:
@@ -191,6 +211,7 @@ class Runner:
                     uncalled = webhooks.look(self._settings, self._record, self._jobs, revision, self._clock.now())
                     self._reporting.webhooks(uncalled)
                 self._reporting.first_day()
+                self._reporting.ended_pauses()
                 self._reporting.escalate()
                 self._store_protocols()
                 code = EXIT_OK if status == "ok" else EXIT_FAILED
@@ -256,6 +277,7 @@ class Runner:
 
     def _run_tasks(self, profile: Profile, workspace: Workspace, tasks: Sequence[Task]) -> list[TaskResult]:
         server, self._server = self._server, None
+        tasks = self._without_paused(profile, tasks)
         return run_tasks(
             workspace.ready(tasks, self._record.run_id),
             cwd=self._settings.checkout,
@@ -269,6 +291,21 @@ class Runner:
             clock=self._clock,
             server=server,
         )
+
+    def _without_paused(self, profile: Profile, tasks: Sequence[Task]) -> Sequence[Task]:
+        """Write the rows of tasks that somebody paused, and return the others; one by hand runs."""
+        found = self._record.pauses() if self._request.only_task is None else []
+        if not any(each.kind is PauseKind.TASK for each in found):
+            return tasks
+        from automation.on_call.pausing import paused_tasks  # noqa: PLC0415 - only a pause pays for its messages
+
+        reasons, now = paused_tasks(profile.name, tasks, found), self._clock.now()
+        for name, reason in reasons.items():
+            log.warning("%s is not started: %s", name, reason)
+            self._record.task_ended(TaskResult(name, TaskStatus.SKIPPED, reason, now, now))
+            if pause := holding(found, PauseKind.TASK, f"{profile.name}/{name}"):
+                self._record.count_paused(pause)
+        return [task for task in tasks if task.name not in reasons]
 
     def _on_start(self, task: str, _pid: int) -> None:
         self._record.task_started(task)

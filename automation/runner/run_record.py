@@ -28,6 +28,8 @@ from monitoring.ledger.ticks import nearby, start_for, still_going, tick_for
 from monitoring.store.db.database import Database
 from monitoring.store.db.recorded_time import Asker, give_up_tick
 from monitoring.store.maintenance.repair import Repair
+from monitoring.store.people import pauses
+from monitoring.store.people.pauses import Pause
 from monitoring.store.spool import unstored
 from monitoring.store.tables import runs, schedules
 from monitoring.store.tables.runs import RunRow, RunStatus, TaskRun
@@ -146,6 +148,39 @@ class RunRecord:
         """Write the row of a tick that found its profile still running, unless that run answers the tick itself."""
         self.tick_at = tick_at
         self._owe_end("skipped", _still_running(holder), lambda database: self._skipped(database, tick_at, holder))
+
+    def paused(self, tick_at: datetime | None, pause: Pause) -> None:
+        """Write the row of a tick whose profile is paused, and count it."""
+
+        def act(database: Database) -> None:
+            at = tick_at or self._tick_of_start(database, None)
+            if at is None:
+                return
+            with database.write() as tx:
+                if runs.insert_unserved(tx, self._profile, at, "skipped", reason=redact(pause.why()), held_by=None):
+                    pauses.count(tx, pause.id)
+
+        self.tick_at = tick_at
+        self._owe_end("skipped", pause.why(), act)
+
+    def pauses(self) -> list[Pause]:
+        """Return what is paused now; nothing where that cannot be read: then everything runs."""
+        found: list[Pause] = []
+
+        def act(database: Database) -> None:
+            found[:] = database.read(lambda tx: pauses.active(tx, self._clock.now()))
+
+        self.read(act)
+        return found
+
+    def count_paused(self, pause: Pause) -> None:
+        """Count one task that a pause held back."""
+
+        def act(database: Database) -> None:
+            with database.write() as tx:
+                pauses.count(tx, pause.id)
+
+        self.with_database(act)
 
     def not_started(self, tick_at: datetime, status: Literal["skipped", "missed"], reason: str) -> None:
         """Write the row of a tick that the embedded scheduler did not start."""

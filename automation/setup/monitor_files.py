@@ -219,7 +219,7 @@ def _drill(watch: WatchWish, facts: ContractFacts, checks: Sequence[FormulaCheck
         + f"fires: {one.fires}}}\n"
         for one in all_checks
     )
-    return f"# What each check must fire on; docs/monitors.md says how to run it.\nwell:\n{well}drills:\n{drills}"
+    return f"# What each check must fire on; docs/drill-yaml.md says how to run it.\nwell:\n{well}drills:\n{drills}"
 
 
 def _vault_drills(watch: WatchWish, facts: ContractFacts) -> Iterator[FormulaCheck]:

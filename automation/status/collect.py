@@ -33,6 +33,8 @@ from monitoring.ledger.outcomes import gather
 from monitoring.ledger.reach import ReachProblem, reach_problems, reach_problems_without_database
 from monitoring.store.db.database import Database
 from monitoring.store.db.schema import open_readonly
+from monitoring.store.people import pauses
+from monitoring.store.people.pauses import Pause
 from monitoring.store.tables import conditions, deliveries, runs, silences
 from monitoring.store.tables.runs import RunRow
 from monitoring.store.tables.silences import Silence
@@ -87,6 +89,7 @@ class Status:
     inhibited: tuple[Condition, ...]
     unconfirmed: tuple[Unconfirmed, ...]
     silences: tuple[Silence, ...]
+    pauses: tuple[Pause, ...]
     origin: OriginState | None
     sync: SyncState
     waiting: tuple[str, ...]
@@ -141,6 +144,7 @@ def _look(
         inhibited=tuple(database.read(conditions.inhibited)) if database else (),
         unconfirmed=tuple(unconfirmed(jobs, settings.checkout, database)) if jobs else (),
         silences=tuple(database.read(lambda tx: silences.active(tx, now))) if database else (),
+        pauses=tuple(database.read(lambda tx: pauses.active(tx, now))) if database else (),
         origin=origin,
         sync=sync,
         waiting=tuple(waiting(settings, held, jobs, database)),

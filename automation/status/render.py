@@ -13,6 +13,7 @@ from monitoring.base.clock import to_text
 from monitoring.base.formatting import format_duration
 from monitoring.base.plural import counted
 from monitoring.conditions.condition import Condition, NoData, distinct_texts
+from monitoring.store.people.pauses import Pause
 from monitoring.store.tables.runs import RunRow
 from monitoring.store.tables.silences import Silence
 
@@ -49,6 +50,8 @@ def lines(status: Status) -> Iterator[str]:
     if status.unconfirmed:
         yield from _section("unconfirmed", _unconfirmed(status), "status --json")
     yield from _section("silences", [_silence(each) for each in status.silences], "silence --list")
+    if status.pauses:
+        yield from _section("pauses", [f"{each.what} {each.why()}" for each in status.pauses], "pause --list")
 
 
 def _section(name: str, entries: list[str], verb: str, count: str = "") -> Iterator[str]:
@@ -189,6 +192,7 @@ def as_json(status: Status) -> dict[str, object]:
         "unconfirmed": [
             {"monitor": each.monitor, "source": each.source, "why": each.why} for each in status.unconfirmed
         ],
+        "pauses": [_pause_json(each) for each in status.pauses],
         "silences": [
             {"id": each.id, "protocol": each.protocol, "key": each.key, "ends_at": to_text(each.ends_at),
              "reason": each.reason, "held_back": each.silenced} for each in status.silences
@@ -209,6 +213,13 @@ def as_json(status: Status) -> dict[str, object]:
         "env_file": str(status.env_file) if status.env_file else None,
         "cache_dir": str(status.cache_dir),
         "checkout": str(status.checkout),
+    }  # fmt: skip
+
+
+def _pause_json(pause: Pause) -> dict[str, object]:
+    return {
+        "id": pause.id, "kind": pause.kind.value, "name": pause.name, "ends_at": to_text(pause.ends_at),
+        "by": pause.created_by, "reason": pause.reason, "held_back": pause.held_back,
     }  # fmt: skip
 
 

@@ -49,6 +49,7 @@ class Reason(StrEnum):
     BASELINE_STALE = "baseline too old, seeded again"
     HAPPENED = "happened"
     NOTHING_NEW = "nothing new"
+    PAUSED = "paused"
 
 
 @dataclass(frozen=True, slots=True)

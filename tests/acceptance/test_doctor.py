@@ -55,6 +55,7 @@ def test_a_sound_host_has_nothing_wrong_but_that_no_scheduler_runs_in_a_test(hos
     }  # fmt: skip
 
 
+@pytest.mark.ci
 def test_it_says_how_often_each_queue_is_read_and_what_a_key_changes(host: Host) -> None:
     safes = [f'{{name: S{place}, chain: mainnet, address: "0x{place:040}", protocol: acme}}' for place in range(1, 11)]
     file = host.checkout / "protocols" / "test" / "monitor.yaml"

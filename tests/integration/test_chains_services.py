@@ -17,7 +17,7 @@ from monitoring.base.http.client import HttpClient
 from monitoring.chains.abi.function import parse_function
 from monitoring.chains.abi.values import Reading, Unknown
 from monitoring.chains.decode.calldata import Decoder, Transaction
-from monitoring.chains.decode.signature_resolver import ExplorerAbi, FourByte, abi_functions, ladder
+from monitoring.chains.decode.signature_resolver import ExplorerAbi, FourByte, VerifiedSource, abi_functions, ladder
 from monitoring.chains.networks import network
 from monitoring.chains.rpc.budget import Budget
 from monitoring.chains.rpc.memory import RunMemory
@@ -482,7 +482,7 @@ def test_a_verified_abi_names_the_call_through_the_proxy(service: Service) -> No
             decoded = Decoder([source]).decode(Transaction(8453, A, OBSCURE))
     assert decoded.origin == "abi"
     assert [argument.name for argument in decoded.arguments] == ["n", "1"]
-    assert source.contract_name(8453, A) == "Proxy"
+    assert source.verified(8453, A) == VerifiedSource("Proxy")
     assert len(scripted.seen) == 2
     assert parse_qs(urlsplit(scripted.seen[0].path).query)["chainid"] == ["8453"]
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from monitoring.checks.drill.scripts import rehearse_script
 from tests.support.checks_host import ChecksHost
 from tests.support.child import CHECKOUT, child_environ
 
@@ -179,6 +180,8 @@ MISTAKES = [
     ("drills:", "drill:", "drill.yaml:2:1 drill: drill is not known here, did you mean drills?"),
     ("well:", "sources: {a: 1}\nwell:", "drill.yaml:1:10 sources: a drill has whole answers: write them with"),
     ("well:", "\twell:", "drill.yaml:1:1 yaml: a tab cannot indent: use spaces"),
+    (": 999e18}", ": unknown}", "drill.yaml:3:60 drills[0].when.vault.totalAssets(): it answers (uint256): unknown"),
+    (": 999e18}", ": [1, 2]}", "drill.yaml:3:60 drills[0].when.vault.totalAssets(): it answers (uint256): [1, 2]"),
 ]  # fmt: skip
 
 
@@ -187,6 +190,76 @@ def test_a_mistake_in_a_drill_is_named_at_its_place(host: ChecksHost, right: str
     code, _, stderr = drilled(host, DRILL.replace(right, wrong, 1))
     assert code == 2
     assert any(line.startswith(said) for line in stderr.splitlines()), stderr
+
+
+ROWS = """\
+monitor: acme
+chain: mainnet
+contracts: {feed: "0x8fFfFfd4AfB6115b954Bd326cbe7B4BA576818f6"}
+functions: ["assets()(address[])"]
+sources:
+  reserve: {url: https://api.example.org/supply, number: "rows[0].size"}
+for_each:
+  t:
+    - {name: cUSD, token: "0xcCcc62962d17b8914c62D74FfB843d73B2a3cccC"}
+    - {name: iUSD, token: "0x48f9e38f3070AD8945DFEae3FA70987722E3D89c"}
+  asset: {of: feed.assets()}
+checks:
+  - {id: reserve, require: reserve >= 5, severity: high}
+  - {id: "size/{t.name}", require: erc20(t.token).totalSupply() >= 5, severity: high}
+  - {id: "held/{asset}", require: erc20(asset).totalSupply() >= 5, severity: high}
+  - {id: answer, require: "feed.latestRoundData()[1] > 0", severity: high}
+  - {id: "sent/{t.name}", event: "Transfer(address,address,uint256)", contracts: t.token, severity: low}
+"""
+INSTEAD = [
+    ("reserve: 4", 'reserve is a source: change its recorded answer by a path, as in reserve: {"rows[0].size": 1}'),
+    (
+        "erc20(asset).totalSupply(): 4",
+        "asset is a row of a list that is read: write its address or its number in place",
+    ),
+    ("t.token: 4", "an event is written as t.token.Transfer: [from, to, value]"),
+    ("Transfer(zero): 4", "an event is written as t.token.Transfer: [from, to, value]"),
+    (
+        "feed.latestRoundData(): 4",
+        "it answers a list of 5 values (uint80, int256, uint256, uint256, uint80): 4 does not",
+    ),
+]
+
+
+@pytest.mark.parametrize(("change", "said"), INSTEAD, ids=[change for change, _ in INSTEAD])
+def test_what_a_drill_cannot_change_so_is_answered_with_what_to_write(host: ChecksHost, change: str, said: str) -> None:
+    code, _, stderr = drilled(host, f"drills:\n  - {{check: reserve, fires: high, when: {{{change}}}}}\n", ROWS)
+    assert code == 2
+    assert said in stderr
+    assert "write answers/acme.reserve.json by hand, as docs/drill-yaml.md describes" in stderr
+
+
+SIZES = """\
+well: {erc20(t.token).totalSupply(): 9}
+drills:
+  - {check: size, fires: high, when: {erc20("0xcCcc62962d17b8914c62D74FfB843d73B2a3cccC").totalSupply(): 4}, only: cUSD}
+"""
+
+
+def _of_sizes() -> str:
+    """Return the monitor of ROWS with its check of sizes alone."""
+    others = ("reserve", "sources", "asset", "answer", "sent")
+    return "".join(line for line in ROWS.splitlines(keepends=True) if not any(word in line for word in others))
+
+
+def test_one_row_needs_no_list_and_a_name_that_no_row_has_is_answered_with_the_known_ones(host: ChecksHost) -> None:
+    monitor = _of_sizes()
+    assert drilled(host, SIZES, monitor)[0] == 0
+    code, lines, _ = drilled(host, SIZES.replace("cUSD}", "USD}"), monitor)
+    assert code == 1
+    assert "          line 3: no row is called USD, known are cUSD, iUSD" in lines
+
+
+def test_a_change_in_all_rows_wins_over_the_answer_of_one_when_all_is_well(host: ChecksHost) -> None:
+    one = 'erc20("0xcCcc62962d17b8914c62D74FfB843d73B2a3cccC").totalSupply()'
+    all_rows = "erc20(t.token).totalSupply()"
+    drill = f"well: {{{all_rows}: 9, {one}: 8}}\ndrills: [{{check: size, fires: high, when: {{{all_rows}: 4}}}}]\n"
+    assert drilled(host, drill, _of_sizes())[0] == 0
 
 
 def test_a_monitor_without_a_drill_says_which_file_to_write(host: ChecksHost) -> None:
@@ -215,7 +288,21 @@ def test_a_drill_of_a_script_that_fails_is_named_with_its_line(host: ChecksHost)
     done = host.do("test", script)
     assert done.returncode == 1
     assert "test_acme.py:14 AssertionError: assert run(main, " in done.stdout
-    assert "needs capsys: run it with python -m pytest" in done.stdout
+    by_hand = f"PYTHONPATH={host.folder} python -m pytest {host.folder}/test_acme.py"
+    assert (
+        f"needs capsys, which only pytest has: take it out (`environ=` of `run` sets variables), or run {by_hand}"
+        in (done.stdout)
+    )
+
+
+def test_a_drill_of_a_script_that_is_named_from_here_fails_at_its_line_too(
+    host: ChecksHost, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    host.file("", "main.py")
+    host.file(SCRIPT_DRILL.replace('"fired"', '"worsened"'), "test_acme.py")
+    monkeypatch.chdir(host.folder)
+    result, _ = rehearse_script(Path("main.py"))
+    assert result.problems[0].startswith("test_acme.py:14 AssertionError: assert run(main, ")
 
 
 def test_a_drill_file_that_cannot_be_loaded_is_named_with_its_line(host: ChecksHost) -> None:

@@ -130,6 +130,15 @@ def test_a_shape_that_changed_is_named_path_by_path(host: ChecksHost, acme: Acme
     ]
 
 
+def test_a_recording_of_another_name_is_replaced_and_named(host: ChecksHost) -> None:
+    record(host)
+    by_hand = host.folder / "answers/by-hand.json"
+    (host.folder / "answers/acme.supply.json").rename(by_hand)
+    said = "answers/acme.supply.json: recorded, in place of by-hand.json, of the same shape"
+    assert record(host)[0] == said
+    assert not by_hand.exists()
+
+
 def test_a_source_that_cannot_be_read_keeps_the_recording_that_is_there(host: ChecksHost, acme: Acme) -> None:
     record(host)
     before = written(host, "ratio")

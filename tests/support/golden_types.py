@@ -20,7 +20,7 @@ from tests.support.http_service import http_service
 from tests.support.monitor_world import monitor_world
 from tests.support.rpc_server import Provider, serving
 from tests.support.safes import BOT, CURATION, TARGET, SafeService, queued
-from tests.support.timelocks import YEARN, cancelled_log, executed_log, scheduled_logs
+from tests.support.timelocks import DAY, YEARN, cancelled_log, executed_log, scheduled_logs
 from utils.testing import SimChain, SimClock, run
 
 GIB = 1024**3
@@ -187,16 +187,24 @@ def timelock_alerts(folder: Path, start: datetime) -> Iterator[Alert]:
     path, clock = folder / "timelocks.yaml", ManualClock(start)
     path.write_text(TIMELOCK)
     provider = Provider(
-        head=20_000_000, head_time=lambda: clock.now().timestamp(), logs=scheduled_logs(range(20_000_050, 20_000_051))
+        head=20_000_000,
+        head_time=lambda: clock.now().timestamp(),
+        logs=scheduled_logs(range(20_000_050, 20_000_051), 3 * DAY),
     )
     with serving(provider) as urls:
         world = monitor_world(path, {"PROVIDER_URL_MAINNET_1": urls[0]}, clock=clock, sleep=clock.sleep)
         world.run()
         clock.advance(3600)
         provider.head += 300
+        mined_at = int(clock.now().timestamp()) - 12 * (provider.head - 20_000_050)
+        provider.views[YEARN, "getTimestamp(bytes32)(uint256)"] = mined_at + 3 * DAY
         yield from (one.message for one in world.run().told)
+        for hours in (48, 24, 1):  # the reminder, ready, nothing new
+            clock.advance(hours * 3600)
+            provider.head += 300
+            yield from (one.message for one in world.run().told)
         for ended in (executed_log, cancelled_log):
-            provider.logs = [*provider.logs, ended(provider.head + 50)]
+            provider.logs = [*provider.logs, ended(provider.head + 50, of=20_000_050)]
             clock.advance(3600)
             provider.head += 300
             yield from (one.message for one in world.run().told)

@@ -35,25 +35,25 @@ def calls_of(timelock: Contract) -> tuple[list[str], list[int], list[bytes]]:
     return [YEARN, YEARN], [0, 0], [grants, delay]
 
 
-def scheduled_logs(blocks: range) -> list[Any]:
+def scheduled_logs(blocks: range, delay_s: int = DAY) -> list[Any]:
     """One `CallScheduled` of the timelock in each of these blocks."""
-    return [_log("CallScheduled", block, [YEARN, 0, b"", NOTHING, DAY]) for block in blocks]
+    return [_log("CallScheduled", block, [YEARN, 0, b"", NOTHING, delay_s]) for block in blocks]
 
 
-def executed_log(block: int) -> Any:
-    return _log("CallExecuted", block, [YEARN, 0, b""])
+def executed_log(block: int, of: int | None = None) -> Any:
+    return _log("CallExecuted", block, [YEARN, 0, b""], of=of)
 
 
-def cancelled_log(block: int) -> Any:
-    return _log("Cancelled", block, [], is_indexed=False)
+def cancelled_log(block: int, of: int | None = None) -> Any:
+    return _log("Cancelled", block, [], is_indexed=False, of=of)
 
 
-def _log(name: str, block: int, values: list[Any], *, is_indexed: bool = True) -> Any:
-    """One event of the operation that is named by its block."""
+def _log(name: str, block: int, values: list[Any], *, is_indexed: bool = True, of: int | None = None) -> Any:
+    """One event of the operation that is named by the block it was scheduled in; without one by its own."""
     signal = next(one for one in signals("oz_timelock_controller").values() if one.name == name)
     types = [field.kind for field in signal.event.fields if not field.indexed] if signal.event else []
     data = "0x" + encode(types, values, name).hex()
     index = ["0x" + "0" * 64] if is_indexed else []
     return event_log(block, address=YEARN, topic=signal.topic) | {
-        "topics": [signal.topic, f"0x{block:064x}", *index], "data": data,
+        "topics": [signal.topic, f"0x{block if of is None else of:064x}", *index], "data": data,
     }  # fmt: skip

@@ -163,6 +163,20 @@ def test_each_verb_tells_its_story(world: World, verb: str, act: Any, story: lis
     assert [world.kinds(lambda m, value=value: act(m, value)) for value, _ in story] == [told for _, told in story]
 
 
+def test_a_title_of_rows_counts_the_new_ones_and_never_shows_its_placeholder(world: World) -> None:
+    def act(rows: list[tuple[str, str]]) -> Any:
+        return lambda m: m.stages(
+            "x", rows, id=lambda r: r[0], stage=lambda r: r[1], order=["late", "lost"], severity=HIGH, remind="1h",
+            text="{value} borrowers came nearer to default",
+        )  # fmt: skip
+
+    late = [("a", "late"), ("b", "late")]
+    titles = [one.title for rows in (late, [("a", "lost"), ("b", "late")], late) for one in world.run(act(rows))]
+    assert titles[:2] == ["2 borrowers came nearer to default", "Worse: 1 borrowers came nearer to default"]
+    assert not any("{" in title for title in titles)
+    assert len(titles) == 3  # the last one is a reminder, in which nothing is new
+
+
 def test_what_is_read_of_a_chain_is_exact_and_one_request(world: World) -> None:
     world.chain.calls |= {
         (VAULT, ASSETS): 3 * 10**18,
@@ -322,6 +336,10 @@ def test_what_a_block_judges_alerts_and_remembers_is_one_thing(world: World) -> 
         (lambda m: [m.flag("x", True, severity=HIGH) for _ in "ab"], "judged in this run already"),
         (lambda m: m.flag("x", True, severity=HIGH).told, "nothing is recorded yet"),
         (lambda m: m.stages("x", [], id=id, stage=id, order="ac", alert_from="b", severity=HIGH), "none of the stages"),
+        (
+            lambda m: m.stages("x", ["b"], id=str, stage=str, order="ab", show=lambda _: "Bob", severity=HIGH),
+            "show=… must return facts by name, as in {'borrower': row['borrower']}, not 'Bob'",
+        ),
         (lambda m: m.http(API, max_age="1h"), "needs time="),
         (lambda m: m.chain("nowhere"), "is not known"),
     ],

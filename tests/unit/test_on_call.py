@@ -14,7 +14,7 @@ from automation.on_call.model import OnCall
 from automation.on_call.rota import on_duty
 from automation.on_call.steps import DueQuestion, next_ask
 from monitoring.conditions.severity import Severity
-from monitoring.store.tables.escalations import EscalationProgress
+from monitoring.store.people.escalations import EscalationProgress
 
 TEXT = """
 zone: Europe/Berlin

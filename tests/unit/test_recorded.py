@@ -49,11 +49,17 @@ def test_the_request_that_was_recorded_is_answered_with_exact_numbers_and_times(
 @pytest.mark.parametrize(
     ("request_", "said"),
     [
-        (Request("https://api.example/v1?key=s3cr3t&symbol=B", headers=ASKED.headers), "its URL is another"),
+        (
+            Request("https://api.example/v1?key=s3cr3t&symbol=B", headers=ASKED.headers),
+            "its URL is another than in a.json, it asks https://api.example/v1?key=…&symbol=B",
+        ),
         (Request("https://api.example/v2?key=s3cr3t&symbol=A", headers=ASKED.headers), "its URL is another"),
         (Request(ASKED.url, "POST", ASKED.headers), "its method is another"),
         (Request(ASKED.url, headers={"accept": "application/json"}), "its headers are others (x-key)"),
-        (Request(ASKED.url, headers={"accept": "text/html", "x-key": "k"}), "its headers are others (accept)"),
+        (
+            Request(ASKED.url, headers={"accept": "text/html", "x-key": "s3cr3t"}),
+            "its headers are others (accept) than in a.json, it asks accept: text/html, x-key: …",
+        ),
         (Request(ASKED.url, headers={**ASKED.headers, "ACCEPT": "text/html"}), "its headers are others (accept)"),
         (Request(ASKED.url, headers=ASKED.headers, body=b'{"query": "x"}'), "its body is another"),
     ],

@@ -1,9 +1,11 @@
-"""Every example of docs/monitor-yaml.md and docs/jobs.md is read by the reader of its file without a mistake."""
+"""Every example of the pages that list keys is read by the reader of its file without a mistake."""
 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +16,14 @@ from automation.jobs.load import load_jobs
 from automation.jobs.model import JOBS, PROFILE, TASK
 from monitoring.base.settings import CHECKOUT
 from monitoring.base.yaml.keys import Key
+from monitoring.chains.services.sources import Source
 from monitoring.checks.builtin import TYPES
 from monitoring.checks.config.load import load_monitor
+from monitoring.checks.drill.answers import READ
+from monitoring.checks.drill.file import DRILL_KEYS, FILE_KEYS
 from monitoring.checks.json_schema import monitor_table, tables
+from monitoring.checks.recorded.recording import recordings_of
+from monitoring.checks.recorded.replay import Replay
 from tests.support.checkouts import make_checkout, write
 from tests.support.drills import monitor_files
 from tests.support.monitor_keys import everywhere, said
@@ -225,3 +232,27 @@ def test_the_page_has_every_key_that_a_shipped_monitor_uses(path: Path) -> None:
     missing = {key for key in keys_of(file) if f"| `{key}` |" not in page} - named - free
 
     assert not missing
+
+
+def test_the_page_of_drills_has_every_key_and_its_example_no_other() -> None:
+    page = (CHECKOUT / "docs" / "drill-yaml.md").read_text(encoding="utf-8")
+    known = [key.name for section in (FILE_KEYS, DRILL_KEYS, READ) for key in section.keys]
+    cells = {name for line in page.splitlines() if line.startswith("|") for name in re.findall(r"`(\w+)`", line)}
+    assert {*known} - cells == set()
+
+    example = yaml.load(page.partition("```yaml\n")[2].partition("```")[0], Loader=yaml.BaseLoader)
+    assert example.keys() <= {key.name for key in FILE_KEYS.keys}
+    assert {key for one in example["drills"] for key in one} <= {key.name for key in DRILL_KEYS.keys}
+    assert {key for one in example["reads"] for key in one} <= {key.name for key in READ.keys}
+
+
+def test_the_answer_that_the_page_of_drills_writes_by_hand_is_one(tmp_path: Path) -> None:
+    page = (CHECKOUT / "docs" / "drill-yaml.md").read_text(encoding="utf-8")
+    write(tmp_path / "answers" / "acme.reserve.json", page.partition("```json\n")[2].partition("```")[0])
+    (found,) = recordings_of(tmp_path / "monitor.yaml", "acme")
+    now = datetime(2026, 1, 1, tzinfo=UTC)
+    asked = Source("reserve", "https://api.example.org/supply").request()
+
+    answer = Replay([found], now)(asked, 1.0)
+
+    assert json.loads(answer.body) == {"data": {"value": 20000, "time": int(now.timestamp()) - 60}}

@@ -31,7 +31,7 @@ class FlagKind(StrEnum):
     UNDECODED = "undecoded"
 
 
-_ORDER = ("", "LOW", "MEDIUM", "HIGH", "CRITICAL")
+SEVERITIES = ("", "LOW", "MEDIUM", "HIGH", "CRITICAL")
 # An amount with the upper half of its bits in use is no amount anybody has: it means "all, permanently".
 _UNLIMITED_BITS = {256: 1 << 255, 160: (1 << 160) - 1}
 
@@ -53,7 +53,7 @@ def flags(decoded: DecodedCall) -> tuple[Flag, ...]:
 
 def worst_first(found: Iterable[Flag]) -> tuple[Flag, ...]:
     """Sort flags by severity; equally bad ones stay in their order."""
-    return tuple(sorted(found, key=lambda flag: -_ORDER.index(flag.severity)))
+    return tuple(sorted(found, key=lambda flag: -SEVERITIES.index(flag.severity)))
 
 
 def _of_call(call: DecodedCall) -> list[Flag]:

@@ -15,6 +15,7 @@ from monitoring.chains.decode.flags import Flag, flags, worst_first
 from monitoring.chains.decode.format_tx import Names, TxLine, outline, token_addresses
 from monitoring.chains.decode.labels import Labels
 from monitoring.chains.decode.proxies import Upgrade, read_upgrades
+from monitoring.chains.decode.setters import ValueBefore, states_before
 from monitoring.chains.networks import networks
 from monitoring.chains.rpc.tokens import native_token
 from monitoring.chains.rpc.views import ChainView
@@ -52,12 +53,14 @@ def examine(
     native = {chain_id: native_token(network)} if network else {}
     known = Known(Names(labels or Labels(), {}, native))
     upgrades: list[Upgrade] = []
+    before: list[tuple[ValueBefore, ...]] = []
     if isinstance(view, ChainView):
+        before = states_before(view, [inside for one in decoded for inside in one.walk()])
         known = _read(decoded, words, known, view)
         upgrades = [upgrade for one in decoded for upgrade in read_upgrades(view, one)]
     found = worst_first(flag for one in decoded for flag in flags(one))
     lines = tuple(line for one in decoded for line in outline(one, known.names))
-    return Examined(decoded, found, lines, tuple(upgrades), known.names, sentences(decoded, words, known))
+    return Examined(decoded, found, lines, tuple(upgrades), known.names, sentences(decoded, words, known, before))
 
 
 def _read(decoded: Sequence[DecodedCall], words: Catalogue, known: Known, view: ChainView) -> Known:

@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import cast
 from urllib.parse import urlencode
 
 import orjson
 
-from monitoring.base.clock import from_text, to_text
+from monitoring.base.clock import Clock, from_text, to_text
 from monitoring.base.http.client import Request
 from monitoring.chains.abi.addresses import SignatureError, checksum, is_address
 from monitoring.chains.abi.selectors import Declaration, declare
@@ -26,6 +27,7 @@ FOURBYTE = "https://api.4byte.sourcify.dev/signature-database/v1"
 EXPLORER = "https://api.etherscan.io/v2/api"
 EXPLORER_KEY = "ETHERSCAN_API_KEY"
 _LOOKUPS = 12  # requests one decoder may make: an alert must not wait for a registry
+_PATIENCE_S = 15.0  # for all look-ups at the explorer of one task
 _MISS_KEPT = timedelta(days=3)
 _ABI_KEPT = timedelta(days=1)  # a proxy's implementation may change
 _MAX_NAMES = 20
@@ -66,16 +68,20 @@ class FourByte:
         return names
 
 
+def explorer(environ: Mapping[str, str], service: Service, memory: ChainMemory) -> ExplorerAbi | None:
+    """Return the explorer where there is a key for it; `ETHERSCAN_URL` puts another server in its place."""
+    key = environ.get(EXPLORER_KEY, "").strip()
+    return ExplorerAbi(service, memory, key, environ.get("ETHERSCAN_URL") or EXPLORER) if key else None
+
+
 def ladder(environ: Mapping[str, str], service: Service, memory: ChainMemory) -> list[FourByte | ExplorerAbi]:
     """Return the rungs above the own table: the explorer's only where there is a key for it.
 
-    `ETHERSCAN_URL` and `FOURBYTE_URL` put other servers in their places.
+    `FOURBYTE_URL` puts another server in the place of the public list.
     """
-    fourbyte = FourByte(service, memory, environ.get("FOURBYTE_URL") or FOURBYTE)
-    key = environ.get(EXPLORER_KEY, "").strip()
-    if not key:
-        return [fourbyte]
-    return [ExplorerAbi(service, memory, key, environ.get("ETHERSCAN_URL") or EXPLORER), fourbyte]
+    public = FourByte(service, memory, environ.get("FOURBYTE_URL") or FOURBYTE)
+    keyed = explorer(environ, service, memory)
+    return [keyed, public] if keyed else [public]
 
 
 def _names(body: Json, selector: str) -> list[str] | None:
@@ -92,6 +98,32 @@ def _names(body: Json, selector: str) -> list[str] | None:
     return [str(row["name"]) for row in rows[:_MAX_NAMES] if isinstance(row, dict) and "name" in row]
 
 
+@dataclass(frozen=True, slots=True)
+class VerifiedSource:
+    """What an explorer says of a contract's source; `name` is its author's, empty where there is no source."""
+
+    name: str
+
+    @property
+    def is_verified(self) -> bool:
+        return bool(self.name)
+
+
+class Patience:
+    """How many seconds look-ups took in all: when they are used up, no other begins, since an alert waits for it."""
+
+    def __init__(self, clock: Clock, seconds: float = _PATIENCE_S) -> None:
+        self.left_s = seconds
+        self._clock = clock
+        self._since_s = 0.0
+
+    def __enter__(self) -> None:
+        self._since_s = self._clock.monotonic()
+
+    def __exit__(self, *_: object) -> None:
+        self.left_s -= self._clock.monotonic() - self._since_s
+
+
 class ExplorerAbi:
     """The verified ABI of a call's target, through its proxy."""
 
@@ -106,6 +138,7 @@ class ExplorerAbi:
         self._key = key
         self._base = base
         self._lookups = lookups
+        self._patience = Patience(service.budget.clock)
 
     def candidates(self, tx: Transaction) -> Sequence[Declaration]:
         if not is_address(tx.to):
@@ -113,10 +146,15 @@ class ExplorerAbi:
         found = [_declaration(text) for text in self._functions(tx.chain_id, checksum(tx.to))]
         return [one for one in found if one is not None and one.function.selector == tx.data[:SELECTOR]]
 
-    def contract_name(self, chain_id: int, address: str) -> str:
-        """Return the name in the verified source of an address seen before, or nothing."""
-        known = self._memory.recall("contract", f"{chain_id}:{checksum(address)}")
-        return str(json.loads(known).get("contract", "")) if known else ""
+    def verified(self, chain_id: int, address: str) -> VerifiedSource | Unknown:
+        """Return whether the explorer has the source of a contract; `Unknown` if it does not answer in time."""
+        key = f"{chain_id}:{checksum(address)}"
+        self._functions(chain_id, checksum(address))
+        now = self._service.budget.clock.now()
+        if _recall(self._memory, "contract", key, now, _ABI_KEPT, for_ever=False) is None:
+            return Unknown("the explorer did not answer", self.name)
+        known = json.loads(self._memory.recall("contract", key) or "{}")
+        return VerifiedSource(str(known.get("contract", "")))
 
     def _functions(self, chain_id: int, address: str) -> list[str]:
         now = self._service.budget.clock.now()
@@ -136,7 +174,7 @@ class ExplorerAbi:
         return functions
 
     def _ask(self, chain_id: int, address: str) -> dict[str, Json] | None:
-        if self._lookups <= 0:
+        if self._lookups <= 0 or self._patience.left_s <= 0:
             return None
         self._lookups -= 1
         query = {
@@ -146,7 +184,8 @@ class ExplorerAbi:
             "address": address,
             "apikey": self._key,
         }
-        body = self._service.ask_json(Request(f"{self._base}?{urlencode(query)}"), tries=1)
+        with self._patience:
+            body = self._service.ask_json(Request(f"{self._base}?{urlencode(query)}"), tries=1)
         rows = body.get("result") if isinstance(body, dict) and body.get("status") == "1" else None
         row = rows[0] if isinstance(rows, list) and rows else None
         return row if isinstance(row, dict) else None

@@ -84,10 +84,17 @@ class Multicall:
         self._largest = CHUNK  # until the gateway finds that too heavy
         self._refusals = 0
 
-    def read(self, calls: Mapping[Name, Call]) -> dict[Name, AbiValue | Unknown]:
-        """Return a value, or `Unknown` with its reason, for each name."""
+    def read(self, calls: Mapping[Name, Call], *, may_fail: bool = False) -> dict[Name, AbiValue | Unknown]:
+        """Return a value, or `Unknown` with its reason, for each name.
+
+        Of calls that `may_fail`, since nobody knows whether the contract has them, no provider is doubted.
+        """
         wanted = list({one.wire: one for one in calls.values()}.values())
-        raws = self._after_calls(wanted) if self._supposed.is_run else self._believed(wanted, self._ask(wanted))
+        if self._supposed.is_run:
+            raws = self._after_calls(wanted)
+        else:
+            asked = self._ask(wanted)
+            raws = asked if may_fail else self._believed(wanted, asked)
         return {name: self._value(one, raws[one.wire]) for name, one in calls.items()}
 
     def _ask(self, wanted: Sequence[Call]) -> _Raws:

@@ -59,6 +59,13 @@ class ChainView:
             self._answers.update(self._multicall.read(new))
         return {name: self._answers[one] for name, one in calls.items()}
 
+    def attempt(self, calls: Mapping[Name, Call]) -> dict[Name, AbiValue | Unknown]:
+        """Read views that a contract may not have, in one multicall; what fails here is asked again by `read`."""
+        new = {one: one for one in calls.values() if one not in self._answers}
+        found = self._multicall.read(new, may_fail=True) if new else {}
+        self._answers.update({one: value for one, value in found.items() if not isinstance(value, Unknown)})
+        return {name: self._answers.get(one, found.get(one, Unknown("not read"))) for name, one in calls.items()}
+
     def tokens(self, addresses: Iterable[str]) -> dict[str, Token | Unknown]:
         """Return symbol and decimals by address; `Unknown` for what is no token."""
         return token_metadata(self, addresses, self._memory)

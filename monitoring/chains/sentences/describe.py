@@ -12,7 +12,9 @@ from monitoring.chains.abi.addresses import checksum, is_address
 from monitoring.chains.decode.calldata import SELECTOR, DecodedCall
 from monitoring.chains.decode.foreign_names import quoted
 from monitoring.chains.decode.labels import Labels, is_multisend
+from monitoring.chains.decode.setters import ValueBefore
 from monitoring.chains.rpc.multicall import Call, call
+from monitoring.chains.sentences.before import before_parts
 from monitoring.chains.sentences.catalogue import Catalogue
 from monitoring.chains.sentences.fill import Known, Mention, Part, filled, token_of
 from monitoring.chains.sentences.pattern import VALUE, Pattern
@@ -39,6 +41,11 @@ class Sentence:
         """Return how many addresses one should know, and no monitor file names."""
         parties = [part for part in self.parts if isinstance(part, Mention) and part.is_party]
         return sum(not labels.is_own(chain_id, one.address) for one in parties)
+
+    def unknown_parties(self, labels: Labels, chain_id: int) -> list[str]:
+        """Return those of them that have no name of ours at all."""
+        parties = [part.address for part in self.parts if isinstance(part, Mention) and part.is_party]
+        return [one for one in parties if not labels.is_own(chain_id, one) and not labels.name(chain_id, one)]
 
 
 def numbered(decoded: Sequence[DecodedCall]) -> Iterator[tuple[str, DecodedCall]]:
@@ -76,11 +83,19 @@ def _patterns(decoded: Sequence[DecodedCall], catalogue: Catalogue) -> Iterator[
             yield one, pattern
 
 
-def sentences(decoded: Sequence[DecodedCall], catalogue: Catalogue, known: Known) -> tuple[Sentence, ...]:
-    """Return one sentence for every call, in the order of calls."""
-    return tuple(
-        Sentence(number, tuple(_words(one, catalogue.pattern(one), known)), one) for number, one in numbered(decoded)
-    )
+def sentences(
+    decoded: Sequence[DecodedCall],
+    catalogue: Catalogue,
+    known: Known,
+    before: Sequence[Sequence[ValueBefore]] = (),
+) -> tuple[Sentence, ...]:
+    """Return one sentence for every call, in the order of calls; `before` has what each changes, in the same order."""
+    found: list[Sentence] = []
+    for place, (number, one) in enumerate(numbered(decoded)):
+        pattern = catalogue.pattern(one)
+        states = before_parts(before[place] if place < len(before) else (), one, pattern, known)
+        found.append(Sentence(number, (*_words(one, pattern, known), *states), one))
+    return tuple(found)
 
 
 def _words(one: DecodedCall, pattern: Pattern | None, known: Known) -> Iterator[Part]:

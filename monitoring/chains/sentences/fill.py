@@ -76,10 +76,13 @@ def token_of(slot: ValueSlot, call: DecodedCall, known: Known) -> str:
     return checksum(found) if isinstance(found, str) and is_address(found) else ""
 
 
-def _slot(slot: ValueSlot, call: DecodedCall, known: Known) -> list[Part]:  # noqa: PLR0911 - one a kind of value
+def _slot(slot: ValueSlot, call: DecodedCall, known: Known) -> list[Part]:
     value = value_of(slot, call)
-    if value is None:
-        return ["(not there)"]
+    return ["(not there)"] if value is None else written(slot, value, call, known)
+
+
+def written(slot: ValueSlot, value: AbiValue, call: DecodedCall, known: Known) -> list[Part]:  # noqa: PLR0911 - one a kind
+    """Write a value in the way of a slot: the call's own, or one that was read in its place."""
     address = _as_address(value, slot)
     if address:
         return ["the zero address"] if address == ZERO else [Mention(address, slot.form == "party")]

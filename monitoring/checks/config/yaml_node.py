@@ -121,7 +121,9 @@ class Spot(YamlNode):
         text = self.text("a name")
         if text is None or _NAME.fullmatch(text):
             return text
-        self.wrong(f"{text!r} is not a name: small letters, digits, - and _")
+        of_row = "." in text or "{" in text
+        hint = ": what a row says under this key counts without it" if of_row else ""
+        self.wrong(f"{text!r} is not a name: small letters, digits, - and _{hint}")
         return None
 
     def word(self, words: Iterable[str]) -> str | None:

@@ -13,7 +13,7 @@ from monitoring.base.yaml import marks
 from monitoring.base.yaml.keys import Section, entry
 from monitoring.checks.config.yaml_node import Spot
 from monitoring.checks.engine.monitor import Monitor
-from monitoring.checks.recorded.recording import PRICES, Recording, recordings_of
+from monitoring.checks.recorded.recording import FOLDER, PRICES, Recording, recordings_of
 from monitoring.checks.recorded.replay import Replay
 from monitoring.checks.rules.keys import Everything, Listed, text_of
 
@@ -63,7 +63,8 @@ def recorded_answers(path: Path, monitor: Monitor, mistakes: marks.Mistakes) -> 
     answered = {source for one in found for source in one.sources}
     needed = {*monitor.sources, *([PRICES] if monitor.reads_prices else [])}
     for name in sorted(needed - answered):
-        how = f"run python -m automation record {path}, or write one by hand"
+        file = f"{FOLDER}/{monitor.name}.{'prices' if name == PRICES else name}.json"
+        how = f"run python -m automation record {path}, or write {file} by hand, as docs/drill-yaml.md describes"
         mistakes.add(marks.START, "", f"no answer of the source {name} is recorded: {how}")
     for name in sorted(answered - needed):
         mistakes.add(marks.START, "", f"an answer is recorded for {name}, which is no source of the monitor")

@@ -39,10 +39,11 @@ def _test(path: Path) -> int:
     if is_data and drills_of(path):
         return _show(path, rehearse_script(path), "drill")
     if is_data:
-        sys.stdout.write(f"{path}: nothing to drill: its checks are those of built-in types, which have no formula\n")
+        why = "its checks are those of built-in types, which have no formula and are tested with the product"
+        sys.stdout.write(f"{path}: nothing to drill: {why}\n")
         return 0
     if not drill_path(path).is_file():
-        raise UsageError(f"{path} has no drill: write {drill_path(path)}, as docs/monitors.md describes")
+        raise UsageError(f"{path} has no drill: write {drill_path(path)}, as docs/drill-yaml.md describes")
     return _show(path, rehearse(load_drilled(path)), "check")
 
 

@@ -44,10 +44,16 @@ def parts_with_events(drilled: DrilledMonitor) -> list[FormulaPart]:
     return [part for part in drilled.parts if isinstance(part, FormulaPart) and part.check.asks is not None]
 
 
+def events_of(drilled: DrilledMonitor) -> Iterator[tuple[str, str, Event]]:
+    """Return each event that a check asks for, as a drill names it, with its contract as the file names that."""
+    for part in parts_with_events(drilled):
+        for one in part.check.asks.contracts:
+            yield from ((f"{one.text}.{event.name}", one.text, event) for event in part.check.asks.events)
+
+
 def check_event(drilled: DrilledMonitor, key: marks.Scalar, at: Spot) -> None:
     """Note an event that no check asks for, and arguments that do not fit."""
-    known = [f"{_prefix(one.text)}{event.name}" for part in parts_with_events(drilled)
-             for one in part.check.asks.contracts for event in part.check.asks.events]  # fmt: skip
+    known = [name for name, _, _ in events_of(drilled)]
     if key.text not in known:
         at.mistakes.add(key.at, at.path, f"no check asks for {key.text}{did_you_mean(key.text, known)}")
         return
@@ -58,10 +64,6 @@ def check_event(drilled: DrilledMonitor, key: marks.Scalar, at: Spot) -> None:
                 event.encode(values)
     except (SignatureError, LanguageError, ValueError) as error:
         at.mistakes.add(at.node.at, at.path, str(error))
-
-
-def _prefix(text: str) -> str:
-    return f"{text}."
 
 
 @dataclass(slots=True)

@@ -1,6 +1,6 @@
 """A monitor with its drill: `drill.yaml` of `monitor.yaml`, `x.drill.yaml` of `x.yaml`, next to it.
 
-docs/monitors.md describes the format. Nothing here reads a chain or a service.
+docs/drill-yaml.md describes the format. Nothing here reads a chain or a service.
 """
 
 from __future__ import annotations
@@ -35,6 +35,7 @@ from monitoring.checks.drill.answers import (
     recorded_answers,
 )
 from monitoring.checks.drill.broken_prices import put_price
+from monitoring.checks.drill.entry_problems import answer_problem, instead_of
 from monitoring.checks.drill.events import check_event, is_event
 from monitoring.checks.engine.formula_checks import FormulaPart
 from monitoring.checks.engine.monitor import Monitor
@@ -92,16 +93,16 @@ WAITS = entry(
     default="",
 )  # fmt: skip
 SHOWS = entry("shows", text_of("value"), "On `when` this is its value as people read it, with its unit.", default="")
-_ENTRY = Section(
+DRILL_KEYS = Section(
     "One drill.", CHECK, FIRES, *_CHANGES, WAITS, BASELINE, AT, SHOWS,
     entry("also", _NAMES, "Other checks that may fire along.", default=""),
     entry("only", _NAMES, "Of several rows, those that must fire.", default=""),
 )  # fmt: skip
-_FILE = Section(
+FILE_KEYS = Section(
     "A drill.",
     entry("well", ANSWERS, "Every call and its answer when all is well.", default=""),
     entry("reads", Listed(READ, "list of readings"), "What makes an answer of a service count as none.", default=""),
-    entry("drills", Listed(_ENTRY, "list of drills"), "What each check must fire on.", without="a list of drills"),
+    entry("drills", Listed(DRILL_KEYS, "list of drills"), "What each check must fire on.", without="a list of drills"),
 )
 
 
@@ -168,7 +169,7 @@ class DrilledMonitor:
         found: dict[ViewRead, Value] = {}
         sources = self.monitor.sources
         views = {text: one for text, one in (changes or {}).items() if text not in sources and not is_event(text)}
-        for text, value in {**self.well, **views}.items():
+        for text, value in (*self.well.items(), *views.items()):  # a change wins, for all rows at once too
             calls = {call: self.value(value, scene, now) for scene in self.scenes for call in self.calls(text, scene)}
             if not calls:
                 raise ValueError(f"{self.path}: {text} names nothing")
@@ -247,7 +248,7 @@ def load_drilled(path: Path) -> DrilledMonitor:
     root = Spot(node, "", mistakes)
     if numbers := root.get("sources"):
         numbers.wrong("a drill has whole answers: write them with python -m automation record, change them with `when`")
-    root.only(_FILE.keys)
+    root.only(FILE_KEYS.keys)
     root.need("drills", "a list of what each check must fire on")
     drills = tuple(found for spot in _items(root, "drills") if (found := _entry_at(spot, parts)))
     reads = tuple(read for spot in _items(root, "reads") if (read := read_entry(spot)))
@@ -262,7 +263,7 @@ def load_drilled(path: Path) -> DrilledMonitor:
 
 
 def _entry_at(spot: Spot, parts: Iterable[FormulaPart | ListedCheck]) -> DrillEntry | None:
-    spot.only(_ENTRY.keys)
+    spot.only(DRILL_KEYS.keys)
     known = list(dict.fromkeys(part.key.check for part in parts))
     name, fires = spot.value(CHECK), spot.value(FIRES)
     if name and name not in known:
@@ -270,12 +271,18 @@ def _entry_at(spot: Spot, parts: Iterable[FormulaPart | ListedCheck]) -> DrillEn
     if not name or fires is None:
         return None
     changes = {key.name: mapping(spot, key.name) for key in _CHANGES}
-    also, only = (tuple(map(str, plain(spot.get(key)) or ())) for key in ("also", "only"))
+    also, only = (_names(spot, key) for key in ("also", "only"))
     return DrillEntry(
         name, fires.name.lower(), **changes, waits=spot.value(WAITS) or None, baseline=spot.value(BASELINE) or None,
         at=spot.value(AT),
         shows=spot.value(SHOWS) or "", also=also, only=only, line=spot.node.at.line,
     )  # fmt: skip
+
+
+def _names(spot: Spot, key: str) -> tuple[str, ...]:
+    """Return the names under a key: a list, or one."""
+    found = plain(spot.get(key)) or ()
+    return (found,) if isinstance(found, str) else tuple(map(str, found))
 
 
 def _known(names: list[str]) -> str:
@@ -305,13 +312,16 @@ def _check_call(drilled: DrilledMonitor, key: marks.Scalar, at: Spot) -> None:
         is_asked = any(drilled.calls(key.text, scene) for scene in drilled.scenes)
         drilled.replay(SOME_TIME, {key.text: plain(at)})
     except LanguageError as error:
-        at.mistakes.add(key.place_of(error.offset), at.path, str(error))
+        at.mistakes.add(key.place_of(error.offset), at.path, instead_of(drilled, key.text) or str(error))
         return
     except (LookupError, ValueError) as error:
         at.mistakes.add(key.at, at.path, str(error))
         return
-    if not is_asked:
-        at.mistakes.add(key.at, at.path, "this reads nothing: write a call of the monitor, as in vault.totalAssets()")
+    call = "write a call of the monitor, as in vault.totalAssets()"
+    wrong = answer_problem(drilled, key.text, plain(at)) if is_asked else f"this reads nothing: {call}"
+    if wrong:
+        place = at.node.at if is_asked else key.at
+        at.mistakes.add(place, at.path, wrong if is_asked else instead_of(drilled, key.text) or wrong)
 
 
 def _items(spot: Spot, key: str) -> list[Spot]:

@@ -13,17 +13,16 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from fractions import Fraction
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
 from monitoring.alerts.recording.store_alert import NOBODY
 from monitoring.base.http.client import Answer, Request
-from monitoring.chains.abi.addresses import is_address
 from monitoring.checks.builtin.shared.contract_logs import LogsSince, answer_logs
 from monitoring.checks.drill.broken_answers import reading_problems
 from monitoring.checks.drill.broken_prices import price_problems
+from monitoring.checks.drill.entry_problems import as_abi
 from monitoring.checks.drill.events import LOGS, DrilledEvents, malformed_problems, parts_with_events
 from monitoring.checks.drill.file import DrilledMonitor, DrillEntry
 from monitoring.checks.drill.waiting import instants, waiting_problem
@@ -157,7 +156,7 @@ def simulated(answers: Mapping[ViewRead, Value]) -> dict[str, SimChain]:
     tables: dict[int, dict[tuple[str, str], dict[tuple[Any, ...], Any]]] = {}
     for view, answer in answers.items():
         table = tables.setdefault(view.chain, {})
-        table.setdefault((view.target, str(view.signature)), {})[_plain(view.arguments)] = _plain(answer)
+        table.setdefault((view.target, str(view.signature)), {})[as_abi(view.arguments)] = as_abi(answer)
     chains = [
         SimChain({view: functools.partial(_answer, found) for view, found in table.items()}, chain)
         for chain, table in tables.items()
@@ -166,16 +165,7 @@ def simulated(answers: Mapping[ViewRead, Value]) -> dict[str, SimChain]:
 
 
 def _answer(answers: Mapping[tuple[Any, ...], Any], *arguments: Any) -> Any:  # noqa: ANN401 - a value of the ABI
-    return answers.get(_plain(arguments), Reverts("no answer (the drill)"))
-
-
-def _plain(value: Any) -> Any:  # noqa: ANN401 - a value of the language as the ABI has it
-    """Return whole numbers as integers, addresses in lower case, tuples of such."""
-    if isinstance(value, list | tuple):
-        return tuple(_plain(one) for one in value)
-    if isinstance(value, Fraction) and value.denominator == 1:
-        return int(value)
-    return value.lower() if isinstance(value, str) and is_address(value) else value
+    return answers.get(as_abi(arguments), Reverts("no answer (the drill)"))
 
 
 @contextmanager
@@ -265,7 +255,9 @@ def _fires(scene: DrilledMonitor, drill: DrillEntry, result: CheckResult) -> Non
         sent = world.messages(drill.when, drill.waits)
         wanted = _wanted(world, drill)
         if not wanted:
-            result.problems.append(f"line {drill.line}: no row is called {', '.join(drill.only)}")
+            here = sorted({key.subject for key in world.conditions if key.check == drill.check})
+            known = f", known are {', '.join(here)}" if any(here) else ""
+            result.problems.append(f"line {drill.line}: no row is called {', '.join(drill.only)}{known}")
         for key in sorted(wanted, key=str):
             if sent.get(key) != (TransitionKind.FIRED, drill.fires):
                 did = " ".join(sent[key]) if key in sent else "did not fire"

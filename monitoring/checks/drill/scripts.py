@@ -61,7 +61,9 @@ def _result(file: Path, name: str, function: Callable[..., Any]) -> CheckResult:
     result = CheckResult(name)
     unknown = [parameter for parameter in inspect.signature(function).parameters if parameter != "tmp_path"]
     if unknown:
-        result.problems.append(f"needs {', '.join(unknown)}: run it with python -m pytest {file}")
+        by_hand = f"PYTHONPATH={file.parent} python -m pytest {file}"
+        what = f"needs {', '.join(unknown)}, which only pytest has"
+        result.problems.append(f"{what}: take it out (`environ=` of `run` sets variables), or run {by_hand}")
         return result
     with TemporaryDirectory(prefix="monitoring-drill-") as folder:
         given = {"tmp_path": Path(folder)} if inspect.signature(function).parameters else {}
@@ -78,11 +80,16 @@ def _result(file: Path, name: str, function: Callable[..., Any]) -> CheckResult:
 def _line(error: BaseException, file: Path) -> int:
     if isinstance(error, SyntaxError):
         return error.lineno or 1
-    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if Path(frame.filename) == file]
+    frames = _frames(error, file)
     return (frames[-1].lineno or 1) if frames else 1
 
 
 def _source(error: BaseException, file: Path) -> str:
     """Return the line of the drill that failed: an assertion says nothing by itself."""
-    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if Path(frame.filename) == file]
+    frames = _frames(error, file)
     return (frames[-1].line or "") if frames else ""
+
+
+def _frames(error: BaseException, file: Path) -> list[traceback.FrameSummary]:
+    """Return the calls in a file of drills; Python names it by its whole path, however it was named to us."""
+    return [one for one in traceback.extract_tb(error.__traceback__) if Path(one.filename) == file.resolve()]

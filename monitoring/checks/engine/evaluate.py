@@ -23,7 +23,7 @@ from monitoring.checks.engine.point import EvaluationPoint
 from monitoring.checks.engine.python_checks import GivenPart
 from monitoring.checks.messages import alert
 from monitoring.checks.messages.listing_value import value_in_words
-from monitoring.checks.state import inhibition
+from monitoring.checks.state import inhibition, paused
 from monitoring.checks.state.load import NOTHING, LoadedState
 from monitoring.checks.state.save import JudgedPart, Record
 from monitoring.conditions.condition import CRASH, Condition, ConditionKey, State
@@ -87,7 +87,7 @@ def _judged(
     declared = {monitor.name for monitor in monitors if monitor.declared}
     entries: list[JudgedPart] = []
     judged = [judge_check(part, readings, conditions, now, remembered.first.get(part.key)) for part in parts]
-    for seen in inhibition.apply(judged, remembered):
+    for seen in paused.apply(inhibition.apply(judged, remembered), remembered):
         part = seen.part
         origin = _origin(seen, at, readings) if seen.outcome.transition else _NOTHING_READ
         entries.append(_entry(seen, conditions, at, now, origin, declared=part.key.monitor in declared))

@@ -21,6 +21,7 @@ from monitoring.chains.rpc.memory import ChainMemory, RunMemory
 if TYPE_CHECKING:
     from monitoring.chains.decode.calldata import Decoder
     from monitoring.chains.decode.labels import Labels
+    from monitoring.chains.decode.signature_resolver import ExplorerAbi
     from monitoring.chains.rpc.provider import Fetch
     from monitoring.chains.rpc.supposed import StateOverrides, Supposed
     from monitoring.chains.rpc.views import Chains
@@ -96,6 +97,12 @@ class EvaluationPoint:
 
         rungs = (self.catalogue, *ladder(self.environ, self.service, self.memory))
         return Decoder(rungs, clock=self.clock)
+
+    @cached_property
+    def explorer(self) -> ExplorerAbi | None:
+        from monitoring.chains.decode.signature_resolver import explorer  # noqa: PLC0415 - as above
+
+        return explorer(self.environ, self.service, self.memory)
 
     @cached_property
     def catalogue(self) -> Catalogue:

@@ -14,7 +14,7 @@ from monitoring.checks.expression.value_text import span, words
 from monitoring.checks.expression.values import Value
 from monitoring.checks.messages.plain import HEADS, AlertText, rows_left_out
 from monitoring.checks.rules.verb import verb
-from monitoring.checks.rules.words import Facts, Subject, VerbWords, filled, inputs_in_words
+from monitoring.checks.rules.words import Subject, VerbWords, filled, inputs_in_words
 from monitoring.conditions.outcome import Entry, Reason, Transition, TransitionKind
 
 _ROWS = 20
@@ -26,7 +26,7 @@ def say(subject: Subject, transition: Transition) -> AlertText:
     if transition.kind is TransitionKind.RECOVERED:
         return AlertText(f"{subject.name}{_good(subject, transition)}")
     happened = _happened(subject, transition)
-    title = _author_title(subject, transition.facts) or f"{subject.name}{happened}"
+    title = _author_title(subject, transition) or f"{subject.name}{happened}"
     return AlertText(HEADS.get(transition.kind, "") + title, tuple(_blocks(subject, transition, happened)))
 
 
@@ -47,9 +47,13 @@ def _words_of(subject: Subject) -> VerbWords:
     return verb(subject.verb).words
 
 
-def _author_title(subject: Subject, facts: Facts) -> str:
-    shown = {name: _words_of(subject).value(subject, value) for name, value in facts.items()}
-    return filled(subject.text, {**{name: words(value) for name, value in subject.fields.items()}, **shown})
+def _author_title(subject: Subject, transition: Transition) -> str:
+    """Fill the author's text; nothing where its `{value}` has none. Of a verb of rows it is how many are new."""
+    count = {"value": words(len(transition.entries))} if transition.entries else {}
+    shown = {name: _words_of(subject).value(subject, value) for name, value in transition.facts.items()}
+    fields = {name: words(value) for name, value in subject.fields.items()}
+    title = filled(subject.text, {**fields, **count, **shown})
+    return "" if "{value}" in title else title
 
 
 def _of_entries(transition: Transition) -> str:

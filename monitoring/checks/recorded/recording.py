@@ -7,17 +7,21 @@ answer's own time the file has `{{ now-40m %Y-%m-%d %H:%M:%S.%f UTC }}`: its age
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from monitoring.base.errors import ConfigError
 
 FOLDER = "answers"
 PRICES = "price()"  # in place of a source: the prices that formulas of a monitor read
 HIDDEN = "…"  # in a URL or a header, in place of what may be a secret: anything fits it
+PLAIN_HEADERS = ("accept", "content-type", "user-agent")  # what others may read of the headers of a request
+_SECRET_NAME = re.compile(r"key|token|secret|auth|sig|pass|cred", re.IGNORECASE)
 _KEYS = ("monitor", "sources", "recorded", "unconfirmed", "request", "answer")
 
 
@@ -67,6 +71,16 @@ class Unconfirmed:
     monitor: str
     source: str
     why: str
+
+
+def with_hidden_query(url: str) -> str:
+    """Return a URL with the names alone of those parameters that are named like a secret."""
+    query = urlsplit(url).query
+    for part in query.split("&") if query else ():
+        name, _, value = part.partition("=")
+        if value and _SECRET_NAME.search(name):
+            url = url.replace(part, f"{name}={HIDDEN}")
+    return url
 
 
 def recordings_of(monitor_file: Path, monitor: str) -> list[Recording]:

@@ -19,7 +19,13 @@ import orjson
 from monitoring.base.http.client import Answer, FetchError, Request
 from monitoring.chains.abi.values import Json
 from monitoring.chains.services.sources import steps
-from monitoring.checks.recorded.recording import HIDDEN, RecordedRequest, Recording
+from monitoring.checks.recorded.recording import (
+    HIDDEN,
+    PLAIN_HEADERS,
+    RecordedRequest,
+    Recording,
+    with_hidden_query,
+)
 from monitoring.checks.recorded.stamps import Stamp, read_stamp
 
 _LARGEST_INT = 2**63 - 1  # of orjson
@@ -86,8 +92,20 @@ class Replay:
         for what in ("body", "headers", "URL", "method"):
             for reason, name in reasons:
                 if reason.startswith(what):
-                    return f"no answer is recorded for this request: its {reason} than in {name}"
+                    sent = _shown(request, what)
+                    return f"no answer is recorded for this request: its {reason} than in {name}{sent}"
         return "no answer is recorded for this request"
+
+
+def _shown(request: Request, what: str) -> str:
+    """Return the part of a request that differs, to be written into the recording; no header that may be a secret."""
+    headers = {name.lower(): text for name, text in request.headers.items()}
+    shown = {
+        "URL": with_hidden_query(request.url),
+        "headers": ", ".join(f"{name}: {text if name in PLAIN_HEADERS else HIDDEN}" for name, text in headers.items()),
+        "method": request.method,
+    }
+    return f", it asks {shown[what]}" if what in shown else ""
 
 
 def as_bytes(body: Any, now: datetime | None, *, indented: bool = False) -> bytes:  # noqa: ANN401 - JSON of any shape

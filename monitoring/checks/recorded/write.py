@@ -8,12 +8,17 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from monitoring.base.http.client import Answer, Request
 from monitoring.chains.abi.values import Json
 from monitoring.chains.rpc.provider import Fetch
-from monitoring.checks.recorded.recording import HIDDEN, RecordedRequest, Recording
+from monitoring.checks.recorded.recording import (
+    HIDDEN,
+    PLAIN_HEADERS,
+    RecordedRequest,
+    Recording,
+    with_hidden_query,
+)
 from monitoring.checks.recorded.replay import as_bytes, rendered
 from monitoring.checks.recorded.shape import differences, shape_of
 
@@ -23,8 +28,6 @@ _ANY_URL = re.compile(r"(https?|wss?)://[^\s\"'<>]+")
 _MAIL = re.compile(r"[\w.+-]+@[\w-]+(\.[\w-]+)+")
 _REDACTED = re.compile(r"\[[\w ]+\]")
 _IP = re.compile(r"\b\d{1,3}(\.\d{1,3}){3}\b")
-_SECRET_NAME = re.compile(r"key|token|secret|auth|sig|pass|cred", re.IGNORECASE)
-_PLAIN_HEADERS = ("accept", "content-type", "user-agent")
 
 
 @dataclass
@@ -48,7 +51,7 @@ def asked_as(request: Request) -> tuple[str, str, bytes]:
 
 def recorded_request(request: Request, redact: Callable[[str], str]) -> RecordedRequest:
     """Return a request without what nobody else may read."""
-    headers = {name: text if name in _PLAIN_HEADERS else HIDDEN for name, text in request.headers.items()}
+    headers = {name: text if name in PLAIN_HEADERS else HIDDEN for name, text in request.headers.items()}
     body = json.loads(request.body) if request.body else None
     return RecordedRequest(request.method, hidden_url(request.url, redact), headers, body)
 
@@ -59,14 +62,15 @@ def write_recording(new: Recording, before: Sequence[Recording], now: datetime) 
     partial = new.path.with_suffix(".new")
     partial.write_bytes(as_bytes(new.as_json(), None, indented=True))
     partial.replace(new.path)
-    for old in before:
-        if old.path != new.path:
-            old.path.unlink()
+    others = [old.path for old in before if old.path != new.path]
+    for path in others:
+        path.unlink()
+    replaced = f", in place of {', '.join(path.name for path in others)}" if others else ""
     if not before:
         return [f"{_shown(new.path)}: recorded"]
     changes = differences(shape_of(rendered(before[0].body, now)), shape_of(rendered(new.body, now)))
     return [
-        f"{_shown(new.path)}: recorded, " + ("its shape has changed:" if changes else "of the same shape"),
+        f"{_shown(new.path)}: recorded{replaced}, " + ("its shape has changed:" if changes else "of the same shape"),
         *(f"  {line}" for line in changes),
     ]
 
@@ -89,12 +93,7 @@ def hidden_url(url: str, redact: Callable[[str], str]) -> str:
     """Return a request's URL; of a query parameter that is named like a secret only the name."""
     if redact(url) != url:
         url = _REDACTED.sub(HIDDEN, redact(url))
-    query = urlsplit(url).query
-    for part in query.split("&") if query else ():
-        name, _, value = part.partition("=")
-        if value and _SECRET_NAME.search(name):
-            url = url.replace(part, f"{name}={HIDDEN}")
-    return url
+    return with_hidden_query(url)
 
 
 def _shown(path: Path) -> str:

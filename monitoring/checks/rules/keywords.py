@@ -256,5 +256,7 @@ def identity_of(row: Any, identify: Callable[[Any], Any]) -> Value | Unknown:
 
 def facts_shown(row: Any, show: Callable[[Any], Mapping[str, Any]] | None) -> Mapping[str, Value]:
     named = show(row) if show else {}
+    if not isinstance(named, Mapping):
+        raise UsageError(f"show=… must return facts by name, as in {{'borrower': row['borrower']}}, not {named!r}")
     found = {name: reading(value) for name, value in named.items()}
     return {name: str(one) if isinstance(one, Unknown) or one is NONE else one for name, one in found.items()}

@@ -20,6 +20,8 @@ from monitoring.checks.state.old_values import OldValue, old_values
 from monitoring.conditions.condition import Condition, ConditionKey
 from monitoring.store.db.database import Database
 from monitoring.store.db.handle import ReadOnlyStore, SteadyStore
+from monitoring.store.people import pauses
+from monitoring.store.people.pauses import Pause, PauseKind
 from monitoring.store.tables import chain_memory, silences
 from monitoring.store.tables import conditions as stored
 from monitoring.store.tables.silences import Silence
@@ -32,7 +34,8 @@ class LoadedState:
     """The conditions of the monitors of a task and of all sources, as they were read; all that have no data.
 
     `declared` counts the checks of all monitor files, to say what part of them a source takes away. `task` asks.
-    `silences` are those that hold now, `first` where conditions that remember nothing start from.
+    `silences` and `pauses` of checks are those that hold now, `first` where conditions that remember nothing start
+    from.
     """
 
     conditions: Mapping[ConditionKey, Condition]
@@ -41,6 +44,10 @@ class LoadedState:
     task: str | None = None
     silences: tuple[Silence, ...] = ()
     first: Mapping[ConditionKey, OldValue] = field(default_factory=dict)
+    pauses: tuple[Pause, ...] = ()
+
+    def paused_by(self, key: ConditionKey) -> Pause | None:
+        return next((pause for pause in self.pauses if pause.covers_check(key)), None)
 
     @property
     def starting(self) -> Mapping[ConditionKey, Condition]:
@@ -61,9 +68,10 @@ def recall(database: Database, monitors: Iterable[str], now: datetime, origin: A
         without_data = {row.key: row for row in stored.without_data(tx)}
         declared = stored.count_declared(tx)
         holding = tuple(silences.active(tx, now))
+        paused = tuple(each for each in pauses.active(tx, now) if each.kind is PauseKind.CHECK)
         known = {row.key: row if origin.debug else with_unheard(tx, row, now) for row in found}
     first = old_values(database, names, known, now)
-    return LoadedState(known, without_data, declared, origin.task, holding, first)
+    return LoadedState(known, without_data, declared, origin.task, holding, first, paused)
 
 
 class StoredMemory(RunMemory):

@@ -6,6 +6,7 @@ and the run is judged again: what was reported would not fit what is remembered.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -30,10 +31,11 @@ from monitoring.conditions.condition import Condition, Owner, State
 from monitoring.conditions.outcome import Reason
 from monitoring.conditions.ownership import why_not
 from monitoring.store.db.database import Tx
+from monitoring.store.people import pauses
 from monitoring.store.tables import chain_memory, first_day, no_data_periods
 from monitoring.store.tables import conditions as stored
 
-_UNSEEN = (Reason.UNKNOWN, Reason.SILENT_SOURCE)
+_UNSEEN = (Reason.UNKNOWN, Reason.SILENT_SOURCE, Reason.PAUSED)
 
 
 class ChangedMeanwhileError(MonitoringError):
@@ -86,6 +88,7 @@ def record_in(tx: Tx, record: Record, now: datetime, origin: AlertOrigin, also_d
     written += sum(end_in(tx, row.key, now, origin) for row in record.gone)
     written += sum(end_in(tx, row.key, now, origin, NO_ROW) for row in record.left)
     _spells(tx, record, now)
+    _count_paused(tx, record)
     for (kind, key), value in record.memory.items():
         chain_memory.put(tx, kind, key, value, now)
     for name, numbers in record.held.items():
@@ -183,6 +186,14 @@ def _title(alert: Alert) -> str:
 def _later(stored_at: datetime | None, judged_at: datetime | None) -> datetime | None:
     """Return when people heard of it last: a silence that ended may have released the alert meanwhile."""
     return max(stored_at, judged_at) if stored_at and judged_at else judged_at
+
+
+def _count_paused(tx: Tx, record: Record) -> None:
+    """Count the readings that a pause held back."""
+    keys = [entry.seen.key for entry in record.entries if entry.seen.outcome.reason is Reason.PAUSED]
+    found = Counter(pause.id for key in keys if (pause := record.before.paused_by(key)))
+    for pause_id, number in found.items():
+        pauses.count(tx, pause_id, number)
 
 
 def _spells(tx: Tx, record: Record, now: datetime) -> None:

@@ -33,6 +33,7 @@ from monitoring.checks.engine.point import EvaluationPoint
 # Ranges read for a chain in one run: what is further back waits for the next, and what was read is committed meanwhile.
 MAX_RANGES = 60
 _QUIET = 50  # so few logs are held whole in any case: many are transfers, few may be changes of a role
+_BACK_RANGES = 20
 _MOVING = 3  # looks for the oldest block that can be read
 _KIND = "log_range"
 
@@ -43,7 +44,7 @@ class LogsSince:
 
     Blocks before `new_from` were judged before, and are read once more. `whole`: who controls something is watched, so
     each block is held against what else says which events it has; of many events of other kinds a sample is. `seen`:
-    number and hash of blocks whose events are known.
+    number and hash of blocks whose events are known. `back_s`: read again from so long ago, as far as few ranges go.
     """
 
     chain: int
@@ -54,6 +55,7 @@ class LogsSince:
     new_from: int | None = None
     whole: bool = False
     seen: frozenset[tuple[int, str]] = frozenset()
+    back_s: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +64,7 @@ class Stretch:
 
     `times` has when each block with a log was mined, as far as that could be had. `gap`: blocks before `first` were
     asked for, and no provider has them any more. `standing`: hashes of the blocks asked about that the chain still has.
+    `head_at` is when the chain's newest block was mined.
     """
 
     first: int
@@ -71,6 +74,7 @@ class Stretch:
     problem: Unknown | None = None
     gap: bool = False
     standing: frozenset[str] = frozenset()
+    head_at: datetime | None = None
 
     def at(self, block: int) -> datetime | None:
         return (self.times or {}).get(block)
@@ -100,7 +104,7 @@ def _read_chain(
     asked: Sequence[LogsSince], view: ChainView, size: LogCursor
 ) -> tuple[dict[LogsSince, Stretch | Unknown], LogCursor]:
     certain = last_certain_block(view.network, view.block.number)
-    firsts = {one: _first_block(one, view) for one in asked}
+    firsts = {one: _first_block(one, view, size) for one in asked}
     cursor = replace(size, next_block=min(firsts.values()))
     wanted = LogFilter(
         tuple(dict.fromkeys(one.address for one in asked)),
@@ -116,7 +120,14 @@ def _read_chain(
     times = _times(view, {log.block_number for log in read.logs})
     found: dict[LogsSince, Stretch | Unknown] = {
         one: Stretch(
-            max(first, oldest), last, _own(one, max(first, oldest), read), times, problem, first < oldest, standing
+            max(first, oldest),
+            last,
+            _own(one, max(first, oldest), read),
+            times,
+            problem,
+            first < oldest,
+            standing,
+            view.block.at,
         )
         for one, first in firsts.items()
     }
@@ -161,10 +172,15 @@ def _new_from(asked: Sequence[LogsSince]) -> int:
     return min((one.new_from if one.new_from is not None else 0) for one in asked)
 
 
-def _first_block(question: LogsSince, view: ChainView) -> int:
-    if question.from_block is not None:
-        return question.from_block
-    return max(0, last_certain_block(view.network, view.block.number) - view.network.blocks_in(question.lookback_s))
+def _first_block(question: LogsSince, view: ChainView, size: LogCursor) -> int:
+    last, first = last_certain_block(view.network, view.block.number), question.from_block
+    if first is None:
+        return max(0, last - view.network.blocks_in(question.lookback_s))
+    if not question.back_s:
+        return first
+    # Few ranges, so that what is new is read in the same run.
+    furthest = first - _BACK_RANGES * size.range_blocks
+    return max(0, min(first, max(furthest, last - view.network.blocks_in(question.back_s))))
 
 
 def _recall(memory: ChainMemory, chain: int) -> LogCursor:

@@ -26,10 +26,11 @@ def read_stretch(
     policy: LogsPolicy,
     lookback: timedelta,
     address: str = "",
+    back: timedelta = timedelta(0),
 ) -> Stretch | Unknown | NotYet:
     """Ask for the logs of the contract that is the key's subject, or of another that is read along with it.
 
-    A reading that broke off before anything new counts as none.
+    A reading that broke off before anything new counts as none. `back`: from so long ago, as far as few ranges go.
     """
     first, new_from = read_from(desk.condition(key), policy), cursor_of(desk.condition(key))
     lookback = max(lookback, first_lookback(desk.condition(key)))
@@ -43,6 +44,7 @@ def read_stretch(
             new_from,
             whole=True,
             seen=seen_blocks(desk.condition(key)),
+            back_s=int(back.total_seconds()),
         )
     )
     if answer is PENDING or isinstance(answer, Unknown):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from monitoring.alerts.message.text import Block, addr, bold, line, link
 from monitoring.chains.abi.addresses import checksum
@@ -15,12 +15,13 @@ UNKNOWN = " (unknown: in none of your monitor files)"
 NOT_OWN = " (in none of your monitor files)"
 
 
-def sentence_line(one: Sentence, labels: Labels, known: Network) -> Block:
-    spans = [span for part in one.parts for span in _spans(part, labels, known)]
+def sentence_line(one: Sentence, labels: Labels, known: Network, foreign: Mapping[str, str]) -> Block:
+    """Write a sentence; `foreign` are names that others give to addresses nobody of the team knows."""
+    spans = [span for part in one.parts for span in _spans(part, labels, known, foreign)]
     return line(*([bold(f"{one.number}."), " "] if one.number else []), *spans)
 
 
-def _spans(part: str | Mention, labels: Labels, known: Network) -> Iterator[object]:
+def _spans(part: str | Mention, labels: Labels, known: Network, foreign: Mapping[str, str]) -> Iterator[object]:
     if isinstance(part, str):
         yield part
         return
@@ -35,4 +36,5 @@ def _spans(part: str | Mention, labels: Labels, known: Network) -> Iterator[obje
     else:
         yield addr(part.address, chain=known)
     if is_stranger:
-        yield NOT_OWN if name else UNKNOWN
+        hint = foreign.get(part.address, "")
+        yield NOT_OWN if name else f"{UNKNOWN[:-1]}; {hint})" if hint else UNKNOWN

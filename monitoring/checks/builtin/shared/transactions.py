@@ -5,22 +5,23 @@ Shared by the messages of timelocks and Safes. What cannot be decoded stays hex;
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 
-from monitoring.alerts.message.text import Block, addr, bold, code, line, link
+from monitoring.alerts.message.text import Block, bold, code, line
 from monitoring.base.formatting import format_duration
 from monitoring.base.plural import counted
-from monitoring.chains.abi.addresses import ZERO
 from monitoring.chains.abi.values import Unknown
 from monitoring.chains.decode.calldata import Transaction
 from monitoring.chains.decode.format_tx import TxLine
 from monitoring.chains.decode.inspect_tx import Examined, examine
 from monitoring.chains.decode.labels import Labels
-from monitoring.chains.decode.proxies import Upgrade
+from monitoring.chains.decode.strangers import foreign_names
+from monitoring.chains.decode.upgrades import NewCode, read_new_code
 from monitoring.chains.networks import Network, network
 from monitoring.checks.builtin.shared.sentence_text import UNKNOWN, sentence_line
+from monitoring.checks.builtin.shared.upgrade_text import new_code_line, upgrade_line
 from monitoring.checks.engine.point import EvaluationPoint
 
 MAX_LINE = 160
@@ -32,10 +33,10 @@ class Room:
     """How much of a message is left for calls: Telegram takes 4096 units, and a reader some forty lines."""
 
     lines: int = 40
-    units: int = 1900
+    units: int = 1700
     flags: int = 12
     sentences: int = 12
-    said: int = 900  # of the units, for sentences
+    said: int = 800  # of the units, for sentences
 
     def take(self, found: Sequence[TxLine]) -> list[str]:
         """Take as many lines as there is room for, and say how many are left out."""
@@ -57,21 +58,46 @@ def call_blocks(calls: Sequence[Transaction], at: EvaluationPoint, room: Room) -
         return []
     known = network(calls[0].chain_id)
     found = examine(calls, at.decoder, at.chains.view(known), at.labels, at.catalogue)
-    said = _sentences(found, at.labels, known, room)
-    upgrades = (_upgrade(one, found, known) for one in found.upgrades[:MAX_FLAGS])
-    return [*said, *flag_lines(found, room), *upgrades, code("\n".join(room.take(found.lines)))]
+    hints = _hints(found, known, at)
+    said = _sentences(found, hints.names, at.labels, known, room)
+    upgrades = [upgrade_line(one, at.labels, known) for one in found.upgrades[:MAX_FLAGS]]
+    code_lines = [new_code_line(one) for one in hints.new_code]
+    room.units -= sum(len(one.upgrade.proxy) * 6 for one in hints.new_code)  # about as long as its line is
+    return [*said, *flag_lines(found, room), *upgrades, *code_lines, code("\n".join(room.take(found.lines)))]
 
 
-def _sentences(found: Examined, labels: Labels, known: Network, room: Room) -> list[Block]:
+@dataclass(frozen=True, slots=True)
+class Hints:
+    """What an alert can go without: names that others give, by address, and what is known of new code."""
+
+    names: Mapping[str, str] = field(default_factory=dict)
+    new_code: Sequence[NewCode] = ()
+
+
+def _hints(found: Examined, known: Network, at: EvaluationPoint) -> Hints:
+    """Look them up with the spare budget, and only where there is something to look up."""
+    unknown = [address for one in found.sentences for address in one.unknown_parties(at.labels, known.id)]
+    if not unknown and not found.upgrades:
+        return Hints()
+    view = at.spare.chains.view(known)
+    if isinstance(view, Unknown):
+        return Hints()
+    explorer = at.spare.explorer
+    new_code = read_new_code(view, found.upgrades, explorer) if found.upgrades else ()
+    return Hints(foreign_names(view, list(dict.fromkeys(unknown)), explorer), new_code)
+
+
+def _sentences(found: Examined, names: Mapping[str, str], labels: Labels, known: Network, room: Room) -> list[Block]:
     """Take as many sentences as there is room for; the others are counted, and listed with the calls."""
     said: list[Block] = []
     for one in found.sentences:
-        units = len(str(one)) + 1 + one.strangers(labels, known.id) * len(UNKNOWN)
+        hints = "".join(names.get(address, "") for address in one.unknown_parties(labels, known.id))
+        units = len(str(one)) + 1 + one.strangers(labels, known.id) * len(UNKNOWN) + len(hints)
         if room.sentences <= 0 or room.said < units:
             left_out = len(found.sentences) - len(said)
             room.units -= 40  # as long as this line is
             return [*said, line(f"… and {counted(left_out, 'more call')}, in the list below")]
-        said.append(sentence_line(one, labels, known))
+        said.append(sentence_line(one, labels, known, names))
         room.sentences, room.said, room.units = room.sentences - 1, room.said - units, room.units - units
     return said
 
@@ -84,15 +110,6 @@ def flag_lines(found: Examined, room: Room) -> Iterator[Block]:
         yield line(bold(flag.severity), f" {_cut(flag.text)}")
     if len(found.flags) > len(shown):
         yield line(f"… and {len(found.flags) - len(shown)} more of this kind")
-
-
-def _upgrade(one: Upgrade, found: Examined, known: Network) -> Block:
-    """Say which code a proxy uses now and which it would use."""
-    names = found.names.labels
-    proxy = addr(one.proxy, names.name(known.id, one.proxy), known)
-    old: object = "unknown" if isinstance(one.old, Unknown) or one.old == ZERO else addr(one.old, chain=known)
-    compare = (" (", link("compare", one.diff_link), ")") if one.diff_link else ()
-    return line("Proxy ", proxy, ": ", old, " → ", addr(one.new, chain=known), *compare)
 
 
 def _cut(text: str) -> str:

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from monitoring.chains.abi.addresses import SignatureError
+from monitoring.chains.abi.addresses import SignatureError, keccak256
 from monitoring.chains.abi.function import AbiError, Event, from_hex, parse_event, selector_of
 from monitoring.chains.abi.selectors import events, roles
 from monitoring.chains.abi.values import AbiValue
@@ -51,12 +51,13 @@ class Signal:
 
 @dataclass(frozen=True, slots=True)
 class Meaning:
-    """What a log carries, as far as it has it: `ready_at` in unix seconds, `delay_s` after its block."""
+    """What a log carries, as far as it has it: `ready_at` and `until` in unix seconds, `delay_s` after its block."""
 
     id: str = ""
     calls: tuple[Transaction, ...] = ()
     ready_at: int | None = None
     delay_s: int | None = None
+    until: int | None = None
     facts: tuple[tuple[str, str], ...] = ()
 
 
@@ -158,6 +159,7 @@ def read_meaning(kind: str, chain: int, timelock: str, log: RawLog) -> Meaning:
         _calls(fields, chain),
         _ready_at(fields),
         _integer(fields.get("delay")),
+        _until(fields),
         tuple((name, text) for name, value in fields.items() if (text := _worded(name, value))),
     )
 
@@ -167,8 +169,11 @@ def _noted(chain: int, timelock: str, log: RawLog) -> Meaning:
     data = _NOTE.decode((_NOTE.topic,), log.data)["fax"]
     if not isinstance(data, bytes):
         raise AbiError("a note without its call")
-    eta = int.from_bytes(data[4 + 3 * WORD : 4 + 4 * WORD], "big") if len(data) >= 4 + 4 * WORD else None
-    return Meaning("", (Transaction(chain, timelock, data),), eta)
+    if len(data) < 4 + 4 * WORD:
+        return Meaning("", (Transaction(chain, timelock, data),))
+    eta = int.from_bytes(data[4 + 3 * WORD : 4 + 4 * WORD], "big")
+    # The pause names a plan by the hash of what all three functions are called with.
+    return Meaning("0x" + keccak256(data[4:]).hex(), (Transaction(chain, timelock, data),), eta)
 
 
 def _id(fields: Mapping[str, AbiValue]) -> str:
@@ -194,6 +199,12 @@ def _ready_at(fields: Mapping[str, AbiValue]) -> int | None:
     if isinstance(proposal, tuple):
         return _integer(proposal[3])
     return _integer(fields.get("eta", fields.get("lockedUntil")))
+
+
+def _until(fields: Mapping[str, AbiValue]) -> int | None:
+    """`validUntil` is the fifth part of a Maple proposal."""
+    proposal = fields.get("proposal")
+    return _integer(proposal[4]) if isinstance(proposal, tuple) else None
 
 
 def _integer(value: AbiValue | None) -> int | None:

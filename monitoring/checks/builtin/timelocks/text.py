@@ -5,26 +5,35 @@ A log that does not decode is shown as hex with its transaction: the alert goes 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 
 from monitoring.alerts.message.text import Block, addr, bold, code, kv, line, tx
 from monitoring.base.formatting import format_duration
 from monitoring.base.plural import counted
-from monitoring.chains.abi.addresses import SignatureError, checksum
-from monitoring.chains.abi.function import AbiError, from_hex, parse_function
+from monitoring.chains.abi.addresses import checksum
 from monitoring.chains.abi.values import Unknown
-from monitoring.chains.decode.calldata import DecodedCall, Transaction
+from monitoring.chains.decode.calldata import Transaction
 from monitoring.chains.networks import network
-from monitoring.chains.rpc.errors import RpcError
-from monitoring.chains.rpc.multicall import call
 from monitoring.chains.simulation.calls import simulate_calls
 from monitoring.checks.builtin.shared.data_rows import RowContract
 from monitoring.checks.builtin.shared.setters import settings_of
 from monitoring.checks.builtin.shared.simulation_text import report
 from monitoring.checks.builtin.shared.transactions import Room, call_blocks, when
-from monitoring.checks.builtin.timelocks.kinds import Meaning, RawLog, What, read_meaning, signals
+from monitoring.checks.builtin.timelocks.calls import MAKES_CALLS, calls_of, read_together
+from monitoring.checks.builtin.timelocks.kinds import Meaning, RawLog, What, signals
+from monitoring.checks.builtin.timelocks.stage_text import (
+    business_rows,
+    counts,
+    ended_rows,
+    headline,
+    instant,
+    instant_of,
+    reached_of,
+    short_id,
+    stage_blocks,
+)
 from monitoring.checks.engine.point import EvaluationPoint
 from monitoring.checks.expression.value_text import words
 from monitoring.checks.expression.values import Value
@@ -33,8 +42,6 @@ from monitoring.conditions.outcome import Entry, Transition
 
 MAX_SHOWN = 4  # operations of one message shown whole
 _HEX_SHOWN = 400
-_VOTE = "getVote(uint256)(bool,bool,uint64,uint64,uint64,uint64,uint256,uint256,uint256,bytes)"
-_SCRIPT = 9  # its place in a vote
 # What an event is called: one, several. In this order they stand in a message.
 _WORDS: Mapping[What, tuple[str, str]] = {
     What.SCHEDULED: ("operation scheduled", "operations scheduled"),
@@ -57,6 +64,7 @@ class TimelockOperation:
     names: tuple[str, ...]
     meaning: Meaning | None
     logs: tuple[RawLog, ...]
+    facts: Mapping[str, Value]
 
     @property
     def ready_at(self) -> datetime | None:
@@ -64,35 +72,42 @@ class TimelockOperation:
         if self.meaning is None:
             return None
         if self.meaning.ready_at is not None:
-            return _instant(self.meaning.ready_at)
+            return instant_of(self.meaning.ready_at)
         if self.meaning.delay_s is None or self.mined_at is None:
             return None
-        return _instant(int(self.mined_at.timestamp()) + self.meaning.delay_s)
+        return instant_of(int(self.mined_at.timestamp()) + self.meaning.delay_s)
 
 
 def describe(place: RowContract, kind: str, transition: Transition, at: EvaluationPoint) -> AlertText:
-    """Put the events of one transition into words."""
+    """Put the events and stages of one transition into words."""
     fresh = [_operation(place, kind, entry) for entry in transition.entries if entry.kind == "new"]
     fresh.sort(key=lambda one: _ORDER.index(one.what))
-    gone = [entry for entry in transition.entries if entry.kind != "new"]
-    room, now = Room(), at.clock.now()
+    stages = [entry for entry in transition.entries if entry.kind == "stage"]
+    gone = [entry for entry in transition.entries if entry.kind not in ("new", "stage")]
+    room, is_only = Room(), len(transition.entries) == 1
     blocks: list[Block] = [kv({"Timelock": addr(checksum(place.address), place.name, network(place.chain))})]
-    blocks += [_gone(entry, place) for entry in gone]
+    blocks += [_gone(entry, place, at) for entry in gone]
+    for entry in stages[:MAX_SHOWN]:
+        blocks += stage_blocks(entry, place, kind, room, at, is_only=is_only)
     for one in fresh[:MAX_SHOWN]:
-        said = len(fresh) == 1 and not gone and one.ready_at is not None  # the title says when it can run
-        blocks += _blocks(one, place, kind, room, at, is_timed=said, is_only=len(fresh) == 1)
-    if len(fresh) > MAX_SHOWN:
-        rest = fresh[MAX_SHOWN:]
-        blocks.append(line(f"… and {len(rest)} more: ", *_links(rest)))
-    return AlertText(f"{place.title}: {_headline(fresh, gone, now)}", tuple(blocks))
+        said = is_only and one.ready_at is not None  # the title says when it can run
+        blocks += _blocks(one, place, kind, room, at, is_timed=said, is_only=len(fresh) == 1 and not stages)
+    links = [str(entry.facts["scheduled in"]) for entry in stages[MAX_SHOWN:]]
+    links += [one.transaction for one in fresh[MAX_SHOWN:]]
+    if links:
+        blocks.append(line(f"… and {len(links)} more: ", *_links(links, place)))
+    return AlertText(f"{place.title}: {_headline(fresh, stages, gone, at.clock.now())}", tuple(blocks))
 
 
-def _headline(fresh: Sequence[TimelockOperation], gone: Sequence[Entry], now: datetime) -> str:
-    if len(fresh) == 1 and not gone:
+def _headline(fresh: Sequence[TimelockOperation], stages: Sequence[Entry], gone: Sequence[Entry], now: datetime) -> str:
+    if len(stages) == 1 and not fresh and not gone:
+        return headline(stages[0], now)
+    if len(fresh) == 1 and not stages and not gone:
         ready_at = fresh[0].ready_at if fresh[0].what is What.SCHEDULED else None
         return _WORDS[fresh[0].what][0] + (f", can run {when(ready_at, now)}" if ready_at else "")
-    counts = {what: sum(one.what is what for one in fresh) for what in _WORDS}
-    parts = [f"{count} {_WORDS[what][count > 1]}" for what, count in counts.items() if count]
+    events = {what: sum(one.what is what for one in fresh) for what in _WORDS}
+    parts = counts([reached_of(entry) for entry in stages])
+    parts += [f"{count} {_WORDS[what][count > 1]}" for what, count in events.items() if count]
     parts += [f"{counted(len(gone), 'reported event')} removed by a reorganisation"] if gone else []
     return ", ".join(parts)
 
@@ -106,20 +121,12 @@ def _operation(place: RowContract, kind: str, entry: Entry) -> TimelockOperation
         What(str(facts["what"])),
         place.chain,
         str(facts["tx"]),
-        _instant(mined) if isinstance(mined, int) else None,
+        instant_of(mined) if isinstance(mined, int) else None,
         tuple(dict.fromkeys(known)),
-        _meaning(place, kind, logs),
+        read_together(place, kind, logs),
         logs,
+        facts,
     )
-
-
-def _meaning(place: RowContract, kind: str, logs: Sequence[RawLog]) -> Meaning | None:
-    """Read the logs of an operation as one; None where one of them does not decode."""
-    try:
-        read = [read_meaning(kind, place.chain, place.address, log) for log in logs]
-    except (AbiError, SignatureError):
-        return None
-    return replace(read[0], calls=tuple(call for one in read for call in one.calls)) if read else None
 
 
 def _blocks(
@@ -129,10 +136,13 @@ def _blocks(
     known = network(place.chain)
     rows: dict[str, object] = {"Transaction": tx(one.transaction, chain=known)}
     meaning = one.meaning
-    if one.what is What.SCHEDULED and not is_timed:
-        rows = {"Can run": _can_run(one, at.clock.now())} | rows
+    if one.what is What.SCHEDULED:
+        waits = {} if is_timed else {"Can run": _can_run(one, at.clock.now())}
+        rows = waits | _until_ready(one, at) | rows
+    elif one.what in (What.EXECUTED, What.CANCELLED):
+        rows = ended_rows(one.facts, was_executed=one.what is What.EXECUTED) | rows
     if meaning is not None:
-        rows |= {"Id": _short(meaning.id)} if meaning.id else {}
+        rows |= {"Id": code(short_id(meaning.id))} if meaning.id else {}
         rows |= {_spaced(name): _field(name, text) for name, text in meaning.facts}
     head: list[Block] = [line(bold(_WORDS[one.what][0].capitalize()), f" ({', '.join(one.names)})"), kv(rows)]
     if meaning is None:
@@ -140,8 +150,8 @@ def _blocks(
         more = "…" if len(data) > _HEX_SHOWN else ""
         return [*head, line("The event could not be decoded:"), code(data[:_HEX_SHOWN] + more)]
     calls = meaning.calls
-    if one.what is What.SCHEDULED and kind in _CALLS_ELSEWHERE:
-        calls = _CALLS_ELSEWHERE[kind](one, place, at)
+    if one.what is What.SCHEDULED:
+        calls = calls_of(meaning, one.transaction, kind, place, at)
     # One of many is not simulated: the message has no room for what each would do.
     done = _simulated(one, calls, place, kind, at) if is_only else []
     return head + call_blocks(calls, at, room) + done
@@ -151,7 +161,7 @@ def _simulated(
     one: TimelockOperation, calls: Sequence[Transaction], place: RowContract, kind: str, at: EvaluationPoint
 ) -> list[Block]:
     """Say what a scheduled operation would do at the time it can run, where the timelock itself makes its calls."""
-    if one.what is not What.SCHEDULED or kind not in _CALLS_ITSELF or not calls:
+    if one.what is not What.SCHEDULED or kind not in MAKES_CALLS or not calls:
         return []
     view = at.spare.chains.view(network(place.chain))
     if isinstance(view, Unknown):
@@ -169,56 +179,33 @@ def _can_run(one: TimelockOperation, now: datetime) -> str:
     return "unknown: the event does not say"
 
 
-def _calls_in_input(one: TimelockOperation, place: RowContract, at: EvaluationPoint) -> tuple[Transaction, ...]:
-    """Find the calls to the timelock in the transaction that scheduled them, however deep they are wrapped."""
-    try:
-        sent = at.chains.pool(place.chain).call("eth_getTransactionByHash", one.transaction)
-        row = sent if isinstance(sent, dict) else {}
-        outer = Transaction(place.chain, str(row.get("to") or ""), from_hex(str(row.get("input") or "0x")))
-    except (RpcError, AbiError):
-        return ()
-    found = [made for made in at.decoder.decode(outer).walk() if made.tx.to.lower() == place.address]
-    return tuple(inside.tx for made in found for inside in _carried(made))
+def _until_ready(one: TimelockOperation, at: EvaluationPoint) -> dict[str, object]:
+    """Say how much of the time until it can run people are at work, and until when it can be executed."""
+    rows = business_rows(one.ready_at, at) if one.ready_at is not None else {}
+    until = instant(one.facts, "until")
+    return rows | ({"Expires": when(until, at.clock.now())} if until is not None else {})
 
 
-def _carried(one: DecodedCall) -> tuple[DecodedCall, ...]:
-    return one.inner or (one,)
-
-
-def _calls_in_vote(one: TimelockOperation, place: RowContract, at: EvaluationPoint) -> tuple[Transaction, ...]:
-    """Ask the voting contract for a vote's script, and show it as what forwards it would."""
-    view = at.chains.view(place.chain)
-    if isinstance(view, Unknown) or one.meaning is None or not one.meaning.id.isdecimal():
-        return ()
-    vote = view.read({"vote": call(place.address, _VOTE, int(one.meaning.id))})["vote"]
-    script = vote[_SCRIPT] if isinstance(vote, tuple) else b""
-    if not script:
-        return ()
-    return (Transaction(place.chain, checksum(place.address), parse_function("forward(bytes)").encode([script])),)
-
-
-# Kinds that make the calls of an operation from their own address.
-_CALLS_ITSELF = frozenset({"oz_timelock_controller", "compound_timelock", "maple_governor_timelock", "puffer_timelock"})
-# Kinds whose events do not hold the calls.
-_CALLS_ELSEWHERE: Mapping[str, Callable[[TimelockOperation, RowContract, EvaluationPoint], tuple[Transaction, ...]]] = {
-    "maple_governor_timelock": _calls_in_input,
-    "aragon_voting": _calls_in_vote,
-}
-
-
-def _gone(entry: Entry, place: RowContract) -> Block:
-    known = network(place.chain)
+def _gone(entry: Entry, place: RowContract, at: EvaluationPoint) -> Block:
+    """Say which event is gone, and what that means for its operation."""
+    known, facts, now = network(place.chain), entry.facts, ""
+    if facts.get("scheduled in") == facts.get("tx"):
+        now = ". Its operation is not scheduled any more"
+    elif "operation" in facts:
+        ready_at = instant(facts, "ready at")
+        now = ". Its operation waits again" + (f", can run {when(ready_at, at.clock.now())}" if ready_at else "")
     return line(
         bold("Removed by a reorganisation"),
-        f": reported at block {words(entry.facts.get('block', 0))}, not on the chain any more: ",
-        tx(str(entry.facts.get("tx")), chain=known),
+        f": reported at block {words(facts.get('block', 0))}, not on the chain any more: ",
+        tx(str(facts.get("tx")), chain=known),
+        now,
     )
 
 
-def _links(rest: Sequence[TimelockOperation]) -> list[object]:
+def _links(rest: Sequence[str], place: RowContract) -> list[object]:
     found: list[object] = []
     for one in rest[:MAX_SHOWN]:
-        found += [", ", tx(one.transaction, chain=network(one.chain))]
+        found += [", ", tx(one, chain=network(place.chain))]
     return found[1:] + (["…"] if len(rest) > MAX_SHOWN else [])
 
 
@@ -229,18 +216,6 @@ def _raw(row: Sequence[Value]) -> RawLog:
 
 def _rows(value: Value | None) -> list[tuple[Value, ...]]:
     return [row for row in value if isinstance(row, tuple)] if isinstance(value, tuple) else []
-
-
-def _instant(seconds: int) -> datetime | None:
-    """Return an instant; a number that is none (a stranger's contract may emit anything) has none."""
-    try:
-        return datetime.fromtimestamp(seconds, UTC)
-    except (ValueError, OverflowError, OSError):
-        return None
-
-
-def _short(identity: str) -> object:
-    return code(f"{identity[:10]}…{identity[-4:]}" if identity.startswith("0x") else identity)
 
 
 def _spaced(name: str) -> str:
