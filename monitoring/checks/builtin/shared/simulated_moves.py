@@ -98,7 +98,7 @@ def _of_token(
         old, new = (known.digits(one) if known else f"{one} units" for one in (before, after))
         goes = f"goes from {old} to {new}" if before != after else f"stays {old}"
         event = "without an event" if not moves else f"whatever {counted(len(moves), 'event')} of the token may say"
-        yield line("balance of ", named(token), f" {goes}, {event}")
+        yield line("balance of ", "the native token" if token == ZERO else named(token), f" {goes}, {event}")
 
 
 def _move(move: TokenMove, own: str, tokens: Tokens, named: Named, doubt: str) -> Block:
