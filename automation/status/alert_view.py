@@ -67,6 +67,7 @@ def _delivery_as_json(stored: StoredAlert, each: ShownDelivery) -> dict[str, obj
         "lease_owner": row.lease_owner,
         "lease_until": to_text(row.lease_until) if row.lease_until else None,
         "delivered_at": each.record.delivered_at,
+        "messages": [one.as_json() for one in each.messages],
         "ends": words.ends,
         "command": each.state.command(stored.id, row.channel, each.leader),
     }
@@ -100,6 +101,9 @@ def _delivery_lines(stored: StoredAlert, each: ShownDelivery, now: datetime) -> 
         )
     if each.record.delivered_at:
         yield from _field("delivered", each.record.delivered_at)
+    for one in each.messages:
+        where = f"message {one.message_id} in {one.place}"
+        yield from _field(f"part {one.part}", f"{where}: {one.link}" if one.link else where)
     if each.next_try is not None:
         wait = each.next_try - now
         when = f"in {format_duration(wait)}" if wait > timedelta(0) else "as soon as a run, or `deliver`, looks"

@@ -14,7 +14,7 @@ from monitoring.ledger.audit import as_json
 from monitoring.store.queries import alerts as alert_queries
 from monitoring.store.queries import runs as run_queries
 from monitoring.store.queries.alerts import AlertQuery
-from monitoring.store.tables import conditions, configured_protocols, runs
+from monitoring.store.tables import conditions, configured_protocols, runs, sent_messages
 from monitoring.web import health, overview, parameters, serializers
 from monitoring.web.http import NEVER_KEPT, HttpError, json_response, not_found, respond, to_json
 from monitoring.web.parameters import LARGEST_ID, bad_parameter, one_of
@@ -51,7 +51,9 @@ def one_alert(context: RequestContext) -> Json:
     found = alert_queries.one_alert(context.database, alert_id)
     if found is None:
         raise not_found(f"there is no alert {alert_id}")
-    return serializers.alert(found)
+    with context.database.snapshot() as tx:
+        threads, messages = sent_messages.threads_of_alert(tx, alert_id), sent_messages.of_alert(tx, alert_id)
+    return {**serializers.alert(found), "threads": threads, "messages": [one.as_json() for _, one in messages]}
 
 
 def protocols(context: RequestContext) -> Json:

@@ -18,9 +18,10 @@ from monitoring.base.settings import Settings
 from monitoring.conditions.condition import ConditionKey
 from monitoring.ledger import reach
 from monitoring.ledger.audit import ProblemKind, sentence
+from monitoring.store.people import pauses
 from monitoring.store.queries import alerts as alert_queries
 from monitoring.store.queries import runs as run_queries
-from monitoring.store.tables import conditions, runs, silences
+from monitoring.store.tables import conditions, runs, sent_messages, silences
 from monitoring.store.tables.alerts import SEVERITIES
 from monitoring.web import charts, overview, parameters, serializers
 from monitoring.web.api import RUN_STATUSES, alert_query, row_id
@@ -39,7 +40,7 @@ _RECOVERED = 50
 def dashboard(context: RequestContext) -> Page:
     found = overview.audit(context.database, context.now, context.boot)
     with context.database.snapshot() as tx:
-        silenced = silences.active(tx, context.now)
+        silenced, paused = silences.active(tx, context.now), pauses.active(tx, context.now)
     midnight = context.now.replace(hour=0, minute=0, second=0, microsecond=0)
     first_day = midnight - timedelta(days=_DAYS - 1)
     days = run_queries.volume(context.database, first_day, timedelta(days=1), _DAYS)
@@ -56,6 +57,7 @@ def dashboard(context: RequestContext) -> Page:
         profiles=overview.profiles(context.database, context.now, context.boot),
         firing=overview.firing(context.database, context.now),
         silences=silenced,
+        pauses=paused,
         alerts=alert_queries.alert_page(context.database, alert_queries.AlertQuery(), _ON_DASHBOARD),
         charts=[charts.alerts_per_day(days, first_day), charts.delivery_latency(latencies)],
     )
@@ -92,6 +94,7 @@ def one_alert(context: RequestContext) -> Page:
         alert=found,
         metadata=serializers.metadata(found.metadata_json),
         deliveries=run_queries.deliveries_of(context.database, found.id),
+        messages=[one for _, one in context.database.read(lambda tx: sent_messages.of_alert(tx, found.id))],
         run=runs.get(context.database, found.run_id) if found.run_id else None,
         incident=_incident_of(context, found),
     )
@@ -182,12 +185,15 @@ def one_incident(context: RequestContext) -> Page:
 
 def silence_list(context: RequestContext) -> Page:
     found = silences.newest(context.database, _PER_PAGE)
+    stopped = pauses.newest(context.database, _PER_PAGE)
     return page(
         "silences.html",
         context.now,
         here="/silences",
         holding=[row for row in found if row.starts_at <= context.now < row.ends_at],
         ended=[row for row in found if row.ends_at <= context.now],
+        paused=[row for row in stopped if row.ends_at > context.now],
+        resumed=[row for row in stopped if row.ends_at <= context.now],
     )
 
 

@@ -16,11 +16,12 @@ from monitoring.alerts.delivery.outbox import drop
 from monitoring.alerts.delivery.pace import Pace
 from monitoring.alerts.delivery.routes import RouteResolver
 from monitoring.alerts.delivery.states import DeliveryState, table
+from monitoring.alerts.message.model import Alert
 from monitoring.alerts.recording.store_alert import AlertOrigin, record, store_in
 from monitoring.base.http.retry import Backoff
 from monitoring.base.settings import CHECKOUT
 from monitoring.store.tables import outbox as waiting
-from tests.support.fake_telegram import UNAUTHORISED, Answer, TelegramStandIn, error, too_many_requests
+from tests.support.fake_telegram import CHAT, UNAUTHORISED, Answer, TelegramStandIn, error, too_many_requests
 from tests.support.outbox import FAST, Outbox, alert
 
 KICKED = error(403, "Forbidden: bot was kicked from the supergroup chat")
@@ -134,6 +135,27 @@ def test_one_that_is_part_of_another_message_leads_to_that_alert(
     first, text = shown(capsys, member)
     assert first["state"] == "part of another message"
     assert f"command    python -m automation alerts show {leader}" in text
+
+
+def test_what_arrived_is_named_part_by_part_with_a_link_where_telegram_has_one(
+    outbox: Outbox, capsys: pytest.CaptureFixture[str]
+) -> None:
+    found = record(outbox.database, alert("utilisation is 99%", "HIGH", threads=["tx/1"]), now=NOW)
+    long = record(
+        outbox.database, Alert("HIGH", "utilisation is 99%", "aa " * 1000, "bb " * 1000, protocol="x"), now=NOW
+    )
+    outbox.drain()
+
+    first, text = shown(capsys, found or 0)
+    link = "https://t.me/c/1234567890/1"
+    assert first["messages"] == [
+        {"chat_id": CHAT, "topic": None, "message_id": 1, "part": 1, "link": link, "sent_at": first["delivered_at"]}
+    ]
+    assert f"part 1     message 1 in chat {CHAT}: {link}" in text
+    assert [line.split()[:4] for line in shown(capsys, long or 0)[1].splitlines() if "  part " in line] == [
+        ["part", "1", "message", "2"],
+        ["part", "2", "message", "3"],
+    ]
 
 
 def test_what_ended_says_how(outbox: Outbox, capsys: pytest.CaptureFixture[str]) -> None:

@@ -15,9 +15,14 @@ from monitoring.alerts.recording.store_alert import record, resolve_in
 from monitoring.base.clock import SystemClock
 from monitoring.conditions.condition import ConditionKey
 from monitoring.conditions.policy import Policy
+from monitoring.store.db.schema import open_database, open_readonly
+from monitoring.store.maintenance.backups import back_up
 from monitoring.store.maintenance.prune import prune
+from monitoring.store.maintenance.restore import put_in_place, staged
+from monitoring.store.maintenance.salvage import salvage
 from tests.support.fake_telegram import CHAT, Received, TelegramStandIn, error, migrated_to, too_many_requests
 from tests.support.outbox import FAST, Outbox, alert
+from tests.support.web import serving
 
 KEY = ConditionKey("aave", "backing")
 SAFE_TX = "safe-tx/1/0x5afe"
@@ -308,6 +313,65 @@ def test_what_the_release_before_sent_is_answered_by_nothing_and_the_thread_begi
     outbox.drain()
 
     assert [each.reply_to for each in telegram.messages] == [None, None, 2]
+
+
+def test_the_api_and_the_page_say_where_an_alert_arrived(outbox: Outbox, tmp_path: Path) -> None:
+    outbox.environ |= {
+        "TELEGRAM_TOPIC_ID_RISK": "7",
+        "TELEGRAM_CHAT_ID_MINE": "77",
+        "TELEGRAM_CHAT_ID_PUB": "@acme_risk",
+    }
+    for channel in ("risk", "mine", "pub"):
+        put(outbox, "queued", SAFE_TX, channel=channel)
+        outbox.drain()
+
+    with serving(tmp_path) as web:
+        found = [web.get(f"/v1/alerts/{number}") for number in (1, 2, 3)]
+        assert [each["threads"] for each in found] == [[SAFE_TX]] * 3
+        places = [(one["chat_id"], one["topic"], one["link"]) for each in found for one in each["messages"]]
+        assert places == [
+            (CHAT, 7, "https://t.me/c/1234567890/7/1"),
+            ("77", None, None),
+            ("@acme_risk", None, "https://t.me/acme_risk/3"),
+        ]
+        assert 'href="https://t.me/c/1234567890/7/1"' in web.ask("/alerts/1").text
+        assert "Message 2 in chat 77" in web.ask("/alerts/2").text
+
+
+def test_a_backup_put_back_knows_what_was_sent_since(outbox: Outbox, telegram: TelegramStandIn, tmp_path: Path) -> None:
+    put(outbox, "queued", SAFE_TX)
+    kept = back_up(outbox.path, tmp_path / "backups", NOW).backup.path
+    outbox.drain()
+    put(outbox, "signed", SAFE_TX, "tx/2")
+    outbox.close()
+    with staged(kept, outbox.path) as ready:
+        put_in_place(ready, kept, outbox.path, SystemClock(), by="ana", is_alive=lambda _: False)
+    outbox.database = open_database(outbox.path)
+
+    outbox.drain()
+    put(outbox, "executed", "tx/2")
+    outbox.drain()
+
+    signed = next(each.message_id for each in telegram.messages if "signed" in each.text)
+    found = dict(replies(telegram))
+    assert (found["signed"], found["executed"]) == (1, signed)
+
+
+def test_an_alert_that_moves_out_of_a_damaged_database_keeps_its_thread(
+    outbox: Outbox, telegram: TelegramStandIn
+) -> None:
+    put(outbox, "queued", SAFE_TX)
+    fresh = open_database(outbox.directory / "fresh.db")
+    with open_readonly(outbox.path) as source, fresh.write() as tx:
+        assert salvage(source.connection, tx, NOW).is_complete
+    outbox.close()
+    outbox.path, outbox.database = fresh.path, fresh
+    outbox.drain()
+    put(outbox, "executed", SAFE_TX)
+    outbox.drain()
+
+    queued = next(each.message_id for each in telegram.messages if "queued" in each.text)
+    assert replies(telegram)[-1] == ("executed", queued)
 
 
 def test_messages_and_threads_are_forgotten_with_their_alert(outbox: Outbox, telegram: TelegramStandIn) -> None:

@@ -15,6 +15,8 @@ from monitoring.alerts.recording.store_alert import record, resolve_in
 from monitoring.conditions.condition import ConditionKey
 from monitoring.store.db import schema
 from monitoring.store.db.database import Database
+from monitoring.store.people import pauses
+from monitoring.store.people.pauses import PauseKind
 from monitoring.store.tables import chain_memory, silences
 from tests.support.filled import fill
 from tests.support.web import Web, serving
@@ -98,6 +100,25 @@ def test_what_a_silence_held_back_is_said_to_be_told_to_nobody(database: Databas
             silences.end(tx, 1, datetime.now(UTC))
         assert "not sent yet" in web.ask("/incidents").text
         assert "No silence is in force" in web.ask("/silences").text
+
+
+def test_what_is_paused_is_on_the_first_page_with_who_why_and_how_to_end_it(database: Database, tmp_path: Path) -> None:
+    with database.write() as tx:
+        for kind, name in ((PauseKind.PROFILE, "hourly"), (PauseKind.CHECK, "aave/utilisation/*")):
+            pauses.add(
+                tx, kind, name, now=NOW, ends_at=NOW + timedelta(hours=1), reason="provider moves", created_by="ana"
+            )
+    with serving(tmp_path / "cache") as web:
+        for path in ("/", "/silences"):
+            text = web.ask(path).text
+            assert "aave/utilisation/*" in text
+            assert "provider moves" in text
+            assert "by ana" in text
+            assert "resume 1" in text
+        with database.write() as tx:
+            pauses.end(tx, 1, "ben", datetime.now(UTC))
+        assert "hourly" not in web.ask("/").text.partition('id="pauses"')[2].partition("</section>")[0]
+        assert "ended by ben" in web.ask("/silences").text
 
 
 @pytest.mark.parametrize(

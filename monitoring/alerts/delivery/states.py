@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import Enum
 
@@ -19,10 +19,11 @@ from monitoring.alerts.senders.limits import RateLimits
 from monitoring.base.http.retry import Backoff
 from monitoring.store.db.database import Tx
 from monitoring.store.tables import alerts as stored_alerts
-from monitoring.store.tables import outbox, rate_limits
+from monitoring.store.tables import outbox, rate_limits, sent_messages
 from monitoring.store.tables.alerts import StoredAlert
 from monitoring.store.tables.outbox import DeliveryRecord
 from monitoring.store.tables.rate_limits import RATE, Lane
+from monitoring.store.tables.sent_messages import SentMessage
 
 _DELIVER = "python -m automation deliver"
 _ROUTE = "python -m automation alerts --route {channel}"
@@ -193,13 +194,14 @@ _BY_STATUS = {state.value.status: state for state in reversed(DeliveryState)}
 
 @dataclass(frozen=True, slots=True)
 class ShownDelivery:
-    """One delivery of an alert: its row, its state, when it may be tried next, and where it goes."""
+    """One delivery of an alert: its row, its state, when it may be tried next, where it goes, what arrived there."""
 
     record: DeliveryRecord
     state: DeliveryState
     where: str
     next_try: datetime | None = None
     leader: int | None = None
+    messages: tuple[SentMessage, ...] = ()
 
 
 def look_at(
@@ -210,7 +212,11 @@ def look_at(
     if stored is None:
         return None
     ways.moved_chats = rate_limits.moved_chats(tx)
-    return stored, [_shown(tx, record, ways, now) for record in outbox.records_of(tx, alert_id, now)]
+    messages = sent_messages.of_alert(tx, alert_id)
+    shown = [_shown(tx, record, ways, now) for record in outbox.records_of(tx, alert_id, now)]
+    return stored, [
+        replace(each, messages=tuple(one for of, one in messages if of == each.record.waiting.id)) for each in shown
+    ]
 
 
 def state_without_delivery(status: str) -> DeliveryState:

@@ -105,6 +105,14 @@ def _copy_deliveries(tx: Tx, live_id: int, new_id: int) -> None:
         f"SELECT ?, {names} FROM live.deliveries WHERE alert_id = ? ORDER BY id",
         (new_id, live_id),
     )
+    if messages := ", ".join(_shared_columns(tx, "sent_messages", "id", "delivery_id")):
+        tx.execute(
+            f"INSERT OR IGNORE INTO main.sent_messages (delivery_id, {messages}) SELECT d.id, {messages} "  # noqa: S608
+            "FROM live.deliveries l JOIN live.sent_messages m ON m.delivery_id = l.id "
+            "JOIN main.deliveries d ON d.alert_id = ? AND d.destination = l.destination "
+            "WHERE l.alert_id = ? ORDER BY m.id",
+            (new_id, live_id),
+        )
 
 
 def _take_waiting(tx: Tx) -> int:
@@ -130,7 +138,14 @@ def _take_alert(tx: Tx, names: list[str], row: Row) -> None:
         del kept["id"]
     marks = ", ".join("?" * len(kept))
     tx.execute(f"INSERT INTO main.alert_events ({', '.join(kept)}) VALUES ({marks})", list(kept.values()))  # noqa: S608
-    _copy_deliveries(tx, alert["id"], tx.last_insert_rowid())
+    new_id = tx.last_insert_rowid()
+    _copy_deliveries(tx, alert["id"], new_id)
+    if _shared_columns(tx, "alert_threads"):
+        tx.execute(
+            "INSERT INTO main.alert_threads (alert_id, thread) SELECT ?, thread FROM live.alert_threads "
+            "WHERE alert_id = ? ORDER BY id",
+            (new_id, alert["id"]),
+        )
 
 
 def _take_silences(tx: Tx, now: datetime) -> None:

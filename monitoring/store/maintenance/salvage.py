@@ -85,12 +85,20 @@ class _Salvage:
             alert_id = self._insert("alert_events", {**alert, "sort_at": self._sort_at(alert), "run_id": None})
             for row in self._rows("deliveries", "SELECT id FROM deliveries WHERE alert_id = ?", alert["id"]):
                 waiting.setdefault(row["id"], row)
+            self._take_threads(alert["id"], alert_id)
             own = (each for each in waiting.values() if each["alert_id"] == alert["id"])
             for row in sorted(own, key=lambda each: int(each["id"])):
                 new_ids[row["id"]] = self._insert("deliveries", {**row, **_UNLEASED, "alert_id": alert_id})
             taken += 1
         self._fold_again(waiting.values(), new_ids)
         return taken
+
+    def _take_threads(self, known_as: int, alert_id: int) -> None:
+        """Copy what an alert is about, where the source is of a release that knows it."""
+        if not self._fetch("PRAGMA table_info(alert_threads)"):
+            return
+        for row in self._rows("alert_threads", "SELECT id FROM alert_threads WHERE alert_id = ? ORDER BY id", known_as):
+            self._insert("alert_threads", {**row, "alert_id": alert_id})
 
     def _open_ids(self) -> list[int]:
         found: dict[int, None] = {}

@@ -11,6 +11,7 @@ from monitoring.store.db.compatibility import read_numbers
 from monitoring.store.db.database import Tx, fetch
 
 _SINCE_VERSION = 6
+_LARGE_CHAT = "-100"  # what ids of supergroups and channels begin with (core.telegram.org/api/bots/ids)
 # The delivery that was sent, and those that its message is for as well.
 _TOGETHER = "SELECT id FROM deliveries WHERE id = ?1 OR folded_into = ?1"
 
@@ -23,6 +24,9 @@ class ChatPlace:
     chat_id: str
     topic: int | None = None
 
+    def __str__(self) -> str:
+        return f"chat {self.chat_id}" + (f", topic {self.topic}" if self.topic else "")
+
 
 @dataclass(frozen=True, slots=True)
 class SentMessage:
@@ -32,6 +36,28 @@ class SentMessage:
     message_id: int
     part: int
     sent_at: str
+
+    @property
+    def link(self) -> str:
+        """Return where Telegram shows it to members of the chat; nothing for private chats and small groups."""
+        chat = self.place.chat_id
+        if chat.startswith("@"):
+            return f"https://t.me/{chat[1:]}/{self.message_id}"
+        if not chat.startswith(_LARGE_CHAT):
+            return ""
+        topic = f"{self.place.topic}/" if self.place.topic else ""
+        return f"https://t.me/c/{chat.removeprefix(_LARGE_CHAT)}/{topic}{self.message_id}"
+
+    def as_json(self) -> dict[str, object]:
+        """Return what the API shows of it."""
+        return {
+            "chat_id": self.place.chat_id,
+            "topic": self.place.topic,
+            "message_id": self.message_id,
+            "part": self.part,
+            "sent_at": self.sent_at,
+            "link": self.link or None,
+        }
 
 
 def put_threads(tx: Tx, alert_id: int, threads: Sequence[str]) -> None:
@@ -49,6 +75,13 @@ def threads_of(tx: Tx, delivery_id: int) -> list[str]:
         (delivery_id,),
     )
     return [row[0] for row in found]
+
+
+def threads_of_alert(tx: Tx, alert_id: int) -> list[str]:
+    """Return what an alert is about, the main thing first."""
+    if read_numbers(tx).version < _SINCE_VERSION:
+        return []
+    return [row[0] for row in fetch(tx, "SELECT thread FROM alert_threads WHERE alert_id = ? ORDER BY id", (alert_id,))]
 
 
 def put(tx: Tx, delivery_id: int, place: ChatPlace, message_id: int, part: int, now: datetime) -> None:

@@ -65,7 +65,7 @@ DECIMALS = entry(
 ASSET = entry(
     "asset",
     text_of("symbol or address", "a symbol or an address"),
-    "What asset() must be.",
+    "What asset() must be; a name under contracts is taken for a symbol.",
     default="",
     example="asset: USDC",
 )
