@@ -222,9 +222,9 @@ def test_an_address_one_should_know_is_marked_and_only_own_rows_make_it_known() 
     decoded = Decoder([catalogue]).decode(Transaction(1, COIN, data("transfer(address,uint256)", B, 1)))
     (found,) = sentences([decoded], catalogue, known())
     assert [part for part in found.parts if isinstance(part, Mention)] == [Mention(COIN), Mention(B, is_party=True)]
-    assert found.strangers(Labels(), 1) == 1
-    assert found.strangers(Labels({(1, B): "Treasury"}), 1) == 0
-    assert found.strangers(Labels({(10, B): "Treasury elsewhere"}), 1) == 1
+    assert found.unknown_parties(Labels(), 1) == [B]
+    assert found.unknown_parties(Labels({(1, B): "Treasury"}), 1) == []
+    assert found.unknown_parties(Labels({(10, B): "Treasury elsewhere"}), 1) == [B]
     curated = "0x88Ba032be87d5EF1fbE87336B7090767F367BF73"
     assert Labels().name(1, curated)
     assert not Labels().is_own(1, curated)
