@@ -59,7 +59,8 @@ _RETIRED: Mapping[str, str] = {
     "what it gets with: python -m automation drill --webhook; or set WEBHOOK_URL_<CHANNEL> and WEBHOOK_SECRET",
     r"TALLY_\w+": "governors are read from the chain: protocols/proposals; only its kind `tally` still asks Tally",
     r"DUNE_\w+": "limits are in the monitor files; data of a service is read by `http:`, see docs/monitor-yaml.md",
-    r"LLM_\w+": "transactions are decoded and checked by rules; no model is asked",
+    r"LLM_(?!(?:API_KEY|BASE_URL|MODEL|DEADLINE_S|DAILY_REQUESTS|DAILY_TOKENS)$)\w+": "the explainer reads "
+    "LLM_BASE_URL, LLM_MODEL and LLM_API_KEY: docs/ai.md",
     r"(?:APYUSD|PEG_ORACLE|USDAI)_\w+": "limits are in the monitor files: protocols/",
 }
 # Of the system this replaces and read as before: what it does here, and its name here.
@@ -83,7 +84,8 @@ _RETIRED_NAME = re.compile("|".join(f"(?:{pattern})" for pattern in _RETIRED))
 # Every variable that this program reads by its whole name.
 READ = frozenset((
     "ALERTS_CONSOLE", "CACHE_BACKEND", "CACHE_DIR", "CACHE_FILENAME", "DEFILLAMA_URL", "ETHERSCAN_API_KEY",
-    "ETHERSCAN_URL", "FOURBYTE_URL", "LOG_LEVEL", "MONITORING_API_HOST", "MONITORING_API_PORT",
+    "ETHERSCAN_URL", "FOURBYTE_URL", "LLM_API_KEY", "LLM_BASE_URL", "LLM_DAILY_REQUESTS",
+    "LLM_DAILY_TOKENS", "LLM_DEADLINE_S", "LLM_MODEL", "LOG_LEVEL", "MONITORING_API_HOST", "MONITORING_API_PORT",
     "MONITORING_ENV_FILE", "MONITORING_PUBLIC_URL", "NONCE_FILENAME", "NO_COLOR",
     "SAFE_API_KEY", "SAFE_SERVICE_URL", "TELEGRAM_API_URL", "TELEGRAM_TEST_CHAT_ID", "WEBHOOK_FORMAT", "WEBHOOK_SECRET",
 ))  # fmt: skip

@@ -47,6 +47,7 @@ class AlertKind(StrEnum):
     DIGEST = "digest"
     CRASH = "crash"
     DRILL = "drill"
+    EXPLANATION = "explanation"
     ESCALATION = "escalation"
 
 
