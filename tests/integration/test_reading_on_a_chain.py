@@ -12,9 +12,11 @@ from hypothesis import strategies as st
 
 from monitoring.alerts.message.text import Block, Code, Line
 from monitoring.alerts.message.text_layout import lay_out
+from monitoring.base.http.client import Answer, FetchError, Request
 from monitoring.chains.abi.addresses import checksum
 from monitoring.chains.abi.function import parse_function, selector_of
 from monitoring.chains.abi.selectors import declare
+from monitoring.chains.abi.values import Unknown
 from monitoring.chains.decode.birth import ContractAge, contract_age
 from monitoring.chains.decode.calldata import Decoder, Transaction
 from monitoring.chains.decode.dispatcher import selectors_in
@@ -29,6 +31,7 @@ from monitoring.chains.rpc.budget import Budget
 from monitoring.chains.rpc.memory import RunMemory
 from monitoring.chains.rpc.views import Chains, ChainView
 from monitoring.chains.sentences.catalogue import Catalogue
+from monitoring.chains.services.client import Service
 from monitoring.checks.builtin.shared.transactions import Room, call_blocks
 from monitoring.checks.builtin.shared.upgrade_text import new_code_line
 from monitoring.checks.engine.point import EvaluationPoint
@@ -36,6 +39,7 @@ from monitoring.checks.expression.evaluate import ViewRead
 from tests.support import anvil, parts
 from tests.support.answers import put_answers
 from tests.support.anvil import Anvil
+from tests.support.chain_clock import ManualClock
 from tests.support.contracts import SAFE_1_4, Contract, signature
 from tests.support.http_service import Reply, http_service
 from tests.support.own_contracts import runtime_code
@@ -370,3 +374,33 @@ def initial_owner(contract: Contract) -> bytes:
 
 def selectors(contract: Contract) -> frozenset[bytes]:
     return frozenset(selector_of(signature(one)) for one in contract.artifact.abi if one["type"] == "function")
+
+
+def test_ten_unknown_addresses_cost_as_many_requests_as_one(node: Anvil) -> None:
+    ens = Ens(node)
+    people = [checksum("0x" + f"{place:02x}" * 20) for place in range(0x31, 0x3B)]
+    for place, one in enumerate(people):
+        ens.claims(one, f"person{place}.eth")
+        ens.leads(f"person{place}.eth", one)
+
+    def requests(count: int) -> int:
+        view = view_of(node)
+        before = view.pool.requests
+        assert len(ens_names(view, people[:count])) == count
+        return view.pool.requests - before
+
+    assert requests(1) == requests(10) == 4
+
+
+def test_an_explorer_that_hangs_is_asked_no_more_once_its_time_is_used_up() -> None:
+    clock, asked = ManualClock(), list[str]()
+
+    def slow(request: Request, _: float) -> Answer:
+        asked.append(request.url)
+        clock.advance(4)
+        raise FetchError("explorer.example", "no answer")
+
+    explorer = ExplorerAbi(Service(slow, Budget(clock=clock, sleep=lambda _s: None)), RunMemory(), "key")
+    answers = [explorer.verified(1, checksum("0x" + f"{place:02x}" * 20)) for place in range(1, 9)]
+    assert all(isinstance(one, Unknown) for one in answers)
+    assert len(asked) == 2

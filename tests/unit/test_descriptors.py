@@ -221,6 +221,12 @@ def test_no_document_breaks_the_reader(data: st.DataObject) -> None:
     except DescriptorError:
         return
     assert all(str(one) for one in read.mistakes)
+    for pattern in read.patterns:
+        function = pattern.signature.declaration.function
+        body = data.draw(st.binary(max_size=500))
+        catalogue = Catalogue({(1, VAULT.lower(), function.selector): pattern})
+        decoded = Decoder([catalogue]).decode(Transaction(1, VAULT, function.selector + body))
+        assert sentences([decoded], catalogue, KNOWN)[0].parts
 
 
 def test_validate_reports_a_bad_descriptor_and_a_good_one_is_used(tmp_path: Path) -> None:
