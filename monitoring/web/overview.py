@@ -5,11 +5,13 @@ The audit is the one of `monitoring.ledger`, so that a page, the API and the com
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import groupby
+from typing import Any
 
+from monitoring.alerts.message.guidance import Guidance
 from monitoring.alerts.message.lines import reminder_words
 from monitoring.base.errors import MonitoringError
 from monitoring.base.process_identity import Boot
@@ -21,7 +23,7 @@ from monitoring.store.db.database import Database
 from monitoring.store.queries import runs as run_queries
 from monitoring.store.queries.runs import TaskStanding
 from monitoring.store.queries.sources import parsed_sources
-from monitoring.store.tables import conditions, runs, schedules, silences
+from monitoring.store.tables import conditions, configured_protocols, runs, schedules, silences
 from monitoring.store.tables.runs import RunRow
 from monitoring.store.tables.schedules import ScheduleInForce
 from monitoring.store.tables.silences import Silence
@@ -147,6 +149,48 @@ def watched(database: Database, now: datetime, boot: Boot) -> list[WatchedProfil
         WatchedProfile(profile, tuple(run_queries.task_standings(database, profile.name)))
         for profile in profiles(database, now, boot, recent=1)
     ]
+
+
+@dataclass(frozen=True, slots=True)
+class WatchedFile:
+    """A file that watches a protocol: what it says of itself, and when it runs. `link` is its runbook on the web."""
+
+    file: str
+    watches: str
+    runbook: str
+    profile: str
+    cron: str
+
+    @property
+    def link(self) -> str:
+        return Guidance(self.runbook).link
+
+
+@dataclass(frozen=True, slots=True)
+class ProtocolCard:
+    """What is watched of one protocol."""
+
+    name: str
+    files: tuple[WatchedFile, ...]
+
+    @property
+    def profiles(self) -> tuple[str, ...]:
+        return tuple(dict.fromkeys(one.profile for one in self.files))
+
+
+def protocols(database: Database) -> list[ProtocolCard]:
+    """Return the configured protocols with the files that watch them, as the newest run found them."""
+    return [
+        ProtocolCard(row["name"], tuple(_watched_files(row["tasks"]))) for row in configured_protocols.read(database)
+    ]
+
+
+def _watched_files(tasks: Sequence[Mapping[str, Any]]) -> Iterator[WatchedFile]:
+    for task in tasks:
+        about = {one["file"]: one for one in task.get("about", ())}
+        for file in task.get("monitors") or [task["script"]]:
+            said = about.get(file, {})
+            yield WatchedFile(file, said.get("watches", ""), said.get("runbook", ""), task["profile"], task["cron"])
 
 
 def checks(database: Database) -> list[Checks]:

@@ -207,7 +207,12 @@ def silence_list(context: RequestContext) -> Page:
 def monitoring(context: RequestContext) -> Page:
     found = overview.watched(context.database, context.now, context.boot)
     return page(
-        "monitoring.html", context.now, here="/monitoring", watched=found, monitors=overview.checks(context.database)
+        "monitoring.html",
+        context.now,
+        here="/monitoring",
+        watched=found,
+        monitors=overview.checks(context.database),
+        protocols=overview.protocols(context.database),
     )
 
 

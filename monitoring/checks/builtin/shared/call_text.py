@@ -19,6 +19,7 @@ from monitoring.chains.decode.labels import Labels
 from monitoring.chains.decode.strangers import foreign_names
 from monitoring.chains.decode.upgrades import NewCode, read_new_code
 from monitoring.chains.networks import Network, network
+from monitoring.chains.rpc.views import ChainView
 from monitoring.checks.builtin.shared.call_facts import call_facts
 from monitoring.checks.builtin.shared.sentence_text import LEGEND, Spelled
 from monitoring.checks.builtin.shared.transactions import MAX_FLAGS, Room, cut
@@ -26,10 +27,12 @@ from monitoring.checks.builtin.shared.upgrade_text import new_code_line, upgrade
 from monitoring.checks.engine.point import EvaluationPoint
 
 
-def written_out(calls: Sequence[Transaction], at: EvaluationPoint, room: Room) -> list[Block]:
+def written_out(
+    calls: Sequence[Transaction], at: EvaluationPoint, room: Room, before: ChainView | None = None
+) -> list[Block]:
     """Read calls of one chain and write them out."""
     known = network(calls[0].chain_id)
-    found = examine(calls, at.decoder, at.chains.view(known), at.labels, at.catalogue)
+    found = examine(calls, at.decoder, before or at.chains.view(known), at.labels, at.catalogue)
     tops = [one for one in at.noted if one.kind in (FactKind.CALL, FactKind.UNKNOWN) and "." not in one.data["place"]]
     at.noted.extend(call_facts(found, at.catalogue, len(tops) + 1))
     hints = _hints(found, known, at)

@@ -92,7 +92,7 @@ def _of_token(
         ends = (tokens.amount(token, before, named), tokens.amount(token, after, named))
         goes = ("goes from ", *ends[0], " to ", *ends[1]) if before != after else ("stays ", *ends[0])
         event = "without an event" if not moves else f"whatever {counted(len(moves), 'event')} of the token may say"
-        yield line("balance of ", named(token), " ", *goes, f", {event}")
+        yield line("balance of ", "the native token" if token == ZERO else named(token), " ", *goes, f", {event}")
 
 
 def _move(move: TokenMove, own: str, tokens: Tokens, named: Named, doubt: str) -> Block:

@@ -17,6 +17,7 @@ from monitoring.checks.engine.point import EvaluationPoint
 
 if TYPE_CHECKING:
     from monitoring.chains.decode.format_tx import TxLine
+    from monitoring.chains.rpc.views import ChainView
 
 MAX_LINE = 160
 MAX_FLAGS = 6
@@ -46,14 +47,19 @@ class Room:
         return [*taken, f"… {left_out} more lines"] if left_out else taken
 
 
-def call_blocks(calls: Sequence[Transaction], at: EvaluationPoint, room: Room) -> list[Block]:
-    """Decode calls of one chain and write them out: a sentence for each, flags, upgrades, then the calls themselves."""
+def call_blocks(
+    calls: Sequence[Transaction], at: EvaluationPoint, room: Room, before: ChainView | None = None
+) -> list[Block]:
+    """Decode calls of one chain and write them out: a sentence for each, flags, upgrades, then the calls themselves.
+
+    `before` is the chain that they meet, where that is not the one of now: what was executed is not there twice.
+    """
     if not calls:
         return []
     # Alerts about transactions are few: what they need is loaded by the first one.
     from monitoring.checks.builtin.shared.call_text import written_out  # noqa: PLC0415
 
-    return written_out(calls, at, room)
+    return written_out(calls, at, room, before)
 
 
 def cut(text: str) -> str:
