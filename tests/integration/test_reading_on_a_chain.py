@@ -63,6 +63,7 @@ def shared() -> Iterator[Anvil]:
 @pytest.fixture
 def node(shared: Anvil) -> Iterator[Anvil]:
     snapshot = shared.snapshot()
+    shared.rpc("evm_mine")  # a head of now, however long the tests before took
     yield shared
     shared.revert(snapshot)
 
