@@ -96,7 +96,7 @@ def describe_step(place: RowContract, entry: Entry, at: EvaluationPoint) -> Aler
     content, news = _content_of(facts, place.chain), News(entry.kind)
     rows: dict[str, object] = {"Transaction": _link(str(entry.id), place, known), "Nonce": str(content.nonce)}
     if news in (News.READY, News.SIGNED, News.STUCK, News.REMOVED, News.UNDONE):
-        rows["Signed by"] = f"{_number(facts.get('signed'))} of {_number(facts.get('required'))}"
+        rows["Signed by"] = _signed(facts)
     if facts.get("tx"):
         rows |= _executed_rows(facts, known, at)
     blocks: list[Block] = [safe_line(place), kv(rows), *(line(one) for one in _explained(news, facts, content))]
@@ -121,8 +121,8 @@ _DOES = {
 }
 _Title = Callable[[Mapping[str, Value], Content, RowContract], str]
 _TITLES: Mapping[News, _Title] = {
-    News.READY: lambda facts, one, place: f"{_what(one, place)} can be executed now, {_signed(facts)}",
-    News.SIGNED: lambda facts, one, place: f"{_what(one, place)} has its signatures, {_signed(facts)}, and waits",
+    News.READY: lambda facts, one, place: f"{_what(one, place)} can be executed now, {_signed(facts)} signed",
+    News.SIGNED: lambda facts, one, place: f"{_what(one, place)} has all signatures, {_signed(facts)}, and waits",
     News.STUCK: lambda facts, one, place: f"{_what(one, place)} is stuck: {nonces(_numbers(facts.get('gap')))} missing",
     News.REMOVED: lambda _, one, place: f"{_what(one, place)} is no longer in the queue",
     News.CLAIMED: lambda _, one, place: f"{_what(one, place)} is given as executed, and was not",
@@ -130,7 +130,7 @@ _TITLES: Mapping[News, _Title] = {
     News.FAILED: lambda _, one, place: f"{_what(one, place)} failed when it was executed",
     News.REPLACED: lambda facts, one, place: f"{_what(one, place)} was {_ended_by(facts, place)}",
     News.USED: lambda _, one, place: f"{_what(one, place)} was executed or replaced",
-    News.UNDONE: lambda _, one, place: f"the end of {_what(one, place)} was undone by a reorganisation",
+    News.UNDONE: lambda _, one, place: f"{_what(one, place)} is pending again after a reorganisation",
 }
 
 
@@ -140,7 +140,7 @@ def _what(content: Content, place: RowContract) -> str:
 
 
 def _signed(facts: Mapping[str, Value]) -> str:
-    return f"{_number(facts.get('signed'))} of {_number(facts.get('required'))} signed"
+    return f"{_number(facts.get('signed'))} of {_number(facts.get('required'))}"
 
 
 def _ended_by(facts: Mapping[str, Value], place: RowContract) -> str:
