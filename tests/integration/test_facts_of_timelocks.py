@@ -1,4 +1,4 @@
-"""What an alert about a scheduled operation keeps as facts; of one that is over nothing is explained."""
+"""What an alert about a scheduled operation keeps as facts; what is over is not explained."""
 
 from __future__ import annotations
 
@@ -6,8 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from monitoring.alerts.message.facts import METADATA, FactKind
+from monitoring.alerts.message.facts import FactKind
 from monitoring.chains.abi.addresses import checksum
+from monitoring.checks.messages.entry_facts import is_undecided
+from monitoring.conditions.outcome import Entry
+from monitoring.conditions.severity import Severity
 from monitoring.explain.sheet_check import problem_of
 from tests.integration.test_facts_of_alerts import sheet_of
 from tests.integration.test_timelocks import mined, started
@@ -18,9 +21,7 @@ from tests.support.timelocks import DAY, NOTHING, SALT, YEARN, raw, timelock_at
 pytestmark = [pytest.mark.node, pytest.mark.ci]
 
 
-def test_facts_of_a_scheduled_batch_hold_together_and_those_of_what_is_over_are_not_explained(
-    node: Anvil, tmp_path: Path
-) -> None:
+def test_facts_of_a_scheduled_batch_hold_together(node: Anvil, tmp_path: Path) -> None:
     timelock, receiver = timelock_at(node, "oz5"), checksum("0x" + "5a" * 20)
     coin = parts.package("oz4", "ERC20PresetMinterPauser").deploy(node, "Coin", "COIN")
     coin.send("mint", YEARN, 5 * 10**18)
@@ -36,11 +37,9 @@ def test_facts_of_a_scheduled_batch_hold_together_and_those_of_what_is_over_are_
     assert [says.split(" from ")[0].split(" (")[0] for says in moves] == ["moves 0.3 ETH", "moves 4 “COIN”"]
     assert sheet.calls == 2
 
-    node.rpc("evm_increaseTime", 3 * DAY)
-    node.mine(1)
-    timelock.send("executeBatch", *batch)
-    over = mined(node, world)
-    assert over
-    for told in over:
-        if METADATA in told.metadata:
-            assert problem_of(sheet_of(told)) == "they are not of one transaction that is still open"
+
+@pytest.mark.parametrize("word", ["executed", "cancelled", "expired", "failed", "replaced", "claimed"])
+def test_nobody_acts_on_what_is_over(word: str) -> None:
+    assert is_undecided(Entry("queued", 1, Severity.HIGH, {"what": "scheduled"}))
+    assert not is_undecided(Entry(word, 1, Severity.HIGH))
+    assert not is_undecided(Entry("stage", 1, Severity.HIGH, {"what": word}))
