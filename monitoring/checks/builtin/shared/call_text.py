@@ -19,6 +19,7 @@ from monitoring.chains.decode.inspect_tx import Examined, examine
 from monitoring.chains.decode.strangers import foreign_names
 from monitoring.chains.decode.upgrades import NewCode, read_new_code
 from monitoring.chains.networks import Network, network
+from monitoring.chains.rpc.block_pinning import pin_at
 from monitoring.chains.rpc.views import ChainView
 from monitoring.chains.sentences.catalogue import Catalogue
 from monitoring.checks.builtin.shared.call_facts import call_facts
@@ -29,11 +30,12 @@ from monitoring.checks.engine.point import EvaluationPoint
 
 
 def written_out(
-    calls: Sequence[Transaction], at: EvaluationPoint, room: Room, before: ChainView | None = None
+    calls: Sequence[Transaction], at: EvaluationPoint, room: Room, executed_in: int | None = None
 ) -> list[Block]:
     """Read calls of one chain and write them out."""
     known = network(calls[0].chain_id)
-    found = examine(calls, at.decoder, before or at.chains.view(known), at.labels, at.catalogue)
+    before = None if executed_in is None else _view_before(executed_in, known, at)
+    found = examine(calls, at.decoder, at.chains.view(known), at.labels, at.catalogue, before)
     tops = [one for one in at.noted if one.kind in (FactKind.CALL, FactKind.UNKNOWN) and "." not in one.data["place"]]
     at.noted.extend(call_facts(found, at.catalogue, len(tops) + 1))
     hints = _hints(found, known, at)
@@ -47,6 +49,15 @@ def written_out(
     listed = [code("\n".join(room.take(found.lines)))] if is_listed or left_out else []
     flag_lines = _flag_lines([one for one in found.flags if left_out or not _is_repeated(one, at.catalogue)], room)
     return [*said, *flag_lines, *upgrades, *code_lines, *listed]
+
+
+def _view_before(block: int, known: Network, at: EvaluationPoint) -> ChainView | Unknown:
+    """Return the chain as an execution in a block met it."""
+    view = at.spare.chains.view(known)
+    pinned = view if isinstance(view, Unknown) else pin_at(view.pool, block - 1)
+    if isinstance(view, Unknown) or isinstance(pinned, Unknown):
+        return Unknown("the block before it could not be read")
+    return ChainView(view.pool, pinned, at.memory)
 
 
 def _is_all_said(call: DecodedCall, catalogue: Catalogue) -> bool:
