@@ -111,6 +111,16 @@ def test_what_the_chain_executed_and_the_queue_never_showed_is_reported_with_wha
     assert life.run() == []
 
 
+def test_what_an_execution_changed_is_shown_from_before_it_to_what_it_is_now(life: Life) -> None:
+    lower = life.safe.artifact.calldata("changeThreshold", 1)
+    row = signed(life.node, queued(1, to=CURATION, data=lower), 0, 1)
+    life.execute(row)
+    life.run()
+    said = "\n".join(one.text for one in life.told if "What it did" in one.text)
+    assert "(signatures required: 2 → 1; owners before: " in said
+    assert "already" not in said
+
+
 def test_a_rejection_replaces_what_it_rejects_and_each_has_its_end(life: Life) -> None:
     row, rejection = signed(life.node, queued(1), 0), signed(life.node, queued(1, "00", to=CURATION, data=None), 0, 1)
     life.list(row)
