@@ -112,6 +112,15 @@ def test_what_is_milder_than_critical_may_be_had_for_a_day(outbox: Outbox) -> No
     assert settle(outbox, NOW + 24 * HOUR) == 1
 
 
+def test_one_that_a_clock_put_into_the_future_holds_nothing_back(outbox: Outbox) -> None:
+    look(outbox)
+    acknowledge(outbox, at=NOW + timedelta(days=400))
+    assert holder(outbox, NOW + HOUR / 2) == ""
+    assert settle(outbox, NOW + HOUR / 2) == 1
+    assert kinds(outbox)[-1] == ("reminder", "Still: backing is 93 %")
+    assert settle(outbox, NOW + HOUR / 2) == 0
+
+
 def test_a_worse_level_is_sent_and_ends_it(outbox: Outbox) -> None:
     look(outbox, "HIGH")
     acknowledge(outbox)

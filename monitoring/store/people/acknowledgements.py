@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from monitoring.base.clock import from_text, to_text
 from monitoring.conditions.condition import Condition, ConditionKey
@@ -11,6 +11,7 @@ from monitoring.conditions.severity import Severity
 from monitoring.store.db.compatibility import read_numbers
 from monitoring.store.db.database import Row, Tx, fetch
 
+LONGEST_ACKNOWLEDGED = timedelta(hours=24)
 _SINCE_VERSION = 9
 _SELECT = (
     "SELECT id, monitor, check_name, chain, subject, episode, severity, by, note, at, ends_at, ended_by, held_back "
@@ -56,7 +57,11 @@ class Acknowledgement:
             return "the incident is over"
         if condition.worst > self.severity:
             return f"it is {condition.worst.name} now"
-        return "its time is over" if now >= self.ends_at else ""
+        return "its time is over" if self.is_out_of_time(now) else ""
+
+    def is_out_of_time(self, now: datetime) -> bool:
+        """Return whether its time is over; one that would end later than any can is of a clock that was ahead."""
+        return not now < self.ends_at <= now + LONGEST_ACKNOWLEDGED
 
 
 def episode_of(condition: Condition) -> str:
