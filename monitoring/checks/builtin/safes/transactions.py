@@ -28,7 +28,7 @@ from monitoring.checks.builtin.safes.executed import (
 from monitoring.checks.builtin.safes.life import MAX_DATA, Life, LifeSight, LifeStage, Listing, advance, begun, life_of
 from monitoring.checks.builtin.safes.life_text import describe_executed, describe_step, stage_in_words, thread_of
 from monitoring.checks.builtin.safes.queue import QueuePart, Sight
-from monitoring.checks.builtin.safes.rules import as_transaction, severity_of_call
+from monitoring.checks.builtin.safes.rules import as_transaction, pays_refund, severity_of_call
 from monitoring.checks.builtin.shared.contract_logs import Stretch
 from monitoring.checks.builtin.shared.data_rows import RowContract
 from monitoring.checks.builtin.shared.log_reading import MIN_LOOKBACK, judge_stretch, read_stretch
@@ -177,8 +177,9 @@ class ExecutionsPart:
         """Return the event of a transaction that was not followed, as it is reported."""
         content, sender = ledger.contents.get(one.safe_tx_hash), ledger.senders.get(one.safe_tx_hash, "")
         decoded = Decoder().decode(content.call) if content is not None else None
-        is_skipped = decoded is not None and any(skip.leaves_out(decoded) for skip in self.queue.skips)
-        severity = severity_of_call(decoded, sender, self.queue.expected, self.queue.loud)
+        refund = content is not None and content.refund
+        is_skipped = decoded is not None and not refund and any(skip.leaves_out(decoded) for skip in self.queue.skips)
+        severity = severity_of_call(decoded, sender, self.queue.expected, self.queue.loud, refund=refund)
         facts: dict[str, Value] = {
             "hash": one.safe_tx_hash, "ran": one.ran, "tx": one.tx, "block": one.block, "sender": sender,
             "queued": was_queued, **(_facts_of(content) if content is not None else {}),
@@ -339,14 +340,14 @@ def _instead(tx_hash: str, nonce: int, ledger: SafeLedger) -> tuple[str, Content
 
 def _content(row: SafeTransaction) -> Content:
     call = as_transaction(row)
-    return Content(row.nonce, replace(call, data=call.data[:MAX_DATA]), len(call.data))
+    return Content(row.nonce, replace(call, data=call.data[:MAX_DATA]), len(call.data), pays_refund(row))
 
 
 def _facts_of(content: Content) -> dict[str, Value]:
     call = content.call
     return {
         "nonce": content.nonce, "to": call.to, "value": call.value, "data": call.data, "operation": call.operation,
-        "size": content.size,
+        "size": content.size, "refund": content.refund,
     }  # fmt: skip
 
 
@@ -368,4 +369,4 @@ def _step_facts(life: Life, reading: Followed) -> dict[str, Value]:
 
 def _call_facts(content: Content) -> tuple[Value, ...]:
     call = content.call
-    return (call.to, call.value, call.data, call.operation, content.size, content.nonce)
+    return (call.to, call.value, call.data, call.operation, content.size, content.nonce, content.refund)
