@@ -50,7 +50,7 @@ class Execution:
 class Content:
     """What a transaction does, at its nonce; of calldata longer than can be kept only the beginning.
 
-    `refund`: the Safe pays for gas, so also an empty one can move all that it has.
+    `refund`: the Safe pays for gas, or that is not known; then also an empty one can move all that it has.
     """
 
     nonce: int

@@ -25,7 +25,7 @@ from monitoring.conditions.outcome import Entry
 _MOST_NAMED = 3  # nonces in a row that are named one by one
 _MAX_EXECUTED = 6  # executions of one message shown with what they did
 _REJECTION = "Empty transaction to the Safe itself: it only uses up the nonce, to reject another one."
-_REFUND = "It makes the Safe pay for gas, which can be any amount of a token: look at its gas price and receiver."
+_REFUND = "It can make the Safe pay for gas, any amount of a token: look at its gas price and receiver."
 _STILL_VALID = (
     "Its signatures stay valid: until another transaction uses nonce {nonce}, anybody who has kept them can still "
     "execute it{now}."

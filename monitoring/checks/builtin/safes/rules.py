@@ -83,6 +83,11 @@ def pays_refund(row: SafeTransaction) -> bool:
     return row.gas is not None and row.gas.gas_price > 0
 
 
+def may_pay_refund(row: SafeTransaction) -> bool:
+    """Return whether the Safe pays for gas, or the service leaves out by which that would be known."""
+    return row.gas is None or pays_refund(row)
+
+
 def severity_of(row: SafeTransaction, decoded: DecodedCall, expected: frozenset[str], loud: Loudness) -> Severity:
     base = loud.usual
     if expected:
@@ -134,7 +139,7 @@ def around(
     listed = {one.nonce for one in queue.transactions}
     before = range(next_nonce, min(row.nonce, next_nonce + _MOST_BEFORE))
     calls = tuple(
-        (one.safe_tx_hash, one.to, one.value, one.data, one.operation, len(one.data), one.nonce, pays_refund(one))
+        (one.safe_tx_hash, one.to, one.value, one.data, one.operation, len(one.data), one.nonce, may_pay_refund(one))
         for one in rivals
     )
     return {

@@ -25,10 +25,20 @@ from monitoring.checks.builtin.safes.executed import (
     emits_success,
     executions,
 )
-from monitoring.checks.builtin.safes.life import MAX_DATA, Life, LifeSight, LifeStage, Listing, advance, begun, life_of
+from monitoring.checks.builtin.safes.life import (
+    ENDED,
+    MAX_DATA,
+    Life,
+    LifeSight,
+    LifeStage,
+    Listing,
+    advance,
+    begun,
+    life_of,
+)
 from monitoring.checks.builtin.safes.life_text import describe_executed, describe_step, stage_in_words, thread_of
 from monitoring.checks.builtin.safes.queue import QueuePart, Sight
-from monitoring.checks.builtin.safes.rules import as_transaction, pays_refund, severity_of_call
+from monitoring.checks.builtin.safes.rules import as_transaction, may_pay_refund, severity_of_call
 from monitoring.checks.builtin.shared.contract_logs import Stretch
 from monitoring.checks.builtin.shared.data_rows import RowContract
 from monitoring.checks.builtin.shared.log_reading import MIN_LOOKBACK, judge_stretch, read_stretch
@@ -46,6 +56,7 @@ from monitoring.conditions.transition import happened, no_data, unchanged
 
 CHECK = "safe-transaction"
 MAX_FOLLOWED = 100  # transactions of one Safe that are followed at a time, those with the lowest nonces
+_MOST_REMEMBERED = 3  # times as many, with those that ended or come later
 _MAX_GAP = 20  # nonces of a gap that are remembered
 _MAX_LEFT_OUT = 200  # hashes of what `skip` left out, so that their executions are left out too
 
@@ -287,11 +298,17 @@ def _followed(ledger: SafeLedger, remembered: Mapping[str, Life], queue: QueuePa
         seen = _seen(tx_hash, life.nonce, ledger, occupied, rows.get(tx_hash))
         found[tx_hash] = Followed(seen, life, life)
     for row in rows.values():
-        if row.safe_tx_hash in found or len(found) >= MAX_FOLLOWED or not queue.follows(row, ledger.sight):
+        if row.safe_tx_hash in found or not _has_room(row.nonce, found) or not queue.follows(row, ledger.sight):
             continue
         seen = _seen(row.safe_tx_hash, row.nonce, ledger, occupied, row)
         found[row.safe_tx_hash] = Followed(seen, Life(_content(row), queue.severity_of(row)))
     return found
+
+
+def _has_room(nonce: int, found: Mapping[str, Followed]) -> bool:
+    """Return whether one more is followed: what comes later, or is over, takes no place from what comes first."""
+    before = sum(one.start.nonce <= nonce and one.start.stage not in ENDED for one in found.values())
+    return before < MAX_FOLLOWED and len(found) < _MOST_REMEMBERED * MAX_FOLLOWED
 
 
 def _seen(
@@ -340,7 +357,7 @@ def _instead(tx_hash: str, nonce: int, ledger: SafeLedger) -> tuple[str, Content
 
 def _content(row: SafeTransaction) -> Content:
     call = as_transaction(row)
-    return Content(row.nonce, replace(call, data=call.data[:MAX_DATA]), len(call.data), pays_refund(row))
+    return Content(row.nonce, replace(call, data=call.data[:MAX_DATA]), len(call.data), may_pay_refund(row))
 
 
 def _facts_of(content: Content) -> dict[str, Value]:
