@@ -19,7 +19,9 @@ from monitoring.conditions.condition import Condition
 from monitoring.ledger.audit import Audit, judge
 from monitoring.ledger.cron import Cron
 from monitoring.ledger.outcomes import gather
-from monitoring.store.db.database import Database
+from monitoring.store.db.database import Database, Tx
+from monitoring.store.people import acknowledgements
+from monitoring.store.people.acknowledgements import Acknowledgement
 from monitoring.store.queries import runs as run_queries
 from monitoring.store.queries.runs import TaskStanding
 from monitoring.store.queries.sources import parsed_sources
@@ -92,11 +94,12 @@ class Checks:
 
 @dataclass(frozen=True, slots=True)
 class Incident:
-    """A condition that fires or fired, and the silence that covers it now. `happened`: once, within a day."""
+    """A condition that fires or fired, the silence that covers it, who has it. `happened`: once, within a day."""
 
     condition: Condition
     silence: Silence | None = None
     happened: bool = False
+    held: Acknowledgement | None = None
 
     @property
     def is_firing(self) -> bool:
@@ -209,14 +212,15 @@ def firing(database: Database, now: datetime) -> list[Incident]:
     """Return what fires now or happened within a day, the worst first and of those the longest first."""
     with database.snapshot() as tx:
         found, holding = conditions.incidents(tx, now), silences.active(tx, now)
-    worst_first = sorted(found, key=lambda condition: -condition.severity)
-    return [covered(condition, holding, now) for condition in worst_first]
+        worst_first = sorted(found, key=lambda condition: -condition.severity)
+        return [covered(tx, condition, holding, now) for condition in worst_first]
 
 
-def covered(condition: Condition, holding: Sequence[Silence], now: datetime) -> Incident:
-    """Pair a condition with the silence that covers it, if one does."""
+def covered(tx: Tx, condition: Condition, holding: Sequence[Silence], now: datetime) -> Incident:
+    """Pair a condition with the silence that covers it and with who has it, if there is one."""
     fits = (silence for silence in holding if silence.covers(condition.names, condition.key.text))
-    return Incident(condition, next(fits, None), condition.happened_once(now))
+    held = acknowledgements.of(tx, condition, now)
+    return Incident(condition, next(fits, None), condition.happened_once(now), held)
 
 
 def _next_tick(entry: ScheduleInForce, now: datetime) -> datetime | None:

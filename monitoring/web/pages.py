@@ -92,6 +92,9 @@ def one_alert(context: RequestContext) -> Page:
         raise not_found(f"There is no alert {row_id(context)}: it may have been pruned.")
     metadata = serializers.metadata(found.metadata_json)
     sheet = FactSheet.from_data((metadata or {}).pop(METADATA, None))
+    explanation = explanations.of_alert(context.database, found.id) if sheet else None
+    reply_id = explanation.reply_id if explanation else None
+    reply = alert_queries.one_alert(context.database, reply_id) if reply_id else None
     return page(
         "alert.html",
         context.now,
@@ -99,7 +102,8 @@ def one_alert(context: RequestContext) -> Page:
         alert=found,
         metadata=metadata,
         facts=sheet.facts if sheet else (),
-        explanation=explanations.of_alert(context.database, found.id) if sheet else None,
+        explanation=explanation,
+        explained=reply,
         deliveries=run_queries.deliveries_of(context.database, found.id),
         messages=[one for _, one in context.database.read(lambda tx: sent_messages.of_alert(tx, found.id))],
         run=runs.get(context.database, found.run_id) if found.run_id else None,
@@ -170,16 +174,17 @@ def one_incident(context: RequestContext) -> Page:
     key = ConditionKey.of_texts(*(context.query.get(name, "") for name in _KEY))
     with context.database.snapshot() as tx:
         found = conditions.get(tx, key)
-        holding = silences.active(tx, context.now)
-    if found is None or found.fired_at is None:
-        raise not_found(f"There is no incident {key.text}: it may have been pruned." if key.text else "Which incident?")
+        if found is None or found.fired_at is None:
+            why = f"There is no incident {key.text}: it may have been pruned." if key.text else "Which incident?"
+            raise not_found(why)
+        incident = overview.covered(tx, found, silences.active(tx, context.now), context.now)
     sent = alert_queries.alerts_of_key(context.database, found.names, key.text, _PER_PAGE)
     meant, said = context.query.get("since"), next((row for row in sent if row.kind not in _NO_ALARM), None)
     return page(
         "incident.html",
         context.now,
         here=incident_address(key, meant),
-        incident=overview.covered(found, holding, context.now),
+        incident=incident,
         meant=meant if meant and meant < found.fired_at.replace(microsecond=0) else None,
         alerts=sent,
         said=said,
@@ -187,6 +192,7 @@ def one_incident(context: RequestContext) -> Page:
         end_it=f"python -m automation incidents --done {shlex.quote(f'{key.monitor}/{key.text}')}",
         silence_it=f"python -m automation silence --protocol {shlex.quote(found.protocol)} "
         f"--key {shlex.quote(key.text)} --for 2h --reason '…'",
+        have_it=f"python -m automation ack {shlex.quote(f'{key.monitor}/{key.text}')} --note '…'",
     )
 
 

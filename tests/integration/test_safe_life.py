@@ -163,12 +163,12 @@ def test_one_behind_a_nonce_that_nothing_is_queued_at_is_stuck_and_says_which(li
     assert life.run() == [], "the service is doubted once: the chain may be ahead of the block that was read"
     assert sorted(life.run(asks=False)) == [
         "transaction at nonce 2 is no longer in the queue",
-        "transaction at nonce 3 is stuck: nonce 2 missing",
+        "transaction at nonce 3 is stuck behind nonce 2, where nothing is queued",
     ]
     removed, stuck = sorted(life.told[-2:], key=lambda one: one.message.title)
     assert (removed.severity, stuck.severity) == (Severity.LOW, Severity.MEDIUM)
     assert "Its signatures stay valid: until another transaction uses nonce 2" in removed.text
-    assert "Nothing is queued at nonce 2: until that one is used, it cannot be executed." in stuck.text
+    assert "It cannot be executed until nonce 2 is used." in stuck.text
     assert life.run() == life.run(asks=False) == []
     life.list(first, second, third)
     assert life.run() == [], "what is listed again goes on from where it was"
@@ -320,9 +320,12 @@ def test_a_service_that_gives_as_executed_what_the_chain_has_not_executed_is_nam
     row = signed(life.node, queued(1), 0, 1)
     life.list(row)
     life.run()
-    life.list(row | {"isExecuted": True, "isSuccessful": True, "transactionHash": "0x" + "ab" * 32})
+    behind = signed(life.node, queued(2), 0)
+    life.list(row, behind)
+    life.run()
+    life.list(row | {"isExecuted": True, "isSuccessful": True, "transactionHash": "0x" + "ab" * 32}, behind)
     assert life.run() == []
-    assert life.run(asks=False) == ["transaction at nonce 1 is given as executed, and was not"]
+    assert life.run(asks=False) == ["transaction at nonce 1 was not executed, though the service says so"]
     assert life.told[-1].severity is Severity.HIGH
     assert "by the chain the Safe is at nonce 1. Do not rely on the service" in life.told[-1].text
     assert life.run() == []

@@ -22,6 +22,7 @@ from monitoring.alerts.recording.store_alert import (
 )
 from monitoring.conditions.condition import Condition
 from monitoring.store.db.database import Tx
+from monitoring.store.people import acknowledgements
 from monitoring.store.tables import conditions, silences
 
 _MOST_ROWS = 30
@@ -30,7 +31,7 @@ _MOST_ROWS = 30
 def remind_in(tx: Tx, due: Sequence[DueReminder], now: datetime, origin: AlertOrigin) -> int:
     """Store the reminders of one run; return how many messages they make.
 
-    What is over meanwhile, or was reported in another way, is not repeated.
+    What is over meanwhile, was reported in another way, or is acknowledged, is not repeated.
     """
     holding = silences.active(tx, now)
     by_chat: dict[tuple[object, ...], list[tuple[DueReminder, Condition]]] = defaultdict(list)
@@ -39,6 +40,10 @@ def remind_in(tx: Tx, due: Sequence[DueReminder], now: datetime, origin: AlertOr
         if row is None or not row.is_firing or row.heard_at != each.heard_at:
             continue
         alert, reminded = each.message.alert, replace(row, heard_at=now, owes_reminder=False)
+        if (has_it := acknowledgements.of(tx, row, now)) is not None:
+            acknowledgements.count_one(tx, has_it.id)
+            conditions.put(tx, reminded, now)
+            continue
         held_back = any(silence.covers((*alert.names, each.key.monitor), each.key.text) for silence in holding)
         by_chat[alert.protocol, alert.channel, alert.source, held_back and each.key].append((each, reminded))
     for group in by_chat.values():

@@ -48,6 +48,12 @@ def carry_over(staged: Database, live: Database, now: datetime, is_alive: Callab
             settled = _take_known_ends(tx)
             waiting = _take_waiting(tx)
             _take_silences(tx, now)
+            # Who had what by then may have given it back since: reminders that come again harm nobody.
+            tx.execute(
+                "UPDATE main.acknowledgements SET ended_at = ?, ended_by = 'a backup was put back' "
+                "WHERE ended_at IS NULL",
+                (to_text(now),),
+            )
             newer = "coalesce((SELECT called_at FROM main.webhook_calls w WHERE w.identity = l.identity), '')"
             _take_rows(tx, "webhook_calls", f"l.called_at > {newer}")
             _take_rows(tx, "chat_migrations")

@@ -136,7 +136,7 @@ class _Report:
     def _setting(self, one: Setting) -> Block:
         token = self._tokens.of(one.contract) if one.name == "totalSupply" else None
         shown = [
-            token.amount(value) if token and isinstance(value, int) else self._value(value)
+            token.digits(value) if token and isinstance(value, int) else self._value(value)
             for value in (one.before, one.after)
         ]
         return _line(f"{one.name} of ", self._name(one.contract), ": ", shown[0], " → ", shown[1])
@@ -146,7 +146,7 @@ class _Report:
             return roles().get(value) or "0x" + value.hex()
         if name == "amount" and isinstance(value, int):
             if is_unlimited(value, "uint256"):
-                return ("unlimited ", self._name(one.contract))
+                return "unlimited"
             return self._tokens.amount(one.contract, value, self._name)
         return self._value(value)
 
