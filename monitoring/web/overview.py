@@ -14,6 +14,7 @@ from monitoring.alerts.message.lines import reminder_words
 from monitoring.base.errors import MonitoringError
 from monitoring.base.process_identity import Boot
 from monitoring.conditions.condition import Condition
+from monitoring.conditions.silence import Silence, silence_of, subject_of
 from monitoring.ledger.audit import Audit, judge
 from monitoring.ledger.cron import Cron
 from monitoring.ledger.outcomes import gather
@@ -24,7 +25,6 @@ from monitoring.store.queries.sources import parsed_sources
 from monitoring.store.tables import conditions, runs, schedules, silences
 from monitoring.store.tables.runs import RunRow
 from monitoring.store.tables.schedules import ScheduleInForce
-from monitoring.store.tables.silences import Silence
 from monitoring.web.health import overdue_profiles
 
 DAY = timedelta(hours=24)
@@ -171,8 +171,7 @@ def firing(database: Database, now: datetime) -> list[Incident]:
 
 def covered(condition: Condition, holding: Sequence[Silence], now: datetime) -> Incident:
     """Pair a condition with the silence that covers it, if one does."""
-    fits = (silence for silence in holding if silence.covers(condition.names, condition.key.text))
-    return Incident(condition, next(fits, None), condition.happened_once(now))
+    return Incident(condition, silence_of(holding, subject_of(condition)), condition.happened_once(now))
 
 
 def _next_tick(entry: ScheduleInForce, now: datetime) -> datetime | None:
