@@ -10,7 +10,9 @@ from hypothesis import settings
 from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
 
+from monitoring.chains.networks import network
 from tests.support import anvil, parts
+from tests.support.own_contracts import runtime_code
 
 # A shell that is no terminal's starts what it puts into the background (`make test &`) with SIGINT ignored, and every
 # child inherits that. A handler is reset to the default by exec, so the children of tests hear an interrupt again.
@@ -49,3 +51,21 @@ def chain(_shared_node: anvil.Anvil) -> Iterator[anvil.Anvil]:
     before = _shared_node.snapshot()
     yield _shared_node
     _shared_node.revert(before)
+
+
+@pytest.fixture(scope="module")
+def _shared_mainnet() -> Iterator[anvil.Anvil]:
+    if anvil.binary() is None:
+        parts.missing(anvil.HOW_TO_GET_IT)
+    with anvil.running("--chain-id", "1") as running:
+        running.set_code(network(1).multicall3, runtime_code("Aggregate3"))
+        running.mine(3)
+        yield running
+
+
+@pytest.fixture
+def node(_shared_mainnet: anvil.Anvil) -> Iterator[anvil.Anvil]:
+    """A real EVM node that monitors take for Ethereum, one for a file, put back to its first blocks after each test."""
+    before = _shared_mainnet.snapshot()
+    yield _shared_mainnet
+    _shared_mainnet.revert(before)

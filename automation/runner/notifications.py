@@ -265,10 +265,8 @@ class Reporting:
             if wait_until <= now or stop.wait(min((wait_until - now).total_seconds(), _CHECK_STOP_S)):
                 return drained
 
-    def drain_before_next_tick(self, profile: Profile, trigger: str, stop: StopRequest) -> None:
-        """Go on delivering after the run until its next tick is near; by hand, for a moment only."""
-        now = self._now()
-        until = now + BY_HAND_DRAIN if trigger == "manual" else profile.cron.next_after(now) - _BEFORE_NEXT_TICK
+    def drain_before_next_tick(self, until: datetime, stop: StopRequest) -> None:
+        """Go on delivering after the run, until then at most."""
         drained = self.drain_until(until, stop)
         if drained is not None and drained.waiting:
             log.warning(
@@ -342,6 +340,11 @@ class Reporting:
 
     def _now(self) -> datetime:
         return self._clock.now()
+
+
+def last_delivery(profile: Profile, trigger: str, now: datetime) -> datetime:
+    """Return until when a run may go on delivering after its end: its next tick is near; by hand, a moment."""
+    return now + BY_HAND_DRAIN if trigger == "manual" else profile.cron.next_after(now) - _BEFORE_NEXT_TICK
 
 
 def _ask(count: int) -> None:

@@ -16,6 +16,7 @@ from pathlib import Path
 from types import FrameType
 
 from automation.executor.executor import GRACE_S, run_tasks
+from automation.executor.explainer_process import ExplainerProcess
 from automation.executor.fork_client import ForkServer
 from automation.executor.reaper import StopRequest
 from automation.executor.task import TaskResult, TaskStatus
@@ -25,7 +26,7 @@ from automation.jobs.referenced_monitors import watched_of
 from automation.runner.display import RunDisplay
 from automation.runner.heartbeat import Heartbeat
 from automation.runner.lock_keeper import LockKeeper
-from automation.runner.notifications import Reporting
+from automation.runner.notifications import Reporting, last_delivery
 from automation.runner.run_record import RunRecord
 from automation.runner.summary import NO_DATA, CheckCounts, summary
 from automation.runner.watchdog import Watchdog
@@ -91,6 +92,7 @@ class Runner:
         self._tasks_code, self._is_reached = EXIT_OK, True
         self._record = RunRecord(settings.database, request.profile, request.trigger, clock, request.started_at)
         self._reporting = Reporting(settings, self._record, clock, request.config)
+        self._explaining = ExplainerProcess(settings, clock, self._record.read)
 
     def run(self) -> int:
         """Run the profile and return the exit code.
@@ -103,7 +105,10 @@ class Runner:
             with self._signals():
                 code, profile = self._run_locked()
                 if profile is not None:
-                    self._reporting.drain_before_next_tick(profile, self._request.trigger, self._stop)
+                    until = last_delivery(profile, self._request.trigger, self._clock.now())
+                    self._reporting.drain_before_next_tick(until, self._stop)
+                    if self._explaining.wait(until, self._stop):
+                        self._reporting.drain_before_next_tick(until, self._stop)
                     code = self._account_again(code)
                 return code
         except LockedError as error:
@@ -112,6 +117,7 @@ class Runner:
             raise
         finally:
             self._display.close()
+            self._explaining.close()
             if self._server is not None:
                 self._server.close()
             self._reporting.keep_unwritten()
@@ -313,6 +319,7 @@ class Runner:
 
     def _on_result(self, result: TaskResult) -> None:
         self._record.task_ended(result)
+        self._explaining.look()
         self._display.task_ended(result, self._checks.of(result.name))
 
     def _on_line(self, task: str, line: str) -> None:

@@ -23,7 +23,7 @@ from automation.sync.dependencies import differing_distributions
 from automation.sync.following import NOT_FOLLOWING, follows_origin
 from automation.sync.git import OriginState, origin_state
 from automation.sync.state import SyncState, read_sync_state
-from monitoring.base.errors import ConfigError, StoreError
+from monitoring.base.errors import ConfigError, StoreError, UsageError
 from monitoring.base.locks.profile_lock import Holder, running_profiles, usable_locks
 from monitoring.base.process_identity import current_boot
 from monitoring.base.settings import TEST_CHAT, Settings, log_level
@@ -148,7 +148,11 @@ def _look(
         origin=origin,
         sync=sync,
         waiting=tuple(waiting(settings, held, jobs, database)),
-        warnings=(*warnings, *sync_warnings(sync, settings, origin.revision if origin else "")),
+        warnings=(
+            *warnings,
+            *sync_warnings(sync, settings, origin.revision if origin else ""),
+            *explainer_warnings(held.settings(settings) if held else settings, database, now),
+        ),
         env_file=settings.env_file,
         cache_dir=settings.cache_dir,
         checkout=settings.checkout,
@@ -210,6 +214,25 @@ def sync_warnings(sync: SyncState, settings: Settings, revision: str) -> Iterato
             yield f"the running commit {revision[:12]} was checked out by hand; the sync had refused it: {sync.reason}"
         else:
             yield f"origin's newest commit {refused[:12]} was refused, {revision[:12]} keeps running: {sync.reason}"
+
+
+def explainer_warnings(settings: Settings, database: Database | None, now: datetime) -> Iterator[str]:
+    """Warn of an explainer that is switched on and explains nothing; nothing of it is loaded where it is off."""
+    if not any(settings.environ.get(name, "").strip() for name in ("LLM_BASE_URL", "LLM_MODEL")):
+        return
+    from monitoring.explain import explainer_settings as explain  # noqa: PLC0415 - as it says
+    from monitoring.explain.limits import day_spent  # noqa: PLC0415 - as above
+    from monitoring.store.queries import explanations  # noqa: PLC0415 - as above
+
+    try:
+        wanted = explain.explainer_settings(settings.environ)
+    except UsageError as error:
+        yield f"alerts are not explained: {error}"
+        return
+    if wanted is None or database is None or not explanations.is_there(database):
+        return
+    if refusal := database.read(lambda tx: day_spent(tx, now)).refusal(wanted):
+        yield f"alerts are not explained until 00:00 UTC: {refusal}"
 
 
 def waiting(

@@ -11,6 +11,7 @@ from urllib.parse import quote, urlencode
 
 from starlette.responses import Response
 
+from monitoring.alerts.message.facts import METADATA, FactSheet
 from monitoring.alerts.message.guidance import NO_GUIDANCE
 from monitoring.alerts.recording.incident import incident_named
 from monitoring.base.public_address import public_path
@@ -20,6 +21,7 @@ from monitoring.ledger import reach
 from monitoring.ledger.audit import ProblemKind, sentence
 from monitoring.store.people import pauses
 from monitoring.store.queries import alerts as alert_queries
+from monitoring.store.queries import explanations
 from monitoring.store.queries import runs as run_queries
 from monitoring.store.tables import conditions, runs, sent_messages, silences
 from monitoring.store.tables.alerts import SEVERITIES
@@ -32,6 +34,7 @@ from monitoring.web.templating import Page, guidance_of_row, incident_address, p
 
 _ON_DASHBOARD = 8
 _PER_PAGE = 50
+_NO_ALARM = ("recovery", "explanation")  # kinds of message that raise nothing
 _DAYS = 14
 _LATENCIES = 40
 _RECOVERED = 50
@@ -87,12 +90,16 @@ def one_alert(context: RequestContext) -> Page:
     found = alert_queries.one_alert(context.database, row_id(context))
     if found is None:
         raise not_found(f"There is no alert {row_id(context)}: it may have been pruned.")
+    metadata = serializers.metadata(found.metadata_json)
+    sheet = FactSheet.from_data((metadata or {}).pop(METADATA, None))
     return page(
         "alert.html",
         context.now,
         here=f"/alerts/{found.id}",
         alert=found,
-        metadata=serializers.metadata(found.metadata_json),
+        metadata=metadata,
+        facts=sheet.facts if sheet else (),
+        explanation=explanations.of_alert(context.database, found.id) if sheet else None,
         deliveries=run_queries.deliveries_of(context.database, found.id),
         messages=[one for _, one in context.database.read(lambda tx: sent_messages.of_alert(tx, found.id))],
         run=runs.get(context.database, found.run_id) if found.run_id else None,
@@ -167,7 +174,7 @@ def one_incident(context: RequestContext) -> Page:
     if found is None or found.fired_at is None:
         raise not_found(f"There is no incident {key.text}: it may have been pruned." if key.text else "Which incident?")
     sent = alert_queries.alerts_of_key(context.database, found.names, key.text, _PER_PAGE)
-    meant, said = context.query.get("since"), next((row for row in sent if row.kind != "recovery"), None)
+    meant, said = context.query.get("since"), next((row for row in sent if row.kind not in _NO_ALARM), None)
     return page(
         "incident.html",
         context.now,

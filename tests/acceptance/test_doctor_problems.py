@@ -34,6 +34,7 @@ from monitoring.base.kernel_clock import KernelClock
 from monitoring.base.locks.profile_lock import ProfileLock
 from monitoring.base.settings import CHECKOUT
 from monitoring.checks.drill.rehearse import StoppedClock
+from monitoring.store.db.compatibility import VERSION
 from monitoring.store.maintenance.backups import default_directory
 from monitoring.store.spool import unstored
 from monitoring.store.tables import schedules
@@ -395,6 +396,7 @@ PLANTED: Mapping[str, Plant] = {
     "public-url-wrong": lambda sound: sound.add_env("MONITORING_PUBLIC_URL=watch.example"),
     "public-url-missing": forward_public_host,
     "time-zone": lambda sound: sound.add_env("TZ=Europe/Pariss"),
+    "variable-old-name": lambda sound: sound.add_env("ETHERSCAN_TOKEN=0123456789"),
     "variable-retired": lambda sound: sound.add_env("LIQUIDITY_WEBHOOK_URL=https://old.example/hook"),
     "variable-misspelt": lambda sound: sound.add_env("TELEGRAM_CHATID_DEFAULT=-100"),
     "variable-unread": lambda sound: sound.add_env("COLOUR_OF_THE_SHED=green"),
@@ -404,7 +406,7 @@ PLANTED: Mapping[str, Plant] = {
     "sqlite": lambda sound: sound.patch(state, "sqlite_fault", lambda: "SQLite 3.7.0 can corrupt a WAL database"),
     "database-missing": lambda sound: [path.unlink() for path in sound.cache.glob("monitoring.db*")] and None,
     "database-damaged": damage_database,
-    "database-refused": lambda sound: make_newer(sound.database, oldest_release=6),
+    "database-refused": lambda sound: make_newer(sound.database, oldest_release=VERSION + 1),
     "locks-closed": close_locks,
     "run-hangs": hang,
     "backup-none": lose_backups,

@@ -31,12 +31,22 @@ def test_doctor_names_each_variable_that_nobody_reads(tmp_path: Path) -> None:
 
 
 def test_doctor_names_the_variables_of_each_family(tmp_path: Path) -> None:
-    names = ("TALLY_X", "DUNE_X", "LLM_X", "APYUSD_X", "PEG_ORACLE_X", "USDAI_X", "TELEGRAM_TOPIC_ID_ENVIO")
+    names = ("TALLY_X", "DUNE_X", "LLM_X", "APYUSD_X", "PEG_ORACLE_X", "USDAI_X")
     host = Host(tmp_path)
     host.profile({"good": "print('fine')"})
     found = host.automation("doctor", **dict.fromkeys(names, "1")).stdout
 
     assert [name for name in names if f"nothing reads {name} of the replaced system" not in found] == []
+
+
+def test_doctor_names_each_that_is_read_as_before(tmp_path: Path) -> None:
+    names = ("ETHERSCAN_TOKEN", "ENVIO_GRAPHQL_URL", "TELEGRAM_TOPIC_ID_ENVIO", "TELEGRAM_CHAT_ID_CURATION")
+    host = Host(tmp_path)
+    host.profile({"good": "print('fine')"})
+    found = host.automation("doctor", **dict.fromkeys(names, "1")).stdout
+
+    assert [name for name in names if f"{name} of the replaced system: " not in found] == []
+    assert "nothing reads" not in found
 
 
 def test_protocols_are_the_configured_ones_with_their_tasks(tmp_path: Path) -> None:

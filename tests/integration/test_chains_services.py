@@ -514,6 +514,8 @@ def test_the_ladder_has_an_explorer_only_with_a_key(service: Service) -> None:
     keyed = ladder({"ETHERSCAN_API_KEY": KEY, "FOURBYTE_URL": "http://127.0.0.1:1"}, service, RunMemory())
     assert [one.name for one in plain] == ["4byte"]
     assert [one.name for one in keyed] == ["abi", "4byte"]
+    before = ladder({"ETHERSCAN_API_KEY": " ", "ETHERSCAN_TOKEN": KEY}, service, RunMemory())
+    assert [one.name for one in before] == ["abi", "4byte"], "as the system before this one named it"
     assert Decoder(keyed[1:]).decode(Transaction(1, A, OBSCURE)).note == "unknown function"
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -13,32 +12,13 @@ from monitoring.alerts.message.model import Severity
 from monitoring.chains.abi.addresses import checksum
 from monitoring.chains.networks import network
 from monitoring.checks.drill.rehearse import StoppedClock
-from tests.support import anvil, parts
 from tests.support.anvil import Anvil
 from tests.support.governors import DELAY_S, Governance, governance_on
 from tests.support.monitor_world import MonitorWorld, Told, monitor_world
-from tests.support.own_contracts import runtime_code
 
 pytestmark = pytest.mark.node
 SALT = b"\7" * 32
 LINK = "https://gov.example/{id}"
-
-
-@pytest.fixture(scope="module")
-def shared() -> Iterator[Anvil]:
-    if anvil.binary() is None:
-        parts.missing(anvil.HOW_TO_GET_IT)
-    with anvil.running("--chain-id", "1") as running:
-        running.set_code(network(1).multicall3, runtime_code("Aggregate3"))
-        running.mine(3)
-        yield running
-
-
-@pytest.fixture
-def node(shared: Anvil) -> Iterator[Anvil]:
-    snapshot = shared.snapshot()
-    yield shared
-    shared.revert(snapshot)
 
 
 @pytest.fixture

@@ -248,6 +248,21 @@ def test_a_time_dependent_formula_is_read_at_the_eta_of_a_timelock(scene: Scene)
     assert float(words[7]) == pytest.approx(new, rel=1e-3)
 
 
+def test_a_role_and_fewer_signers_are_read_before_and_after(scene: Scene) -> None:
+    coin, safe = scene.coin, scene.safe
+    coin.send("grantRole", bytes(32), CURATION)
+    minter = keccak(b"MINTER_ROLE")
+    grant = scene.row(0, coin.address, coin.artifact.calldata("grantRole", minter, STRANGER))
+    said = scene.alert(grant)
+    assert f"role MINTER_ROLE of {checksum(coin.address)} for {STRANGER}: no → yes\n" in said
+    owner = scene.row(1, CURATION, safe.artifact.calldata("addOwnerWithThreshold", STRANGER, 1))
+    said = scene.alert(grant, owner)
+    assert f"owners, 1 added: {STRANGER}\n" in said
+    scene.executed(grant, owner)
+    assert coin.call("hasRole", minter, STRANGER)
+    assert checksum(STRANGER) in map(checksum, safe.call("getOwners"))
+
+
 def test_a_guard_and_a_new_singleton_are_seen_in_storage(scene: Scene) -> None:
     row = scene.row(0, CURATION, scene.safe.artifact.calldata("setFallbackHandler", STRANGER))
     assert f"fallback handler: nobody → {STRANGER}\n" in scene.alert(row)

@@ -21,6 +21,7 @@ from tests.support.contracts import Contract
 from tests.support.monitor_world import Round
 from tests.support.own_contracts import runtime_code
 from tests.support.relay import relay
+from tests.support.rpc import RpcError
 from tests.support.safes import CURATION, SafeService, queued, safe_at
 
 pytestmark = pytest.mark.node
@@ -88,6 +89,32 @@ def test_nonsense_is_no_simulation_and_never_no_risk(shared: Anvil, coin: Contra
     assert "Not simulated: the provider answered nonsense" in told.text
     assert "That says nothing about what it does.\n" in told.text
     assert "Hash to sign: " in told.text, "the rest of the alert is there"
+
+
+TROUBLES = {
+    "pruned": ({"code": -32000, "message": "missing trie node 5f1e (path )"}, "no longer has blocks that old"),
+    "rate limited": ({"code": 429, "message": "rate limit exceeded"}, "is rate limited"),
+    "too heavy": ({"code": -32000, "message": "execution timeout"}, "finds it too heavy"),
+}
+
+
+@pytest.mark.parametrize("what", TROUBLES)
+def test_a_provider_that_refuses_is_said_to_and_its_address_is_not(
+    shared: Anvil, coin: Contract, tmp_path: Path, what: str
+) -> None:
+    error, said = TROUBLES[what]
+
+    def refuse(method: str, _: list[Any], result: Any) -> Any:
+        if method in (SIMULATE, TRACE):
+            raise RpcError(method, error)
+        return result
+
+    with relay(shared, twist=refuse) as provider:
+        found = reported(tmp_path, provider.url, transfer(coin, 5))
+    (told,) = found.told
+    assert f"Not simulated: the provider {said}. That says nothing about what it does.\n" in told.text
+    assert "127.0.0.1" not in told.text
+    assert found.sources() == []
 
 
 def test_nonsense_of_a_tracer_is_none_either(shared: Anvil, coin: Contract, tmp_path: Path) -> None:

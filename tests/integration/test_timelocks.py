@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import time
-from collections.abc import Iterator
 from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
@@ -21,11 +20,10 @@ from monitoring.checks.state.load import StoredMemory
 from monitoring.store.db.database import Tx
 from monitoring.store.db.handle import SteadyStore
 from monitoring.store.tables import chain_memory
-from tests.support import anvil, parts
+from tests.support import parts
 from tests.support.anvil import Anvil
 from tests.support.chain_clock import ManualClock
 from tests.support.monitor_world import MonitorWorld, Told, monitor_world
-from tests.support.own_contracts import runtime_code
 from tests.support.rpc_server import Failure, Provider, serving
 from tests.support.timelocks import DAY, NOTHING, SALT, YEARN, calls_of, raw, scheduled_logs, timelock_at
 
@@ -34,23 +32,6 @@ ROW = (
     f'    - {{name: Yearn, chain: mainnet, address: "{YEARN}", protocol: yearn, kind: oz_timelock_controller, '
     "min_delay: 7d, mirror_channel: yearn_internal}\n"
 )
-
-
-@pytest.fixture(scope="module")
-def shared() -> Iterator[Anvil]:
-    if anvil.binary() is None:
-        parts.missing(anvil.HOW_TO_GET_IT)
-    with anvil.running("--chain-id", "1") as running:
-        running.set_code(network(1).multicall3, runtime_code("Aggregate3"))
-        running.mine(3)
-        yield running
-
-
-@pytest.fixture
-def node(shared: Anvil) -> Iterator[Anvil]:
-    snapshot = shared.snapshot()
-    yield shared
-    shared.revert(snapshot)
 
 
 def world_of(tmp_path: Path, urls: str | list[str], rows: str = "", **how: Any) -> MonitorWorld:

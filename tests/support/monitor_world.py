@@ -37,6 +37,7 @@ class Told:
     transition: Transition
     message: Alert
     at: datetime
+    metadata: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def text(self) -> str:
@@ -93,7 +94,13 @@ def _told(entry: JudgedPart) -> Told | None:
         return None
     route = entry.seen.part.route
     return Told(
-        entry.seen.key, transition.severity, route.channel or route.protocol, transition, composed.alert, composed.at
+        entry.seen.key,
+        transition.severity,
+        route.channel or route.protocol,
+        transition,
+        composed.alert,
+        composed.at,
+        composed.metadata,
     )
 
 

@@ -118,6 +118,39 @@ def test_rule_3_the_channels_chat_by_its_own_bot_or_the_default_one() -> None:
     assert own.route is default.route is RouteReason.CHANNEL_CHAT
 
 
+@pytest.mark.parametrize(
+    ("channel", "source", "configured", "chat"),
+    [
+        ("SOURCES", "alert", ("ENVIO",), "ENVIO"),
+        ("SOURCES", "alert", ("ENVIO", "SOURCES"), "SOURCES"),
+        ("SOURCES", "alert", ("ERRORS",), "DEFAULT"),
+        ("ENVIO", "alert", ("ERRORS",), "ERRORS"),
+        ("ENVIO", "alert", ("ERRORS", "ENVIO"), "ENVIO"),
+        ("CURATION", "alert", ("YEARN_MS",), "YEARN_MS"),
+        ("CURATION", "alert", ("YEARN_MS", "CURATION"), "CURATION"),
+        ("CURATION", "alert", (), "DEFAULT"),
+        ("AAVE", "envio_error", ("ERRORS", "ENVIO", "AAVE"), "ENVIO"),
+        ("AAVE", "envio_error", ("ERRORS", "AAVE"), "ERRORS"),
+        ("AAVE", "envio_error", ("AAVE",), "AAVE"),
+        ("AAVE", "crash", ("ENVIO", "AAVE"), "AAVE"),
+    ],
+)
+@pytest.mark.parametrize("in_topics", [False, True])
+def test_some_channels_have_others_and_the_first_with_a_chat_or_topic_gets_the_alert(
+    channel: str, source: str, configured: tuple[str, ...], chat: str, *, in_topics: bool
+) -> None:
+    number = {name: str(place + 1) for place, name in enumerate(configured)}
+    kind = "TOPIC" if in_topics else "CHAT"
+    environ = {f"TELEGRAM_{kind}_ID_{name}": one for name, one in number.items()} | {"TELEGRAM_CHAT_ID_TOPICS": "-3"}
+    planned = route(environ, channel=channel, source=source)
+
+    (found,) = planned.destinations
+    assert isinstance(found, TelegramChat)
+    expected = "-100" if chat == "DEFAULT" else "-3" if in_topics else number[chat]
+    assert found.chat_id == expected
+    assert str(found.thread_id or "") == (number[chat] if in_topics and chat != "DEFAULT" else "")
+
+
 def test_rule_4_the_default_chat_by_the_default_bot() -> None:
     planned = route({"TELEGRAM_BOT_TOKEN_AAVE": "2:b"})
 

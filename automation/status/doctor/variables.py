@@ -25,6 +25,15 @@ RETIRED = Problem(
     "set what replaces it in the env file and remove the line",
     FindingLevel.WARN,
 )
+KEPT = Problem(
+    "variable-old-name",
+    "variables",
+    "a setting of the replaced system does less than it did",
+    "a variable of the replaced system that is read under its old name",
+    "its name does not say what it does here",
+    "rename it in the env file as the message says, then: sudo systemctl restart monitoring",
+    FindingLevel.WARN,
+)
 MISSPELT = Problem(
     "variable-misspelt",
     "variables",
@@ -48,23 +57,35 @@ UNREAD = Problem(
 _RETIRED: Mapping[str, str] = {
     r"LIQUIDITY_WEBHOOK_(?:URL|SECRET)": "to call it in the old format set WEBHOOK_FORMAT=emergency_withdrawal; see "
     "what it gets with: python -m automation drill --webhook; or set WEBHOOK_URL_<CHANNEL> and WEBHOOK_SECRET",
-    r"ETHERSCAN_TOKEN": "set ETHERSCAN_API_KEY",
-    r"ENVIO_GRAPHQL_URL": "logs are read from the chain itself: set PROVIDER_URL_<CHAIN>; only protocols/indexer "
-    "and protocols/threejane/borrowers.py still read the indexer",
     r"TALLY_\w+": "governors are read from the chain: protocols/proposals; only its kind `tally` still asks Tally",
     r"DUNE_\w+": "limits are in the monitor files; data of a service is read by `http:`, see docs/monitor-yaml.md",
-    r"LLM_\w+": "transactions are decoded and checked by rules; no model is asked",
-    r"TELEGRAM_(?:CHAT|TOPIC)_ID_ENVIO": "alerts about sources go to TELEGRAM_CHAT_ID_SOURCES, operational errors to "
-    "TELEGRAM_CHAT_ID_ERRORS",
-    r"TELEGRAM_(?:CHAT|TOPIC)_ID_CURATION": "its Safes are in protocols/safes and alert as YEARN_MS: set "
-    "TELEGRAM_CHAT_ID_YEARN_MS",
+    r"LLM_(?!(?:API_KEY|BASE_URL|MODEL|DEADLINE_S|DAILY_REQUESTS|DAILY_TOKENS)$)\w+": "the explainer reads "
+    "LLM_BASE_URL, LLM_MODEL and LLM_API_KEY: docs/ai.md",
     r"(?:APYUSD|PEG_ORACLE|USDAI)_\w+": "limits are in the monitor files: protocols/",
 }
+# Of the system this replaces and read as before: what it does here, and its name here.
+_KEPT: Mapping[str, tuple[str, str]] = {
+    r"ENVIO_GRAPHQL_URL": (
+        "only protocols/indexer and protocols/threejane/borrowers.py read it",
+        "logs are read from the chain itself: set PROVIDER_URL_<CHAIN>; remove the line to switch these two off",
+    ),
+    r"ETHERSCAN_TOKEN": ("it is read where ETHERSCAN_API_KEY is not set", "rename it to ETHERSCAN_API_KEY"),
+    r"TELEGRAM_(CHAT|TOPIC)_ID_ENVIO": (
+        "alerts about sources go there where SOURCES has no chat or topic",
+        r"rename it to TELEGRAM_\1_ID_SOURCES",
+    ),
+    r"TELEGRAM_(CHAT|TOPIC)_ID_CURATION": (
+        "only alerts of the channel CURATION go there; its Safes are in protocols/safes and alert as YEARN_MS",
+        r"rename it to TELEGRAM_\1_ID_YEARN_MS, or leave it if a script of yours names that channel",
+    ),
+}
+_KEPT_NAME = re.compile("|".join(f"(?:{pattern})" for pattern in _KEPT))
 _RETIRED_NAME = re.compile("|".join(f"(?:{pattern})" for pattern in _RETIRED))
 # Every variable that this program reads by its whole name.
 READ = frozenset((
     "ALERTS_CONSOLE", "CACHE_BACKEND", "CACHE_DIR", "CACHE_FILENAME", "DEFILLAMA_URL", "ETHERSCAN_API_KEY",
-    "ETHERSCAN_URL", "FOURBYTE_URL", "LOG_LEVEL", "MONITORING_API_HOST", "MONITORING_API_PORT",
+    "ETHERSCAN_URL", "FOURBYTE_URL", "LLM_API_KEY", "LLM_BASE_URL", "LLM_DAILY_REQUESTS",
+    "LLM_DAILY_TOKENS", "LLM_DEADLINE_S", "LLM_MODEL", "LOG_LEVEL", "MONITORING_API_HOST", "MONITORING_API_PORT",
     "MONITORING_ENV_FILE", "MONITORING_PUBLIC_URL", "NONCE_FILENAME", "NO_COLOR",
     "SAFE_API_KEY", "SAFE_SERVICE_URL", "TELEGRAM_API_URL", "TELEGRAM_TEST_CHAT_ID", "WEBHOOK_FORMAT", "WEBHOOK_SECRET",
 ))  # fmt: skip
@@ -78,7 +99,7 @@ _READ_TOO = re.compile(
 )
 # How a name begins that only this program reads: looked at in the whole environment, not only in the env file.
 _OURS = re.compile(r"(?:TELEGRAM|MONITORING|PROVIDER|WEBHOOK|NOTIFY|HEARTBEAT|ALERTS|SAFE|ETHERSCAN|CACHE|NONCE)_\w+")
-_CHANNELS = frozenset({"DEFAULT", "TOPICS", "ERRORS", "AUTOMATION", "SOURCES"})
+_CHANNELS = frozenset({"DEFAULT", "TOPICS", "ERRORS", "AUTOMATION", "SOURCES", "ENVIO", "CURATION"})
 _SLUG = re.compile(r"\bslug:[ ]*[\"']?([a-z0-9_-]+)")
 
 
@@ -87,6 +108,13 @@ def retired(context: DoctorContext) -> Iterator[Finding]:
         if value.strip() and _RETIRED_NAME.fullmatch(name) and not _is_chosen(name, context):
             remedy = next(text for pattern, text in _RETIRED.items() if re.fullmatch(pattern, name))
             yield RETIRED.found(f"nothing reads {name} of the replaced system", f"{remedy}; then remove the line")
+
+
+def kept(context: DoctorContext) -> Iterator[Finding]:
+    for name, value in sorted(context.settings.environ.items()):
+        for pattern, (text, remedy) in _KEPT.items():
+            if value.strip() and (found := re.fullmatch(pattern, name)):
+                yield KEPT.found(f"{name} of the replaced system: {text}", found.expand(remedy))
 
 
 def _is_chosen(name: str, context: DoctorContext) -> bool:
@@ -103,7 +131,7 @@ def unread(context: DoctorContext) -> Iterator[Finding]:
     known = READ | {f"{start}{channel}" for start in _OF_CHANNEL for channel in channels}
     known |= {f"{_OF_CHAIN}{slug}" for slug in slugs}
     for name in sorted(environ.keys() & (in_file | set(filter(_OURS.fullmatch, environ)))):
-        if _RETIRED_NAME.fullmatch(name) or _READ_TOO.fullmatch(name) or name in known:
+        if _RETIRED_NAME.fullmatch(name) or _KEPT_NAME.fullmatch(name) or _READ_TOO.fullmatch(name) or name in known:
             continue
         end = _end_of(name)
         if f"_{variable_part(end or name)}_" not in mentioned:
@@ -142,4 +170,4 @@ def _text(checkout: Path) -> str:
     return "\n".join(found)
 
 
-EXAMINATIONS: tuple[Examination, ...] = (retired, unread)
+EXAMINATIONS: tuple[Examination, ...] = (retired, kept, unread)

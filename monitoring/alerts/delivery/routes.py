@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
-from monitoring.alerts.channels import CRASH, OPERATIONAL_SOURCES, variable_part
+from monitoring.alerts.channels import CRASH, OPERATIONAL_SOURCES, candidates, variable_part
 from monitoring.alerts.message.model import Severity
 from monitoring.alerts.senders import Destination, Peer, RouteReason, RouteSettings, telegram
 from monitoring.alerts.senders.registry import kinds
@@ -82,8 +82,8 @@ class LaneQueue:
 def plan(alert_channel: str, protocol: str, source: str, environ: Mapping[str, str]) -> ChannelRoutes:
     """Decide where the alerts of a channel go.
 
-    Telegram, first match: test chat; topic; the channel's chat; default chat; else it waits. Operational errors and
-    crashes go by the channel ERRORS where that has a chat or topic.
+    Telegram, first match: test chat; topic; the channel's chat; default chat; else it waits. Some channels have others
+    before or after them, of which the first with a chat or topic counts: docs/telegram.md.
     """
     settings = RouteSettings(environ)
     operational = source in OPERATIONAL_SOURCES
@@ -92,8 +92,7 @@ def plan(alert_channel: str, protocol: str, source: str, environ: Mapping[str, s
         return ChannelRoutes(channel, RouteReason.DEBUG, ())
     if settings.text(TEST_CHAT):
         return _routes(channel, RouteReason.TEST_CHAT, [TelegramChat.test_chat(settings)], settings)
-    if operational and telegram.has_route("ERRORS", settings):
-        channel = "ERRORS"
+    channel = next((one for one in candidates(channel, source) if telegram.has_route(one, settings)), channel)
     reason, chat = TelegramChat.route(channel, settings)
     others = [
         found

@@ -48,6 +48,7 @@ class AlertKind(StrEnum):
     DIGEST = "digest"
     CRASH = "crash"
     DRILL = "drill"
+    EXPLANATION = "explanation"
     ESCALATION = "escalation"
 
 

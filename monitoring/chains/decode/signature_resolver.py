@@ -25,7 +25,7 @@ from monitoring.chains.services.client import Service
 
 FOURBYTE = "https://api.4byte.sourcify.dev/signature-database/v1"
 EXPLORER = "https://api.etherscan.io/v2/api"
-EXPLORER_KEY = "ETHERSCAN_API_KEY"
+_KEYS = ("ETHERSCAN_API_KEY", "ETHERSCAN_TOKEN")  # the other is its name in the system before this one
 _LOOKUPS = 12  # requests one decoder may make: an alert must not wait for a registry
 _PATIENCE_S = 15.0  # for all look-ups at the explorer of one task
 _MISS_KEPT = timedelta(days=3)
@@ -70,7 +70,7 @@ class FourByte:
 
 def explorer(environ: Mapping[str, str], service: Service, memory: ChainMemory) -> ExplorerAbi | None:
     """Return the explorer where there is a key for it; `ETHERSCAN_URL` puts another server in its place."""
-    key = environ.get(EXPLORER_KEY, "").strip()
+    key = next((key for name in _KEYS if (key := environ.get(name, "").strip())), "")
     return ExplorerAbi(service, memory, key, environ.get("ETHERSCAN_URL") or EXPLORER) if key else None
 
 

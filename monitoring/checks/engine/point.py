@@ -19,6 +19,7 @@ from monitoring.chains.rpc.budget import TASK_S, Budget
 from monitoring.chains.rpc.memory import ChainMemory, RunMemory
 
 if TYPE_CHECKING:
+    from monitoring.alerts.message.facts import Fact
     from monitoring.chains.decode.calldata import Decoder
     from monitoring.chains.decode.labels import Labels
     from monitoring.chains.decode.signature_resolver import ExplorerAbi
@@ -40,6 +41,7 @@ class EvaluationPoint:
     supposed to be, in the form of eth_call's third parameter or as calls that come first. `known` are answers that are
     there already: a view's by its `ViewRead`, a source's by the names of monitor and source; they are not asked again.
     `monitors` is the folder with the files of all monitors, where others than those evaluated may be looked at.
+    `noted` are the facts of the alert that is being written.
     """
 
     environ: Mapping[str, str]
@@ -54,6 +56,7 @@ class EvaluationPoint:
     monitors: Path | None = None
     sleep: Callable[[float], None] = time.sleep
     redact: Callable[[str], str] = redact
+    noted: list[Fact] = field(default_factory=list)
 
     @cached_property
     def chains(self) -> Chains:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
+from monitoring.alerts.message.facts import METADATA, Fact, FactSheet, sheet_of
 from monitoring.alerts.message.lines import closed, was_line
 from monitoring.alerts.message.model import Alert, Severity
 from monitoring.alerts.message.text import addr, line, since
@@ -15,6 +16,7 @@ from monitoring.chains.networks import networks
 from monitoring.checks.engine.evaluation import EvaluatedCheck
 from monitoring.checks.engine.evidence import NO_EVIDENCE, Evidence
 from monitoring.checks.engine.point import EvaluationPoint
+from monitoring.checks.messages.entry_facts import entry_facts, is_undecided, state_of
 from monitoring.checks.messages.plain import AlertText, plain_message
 from monitoring.checks.rules.words import INPUTS
 from monitoring.conditions.condition import Condition
@@ -63,7 +65,11 @@ def compose_alert(
     transition = seen.outcome.transition
     if transition is None:
         return None
+    # A simulation evaluates our own checks, whose alerts are written while this one is.
+    outer = at.noted[:]
+    at.noted.clear()
     message, crash = _message(seen, transition, at, origin.evidence)
+    noted, at.noted[:] = at.noted[:], outer
     quiet, route, part = transition.kind in _QUIET, seen.part.route, seen.part
     key = seen.key.text
     alert = Alert(
@@ -82,7 +88,8 @@ def compose_alert(
     )
     alert = _ended(alert, transition, before, origin, now).redacted(redact)
     kind = AlertKind.CRASH if alert.source == "crash" and not quiet else KINDS.get(transition.kind, AlertKind.ALERT)
-    return ComposedAlert(alert, kind, _metadata(seen, transition, origin), now, crash)
+    metadata, sheet = _metadata(seen, transition, origin), None if crash else _sheet(noted, transition, origin, redact)
+    return ComposedAlert(alert, kind, metadata | ({METADATA: sheet.to_data()} if sheet else {}), now, crash)
 
 
 def _message(
@@ -93,6 +100,28 @@ def _message(
         return seen.part.compose(replace(transition, facts=facts), at), None
     except Exception as error:  # noqa: BLE001 - the border of a check: an alert must not be lost over its words
         return plain_message(seen.part.about, transition), error
+
+
+def _sheet(
+    noted: Sequence[Fact], transition: Transition, origin: ReadingOrigin, redact: Callable[[str], str]
+) -> FactSheet | None:
+    """Return the facts that were noted while the words were made; of one transaction also what was read of it itself.
+
+    Only what may still be decided is `about` something: nobody acts on what was executed or cancelled.
+    """
+    if not noted:
+        return None
+    chain, block = (origin.metadata.get(name) for name in ("chain_id", "block"))
+    numbers = (chain if isinstance(chain, int) else 0, block if isinstance(block, int) else 0)
+    one = transition.entries[0] if len(transition.entries) == 1 else None
+    is_open = one is not None and transition.kind is TransitionKind.FIRED and is_undecided(one)
+    if one is None or not is_open:
+        return sheet_of(_redacted(noted, redact), "", *numbers, {})
+    return sheet_of(_redacted([*entry_facts(one, numbers[0]), *noted], redact), str(one.id), *numbers, state_of(one))
+
+
+def _redacted(facts: Sequence[Fact], redact: Callable[[str], str]) -> list[Fact]:
+    return [replace(one, says=redact(one.says)) for one in facts]
 
 
 def _ended(alert: Alert, transition: Transition, before: Condition, origin: ReadingOrigin, now: datetime) -> Alert:

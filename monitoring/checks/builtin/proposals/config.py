@@ -104,7 +104,7 @@ MAX_AGE = entry(
 )  # fmt: skip
 REPORT = entry(
     "report", Listed(one_of([stage.value for stage in ProposalStage])), "Of a contract: which stages are reported.",
-    default="", without="voting and queued", example="report: [queued]",
+    default="", without="voting and queued, and what became of those", example="report: [queued]",
 )  # fmt: skip
 TIMELOCK = entry(
     "timelock", ADDRESS, "Of a contract: its timelock; what is scheduled there without a proposal is an alert.",
@@ -216,7 +216,8 @@ def _governor(spot: Spot, kind: str, around: PluginContext, lookback: timedelta)
     if chain is None or address is None:
         return None
     found = GovernorSource(kind, chain, address, lookback, _link(spot, ""))
-    return replace(found, report=frozenset(map(ProposalStage, words))) if words else found
+    asked = frozenset(map(ProposalStage, words))
+    return replace(found, report=asked, follow=frozenset()) if words else found
 
 
 def _service(spot: Spot, kind: str) -> ServiceSource | None:

@@ -7,7 +7,7 @@ remembered by the condition until it is over. Both kinds of governor log the sam
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 from monitoring.chains.abi.addresses import SignatureError
@@ -30,9 +30,19 @@ _STATES: Mapping[int, ProposalStage] = {
     0: ProposalStage.VOTING,  # pending
     1: ProposalStage.VOTING,  # active
     2: ProposalStage.CANCELLED,
+    3: ProposalStage.DEFEATED,
+    4: ProposalStage.PASSED,
     5: ProposalStage.QUEUED,
+    6: ProposalStage.EXPIRED,
     7: ProposalStage.EXECUTED,
 }
+# Stages that no event says; the last two end a proposal.
+_SILENT = (ProposalStage.PASSED, ProposalStage.DEFEATED, ProposalStage.EXPIRED)
+_LOST = (ProposalStage.DEFEATED, ProposalStage.EXPIRED)
+_ETA = "proposalEta(uint256)(uint256)"
+# Of Compound's own governor: id, proposer, eta, blocks of start and end, votes for, against, abstained, two flags.
+BRAVO = "proposals(uint256)(uint256,address,uint256,uint256,uint256,uint256,uint256,uint256,bool,bool)"
+_BRAVO_ETA = 2
 _MAX_STATE = 7
 _SAID: Mapping[str, ProposalStage] = {
     "ProposalCreated": ProposalStage.VOTING,
@@ -67,20 +77,67 @@ def read_governor(desk: ReadContext, source: GovernorSource, before: Condition) 
     if stretch is PENDING or isinstance(stretch, Unknown):
         return stretch
     found, broken = _events(stretch, source)
-    states = {one.id: desk.call(_state(source, one.id)) for one in found}
+    remembered = _with_created(before, found, source)
+    states = {one: desk.call(_state(source, one)) for one in dict.fromkeys([*(one.id for one in found), *remembered])}
     if any(state is PENDING for state in states.values()):
         return PENDING
-    remembered = _with_created(before, found, source)
     rows = [_proposal(one, remembered, source) for one in found if _counts(one, states[one.id], found, source)]
-    memory = _memory(stretch, before, remembered, found)
-    return ProposalList((*rows, *broken), memory=memory, problem=stretch.problem)
+    heard = {one.id for one in found if one.block >= _next(before)}
+    silent = _silent(desk, source, {one: states[one] for one in remembered}, heard, stretch)
+    if isinstance(silent, NotYet):
+        return PENDING
+    lost = {one.id for one in silent if one.stage in _LOST}
+    silent = [replace(one, title=str(remembered[one.id][1])) for one in silent if one.stage in source.report]
+    silent = [replace(one, created=_block(remembered[one.id]), link=_link(source, one.id)) for one in silent]
+    memory = _memory(stretch, before, {key: row for key, row in remembered.items() if key not in lost}, found)
+    return ProposalList((*rows, *silent, *broken), memory=memory, problem=stretch.problem)
+
+
+def _silent(
+    desk: ReadContext, source: GovernorSource, states: Mapping[str, object], heard: set[str], stretch: Stretch
+) -> list[Proposal] | NotYet:
+    """Return the proposals at a stage that no event says: passed, lost, or queued and ready by now.
+
+    One of which an event was read now is left for the next run, which says it if it is still so.
+    """
+    known = {key: _STATES[state] for key, state in states.items() if type(state) is int and state in _STATES}
+    found = [Proposal(key, stage) for key, stage in known.items() if stage in _SILENT and key not in heard]
+    queued = [key for key, stage in known.items() if stage is ProposalStage.QUEUED and key not in heard]
+    etas = {key: desk.call(_eta(source, key)) for key in queued}
+    if any(eta is PENDING for eta in etas.values()):
+        return PENDING
+    for key, answer in etas.items():
+        eta = answer[_BRAVO_ETA] if isinstance(answer, tuple) else answer
+        ready_at = instant_of(eta) if type(eta) is int and eta else None
+        if ready_at is not None and stretch.head_at is not None and ready_at <= stretch.head_at:
+            found.append(Proposal(key, ProposalStage.READY, ready_at=ready_at))
+    return found
+
+
+def _eta(source: GovernorSource, identity: str) -> ViewRead:
+    view = BRAVO if source.kind == "compound_bravo" else _ETA
+    return ViewRead(source.chain, source.address, view, (int(identity),))
+
+
+def _block(row: list[Json]) -> int:
+    return row[0] if isinstance(row[0], int) else 0
+
+
+def _link(source: GovernorSource, identity: str) -> str:
+    return source.link.replace("{id}", identity)
+
+
+def _next(before: Condition) -> int:
+    """Return the first block that was never read, 0 at first sight."""
+    known = before.memory.get(_NEXT)
+    return known if isinstance(known, int) else 0
 
 
 def _question(source: GovernorSource, before: Condition) -> LogsSince:
-    known = before.memory.get(_NEXT)
+    known = _next(before)
     lookback_s = int(source.lookback.total_seconds())
     topics = frozenset(_BY_TOPIC)
-    if not isinstance(known, int):
+    if not known:
         return LogsSince(source.chain, source.address, topics, None, lookback_s)
     first = max(0, known - margin_blocks(source.chain))
     return LogsSince(source.chain, source.address, topics, first, lookback_s, known)
@@ -158,7 +215,7 @@ def _proposal(one: GovernorEvent, known: Mapping[str, list[Json]], source: Gover
         one.id, one.stage, str(title), one.at,
         voting_ends=instant_of(ends) if one.stage is ProposalStage.VOTING and isinstance(ends, int) else None,
         ready_at=instant_of(eta) if isinstance(eta, int) and eta else None,
-        link=source.link.replace("{id}", one.id),
+        link=_link(source, one.id),
         created=block if isinstance(block, int) else 0,
         more=(("Proposer", str(proposer)),) if isinstance(proposer, str) else (),
     )  # fmt: skip
@@ -168,12 +225,11 @@ def _memory(
     stretch: Stretch, before: Condition, known: dict[str, list[Json]], found: list[GovernorEvent]
 ) -> dict[str, Json]:
     """Return where the next reading begins, never further back, and the proposals that are not over."""
-    last = before.memory.get(_NEXT)
     over = {one.id for one in found if one.stage in (ProposalStage.EXECUTED, ProposalStage.CANCELLED)}
     still = [(key, row) for key, row in known.items() if key not in over]
     still.sort(key=lambda pair: (pair[1][0] if isinstance(pair[1][0], int) else 0, pair[0]))
     opened: dict[str, Json] = {key: list(row) for key, row in still[-_MAX_OPEN:]}
-    return {_NEXT: max(stretch.last + 1, last if isinstance(last, int) else 0), _OPEN: opened}
+    return {_NEXT: max(stretch.last + 1, _next(before)), _OPEN: opened}
 
 
 def instant_of(seconds: int) -> datetime | None:

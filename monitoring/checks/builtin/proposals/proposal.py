@@ -21,12 +21,30 @@ _ESCAPED_LINE_END = re.compile(r"\\r\\n|\\n|\\r")
 
 
 class ProposalStage(StrEnum):
-    """How far a proposal is, as far as people act on it."""
+    """How far a proposal is, as far as people act on it, in the order in which it gets there."""
 
     VOTING = "voting"
+    PASSED = "passed"
     QUEUED = "queued"
+    READY = "ready"
     EXECUTED = "executed"
     CANCELLED = "cancelled"
+    DEFEATED = "defeated"
+    EXPIRED = "expired"
+
+    @property
+    def is_open(self) -> bool:
+        return self in (ProposalStage.VOTING, ProposalStage.PASSED, ProposalStage.QUEUED, ProposalStage.READY)
+
+
+# What is reported of any proposal, and what only of one that was reported before: nobody asks what became of others.
+ANNOUNCED = frozenset({ProposalStage.VOTING, ProposalStage.QUEUED})
+FOLLOWED = frozenset(
+    {
+        ProposalStage.PASSED, ProposalStage.READY, ProposalStage.EXECUTED, ProposalStage.CANCELLED,
+        ProposalStage.EXPIRED,
+    }
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)

@@ -89,6 +89,12 @@ def _time(row: Mapping[str, Json], path: str) -> datetime | None:
     return None if isinstance(found, Unknown) else parse_time(found)
 
 
+def _ended(row: Mapping[str, Json], identity: str, reading: ServiceReading, stage: ProposalStage) -> Proposal:
+    """Return what became of a proposal, for those who heard of it before."""
+    title = title_of(row.get("title")) or title_of(row.get("description"))
+    return Proposal(identity, stage, title, link=_link(reading.source, identity))
+
+
 def _link(source: ServiceSource, identity: str) -> str:
     return source.link.replace("{id}", identity)
 
@@ -136,7 +142,8 @@ def _aave_row(row: Mapping[str, Json], payloads: dict[str, Json], reading: Servi
         return Unknown(f"{host}: a payload of {identity} has no state", host)
     waiting = [one for one in found if isinstance(one, dict) and str(one["state"]).lower() not in _OVER]
     if found and not waiting:
-        return None
+        done = any(isinstance(one, dict) and str(one["state"]).lower() == "executed" for one in found)
+        return _ended(row, identity, reading, ProposalStage.EXECUTED if done else ProposalStage.CANCELLED)
     chains = dict.fromkeys(_chain_name(one.get("chainId")) for one in waiting)
     more = (("Payloads waiting on", ", ".join(chains)),) if chains else ()
     return Proposal(
@@ -169,8 +176,10 @@ def _sky_row(row: Mapping[str, Json], reading: ServiceReading) -> Proposal | Unk
             return found
     if not isinstance(scheduled, bool) or not isinstance(cast, bool) or isinstance(identity, Unknown):
         return Unknown(f"{host}: spellData of {identity} does not say whether it is scheduled and cast", host)
-    if not scheduled or cast:
+    if not scheduled:
         return None
+    if cast:
+        return _ended(row, identity, reading, ProposalStage.EXECUTED)
     return Proposal(
         identity, ProposalStage.QUEUED, title_of(row.get("title")), _time(row, "spellData.datePassed"),
         ready_at=_time(row, "spellData.eta"), link=_link(reading.source, identity), dated=_time(row, "date"),
@@ -190,7 +199,12 @@ def _fluid_row(row: Mapping[str, Json], reading: ServiceReading) -> Proposal | U
     if isinstance(identity, Unknown):
         return identity
     # The fields that would contradict the filter are read where they are there.
-    if str(row.get("status", "queued")).lower() != "queued" or row.get("executed_at") or row.get("cancelled_at"):
+    status = str(row.get("status", "queued")).lower()
+    if row.get("cancelled_at") or status in ("cancelled", "canceled"):
+        return _ended(row, identity, reading, ProposalStage.CANCELLED)
+    if row.get("executed_at") or status == "executed":
+        return _ended(row, identity, reading, ProposalStage.EXECUTED)
+    if status != "queued":
         return None
     title = title_of(row.get("title")) or title_of(row.get("description"))
     return Proposal(
@@ -255,6 +269,10 @@ _TALLY_STAGES = {
     "pending": ProposalStage.VOTING,
     "extended": ProposalStage.VOTING,
     "queued": ProposalStage.QUEUED,
+    "succeeded": ProposalStage.PASSED,
+    "executed": ProposalStage.EXECUTED,
+    "canceled": ProposalStage.CANCELLED,
+    "expired": ProposalStage.EXPIRED,
 }
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 
-from monitoring.checks.builtin.proposals.proposal import ProposalStage
+from monitoring.checks.builtin.proposals.proposal import ANNOUNCED, FOLLOWED, ProposalStage
 from monitoring.checks.expression.tree import Expression
 
 ON_CHAIN = ("oz_governor", "compound_bravo")
@@ -59,17 +59,36 @@ class ServiceSource:
         return f"{self.kind}-{self.subject}" if self.subject else self.kind
 
     @property
+    def where(self) -> str:
+        """Return what its proposals' threads are named by."""
+        return self.name
+
+    @property
+    def follow(self) -> frozenset[ProposalStage]:
+        """Return the stages that people hear of a known proposal alone."""
+        return FOLLOWED
+
+    @property
     def key(self) -> tuple[str, str] | None:
         return SERVICES[self.kind].key
 
 
 @dataclass(frozen=True, slots=True)
 class GovernorSource:
-    """A governor's contract. `address` is lower case; `report` are the stages that people hear of."""
+    """A governor's contract. `address` is lower case.
+
+    `report` are the stages that people hear of, `follow` those of them that they hear of a known proposal alone.
+    """
 
     kind: str
     chain: int
     address: str
     lookback: timedelta
     link: str = ""
-    report: frozenset[ProposalStage] = frozenset({ProposalStage.VOTING, ProposalStage.QUEUED})
+    report: frozenset[ProposalStage] = ANNOUNCED | FOLLOWED
+    follow: frozenset[ProposalStage] = FOLLOWED
+
+    @property
+    def where(self) -> str:
+        """Return what its proposals' threads are named by."""
+        return f"{self.chain}/{self.address}"

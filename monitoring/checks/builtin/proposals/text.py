@@ -8,17 +8,18 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from monitoring.alerts.message.text import Block, addr, bold, kv, line, link
-from monitoring.base.formatting import format_instant
+from monitoring.base.formatting import format_instant, format_share
 from monitoring.base.plural import counted
 from monitoring.chains.abi.addresses import SignatureError, checksum, is_address
 from monitoring.chains.abi.function import AbiError
-from monitoring.chains.abi.values import AbiValue
+from monitoring.chains.abi.values import AbiValue, Unknown
 from monitoring.chains.decode.calldata import Transaction
 from monitoring.chains.decode.unwrap import with_signature
 from monitoring.chains.networks import Network, network
 from monitoring.chains.rpc.errors import RpcError
 from monitoring.chains.rpc.logs import LogCursor, LogFilter, scan
-from monitoring.checks.builtin.proposals.governor import CREATED_TOPIC, instant_of, read_event
+from monitoring.chains.rpc.multicall import call
+from monitoring.checks.builtin.proposals.governor import BRAVO, CREATED_TOPIC, instant_of, read_event
 from monitoring.checks.builtin.proposals.proposal import ProposalStage
 from monitoring.checks.builtin.proposals.source import GovernorSource, ServiceSource
 from monitoring.checks.builtin.shared.transactions import Room, call_blocks, when
@@ -32,11 +33,18 @@ _MAX_ACTIONS = 20
 _NO_TITLE = "(no title)"
 # What is said of a stage, of one proposal and of several; in this order they stand in a title.
 _WORDS: Mapping[ProposalStage, tuple[str, str]] = {
+    ProposalStage.READY: ("can be executed now", "ready for execution"),
     ProposalStage.QUEUED: ("is queued for execution", "queued for execution"),
+    ProposalStage.PASSED: ("has passed", "passed"),
     ProposalStage.VOTING: ("is put to the vote", "put to the vote"),
     ProposalStage.CANCELLED: ("is cancelled", "cancelled"),
     ProposalStage.EXECUTED: ("is executed", "executed"),
+    ProposalStage.DEFEATED: ("is defeated", "defeated"),
+    ProposalStage.EXPIRED: ("expired: it was not executed in time", "expired"),
 }
+_DECIDED = (ProposalStage.PASSED, ProposalStage.DEFEATED, ProposalStage.QUEUED)
+_VOTES = "proposalVotes(uint256)(uint256,uint256,uint256)"  # against, for, abstained
+_BRAVO_VOTES = (6, 5, 7)
 
 
 def describe(
@@ -86,6 +94,7 @@ def _blocks(
         if isinstance(seconds, int):
             instant = instant_of(seconds)
             rows[label] = when(instant, now) if instant else format_instant(seconds)
+    rows |= _votes(one, source, at)
     for label, text in _pairs(facts.get("more")):
         rows[label] = addr(checksum(text), chain=_chain(source)) if is_address(text) else text
     if facts.get("link"):
@@ -97,13 +106,34 @@ def _blocks(
 def _actions(one: Entry, source: GovernorSource | ServiceSource, room: Room, at: EvaluationPoint) -> list[Block]:
     """Fetch the log of a proposal's creation again, and decode what it would call."""
     created = one.facts.get("created")
-    if not isinstance(source, GovernorSource) or _stage(one) not in (ProposalStage.VOTING, ProposalStage.QUEUED):
+    if not isinstance(source, GovernorSource) or not _stage(one).is_open:
         return []
     calls = _calls(str(one.facts["id"]), created, source, at) if isinstance(created, int) and created else None
     if calls is None:
         return [line("What it calls could not be read: see the proposal.")]
     shown = call_blocks(calls[:_MAX_ACTIONS], at, room)
     return [*shown, *(line(str(more)) for more in rows_left_out(len(calls) - _MAX_ACTIONS))]
+
+
+def _votes(one: Entry, source: GovernorSource | ServiceSource, at: EvaluationPoint) -> dict[str, object]:
+    """Ask a governor how a vote ended; in shares, since nobody says how many decimals a vote has."""
+    identity = str(one.facts["id"])
+    if not isinstance(source, GovernorSource) or _stage(one) not in _DECIDED or not identity.isdecimal():
+        return {}
+    view = at.chains.view(source.chain)
+    if isinstance(view, Unknown):
+        return {}
+    is_bravo = source.kind == "compound_bravo"
+    answer = view.read({"votes": call(source.address, BRAVO if is_bravo else _VOTES, int(identity))})["votes"]
+    if not isinstance(answer, tuple):
+        return {}
+    counted_ = [answer[place] for place in (_BRAVO_VOTES if is_bravo else range(3))]
+    against, in_favour, abstained = (vote if isinstance(vote, int) else 0 for vote in counted_)
+    total = against + in_favour + abstained
+    if not total:
+        return {"Votes": "none"}
+    shares = {"for": in_favour, "against": against, "abstained": abstained}
+    return {"Votes": ", ".join(f"{format_share(vote, total)} {name}" for name, vote in shares.items() if vote)}
 
 
 def _calls(identity: str, block: int, source: GovernorSource, at: EvaluationPoint) -> list[Transaction] | None:

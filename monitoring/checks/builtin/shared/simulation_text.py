@@ -12,11 +12,14 @@ from monitoring.chains.abi.addresses import ZERO, checksum, is_address
 from monitoring.chains.abi.selectors import roles
 from monitoring.chains.abi.values import AbiValue, Unknown
 from monitoring.chains.decode.flags import is_unlimited
+from monitoring.chains.decode.format_tx import Names
 from monitoring.chains.networks import Network
+from monitoring.chains.rpc.tokens import native_token
 from monitoring.chains.rpc.views import ChainView
 from monitoring.chains.simulation.facts import MAX_LOGS, BeforeAfter, Grant, Setting, Simulation
 from monitoring.checks.builtin.shared.own_checks import Effect, OwnChecks, own_checks
 from monitoring.checks.builtin.shared.simulated_moves import Tokens, contracts_of, other_moves, own_moves, prices_of
+from monitoring.checks.builtin.shared.simulation_facts import effect_facts, simulation_facts
 from monitoring.checks.engine.point import EvaluationPoint
 from monitoring.checks.expression.value_text import words
 
@@ -28,6 +31,10 @@ _SAID_BY = {"OwnershipTransferred": "owner", "Upgraded": "implementation", "Admi
 
 def report(found: Simulation, own: str, view: ChainView, at: EvaluationPoint) -> list[Block]:
     """Put a simulation into lines; `own` is whose tokens leave and arrive."""
+    contracts = contracts_of(found)
+    tokens = {(view.network.id, address): one for address, one in (view.tokens(contracts) if contracts else {}).items()}
+    names = Names(at.labels, tokens, {view.network.id: native_token(view.network)})
+    at.noted.extend(simulation_facts(found, own, view, names))
     if found.runs is None:
         return [line(bold("Not simulated"), f": {found.reason}. That says nothing about what it does.")]
     head = ("it runs" if found.runs else f"it fails: {found.reason}") + (f" ({found.note})" if found.note else "")
@@ -44,6 +51,7 @@ class _Report:
         self._known: Network = view.network
         self._at = at
         self._own = own
+        self._block = view.block.number
         contracts = contracts_of(found)
         known = view.tokens(contracts) if contracts else {}
         self._tokens = Tokens(view.network, known, prices_of(found, own, view.network, at.spare))
@@ -72,6 +80,7 @@ class _Report:
         if folder is None or ran is None or ran.before is None or ran.after is None:
             return
         found = own_checks(folder, self._found.touched, self._known.id, (ran.before, ran.after), self._at.spare)
+        self._at.noted.extend(effect_facts(found.effects, self._block))
         yield from map(_effect, found.effects[:MAX_EFFECTS])
         if rest := _rest(found):
             yield line("Own checks: ", rest)

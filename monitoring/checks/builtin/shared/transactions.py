@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from monitoring.alerts.message.facts import FactKind
 from monitoring.alerts.message.text import Block, bold, code, line
 from monitoring.base.formatting import format_duration
 from monitoring.base.plural import counted
@@ -20,6 +21,7 @@ from monitoring.chains.decode.labels import Labels
 from monitoring.chains.decode.strangers import foreign_names
 from monitoring.chains.decode.upgrades import NewCode, read_new_code
 from monitoring.chains.networks import Network, network
+from monitoring.checks.builtin.shared.call_facts import call_facts
 from monitoring.checks.builtin.shared.sentence_text import UNKNOWN, sentence_line
 from monitoring.checks.builtin.shared.upgrade_text import new_code_line, upgrade_line
 from monitoring.checks.engine.point import EvaluationPoint
@@ -58,6 +60,8 @@ def call_blocks(calls: Sequence[Transaction], at: EvaluationPoint, room: Room) -
         return []
     known = network(calls[0].chain_id)
     found = examine(calls, at.decoder, at.chains.view(known), at.labels, at.catalogue)
+    tops = [one for one in at.noted if one.kind in (FactKind.CALL, FactKind.UNKNOWN) and "." not in one.data["place"]]
+    at.noted.extend(call_facts(found, at.catalogue, len(tops) + 1))
     hints = _hints(found, known, at)
     said = _sentences(found, hints.names, at.labels, known, room)
     upgrades = [upgrade_line(one, at.labels, known) for one in found.upgrades[:MAX_FLAGS]]

@@ -57,7 +57,7 @@ def stage_blocks(
 ) -> list[Block]:
     """Say where an operation is, and once more what it calls."""
     facts, now, reached = entry.facts, at.clock.now(), reached_of(entry)
-    rows: dict[str, object] = waiting_rows(facts, at) if reached is not Reached.UNKNOWN else {}
+    rows: dict[str, object] = waiting_rows(facts, at, is_only=is_only) if reached is not Reached.UNKNOWN else {}
     if (until := instant(facts, "until")) is not None:
         rows["Expired" if reached is Reached.EXPIRED else "Expires"] = when(until, now)
     rows |= {"Scheduled": _scheduled(facts, place), "Id": code(short_id(str(facts["operation"])))}
@@ -71,24 +71,27 @@ def stage_blocks(
     return [*head, kv(rows), *why, *call_blocks(calls, at, brief)]
 
 
-def waiting_rows(facts: Facts, at: EvaluationPoint) -> dict[str, object]:
+def waiting_rows(facts: Facts, at: EvaluationPoint, *, is_only: bool) -> dict[str, object]:
     """Return when an operation can run, and how many business hours are left until then."""
     now, ready_at = at.clock.now(), instant(facts, "ready at")
     if ready_at is None:
         return {}
     rows: dict[str, object] = {"Can run": when(ready_at, now)}
-    return rows | business_rows(ready_at, at)
+    return rows | business_rows(ready_at, at, is_only=is_only)
 
 
-def business_rows(ready_at: datetime, at: EvaluationPoint) -> dict[str, object]:
-    """Return how many business hours are left until an instant; nothing once it is past."""
+def business_rows(ready_at: datetime, at: EvaluationPoint, *, is_only: bool) -> dict[str, object]:
+    """Return how many business hours are left until an instant; nothing once it is past.
+
+    Which hours are meant is said where there is room, in a message about one operation.
+    """
     now = at.clock.now()
     if ready_at <= now:
         return {}
     zone = zone_of(at.environ)
     hours = int(business_time(now, ready_at, zone).total_seconds() // 360) / 10
-    week = f"Monday to Friday, {OPENS:%H:%M} to {CLOSES:%H:%M} {zone}"
-    return {"Business hours left": f"{hours:g} ({week})"}
+    week = f" (Monday to Friday, {OPENS:%H:%M} to {CLOSES:%H:%M} {zone})" if is_only else ""
+    return {"Business hours left": f"{hours:g}{week}"}
 
 
 def ended_rows(facts: Facts, *, was_executed: bool) -> dict[str, object]:

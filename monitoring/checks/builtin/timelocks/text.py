@@ -138,7 +138,7 @@ def _blocks(
     meaning = one.meaning
     if one.what is What.SCHEDULED:
         waits = {} if is_timed else {"Can run": _can_run(one, at.clock.now())}
-        rows = waits | _until_ready(one, at) | rows
+        rows = waits | _until_ready(one, at, is_only=is_timed or is_only) | rows
     elif one.what in (What.EXECUTED, What.CANCELLED):
         rows = ended_rows(one.facts, was_executed=one.what is What.EXECUTED) | rows
     if meaning is not None:
@@ -179,9 +179,9 @@ def _can_run(one: TimelockOperation, now: datetime) -> str:
     return "unknown: the event does not say"
 
 
-def _until_ready(one: TimelockOperation, at: EvaluationPoint) -> dict[str, object]:
+def _until_ready(one: TimelockOperation, at: EvaluationPoint, *, is_only: bool) -> dict[str, object]:
     """Say how much of the time until it can run people are at work, and until when it can be executed."""
-    rows = business_rows(one.ready_at, at) if one.ready_at is not None else {}
+    rows = business_rows(one.ready_at, at, is_only=is_only) if one.ready_at is not None else {}
     until = instant(one.facts, "until")
     return rows | ({"Expires": when(until, at.clock.now())} if until is not None else {})
 

@@ -1,0 +1,183 @@
+"""The life of an operation of a timelock, by real contracts on a local chain, as the thread of a chat shows it.
+
+At every stage a run dies before it records, and one more run follows that has nothing to say (`told_in_chat`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from monitoring.chains.abi.addresses import checksum
+from tests.support import own_contracts, parts
+from tests.support.anvil import Anvil
+from tests.support.contracts import Contract
+from tests.support.fake_telegram import TelegramStandIn
+from tests.support.timelocks import DAY, NOTHING, SALT, YEARN, calls_of, timelock_at
+from tests.support.told_in_chat import ToldInChat
+
+pytestmark = pytest.mark.node
+HOUR = 3_600
+
+
+@pytest.fixture
+def telegram() -> Iterator[TelegramStandIn]:
+    with TelegramStandIn() as server:
+        yield server
+
+
+def chat_of(
+    folder: Path, node: Anvil, telegram: TelegramStandIn, address: str, kind: str, more: str = ""
+) -> ToldInChat:
+    file = folder / "monitor.yaml"
+    row = f'{{name: Acme, chain: mainnet, address: "{checksum(address)}", protocol: acme, kind: {kind}}}'
+    file.write_text(f"monitor: timelocks\nchain: mainnet\ntimelocks:\n{more}  rows: [{row}]\n")
+    chat = ToldInChat(node, file, telegram)
+    chat.look()  # the contract's own beginning
+    return chat
+
+
+def thread(chat: ToldInChat, first: int) -> list[str]:
+    """Return the titles of what follows a message in its thread, after checking that each is a reply to it."""
+    start, *replies = chat.telegram.messages[first:]
+    assert start.reply_to is None
+    assert [one.reply_to for one in replies] == [start.message_id] * len(replies)
+    return [one.text.partition("\n")[0].partition("): ")[2] for one in chat.telegram.messages[first:]]
+
+
+def batch(timelock: Contract) -> tuple[Any, ...]:
+    return (*calls_of(timelock), NOTHING, SALT)
+
+
+def test_from_its_scheduling_to_its_execution_all_is_one_thread(
+    node: Anvil, telegram: TelegramStandIn, tmp_path: Path
+) -> None:
+    timelock = timelock_at(node, "oz5")
+    chat = chat_of(tmp_path, node, telegram, YEARN, "oz_timelock_controller", "  remind_before: [24h, 1h]\n")
+    start = len(telegram.messages)
+    timelock.send("scheduleBatch", *batch(timelock), 3 * DAY)
+    (scheduled,) = chat.look()
+    assert scheduled.text.startswith("🚨 HIGH timelocks: Acme (mainnet): operation scheduled, can run ")
+    assert "Business hours left: " in scheduled.text
+    assert chat.titles() == []
+    node.increase_time(2 * DAY)
+    (near,) = chat.look()
+    assert "updateDelay" in near.text, "what it calls is said again"
+    assert "Business hours left: " in near.text
+    node.increase_time(23 * HOUR)
+    chat.look()
+    node.increase_time(HOUR)
+    (ready,) = chat.look()
+    assert ready.text.startswith("⚠️ MEDIUM timelocks: Acme (mainnet): operation can be executed now\n")
+    node.increase_time(5 * HOUR)
+    assert chat.titles() == []
+    timelock.send("executeBatch", *batch(timelock))
+    (executed,) = chat.look()
+    assert "Waited: 3 d 5 h, executed 5 h " in executed.text
+    titles = thread(chat, start)
+    assert [title.partition(",")[0].partition(" in ")[0] for title in titles[:-1]] == [
+        "operation scheduled", "operation can run", "operation can run", "operation can be executed now",
+    ]  # fmt: skip
+    assert titles[-1] == "1 change of control, 1 change of the delay, 1 operation executed"
+    node.increase_time(40 * DAY)
+    assert chat.titles() == []
+
+
+def test_one_that_is_cancelled_is_over(node: Anvil, telegram: TelegramStandIn, tmp_path: Path) -> None:
+    timelock = timelock_at(node, "oz5")
+    chat = chat_of(tmp_path, node, telegram, YEARN, "oz_timelock_controller")
+    start = len(telegram.messages)
+    timelock.send("scheduleBatch", *batch(timelock), 3 * DAY)
+    chat.look()
+    node.increase_time(DAY)
+    timelock.send("cancel", timelock.call("hashOperationBatch", *batch(timelock)))
+    (cancelled,) = chat.look()
+    assert "Waited: 1 d, cancelled 1 d 23 h before it could run" in cancelled.text
+    node.increase_time(9 * DAY)
+    assert chat.titles() == []
+    assert thread(chat, start)[1:] == ["operation cancelled"]
+
+
+def test_a_reorganisation_that_undoes_the_execution_lets_it_wait_again(
+    node: Anvil, telegram: TelegramStandIn, tmp_path: Path
+) -> None:
+    timelock = timelock_at(node, "oz5")
+    chat = chat_of(tmp_path, node, telegram, YEARN, "oz_timelock_controller", "  remind_before: []\n")
+    start = len(telegram.messages)
+    call = (node.accounts[3], 0, b"", NOTHING, SALT)
+    timelock.send("schedule", *call, 2 * DAY)
+    chat.look()
+    node.increase_time(2 * DAY)
+    chat.look()
+    timelock.send("execute", *call)
+    assert chat.titles() == ["operation executed"]
+    node.reorg(8)
+    (undone,) = chat.look()
+    assert "1 reported event removed by a reorganisation" in undone.text
+    assert "Its operation waits again, can run " in undone.text
+    assert timelock.call("isOperationReady", timelock.call("hashOperation", *call)) is True
+    assert chat.titles() == []
+    timelock.send("execute", *call)
+    assert chat.titles() == ["operation executed"]
+    assert len(thread(chat, start)) == 5
+
+
+def test_a_reorganisation_that_undoes_the_scheduling_ends_it(
+    node: Anvil, telegram: TelegramStandIn, tmp_path: Path
+) -> None:
+    timelock = timelock_at(node, "oz5")
+    chat = chat_of(tmp_path, node, telegram, YEARN, "oz_timelock_controller")
+    start = len(telegram.messages)
+    timelock.send("scheduleBatch", *batch(timelock), 3 * DAY)
+    chat.look()
+    node.reorg(8)
+    (undone,) = chat.look()
+    assert "Its operation is not scheduled any more" in undone.text
+    node.increase_time(4 * DAY)
+    assert chat.titles() == [], "it is neither near nor ready"
+    assert len(thread(chat, start)) == 2
+
+
+def delayed_at(node: Anvil) -> Contract:
+    """A timelock with the functions, events and window of Compound's."""
+    return parts.package("oz4", "ICompoundTimelock").at(node, node.deploy(own_contracts.creation_code("Delayed")))
+
+
+def test_compound_s_expires_after_its_window_and_says_so(
+    node: Anvil, telegram: TelegramStandIn, tmp_path: Path
+) -> None:
+    timelock = delayed_at(node)
+    chat = chat_of(tmp_path, node, telegram, timelock.address, "compound_timelock")
+    start = len(telegram.messages)
+    timelock.send("queueTransaction", node.accounts[3], 0, "", b"", node.now + 3 * DAY)
+    (queued,) = chat.look()
+    assert "Expires: " in queued.text
+    node.increase_time(3 * DAY)
+    assert chat.titles() == ["operation can be executed now"]
+    node.increase_time(14 * DAY + HOUR)
+    (expired,) = chat.look()
+    assert expired.text.startswith("ℹ️ LOW timelocks: Acme (mainnet): operation expired\n")
+    node.increase_time(14 * DAY)
+    assert chat.titles() == []
+    assert thread(chat, start)[1:] == ["operation can be executed now", "operation expired"]
+
+
+def test_two_operations_that_move_in_one_run_share_a_message_in_the_thread_of_the_first(
+    node: Anvil, telegram: TelegramStandIn, tmp_path: Path
+) -> None:
+    timelock = delayed_at(node)
+    chat = chat_of(tmp_path, node, telegram, timelock.address, "compound_timelock", "  remind_before: []\n")
+    start, eta = len(telegram.messages), node.now + 3 * DAY
+    calls = [(node.accounts[3], 0, "", bytes([place]), eta) for place in range(2)]
+    for call in calls:
+        timelock.send("queueTransaction", *call)
+    assert chat.titles() == ["2 operations scheduled"]
+    node.increase_time(3 * DAY)
+    assert chat.titles() == ["2 operations ready"]
+    timelock.send("executeTransaction", *calls[0])
+    timelock.send("cancelTransaction", *calls[1])
+    assert chat.titles() == ["1 operation cancelled, 1 operation executed"]
+    assert len(thread(chat, start)) == 3
