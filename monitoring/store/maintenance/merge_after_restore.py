@@ -106,9 +106,10 @@ def _copy_deliveries(tx: Tx, live_id: int, new_id: int) -> None:
         f"SELECT ?, {names} FROM live.deliveries WHERE alert_id = ? ORDER BY id",
         (new_id, live_id),
     )
-    if messages := ", ".join(_shared_columns(tx, "sent_messages", "id", "delivery_id")):
+    if messages := _shared_columns(tx, "sent_messages", "id", "delivery_id"):
+        names, values = ", ".join(messages), ", ".join(f"m.{name}" for name in messages)
         tx.execute(
-            f"INSERT OR IGNORE INTO main.sent_messages (delivery_id, {messages}) SELECT d.id, {messages} "  # noqa: S608
+            f"INSERT OR IGNORE INTO main.sent_messages (delivery_id, {names}) SELECT d.id, {values} "  # noqa: S608
             "FROM live.deliveries l JOIN live.sent_messages m ON m.delivery_id = l.id "
             "JOIN main.deliveries d ON d.alert_id = ? AND d.destination = l.destination "
             "WHERE l.alert_id = ? ORDER BY m.id",
