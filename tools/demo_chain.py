@@ -11,7 +11,10 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from typing import Any
+from urllib.parse import unquote
 
+from monitoring.chains.abi.addresses import checksum
 from monitoring.chains.decode.calldata import Transaction
 from monitoring.chains.safes.hashing import GasTerms, SafeIdentity, safe_hashes
 from monitoring.checks.drill.file import DrilledMonitor, load_drilled
@@ -20,12 +23,15 @@ from tests.support.answers import put_answers, put_multicall
 from tests.support.anvil import Anvil
 from tests.support.contracts import SAFE_1_4, Contract, artifact
 from tests.support.drills import PROTOCOLS
+from tests.support.safes import execute_row, signed
 from tools.scripted_server import Answer, Request, ScriptedServer
 
 DAY_S = 86_400
 START_S = 20  # for the blocks that deploy the contracts
 TIMELOCK = "0xD8236031d8279d82E615aF2BFab5FC0127A329ab"  # Cap's own addresses: the shipped files watch them
 SAFE = "0xb8FC49402dF3ee4f8587268FB89fda4d621a8793"
+BOT = "0x80a3887BA60F76acAb48EE4aEAd0a71A0774A8B2"
+SUPPLIER = "0x83F20F44975D03b1b09e64809B757c47f942BEeA"
 STRANGER = "0x5A5A5A5a5a5A5A5A5a5a5A5A5a5a5a5A5A5A5a5A"
 ZERO = "0x" + "0" * 40
 BATCH_SALT = bytes(31) + b"\7"
@@ -53,6 +59,15 @@ class Gateway(ScriptedServer):
             return Answer(200, answer.read(), {"Content-Type": "application/json"})
 
 
+class Market(ScriptedServer):
+    """Says that a token of the demo is worth a dollar."""
+
+    def respond(self, request: Request) -> Answer:
+        keys = unquote(request.path).rpartition("/")[2].split(",")
+        price = {"price": 1, "timestamp": int(time.time()), "confidence": 0.99}
+        return Answer.of_json(200, {"coins": dict.fromkeys(keys, price)})
+
+
 class SafeService(ScriptedServer):
     """Lists what is queued on the Safe."""
 
@@ -72,10 +87,13 @@ class World:
     node: Anvil
     gateway: Gateway
     safes: SafeService
+    market: Market
     timelock: Contract
     safe: Contract
     vault: DrilledMonitor
+    coin: Contract
     operation: str = ""
+    payment: dict[str, Any] = field(default_factory=dict)
     happened: list[str] = field(default_factory=list)
 
     def happen(self, what: str) -> str:
@@ -83,7 +101,9 @@ class World:
         seen = {
             "schedule a batch": self.schedule,
             "cancel the batch": self.cancel,
-            "queue a transaction": self.queue,
+            "queue two transactions": self.queue,
+            "reject one, sign the other": self.sign,
+            "execute the payment": self.execute,
             "lose money": lambda: self._vault(LOSS, "the vault lost money it held"),
             "pay it back": lambda: self._vault(MENDED, "somebody paid it back"),
             "lose money again": lambda: self._vault(LOSS_AGAIN, "the vault is short again"),
@@ -119,18 +139,38 @@ class World:
         return "the batch was cancelled"
 
     def queue(self) -> str:
-        """Queue a transaction that gives the Safe another owner, proposed by nobody who is known."""
-        data = self.safe.artifact.calldata("addOwnerWithThreshold", STRANGER, 1)
-        call = Transaction(1, SAFE, bytes.fromhex(data[2:]))
-        hashes = safe_hashes(SafeIdentity(SAFE, 1, self.safe.call("VERSION")), call, 0, GasTerms())
-        self.safes.queue.append({
-            "safe": SAFE, "nonce": 0, "to": SAFE, "value": "0", "data": data, "operation": 0,
+        """Queue another owner for the Safe, by nobody who is known, and behind it a payment by its own people."""
+        add = self.safe.artifact.calldata("addOwnerWithThreshold", STRANGER, 1)
+        pay = self.coin.artifact.calldata("transfer", SUPPLIER, 250_000 * 10**18)
+        self.payment = self._row(1, checksum(self.coin.address), pay, BOT)
+        self.safes.queue = [self._row(0, SAFE, add, STRANGER), self.payment]
+        return "a stranger queued a transaction on the Safe, and its own people a payment behind it"
+
+    def sign(self) -> str:
+        """Use the stranger's nonce up with an empty transaction, and sign the payment."""
+        execute_row(self.safe, signed(self.node, self._row(0, SAFE, "0x", BOT), 0))
+        self.payment = signed(self.node, self.payment, 0)
+        self.safes.queue = [self.payment]
+        self.node.mine(CONFIRMATIONS)
+        return "an owner executed an empty transaction in the stranger's place, and signed the payment"
+
+    def execute(self) -> str:
+        execute_row(self.safe, self.payment)
+        self.safes.queue = []
+        self.node.mine(CONFIRMATIONS)
+        return "somebody executed the payment"
+
+    def _row(self, nonce: int, to: str, data: str, proposer: str) -> dict[str, Any]:
+        """Return a transaction as the service lists it, under the hash that its owners sign."""
+        call = Transaction(1, to, bytes.fromhex(data[2:]))
+        hashes = safe_hashes(SafeIdentity(SAFE, 1, self.safe.call("VERSION")), call, nonce, GasTerms())
+        return {
+            "safe": SAFE, "nonce": nonce, "to": to, "value": "0", "data": data, "operation": 0,
             "safeTxGas": 0, "baseGas": 0, "gasPrice": "0", "gasToken": ZERO, "refundReceiver": ZERO,
             "safeTxHash": hashes.safe_tx_hash, "submissionDate": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
-            "isExecuted": False, "proposer": STRANGER, "proposedByDelegate": None, "confirmations": [],
+            "isExecuted": False, "proposer": proposer, "proposedByDelegate": None, "confirmations": [],
             "confirmationsRequired": 1,
-        })  # fmt: skip
-        return "a stranger queued a transaction on the Safe"
+        }  # fmt: skip
 
     def _vault(self, changes: dict[str, str], seen: str) -> str:
         now = datetime.now(UTC)
@@ -156,10 +196,13 @@ def open_world() -> Iterator[World]:
         vault = load_drilled(PROTOCOLS / "cap/monitor.yaml")
         put_answers(node, vault.answers(datetime.now(UTC)))
         gateway, safes = stack.enter_context(Gateway(node)), stack.enter_context(SafeService())
+        market = stack.enter_context(Market())
         safe = _safe(node)
+        coin = artifact("oz4", "ERC20PresetMinterPauser").deploy(node, "Demo dollar", "DUSD")
+        coin.send("mint", SAFE, 1_000_000 * 10**18)
         node.mine(BEFORE)
         node.rpc("evm_setTime", int(time.time()))
-        yield World(node, gateway, safes, timelock, safe, vault)
+        yield World(node, gateway, safes, market, timelock, safe, vault, coin)
 
 
 def _safe(node: Anvil) -> Contract:

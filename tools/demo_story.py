@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from tools.demo_chain import SAFE, TIMELOCK
-
-BOT = "0x80a3887BA60F76acAb48EE4aEAd0a71A0774A8B2"
+from tools.demo_chain import BOT, SAFE, TIMELOCK
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,10 +47,24 @@ STEPS = (
     ),
     on_chain("The same once more: nothing is new, so nothing is said.", "run hourly"),
     on_chain(
-        "On a Safe a stranger queues a new owner. The Safe's own people would never propose from there.",
+        "On a Safe a stranger queues a new owner. The Safe's own people would never propose from there. Behind it they "
+        "queue a payment. The alert says what each would do: it was run on the newest block, and not sent.",
         "run multisig",
         "addOwnerWithThreshold",
-        first="queue a transaction",
+        "leaves: 250,000 “DUSD”",
+        first="queue two transactions",
+    ),
+    on_chain(
+        "An owner uses the stranger's nonce up and signs the payment: a reply to each of the two first messages.",
+        "run multisig",
+        "can be executed",
+        first="reject one, sign the other",
+    ),
+    on_chain(
+        "The payment is executed: the last message of its thread.",
+        "run multisig",
+        "executed",
+        first="execute the payment",
     ),
     on_chain(
         "A vault loses money: its share price falls, and it holds less than it owes.",

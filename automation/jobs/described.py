@@ -6,8 +6,9 @@ import json
 import re
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -25,12 +26,14 @@ _WEBHOOK = "WEBHOOK_URL_"
 class Described:
     """Channels and chain ids of monitor files; `machines` are the channels whose webhook some check or script calls.
 
-    Of Python scripts only that is known, by their text.
+    `cadences` counts the checks that ask a service as often as its keys allow, by how often that is. Of Python scripts
+    only `machines` are known, by their text.
     """
 
     channels: frozenset[str] = frozenset()
     chains: frozenset[int] = frozenset()
     machines: frozenset[str] = frozenset()
+    cadences: Mapping[str, int] = field(default_factory=dict)
 
 
 def described(jobs: Jobs, checkout: Path, cache_dir: Path) -> Described:
@@ -44,6 +47,7 @@ def described(jobs: Jobs, checkout: Path, cache_dir: Path) -> Described:
         frozenset(str(one["channel"]) for one in [*found, *checks]),
         frozenset(int(chain) for monitor in found for chain in monitor["chains"]),
         frozenset([*(str(one["channel"]) for one in checks if one["machine"]), *_of_scripts(scripts, checkout)]),
+        Counter(str(one["cadence"]) for one in checks if one.get("cadence")),
     )
 
 

@@ -20,7 +20,7 @@ from monitoring.conditions.condition import Condition, ConditionKey
 from monitoring.conditions.severity import Severity
 from monitoring.conditions.silence import silence_of, subject_of
 from monitoring.store.db.database import Database, Tx
-from monitoring.store.people import escalations
+from monitoring.store.people import acknowledgements, escalations
 from monitoring.store.tables import conditions, silences
 
 
@@ -74,6 +74,8 @@ def _due(
         began = row.fired_at if row.is_firing else row.clear_since
         is_muted = silence_of(holding, subject_of(row)) is not None
         if began is None or row.done_by or row.inhibited_by or is_muted or team.escalation is None:
+            continue
+        if acknowledgements.of(tx, row, now) is not None:
             continue
         severity = row.severity if row.is_firing else row.worst
         ask = next_ask(team, team.escalation, asked.get(row.key), to_text(began), severity, began, now)

@@ -9,6 +9,7 @@ from enum import StrEnum
 from itertools import groupby
 
 from monitoring.base.formatting import format_duration
+from monitoring.base.plural import counted
 from monitoring.ledger.clock_steps import ClockStep
 from monitoring.ledger.log_ranges import CONTRADICTED, UNCONFIRMED, LogRanges, of_chains, who_left_out
 from monitoring.ledger.outcomes import (
@@ -21,6 +22,7 @@ from monitoring.ledger.outcomes import (
     TickOutcome,
 )
 from monitoring.ledger.reach import LONGEST_WAIT, Cause
+from monitoring.store.people.acknowledgements import Acknowledgement
 
 SLOW_DELIVERY = timedelta(minutes=1)
 _UNUSED = timedelta(days=30)  # ours: a silence that held back nothing for so long is not needed
@@ -49,6 +51,7 @@ class ProblemKind(StrEnum):
     NOTHING_SCHEDULED = "nothing scheduled"
     NOT_SYNCED = "checkout not synced"
     ENDED_BY_HAND = "incident ended by hand"
+    ACKNOWLEDGED = "incident acknowledged"
     NOT_DRILLED = "alarm path not drilled"
 
     @property
@@ -90,6 +93,7 @@ def find(facts: Facts, drill_older_than: timedelta | None) -> Iterator[AuditProb
     for condition, who, at in facts.ended_by_hand:
         text = f"{condition} was ended by {who} at {_minute(at)}"
         yield AuditProblem(ProblemKind.ENDED_BY_HAND, text, at, at, cause=f"by {who}", breaks_silence=False)
+    yield from (_acknowledged(each) for each in facts.acknowledged)
     yield from (_stepped(step) for step in facts.steps)
     if drill_older_than is not None:
         yield from _undrilled(facts, drill_older_than)
@@ -276,6 +280,16 @@ def _failed_elsewhere(failed: FailedElsewhere) -> AuditProblem:
         failed.last_at,
         failed.count,
         cause=f"{where} refused for good",
+    )
+
+
+def _acknowledged(each: Acknowledgement) -> AuditProblem:
+    note = f" ({each.note})" if each.note else ""
+    over = f"; over: {each.ended_by}" if each.ended_by else f" until {_minute(each.ends_at)} at most"
+    held_back = counted(each.held_back, "reminder")
+    text = f"{each.key}: {each.by} has had it since {_minute(each.at)}{over}{note}, {held_back} held back"
+    return AuditProblem(
+        ProblemKind.ACKNOWLEDGED, text, each.at, each.ends_at, cause=f"by {each.by}", breaks_silence=False
     )
 
 

@@ -23,6 +23,8 @@ from monitoring.ledger.reconcile import Due, explain
 from monitoring.ledger.spool import ledger_since
 from monitoring.ledger.ticks import GRACE, due_ticks
 from monitoring.store.db.database import Database, Row
+from monitoring.store.people import acknowledgements
+from monitoring.store.people.acknowledgements import Acknowledgement
 from monitoring.store.queries import audit
 from monitoring.store.tables import conditions, runs, schedules, silences
 from monitoring.store.tables.schedules import ScheduleInForce
@@ -106,7 +108,8 @@ class Facts:
 
     `drill` is when the last drill arrived and how long it took. `begins_at` is how far back the ledger reaches, and
     `begins_why` why no further. `refused` are (title, instant) of the sync's alerts, `ended_by_hand` (condition, who,
-    instant). `unreached` is why people are not being reached now, of a span that reaches until now.
+    instant), `acknowledged` who had which incident. `unreached` is why people are not being reached now, of a span that
+    reaches until now.
     """
 
     now: datetime
@@ -121,6 +124,7 @@ class Facts:
     no_data: tuple[NoDataPeriod, ...] = ()
     refused: tuple[tuple[str, datetime], ...] = ()
     ended_by_hand: tuple[tuple[str, str, datetime], ...] = ()
+    acknowledged: tuple[Acknowledgement, ...] = ()
     steps: tuple[ClockStep, ...] = ()
     drill: tuple[datetime, timedelta] | None = None
     begins_at: datetime | None = None
@@ -163,6 +167,7 @@ def gather(
         no_data=tuple(NoDataPeriod(*row) for row in audit.blind(database, since, until)),
         refused=tuple(audit.refused_commits(database, since, until)),
         ended_by_hand=tuple(audit.ended_by_hand(database, since, until)),
+        acknowledged=tuple(database.read(lambda tx: acknowledgements.within(tx, since, until))),
         steps=tuple(clock_steps.steps(database, since, until, now, boot)),
         drill=audit.last_drill(database, until),
         begins_at=schedules.ledger_begins(database),

@@ -11,6 +11,7 @@ from starlette.responses import Response
 
 from monitoring.base.clock import to_text
 from monitoring.ledger.audit import as_json
+from monitoring.store.people import acknowledgements
 from monitoring.store.queries import alerts as alert_queries
 from monitoring.store.queries import runs as run_queries
 from monitoring.store.queries.alerts import AlertQuery
@@ -102,12 +103,17 @@ def one_run(context: RequestContext) -> Json:
 
 
 def incidents(context: RequestContext) -> Json:
-    if context.query.get("state", "firing") == "all":
-        found = conditions.everything(context.database, context.query.get("limit", DEFAULT_LIMIT))
-    else:
-        with context.database.snapshot() as tx:
-            found = conditions.incidents(tx, context.now)[: context.query.get("limit", DEFAULT_LIMIT)]
-    return _data([serializers.incident(row, context.now) for row in found])
+    limit, now = context.query.get("limit", DEFAULT_LIMIT), context.now
+    known = conditions.everything(context.database, limit) if context.query.get("state") == "all" else None
+    with context.database.snapshot() as tx:
+        found = conditions.incidents(tx, now)[:limit] if known is None else known
+        held = [acknowledgements.of(tx, row, now) for row in found]
+    return _data(
+        [
+            {**serializers.incident(row, now), "acknowledgement": has_it.as_json() if has_it else None}
+            for row, has_it in zip(found, held, strict=True)
+        ]
+    )
 
 
 def monitoring(context: RequestContext) -> Json:

@@ -5,11 +5,13 @@ The audit is the one of `monitoring.ledger`, so that a page, the API and the com
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import groupby
+from typing import Any
 
+from monitoring.alerts.message.guidance import Guidance
 from monitoring.alerts.message.lines import reminder_words
 from monitoring.base.errors import MonitoringError
 from monitoring.base.process_identity import Boot
@@ -18,11 +20,13 @@ from monitoring.conditions.silence import Silence, silence_of, subject_of
 from monitoring.ledger.audit import Audit, judge
 from monitoring.ledger.cron import Cron
 from monitoring.ledger.outcomes import gather
-from monitoring.store.db.database import Database
+from monitoring.store.db.database import Database, Tx
+from monitoring.store.people import acknowledgements
+from monitoring.store.people.acknowledgements import Acknowledgement
 from monitoring.store.queries import runs as run_queries
 from monitoring.store.queries.runs import TaskStanding
 from monitoring.store.queries.sources import parsed_sources
-from monitoring.store.tables import conditions, runs, schedules, silences
+from monitoring.store.tables import conditions, configured_protocols, runs, schedules, silences
 from monitoring.store.tables.runs import RunRow
 from monitoring.store.tables.schedules import ScheduleInForce
 from monitoring.web.health import overdue_profiles
@@ -90,11 +94,12 @@ class Checks:
 
 @dataclass(frozen=True, slots=True)
 class Incident:
-    """A condition that fires or fired, and the silence that covers it now. `happened`: once, within a day."""
+    """A condition that fires or fired, the silence that covers it, who has it. `happened`: once, within a day."""
 
     condition: Condition
     silence: Silence | None = None
     happened: bool = False
+    held: Acknowledgement | None = None
 
     @property
     def is_firing(self) -> bool:
@@ -149,6 +154,48 @@ def watched(database: Database, now: datetime, boot: Boot) -> list[WatchedProfil
     ]
 
 
+@dataclass(frozen=True, slots=True)
+class WatchedFile:
+    """A file that watches a protocol: what it says of itself, and when it runs. `link` is its runbook on the web."""
+
+    file: str
+    watches: str
+    runbook: str
+    profile: str
+    cron: str
+
+    @property
+    def link(self) -> str:
+        return Guidance(self.runbook).link
+
+
+@dataclass(frozen=True, slots=True)
+class ProtocolCard:
+    """What is watched of one protocol."""
+
+    name: str
+    files: tuple[WatchedFile, ...]
+
+    @property
+    def profiles(self) -> tuple[str, ...]:
+        return tuple(dict.fromkeys(one.profile for one in self.files))
+
+
+def protocols(database: Database) -> list[ProtocolCard]:
+    """Return the configured protocols with the files that watch them, as the newest run found them."""
+    return [
+        ProtocolCard(row["name"], tuple(_watched_files(row["tasks"]))) for row in configured_protocols.read(database)
+    ]
+
+
+def _watched_files(tasks: Sequence[Mapping[str, Any]]) -> Iterator[WatchedFile]:
+    for task in tasks:
+        about = {one["file"]: one for one in task.get("about", ())}
+        for file in task.get("monitors") or [task["script"]]:
+            said = about.get(file, {})
+            yield WatchedFile(file, said.get("watches", ""), said.get("runbook", ""), task["profile"], task["cron"])
+
+
 def checks(database: Database) -> list[Checks]:
     """Return the checks of every monitor file that runs, by monitor."""
     by_monitor = groupby(conditions.declared(database), key=lambda row: row.key.monitor)
@@ -165,13 +212,14 @@ def firing(database: Database, now: datetime) -> list[Incident]:
     """Return what fires now or happened within a day, the worst first and of those the longest first."""
     with database.snapshot() as tx:
         found, holding = conditions.incidents(tx, now), silences.active(tx, now)
-    worst_first = sorted(found, key=lambda condition: -condition.severity)
-    return [covered(condition, holding, now) for condition in worst_first]
+        worst_first = sorted(found, key=lambda condition: -condition.severity)
+        return [covered(tx, condition, holding, now) for condition in worst_first]
 
 
-def covered(condition: Condition, holding: Sequence[Silence], now: datetime) -> Incident:
-    """Pair a condition with the silence that covers it, if one does."""
-    return Incident(condition, silence_of(holding, subject_of(condition)), condition.happened_once(now))
+def covered(tx: Tx, condition: Condition, holding: Sequence[Silence], now: datetime) -> Incident:
+    """Pair a condition with the silence that covers it and with who has it, if there is one."""
+    held = acknowledgements.of(tx, condition, now)
+    return Incident(condition, silence_of(holding, subject_of(condition)), condition.happened_once(now), held)
 
 
 def _next_tick(entry: ScheduleInForce, now: datetime) -> datetime | None:

@@ -170,16 +170,17 @@ def one_incident(context: RequestContext) -> Page:
     key = ConditionKey.of_texts(*(context.query.get(name, "") for name in _KEY))
     with context.database.snapshot() as tx:
         found = conditions.get(tx, key)
-        holding = silences.active(tx, context.now)
-    if found is None or found.fired_at is None:
-        raise not_found(f"There is no incident {key.text}: it may have been pruned." if key.text else "Which incident?")
+        if found is None or found.fired_at is None:
+            why = f"There is no incident {key.text}: it may have been pruned." if key.text else "Which incident?"
+            raise not_found(why)
+        incident = overview.covered(tx, found, silences.active(tx, context.now), context.now)
     sent = alert_queries.alerts_of_key(context.database, found.names, key.text, _PER_PAGE)
     meant, said = context.query.get("since"), next((row for row in sent if row.kind not in _NO_ALARM), None)
     return page(
         "incident.html",
         context.now,
         here=incident_address(key, meant),
-        incident=overview.covered(found, holding, context.now),
+        incident=incident,
         meant=meant if meant and meant < found.fired_at.replace(microsecond=0) else None,
         alerts=sent,
         said=said,
@@ -187,6 +188,7 @@ def one_incident(context: RequestContext) -> Page:
         end_it=f"python -m automation incidents --done {shlex.quote(f'{key.monitor}/{key.text}')}",
         silence_it=f"python -m automation silence --protocol {shlex.quote(found.protocol)} "
         f"--key {shlex.quote(key.text)} --for 2h --reason '…'",
+        have_it=f"python -m automation ack {shlex.quote(f'{key.monitor}/{key.text}')} --note '…'",
     )
 
 
@@ -207,7 +209,12 @@ def silence_list(context: RequestContext) -> Page:
 def monitoring(context: RequestContext) -> Page:
     found = overview.watched(context.database, context.now, context.boot)
     return page(
-        "monitoring.html", context.now, here="/monitoring", watched=found, monitors=overview.checks(context.database)
+        "monitoring.html",
+        context.now,
+        here="/monitoring",
+        watched=found,
+        monitors=overview.checks(context.database),
+        protocols=overview.protocols(context.database),
     )
 
 

@@ -48,6 +48,31 @@ def test_one_that_is_executed_on_every_chain_or_cast_or_closed_is_not_announced(
     assert "Payloads waiting on: Base" in text
 
 
+def test_what_became_of_one_that_was_announced_is_reported_once_and_of_others_nothing(tmp_path: Path) -> None:
+    clock = SimClock()
+    watch(tmp_path, clock)
+    ready = RecordedAnswers({"sky_executive": {"[0].spellData.eta": "2026-01-01T00:00:00.000Z"}})
+    spell = "SKY Buybacks, Launch Agent Ranks - November 20, 2026"
+    assert titles(watch(tmp_path, clock, ready)) == {
+        "proposals/sky_executive": f"Sky executive: a proposal can be executed now: {spell}"
+    }
+    assert watch(tmp_path, clock, ready) == []
+    gone = {"id": 129, "title": "Add a DEX pool", "queued_at": 1, "cancelled_at": 1796000500}
+    over = RecordedAnswers(
+        {
+            "sky_executive": {"[0].spellData.hasBeenCast": True},
+            "fluid": {"data": [{**FLUID, "id": 131, "executed_at": 1796000500}, gone, {**FLUID, "executed_at": 1}]},
+            "aave_governance-payloads": {"data.p412.nodes[0].state": "executed"},
+        }
+    )
+    assert titles(watch(tmp_path, clock, over)) == {
+        "proposals/aave_governance": "Aave governance: proposal 412 is executed: Onboard sUSDe December expiry",
+        "proposals/fluid": "Fluid governance: 1 proposal cancelled, 1 proposal executed",
+        "proposals/sky_executive": f"Sky executive: a proposal is executed: {spell}",
+    }
+    assert watch(tmp_path, clock, over) == []
+
+
 def test_a_lower_number_that_is_queued_later_is_announced_and_a_full_list_in_another_order_is_not(
     tmp_path: Path,
 ) -> None:

@@ -68,7 +68,7 @@ def test_the_demo_shows_what_it_says_whatever_the_environment_holds() -> None:
 
     assert done.returncode == 0, done.stdout + done.stderr
     assert "All of it as it should be." in done.stdout
-    assert len(re.findall("^✓ ", done.stdout, re.MULTILINE)) == 6
+    assert len(re.findall("^✓ ", done.stdout, re.MULTILINE)) == 7
     assert "✗" not in done.stdout
 
 

@@ -55,6 +55,21 @@ def test_a_sound_host_has_nothing_wrong_but_that_no_scheduler_runs_in_a_test(hos
     }  # fmt: skip
 
 
+@pytest.mark.ci
+def test_it_says_how_often_each_queue_is_read_and_what_a_key_changes(host: Host) -> None:
+    safes = [f'{{name: S{place}, chain: mainnet, address: "0x{place:040}", protocol: acme}}' for place in range(1, 11)]
+    file = host.checkout / "protocols" / "test" / "monitor.yaml"
+    file.write_text(f"monitor: acme\nchain: mainnet\nsafes:\n  rows: [{', '.join(safes)}]\n")
+    task = "{name: acme, monitors: [protocols/test/monitor.yaml]}"
+    host.jobs(f"profiles:\n  hourly:\n    cron: '5 * * * *'\n    tasks: [{task}]\n")
+    said = [
+        next(each["text"] for each in found["fine"] if each["subject"] == "safes")
+        for _, found in (doctor(host), doctor(host, SAFE_API_KEY="key"))
+    ]
+    pace = "10 queues, each asked every 1 h 48 min without a key, 10 min with one, 10 min with two: "
+    assert said == [f"{pace}no SAFE_API_KEY is set; free keys: docs/how-to/safe.md", f"{pace}1 SAFE_API_KEY set"]
+
+
 def test_with_a_scheduler_a_sound_host_passes(host: Host) -> None:
     up = host.start("up")
     try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import json
 from pathlib import Path
 from typing import Any
@@ -72,6 +73,43 @@ def test_the_names_are_those_of_alerts_and_the_files_those_that_name_them(host: 
     files_of = {row["name"]: [task["monitors"] for task in row["tasks"]] for row in found}
     one, two = "protocols/test/one.yaml", "protocols/test/two.yaml"
     assert files_of == {"acme": [[one, two]], "two": [[two]], "zeta": [[two]]}
+
+
+def test_a_task_has_what_its_files_say_of_themselves_and_the_page_shows_it(host: Host) -> None:
+    folder = host.checkout / "protocols" / "test"
+    (folder / "one.yaml").write_text(
+        "# Acme: is it backed? By its own\n# account.\nmonitor: acme\nrunbook: https://example.org/acme\n"
+    )
+    (folder / "two.py").write_text('"""Acme\'s large moves,\nfrom its events. And more."""\nprint("fine")  # acme\n')
+    (folder / "three.py").write_text("print('fine')\n")
+    host.jobs(
+        "profiles:\n  hourly:\n    cron: '5 * * * *'\n    tasks:\n"
+        "      - {name: one, monitors: [protocols/test/one.yaml]}\n"
+        "      - {name: two, script: protocols/test/two.py}\n"
+        "      - {name: three, script: protocols/test/three.py}\n"
+    )
+    found = configured_protocols(load_jobs(host.checkout / "automation" / "jobs.yaml", host.checkout), host.checkout)
+    about = {task["name"]: task.get("about") for row in found for task in row["tasks"]}
+    assert about == {
+        "one": [
+            {"file": "protocols/test/one.yaml", "watches": "Acme: is it backed?", "runbook": "https://example.org/acme"}
+        ],
+        "two": [{"file": "protocols/test/two.py", "watches": "Acme's large moves, from its events."}],
+        "three": None,
+    }
+    host.automation("run", "hourly")
+    with serving(host.cache) as web:
+        page = html.unescape(web.ask("/monitoring").text)
+    assert "Acme's large moves, from its events." in page
+    assert '<a href="https://example.org/acme" rel="noopener noreferrer nofollow">runbook</a>' in page
+    assert "protocols/test/three.py" in page
+
+
+def test_every_shipped_file_says_what_it_watches() -> None:
+    found = configured_protocols(load_jobs(ROOT / "automation" / "jobs.yaml", ROOT), ROOT)
+    about = {one["file"]: one for row in found for task in row["tasks"] for one in task.get("about", ())}
+    files = {file for row in found for task in row["tasks"] for file in task.get("monitors") or [task["script"]]}
+    assert {file for file in files if not about.get(file, {}).get("watches")} == set()
 
 
 def test_the_shipped_safes_are_listed_by_protocol() -> None:

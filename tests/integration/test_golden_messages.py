@@ -13,8 +13,10 @@ from tests.support.golden_messages import messages, text_of
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "messages.txt"
 _LINE_NUMBER = re.compile(r"line \d+")
-# What a signer compares with a wallet, digit by digit: the only whole hashes in a message.
-_TO_COMPARE = re.compile(r"^(Hash to sign|Domain hash|Message hash|monitoring safe-hash)\b.*\n", re.MULTILINE)
+# What a signer compares with a wallet, digit by digit, and the key of one transaction, to copy: the only whole hashes.
+_TO_COMPARE = re.compile(
+    r"^(Hash to sign|Domain hash|Message hash|monitoring safe-hash|Mute: .* --key safe-transaction)\b.*\n", re.MULTILINE
+)
 
 
 def test_every_message_reads_as_the_file_says(tmp_path: Path) -> None:

@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
+from eth_abi.abi import encode
 
 from monitoring.chains.abi.addresses import checksum
+from monitoring.chains.abi.selectors import events
 from monitoring.store.db.schema import open_database
 from tests.support.anvil import Anvil
 from tests.support.fake_telegram import TelegramStandIn
 from tests.support.governors import DELAY_S, Ballot, Governance, governance_on
+from tests.support.monitor_world import monitor_world
+from tests.support.rpc_server import Provider, event_log, serving
 from tests.support.told_in_chat import ToldInChat
 
 pytestmark = pytest.mark.node
@@ -136,3 +142,47 @@ def _open(chat: ToldInChat) -> list[str]:
     (memory,) = _memories(chat)
     found = memory.get("open")
     return [*found] if isinstance(found, dict) else []
+
+
+BRAVO_AT = checksum("0x" + "b7" * 20)
+VIEW = "proposals(uint256)(uint256,address,uint256,uint256,uint256,uint256,uint256,uint256,bool,bool)"
+
+
+def created_log(number: int, block: int) -> Any:
+    event = events("oz_governor")["ProposalCreated"]
+    zero = "0x" + "0" * 40
+    values = [number, zero, [BRAVO_AT], [0], [""], [b""], block + 10, block + 50_000, "Raise the cap"]
+    data = encode([str(field.kind) for field in event.fields], values).hex()
+    return event_log(block, address=BRAVO_AT, topic=event.topic) | {"topics": [event.topic], "data": "0x" + data}
+
+
+def test_compound_s_governor_says_when_one_is_ready_and_when_it_expired(tmp_path: Path) -> None:
+    file = tmp_path / "monitor.yaml"
+    row = f'{{name: Gov, kind: compound_bravo, chain: mainnet, address: "{BRAVO_AT}", protocol: acme}}'
+    file.write_text(f"monitor: proposals\nchains: [mainnet]\nproposals:\n  rows: [{row}]\n")
+    provider = Provider(head=300_000, head_time=time.time, logs=[created_log(7, 299_990)])
+    state = (BRAVO_AT, "state(uint256)(uint8)")
+    zero = "0x" + "0" * 40
+    with serving(provider) as urls:
+        world = monitor_world(file, {"PROVIDER_URL_MAINNET": urls[0]})
+
+        def then(number: int, eta: int) -> list[str]:
+            provider.views[state] = number
+            provider.views[BRAVO_AT, VIEW] = (7, zero, eta, 1, 2, 600, 200, 200, False, False)
+            provider.head += 100
+            return [one.text for one in world.run().told]
+
+        later = int(time.time()) + 10**6
+        (put,) = then(1, 0)
+        assert "proposal 7 is put to the vote: Raise the cap" in put
+        (passed,) = then(4, 0)
+        assert "Votes: 60% for, 20% against, 20% abstained" in passed
+        assert then(5, later) == []
+        (ready,) = then(5, later - 2 * 10**6)
+        assert "proposal 7 can be executed now: Raise the cap" in ready
+        assert then(5, later - 2 * 10**6) == []
+        (expired,) = then(6, later)
+        assert "proposal 7 expired: it was not executed in time: Raise the cap" in expired
+        before = provider.count("eth_call")
+        assert then(6, later) == []
+        assert provider.count("eth_call") == before, "nobody asks for what is over"

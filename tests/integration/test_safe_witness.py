@@ -168,7 +168,8 @@ def test_what_it_would_do_is_in_the_alert(node: Anvil, tmp_path: Path) -> None:
     coin.send("mint", CURATION, 10**20)
     row = queued(1, to=coin.address, data=coin.artifact.calldata("transfer", STRANGER, 4 * 10**18))
     (told,) = reported(node, tmp_path, signed(node, row, 0)).told
-    assert f"Simulated: it runs\nleaves: 4 COIN (price unknown) to {checksum(STRANGER)}\n" in told.text.replace("…", "")
+    leaves = f"leaves: 4 “COIN” of token {checksum(coin.address)} (price unknown) to {checksum(STRANGER)}\n"
+    assert f"Simulated: it runs\n{leaves}" in told.text.replace("…", "")
 
     more = queued(1, to=coin.address, data=coin.artifact.calldata("transfer", STRANGER, 10**21))
     (told,) = reported(node, tmp_path, signed(node, more, 0)).told

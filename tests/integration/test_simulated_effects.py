@@ -126,7 +126,7 @@ def test_our_own_formulas_before_and_after_are_what_they_then_are(scene: Scene) 
     assert "Simulated: it runs\nCRITICAL takes cap backing from 1.02 to 0.93 (limit ≥ 1)\n" in said
     assert "takes cap moved from 102 to 93 (limit drop ≤ 50%)\n" in said, "it changes, within its limit"
     assert "Own checks: 2 that may read what it touches stay.\n" in said
-    assert "arrives: 0.000000000000000009 COIN (price unknown) from" in said
+    assert f"arrives: 0.000000000000000009 “COIN” of token {checksum(scene.coin.address)} (price unknown) from" in said
     before = scene.readings()
     scene.executed(row)
     after = scene.readings()
@@ -153,7 +153,7 @@ def test_two_behind_each_other_are_run_in_their_order(scene: Scene) -> None:
         service.rows["eth"] = [first, second]
         (told,) = later(world).told
     assert "Simulated: it runs (after the transaction before it)\nOwn checks: none names a contract" in told.text
-    assert "leaves: 0.000000000000000007 COIN" in told.text
+    assert "leaves: 0.000000000000000007 “COIN” of token" in told.text
     alone = scene.alert(second)
     assert "Simulated: it fails: it reverts: ERC20: transfer amount exceeds balance" in alone
     assert "(as if the transaction before it changed nothing)" in alone
@@ -171,10 +171,7 @@ def test_one_behind_another_that_fails_is_said_to_be(scene: Scene) -> None:
 def test_events_of_a_hostile_token_move_nothing(scene: Scene) -> None:
     fake = scene.node.deploy(creation_code("FakeToken"))
     said = scene.alert(scene.row(0, fake, calldata("airdrop(address,uint256)", CURATION, 1)))
-    assert (
-        f"balance of {checksum(fake)} stays 0 units of {checksum(fake)}, whatever 1 event of the token may say\n"
-        in said
-    )
+    assert f"balance of {checksum(fake)} stays 0 units, whatever 1 event of the token may say\n" in said
     assert "arrives" not in said
     many = scene.alert(scene.row(0, fake, calldata("airdrop(address,uint256)", CURATION, 450)))
     assert "It emits more than 400 events: 51 were not looked at.\n" in many
@@ -184,7 +181,7 @@ def test_events_of_a_hostile_token_move_nothing(scene: Scene) -> None:
 def test_what_a_contract_does_only_when_it_is_mined_cannot_be_seen(scene: Scene) -> None:
     row = scene.row(0, scene.treasury, calldata("pay()"))
     seen = {"eth_simulateV1": 1, "debug_traceCall": 102}[scene.way]  # a trace has the block's own fees
-    assert f"arrives: {seen / 10**18:.18f} COIN" in scene.alert(row), "docs/how-to/safe.md says so"
+    assert f"arrives: {seen / 10**18:.18f} “COIN”" in scene.alert(row), "docs/how-to/safe.md says so"
     scene.executed(row)
     assert scene.coin.call("balanceOf", CURATION) == 102
 
@@ -192,7 +189,8 @@ def test_what_a_contract_does_only_when_it_is_mined_cannot_be_seen(scene: Scene)
 def test_an_approval_and_an_upgrade_are_read_before_and_after(scene: Scene) -> None:
     node, safe = scene.node, scene.safe
     approve = scene.row(0, scene.coin.address, scene.coin.artifact.calldata("approve", STRANGER, 2**256 - 1))
-    assert f"may be taken by {STRANGER}: 0 COIN → unlimited {checksum(scene.coin.address)}\n" in scene.alert(approve)
+    coin = f"“COIN” of token {checksum(scene.coin.address)}"
+    assert f"may be taken by {STRANGER}: 0 {coin} → unlimited\n" in scene.alert(approve)
     token = parts.package("oz4", "ERC20PresetMinterPauser")
     old, new = (token.deploy(node, name, name).address for name in ("One", "Two"))
     proxy = parts.package("oz4", "TransparentUpgradeableProxy").deploy(node, old, safe.address, b"").address
@@ -282,4 +280,4 @@ def test_what_leaves_has_its_price_in_dollars(scene: Scene) -> None:
         world.run()
         service.rows["eth"] = [row]
         (told,) = later(world).told
-    assert f"leaves: 4 COIN ($10) to {STRANGER}\n" in told.text
+    assert f"leaves: 4 “COIN” of token {checksum(scene.coin.address)} ($10) to {STRANGER}\n" in told.text

@@ -14,7 +14,7 @@ from monitoring.chains.abi.function import Event, encode, parse_function
 from monitoring.chains.decode.unwrap import unpack_script
 from monitoring.checks.builtin.timelocks.kinds import KINDS, What, signals
 from tests.support.monitor_world import Told, monitor_world
-from tests.support.rpc_server import Provider, event_log, serving
+from tests.support.rpc_server import Failure, Provider, event_log, serving
 
 AT = checksum("0x" + "77" * 20)
 TARGET = checksum("0x" + "a1" * 20)
@@ -93,6 +93,17 @@ def test_an_aave_proposal_is_told_by_its_number_and_votes(tmp_path: Path) -> Non
     told = told_of(tmp_path, kind, log)
     assert "Can run: unknown: the event does not say" in told.text
     assert "Id: 412\nVotes for: 650,000\nVotes against: 1" in told.text
+
+
+def test_what_an_execution_changed_is_not_looked_at_where_the_provider_does_not_have_its_block(tmp_path: Path) -> None:
+    log = log_of("puffer_timelock", "TransactionExecuted", txHash=ROLE, target=TARGET, callData=OWN, operationId=9)
+
+    def failing(method: str, _params: list[Any]) -> Failure | None:
+        return Failure(-32000, "missing trie node") if method == "eth_getTransactionReceipt" else None
+
+    told = told_of(tmp_path, "puffer_timelock", log, failing=failing)
+    assert told.message.title == "Clock (mainnet): operation executed"
+    assert "What it changed was not looked at: the provider does not have its block." in told.text
 
 
 def script_of(*calls: tuple[str, bytes]) -> bytes:

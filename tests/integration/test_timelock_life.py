@@ -5,7 +5,10 @@ At every stage a run dies before it records, and one more run follows that has n
 
 from __future__ import annotations
 
+import json
+import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +19,7 @@ from tests.support import own_contracts, parts
 from tests.support.anvil import Anvil
 from tests.support.contracts import Contract
 from tests.support.fake_telegram import TelegramStandIn
-from tests.support.timelocks import DAY, NOTHING, SALT, YEARN, calls_of, timelock_at
+from tests.support.timelocks import DAY, NOTHING, SALT, YEARN, calls_of, raw, timelock_at
 from tests.support.told_in_chat import ToldInChat
 
 pytestmark = pytest.mark.node
@@ -77,6 +80,8 @@ def test_from_its_scheduling_to_its_execution_all_is_one_thread(
     timelock.send("executeBatch", *batch(timelock))
     (executed,) = chat.look()
     assert "Waited: 3 d 5 h, executed 5 h " in executed.text
+    assert "Changed on the chain: " in executed.text
+    assert "getMinDelay of " in executed.text
     titles = thread(chat, start)
     assert [title.partition(",")[0].partition(" in ")[0] for title in titles[:-1]] == [
         "operation scheduled", "operation can run", "operation can run", "operation can be executed now",
@@ -84,6 +89,32 @@ def test_from_its_scheduling_to_its_execution_all_is_one_thread(
     assert titles[-1] == "1 change of control, 1 change of the delay, 1 operation executed"
     node.increase_time(40 * DAY)
     assert chat.titles() == []
+
+
+def test_what_an_execution_changed_on_the_chain_is_in_its_alert(
+    node: Anvil, telegram: TelegramStandIn, tmp_path: Path
+) -> None:
+    timelock, receiver = timelock_at(node, "oz5"), checksum("0x" + "5a" * 20)
+    coin = parts.package("oz4", "ERC20PresetMinterPauser").deploy(node, "Coin", "COIN")
+    coin.send("mint", YEARN, 5 * 10**18)
+    coin.send("grantRole", coin.call("PAUSER_ROLE"), YEARN)
+    node.set_balance(YEARN, 10**18)
+    chat = chat_of(tmp_path, node, telegram, YEARN, "oz_timelock_controller", "  remind_before: []\n")
+    data = [coin.artifact.calldata("transfer", receiver, 4 * 10**18), coin.artifact.calldata("pause")]
+    whole = [b"", *(raw(one) for one in data)], NOTHING, SALT
+    operation = ([receiver, coin.address, coin.address], [3 * 10**17, 0, 0], *whole)
+    timelock.send("scheduleBatch", *operation, 2 * DAY)
+    chat.look()
+    node.increase_time(2 * DAY)
+    chat.look()
+    timelock.send("executeBatch", *operation)
+    (executed,) = chat.look()
+    said = executed.text.partition("Changed on the chain: block ")[2]
+    assert "leaves: 4 COIN (price unknown) to " in said
+    assert "leaves: 0.3 ETH (price unknown) to " in said
+    assert "paused of " in said
+    assert ": no → yes" in said
+    assert coin.call("paused") is True
 
 
 def test_one_that_is_cancelled_is_over(node: Anvil, telegram: TelegramStandIn, tmp_path: Path) -> None:
@@ -181,3 +212,34 @@ def test_two_operations_that_move_in_one_run_share_a_message_in_the_thread_of_th
     timelock.send("cancelTransaction", *calls[1])
     assert chat.titles() == ["1 operation cancelled, 1 operation executed"]
     assert len(thread(chat, start)) == 3
+
+
+def test_an_operation_reported_before_the_update_is_followed_and_not_reported_again(
+    node: Anvil, telegram: TelegramStandIn, tmp_path: Path
+) -> None:
+    timelock = timelock_at(node, "oz5")
+    chat = chat_of(tmp_path, node, telegram, YEARN, "oz_timelock_controller")
+    timelock.send("scheduleBatch", *batch(timelock), 3 * DAY)
+    chat.look()
+    node.mine(200)
+    assert chat.titles() == []
+    as_the_release_before_left_it(tmp_path)
+    assert chat.titles() == []
+    node.increase_time(3 * DAY)
+    (ready,) = chat.look()
+    assert "operation can be executed now" in ready.text
+    assert "updateDelay" in ready.text
+    as_the_release_before_left_it(tmp_path)
+    assert chat.titles() == [], "it went back and came again: what was ready is not ready once more"
+    timelock.send("executeBatch", *batch(timelock))
+    (executed,) = chat.look()
+    assert "Waited: 3 d" in executed.text
+
+
+def as_the_release_before_left_it(folder: Path) -> None:
+    """Leave of the condition what a release remembers that does not follow operations."""
+    with closing(sqlite3.connect(folder / "monitoring.db")) as database, database:
+        ((text,),) = database.execute("SELECT data_json FROM conditions WHERE check_name = 'timelocks'").fetchall()
+        data = json.loads(text)
+        del data["memory"]["operations"]
+        database.execute("UPDATE conditions SET data_json = ? WHERE check_name = 'timelocks'", (json.dumps(data),))

@@ -94,7 +94,10 @@ def test_what_an_operation_would_do_is_in_its_alert_and_is_what_it_then_does(nod
     timelock.send("scheduleBatch", *batch, 2 * DAY)
     told, _ = mined(node, world)
     named = f"{receiver[:6]}…{receiver[-4:]}" if receiver not in told.text else receiver
-    leaves = [f"leaves: {what} (price unknown) to {named}\n" for what in ("0.3 ETH", "4 COIN")]
+    leaves = [
+        f"leaves: {what} (price unknown) to {named}\n"
+        for what in ("0.3 ETH", f"4 “COIN” of token {checksum(coin.address)}")
+    ]
     assert f"Simulated: it runs\n{''.join(leaves)}" in told.text
     too_much = raw(coin.artifact.calldata("transfer", receiver, 6 * 10**18))
     timelock.send("schedule", coin.address, 0, too_much, NOTHING, SALT, 2 * DAY)

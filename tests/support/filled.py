@@ -57,7 +57,9 @@ def fill(path: Path, now: datetime, *, days: int = 2, healthy: bool = True, chec
 
 def _protocol(name: str) -> dict[str, object]:
     task = {"name": name, "script": f"protocols/{name}/main.py", "args": {}}
-    return {"name": name, "tasks": [{**task, "profile": "hourly", "cron": CRONS["hourly"]}]}
+    said = {"watches": f"{name}: is what it holds still worth what it owes?", "runbook": f"protocols/{name}/README.md"}
+    about = [{"file": task["script"], **said}]
+    return {"name": name, "tasks": [{**task, "profile": "hourly", "cron": CRONS["hourly"], "about": about}]}
 
 
 def _run(tx: Tx, profile: str, tick_at: datetime, chance: random.Random, *, fails: bool) -> int:

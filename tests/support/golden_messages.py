@@ -170,6 +170,9 @@ def _types(folder: Path) -> Iterator[str]:
         "safes: queued, unexpected, rival, changed", golden_types.safe_alerts(folder, NOW), NOW
     )
     yield from golden_types.shown(
+        "safes: signed, executable, removed, executed, failed", golden_types.safe_life_alerts(folder, NOW), NOW
+    )
+    yield from golden_types.shown(
         "timelocks: scheduled, executed, cancelled", golden_types.timelock_alerts(folder, NOW), NOW
     )
 

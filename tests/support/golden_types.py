@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from fractions import Fraction
 from pathlib import Path
@@ -11,6 +11,7 @@ from typing import Any
 from monitoring.alerts.message.model import Alert
 from monitoring.alerts.senders.telegram.text import render_telegram
 from monitoring.base.kernel_clock import KernelClock
+from monitoring.chains.abi.selectors import events
 from monitoring.checks.builtin.host.proc import Filesystem, HostReadings, Load, Memory, StateFiles
 from monitoring.checks.builtin.http.client import Expiry, Get, Reply
 from monitoring.conditions.condition import Condition, ConditionKey
@@ -18,7 +19,7 @@ from tests.support.chain_clock import ManualClock
 from tests.support.evaluating import judge_file
 from tests.support.http_service import http_service
 from tests.support.monitor_world import monitor_world
-from tests.support.rpc_server import Provider, serving
+from tests.support.rpc_server import Provider, event_log, serving
 from tests.support.safes import BOT, CURATION, TARGET, SafeService, queued
 from tests.support.timelocks import DAY, YEARN, cancelled_log, executed_log, scheduled_logs
 from utils.testing import SimChain, SimClock, run
@@ -181,6 +182,49 @@ def safe_alerts(folder: Path, start: datetime) -> Iterator[Alert]:
             clock.advance(3600)
             provider.head += 300
             yield from (one.message for one in world.run().told)
+
+
+def safe_life_alerts(folder: Path, start: datetime) -> Iterator[Alert]:
+    """Three transactions: one is executed, one waits and fails, and one leaves the queue."""
+    path, clock = folder / "life.yaml", ManualClock(start)
+    path.write_text(SAFE)
+    provider = Provider(head=20_000_000, head_time=lambda: clock.now().timestamp())
+    provider.views = {
+        (CURATION, "VERSION()(string)"): "1.4.1",
+        (CURATION, "nonce()(uint256)"): 7,
+        (CURATION, "getThreshold()(uint256)"): 2,
+        (CURATION, "getOwners()(address[])"): [TARGET, BOT, VAULT],
+        (CURATION, "getModulesPaginated(address,uint256)(address[],address)"): ([], TARGET),
+    }
+    signed = [{"owner": who, "signature": None} for who in (BOT, VAULT)]
+    one, both = {"confirmations": signed[:1]}, {"confirmations": signed}
+    pause, failing, last = (queued(nonce, "00") for nonce in (7, 8, 10))
+    service = SafeService({"eth": [pause | one, failing | one, last | one]})
+
+    def passed(row: Any, event: str) -> None:
+        topics = [events("safe")[event].topic, row["safeTxHash"]]
+        log = event_log(provider.head + 50, address=CURATION, topic=topics[0]) | {"topics": topics}
+        provider.logs = [*provider.logs, log]
+        provider.transactions[log["transactionHash"]] = {"from": VAULT, "to": CURATION, "input": "0x"}
+        provider.views[CURATION, "nonce()(uint256)"] = row["nonce"] + 1
+
+    steps: list[Callable[[], object]] = [
+        lambda: service.rows.update(eth=[pause | one, failing | both, last | one]),
+        lambda: service.rows.update(eth=[pause | both, failing | both]),
+        lambda: None,
+        lambda: passed(pause, "ExecutionSuccess"),
+        lambda: passed(failing, "ExecutionFailure"),
+    ]
+    with serving(provider) as urls, http_service(service.answer) as scripted:
+        world = monitor_world(
+            path, {"PROVIDER_URL_MAINNET": urls[0], "SAFE_SERVICE_URL": scripted.url}, clock=clock, sleep=clock.sleep
+        )
+        world.run()
+        for step in steps:
+            step()
+            clock.advance(3600)
+            provider.head += 300
+            yield from (found.message for found in world.run().told)
 
 
 def timelock_alerts(folder: Path, start: datetime) -> Iterator[Alert]:

@@ -74,6 +74,13 @@ def test_those_that_wait_longest_go_first_and_their_turns_are_spread() -> None:
     assert [one.address for one in turns(with_urgent, interval, NOW)][:2] == ["0xaa", "0xbb"]
 
 
+def test_safes_that_have_changed_go_first_but_cannot_use_up_the_turns_of_the_others() -> None:
+    interval = interval_for(33, EVERY, 0)
+    idle = [question(f"0x{place:02x}", asked_at=NOW - interval - place * EVERY) for place in range(30)]
+    busy = [question(f"0xb{place}", asked_at=NOW - (4 - place) * EVERY, changed=True) for place in range(3)]
+    assert [one.address for one in turns([*idle, *busy], interval, NOW)] == ["0xb0", "0xb1", "0x1d", "0x1c"]
+
+
 def test_an_answer_may_be_as_old_as_was_wished_or_as_the_quota_makes_it() -> None:
     pace = PollSchedule(EVERY, timedelta(minutes=30), 33)
     assert pace.limit(interval_for(33, EVERY, 4)) == timedelta(minutes=30)

@@ -19,6 +19,8 @@ from monitoring.conditions.condition import Condition, State, distinct_texts
 from monitoring.conditions.silence import Silence, silence_of, subject_of
 from monitoring.conditions.transition import done
 from monitoring.store.db.schema import open_database, open_readonly
+from monitoring.store.people import acknowledgements
+from monitoring.store.people.acknowledgements import Acknowledgement
 from monitoring.store.tables import conditions, silences
 
 HELP = "list conditions that are firing now"
@@ -27,7 +29,7 @@ python -m automation incidents                    # firing now, oldest first
 python -m automation incidents --all              # also those that are over, latest change first
 python -m automation incidents --json             # as JSON
 python -m automation incidents --done acme/owner  # end what happened once, or what a removed script left firing"""
-_MOST = 500
+_MOST, _MOST_NAMED = 500, 20
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -47,26 +49,23 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
     with open_readonly(settings.database) as database, database.snapshot() as tx:
         found = conditions.everything(database, _MOST) if args.all else conditions.incidents(tx, now)
         holding = silences.active(tx, now)
+        held = {each.key: one for each in found if (one := acknowledgements.of(tx, each, now)) is not None}
     if args.json:
-        write_json([as_json(each, holding, now) for each in found])
+        write_json([{**as_json(each, holding, now), "acknowledgement": _held(held.get(each.key))} for each in found])
     else:
         headers = (
             "MONITOR", "CONDITION", "STATE", "SEVERITY", zone.heading("SINCE"), "FOR", "TIMES", "REMINDER", "TITLE"
         )  # fmt: skip
         texts = distinct_texts(each.key for each in found)
-        write_table(headers, [_row(each, texts[each.key], holding, now) for each in found])
+        rows = [_row(each, texts[each.key], holding, held.get(each.key), now) for each in found]
+        write_table(headers, rows)
     return 0
 
 
 def _end(name: str, settings: Settings, now: datetime) -> int:
     with open_database(settings.database) as database, database.write() as tx:
         current = conditions.incidents(tx, now)
-        texts = distinct_texts(each.key for each in current)
-        found = [each for each in current if name == f"{each.key.monitor}/{texts[each.key]}"]
-        found = found or [each for each in current if name == f"{each.key.monitor}/{each.key.text}"]
-        found = found or [each for each in current if name == each.key.text]
-        found = found or [each for each in current if name == shorten_ids(f"{each.key.monitor}/{texts[each.key]}")]
-        ending = _the_one(name, found, current)
+        ending = _the_one(name, _named(name, current), current)
         by = getpass.getuser()
         if ending.is_firing:
             end_by_hand_in(tx, ending, by, now)
@@ -76,6 +75,35 @@ def _end(name: str, settings: Settings, now: datetime) -> int:
     if ending.is_firing:
         print("It was firing. If a script still finds it, it fires again.")
     return 0
+
+
+def called(name: str, current: list[Condition]) -> Condition:
+    """Return the incident of a name, as it is listed.
+
+    Raises:
+        UsageError: there is none of this name, or there are several.
+    """
+    found = _named(name, current)
+    if len(found) == 1:
+        return found[0]
+    if found:
+        raise _several(name, found)
+    listed = ", ".join(f"{each.key.monitor}/{each.key.text}" for each in current[:_MOST_NAMED])
+    raise UsageError(f"there is no incident {name}: " + (f"one of {listed}" if listed else "nothing fires"))
+
+
+def _named(name: str, current: list[Condition]) -> list[Condition]:
+    texts = distinct_texts(each.key for each in current)
+    found = [each for each in current if name == f"{each.key.monitor}/{texts[each.key]}"]
+    found = found or [each for each in current if name == f"{each.key.monitor}/{each.key.text}"]
+    found = found or [each for each in current if name == each.key.text]
+    return found or [each for each in current if name == shorten_ids(f"{each.key.monitor}/{texts[each.key]}")]
+
+
+def _several(name: str, found: list[Condition]) -> UsageError:
+    texts = distinct_texts(each.key for each in found)
+    choices = ", ".join(sorted(f"'{each.key.monitor}/{texts[each.key]}'" for each in found))
+    return UsageError(f"several incidents are called {name}; write one of {choices}")
 
 
 def _the_one(name: str, found: list[Condition], current: list[Condition]) -> Condition:
@@ -93,9 +121,7 @@ def _the_one(name: str, found: list[Condition], current: list[Condition]) -> Con
             f"To mute it: {mute}"
         )
     if found:
-        texts = distinct_texts(each.key for each in found)
-        choices = ", ".join(sorted(f"'{each.key.monitor}/{texts[each.key]}'" for each in found))
-        raise UsageError(f"several incidents are called {name}; write one of {choices}")
+        raise _several(name, found)
     open_ones = [f"{each.key.monitor}/{each.key.text}" for each in current if not (each.is_firing and each.declared)]
     listed = f"one of {', '.join(open_ones)}" if open_ones else "nothing is open that a person may end"
     raise UsageError(f"there is no incident {name}: {listed}")
@@ -125,10 +151,17 @@ def as_json(condition: Condition, holding: list[Silence], now: datetime) -> dict
     }
 
 
-def _row(condition: Condition, text: str, holding: list[Silence], now: datetime) -> tuple[str, ...]:
+def _held(held: Acknowledgement | None) -> dict[str, object] | None:
+    return held.as_json() if held else None
+
+
+def _row(
+    condition: Condition, text: str, holding: list[Silence], held: Acknowledgement | None, now: datetime
+) -> tuple[str, ...]:
     once = condition.happened_once(now)
     state = "happened once" if once else condition.state.value
     state += ", silenced" if _is_silenced(condition, holding, now) else ""
+    state += f", {held.by} has it" if held else ""
     worst = f" (was {condition.worst.name})" if condition.worst != condition.severity else ""
     fired_at = condition.fired_at
     since = zone.at(fired_at) if fired_at else ""

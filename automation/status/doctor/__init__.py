@@ -97,7 +97,7 @@ class DoctorContext:
 
 _MODULES = (
     "environment", "variables", "state", "host", "schedule", "unit", "limits", "checkout", "owners", "alarms", "outbox",
-    "network", "explainer",
+    "queues", "network", "explainer",
 )  # fmt: skip
 Examination = Callable[[DoctorContext], Iterator[Finding]]
 

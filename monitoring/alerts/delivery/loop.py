@@ -24,6 +24,7 @@ from monitoring.alerts.delivery.outbox import Settled, Settler, give_up_old
 from monitoring.alerts.delivery.pace import Job, Pace, forget_unused
 from monitoring.alerts.delivery.routes import RouteResolver
 from monitoring.alerts.delivery.workers import Done, PartDone, Pools, Report, Sending
+from monitoring.alerts.recording.acknowledge import settle_in
 from monitoring.alerts.recording.release_silenced import release_in
 from monitoring.alerts.recording.store_alert import AlertOrigin
 from monitoring.alerts.senders.limits import RateLimits
@@ -284,7 +285,7 @@ class DeliveryLoop:
         return [settled]
 
     def _tend(self, tx: Tx, now: datetime) -> None:
-        """Do other due work: end pauses on a person's request, release what silences held, give up the old."""
+        """Do other due work: end pauses on a person's request, release what was held back, give up the old."""
         deliverer, at = self._deliverer, self._clock.monotonic()
         if not deliverer.minds_others:
             return
@@ -293,6 +294,7 @@ class DeliveryLoop:
             deliveries.make_due(tx, now)
         if at >= self._release_at:
             release_in(tx, now)
+            settle_in(tx, now)
             self._release_at = at + _RELEASE_EVERY_S
         if at >= self._give_up_at:
             deliverer.failed += give_up_old(tx, now, AlertOrigin(deliverer.run_id))

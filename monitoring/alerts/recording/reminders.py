@@ -24,6 +24,7 @@ from monitoring.alerts.recording.store_alert import (
 from monitoring.conditions.condition import Condition
 from monitoring.conditions.silence import silence_of
 from monitoring.store.db.database import Tx
+from monitoring.store.people import acknowledgements
 from monitoring.store.tables import conditions, silences
 
 _MOST_ROWS = 30
@@ -32,7 +33,7 @@ _MOST_ROWS = 30
 def remind_in(tx: Tx, due: Sequence[DueReminder], now: datetime, origin: AlertOrigin) -> int:
     """Store the reminders of one run; return how many messages they make.
 
-    What is over meanwhile, or was reported in another way, is not repeated.
+    What is over meanwhile, was reported in another way, or is acknowledged, is not repeated.
     """
     holding = silences.active(tx, now)
     by_chat: dict[tuple[object, ...], list[tuple[DueReminder, Condition]]] = defaultdict(list)
@@ -41,6 +42,10 @@ def remind_in(tx: Tx, due: Sequence[DueReminder], now: datetime, origin: AlertOr
         if row is None or not row.is_firing or row.heard_at != each.heard_at:
             continue
         alert, reminded = each.message.alert, replace(row, heard_at=now, owes_reminder=False)
+        if (has_it := acknowledgements.of(tx, row, now)) is not None:
+            acknowledgements.count_one(tx, has_it.id)
+            conditions.put(tx, reminded, now)
+            continue
         held_back = silence_of(holding, subject_in(alert, each.key.text, row)) is not None
         by_chat[alert.protocol, alert.channel, alert.source, held_back and each.key].append((each, reminded))
     for group in by_chat.values():

@@ -27,6 +27,7 @@ from monitoring.conditions.policy import Policy
 from monitoring.conditions.silence import SilenceSubject, silence_of
 from monitoring.conditions.transition import raised, resolved
 from monitoring.store.db.database import Database, Tx
+from monitoring.store.people import acknowledgements
 from monitoring.store.tables import alerts as stored_alerts
 from monitoring.store.tables import conditions, sent_messages, silences, webhook_calls
 from monitoring.store.tables.alerts import NewAlert
@@ -154,6 +155,11 @@ def raise_in(
         return Recorded(condition.alert_id, outcome.reason)
     kind = _KINDS.get(outcome.transition.kind, AlertKind.ALERT)
     condition = replace(condition, owes_reminder=False)
+    has_it = acknowledgements.of(tx, condition, now) if kind is AlertKind.REMINDER and not reminds_later else None
+    if has_it is not None:
+        acknowledgements.count_one(tx, has_it.id)
+        conditions.put(tx, condition, now)
+        return Recorded(condition.alert_id, outcome.reason)
     message = ConditionAlert(_closed(alert, outcome, now), kind)
     if reminds_later and kind is AlertKind.REMINDER and not before.owes_reminder:
         # A run that is killed before its end stores none: the next one does not wait for its own end.

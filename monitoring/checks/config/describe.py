@@ -38,6 +38,7 @@ def _part(part: CheckInstance) -> dict[str, Any]:
         "machine": part.route.machine,
         "about": part.about,
         "bound": bound_in_words(part),
+        "cadence": str(getattr(part, "cadence", "")),
         "severities": severities,
         "runbook": part.route.guidance.runbook,
         "note": part.route.guidance.note,

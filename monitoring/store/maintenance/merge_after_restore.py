@@ -49,6 +49,12 @@ def carry_over(staged: Database, live: Database, now: datetime, is_alive: Callab
             waiting = _take_waiting(tx)
             _take_silences(tx, now, "silences", "id")
             _take_silences(tx, now, "narrow_silences")
+            # Who had what by then may have given it back since: reminders that come again harm nobody.
+            tx.execute(
+                "UPDATE main.acknowledgements SET ended_at = ?, ended_by = 'a backup was put back' "
+                "WHERE ended_at IS NULL",
+                (to_text(now),),
+            )
             newer = "coalesce((SELECT called_at FROM main.webhook_calls w WHERE w.identity = l.identity), '')"
             _take_rows(tx, "webhook_calls", f"l.called_at > {newer}")
             _take_rows(tx, "chat_migrations")

@@ -1,4 +1,4 @@
-"""Tables of what people do about alerts: what they paused, and who was asked when nobody acted.
+"""Tables of what people do about alerts: what they paused, who has which incident, who was asked when nobody acted.
 
-Tests: tests/integration/test_pause.py, tests/integration/test_escalation.py.
+Tests: tests/integration/test_pause.py, test_escalation.py and test_acknowledgements.py next to it.
 """

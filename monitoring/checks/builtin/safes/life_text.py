@@ -96,7 +96,7 @@ def describe_step(place: RowContract, entry: Entry, at: EvaluationPoint) -> Aler
     content, news = _content_of(facts, place.chain), News(entry.kind)
     rows: dict[str, object] = {"Transaction": _link(str(entry.id), place, known), "Nonce": str(content.nonce)}
     if news in (News.READY, News.SIGNED, News.STUCK, News.REMOVED, News.UNDONE):
-        rows["Signed by"] = f"{_number(facts.get('signed'))} of {_number(facts.get('required'))}"
+        rows["Signed by"] = _signed(facts)
     if facts.get("tx"):
         rows |= _executed_rows(facts, known, at)
     blocks: list[Block] = [safe_line(place), kv(rows), *(line(one) for one in _explained(news, facts, content))]
@@ -121,16 +121,18 @@ _DOES = {
 }
 _Title = Callable[[Mapping[str, Value], Content, RowContract], str]
 _TITLES: Mapping[News, _Title] = {
-    News.READY: lambda facts, one, place: f"{_what(one, place)} can be executed now, {_signed(facts)}",
-    News.SIGNED: lambda facts, one, place: f"{_what(one, place)} has its signatures, {_signed(facts)}, and waits",
-    News.STUCK: lambda facts, one, place: f"{_what(one, place)} is stuck: {nonces(_numbers(facts.get('gap')))} missing",
+    News.READY: lambda facts, one, place: f"{_what(one, place)} can be executed now, {_signed(facts)} signed",
+    News.SIGNED: lambda facts, one, place: f"{_what(one, place)} has all signatures, {_signed(facts)}, and waits",
+    News.STUCK: lambda facts, one, place: (
+        f"{_what(one, place)} is stuck behind {nonces(_numbers(facts.get('gap')))}, where nothing is queued"
+    ),
     News.REMOVED: lambda _, one, place: f"{_what(one, place)} is no longer in the queue",
-    News.CLAIMED: lambda _, one, place: f"{_what(one, place)} is given as executed, and was not",
+    News.CLAIMED: lambda _, one, place: f"{_what(one, place)} was not executed, though the service says so",
     News.EXECUTED: lambda _, one, place: f"{_what(one, place)} was executed",
     News.FAILED: lambda _, one, place: f"{_what(one, place)} failed when it was executed",
     News.REPLACED: lambda facts, one, place: f"{_what(one, place)} was {_ended_by(facts, place)}",
     News.USED: lambda _, one, place: f"{_what(one, place)} was executed or replaced",
-    News.UNDONE: lambda _, one, place: f"the end of {_what(one, place)} was undone by a reorganisation",
+    News.UNDONE: lambda _, one, place: f"{_what(one, place)} is pending again after a reorganisation",
 }
 
 
@@ -140,7 +142,7 @@ def _what(content: Content, place: RowContract) -> str:
 
 
 def _signed(facts: Mapping[str, Value]) -> str:
-    return f"{_number(facts.get('signed'))} of {_number(facts.get('required'))} signed"
+    return f"{_number(facts.get('signed'))} of {_number(facts.get('required'))}"
 
 
 def _ended_by(facts: Mapping[str, Value], place: RowContract) -> str:
@@ -159,7 +161,7 @@ def _explained(news: News, facts: Mapping[str, Value], content: Content) -> list
     found = {
         News.READY: "Anybody can execute it from now on, not only an owner.",
         News.SIGNED: f"It can be executed once the Safe is at nonce {nonce}; it is at {next_nonce}.{missing}",
-        News.STUCK: f"Nothing is queued at {nonces(gap)}: until {_that(gap)} used, it cannot be executed.",
+        News.STUCK: f"It cannot be executed until {nonces(gap)} {'is' if len(gap) == 1 else 'are'} used.",
         News.REMOVED: f"The service does not list it any more, and the chain has not executed it.{valid}",
         News.CLAIMED: f"{claim} Do not rely on the service: its signatures stay valid.",
         News.FAILED: f"Its call reverted and changed nothing. Nonce {nonce} is used: to try again, queue it again.",
@@ -167,10 +169,6 @@ def _explained(news: News, facts: Mapping[str, Value], content: Content) -> list
         News.UNDONE: "The block that ended it is not on the chain any more. It can be executed again.",
     }
     return [found[news]] if news in found else []
-
-
-def _that(gap: Sequence[int]) -> str:
-    return "that one is" if len(gap) == 1 else "those are"
 
 
 def _is_signed(facts: Mapping[str, Value]) -> bool:

@@ -101,7 +101,12 @@ class QueuePart:
 
     @property
     def about(self) -> str:
-        return f"{self.place.title}: transactions queued ({self.pace.in_words()})"
+        return f"{self.place.title}: transactions queued ({self.cadence})"
+
+    @property
+    def cadence(self) -> str:
+        """How often its service is asked, by what allows it; `describe` has it, for `doctor`."""
+        return self.pace.in_words()
 
     def read(self, desk: ReadContext) -> Sight | Unknown | NotYet:
         """Read the Safe on its chain, then ask for its queue; without its nonce nothing is asked or reported."""

@@ -1,7 +1,7 @@
 """Whose turn it is at the Safe Transaction Service: each Safe as often as the month's quota of calls allows.
 
-Each queue is a question of its own; here all of one run are answered together, the longest unasked first. A Safe whose
-own state has changed on its chain is asked at once.
+Each queue is a question of its own; here all of one run are answered together. Safes whose own state has changed on the
+chain come first, then those that were not asked for the longest.
 """
 
 from __future__ import annotations
@@ -74,12 +74,20 @@ def is_due(question: QueueOf, interval: timedelta, now: datetime) -> bool:
 
 
 def turns(questions: Sequence[QueueOf], interval: timedelta, now: datetime) -> list[QueueOf]:
-    """Choose who is asked in this run: those never asked or changed, and a share of the others, so that they spread."""
-    due = [one for one in questions if is_due(one, interval, now)]
-    urgent = [one for one in due if one.asked_at is None or one.changed]
-    routine = sorted((one for one in due if one not in urgent), key=lambda one: (one.asked_at or now, one.address))
-    share = ceil(2 * len(questions) * (min((one.every for one in questions), default=interval) / interval))
-    return urgent + routine[: max(1, share)]
+    """Choose who is asked in this run, of each kind the longest unasked first.
+
+    1. A share of those whose chain says that they changed: Safes that execute all day must not use up the quota.
+    2. All that were never asked.
+    3. A share of the others, so that they spread.
+    """
+    due = sorted(
+        (one for one in questions if is_due(one, interval, now)), key=lambda one: (one.asked_at or now, one.address)
+    )
+    share = max(1, ceil(2 * len(questions) * (min((one.every for one in questions), default=interval) / interval)))
+    changed = [one for one in due if one.changed and one.asked_at is not None]
+    first = [one for one in due if one.asked_at is None]
+    routine = [one for one in due if one not in first and one not in changed[:share]]
+    return changed[:share] + first + routine[:share]
 
 
 def answer_queues(questions: Sequence[QueueOf], at: EvaluationPoint) -> dict[QueueOf, Poll]:

@@ -277,20 +277,24 @@ def _followed(ledger: SafeLedger, remembered: Mapping[str, Life], queue: QueuePa
     listed = ledger.sight.poll.queue if isinstance(ledger.sight.poll.queue, SafeQueue) else None
     rows = {row.safe_tx_hash: row for row in listed.transactions} if listed else {}
     found: dict[str, Followed] = {}
+    # What the service gives as executed leaves no gap: that it was not is reported for itself.
+    claimed = [life.nonce for tx_hash, life in remembered.items() if listed and tx_hash in listed.executed]
+    occupied = frozenset([*claimed, *(row.nonce for row in rows.values())])
     for tx_hash, life in remembered.items():
-        seen = _seen(tx_hash, life.nonce, ledger, listed, rows.get(tx_hash))
+        seen = _seen(tx_hash, life.nonce, ledger, occupied, rows.get(tx_hash))
         found[tx_hash] = Followed(seen, life, life)
     for row in rows.values():
         if row.safe_tx_hash in found or len(found) >= MAX_FOLLOWED or not queue.follows(row, ledger.sight):
             continue
-        seen = _seen(row.safe_tx_hash, row.nonce, ledger, listed, row)
+        seen = _seen(row.safe_tx_hash, row.nonce, ledger, occupied, row)
         found[row.safe_tx_hash] = Followed(seen, Life(_content(row), queue.severity_of(row)))
     return found
 
 
 def _seen(
-    tx_hash: str, nonce: int, ledger: SafeLedger, listed: SafeQueue | None, row: SafeTransaction | None
+    tx_hash: str, nonce: int, ledger: SafeLedger, occupied: frozenset[int], row: SafeTransaction | None
 ) -> LifeSight:
+    listed = ledger.sight.poll.queue
     state, stretch = ledger.sight.state, ledger.stretch
     seen = LifeSight(state.nonce, state.threshold, names_success=emits_success(state))
     if isinstance(stretch, Stretch):
@@ -302,9 +306,9 @@ def _seen(
             execution=ledger.executed.get(tx_hash), sender=ledger.senders.get(tx_hash, ""),
             instead=_instead(tx_hash, nonce, ledger),
         )  # fmt: skip
-    if listed is None:
+    if not isinstance(listed, SafeQueue):
         return seen
-    gap = _gap(nonce, state.nonce, listed) if listed.complete and not listed.problems else None
+    gap = _gap(nonce, state.nonce, occupied) if listed.complete and not listed.problems else None
     verified = ledger.sight.verified.get(tx_hash)
     if row is not None and verified is not None and not verified.contradiction and row.nonce == nonce:
         signed = len(verified.signed) if not verified.unchecked else max(len(verified.signed), verified.listed)
@@ -315,9 +319,9 @@ def _seen(
     return replace(seen, listing=Listing.MISSING, gap=gap) if is_lost else seen
 
 
-def _gap(nonce: int, next_nonce: int, listed: SafeQueue) -> tuple[int, ...]:
+def _gap(nonce: int, next_nonce: int, occupied: frozenset[int]) -> tuple[int, ...]:
     """Return the nonces right before one that nothing is queued at."""
-    below = max((row.nonce for row in listed.transactions if row.nonce < nonce), default=next_nonce - 1)
+    below = max((one for one in occupied if one < nonce), default=next_nonce - 1)
     first = max(below + 1, next_nonce)
     return tuple(range(first, min(nonce, first + _MAX_GAP)))
 

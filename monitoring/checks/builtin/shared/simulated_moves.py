@@ -13,6 +13,7 @@ from monitoring.alerts.message.text import Block, line
 from monitoring.base.plural import counted
 from monitoring.chains.abi.addresses import ZERO, checksum
 from monitoring.chains.abi.values import Unknown
+from monitoring.chains.decode.foreign_names import quoted
 from monitoring.chains.networks import Network
 from monitoring.chains.rpc.tokens import Token, native_token
 from monitoring.chains.services.price_gate import USUAL_GATE
@@ -42,9 +43,13 @@ class Tokens:
         return found if isinstance(found, Token) else None
 
     def amount(self, address: str, units: int, named: Named) -> tuple[object, ...]:
-        """Return `400 COIN`, or the number of its smallest units and its address."""
+        """Return `400 “COIN” of token 0x…`; where it names no symbol, how many of its smallest units."""
         token = self.of(address)
-        return (token.amount(units),) if token else (f"{units} units of ", named(address))
+        if token is None:
+            return (f"{units} units of ", named(address))
+        if address == ZERO:
+            return (token.amount(units),)
+        return (f"{token.digits(units)} {quoted(token.symbol)} of token ", named(address))
 
     def value(self, address: str, units: int) -> str:
         """Return what it is worth, or that nobody says so."""
@@ -89,10 +94,11 @@ def _of_token(
     elif after - before == said:
         yield from (_move(one, own, tokens, named, "") for one in moves)
     else:
-        ends = (tokens.amount(token, before, named), tokens.amount(token, after, named))
-        goes = ("goes from ", *ends[0], " to ", *ends[1]) if before != after else ("stays ", *ends[0])
+        known = tokens.of(token)
+        old, new = (known.digits(one) if known else f"{one} units" for one in (before, after))
+        goes = f"goes from {old} to {new}" if before != after else f"stays {old}"
         event = "without an event" if not moves else f"whatever {counted(len(moves), 'event')} of the token may say"
-        yield line("balance of ", named(token), " ", *goes, f", {event}")
+        yield line("balance of ", "the native token" if token == ZERO else named(token), f" {goes}, {event}")
 
 
 def _move(move: TokenMove, own: str, tokens: Tokens, named: Named, doubt: str) -> Block:

@@ -43,6 +43,13 @@ def report(found: Simulation, own: str, view: ChainView, at: EvaluationPoint) ->
     return _Report(found, checksum(own), view, at).blocks(head)
 
 
+def report_executed(found: Simulation, own: str, view: ChainView, at: EvaluationPoint, block: int) -> list[Block]:
+    """Put into the same lines what an execution in a block did, as the chain has it."""
+    return _Report(found, checksum(own), view, at).blocks(
+        f"block {block - 1:,} against {block:,}", "Changed on the chain"
+    )
+
+
 class _Report:
     """Puts one simulation into words."""
 
@@ -56,7 +63,7 @@ class _Report:
         known = view.tokens(contracts) if contracts else {}
         self._tokens = Tokens(view.network, known, prices_of(found, own, view.network, at.spare))
 
-    def blocks(self, head: str) -> list[Block]:
+    def blocks(self, head: str, title: str = "Simulated") -> list[Block]:
         found = self._found
         lines = [
             *self._changes(found.changes or {}),
@@ -72,7 +79,7 @@ class _Report:
             more.append(line(f"Not looked at, since it could not be read: {', '.join(found.unread)}."))
         stay = f"; {', '.join(found.same)} stay{'s' if len(found.same) == 1 else ''}" if found.same else ""
         nothing = [line(f"{_NO_EVENT}{stay}. Nothing else was looked at.")] if found.runs and not lines else []
-        return [line(bold("Simulated"), f": {head}"), *self._own_checks(), *lines[:MAX_LINES], *more, *nothing]
+        return [line(bold(title), f": {head}"), *self._own_checks(), *lines[:MAX_LINES], *more, *nothing]
 
     def _own_checks(self) -> Iterator[Block]:
         """Say what becomes of our own checks, the worst first."""
@@ -129,7 +136,7 @@ class _Report:
     def _setting(self, one: Setting) -> Block:
         token = self._tokens.of(one.contract) if one.name == "totalSupply" else None
         shown = [
-            token.amount(value) if token and isinstance(value, int) else self._value(value)
+            token.digits(value) if token and isinstance(value, int) else self._value(value)
             for value in (one.before, one.after)
         ]
         return _line(f"{one.name} of ", self._name(one.contract), ": ", shown[0], " → ", shown[1])
@@ -139,7 +146,7 @@ class _Report:
             return roles().get(value) or "0x" + value.hex()
         if name == "amount" and isinstance(value, int):
             if is_unlimited(value, "uint256"):
-                return ("unlimited ", self._name(one.contract))
+                return "unlimited"
             return self._tokens.amount(one.contract, value, self._name)
         return self._value(value)
 

@@ -21,6 +21,7 @@ from monitoring.chains.decode.labels import Labels
 from monitoring.chains.decode.strangers import foreign_names
 from monitoring.chains.decode.upgrades import NewCode, read_new_code
 from monitoring.chains.networks import Network, network
+from monitoring.chains.rpc.views import ChainView
 from monitoring.checks.builtin.shared.call_facts import call_facts
 from monitoring.checks.builtin.shared.sentence_text import UNKNOWN, sentence_line
 from monitoring.checks.builtin.shared.upgrade_text import new_code_line, upgrade_line
@@ -54,12 +55,17 @@ class Room:
         return [*taken, f"… {left_out} more lines"] if left_out else taken
 
 
-def call_blocks(calls: Sequence[Transaction], at: EvaluationPoint, room: Room) -> list[Block]:
-    """Decode calls of one chain and write them out: a sentence for each, flags, upgrades, then the calls themselves."""
+def call_blocks(
+    calls: Sequence[Transaction], at: EvaluationPoint, room: Room, before: ChainView | None = None
+) -> list[Block]:
+    """Decode calls of one chain and write them out: a sentence for each, flags, upgrades, then the calls themselves.
+
+    `before` is the chain that they meet, where that is not the one of now: what was executed is not there twice.
+    """
     if not calls:
         return []
     known = network(calls[0].chain_id)
-    found = examine(calls, at.decoder, at.chains.view(known), at.labels, at.catalogue)
+    found = examine(calls, at.decoder, before or at.chains.view(known), at.labels, at.catalogue)
     tops = [one for one in at.noted if one.kind in (FactKind.CALL, FactKind.UNKNOWN) and "." not in one.data["place"]]
     at.noted.extend(call_facts(found, at.catalogue, len(tops) + 1))
     hints = _hints(found, known, at)

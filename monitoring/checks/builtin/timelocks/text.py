@@ -22,6 +22,7 @@ from monitoring.checks.builtin.shared.setters import settings_of
 from monitoring.checks.builtin.shared.simulation_text import report
 from monitoring.checks.builtin.shared.transactions import Room, call_blocks, when
 from monitoring.checks.builtin.timelocks.calls import MAKES_CALLS, calls_of, read_together
+from monitoring.checks.builtin.timelocks.effects import executed_blocks, view_before
 from monitoring.checks.builtin.timelocks.kinds import Meaning, RawLog, What, signals
 from monitoring.checks.builtin.timelocks.stage_text import (
     business_rows,
@@ -51,6 +52,7 @@ _WORDS: Mapping[What, tuple[str, str]] = {
     What.EXECUTED: ("operation executed", "operations executed"),
 }
 _ORDER = tuple(_WORDS)
+_OF_ITSELF = (What.POWER, What.DELAY)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +93,9 @@ def describe(place: RowContract, kind: str, transition: Transition, at: Evaluati
         blocks += stage_blocks(entry, place, kind, room, at, is_only=is_only)
     for one in fresh[:MAX_SHOWN]:
         said = is_only and one.ready_at is not None  # the title says when it can run
-        blocks += _blocks(one, place, kind, room, at, is_timed=said, is_only=len(fresh) == 1 and not stages)
+        # What an execution changes of the timelock itself comes as events of its own.
+        others = [other for other in fresh if one.what is not What.EXECUTED or other.what not in _OF_ITSELF]
+        blocks += _blocks(one, place, kind, room, at, is_timed=said, is_only=len(others) == 1 and not stages)
     links = [str(entry.facts["scheduled in"]) for entry in stages[MAX_SHOWN:]]
     links += [one.transaction for one in fresh[MAX_SHOWN:]]
     if links:
@@ -154,7 +158,15 @@ def _blocks(
         calls = calls_of(meaning, one.transaction, kind, place, at)
     # One of many is not simulated: the message has no room for what each would do.
     done = _simulated(one, calls, place, kind, at) if is_only else []
-    return head + call_blocks(calls, at, room) + done
+    block = one.facts.get("block")
+    before = None
+    if one.what is What.EXECUTED and is_only and calls and kind in MAKES_CALLS and isinstance(block, int):
+        before = view_before(block, place, at)
+        head += (
+            [line(bold("What it called"), f", with what was so before it, in block {block - 1:,}:")] if before else []
+        )
+        done = executed_blocks(one.transaction, block, calls, place, at)
+    return head + call_blocks(calls, at, room, before) + done
 
 
 def _simulated(
