@@ -92,6 +92,9 @@ def one_alert(context: RequestContext) -> Page:
         raise not_found(f"There is no alert {row_id(context)}: it may have been pruned.")
     metadata = serializers.metadata(found.metadata_json)
     sheet = FactSheet.from_data((metadata or {}).pop(METADATA, None))
+    explanation = explanations.of_alert(context.database, found.id) if sheet else None
+    reply_id = explanation.reply_id if explanation else None
+    reply = alert_queries.one_alert(context.database, reply_id) if reply_id else None
     return page(
         "alert.html",
         context.now,
@@ -99,7 +102,8 @@ def one_alert(context: RequestContext) -> Page:
         alert=found,
         metadata=metadata,
         facts=sheet.facts if sheet else (),
-        explanation=explanations.of_alert(context.database, found.id) if sheet else None,
+        explanation=explanation,
+        explained=reply,
         deliveries=run_queries.deliveries_of(context.database, found.id),
         messages=[one for _, one in context.database.read(lambda tx: sent_messages.of_alert(tx, found.id))],
         run=runs.get(context.database, found.run_id) if found.run_id else None,

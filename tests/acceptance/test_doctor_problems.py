@@ -20,6 +20,7 @@ from automation.status.doctor import (
     alarms,
     checkout,
     environment,
+    explainer,
     host,
     limits,
     network,
@@ -36,6 +37,7 @@ from monitoring.base.settings import CHECKOUT
 from monitoring.checks.drill.rehearse import StoppedClock
 from monitoring.store.db.compatibility import VERSION
 from monitoring.store.maintenance.backups import default_directory
+from monitoring.store.queries import explanations
 from monitoring.store.spool import unstored
 from monitoring.store.tables import schedules
 from tests.support import rpc_server
@@ -383,7 +385,48 @@ def kill_api(sound: SoundHost) -> None:
     sound.add_env("MONITORING_API_PORT=9")
 
 
+# -- the explainer -----------------------------------------------------------------------------------------------------
+
+
+def explain_by_nobody(sound: SoundHost) -> None:
+    """Switch the explainer on, at a server that does not answer."""
+    sound.add_env(f"LLM_BASE_URL={NOWHERE}/v1")
+    sound.add_env("LLM_MODEL=small")
+
+
+def explain_by_half(sound: SoundHost) -> None:
+    sound.add_env("LLM_MODEL=small")
+
+
+def lose_pydantic(sound: SoundHost) -> None:
+    explain_by_nobody(sound)
+    sound.patch(explainer, "find_spec", lambda name: None if name == "pydantic" else name)
+
+
+def spend_the_day(sound: SoundHost) -> None:
+    explain_by_nobody(sound)
+    sound.add_env("LLM_DAILY_REQUESTS=1")
+    ask_in_vain(sound, 1)
+
+
+def ask_in_vain(sound: SoundHost, times: int = 5) -> None:
+    explain_by_nobody(sound)
+    with sound.writing() as tx:
+        for _ in range(times):
+            stored = store_in(tx, Alert("HIGH", "queued", protocol="acme"), now=sound.now)
+            settle(tx, stored.alert_id, "delivered", sound.now, None)
+            content = explanations.QuestionContent("", 1, "small")
+            assert explanations.claim(tx, stored.alert_id, content, sound.now)
+            cost = explanations.ExplanationCost(requests=1)
+            explanations.end(tx, stored.alert_id, explanations.NOT_SENT, "the answer is empty", cost, sound.now)
+
+
 PLANTED: Mapping[str, Plant] = {
+    "explainer-settings": explain_by_half,
+    "explainer-extra": lose_pydantic,
+    "explainer-bound": spend_the_day,
+    "explainer-nothing-sent": ask_in_vain,
+    "explainer-server": explain_by_nobody,
     "unchecked": hide_limits,
     "env-file-closed": close_env_file,
     "env-file-missing": lose_env_file_of_unit,
@@ -471,6 +514,7 @@ PLANTED: Mapping[str, Plant] = {
 WITH_IT: Mapping[str, set[str]] = {
     "state-missing": {"database-missing", "backup-none"},
     "supercronic-untried": {"jobs-mistakes"},
+    "explainer-nothing-sent": {"explainer-server"},
     "unreached-waiting": {"waiting"},
     "unreached-credentials": {"waiting"},
     "unreached-refused": {"waiting"},

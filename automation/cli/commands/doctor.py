@@ -21,7 +21,7 @@ python -m automation doctor --json     # everything as JSON"""
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--all", action="store_true", help="also show what is ok")
-    parser.add_argument("--offline", action="store_true", help="ask no bot, chat, chain or origin")
+    parser.add_argument("--offline", action="store_true", help="ask no bot, chat, chain, model or origin")
     parser.add_argument("--json", action="store_true", help="print JSON")
 
 

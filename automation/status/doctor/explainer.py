@@ -77,8 +77,9 @@ def explainer(context: DoctorContext) -> Iterator[Finding]:
     if find_spec("pydantic") is None:
         yield EXTRA.found("the extra `ai` is not installed")
         return
-    yield from _of_the_day(context, wanted)
-    if context.online:
+    found = list(_of_the_day(context, wanted))
+    yield from found
+    if context.online and not any(one.kind == BOUND.kind for one in found):
         yield _asked(context)
 
 

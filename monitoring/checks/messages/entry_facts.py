@@ -16,7 +16,21 @@ from monitoring.conditions.values import Json, Value
 
 # Of what is over nobody decides any more.
 _OVER = frozenset(
-    {"executed", "cancelled", "failed", "expired", "replaced", "removed", "gone", "delay changed", "power moved"}
+    {
+        "executed",
+        "cancelled",
+        "failed",
+        "expired",
+        "replaced",
+        "removed",
+        "gone",
+        "used",
+        "closed",
+        "claimed",
+        "undone",
+        "delay changed",
+        "power moved",
+    }
 )
 _FIELDS_OF_GAS = 5
 
