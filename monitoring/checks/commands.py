@@ -153,7 +153,9 @@ def _validate(options: argparse.Namespace) -> int:
     monitors, mistakes = load_all([file for file in options.files if file not in scripts], TYPES)
     if scripts:
         mistakes += orjson.loads(_of_scripts("utils.mistakes", "--json", *scripts, stdout=subprocess.PIPE).stdout)
-    mistakes = [*own_mistakes(), *mistakes]
+    from monitoring.chains.sentences.own import descriptor_mistakes  # noqa: PLC0415 - only `validate` reads them
+
+    mistakes = [*own_mistakes(), *descriptor_mistakes(), *mistakes]
     warnings = [line for monitor in monitors for line in monitor.warnings]
     if options.json:
         _write([orjson.dumps({"mistakes": mistakes, "warnings": warnings}).decode()])

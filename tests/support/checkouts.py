@@ -8,7 +8,7 @@ from pathlib import Path
 from protocols import SHIPPED
 
 # What a fork adds for its own watch: tests of the product neither copy nor read it.
-OWN_FOLDERS = ("jobs.d", "chains.d")
+OWN_FOLDERS = ("jobs.d", "chains.d", "descriptors.d")
 AS_SHIPPED = shutil.ignore_patterns("__pycache__", *OWN_FOLDERS)
 SCRIPTS = ("protocols/aave/main.py", "protocols/lido/main.py")
 MONITORS = ("protocols/aave/monitor.yaml",)

@@ -11,6 +11,7 @@ from typing import Any
 from monitoring.alerts.message.model import Alert
 from monitoring.alerts.senders.telegram.text import render_telegram
 from monitoring.base.kernel_clock import KernelClock
+from monitoring.chains.abi.function import parse_function
 from monitoring.chains.abi.selectors import events
 from monitoring.checks.builtin.host.proc import Filesystem, HostReadings, Load, Memory, StateFiles
 from monitoring.checks.builtin.http.client import Expiry, Get, Reply
@@ -146,6 +147,25 @@ def played_outage(folder: Path, start: datetime, check: str) -> Path:
 EXECUTE = "execTransaction(address,uint256,bytes,uint8,uint256,uint256,uint256,address,address,bytes)(bool)"
 
 
+MULTISEND = "0x9641d764fc13c8B624c04430C7356C1C7C8102e2"
+
+
+def _batch() -> dict[str, Any]:
+    """Return what a row says of a payment, an approval, something unknown and a new owner, in one transaction."""
+    calls = [
+        (USDC, 0, parse_function("transfer(address,uint256)").encode([TARGET, 1_250_500_000])),
+        (USDC, 0, parse_function("approve(address,uint256)").encode([VAULT, 2**256 - 1])),
+        (TARGET, 0, bytes.fromhex("deadbeef") + bytes(8)),
+        (TARGET, 15 * 10**17, b""),
+        (CURATION, 0, parse_function("addOwnerWithThreshold(address,uint256)").encode([TARGET, 1])),
+    ]
+    packed = b"".join(
+        b"\0" + bytes.fromhex(to[2:]) + value.to_bytes(32) + len(data).to_bytes(32) + data for to, value, data in calls
+    )
+    data = "0x" + parse_function("multiSend(bytes)").encode([packed]).hex()
+    return {"to": MULTISEND, "data": data, "operation": 1}
+
+
 def safe_alerts(folder: Path, start: datetime) -> Iterator[Alert]:
     path, service, clock = folder / "safes.yaml", SafeService(), ManualClock(start)
     path.write_text(SAFE)
@@ -157,6 +177,8 @@ def safe_alerts(folder: Path, start: datetime) -> Iterator[Alert]:
         (CURATION, "getThreshold()(uint256)"): 3,
         (CURATION, "getOwners()(address[])"): [TARGET, BOT, VAULT],
         (CURATION, "getModulesPaginated(address,uint256)(address[],address)"): ([], TARGET),
+        (USDC, "symbol()(string)"): "USDC",
+        (USDC, "decimals()(uint256)"): 6,
     }
     with serving(provider) as urls, http_service(service.answer) as scripted:
         world = monitor_world(
@@ -171,9 +193,10 @@ def safe_alerts(folder: Path, start: datetime) -> Iterator[Alert]:
             4: queued(9, **refund, **by_bot),
             5: queued(10, **by_bot) | {"to": USDC},
             6: queued(11, confirmations=[{"owner": USDC, "signature": None}]),
+            7: queued(12, **_batch(), **by_bot),
         }
         service.rows["eth"] = [queued(7, **by_bot)]
-        for step in range(7):
+        for step in range(8):
             service.rows["eth"] += [more[step]] if step in more else []
             if step == 3:
                 provider.views[CURATION, "getThreshold()(uint256)"] = 2

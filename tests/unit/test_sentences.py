@@ -10,11 +10,13 @@ from hypothesis import strategies as st
 
 from monitoring.chains.abi.addresses import SignatureError, checksum
 from monitoring.chains.abi.function import parse_function
-from monitoring.chains.decode.calldata import Decoder, Transaction
+from monitoring.chains.abi.selectors import declare
+from monitoring.chains.decode.calldata import Argument, DecodedCall, Decoder, Transaction
 from monitoring.chains.decode.flags import flags
 from monitoring.chains.decode.foreign_names import quoted
 from monitoring.chains.decode.format_tx import Names
 from monitoring.chains.decode.labels import Labels
+from monitoring.chains.decode.setters import reads_of
 from monitoring.chains.networks import network
 from monitoring.chains.rpc.tokens import Token, native_token
 from monitoring.chains.sentences.catalogue import Catalogue, shipped
@@ -222,9 +224,9 @@ def test_an_address_one_should_know_is_marked_and_only_own_rows_make_it_known() 
     decoded = Decoder([catalogue]).decode(Transaction(1, COIN, data("transfer(address,uint256)", B, 1)))
     (found,) = sentences([decoded], catalogue, known())
     assert [part for part in found.parts if isinstance(part, Mention)] == [Mention(COIN), Mention(B, is_party=True)]
-    assert found.strangers(Labels(), 1) == 1
-    assert found.strangers(Labels({(1, B): "Treasury"}), 1) == 0
-    assert found.strangers(Labels({(10, B): "Treasury elsewhere"}), 1) == 1
+    assert found.unknown_parties(Labels(), 1) == [B]
+    assert found.unknown_parties(Labels({(1, B): "Treasury"}), 1) == []
+    assert found.unknown_parties(Labels({(10, B): "Treasury elsewhere"}), 1) == [B]
     curated = "0x88Ba032be87d5EF1fbE87336B7090767F367BF73"
     assert Labels().name(1, curated)
     assert not Labels().is_own(1, curated)
@@ -256,3 +258,21 @@ def test_members_of_structs_are_found_by_name() -> None:
 
 def test_digits_of_an_amount_equal_a_decimal() -> None:
     assert Decimal(Token(COIN, "X", 18).digits(10**18 + 1).replace(",", "")) == Decimal("1.000000000000000001")
+
+
+_NAMES = st.from_regex(r"(set|set_|update|change|_set)[A-Za-z0-9_$]{0,12}", fullmatch=True)
+_KINDS = st.sampled_from(["uint256", "address", "bool", "bytes32", "uint256[]", "(uint256,address)", "bytes", "string"])
+
+
+@given(
+    _NAMES, st.lists(_KINDS, min_size=1, max_size=3), st.sampled_from([A, A.lower(), "0x" + "Ab" * 20, ""]), st.data()
+)
+def test_no_setter_of_any_name_breaks_what_is_read_of_it(
+    name: str, kinds: list[str], to: str, draw: st.DataObject
+) -> None:
+    declaration = declare(f"{name}({','.join(kinds)})")
+    values = tuple(_value(kind, draw) for kind in kinds)
+    arguments = tuple(map(Argument, declaration.names, declaration.function.inputs, values))  # type: ignore[arg-type]
+    one = DecodedCall(Transaction(1, to, declaration.function.encode(values)), declaration, "abi", arguments)
+    for read in reads_of(one):
+        assert (read.call is None) != (not read.slot)

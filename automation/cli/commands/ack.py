@@ -25,7 +25,7 @@ _LONGEST_NOTE = 200
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("incident", metavar="KEY", help="MONITOR/CONDITION as `incidents` lists it")
-    parser.add_argument("--note", default="", help="what the others should know; at most 200 characters")
+    parser.add_argument("--note", metavar="TEXT", default="", help="what the others should know, in 200 characters")
     parser.add_argument("--end", action="store_true", help="end the acknowledgement, yours or that of somebody else")
 
 

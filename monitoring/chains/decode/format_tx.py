@@ -94,11 +94,22 @@ def _title(call: DecodedCall, names: Names) -> str:
 
 def _spell(call: DecodedCall, argument: Argument, names: Names) -> str:
     place = call.arguments.index(argument)
+    if _is_below(call, argument, place):
+        return (
+            f"{len(argument.value)} bytes, the calls below" if isinstance(argument.value, bytes) else "the calls below"
+        )
     amount = call.declaration.amount if call.declaration else {}
     value = argument.value
     if isinstance(value, int) and not isinstance(value, bool) and amount.get("at") == place:
         return _amount(call, value, str(argument.kind), names)
     return spell(value, call.tx.chain_id, names)
+
+
+def _is_below(call: DecodedCall, argument: Argument, place: int) -> bool:
+    """Return whether a value is shown as the calls that it carries; what could not be read whole stays hex."""
+    inner = call.declaration.inner if call.declaration else None
+    carries = inner is not None and place in (inner.packed, inner.script, inner.data, inner.rows)
+    return carries and bool(call.inner) and not call.note and isinstance(argument.value, bytes | tuple)
 
 
 def _amount(call: DecodedCall, value: int, kind: str, names: Names) -> str:

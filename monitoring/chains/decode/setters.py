@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, cast
 
-from monitoring.chains.abi.addresses import SignatureError, address_in, is_address
+from monitoring.chains.abi.addresses import SignatureError, address_in, checksum, is_address
 from monitoring.chains.abi.function import Function, parse_function
 from monitoring.chains.abi.values import AbiValue, Unknown
 from monitoring.chains.decode.calldata import DecodedCall
@@ -45,7 +45,7 @@ class ValueBefore:
 
 def states_before(view: ChainView, calls: Sequence[DecodedCall]) -> list[tuple[ValueBefore, ...]]:
     """Return for each call what it changes, as it is now; nothing for a call that is no setter."""
-    wanted = [_reads_of(one) if place < MAX_CALLS else [] for place, one in enumerate(calls)]
+    wanted = [reads_of(one) if place < MAX_CALLS else [] for place, one in enumerate(calls)]
     views = {one.call: one.call for reads in wanted for one in reads if one.call}
     slots = [(one.target, one.slot) for reads in wanted for one in reads if one.slot]
     answers = view.attempt(views) if views else {}
@@ -83,7 +83,8 @@ def _value(
     return found[one.pick] if isinstance(found, tuple) else Unknown("the view answers something else")
 
 
-def _reads_of(one: DecodedCall) -> list[StateRead]:
+def reads_of(one: DecodedCall) -> list[StateRead]:
+    """Return what is read of the chain for one call; nothing for a call that is no setter."""
     declaration = one.declaration
     if declaration is None or not is_address(one.tx.to) or declaration.upgrade or declaration.flag == "approval":
         return []
@@ -96,8 +97,9 @@ def _reads_of(one: DecodedCall) -> list[StateRead]:
 def _by_row(row: Mapping[str, Any], one: DecodedCall) -> StateRead | None:
     values = [argument.value for argument in one.arguments]
     target = values[row["at"]] if "at" in row else one.tx.to
-    if not isinstance(target, str):
+    if not is_address(target):
         return None
+    target = checksum(str(target))
     if "slot" in row:
         return StateRead(row["says"], target, slot=row["slot"], becomes=row.get("becomes"))
     function = parse_function(row["view"])
@@ -125,7 +127,10 @@ def _by_rule(one: DecodedCall, setter: Function) -> Iterator[StateRead]:
     args = [argument.value for argument in one.arguments[:-1]]
     for form in rules["views"]:
         name = form.format(name=rest[:1].lower() + rest[1:], Name=rest)
-        function = parse_function(f"{name}({kinds})({setter.inputs[-1]})")
+        try:
+            function = parse_function(f"{name}({kinds})({setter.inputs[-1]})")
+        except SignatureError:  # set_1st: no name of a function follows from it
+            continue
         yield StateRead("", one.tx.to, _call(one.tx.to, function, args), becomes=last)
 
 

@@ -27,7 +27,7 @@ FOURBYTE = "https://api.4byte.sourcify.dev/signature-database/v1"
 EXPLORER = "https://api.etherscan.io/v2/api"
 _KEYS = ("ETHERSCAN_API_KEY", "ETHERSCAN_TOKEN")  # the other is its name in the system before this one
 _LOOKUPS = 12  # requests one decoder may make: an alert must not wait for a registry
-_PATIENCE_S = 15.0  # for all look-ups at the explorer of one task
+_PATIENCE_S = 6.0  # for all look-ups at the explorer of one task
 _MISS_KEPT = timedelta(days=3)
 _ABI_KEPT = timedelta(days=1)  # a proxy's implementation may change
 _MAX_NAMES = 20

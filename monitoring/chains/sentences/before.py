@@ -56,12 +56,12 @@ def _slot(one: ValueBefore, call: DecodedCall, pattern: Pattern | None) -> Value
 
 def _value(value: AbiValue, slot: ValueSlot, call: DecodedCall, known: Known) -> Iterator[Part]:
     if isinstance(value, tuple) and all(is_address(one) for one in value):
-        yield f"{len(value)}"
+        yield "" if value else "none"
         for place, one in enumerate(value[:MAX_LISTED]):
-            yield ": " if not place else ", "
+            yield ", " if place else ""
             yield Mention(checksum(str(one)))
         if len(value) > MAX_LISTED:
-            yield ", …"
+            yield f" and {len(value) - MAX_LISTED} more"
     elif value == ZERO:
         yield "none"
     elif is_address(value):

@@ -37,13 +37,8 @@ class Sentence:
         words = "".join(part if isinstance(part, str) else part.address for part in self.parts)
         return f"{self.number}. {words}" if self.number else words
 
-    def strangers(self, labels: Labels, chain_id: int) -> int:
-        """Return how many addresses one should know, and no monitor file names."""
-        parties = [part for part in self.parts if isinstance(part, Mention) and part.is_party]
-        return sum(not labels.is_own(chain_id, one.address) for one in parties)
-
     def unknown_parties(self, labels: Labels, chain_id: int) -> list[str]:
-        """Return those of them that have no name of ours at all."""
+        """Return the addresses one should know, and neither a monitor file nor our list names."""
         parties = [part.address for part in self.parts if isinstance(part, Mention) and part.is_party]
         return [one for one in parties if not labels.is_own(chain_id, one) and not labels.name(chain_id, one)]
 

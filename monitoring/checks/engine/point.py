@@ -110,8 +110,9 @@ class EvaluationPoint:
     @cached_property
     def catalogue(self) -> Catalogue:
         from monitoring.chains.sentences.catalogue import Catalogue  # noqa: PLC0415 - as above
+        from monitoring.chains.sentences.own import own_patterns  # noqa: PLC0415 - as above
 
-        return Catalogue()
+        return Catalogue(own_patterns())
 
     @cached_property
     def labels(self) -> Labels:

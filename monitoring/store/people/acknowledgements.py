@@ -11,7 +11,7 @@ from monitoring.conditions.severity import Severity
 from monitoring.store.db.compatibility import read_numbers
 from monitoring.store.db.database import Row, Tx, fetch
 
-_SINCE_VERSION = 8
+_SINCE_VERSION = 9
 _SELECT = (
     "SELECT id, monitor, check_name, chain, subject, episode, severity, by, note, at, ends_at, ended_by, held_back "
     "FROM acknowledgements"

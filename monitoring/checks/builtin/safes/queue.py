@@ -109,6 +109,13 @@ class QueuePart:
         return self.pace.in_words()
 
     def read(self, desk: ReadContext) -> Sight | Unknown | NotYet:
+        """Read it once a pass: the part that follows its transactions reads it too."""
+        if self.key not in desk.memo:
+            desk.memo[self.key] = self._read(desk)
+        found: Sight | Unknown | NotYet = desk.memo[self.key]
+        return found
+
+    def _read(self, desk: ReadContext) -> Sight | Unknown | NotYet:
         """Read the Safe on its chain, then ask for its queue; without its nonce nothing is asked or reported."""
         views = (NONCE, THRESHOLD, OWNERS, VERSION)
         found = [desk.call(ViewRead(self.place.chain, self.place.address, view)) for view in views]

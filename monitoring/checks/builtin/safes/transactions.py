@@ -101,7 +101,7 @@ class ExecutionsPart:
     def expand(self, desk: ReadContext) -> tuple[CheckInstance, ...]:
         """Return this part, and one for each transaction; what is remembered is kept while nothing can be read."""
         remembered = self._remembered(desk)
-        ledger = self._ledger(desk, remembered)
+        ledger = desk.memo[self.key] = self._ledger(desk, remembered)
         if not isinstance(ledger, SafeLedger):
             return (self, *(self._part(one, ledger) for one in remembered))
         followed = _followed(ledger, remembered, self.queue)
@@ -123,7 +123,9 @@ class ExecutionsPart:
         return found
 
     def read(self, desk: ReadContext) -> SafeLedger | Unknown | NotYet:
-        return self._ledger(desk, self._remembered(desk))
+        """Return what `expand` has read in this pass."""
+        found: SafeLedger | Unknown | NotYet = desk.memo[self.key]
+        return found
 
     def _ledger(self, desk: ReadContext, remembered: Mapping[str, Life]) -> SafeLedger | Unknown | NotYet:
         sight = self.queue.read(desk)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 
 from monitoring.alerts.message.text import Block, addr, bold, line, link
 from monitoring.chains.abi.addresses import checksum
@@ -11,30 +12,50 @@ from monitoring.chains.networks import Network
 from monitoring.chains.sentences.describe import Sentence
 from monitoring.chains.sentences.fill import Mention
 
-UNKNOWN = " (unknown: in none of your monitor files)"
-NOT_OWN = " (in none of your monitor files)"
+UNKNOWN = "unknown"
+LEGEND = "unknown: in none of your monitor files"
+NOT_OWN = "in none of your monitor files"
+SHORT = 13  # how long a short address is: 0x1234…abcd
 
 
-def sentence_line(one: Sentence, labels: Labels, known: Network, foreign: Mapping[str, str]) -> Block:
-    """Write a sentence; `foreign` are names that others give to addresses nobody of the team knows."""
-    spans = [span for part in one.parts for span in _spans(part, labels, known, foreign)]
-    return line(*([bold(f"{one.number}."), " "] if one.number else []), *spans)
+@dataclass(frozen=True, slots=True)
+class SpelledSentence:
+    """A line, and about how it reads, for its length."""
+
+    block: Block
+    text: str
 
 
-def _spans(part: str | Mention, labels: Labels, known: Network, foreign: Mapping[str, str]) -> Iterator[object]:
-    if isinstance(part, str):
-        yield part
-        return
-    name = labels.name(known.id, part.address)
-    is_stranger = part.is_party and not labels.is_own(known.id, part.address)
-    if name:
-        yield addr(part.address, name, known)
-    elif is_stranger:
-        # Whole: two addresses with the same ends are cheap to make.
-        url = known.link("address", address=checksum(part.address))
-        yield link(checksum(part.address), url) if url else checksum(part.address)
-    else:
-        yield addr(part.address, chain=known)
-    if is_stranger:
-        hint = foreign.get(part.address, "")
-        yield NOT_OWN if name else f"{UNKNOWN[:-1]}; {hint})" if hint else UNKNOWN
+@dataclass(frozen=True, slots=True)
+class Spelled:
+    """How addresses are written in the sentences of one message; `foreign` are names that others give."""
+
+    labels: Labels
+    known: Network
+    foreign: Mapping[str, str]
+
+    def sentence(self, one: Sentence) -> SpelledSentence:
+        found = [pair for part in one.parts for pair in self._spans(part)]
+        number: list[object] = [bold(f"{one.number}."), " "] if one.number else []
+        return SpelledSentence(line(*number, *(span for span, _ in found)), one.number + "".join(t for _, t in found))
+
+    def _spans(self, part: str | Mention) -> Iterator[tuple[object, str]]:
+        """Yield each span with how it reads."""
+        if isinstance(part, str):
+            yield part, part
+            return
+        address, chain = checksum(part.address), self.known.id
+        name = self.labels.name(chain, address)
+        is_stranger = part.is_party and not self.labels.is_own(chain, address)
+        if name:
+            yield addr(address, name, self.known), f"{name} ({address[:SHORT]})"
+        elif is_stranger:
+            # Whole: two addresses with the same ends are cheap to make.
+            url = self.known.link("address", address=address)
+            yield link(address, url) if url else address, address
+        else:
+            yield addr(address, chain=self.known), address[:SHORT]
+        if is_stranger:
+            hint = self.foreign.get(address, "")
+            words = f" ({NOT_OWN if name else f'{UNKNOWN}; {hint}' if hint else UNKNOWN})"
+            yield words, words
