@@ -18,6 +18,7 @@ from monitoring.alerts.recording.store_alert import AlertKind, AlertOrigin, stor
 from monitoring.base.clock import to_text
 from monitoring.conditions.condition import Condition, ConditionKey
 from monitoring.conditions.severity import Severity
+from monitoring.conditions.silence import silence_of, subject_of
 from monitoring.store.db.database import Database, Tx
 from monitoring.store.people import acknowledgements, escalations
 from monitoring.store.tables import conditions, silences
@@ -71,7 +72,7 @@ def _due(
     holding = silences.active(tx, now)
     for row in sorted(rows, key=lambda each: -(each.severity if each.is_firing else each.worst)):
         began = row.fired_at if row.is_firing else row.clear_since
-        is_muted = any(silence.covers(row.names, row.key.text) for silence in holding)
+        is_muted = silence_of(holding, subject_of(row)) is not None
         if began is None or row.done_by or row.inhibited_by or is_muted or team.escalation is None:
             continue
         if acknowledgements.of(tx, row, now) is not None:
@@ -94,7 +95,4 @@ def _store(tx: Tx, questions: Sequence[Question], channel: str, now: datetime, o
     """Store one question. It is sent whatever is silenced: what is was left out before."""
     alert = question(questions, channel, now)
     metadata = with_incident(None, questions[0].condition) if len(questions) == 1 else None
-    store_in(
-        tx, alert, now=now, origin=origin, kind=AlertKind.ESCALATION, status="pending", metadata=metadata,
-        monitor=questions[0].condition.key.monitor,
-    )  # fmt: skip
+    store_in(tx, alert, now=now, origin=origin, kind=AlertKind.ESCALATION, status="pending", metadata=metadata)
