@@ -21,7 +21,10 @@ from monitoring.conditions.silence import Silence, SilenceWindow, covered_now
 from monitoring.ledger.findings import ProblemKind, find
 from monitoring.ledger.outcomes import gather
 from monitoring.store.db.database import Database
+from monitoring.store.db.recorded_time import is_any_ahead, take_back
 from monitoring.store.db.schema import open_database
+from monitoring.store.maintenance.merge_after_restore import carry_over
+from monitoring.store.maintenance.salvage import salvage
 from monitoring.store.tables import conditions, silences
 from tests.support.child import CHECKOUT
 
@@ -103,6 +106,24 @@ def test_one_whose_zone_is_not_known_here_holds_nothing_back(database: Database)
     with database.write() as tx:
         tx.execute("UPDATE narrow_silences SET hours = 'mon-fri 00:00-23:00 Mars/Olympus'")
     assert see(database, hours(2), "HIGH") == "pending"
+
+
+def test_they_come_along_into_a_restored_and_into_a_new_database(tmp_path: Path, database: Database) -> None:
+    silence(database, 60, severity=Severity.HIGH, window=NIGHT)
+    with open_database(tmp_path / "staged.db") as staged:
+        carry_over(staged, database, hours(1), lambda _: True)
+        assert silences.newest(staged, 9) == silences.newest(database, 9)
+    with open_database(tmp_path / "fresh.db") as fresh, fresh.write() as tx:
+        salvage(database.connection, tx, hours(1))
+        assert [each.what for each in silences.not_ended(tx, hours(1))] == [f"aave, at most HIGH, {NIGHT}"]
+
+
+def test_one_that_a_clock_ahead_began_is_taken_back(database: Database) -> None:
+    silence(database, 60, severity=Severity.HIGH, window=NIGHT)
+    assert is_any_ahead(database, 9, hours(-1))
+    with database.write() as tx:
+        take_back(tx, 9, hours(-1), hours(-1))
+        assert silences.not_ended(tx, hours(2)) == []
 
 
 KILLED = """
