@@ -18,6 +18,7 @@ from monitoring.alerts.recording.store_alert import AlertKind, AlertOrigin, stor
 from monitoring.base.clock import to_text
 from monitoring.conditions.condition import Condition, ConditionKey
 from monitoring.conditions.severity import Severity
+from monitoring.conditions.silence import silence_of, subject_of
 from monitoring.store.db.database import Database, Tx
 from monitoring.store.people import acknowledgements, escalations
 from monitoring.store.people.escalations import EscalationProgress
@@ -71,7 +72,7 @@ def _due(
     """Yield the incidents about which somebody has to be asked now, the worst first."""
     holding = silences.active(tx, now)
     for row in sorted(rows, key=lambda each: -_severity(each)):
-        is_muted = any(silence.covers(row.names, row.key.text) for silence in holding)
+        is_muted = silence_of(holding, subject_of(row)) is not None
         if row.done_by or row.inhibited_by or is_muted or team.escalation is None:
             continue
         before, severity = asked.get(row.key), _severity(row)
@@ -119,7 +120,4 @@ def _store(tx: Tx, questions: Sequence[Question], channel: str, now: datetime, o
     """Store one question. It is sent whatever is silenced: what is was left out before."""
     alert = question(questions, channel, now)
     metadata = with_incident(None, questions[0].condition) if len(questions) == 1 else None
-    store_in(
-        tx, alert, now=now, origin=origin, kind=AlertKind.ESCALATION, status="pending", metadata=metadata,
-        monitor=questions[0].condition.key.monitor,
-    )  # fmt: skip
+    store_in(tx, alert, now=now, origin=origin, kind=AlertKind.ESCALATION, status="pending", metadata=metadata)

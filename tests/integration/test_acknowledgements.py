@@ -257,6 +257,6 @@ def test_a_reader_of_the_schema_before_finds_nobody(tmp_path: Path) -> None:
     with open_database(tmp_path / "monitoring.db") as database:
         with database.write() as tx:
             conditions.put(tx, Condition(KEY), NOW)
-            tx.execute("DROP TABLE acknowledgements; PRAGMA user_version = 7")
+            tx.execute("DROP TABLE acknowledgements")
         assert database.read(lambda tx: acknowledgements.of(tx, Condition(KEY), NOW)) is None
         assert database.read(lambda tx: acknowledgements.within(tx, NOW, NOW)) == []

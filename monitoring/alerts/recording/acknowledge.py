@@ -76,7 +76,7 @@ def _say(
     )  # fmt: skip
     alert = with_remedy(alert) if kind is AlertKind.REMINDER else alert
     store_in(
-        tx, alert, now=now, kind=kind, metadata=with_incident(None, condition), monitor=condition.key.monitor,
+        tx, alert, now=now, kind=kind, metadata=with_incident(None, condition), of=condition,
         status=None if kind is AlertKind.REMINDER else "pending",
     )  # fmt: skip
 

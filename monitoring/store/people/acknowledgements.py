@@ -8,11 +8,10 @@ from datetime import datetime, timedelta
 from monitoring.base.clock import from_text, to_text
 from monitoring.conditions.condition import Condition, ConditionKey
 from monitoring.conditions.severity import Severity
-from monitoring.store.db.compatibility import read_numbers
+from monitoring.store.db.compatibility import has_table
 from monitoring.store.db.database import Row, Tx, fetch
 
 LONGEST_ACKNOWLEDGED = timedelta(hours=24)
-_SINCE_VERSION = 9
 _SELECT = (
     "SELECT id, monitor, check_name, chain, subject, episode, severity, by, note, at, ends_at, ended_by, held_back "
     "FROM acknowledgements"
@@ -88,7 +87,7 @@ def put(tx: Tx, condition: Condition, *, by: str, note: str, now: datetime, ends
 
 def of(tx: Tx, condition: Condition, now: datetime) -> Acknowledgement | None:
     """Return who has an incident; None where nobody has it any more."""
-    if read_numbers(tx).version < _SINCE_VERSION:
+    if not has_table(tx, "acknowledgements"):
         return None
     found = fetch(tx, f"{_SELECT} WHERE {_KEY} AND ended_at IS NULL ORDER BY id DESC", (*condition.key.named.values(),))
     held = (_acknowledgement(row) for row in found)
@@ -115,7 +114,7 @@ def count_one(tx: Tx, acknowledgement_id: int) -> None:
 
 def within(tx: Tx, since: datetime, until: datetime) -> list[Acknowledgement]:
     """Return those of which a part lies within [since, until), the oldest first."""
-    if read_numbers(tx).version < _SINCE_VERSION:
+    if not has_table(tx, "acknowledgements"):
         return []
     found = fetch(
         tx,
