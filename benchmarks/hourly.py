@@ -37,7 +37,7 @@ from monitoring.base.settings import CHECKOUT
 from monitoring.chains.networks import networks
 from monitoring.chains.rpc.multicall import call as encode_call
 from monitoring.checks.drill.file import DrilledMonitor, drill_path, load_drilled
-from monitoring.checks.drill.rehearse import simulated
+from monitoring.checks.drill.rehearsal import simulated
 from monitoring.checks.expression.evaluate import ViewRead
 from monitoring.checks.recorded.sim_chain import SimChain
 from tests.support.host import Host

@@ -62,7 +62,7 @@ def _silences(_of: str, _config: Path, settings: Settings) -> Iterable[str]:
     from monitoring.store.tables import silences  # noqa: PLC0415 - likewise
 
     with open_readonly(settings.database) as database, database.snapshot() as tx:
-        return [str(each.id) for each in silences.active(tx, SystemClock().now())]
+        return [str(each.id) for each in silences.not_ended(tx, SystemClock().now())]
 
 
 def _severities(_of: str, _config: Path, _settings: Settings) -> Iterable[str]:

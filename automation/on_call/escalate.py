@@ -7,7 +7,7 @@ alerts, so that nobody is asked twice for one step and no step is lost.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from automation.on_call.message import Question, question
@@ -18,8 +18,10 @@ from monitoring.alerts.recording.store_alert import AlertKind, AlertOrigin, stor
 from monitoring.base.clock import to_text
 from monitoring.conditions.condition import Condition, ConditionKey
 from monitoring.conditions.severity import Severity
+from monitoring.conditions.silence import silence_of, subject_of
 from monitoring.store.db.database import Database, Tx
 from monitoring.store.people import acknowledgements, escalations
+from monitoring.store.people.escalations import EscalationProgress
 from monitoring.store.tables import conditions, silences
 
 
@@ -64,22 +66,46 @@ def _due(
     tx: Tx,
     team: OnCall,
     rows: Sequence[Condition],
-    asked: dict[ConditionKey, escalations.EscalationProgress],
+    asked: dict[ConditionKey, EscalationProgress],
     now: datetime,
 ) -> Iterator[_DueIncident]:
     """Yield the incidents about which somebody has to be asked now, the worst first."""
     holding = silences.active(tx, now)
-    for row in sorted(rows, key=lambda each: -(each.severity if each.is_firing else each.worst)):
-        began = row.fired_at if row.is_firing else row.clear_since
-        is_muted = any(silence.covers(row.names, row.key.text) for silence in holding)
-        if began is None or row.done_by or row.inhibited_by or is_muted or team.escalation is None:
+    for row in sorted(rows, key=lambda each: -_severity(each)):
+        is_muted = silence_of(holding, subject_of(row)) is not None
+        if row.done_by or row.inhibited_by or is_muted or team.escalation is None:
             continue
+        before, severity = asked.get(row.key), _severity(row)
         if acknowledgements.of(tx, row, now) is not None:
+            if before is not None and not row.is_firing:
+                escalations.forget(tx, row.key)
             continue
-        severity = row.severity if row.is_firing else row.worst
-        ask = next_ask(team, team.escalation, asked.get(row.key), to_text(began), severity, began, now)
+        start = _start(row, before, now)
+        if start is None:
+            continue
+        ask = next_ask(team, team.escalation, before, start.episode, severity, start.begun_at, now)
         if ask is not None:
-            yield _DueIncident(row, severity, began, ask)
+            yield _DueIncident(row, severity, start.begun_at, ask)
+        elif before is None and team.escalation.of(severity) is not None:
+            escalations.put(tx, row.key, start, now)
+
+
+def _severity(row: Condition) -> Severity:
+    return row.severity if row.is_firing else row.worst
+
+
+def _start(row: Condition, before: EscalationProgress | None, now: datetime) -> EscalationProgress | None:
+    """Return where the minutes of an incident begin.
+
+    What happened and happens again before anybody acts goes on: its minutes would never be over else. An instant of a
+    clock that was ahead begins now.
+    """
+    began = row.fired_at if row.is_firing else row.clear_since
+    if began is None:
+        return None
+    if before is not None and not row.is_firing:
+        return replace(before, begun_at=min(before.begun_at, now))
+    return EscalationProgress(to_text(began), _severity(row), min(began, now))
 
 
 def _by_person(due: Sequence[_DueIncident]) -> dict[str, list[tuple[_DueIncident, str]]]:
@@ -94,7 +120,4 @@ def _store(tx: Tx, questions: Sequence[Question], channel: str, now: datetime, o
     """Store one question. It is sent whatever is silenced: what is was left out before."""
     alert = question(questions, channel, now)
     metadata = with_incident(None, questions[0].condition) if len(questions) == 1 else None
-    store_in(
-        tx, alert, now=now, origin=origin, kind=AlertKind.ESCALATION, status="pending", metadata=metadata,
-        monitor=questions[0].condition.key.monitor,
-    )  # fmt: skip
+    store_in(tx, alert, now=now, origin=origin, kind=AlertKind.ESCALATION, status="pending", metadata=metadata)

@@ -59,9 +59,9 @@ def announce_begin(tx: Tx, pause: Pause, now: datetime) -> None:
     # Louder where it leaves something CRITICAL to nobody else's eyes.
     is_critical = any(row.severity is Severity.CRITICAL for row in firing)
     severity, title = Severity.HIGH if is_critical else Severity.MEDIUM, f"{pause.created_by} paused {pause.what}"
-    for route in _routes(found):
+    for route in routes_of(found):
         remedy = line("End it: ", code(f"resume {pause.id}"))
-        store_in(tx, _alert(severity, title, kv(rows), remedy, route=route), now=now, status="pending")
+        store_in(tx, announcement(severity, title, kv(rows), remedy, route=route), now=now, status="pending")
 
 
 def announce_end(tx: Tx, pause: Pause, now: datetime, origin: AlertOrigin = NOBODY) -> None:
@@ -72,8 +72,8 @@ def announce_end(tx: Tx, pause: Pause, now: datetime, origin: AlertOrigin = NOBO
         line(f"Paused by {pause.created_by} since {format_instant(pause.starts_at)}: {pause.reason}"),
         line(f"Skipped while paused: {counted(pause.held_back, _SKIPPED[pause.kind])}."),
     )
-    for route in _routes(covered(tx, pause)):
-        store_in(tx, _alert(Severity.LOW, title, *blocks, route=route), now=now, origin=origin)
+    for route in routes_of(covered(tx, pause)):
+        store_in(tx, announcement(Severity.LOW, title, *blocks, route=route), now=now, origin=origin)
 
 
 def announce_ended(database: Database, now: datetime, origin: AlertOrigin) -> None:
@@ -83,12 +83,12 @@ def announce_ended(database: Database, now: datetime, origin: AlertOrigin) -> No
             announce_end(tx, each, now, origin)
 
 
-def _routes(found: Sequence[Condition]) -> list[tuple[str, str]]:
+def routes_of(found: Sequence[Condition]) -> list[tuple[str, str]]:
     """Return protocol and channel of each chat that hears of what is covered, else of the runner's."""
     return list(dict.fromkeys((row.protocol or row.key.monitor, row.channel) for row in found)) or [(RUNNER, "")]
 
 
-def _alert(severity: Severity, title: str, *blocks: object, route: tuple[str, str]) -> Alert:
+def announcement(severity: Severity, title: str, *blocks: object, route: tuple[str, str]) -> Alert:
     protocol, channel = route
     source = "ops_error" if protocol == RUNNER else "protocol"
     return Alert(severity, title, *blocks, protocol=protocol, channel=channel, source=source)

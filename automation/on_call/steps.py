@@ -30,7 +30,7 @@ def next_ask(
 ) -> DueQuestion | None:  # fmt: skip
     """Return whom to ask about an incident on which nobody acts, None if there is nothing to ask or to remember.
 
-    1. Minutes count from the begin of the incident; from when it was seen to be worse, if it became worse.
+    1. Minutes count from the begin of the incident; from when it was seen to be worse than ever, if it became worse.
     2. Of steps that became due since the last look each is taken, and nobody is asked twice at once.
     3. After the last step that one is repeated.
     """
@@ -57,7 +57,8 @@ def _continued(
         return EscalationProgress(episode, severity, began)
     if severity > before.severity:
         return EscalationProgress(episode, severity, now, people=before.people)
-    return replace(before, severity=severity)
+    # The worst so far stays: a severity that comes and goes would start the minutes again each time.
+    return replace(before, begun_at=min(before.begun_at, now))
 
 
 def _due(escalation: Escalation, asked: EscalationProgress, now: datetime) -> int:
@@ -66,7 +67,9 @@ def _due(escalation: Escalation, asked: EscalationProgress, now: datetime) -> in
     reached = sum(now - asked.begun_at >= timedelta(seconds=step.after_s) for step in steps)
     if asked.count < len(steps):
         return max(reached, asked.count)
-    is_time = asked.last_at is None or now - asked.last_at >= timedelta(seconds=escalation.repeat_s)
+    wait = timedelta(seconds=escalation.repeat_s)
+    # An instant further ahead than that is of a clock that was wrong.
+    is_time = asked.last_at is None or not now - wait < asked.last_at <= now + wait
     return asked.count + 1 if is_time else asked.count
 
 

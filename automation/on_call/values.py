@@ -15,6 +15,7 @@ CHAT, ON_CALL, EVERYBODY = "chat", "on-call", "everybody"
 DAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 _CLOCK = r"([01][0-9]|2[0-3]):([0-5][0-9])"
 _DATE_TIME = r"[0-9]{4}-[0-9]{2}-[0-9]{2}[T ]" + _CLOCK
+_FIRST_YEAR, _LAST_YEAR = 1990, 2200  # ours
 _LONGEST_ID = 16  # Telegram's ids have at most 52 significant bits
 
 
@@ -83,9 +84,13 @@ def _local(value: Scalar) -> datetime:
     if not re.fullmatch(_DATE_TIME, value.text.strip()):
         raise ValueError(f"{value.text!r} is no time: write it as 2026-12-24T09:00, in the zone of the file")
     try:
-        return datetime.fromisoformat(value.text.strip())
+        at = datetime.fromisoformat(value.text.strip())
     except ValueError:
         raise ValueError(f"{value.text!r} is no day of the calendar: correct it") from None
+    # Weeks are counted from here and on from there: at the ends of the calendar there is no next one.
+    if not _FIRST_YEAR <= at.year < _LAST_YEAR:
+        raise ValueError(f"the year {at.year} is a mistake: correct it")
+    return at
 
 
 def _telegram_id(value: Scalar) -> int:

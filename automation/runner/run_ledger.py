@@ -14,7 +14,7 @@ from pathlib import Path
 from monitoring.base.clock import Clock
 from monitoring.base.errors import StoreBusyError, StoreError
 from monitoring.store.db import lost
-from monitoring.store.db.compatibility import VERSION
+from monitoring.store.db.compatibility import VERSION, lacking
 from monitoring.store.db.database import Database, StoreDamagedError, StoreReplacedError
 from monitoring.store.maintenance.repair import Repair, open_or_repair, repair
 
@@ -45,7 +45,8 @@ class Ledger:
     def migrate(self) -> None:
         """Bring the database to the schema of this release, now and at each opening from here on."""
         self._migrates = True
-        if self._database is not None and self._database.numbers().version < VERSION:
+        known = self._database
+        if known is not None and (known.numbers().version < VERSION or known.read(lacking)):
             self.close()
             self.attempt(lambda _: None)
 

@@ -28,6 +28,7 @@ from monitoring.base.locks.profile_lock import Holder, running_profiles, usable_
 from monitoring.base.process_identity import current_boot
 from monitoring.base.settings import TEST_CHAT, Settings, log_level
 from monitoring.conditions.condition import Condition
+from monitoring.conditions.silence import Silence
 from monitoring.ledger.audit import judge, sentence
 from monitoring.ledger.outcomes import gather
 from monitoring.ledger.reach import ReachProblem, reach_problems, reach_problems_without_database
@@ -37,7 +38,6 @@ from monitoring.store.people import pauses
 from monitoring.store.people.pauses import Pause
 from monitoring.store.tables import conditions, deliveries, runs, silences
 from monitoring.store.tables.runs import RunRow
-from monitoring.store.tables.silences import Silence
 
 if TYPE_CHECKING:
     from monitoring.checks.recorded.recording import Unconfirmed

@@ -13,9 +13,10 @@ from monitoring.base.clock import to_text
 from monitoring.base.formatting import format_duration
 from monitoring.base.plural import counted
 from monitoring.conditions.condition import Condition, NoData, distinct_texts
+from monitoring.conditions.severity import Severity
+from monitoring.conditions.silence import Silence, covered_now, silence_of, subject_of
 from monitoring.store.people.pauses import Pause
 from monitoring.store.tables.runs import RunRow
-from monitoring.store.tables.silences import Silence
 
 _LONG_RUN = timedelta(minutes=10)  # what one task is given unless jobs.yaml says otherwise
 _FEW = 3  # checks of one source that are listed one by one
@@ -49,7 +50,7 @@ def lines(status: Status) -> Iterator[str]:
         yield from _section("inhibited", found, "explain FILE", counted(len(found), "check"))
     if status.unconfirmed:
         yield from _section("unconfirmed", _unconfirmed(status), "status --json")
-    yield from _section("silences", [_silence(each) for each in status.silences], "silence --list")
+    yield from _section("silences", [_silence(each, status) for each in status.silences], "silence --list")
     if status.pauses:
         yield from _section("pauses", [f"{each.what} {each.why()}" for each in status.pauses], "pause --list")
 
@@ -116,7 +117,7 @@ def _firing(status: Status, condition: Condition, text: str) -> str:
     title, key = condition.title, condition.key
     named = next((name for name in (key.text, key.check) if title.startswith((f"{name} ", f"{name}:"))), None)
     named = f"{text}: {title}" if named is None else f"{text}{title.removeprefix(named)}"
-    if any(silence.covers(condition.names, key.text) for silence in status.silences):
+    if silence_of(status.silences, subject_of(condition)):
         duration += ", silenced"
     return f"{condition.severity.name}{duration}: {condition.key.monitor}: {named}"
 
@@ -151,9 +152,16 @@ def _unconfirmed(status: Status) -> list[str]:
     return [f"{name}: no live answer has been read yet of {', '.join(found)}" for name, found in sources.items()]
 
 
-def _silence(silence: Silence) -> str:
-    what = f"{silence.protocol} {silence.key}" if silence.key else silence.protocol
-    return f"{silence.id}: {what} until {zone.at(silence.ends_at)}, {silence.silenced} held back ({silence.reason})"
+def _silence(silence: Silence, status: Status) -> str:
+    text = f"{silence.id}: {silence.what} until {zone.at(silence.ends_at)}, {silence.silenced} held back"
+    critical = _critical(silence, status)
+    covers = f"; it covers {counted(critical, 'CRITICAL incident')} now" if critical else ""
+    return f"{text} ({silence.reason}){covers}"
+
+
+def _critical(silence: Silence, status: Status) -> int:
+    """Return how many incidents that are CRITICAL this silence holds back now."""
+    return sum(subject_of(row).severity is Severity.CRITICAL for row in covered_now(silence, status.firing, status.now))
 
 
 def as_json(status: Status) -> dict[str, object]:
@@ -195,7 +203,8 @@ def as_json(status: Status) -> dict[str, object]:
         "pauses": [_pause_json(each) for each in status.pauses],
         "silences": [
             {"id": each.id, "protocol": each.protocol, "key": each.key, "ends_at": to_text(each.ends_at),
-             "reason": each.reason, "held_back": each.silenced} for each in status.silences
+             "reason": each.reason, "held_back": each.silenced, "what": each.what, "by": each.created_by,
+             "critical": _critical(each, status)} for each in status.silences
         ],
         "revision": {
             "at": origin.revision if origin else None,

@@ -15,8 +15,9 @@ _MOST_DAYS = 3660  # ours: an instant further away is no instant that anybody wa
 
 def business_time(start: datetime, end: datetime, zone: tzinfo) -> timedelta:
     """Return how much of the time between two aware instants is business hours in a zone, by its own clock changes."""
-    first = start.astimezone(zone).date()
-    days = min((end.astimezone(zone).date() - first).days, _MOST_DAYS) + 1
+    # A stranger can write any instant: the last hours of the calendar do not exist in every zone.
+    first, end = start.astimezone(zone).date(), min(end, start + timedelta(days=_MOST_DAYS))
+    days = (end.astimezone(zone).date() - first).days + 1
     spans = (_of_day(datetime.combine(first + timedelta(days=day), OPENS, zone), start, end) for day in range(days))
     return sum(spans, timedelta(0))
 

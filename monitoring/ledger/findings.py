@@ -25,6 +25,7 @@ from monitoring.ledger.reach import LONGEST_WAIT, Cause
 from monitoring.store.people.acknowledgements import Acknowledgement
 
 SLOW_DELIVERY = timedelta(minutes=1)
+_UNUSED = timedelta(days=30)  # ours: a silence that held back nothing for so long is not needed
 
 
 class ProblemKind(StrEnum):
@@ -292,13 +293,19 @@ def _acknowledged(each: Acknowledgement) -> AuditProblem:
     )
 
 
-def _silence(silence: SilenceInForce, now: datetime) -> AuditProblem:
-    covers = f"{silence.protocol} {silence.key}" if silence.key else silence.protocol
+def _silence(found: SilenceInForce, now: datetime) -> AuditProblem:
+    silence = found.silence
     why = f" ({silence.reason})" if silence.reason else ""
-    span = f"covers {covers} until {_minute(silence.ends_at)}"
+    span = f"covers {silence.what} until {_minute(silence.ends_at)}"
     if silence.ends_at <= now:
-        span = f"covered {covers} and ended at {_minute(silence.ends_at)}"
-    text = f"silence {silence.id} {span}{why}, {silence.held_back} held back"
+        span = f"covered {silence.what} and ended at {_minute(silence.ends_at)}"
+    text = f"silence {silence.id} {span}{why}, {silence.silenced} held back"
+    if found.critical:
+        who = f" of {silence.created_by}" if silence.created_by else ""
+        text += f"; CRITICAL now and covered by this silence{who}: {', '.join(found.critical)}"
+    idle = now - (silence.last_at or silence.starts_at)
+    if silence.ends_at > now and idle >= _UNUSED:
+        text += f"; nothing to hold back for {format_duration(idle)}: end it with `silence --end {silence.id}`"
     return AuditProblem(
         ProblemKind.SILENCE, text, silence.starts_at, silence.ends_at, cause=silence.reason, breaks_silence=False
     )

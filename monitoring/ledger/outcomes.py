@@ -13,6 +13,8 @@ from datetime import datetime, timedelta
 
 from monitoring.base.clock import from_text
 from monitoring.base.process_identity import Boot, is_alive_text
+from monitoring.conditions.severity import Severity
+from monitoring.conditions.silence import Silence, covered_now, subject_of
 from monitoring.ledger import clock_steps
 from monitoring.ledger.clock_steps import ClockStep
 from monitoring.ledger.log_ranges import LogRanges, log_ranges
@@ -24,7 +26,7 @@ from monitoring.store.db.database import Database, Row
 from monitoring.store.people import acknowledgements
 from monitoring.store.people.acknowledgements import Acknowledgement
 from monitoring.store.queries import audit
-from monitoring.store.tables import conditions, runs, schedules
+from monitoring.store.tables import conditions, runs, schedules, silences
 from monitoring.store.tables.schedules import ScheduleInForce
 
 
@@ -83,15 +85,10 @@ class FailedElsewhere:
 
 @dataclass(frozen=True, slots=True)
 class SilenceInForce:
-    """A silence that held at some moment of the span; `held_back` counts its alerts."""
+    """A silence that held at some moment of the span, and the CRITICAL incidents that it covers now."""
 
-    id: int
-    protocol: str
-    key: str | None
-    starts_at: datetime
-    ends_at: datetime
-    reason: str
-    held_back: int
+    silence: Silence
+    critical: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,7 +163,7 @@ def gather(
         failures=tuple(_failures(database, since, until, profile)),
         alerts=tuple(AlertOutcome(*row) for row in audit.alerts(database, since, until, profile)),
         failed_elsewhere=tuple(FailedElsewhere(*row) for row in audit.failed_elsewhere(database, since, until)),
-        silences=tuple(SilenceInForce(*row) for row in audit.silences(database, since, until)),
+        silences=tuple(_silences(database, since, until, now)),
         no_data=tuple(NoDataPeriod(*row) for row in audit.blind(database, since, until)),
         refused=tuple(audit.refused_commits(database, since, until)),
         ended_by_hand=tuple(audit.ended_by_hand(database, since, until)),
@@ -179,6 +176,14 @@ def gather(
         log_ranges=tuple(log_ranges(database, since, until)),
         inhibited=Counter(each.inhibited_by for each in database.read(conditions.inhibited) if until >= now),
     )
+
+
+def _silences(database: Database, since: datetime, until: datetime, now: datetime) -> Iterator[SilenceInForce]:
+    found = silences.between(database, since, until)
+    open_now = database.read(lambda tx: conditions.incidents(tx, now)) if found and until >= now else []
+    for each in found:
+        covered = [row for row in covered_now(each, open_now, now) if subject_of(row).severity is Severity.CRITICAL]
+        yield SilenceInForce(each, tuple(str(row.key) for row in covered))
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ from monitoring.alerts.message.lines import reminder_words
 from monitoring.base.errors import MonitoringError
 from monitoring.base.process_identity import Boot
 from monitoring.conditions.condition import Condition
+from monitoring.conditions.silence import Silence, silence_of, subject_of
 from monitoring.ledger.audit import Audit, judge
 from monitoring.ledger.cron import Cron
 from monitoring.ledger.outcomes import gather
@@ -28,7 +29,6 @@ from monitoring.store.queries.sources import parsed_sources
 from monitoring.store.tables import conditions, configured_protocols, runs, schedules, silences
 from monitoring.store.tables.runs import RunRow
 from monitoring.store.tables.schedules import ScheduleInForce
-from monitoring.store.tables.silences import Silence
 from monitoring.web.health import overdue_profiles
 
 DAY = timedelta(hours=24)
@@ -218,9 +218,8 @@ def firing(database: Database, now: datetime) -> list[Incident]:
 
 def covered(tx: Tx, condition: Condition, holding: Sequence[Silence], now: datetime) -> Incident:
     """Pair a condition with the silence that covers it and with who has it, if there is one."""
-    fits = (silence for silence in holding if silence.covers(condition.names, condition.key.text))
     held = acknowledgements.of(tx, condition, now)
-    return Incident(condition, next(fits, None), condition.happened_once(now), held)
+    return Incident(condition, silence_of(holding, subject_of(condition)), condition.happened_once(now), held)
 
 
 def _next_tick(entry: ScheduleInForce, now: datetime) -> datetime | None:

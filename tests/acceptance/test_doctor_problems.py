@@ -34,7 +34,7 @@ from monitoring.alerts.recording.store_alert import store_in
 from monitoring.base.kernel_clock import KernelClock
 from monitoring.base.locks.profile_lock import ProfileLock
 from monitoring.base.settings import CHECKOUT
-from monitoring.checks.drill.rehearse import StoppedClock
+from monitoring.checks.drill.rehearsal import StoppedClock
 from monitoring.store.db.compatibility import VERSION
 from monitoring.store.maintenance.backups import default_directory
 from monitoring.store.queries import explanations

@@ -211,9 +211,9 @@ def test_a_second_number_that_no_release_wrote_counts_for_nothing(tmp_path: Path
     """As an id of another program in the header of an adopted file."""
     path = tmp_path / "monitoring.db"
     open_database(path).close()
-    apsw.Connection(str(path)).execute("PRAGMA application_id = 252006674; PRAGMA user_version = 9")
+    apsw.Connection(str(path)).execute(f"PRAGMA application_id = 252006674; PRAGMA user_version = {VERSION}")
     with open_database(path) as database:
-        assert database.numbers() == SchemaNumbers(9, 252006674)
+        assert database.numbers() == SchemaNumbers(VERSION, 252006674)
 
 
 @pytest.mark.parametrize("version", range(OLDEST_READABLE, VERSION + 1))

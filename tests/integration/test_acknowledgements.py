@@ -112,6 +112,15 @@ def test_what_is_milder_than_critical_may_be_had_for_a_day(outbox: Outbox) -> No
     assert settle(outbox, NOW + 24 * HOUR) == 1
 
 
+def test_one_that_a_clock_put_into_the_future_holds_nothing_back(outbox: Outbox) -> None:
+    look(outbox)
+    acknowledge(outbox, at=NOW + timedelta(days=400))
+    assert holder(outbox, NOW + HOUR / 2) == ""
+    assert settle(outbox, NOW + HOUR / 2) == 1
+    assert kinds(outbox)[-1] == ("reminder", "Still: backing is 93 %")
+    assert settle(outbox, NOW + HOUR / 2) == 0
+
+
 def test_a_worse_level_is_sent_and_ends_it(outbox: Outbox) -> None:
     look(outbox, "HIGH")
     acknowledge(outbox)
@@ -248,6 +257,6 @@ def test_a_reader_of_the_schema_before_finds_nobody(tmp_path: Path) -> None:
     with open_database(tmp_path / "monitoring.db") as database:
         with database.write() as tx:
             conditions.put(tx, Condition(KEY), NOW)
-            tx.execute("DROP TABLE acknowledgements; PRAGMA user_version = 7")
+            tx.execute("DROP TABLE acknowledgements")
         assert database.read(lambda tx: acknowledgements.of(tx, Condition(KEY), NOW)) is None
         assert database.read(lambda tx: acknowledgements.within(tx, NOW, NOW)) == []

@@ -16,6 +16,7 @@ from automation.on_call.model import OnCall
 from monitoring.alerts.message.model import Alert, Severity
 from monitoring.alerts.recording.store_alert import AlertOrigin, raise_in, resolve_in
 from monitoring.conditions.condition import Condition, ConditionKey
+from monitoring.conditions.transition import at_rest
 from monitoring.store.tables import conditions, silences
 from tests.support.chain_clock import ManualClock
 from tests.support.fake_telegram import BOT_TOKEN, CHAT, TelegramStandIn
@@ -168,6 +169,24 @@ def test_what_happened_once_is_asked_about_until_somebody_says_that_it_is_done(h
     with host.outbox.database.write() as tx:
         conditions.put(tx, replace(row, done_by="ana"), host.clock.now())
     assert host.look(60) == []
+
+
+def test_what_happens_again_and_again_is_asked_about_all_the_same(host: Team) -> None:
+    found: list[str] = []
+    for _ in range(6):
+        with host.outbox.database.write() as tx:
+            before = conditions.get(tx, VAULT) or Condition(VAULT, protocol="acme", title="role granted")
+            conditions.put(tx, at_rest(before, Severity.CRITICAL, host.clock.now()), host.clock.now())
+        found += chats(host.look(3))
+    assert found == ["222", "111", "222"]
+
+
+def test_an_incident_that_a_clock_put_into_the_future_is_asked_about(host: Team) -> None:
+    host.clock.advance(400 * 86_400)
+    host.fire()
+    host.clock.advance(-400 * 86_400)
+    assert host.look(1) == []
+    assert chats(host.look(5)) == ["222"]
 
 
 def test_a_process_that_sends_nothing_asks_nobody(host: Team) -> None:

@@ -12,7 +12,7 @@ import pytest
 from monitoring.alerts.message.render import render_plain
 from monitoring.checks.builtin import TYPES
 from monitoring.checks.config.load import load_monitor
-from monitoring.checks.drill.rehearse import StoppedClock
+from monitoring.checks.drill.rehearsal import StoppedClock
 from monitoring.checks.engine.evaluate import Evaluation, evaluate
 from monitoring.checks.engine.point import EvaluationPoint
 from monitoring.checks.recorded.sim_chain import Reverts, SimChain

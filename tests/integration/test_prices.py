@@ -18,7 +18,7 @@ from monitoring.base.http.client import Answer, FetchError, Request
 from monitoring.chains.abi.addresses import checksum
 from monitoring.checks.builtin import TYPES
 from monitoring.checks.config.load import load_monitor
-from monitoring.checks.drill.rehearse import StoppedClock
+from monitoring.checks.drill.rehearsal import StoppedClock
 from monitoring.checks.engine.evaluate import Evaluation, evaluate
 from monitoring.checks.engine.point import EvaluationPoint
 from monitoring.checks.engine.prices import answer_prices

@@ -11,7 +11,7 @@ import pytest
 from monitoring.alerts.message.model import Severity
 from monitoring.chains.abi.addresses import checksum
 from monitoring.chains.networks import network
-from monitoring.checks.drill.rehearse import StoppedClock
+from monitoring.checks.drill.rehearsal import StoppedClock
 from tests.support.anvil import Anvil
 from tests.support.governors import DELAY_S, Governance, governance_on
 from tests.support.monitor_world import MonitorWorld, Told, monitor_world

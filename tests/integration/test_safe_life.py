@@ -282,6 +282,17 @@ def test_more_than_can_be_followed_are_still_reported_when_they_are_executed(
     assert sorted(life.run()) == ["transaction at nonce 1 was executed", "transaction at nonce 2 was executed"]
 
 
+def test_those_that_come_later_take_no_place_from_the_next_one(life: Life, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(transactions, "MAX_FOLLOWED", 1)
+    later_one, row = signed(life.node, queued(9), 0), queued(1)
+    life.list(later_one)
+    life.run()
+    life.list(signed(life.node, row, 0), later_one)
+    life.run()
+    life.list(signed(life.node, row, 0, 1), later_one)
+    assert life.run() == ["transaction at nonce 1 can be executed now, 2 of 2 signed"]
+
+
 def test_what_ended_is_forgotten_a_day_later(life: Life) -> None:
     row = signed(life.node, queued(1), 0, 1)
     life.list(row)
@@ -309,6 +320,29 @@ def test_what_skip_leaves_out_has_no_life_either(life: Life, tmp_path: Path) -> 
         life.execute(row)
         life.list()
         assert life.run() == life.run(asks=False) == []
+
+
+def test_what_skip_leaves_out_is_reported_where_it_makes_the_safe_pay_for_gas(life: Life, tmp_path: Path) -> None:
+    more = f'  skip: [{{protocol: yearn_ms, unless_to: ["{STRANGER}"]}}]\n'
+    life.node.set_balance(CURATION, 10**18)
+    with watching(tmp_path, life.service, {"mainnet": life.node.url}, more=more) as world:
+        life.world = world
+        life.run()
+        row = queued(1, gasPrice="1", refundReceiver=STRANGER, safeTxGas=200_000)  # enough for the refund as well
+        life.execute(signed(life.node, row, 0, 1))
+        assert life.run() == ["transaction at nonce 1 was executed, which was not seen in its queue"]
+        assert life.told[-1].message.severity is Severity.HIGH
+        assert "can make the Safe pay for gas" in life.told[-1].text
+
+
+def test_an_empty_transaction_that_makes_the_safe_pay_for_gas_is_no_rejection(life: Life) -> None:
+    row = queued(1, "00", to=CURATION, data=None, gasPrice="1", refundReceiver=STRANGER)
+    life.list(signed(life.node, row, 0))
+    life.run()
+    life.list(signed(life.node, row, 0, 1))
+    assert life.run() == ["transaction at nonce 1 can be executed now, 2 of 2 signed"]
+    assert "can make the Safe pay for gas" in life.told[-1].text
+    assert "only uses up" not in life.told[-1].text
 
 
 def test_a_chain_that_cannot_be_read_keeps_every_life(life: Life) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from monitoring.checks.drill.file import DrilledMonitor, load_drilled
-from monitoring.checks.drill.rehearse import StoppedClock
+from monitoring.checks.drill.rehearsal import StoppedClock
 from monitoring.checks.engine.point import EvaluationPoint
 from monitoring.conditions.condition import Condition, ConditionKey
 from monitoring.conditions.outcome import Reason, TransitionKind

@@ -11,7 +11,7 @@ from typing import Any, Protocol
 from monitoring.alerts.message.model import Alert
 from monitoring.checks.builtin import TYPES
 from monitoring.checks.config.load import load_monitor
-from monitoring.checks.drill.rehearse import StoppedClock
+from monitoring.checks.drill.rehearsal import StoppedClock
 from monitoring.checks.engine.evaluate import Evaluation, evaluate
 from monitoring.checks.engine.plan import CheckInstance
 from monitoring.checks.engine.point import EvaluationPoint

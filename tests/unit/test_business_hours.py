@@ -55,6 +55,11 @@ def test_where_the_clock_changes_on_sunday_monday_still_begins_at_nine(before: s
     assert hours(before, after, BERLIN) == 0.5
 
 
+@pytest.mark.parametrize("zone", [ZoneInfo("Asia/Tokyo"), NEW_YORK, UTC])
+def test_an_instant_at_the_end_of_the_calendar_is_counted_as_far_as_anybody_waits(zone: object) -> None:
+    assert 20_000 < hours("2026-05-04T00:00Z", "9999-12-31T23:59:59Z", zone) < 22_000
+
+
 def test_a_day_on_which_the_clock_changes_at_work_has_the_hours_that_passed() -> None:
     cairo = ZoneInfo("Africa/Cairo")  # its clock changed in a night to Friday: the days around it have eight hours
     assert hours("2026-04-22T22:00Z", "2026-04-24T21:00Z", cairo) == 16

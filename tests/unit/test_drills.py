@@ -11,7 +11,8 @@ import pytest
 
 from monitoring.checks.drill.events import LOGS
 from monitoring.checks.drill.file import DrilledMonitor, DrillEntry, drill_path, load_drilled
-from monitoring.checks.drill.rehearse import Rehearsal, rehearse, rehearsing
+from monitoring.checks.drill.rehearsal import Rehearsal, rehearsing
+from monitoring.checks.drill.rehearse import rehearse
 from monitoring.checks.engine.formula_checks import FormulaPart
 from monitoring.checks.rows.listed_check import ListedCheck
 from monitoring.conditions.condition import ConditionKey, State

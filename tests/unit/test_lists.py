@@ -19,7 +19,7 @@ from monitoring.base.clock import Clock
 from monitoring.base.errors import ConfigError
 from monitoring.base.http.client import Answer, Request
 from monitoring.checks.config.load import load_monitor
-from monitoring.checks.drill.rehearse import StoppedClock
+from monitoring.checks.drill.rehearsal import StoppedClock
 from monitoring.checks.engine.point import EvaluationPoint
 from monitoring.checks.engine.runner import run
 from monitoring.checks.recorded.sim_chain import Reverts, SimChain

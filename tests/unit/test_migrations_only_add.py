@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from monitoring.store.db.compatibility import MIGRATIONS, SchemaNumbers
+from monitoring.store.db.compatibility import ADDITIONS, MIGRATIONS, SchemaNumbers
 from tests.support.additive import faults
 
 GRANDFATHERED = 5
@@ -28,6 +28,15 @@ def test_every_migration_after_the_fifth_only_adds() -> None:
     }
     assert {name: wrong for name, wrong in found.items() if wrong} == {}
     assert "alert_events" in tables_before(GRANDFATHERED), "the tables of earlier releases are known"
+
+
+def test_every_addition_only_adds_and_is_named_by_its_first_table() -> None:
+    """The first release in the field refuses a file of a version above its own: what only adds raises none."""
+    assert len(MIGRATIONS) == GRANDFATHERED
+    for path in ADDITIONS:
+        text = path.read_text(encoding="utf-8")
+        assert faults(text, tables_before(GRANDFATHERED)) == []
+        assert re.findall(r"CREATE TABLE (\w+)", text)[0] == path.stem
 
 
 def test_the_migrations_are_numbered_without_a_gap() -> None:

@@ -178,6 +178,30 @@ def test_a_new_episode_starts_again_and_a_severity_without_steps_asks_nobody(tea
     assert ask(team, None, 9999, Severity.LOW) is None
 
 
+def test_instants_that_a_clock_left_in_the_future_hold_no_question_back(team: OnCall) -> None:
+    ahead = BEGAN + timedelta(days=400)
+    asked = EscalationProgress("episode", Severity.CRITICAL, BEGAN, 2, ahead, ("ana",))
+    again = ask(team, asked, 45)
+    assert again is not None
+    assert again.people
+
+    begun = ask(team, EscalationProgress("episode", Severity.CRITICAL, ahead), 0)
+    assert begun is not None
+    first = ask(team, begun.asked, 5)
+    assert first is not None
+    assert list(first.people) == ["ana"]
+
+
+def test_a_severity_that_comes_and_goes_does_not_start_the_minutes_again(team: OnCall) -> None:
+    asked, people = EscalationProgress("episode", Severity.CRITICAL, BEGAN), []
+    for minutes in range(1, 17):
+        found = ask(team, asked, minutes, Severity.HIGH if minutes % 2 else Severity.CRITICAL)
+        if found is not None:
+            asked = found.asked
+            people.append(list(found.people))
+    assert people[-1] == ["ana", "ben", "eve"]
+
+
 @given(looks=st.lists(st.integers(1, 90), min_size=1, max_size=60))
 def test_whenever_it_is_looked_nobody_waits_longer_than_the_file_says(
     tmp_path_factory: pytest.TempPathFactory, looks: list[int]

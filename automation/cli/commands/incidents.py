@@ -16,12 +16,12 @@ from monitoring.base.errors import UsageError
 from monitoring.base.formatting import format_duration
 from monitoring.base.settings import Settings
 from monitoring.conditions.condition import Condition, State, distinct_texts
+from monitoring.conditions.silence import Silence, silence_of, subject_of
 from monitoring.conditions.transition import done
 from monitoring.store.db.schema import open_database, open_readonly
 from monitoring.store.people import acknowledgements
 from monitoring.store.people.acknowledgements import Acknowledgement
 from monitoring.store.tables import conditions, silences
-from monitoring.store.tables.silences import Silence
 
 HELP = "list conditions that are firing now"
 EXAMPLES = """\
@@ -178,5 +178,4 @@ def _reminder(condition: Condition, now: datetime) -> str:
 
 
 def _is_silenced(condition: Condition, holding: list[Silence], now: datetime) -> bool:
-    covered = any(silence.covers(condition.names, condition.key.text) for silence in holding)
-    return condition.is_incident(now) and covered
+    return condition.is_incident(now) and silence_of(holding, subject_of(condition)) is not None

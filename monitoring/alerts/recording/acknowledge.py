@@ -23,13 +23,13 @@ from monitoring.store.people import acknowledgements
 from monitoring.store.people.acknowledgements import Acknowledgement
 from monitoring.store.tables import conditions
 
-_LASTS, _LASTS_CRITICAL = timedelta(hours=24), timedelta(hours=4)
+_LASTS_CRITICAL = timedelta(hours=4)
 
 
 def acknowledge_in(tx: Tx, condition: Condition, *, by: str, note: str, now: datetime) -> Acknowledgement:
     """Record that somebody has an incident, and say so where its alerts go."""
     note, worst = clean_line(redact(note)), max(condition.worst, condition.severity)
-    ends_at = now + (_LASTS_CRITICAL if worst is Severity.CRITICAL else _LASTS)
+    ends_at = now + (_LASTS_CRITICAL if worst is Severity.CRITICAL else acknowledgements.LONGEST_ACKNOWLEDGED)
     made = acknowledgements.put(tx, condition, by=by, note=note, now=now, ends_at=ends_at)
     _say(tx, condition, Severity.LOW, f"{by} has it: {_title(condition)}", [
         *([f"Note: {note}"] if note else []),
@@ -54,7 +54,7 @@ def settle_in(tx: Tx, now: datetime) -> int:
         if not why:
             continue
         acknowledgements.end(tx, held.id, why, now)
-        if condition is not None and now >= held.ends_at and held.why_over(condition, held.at) == "":
+        if condition is not None and held.is_out_of_time(now) and held.why_over(condition, held.at) == "":
             _report_again(tx, condition, held, now)
             reported += 1
     return reported
@@ -76,7 +76,7 @@ def _say(
     )  # fmt: skip
     alert = with_remedy(alert) if kind is AlertKind.REMINDER else alert
     store_in(
-        tx, alert, now=now, kind=kind, metadata=with_incident(None, condition), monitor=condition.key.monitor,
+        tx, alert, now=now, kind=kind, metadata=with_incident(None, condition), of=condition,
         status=None if kind is AlertKind.REMINDER else "pending",
     )  # fmt: skip
 

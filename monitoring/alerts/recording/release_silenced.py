@@ -15,11 +15,12 @@ from monitoring.alerts.message.text import line, since, table
 from monitoring.alerts.recording.incident import with_incident
 from monitoring.alerts.recording.store_alert import AlertKind, call_machines, deliver_to_people, route_of, store_in
 from monitoring.conditions.condition import Condition
+from monitoring.conditions.severity import Severity
+from monitoring.conditions.silence import Silence, silence_of, subject_of
 from monitoring.store.db.database import Tx
 from monitoring.store.tables import alerts as stored_alerts
 from monitoring.store.tables import conditions, silences
 from monitoring.store.tables.alerts import StoredAlert
-from monitoring.store.tables.silences import Silence
 
 _MOST_ROWS = 30
 
@@ -34,13 +35,17 @@ def release_in(tx: Tx, now: datetime) -> list[int]:
 
 
 def waiting(tx: Tx, now: datetime) -> list[tuple[Condition, list[StoredAlert]]]:
-    """Return what is to be released now: each condition that no silence covers any more, with its alerts."""
+    """Return what is to be released now: each condition with those of its alerts that no silence covers any more."""
     holding = silences.active(tx, now)
+    held_back = [
+        (condition, [each for each in found if silence_of(holding, subject_of(condition, _severity(each))) is None])
+        for condition, found in _held_back(tx, now)
+    ]
+    return [(condition, found) for condition, found in held_back if found]
 
-    def is_covered(condition: Condition) -> bool:
-        return any(each.covers(condition.names, condition.key.text) for each in holding)
 
-    return [(condition, found) for condition, found in _held_back(tx, now) if found and not is_covered(condition)]
+def _severity(alert: StoredAlert) -> Severity | None:
+    return Severity[alert.severity] if alert.severity and alert.severity in Severity.__members__ else None
 
 
 def _held_back(tx: Tx, now: datetime) -> Iterator[tuple[Condition, list[StoredAlert]]]:
@@ -59,7 +64,7 @@ def _held_back(tx: Tx, now: datetime) -> Iterator[tuple[Condition, list[StoredAl
 
 def _of_what_happened(tx: Tx, condition: Condition, over: Sequence[Silence], now: datetime) -> list[StoredAlert]:
     """Return what is held back of its incident, and what was while one of these silences covered it."""
-    mine = [each for each in over if each.covers(condition.names, condition.key.text)]
+    mine = [each for each in over if each.is_about(subject_of(condition))]
     begun_at = condition.fired_at if condition.fired_at and condition.happened_once(now) else now
     found = stored_alerts.silenced(tx, condition.key.text, min([begun_at, *(each.starts_at for each in mine)]))
     return [

@@ -19,8 +19,10 @@ from monitoring.alerts.recording.store_alert import (
     DueReminder,
     record_message_in,
     store_in,
+    subject_in,
 )
 from monitoring.conditions.condition import Condition
+from monitoring.conditions.silence import silence_of
 from monitoring.store.db.database import Tx
 from monitoring.store.people import acknowledgements
 from monitoring.store.tables import conditions, silences
@@ -44,7 +46,7 @@ def remind_in(tx: Tx, due: Sequence[DueReminder], now: datetime, origin: AlertOr
             acknowledgements.count_one(tx, has_it.id)
             conditions.put(tx, reminded, now)
             continue
-        held_back = any(silence.covers((*alert.names, each.key.monitor), each.key.text) for silence in holding)
+        held_back = silence_of(holding, subject_in(alert, each.key.text, row)) is not None
         by_chat[alert.protocol, alert.channel, alert.source, held_back and each.key].append((each, reminded))
     for group in by_chat.values():
         if len(group) > 1:

@@ -6,7 +6,7 @@ what is written here.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
@@ -24,6 +24,7 @@ from monitoring.base.secrets.redact import redact
 from monitoring.conditions.condition import Condition, ConditionKey, Owner, State
 from monitoring.conditions.outcome import Outcome, Reason, TransitionKind
 from monitoring.conditions.policy import Policy
+from monitoring.conditions.silence import SilenceSubject, silence_of
 from monitoring.conditions.transition import raised, resolved
 from monitoring.store.db.database import Database, Tx
 from monitoring.store.people import acknowledgements
@@ -200,7 +201,7 @@ def record_message_in(
     about = condition if was_firing or condition.is_firing else None
     stored = store_in(
         tx, message.alert, now=now, origin=origin, kind=message.kind, about=about,
-        metadata=with_incident(message.metadata, condition), monitor=condition.key.monitor,
+        metadata=with_incident(message.metadata, condition), of=condition,
     )  # fmt: skip
     heard = stored.status not in ("silenced", "skipped_debug")
     sent_at = now if heard else condition.last_sent_at
@@ -229,17 +230,17 @@ def store_in(
     about: Condition | None = None,
     status: Status | None = None,
     metadata: Mapping[str, object] | None = None,
-    monitor: str = "",
+    of: Condition | None = None,
 ) -> Stored:
     """Store an alert whatever the rules say, with its deliveries; the lowest step of all.
 
-    `about` is the condition it is about, for silences, the webhook and the thread, and `monitor` whose it is, for
+    `about` is the condition it is about, for silences, the webhook and the thread; `of` is that of an event too, for
     silences.
     `status` overrides what would be sent.
     """
     alert = of_this_host(alert.in_threads(*([thread_of(about)] if about else [])).redacted(redact))
     key = about.key.text if about else alert.key
-    wanted = status or _status(tx, (*alert.names, monitor), key, now=now, origin=origin, kind=kind)
+    wanted = status or _status(tx, subject_in(alert, key, about or of), now=now, origin=origin, kind=kind)
     route = route_of(alert)
     row = _row(alert, key, now=now, origin=origin, kind=kind, metadata=metadata)
     alert_id = stored_alerts.insert(tx, row, _FOR_PEOPLE, now, status=wanted, route=route)
@@ -263,18 +264,24 @@ def deliver_to_people(tx: Tx, alert_id: int, alert: Alert, now: datetime) -> Non
     stored_alerts.add_deliveries(tx, alert_id, alert.severity.name, _FOR_PEOPLE, now, route=route_of(alert))
 
 
-def _status(
-    tx: Tx, names: Collection[str], key: str | None, *, now: datetime, origin: AlertOrigin, kind: AlertKind
-) -> Status:
+def subject_in(alert: Alert, key: str | None, of: Condition | None) -> SilenceSubject:
+    """Return what silences see of it: as bad as the worst of its incident, so that a milder reminder passes too."""
+    if of is None:
+        return SilenceSubject(alert.names, key, alert.severity)
+    worst = max(alert.severity, of.worst, of.severity) if of.is_firing else alert.severity
+    return SilenceSubject((*alert.names, of.key.monitor), key, worst, of.key.chain)
+
+
+def _status(tx: Tx, subject: SilenceSubject, *, now: datetime, origin: AlertOrigin, kind: AlertKind) -> Status:
     if origin.debug:
         return "skipped_debug"
     if kind is AlertKind.RECOVERY:
         return "pending"
-    for silence in silences.active(tx, now):
-        if silence.covers(names, key):
-            silences.count_one(tx, silence.id)
-            return "silenced"
-    return "pending"
+    silence = silence_of(silences.active(tx, now), subject)
+    if silence is None:
+        return "pending"
+    silences.count_one(tx, silence, now)
+    return "silenced"
 
 
 def call_machines(

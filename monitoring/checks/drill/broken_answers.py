@@ -20,7 +20,7 @@ from monitoring.conditions.condition import ConditionKey
 from monitoring.conditions.outcome import Outcome, Reason
 
 if TYPE_CHECKING:
-    from monitoring.checks.drill.rehearse import Rehearsal
+    from monitoring.checks.drill.rehearsal import Rehearsal
 
 _NEAR = timedelta(minutes=1)
 _FUTURE = timedelta(hours=1)

@@ -21,7 +21,7 @@ from monitoring.conditions.condition import ConditionKey
 from monitoring.conditions.outcome import Outcome, Reason
 
 if TYPE_CHECKING:
-    from monitoring.checks.drill.rehearse import Rehearsal
+    from monitoring.checks.drill.rehearsal import Rehearsal
 
 _NEAR, _FUTURE, _LESS = timedelta(minutes=1), timedelta(hours=1), Fraction(1, 100)
 

@@ -27,7 +27,7 @@ from monitoring.conditions.values import Unknown
 
 if TYPE_CHECKING:
     from monitoring.checks.drill.file import DrilledMonitor, DrillNames
-    from monitoring.checks.drill.rehearse import Rehearsal
+    from monitoring.checks.drill.rehearsal import Rehearsal
 
 LOGS = "the logs of its contracts"  # stands for them among what a drill can take away
 _BETWEEN_S = 3600

@@ -14,6 +14,7 @@ from monitoring.checks.state.load import LoadedState
 from monitoring.conditions.condition import Condition, ConditionKey
 from monitoring.conditions.inhibition import free, held_back, holds_back, is_known
 from monitoring.conditions.outcome import TransitionKind
+from monitoring.conditions.silence import SilenceSubject, silence_of
 
 _MAKES_KNOWN = (TransitionKind.FIRED, TransitionKind.WORSENED, TransitionKind.REMINDER)
 
@@ -76,7 +77,9 @@ class _Deciding:
     def _is_silenced(self, one: EvaluatedCheck) -> bool:
         route = one.part.route
         names = (route.protocol, route.channel, one.key.monitor)
-        return any(silence.covers(names, one.key.text) for silence in self.remembered.silences)
+        condition = one.outcome.condition
+        subject = SilenceSubject(names, one.key.text, max(condition.severity, condition.worst), one.key.chain)
+        return silence_of(self.remembered.silences, subject) is not None
 
     def _counts(self, cause: Condition, one: EvaluatedCheck) -> bool:
         """Return whether those who act on this check have the cause."""

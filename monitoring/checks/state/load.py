@@ -18,13 +18,13 @@ from monitoring.base.errors import StoreError
 from monitoring.chains.rpc.memory import FORGOTTEN_AFTER, RunMemory
 from monitoring.checks.state.old_values import OldValue, old_values
 from monitoring.conditions.condition import Condition, ConditionKey
+from monitoring.conditions.silence import Silence
 from monitoring.store.db.database import Database
 from monitoring.store.db.handle import ReadOnlyStore, SteadyStore
 from monitoring.store.people import pauses
 from monitoring.store.people.pauses import Pause, PauseKind
 from monitoring.store.tables import chain_memory, silences
 from monitoring.store.tables import conditions as stored
-from monitoring.store.tables.silences import Silence
 
 ENGINE = "checks"  # under whose name bugs of those who answer the checks' questions are reported
 

@@ -14,6 +14,9 @@ import apsw
 
 MIGRATIONS = sorted((Path(__file__).parents[1] / "migrations").glob("[0-9]*.sql"))
 VERSION = len(MIGRATIONS)
+# Tables of their own, each file named by its first one. They raise no version: the first release in the field refuses a
+# file of a version above its own, and leaves alone what it does not know.
+ADDITIONS = sorted((Path(__file__).parents[1] / "additions").glob("*.sql"))
 # Between the upgrade of the code and the first run of it, readers meet the schema of the release before.
 OLDEST_READABLE = 5
 
@@ -37,6 +40,17 @@ class SchemaNumbers:
             f"may use; this one knows {known}. Go forward to that release (merge it, then `make sync` and restart), or "
             f"go back for good: `python -m automation restore` a backup of schema {known} or older"
         )
+
+
+def has_table(connection: apsw.Connection, name: str) -> bool:
+    """Return whether a table is there: readers meet the schema of the release before until a run has added to it."""
+    sql = "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = ?"
+    return connection.execute(sql, (name,)).fetchone() is not None
+
+
+def lacking(connection: apsw.Connection) -> list[Path]:
+    """Return the additions that are still to be made."""
+    return [path for path in ADDITIONS if not has_table(connection, path.stem)]
 
 
 def read_numbers(connection: apsw.Connection) -> SchemaNumbers:

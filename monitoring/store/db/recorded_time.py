@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from monitoring.base.clock import from_text, to_text
-from monitoring.store.db.database import Database, Tx
+from monitoring.store.db.database import Database, Tx, fetch
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,15 +89,24 @@ def boot_changes(
 
 def is_any_ahead(database: Database, before_id: int, after: datetime) -> bool:
     """Return whether what `take_back` takes back was dated after `after` before a run was recorded."""
+    at = {"at": to_text(after), "id": before_id}
     found = database.row(
         "SELECT 1 WHERE EXISTS (SELECT 1 FROM runs WHERE tick_at > :at AND id < :id AND process IS NULL) "
         "OR EXISTS (SELECT 1 FROM schedules WHERE max(effective_from, coalesce(effective_until, '')) > :at) "
         "OR EXISTS (SELECT 1 FROM schedules WHERE reconciled_to > :at) "
-        "OR EXISTS (SELECT 1 FROM scheduler_starts WHERE started_at > :at) "
-        "OR EXISTS (SELECT 1 FROM silences WHERE starts_at > :at AND ends_at > starts_at)",
-        {"at": to_text(after), "id": before_id},
+        "OR EXISTS (SELECT 1 FROM scheduler_starts WHERE started_at > :at)",
+        at,
     )
-    return found is not None
+    return found is not None or any(
+        database.row(f"SELECT 1 FROM {table} WHERE starts_at > :at AND ends_at > starts_at LIMIT 1", at)  # noqa: S608
+        for table in database.read(_silences)
+    )
+
+
+def _silences(tx: Tx) -> list[str]:
+    """Return the tables of silences: a reader may meet the schema of the release before."""
+    names = "name IN ('silences', 'narrow_silences')"
+    return [row[0] for row in fetch(tx, f"SELECT name FROM sqlite_master WHERE type = 'table' AND {names}")]  # noqa: S608
 
 
 def is_any_run_ahead(database: Database, before_id: int, after: datetime) -> bool:
@@ -139,7 +148,8 @@ def take_back(tx: Tx, before_id: int, after: datetime, to: datetime, *, runs_sin
     tx.execute(
         "UPDATE scheduler_starts SET started_at = :to, booted_at = min(booted_at, :to) WHERE started_at > :after", at
     )
-    tx.execute("UPDATE silences SET ends_at = starts_at WHERE starts_at > :after", at)
+    for table in _silences(tx):
+        tx.execute(f"UPDATE {table} SET ends_at = starts_at WHERE starts_at > :after", at)  # noqa: S608 - as above
     if runs_since is not None:
         tx.execute(f"{_GIVE_UP} tick_at > :after AND id < :id AND id > :since", {"note": _NOTE, **at})
 

@@ -14,7 +14,7 @@ import apsw
 
 from monitoring.base.clock import from_text, to_text
 from monitoring.base.errors import StoreError
-from monitoring.store.db.compatibility import MIGRATIONS, OLDEST_READABLE, VERSION
+from monitoring.store.db.compatibility import MIGRATIONS, OLDEST_READABLE, VERSION, lacking
 from monitoring.store.db.database import BUSY_TIMEOUT_S, Database, Tx
 from monitoring.store.db.write_lock import FairLock
 
@@ -38,7 +38,10 @@ def open_database(path: Path, *, busy_timeout_s: float = BUSY_TIMEOUT_S, migrate
     """
     if _has_content(path):
         database = _checked(Database(path, busy_timeout_s=busy_timeout_s), Database.refuse_too_new)
-        if database.numbers().version >= (VERSION if migrate else OLDEST_READABLE):
+        version = database.numbers().version
+        if version > VERSION or (version >= OLDEST_READABLE and not migrate):
+            return database
+        if version == VERSION and not database.read(lacking):
             return database
         database.close()
     with creation_lock(path).hold(_CREATION_TIMEOUT_S):
@@ -100,6 +103,10 @@ def create_or_migrate(path: Path, *, busy_timeout_s: float = BUSY_TIMEOUT_S, unt
         while (version := database.numbers().version) < until:
             with database.write() as tx:
                 _migrate(tx, version)
+        if version == VERSION and until == VERSION and database.read(lacking):
+            with database.write() as tx:
+                for addition in lacking(tx):
+                    tx.execute(addition.read_text(encoding="utf-8"))
         database.refuse_too_new()
     except BaseException:
         database.close()

@@ -47,7 +47,8 @@ def carry_over(staged: Database, live: Database, now: datetime, is_alive: Callab
             _keep_ids_growing(tx)
             settled = _take_known_ends(tx)
             waiting = _take_waiting(tx)
-            _take_silences(tx, now)
+            _take_silences(tx, now, "silences", "id")
+            _take_silences(tx, now, "narrow_silences")
             # Who had what by then may have given it back since: reminders that come again harm nobody.
             tx.execute(
                 "UPDATE main.acknowledgements SET ended_at = ?, ended_by = 'a backup was put back' "
@@ -111,9 +112,10 @@ def _copy_deliveries(tx: Tx, live_id: int, new_id: int) -> None:
         f"SELECT ?, {names} FROM live.deliveries WHERE alert_id = ? ORDER BY id",
         (new_id, live_id),
     )
-    if messages := ", ".join(_shared_columns(tx, "sent_messages", "id", "delivery_id")):
+    if columns := _shared_columns(tx, "sent_messages", "id", "delivery_id"):
+        names, values = ", ".join(columns), ", ".join(f"m.{name}" for name in columns)
         tx.execute(
-            f"INSERT OR IGNORE INTO main.sent_messages (delivery_id, {messages}) SELECT d.id, {messages} "  # noqa: S608
+            f"INSERT OR IGNORE INTO main.sent_messages (delivery_id, {names}) SELECT d.id, {values} "  # noqa: S608
             "FROM live.deliveries l JOIN live.sent_messages m ON m.delivery_id = l.id "
             "JOIN main.deliveries d ON d.alert_id = ? AND d.destination = l.destination "
             "WHERE l.alert_id = ? ORDER BY m.id",
@@ -154,18 +156,21 @@ def _take_alert(tx: Tx, names: list[str], row: Row) -> None:
         )
 
 
-def _take_silences(tx: Tx, now: datetime) -> None:
+def _take_silences(tx: Tx, now: datetime, table: str, *but: str) -> None:
     """What people ended, prolonged or began since the backup holds; what they began elsewhere holds too."""
+    names = ", ".join(_shared_columns(tx, table, *but))
+    if not names:  # it is of a release that does not know them
+        return
     same = "s.id = l.id AND s.protocol = l.protocol AND s.starts_at = l.starts_at"
     tx.execute(
-        "UPDATE main.silences AS s SET (ends_at, silenced) = "  # noqa: S608 - names of our own
-        f"(SELECT l.ends_at, l.silenced FROM live.silences l WHERE {same}) "
-        f"WHERE EXISTS (SELECT 1 FROM live.silences l WHERE {same})"
+        f"UPDATE main.{table} AS s SET (ends_at, silenced) = "  # noqa: S608 - names of our own
+        f"(SELECT l.ends_at, l.silenced FROM live.{table} l WHERE {same}) "
+        f"WHERE EXISTS (SELECT 1 FROM live.{table} l WHERE {same})"
     )
-    names = ", ".join(_shared_columns(tx, "silences", "id"))
+    # A narrow one whose id was given twice stays behind: what it covers is sent.
     tx.execute(
-        f"INSERT INTO main.silences ({names}) SELECT {names} FROM live.silences l "  # noqa: S608 - names of our own
-        f"WHERE l.ends_at > ? AND NOT EXISTS (SELECT 1 FROM main.silences s WHERE {same}) ORDER BY id",
+        f"INSERT OR IGNORE INTO main.{table} ({names}) SELECT {names} FROM live.{table} l "  # noqa: S608
+        f"WHERE l.ends_at > ? AND NOT EXISTS (SELECT 1 FROM main.{table} s WHERE {same}) ORDER BY id",
         (to_text(now),),
     )
 

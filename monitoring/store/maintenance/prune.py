@@ -65,6 +65,9 @@ DELETE FROM conditions WHERE rowid IN (
     SELECT rowid FROM conditions WHERE state = 'ok' AND data_json IS NULL AND updated_at < :before LIMIT :batch)
 """
 _SILENCES = "DELETE FROM silences WHERE id IN (SELECT id FROM silences WHERE ends_at < :before LIMIT :batch)"
+_NARROW = """
+DELETE FROM narrow_silences WHERE id IN (SELECT id FROM narrow_silences WHERE ends_at < :before LIMIT :batch)
+"""
 _CALLS = """
 DELETE FROM webhook_calls WHERE rowid IN (SELECT rowid FROM webhook_calls WHERE called_at < :before LIMIT :batch)
 """
@@ -77,6 +80,7 @@ _SPELLS = "DELETE FROM blind_spells WHERE id IN (SELECT id FROM blind_spells WHE
 _STEPS = {
     "condition": _CONDITIONS,
     "silence": _SILENCES,
+    "narrow silence": _NARROW,
     "webhook call": _CALLS,
     "scheduler start": _STARTS,
     "blind spell": _SPELLS,

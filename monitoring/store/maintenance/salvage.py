@@ -18,7 +18,7 @@ from monitoring.base.plural import counted
 from monitoring.store.db.database import Tx
 
 # Small tables: what the audit needs, and what keeps people and machines from hearing twice.
-_SMALL = ("schedules", "scheduler_starts", "silences", "chat_migrations", "webhook_calls")
+_SMALL = ("schedules", "scheduler_starts", "silences", "narrow_silences", "chat_migrations", "webhook_calls")
 _OPEN = "status IN ('pending', 'skipped_missing_credentials')"
 # The first way that can be read to its end knows them all; of a table with a hole, its two ends.
 _WAYS_TO_THE_OPEN = (
@@ -66,6 +66,8 @@ class _Salvage:
 
     def run(self, now: datetime) -> Salvaged:
         for table in _SMALL:
+            if table == "narrow_silences" and not self._fetch(f"PRAGMA table_info({table})"):
+                continue  # the source is of a release that does not know it
             for row in self._rows(table, f"SELECT rowid FROM {table}"):  # noqa: S608 - names of our own
                 self._add_unless_there(table, row)
         self._keep_ids_growing()

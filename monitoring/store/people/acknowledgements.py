@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from monitoring.base.clock import from_text, to_text
 from monitoring.conditions.condition import Condition, ConditionKey
 from monitoring.conditions.severity import Severity
-from monitoring.store.db.compatibility import read_numbers
+from monitoring.store.db.compatibility import has_table
 from monitoring.store.db.database import Row, Tx, fetch
 
-_SINCE_VERSION = 9
+LONGEST_ACKNOWLEDGED = timedelta(hours=24)
 _SELECT = (
     "SELECT id, monitor, check_name, chain, subject, episode, severity, by, note, at, ends_at, ended_by, held_back "
     "FROM acknowledgements"
@@ -56,7 +56,11 @@ class Acknowledgement:
             return "the incident is over"
         if condition.worst > self.severity:
             return f"it is {condition.worst.name} now"
-        return "its time is over" if now >= self.ends_at else ""
+        return "its time is over" if self.is_out_of_time(now) else ""
+
+    def is_out_of_time(self, now: datetime) -> bool:
+        """Return whether its time is over; one that would end later than any can is of a clock that was ahead."""
+        return not now < self.ends_at <= now + LONGEST_ACKNOWLEDGED
 
 
 def episode_of(condition: Condition) -> str:
@@ -83,7 +87,7 @@ def put(tx: Tx, condition: Condition, *, by: str, note: str, now: datetime, ends
 
 def of(tx: Tx, condition: Condition, now: datetime) -> Acknowledgement | None:
     """Return who has an incident; None where nobody has it any more."""
-    if read_numbers(tx).version < _SINCE_VERSION:
+    if not has_table(tx, "acknowledgements"):
         return None
     found = fetch(tx, f"{_SELECT} WHERE {_KEY} AND ended_at IS NULL ORDER BY id DESC", (*condition.key.named.values(),))
     held = (_acknowledgement(row) for row in found)
@@ -110,7 +114,7 @@ def count_one(tx: Tx, acknowledgement_id: int) -> None:
 
 def within(tx: Tx, since: datetime, until: datetime) -> list[Acknowledgement]:
     """Return those of which a part lies within [since, until), the oldest first."""
-    if read_numbers(tx).version < _SINCE_VERSION:
+    if not has_table(tx, "acknowledgements"):
         return []
     found = fetch(
         tx,

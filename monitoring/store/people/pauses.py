@@ -9,8 +9,8 @@ from enum import StrEnum
 
 from monitoring.base.clock import from_text, to_text
 from monitoring.conditions.condition import ConditionKey
+from monitoring.conditions.silence import matches
 from monitoring.store.db.database import Database, Row, Tx, fetch
-from monitoring.store.tables.silences import matches
 
 
 class PauseKind(StrEnum):

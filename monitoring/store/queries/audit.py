@@ -1,4 +1,4 @@
-"""The rows an audit joins, read whole for a span: ticks, failures, alerts, silences, drills, refused commits."""
+"""The rows an audit joins, read whole for a span: ticks, failures, alerts, drills, refused commits."""
 
 from __future__ import annotations
 
@@ -95,18 +95,6 @@ def failed_elsewhere(
         (to_text(since), to_text(until)),
     )
     return [(row[0], row[1], from_text(row[2]), from_text(row[3]), row[4]) for row in found]
-
-
-def silences(
-    database: Database, since: datetime, until: datetime
-) -> list[tuple[int, str, str | None, datetime, datetime, str, int]]:
-    """Return (id, protocol, key, starts_at, ends_at, reason, held back) of what held within [since, until)."""
-    found = database.rows(
-        "SELECT id, protocol, key, starts_at, ends_at, reason, silenced FROM silences "
-        "WHERE starts_at < ? AND ends_at > ? ORDER BY starts_at",
-        (to_text(until), to_text(since)),
-    )
-    return [(row[0], row[1], row[2], from_text(row[3]), from_text(row[4]), row[5], row[6]) for row in found]
 
 
 def blind(

@@ -7,10 +7,9 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from monitoring.base.clock import to_text
-from monitoring.store.db.compatibility import read_numbers
+from monitoring.store.db.compatibility import has_table
 from monitoring.store.db.database import Tx, fetch
 
-_SINCE_VERSION = 6
 _LARGE_CHAT = "-100"  # what ids of supergroups and channels begin with (core.telegram.org/api/bots/ids)
 # The delivery that was sent, and those that its message is for as well.
 _TOGETHER = "SELECT id FROM deliveries WHERE id = ?1 OR folded_into = ?1"
@@ -79,7 +78,7 @@ def threads_of(tx: Tx, delivery_id: int) -> list[str]:
 
 def threads_of_alert(tx: Tx, alert_id: int) -> list[str]:
     """Return what an alert is about, the main thing first."""
-    if read_numbers(tx).version < _SINCE_VERSION:
+    if not has_table(tx, "sent_messages"):
         return []
     return [row[0] for row in fetch(tx, "SELECT thread FROM alert_threads WHERE alert_id = ? ORDER BY id", (alert_id,))]
 
@@ -119,7 +118,7 @@ def of_alert(tx: Tx, alert_id: int) -> list[tuple[int, SentMessage]]:
 
     Readers meet the schema of the release before until the first run has migrated it: then there is none.
     """
-    if read_numbers(tx).version < _SINCE_VERSION:
+    if not has_table(tx, "sent_messages"):
         return []
     found = fetch(
         tx,

@@ -48,11 +48,15 @@ class Execution:
 
 @dataclass(frozen=True, slots=True)
 class Content:
-    """What a transaction does, at its nonce; of calldata longer than can be kept only the beginning."""
+    """What a transaction does, at its nonce; of calldata longer than can be kept only the beginning.
+
+    `refund`: the Safe pays for gas, or that is not known; then also an empty one can move all that it has.
+    """
 
     nonce: int
     call: Transaction
     size: int
+    refund: bool = False
 
     @property
     def is_whole(self) -> bool:
@@ -61,7 +65,7 @@ class Content:
     def is_rejection(self, safe: str) -> bool:
         """Return whether it does nothing but use up its nonce."""
         one = self.call
-        return one.to.lower() == safe and not self.size and not one.value and not one.operation
+        return one.to.lower() == safe and not self.size and not one.value and not one.operation and not self.refund
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +146,7 @@ def content_of(carrier: Carrier | Unknown, execution: Execution, state: SafeStat
         return None
     for nonce in range(state.nonce - 1, max(-1, state.nonce - _RECENT), -1):
         if safe_hashes(state.identity, call, nonce, gas).safe_tx_hash == execution.safe_tx_hash:
-            return Content(nonce, call, len(call.data))
+            return Content(nonce, call, len(call.data), gas.gas_price > 0)
     return None
 
 

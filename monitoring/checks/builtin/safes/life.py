@@ -122,6 +122,7 @@ class Life:
             "severity": self.severity.name, "signed": self.signed, "required": self.required, "passed": self.passed,
             "block": self.block, "block_hash": self.block_hash, "doubt": self.doubt, "gap": list(self.gap),
             "gap_doubt": list(self.gap_doubt), "since": to_text(self.since) if self.since else None,
+            "refund": self.content.refund,
         }  # fmt: skip
 
     def settled(self, first: int, now: datetime) -> bool:
@@ -140,7 +141,8 @@ def life_of(memory: Mapping[str, Json], chain: int) -> Life | None:
     )  # fmt: skip
     passed, since = memory.get("passed"), memory.get("since")
     return Life(
-        Content(_number(memory, "nonce"), call, _number(memory, "size")), Severity[str(memory["severity"])],
+        Content(_number(memory, "nonce"), call, _number(memory, "size"), memory.get("refund") is True),
+        Severity[str(memory["severity"])],
         LifeStage(str(memory["stage"])), _number(memory, "signed"), _number(memory, "required"),
         None if passed is None else int(str(passed)), _number(memory, "block"), str(memory.get("block_hash", "")),
         str(memory.get("doubt", "")), _numbers(memory.get("gap")), _numbers(memory.get("gap_doubt")),

@@ -25,6 +25,7 @@ from monitoring.conditions.outcome import Entry
 _MOST_NAMED = 3  # nonces in a row that are named one by one
 _MAX_EXECUTED = 6  # executions of one message shown with what they did
 _REJECTION = "Empty transaction to the Safe itself: it only uses up the nonce, to reject another one."
+_REFUND = "It can make the Safe pay for gas, any amount of a token: look at its gas price and receiver."
 _STILL_VALID = (
     "Its signatures stay valid: until another transaction uses nonce {nonce}, anybody who has kept them can still "
     "execute it{now}."
@@ -235,6 +236,11 @@ def _execution(entry: Entry, place: RowContract, at: EvaluationPoint) -> list[Bl
 def _calls(content: Content, place: RowContract, at: EvaluationPoint, executed_in: int | None = None) -> list[Block]:
     if content.is_rejection(place.address):
         return [line(_REJECTION)]
+    refund: list[Block] = [line(bold(_REFUND))] if content.refund else []
+    return [*refund, *_call(content, place, at)]
+
+
+def _call(content: Content, place: RowContract, at: EvaluationPoint) -> list[Block]:
     if not content.is_whole:
         to = addr(content.call.to, at.labels.name(place.chain, content.call.to), network(place.chain))
         return [line(f"Calldata of {content.size} bytes to ", to, ": see the first message about it.")]
@@ -258,7 +264,9 @@ def _link(tx_hash: str, place: RowContract, known: Network) -> object:
 
 
 def _content_of(facts: Mapping[str, Value], chain: int) -> Content:
-    return _content(chain, *(facts.get(name) for name in ("to", "value", "data", "operation", "size", "nonce")))
+    return _content(
+        chain, *(facts.get(name) for name in ("to", "value", "data", "operation", "size", "nonce", "refund"))
+    )
 
 
 def _other(facts: Mapping[str, Value], chain: int) -> Content | None:
@@ -267,9 +275,9 @@ def _other(facts: Mapping[str, Value], chain: int) -> Content | None:
 
 
 def _content(chain: int, *parts: Value | None) -> Content:
-    to, value, data, operation, size, nonce = parts
+    to, value, data, operation, size, nonce, *refund = parts
     call = Transaction(chain, str(to), data if isinstance(data, bytes) else b"", _number(value), _number(operation))
-    return Content(_number(nonce), call, _number(size))
+    return Content(_number(nonce), call, _number(size), True in refund)
 
 
 def _number(value: Value | None) -> int:

@@ -83,6 +83,11 @@ def pays_refund(row: SafeTransaction) -> bool:
     return row.gas is not None and row.gas.gas_price > 0
 
 
+def may_pay_refund(row: SafeTransaction) -> bool:
+    """Return whether the Safe pays for gas, or the service leaves out by which that would be known."""
+    return row.gas is None or pays_refund(row)
+
+
 def severity_of(row: SafeTransaction, decoded: DecodedCall, expected: frozenset[str], loud: Loudness) -> Severity:
     base = loud.usual
     if expected:
@@ -90,13 +95,16 @@ def severity_of(row: SafeTransaction, decoded: DecodedCall, expected: frozenset[
     return max(_raised(decoded, base), _REFUND) if pays_refund(row) else _raised(decoded, base)
 
 
-def severity_of_call(decoded: DecodedCall | None, sender: str, expected: frozenset[str], loud: Loudness) -> Severity:
+def severity_of_call(
+    decoded: DecodedCall | None, sender: str, expected: frozenset[str], loud: Loudness, *, refund: bool
+) -> Severity:
     """Return how loud one is that was executed without having been queued: who proposed it is not known, only who sent.
 
     One whose call is not known is at least as loud as one that cannot be decoded.
     """
     base = loud.expected if sender.lower() in expected else loud.usual
-    return max(base, _UNREADABLE) if decoded is None else _raised(decoded, base)
+    found = max(base, _UNREADABLE) if decoded is None else _raised(decoded, base)
+    return max(found, _REFUND) if refund else found
 
 
 def _raised(decoded: DecodedCall, base: Severity) -> Severity:
@@ -131,7 +139,8 @@ def around(
     listed = {one.nonce for one in queue.transactions}
     before = range(next_nonce, min(row.nonce, next_nonce + _MOST_BEFORE))
     calls = tuple(
-        (one.safe_tx_hash, one.to, one.value, one.data, one.operation, len(one.data), one.nonce) for one in rivals
+        (one.safe_tx_hash, one.to, one.value, one.data, one.operation, len(one.data), one.nonce, may_pay_refund(one))
+        for one in rivals
     )
     return {
         "rival_calls": calls[:_MOST_RIVALS],

@@ -25,10 +25,20 @@ from monitoring.checks.builtin.safes.executed import (
     emits_success,
     executions,
 )
-from monitoring.checks.builtin.safes.life import MAX_DATA, Life, LifeSight, LifeStage, Listing, advance, begun, life_of
+from monitoring.checks.builtin.safes.life import (
+    ENDED,
+    MAX_DATA,
+    Life,
+    LifeSight,
+    LifeStage,
+    Listing,
+    advance,
+    begun,
+    life_of,
+)
 from monitoring.checks.builtin.safes.life_text import describe_executed, describe_step, stage_in_words, thread_of
 from monitoring.checks.builtin.safes.queue import QueuePart, Sight
-from monitoring.checks.builtin.safes.rules import as_transaction, severity_of_call
+from monitoring.checks.builtin.safes.rules import as_transaction, may_pay_refund, severity_of_call
 from monitoring.checks.builtin.shared.contract_logs import Stretch
 from monitoring.checks.builtin.shared.data_rows import RowContract
 from monitoring.checks.builtin.shared.log_reading import MIN_LOOKBACK, judge_stretch, read_stretch
@@ -46,6 +56,7 @@ from monitoring.conditions.transition import happened, no_data, unchanged
 
 CHECK = "safe-transaction"
 MAX_FOLLOWED = 100  # transactions of one Safe that are followed at a time, those with the lowest nonces
+_MOST_REMEMBERED = 3  # times as many, with those that ended or come later
 _MAX_GAP = 20  # nonces of a gap that are remembered
 _MAX_LEFT_OUT = 200  # hashes of what `skip` left out, so that their executions are left out too
 
@@ -177,8 +188,9 @@ class ExecutionsPart:
         """Return the event of a transaction that was not followed, as it is reported."""
         content, sender = ledger.contents.get(one.safe_tx_hash), ledger.senders.get(one.safe_tx_hash, "")
         decoded = Decoder().decode(content.call) if content is not None else None
-        is_skipped = decoded is not None and any(skip.leaves_out(decoded) for skip in self.queue.skips)
-        severity = severity_of_call(decoded, sender, self.queue.expected, self.queue.loud)
+        refund = content is not None and content.refund
+        is_skipped = decoded is not None and not refund and any(skip.leaves_out(decoded) for skip in self.queue.skips)
+        severity = severity_of_call(decoded, sender, self.queue.expected, self.queue.loud, refund=refund)
         facts: dict[str, Value] = {
             "hash": one.safe_tx_hash, "ran": one.ran, "tx": one.tx, "block": one.block, "sender": sender,
             "queued": was_queued, **(_facts_of(content) if content is not None else {}),
@@ -286,11 +298,17 @@ def _followed(ledger: SafeLedger, remembered: Mapping[str, Life], queue: QueuePa
         seen = _seen(tx_hash, life.nonce, ledger, occupied, rows.get(tx_hash))
         found[tx_hash] = Followed(seen, life, life)
     for row in rows.values():
-        if row.safe_tx_hash in found or len(found) >= MAX_FOLLOWED or not queue.follows(row, ledger.sight):
+        if row.safe_tx_hash in found or not _has_room(row.nonce, found) or not queue.follows(row, ledger.sight):
             continue
         seen = _seen(row.safe_tx_hash, row.nonce, ledger, occupied, row)
         found[row.safe_tx_hash] = Followed(seen, Life(_content(row), queue.severity_of(row)))
     return found
+
+
+def _has_room(nonce: int, found: Mapping[str, Followed]) -> bool:
+    """Return whether one more is followed: what comes later, or is over, takes no place from what comes first."""
+    before = sum(one.start.nonce <= nonce and one.start.stage not in ENDED for one in found.values())
+    return before < MAX_FOLLOWED and len(found) < _MOST_REMEMBERED * MAX_FOLLOWED
 
 
 def _seen(
@@ -339,14 +357,14 @@ def _instead(tx_hash: str, nonce: int, ledger: SafeLedger) -> tuple[str, Content
 
 def _content(row: SafeTransaction) -> Content:
     call = as_transaction(row)
-    return Content(row.nonce, replace(call, data=call.data[:MAX_DATA]), len(call.data))
+    return Content(row.nonce, replace(call, data=call.data[:MAX_DATA]), len(call.data), may_pay_refund(row))
 
 
 def _facts_of(content: Content) -> dict[str, Value]:
     call = content.call
     return {
         "nonce": content.nonce, "to": call.to, "value": call.value, "data": call.data, "operation": call.operation,
-        "size": content.size,
+        "size": content.size, "refund": content.refund,
     }  # fmt: skip
 
 
@@ -368,4 +386,4 @@ def _step_facts(life: Life, reading: Followed) -> dict[str, Value]:
 
 def _call_facts(content: Content) -> tuple[Value, ...]:
     call = content.call
-    return (call.to, call.value, call.data, call.operation, content.size, content.nonce)
+    return (call.to, call.value, call.data, call.operation, content.size, content.nonce, content.refund)

@@ -1,0 +1,33 @@
+"""The message that announces a silence of something CRITICAL, in each chat that would have heard of it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from automation.on_call.pausing import announcement, routes_of
+from monitoring.alerts.message.model import Severity
+from monitoring.alerts.message.text import code, kv, line
+from monitoring.alerts.recording.store_alert import store_in
+from monitoring.base.formatting import format_duration, format_instant
+from monitoring.conditions.condition import Condition
+from monitoring.conditions.silence import Silence, subject_of
+from monitoring.store.db.database import Tx
+
+_MOST = 5  # incidents of one message
+
+
+def announce_silence(tx: Tx, silence: Silence, covered: Sequence[Condition], now: datetime) -> bool:
+    """Announce with sound who silences something CRITICAL that fires now; return whether there was any."""
+    critical = [row for row in covered if subject_of(row).severity is Severity.CRITICAL]
+    rows: dict[str, object] = {
+        "Reason": silence.reason,
+        "Until": f"{format_instant(silence.ends_at)} ({format_duration(silence.ends_at - now)})",
+        "Not heard": ", ".join(f"CRITICAL {row.title or row.key.text}" for row in critical[:_MOST]),
+    }
+    title = f"{silence.created_by} silenced {silence.what}"
+    for route in routes_of(critical) if critical else ():
+        remedy = line("End it: ", code(f"silence --end {silence.id}"))
+        # Pending whatever is silenced: this silence would hold back its own announcement.
+        store_in(tx, announcement(Severity.HIGH, title, kv(rows), remedy, route=route), now=now, status="pending")
+    return bool(critical)
