@@ -237,10 +237,10 @@ def _calls(content: Content, place: RowContract, at: EvaluationPoint, executed_i
     if content.is_rejection(place.address):
         return [line(_REJECTION)]
     refund: list[Block] = [line(bold(_REFUND))] if content.refund else []
-    return [*refund, *_call(content, place, at)]
+    return [*refund, *_call(content, place, at, executed_in)]
 
 
-def _call(content: Content, place: RowContract, at: EvaluationPoint) -> list[Block]:
+def _call(content: Content, place: RowContract, at: EvaluationPoint, executed_in: int | None) -> list[Block]:
     if not content.is_whole:
         to = addr(content.call.to, at.labels.name(place.chain, content.call.to), network(place.chain))
         return [line(f"Calldata of {content.size} bytes to ", to, ": see the first message about it.")]
