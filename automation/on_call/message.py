@@ -9,6 +9,7 @@ from datetime import datetime
 from automation.on_call.steps import DueQuestion
 from monitoring.alerts.message.model import RUNNER, Alert
 from monitoring.alerts.message.text import kv, line, since, table
+from monitoring.alerts.recording.incident import thread_of
 from monitoring.base.formatting import format_duration
 from monitoring.conditions.condition import Condition
 from monitoring.conditions.severity import Severity
@@ -57,6 +58,7 @@ def _of_one(one: Question, channel: str, now: datetime) -> Alert:
         # By its own source the alert of an incident finds its chat; a person is found by the channel alone.
         source="protocol" if channel else condition.source,
         monitor=condition.key.monitor,
+        threads=(thread_of(condition),),
     )
 
 
