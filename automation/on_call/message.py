@@ -9,6 +9,7 @@ from datetime import datetime
 from automation.on_call.steps import DueQuestion
 from monitoring.alerts.message.model import RUNNER, Alert
 from monitoring.alerts.message.text import code, kv, line, since, table
+from monitoring.alerts.recording.incident import thread_of
 from monitoring.base.formatting import format_duration
 from monitoring.conditions.condition import Condition
 from monitoring.conditions.severity import Severity
@@ -48,7 +49,7 @@ def _of_one(one: Question, channel: str, now: datetime) -> Alert:
         rows["Asked before"] = ", ".join(others)
     return Alert(
         one.severity,
-        f"Not acknowledged for {format_duration(now - one.began)}: {one.title}",
+        f"Open for {format_duration(now - one.began)}, not acknowledged: {one.title}",
         kv(rows),
         _remedy(f"ack {condition.key.monitor}/{condition.key.text}"),
         protocol=condition.protocol or condition.key.monitor,
@@ -57,6 +58,7 @@ def _of_one(one: Question, channel: str, now: datetime) -> Alert:
         # By its own source the alert of an incident finds its chat; a person is found by the channel alone.
         source="protocol" if channel else condition.source,
         monitor=condition.key.monitor,
+        threads=(thread_of(condition),),
     )
 
 
@@ -68,7 +70,7 @@ def _of_several(found: Sequence[Question], channel: str) -> Alert:
     more = len(found) - len(rows)
     return Alert(
         max(one.severity for one in found),
-        f"{len(found)} incidents are not acknowledged",
+        f"{len(found)} incidents are open and not acknowledged",
         table(("severity", "protocol", "what", "since"), rows),
         *([line(f"… and {more} more; `incidents` lists them all")] if more > 0 else []),
         *([kv({"Why you": found[0].why})] if found[0].why else []),

@@ -95,7 +95,7 @@ def test_who_is_on_call_is_asked_then_everybody_and_again_until_it_ends(host: Te
     assert host.look(4) == []
     [(chat, text)] = host.look(1)
     assert chat == "222"
-    assert text == "🔴 CRITICAL acme: Not acknowledged for 5 min: the vault is empty"
+    assert text == "🔴 CRITICAL acme: Open for 5 min, not acknowledged: the vault is empty"
     assert host.look(9) == []
     assert chats(host.look(1)) == ["111", "222"]
     assert host.look(29) == []
@@ -137,7 +137,7 @@ def test_several_incidents_are_one_question_to_each_person(host: Team) -> None:
         host.fire(key=key)
     [(chat, text)] = host.look(5)
     assert chat == "222"
-    assert text.endswith("3 incidents are not acknowledged")
+    assert text.endswith("3 incidents are open and not acknowledged")
 
 
 def test_a_silence_stops_the_questions_and_its_end_lets_them_go_on(host: Team) -> None:

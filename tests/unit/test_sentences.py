@@ -219,6 +219,13 @@ def test_letters_that_look_like_others_are_pointed_out() -> None:
     assert quoted("USDC") == "“USDC”"
 
 
+@pytest.mark.parametrize("name", ["0xA0b86991c6218b36c1d19D4a2e9Eb0cE3606eB48", "0xa0b86991c6218b36c1d19d4a2e.eth"])
+def test_a_name_that_looks_like_an_address_is_not_written_as_one(name: str) -> None:
+    text = quoted(name)
+    assert "looks like an address" in text
+    assert "b86991" not in text
+
+
 def test_an_address_one_should_know_is_marked_and_only_own_rows_make_it_known() -> None:
     catalogue = Catalogue()
     decoded = Decoder([catalogue]).decode(Transaction(1, COIN, data("transfer(address,uint256)", B, 1)))

@@ -42,6 +42,12 @@ def stored(operations: dict[str, FollowedOperation]) -> dict[str, FollowedOperat
     return found
 
 
+def kept_as(rows: object) -> dict[str, FollowedOperation]:
+    found = remembered(Condition(KEY, memory={OPERATIONS: rows}))  # type: ignore[dict-item]
+    assert found is not None
+    return found
+
+
 def stages(times: list[int], *, steps: tuple[int, ...] = (DAY, HOUR)) -> list[tuple[int, Reached]]:
     """Look at an operation at each of these seconds after it was scheduled."""
     known = stored(follow({}, moment(T0, SCHEDULED, steps_s=steps)).operations)
@@ -190,10 +196,16 @@ def test_memory_that_is_broken_costs_only_what_is_broken() -> None:
     assert remembered(Condition(KEY)) is None
 
 
-def test_no_more_are_remembered_than_there_is_room_for_and_the_oldest_go_first() -> None:
+def test_no_more_are_remembered_than_there_is_room_for_and_the_next_to_run_stay() -> None:
     many = [replace(SCHEDULED, event=f"e{n}", ids=(f"0x{n:03}",), ready_at=T0 + DAY + n) for n in range(300)]
     kept = written(follow({}, moment(T0, *many)).operations, 0)
-    assert [*kept] == [f"0x{n:03}" for n in range(100, 300)]
+    assert sorted(kept) == [f"0x{n:03}" for n in range(200)]
+    later = written(follow(kept_as(kept), moment(T0 + DAY + 99)).operations, 0)
+    more = [replace(SCHEDULED, event=f"f{n}", ids=(f"0xf{n}",), ready_at=T0 + 9 * DAY) for n in range(20)]
+    kept = written(follow(kept_as(later), moment(T0 + DAY + 99, *more)).operations, 0)
+    assert f"0x{150:03}" in kept, "it can run soon"
+    assert "0xf1" in kept, "it takes the place of one that was reported as ready"
+    assert "0x000" not in kept
 
 
 @given(st.lists(st.integers(0, 6 * DAY), min_size=1, max_size=30))

@@ -14,7 +14,7 @@ import apsw
 
 from monitoring.base.clock import from_text, to_text
 from monitoring.base.errors import StoreError
-from monitoring.store.db.compatibility import MIGRATIONS, OLDEST_READABLE, VERSION, lacking
+from monitoring.store.db.compatibility import MIGRATIONS, OLDEST_READABLE, VERSION, has_table, lacking
 from monitoring.store.db.database import BUSY_TIMEOUT_S, Database, Tx
 from monitoring.store.db.write_lock import FairLock
 
@@ -115,17 +115,13 @@ def create_or_migrate(path: Path, *, busy_timeout_s: float = BUSY_TIMEOUT_S, unt
 
 
 def _migrate(tx: Tx, version: int) -> None:
-    adopting = version == 0 and _has_table(tx, "alert_events")
+    adopting = version == 0 and has_table(tx, "alert_events")
     if adopting:
         _set_old_tables_aside(tx)
     tx.execute(MIGRATIONS[version].read_text(encoding="utf-8"))
     if adopting:
         _adopt(tx)
     tx.execute(f"PRAGMA user_version={version + 1}")
-
-
-def _has_table(tx: Tx, name: str) -> bool:
-    return tx.execute("SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = ?", (name,)).fetchone() is not None
 
 
 def _set_old_tables_aside(tx: Tx) -> None:
@@ -137,7 +133,7 @@ def _set_old_tables_aside(tx: Tx) -> None:
         tx.execute(f'DROP INDEX IF EXISTS "{name}"')
         tx.execute(f'DROP TRIGGER IF EXISTS "{name}"')
     tx.execute(f"ALTER TABLE alert_events RENAME TO {_OLD_TABLE}")
-    if _has_table(tx, "monitor_state"):
+    if has_table(tx, "monitor_state"):
         tx.execute("ALTER TABLE monitor_state RENAME TO monitor_state_adopted")
 
 
@@ -159,7 +155,7 @@ def _adopt(tx: Tx) -> None:
     )
     if set(columns) <= set(known):
         tx.execute(f"DROP TABLE {_OLD_TABLE}")
-    if _has_table(tx, "monitor_state_adopted"):
+    if has_table(tx, "monitor_state_adopted"):
         now = to_text(datetime.now(UTC))
         tx.execute(
             "INSERT OR IGNORE INTO monitor_state (namespace, key, value, updated_at) SELECT "  # noqa: S608 - our own

@@ -14,6 +14,7 @@ from monitoring.base.clock import from_text, to_text
 from monitoring.base.errors import MonitoringError
 from monitoring.conditions.severity import Severity
 from monitoring.conditions.silence import Silence, SilenceWindow
+from monitoring.store.db.compatibility import has_table
 from monitoring.store.db.database import Row, Tx, fetch
 
 log = logging.getLogger("monitoring.silences")
@@ -48,7 +49,7 @@ def between(tx: Tx, since: datetime, until: datetime) -> list[Silence]:
 
 def end(tx: Tx, silence_id: int, now: datetime) -> bool:
     """End one now; False if there is none of this id that still holds."""
-    if not _is_there(tx):
+    if not has_table(tx, "narrow_silences"):
         return False
     at = to_text(now)
     tx.execute("UPDATE narrow_silences SET ends_at = ? WHERE id = ? AND ends_at > ?", (at, silence_id, at))
@@ -72,14 +73,9 @@ def newest(tx: Tx, limit: int) -> list[Silence]:
 
 
 def _found(tx: Tx, rest: str, *values: str | int) -> list[Silence]:
-    if not _is_there(tx):
+    if not has_table(tx, "narrow_silences"):
         return []
     return [silence for row in fetch(tx, f"{_SELECT} {rest}", values) for silence in _silence(row)]
-
-
-def _is_there(tx: Tx) -> bool:
-    """Return whether the table exists: until the first run of this release readers meet the schema before it."""
-    return tx.execute("SELECT 1 FROM sqlite_master WHERE name = 'narrow_silences'").fetchone() is not None
 
 
 def _silence(row: Row) -> Iterator[Silence]:

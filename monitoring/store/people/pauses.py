@@ -10,6 +10,7 @@ from enum import StrEnum
 from monitoring.base.clock import from_text, to_text
 from monitoring.conditions.condition import ConditionKey
 from monitoring.conditions.silence import matches
+from monitoring.store.db.compatibility import has_table
 from monitoring.store.db.database import Database, Row, Tx, fetch
 
 
@@ -61,7 +62,7 @@ def add(tx: Tx, kind: PauseKind, name: str, *, now: datetime, ends_at: datetime,
 
 def active(tx: Tx, now: datetime) -> list[Pause]:
     """Return the pauses that hold now, the one that ends last first."""
-    if not _is_there(tx):
+    if not has_table(tx, "pauses"):
         return []
     at = to_text(now)
     found = fetch(tx, f"{_SELECT} WHERE ends_at > ? AND starts_at <= ? ORDER BY ends_at DESC, id", (at, at))
@@ -86,7 +87,7 @@ def end(tx: Tx, pause_id: int, who: str, now: datetime) -> Pause | None:
 
 def is_any_unsaid(tx: Tx, now: datetime) -> bool:
     """Return whether the time of a pause is up and its end is not announced yet."""
-    if not _is_there(tx):
+    if not has_table(tx, "pauses"):
         return False
     found = tx.execute("SELECT 1 FROM pauses WHERE ends_at <= ? AND over_said = 0 LIMIT 1", (to_text(now),))
     return found.fetchone() is not None
@@ -109,14 +110,9 @@ def count(tx: Tx, pause_id: int, held_back: int = 1) -> None:
 
 def newest(database: Database, limit: int) -> list[Pause]:
     """Return the newest pauses, those that have ended among them."""
-    if not database.read(_is_there):
+    if not database.read(lambda tx: has_table(tx, "pauses")):
         return []
     return [_pause(row) for row in database.rows(f"{_SELECT} ORDER BY id DESC LIMIT ?", (limit,))]
-
-
-def _is_there(tx: Tx) -> bool:
-    """Return whether the table exists: until the first run of this release readers meet the schema before it."""
-    return tx.execute("SELECT 1 FROM sqlite_master WHERE name = 'pauses'").fetchone() is not None
 
 
 def _pause(row: Row) -> Pause:

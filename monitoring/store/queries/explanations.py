@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from monitoring.base.clock import from_text, instant_or_none, to_text
+from monitoring.store.db.compatibility import has_table
 from monitoring.store.db.database import Database, Tx, fetch
 
 ASKED, SENT, NOT_SENT = "asked", "sent", "not sent"
@@ -140,7 +141,7 @@ def spent(tx: Tx, since: datetime) -> ExplanationCost:
 
 def is_there(database: Database) -> bool:
     """Return whether the database has the table: readers meet the schema of the release before until the first run."""
-    return bool(database.rows("SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'explanations'"))
+    return database.read(lambda tx: has_table(tx, "explanations"))
 
 
 def of_alert(database: Database, alert_id: int) -> StoredExplanation | None:

@@ -15,7 +15,7 @@ from monitoring.checks.expression.values import Json, Value
 from monitoring.conditions.condition import Condition
 
 OPERATIONS = "operations"
-_MOST = 200  # ours: of more, those that can run the longest are forgotten; their end is reported all the same
+_MOST = 200  # ours: of more, those reported as ready are forgotten first; their end is reported all the same
 
 
 class OperationStage(StrEnum):
@@ -130,8 +130,15 @@ def waiting_ids(operations: Iterable[FollowedOperation]) -> tuple[str, ...]:
 def written(operations: Mapping[str, FollowedOperation], first_block: int) -> dict[str, Json]:
     """Return what is to be remembered: all that wait, and what ended in blocks that are read again."""
     kept = [one for one in operations.values() if not one.stage.is_over or one.ended_block >= first_block]
-    kept.sort(key=lambda one: (one.ready_at or one.at or 0, one.name))
+    kept.sort(key=_by_need)
     return {one.name: _write(one) for one in kept[-_MOST:]}
+
+
+def _by_need(one: FollowedOperation) -> tuple[bool, int, str]:
+    """Order what is forgotten first: what was reported as ready, then what is ready last: it may be there to fill."""
+    ready_at = one.ready_at or one.at or 0
+    is_waiting = one.stage is OperationStage.SCHEDULED
+    return is_waiting, -ready_at if is_waiting else ready_at, one.name
 
 
 def _write(one: FollowedOperation) -> dict[str, Json]:
