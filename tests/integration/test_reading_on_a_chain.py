@@ -324,7 +324,7 @@ def test_no_name_of_others_takes_an_address_s_place_or_changes_what_is_flagged(n
     blocks = call_blocks([Transaction(1, coin.address, data)], EvaluationPoint(environ), Room())
     text = "\n".join(map(plain, blocks))
     assert f"Lets {B} (unknown; ENS “yearn-treasury.eth”) take an unlimited amount of" in text
-    assert "“'Treasury' (0xA0b8…eB48)” of token" in text
+    assert "“'Treasury' (0x……eB48)” (a name that looks like an address) of token" in text
     assert "HIGH approve without a limit" in text
     assert "\u202e" not in text
 
