@@ -157,6 +157,6 @@ def test_what_is_no_sheet_is_read_as_none(data: Any) -> None:
 def test_of_why_a_simulation_fails_no_sentence_of_the_contract_is_repeated(theirs: str, runs: bool | None) -> None:
     view = SimpleNamespace(network=network(1), block=SimpleNamespace(number=7))
     (fact,) = simulation_facts(Simulation(runs, f"it reverts: {theirs}"), OWN, view, Names())  # type: ignore[arg-type]
-    assert fact.says.endswith(": it reverts: a text of its own, which the alert has")
+    assert fact.says.endswith(": it reverts: the contract gives a text")
     (fact,) = simulation_facts(Simulation(runs, "it reverts: GS013"), OWN, view, Names())  # type: ignore[arg-type]
     assert fact.says.endswith(": it reverts: “GS013”")

@@ -49,7 +49,7 @@ def _reason(text: str) -> str:
     Of theirs only a plain name is repeated, in quotes, such as `GS013`: the alert itself has all of it.
     """
     ours, _, theirs = text.partition(": ")
-    said = f": {quoted(theirs) or 'a text of its own, which the alert has'}" if theirs else ""
+    said = f": {quoted(theirs) or 'the contract gives a text'}" if theirs else ""
     return f"{ours[:_LONGEST_REASON]}{said}" if ours else "no reason is given"
 
 
