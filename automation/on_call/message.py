@@ -8,7 +8,7 @@ from datetime import datetime
 
 from automation.on_call.steps import DueQuestion
 from monitoring.alerts.message.model import RUNNER, Alert
-from monitoring.alerts.message.text import kv, line, since, table
+from monitoring.alerts.message.text import code, kv, line, since, table
 from monitoring.alerts.recording.incident import thread_of
 from monitoring.base.formatting import format_duration
 from monitoring.conditions.condition import Condition
@@ -43,15 +43,15 @@ def _of_one(one: Question, channel: str, now: datetime) -> Alert:
     if condition.value:
         rows["Last reading"] = condition.value
     if one.why:
-        rows["You are asked"] = one.why
+        rows["Why you"] = one.why
     others = [name for name in ask.asked.people if name not in ask.people]
     if others:
         rows["Asked before"] = ", ".join(others)
     return Alert(
         one.severity,
-        f"Nobody has acted for {format_duration(now - one.began)}: {one.title}",
+        f"Open for {format_duration(now - one.began)}, not acknowledged: {one.title}",
         kv(rows),
-        _remedy(),
+        _remedy(f"ack {condition.key.monitor}/{condition.key.text}"),
         protocol=condition.protocol or condition.key.monitor,
         channel=channel or condition.channel,
         key=condition.key.text,
@@ -70,15 +70,15 @@ def _of_several(found: Sequence[Question], channel: str) -> Alert:
     more = len(found) - len(rows)
     return Alert(
         max(one.severity for one in found),
-        f"Nobody has acted on {len(found)} incidents",
+        f"{len(found)} incidents are open and not acknowledged",
         table(("severity", "protocol", "what", "since"), rows),
         *([line(f"… and {more} more; `incidents` lists them all")] if more > 0 else []),
-        *([kv({"You are asked": found[0].why})] if found[0].why else []),
-        _remedy(),
+        *([kv({"Why you": found[0].why})] if found[0].why else []),
+        _remedy("ack KEY"),
         protocol=RUNNER,
         channel=channel,
     )
 
 
-def _remedy() -> object:
-    return line("Say that you have it, so that nobody else is asked: `ack`, or `silence` with a reason.")
+def _remedy(command: str) -> object:
+    return line("Acknowledge it, so that no one else is asked: ", code(f'{command} --note "…"'))

@@ -18,7 +18,7 @@ from monitoring.store.people.pauses import Pause, PauseKind
 from monitoring.store.tables import conditions
 
 _MOST = 5  # incidents of one message
-_HELD_BACK = {PauseKind.PROFILE: "tick", PauseKind.TASK: "start", PauseKind.CHECK: "reading"}
+_SKIPPED = {PauseKind.PROFILE: "tick", PauseKind.TASK: "start", PauseKind.CHECK: "reading"}
 
 
 def paused_tasks(profile: str, tasks: Sequence[Task], found: Sequence[Pause]) -> Mapping[str, str]:
@@ -71,7 +71,7 @@ def announce_end(tx: Tx, pause: Pause, now: datetime, origin: AlertOrigin = NOBO
     title = f"{pause.what} is no longer paused: {how}"
     blocks = (
         line(f"Paused by {pause.created_by} since {format_instant(pause.starts_at)}: {pause.reason}"),
-        line(f"Meanwhile {counted(pause.held_back, _HELD_BACK[pause.kind])} did not happen."),
+        line(f"Skipped while paused: {counted(pause.held_back, _SKIPPED[pause.kind])}."),
     )
     for route in routes_of(covered(tx, pause)):
         store_in(tx, announcement(Severity.LOW, title, *blocks, route=route), now=now, origin=origin)

@@ -29,9 +29,11 @@ def _check_people(at: YamlNode, team: OnCall) -> None:
             person.mistakes.add(key.at, person.path, f"{key.text} already has a meaning in `to`: write another name")
         number = team.people[key.text].telegram_id
         if number is not None and owners.setdefault(number, key.text) != key.text:
-            _at(person, "telegram_id").wrong(f"this is also the account of {owners[number]}: each has one of their own")
+            _at(person, "telegram_id").wrong(
+                f"this is also the account of {owners[number]}: write the number of another account"
+            )
     if not team.available:
-        at.wrong("everybody is disabled: enable somebody")
+        at.wrong("all of them are disabled: enable at least one")
 
 
 def _check_rota(at: YamlNode, team: OnCall, rota: Rota) -> None:
@@ -65,25 +67,25 @@ def _check_escalation(at: YamlNode, team: OnCall) -> None:
         _check_step(node, step, last_s, team)
         last_s = max(last_s, step.after_s)
     if escalation.repeat_s < _LEAST_REPEAT_S:
-        _at(at, "repeat").wrong("write at least 5m: a phone that rings without a pause is switched off")
+        _at(at, "repeat").wrong("write at least 5m")
     if severity == "critical" and all(step.to == CHAT for step in escalation.steps):
         _at(at, "steps").wrong("no step reaches a person: add one with to: on-call or to: everybody")
 
 
 def _check_step(at: YamlNode, step: EscalationStep, last_s: int, team: OnCall) -> None:
     if step.after_s < _LEAST_AFTER_S:
-        _at(at, "after").wrong("write at least 1m: an alert needs a moment to be read")
+        _at(at, "after").wrong("write at least 1m")
     elif step.after_s < last_s:
         _at(at, "after").wrong("it comes before the step above: write the steps in the order of their times")
     if step.to == ON_CALL and team.rota is None:
-        _at(at, "to").wrong("without a rota nobody in particular is on call: write everybody, or a rota")
+        _at(at, "to").wrong("there is no rota, so no one person is on call: write everybody, or add a rota")
     elif step.to not in (CHAT, ON_CALL, EVERYBODY):
         _check_name(_at(at, "to"), step.to, team)
 
 
 def _check_name(at: YamlNode, name: str, team: OnCall) -> None:
     if name not in team.people:
-        at.wrong(f"nobody is called {name!r}: {instead_of(name, team.people)}")
+        at.wrong(f"no person is named {name!r}: {instead_of(name, team.people)}")
 
 
 def _at(at: YamlNode, key: str) -> YamlNode:

@@ -80,9 +80,9 @@ def _people(team: OnCall, target: str, severity: Severity, now: datetime) -> dic
     if target == EVERYBODY:
         awake = on_duty(team, now, severity).people
         return dict.fromkeys(awake, "on call") | {
-            name: "everybody is asked" for name in team.available if name not in awake
+            name: "everybody is asked now" for name in team.available if name not in awake
         }
     if target == ON_CALL or not team.people[target].enabled:
         duty = on_duty(team, now, severity)
         return dict.fromkeys(duty.people, duty.why)
-    return {target: "the file names you for this step"}
+    return {target: "on_call.yaml names you for this step"}

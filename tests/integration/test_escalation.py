@@ -95,7 +95,7 @@ def test_who_is_on_call_is_asked_then_everybody_and_again_until_it_ends(host: Te
     assert host.look(4) == []
     [(chat, text)] = host.look(1)
     assert chat == "222"
-    assert text == "🔴 CRITICAL acme: Nobody has acted for 5 min: the vault is empty"
+    assert text == "🔴 CRITICAL acme: Open for 5 min, not acknowledged: the vault is empty"
     assert host.look(9) == []
     assert chats(host.look(1)) == ["111", "222"]
     assert host.look(29) == []
@@ -126,9 +126,9 @@ def test_a_question_names_who_was_asked_before_and_why_this_person(host: Team) -
     host.look(10)
     to_ana = next(each.text for each in host.telegram.messages if each.chat_id == "111")
     to_ben = [each.text for each in host.telegram.messages if each.chat_id == "222"]
-    assert "You are asked: everybody is asked" in to_ana
-    assert [line for text in to_ben for line in text.splitlines() if line.startswith("You are")] == [
-        "You are asked: the week of ben", "You are asked: on call",
+    assert "Why you: everybody is asked now" in to_ana
+    assert [line for text in to_ben for line in text.splitlines() if line.startswith("Why you")] == [
+        "Why you: the week of ben", "Why you: on call",
     ]  # fmt: skip
 
 
@@ -137,7 +137,7 @@ def test_several_incidents_are_one_question_to_each_person(host: Team) -> None:
         host.fire(key=key)
     [(chat, text)] = host.look(5)
     assert chat == "222"
-    assert text.endswith("Nobody has acted on 3 incidents")
+    assert text.endswith("3 incidents are open and not acknowledged")
 
 
 def test_a_silence_stops_the_questions_and_its_end_lets_them_go_on(host: Team) -> None:

@@ -96,7 +96,9 @@ def test_queued_signed_and_executed_are_three_messages_of_one_thread(life: Life)
     told = life.told[-1]
     assert f"Sent by: {checksum(life.node.accounts[SENDER])}" in told.text
     assert f"In: {tx}" in told.text
-    assert f"pause on {TARGET}" in told.text
+    assert f"Pauses {TARGET} (" in told.text
+    assert "pause on" not in told.text  # a call without arguments is said once
+    assert "LOW pause" not in told.text
     assert life.run() == []
     assert len(life.thread(row)) == 3
 
@@ -105,8 +107,18 @@ def test_what_the_chain_executed_and_the_queue_never_showed_is_reported_with_wha
     row = signed(life.node, queued(1), 0, 1)
     life.execute(row)
     assert life.run() == ["transaction at nonce 1 was executed, which was not seen in its queue"]
-    assert f"pause on {TARGET}" in life.told[-1].text
+    assert f"Pauses {TARGET} (" in life.told[-1].text
     assert life.run() == []
+
+
+def test_what_an_execution_changed_is_shown_from_before_it_to_what_it_is_now(life: Life) -> None:
+    lower = life.safe.artifact.calldata("changeThreshold", 1)
+    row = signed(life.node, queued(1, to=CURATION, data=lower), 0, 1)
+    life.execute(row)
+    life.run()
+    said = "\n".join(one.text for one in life.told if "What it did" in one.text)
+    assert "(signatures required: 2 → 1; owners before: " in said
+    assert "already" not in said
 
 
 def test_a_rejection_replaces_what_it_rejects_and_each_has_its_end(life: Life) -> None:
@@ -423,7 +435,7 @@ def test_a_service_that_lists_a_known_one_with_other_contents_keeps_what_was_sig
     assert life.run() == ["transaction at nonce 1 is shown falsely"]
     life.list(signed(life.node, row, 0, 1))
     assert life.run() == ["transaction at nonce 1 can be executed now, 2 of 2 signed"]
-    assert f"pause on {TARGET}" in life.told[-1].text
+    assert f"Pauses {TARGET} (" in life.told[-1].text
 
 
 def test_signatures_of_strangers_do_not_make_one_executable(life: Life) -> None:

@@ -91,7 +91,7 @@ def test_a_safe_of_each_generation_is_watched_on_its_chain_and_in_its_queue(
         assert (told.severity, told.channel) == (Severity.MEDIUM, "yearn_ms")
         assert told.message.title == "Curation (mainnet): transaction queued at nonce 1"
         assert "Signed by: 1 of 1 as the service says, not checked: the service gives no signature" in told.text
-        assert f"pause on {TARGET}" in told.text
+        assert f"Pauses {TARGET} (" in told.text
 
         rival = service.rows["eth"][-1]["safeTxHash"]
         service.rows["eth"].append(queued(1, "ee", to=CURATION, data=None))

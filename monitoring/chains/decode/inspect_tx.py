@@ -42,32 +42,37 @@ def examine(
     view: ChainView | Unknown,
     labels: Labels | None = None,
     catalogue: Catalogue | None = None,
+    before: ChainView | Unknown | None = None,
 ) -> Examined:
     """Decode, judge by rules and write out transactions of one chain; the worst flags of all come first.
 
-    An unknown view costs amounts and what upgrades replace, nothing else.
+    An unknown view costs amounts and what upgrades replace, nothing else. `before` is the chain as calls that were
+    executed met it; where that is unknown, nothing is said of what they changed.
     """
     decoded = tuple(decoder.decode(tx) for tx in txs)
     chain_id = txs[0].chain_id if txs else 0
     words, network = catalogue or Catalogue(), networks().get(chain_id)
     native = {chain_id: native_token(network)} if network else {}
-    known = Known(Names(labels or Labels(), {}, native))
+    known = Known(Names(labels or Labels(), {}, native), is_done=before is not None)
+    met = view if before is None else before
     upgrades: list[Upgrade] = []
-    before: list[tuple[ValueBefore, ...]] = []
+    states: list[tuple[ValueBefore, ...]] = []
+    if isinstance(met, ChainView):
+        states = states_before(met, [inside for one in decoded for inside in one.walk()])
     if isinstance(view, ChainView):
-        before = states_before(view, [inside for one in decoded for inside in one.walk()])
         known = _read(decoded, words, known, view)
-        upgrades = [upgrade for one in decoded for upgrade in read_upgrades(view, one)]
+        old = met if isinstance(met, ChainView) else view
+        upgrades = [upgrade for one in decoded for upgrade in read_upgrades(old, one)]
     found = worst_first(flag for one in decoded for flag in flags(one))
     lines = tuple(line for one in decoded for line in outline(one, known.names))
-    return Examined(decoded, found, lines, tuple(upgrades), known.names, sentences(decoded, words, known, before))
+    return Examined(decoded, found, lines, tuple(upgrades), known.names, sentences(decoded, words, known, states))
 
 
 def _read(decoded: Sequence[DecodedCall], words: Catalogue, known: Known, view: ChainView) -> Known:
     """Read what words need: the views that name tokens in one request, then what is not remembered of the tokens."""
     views = view.read(asked) if (asked := views_of(decoded, words)) else {}
-    known = Known(known.names, views)
+    known = replace(known, views=views)
     wanted = [address for one in decoded for address in token_addresses(one)] + tokens_of(decoded, words, known)
     tokens = view.tokens(dict.fromkeys(wanted))
     found = {(view.network.id, address): token for address, token in tokens.items()}
-    return Known(replace(known.names, tokens=found), views)
+    return replace(known, names=replace(known.names, tokens=found))

@@ -26,20 +26,21 @@ def before_parts(
 
 
 def _one(one: ValueBefore, call: DecodedCall, pattern: Pattern | None, known: Known) -> Iterator[Part]:
+    then = "before" if known.is_done else "now"
     if isinstance(one.value, Unknown):
-        yield f"{one.label} now: unknown" if one.label else "value now: unknown"
+        yield f"{one.label or 'value'} {then}: unknown"
         return
     slot = _slot(one, call, pattern)
     old = list(_value(one.value, slot, call, known))
     if one.becomes is None:
-        yield f"{one.label} now: "
+        yield f"{one.label} {then}: "
         yield from old
         return
     after = call.arguments[one.becomes].value
     yield f"{one.label}: "
     yield from old
     if after == one.value:
-        yield ", as it is already"
+        yield f", as it {'was' if known.is_done else 'is'} already"
     else:
         yield " → "
         yield from _value(after, slot, call, known)

@@ -39,10 +39,14 @@ Part = str | Mention
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """What was read for sentences: names and tokens, and views by (contract in lower case, signature)."""
+    """What was read for sentences: names and tokens, and views by (contract in lower case, signature).
+
+    `is_done`: the calls were executed, and what they change was read before that.
+    """
 
     names: Names = field(default_factory=Names)
     views: Mapping[tuple[str, str], AbiValue | Unknown] = field(default_factory=dict)
+    is_done: bool = False
 
 
 def filled(pattern: Pattern, call: DecodedCall, known: Known) -> list[Part]:

@@ -102,7 +102,8 @@ def describe_step(place: RowContract, entry: Entry, at: EvaluationPoint) -> Aler
         rows |= _executed_rows(facts, known, at)
     blocks: list[Block] = [safe_line(place), kv(rows), *(line(one) for one in _explained(news, facts, content))]
     does = _DOES.get(news, "What it does:")
-    blocks += [line(does), *_calls(content, place, at)]
+    done_in = _block(facts) if news in (News.EXECUTED, News.FAILED) else None
+    blocks += [line(does), *_calls(content, place, at, done_in)]
     if news is News.REPLACED:
         blocks += _instead(facts, place, at)
     threads = (str(facts["instead"]),) if facts.get("instead") else ()
@@ -188,7 +189,7 @@ def _instead(facts: Mapping[str, Value], place: RowContract, at: EvaluationPoint
         return [line("It is not known which transaction used its nonce: none with that nonce was queued.")]
     known, other = network(place.chain), _other(facts, place.chain)
     head = line(bold("Executed instead"), ": ", _link(str(facts["instead"]), place, known))
-    return [head, *(_calls(other, place, at) if other is not None else [])]
+    return [head, *(_calls(other, place, at, _block(facts)) if other is not None else [])]
 
 
 def describe_executed(place: RowContract, entries: Sequence[Entry], at: EvaluationPoint) -> AlertText:
@@ -229,21 +230,27 @@ def _execution(entry: Entry, place: RowContract, at: EvaluationPoint) -> list[Bl
         head.append(line(bold("It failed"), ": its call reverted and changed nothing; its nonce is used."))
     if "nonce" not in facts:
         return [*head, line("What it did is not known: another contract carried it, so look at the transaction.")]
-    return [*head, line("What it did:"), *_calls(_content_of(facts, place.chain), place, at)]
+    return [*head, line("What it did:"), *_calls(_content_of(facts, place.chain), place, at, _block(facts))]
 
 
-def _calls(content: Content, place: RowContract, at: EvaluationPoint) -> list[Block]:
+def _calls(content: Content, place: RowContract, at: EvaluationPoint, executed_in: int | None = None) -> list[Block]:
     if content.is_rejection(place.address):
         return [line(_REJECTION)]
     refund: list[Block] = [line(bold(_REFUND))] if content.refund else []
-    return [*refund, *_call(content, place, at)]
+    return [*refund, *_call(content, place, at, executed_in)]
 
 
-def _call(content: Content, place: RowContract, at: EvaluationPoint) -> list[Block]:
+def _call(content: Content, place: RowContract, at: EvaluationPoint, executed_in: int | None) -> list[Block]:
     if not content.is_whole:
         to = addr(content.call.to, at.labels.name(place.chain, content.call.to), network(place.chain))
         return [line(f"Calldata of {content.size} bytes to ", to, ": see the first message about it.")]
-    return call_blocks([content.call], at, Room(lines=12, units=700, flags=4))
+    return call_blocks([content.call], at, Room(lines=12, units=700, flags=4), executed_in)
+
+
+def _block(facts: Mapping[str, Value]) -> int | None:
+    """Return the block of an execution."""
+    block = facts.get("block")
+    return block if isinstance(block, int) else None
 
 
 def safe_line(place: RowContract) -> Block:

@@ -28,11 +28,15 @@ class SpelledSentence:
 
 @dataclass(frozen=True, slots=True)
 class Spelled:
-    """How addresses are written in the sentences of one message; `foreign` are names that others give."""
+    """How addresses are written in the sentences of one message; `foreign` are names that others give.
+
+    Those in `whole` are in no list below the sentences, so they are never short without a name.
+    """
 
     labels: Labels
     known: Network
     foreign: Mapping[str, str]
+    whole: frozenset[str] = frozenset()
 
     def sentence(self, one: Sentence) -> SpelledSentence:
         found = [pair for part in one.parts for pair in self._spans(part)]
@@ -49,7 +53,7 @@ class Spelled:
         is_stranger = part.is_party and not self.labels.is_own(chain, address)
         if name:
             yield addr(address, name, self.known), f"{name} ({address[:SHORT]})"
-        elif is_stranger:
+        elif is_stranger or address in self.whole:
             # Whole: two addresses with the same ends are cheap to make.
             url = self.known.link("address", address=address)
             yield link(address, url) if url else address, address

@@ -5,9 +5,11 @@ What was not looked at is said, so that nobody takes silence for safety.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 
 from monitoring.alerts.message.text import Block, addr, bold, line
+from monitoring.base.formatting import format_seconds
 from monitoring.chains.abi.addresses import ZERO, checksum, is_address
 from monitoring.chains.abi.selectors import roles
 from monitoring.chains.abi.values import AbiValue, Unknown
@@ -26,6 +28,9 @@ from monitoring.checks.expression.value_text import words
 MAX_LINES = 12
 MAX_EFFECTS = 4
 _NO_EVENT = "No event says that it moves tokens or changes approvals, roles or implementations"
+_SPAN = re.compile("delay|period|duration", re.IGNORECASE)
+_SECONDS = ("getMinDelay", "delay")  # of timelocks: always seconds. A governor's votingDelay may count blocks
+_MAX_SPAN_S = 10**10
 _SAID_BY = {"OwnershipTransferred": "owner", "Upgraded": "implementation", "AdminChanged": "proxy admin"}
 
 
@@ -136,7 +141,7 @@ class _Report:
     def _setting(self, one: Setting) -> Block:
         token = self._tokens.of(one.contract) if one.name == "totalSupply" else None
         shown = [
-            token.digits(value) if token and isinstance(value, int) else self._value(value)
+            token.digits(value) if token and isinstance(value, int) else (self._value(value), _span(one, value))
             for value in (one.before, one.after)
         ]
         return _line(f"{one.name} of ", self._name(one.contract), ": ", shown[0], " → ", shown[1])
@@ -159,6 +164,14 @@ class _Report:
         if address == ZERO:
             return "nobody"
         return addr(checksum(address), self._at.labels.name(self._known.id, address), self._known)
+
+
+def _span(one: Setting, value: AbiValue) -> str:
+    """Return a span of time in words: for sure of a timelock's delay, if it is one of what only sounds like it."""
+    found = _SPAN.search(one.name)
+    if found is None or isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < _MAX_SPAN_S:
+        return ""
+    return f" ({format_seconds(value)}{'' if one.name in _SECONDS else ', if in seconds'})"
 
 
 def _line(*parts: object) -> Block:

@@ -17,7 +17,6 @@ from monitoring.checks.engine.point import EvaluationPoint
 
 if TYPE_CHECKING:
     from monitoring.chains.decode.format_tx import TxLine
-    from monitoring.chains.rpc.views import ChainView
 
 MAX_LINE = 160
 MAX_FLAGS = 6
@@ -48,18 +47,18 @@ class Room:
 
 
 def call_blocks(
-    calls: Sequence[Transaction], at: EvaluationPoint, room: Room, before: ChainView | None = None
+    calls: Sequence[Transaction], at: EvaluationPoint, room: Room, executed_in: int | None = None
 ) -> list[Block]:
     """Decode calls of one chain and write them out: a sentence for each, flags, upgrades, then the calls themselves.
 
-    `before` is the chain that they meet, where that is not the one of now: what was executed is not there twice.
+    `executed_in` is the block in which they were executed: what they changed is read before it, not now.
     """
     if not calls:
         return []
     # Alerts about transactions are few: what they need is loaded by the first one.
     from monitoring.checks.builtin.shared.call_text import written_out  # noqa: PLC0415
 
-    return written_out(calls, at, room, before)
+    return written_out(calls, at, room, executed_in)
 
 
 def cut(text: str) -> str:

@@ -62,12 +62,6 @@ def executed_blocks(
     return report_executed(found, own, view, at, block)
 
 
-def view_before(block: int, place: RowContract, at: EvaluationPoint) -> ChainView | None:
-    """Return the chain as an execution in a block met it."""
-    view = at.spare.chains.view(network(place.chain))
-    return None if isinstance(view, Unknown) else _at(block - 1, view, at)
-
-
 def _settings(calls: Sequence[Transaction], place: RowContract, at: EvaluationPoint) -> dict[tuple[str, str], Call]:
     decoded = [at.decoder.decode(one) for one in calls]
     contracts = dict.fromkeys(map(checksum, called(decoded)[:_MOST_CONTRACTS]))

@@ -22,7 +22,7 @@ from monitoring.checks.builtin.shared.setters import settings_of
 from monitoring.checks.builtin.shared.simulation_text import report
 from monitoring.checks.builtin.shared.transactions import Room, call_blocks, when
 from monitoring.checks.builtin.timelocks.calls import MAKES_CALLS, calls_of, read_together
-from monitoring.checks.builtin.timelocks.effects import executed_blocks, view_before
+from monitoring.checks.builtin.timelocks.effects import executed_blocks
 from monitoring.checks.builtin.timelocks.kinds import Meaning, RawLog, What, signals
 from monitoring.checks.builtin.timelocks.stage_text import (
     business_rows,
@@ -159,14 +159,11 @@ def _blocks(
     # One of many is not simulated: the message has no room for what each would do.
     done = _simulated(one, calls, place, kind, at) if is_only else []
     block = one.facts.get("block")
-    before = None
-    if one.what is What.EXECUTED and is_only and calls and kind in MAKES_CALLS and isinstance(block, int):
-        before = view_before(block, place, at)
-        head += (
-            [line(bold("What it called"), f", with what was so before it, in block {block - 1:,}:")] if before else []
-        )
-        done = executed_blocks(one.transaction, block, calls, place, at)
-    return head + call_blocks(calls, at, room, before) + done
+    executed_in = block if one.what is What.EXECUTED and isinstance(block, int) else None
+    if executed_in is not None and is_only and calls and kind in MAKES_CALLS:
+        head.append(line("What it called:"))
+        done = executed_blocks(one.transaction, executed_in, calls, place, at)
+    return head + call_blocks(calls, at, room, executed_in) + done
 
 
 def _simulated(
