@@ -220,7 +220,7 @@ def test_the_verb_says_who_has_it_and_everything_that_shows_incidents_too(
         assert f"{ME} has it" in web.ask("/incidents").text
 
     assert main(["ack", "backing", "--end"]) == 0
-    assert "nobody has aave/backing any more" in capsys.readouterr().out
+    assert "aave/backing is no longer acknowledged" in capsys.readouterr().out
     assert holder(outbox, datetime.now(UTC)) == ""
 
 
@@ -228,7 +228,7 @@ def test_the_verb_says_who_has_it_and_everything_that_shows_incidents_too(
     ("arguments", "says"),
     [
         (["aave/baking"], "there is no incident aave/baking: one of aave/backing"),
-        (["aave/backing", "--end"], "nobody has aave/backing: there is nothing to end"),
+        (["aave/backing", "--end"], "aave/backing is not acknowledged: there is nothing to end"),
         (["aave/backing", "--note", "x" * 201], "--note is 201 characters long: write at most 200"),
     ],
 )

@@ -125,7 +125,7 @@ def test_our_own_formulas_before_and_after_are_what_they_then_are(scene: Scene) 
     said = scene.alert(row)
     assert "Simulated: it runs\nCRITICAL takes cap backing from 1.02 to 0.93 (limit ≥ 1)\n" in said
     assert "takes cap moved from 102 to 93 (limit drop ≤ 50%)\n" in said, "it changes, within its limit"
-    assert "Own checks: 2 that may read what it touches stay.\n" in said
+    assert "Own checks: 2 that may read what it touches are unchanged.\n" in said
     assert f"arrives: 0.000000000000000009 “COIN” of token {checksum(scene.coin.address)} (price unknown) from" in said
     before = scene.readings()
     scene.executed(row)

@@ -110,7 +110,7 @@ def test_what_an_execution_changed_on_the_chain_is_in_its_alert(
     chat.look()
     timelock.send("executeBatch", *operation)
     (executed,) = chat.look()
-    said = executed.text.partition("Changed on the chain: block ")[2]
+    said = executed.text.partition("Changed on the chain: from block ")[2]
     assert "leaves: 4 “COIN” of token 0x" in said
     assert "leaves: 0.3 ETH (price unknown) to " in said
     assert "paused of " in said

@@ -106,7 +106,7 @@ def test_what_an_operation_would_do_is_in_its_alert_and_is_what_it_then_does(nod
 
     timelock.send("schedule", receiver, 0, b"", NOTHING, SALT, 2 * DAY)
     told, _ = mined(node, world)
-    assert "roles or implementations; implementation stays. Nothing else was looked at.\n" in told.text
+    assert "roles or implementations; implementation is unchanged. Nothing else was looked at.\n" in told.text
     assert "threshold" not in told.text, "nobody looked at a Safe"
 
     node.rpc("evm_increaseTime", 3 * DAY)

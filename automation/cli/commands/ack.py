@@ -18,7 +18,7 @@ from monitoring.store.tables import conditions
 HELP = "acknowledge an incident: say that you have it"
 EXAMPLES = """\
 python -m automation ack aave/utilisation --note "on it"   # no reminders while you work: CRITICAL 4 h, else 24 h
-python -m automation ack aave/utilisation --end            # nobody has it any more
+python -m automation ack aave/utilisation --end            # take it back
 python -m automation incidents                             # what fires, and who has it"""
 _LONGEST_NOTE = 200
 
@@ -41,9 +41,9 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
             made = acknowledge_in(tx, condition, by=by, note=args.note, now=now)
             said = f"{by} has {name} until {zone.named(made.ends_at)}, or until it is worse; reminders are held back"
         elif held is None:
-            raise UsageError(f"nobody has {name}: there is nothing to end")
+            raise UsageError(f"{name} is not acknowledged: there is nothing to end")
         else:
             end_in(tx, condition, held, by=by, now=now)
-            said = f"nobody has {name} any more; the acknowledgement by {held.by} held back {held.held_back} reminders"
+            said = f"{name} is no longer acknowledged by {held.by}; {held.held_back} reminders were held back"
     print(said)
     return 0

@@ -51,7 +51,7 @@ def report(found: Simulation, own: str, view: ChainView, at: EvaluationPoint) ->
 def report_executed(found: Simulation, own: str, view: ChainView, at: EvaluationPoint, block: int) -> list[Block]:
     """Put into the same lines what an execution in a block did, as the chain has it."""
     return _Report(found, checksum(own), view, at).blocks(
-        f"block {block - 1:,} against {block:,}", "Changed on the chain"
+        f"from block {block - 1:,} to {block:,}", "Changed on the chain"
     )
 
 
@@ -82,7 +82,7 @@ class _Report:
             more.append(line(f"It emits more than {MAX_LOGS} events: {found.unread_logs} were not looked at."))
         if found.unread and found.runs:
             more.append(line(f"Not looked at, since it could not be read: {', '.join(found.unread)}."))
-        stay = f"; {', '.join(found.same)} stay{'s' if len(found.same) == 1 else ''}" if found.same else ""
+        stay = f"; {', '.join(found.same)} {'is' if len(found.same) == 1 else 'are'} unchanged" if found.same else ""
         nothing = [line(f"{_NO_EVENT}{stay}. Nothing else was looked at.")] if found.runs and not lines else []
         return [line(bold(title), f": {head}"), *self._own_checks(), *lines[:MAX_LINES], *more, *nothing]
 
@@ -193,7 +193,11 @@ def _effect(one: Effect) -> Block:
 def _rest(found: OwnChecks) -> str:
     more = len(found.effects) - MAX_EFFECTS
     parts = [f"{more} more change"] if more > 0 else []
-    parts += [f"{found.same} that may read what it touches stay"] if found.same else []
+    parts += (
+        [f"{found.same} that may read what it touches {'is' if found.same == 1 else 'are'} unchanged"]
+        if found.same
+        else []
+    )
     parts += [f"{found.lost} could not be read before and after"] if found.lost else []
     parts += [found.problem] if found.problem else []
     if not parts and not found.effects:
