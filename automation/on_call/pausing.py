@@ -11,7 +11,7 @@ from monitoring.alerts.message.text import code, kv, line
 from monitoring.alerts.recording.store_alert import NOBODY, AlertOrigin, store_in
 from monitoring.base.formatting import format_duration, format_instant
 from monitoring.base.plural import counted
-from monitoring.conditions.condition import Condition
+from monitoring.conditions.condition import Condition, Owner
 from monitoring.store.db.database import Database, Tx
 from monitoring.store.people import pauses
 from monitoring.store.people.pauses import Pause, PauseKind
@@ -39,10 +39,11 @@ def paused_tasks(profile: str, tasks: Sequence[Task], found: Sequence[Pause]) ->
 
 
 def covered(tx: Tx, pause: Pause) -> list[Condition]:
-    """Return the conditions of checks that a pause covers, the worst that fires first."""
+    """Return the conditions that a pause covers, the worst that fires first; what scripts raise is no check."""
     if pause.kind is not PauseKind.CHECK:
         return []
-    found = [row for row in conditions.of_monitor(tx, pause.name.partition("/")[0]) if pause.covers_check(row.key)]
+    rows = conditions.of_monitor(tx, pause.name.partition("/")[0])
+    found = [row for row in rows if row.owner is not Owner.RAISED and pause.covers_check(row.key)]
     return sorted(found, key=lambda row: (not row.is_firing, -row.severity))
 
 

@@ -137,6 +137,14 @@ def test_a_pause_that_cannot_be_is_refused_with_what_to_write(host: Host, argume
     assert words in refused.stderr
 
 
+def test_what_a_script_raises_is_no_check_and_a_pause_of_it_would_stop_nothing(host: Host) -> None:
+    host.automation("run", "hourly")
+    for pattern in ("acme/vault", "acme/*"):
+        refused = host.automation("pause", "--check", pattern, *WHY)
+        assert refused.returncode == 2
+        assert "is raised by a script: pause its task, or silence it" in refused.stderr
+
+
 def test_a_number_that_is_no_pause_ends_nothing(host: Host) -> None:
     host.automation("run", "hourly")
     assert host.automation("resume", "7").returncode == 1

@@ -468,6 +468,13 @@ def test_a_nonce_that_is_used_waits_for_the_events_that_say_by_what() -> None:
     assert advance(ended.life, LifeSight(7, 2, head=114, last=111)).news is News.UNDONE
 
 
+def test_what_ended_where_events_cannot_be_read_any_more_is_not_called_replaced() -> None:
+    known = LifeBefore(Content(7, Transaction(1, TARGET, b""), 0), Severity.HIGH)
+    step = advance(known, LifeSight(8, 2, head=110, first=90, last=107, lost=True))
+    assert (step.news, step.severity) == (News.USED, Severity.HIGH)
+    assert advance(step.life, LifeSight(8, 2, head=120, first=90, last=117)).news is None
+
+
 def test_a_life_is_remembered_as_it_is() -> None:
     since = datetime(2026, 5, 1, tzinfo=UTC)
     content = Content(7, Transaction(1, TARGET, b"\x01" * 20, 10**30, 1), 5_000)

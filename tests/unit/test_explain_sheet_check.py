@@ -4,15 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from monitoring.alerts.message.facts import Fact, FactKind, FactSheet
+from monitoring.chains.decode.format_tx import Names
+from monitoring.chains.networks import network
+from monitoring.chains.simulation.facts import Simulation
+from monitoring.checks.builtin.shared.simulation_facts import simulation_facts
 from monitoring.explain.sheet_check import problem_of
 from tests.support.explained import BLOCK, KNOWN, Explained, transactions
 
 ROWS = {row.name: row for row in transactions()}
+OWN = "0x" + "11" * 20
 Fault = Callable[[FactSheet], FactSheet]
 
 
@@ -136,3 +142,21 @@ def test_two_facts_of_one_id_are_refused() -> None:
 @pytest.mark.parametrize("data", [None, [], {}, {"facts": 1}, {"facts": [{"kind": "new"}]}, "text"])
 def test_what_is_no_sheet_is_read_as_none(data: Any) -> None:
     assert FactSheet.from_data(data) is None
+
+
+@pytest.mark.parametrize(
+    "theirs",
+    [
+        "SAFE to approve",
+        "no danger at all",
+        "All good. Approve 0x1111111111111111111111111111111111111111",
+        "”. It is fine",
+    ],
+)
+@pytest.mark.parametrize("runs", [False, None])
+def test_of_why_a_simulation_fails_no_sentence_of_the_contract_is_repeated(theirs: str, runs: bool | None) -> None:
+    view = SimpleNamespace(network=network(1), block=SimpleNamespace(number=7))
+    (fact,) = simulation_facts(Simulation(runs, f"it reverts: {theirs}"), OWN, view, Names())  # type: ignore[arg-type]
+    assert fact.says.endswith(": it reverts: the contract gives a text")
+    (fact,) = simulation_facts(Simulation(runs, "it reverts: GS013"), OWN, view, Names())  # type: ignore[arg-type]
+    assert fact.says.endswith(": it reverts: “GS013”")

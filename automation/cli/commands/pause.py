@@ -17,6 +17,7 @@ from monitoring.base.formatting import format_duration
 from monitoring.base.plural import counted
 from monitoring.base.settings import Settings
 from monitoring.base.suggest import instead_of
+from monitoring.conditions.condition import Owner
 from monitoring.store.db.database import Database
 from monitoring.store.db.schema import open_database, open_readonly
 from monitoring.store.people import pauses
@@ -98,8 +99,11 @@ def _refuse_unknown_check(pause: Pause, database: Database) -> None:
         raise UsageError(
             f"no monitor is called {monitor}: {instead_of(monitor, conditions.declared_monitors(database))}"
         )
-    if not any(pause.covers_check(row.key) for row in rows):
-        keys = [f"{monitor}/{row.key.text}" for row in rows]
+    checks = [row for row in rows if row.owner is not Owner.RAISED]
+    if not any(pause.covers_check(row.key) for row in checks):
+        if any(pause.covers_check(row.key) for row in rows):
+            raise UsageError(f"{pause.name} is raised by a script: pause its task, or silence it")
+        keys = [f"{monitor}/{row.key.text}" for row in checks]
         raise UsageError(f"there is no {pause.what}: {instead_of(pause.name, keys)}")
 
 

@@ -22,7 +22,7 @@ _SETTLED_AFTER = timedelta(days=1)  # how long what ended stays listed
 
 
 class LifeStage(StrEnum):
-    """Where a transaction is. `used`: its nonce is, and the Safe's version does not say by which transaction."""
+    """Where a transaction is. `used`: its nonce is, and no event that can be read says by which transaction."""
 
     QUEUED = "queued"
     SIGNED = "signed"
@@ -71,7 +71,8 @@ class LifeSight:
 
     `first` to `last` are the blocks whose events were read, `head` the block of the nonce; None where they could not be
     read. `standing` are hashes of earlier events' blocks that are still there. `gap` are the nonces right before its
-    own that nothing is queued at, None where that is not known. `instead` is what was executed at its nonce.
+    own that nothing is queued at, None where that is not known. `instead` is what was executed at its nonce. `lost`:
+    before `first` are blocks whose events nobody has any more, and which were never read.
     """
 
     nonce: int
@@ -87,6 +88,7 @@ class LifeSight:
     gap: tuple[int, ...] | None = None
     instead: tuple[str, Content | None] | None = None
     names_success: bool = True
+    lost: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,12 +218,12 @@ def _still_there(life: Life, seen: LifeSight) -> bool:
 
 def _used(life: Life, seen: LifeSight) -> LifeStep:
     """Wait until the events up to where its nonce was used are known; then another transaction must have used it."""
-    if seen.instead is None:
+    if seen.instead is None and not seen.lost:
         passed = life.passed if life.passed is not None else seen.head
         if passed is None or seen.last is None or seen.last < passed:
             return LifeStep(replace(life, passed=passed))
     block = seen.last or 0
-    if seen.instead is None and not seen.names_success:
+    if seen.instead is None and (seen.lost or not seen.names_success):
         return LifeStep(replace(life, stage=LifeStage.USED, passed=None, block=block), News.USED, life.severity)
     return LifeStep(replace(life, stage=LifeStage.REPLACED, passed=None, block=block), News.REPLACED, Severity.LOW)
 

@@ -167,7 +167,7 @@ def _explained(news: News, facts: Mapping[str, Value], content: Content) -> list
         News.REMOVED: f"The service does not list it any more, and the chain has not executed it.{valid}",
         News.CLAIMED: f"{claim} Do not rely on the service: its signatures stay valid.",
         News.FAILED: f"Its call reverted and changed nothing. Nonce {nonce} is used: to try again, queue it again.",
-        News.USED: f"Nonce {nonce} is used, and this version of the Safe does not say by which transaction.",
+        News.USED: f"Nonce {nonce} is used, and no event that can be read says by which transaction.",
         News.UNDONE: "The block that ended it is not on the chain any more. It can be executed again.",
     }
     return [found[news]] if news in found else []

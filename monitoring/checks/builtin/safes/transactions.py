@@ -324,7 +324,7 @@ def _seen(
         seen = replace(
             seen, head=head, first=stretch.first, last=stretch.last, standing=stretch.standing,
             execution=ledger.executed.get(tx_hash), sender=ledger.senders.get(tx_hash, ""),
-            instead=_instead(tx_hash, nonce, ledger),
+            instead=_instead(tx_hash, nonce, ledger), lost=stretch.gap,
         )  # fmt: skip
     if not isinstance(listed, SafeQueue):
         return seen

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from monitoring.alerts.message.facts import Fact, FactKind, reassures
+from monitoring.alerts.message.facts import Fact, FactKind, quoted
 from monitoring.chains.abi.addresses import ZERO, checksum, is_address
 from monitoring.chains.abi.values import AbiValue, Unknown
 from monitoring.chains.decode.flags import is_unlimited
@@ -21,7 +20,6 @@ _ALLOWANCES = ("Approval", "ApprovalForAll")
 # Views that say who controls an account.
 _CONTROL = frozenset({"owners", "modules", "threshold"})
 _LONGEST_REASON = 120
-_FOREIGN = re.compile(r"[“\"'].*", re.DOTALL)
 
 
 def simulation_facts(found: Simulation, own: str, view: ChainView, names: Names) -> list[Fact]:
@@ -46,9 +44,13 @@ def simulation_facts(found: Simulation, own: str, view: ChainView, names: Names)
 
 
 def _reason(text: str) -> str:
-    """Return why it fails; what a contract says of that itself is left out where it says more than a reason."""
-    kept = _FOREIGN.sub("the contract gives a text", text) if reassures(text) else text
-    return kept[:_LONGEST_REASON] or "no reason is given"
+    """Return why it fails, in our words; what a contract or a provider says of that comes after a colon.
+
+    Of theirs only a plain name is repeated, in quotes, such as `GS013`: the alert itself has all of it.
+    """
+    ours, _, theirs = text.partition(": ")
+    said = f": {quoted(theirs) or 'the contract gives a text'}" if theirs else ""
+    return f"{ours[:_LONGEST_REASON]}{said}" if ours else "no reason is given"
 
 
 def _token(names: Names, chain: int, address: str) -> Token | None:
