@@ -158,7 +158,7 @@ def test_honest_rows_are_said_to_be_checked_and_what_can_be_executed_is_said(nod
     assert "Signed by: 1 of 2, each signature checked\n" in told.text
     assert "0x" + hash_of(row).hex() in told.text
     assert (
-        "implementations; threshold, owners, modules, singleton, guard, module guard, fallback handler stay. "
+        "implementations; threshold, owners, modules, singleton, guard, module guard, fallback handler are unchanged. "
         in told.text
     )
 
