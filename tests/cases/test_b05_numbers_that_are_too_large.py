@@ -20,6 +20,8 @@ pytestmark = pytest.mark.case("B.5")
 MORE = {
     "silence --for": ["--protocol", "aave", "--reason", "r"],
     "silence --until": ["--protocol", "aave", "--reason", "r"],
+    "pause --for": ["--profile", "hourly", "--reason", "r"],
+    "pause --until": ["--profile", "hourly", "--reason", "r"],
     "restore --wait": ["nothing.db"],
     "stop --grace": ["hourly"],
 }
