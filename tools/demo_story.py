@@ -107,7 +107,13 @@ STEPS = (
         "Somebody works on the vault and asks for two quiet hours, with the reason.",
         "silence --protocol cap --for 2h --reason upgrade",
     ),
-    on_chain("It is short again meanwhile: stored and counted, not sent.", "run hourly", first="lose money again"),
+    on_chain(
+        "It is short again meanwhile: stored and counted, not sent. What is sent is who silenced it, since something "
+        "CRITICAL is among it.",
+        "run hourly",
+        "silenced cap",
+        first="lose money again",
+    ),
     Step("Which alerts are held back, and until when.", "silence --list", needs_chain=True, says=("upgrade",)),
     Step(
         "The profile `daily` has a task that breaks, and this disk has less room than its limit asks for (100%). One "
