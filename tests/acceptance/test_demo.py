@@ -37,6 +37,19 @@ def _one_at_a_time() -> Iterator[None]:
         yield
 
 
+def test_the_demo_needs_nothing_that_only_tests_need() -> None:
+    # `make demo` of a fresh clone makes the venv of a host, without the packages of requirements-dev.lock.
+    hidden = "import sys; sys.modules.update(dict.fromkeys(('pytest', 'hypothesis', 'xdist', 'jsonschema', 'web3')))"
+    done = subprocess.run(
+        [sys.executable, "-c", f"{hidden}; import tools.demo"],
+        cwd=CHECKOUT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+
+
 def demo(*arguments: str, env: Mapping[str, str] | None = None) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [*DEMO, *arguments],

@@ -6,8 +6,6 @@ import os
 import shutil
 from typing import NoReturn
 
-import pytest
-
 from tests.support.contracts import Artifact, artifact
 
 
@@ -21,6 +19,8 @@ def require(program: str) -> str:
 
 def missing(reason: str) -> NoReturn:
     """Skip for want of a part; in CI, where every part is there, fail."""
+    import pytest
+
     if os.environ.get("CI") == "true":
         pytest.fail(f"in CI every part must be there: {reason}")
     pytest.skip(reason)
