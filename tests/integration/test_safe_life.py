@@ -16,9 +16,9 @@ from monitoring.chains.abi.addresses import checksum
 from monitoring.chains.decode.calldata import Transaction
 from monitoring.chains.networks import network
 from monitoring.checks.builtin.safes import transactions
-from monitoring.checks.builtin.safes.executed import Content
+from monitoring.checks.builtin.safes.executed import Content, Execution
 from monitoring.checks.builtin.safes.life import Life as LifeBefore
-from monitoring.checks.builtin.safes.life import LifeSight, LifeStage, News, advance, life_of
+from monitoring.checks.builtin.safes.life import LifeSight, LifeStage, Listing, News, advance, life_of
 from tests.integration.test_safes import later, watching
 from tests.support import anvil, parts
 from tests.support.anvil import Anvil
@@ -466,6 +466,16 @@ def test_a_nonce_that_is_used_waits_for_the_events_that_say_by_what() -> None:
     ended = advance(advance(known, LifeSight(8, 2, head=110, last=107)).life, LifeSight(8, 2, head=113, last=110))
     assert ended.news is News.REPLACED
     assert advance(ended.life, LifeSight(7, 2, head=114, last=111)).news is News.UNDONE
+
+
+def test_an_event_is_not_believed_while_its_nonce_is_not_used() -> None:
+    """A delegate call of another transaction can emit any event in the Safe's name."""
+    known = LifeBefore(Content(7, Transaction(1, TARGET, b""), 0), Severity.HIGH, signed=2, required=2)
+    event = Execution("0x" + "11" * 32, ran=True, block=100, block_hash="0xaa", tx="0xbb", index=0)
+    forged = LifeSight(7, 2, head=110, first=90, last=107, execution=event, signed=2, listing=Listing.LISTED)
+    step = advance(known, forged)
+    assert (step.news, step.life.stage) == (News.READY, LifeStage.READY)
+    assert advance(step.life, replace(forged, nonce=8)).news is News.EXECUTED
 
 
 def test_what_ended_where_events_cannot_be_read_any_more_is_not_called_replaced() -> None:

@@ -178,17 +178,18 @@ def begun(life: Life, seen: LifeSight) -> Life:
 def advance(life: Life, seen: LifeSight) -> LifeStep:
     """Take a transaction as far as this run saw it come.
 
-    1. An event of the chain decides; so does a nonce that is used, once the events up to there are known.
+    1. An event of the chain decides, if the Safe has used the nonce: what a Safe runs by delegate call can emit any
+       event in its name. So does a nonce that is used, once the events up to there are known.
     2. What a reorganisation undid waits again; one that was mined again is no news.
     3. Otherwise it waits for signatures, for others at lower nonces, or for anybody who executes it.
     """
-    if seen.execution is not None:
+    is_used = seen.nonce > life.nonce
+    if seen.execution is not None and is_used:
         return _executed(life, seen.execution)
     if life.stage in _BY_EVENT:
         life = life if _still_there(life, seen) else replace(life, block_hash="")
         if life.block_hash:
             return LifeStep(life)
-    is_used = seen.nonce > life.nonce
     if life.stage in (LifeStage.REPLACED, LifeStage.USED) and is_used:
         return LifeStep(life)
     was_ended = life.stage in ENDED
