@@ -1,5 +1,5 @@
 """`python -m automation`."""
-# ruff: noqa: E402 - root loads no more than it must, and whoever waits for its turn neither
+# ruff: noqa: E402 - root loads no more than it must, and a start that waits for its turn no more than that
 
 from monitoring.base.drop_privileges import become_owner_of_checkout
 

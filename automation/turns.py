@@ -1,8 +1,8 @@
 """How many runs start at once: where many profiles are due in the same minute, each waits here for its turn.
 
 A hundred interpreters that load the rest of a run together need gigabytes and make each other late. So a scheduler's
-start waits before anything large is imported, and the modules here are few: whoever waits should cost nothing. A turn
-is a flock on one of a few files: no order, no process in between, and the kernel takes it back from whoever dies.
+start waits before anything large is imported, and the modules here are few: waiting should cost nothing. A turn is a
+flock on one of a few files: no order, no process in between, and the kernel takes it back from a process that dies.
 Waiting has an end that lies well within the grace of a tick (monitoring/ledger/ticks.py): crowded is better than late.
 """
 
@@ -59,7 +59,7 @@ def end_turn() -> None:
 
 def end_turn_later() -> None:
     """Let the next one start in a while, however long this run takes."""
-    import logging  # noqa: PLC0415 - whoever waits does not pay for these
+    import logging  # noqa: PLC0415 - waiting does not pay for these
     import threading  # noqa: PLC0415 - likewise
 
     if _waited_s > _WORTH_A_LINE_S:

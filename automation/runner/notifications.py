@@ -270,7 +270,7 @@ class Reporting:
     def drain_before_next_tick(self, until: datetime, stop: StopRequest, only_one: FileLock | None) -> None:
         """Go on delivering after the run, until then at most; of the runs that share a lock one does it for all.
 
-        What was stored while the one ended is looked for once more: whoever stored it has left it to that one.
+        What was stored while the one ended is looked for once more: the run that stored it has left it to that one.
         """
         left = 0
         while (waiting := self._count_waiting()) > left and not stop.is_made():
