@@ -104,7 +104,7 @@ def history(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[PlayedCh
         put_answers(chain.node, {view(name): value for name, value in WELL.items()})
         monitor = loaded(folder / "monitor.yaml", FULL % (VAULT, checksum(token.address)))
         for change in HISTORY:
-            chain.hour([monitor], changing(change, token))
+            chain.hour(lambda: chain.run(monitor), changing(change, token))
         yield chain, monitor
 
 
