@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from automation.executor.reaper import StopRequest
 from automation.executor.task import TaskResult
-from automation.jobs.model import Profile
+from automation.jobs.model import Jobs, Profile
 from automation.jobs.referenced_monitors import ReferencedMonitors
 from automation.runner.run_record import RunRecord
 from automation.status import webhooks
@@ -33,6 +33,7 @@ from monitoring.ledger.reach import ReachProblem, reach_problems, reach_problems
 from monitoring.ledger.reconcile import Reconciled
 from monitoring.ledger.ticks import Unanswered
 from monitoring.store.db.database import Database
+from monitoring.store.evidence import closed_days
 from monitoring.store.people import pauses
 from monitoring.store.spool import unstored
 from monitoring.store.spool.unstored import Kept
@@ -194,6 +195,20 @@ class Reporting:
             from automation.on_call.pausing import announce_ended  # noqa: PLC0415 - most runs have none
 
             announce_ended(database, self._now(), self._origin())
+
+        self._record.with_database(act)
+
+    def day(self, read_jobs: Callable[[], Jobs | None]) -> None:
+        """Report the day before, once; a test, and a process that sends nothing, leave that to other runs."""
+        if self._settings.in_test_mode or self._settings.debug:
+            return
+
+        def act(database: Database) -> None:
+            if database.read(lambda tx: closed_days.is_yesterday_closed(tx, self._now())):
+                return
+            from automation.evidence.daily import report_day  # noqa: PLC0415 - once a day
+
+            report_day(database, self._now(), read_jobs(), self._origin(), self._record.tick_at)
 
         self._record.with_database(act)
 

@@ -17,6 +17,7 @@ from monitoring.base.clock import to_text
 from monitoring.base.errors import UsageError
 from monitoring.base.plural import counted
 from monitoring.store.db.database import Database, fetch
+from monitoring.store.evidence import closed_days
 
 KEEP_FOR = timedelta(days=90)
 SHORTEST = timedelta(days=1)  # ours: the audit of a day must find its rows
@@ -115,6 +116,8 @@ def prune(database: Database, now: datetime, keep_for: timedelta = KEEP_FOR) -> 
     counts |= {kind: _delete_in_batches(database, sql, before, _BATCH) for kind, sql in _STEPS.items()}
     kept = [row[0] for row in database.rows(_KEPT_RUNS)]
     counts["run"] = _delete_in_batches(database, _RUNS, before, _BATCH_OF_RUNS, kept=str(kept))
+    with database.write() as tx:
+        closed_days.prune(tx, before)
     _end_adopted(database)
     return Pruned(before, counts, tuple(_remove_set_aside(database.path, before)))
 
