@@ -1,4 +1,5 @@
-"""Pictures of numbers: geometry alone, pure; templates draw it as inline SVG. No row is read here, no page known.
+"""Pictures of numbers as inline SVG: numbers in, markup or geometry out. Pure: no row is read here, no page known.
 
-Tests: `tests/browser/test_dashboard.py`, `tests/integration/test_web_*.py`.
+`line` draws a value over time, `sparkline` its shape in a row, `bars` the bars that a template draws.
+Tests: `tests/unit/test_line_charts.py`, `tests/browser`, `tests/integration/test_web_*.py`.
 """
