@@ -6,10 +6,10 @@ from dataclasses import replace
 
 import pytest
 
-from monitoring.web.pages.headline import Known, headline
+from monitoring.web.pages.headline import Standing, headline
 from monitoring.web.pages.page import Alarms
 
-WELL = Known(3, has_run=True, unreached=0, alarms=Alarms(), checks=147, no_data=0, problems=0)
+WELL = Standing(3, has_run=True, unreached=0, alarms=Alarms(), checks=147, no_data=0, problems=0)
 FIRES = Alarms(60, "CRITICAL")
 
 
@@ -28,5 +28,5 @@ FIRES = Alarms(60, "CRITICAL")
         (replace(WELL, has_run=False, profiles=0), "Nothing is scheduled yet", "unknown"),
     ],
 )
-def test_the_worst_of_all_that_is_known_is_the_verdict(known: Known, text: str, tone: str) -> None:
+def test_the_worst_of_all_that_is_known_is_the_verdict(known: Standing, text: str, tone: str) -> None:
     assert (headline(known).text, headline(known).tone) == (text, tone)

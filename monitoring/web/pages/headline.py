@@ -11,7 +11,7 @@ _MANY = 5  # a fifth of all checks without data is as bad as an alarm: what they
 
 
 @dataclass(frozen=True, slots=True)
-class Known:
+class Standing:
     """What the sentence is made of: profiles in force, whether one ever ran, checks and how many have no data."""
 
     profiles: int
@@ -31,7 +31,7 @@ class Headline:
     tone: str
 
 
-def headline(known: Known) -> Headline:
+def headline(known: Standing) -> Headline:
     """Return the verdict; green only where nothing fires, all checks have data and nothing was missed."""
     if known.unreached:
         return Headline("People are not being reached", "bad")

@@ -16,7 +16,7 @@ from monitoring.store.tables import conditions, silences
 from monitoring.web import overview
 from monitoring.web.charts import bars
 from monitoring.web.overview import Incident
-from monitoring.web.pages.headline import Known, headline
+from monitoring.web.pages.headline import Standing, headline
 from monitoring.web.pages.page import Alarms, Page, page, page_route
 from monitoring.web.route import RequestContext
 
@@ -41,7 +41,7 @@ def dashboard(context: RequestContext) -> Page:
     problems = [each for each in _not_shown_apart(found) if each.breaks_silence]
     without_data = sum(each.checks for each in sources)
     worst = firing[0].condition.severity.name if firing else ""
-    known = Known(
+    known = Standing(
         len(profiles), found.due > 0 or any(each.recent for each in profiles), len(unreached),
         Alarms(len(firing), worst), max(checks, without_data), without_data, len(problems),
     )  # fmt: skip
