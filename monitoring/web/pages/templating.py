@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cache
 from pathlib import Path
@@ -25,6 +23,7 @@ from monitoring.conditions.condition import ConditionKey
 from monitoring.ledger.audit import AuditProblem, ProblemKind
 from monitoring.store.queries.alerts import AlertRow
 from monitoring.web import serializers
+from monitoring.web.pages.page import Page
 from monitoring.web.static_files import address
 
 _NOTHING = "\N{EN DASH}"
@@ -32,18 +31,6 @@ _LONGEST = 4000  # more than the output of a task that a page shows
 _LONGEST_DATA = 100_000
 # Of our own templates: in what others wrote a quotation mark is escaped.
 _LINK = re.compile(r' (?:href|src|action|hx-get)="(?=/)')
-
-
-@dataclass(frozen=True, slots=True)
-class Page:
-    """A template and what it shows."""
-
-    template: str
-    values: Mapping[str, Any]
-
-
-def page(template: str, now: datetime, **values: Any) -> Page:  # noqa: ANN401 - templates'
-    return Page(template, {"now": now, **values})
 
 
 def render(page: Page, root: str = "") -> bytes:
@@ -69,7 +56,7 @@ def load_templates() -> None:
 @cache
 def _environment() -> Environment:
     environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent / "templates"),
+        loader=FileSystemLoader(Path(__file__).parents[1] / "templates"),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
