@@ -15,6 +15,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from automation.evidence.when_due import report_if_due
 from automation.executor.reaper import StopRequest
 from automation.executor.task import TaskResult
 from automation.jobs.model import Jobs, Profile
@@ -35,7 +36,6 @@ from monitoring.ledger.reach import ReachProblem, reach_problems, reach_problems
 from monitoring.ledger.reconcile import Reconciled
 from monitoring.ledger.ticks import Unanswered
 from monitoring.store.db.database import Database
-from monitoring.store.evidence import closed_days
 from monitoring.store.people import pauses
 from monitoring.store.spool import unstored
 from monitoring.store.spool.unstored import Kept
@@ -200,19 +200,11 @@ class Reporting:
 
         self._record.with_database(act)
 
-    def day(self, read_jobs: Callable[[], Jobs | None]) -> None:
+    def day(self, jobs: Callable[[], Jobs | None]) -> None:
         """Report the day before, once; a test, and a process that sends nothing, leave that to other runs."""
-        if self._settings.in_test_mode or self._settings.debug:
-            return
-
-        def act(database: Database) -> None:
-            if database.read(lambda tx: closed_days.is_yesterday_closed(tx, self._now())):
-                return
-            from automation.evidence.daily import report_day  # noqa: PLC0415 - once a day
-
-            report_day(database, self._now(), read_jobs(), self._origin(), self._record.tick_at)
-
-        self._record.with_database(act)
+        if not (self._settings.in_test_mode or self._settings.debug):
+            tick_at, now = self._record.tick_at, self._now
+            self._record.with_database(lambda database: report_if_due(database, now(), jobs, self._origin(), tick_at))
 
     def no_longer_watched(self, watched: ReferencedMonitors) -> None:
         """End the conditions of monitors that no profile names any more; firing ones are reported silently."""
