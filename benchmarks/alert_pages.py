@@ -91,7 +91,7 @@ def compare_pages(histories: list[History], rounds: int) -> None:
         samples: dict[str, list[tuple[float, float]]] = {history.name: [] for history in histories}
         for _ in range(rounds):
             for history in histories:
-                samples[history.name].append(timed(api.alerts, history.asked(asked[history.name][number][1])))
+                samples[history.name].append(timed(api.alerts.alerts, history.asked(asked[history.name][number][1])))
         for history in histories:
             took[history.name].append(samples[history.name])
     print(f"/v1/alerts, {len(names)} shapes x {rounds}; ms of the whole answer, and the dearest shape's median")

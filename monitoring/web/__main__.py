@@ -54,7 +54,9 @@ def main(arguments: list[str] | None = None) -> int:
 
 def load_all() -> None:
     """Read now what is otherwise read when it is first asked for: a sync replaces the files under this process."""
-    from monitoring.web import api, metrics, templating  # noqa: F401, PLC0415 - as above
+    from monitoring.web import api  # noqa: PLC0415 - as above
+    from monitoring.web.api import metrics  # noqa: F401, PLC0415 - as above
+    from monitoring.web.pages import templating  # noqa: PLC0415 - as above
 
     api.openapi()
     templating.load_templates()

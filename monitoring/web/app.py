@@ -32,6 +32,7 @@ from monitoring.web import api, pages, static_files
 from monitoring.web.below_path import BelowPath
 from monitoring.web.host_check import HostCheck, HostPolicy
 from monitoring.web.http import HttpError, error_response, not_found, unless_known
+from monitoring.web.pages.errors import error_page
 from monitoring.web.parameters import read_query
 from monitoring.web.reader import Reader, Version
 from monitoring.web.results import Question, ResultCache
@@ -153,7 +154,7 @@ async def _on_routing_error(settings: Settings, request: Request, raised: Except
 
 
 def _write_error(error: HttpError, settings: Settings, *, as_page: bool) -> Response:
-    return pages.error_page(error, settings) if as_page else error_response(error)
+    return error_page(error, settings) if as_page else error_response(error)
 
 
 def _boot() -> Boot:

@@ -12,7 +12,7 @@ from benchmarks import _history, _stdlib_server
 from monitoring.base.process_identity import current_boot
 from monitoring.base.settings import CHECKOUT, Settings
 from monitoring.store.db import schema
-from monitoring.web import api
+from monitoring.web.api import alerts as api
 from monitoring.web.http import to_json
 from monitoring.web.route import RequestContext
 

@@ -1,0 +1,25 @@
+"""*Silences*: what is muted or paused, until when, why and by whom."""
+
+from __future__ import annotations
+
+from monitoring.store.people import pauses
+from monitoring.store.tables import silences
+from monitoring.web.pages.page import PER_PAGE, Page, page, page_route
+from monitoring.web.route import RequestContext
+
+
+def silence_list(context: RequestContext) -> Page:
+    found = silences.newest(context.database, PER_PAGE)
+    stopped = pauses.newest(context.database, PER_PAGE)
+    return page(
+        "silences.html",
+        context,
+        here="/silences",
+        holding=[row for row in found if row.starts_at <= context.now < row.ends_at],
+        ended=[row for row in found if row.ends_at <= context.now],
+        paused=[row for row in stopped if row.ends_at > context.now],
+        resumed=[row for row in stopped if row.ends_at <= context.now],
+    )
+
+
+ROUTES = (page_route("/silences", silence_list),)
