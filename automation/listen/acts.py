@@ -1,7 +1,7 @@
 """The two buttons that change something: *I have it* and *Mute 1 h*, with what limits them.
 
-They do what `ack` and `silence` do on the host, for one condition, and less: what somebody does with an
-account that is not theirs is seen and heard by everybody, and is stopped by time and by counts. `SECURITY.md` has the table.
+They do what `ack` and `silence` do on the host, for one condition, and less: what somebody does with an account that
+is not theirs is seen and heard by everybody, and is stopped by time and by counts. `SECURITY.md` has the table.
 """
 
 from __future__ import annotations

@@ -40,7 +40,7 @@ _AGAIN = "That incident is over, and it fires again: use the newer message. Noth
 
 @dataclass(frozen=True, slots=True)
 class TapContext:
-    """What a handler may ask about in addition to the store: the settings, the people, and which bot was tapped."""
+    """What a handler may ask about apart from the store: the settings, the people, and which bot was tapped."""
 
     settings: Settings
     team: OnCall | None

@@ -1,9 +1,9 @@
 """Keeps messages with buttons as the store has it: who has an incident, who silenced it, that it is over.
 
-Whatever changed that (a tap, `ack` on a host, a recovery, time), each message is compared with what it should show, so a
-process that dies between the change and the edit leaves nothing behind. Only the process that reads the bot changes its
-messages; while none does, they wait. What a chat refuses to change stays as it is. Edits never hold up an alert: they
-take turns that alerts have left.
+Whatever changed that (a tap, `ack` on a host, a recovery, time), each message is compared with what it should show, so
+a process that dies between the change and the edit leaves nothing behind. Only the process that reads the bot changes
+its messages; while none does, they wait. What a chat refuses to change stays as it is. Edits never hold up an alert:
+they take turns that alerts have left.
 """
 
 from __future__ import annotations

@@ -16,7 +16,7 @@ from typing import Any
 from automation.listen.answers import AnswerQueue
 from automation.listen.dispatch import Dispatcher
 from automation.listen.edits import Edits
-from automation.listen.loop import Reader
+from automation.listen.loop import ChatReader
 from automation.on_call.chats import with_people
 from automation.on_call.escalate import escalate
 from automation.on_call.load import load_on_call
@@ -97,7 +97,7 @@ class Chat:
         account = BotAccount.of(BOT_TOKEN, self.settings.environ)
         self.dispatcher = Dispatcher(self.settings, store, self.team, BOT, "stand_in_bot")
         answers = AnswerQueue(store, account)
-        self.reader = Reader(
+        self.reader = ChatReader(
             account, self.dispatcher, answers, self.settings.locks, self.clock, lambda _s: None, lambda: None
         )
         self.edits = Edits(SteadyStore(self.box.path, self.clock), account, BOT, self.clock)
