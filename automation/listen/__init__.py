@@ -4,5 +4,5 @@
 transaction, `answers` sends what the effect asks for. `commands` only read; `buttons` act, and `edits` keeps their
 messages as the store has it. `minutes` asks people about incidents on which nobody acts. Without this process no
 buttons are sent, and everything else works.
-Tests: tests/integration/test_listen_commands.py and tests/integration/test_listen*.py next to it.
+Tests: tests/integration/test_listen_commands.py, tests/integration/test_buttons.py and test_button_messages.py.
 """
