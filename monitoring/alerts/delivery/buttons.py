@@ -5,7 +5,7 @@ Called inside the write transaction of a delivery loop. Who has what, and what a
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 
 from monitoring.alerts.message.model import Severity
@@ -61,14 +61,12 @@ def buttons_for(
     )
 
 
-def can_have_buttons(destination: Destination, peer: Peer, bot_read: str) -> bool:
+def can_have_buttons(destination: Destination, peer: Peer, bot_read: Callable[[], str]) -> bool:
     """Return whether taps there are read on this host: by its bot, and not in the chat of a test."""
-    return (
-        isinstance(destination, TelegramChat)
-        and not destination.labelled
-        and bool(bot_read)
-        and peer.shared_key == f"bot:{bot_read}"
-    )
+    if not isinstance(destination, TelegramChat) or destination.labelled:
+        return False
+    number = bot_read()
+    return bool(number) and peer.shared_key == f"bot:{number}"
 
 
 def _label(row: Condition) -> str:
