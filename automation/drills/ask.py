@@ -47,7 +47,7 @@ def report_unreached(tx: Tx, name: str, what: str, now: datetime, origin: AlertO
     alert = Alert(
         Severity.MEDIUM,
         f"{name} {what}",
-        "Whoever asks this person about an incident may get no answer.",
+        "If this person is asked about an incident, there may be no answer.",
         line("Ask them to look at their phone and its settings, then: ", code(f"drill --people {name}")),
         protocol=RUNNER,
         source="ops_error",

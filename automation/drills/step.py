@@ -125,9 +125,9 @@ def judge(
 
 def has_destination(team: OnCall, name: str, environ: Mapping[str, str]) -> bool:
     """Return whether a message for somebody goes to them, not to the default chat for want of a place of their own."""
-    channel = variable_part(f"{CHANNEL}{name}")
-    own = [environ.get(f"{variable}_{channel}", "").strip() for variable in ("TELEGRAM_CHAT_ID", "NOTIFY_URLS")]
-    return team.people[name].telegram_id is not None or any(own)
+    person = team.people[name]
+    variables = (f"TELEGRAM_CHAT_ID_{variable_part(CHANNEL + name)}", person.variable(name))
+    return person.telegram_id is not None or any(environ.get(each, "").strip() for each in variables)
 
 
 def answered(tx: Tx, alert_id: int, person: str, now: datetime) -> tuple[str, str]:

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
+from automation.drills.step import answered
 from automation.listen import acts
 from automation.listen.acts import TapEffect
 from automation.listen.answers import BotCall, Handled
@@ -60,7 +61,7 @@ def handle_tap(tap: Update, person: str, tx: Tx, now: datetime, context: TapCont
     """Do what a button says and return what came of it."""
     if not person:
         return _refused(tap, "not named in on_call.yaml", _STRANGER.format(account=tap.account))
-    found = _tapped(tap, tx, now, context)
+    found = _tapped(tap, person, tx, now, context)
     if isinstance(found, Handled):
         return found
     if found.action is ButtonAction.DETAILS:
@@ -73,13 +74,16 @@ def handle_tap(tap: Update, person: str, tx: Tx, now: datetime, context: TapCont
     return Handled(words, (_answer(tap, effect.toast, loud=not effect.is_done),), wakes=effect.is_done)
 
 
-def _tapped(tap: Update, tx: Tx, now: datetime, context: TapContext) -> _Tapped | Handled:
+def _tapped(tap: Update, person: str, tx: Tx, now: datetime, context: TapContext) -> _Tapped | Handled:
     """Return what was tapped, or why that is nothing: forged, moved from another chat, forgotten, over."""
     key = key_of(context.settings.environ.get(DEFAULT_TOKEN, ""))
     button = read_data(key, tap.data, list(_names(tx, tap)))
     if button is None:
         return _refused(tap, "a button that is not ours in this chat", _FORGED)
     stored = alerts.get(tx, button.alert_id)
+    if button.action is ButtonAction.REACHED and stored is not None and button.is_of(stored.created_at):
+        words, toast = answered(tx, stored.id, person, now)
+        return Handled(words, (_answer(tap, toast),), wakes=True)
     named = incidents_named(stored.metadata_json) if stored and button.is_of(stored.created_at) else []
     if stored is None or button.which >= len(named):
         return _said(tap, f"alert {button.alert_id} is not known any more", _UNKNOWN)
