@@ -128,6 +128,45 @@ def test_a_mistake_is_named_with_what_to_do(
     assert words in shown.err
 
 
+def without_head(done: subprocess.CompletedProcess[str]) -> list[str]:
+    """Return what was printed but for where it was read from, and how long that took."""
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout.splitlines()[2:]
+
+
+@pytest.mark.ci
+def test_another_limit_is_judged_on_stored_readings_without_network_as_on_the_chain(
+    history: PlayedChain, folder: Path
+) -> None:
+    (folder / "monitor.yaml").write_text(FILE.replace("80%", "90%"), encoding="utf-8")
+    dead = {"PROVIDER_URL_MAINNET": "http://127.0.0.1:9", "PROVIDER_PUBLIC": "off", "CACHE_DIR": str(history.folder)}
+    live = hashes(history.folder)
+
+    stored = backtest(folder, {}, "monitor.yaml", *SPAN, **dead)
+    chains = backtest(folder, history.environ, "monitor.yaml", *SPAN)
+
+    assert stored.stdout.splitlines()[1].startswith("8 steps, from stored readings, ")
+    assert chains.stdout.splitlines()[1].startswith("8 steps, from chains, ")
+    assert without_head(stored) == without_head(chains)
+    assert "2026-11-01 05:00  1 h           HIGH      acme: used/1" in stored.stdout
+    assert hashes(history.folder) == live
+
+
+@pytest.mark.ci
+def test_what_reads_something_else_is_asked_of_the_chain_or_left_out(history: PlayedChain, folder: Path) -> None:
+    (folder / "monitor.yaml").write_text(FILE.replace("/ 100", "/ 50"), encoding="utf-8")
+    state = {"CACHE_DIR": str(folder / "copy")}
+    (folder / "copy").mkdir()
+    (folder / "copy" / "monitoring.db").write_bytes((history.folder / "monitoring.db").read_bytes())
+
+    asked = backtest(folder, history.environ, "monitor.yaml", *SPAN, **state)
+    forced = backtest(folder, history.environ, "monitor.yaml", *SPAN, "--stored", **state)
+
+    assert ", from chains, " in asked.stdout
+    assert "8 steps, from stored readings, " in forced.stdout
+    assert "Left out, because it reads something else than its stored readings: acme/used." in forced.stdout
+
+
 @pytest.mark.ci
 def test_the_committed_file_is_played_next_to_the_present_one(history: PlayedChain, folder: Path) -> None:
     git = ["git", "-c", "user.name=a", "-c", "user.email=a@example.org", "-C", str(folder)]
@@ -166,7 +205,8 @@ def test_nothing_of_the_live_store_changes_and_nothing_is_sent(history: PlayedCh
 
 
 def hashes(folder: Path) -> dict[str, str]:
-    files = [path for path in folder.rglob("*") if path.is_file()]
+    # The index of SQLite's log is written by readers too, and holds nothing.
+    files = [path for path in folder.rglob("*") if path.is_file() and path.suffix != ".db-shm"]
     return {str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
 
 
