@@ -9,15 +9,16 @@ import fcntl
 import logging
 import threading
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from automation.evidence.when_due import report_if_due
 from automation.executor.reaper import StopRequest
 from automation.executor.task import TaskResult
-from automation.jobs.model import Profile
+from automation.jobs.model import Jobs, Profile
 from automation.jobs.referenced_monitors import ReferencedMonitors
 from automation.runner.run_record import RunRecord
 from automation.status import webhooks
@@ -198,6 +199,12 @@ class Reporting:
             announce_ended(database, self._now(), self._origin())
 
         self._record.with_database(act)
+
+    def day(self, jobs: Callable[[], Jobs | None]) -> None:
+        """Report the day before, once; a test, and a process that sends nothing, leave that to other runs."""
+        if not (self._settings.in_test_mode or self._settings.debug):
+            tick_at, now = self._record.tick_at, self._now
+            self._record.with_database(lambda database: report_if_due(database, now(), jobs, self._origin(), tick_at))
 
     def no_longer_watched(self, watched: ReferencedMonitors) -> None:
         """End the conditions of monitors that no profile names any more; firing ones are reported silently."""

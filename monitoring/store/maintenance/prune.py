@@ -17,6 +17,7 @@ from monitoring.base.clock import to_text
 from monitoring.base.errors import UsageError
 from monitoring.base.plural import counted
 from monitoring.store.db.database import Database, fetch
+from monitoring.store.evidence import closed_days
 from monitoring.store.readings.pruning import forget_readings
 
 KEEP_FOR = timedelta(days=90)
@@ -122,6 +123,8 @@ def prune(
     counts |= {kind: _delete_in_batches(database, sql, before, _BATCH) for kind, sql in _STEPS.items()}
     kept = [row[0] for row in database.rows(_KEPT_RUNS)]
     counts["run"] = _delete_in_batches(database, _RUNS, before, _BATCH_OF_RUNS, kept=str(kept))
+    with database.write() as tx:
+        closed_days.prune(tx, before)
     counts["reading"] = forget_readings(database, before if readings_for is None else now - readings_for)
     _end_adopted(database)
     return Pruned(before, counts, tuple(_remove_set_aside(database.path, before)))
