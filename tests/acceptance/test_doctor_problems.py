@@ -32,7 +32,8 @@ from automation.sync.state import SyncState, SyncStatus, write_sync_state
 from monitoring.alerts.message.model import Alert
 from monitoring.alerts.recording.store_alert import store_in
 from monitoring.base.kernel_clock import KernelClock
-from monitoring.base.locks.profile_lock import ProfileLock
+from monitoring.base.locks import chat_reader
+from monitoring.base.locks.profile_lock import ProfileLock, SingleLock
 from monitoring.base.settings import CHECKOUT
 from monitoring.checks.drill.rehearsal import StoppedClock
 from monitoring.store.db.compatibility import VERSION
@@ -388,6 +389,30 @@ def kill_api(sound: SoundHost) -> None:
 # -- the explainer -----------------------------------------------------------------------------------------------------
 
 
+ON_CALL = """\
+zone: UTC
+people: {ana: {telegram_id: 111}}
+escalation: {critical: {steps: [{after: 5m, to: everybody}]}}
+"""
+
+
+def escalate_without_reader(sound: SoundHost) -> None:
+    (sound.checkout / "automation" / "on_call.yaml").write_text(ON_CALL)
+
+
+def read_chat(*, problem: str = "", age: timedelta = timedelta(0)) -> Plant:
+    def plant(sound: SoundHost) -> None:
+        escalate_without_reader(sound)
+        lock = SingleLock(sound.cache / "locks", chat_reader.KIND)
+        lock.take_or_refuse()
+        sound.stack.callback(lock.release)
+        state = chat_reader.state_of_poll(chat_reader.ReaderState("1", "a_bot"), sound.now - age)
+        state = chat_reader.state_of_poll(state, sound.now, problem) if problem else state
+        chat_reader.write_state(sound.cache / "locks", state)
+
+    return plant
+
+
 def explain_by_nobody(sound: SoundHost) -> None:
     """Switch the explainer on, at a server that does not answer."""
     sound.add_env(f"LLM_BASE_URL={NOWHERE}/v1")
@@ -422,6 +447,9 @@ def ask_in_vain(sound: SoundHost, times: int = 5) -> None:
 
 
 PLANTED: Mapping[str, Plant] = {
+    "chat-unread": escalate_without_reader,
+    "chat-not-readable": read_chat(problem="another program reads the updates of @a_bot"),
+    "chat-hangs": read_chat(age=timedelta(minutes=4)),
     "explainer-settings": explain_by_half,
     "explainer-extra": lose_pydantic,
     "explainer-bound": spend_the_day,
