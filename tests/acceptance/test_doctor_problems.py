@@ -32,8 +32,7 @@ from automation.sync.state import SyncState, SyncStatus, write_sync_state
 from monitoring.alerts.message.model import Alert
 from monitoring.alerts.recording.store_alert import store_in
 from monitoring.base.kernel_clock import KernelClock
-from monitoring.base.locks import chat_reader
-from monitoring.base.locks.profile_lock import ProfileLock, SingleLock
+from monitoring.base.locks.profile_lock import ProfileLock
 from monitoring.base.settings import CHECKOUT
 from monitoring.checks.drill.rehearsal import StoppedClock
 from monitoring.store.db.compatibility import VERSION
@@ -45,6 +44,7 @@ from tests.support import rpc_server
 from tests.support.fake_telegram import BOT_TOKEN, CHAT, TelegramStandIn
 from tests.support.host import NOWHERE
 from tests.support.newer_database import make_newer
+from tests.support.planted_chat import escalate_without_reader, read_chat
 from tests.support.sound_host import SoundHost, add_run, make_template, settle
 
 Plant = Callable[[SoundHost], None]
@@ -387,30 +387,6 @@ def kill_api(sound: SoundHost) -> None:
 
 
 # -- the explainer -----------------------------------------------------------------------------------------------------
-
-
-ON_CALL = """\
-zone: UTC
-people: {ana: {telegram_id: 111}}
-escalation: {critical: {steps: [{after: 5m, to: everybody}]}}
-"""
-
-
-def escalate_without_reader(sound: SoundHost) -> None:
-    (sound.checkout / "automation" / "on_call.yaml").write_text(ON_CALL)
-
-
-def read_chat(*, problem: str = "", age: timedelta = timedelta(0)) -> Plant:
-    def plant(sound: SoundHost) -> None:
-        escalate_without_reader(sound)
-        lock = SingleLock(sound.cache / "locks", chat_reader.KIND)
-        lock.take_or_refuse()
-        sound.stack.callback(lock.release)
-        state = chat_reader.state_of_poll(chat_reader.ReaderState("1", "a_bot"), sound.now - age)
-        state = chat_reader.state_of_poll(state, sound.now, problem) if problem else state
-        chat_reader.write_state(sound.cache / "locks", state)
-
-    return plant
 
 
 def explain_by_nobody(sound: SoundHost) -> None:

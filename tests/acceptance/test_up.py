@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from monitoring.base.locks.chat_reader import holder
 from tests.support.fake_telegram import BOT_TOKEN, TelegramStandIn
-from tests.support.host import Host, processes_with, wait_until
+from tests.support.host import Host, wait_until
 
 
 @pytest.fixture
@@ -65,10 +66,11 @@ def test_up_reads_the_chat_where_people_have_telegram_and_ends_it_even_when_it_i
         up = host.start("up", "--no-web", **bot)
         telegram.write(111, "/oncall")
         assert telegram.wait_for_messages(1)[0].text.startswith("On call: ana and ben")
-        [reader] = processes_with("listen\0")
+        reader = holder(host.cache / "locks")
+        assert reader is not None
         up.kill()
         output, _ = up.communicate(timeout=60)
-        wait_until(lambda: reader not in processes_with("listen\0"), "the reader ends with its parent")
+        wait_until(lambda: holder(host.cache / "locks") is None, "the reader ends with its parent")
     assert "reading the chat: ana may act from there" in output
 
 
