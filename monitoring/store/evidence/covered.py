@@ -114,6 +114,13 @@ COVERED = (
         final=("ends_at", "ended_at", "ended_by", "held_back"),
         is_final="ended_at IS NOT NULL AND ended_at < :end",
     ),
+    CoveredTable(
+        "people_drills", "drill", "drills", "due_at",
+        fixed=("id", "person", "planned_by", "due_at"),
+        final=("asked_at", "answer_by", "alert_id", "answered_at", "ended_at", "outcome"),
+        # An answer counts for weeks after the end.
+        is_final="ended_at < :end AND (answered_at IS NOT NULL OR outcome IN ('accepted', 'dropped'))",
+    ),
 )  # fmt: skip
 
 
