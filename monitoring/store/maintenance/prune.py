@@ -78,12 +78,16 @@ DELETE FROM scheduler_starts WHERE id IN (
     LIMIT :batch)
 """
 _SPELLS = "DELETE FROM blind_spells WHERE id IN (SELECT id FROM blind_spells WHERE until < :before LIMIT :batch)"
+_UPDATES = """
+DELETE FROM handled_updates WHERE id IN (SELECT id FROM handled_updates WHERE handled_at < :before LIMIT :batch)
+"""
 _STEPS = {
     "condition": _CONDITIONS,
     "silence": _SILENCES,
     "narrow silence": _NARROW,
     "webhook call": _CALLS,
     "scheduler start": _STARTS,
+    "message from the chat": _UPDATES,
     "blind spell": _SPELLS,
 }
 
