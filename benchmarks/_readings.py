@@ -1,4 +1,4 @@
-"""Databases with generated readings, for the benchmark and for the tests of queries: written by the product's own writer.
+"""Databases with generated readings, for the benchmark and for tests of queries: written by the product itself.
 
 Of 700 checks a share changes with each run; their values have eighteen decimals, as amounts of tokens do.
 """
