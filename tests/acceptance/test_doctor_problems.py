@@ -38,7 +38,6 @@ from monitoring.checks.drill.rehearsal import StoppedClock
 from monitoring.store.db.compatibility import VERSION
 from monitoring.store.maintenance.backups import default_directory
 from monitoring.store.queries import explanations
-from monitoring.store.readings import dropping
 from monitoring.store.spool import unstored
 from monitoring.store.tables import schedules
 from tests.support import rpc_server
@@ -164,11 +163,6 @@ LOCKS: list[ProfileLock] = []
 
 def lose_backups(sound: SoundHost) -> None:
     shutil.rmtree(default_directory(sound.cache))
-
-
-def drop_readings(sound: SoundHost) -> None:
-    with sound.writing() as tx:
-        dropping.count(tx, dropping.DroppedReadings(7, "the disk has 3 MiB left"), sound.now)
 
 
 def age_backups(sound: SoundHost) -> None:
@@ -464,7 +458,7 @@ PLANTED: Mapping[str, Plant] = {
     "run-hangs": hang,
     "backup-none": lose_backups,
     "backup-old": age_backups,
-    "readings-dropped": drop_readings,
+    "readings-dropped": SoundHost.drop_readings,
     "disk-full": fill_disk,
     "disk-inodes": use_up_inodes,
     "clock-free": free_clock,
