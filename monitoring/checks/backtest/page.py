@@ -42,8 +42,8 @@ def as_page(played: Played) -> str:
 
 def _figures(played: Played) -> Iterator[str]:
     for run in played.runs:
-        for check in run.history.checks.values():
-            if check.incidents and any(not math.isnan(one) for one in check.numbers):
+        for check in run.history.own:
+            if check.incidents and check.is_number:
                 name = f"{check.key}" + (f" ({run.name})" if len(played.runs) > 1 else "")
                 caption = f"{escape(name)}: {escape(check.about)}"
                 yield f"<figure><figcaption>{caption}</figcaption>{_chart(check, run.history.steps, name)}</figure>"
