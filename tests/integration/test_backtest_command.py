@@ -91,7 +91,7 @@ def test_incidents_are_printed_with_when_how_long_and_how_bad(history: PlayedCha
         f"The page is {folder / 'out.html'}.",
     ]
     assert re.fullmatch(
-        r"8 steps: needs about 6 x 1 = 6 requests, [\d,]+ of the budget of 5,000 are left\n", done.stderr
+        r"8 steps: needs about 4 x 1 = 4 requests, [\d,]+ of the budget of 5,000 are left\n", done.stderr
     )
     assert (folder / "out.html").read_text(encoding="utf-8").count("<svg") == 1
 

@@ -53,7 +53,7 @@ def _chart(check: CheckHistory, steps: Sequence[datetime], name: str) -> str:
     known = [one for one in check.numbers if not math.isnan(one)]
     marks = [*known, *(one for one, _ in check.levels)]
     low, high = min(marks), max(marks)
-    margin = (high - low) * 0.08 or abs(high) * 0.05 or 1.0
+    margin = (high - low) * 0.18 or abs(high) * 0.05 or 1.0
     scale = _Scale(steps[0], steps[-1], low - margin, high + margin)
     parts = [*_bands(check.incidents, scale, steps[-1]), *_limits(check, scale)]
     parts += [f'<path class="value" d="{path}"/>' for path in _paths(check, steps, scale)]
