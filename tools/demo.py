@@ -27,6 +27,7 @@ from monitoring.base.secrets.declared import is_kept_from_tasks
 from monitoring.store.db.database import Database
 from tests.support import anvil
 from tools.demo_chain import World, open_world
+from tools.demo_chat import BEN, People, people
 from tools.demo_story import CHAIN_JOBS_TEXT, FILES, MENDED, STEPS, Step
 from tools.telegram_stand_in import TelegramStandIn
 
@@ -49,6 +50,7 @@ class Demo:
 
     telegram: TelegramStandIn
     environ: dict[str, str]
+    people: People
     world: World | None = None
     wrong: list[str] = field(default_factory=list)
     started_s: float = field(default_factory=time.monotonic)
@@ -83,6 +85,8 @@ class Demo:
         if what == "repair the day":
             for name, text in MENDED.items():
                 (HOME / name).write_text(text)
+        elif what in self.people.acts():
+            say(f"In the chat: {self.people.acts()[what]()}.")
         elif what and self.world:
             say(f"In the world: {self.world.happen(what)}.")
 
@@ -168,6 +172,8 @@ class Demo:
         thread = self.thread_of(f"{self.world.payment['safeTxHash'][:10]}…")
         self.check("the payment has one thread: queued with its simulation, signed, executed", thread)
         blind = sum("Ethereum cannot be read" in text for text in sent)
+        asked = [one.chat_id for one in self.telegram.messages if "not acknowledged" in one.text]
+        self.check("what ana has is hers; about the other incident ben was asked, once", asked == [str(BEN)])
         self.check("the broken provider was reported once, with the checks that had no data", blind == 1)
 
     def thread_of(self, mark: str) -> bool:
@@ -205,7 +211,9 @@ def main() -> int:
         set_the_stage()
         title("A day of a monitoring system, in a minute")
         say("Nothing leaves this machine: chain, services and Telegram are stand-ins, all state lies in .cache/demo.")
-        demo = Demo(telegram, environment(telegram.url))
+        environ = environment(telegram.url)
+        options = ["--config", str(JOBS.relative_to(CHECKOUT))]
+        demo = Demo(telegram, environ, stack.enter_context(people(telegram, options, environ, HOME)))
         if asked.without_chain:
             say("Without a chain, as asked.")
         elif anvil.binary() is None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from tools.demo_chain import BOT, SAFE, TIMELOCK
+from tools.demo_chat import ON_CALL_TEXT
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,11 +68,29 @@ STEPS = (
         first="execute the payment",
     ),
     on_chain(
+        "Who is asked when nobody acts. From now on the chat is read, so alerts get buttons.",
+        "on-call",
+        first="read the chat",
+    ),
+    on_chain(
         "A vault loses money: its share price falls, and it holds less than it owes.",
         "run hourly",
         "share price",
         "less than it owes",
         first="lose money",
+    ),
+    Step(
+        "Ana has one of the two. It is in the message, in a reply with her name, and here.",
+        "incidents",
+        needs_chain=True,
+        first="ana taps",
+        says=("ana has it",),
+    ),
+    on_chain(
+        "Nobody has the other one: ben, who is on call, is asked in his own chat. He takes it on the host.",
+        "ack cap/backing/1 --note deposit",
+        "not acknowledged",
+        first="an hour passes",
     ),
     on_chain(
         "The money is paid back: one recovery, with how long it lasted.",
@@ -169,6 +188,7 @@ profiles:
 FILES = {
     "jobs.yaml": JOBS_TEXT,
     "mistakes.yaml": MISTAKES_TEXT,
+    "on_call.yaml": ON_CALL_TEXT,
     "host.yaml": "monitor: host\nhost: {disk-free: 100%, load: 1000, memory-free: 0%, swap-free: 0%}\n",
     "sound.py": 'print("all is well")\n',
     "broken.py": 'raise ConnectionError("the oracle does not answer")\n',
