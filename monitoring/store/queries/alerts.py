@@ -135,7 +135,7 @@ def alerts_of_thread(database: Database, thread: str, limit: int) -> list[AlertR
         if not has_table(tx, "alert_threads"):
             return []
     ids = "SELECT alert_id FROM alert_threads WHERE thread = ? ORDER BY alert_id DESC LIMIT ?"
-    return _read(database, f"FROM alert_events WHERE id IN ({ids}) ORDER BY id DESC", [thread, limit])
+    return read_rows(database, f"FROM alert_events WHERE id IN ({ids}) ORDER BY id DESC", [thread, limit])
 
 
 def protocols(database: Database) -> list[str]:

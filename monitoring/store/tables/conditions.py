@@ -99,9 +99,7 @@ def declared_unread(database: Database, limit: int) -> list[Condition]:
         else ""
     )
     order = "ORDER BY monitor, check_name, chain, subject LIMIT ?"
-    return [
-        _condition(row) for row in database.rows(f"{_SELECT} WHERE declared = 1 {unread}{order}", (limit,))
-    ]
+    return [_condition(row) for row in database.rows(f"{_SELECT} WHERE declared = 1 {unread}{order}", (limit,))]
 
 
 def chains(database: Database) -> list[int]:

@@ -10,7 +10,7 @@ from typing import Any
 
 from markupsafe import Markup
 
-from monitoring.chains.networks import network
+from monitoring.chains.networks import networks
 from monitoring.conditions.severity import Severity
 from monitoring.store.queries.sources import parsed_sources
 from monitoring.store.readings import watched as readings
@@ -60,16 +60,16 @@ class ProtocolGroup:
     @property
     def counts(self) -> dict[str, int]:
         """How many of its lines are in each state that is not well."""
-        found = {state: sum(each.check.state == state for each in self.lines) for state in ("firing", "pending", "no_data")}
+        found = {
+            state: sum(each.check.state == state for each in self.lines) for state in ("firing", "pending", "no_data")
+        }
         return {state: number for state, number in found.items() if number}
 
 
 def monitoring(context: RequestContext) -> Page:
     query, database = context.query, context.database
     wanted = _wanted(query)
-    found = readings.watched(
-        database, wanted, _PER_PAGE + 1, query.get("cursor"), points=_POINTS, now=context.now
-    )
+    found = readings.watched(database, wanted, _PER_PAGE + 1, query.get("cursor"), points=_POINTS, now=context.now)
     shown, is_last = found[:_PER_PAGE], len(found) <= _PER_PAGE
     if is_last:
         shown += _never_read(context, wanted)
@@ -162,7 +162,8 @@ def samples(spans: Sequence[ReadingSpan], until: datetime) -> list[Fraction | No
 
 
 def _chain_name(chain: int) -> str:
-    return network(chain).name
+    known = networks().get(chain)
+    return known.name if known else str(chain)
 
 
 _FILTERS: Mapping[str, parameters.ReadValue] = {

@@ -105,6 +105,7 @@
   document.addEventListener("htmx:beforeSwap", remember);
   document.addEventListener("htmx:afterSwap", (event) => {
     restore(isPoll(event));
+    unfold();
     showTimes(document);
     showAlarms();
   });
@@ -146,11 +147,17 @@
     }
   });
 
+  // Where there is room for tables, no protocol is folded; what somebody folds stays folded.
+  const unfold = () => {
+    if (!matchMedia("(min-width: 720px)").matches) return;
+    for (const item of document.querySelectorAll("details.fold")) if (!open.has(item.id)) item.open = true;
+  };
   const openTarget = () => {
     const target = location.hash && byId(decodeURIComponent(location.hash.slice(1)));
     if (target instanceof HTMLDetailsElement) target.open = true;
   };
   window.addEventListener("hashchange", openTarget);
   showZone();
+  unfold();
   openTarget();
 })();
