@@ -167,6 +167,7 @@ class Runner:
         self._reporting.unanswered(self._record.reconcile())
         self._reporting.ended_pauses()
         self._reporting.escalate()
+        self._reporting.day(self._jobs)
         self._reporting.drain()
         return self._account(EXIT_OK, self._reporting.unreached())
 
@@ -223,6 +224,7 @@ class Runner:
                 self._reporting.first_day()
                 self._reporting.ended_pauses()
                 self._reporting.escalate()
+                self._reporting.day(self._jobs)
                 self._store_protocols()
                 code = EXIT_OK if status == "ok" else EXIT_FAILED
                 self._record.finish(status, code, reason)

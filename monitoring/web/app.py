@@ -92,7 +92,8 @@ class Responder:
         # Asked before the store is read: what is committed meanwhile makes the result outdated, never the version new.
         version = self._reader.version()
         question = (request.scope["path"], given)
-        respond = partial(self._respond, route, question, version, dict(request.path_params), query)
+        write = route.writer(query, request.headers.get("accept", ""))
+        respond = partial(self._respond, route, write, question, version, dict(request.path_params), query)
         if route.quick:
             return respond(self._reader)
         return await asyncio.get_running_loop().run_in_executor(self._threads, lambda: respond(self._own_reader()))
@@ -100,6 +101,7 @@ class Responder:
     def _respond(
         self,
         route: Route,
+        write: Callable[[Any], Response],
         question: Question,
         version: Version,
         path_values: dict[str, str],
@@ -111,7 +113,7 @@ class Responder:
         if found is None:
             found = self._find(route, path_values, query, reader)
             self._results.put(question, found, version, now + route.fresh_s)
-        return route.write(found)
+        return write(found)
 
     def _find(self, route: Route, path_values: dict[str, str], query: dict[str, Any], reader: Reader) -> Any:  # noqa: ANN401 - each route its own
         try:

@@ -21,8 +21,8 @@ SCENES = ("empty", "first", "well", "blind", "storm", "many")
 LOOKS = (
     (390, "light", True), (390, "dark", False), (1280, "light", True), (1280, "dark", False),
 )  # fmt: skip
-PAGES = ("/alerts", "/alerts?q=oracle&delivery=delivered", "/alerts/61", "/runs", "/runs/300", "/profiles/hourly",
-         "/incidents", "/silences", "/monitoring", "/monitoring?state=firing", "/")  # fmt: skip
+PAGES = ("/alerts?q=oracle", "/alerts/61", "/runs", "/runs/300", "/profiles/hourly", "/incidents", "/silences",
+         "/monitoring?protocol=aave", "/")  # fmt: skip
 AXE = ROOT / "node_modules" / "axe-core" / "axe.min.js"
 _RUN = """async (options) => (await axe.run(document, { resultTypes: ["violations"], ...options })).violations
   .map((found) => `${found.id}: ${found.nodes.slice(0, 3).map((node) => node.html.slice(0, 160)).join(" | ")}`)"""
@@ -119,7 +119,7 @@ def test_every_state_is_said_in_one_sentence_and_only_one_of_them_is_calm(
         page.goto(webs[scene].url)
         tree = page.locator("main").aria_snapshot()
         assert re.findall(r'heading "(.*)" \[level=1\]', tree) == [sentence]
-        expect(page.locator(".verdict.good")).to_have_count(scene == "well")
+        expect(page.locator(".verdict.good")).to_have_count(1 if scene == "well" else 0)
         page.close()
 
 

@@ -1,11 +1,10 @@
-"""A market's utilisation over ten days, by the product's own writes: fine, once too high, without data, and an incident.
+"""A market's utilisation over ten days, by the product's own writes: fine, too high, without data, and an incident.
 
 What each page says of it is in the tests; the numbers here are chosen so that they can be checked by eye.
 """
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 from datetime import datetime, timedelta
 from fractions import Fraction
@@ -30,10 +29,10 @@ from monitoring.store.tables import conditions, configured_protocols, runs, sche
 from monitoring.store.tables.schedules import Schedule
 from monitoring.store.tables.sent_messages import ChatPlace
 
-KEY = ConditionKey("aave", "utilisation", 1, "USDC")
+KEY = ConditionKey("aave", "utilisation/USDC", 1)
 FINE = ConditionKey("aave", "backing", 1, "")
-INCIDENT = "/incident?monitor=aave&check=utilisation&chain=1&subject=USDC"
-CHECK = "/check?monitor=aave&check=utilisation&chain=1&subject=USDC"
+INCIDENT = "/incident?monitor=aave&check=utilisation%2FUSDC&chain=1"
+CHECK = "/check?monitor=aave&check=utilisation%2FUSDC&chain=1"
 FINE_CHECK = "/check?monitor=aave&check=backing&chain=1"
 TITLE = "USDC: hardly anything can be withdrawn"
 POOL = "0x87870Bca3F3fD6335C3F4ce8392D69350B4fA4E2"
@@ -181,7 +180,3 @@ def recovered(database: Database, now: datetime) -> None:
         _sent(tx, _alert("LOW", "USDC can be withdrawn again", "70%"), now, AlertKind.RECOVERY, found)
         conditions.put(tx, replace(found, state=State.OK), now)
         record_or_drop_in(tx, [_reading(Fraction(7, 10), 90)], (), now)
-
-
-def as_json(value: object) -> str:
-    return json.dumps(value)

@@ -17,6 +17,7 @@ from monitoring.base.clock import to_text
 from monitoring.base.errors import UsageError
 from monitoring.base.plural import counted
 from monitoring.store.db.database import Database, fetch
+from monitoring.store.evidence import closed_days
 from monitoring.store.readings.pruning import forget_readings
 
 KEEP_FOR = timedelta(days=90)
@@ -69,6 +70,12 @@ _SILENCES = "DELETE FROM silences WHERE id IN (SELECT id FROM silences WHERE end
 _NARROW = """
 DELETE FROM narrow_silences WHERE id IN (SELECT id FROM narrow_silences WHERE ends_at < :before LIMIT :batch)
 """
+# The newest of each person is kept: it says whether messages reach them.
+_PEOPLE = """
+DELETE FROM people_drills WHERE id IN (
+    SELECT id FROM people_drills WHERE due_at < :before
+    AND id NOT IN (SELECT max(id) FROM people_drills WHERE asked_at IS NOT NULL GROUP BY person) LIMIT :batch)
+"""
 _CALLS = """
 DELETE FROM webhook_calls WHERE rowid IN (SELECT rowid FROM webhook_calls WHERE called_at < :before LIMIT :batch)
 """
@@ -78,12 +85,17 @@ DELETE FROM scheduler_starts WHERE id IN (
     LIMIT :batch)
 """
 _SPELLS = "DELETE FROM blind_spells WHERE id IN (SELECT id FROM blind_spells WHERE until < :before LIMIT :batch)"
+_UPDATES = """
+DELETE FROM handled_updates WHERE id IN (SELECT id FROM handled_updates WHERE handled_at < :before LIMIT :batch)
+"""
 _STEPS = {
     "condition": _CONDITIONS,
     "silence": _SILENCES,
     "narrow silence": _NARROW,
+    "drill of people": _PEOPLE,
     "webhook call": _CALLS,
     "scheduler start": _STARTS,
+    "message from the chat": _UPDATES,
     "blind spell": _SPELLS,
 }
 
@@ -118,6 +130,8 @@ def prune(
     counts |= {kind: _delete_in_batches(database, sql, before, _BATCH) for kind, sql in _STEPS.items()}
     kept = [row[0] for row in database.rows(_KEPT_RUNS)]
     counts["run"] = _delete_in_batches(database, _RUNS, before, _BATCH_OF_RUNS, kept=str(kept))
+    with database.write() as tx:
+        closed_days.prune(tx, before)
     counts["reading"] = forget_readings(database, before if readings_for is None else now - readings_for)
     _end_adopted(database)
     return Pruned(before, counts, tuple(_remove_set_aside(database.path, before)))

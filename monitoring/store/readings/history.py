@@ -57,17 +57,19 @@ def history(
 ) -> list[ReadingSpan]:
     """Return the spans that overlap the time, the oldest first, each cut to it.
 
-    Without `points` and `step` every change is one. With `points` there are at most so many and one more; with `step`
-    one for each step of the time. What is put together keeps minimum, maximum, last value and the worst state.
+    Every change is one; with `points` they are put together where they are more than that, to so many and one more at
+    most, with `step` to one for each step of the time. That keeps minimum, maximum, last value and the worst state.
     """
     if isinstance(database, Database):
         return database.read(lambda tx: history(tx, check, since, until, points, step=step))
     series = series_of(database, check)
     if series is None:
         return []
-    found = (_span(one, series[1], since, until) for one in stretches(database, series[0], since, until))
-    width = step or ((until - since) / points if points else timedelta(0))
-    return list(_put_together(found, since, width)) if width > timedelta(0) else list(found)
+    found = [_span(one, series[1], since, until) for one in stretches(database, series[0], since, until)]
+    if step is None and (points is None or len(found) <= points):
+        return found
+    width = step or (until - since) / (points or 1)
+    return list(_put_together(found, since, width)) if width > timedelta(0) else found
 
 
 def series_of(tx: Tx, check: ConditionKey) -> tuple[int, str] | None:

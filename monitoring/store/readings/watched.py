@@ -36,6 +36,7 @@ _STATES = {
     "no_data": "c.blind_since IS NOT NULL",
 }
 STATES = tuple(_STATES)
+_MOST_PARTS = 8  # ours: of the name of a check, whatever is asked for
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,7 +152,7 @@ def readings_of_path(path: str) -> Iterator[ConditionKey]:
     """Yield every key that prints as `path`. Pure; a name may have slashes too, so there are several."""
     monitor, _, rest = path.partition("/")
     parts = rest.split("/")
-    for number in range(1, len(parts) + 1):
+    for number in range(1, min(len(parts), _MOST_PARTS) + 1):
         check, tail = "/".join(parts[:number]), parts[number:]
         yield ConditionKey(monitor, check, 0, "/".join(tail))
         key = ConditionKey.of_texts(monitor, check, tail[0] if tail else "", "/".join(tail[1:]))

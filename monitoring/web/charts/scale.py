@@ -22,8 +22,8 @@ _MOST_DECIMALS = 9
 _SUFFIXES = ((12, "T"), (9, "B"), (6, "M"), (3, "k"))
 _FROM_HERE_SHORT = 10_000
 _SPANS_S = (
-    1, 2, 5, 10, 30, 60, 300, 600, 1800, 3600, 7200, 10_800, 21_600, 43_200, 86_400, 172_800, 604_800, 2_592_000,
-    31_536_000,
+    1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1200, 1800, 3600, 7200, 10_800, 21_600, 43_200, 86_400, 172_800, 345_600,
+    604_800, 1_209_600, 2_592_000, 7_776_000, 31_536_000,
 )  # fmt: skip
 
 
@@ -59,6 +59,7 @@ def value_scale(values: Iterable[Fraction], limits: Iterable[Fraction] = (), uni
         low, high = (low - room, high + room) if low < 0 else (max(Fraction(0), low - room), high + room)
     step = _step_in(unit, (high - low) / _STEPS)
     low, high = math.floor(low / step) * step, math.ceil(high / step) * step
+    high = max(high, low + 2 * step)
     values_of_ticks = [low + number * step for number in range(int((high - low) / step) + 1)]
     return ValueScale(low, high, tuple(zip(values_of_ticks, _labels(values_of_ticks, step, unit), strict=True)))
 

@@ -21,6 +21,7 @@ _PX_OF_A_LETTER = 7.2
 _TICKS_ON_A_PHONE, _TICKS_ON_A_SCREEN = 5, 10
 _NEAR_EDGE = 7.0  # per cent: a label nearer to it is written inwards
 _LABEL_ROOM = 16.0
+_LATE_LABEL = 65.0  # per cent: a label that begins later has no room to its right on a phone
 _THINNEST = 0.4  # per cent: what is there must be seen
 
 _GLYPHS = {
@@ -112,11 +113,12 @@ def limit_steps(
             yield begins[number], end, values.y(limit)
 
 
-def limit_label(text: str, y: float, side: str) -> Markup:
-    """Write a limit at the right end of its line, on the side where values are bad if there is room."""
+def limit_label(text: str, begin: float, y: float, side: str) -> Markup:
+    """Write a limit where it begins, on the side where values are bad if there is room: there the line is not yet."""
     above = y > _LABEL_ROOM if side == "upper" else y > HEIGHT - _LABEL_ROOM
-    return Markup('<text class="limit-label" x="100%" dx="-4" y="{:g}" text-anchor="end">{}</text>').format(
-        y - 5 if above else y + 13, text
+    at_end = begin > _LATE_LABEL
+    return Markup('<text class="limit-label" x="{:g}%" dx="{}" y="{:g}" text-anchor="{}">{}</text>').format(
+        100 if at_end else begin, -4 if at_end else 4, y - 5 if above else y + 13, "end" if at_end else "start", text
     )
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
-from urllib.parse import quote
+from datetime import datetime, timedelta
+from urllib.parse import quote, urlencode
 
 from monitoring.conditions.condition import ConditionKey
 from monitoring.store.readings.watched import keys_of_path
@@ -55,9 +55,15 @@ def _page(context: RequestContext, key: ConditionKey) -> Page:
         ranges={name: check_address(key, name) for name in RANGES},
         episodes=story.episodes[:_MOST_EPISODES],
         profile=profiles.get(story.declared.profile),
-        csv=f"/v1/checks/{quote(f'{key.monitor}/{key.text}', safe='')}/readings?format=csv",
+        csv=_csv_address(key, context.now - RANGES[chosen]),
         **commands(found),
     )
+
+
+def _csv_address(key: ConditionKey, since: datetime) -> str:
+    which = {name: value for name, value in key.named.items() if name in ("chain", "subject") and value}
+    query = {"format": "csv", "from": f"{since:%Y-%m-%dT%H:%M:%SZ}", **which}
+    return f"/v1/checks/{quote(f'{key.monitor}/{key.text}')}/readings?{urlencode(query)}"
 
 
 _RANGE = one_of(*RANGES)

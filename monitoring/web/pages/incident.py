@@ -24,7 +24,7 @@ from monitoring.web.route import RequestContext
 from monitoring.web.story.episodes import Episode
 from monitoring.web.story.subject import Story, story_of
 
-_NO_ALARM = ("recovery", "explanation", "escalation")  # kinds of message that raise nothing
+_RAISES = ("alert", "worsened", "reminder", "crash")
 _BEFORE = timedelta(hours=3)  # of the chart, at least: how it was before it fired
 _LONGEST = timedelta(days=90)  # as long as readings are kept
 _NEARBY = timedelta(minutes=30)
@@ -41,7 +41,7 @@ def one_incident(context: RequestContext) -> Page:
         incident = overview.covered(tx, found, silences.active(tx, context.now), context.now)
     since, until = _window(found, context.now)
     story = story_of(context, found, since, until, episode_from=found.fired_at)
-    meant, said = context.query.get("since"), next((row for row in story.alerts if row.kind not in _NO_ALARM), None)
+    meant, said = context.query.get("since"), _said(story)
     current = next((each for each in story.episodes if _is_latest(each, found)), None)
     return page(
         "incident.html",
@@ -86,6 +86,13 @@ def _window(found: Condition, now: datetime) -> tuple[datetime, datetime]:
 
 def _is_latest(each: Episode, found: Condition) -> bool:
     return found.fired_at is not None and each.began_at.replace(microsecond=0) == found.fired_at.replace(microsecond=0)
+
+
+def _said(story: Story) -> AlertRow | None:
+    """Return the newest message that raised it: not one that says who has it, which is an alert as well."""
+    raised = [row for row in story.alerts if row.kind in _RAISES]
+    by_name = [row for row in raised if story.condition.title in (row.title, "")]
+    return next((row for row in raised if row.id == story.condition.alert_id), next(iter(by_name or raised), None))
 
 
 def _guidance(said: AlertRow | None, story: Story) -> Guidance:

@@ -64,6 +64,16 @@ def _line(file: Path, monitor: str, check: str) -> int | None:
     )
     if not re.search(named, text, re.MULTILINE):
         return None
-    own = rf"""\bid:[ \t]*["']?{re.escape(check)}["']?[ \t]*(?:[,}}#]|$)|["']{re.escape(check)}["']"""
-    found = re.search(own, text, re.MULTILINE)
+    found = next((one for one in _ID.finditer(text) if _is_of(one[1], check)), None)
+    found = found or re.search(rf"""["']{re.escape(check)}["']""", text)
     return text.count("\n", 0, found.start()) + 1 if found else 0
+
+
+# An id may name a row: `utilisation/{m.symbol}`.
+_ID = re.compile(r"""\bid:[ \t]*["']?((?:[^"',}{\s#]|\{[^}\n]*\})+)""")
+_FIELD = re.compile(r"\{[^}]*\}")
+
+
+def _is_of(written: str, check: str) -> bool:
+    """Return whether an id as a file has it is that of a check."""
+    return re.fullmatch(".+".join(map(re.escape, _FIELD.split(written))), check) is not None

@@ -18,12 +18,16 @@ _NOTICED = Fraction(1, 100)  # of the distance: less is no change that a person 
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """What people read of a value. `distance` is empty without a limit, `worst` and `trend` while it is fine."""
+    """What people read of a value. `distance` is empty without a limit, `worst` and `trend` while it is fine.
+
+    `next_level` is what comes next if it gets worse: `CRITICAL at 97%`.
+    """
 
     value: str
     limit: str
     distance: str = ""
     is_beyond: bool = False
+    next_level: str = ""
     worst: str = ""
     worst_at: datetime | None = None
     trend: str = ""
@@ -38,7 +42,8 @@ def measure(seen: WatchedCheck, episode: Sequence[ReadingSpan] = ()) -> Measured
     over = beyond(seen.value, seen.lower, seen.upper)
     distance = "" if over is None else _distance(seen, over)
     worst, worst_at, trend = _course(episode, unit)
-    return Measured(shown(seen.value, unit), limit, distance, over is not None and over > 0, worst, worst_at, trend)
+    is_beyond, further = over is not None and over > 0, _next_level(seen, unit)
+    return Measured(shown(seen.value, unit), limit, distance, is_beyond, further, worst, worst_at, trend)
 
 
 def unit_of(seen: WatchedCheck) -> str:
@@ -64,6 +69,15 @@ def _distance(seen: WatchedCheck, over: Fraction) -> str:
     if over < 0:
         return f"{format_value(-over, unit_of(seen))} from the limit"
     return format_shortfall(seen.value, limit, seen.unit) if limit is not None and over else "at the limit"
+
+
+def _next_level(seen: WatchedCheck, unit: str) -> str:
+    if seen.value is None:
+        return ""
+    ahead = [(one.at - Fraction(seen.value), one) for one in seen.limits.upper[1:] if one.at >= seen.value]
+    ahead += [(Fraction(seen.value) - one.at, one) for one in seen.limits.lower[1:] if one.at <= seen.value]
+    nearest = min(ahead, key=lambda each: each[0], default=None)
+    return f"{nearest[1].severity.name} at {shown(nearest[1].at, unit)}" if nearest else ""
 
 
 def _course(episode: Sequence[ReadingSpan], unit: str) -> tuple[str, datetime | None, str]:
@@ -96,8 +110,8 @@ def _trend(overs: Sequence[tuple[ReadingSpan, Fraction]], unit: str) -> str:
     was = f"{shown(first.last, unit)} when it fired"
     noticed = max(abs(then), abs(now)) * _NOTICED
     if now > then + noticed:
-        return f"getting worse: {was}"
-    return f"easing: {was}" if now < then - noticed else "unchanged since it fired"
+        return f"Getting worse: {was}"
+    return f"Easing: {was}" if now < then - noticed else "Unchanged since it fired"
 
 
 def is_bad(span: ReadingSpan) -> bool:
