@@ -19,15 +19,17 @@ from automation.listen.loop import MAX_ANSWER_BYTES, ChatReader
 from automation.listen.minutes import Minutes
 from automation.on_call.load import load_on_call, path_of
 from automation.on_call.model import OnCall
+from automation.schedule.chat_child import PARENT
 from automation.sync.git import current_revision
 from monitoring.alerts.senders.registry import load_senders
 from monitoring.alerts.senders.telegram import DEFAULT_TOKEN
 from monitoring.alerts.senders.telegram.bot import BotAccount
 from monitoring.base.clock import SystemClock
-from monitoring.base.errors import ConfigError, LockedError
+from monitoring.base.errors import ConfigError, LockedError, UsageError
 from monitoring.base.http.client import HttpClient
 from monitoring.base.locks.chat_reader import KIND
 from monitoring.base.locks.profile_lock import SingleLock, TreeLock, usable_locks
+from monitoring.base.process_identity import end_with_parent
 from monitoring.base.settings import Settings
 from monitoring.store.db.handle import SteadyStore
 
@@ -46,6 +48,8 @@ def listen(settings: Settings, jobs_file: Path) -> int:
     Raises:
         LockedError: another process of this host reads it already.
     """
+    if (parent := settings.environ.get(PARENT)) and not end_with_parent(parent):
+        raise UsageError(f"{PARENT}={parent} is not the parent of this process: unset it")
     locks = usable_locks(settings.locks)
     lock = SingleLock(locks, KIND)
     try:
