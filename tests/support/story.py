@@ -180,3 +180,10 @@ def recovered(database: Database, now: datetime) -> None:
         _sent(tx, _alert("LOW", "USDC can be withdrawn again", "70%"), now, AlertKind.RECOVERY, found)
         conditions.put(tx, replace(found, state=State.OK), now)
         record_or_drop_in(tx, [_reading(Fraction(7, 10), 90)], (), now)
+
+
+def unsent(database: Database) -> None:
+    """Put every message back into the outbox, as if none had been sent yet."""
+    with database.write() as tx:
+        tx.execute("UPDATE deliveries SET status = 'pending', attempts = 0, delivered_at = NULL")
+        tx.execute("DELETE FROM sent_messages")

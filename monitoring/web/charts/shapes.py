@@ -19,7 +19,6 @@ LANE = 20.0
 AXIS = 22.0
 _PX_OF_A_LETTER = 7.2
 _TICKS_ON_A_PHONE, _TICKS_ON_A_SCREEN = 5, 10
-_NEAR_EDGE = 7.0  # per cent: a label nearer to it is written inwards
 _LABEL_ROOM = 16.0
 _LATE_LABEL = 65.0  # per cent: a label that begins later has no room to its right on a phone
 _THINNEST = 0.4  # per cent: what is there must be seen
@@ -181,18 +180,14 @@ def dots(periods: Sequence[Period], times: TimeScale, values: ValueScale) -> Mar
 def time_axis(times: TimeScale) -> Markup:
     """Return the time axis; ticks of class `wide` are for screens only."""
     whole = times.ends_at - times.begins_at
-    few = set(times.ticks(_TICKS_ON_A_PHONE))
     parts = [Markup('<line class="axis" x1="0" x2="100%" y1="{0:g}" y2="{0:g}"/>').format(HEIGHT)]
-    for at in sorted({*few, *times.ticks(_TICKS_ON_A_SCREEN)}):
+    for at, is_on_a_phone in times.ticks(_TICKS_ON_A_PHONE, _TICKS_ON_A_SCREEN):
         x = times.x(at)
-        anchor = "start" if x < _NEAR_EDGE else "end" if x > 100 - _NEAR_EDGE else "middle"
         parts.append(
             Markup(
                 '<g class="tick{}"><line class="axis" x1="{:g}%" x2="{:g}%" y1="{:g}" y2="{:g}"/>'
-                '<text x="{:g}%" y="{:g}" text-anchor="{}">{}</text></g>'
-            ).format(
-                "" if at in few else " wide", x, x, HEIGHT, HEIGHT + 4, x, HEIGHT + 16, anchor, clock_label(at, whole)
-            )
+                '<text x="{:g}%" y="{:g}" text-anchor="middle">{}</text></g>'
+            ).format("" if is_on_a_phone else " wide", x, x, HEIGHT, HEIGHT + 4, x, HEIGHT + 16, clock_label(at, whole))
         )
     return joined(parts)
 

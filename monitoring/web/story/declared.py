@@ -19,7 +19,7 @@ _LARGEST = 400_000  # bytes: no file of monitors is near it
 
 
 @dataclass(frozen=True, slots=True)
-class Declared:
+class DeclaredPlace:
     """`place` is `file:line`, or the file alone where the check's line was not found; each part may be empty."""
 
     place: str = ""
@@ -28,7 +28,7 @@ class Declared:
     runbook: str = ""
 
 
-def declared(database: Database, condition: Condition, checkout: Path) -> Declared:
+def declared(database: Database, condition: Condition, checkout: Path) -> DeclaredPlace:
     """Find what is known of a check's origin; nothing of one that no task has."""
     for task in _tasks(database, condition):
         files = task.get("monitors") or [task.get("script", "")]
@@ -37,11 +37,11 @@ def declared(database: Database, condition: Condition, checkout: Path) -> Declar
             if line is not None:
                 runbook = next((one.get("runbook", "") for one in task.get("about", ()) if one["file"] == file), "")
                 place = f"{file}:{line}" if line else file
-                return Declared(place, task["name"], task["profile"], runbook)
+                return DeclaredPlace(place, task["name"], task["profile"], runbook)
     first = next(_tasks(database, condition), None)
     if first is None or first["name"] != condition.owner_task:
-        return Declared(task=condition.owner_task)
-    return Declared(task=first["name"], profile=first["profile"])
+        return DeclaredPlace(task=condition.owner_task)
+    return DeclaredPlace(task=first["name"], profile=first["profile"])
 
 
 def _tasks(database: Database, condition: Condition) -> Iterator[Mapping[str, Any]]:

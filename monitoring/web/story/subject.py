@@ -16,7 +16,7 @@ from monitoring.store.readings.watched import WatchedCheck, one
 from monitoring.web.charts.series import LineChart
 from monitoring.web.route import RequestContext
 from monitoring.web.story import timeline
-from monitoring.web.story.declared import Declared, declared
+from monitoring.web.story.declared import DeclaredPlace, declared
 from monitoring.web.story.episodes import Episode, episodes
 from monitoring.web.story.formula import FilledFormula, filled_formula
 from monitoring.web.story.measure import Measured, is_bad, measure, unit_of
@@ -37,7 +37,7 @@ class Story:
     condition: Condition
     alerts: Sequence[AlertRow]
     episodes: Sequence[Episode]
-    declared: Declared
+    declared: DeclaredPlace
     happened: Sequence[Happening]
     seen: WatchedCheck | None = None
     measured: Measured | None = None
