@@ -31,7 +31,7 @@ from typing import Any
 
 from automation.jobs.load import load_jobs
 from benchmarks._services import certificate, hosts_of, proxying, shipped_recordings
-from monitoring.base.clock import SystemClock, parse_duration
+from monitoring.base.clock import Clock, SystemClock, parse_duration
 from monitoring.base.http.client import Request
 from monitoring.base.settings import CHECKOUT
 from monitoring.chains.networks import networks
@@ -53,6 +53,7 @@ class Provider:
 
     chain: SimChain
     latency_s: float
+    clock: Clock = field(default_factory=SystemClock)
     requests: int = 0
     refused: int = 0
     methods: Counter[str] = field(default_factory=Counter)
@@ -74,7 +75,7 @@ class Provider:
             self.refused += 1
             error = json.dumps({"jsonrpc": "2.0", "id": None, "error": {"code": -32005, "message": problem}})
             return (429 if too_fast else 200), error.encode()
-        return 200, self.chain.fetch(Request(self.chain.url, "POST", body=body), SystemClock()).body
+        return 200, self.chain.fetch(Request(self.chain.url, "POST", body=body), self.clock).body
 
     def _beyond(self, calls: Sequence[Mapping[str, Any]]) -> str:
         if len(calls) > BATCH:

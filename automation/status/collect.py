@@ -155,6 +155,7 @@ def _look(
             *warnings,
             *sync_warnings(sync, settings, origin.revision if origin else ""),
             *explainer_warnings(held.settings(settings) if held else settings, database, now),
+            *dropped_readings(database, now),
         ),
         env_file=settings.env_file,
         cache_dir=settings.cache_dir,
@@ -179,6 +180,14 @@ def unconfirmed(jobs: Jobs, checkout: Path, database: Database | None) -> Iterat
         is_run = watched is None or one.monitor in watched.run or one in of_scripts
         if is_run and not parsed.get(one.monitor, {}).get(one.source):
             yield one
+
+
+def dropped_readings(database: Database | None, now: datetime) -> Iterator[str]:
+    """Warn that readings were dropped within a day."""
+    from monitoring.store.readings.dropping import lately_dropped  # noqa: PLC0415 - `list` and `run` start without it
+
+    if database is not None and (found := lately_dropped(database, now)) is not None:
+        yield found.in_words
 
 
 def setting_warnings(settings: Settings) -> Iterator[str]:

@@ -458,6 +458,7 @@ PLANTED: Mapping[str, Plant] = {
     "run-hangs": hang,
     "backup-none": lose_backups,
     "backup-old": age_backups,
+    "readings-dropped": SoundHost.drop_readings,
     "disk-full": fill_disk,
     "disk-inodes": use_up_inodes,
     "clock-free": free_clock,

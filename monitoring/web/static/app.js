@@ -105,6 +105,7 @@
   document.addEventListener("htmx:beforeSwap", remember);
   document.addEventListener("htmx:afterSwap", (event) => {
     restore(isPoll(event));
+    unfold();
     showTimes(document);
     showAlarms();
   });
@@ -146,11 +147,34 @@
     }
   });
 
+  // Where there is room for tables, no protocol is folded; what somebody folds stays folded.
+  const unfold = () => {
+    if (!matchMedia("(min-width: 720px)").matches) return;
+    for (const item of document.querySelectorAll("details.fold")) if (!open.has(item.id)) item.open = true;
+  };
+
+  // Commands: a button that copies, where there is a script to do it.
+  document.documentElement.classList.add("scripts");
+  document.addEventListener("click", async (event) => {
+    const button = event.target.closest("[data-copy]");
+    if (!button) return;
+    const command = button.previousElementSibling;
+    try {
+      await navigator.clipboard.writeText(command.textContent);
+      button.textContent = "Copied";
+    } catch { // without https a browser copies nothing by itself: it is marked, ready for the reader's own keys
+      document.getSelection().selectAllChildren(command);
+      button.textContent = "Selected";
+    }
+    setTimeout(() => { button.textContent = "Copy"; }, 2000);
+  });
+
   const openTarget = () => {
     const target = location.hash && byId(decodeURIComponent(location.hash.slice(1)));
     if (target instanceof HTMLDetailsElement) target.open = true;
   };
   window.addEventListener("hashchange", openTarget);
   showZone();
+  unfold();
   openTarget();
 })();
