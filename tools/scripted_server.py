@@ -82,6 +82,8 @@ class ScriptedServer:
 
     def __exit__(self, *_exc: object) -> None:
         self._stopping.set()
+        with self._changed:
+            self._changed.notify_all()
         self._server.shutdown()
         self._server.server_close()
         self._thread.join()
@@ -102,6 +104,10 @@ class ScriptedServer:
 
     def now_s(self) -> float:
         return self._clock()
+
+    def hold(self, until: Callable[[], bool], timeout_s: float) -> None:
+        """Hold the answer to a request back until something is so, the time is up or the server stops."""
+        self._changed.wait_for(lambda: until() or self._stopping.is_set(), timeout_s)
 
     def pause(self, seconds: float | None = None) -> bool:
         """Wait until the server stops or the time is up; return whether it stops."""

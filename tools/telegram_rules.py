@@ -12,6 +12,8 @@ from typing import Any
 
 MAX_UNITS = 4096
 MAX_ENTITIES = 100
+MAX_CALLBACK_BYTES = 64  # InlineKeyboardButton.callback_data
+MAX_BUTTONS = 100  # what the servers take in one keyboard
 _FIELDS = """
 business_connection_id chat_id message_thread_id direct_messages_topic_id text parse_mode entities link_preview_options
 disable_notification protect_content allow_paid_broadcast message_effect_id suggested_post_parameters reply_parameters
@@ -41,6 +43,7 @@ def fault_of(payload: Mapping[str, Any], fields: frozenset[str] = KNOWN_FIELDS) 
     return (
         _fault_of_fields(payload, fields)
         or _fault_of_reply(payload)
+        or _fault_of_markup(payload)
         or _fault_of_text(payload["text"])
         or _fault_of_entities(payload)
     )
@@ -68,6 +71,27 @@ def _fault_of_reply(payload: Mapping[str, Any]) -> str:
         return f"unknown field {min(set(reply) - _REPLY_FIELDS)}"
     is_sound = type(reply.get("message_id")) is int and reply["message_id"] > 0
     return "" if is_sound else "can't parse reply parameters: message_id must be a positive number"
+
+
+def _fault_of_markup(payload: Mapping[str, Any]) -> str:
+    """Judge an inline keyboard: rows of buttons, each with a text and with data of 1 to 64 bytes."""
+    markup = payload.get("reply_markup")
+    if markup is None:
+        return ""
+    rows = markup.get("inline_keyboard") if isinstance(markup, dict) and len(markup) == 1 else None
+    if not isinstance(rows, list) or not all(isinstance(row, list) for row in rows):
+        return "can't parse reply keyboard markup JSON object"
+    buttons = [each for row in rows for each in row]
+    fault = next(filter(None, map(_fault_of_button, buttons)), "")
+    return fault or ("reply markup is too long" if len(buttons) > MAX_BUTTONS else "")
+
+
+def _fault_of_button(button: object) -> str:
+    if not isinstance(button, dict) or set(button) != {"text", "callback_data"}:
+        return "can't parse inline keyboard button: exactly one of its optional fields must be used"
+    if not isinstance(button["text"], str) or not button["text"].strip():
+        return "can't parse inline keyboard button: text is empty"
+    return "" if 0 < len(button["callback_data"].encode()) <= MAX_CALLBACK_BYTES else "BUTTON_DATA_INVALID"
 
 
 def _fault_of_text(text: str) -> str:

@@ -18,7 +18,8 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, TextIO
 
-from tools.scripted_server import Answer, Request, ScriptedServer
+from tools.scripted_server import Answer, Request
+from tools.telegram_inbox import TelegramInbox, refused, result_of
 from tools.telegram_rules import EDIT_FIELDS, fault_of
 
 _PATH = re.compile(r"/bot([^/]+)/(\w+)")
@@ -76,7 +77,7 @@ class _Window:
         return self.times_s[0] + self.limit.window_s - now_s
 
 
-class TelegramStandIn(ScriptedServer):
+class TelegramStandIn(TelegramInbox):
     """A Bot API that sends and can be set up; every token and chat is known unless `tokens` or `chats` are given."""
 
     def __init__(
@@ -101,9 +102,6 @@ class TelegramStandIn(ScriptedServer):
         self.refuses_edits = False
         self.edits: list[Received] = []
         self._shown: dict[tuple[str, int], Received] = {}
-        self.updates: list[Mapping[str, Any]] = []
-        self.webhook = ""
-        self.read_elsewhere = False
         self._limits = limits
         self._windows: dict[str, _Window] = {}
         self._output = output
@@ -122,14 +120,16 @@ class TelegramStandIn(ScriptedServer):
         """Judge as the Bot API does: token, method, request, chat, topic, limits; then accept."""
         path = _PATH.fullmatch(request.path)
         if path is None:
-            return _refusal(404, "Not Found")
+            return refused(404, "Not Found")
         token, method = path[1].replace("%3A", ":"), path[2]
         if self.tokens is not None and token not in self.tokens:
-            return _refusal(401, "Unauthorized")
+            return refused(401, "Unauthorized")
         about_messages = {
             "sendMessage": self._send_message,
             "editMessageText": self._edit_message,
             "deleteMessage": self._delete_message,
+            "getUpdates": self._get_updates,
+            "answerCallbackQuery": self._answer_tap,
         }
         return about_messages[method](token, request) if method in about_messages else self._about(method, request)
 
@@ -144,36 +144,28 @@ class TelegramStandIn(ScriptedServer):
     def _about(self, method: str, request: Request) -> Answer:
         """Answer what a bot is asked while it is set up; reading updates confirms nothing unless an offset is given."""
         known: dict[str, Callable[[], Answer]] = {
-            "getMe": lambda: _result({"id": 1, "is_bot": True, "username": "stand_in_bot"}),
-            "getWebhookInfo": lambda: _result({"url": self.webhook, "pending_update_count": len(self.updates)}),
-            "getUpdates": self._get_updates,
+            "getMe": lambda: result_of({"id": 1, "is_bot": True, "username": "stand_in_bot"}),
+            "getWebhookInfo": lambda: result_of({"url": self.webhook, "pending_update_count": len(self.updates)}),
             "getChat": lambda: self._get_chat(str(json.loads(request.body)["chat_id"])),
         }
-        return known[method]() if method in known else _refusal(404, "Not Found")
-
-    def _get_updates(self) -> Answer:
-        if self.webhook:
-            return _refusal(409, "Conflict: can't use getUpdates method while webhook is active")
-        if self.read_elsewhere:
-            return _refusal(409, "Conflict: terminated by other getUpdates request")
-        return _result(self.updates[:100])
+        return known[method]() if method in known else refused(404, "Not Found")
 
     def _get_chat(self, chat_id: str) -> Answer:
         if self.chats is not None and chat_id not in self.chats:
-            return _refusal(400, "Bad Request: chat not found")
+            return refused(400, "Bad Request: chat not found")
         kind = "supergroup" if chat_id.startswith("-") else "private"
-        return _result({"id": int(chat_id), "type": kind, "title": f"Chat {chat_id}"})
+        return result_of({"id": int(chat_id), "type": kind, "title": f"Chat {chat_id}"})
 
     def _send_message(self, token: str, request: Request) -> Answer:
         try:
             payload = json.loads(request.body)
         except ValueError:
-            return _refusal(400, "Bad Request: can't parse JSON object")
+            return refused(400, "Bad Request: can't parse JSON object")
         fault = fault_of(payload)
         if fault:
-            return _refusal(400, f"Bad Request: {fault}")
+            return refused(400, f"Bad Request: {fault}")
         if any(entity["type"] in self.unknown_entities for entity in payload.get("entities", ())):
-            return _refusal(400, "Bad Request: can't parse MessageEntity: Unsupported type specified")
+            return refused(400, "Bad Request: can't parse MessageEntity: Unsupported type specified")
         refusal = self._refusal_of_chat(payload) or self._refusal_of_reply(token, payload)
         return refusal or self._too_many(token, payload) or self._accept(token, payload)
 
@@ -183,9 +175,9 @@ class TelegramStandIn(ScriptedServer):
         if reply is None:
             return None
         if self.refuses_replies:
-            return _refusal(400, "Bad Request: REPLY_TO_INVALID")
+            return refused(400, "Bad Request: REPLY_TO_INVALID")
         if self._answered(token, payload) is None and not reply.get("allow_sending_without_reply"):
-            return _refusal(400, "Bad Request: message to be replied not found")
+            return refused(400, "Bad Request: message to be replied not found")
         return None
 
     def _answered(self, token: str, payload: Mapping[str, Any]) -> int | None:
@@ -200,43 +192,43 @@ class TelegramStandIn(ScriptedServer):
         payload = json.loads(request.body)
         fault = fault_of(payload, EDIT_FIELDS)
         if fault:
-            return _refusal(400, f"Bad Request: {fault}")
+            return refused(400, f"Bad Request: {fault}")
         place = str(payload["chat_id"]), payload.get("message_id")
         before = self._shown.get(place)
         if before is None or before.token != token:
-            return _refusal(400, "Bad Request: message to edit not found")
+            return refused(400, "Bad Request: message to edit not found")
         if self.refuses_edits:
-            return _refusal(400, "Bad Request: message can't be edited")
+            return refused(400, "Bad Request: message can't be edited")
         same = all(before.payload.get(name) == payload.get(name) for name in ("text", "entities", "reply_markup"))
         if same:
-            return _refusal(400, "Bad Request: message is not modified")
+            return refused(400, "Bad Request: message is not modified")
         entities = tuple(payload.get("entities", ()))
         after = replace(before, text=payload["text"], entities=entities, payload={**before.payload, **payload})
         if "reply_markup" not in payload:  # an edit without buttons takes them away
             after = replace(after, payload={k: v for k, v in after.payload.items() if k != "reply_markup"})
         self._shown[place] = after
         self.edits.append(after)
-        return _result({"message_id": after.message_id, "text": after.text})
+        return result_of({"message_id": after.message_id, "text": after.text})
 
     def _delete_message(self, token: str, request: Request) -> Answer:
         payload = json.loads(request.body)
         found = self._shown.get((str(payload["chat_id"]), payload["message_id"]))
         if found is None or found.token != token:
-            return _refusal(400, "Bad Request: message to delete not found")
+            return refused(400, "Bad Request: message to delete not found")
         self.delete(found)
-        return _result(result=True)
+        return result_of(result=True)
 
     def _refusal_of_chat(self, payload: Mapping[str, Any]) -> Answer | None:
         chat_id, thread_id = str(payload["chat_id"]), payload.get("message_thread_id")
         if chat_id in self.migrated:
             text = "Bad Request: group chat was upgraded to a supergroup chat"
-            return _refusal(400, text, migrate_to_chat_id=int(self.migrated[chat_id]))
+            return refused(400, text, migrate_to_chat_id=int(self.migrated[chat_id]))
         if self.chats is not None and chat_id not in self.chats:
-            return _refusal(400, "Bad Request: chat not found")
+            return refused(400, "Bad Request: chat not found")
         if chat_id in self.kicked_from:
-            return _refusal(403, "Forbidden: bot was kicked from the supergroup chat")
+            return refused(403, "Forbidden: bot was kicked from the supergroup chat")
         if thread_id in self.closed_topics:
-            return _refusal(400, "Bad Request: TOPIC_CLOSED")
+            return refused(400, "Bad Request: TOPIC_CLOSED")
         return None
 
     def _too_many(self, token: str, payload: Mapping[str, Any]) -> Answer | None:
@@ -250,7 +242,7 @@ class TelegramStandIn(ScriptedServer):
         wait_s = max(window.wait_s(now_s) for window in windows)
         if wait_s > 0:
             seconds = max(1, -int(-wait_s // 1))
-            return _refusal(429, f"Too Many Requests: retry after {seconds}", retry_after=seconds)
+            return refused(429, f"Too Many Requests: retry after {seconds}", retry_after=seconds)
         for window in windows:
             window.times_s.append(now_s)
         return None
@@ -267,7 +259,7 @@ class TelegramStandIn(ScriptedServer):
             silent=bool(payload.get("disable_notification")),
             text=payload["text"],
             entities=tuple(payload.get("entities", ())),
-            message_id=len(self.messages) + 1,
+            message_id=self._next_message_id(),
             payload=payload,
             reply_to=self._answered(token, payload),
         )
@@ -276,15 +268,6 @@ class TelegramStandIn(ScriptedServer):
         if self._output is not None:
             print(_readable(received), file=self._output, flush=True)
         return Answer.of_json(200, {"ok": True, "result": {"message_id": received.message_id, "text": received.text}})
-
-
-def _result(result: object) -> Answer:
-    return Answer.of_json(200, {"ok": True, "result": result})
-
-
-def _refusal(code: int, description: str, **parameters: int) -> Answer:
-    body: dict[str, object] = {"ok": False, "error_code": code, "description": description}
-    return Answer.of_json(code, body | ({"parameters": parameters} if parameters else {}))
 
 
 def _readable(received: Received) -> str:

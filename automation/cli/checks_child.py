@@ -15,13 +15,17 @@ from monitoring.base.settings import Settings
 _MONITOR = re.compile(rb"^monitor[ \t]*:", re.MULTILINE)
 
 
-def run_checks(settings: Settings, *arguments: str) -> int:
-    """Run it to its end, from whatever directory this was called in, and return its exit code."""
+def run_checks(settings: Settings, *arguments: str, shows_progress: bool = False) -> int:
+    """Run it to its end, from whatever directory this was called in, and return its exit code.
+
+    `shows_progress`: its stderr is the terminal itself, on which a line of it can be replaced.
+    """
     argv = [sys.executable, "-m", "monitoring.checks", *arguments]
     environ = {**os.environ, "PYTHONPATH": str(settings.checkout)}
     if not screen_of(sys.stdout).is_terminal:
         return subprocess.run(argv, env=environ, check=False).returncode
-    with subprocess.Popen(argv, env=environ, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as child:
+    errors = None if shows_progress else subprocess.STDOUT
+    with subprocess.Popen(argv, env=environ, stdout=subprocess.PIPE, stderr=errors, text=True) as child:
         for line in child.stdout or ():
             sys.stdout.write(line)  # here, not by the child: folded for the terminal
     return child.returncode

@@ -7,6 +7,7 @@ that; the executor and the task's process get the same `Task`.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import timedelta
 
 from automation.jobs.values import (
     ARGUMENT,
@@ -17,6 +18,7 @@ from automation.jobs.values import (
     SECONDS,
     TASK_VARIABLE,
     TEXT,
+    TIME_OR_OFF,
     VARIABLE,
     one_of,
     whole_number,
@@ -188,6 +190,22 @@ class Jobs:
         default="on",
         example="examples: off",
     )
+    daily_report: str = key(
+        TIME_OR_OFF,
+        "When the message about the day before is sent, in UTC: with the first run after it. off: not sent.",
+        default="07:00",
+        example='daily_report: "07:00"',
+    )
+
+    @property
+    def daily_report_after(self) -> timedelta:
+        """Return how long after midnight UTC the day before is reported."""
+        hour, _, minute = (self.daily_report if self.is_day_sent else "07:00").partition(":")
+        return timedelta(hours=int(hour), minutes=int(minute))
+
+    @property
+    def is_day_sent(self) -> bool:
+        return self.daily_report != "off"
 
 
 JOBS = Table(Jobs, example='profiles: {hourly: {cron: "5 * * * *", tasks: []}}')

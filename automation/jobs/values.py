@@ -159,10 +159,19 @@ def one_of(*words: str) -> One[str]:
     return One(" or ".join(f"`{word}`" for word in words), read_word, {"enum": list(words)})
 
 
+def _time_or_off(value: Scalar) -> str:
+    text = _text(value)
+    if text != "off" and not re.fullmatch(_TIME, text):
+        raise ValueError(f"{text!r} is no time of day: write HH:MM in UTC, as in 07:00, or off")
+    return text
+
+
+_TIME = r"([01][0-9]|2[0-3]):[0-5][0-9]"
 _NOT_RESERVED = rf"(?!({'|'.join(_RESERVED_VARIABLES)})$|{'|'.join(_RESERVED_PREFIXES)})"
 _CRON = r"^\s*(@[a-zA-Z]+|[0-9a-zA-Z*/,?-]+([ \t]+[0-9a-zA-Z*/,?-]+){4})\s*$"
 TEXT = One("text", _text, {"type": _AS_WRITTEN})
 FLAG = One("`true` or `false`", _flag, {"type": "boolean"})
+TIME_OR_OFF = One("HH:MM or `off`", _time_or_off, {"type": "string", "pattern": rf"^({_TIME}|off)$"})
 NAME = One("name", _name, _pattern(_NAME, maxLength=_MAX_NAME_LENGTH))
 VARIABLE = One("name of a variable", _variable, _pattern(_VARIABLE))
 TASK_VARIABLE = One("NAME", _task_variable, _pattern(_NOT_RESERVED + _VARIABLE))

@@ -13,7 +13,7 @@ from datetime import datetime
 from automation.on_call.message import Question, question
 from automation.on_call.model import CHANNEL, OnCall
 from automation.on_call.steps import DueQuestion, next_ask
-from monitoring.alerts.recording.incident import with_incident
+from monitoring.alerts.recording.incident import with_incident, with_incidents
 from monitoring.alerts.recording.store_alert import AlertKind, AlertOrigin, store_in
 from monitoring.base.clock import to_text
 from monitoring.conditions.condition import Condition, ConditionKey
@@ -71,8 +71,11 @@ def _due(
 ) -> Iterator[_DueIncident]:
     """Yield the incidents about which somebody has to be asked now, the worst first."""
     holding = silences.active(tx, now)
+    # One tap on one account must not leave a CRITICAL with nobody: a mute from the chat quiets the chat alone.
+    by_hosts = [each for each in holding if not each.is_from_chat]
     for row in sorted(rows, key=lambda each: -_severity(each)):
-        is_muted = silence_of(holding, subject_of(row)) is not None
+        counting = by_hosts if _severity(row) is Severity.CRITICAL else holding
+        is_muted = silence_of(counting, subject_of(row)) is not None
         if row.done_by or row.inhibited_by or is_muted or team.escalation is None:
             continue
         before, severity = asked.get(row.key), _severity(row)
@@ -119,5 +122,6 @@ def _by_person(due: Sequence[_DueIncident]) -> dict[str, list[tuple[_DueIncident
 def _store(tx: Tx, questions: Sequence[Question], channel: str, now: datetime, origin: AlertOrigin) -> None:
     """Store one question. It is sent whatever is silenced: what is was left out before."""
     alert = question(questions, channel, now)
-    metadata = with_incident(None, questions[0].condition) if len(questions) == 1 else None
+    found = [one.condition for one in questions]
+    metadata = with_incident(None, found[0]) if len(found) == 1 else with_incidents(None, found)
     store_in(tx, alert, now=now, origin=origin, kind=AlertKind.ESCALATION, status="pending", metadata=metadata)

@@ -17,17 +17,22 @@ from monitoring.store.db.database import Tx
 _MOST = 5  # incidents of one message
 
 
-def announce_silence(tx: Tx, silence: Silence, covered: Sequence[Condition], now: datetime) -> bool:
-    """Announce with sound who silences something CRITICAL that fires now; return whether there was any."""
-    critical = [row for row in covered if subject_of(row).severity is Severity.CRITICAL]
+def announce_silence(
+    tx: Tx, silence: Silence, covered: Sequence[Condition], now: datetime, least: Severity = Severity.CRITICAL
+) -> bool:
+    """Announce with sound who silences something CRITICAL that fires now; return whether there was any.
+
+    `least`: what is less bad than this is not announced.
+    """
+    heard = [row for row in covered if subject_of(row).severity >= least]
     rows: dict[str, object] = {
         "Reason": silence.reason,
         "Until": f"{format_instant(silence.ends_at)} ({format_duration(silence.ends_at - now)})",
-        "Not heard": ", ".join(f"CRITICAL {row.title or row.key.text}" for row in critical[:_MOST]),
+        "Not heard": ", ".join(f"{subject_of(row).severity.name} {row.title or row.key.text}" for row in heard[:_MOST]),
     }
     title = f"{silence.created_by} silenced {silence.what}"
-    for route in routes_of(critical) if critical else ():
+    for route in routes_of(heard) if heard else ():
         remedy = line("End it: ", code(f"silence --end {silence.id}"))
         # Pending whatever is silenced: this silence would hold back its own announcement.
         store_in(tx, announcement(Severity.HIGH, title, kv(rows), remedy, route=route), now=now, status="pending")
-    return bool(critical)
+    return bool(heard)

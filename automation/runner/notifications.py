@@ -5,18 +5,20 @@ Called by the runner. Everything goes through the store first; only when that ca
 
 from __future__ import annotations
 
+import fcntl
 import logging
 import threading
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from automation.evidence.when_due import report_if_due
 from automation.executor.reaper import StopRequest
 from automation.executor.task import TaskResult
-from automation.jobs.model import Profile
+from automation.jobs.model import Jobs, Profile
 from automation.jobs.referenced_monitors import ReferencedMonitors
 from automation.runner.run_record import RunRecord
 from automation.status import webhooks
@@ -25,6 +27,7 @@ from automation.sync.state import SyncStatus
 from monitoring.alerts.recording.first_day import report_first_day
 from monitoring.base.clock import Clock
 from monitoring.base.errors import ConfigError, StoreError
+from monitoring.base.locks.profile_lock import FileLock
 from monitoring.base.plural import counted
 from monitoring.base.secrets.redact import Redactor
 from monitoring.base.settings import Settings
@@ -197,6 +200,12 @@ class Reporting:
 
         self._record.with_database(act)
 
+    def day(self, jobs: Callable[[], Jobs | None]) -> None:
+        """Report the day before, once; a test, and a process that sends nothing, leave that to other runs."""
+        if not (self._settings.in_test_mode or self._settings.debug):
+            tick_at, now = self._record.tick_at, self._now
+            self._record.with_database(lambda database: report_if_due(database, now(), jobs, self._origin(), tick_at))
+
     def no_longer_watched(self, watched: ReferencedMonitors) -> None:
         """End the conditions of monitors that no profile names any more; firing ones are reported silently."""
         from automation.runner import recording  # noqa: PLC0415 - it says why
@@ -245,7 +254,7 @@ class Reporting:
 
     def drain(self, limit: timedelta = FIRST_DRAIN) -> Drained | None:
         """Deliver what can be delivered within the limit; None without a store, or when nothing waits."""
-        if self._record.trouble is not None or self._outbox_is_empty():
+        if self._record.trouble is not None or not self._count_waiting():
             return None
         drained = self._delivery().drain(self._now() + limit)
         if drained.waiting:
@@ -265,24 +274,34 @@ class Reporting:
             if wait_until <= now or stop.wait(min((wait_until - now).total_seconds(), _CHECK_STOP_S)):
                 return drained
 
-    def drain_before_next_tick(self, until: datetime, stop: StopRequest) -> None:
-        """Go on delivering after the run, until then at most."""
-        drained = self.drain_until(until, stop)
-        if drained is not None and drained.waiting:
-            log.warning(
-                "alerts that still wait to be delivered: %d; the next run or `deliver` sends them", drained.waiting
-            )
+    def drain_before_next_tick(self, until: datetime, stop: StopRequest, only_one: FileLock | None) -> None:
+        """Go on delivering after the run, until then at most; of the runs that share a lock one does it for all.
 
-    def _outbox_is_empty(self) -> bool:
+        What was stored while the one ended is looked for once more: the run that stored it has left it to that one.
+        """
+        left = 0
+        while (waiting := self._count_waiting()) > left and not stop.is_made():
+            if only_one is not None and not _take(only_one):
+                log.info("alerts that still wait to be delivered: %d; another run goes on with them", waiting)
+                return
+            drained = self.drain_until(until, stop)
+            if only_one is not None:
+                only_one.release()
+            if drained is None or drained.waiting is None:
+                return
+            left = drained.waiting
+        if left:
+            log.warning("alerts that still wait to be delivered: %d; the next run or `deliver` sends them", left)
+
+    def _count_waiting(self) -> int:
         """Look before a deliverer is made: its clients take longer to load than most runs."""
-        empty = False
+        waiting = [1]  # a store that cannot be read says nothing
 
         def act(database: Database) -> None:
-            nonlocal empty
-            empty = not database.read(count_waiting)
+            waiting[:] = [database.read(count_waiting)]
 
         self._record.read(act)
-        return empty
+        return waiting[0]
 
     def _delivery(self) -> Delivery:
         """Return the one deliverer of this run: it counts what it did."""
@@ -345,6 +364,14 @@ class Reporting:
 def last_delivery(profile: Profile, trigger: str, now: datetime) -> datetime:
     """Return until when a run may go on delivering after its end: its next tick is near; by hand, a moment."""
     return now + BY_HAND_DRAIN if trigger == "manual" else profile.cron.next_after(now) - _BEFORE_NEXT_TICK
+
+
+def _take(lock: FileLock) -> bool:
+    """Return whether nobody else has the lock; a file that cannot be opened keeps nobody from delivering."""
+    try:
+        return lock.take(fcntl.LOCK_EX)
+    except OSError:
+        return True
 
 
 def _ask(count: int) -> None:

@@ -15,6 +15,7 @@ from datetime import datetime
 from pathlib import Path
 from types import FrameType
 
+from automation import turns
 from automation.executor.executor import GRACE_S, run_tasks
 from automation.executor.explainer_process import ExplainerProcess
 from automation.executor.fork_client import ForkServer
@@ -37,7 +38,7 @@ from automation.sync.revision import Checkout
 from automation.sync.starts import account_for_start
 from monitoring.base.clock import Clock
 from monitoring.base.errors import ConfigError, LockedError
-from monitoring.base.locks.profile_lock import ProfileLock, is_held, usable_locks
+from monitoring.base.locks.profile_lock import FileLock, ProfileLock, is_held, usable_locks
 from monitoring.base.settings import Settings
 from monitoring.ledger.reach import Cause, ReachProblem
 from monitoring.store.db.database import Database
@@ -93,6 +94,7 @@ class Runner:
         self._record = RunRecord(settings.database, request.profile, request.trigger, clock, request.started_at)
         self._reporting = Reporting(settings, self._record, clock, request.config)
         self._explaining = ExplainerProcess(settings, clock, self._record.read)
+        self._delivering = None if request.trigger == "manual" else FileLock(self._locks / "delivering.lock")
 
     def run(self) -> int:
         """Run the profile and return the exit code.
@@ -101,14 +103,15 @@ class Runner:
             ConfigError: jobs.yaml has mistakes that this profile meets; recorded and reported before.
             LockedError: the profile is running already; a tick that came in vain is recorded before.
         """
+        turns.end_turn_later()
         try:
             with self._signals():
                 code, profile = self._run_locked()
                 if profile is not None:
                     until = last_delivery(profile, self._request.trigger, self._clock.now())
-                    self._reporting.drain_before_next_tick(until, self._stop)
+                    self._reporting.drain_before_next_tick(until, self._stop, self._delivering)
                     if self._explaining.wait(until, self._stop):
-                        self._reporting.drain_before_next_tick(until, self._stop)
+                        self._reporting.drain_before_next_tick(until, self._stop, self._delivering)
                     code = self._account_again(code)
                 return code
         except LockedError as error:
@@ -164,6 +167,7 @@ class Runner:
         self._reporting.unanswered(self._record.reconcile())
         self._reporting.ended_pauses()
         self._reporting.escalate()
+        self._reporting.day(self._jobs)
         self._reporting.drain()
         return self._account(EXIT_OK, self._reporting.unreached())
 
@@ -211,6 +215,7 @@ class Runner:
         try:
             with LockKeeper(lock), self._reporting.delivering(), Watchdog(run_limit_s(profile, tasks)):
                 results = self._run_tasks(profile, workspace, tasks)
+                turns.end_turn()
                 status, reason = verdict(results, self._stopped_by)
                 if self._request.only_task is None and status != "aborted":
                     self._reporting.digest(profile, results)
@@ -219,6 +224,7 @@ class Runner:
                 self._reporting.first_day()
                 self._reporting.ended_pauses()
                 self._reporting.escalate()
+                self._reporting.day(self._jobs)
                 self._store_protocols()
                 code = EXIT_OK if status == "ok" else EXIT_FAILED
                 self._record.finish(status, code, reason)

@@ -31,13 +31,13 @@ CASES: dict[str, Case] = {
         "28 tasks that import web3 and make five calls of 50 ms",
         "The executor with its fork server, started earlier as `run` does it while it loads the rest of itself, next to"
         " one interpreter a task (`subprocess.run`, one after the other and eight at once).",
-        150, 12,
+        130, 10,
     ),
     "requests": Case(
         "The shipped hourly profile, at 100 ms a request",
         "Each chain has one provider here: it answers as the drills say, 30 requests a second, 50 calls a batch. A read"
         " is one question to a contract or node, counted where it is answered, also inside batches and multicalls.",
-        130, 18,
+        120, 18,
     ),
     "alerts": Case(
         "`/v1/alerts`, a page of 100, asked by 16 connections",
@@ -48,7 +48,7 @@ CASES: dict[str, Case] = {
     "history": Case(
         "A page of alerts in a history of any length",
         "From the question to the finished JSON, without HTTP; every combination of filters that an index serves.",
-        110, 6,
+        90, 6,
     ),
     "durable": Case(
         "Storing one alert so that a loss of power keeps it",
@@ -75,7 +75,7 @@ CASES: dict[str, Case] = {
         "100 profiles of three tasks due in one minute",
         "`automation run` for each of them at once, as a crontab does it, next to 100 plain runners that start one"
         " interpreter a task. Memory is the sum of all processes, shared pages counted once.",
-        120, 14,
+        110, 12,
     ),
     "audit": Case(
         "The audit of a year",
@@ -90,6 +90,6 @@ CASES: dict[str, Case] = {
     "release": Case(
         "This tree next to an older release",
         "Both with the same Python and packages, in the same rounds.",
-        40, 12,
+        40, 10,
     ),
 }  # fmt: skip

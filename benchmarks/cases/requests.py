@@ -43,7 +43,7 @@ def measure(size: Size) -> Result:
         host = _host(directory, world, size)
         ours = Way(f"`automation run {PROFILE}`", Role.OURS)
         run = partial(_run, host, world)
-        for _ in range(size.pick(2, 1, 0)):
+        for _ in range(size.pick(2, 0, 0)):
             run()  # ranges of logs are learnt, and what happened before the first run is read
         seen = run()
         ours.add(**_columns(seen))
@@ -84,8 +84,8 @@ def _host(directory: Path, world: World, size: Size) -> Host:
     host = Host(directory / "run")
     host.environ.pop("PYTHONDONTWRITEBYTECODE")
     host.environ |= {**world.environ, "LOG_LEVEL": "DEBUG"}  # alerts are recorded, and sent nowhere
-    if size is Size.SMALLEST:
-        host.keep_tasks("host")
+    if size is not Size.FULL:
+        host.keep_tasks(*size.pick((), ("host", "protocols"), ("host",)))
     return host
 
 

@@ -45,7 +45,7 @@ print(sorted(took)[len(took) // 2] * 1000)
 
 def measure(size: Size) -> Result:
     case, result = CASES["tasks"], Result(CASES["tasks"].title, CASES["tasks"].about)
-    tasks = size.pick(28, 6, 1)
+    tasks = size.pick(28, 4, 1)
     with slow_rpc(DELAY_S if size is not Size.SMALLEST else 0.0) as url, tempfile.TemporaryDirectory() as directory:
         ways = Ways(Path(directory), url, preload=PRELOAD if size is not Size.SMALLEST else ())
         script = ways.script("calls.py", CALLS if size is not Size.SMALLEST else "")
@@ -161,7 +161,7 @@ def one_more(ways: Ways, result: Result, size: Size) -> None:
 
 def growth(ways: Ways, script: str, size: Size) -> Curve:
     series: dict[str, list[tuple[float, float]]] = {"wall": [], "CPU": []}
-    for count in size.pick((1, 7, 28, 112), (1, 6), (1,)):
+    for count in size.pick((1, 7, 28, 112), (1, 4), (1,)):
         values = ways.forked(script, count, parallel=28)
         series["wall"].append((count, values["wall_ms"] / 1000))
         series["CPU"].append((count, values["CPU_ms"] / 1000))
@@ -172,7 +172,7 @@ def memory(ways: Ways, result: Result, size: Size) -> None:
     """Add the memory of many tasks that are alive at once, forked and as interpreters of their own."""
     script = ways.script("wait.py", CALLS + WAIT)
     for name, count, isolate, role in (
-        ("ours", size.pick(28, 6, 1), False, Role.OURS),
+        ("ours", size.pick(28, 4, 1), False, Role.OURS),
         ("an interpreter each", size.pick(6, 2, 1), True, Role.ALTERNATIVE),
     ):  # fmt: skip
         way = Way(f"memory of a task, {count} alive, {name}", role)

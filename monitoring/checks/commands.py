@@ -45,8 +45,10 @@ examples:
 def main(argv: Sequence[str]) -> int:
     """Parse the command line and do what it says."""
     write_whatever_comes()
-    options = _parser().parse_args(argv)
     try:
+        if argv[:1] == ["backtest"]:
+            return _backtest(argv[1:])
+        options = _parser().parse_args(argv)
         code: int = options.act(options)
     except UsageError as error:
         sys.stderr.write(f"{error}\n")
@@ -79,6 +81,12 @@ def _parser() -> argparse.ArgumentParser:
         if name == "explain":
             verb.add_argument("--check", metavar="ID", help="only this check")
     return parser
+
+
+def _backtest(argv: Sequence[str]) -> int:
+    from monitoring.checks.backtest.command import backtest_files, parsed  # noqa: PLC0415 - a run looks at no past
+
+    return backtest_files(parsed(argv))
 
 
 def _run(options: argparse.Namespace) -> int:

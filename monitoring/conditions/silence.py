@@ -15,6 +15,8 @@ from monitoring.base.errors import UsageError
 from monitoring.conditions.condition import Condition
 from monitoring.conditions.severity import Severity
 
+# The reason of a silence, and the note of an acknowledgement, that somebody made by a button: they may do less.
+FROM_CHAT = "from the chat"
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 _DAY = timedelta(days=1)
 _DAY_MINUTES = 24 * 60
@@ -109,6 +111,10 @@ class Silence:
     @property
     def is_narrow(self) -> bool:
         return self.severity is not None or self.chain is not None or self.window is not None
+
+    @property
+    def is_from_chat(self) -> bool:
+        return self.reason == FROM_CHAT
 
     @property
     def what(self) -> str:

@@ -91,8 +91,9 @@ class Responder:
         query = read_query(given, route.parameters, blank_is_unset=route.is_page)
         # Asked before the store is read: what is committed meanwhile makes the result outdated, never the version new.
         version = self._reader.version()
-        question = (request.scope["path"], given)
-        respond = partial(self._respond, route, question, version, dict(request.path_params), query)
+        write = route.writer(query, request.headers.get("accept", ""))
+        question = (request.scope["path"], given, write)
+        respond = partial(self._respond, route, write, question, version, dict(request.path_params), query)
         if route.quick:
             return respond(self._reader)
         return await asyncio.get_running_loop().run_in_executor(self._threads, lambda: respond(self._own_reader()))
@@ -100,6 +101,7 @@ class Responder:
     def _respond(
         self,
         route: Route,
+        write: Callable[[Any], Response],
         question: Question,
         version: Version,
         path_values: dict[str, str],
@@ -109,7 +111,7 @@ class Responder:
         now = self._clock.monotonic()
         response = self._responses.get(question, version, now)
         if response is None:
-            response = route.write(self._find(route, path_values, query, reader))
+            response = write(self._find(route, path_values, query, reader))
             self._responses.put(question, response, version, now + route.fresh_s)
         return response
 

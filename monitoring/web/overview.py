@@ -21,8 +21,9 @@ from monitoring.ledger.audit import Audit, judge
 from monitoring.ledger.cron import Cron
 from monitoring.ledger.outcomes import gather
 from monitoring.store.db.database import Database, Tx
-from monitoring.store.people import acknowledgements
+from monitoring.store.people import acknowledgements, escalations
 from monitoring.store.people.acknowledgements import Acknowledgement
+from monitoring.store.people.escalations import EscalationProgress
 from monitoring.store.queries import runs as run_queries
 from monitoring.store.queries.runs import TaskStanding
 from monitoring.store.queries.sources import parsed_sources
@@ -94,12 +95,16 @@ class Checks:
 
 @dataclass(frozen=True, slots=True)
 class Incident:
-    """A condition that fires or fired, the silence that covers it, who has it. `happened`: once, within a day."""
+    """A condition that fires or fired, the silence that covers it, who has it, who was asked to take it.
+
+    `happened`: once, within a day.
+    """
 
     condition: Condition
     silence: Silence | None = None
     happened: bool = False
     held: Acknowledgement | None = None
+    asked: EscalationProgress | None = None
 
     @property
     def is_firing(self) -> bool:
@@ -212,14 +217,22 @@ def firing(database: Database, now: datetime) -> list[Incident]:
     """Return what fires now or happened within a day, the worst first and of those the longest first."""
     with database.snapshot() as tx:
         found, holding = conditions.incidents(tx, now), silences.active(tx, now)
+        asked = escalations.everything(tx)
         worst_first = sorted(found, key=lambda condition: -condition.severity)
-        return [covered(tx, condition, holding, now) for condition in worst_first]
+        return [covered(tx, condition, holding, now, asked.get(condition.key)) for condition in worst_first]
 
 
-def covered(tx: Tx, condition: Condition, holding: Sequence[Silence], now: datetime) -> Incident:
-    """Pair a condition with the silence that covers it and with who has it, if there is one."""
-    held = acknowledgements.of(tx, condition, now)
-    return Incident(condition, silence_of(holding, subject_of(condition)), condition.happened_once(now), held)
+def covered(
+    tx: Tx,
+    condition: Condition,
+    holding: Sequence[Silence],
+    now: datetime,
+    asked: EscalationProgress | None = None,
+) -> Incident:
+    """Pair a condition with the silence that covers it, with who has it, and with who was asked in this episode."""
+    held, happened = acknowledgements.of(tx, condition, now), condition.happened_once(now)
+    of_now = asked if asked and asked.people and asked.episode == acknowledgements.episode_of(condition) else None
+    return Incident(condition, silence_of(holding, subject_of(condition)), happened, held, of_now)
 
 
 def _next_tick(entry: ScheduleInForce, now: datetime) -> datetime | None:

@@ -19,6 +19,7 @@ LARGEST_ID = 2**63 - 1  # of SQLite
 LONGEST_AUDIT = timedelta(days=90)  # as long as `prune` keeps
 _LONGEST_TEXT = 200
 _LONGEST_KEY = 1000
+_LARGEST_CHAIN = 2**53 - 1  # what every reader of JSON holds exactly
 _INSTANT = re.compile(r"\d{4}-\d{2}-\d{2}[Tt ]\d{2}:\d{2}(:\d{2}([.,]\d{1,9})?)?([Zz]|[+-]\d{2}:?\d{2})", re.ASCII)
 _MOST_PARAMETERS = 20
 
@@ -85,6 +86,14 @@ def cursor(text: str) -> int:
     number = _digits(text)
     if number > LARGEST_ID:
         raise ValueError("write what an earlier page gave as next_cursor")
+    return number
+
+
+def chain(text: str) -> int:
+    """Read the number of a chain; 0 is what no chain has."""
+    number = _digits(text)
+    if number > _LARGEST_CHAIN:
+        raise ValueError("no chain has so large a number")
     return number
 
 

@@ -7,13 +7,16 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 from starlette.responses import Response
 
 from monitoring.web.reader import Version
 
-Question = tuple[str, bytes]  # path and query, as they were sent
+# Path and query, as they were sent, and what writes the answer: there may be JSON and CSV of one question.
+Question = tuple[str, bytes, Callable[[Any], Response]]
 
 
 @dataclass(frozen=True, slots=True)

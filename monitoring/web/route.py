@@ -35,6 +35,7 @@ class Route:
     """`find` reads the store, `write` makes the response of what was found.
 
     `fresh_s` is for how long a result stays true on unchanged data: what depends on the time of day has a number.
+    With `write_csv` the same is had as CSV, by `format=csv` or by what the client says it accepts.
     A `quick` route costs a millisecond and is answered on the event loop, before longer ones that wait for a thread.
     """
 
@@ -46,3 +47,9 @@ class Route:
     is_page: bool = False
     ignores_query: bool = False
     write: Callable[[Any], Response] = json_response
+    write_csv: Callable[[Any], Response] | None = None
+
+    def writer(self, query: Mapping[str, Any], accepted: str) -> Callable[[Any], Response]:
+        """Return what writes the response to a query of a client that accepts these media types."""
+        wanted = query.get("format") or ("csv" if "text/csv" in accepted else "json")
+        return self.write_csv if self.write_csv is not None and wanted == "csv" else self.write

@@ -10,6 +10,7 @@ import orjson
 
 from monitoring.base.clock import to_text
 from monitoring.conditions.condition import Condition, State
+from monitoring.conditions.values import Number
 from monitoring.store.queries.alerts import AlertRow, PublishedAlert
 from monitoring.store.queries.runs import TaskStanding
 from monitoring.store.tables.runs import RunRow, TaskRun
@@ -141,6 +142,14 @@ def incident(row: Condition, now: datetime) -> Json:
         "remind_every_s": row.remind_every.total_seconds() if row.remind_every is not None else None,
         "next_reminder_at": _at(row.next_reminder_at),
     }
+
+
+def as_float(number: Number | None) -> float | None:
+    """Return the nearest double, which is what readers of JSON compute with; none beyond all doubles."""
+    try:
+        return float(number) if number is not None else None
+    except OverflowError:
+        return None
 
 
 def _at(instant: datetime | None) -> str | None:

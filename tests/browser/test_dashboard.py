@@ -155,7 +155,8 @@ def test_a_host_on_which_nothing_has_run_is_told_the_next_steps(browser: Browser
         expect(page.locator("h1")).to_have_text("Nothing has run yet")
         fill(cache / "monitoring.db", datetime.now(UTC)).close()
         page.goto(web.url)
-        expect(page.locator("h1")).to_have_text("Verified: nothing was missed")
+        expect(page.locator("h1")).to_have_text("2 incidents are firing, the worst CRITICAL")
+        expect(page.locator(".verdict")).to_contain_text("Verified: nothing was missed")
         page.close()
 
 

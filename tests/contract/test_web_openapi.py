@@ -20,7 +20,7 @@ schema = schemathesis.openapi.from_dict(yaml.safe_load((ROOT / "monitoring" / "w
 @pytest.fixture(scope="module")
 def web(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Web]:
     cache = tmp_path_factory.mktemp("openapi") / "cache"
-    fill(cache / "monitoring.db", datetime.now(UTC)).close()
+    fill(cache / "monitoring.db", datetime.now(UTC), checks=True).close()
     with serving(cache) as found:
         yield found
 

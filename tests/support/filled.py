@@ -6,6 +6,7 @@ import json
 import random
 from dataclasses import replace
 from datetime import datetime, timedelta
+from fractions import Fraction
 from pathlib import Path
 
 from monitoring.alerts.message.model import Alert
@@ -17,6 +18,9 @@ from monitoring.conditions.severity import Severity
 from monitoring.ledger.cron import Cron
 from monitoring.store.db.database import Database, Tx
 from monitoring.store.db.schema import open_database
+from monitoring.store.readings.dropping import record_or_drop_in
+from monitoring.store.readings.limits import Bound, ReadingLimits
+from monitoring.store.readings.reading import CheckReading, ReadingState, Series
 from monitoring.store.tables import alerts, conditions, configured_protocols, runs, schedules, silences
 from monitoring.store.tables.runs import TaskRun
 from monitoring.store.tables.schedules import Schedule
@@ -149,6 +153,25 @@ def _checks(tx: Tx, now: datetime) -> None:
     )  # fmt: skip
     for condition in (well, fires, blind):
         conditions.put(tx, condition, now)
+    for hour in range(24, -1, -1):
+        at = now - timedelta(minutes=60 * hour + 5)
+        record_or_drop_in(tx, [_reading(one, hour) for one in (well, fires, blind)], [], at)
+
+
+def _reading(condition: Condition, hours_ago: int) -> CheckReading:
+    """What a check read so many hours ago: a share price that rises, a backing that fell, a mint that is not seen."""
+    key, unit = condition.key, {"share-price": "USD", "backing": "cUSD", "big-mint": "cUSD"}[condition.key.check]
+    contract = (1, "0x" + "11" * 20, "vault")
+    series = Series(key, "cap", Severity.CRITICAL, "limit", unit, condition.about, f"{key.check} >= 0", (contract,))
+    limits = ReadingLimits((Bound(0, Severity.CRITICAL),), (), f"≥ 0 {unit}")
+    state = ReadingState.OK
+    value: Fraction | None = Fraction(1_081_000 - hours_ago * 17, 10**6)
+    if key.check == "backing":
+        value, state = (Fraction(-2), ReadingState.FIRING) if hours_ago == 0 else (Fraction(hours_ago, 3), state)
+    if key.check == "big-mint":
+        value, state = (None, ReadingState.NO_DATA) if hours_ago == 0 else (Fraction(300), state)
+    made_of = () if value is None else (("vault.totalAssets()", value + 1), ("vault.owed()", Fraction(1)))
+    return CheckReading(series, state, value, None, Severity.CRITICAL, limits, 21_442_000 - 300 * hours_ago, made_of)
 
 
 def _incidents(tx: Tx, now: datetime) -> None:

@@ -18,12 +18,15 @@ TEXT_ON_GROUND = [
     *((text, ground) for text in ("text", "muted", "link") for ground in ("bg", "card")),
     *((kind, f"{kind}-bg") for kind in ("ok", "bad", "warn", "info", "off")),
     *(("text", f"{kind}-bg") for kind in ("ok", "bad", "warn", "info", "off")),
-    ("card", "bad"),  # CRITICAL
+    ("critical", "critical-bg"),
+    *((step, f"{step}-bg") for step in ("low", "medium", "high")),
+    *(("text", f"{step}-bg") for step in ("low", "medium", "high")),
+    *(("muted", f"{kind}-bg") for kind in ("ok", "bad", "warn", "info", "low", "medium", "high")),
     ("card", "link"),  # a button
 ]
 # WCAG 1.4.11: what is drawn and told apart by colour, against what lies beside it.
 SHAPES_ON_GROUND = [
-    *((f"bar-{kind}", "card") for kind in ("ok", "bad", "warn", "info", "off", "critical")),
+    *((f"bar-{kind}", "card") for kind in ("ok", "bad", "warn", "info", "off", "low", "medium", "high", "critical")),
     *(("focus", ground) for ground in ("bg", "card", "bad-bg", "ok-bg")),
 ]
 
@@ -56,6 +59,14 @@ def test_every_text_can_be_read_on_its_ground(colours: dict[str, str]) -> None:
 def test_every_bar_and_the_focus_stand_out(colours: dict[str, str]) -> None:
     low = {pair: contrast(*(colours[name] for name in pair)) for pair in SHAPES_ON_GROUND}
     assert {pair: ratio for pair, ratio in low.items() if ratio < 3} == {}
+
+
+@pytest.mark.parametrize("colours", [DAY, NIGHT], ids=["day", "night"])
+def test_critical_is_the_loudest_of_the_ladder(colours: dict[str, str]) -> None:
+    """Its sign is the only one that is filled: against the page it has the most contrast, and red no other step has."""
+    loud = {step: contrast(colours[f"{step}-bg"], colours["card"]) for step in ("low", "medium", "high", "critical")}
+    assert max(loud, key=lambda step: loud[step]) == "critical"
+    assert loud["critical"] > 2 * max(loud[step] for step in ("low", "medium", "high"))
 
 
 def test_no_colour_is_written_outside_the_variables() -> None:

@@ -40,7 +40,9 @@ EXAMPLES = """\
 python -m automation audit                                    # the last 24 hours
 python -m automation audit --since 7d --profile hourly        # one profile, last week
 python -m automation audit --since 2026-11-01 --until 2026-11-08T12:00Z
-python -m automation audit --json                             # the same for programs"""
+python -m automation audit --json                             # the same for programs
+python -m automation audit --digest 2026-11-29                # whether the rows of a day are as they were
+python -m automation audit --report 90d > report.md           # what happened, week by week, for an auditor"""
 _EXIT_FOUND = 1
 _BUSY_TIMEOUT_S = 5.0  # a person waits at a terminal: a ledger that stays locked is read as it is
 
@@ -54,11 +56,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--drill-older-than", default="8d", metavar="TIME", help="report a last drill older than this (default 8d)"
     )
+    evidence = parser.add_mutually_exclusive_group()
+    evidence.add_argument(
+        "--digest", metavar="DAY", help="compare the rows of a day (UTC) with the digest in its daily report"
+    )
+    evidence.add_argument(
+        "--report", metavar="TIME", help="print what happened in the last days, week by week, as Markdown"
+    )
     parser.add_argument("--json", action="store_true", help="print JSON")
 
 
 def run(args: argparse.Namespace, settings: Settings) -> int:
     now = SystemClock().now()
+    if args.digest is not None or args.report is not None:
+        return _evidence(args, settings, now)
     since, until = instant(args.since, now), instant(args.until, now) if args.until else now
     if since >= until:
         raise UsageError(f"--since {args.since} is not before --until {args.until or 'now'}: correct one of them")
@@ -85,6 +96,26 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
     return 0 if audit.is_ok else _EXIT_FOUND
 
 
+def _evidence(args: argparse.Namespace, settings: Settings, now: datetime) -> int:
+    """Show what was recorded of the past: it is read as it is, and nothing is brought up to date first."""
+    from automation.evidence import digest_view, period_report
+
+    with _open_as_it_is(settings) as database:
+        if args.digest is not None:
+            day = digest_view.day_of(args.digest, now)
+            checks = digest_view.check_day(database, day, now)
+            text, data = "\n".join(digest_view.lines(day, checks)), digest_view.as_json(day, checks)
+            is_ok = digest_view.is_verified(checks)
+        else:
+            report = period_report.gather_report(database, parse_duration(args.report), now)
+            text, data, is_ok = "\n".join(report.as_markdown()), report.as_json(), report.is_verified
+    if args.json:
+        write_json(data)
+    else:
+        print(text)
+    return 0 if is_ok else _EXIT_FOUND
+
+
 def _outdated(held: UnitEnvironment | None) -> list[str]:
     return [f"{held.outdated}: {held.remedy}"] if held is not None and held.outdated is not None else []
 
@@ -108,22 +139,31 @@ def _open(settings: Settings, now: datetime) -> Database:
     try:
         database = open_database(settings.database, busy_timeout_s=_BUSY_TIMEOUT_S)
     except StoreError as error:
-        return _open_as_it_is(settings, error)
+        return _open_not_updated(settings, error)
     try:
         reconcile(database, now=now, boot=current_boot(), is_alive=is_alive_text)
     except StoreError as error:
         database.close()
-        return _open_as_it_is(settings, error)
+        return _open_not_updated(settings, error)
     return database
 
 
-def _open_as_it_is(settings: Settings, why: StoreError) -> Database:
-    try:
-        database = open_readonly(settings.database)
-    except StoreError as error:
-        raise StoreError(f"nothing can be verified: {error}") from why
+def _open_not_updated(settings: Settings, why: StoreError) -> Database:
+    database = _open_as_it_is(settings)
     print(f"the ledger could not be brought up to date and is read as it is: {why}", file=sys.stderr)
     return database
+
+
+def _open_as_it_is(settings: Settings) -> Database:
+    """Open the ledger for reading alone.
+
+    Raises:
+        StoreError: there is none, or it cannot be read: nothing can be verified.
+    """
+    try:
+        return open_readonly(settings.database)
+    except StoreError as error:
+        raise StoreError(f"nothing can be verified: {error}") from error
 
 
 def lines(audit: Audit) -> Iterable[str]:

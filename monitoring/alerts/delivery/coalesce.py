@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from itertools import accumulate
 
+from monitoring.alerts.delivery.buttons import buttons_under
 from monitoring.alerts.message.model import Alert, Severity, of_this_host
 from monitoring.alerts.message.sanitize import shorten, utf16_units
 from monitoring.alerts.message.text import Line, bold, line
@@ -96,8 +97,12 @@ def _minute(instant: datetime) -> str:
     return to_text(instant)[:16].replace("T", " ")
 
 
-def message_of(tx: Tx, delivery: WaitingDelivery, why: Why, now: datetime, pages: str = "") -> tuple[Message, str]:
+def message_of(
+    tx: Tx, delivery: WaitingDelivery, why: Why, now: datetime, pages: str = "", *, with_buttons: bool = False
+) -> tuple[Message, str]:
     """Return the message of a delivery, and the source of its alert; `pages` is the address of the dashboard.
+
+    One that stands for many has no buttons: what it names was LOW, or waited for long.
 
     Raises:
         LookupError, ValueError: its row cannot be read.
@@ -112,10 +117,11 @@ def message_of(tx: Tx, delivery: WaitingDelivery, why: Why, now: datetime, pages
         reason = Why.WAITED if delivery.status == "skipped_missing_credentials" else why
         alert = fold([_shown(each) for each in (stored, *others)], reason, now)
     link, link_text = _link(stored, pages, is_folded=bool(folded))
+    buttons = buttons_under(tx, stored, alert.severity, now) if with_buttons and not folded else ()
     message = Message(
         stored.id, stored.created_at, alert, delivery.parts_sent,
         event_type=stored.kind, condition=stored.dedupe_key or "", level=alert.severity.name,
-        link=link, link_text=link_text,
+        link=link, link_text=link_text, buttons=buttons,
     )  # fmt: skip
     return message, stored.source
 

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from monitoring.alerts.delivery import threads
+from monitoring.alerts.delivery.buttons import can_have_buttons
 from monitoring.alerts.delivery.coalesce import Why, message_of
 from monitoring.alerts.delivery.pace import Job, Pace
 from monitoring.alerts.delivery.routes import FanOut, LaneQueue, RouteResolver, Undeliverable
@@ -71,11 +72,15 @@ class _FreeSlots:
 
 @dataclass(frozen=True, slots=True)
 class Claimer:
-    """Claims for one deliverer, known in leases as `pace.owner`; with `own` only what its process raised."""
+    """Claims for one deliverer, known in leases as `pace.owner`; with `own` only what its process raised.
+
+    `bot_read` returns the number of the bot whose taps are read on this host now, nothing where none are.
+    """
 
     ways: RouteResolver
     pace: Pace
     own: Own | None = None
+    bot_read: Callable[[datetime], str] = lambda _now: ""
 
     def claim(self, tx: Tx, queues: Sequence[LaneQueue], now: datetime, in_flight: Collection[Peer]) -> Claimed:
         """Take at most one message for each lane that is free, as many as there is room for, the most urgent first."""
@@ -159,7 +164,8 @@ class _Turn:
         outbox.fold(self.tx, leader.id, [member.id for member in members])
         pace.count_send(self.tx, self.lane, self.shared, self.now)
         leader = replace(leader, attempts=leader.attempts + 1, lease_owner=pace.owner)
-        message, source = message_of(self.tx, leader, why, self.now, self.claimer.ways.pages)
+        with_buttons = can_have_buttons(destination, self.queue.peer, self.claimer.bot_read(self.now))
+        message, source = message_of(self.tx, leader, why, self.now, self.claimer.ways.pages, with_buttons=with_buttons)
         if rate_limits.shows_utc_only(self.tx, self.queue.peer.server, self.now):
             message = replace(message, utc_only=True)
         reply_to = threads.answered_by(self.tx, leader, destination, self.queue.peer)

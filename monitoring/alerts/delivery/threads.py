@@ -14,6 +14,7 @@ from monitoring.alerts.recording.incident import is_episode
 from monitoring.alerts.senders import Accepted, Destination, Peer
 from monitoring.alerts.senders.telegram import TelegramChat
 from monitoring.store.db.database import Tx
+from monitoring.store.people import message_buttons as buttons
 from monitoring.store.tables import sent_messages
 from monitoring.store.tables.outbox import WaitingDelivery
 from monitoring.store.tables.sent_messages import ChatPlace
@@ -43,6 +44,8 @@ def keep(tx: Tx, job: Job, messages: Sequence[Accepted], now: datetime) -> None:
         place = _place(job.destination, job.peer, each.topic)
         if place is not None and each.message_id:
             sent_messages.put(tx, job.delivery.id, place, each.message_id, each.part, now)
+            if each.body:
+                buttons.put(tx, job.delivery.id, place, each.message_id, each.body)
 
 
 def _place(destination: Destination, peer: Peer, *topic: int | None) -> ChatPlace | None:

@@ -18,6 +18,7 @@ from monitoring.alerts.recording.store_alert import AlertKind, store_in
 from monitoring.base.formatting import format_instant
 from monitoring.base.secrets.redact import redact
 from monitoring.conditions.condition import Condition
+from monitoring.conditions.silence import FROM_CHAT
 from monitoring.store.db.database import Tx
 from monitoring.store.people import acknowledgements
 from monitoring.store.people.acknowledgements import Acknowledgement
@@ -26,15 +27,26 @@ from monitoring.store.tables import conditions
 _LASTS_CRITICAL = timedelta(hours=4)
 
 
-def acknowledge_in(tx: Tx, condition: Condition, *, by: str, note: str, now: datetime) -> Acknowledgement:
-    """Record that somebody has an incident, and say so where its alerts go."""
-    note, worst = clean_line(redact(note)), max(condition.worst, condition.severity)
-    ends_at = now + (_LASTS_CRITICAL if worst is Severity.CRITICAL else acknowledgements.LONGEST_ACKNOWLEDGED)
+def lasts(condition: Condition) -> timedelta:
+    """Return how long somebody may have an incident before it is reported again."""
+    worst = max(condition.worst, condition.severity)
+    return _LASTS_CRITICAL if worst is Severity.CRITICAL else acknowledgements.LONGEST_ACKNOWLEDGED
+
+
+def acknowledge_in(
+    tx: Tx, condition: Condition, *, by: str, note: str, now: datetime, ends_at: datetime | None = None
+) -> Acknowledgement:
+    """Record that somebody has an incident, and say so where its alerts go; `ends_at` makes it end before its time.
+
+    Of something CRITICAL that is had by a button everybody hears: it takes one tap on one account.
+    """
+    note, ends_at = clean_line(redact(note)), min(now + lasts(condition), ends_at or now + lasts(condition))
     made = acknowledgements.put(tx, condition, by=by, note=note, now=now, ends_at=ends_at)
+    is_loud = note == FROM_CHAT and made.severity is Severity.CRITICAL
     _say(tx, condition, Severity.LOW, f"{by} has it: {_title(condition)}", [
-        *([f"Note: {note}"] if note else []),
+        *(["By the button in the chat."] if note == FROM_CHAT else [f"Note: {note}"] if note else []),
         line("No reminders and no questions to others until it is worse, or until ", format_instant(ends_at), "."),
-    ], AlertKind.ALERT, now)  # fmt: skip
+    ], AlertKind.ALERT, now, silent=False if is_loud else None)  # fmt: skip
     return made
 
 
@@ -68,11 +80,12 @@ def _report_again(tx: Tx, condition: Condition, held: Acknowledgement, now: date
 
 
 def _say(
-    tx: Tx, condition: Condition, severity: Severity, title: str, blocks: list[object], kind: AlertKind, now: datetime
-) -> None:
+    tx: Tx, condition: Condition, severity: Severity, title: str, blocks: list[object], kind: AlertKind, now: datetime,
+    *, silent: bool | None = None,
+) -> None:  # fmt: skip
     alert = Alert(
         severity, title, *blocks, protocol=condition.protocol or condition.key.monitor, channel=condition.channel,
-        key=condition.key.text, source=condition.source, threads=[thread_of(condition)],
+        key=condition.key.text, source=condition.source, threads=[thread_of(condition)], silent=silent,
     )  # fmt: skip
     alert = with_remedy(alert) if kind is AlertKind.REMINDER else alert
     store_in(

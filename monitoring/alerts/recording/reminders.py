@@ -12,7 +12,7 @@ from datetime import datetime
 
 from monitoring.alerts.message.model import Alert
 from monitoring.alerts.message.text import line, since, table
-from monitoring.alerts.recording.incident import thread_of
+from monitoring.alerts.recording.incident import thread_of, with_incidents
 from monitoring.alerts.recording.store_alert import (
     AlertKind,
     AlertOrigin,
@@ -71,7 +71,10 @@ def _store_folded(tx: Tx, found: Sequence[Condition], now: datetime, origin: Ale
         protocol=protocol, channel=channel, source=found[0].source,
         threads=(thread_of(each) for each in worst_first),
     )  # fmt: skip
-    metadata = {"monitor": found[0].key.monitor, "transition": "reminder", "checks": [each.key.text for each in found]}
+    checks = [each.key.text for each in found]
+    metadata = with_incidents(
+        {"monitor": found[0].key.monitor, "transition": "reminder", "checks": checks}, worst_first
+    )
     stored = store_in(tx, alert, now=now, origin=origin, kind=AlertKind.REMINDER, metadata=metadata)
     sent_at = None if stored.status == "skipped_debug" else now
     for each in found:

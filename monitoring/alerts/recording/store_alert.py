@@ -51,6 +51,8 @@ class AlertKind(StrEnum):
     DRILL = "drill"
     EXPLANATION = "explanation"
     ESCALATION = "escalation"
+    DAILY_REPORT = "daily_report"
+    PEOPLE_DRILL = "people_drill"
 
 
 @dataclass(frozen=True, slots=True)

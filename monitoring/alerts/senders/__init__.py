@@ -29,13 +29,43 @@ MAX_ANSWER_BYTES = 1_000_000
 HEADERS = {"Content-Type": "application/json", "User-Agent": "monitoring", "Accept-Encoding": "identity"}
 
 
+class ButtonAction(Enum):
+    """What a tap on a button does."""
+
+    HAVE_IT = "I have it"
+    MUTE = "Mute 1 h"
+    DETAILS = "Details"
+
+
+@dataclass(frozen=True, slots=True)
+class Button:
+    """A button under the message of an alert; `which` of the incidents that the alert is about, from 0.
+
+    `stored_at` is when the alert was stored: its id alone is another alert's in a database that is new.
+    """
+
+    action: ButtonAction
+    label: str
+    alert_id: int
+    stored_at: datetime
+    which: int = 0
+
+
+Buttons: TypeAlias = tuple[tuple[Button, ...], ...]
+"""Rows of buttons."""
+
+
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """A message that a destination accepted: its id there (0: it said none), its part from 1 on, and its topic."""
+    """A message that a destination accepted: its id there (0: it said none), its part from 1 on, and its topic.
+
+    `body` is the text of one with buttons as it was sent, for those who change it later.
+    """
 
     message_id: int
     part: int
     topic: int | None = None
+    body: str = ""
 
 
 OnPart: TypeAlias = Callable[[int, Sequence[Accepted]], None]
@@ -49,7 +79,8 @@ class Message:
     `parts_sent` is what earlier attempts got through: sending goes on behind it. `condition` and `level` say which
     condition speaks and how bad it is now; `link` leads to the page that `link_text` names. Each may be empty.
     `utc_only`: the destination refused lately to show instants in the reader's own time zone. `reply_to` is the id of
-    the message there that this one answers, 0 where there is none.
+    the message there that this one answers, 0 where there is none. `buttons` stand under its last part, where the
+    destination has such.
     """
 
     id: int
@@ -63,6 +94,7 @@ class Message:
     link_text: str = ""
     utc_only: bool = False
     reply_to: int = 0
+    buttons: Buttons = ()
 
     @property
     def shown(self) -> Alert:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from monitoring.alerts.recording.close_orphaned import SOURCES
 from monitoring.chains.abi.values import Unknown
 from monitoring.checks.engine.evaluation import EvaluatedCheck, Readings, judge_check
-from monitoring.checks.engine.evidence import NO_EVIDENCE
+from monitoring.checks.engine.evidence import NO_EVIDENCE, Evidence
 from monitoring.checks.engine.monitor import EvaluatedMonitor
 from monitoring.checks.engine.plan import CheckInstance, ReadContext
 from monitoring.checks.engine.point import EvaluationPoint
@@ -30,6 +30,7 @@ from monitoring.conditions.condition import CRASH, Condition, ConditionKey, Stat
 
 if TYPE_CHECKING:
     from monitoring.chains.rpc.views import ChainView
+    from monitoring.store.readings.reading import CheckReading
 
 _NOTHING_READ = alert.ReadingOrigin()
 
@@ -49,6 +50,14 @@ class Evaluation:
     def checks(self) -> Sequence[JudgedPart]:
         """Return the monitors' own checks, without the conditions of sources and providers."""
         return self.record.entries[: len(self.parts)]
+
+    def kept(self) -> list[CheckReading]:
+        """Return what is kept of each reading: its value, limits, state and what it was made of."""
+        from monitoring.checks.state.kept_reading import kept_reading  # noqa: PLC0415 - who looks alone keeps nothing
+
+        blocks, context = self.record.judged_blocks, self.readings.context
+        seen = [entry.seen for entry in self.checks]
+        return [kept_reading(one, _evidence(one, context), blocks.get(one.key.chain), self.at.redact) for one in seen]
 
     def again(self, remembered: LoadedState) -> Evaluation:
         """Judge the same readings against what is remembered now."""
@@ -161,14 +170,19 @@ def _with_sources(
 
 def _origin(seen: EvaluatedCheck, at: EvaluationPoint, readings: Readings) -> alert.ReadingOrigin:
     """Say where a reading came from, and what it was made of where its check can say so."""
-    own = getattr(seen.part, "evidence", None)
-    evidence = NO_EVIDENCE if own is None or seen.crash is not None else own(readings.context)
+    evidence = _evidence(seen, readings.context)
     view = _views(at).get(seen.key.chain)
     if view is None:
         return alert.ReadingOrigin(evidence=evidence)
     hosts = view.pool.hosts
     metadata = {"block": view.block.number, "chain_id": view.network.id, "providers": list(hosts)}
     return alert.ReadingOrigin(f"{view.network.name} block {view.block.number:,}", metadata, evidence)
+
+
+def _evidence(seen: EvaluatedCheck, context: ReadContext) -> Evidence:
+    own = getattr(seen.part, "evidence", None)
+    found: Evidence = NO_EVIDENCE if own is None or seen.crash is not None else own(context)
+    return found
 
 
 def _views(at: EvaluationPoint) -> dict[int, ChainView]:

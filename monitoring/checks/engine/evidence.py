@@ -20,12 +20,15 @@ class AskedContract:
 class Evidence:
     """`inputs` are pairs of a text and a value, `contracts` those that answered for them.
 
+    `reads` are pairs too, of all that was read for it.
+
     `prices` are lines, each of which says where a market price came from and when.
     """
 
     inputs: tuple[tuple[str, Value], ...] = ()
     contracts: tuple[AskedContract, ...] = ()
     prices: tuple[str, ...] = ()
+    reads: tuple[tuple[str, Value], ...] = ()
 
 
 NO_EVIDENCE = Evidence()

@@ -101,13 +101,13 @@ class FormulaPart:
 
     @property
     def about(self) -> str:
-        subject = self._subject
+        subject = self.subject
         return f"{subject.name}: {subject.formula}"
 
     @property
     def bound(self) -> str:
         """What the value is held against, in a few words."""
-        return bound_words(self._subject)
+        return bound_words(self.subject)
 
     @property
     def severities(self) -> tuple[Severity, ...]:
@@ -125,13 +125,14 @@ class FormulaPart:
             return self.in_words(reading.reading)
         if isinstance(reading, Priced):
             reading = (reading.amount, reading.price)
-        return reading_words(self._subject, reading)
+        return reading_words(self.subject, reading)
 
     def compose(self, transition: Transition, at: EvaluationPoint) -> AlertText:  # noqa: ARG002 - a formula's facts are all read
-        return say(self._subject, transition)
+        return say(self.subject, transition)
 
     @property
-    def _subject(self) -> Subject:
+    def subject(self) -> Subject:
+        """The check as it speaks, its row filled in."""
         check = self.check
         fields = {**self.scene.fields, **self.labels}
         named = filled(check.id, {name: str(value) for name, value in fields.items()})

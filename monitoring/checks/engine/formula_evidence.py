@@ -1,6 +1,7 @@
 """Finds what the value of a formula was made of: the parts of it with their values, and the contracts that were asked.
 
-Called when a check has something to say. Everything was read already, so nothing is asked here.
+Called for every reading, to be kept with it, and said when a check has something to say. Everything was read already,
+so nothing is asked here.
 """
 
 from __future__ import annotations
@@ -8,22 +9,23 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from fractions import Fraction
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from monitoring.base.formatting import format_instant, format_value
 from monitoring.checks.engine.evidence import AskedContract, Evidence
 from monitoring.checks.engine.plan import ReadContext, value_of
 from monitoring.checks.expression.evaluate import Ask, NotYet, PriceRead, Result, evaluate
-from monitoring.checks.expression.spell import inputs_of, spell
+from monitoring.checks.expression.spell import inputs_of, reads_of, spell
 from monitoring.checks.expression.tree import Aggregate, Operation, Tree
-from monitoring.conditions.values import Unknown
+from monitoring.conditions.values import Unknown, Value
 
 if TYPE_CHECKING:
     from monitoring.chains.services.prices import Price
     from monitoring.checks.rows.eval_scope import EvalScope
 
 _KINDS = (bool, int, Fraction, str, bytes, tuple)
-MOST_INPUTS = 4  # what a phone shows of a line, and more explains less
+_MOST_INPUTS = 24  # ours: what is kept of a formula; a message shows fewer
 
 
 @dataclass(slots=True)
@@ -78,8 +80,13 @@ def evidence_of(trees: Iterable[Tree], scene: EvalScope, context: ReadContext, *
         parts = trees
     else:
         parts = list(inputs_of(trees[0], scene.all_values))
-    found = [(spell(part), evaluate(part, world)) for part in parts[:MOST_INPUTS]]
-    inputs = tuple((text, value) for text, value in found if isinstance(value, _KINDS))
+    inputs = _values_of(parts, world)
+    reads = _values_of(dict.fromkeys(read for tree in trees for read in reads_of(tree, scene.all_values)), world)
     names = {address: name for name, address in scene.names.items() if isinstance(address, str) and "." not in name}
     asked = tuple(AskedContract(scene.chain, address, names.get(address, "")) for address in world.asked)
-    return Evidence(inputs, asked, tuple(world.prices))
+    return Evidence(inputs, asked, tuple(world.prices), reads)
+
+
+def _values_of(parts: Iterable[Tree], world: _TracedWorld) -> tuple[tuple[str, Value], ...]:
+    found = [(spell(part), evaluate(part, world)) for part in islice(parts, _MOST_INPUTS)]
+    return tuple((text, value) for text, value in found if isinstance(value, _KINDS))

@@ -9,7 +9,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from monitoring.alerts.delivery.spooled import Unstored, keep
 from monitoring.alerts.recording.store_alert import AlertOrigin, DueReminder
@@ -19,9 +19,10 @@ from monitoring.checks.engine.evaluation import EvaluatedCheck
 from monitoring.checks.engine.monitor import EvaluatedMonitor
 from monitoring.checks.engine.point import EvaluationPoint
 from monitoring.checks.state.load import NOTHING, LoadedState, recall
-from monitoring.checks.state.save import ChangedMeanwhileError, record_in
+from monitoring.checks.state.save import ChangedMeanwhileError, Record, record_in
 from monitoring.store.db.database import Tx
 from monitoring.store.db.handle import ReadOnlyStore, SteadyStore
+from monitoring.store.readings.dropping import DroppedReadings, no_room
 
 NO_DATA = "no data"  # the run's row says so too: the runner looks for it in what a task wrote last
 _ATTEMPTS = 4  # of judging again, when another process judged the same conditions meanwhile
@@ -112,10 +113,21 @@ def _ended(outcome: RunOutcome, evaluation: Evaluation) -> RunOutcome:
 def _store(
     store: SteadyStore, evaluation: Evaluation, origin: AlertOrigin, also_write: Callable[[Tx], Sequence[DueReminder]]
 ) -> int:
-    def write(tx: Tx) -> int:
-        return record_in(tx, evaluation.record, evaluation.at.clock.now(), origin, also_write(tx))
+    def write(tx: Tx, record: Record) -> int:
+        return record_in(tx, record, evaluation.at.clock.now(), origin, also_write(tx))
 
-    return store.write(write)
+    kept = evaluation.kept()
+    if why := no_room(store.path):
+        without = replace(evaluation.record, dropped=DroppedReadings(len(kept), why))
+        return store.write(lambda tx: write(tx, without))
+    try:
+        return store.write(lambda tx: write(tx, replace(evaluation.record, readings=kept)))
+    except StoreBusyError:
+        raise
+    except StoreError as error:
+        # A disk that is full says so when the transaction ends: what matters may still have room without readings.
+        without = replace(evaluation.record, dropped=DroppedReadings(len(kept), str(error)))
+        return store.write(lambda tx: write(tx, without))
 
 
 def _recall(

@@ -73,6 +73,21 @@ def inputs_of(tree: Tree, values: Mapping[str, Tree]) -> Iterator[Tree]:
                 yield from (one for part in varying for one in inputs_of(part, values))
 
 
+def reads_of(tree: Tree, values: Mapping[str, Tree]) -> Iterator[Tree]:
+    """Return what a formula reads of the world: view calls, prices, numbers of services; those of a list are not."""
+    match tree:
+        case Apply(function="price") | ViewExpression():
+            yield tree
+        case Name(name=name):
+            yield from reads_of(values[name], values) if name in values else (tree,)
+        case Operation(operands=parts) | Apply(arguments=parts):
+            yield from (one for part in parts for one in reads_of(part, values))
+        case IfElse(test=test, then=then, otherwise=otherwise):
+            yield from (one for part in (test, then, otherwise) for one in reads_of(part, values))
+        case Pick(whole=whole):
+            yield from reads_of(whole, values)
+
+
 def _explains_nothing(tree: Tree) -> bool:
     """Return whether a part is a constant, or a scale that a contract says of itself."""
     return is_constant(tree) or (isinstance(tree, Apply) and tree.function == "pow10")

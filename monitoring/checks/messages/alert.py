@@ -31,6 +31,7 @@ KINDS: Mapping[TransitionKind, AlertKind] = {
 _QUIET = (TransitionKind.EASED, TransitionKind.RECOVERED)
 _MOST_CONTRACTS = 3
 _MOST_PRICES = 2
+_MOST_INPUTS = 4  # what a phone shows of a line, and more explains less
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +96,9 @@ def compose_alert(
 def _message(
     seen: EvaluatedCheck, transition: Transition, at: EvaluationPoint, evidence: Evidence
 ) -> tuple[AlertText, Exception | None]:
-    facts = {**transition.facts, INPUTS: evidence.inputs} if evidence.inputs and transition.facts else transition.facts
+    facts = transition.facts
+    if evidence.inputs and facts:
+        facts = {**facts, INPUTS: evidence.inputs[:_MOST_INPUTS]}
     try:
         return seen.part.compose(replace(transition, facts=facts), at), None
     except Exception as error:  # noqa: BLE001 - the border of a check: an alert must not be lost over its words

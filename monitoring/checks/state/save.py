@@ -32,6 +32,9 @@ from monitoring.conditions.outcome import Reason
 from monitoring.conditions.ownership import why_not
 from monitoring.store.db.database import Tx
 from monitoring.store.people import pauses
+from monitoring.store.readings import dropping
+from monitoring.store.readings.dropping import DroppedReadings
+from monitoring.store.readings.reading import CheckReading
 from monitoring.store.tables import chain_memory, first_day, no_data_periods
 from monitoring.store.tables import conditions as stored
 
@@ -61,7 +64,8 @@ class Record:
     """All that one run writes.
 
     `gone` are conditions whose check is in no file any more, `left` those whose row is not in its list any more. `held`
-    counts of each chain the ranges of logs by how far they are complete, and the logs that a host left out.
+    counts of each chain the ranges of logs by how far they are complete, and the logs that a host left out. `readings`
+    are kept where nothing keeps them from it; `dropped` says what did.
     """
 
     entries: Sequence[JudgedPart]
@@ -71,6 +75,8 @@ class Record:
     gone: Sequence[Condition] = ()
     held: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     left: Sequence[Condition] = ()
+    readings: Sequence[CheckReading] = ()
+    dropped: DroppedReadings | None = None
 
 
 def record_in(tx: Tx, record: Record, now: datetime, origin: AlertOrigin, also_due: Sequence[DueReminder] = ()) -> int:
@@ -95,7 +101,17 @@ def record_in(tx: Tx, record: Record, now: datetime, origin: AlertOrigin, also_d
         chain_memory.count(tx, chain_memory.HELD, name, numbers, now)
     for chain, block in record.judged_blocks.items():
         chain_memory.advance(tx, JUDGED, str(chain), block, now, now - JUDGED_FOR)
+    _keep_readings(tx, record, now)
     return written
+
+
+def _keep_readings(tx: Tx, record: Record, now: datetime) -> None:
+    """Write the readings last: what keeps them from being written keeps nothing else from it."""
+    if record.dropped is not None:
+        dropping.count(tx, record.dropped, now)
+    else:
+        gone = [row.key for row in (*record.gone, *record.left)]
+        dropping.record_or_drop_in(tx, record.readings, gone, now)
 
 
 def _entry(tx: Tx, entry: JudgedPart, before: LoadedState, now: datetime, origin: AlertOrigin) -> DueReminder | bool:

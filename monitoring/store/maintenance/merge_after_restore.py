@@ -39,7 +39,8 @@ def carry_over(staged: Database, live: Database, now: datetime, is_alive: Callab
     2. What the backup would send and was sent since then, or given up, is not sent again.
     3. What waits in `live` and is not in the backup waits in `staged`.
     4. Silences that hold, calls to machines, moved chats, and the schedule in force are as they are now.
-    5. Ticks up to now whose rows the backup lacks are unknown, not missed; runs it caught going are closed.
+    5. Days that were reported stay so, with their digests: the chat has them.
+    6. Ticks up to now whose rows the backup lacks are unknown, not missed; runs it caught going are closed.
     """
     staged.connection.execute("ATTACH DATABASE ? AS live", (str(live.path),))
     try:
@@ -58,6 +59,8 @@ def carry_over(staged: Database, live: Database, now: datetime, is_alive: Callab
             newer = "coalesce((SELECT called_at FROM main.webhook_calls w WHERE w.identity = l.identity), '')"
             _take_rows(tx, "webhook_calls", f"l.called_at > {newer}")
             _take_rows(tx, "chat_migrations")
+            _take_rows(tx, "closed_days")
+            _take_rows(tx, "closed_rows")
             _take_schedules(tx, now)
             _close_running(tx, is_alive, now)
     finally:
@@ -76,6 +79,8 @@ def _shared_columns(tx: Tx, table: str, *but: str) -> list[str]:
 def _take_rows(tx: Tx, table: str, condition: str = "true") -> None:
     """Write the rows of `live` over those of the same key."""
     columns = _shared_columns(tx, table)
+    if not columns:  # it is of a release that does not know them
+        return
     names, values = ", ".join(columns), ", ".join(f"{name} = excluded.{name}" for name in columns)
     tx.execute(
         f"INSERT INTO main.{table} ({names}) SELECT {names} FROM live.{table} l WHERE {condition} "  # noqa: S608

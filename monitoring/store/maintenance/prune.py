@@ -1,4 +1,4 @@
-"""Forgets what is old: alerts, runs with their output, what is over (conditions, silences, blindness), files set aside.
+"""Forgets what is old: alerts, runs, readings, what is over (conditions, silences, blindness), files set aside.
 
 Behind the verb `prune` and the daily task. Each transaction is small and the writers queue fairly, so nobody waits
 long; killed at any moment, it has forgotten less. What monitors and chains remember and the schedule history stay.
@@ -17,6 +17,8 @@ from monitoring.base.clock import to_text
 from monitoring.base.errors import UsageError
 from monitoring.base.plural import counted
 from monitoring.store.db.database import Database, fetch
+from monitoring.store.evidence import closed_days
+from monitoring.store.readings.pruning import forget_readings
 
 KEEP_FOR = timedelta(days=90)
 SHORTEST = timedelta(days=1)  # ours: the audit of a day must find its rows
@@ -77,12 +79,16 @@ DELETE FROM scheduler_starts WHERE id IN (
     LIMIT :batch)
 """
 _SPELLS = "DELETE FROM blind_spells WHERE id IN (SELECT id FROM blind_spells WHERE until < :before LIMIT :batch)"
+_UPDATES = """
+DELETE FROM handled_updates WHERE id IN (SELECT id FROM handled_updates WHERE handled_at < :before LIMIT :batch)
+"""
 _STEPS = {
     "condition": _CONDITIONS,
     "silence": _SILENCES,
     "narrow silence": _NARROW,
     "webhook call": _CALLS,
     "scheduler start": _STARTS,
+    "message from the chat": _UPDATES,
     "blind spell": _SPELLS,
 }
 
@@ -101,20 +107,25 @@ class Pruned:
         return f"forgotten of before {self.before:%Y-%m-%d %H:%M} UTC: {', '.join(counts) or 'nothing'}"
 
 
-def prune(database: Database, now: datetime, keep_for: timedelta = KEEP_FOR) -> Pruned:
-    """Forget what is older than `keep_for`.
+def prune(
+    database: Database, now: datetime, keep_for: timedelta = KEEP_FOR, readings_for: timedelta | None = None
+) -> Pruned:
+    """Forget what is older than `keep_for`; of what checks read what is older than `readings_for`, where that is given.
 
     Raises:
-        UsageError: `keep_for` is less than a day.
+        UsageError: `keep_for` or `readings_for` is less than a day.
         StoreError: the database cannot be written; what was forgotten until then stays forgotten.
     """
-    if keep_for < SHORTEST:
+    if min(keep_for, readings_for or keep_for) < SHORTEST:
         raise UsageError(f"at least {SHORTEST.days} day must be kept: the audit of the last 24 hours needs its rows")
     before = now - keep_for
     counts = {"alert": _delete_alerts(database, before)}
     counts |= {kind: _delete_in_batches(database, sql, before, _BATCH) for kind, sql in _STEPS.items()}
     kept = [row[0] for row in database.rows(_KEPT_RUNS)]
     counts["run"] = _delete_in_batches(database, _RUNS, before, _BATCH_OF_RUNS, kept=str(kept))
+    with database.write() as tx:
+        closed_days.prune(tx, before)
+    counts["reading"] = forget_readings(database, before if readings_for is None else now - readings_for)
     _end_adopted(database)
     return Pruned(before, counts, tuple(_remove_set_aside(database.path, before)))
 

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from monitoring.base.clock import from_text, to_text
 from monitoring.conditions.condition import Condition, ConditionKey
 from monitoring.conditions.severity import Severity
+from monitoring.conditions.silence import FROM_CHAT
 from monitoring.store.db.compatibility import has_table
 from monitoring.store.db.database import Row, Tx, fetch
 
@@ -40,8 +41,9 @@ class Acknowledgement:
     @property
     def words(self) -> str:
         """Return who has it and until when, as people read it."""
-        note = f": {self.note}" if self.note else ""
-        return f"acknowledged by {self.by} until {self.ends_at:%Y-%m-%d %H:%M} UTC{note}"
+        is_from_chat = self.note == FROM_CHAT
+        who, note = (f"{self.by}, {FROM_CHAT},", "") if is_from_chat else (self.by, self.note and f": {self.note}")
+        return f"acknowledged by {who} until {self.ends_at:%Y-%m-%d %H:%M} UTC{note}"
 
     def as_json(self) -> dict[str, object]:
         """Return what the API shows of it."""
@@ -92,6 +94,17 @@ def of(tx: Tx, condition: Condition, now: datetime) -> Acknowledgement | None:
     found = fetch(tx, f"{_SELECT} WHERE {_KEY} AND ended_at IS NULL ORDER BY id DESC", (*condition.key.named.values(),))
     held = (_acknowledgement(row) for row in found)
     return next((each for each in held if not each.why_over(condition, now)), None)
+
+
+def first_at(tx: Tx, condition: Condition, by: str, note: str) -> datetime | None:
+    """Return when somebody first had an incident, as bad as it is now, with this note; None if never."""
+    worst, episode = max(condition.worst, condition.severity), episode_of(condition)
+    [(first,)] = fetch(
+        tx,
+        f"SELECT min(at) FROM acknowledgements WHERE {_KEY} AND episode = ? AND severity = ? AND by = ? AND note = ?",  # noqa: S608 - ours
+        (*condition.key.named.values(), episode, worst.name, by, note),
+    )
+    return from_text(first) if first else None
 
 
 def open_ones(tx: Tx) -> list[Acknowledgement]:

@@ -69,6 +69,14 @@ def active(tx: Tx, now: datetime) -> list[Pause]:
     return [_pause(row) for row in found]
 
 
+def between(tx: Tx, since: datetime, until: datetime) -> list[Pause]:
+    """Return the pauses of which a part lies within [since, until), the oldest first."""
+    if not has_table(tx, "pauses"):
+        return []
+    found = fetch(tx, f"{_SELECT} WHERE ends_at > ? AND starts_at < ? ORDER BY id", (to_text(since), to_text(until)))
+    return [_pause(row) for row in found]
+
+
 def holding(found: Sequence[Pause], kind: PauseKind, name: str) -> Pause | None:
     """Return the pause of a profile or task among those that hold."""
     return next((each for each in found if each.kind is kind and each.name == name), None)

@@ -5,6 +5,7 @@ This only keeps them; the rules are in `monitoring.conditions`.
 
 from __future__ import annotations
 
+from collections import Counter
 from datetime import datetime
 from typing import Any
 
@@ -131,6 +132,13 @@ def incidents(tx: Tx, now: datetime) -> list[Condition]:
     """Return what fires now and what happened within a day and is not done with, oldest first."""
     found = [*firing(tx), *happened_once(tx, now)]
     return sorted(found, key=lambda each: (each.fired_at or now, each.key))
+
+
+def count_incidents(tx: Tx, now: datetime) -> Counter[Severity]:
+    """Count what `incidents` returns by severity, without reading the rows that fire."""
+    found = fetch(tx, "SELECT severity, count(*) FROM conditions WHERE state = 'firing' GROUP BY severity")
+    counted = Counter({_SEVERITIES.get(name, Severity.LOW): number for name, number in found})
+    return counted + Counter(each.worst for each in happened_once(tx, now))
 
 
 def happened_once(tx: Tx, now: datetime) -> list[Condition]:

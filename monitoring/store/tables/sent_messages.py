@@ -113,6 +113,15 @@ def first_of_delivery(tx: Tx, delivery_id: int, place: ChatPlace) -> int | None:
     return found[0] if found else None
 
 
+def topic_of(tx: Tx, chat_id: str, message_id: int) -> int | None:
+    """Return the topic in which a message of a chat arrived; none where it is in no topic, or not known."""
+    found = tx.execute(
+        "SELECT topic FROM sent_messages WHERE chat_id = ? AND message_id = ? ORDER BY id DESC LIMIT 1",
+        (chat_id, message_id),
+    ).fetchone()
+    return found[0] if found else None
+
+
 def of_alert(tx: Tx, alert_id: int) -> list[tuple[int, SentMessage]]:
     """Return every message of an alert with its delivery's id, in the order of sending.
 

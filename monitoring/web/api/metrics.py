@@ -12,13 +12,18 @@ from prometheus_client.registry import Collector
 
 from monitoring.ledger import reach
 from monitoring.store.queries import runs
+from monitoring.store.readings.watched import count as count_checks
+from monitoring.store.readings.watched import watched
 from monitoring.store.tables import conditions
 from monitoring.store.tables.alerts import SEVERITIES
 from monitoring.web import overview, serializers
 from monitoring.web.overview import ProfileView
 from monitoring.web.route import RequestContext
+from monitoring.web.serializers import as_float
 
 CONTENT_TYPE = CONTENT_TYPE_PLAIN_0_0_4
+MOST_CHECKS = 2000  # ours: what a Prometheus takes from one target without a thought
+_CHECK = ("monitor", "check", "chain", "subject")
 _FATES = ("ok", "failed", "aborted", "skipped", "missed", "going")
 
 
@@ -37,6 +42,7 @@ class _FromStore(Collector):
         yield from _audit(self._context)
         yield from _profiles(self._context)
         yield from _alerts(self._context)
+        yield from _checks(self._context)
 
     def describe(self) -> Iterable[Metric]:
         return ()
@@ -127,6 +133,29 @@ def _incidents(context: RequestContext) -> Metric:
     for severity in SEVERITIES:
         family.add_metric([severity], firing[severity])
     return family
+
+
+def _checks(context: RequestContext) -> Iterator[Metric]:
+    """Yield the last value and the limits of each check, of a bounded number; without data there is no value."""
+    with context.database.snapshot() as tx:
+        states, found = count_checks(tx), watched(tx, limit=MOST_CHECKS)
+    counts = GaugeMetricFamily("monitoring_checks", "Checks that are watched, by state.", labels=["state"])
+    for state, number in states.items():
+        counts.add_metric([state], number)
+    yield counts
+    left_out = max(0, sum(states.values()) - MOST_CHECKS)
+    yield _gauge("monitoring_checks_without_gauges", "Checks beyond the number that has gauges here.", left_out)
+    values = GaugeMetricFamily("monitoring_check_value", "The last reading, in the check's unit.", labels=_CHECK)
+    limits = GaugeMetricFamily("monitoring_check_limit", "A limit of the check.", labels=[*_CHECK, "side", "severity"])
+    for check in found:
+        labels = list(check.key.named.values())
+        if (value := as_float(check.value)) is not None:
+            values.add_metric(labels, value)
+        for side, bounds in (("lower", check.limits.lower), ("upper", check.limits.upper)):
+            for bound in {bound.severity: bound for bound in reversed(bounds)}.values():
+                if (limit := as_float(bound.at)) is not None:
+                    limits.add_metric([*labels, side, bound.severity.name], limit)
+    yield from (values, limits)
 
 
 def _gauge(name: str, text: str, value: float) -> Metric:

@@ -9,7 +9,7 @@ from starlette.responses import Response
 from monitoring.base.public_address import public_path
 from monitoring.base.settings import Settings
 from monitoring.web.http import HTML, NEVER_KEPT, HttpError, respond
-from monitoring.web.pages.page import Page
+from monitoring.web.pages.page import NO_ALARM, Page
 from monitoring.web.pages.templating import render
 
 _TITLES = {
@@ -26,7 +26,7 @@ def error_page(error: HttpError, settings: Settings) -> Response:
         "error.html",
         {
             "now": datetime.now(UTC),
-            "alarms": 0,
+            "alarms": NO_ALARM,
             "here": "",
             "title": _TITLES.get(error.status, "Something went wrong"),
             "error": error,

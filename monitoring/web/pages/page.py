@@ -17,6 +17,21 @@ KEY = ("monitor", "check", "chain", "subject")
 
 
 @dataclass(frozen=True, slots=True)
+class Alarms:
+    """How many conditions fire now, and the severity of the worst."""
+
+    count: int = 0
+    worst: str = ""
+
+    @property
+    def icon(self) -> str:
+        return "favicon-alarm.svg" if self.count else "favicon.svg"
+
+
+NO_ALARM = Alarms()
+
+
+@dataclass(frozen=True, slots=True)
 class Page:
     """A template and what it shows."""
 
@@ -27,7 +42,8 @@ class Page:
 def page(template: str, context: RequestContext, **values: Any) -> Page:  # noqa: ANN401 - templates'
     """Return a page; its title and its icon say how much fires, whatever page it is."""
     with context.database.snapshot() as tx:
-        alarms = len(conditions.incidents(tx, context.now))
+        found = conditions.count_incidents(tx, context.now)
+    alarms = Alarms(sum(found.values()), max(found).name) if found else NO_ALARM
     return Page(template, {"now": context.now, "alarms": alarms, **values})
 
 

@@ -30,7 +30,7 @@ _NOTHING = "\N{EN DASH}"
 _LONGEST = 4000  # more than the output of a task that a page shows
 _LONGEST_DATA = 100_000
 # Of our own templates: in what others wrote a quotation mark is escaped.
-_LINK = re.compile(r' (?:href|src|action|hx-get)="(?=/)')
+_LINK = re.compile(r' (?:href|src|action|hx-get|data-icon)="(?=/)')
 
 
 def render(page: Page, root: str = "") -> bytes:
@@ -65,8 +65,8 @@ def _environment() -> Environment:
         finalize=bounded,
     )
     environment.filters |= {
-        "clock": clock, "when": when, "ago": ago, "seconds": seconds, "size": size, "headline": headline,
-        "alert_html": alert_html, "pretty": pretty, "run_seconds": serializers.duration_s,
+        "clock": clock, "moment": moment, "when": when, "ago": ago, "seconds": seconds, "size": size,
+        "headline": headline, "alert_html": alert_html, "pretty": pretty, "run_seconds": serializers.duration_s,
     }  # fmt: skip
     environment.globals |= {"static": address, "incident_address": incident_address, "finding_address": finding_address}
     return environment
@@ -83,18 +83,26 @@ def instant_of(value: datetime | str | None) -> datetime | None:
 
 
 def when(value: datetime | str | None, now: datetime) -> Markup:
-    """Show the time of day, with the date unless it is today's; a script adds the reader's local time on hover."""
+    """Show the time of day, with the date unless it is today's; a script shows it in the reader's time on demand."""
     instant = instant_of(value)
     if instant is None:
         return escape(value or _NOTHING)
     form = "%H:%M" if instant.date() == now.date() else "%b %d %H:%M" if instant.year == now.year else "%Y-%m-%d %H:%M"
-    return Markup('<time datetime="{}" title="{} UTC">{}</time>').format(
-        to_text(instant), instant.strftime("%Y-%m-%d %H:%M:%S"), instant.strftime(form)
+    return moment(instant, form)
+
+
+def moment(value: datetime | str | None, form: str = "%Y-%m-%d %H:%M:%S UTC") -> Markup:
+    """Show an instant, in full unless a form is given, as an element that a script can show in another zone."""
+    instant = instant_of(value)
+    if instant is None:
+        return escape(value or _NOTHING)
+    return Markup('<time datetime="{}" title="{:%Y-%m-%d %H:%M:%S} UTC" data-form="{}">{}</time>').format(
+        to_text(instant), instant, form, instant.strftime(form)
     )
 
 
 def clock(value: datetime | str | None) -> str:
-    """Show an instant in full."""
+    """Show an instant in full, as plain text."""
     instant = instant_of(value)
     return f"{instant:%Y-%m-%d %H:%M:%S} UTC" if instant else str(value or _NOTHING)
 

@@ -1,16 +1,71 @@
-// Keeps a finished page fresh: local times on hover, what stands open stays open, a page that lost its server says so.
+// Keeps a finished page fresh: alarms in title and icon, local times, the keyboard, what is open stays open, and a
+// page that lost its server says so. Everything it adds is extra: the pages are complete without it.
 "use strict";
 (() => {
-  const localTimes = (root) => {
-    for (const time of root.querySelectorAll("time[datetime]")) {
+  const byId = (id) => document.getElementById(id);
+
+  // Times: UTC as they were sent, or the reader's own.
+  let isLocal = false;
+  try { isLocal = localStorage.getItem("times") === "local"; } catch { /* a browser that keeps nothing shows UTC */ }
+  const two = (number) => String(number).padStart(2, "0");
+  const MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+  const zoneOf = (at) => at.toLocaleTimeString("en", { timeZoneName: "short" }).split(" ").pop();
+  const inForm = (at, form) => {
+    const parts = {
+      Y: at.getFullYear(), m: two(at.getMonth() + 1), b: MONTHS[at.getMonth()], d: two(at.getDate()),
+      H: two(at.getHours()), M: two(at.getMinutes()), S: two(at.getSeconds()),
+    };
+    return form.replace("UTC", zoneOf(at)).replace(/%([YmbdHMS])/g, (_, name) => parts[name]);
+  };
+  const showTimes = (root) => {
+    for (const time of root.querySelectorAll("time[datetime][data-form]")) {
       const at = new Date(time.dateTime);
-      if (Number.isNaN(at.getTime()) || time.dataset.local) continue;
-      time.dataset.local = "1";
-      const local = at.toLocaleString(undefined, { dateStyle: "medium", timeStyle: "long" });
-      time.title = `${time.title || time.dateTime}\n${local} (here)`;
+      if (Number.isNaN(at.getTime())) continue;
+      if (!time.dataset.utc) {
+        time.dataset.utc = time.textContent;
+        const local = at.toLocaleString(undefined, { dateStyle: "medium", timeStyle: "long" });
+        time.title = `${time.title || time.dateTime}\n${local} (here)`;
+      }
+      time.textContent = isLocal ? inForm(at, time.dataset.form) : time.dataset.utc;
     }
   };
+  const zoneSwitch = document.querySelector("[data-local-times]");
+  const showZone = () => {
+    byId("zone").textContent = isLocal ? `Times are local (${zoneOf(new Date())}).` : "Times are UTC.";
+    zoneSwitch.textContent = isLocal ? "UTC times" : "Local times";
+    zoneSwitch.setAttribute("aria-pressed", String(isLocal));
+    showTimes(document);
+  };
+  const switchZone = () => {
+    isLocal = !isLocal;
+    try { localStorage.setItem("times", isLocal ? "local" : "utc"); } catch { /* as above */ }
+    showZone();
+  };
+  zoneSwitch.addEventListener("click", switchZone);
+  document.querySelector(".prefs").hidden = false;
 
+  // Alarms: the title and the icon of a tab that nobody looks at are all that people see of it.
+  const showAlarms = () => {
+    const { count, icon } = byId("alarms").dataset;
+    const link = document.querySelector("link[rel=icon]");
+    if (link.getAttribute("href") !== icon) link.setAttribute("href", icon);
+    const title = document.title.replace(/^\(\d+\) /, "");
+    const wanted = count === "0" ? title : `(${count}) ${title}`;
+    if (document.title !== wanted) document.title = wanted;
+  };
+  const isLive = () => byId("live")?.hasAttribute("hx-get");
+  const look = async () => {
+    try {
+      const answer = await fetch(document.querySelector(".brand").href, { headers: { accept: "text/html" } });
+      if (!answer.ok) return;
+      const found = new DOMParser().parseFromString(await answer.text(), "text/html").getElementById("alarms");
+      if (found) byId("alarms").replaceWith(document.adoptNode(found));
+      showAlarms();
+    } catch { /* a page that is not live promises nothing; the next look may succeed */ }
+  };
+  setInterval(() => { if (!isLive()) look(); }, 30_000);
+
+  // What is open, and what arrived.
   let open = new Map();
   let seen = new Set();
   const remember = () => {
@@ -27,9 +82,9 @@
     }
   };
 
-  const stale = document.getElementById("stale");
+  const stale = byId("stale");
   let freshAt = new Date();
-  const tellStale = () => {
+  const showStale = () => {
     stale.textContent = `No answer since ${freshAt.toLocaleTimeString()}: what you see may be out of date.`;
     stale.hidden = false;
   };
@@ -38,7 +93,9 @@
   document.addEventListener("htmx:beforeRequest", (event) => {
     if (event.detail.elt.id !== "live") return;
     const selecting = String(document.getSelection()).length > 0;
-    if (document.hidden || selecting) event.preventDefault();
+    // A hidden tab is refreshed too, for its title, but three times less often.
+    const isEarly = document.hidden && Date.now() - freshAt < 25_000;
+    if (isEarly || (selecting && !document.hidden)) event.preventDefault();
   });
   document.addEventListener("htmx:configRequest", (event) => {
     for (const [name, value] of Object.entries(event.detail.parameters)) {
@@ -48,33 +105,52 @@
   document.addEventListener("htmx:beforeSwap", remember);
   document.addEventListener("htmx:afterSwap", (event) => {
     restore(isPoll(event));
-    localTimes(document);
+    showTimes(document);
+    showAlarms();
   });
+  document.addEventListener("htmx:oobAfterSwap", showAlarms);
   document.addEventListener("htmx:afterRequest", (event) => {
     if (event.detail.successful) {
       freshAt = new Date();
       stale.hidden = true;
     } else {
-      tellStale();
+      showStale();
     }
   });
   document.addEventListener("visibilitychange", () => {
-    const live = document.getElementById("live");
-    if (!document.hidden && live?.hasAttribute("hx-get")) htmx.ajax("GET", live.getAttribute("hx-get"), { source: live, target: "#live", select: "#live", swap: "outerHTML" });
+    const live = byId("live");
+    if (!document.hidden && isLive()) htmx.ajax("GET", live.getAttribute("hx-get"), { source: live, target: "#live", select: "#live", swap: "outerHTML" });
   });
+
+  // The keyboard.
+  const keys = byId("keys");
+  const help = () => (keys.open ? keys.close() : keys.showModal());
+  for (const button of document.querySelectorAll("[data-keys]")) button.addEventListener("click", help);
+  const PAGES = { o: 0, a: 1, i: 2, r: 3, w: 4 };
+  let isGoing = false;
+  const press = {
+    "/": () => document.querySelector(".filters :is(input[type=search], select)")?.focus(),
+    "?": help,
+    t: switchZone,
+    g: () => { isGoing = true; },
+  };
   document.addEventListener("keydown", (event) => {
-    if (event.key !== "/" || event.ctrlKey || event.metaKey || /^(INPUT|SELECT|TEXTAREA)$/.test(event.target.tagName)) return;
-    const first = document.querySelector(".filters select");
-    if (first) {
+    if (event.ctrlKey || event.metaKey || event.altKey || /^(INPUT|SELECT|TEXTAREA)$/.test(event.target.tagName)) return;
+    const wasGoing = isGoing;
+    isGoing = false;
+    if (wasGoing && event.key in PAGES) {
+      document.querySelectorAll("nav[aria-label=Main] a")[PAGES[event.key]].click();
+    } else if (Object.hasOwn(press, event.key)) {
       event.preventDefault();
-      first.focus();
+      press[event.key]();
     }
   });
+
   const openTarget = () => {
-    const target = location.hash && document.getElementById(decodeURIComponent(location.hash.slice(1)));
+    const target = location.hash && byId(decodeURIComponent(location.hash.slice(1)));
     if (target instanceof HTMLDetailsElement) target.open = true;
   };
   window.addEventListener("hashchange", openTarget);
-  localTimes(document);
+  showZone();
   openTarget();
 })();

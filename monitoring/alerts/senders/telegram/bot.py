@@ -1,7 +1,7 @@
-"""What a bot says of itself and of the chats that wrote to it: for setting up, never for sending.
+"""What a bot is asked that is no alert: who it is, which chats wrote to it, and, for the reader of the chat, all else.
 
-Reads updates without confirming them, so that nothing is taken from another reader. Every text comes from strangers:
-it is made one printable line and cut. The token is part of the address: no error, log line or repr holds it.
+`chats` reads updates without confirming them, so that nothing is taken from another reader. Every text comes from
+strangers: it is made one printable line and cut. The token is part of the address: no error, log line or repr holds it.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from monitoring.alerts.senders.telegram import API_URL
 from monitoring.alerts.senders.telegram.sender import method_url, server_of
 from monitoring.base.errors import MonitoringError
 from monitoring.base.http.client import Failure, HttpClient, Request
+from monitoring.base.http.retry import is_transient
 from monitoring.base.http.words import host_of
 from monitoring.base.secrets.redact import excerpt
 
@@ -37,11 +38,21 @@ class BotProblem(Enum):
 
 
 class BotError(MonitoringError):
-    """The Bot API did not give what was asked; `problem` says why."""
+    """The Bot API did not give what was asked; `problem` says why, `status` is what it answered, 0 for no answer.
 
-    def __init__(self, problem: BotProblem, message: str) -> None:
+    `retry_after_s` is what it asked for, if it did.
+    """
+
+    def __init__(self, problem: BotProblem, message: str, status: int = 0, retry_after_s: float | None = None) -> None:
         self.problem = problem
+        self.status = status
+        self.retry_after_s = retry_after_s
         super().__init__(message)
+
+    @property
+    def is_transient(self) -> bool:
+        """Return whether the same request may be accepted later: no answer, too many requests, a broken server."""
+        return self.problem is BotProblem.NO_ANSWER or is_transient(self.status)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +92,7 @@ class BotAccount:
         Raises:
             BotError: the token is refused, or no answer.
         """
-        return _text(_mapping(self._ask("getMe")).get("username")) or "?"
+        return _text(_mapping(self.ask("getMe")).get("username")) or "?"
 
     def has_webhook(self) -> bool:
         """Return whether updates go to an address of somebody: then they cannot be read (getWebhookInfo).
@@ -89,7 +100,7 @@ class BotAccount:
         Raises:
             BotError: no answer.
         """
-        return bool(_mapping(self._ask("getWebhookInfo")).get("url"))
+        return bool(_mapping(self.ask("getWebhookInfo")).get("url"))
 
     def chat(self, chat_id: str) -> Chat:
         """Return a chat that this bot may see (getChat).
@@ -98,7 +109,7 @@ class BotAccount:
             BotError: it may not, or no answer.
         """
         asked = int(chat_id) if chat_id.lstrip("-").isdecimal() else chat_id
-        return _chat(_mapping(self._ask("getChat", chat_id=asked)))
+        return _chat(_mapping(self.ask("getChat", chat_id=asked)))
 
     def chats(self) -> list[Chat]:
         """Return the chats and topics that updates are waiting of, the newest first; confirms none (getUpdates).
@@ -106,13 +117,18 @@ class BotAccount:
         Raises:
             BotError: somebody else reads them, or no answer.
         """
-        updates = self._ask("getUpdates", timeout=0, limit=MAX_UPDATES)
+        updates = self.ask("getUpdates", timeout=0, limit=MAX_UPDATES)
         return chats_in(updates if isinstance(updates, list) else [])
 
-    def _ask(self, method: str, **parameters: object) -> object:
+    def ask(self, method: str, *, within_s: float = 0, **parameters: object) -> object:
+        """Call a method and return its result, as JSON gives it; `within_s` replaces the usual time limit.
+
+        Raises:
+            BotError: anything but a result.
+        """
         address = method_url(server_of(self.environ.get(API_URL, "")), self.token, method)
         request = Request(address, "POST", HEADERS, json.dumps(parameters).encode())
-        answer = self.http.exchange(request, self.timeout_s)
+        answer = self.http.exchange(request, within_s or self.timeout_s)
         host = host_of(address)
         if isinstance(answer, Failure):
             raise BotError(BotProblem.NO_ANSWER, f"{host}: {answer.what}")
@@ -128,7 +144,9 @@ class BotAccount:
             _NOT_FOUND: BotProblem.TOKEN_REFUSED,
             _CONFLICT: BotProblem.OTHER_READER,
         }.get(answer.status, BotProblem.REFUSED if said else BotProblem.NO_ANSWER)
-        raise BotError(problem, f"{host}: {words}")
+        wait = _mapping(said.get("parameters")).get("retry_after")
+        retry_after_s = float(wait) if isinstance(wait, int) and wait > 0 else answer.retry_after_s
+        raise BotError(problem, f"{host}: {words}", answer.status, retry_after_s)
 
 
 def chats_in(updates: Iterable[object]) -> list[Chat]:

@@ -18,6 +18,7 @@ from monitoring.alerts.senders import (
     MAX_ANSWER_BYTES,
     TIMEOUT_S,
     Accepted,
+    Buttons,
     Message,
     OnPart,
     Sender,
@@ -26,6 +27,7 @@ from monitoring.alerts.senders import (
 )
 from monitoring.alerts.senders.telegram import API_URL, TelegramChat
 from monitoring.alerts.senders.telegram.answers import AnswerMeaning, ReadAnswer, read_answer
+from monitoring.alerts.senders.telegram.buttons import key_of, markup
 from monitoring.alerts.senders.telegram.text import MessagePart, Rendered, render_telegram
 from monitoring.base.errors import ChatMigratedError, CredentialsError, RefusedError, SendError
 from monitoring.base.http.client import HttpClient, Request
@@ -56,10 +58,11 @@ def method_url(server: str, token: str, method: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class _Bot:
-    """Where a bot's messages are posted; the address holds the token and is never shown."""
+    """Where a bot's messages are posted, and the key of its buttons; the address holds the token. Never shown."""
 
     variable: str
     address: str = field(repr=False)
+    key: bytes = field(repr=False)
 
 
 @dataclass(slots=True)
@@ -72,7 +75,9 @@ class _MessageExchange:
     silent: bool
     utc_only: bool = False
     reply_to: int = 0
+    buttons: Buttons = ()
     notes: list[str] = field(default_factory=list)
+    body: str = ""
 
     def payload(self, part: MessagePart) -> bytes:
         """Return the request; absent fields are left out, because the Bot API refuses null."""
@@ -90,6 +95,8 @@ class _MessageExchange:
         if self.reply_to:
             # Somebody may have deleted it meanwhile: then the message comes all the same.
             payload["reply_parameters"] = {"message_id": self.reply_to, "allow_sending_without_reply": True}
+        if self.buttons:
+            payload["reply_markup"] = markup(self.bot.key, self.buttons, self.chat_id)
         return json.dumps(payload, ensure_ascii=False).encode()
 
 
@@ -109,7 +116,8 @@ class TelegramSender:
         """Send the parts that are left, each reported as soon as it is accepted.
 
         A topic that is closed or gone gives way to its chat, instants in the reader's zone that the server does not
-        know to UTC, formatting that is refused to the bare text, a reply that is refused to a message of its own.
+        know to UTC, buttons and formatting that are refused to the bare text, a reply that is refused to a message of
+        its own.
         """
         bot = self._bot(destination)
         rendered = _rendered(message, destination)
@@ -120,7 +128,9 @@ class TelegramSender:
             delivery.notes.append(f"{rendered.left_out} blocks were too long and left out")
         messages: list[Accepted] = []
         for number, part in enumerate(rendered.parts[message.parts_sent :], message.parts_sent + 1):
-            accepted = [Accepted(each, number, delivery.thread_id) for each in self._send_part(delivery, part)]
+            delivery.buttons = message.buttons if number == len(rendered.parts) else ()
+            message_ids = self._send_part(delivery, part)
+            accepted = [Accepted(each, number, delivery.thread_id, delivery.body) for each in message_ids]
             if number == 1:
                 delivery.reply_to = accepted[0].message_id
             messages += accepted
@@ -137,7 +147,9 @@ class TelegramSender:
             missing = "a chat id" if self._environ.get(variable, "").strip() else variable
             raise CredentialsError(f"Telegram: {missing} is not set; the alert goes out once it is")
         return _Bot(
-            variable, method_url(server_of(self._environ.get(API_URL, "")), self._environ[variable], "sendMessage")
+            variable,
+            method_url(server_of(self._environ.get(API_URL, "")), self._environ[variable], "sendMessage"),
+            key_of(self._environ[variable]),
         )
 
     def _send_part(self, delivery: _MessageExchange, part: MessagePart) -> list[int]:
@@ -150,6 +162,11 @@ class TelegramSender:
             if reading.verdict is AnswerMeaning.ACCEPTED:
                 delivery.utc_only = True
                 delivery.notes.append(f"sent with times in UTC: {refused}")
+        if reading.verdict is AnswerMeaning.TEXT_REFUSED and delivery.buttons:
+            refused, delivery.buttons = reading.said, ()
+            reading = self._post(delivery, part)
+            if reading.verdict is AnswerMeaning.ACCEPTED:
+                delivery.notes.append(f"sent without buttons: {refused}")
         if reading.verdict is AnswerMeaning.TEXT_REFUSED and part.entities:
             delivery.notes.append(f"sent without formatting: {reading.said}")
             reading = self._post(delivery, MessagePart(part.text))
@@ -157,6 +174,7 @@ class TelegramSender:
             reading = self._post_alone(delivery, MessagePart(part.text), reading)
         if reading.verdict is AnswerMeaning.TOO_LONG:
             delivery.notes.append(f"sent in smaller pieces: {reading.said}")
+            delivery.buttons = ()
             return self._send_pieces(delivery, part.text)
         return [_accepted(reading, delivery)]
 
@@ -186,8 +204,15 @@ class TelegramSender:
         return self._post(delivery, part)
 
     def _post(self, delivery: _MessageExchange, part: MessagePart) -> ReadAnswer:
+        delivery.body = body_of(part) if delivery.buttons else ""
         request = Request(delivery.bot.address, "POST", HEADERS, delivery.payload(part))
         return read_answer(self._http.exchange(request, self._timeout_s))
+
+
+def body_of(part: MessagePart) -> str:
+    """Return text and entities of a message as they are sent, as one line of JSON."""
+    entities = [entity.payload() for entity in part.entities]
+    return json.dumps({"text": part.text, "entities": entities}, ensure_ascii=False, separators=(",", ":"))
 
 
 def _rendered(message: Message, destination: TelegramChat) -> Rendered:

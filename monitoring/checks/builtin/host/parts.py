@@ -73,6 +73,7 @@ class HostPart:
     route: AlertRoute
     host: HostSection
     of_setup = True
+    of_now = True  # nobody knows how this machine was
 
     @property
     def about(self) -> str:

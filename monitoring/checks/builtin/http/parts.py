@@ -43,6 +43,7 @@ class _Facet:
     route: AlertRoute
     endpoint: Endpoint
     policy: Any
+    of_now = True  # nobody knows how it answered
 
     @property
     def severities(self) -> tuple[Severity, ...]:

@@ -1,0 +1,114 @@
+"""What is sent to Telegram because of an update: calls of the Bot API, stored with the effect, sent after it.
+
+At least once: a call is forgotten when Telegram has taken it, has refused it for good, or nobody waits for it any more.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from monitoring.alerts.senders.telegram.bot import BotAccount, BotError, BotProblem
+from monitoring.store.db.handle import SteadyStore
+from monitoring.store.people import handled_updates
+
+log = logging.getLogger("automation.listen")
+
+_MOST_AT_ONCE = 20
+_CALL_LIMIT_S, _RETRY_S, _LONGEST_WAIT_S = 10.0, 5.0, 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class BotCall:
+    """One call of the Bot API: a method such as `sendMessage` and its parameters, as JSON may hold them."""
+
+    method: str
+    parameters: Mapping[str, object] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Handled:
+    """What came of an update: in words for the row, and the calls that follow.
+
+    Nobody waits for the calls longer than `within`: after it they are dropped. `wakes` says that alerts were stored,
+    which are delivered at once.
+    """
+
+    outcome: str
+    calls: tuple[BotCall, ...] = ()
+    within: timedelta = timedelta(minutes=10)
+    wakes: bool = False
+
+
+def as_text(calls: Sequence[BotCall]) -> str:
+    """Return calls as the store keeps them; nothing for none."""
+    return json.dumps([[call.method, dict(call.parameters)] for call in calls]) if calls else ""
+
+
+def of_text(text: str) -> list[BotCall]:
+    return [BotCall(str(method), parameters) for method, parameters in json.loads(text)]
+
+
+def message_to(chat_id: str, text: str, *, topic: int | None = None, reply_to: int = 0) -> BotCall:
+    """Return the call that writes a plain text to a chat, as an answer to a message there if one is named."""
+    parameters: dict[str, object] = {
+        "chat_id": int(chat_id), "text": text, "link_preview_options": {"is_disabled": True},
+    }  # fmt: skip
+    if topic is not None:
+        parameters["message_thread_id"] = topic
+    if reply_to:
+        parameters["reply_parameters"] = {"message_id": reply_to, "allow_sending_without_reply": True}
+    return BotCall("sendMessage", parameters)
+
+
+class AnswerQueue:
+    """Sends what the store holds to be sent."""
+
+    def __init__(self, store: SteadyStore, bot: BotAccount) -> None:
+        self._store = store
+        self._bot = bot
+
+    def send_due(self, now: datetime) -> float | None:
+        """Send what is stored, the oldest first; return in how many seconds to try again, None if nothing is left.
+
+        A chat that wants to wait holds up its own answers alone.
+
+        Raises:
+            StoreError: what is to be sent cannot be read, or that it was sent cannot be written.
+        """
+        rows = self._store.read(lambda database: database.read(lambda tx: handled_updates.unsent(tx, _MOST_AT_ONCE)))
+        waits: list[float] = []
+        for row_id, text, until in rows:
+            try:
+                self._send_row(row_id, [] if now > until else of_text(text))
+            except BotError as error:
+                log.warning("an answer waits: %s", error)
+                waits.append(min(error.retry_after_s or _RETRY_S, _LONGEST_WAIT_S))
+                if error.problem is BotProblem.NO_ANSWER:
+                    break
+        if not waits and len(rows) == _MOST_AT_ONCE:
+            return 0.0
+        return min(waits, default=None)
+
+    def _send_row(self, row_id: int, calls: list[BotCall]) -> None:
+        """Send the calls of one update in their order, each written off as soon as it is done.
+
+        Raises:
+            BotError: one has to be sent later.
+        """
+        for number, call in enumerate(calls, start=1):
+            try:
+                self._bot.ask(call.method, within_s=_CALL_LIMIT_S, **call.parameters)
+            except BotError as error:
+                if error.is_transient:
+                    raise
+                log.warning("an answer was refused: %s", error)
+            self._write_off(row_id, calls[number:])
+        if not calls:
+            self._write_off(row_id, calls)
+
+    def _write_off(self, row_id: int, left: list[BotCall]) -> None:
+        self._store.write(lambda tx: handled_updates.set_calls(tx, row_id, as_text(left)))

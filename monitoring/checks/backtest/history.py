@@ -1,0 +1,169 @@
+"""What became of each check over the steps: its values, and when it fired, how badly and for how long. Pure.
+
+Fed by `steps`, read by the reports.
+"""
+
+from __future__ import annotations
+
+import math
+from array import array
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from fractions import Fraction
+from typing import Any
+
+from monitoring.alerts.recording.close_orphaned import SOURCES
+from monitoring.checks.engine.evaluate import Evaluation
+from monitoring.checks.engine.formula_checks import FormulaPart, Urgent
+from monitoring.checks.messages.listing_value import bound_in_words
+from monitoring.checks.rules.delta import Priced
+from monitoring.checks.rules.limit import LimitPolicy
+from monitoring.checks.rules.verb import verb
+from monitoring.checks.state.load import LoadedState
+from monitoring.checks.state.save import JudgedPart
+from monitoring.conditions.condition import Condition, ConditionKey
+from monitoring.conditions.outcome import TransitionKind
+from monitoring.conditions.severity import Severity
+from monitoring.conditions.values import Number
+
+_NO_NUMBER = math.nan
+_Badness = tuple[int, "Number | float"]
+
+
+@dataclass
+class PastIncident:
+    """One time that a check fired. `since` is the first bad reading; `ended_at` none: it still fired at the end.
+
+    `worst_value` is in the check's words. `from_start`: it was so at the first step. `once`: it happened and is over.
+    """
+
+    key: ConditionKey
+    title: str
+    since: datetime
+    fired_at: datetime
+    severity: Severity
+    worst_value: str
+    worst_at: datetime
+    from_start: bool = False
+    once: bool = False
+    ended_at: datetime | None = None
+    messages: int = 1
+    badness: _Badness = (-1, -math.inf)
+
+    def lasted(self, until: datetime) -> timedelta:
+        return timedelta(0) if self.once else (self.ended_at or until) - self.fired_at
+
+
+@dataclass
+class CheckHistory:
+    """One check over the steps; `numbers` has a value a step from `first` on, NaN where there is none."""
+
+    key: ConditionKey
+    about: str
+    bound: str
+    levels: tuple[tuple[float, str], ...]
+    first: int
+    unit: str = ""
+    numbers: array[float] = field(default_factory=lambda: array("d"))
+    without_data: int = 0
+    incidents: list[PastIncident] = field(default_factory=list)
+
+    @property
+    def open(self) -> PastIncident | None:
+        last = self.incidents[-1] if self.incidents else None
+        return last if last is not None and last.ended_at is None else None
+
+
+@dataclass
+class PastHistory:
+    """All checks over all steps that were judged."""
+
+    steps: list[datetime] = field(default_factory=list)
+    checks: dict[ConditionKey, CheckHistory] = field(default_factory=dict)
+
+    def add(self, evaluation: Evaluation, remembered: LoadedState, at: datetime) -> None:
+        """Note what one step came to."""
+        self.steps.append(at)
+        present: set[ConditionKey] = set()
+        for entry in evaluation.record.entries:
+            key = entry.seen.key
+            present.add(key)
+            check = self.checks.get(key) or self._new(entry)
+            check.numbers.extend([_NO_NUMBER] * (len(self.steps) - 1 - check.first - len(check.numbers)))
+            check.numbers.append(_number(entry.seen.reading))
+            check.without_data += entry.seen.outcome.condition.no_data is not None
+            self._follow(check, entry, remembered.conditions.get(key) or Condition(key), at)
+        for key, check in self.checks.items():
+            if key not in present and check.open is not None:
+                check.open.ended_at = at  # its row is in no list any more
+
+    @property
+    def own(self) -> list[CheckHistory]:
+        """Return the monitors' own checks, without what is reported of sources."""
+        return [one for key, one in self.checks.items() if key.monitor != SOURCES]
+
+    @property
+    def incidents(self) -> list[PastIncident]:
+        """Return every incident, in the order in which they fired."""
+        found = [each for check in self.checks.values() for each in check.incidents]
+        return sorted(found, key=lambda one: (one.fired_at, one.key))
+
+    def _new(self, entry: JudgedPart) -> CheckHistory:
+        part = entry.seen.part
+        levels: tuple[tuple[float, str], ...] = ()
+        unit = ""
+        if isinstance(part, FormulaPart):
+            unit = part.check.unit
+            if isinstance(part.check.policy, LimitPolicy):
+                levels = tuple((float(one.bound), one.severity.name) for one in part.check.policy.levels)
+        found = CheckHistory(part.key, part.about, bound_in_words(part), levels, len(self.steps) - 1, unit)
+        self.checks[part.key] = found
+        return found
+
+    def _follow(self, check: CheckHistory, entry: JudgedPart, before: Condition, at: datetime) -> None:
+        seen, composed = entry.seen, entry.composed
+        condition, transition = seen.outcome.condition, seen.outcome.transition
+        open_ = check.open
+        if transition is not None and transition.kind is TransitionKind.FIRED and composed is not None:
+            is_once = not condition.is_firing
+            open_ = PastIncident(
+                check.key, composed.alert.title, transition.since, at, transition.severity, entry.value, at,
+                from_start=len(self.steps) == 1, once=is_once, ended_at=at if is_once else None,
+                badness=_badness(entry, before, at),
+            )  # fmt: skip
+            check.incidents.append(open_)
+            return
+        if open_ is None:
+            return
+        if transition is not None:
+            open_.messages += 1
+        if not condition.is_firing:
+            open_.ended_at = at
+            return
+        open_.severity = max(open_.severity, condition.severity)
+        badness = _badness(entry, before, at)
+        if badness > open_.badness:
+            open_.badness, open_.worst_value, open_.worst_at = badness, entry.value, at
+
+
+def _badness(entry: JudgedPart, before: Condition, at: datetime) -> _Badness:
+    """Return how bad a reading is, level first: what its verb would say of it with no waiting."""
+    part, reading = entry.seen.part, entry.seen.reading
+    if not isinstance(part, FormulaPart):
+        return (-1, -math.inf)
+    reading = reading.reading if isinstance(reading, Urgent) else reading
+    fresh = replace(Condition(part.key), memory=before.memory)
+    try:
+        found = verb(part.check.verb).judge(fresh, reading, at, part.check.policy.without_waiting()).condition
+    except Exception:  # noqa: BLE001 - the border of a check: its bug is in the record already
+        return (-1, -math.inf)
+    return (found.rank, -math.inf if found.worst_measure is None else found.worst_measure)
+
+
+def _number(reading: Any) -> float:  # noqa: ANN401 - each verb has its own reading
+    reading = reading.reading if isinstance(reading, Urgent) else reading
+    reading = reading.amount if isinstance(reading, Priced) else reading
+    try:
+        return float(reading) if isinstance(reading, bool | int | Fraction) else _NO_NUMBER
+    except OverflowError:
+        return _NO_NUMBER

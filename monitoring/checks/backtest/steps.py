@@ -1,0 +1,152 @@
+"""Runs one version of monitor files through the steps, each judged, worded and recorded as a run does it.
+
+It remembers in a store of its own, in memory where the machine has such a folder. The live store is not opened, and
+nothing delivers what is stored here.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import ClassVar
+
+from monitoring.alerts.recording.store_alert import NOBODY
+from monitoring.checks.backtest.history import PastHistory
+from monitoring.checks.backtest.past import NO_PAST, PastWorld, past_point
+from monitoring.checks.engine.evaluate import Evaluation, evaluate
+from monitoring.checks.engine.monitor import EvaluatedMonitor, NumberSource
+from monitoring.checks.engine.plan import Answerer, CheckInstance
+from monitoring.checks.engine.runner import recalled
+from monitoring.checks.messages.plain import AlertRoute
+from monitoring.checks.state.load import LoadedState, StoredMemory
+from monitoring.checks.state.save import record_in
+from monitoring.conditions.condition import ConditionKey
+from monitoring.store.db.database import Tx
+from monitoring.store.db.handle import SteadyStore
+from monitoring.store.queries.alerts import AlertRow, Filter, newest
+
+_MEMORY = Path("/dev/shm")  # noqa: S108 - a folder of random name in it, as a drill's: thousands of steps sync no disk
+_MOST_ALERTS = 100_000
+_ASKED = re.compile(rf"([\w.-]+): {NO_PAST}")
+
+
+@dataclass
+class StepClock:
+    """Shows the step that is judged; deadlines run in our own time."""
+
+    at: datetime
+
+    def now(self) -> datetime:
+        return self.at
+
+    def monotonic(self) -> float:
+        return time.monotonic()
+
+
+@dataclass
+class PastMonitor:
+    """A monitor without the checks that have no past; `left_out` says of each what it asks."""
+
+    monitor: EvaluatedMonitor
+    left_out: dict[ConditionKey, str] = field(default_factory=dict)
+    declared: ClassVar[bool] = True
+    _parts: tuple[CheckInstance, ...] = ()
+
+    def __post_init__(self) -> None:
+        self._parts = self.monitor.parts()
+        for part in self._parts:
+            if getattr(part, "of_now", False):
+                self.left_out[part.key] = "this machine and services as they are now"
+
+    @property
+    def name(self) -> str:
+        return self.monitor.name
+
+    @property
+    def route(self) -> AlertRoute:
+        return self.monitor.route
+
+    @property
+    def sources(self) -> Mapping[str, NumberSource]:
+        return self.monitor.sources
+
+    @property
+    def answers(self) -> Mapping[type, Answerer]:
+        return self.monitor.answers
+
+    def parts(self) -> tuple[CheckInstance, ...]:
+        return tuple(part for part in self._parts if part.key not in self.left_out)
+
+    def leave_out(self, key: ConditionKey, why: str) -> bool:
+        """Leave out a check, of a list the whole check; return whether that changes anything."""
+        keys = {part.key for part in self.parts()}
+        found = next((one for one in (key, replace(key, subject="")) if one in keys), None)
+        if found is None or key.monitor != self.name:
+            return False
+        self.left_out[found] = why
+        return True
+
+
+@dataclass
+class PastRun:
+    """One version of the files; `name` is how people call it."""
+
+    name: str
+    monitors: Sequence[PastMonitor]
+    store: SteadyStore
+    clock: StepClock
+    history: PastHistory = field(default_factory=PastHistory)
+    traces: dict[str, None] = field(default_factory=dict)
+
+    def step(self, world: PastWorld, at: datetime, redact: Callable[[str], str]) -> bool:
+        """Judge one step and record it; return whether the world answered all of it."""
+        self.clock.at = at
+        while True:
+            point = past_point(world, at, StoredMemory(self.store, self.clock), redact)
+            remembered = recalled(self.monitors, point, self.store, NOBODY)
+            evaluation = evaluate(self.monitors, point, remembered)
+            if world.stopped:
+                return False
+            if not self._leave_out(evaluation):
+                break
+        self._record(evaluation, remembered, at)
+        return True
+
+    def _record(self, evaluation: Evaluation, remembered: LoadedState, at: datetime) -> None:
+        self.traces |= dict.fromkeys(evaluation.traces)
+
+        def write(tx: Tx) -> int:
+            return record_in(tx, evaluation.record, at, NOBODY)
+
+        self.store.write(write)
+        self.history.add(evaluation, remembered, at)
+
+    def _leave_out(self, evaluation: Evaluation) -> bool:
+        """Leave out what asks somebody who only knows the present; return whether there was any."""
+        changed = False
+        for entry in evaluation.checks:
+            unseen = entry.seen.outcome.condition.no_data
+            asked = _ASKED.search(unseen.reason) if unseen else None
+            if asked is not None:
+                changed |= any(one.leave_out(entry.seen.key, f"asks {asked[1]}") for one in self.monitors)
+        return changed
+
+    def alerts(self) -> list[AlertRow]:
+        """Return what would have gone out, oldest first."""
+        return self.store.read(lambda database: newest(database, Filter(), _MOST_ALERTS))[::-1]
+
+
+@contextmanager
+def past_run(name: str, monitors: Sequence[EvaluatedMonitor], begin: datetime) -> Iterator[PastRun]:
+    """Open a run that remembers nothing yet."""
+    clock = StepClock(begin)
+    with TemporaryDirectory(prefix="monitoring-backtest-", dir=_MEMORY if _MEMORY.is_dir() else None) as folder:
+        store = SteadyStore(Path(folder) / "monitoring.db", clock)
+        with closing(store):
+            yield PastRun(name, [PastMonitor(one) for one in monitors], store, clock)
