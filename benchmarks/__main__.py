@@ -17,12 +17,15 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Collection
 from datetime import UTC, datetime
 from pathlib import Path
 
+from automation.executor import reaper
 from benchmarks import report
 from benchmarks.cases import CASES
 from benchmarks.measuring import CHECKOUT, Result, Size
+from benchmarks.processes import family
 
 _MOST_MINUTES = {Size.FULL: 14.5, Size.QUICK: 1.9, Size.SMALLEST: 1.0}
 
@@ -35,6 +38,7 @@ def main() -> int:
     parser.add_argument("--smallest", action="store_true", help="only show that each case works")
     parser.add_argument("--only", nargs="+", choices=list(CASES), metavar="CASE", help=f"of: {', '.join(CASES)}")
     parser.add_argument("--out", type=Path, metavar="DIRECTORY", help="where the report is written")
+    parser.add_argument("--minutes", type=float, help="the most that all may take, where the machine is busy")
     parser.add_argument("--readme", action="store_true", help="rewrite the lines of the README also from less than all")
     parser.add_argument("--into", type=Path, help=argparse.SUPPRESS)
     args = parser.parse_args()
@@ -44,12 +48,13 @@ def main() -> int:
         return 0
     when = report.Circumstances(datetime.now(UTC), 0.0, size, os.getloadavg()[0])
     names, began = args.only or list(CASES), time.monotonic()
-    results = {}
+    results, slower = {}, args.minutes / _MOST_MINUTES[size] if args.minutes else 1.0
     for number, name in enumerate(names, 1):
         # The cases after it keep the time that they would take on a machine that does nothing else.
-        kept_s = sum(CASES[later].seconds(size) for later in names[number:]) * 0.6
-        left_s = _MOST_MINUTES[size] * 60 - (time.monotonic() - began) - kept_s
-        results[name] = in_process(name, size, left_s)
+        left_s = slower * _MOST_MINUTES[size] * 60 - (time.monotonic() - began)
+        own_s = left_s - slower * 0.6 * sum(CASES[later].seconds(size) for later in names[number:])
+        most_s = min(slower * (2 * CASES[name].seconds(size) + 30), max(own_s, CASES[name].seconds(size)), left_s)
+        results[name] = in_process(name, size, most_s)
         print(f"[{number:>2}/{len(names)}] {name:<12}{_outcome(results[name])}", flush=True)
     when = report.Circumstances(when.at, time.monotonic() - began, size, when.load_before)
     is_whole = size is Size.FULL and not args.only
@@ -69,12 +74,12 @@ def measured(name: str, size: Size) -> Result:
     return result
 
 
-def in_process(name: str, size: Size, left_s: float) -> Result:
+def in_process(name: str, size: Size, limit_s: float) -> Result:
     """Measure one case in a process of its own, which ends with all it started; its failure is a result too."""
-    limit_s = min(left_s, 2 * CASES[name].seconds(size) + 30)
-    if limit_s <= 0:
+    if limit_s <= 1:
         return _failed(name, "not measured: the time of the whole run was over")
-    with tempfile.TemporaryDirectory() as directory:
+    spared, inherited = set(family(os.getpid())), reaper.inherit_orphans()
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as directory:
         into, said = Path(directory) / "result.json", Path(directory) / "said"
         command = [sys.executable, "-m", "benchmarks", "--only", name, "--into", str(into)]
         command += [] if size is Size.FULL else [f"--{size}"]
@@ -88,13 +93,24 @@ def in_process(name: str, size: Size, left_s: float) -> Result:
         except subprocess.TimeoutExpired:
             code = f"stopped after {limit_s:.0f} s"
         finally:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
+            _end_all(process, spared)
+            reaper.inherit_orphans(inherited)
         if code == 0 and into.exists():
             return Result.from_json(json.loads(into.read_text()))
         last_lines = said.read_text(errors="replace").strip().splitlines()[-12:]
     return _failed(name, "\n".join([f"{name}: {code}", *last_lines]))
+
+
+def _end_all(process: subprocess.Popen[bytes], spared: Collection[int]) -> None:
+    """End a case and whatever it started, also in sessions of their own: an orphan falls to this process."""
+    ends_at = time.monotonic() + 5
+    process.kill()
+    process.wait()
+    while (left := set(family(os.getpid())).difference(spared)) and time.monotonic() < ends_at:
+        for pid in left:
+            with contextlib.suppress(ProcessLookupError, ChildProcessError):
+                os.kill(pid, signal.SIGKILL)
+                os.waitpid(pid, os.WNOHANG)
 
 
 def _failed(name: str, reason: str) -> Result:

@@ -31,7 +31,7 @@ CASES: dict[str, Case] = {
         "28 tasks that import web3 and make five calls of 50 ms",
         "The executor with its fork server, started earlier as `run` does it while it loads the rest of itself, next to"
         " one interpreter a task (`subprocess.run`, one after the other and eight at once).",
-        130, 10,
+        130, 16,
     ),
     "requests": Case(
         "The shipped hourly profile, at 100 ms a request",
