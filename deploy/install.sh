@@ -43,7 +43,7 @@ declare -A SUPERCRONIC_SHA256=(
 # program:package
 NEEDED=(git:git sqlite3:sqlite3 flock:util-linux curl:curl make:make update-ca-certificates:ca-certificates)
 DEFAULT_USER=monitoring
-UNITS=(monitoring.service monitoring-api.service)
+UNITS=(monitoring.service monitoring-api.service monitoring-chat.service)
 COMMAND=/usr/local/bin/monitoring
 UV_COMMAND=/usr/local/bin/uv
 SUDOERS=/etc/sudoers.d/monitoring
@@ -379,6 +379,9 @@ note_services() {
     done
     if ! systemctl is-enabled --quiet monitoring-api.service 2>/dev/null; then
         LEFT+=("For the API and the dashboard, on loopback: sudo systemctl enable --now monitoring-api")
+    fi
+    if [[ -e "$REPO_DIR/automation/on_call.yaml" ]] && ! systemctl is-enabled --quiet monitoring-chat.service 2>/dev/null; then
+        LEFT+=("For buttons in the chat and escalation by the minute: sudo systemctl enable --now monitoring-chat")
     fi
     [[ "$CACHE_DIR $ETC_DIR" == "/srv/cache /etc/monitoring" ]] ||
         LEFT+=("For commands in a shell: export MONITORING_ENV_FILE=$ETC_DIR/.env, with CACHE_DIR=$CACHE_DIR in that file")

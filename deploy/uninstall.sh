@@ -51,7 +51,7 @@ check() {
 # A run in flight, which `systemctl stop` would spare, is asked to end, and writes its row.
 stop_units() {
     local unit lock
-    for unit in monitoring.service monitoring-api.service; do
+    for unit in monitoring.service monitoring-api.service monitoring-chat.service; do
         [[ -e "$UNIT_DIR/$unit" ]] || continue
         systemctl kill --signal=SIGTERM "$unit" 2>/dev/null || true
         systemctl disable --quiet --now "$unit"

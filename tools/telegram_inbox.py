@@ -60,6 +60,10 @@ class TelegramInbox(ScriptedServer):
                 telegram_updates.tap(account, chat, data, number, query_id, topic=topic, is_accessible=is_accessible)
             )
 
+    def forget_taps(self) -> None:
+        """Let the time in which taps can be answered be over."""
+        self._open_taps.clear()
+
     def add_update(self, update: Mapping[str, Any]) -> int:
         """Add any update; return its id."""
         with self._changed:

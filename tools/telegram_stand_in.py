@@ -100,6 +100,7 @@ class TelegramStandIn(TelegramInbox):
         self.unknown_entities: set[str] = set()  # as a server of an older version
         self.refuses_replies = False  # likewise
         self.refuses_edits = False
+        self.refuses_buttons = False
         self.edits: list[Received] = []
         self._shown: dict[tuple[str, int], Received] = {}
         self._limits = limits
@@ -166,6 +167,8 @@ class TelegramStandIn(TelegramInbox):
             return refused(400, f"Bad Request: {fault}")
         if any(entity["type"] in self.unknown_entities for entity in payload.get("entities", ())):
             return refused(400, "Bad Request: can't parse MessageEntity: Unsupported type specified")
+        if self.refuses_buttons and "reply_markup" in payload:
+            return refused(400, "Bad Request: can't parse reply keyboard markup JSON object")
         refusal = self._refusal_of_chat(payload) or self._refusal_of_reply(token, payload)
         return refusal or self._too_many(token, payload) or self._accept(token, payload)
 

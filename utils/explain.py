@@ -101,7 +101,7 @@ def explain(script: Path, arguments: Sequence[str], *, as_json: bool) -> int:
     """
     code, data = 0, []
     settings = load_settings()
-    for main in _monitors_of(script):
+    for main in monitors_of(script):
         with TemporaryDirectory(prefix="monitoring-explain-") as folder:
             os.environ.update({"CACHE_DIR": folder, "MONITORING_ENV_FILE": ""})  # for utils.cache, too
             copy = load_settings({**settings.environ, "CACHE_DIR": folder, "MONITORING_ENV_FILE": ""})
@@ -131,7 +131,7 @@ def record(script: Path) -> int:
         ConfigError: a recording that is there has mistakes.
     """
     settings, is_whole = load_settings(), True
-    for main in _monitors_of(script):
+    for main in monitors_of(script):
         with TemporaryDirectory(prefix="monitoring-record-") as folder:
             os.environ.update({"CACHE_DIR": folder, "MONITORING_ENV_FILE": ""})  # for utils.cache, too
             copy = load_settings({**settings.environ, "CACHE_DIR": folder, "MONITORING_ENV_FILE": ""})
@@ -171,7 +171,7 @@ def _write_lines(lines: list[str], said: Sequence[AlertRow]) -> None:
     sys.stdout.writelines(f"{line}\n" for line in lines)
 
 
-def _monitors_of(script: Path) -> list[Any]:
+def monitors_of(script: Path) -> list[Any]:
     """Return what `@monitor` made in a script, which is loaded and not run."""
     sys.path.insert(0, str(script.resolve().parent))
     sys.argv = [str(script)]

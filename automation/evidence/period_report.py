@@ -20,6 +20,8 @@ from monitoring.ledger.evidence.numbers import DayNumbers, HeldBack, SpanFacts, 
 from monitoring.ledger.evidence.verify import DigestCheck, DigestResult, verify
 from monitoring.store.db.database import Database
 from monitoring.store.evidence import closed_days
+from monitoring.store.people import people_drills
+from monitoring.store.people.people_drills import PersonDrill
 from monitoring.store.queries import audit
 
 _DAY = timedelta(days=1)
@@ -43,6 +45,7 @@ class PeriodReport:
     by_day: tuple[DayNumbers, ...]
     rows: tuple[DayNumbers, ...]
     revisions: tuple[tuple[str, datetime], ...]
+    drills: tuple[PersonDrill, ...]
     digests: tuple[DigestCheck, ...]
     digests_from: date | None
     without_digest: tuple[date, ...]
@@ -60,6 +63,7 @@ class PeriodReport:
             "total": self.total.as_json(),
             "days": [each.as_json() for each in self.by_day],
             "revisions": [{"revision": name, "from": to_text(at)} for name, at in self.revisions],
+            "drills": [_drill_as_json(each) for each in self.drills],
             "digests": [check_as_json(each) for each in self.digests],
             "digests_from": self.digests_from.isoformat() if self.digests_from else None,
             "days_without_digest": [each.isoformat() for each in self.without_digest],
@@ -81,6 +85,7 @@ class PeriodReport:
         )
         yield from ("", "## Silences", "", *_held(self.total.muted))
         yield from ("", "## Pauses", "", *_held(self.total.paused))
+        yield from ("", "## Drills of people", "", *_drills(self.drills))
         yield from ("", "## Digests", "", *self._digests())
         yield from ("", "## Revisions", "", *_revisions(self.revisions))
 
@@ -112,10 +117,22 @@ def gather_report(database: Database, span: timedelta, now: datetime) -> PeriodR
     digests, digests_from, missing = _digests(database, first, last, now)
     days = [first + _DAY * index for index in range((last - first).days + 1)]
     total = numbers(found, first, last)
+    drills = tuple(database.read(lambda tx: people_drills.between(tx, found.since, found.until)))
     by_day = tuple(numbers(found, day, day) for day in days)
     rows = by_day if len(days) <= _BY_DAY else tuple(_by_week(found, days))
     return PeriodReport(
-        os.uname().nodename, now, first, last, total, by_day, rows, found.revisions, digests, digests_from, missing
+        os.uname().nodename,
+        now,
+        first,
+        last,
+        total,
+        by_day,
+        rows,
+        found.revisions,
+        drills,
+        digests,
+        digests_from,
+        missing,
     )
 
 
@@ -206,6 +223,25 @@ def _held(found: Sequence[HeldBack]) -> Iterable[str]:
     ]
     more = len(found) - len(rows)
     return [*_table(("by", "what", "from", "until", "held"), rows), *([f"and {more} more"] if more > 0 else [])]
+
+
+def _drills(found: Sequence[PersonDrill]) -> Iterable[str]:
+    if not found:
+        return ["None."]
+    rows = [
+        (_when(each.asked_at or each.due_at), excerpt(each.person, _WHO), each.outcome or "open",
+         _short(each.took.total_seconds()) if each.took is not None else "")
+        for each in found[-_MOST_ROWS:]
+    ]  # fmt: skip
+    return _table(("asked", "who", "result", "answered after"), rows)
+
+
+def _drill_as_json(drill: PersonDrill) -> dict[str, object]:
+    took = drill.took
+    return {
+        "person": drill.person, "asked_at": to_text(drill.asked_at or drill.due_at), "result": drill.outcome or "open",
+        "answered_after_s": took.total_seconds() if took is not None else None,
+    }  # fmt: skip
 
 
 def _when(at: datetime) -> str:

@@ -11,8 +11,8 @@ from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 
+from automation.drills.step import look_after
 from automation.on_call.chats import with_people
-from automation.on_call.escalate import escalate
 from automation.on_call.model import OnCall
 from monitoring.alerts.delivery.loop import Delivery
 from monitoring.alerts.recording.store_alert import AlertOrigin
@@ -58,7 +58,7 @@ class Minutes:
         team, now = self._team(), self._clock.now()
         asked = 0
         if team is not None and not self._settings.in_test_mode:
-            asked = self._store.read(lambda database: escalate(database, team, now, AlertOrigin()))
+            asked = self._store.read(lambda database: look_after(database, team, self._settings, now, AlertOrigin()))
         if asked:
             log.info("asked about incidents on which nobody acts: %d questions", asked)
         if self._store.read(_is_anything_waiting):

@@ -14,19 +14,22 @@ from types import FrameType
 
 from automation.listen.answers import AnswerQueue
 from automation.listen.dispatch import Dispatcher
+from automation.listen.edits import Edits
 from automation.listen.loop import MAX_ANSWER_BYTES, ChatReader
 from automation.listen.minutes import Minutes
 from automation.on_call.load import load_on_call, path_of
 from automation.on_call.model import OnCall
+from automation.schedule.chat_child import PARENT
 from automation.sync.git import current_revision
 from monitoring.alerts.senders.registry import load_senders
 from monitoring.alerts.senders.telegram import DEFAULT_TOKEN
 from monitoring.alerts.senders.telegram.bot import BotAccount
 from monitoring.base.clock import SystemClock
-from monitoring.base.errors import ConfigError, LockedError
+from monitoring.base.errors import ConfigError, LockedError, UsageError
 from monitoring.base.http.client import HttpClient
 from monitoring.base.locks.chat_reader import KIND
 from monitoring.base.locks.profile_lock import SingleLock, TreeLock, usable_locks
+from monitoring.base.process_identity import end_with_parent
 from monitoring.base.settings import Settings
 from monitoring.store.db.handle import SteadyStore
 
@@ -45,6 +48,8 @@ def listen(settings: Settings, jobs_file: Path) -> int:
     Raises:
         LockedError: another process of this host reads it already.
     """
+    if (parent := settings.environ.get(PARENT)) and not end_with_parent(parent):
+        raise UsageError(f"{PARENT}={parent} is not the parent of this process: unset it")
     locks = usable_locks(settings.locks)
     lock = SingleLock(locks, KIND)
     try:
@@ -55,15 +60,20 @@ def listen(settings: Settings, jobs_file: Path) -> int:
     load = _People(path_of(jobs_file))
     minutes = Minutes(settings, jobs_file, load, SystemClock())
     reader = _reader(settings, locks, load, minutes)
+    edits = _edits(settings)
     changed = _Revision(settings, locks)
-    thread = threading.Thread(target=minutes.run, name="minutes", daemon=True)
+    work = (("minutes", minutes.run), ("edits", edits.run))
+    threads = [threading.Thread(target=run, name=name, daemon=True) for name, run in work]
     with _stopping(reader):
-        thread.start()
+        for thread in threads:
+            thread.start()
         try:
             reader.run(until=changed)
         finally:
             minutes.stop()
-            thread.join(_JOIN_S)
+            edits.stop()
+            for thread in threads:
+                thread.join(_JOIN_S)
     lock.release()
     if not reader.stop.is_set():
         log.info("the checkout is at another revision: starting again with its code")
@@ -79,6 +89,13 @@ def _reader(settings: Settings, locks: Path, load: Callable[[], OnCall | None], 
     store, clock = SteadyStore(settings.database, SystemClock()), SystemClock()
     dispatcher = Dispatcher(settings, store, load, token.partition(":")[0])
     return ChatReader(bot, dispatcher, AnswerQueue(store, bot), locks, clock, wake=minutes.wake.set)
+
+
+def _edits(settings: Settings) -> Edits:
+    """Make what changes messages: with a connection of its own, since its thread has its own pace."""
+    token, clock = settings.environ[DEFAULT_TOKEN].strip(), SystemClock()
+    account = BotAccount.of(token, settings.environ)
+    return Edits(SteadyStore(settings.database, clock), account, token.partition(":")[0], clock)
 
 
 @contextlib.contextmanager

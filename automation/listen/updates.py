@@ -30,8 +30,9 @@ class UpdateKind(StrEnum):
 class Update:
     """One update. Who: `account` (the number of the Telegram account) and `name` as they call themselves.
 
-    Where: `chat_id`, `topic` of it, `message_id`; of a tap the message with the button, which may be inaccessible: then
-    only its chat and id are known. `command` is without / and in lower case, `addressee` the bot it names, if any.
+    Where: `chat_id`, `chat_name` (its @name, where it has one), `topic` of it, `message_id`; of a tap the message with
+    the button, which may be inaccessible: then only its chat and id are known. `command` is without / and in lower
+    case, `addressee` the bot it names, if any.
     `data` and `query_id` are of a tap: what the button holds and what an answer to it names.
     """
 
@@ -40,6 +41,7 @@ class Update:
     account: int = 0
     name: str = ""
     chat_id: str = ""
+    chat_name: str = ""
     is_private: bool = False
     topic: int | None = None
     message_id: int = 0
@@ -72,8 +74,9 @@ def _command(number: int, message: Mapping[str, object]) -> Update:
 
 def _tap(number: int, query: Mapping[str, object]) -> Update:
     query_id, data, account = query.get("id"), query.get("data"), _account(query)
-    if not isinstance(query_id, str) or not isinstance(data, str) or not account:
+    if not isinstance(query_id, str) or not isinstance(data, str):
         return Update(number)
+    # Somebody without an account, such as a group that speaks for its admin, is a stranger who gets an answer.
     update = Update(number, UpdateKind.TAP, account, _name(query), query_id=query_id, data=data[: _LONGEST_DATA + 1])
     return _placed(update, _mapping(query.get("message")))
 
@@ -84,6 +87,7 @@ def _placed(update: Update, message: Mapping[str, object]) -> Update:
     return replace(
         update,
         chat_id=str(_number(chat.get("id")) or ""),
+        chat_name=f"@{name}" if isinstance(name := chat.get("username"), str) and name else "",
         is_private=chat.get("type") == "private",
         topic=topic or None,
         message_id=_number(message.get("message_id")),

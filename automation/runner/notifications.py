@@ -28,7 +28,6 @@ from monitoring.alerts.recording.first_day import report_first_day
 from monitoring.base.clock import Clock
 from monitoring.base.errors import ConfigError, StoreError
 from monitoring.base.locks.profile_lock import FileLock
-from monitoring.base.plural import counted
 from monitoring.base.secrets.redact import Redactor
 from monitoring.base.settings import Settings
 from monitoring.conditions.condition import ConditionKey
@@ -174,7 +173,7 @@ class Reporting:
         path = load.path_of(self._jobs_file)
         if self._settings.in_test_mode or not path.exists():
             return
-        from automation.on_call.escalate import escalate  # noqa: PLC0415 - likewise
+        from automation.drills.step import look_after  # noqa: PLC0415 - likewise
         from automation.runner import recording  # noqa: PLC0415 - it says why
 
         try:
@@ -186,7 +185,11 @@ class Reporting:
             return
         self._resolve("config/on-call", note=f"{path.name} is valid")
         if team is not None:
-            self._record.with_database(lambda database: _ask(escalate(database, team, self._now(), self._origin())))
+
+            def act(database: Database) -> None:
+                look_after(database, team, self._settings, self._now(), self._origin())
+
+            self._record.with_database(act)
 
     def ended_pauses(self) -> None:
         """Announce the pauses whose time is up."""
@@ -372,11 +375,6 @@ def _take(lock: FileLock) -> bool:
         return lock.take(fcntl.LOCK_EX)
     except OSError:
         return True
-
-
-def _ask(count: int) -> None:
-    if count:
-        log.warning("incidents on which nobody acts: %s", counted(count, "question"))
 
 
 def _log_stored(count: int) -> None:

@@ -95,7 +95,7 @@ class Scheduler:
         unserved: is called with (profile, tick, reason, pid of the blocking run) for every tick that is not started.
         clock: wall and monotonic time.
         stop_limit_s: how long running profiles may finish after the first stop signal.
-        companion: is tended while the scheduler serves and waits, and ended at last.
+        companions: are tended while the scheduler serves and waits, and ended at last.
     """
 
     def __init__(
@@ -106,7 +106,7 @@ class Scheduler:
         unserved: Unserved,
         clock: Clock,
         stop_limit_s: float = 60.0,
-        companion: Companion | None = None,
+        companions: Sequence[Companion] = (),
     ) -> None:
         self._crons = crons
         self._command = command
@@ -114,7 +114,7 @@ class Scheduler:
         self._unserved = unserved
         self._clock = clock
         self._stop_limit_s = stop_limit_s
-        self._companion = companion
+        self._companions = companions
         self._children: dict[str, _Child] = {}
         self._stops = 0
         self._looked_at, self._looked_monotonic = clock.now(), clock.monotonic()
@@ -133,8 +133,8 @@ class Scheduler:
             self._notice_step(due)
             self._serve_due(due)
             self._reap()
-            if self._companion is not None:
-                self._companion.tend()
+            for companion in self._companions:
+                companion.tend()
             self._sleep(due[0].tick if due else None)
         self._finish()
 
@@ -236,8 +236,8 @@ class Scheduler:
             self._wait(min(0.5, max(0.0, deadline - time.monotonic())))
         self._end(signal.SIGTERM, time.monotonic() + _KILL_AFTER_S)
         self._end(signal.SIGKILL, time.monotonic() + _KILL_AFTER_S)
-        if self._companion is not None:
-            self._companion.end()
+        for companion in self._companions:
+            companion.end()
         signal.set_wakeup_fd(-1)
         os.close(self._wake_read)
         os.close(self._wake_write)

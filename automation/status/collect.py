@@ -24,6 +24,7 @@ from automation.sync.following import NOT_FOLLOWING, follows_origin
 from automation.sync.git import OriginState, origin_state
 from automation.sync.state import SyncState, read_sync_state
 from monitoring.base.errors import ConfigError, StoreError, UsageError
+from monitoring.base.locks import chat_reader
 from monitoring.base.locks.profile_lock import Holder, running_profiles, usable_locks
 from monitoring.base.process_identity import current_boot
 from monitoring.base.settings import TEST_CHAT, Settings, log_level
@@ -93,6 +94,7 @@ class Status:
     origin: OriginState | None
     sync: SyncState
     waiting: tuple[str, ...]
+    chat: str
     warnings: tuple[str, ...]
     env_file: Path | None
     cache_dir: Path
@@ -148,10 +150,12 @@ def _look(
         origin=origin,
         sync=sync,
         waiting=tuple(waiting(settings, held, jobs, database)),
+        chat=_chat(settings),
         warnings=(
             *warnings,
             *sync_warnings(sync, settings, origin.revision if origin else ""),
             *explainer_warnings(held.settings(settings) if held else settings, database, now),
+            *dropped_readings(database, now),
         ),
         env_file=settings.env_file,
         cache_dir=settings.cache_dir,
@@ -176,6 +180,14 @@ def unconfirmed(jobs: Jobs, checkout: Path, database: Database | None) -> Iterat
         is_run = watched is None or one.monitor in watched.run or one in of_scripts
         if is_run and not parsed.get(one.monitor, {}).get(one.source):
             yield one
+
+
+def dropped_readings(database: Database | None, now: datetime) -> Iterator[str]:
+    """Warn that readings were dropped within a day."""
+    from monitoring.store.readings.dropping import lately_dropped  # noqa: PLC0415 - `list` and `run` start without it
+
+    if database is not None and (found := lately_dropped(database, now)) is not None:
+        yield found.in_words
 
 
 def setting_warnings(settings: Settings) -> Iterator[str]:
@@ -279,6 +291,15 @@ def _audit(database: Database | None, now: datetime) -> tuple[str, bool]:
         return "unknown: there is no database", False
     audit = judge(gather(database, since=now - _AUDITED, until=now, now=now, boot=current_boot()))
     return sentence(audit), audit.is_ok
+
+
+def _chat(settings: Settings) -> str:
+    """Return who reads the bot's chat, and why it is not read if somebody should; nothing where nobody does."""
+    process = chat_reader.holder(settings.locks)
+    if process is None:
+        return ""
+    state = chat_reader.read_state(settings.locks)
+    return f"NOT READ: {state.problem}" if state.problem else f"@{state.username} is read by pid {process.pid}"
 
 
 def _profiles(

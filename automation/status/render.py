@@ -34,6 +34,8 @@ def lines(status: Status) -> Iterator[str]:
     yield f"checkout    {_checkout(status)}"
     env_file = f"env file {status.env_file}" if status.env_file else "no env file loaded"
     yield f"state       {status.cache_dir}, {env_file}"
+    if status.chat:
+        yield f"chat        {status.chat}"
     yield from (f"pending     {note}" for note in status.waiting)
     yield ""
     yield from aligned([("PROFILE", "LAST", zone.heading("NEXT"), "NOW"), *_profiles(status)]).splitlines()
@@ -179,6 +181,7 @@ def as_json(status: Status) -> dict[str, object]:
             "unit": scheduler.unit,
         },
         "audit": {"sentence": status.audit, "ok": status.audit_ok},
+        "chat": status.chat or None,
         "profiles": [_profile_json(profile) for profile in status.profiles],
         "inhibited": [{"key": str(each.key), "by": each.inhibited_by} for each in status.inhibited],
         "firing": [

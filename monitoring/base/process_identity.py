@@ -6,6 +6,7 @@ A pid alone names nobody for long; with its start time and the boot it names one
 from __future__ import annotations
 
 import os
+import signal
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 PROC = Path("/proc")
+_PR_SET_PDEATHSIG = 1  # <linux/prctl.h>
 # Fields of /proc/<pid>/stat after the command in parentheses: proc_pid_stat(5) counts the state as 3, the start as 22.
 _STATE, _START = 3 - 3, 22 - 3
 # A zombie has let go of its descriptors and locks: it runs nothing any more.
@@ -161,3 +163,11 @@ class Host:
 
 
 THIS_HOST = Host()
+
+
+def end_with_parent(parent: str) -> bool:
+    """Let the kernel end this process when its parent dies; False if the parent is not the process of that pid."""
+    import ctypes  # noqa: PLC0415 - children of `up` alone need it
+
+    ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, ctypes.c_ulong(signal.SIGTERM), 0, 0, 0)
+    return str(os.getppid()) == parent

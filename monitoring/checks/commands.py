@@ -86,7 +86,10 @@ def _parser() -> argparse.ArgumentParser:
 def _backtest(argv: Sequence[str]) -> int:
     from monitoring.checks.backtest.command import backtest_files, parsed  # noqa: PLC0415 - a run looks at no past
 
-    return backtest_files(parsed(argv))
+    options = parsed(argv)
+    if any(file.endswith(".py") for file in options.files):
+        return _of_scripts("utils.backtest", *argv).returncode
+    return backtest_files(options)
 
 
 def _run(options: argparse.Namespace) -> int:

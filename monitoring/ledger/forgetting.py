@@ -20,8 +20,10 @@ _FAR = timedelta(hours=12)
 _QUIET = timedelta(days=7)
 
 
-def prune_by_a_trusted_clock(database: Database, now: datetime, boot: Boot, keep_for: timedelta) -> Pruned:
-    """Forget what is older than `keep_for`, as far as the clock can be believed.
+def prune_by_a_trusted_clock(
+    database: Database, now: datetime, boot: Boot, keep_for: timedelta, readings_for: timedelta | None = None
+) -> Pruned:
+    """Forget what is older than `keep_for` (readings: `readings_for`), as far as the clock can be believed.
 
     Raises:
         UsageError: `keep_for` is less than a day.
@@ -39,4 +41,4 @@ def prune_by_a_trusted_clock(database: Database, now: datetime, boot: Boot, keep
             "what the newest rows and the uptime of this host say. Set the clock right (see `timedatectl`); if it is "
             f"right, prune again when runs have agreed on it for {_AGREED_FOR.days} day"
         )
-    return prune(database, now - max(gained, timedelta(0)), keep_for)
+    return prune(database, now - max(gained, timedelta(0)), keep_for, readings_for)

@@ -8,13 +8,11 @@ if __name__ == "__main__":
     become_owner_of_checkout()
 
 import argparse
-import ctypes
-import os
-import signal
 import sys
 from collections.abc import Mapping
 from dataclasses import replace
 
+from monitoring.base import process_identity
 from monitoring.base.errors import MonitoringError, UsageError
 from monitoring.base.log import set_up
 from monitoring.base.secrets.secret_values import is_secret
@@ -23,7 +21,6 @@ from monitoring.web.host_check import policy_for
 
 HOST = "127.0.0.1"
 PORT = 8923
-_PR_SET_PDEATHSIG = 1  # <linux/prctl.h>
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -87,8 +84,7 @@ def end_with_parent(environ: Mapping[str, str]) -> None:
     parent = environ.get("AUTOMATION_WEB_PARENT")
     if parent is None:
         return
-    ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, ctypes.c_ulong(signal.SIGTERM), 0, 0, 0)
-    if str(os.getppid()) != parent:
+    if not process_identity.end_with_parent(parent):
         raise UsageError(f"AUTOMATION_WEB_PARENT={parent} is not the parent of this process: unset it")
 
 

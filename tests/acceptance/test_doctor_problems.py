@@ -44,6 +44,7 @@ from tests.support import rpc_server
 from tests.support.fake_telegram import BOT_TOKEN, CHAT, TelegramStandIn
 from tests.support.host import NOWHERE
 from tests.support.newer_database import make_newer
+from tests.support.planted_chat import escalate_without_reader, read_chat
 from tests.support.sound_host import SoundHost, add_run, make_template, settle
 
 Plant = Callable[[SoundHost], None]
@@ -422,6 +423,9 @@ def ask_in_vain(sound: SoundHost, times: int = 5) -> None:
 
 
 PLANTED: Mapping[str, Plant] = {
+    "chat-unread": escalate_without_reader,
+    "chat-not-readable": read_chat(problem="another program reads the updates of @a_bot"),
+    "chat-hangs": read_chat(age=timedelta(minutes=4)),
     "explainer-settings": explain_by_half,
     "explainer-extra": lose_pydantic,
     "explainer-bound": spend_the_day,
@@ -454,6 +458,7 @@ PLANTED: Mapping[str, Plant] = {
     "run-hangs": hang,
     "backup-none": lose_backups,
     "backup-old": age_backups,
+    "readings-dropped": SoundHost.drop_readings,
     "disk-full": fill_disk,
     "disk-inodes": use_up_inodes,
     "clock-free": free_clock,

@@ -46,6 +46,7 @@ def test_it_shows_runs_alerts_people_digests_and_commits(database: Database) -> 
     assert "| ben | task hourly/aave " in text
     assert "2 daily reports since 2026-11-18: 1 verified, 1 differs" in text
     assert "- 2026-11-19: 1 run changed: 300" in text
+    assert "| 11-19 09:00 | ana | answered | 3 min          |" in text
     assert "| 4f2a9c1b7d30 |" in text
     assert max(map(len, text.splitlines())) <= 80
 

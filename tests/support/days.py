@@ -14,7 +14,7 @@ from monitoring.conditions.silence import Silence
 from monitoring.ledger.evidence import closing
 from monitoring.store.db.database import Database
 from monitoring.store.db.schema import open_database
-from monitoring.store.people import acknowledgements, pauses
+from monitoring.store.people import acknowledgements, pauses, people_drills
 from monitoring.store.people.pauses import PauseKind
 from monitoring.store.tables import silences
 from tests.support.filled import fill
@@ -45,6 +45,8 @@ def watched_host(path: Path, *, days: int = 2, healthy: bool = True) -> Database
         pauses.count(tx, pause.id, 2)
         ends_at = at + timedelta(hours=2)
         silences.add(tx, "aave", "util*", now=at, ends_at=ends_at, reason="known", created_by="ana")
+        people_drills.mark_asked(tx, people_drills.plan(tx, "ana", "monthly", at), 1, at, at + DAY)
+        people_drills.mark_answered(tx, 1, at + timedelta(minutes=3))
         silences.put(tx, Silence(0, "lido", None, at, ends_at, "quiet", "ben", severity=Severity.MEDIUM))
     return database
 

@@ -144,11 +144,11 @@ def _environ(scene: Scene) -> dict[str, str]:
     }
 
 
-def _live(scene: Scene, report: int) -> None:
+def _live(life: Callable[[str], int], line: str, report: int) -> None:
     """Play the scene in this forked child and leave without the parent's clean-up."""
     code = 1
     try:
-        steps = act(scene)
+        steps = life(line)
         os.write(report, str(steps).encode())
         code = 0
     finally:
@@ -157,15 +157,14 @@ def _live(scene: Scene, report: int) -> None:
         os._exit(code)
 
 
-def serve(read_line: Callable[[], str]) -> None:
+def serve(read_line: Callable[[], str], life: Callable[[str], int]) -> None:
     """Fork a life for each line; say its pid when it starts and its end when it ended."""
     while line := read_line():
-        scene = Scene(**json.loads(line))
         reader, writer = os.pipe()
         pid = os.fork()
         if pid == 0:
             os.close(reader)
-            _live(scene, writer)
+            _live(life, line, writer)
         os.close(writer)
         _say({"pid": pid})
         _, status = os.waitpid(pid, 0)
@@ -180,4 +179,4 @@ def _say(data: dict[str, int]) -> None:
 
 
 if __name__ == "__main__":
-    serve(sys.stdin.readline)
+    serve(sys.stdin.readline, lambda line: act(Scene(**json.loads(line))))

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 from monitoring.alerts.recording.store_alert import NOBODY
+from monitoring.base.settings import load_settings
 from monitoring.checks.builtin import TYPES
 from monitoring.checks.config.load import load_monitor
 from monitoring.checks.engine.monitor import Monitor
@@ -20,6 +22,8 @@ from monitoring.store.db.schema import open_database
 from tests.support import anvil, parts
 from tests.support.answers import put_multicall
 from tests.support.anvil import Anvil
+from utils.context import Context
+from utils.script import run_function
 from utils.testing import SimClock
 
 BEGIN = datetime(2026, 11, 1, tzinfo=UTC)
@@ -36,13 +40,13 @@ class PlayedChain:
     folder: Path
     now: datetime = BEGIN
     hours: int = 0
-    _clock: SimClock = field(default_factory=lambda: SimClock(BEGIN))
+    clock: SimClock = field(default_factory=lambda: SimClock(BEGIN))
 
     @property
     def environ(self) -> Mapping[str, str]:
         return {"PROVIDER_URL_MAINNET": self.node.url, "PROVIDER_PUBLIC": "off"}
 
-    def hour(self, monitors: Sequence[Monitor], change: Callable[[Anvil], object]) -> None:
+    def hour(self, live: Callable[[], object], change: Callable[[Anvil], object]) -> None:
         """Let an hour pass in which something changes, in blocks at its beginning and end; then run as live."""
         self.hours += 1
         at = BEGIN + self.hours * HOUR
@@ -50,20 +54,26 @@ class PlayedChain:
         change(self.node)
         self._mine_at(at - timedelta(seconds=12))
         self.now = at
-        self._clock.sleep((at - self._clock.now()).total_seconds())
-        if monitors:
-            self.run(monitors)
+        self.clock.sleep((at - self.clock.now()).total_seconds())
+        live()
 
     def _mine_at(self, when: datetime) -> None:
         self.node.rpc("evm_setNextBlockTimestamp", int(when.timestamp()))
         self.node.mine()
 
-    def run(self, monitors: Sequence[Monitor]) -> None:
-        store = SteadyStore(self.folder / "monitoring.db", self._clock)
+    def run(self, *monitors: Monitor) -> None:
+        """Run files as a task does."""
+        store = SteadyStore(self.folder / "monitoring.db", self.clock)
         with closing(store):
-            memory = StoredMemory(store, self._clock)
-            at = EvaluationPoint(self.environ, self._clock, memory=memory, sleep=self._clock.sleep)
+            memory = StoredMemory(store, self.clock)
+            at = EvaluationPoint(self.environ, self.clock, memory=memory, sleep=self.clock.sleep)
             assert not run(monitors, at, store, NOBODY).trouble
+
+    def run_function(self, main: Any) -> None:
+        """Run a function as its script does."""
+        settings = load_settings({**self.environ, "MONITORING_ENV_FILE": "", "CACHE_DIR": str(self.folder)})
+        with closing(Context(main.monitor, main.channel, settings, self.clock, origin=NOBODY)) as m:
+            run_function(m, main.function)
 
     def alerts(self) -> list[tuple[object, ...]]:
         return alerts_of(self.folder / "monitoring.db")

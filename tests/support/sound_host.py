@@ -32,6 +32,7 @@ from monitoring.base.settings import Settings, load_settings
 from monitoring.store.db.database import Tx
 from monitoring.store.db.schema import open_database
 from monitoring.store.maintenance.backups import back_up, default_directory
+from monitoring.store.readings import dropping
 from monitoring.store.tables import runs
 from tests.support.fake_telegram import BOT_TOKEN, CHAT
 from tests.support.git import run_git
@@ -128,6 +129,10 @@ class SoundHost:
 
     def writing(self) -> Writing:
         return Writing(self.database)
+
+    def drop_readings(self) -> None:
+        with self.writing() as tx:
+            dropping.count(tx, dropping.DroppedReadings(7, "the disk has 3 MiB left"), self.now)
 
     def jobs(self, change: Callable[[str], str]) -> None:
         path = self.checkout / "automation" / "jobs.yaml"

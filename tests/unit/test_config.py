@@ -314,7 +314,7 @@ def test_a_file_that_cannot_be_opened_says_why(checkout: Path) -> None:
 
 def test_the_shipped_file_has_the_three_profiles(checkout: Path) -> None:
     shipped = SCHEMA_FILE.with_name("jobs.yaml")
-    for file in re.findall(r"protocols/[\w/]+\.(?:py|yaml)", shipped.read_text(encoding="utf-8")):
+    for file in re.findall(r"(?:protocols|automation/drills)/[\w/]+\.(?:py|yaml)", shipped.read_text(encoding="utf-8")):
         write(checkout / file, "")
     profiles = read_jobs(open_file(shipped), checkout).profiles
     assert {name: profile.cron.text for name, profile in profiles.items()} == {
@@ -322,6 +322,7 @@ def test_the_shipped_file_has_the_three_profiles(checkout: Path) -> None:
         "daily": "19 8 * * *",
         "multisig": "0/10 * * * *",
         "weekly": "43 9 * * 1",
+        "monthly": "23 7 1 * *",
     }
     assert [name for name, profile in profiles.items() if profile.sync_before_run] == ["multisig"]
     assert profiles["daily"].env["CACHE_FILENAME"] == "cache-id-daily.txt"

@@ -209,6 +209,7 @@ def test_the_shipped_file_keeps_what_watches_and_keeps_this_host(tmp_path: Path)
         "daily": ["backup", "restore-rehearsal", "prune"],
         "multisig": [],
         "weekly": ["drill"],
+        "monthly": ["people"],
     }
     assert jobs.profiles["multisig"].sync_before_run
 

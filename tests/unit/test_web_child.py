@@ -6,7 +6,8 @@ import os
 import sys
 from pathlib import Path
 
-from automation.schedule.web_child import WebChild, web_environment
+from automation.schedule.tended_child import TendedChild
+from automation.schedule.web_child import web_environment
 from monitoring.base.settings import Settings
 from tests.support.tasks import wait_until
 
@@ -21,9 +22,9 @@ class Time:
         return self.now
 
 
-def child(directory: Path, code: str, time: Time) -> WebChild:
+def child(directory: Path, code: str, time: Time) -> TendedChild:
     script = f"open({str(directory / 'starts')!r}, 'a').write('x')\n{code}"
-    return WebChild(ENVIRON, (sys.executable, "-c", script), time)
+    return TendedChild("the dashboard", ENVIRON, (sys.executable, "-c", script), time)
 
 
 def starts(directory: Path) -> int:
@@ -33,7 +34,7 @@ def starts(directory: Path) -> int:
         return 0
 
 
-def died(tended: WebChild) -> bool:
+def died(tended: TendedChild) -> bool:
     return tended._process is not None and tended._process.poll() is not None
 
 
@@ -75,7 +76,7 @@ def test_the_end_is_an_end_even_for_one_that_is_well(tmp_path: Path) -> None:
 
 
 def test_a_command_that_cannot_be_started_harms_nobody(tmp_path: Path) -> None:
-    tended = WebChild(ENVIRON, (str(tmp_path / "nothing"),), Time())
+    tended = TendedChild("the dashboard", ENVIRON, (str(tmp_path / "nothing"),), Time())
     tended.tend()
     tended.end()
 

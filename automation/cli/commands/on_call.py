@@ -13,10 +13,13 @@ from automation.on_call.load import load_on_call, path_of
 from automation.on_call.model import Escalation, OnCall, Person
 from automation.on_call.rota import Duty, is_quiet, on_duty
 from monitoring.base.clock import SystemClock, to_text
-from monitoring.base.errors import UsageError
+from monitoring.base.errors import StoreError, UsageError
 from monitoring.base.formatting import format_duration
 from monitoring.base.settings import Settings
 from monitoring.conditions.severity import Severity
+from monitoring.store.db.schema import open_readonly
+from monitoring.store.people import people_drills
+from monitoring.store.people.people_drills import PersonDrill
 
 HELP = "show who is on call, why, and who is asked when nobody acts"
 EXAMPLES = """\
@@ -24,6 +27,11 @@ python -m automation on-call                        # now, and the next four wee
 python -m automation on-call --at 2026-12-24T20:00Z # at another time; 12h is 12 hours from now
 python -m automation on-call --severity high        # with quiet hours, which CRITICAL does not have
 python -m automation on-call --json"""
+_OUTCOMES = {
+    people_drills.UNANSWERED: "NOT ANSWERED",
+    people_drills.REFUSED: "NOT REACHED",
+    people_drills.ACCEPTED: "accepted, no button",
+}
 _AHEAD = timedelta(weeks=4)
 _MOST_TURNS = 12
 
@@ -44,12 +52,13 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
     team = load_on_call(path)
     if team is None:
         raise UsageError(f"there is no {path}, so nobody is on call: docs/on-call.md shows how to write it")
-    severity = Severity.parse(args.severity)
+    severity, drills = Severity.parse(args.severity), _drills(settings)
     if args.json:
-        write_json(_object(team, at, severity))
+        write_json({**_object(team, at, severity), "drills": [_drill_object(each) for each in drills.values()]})
         return 0
     print(f"{_sentence(on_duty(team, at, severity))}\n")
-    write_table(("PERSON", "REACHED BY", "QUIET HOURS"), [_person(team, name, at, settings) for name in team.people])
+    rows = [(*_person(team, name, at, settings), _last_drill(drills.get(name))) for name in team.people]
+    write_table(("PERSON", "REACHED BY", "QUIET HOURS", "LAST DRILL"), rows)
     if team.escalation is not None:
         print()
         write_table(("SEVERITY", "WHEN NOBODY ACTS"), list(_escalations(team)))
@@ -81,6 +90,35 @@ def _person(team: OnCall, name: str, at: datetime, settings: Settings) -> tuple[
     if quiet and is_quiet(team, name, at):
         quiet += " (now)"
     return name, _reached_by(name, person, settings), quiet
+
+
+def _drills(settings: Settings) -> dict[str, PersonDrill]:
+    """Return the newest drill of each person; none where the database cannot be read."""
+    if not settings.database.exists():
+        return {}
+    try:
+        with open_readonly(settings.database) as database:
+            return database.read(people_drills.last_of_each)
+    except StoreError:
+        return {}
+
+
+def _last_drill(drill: PersonDrill | None) -> str:
+    if drill is None or drill.asked_at is None:
+        return "never"
+    day, took = f"{drill.asked_at:%Y-%m-%d}", drill.took
+    if took is not None:
+        return f"{day}: answered after {format_duration(took)}"
+    return f"{day}: {_OUTCOMES.get(drill.outcome, 'no answer yet')}"
+
+
+def _drill_object(drill: PersonDrill) -> dict[str, object]:
+    return {
+        "person": drill.person,
+        "asked_at": to_text(drill.asked_at) if drill.asked_at else None,
+        "answered_after_s": drill.took.total_seconds() if drill.took is not None else None,
+        "result": drill.outcome or "open",
+    }
 
 
 def _reached_by(name: str, person: Person, settings: Settings) -> str:

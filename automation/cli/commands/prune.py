@@ -11,10 +11,11 @@ from monitoring.ledger.forgetting import prune_by_a_trusted_clock
 from monitoring.store.db.schema import open_database
 from monitoring.store.maintenance.prune import KEEP_FOR
 
-HELP = "delete delivered alerts and runs older than 90 days"
+HELP = "delete delivered alerts, runs and readings older than 90 days"
 EXAMPLES = """\
-python -m automation prune                     # delete what is older than 90 days
-python -m automation prune --older-than 30d    # delete what is older than 30 days"""
+python -m automation prune                             # delete what is older than 90 days
+python -m automation prune --older-than 30d            # delete what is older than 30 days
+python -m automation prune --readings-older-than 30d    # of what checks read keep a month"""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -22,10 +23,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--older-than", metavar="TIME", default=default, help=f"delete what is older than this (default {default})"
     )
+    parser.add_argument(
+        "--readings-older-than", metavar="TIME", help="delete readings of checks older than this (default: the same)"
+    )
 
 
 def run(args: argparse.Namespace, settings: Settings) -> int:
     keep_for = parse_duration(args.older_than)
+    readings_for = parse_duration(args.readings_older_than) if args.readings_older_than else None
     with open_database(settings.database) as database:
-        print(prune_by_a_trusted_clock(database, SystemClock().now(), current_boot(), keep_for))
+        print(prune_by_a_trusted_clock(database, SystemClock().now(), current_boot(), keep_for, readings_for))
     return 0

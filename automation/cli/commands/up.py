@@ -17,9 +17,10 @@ from automation.jobs.load import load_jobs
 from automation.jobs.model import Jobs
 from automation.runner import cache_backend
 from automation.runner.run_record import RunRecord
+from automation.schedule.chat_child import chat_child
 from automation.schedule.schedule_history import put_in_force
 from automation.schedule.scheduler import Scheduler
-from automation.schedule.web_child import DEFAULT_PORT, WebChild, web_environment
+from automation.schedule.web_child import DEFAULT_PORT, web_child
 from monitoring.base.clock import SystemClock, parse_duration
 from monitoring.base.formatting import format_duration
 from monitoring.base.locks.profile_lock import SingleLock, usable_locks
@@ -49,6 +50,8 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
     lock.take_or_refuse()
     environ = {**settings.environ, **os.environ, "PYTHONPATH": str(settings.checkout)}
     command = [sys.executable, "-m", "automation", "--config", str(config)]
+    reader, chat_words = chat_child([*command, "listen"], environ, settings, config)
+    web = None if args.no_web else web_child(settings)
     scheduler = Scheduler(
         crons={name: profile.cron for name, profile in jobs.profiles.items() if profile.enabled},
         command=lambda profile: [*command, "run", profile],
@@ -56,7 +59,7 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
         unserved=lambda *tick: write_unserved(settings, *tick),
         clock=SystemClock(),
         stop_limit_s=stop_limit_s,
-        companion=None if args.no_web else WebChild(web_environment(settings)),
+        companions=[child for child in (web, reader) if child is not None],
     )
     scheduler.listen()
     cache_backend.settle(settings)
@@ -65,6 +68,8 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
     log.info("serving %s in UTC; Ctrl-C stops it", ", ".join(_names(jobs)) or "no profile")
     for line in _outlook(jobs, settings, since, has_web=not args.no_web):
         log.info("%s", line)
+    if chat_words:
+        log.info("%s", chat_words)
     with _catching_up([*command, "catch-up"], environ, stop_limit_s):
         scheduler.serve(since)
     lock.release()

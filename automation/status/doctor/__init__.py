@@ -97,7 +97,7 @@ class DoctorContext:
 
 _MODULES = (
     "environment", "variables", "state", "host", "schedule", "unit", "limits", "checkout", "owners", "alarms", "outbox",
-    "queues", "network", "explainer",
+    "queues", "network", "chat", "explainer",
 )  # fmt: skip
 Examination = Callable[[DoctorContext], Iterator[Finding]]
 

@@ -16,6 +16,7 @@ from monitoring.store.db.database import sqlite_fault
 from monitoring.store.db.schema import open_readonly
 from monitoring.store.maintenance.backups import default_directory, stored
 from monitoring.store.maintenance.repair import is_damaged
+from monitoring.store.readings.dropping import lately_dropped
 
 _LONG_RUN = timedelta(hours=6)
 _OLD_BACKUP = timedelta(days=3)  # a daily one that failed twice
@@ -111,6 +112,16 @@ OLD_BACKUP = Problem(
     "check the task backup of the profile daily; by hand: python -m automation backup",
 )
 
+READINGS_DROPPED = Problem(
+    "readings-dropped",
+    "database",
+    "gaps in the chart of a check although it ran",
+    "readings were not kept: the disk was nearly full, or they could not be written",
+    "checks judged and alerts went out as ever; values and limits of that time are missing in pages and backtests",
+    "make room: du -xh /srv | sort -h | tail -20; python -m automation prune --readings-older-than 30d",
+    FindingLevel.WARN,
+)
+
 
 def state_directory(context: DoctorContext) -> Iterator[Finding]:
     directory = context.settings.cache_dir
@@ -151,6 +162,14 @@ def database(context: DoctorContext) -> Iterator[Finding]:
         yield REFUSED.found(str(error))
     else:
         yield ok("database", f"{path}, {size_mib:.0f} MiB, no damage found")
+        yield from _dropped_readings(context)
+
+
+def _dropped_readings(context: DoctorContext) -> Iterator[Finding]:
+    with context.database() as opened:
+        dropped = lately_dropped(opened, context.now) if opened is not None else None
+    if dropped is not None:
+        yield READINGS_DROPPED.found(dropped.in_words)
 
 
 def locks(context: DoctorContext) -> Iterator[Finding]:

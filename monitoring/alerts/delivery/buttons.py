@@ -5,7 +5,7 @@ Called inside the write transaction of a delivery loop. Who has what, and what a
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 
 from monitoring.alerts.message.model import Severity
@@ -21,10 +21,17 @@ from monitoring.store.tables.alerts import StoredAlert
 MOST_INCIDENTS = 5  # ours: rows of buttons that fit on the screen of a phone with their message
 _LONGEST_LABEL = 44  # ours: what such a row shows
 _KINDS = frozenset({AlertKind.ALERT, AlertKind.WORSENED, AlertKind.REMINDER, AlertKind.ESCALATION})
+_OF_INCIDENT = (ButtonAction.HAVE_IT, ButtonAction.MUTE, ButtonAction.DETAILS)
 
 
 def buttons_under(tx: Tx, stored: StoredAlert, severity: Severity, now: datetime) -> Buttons:
-    """Return the buttons of an alert: those of its incident, or one for each of several; none where nothing is open."""
+    """Return the buttons of an alert: those of its incident, or one for each of several; none where nothing is open.
+
+    The drill of a person has one that says that it arrived.
+    """
+    if stored.kind == AlertKind.PEOPLE_DRILL:
+        action = ButtonAction.REACHED
+        return ((Button(action, action.value, stored.id, stored.created_at),),)
     if stored.kind not in _KINDS or severity < Severity.MEDIUM:
         return ()
     found = [named.open_now(tx, now) for named in incidents_named(stored.metadata_json)[:MOST_INCIDENTS]]
@@ -45,7 +52,7 @@ def buttons_for(
     """
     if len(found) == 1:
         needless = {ButtonAction.HAVE_IT: had, ButtonAction.MUTE: silenced}
-        actions = [action for action in ButtonAction if 0 not in needless.get(action, ())]
+        actions = [action for action in _OF_INCIDENT if 0 not in needless.get(action, ())]
         return (tuple(Button(action, action.value, stored.id, stored.created_at) for action in actions),)
     return tuple(
         (Button(ButtonAction.HAVE_IT, _label(row), stored.id, stored.created_at, place),)
@@ -54,14 +61,12 @@ def buttons_for(
     )
 
 
-def can_have_buttons(destination: Destination, peer: Peer, bot_read: str) -> bool:
+def can_have_buttons(destination: Destination, peer: Peer, bot_read: Callable[[], str]) -> bool:
     """Return whether taps there are read on this host: by its bot, and not in the chat of a test."""
-    return (
-        isinstance(destination, TelegramChat)
-        and not destination.labelled
-        and bool(bot_read)
-        and peer.shared_key == f"bot:{bot_read}"
-    )
+    if not isinstance(destination, TelegramChat) or destination.labelled:
+        return False
+    number = bot_read()
+    return bool(number) and peer.shared_key == f"bot:{number}"
 
 
 def _label(row: Condition) -> str:

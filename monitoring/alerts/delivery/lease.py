@@ -164,7 +164,7 @@ class _Turn:
         outbox.fold(self.tx, leader.id, [member.id for member in members])
         pace.count_send(self.tx, self.lane, self.shared, self.now)
         leader = replace(leader, attempts=leader.attempts + 1, lease_owner=pace.owner)
-        with_buttons = can_have_buttons(destination, self.queue.peer, self.claimer.bot_read(self.now))
+        with_buttons = can_have_buttons(destination, self.queue.peer, lambda: self.claimer.bot_read(self.now))
         message, source = message_of(self.tx, leader, why, self.now, self.claimer.ways.pages, with_buttons=with_buttons)
         if rate_limits.shows_utc_only(self.tx, self.queue.peer.server, self.now):
             message = replace(message, utc_only=True)

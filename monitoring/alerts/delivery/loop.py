@@ -16,6 +16,7 @@ import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Self
 
@@ -32,6 +33,7 @@ from monitoring.alerts.senders.registry import Senders
 from monitoring.base.clock import Clock
 from monitoring.base.errors import StoreError
 from monitoring.base.http.retry import Backoff
+from monitoring.base.locks.chat_reader import bot_read_now
 from monitoring.base.secrets.redact import Redactor
 from monitoring.base.settings import Settings
 from monitoring.store.db import lost
@@ -121,7 +123,7 @@ class Delivery:
             path=database_path,
             clock=clock,
             ways=ways,
-            claimer=Claimer(ways, pace, own),
+            claimer=Claimer(ways, pace, own, partial(bot_read_now, settings.locks)),
             settler=Settler(ways, pace, redact, run_id, own),
             open_senders=open_senders or (lambda: Senders(settings.environ)),
             run_id=run_id,

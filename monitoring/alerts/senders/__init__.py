@@ -35,6 +35,7 @@ class ButtonAction(Enum):
     HAVE_IT = "I have it"
     MUTE = "Mute 1 h"
     DETAILS = "Details"
+    REACHED = "This reached me"
 
 
 @dataclass(frozen=True, slots=True)

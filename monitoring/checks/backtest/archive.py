@@ -18,7 +18,7 @@ from monitoring.chains.networks import Network, own_urls, provider_urls
 from monitoring.chains.rpc.budget import Budget
 from monitoring.chains.rpc.errors import Fault, RpcError
 from monitoring.chains.rpc.pool import ProviderPool
-from monitoring.chains.rpc.provider import Ask, Outcome
+from monitoring.chains.rpc.provider import Ask, Breaker, Outcome
 from monitoring.checks.backtest.block_search import BlockHeader, BlockSearch
 from monitoring.checks.backtest.kept_answers import KeptAnswers, key_of
 from monitoring.checks.backtest.one_call import BundledCalls, aggregate_of, combined, parts_of, split
@@ -159,7 +159,7 @@ class ChainArchive:
     def _patiently(self, asks: Sequence[Ask], head: BlockHeader | None, *, may_be_gone: bool = False) -> list[Outcome]:
         """Ask, and ask again what a provider may answer later; what nobody has any more stops the backtest."""
         outcomes = self.pool.batch(asks)
-        waited_s = 0.0
+        waited_s, is_limit = 0.0, False
         while not self._world.stopped:
             lost = [one for one in outcomes if isinstance(one, RpcError)]
             gone = next((one for one in lost if one.fault in _GONE), None)
@@ -170,7 +170,10 @@ class ChainArchive:
                 break
             else:
                 is_usable = any(one.barred is None for one in self.pool.providers)
-                waited_s = self._world.wait_for(self, later, waited_s, is_usable=is_usable)
+                is_limit = is_limit or later.fault is Fault.RATE_LIMIT
+                waited_s = self._world.wait_for(self, later, waited_s, is_usable=is_usable, is_limit=is_limit)
+                for provider in self.pool.providers:
+                    provider.breaker = Breaker()  # it was waited for: what it says now counts
                 open_ = [place for place, one in enumerate(outcomes) if one is not None and one in lost]
                 for place, one in zip(open_, self.pool.batch([asks[each] for each in open_]), strict=True):
                     outcomes[place] = one

@@ -9,8 +9,9 @@ import argparse
 import signal
 import sys
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -28,7 +29,7 @@ from monitoring.checks.backtest.kept_answers import trim
 from monitoring.checks.backtest.past import PastWorld, StopNotice, StopReason
 from monitoring.checks.backtest.playing import Played, Progress, play, steps_between
 from monitoring.checks.backtest.report import as_data, as_lines
-from monitoring.checks.backtest.steps import past_run
+from monitoring.checks.backtest.steps import PastScript, past_run
 from monitoring.checks.builtin import TYPES
 from monitoring.checks.config.load_all import load_all
 from monitoring.checks.engine.monitor import Monitor
@@ -55,7 +56,23 @@ def parsed(argv: Sequence[str]) -> argparse.Namespace:
     return parser.parse_args(argv)
 
 
-def backtest_files(options: argparse.Namespace) -> int:
+@dataclass(frozen=True, slots=True)
+class PastVersion:
+    """The files as they are, or were: `name` is how people call that."""
+
+    name: str
+    monitors: Sequence[Monitor]
+    scripts: Sequence[PastScript] = ()
+
+
+def no_scripts(files: Sequence[str], settings: Settings) -> Sequence[PastScript]:  # noqa: ARG001 - the form of a loader
+    """Load the scripts among files: the library knows none, the toolkit of scripts does."""
+    return ()
+
+
+def backtest_files(
+    options: argparse.Namespace, load_scripts: Callable[[Sequence[str], Settings], Sequence[PastScript]] = no_scripts
+) -> int:
     """Play the files and print what came of it.
 
     Raises:
@@ -63,9 +80,15 @@ def backtest_files(options: argparse.Namespace) -> int:
     """
     settings = load_settings()
     log.set_up(settings.environ)
-    versions = [(PRESENT, _loaded(options.files))]
+
+    def version(name: str, files: Sequence[str], said: str = "") -> PastVersion:
+        scripts = [file for file in files if file.endswith(".py")]
+        monitors = _loaded([file for file in files if file not in scripts], said)
+        return PastVersion(name, monitors, load_scripts(scripts, settings))
+
+    versions = [version(PRESENT, options.files)]
     if options.before:
-        versions.append((options.before_name, _loaded(options.before, options.before_name)))
+        versions.append(version(options.before_name, options.before, options.before_name))
     steps = steps_between(options.since, options.until, timedelta(seconds=options.every))
     played = _play(settings, versions, steps, options)
     return _exit_code(played)
@@ -81,7 +104,7 @@ def _loaded(files: Sequence[str], name: str = "") -> list[Monitor]:
 
 def _play(
     settings: Settings,
-    versions: Sequence[tuple[str, Sequence[Monitor]]],
+    versions: Sequence[PastVersion],
     steps: Sequence[datetime],
     options: argparse.Namespace,
 ) -> Played:
@@ -94,7 +117,7 @@ def _play(
     )  # fmt: skip
     with ExitStack() as stack:
         stack.callback(fetch.close)
-        runs = [stack.enter_context(past_run(name, monitors, steps[0])) for name, monitors in versions]
+        runs = [stack.enter_context(past_run(one.name, one.monitors, steps[0], one.scripts)) for one in versions]
         with _stopping(world, ended):
             every = timedelta(seconds=options.every)
             played = play(world, runs, every, Redactor(settings.environ), progress)

@@ -14,15 +14,18 @@ from typing import Any
 
 from monitoring.alerts.recording.close_orphaned import SOURCES
 from monitoring.checks.engine.evaluate import Evaluation
+from monitoring.checks.engine.evaluation import EvaluatedCheck
 from monitoring.checks.engine.formula_checks import FormulaPart, Urgent
+from monitoring.checks.engine.plan import CheckInstance
+from monitoring.checks.engine.python_checks import GivenPart
 from monitoring.checks.messages.listing_value import bound_in_words
 from monitoring.checks.rules.delta import Priced
 from monitoring.checks.rules.limit import LimitPolicy
 from monitoring.checks.rules.verb import verb
 from monitoring.checks.state.load import LoadedState
-from monitoring.checks.state.save import JudgedPart
 from monitoring.conditions.condition import Condition, ConditionKey
 from monitoring.conditions.outcome import TransitionKind
+from monitoring.conditions.policy import Policy
 from monitoring.conditions.severity import Severity
 from monitoring.conditions.values import Number
 
@@ -81,21 +84,48 @@ class PastHistory:
     steps: list[datetime] = field(default_factory=list)
     checks: dict[ConditionKey, CheckHistory] = field(default_factory=dict)
 
-    def add(self, evaluation: Evaluation, remembered: LoadedState, at: datetime) -> None:
-        """Note what one step came to."""
+    def begin(self, at: datetime) -> None:
+        """Begin a step."""
         self.steps.append(at)
-        present: set[ConditionKey] = set()
+
+    def add(self, evaluation: Evaluation, remembered: LoadedState) -> None:
+        """Note what a step of files came to; a check whose row is in no list any more is over."""
         for entry in evaluation.record.entries:
-            key = entry.seen.key
-            present.add(key)
-            check = self.checks.get(key) or self._new(entry)
-            check.numbers.extend([_NO_NUMBER] * (len(self.steps) - 1 - check.first - len(check.numbers)))
-            check.numbers.append(_number(entry.seen.reading))
-            check.without_data += entry.seen.outcome.condition.no_data is not None
-            self._follow(check, entry, remembered.conditions.get(key) or Condition(key), at)
-        for key, check in self.checks.items():
-            if key not in present and check.open is not None:
-                check.open.ended_at = at  # its row is in no list any more
+            title = entry.composed.alert.title if entry.composed is not None else ""
+            before = remembered.conditions.get(entry.seen.key) or Condition(entry.seen.key)
+            self.follow(entry.seen, before, title, entry.value)
+        present = {entry.seen.key for entry in evaluation.record.entries}
+        for key in [row.key for row in (*evaluation.record.gone, *evaluation.record.left)]:
+            if key not in present:
+                self.resolve(key)
+
+    def follow(self, seen: EvaluatedCheck, before: Condition, title: str, value: str) -> None:
+        """Note what one check came to; `before` is what it remembered, `title` that of its message, if there is one."""
+        check = self.checks.get(seen.key) or self._new(seen.part)
+        check.numbers.extend([_NO_NUMBER] * (len(self.steps) - 1 - check.first - len(check.numbers)))
+        check.numbers.append(_number(seen.reading))
+        check.without_data += seen.outcome.condition.no_data is not None
+        self._follow(check, seen, before, title, value)
+
+    def fire(self, key: ConditionKey, severity: Severity, title: str, *, is_once: bool) -> None:
+        """Note a message that a function sent by itself."""
+        at, check = self.steps[-1], self.checks.get(key)
+        if check is None:
+            check = self.checks[key] = CheckHistory(key, title, "", (), len(self.steps) - 1)
+        if check.open is not None:
+            check.open.messages += 1
+            check.open.severity = max(check.open.severity, severity)
+            return
+        begun = PastIncident(key, title, at, at, severity, "", at, from_start=len(self.steps) == 1, once=is_once)
+        begun.ended_at = at if is_once else None
+        check.incidents.append(begun)
+
+    def resolve(self, key: ConditionKey, messages: int = 0) -> None:
+        """Note that a condition is over."""
+        check = self.checks.get(key)
+        if check is not None and check.open is not None:
+            check.open.messages += messages
+            check.open.ended_at = self.steps[-1]
 
     @property
     def own(self) -> list[CheckHistory]:
@@ -108,28 +138,26 @@ class PastHistory:
         found = [each for check in self.checks.values() for each in check.incidents]
         return sorted(found, key=lambda one: (one.fired_at, one.key))
 
-    def _new(self, entry: JudgedPart) -> CheckHistory:
-        part = entry.seen.part
+    def _new(self, part: CheckInstance) -> CheckHistory:
         levels: tuple[tuple[float, str], ...] = ()
-        unit = ""
-        if isinstance(part, FormulaPart):
-            unit = part.check.unit
-            if isinstance(part.check.policy, LimitPolicy):
-                levels = tuple((float(one.bound), one.severity.name) for one in part.check.policy.levels)
+        unit, policy = "", _judged_by(part)[1]
+        if isinstance(part, FormulaPart | GivenPart):
+            unit = part.check.unit if isinstance(part, FormulaPart) else part.subject.unit
+        if isinstance(policy, LimitPolicy):
+            levels = tuple((float(one.bound), one.severity.name) for one in policy.levels)
         found = CheckHistory(part.key, part.about, bound_in_words(part), levels, len(self.steps) - 1, unit)
         self.checks[part.key] = found
         return found
 
-    def _follow(self, check: CheckHistory, entry: JudgedPart, before: Condition, at: datetime) -> None:
-        seen, composed = entry.seen, entry.composed
-        condition, transition = seen.outcome.condition, seen.outcome.transition
+    def _follow(self, check: CheckHistory, seen: EvaluatedCheck, before: Condition, title: str, value: str) -> None:
+        condition, transition, at = seen.outcome.condition, seen.outcome.transition, self.steps[-1]
         open_ = check.open
-        if transition is not None and transition.kind is TransitionKind.FIRED and composed is not None:
+        if transition is not None and transition.kind is TransitionKind.FIRED and title:
             is_once = not condition.is_firing
             open_ = PastIncident(
-                check.key, composed.alert.title, transition.since, at, transition.severity, entry.value, at,
+                check.key, title, transition.since, at, transition.severity, value, at,
                 from_start=len(self.steps) == 1, once=is_once, ended_at=at if is_once else None,
-                badness=_badness(entry, before, at),
+                badness=_badness(seen, before, at),
             )  # fmt: skip
             check.incidents.append(open_)
             return
@@ -141,20 +169,27 @@ class PastHistory:
             open_.ended_at = at
             return
         open_.severity = max(open_.severity, condition.severity)
-        badness = _badness(entry, before, at)
+        badness = _badness(seen, before, at)
         if badness > open_.badness:
-            open_.badness, open_.worst_value, open_.worst_at = badness, entry.value, at
+            open_.badness, open_.worst_value, open_.worst_at = badness, value, at
 
 
-def _badness(entry: JudgedPart, before: Condition, at: datetime) -> _Badness:
+def _judged_by(part: CheckInstance) -> tuple[str, Policy | None]:
+    """Return verb and policy of a check, where it is one of a verb."""
+    if isinstance(part, FormulaPart):
+        return part.check.verb, part.check.policy
+    return (part.subject.verb, part.subject.policy) if isinstance(part, GivenPart) else ("", None)
+
+
+def _badness(seen: EvaluatedCheck, before: Condition, at: datetime) -> _Badness:
     """Return how bad a reading is, level first: what its verb would say of it with no waiting."""
-    part, reading = entry.seen.part, entry.seen.reading
-    if not isinstance(part, FormulaPart):
+    (name, policy), reading = _judged_by(seen.part), seen.reading
+    if policy is None:
         return (-1, -math.inf)
     reading = reading.reading if isinstance(reading, Urgent) else reading
-    fresh = replace(Condition(part.key), memory=before.memory)
+    fresh = replace(Condition(seen.key), memory=before.memory)
     try:
-        found = verb(part.check.verb).judge(fresh, reading, at, part.check.policy.without_waiting()).condition
+        found = verb(name).judge(fresh, reading, at, policy.without_waiting()).condition
     except Exception:  # noqa: BLE001 - the border of a check: its bug is in the record already
         return (-1, -math.inf)
     return (found.rank, -math.inf if found.worst_measure is None else found.worst_measure)

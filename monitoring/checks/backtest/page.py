@@ -30,7 +30,7 @@ pre{overflow-x:auto;font-size:.85rem}figure{margin:1.5rem 0}figcaption{font-weig
 
 def as_page(played: Played) -> str:
     """Return the page as HTML."""
-    names = ", ".join(one.name for one in played.runs[0].monitors)
+    names = ", ".join(played.runs[0].names)
     text = escape("\n".join(as_lines(played)))
     charts = "".join(_figures(played)) if played.judged else ""
     return (

@@ -121,9 +121,11 @@ class PastWorld:
         what = f"the state at {archive.words_of(head)}" if head else "a block of that time"
         self._stop(StopReason.PRUNED, f"{archive.network.name}: no provider has {what}: {error}. {_remedy(archive)}")
 
-    def wait_for(self, archive: ChainArchive, error: RpcError, waited_s: float, *, is_usable: bool) -> float:
+    def wait_for(
+        self, archive: ChainArchive, error: RpcError, waited_s: float, *, is_usable: bool, is_limit: bool
+    ) -> float:
         """Wait before a chain's provider is asked again and return how long all waits took, or stop."""
-        is_limit, limit_s = error.fault is Fault.RATE_LIMIT, math.inf if is_usable else 0.0
+        limit_s = math.inf if is_usable else 0.0
         pause = _ProviderWait(
             archive.network.name, str(error), _remedy(archive), is_limit, error.retry_after_s, limit_s
         )

@@ -52,7 +52,7 @@ def as_data(played: Played) -> dict[str, object]:
 
 
 def _head(played: Played) -> list[str]:
-    names = ", ".join(one.name for one in played.runs[0].monitors)
+    names = ", ".join(played.runs[0].names)
     span = f"{played.begin:{_AT}} to {played.end:{_AT}} UTC" if played.judged else f"from {played.begin:{_AT}} UTC"
     spent = f"{counted(played.judged, 'step')}, {counted(played.requests, 'request')}, {format_seconds(played.took_s)}"
     return [f"{names}: {span}, every {format_duration(played.every)}", spent]
@@ -62,14 +62,14 @@ def _alone(run: PastRun, end: datetime) -> list[str]:
     found = run.history.incidents
     if not found:
         return ["No alert would have gone out."]
-    return [_total(run), "", *(line for one in found for line in _incident(one, end))]
+    return [_total(run, end), "", *(line for one in found for line in _incident(one, end))]
 
 
-def _total(run: PastRun) -> str:
+def _total(run: PastRun, end: datetime) -> str:
     found = run.history.incidents
     by_severity = Counter(one.severity for one in found)
     parts = ", ".join(f"{by_severity[one]} {one.name}" for one in reversed(Severity) if by_severity[one])
-    return f"{counted(len(found), 'incident')} ({parts}), {counted(len(run.alerts()), 'message')}"
+    return f"{counted(len(found), 'incident')} ({parts}), {counted(len(run.alerts(end)), 'message')}"
 
 
 def _name(key: ConditionKey) -> str:
@@ -101,7 +101,7 @@ def _side_by_side(played: Played) -> list[str]:
     rows = [
         ("", after.name, before.name),
         ("incidents", str(len(after.history.incidents)), str(len(before.history.incidents))),
-        ("messages", str(len(after.alerts())), str(len(before.alerts()))),
+        ("messages", *(str(len(one.alerts(played.end))) for one in (after, before))),
         ("firing in all", *(format_duration(_firing(one, played.end)) for one in (after, before))),
     ]
     lines = [f"{name:<14}{one:>{width}}  {other:>{width}}" for name, one, other in rows]
@@ -147,9 +147,8 @@ def _rest(run: PastRun, played: Played) -> list[str]:
     if unseen:
         lines.append(f"Without data in some steps: {_names([f'{one.key} ({one.without_data})' for one in unseen])}.")
     by_reason: dict[str, list[str]] = {}
-    for monitor in run.monitors:
-        for key, why in monitor.left_out.items():
-            by_reason.setdefault(why, []).append(f"{key.monitor}/{key.check}")
+    for key, why in run.left_out.items():
+        by_reason.setdefault(why, []).append(f"{key.monitor}/{key.check}")
     for why, names in sorted(by_reason.items()):
         lines.append(f"Left out, because it {why}, which has no past: {_names(list(dict.fromkeys(names)))}.")
     if run.traces:
@@ -176,9 +175,9 @@ def _run_data(run: PastRun, end: datetime) -> dict[str, object]:
     alerts = [
         {"at": row.created_at, "severity": row.severity, "kind": row.kind, "check": row.dedupe_key, "title": row.title,
          "text": row.message}
-        for row in run.alerts()
+        for row in run.alerts(end)
     ]  # fmt: skip
-    left = {f"{key.monitor}/{key.text}": why for one in run.monitors for key, why in one.left_out.items()}
+    left = {f"{key.monitor}/{key.text}": why for key, why in run.left_out.items()}
     return {
         "name": run.name,
         "firing_s": _firing(run, end).total_seconds(),

@@ -11,10 +11,10 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import ClassVar
+from typing import ClassVar, Protocol
 
 from monitoring.alerts.recording.store_alert import NOBODY
 from monitoring.checks.backtest.history import PastHistory
@@ -62,7 +62,7 @@ class PastMonitor:
         self._parts = self.monitor.parts()
         for part in self._parts:
             if getattr(part, "of_now", False):
-                self.left_out[part.key] = "this machine and services as they are now"
+                self.left_out[part.key] = "reads the present alone"
 
     @property
     def name(self) -> str:
@@ -93,6 +93,20 @@ class PastMonitor:
         return True
 
 
+class PastScript(Protocol):
+    """A Python monitor, run at each step by the toolkit of scripts; `left_out` says of a check what it asks."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def left_out(self) -> Mapping[ConditionKey, str]: ...
+
+    def step(self, world: PastWorld, at: datetime, run: PastRun) -> None:
+        """Run it at a step and note what came of it; if the world is stopped meanwhile, nothing is recorded."""
+        ...
+
+
 @dataclass
 class PastRun:
     """One version of the files; `name` is how people call it."""
@@ -101,22 +115,43 @@ class PastRun:
     monitors: Sequence[PastMonitor]
     store: SteadyStore
     clock: StepClock
+    scripts: Sequence[PastScript] = ()
     history: PastHistory = field(default_factory=PastHistory)
     traces: dict[str, None] = field(default_factory=dict)
+
+    @property
+    def names(self) -> list[str]:
+        return [one.name for one in self._all]
+
+    @property
+    def left_out(self) -> Mapping[ConditionKey, str]:
+        """Return each check that has no past, and what it asks."""
+        return {key: why for one in self._all for key, why in one.left_out.items()}
+
+    @property
+    def _all(self) -> Sequence[PastMonitor | PastScript]:
+        return [*self.monitors, *self.scripts]
 
     def step(self, world: PastWorld, at: datetime, redact: Callable[[str], str]) -> bool:
         """Judge one step and record it; return whether the world answered all of it."""
         self.clock.at = at
-        while True:
+        self.history.begin(at)
+        if self.monitors:
+            self._step_of_files(world, at, redact)
+        for script in self.scripts:
+            script.step(world, at, self)
+        if world.stopped:
+            self.history.steps.pop()  # it was not judged
+        return not world.stopped
+
+    def _step_of_files(self, world: PastWorld, at: datetime, redact: Callable[[str], str]) -> None:
+        while not world.stopped:
             point = past_point(world, at, StoredMemory(self.store, self.clock), redact)
             remembered = recalled(self.monitors, point, self.store, NOBODY)
             evaluation = evaluate(self.monitors, point, remembered)
-            if world.stopped:
-                return False
-            if not self._leave_out(evaluation):
+            if not world.stopped and not self._leave_out(evaluation):
+                self._record(evaluation, remembered, at)
                 break
-        self._record(evaluation, remembered, at)
-        return True
 
     def _record(self, evaluation: Evaluation, remembered: LoadedState, at: datetime) -> None:
         self.traces |= dict.fromkeys(evaluation.traces)
@@ -125,7 +160,7 @@ class PastRun:
             return record_in(tx, evaluation.record, at, NOBODY)
 
         self.store.write(write)
-        self.history.add(evaluation, remembered, at)
+        self.history.add(evaluation, remembered)
 
     def _leave_out(self, evaluation: Evaluation) -> bool:
         """Leave out what asks somebody who only knows the present; return whether there was any."""
@@ -137,16 +172,19 @@ class PastRun:
                 changed |= any(one.leave_out(entry.seen.key, f"asks {asked[1]}") for one in self.monitors)
         return changed
 
-    def alerts(self) -> list[AlertRow]:
-        """Return what would have gone out, oldest first."""
-        return self.store.read(lambda database: newest(database, Filter(), _MOST_ALERTS))[::-1]
+    def alerts(self, until: datetime) -> list[AlertRow]:
+        """Return what would have gone out up to a step, oldest first."""
+        wanted = Filter(until=until + timedelta(microseconds=1))
+        return self.store.read(lambda database: newest(database, wanted, _MOST_ALERTS))[::-1]
 
 
 @contextmanager
-def past_run(name: str, monitors: Sequence[EvaluatedMonitor], begin: datetime) -> Iterator[PastRun]:
+def past_run(
+    name: str, monitors: Sequence[EvaluatedMonitor], begin: datetime, scripts: Sequence[PastScript] = ()
+) -> Iterator[PastRun]:
     """Open a run that remembers nothing yet."""
     clock = StepClock(begin)
     with TemporaryDirectory(prefix="monitoring-backtest-", dir=_MEMORY if _MEMORY.is_dir() else None) as folder:
         store = SteadyStore(Path(folder) / "monitoring.db", clock)
         with closing(store):
-            yield PastRun(name, [PastMonitor(one) for one in monitors], store, clock)
+            yield PastRun(name, [PastMonitor(one) for one in monitors], store, clock, scripts)

@@ -57,7 +57,10 @@ class Evaluation:
 
         blocks, context = self.record.judged_blocks, self.readings.context
         seen = [entry.seen for entry in self.checks]
-        return [kept_reading(one, _evidence(one, context), blocks.get(one.key.chain), self.at.redact) for one in seen]
+        found = [kept_reading(one, _evidence(one, context), blocks.get(one.key.chain), self.at.redact) for one in seen]
+        for reading in found:
+            _ = reading.columns  # now: others wait for the transaction that writes them
+        return found
 
     def again(self, remembered: LoadedState) -> Evaluation:
         """Judge the same readings against what is remembered now."""

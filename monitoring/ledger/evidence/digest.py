@@ -16,12 +16,11 @@ import orjson
 from monitoring.base.clock import to_text
 from monitoring.store.db.database import Tx
 from monitoring.store.evidence import covered
-from monitoring.store.evidence.closed_days import ClosedDay, ClosedRows
+from monitoring.store.evidence.closed_days import ClosedDay, ClosedRows, pack
 from monitoring.store.evidence.covered import CoveredTable
 
 VERSION = 1
 DIGITS = 32
-_ROW_BYTES = 8  # enough to name what differs; that something differs is said by the hash of the whole
 
 
 def digest_of(closed: ClosedDay, found: Iterable[ClosedRows]) -> str:
@@ -35,14 +34,26 @@ def digest_of(closed: ClosedDay, found: Iterable[ClosedRows]) -> str:
 
 
 def hash_rows(
-    tx: Tx, table: CoveredTable, after_id: int, last_id: int, carried: Sequence[int], open_ids: Sequence[int]
+    tx: Tx,
+    table: CoveredTable,
+    after_id: int,
+    last_id: int,
+    carried: Sequence[int],
+    open_ids: Sequence[int],
+    *,
+    by_row: bool = True,
 ) -> ClosedRows:
-    """Hash the rows of a table that a day covers, as they are now; `open_ids` are those that may still change."""
-    still_open = set(open_ids)
+    """Hash the rows of a table that a day covers, as they are now; `open_ids` are those that may still change.
+
+    `by_row` also hashes each, which names what differs.
+    """
+    still_open, count = set(open_ids), 0
     whole = hashlib.sha256(orjson.dumps([VERSION, table.name, after_id, last_id, sorted(carried), sorted(open_ids)]))
-    hashes: dict[int, bytes] = {}
+    packed = bytearray()
     for row in covered.rows(tx, table, after_id, last_id, carried):
         line = covered.as_line(table, row, is_open=row[0] in still_open)
         whole.update(b"\n" + line)
-        hashes[row[0]] = hashlib.sha256(line).digest()[:_ROW_BYTES]
-    return ClosedRows(table.name, after_id, last_id, len(hashes), tuple(sorted(open_ids)), whole.hexdigest(), hashes)
+        count += 1
+        if by_row:
+            packed += pack(row[0], hashlib.sha256(line).digest())
+    return ClosedRows(table.name, after_id, last_id, count, tuple(sorted(open_ids)), whole.hexdigest(), bytes(packed))

@@ -85,14 +85,16 @@ def verify(
         gone, found = _compare(tx, table, record, open_before, age)
         pruned += gone
         differences += found
+    restored_at = restored_at if restored_at and restored_at > closed.closed_at else None
+    may_be_gone = age > -_LONGEST_RUN or restored_at is not None
     return DigestCheck(
         closed,
         sum(each.rows for each in stored.values()),
         tuple(differences),
-        tuple(_broken(tx, closed, before, list(stored.values()), age)),
+        tuple(_broken(tx, closed, before, list(stored.values()), may_be_gone=may_be_gone)),
         pruned,
         tuple(_later(tx, closed, stored)) if with_later else (),
-        restored_at if restored_at and restored_at > closed.closed_at else None,
+        restored_at,
     )
 
 
@@ -100,12 +102,12 @@ def _compare(
     tx: Tx, table: CoveredTable, record: ClosedRows, carried: tuple[int, ...], age: timedelta
 ) -> tuple[int, list[RowDifference]]:
     """Return how many rows were pruned, and what differs. `age` is by how much what is pruned is newer than the day."""
-    if record.row_hashes is None:
+    if record.packed is None:
         return record.rows, []
-    now = hash_rows(tx, table, record.after_id, record.last_id, carried, record.open_ids)
-    if now.hash == record.hash:
+    covers = (tx, table, record.after_id, record.last_id, carried, record.open_ids)
+    if hash_rows(*covers, by_row=False).hash == record.hash:
         return 0, []
-    before, after = record.row_hashes, now.row_hashes or {}
+    before, after = record.row_hashes, hash_rows(*covers).row_hashes
     missing = [row_id for row_id in before if row_id not in after]
     pruned = [
         row_id for row_id in missing if age > -(_LONGEST_RUN if row_id > record.after_id else covered.NEVER_ENDED)
@@ -123,7 +125,7 @@ def _compare(
 
 
 def _broken(
-    tx: Tx, closed: ClosedDay, before: ClosedDay | None, stored: list[ClosedRows], age: timedelta
+    tx: Tx, closed: ClosedDay, before: ClosedDay | None, stored: list[ClosedRows], *, may_be_gone: bool
 ) -> Iterator[str]:
     if closed.version > VERSION:
         yield f"it was written by a later release (version {closed.version}): this one cannot verify it"
@@ -139,7 +141,7 @@ def _broken(
         return
     message = alerts.get(tx, closed.alert_id)
     if message is None:
-        if age < -_LONGEST_RUN:
+        if not may_be_gone:
             yield f"alert {closed.alert_id}, which carries the digest, is missing"
     elif closed.digest not in message.message:
         yield f"alert {closed.alert_id} carries another digest than the one that is stored"

@@ -23,7 +23,7 @@ _NAMESPACE, _PRUNED = "evidence", "pruned-before"
 
 @dataclass(frozen=True, slots=True)
 class ClosedRows:
-    """What a day covers of one table. `row_hashes` (id: hash) is none once its rows were pruned."""
+    """What a day covers of one table. `packed` holds a short hash of each row; none once its rows were pruned."""
 
     table: str
     after_id: int
@@ -31,7 +31,14 @@ class ClosedRows:
     rows: int
     open_ids: tuple[int, ...]
     hash: str
-    row_hashes: dict[int, bytes] | None = None
+    packed: bytes | None = None
+
+    @property
+    def row_hashes(self) -> dict[int, bytes]:
+        """Return the short hash of each row, by id."""
+        step, packed = _ID_BYTES + _HASH_BYTES, self.packed or b""
+        parts = (packed[at : at + step] for at in range(0, len(packed), step))
+        return {int.from_bytes(part[:_ID_BYTES], "big"): part[_ID_BYTES:] for part in parts}
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +76,7 @@ def add(tx: Tx, closed: ClosedDay, found: Sequence[ClosedRows]) -> int:
         [
             (
                 closed_id, each.table, each.after_id, each.last_id, each.rows, orjson.dumps(each.open_ids).decode(),
-                each.hash, _packed(each.row_hashes or {}),
+                each.hash, each.packed or b"",
             )
             for each in found
         ],
@@ -171,15 +178,9 @@ def _day(row: Row) -> ClosedDay:
 
 def _rows(row: Row) -> ClosedRows:
     table, after_id, last_id, count, open_ids, found, packed = row
-    hashes = None if packed is None else _unpacked(packed)
-    return ClosedRows(table, after_id, last_id, count, tuple(orjson.loads(open_ids)), found, hashes)
+    return ClosedRows(table, after_id, last_id, count, tuple(orjson.loads(open_ids)), found, packed)
 
 
-def _packed(hashes: dict[int, bytes]) -> bytes:
-    return b"".join(row_id.to_bytes(_ID_BYTES, "big") + found for row_id, found in hashes.items())
-
-
-def _unpacked(packed: bytes) -> dict[int, bytes]:
-    step = _ID_BYTES + _HASH_BYTES
-    parts = (packed[at : at + step] for at in range(0, len(packed), step))
-    return {int.from_bytes(part[:_ID_BYTES], "big"): part[_ID_BYTES:] for part in parts}
+def pack(row_id: int, found: bytes) -> bytes:
+    """Return the hash of one row as it is kept: eight bytes of it behind the id."""
+    return row_id.to_bytes(_ID_BYTES, "big") + found[:_HASH_BYTES]

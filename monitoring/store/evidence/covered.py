@@ -18,9 +18,6 @@ from monitoring.store.db.database import Row, Tx, fetch
 
 # Ours: what has not ended by then (a run whose end nobody knows, an alert under a silence) is final as it is.
 NEVER_ENDED = timedelta(days=60)
-_COVERED = """
-WHERE id IN (SELECT value FROM json_each(:carried)) AND {only} OR id > :after AND id <= :last AND {only} ORDER BY id
-"""
 _IS_OPEN = "status IN ('pending', 'skipped_missing_credentials')"
 _IS_FINAL_ALERT = f"""
 delivery_status NOT IN ('pending', 'generated', 'silenced', 'skipped_missing_credentials')
@@ -114,6 +111,13 @@ COVERED = (
         final=("ends_at", "ended_at", "ended_by", "held_back"),
         is_final="ended_at IS NOT NULL AND ended_at < :end",
     ),
+    CoveredTable(
+        "people_drills", "drill", "drills", "due_at",
+        fixed=("id", "person", "planned_by", "due_at"),
+        final=("asked_at", "answer_by", "alert_id", "answered_at", "ended_at", "outcome"),
+        # An answer counts for weeks after the end.
+        is_final="ended_at < :end AND (answered_at IS NOT NULL OR outcome IN ('accepted', 'dropped'))",
+    ),
 )  # fmt: skip
 
 
@@ -135,11 +139,8 @@ def last_id(tx: Tx, table: CoveredTable) -> int:
 
 
 def ids(tx: Tx, table: CoveredTable, after_id: int, last_id: int, carried: Sequence[int]) -> list[int]:
-    """Return the ids of the rows that a day covers."""
-    if not has_table(tx, table.name):
-        return []
-    sql = f"SELECT id FROM {table.name} {_COVERED.format(only=table.only)}"  # noqa: S608 - names of our own
-    return [row[0] for row in fetch(tx, sql, _range(after_id, last_id, carried))]
+    """Return the ids of the rows that a day covers, in order."""
+    return [row[0] for row in _covered(tx, table, "id", after_id, last_id, carried)]
 
 
 def final_ids(tx: Tx, table: CoveredTable, ids: Sequence[int], end: datetime) -> set[int]:
@@ -152,14 +153,20 @@ def final_ids(tx: Tx, table: CoveredTable, ids: Sequence[int], end: datetime) ->
 
 def rows(tx: Tx, table: CoveredTable, after_id: int, last_id: int, carried: Sequence[int]) -> Iterator[Row]:
     """Yield the columns of the rows that a day covers, in the order of their ids."""
+    yield from _covered(tx, table, ", ".join(table.columns), after_id, last_id, carried)
+
+
+def _covered(
+    tx: Tx, table: CoveredTable, columns: str, after_id: int, last_id: int, carried: Sequence[int]
+) -> Iterator[Row]:
+    """Yield what was open before first: it is older than the rest."""
     if not has_table(tx, table.name):
         return
-    sql = f"SELECT {', '.join(table.columns)} FROM {table.name} {_COVERED.format(only=table.only)}"  # noqa: S608 - ours
-    yield from tx.execute(sql, _range(after_id, last_id, carried))
-
-
-def _range(after_id: int, last_id: int, carried: Sequence[int]) -> dict[str, int | str]:
-    return {"after": after_id, "last": last_id, "carried": str(list(carried))}
+    sql = f"SELECT {columns} FROM {table.name} WHERE {table.only} AND {{}} ORDER BY id"  # noqa: S608 - names of our own
+    if carried:
+        yield from tx.execute(sql.format("id IN (SELECT value FROM json_each(?))"), (str(list(carried)),))
+    if last_id > after_id:
+        yield from tx.execute(sql.format("id > ? AND id <= ?"), (after_id, last_id))
 
 
 def as_line(table: CoveredTable, row: Row, *, is_open: bool) -> bytes:

@@ -70,6 +70,12 @@ _SILENCES = "DELETE FROM silences WHERE id IN (SELECT id FROM silences WHERE end
 _NARROW = """
 DELETE FROM narrow_silences WHERE id IN (SELECT id FROM narrow_silences WHERE ends_at < :before LIMIT :batch)
 """
+# The newest of each person is kept: it says whether messages reach them.
+_PEOPLE = """
+DELETE FROM people_drills WHERE id IN (
+    SELECT id FROM people_drills WHERE due_at < :before
+    AND id NOT IN (SELECT max(id) FROM people_drills WHERE asked_at IS NOT NULL GROUP BY person) LIMIT :batch)
+"""
 _CALLS = """
 DELETE FROM webhook_calls WHERE rowid IN (SELECT rowid FROM webhook_calls WHERE called_at < :before LIMIT :batch)
 """
@@ -86,6 +92,7 @@ _STEPS = {
     "condition": _CONDITIONS,
     "silence": _SILENCES,
     "narrow silence": _NARROW,
+    "drill of people": _PEOPLE,
     "webhook call": _CALLS,
     "scheduler start": _STARTS,
     "message from the chat": _UPDATES,

@@ -9,12 +9,13 @@ import json
 import shutil
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import apsw
 
 from monitoring.base.clock import instant_or_none, to_text
+from monitoring.base.plural import counted
 from monitoring.base.secrets.redact import excerpt
 from monitoring.conditions.condition import ConditionKey
 from monitoring.store.db.database import Database, Tx
@@ -26,6 +27,7 @@ from monitoring.store.tables import state
 ROOM_BYTES = 32 * 1024**2
 _NAMESPACE, _KEY = "readings", "dropped"
 _LONGEST = 200
+_LATELY = timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +37,11 @@ class DroppedReadings:
     count: int
     why: str
     at: datetime | None = None
+
+    @property
+    def in_words(self) -> str:
+        when = f", the last at {self.at:%Y-%m-%d %H:%M} UTC" if self.at else ""
+        return f"{counted(self.count, 'reading')} could not be kept so far{when}: {self.why}"
 
 
 def no_room(database: Path) -> str:
@@ -74,6 +81,12 @@ def count(tx: Tx, dropped: DroppedReadings, now: datetime) -> None:
     before = dropped_so_far(tx)
     found = {"count": dropped.count + (before.count if before else 0), "why": excerpt(dropped.why, _LONGEST)}
     state.put(tx, _NAMESPACE, _KEY, json.dumps({**found, "at": to_text(now)}), now)
+
+
+def lately_dropped(database: Database, now: datetime) -> DroppedReadings | None:
+    """Return what was dropped so far, if something was within the last day."""
+    found = dropped_so_far(database)
+    return found if found is not None and found.at is not None and now - found.at < _LATELY else None
 
 
 def dropped_so_far(database: Database | Tx) -> DroppedReadings | None:

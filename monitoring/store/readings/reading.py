@@ -6,10 +6,13 @@ import json
 import zlib
 from dataclasses import dataclass
 from enum import IntEnum
+from functools import cached_property
+from typing import NamedTuple
 
 from monitoring.conditions.condition import ConditionKey
 from monitoring.conditions.severity import Severity
-from monitoring.store.readings.exact_text import Numeric
+from monitoring.store.readings.exact_text import Column, Numeric, to_column
+from monitoring.store.readings.inputs_text import NamedValues, inputs_as_text
 from monitoring.store.readings.limits import NO_LIMITS, ReadingLimits
 
 
@@ -54,7 +57,17 @@ class Series:
         return zlib.crc32(repr(self.columns).encode())
 
 
-@dataclass(frozen=True, slots=True)
+class ReadingColumns(NamedTuple):
+    """A reading as columns: made before the transaction, which others wait for."""
+
+    value: Column
+    reference: Column
+    limits: str
+    inputs: str | None
+    mark: int
+
+
+@dataclass(frozen=True)  # no slots: its columns are made once
 class CheckReading:
     """What a run read: `value` is none where it is no number, or could not be had.
 
@@ -69,4 +82,9 @@ class CheckReading:
     severity: Severity = Severity.LOW
     limits: ReadingLimits = NO_LIMITS
     block: int | None = None
-    inputs: tuple[tuple[str, Numeric | str], ...] = ()
+    inputs: NamedValues = ()
+
+    @cached_property
+    def columns(self) -> ReadingColumns:
+        value, reference = to_column(self.value), to_column(self.reference)
+        return ReadingColumns(value, reference, self.limits.as_text(), inputs_as_text(self.inputs), self.series.mark)

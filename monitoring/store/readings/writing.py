@@ -15,8 +15,7 @@ from monitoring.conditions.condition import ConditionKey
 from monitoring.store.db.compatibility import has_table
 from monitoring.store.db.database import Row, Tx, fetch
 from monitoring.store.readings.cadence import NOT_KNOWN, Cadence
-from monitoring.store.readings.exact_text import Column, to_column
-from monitoring.store.readings.inputs_text import inputs_as_text
+from monitoring.store.readings.exact_text import Column
 from monitoring.store.readings.reading import CheckReading
 
 DAY_S = 86_400
@@ -100,9 +99,9 @@ def record_in(tx: Tx, readings: Sequence[CheckReading], gone: Iterable[Condition
     going: list[tuple[Column, ...]] = []
     for reading in readings:
         before, series = known.get(reading.series.key, (None, 0))
-        if before is None or before.mark != reading.series.mark:
+        if before is None or before.mark != reading.columns.mark:
             series = _series(tx, reading)
-        fresh = _fresh(reading, series, limits.id_of(reading), at)
+        fresh = _fresh(reading, series, limits.id_of(reading.columns.limits), at)
         stretch, is_over = replace(fresh, begun_with=fresh.inputs), False
         if before is not None:
             stretch, is_over = before.after(fresh)
@@ -129,8 +128,7 @@ class _LimitNumbers:
         self._tx = tx
         self._known: dict[str, int] = {}
 
-    def id_of(self, reading: CheckReading) -> int:
-        content = reading.limits.as_text()
+    def id_of(self, content: str) -> int:
         if content not in self._known:
             sql = "SELECT id FROM reading_limits WHERE content = ?"
             found = self._tx.execute(sql, (content,)).fetchone()
@@ -164,10 +162,9 @@ def _stretch(row: Row) -> OpenStretch:
 
 
 def _fresh(reading: CheckReading, series: int, limits: int, at: int) -> OpenStretch:
-    value, reference = to_column(reading.value), to_column(reading.reference)
+    value, reference, _, inputs, mark = reading.columns
     seen = JudgedColumns(value, reference, int(reading.state), int(reading.severity), limits)
-    inputs = inputs_as_text(reading.inputs)
-    return OpenStretch(series, at, at, 1, seen, reading.block, reading.block, inputs=inputs, mark=reading.series.mark)
+    return OpenStretch(series, at, at, 1, seen, reading.block, reading.block, inputs=inputs, mark=mark)
 
 
 def _ended(one: OpenStretch) -> tuple[Column, ...]:

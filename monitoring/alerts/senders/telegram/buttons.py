@@ -21,7 +21,7 @@ _VERSION, _MAC_BYTES = 1, 16
 _LABEL = b"monitoring: buttons under messages, 1"
 _BODY = struct.Struct(">BBBQI")  # version, action, which incident of the alert, alert, when it was stored
 _MOST_CHARACTERS = -(-(_BODY.size + _MAC_BYTES) * 4 // 3)
-_NUMBERS = {ButtonAction.HAVE_IT: 1, ButtonAction.MUTE: 2, ButtonAction.DETAILS: 3}
+_NUMBERS = {ButtonAction.HAVE_IT: 1, ButtonAction.MUTE: 2, ButtonAction.DETAILS: 3, ButtonAction.REACHED: 4}
 _ACTIONS = {number: action for action, number in _NUMBERS.items()}
 
 
