@@ -64,9 +64,13 @@ def measure(size: Size) -> Result:
         Goal("requests, than reads", [times], 20, at_least=True, unit="× fewer", why=WHY_READS),
     ]  # fmt: skip
     result.headline = (
-        f"**{times:.1f} × fewer requests than reads**: {noted.reads} reads of the hourly profile in {len(noted.spans)}."
+        f"**{times:.1f} × fewer requests than reads**: {noted.reads} reads of {_what(size)} in {len(noted.spans)}."
     )
     return result
+
+
+def _what(size: Size) -> str:
+    return "the hourly profile" if size is Size.FULL else "one task of the hourly profile"
 
 
 def drilled_answers(size: Size) -> Mapping[ViewRead, Any]:
