@@ -27,14 +27,16 @@ from monitoring.base.secrets.declared import is_kept_from_tasks
 from monitoring.store.db.database import Database
 from tests.support import anvil
 from tools.demo_chain import World, open_world
-from tools.demo_story import CHAIN_JOBS_TEXT, FILES, MENDED, STEPS, Step
-from tools.telegram_stand_in import TelegramStandIn
+from tools.demo_story import CHAIN_JOBS_TEXT, CHAT, ESCALATION_TEXT, FILES, MENDED, ON_CALL_TEXT, STEPS, Step
+from tools.telegram_stand_in import Received, TelegramStandIn
 
 CHECKOUT = Path(__file__).resolve().parents[1]
 HOME = CHECKOUT / ".cache" / "demo"
 JOBS = HOME / "jobs.yaml"
+ON_CALL = HOME / "on_call.yaml"
 STEP_LIMIT_S = 60
 STOP_LIMIT_S = 15
+_ASKED_AFTER_S = 61.0  # of on_call.yaml, and a second
 _CODE = re.compile(r"\x1b\[\d+m")
 INTERRUPTED, TERMINATED = 130, 143  # a shell's 128 + the signal
 # What a developer's own environment must not bring in: the demo sends nothing to anybody.
@@ -54,13 +56,21 @@ class Demo:
     started_s: float = field(default_factory=time.monotonic)
     commands: int = 0
     shown: int = 0
+    lost_at_s: float = 0.0
 
     # -- the steps ----------------------------------------------------------------------------------------------------
 
     def play(self) -> None:
-        for step in STEPS:
-            if step.verb in command_names() and (self.world or not step.needs_chain):
-                self.take(step)
+        with contextlib.ExitStack() as reading:
+            is_read = False
+            for step in STEPS:
+                if step.verb in command_names() and (self.world or not step.needs_chain):
+                    if step.is_chat_read and not is_read:
+                        reading.enter_context(self.reading_the_chat())
+                    elif is_read and not step.is_chat_read:
+                        reading.close()
+                    is_read = step.is_chat_read
+                    self.take(step)
 
     def take(self, step: Step) -> None:
         self.commands += 1
@@ -83,8 +93,46 @@ class Demo:
         if what == "repair the day":
             for name, text in MENDED.items():
                 (HOME / name).write_text(text)
+        elif what == "name people":
+            ON_CALL.write_text(ON_CALL_TEXT)
+        elif what == "ask after a minute":
+            ON_CALL.write_text(ON_CALL_TEXT + ESCALATION_TEXT)
+            time.sleep(max(0.0, self.lost_at_s + _ASKED_AFTER_S - time.monotonic()))
+        elif what == "tap I have it":
+            self.tap("I have it", "less than it owes")
         elif what and self.world:
+            self.lost_at_s = time.monotonic() if what == "lose money" else self.lost_at_s
             say(f"In the world: {self.world.happen(what)}.")
+
+    @contextlib.contextmanager
+    def reading_the_chat(self) -> Iterator[None]:
+        """Let `listen` run, from when it waits for what people do."""
+        before = self.polls()
+        command = [sys.executable, "-m", "automation", "--config", str(JOBS), "listen"]
+        with subprocess.Popen(command, cwd=CHECKOUT, env=self.environ, stderr=subprocess.DEVNULL) as reader:
+            try:
+                self.telegram.wait_for(lambda: self.polls() > before + 1)
+                yield
+            finally:
+                reader.terminate()
+
+    def polls(self) -> int:
+        return sum(request.path.endswith("/getUpdates") for request in self.telegram.requests)
+
+    def tap(self, label: str, words: str) -> None:
+        """Tap a button of the message with these words, and show what it says then."""
+        found = [(each, button) for each in self.telegram.messages if words in each.text for button in buttons(each)]
+        data, message = next(((one["callback_data"], each) for each, one in found if one["text"] == label), ("", None))
+        if message is None:
+            self.wrong.append(f"no message has a button {label!r}")
+            return
+        say(f"In the chat: somebody taps *{label}* under message {message.message_id}.")
+        self.telegram.tap(CHAT, data, message)
+        if not self.telegram.wait_for(lambda: any("✋" in each.text for each in self.telegram.edits)):
+            self.wrong.append("no message shows who has the incident")
+            return
+        say(green(f"Message {self.telegram.edits[-1].message_id} says now:"))
+        say(self.telegram.edits[-1].text, before=green("  ┃ "))
 
     def hear(self, step: Step) -> None:
         """Show what Telegram received since the last look, and hold it against what the step says."""
@@ -94,6 +142,8 @@ class Demo:
             reply = f", a reply to message {message.reply_to}" if message.reply_to else ""
             say(green(f"Telegram received message {message.message_id}, {how}{reply}:"))
             say(message.text, before=green("  ┃ "))
+            if buttons(message):
+                say(bold("  ".join(f"[ {button['text']} ]" for button in buttons(message))), before=green("  ┃ "))
         self.shown = len(self.telegram.messages)
         if step.verb == "run" and bool(heard) is not bool(step.hears):
             self.wrong.append(f"`{step.command}` sent {len(heard)} messages: {step.why}")
@@ -193,6 +243,11 @@ class Demo:
             self.wrong.append(f"not so: {what}")
 
 
+def buttons(message: Received) -> list[dict[str, str]]:
+    """Return the buttons under a message."""
+    return [button for row in message.payload.get("reply_markup", {}).get("inline_keyboard", []) for button in row]
+
+
 # -- the stage --------------------------------------------------------------------------------------------------------
 
 
@@ -247,8 +302,7 @@ def environment(telegram_url: str) -> dict[str, str]:
         "MONITORING_ENV_FILE": "",  # not the host's own
         "TELEGRAM_API_URL": telegram_url,
         "TELEGRAM_BOT_TOKEN_DEFAULT": "1000001:a-token-of-the-demo",
-        # A person's: of a group more than twenty messages a minute would have to wait.
-        "TELEGRAM_CHAT_ID_DEFAULT": "1000001",
+        "TELEGRAM_CHAT_ID_DEFAULT": str(CHAT),
         "PYTHONUNBUFFERED": "1",
         "NO_PROXY": "127.0.0.1",
         "no_proxy": "127.0.0.1",

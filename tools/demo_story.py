@@ -6,6 +6,9 @@ from dataclasses import dataclass
 
 from tools.demo_chain import BOT, SAFE, TIMELOCK
 
+# A person's: of a group more than twenty messages a minute would have to wait.
+CHAT = 1000001
+
 
 @dataclass(frozen=True, slots=True)
 class Step:
@@ -13,7 +16,7 @@ class Step:
 
     A step that needs the chain is left out without one, and so is one whose verb is not there. `first` is what happens
     before it; `hears` are words that must stand in messages Telegram then receives, `says` in what is printed. A run
-    that is to be heard of by nobody has no `hears`.
+    that is to be heard of by nobody has no `hears`. While `is_chat_read`, `listen` runs: alerts have buttons.
     """
 
     why: str
@@ -23,14 +26,17 @@ class Step:
     first: str = ""
     hears: tuple[str, ...] = ()
     says: tuple[str, ...] = ()
+    is_chat_read: bool = False
 
     @property
     def verb(self) -> str:
         return self.command.split()[0]
 
 
-def on_chain(why: str, command: str, *hears: str, first: str = "", right: tuple[int, ...] = (0,)) -> Step:
-    return Step(why, command, right, needs_chain=True, first=first, hears=hears)
+def on_chain(
+    why: str, command: str, *hears: str, first: str = "", right: tuple[int, ...] = (0,), is_chat_read: bool = False
+) -> Step:
+    return Step(why, command, right, needs_chain=True, first=first, hears=hears, is_chat_read=is_chat_read)
 
 
 STEPS = (
@@ -66,18 +72,36 @@ STEPS = (
         "executed",
         first="execute the payment",
     ),
+    Step(
+        "Two people are named, and `listen` reads the chat from now on: alerts have buttons.",
+        "on-call",
+        needs_chain=True,
+        first="name people",
+        says=("alice",),
+        is_chat_read=True,
+    ),
     on_chain(
         "A vault loses money: its share price falls, and it holds less than it owes.",
         "run hourly",
         "share price",
         "less than it owes",
         first="lose money",
+        is_chat_read=True,
+    ),
+    Step(
+        "Alice taps a button. Everybody sees who has it, in the chat and on the host; reminders and questions stop.",
+        "incidents",
+        needs_chain=True,
+        first="tap I have it",
+        says=("alice has it",),
+        is_chat_read=True,
     ),
     on_chain(
         "The money is paid back: one recovery, with how long it lasted.",
         "run hourly",
         "is ok again",
         first="pay it back",
+        is_chat_read=True,
     ),
     on_chain("The timelock's batch is cancelled.", "run hourly", "ancelled", first="cancel the batch"),
     on_chain(
@@ -103,6 +127,13 @@ STEPS = (
         says=("5 checks have had no data",),
     ),
     on_chain("The provider is back.", "run hourly", "can be read again", first="repair the gateway"),
+    on_chain(
+        "Nobody has the fall of the share price yet. From now on people are asked after a minute: by the next run, or "
+        "by `listen`, which looks each minute.",
+        "run multisig",
+        "not acknowledged",
+        first="ask after a minute",
+    ),
     on_chain(
         "Somebody works on the vault and asks for two quiet hours, with the reason.",
         "silence --protocol cap --for 2h --reason upgrade",
@@ -158,6 +189,18 @@ CHAIN_JOBS_TEXT = """\
     cron: "0/10 * * * *"
     tasks:
       - {name: safes, monitors: [.cache/demo/safes.yaml]}
+"""
+ON_CALL_TEXT = f"""\
+zone: UTC
+people:
+  alice: {{telegram_id: {CHAT}}}
+  ben: {{}}
+rota: {{order: [alice, ben], handover: monday 09:00, starts: 2026-01-05T09:00}}
+"""
+ESCALATION_TEXT = """\
+escalation:
+  critical: {steps: [{after: 1m, to: everybody}]}
+  high: {steps: [{after: 1m, to: everybody}]}
 """
 MISTAKES_TEXT = """\
 profiles:

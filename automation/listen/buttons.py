@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from automation.drills.step import answered
 from automation.listen import acts
@@ -27,10 +27,14 @@ from monitoring.alerts.senders.telegram.buttons import key_of, read_data
 from monitoring.base.settings import Settings
 from monitoring.conditions.condition import Condition
 from monitoring.store.db.database import Tx
+from monitoring.store.people import handled_updates
 from monitoring.store.people.handled_updates import REFUSED
 from monitoring.store.tables import alerts, conditions, rate_limits
 from monitoring.store.tables.alerts import StoredAlert
 
+# Ours: a group takes twenty messages a minute, and alerts must never wait for what somebody asks for.
+MOST_DETAILS_OF_CHAT, _MINUTE = 4, timedelta(minutes=1)
+_SHOWED = "showed details of"
 _LONGEST_TOAST = 200  # core.telegram.org/bots/api, answerCallbackQuery
 _STRANGER = "You are not named in on_call.yaml, so this button does nothing for you. Your account: {account}"
 _FORGED = "This button is not valid here, or no longer. Use a newer message, or /firing."
@@ -65,13 +69,19 @@ def handle_tap(tap: Update, person: str, tx: Tx, now: datetime, context: TapCont
     if isinstance(found, Handled):
         return found
     if found.action is ButtonAction.DETAILS:
-        replies = details(tx, tap, found.stored, found.condition, now, context.settings.environ)
-        name = f"{found.condition.key.monitor}/{found.condition.key.text}"
-        return Handled(f"showed details of {name}", (_answer(tap, "Details follow."), *replies))
+        return _details(tap, found, tx, now, context)
     act = acts.have_it if found.action is ButtonAction.HAVE_IT else acts.mute
     effect: TapEffect = act(tx, found.condition, person, now)
     words = effect.outcome if effect.is_done else f"nothing changed: {effect.outcome}"
     return Handled(words, (_answer(tap, effect.toast, loud=not effect.is_done),), wakes=effect.is_done)
+
+
+def _details(tap: Update, found: _Tapped, tx: Tx, now: datetime, context: TapContext) -> Handled:
+    if handled_updates.count_of_chat(tx, tap.chat_id, _SHOWED, now - _MINUTE) >= MOST_DETAILS_OF_CHAT:
+        return _said(tap, "too many details within a minute", "Details were asked for too often here: wait a minute.")
+    replies = details(tx, tap, found.stored, found.condition, now, context.settings.environ)
+    name = f"{found.condition.key.monitor}/{found.condition.key.text}"
+    return Handled(f"{_SHOWED} {name}", (_answer(tap, "Details follow."), *replies))
 
 
 def _tapped(tap: Update, person: str, tx: Tx, now: datetime, context: TapContext) -> _Tapped | Handled:

@@ -8,6 +8,7 @@ from datetime import datetime
 from automation.on_call.pausing import announcement, routes_of
 from monitoring.alerts.message.model import Severity
 from monitoring.alerts.message.text import code, kv, line
+from monitoring.alerts.recording.incident import thread_of
 from monitoring.alerts.recording.store_alert import store_in
 from monitoring.base.formatting import format_duration, format_instant
 from monitoring.conditions.condition import Condition
@@ -34,5 +35,7 @@ def announce_silence(
     for route in routes_of(heard) if heard else ():
         remedy = line("End it: ", code(f"silence --end {silence.id}"))
         # Pending whatever is silenced: this silence would hold back its own announcement.
-        store_in(tx, announcement(Severity.HIGH, title, kv(rows), remedy, route=route), now=now, status="pending")
+        said = announcement(Severity.HIGH, title, kv(rows), remedy, route=route)
+        said = said.in_threads(thread_of(heard[0])) if len(heard) == 1 else said
+        store_in(tx, said, now=now, status="pending")
     return bool(heard)

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.worlds.services import certificate, hosts_of, proxying, shipped_recordings
-from monitoring.base.clock import SystemClock
+from monitoring.base.clock import Clock, SystemClock
 from monitoring.base.http.client import Request
 from monitoring.chains.abi.function import decode, parse_function
 from monitoring.chains.networks import networks
@@ -54,6 +54,7 @@ class Provider:
     chain: SimChain
     latency_s: float
     noted: Noted
+    clock: Clock = field(default_factory=SystemClock)
     _times: deque[float] = field(default_factory=lambda: deque(maxlen=A_SECOND))
 
     def answer(self, body: bytes) -> tuple[int, bytes]:
@@ -69,7 +70,7 @@ class Provider:
             self.noted.refused += 1
             error = json.dumps({"jsonrpc": "2.0", "id": None, "error": {"code": -32005, "message": problem}})
             return (429 if too_fast else 200), error.encode()
-        return 200, self.chain.fetch(Request(self.chain.url, "POST", body=body), SystemClock()).body
+        return 200, self.chain.fetch(Request(self.chain.url, "POST", body=body), self.clock).body
 
     def _reads(self, call: Mapping[str, Any]) -> int:
         """Return how many questions a call holds, and note those that others are to repeat."""
@@ -101,10 +102,10 @@ class World:
         chains |= {each: SimChain(chain=each) for each in networks() if each not in chains}
         providers = {each: Provider(chain, latency_s, self.noted) for each, chain in chains.items()}
         self._providers = providers
-        self.urls = {each: stack.enter_context(_serving(_answering(one))) for each, one in providers.items()}
+        self.urls = {each: stack.enter_context(serving(answering(one))) for each, one in providers.items()}
         recordings = shipped_recordings()
         pem = certificate(folder, hosts_of(recordings))
-        proxy = stack.enter_context(_serving(proxying(recordings, pem, latency_s, self._asked)))
+        proxy = stack.enter_context(serving(proxying(recordings, pem, latency_s, self._asked)))
         slugs = {each: networks()[each].slug.upper() for each in self.urls}
         self.environ = {f"PROVIDER_URL_{slugs[each]}": url for each, url in self.urls.items()}
         self.environ |= {"HTTPS_PROXY": proxy, "PROVIDER_PUBLIC": "off", "SSL_CERT_FILE": str(pem)}
@@ -122,7 +123,7 @@ class World:
 
 
 @contextmanager
-def _serving(handler: type[BaseHTTPRequestHandler]) -> Iterator[str]:
+def serving(handler: type[BaseHTTPRequestHandler]) -> Iterator[str]:
     server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
@@ -133,7 +134,7 @@ def _serving(handler: type[BaseHTTPRequestHandler]) -> Iterator[str]:
         server.server_close()
 
 
-def _answering(provider: Provider) -> type[BaseHTTPRequestHandler]:
+def answering(provider: Provider) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
         disable_nagle_algorithm = True

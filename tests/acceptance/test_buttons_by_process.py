@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from monitoring.base.clock import SystemClock
+from monitoring.conditions.condition import ConditionKey
 from tests.support.child import CHECKOUT
 from tests.support.fake_telegram import TelegramStandIn
 from tests.support.tapping import ALICE, Chat, data_under, labels
@@ -40,7 +41,7 @@ class _Host(Chat):
             env={**os.environ, **self.settings.environ, "CACHE_DIR": str(self.directory), "MONITORING_ENV_FILE": ""},
         )
         try:
-            assert self.telegram.wait_for(lambda: self.polls(before) > 1)
+            assert self.telegram.wait_for(lambda: self.polls(before) > 1, 90)
             yield process
         finally:
             process.send_signal(signal.SIGTERM)
@@ -70,7 +71,8 @@ def test_a_tap_is_seen_in_the_message_and_the_row_within_seconds(host: _Host) ->
         assert host.telegram.wait_for(
             lambda: any("alice has it: backing" in each.text for each in host.telegram.messages)
         )
-    host.fires("HIGH", text="backing is 92 %")
+    host.fires("HIGH", key=ConditionKey("aave", "use"), text="use is 99 %")
+    assert "use is 99 %" in host.telegram.messages[-1].text
     assert labels(host.telegram.messages[-1]) == [], "nobody reads the chat any more"
 
 

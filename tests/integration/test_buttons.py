@@ -92,6 +92,7 @@ def test_a_mute_covers_one_condition_for_an_hour_and_is_announced_with_sound(hos
     announced = host.telegram.messages[-1]
     assert announced.text.startswith("🚨 HIGH aave: alice silenced aave backing, at most HIGH\nReason: from the chat\n")
     assert not announced.silent
+    assert announced.reply_to == host.telegram.messages[0].message_id
     assert host.newest().text.endswith(
         "🔕 Silenced by alice until 2026-11-30 04:12 UTC; what is worse, and the recovery, are sent."
     )

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from automation.listen.acts import MOST_MUTES_OF_CONDITION
+from automation.listen.buttons import MOST_DETAILS_OF_CHAT
 from monitoring.alerts.senders import Button, ButtonAction
 from monitoring.alerts.senders.telegram.buttons import data_of, key_of
 from monitoring.base.clock import from_text
@@ -144,6 +145,16 @@ def test_it_cannot_read_a_secret_or_change_a_file_or_run_anything(host: Chat) ->
     assert {path: path.read_bytes() for path in host.directory.glob("*.yaml")} == files
     assert host.box.database.rows("SELECT count(*) FROM runs") == [(0,)]
     assert host.box.database.rows("SELECT count(*) FROM pauses") == [(0,)]
+
+
+def test_it_cannot_hold_up_alerts_by_asking_for_details(host: Chat) -> None:
+    host.fires()
+    for _ in range(15):
+        host.telegram.tap(ALICE, data_under(host.telegram.messages[0], "Details"), host.telegram.messages[0])
+    host.reads()
+    assert len(host.telegram.messages) == 1 + MOST_DETAILS_OF_CHAT, "of the twenty a minute that a group takes"
+    host.passes(timedelta(minutes=1))
+    assert host.taps(ALICE, "Details", host.telegram.messages[0]) == ["Details follow."]
 
 
 def test_a_strangers_account_in_the_group_can_do_nothing_and_is_recorded(host: Chat) -> None:

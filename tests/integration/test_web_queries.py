@@ -184,7 +184,7 @@ def test_no_route_costs_the_history(histories: dict[int, Database], route: Route
     steps = []
     for rows, database in histories.items():
         values = {"name": "hourly", "id": str(rows // 2 if "alerts" in route.path else 300)}
-        query = {"monitor": "aave", "check": "utilisation/1"} if route.path == "/incident" else {}
+        query = {"monitor": "aave", "check": "utilisation/1"} if route.path in ("/incident", "/check") else {}
         asked = RequestContext(
             database, values, query, datetime.now(UTC), current_boot(), Settings({}, CHECKOUT, Path())
         )

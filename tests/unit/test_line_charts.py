@@ -75,7 +75,7 @@ def drawn(root: ET.Element) -> list[tuple[float, float]]:
 
 
 @given(CHARTS)
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=40, deadline=None, derandomize=True)
 def test_every_picture_is_well_formed_and_inside_its_frame(chart: LineChart) -> None:
     text = line_chart(chart)
     assert not re.search(r"\b(nan|inf|None)\b", text)
@@ -94,7 +94,7 @@ def test_every_picture_is_well_formed_and_inside_its_frame(chart: LineChart) -> 
 
 
 @given(CHARTS)
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=40, deadline=None, derandomize=True)
 def test_the_lowest_and_the_highest_value_are_always_drawn(chart: LineChart) -> None:
     values = [value for period in chart.periods for value in period.values]
     rows = {y for _, y in drawn(parsed(chart))}
@@ -106,7 +106,7 @@ def test_the_lowest_and_the_highest_value_are_always_drawn(chart: LineChart) -> 
 
 
 @given(st.lists(NUMBERS, min_size=1, max_size=9), st.lists(NUMBERS, max_size=2), st.sampled_from(["", "%", "usd", "s"]))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None, derandomize=True)
 def test_the_ticks_are_few_differ_and_enclose_the_values(
     values: list[Fraction], limits: list[Fraction], unit: str
 ) -> None:
@@ -207,14 +207,16 @@ def test_who_cannot_see_it_gets_the_numbers_in_a_sentence_and_a_table() -> None:
 @pytest.mark.parametrize("days", [0.01, 0.2, 1, 7, 30, 90, 900])
 def test_the_time_axis_has_few_round_ticks(days: float) -> None:
     whole = timedelta(days=days)
-    ticks = list(TimeScale(BEGIN, BEGIN + whole).ticks(5))
-    assert 1 <= len(ticks) <= 6
-    labels = [clock_label(at, whole) for at in ticks]
+    ticks = TimeScale(BEGIN, BEGIN + whole).ticks(5, 10)
+    on_a_phone = [at for at, is_coarse in ticks if is_coarse]
+    assert 1 <= len(on_a_phone) <= 6
+    assert len(on_a_phone) <= len(ticks) <= 11
+    labels = [clock_label(at, whole) for at, _ in ticks]
     assert len(set(labels)) == len(labels)
 
 
 @given(st.lists(LIMITS, max_size=24))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=40, deadline=None, derandomize=True)
 def test_a_sparkline_stays_inside_and_breaks_at_gaps(points: list[Fraction | None]) -> None:
     text = sparkline(points)
     seen = [point for point in points if point is not None]

@@ -35,6 +35,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--requests", type=int, default=5000, metavar="N", help="the most requests to send (default 5000)"
     )
+    parser.add_argument(
+        "--stored", action="store_true", help="judge what runs of this host have stored, without network"
+    )
     parser.add_argument("--json", action="store_true", help="print JSON")
     parser.add_argument(
         "--html", type=Path, metavar="OUT", help="also write a page with charts, which needs no network"
@@ -48,6 +51,7 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
     _check(args, since, until, every.total_seconds(), now)
     options = ["--since", to_text(since), "--until", to_text(until), "--every", str(int(every.total_seconds()))]
     options += ["--requests", str(args.requests), *(["--json"] if args.json else [])]
+    options += ["--stored"] if args.stored else []
     options += ["--html", str(args.html.absolute())] if args.html else []
     with _as_it_was(args.files, args.against) as before, _child_ends_first():
         return run_checks(settings, "backtest", *options, *before, *args.files, shows_progress=True)

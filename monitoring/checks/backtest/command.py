@@ -29,10 +29,12 @@ from monitoring.checks.backtest.kept_answers import trim
 from monitoring.checks.backtest.past import PastWorld, StopNotice, StopReason
 from monitoring.checks.backtest.playing import Played, Progress, play, steps_between
 from monitoring.checks.backtest.report import as_data, as_lines
-from monitoring.checks.backtest.steps import PastScript, past_run
+from monitoring.checks.backtest.steps import PastRun, PastScript, past_run, private_store
+from monitoring.checks.backtest.stored import StoredMonitor, StoredRun, is_enough, stored_series
 from monitoring.checks.builtin import TYPES
 from monitoring.checks.config.load_all import load_all
 from monitoring.checks.engine.monitor import Monitor
+from monitoring.store.db.handle import ReadOnlyStore
 
 PRESENT = "now"
 FOLDER = "backtest"
@@ -51,6 +53,7 @@ def parsed(argv: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--requests", type=int, default=MOST_REQUESTS)
     parser.add_argument("--before", action="append", default=[], metavar="FILE", help="the file as it was")
     parser.add_argument("--before-name", default="before")
+    parser.add_argument("--stored", action="store_true")
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--html", type=Path)
     return parser.parse_args(argv)
@@ -117,13 +120,40 @@ def _play(
     )  # fmt: skip
     with ExitStack() as stack:
         stack.callback(fetch.close)
-        runs = [stack.enter_context(past_run(one.name, one.monitors, steps[0], one.scripts)) for one in versions]
+        every = timedelta(seconds=options.every)
+        runs: list[PastRun] = [*_stored_runs(stack, settings, versions, steps, options)]
+        is_stored = bool(runs)
+        if not is_stored:
+            runs += [stack.enter_context(past_run(one.name, one.monitors, steps[0], one.scripts)) for one in versions]
         with _stopping(world, ended):
-            every = timedelta(seconds=options.every)
             played = play(world, runs, every, Redactor(settings.environ), progress)
+        played.is_stored = is_stored
         _show(played, options)
     trim(folder)
     return played
+
+
+def _stored_runs(
+    stack: ExitStack,
+    settings: Settings,
+    versions: Sequence[PastVersion],
+    steps: Sequence[datetime],
+    options: argparse.Namespace,
+) -> Sequence[StoredRun]:
+    """Return runs on stored readings if that was asked for, or if they are enough for all checks of all versions."""
+    every = timedelta(seconds=options.every)
+    if not options.stored and any(one.scripts for one in versions):
+        return ()
+    names = [each.name for one in versions for each in one.monitors]
+    series = stored_series(ReadOnlyStore(settings.database), names, steps[0] - every, steps[-1])
+    found = [(one.name, [StoredMonitor(each, series=series) for each in one.monitors]) for one in versions]
+    if not options.stored and not all(is_enough(monitors, steps[0], every) for _, monitors in found):
+        return ()
+    stores = [stack.enter_context(private_store(steps[0])) for _ in found]
+    return [
+        StoredRun(name, monitors, store, clock, every=every)
+        for (name, monitors), (store, clock) in zip(found, stores, strict=True)
+    ]
 
 
 def _show(played: Played, options: argparse.Namespace) -> None:

@@ -48,6 +48,7 @@ class Played:
     took_s: float = 0.0
     stopped: StopNotice | None = None
     notes: list[str] = field(default_factory=list)
+    is_stored: bool = False
 
     @property
     def is_complete(self) -> bool:
@@ -113,12 +114,12 @@ def _play_from(world: PastWorld, played: Played, redact: Callable[[str], str], p
 
 def _say_cost(world: PastWorld, steps: Sequence[datetime], a_step: int, progress: Progress) -> None:
     new = sum(not all(one.is_kept(at) for one in world.archives) for at in steps)
-    cost, left = new * max(a_step, 1), world.most_requests - world.requests
+    cost, left = new * a_step, world.most_requests - world.requests
     kept = f" ({len(steps) - new:,} steps are kept from before)" if new < len(steps) else ""
     progress.say(
-        f"{counted(len(steps) + _MEASURED, 'step')}: needs about {new:,} x {max(a_step, 1)} = {cost:,} requests{kept}, "
+        f"{counted(len(steps) + _MEASURED, 'step')}: needs about {new:,} x {a_step} = {cost:,} requests{kept}, "
         f"{left:,} of the budget of {world.most_requests:,} are left"
-        if new
+        if cost
         else f"{counted(len(steps) + _MEASURED, 'step')}: all answers are kept from before"
     )
     if cost > left:

@@ -39,7 +39,7 @@ def as_data(played: Played) -> dict[str, object]:
     found: dict[str, object] = {
         "since": to_text(played.begin), "until": to_text(played.end) if played.judged else None,
         "every_s": played.every.total_seconds(), "steps": len(played.steps), "judged": played.judged,
-        "requests": played.requests, "complete": played.is_complete,
+        "requests": played.requests, "stored": played.is_stored, "complete": played.is_complete,
         "stopped": {"reason": stopped.reason.value, "text": stopped.text} if stopped else None,
         "notes": played.notes, "runs": [_run_data(one, played.end) for one in played.runs],
     }  # fmt: skip
@@ -54,7 +54,8 @@ def as_data(played: Played) -> dict[str, object]:
 def _head(played: Played) -> list[str]:
     names = ", ".join(played.runs[0].names)
     span = f"{played.begin:{_AT}} to {played.end:{_AT}} UTC" if played.judged else f"from {played.begin:{_AT}} UTC"
-    spent = f"{counted(played.judged, 'step')}, {counted(played.requests, 'request')}, {format_seconds(played.took_s)}"
+    read = "from stored readings" if played.is_stored else f"from chains, {counted(played.requests, 'request')}"
+    spent = f"{counted(played.judged, 'step')}, {read}, {format_seconds(played.took_s)}"
     return [f"{names}: {span}, every {format_duration(played.every)}", spent]
 
 
@@ -150,7 +151,8 @@ def _rest(run: PastRun, played: Played) -> list[str]:
     for key, why in run.left_out.items():
         by_reason.setdefault(why, []).append(f"{key.monitor}/{key.check}")
     for why, names in sorted(by_reason.items()):
-        lines.append(f"Left out, because it {why}, which has no past: {_names(list(dict.fromkeys(names)))}.")
+        past = ", which has no past" if why.startswith("asks") else ""
+        lines.append(f"Left out, because it {why}{past}: {_names(list(dict.fromkeys(names)))}.")
     if run.traces:
         lines.append(f"{counted(len(run.traces), 'check')} met a bug: explain FILE shows it.")
     return [*lines, *played.notes]

@@ -1,6 +1,6 @@
 """Runs one version of monitor files through the steps, each judged, worded and recorded as a run does it.
 
-It remembers in a store of its own, in memory where the machine has such a folder. The live store is not opened, and
+It remembers in a store of its own, in memory where the machine has such a folder. The live store is never written, and
 nothing delivers what is stored here.
 """
 
@@ -183,8 +183,15 @@ def past_run(
     name: str, monitors: Sequence[EvaluatedMonitor], begin: datetime, scripts: Sequence[PastScript] = ()
 ) -> Iterator[PastRun]:
     """Open a run that remembers nothing yet."""
+    with private_store(begin) as (store, clock):
+        yield PastRun(name, [PastMonitor(one) for one in monitors], store, clock, scripts)
+
+
+@contextmanager
+def private_store(begin: datetime) -> Iterator[tuple[SteadyStore, StepClock]]:
+    """Open a store that is gone afterwards, and the clock of its run."""
     clock = StepClock(begin)
     with TemporaryDirectory(prefix="monitoring-backtest-", dir=_MEMORY if _MEMORY.is_dir() else None) as folder:
         store = SteadyStore(Path(folder) / "monitoring.db", clock)
         with closing(store):
-            yield PastRun(name, [PastMonitor(one) for one in monitors], store, clock, scripts)
+            yield store, clock

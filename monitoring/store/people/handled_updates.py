@@ -66,6 +66,15 @@ def count_refused(tx: Tx, since: datetime) -> int:
     return int(found[0]) if found else 0
 
 
+def count_of_chat(tx: Tx, chat_id: str, outcome: str, since: datetime) -> int:
+    """Return how many updates of a chat since then have an outcome that begins so."""
+    found = tx.execute(
+        "SELECT count(*) FROM handled_updates WHERE handled_at > ? AND chat_id = ? AND substr(outcome, 1, ?) = ?",
+        (to_text(since), chat_id, len(outcome), outcome),
+    ).fetchone()
+    return int(found[0]) if found else 0
+
+
 def was_answered(tx: Tx, account: int, outcome: str, since: datetime) -> bool:
     """Return whether an account got this outcome since."""
     found = tx.execute(

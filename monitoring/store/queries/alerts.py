@@ -12,6 +12,7 @@ from datetime import datetime
 from typing import Any
 
 from monitoring.base.clock import to_text
+from monitoring.store.db.compatibility import has_table
 from monitoring.store.db.database import Database, Row
 from monitoring.store.queries import pagination
 from monitoring.store.queries.pagination import IN_ORDER, LATE, IdRange
@@ -126,6 +127,15 @@ def alerts_of_key(database: Database, names: Sequence[str], key: str, limit: int
     """Return the alerts of one condition, newest first; their protocol is one of the names it had."""
     where = f"WHERE dedupe_key = ? AND +protocol IN ({', '.join('?' * len(names))}) ORDER BY id DESC LIMIT ?"
     return _read(database, f"FROM alert_events INDEXED BY alert_key {where}", [key, *names, limit])
+
+
+def alerts_of_thread(database: Database, thread: str, limit: int) -> list[AlertRow]:
+    """Return the newest alerts about one thing, newest first; none where no release that writes threads has run."""
+    with database.snapshot() as tx:
+        if not has_table(tx, "alert_threads"):
+            return []
+    ids = "SELECT alert_id FROM alert_threads WHERE thread = ? ORDER BY alert_id DESC LIMIT ?"
+    return _read(database, f"FROM alert_events WHERE id IN ({ids}) ORDER BY id DESC", [thread, limit])
 
 
 def protocols(database: Database) -> list[str]:

@@ -34,7 +34,7 @@ def line_chart(chart: LineChart, name: str = "chart") -> Markup:
         shapes.rules(marks, times),
         shapes.lines(chart.periods, times, values),
         shapes.dots(chart.periods, times, values),
-        _limit_labels(chart, values),
+        _limit_labels(chart, times, values),
         shapes.time_axis(times),
         shapes.lanes(marks, times, lanes),
     ])  # fmt: skip
@@ -91,12 +91,15 @@ def _limits(chart: LineChart) -> Iterator[Fraction]:
         yield from (limit for limit in (period.lower, period.upper) if limit is not None)
 
 
-def _limit_labels(chart: LineChart, values: ValueScale) -> Markup:
-    return shapes.joined(
-        shapes.limit_label(f"limit {_shown(limit, chart)}", values.y(limit), side)
-        for side in ("upper", "lower")
-        if (limit := chart.newest_limit(side)) is not None and values.holds(limit)
-    )
+def _limit_labels(chart: LineChart, times: TimeScale, values: ValueScale) -> Markup:
+    """Name the newest limit on each side."""
+    labels: list[Markup] = []
+    for side in ("upper", "lower"):
+        limit, steps = chart.newest_limit(side), list(shapes.limit_steps(chart.periods, times, values, side))
+        if limit is not None and values.holds(limit) and steps:
+            begin, _, y = steps[-1]
+            labels.append(shapes.limit_label(f"limit {_shown(limit, chart)}", begin, y, side))
+    return shapes.joined(labels)
 
 
 _SAMPLE = Markup('<li><svg viewBox="-8 -8 16 16" aria-hidden="true">{}</svg>{}</li>')

@@ -6,7 +6,7 @@ Everything is exact until it is drawn, so that no value however large or small b
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from fractions import Fraction
@@ -22,8 +22,8 @@ _MOST_DECIMALS = 9
 _SUFFIXES = ((12, "T"), (9, "B"), (6, "M"), (3, "k"))
 _FROM_HERE_SHORT = 10_000
 _SPANS_S = (
-    1, 2, 5, 10, 30, 60, 300, 600, 1800, 3600, 7200, 10_800, 21_600, 43_200, 86_400, 172_800, 604_800, 2_592_000,
-    31_536_000,
+    1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1200, 1800, 3600, 7200, 10_800, 21_600, 43_200, 86_400, 172_800, 345_600,
+    604_800, 864_000, 1_209_600, 2_592_000, 7_776_000, 31_536_000,
 )  # fmt: skip
 
 
@@ -59,6 +59,7 @@ def value_scale(values: Iterable[Fraction], limits: Iterable[Fraction] = (), uni
         low, high = (low - room, high + room) if low < 0 else (max(Fraction(0), low - room), high + room)
     step = _step_in(unit, (high - low) / _STEPS)
     low, high = math.floor(low / step) * step, math.ceil(high / step) * step
+    high = max(high, low + 2 * step)
     values_of_ticks = [low + number * step for number in range(int((high - low) / step) + 1)]
     return ValueScale(low, high, tuple(zip(values_of_ticks, _labels(values_of_ticks, step, unit), strict=True)))
 
@@ -140,16 +141,20 @@ class TimeScale:
         share = (at - self.begins_at).total_seconds() / whole if whole > 0 else 1.0
         return round(min(max(share, 0.0), 1.0) * 100, 3)
 
-    def ticks(self, most: int) -> Iterator[datetime]:
-        """Return round instants of UTC within the axis, `most` of them at most."""
-        whole = self.ends_at - self.begins_at
-        rough_s = whole.total_seconds() / most
-        step = timedelta(seconds=next((step for step in _SPANS_S if step >= rough_s), _SPANS_S[-1]))
-        day = self.begins_at.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
-        at = day + math.ceil((self.begins_at - day) / step) * step
-        while at <= self.ends_at:
-            yield at
-            at += step
+    def ticks(self, few: int, many: int) -> list[tuple[datetime, bool]]:
+        """Return round instants of UTC within the axis, each with whether it is among the `few` that a phone shows.
+
+        The `many` of a screen, at most, lie between those of a phone: none comes so close to another that they touch.
+        """
+        whole_s = (self.ends_at - self.begins_at).total_seconds()
+        coarse = next((step for step in _SPANS_S if step >= whole_s / few), _SPANS_S[-1])
+        fine = next((step for step in _SPANS_S if coarse % step == 0 and step >= whole_s / many), coarse)
+        first = math.ceil(self.begins_at.timestamp() / fine)
+        last = math.floor(self.ends_at.timestamp() / fine)
+        return [
+            (datetime.fromtimestamp(number * fine, UTC), number * fine % coarse == 0)
+            for number in range(first, last + 1)
+        ]
 
 
 def clock_label(at: datetime, whole: timedelta) -> str:

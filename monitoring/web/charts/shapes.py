@@ -19,8 +19,8 @@ LANE = 20.0
 AXIS = 22.0
 _PX_OF_A_LETTER = 7.2
 _TICKS_ON_A_PHONE, _TICKS_ON_A_SCREEN = 5, 10
-_NEAR_EDGE = 7.0  # per cent: a label nearer to it is written inwards
 _LABEL_ROOM = 16.0
+_LATE_LABEL = 65.0  # per cent: a label that begins later has no room to its right on a phone
 _THINNEST = 0.4  # per cent: what is there must be seen
 
 _GLYPHS = {
@@ -112,11 +112,12 @@ def limit_steps(
             yield begins[number], end, values.y(limit)
 
 
-def limit_label(text: str, y: float, side: str) -> Markup:
-    """Write a limit at the right end of its line, on the side where values are bad if there is room."""
+def limit_label(text: str, begin: float, y: float, side: str) -> Markup:
+    """Write a limit where it begins, on the side where values are bad if there is room: there the line is not yet."""
     above = y > _LABEL_ROOM if side == "upper" else y > HEIGHT - _LABEL_ROOM
-    return Markup('<text class="limit-label" x="100%" dx="-4" y="{:g}" text-anchor="end">{}</text>').format(
-        y - 5 if above else y + 13, text
+    at_end = begin > _LATE_LABEL
+    return Markup('<text class="limit-label" x="{:g}%" dx="{}" y="{:g}" text-anchor="{}">{}</text>').format(
+        100 if at_end else begin, -4 if at_end else 4, y - 5 if above else y + 13, "end" if at_end else "start", text
     )
 
 
@@ -179,18 +180,14 @@ def dots(periods: Sequence[Period], times: TimeScale, values: ValueScale) -> Mar
 def time_axis(times: TimeScale) -> Markup:
     """Return the time axis; ticks of class `wide` are for screens only."""
     whole = times.ends_at - times.begins_at
-    few = set(times.ticks(_TICKS_ON_A_PHONE))
     parts = [Markup('<line class="axis" x1="0" x2="100%" y1="{0:g}" y2="{0:g}"/>').format(HEIGHT)]
-    for at in sorted({*few, *times.ticks(_TICKS_ON_A_SCREEN)}):
+    for at, is_on_a_phone in times.ticks(_TICKS_ON_A_PHONE, _TICKS_ON_A_SCREEN):
         x = times.x(at)
-        anchor = "start" if x < _NEAR_EDGE else "end" if x > 100 - _NEAR_EDGE else "middle"
         parts.append(
             Markup(
                 '<g class="tick{}"><line class="axis" x1="{:g}%" x2="{:g}%" y1="{:g}" y2="{:g}"/>'
-                '<text x="{:g}%" y="{:g}" text-anchor="{}">{}</text></g>'
-            ).format(
-                "" if at in few else " wide", x, x, HEIGHT, HEIGHT + 4, x, HEIGHT + 16, anchor, clock_label(at, whole)
-            )
+                '<text x="{:g}%" y="{:g}" text-anchor="middle">{}</text></g>'
+            ).format("" if is_on_a_phone else " wide", x, x, HEIGHT, HEIGHT + 4, x, HEIGHT + 16, clock_label(at, whole))
         )
     return joined(parts)
 

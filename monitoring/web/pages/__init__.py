@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from monitoring.web.http import HTML, respond
-from monitoring.web.pages import alerts, incident, incidents, overview, runs, silences, watched
+from monitoring.web.pages import alerts, check, incident, incidents, overview, runs, silences, watched
 from monitoring.web.pages.templating import render
 from monitoring.web.route import Route
 
@@ -19,6 +19,7 @@ ROUTES = (
     *runs.ROUTES,
     *incidents.ROUTES,
     *incident.ROUTES,
+    *check.ROUTES,
     *silences.ROUTES,
     *watched.ROUTES,
 )

@@ -23,6 +23,8 @@ from monitoring.conditions.condition import ConditionKey
 from monitoring.ledger.audit import AuditProblem, ProblemKind
 from monitoring.store.queries.alerts import AlertRow
 from monitoring.web import serializers
+from monitoring.web.charts.line import line_chart
+from monitoring.web.charts.shapes import glyph
 from monitoring.web.pages.page import Page
 from monitoring.web.static_files import address
 
@@ -68,7 +70,10 @@ def _environment() -> Environment:
         "clock": clock, "moment": moment, "when": when, "ago": ago, "seconds": seconds, "size": size,
         "headline": headline, "alert_html": alert_html, "pretty": pretty, "run_seconds": serializers.duration_s,
     }  # fmt: skip
-    environment.globals |= {"static": address, "incident_address": incident_address, "finding_address": finding_address}
+    environment.globals |= {
+        "static": address, "incident_address": incident_address, "check_address": check_address,
+        "finding_address": finding_address, "line_chart": line_chart, "glyph": glyph,
+    }  # fmt: skip
     return environment
 
 
@@ -170,6 +175,12 @@ def guidance_of_row(row: AlertRow) -> Guidance:
 def incident_address(key: ConditionKey, since: datetime | None = None) -> str:
     """Return where the page of an incident lies; `since` is when the one began that is meant."""
     return incident_path({**key.named, "since": f"{since:%Y-%m-%dT%H:%M:%SZ}" if since else ""})
+
+
+def check_address(key: ConditionKey, range_: str = "") -> str:
+    """Return where the page of a check lies; `range_` is one of those that it offers."""
+    named = {name: value for name, value in {**key.named, "range": range_}.items() if value}
+    return f"/check?{urlencode(named)}"
 
 
 _STATUS_OF = {
