@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import UTC, datetime, time, timedelta
 
 from automation.on_call.message import Question, question
 from automation.on_call.model import CHANNEL, OnCall
+from automation.on_call.rota import on_duty
 from automation.on_call.steps import DueQuestion, next_ask
 from monitoring.alerts.recording.incident import with_incident, with_incidents
 from monitoring.alerts.recording.store_alert import AlertKind, AlertOrigin, store_in
@@ -20,7 +21,7 @@ from monitoring.conditions.condition import Condition, ConditionKey
 from monitoring.conditions.severity import Severity
 from monitoring.conditions.silence import silence_of, subject_of
 from monitoring.store.db.database import Database, Tx
-from monitoring.store.people import acknowledgements, escalations
+from monitoring.store.people import acknowledgements, duty, escalations
 from monitoring.store.people.escalations import EscalationProgress
 from monitoring.store.tables import conditions, silences
 
@@ -35,12 +36,20 @@ class _DueIncident:
 
 def escalate(database: Database, team: OnCall, now: datetime, origin: AlertOrigin) -> int:
     """Store what is due; return how many alerts. A process that sends nothing asks nobody."""
+    _keep_duty(database, team, now)
     if team.escalation is None or origin.debug:
         return 0
     if not database.read(lambda tx: conditions.incidents(tx, now) or escalations.everything(tx)):
         return 0
     with database.write() as tx:
         return _escalate_in(tx, team, now, origin)
+
+
+def _keep_duty(database: Database, team: OnCall, now: datetime) -> None:
+    """Let the pages say who is on call: they read the database alone. Without a rota it holds for a day at a time."""
+    found = on_duty(team, now)
+    tomorrow = datetime.combine(now.date() + timedelta(days=2), time(), UTC)
+    duty.keep(database, duty.OnCallNow(found.people, found.until or tomorrow), now)
 
 
 def _escalate_in(tx: Tx, team: OnCall, now: datetime, origin: AlertOrigin) -> int:

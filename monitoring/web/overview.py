@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from itertools import groupby
 from typing import Any
 
 from monitoring.alerts.message.guidance import Guidance
@@ -26,7 +25,6 @@ from monitoring.store.people.acknowledgements import Acknowledgement
 from monitoring.store.people.escalations import EscalationProgress
 from monitoring.store.queries import runs as run_queries
 from monitoring.store.queries.runs import TaskStanding
-from monitoring.store.queries.sources import parsed_sources
 from monitoring.store.tables import conditions, configured_protocols, runs, schedules, silences
 from monitoring.store.tables.runs import RunRow
 from monitoring.store.tables.schedules import ScheduleInForce
@@ -68,29 +66,6 @@ class WatchedProfile:
 
     profile: ProfileView
     tasks: tuple[TaskStanding, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Checks:
-    """The checks of one monitor, as its newest run left them. `unconfirmed` are sources that were never parsed."""
-
-    monitor: str
-    rows: tuple[Condition, ...]
-    unconfirmed: tuple[str, ...] = ()
-
-    @property
-    def blind(self) -> tuple[Condition, ...]:
-        return tuple(row for row in self.rows if row.no_data is not None)
-
-    @property
-    def firing(self) -> tuple[Condition, ...]:
-        return tuple(row for row in self.rows if row.is_firing)
-
-    @property
-    def judged_at(self) -> datetime | None:
-        """When the check that was seen longest ago was last seen; none if one never was."""
-        seen = [row.judged_at for row in self.rows if row.judged_at is not None]
-        return min(seen) if len(seen) == len(self.rows) else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,18 +174,6 @@ def _watched_files(tasks: Sequence[Mapping[str, Any]]) -> Iterator[WatchedFile]:
         for file in task.get("monitors") or [task["script"]]:
             said = about.get(file, {})
             yield WatchedFile(file, said.get("watches", ""), said.get("runbook", ""), task["profile"], task["cron"])
-
-
-def checks(database: Database) -> list[Checks]:
-    """Return the checks of every monitor file that runs, by monitor."""
-    by_monitor = groupby(conditions.declared(database), key=lambda row: row.key.monitor)
-    parsed = parsed_sources(database)
-    return [
-        Checks(
-            monitor, tuple(rows), tuple(name for name, is_parsed in parsed.get(monitor, {}).items() if not is_parsed)
-        )
-        for monitor, rows in by_monitor
-    ]
 
 
 def firing(database: Database, now: datetime) -> list[Incident]:

@@ -22,6 +22,10 @@ MORE = {
     "silence --until": ["--protocol", "aave", "--reason", "r"],
     "pause --for": ["--profile", "hourly", "--reason", "r"],
     "pause --until": ["--profile", "hourly", "--reason", "r"],
+    "drill --within": ["--people"],
+    "backtest --since": ["monitor.yaml"],
+    "backtest --until": ["--since", "1d", "monitor.yaml"],
+    "backtest --every": ["--since", "1d", "monitor.yaml"],
     "restore --wait": ["nothing.db"],
     "stop --grace": ["hourly"],
 }

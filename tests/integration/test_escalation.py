@@ -17,6 +17,7 @@ from monitoring.alerts.message.model import Alert, Severity
 from monitoring.alerts.recording.store_alert import AlertOrigin, raise_in, resolve_in
 from monitoring.conditions.condition import Condition, ConditionKey
 from monitoring.conditions.transition import at_rest
+from monitoring.store.people import duty
 from monitoring.store.tables import conditions, silences
 from tests.support.chain_clock import ManualClock
 from tests.support.fake_telegram import BOT_TOKEN, CHAT, TelegramStandIn
@@ -223,3 +224,18 @@ def test_the_file_gives_each_person_a_chat_and_the_env_file_may_give_another(hos
     environ = with_people(settings, host.jobs).environ
     assert environ["TELEGRAM_CHAT_ID_ON_CALL_ANA"] == "-5"
     assert environ["TELEGRAM_CHAT_ID_ON_CALL_BEN"] == "222"
+
+
+def test_who_is_on_call_is_kept_for_the_pages_and_written_when_it_is_news(host: Team) -> None:
+    now = host.clock.now()
+    escalate(host.outbox.database, host.team, now, AlertOrigin())
+    found = duty.read(host.outbox.database, now)
+    assert found == duty.OnCallNow(("ben",), datetime(2026, 10, 26, 8, 0, tzinfo=UTC)), "until the handover"
+    before = host.outbox.database.connection.total_changes()
+    escalate(host.outbox.database, host.team, now + timedelta(hours=1), AlertOrigin())
+    assert host.outbox.database.connection.total_changes() == before
+    assert duty.read(host.outbox.database, now + timedelta(days=1)) is None, "a host that stands still names nobody"
+    escalate(host.outbox.database, replace(host.team, rota=None), now, AlertOrigin())
+    everybody = duty.read(host.outbox.database, now)
+    assert everybody is not None
+    assert set(everybody.people) == {"ana", "ben"}

@@ -247,10 +247,10 @@ def test_the_description_names_exactly_the_routes_and_parameters_there_are() -> 
 
     spec = yaml.safe_load(SPEC.read_text())
     of_pages = {route.path for route in pages.ROUTES}
-    assert {route.path for route in api.ROUTES} | {"/openapi.json"} == set(spec["paths"])
+    assert {route.path.replace(":path", "") for route in api.ROUTES} | {"/openapi.json"} == set(spec["paths"])
     assert of_pages.isdisjoint(spec["paths"])
     for route in api.ROUTES:
-        operation = spec["paths"][route.path]["get"]
+        operation = spec["paths"][route.path.replace(":path", "")]["get"]
         given = [_resolved(spec, parameter) for parameter in operation.get("parameters", [])]
         assert {parameter["name"] for parameter in given if parameter["in"] == "query"} == set(route.parameters)
     assert spec["components"]["schemas"]["Alert"]["required"] == FIELDS

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import random
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -17,9 +18,11 @@ from monitoring.base.settings import CHECKOUT, Settings
 from monitoring.store.db import schema
 from monitoring.store.db.compatibility import VERSION
 from monitoring.store.db.database import Database
+from monitoring.store.queries import alert_search
 from monitoring.store.queries import alerts as alert_queries
 from monitoring.store.queries import runs as run_queries
-from monitoring.store.queries.alerts import AlertQuery
+from monitoring.store.queries.alert_search import Wanted
+from monitoring.store.queries.alerts import AlertQuery, AlertRow
 from monitoring.store.tables import alerts, runs
 from monitoring.web import api, pages
 from monitoring.web.route import RequestContext, Route
@@ -111,6 +114,42 @@ def test_every_filter_is_answered_by_index_without_a_scan_or_a_sort(database: Da
         assert any("alert_late" in step for step in steps) is bool(span), "the way through the zones is among them"
 
 
+@pytest.mark.parametrize("span", SPANS, ids=str)
+def test_a_search_goes_on_where_it_stopped_and_finds_what_reading_everything_finds(
+    database: Database, span: dict[str, datetime]
+) -> None:
+    wanted = Wanted(text="1 2", delivery="delivered") if span else Wanted(text="X")
+    for filters in ({}, {"protocol": "aave"}, {"severity": "HIGH", "source": "protocol"}):
+        query, found, reads = AlertQuery(**filters, **span), [], 0  # type: ignore[arg-type]
+        while query is not None:
+            part = alert_search.search(database, query, wanted, 40, 700)
+            found += [row.id for row in part.rows]
+            reads += 1
+            query = replace(query, before_id=part.reached) if part.reached else None
+        assert found == [row.id for row in _read_everything(database, filters, span) if _is(row, wanted)]
+        assert reads > 1 or span
+
+
+def _read_everything(database: Database, filters: dict[str, str], span: dict[str, datetime]) -> list[AlertRow]:
+    return alert_queries.alert_page(database, AlertQuery(**filters, **span), 2 * ROWS)  # type: ignore[arg-type]
+
+
+def _is(row: AlertRow, wanted: Wanted) -> bool:
+    said = wanted.text.lower() in f"{row.title}\n{row.message}".lower()
+    return said and wanted.delivery in ("", row.delivery_status)
+
+
+@pytest.mark.parametrize("analyzed", [False, True], ids=["fresh", "analyzed"])
+def test_a_search_reads_by_index_without_a_scan_or_a_sort(database: Database, *, analyzed: bool) -> None:
+    if analyzed:
+        database.connection.execute("ANALYZE")
+    for filters, cursor in itertools.product(FILTERS, CURSORS):
+        wanted = AlertQuery(**filters, **cursor)  # type: ignore[arg-type]
+        steps = alert_search.plan(database, wanted, Wanted("usdc", "failed"))
+        assert not [step for step in steps if "TEMP B-TREE" in step], (wanted, steps)
+        assert not [step for step in steps if step.startswith("SCAN alert")], (wanted, steps)
+
+
 @pytest.mark.parametrize("version", range(2, VERSION))
 def test_what_an_earlier_release_stored_out_of_order_is_found_by_time(tmp_path: Path, version: int) -> None:
     with schema.create_or_migrate(tmp_path / "monitoring.db", until=version) as old:
@@ -147,6 +186,22 @@ def test_the_work_of_a_page_does_not_grow_with_the_history(histories: dict[int, 
     )
     for few, many, wanted in zip(short, long, _shapes(40_000), strict=True):
         assert many <= few * 2 + 6_000, wanted
+
+
+def test_the_work_of_a_search_does_not_grow_with_the_history(histories: dict[int, Database]) -> None:
+    for filters in ({}, {"protocol": "aave"}, {"severity": "HIGH"}):
+        query = AlertQuery(**filters)
+        short, long = (
+            _steps(database, lambda query=query, database=database: _search_in_vain(database, query))
+            for database in histories.values()
+        )
+        assert long <= short * 1.2 + 500
+
+
+def _search_in_vain(database: Database, query: AlertQuery) -> None:
+    found = alert_search.search(database, query, Wanted(text="nobody wrote this"), 50, 100)
+    assert not found.rows
+    assert found.reached
 
 
 def _shapes(rows: int) -> list[AlertQuery]:

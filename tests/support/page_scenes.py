@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
+from fractions import Fraction
 from pathlib import Path
 
 from monitoring.alerts.message.model import Alert
@@ -14,6 +15,9 @@ from monitoring.store.db.database import Database, Tx
 from monitoring.store.db.schema import open_database
 from monitoring.store.people import acknowledgements, pauses
 from monitoring.store.people.pauses import PauseKind
+from monitoring.store.readings.limits import Bound, ReadingLimits
+from monitoring.store.readings.reading import CheckReading, ReadingState, Series
+from monitoring.store.readings.writing import record_in
 from monitoring.store.tables import conditions, schedules, silences
 from monitoring.store.tables.schedules import Schedule
 from tests.support.filled import fill, store
@@ -106,8 +110,23 @@ def many(database: Database, now: datetime) -> None:
 
 
 def _put(tx: Tx, rows: list[Condition], now: datetime) -> None:
+    """Write the conditions and, as a run does in the same transaction, what was read: three times today."""
     for row in rows:
         conditions.put(tx, row, now)
+    for hours in (3, 2, 0):
+        at = now - timedelta(hours=hours)
+        record_in(tx, [_reading(row, number, hours) for number, row in enumerate(rows)], (), at)
+
+
+def _reading(row: Condition, number: int, hours: int) -> CheckReading:
+    series = Series(row.key, row.protocol, row.severity, "limit", "%", row.about, "cash / supplied")
+    limits = ReadingLimits((Bound(Fraction(1, 10), row.severity),), (), "≥ 10%")
+    if row.no_data is not None and not hours:
+        return CheckReading(series, ReadingState.NO_DATA, limits=limits)
+    if row.is_firing:
+        state = ReadingState.OK if hours else ReadingState.FIRING
+        return CheckReading(series, state, Fraction(number % 9 + 4 * hours, 100), limits=limits, severity=row.severity)
+    return CheckReading(series, ReadingState.OK, Fraction(20 + number * 7 % 70 + hours, 100), limits=limits)
 
 
 FILLED: Mapping[str, Callable[[Database, datetime], None]] = {

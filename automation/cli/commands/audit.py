@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import datetime, timedelta
 from itertools import groupby
 
 from automation.cli.console import write_json
@@ -100,14 +100,15 @@ def _evidence(args: argparse.Namespace, settings: Settings, now: datetime) -> in
     """Show what was recorded of the past: it is read as it is, and nothing is brought up to date first."""
     from automation.evidence import digest_view, period_report
 
+    day = None if args.digest is None else digest_view.day_of(args.digest, now)
+    length = parse_duration(args.report) if day is None else timedelta(0)
     with _open_as_it_is(settings) as database:
-        if args.digest is not None:
-            day = digest_view.day_of(args.digest, now)
+        if day is not None:
             checks = digest_view.check_day(database, day, now)
             text, data = "\n".join(digest_view.lines(day, checks)), digest_view.as_json(day, checks)
             is_ok = digest_view.is_verified(checks)
         else:
-            report = period_report.gather_report(database, parse_duration(args.report), now)
+            report = period_report.gather_report(database, length, now)
             text, data, is_ok = "\n".join(report.as_markdown()), report.as_json(), report.is_verified
     if args.json:
         write_json(data)

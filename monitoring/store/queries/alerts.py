@@ -87,7 +87,7 @@ def alert_page(database: Database, wanted: AlertQuery, limit: int) -> list[Alert
     found: list[AlertRow] = []
     for part in pagination.parts(database, wanted.since, wanted.until, wanted.before_id):
         if len(found) < limit:
-            found += _read(database, *_page_sql(wanted, part, limit - len(found)))
+            found += read_rows(database, *page_sql(wanted, part, limit - len(found)))
     return found
 
 
@@ -95,7 +95,7 @@ def newest(database: Database, wanted: Filter, limit: int) -> list[AlertRow]:
     """Return the newest alerts that pass the filter, newest first."""
     conditions, values = _conditions(wanted)
     where = f"WHERE {' AND '.join(conditions)}" if conditions else ""
-    return _read(database, f"FROM alert_events {where} ORDER BY id DESC LIMIT ?", [*values, limit])
+    return read_rows(database, f"FROM alert_events {where} ORDER BY id DESC LIMIT ?", [*values, limit])
 
 
 def _conditions(wanted: Filter) -> tuple[list[str], list[Any]]:
@@ -112,13 +112,13 @@ def _conditions(wanted: Filter) -> tuple[list[str], list[Any]]:
 
 
 def one_alert(database: Database, alert_id: int) -> AlertRow | None:
-    found = _read(database, "FROM alert_events WHERE id = ?", [alert_id])
+    found = read_rows(database, "FROM alert_events WHERE id = ?", [alert_id])
     return found[0] if found else None
 
 
 def alerts_of_run(database: Database, run_id: int, limit: int) -> list[AlertRow]:
     """Return what the tasks of a run raised, oldest first."""
-    return _read(
+    return read_rows(
         database, "FROM alert_events INDEXED BY alert_run WHERE run_id = ? ORDER BY id LIMIT ?", [run_id, limit]
     )
 
@@ -126,7 +126,7 @@ def alerts_of_run(database: Database, run_id: int, limit: int) -> list[AlertRow]
 def alerts_of_key(database: Database, names: Sequence[str], key: str, limit: int) -> list[AlertRow]:
     """Return the alerts of one condition, newest first; their protocol is one of the names it had."""
     where = f"WHERE dedupe_key = ? AND +protocol IN ({', '.join('?' * len(names))}) ORDER BY id DESC LIMIT ?"
-    return _read(database, f"FROM alert_events INDEXED BY alert_key {where}", [key, *names, limit])
+    return read_rows(database, f"FROM alert_events INDEXED BY alert_key {where}", [key, *names, limit])
 
 
 def alerts_of_thread(database: Database, thread: str, limit: int) -> list[AlertRow]:
@@ -135,7 +135,7 @@ def alerts_of_thread(database: Database, thread: str, limit: int) -> list[AlertR
         if not has_table(tx, "alert_threads"):
             return []
     ids = "SELECT alert_id FROM alert_threads WHERE thread = ? ORDER BY alert_id DESC LIMIT ?"
-    return _read(database, f"FROM alert_events WHERE id IN ({ids}) ORDER BY id DESC", [thread, limit])
+    return read_rows(database, f"FROM alert_events WHERE id IN ({ids}) ORDER BY id DESC", [thread, limit])
 
 
 def protocols(database: Database) -> list[str]:
@@ -153,13 +153,13 @@ def plan(database: Database, wanted: AlertQuery, limit: int) -> list[str]:
     asked = pagination.questions(wanted.since, wanted.until)
     zoned = (IN_ORDER, LATE) if asked else ()
     for part in [IdRange(1, wanted.before_id or 9), *(IdRange(1, 9, zones) for zones in zoned)]:
-        sql, values = _page_sql(wanted, part, limit)
+        sql, values = page_sql(wanted, part, limit)
         asked.append((f"SELECT {', '.join(_COLUMNS)} {sql}", values))
     found = [database.rows(f"EXPLAIN QUERY PLAN {sql}", values) for sql, values in asked]
     return [str(step[3]) for steps in found for step in steps]
 
 
-def _page_sql(wanted: AlertQuery, part: IdRange, limit: int) -> tuple[str, list[Any]]:
+def page_sql(wanted: AlertQuery, part: IdRange, limit: int) -> tuple[str, list[Any]]:
     """Return the page from `FROM` on. The unary plus keeps SQLite from another index and a sort."""
     equal = [name for name in _EQUALITIES if getattr(wanted, name) is not None]
     passes = [(f"{name} = ?", getattr(wanted, name)) for name in equal]
@@ -197,7 +197,8 @@ def _distinct(database: Database, column: str) -> list[str]:
     return [_text(row[0]) or "" for row in found]
 
 
-def _read(database: Database, sql: str, values: Sequence[Any]) -> list[AlertRow]:
+def read_rows(database: Database, sql: str, values: Sequence[Any]) -> list[AlertRow]:
+    """Return the rows of a query that is given from `FROM` on."""
     try:
         rows = database.rows(f"SELECT {', '.join(_COLUMNS)} {sql}", values)
     except UnicodeDecodeError:  # bytes of the old system that are no UTF-8: shown with their marks, never an error

@@ -197,7 +197,8 @@ def _where(tx: Tx, query: WatchedQuery, after: int | None) -> tuple[str, list[ob
     found: list[tuple[str, Iterable[object]]] = [("s.gone_at IS NULL", ())]
     found += [("s.protocol = ?", (query.protocol,))] if query.protocol is not None else []
     found += [("s.monitor = ?", (query.monitor,))] if query.monitor is not None else []
-    found += [("s.chain = ?", (str(query.chain or ""),))] if query.chain is not None else []
+    # With a plus, so that the order of the index stays the order of the page.
+    found += [("+s.chain = ?", (str(query.chain or ""),))] if query.chain is not None else []
     found += [("s.severity = ?", (int(query.severity),))] if query.severity is not None else []
     found += [(_STATES[query.state], ())] if query.state is not None else []
     if query.text:

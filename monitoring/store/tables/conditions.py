@@ -89,6 +89,25 @@ def declared(database: Database) -> list[Condition]:
     ]
 
 
+def declared_unread(database: Database, limit: int) -> list[Condition]:
+    """Return the checks of monitor files of which no reading is kept, by key."""
+    read = database.row("SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'reading_series'") is not None
+    unread = (
+        "AND NOT EXISTS (SELECT 1 FROM reading_series s WHERE s.monitor = conditions.monitor AND "
+        "s.check_name = conditions.check_name AND s.chain = conditions.chain AND s.subject = conditions.subject) "
+        if read
+        else ""
+    )
+    order = "ORDER BY monitor, check_name, chain, subject LIMIT ?"
+    return [_condition(row) for row in database.rows(f"{_SELECT} WHERE declared = 1 {unread}{order}", (limit,))]
+
+
+def chains(database: Database) -> list[int]:
+    """Return the chains that checks of monitor files read, in order: one walk along the checks."""
+    found = database.rows("SELECT DISTINCT chain FROM conditions WHERE declared = 1 AND chain <> ''")
+    return sorted(int(row[0]) for row in found if row[0].isdecimal())
+
+
 def count_declared(tx: Tx) -> int:
     """Return how many checks stand in monitor files now."""
     found = tx.execute("SELECT count(*) FROM conditions WHERE declared = 1").fetchone()

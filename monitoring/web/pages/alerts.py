@@ -7,9 +7,10 @@ from collections.abc import Mapping
 from monitoring.alerts.message.facts import METADATA, FactSheet
 from monitoring.alerts.recording.incident import incident_named
 from monitoring.conditions.condition import ConditionKey
+from monitoring.store.queries import alert_search, explanations
 from monitoring.store.queries import alerts as alert_queries
-from monitoring.store.queries import explanations
 from monitoring.store.queries import runs as run_queries
+from monitoring.store.queries.alert_search import SearchResult, Wanted
 from monitoring.store.tables import conditions, runs, sent_messages
 from monitoring.store.tables.alerts import SEVERITIES
 from monitoring.web import parameters, serializers
@@ -17,27 +18,39 @@ from monitoring.web.api.alerts import alert_query
 from monitoring.web.api.paging import row_id
 from monitoring.web.http import not_found
 from monitoring.web.pages.page import KEY, PER_PAGE, Page, form_text, here, page, page_route
+from monitoring.web.parameters import one_of
 from monitoring.web.route import RequestContext
 
 
 def alerts(context: RequestContext) -> Page:
     query = context.query
-    found = alert_queries.alert_page(context.database, alert_query(query), PER_PAGE + 1)
-    filters = {
-        name: form_text(query[name]) for name in ("protocol", "severity", "source", "from", "to") if name in query
-    }
+    wanted = Wanted(query.get("q", ""), query.get("delivery", ""))
+    if wanted.is_anything:
+        found = alert_search.search(context.database, alert_query(query), wanted, PER_PAGE)
+    else:
+        rows = alert_queries.alert_page(context.database, alert_query(query), PER_PAGE + 1)
+        found = SearchResult(rows[:PER_PAGE], rows[PER_PAGE - 1].id if len(rows) > PER_PAGE else None)
+    filters = {name: form_text(query[name]) for name in _FILTERS if name in query and name != "cursor"}
     return page(
         "alerts.html",
         context,
         here=here("/alerts", {**filters, **({"cursor": str(query["cursor"])} if "cursor" in query else {})}),
-        alerts=found[:PER_PAGE],
-        older=here("/alerts", {**filters, "cursor": str(found[PER_PAGE - 1].id)}) if len(found) > PER_PAGE else "",
+        alerts=found.rows,
+        older=here("/alerts", {**filters, "cursor": str(found.reached)}) if found.reached else "",
+        stopped_at=_stopped_at(context, found) if len(found.rows) < PER_PAGE else "",
         newest=here("/alerts", filters) if "cursor" in query else "",
         filters=filters,
         protocols=alert_queries.protocols(context.database),
         sources=alert_queries.sources(context.database),
         severities=SEVERITIES[::-1],
+        deliveries=_DELIVERIES,
     )
+
+
+def _stopped_at(context: RequestContext, found: SearchResult) -> str:
+    """Return the instant back to which a search has looked; nothing where it has looked at everything."""
+    row = alert_queries.one_alert(context.database, found.reached) if found.reached else None
+    return row.created_at if row else ""
 
 
 def one_alert(context: RequestContext) -> Page:
@@ -73,8 +86,19 @@ def _incident_of(context: RequestContext, found: alert_queries.AlertRow) -> Cond
     return known.key if known else None
 
 
+_DELIVERIES = (
+    "delivered",
+    "pending",
+    "silenced",
+    "failed",
+    "skipped_missing_credentials",
+    "skipped_debug",
+    "generated",
+)
 _FILTERS: Mapping[str, parameters.ReadValue] = {
     "cursor": parameters.cursor,
+    "q": parameters.text,
+    "delivery": one_of(*_DELIVERIES),
     "protocol": parameters.text,
     "severity": parameters.severity,
     "source": parameters.text,

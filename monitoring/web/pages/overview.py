@@ -7,7 +7,7 @@ from datetime import timedelta
 
 from monitoring.ledger import reach
 from monitoring.ledger.audit import Audit, AuditProblem, ProblemKind, sentence
-from monitoring.store.people import pauses
+from monitoring.store.people import duty, pauses
 from monitoring.store.queries import alerts as alert_queries
 from monitoring.store.queries import no_data
 from monitoring.store.queries import runs as run_queries
@@ -17,6 +17,7 @@ from monitoring.web import overview
 from monitoring.web.charts import bars
 from monitoring.web.overview import Incident
 from monitoring.web.pages.headline import Standing, headline
+from monitoring.web.pages.incidents import measures
 from monitoring.web.pages.page import Alarms, Page, page, page_route
 from monitoring.web.route import RequestContext
 
@@ -52,11 +53,13 @@ def dashboard(context: RequestContext) -> Page:
         verdict=headline(known),
         known=known,
         sentence=sentence(found),
+        on_call=duty.read(database, now),
         unreached=unreached,
         problems=problems,
         notes=[each for each in _not_shown_apart(found) if not each.breaks_silence],
         profiles=profiles,
         firing=firing[:_FIRING],
+        measures=measures(context, firing[:_FIRING]),
         sources=sources[:_SOURCES],
         more_sources=sources[_SOURCES:],
         silences=silenced,

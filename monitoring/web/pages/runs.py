@@ -4,13 +4,18 @@ from __future__ import annotations
 
 from urllib.parse import quote
 
+from monitoring.base.clock import to_text
 from monitoring.store.queries import alerts as alert_queries
+from monitoring.store.queries import no_data
 from monitoring.store.queries import runs as run_queries
-from monitoring.store.tables import runs
+from monitoring.store.queries.no_data import NoDataSource
+from monitoring.store.tables import no_data_periods, runs
+from monitoring.store.tables.runs import RunRow
 from monitoring.web import overview, parameters
 from monitoring.web.api.paging import row_id
 from monitoring.web.api.runs import RUN_STATUSES
 from monitoring.web.charts import bars
+from monitoring.web.charts.lanes import lanes
 from monitoring.web.http import not_found
 from monitoring.web.pages.page import PER_PAGE, Page, here, page, page_route
 from monitoring.web.parameters import one_of
@@ -45,16 +50,31 @@ def one_run(context: RequestContext) -> Page:
     if found is None:
         raise not_found(f"There is no run {row_id(context)}: it may have been pruned.")
     before, after = run_queries.neighbours(context.database, found)
+    tasks = runs.tasks(context.database, found.id)
     return page(
         "run.html",
         context,
         here=f"/runs/{found.id}",
         run=found,
-        tasks=runs.tasks(context.database, found.id),
+        tasks=tasks,
+        lanes=lanes(found, tasks, context.now),
+        unread=_unread(context, found),
         alerts=alert_queries.alerts_of_run(context.database, found.id, PER_PAGE),
         before=before,
         after=after,
     )
+
+
+def _unread(context: RequestContext, run: RunRow) -> list[NoDataSource]:
+    """Return what could not be read while a run went, what is unread still included; the most checks first."""
+    until = run.ended_at or context.now
+    if run.status in ("skipped", "missed"):
+        return []
+    with context.database.snapshot() as tx:
+        found = [each for each in no_data.by_source(tx) if each.since <= to_text(until)]
+    over = no_data_periods.between(context.database, run.started_at, until)
+    found += [NoDataSource(source, "", to_text(since), checks, ()) for source, since, _, checks in over]
+    return sorted(found, key=lambda each: -each.checks)
 
 
 def profile(context: RequestContext) -> Page:

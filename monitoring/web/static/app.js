@@ -105,6 +105,7 @@
   document.addEventListener("htmx:beforeSwap", remember);
   document.addEventListener("htmx:afterSwap", (event) => {
     restore(isPoll(event));
+    unfold();
     showTimes(document);
     showAlarms();
   });
@@ -146,6 +147,12 @@
     }
   });
 
+  // Where there is room for tables, no protocol is folded; what somebody folds stays folded.
+  const unfold = () => {
+    if (!matchMedia("(min-width: 720px)").matches) return;
+    for (const item of document.querySelectorAll("details.fold")) if (!open.has(item.id)) item.open = true;
+  };
+
   // Commands: a button that copies, where there is a script to do it.
   document.documentElement.classList.add("scripts");
   document.addEventListener("click", async (event) => {
@@ -168,5 +175,6 @@
   };
   window.addEventListener("hashchange", openTarget);
   showZone();
+  unfold();
   openTarget();
 })();
