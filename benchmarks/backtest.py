@@ -1,7 +1,7 @@
 """A backtest of the whole shipped hourly profile against providers with latency and limits: requests, time, disk.
 
 Run from the checkout: `.venv/bin/python -m benchmarks.backtest [--days 30] [--latency 0.1] [--rounds 2]`. The providers
-are those of `benchmarks.cases.requests`; their chains have a block every 12 s, and answer at each as the drills say. Prices of
+are those of the case `requests`; their chains have a block every 12 s, and answer at each as the drills say. Prices of
 the past come from a stand-in. The second round plays the same again, from what the first one kept.
 """
 
