@@ -15,7 +15,7 @@ from automation.listen.updates import Update, UpdateKind
 from automation.on_call.model import OnCall
 from monitoring.base.settings import TEST_CHAT
 
-_CHATS = ("TELEGRAM_CHAT_ID_",)
+_CHATS = "TELEGRAM_CHAT_ID_"
 _MINUTE = timedelta(minutes=1)
 # Telegram lets a bot write 20 messages a minute to a group: answers take at most a third of what alerts need.
 MOST_COMMANDS_OF_CHAT = 6
@@ -48,15 +48,16 @@ class Circle:
         """Return whether read-only commands are answered: in chats that get alerts anyway, and to named people."""
         if update.is_private:
             return bool(self.person(update.account))
-        return update.chat_id in self.chats
+        return not self.chats.isdisjoint({update.chat_id, update.chat_name} - {""})
 
 
-def circle_of(team: OnCall | None, environ: Mapping[str, str]) -> Circle:
-    """Return who may ask; somebody disabled is a stranger."""
+def circle_of(team: OnCall | None, environ: Mapping[str, str], moved: Mapping[str, str]) -> Circle:
+    """Return who may ask; somebody disabled is a stranger. `moved` are groups that became supergroups."""
     test_chat = environ.get(TEST_CHAT, "").strip()
-    if test_chat:
-        return Circle(_people(team), frozenset({test_chat}))
-    chats = {value.strip() for name, value in environ.items() if name.startswith(_CHATS) and value.strip()}
+    named = {value.strip() for name, value in environ.items() if name.startswith(_CHATS) and value.strip()}
+    chats = {test_chat} if test_chat else named
+    while more := {moved[chat] for chat in chats if chat in moved} - chats:
+        chats |= more
     return Circle(_people(team), frozenset(chats))
 
 

@@ -22,6 +22,7 @@ from monitoring.store.db.database import Tx
 from monitoring.store.db.handle import SteadyStore
 from monitoring.store.people import handled_updates
 from monitoring.store.people.handled_updates import HandledUpdate
+from monitoring.store.tables import rate_limits
 
 log = logging.getLogger("automation.listen")
 
@@ -55,7 +56,8 @@ class Dispatcher:
         if update.kind is UpdateKind.COMMAND and update.command not in NAMES:
             return None
         team = self.team()
-        circle = circle_of(team, self.settings.environ)
+        moved = self.store.read(lambda database: database.read(rate_limits.moved_chats))
+        circle = circle_of(team, self.settings.environ, moved)
         person = circle.person(update.account)
         access = self.pacing.access(update, circle, now)
         if access is Access.TOO_MANY:

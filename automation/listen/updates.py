@@ -74,9 +74,10 @@ def _command(number: int, message: Mapping[str, object]) -> Update:
 
 def _tap(number: int, query: Mapping[str, object]) -> Update:
     query_id, data, account = query.get("id"), query.get("data"), _account(query)
-    if not isinstance(query_id, str) or not isinstance(data, str):
+    sender = _number(_mapping(query.get("from")).get("id"))
+    if not isinstance(query_id, str) or not isinstance(data, str) or not sender:
         return Update(number)
-    # Somebody without an account, such as a group that speaks for its admin, is a stranger who gets an answer.
+    # A bot that speaks for an anonymous admin is nobody's account: a stranger, who gets an answer.
     update = Update(number, UpdateKind.TAP, account, _name(query), query_id=query_id, data=data[: _LONGEST_DATA + 1])
     return _placed(update, _mapping(query.get("message")))
 

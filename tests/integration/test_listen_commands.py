@@ -12,7 +12,7 @@ from automation.listen.access import MOST_COMMANDS_OF_CHAT
 from automation.listen.dispatch import MOST_STRANGERS
 from monitoring.alerts.message.model import Severity
 from monitoring.store.people import acknowledgements
-from monitoring.store.tables import conditions
+from monitoring.store.tables import conditions, rate_limits
 from tests.support.chat_reader import ANA, BEN, CHAT, STRANGER, ChatHost
 from tests.support.fake_telegram import TelegramStandIn
 
@@ -151,3 +151,10 @@ def test_in_a_test_only_the_test_chat_is_answered(tmp_path: Path, telegram: Tele
     telegram.write(ANA, "/help", "-7")
     assert [chat for chat, _ in host.turn()] == ["-7"]
     host.close()
+
+
+def test_a_group_that_became_a_supergroup_is_answered_under_its_new_id(host: ChatHost) -> None:
+    with host.outbox.database.write() as tx:
+        rate_limits.remember_move(tx, CHAT, "-1009", host.clock.now())
+    host.telegram.write(ANA, "/help", "-1009")
+    assert [chat for chat, _ in host.turn()] == ["-1009"]

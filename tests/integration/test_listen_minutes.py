@@ -67,6 +67,7 @@ def minutes_heard(host: ChatHost, minutes: int) -> dict[int, list[str]]:
     return heard
 
 
+@pytest.mark.ci
 def test_two_days_with_a_handover_a_change_of_clocks_an_override_and_quiet_hours(host: ChatHost) -> None:
     host.fire("peg", Severity.HIGH)
     heard = minutes_heard(host, 48 * 60)

@@ -17,6 +17,7 @@ from automation.on_call.load import load_on_call
 from automation.on_call.model import OnCall
 from monitoring.alerts.recording.store_alert import NOBODY, AlertOrigin
 from monitoring.conditions.condition import ConditionKey
+from monitoring.ledger.reach import reach_problems
 from monitoring.store.maintenance.prune import prune
 from monitoring.store.people import people_drills
 from monitoring.store.people.people_drills import PersonDrill
@@ -25,6 +26,7 @@ from tests.support.fake_telegram import BOT_TOKEN, CHAT, TelegramStandIn
 from tests.support.host import Host
 from tests.support.outbox import settings_for
 from tests.support.tapping import ALICE, BEN, HOUR, Chat, chat, data_under, labels
+from tests.support.web import serving
 
 DAY = 24 * HOUR
 ON_CALL = f"""
@@ -170,6 +172,7 @@ def test_a_chat_that_refuses_is_reported_after_an_hour(host: Chat) -> None:
     host.passes(HOUR)
     look(host)
     assert reported(host) == "alice is not reached: a drill was not accepted (telegram)"
+    assert reach_problems(host.box.database, host.clock.now()) == [], "one phone is no failure of every run"
     host.passes(DAY)
     look(host)
     assert of(host).outcome == "refused"
@@ -308,6 +311,19 @@ def test_the_verb_asks_shows_what_was_accepted_and_says_that_nobody_reads(
     assert max(map(len, shown.splitlines())) <= 80
     assert "no person is named 'bem'" in shell.automation("drill", "--people", "bem").stderr
     assert shell.automation("drill", "--people", LOG_LEVEL="DEBUG").returncode == 2
+
+
+def test_the_page_shows_how_each_person_answered_last(host: Chat) -> None:
+    plan(host)
+    plan(host, "ben")
+    look(host)
+    host.passes(HOUR / 20)
+    tap(host)
+    with serving(host.directory) as web:
+        text = " ".join(web.ask("/silences").text.split())
+    assert "Last drill of each person" in text
+    assert "answered after 3 min" in text
+    assert "no answer yet" in text
 
 
 def test_without_the_file_the_verb_says_what_to_write(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

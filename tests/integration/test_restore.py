@@ -30,6 +30,8 @@ from monitoring.store.db.schema import create_or_migrate, open_database, open_re
 from monitoring.store.maintenance.backups import back_up
 from monitoring.store.maintenance.copying import opened
 from monitoring.store.maintenance.restore import Restored, put_in_place, staged
+from monitoring.store.people import handled_updates
+from monitoring.store.people.handled_updates import HandledUpdate
 from monitoring.store.tables import alerts, chain_memory, deliveries, no_data_periods, runs, schedules, silences, state
 from monitoring.store.tables.schedules import Schedule
 from tests.support import old_database
@@ -199,6 +201,14 @@ def test_what_people_decided_since_the_backup_holds(path: Path, backup: Path) ->
             ("lido", True), ("maple", False),
         ]  # fmt: skip
         assert [each.schedule.cron for each in schedules.in_force(database)] == ["7 * * * *"]
+
+
+def test_a_tap_that_took_effect_since_the_backup_takes_none_again(path: Path, backup: Path) -> None:
+    with open_database(path) as database, database.write() as tx:
+        handled_updates.put(tx, HandledUpdate("123", 7, NOW, "tap", "done"))
+    restore(backup, path)
+    with open_database(path) as database:
+        assert database.read(lambda tx: handled_updates.is_handled(tx, "123", 7, NOW))
 
 
 def test_what_checks_remember_of_chains_and_when_they_were_blind_is_the_backups(path: Path, backup: Path) -> None:

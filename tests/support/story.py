@@ -55,10 +55,10 @@ def limits(percent: int) -> ReadingLimits:
     )  # fmt: skip
 
 
-def hourly(now: datetime) -> list[tuple[datetime, Fraction | None, int]]:
+def hourly(now: datetime, days: int = DAYS) -> list[tuple[datetime, Fraction | None, int]]:
     """Return (when, value, limit in per cent) of each run, the oldest first."""
     found: list[tuple[datetime, Fraction | None, int]] = []
-    for back in range(DAYS * 24, -1, -1):
+    for back in range(days * 24, -1, -1):
         value: Fraction | None = Fraction(640 + (back * 37) % 90, 1000)
         if 140 < back <= 144:
             value = Fraction(93, 100)
@@ -70,17 +70,17 @@ def hourly(now: datetime) -> list[tuple[datetime, Fraction | None, int]]:
     return found
 
 
-def build(path: Path, now: datetime, *, held: bool = False) -> Database:
+def build(path: Path, now: datetime, *, held: bool = False, days: int = DAYS) -> Database:
     """Make the database; `held`: somebody has the incident and has muted it."""
     path.parent.mkdir(parents=True, exist_ok=True)
     database = open_database(path)
     with database.write() as tx:
-        schedules.record_in_force(tx, [Schedule("hourly", "5 * * * *")], now - timedelta(days=DAYS), "test")
+        schedules.record_in_force(tx, [Schedule("hourly", "5 * * * *")], now - timedelta(days=days), "test")
         about = [{"file": "protocols/aave/monitor.yaml", "runbook": "protocols/aave/README.md"}]
         task = {"name": "aave", "monitors": ["protocols/aave/monitor.yaml"], "args": {}, "profile": "hourly",
                 "cron": "5 * * * *", "about": about}  # fmt: skip
         configured_protocols.put(tx, [{"name": "aave", "tasks": [task]}], now)
-        for at, value, percent in hourly(now):
+        for at, value, percent in hourly(now, days):
             _run(tx, at, "4f2a9c1b7d30" if at < now - 6 * HOUR else "9d0e1f2a3b4c")
             record_or_drop_in(tx, [_reading(value, percent), _fine(value)], (), at)
         _fine_condition(tx, now)

@@ -100,7 +100,7 @@ def test_a_value_is_shown_against_its_limit_and_the_next_level() -> None:
     bad, fine = measure(seen(Fraction(951, 1000))), measure(seen(Fraction(64, 100)))
     assert (bad.value, bad.limit, bad.distance, bad.is_beyond) == ("95.1%", "≤ 90%", "over by 5.1%", True)
     assert bad.next_level == "CRITICAL at 97%"
-    assert (fine.distance, fine.is_beyond) == ("26% from the limit", False)
+    assert (fine.distance, fine.is_beyond) == ("26%", False)
     assert measure(seen(Fraction(99, 100))).next_level == "", "it is at its worst level"
     assert measure(seen(Fraction(9, 10))).distance == "at the limit"
 

@@ -40,6 +40,7 @@ def carry_over(staged: Database, live: Database, now: datetime, is_alive: Callab
     3. What waits in `live` and is not in the backup waits in `staged`.
     4. Silences that hold, calls to machines, moved chats, and the schedule in force are as they are now.
     5. Days that were reported stay so, with their digests, and who answered a drill has answered it.
+       What people wrote to the bot took effect once, and does so no second time.
     6. Ticks up to now whose rows the backup lacks are unknown, not missed; runs it caught going are closed.
     """
     staged.connection.execute("ATTACH DATABASE ? AS live", (str(live.path),))
@@ -62,6 +63,7 @@ def carry_over(staged: Database, live: Database, now: datetime, is_alive: Callab
             _take_rows(tx, "closed_days")
             _take_rows(tx, "closed_rows")
             _take_rows(tx, "people_drills")
+            _take_rows(tx, "handled_updates")
             _take_schedules(tx, now)
             _close_running(tx, is_alive, now)
     finally:

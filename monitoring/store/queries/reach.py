@@ -1,4 +1,8 @@
-"""What says whether people are being reached: what waits, what refuses, what was given up. Reads only."""
+"""What says whether people are being reached: what waits, what refuses, what was given up. Reads only.
+
+The drill of a person that does not arrive is an alert of its own, and counts for nothing here: one phone is no failure
+of every run.
+"""
 
 from __future__ import annotations
 
@@ -72,7 +76,7 @@ def _waiting(database: Database) -> list[WaitingGroup]:
         "INDEXED BY delivery_open JOIN alert_events a ON a.id = d.alert_id "
         "WHERE d.status IN ('pending', 'skipped_missing_credentials') "
         "AND NOT (d.status = 'skipped_missing_credentials' AND a.delivery_status = 'delivered') "
-        "GROUP BY d.destination, d.status"
+        "AND a.kind <> 'people_drill' GROUP BY d.destination, d.status"
     )
     return [WaitingGroup(row[0], row[1], row[2], from_text(row[3]), from_text(row[4])) for row in found]
 
@@ -84,6 +88,7 @@ def _refusing(database: Database, now: datetime) -> list[Refusing]:
     """
     found = database.rows(
         "SELECT d.destination, count(*), min(d.created_at), max(d.error) FROM deliveries d INDEXED BY delivery_open "
+        "JOIN alert_events a ON a.id = d.alert_id AND a.kind <> 'people_drill' "
         "WHERE d.status IN ('pending', 'skipped_missing_credentials') AND d.error IS NOT NULL AND EXISTS "
         "(SELECT 1 FROM lanes l WHERE l.block_reason LIKE 'refused%' "
         "AND (l.blocked_until IS NULL OR l.blocked_until > ?) "
@@ -100,7 +105,7 @@ def _given_up(database: Database, since: datetime, now: datetime) -> GivenUp | N
         "SELECT count(DISTINCT d.alert_id), max(d.next_attempt_at), max(d.id) FROM deliveries d "
         "INDEXED BY delivery_failed JOIN alert_events a ON a.id = d.alert_id "
         "WHERE d.status = 'failed' AND d.created_at >= ? AND a.delivery_status = 'failed' "
-        "AND iif(d.next_attempt_at > ?, d.created_at, d.next_attempt_at) >= ?",
+        "AND a.kind <> 'people_drill' AND iif(d.next_attempt_at > ?, d.created_at, d.next_attempt_at) >= ?",
         (to_text(now - _LONGEST_LIFE), to_text(now + _NEXT_ATTEMPT_WITHIN), to_text(since)),
     )
     if not found or not found[0]:

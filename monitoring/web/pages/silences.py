@@ -1,8 +1,8 @@
-"""*Silences*: what is muted or paused, until when, why and by whom."""
+"""*Silences*: what is muted or paused, until when, why and by whom; and whether messages reach people."""
 
 from __future__ import annotations
 
-from monitoring.store.people import pauses
+from monitoring.store.people import pauses, people_drills
 from monitoring.store.tables import silences
 from monitoring.web.pages.page import PER_PAGE, Page, page, page_route
 from monitoring.web.route import RequestContext
@@ -19,6 +19,7 @@ def silence_list(context: RequestContext) -> Page:
         ended=[row for row in found if row.ends_at <= context.now],
         paused=[row for row in stopped if row.ends_at > context.now],
         resumed=[row for row in stopped if row.ends_at <= context.now],
+        drills=context.database.read(people_drills.last_of_each).values(),
     )
 
 

@@ -18,9 +18,9 @@ _NOTICED = Fraction(1, 100)  # of the distance: less is no change that a person 
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """What people read of a value. `distance` is empty without a limit, `worst` and `trend` while it is fine.
+    """What people read of a value. `worst` and `trend` are empty while it is fine.
 
-    `next_level` is what comes next if it gets worse: `CRITICAL at 97%`.
+    `distance` is the headroom, or how far it is beyond the limit; `next_level` what comes next: `CRITICAL at 97%`.
     """
 
     value: str
@@ -67,7 +67,7 @@ def _distance(seen: WatchedCheck, over: Fraction) -> str:
         return ""
     limit = seen.upper if seen.upper is not None and seen.value - seen.upper == over else seen.lower
     if over < 0:
-        return f"{format_value(-over, unit_of(seen))} from the limit"
+        return format_value(-over, unit_of(seen))
     return format_shortfall(seen.value, limit, seen.unit) if limit is not None and over else "at the limit"
 
 
