@@ -79,9 +79,10 @@ def test_incidents_are_printed_with_when_how_long_and_how_bad(history: PlayedCha
         "",
         "2026-11-01 02:00  2 h           HIGH      acme: used/1",
         "    used: 85% is above 80%",
-        "    worst: 86% at 2026-11-01 03:00",
+        "    worst: 86% at 2026-11-01 03:00 (required: ≤ 80%)",
         "2026-11-01 05:00  1 h           HIGH      acme: used/1",
         "    used: 91% is above 80%",
+        "    91% (required: ≤ 80%)",
         "",
         "incidents  messages  firing    of the time  check",
         "        2         4  3 h             42.9%  acme: used/1",
@@ -90,7 +91,7 @@ def test_incidents_are_printed_with_when_how_long_and_how_bad(history: PlayedCha
         f"The page is {folder / 'out.html'}.",
     ]
     assert re.fullmatch(
-        r"8 steps: needs about 6 x 1 = 6 requests, [\d,]+ of the budget of 5,000 are left\n", done.stderr
+        r"8 steps: needs about 4 x 1 = 4 requests, [\d,]+ of the budget of 5,000 are left\n", done.stderr
     )
     assert (folder / "out.html").read_text(encoding="utf-8").count("<svg") == 1
 

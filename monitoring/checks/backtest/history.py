@@ -72,6 +72,11 @@ class CheckHistory:
     incidents: list[PastIncident] = field(default_factory=list)
 
     @property
+    def is_number(self) -> bool:
+        """Return whether it was ever a number."""
+        return any(not math.isnan(one) for one in self.numbers)
+
+    @property
     def open(self) -> PastIncident | None:
         last = self.incidents[-1] if self.incidents else None
         return last if last is not None and last.ended_at is None else None

@@ -42,8 +42,8 @@ def as_page(played: Played) -> str:
 
 def _figures(played: Played) -> Iterator[str]:
     for run in played.runs:
-        for check in run.history.checks.values():
-            if check.incidents and any(not math.isnan(one) for one in check.numbers):
+        for check in run.history.own:
+            if check.incidents and check.is_number:
                 name = f"{check.key}" + (f" ({run.name})" if len(played.runs) > 1 else "")
                 caption = f"{escape(name)}: {escape(check.about)}"
                 yield f"<figure><figcaption>{caption}</figcaption>{_chart(check, run.history.steps, name)}</figure>"
@@ -53,7 +53,7 @@ def _chart(check: CheckHistory, steps: Sequence[datetime], name: str) -> str:
     known = [one for one in check.numbers if not math.isnan(one)]
     marks = [*known, *(one for one, _ in check.levels)]
     low, high = min(marks), max(marks)
-    margin = (high - low) * 0.08 or abs(high) * 0.05 or 1.0
+    margin = (high - low) * 0.18 or abs(high) * 0.05 or 1.0
     scale = _Scale(steps[0], steps[-1], low - margin, high + margin)
     parts = [*_bands(check.incidents, scale, steps[-1]), *_limits(check, scale)]
     parts += [f'<path class="value" d="{path}"/>' for path in _paths(check, steps, scale)]

@@ -14,7 +14,8 @@ from monitoring.checks.backtest.past import PastWorld, StopNotice, StopReason
 from monitoring.checks.backtest.steps import PastRun
 
 MOST_STEPS = 50_000
-_MEASURED = 2  # steps before the cost is said: the first one asks also what is asked only once
+# Steps before the cost is said, which is that of the last of them: the first ones look further back for events.
+_MEASURED = 4
 _DRAW_S = 0.2
 
 

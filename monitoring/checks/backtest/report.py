@@ -21,6 +21,8 @@ from monitoring.conditions.severity import Severity
 
 _MOST_NAMES = 12
 _AT = "%Y-%m-%d %H:%M"
+_HOLDS = "holds"  # the bound of a comparison of two readings: its value is how far they are from it
+_SAID_BY_THE_TITLE = ("on", "off")
 
 
 def as_lines(played: Played) -> list[str]:
@@ -63,7 +65,7 @@ def _alone(run: PastRun, end: datetime) -> list[str]:
     found = run.history.incidents
     if not found:
         return ["No alert would have gone out."]
-    return [_total(run, end), "", *(line for one in found for line in _incident(one, end))]
+    return [_total(run, end), "", *(line for one in found for line in _incident(one, run, end))]
 
 
 def _total(run: PastRun, end: datetime) -> str:
@@ -78,13 +80,17 @@ def _name(key: ConditionKey) -> str:
     return "no data" if key.monitor == SOURCES else str(key)
 
 
-def _incident(one: PastIncident, end: datetime) -> list[str]:
+def _incident(one: PastIncident, run: PastRun, end: datetime) -> list[str]:
     lines = [
         f"{one.fired_at:{_AT}}  {_span(one, end):<12}  {one.severity.name:<8}  {_name(one.key)}",
         f"    {one.title}",
     ]
-    if not one.once and one.worst_at != one.fired_at:
-        lines.append(f"    worst: {one.worst_value} at {one.worst_at:{_AT}}")
+    check = run.history.checks[one.key]
+    if one.worst_value and check.is_number and check.bound not in _SAID_BY_THE_TITLE and one.key.monitor != SOURCES:
+        value = f"missed by {one.worst_value}" if check.bound == _HOLDS else one.worst_value
+        worst = f"worst: {value} at {one.worst_at:{_AT}}" if one.worst_at != one.fired_at else value
+        required = f" (required: {check.bound})" if check.bound not in ("", _HOLDS) and not one.once else ""
+        lines.append(f"    {worst}{required}")
     if one.from_start:
         lines.append("    It was so at the first step already: when it began is not known.")
     return lines
