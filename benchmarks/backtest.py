@@ -1,7 +1,7 @@
 """A backtest of the whole shipped hourly profile against providers with latency and limits: requests, time, disk.
 
 Run from the checkout: `.venv/bin/python -m benchmarks.backtest [--days 30] [--latency 0.1] [--rounds 2]`. The providers
-are those of `benchmarks.hourly`; their chains have a block every 12 s, and answer at each as the drills say. Prices of
+are those of the case `requests`; their chains have a block every 12 s, and answer at each as the drills say. Prices of
 the past come from a stand-in. The second round plays the same again, from what the first one kept.
 """
 
@@ -24,7 +24,9 @@ from pathlib import Path
 from urllib.parse import unquote
 
 from automation.jobs.load import load_jobs
-from benchmarks.hourly import PROFILE, Provider, answering, drilled, serving
+from benchmarks.cases.requests import PROFILE, drilled_answers
+from benchmarks.measuring import Size
+from benchmarks.worlds.providers import Noted, Provider, answering, serving
 from monitoring.base.clock import to_text
 from monitoring.base.settings import CHECKOUT
 from monitoring.chains.networks import networks
@@ -77,12 +79,13 @@ def main() -> int:
         one for one in load_jobs(CHECKOUT / "automation/jobs.yaml", CHECKOUT).profiles[PROFILE].tasks if one.enabled
     ]
     files = [file for task in tasks for file in task.monitors]
-    answers = {call: value for scene in drilled(files) for call, value in scene.answers(now).items()}
+    answers = drilled_answers(Size.FULL)
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         chains = {chain.id: chain for chain in simulated(answers).values()}
         providers = {
-            id_: Provider(chains.get(id_, SimChain(chain=id_)), asked.latency, StoppedChain(now)) for id_ in networks()
+            id_: Provider(chains.get(id_, SimChain(chain=id_)), asked.latency, Noted(), StoppedChain(now))
+            for id_ in networks()
         }
         urls = {id_: stack.enter_context(serving(answering(one))) for id_, one in providers.items()}
         environ = {f"PROVIDER_URL_{networks()[id_].slug.upper()}": url for id_, url in urls.items()}
@@ -103,7 +106,7 @@ def main() -> int:
 def measure(
     name: str, files: list[str], since: str, until: str, environ: dict[str, str], providers: dict[int, Provider]
 ) -> None:
-    before = {id_: one.requests for id_, one in providers.items()}
+    before = {id_: len(one.noted.spans) for id_, one in providers.items()}
     command = [sys.executable, "-m", "automation", "backtest", *files, "--since", since, "--until", until]
     process = subprocess.Popen(
         [*command, "--requests", "1000000", "--json"], cwd=CHECKOUT, env={**os.environ, **environ},
@@ -122,8 +125,8 @@ def measure(
         f"{len(run['left_out'])} left out, {len(run['incidents'])} incidents, stopped: {found['stopped']}"
     )
     for id_, one in providers.items():
-        if one.requests > before[id_]:
-            print(f"  {networks()[id_].slug:<10} {one.requests - before[id_]:>7,} requests, {one.refused} refused")
+        if asked := len(one.noted.spans) - before[id_]:
+            print(f"  {networks()[id_].slug:<10} {asked:>7,} requests, {one.noted.refused} refused")
     print("  left out: " + ", ".join(sorted(set(run["left_out"].values()))))
 
 

@@ -12,7 +12,7 @@ import select
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -175,7 +175,7 @@ class Scheduler:
         now = self._clock.now()
         while due and due[0].tick <= now:
             item = heapq.heappop(due)
-            self._reap()
+            self._reap([item.profile])
             self._act(item, judge(item.tick, now, running=item.profile in self._children), now)
             heapq.heappush(due, _Due(self._crons[item.profile].next_after(item.tick), item.profile))
 
@@ -201,10 +201,12 @@ class Scheduler:
         self._children[item.profile] = _Child(process, item.profile, self._clock.monotonic())
         log.info("%s: started for %s (pid %d)", item.profile, item.tick.strftime("%H:%M"), process.pid)
 
-    def _reap(self) -> None:
-        for profile, child in list(self._children.items()):
-            code = child.process.poll()
-            if code is None:
+    def _reap(self, profiles: Iterable[str] | None = None) -> None:
+        """Let go of runs that have ended, of all profiles or of some: to ask for each is a call of the kernel."""
+        for profile in list(self._children) if profiles is None else profiles:
+            child = self._children.get(profile)
+            code = None if child is None else child.process.poll()
+            if child is None or code is None:
                 continue
             del self._children[profile]
             took = format_duration(timedelta(seconds=self._clock.monotonic() - child.started_monotonic))

@@ -71,7 +71,7 @@ def cause_of(trouble: str) -> str:
     return excerpt(trouble, _REASON_CHARS)
 
 
-def places(directory: Path) -> list[Path]:
+def places(directory: Path) -> tuple[Path, ...]:
     """Return where notes may lie, the preallocated file of the state directory first."""
     return RESERVE.places(directory)
 

@@ -35,7 +35,7 @@ from monitoring.web.http import HttpError, error_response, not_found, unless_kno
 from monitoring.web.pages.errors import error_page
 from monitoring.web.parameters import read_query
 from monitoring.web.reader import Reader, Version
-from monitoring.web.results import Question, ResultCache
+from monitoring.web.results import Question, ResponseCache
 from monitoring.web.route import RequestContext, Route
 
 log = logging.getLogger("monitoring.web")
@@ -65,7 +65,7 @@ class Responder:
         self._settings = settings
         self._clock = clock
         self._boot = boot
-        self._results = ResultCache()
+        self._responses = ResponseCache()
         self._reader = Reader(settings.database)
         self._of_thread = threading.local()
         self._threads = ThreadPoolExecutor(2, thread_name_prefix="answers")
@@ -91,8 +91,8 @@ class Responder:
         query = read_query(given, route.parameters, blank_is_unset=route.is_page)
         # Asked before the store is read: what is committed meanwhile makes the result outdated, never the version new.
         version = self._reader.version()
-        question = (request.scope["path"], given)
         write = route.writer(query, request.headers.get("accept", ""))
+        question = (request.scope["path"], given, write)
         respond = partial(self._respond, route, write, question, version, dict(request.path_params), query)
         if route.quick:
             return respond(self._reader)
@@ -109,11 +109,11 @@ class Responder:
         reader: Reader,
     ) -> Response:
         now = self._clock.monotonic()
-        found = self._results.get(question, version, now)
-        if found is None:
-            found = self._find(route, path_values, query, reader)
-            self._results.put(question, found, version, now + route.fresh_s)
-        return write(found)
+        response = self._responses.get(question, version, now)
+        if response is None:
+            response = write(self._find(route, path_values, query, reader))
+            self._responses.put(question, response, version, now + route.fresh_s)
+        return response
 
     def _find(self, route: Route, path_values: dict[str, str], query: dict[str, Any], reader: Reader) -> Any:  # noqa: ANN401 - each route its own
         try:

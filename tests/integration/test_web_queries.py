@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import _history
+from benchmarks.worlds import history
 from monitoring.base.clock import to_text
 from monitoring.base.process_identity import current_boot
 from monitoring.base.settings import CHECKOUT, Settings
@@ -54,7 +54,7 @@ def database(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
         opened = schema.open_database(path)
         _store_with_a_wandering_clock(opened)
     elif request.param == SCENES[3]:
-        opened = schema.open_database(_history.build(path, ROWS, disorder=True, alerts_a_day=70))
+        opened = schema.open_database(history.build(path, ROWS, disorder=True, alerts_a_day=70))
     else:
         old_database.build(path, rows=ROWS, shuffled=request.param == SCENES[1])
         opened = schema.open_database(path)
@@ -166,7 +166,7 @@ def histories(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[int, Da
     base = tmp_path_factory.mktemp("histories")
     found = {
         rows: schema.open_readonly(
-            _history.build(base / str(rows) / "monitoring.db", rows, disorder=True, alerts_a_day=400)
+            history.build(base / str(rows) / "monitoring.db", rows, disorder=True, alerts_a_day=400)
         )
         for rows in (2_000, 40_000)
     }

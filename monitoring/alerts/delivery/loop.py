@@ -44,7 +44,7 @@ from monitoring.store.tables.deliveries import Own
 
 log = logging.getLogger("monitoring.delivery")
 
-_POLL_S = 0.05  # how soon an alert is noticed that another process stored
+POLL_S = 0.05  # how soon an alert is noticed that another process stored
 _RELEASE_EVERY_S = 1.0  # how soon the end of a silence is noticed
 _STORE_PAUSE_S = 1.0  # after the store failed
 _GIVE_UP_EVERY_S = 3600.0  # how often what waits is looked through for what is too old
@@ -139,7 +139,7 @@ class Delivery:
         """
         with DeliveryLoop(self._deliverer) as loop:
             while not stop.is_set():
-                loop.turn(wait_s=_POLL_S)
+                loop.turn(wait_s=POLL_S)
                 if wake is not None and wake.is_set():
                     wake.clear()
                     loop.look_again()
@@ -155,7 +155,7 @@ class Delivery:
         with DeliveryLoop(self._deliverer) as loop:
             loop.turn(wait_s=0.0)
             while clock.monotonic() < ends_at and not loop.is_done(deadline):
-                loop.turn(wait_s=max(0.0, min(_POLL_S, ends_at - clock.monotonic())))
+                loop.turn(wait_s=max(0.0, min(POLL_S, ends_at - clock.monotonic())))
             loop.settle_in_flight()
             return loop.drained()
 

@@ -79,10 +79,12 @@ def refuse_unreadable(database: Database) -> None:
     Raises:
         StoreError: it is too old or too new; the message says what to do.
     """
-    database.refuse_too_new()
-    if (version := database.numbers().version) < OLDEST_READABLE:
+    numbers = database.numbers()
+    if refusal := numbers.refusal(database.path):
+        raise StoreError(refusal)
+    if numbers.version < OLDEST_READABLE:
         raise StoreError(
-            f"{database.path} has schema version {version}, this program reads {OLDEST_READABLE} and newer: "
+            f"{database.path} has schema version {numbers.version}, this program reads {OLDEST_READABLE} and newer: "
             "start a run to migrate it"
         )
 

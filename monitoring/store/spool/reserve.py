@@ -15,6 +15,7 @@ import time
 import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 BLANK = b"\n"
@@ -32,12 +33,9 @@ class Reserve:
     def own_file(self, directory: Path) -> Path:
         return directory / self.name
 
-    def places(self, directory: Path, uid: int | None = None) -> list[Path]:
+    def places(self, directory: Path, uid: int | None = None) -> tuple[Path, ...]:
         """Return where it may lie, the preallocated file of the state directory first."""
-        user = os.geteuid() if uid is None else uid
-        name = f"monitoring-{self.name_elsewhere}-{user}-{zlib.crc32(os.fsencode(directory)):08x}.log"
-        others = dict.fromkeys([Path("/dev/shm"), Path(tempfile.gettempdir())])  # noqa: S108 - opened with O_NOFOLLOW, mode 0600
-        return [self.own_file(directory), *(other / name for other in others)]
+        return _places(self, directory, os.geteuid() if uid is None else uid, tempfile.gettempdir())
 
     def prepare(self, directory: Path, first: bytes = b"") -> None:
         """Allocate the file while there is room: written out, since a hole needs a block just when there is none."""
@@ -75,6 +73,14 @@ class Reserve:
         if not keeps_size:
             os.ftruncate(descriptor, len(content))
         os.fsync(descriptor)
+
+
+@lru_cache(maxsize=64)
+def _places(reserve: Reserve, directory: Path, user: int, temporary: str) -> tuple[Path, ...]:
+    # Kept, since the web service asks for each request whether something lies there.
+    name = f"monitoring-{reserve.name_elsewhere}-{user}-{zlib.crc32(os.fsencode(directory)):08x}.log"
+    others = dict.fromkeys([Path("/dev/shm"), Path(temporary)])  # noqa: S108 - opened with O_NOFOLLOW, mode 0600
+    return (reserve.own_file(directory), *(other / name for other in others))
 
 
 @contextlib.contextmanager

@@ -1,4 +1,4 @@
-"""Services as the hourly benchmark has them: behind one proxy, with recorded answers, latency and a limit of requests.
+"""Services as the hourly profile meets them: behind one proxy, with recorded answers, latency and a limit of requests.
 
 The proxy answers `CONNECT` itself, with a certificate of its own that the host under test is made to believe.
 """
@@ -9,8 +9,7 @@ import json
 import ssl
 import subprocess
 import time
-from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
@@ -43,9 +42,9 @@ def certificate(folder: Path, hosts: Sequence[str]) -> Path:
 
 
 def proxying(
-    recordings: Sequence[Recording], pem: Path, latency_s: float, asked: Counter[str]
+    recordings: Sequence[Recording], pem: Path, latency_s: float, note: Callable[[float], None]
 ) -> type[BaseHTTPRequestHandler]:
-    """Return a handler that is a proxy and each service behind it; `asked` counts requests by host."""
+    """Return a handler that is a proxy and each service behind it; `note` is called with the begin of each request."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(pem)
 
@@ -63,9 +62,10 @@ def proxying(
             self.close_connection = False
 
         def do_GET(self) -> None:
-            asked[self.host] += 1
+            began = time.time()
             body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
             time.sleep(latency_s)
+            note(began)
             found = _fitting(recordings, self.command, f"https://{self.host}{self.path}", body)
             answer = as_bytes(found.body, datetime.now(UTC)) if found else b'{"error": "nothing is recorded"}'
             self.send_response(found.status if found else 404)

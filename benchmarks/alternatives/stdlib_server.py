@@ -1,7 +1,8 @@
-"""What a team writes first: `ThreadingHTTPServer`, a thread a client, a database connection a request.
+"""What a team writes first: `ThreadingHTTPServer` as its documentation has it, and a database connection a request.
 
-It answers `/v1/alerts` with the same JSON as ours for the same question (a test compares them), so that the benchmark
-beside compares like with like. Run: `python -m benchmarks._stdlib_server DATABASE PORT`.
+It answers `/v1/alerts` with the same JSON as ours for the same question (a test compares them). HTTP/1.0 is the default
+of the standard library: a connection a request. `kept` sets what keeps connections open, and switches Nagle off, or
+they would wait 40 ms each. Run: `python -m benchmarks.alternatives.stdlib_server DATABASE PORT [kept]`.
 """
 
 from __future__ import annotations
@@ -25,11 +26,9 @@ CONDITIONS = {
 
 
 class Handler(BaseHTTPRequestHandler):
-    """Connections are kept, as ours keeps them; Nagle is off, or kept connections would wait 40 ms each."""
+    """Answers one page of alerts; everything else is 404."""
 
-    protocol_version = "HTTP/1.1"
-    disable_nagle_algorithm = True
-    wbufsize = -1
+    wbufsize = -1  # head and body in one packet
     database = ""
 
     def do_GET(self) -> None:
@@ -45,6 +44,11 @@ class Handler(BaseHTTPRequestHandler):
 
     def log_message(self, *_: object) -> None:
         """Our server writes no access log either."""
+
+
+class KeptHandler(Handler):
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
 
 
 def page(database: str, query: dict[str, str]) -> bytes:
@@ -66,13 +70,13 @@ def alert(row: tuple[Any, ...]) -> dict[str, Any]:
 
 
 class Server(ThreadingHTTPServer):
-    request_queue_size = 512
+    request_queue_size = 512  # the default of 5 refuses connections under any load
     daemon_threads = True
 
 
 def main() -> None:
     Handler.database = sys.argv[1]
-    with Server(("127.0.0.1", int(sys.argv[2])), Handler) as server:
+    with Server(("127.0.0.1", int(sys.argv[2])), KeptHandler if "kept" in sys.argv else Handler) as server:
         server.serve_forever()
 
 
