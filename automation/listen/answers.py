@@ -92,7 +92,7 @@ class AnswerQueue:
                     break
             except StoreError:
                 raise
-            except Exception as error:  # noqa: BLE001 - the border of one row: it would stop all others for ever
+            except Exception as error:  # noqa: BLE001 - the border of one row: it would stop all others
                 # Only the kind: the text of an unforeseen error may hold what a stranger wrote.
                 log.error("an answer is given up: %s", type(error).__name__)  # noqa: TRY400 - likewise
                 self._write_off(row_id, [])

@@ -111,7 +111,7 @@ def _name(said: Mapping[str, object]) -> str:
 
 
 def _storable(text: str) -> str:
-    """Return text without halves of characters (a lone `\\ud800` in JSON), which no store and no hash takes."""
+    """Return text without halves of characters (JSON may hold a lone D800), which no store and no hash takes."""
     return text.encode(errors="replace").decode()
 
 
