@@ -89,7 +89,7 @@ CASES: dict[str, Case] = {
     ),
     "readings": Case(
         "A year of readings",
-        "What every run reads of five checks, one an hour each, always another value: the page of all, the chart of one.",
+        "What runs read of five checks, one an hour each, always another value: the page of all, the chart of one.",
         25, 4,
     ),
     "release": Case(
