@@ -65,12 +65,12 @@ def test_up_reads_the_chat_where_people_have_telegram_and_ends_it_even_when_it_i
         bot = {"TELEGRAM_API_URL": telegram.url, "TELEGRAM_BOT_TOKEN_DEFAULT": BOT_TOKEN, "LOG_LEVEL": "INFO"}
         up = host.start("up", "--no-web", **bot)
         telegram.write(111, "/oncall")
-        assert telegram.wait_for_messages(1)[0].text.startswith("On call: ana and ben")
+        assert telegram.wait_for_messages(1, 120)[0].text.startswith("On call: ana and ben")
         reader = holder(host.cache / "locks")
         assert reader is not None
         up.kill()
         output, _ = up.communicate(timeout=60)
-        wait_until(lambda: holder(host.cache / "locks") is None, "the reader ends with its parent")
+        wait_until(lambda: holder(host.cache / "locks") is None, "the reader ends with its parent", 60)
     assert "reading the chat: ana may act from there" in output
 
 

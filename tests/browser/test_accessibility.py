@@ -63,10 +63,10 @@ def test_the_keyboard_reaches_everything_and_the_focus_is_seen(open_page: Open) 
     expect(page.locator(":focus")).to_have_text("Skip to content")
     page.keyboard.press("Enter")
     page.keyboard.press("Tab")
-    expect(page.get_by_label("Protocol")).to_be_focused()
+    expect(page.get_by_label("Text")).to_be_focused()
     page.get_by_role("link", name="Overview").focus()
     page.keyboard.press("/")
-    expect(page.get_by_label("Protocol")).to_be_focused()
+    expect(page.get_by_label("Text")).to_be_focused()
     outline = page.evaluate("getComputedStyle(document.activeElement).outlineStyle")
     assert outline == "solid"
 

@@ -25,14 +25,14 @@ def reading(host: Deployed, telegram: TelegramStandIn) -> Deployed:
     host.write_env()
     host.land({**FILES, "automation/on_call.yaml": ON_CALL})
     host.systemctl(f"start {UNIT}")
-    host.wait_for_journal("reading what is written to @stand_in_bot", unit=UNIT)
+    host.wait_for_journal("reading what is written to @stand_in_bot", unit=UNIT, limit_s=90)
     return host
 
 
 def answer(telegram: TelegramStandIn, text: str) -> str:
     before = len(telegram.messages)
     telegram.write(111, text)
-    return telegram.wait_for_messages(before + 1)[-1].text
+    return telegram.wait_for_messages(before + 1, 120)[-1].text
 
 
 def test_it_answers_follows_the_checkout_and_comes_back_after_a_kill(
@@ -44,7 +44,7 @@ def test_it_answers_follows_the_checkout_and_comes_back_after_a_kill(
     assert json.loads(reading.path(f"{CACHE}/locks/listen.json").read_text())["problem"] == ""
 
     reading.land({"automation/on_call.yaml": ON_CALL.replace("ana", "ben")})
-    reading.wait_for_journal("starting again with its code", unit=UNIT, limit_s=60)
+    reading.wait_for_journal("starting again with its code", unit=UNIT, limit_s=120)
     assert answer(telegram, "/oncall").startswith("On call: ben")
     assert reading.state_of(UNIT)["MainPID"] == pid
 

@@ -185,7 +185,7 @@ def test_a_second_poller_ends_our_poll_and_we_say_so(host: ChatHost) -> None:
     ours.start()
     assert host.telegram.wait_for(lambda: len(offsets(host)) == 2)
     BotAccount.of(BOT_TOKEN, host.settings.environ).ask("getUpdates", timeout=0)
-    ours.join(20)
+    ours.join(60)
     assert read_state(host.settings.locks).problem.startswith("another program reads the updates of @stand_in_bot")
 
 

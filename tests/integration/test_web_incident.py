@@ -105,6 +105,8 @@ def test_the_ranges_of_a_check_show_more_of_its_past(web: Web) -> None:
     assert "no data (7 h)" in week, "six runs had none"
     assert re.search(r'aria-current="true">7 d<', week)
     assert "protocols/aave/monitor.yaml:" in week
+    assert "Readings of it are kept since" not in week
+    assert "Readings of it are kept since" in web.ask(f"{story.CHECK}&range=30d").text
     assert web.ask(f"{story.CHECK}&range=2y").status == 400
 
 

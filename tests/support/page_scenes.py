@@ -110,10 +110,10 @@ def many(database: Database, now: datetime) -> None:
 
 
 def _put(tx: Tx, rows: list[Condition], now: datetime) -> None:
-    """Write the conditions and, as a run does in the same transaction, what was read: three times today."""
+    """Write the conditions and, as a run does in the same transaction, what was read: now and earlier today."""
     for row in rows:
         conditions.put(tx, row, now)
-    for hours in (3, 2, 0):
+    for hours in (2, 0):
         at = now - timedelta(hours=hours)
         record_in(tx, [_reading(row, number, hours) for number, row in enumerate(rows)], (), at)
 

@@ -204,6 +204,14 @@ def test_who_cannot_see_it_gets_the_numbers_in_a_sentence_and_a_table() -> None:
     ]
 
 
+def test_a_chart_of_a_check_that_is_new_says_since_when_readings_are_kept() -> None:
+    one = Fraction(1)
+    new, old = (Period(END - HOUR * hours, END, one, one, one) for hours in (2, 23.5))
+    assert LineChart("x", BEGIN, END, [new]).kept_since == END - HOUR * 2
+    assert LineChart("x", BEGIN, END, [old]).kept_since is None
+    assert LineChart("x", BEGIN, END, []).kept_since is None
+
+
 @pytest.mark.parametrize("days", [0.01, 0.2, 1, 7, 30, 90, 900])
 def test_the_time_axis_has_few_round_ticks(days: float) -> None:
     whole = timedelta(days=days)

@@ -82,6 +82,12 @@ class LineChart:
         return [period for period in self.periods if period.has_data]
 
     @property
+    def kept_since(self) -> datetime | None:
+        """Return when the first reading was, where much of the time before it has none; a check may be new."""
+        first = self.periods[0].begins_at if self.periods else None
+        return first if first and first > self.begins_at + (self.ends_at - self.begins_at) / 20 else None
+
+    @property
     def marks_within(self) -> list[ChartMark]:
         return [mark for mark in self.marks if mark.at <= self.ends_at and (mark.ends_at or mark.at) >= self.begins_at]
 
