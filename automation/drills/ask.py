@@ -32,8 +32,8 @@ def ask(tx: Tx, drill: PersonDrill, now: datetime, origin: AlertOrigin, within: 
     alert = Alert(
         # It must sound as alerts do.
         Severity.MEDIUM,
-        f"DRILL: this message is to reach {drill.person}",
-        f"Nothing is wrong. It comes at a time that nobody announced. {answer}",
+        f"DRILL for {drill.person}: does this message reach you?",
+        f"Nothing is wrong: this tests whether alerts reach you. {answer}",
         protocol=RUNNER,
         channel=f"{CHANNEL}{drill.person}",
         source="drill",
@@ -49,7 +49,10 @@ def report_unreached(tx: Tx, name: str, what: str, now: datetime, origin: AlertO
         Severity.MEDIUM,
         f"{name} {what}",
         "If this person is asked about an incident, there may be no answer.",
-        line("Ask them to look at their phone and its settings, then: ", code(f"drill --people {name}")),
+        line(
+            f"Ask {name} to check the private chat with the bot (not blocked, not muted), then: ",
+            code(f"drill --people {name}"),
+        ),
         protocol=RUNNER,
         source="ops_error",
         key=_key(name).check,

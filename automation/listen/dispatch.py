@@ -85,7 +85,10 @@ class Dispatcher:
         """Refuse a stranger: with a word in their private chat once a day, which names the number of their account."""
         if not update.is_private or handled_updates.was_answered(tx, update.account, _REFUSED, now - _DAY):
             return Handled(_REFUSED)
-        text = f"This bot answers the people of on_call.yaml.\nYour account, {update.account}, is not there."
+        text = (
+            f"This bot answers the people of on_call.yaml. Your account {update.account} is not in it.\n"
+            "If it should be, send this number to somebody who maintains the file."
+        )
         return Handled(_REFUSED, (message_to(update.chat_id, text),))
 
     def _write(

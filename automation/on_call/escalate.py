@@ -10,12 +10,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, time, timedelta
 
-from automation.on_call.message import Question, question
+from automation.on_call.message import IncidentReport, Question, question
 from automation.on_call.model import CHANNEL, OnCall
 from automation.on_call.rota import on_duty
 from automation.on_call.steps import DueQuestion, next_ask
+from monitoring.alerts.delivery.coalesce import alert_of
 from monitoring.alerts.recording.acknowledge import end_in
-from monitoring.alerts.recording.incident import with_incident, with_incidents
+from monitoring.alerts.recording.incident import incidents_named, with_incident, with_incidents
 from monitoring.alerts.recording.store_alert import AlertKind, AlertOrigin, store_in
 from monitoring.base.clock import to_text
 from monitoring.conditions.condition import Condition, ConditionKey
@@ -25,7 +26,7 @@ from monitoring.store.db.database import Database, Tx
 from monitoring.store.people import acknowledgements, duty, escalations
 from monitoring.store.people.acknowledgements import Acknowledgement
 from monitoring.store.people.escalations import EscalationProgress
-from monitoring.store.tables import conditions, silences
+from monitoring.store.tables import alerts, conditions, silences
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,7 +155,15 @@ def _by_person(due: Sequence[_DueIncident]) -> dict[str, list[tuple[_DueIncident
 
 def _store(tx: Tx, questions: Sequence[Question], channel: str, now: datetime, origin: AlertOrigin) -> None:
     """Store one question. It is sent whatever is silenced: what is was left out before."""
-    alert = question(questions, channel, now)
     found = [one.condition for one in questions]
+    alert = question(questions, channel, now, _report(tx, found[0]) if channel else None)
     metadata = with_incident(None, found[0]) if len(found) == 1 else with_incidents(None, found)
     store_in(tx, alert, now=now, origin=origin, kind=AlertKind.ESCALATION, status="pending", metadata=metadata)
+
+
+def _report(tx: Tx, condition: Condition) -> IncidentReport | None:
+    """Return the last report of an incident; nothing for one that was about others, too."""
+    stored = alerts.get(tx, condition.alert_id) if condition.alert_id else None
+    if stored is None or len(incidents_named(stored.metadata_json)) != 1:
+        return None
+    return IncidentReport(alert_of(stored).blocks, stored.created_at)

@@ -87,7 +87,7 @@ def test_double_taps_do_nothing_twice(host: Chat) -> None:
 def test_a_mute_covers_one_condition_for_an_hour_and_is_announced_with_sound(host: Chat) -> None:
     host.fires("HIGH")
     assert host.taps(ALICE, "Mute 1 h") == [
-        "Muted until 04:12 UTC, announced to all. What is worse, and the recovery, are sent."
+        "Muted until 04:12 UTC, announced in the chat. What is worse, and the recovery, are sent."
     ]
     announced = host.telegram.messages[-1]
     assert announced.text.startswith("🚨 HIGH aave: alice silenced aave backing, at most HIGH\nReason: from the chat\n")

@@ -95,7 +95,7 @@ def test_somebody_gets_a_button_at_the_time_that_was_planned_and_their_answer_is
     host.passes(2 * HOUR)
     look(host)
     [message] = [each for each in host.telegram.messages if each.chat_id == str(ALICE)]
-    assert "DRILL: this message is to reach alice" in message.text
+    assert "DRILL for alice: does this message reach you?" in message.text
     assert "Tap the button within 1 d." in message.text
     assert labels(message) == [["This reached me"]]
     assert not message.silent

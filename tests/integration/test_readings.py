@@ -11,10 +11,13 @@ from typing import Any
 
 import pytest
 
+from monitoring.base.clock import SystemClock
 from monitoring.conditions.condition import Condition, ConditionKey, State
 from monitoring.conditions.severity import Severity
 from monitoring.store.db.database import Database, Tx
 from monitoring.store.db.schema import open_database, open_readonly
+from monitoring.store.maintenance.backups import back_up
+from monitoring.store.maintenance.restore import put_in_place, staged
 from monitoring.store.readings.dropping import record_or_drop_in
 from monitoring.store.readings.history import history
 from monitoring.store.readings.inputs import inputs
@@ -98,6 +101,7 @@ def test_a_reading_that_cannot_be_had_is_kept_as_no_data(host: ChecksHost, provi
     assert (now.value, now.state) == (None, "no_data")
 
 
+@pytest.mark.ci  # it runs a file three times
 def test_a_check_that_left_its_file_is_watched_no_more_and_its_history_stays(host: ChecksHost) -> None:
     host.run(host.file(VAULT))
     host.run(host.file("\n".join(line for line in VAULT.splitlines() if "id: cap" not in line)))
@@ -107,6 +111,18 @@ def test_a_check_that_left_its_file_is_watched_no_more_and_its_history_stays(hos
     host.run(host.file(VAULT))
     with open_readonly(host.folder / "monitoring.db") as database:
         assert [check.key.check for check in watched(database)] == ["apart", "cap", "floor", "odd"]
+
+
+def test_a_backup_put_back_brings_its_readings(database: Database, tmp_path: Path) -> None:
+    keep(database, 0, 10)
+    backup = back_up(database.path, tmp_path / "backups", START).backup.path
+    keep(database, 1, 20)
+    with staged(backup, database.path) as ready:
+        put_in_place(ready, backup, database.path, SystemClock(), by="ana", is_alive=lambda _: False)
+    with open_database(database.path) as restored:
+        assert [span.last for span in history(restored, CAP, *EVER)] == [10]
+        keep(restored, 2, 30)
+        assert [span.last for span in history(restored, CAP, *EVER)] == [10, 30]
 
 
 # -- stretches, from readings of a shown clock -------------------------------------------------------------------------

@@ -19,6 +19,9 @@ from monitoring.base.clock import SystemClock
 from monitoring.checks.builtin import TYPES
 from monitoring.checks.config.load_all import load_all
 from monitoring.checks.engine import runner
+from monitoring.checks.engine.evidence import Evidence
+from monitoring.checks.engine.formula_checks import FormulaPart
+from monitoring.checks.engine.plan import ReadContext
 from monitoring.checks.engine.point import EvaluationPoint
 from monitoring.conditions.condition import Condition, ConditionKey
 from monitoring.store.db.database import Database, Tx
@@ -169,6 +172,7 @@ def test_a_reading_that_cannot_be_made_into_a_row_still_takes_alert_and_conditio
     assert (found.count, found.why) == (1, "ValueError: of a kind that nobody foresaw")
 
 
+@pytest.mark.ci
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can mount a small disk")
 def test_on_a_disk_that_is_nearly_full_readings_are_the_first_that_are_not_written(
     tmp_path: Path, provider: Provider
@@ -185,3 +189,26 @@ def test_on_a_disk_that_is_nearly_full_readings_are_the_first_that_are_not_writt
         assert "MiB left, the last 32 MiB are for alerts and conditions" in why
     finally:
         subprocess.run(["umount", "--lazy", state], check=True)
+
+
+def test_a_bug_in_what_is_kept_of_one_check_stops_neither_it_nor_another(
+    tmp_path: Path, provider: Provider, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = tmp_path / "monitor.yaml"
+    path.write_text(VAULT + "  - {id: cap, require: a.totalSupply() <= 100, severity: high}\n")
+    monitors, _ = load_all([str(path)], TYPES)
+
+    def broken(self: FormulaPart, context: ReadContext) -> Evidence:
+        if self.key.check == "cap":
+            raise ZeroDivisionError
+        return evidence(self, context)
+
+    evidence = FormulaPart.evidence
+    with pytest.MonkeyPatch.context() as patched, closing(SteadyStore(tmp_path / "m.db", SystemClock())) as store:
+        patched.setattr(FormulaPart, "evidence", broken)
+        at = EvaluationPoint({"PROVIDER_URL_MAINNET": provider.url, "PROVIDER_PUBLIC": "off"})
+        outcome = runner.run(monitors, at, store, NOBODY)
+    assert (outcome.stored, outcome.crashed) == (1, False)
+    with open_database(tmp_path / "m.db") as database:
+        assert kept(database) == (2, 1)
+    assert "what vault/cap/1 read is not kept: ZeroDivisionError" in caplog.text

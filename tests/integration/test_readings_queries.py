@@ -25,6 +25,7 @@ from monitoring.store.readings.watched import WatchedQuery, count, keys_of_path,
 from monitoring.web.api import checks
 from monitoring.web.route import RequestContext
 
+pytestmark = pytest.mark.ci  # histories are written
 CHECKS, DAYS = 10, 20
 # The schema itself, and rows that are counted up.
 _NO_TABLE = ("SCAN sqlite_master", "SCAN each", "SCAN CONSTANT ROW")

@@ -14,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from monitoring.base.errors import UsageError
+from monitoring.base.http.client import Answer, FetchError, Request
 from monitoring.chains.networks import network
 from monitoring.chains.rpc.errors import Fault, RpcError
 from monitoring.chains.rpc.provider import Ask
@@ -22,6 +23,7 @@ from monitoring.checks.backtest.compared import changes
 from monitoring.checks.backtest.history import PastIncident
 from monitoring.checks.backtest.kept_answers import KeptAnswers, key_of, trim
 from monitoring.checks.backtest.one_call import BundledCalls, aggregate_of, combined, parts_of, split
+from monitoring.checks.backtest.past import PastWorld, StopReason
 from monitoring.checks.backtest.playing import steps_between
 from monitoring.conditions.condition import ConditionKey
 from monitoring.conditions.severity import Severity
@@ -169,3 +171,57 @@ def test_incidents_that_overlap_are_one_and_the_others_are_new_or_gone() -> None
     assert [(one.kind, one.key.check) for one in found] == [
         ("changed", "a"), ("same", "b"), ("new", "c"), ("gone", "a"),
     ]  # fmt: skip
+
+
+class PriceService:
+    """Answers requests for prices of the past with what a test put there."""
+
+    def __init__(self, *answers: int | bytes) -> None:
+        self.answers = list(answers)
+        self.asked: list[str] = []
+
+    def __call__(self, request: Request, timeout_s: float) -> Answer:
+        self.asked.append(request.url)
+        found = self.answers.pop(0)
+        return Answer(request.host, *((found, {}, b"") if isinstance(found, int) else (200, {}, found)))
+
+
+def priced(service: PriceService, folder: Path, slept: list[float]) -> PastWorld:
+    return PastWorld({"DEFILLAMA_URL": "http://prices.test"}, folder, [BEGIN], 100, service, real_sleep=slept.append)
+
+
+CURRENT = Request("http://prices.test/prices/current/coingecko:bitcoin")
+
+
+def test_a_price_of_the_past_is_asked_for_in_the_half_hour_before_and_only_once(tmp_path: Path) -> None:
+    body = b'{"coins":{"coingecko:bitcoin":{"price":1,"timestamp":1,"confidence":0.99}}}'
+    service, slept = PriceService(429, body), list[float]()
+
+    first = priced(service, tmp_path, slept).prices.answer(CURRENT, BEGIN, 9)
+    again = priced(service, tmp_path, slept).prices.answer(CURRENT, BEGIN, 9)
+
+    before = int(BEGIN.timestamp()) - 900
+    assert service.asked == [f"http://prices.test/prices/historical/{before}/coingecko:bitcoin?searchWidth=15m"] * 2
+    assert slept == [5.0]
+    assert first == again
+    assert first is not None
+    assert first.body == body
+
+
+def test_a_price_service_that_does_not_answer_stops_the_backtest(tmp_path: Path) -> None:
+    world, slept = priced(PriceService(*[503] * 99), tmp_path, []), list[float]()
+    world.real_sleep = slept.append
+
+    with pytest.raises(FetchError):
+        world.prices.answer(CURRENT, BEGIN, 9)
+
+    assert world.stopped is not None
+    assert world.stopped.reason is StopReason.UNREACHABLE
+    assert "HTTP 503" in world.stopped.text
+    assert 60 <= sum(slept) < 180
+
+
+def test_what_is_no_request_for_prices_has_no_past(tmp_path: Path) -> None:
+    world = priced(PriceService(), tmp_path, [])
+
+    assert world.prices.answer(Request("https://api.example.org/x"), BEGIN, 9) is None

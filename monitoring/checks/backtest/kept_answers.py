@@ -7,7 +7,6 @@ Losing a file costs requests, never a result.
 from __future__ import annotations
 
 import os
-import shutil
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
@@ -123,8 +122,3 @@ def trim(root: Path, most_bytes: int = MOST_BYTES) -> None:
         with suppress(OSError):
             path.unlink(missing_ok=True)
         size -= bytes_
-
-
-def forget(root: Path) -> None:
-    """Remove everything that is kept."""
-    shutil.rmtree(root, ignore_errors=True)

@@ -6,6 +6,7 @@ what it returns. A bug in a check loses only that check.
 
 from __future__ import annotations
 
+import logging
 import traceback
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from monitoring.chains.rpc.views import ChainView
     from monitoring.store.readings.reading import CheckReading
 
+log = logging.getLogger("monitoring.checks")
 _NOTHING_READ = alert.ReadingOrigin()
 
 
@@ -53,14 +55,22 @@ class Evaluation:
 
     def kept(self) -> list[CheckReading]:
         """Return what is kept of each reading: its value, limits, state and what it was made of."""
+        found: list[CheckReading] = []
+        for entry in self.checks:
+            try:
+                found.append(self._kept(entry.seen))
+            except Exception as error:  # noqa: BLE001 - the border of a check: what is kept of it stops nothing
+                name = f"{entry.seen.key.monitor}/{entry.seen.key.text}"
+                log.warning("what %s read is not kept: %s: %s", name, type(error).__name__, error)
+        return found
+
+    def _kept(self, seen: EvaluatedCheck) -> CheckReading:
         from monitoring.checks.state.kept_reading import kept_reading  # noqa: PLC0415 - who looks alone keeps nothing
 
-        blocks, context = self.record.judged_blocks, self.readings.context
-        seen = [entry.seen for entry in self.checks]
-        found = [kept_reading(one, _evidence(one, context), blocks.get(one.key.chain), self.at.redact) for one in seen]
-        for reading in found:
-            _ = reading.columns  # now: others wait for the transaction that writes them
-        return found
+        block = self.record.judged_blocks.get(seen.key.chain)
+        reading = kept_reading(seen, _evidence(seen, self.readings.context), block, self.at.redact)
+        _ = reading.columns  # made now: others wait for the transaction that writes them
+        return reading
 
     def again(self, remembered: LoadedState) -> Evaluation:
         """Judge the same readings against what is remembered now."""
