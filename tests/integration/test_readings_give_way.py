@@ -152,26 +152,6 @@ def test_a_disk_that_is_full_when_the_transaction_ends_still_takes_alert_and_con
     assert "the disk is full" in found.why
 
 
-def test_a_reading_that_cannot_be_made_into_a_row_still_takes_alert_and_condition(
-    tmp_path: Path, provider: Provider, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def odd(*_: Any) -> CheckReading:
-        raise ValueError("of a kind that nobody foresaw")
-
-    monkeypatch.setattr("monitoring.checks.state.kept_reading.kept_reading", odd)
-    path = tmp_path / "monitor.yaml"
-    path.write_text(VAULT)
-    monitors, _ = load_all([str(path)], TYPES)
-    with closing(SteadyStore(tmp_path / "monitoring.db", SystemClock())) as store:
-        at = EvaluationPoint({"PROVIDER_URL_MAINNET": provider.url, "PROVIDER_PUBLIC": "off"})
-        outcome = runner.run(monitors, at, store, NOBODY)
-    assert (outcome.stored, outcome.error) == (1, None)
-    with open_database(tmp_path / "monitoring.db") as database:
-        found = dropped_so_far(database)
-    assert found is not None
-    assert (found.count, found.why) == (1, "ValueError: of a kind that nobody foresaw")
-
-
 @pytest.mark.ci
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can mount a small disk")
 def test_on_a_disk_that_is_nearly_full_readings_are_the_first_that_are_not_written(

@@ -77,7 +77,7 @@ class KeptAnswers:
         with suppress(OSError):
             self._folder.mkdir(parents=True, exist_ok=True)
             with path.open("ab", buffering=0) as file:
-                before = file.tell()
+                before = os.fstat(file.fileno()).st_size
                 if file.write(text) != len(text):
                     file.truncate(before)  # another line after half a one would be a third
 

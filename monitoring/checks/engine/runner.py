@@ -23,7 +23,6 @@ from monitoring.checks.state.save import ChangedMeanwhileError, Record, record_i
 from monitoring.store.db.database import Tx
 from monitoring.store.db.handle import ReadOnlyStore, SteadyStore
 from monitoring.store.readings.dropping import DroppedReadings, no_room
-from monitoring.store.readings.reading import CheckReading
 
 NO_DATA = "no data"  # the run's row says so too: the runner looks for it in what a task wrote last
 _ATTEMPTS = 4  # of judging again, when another process judged the same conditions meanwhile
@@ -117,9 +116,9 @@ def _store(
     def write(tx: Tx, record: Record) -> int:
         return record_in(tx, record, evaluation.at.clock.now(), origin, also_write(tx))
 
-    kept, why = _kept(evaluation, store)
-    if why:
-        without = replace(evaluation.record, dropped=DroppedReadings(len(evaluation.checks), why))
+    kept = evaluation.kept()
+    if why := no_room(store.path):
+        without = replace(evaluation.record, dropped=DroppedReadings(len(kept), why))
         return store.write(lambda tx: write(tx, without))
     try:
         return store.write(lambda tx: write(tx, replace(evaluation.record, readings=kept)))
@@ -129,16 +128,6 @@ def _store(
         # A disk that is full says so when the transaction ends: what matters may still have room without readings.
         without = replace(evaluation.record, dropped=DroppedReadings(len(kept), str(error)))
         return store.write(lambda tx: write(tx, without))
-
-
-def _kept(evaluation: Evaluation, store: SteadyStore) -> tuple[list[CheckReading], str]:
-    """Return the readings to be kept, or why there are none: no fault of theirs may cost a condition or an alert."""
-    if why := no_room(store.path):
-        return [], why
-    try:
-        return evaluation.kept(), ""
-    except Exception as error:  # noqa: BLE001 - likewise
-        return [], f"{type(error).__name__}: {error}"
 
 
 def _recall(
