@@ -88,7 +88,7 @@ def test_what_nobody_here_wrote_is_asked_again(tmp_path: Path) -> None:
         b'5 [1, "0xa"]\n6 7\nsix [1, "0x"]\n8 ["x", "0x"]\n9 [1, 2, 3]\n\xff [1, "0x"]\n'
     )
     assert KeptAnswers(tmp_path).headers() == {5: (1, "0xa")}
-    (tmp_path / "7").write_bytes(b'a 5\nb {}\nc [1]\nd {"r": "0x1"}\n')
+    (tmp_path / "7").write_bytes(b'a\nb {\n\xff 1\nd {"r": "0x1"}\n')
     assert KeptAnswers(tmp_path).at(7) == {"d": {"r": "0x1"}}
 
 

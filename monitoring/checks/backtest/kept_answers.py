@@ -36,10 +36,7 @@ class KeptAnswers:
     def at(self, block: int) -> dict[str, Any]:
         """Return what is known of a block by key: `{"r": result}`, or `{"e": data}` of what reverted."""
         if block not in self._blocks:
-            found = _lines(self._path(block))
-            self._blocks[block] = {
-                key: value for key, value in found if isinstance(value, dict) and ("r" in value or "e" in value)
-            }
+            self._blocks[block] = dict(_lines(self._path(block)))
             while len(self._blocks) > _IN_HAND:
                 self._blocks.popitem(last=False)
         self._blocks.move_to_end(block)
