@@ -150,6 +150,8 @@ def _by_check(run: PastRun, played: Played) -> list[str]:
 def _rest(run: PastRun, played: Played) -> list[str]:
     quiet = sum(not one.incidents for one in run.history.own)
     lines = ["", f"{counted(quiet, 'check')} never fired." if quiet else "Every check fired."]
+    if not run.history.own:
+        lines = ["", "No check was judged."]
     unseen = [one for one in run.history.own if one.without_data]
     if unseen:
         lines.append(f"Without data in some steps: {_names([f'{one.key} ({one.without_data})' for one in unseen])}.")
