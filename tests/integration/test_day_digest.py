@@ -272,7 +272,7 @@ def test_the_verb_says_it_and_exits_1_where_something_differs(
 @pytest.mark.parametrize(
     ("day", "says"),
     [
-        ("2026-11-18", "days are reported from 2026-11-19 on"),
+        ("2026-11-18", "2026-11-18 has no digest: days are reported from 2026-11-19 on"),
         ("2026-11-20", "2026-11-20 is not reported yet"),
         ("2199-01-01", "2199-01-01 is not over yet"),
         ("last", "'last' is no day: write it as 2026-11-29 (UTC), or yesterday"),

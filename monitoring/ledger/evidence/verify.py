@@ -165,7 +165,7 @@ def not_reported(tx: Tx, day: date, now: datetime) -> str:
     if first is None or newest is None:
         return "no day was reported yet: the first one is reported on the day after the first run of this release"
     if day <= first.day:
-        return f"days are reported from {first.day + _DAY} on"
+        return f"{day} has no digest: days are reported from {first.day + _DAY} on"
     if day > newest.day:
         return f"{day} is not reported yet: the next run after the hour of `daily_report` does it"
     return ""
