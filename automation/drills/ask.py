@@ -18,6 +18,7 @@ from monitoring.store.tables import conditions
 
 ANSWER_WITHIN = timedelta(hours=24)
 _REMINDED_EVERY = timedelta(days=7)
+_PEOPLE = "people/"
 
 
 def can_answer(team: OnCall, name: str, *, is_read: bool) -> bool:
@@ -65,5 +66,11 @@ def report_reached(tx: Tx, name: str, note: str, now: datetime) -> None:
         resolve_in(tx, _key(name), now=now, note=note)
 
 
+def reported_people(tx: Tx, now: datetime) -> list[str]:
+    """Return of whom it is reported now that messages do not reach them."""
+    found = (each.key for each in conditions.incidents(tx, now) if each.key.monitor == RUNNER)
+    return [key.check.removeprefix(_PEOPLE) for key in found if key.check.startswith(_PEOPLE)]
+
+
 def _key(name: str) -> ConditionKey:
-    return ConditionKey(RUNNER, f"people/{name}")
+    return ConditionKey(RUNNER, f"{_PEOPLE}{name}")

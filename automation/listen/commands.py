@@ -92,7 +92,7 @@ def _last_run(database: Database, profile: str, now: datetime) -> str:
     if newest is None:
         return f"{profile}: never ran"
     ago = format_duration(max(now - newest.started_at, now - now))
-    return f"{profile}: {newest.status}, {ago} ago"
+    return f"{profile}: running for {ago}" if newest.status == "running" else f"{profile}: {newest.status}, {ago} ago"
 
 
 def _oncall(_database: Database, team: OnCall | None, now: datetime) -> Iterator[str]:

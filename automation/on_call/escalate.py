@@ -15,14 +15,16 @@ from automation.on_call.model import CHANNEL, OnCall
 from automation.on_call.rota import on_duty
 from automation.on_call.steps import DueQuestion, next_ask
 from monitoring.alerts.delivery.coalesce import alert_of
+from monitoring.alerts.recording.acknowledge import end_in
 from monitoring.alerts.recording.incident import incidents_named, with_incident, with_incidents
 from monitoring.alerts.recording.store_alert import AlertKind, AlertOrigin, store_in
 from monitoring.base.clock import to_text
 from monitoring.conditions.condition import Condition, ConditionKey
 from monitoring.conditions.severity import Severity
-from monitoring.conditions.silence import silence_of, subject_of
+from monitoring.conditions.silence import FROM_CHAT, silence_of, subject_of
 from monitoring.store.db.database import Database, Tx
 from monitoring.store.people import acknowledgements, duty, escalations
+from monitoring.store.people.acknowledgements import Acknowledgement
 from monitoring.store.people.escalations import EscalationProgress
 from monitoring.store.tables import alerts, conditions, silences
 
@@ -38,7 +40,10 @@ class _DueIncident:
 def escalate(database: Database, team: OnCall, now: datetime, origin: AlertOrigin) -> int:
     """Store what is due; return how many alerts. A process that sends nothing asks nobody."""
     _keep_duty(database, team, now)
-    if team.escalation is None or origin.debug:
+    if origin.debug:
+        return 0
+    _end_of_those_who_left(database, team, now)
+    if team.escalation is None:
         return 0
     if not database.read(lambda tx: conditions.incidents(tx, now) or escalations.everything(tx)):
         return 0
@@ -51,6 +56,25 @@ def _keep_duty(database: Database, team: OnCall, now: datetime) -> None:
     found = on_duty(team, now)
     tomorrow = datetime.combine(now.date() + timedelta(days=2), time(), UTC)
     duty.keep(database, duty.OnCallNow(found.people, found.until or tomorrow), now)
+
+
+def _end_of_those_who_left(database: Database, team: OnCall, now: datetime) -> None:
+    """End what was acknowledged by a button of somebody whom the file names no more, or has disabled.
+
+    That is what is done about an account that somebody else took over: nobody has those incidents.
+    """
+
+    def left(tx: Tx) -> list[Acknowledgement]:
+        by_button = (each for each in acknowledgements.open_ones(tx) if each.note == FROM_CHAT)
+        return [each for each in by_button if each.by not in team.available]
+
+    if not database.read(left):
+        return
+    with database.write() as tx:
+        for held in left(tx):
+            condition = conditions.get(tx, held.key)
+            if condition is not None and not held.why_over(condition, now):
+                end_in(tx, condition, held, by="A change of on_call.yaml", now=now)
 
 
 def _escalate_in(tx: Tx, team: OnCall, now: datetime, origin: AlertOrigin) -> int:

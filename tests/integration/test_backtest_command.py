@@ -96,6 +96,14 @@ def test_incidents_are_printed_with_when_how_long_and_how_bad(history: PlayedCha
     assert (folder / "out.html").read_text(encoding="utf-8").count("<svg") == 1
 
 
+def test_readings_that_are_not_there_are_no_checks_that_fired(folder: Path) -> None:
+    done = backtest(folder, {"PROVIDER_PUBLIC": "off"}, "monitor.yaml", "--since", "70h", "--stored")
+
+    assert "No check could be judged." in done.stdout
+    assert "Left out, because it has no stored readings: acme/used." in done.stdout
+    assert done.stderr == "", "no answers are kept where none were asked for"
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [

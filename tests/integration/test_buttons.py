@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -243,6 +243,19 @@ def test_a_button_carried_to_another_chat_is_refused(host: Chat) -> None:
     host.telegram.tap(ALICE, data_under(host.newest(), "I have it"), chat="-1009999999999")
     assert {answer[:24] for answer in host.reads()} == {"This button is not valid"}
     assert host.held() == []
+
+
+@pytest.mark.parametrize("now_named", ["alice: {enabled: false, ", "alicia: {"])
+def test_who_leaves_the_file_has_nothing_any_more(host: Chat, now_named: str) -> None:
+    host.fires()
+    host.taps(ALICE, "I have it")
+    host.passes(timedelta(minutes=30))
+    assert host.escalates() == 0
+    file = host.directory / "on_call.yaml"
+    file.write_text(file.read_text().replace("alice: {", now_named))
+    assert host.escalates() > 0, "nobody has it: people are asked"
+    assert host.held() == []
+    assert any("A change of on_call.yaml ended the acknowledgement by alice." in e.text for e in host.telegram.messages)
 
 
 def test_a_stranger_and_somebody_disabled_are_refused_and_recorded(host: Chat) -> None:
