@@ -141,7 +141,7 @@ def into_readme(results: Mapping[str, Result], when: Circumstances, readme: Path
     lines = [f"- {results[key].headline}" for key in HEADLINES if key in results and results[key].headline]
     goals = [goal for result in results.values() for goal in result.goals]
     closing = (
-        f"Measured {when.at:%Y-%m-%d} on {os.cpu_count()} cores at a load of {when.load_before:.1f}: "
+        f"Measured {when.at:%Y-%m-%d} (size: {when.size}) on {os.cpu_count()} cores, load {when.load_before:.1f}: "
         f"{sum(goal.reached for goal in goals)} of {len(goals)} goals reached.\nThe"
         " [report](benchmarks/reports/latest.md) has the rest, [docs/performance.md](docs/performance.md) says what it"
         " means."

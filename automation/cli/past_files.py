@@ -24,15 +24,21 @@ def files_at(revision: str, files: Sequence[Path]) -> Iterator[tuple[str, list[P
     with TemporaryDirectory(prefix="monitoring-before-") as folder:
         found, name = [], revision
         for number, file in enumerate(files):
-            git = Git(file.absolute().parent, os.environ)
+            its_folder = file.absolute().parent.resolve()
+            git = Git(_checkout_of(its_folder), os.environ)
             commit = _commit(git, revision, file)
             name = revision if commit.startswith(revision) else f"{revision} ({commit[:8]})"
             target = Path(folder) / str(number) / file.absolute().parent.name
-            _lay_out(git, commit, target)
+            _lay_out(git, commit, its_folder.relative_to(git.checkout), target)
             if not (target / file.name).is_file():
                 raise UsageError(f"--against {revision}: {file} is not in {name}: choose a later revision")
             found.append(target / file.name)
         yield name, found
+
+
+def _checkout_of(folder: Path) -> Path:
+    """Return the root of the checkout: git looks no further up than the folder it is given."""
+    return next((each for each in (folder, *folder.parents) if (each / ".git").exists()), folder)
 
 
 def _commit(git: Git, revision: str, file: Path) -> str:
@@ -45,9 +51,9 @@ def _commit(git: Git, revision: str, file: Path) -> str:
     return found
 
 
-def _lay_out(git: Git, commit: str, target: Path) -> None:
-    names = git.read("ls-tree", "-r", "--name-only", "-z", commit).split("\0")
+def _lay_out(git: Git, commit: str, folder: Path, target: Path) -> None:
+    names = git.read("ls-tree", "-r", "--name-only", "-z", commit, "--", f"{folder}/").split("\0")
     for name in [one for one in names if one][:_MOST_FILES]:
-        path = target / name
+        path = target / Path(name).relative_to(folder)
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(git.read("show", f"{commit}:./{name}"), encoding="utf-8")
+        path.write_text(git.read("show", f"{commit}:{name}"), encoding="utf-8")

@@ -18,6 +18,7 @@ from monitoring.store.tables import conditions
 
 ANSWER_WITHIN = timedelta(hours=24)
 _REMINDED_EVERY = timedelta(days=7)
+_PEOPLE = "people/"
 
 
 def can_answer(team: OnCall, name: str, *, is_read: bool) -> bool:
@@ -31,8 +32,8 @@ def ask(tx: Tx, drill: PersonDrill, now: datetime, origin: AlertOrigin, within: 
     alert = Alert(
         # It must sound as alerts do.
         Severity.MEDIUM,
-        f"DRILL: this message is to reach {drill.person}",
-        f"Nothing is wrong. It comes at a time that nobody announced. {answer}",
+        f"DRILL for {drill.person}: does this message reach you?",
+        f"Nothing is wrong: this tests whether alerts reach you. {answer}",
         protocol=RUNNER,
         channel=f"{CHANNEL}{drill.person}",
         source="drill",
@@ -48,7 +49,10 @@ def report_unreached(tx: Tx, name: str, what: str, now: datetime, origin: AlertO
         Severity.MEDIUM,
         f"{name} {what}",
         "If this person is asked about an incident, there may be no answer.",
-        line("Ask them to look at their phone and its settings, then: ", code(f"drill --people {name}")),
+        line(
+            f"Ask {name} to check the private chat with the bot (not blocked, not muted), then: ",
+            code(f"drill --people {name}"),
+        ),
         protocol=RUNNER,
         source="ops_error",
         key=_key(name).check,
@@ -62,5 +66,11 @@ def report_reached(tx: Tx, name: str, note: str, now: datetime) -> None:
         resolve_in(tx, _key(name), now=now, note=note)
 
 
+def reported_people(tx: Tx, now: datetime) -> list[str]:
+    """Return of whom it is reported now that messages do not reach them."""
+    found = (each.key for each in conditions.incidents(tx, now) if each.key.monitor == RUNNER)
+    return [key.check.removeprefix(_PEOPLE) for key in found if key.check.startswith(_PEOPLE)]
+
+
 def _key(name: str) -> ConditionKey:
-    return ConditionKey(RUNNER, f"people/{name}")
+    return ConditionKey(RUNNER, f"{_PEOPLE}{name}")

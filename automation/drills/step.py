@@ -11,9 +11,10 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from enum import Enum
 
-from automation.drills.ask import ANSWER_WITHIN, ask, can_answer, report_reached, report_unreached
+from automation.drills.ask import ANSWER_WITHIN, ask, can_answer, report_reached, report_unreached, reported_people
 from automation.on_call.escalate import escalate
 from automation.on_call.model import CHANNEL, OnCall
+from automation.on_call.rota import is_quiet
 from monitoring.alerts.channels import variable_part
 from monitoring.alerts.recording.store_alert import AlertOrigin
 from monitoring.base.formatting import format_duration
@@ -28,9 +29,8 @@ log = logging.getLogger("automation.drills")
 
 _ACCEPTED_WITHIN = timedelta(hours=1)  # ours: longer than most outages of a network, shorter than anybody should wait
 _ANSWERED_WITHIN = timedelta(days=30)  # ours: what people find in their chat after a holiday counts
-_GIVEN_UP_AFTER = timedelta(
-    days=7
-)  # ours: nobody read the chat for so long that nobody can say whether it was answered
+_GIVEN_UP_AFTER = timedelta(days=7)  # ours: nobody can say any more whether it was answered, so long nobody read
+_QUIET_FOR = timedelta(days=1)  # ours: then it is asked whenever a run comes by, or it would never be
 
 
 class DrillVerdict(Enum):
@@ -54,11 +54,14 @@ def look_after(database: Database, team: OnCall, settings: Settings, now: dateti
 
 def step(database: Database, team: OnCall, settings: Settings, now: datetime, origin: AlertOrigin) -> None:
     """Ask and judge what is due."""
-    found = database.read(people_drills.open_ones)
-    if not any(each.due_at <= now for each in found) or origin.debug:
+    found, reported = database.read(lambda tx: (people_drills.open_ones(tx), reported_people(tx, now)))
+    gone = [name for name in reported if name not in team.available]
+    if not (gone or any(each.due_at <= now for each in found)) or origin.debug:
         return
     is_read = bool(bot_read_now(settings.locks, now))
     with database.write() as tx:
+        for name in gone:
+            report_reached(tx, name, f"{name} is not asked any more", now)
         for each in people_drills.open_ones(tx):
             if each.due_at <= now:
                 _step(tx, each, team, settings, now, origin, is_read=is_read)
@@ -70,12 +73,13 @@ def _step(
     person = team.people.get(drill.person)
     if person is None or not person.enabled:
         people_drills.end(tx, drill.id, DROPPED, now)
-        report_reached(tx, drill.person, f"{drill.person} is not asked any more", now)
     elif drill.asked_at is None or drill.alert_id is None:
         if not has_destination(team, drill.person, settings.environ):
             people_drills.end(tx, drill.id, REFUSED, now)
             report_unreached(tx, drill.person, "cannot be reached: on_call.yaml names no account", now, origin)
             return
+        if is_quiet(team, drill.person, now) and now - drill.due_at < _QUIET_FOR:
+            return  # the host was off at the time that was planned
         within = ANSWER_WITHIN if can_answer(team, drill.person, is_read=is_read) else None
         ask(tx, drill, now, origin, within)
     else:
@@ -89,7 +93,8 @@ def _judge(tx: Tx, drill: PersonDrill, now: datetime, origin: AlertOrigin, *, is
     missing = ", ".join(name for name, each in took.items() if each is None)
     if verdict in (DrillVerdict.NOT_ACCEPTED, DrillVerdict.REFUSED):
         report_unreached(tx, drill.person, f"is not reached: a drill was not accepted ({missing})", now, origin)
-    if verdict is DrillVerdict.UNANSWERED:
+    # Who got two and answered one has shown that messages arrive.
+    if verdict is DrillVerdict.UNANSWERED and not people_drills.has_answered(tx, drill.person, drill.asked_at or now):
         waited = format_duration(now - (drill.asked_at or now))
         report_unreached(tx, drill.person, f"did not answer a drill for {waited}", now, origin)
     if verdict is DrillVerdict.ACCEPTED and not has_account:

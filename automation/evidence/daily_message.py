@@ -105,7 +105,7 @@ def _duration(seconds: float) -> str:
 
 
 def _held(found: Sequence[HeldBack]) -> str:
-    return _named([f"{each.what} by {each.by} ({each.count})" for each in found]) or "none"
+    return _named([f"{each.what} by {each.by} ({each.count} held back)" for each in found]) or "none"
 
 
 def _named(texts: Sequence[str]) -> str:

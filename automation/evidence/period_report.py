@@ -81,7 +81,7 @@ class PeriodReport:
             yield from ("", "Why runs are missing:", "", *_reasons(self.total))
         yield from ("", "## Alerts", "", *_alerts(self.total))
         yield from _table(
-            ("from", "alerts", "median", "p95", "worst", "open", "taken", "median", "worst"), map(_arrival, self.rows)
+            ("from", "alerts", "unsent", "median", "p95", "worst", "ack", "median", "worst"), map(_arrival, self.rows)
         )
         yield from ("", "## Silences", "", *_held(self.total.muted))
         yield from ("", "## Pauses", "", *_held(self.total.paused))
@@ -203,7 +203,7 @@ def _arrival(one: DayNumbers) -> Sequence[str]:
     arrived, taken = one.arrived, one.acknowledged
     speeds = [_short(each) if arrived.count else "" for each in (arrived.median_s, arrived.p95_s, arrived.worst_s)]
     until = [_short(each) if taken.count else "" for each in (taken.median_s, taken.worst_s)]
-    return (one.first.isoformat(), str(one.alerts), *speeds, str(one.not_delivered), str(taken.count), *until)
+    return (one.first.isoformat(), str(one.alerts), str(one.not_delivered), *speeds, str(taken.count), *until)
 
 
 def _short(seconds: float) -> str:

@@ -72,7 +72,7 @@ def mute(tx: Tx, condition: Condition, person: str, now: datetime) -> TapEffect:
         return TapEffect(f"{name}: {why}", f"{why}. To silence it for longer: `monitoring silence` on the host.")
     made = replace(wanted, id=silences.put(tx, wanted))
     announce_silence(tx, made, [condition], now, least=Severity.LOW)
-    toast = f"Muted until {_clock(made.ends_at)}, announced to all. What is worse, and the recovery, are sent."
+    toast = f"Muted until {_clock(made.ends_at)}, announced in the chat. What is worse, and the recovery, are sent."
     return TapEffect(f"{person} muted {name} for 1 h (silence {made.id})", toast, is_done=True)
 
 

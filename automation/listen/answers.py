@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from monitoring.alerts.senders.telegram.bot import BotAccount, BotError, BotProblem
+from monitoring.base.errors import StoreError
 from monitoring.store.db.handle import SteadyStore
 from monitoring.store.people import handled_updates
 
@@ -89,6 +90,12 @@ class AnswerQueue:
                 waits.append(min(error.retry_after_s or _RETRY_S, _LONGEST_WAIT_S))
                 if error.problem is BotProblem.NO_ANSWER:
                     break
+            except StoreError:
+                raise
+            except Exception as error:  # noqa: BLE001 - the border of one row: it would stop all others
+                # Only the kind: the text of an unforeseen error may hold what a stranger wrote.
+                log.error("an answer is given up: %s", type(error).__name__)  # noqa: TRY400 - likewise
+                self._write_off(row_id, [])
         if not waits and len(rows) == _MOST_AT_ONCE:
             return 0.0
         return min(waits, default=None)

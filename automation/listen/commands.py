@@ -92,12 +92,12 @@ def _last_run(database: Database, profile: str, now: datetime) -> str:
     if newest is None:
         return f"{profile}: never ran"
     ago = format_duration(max(now - newest.started_at, now - now))
-    return f"{profile}: {newest.status}, {ago} ago"
+    return f"{profile}: running for {ago}" if newest.status == "running" else f"{profile}: {newest.status}, {ago} ago"
 
 
 def _oncall(_database: Database, team: OnCall | None, now: datetime) -> Iterator[str]:
     if team is None:
-        yield "Nobody is on call: there is no sound automation/on_call.yaml."
+        yield "Nobody is on call: automation/on_call.yaml is missing, or has mistakes that `validate` lists."
         return
     duty = on_duty(team, now)
     yield f"On call: {' and '.join(duty.people)}"

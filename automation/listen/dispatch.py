@@ -18,7 +18,7 @@ from automation.listen.updates import Update, UpdateKind
 from automation.on_call.model import OnCall
 from monitoring.base.errors import MonitoringError, StoreError
 from monitoring.base.settings import Settings
-from monitoring.store.db.database import Tx
+from monitoring.store.db.database import OF_THE_FILE, Tx
 from monitoring.store.db.handle import SteadyStore
 from monitoring.store.people import handled_updates
 from monitoring.store.people.handled_updates import HandledUpdate
@@ -85,7 +85,10 @@ class Dispatcher:
         """Refuse a stranger: with a word in their private chat once a day, which names the number of their account."""
         if not update.is_private or handled_updates.was_answered(tx, update.account, _REFUSED, now - _DAY):
             return Handled(_REFUSED)
-        text = f"This bot answers the people of on_call.yaml.\nYour account, {update.account}, is not there."
+        text = (
+            f"This bot answers the people of on_call.yaml. Your account {update.account} is not in it.\n"
+            "If it should be, send this number to somebody who maintains the file."
+        )
         return Handled(_REFUSED, (message_to(update.chat_id, text),))
 
     def _write(
@@ -114,12 +117,15 @@ class Dispatcher:
 
 
 def _act(tx: Tx, act: Callable[[Tx], Handled]) -> Handled:
-    """Do it in a savepoint: one with a bug leaves its row and nothing else, and stops no other update."""
+    """Do it in a savepoint: one with a bug leaves its row and nothing else, and stops no other update.
+
+    What is wrong with the file is no bug of an update: it is tried again when the file can be written.
+    """
     handled = Handled("")
     try:
         with tx:
             handled = act(tx)
-    except StoreError:
+    except (StoreError, *OF_THE_FILE):
         raise
     except Exception as error:  # noqa: BLE001 - the border of one update: it must outlive what nobody foresaw
         # Only the kind: the text of an unforeseen error may hold what a stranger wrote.

@@ -15,9 +15,9 @@ from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
-from automation.listen.answers import AnswerQueue
+from automation.listen.answers import AnswerQueue, Handled
 from automation.listen.dispatch import Dispatcher
-from automation.listen.updates import ALLOWED, read_update
+from automation.listen.updates import ALLOWED, Update, read_update
 from monitoring.alerts.senders.telegram.bot import BotAccount, BotError, BotProblem
 from monitoring.base.clock import Clock
 from monitoring.base.errors import StoreError
@@ -73,9 +73,10 @@ class ChatReader:
         try:
             self._know_name()
             updates = self._poll()
+            self._handle(updates)
+            # After what came is handled: who asks whether it is read (a drill that waits) may count on its answers.
             self._report("")
             self._failures = 0
-            self._handle(updates)
             self._answer_in_s = self.answers.send_due(self.clock.now())
         except BotError as error:
             return self._patience(error)
@@ -108,10 +109,21 @@ class ChatReader:
             update = read_update(raw)
             if update is None:
                 continue
-            handled = self.dispatcher.handle(update, self.clock.now())
+            handled = self._handle_one(update)
             if handled is not None and handled.wakes:
                 self.wake()
             self._offset = max(self._offset or 0, update.update_id + 1)
+
+    def _handle_one(self, update: Update) -> Handled | None:
+        """Handle one update; one that nobody foresaw is given up, for it would come again and stop all others."""
+        try:
+            return self.dispatcher.handle(update, self.clock.now())
+        except StoreError:
+            raise
+        except Exception as error:  # noqa: BLE001 - the border of one update: it must end neither reader nor minutes
+            # Only the kind: the text of an unforeseen error may hold what a stranger wrote.
+            log.error("an update is given up: %s", type(error).__name__)  # noqa: TRY400 - likewise
+            return None
 
     def _patience(self, error: BotError) -> float:
         self._failures += 1

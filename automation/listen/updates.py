@@ -78,7 +78,8 @@ def _tap(number: int, query: Mapping[str, object]) -> Update:
     if not isinstance(query_id, str) or not isinstance(data, str) or not sender:
         return Update(number)
     # A bot that speaks for an anonymous admin is nobody's account: a stranger, who gets an answer.
-    update = Update(number, UpdateKind.TAP, account, _name(query), query_id=query_id, data=data[: _LONGEST_DATA + 1])
+    said = _storable(data[: _LONGEST_DATA + 1])
+    update = Update(number, UpdateKind.TAP, account, _name(query), query_id=query_id, data=said)
     return _placed(update, _mapping(query.get("message")))
 
 
@@ -88,7 +89,7 @@ def _placed(update: Update, message: Mapping[str, object]) -> Update:
     return replace(
         update,
         chat_id=str(_number(chat.get("id")) or ""),
-        chat_name=f"@{name}" if isinstance(name := chat.get("username"), str) and name else "",
+        chat_name=f"@{_storable(name)}" if isinstance(name := chat.get("username"), str) and name else "",
         is_private=chat.get("type") == "private",
         topic=topic or None,
         message_id=_number(message.get("message_id")),
@@ -107,6 +108,11 @@ def _name(said: Mapping[str, object]) -> str:
     sender = _mapping(said.get("from"))
     parts = [text for text in (sender.get("first_name"), sender.get("last_name")) if isinstance(text, str)]
     return shorten(clean_line(" ".join(parts)), _LONGEST_NAME)
+
+
+def _storable(text: str) -> str:
+    """Return text without halves of characters (JSON may hold a lone D800), which no store and no hash takes."""
+    return text.encode(errors="replace").decode()
 
 
 def _number(value: object) -> int:

@@ -10,20 +10,23 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, time, timedelta
 
-from automation.on_call.message import Question, question
+from automation.on_call.message import IncidentReport, Question, question
 from automation.on_call.model import CHANNEL, OnCall
 from automation.on_call.rota import on_duty
 from automation.on_call.steps import DueQuestion, next_ask
-from monitoring.alerts.recording.incident import with_incident, with_incidents
+from monitoring.alerts.delivery.coalesce import alert_of
+from monitoring.alerts.recording.acknowledge import end_in
+from monitoring.alerts.recording.incident import incidents_named, with_incident, with_incidents
 from monitoring.alerts.recording.store_alert import AlertKind, AlertOrigin, store_in
 from monitoring.base.clock import to_text
 from monitoring.conditions.condition import Condition, ConditionKey
 from monitoring.conditions.severity import Severity
-from monitoring.conditions.silence import silence_of, subject_of
+from monitoring.conditions.silence import FROM_CHAT, silence_of, subject_of
 from monitoring.store.db.database import Database, Tx
 from monitoring.store.people import acknowledgements, duty, escalations
+from monitoring.store.people.acknowledgements import Acknowledgement
 from monitoring.store.people.escalations import EscalationProgress
-from monitoring.store.tables import conditions, silences
+from monitoring.store.tables import alerts, conditions, silences
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +40,10 @@ class _DueIncident:
 def escalate(database: Database, team: OnCall, now: datetime, origin: AlertOrigin) -> int:
     """Store what is due; return how many alerts. A process that sends nothing asks nobody."""
     _keep_duty(database, team, now)
-    if team.escalation is None or origin.debug:
+    if origin.debug:
+        return 0
+    _end_of_those_who_left(database, team, now)
+    if team.escalation is None:
         return 0
     if not database.read(lambda tx: conditions.incidents(tx, now) or escalations.everything(tx)):
         return 0
@@ -50,6 +56,25 @@ def _keep_duty(database: Database, team: OnCall, now: datetime) -> None:
     found = on_duty(team, now)
     tomorrow = datetime.combine(now.date() + timedelta(days=2), time(), UTC)
     duty.keep(database, duty.OnCallNow(found.people, found.until or tomorrow), now)
+
+
+def _end_of_those_who_left(database: Database, team: OnCall, now: datetime) -> None:
+    """End what was acknowledged by a button of somebody whom the file names no more, or has disabled.
+
+    That is what is done about an account that somebody else took over: nobody has those incidents.
+    """
+
+    def left(tx: Tx) -> list[Acknowledgement]:
+        by_button = (each for each in acknowledgements.open_ones(tx) if each.note == FROM_CHAT)
+        return [each for each in by_button if each.by not in team.available]
+
+    if not database.read(left):
+        return
+    with database.write() as tx:
+        for held in left(tx):
+            condition = conditions.get(tx, held.key)
+            if condition is not None and not held.why_over(condition, now):
+                end_in(tx, condition, held, by="A change of on_call.yaml", now=now)
 
 
 def _escalate_in(tx: Tx, team: OnCall, now: datetime, origin: AlertOrigin) -> int:
@@ -130,7 +155,15 @@ def _by_person(due: Sequence[_DueIncident]) -> dict[str, list[tuple[_DueIncident
 
 def _store(tx: Tx, questions: Sequence[Question], channel: str, now: datetime, origin: AlertOrigin) -> None:
     """Store one question. It is sent whatever is silenced: what is was left out before."""
-    alert = question(questions, channel, now)
     found = [one.condition for one in questions]
+    alert = question(questions, channel, now, _report(tx, found[0]) if channel else None)
     metadata = with_incident(None, found[0]) if len(found) == 1 else with_incidents(None, found)
     store_in(tx, alert, now=now, origin=origin, kind=AlertKind.ESCALATION, status="pending", metadata=metadata)
+
+
+def _report(tx: Tx, condition: Condition) -> IncidentReport | None:
+    """Return the last report of an incident; nothing for one that was about others, too."""
+    stored = alerts.get(tx, condition.alert_id) if condition.alert_id else None
+    if stored is None or len(incidents_named(stored.metadata_json)) != 1:
+        return None
+    return IncidentReport(alert_of(stored).blocks, stored.created_at)

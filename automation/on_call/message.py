@@ -8,9 +8,9 @@ from datetime import datetime
 
 from automation.on_call.steps import DueQuestion
 from monitoring.alerts.message.model import RUNNER, Alert
-from monitoring.alerts.message.text import code, kv, line, since, table
+from monitoring.alerts.message.text import code, kv, line, since
 from monitoring.alerts.recording.incident import thread_of
-from monitoring.base.formatting import format_duration
+from monitoring.base.formatting import format_duration, format_instant
 from monitoring.conditions.condition import Condition
 from monitoring.conditions.severity import Severity
 
@@ -32,12 +32,23 @@ class Question:
         return self.condition.title or self.condition.about or self.condition.key.text
 
 
-def question(found: Sequence[Question], channel: str, now: datetime) -> Alert:
-    """Return the alert that asks; `channel` is a person's, empty for the chat of the incident. The worst is first."""
-    return _of_one(found[0], channel, now) if len(found) == 1 else _of_several(found, channel)
+@dataclass(frozen=True, slots=True)
+class IncidentReport:
+    """The text of the last report of an incident, and when that was stored."""
+
+    blocks: Sequence[object]
+    at: datetime
 
 
-def _of_one(one: Question, channel: str, now: datetime) -> Alert:
+def question(found: Sequence[Question], channel: str, now: datetime, report: IncidentReport | None = None) -> Alert:
+    """Return the alert that asks; `channel` is a person's, empty for the chat of the incident. The worst is first.
+
+    `report` is what the chat got of one incident, for somebody who may not look there.
+    """
+    return _of_one(found[0], channel, now, report) if len(found) == 1 else _of_several(found, channel, now)
+
+
+def _of_one(one: Question, channel: str, now: datetime, report: IncidentReport | None) -> Alert:
     condition, ask = one.condition, one.ask
     rows: dict[str, object] = {"Since": since(one.began)}
     if condition.value:
@@ -51,7 +62,8 @@ def _of_one(one: Question, channel: str, now: datetime) -> Alert:
         one.severity,
         f"Open for {format_duration(now - one.began)}, not acknowledged: {one.title}",
         kv(rows),
-        _remedy(f"ack {condition.key.monitor}/{condition.key.text}"),
+        line("Acknowledge it, so that no one else is asked: ", code(f'{_ack(one)} --note "…"')),
+        *([line(f"As reported at {format_instant(report.at)}:"), *report.blocks] if report else []),
         protocol=condition.protocol or condition.key.monitor,
         channel=channel or condition.channel,
         key=condition.key.text,
@@ -62,23 +74,27 @@ def _of_one(one: Question, channel: str, now: datetime) -> Alert:
     )
 
 
-def _of_several(found: Sequence[Question], channel: str) -> Alert:
-    rows = [
-        (one.severity.name, one.condition.protocol or one.condition.key.monitor, one.title, since(one.began))
-        for one in found[:_MOST_ROWS]
-    ]
-    more = len(found) - len(rows)
+def _of_several(found: Sequence[Question], channel: str, now: datetime) -> Alert:
+    more = len(found) - _MOST_ROWS
     return Alert(
         max(one.severity for one in found),
         f"{len(found)} incidents are open and not acknowledged",
-        table(("severity", "protocol", "what", "since"), rows),
+        *(_row(one, now) for one in found[:_MOST_ROWS]),
         *([line(f"… and {more} more; `incidents` lists them all")] if more > 0 else []),
         *([kv({"Why you": found[0].why})] if found[0].why else []),
-        _remedy("ack KEY"),
+        line("Acknowledge each, so that no one else is asked."),
         protocol=RUNNER,
         channel=channel,
     )
 
 
-def _remedy(command: str) -> object:
-    return line("Acknowledge it, so that no one else is asked: ", code(f'{command} --note "…"'))
+def _row(one: Question, now: datetime) -> object:
+    protocol = one.condition.protocol or one.condition.key.monitor
+    return line(
+        f"{one.severity.emoji} {one.severity.name} {protocol}: {one.title}, for {format_duration(now - one.began)}: ",
+        code(_ack(one)),
+    )
+
+
+def _ack(one: Question) -> str:
+    return f"ack {one.condition.key.monitor}/{one.condition.key.text}"

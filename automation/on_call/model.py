@@ -116,6 +116,7 @@ class Escalation:
         "How often the last step is repeated until somebody acts; at least 5m.",
         name="repeat",
         default=1800,
+        without="`30m`",
         example="repeat: 30m",
     )
 

@@ -88,7 +88,7 @@ def _by_rota(team: OnCall, at: datetime) -> Duty:
 
 
 def _why(override: Override) -> str:
-    return f"override{f' ({override.reason})' if override.reason else ''} until {override.ends:%Y-%m-%d %H:%M}"
+    return f"override{f' ({override.reason})' if override.reason else ''}"
 
 
 def _week(rota: Rota, at: datetime, zone: ZoneInfo) -> tuple[int, datetime]:

@@ -9,6 +9,7 @@ from automation.on_call.values import CHAT, EVERYBODY, ON_CALL
 from monitoring.base.suggest import instead_of
 from monitoring.base.yaml.marks import YamlNode
 
+_TO = (CHAT, ON_CALL, EVERYBODY)
 _LEAST_AFTER_S, _LEAST_REPEAT_S = 60, 300
 _LONGEST_OVERRIDE = timedelta(days=92)
 
@@ -25,7 +26,7 @@ def check_rules(root: YamlNode, team: OnCall) -> None:
 def _check_people(at: YamlNode, team: OnCall) -> None:
     owners: dict[int, str] = {}
     for key, person in at.children():
-        if key.text in (CHAT, ON_CALL, EVERYBODY):
+        if key.text in _TO:
             person.mistakes.add(key.at, person.path, f"{key.text} already has a meaning in `to`: write another name")
         number = team.people[key.text].telegram_id
         if number is not None and owners.setdefault(number, key.text) != key.text:
@@ -79,8 +80,8 @@ def _check_step(at: YamlNode, step: EscalationStep, last_s: int, team: OnCall) -
         _at(at, "after").wrong("it comes before the step above: write the steps in the order of their times")
     if step.to == ON_CALL and team.rota is None:
         _at(at, "to").wrong("there is no rota, so no one person is on call: write everybody, or add a rota")
-    elif step.to not in (CHAT, ON_CALL, EVERYBODY):
-        _check_name(_at(at, "to"), step.to, team)
+    elif step.to not in (*_TO, *team.people):
+        _at(at, "to").wrong(f"no person is named {step.to!r}: {instead_of(step.to, (*_TO, *team.people))}")
 
 
 def _check_name(at: YamlNode, name: str, team: OnCall) -> None:

@@ -16,6 +16,7 @@ from monitoring.conditions.silence import Silence, subject_of
 from monitoring.store.db.database import Tx
 
 _MOST = 5  # incidents of one message
+_STILL_SENT = "What is worse, and the recovery, are sent. Questions to people about a CRITICAL go on."
 
 
 def announce_silence(
@@ -29,13 +30,14 @@ def announce_silence(
     rows: dict[str, object] = {
         "Reason": silence.reason,
         "Until": f"{format_instant(silence.ends_at)} ({format_duration(silence.ends_at - now)})",
-        "Not heard": ", ".join(f"{subject_of(row).severity.name} {row.title or row.key.text}" for row in heard[:_MOST]),
+        "Held back": ", ".join(f"{subject_of(row).severity.name} {row.title or row.key.text}" for row in heard[:_MOST]),
     }
     title = f"{silence.created_by} silenced {silence.what}"
     for route in routes_of(heard) if heard else ():
+        still = [line(_STILL_SENT)] if silence.is_from_chat else []
         remedy = line("End it: ", code(f"silence --end {silence.id}"))
         # Pending whatever is silenced: this silence would hold back its own announcement.
-        said = announcement(Severity.HIGH, title, kv(rows), remedy, route=route)
+        said = announcement(Severity.HIGH, title, kv(rows), *still, remedy, route=route)
         said = said.in_threads(thread_of(heard[0])) if len(heard) == 1 else said
         store_in(tx, said, now=now, status="pending")
     return bool(heard)

@@ -25,7 +25,7 @@ class CatchUpReason(Enum):
     """Why a profile is caught up, or why not; the value is what an operator reads."""
 
     RUN = "its newest tick was missed"
-    NOT_ASKED = "jobs.yaml does not ask for it (catch_up: latest)"
+    NOT_ASKED = "jobs.yaml does not ask for it (it has no catch_up: latest)"
     DISABLED = "it is disabled"
     NOTHING_DUE = "no tick was due within its max_age"
     ANSWERED = "its newest tick was not missed"

@@ -87,6 +87,11 @@ CASES: dict[str, Case] = {
         "From the file to the stored outcome: reading, judging, and one transaction; the provider answers at once.",
         30, 6,
     ),
+    "readings": Case(
+        "A year of readings",
+        "What runs read of five checks, one an hour each, always another value: the page of all, the chart of one.",
+        25, 4,
+    ),
     "release": Case(
         "This tree next to an older release",
         "Both with the same Python and packages, in the same rounds.",

@@ -126,7 +126,8 @@ class Silence:
     def only(self) -> str:
         """Return what makes it narrow, nothing where nothing does."""
         parts = [f"chain {self.chain}"] if self.chain is not None else []
-        parts += [f"at most {self.severity.name}"] if self.severity is not None else []
+        is_bounded = self.severity is not None and self.severity is not Severity.CRITICAL
+        parts += [f"at most {self.severity.name}"] if self.severity is not None and is_bounded else []
         return ", ".join([*parts, *([str(self.window)] if self.window else [])])
 
     def holds(self, at: datetime) -> bool:

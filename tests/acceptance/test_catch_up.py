@@ -117,7 +117,7 @@ def test_what_was_missed_is_run_once_one_profile_after_the_other(tmp_path: Path)
     assert done.stdout.splitlines() == [
         f"first: caught up: its newest tick was missed {tick}",
         f"second: caught up: its newest tick was missed {tick}",
-        "never: not run: jobs.yaml does not ask for it (catch_up: latest)",
+        "never: not run: jobs.yaml does not ask for it (it has no catch_up: latest)",
         "short: not run: no tick was due within its max_age",
     ]
     instants = [float(line.split()[1]) for line in missed.log.read_text().splitlines()]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -25,7 +25,6 @@ DETAILS = """\
 🔴 CRITICAL aave: Details: backing is 93 %
 Since: 2026-11-30 03:12 UTC (30 min before this alert)
 Who has it: alice, from 2026-11-30 03:12 UTC until 2026-11-30 07:12 UTC at most
-Reminders: every 1 h, next in 29 min
 As reported at 2026-11-30 03:12 UTC:
 Required: held >= owed
 New, 2026-11-30 03:12 UTC.
@@ -87,7 +86,7 @@ def test_double_taps_do_nothing_twice(host: Chat) -> None:
 def test_a_mute_covers_one_condition_for_an_hour_and_is_announced_with_sound(host: Chat) -> None:
     host.fires("HIGH")
     assert host.taps(ALICE, "Mute 1 h") == [
-        "Muted until 04:12 UTC, announced to all. What is worse, and the recovery, are sent."
+        "Muted until 04:12 UTC, announced in the chat. What is worse, and the recovery, are sent."
     ]
     announced = host.telegram.messages[-1]
     assert announced.text.startswith("🚨 HIGH aave: alice silenced aave backing, at most HIGH\nReason: from the chat\n")
@@ -243,6 +242,19 @@ def test_a_button_carried_to_another_chat_is_refused(host: Chat) -> None:
     host.telegram.tap(ALICE, data_under(host.newest(), "I have it"), chat="-1009999999999")
     assert {answer[:24] for answer in host.reads()} == {"This button is not valid"}
     assert host.held() == []
+
+
+@pytest.mark.parametrize("now_named", ["alice: {enabled: false, ", "alicia: {"])
+def test_who_leaves_the_file_has_nothing_any_more(host: Chat, now_named: str) -> None:
+    host.fires()
+    host.taps(ALICE, "I have it")
+    host.passes(timedelta(minutes=30))
+    assert host.escalates() == 0
+    file = host.directory / "on_call.yaml"
+    file.write_text(file.read_text().replace("alice: {", now_named))
+    assert host.escalates() > 0, "nobody has it: people are asked"
+    assert host.held() == []
+    assert any("A change of on_call.yaml ended the acknowledgement by alice." in e.text for e in host.telegram.messages)
 
 
 def test_a_stranger_and_somebody_disabled_are_refused_and_recorded(host: Chat) -> None:

@@ -160,6 +160,17 @@ def test_validate_says_what_it_looked_at(checkout: Path) -> None:
     assert shown.stdout == "automation/jobs.yaml: no mistakes in 2 profiles, 3 tasks, 2 scripts, 1 monitor\n"
 
 
+def test_validate_says_whether_it_read_the_people_on_call(checkout: Path) -> None:
+    people = "zone: UTC\npeople: {ana: {telegram_id: 101}, ben: {telegram_id: 102}}\n"
+    write(checkout / "automation/on_call.yml", people)
+    misnamed = automation(checkout, "validate")
+    assert misnamed.stderr == "warning: automation/on_call.yml is not read: rename it to on_call.yaml\n"
+    assert "on_call" not in misnamed.stdout
+
+    (checkout / "automation/on_call.yml").rename(checkout / "automation/on_call.yaml")
+    assert automation(checkout, "validate").stdout.endswith("1 monitor; on_call.yaml: 2 people\n")
+
+
 def test_validate_tells_the_mistakes_of_the_file_and_of_what_it_names_at_once(tmp_path: Path, checkout: Path) -> None:
     shutil.copytree(checkout, tmp_path / "copy", symlinks=True)
     copy = tmp_path / "copy"

@@ -47,8 +47,8 @@ def test_it_says_what_somebody_wants_to_know_every_morning(database: Database) -
         "Checks without data: none",
         "Alerts: 32; arrived in 1.1 s, slowest 4.5 s",
         "Acknowledged: 1, after 9 min",
-        "Muted: aave util* by ana (0), lido, at most MEDIUM by ben (0)",
-        "Paused: task hourly/aave by ben (2)",
+        "Muted: aave util* by ana (0 held back), lido, at most MEDIUM by ben (0 held back)",
+        "Paused: task hourly/aave by ben (2 held back)",
         "Revision: 4f2a9c1b7d30",
     ]
     newest = database.read(closed_days.newest)

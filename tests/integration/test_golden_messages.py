@@ -1,4 +1,4 @@
-"""All messages in one file that a person can read: tests/golden/messages.txt, made again and compared.
+"""All messages in files that a person can read, made again and compared: tests/golden/messages.txt and people.txt.
 
 After a change of a text: `REWRITE_GOLDEN=1 python -m pytest tests/integration/test_golden_messages.py`, then read it.
 """
@@ -9,9 +9,11 @@ import os
 import re
 from pathlib import Path
 
+from tests.support import golden_people
 from tests.support.golden_messages import messages, text_of
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "messages.txt"
+PEOPLE = GOLDEN.with_name("people.txt")
 _LINE_NUMBER = re.compile(r"line \d+")
 # What a signer compares with a wallet, digit by digit, and the key of one transaction, to copy: the only whole hashes.
 _TO_COMPARE = re.compile(
@@ -25,6 +27,14 @@ def test_every_message_reads_as_the_file_says(tmp_path: Path) -> None:
         GOLDEN.write_text(text, encoding="utf-8")
 
     assert text == GOLDEN.read_text(encoding="utf-8")
+
+
+def test_what_people_read_and_answer_is_as_the_file_says(tmp_path: Path) -> None:
+    text = text_of(golden_people.messages, tmp_path)
+    if os.environ.get("REWRITE_GOLDEN"):
+        PEOPLE.write_text(text, encoding="utf-8")
+
+    assert text == PEOPLE.read_text(encoding="utf-8")
 
 
 def test_no_message_says_what_no_message_may_say() -> None:

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
 
+import apsw
 import pytest
 
 from automation.listen.answers import BotCall, Handled
@@ -278,3 +279,68 @@ def test_a_hundred_taps_of_one_person_are_bounded_and_the_minutes_go_on(host: Ch
     assert host.telegram.messages[-1].chat_id == str(ANA)
     host.telegram.write(ANA, "/help", CHAT)
     assert host.turn() != []
+
+
+ODD = [
+    {"callback_query": {"id": "1", "from": {"id": 666}, "data": "\ud800", "message": {"chat": {"id": -1}}}},
+    {"callback_query": {"id": "\ud800", "from": {"id": ANA}, "data": "\ud800" * 64, "message": {}}},
+    {"callback_query": {"id": "1", "from": {"id": ANA}, "data": "x", "message": {"chat": {"username": "\ud800"}}}},
+    {"message": {"from": {"id": ANA}, "chat": {"type": "private"}, "text": "/firing"}},
+    {
+        "message": {
+            "from": {"id": ANA, "first_name": "\ud800"},
+            "chat": {"id": 2**70, "type": "private"},
+            "text": "/help",
+        }
+    },
+]
+
+
+@pytest.mark.parametrize("said", ODD)
+def test_an_update_that_nobody_foresaw_stops_no_other(host: ChatHost, said: dict[str, object]) -> None:
+    host.telegram.updates.append({"update_id": host.telegram.next_update_id, **said})
+    host.telegram.next_update_id += 1
+    host.telegram.tap(ANA, "behind it")
+    host.turn()
+    host.turn()
+    assert effects(host)["behind it"] == "1"
+    assert host.telegram.updates == [], "it is confirmed, and does not come again"
+
+
+def test_an_update_that_cannot_be_written_for_want_of_room_is_not_confirmed(host: ChatHost) -> None:
+    def full(tap: Update, person: str, tx: Tx, now: datetime, context: TapContext) -> Handled:
+        raise apsw.FullError("database or disk is full")
+
+    host.dispatcher.handle_tap = full
+    host.telegram.tap(ANA, "one")
+    assert host.reader.turn() > 0
+    assert host.handled() == []
+    host.dispatcher.handle_tap = counted
+    host.turn()
+    assert effects(host) == {"one": "1"}
+
+
+def test_an_answer_that_nobody_can_send_stops_no_other(host: ChatHost) -> None:
+    host.telegram.tap(ANA, "one")
+    host.turn()
+    with host.outbox.database.write() as tx:
+        tx.execute("UPDATE handled_updates SET calls = '[[]]'")
+    host.telegram.tap(ANA, "two")
+    host.turn()
+    host.turn()
+    assert host.outbox.database.rows("SELECT count(*) FROM handled_updates WHERE calls <> ''") == [(0,)]
+
+
+def test_the_chat_counts_as_read_only_when_what_came_is_handled(host: ChatHost) -> None:
+    """A drill that waits for an answer is judged by another process: the answer must be there when it looks."""
+    seen: list[str] = []
+
+    def look(tap: Update, person: str, tx: Tx, now: datetime, context: TapContext) -> Handled:
+        seen.append(read_state(host.settings.locks).polled_at)
+        return Handled("done")
+
+    host.dispatcher.handle_tap = look
+    host.telegram.tap(ANA, "one")
+    host.turn()
+    assert seen == [""]
+    assert read_state(host.settings.locks).polled_at

@@ -95,7 +95,7 @@ def test_somebody_gets_a_button_at_the_time_that_was_planned_and_their_answer_is
     host.passes(2 * HOUR)
     look(host)
     [message] = [each for each in host.telegram.messages if each.chat_id == str(ALICE)]
-    assert "DRILL: this message is to reach alice" in message.text
+    assert "DRILL for alice: does this message reach you?" in message.text
     assert "Tap the button within 1 d." in message.text
     assert labels(message) == [["This reached me"]]
     assert not message.silent
@@ -198,6 +198,42 @@ def test_who_left_the_file_is_not_asked_and_what_was_reported_ends(host: Chat) -
     look(host)
     assert reported(host) == ""
     assert len(heard(host, ALICE)) == 1
+
+
+def test_who_left_the_file_with_no_drill_open_is_reported_no_more(host: Chat) -> None:
+    plan(host)
+    look(host)
+    host.passes(DAY)
+    look(host)
+    assert reported(host)
+    (host.directory / "on_call.yaml").write_text(f"zone: UTC\npeople: {{ben: {{telegram_id: {BEN}}}}}\n")
+    look(host)
+    assert reported(host) == ""
+
+
+def test_a_drill_that_comes_late_wakes_nobody(host: Chat) -> None:
+    """The host was off at the minute that was planned, and is on again at three in the night (03:12 UTC)."""
+    quiet = f"zone: UTC\npeople: {{alice: {{telegram_id: {ALICE}, quiet_hours: 22:00-07:00}}}}\n"
+    (host.directory / "on_call.yaml").write_text(quiet)
+    plan(host, in_=-HOUR)
+    look(host)
+    assert heard(host, ALICE) == []
+    host.passes(5 * HOUR)
+    look(host)
+    assert len(heard(host, ALICE)) == 1
+
+
+def test_who_gets_two_and_answers_one_is_reached(host: Chat) -> None:
+    plan(host)
+    look(host)
+    plan(host)
+    look(host)
+    host.passes(HOUR)
+    tap(host)
+    host.passes(DAY)
+    look(host)
+    assert reported(host) == ""
+    assert host.box.database.read(people_drills.open_ones) == []
 
 
 def test_a_process_that_sends_nothing_asks_nobody(host: Chat) -> None:

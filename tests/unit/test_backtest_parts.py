@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 from bisect import bisect_right
 from collections.abc import Collection
 from datetime import UTC, datetime, timedelta
@@ -80,6 +81,29 @@ def test_kept_answers_are_there_again_and_a_half_written_line_is_cut_off(tmp_pat
 
     assert KeptAnswers(tmp_path).at(7) == {key_of("eth_call", ["a"]): {"r": "0x1"}}
     assert (tmp_path / "7").read_bytes().endswith(b"\n")
+
+
+def test_what_nobody_here_wrote_is_asked_again(tmp_path: Path) -> None:
+    (tmp_path / "headers").write_bytes(
+        b'5 [1, "0xa"]\n6 7\nsix [1, "0x"]\n8 ["x", "0x"]\n9 [1, 2, 3]\n\xff [1, "0x"]\n'
+    )
+    assert KeptAnswers(tmp_path).headers() == {5: (1, "0xa")}
+    (tmp_path / "7").write_bytes(b'a\nb {\n\xff 1\nd {"r": "0x1"}\n')
+    assert KeptAnswers(tmp_path).at(7) == {"d": {"r": "0x1"}}
+
+
+def test_a_full_disk_costs_no_result_and_leaves_no_half_line(tmp_path: Path) -> None:
+    kept, room = KeptAnswers(tmp_path), resource.getrlimit(resource.RLIMIT_FSIZE)
+    kept.put_headers({1: (10, "0xa")})
+    size = (tmp_path / "headers").stat().st_size
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size + 3, room[1]))
+    try:
+        kept.put_headers({2: (20, "0xb")})
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, room)
+    assert (tmp_path / "headers").stat().st_size == size
+    kept.put_headers({3: (30, "0xc")})
+    assert kept.headers() == {1: (10, "0xa"), 3: (30, "0xc")}
 
 
 def test_what_was_used_least_recently_goes_when_there_is_too_much(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from fractions import Fraction
 from pathlib import Path
@@ -18,10 +19,12 @@ from monitoring.store.readings.limits import NO_LIMITS, Bound, ReadingLimits
 from monitoring.store.readings.reading import ReadingState
 from monitoring.store.readings.watched import WatchedCheck
 from monitoring.store.tables import configured_protocols
+from monitoring.web.charts.series import MarkKind
 from monitoring.web.story.declared import declared
 from monitoring.web.story.episodes import episodes
 from monitoring.web.story.formula import contract_link, fill
 from monitoring.web.story.measure import measure
+from monitoring.web.story.timeline import happenings
 from monitoring.web.story.value_chart import periods
 
 START = datetime(2026, 11, 29, 10, tzinfo=UTC)
@@ -78,6 +81,15 @@ def test_alerts_that_name_no_incident_are_parted_by_their_recoveries() -> None:
     found = episodes(rows, Condition(KEY))
     assert [(each.began_at, each.lasted) for each in found] == [(START + 5 * HOUR, None), (START, 2 * HOUR)]
     assert not any(each.is_current for each in found)
+
+
+def test_what_people_announce_in_its_thread_is_no_time_it_fired(database: Database) -> None:
+    announced = replace(row(2, "alert", START + HOUR, "HIGH"), dedupe_key=None, title="cleo silenced it")
+    rows = [row(1, "alert", START, "MEDIUM", START), announced]
+
+    assert [each.worst for each in episodes(rows, firing(START))] == ["MEDIUM"]
+    found = happenings(database, firing(START), rows, START, START + 2 * HOUR)
+    assert [(each.says, each.kind) for each in found] == [("fired MEDIUM", MarkKind.FIRED), ("cleo silenced it", None)]
 
 
 @pytest.mark.parametrize(

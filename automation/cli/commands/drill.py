@@ -53,7 +53,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="drill the people of on_call.yaml, or these: each gets a button to tap",
     )
     parser.add_argument(
-        "--within", default="24h", metavar="TIME", help="when a person who did not tap is reported (default 24h)"
+        "--within", default="24h", metavar="TIME", help="when who did not tap is reported; at least 5m (default 24h)"
     )
     parser.add_argument("--timeout", default="60s", metavar="TIME", help="time limit (default 60s)")
     parser.add_argument("--json", action="store_true", help="print JSON")

@@ -74,11 +74,13 @@ def _sentence(duty: Duty) -> str:
 
 
 def _turns(team: OnCall, at: datetime, severity: Severity) -> Iterator[tuple[str, str, str]]:
-    """Yield who is on call from when on, up to four weeks ahead."""
-    moment = at
-    for _ in range(_MOST_TURNS):
+    """Yield who is on call from when on, up to four weeks ahead; quiet hours that change nothing are no turn."""
+    moment, before, count = at, None, 0
+    while count < _MOST_TURNS:
         duty = on_duty(team, moment, severity)
-        yield zone.at(moment), " and ".join(duty.people), duty.why
+        if (duty.people, duty.why) != before:
+            yield zone.at(moment), " and ".join(duty.people), duty.why
+            before, count = (duty.people, duty.why), count + 1
         if duty.until is None or duty.until > at + _AHEAD:
             return
         moment = duty.until

@@ -14,7 +14,8 @@ from automation.jobs.load import read_jobs
 from automation.jobs.model import Jobs
 from automation.jobs.referenced_files import NamedFile, named_files, report_of
 from automation.jobs.referenced_monitors import own_monitors
-from automation.on_call.load import load_on_call, path_of
+from automation.on_call.load import FILE_NAME, load_on_call, path_of
+from automation.on_call.model import OnCall
 from automation.runner.heartbeat import fault_of
 from monitoring.base.errors import ConfigError
 from monitoring.base.settings import Settings
@@ -48,17 +49,30 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
     except ConfigError as error:
         raise ConfigError(error.mistakes + report.mistakes) from error
     _check_heartbeats(root, jobs, settings)
+    team = None
     try:
-        load_on_call(path_of(path))
+        team = load_on_call(path_of(path))
     except ConfigError as error:
         report.mistakes.extend(error.mistakes)
+    sys.stderr.writelines(_misnamed_on_call(path_of(path)))
     if lines := [*report.mistakes, *root.mistakes.lines()]:
         raise ConfigError(lines)
     sys.stderr.writelines(
         f"warning: {name} is set, and no check of its channel calls it\n" for name in _uncalled(jobs, settings)
     )
-    sys.stdout.write(f"{path}{_further(root)}: no mistakes in {summary(jobs, files)}{_examples(jobs)}\n")
+    sys.stdout.write(f"{path}{_further(root)}: no mistakes in {summary(jobs, files)}{_people(team)}{_examples(jobs)}\n")
     return 0
+
+
+def _people(team: OnCall | None) -> str:
+    count = len(team.people) if team else 0
+    return f"; {FILE_NAME}: {count} {'person' if count == 1 else 'people'}" if count else ""
+
+
+def _misnamed_on_call(path: Path) -> list[str]:
+    """Return a warning for a file that looks like on_call.yaml and that nothing reads: nobody would be asked."""
+    other = path.with_suffix(".yml")
+    return [f"warning: {other} is not read: rename it to {path.name}\n"] if other.exists() else []
 
 
 def _uncalled(jobs: Jobs, settings: Settings) -> list[str]:

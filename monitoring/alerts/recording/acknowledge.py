@@ -73,7 +73,7 @@ def settle_in(tx: Tx, now: datetime) -> int:
 
 
 def _report_again(tx: Tx, condition: Condition, held: Acknowledgement, now: datetime) -> None:
-    words = f"{held.by} has had it since {format_instant(held.at)}, and that ends now."
+    words = f"Nobody has it now: the acknowledgement by {held.by} ({format_instant(held.at)}) is over."
     _say(tx, condition, condition.worst, f"Still: {_title(condition)}", [words], AlertKind.REMINDER, now)
     if condition.is_firing:
         conditions.put(tx, replace(condition, heard_at=now, owes_reminder=False), now)

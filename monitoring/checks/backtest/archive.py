@@ -103,11 +103,11 @@ class ChainArchive:
 
     def _kept_answer(self, ask: Ask, head: BlockHeader) -> Outcome | None:
         found = self._store.at(_block_of(ask, head)).get(key_of(ask.method, ask.params))
-        if found is None:
+        if not isinstance(found, dict):
             return None
-        if "r" in found:
-            return cast("Json", found["r"])
-        return RpcError(Fault.REVERT, f"{self.network.slug}: {ask.method}: reverted", data=str(found["e"]))
+        if "e" in found:
+            return RpcError(Fault.REVERT, f"{self.network.slug}: {ask.method}: reverted", data=str(found["e"]))
+        return cast("Json", found.get("r"))
 
     def _keep(self, found: Iterable[tuple[Ask, Outcome]], head: BlockHeader) -> None:
         is_final = self._world.clock.now().timestamp() - head.at_s > FINAL_AFTER.total_seconds()

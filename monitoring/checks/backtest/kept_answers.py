@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import os
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from hashlib import blake2b
 from pathlib import Path
+from stat import S_ISREG
 from typing import Any
 
 import orjson
@@ -52,7 +54,12 @@ class KeptAnswers:
 
     def headers(self) -> dict[int, tuple[int, str]]:
         """Return time and hash of each block that a search has looked at."""
-        return {int(number): (int(at), str(hash_)) for number, (at, hash_) in _lines(self._folder / "headers")}
+        found = dict[int, tuple[int, str]]()
+        for number, header in _lines(self._folder / "headers"):
+            with suppress(ValueError, TypeError):  # what nobody here wrote is asked again
+                at, hash_ = header
+                found[int(number)] = int(at), str(hash_)
+        return found
 
     def put_headers(self, found: Mapping[int, tuple[int, str]]) -> None:
         if found:
@@ -63,9 +70,13 @@ class KeptAnswers:
 
     def _append(self, path: Path, found: Mapping[str, Any]) -> None:
         text = b"".join(key.encode() + b" " + orjson.dumps(value) + b"\n" for key, value in found.items())
-        self._folder.mkdir(parents=True, exist_ok=True)
-        with path.open("ab") as file:
-            file.write(text)
+        # On a full disk, or in a folder of somebody else, it is in memory alone.
+        with suppress(OSError):
+            self._folder.mkdir(parents=True, exist_ok=True)
+            with path.open("ab", buffering=0) as file:
+                before = os.fstat(file.fileno()).st_size
+                if file.write(text) != len(text):
+                    file.truncate(before)  # another line after half a one would be a third
 
 
 def _lines(path: Path) -> list[tuple[str, Any]]:
@@ -74,9 +85,10 @@ def _lines(path: Path) -> list[tuple[str, Any]]:
     except OSError:
         return []
     whole = text.rfind(b"\n") + 1
-    if whole < len(text):
-        os.truncate(path, whole)
-    os.utime(path)  # it is in use: others go before it
+    with suppress(OSError):  # it is another user's
+        if whole < len(text):
+            os.truncate(path, whole)
+        os.utime(path)  # it is in use: others go before it
     found = []
     for line in text[:whole].splitlines():
         key, _, value = line.partition(b" ")
@@ -87,14 +99,23 @@ def _lines(path: Path) -> list[tuple[str, Any]]:
     return found
 
 
+def _kept_files(root: Path) -> Iterator[tuple[float, int, Path]]:
+    for path in root.glob("*/*"):
+        with suppress(OSError):  # another backtest has removed it
+            found = path.stat()
+            if S_ISREG(found.st_mode):
+                yield found.st_mtime, found.st_size, path
+
+
 def trim(root: Path, most_bytes: int = MOST_BYTES) -> None:
     """Remove the files used least recently until a tenth of the room is free again, if there is too much."""
-    files = sorted((one.stat().st_mtime, one.stat().st_size, one) for one in root.glob("*/*") if one.is_file())
+    files = sorted(_kept_files(root))
     size = sum(one[1] for one in files)
     if size <= most_bytes:
         return
     for _, bytes_, path in files:
         if size <= most_bytes * 9 // 10:
             return
-        path.unlink(missing_ok=True)
+        with suppress(OSError):
+            path.unlink(missing_ok=True)
         size -= bytes_

@@ -43,7 +43,7 @@ class PastPrices:
         assets, at_s = request.url.removeprefix(self._base + _CURRENT), int(at.timestamp())
         key = key_of("prices", assets)
         found = self._kept.at(at_s).get(key)
-        if found is None:
+        if not isinstance(found, str):
             url = f"{self._base}/prices/historical/{at_s - _BEFORE_S}/{assets}?searchWidth={_BEFORE_S // 60}m"
             found = self._asked(Request(url, headers=request.headers), timeout_s)
             is_final = self._world.clock.now().timestamp() - at_s > _FINAL_S

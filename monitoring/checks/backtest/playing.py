@@ -117,12 +117,14 @@ def _say_cost(world: PastWorld, steps: Sequence[datetime], a_step: int, progress
     new = sum(not all(one.is_kept(at) for one in world.archives) for at in steps)
     cost, left = new * a_step, world.most_requests - world.requests
     kept = f" ({len(steps) - new:,} steps are kept from before)" if new < len(steps) else ""
-    progress.say(
-        f"{counted(len(steps) + _MEASURED, 'step')}: needs about {new:,} x {a_step} = {cost:,} requests{kept}, "
-        f"{left:,} of the budget of {world.most_requests:,} are left"
-        if cost
-        else f"{counted(len(steps) + _MEASURED, 'step')}: all answers are kept from before"
-    )
+    planned = counted(len(steps) + _MEASURED, "step")
+    if cost:
+        progress.say(
+            f"{planned}: needs about {new:,} x {a_step} = {cost:,} requests{kept}, "
+            f"{left:,} of the budget of {world.most_requests:,} are left"
+        )
+    elif world.archives and not new:
+        progress.say(f"{planned}: all answers are kept from before")
     if cost > left:
         progress.say("It stops when the budget is spent; the same command continues there. --requests N gives more.")
 

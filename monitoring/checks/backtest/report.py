@@ -63,6 +63,8 @@ def _head(played: Played) -> list[str]:
 
 def _alone(run: PastRun, end: datetime) -> list[str]:
     found = run.history.incidents
+    if not run.history.own and not found:
+        return ["No check could be judged."]
     if not found:
         return ["No alert would have gone out."]
     return [_total(run, end), "", *(line for one in found for line in _incident(one, run, end))]
@@ -149,7 +151,9 @@ def _by_check(run: PastRun, played: Played) -> list[str]:
 
 def _rest(run: PastRun, played: Played) -> list[str]:
     quiet = sum(not one.incidents for one in run.history.own)
-    lines = ["", f"{counted(quiet, 'check')} never fired." if quiet else "Every check fired."]
+    lines = (
+        ["", f"{counted(quiet, 'check')} never fired." if quiet else "Every check fired."] if run.history.own else []
+    )
     unseen = [one for one in run.history.own if one.without_data]
     if unseen:
         lines.append(f"Without data in some steps: {_names([f'{one.key} ({one.without_data})' for one in unseen])}.")

@@ -75,7 +75,8 @@ def verify(
     stored = closed_days.rows_of(tx, closed.id)
     before = closed_days.before(tx, closed.id)
     carried = closed_days.rows_of(tx, before.id) if before else {}
-    age = (closed_days.pruned_before(tx) or now - KEEP_FOR) - start_of(closed.since)
+    # A release before this one forgets without a note.
+    age = max(closed_days.pruned_before(tx) or now - KEEP_FOR, now - KEEP_FOR) - start_of(closed.since)
     differences: list[RowDifference] = []
     pruned = 0
     for table in COVERED:
@@ -165,7 +166,7 @@ def not_reported(tx: Tx, day: date, now: datetime) -> str:
     if first is None or newest is None:
         return "no day was reported yet: the first one is reported on the day after the first run of this release"
     if day <= first.day:
-        return f"days are reported from {first.day + _DAY} on"
+        return f"{day} has no digest: days are reported from {first.day + _DAY} on"
     if day > newest.day:
         return f"{day} is not reported yet: the next run after the hour of `daily_report` does it"
     return ""

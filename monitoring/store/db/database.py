@@ -255,6 +255,13 @@ def is_cut(path: Path) -> bool:
         return False
 
 
+OF_THE_FILE = (
+    apsw.NotADBError, apsw.CorruptError, apsw.BusyError, apsw.LockedError, apsw.FullError, apsw.ReadOnlyError,
+    apsw.PermissionsError, apsw.CantOpenError, apsw.IOError,
+)  # fmt: skip
+"""What SQLite says of a file, its disk or its other users: the same statement may work later."""
+
+
 @contextmanager
 def sqlite_errors(path: Path) -> Iterator[None]:
     """Turn SQLite's errors into ours, each with the file and what to do."""

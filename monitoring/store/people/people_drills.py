@@ -68,6 +68,11 @@ def mark_answered(tx: Tx, drill_id: int, now: datetime) -> bool:
     return tx.changes() == 1
 
 
+def has_answered(tx: Tx, person: str, since: datetime) -> bool:
+    """Return whether somebody answered any drill since."""
+    return bool(_found(tx, "WHERE person = ? AND answered_at >= ? LIMIT 1", person, to_text(since)))
+
+
 def end(tx: Tx, drill_id: int, outcome: str, now: datetime) -> None:
     """End one that is open."""
     tx.execute(

@@ -197,7 +197,7 @@ _OVER_TIME: Mapping[str, parameters.ReadValue] = {
     "format": one_of("json", "csv"),
 }
 ROUTES = (
-    Route("/v1/checks", checks, CHECK_FILTERS, quick=True),
+    Route("/v1/checks", checks, CHECK_FILTERS),
     # Before the next one: an id has slashes, and takes all that is left of a path.
     Route("/v1/checks/{id:path}/readings", readings, _OVER_TIME, fresh_s=5, write_csv=_write_csv),
     Route("/v1/checks/{id:path}", one_check, _WHICH, quick=True),

@@ -59,7 +59,7 @@ def one_incident(context: RequestContext) -> Page:
         if said
         else [],
         explained=_explained(context, story.alerts),
-        nearby=_nearby(context, found, found.fired_at),
+        nearby=_nearby(context, story.alerts, found.fired_at),
         guidance=_guidance(said, story),
         **commands(found),
     )
@@ -112,11 +112,12 @@ def _explained(context: RequestContext, alerts: Sequence[AlertRow]) -> dict[str,
     return None
 
 
-def _nearby(context: RequestContext, found: Condition, fired_at: datetime) -> list[AlertRow]:
-    """Return what else fired or got worse within half an hour of it."""
+def _nearby(context: RequestContext, own: Sequence[AlertRow], fired_at: datetime) -> list[AlertRow]:
+    """Return what else fired or got worse within half an hour of it; `own` are the alerts about it."""
+    known = {row.id for row in own}
     wanted = AlertQuery(since=fired_at - _NEARBY, until=fired_at + _NEARBY)
     rows = alert_queries.alert_page(context.database, wanted, 4 * _MOST_NEARBY)
-    others = [row for row in rows if row.kind in ("alert", "worsened") and row.dedupe_key != found.key.text]
+    others = [row for row in rows if row.kind in ("alert", "worsened") and row.id not in known]
     return others[:_MOST_NEARBY]
 
 

@@ -46,7 +46,7 @@ def episodes(rows: Iterable[AlertRow], condition: Condition) -> list[Episode]:
         if row.kind == "recovery":
             if mine is not None:
                 found[mine] = replace(found[mine], ended_at=at)
-        elif row.kind in _OPENS:
+        elif row.kind in _OPENS and row.dedupe_key:  # what people announce in its thread has no key
             if mine is None:
                 found.append(Episode(began or at, None, row.severity or "", row.id))
             else:

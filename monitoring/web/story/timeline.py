@@ -70,8 +70,8 @@ def _of_alerts(rows: Sequence[AlertRow], condition: Condition, until: datetime) 
         at, began, kind = instant_or_none(row.created_at), _began(row), _KINDS.get(row.kind)
         if at is None:
             continue
-        if row.kind == "alert" and began and began in fired:
-            kind = None  # more about an incident that fired already
+        if row.kind == "alert" and (not row.dedupe_key or (began and began in fired)):
+            kind = None  # more about an incident that fired already; what people announce in its thread has no key
         fired.add(began)
         severity = row.severity or "" if kind in (MarkKind.FIRED, MarkKind.WORSE) else ""
         ends_at = ends.get(began) if kind is MarkKind.FIRED and began else None
