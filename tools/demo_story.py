@@ -128,8 +128,8 @@ STEPS = (
     ),
     on_chain("The provider is back.", "run hourly", "can be read again", first="repair the gateway"),
     on_chain(
-        "Nobody has the fall of the share price yet. From now on people are asked after a minute: by the next run, or "
-        "by `listen`, which looks each minute.",
+        "Nobody has acknowledged the fall of the share price. From now on people are asked after a minute: by the "
+        "next run, or by `listen`, which looks each minute.",
         "run multisig",
         "not acknowledged",
         first="ask after a minute",

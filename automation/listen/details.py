@@ -70,7 +70,8 @@ def _rows(tx: Tx, condition: Condition, now: datetime) -> dict[str, object]:
     asked = escalations.everything(tx).get(condition.key)
     if asked is not None and asked.people:
         rows["Asked"] = ", ".join(asked.people)
-    if words := reminder_words(condition.remind_every, condition.next_reminder_at, now):
+    words = reminder_words(condition.remind_every, condition.next_reminder_at, now)
+    if words and held is None:
         rows["Reminders"] = words.removeprefix("reminder ")
     return rows
 

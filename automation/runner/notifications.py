@@ -290,9 +290,9 @@ class Reporting:
             drained = self.drain_until(until, stop)
             if only_one is not None:
                 only_one.release()
-            if drained is None or drained.waiting is None:
+            if self._record.trouble is not None or (drained is not None and drained.waiting is None):
                 return
-            left = drained.waiting
+            left = (drained.waiting or 0) if drained is not None else 0
         if left:
             log.warning("alerts that still wait to be delivered: %d; the next run or `deliver` sends them", left)
 

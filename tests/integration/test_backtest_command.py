@@ -119,6 +119,7 @@ def test_readings_that_are_not_there_are_no_checks_that_fired(folder: Path) -> N
         (["wrong.yaml", "--since", "1d"], "wrong.yaml:7:"),
         (["monitor.yaml", "--since", "1d", "--against", "HEAD"], "--against HEAD: "),
         (["monitor.yaml", "--since", "1d", "--html", "no/such/out.html"], "there is no folder no/such: make it first"),
+        (["monitor.yaml", "--since", "1d", "--html", "."], "--html . is a folder: name a file in it"),
     ],
 )
 def test_a_mistake_is_named_with_what_to_do(
@@ -135,6 +136,15 @@ def test_a_mistake_is_named_with_what_to_do(
     shown = capfd.readouterr()
     assert shown.out == ""
     assert words in shown.err
+
+
+def test_a_page_that_cannot_be_written_costs_nothing_of_what_is_printed(folder: Path) -> None:
+    done = backtest(
+        folder, {"PROVIDER_PUBLIC": "off"}, "monitor.yaml", "--since", "70h", "--stored", "--html", "/dev/full"
+    )
+    assert "No check could be judged." in done.stdout
+    assert done.stderr == "--html /dev/full cannot be written: No space left on device\n"
+    assert done.returncode == 2
 
 
 def without_head(done: subprocess.CompletedProcess[str]) -> list[str]:

@@ -25,7 +25,6 @@ DETAILS = """\
 🔴 CRITICAL aave: Details: backing is 93 %
 Since: 2026-11-30 03:12 UTC (30 min before this alert)
 Who has it: alice, from 2026-11-30 03:12 UTC until 2026-11-30 07:12 UTC at most
-Reminders: every 1 h, next in 29 min
 As reported at 2026-11-30 03:12 UTC:
 Required: held >= owed
 New, 2026-11-30 03:12 UTC.

@@ -13,6 +13,7 @@ from automation.cli.main import main
 from automation.evidence.digest_view import check_day, lines
 from monitoring.base.clock import SystemClock, to_text
 from monitoring.ledger.evidence.digest import digest_of, hash_rows
+from monitoring.ledger.evidence.numbers import start_of
 from monitoring.ledger.evidence.verify import DigestCheck, DigestResult, verify
 from monitoring.store.db.database import Database
 from monitoring.store.db.schema import open_database
@@ -21,8 +22,11 @@ from monitoring.store.evidence.covered import COVERED, CoveredTable
 from monitoring.store.maintenance.backups import back_up
 from monitoring.store.maintenance.prune import prune
 from monitoring.store.maintenance.restore import put_in_place, staged
+from monitoring.store.people import pauses
+from monitoring.store.people.pauses import PauseKind
 from tests.support.days import DAY, NOW, YESTERDAY, report, watched_host
 
+HOUR = timedelta(hours=1)
 BY_NAME = {table.name: table for table in COVERED}
 
 
@@ -193,6 +197,42 @@ def test_what_was_pruned_is_no_edit_and_what_is_kept_is_still_compared(database:
     assert (found.result, found.broken) == (DigestResult.PRUNED, ())
     change(database, "UPDATE closed_days SET digest = 'x' WHERE id = 2")
     assert check_day(database, YESTERDAY, later)[0].result is DigestResult.DIFFERS
+
+
+def test_what_the_release_before_forgot_without_a_note_is_no_edit(database: Database) -> None:
+    prune(database, NOW + DAY, 90 * DAY)
+    change(database, "DELETE FROM deliveries")
+    change(database, "DELETE FROM alert_events WHERE kind <> 'daily_report'")
+    [found] = check_day(database, YESTERDAY, NOW + 95 * DAY)
+    assert (found.result, found.differences, found.broken) == (DigestResult.PRUNED, (), ())
+
+
+def test_what_a_prune_forgot_before_it_was_killed_is_no_edit(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def killed(*_: object, **__: object) -> int:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("monitoring.store.maintenance.prune._delete_in_batches", killed)
+    with pytest.raises(KeyboardInterrupt):
+        prune(database, NOW + 3 * DAY, DAY)
+    assert check_day(database, YESTERDAY, NOW + 3 * DAY)[0].result is DigestResult.PRUNED
+
+
+def test_a_run_that_goes_on_after_a_pause_may_count_what_it_held_back(database: Database) -> None:
+    end = start_of(YESTERDAY + 2 * DAY)
+    with database.write() as tx:
+        pause = pauses.add(
+            tx, PauseKind.PROFILE, "daily", now=end - 2 * HOUR, ends_at=end - HOUR / 2, reason="x", created_by="ana"
+        )
+    report(database, NOW + DAY)
+    with database.write() as tx:
+        pauses.count(tx, pause.id)
+    assert check_day(database, YESTERDAY + DAY, NOW + DAY)[0].result is DigestResult.VERIFIED
+    report(database, NOW + 2 * DAY)
+    change(database, "UPDATE pauses SET held_back = held_back + 1 WHERE id = ?", pause.id)
+    found = check_day(database, YESTERDAY + 2 * DAY, NOW + 2 * DAY)
+    assert said(found[0]) == {"pauses changed"}, "the next day covers it"
 
 
 def test_a_row_that_is_too_young_to_be_pruned_is_missing(database: Database) -> None:

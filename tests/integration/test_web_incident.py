@@ -77,7 +77,7 @@ def test_an_incident_shows_its_formula_its_contracts_and_its_past(web: Web) -> N
     assert "borrowed / supplied With its inputs: 1,141,200,000 / 1,200,000,000" in said
     assert f'href="https://etherscan.io/address/{story.POOL}"' in web.ask(story.INCIDENT).text
     assert re.search(r"What else fired then USDC oracle is 70 min old", said)
-    assert re.search(r"Earlier 1 .* lasted 4 h", said)
+    assert re.search(r"Earlier incidents 1 .* lasted 4 h", said)
     assert "protocols/aave/README.md#utilisation" in said
     assert "Ask in the forum first." in said
 

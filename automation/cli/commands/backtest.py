@@ -73,6 +73,8 @@ def _check(args: argparse.Namespace, since: datetime, until: datetime, every_s: 
         raise UsageError(f"--requests {args.requests} allows none: write how many may be sent, such as 5000")
     if args.html and not args.html.absolute().parent.is_dir():
         raise UsageError(f"--html {args.html}: there is no folder {args.html.parent}: make it first")
+    if args.html and args.html.is_dir():
+        raise UsageError(f"--html {args.html} is a folder: name a file in it, such as {args.html / 'backtest.html'}")
 
 
 @contextmanager

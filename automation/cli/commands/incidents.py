@@ -168,7 +168,7 @@ def _row(
     lasted = format_duration(now - fired_at) if fired_at and condition.is_incident(now) else ""
     return (
         condition.key.monitor, text, state, condition.severity.name + worst, since, lasted,
-        str(condition.times), _reminder(condition, now), condition.title,
+        str(condition.times), "" if held else _reminder(condition, now), condition.title,
     )  # fmt: skip
 
 

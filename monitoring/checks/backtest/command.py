@@ -157,18 +157,22 @@ def _stored_runs(
 
 
 def _show(played: Played, options: argparse.Namespace) -> None:
-    if options.html is not None:
-        from monitoring.checks.backtest.page import as_page  # noqa: PLC0415 - only who asks for the page pays for it
-
-        options.html.write_text(as_page(played), encoding="utf-8")
     if options.json:
         data = orjson.dumps(as_data(played), option=orjson.OPT_INDENT_2)
         sys.stdout.write(data.decode() + "\n")
     else:
         sys.stdout.writelines(visible(line) + "\n" for line in as_lines(played))
-        if options.html is not None:
-            sys.stdout.write(f"The page is {options.html}.\n")
     sys.stdout.flush()
+    if options.html is not None:
+        from monitoring.checks.backtest.page import as_page  # noqa: PLC0415 - only who asks for the page pays for it
+
+        try:
+            options.html.write_text(as_page(played), encoding="utf-8")
+        except OSError as error:
+            raise UsageError(f"--html {options.html} cannot be written: {error.strerror}") from None
+        if not options.json:
+            sys.stdout.write(f"The page is {options.html}.\n")
+            sys.stdout.flush()
 
 
 def _exit_code(played: Played) -> int:

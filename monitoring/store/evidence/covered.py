@@ -18,6 +18,7 @@ from monitoring.store.db.database import Row, Tx, fetch
 
 # Ours: what has not ended by then (a run whose end nobody knows, an alert under a silence) is final as it is.
 NEVER_ENDED = timedelta(days=60)
+_LONGEST_RUN = timedelta(hours=6)  # ours: of those that end at all almost every one
 _IS_OPEN = "status IN ('pending', 'skipped_missing_credentials')"
 _IS_FINAL_ALERT = f"""
 delivery_status NOT IN ('pending', 'generated', 'silenced', 'skipped_missing_credentials')
@@ -102,7 +103,8 @@ COVERED = (
         "pauses", "pause", "pauses", "starts_at",
         fixed=("id", "kind", "name", "starts_at", "reason", "created_by"),
         final=("ends_at", "ended_by", "held_back"),
-        is_final="ends_at < :end",
+        # A run that began under it counts what it held back when it ends.
+        is_final="ends_at < :settled",
         left_out=("over_said",),  # whether its end was announced: that is an alert
     ),
     CoveredTable(
@@ -146,7 +148,10 @@ def ids(tx: Tx, table: CoveredTable, after_id: int, last_id: int, carried: Seque
 def final_ids(tx: Tx, table: CoveredTable, ids: Sequence[int], end: datetime) -> set[int]:
     """Return which of these rows do not change any more."""
     final = f"({table.is_final}) OR {table.at} < :old"
-    values = {"ids": str(list(ids)), "end": to_text(end), "old": to_text(end - NEVER_ENDED)}
+    values = {
+        "ids": str(list(ids)), "end": to_text(end), "old": to_text(end - NEVER_ENDED),
+        "settled": to_text(end - _LONGEST_RUN),
+    }  # fmt: skip
     sql = f"SELECT id FROM {table.name} WHERE id IN (SELECT value FROM json_each(:ids)) AND ({final})"  # noqa: S608
     return {row[0] for row in fetch(tx, sql, values)}
 

@@ -126,12 +126,12 @@ def prune(
     if min(keep_for, readings_for or keep_for) < SHORTEST:
         raise UsageError(f"at least {SHORTEST.days} day must be kept: the audit of the last 24 hours needs its rows")
     before = now - keep_for
+    with database.write() as tx:
+        closed_days.prune(tx, before)  # first: what is gone when this process dies has been announced
     counts = {"alert": _delete_alerts(database, before)}
     counts |= {kind: _delete_in_batches(database, sql, before, _BATCH) for kind, sql in _STEPS.items()}
     kept = [row[0] for row in database.rows(_KEPT_RUNS)]
     counts["run"] = _delete_in_batches(database, _RUNS, before, _BATCH_OF_RUNS, kept=str(kept))
-    with database.write() as tx:
-        closed_days.prune(tx, before)
     counts["reading"] = forget_readings(database, before if readings_for is None else now - readings_for)
     _end_adopted(database)
     return Pruned(before, counts, tuple(_remove_set_aside(database.path, before)))
