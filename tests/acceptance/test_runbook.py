@@ -26,8 +26,9 @@ PAGE = (ROOT / "deploy" / "runbook.md").read_text()
 COMMANDS = commands(PAGE)
 CONTRACT = (
     "/srv/monitoring", "/srv/cache", "/etc/monitoring/.env", "/etc/systemd/system/monitoring.service",
-    "/etc/systemd/system/monitoring-api.service", "/tmp/crontab", "/usr/local/bin/supercronic",
-    "/usr/local/bin/monitoring", "/usr/local/bin/uv", "/etc/sudoers.d/monitoring", "/opt/uv",
+    "/etc/systemd/system/monitoring-api.service", "/etc/systemd/system/monitoring-chat.service", "/tmp/crontab",
+    "/usr/local/bin/supercronic", "/usr/local/bin/monitoring", "/usr/local/bin/uv",
+    "/etc/sudoers.d/monitoring", "/opt/uv",
 )  # fmt: skip
 ELSEWHERE = ("/etc/nginx", "/var/log/nginx", "/var/backups/monitoring")
 TOPICS = (
