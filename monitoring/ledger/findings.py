@@ -246,7 +246,7 @@ def _slow(slow: Sequence[AlertOutcome]) -> Iterator[AuditProblem]:
         why = (
             f"not accepted at once, up to {attempts} attempts"
             if attempts > 1
-            else "no process was running to send them"
+            else "no process was running to send them, or a silence held them back"
         )
         cause = f"up to {took}; {why}"
         for found in _alerts(ProblemKind.ALERTS_SLOW, slow, cause, "were delivered late", "was delivered late"):
