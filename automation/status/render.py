@@ -158,7 +158,8 @@ def _silence(silence: Silence, status: Status) -> str:
     text = f"{silence.id}: {silence.what} until {zone.at(silence.ends_at)}, {silence.silenced} held back"
     critical = _critical(silence, status)
     covers = f"; it covers {counted(critical, 'CRITICAL incident')} now" if critical else ""
-    return f"{text} ({silence.reason}){covers}"
+    by = f"by {silence.created_by}: " if silence.created_by else ""
+    return f"{text} ({by}{silence.reason}){covers}"
 
 
 def _critical(silence: Silence, status: Status) -> int:

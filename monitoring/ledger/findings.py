@@ -246,7 +246,7 @@ def _slow(slow: Sequence[AlertOutcome]) -> Iterator[AuditProblem]:
         why = (
             f"not accepted at once, up to {attempts} attempts"
             if attempts > 1
-            else "no process was running to send them"
+            else "no process was running to send them, or a silence held them back"
         )
         cause = f"up to {took}; {why}"
         for found in _alerts(ProblemKind.ALERTS_SLOW, slow, cause, "were delivered late", "was delivered late"):
@@ -285,7 +285,9 @@ def _failed_elsewhere(failed: FailedElsewhere) -> AuditProblem:
 
 def _acknowledged(each: Acknowledgement) -> AuditProblem:
     note = f" ({each.note})" if each.note else ""
-    over = f"; over: {each.ended_by}" if each.ended_by else f" until {_minute(each.ends_at)} at most"
+    # A person has one word; why it ended by itself has several.
+    ended = f"; ended{': ' if ' ' in each.ended_by else ' by '}{each.ended_by}"
+    over = ended if each.ended_by else f" until {_minute(each.ends_at)} at most"
     held_back = counted(each.held_back, "reminder")
     text = f"{each.key}: {each.by} has had it since {_minute(each.at)}{over}{note}, {held_back} held back"
     return AuditProblem(
@@ -295,7 +297,8 @@ def _acknowledged(each: Acknowledgement) -> AuditProblem:
 
 def _silence(found: SilenceInForce, now: datetime) -> AuditProblem:
     silence = found.silence
-    why = f" ({silence.reason})" if silence.reason else ""
+    why = ": ".join(filter(None, (f"by {silence.created_by}" if silence.created_by else "", silence.reason)))
+    why = f" ({why})" if why else ""
     span = f"covers {silence.what} until {_minute(silence.ends_at)}"
     if silence.ends_at <= now:
         span = f"covered {silence.what} and ended at {_minute(silence.ends_at)}"

@@ -143,7 +143,7 @@ def test_what_fires_waits_and_is_silent_is_shown_with_the_reason(host: Host) -> 
         "aave: utilisation: it is 99%",
         "1 to telegram of AAVE",
         "lido until",
-        "(upgrade)",
+        ": upgrade)",
     ):
         assert text in shown
 

@@ -222,6 +222,8 @@ def test_the_verb_says_who_has_it_and_everything_that_shows_incidents_too(
     assert main(["ack", "backing", "--end"]) == 0
     assert "aave/backing is no longer acknowledged" in capsys.readouterr().out
     assert holder(outbox, datetime.now(UTC)) == ""
+    assert main(["audit", "--since", "1h"]) in (0, 1)
+    assert f"; ended by {ME} (looking)" in " ".join(capsys.readouterr().out.split())
 
 
 @pytest.mark.parametrize(

@@ -262,9 +262,14 @@ def test_who_reads_the_bot_is_known_by_lock_and_poll_together(host: ChatHost) ->
     assert bot_read_now(locks, now()) == ""  # the lock alone
     host.turn()
     assert bot_read_now(locks, now()) == BOT_ID
+    said = (locks / "listen.json").read_text()
+    assert BOT_TOKEN not in said
+    for odd in ("", "[]", "[" * 100_000, "1" * 5000):
+        (locks / "listen.json").write_text(odd)
+        assert bot_read_now(locks, now()) == "", "alerts are sent, without buttons"
+    (locks / "listen.json").write_text(said)
     lock.release()
     assert bot_read_now(locks, now()) == ""
-    assert BOT_TOKEN not in (locks / "listen.json").read_text()
 
 
 def test_a_hundred_taps_of_one_person_are_bounded_and_the_minutes_go_on(host: ChatHost) -> None:

@@ -26,12 +26,14 @@ from monitoring.base.process_identity import current_boot
 from monitoring.ledger.outcomes import gather
 from monitoring.ledger.reconcile import reconcile
 from monitoring.store.db.compatibility import VERSION
+from monitoring.store.db.database import Tx
 from monitoring.store.db.schema import create_or_migrate, open_database, open_readonly
 from monitoring.store.maintenance.backups import back_up
 from monitoring.store.maintenance.copying import opened
 from monitoring.store.maintenance.restore import Restored, put_in_place, staged
-from monitoring.store.people import handled_updates
+from monitoring.store.people import handled_updates, pauses
 from monitoring.store.people.handled_updates import HandledUpdate
+from monitoring.store.people.pauses import PauseKind
 from monitoring.store.tables import alerts, chain_memory, deliveries, no_data_periods, runs, schedules, silences, state
 from monitoring.store.tables.schedules import Schedule
 from tests.support import old_database
@@ -201,6 +203,22 @@ def test_what_people_decided_since_the_backup_holds(path: Path, backup: Path) ->
             ("lido", True), ("maple", False),
         ]  # fmt: skip
         assert [each.schedule.cron for each in schedules.in_force(database)] == ["7 * * * *"]
+
+
+def test_what_was_resumed_since_the_backup_goes_on_and_what_was_paused_stays_so(path: Path, tmp_path: Path) -> None:
+    def pause(tx: Tx, name: str) -> int:
+        ends_at = NOW + timedelta(days=7)
+        return pauses.add(tx, PauseKind.PROFILE, name, now=NOW, ends_at=ends_at, reason="x", created_by="bo").id
+
+    with open_database(path) as database, database.write() as tx:
+        resumed = pause(tx, "hourly")
+    backup = back_up(path, tmp_path / "copy", NOW).backup.path
+    with open_database(path) as database, database.write() as tx:
+        pauses.end(tx, resumed, "bo", NOW + timedelta(hours=1))
+        pause(tx, "daily")
+    restore(backup, path)
+    with open_database(path) as database, database.snapshot() as tx:
+        assert [each.name for each in pauses.active(tx, NOW + timedelta(hours=2))] == ["daily"]
 
 
 def test_a_tap_that_took_effect_since_the_backup_takes_none_again(path: Path, backup: Path) -> None:

@@ -95,7 +95,7 @@ def test_what_a_silence_held_back_is_said_to_be_told_to_nobody(database: Databas
         assert "silenced until" in web.ask("/incidents").text
         page = web.ask("/incident?monitor=aave&check=utilisation").text
         assert "not sent yet" in page
-        assert "upgrade" in page
+        assert re.search(r"Silenced until .* by ana: upgrade\.", page)
         with database.write() as tx:
             silences.end(tx, 1, datetime.now(UTC))
         assert "not sent yet" in web.ask("/incidents").text

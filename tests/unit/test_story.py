@@ -108,6 +108,25 @@ def test_the_trend_compares_now_with_the_begin(values: tuple[int, ...], trend: s
     assert found.worst_at == START + values.index(max(values)) * HOUR
 
 
+def test_an_edit_of_the_limit_makes_no_value_better_or_worse() -> None:
+    course = [replace(span(Fraction(95, 100), START), upper=Fraction(5, 10)), span(Fraction(95, 100), START + HOUR)]
+    assert measure(seen(Fraction(95, 100)), course).trend == "Unchanged since it fired"
+
+
+def test_a_question_to_several_people_is_one_line_with_their_names(database: Database) -> None:
+    asked = [
+        replace(row(number, "escalation", START, "CRITICAL"), channel=channel, dedupe_key=None)
+        for number, channel in enumerate(("on_call_ana", "on_call_ben"), 1)
+    ]
+    chat = replace(row(3, "escalation", START + HOUR, "CRITICAL"), channel="aave", dedupe_key=None)
+    found = happenings(database, firing(START), [*asked, chat], START, START + 2 * HOUR)
+    words = [(each.says, each.kind) for each in found]
+    assert words == [
+        ("not acknowledged: asked ana, ben", MarkKind.ESCALATED),
+        ("not acknowledged: asked the chat again", MarkKind.ESCALATED),
+    ]
+
+
 def test_a_value_is_shown_against_its_limit_and_the_next_level() -> None:
     bad, fine = measure(seen(Fraction(951, 1000))), measure(seen(Fraction(64, 100)))
     assert (bad.value, bad.limit, bad.distance, bad.is_beyond) == ("95.1%", "≤ 90%", "over by 5.1%", True)

@@ -172,7 +172,7 @@ def _end(silence_id: int, settings: Settings) -> int:
     sent = f"; {to_send or 'none'} of them will be sent with the next delivery" if ended else ""
     print(f"silence {silence_id} has ended; it held back {held_back}{sent}")
     if to_send:
-        print("sent is the last alert of what still fires, and all that happened once")
+        print("of what still fires the last alert is sent, and each event that happened once")
     return 0
 
 

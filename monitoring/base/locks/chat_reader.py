@@ -60,7 +60,7 @@ def read_state(locks: Path) -> ReaderState:
     try:
         found = json.loads((usable_locks(locks) / FILE).read_bytes())
         return ReaderState(**{name: str(found[name]) for name in ReaderState.__slots__})
-    except (OSError, ValueError, TypeError, KeyError):
+    except (OSError, ValueError, TypeError, KeyError, RecursionError):
         return ReaderState()
 
 

@@ -38,7 +38,7 @@ def carry_over(staged: Database, live: Database, now: datetime, is_alive: Callab
     1. Ids go on growing: cursors of the API and references in chats keep their meaning.
     2. What the backup would send and was sent since then, or given up, is not sent again.
     3. What waits in `live` and is not in the backup waits in `staged`.
-    4. Silences that hold, calls to machines, moved chats, and the schedule in force are as they are now.
+    4. Silences and pauses that hold, calls to machines, moved chats, and the schedule in force are as they are now.
     5. Days that were reported stay so, with their digests, and who answered a drill has answered it.
        What people wrote to the bot took effect once, and does so no second time.
     6. Ticks up to now whose rows the backup lacks are unknown, not missed; runs it caught going are closed.
@@ -51,6 +51,7 @@ def carry_over(staged: Database, live: Database, now: datetime, is_alive: Callab
             waiting = _take_waiting(tx)
             _take_silences(tx, now, "silences", "id")
             _take_silences(tx, now, "narrow_silences")
+            _take_pauses(tx, now)
             # Who had what by then may have given it back since: reminders that come again harm nobody.
             tx.execute(
                 "UPDATE main.acknowledgements SET ended_at = ?, ended_by = 'a backup was put back' "
@@ -179,6 +180,23 @@ def _take_silences(tx: Tx, now: datetime, table: str, *but: str) -> None:
     tx.execute(
         f"INSERT OR IGNORE INTO main.{table} ({names}) SELECT {names} FROM live.{table} l "  # noqa: S608
         f"WHERE l.ends_at > ? AND NOT EXISTS (SELECT 1 FROM main.{table} s WHERE {same}) ORDER BY id",
+        (to_text(now),),
+    )
+
+
+def _take_pauses(tx: Tx, now: datetime) -> None:
+    """What was resumed since the backup goes on running, and what was paused stays so: both were announced."""
+    names = ", ".join(_shared_columns(tx, "pauses"))
+    if not names:  # it is of a release that does not know them
+        return
+    same = "s.id = l.id AND s.kind = l.kind AND s.name = l.name AND s.starts_at = l.starts_at"
+    tx.execute(
+        "UPDATE main.pauses AS s SET (ends_at, ended_by, held_back, over_said) = "  # noqa: S608 - names of our own
+        f"(SELECT l.ends_at, l.ended_by, l.held_back, l.over_said FROM live.pauses l WHERE {same}) "
+        f"WHERE EXISTS (SELECT 1 FROM live.pauses l WHERE {same})"
+    )
+    tx.execute(
+        f"INSERT OR IGNORE INTO main.pauses ({names}) SELECT {names} FROM live.pauses l WHERE l.ends_at > ?",  # noqa: S608
         (to_text(now),),
     )
 

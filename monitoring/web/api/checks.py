@@ -90,8 +90,8 @@ def _key(context: RequestContext) -> ConditionKey:
         HttpError: there is none, or two print the same: `chain` and `subject` then say which one.
     """
     path = context.path_values["id"]
-    # A path may be no text at all; so is no check's.
-    found = keys_of_path(context.database, path) if path.isprintable() else []
+    # A path may be no text at all: what cannot be written as UTF-8 comes as halves of characters. So is no check's.
+    found = keys_of_path(context.database, path) if path.encode(errors="ignore").decode() == path else []
     for name in ("chain", "subject"):
         if name in context.query:
             found = [key for key in found if getattr(key, name) == context.query[name]]

@@ -104,7 +104,8 @@ def _trend(overs: Sequence[tuple[ReadingSpan, Fraction]], unit: str) -> str:
     first, last = overs[0][0], overs[-1][0]
     if first.last is None or last.last is None:
         return ""
-    then, now = beyond(first.last, first.lower, first.upper), beyond(last.last, last.lower, last.upper)
+    # Both against the limit of now: an edit of the limit makes no value better or worse.
+    then, now = beyond(first.last, last.lower, last.upper), beyond(last.last, last.lower, last.upper)
     if then is None or now is None:
         return ""
     was = f"{shown(first.last, unit)} when it fired"

@@ -21,8 +21,8 @@ _KINDS = {
     "alert": MarkKind.FIRED,
     "worsened": MarkKind.WORSE,
     "recovery": MarkKind.RECOVERED,
-    "escalation": MarkKind.ESCALATED,
 }
+_PERSON = "on_call_"  # what the channel of a person begins with
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +66,10 @@ def _of_alerts(rows: Sequence[AlertRow], condition: Condition, until: datetime) 
     if condition.is_firing and condition.fired_at is not None:
         ends[f"{condition.fired_at:%Y-%m-%dT%H:%M:%SZ}"] = until
     fired: set[str] = set()
+    yield from _questions(rows)
     for row in rows:
+        if row.kind == "escalation":
+            continue
         at, began, kind = instant_or_none(row.created_at), _began(row), _KINDS.get(row.kind)
         if at is None:
             continue
@@ -76,6 +79,25 @@ def _of_alerts(rows: Sequence[AlertRow], condition: Condition, until: datetime) 
         severity = row.severity or "" if kind in (MarkKind.FIRED, MarkKind.WORSE) else ""
         ends_at = ends.get(began) if kind is MarkKind.FIRED and began else None
         yield Happening(at, _says(row, kind), kind, severity, f"/alerts/{row.id}", ends_at)
+
+
+def _questions(rows: Sequence[AlertRow]) -> Iterator[Happening]:
+    """Yield each question once, with everybody it went to: each person has a message of their own."""
+    asked: dict[str, list[AlertRow]] = {}
+    for row in rows:
+        if row.kind == "escalation":
+            asked.setdefault(row.created_at, []).append(row)
+    for created_at, group in asked.items():
+        at = instant_or_none(created_at)
+        who = [_asked(row) for row in group]
+        if at is not None:
+            words = f"not acknowledged: asked {', '.join(dict.fromkeys(who))}"
+            yield Happening(at, words, MarkKind.ESCALATED, "", f"/alerts/{group[0].id}")
+
+
+def _asked(row: AlertRow) -> str:
+    is_person = row.channel.startswith(_PERSON)
+    return row.channel.removeprefix(_PERSON) if is_person else "the chat again"
 
 
 def _began(row: AlertRow) -> str:
