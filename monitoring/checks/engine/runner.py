@@ -22,6 +22,8 @@ from monitoring.checks.state.load import NOTHING, LoadedState, recall
 from monitoring.checks.state.save import ChangedMeanwhileError, Record, record_in
 from monitoring.store.db.database import Tx
 from monitoring.store.db.handle import ReadOnlyStore, SteadyStore
+from monitoring.store.readings import asked
+from monitoring.store.readings.asked import AskedProvider
 from monitoring.store.readings.dropping import DroppedReadings, no_room
 
 NO_DATA = "no data"  # the run's row says so too: the runner looks for it in what a task wrote last
@@ -113,8 +115,13 @@ def _ended(outcome: RunOutcome, evaluation: Evaluation) -> RunOutcome:
 def _store(
     store: SteadyStore, evaluation: Evaluation, origin: AlertOrigin, also_write: Callable[[Tx], Sequence[DueReminder]]
 ) -> int:
+    asked_providers = _asked(evaluation.at)
+
     def write(tx: Tx, record: Record) -> int:
-        return record_in(tx, record, evaluation.at.clock.now(), origin, also_write(tx))
+        written = record_in(tx, record, evaluation.at.clock.now(), origin, also_write(tx))
+        if record.dropped is None and origin.run_id is not None:
+            asked.put(tx, origin.run_id, origin.task or "", asked_providers)
+        return written
 
     kept = evaluation.kept()
     if why := no_room(store.path):
@@ -128,6 +135,17 @@ def _store(
         # A disk that is full says so when the transaction ends: what matters may still have room without readings.
         without = replace(evaluation.record, dropped=DroppedReadings(len(kept), str(error)))
         return store.write(lambda tx: write(tx, without))
+
+
+def _asked(at: EvaluationPoint) -> list[AskedProvider]:
+    """Return how often each provider was asked so far; what two addresses of a chain on one host got is one number."""
+    counts: dict[tuple[int, str], list[int]] = {}
+    for pool in at.chains.pools if at.has_read else ():
+        for provider in pool.providers:
+            count = counts.setdefault((pool.network.id, provider.host), [0, 0])
+            count[0] += provider.requests
+            count[1] += provider.answers
+    return [AskedProvider(*name, *count) for name, count in counts.items() if count[0]]
 
 
 def _recall(

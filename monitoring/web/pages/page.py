@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any
 from urllib.parse import urlencode
 
+from monitoring.chains.networks import networks
 from monitoring.store.tables import conditions
 from monitoring.web.parameters import ReadValue
 from monitoring.web.route import RequestContext, Route
@@ -49,6 +50,11 @@ def page(template: str, context: RequestContext, **values: Any) -> Page:  # noqa
 
 def page_route(path: str, find: Callable[[RequestContext], Page], **parameters: ReadValue) -> Route:
     return Route(path, find, parameters, fresh_s=5, is_page=True)
+
+
+def chain_name(chain: int) -> str:
+    known = networks().get(chain)
+    return known.name if known else str(chain)
 
 
 def here(path: str, query: Mapping[str, str]) -> str:

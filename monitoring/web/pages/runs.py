@@ -9,6 +9,7 @@ from monitoring.store.queries import alerts as alert_queries
 from monitoring.store.queries import no_data
 from monitoring.store.queries import runs as run_queries
 from monitoring.store.queries.no_data import NoDataSource
+from monitoring.store.readings import asked
 from monitoring.store.tables import no_data_periods, runs
 from monitoring.store.tables.runs import RunRow
 from monitoring.web import overview, parameters
@@ -17,7 +18,7 @@ from monitoring.web.api.runs import RUN_STATUSES
 from monitoring.web.charts import bars
 from monitoring.web.charts.lanes import lanes
 from monitoring.web.http import not_found
-from monitoring.web.pages.page import PER_PAGE, Page, here, page, page_route
+from monitoring.web.pages.page import PER_PAGE, Page, chain_name, here, page, page_route
 from monitoring.web.parameters import one_of
 from monitoring.web.route import RequestContext
 
@@ -59,6 +60,7 @@ def one_run(context: RequestContext) -> Page:
         tasks=tasks,
         lanes=lanes(found, tasks, context.now),
         unread=_unread(context, found),
+        asked=[(each, chain_name(each.chain)) for each in asked.of_run(context.database, found.id)],
         alerts=alert_queries.alerts_of_run(context.database, found.id, PER_PAGE),
         before=before,
         after=after,

@@ -10,7 +10,6 @@ from typing import Any
 
 from markupsafe import Markup
 
-from monitoring.chains.networks import networks
 from monitoring.conditions.severity import Severity
 from monitoring.store.queries.sources import parsed_sources
 from monitoring.store.readings import watched as readings
@@ -21,7 +20,7 @@ from monitoring.store.tables.alerts import SEVERITIES
 from monitoring.web import overview, parameters
 from monitoring.web.charts.sparkline import sparkline
 from monitoring.web.overview import ProtocolCard
-from monitoring.web.pages.page import Page, here, page, page_route
+from monitoring.web.pages.page import Page, chain_name, here, page, page_route
 from monitoring.web.parameters import one_of
 from monitoring.web.route import RequestContext
 from monitoring.web.story.measure import Measured, measure
@@ -87,7 +86,7 @@ def monitoring(context: RequestContext) -> Page:
         more="" if is_last else here("/monitoring", {**filters, "cursor": str(shown[-1].id)}),
         first=here("/monitoring", filters) if "cursor" in query else "",
         protocols=[(name, name) for name in readings.protocols(database)],
-        chains=[(chain, _chain_name(chain)) for chain in conditions.chains(database)],
+        chains=[(chain, chain_name(chain)) for chain in conditions.chains(database)],
         severities=[(name, name) for name in SEVERITIES[::-1]],
         watched=overview.watched(database, context.now, context.boot) if is_whole else [],
         others=[card for card in cards.values() if is_last and is_whole and card.name not in {g.name for g in groups}],
@@ -159,11 +158,6 @@ def samples(spans: Sequence[ReadingSpan], until: datetime) -> list[Fraction | No
         value = within[-1].last if within else None
         found.append(Fraction(value) if value is not None else None)
     return found
-
-
-def _chain_name(chain: int) -> str:
-    known = networks().get(chain)
-    return known.name if known else str(chain)
 
 
 _FILTERS: Mapping[str, parameters.ReadValue] = {
