@@ -120,11 +120,11 @@ class Silence:
     def what(self) -> str:
         """Return what it covers, as in `aave utilisation/*, at most MEDIUM, mon-fri 22:00-07:00 UTC`."""
         name = f"{self.protocol or 'every protocol'}{f' {self.key}' if self.key else ''}"
-        return f"{name}, {self.only}" if self.is_narrow else name
+        return f"{name}, {self.only}" if self.only else name
 
     @property
     def only(self) -> str:
-        """Return what makes it narrow, nothing where nothing does."""
+        """Return what makes it narrow, nothing where nothing does: nothing is worse than CRITICAL."""
         parts = [f"chain {self.chain}"] if self.chain is not None else []
         is_bounded = self.severity is not None and self.severity is not Severity.CRITICAL
         parts += [f"at most {self.severity.name}"] if self.severity is not None and is_bounded else []

@@ -20,6 +20,7 @@ KIND = "listen"
 FILE = "listen.json"
 # A poll takes half a minute and an outage of the network is reported at once: after this nobody reads.
 FRESH = timedelta(minutes=3)
+_LONGEST = 4096  # ours take some hundred bytes; what is longer, however deep it nests, is not ours
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +59,8 @@ def holder(locks: Path) -> Holder | None:
 def read_state(locks: Path) -> ReaderState:
     """Return what the reader wrote last; what cannot be read says nothing."""
     try:
-        found = json.loads((usable_locks(locks) / FILE).read_bytes())
+        with (usable_locks(locks) / FILE).open("rb") as file:
+            found = json.loads(file.read(_LONGEST))
         return ReaderState(**{name: str(found[name]) for name in ReaderState.__slots__})
     except (OSError, ValueError, TypeError, KeyError, RecursionError):
         return ReaderState()
