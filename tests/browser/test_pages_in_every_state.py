@@ -12,8 +12,8 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from tests.browser.conftest import PATIENCE_MS
-from tests.support import page_scenes, parts
-from tests.support.web import ROOT, Web, serving
+from tests.support import axe, page_scenes
+from tests.support.web import Web, serving
 
 pytestmark = [pytest.mark.browser, pytest.mark.ci]
 SCENES = ("empty", "first", "well", "blind", "storm", "many")
@@ -21,9 +21,6 @@ SCENES = ("empty", "first", "well", "blind", "storm", "many")
 LOOKS = ((390, "dark", False), (1280, "light", True), (1280, "dark", True))
 PAGES = ("/alerts?q=oracle", "/alerts/61", "/runs", "/runs/300", "/profiles/hourly", "/incidents", "/silences",
          "/monitoring?protocol=aave", "/")  # fmt: skip
-AXE = ROOT / "node_modules" / "axe-core" / "axe.min.js"
-_RUN = """async (options) => (await axe.run(document, { resultTypes: ["violations"], ...options })).violations
-  .map((found) => `${found.id}: ${found.nodes.slice(0, 3).map((node) => node.html.slice(0, 160)).join(" | ")}`)"""
 
 
 @pytest.fixture(scope="module")
@@ -58,15 +55,8 @@ def opened(browser: Browser, web: Web, look: tuple[int, str, bool], complaints: 
 
 
 def faults(page: Page, look: tuple[int, str, bool]) -> list[str]:
-    """Return what axe finds, and what hangs over the right edge; contrast alone where only the colours are others."""
-    if not AXE.is_file():
-        parts.missing("axe-core is not installed: make node")
-    if page.evaluate("typeof axe") == "undefined":
-        page.evaluate(f"{AXE.read_text(encoding='utf-8')}; null")
-    whole = look in LOOKS[:2]
-    found: list[str] = page.evaluate(_RUN, {} if whole else {"runOnly": ["color-contrast"]})
-    wide = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
-    return found + ([f"{wide} pixels wider than the window"] if wide > 0 else [])
+    """Return what is wrong with a page: contrast alone where only the colours are others."""
+    return axe.faults(page) if look in LOOKS[:2] else axe.faults(page, "color-contrast")
 
 
 @pytest.mark.parametrize("look", LOOKS, ids=str)

@@ -24,6 +24,7 @@ from monitoring.store.readings.inputs import inputs
 from monitoring.store.readings.watched import WatchedQuery, count, keys_of_path, one, protocols, watched
 from monitoring.web.api import checks
 from monitoring.web.route import RequestContext
+from tests.support.sqlite_steps import steps_of
 
 pytestmark = pytest.mark.ci  # histories are written
 CHECKS, DAYS = 10, 20
@@ -96,7 +97,7 @@ def test_no_question_scans_the_history(histories: dict[int, tuple[Database, date
 @pytest.mark.parametrize("asked", QUESTIONS)
 def test_no_question_costs_more_in_a_long_history(histories: dict[int, tuple[Database, datetime]], asked: str) -> None:
     short, long = (
-        _steps(database, lambda: QUESTIONS[asked](database, last))  # noqa: B023
+        steps_of(database, lambda: QUESTIONS[asked](database, last))  # noqa: B023
         for database, last in (histories[1], histories[DAYS])
     )
     assert long <= short * 1.5 + 500
@@ -108,22 +109,8 @@ def test_no_route_of_checks_costs_the_history(histories: dict[int, tuple[Databas
     for database, last in histories.values():
         values = {"id": f"{KEY.monitor}/{KEY.text}"}
         asked = RequestContext(database, values, {}, last, current_boot(), Settings({}, CHECKOUT, Path()))
-        steps.append(_steps(database, lambda: route.find(asked)))  # noqa: B023
+        steps.append(steps_of(database, lambda: route.find(asked)))  # noqa: B023
     assert steps[1] <= steps[0] * 1.5 + 500
-
-
-def _steps(database: Database, ask: Callable[[], object]) -> int:
-    found = 0
-
-    def tick() -> bool:
-        nonlocal found
-        found += 1
-        return False
-
-    database.connection.set_progress_handler(tick, 1)
-    ask()
-    database.connection.set_progress_handler(None)
-    return found
 
 
 # -- size and forgetting ----------------------------------------------------------------------------------------------

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import html
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -19,6 +19,7 @@ from monitoring.store.queries import revisions
 from monitoring.web import pages
 from monitoring.web.route import RequestContext
 from tests.support import story
+from tests.support.sqlite_steps import steps_of
 from tests.support.web import Web, serving
 
 NOW = datetime.now(UTC)
@@ -164,17 +165,3 @@ def test_a_page_costs_what_it_shows_and_not_what_is_kept(tmp_path: Path) -> None
     assert len(routes) == 3
     for path, (short, long) in steps.items():
         assert long <= short * 1.2 + 500, (path, short, long)
-
-
-def steps_of(database: Database, ask: Callable[[], object]) -> int:
-    count = 0
-
-    def tick() -> bool:
-        nonlocal count
-        count += 1
-        return False
-
-    database.connection.set_progress_handler(tick, 1)
-    ask()
-    database.connection.set_progress_handler(None)
-    return count

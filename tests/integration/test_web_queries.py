@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -27,6 +27,7 @@ from monitoring.store.tables import alerts, runs
 from monitoring.web import api, pages
 from monitoring.web.route import RequestContext, Route
 from tests.support import old_database
+from tests.support.sqlite_steps import steps_of
 
 ROWS = 10_000
 NOW = datetime(2026, 11, 23, 10, 0, tzinfo=UTC)
@@ -179,7 +180,7 @@ def test_the_work_of_a_page_does_not_grow_with_the_history(histories: dict[int, 
     """Counted in SQLite's own steps, which no other load of the machine can move."""
     short, long = (
         [
-            _steps(database, lambda wanted=wanted: alert_queries.alert_page(database, wanted, 100))  # noqa: B023
+            steps_of(database, lambda wanted=wanted: alert_queries.alert_page(database, wanted, 100))  # noqa: B023
             for wanted in _shapes(rows)
         ]
         for rows, database in histories.items()
@@ -192,7 +193,7 @@ def test_the_work_of_a_search_does_not_grow_with_the_history(histories: dict[int
     for filters in ({}, {"protocol": "aave"}, {"severity": "HIGH"}):
         query = AlertQuery(**filters)
         short, long = (
-            _steps(database, lambda query=query, database=database: _search_in_vain(database, query))
+            steps_of(database, lambda query=query, database=database: _search_in_vain(database, query))
             for database in histories.values()
         )
         assert long <= short * 1.2 + 500
@@ -216,20 +217,6 @@ def _shapes(rows: int) -> list[AlertQuery]:
     ]
 
 
-def _steps(database: Database, ask: Callable[[], object]) -> int:
-    count = 0
-
-    def tick() -> bool:
-        nonlocal count
-        count += 1
-        return False
-
-    database.connection.set_progress_handler(tick, 1)
-    ask()
-    database.connection.set_progress_handler(None)
-    return count
-
-
 # What is asked of one check is in test_readings_queries.py: no check is in these histories.
 _WITHOUT_CHECK = [route for route in (*api.ROUTES, *pages.ROUTES) if "{id:path}" not in route.path]
 
@@ -243,7 +230,7 @@ def test_no_route_costs_the_history(histories: dict[int, Database], route: Route
         asked = RequestContext(
             database, values, query, datetime.now(UTC), current_boot(), Settings({}, CHECKOUT, Path())
         )
-        steps.append(_steps(database, lambda: route.find(asked)))  # noqa: B023
+        steps.append(steps_of(database, lambda: route.find(asked)))  # noqa: B023
     short, long = steps
     assert long <= short * 1.5 + 500
 

@@ -20,10 +20,9 @@ from monitoring.alerts.recording.store_alert import NOBODY
 from monitoring.checks.backtest.history import PastHistory
 from monitoring.checks.backtest.past import NO_PAST, PastWorld, past_point
 from monitoring.checks.engine.evaluate import Evaluation, evaluate
-from monitoring.checks.engine.monitor import EvaluatedMonitor, NumberSource
-from monitoring.checks.engine.plan import Answerer, CheckInstance
+from monitoring.checks.engine.monitor import EvaluatedMonitor, StandsFor
+from monitoring.checks.engine.plan import CheckInstance
 from monitoring.checks.engine.runner import recalled
-from monitoring.checks.messages.plain import AlertRoute
 from monitoring.checks.state.load import LoadedState, StoredMemory
 from monitoring.checks.state.save import record_in
 from monitoring.conditions.condition import ConditionKey
@@ -50,7 +49,7 @@ class StepClock:
 
 
 @dataclass
-class PastMonitor:
+class PastMonitor(StandsFor):
     """A monitor without the checks that have no past; `left_out` says of each what it asks."""
 
     monitor: EvaluatedMonitor
@@ -63,22 +62,6 @@ class PastMonitor:
         for part in self._parts:
             if getattr(part, "of_now", False):
                 self.left_out[part.key] = "reads the present alone"
-
-    @property
-    def name(self) -> str:
-        return self.monitor.name
-
-    @property
-    def route(self) -> AlertRoute:
-        return self.monitor.route
-
-    @property
-    def sources(self) -> Mapping[str, NumberSource]:
-        return self.monitor.sources
-
-    @property
-    def answers(self) -> Mapping[type, Answerer]:
-        return self.monitor.answers
 
     def parts(self) -> tuple[CheckInstance, ...]:
         return tuple(part for part in self._parts if part.key not in self.left_out)

@@ -84,6 +84,29 @@ class EvaluatedMonitor(Protocol):
     def parts(self) -> tuple[CheckInstance, ...]: ...
 
 
+class StandsFor:
+    """What stands for another monitor with other parts: everything else is that one's."""
+
+    __slots__ = ()
+    monitor: EvaluatedMonitor
+
+    @property
+    def name(self) -> str:
+        return self.monitor.name
+
+    @property
+    def route(self) -> AlertRoute:
+        return self.monitor.route
+
+    @property
+    def sources(self) -> Mapping[str, NumberSource]:
+        return self.monitor.sources
+
+    @property
+    def answers(self) -> Mapping[type, Answerer]:
+        return self.monitor.answers
+
+
 @dataclass(frozen=True, slots=True)
 class Monitor:
     """One monitor file. `contracts` has an address per chain, `values` stand in the order they need each other.

@@ -7,7 +7,7 @@ its text where none is. Bounded by files, checks and the budget of simulations; 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar
@@ -19,10 +19,9 @@ from monitoring.chains.rpc.supposed import Supposed
 from monitoring.checks.config.load import load_monitor
 from monitoring.checks.engine.evaluate import Evaluation, evaluate
 from monitoring.checks.engine.formula_checks import FormulaPart, Urgent
-from monitoring.checks.engine.monitor import Monitor, NumberSource
-from monitoring.checks.engine.plan import Answerer, CheckInstance, PriceQuery
+from monitoring.checks.engine.monitor import Monitor, StandsFor
+from monitoring.checks.engine.plan import CheckInstance, PriceQuery
 from monitoring.checks.engine.point import EvaluationPoint
-from monitoring.checks.messages.plain import AlertRoute
 from monitoring.checks.rows.listed_check import ListedCheck
 from monitoring.checks.rules.verb import verb
 from monitoring.conditions.condition import Condition
@@ -69,28 +68,12 @@ class OwnChecks:
 
 
 @dataclass(frozen=True, slots=True)
-class _Formulas:
+class _Formulas(StandsFor):
     """The formulas of a monitor on one chain, to be evaluated without what else it watches."""
 
     declared: ClassVar[bool] = False
     monitor: Monitor
     chosen: tuple[CheckInstance, ...]
-
-    @property
-    def name(self) -> str:
-        return self.monitor.name
-
-    @property
-    def route(self) -> AlertRoute:
-        return self.monitor.route
-
-    @property
-    def sources(self) -> Mapping[str, NumberSource]:
-        return self.monitor.sources
-
-    @property
-    def answers(self) -> Mapping[type, Answerer]:
-        return self.monitor.answers
 
     def parts(self) -> tuple[CheckInstance, ...]:
         return self.chosen
