@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-import tempfile
 import zlib
 from contextlib import suppress
 from datetime import datetime, timedelta
 from pathlib import Path
 
 from monitoring.base.settings import Settings
+from monitoring.base.temporary import temporary_directory
 
 _HOUR = timedelta(hours=1)
 
@@ -45,5 +45,5 @@ def take_back(settings: Settings, name: str) -> None:
 
 def _marks(settings: Settings, name: str) -> list[Path]:
     own = f"monitoring-{name}-{os.geteuid()}-{zlib.crc32(os.fsencode(settings.locks)):08x}"
-    others = (Path("/dev/shm"), Path(tempfile.gettempdir()))  # noqa: S108 - an empty file, no matter who made it
+    others = (Path("/dev/shm"), Path(temporary_directory()))  # noqa: S108 - an empty file, no matter who made it
     return [settings.locks / f"{name}.sent", *(directory / f"{own}.sent" for directory in others)]

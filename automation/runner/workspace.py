@@ -15,6 +15,7 @@ from automation.jobs.model import Profile, Task
 from automation.runner.task_environment import task_environment
 from monitoring.base.errors import UsageError
 from monitoring.base.settings import Settings
+from monitoring.base.temporary import temporary_directory
 
 log = logging.getLogger("automation.runner.workspace")
 
@@ -124,4 +125,4 @@ def _temporary_directory(cache_dir: Path) -> Path:
     with suppress(OSError):
         parent.mkdir(parents=True, exist_ok=True)
         return Path(tempfile.mkdtemp(prefix=prefix, dir=parent))
-    return Path(tempfile.mkdtemp(prefix=prefix))
+    return Path(tempfile.mkdtemp(prefix=prefix, dir=temporary_directory()))

@@ -10,7 +10,6 @@ import contextlib
 import fcntl
 import os
 import stat
-import tempfile
 import time
 import zlib
 from collections.abc import Iterator, Mapping, MutableMapping, Sequence
@@ -21,6 +20,7 @@ from monitoring.base.clock import Clock, SystemClock
 from monitoring.base.errors import LockedError
 from monitoring.base.locks.lock_record import Holder, read_record, write_record
 from monitoring.base.process_identity import ProcessId, current_process, find_process, is_alive
+from monitoring.base.temporary import temporary_directory
 
 __all__ = [
     "FileLock",
@@ -274,7 +274,7 @@ def usable_locks(locks: Path) -> Path:
         if os.access(locks, os.W_OK | os.X_OK):
             return locks
     name = f"monitoring-locks-{os.geteuid()}-{zlib.crc32(os.fsencode(locks)):08x}"
-    candidates = [Path(tempfile.gettempdir()) / f"{name}{suffix}" for suffix in ("", *(f"-{n}" for n in range(1, 10)))]
+    candidates = [Path(temporary_directory()) / f"{name}{suffix}" for suffix in ("", *(f"-{n}" for n in range(1, 10)))]
     return next((path for path in candidates if _is_private(path)), candidates[-1])
 
 

@@ -10,13 +10,14 @@ import contextlib
 import fcntl
 import os
 import stat
-import tempfile
 import time
 import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+
+from monitoring.base.temporary import temporary_directory
 
 BLANK = b"\n"
 _LOCK_S = 2.0
@@ -35,7 +36,7 @@ class Reserve:
 
     def places(self, directory: Path, uid: int | None = None) -> tuple[Path, ...]:
         """Return where it may lie, the preallocated file of the state directory first."""
-        return _places(self, directory, os.geteuid() if uid is None else uid, tempfile.gettempdir())
+        return _places(self, directory, os.geteuid() if uid is None else uid, temporary_directory())
 
     def prepare(self, directory: Path, first: bytes = b"") -> None:
         """Allocate the file while there is room: written out, since a hole needs a block just when there is none."""
