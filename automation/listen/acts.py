@@ -51,8 +51,8 @@ def have_it(tx: Tx, condition: Condition, person: str, now: datetime) -> TapEffe
     if ends_at is not None and ends_at <= now:
         return TapEffect(
             f"{person} had {name} by the button before",
-            f"You had it for {format_duration(lasts(condition))}, since {_clock(first or now)}. Ask somebody else to tap, "
-            f"or acknowledge it on the host: ack {name}",
+            f"You had it for {format_duration(lasts(condition))}, since {_clock(first or now)}. "
+            f"Ask somebody else to tap, or acknowledge it on the host: ack {name}",
         )
     made = acknowledge_in(tx, condition, by=person, note=FROM_CHAT, now=now, ends_at=ends_at)
     toast = f"You have it until {_clock(made.ends_at)}, or until it is worse. Reminders and questions to others stop."
