@@ -11,8 +11,6 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 
-import orjson
-
 from monitoring.alerts.channels import OPERATIONAL_SOURCES, variable_part
 from monitoring.alerts.message.lines import closed, was_line
 from monitoring.alerts.message.model import Alert, Severity, of_this_host
@@ -20,6 +18,7 @@ from monitoring.alerts.message.render import render_plain
 from monitoring.alerts.recording import webhook_policy
 from monitoring.alerts.recording.incident import thread_of, with_incident
 from monitoring.alerts.recording.unheard import with_unheard
+from monitoring.base.exact_json import to_json
 from monitoring.base.secrets.redact import redact
 from monitoring.conditions.condition import Condition, ConditionKey, Owner, State
 from monitoring.conditions.outcome import Outcome, Reason, TransitionKind
@@ -327,7 +326,7 @@ def _row(
         silent=alert.is_silent,
         body_json=alert.to_json(),
         dedupe_key=key,
-        metadata_json=orjson.dumps(metadata).decode() if metadata else None,
+        metadata_json=to_json(metadata).decode() if metadata else None,
         run_id=origin.run_id,
         task=origin.task,
     )
