@@ -24,6 +24,16 @@ _PREFIX = "run-"
 # of its own, and what a script may name.
 _OF_UTILS = ("apsw", "orjson", "yaml")
 _IF_NAMED = {"eth_abi": "eth_abi", "eth_hash": "eth_hash.auto", "httpx2": "httpx2", "web3": "web3"}
+# Our own, which every such task would load for itself, for longer than it computes. Not what reads the environment
+# when it is imported, which is each task's own (utils/cache.py).
+_READING = (
+    "httpcore2",
+    "monitoring.chains.rpc.views",
+    "monitoring.checks.engine.read",
+    "monitoring.checks.engine.source_health",
+)
+_OF_FILES = ("monitoring.checks.commands", "monitoring.checks.config.load", "monitoring.checks.state.kept_reading")
+_OF_FUNCTIONS = ("utils.monitor", "utils.script", "utils.judging", "utils.chain")
 
 
 class Workspace:
@@ -77,9 +87,10 @@ def preload_for(tasks: Sequence[Task], checkout: Path) -> list[str]:
     A package that is missing here costs its tasks time, one too many costs every run time.
     """
     texts = [_source(checkout / task.script) for task in tasks if task.script]
-    reads_chains = any(task.monitors for task in tasks)
-    named = [module for word, module in _IF_NAMED.items() if reads_chains or any(word in text for text in texts)]
-    return [*_OF_UTILS, *named]
+    has_files, has_functions = any(task.monitors for task in tasks), any("utils.monitor" in text for text in texts)
+    named = [module for word, module in _IF_NAMED.items() if has_files or any(word in text for text in texts)]
+    own = [*(_OF_FILES if has_files else ()), *(_OF_FUNCTIONS if has_functions else ())]
+    return [*_OF_UTILS, *named, *own, *(_READING if own else ())]
 
 
 def _source(path: Path) -> str:
