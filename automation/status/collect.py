@@ -14,8 +14,7 @@ from typing import TYPE_CHECKING
 from automation.jobs.load import load_jobs
 from automation.jobs.model import Jobs
 from automation.jobs.referenced_monitors import watched_of
-from automation.runner import cache_backend
-from automation.schedule import scheduler_liveness, unit_environment
+from automation.schedule import cache_backend, scheduler_liveness, unit_environment
 from automation.schedule.schedule_difference import waiting_for_restart
 from automation.schedule.scheduler_liveness import SchedulerLife, SchedulerProcess
 from automation.schedule.unit_environment import UnitEnvironment
