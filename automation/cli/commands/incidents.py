@@ -38,7 +38,7 @@ _MOST, _MOST_NAMED = 500, 20
 
 
 @dataclass(frozen=True, slots=True)
-class _Listed:
+class _IncidentLine:
     """A condition with the text that names it here, who has it, and what was read last of it."""
 
     condition: Condition
@@ -79,7 +79,7 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
         holding = silences.active(tx, now)
         texts = distinct_texts(each.key for each in found)
         listed = [
-            _Listed(each, texts[each.key], acknowledgements.of(tx, each, now), last_measured(tx, each))
+            _IncidentLine(each, texts[each.key], acknowledgements.of(tx, each, now), last_measured(tx, each))
             for each in found
         ]
     if args.json:
@@ -182,7 +182,7 @@ def as_json(condition: Condition, holding: list[Silence], now: datetime) -> dict
     }
 
 
-def _row(listed: _Listed, holding: list[Silence], now: datetime) -> tuple[str, ...]:
+def _row(listed: _IncidentLine, holding: list[Silence], now: datetime) -> tuple[str, ...]:
     condition, held = listed.condition, listed.held
     once = condition.happened_once(now)
     state = "happened once" if once else condition.state.value
