@@ -78,7 +78,8 @@ CASES: dict[str, Case] = {
     ),
     "checks": Case(
         "One monitor file with more and more checks",
-        "From the file to the stored outcome: reading, judging, and one transaction; the provider answers at once.",
+        "From the file to the stored outcome: reading, judging, and one transaction; the provider answers at once. A"
+        " file has at most 500 rows.",
         30, 6,
     ),
     "readings": Case(
