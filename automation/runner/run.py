@@ -24,6 +24,7 @@ from automation.executor.task import TaskResult, TaskStatus
 from automation.jobs.load import load_jobs, load_profile
 from automation.jobs.model import Jobs, Profile, Task
 from automation.jobs.referenced_monitors import watched_of
+from automation.runner.chosen_tasks import choose_tasks, preload_for
 from automation.runner.display import RunDisplay
 from automation.runner.heartbeat import Heartbeat
 from automation.runner.lock_keeper import LockKeeper
@@ -32,7 +33,7 @@ from automation.runner.run_delivery import RunDelivery, last_delivery
 from automation.runner.run_record import RunRecord
 from automation.runner.summary import CheckCounts, summary, verdict
 from automation.runner.watchdog import Watchdog
-from automation.runner.workspace import Workspace, choose_tasks, preload_for, remove_leftovers
+from automation.runner.workspace import Workspace, remove_leftovers
 from automation.schedule.schedule_difference import schedule_of
 from automation.status import webhooks
 from automation.sync.revision import Checkout
