@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 import sys
 from collections.abc import Iterable
@@ -12,7 +11,7 @@ from automation.cli.layout import Row, table
 from automation.cli.screen import exactly, screen_of
 
 # json.dumps writes the other control characters as escapes; these would reach a terminal.
-_CONTROLS = re.compile(r"[\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
+_CONTROLS = r"[\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]"
 
 
 def write_json(value: object, stream: TextIO | None = None) -> None:
@@ -22,8 +21,10 @@ def write_json(value: object, stream: TextIO | None = None) -> None:
 
 def json_text(value: object, indent: int | None = None) -> str:
     """Return a value as JSON in readable letters, without a character that a terminal obeys."""
+    import json  # noqa: PLC0415 - a table does not pay for it
+
     text = json.dumps(value, indent=indent, ensure_ascii=False)
-    return _CONTROLS.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
+    return re.sub(_CONTROLS, lambda found: f"\\u{ord(found[0]):04x}", text)
 
 
 def write_exactly(text: str, stream: TextIO | None = None) -> None:

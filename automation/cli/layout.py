@@ -6,7 +6,6 @@ Pure; nothing here knows of a stream. `screen` applies it to what a command writ
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Iterator, Sequence
 from itertools import zip_longest
 
@@ -31,6 +30,8 @@ def columns(text: str) -> int:
     """Return how many columns a terminal needs for a text."""
     if text.isascii():
         return len(text)
+    import unicodedata  # noqa: PLC0415 - a megabyte that most texts do not need
+
     wide = sum(unicodedata.east_asian_width(char) in "WF" for char in text)
     return len(text) + wide - sum(unicodedata.combining(char) > 0 for char in text)
 

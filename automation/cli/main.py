@@ -19,7 +19,7 @@ from typing import Any, NoReturn
 
 from automation.cli import zone
 from automation.cli.commands import command_names, help_line, load_command
-from automation.cli.screen import for_people, screen_of
+from automation.cli.screen import DEFAULT_WIDTH, for_people, screen_of
 from monitoring.base.drop_privileges import become_owner
 from monitoring.base.errors import ConfigError, LockedError, MonitoringError, UsageError
 from monitoring.base.invocation import WRITTEN
@@ -127,7 +127,7 @@ def _flush_stdout() -> None:
 
 
 def _parser(argv: Sequence[str]) -> argparse.ArgumentParser:
-    shape: dict[str, Any] = {"formatter_class": argparse.RawDescriptionHelpFormatter, "allow_abbrev": False}
+    shape: dict[str, Any] = {"formatter_class": _HelpFormatter, "allow_abbrev": False}
     usage = f"{PROG} [-h] [--version] [--config FILE] [--tz ZONE] COMMAND ..."
     parser = _CommandLine(prog=PROG, usage=usage, description=_PURPOSE, epilog=_EPILOG, **shape)
     parser.add_argument("--version", action="store_true", help="print the version")
@@ -156,6 +156,15 @@ def _example(line: str) -> str:
     if not mark or screen_of(sys.stdout).fits(f"  {line}"):
         return f"  {line}\n"
     return f"  # {comment}\n  {command.rstrip()}\n"
+
+
+class _HelpFormatter(argparse.RawDescriptionHelpFormatter):
+    """Knows its width: argparse makes one for each option, and loads three compressors to find out how wide it is."""
+
+    def __init__(self, prog: str) -> None:
+        asked = os.environ.get("COLUMNS", "")
+        width = int(asked) if asked.isdecimal() and int(asked) else screen_of(sys.stdout).width
+        super().__init__(prog, width=(width or DEFAULT_WIDTH) - 2)
 
 
 class _CommandLine(argparse.ArgumentParser):

@@ -19,7 +19,7 @@ from automation.cli.layout import columns, fold
 from monitoring.base.invocation import CALLED_AS, WRITTEN, called_as
 from monitoring.base.terminal import visible
 
-_DEFAULT_WIDTH = 80
+DEFAULT_WIDTH = 80
 _ALONE = r"(?:^|(?<=  )|(?<=\d )|(?<=: ))(?<!(?<!\d)0 )"  # a word of a result, not of a sentence
 _COLOURS = (
     ("1;31", r"\b(?:CRITICAL|FAIL|NOT VERIFIED|NOT REACHED|NOT RUNNING)\b|^error:"),
@@ -27,7 +27,7 @@ _COLOURS = (
     ("33", rf"\b(?:HIGH|MEDIUM|WARNING)\b|{_ALONE}(?:warn|no data|missed|skipped)\b"),
     ("32", rf"\bVERIFIED\b|{_ALONE}ok\b"),
 )
-_PAINTED = re.compile("|".join(f"({pattern})" for _, pattern in _COLOURS))
+_PAINTED = "|".join(f"({pattern})" for _, pattern in _COLOURS)  # compiled where there is colour
 _BOLD, _PLAIN = "1", "\x1b[0m"
 _CLEAR_LINE = "\r\x1b[K"
 
@@ -53,9 +53,9 @@ class Screen:
         if self._columns.isdecimal() and int(self._columns):
             return int(self._columns)
         try:
-            return os.get_terminal_size(self.exact.fileno()).columns or _DEFAULT_WIDTH
+            return os.get_terminal_size(self.exact.fileno()).columns or DEFAULT_WIDTH
         except (OSError, ValueError):
-            return _DEFAULT_WIDTH
+            return DEFAULT_WIDTH
 
     def write(self, text: str) -> int:
         self._put("\n".join(line for part in text.split("\n") for line in self._lines(part)))
@@ -73,7 +73,7 @@ class Screen:
         """Replace the live line, cut to the terminal; an empty one takes it away. Without a terminal there is none."""
         if self.is_terminal:
             with self._lock:
-                self._bottom = _cut(visible(line), (self.width or _DEFAULT_WIDTH) - 1)
+                self._bottom = _cut(visible(line), (self.width or DEFAULT_WIDTH) - 1)
                 self.exact.write(_CLEAR_LINE + self._bottom)
                 self.exact.flush()
 
@@ -97,7 +97,7 @@ class Screen:
         return [self._painted(each) for each in lines] if self.has_colour else lines
 
     def _painted(self, line: str) -> str:
-        return _PAINTED.sub(lambda found: self._styled(found[0], _COLOURS[(found.lastindex or 1) - 1][0]), line)
+        return re.sub(_PAINTED, lambda found: self._styled(found[0], _COLOURS[(found.lastindex or 1) - 1][0]), line)
 
     def _styled(self, text: str, style: str) -> str:
         return f"\x1b[{style}m{text}{_PLAIN}" if self.has_colour and text else text

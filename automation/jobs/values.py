@@ -25,7 +25,7 @@ _MAX_NAME_LENGTH = 64  # it becomes part of file names, which Linux bounds at 25
 _MAX_DURATION_S = 30 * 86400
 # Set by the runner for its children, or kept from them because senders declare them as theirs.
 _RESERVED_VARIABLES = ("CACHE_DIR", "TMPDIR")
-_RESERVED_PREFIXES = ("AUTOMATION_", "MONITORING_", *reserved_prefixes())
+_RESERVED_PREFIXES = ("AUTOMATION_", "MONITORING_")
 _YES = {"true", "yes", "on", "y", "1"}
 _NO = {"false", "no", "off", "n", "0"}
 
@@ -115,9 +115,24 @@ def _variable(value: Scalar) -> str:
 def _task_variable(value: Scalar) -> str:
     """Return the name of a variable that a profile or task may set for its scripts."""
     name = _variable(value)
-    if name in _RESERVED_VARIABLES or name.startswith(_RESERVED_PREFIXES):
+    if name in _RESERVED_VARIABLES or name.startswith(_reserved_prefixes()):
         raise ValueError(f"{name} is reserved for the runner: set it in the env file, not here")
     return name
+
+
+def _reserved_prefixes() -> tuple[str, ...]:
+    return (*_RESERVED_PREFIXES, *reserved_prefixes())
+
+
+class _TaskVariable(One[str]):
+    """The files of the senders are read for it where a name or the schema needs them, not at each start."""
+
+    def __init__(self) -> None:
+        super().__init__("NAME", _task_variable, {})
+
+    def schema(self) -> dict[str, object]:
+        reserved = rf"(?!({'|'.join(_RESERVED_VARIABLES)})$|{'|'.join(_reserved_prefixes())})"
+        return _pattern(reserved + _VARIABLE)
 
 
 def _argument(value: Scalar) -> str:
@@ -167,14 +182,13 @@ def _time_or_off(value: Scalar) -> str:
 
 
 _TIME = r"([01][0-9]|2[0-3]):[0-5][0-9]"
-_NOT_RESERVED = rf"(?!({'|'.join(_RESERVED_VARIABLES)})$|{'|'.join(_RESERVED_PREFIXES)})"
 _CRON = r"^\s*(@[a-zA-Z]+|[0-9a-zA-Z*/,?-]+([ \t]+[0-9a-zA-Z*/,?-]+){4})\s*$"
 TEXT = One("text", _text, {"type": _AS_WRITTEN})
 FLAG = One("`true` or `false`", _flag, {"type": "boolean"})
 TIME_OR_OFF = One("HH:MM or `off`", _time_or_off, {"type": "string", "pattern": rf"^({_TIME}|off)$"})
 NAME = One("name", _name, _pattern(_NAME, maxLength=_MAX_NAME_LENGTH))
 VARIABLE = One("name of a variable", _variable, _pattern(_VARIABLE))
-TASK_VARIABLE = One("NAME", _task_variable, _pattern(_NOT_RESERVED + _VARIABLE))
+TASK_VARIABLE = _TaskVariable()
 ARGUMENT = One("name", _argument, _pattern(_ARGUMENT))
 FILE = One("path", _path, {"type": "string", "pattern": r"^(?!/)(?!(.*/)?\.\.(/|$)).*\S"})
 CRON = One("cron", _cron, {"type": "string", "pattern": _CRON, "examples": ["5 * * * *", "0/10 * * * *", "@daily"]})

@@ -5,18 +5,14 @@ Called by the runner. Everything goes through the store first; only when that ca
 
 from __future__ import annotations
 
-import fcntl
 import logging
-import threading
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from automation.evidence.when_due import report_if_due
-from automation.executor.reaper import StopRequest
 from automation.executor.task import TaskResult
 from automation.jobs.model import Jobs, Profile
 from automation.jobs.referenced_monitors import ReferencedMonitors
@@ -27,7 +23,6 @@ from automation.sync.state import SyncStatus
 from monitoring.alerts.recording.first_day import report_first_day
 from monitoring.base.clock import Clock
 from monitoring.base.errors import ConfigError, StoreError
-from monitoring.base.locks.profile_lock import FileLock
 from monitoring.base.secrets.redact import Redactor
 from monitoring.base.settings import Settings
 from monitoring.conditions.condition import ConditionKey
@@ -39,23 +34,15 @@ from monitoring.store.people import pauses
 from monitoring.store.spool import unstored
 from monitoring.store.spool.unstored import Kept
 from monitoring.store.tables import conditions
-from monitoring.store.tables.deliveries import count_waiting
 
 if TYPE_CHECKING:
     from automation.runner.recording import Alert, AlertOrigin, Severity, Unstored
     from automation.sync.attempt import SyncResult
-    from monitoring.alerts.delivery.loop import Delivery, Drained
 
 log = logging.getLogger("automation.runner.notifications")
 
 PROTOCOL = "automation"
-# How long a run waits for its alerts to arrive before it pings the heartbeat.
-FIRST_DRAIN = timedelta(seconds=20)
-# A run by hand does not keep the terminal; what is left goes out with the next run or `deliver`.
-BY_HAND_DRAIN = timedelta(seconds=45)
-_BEFORE_NEXT_TICK = timedelta(seconds=15)
 _SYNC_FAILURES_REPORTED = 6  # an hour of the ten-minute profile
-_CHECK_STOP_S = 5.0
 # Whatever its severity: nobody else notices that the runner cannot do its work.
 _REMINDED_EVERY = timedelta(days=1)
 
@@ -69,20 +56,7 @@ class Reporting:
         self._record = record
         self._clock = clock
         self._redact = Redactor(settings.environ)
-        self._deliverer: Delivery | None = None
         self._unwritten: list[list[Unstored]] = []
-
-    @contextmanager
-    def delivering(self) -> Iterator[None]:
-        """Deliver alerts while the block runs, from the first one stored."""
-        stop = threading.Event()
-        thread = threading.Thread(target=lambda: self._delivery().run(stop), name="delivery", daemon=True)
-        thread.start()
-        try:
-            yield
-        finally:
-            stop.set()
-            thread.join()
 
     def digest(self, profile: Profile, results: Sequence[TaskResult]) -> None:
         """Store the one digest of this run, if it has something to say."""
@@ -255,66 +229,6 @@ class Reporting:
             return found
         return reach_problems_without_database(self._settings.cache_dir, self._now())
 
-    def drain(self, limit: timedelta = FIRST_DRAIN) -> Drained | None:
-        """Deliver what can be delivered within the limit; None without a store, or when nothing waits."""
-        if self._record.trouble is not None or not self._count_waiting():
-            return None
-        drained = self._delivery().drain(self._now() + limit)
-        if drained.waiting:
-            from automation.runner import outgoing  # noqa: PLC0415 - it says why
-
-            outgoing.load_senders()
-        return drained
-
-    def drain_until(self, until: datetime, stop: StopRequest) -> Drained | None:
-        """Keep delivering until nothing is left that time can bring, or `until`, or a stop."""
-        while True:
-            now = self._now()
-            drained = self.drain(min(timedelta(seconds=_CHECK_STOP_S), max(until - now, timedelta(0))))
-            if drained is None or not drained.waiting or drained.next_attempt_at is None:
-                return drained
-            wait_until = min(drained.next_attempt_at, until - _BEFORE_NEXT_TICK)
-            if wait_until <= now or stop.wait(min((wait_until - now).total_seconds(), _CHECK_STOP_S)):
-                return drained
-
-    def drain_before_next_tick(self, until: datetime, stop: StopRequest, only_one: FileLock | None) -> None:
-        """Go on delivering after the run, until then at most; of the runs that share a lock one does it for all.
-
-        What was stored while the one ended is looked for once more: the run that stored it has left it to that one.
-        """
-        left = 0
-        while (waiting := self._count_waiting()) > left and not stop.is_made():
-            if only_one is not None and not _take(only_one):
-                log.info("alerts that still wait to be delivered: %d; another run goes on with them", waiting)
-                return
-            drained = self.drain_until(until, stop)
-            if only_one is not None:
-                only_one.release()
-            if self._record.trouble is not None or (drained is not None and drained.waiting is None):
-                return
-            left = (drained.waiting or 0) if drained is not None else 0
-        if left:
-            log.warning("alerts that still wait to be delivered: %d; the next run or `deliver` sends them", left)
-
-    def _count_waiting(self) -> int:
-        """Look before a deliverer is made: its clients take longer to load than most runs."""
-        waiting = [1]  # a store that cannot be read says nothing
-
-        def act(database: Database) -> None:
-            waiting[:] = [database.read(count_waiting)]
-
-        self._record.read(act)
-        return waiting[0]
-
-    def _delivery(self) -> Delivery:
-        """Return the one deliverer of this run: it counts what it did."""
-        if self._deliverer is None:
-            from automation.runner import outgoing  # noqa: PLC0415 - it says why
-
-            settings = outgoing.with_people(self._settings, self._jobs_file)
-            self._deliverer = outgoing.Delivery(settings, settings.database, self._clock, run_id=self._record.run_id)
-        return self._deliverer
-
     def _raise(self, key: str, severity: Severity, title: str, *blocks: object, is_news: bool = False) -> None:
         """Raise a condition; `is_news` reports it also while it fires already, for another cause than before."""
         from automation.runner import recording  # noqa: PLC0415 - it says why
@@ -362,19 +276,6 @@ class Reporting:
 
     def _now(self) -> datetime:
         return self._clock.now()
-
-
-def last_delivery(profile: Profile, trigger: str, now: datetime) -> datetime:
-    """Return until when a run may go on delivering after its end: its next tick is near; by hand, a moment."""
-    return now + BY_HAND_DRAIN if trigger == "manual" else profile.cron.next_after(now) - _BEFORE_NEXT_TICK
-
-
-def _take(lock: FileLock) -> bool:
-    """Return whether nobody else has the lock; a file that cannot be opened keeps nobody from delivering."""
-    try:
-        return lock.take(fcntl.LOCK_EX)
-    except OSError:
-        return True
 
 
 def _log_stored(count: int) -> None:

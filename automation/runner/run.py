@@ -27,9 +27,10 @@ from automation.jobs.referenced_monitors import watched_of
 from automation.runner.display import RunDisplay
 from automation.runner.heartbeat import Heartbeat
 from automation.runner.lock_keeper import LockKeeper
-from automation.runner.notifications import Reporting, last_delivery
+from automation.runner.notifications import Reporting
+from automation.runner.run_delivery import RunDelivery, last_delivery
 from automation.runner.run_record import RunRecord
-from automation.runner.summary import NO_DATA, CheckCounts, summary
+from automation.runner.summary import CheckCounts, summary, verdict
 from automation.runner.watchdog import Watchdog
 from automation.runner.workspace import Workspace, choose_tasks, preload_for, remove_leftovers
 from automation.schedule.schedule_difference import schedule_of
@@ -44,7 +45,6 @@ from monitoring.ledger.reach import Cause, ReachProblem
 from monitoring.store.db.database import Database
 from monitoring.store.people.pauses import Pause, PauseKind, holding
 from monitoring.store.spool.unstored import LOST
-from monitoring.store.tables.runs import RunStatus
 from monitoring.store.tables.schedules import Schedule
 
 log = logging.getLogger("automation.runner.run")
@@ -93,8 +93,9 @@ class Runner:
         self._tasks_code, self._is_reached = EXIT_OK, True
         self._record = RunRecord(settings.database, request.profile, request.trigger, clock, request.started_at)
         self._reporting = Reporting(settings, self._record, clock, request.config)
+        self._delivery = RunDelivery(settings, self._record, clock, request.config)
         self._explaining = ExplainerProcess(settings, clock, self._record.read)
-        self._delivering = None if request.trigger == "manual" else FileLock(self._locks / "delivering.lock")
+        self._only_one = None if request.trigger == "manual" else FileLock(self._locks / "delivering.lock")
 
     def run(self) -> int:
         """Run the profile and return the exit code.
@@ -109,9 +110,9 @@ class Runner:
                 code, profile = self._run_locked()
                 if profile is not None:
                     until = last_delivery(profile, self._request.trigger, self._clock.now())
-                    self._reporting.drain_before_next_tick(until, self._stop, self._delivering)
+                    self._delivery.drain_before_next_tick(until, self._stop, self._only_one)
                     if self._explaining.wait(until, self._stop):
-                        self._reporting.drain_before_next_tick(until, self._stop, self._delivering)
+                        self._delivery.drain_before_next_tick(until, self._stop, self._only_one)
                     code = self._account_again(code)
                 return code
         except LockedError as error:
@@ -168,7 +169,7 @@ class Runner:
         self._reporting.ended_pauses()
         self._reporting.escalate()
         self._reporting.day(self._jobs)
-        self._reporting.drain()
+        self._delivery.drain()
         return self._account(EXIT_OK, self._reporting.unreached())
 
     @contextmanager
@@ -200,7 +201,7 @@ class Runner:
             self._account_for_start()
             self._reporting.refused_config(self._request.profile, error)
             self._record.finish("failed", EXIT_USAGE, str(error).partition("\n")[0])
-            self._reporting.drain()
+            self._delivery.drain()
             raise
         self._reporting.accepted_config(profile.name)
         return profile
@@ -213,7 +214,7 @@ class Runner:
         workspace = Workspace(self._settings, profile, is_brief=self._display.is_brief)
         self._display.begin(profile.name, [task.name for task in tasks])
         try:
-            with LockKeeper(lock), self._reporting.delivering(), Watchdog(run_limit_s(profile, tasks)):
+            with LockKeeper(lock), self._delivery.in_background(), Watchdog(run_limit_s(profile, tasks)):
                 results = self._run_tasks(profile, workspace, tasks)
                 turns.end_turn()
                 status, reason = verdict(results, self._stopped_by)
@@ -340,7 +341,7 @@ class Runner:
         self._display.phase("delivering alerts")
         self._reporting.keep_unwritten()
         self._reporting.store_kept()
-        self._reporting.drain()
+        self._delivery.drain()
         return self._account(code, self._reporting.unreached())
 
     def _account(self, code: int, unreached: Sequence[ReachProblem]) -> int:
@@ -380,19 +381,3 @@ def run_limit_s(profile: Profile, tasks: Sequence[Task]) -> float:
     """Return the seconds within which a run has ended by its own deadlines, whatever its tasks do."""
     tasks_s = sum((task.timeout_s + GRACE_S) * (task.retries + 1) for task in tasks)
     return min(tasks_s, profile.run_timeout_s + GRACE_S) if profile.run_timeout_s else tasks_s
-
-
-def verdict(results: Sequence[TaskResult], stopped_by: str) -> tuple[RunStatus, str]:
-    """Say how the run ended, and why in one line."""
-    if stopped_by:
-        return "aborted", f"stopped by {stopped_by}"
-    failed = [result for result in results if result.status is not TaskStatus.OK]
-    if failed:
-        names = ", ".join(f"{result.name} (no data)" if _had_no_data(result) else result.name for result in failed)
-        return "failed", f"{len(failed)} of {len(results)} tasks failed: {names}"
-    return "ok", ""
-
-
-def _had_no_data(result: TaskResult) -> bool:
-    """Return whether a task failed because its checks had no data, by its last lines."""
-    return any(line.startswith(NO_DATA) for line in result.output_tail.splitlines())

@@ -1,4 +1,4 @@
-"""The one line that says how a run went: `hourly: 147 checks: 146 ok, 1 firing, 0 no data; 4 tasks ok; 9 s`.
+"""How a run ended, and the line that says so: `hourly: 147 checks: 146 ok, 1 firing, 0 no data; 4 tasks ok; 9 s`.
 
 A task writes the count of its own checks (monitoring/checks/engine/listing.py); here the counts are added up.
 """
@@ -13,6 +13,7 @@ from datetime import timedelta
 from automation.executor.task import TaskResult, TaskStatus
 from monitoring.base.formatting import format_duration
 from monitoring.base.plural import counted
+from monitoring.store.tables.runs import RunStatus
 
 _LINE = re.compile(r"(\d+) checks?: (\d+ \w[\w ]*(?:, \d+ \w[\w ]*)*)(?: \((.*)\))?")
 _STATE = re.compile(r"(\d+) (\w[\w ]*)")
@@ -63,3 +64,19 @@ def summary(profile: str, results: Sequence[TaskResult], reason: str, checks: Ch
     ok = sum(result.status is TaskStatus.OK for result in results)
     parts = [str(checks), reason or f"{counted(ok, 'task')} ok", format_duration(took)]
     return f"{profile}: {'; '.join(part for part in parts if part)}"
+
+
+def verdict(results: Sequence[TaskResult], stopped_by: str) -> tuple[RunStatus, str]:
+    """Say how the run ended, and why in one line."""
+    if stopped_by:
+        return "aborted", f"stopped by {stopped_by}"
+    failed = [result for result in results if result.status is not TaskStatus.OK]
+    if failed:
+        names = ", ".join(f"{result.name} (no data)" if _had_no_data(result) else result.name for result in failed)
+        return "failed", f"{len(failed)} of {len(results)} tasks failed: {names}"
+    return "ok", ""
+
+
+def _had_no_data(result: TaskResult) -> bool:
+    """Return whether a task failed because its checks had no data, by its last lines."""
+    return any(line.startswith(NO_DATA) for line in result.output_tail.splitlines())

@@ -16,9 +16,8 @@ _BLANK = " \t\n\r"
 _ESCAPED_IN_QUOTES = '"\\`$'
 _BYTE_ORDER_MARK = "\ufeff"
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-# What a value must not hold for systemd: control characters but tab and newline; bytes that are no UTF-8.
+# What a value must not hold for systemd: control characters but tab and newline.
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
-_NOT_UTF8 = re.compile(r"[\udc80-\udcff]")
 _COMMENT_BEHIND = re.compile(r"""[ \t]*(?:"[^"\n]*"|'[^'\n]*'|[^\s"'#]*)[ \t]+#""")
 _LOOKS_LIKE_A_VARIABLE = re.compile(r"^[ \t]*(?:export[ \t]+)?([A-Z][A-Z0-9_]{2,})=[^=\s]", re.MULTILINE)
 
@@ -82,11 +81,20 @@ def _judge(entry: _Assignment) -> tuple[bool, str]:
     """Return whether an entry sets its variable, and what is wrong with it, if anything."""
     if entry.value is None or not _NAME.fullmatch(entry.name):
         return False, _about_name(entry)
-    if _NOT_UTF8.search(entry.value):
+    if not _is_utf8(entry.value):
         return False, f"{entry.name} is not set: its value is not UTF-8: save the file as UTF-8"
     if _CONTROL.search(entry.value):
         return False, f"{entry.name} is not set: a control character is in its value"
     return True, _about_value(entry)
+
+
+def _is_utf8(value: str) -> bool:
+    """Return whether a value was UTF-8 in the file; of a byte that was not, half a surrogate pair is left."""
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _about_name(entry: _Assignment) -> str:

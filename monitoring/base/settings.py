@@ -13,7 +13,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from monitoring.base.env_file import read_env_file
 from monitoring.base.errors import UsageError
 
 CHECKOUT = Path(__file__).resolve().parents[2]
@@ -92,6 +91,8 @@ def _env_file(environ: Mapping[str, str], checkout: Path) -> Path | None:
 
 
 def _values_of(path: Path) -> tuple[dict[str, str], tuple[str, ...]]:
+    from monitoring.base.env_file import read_env_file  # noqa: PLC0415 - not paid for where there is no such file
+
     try:
         found = read_env_file(path)
     except OSError as error:

@@ -13,7 +13,7 @@ import re
 import sys
 
 # C0 without tab, DEL, C1; line separators; the marks that reorder what a reader sees.
-CONTROLS = re.compile(r"[\x00-\x08\x0a-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
+_CONTROLS = r"[\x00-\x08\x0a-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]"
 _AS_ESCAPES = "json-escapes"
 
 
@@ -29,7 +29,7 @@ def write_whatever_comes() -> None:
 
 def visible(line: str) -> str:
     """Return a line with its control characters written out: an escape as backslash and `x1b`."""
-    return line if line.isprintable() else CONTROLS.sub(lambda match: ascii(match[0])[1:-1], line)
+    return line if line.isprintable() else re.sub(_CONTROLS, lambda match: ascii(match[0])[1:-1], line)
 
 
 def _escape(error: UnicodeError) -> tuple[str, int]:

@@ -14,13 +14,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-import orjson
-
 from monitoring.alerts.message.facts import METADATA, FactSheet
 from monitoring.alerts.message.model import Alert, Severity
 from monitoring.alerts.message.text import Line, addr, line
 from monitoring.alerts.recording.store_alert import AlertKind, AlertOrigin, store_in
 from monitoring.base.clock import Clock
+from monitoring.base.exact_json import from_json
 from monitoring.chains.networks import networks
 from monitoring.explain.answer import NotAnAnswerError, answer_schema, read_answer
 from monitoring.explain.client import ModelReply, NotExplainedError
@@ -181,7 +180,7 @@ def linked(text: str, chain: int) -> Line:
 
 def _sheet(one: DueExplanation) -> FactSheet | None:
     try:
-        return FactSheet.from_data(orjson.loads(one.metadata_json)[METADATA])
+        return FactSheet.from_data(from_json(one.metadata_json)[METADATA])
     except (ValueError, LookupError, TypeError):
         return None
 

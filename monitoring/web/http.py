@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from typing import Any
 
-import orjson
 from starlette.requests import Request
 from starlette.responses import Response
 
 from monitoring.base.errors import MonitoringError
+from monitoring.base.exact_json import to_json
 
 JSON = "application/json"
 HTML = "text/html; charset=utf-8"
@@ -85,19 +84,3 @@ def unless_known(request: Request, response: Response) -> Response:
     kept = {name: value for name, value in response.headers.items() if not name.startswith("content-l")}
     kept.pop("content-type", None)
     return Response(status_code=304, headers=kept)
-
-
-def to_json(value: object) -> bytes:
-    """Return JSON; a lone surrogate, which UTF-8 cannot hold, is replaced."""
-    try:
-        return orjson.dumps(value)
-    except TypeError:
-        return orjson.dumps(_clean(value))
-
-
-def _clean(value: Any) -> Any:  # noqa: ANN401 - JSON
-    if isinstance(value, str):
-        return value.encode("utf-8", errors="replace").decode("utf-8")
-    if isinstance(value, list):
-        return [_clean(item) for item in value]
-    return {_clean(name): _clean(item) for name, item in value.items()} if isinstance(value, dict) else value

@@ -6,9 +6,8 @@ from dataclasses import fields
 from datetime import datetime
 from typing import Any
 
-import orjson
-
 from monitoring.base.clock import to_text
+from monitoring.base.exact_json import from_json
 from monitoring.conditions.condition import Condition, State
 from monitoring.conditions.values import Number
 from monitoring.store.queries.alerts import AlertRow, PublishedAlert
@@ -32,7 +31,7 @@ def metadata(text: str | None) -> Json | None:
     if text is None or text == "":
         return None
     try:
-        value = orjson.loads(text)
+        value = from_json(text)
     except ValueError:
         return {"unreadable": text}
     return value if isinstance(value, dict) or value is None else {"value": value}

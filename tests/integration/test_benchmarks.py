@@ -15,11 +15,11 @@ from benchmarks.alternatives import stdlib_server
 from benchmarks.cases import CASES
 from benchmarks.measuring import CHECKOUT, Curve, Goal, Result, Role, Size, Way, in_turns, ratios
 from benchmarks.worlds import history
+from monitoring.base.exact_json import to_json
 from monitoring.base.process_identity import current_boot
 from monitoring.base.settings import Settings
 from monitoring.store.db import schema
 from monitoring.web.api import alerts as api
-from monitoring.web.http import to_json
 from monitoring.web.route import RequestContext
 
 # These start whole hosts and servers, or write long histories.

@@ -8,22 +8,26 @@ from pathlib import Path
 
 import pytest
 
+from monitoring.alerts.delivery.spooled import Unstored, keep, store_kept
 from monitoring.alerts.message.model import Alert
 from monitoring.alerts.recording.release_silenced import release_in
 from monitoring.alerts.recording.store_alert import (
+    UNSTORED,
     AlertKind,
     AlertOrigin,
     raise_in,
     record,
     record_in,
     resolve_in,
+    store_in,
 )
 from monitoring.alerts.recording.unit_of_work import StoredOutcome
+from monitoring.base.exact_json import from_json
 from monitoring.conditions.condition import ConditionKey
 from monitoring.conditions.policy import PendingPolicy, Policy
 from monitoring.store.db.database import Database
 from monitoring.store.db.schema import open_database
-from monitoring.store.tables import conditions, silences, state
+from monitoring.store.tables import alerts, conditions, silences, state
 from tests.support.outbox import alert
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
@@ -250,3 +254,23 @@ def test_what_was_held_back_until_it_lasted_says_since_when_it_is_so(database: D
         record(database, Alert("HIGH", "99 %", protocol="aave", key="use"), now=minutes(after), policy=hold)
     ((message,),) = database.rows("SELECT message FROM alert_events")
     assert "\nSince 2026-03-01 00:00 UTC (40 min before this alert)\n" in str(message)
+
+
+def test_metadata_keeps_every_digit_of_an_integer_and_never_loses_its_alert(database: Database) -> None:
+    found = {"amount": 2**256 - 1, "least": -(2**255), "name": "half \ud800", "at": NOW, "each": (2**64, True)}
+    with database.write() as tx:
+        stored = store_in(tx, alert("transfer", "HIGH"), now=NOW, metadata=found)
+        text = alerts.get(tx, stored.alert_id).metadata_json  # type: ignore[union-attr]
+    assert text is not None
+    assert from_json(text) == {
+        "amount": 2**256 - 1, "least": -(2**255), "name": "half ?", "at": NOW.isoformat(), "each": [2**64, True],
+    }  # fmt: skip
+
+
+def test_metadata_of_an_alert_that_waited_for_the_store_keeps_every_digit(database: Database, tmp_path: Path) -> None:
+    about = Unstored(alert("transfer", "HIGH"), metadata={"amount": 2**256 - 1})
+    assert UNSTORED in keep([about], tmp_path, NOW, AlertOrigin())[0]
+    assert store_kept(database, NOW) == 1
+    text = database.read(lambda tx: alerts.get(tx, 1)).metadata_json  # type: ignore[union-attr]
+    assert text is not None
+    assert from_json(text) == {"amount": 2**256 - 1}

@@ -13,7 +13,7 @@ import pytest
 
 from automation import turns
 from automation.executor.reaper import StopRequest
-from automation.runner.notifications import Reporting
+from automation.runner.run_delivery import RunDelivery
 from automation.runner.run_record import RunRecord
 from monitoring.alerts.recording.store_alert import record
 from monitoring.base.clock import SystemClock
@@ -184,9 +184,9 @@ def test_what_is_left_to_the_one_that_delivers_while_it_ends_is_delivered(
         run = RunRecord(path, "hourly", "cron", clock, clock.now())
         run.begin(None, None, "", 0)
         record(database, alert("stored by this run"), now=clock.now())
-        reporting = Reporting(settings, run, clock, tmp_path / "jobs.yaml")
+        delivery = RunDelivery(settings, run, clock, tmp_path / "jobs.yaml")
         lock = LeftMeanwhile(tmp_path / "delivering.lock", {})
-        reporting.drain_before_next_tick(clock.now() + timedelta(seconds=60), StopRequest(), lock)
+        delivery.drain_before_next_tick(clock.now() + timedelta(seconds=60), StopRequest(), lock)
         run.close()
         titles = [message.text.splitlines()[0] for message in telegram.messages]
     assert len(titles) == (1 if is_first_sent_by_another else 2), titles

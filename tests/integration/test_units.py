@@ -85,7 +85,7 @@ def test_pins_agree_wherever_they_are_written() -> None:
     assert uv is not None
     assert supercronic is not None
     assert f"UV_VERSION := {uv[1]}\n" in (ROOT / "Makefile").read_text()
-    assert f"SUPERCRONIC_VERSIONS=({supercronic[1]} " in (ROOT / ".ci/run").read_text()
+    assert f"SUPERCRONIC_VERSIONS = {supercronic[1]} " in (ROOT / "Makefile").read_text()
 
 
 def test_the_header_of_install_names_every_variable_it_reads() -> None:

@@ -26,6 +26,7 @@ FIELDS = [
     "delivery_status", "delivered_at", "delivery_error", "metadata",
 ]  # fmt: skip
 SPEC = ROOT / "monitoring" / "web" / "openapi.yaml"
+MAX_UINT256 = 2**256 - 1
 SECRET = "123456789:AAH-not-a-real-token-but-shaped-like-one"
 
 
@@ -267,8 +268,16 @@ def test_rows_of_the_old_system_never_break_an_answer(tmp_path: Path) -> None:
     cache.mkdir()
     old_database.build(cache / "monitoring.db", rows=50, shuffled=True)
     connection = sqlite3.connect(cache / "monitoring.db")
+    whole = f'{{"amount": {MAX_UINT256}}}'
     for number, (metadata, created) in enumerate(
-        [("{broken", "never"), ("[1, 2]", ""), ('"text"', "2026-02-30"), ("NaN", None), ("[" * 5000, "12:00")]
+        [
+            ("{broken", "never"),
+            ("[1, 2]", ""),
+            ('"text"', "2026-02-30"),
+            ("NaN", None),
+            ("[" * 5000, "12:00"),
+            (whole, ""),
+        ]
     ):
         connection.execute(
             "UPDATE alert_events SET metadata_json = ?, created_at = ?, severity = NULL, delivered_at = 'soon', "
@@ -283,6 +292,8 @@ def test_rows_of_the_old_system_never_break_an_answer(tmp_path: Path) -> None:
         assert len(data) == 50
         assert data[10]["metadata"] == {"unreadable": "{broken"}
         assert data[11]["metadata"] == {"value": [1, 2]}
+        assert data[15]["metadata"] == {"amount": MAX_UINT256}, "to the last digit"
+        assert str(MAX_UINT256) in web.ask("/alerts/15").text
         assert data[10]["severity"] is None
         for path in ("/", "/alerts", *(f"/alerts/{row_id}" for row_id in data), "/v1/audit?since=90d", "/metrics"):
             assert web.ask(path).status == 200, path

@@ -23,8 +23,8 @@ from automation.executor.task import TaskResult, TaskStatus
 from automation.jobs.load import load_jobs
 from automation.jobs.model import Jobs, Profile
 from automation.runner.notifications import Reporting
-from automation.runner.run import verdict
 from automation.runner.run_record import RunRecord
+from automation.runner.summary import verdict
 from automation.schedule.schedule_difference import schedule_of
 from automation.schedule.schedule_history import put_in_force
 from automation.sync.sync import SyncResult

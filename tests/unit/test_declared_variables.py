@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from automation.jobs.values import _RESERVED_PREFIXES
+from automation.jobs.values import _reserved_prefixes
 from monitoring.alerts.senders.registry import kinds
 from monitoring.base.secrets import declared
 from monitoring.base.secrets.secret_values import is_secret, secret_texts
@@ -54,7 +54,7 @@ def test_a_task_sees_nothing_of_what_sends(name: str, *, hidden: bool) -> None:
 
 
 def test_nobody_may_set_for_a_task_what_a_task_may_not_see() -> None:
-    assert sorted(_RESERVED_PREFIXES) == [
+    assert sorted(_reserved_prefixes()) == [
         "AUTOMATION_", "LIQUIDITY_WEBHOOK_", "LLM_", "MONITORING_", "NOTIFY_URLS", "TELEGRAM_", "WEBHOOK_",
     ]  # fmt: skip
 

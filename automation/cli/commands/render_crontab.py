@@ -11,7 +11,7 @@ from pathlib import Path
 from automation.cli.console import write_exactly
 from automation.jobs.crontab import render_crontab, write_crontab
 from automation.jobs.load import load_jobs
-from automation.runner import cache_backend
+from automation.schedule import cache_backend
 from automation.schedule.schedule_history import put_in_force
 from monitoring.base.errors import UsageError
 from monitoring.base.settings import Settings

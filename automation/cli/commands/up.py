@@ -15,8 +15,8 @@ from pathlib import Path
 from automation.cli import zone
 from automation.jobs.load import load_jobs
 from automation.jobs.model import Jobs
-from automation.runner import cache_backend
 from automation.runner.run_record import RunRecord
+from automation.schedule import cache_backend
 from automation.schedule.chat_child import chat_child
 from automation.schedule.schedule_history import put_in_force
 from automation.schedule.scheduler import Scheduler

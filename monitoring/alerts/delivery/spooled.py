@@ -12,12 +12,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-import orjson
-
 from monitoring.alerts.message.model import Alert, Severity
 from monitoring.alerts.message.render import render_plain
 from monitoring.alerts.message.text import code
 from monitoring.alerts.recording.store_alert import UNSTORED, AlertKind, AlertOrigin, raise_in, store_in
+from monitoring.base.exact_json import from_json, to_json
 from monitoring.conditions.condition import ConditionKey
 from monitoring.store.db.database import Database, Tx
 from monitoring.store.spool import unstored
@@ -74,7 +73,7 @@ def _kept(found: Unstored, now: datetime, origin: AlertOrigin) -> KeptAlert:
         key=str(key) if key else alert.key,
         condition=(key.monitor, key.check, str(key.chain or ""), key.subject) if key else None,
         kind=found.kind.value,
-        metadata_json=orjson.dumps(found.metadata).decode() if found.metadata else None,
+        metadata_json=to_json(found.metadata).decode() if found.metadata else None,
         run_id=origin.run_id,
         task=origin.task,
         debug=origin.debug,
@@ -99,7 +98,7 @@ def _store(tx: Tx, kept: KeptAlert) -> None:
         raise_in(tx, alert, now=kept.at, origin=origin, key=ConditionKey.of_texts(*kept.condition))
         return
     kind = AlertKind(kept.kind) if kept.kind in _KINDS else AlertKind.ALERT
-    metadata = orjson.loads(kept.metadata_json) if kept.metadata_json else None
+    metadata = from_json(kept.metadata_json) if kept.metadata_json else None
     store_in(tx, alert, now=kept.at, origin=origin, kind=kind, metadata=metadata)
 
 

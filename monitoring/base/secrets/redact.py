@@ -10,8 +10,6 @@ import re
 from collections.abc import Mapping
 from functools import cached_property
 
-from monitoring.base.secrets.secret_values import secret_texts
-
 # Shapes that are secret wherever they come from: a Telegram bot token, credentials inside a URL.
 _BOT_TOKEN = re.compile(r"(?<!\d)\d{6,12}(?::|%3[Aa])[A-Za-z0-9_-]{30,}")
 _BOT_TOKEN_SIGN = re.compile(r"(?::|%3[Aa])[A-Za-z0-9_-]{30}")
@@ -44,6 +42,8 @@ class Redactor:
     # Found at the first text: the words of the whole checkout are read for it, and many a command writes no text.
     @cached_property
     def _secrets(self) -> list[tuple[str, str]]:
+        from monitoring.base.secrets.secret_values import secret_texts  # noqa: PLC0415 - likewise
+
         return sorted(secret_texts(self._environ).items(), key=lambda pair: -len(pair[0]))
 
     @cached_property

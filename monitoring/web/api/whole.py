@@ -7,9 +7,10 @@ from pathlib import Path
 
 from starlette.responses import Response
 
+from monitoring.base.exact_json import to_json
 from monitoring.ledger.audit import as_json
 from monitoring.web import health, overview, parameters
-from monitoring.web.http import NEVER_KEPT, HttpError, json_response, respond, to_json
+from monitoring.web.http import NEVER_KEPT, HttpError, json_response, respond
 from monitoring.web.route import RequestContext, Route
 from monitoring.web.serializers import Json
 

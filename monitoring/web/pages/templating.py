@@ -17,6 +17,7 @@ from monitoring.alerts.message.guidance import NO_GUIDANCE, Guidance
 from monitoring.alerts.message.model import Alert
 from monitoring.alerts.message.render import render_html
 from monitoring.base.clock import from_text, to_text
+from monitoring.base.exact_json import to_json
 from monitoring.base.formatting import format_duration
 from monitoring.base.public_address import incident_path
 from monitoring.conditions.condition import ConditionKey
@@ -206,4 +207,4 @@ def finding_address(finding: AuditProblem) -> str:
 
 
 def pretty(value: object) -> Markup:
-    return escape(orjson.dumps(value, option=orjson.OPT_INDENT_2).decode()[:_LONGEST_DATA])
+    return escape(to_json(value, orjson.OPT_INDENT_2).decode()[:_LONGEST_DATA])

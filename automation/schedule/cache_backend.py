@@ -13,7 +13,7 @@ from collections.abc import Iterator
 
 from monitoring.base.settings import Settings
 
-log = logging.getLogger("automation.runner.cache_backend")
+log = logging.getLogger("automation.schedule.cache_backend")
 
 _NOTE = "cache-backend"  # is there while the text files are in use; holds what went wrong on the way
 _LIMIT_S = 60
