@@ -21,7 +21,7 @@ from monitoring.store.tables import state
 
 WHY = "every change of the time asked for is read and put together into as many points as a chart has."
 SEARCH = "/alerts?q=…"  # apart from other pages of alerts: it reads 20,000 at most, and a day has fewer
-_OF_THE_LOAD = "the slowest of some dozen questions is what the machine did besides; CPU time is what the question costs."
+_OF_THE_LOAD = "the slowest of some dozen questions is what else the machine did; CPU time is what a question costs."
 _TABLES = "('readings', 'open_readings', 'reading_series', 'reading_limits')"
 
 
@@ -103,9 +103,8 @@ def _growth(short: Asked, long: Asked) -> Iterator[Goal]:
     for what, of, why in (("median CPU", Asked.cpu_ms, ""), ("p99", Asked.p99_ms, _OF_THE_LOAD)):
         grown = {name: of(long, name) / of(short, name) for name in names}
         most = max(grown, key=grown.__getitem__)
-        yield Goal(
-            f"{what} of every page and route after {long.days}, of one day; most of all {most}", [grown[most]], 2
-        )
+        says = f"{what} of every page and route after {long.days}, of that after one; most of all {most}"
+        yield Goal(says, [grown[most]], 2, why=why)
 
 
 # -- the disk and the writing -----------------------------------------------------------------------------------------
