@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from automation.on_call.silencing import announce_silence
+from automation.on_call.silencing import STILL_SENT, announce_silence
 from monitoring.alerts.recording.acknowledge import acknowledge_in, lasts
 from monitoring.base.formatting import format_duration
 from monitoring.conditions.condition import Condition
@@ -51,8 +51,8 @@ def have_it(tx: Tx, condition: Condition, person: str, now: datetime) -> TapEffe
     if ends_at is not None and ends_at <= now:
         return TapEffect(
             f"{person} had {name} by the button before",
-            f"You had it for {format_duration(lasts(condition))}, since {_clock(first or now)}. Somebody else can take "
-            "it here; or acknowledge it on the host: `monitoring ack`.",
+            f"You had it for {format_duration(lasts(condition))}, since {_clock(first or now)}. "
+            f"Ask somebody else to tap, or acknowledge it on the host: ack {name}",
         )
     made = acknowledge_in(tx, condition, by=person, note=FROM_CHAT, now=now, ends_at=ends_at)
     toast = f"You have it until {_clock(made.ends_at)}, or until it is worse. Reminders and questions to others stop."
@@ -60,7 +60,7 @@ def have_it(tx: Tx, condition: Condition, person: str, now: datetime) -> TapEffe
 
 
 def mute(tx: Tx, condition: Condition, person: str, now: datetime) -> TapEffect:
-    """Silence one condition for an hour, no worse than it is now, and announce that with sound."""
+    """Silence one incident for an hour, no worse than it is now, and announce that with sound."""
     name = _name(condition)
     holding = silence_of(silences.active(tx, now), subject_of(condition))
     if holding is not None:
@@ -72,7 +72,7 @@ def mute(tx: Tx, condition: Condition, person: str, now: datetime) -> TapEffect:
         return TapEffect(f"{name}: {why}", f"{why}. To silence it for longer: `monitoring silence` on the host.")
     made = replace(wanted, id=silences.put(tx, wanted))
     announce_silence(tx, made, [condition], now, least=Severity.LOW)
-    toast = f"Muted until {_clock(made.ends_at)}, announced in the chat. What is worse, and the recovery, are sent."
+    toast = f"Muted until {_clock(made.ends_at)}, announced in the chat. {STILL_SENT}"
     return TapEffect(f"{person} muted {name} for 1 h (silence {made.id})", toast, is_done=True)
 
 

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from automation.listen.answers import BotCall
 from automation.listen.updates import Update
 from monitoring.alerts.delivery.coalesce import alert_of
 from monitoring.alerts.message.lines import mute_command, reminder_words
 from monitoring.alerts.message.model import Alert
-from monitoring.alerts.message.text import code, kv, line, link, since
+from monitoring.alerts.message.text import code, kv, line, link
 from monitoring.alerts.senders.telegram.text import MessagePart, render_telegram
-from monitoring.base.formatting import format_instant
+from monitoring.base.formatting import format_duration, format_instant
 from monitoring.base.public_address import incident_path, public_url
 from monitoring.conditions.condition import Condition
 from monitoring.conditions.silence import silence_of, subject_of
@@ -29,7 +29,8 @@ def details(
     newest = alerts.get(tx, condition.alert_id) if condition.alert_id else None
     shown = _alert(tx, newest or stored, condition, now, public_url(environ))
     topic = tap.topic or sent_messages.topic_of(tx, tap.chat_id, tap.message_id)
-    parts = render_telegram(shown, now=now).parts
+    # Ages in the last report are counted from when it was sent, as its own words say.
+    parts = render_telegram(shown, now=(newest or stored).created_at).parts
     return [_message(tap, part.in_utc(), topic) for part in parts]
 
 
@@ -56,10 +57,10 @@ def _rows(tx: Tx, condition: Condition, now: datetime) -> dict[str, object]:
     if condition.value:
         rows["Value now"] = condition.value
     if condition.judged_at:
-        rows["Read"] = since(condition.judged_at)
+        rows["Read"] = _at(condition.judged_at, now)
     began = condition.fired_at if condition.is_firing else condition.clear_since
     if began:
-        rows["Since"] = since(began)
+        rows["Since"] = _at(began, now)
     held = acknowledgements.of(tx, condition, now)
     if held is None:
         rows["Who has it"] = "nobody"
@@ -74,6 +75,11 @@ def _rows(tx: Tx, condition: Condition, now: datetime) -> dict[str, object]:
     if words and held is None:
         rows["Reminders"] = words.removeprefix("reminder ")
     return rows
+
+
+def _at(at: datetime, now: datetime) -> str:
+    age = max(now - at, timedelta(0))
+    return f"{format_instant(at)} ({format_duration(age)} before this answer)"
 
 
 def _has_mute(reported: Alert) -> bool:

@@ -9,6 +9,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from automation.on_call.silencing import STILL_SENT
 from monitoring.alerts.delivery.buttons import buttons_for
 from monitoring.alerts.message.sanitize import clean_line, shorten, utf16_units
 from monitoring.alerts.message.text_layout import dated
@@ -16,6 +17,7 @@ from monitoring.alerts.senders import Button, ButtonAction, Buttons
 from monitoring.alerts.senders.telegram.text import MAX_ENTITIES, MAX_UNITS
 from monitoring.base.formatting import format_instant
 from monitoring.conditions.condition import Condition
+from monitoring.conditions.severity import Severity
 from monitoring.conditions.silence import Silence
 from monitoring.store.people.acknowledgements import Acknowledgement
 from monitoring.store.tables.alerts import StoredAlert
@@ -78,9 +80,17 @@ def _lines(each: IncidentNow, name: str) -> list[str]:
         lines.append(f"✋ {clean_line(held.by)} has {name} since {format_instant(held.at)}, {until}.")
     if silence := each.silence:
         what = "Silenced" if name == "it" else f"{name}: silenced"
-        until = f"{format_instant(silence.ends_at)}; what is worse, and the recovery, are sent."
-        lines.append(f"🔕 {what} by {clean_line(silence.created_by)} until {until}")
+        until = f"until {format_instant(silence.ends_at)}. {_still_sent(silence)}"
+        lines.append(f"🔕 {what} by {clean_line(silence.created_by)} {until}")
     return lines
+
+
+def _still_sent(silence: Silence) -> str:
+    if silence.is_from_chat:
+        return STILL_SENT
+    if silence.severity is None or silence.severity is Severity.CRITICAL:
+        return "The recovery is still sent."
+    return f"Anything worse than {silence.severity.name}, and the recovery are still sent."
 
 
 def _over(row: Condition | None, name: str) -> str:

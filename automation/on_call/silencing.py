@@ -16,7 +16,7 @@ from monitoring.conditions.silence import Silence, subject_of
 from monitoring.store.db.database import Tx
 
 _MOST = 5  # incidents of one message
-_STILL_SENT = "What is worse, and the recovery, are sent. Questions to people about a CRITICAL go on."
+STILL_SENT = "A new incident, anything worse, and the recovery are still sent."  # despite a mute by a button
 
 
 def announce_silence(
@@ -34,7 +34,7 @@ def announce_silence(
     }
     title = f"{silence.created_by} silenced {silence.what}"
     for route in routes_of(heard) if heard else ():
-        still = [line(_STILL_SENT)] if silence.is_from_chat else []
+        still = [line(f"{STILL_SENT} Questions to people about a CRITICAL go on.")] if silence.is_from_chat else []
         remedy = line("End it: ", code(f"silence --end {silence.id}"))
         # Pending whatever is silenced: this silence would hold back its own announcement.
         said = announcement(Severity.HIGH, title, kv(rows), *still, remedy, route=route)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import threading
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -33,18 +33,29 @@ _SELECTOR = "0x" + _AGGREGATE3.selector.hex()
 
 @dataclass
 class Noted:
-    """What was asked of everybody: the instants of each request, the reads in it, and the calls to repeat."""
+    """What was asked of everybody: the instants of each request, the reads in it, and the calls to repeat.
+
+    `kinds` counts the requests by what they are for: `heads`, `logs`, `views`, `services` (one read each), `others`.
+    """
 
     spans: list[tuple[float, float]] = field(default_factory=list)
     reads: int = 0
     refused: int = 0
+    kinds: Counter[str] = field(default_factory=Counter)
     calls: dict[int, list[tuple[str, str]]] = field(default_factory=dict)
     lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def request(self, began: float, reads: int) -> None:
+    def request(self, began: float, reads: int, kind: str) -> None:
         with self.lock:
             self.spans.append((began, time.time()))
             self.reads += reads
+            self.kinds[kind] += 1
+
+    @property
+    def chain_reads(self) -> float:
+        """Return how many reads of a chain one request held."""
+        services = self.kinds["services"]
+        return (self.reads - services) / max(1, len(self.spans) - services)
 
 
 @dataclass
@@ -65,7 +76,7 @@ class Provider:
             self._times.append(began)
         time.sleep(self.latency_s)
         problem = "request limit reached" if too_fast else _beyond(calls)
-        self.noted.request(began, 0 if problem else sum(map(self._reads, calls)))
+        self.noted.request(began, 0 if problem else sum(map(self._reads, calls)), _kind(calls))
         if problem:
             self.noted.refused += 1
             error = json.dumps({"jsonrpc": "2.0", "id": None, "error": {"code": -32005, "message": problem}})
@@ -83,6 +94,15 @@ class Provider:
             inner = [(row[0], "0x" + row[2].hex()) for row in rows]
         self.noted.calls.setdefault(self.chain.id, []).extend(inner)
         return len(inner)
+
+
+def _kind(calls: Sequence[Mapping[str, Any]]) -> str:
+    methods = {call["method"] for call in calls}
+    if "eth_getLogs" in methods:
+        return "logs"
+    if any(call["params"][:1] == ["latest"] for call in calls if call["method"] == "eth_getBlockByNumber"):
+        return "heads"
+    return "views" if "eth_call" in methods else "others"
 
 
 def _beyond(calls: Sequence[Mapping[str, Any]]) -> str:
@@ -119,7 +139,7 @@ class World:
         return self.noted
 
     def _asked(self, began: float) -> None:
-        self.noted.request(began, 1)
+        self.noted.request(began, 1, "services")
 
 
 @contextmanager

@@ -78,12 +78,19 @@ class SilenceWindow:
 
 @dataclass(frozen=True, slots=True)
 class SilenceSubject:
-    """What a silence is held against: names of an alert or condition, its key, how bad it is, its chain (0: none)."""
+    """What a silence is held against: names of an alert or condition, its key, how bad it is, its chain (0: none).
+
+    `began` is when its incident began, if it is one. `is_worse`: it reports that the incident became worse.
+    `is_repeated`: it reports nothing new.
+    """
 
     names: Collection[str]
     key: str | None
     severity: Severity
     chain: int = 0
+    began: datetime | None = None
+    is_worse: bool = False
+    is_repeated: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +143,18 @@ class Silence:
 
     def covers(self, subject: SilenceSubject) -> bool:
         """Return whether such an alert is held back while it holds."""
+        if self.is_from_chat and not self._was_muted(subject):
+            return False
         return self.is_about(subject) and (self.severity is None or subject.severity <= self.severity)
+
+    def _was_muted(self, subject: SilenceSubject) -> bool:
+        """Return whether somebody who tapped a button meant this: their incident, as it was, not the next one.
+
+        One tap on one account must not hold back news of a CRITICAL either.
+        """
+        if subject.is_worse or (subject.severity is Severity.CRITICAL and not subject.is_repeated):
+            return False
+        return subject.began is None or subject.began <= self.starts_at
 
     def is_about(self, subject: SilenceSubject) -> bool:
         """Return whether it is meant, however bad it is; `*` in the key of a silence means anything."""
@@ -150,7 +168,7 @@ class Silence:
 def subject_of(condition: Condition, severity: Severity | None = None) -> SilenceSubject:
     """Return what silences see of a condition: as bad as the worst that was reported of it, unless one is given."""
     worst = max(condition.severity, condition.worst) if severity is None else severity
-    return SilenceSubject(condition.names, condition.key.text, worst, condition.key.chain)
+    return SilenceSubject(condition.names, condition.key.text, worst, condition.key.chain, condition.fired_at)
 
 
 def silence_of(holding: Iterable[Silence], subject: SilenceSubject) -> Silence | None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from fractions import Fraction
 from pathlib import Path
 
 import pytest
@@ -11,19 +13,24 @@ import pytest
 from automation.cli.main import main
 from automation.listen.updates import read_update
 from monitoring.alerts.message.guidance import Guidance
+from monitoring.alerts.message.model import Alert
 from monitoring.alerts.recording.acknowledge import end_in
-from monitoring.alerts.recording.store_alert import resolve_in
+from monitoring.alerts.recording.store_alert import NOBODY, AlertKind, ConditionAlert, record_message_in
 from monitoring.alerts.senders import Button, ButtonAction
 from monitoring.alerts.senders.telegram.buttons import data_of, key_of
-from monitoring.conditions.condition import ConditionKey
+from monitoring.conditions.condition import Condition, ConditionKey
+from monitoring.conditions.policy import Policy
+from monitoring.conditions.severity import Severity
+from monitoring.conditions.transition import Breach, apply_verdict, happened
 from monitoring.store.people import acknowledgements
+from monitoring.store.tables import conditions
 from tests.support.fake_telegram import BOT_TOKEN, CHAT
-from tests.support.tapping import ALICE, BEN, BOT, HOUR, STRANGER, Chat, chat, data_under, labels
+from tests.support.tapping import ALICE, BEN, BOT, HOUR, KEY, STRANGER, Chat, chat, data_under, labels
 from tests.support.web import serving
 
 DETAILS = """\
 🔴 CRITICAL aave: Details: backing is 93 %
-Since: 2026-11-30 03:12 UTC (30 min before this alert)
+Since: 2026-11-30 03:12 UTC (30 min before this answer)
 Who has it: alice, from 2026-11-30 03:12 UTC until 2026-11-30 07:12 UTC at most
 As reported at 2026-11-30 03:12 UTC:
 Required: held >= owed
@@ -32,6 +39,7 @@ Runbook: https://example.org/runbook
 Mute: silence --protocol aave --key backing --for 2h --reason …
 Acknowledge: ack aave/backing"""
 
+STILL_SENT = "A new incident, anything worse, and the recovery are still sent."
 ALL = [["I have it", "Mute 1 h", "Details"]]
 
 
@@ -85,16 +93,12 @@ def test_double_taps_do_nothing_twice(host: Chat) -> None:
 
 def test_a_mute_covers_one_condition_for_an_hour_and_is_announced_with_sound(host: Chat) -> None:
     host.fires("HIGH")
-    assert host.taps(ALICE, "Mute 1 h") == [
-        "Muted until 04:12 UTC, announced in the chat. What is worse, and the recovery, are sent."
-    ]
+    assert host.taps(ALICE, "Mute 1 h") == [f"Muted until 04:12 UTC, announced in the chat. {STILL_SENT}"]
     announced = host.telegram.messages[-1]
     assert announced.text.startswith("🚨 HIGH aave: alice silenced aave backing, at most HIGH\nReason: from the chat\n")
     assert not announced.silent
     assert announced.reply_to == host.telegram.messages[0].message_id
-    assert host.newest().text.endswith(
-        "🔕 Silenced by alice until 2026-11-30 04:12 UTC; what is worse, and the recovery, are sent."
-    )
+    assert host.newest().text.endswith(f"🔕 Silenced by alice until 2026-11-30 04:12 UTC. {STILL_SENT}")
     assert labels(host.newest()) == [["I have it", "Details"]]
 
     count = len(host.telegram.messages)
@@ -108,6 +112,67 @@ def test_a_mute_covers_one_condition_for_an_hour_and_is_announced_with_sound(hos
     assert host.telegram.messages[-1].text.startswith("🔴 CRITICAL aave: backing is 93 %"), "what is worse is sent"
     host.recovers()
     assert host.telegram.messages[-1].text.startswith("✅ aave: backing is ok again")
+
+
+@pytest.mark.parametrize("severity", ["HIGH", "CRITICAL"])
+def test_a_new_incident_of_a_muted_condition_is_sent_and_can_be_muted_too(host: Chat, severity: str) -> None:
+    host.fires(severity)
+    host.taps(ALICE, "Mute 1 h")
+    host.passes(HOUR * 0.25)
+    host.recovers()
+    host.passes(HOUR * 0.25)
+    host.fires(severity, text="backing is 92 %")
+    sent = host.telegram.messages[-1]
+    assert sent.text.partition("\n")[0].endswith(f"{severity} aave: backing is 92 %")
+    assert not sent.silent
+    assert labels(sent) == ALL, "the mute of the incident before is not shown under this one"
+    assert host.taps(BEN, "Mute 1 h")[0].startswith("Muted until 04:42 UTC")
+    host.passes(HOUR)
+    assert host.muted() == [("alice", "aave", "backing"), ("ben", "aave", "backing")]
+
+
+def test_what_becomes_worse_within_its_severity_is_sent_through_a_mute(host: Chat) -> None:
+    policy = Policy(worse_by=Fraction(5))
+    for measure, text in ((10, "10 % lost"), (16, "16 % lost"), (17, "17 % lost")):
+        with host.box.database.write() as tx:
+            before = conditions.get(tx, KEY) or Condition(KEY)
+            breach = Breach((Severity.CRITICAL,), 0, Fraction(measure))
+            outcome = apply_verdict(before, breach, host.clock.now(), policy)
+            condition = replace(outcome.condition, protocol="aave", title=text)
+            conditions.put(tx, condition, host.clock.now())
+            if outcome.transition is not None:
+                kind = AlertKind.WORSENED if before.is_firing else AlertKind.ALERT
+                message = ConditionAlert(Alert("CRITICAL", text, protocol="aave", key="backing"), kind)
+                record_message_in(tx, condition, message, now=host.clock.now(), origin=NOBODY, was_firing=True)
+        host.delivers()
+        if measure == 10:
+            host.taps(ALICE, "Mute 1 h")
+        host.passes(HOUR * 0.1)
+    assert [
+        each.text.partition("\n")[0] for each in host.telegram.messages if "lost" in each.text and labels(each)
+    ] == [
+        "🔴 CRITICAL aave: 10 % lost",
+        "🔴 CRITICAL aave: 16 % lost",
+    ]
+
+
+def test_a_mute_of_what_happened_holds_back_more_of_it_but_no_news_of_a_critical(host: Chat) -> None:
+    for severity, key in (("HIGH", ConditionKey("aave", "transfer")), ("CRITICAL", ConditionKey("aave", "upgrade"))):
+        for text in ("first", "second"):
+            with host.box.database.write() as tx:
+                outcome = happened(conditions.get(tx, key) or Condition(key), host.clock.now(), Severity[severity])
+                message = ConditionAlert(Alert(severity, text, protocol="aave", key=key.check), AlertKind.ALERT)
+                condition = replace(outcome.condition, protocol="aave", title=text)
+                record_message_in(tx, condition, message, now=host.clock.now(), origin=NOBODY, was_firing=False)
+            host.delivers()
+            if text == "first":
+                host.taps(ALICE, "Mute 1 h")
+            host.passes(HOUR * 0.1)
+    sent = [each.text.partition("\n")[0] for each in host.telegram.messages if labels(each)]
+    assert sent == ["🚨 HIGH aave: first", "🔴 CRITICAL aave: first", "🔴 CRITICAL aave: second"]
+    host.passes(HOUR)
+    host.delivers()
+    assert host.telegram.messages[-1].text.startswith("🚨 HIGH aave: second"), "what was held back is sent at its end"
 
 
 def test_what_a_mute_held_back_is_sent_when_its_hour_is_over(host: Chat) -> None:
@@ -151,14 +216,13 @@ def test_one_person_mutes_ten_incidents_an_hour_and_no_more(host: Chat) -> None:
 def test_a_key_that_looks_like_a_pattern_is_muted_alone(host: Chat) -> None:
     patterned = ConditionKey("aave", "pool[ab]*")
     host.fires("HIGH", key=patterned)
+    host.passes(HOUR * 0.5)
     host.taps(ALICE, "Mute 1 h")
     count = len(host.telegram.messages)
     host.fires("HIGH", key=ConditionKey("aave", "poola-other"), text="another pool is bad")
     assert "another pool is bad" in host.telegram.messages[count].text
-    host.passes(HOUR * 0.5)
-    with host.box.database.write() as tx:
-        resolve_in(tx, patterned, now=host.clock.now())
-    host.fires("HIGH", key=patterned)
+    host.passes(HOUR * 0.6)
+    host.fires("HIGH", key=patterned)  # its reminder
     assert [row[0] for row in host.box.database.rows("SELECT delivery_status FROM alert_events ORDER BY id")][-1] == (
         "silenced"
     )
@@ -168,13 +232,12 @@ def test_the_same_check_of_another_monitor_is_not_muted(host: Chat) -> None:
     for monitor in ("aave-v2", "aave-v3"):
         host.fires("HIGH", key=ConditionKey(monitor, "backing"), text=f"{monitor} is bad", protocol="aave")
     first = host.telegram.messages[0]
+    host.passes(HOUR * 0.5)
     host.taps(ALICE, "Mute 1 h", first)
     count = len(host.telegram.messages)
-    host.passes(HOUR * 0.9)
-    for monitor in ("aave-v2", "aave-v3"):
-        key = ConditionKey(monitor, "backing")
-        host.recovers(key)
-        host.fires("HIGH", key=key, text=f"{monitor} is bad", protocol="aave")
+    host.passes(HOUR * 0.6)
+    for monitor in ("aave-v2", "aave-v3"):  # their reminders
+        host.fires("HIGH", key=ConditionKey(monitor, "backing"), text=f"{monitor} is bad", protocol="aave")
     assert [
         each.text.partition("\n")[0]
         for each in host.telegram.messages[count:]
@@ -286,7 +349,9 @@ def test_an_acknowledgement_ends_after_four_hours_and_the_same_tap_does_not_prol
     host.delivers()
     assert host.telegram.messages[-1].text.startswith("🔴 CRITICAL aave: Still: backing is 93 %")
     [answer] = host.taps(ALICE, "I have it")
-    assert answer.startswith("You had it for 4 h, since 03:12 UTC. Somebody else can take it here;")
+    assert answer.startswith(
+        "You had it for 4 h, since 03:12 UTC. Ask somebody else to tap, or acknowledge it on the host:"
+    )
     assert host.escalates() == 2, "people are asked again"
     assert host.taps(BEN, "I have it", host.telegram.messages[0])[0].startswith("You have it until 11:12 UTC")
 

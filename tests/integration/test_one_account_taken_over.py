@@ -88,6 +88,8 @@ def test_it_cannot_hold_back_what_is_worse_or_the_recovery(host: Chat) -> None:
     host.recovers()
     assert heard(host, before)[0].text.startswith("🔴 CRITICAL")
     assert "✅ aave: backing is ok again" in host.telegram.messages[-1].text
+    host.fires("CRITICAL")
+    assert host.telegram.messages[-1].text.startswith("🔴 CRITICAL aave: backing is 93 %"), "a new incident"
 
 
 def test_it_cannot_take_an_incident_from_somebody_or_end_what_others_did(host: Chat) -> None:

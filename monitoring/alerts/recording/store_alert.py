@@ -241,7 +241,7 @@ def store_in(
     """
     alert = of_this_host(alert.in_threads(*([thread_of(about)] if about else [])).redacted(redact))
     key = about.key.text if about else alert.key
-    wanted = status or _status(tx, subject_in(alert, key, about or of), now=now, origin=origin, kind=kind)
+    wanted = status or _status(tx, subject_in(alert, key, about or of, kind), now=now, origin=origin, kind=kind)
     route = route_of(alert)
     row = _row(alert, key, now=now, origin=origin, kind=kind, metadata=metadata)
     alert_id = stored_alerts.insert(tx, row, _FOR_PEOPLE, now, status=wanted, route=route)
@@ -265,12 +265,16 @@ def deliver_to_people(tx: Tx, alert_id: int, alert: Alert, now: datetime) -> Non
     stored_alerts.add_deliveries(tx, alert_id, alert.severity.name, _FOR_PEOPLE, now, route=route_of(alert))
 
 
-def subject_in(alert: Alert, key: str | None, of: Condition | None) -> SilenceSubject:
+def subject_in(
+    alert: Alert, key: str | None, of: Condition | None, kind: AlertKind = AlertKind.REMINDER
+) -> SilenceSubject:
     """Return what silences see of it: as bad as the worst of its incident, so that a milder reminder passes too."""
+    is_worse, is_repeated = kind is AlertKind.WORSENED, kind is AlertKind.REMINDER
     if of is None:
-        return SilenceSubject(alert.names, key, alert.severity)
+        return SilenceSubject(alert.names, key, alert.severity, is_worse=is_worse, is_repeated=is_repeated)
     worst = max(alert.severity, of.worst, of.severity) if of.is_firing else alert.severity
-    return SilenceSubject((*alert.names, of.key.monitor), key, worst, of.key.chain)
+    names = (*alert.names, of.key.monitor)
+    return SilenceSubject(names, key, worst, of.key.chain, of.fired_at, is_worse, is_repeated)
 
 
 def _status(tx: Tx, subject: SilenceSubject, *, now: datetime, origin: AlertOrigin, kind: AlertKind) -> Status:

@@ -14,11 +14,12 @@ from monitoring.chains.abi.function import AbiError, Function, decode, from_hex,
 from monitoring.chains.abi.values import AbiValue, Block, Unknown
 from monitoring.chains.rpc.errors import Fault, RpcError
 from monitoring.chains.rpc.pool import ProviderPool
-from monitoring.chains.rpc.provider import Ask
+from monitoring.chains.rpc.provider import Ask, Outcome
 from monitoring.chains.rpc.replies import is_revert
 from monitoring.chains.rpc.supposed import Supposed
 
 CHUNK = 100
+_AT_ONCE = 5  # chunks a request: so many are answered well within its deadline
 _HALVED = frozenset({Fault.BATCH_SIZE, Fault.TOO_HEAVY, Fault.REVERT, Fault.ERROR})
 _PATIENCE = 8  # refusals in a row of what nobody named: enough to find one bad call among a hundred
 _SEVERAL = 2  # a single failing call, or contract, is its own affair
@@ -100,8 +101,10 @@ class Multicall:
     def _ask(self, wanted: Sequence[Call]) -> _Raws:
         raws: _Raws = {}
         while len(raws) < len(wanted):
-            chunk = wanted[len(raws) : len(raws) + self._largest]
-            raws.update(zip([one.wire for one in chunk], self._chunk(chunk), strict=True))
+            rest = wanted[len(raws) :][: self._largest * _AT_ONCE]
+            chunks = [rest[start : start + self._largest] for start in range(0, len(rest), self._largest)]
+            for chunk, answers in zip(chunks, self._chunks(chunks), strict=True):
+                raws.update(zip([one.wire for one in chunk], answers, strict=True))
         return raws
 
     def _after_calls(self, wanted: Sequence[Call]) -> _Raws:
@@ -154,15 +157,32 @@ class Multicall:
         )
         return dict.fromkeys(raws, self._unknown(reason))
 
+    def _chunks(self, chunks: Sequence[Sequence[Call]]) -> list[Sequence[_Raw | Unknown]]:
+        """Read chunks, several in one request where each is a multicall."""
+        if len(chunks) == 1 or len(chunks[-1]) == 1 or not self._aggregates:
+            return [self._chunk(chunk) for chunk in chunks]
+        outcomes = self._pool.batch([self._aggregate(chunk) for chunk in chunks], at_least=self._block.number)
+        return [self._settled(chunk, outcome) for chunk, outcome in zip(chunks, outcomes, strict=True)]
+
     def _chunk(self, calls: Sequence[Call]) -> Sequence[_Raw | Unknown]:
-        if len(calls) == 1 or not self._deployed or self._refusals >= _PATIENCE:
+        if len(calls) == 1 or not self._aggregates:
             return self._batch(calls)
         if len(calls) > self._largest:
             return self._halves(calls)
+        return self._settled(calls, self._pool.batch([self._aggregate(calls)], at_least=self._block.number)[0])
+
+    @property
+    def _aggregates(self) -> bool:
+        return self._deployed and self._refusals < _PATIENCE
+
+    def _settled(self, calls: Sequence[Call], outcome: Outcome) -> Sequence[_Raw | Unknown]:
+        """Return what a multicall answered; read in halves, or call by call, what it could not."""
+        if isinstance(outcome, RpcError):
+            return (
+                self._halves(calls, outcome) if outcome.fault in _HALVED else [self._unknown(str(outcome))] * len(calls)
+            )
         try:
-            answer = self._aggregate(calls)
-        except RpcError as error:
-            return self._halves(calls, error) if error.fault in _HALVED else [self._unknown(str(error))] * len(calls)
+            answer = _results(from_hex(str(outcome)), len(calls))
         except AbiError as error:
             return [self._unknown(f"multicall answered nonsense: {error}")] * len(calls)
         if answer is None:
@@ -183,23 +203,15 @@ class Multicall:
             self._largest = max(1, middle)
         return [*self._chunk(calls[:middle]), *self._chunk(calls[middle:])]
 
-    def _aggregate(self, calls: Sequence[Call]) -> list[_Raw] | None:
-        """Return one result a call, or None where there is no contract."""
+    def _aggregate(self, calls: Sequence[Call]) -> Ask:
         data = _AGGREGATE3.encode([[(one.target, True, one.data) for one in calls]])
-        result = self._eth_call(self._pool.network.multicall3, data)
-        if not result:
-            return None
-        rows = cast("tuple[tuple[bool, bytes], ...]", _AGGREGATE3.decode(result))
-        if len(rows) != len(calls):
-            raise AbiError(f"{len(rows)} results for {len(calls)} calls")
-        return [_Raw(ok, returned) for ok, returned in rows]
+        return self._eth_call(self._pool.network.multicall3, data)
 
-    def _eth_call(self, target: str, data: bytes) -> bytes:
-        params = ({"to": target, "data": "0x" + data.hex()}, *self._where)
-        return from_hex(str(self._pool.call("eth_call", *params, at_least=self._block.number)))
+    def _eth_call(self, target: str, data: bytes) -> Ask:
+        return Ask("eth_call", ({"to": target, "data": "0x" + data.hex()}, *self._where))
 
     def _batch(self, calls: Sequence[Call]) -> list[_Raw | Unknown]:
-        asks = [Ask("eth_call", ({"to": one.target, "data": "0x" + one.data.hex()}, *self._where)) for one in calls]
+        asks = [self._eth_call(one.target, one.data) for one in calls]
         outcomes = self._pool.batch(asks, at_least=self._block.number)
         return [self._raw(outcome) for outcome in outcomes]
 
@@ -232,6 +244,20 @@ class Multicall:
     def _unknown(self, reason: str) -> Unknown:
         slug = self._pool.network.slug
         return Unknown(f"{slug}: {reason}" if not reason.startswith(slug) else reason, source=slug)
+
+
+def _results(returned: bytes, count: int) -> list[_Raw] | None:
+    """Return one result a call, or None where there is no contract.
+
+    Raises:
+        AbiError: it is not what a multicall of so many calls returns.
+    """
+    if not returned:
+        return None
+    rows = cast("tuple[tuple[bool, bytes], ...]", _AGGREGATE3.decode(returned))
+    if len(rows) != count:
+        raise AbiError(f"{len(rows)} results for {count} calls")
+    return [_Raw(*row) for row in rows]
 
 
 def revert_reason(data: bytes) -> str:

@@ -78,7 +78,11 @@ class _Deciding:
         route = one.part.route
         names = (route.protocol, route.channel, one.key.monitor)
         condition = one.outcome.condition
-        subject = SilenceSubject(names, one.key.text, max(condition.severity, condition.worst), one.key.chain)
+        kind, worst = one.outcome.transition and one.outcome.transition.kind, max(condition.severity, condition.worst)
+        subject = SilenceSubject(
+            names, one.key.text, worst, one.key.chain, condition.fired_at, kind is TransitionKind.WORSENED,
+            kind is TransitionKind.REMINDER,
+        )  # fmt: skip
         return silence_of(self.remembered.silences, subject) is not None
 
     def _counts(self, cause: Condition, one: EvaluatedCheck) -> bool:
