@@ -16,6 +16,7 @@ from pathlib import Path
 from types import FrameType
 
 from automation import turns
+from automation.executor.chosen_tasks import choose_tasks, preload_for
 from automation.executor.executor import GRACE_S, run_tasks
 from automation.executor.explainer_process import ExplainerProcess
 from automation.executor.fork_client import ForkServer
@@ -24,7 +25,6 @@ from automation.executor.task import TaskResult, TaskStatus
 from automation.jobs.load import load_jobs, load_profile
 from automation.jobs.model import Jobs, Profile, Task
 from automation.jobs.referenced_monitors import watched_of
-from automation.runner.chosen_tasks import choose_tasks, preload_for
 from automation.runner.display import RunDisplay
 from automation.runner.heartbeat import Heartbeat
 from automation.runner.lock_keeper import LockKeeper

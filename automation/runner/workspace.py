@@ -11,8 +11,8 @@ from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
+from automation.executor.chosen_tasks import own_environment, with_command_line
 from automation.jobs.model import Profile, Task
-from automation.runner.chosen_tasks import own_environment, with_command_line
 from automation.runner.task_environment import task_environment
 from monitoring.base.settings import Settings
 from monitoring.base.temporary import temporary_directory

@@ -139,7 +139,7 @@ class Delivery:
         """
         with DeliveryLoop(self._deliverer) as loop:
             while not stop.is_set():
-                # With nothing in flight no report can come: whoever asks for the end then waits for no poll.
+                # With nothing in flight no report can come, and a request to stop need not wait for a poll.
                 is_idle = loop.is_idle
                 if is_idle:
                     stop.wait(POLL_S)

@@ -1,6 +1,6 @@
 """Which tasks of a profile run, the command and the variables of each, and what a fork server loads for them.
 
-All that must be known before the fork server is started: what a run needs besides is loaded while that starts.
+All that must be known before the fork server is started: the rest of a run is loaded while that starts.
 """
 
 from __future__ import annotations
