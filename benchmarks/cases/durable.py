@@ -15,11 +15,11 @@ from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
-from benchmarks._readings import reading_of
 from benchmarks.alternatives.one_connection_a_call import create, insert
 from benchmarks.cases import CASES
 from benchmarks.measuring import CHECKOUT, Curve, Goal, Result, Role, Size, Way, in_turns, python, ratios
 from benchmarks.worlds.history import build
+from benchmarks.worlds.readings import reading_of
 from monitoring.alerts.message.model import Alert
 from monitoring.alerts.recording.store_alert import record
 from monitoring.store.db.database import Database

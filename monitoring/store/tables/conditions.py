@@ -6,6 +6,7 @@ This only keeps them; the rules are in `monitoring.conditions`.
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Collection
 from datetime import datetime
 from functools import lru_cache
 from typing import Any
@@ -123,6 +124,15 @@ def declared_monitors(database: Database) -> list[str]:
         "SELECT name FROM each WHERE EXISTS (SELECT 1 FROM conditions WHERE monitor = name AND declared = 1)"
     )
     return [row[0] for row in found]
+
+
+def left_behind(
+    database: Database, named: Collection[str], run: Collection[str]
+) -> tuple[list[str], list[ConditionKey]]:
+    """Return the monitors with declared checks that are not `named`, and the checks without data of those not `run`."""
+    gone = [monitor for monitor in declared_monitors(database) if monitor not in named]
+    blind = [row.key for row in database.read(without_data) if row.declared]
+    return gone, [key for key in blind if key.monitor in named and key.monitor not in run]
 
 
 def keys_to_end(database: Database, monitor: str, also: str) -> list[ConditionKey]:
