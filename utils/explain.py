@@ -29,6 +29,7 @@ from monitoring.base.errors import ConfigError, StoreError, UsageError
 from monitoring.base.http.client import HttpClient
 from monitoring.base.secrets.redact import Redactor
 from monitoring.base.settings import Settings, load_settings
+from monitoring.checks.engine.explain import last_line, last_readings
 from monitoring.checks.engine.listing import lines_of
 from monitoring.checks.messages.listing_value import bound_in_words, value_in_words
 from monitoring.checks.recorded.heard import Heard, record_heard
@@ -45,13 +46,14 @@ _MOST = 1000  # messages of one run
 
 
 class _ExplainedContext(Context):
-    """Notes what `m.alert` and `m.resolve` came to."""
+    """Notes what `m.alert` and `m.resolve` came to. `runs` is the database of this host, which is only read."""
 
-    def __init__(self, main: Any, settings: Settings, arguments: Sequence[str]) -> None:  # noqa: ANN401 - made by `@monitor`
+    def __init__(self, main: Any, settings: Settings, arguments: Sequence[str], runs: ReadOnlyStore) -> None:  # noqa: ANN401 - made by `@monitor`
         super().__init__(
             main.monitor, main.channel, settings, SystemClock(), arguments=arguments, origin=NOBODY,
             guidance=main.guidance,
         )  # fmt: skip
+        self._runs = runs
         self.raised: list[tuple[Fire | Resolve, Recorded]] = []
 
     def _write(self, steps: list[Step], judged: Sequence[Judged], *, ends: bool) -> list[Recorded]:
@@ -70,6 +72,8 @@ class _ExplainedContext(Context):
     def shown(self) -> list[tuple[str, dict[str, object]]]:
         """Return each judgement as a line for people and as data, then each key that was raised or resolved."""
         lines, before = lines_of(self._evaluated, is_for_people=sys.stdout.isatty()), NO_GUIDANCE
+        last = last_readings((one.outcome.condition for one in self._evaluated), self._runs)
+        now = SystemClock().now()
         rows: list[tuple[str, dict[str, object]]] = []
         for one, line in zip(self._evaluated, lines, strict=True):
             outcome, guidance = one.outcome, one.part.route.guidance
@@ -79,10 +83,12 @@ class _ExplainedContext(Context):
                 "reason": outcome.reason.value,
                 "since": to_text(outcome.condition.since) if outcome.condition.since else None,
                 "runbook": guidance.runbook, "note": guidance.note,
+                "last_reading": seen.as_json() if (seen := last.get(one.key)) else None,
             }  # fmt: skip
             # Once for all checks in a row that share it.
             shown, before = guidance.texts if guidance != before else [], guidance
-            rows.append(("\n".join([line, *(f"    {text}" for text in shown)]), found))
+            below = [text for text in (last_line(last.get(one.key), now), *shown) if text]
+            rows.append(("\n".join([line, *(f"    {text}" for text in below)]), found))
         for step, recorded in self.raised:
             verb, key = ("alert" if isinstance(step, Fire) else "resolve"), step.key.text if step.key else ""
             reason = str(step.outcome.reason) if step.outcome.recorded else recorded.reason.value
@@ -106,7 +112,7 @@ def explain(script: Path, arguments: Sequence[str], *, as_json: bool) -> int:
             os.environ.update({"CACHE_DIR": folder, "MONITORING_ENV_FILE": ""})  # for utils.cache, too
             copy = load_settings({**settings.environ, "CACHE_DIR": folder, "MONITORING_ENV_FILE": ""})
             _copy_memory(settings.database, copy.database, main.monitor)
-            with closing(_ExplainedContext(main, copy, arguments)) as m:
+            with closing(_ExplainedContext(main, copy, arguments, ReadOnlyStore(settings.database))) as m:
                 code = max(code, _run(m, main.function))
                 data += _show(m, as_json=as_json)
     if as_json:

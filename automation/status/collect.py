@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -27,14 +27,16 @@ from monitoring.base.locks import chat_reader
 from monitoring.base.locks.profile_lock import Holder, running_profiles, usable_locks
 from monitoring.base.process_identity import current_boot
 from monitoring.base.settings import TEST_CHAT, Settings, log_level
-from monitoring.conditions.condition import Condition
+from monitoring.conditions.condition import Condition, ConditionKey
 from monitoring.conditions.silence import Silence
 from monitoring.ledger.audit import judge, sentence
 from monitoring.ledger.outcomes import gather
 from monitoring.ledger.reach import ReachProblem, reach_problems, reach_problems_without_database
-from monitoring.store.db.database import Database
+from monitoring.store.db.database import Database, Tx
 from monitoring.store.db.schema import open_readonly
-from monitoring.store.people import pauses
+from monitoring.store.people import acknowledgements, escalations, pauses
+from monitoring.store.people.acknowledgements import Acknowledgement
+from monitoring.store.people.escalations import EscalationProgress
 from monitoring.store.people.pauses import Pause
 from monitoring.store.tables import conditions, deliveries, runs, silences
 from monitoring.store.tables.runs import RunRow
@@ -73,7 +75,8 @@ class Undelivered:
 class Status:
     """The state of this host. `warnings` are whole sentences with what to do; `audit` is the last day's sentence.
 
-    `unreached` is why people are not being reached, empty if they are.
+    `acknowledged` is who has which of `firing`, `asked` who was asked to take it in the incident of now. `unreached` is
+    why people are not being reached, empty if they are.
     """
 
     now: datetime
@@ -82,6 +85,8 @@ class Status:
     audit: str
     audit_ok: bool
     firing: tuple[Condition, ...]
+    acknowledged: Mapping[ConditionKey, Acknowledgement]
+    asked: Mapping[ConditionKey, EscalationProgress]
     unreached: tuple[ReachProblem, ...]
     undelivered: tuple[Undelivered, ...]
     waiting_alerts: int
@@ -131,13 +136,16 @@ def _look(
     directory = settings.cache_dir
     unreached = reach_problems(database, now) if database else reach_problems_without_database(directory, now)
     sync, origin = read_sync_state(directory), origin_state(settings.checkout, environ=settings.environ)
+    firing, acknowledged, asked = database.read(lambda tx: _firing(tx, now)) if database else ((), {}, {})
     return Status(
         now=now,
         scheduler=scheduler_liveness.judge_life(process, settings, database, now),
         profiles=tuple(_profiles(settings, jobs, database, now)),
         audit=audit,
         audit_ok=audit_ok,
-        firing=tuple(database.read(lambda tx: conditions.incidents(tx, now))) if database else (),
+        firing=firing,
+        acknowledged=acknowledged,
+        asked=asked,
         unreached=tuple(unreached),
         undelivered=tuple(Undelivered(*row) for row in deliveries.why_waiting(database)) if database else (),
         waiting_alerts=database.read(deliveries.count_waiting_alerts) if database else 0,
@@ -160,6 +168,16 @@ def _look(
         cache_dir=settings.cache_dir,
         checkout=settings.checkout,
     )
+
+
+def _firing(
+    tx: Tx, now: datetime
+) -> tuple[tuple[Condition, ...], dict[ConditionKey, Acknowledgement], dict[ConditionKey, EscalationProgress]]:
+    """Return what fires, who has it, and who was asked to take it since it began."""
+    firing, progress = tuple(conditions.incidents(tx, now)), escalations.everything(tx)
+    acknowledged = {each.key: one for each in firing if (one := acknowledgements.of(tx, each, now)) is not None}
+    asked = {each.key: last for each in firing if (last := escalations.of_now(progress, each)) is not None}
+    return firing, acknowledged, asked
 
 
 def unconfirmed(jobs: Jobs, checkout: Path, database: Database | None) -> Iterator[Unconfirmed]:

@@ -12,7 +12,7 @@ from automation.status.collect import ProfileState, Status, Undelivered
 from monitoring.base.clock import to_text
 from monitoring.base.formatting import format_duration
 from monitoring.base.plural import counted
-from monitoring.conditions.condition import Condition, NoData, distinct_texts
+from monitoring.conditions.condition import Condition, ConditionKey, NoData, distinct_texts
 from monitoring.conditions.severity import Severity
 from monitoring.conditions.silence import Silence, covered_now, silence_of, subject_of
 from monitoring.store.people.pauses import Pause
@@ -121,7 +121,17 @@ def _firing(status: Status, condition: Condition, text: str) -> str:
     named = f"{text}: {title}" if named is None else f"{text}{title.removeprefix(named)}"
     if silence_of(status.silences, subject_of(condition)):
         duration += ", silenced"
-    return f"{condition.severity.name}{duration}: {condition.key.monitor}: {named}"
+    return f"{condition.severity.name}{duration}: {condition.key.monitor}: {named}; {_who(status, key)}"
+
+
+def _who(status: Status, key: ConditionKey) -> str:
+    """Return who has an incident, and until when; or that nobody does, and who was asked to take it."""
+    if (held := status.acknowledged.get(key)) is not None:
+        return f"{held.by} has it until {zone.at(held.ends_at)}"
+    asked = status.asked.get(key)
+    if asked is None or asked.last_at is None:
+        return "nobody has it"
+    return f"nobody has it, {', '.join(asked.people)} asked {format_duration(status.now - asked.last_at)} ago"
 
 
 def _undelivered(each: Undelivered) -> str:
@@ -186,8 +196,8 @@ def as_json(status: Status) -> dict[str, object]:
         "profiles": [_profile_json(profile) for profile in status.profiles],
         "inhibited": [{"key": str(each.key), "by": each.inhibited_by} for each in status.inhibited],
         "firing": [
-            {"key": str(each.key), "severity": each.severity.name, "title": each.title, "since": _iso(each.fired_at)}
-            for each in status.firing
+            {"key": str(each.key), "severity": each.severity.name, "title": each.title, "since": _iso(each.fired_at),
+             **_who_json(status, each.key)} for each in status.firing
         ],
         "reach": {
             "ok": not status.unreached,
@@ -227,6 +237,12 @@ def as_json(status: Status) -> dict[str, object]:
         "cache_dir": str(status.cache_dir),
         "checkout": str(status.checkout),
     }  # fmt: skip
+
+
+def _who_json(status: Status, key: ConditionKey) -> dict[str, object]:
+    held, asked = status.acknowledged.get(key), status.asked.get(key)
+    questions = {"people": list(asked.people), "last_at": _iso(asked.last_at), "count": asked.count} if asked else None
+    return {"acknowledgement": held.as_json() if held else None, "asked": questions}
 
 
 def _pause_json(pause: Pause) -> dict[str, object]:

@@ -27,7 +27,7 @@ from monitoring.chains.networks import own_mistakes
 from monitoring.checks.builtin import TYPES
 from monitoring.checks.config.describe import describe
 from monitoring.checks.config.load_all import load_all
-from monitoring.checks.engine.explain import as_data, as_lines, explain
+from monitoring.checks.engine.explain import as_data, as_lines, explain, last_readings
 from monitoring.checks.engine.listing import brief_lines_of, lines_of, summary_of
 from monitoring.checks.engine.point import EvaluationPoint
 from monitoring.checks.engine.runner import no_data, run
@@ -148,8 +148,9 @@ def _explain_files(options: argparse.Namespace) -> int:
     found, crashed = explain(monitors, _point(settings, store, SystemClock()), store, options.check)
     if options.check and not found and not mistakes:
         raise UsageError(f"no check is called {options.check}")
-    data = orjson.dumps(as_data(found), option=orjson.OPT_INDENT_2).decode() if options.json else ""
-    _write([data] if data else map(visible, as_lines(found, SystemClock().now())))
+    last = last_readings((entry.seen.outcome.condition for entry in found), store)
+    data = orjson.dumps(as_data(found, last), option=orjson.OPT_INDENT_2).decode() if options.json else ""
+    _write([data] if data else map(visible, as_lines(found, SystemClock().now(), last)))
     return 2 if mistakes else int(crashed)
 
 

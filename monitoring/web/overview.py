@@ -14,7 +14,7 @@ from monitoring.alerts.message.guidance import Guidance
 from monitoring.alerts.message.lines import reminder_words
 from monitoring.base.errors import MonitoringError
 from monitoring.base.process_identity import Boot
-from monitoring.conditions.condition import Condition
+from monitoring.conditions.condition import Condition, ConditionKey
 from monitoring.conditions.silence import Silence, silence_of, subject_of
 from monitoring.ledger.audit import Audit, judge
 from monitoring.ledger.cron import Cron
@@ -182,7 +182,7 @@ def firing(database: Database, now: datetime) -> list[Incident]:
         found, holding = conditions.incidents(tx, now), silences.active(tx, now)
         asked = escalations.everything(tx)
         worst_first = sorted(found, key=lambda condition: -condition.severity)
-        return [covered(tx, condition, holding, now, asked.get(condition.key)) for condition in worst_first]
+        return [covered(tx, condition, holding, now, asked) for condition in worst_first]
 
 
 def covered(
@@ -190,12 +190,12 @@ def covered(
     condition: Condition,
     holding: Sequence[Silence],
     now: datetime,
-    asked: EscalationProgress | None = None,
+    asked: Mapping[ConditionKey, EscalationProgress],
 ) -> Incident:
     """Pair a condition with the silence that covers it, with who has it, and with who was asked in this episode."""
     held, happened = acknowledgements.of(tx, condition, now), condition.happened_once(now)
-    of_now = asked if asked and asked.people and asked.episode == acknowledgements.episode_of(condition) else None
-    return Incident(condition, silence_of(holding, subject_of(condition)), happened, held, of_now)
+    silence = silence_of(holding, subject_of(condition))
+    return Incident(condition, silence, happened, held, escalations.of_now(asked, condition))
 
 
 def _next_tick(entry: ScheduleInForce, now: datetime) -> datetime | None:

@@ -262,6 +262,24 @@ def test_explain_shows_what_would_be_said_and_touches_nothing(host: ChecksHost, 
     assert (unknown.returncode, unknown.stderr.splitlines()[-1]) == (2, "no check is called flor")
 
 
+def test_explain_shows_what_the_last_run_read_also_where_nothing_can_be_read_now(
+    host: ChecksHost, provider: Provider
+) -> None:
+    provider.views[A, SUPPLY] = 99
+    file = host.file(VAULT)
+    host.do("run", file)
+    provider.views[A, SUPPLY] = 90
+    shown = host.do("explain", file, "--check", "floor").stdout
+    assert re.search(
+        r"\$90 +≥ \$100 .*\n    last run \([-0-9]+ [0-9:]+ UTC, .* ago\): \$99, limit ≥ \$100, short by \$1 \(1%\)",
+        shown,
+    )
+    dark = {"PROVIDER_URL_MAINNET": "http://127.0.0.1:9"}
+    assert "$99, limit ≥ $100" in host.do("explain", file, "--check", "floor", **dark).stdout
+    (found,) = json.loads(host.do("explain", file, "--check", "floor", "--json").stdout)
+    assert (found["last_reading"]["value"], found["last_reading"]["beyond"]) == ("$99", True)
+
+
 def test_validate_and_describe_need_no_network(host: ChecksHost) -> None:
     file, alone = host.file(VAULT), {"PROVIDER_URL_MAINNET": "http://127.0.0.1:9"}
     assert host.do("validate", file, **alone).stdout == "no mistakes in 1 monitor with 3 checks\n"

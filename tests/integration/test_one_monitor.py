@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from monitoring.base.settings import CHECKOUT
 from tests.support.child import child_environ
 from tests.support.host import Host
 
@@ -60,6 +62,14 @@ def test_explain_takes_a_script_and_leaves_no_state(folder: Path) -> None:
         ["acme/size", "5", "≥", "10", "firing", "breached,", "fired"],
     )
     assert not (folder / "state" / "monitoring.db").exists()
+
+
+def test_explain_of_a_script_shows_what_its_last_run_read(folder: Path) -> None:
+    environ = child_environ({"CACHE_DIR": str(folder / "state"), "MONITORING_ENV_FILE": ""})
+    subprocess.run([sys.executable, "main.py"], cwd=folder, env={**environ, "PYTHONPATH": str(CHECKOUT)}, check=True)
+    assert re.search(
+        r"\n    last run \(.* ago\): 5, limit ≥ 10, short by 5", automation(folder, "explain", "main.py").stdout
+    )
 
 
 def test_explain_of_a_script_that_is_not_there_says_so(folder: Path) -> None:

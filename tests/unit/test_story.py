@@ -14,18 +14,18 @@ from monitoring.conditions.severity import Severity
 from monitoring.store.db.database import Database
 from monitoring.store.db.schema import open_database
 from monitoring.store.queries.alerts import AlertRow
+from monitoring.store.readings.against_limit import measure
 from monitoring.store.readings.history import ReadingSpan
 from monitoring.store.readings.limits import NO_LIMITS, Bound, ReadingLimits
 from monitoring.store.readings.reading import ReadingState
 from monitoring.store.readings.watched import WatchedCheck
 from monitoring.store.tables import configured_protocols
-from monitoring.web.charts.series import MarkKind
+from monitoring.web.charts.series import ChartMark, MarkKind
 from monitoring.web.story.declared import declared
 from monitoring.web.story.episodes import episodes
 from monitoring.web.story.formula import contract_link, fill
-from monitoring.web.story.measure import measure
 from monitoring.web.story.timeline import happenings
-from monitoring.web.story.value_chart import periods
+from monitoring.web.story.value_chart import periods, value_chart
 
 START = datetime(2026, 11, 29, 10, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -198,3 +198,22 @@ def test_a_check_is_found_in_its_file(database: Database, tmp_path: Path, check:
 
 def test_a_check_of_no_known_file_names_its_task_alone(database: Database, tmp_path: Path) -> None:
     assert declared(database, Condition(ConditionKey("other", "x"), owner_task="gone"), tmp_path).place == ""
+
+
+def test_the_chart_of_a_young_check_begins_shortly_before_its_first_reading() -> None:
+    until = START + 24 * HOUR
+    young = [span(Fraction(1, 2), until - HOUR), span(Fraction(1, 3), until)]
+    found = value_chart("x", young, (), "%", START, until)
+    assert timedelta() < (until - HOUR) - found.begins_at <= HOUR / 10
+    assert found.kept_since == until - HOUR
+    old = value_chart("x", [span(Fraction(1, 2), START + 9 * HOUR), *young], (), "%", START, until)
+    assert (old.begins_at, old.kept_since) == (START, START + 9 * HOUR)
+
+
+def test_an_alert_older_than_the_readings_stays_on_the_chart() -> None:
+    until = START + 24 * HOUR
+    fired, deploy = (ChartMark(START + HOUR, kind, "x") for kind in (MarkKind.FIRED, MarkKind.DEPLOYED))
+    young = [span(Fraction(1, 2), until)]
+    assert value_chart("x", young, [fired], "%", START, until).begins_at == START
+    alone = value_chart("x", young, [deploy], "%", START, until)
+    assert until - alone.begins_at < 20 * HOUR / 60, "one reading: some minutes"

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import argparse
 import getpass
+from dataclasses import dataclass
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from automation.cli import zone
 from automation.cli.console import write_json, write_table
@@ -23,6 +25,9 @@ from monitoring.store.people import acknowledgements
 from monitoring.store.people.acknowledgements import Acknowledgement
 from monitoring.store.tables import conditions, silences
 
+if TYPE_CHECKING:
+    from monitoring.store.readings.against_limit import Measured
+
 HELP = "list conditions that are firing now"
 EXAMPLES = """\
 python -m automation incidents                    # firing now, oldest first
@@ -30,6 +35,26 @@ python -m automation incidents --all              # also those that are over, la
 python -m automation incidents --json             # as JSON
 python -m automation incidents --done acme/owner  # end what happened once, or what a removed script left firing"""
 _MOST, _MOST_NAMED = 500, 20
+
+
+@dataclass(frozen=True, slots=True)
+class _IncidentLine:
+    """A condition with the text that names it here, who has it, and what was read last of it."""
+
+    condition: Condition
+    text: str
+    held: Acknowledgement | None
+    measured: Measured | None
+
+    @property
+    def value(self) -> str:
+        return (self.measured.words if self.measured else "") or self.condition.value
+
+    def as_json(self) -> dict[str, object]:
+        return {
+            "acknowledgement": self.held.as_json() if self.held else None,
+            "reading": self.measured.as_json() if self.measured else None,
+        }
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -46,19 +71,25 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
     now = SystemClock().now()
     if args.done is not None:
         return _end(args.done, settings, now)
+    # A terminal's completion imports this module for its help, and needs no readings.
+    from monitoring.store.readings.against_limit import last_measured
+
     with open_readonly(settings.database) as database, database.snapshot() as tx:
         found = conditions.everything(database, _MOST) if args.all else conditions.incidents(tx, now)
         holding = silences.active(tx, now)
-        held = {each.key: one for each in found if (one := acknowledgements.of(tx, each, now)) is not None}
+        texts = distinct_texts(each.key for each in found)
+        listed = [
+            _IncidentLine(each, texts[each.key], acknowledgements.of(tx, each, now), last_measured(tx, each))
+            for each in found
+        ]
     if args.json:
-        write_json([{**as_json(each, holding, now), "acknowledgement": _held(held.get(each.key))} for each in found])
+        write_json([{**as_json(each.condition, holding, now), **each.as_json()} for each in listed])
     else:
         headers = (
-            "MONITOR", "CONDITION", "STATE", "SEVERITY", zone.heading("SINCE"), "FOR", "TIMES", "REMINDER", "TITLE"
+            "MONITOR", "CONDITION", "STATE", "SEVERITY", zone.heading("SINCE"), "FOR", "TIMES", "REMINDER", "VALUE",
+            "TITLE",
         )  # fmt: skip
-        texts = distinct_texts(each.key for each in found)
-        rows = [_row(each, texts[each.key], holding, held.get(each.key), now) for each in found]
-        write_table(headers, rows)
+        write_table(headers, [_row(each, holding, now) for each in listed])
     return 0
 
 
@@ -151,13 +182,8 @@ def as_json(condition: Condition, holding: list[Silence], now: datetime) -> dict
     }
 
 
-def _held(held: Acknowledgement | None) -> dict[str, object] | None:
-    return held.as_json() if held else None
-
-
-def _row(
-    condition: Condition, text: str, holding: list[Silence], held: Acknowledgement | None, now: datetime
-) -> tuple[str, ...]:
+def _row(listed: _IncidentLine, holding: list[Silence], now: datetime) -> tuple[str, ...]:
+    condition, held = listed.condition, listed.held
     once = condition.happened_once(now)
     state = "happened once" if once else condition.state.value
     state += ", silenced" if _is_silenced(condition, holding, now) else ""
@@ -167,8 +193,8 @@ def _row(
     since = zone.at(fired_at) if fired_at else ""
     lasted = format_duration(now - fired_at) if fired_at and condition.is_incident(now) else ""
     return (
-        condition.key.monitor, text, state, condition.severity.name + worst, since, lasted,
-        str(condition.times), "" if held else _reminder(condition, now), condition.title,
+        condition.key.monitor, listed.text, state, condition.severity.name + worst, since, lasted,
+        str(condition.times), "" if held else _reminder(condition, now), listed.value, condition.title,
     )  # fmt: skip
 
 

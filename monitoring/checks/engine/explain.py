@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
+from types import MappingProxyType
 
 from monitoring.alerts.message.guidance import NO_GUIDANCE
 from monitoring.alerts.message.lines import reminder_words
@@ -12,6 +13,7 @@ from monitoring.alerts.message.render import render_plain
 from monitoring.alerts.recording.store_alert import NOBODY
 from monitoring.base.clock import to_text
 from monitoring.base.errors import StoreError
+from monitoring.base.formatting import format_duration, format_instant
 from monitoring.checks.engine.evaluate import evaluate
 from monitoring.checks.engine.listing import lines_of
 from monitoring.checks.engine.monitor import EvaluatedMonitor
@@ -20,7 +22,10 @@ from monitoring.checks.engine.runner import recalled, say
 from monitoring.checks.messages.listing_value import bound_in_words
 from monitoring.checks.state.load import NOTHING
 from monitoring.checks.state.save import JudgedPart
+from monitoring.conditions.condition import Condition, ConditionKey
+from monitoring.store.db.database import Database
 from monitoring.store.db.handle import ReadOnlyStore
+from monitoring.store.readings.against_limit import Measured, last_measured
 
 
 def explain(
@@ -48,13 +53,38 @@ def _names(entry: JudgedPart) -> set[str]:
     return names | {f"{key.monitor}/{name}" for name in names}
 
 
-def as_lines(entries: Sequence[JudgedPart], now: datetime) -> list[str]:
+def last_readings(found: Iterable[Condition], store: ReadOnlyStore) -> dict[ConditionKey, Measured]:
+    """Return what runs read last of each condition; nothing where there is no database or it cannot be read."""
+    rows = list(found)
+
+    def read(database: Database) -> dict[ConditionKey, Measured]:
+        with database.snapshot() as tx:
+            seen = [(row.key, last_measured(tx, row)) for row in rows]
+        return {key: measured for key, measured in seen if measured is not None}
+
+    try:
+        return store.read(read)
+    except StoreError:
+        return {}
+
+
+def last_line(last: Measured | None, now: datetime) -> str:
+    """Return what the last run read, nothing if it had no value."""
+    if last is None or last.at is None or not last.words:
+        return ""
+    return f"last run ({format_instant(last.at)}, {format_duration(now - last.at)} ago): {last.words}"
+
+
+def as_lines(
+    entries: Sequence[JudgedPart], now: datetime, last: Mapping[ConditionKey, Measured] = MappingProxyType({})
+) -> list[str]:
     """Return one line a check, under it what to do about it, what would be sent now and when it is repeated."""
     lines: list[str] = []
     shown = NO_GUIDANCE
     rows = lines_of([entry.seen for entry in entries], is_for_people=sys.stdout.isatty())
     for entry, line in zip(entries, rows, strict=True):
         lines += line.split("\n")
+        lines += [f"    {text}"] if (text := last_line(last.get(entry.seen.key), now)) else []
         lines += [f"    starts from {first}"] if (first := entry.seen.first) is not None else []
         if (guidance := entry.seen.part.route.guidance) != shown:  # once for all checks in a row that share it
             shown = guidance
@@ -70,9 +100,12 @@ def as_lines(entries: Sequence[JudgedPart], now: datetime) -> list[str]:
     return lines
 
 
-def as_data(entries: Sequence[JudgedPart]) -> list[dict[str, object]]:
+def as_data(
+    entries: Sequence[JudgedPart], last: Mapping[ConditionKey, Measured] = MappingProxyType({})
+) -> list[dict[str, object]]:
     """Return what `--json` prints."""
-    return [_data(entry) for entry in entries]
+    found = [(entry, last.get(entry.seen.key)) for entry in entries]
+    return [{**_data(entry), "last_reading": seen.as_json() if seen else None} for entry, seen in found]
 
 
 def _data(entry: JudgedPart) -> dict[str, object]:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
 import orjson
 
 from monitoring.base.clock import from_text, to_text
-from monitoring.conditions.condition import ConditionKey
+from monitoring.conditions.condition import Condition, ConditionKey
 from monitoring.conditions.severity import Severity
 from monitoring.store.db.database import Tx, fetch
+from monitoring.store.people.acknowledgements import episode_of
 from monitoring.store.tables import state
 
 _NAMESPACE = "escalation"
@@ -40,6 +42,12 @@ def everything(tx: Tx) -> dict[ConditionKey, EscalationProgress]:
         except (ValueError, TypeError, KeyError):
             continue
     return found
+
+
+def of_now(progress: Mapping[ConditionKey, EscalationProgress], condition: Condition) -> EscalationProgress | None:
+    """Return who was asked in the incident of now; none if nobody was."""
+    found = progress.get(condition.key)
+    return found if found and found.people and found.episode == episode_of(condition) else None
 
 
 def put(tx: Tx, key: ConditionKey, asked: EscalationProgress, now: datetime) -> None:

@@ -42,6 +42,7 @@ class MarkKind(StrEnum):
     ACKNOWLEDGED = "acknowledged"
     ESCALATED = "escalated"
     MUTED = "muted"
+    PAUSED = "paused"
     DEPLOYED = "new revision"
 
     @property
@@ -68,7 +69,10 @@ class ChartMark:
 
 @dataclass(frozen=True, slots=True)
 class LineChart:
-    """A value over time. `name` is the check's; `unit` one of `format_value`, or `yes/no`."""
+    """A value over time. `name` is the check's; `unit` one of `format_value`, or `yes/no`.
+
+    `asked_from` is where the time that was asked for begins, if the chart begins later.
+    """
 
     name: str
     begins_at: datetime
@@ -76,6 +80,7 @@ class LineChart:
     periods: Sequence[Period]
     marks: Sequence[ChartMark] = ()
     unit: str = ""
+    asked_from: datetime | None = None
 
     @property
     def with_data(self) -> list[Period]:
@@ -84,8 +89,8 @@ class LineChart:
     @property
     def kept_since(self) -> datetime | None:
         """Return when the first reading was, where much of the time before it has none; a check may be new."""
-        first = self.periods[0].begins_at if self.periods else None
-        return first if first and first > self.begins_at + (self.ends_at - self.begins_at) / 20 else None
+        first, begin = self.periods[0].begins_at if self.periods else None, self.asked_from or self.begins_at
+        return first if first and first > begin + (self.ends_at - begin) / 20 else None
 
     @property
     def marks_within(self) -> list[ChartMark]:

@@ -21,6 +21,7 @@ _PX_OF_A_LETTER = 7.2
 _TICKS_ON_A_PHONE, _TICKS_ON_A_SCREEN = 5, 10
 _LABEL_ROOM = 16.0
 _LATE_LABEL = 65.0  # per cent: a label that begins later has no room to its right on a phone
+_FEW = 6  # readings that are each seen as a dot: a line alone does not say how few there are
 _THINNEST = 0.4  # per cent: what is there must be seen
 
 _GLYPHS = {
@@ -30,6 +31,7 @@ _GLYPHS = {
     MarkKind.ACKNOWLEDGED: "M-5-5H5V5H-5Z",
     MarkKind.ESCALATED: "M-5 4 0-5 5 4",
     MarkKind.MUTED: "M-6-4V4M-6 0H6M6-4V4",
+    MarkKind.PAUSED: "M-3-5V5M3-5V5",
     MarkKind.DEPLOYED: "M0-6 5 0 0 6-5 0Z",
 }
 
@@ -163,7 +165,7 @@ def _path(points: Iterable[tuple[float, float]]) -> str:
 
 
 def dots(periods: Sequence[Period], times: TimeScale, values: ValueScale) -> Markup:
-    """Return a dot where one reading is alone between gaps, which is no line, and at the newest value."""
+    """Return a dot at the newest value, where a reading is alone between gaps (no line), and at each of few."""
     seen = [period for period in periods if period.has_data]
     alone = [
         group[0]
@@ -172,7 +174,7 @@ def dots(periods: Sequence[Period], times: TimeScale, values: ValueScale) -> Mar
     ]
     return joined(
         Markup('<circle class="dot" cx="{:g}%" cy="{:g}" r="3.5"/>').format(times.x(period.ends_at), values.y(last))
-        for period in dict.fromkeys([*alone, *seen[-1:]])
+        for period in dict.fromkeys([*alone, *(seen if len(seen) <= _FEW else seen[-1:])])
         if (last := period.last) is not None
     )
 

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from urllib.parse import quote, urlencode
 
 from monitoring.conditions.condition import ConditionKey
+from monitoring.store.people import escalations
 from monitoring.store.readings.watched import keys_of_path
 from monitoring.store.tables import conditions, silences
 from monitoring.web import overview, parameters
@@ -40,7 +41,9 @@ def _page(context: RequestContext, key: ConditionKey) -> Page:
         if found is None:
             why = f"There is no check {key.text}: it may have left its file." if key.text else "Which check?"
             raise not_found(why)
-        incident = overview.covered(tx, found, silences.active(tx, context.now), context.now)
+        incident = overview.covered(
+            tx, found, silences.active(tx, context.now), context.now, escalations.everything(tx)
+        )
     chosen = context.query.get("range", "24h")
     fired_at = found.fired_at if found.is_firing else None
     story = story_of(context, found, context.now - RANGES[chosen], context.now, episode_from=fired_at)

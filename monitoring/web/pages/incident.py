@@ -11,6 +11,7 @@ from typing import Any
 from monitoring.alerts.message.facts import METADATA, FactSheet
 from monitoring.alerts.message.guidance import NO_GUIDANCE, Guidance
 from monitoring.conditions.condition import Condition, ConditionKey
+from monitoring.store.people import escalations
 from monitoring.store.queries import alerts as alert_queries
 from monitoring.store.queries import explanations
 from monitoring.store.queries import runs as run_queries
@@ -38,7 +39,9 @@ def one_incident(context: RequestContext) -> Page:
         if found is None or found.fired_at is None:
             why = f"There is no incident {key.text}: it may have been pruned." if key.text else "Which incident?"
             raise not_found(why)
-        incident = overview.covered(tx, found, silences.active(tx, context.now), context.now)
+        incident = overview.covered(
+            tx, found, silences.active(tx, context.now), context.now, escalations.everything(tx)
+        )
     since, until = _window(found, context.now)
     story = story_of(context, found, since, until, episode_from=found.fired_at)
     meant, said = context.query.get("since"), _said(story)
@@ -113,12 +116,15 @@ def _explained(context: RequestContext, alerts: Sequence[AlertRow]) -> dict[str,
 
 
 def _nearby(context: RequestContext, own: Sequence[AlertRow], fired_at: datetime) -> list[AlertRow]:
-    """Return what else fired or got worse within half an hour of it; `own` are the alerts about it."""
+    """Return what else fired or got worse within half an hour of it, each condition once; `own` are its alerts.
+
+    What people announced (a pause, a mute) has no key: it is no condition that fired.
+    """
     known = {row.id for row in own}
     wanted = AlertQuery(since=fired_at - _NEARBY, until=fired_at + _NEARBY)
     rows = alert_queries.alert_page(context.database, wanted, 4 * _MOST_NEARBY)
-    others = [row for row in rows if row.kind in ("alert", "worsened") and row.id not in known]
-    return others[:_MOST_NEARBY]
+    others = [row for row in rows if row.kind in ("alert", "worsened") and row.dedupe_key and row.id not in known]
+    return list({(row.protocol, row.dedupe_key): row for row in reversed(others)}.values())[: -_MOST_NEARBY - 1 : -1]
 
 
 ROUTES = (page_route("/incident", one_incident, **dict.fromkeys(KEY, parameters.key), since=parameters.instant),)

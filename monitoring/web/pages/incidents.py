@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from monitoring.conditions.condition import ConditionKey
-from monitoring.store.readings import watched as readings
+from monitoring.store.readings.against_limit import Measured, last_measured
 from monitoring.store.tables import conditions
 from monitoring.web import overview
 from monitoring.web.overview import Incident
 from monitoring.web.pages.page import Page, page, page_route
 from monitoring.web.route import RequestContext
-from monitoring.web.story.measure import Measured, measure
 
 _RECOVERED = 50
 _MEASURED = 100  # of a storm that is worse, the worst
@@ -20,8 +19,8 @@ _MEASURED = 100  # of a storm that is worse, the worst
 def measures(context: RequestContext, found: Sequence[Incident]) -> dict[ConditionKey, Measured]:
     """Return what was read last of the worst of them, with its limit, in words."""
     with context.database.snapshot() as tx:
-        seen = [readings.one(tx, each.condition.key) for each in found[:_MEASURED]]
-    return {each.key: measure(each) for each in seen if each is not None}
+        seen = [(each.condition.key, last_measured(tx, each.condition)) for each in found[:_MEASURED]]
+    return {key: measured for key, measured in seen if measured is not None}
 
 
 def incidents(context: RequestContext) -> Page:

@@ -13,6 +13,7 @@ from markupsafe import Markup
 from monitoring.conditions.severity import Severity
 from monitoring.store.queries.sources import parsed_sources
 from monitoring.store.readings import watched as readings
+from monitoring.store.readings.against_limit import Measured, measure
 from monitoring.store.readings.history import ReadingSpan
 from monitoring.store.readings.watched import STATES, WatchedCheck, WatchedQuery
 from monitoring.store.tables import conditions
@@ -23,7 +24,6 @@ from monitoring.web.overview import ProtocolCard
 from monitoring.web.pages.page import Page, chain_name, here, page, page_route
 from monitoring.web.parameters import one_of
 from monitoring.web.route import RequestContext
-from monitoring.web.story.measure import Measured, measure
 
 _PER_PAGE = 100
 _POINTS = 24  # of a day

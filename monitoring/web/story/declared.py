@@ -28,6 +28,9 @@ class DeclaredPlace:
     runbook: str = ""
 
 
+NOWHERE = DeclaredPlace()
+
+
 def declared(database: Database, condition: Condition, checkout: Path) -> DeclaredPlace:
     """Find what is known of a check's origin; nothing of one that no task has."""
     for task in _tasks(database, condition):

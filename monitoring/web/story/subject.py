@@ -10,6 +10,7 @@ from monitoring.alerts.recording.incident import thread_of
 from monitoring.conditions.condition import Condition
 from monitoring.store.queries import alerts as alert_queries
 from monitoring.store.queries.alerts import AlertRow
+from monitoring.store.readings.against_limit import Measured, is_bad, measure, unit_of
 from monitoring.store.readings.history import ReadingSpan, history
 from monitoring.store.readings.inputs import inputs
 from monitoring.store.readings.watched import WatchedCheck, one
@@ -19,7 +20,6 @@ from monitoring.web.story import timeline
 from monitoring.web.story.declared import DeclaredPlace, declared
 from monitoring.web.story.episodes import Episode, episodes
 from monitoring.web.story.formula import FilledFormula, filled_formula
-from monitoring.web.story.measure import Measured, is_bad, measure, unit_of
 from monitoring.web.story.timeline import Happening
 from monitoring.web.story.value_chart import value_chart
 
@@ -52,7 +52,7 @@ def story_of(
     database = context.database
     alerts = _alerts(context, condition)
     where = declared(database, condition, context.settings.checkout)
-    happened = timeline.happenings(database, condition, alerts, since, until)
+    happened = timeline.happenings(database, condition, alerts, since, until, where)
     story = Story(condition, alerts, episodes(alerts, condition), where, happened)
     seen = one(database, condition.key)
     if seen is None:

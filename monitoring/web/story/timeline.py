@@ -11,11 +11,13 @@ from monitoring.base.clock import instant_or_none
 from monitoring.conditions.condition import Condition
 from monitoring.conditions.silence import subject_of
 from monitoring.store.db.database import Database
-from monitoring.store.people import acknowledgements
+from monitoring.store.people import acknowledgements, pauses
+from monitoring.store.people.pauses import PauseKind
 from monitoring.store.queries import revisions
 from monitoring.store.queries.alerts import AlertRow
 from monitoring.store.tables import silences
 from monitoring.web.charts.series import ChartMark, MarkKind
+from monitoring.web.story.declared import NOWHERE, DeclaredPlace
 
 _KINDS = {
     "alert": MarkKind.FIRED,
@@ -47,9 +49,13 @@ def happenings(
     alerts: Iterable[AlertRow],
     since: datetime,
     until: datetime,
+    where: DeclaredPlace = NOWHERE,
 ) -> list[Happening]:
-    """Return what happened within [since, until], the oldest first; `alerts` are those of the condition."""
-    found = [*_of_people(database, condition, since, until)]
+    """Return what happened within [since, until], the oldest first; `alerts` are those of the condition.
+
+    `where` names the task and profile whose pauses stop its check.
+    """
+    found = [*_of_people(database, condition, since, until), *_of_pauses(database, condition, where, since, until)]
     announced = {each.at.replace(microsecond=0) for each in found}
     rows = sorted(alerts, key=lambda row: row.id)
     found += [
@@ -130,6 +136,18 @@ def _of_people(database: Database, condition: Condition, since: datetime, until:
             by = f"by {silence.created_by}" if silence.created_by else ""
             words = f"muted {by} until {silence.ends_at:%Y-%m-%d %H:%M} UTC{reason}".replace("  ", " ")
             yield Happening(silence.starts_at, words, MarkKind.MUTED, "", "/silences", min(silence.ends_at, until))
+
+
+def _of_pauses(
+    database: Database, condition: Condition, where: DeclaredPlace, since: datetime, until: datetime
+) -> Iterator[Happening]:
+    names = {(PauseKind.PROFILE, where.profile), (PauseKind.TASK, f"{where.profile}/{where.task}")}
+    for pause in database.read(lambda tx: pauses.between(tx, since, until)):
+        if not pause.covers_check(condition.key) and (pause.kind, pause.name) not in names:
+            continue
+        ended = f", ended by {pause.ended_by}" if pause.ended_by else ""
+        words = f"{pause.what} {pause.why()}{ended}"
+        yield Happening(pause.starts_at, words, MarkKind.PAUSED, "", "/silences", min(pause.ends_at, until))
 
 
 def deployed(database: Database, profile: str, since: datetime, until: datetime) -> list[Happening]:

@@ -1,4 +1,7 @@
-"""A check's value against its limit, in words: now, how far from it, at its worst, and which way it goes. Pure."""
+"""A check's value against its limit, in words: now, how far from it, at its worst, and which way it goes.
+
+Pure, but for `last_measured`, which reads. Used by pages and commands alike.
+"""
 
 from __future__ import annotations
 
@@ -7,11 +10,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from fractions import Fraction
 
+from monitoring.base.clock import to_text
 from monitoring.base.formatting import format_shortfall, format_value
+from monitoring.conditions.condition import Condition
 from monitoring.conditions.values import Number
-from monitoring.store.readings.history import ReadingSpan
+from monitoring.store.db.database import Tx
+from monitoring.store.readings.history import ReadingSpan, history
 from monitoring.store.readings.reading import ReadingState
-from monitoring.store.readings.watched import WatchedCheck
+from monitoring.store.readings.watched import WatchedCheck, one
 
 _NOTICED = Fraction(1, 100)  # of the distance: less is no change that a person acts on
 
@@ -31,6 +37,37 @@ class Measured:
     worst: str = ""
     worst_at: datetime | None = None
     trend: str = ""
+    at: datetime | None = None
+
+    @property
+    def words(self) -> str:
+        """Return it in one line: `95.1%, limit ≤ 90%, over by 5.1%. Getting worse: 91.5% when it fired`."""
+        if not self.value:
+            return ""
+        distance = self.distance if self.is_beyond or not self.distance else f"headroom {self.distance}"
+        parts = [self.value, self.limit and f"limit {self.limit}", distance]
+        return ". ".join(text for text in (", ".join(part for part in parts if part), self.trend) if text)
+
+    def as_json(self) -> dict[str, object]:
+        """Return the same for programs; `beyond` says on which side of the limit the distance lies."""
+        return {
+            "value": self.value or None, "limit": self.limit or None, "distance": self.distance or None,
+            "beyond": self.is_beyond, "next_level": self.next_level or None, "trend": self.trend or None,
+            "at": to_text(self.at) if self.at else None,
+        }  # fmt: skip
+
+
+def last_measured(tx: Tx, condition: Condition) -> Measured | None:
+    """Return what was read last of a condition, compared with when it fired if it fires; none if nothing is kept.
+
+    Its worst value is left out: that would read the whole incident, and lists show many of them.
+    """
+    seen = one(tx, condition.key)
+    if seen is None or seen.at is None or not condition.is_firing or condition.fired_at is None:
+        return measure(seen) if seen is not None else None
+    ends = [history(tx, condition.key, at, at) for at in (condition.fired_at.replace(microsecond=0), seen.at)]
+    course = [spans[-1] for spans in ends if spans]
+    return measure(seen, course if len(course) == len(ends) else ())
 
 
 def measure(seen: WatchedCheck, episode: Sequence[ReadingSpan] = ()) -> Measured:
@@ -38,12 +75,12 @@ def measure(seen: WatchedCheck, episode: Sequence[ReadingSpan] = ()) -> Measured
     unit = unit_of(seen)
     limit = seen.limits.words
     if seen.value is None:
-        return Measured("", limit)
+        return Measured("", limit, at=seen.at)
     over = beyond(seen.value, seen.lower, seen.upper)
     distance = "" if over is None else _distance(seen, over)
     worst, worst_at, trend = _course(episode, unit)
     is_beyond, further = over is not None and over > 0, _next_level(seen, unit)
-    return Measured(shown(seen.value, unit), limit, distance, is_beyond, further, worst, worst_at, trend)
+    return Measured(shown(seen.value, unit), limit, distance, is_beyond, further, worst, worst_at, trend, seen.at)
 
 
 def unit_of(seen: WatchedCheck) -> str:
