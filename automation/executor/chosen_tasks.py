@@ -48,7 +48,9 @@ def preload_for(tasks: Sequence[Task], checkout: Path) -> list[str]:
         return reads_chains or any(word in text for text in texts)
 
     named = [module for word, module in _IF_NAMED.items() if is_needed(word)]
-    return [*(_OF_UTILS if any(map(is_needed, _OURS)) else ()), *named]
+    own = [*(_OF_FILES if reads_chains else ())]
+    own += _OF_FUNCTIONS if any("utils.monitor" in text for text in texts) else ()
+    return [*(_OF_UTILS if any(map(is_needed, _OURS)) else ()), *named, *own, *(_READING if own else ())]
 
 
 def _source(path: Path) -> str:
