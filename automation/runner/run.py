@@ -16,6 +16,7 @@ from pathlib import Path
 from types import FrameType
 
 from automation import turns
+from automation.executor.chosen_tasks import choose_tasks, preload_for
 from automation.executor.executor import GRACE_S, run_tasks
 from automation.executor.explainer_process import ExplainerProcess
 from automation.executor.fork_client import ForkServer
@@ -32,7 +33,7 @@ from automation.runner.run_delivery import RunDelivery, last_delivery
 from automation.runner.run_record import RunRecord
 from automation.runner.summary import CheckCounts, summary, verdict
 from automation.runner.watchdog import Watchdog
-from automation.runner.workspace import Workspace, choose_tasks, preload_for, remove_leftovers
+from automation.runner.workspace import Workspace, remove_leftovers
 from automation.schedule.schedule_difference import schedule_of
 from automation.status import webhooks
 from automation.sync.revision import Checkout

@@ -10,13 +10,13 @@ import traceback
 from datetime import datetime
 from pathlib import Path
 
+from automation.executor.chosen_tasks import choose_tasks, own_environment, preload_for, with_command_line
 from automation.executor.fork_client import ForkServer, server_environment
 from automation.executor.task import TaskStatus
 from automation.executor.task_order import next_steps
 from automation.jobs.load import load_profile
 from automation.jobs.model import Profile, Task
 from automation.runner.last_words import REFUSALS, speak
-from automation.runner.workspace import choose_tasks, own_environment, preload_for, with_command_line
 from monitoring.base.clock import SystemClock, from_text
 from monitoring.base.errors import MonitoringError
 from monitoring.base.log import set_up
