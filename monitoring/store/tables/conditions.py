@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
 from monitoring.base.clock import instant_or_none, to_text
@@ -209,6 +210,8 @@ def _key_values(key: ConditionKey) -> tuple[str, str, str, str]:
     return key.monitor, key.check, str(key.chain or ""), key.subject
 
 
+# A run reads its rows before it judges and again while others wait for it: what did not change is the same object then.
+@lru_cache(maxsize=1024)
 def _condition(row: Row) -> Condition:
     named = dict(zip(_FIELDS, row[4:], strict=True))
     data, since, source, reason = (named.pop(name) for name in ("data_json", *_NO_DATA))
