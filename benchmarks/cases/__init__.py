@@ -84,8 +84,9 @@ CASES: dict[str, Case] = {
     ),
     "readings": Case(
         "A year of readings",
-        "What runs read of five checks, one an hour each, always another value: the page of all, the chart of one.",
-        25, 4,
+        "700 checks, read every hour, always another value, with the alerts, runs and messages of that time. Every page"
+        " and route of the web service is asked after a year and after a day, each time after a commit.",
+        60, 8,
     ),
     "release": Case(
         "This tree next to an older release",

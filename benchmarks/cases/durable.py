@@ -10,7 +10,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -19,16 +19,20 @@ from benchmarks.alternatives.one_connection_a_call import create, insert
 from benchmarks.cases import CASES
 from benchmarks.measuring import CHECKOUT, Curve, Goal, Result, Role, Size, Way, in_turns, python, ratios
 from benchmarks.worlds.history import build
+from benchmarks.worlds.readings import reading_of
 from monitoring.alerts.message.model import Alert
 from monitoring.alerts.recording.store_alert import record
 from monitoring.store.db.database import Database
 from monitoring.store.db.schema import open_database
+from monitoring.store.readings.writing import record_in
 
-WRITERS = 8
+WRITERS, READINGS = 8, 700
 WHY = (
     "the disk's own sync is short here, so that what Python and SQLite do for the alert, its condition and its delivery"
     " is most of the time; where a sync takes a millisecond the ratio is near 1."
 )
+
+WHY_NEXT = "each alert waits until the readings before it are written, once; the queue gives the writers turns."
 
 
 def measure(size: Size) -> Result:
@@ -82,37 +86,49 @@ def _synced(descriptor: int) -> None:
 
 
 def _among_writers(folder: Path, result: Result, size: Size) -> None:
-    """Add what eight processes that store without pause get of the disk: how many each, and how long each waits."""
-    shares = list[float]()
-    for name, role in (("ours", Role.OURS), ("plain", Role.ALTERNATIVE)):
-        way = Way(f"{WRITERS} writers at once, {'ours' if role is Role.OURS else 'a connection a call'}", role)
-        seconds, counts, waits, failed = size.pick(4.0, 1.0, 0.3), list[int](), list[float](), 0
-        command = python("-m", "benchmarks.cases.durable", name, str(folder), str(seconds))
-        children = [
-            subprocess.Popen(command, cwd=CHECKOUT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-            for _ in range(WRITERS)
-        ]
-        for child in children:
-            assert child.stdout is not None
-            child.stdout.readline()  # it is ready
-        for child in children:
-            assert child.stdin is not None
-            child.stdin.write("go\n")
-            child.stdin.flush()
-        for child in children:
-            said = json.loads(child.communicate(timeout=60)[0])
-            counts.append(said["count"])
-            waits += said["waits"]
-            failed += said["failed"]
-            way.add(alerts_a_second=said["count"] / seconds)
-        waits.sort()
-        way.add(p99_ms=waits[int(len(waits) * 0.99)], longest_ms=waits[-1], failed=failed)
-        result.ways.append(way)
-        if role is Role.OURS:
-            shares = [min(counts) / statistics.median(counts)]
-    result.goals.append(
-        Goal("the slowest of 8 writers, of the middle one", shares, 0.5, at_least=True, unit="× as many alerts")
-    )
+    """Add what processes that store without pause get of the disk: how much together, and how long each waits."""
+    contests = {
+        f"{WRITERS} writers at once, a connection a call": ("plain",) * WRITERS,
+        f"{WRITERS} writers at once, ours": ("alerts",) * WRITERS,
+        f"{WRITERS - 1} writers at once, ours": ("alerts",) * (WRITERS - 1),
+        f"{WRITERS - 1} writers next to one that stores readings": ("alerts",) * (WRITERS - 1) + ("readings",),
+    }
+    ways = list[Way]()
+    for name, kinds in contests.items():
+        ways.append(Way(name, Role.ALTERNATIVE if "plain" in kinds else Role.OURS))
+        for _ in range(size.pick(3, 1, 1)):
+            ways[-1].add(**_contest(folder, kinds, size.pick(3.0, 1.0, 0.3)))
+    result.ways += ways
+    _, eight, without, beside = ways
+    for way in (eight, beside):
+        says = f"the slowest of {way.name}, of the middle one"
+        result.goals.append(Goal(says, way.samples["slowest"], 0.5, at_least=True, unit="× as many alerts"))
+    says = f"an alert next to a writer of {READINGS} readings at a time, of the same without it, p99"
+    result.goals.append(Goal(says, ratios(beside, without, "p99 ms"), 2, why=WHY_NEXT))
+
+
+def _contest(folder: Path, kinds: Sequence[str], seconds: float) -> dict[str, float]:
+    """Let a process of each kind write; `slowest` is the share of the one with the fewest alerts, of the middle one."""
+    command = python("-m", "benchmarks.cases.durable", str(folder), str(seconds))
+    children = [
+        subprocess.Popen([*command, kind], cwd=CHECKOUT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        for kind in kinds
+    ]
+    for child in children:
+        assert child.stdout is not None
+        child.stdout.readline()  # it is ready
+    for child in children:
+        assert child.stdin is not None
+        child.stdin.write("go\n")
+        child.stdin.flush()
+    said = [json.loads(child.communicate(timeout=60)[0]) for child in children]
+    counts = [len(one["waits"]) for one, kind in zip(said, kinds, strict=True) if kind != "readings"]
+    waits = sorted(wait for one, kind in zip(said, kinds, strict=True) if kind != "readings" for wait in one["waits"])
+    return {
+        "alerts_a_second": len(waits) / seconds, "slowest": min(counts) / statistics.median(counts),
+        "p50_ms": statistics.median(waits), "p99_ms": waits[int(len(waits) * 0.99)], "longest_ms": waits[-1],
+        "failed": sum(one["failed"] for one in said),
+    }  # fmt: skip
 
 
 def _growth(folder: Path, size: Size) -> Curve:
@@ -125,25 +141,36 @@ def _growth(folder: Path, size: Size) -> Curve:
 
 
 def main() -> None:
-    """Store alerts without pause once a line was read; print how many, and how long each took."""
-    name, folder, seconds = sys.argv[1], Path(sys.argv[2]), float(sys.argv[3])
+    """Write without pause once a line was read; print how long each time took, and how many failed."""
+    folder, seconds, kind = Path(sys.argv[1]), float(sys.argv[2]), sys.argv[3]
     waits, failed = list[float](), 0
     with open_database(folder / "monitoring.db") as database:
+        acts: dict[str, Callable[[int], object]] = {
+            "alerts": lambda number: _store(database, number),
+            "plain": lambda _: insert(folder / "plain.db", "alert"),
+            "readings": lambda number: _store_readings(database, number),
+        }
         print("ready", flush=True)
         sys.stdin.readline()
         ends_at = time.monotonic() + seconds
         while time.monotonic() < ends_at:
             began = time.perf_counter()
-            if name == "ours":
-                _store(database, len(waits))
-            else:
-                try:
-                    insert(folder / "plain.db", "alert")
-                except sqlite3.OperationalError:
-                    failed += 1
-                    continue
+            try:
+                acts[kind](len(waits))
+            except sqlite3.OperationalError:
+                failed += 1
+                continue
             waits.append((time.perf_counter() - began) * 1000)
-    print(json.dumps({"count": len(waits), "waits": waits, "failed": failed}))
+    print(json.dumps({"waits": waits, "failed": failed}))
+
+
+def _store_readings(database: Database, run: int) -> None:
+    """Store what a run of so many checks reads; half of the values differ each time."""
+    found = [reading_of(number, run, changes=number % 2 == 0) for number in range(READINGS)]
+    for one in found:
+        _ = one.columns  # as a run does, before it takes the lock
+    with database.write() as tx:
+        record_in(tx, found, (), datetime.now(UTC))
 
 
 if __name__ == "__main__":

@@ -100,14 +100,20 @@ def build(
     now = datetime.now(UTC)
     path.parent.mkdir(parents=True, exist_ok=True)
     with schema.open_database(path) as database:
-        days = max(2.0, alerts / alerts_a_day)
-        _fill_alerts(
-            database, alerts, now - timedelta(days=days), days * 86400 / alerts, disorder=disorder, is_bare=is_bare
-        )
-        if not is_bare:
-            _fill_ledger(database, days, now)
+        fill(database, alerts, max(2.0, alerts / alerts_a_day), now, disorder=disorder, is_bare=is_bare)
         database.connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     return path
+
+
+def fill(
+    database: Database, alerts: int, days: float, now: datetime, *, disorder: bool = False, is_bare: bool = False
+) -> None:
+    """Write so many alerts, and the runs, of the days that end now."""
+    _fill_alerts(
+        database, alerts, now - timedelta(days=days), days * 86400 / alerts, disorder=disorder, is_bare=is_bare
+    )
+    if not is_bare:
+        _fill_ledger(database, days, now)
 
 
 def _fill_alerts(

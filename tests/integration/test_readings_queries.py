@@ -1,6 +1,6 @@
 """What is asked of readings is found by index, and costs no more in a long history than in a day.
 
-The year itself is in `benchmarks/readings.py`; here what must be true of any is counted in SQLite's own steps.
+The year itself is in `test_year.py`; here what must be true of any is counted in SQLite's own steps.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from benchmarks import _readings
+from benchmarks.worlds import readings as _readings
 from monitoring.base.process_identity import current_boot
 from monitoring.base.settings import CHECKOUT, Settings
 from monitoring.conditions.severity import Severity
@@ -40,7 +40,7 @@ def histories(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[int, tu
     found = {}
     for days in (1, DAYS):
         path = base / str(days) / "monitoring.db"
-        last = _readings.build(path, CHECKS, days, CHECKS)
+        last = _readings.build(path, CHECKS, 24 * days, CHECKS)
         found[days] = open_readonly(path), last
     yield found
     for database, _ in found.values():
@@ -138,7 +138,7 @@ def _pages(database: Database, write: Callable[[], None]) -> int:
 
 def test_prune_forgets_readings_that_ended_and_checks_that_nobody_reads(tmp_path: Path) -> None:
     path = tmp_path / "monitoring.db"
-    last = _readings.build(path, 5, 8, 5)
+    last = _readings.build(path, 5, 24 * 8, 5)
     with open_database(path) as database:
         # The last check is read by nobody from that day on; a still one goes on being prolonged.
         gone = _readings.key_of(4)

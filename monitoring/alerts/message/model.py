@@ -123,22 +123,22 @@ class Alert:
 
     def with_blocks(self, *blocks: object) -> Alert:
         """Return the alert with more blocks at its end."""
-        return self._changed(*blocks, monitor=self.monitor, threads=self.threads)
+        return self._with(blocks=(*self.blocks, *(as_block(block) for block in blocks)))
 
     def reported_by(self, monitor: str) -> Alert:
         """Return the alert with another name in its first line."""
-        return self._changed(monitor=monitor, threads=self.threads)
+        return self._with(monitor=clean_line(monitor))
 
     def in_threads(self, *threads: str) -> Alert:
         """Return the alert with more names of what it is about, after those it has."""
-        return self._changed(monitor=self.monitor, threads=(*self.threads, *threads))
+        return self._with(threads=_cleaned((*self.threads, *threads)))
 
-    def _changed(self, *more: object, monitor: str, threads: tuple[str, ...]) -> Alert:
-        return Alert(
-            self.severity, self.title, *self.blocks, *more,
-            protocol=self.protocol, channel=self.channel, key=self.key, source=self.source, silent=self.silent,
-            monitor=monitor, is_good=self.is_good, guidance=self.guidance, machine=self.machine, threads=threads,
-        )  # fmt: skip
+    def _with(self, **changed: object) -> Alert:
+        """Return a copy in which only what changes was cleaned again: others wait while an alert is stored."""
+        twin = object.__new__(Alert)
+        for name in self.__slots__:
+            object.__setattr__(twin, name, changed.get(name, getattr(self, name)))
+        return twin
 
     def to_json(self) -> str:
         """Return all of it as one line of JSON, which `from_json` reads back equal."""
@@ -161,7 +161,9 @@ class Alert:
 
     def redacted(self, redact: Callable[[str], str]) -> Alert:
         """Return it with every shown text passed through `redact`; the condition it belongs to stays the same."""
-        return self._from_data(_redacted(self._data(), redact))
+        data = self._data()
+        shown = _redacted(data, redact)
+        return self if shown == data else self._from_data(shown)
 
     def _data(self) -> dict[str, Any]:
         return {

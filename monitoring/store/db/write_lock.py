@@ -11,12 +11,13 @@ import errno
 import fcntl
 import os
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from monitoring.base.errors import StoreBusyError, StoreError
+
+_FLAGS = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC
 
 
 class FairLock:
@@ -34,13 +35,11 @@ class FairLock:
             StoreBusyError: it was not free within `timeout_s`.
             StoreError: the lock files cannot be made.
         """
-        deadline = time.monotonic() + timeout_s
         queue = _open(self._queue)
         try:
-            _acquire(queue, deadline, self._path)
             lock = _open(self._path)
             try:
-                _acquire(lock, deadline, self._path)
+                self._acquire([queue, lock], timeout_s)
             except BaseException:
                 os.close(lock)
                 raise
@@ -52,50 +51,59 @@ class FairLock:
         finally:
             os.close(lock)
 
+    def _acquire(self, descriptors: list[int], timeout_s: float) -> None:
+        try:
+            # Mostly both are free: a thread for each write would cost more than the write.
+            while descriptors and _is_free(descriptors[0]):
+                del descriptors[0]
+        except OSError as error:
+            raise StoreError(f"{self._path}: cannot be locked: {error.strerror}") from error
+        if descriptors and not _acquire_in_thread(descriptors, timeout_s):
+            raise StoreBusyError(f"{self._path}: still locked by another process after the time limit")
+
 
 def _open(path: Path) -> int:
     """Open a lock file; a new file description each time, so that threads exclude each other too."""
     try:
+        with suppress(FileNotFoundError):  # the folder is there but for the very first time
+            return os.open(path, _FLAGS, 0o660)
         path.parent.mkdir(parents=True, exist_ok=True)
-        return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o660)
+        return os.open(path, _FLAGS, 0o660)
     except OSError as error:
         raise StoreError(f"{path}: the lock file cannot be opened: {error.strerror}") from error
 
 
-def _acquire(descriptor: int, deadline: float, path: Path) -> None:
-    # Mostly it is free: a thread for each write would cost more than the write.
+def _is_free(descriptor: int) -> bool:
+    """Take a lock if nobody has it."""
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:
         if error.errno not in (errno.EWOULDBLOCK, errno.EINTR):
-            raise StoreError(f"{path}: cannot be locked: {error.strerror}") from error
-    else:
-        return
-    if not _acquire_in_thread(descriptor, deadline):
-        raise StoreBusyError(f"{path}: still locked by another process after the time limit")
+            raise
+        return False
+    return True
 
 
-def _acquire_in_thread(descriptor: int, deadline: float) -> bool:
-    """Wait in the kernel's queue, which polling would not, and still give up in time.
+def _acquire_in_thread(descriptors: list[int], timeout_s: float) -> bool:
+    """Wait in the kernel's queue, which polling would not, for one lock after the other; still give up in time.
 
-    The thread waits on a duplicate. Once abandoned it gives back what it gets: closing the duplicate releases
-    the lock only if every descriptor of the description is closed, so it unlocks first.
+    One thread for both: under eight writers each of them costs more than the statements of an alert. It waits on
+    duplicates and closes them before it reports, since a lock is released once no descriptor of it is open: what it
+    gets after it was given up goes back by that.
     """
-    duplicate = os.dup(descriptor)
-    got, abandoned, guard = threading.Event(), threading.Event(), threading.Lock()
+    duplicates, ours = [os.dup(descriptor) for descriptor in descriptors], threading.Lock()
+    ours.acquire()
 
     def wait() -> None:
+        is_ours = False
         with suppress(OSError):
-            fcntl.flock(duplicate, fcntl.LOCK_EX)
-            with guard:
-                got.set()
-                if abandoned.is_set():
-                    fcntl.flock(duplicate, fcntl.LOCK_UN)
-        os.close(duplicate)
+            for duplicate in duplicates:
+                fcntl.flock(duplicate, fcntl.LOCK_EX)
+            is_ours = True
+        for duplicate in duplicates:
+            os.close(duplicate)
+        if is_ours:
+            ours.release()
 
     threading.Thread(target=wait, name="store-lock", daemon=True).start()
-    if got.wait(max(0.0, deadline - time.monotonic())):
-        return True
-    with guard:
-        abandoned.set()
-        return got.is_set()
+    return ours.acquire(timeout=max(0.0, timeout_s))

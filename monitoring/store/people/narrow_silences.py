@@ -64,7 +64,7 @@ def count_one(tx: Tx, silence_id: int, now: datetime) -> None:
 
 def over(tx: Tx, since: datetime, now: datetime) -> list[Silence]:
     """Return those that held something back and have ended since then, or whose window is closed now."""
-    found = _found(tx, "WHERE silenced > 0 AND ends_at >= ? ORDER BY id", to_text(since))
+    found = _found(tx, "WHERE silenced > 0 AND ends_at >= ? ORDER BY +id", to_text(since))
     return [each for each in found if not each.holds(now)]
 
 

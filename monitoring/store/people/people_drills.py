@@ -91,10 +91,18 @@ def of_alert(tx: Tx, alert_id: int) -> PersonDrill | None:
     return found[0] if found else None
 
 
+# A seek for each person: the drills of all months are not read.
+_NEWEST = """
+WITH RECURSIVE each(person) AS (SELECT min(person) FROM people_drills UNION ALL
+    SELECT (SELECT min(d.person) FROM people_drills d WHERE d.person > each.person) FROM each WHERE person IS NOT NULL)
+SELECT (SELECT d.id FROM people_drills d WHERE d.person = each.person AND d.asked_at IS NOT NULL
+    AND d.outcome <> 'dropped' ORDER BY d.id DESC LIMIT 1) FROM each
+"""
+
+
 def last_of_each(tx: Tx) -> dict[str, PersonDrill]:
     """Return the newest drill of each person who was asked."""
-    newest = "SELECT max(id) FROM people_drills WHERE asked_at IS NOT NULL AND outcome <> 'dropped' GROUP BY person"
-    return {each.person: each for each in _found(tx, f"WHERE id IN ({newest}) ORDER BY person")}
+    return {each.person: each for each in _found(tx, f"WHERE id IN ({_NEWEST}) ORDER BY person")}
 
 
 def between(tx: Tx, since: datetime, until: datetime) -> list[PersonDrill]:

@@ -72,7 +72,7 @@ def alerts(
         "WHERE a.id IN (SELECT id FROM alert_events WHERE created_at >= :since AND created_at < :until "
         "UNION SELECT alert_id FROM deliveries WHERE status IN ('pending', 'skipped_missing_credentials')) "
         "AND a.created_at < :until AND a.kind <> 'people_drill' "
-        "AND (:profile IS NULL OR a.run_id IN (SELECT id FROM runs WHERE profile = :profile)) ORDER BY a.id",
+        "AND (:profile IS NULL OR (SELECT profile FROM runs WHERE id = a.run_id) = :profile) ORDER BY a.id",
         {"test": _TO_TEST_CHAT, "since": to_text(since), "until": to_text(until), "profile": profile},
     )
     for alert_id, created, status, delivered, error, test_mode, attempts in found:

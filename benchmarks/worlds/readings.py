@@ -5,7 +5,6 @@ Of 700 checks a share changes with each run; their values have eighteen decimals
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from fractions import Fraction
 from pathlib import Path
@@ -45,29 +44,29 @@ def reading_of(number: int, run: int, *, changes: bool) -> CheckReading:
 
 def write(
     database: Database, checks: int, runs: range, changing: int, *, every: timedelta = timedelta(hours=1),
-    after_each: Callable[[int], None] | None = None,
+    begins_at: datetime = BEGINS_AT,
 ) -> None:  # fmt: skip
     """Write runs of so many checks, of which the first `changing` change in each."""
     for first in range(runs.start, runs.stop, _RUNS_A_TRANSACTION):
         with database.write() as tx:
             for run in range(first, min(first + _RUNS_A_TRANSACTION, runs.stop)):
-                write_run(tx, checks, run, changing, BEGINS_AT + every * run)
-        if after_each is not None:
-            after_each(first)
+                write_run(tx, checks, run, changing, begins_at + every * run)
 
 
 def write_run(tx: Tx, checks: int, run: int, changing: int, at: datetime) -> None:
     record_in(tx, [reading_of(number, run, changes=number < changing) for number in range(checks)], (), at)
 
 
-def build(path: Path, checks: int, days: int, changing: int) -> datetime:
-    """Make a database with conditions and so many days of hourly readings; return when the last one was."""
+def build(path: Path, checks: int, hours: int, changing: int, begins_at: datetime = BEGINS_AT) -> datetime:
+    """Make a database with conditions and so many hourly readings; return when the last one was."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with open_database(path) as database:
-        last = BEGINS_AT + timedelta(hours=24 * days - 1)
+        last = begins_at + timedelta(hours=hours - 1)
         with database.write() as tx:
             for number in range(checks):
                 state = State.FIRING if number % 50 == 0 else State.OK
-                conditions.put(tx, Condition(key_of(number), state, declared=True, judged_at=last), last)
-        write(database, checks, range(24 * days), changing)
+                fired_at = last if state is State.FIRING else None
+                found = Condition(key_of(number), state, fired_at=fired_at, declared=True, judged_at=last)
+                conditions.put(tx, found, last)
+        write(database, checks, range(hours), changing, begins_at=begins_at)
     return last
