@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from enum import Enum
 
 from automation.drills.ask import ANSWER_WITHIN, ask, can_answer, report_reached, report_unreached, reported_people
+from automation.on_call.attempts import Attempts
 from automation.on_call.escalate import escalate
 from automation.on_call.model import CHANNEL, OnCall
 from automation.on_call.rota import is_quiet
@@ -45,15 +46,23 @@ class DrillVerdict(Enum):
 
 def look_after(database: Database, team: OnCall, settings: Settings, now: datetime, origin: AlertOrigin) -> int:
     """Ask people about incidents on which nobody acts, and about drills; return how many incidents were asked about."""
-    asked = escalate(database, team, now, origin)
+    attempts, asked = Attempts(), 0
+    with attempts.part("asking about incidents"):
+        asked = escalate(database, team, now, origin, attempts)
     if asked:
         log.warning("incidents on which nobody acts: %s", counted(asked, "question"))
-    step(database, team, settings, now, origin)
+    with attempts.part("drills of people"):
+        step(database, team, settings, now, origin, attempts)
+    attempts.report(database, now, origin)
     return asked
 
 
-def step(database: Database, team: OnCall, settings: Settings, now: datetime, origin: AlertOrigin) -> None:
+def step(
+    database: Database, team: OnCall, settings: Settings, now: datetime, origin: AlertOrigin,
+    attempts: Attempts | None = None,
+) -> None:  # fmt: skip
     """Ask and judge what is due."""
+    attempts = attempts or Attempts()
     found, reported = database.read(lambda tx: (people_drills.open_ones(tx), reported_people(tx, now)))
     gone = [name for name in reported if name not in team.available]
     if not (gone or any(each.due_at <= now for each in found)) or origin.debug:
@@ -64,7 +73,8 @@ def step(database: Database, team: OnCall, settings: Settings, now: datetime, or
             report_reached(tx, name, f"{name} is not asked any more", now)
         for each in people_drills.open_ones(tx):
             if each.due_at <= now:
-                _step(tx, each, team, settings, now, origin, is_read=is_read)
+                with attempts.part(f"the drill of {each.person}", tx):
+                    _step(tx, each, team, settings, now, origin, is_read=is_read)
 
 
 def _step(

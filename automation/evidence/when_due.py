@@ -18,7 +18,7 @@ def report_if_due(
     database: Database,
     now: datetime,
     read_jobs: Callable[[], Jobs | None],
-    origin: AlertOrigin,
+    origin: Callable[[], AlertOrigin],
     tick_at: datetime | None,
 ) -> None:
     """Report the day before, unless a run did already; `tick_at` is the tick of this one."""
@@ -26,4 +26,4 @@ def report_if_due(
         return
     from automation.evidence.daily import report_day  # noqa: PLC0415 - once a day
 
-    report_day(database, now, read_jobs(), origin, tick_at)
+    report_day(database, now, read_jobs(), origin(), tick_at)

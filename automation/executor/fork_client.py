@@ -14,14 +14,16 @@ import subprocess
 import sys
 from collections import Counter, deque
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, replace
-from typing import Any
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any, NamedTuple
 
-from automation.executor import fork_server
-from automation.executor.task import Death, signal_name
+from automation.executor.task import MESSAGE_BYTES, Death, signal_name
 from automation.jobs.model import Task
 from monitoring.base.secrets.secret_values import is_secret
 
+# Not imported: what it needs to be a task's process is nothing to the runner.
+_SERVER = str(Path(__file__).with_name("fork_server.py"))
 _GOODBYE_S = 5.0  # a server without a link kills what it has and exits; longer than that means it hangs
 # What Python itself needs to start, find its libraries and speak the operator's language and time.
 _NEEDED = frozenset(("PATH", "HOME", "LANG", "LANGUAGE", "TZ", "TMPDIR", "LD_LIBRARY_PATH"))
@@ -31,44 +33,38 @@ _ACTS_AT_START = ("LC_", "PYTHON", "LD_", "GLIBC_", "MALLOC_", "OPENSSL_")
 _ACT_AT_START = frozenset(("LANG", "HOME"))
 
 
-@dataclass(frozen=True, slots=True)
-class Ready:
+class Ready(NamedTuple):
     """The server has preloaded what it could and takes tasks."""
 
 
-@dataclass(frozen=True, slots=True)
-class Starting:
+class Starting(NamedTuple):
     """The server took a task up: from here on it may have run, whatever happens to the server."""
 
     number: int
 
 
-@dataclass(frozen=True, slots=True)
-class Started:
+class Started(NamedTuple):
     """A task's process exists."""
 
     number: int
     pid: int
 
 
-@dataclass(frozen=True, slots=True)
-class Refused:
+class Refused(NamedTuple):
     """A task's process could not be made."""
 
     number: int
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
-class TaskEnded:
+class TaskEnded(NamedTuple):
     """A task's process has ended and nothing it started is left."""
 
     number: int
     death: Death
 
 
-@dataclass(frozen=True, slots=True)
-class Lost:
+class Lost(NamedTuple):
     """The server is dead; `reason` says how."""
 
     reason: str
@@ -118,7 +114,7 @@ class ForkServer:
     def _exec(self, link: int, preload: Iterable[str]) -> subprocess.Popen[bytes]:
         try:
             return subprocess.Popen(
-                [sys.executable, fork_server.__file__, str(link), *preload],
+                [sys.executable, _SERVER, str(link), *preload],
                 cwd=self._cwd,
                 env=dict(self._env),
                 stdin=subprocess.DEVNULL,
@@ -187,7 +183,7 @@ class ForkServer:
         events: list[Event] = []
         while True:
             try:
-                data = self._link.recv(fork_server.MESSAGE_BYTES)
+                data = self._link.recv(MESSAGE_BYTES)
             except BlockingIOError:
                 return events
             except OSError:

@@ -32,9 +32,8 @@ if __name__ == "__main__":
     sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from automation.executor import reaper, task_child
-from automation.executor.task import Death
+from automation.executor.task import MESSAGE_BYTES, Death
 
-MESSAGE_BYTES = 65_536
 SURVIVORS_S = 1.0  # how long a task's end is held back until all its descendants are gone
 _RECHECK_MS = 10
 _IGNORED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)

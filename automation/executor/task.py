@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+MESSAGE_BYTES = 65_536  # the longest message between the runner and its fork server
+
 
 class TaskStatus(StrEnum):
     """How a task ended; only `ok` lets the tasks that need it start."""

@@ -10,8 +10,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, time, timedelta
 
+from automation.on_call.attempts import Attempts
 from automation.on_call.message import IncidentReport, Question, question
-from automation.on_call.model import CHANNEL, OnCall
+from automation.on_call.model import CHANNEL, EscalationBySeverity, OnCall
 from automation.on_call.rota import on_duty
 from automation.on_call.steps import DueQuestion, next_ask
 from monitoring.alerts.delivery.coalesce import alert_of
@@ -37,18 +38,23 @@ class _DueIncident:
     ask: DueQuestion
 
 
-def escalate(database: Database, team: OnCall, now: datetime, origin: AlertOrigin) -> int:
+def escalate(
+    database: Database, team: OnCall, now: datetime, origin: AlertOrigin, attempts: Attempts | None = None
+) -> int:
     """Store what is due; return how many alerts. A process that sends nothing asks nobody."""
-    _keep_duty(database, team, now)
+    attempts = attempts or Attempts()
+    with attempts.part("the note of who is on call"):
+        _keep_duty(database, team, now)
     if origin.debug:
         return 0
-    _end_of_those_who_left(database, team, now)
+    with attempts.part("what people who left had acknowledged"):
+        _end_of_those_who_left(database, team, now)
     if team.escalation is None:
         return 0
     if not database.read(lambda tx: conditions.incidents(tx, now) or escalations.everything(tx)):
         return 0
     with database.write() as tx:
-        return _escalate_in(tx, team, now, origin)
+        return _escalate_in(tx, team, now, origin, attempts)
 
 
 def _keep_duty(database: Database, team: OnCall, now: datetime) -> None:
@@ -77,21 +83,42 @@ def _end_of_those_who_left(database: Database, team: OnCall, now: datetime) -> N
                 end_in(tx, condition, held, by="A change of on_call.yaml", now=now)
 
 
-def _escalate_in(tx: Tx, team: OnCall, now: datetime, origin: AlertOrigin) -> int:
+def _escalate_in(tx: Tx, team: OnCall, now: datetime, origin: AlertOrigin, attempts: Attempts) -> int:
     open_now = {row.key: row for row in conditions.incidents(tx, now)}
     asked = escalations.everything(tx)
     for key in asked.keys() - open_now.keys():
         escalations.forget(tx, key)
-    due = list(_due(tx, team, list(open_now.values()), asked, now))
+    due = list(_due(tx, team, list(open_now.values()), asked, now, attempts))
+    together, stored = Attempts(), 0
+    with together.part("what is due in this minute", tx):
+        stored = _ask(tx, due, now, origin)
+    if together.failed:
+        stored = sum(_ask_alone(tx, each, now, origin, attempts) for each in due)
+    return stored
+
+
+def _ask_alone(tx: Tx, due: _DueIncident, now: datetime, origin: AlertOrigin, attempts: Attempts) -> int:
+    """Ask about one incident: all whom it concerns or, to be tried again, nobody; rather without its last report."""
+    at_first, stored = Attempts(), 0
+    with at_first.part(_name(due.condition), tx):
+        stored = _ask(tx, [due], now, origin)
+    if at_first.failed:
+        with attempts.part(_name(due.condition), tx):
+            stored = _ask(tx, [due], now, origin, with_report=False)
+    return stored
+
+
+def _ask(tx: Tx, due: Sequence[_DueIncident], now: datetime, origin: AlertOrigin, *, with_report: bool = True) -> int:
+    """Store who was asked about these incidents and what they are sent; return how many alerts."""
     for each in due:
         escalations.put(tx, each.condition.key, each.ask.asked, now)
     stored = 0
     for name, found in _by_person(due).items():
         questions = [Question(each.condition, each.severity, each.began, each.ask, why) for each, why in found]
-        _store(tx, questions, f"{CHANNEL}{name}", now, origin)
+        _store(tx, questions, f"{CHANNEL}{name}", now, origin, with_report=with_report)
         stored += 1
     for each in (one for one in due if one.ask.chat):
-        _store(tx, [Question(each.condition, each.severity, each.began, each.ask)], "", now, origin)
+        _store(tx, [Question(each.condition, each.severity, each.began, each.ask)], "", now, origin, with_report=False)
         stored += 1
     return stored
 
@@ -102,6 +129,7 @@ def _due(
     rows: Sequence[Condition],
     asked: dict[ConditionKey, EscalationProgress],
     now: datetime,
+    attempts: Attempts,
 ) -> Iterator[_DueIncident]:
     """Yield the incidents about which somebody has to be asked now, the worst first."""
     holding = silences.active(tx, now)
@@ -112,19 +140,34 @@ def _due(
         is_muted = silence_of(counting, subject_of(row)) is not None
         if row.done_by or row.inhibited_by or is_muted or team.escalation is None:
             continue
-        before, severity = asked.get(row.key), _severity(row)
-        if acknowledgements.of(tx, row, now) is not None:
-            if before is not None and not row.is_firing:
-                escalations.forget(tx, row.key)
-            continue
-        start = _start(row, before, now)
-        if start is None:
-            continue
-        ask = next_ask(team, team.escalation, before, start.episode, severity, start.begun_at, now)
-        if ask is not None:
-            yield _DueIncident(row, severity, start.begun_at, ask)
-        elif before is None and team.escalation.of(severity) is not None:
-            escalations.put(tx, row.key, start, now)
+        found = None
+        with attempts.part(_name(row), tx):
+            found = _due_of(tx, team, team.escalation, row, asked.get(row.key), now)
+        if found is not None:
+            yield found
+
+
+def _due_of(
+    tx: Tx, team: OnCall, steps: EscalationBySeverity, row: Condition, before: EscalationProgress | None, now: datetime
+) -> _DueIncident | None:
+    severity = _severity(row)
+    if acknowledgements.of(tx, row, now) is not None:
+        if before is not None and not row.is_firing:
+            escalations.forget(tx, row.key)
+        return None
+    start = _start(row, before, now)
+    if start is None:
+        return None
+    ask = next_ask(team, steps, before, start.episode, severity, start.begun_at, now)
+    if ask is not None:
+        return _DueIncident(row, severity, start.begun_at, ask)
+    if before is None and steps.of(severity) is not None:
+        escalations.put(tx, row.key, start, now)
+    return None
+
+
+def _name(condition: Condition) -> str:
+    return f"{condition.key.monitor}/{condition.key.text}"
 
 
 def _severity(row: Condition) -> Severity:
@@ -153,10 +196,12 @@ def _by_person(due: Sequence[_DueIncident]) -> dict[str, list[tuple[_DueIncident
     return found
 
 
-def _store(tx: Tx, questions: Sequence[Question], channel: str, now: datetime, origin: AlertOrigin) -> None:
+def _store(
+    tx: Tx, questions: Sequence[Question], channel: str, now: datetime, origin: AlertOrigin, *, with_report: bool
+) -> None:
     """Store one question. It is sent whatever is silenced: what is was left out before."""
     found = [one.condition for one in questions]
-    alert = question(questions, channel, now, _report(tx, found[0]) if channel else None)
+    alert = question(questions, channel, now, _report(tx, found[0]) if with_report else None)
     metadata = with_incident(None, found[0]) if len(found) == 1 else with_incidents(None, found)
     store_in(tx, alert, now=now, origin=origin, kind=AlertKind.ESCALATION, status="pending", metadata=metadata)
 

@@ -12,32 +12,29 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from automation.evidence.when_due import report_if_due
-from automation.executor.task import TaskResult
+from automation.executor.task import TaskResult, TaskStatus
 from automation.jobs.model import Jobs, Profile
 from automation.jobs.referenced_monitors import ReferencedMonitors
+from automation.on_call import path_of
 from automation.runner.run_record import RunRecord
-from automation.status import webhooks
-from automation.status.webhooks import Uncalled
-from automation.sync.state import SyncStatus
-from monitoring.alerts.recording.first_day import report_first_day
 from monitoring.base.clock import Clock
 from monitoring.base.errors import ConfigError, StoreError
 from monitoring.base.secrets.redact import Redactor
 from monitoring.base.settings import Settings
 from monitoring.conditions.condition import ConditionKey
-from monitoring.ledger.reach import ReachProblem, reach_problems, reach_problems_without_database
 from monitoring.ledger.reconcile import Reconciled
 from monitoring.ledger.ticks import Unanswered
 from monitoring.store.db.database import Database
 from monitoring.store.people import pauses
 from monitoring.store.spool import unstored
 from monitoring.store.spool.unstored import Kept
-from monitoring.store.tables import conditions
+from monitoring.store.tables import conditions, first_day
 
 if TYPE_CHECKING:
     from automation.runner.recording import Alert, AlertOrigin, Severity, Unstored
+    from automation.status.webhooks import Uncalled
     from automation.sync.attempt import SyncResult
+    from monitoring.ledger.reach import ReachProblem
 
 log = logging.getLogger("automation.runner.notifications")
 
@@ -60,12 +57,15 @@ class Reporting:
 
     def digest(self, profile: Profile, results: Sequence[TaskResult]) -> None:
         """Store the one digest of this run, if it has something to say."""
-        from automation.runner import outgoing  # noqa: PLC0415 - it says why
 
         def act(database: Database) -> None:
             run_id = self._record.run_id
             if run_id is None:
                 raise StoreError("this run has no row yet")
+            if all(result.status is TaskStatus.OK for result in results) and not _had_failed(database, profile.name):
+                return
+            from automation.runner import outgoing  # noqa: PLC0415 - it says why
+
             found = outgoing.digest_input(database, profile, results, run_id)
             outgoing.record_digest(database, found, self._now(), debug=self._settings.debug, redact=self._redact)
 
@@ -75,6 +75,8 @@ class Reporting:
         """Report webhooks that no check calls: on a host whose machine was called until now, by an alert."""
         if found is None:
             return
+        from automation.status import webhooks  # noqa: PLC0415 - the run that found some has loaded it
+
         if not found.variables:
             self._resolve(webhooks.KEY, note="no webhook is set that no check calls")
             return
@@ -109,6 +111,7 @@ class Reporting:
     def synced(self, result: SyncResult) -> None:
         """Report a commit that was taken back or is refused, or a sync that fails for long; and once when it heals."""
         from automation.runner import recording  # noqa: PLC0415 - it says why
+        from automation.sync.state import SyncStatus  # noqa: PLC0415 - the sync has loaded it
 
         high, quote = recording.Severity.HIGH, recording.quote
         gone = result.taken_back
@@ -138,20 +141,27 @@ class Reporting:
 
     def first_day(self) -> None:
         """Report what is held back on the first day of a database, as one message."""
-        self._record.with_database(lambda database: report_first_day(database, self._now(), self._origin()))
+
+        def act(database: Database) -> None:
+            if not first_day.held(database) and not database.read(lambda tx: conditions.is_open(tx, first_day.KEY)):
+                return
+            from monitoring.alerts.recording.first_day import report_first_day  # noqa: PLC0415 - most days are not it
+
+            report_first_day(database, self._now(), self._origin())
+
+        self._record.with_database(act)
 
     def escalate(self) -> None:
         """Ask people about incidents on which nobody acts, where on_call.yaml says whom; a test asks nobody."""
-        from automation.on_call import load  # noqa: PLC0415 - no first line of a task waits for it
-
-        path = load.path_of(self._jobs_file)
+        path = path_of(self._jobs_file)
         if self._settings.in_test_mode or not path.exists():
             return
-        from automation.drills.step import look_after  # noqa: PLC0415 - likewise
+        from automation.drills.step import look_after  # noqa: PLC0415 - no first line of a task waits for it
+        from automation.on_call.load import load_on_call  # noqa: PLC0415 - likewise
         from automation.runner import recording  # noqa: PLC0415 - it says why
 
         try:
-            team = load.load_on_call(path)
+            team = load_on_call(path)
         except ConfigError as error:
             lines = [recording.code(mistake) for mistake in error.mistakes]
             title = f"{path.name} has mistakes: nobody is asked when nobody acts"
@@ -179,15 +189,21 @@ class Reporting:
 
     def day(self, jobs: Callable[[], Jobs | None]) -> None:
         """Report the day before, once; a test, and a process that sends nothing, leave that to other runs."""
-        if not (self._settings.in_test_mode or self._settings.debug):
-            tick_at, now = self._record.tick_at, self._now
-            self._record.with_database(lambda database: report_if_due(database, now(), jobs, self._origin(), tick_at))
+        if self._settings.in_test_mode or self._settings.debug:
+            return
+        from automation.evidence.when_due import report_if_due  # noqa: PLC0415 - no first line of a task waits for it
+
+        tick_at, now = self._record.tick_at, self._now
+        self._record.with_database(lambda database: report_if_due(database, now(), jobs, self._origin, tick_at))
 
     def no_longer_watched(self, watched: ReferencedMonitors) -> None:
         """End the conditions of monitors that no profile names any more; firing ones are reported silently."""
-        from automation.runner import recording  # noqa: PLC0415 - it says why
 
         def act(database: Database) -> None:
+            if not any(conditions.left_behind(database, watched.named, watched.run)):
+                return
+            from automation.runner import recording  # noqa: PLC0415 - it says why
+
             origin = self._origin()
             for monitor in recording.end_unwatched(database, watched.named, watched.run, self._now(), origin):
                 log.info("no profile names the monitor %s any more: its conditions are ended", monitor)
@@ -220,6 +236,11 @@ class Reporting:
 
     def unreached(self) -> list[ReachProblem]:
         """Return why people are not being reached."""
+        from monitoring.ledger.reach import (  # noqa: PLC0415 - no first line of a task waits for it
+            reach_problems,
+            reach_problems_without_database,
+        )
+
         found: list[ReachProblem] = []
 
         def act(database: Database) -> None:
@@ -280,6 +301,13 @@ class Reporting:
 
 def _log_stored(count: int) -> None:
     log.warning("alerts stored that could not be stored when they were raised: %d", count)
+
+
+def _had_failed(database: Database, profile: str) -> bool:
+    from monitoring.store.tables import digests  # noqa: PLC0415 - no first line of a task waits for it
+
+    last = database.read(lambda tx: digests.get(tx, profile))
+    return last is not None and bool(last.failing)
 
 
 def _by_cause(found: Sequence[Unanswered]) -> dict[tuple[str, str], list[Unanswered]]:

@@ -34,6 +34,8 @@ FIRST_DRAIN = timedelta(seconds=20)
 BY_HAND_DRAIN = timedelta(seconds=45)
 _BEFORE_NEXT_TICK = timedelta(seconds=15)
 _CHECK_STOP_S = 5.0
+# What delivers takes longer to load than many a run takes, and its tasks start at the same time: they come first.
+_LOADED_AFTER_S = 0.25
 
 
 class RunDelivery:
@@ -48,9 +50,14 @@ class RunDelivery:
 
     @contextmanager
     def in_background(self) -> Iterator[None]:
-        """Deliver alerts while the block runs, from the first one stored."""
+        """Deliver alerts while the block runs, from the first one stored; of a short one `drain` delivers them."""
         stop = threading.Event()
-        thread = threading.Thread(target=lambda: self._loaded().run(stop), name="delivery", daemon=True)
+
+        def deliver() -> None:
+            if not stop.wait(_LOADED_AFTER_S):
+                self._loaded().run(stop)
+
+        thread = threading.Thread(target=deliver, name="delivery", daemon=True)
         thread.start()
         try:
             yield
@@ -60,7 +67,7 @@ class RunDelivery:
 
     def drain(self, limit: timedelta = FIRST_DRAIN) -> Drained | None:
         """Deliver what can be delivered within the limit; None without a store, or when nothing waits."""
-        if self._record.trouble is not None or not self._count_waiting():
+        if self._record.trouble is not None or not self._has_work():
             return None
         drained = self._loaded().drain(self._clock.now() + limit)
         if drained.waiting:
@@ -99,8 +106,22 @@ class RunDelivery:
         if left:
             log.warning("alerts that still wait to be delivered: %d; the next run or `deliver` sends them", left)
 
+    def _has_work(self) -> bool:
+        """Look before a deliverer is made; one that was, has done what else is due."""
+        if self._deliverer is not None:
+            return self._count_waiting() > 0
+        from monitoring.store.queries.delivery_work import has_work  # noqa: PLC0415 - no first line of a task waits
+
+        found = [True]  # a store that cannot be read says nothing
+
+        def act(database: Database) -> None:
+            with database.write() as tx:
+                found[:] = [has_work(tx, self._clock.now())]
+
+        self._record.read(act)
+        return found[0]
+
     def _count_waiting(self) -> int:
-        """Look before a deliverer is made: its clients take longer to load than most runs."""
         waiting = [1]  # a store that cannot be read says nothing
 
         def act(database: Database) -> None:

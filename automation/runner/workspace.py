@@ -1,4 +1,4 @@
-"""Where the tasks of one run live: their temporary directory, their commands, their lines in the log."""
+"""Where the tasks of one run live: their temporary directory and their environment."""
 
 from __future__ import annotations
 
@@ -6,24 +6,20 @@ import logging
 import os
 import shutil
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
+from automation.executor.chosen_tasks import own_environment, with_command_line
 from automation.jobs.model import Profile, Task
 from automation.runner.task_environment import task_environment
-from monitoring.base.errors import UsageError
 from monitoring.base.settings import Settings
 from monitoring.base.temporary import temporary_directory
 
 log = logging.getLogger("automation.runner.workspace")
 
 _PREFIX = "run-"
-# Third-party packages worth importing once in the fork server instead of in every task: what `utils` needs
-# of its own, and what a script may name.
-_OF_UTILS = ("apsw", "orjson", "yaml")
-_IF_NAMED = {"eth_abi": "eth_abi", "eth_hash": "eth_hash.auto", "httpx2": "httpx2", "web3": "web3"}
 
 
 class Workspace:
@@ -62,51 +58,6 @@ class Workspace:
             own=own_environment(self._profile, task),
             is_brief=self._is_brief,
         )
-
-
-def with_command_line(task: Task) -> Task:
-    """Return a task with its argv and, for YAML monitors, the module that runs them."""
-    if task.script is None:
-        return replace(task, module="monitoring.checks", argv=("monitoring.checks", "run", *task.monitors))
-    return replace(task, argv=(task.script, *(f"--{key}={value}" for key, value in task.args.items())))
-
-
-def preload_for(tasks: Sequence[Task], checkout: Path) -> list[str]:
-    """Name the packages the fork server imports beforehand: only what these tasks will import.
-
-    A package that is missing here costs its tasks time, one too many costs every run time.
-    """
-    texts = [_source(checkout / task.script) for task in tasks if task.script]
-    reads_chains = any(task.monitors for task in tasks)
-    named = [module for word, module in _IF_NAMED.items() if reads_chains or any(word in text for text in texts)]
-    return [*_OF_UTILS, *named]
-
-
-def _source(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8", errors="replace")
-    except OSError:
-        return ""
-
-
-def own_environment(profile: Profile, task: Task) -> Mapping[str, str]:
-    """Return what jobs.yaml itself sets for a task; the task's word beats the profile's."""
-    return {**profile.env, **task.env}
-
-
-def choose_tasks(profile: Profile, only: str | None) -> list[Task]:
-    """Return the tasks to run: all enabled ones, or the one asked for even if it is disabled.
-
-    Raises:
-        UsageError: the profile has no task of that name.
-    """
-    if only is None:
-        return [task for task in profile.tasks if task.enabled]
-    found = [task for task in profile.tasks if task.name == only]
-    if not found:
-        known = ", ".join(task.name for task in profile.tasks) or "it has none"
-        raise UsageError(f"{profile.name} has no task {only!r}; its tasks: {known}")
-    return found
 
 
 def remove_leftovers(cache_dir: Path) -> None:

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, time, timedelta
 from functools import lru_cache
+from typing import NamedTuple
 
 from cronsim import CronSim
 
@@ -33,8 +34,7 @@ _LONGEST_MONTH = {2: 29, 4: 30, 6: 30, 9: 30, 11: 30}
 _SUNDAY = 7  # cron's second name for 0
 
 
-@dataclass(frozen=True, slots=True)
-class _Field:
+class _Field(NamedTuple):
     """One of the five fields: its range, its words, and whether a step may stand as it is written.
 
     A step in a day or month field is read differently by different crons (`*/2` next to a restricted
@@ -77,8 +77,7 @@ _WEEKDAY = _Field("weekday", 0, 6, ("sun", "mon", "tue", "wed", "thu", "fri", "s
 _FIELDS = (_MINUTE, _HOUR, _DAY, _MONTH, _WEEKDAY)
 
 
-@dataclass(frozen=True, slots=True)
-class _Span:
+class _Span(NamedTuple):
     """One item of a field's list: every `step`-th value from `first` to `last`."""
 
     first: int
@@ -92,8 +91,7 @@ class _Span:
         return frozenset(range(self.first, self.last + 1, self.step))
 
 
-@dataclass(frozen=True, slots=True)
-class _ParsedField:
+class _ParsedField(NamedTuple):
     """What one field means: the values it matches, and the text that says so to every reader alike."""
 
     values: frozenset[int]

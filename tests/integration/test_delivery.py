@@ -566,3 +566,18 @@ def test_a_delivery_that_cannot_be_read_lets_the_others_pass_for_an_hour(outbox:
         outbox_table.step_aside(tx, 1, 3, at, "its text is damaged")
     found = outbox.database.rows("SELECT attempts, next_attempt_at, error FROM deliveries WHERE id = 1")
     assert found == [(3, to_text(at + timedelta(hours=1)), "its text is damaged")]
+
+
+def test_two_chats_that_ask_to_wait_delay_no_critical_of_a_third(outbox: Outbox, telegram: TelegramStandIn) -> None:
+    outbox.environ |= {"TELEGRAM_CHAT_ID_MAPLE": "-4711", "TELEGRAM_CHAT_ID_CAP": "-4712"}
+    answer_if(telegram, b"limited", too_many_requests(600))
+    put(outbox, alert("limited"))
+    put(outbox, alert("limited too", protocol="maple"))
+    outbox.drain(within_s=0.5)
+    put(outbox, alert("mild", "LOW", protocol="cap"))
+    put(outbox, alert("holds too little", "CRITICAL", protocol="cap"))
+    put(outbox, alert("limited as well", "CRITICAL", protocol="maple"))
+    outbox.drain(within_s=1)
+    assert titles(telegram) == ["holds too little"], "the bot as a whole is slowed down for what can wait"
+    asked = [request for request in telegram.requests if b"limited" in request.body]
+    assert len(asked) == 2, "what a chat asked for holds for all that goes there"

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from automation.on_call.attempts import Attempts
 from automation.on_call.chats import with_people
 from automation.on_call.escalate import escalate
 from automation.on_call.load import load_on_call
@@ -209,8 +210,9 @@ def test_a_question_is_stored_with_what_was_asked_or_not_at_all(host: Team, monk
     host.fire()
     host.clock.advance(300)
     monkeypatch.setattr("automation.on_call.escalate.store_in", _breaks)
-    with pytest.raises(RuntimeError):
-        escalate(host.outbox.database, host.team, host.clock.now(), AlertOrigin())
+    attempts = Attempts()
+    assert escalate(host.outbox.database, host.team, host.clock.now(), AlertOrigin(), attempts) == 0
+    assert attempts.failed == {"acme/vault": "RuntimeError"}
     monkeypatch.undo()
     assert chats(host.look(0)) == ["222"]
 

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from automation.listen.minutes import Minutes
 from automation.on_call.escalate import escalate
-from monitoring.alerts.message.model import Severity
+from automation.on_call.message import Question, question
+from automation.status.collect import look
+from monitoring.alerts.message.model import Alert, Severity
 from monitoring.alerts.recording.store_alert import AlertOrigin
 from monitoring.store.people import acknowledgements
 from monitoring.store.tables import conditions
+from monitoring.store.tables.alerts import StoredAlert
 from tests.support.chain_clock import ManualClock
 from tests.support.chat_reader import CHAT, ChatHost
 from tests.support.fake_telegram import TelegramStandIn
@@ -156,3 +160,54 @@ def test_in_a_test_nobody_is_asked(tmp_path: Path, telegram: TelegramStandIn) ->
     host.clock.advance(600)
     assert host.minutes.look() == 0
     host.close()
+
+
+def test_a_bug_about_one_incident_stops_no_other_is_reported_and_tried_again(
+    host: ChatHost, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    broken = [True]
+
+    def breaks_for_peg(found: Sequence[Question], *rest: Any) -> Alert:
+        if broken and any("peg" in one.title for one in found):
+            raise KeyError("a bug")
+        return question(found, *rest)
+
+    monkeypatch.setattr("automation.on_call.escalate.question", breaks_for_peg)
+    for key in ("vault", "peg", "backing"):
+        host.fire(key)
+    heard = minutes_heard(host, 6)
+    assert heard == {5: [CHAT, "111", "111"]}, "two questions to ana, one report to the chat of the operators"
+    report = next(each.text for each in host.telegram.messages if "Asking people failed: 1 part" in each.text)
+    assert "\nacme/peg: KeyError\n" in report
+    assert "🚨 HIGH automation" in report
+    shown = look(host.settings, host.jobs, host.clock.now())
+    assert "Asking people failed: 1 part of the work of a minute" in [each.title for each in shown.firing]
+    broken.clear()
+    assert minutes_heard(host, 1) == {1: [CHAT, "111"]}, "asked as soon as it works"
+    assert "asking people works again" in host.telegram.messages[-1].text + host.telegram.messages[-2].text
+
+
+def test_an_incident_whose_last_report_cannot_be_shown_is_asked_about_without_it(
+    host: ChatHost, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def breaks(_stored: StoredAlert) -> Alert:
+        raise RecursionError
+
+    monkeypatch.setattr("automation.on_call.escalate.alert_of", breaks)
+    host.fire("vault")
+    assert minutes_heard(host, 5) == {5: ["111"]}
+    assert "not acknowledged: the vault is empty" in host.telegram.messages[-1].text
+    assert "As reported" not in host.telegram.messages[-1].text
+
+
+@pytest.mark.parametrize("broken", ["automation.on_call.escalate._keep_duty", "automation.drills.step.step"])
+def test_a_bug_in_other_work_of_the_minute_keeps_nobody_from_being_asked(
+    host: ChatHost, monkeypatch: pytest.MonkeyPatch, broken: str
+) -> None:
+    def breaks(*_args: object) -> None:
+        raise ValueError
+
+    monkeypatch.setattr(broken, breaks)
+    host.fire("vault")
+    assert minutes_heard(host, 5)[5] == ["111"]
+    assert any("Asking people failed: 1 part" in each.text for each in host.telegram.messages)

@@ -11,7 +11,7 @@ from pathlib import Path
 import apsw
 import pytest
 
-from automation.listen.answers import BotCall, Handled
+from automation.listen.answers import BotCall, Handled, message_to
 from automation.listen.buttons import TapContext
 from automation.listen.updates import Update
 from monitoring.alerts.senders.telegram.bot import BotAccount
@@ -21,8 +21,9 @@ from monitoring.base.locks.profile_lock import SingleLock
 from monitoring.store.db.database import Tx
 from monitoring.store.tables import state
 from tests.support import fake_telegram
-from tests.support.chat_reader import ANA, BOT_ID, CHAT, ChatHost
-from tests.support.fake_telegram import BOT_TOKEN, TelegramStandIn
+from tests.support.chat_reader import ANA, BEN, BOT_ID, CHAT, ChatHost
+from tests.support.fake_telegram import BOT_TOKEN, Answer, TelegramStandIn
+from tools.scripted_server import Request
 
 
 @pytest.fixture
@@ -130,8 +131,54 @@ def test_a_chat_that_wants_to_wait_holds_up_no_other_answer(host: ChatHost) -> N
     host.telegram.script(None, None, fake_telegram.too_many_requests(30))
     host.turn()
     assert len(host.telegram.answered_taps) == 1
+    host.clock.advance(29)
+    host.turn()
+    assert len(host.telegram.answered_taps) == 1, "it asked for 30 s"
+    host.clock.advance(2)
     host.turn()
     assert len(host.telegram.answered_taps) == 2
+
+
+def test_a_chat_with_many_answers_that_wait_is_left_alone_and_holds_up_no_other(host: ChatHost) -> None:
+    asked: list[str] = []
+    real = host.telegram.respond
+
+    def limited(request: Request) -> Answer:
+        if b'"chat_id": -1001234567890' in request.body and request.path.endswith("sendMessage"):
+            asked.append(request.path)
+            return fake_telegram.too_many_requests(300)
+        return real(request)
+
+    host.telegram.respond = limited  # type: ignore[method-assign]
+    for _ in range(4):
+        for _ in range(6):  # as many of a minute are answered
+            host.telegram.write(ANA, "/oncall", chat=CHAT)
+        host.turn()
+        host.clock.advance(61)
+    assert host.outbox.database.rows("SELECT count(*) FROM handled_updates WHERE calls <> ''") == [(24,)]
+    host.telegram.write(BEN, "/oncall")
+    assert [chat for chat, _ in host.turn()] == [str(BEN)]
+    assert len(asked) == 1
+    host.clock.advance(61)
+    host.turn()
+    assert len(asked) == 2, "its time is over"
+
+
+def test_details_of_a_chat_that_wants_to_wait_do_not_hold_up_the_answer_to_the_tap(host: ChatHost) -> None:
+    def both(tap: Update, *_args: object) -> Handled:
+        message = message_to(CHAT, "details")
+        return Handled("done", (BotCall("answerCallbackQuery", {"callback_query_id": tap.query_id}), message))
+
+    host.dispatcher.handle_tap = both
+    for name in ("one", "two"):
+        host.telegram.tap(ANA, name)
+    host.telegram.script(None, None, None, fake_telegram.too_many_requests(30))
+    host.turn()
+    assert len(host.telegram.answered_taps) == 2
+    assert host.telegram.messages == []
+    host.clock.advance(31)
+    host.turn()
+    assert [each.text for each in host.telegram.messages] == ["details", "details"]
 
 
 def test_a_handler_with_a_bug_leaves_a_row_and_stops_no_other_update(host: ChatHost) -> None:

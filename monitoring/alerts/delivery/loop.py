@@ -139,7 +139,11 @@ class Delivery:
         """
         with DeliveryLoop(self._deliverer) as loop:
             while not stop.is_set():
-                loop.turn(wait_s=POLL_S)
+                # With nothing in flight no report can come, and a request to stop need not wait for a poll.
+                is_idle = loop.is_idle
+                if is_idle:
+                    stop.wait(POLL_S)
+                loop.turn(wait_s=0.0 if is_idle else POLL_S)
                 if wake is not None and wake.is_set():
                     wake.clear()
                     loop.look_again()
@@ -185,6 +189,11 @@ class DeliveryLoop:
         self._pools.stop()
         self._close()
 
+    @property
+    def is_idle(self) -> bool:
+        """Whether nothing is in flight or waits to be written down."""
+        return not (self._in_flight or self._unsettled)
+
     def look_again(self) -> None:
         """Look at the outbox in the next turn, whatever else says that nothing changed."""
         self._must_look = True
@@ -211,7 +220,7 @@ class DeliveryLoop:
 
     def is_done(self, deadline: datetime) -> bool:
         """Return whether nothing is in flight and nothing can be attempted before the deadline."""
-        if self._in_flight or self._unsettled or self._must_look or self._database is None:
+        if not self.is_idle or self._must_look or self._database is None:
             return False
         return self._next_at is None or self._next_at > deadline
 

@@ -178,14 +178,17 @@ def asked_wait(seconds: float | None) -> timedelta | None:
 def _blocks(
     tx: Tx, queue: LaneQueue, head: WaitingDelivery, lane: Lane, shared: Lane | None, now: datetime
 ) -> Iterator[datetime | None]:
-    """Return until when the destination, and what it shares with others, are left alone."""
+    """Return until when the destination, and what it shares with others, are left alone.
+
+    That two chats of a bot asked to wait is no word of a third one: something HIGH or CRITICAL for it is tried once.
+    """
     if not _may_try(tx, queue, head, lane, now):
         yield lane.blocked_until
     if shared is None:
         return
     if shared.block_reason == FAILING:  # a host that answers no other machine may still answer this one
         yield shared.blocked_until if lane.failures else None
-    elif not _may_try(tx, queue, head, shared, now):
+    elif not _may_try(tx, queue, head, shared, now) and not (shared.block_reason == RATE and _is_urgent_first(head)):
         yield shared.blocked_until
 
 
@@ -197,13 +200,17 @@ def _may_try(tx: Tx, queue: LaneQueue, head: WaitingDelivery, lane: Lane, now: d
     settings than now, for none.
     """
     if lane.block_reason == FAILING:
-        return head.attempts == 0 and head.severity_rank >= Severity.HIGH
+        return _is_urgent_first(head)
     if not lane.is_refused or lane.block_reason != rate_limits.refused_with(queue.peer.mark):
         return lane.is_refused
     last_try = lane.sent[-1] if lane.sent else 0.0
     rested = now.timestamp() - last_try >= REFUSED_PAUSES[0].total_seconds()
     since = datetime.fromtimestamp(last_try, UTC)
     return rested and outbox.has_untried_since(tx, queue.row_destination, queue.channels, since, Severity.HIGH)
+
+
+def _is_urgent_first(head: WaitingDelivery) -> bool:
+    return head.attempts == 0 and head.severity_rank >= Severity.HIGH
 
 
 def _open(lane: Lane) -> Lane:

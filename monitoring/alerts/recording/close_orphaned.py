@@ -73,10 +73,7 @@ def end_unwatched(
     A monitor that is switched off keeps its conditions, for it may come back; but that it sees nothing is intended.
     Conditions of scripts stay: they are no monitor file's. Return the monitors that were ended.
     """
-    declared = stored.declared_monitors(database)
-    gone = [monitor for monitor in declared if monitor not in named]
-    blind = [row for row in database.read(stored.without_data) if row.declared]
-    resting = [row.key for row in blind if row.key.monitor in named and row.key.monitor not in run]
+    gone, resting = stored.left_behind(database, named, run)
     ending = [key for monitor in gone for key in stored.keys_to_end(database, monitor, CRASH)]
     for batch in _batches(ending):
         with database.write() as tx:

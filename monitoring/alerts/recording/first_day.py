@@ -12,18 +12,16 @@ from monitoring.alerts.message.text import code, line
 from monitoring.alerts.recording.store_alert import AlertOrigin, raise_in, resolve_in
 from monitoring.base.formatting import format_instant
 from monitoring.base.plural import counted
-from monitoring.conditions.condition import ConditionKey
 from monitoring.store.db.database import Database
 from monitoring.store.tables import conditions, first_day
 
-_KEY = ConditionKey("automation", "first-day")
 _MOST = 20
 
 
 def report_first_day(database: Database, now: datetime, origin: AlertOrigin) -> None:
     """Send what is held back as one LOW message, once more when something joins it, and once when the day is over."""
     held = first_day.held(database)
-    before = database.read(lambda tx: conditions.get(tx, _KEY))
+    before = database.read(lambda tx: conditions.get(tx, first_day.KEY))
     if not held and (before is None or not before.is_firing):
         return
     new = held.keys() - first_day.reported(database)
@@ -32,9 +30,9 @@ def report_first_day(database: Database, now: datetime, origin: AlertOrigin) -> 
         if ends_at is None or not held:
             for key in held:
                 first_day.let_go(tx, key)
-            resolve_in(tx, _KEY, now=now, origin=origin, note=_over(len(held)))
+            resolve_in(tx, first_day.KEY, now=now, origin=origin, note=_over(len(held)))
             return
-        raise_in(tx, _message(held, ends_at), now=now, origin=origin, key=_KEY, is_news=bool(new))
+        raise_in(tx, _message(held, ends_at), now=now, origin=origin, key=first_day.KEY, is_news=bool(new))
         first_day.mark_reported(tx, new, now)
 
 
@@ -50,7 +48,7 @@ def _message(held: dict[str, str], ends_at: datetime) -> Alert:
         line("What to type for each: ", code("python -m automation doctor")),
         protocol="automation",
         source="ops_error",
-        key=_KEY.check,
+        key=first_day.KEY.check,
         silent=True,
     )
 

@@ -26,8 +26,7 @@ class Place(NamedTuple):
 START = Place(1, 1)
 
 
-@dataclass(frozen=True, slots=True)
-class Scalar:
+class Scalar(NamedTuple):
     """A text as written; `quoted` distinguishes `"1"` from `1`. `source` is the raw text in the file."""
 
     text: str
@@ -63,8 +62,7 @@ class Scalar:
         return f"the text {self.text!r}"
 
 
-@dataclass(frozen=True, slots=True)
-class Sequence:
+class Sequence(NamedTuple):
     """A list."""
 
     items: tuple[Node, ...]
@@ -74,8 +72,7 @@ class Sequence:
         return "a list"
 
 
-@dataclass(frozen=True, slots=True)
-class Mapping:
+class Mapping(NamedTuple):
     """Keys and values in the order written."""
 
     entries: tuple[tuple[Scalar, Node], ...]
@@ -88,8 +85,7 @@ class Mapping:
         return "a mapping"
 
 
-@dataclass(frozen=True, slots=True)
-class Grafted:
+class Grafted(NamedTuple):
     """A node of another file, or of another place: it keeps its own path, and its mistakes go to its own file."""
 
     origin: YamlNode

@@ -176,7 +176,7 @@ def _list_of(spot: Spot, scope: Scope) -> tuple[Expression | None, bool]:
     text = spot.text("a list, as in vault.get_default_queue(), or 0..count,")
     counted = _COUNTED.match(text) if text else None
     if text and counted and isinstance(spot.node, Scalar):
-        spot = Spot(replace(spot.node, text=" " * counted.end() + text[counted.end() :]), spot.path, spot.mistakes)
+        spot = Spot(spot.node._replace(text=" " * counted.end() + text[counted.end() :]), spot.path, spot.mistakes)
     expression = read_expression(spot, scope) if text else None
     if expression is None:
         return None, False

@@ -122,7 +122,7 @@ def _entry(tx: Tx, entry: JudgedPart, before: LoadedState, now: datetime, origin
     current, composed = current or Condition(entry.seen.key), entry.composed
     if why_not(current, Owner.JUDGED, origin.task):
         return False  # it is reported as the check's crash; the row is another rule's
-    condition = replace(_shown(entry, current, now), owner=Owner.JUDGED, owner_task=origin.task or "")
+    condition = _shown(entry, current, now, origin)
     if composed is None:
         if current.state is State.PENDING and condition.state is State.OK:
             first_day.let_go(tx, str(condition.key))
@@ -171,8 +171,8 @@ def _judgement(row: Condition | None) -> tuple[object, ...] | None:
     return *rules, row.clear_since, row.done_by
 
 
-def _shown(entry: JudgedPart, current: Condition, now: datetime) -> Condition:
-    """Return the condition as the rules left it, with what people are shown of it."""
+def _shown(entry: JudgedPart, current: Condition, now: datetime, origin: AlertOrigin) -> Condition:
+    """Return the condition as the rules left it, with what people are shown of it and whose it is."""
     seen, composed = entry.seen, entry.composed
     condition, route, unseen = seen.outcome.condition, seen.part.route, seen.outcome.reason in _UNSEEN
     is_news = composed is not None and (not current.is_firing or condition.is_firing)
@@ -189,6 +189,8 @@ def _shown(entry: JudgedPart, current: Condition, now: datetime) -> Condition:
         judged_at=current.judged_at if unseen else now,
         no_data=replace(condition.no_data, reported_as=entry.blamed) if condition.no_data else None,
         declared=entry.declared,
+        owner=Owner.JUDGED,
+        owner_task=origin.task or "",
     )
 
 

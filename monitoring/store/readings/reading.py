@@ -60,6 +60,7 @@ class Series:
 class ReadingColumns(NamedTuple):
     """A reading as columns: made before the transaction, which others wait for."""
 
+    key: tuple[str, ...]
     value: Column
     reference: Column
     limits: str
@@ -86,5 +87,6 @@ class CheckReading:
 
     @cached_property
     def columns(self) -> ReadingColumns:
-        value, reference = to_column(self.value), to_column(self.reference)
-        return ReadingColumns(value, reference, self.limits.as_text(), inputs_as_text(self.inputs), self.series.mark)
+        key, value, reference = self.series.key, to_column(self.value), to_column(self.reference)
+        limits, inputs = self.limits.as_text(), inputs_as_text(self.inputs)
+        return ReadingColumns(tuple(key.named.values()), value, reference, limits, inputs, self.series.mark)

@@ -7,13 +7,13 @@ ended is added to the day it ended on.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
 from datetime import datetime
+from operator import attrgetter
 from typing import NamedTuple
 
 from monitoring.conditions.condition import ConditionKey
 from monitoring.store.db.compatibility import has_table
-from monitoring.store.db.database import Row, Tx, fetch
+from monitoring.store.db.database import Tx, fetch
 from monitoring.store.readings.cadence import NOT_KNOWN, Cadence
 from monitoring.store.readings.exact_text import Column
 from monitoring.store.readings.reading import CheckReading
@@ -21,49 +21,49 @@ from monitoring.store.readings.reading import CheckReading
 DAY_S = 86_400
 
 
-class JudgedColumns(NamedTuple):
-    """What has to stay equal for a stretch to go on, as columns."""
+class OpenStretch(NamedTuple):
+    """A row of `open_readings`, in unix seconds; `begun_with` are the inputs with which another state began.
 
-    value: Column
-    reference: Column
-    state: int
-    severity: int
-    limits: int
-
-
-@dataclass(frozen=True, slots=True)
-class OpenStretch:
-    """An open stretch, in unix seconds; `begun_with` are the inputs with which another state began."""
+    A tuple, since a run makes some for each of its checks while others wait for the transaction.
+    """
 
     series: int
     first_at: int
     last_at: int
     runs: int
-    seen: JudgedColumns
-    first_block: int | None = None
-    last_block: int | None = None
-    gap: bool = False
-    inputs: str | None = None
-    begun_with: str | None = None
-    cadence: Cadence = NOT_KNOWN
-    mark: int = 0
+    value: Column
+    reference: Column
+    state: int
+    severity: int
+    limits: int
+    first_block: int | None
+    last_block: int | None
+    gap: int
+    inputs: str | None
+    begun_with: str | None
+    step_s: int
+    gap_s: int
+    mark: int
 
     def after(self, reading: OpenStretch) -> tuple[OpenStretch, bool]:
         """Return the stretch that goes on after one more reading, and whether this one is over. Pure."""
-        cadence, gap = self.cadence.after(reading.last_at - self.last_at)
-        if self.seen == reading.seen and not gap:
-            longer = replace(self, last_at=reading.last_at, runs=self.runs + 1, last_block=reading.last_block)
-            return replace(longer, inputs=reading.inputs, cadence=cadence, mark=reading.mark), False
-        judged, before = reading.seen, self.seen
-        same_state = (judged.state, judged.severity) == (before.state, before.severity)
+        cadence, is_gap = Cadence(self.step_s, self.gap_s).after(reading.last_at - self.last_at)
+        if _judged(self) == _judged(reading) and not is_gap:
+            return self._replace(
+                last_at=reading.last_at, runs=self.runs + 1, last_block=reading.last_block, inputs=reading.inputs,
+                step_s=cadence.step_s, gap_s=cadence.gap_s, mark=reading.mark,
+            ), False  # fmt: skip
+        same_state = (reading.state, reading.severity) == (self.state, self.severity)
         begun_with = None if same_state else reading.inputs
-        return replace(reading, gap=gap, begun_with=begun_with, cadence=cadence), True
+        begun = reading._replace(
+            gap=int(is_gap), begun_with=begun_with, step_s=cadence.step_s, gap_s=cadence.gap_s,
+        )  # fmt: skip
+        return begun, True
 
 
-_GOING = (
-    "first_at", "last_at", "runs", "value", "reference", "state", "severity", "limits", "first_block", "last_block",
-    "gap", "inputs", "begun_with", "step_s", "gap_s", "mark",
-)  # fmt: skip
+# What has to stay equal for a stretch to go on.
+_judged = attrgetter("value", "reference", "state", "severity", "limits")
+_GOING = OpenStretch._fields[1:]
 _OVER = (
     "lasted_s", "runs", "value", "reference", "state", "severity", "limits", "last_block", "blocks", "gap", "inputs",
 )  # fmt: skip
@@ -96,17 +96,21 @@ def record_in(tx: Tx, readings: Sequence[CheckReading], gone: Iterable[Condition
     at, limits = int(now.timestamp()), _LimitNumbers(tx)
     known = _known(tx, {one.series.key.monitor for one in readings})
     ended: list[tuple[Column, ...]] = []
-    going: list[tuple[Column, ...]] = []
+    going: list[OpenStretch] = []
     for reading in readings:
-        before, series = known.get(reading.series.key, (None, 0))
-        if before is None or before.mark != reading.columns.mark:
+        columns = reading.columns
+        before, series = known.get(columns.key, (None, 0))
+        if before is None or before.mark != columns.mark:
             series = _series(tx, reading)
-        fresh = _fresh(reading, series, limits.id_of(reading.columns.limits), at)
-        stretch, is_over = replace(fresh, begun_with=fresh.inputs), False
+        stretch = OpenStretch(
+            series, at, at, 1, columns.value, columns.reference, reading.state, reading.severity,
+            limits.id_of(columns.limits), reading.block, reading.block, 0, columns.inputs, columns.inputs,
+            NOT_KNOWN.step_s, NOT_KNOWN.gap_s, columns.mark,
+        )  # fmt: skip
         if before is not None:
-            stretch, is_over = before.after(fresh)
+            stretch, is_over = before.after(stretch)
             ended += [_ended(before)] if is_over else []
-        going.append(_going(stretch))
+        going.append(stretch)
     tx.executemany(_END, ended)
     tx.executemany(_PUT, going)
     for key in gone:
@@ -138,46 +142,24 @@ class _LimitNumbers:
         return self._known[content]
 
 
-def _known(tx: Tx, monitors: Iterable[str]) -> dict[ConditionKey, tuple[OpenStretch | None, int]]:
-    found: dict[ConditionKey, tuple[OpenStretch | None, int]] = {}
+def _known(tx: Tx, monitors: Iterable[str]) -> dict[tuple[str, ...], tuple[OpenStretch | None, int]]:
+    found: dict[tuple[str, ...], tuple[OpenStretch | None, int]] = {}
     for monitor in monitors:
-        for row in fetch(tx, _KNOWN, (monitor,)):
-            key = ConditionKey.of_texts(monitor, *row[:3])
-            found[key] = (_stretch(row[3:]) if row[4] is not None else None, row[3])
+        for check, chain, subject, *going in fetch(tx, _KNOWN, (monitor,)):
+            series, first_at = going[:2]
+            found[monitor, check, chain, subject] = (None if first_at is None else OpenStretch(*going), series)
     return found
 
 
 def _series(tx: Tx, reading: CheckReading) -> int:
-    found = tx.execute(_NEW_SERIES, (*reading.series.key.named.values(), *reading.series.columns)).fetchone()
+    found = tx.execute(_NEW_SERIES, (*reading.columns.key, *reading.series.columns)).fetchone()
     return int(found[0]) if found else 0
-
-
-def _stretch(row: Row) -> OpenStretch:
-    series, first_at, last_at, runs = row[:4]
-    first_block, last_block, gap, inputs, begun_with, step_s, gap_s, mark = row[9:]
-    return OpenStretch(
-        series, first_at, last_at, runs, JudgedColumns(*row[4:9]), first_block, last_block, bool(gap), inputs,
-        begun_with, Cadence(step_s, gap_s), mark,
-    )  # fmt: skip
-
-
-def _fresh(reading: CheckReading, series: int, limits: int, at: int) -> OpenStretch:
-    value, reference, _, inputs, mark = reading.columns
-    seen = JudgedColumns(value, reference, int(reading.state), int(reading.severity), limits)
-    return OpenStretch(series, at, at, 1, seen, reading.block, reading.block, inputs=inputs, mark=mark)
 
 
 def _ended(one: OpenStretch) -> tuple[Column, ...]:
     day, last_s = divmod(one.last_at, DAY_S)
     blocks = one.last_block - one.first_block if one.last_block is not None and one.first_block is not None else None
     return (
-        day, one.series, last_s, one.last_at - one.first_at, one.runs, *one.seen, one.last_block, blocks, int(one.gap),
+        day, one.series, last_s, one.last_at - one.first_at, one.runs, *_judged(one), one.last_block, blocks, one.gap,
         one.begun_with,
-    )  # fmt: skip
-
-
-def _going(one: OpenStretch) -> tuple[Column, ...]:
-    return (
-        one.series, one.first_at, one.last_at, one.runs, *one.seen, one.first_block, one.last_block, int(one.gap),
-        one.inputs, one.begun_with, one.cadence.step_s, one.cadence.gap_s, one.mark,
     )  # fmt: skip

@@ -6,7 +6,9 @@ This only keeps them; the rules are in `monitoring.conditions`.
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Collection
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
 from monitoring.base.clock import instant_or_none, to_text
@@ -124,6 +126,15 @@ def declared_monitors(database: Database) -> list[str]:
     return [row[0] for row in found]
 
 
+def left_behind(
+    database: Database, named: Collection[str], run: Collection[str]
+) -> tuple[list[str], list[ConditionKey]]:
+    """Return the monitors with declared checks that are not `named`, and the checks without data of those not `run`."""
+    gone = [monitor for monitor in declared_monitors(database) if monitor not in named]
+    blind = [row.key for row in database.read(without_data) if row.declared]
+    return gone, [key for key in blind if key.monitor in named and key.monitor not in run]
+
+
 def keys_to_end(database: Database, monitor: str, also: str) -> list[ConditionKey]:
     """Return the declared conditions of a monitor that is gone, after the one under the check `also`."""
     found = database.rows(
@@ -199,6 +210,8 @@ def _key_values(key: ConditionKey) -> tuple[str, str, str, str]:
     return key.monitor, key.check, str(key.chain or ""), key.subject
 
 
+# A run reads its rows before it judges and again while others wait for it: what did not change is the same object then.
+@lru_cache(maxsize=1024)
 def _condition(row: Row) -> Condition:
     named = dict(zip(_FIELDS, row[4:], strict=True))
     data, since, source, reason = (named.pop(name) for name in ("data_json", *_NO_DATA))

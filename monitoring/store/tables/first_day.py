@@ -7,9 +7,11 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from monitoring.base.clock import instant_or_none, to_text
+from monitoring.conditions.condition import ConditionKey
 from monitoring.store.db.database import Database, Tx
 from monitoring.store.tables import state
 
+KEY = ConditionKey("automation", "first-day")  # of the one message about all that is held back
 _NAMESPACE, _REPORTED = "first-day", "first-day-reported"
 _LENGTH = timedelta(days=1)
 # What is left of a database that was here before this one.
