@@ -26,7 +26,7 @@ _HAS_TABLE = "SELECT 1 FROM sqlite_master WHERE name = 'readings'"
 
 
 @dataclass
-class _Damaged:
+class _LostReadings:
     """The database that goes away, and what of it could not be read."""
 
     connection: apsw.Connection
@@ -52,10 +52,10 @@ class _Damaged:
 
 
 @dataclass
-class _Move:
+class _SalvagedReadings:
     """From where to where, and under which numbers series and limits are kept there."""
 
-    source: _Damaged
+    source: _LostReadings
     series: dict[int, int] = field(default_factory=dict)
     limits: dict[int, int] = field(default_factory=dict)
     lost: int = 0
@@ -113,7 +113,7 @@ VALUES (:last_at / 86400, :series, :last_at % 86400, :last_at - :first_at, :runs
 
 def salvage_readings(source: apsw.Connection, fresh: Database, now: datetime) -> None:
     """Copy readings day by day, the newest first, while there is room; count and log what is lost. Never raises."""
-    move, why = _Move(_Damaged(source)), ""
+    move, why = _SalvagedReadings(_LostReadings(source)), ""
     if not move.source.rows(_HAS_TABLE) and not move.source.holes:
         return  # of a release that keeps none
     try:
@@ -131,7 +131,7 @@ def salvage_readings(source: apsw.Connection, fresh: Database, now: datetime) ->
     _say(fresh, move, why, now)
 
 
-def _say(fresh: Database, move: _Move, why: str, now: datetime) -> None:
+def _say(fresh: Database, move: _SalvagedReadings, why: str, now: datetime) -> None:
     unread = f"{counted(len(move.days), 'day')} of readings could not be read whole" if move.days else "a part is lost"
     if not (why or move.source.holes or move.lost):
         return
@@ -144,7 +144,7 @@ def _say(fresh: Database, move: _Move, why: str, now: datetime) -> None:
         log.warning("%s: what was lost of readings could not be counted: %s", fresh.path, error)
 
 
-def _days(source: _Damaged, now: datetime) -> range:
+def _days(source: _LostReadings, now: datetime) -> range:
     """Return the days that may have readings, the newest first."""
     today = int(now.timestamp()) // DAY_S
     first = source.rows("SELECT min(day) FROM readings")
