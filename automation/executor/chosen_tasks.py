@@ -17,6 +17,16 @@ from monitoring.base.errors import UsageError
 _OF_UTILS = ("apsw", "orjson", "yaml")
 _OURS = ("utils", "protocols", "monitoring")
 _IF_NAMED = {"eth_abi": "eth_abi", "eth_hash": "eth_hash.auto", "httpx2": "httpx2", "web3": "web3"}
+# Our own, which every such task would load for itself, for longer than it computes. Not what reads the environment
+# when it is imported, which is each task's own (utils/cache.py).
+_READING = (
+    "httpcore2",
+    "monitoring.chains.rpc.views",
+    "monitoring.checks.engine.read",
+    "monitoring.checks.engine.source_health",
+)
+_OF_FILES = ("monitoring.checks.commands", "monitoring.checks.config.load", "monitoring.checks.state.kept_reading")
+_OF_FUNCTIONS = ("utils.monitor", "utils.script", "utils.judging", "utils.chain")
 
 
 def with_command_line(task: Task) -> Task:
@@ -38,7 +48,9 @@ def preload_for(tasks: Sequence[Task], checkout: Path) -> list[str]:
         return reads_chains or any(word in text for text in texts)
 
     named = [module for word, module in _IF_NAMED.items() if is_needed(word)]
-    return [*(_OF_UTILS if any(map(is_needed, _OURS)) else ()), *named]
+    own = [*(_OF_FILES if reads_chains else ())]
+    own += _OF_FUNCTIONS if any("utils.monitor" in text for text in texts) else ()
+    return [*(_OF_UTILS if any(map(is_needed, _OURS)) else ()), *named, *own, *(_READING if own else ())]
 
 
 def _source(path: Path) -> str:

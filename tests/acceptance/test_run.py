@@ -318,6 +318,15 @@ def test_tasks_run_in_parallel_and_needs_are_respected(host: Host) -> None:
     assert at_once > 5
 
 
+def test_tasks_find_loaded_what_all_of_them_need_and_not_what_reads_their_own_environment(host: Host) -> None:
+    names = ("utils.monitor", "monitoring.chains.rpc.views", "monitoring.checks.commands", "utils.cache")
+    looks = f"import sys  # utils.monitor\nprint([name for name in {names} if name in sys.modules])"
+    host.profile({"first": looks, "second": looks})
+    done = host.automation("run", "hourly")
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.count(str(["utils.monitor", "monitoring.chains.rpc.views"])) == 2
+
+
 def test_a_survivor_holds_neither_the_lock_nor_the_log(host: Host, tmp_path: Path) -> None:
     pid_file = tmp_path / "pid"
     host.profile({"daemon": HANG.format(pid_file=str(pid_file))})

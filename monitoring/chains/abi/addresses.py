@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 from eth_hash.auto import keccak
 
@@ -36,7 +37,12 @@ def checksum(address: str) -> str:
     """
     if not _ADDRESS.fullmatch(address):
         raise SignatureError(f"{address!r} is not an address: write 0x and 40 hex digits")
-    plain = address[2:].lower()
+    return _marked(address[2:].lower())
+
+
+# Each read of a contract and each log of it brings its address once more.
+@lru_cache(maxsize=4096)
+def _marked(plain: str) -> str:
     digest = keccak256(plain).hex()
     marked = (char.upper() if int(digest[place], 16) >= _CHECKSUM_NIBBLE else char for place, char in enumerate(plain))
     return "0x" + "".join(marked)

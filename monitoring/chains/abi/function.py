@@ -118,6 +118,12 @@ def decode(types: Sequence[AbiType], data: bytes, what: str = "data", *, strict:
     return tuple(kind.from_codec(value) for kind, value in zip(types, raw, strict=True))
 
 
+# A check of rows asks for the same few with each row, again in each pass.
+@functools.lru_cache(maxsize=1024)
+def _topic(signature: str) -> str:
+    return "0x" + keccak256(signature).hex()
+
+
 @dataclass(frozen=True, slots=True)
 class Event:
     """An event by its declaration, with names, since logs are read by name."""
@@ -127,7 +133,7 @@ class Event:
 
     @property
     def topic(self) -> str:
-        return "0x" + keccak256(f"{self.name}({','.join(str(field.kind) for field in self.fields)})").hex()
+        return _topic(f"{self.name}({','.join(str(field.kind) for field in self.fields)})")
 
     def encode(self, values: Sequence[object]) -> tuple[tuple[str, ...], str]:
         """Return topics and data of a log, in hex; an indexed value of dynamic type is given as its hash.
