@@ -1,7 +1,8 @@
 """A stand-in for Telegram's Bot API on loopback: accepts what Telegram would accept and shows what arrived.
 
-`python -m tools.telegram_stand_in --port 8081`, then `TELEGRAM_API_URL=http://127.0.0.1:8081`. Tests drive the same
-class, script its misbehaviour and switch its limits on.
+`python -m tools.telegram_stand_in --port 8081`, then `TELEGRAM_API_URL=http://127.0.0.1:8081`. What is typed there taps
+buttons and writes to the bot (`telegram_phone`). Tests drive the same class, script its misbehaviour and switch on its
+limits.
 """
 
 from __future__ import annotations
@@ -16,10 +17,12 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from http import HTTPStatus
 from typing import Any, TextIO
 
 from tools.scripted_server import Answer, Request
 from tools.telegram_inbox import TelegramInbox, refused, result_of
+from tools.telegram_phone import HELP, Phone, readable
 from tools.telegram_rules import EDIT_FIELDS, fault_of
 
 _PATH = re.compile(r"/bot([^/]+)/(\w+)")
@@ -138,6 +141,10 @@ class TelegramStandIn(TelegramInbox):
         """Return the messages of a chat as its members see them now: edited ones as they are, deleted ones not."""
         return [each for (chat, _), each in self._shown.items() if chat == chat_id]
 
+    def every_message(self) -> list[Received]:
+        """Return the messages of all chats as they are now."""
+        return list(self._shown.values())
+
     def delete(self, message: Received) -> None:
         """Delete a message, as a member of the chat does."""
         del self._shown[message.chat_id, message.message_id]
@@ -211,7 +218,16 @@ class TelegramStandIn(TelegramInbox):
             after = replace(after, payload={k: v for k, v in after.payload.items() if k != "reply_markup"})
         self._shown[place] = after
         self.edits.append(after)
+        if self._output is not None:
+            print(readable(after, "changed message"), file=self._output, flush=True)
         return result_of({"message_id": after.message_id, "text": after.text})
+
+    def _answer_tap(self, token: str, request: Request) -> Answer:
+        answer = super()._answer_tap(token, request)
+        if self._output is not None and answer.status == HTTPStatus.OK:
+            said = self.answered_taps[-1].get("text", "")
+            print(f"Telegram stand-in: who tapped reads: {said}", file=self._output, flush=True)
+        return answer
 
     def _delete_message(self, token: str, request: Request) -> Answer:
         payload = json.loads(request.body)
@@ -269,18 +285,8 @@ class TelegramStandIn(TelegramInbox):
         self.messages.append(received)
         self._shown[received.chat_id, received.message_id] = received
         if self._output is not None:
-            print(_readable(received), file=self._output, flush=True)
+            print(readable(received), file=self._output, flush=True)
         return Answer.of_json(200, {"ok": True, "result": {"message_id": received.message_id, "text": received.text}})
-
-
-def _readable(received: Received) -> str:
-    topic = "" if received.thread_id is None else f" topic {received.thread_id}"
-    sound = "silently" if received.silent else "with sound"
-    text = "\n".join(f"  | {line}" for line in received.text.split("\n"))
-    dates = ", ".join(received.marked("date_time"))
-    text += f"\n  (in the reader's own time zone: {dates})" if dates else ""
-    reply = f", a reply to {received.reply_to}" if received.reply_to else ""
-    return f"Telegram stand-in: message {received.message_id} to chat {received.chat_id}{topic}, {sound}{reply}\n{text}"
 
 
 def main() -> None:
@@ -290,6 +296,7 @@ def main() -> None:
         "--without-date-time", action="store_true", help="refuse the entity date_time, as old servers do"
     )
     parser.add_argument("--limits", action="store_true", help="answer 429 beyond Telegram's published limits")
+    parser.add_argument("--account", type=int, default=111111, help="who taps and writes (default 111111)")
     arguments = parser.parse_args()
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -297,7 +304,16 @@ def main() -> None:
     with TelegramStandIn(port=arguments.port, limits=arguments.limits, output=sys.stdout) as stand_in:
         stand_in.unknown_entities |= {"date_time"} if arguments.without_date_time else set()
         print(f"Telegram stand-in: TELEGRAM_API_URL={stand_in.url}", flush=True)
+        if sys.stdin is not None:
+            print(HELP, flush=True)
+            threading.Thread(target=_obey, args=(Phone(stand_in, arguments.account),), daemon=True).start()
         stop.wait()
+
+
+def _obey(phone: Phone) -> None:
+    for line in sys.stdin:
+        if said := phone.do(line):
+            print(said, flush=True)
 
 
 if __name__ == "__main__":

@@ -10,8 +10,9 @@ from pathlib import Path
 
 from automation.drills.ask import ask, can_answer
 from automation.drills.step import has_destination
+from automation.on_call import path_of
 from automation.on_call.chats import with_people
-from automation.on_call.load import load_on_call, path_of
+from automation.on_call.load import load_on_call
 from automation.on_call.model import OnCall
 from monitoring.alerts.delivery.loop import Delivery
 from monitoring.alerts.recording.store_alert import AlertOrigin

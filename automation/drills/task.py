@@ -11,7 +11,8 @@ import sys
 from pathlib import Path
 
 from automation.drills.plan import unannounced
-from automation.on_call.load import FILE_NAME, load_on_call
+from automation.on_call import FILE_NAME
+from automation.on_call.load import load_on_call
 from monitoring.base.clock import SystemClock
 from monitoring.base.settings import load_settings
 from monitoring.store.maintenance.repair import open_or_repair

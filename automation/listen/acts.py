@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 
 from automation.on_call.silencing import STILL_SENT, announce_silence
 from monitoring.alerts.recording.acknowledge import acknowledge_in, lasts
-from monitoring.base.formatting import format_duration
+from monitoring.base.formatting import format_clock, format_duration
 from monitoring.conditions.condition import Condition
 from monitoring.conditions.severity import Severity
 from monitoring.conditions.silence import FROM_CHAT, Silence, silence_of, subject_of
@@ -45,17 +45,18 @@ def have_it(tx: Tx, condition: Condition, person: str, now: datetime) -> TapEffe
     name, held = _name(condition), acknowledgements.of(tx, condition, now)
     if held is not None:
         who = "You have" if held.by == person else f"{held.by} has"
-        return TapEffect(f"{held.by} has {name}", f"{who} it already, since {_clock(held.at)}.")
+        return TapEffect(f"{held.by} has {name}", f"{who} it already, since {format_clock(held.at, now)}.")
     first = acknowledgements.first_at(tx, condition, person, FROM_CHAT)
     ends_at = first + lasts(condition) if first is not None else None
     if ends_at is not None and ends_at <= now:
         return TapEffect(
             f"{person} had {name} by the button before",
-            f"You had it for {format_duration(lasts(condition))}, since {_clock(first or now)}. "
+            f"You had it for {format_duration(lasts(condition))}, since {format_clock(first or now, now)}. "
             f"Ask somebody else to tap, or acknowledge it on the host: ack {name}",
         )
     made = acknowledge_in(tx, condition, by=person, note=FROM_CHAT, now=now, ends_at=ends_at)
-    toast = f"You have it until {_clock(made.ends_at)}, or until it is worse. Reminders and questions to others stop."
+    until = format_clock(made.ends_at, now)
+    toast = f"You have it until {until}, or until it is worse. Reminders and questions to others stop."
     return TapEffect(f"{person} acknowledged {name}", toast, is_done=True)
 
 
@@ -64,7 +65,7 @@ def mute(tx: Tx, condition: Condition, person: str, now: datetime) -> TapEffect:
     name = _name(condition)
     holding = silence_of(silences.active(tx, now), subject_of(condition))
     if holding is not None:
-        words = f"It is silenced already until {_clock(holding.ends_at)}, by {holding.created_by}."
+        words = f"It is silenced already until {format_clock(holding.ends_at, now)}, by {holding.created_by}."
         return TapEffect(f"{name} is silenced by {holding.created_by}", words)
     wanted = _silence(condition, person, now)
     before = [each for each in narrow_silences.between(tx, now - _OF_CONDITION_WITHIN, now) if each.is_from_chat]
@@ -72,7 +73,7 @@ def mute(tx: Tx, condition: Condition, person: str, now: datetime) -> TapEffect:
         return TapEffect(f"{name}: {why}", f"{why}. To silence it for longer: `monitoring silence` on the host.")
     made = replace(wanted, id=silences.put(tx, wanted))
     announce_silence(tx, made, [condition], now, least=Severity.LOW)
-    toast = f"Muted until {_clock(made.ends_at)}, announced in the chat. {STILL_SENT}"
+    toast = f"Muted until {format_clock(made.ends_at, now)}, announced in the chat. {STILL_SENT}"
     return TapEffect(f"{person} muted {name} for 1 h (silence {made.id})", toast, is_done=True)
 
 
@@ -99,7 +100,3 @@ def _too_many(wanted: Silence, before: Sequence[Silence], now: datetime) -> str:
 
 def _name(condition: Condition) -> str:
     return f"{condition.key.monitor}/{condition.key.text}"
-
-
-def _clock(at: datetime) -> str:
-    return f"{at:%H:%M} UTC"

@@ -37,6 +37,7 @@ MOST_DETAILS_OF_CHAT, _MINUTE = 4, timedelta(minutes=1)
 _SHOWED = "showed details of"
 _LONGEST_TOAST = 200  # core.telegram.org/bots/api, answerCallbackQuery
 _STRANGER = "You are not named in on_call.yaml, so this button does nothing for you. Your account: {account}"
+_NO_TEAM = "on_call.yaml is missing or has mistakes (`validate`), so nobody can act here. Use `ack` on the host."
 _FORGED = "This button is not valid here, or no longer. Use a newer message, or /firing."
 _UNKNOWN = "This alert is not known here any more. /firing lists what is open."
 _OVER = "That incident is over. Nothing was changed."
@@ -63,6 +64,8 @@ class _Tapped:
 
 def handle_tap(tap: Update, person: str, tx: Tx, now: datetime, context: TapContext) -> Handled:
     """Do what a button says and return what came of it."""
+    if not person and context.team is None:
+        return _refused(tap, "nobody is named: on_call.yaml cannot be read", _NO_TEAM)
     if not person:
         return _refused(tap, "not named in on_call.yaml", _STRANGER.format(account=tap.account))
     found = _tapped(tap, person, tx, now, context)

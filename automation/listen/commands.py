@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from automation.on_call.model import OnCall
 from automation.on_call.rota import on_duty
 from monitoring.alerts.message.sanitize import clean_line, shorten
-from monitoring.base.formatting import format_duration
+from monitoring.base.formatting import format_clock, format_duration
 from monitoring.base.plural import counted
 from monitoring.conditions.condition import Condition
 from monitoring.conditions.severity import Severity
@@ -50,9 +50,9 @@ def _firing(database: Database, _team: OnCall | None, now: datetime) -> Iterator
     yield f"{counted(len(found), 'incident')} open ({now:%H:%M} UTC)"
     for each in found[:_MOST]:
         has = held.get(each.key)
-        state = f"{has.by} has it until {has.ends_at:%H:%M} UTC" if has else "not acknowledged"
+        state = f"{has.by} has it until {format_clock(has.ends_at, now)}" if has else "not acknowledged"
         if silence := silence_of(holding, subject_of(each)):
-            state += f", silenced until {silence.ends_at:%H:%M} UTC"
+            state += f", silenced until {format_clock(silence.ends_at, now)}"
         yield ""
         severity, protocol = _severity(each), _named(each.protocol or each.key.monitor)
         yield f"{severity.emoji} {severity.name} {protocol}{_age(each, now)}"
@@ -74,11 +74,11 @@ def _status(database: Database, _team: OnCall | None, now: datetime) -> Iterator
     if blind:
         yield f"{counted(len(blind), 'check')} without data"
     yield from (
-        f"Silenced: {_named(each.what)} until {_day(each.ends_at, now)}, by {_named(each.created_by)}"
+        f"Silenced: {_named(each.what)} until {format_clock(each.ends_at, now)}, by {_named(each.created_by)}"
         for each in silent[:_MOST]
     )
     yield from (
-        f"Paused: {_named(each.what)} until {_day(each.ends_at, now)}, by {_named(each.created_by)}"
+        f"Paused: {_named(each.what)} until {format_clock(each.ends_at, now)}, by {_named(each.created_by)}"
         for each in paused[:_MOST]
     )
     yield ""
@@ -120,10 +120,6 @@ def _age(each: Condition, now: datetime) -> str:
     if began is None:
         return ""
     return f", {'for ' if each.is_firing else 'once, '}{format_duration(max(now - began, now - now))}"
-
-
-def _day(at: datetime, now: datetime) -> str:
-    return f"{at:%H:%M} UTC" if at.date() == now.date() else f"{at:%Y-%m-%d %H:%M} UTC"
 
 
 def _named(text: str) -> str:

@@ -69,7 +69,7 @@ class Dispatcher:
                 update, person, now, access, lambda tx: self.handle_tap(update, person, tx, now, context)
             )
         if access is Access.STRANGER:
-            return self._write(update, person, now, access, lambda tx: self._refusal(tx, update, now))
+            return self._write(update, person, now, access, lambda tx: self._refusal(tx, update, team, now))
         text = self._text(update, team, now)
         call = message_to(update.chat_id, text, topic=update.topic, reply_to=update.message_id)
         return self._write(update, person, now, access, lambda _tx: Handled("answered", (call,)))
@@ -81,7 +81,7 @@ class Dispatcher:
         except MonitoringError as error:
             return f"This cannot be answered now: {error}"
 
-    def _refusal(self, tx: Tx, update: Update, now: datetime) -> Handled:
+    def _refusal(self, tx: Tx, update: Update, team: OnCall | None, now: datetime) -> Handled:
         """Refuse a stranger: with a word in their private chat once a day, which names the number of their account."""
         if not update.is_private or handled_updates.was_answered(tx, update.account, _REFUSED, now - _DAY):
             return Handled(_REFUSED)
@@ -89,6 +89,11 @@ class Dispatcher:
             f"This bot answers the people of on_call.yaml. Your account {update.account} is not in it.\n"
             "If it should be, send this number to somebody who maintains the file."
         )
+        if team is None:
+            text = (
+                "Nobody is known here now: automation/on_call.yaml is missing, or has mistakes that `validate` lists.\n"
+                f"Your account: {update.account}"
+            )
         return Handled(_REFUSED, (message_to(update.chat_id, text),))
 
     def _write(

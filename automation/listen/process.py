@@ -17,7 +17,8 @@ from automation.listen.dispatch import Dispatcher
 from automation.listen.edits import Edits
 from automation.listen.loop import MAX_ANSWER_BYTES, ChatReader
 from automation.listen.minutes import Minutes
-from automation.on_call.load import load_on_call, path_of
+from automation.on_call import path_of
+from automation.on_call.load import load_on_call
 from automation.on_call.model import OnCall
 from automation.schedule.chat_child import PARENT
 from automation.sync.git import current_revision

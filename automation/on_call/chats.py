@@ -9,7 +9,8 @@ import logging
 from dataclasses import replace
 from pathlib import Path
 
-from automation.on_call.load import load_on_call, path_of
+from automation.on_call import path_of
+from automation.on_call.load import load_on_call
 from automation.on_call.model import CHANNEL
 from monitoring.alerts.channels import variable_part
 from monitoring.base.errors import ConfigError

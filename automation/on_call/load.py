@@ -10,13 +10,6 @@ from monitoring.base.yaml.keys import read_value
 from monitoring.base.yaml.marks import Mistakes, YamlNode
 from monitoring.base.yaml.reader import read_yaml
 
-FILE_NAME = "on_call.yaml"
-
-
-def path_of(jobs_file: Path) -> Path:
-    """Return the on_call.yaml that belongs to a jobs.yaml: the one next to it."""
-    return jobs_file.with_name(FILE_NAME)
-
 
 def load_on_call(path: Path) -> OnCall | None:
     """Read an on_call.yaml in which everything is right; None where there is none.

@@ -15,27 +15,26 @@ from typing import TYPE_CHECKING
 from automation.executor.task import TaskResult, TaskStatus
 from automation.jobs.model import Jobs, Profile
 from automation.jobs.referenced_monitors import ReferencedMonitors
+from automation.on_call import path_of
 from automation.runner.run_record import RunRecord
-from automation.status import webhooks
-from automation.status.webhooks import Uncalled
-from automation.sync.state import SyncStatus
 from monitoring.base.clock import Clock
 from monitoring.base.errors import ConfigError, StoreError
 from monitoring.base.secrets.redact import Redactor
 from monitoring.base.settings import Settings
 from monitoring.conditions.condition import ConditionKey
-from monitoring.ledger.reach import ReachProblem, reach_problems, reach_problems_without_database
 from monitoring.ledger.reconcile import Reconciled
 from monitoring.ledger.ticks import Unanswered
 from monitoring.store.db.database import Database
 from monitoring.store.people import pauses
 from monitoring.store.spool import unstored
 from monitoring.store.spool.unstored import Kept
-from monitoring.store.tables import conditions, digests, first_day
+from monitoring.store.tables import conditions, first_day
 
 if TYPE_CHECKING:
     from automation.runner.recording import Alert, AlertOrigin, Severity, Unstored
+    from automation.status.webhooks import Uncalled
     from automation.sync.attempt import SyncResult
+    from monitoring.ledger.reach import ReachProblem
 
 log = logging.getLogger("automation.runner.notifications")
 
@@ -76,6 +75,8 @@ class Reporting:
         """Report webhooks that no check calls: on a host whose machine was called until now, by an alert."""
         if found is None:
             return
+        from automation.status import webhooks  # noqa: PLC0415 - the run that found some has loaded it
+
         if not found.variables:
             self._resolve(webhooks.KEY, note="no webhook is set that no check calls")
             return
@@ -110,6 +111,7 @@ class Reporting:
     def synced(self, result: SyncResult) -> None:
         """Report a commit that was taken back or is refused, or a sync that fails for long; and once when it heals."""
         from automation.runner import recording  # noqa: PLC0415 - it says why
+        from automation.sync.state import SyncStatus  # noqa: PLC0415 - the sync has loaded it
 
         high, quote = recording.Severity.HIGH, recording.quote
         gone = result.taken_back
@@ -151,16 +153,15 @@ class Reporting:
 
     def escalate(self) -> None:
         """Ask people about incidents on which nobody acts, where on_call.yaml says whom; a test asks nobody."""
-        from automation.on_call import load  # noqa: PLC0415 - no first line of a task waits for it
-
-        path = load.path_of(self._jobs_file)
+        path = path_of(self._jobs_file)
         if self._settings.in_test_mode or not path.exists():
             return
-        from automation.drills.step import look_after  # noqa: PLC0415 - likewise
+        from automation.drills.step import look_after  # noqa: PLC0415 - no first line of a task waits for it
+        from automation.on_call.load import load_on_call  # noqa: PLC0415 - likewise
         from automation.runner import recording  # noqa: PLC0415 - it says why
 
         try:
-            team = load.load_on_call(path)
+            team = load_on_call(path)
         except ConfigError as error:
             lines = [recording.code(mistake) for mistake in error.mistakes]
             title = f"{path.name} has mistakes: nobody is asked when nobody acts"
@@ -235,6 +236,11 @@ class Reporting:
 
     def unreached(self) -> list[ReachProblem]:
         """Return why people are not being reached."""
+        from monitoring.ledger.reach import (  # noqa: PLC0415 - no first line of a task waits for it
+            reach_problems,
+            reach_problems_without_database,
+        )
+
         found: list[ReachProblem] = []
 
         def act(database: Database) -> None:
@@ -298,6 +304,8 @@ def _log_stored(count: int) -> None:
 
 
 def _had_failed(database: Database, profile: str) -> bool:
+    from monitoring.store.tables import digests  # noqa: PLC0415 - no first line of a task waits for it
+
     last = database.read(lambda tx: digests.get(tx, profile))
     return last is not None and bool(last.failing)
 

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from types import FrameType
+from typing import TYPE_CHECKING
 
 from automation import turns
 from automation.executor.chosen_tasks import choose_tasks, preload_for
@@ -35,18 +36,19 @@ from automation.runner.summary import CheckCounts, summary, verdict
 from automation.runner.watchdog import Watchdog
 from automation.runner.workspace import Workspace, remove_leftovers
 from automation.schedule.schedule_difference import schedule_of
-from automation.status import webhooks
 from automation.sync.revision import Checkout
 from automation.sync.starts import account_for_start
 from monitoring.base.clock import Clock
 from monitoring.base.errors import ConfigError, LockedError
 from monitoring.base.locks.profile_lock import FileLock, ProfileLock, is_held, usable_locks
 from monitoring.base.settings import Settings
-from monitoring.ledger.reach import Cause, ReachProblem
 from monitoring.store.db.database import Database
 from monitoring.store.people.pauses import Pause, PauseKind, holding
 from monitoring.store.spool.unstored import LOST
 from monitoring.store.tables.schedules import Schedule
+
+if TYPE_CHECKING:
+    from monitoring.ledger.reach import ReachProblem
 
 log = logging.getLogger("automation.runner.run")
 
@@ -221,6 +223,8 @@ class Runner:
                 status, reason = verdict(results, self._stopped_by)
                 if self._request.only_task is None and status != "aborted":
                     self._reporting.digest(profile, results)
+                    from automation.status import webhooks  # noqa: PLC0415 - no first line of a task waits for it
+
                     uncalled = webhooks.look(self._settings, self._record, self._jobs, revision, self._clock.now())
                     self._reporting.webhooks(uncalled)
                 self._reporting.first_day()
@@ -349,7 +353,7 @@ class Runner:
         """Report the end to the watcher and return the exit code: a run that reaches nobody has failed."""
         self._tasks_code, self._is_reached = code, not unreached
         trouble = self._record.trouble
-        if trouble is not None or self._lost or any(reason.cause is Cause.UNSTORED for reason in unreached):
+        if trouble is not None or self._lost or any(reason.is_unstored for reason in unreached):
             self._reporting.store_unwritable(trouble or "a monitor could not store", self._lost)
         for reason in unreached:
             log.warning("people are not being reached: %s", reason)

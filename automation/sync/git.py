@@ -44,20 +44,21 @@ _SETTINGS = {
 _SSH_COMMAND = (
     "ssh -o BatchMode=yes -o ConnectTimeout=15 -o ServerAliveInterval=10 -o ServerAliveCountMax=3 -o ControlMaster=no"
 )
+# These are compiled by the first fault: every run starts with this module.
 # What git says when something under .git is broken on this disk; lines of the remote do not count.
-_DAMAGE = re.compile(
+_DAMAGE = (
     r"is corrupt|object file .* is empty|hash mismatch|inflate:|bad (?:tree )?object|bad revision|invalid object"
     r"|unable to read (?:sha1 file|tree|[0-9a-f]{40})|unable to unpack|Could not read [0-9a-f]{40}"
     r"|did not send all necessary objects|missing (?:blob|tree|commit)|is a \w+, not a|not a valid object"
     r"|\.(?:idx|pack)\b|pack has|reference broken|broken ref|unterminated line|unexpected line in"
     r"|not a git repository"
 )
-_INDEX_DAMAGE = re.compile(r"/index: |index file (?:smaller|corrupt)|bad (?:signature|index)|index (?:uses|entry)")
+_INDEX_DAMAGE = r"/index: |index file (?:smaller|corrupt)|bad (?:signature|index)|index (?:uses|entry)"
 # A full disk cuts files short while they are written, and what may not be read is not broken.
-_NOT_DAMAGE = re.compile(r"No space left|Out of diskspace|[Pp]ermission denied|insufficient permission")
-_FORBIDDEN = re.compile(r"[Pp]ermission denied|insufficient permission")
-_CREDENTIALS = re.compile(r"(?<=://)[^/@\s]+@")
-_BOILERPLATE = re.compile(
+_NOT_DAMAGE = r"No space left|Out of diskspace|[Pp]ermission denied|insufficient permission"
+_FORBIDDEN = r"[Pp]ermission denied|insufficient permission"
+_CREDENTIALS = r"(?<=://)[^/@\s]+@"
+_BOILERPLATE = (
     r"hint:|Please make sure|and the repository exists|remote: *$|warning: ignoring|From |To add|\s*git config"
 )
 _MAX_REASON = 300
@@ -176,7 +177,7 @@ class Git:
                 f" {_owner(self.checkout)}, or: sudo chown -R {_user()} {self.checkout}"
             )
         reason = _one_line(said) or f"exit code {done.returncode} without a word"
-        if _FORBIDDEN.search(said) and "publickey" not in said:
+        if re.search(_FORBIDDEN, said) and "publickey" not in said:
             return f"{reason} (files of another user? sudo chown -R {_user()} {self.checkout})"
         return reason
 
@@ -268,19 +269,19 @@ def _git_environ(environ: Mapping[str, str]) -> dict[str, str]:
     }
 
 
-def _says(said: str, pattern: re.Pattern[str]) -> bool:
+def _says(said: str, pattern: str) -> bool:
     own = [line for line in said.splitlines() if not line.startswith("remote:")]
-    return not _NOT_DAMAGE.search(said) and any(pattern.search(line) for line in own)
+    return not re.search(_NOT_DAMAGE, said) and any(re.search(pattern, line) for line in own)
 
 
 def without_credentials(text: str) -> str:
     """Take user and password out of every URL."""
-    return _CREDENTIALS.sub("", text)
+    return re.sub(_CREDENTIALS, "", text)
 
 
 def _one_line(said: str) -> str:
     lines = [line.strip() for line in without_credentials(said).splitlines()]
-    useful = [line for line in lines if line and not _BOILERPLATE.match(line)]
+    useful = [line for line in lines if line and not re.match(_BOILERPLATE, line)]
     return excerpt(" / ".join(dict.fromkeys(useful)), _MAX_REASON)
 
 

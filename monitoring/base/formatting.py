@@ -150,6 +150,12 @@ def format_instant(at: datetime | float | Fraction) -> str:
         return format_value(at)
 
 
+def format_clock(at: datetime, now: datetime) -> str:
+    """Return an instant of today as `04:27 UTC`, any other with its date."""
+    at = at.astimezone(UTC)
+    return f"{at:%H:%M} UTC" if at.date() == now.astimezone(UTC).date() else format_instant(at)
+
+
 def show(value: object) -> str:
     """Return `str(value)` also of an integer that Python refuses to write out (over 4300 digits)."""
     try:

@@ -43,6 +43,10 @@ class ReachProblem:
     def __str__(self) -> str:
         return self.text
 
+    @property
+    def is_unstored(self) -> bool:
+        return self.cause is Cause.UNSTORED
+
 
 def reach_problems(database: Database, now: datetime) -> list[ReachProblem]:
     """Return why people are not being reached now; empty if they are.

@@ -45,7 +45,7 @@ def examples() -> list[tuple[str, str, int]]:
     found = []
     for block in re.findall(r"```console\n(.*?)```", PAGE, re.DOTALL):
         (command, shown), *rest = re.findall(r"\$ (.*)\n((?:(?!\$ ).*\n)*)", block)
-        found.append((command.removeprefix("automation "), shown, int(rest[0][1]) if rest else 0))
+        found.append((command.removeprefix(".venv/bin/monitoring "), shown, int(rest[0][1]) if rest else 0))
     return found
 
 

@@ -137,6 +137,50 @@ def test_what_is_on_the_overview_is_there_once(browser: Browser, webs: dict[str,
     page.close()
 
 
+def test_a_storm_says_how_many_of_each_severity_there_are_and_how_many_nobody_has(
+    browser: Browser, webs: dict[str, Web], complaints: list[str]
+) -> None:
+    page = opened(browser, webs["storm"], LOOKS[0], complaints)
+    page.goto(webs["storm"].url)
+    verdict = page.locator(".verdict")
+    expect(verdict).to_contain_text("2 CRITICAL, 10 HIGH, 28 MEDIUM, 20 LOW. Nobody has 58 of them.")
+    expect(verdict.locator(".how-bad")).to_be_in_viewport()
+    assert page.locator("#live .row .nobody").all_inner_texts() == ["nobody has it"] * 7, "of ten, not silenced"
+    page.close()
+
+
+def test_each_command_for_silences_is_copied_whole_on_a_phone(browser: Browser, webs: dict[str, Web]) -> None:
+    context = browser.new_context(
+        permissions=["clipboard-read", "clipboard-write"], viewport={"width": 390, "height": 844}
+    )
+    page = context.new_page()
+    page.goto(f"{webs['storm'].url}/silences")
+    commands = page.locator("#live .command")
+    copied = set()
+    for command in commands.all():
+        assert command.locator("pre").evaluate("node => node.scrollWidth <= node.clientWidth"), "nothing is cut off"
+        command.get_by_role("button", name="Copy").click()
+        expect(command.get_by_role("button", name="Copied")).to_be_visible()
+        copied.add(page.evaluate("navigator.clipboard.readText()"))
+    assert copied == {
+        "python -m automation silence --end 1", "python -m automation silence --end 2", "python -m automation resume 1",
+        "python -m automation silence --protocol aave --for 2h --reason 'upgrade at 14:00'",
+        "python -m automation pause --profile daily --for 2h --reason 'provider moves'",
+    }  # fmt: skip
+    context.close()
+
+
+def test_the_lines_of_a_young_host_fill_their_column_and_say_since_when(
+    browser: Browser, webs: dict[str, Web], complaints: list[str]
+) -> None:
+    page = opened(browser, webs["well"], LOOKS[1], complaints)
+    page.goto(f"{webs['well'].url}/monitoring")
+    expect(page.locator(".checks-table thead").first).to_contain_text(re.compile(r"Since \d\d:\d\d|Since [A-Z]"))
+    box = page.locator("svg.spark path").first.evaluate("node => node.getBBox().width")
+    assert box > 80, "of 96"
+    page.close()
+
+
 def test_five_thousand_checks_are_found_by_filter_search_and_page_without_a_script(
     browser: Browser, webs: dict[str, Web], complaints: list[str]
 ) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import re
 import signal
@@ -102,6 +103,23 @@ def test_readings_that_are_not_there_are_no_checks_that_fired(folder: Path) -> N
     assert "No check could be judged." in done.stdout
     assert "Left out, because it has no stored readings: acme/used." in done.stdout
     assert done.stderr == "", "no answers are kept where none were asked for"
+
+
+def test_a_check_without_data_is_named_with_the_reason(history: PlayedChain, folder: Path) -> None:
+    gone = "  - {id: gone, watch: vault.gone(), levels: [{above: 1, severity: low}]}\n"
+    file = FILE.replace('["used()(uint256)"]', '["used()(uint256)", "gone()(uint256)"]') + gone
+    (folder / "monitor.yaml").write_text(file, encoding="utf-8")
+
+    done = backtest(folder, history.environ, "monitor.yaml", *SPAN, "--html", "out.html")
+
+    assert "Without data (steps of 8):\n    acme: gone/1 (8): " in done.stdout
+    data = json.loads(backtest(folder, history.environ, "monitor.yaml", *SPAN, "--json").stdout)
+    (why,) = [dict(one["no_data"]) for one in data["runs"][0]["checks"] if one["check"] == "gone"]
+    ((reason, steps),) = why.items()
+    assert steps == 8
+    assert f"    acme: gone/1 (8): {reason}" in done.stdout
+    assert "reverted" in reason
+    assert "Without data (steps of 8):" in (folder / "out.html").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize(

@@ -320,6 +320,30 @@ def test_who_leaves_the_file_has_nothing_any_more(host: Chat, now_named: str) ->
     assert any("A change of on_call.yaml ended the acknowledgement by alice." in e.text for e in host.telegram.messages)
 
 
+def test_while_the_file_has_mistakes_who_taps_reads_that_and_nobody_is_called_a_stranger(host: Chat) -> None:
+    host.fires()
+    host.dispatcher.team = lambda: None
+    assert host.taps(ALICE, "I have it") == [
+        "on_call.yaml is missing or has mistakes (`validate`), so nobody can act here. Use `ack` on the host."
+    ]
+    host.telegram.write(ALICE, "/firing", chat=CHAT)
+    host.reads()
+    assert host.telegram.messages[-1].text.startswith("1 incident open"), "the chat gets alerts anyway"
+    host.telegram.write(ALICE, "/firing", chat=str(ALICE))
+    host.reads()
+    assert "is missing, or has mistakes that `validate` lists" in host.telegram.messages[-1].text
+    assert f"Your account: {ALICE}" in host.telegram.messages[-1].text
+    assert host.outcomes()[0] == "refused: nobody is named: on_call.yaml cannot be read"
+    assert host.held() == []
+    host.dispatcher.team = host.team
+    assert host.taps(ALICE, "I have it")[0].startswith("You have it until"), "once it is corrected"
+
+
+def test_a_time_of_another_day_has_its_date(host: Chat) -> None:
+    host.fires("HIGH")
+    assert host.taps(ALICE, "I have it")[0].startswith("You have it until 2026-12-01 03:12 UTC, or until it is worse.")
+
+
 def test_a_stranger_and_somebody_disabled_are_refused_and_recorded(host: Chat) -> None:
     host.fires()
     shown = host.newest()

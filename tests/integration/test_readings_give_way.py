@@ -105,7 +105,7 @@ def test_a_damaged_file_is_not_taken_for_a_fault_of_the_readings(database: Datab
         raise apsw.CorruptError("CorruptError: database disk image is malformed")
 
     with pytest.MonkeyPatch.context() as patched, database.write() as tx:
-        patched.setattr("monitoring.store.readings.dropping.record_in", corrupt)
+        patched.setattr("monitoring.store.readings.writing.record_in", corrupt)
         with pytest.raises(apsw.CorruptError):
             record_or_drop_in(tx, some_readings(1), [], NOW)
 

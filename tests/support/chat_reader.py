@@ -8,7 +8,8 @@ from automation.listen.answers import AnswerQueue
 from automation.listen.dispatch import Dispatcher
 from automation.listen.loop import MAX_ANSWER_BYTES, ChatReader
 from automation.listen.minutes import Minutes
-from automation.on_call.load import load_on_call, path_of
+from automation.on_call import path_of
+from automation.on_call.load import load_on_call
 from automation.on_call.model import OnCall
 from monitoring.alerts.message.model import Alert, Severity
 from monitoring.alerts.recording.store_alert import raise_in, resolve_in

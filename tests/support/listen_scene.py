@@ -18,7 +18,8 @@ from automation.listen.dispatch import Dispatcher
 from automation.listen.loop import ChatReader
 from automation.listen.minutes import Minutes
 from automation.listen.updates import Update
-from automation.on_call.load import load_on_call, path_of
+from automation.on_call import path_of
+from automation.on_call.load import load_on_call
 from monitoring.alerts.delivery.loop import Delivery
 from monitoring.alerts.senders.registry import load_senders
 from monitoring.alerts.senders.telegram.bot import BotAccount

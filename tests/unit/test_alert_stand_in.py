@@ -245,7 +245,7 @@ def test_it_runs_as_a_program() -> None:
                 urllib.request.Request(f"{url[1]}/bot1:a/sendMessage", body, headers), timeout=30
             ):
                 pass
-            assert [program.stdout.readline() for _ in range(2)][1] == "  | hello there\n"
+            assert [program.stdout.readline() for _ in range(3)][2] == "  | hello there\n"
         finally:
             program.send_signal(signal.SIGTERM)
         assert program.wait(30) == 0

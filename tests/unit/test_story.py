@@ -21,6 +21,7 @@ from monitoring.store.readings.reading import ReadingState
 from monitoring.store.readings.watched import WatchedCheck
 from monitoring.store.tables import configured_protocols
 from monitoring.web.charts.series import ChartMark, MarkKind
+from monitoring.web.pages.watched import samples
 from monitoring.web.story.declared import declared
 from monitoring.web.story.episodes import episodes
 from monitoring.web.story.formula import contract_link, fill
@@ -217,3 +218,14 @@ def test_an_alert_older_than_the_readings_stays_on_the_chart() -> None:
     assert value_chart("x", young, [fired], "%", START, until).begins_at == START
     alone = value_chart("x", young, [deploy], "%", START, until)
     assert until - alone.begins_at < 20 * HOUR / 60, "one reading: some minutes"
+
+
+def test_between_two_readings_a_small_line_goes_on_unless_nothing_was_read_for_a_while() -> None:
+    until = START + 24 * HOUR
+    first, last = span(Fraction(1, 4), START + HOUR / 2), span(Fraction(1, 2), until)
+    assert samples([first, last], START, until) == [Fraction(1, 4)] * 23 + [Fraction(1, 2)]
+    apart = samples([first, replace(last, gap=True)], START, until)
+    assert apart == [Fraction(1, 4)] + [None] * 22 + [Fraction(1, 2)]
+    dark = span(None, until, ReadingState.NO_DATA)
+    assert samples([first, dark], START, until)[-2:] == [Fraction(1, 4), None]
+    assert samples([], START, until) == [None] * 24

@@ -9,7 +9,8 @@ from datetime import datetime, timedelta
 from automation.cli import zone
 from automation.cli.console import write_json, write_table
 from automation.cli.time_arguments import later
-from automation.on_call.load import load_on_call, path_of
+from automation.on_call import path_of
+from automation.on_call.load import load_on_call
 from automation.on_call.model import Escalation, OnCall, Person
 from automation.on_call.rota import Duty, is_quiet, on_duty
 from monitoring.base.clock import SystemClock, to_text

@@ -12,15 +12,12 @@ from pathlib import Path
 
 from automation.executor.chosen_tasks import choose_tasks, own_environment, preload_for, with_command_line
 from automation.executor.fork_client import ForkServer, server_environment
-from automation.executor.task import TaskStatus
-from automation.executor.task_order import next_steps
 from automation.jobs.load import load_profile
 from automation.jobs.model import Profile, Task
 from automation.runner.last_words import REFUSALS, speak
 from monitoring.base.clock import SystemClock, from_text
 from monitoring.base.errors import MonitoringError
 from monitoring.base.log import set_up
-from monitoring.base.process_identity import started_at
 from monitoring.base.settings import Settings
 
 log = logging.getLogger("automation.run")
@@ -63,6 +60,7 @@ def _run(args: argparse.Namespace, settings: Settings) -> int:
     server = _server_beforehand(args, settings)
     from automation.cli.live import display_for
     from automation.runner.run import Runner, RunRequest
+    from monitoring.base.process_identity import started_at
 
     request = RunRequest(
         profile=args.profile,
@@ -125,6 +123,9 @@ def _dry_run(profile: Profile, only: str | None) -> int:
 
 def _in_order(tasks: list[Task]) -> list[Task]:
     """Return the tasks in the order they would start if each succeeded at once."""
+    from automation.executor.task import TaskStatus
+    from automation.executor.task_order import next_steps
+
     by_name = {task.name: task for task in tasks}
     ended: dict[str, TaskStatus] = {}
     while steps := next_steps(tasks, ended, set(), 1).start:

@@ -14,7 +14,8 @@ from automation.jobs.load import read_jobs
 from automation.jobs.model import Jobs
 from automation.jobs.referenced_files import NamedFile, named_files, report_of
 from automation.jobs.referenced_monitors import own_monitors
-from automation.on_call.load import FILE_NAME, load_on_call, path_of
+from automation.on_call import FILE_NAME, path_of
+from automation.on_call.load import load_on_call
 from automation.on_call.model import OnCall
 from automation.runner.heartbeat import fault_of
 from monitoring.base.errors import ConfigError

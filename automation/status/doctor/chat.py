@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from automation.on_call.load import load_on_call, path_of
+from automation.on_call import path_of
+from automation.on_call.load import load_on_call
 from automation.status.doctor import DoctorContext, Examination, Finding, FindingLevel, Problem, ok
 from monitoring.base.clock import instant_or_none
 from monitoring.base.errors import ConfigError

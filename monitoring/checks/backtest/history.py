@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from array import array
+from collections import Counter
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from fractions import Fraction
@@ -30,6 +31,8 @@ from monitoring.conditions.severity import Severity
 from monitoring.conditions.values import Number
 
 _NO_NUMBER = math.nan
+_MOST_REASONS = 20  # of one check: a reason may name its block
+_NO_REASON = "for other reasons"
 _Badness = tuple[int, "Number | float"]
 
 
@@ -59,7 +62,10 @@ class PastIncident:
 
 @dataclass
 class CheckHistory:
-    """One check over the steps; `numbers` has a value a step from `first` on, NaN where there is none."""
+    """One check over the steps; `numbers` has a value a step from `first` on, NaN where there is none.
+
+    `no_data` counts the steps in which nothing was known of it, by the reason.
+    """
 
     key: ConditionKey
     about: str
@@ -68,8 +74,13 @@ class CheckHistory:
     first: int
     unit: str = ""
     numbers: array[float] = field(default_factory=lambda: array("d"))
-    without_data: int = 0
+    no_data: Counter[str] = field(default_factory=Counter)
     incidents: list[PastIncident] = field(default_factory=list)
+
+    @property
+    def without_data(self) -> int:
+        """Return in how many steps nothing was known of it."""
+        return self.no_data.total()
 
     @property
     def is_number(self) -> bool:
@@ -109,7 +120,9 @@ class PastHistory:
         check = self.checks.get(seen.key) or self._new(seen.part)
         check.numbers.extend([_NO_NUMBER] * (len(self.steps) - 1 - check.first - len(check.numbers)))
         check.numbers.append(_number(seen.reading))
-        check.without_data += seen.outcome.condition.no_data is not None
+        if (unseen := seen.outcome.condition.no_data) is not None:
+            why = unseen.reason or unseen.source or _NO_REASON
+            check.no_data[why if why in check.no_data or len(check.no_data) < _MOST_REASONS else _NO_REASON] += 1
         self._follow(check, seen, before, title, value)
 
     def fire(self, key: ConditionKey, severity: Severity, title: str, *, is_once: bool) -> None:

@@ -154,9 +154,7 @@ def _rest(run: PastRun, played: Played) -> list[str]:
     lines = (
         ["", f"{counted(quiet, 'check')} never fired." if quiet else "Every check fired."] if run.history.own else []
     )
-    unseen = [one for one in run.history.own if one.without_data]
-    if unseen:
-        lines.append(f"Without data in some steps: {_names([f'{one.key} ({one.without_data})' for one in unseen])}.")
+    lines += _without_data(run, played)
     by_reason: dict[str, list[str]] = {}
     for key, why in run.left_out.items():
         by_reason.setdefault(why, []).append(f"{key.monitor}/{key.check}")
@@ -166,6 +164,22 @@ def _rest(run: PastRun, played: Played) -> list[str]:
     if run.traces:
         lines.append(f"{counted(len(run.traces), 'check')} met a bug: explain FILE shows it.")
     return [*lines, *played.notes]
+
+
+def _without_data(run: PastRun, played: Played) -> list[str]:
+    """Return the reasons for which nothing was known, the most frequent first, each with its checks."""
+    by_reason: dict[str, list[tuple[int, str]]] = {}
+    for one in run.history.own:
+        for why, number in one.no_data.items():
+            by_reason.setdefault(why, []).append((number, str(one.key)))
+    if not by_reason:
+        return []
+    known = sorted(by_reason.items(), key=lambda entry: (-sum(number for number, _ in entry[1]), entry[0]))
+    lines = [f"Without data (steps of {played.judged:,}):"]
+    for why, found in known[:_MOST_NAMES]:
+        names = [f"{name} ({number:,})" for number, name in sorted(found, key=lambda each: (-each[0], each[1]))]
+        lines.append(f"    {_names(names)}: {why}")
+    return lines + ([f"    and {len(known) - _MOST_NAMES} more reasons"] if known[_MOST_NAMES:] else [])
 
 
 def _names(names: Sequence[str]) -> str:
@@ -213,7 +227,8 @@ def _check_data(one: CheckHistory) -> dict[str, object]:
     numbers = [None if math.isnan(number) else number for number in one.numbers]
     return {
         **one.key.named, "about": one.about, "bound": one.bound, "incidents": len(one.incidents),
-        "without_data": one.without_data, "values": numbers if any(each is not None for each in numbers) else [],
+        "without_data": one.without_data, "no_data": dict(one.no_data),
+        "values": numbers if any(each is not None for each in numbers) else [],
     }  # fmt: skip
 
 

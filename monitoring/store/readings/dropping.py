@@ -11,6 +11,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import apsw
 
@@ -19,9 +20,10 @@ from monitoring.base.plural import counted
 from monitoring.base.secrets.redact import excerpt
 from monitoring.conditions.condition import ConditionKey
 from monitoring.store.db.database import Database, Tx
-from monitoring.store.readings.reading import CheckReading
-from monitoring.store.readings.writing import record_in
 from monitoring.store.tables import state
+
+if TYPE_CHECKING:
+    from monitoring.store.readings.reading import CheckReading
 
 # Ours: what conditions, alerts and rows of some days need of a disk on which nothing else is written.
 ROOM_BYTES = 32 * 1024**2
@@ -63,6 +65,8 @@ def record_or_drop_in(tx: Tx, readings: Sequence[CheckReading], gone: Iterable[C
     Raises:
         apsw.Error: the file is damaged, or SQLite has ended the whole transaction; both are the caller's.
     """
+    from monitoring.store.readings.writing import record_in  # noqa: PLC0415 - `status` only counts, and starts without
+
     tx.execute("SAVEPOINT readings")
     try:
         record_in(tx, readings, gone, now)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from datetime import timedelta
 
@@ -13,6 +14,7 @@ from monitoring.store.queries import no_data
 from monitoring.store.queries import runs as run_queries
 from monitoring.store.queries.alerts import AlertRow
 from monitoring.store.tables import conditions, silences
+from monitoring.store.tables.alerts import SEVERITIES
 from monitoring.web import overview
 from monitoring.web.charts import bars
 from monitoring.web.overview import Incident
@@ -42,6 +44,7 @@ def dashboard(context: RequestContext) -> Page:
     problems = [each for each in _not_shown_apart(found) if each.breaks_silence]
     without_data = sum(each.checks for each in sources)
     worst = firing[0].condition.severity.name if firing else ""
+    counts = Counter(each.condition.severity.name for each in firing)
     known = Standing(
         len(profiles), found.due > 0 or any(each.recent for each in profiles), len(unreached),
         Alarms(len(firing), worst), max(checks, without_data), without_data, len(problems),
@@ -58,6 +61,8 @@ def dashboard(context: RequestContext) -> Page:
         problems=problems,
         notes=[each for each in _not_shown_apart(found) if not each.breaks_silence],
         profiles=profiles,
+        by_severity=[(name, number) for name in SEVERITIES[::-1] if (number := counts[name])],
+        unheld=sum(each.held is None for each in firing),
         firing=firing[:_FIRING],
         measures=measures(context, firing[:_FIRING]),
         sources=sources[:_SOURCES],

@@ -33,6 +33,7 @@ _NOTHING = "\N{EN DASH}"
 _LONGEST = 4000  # more than the output of a task that a page shows
 _LONGEST_DATA = 100_000
 # Of our own templates: in what others wrote a quotation mark is escaped.
+_FLAG = re.compile(r"(?<!\S)--[\w-]+")
 _LINK = re.compile(r' (?:href|src|action|hx-get|data-icon)="(?=/)')
 
 
@@ -69,7 +70,8 @@ def _environment() -> Environment:
     )
     environment.filters |= {
         "clock": clock, "moment": moment, "when": when, "ago": ago, "seconds": seconds, "size": size,
-        "headline": headline, "alert_html": alert_html, "pretty": pretty, "run_seconds": serializers.duration_s,
+        "command": command, "headline": headline, "alert_html": alert_html, "pretty": pretty,
+        "run_seconds": serializers.duration_s,
     }  # fmt: skip
     environment.globals |= {
         "static": address, "incident_address": incident_address, "check_address": check_address,
@@ -163,6 +165,11 @@ def alert_html(row: AlertRow) -> Markup:
         except (ValueError, RecursionError):
             pass
     return Markup('<pre class="plain">{}</pre>').format(row.message)
+
+
+def command(text: str) -> Markup:
+    """Return a command to copy; a line is not broken inside the name of a flag."""
+    return Markup(_FLAG.sub(r'<span class="flag">\g<0></span>', str(escape(text))))  # noqa: S704 - escaped here
 
 
 def guidance_of_row(row: AlertRow) -> Guidance:

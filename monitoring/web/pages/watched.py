@@ -91,7 +91,14 @@ def monitoring(context: RequestContext) -> Page:
         watched=overview.watched(database, context.now, context.boot) if is_whole else [],
         others=[card for card in cards.values() if is_last and is_whole and card.name not in {g.name for g in groups}],
         is_whole=is_whole,
+        lines_from=begin if (begin := _lines_from(shown, context.now)) > context.now - _DAY else None,
     )
+
+
+def _lines_from(shown: Sequence[WatchedCheck], now: datetime) -> datetime:
+    """Return where the lines of all rows begin: a day ago, or with the first reading of a host that is younger."""
+    first = min((each.points[0].first_at for each in shown if each.points), default=now - _DAY)
+    return max(first, now - _DAY) if first > now - _DAY / 2 else now - _DAY
 
 
 def _wanted(query: Mapping[str, Any]) -> WatchedQuery:
@@ -130,9 +137,10 @@ def _groups(
 ) -> list[ProtocolGroup]:
     parsed = parsed_sources(context.database)
     by_protocol: dict[str, list[CheckLine]] = {}
+    begin = _lines_from(shown, context.now)
     for check in shown:
-        name = check.protocol or check.key.monitor
-        by_protocol.setdefault(name, []).append(_line(check, context.now))
+        line = sparkline(samples(check.points, begin, context.now))
+        by_protocol.setdefault(check.protocol or check.key.monitor, []).append(CheckLine(check, measure(check), line))
     return [_group(name, lines, cards.get(name), parsed) for name, lines in by_protocol.items()]
 
 
@@ -144,18 +152,19 @@ def _group(
     return ProtocolGroup(name, tuple(lines), card, tuple(unconfirmed))
 
 
-def _line(check: WatchedCheck, now: datetime) -> CheckLine:
-    return CheckLine(check, measure(check), sparkline(samples(check.points, now)))
+def samples(spans: Sequence[ReadingSpan], begin: datetime, until: datetime) -> list[Fraction | None]:
+    """Return the value at the end of each of equal parts of the time, none where nothing is known.
 
-
-def samples(spans: Sequence[ReadingSpan], until: datetime) -> list[Fraction | None]:
-    """Return the value of each hour of the last day, none where nothing is known: what stayed equal is one span."""
+    Between two readings the first one's value holds, unless nothing was read for a while.
+    """
     found: list[Fraction | None] = []
-    for number in range(_POINTS):
-        begin = until - _DAY + _DAY / _POINTS * number
-        end = begin + _DAY / _POINTS
-        within = [span for span in spans if span.first_at <= end and span.last_at >= begin]
-        value = within[-1].last if within else None
+    step = (until - begin) / _POINTS
+    for number in range(1, _POINTS + 1):
+        end = begin + step * number
+        known = [place for place, span in enumerate(spans) if span.first_at <= end]
+        last, following = (spans[known[-1]], spans[known[-1] + 1 :][:1]) if known else (None, ())
+        holds = last is not None and (last.last_at >= end - step or any(not span.gap for span in following))
+        value = last.last if last is not None and holds else None
         found.append(Fraction(value) if value is not None else None)
     return found
 

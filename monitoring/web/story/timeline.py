@@ -112,7 +112,7 @@ def _began(row: AlertRow) -> str:
 
 def _says(row: AlertRow, kind: MarkKind | None) -> str:
     title = row.title or (row.message.splitlines() or [""])[0]
-    unsent = " (not sent: muted)" if row.delivery_status == "silenced" else ""
+    unsent = " (not sent: silenced)" if row.delivery_status == "silenced" else ""
     match kind:
         case MarkKind.FIRED:
             return f"fired {row.severity or ''}{unsent}"
