@@ -59,14 +59,14 @@ def test_every_change_of_a_vault_is_followed_to_its_end(morpho: MorphoOnChain, l
     look()
 
     vault.send("submitGuardian", guardian)
-    assert look() == [f"executed: guardian to {short[guardian]}, by {short[owner]}"]
+    assert look() == [f"executed: set the guardian to {short[guardian]}, by {short[owner]}"]
     vault.send("submitTimelock", DAY_S)
     vault.send("submitGuardian", other)
     vault.send("submitCap", params, 900 * 10**18)
     assert sorted(look()) == [
-        f"submitted: guardian to {short[other]}",
-        f"submitted: supply cap of {market} to 900 USDX",
-        "submitted: timelock to 1 d",
+        f"submitted: set the guardian to {short[other]}",
+        f"submitted: set the supply cap of {market} to 900 USDX",
+        "submitted: set the timelock to 1 d",
     ]
     assert look() == []
 
@@ -75,19 +75,19 @@ def test_every_change_of_a_vault_is_followed_to_its_end(morpho: MorphoOnChain, l
     node.increase_time(2 * DAY_S + 1)
     vault.send("acceptCap", params, sender=other)
     assert sorted(look()) == [
-        f"executed: supply cap of {market} to 900 USDX",
-        f"revoked by {short[guardian]}: guardian to {short[other]}",
-        f"revoked by {short[guardian]}: timelock to 1 d",
+        f"executed: set the supply cap of {market} to 900 USDX",
+        f"revoked by {short[guardian]}: set the guardian to {short[other]}",
+        f"revoked by {short[guardian]}: set the timelock to 1 d",
     ]
 
     vault.send("submitCap", params, 0)
     vault.send("submitMarketRemoval", params)
     assert sorted(look()) == [
-        f"executed: supply cap of {market} to 0 USDX, by {short[owner]}",
-        f"submitted: removal of {market}",
+        f"executed: set the supply cap of {market} to 0 USDX, by {short[owner]}",
+        f"submitted: remove {market}",
     ]
     vault.send("revokePendingMarketRemoval", market_id, sender=guardian)
-    assert look() == [f"revoked by {short[guardian]}: removal of {market}"]
+    assert look() == [f"revoked by {short[guardian]}: remove {market}"]
 
     vault.send("setCurator", other)
     vault.send("setIsAllocator", guardian, True)

@@ -478,6 +478,20 @@ def test_an_event_is_not_believed_while_its_nonce_is_not_used() -> None:
     assert advance(step.life, replace(forged, nonce=8)).news is News.EXECUTED
 
 
+def test_signatures_that_are_left_out_now_and_then_make_one_report_of_ready() -> None:
+    known = LifeBefore(Content(7, Transaction(1, TARGET, b""), 0), Severity.HIGH)
+    whole = LifeSight(7, 2, head=110, last=107, signed=2, listing=Listing.LISTED)
+    one_less, step, news = replace(whole, signed=1), advance(known, whole), []
+    for seen in (one_less, whole) * 3:
+        step = advance(step.life, seen)
+        news.append((step.news, step.life.stage, step.life.signed))
+    assert news == [(None, LifeStage.READY, 2)] * 6
+    fallen = advance(advance(step.life, one_less).life, one_less)
+    assert (fallen.life.stage, fallen.life.signed) == (LifeStage.QUEUED, 1), "two runs in a row have seen it"
+    assert advance(fallen.life, whole).news is News.READY
+    assert advance(step.life, replace(whole, threshold=3)).life.stage is LifeStage.QUEUED, "the chain says so"
+
+
 def test_what_ended_where_events_cannot_be_read_any_more_is_not_called_replaced() -> None:
     known = LifeBefore(Content(7, Transaction(1, TARGET, b""), 0), Severity.HIGH)
     step = advance(known, LifeSight(8, 2, head=110, first=90, last=107, lost=True))
@@ -489,7 +503,7 @@ def test_a_life_is_remembered_as_it_is() -> None:
     since = datetime(2026, 5, 1, tzinfo=UTC)
     content = Content(7, Transaction(1, TARGET, b"\x01" * 20, 10**30, 1), 5_000)
     known = LifeBefore(
-        content, Severity.HIGH, LifeStage.SIGNED, 2, 3, 110, 9, "0xaa", "missing", (5, 6), (6,), since
+        content, Severity.HIGH, LifeStage.SIGNED, 2, 3, 110, 9, "0xaa", "missing", (5, 6), (6,), since, fewer=True
     )  # fmt: skip
     assert life_of(json.loads(json.dumps(known.memory())), 1) == known
     assert life_of({}, 1) is None

@@ -45,7 +45,7 @@ def follow(m: Context, slug: str, vaults: Sequence[WatchedVault], markets: Seque
         for finding in findings:
             _report(m, finding, texts, due, today)
         for change in left:
-            m.resolve(f"pending/{slug}/{change.key}", note=f"{change.says}: the vault is not watched any more")
+            m.resolve(f"pending/{slug}/{change.key}", note=f"{change.says}: the vault is no longer watched")
         for one in views:
             readable = False if one.unknown is None else one.unknown
             what = f"{one.vault.title} cannot be read"
@@ -112,7 +112,7 @@ def _report_logs(m: Context, slug: str, read: LogsRead, findings: Sequence[Vault
 
 def _headline(slug: str, happened: Sequence[VaultFinding], texts: Texts) -> str:
     if not happened:
-        return f"a reported event of vaults on {network(slug).name} is not on the chain any more"
+        return f"a reported event of vaults on {network(slug).name} is no longer on the chain (reorganisation)"
     worst = max(happened, key=lambda one: one.row.severity if one.row else LOW)
     rest = len(happened) - 1
     more = f" (and {counted(rest, 'more change')})" if rest else ""

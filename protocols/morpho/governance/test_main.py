@@ -25,6 +25,8 @@ from protocols.morpho.governance.simulated import (
 )
 from utils.testing import Reverts, SimChain
 
+BY_VIEW = "by the vault's own view; no event of this change was read"
+
 # -- V1 ----------------------------------------------------------------------------------------------------------------
 
 
@@ -34,7 +36,7 @@ def test_a_cap_of_v1_is_one_condition_from_its_submission_to_its_execution(tmp_p
     world.emit(V1, "SubmitCap", CURATOR, market_id(), 5 * 10**12)
     (submitted,) = world.run()
     assert (submitted.kind, submitted.severity) == ("alert", "MEDIUM")
-    what = "supply cap of market wstETH/USDC 86% to 5,000,000 USDC"
+    what = "set the supply cap of market wstETH/USDC 86% to 5,000,000 USDC"
     assert submitted.title == f"Yearn USDC V1 on Ethereum: submitted: {what}, executable from 2026-01-04 01:00 UTC"
     for row in ("Today: 1,000,000 USDC", "Executable: 2026-01-04 01:00 UTC", f"Submitted by: {CURATOR}", "Oracle: 0x"):
         assert row in submitted.text
@@ -57,19 +59,19 @@ def test_a_removal_of_v1_is_executed_when_the_market_is_missing_from_the_queue(t
     world.emit(V1, "SubmitMarketRemoval", CURATOR, market_id())
     (submitted,) = world.run()
     assert (submitted.kind, submitted.severity) == ("alert", "MEDIUM")
-    assert "submitted: removal of market wstETH/USDC 86%, executable from" in submitted.title
+    assert "submitted: remove market wstETH/USDC 86%, executable from" in submitted.title
     world.emit(V1, "SetWithdrawQueue", CURATOR, [b"\1" * 32, market_id()])
     assert world.run() == []
     world.set(V1, "config(bytes32)(uint184,bool,uint64)", (0, False, 0))
     world.emit(V1, "SetWithdrawQueue", CURATOR, [b"\1" * 32])
     (executed,) = world.run()
     assert executed.check == submitted.check
-    assert executed.title == "Yearn USDC V1 on Ethereum: executed: removal of market wstETH/USDC 86%"
+    assert executed.title == "Yearn USDC V1 on Ethereum: executed: remove market wstETH/USDC 86%"
 
 
 def test_a_timelock_or_a_guardian_of_v1_is_loud_while_it_waits(tmp_path: Path) -> None:
-    timelock = ("SubmitTimelock", "pendingTimelock()(uint192,uint64)", 86400, "timelock to 1 d")
-    guardian = ("SubmitGuardian", "pendingGuardian()(address,uint64)", NEW, "guardian to 0x7777…7777")
+    timelock = ("SubmitTimelock", "pendingTimelock()(uint192,uint64)", 86400, "set the timelock to 1 d")
+    guardian = ("SubmitGuardian", "pendingGuardian()(address,uint64)", NEW, "set the guardian to 0x7777…7777")
     for name, view, pending, says in (timelock, guardian):
         for end in ("Set", "RevokePending"):
             world = GovernanceWorld(tmp_path)
@@ -112,7 +114,7 @@ def test_a_cap_without_limit_is_called_unlimited(tmp_path: Path) -> None:
         world = GovernanceWorld(tmp_path)
         world.set(V1, "pendingCap(bytes32)(uint192,uint64)", (units, world.later))
         world.emit(V1, "SubmitCap", CURATOR, market_id(), units)
-        assert "supply cap of market wstETH/USDC 86% to unlimited" in world.run()[0].title
+        assert "set the supply cap of market wstETH/USDC 86% to unlimited" in world.run()[0].title
 
 
 def test_what_a_vault_changes_at_once_is_one_message_of_the_chain(tmp_path: Path) -> None:
@@ -125,7 +127,7 @@ def test_what_a_vault_changes_at_once_is_one_message_of_the_chain(tmp_path: Path
     assert (alert.check, alert.severity) == ("changes/1", "HIGH")
     assert alert.title == "Yearn USDC V1 on Ethereum: curator: 0x7777…7777, by 0x2222…2222 (and 2 more changes)"
     assert (
-        "Yearn USDC V1 on Ethereum: executed: supply cap of market wstETH/USDC 86% to 0 USDC, by 0x3333…3333"
+        "Yearn USDC V1 on Ethereum: executed: set the supply cap of market wstETH/USDC 86% to 0 USDC, by 0x3333…3333"
         in alert.text
     )
     assert "Yearn USDC V1 on Ethereum: curator: 0x7777…7777, by 0x2222…2222" in alert.text
@@ -172,7 +174,7 @@ def test_a_change_that_a_reorganisation_removed_ends_when_two_runs_have_not_foun
     assert world.run() == []
     (ended,) = world.run()
     assert ended.check == submitted.check
-    assert "does not wait any more; no event says how it ended" in ended.title
+    assert "no longer pending; no event says whether it was executed or revoked" in ended.title
     assert world.run() == []
 
 
@@ -184,10 +186,10 @@ def test_a_role_that_a_reorganisation_gave_back_is_reported(tmp_path: Path) -> N
     world.chains["mainnet"].logs.clear()
     world.set(V1, "curator()(address)", CURATOR)
     (gone,) = world.run()
-    assert gone.title == "a reported event of vaults on Ethereum is not on the chain any more"
+    assert gone.title == "a reported event of vaults on Ethereum is no longer on the chain (reorganisation)"
     assert "No longer on the chain: block" in gone.text
     (differs,) = world.run()
-    assert "curator: 0x7777…7777 → 0x3333…3333, says the vault; no event of it was read" in differs.title
+    assert f"curator: 0x7777…7777 → 0x3333…3333 {BY_VIEW}" in differs.title
     assert world.run() == []
 
 
@@ -199,7 +201,7 @@ def test_a_role_that_changed_without_an_event_is_found_by_its_view(tmp_path: Pat
         (alert,) = world.run()
         assert alert.severity == "HIGH"
         assert f"{vault.title}: {role}: " in alert.title
-        assert "no event of it was read" in alert.title
+        assert "no event of this change was read" in alert.title
         assert world.run() == []
 
 
@@ -212,7 +214,7 @@ def test_a_member_that_its_view_does_not_confirm_any_more_is_found(tmp_path: Pat
         assert world.run() == []
         (alert,) = world.run()
         assert alert.severity == "LOW"
-        assert f"{event[5:].lower()}s: 0x7777…7777 → none, says the vault; no event of it was read" in alert.title
+        assert f"{event[5:].lower()}s: 0x7777…7777 → none {BY_VIEW}" in alert.title
 
 
 def test_an_adapter_that_came_without_an_event_is_found(tmp_path: Path) -> None:
@@ -220,7 +222,7 @@ def test_an_adapter_that_came_without_an_event_is_found(tmp_path: Path) -> None:
     world.set(V2, "adapters(uint256)(address)", NEW)
     assert world.run() == []
     (alert,) = world.run()
-    assert "adapters: 0x1717…1717 → 0x7777…7777, says the vault" in alert.title
+    assert "adapters: 0x1717…1717 → 0x7777…7777 by the vault's own view" in alert.title
 
 
 def test_what_waits_before_the_first_run_is_read_from_the_state(tmp_path: Path) -> None:
@@ -234,7 +236,8 @@ def test_what_waits_before_the_first_run_is_read_from_the_state(tmp_path: Path) 
     )
     alert = world.run()
     titles = "\n".join(one.title for one in alert)
-    for says in ("timelock to 1 d", "guardian to 0x7777…7777", "supply cap of market wstETH/USDC 86% to 1 USDC"):
+    cap = "set the supply cap of market wstETH/USDC 86% to 1 USDC"
+    for says in ("set the timelock to 1 d", "set the guardian to 0x7777…7777", cap):
         assert f"Yearn USDC V1 on Ethereum: submitted: {says}, executable from 2026-01-0" in titles
     assert sorted(one.severity for one in alert) == ["HIGH", "HIGH", "MEDIUM"]
     assert world.run() == []
@@ -245,8 +248,8 @@ def test_a_change_of_v1_whose_event_was_not_read_is_found_by_its_view(tmp_path: 
     world.set(V1, "pendingGuardian()(address,uint64)", (NEW, world.later))
     assert world.run() == []
     (alert,) = world.run()
-    assert "submitted: guardian to 0x7777…7777" in alert.title
-    assert "read from the vault's state" in alert.text
+    assert "submitted: set the guardian to 0x7777…7777" in alert.title
+    assert "found in the vault's state" in alert.text
 
 
 def test_a_chain_that_cannot_be_read_holds_up_no_other_and_loses_nothing(tmp_path: Path) -> None:
@@ -292,7 +295,7 @@ def test_a_vault_that_is_taken_off_the_list_leaves_no_open_change(tmp_path: Path
     world.vaults = (V1,)
     (ended,) = world.run()
     assert ended.check == submitted.check
-    assert "the vault is not watched any more" in ended.title
+    assert "the vault is no longer watched" in ended.title
 
 
 # -- requests, and the data files --------------------------------------------------------------------------------------

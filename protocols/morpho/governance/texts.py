@@ -51,7 +51,8 @@ class Texts:
     def ending(self, finding: VaultFinding) -> str:
         """Return how a change ended, in one line."""
         if finding.what == "ended":
-            return f"{finding.vault.title}: {_change(finding)}: does not wait any more; no event says how it ended"
+            unknown = "no longer pending; no event says whether it was executed or revoked"
+            return f"{finding.vault.title}: {_change(finding)}: {unknown}"
         by = f" by {self.words(finding).as_account(finding.by)}" if finding.what == "revoked" and finding.by else ""
         return f"{finding.vault.title}: {finding.what}{by}: {_change(finding)}"
 
@@ -59,7 +60,8 @@ class Texts:
         """Return that a view says something else than the events."""
         words, args = self.words(finding), finding.args
         now, before = (_accounts(args[name], words) for name in ("is", "was"))
-        return f"{finding.vault.title}: {args['role']}: {before} → {now}, says the vault; no event of it was read"
+        source = "by the vault's own view; no event of this change was read"
+        return f"{finding.vault.title}: {args['role']}: {before} → {now} {source}"
 
     def blocks(self, finding: VaultFinding, at: int | Unknown, replaced: str) -> list[Block]:
         """Return what is shown below the title of a change that waits."""
@@ -74,7 +76,7 @@ class Texts:
             label = words.as_account(finding.by)
             rows["Submitted by"] = addr(finding.by, label if "(" in label else None, chain_id)
         rows["Transaction"] = (
-            tx(finding.log.tx, chain=chain_id) if finding.log else "unknown: read from the vault's state"
+            tx(finding.log.tx, chain=chain_id) if finding.log else "unknown: found in the vault's state, without event"
         )
         return [kv(rows)]
 
@@ -95,11 +97,11 @@ class Texts:
 
     def _when(self, at: int | Unknown) -> str:
         if isinstance(at, Unknown):
-            return "unknown: the vault could not be asked"
+            return "unknown: the vault could not be read"
         if at == 0:
-            return "the vault says that it does not wait any more"
+            return "the vault no longer lists it as pending"
         since = _instant(at)
-        return "never: the delay is longer than any calendar" if since is None else when(since, self._now)
+        return "never: its delay ends after the year 9999" if since is None else when(since, self._now)
 
 
 def _instant(at: int | Unknown) -> datetime | None:

@@ -96,7 +96,8 @@ class Life:
     """What is remembered of a transaction.
 
     `passed` is the block at which its nonce was first seen to be used: until the events up to there were read, nobody
-    knows by which transaction. `doubt` and `gap_doubt` are what the service said once, to be confirmed by the chain.
+    knows by which transaction. `doubt` and `gap_doubt` are what the service said once, to be confirmed by the chain;
+    `fewer` that it listed fewer signatures than before, to be confirmed by the next run.
     """
 
     content: Content
@@ -111,6 +112,7 @@ class Life:
     gap: tuple[int, ...] = ()
     gap_doubt: tuple[int, ...] = ()
     since: datetime | None = None
+    fewer: bool = False
 
     @property
     def nonce(self) -> int:
@@ -124,7 +126,7 @@ class Life:
             "severity": self.severity.name, "signed": self.signed, "required": self.required, "passed": self.passed,
             "block": self.block, "block_hash": self.block_hash, "doubt": self.doubt, "gap": list(self.gap),
             "gap_doubt": list(self.gap_doubt), "since": to_text(self.since) if self.since else None,
-            "refund": self.content.refund,
+            "refund": self.content.refund, "fewer": self.fewer,
         }  # fmt: skip
 
     def settled(self, first: int, now: datetime) -> bool:
@@ -148,7 +150,7 @@ def life_of(memory: Mapping[str, Json], chain: int) -> Life | None:
         LifeStage(str(memory["stage"])), _number(memory, "signed"), _number(memory, "required"),
         None if passed is None else int(str(passed)), _number(memory, "block"), str(memory.get("block_hash", "")),
         str(memory.get("doubt", "")), _numbers(memory.get("gap")), _numbers(memory.get("gap_doubt")),
-        from_text(since) if isinstance(since, str) else None,
+        from_text(since) if isinstance(since, str) else None, memory.get("fewer") is True,
     )  # fmt: skip
 
 
@@ -233,7 +235,7 @@ def _waiting(life: Life, seen: LifeSight) -> LifeStep:
     before = life
     life = replace(life, passed=None, required=seen.threshold)
     if seen.listing is Listing.LISTED:
-        life = replace(life, signed=seen.signed, doubt="")
+        life = _signed(replace(life, doubt=""), before, seen)
     elif life.doubt:
         return _lost(life)
     elif seen.listing is not Listing.NOT_ASKED:
@@ -249,6 +251,17 @@ def _waiting(life: Life, seen: LifeSight) -> LifeStep:
     if stuck:
         return LifeStep(life, News.STUCK, Severity.MEDIUM if stage is LifeStage.SIGNED else Severity.LOW)
     return LifeStep(life)
+
+
+def _signed(life: Life, before: Life, seen: LifeSight) -> Life:
+    """Take in who signed; of what was signed and seems not to be, only once a second run has seen the same.
+
+    A service that leaves signatures out now and then would have it reported as ready each time.
+    """
+    was_enough = before.stage in (LifeStage.SIGNED, LifeStage.READY) and before.required == seen.threshold
+    if was_enough and seen.signed < before.signed and not before.fewer:
+        return replace(life, fewer=True)
+    return replace(life, signed=seen.signed, fewer=False)
 
 
 def _waiting_for(life: Life, seen: LifeSight) -> LifeStage:
