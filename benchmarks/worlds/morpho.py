@@ -53,8 +53,11 @@ def _answering(one: Recording, bodies: Mapping[str, Any]) -> Recording:
 
 
 def _debts(book: Book) -> list[dict[str, Any]]:
-    row = {"badDebt": {"underlying": "0"}, "state": {"borrowAssets": str(_BORROWED)}}
-    return [{"marketId": one.id, **row} for one in book.tiers.values()]
+    unwind, none = {one.id for one in book.unwind}, {"underlying": "0"}
+    return [
+        {"marketId": one.id, "badDebt": none, "state": {"borrowAssets": "0" if one.id in unwind else str(_BORROWED)}}
+        for one in book.tiers.values()
+    ]
 
 
 def _of_markets(rated: Sequence[TieredMarket], unwind: Sequence[UnwindMarket]) -> Table:
@@ -63,10 +66,10 @@ def _of_markets(rated: Sequence[TieredMarket], unwind: Sequence[UnwindMarket]) -
     params |= {
         one.id: (address(one.asset), address(f"vault {one.asset}"), address("oracle"), ZERO, 0) for one in unwind
     }
-    lent = {one.id: _part_of(one) for one in rated}
+    lent, idle = {one.id: _part_of(one) for one in rated}, {one.id for one in unwind}
 
     def totals(key: bytes) -> tuple[int, ...]:
-        borrowed = _BORROWED if "0x" + key.hex() in lent else 0
+        borrowed = 0 if _hex(key) in idle else _BORROWED
         return _SUPPLIED, _SUPPLIED * _SHARES, borrowed, borrowed * _SHARES, 1_700_000_000, 0
 
     table: Table = {
