@@ -329,8 +329,24 @@ def test_what_sends_is_not_imported_before_the_first_task(checkout: Path) -> Non
     done = subprocess.run([sys.executable, "-c", imports], cwd=checkout, capture_output=True, text=True, check=True)
     loaded = set(done.stdout.split())
     assert "automation.runner.notifications" in loaded
-    sending = {"delivery.loop", "delivery.fallback_send", "senders.registry", "message.digest"}
-    assert not {f"monitoring.alerts.{name}" for name in sending} & loaded
+    assert not {name for name in loaded if name.startswith("monitoring.alerts.")}
+    for_later = {
+        "automation.evidence.when_due", "automation.on_call.load", "automation.on_call.model",
+        "automation.status.webhooks", "monitoring.ledger.reach", "monitoring.store.tables.digests", "orjson",
+    }  # fmt: skip
+    assert not for_later & loaded
+
+
+def test_the_fork_server_is_started_before_the_rest_of_a_run_is_imported(checkout: Path) -> None:
+    imports = "import sys, automation.cli.commands.run; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", imports], cwd=checkout, capture_output=True, text=True, check=True)
+    loaded = set(done.stdout.split())
+    assert "automation.executor.fork_client" in loaded
+    with_the_rest = {
+        "apsw", "shutil", "tempfile", "automation.executor.fork_server", "automation.executor.task_child",
+        "automation.runner.run", "automation.runner.workspace", "monitoring.store.db.database",
+    }  # fmt: skip
+    assert not with_the_rest & loaded
 
 
 def test_a_command_is_imported_only_when_it_is_called(checkout: Path) -> None:
@@ -338,6 +354,17 @@ def test_a_command_is_imported_only_when_it_is_called(checkout: Path) -> None:
     assert not {"automation.cli.commands.list", "automation.jobs.load", "pydantic", "yaml", "rich"} & bare
     listing = modules_loaded_by(checkout, "list")
     assert "automation.cli.commands.list" in listing
-    assert (
-        not {"automation.cli.commands.validate", "rich", "httpx2", "asyncio", "difflib", "apsw", "pydantic"} & listing
-    )
+    unneeded = {
+        "automation.cli.commands.validate", "rich", "httpx2", "asyncio", "difflib", "apsw", "pydantic", "json",
+        "shutil", "bz2", "subprocess", "unicodedata", "zoneinfo", "monitoring.base.env_file",
+        "monitoring.base.secrets.secret_values",
+    }  # fmt: skip
+    assert not unneeded & listing
+
+
+def test_status_imports_nothing_that_writes_readings_or_alerts(checkout: Path, tmp_path: Path) -> None:
+    shutil.copytree(checkout, tmp_path / "copy", symlinks=True)
+    loaded = modules_loaded_by(tmp_path / "copy", "status")
+    assert "automation.status.collect" in loaded
+    writing = ("monitoring.alerts.", "monitoring.store.readings.writing", "monitoring.store.readings.reading")
+    assert not {name for name in loaded if name.startswith(writing)}
