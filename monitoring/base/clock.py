@@ -50,6 +50,8 @@ def from_text(text: str) -> datetime:
         ValueError: the text is not an instant.
     """
     parsed = datetime.fromisoformat(text)
+    if parsed.tzinfo is UTC:
+        return parsed
     try:
         return parsed.replace(tzinfo=UTC) if parsed.tzinfo is None else parsed.astimezone(UTC)
     except OverflowError:

@@ -113,7 +113,7 @@ class Cron:
 
     canonical: str
     text: str = field(compare=False)
-    _minutes_of_day: tuple[int, ...] = field(compare=False, repr=False)
+    _times_of_day: tuple[timedelta, ...] = field(compare=False, repr=False)
 
     @classmethod
     @lru_cache(maxsize=256)  # schedules are few, and read at every look
@@ -130,7 +130,9 @@ class Cron:
         return cls(
             canonical=" ".join(reading.text for reading in (minute, hour, day, month, weekday)),
             text=text,
-            _minutes_of_day=tuple(h * 60 + m for h in sorted(hour.values) for m in sorted(minute.values)),
+            _times_of_day=tuple(
+                timedelta(hours=h, minutes=m) for h in sorted(hour.values) for m in sorted(minute.values)
+            ),
         )
 
     def ticks(self, after: datetime, until: datetime) -> Iterator[datetime]:
@@ -146,30 +148,30 @@ class Cron:
 
     def previous_at_or_before(self, instant: datetime) -> datetime:
         """Return the latest tick not later than `instant`."""
-        midnight, minute_now = _split(instant)
+        midnight, passed = _split(instant)
         for day in CronSim(self._days, midnight + timedelta(seconds=1), reverse=True):
-            count = bisect_right(self._minutes_of_day, minute_now) if day == midnight else len(self._minutes_of_day)
+            count = bisect_right(self._times_of_day, passed) if day == midnight else len(self._times_of_day)
             if count:
-                return day + timedelta(minutes=self._minutes_of_day[count - 1])
+                return day + self._times_of_day[count - 1]
         raise AssertionError(f"{self.canonical} never ticked")  # refused when it was parsed
 
     @property
     def _days(self) -> str:
-        """The same days at midnight: cronsim finds those, the minutes of a day are known beforehand."""
+        """The same days at midnight: cronsim finds those, the times of a day are known beforehand."""
         return "0 0 " + self.canonical.split(maxsplit=2)[2]
 
     def _ticks_after(self, instant: datetime) -> Iterator[datetime]:
-        midnight, minute_now = _split(instant)
+        midnight, passed = _split(instant)
         for day in CronSim(self._days, midnight - timedelta(seconds=1)):
-            passed = bisect_right(self._minutes_of_day, minute_now) if day == midnight else 0
-            for minute in self._minutes_of_day[passed:]:
-                yield day + timedelta(minutes=minute)
+            count = bisect_right(self._times_of_day, passed) if day == midnight else 0
+            for time_of_day in self._times_of_day[count:]:
+                yield day + time_of_day
 
 
-def _split(instant: datetime) -> tuple[datetime, int]:
-    """Return the midnight before an instant and the minute of the day it falls in."""
-    utc = instant.astimezone(UTC)
-    return datetime.combine(utc.date(), time(), UTC), utc.hour * 60 + utc.minute
+def _split(instant: datetime) -> tuple[datetime, timedelta]:
+    """Return the midnight before an instant and how long ago that was then."""
+    midnight = datetime.combine(instant.astimezone(UTC).date(), time(), UTC)
+    return midnight, instant - midnight
 
 
 def _read_fields(text: str) -> list[_ParsedField]:

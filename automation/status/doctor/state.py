@@ -116,7 +116,7 @@ READINGS_DROPPED = Problem(
     "readings-dropped",
     "database",
     "gaps in the chart of a check although it ran",
-    "readings were not kept: the disk was nearly full, or they could not be written",
+    "readings were not kept: the disk was nearly full, they could not be written, or the database was damaged",
     "checks judged and alerts went out as ever; values and limits of that time are missing in pages and backtests",
     "make room: du -xh /srv | sort -h | tail -20; python -m automation prune --readings-older-than 30d",
     FindingLevel.WARN,

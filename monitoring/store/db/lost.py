@@ -34,7 +34,9 @@ def reopen(lost: Database, clock: Clock, *, busy_timeout_s: float = BUSY_TIMEOUT
     database, _ = open_or_repair(lost.path, clock, busy_timeout_s=busy_timeout_s)
     try:
         with database.write() as tx:
-            _carry_over(lost, tx, clock)
+            is_first = _carry_over(lost, tx, clock)
+        if is_first:
+            _bring_readings(lost, database, clock)
     except BaseException:
         database.close()
         raise
@@ -54,12 +56,19 @@ def close(database: Database, clock: Clock) -> None:
         database.close()
 
 
-def _carry_over(lost: Database, tx: Tx, clock: Clock) -> None:
+def _bring_readings(lost: Database, database: Database, clock: Clock) -> None:
+    from monitoring.store.maintenance.salvage_readings import salvage_readings  # noqa: PLC0415 - only after a loss
+
+    salvage_readings(lost.connection, database, clock.now())
+
+
+def _carry_over(lost: Database, tx: Tx, clock: Clock) -> bool:
+    """Carry over what waits, and report it once; return whether no other process has reported this file."""
     now = clock.now()
     salvaged = salvage(lost.connection, tx, now)
     reported = tx.execute("SELECT 1 FROM alert_events WHERE fingerprint = ?", (lost.mark,)).fetchone()
     if reported and not salvaged.alerts:
-        return
+        return False
     alert = NewAlert(
         protocol="automation",
         severity="HIGH",
@@ -69,11 +78,12 @@ def _carry_over(lost: Database, tx: Tx, clock: Clock) -> None:
         fingerprint=lost.mark,
     )
     insert(tx, alert, ["telegram", PLACEHOLDER], now)
+    return reported is None
 
 
 def describe(lost: Database, salvaged: Salvaged) -> str:
     return (
-        f"{lost.path} is another file than before. {salvaged}. History and remembered values of the lost file are "
-        "gone: the first values read become new baselines and are not reported as changes. To bring them back, "
-        "restore a backup (`python -m automation restore`)."
+        f"{lost.path} is another file than before. {salvaged}; readings of checks follow. "
+        "History and remembered values of the lost file are gone: the first values read become new baselines and are "
+        "not reported as changes. To bring them back, restore a backup (`python -m automation restore`)."
     )

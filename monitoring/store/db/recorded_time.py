@@ -40,15 +40,18 @@ _RECORDED = f"SELECT {_COLUMNS} FROM runs WHERE process IS NOT NULL"  # noqa: S6
 _BOOT = "substr(substr({0}, instr({0}, ':') + 1), instr(substr({0}, instr({0}, ':') + 1), ':') + 1)"
 _BOOTED = "(unixepoch({1}, 'subsec') - CAST(substr({0}, instr({0}, ':') + 1) AS INTEGER) / :ticks_per_s)"
 _IN_SPAN = "SELECT id FROM runs WHERE process IS NOT NULL AND started_at >= :since AND started_at < :until"
+# Each run of the span with the one before it, and with the one after it where that is not just as well of the span.
 _CHANGES = f"""
 WITH span AS ({_IN_SPAN}),
 pairs AS (
     SELECT (SELECT id FROM runs WHERE process IS NOT NULL AND id < span.id ORDER BY id DESC LIMIT 1) AS a, id AS b
     FROM span
-    UNION
+    UNION ALL
     SELECT id, (SELECT id FROM runs WHERE process IS NOT NULL AND id > span.id ORDER BY id LIMIT 1)
-    FROM span)
-SELECT e.id, e.started_at, e.process, e.ended_at, f.id, f.started_at, f.process, f.ended_at
+    FROM span WHERE NOT EXISTS (
+        SELECT 1 FROM runs n
+        WHERE n.id = span.id + 1 AND process IS NOT NULL AND started_at >= :since AND started_at < :until))
+SELECT DISTINCT e.id, e.started_at, e.process, e.ended_at, f.id, f.started_at, f.process, f.ended_at
 FROM pairs JOIN runs e ON e.id = a JOIN runs f ON f.id = b
 WHERE {_BOOT.format("e.process")} <> {_BOOT.format("f.process")}
 OR abs({_BOOTED.format("e.process", "e.started_at")} - {_BOOTED.format("f.process", "f.started_at")}) >= :least_s

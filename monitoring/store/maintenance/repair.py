@@ -67,6 +67,7 @@ def repair(
     2. If another process repaired it already, its file is opened.
     3. Undelivered alerts and the schedule history move over as far as they can be read: from the file, and through
        the connection that found the damage (`opened`), which may still hold pages that the file has lost. It is closed.
+    4. Readings follow, day by day.
 
     Raises:
         StoreReplacedError: another process repaired it, and `opened` is still to be emptied (`lost.reopen`).
@@ -86,7 +87,8 @@ def repair(
         except BaseException:
             fresh.close()
             raise
-        return _instead_of(opened, fresh), done
+    _bring_readings(aside, opened, fresh, now)
+    return _instead_of(opened, fresh), done
 
 
 def _instead_of(opened: Database | None, other: Database) -> Database:
@@ -142,6 +144,17 @@ def _salvage(aside: Path, opened: Database | None, fresh: Database, now: datetim
     return done
 
 
+def _bring_readings(aside: Path, opened: Database | None, fresh: Database, now: datetime) -> None:
+    """Copy what checks read, last of all and outside of the locks: it may take seconds."""
+    from monitoring.store.maintenance.salvage_readings import salvage_readings  # noqa: PLC0415 - only after a loss
+
+    if opened is not None:
+        salvage_readings(opened.connection, fresh, now)
+        return
+    with contextlib.suppress(apsw.Error), contextlib.closing(_open_aside(aside)) as damaged:
+        salvage_readings(damaged, fresh, now)
+
+
 def _open_aside(aside: Path) -> apsw.Connection:
     """Open what was set aside; its log is read, and left as it is for a process that still has the file open."""
     _let_log_be_read(aside)
@@ -169,5 +182,6 @@ def describe(repair_done: Repair, now: datetime) -> str:
     return (
         f"The database was damaged ({repair_done.reason}). At {format_instant(now)} it was set aside as "
         f"{repair_done.set_aside.name}; {repair_done.salvaged}. "
-        "Remembered values are gone: the first values read become new baselines and are not reported as changes."
+        "Remembered values are gone: the first values read become new baselines and are not reported as changes. "
+        "Readings of checks follow as far as they can be read; `status` says how many are lost."
     )
