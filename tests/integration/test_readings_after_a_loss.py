@@ -116,6 +116,18 @@ def test_a_hole_in_the_readings_costs_what_lies_in_it_and_that_is_said(path: Pat
         assert "Readings of checks follow as far as they can be read" in said[0][0]
 
 
+@pytest.mark.parametrize("which", [0, -1], ids=["the oldest", "the newest"])
+def test_a_hole_at_either_end_costs_no_more(path: Path, which: int) -> None:
+    with open_database(path) as database:
+        before = sum(map(len, told(database).values()))
+    overwrite(path, pages_of(path, "readings", kind="leaf")[which])
+    fresh, done = repair.repair(path, ENDS_AT, "test")
+    with fresh:
+        assert done is not None
+        assert before - 100 < sum(map(len, told(fresh).values())) < before
+        assert dropped_so_far(fresh) is not None
+
+
 @pytest.mark.parametrize("table", ["reading_series", "reading_limits", "open_readings", "readings"])
 def test_a_table_that_cannot_be_read_at_all_keeps_no_repair_from_ending(path: Path, table: str) -> None:
     with open_database(path) as database, database.write() as tx:
