@@ -5,11 +5,12 @@ Made by `m.chain`. Nothing here raises for the network's sake: what cannot be re
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from fractions import Fraction
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from monitoring.base.errors import UsageError
 from monitoring.chains.abi.values import Block
@@ -21,8 +22,9 @@ from monitoring.chains.rpc.views import ChainView
 from utils.unknown import Unknown, known
 
 if TYPE_CHECKING:
+    from monitoring.checks.engine.point import EvaluationPoint
     from monitoring.checks.events.decoded import LogsRead
-    from utils.judging import EvaluationSession
+    from monitoring.conditions.condition import Condition
 
 T = TypeVar("T")
 _HASH_LENGTH = 66
@@ -64,15 +66,31 @@ class Readings:
         return f"Readings({', '.join(f'{name}={value!r}' for name, value in self.__dict__.items())})"
 
 
+class ReadingSession(Protocol):
+    """What a chain is read with."""
+
+    @property
+    def at(self) -> EvaluationPoint: ...
+
+    def before(self, key: str, chain: int) -> Condition: ...
+
+    def note_answer(self, chain: int, address: str, value: Any) -> None: ...  # noqa: ANN401 - whatever a view returns
+
+
 class Chain:
     """One chain at the block that the whole run reads it at."""
 
-    def __init__(self, chain: int | str, session: EvaluationSession) -> None:
+    def __init__(self, chain: int | str, session: ReadingSession) -> None:
         """`session` is given each answer of a contract, so that an alert about it can name the contract."""
         self._network = network(chain)
         self._tools = session.at
         self._session = session
         self._view = session.at.chains.view(self._network)
+
+    @property
+    def slug(self) -> str:
+        """Return the chain's short name, as in `mainnet`."""
+        return self._network.slug
 
     @property
     def block(self) -> Block | Unknown:
@@ -163,3 +181,42 @@ class Chain:
         for name in ready:
             self._session.note_answer(self._network.id, str(calls[name].target), found[name])
         return found
+
+
+class _Ahead:
+    """Reads as a session does, and keeps the answers until their chain has its turn."""
+
+    def __init__(self, session: ReadingSession) -> None:
+        self._session = session
+        self.answers: list[tuple[int, str, Any]] = []
+
+    @property
+    def at(self) -> EvaluationPoint:
+        return self._session.at
+
+    def before(self, key: str, chain: int) -> Condition:
+        return self._session.before(key, chain)
+
+    def note_answer(self, chain: int, address: str, value: Any) -> None:  # noqa: ANN401 - whatever a view returns
+        self.answers.append((chain, address, value))
+
+
+def read_chains(
+    chains: Sequence[int | str], read: Callable[[Chain], T], session: ReadingSession
+) -> Iterator[tuple[Chain, T]]:
+    """Yield each chain with what `read` returns of it, in their order; what it raises, at the turn of its chain.
+
+    What a chain answered counts as evidence from its turn on, as if it had been read then.
+    """
+    _ = session.at.chains, session.at.service  # opened here, and not by several threads at once
+    ahead = [_Ahead(session) for _ in chains]
+    with ThreadPoolExecutor(max(len(chains), 1)) as threads:
+        found = [
+            threads.submit(lambda chain, one: read(Chain(chain, one)), chain, one)
+            for chain, one in zip(chains, ahead, strict=True)
+        ]
+        for chain, one, future in zip(chains, ahead, found, strict=True):
+            result = future.result()
+            for answer in one.answers:
+                session.note_answer(*answer)
+            yield Chain(chain, session), result

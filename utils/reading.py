@@ -6,10 +6,10 @@ What cannot be had is `Unknown`, never an error and never zero. What it needs is
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import timedelta
 from fractions import Fraction
-from typing import TYPE_CHECKING, Any, overload
+from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from monitoring.base.clock import parse_duration
 from monitoring.base.errors import UsageError
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from utils.chain import Chain, ViewCall
     from utils.fields import Fields
     from utils.judging import EvaluationSession
+
+T = TypeVar("T")
 
 
 def call(target: Any, signature: str, *arguments: Any, decimals: int = 0) -> ViewCall:  # noqa: ANN401 - or Unknown
@@ -49,6 +51,18 @@ class Reads(ABC):
         from utils.chain import Chain  # noqa: PLC0415 - as above
 
         return Chain(chain, self._bench)
+
+    def on_chains(self, chains: Sequence[int | str], read: Callable[[Chain], T]) -> Iterator[tuple[Chain, T]]:
+        """Yield each chain with what `read` returns of it, in their order; all are read at the same time.
+
+        `read` runs in a thread of its own: it may read and recall, and does not judge, alert or remember.
+
+        Raises:
+            UsageError: no such chain.
+        """
+        from utils.chain import read_chains  # noqa: PLC0415 - as above
+
+        return read_chains(chains, read, self._bench)
 
     def http(
         self,

@@ -119,19 +119,19 @@ def _firing(status: Status, condition: Condition, text: str) -> str:
     title, key = condition.title, condition.key
     named = next((name for name in (key.text, key.check) if title.startswith((f"{name} ", f"{name}:"))), None)
     named = f"{text}: {title}" if named is None else f"{text}{title.removeprefix(named)}"
-    if silence_of(status.silences, subject_of(condition)):
-        duration += ", silenced"
-    return f"{condition.severity.name}{duration}: {condition.key.monitor}: {named}; {_who(status, key)}"
+    held_back = ", silenced" if silence_of(status.silences, subject_of(condition)) else ""
+    known = f"{condition.severity.name}{duration}{_who(status, condition)}{held_back}"
+    return f"{known}: {condition.key.monitor}: {named}"
 
 
-def _who(status: Status, key: ConditionKey) -> str:
+def _who(status: Status, condition: Condition) -> str:
     """Return who has an incident, and until when; or that nobody does, and who was asked to take it."""
-    if (held := status.acknowledged.get(key)) is not None:
-        return f"{held.by} has it until {zone.at(held.ends_at)}"
-    asked = status.asked.get(key)
+    if (held := status.acknowledged.get(condition.key)) is not None:
+        return f", {held.by} has it until {zone.at(held.ends_at)}"
+    asked = status.asked.get(condition.key)
     if asked is None or asked.last_at is None:
-        return "nobody has it"
-    return f"nobody has it, {', '.join(asked.people)} asked {format_duration(status.now - asked.last_at)} ago"
+        return ", nobody has it" if condition.is_firing else ""
+    return f", nobody has it, {', '.join(asked.people)} asked {format_duration(status.now - asked.last_at)} ago"
 
 
 def _undelivered(each: Undelivered) -> str:

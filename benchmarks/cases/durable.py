@@ -35,8 +35,8 @@ WHY = (
 )
 
 WHY_NEXT = (
-    f"{READINGS} readings hold the lock for as long as some ten alerts do, one turn in eight; nobody has two turns in a row"
-    " while another one waits. No run writes without pause, as here."
+    f"{READINGS} readings hold the lock for as long as some ten alerts do, one turn in eight. Nobody has two turns in a"
+    " row while another one waits. No run writes without pause, as here."
 )
 
 

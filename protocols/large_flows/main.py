@@ -6,11 +6,13 @@ while the service of prices itself does not answer, the flows of its vaults wait
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from fractions import Fraction
 from typing import Any
 
+from monitoring.checks.events.decoded import LogsRead
 from protocols.large_flows.vaults import ONE_DOLLAR, VAULTS, FlowVault
+from utils.chain import Chain
 from utils.monitor import LOW, Context, Unknown, call, monitor
 
 EVENTS = ("Deposit(address,address,uint256,uint256)", "Withdraw(address,address,address,uint256,uint256)")
@@ -23,13 +25,17 @@ SERVICE_ANSWERS = "coingecko:ethereum"  # always priced: without it the service 
 
 @monitor("large-flows", channel="yearn", runbook="protocols/large_flows/README.md")
 def main(m: Context) -> None:
-    for chain in dict.fromkeys(vault.chain for vault in VAULTS):
-        _watch(m, chain, {vault.name: vault for vault in VAULTS if vault.chain == chain})
+    for on, logs in m.on_chains(list(dict.fromkeys(vault.chain for vault in VAULTS)), _read):
+        _watch(m, on, logs)
 
 
-def _watch(m: Context, chain: str, vaults: Mapping[str, FlowVault]) -> None:
-    on = m.chain(chain)
-    logs = on.logs("flows", {name: vault.address for name, vault in vaults.items()}, EVENTS, first_run="2h")
+def _read(on: Chain) -> LogsRead:
+    addresses = {vault.name: vault.address for vault in VAULTS if vault.chain == on.slug}
+    return on.logs("flows", addresses, EVENTS, first_run="2h")
+
+
+def _watch(m: Context, on: Chain, logs: LogsRead) -> None:
+    chain, vaults = on.slug, {vault.name: vault for vault in VAULTS if vault.chain == on.slug}
     moved = list(dict.fromkeys(vaults[log.name] for log in logs)) if logs.unknown is None else []
     supplies = dict(on.read_each(moved, lambda vault: {"supply": call(vault.address, "totalSupply()(uint256)")}))
     prices = _prices(m, chain, moved)

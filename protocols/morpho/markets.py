@@ -6,8 +6,9 @@ The chain says what a vault holds; Morpho's service is asked for bad debt and fo
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from typing import TypeAlias
 
-from protocols.morpho.markets_api import read_debts
+from protocols.morpho.markets_api import Debt, read_debts
 from protocols.morpho.markets_data import Book, WatchedVault, load
 from protocols.morpho.markets_judge import shares_of
 from protocols.morpho.markets_model import Market, VaultState
@@ -16,6 +17,9 @@ from protocols.morpho.markets_unwind import judge_unwind
 from protocols.morpho.markets_vault import Dollars, VaultJudge
 from utils.chain import Chain
 from utils.monitor import Context, Unknown, monitor
+
+States: TypeAlias = Mapping[WatchedVault, VaultState | Unknown]
+Debts: TypeAlias = Mapping[str, Debt | Unknown]
 
 
 @monitor("morpho", runbook="protocols/morpho/README.md")
@@ -27,23 +31,22 @@ def main(m: Context) -> None:
 def watch(m: Context, book: Book) -> None:
     """Judge what a book lists."""
     dollars = Dollars(m, book.limits.smallest)
-    for chain in dict.fromkeys(one.chain for one in book.vaults):
-        vaults = [one for one in book.vaults if one.chain == chain]
-        states = read_vaults(m.chain(chain), chain, vaults)
-        _judge_vaults(m, book, states, dollars)
-        unwind = [one for one in book.unwind if one.chain == chain]
+
+    def read(chain: Chain) -> tuple[States, Debts]:
+        states = read_vaults(chain, chain.slug, [one for one in book.vaults if one.chain == chain.slug])
+        return states, read_debts(m, chain.slug, [one.id for one in _markets_of(states.values()) if not one.is_idle])
+
+    for chain, (states, debts) in m.on_chains(list(dict.fromkeys(one.chain for one in book.vaults)), read):
+        _judge_vaults(m, book, chain, states, debts, dollars)
+        unwind = [one for one in book.unwind if one.chain == chain.slug]
         if unwind:
             judge_unwind(m, book.limits, unwind, states, dollars)
 
 
-def _judge_vaults(
-    m: Context, book: Book, states: Mapping[WatchedVault, VaultState | Unknown], dollars: Dollars
-) -> None:
+def _judge_vaults(m: Context, book: Book, chain: Chain, states: States, debts: Debts, dollars: Dollars) -> None:
     """Judge the vaults of one chain."""
-    markets = _markets_of(states.values())
-    chain = next(iter(states)).chain
-    debts = read_debts(m, chain, [one.id for one in markets if not one.is_idle])
-    names = _names_of(m.chain(chain), [one for one in markets if not one.is_idle and (chain, one.id) not in book.tiers])
+    markets = [one for one in _markets_of(states.values()) if not one.is_idle]
+    names = _names_of(chain, [one for one in markets if (chain.slug, one.id) not in book.tiers])
     for vault, state in states.items():
         shares = shares_of(state, book, names) if isinstance(state, VaultState) else []
         VaultJudge(m, book, vault, state, shares, debts, dollars).judge()

@@ -162,6 +162,22 @@ def test_what_was_read_of_a_series_that_goes_on_here_already_has_ended(path: Pat
         ]  # fmt: skip
 
 
+def test_a_day_of_a_clock_that_was_years_ahead_hides_no_other_day(path: Path) -> None:
+    with open_database(path) as database:
+        before = told(database)
+        with database.write() as tx:
+            tx.execute(
+                "INSERT INTO readings SELECT day + 3650, series, last_s, lasted_s, runs, value, reference, state, "
+                "severity, limits, last_block, blocks, gap, inputs FROM readings WHERE last_s = 3600"
+            )
+        database.connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    overwrite(path, *pages_of(path, "runs", kind="leaf"))
+    fresh, done = repair.repair(path, ENDS_AT, "test")
+    with fresh:
+        assert done is not None
+        assert told(fresh) == before
+
+
 def test_a_full_disk_drops_readings_and_never_the_repair(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(salvage_readings, "no_room", lambda _: "the disk has 3 MiB left")
     overwrite(path, *pages_of(path, "runs", kind="leaf"))

@@ -11,7 +11,7 @@ from datetime import datetime
 
 from monitoring.alerts.message.lines import with_remedy
 from monitoring.alerts.message.model import Alert
-from monitoring.alerts.message.text import line, since, table
+from monitoring.alerts.message.text import bold, line, since
 from monitoring.alerts.recording.incident import with_incident
 from monitoring.alerts.recording.store_alert import AlertKind, call_machines, deliver_to_people, route_of, store_in
 from monitoring.conditions.condition import Condition
@@ -87,15 +87,16 @@ def _release(tx: Tx, condition: Condition, held_back: StoredAlert, now: datetime
 def _release_together(tx: Tx, condition: Condition, held_back: Sequence[StoredAlert], now: datetime) -> int:
     """Store one alert that names each of these; theirs say where they went."""
     alerts = [Alert.from_json(each.body_json or "") for each in held_back]
+    # Lines, which a phone can wrap: a table of these would need twice its width.
     rows = [
-        (since(each.created_at), f"#{each.id}", alert.title)
+        line(f"#{each.id} ", bold(alert.title), ", ", since(each.created_at))
         for each, alert in zip(held_back, alerts, strict=True)
-    ]  # fmt: skip
+    ]
     last, more = alerts[-1], len(rows) - _MOST_ROWS
     together = Alert(
         max(alert.severity for alert in alerts),
         f"{last.title}, the last of {len(rows)} alerts while it was silenced",
-        table(("when", "alert", "what happened"), rows[:_MOST_ROWS]),
+        *rows[:_MOST_ROWS],
         *([line(f"and {more} more; `alerts` lists them all")] if more > 0 else []),
         protocol=last.protocol, channel=last.channel, key=last.key, source=last.source, monitor=last.monitor,
         guidance=last.guidance, threads=(name for alert in alerts for name in alert.threads),

@@ -11,7 +11,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from monitoring.alerts.message.model import Alert
-from monitoring.alerts.message.text import line, since, table
+from monitoring.alerts.message.text import Line, bold, line, since
 from monitoring.alerts.recording.incident import thread_of, with_incidents
 from monitoring.alerts.recording.store_alert import (
     AlertKind,
@@ -60,13 +60,13 @@ def remind_in(tx: Tx, due: Sequence[DueReminder], now: datetime, origin: AlertOr
 def _store_folded(tx: Tx, found: Sequence[Condition], now: datetime, origin: AlertOrigin) -> None:
     """Store one reminder of several conditions of one chat, and what they now know of it."""
     worst_first = sorted(found, key=lambda each: (-each.worst, each.fired_at or now))
-    rows = [(each.worst.name, each.title or each.key.text, _began(each)) for each in worst_first[:_MOST_ROWS]]
+    rows = [_row(each) for each in worst_first[:_MOST_ROWS]]
     more = len(found) - len(rows)
     protocol, channel = found[0].protocol, found[0].channel
     alert = Alert(
         worst_first[0].worst,
         f"{len(found)} conditions of {protocol} are still firing",
-        table(("severity", "condition", "since"), rows),
+        *rows,
         *([line(f"and {more} more; `incidents` lists them all")] if more else []),
         protocol=protocol, channel=channel, source=found[0].source,
         threads=(thread_of(each) for each in worst_first),
@@ -81,5 +81,8 @@ def _store_folded(tx: Tx, found: Sequence[Condition], now: datetime, origin: Ale
         conditions.put(tx, replace(each, alert_id=stored.alert_id, last_sent_at=sent_at or each.last_sent_at), now)
 
 
-def _began(condition: Condition) -> object:
-    return since(condition.since) if condition.since else ""
+def _row(condition: Condition) -> Line:
+    """Return a line that a phone can wrap: the columns of a table would need twice its width."""
+    began = (", since ", since(condition.since)) if condition.since else ()
+    severity = condition.worst
+    return line(f"{severity.emoji} {severity.name} ", bold(condition.title or condition.key.text), *began)

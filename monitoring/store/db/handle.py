@@ -5,6 +5,7 @@ Called by monitors and by the runner of checks. What a failure means is the call
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -39,12 +40,13 @@ class ReadOnlyStore:
 
 
 class SteadyStore:
-    """The database at `path`."""
+    """The database at `path`. Threads that read several chains use its one connection in turn."""
 
     def __init__(self, path: Path, clock: Clock) -> None:
         self.path = path
         self._clock = clock
         self._database: Database | None = None
+        self._turn = threading.RLock()
 
     def write(self, act: Callable[[Tx], _T]) -> _T:
         """Do something in one transaction; all of it is on disk afterwards. It may be called twice.
@@ -65,13 +67,14 @@ class SteadyStore:
         Raises:
             StoreError: it cannot be read.
         """
-        try:
+        with self._turn:
+            try:
+                return act(self._open())
+            except StoreReplacedError:
+                pass
+            except StoreDamagedError as damage:
+                self._repair(damage)
             return act(self._open())
-        except StoreReplacedError:
-            pass
-        except StoreDamagedError as damage:
-            self._repair(damage)
-        return act(self._open())
 
     def _repair(self, damage: StoreDamagedError) -> None:
         with suppress(StoreReplacedError):  # another process did it meanwhile; `_open` sees it

@@ -6,7 +6,7 @@ message a chain. Every chain is read for itself, all of its vaults in the same r
 
 from __future__ import annotations
 
-from protocols.morpho.governance.run import follow
+from protocols.morpho.governance.run import follow, look_at
 from protocols.morpho.markets_data import Book, load
 from utils.monitor import Context, monitor
 
@@ -18,9 +18,10 @@ def main(m: Context) -> None:
 
 def govern(m: Context, book: Book) -> None:
     """Follow the vaults of a book, chain by chain."""
-    for chain in dict.fromkeys(vault.chain for vault in book.vaults):
-        markets = [market for slug, market in book.tiers if slug == chain]
-        follow(m, chain, [vault for vault in book.vaults if vault.chain == chain], markets)
+    chains = list(dict.fromkeys(vault.chain for vault in book.vaults))
+    kept = {chain: m.recall(chain, default={}) for chain in chains}
+    for chain, found in m.on_chains(chains, lambda chain: look_at(chain, book, kept[chain.slug])):
+        follow(m, chain, found)
 
 
 if __name__ == "__main__":

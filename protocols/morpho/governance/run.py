@@ -6,16 +6,17 @@ What is said commits together with the block to go on from.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TypeAlias
+from dataclasses import dataclass
+from typing import Any, TypeAlias
 
 from monitoring.base.plural import counted
 from monitoring.chains.networks import network
 from monitoring.checks.events.decoded import LogsRead
-from protocols.morpho.governance.events import declarations, submits
+from protocols.morpho.governance.events import PendingChange, declarations, submits
 from protocols.morpho.governance.state import GovernanceState, VaultFinding
 from protocols.morpho.governance.texts import Texts
 from protocols.morpho.governance.views import VaultViews, add_markets, read_views, waits_until
-from protocols.morpho.markets_data import WatchedVault
+from protocols.morpho.markets_data import Book, WatchedVault
 from utils.chain import Chain
 from utils.monitor import HIGH, LOW, Context, Unknown
 
@@ -24,27 +25,43 @@ _GRAVE = ("owner", "curator", "guardian")
 Due: TypeAlias = Mapping[str, int | Unknown]
 
 
-def follow(m: Context, slug: str, vaults: Sequence[WatchedVault], markets: Sequence[str]) -> None:
-    """Follow the vaults of one chain. `markets`: ids in which changes may wait though no queue has them yet."""
-    chain, kept = m.chain(slug), m.recall(slug, default={})
-    roles = kept.get("roles", {})
+@dataclass(frozen=True, slots=True)
+class ChainLook:
+    """What is remembered of the vaults of one chain, what was of vaults that are not watched any more, and what is."""
+
+    state: GovernanceState
+    left: Sequence[PendingChange]
+    views: Sequence[VaultViews]
+    logs: LogsRead
+
+
+def look_at(chain: Chain, book: Book, kept: Mapping[str, Any]) -> ChainLook:
+    """Read the vaults of one chain. `kept` is what the last run remembered of them."""
+    vaults, roles = [vault for vault in book.vaults if vault.chain == chain.slug], kept.get("roles", {})
     views = read_views(chain, vaults, roles)
+    # Changes may wait in a market though no queue has it yet.
+    markets = [market for slug, market in book.tiers if slug == chain.slug]
     add_markets(chain, [one for one in views if one.vault.address not in roles], markets)
     state = GovernanceState.of(kept, {})
     state.vaults = _contracts(views, state)
     left = state.left()
+    return ChainLook(state, left, views, chain.logs("changes", list(state.vaults), declarations(), first_run=FIRST_RUN))
+
+
+def follow(m: Context, chain: Chain, found: ChainLook) -> None:
+    """Judge and remember what was read of the vaults of one chain."""
+    slug, state, views = chain.slug, found.state, found.views
     texts = Texts(chain, {one.vault.address: one.asset for one in views}, m.now)
-    read = chain.logs("changes", list(state.vaults), declarations(), first_run=FIRST_RUN)
-    findings = _findings(read, state, views, texts)
+    findings = _findings(found.logs, state, views, texts)
     waiting = waits_until(chain, list(state.open.values()))
     findings += state.hold_pending(waiting)
     due = {change.key: at for change, at in waiting}
     today = _today(chain, findings, texts)
     with m.together():
-        _report_logs(m, slug, read, findings, texts)
+        _report_logs(m, slug, found.logs, findings, texts)
         for finding in findings:
             _report(m, finding, texts, due, today)
-        for change in left:
+        for change in found.left:
             m.resolve(f"pending/{slug}/{change.key}", note=f"{change.says}: the vault is no longer watched")
         for one in views:
             readable = False if one.unknown is None else one.unknown
