@@ -19,6 +19,7 @@ from monitoring.store.db.database import Database
 from monitoring.store.db.schema import open_database
 from monitoring.store.maintenance import repair, salvage_readings
 from monitoring.store.maintenance.backups import back_up
+from monitoring.store.maintenance.restore import put_in_place, staged
 from monitoring.store.readings.dropping import dropped_so_far
 from monitoring.store.readings.history import history
 from monitoring.store.readings.stretches import stretches
@@ -113,6 +114,18 @@ def test_a_hole_in_the_readings_costs_what_lies_in_it_and_that_is_said(path: Pat
         assert "1 day of readings could not be read whole" in lost_ones.why
         said = fresh.rows("SELECT message FROM alert_events WHERE title LIKE '%damaged%'")
         assert "Readings of checks follow as far as they can be read" in said[0][0]
+
+
+@pytest.mark.parametrize("which", [0, -1], ids=["the oldest", "the newest"])
+def test_a_hole_at_either_end_costs_no_more(path: Path, which: int) -> None:
+    with open_database(path) as database:
+        before = sum(map(len, told(database).values()))
+    overwrite(path, pages_of(path, "readings", kind="leaf")[which])
+    fresh, done = repair.repair(path, ENDS_AT, "test")
+    with fresh:
+        assert done is not None
+        assert before - 100 < sum(map(len, told(fresh).values())) < before
+        assert dropped_so_far(fresh) is not None
 
 
 @pytest.mark.parametrize("table", ["reading_series", "reading_limits", "open_readings", "readings"])
@@ -219,3 +232,16 @@ def test_a_repair_carries_each_table_that_an_addition_made_or_it_is_known_why_no
 def test_a_backup_holds_each_table_that_an_addition_made(everything: Path, tmp_path: Path) -> None:
     made = back_up(everything, tmp_path / "backups", datetime.now(UTC))
     assert rows_of(made.backup.path, added_tables()) == rows_of(everything, added_tables())
+
+
+def test_a_restore_takes_what_people_and_the_chat_did_since_and_the_rest_is_the_backups(
+    everything: Path, built: Path, tmp_path: Path
+) -> None:
+    """The backup has no row of theirs, and its own readings. Pauses and silences come along while they hold."""
+    of_readings = {"reading_series", "reading_limits", "open_readings", "readings"}
+    with staged(built, everything) as ready:
+        put_in_place(ready, built, everything, SystemClock(), by="ana", is_alive=lambda _: False)
+    here = rows_of(everything, added_tables())
+    taken = {name for name in here if here[name]} - of_readings
+    assert taken == {"closed_days", "closed_rows", "handled_updates", "people_drills"}
+    assert {name: here[name] for name in of_readings} == rows_of(built, list(of_readings))

@@ -147,13 +147,15 @@ def _say(fresh: Database, move: _SalvagedReadings, why: str, now: datetime) -> N
 
 def _days(source: _LostReadings, now: datetime) -> Iterator[int]:
     """Yield the days that have readings, the newest first; where nobody can read which, all that may have some."""
-    day = int(now.timestamp()) // DAY_S + _LOOKED_BACK
+    today = int(now.timestamp()) // DAY_S
+    day = today + _LOOKED_BACK
     while found := source.rows("SELECT max(day) FROM readings WHERE day < ?", day):
         if found[0][0] is None:
             return
         day = found[0][0]
         yield day
-    yield from range(day - 1, day - 1 - _LOOKED_BACK, -1)
+    newest = min(day - 1, today + 1)
+    yield from range(newest, newest - _LOOKED_BACK, -1)
 
 
 def _number_of(tx: Tx, table: str, key: Sequence[str], row: dict[str, object]) -> int:
