@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from automation.listen.access import Access, Pacing, circle_of
+from automation.listen.access import Access, Circle, Pacing, circle_of
 from automation.listen.answers import Handled, as_text, message_to
 from automation.listen.buttons import TapContext, handle_tap
 from automation.listen.commands import NAMES, answer
@@ -51,13 +51,14 @@ class Dispatcher:
         Raises:
             StoreError: nothing is written, and the update must not be confirmed.
         """
-        if update.kind is UpdateKind.OTHER or (update.addressee and update.addressee != self.username.lower()):
-            return None
-        if update.kind is UpdateKind.COMMAND and update.command not in NAMES:
+        if not self._is_for_us(update):
             return None
         team = self.team()
         moved = self.store.read(lambda database: database.read(rate_limits.moved_chats))
         circle = circle_of(team, self.settings.environ, moved)
+        if update.kind is UpdateKind.MOVED:
+            self._moved(update, circle, now)
+            return None
         person = circle.person(update.account)
         access = self.pacing.access(update, circle, now)
         if access is Access.TOO_MANY:
@@ -73,6 +74,17 @@ class Dispatcher:
         text = self._text(update, team, now)
         call = message_to(update.chat_id, text, topic=update.topic, reply_to=update.message_id)
         return self._write(update, person, now, access, lambda _tx: Handled("answered", (call,)))
+
+    def _is_for_us(self, update: Update) -> bool:
+        if update.kind is UpdateKind.OTHER or (update.addressee and update.addressee != self.username.lower()):
+            return False
+        return update.kind is not UpdateKind.COMMAND or update.command in NAMES
+
+    def _moved(self, update: Update, circle: Circle, now: datetime) -> None:
+        """Remember where a group of ours went, before the next alert finds out: its buttons and commands go on."""
+        if update.chat_id in circle.chats:
+            self.store.write(lambda tx: rate_limits.remember_move(tx, update.chat_id, update.data, now))
+            log.info("chat %s became the supergroup %s", update.chat_id, update.data)
 
     def _text(self, update: Update, team: OnCall | None, now: datetime) -> str:
         """Return the answer to a command; one that cannot be given says why, and is an answer too."""

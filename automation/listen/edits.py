@@ -12,7 +12,7 @@ import logging
 import threading
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from automation.listen.message_state import REPLACED, IncidentNow, MessageState, changed_message, state_of
 from monitoring.alerts.delivery.buttons import MOST_INCIDENTS
@@ -38,7 +38,7 @@ _LOOK_EVERY_S, _NOTICE_EVERY_S = (
     30.0,
     1.0,
 )  # time passes without a change of the store; a change is seen within a second
-_UNREACHABLE_S = 30.0
+_UNREACHABLE_S, _LONGEST_WAIT = 30.0, timedelta(hours=1)
 _CALL_LIMIT_S = 10.0
 
 
@@ -99,7 +99,10 @@ class Edits:
         """Count one edit of a chat if it may go now; return 0 then, else how long to wait."""
         now = self._clock.now()
         lane = rate_limits.get(tx, f"telegram:{self._bot}:{chat_id}", now)
-        blocked = [each for each in (lane.blocked_until, self._not_before.get(chat_id)) if each and each > now]
+        ours = self._not_before.get(chat_id)
+        if ours is not None and ours > now + _LONGEST_WAIT:  # of a clock that was ahead
+            ours = None
+        blocked = [each for each in (lane.blocked_until, ours) if each and each > now]
         if blocked:
             return (max(blocked) - now).total_seconds()
         limits = (self._limits.chat, *([_OF_A_MINUTE] if is_group(chat_id) else []))
@@ -132,7 +135,7 @@ class Edits:
         return 0
 
     def _wait_for(self, chat_id: str, error: BotError) -> float:
-        wait = min(error.retry_after_s or _UNREACHABLE_S, 3600.0)
+        wait = min(error.retry_after_s or _UNREACHABLE_S, _LONGEST_WAIT.total_seconds())
         self._not_before[chat_id] = datetime.fromtimestamp(
             self._clock.now().timestamp() + wait, self._clock.now().tzinfo
         )

@@ -58,8 +58,8 @@ def listen(settings: Settings, jobs_file: Path) -> int:
     except LockedError as error:
         raise LockedError(f"the chat is read already, by {error.holder}: one process of a host is enough") from None
     load_senders()
-    load = _People(path_of(jobs_file))
-    minutes = Minutes(settings, jobs_file, load, SystemClock())
+    load = People(path_of(jobs_file))
+    minutes = Minutes(settings, jobs_file, load.to_ask, SystemClock())
     reader = _reader(settings, locks, load, minutes)
     edits = _edits(settings)
     changed = _Revision(settings, locks)
@@ -115,13 +115,14 @@ def _stopping(reader: ChatReader) -> Iterator[None]:
         yield
 
 
-class _People:
+class People:
     """on_call.yaml as it is now, read again when it changes; nobody where it has mistakes, which a run reports."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
         self._mark: tuple[int, int, int] | None = None
         self._team: OnCall | None = None
+        self._last: OnCall | None = None
         self._lock = threading.Lock()
 
     def __call__(self) -> OnCall | None:
@@ -129,13 +130,18 @@ class _People:
             mark = _mark(self._path)
             if mark != self._mark:
                 self._mark, self._team = mark, self._read()
+                self._last = self._team or (self._last if mark is not None else None)
             return self._team
+
+    def to_ask(self) -> OnCall | None:
+        """Return whom to ask: while the file has mistakes those of its last sound version, rather than nobody."""
+        return self() or self._last
 
     def _read(self) -> OnCall | None:
         try:
             return load_on_call(self._path)
         except ConfigError:
-            log.warning("%s has mistakes: nobody is asked or may act; `validate` lists them", self._path)
+            log.warning("%s has mistakes: nobody may act from the chat; `validate` lists them", self._path)
             return None
 
 

@@ -14,7 +14,7 @@ from monitoring.alerts.message.sanitize import clean_line, shorten
 
 ALLOWED = ("message", "callback_query")
 _COMMAND = re.compile(r"/([A-Za-z0-9_]{1,32})(?:@([A-Za-z0-9_]{1,64}))?(?=\s|$)", re.ASCII)
-_LONGEST_NAME, _LONGEST_DATA = 60, 64
+_LONGEST_NAME, _LONGEST_DATA, _LONGEST_QUERY = 60, 64, 100
 _LARGEST_ID = 2**63 - 1  # what the store can hold; ids of accounts and chats are smaller
 
 
@@ -23,6 +23,7 @@ class UpdateKind(StrEnum):
 
     COMMAND = "command"
     TAP = "tap"
+    MOVED = "moved"
     OTHER = "other"
 
 
@@ -33,7 +34,8 @@ class Update:
     Where: `chat_id`, `chat_name` (its @name, where it has one), `topic` of it, `message_id`; of a tap the message with
     the button, which may be inaccessible: then only its chat and id are known. `command` is without / and in lower
     case, `addressee` the bot it names, if any.
-    `data` and `query_id` are of a tap: what the button holds and what an answer to it names.
+    `data` and `query_id` are of a tap: what the button holds and what an answer to it names. Of a group that became a
+    supergroup `data` is its new id.
     """
 
     update_id: int
@@ -63,6 +65,9 @@ def read_update(raw: object) -> Update | None:
 
 
 def _command(number: int, message: Mapping[str, object]) -> Update:
+    moved_to = _number(message.get("migrate_to_chat_id"))
+    if moved_to < 0:  # as every group's id is
+        return replace(_placed(Update(number, UpdateKind.MOVED), message), data=str(moved_to))
     text = message.get("text")
     found = _COMMAND.match(text) if isinstance(text, str) else None
     account = _account(message)
@@ -77,6 +82,8 @@ def _tap(number: int, query: Mapping[str, object]) -> Update:
     sender = _number(_mapping(query.get("from")).get("id"))
     if not isinstance(query_id, str) or not isinstance(data, str) or not sender:
         return Update(number)
+    if not 0 < len(query_id) <= _LONGEST_QUERY:  # Telegram's have about twenty; it could not be answered
+        return Update(number)
     # A bot that speaks for an anonymous admin is nobody's account: a stranger, who gets an answer.
     said = _storable(data[: _LONGEST_DATA + 1])
     update = Update(number, UpdateKind.TAP, account, _name(query), query_id=query_id, data=said)
@@ -85,11 +92,12 @@ def _tap(number: int, query: Mapping[str, object]) -> Update:
 
 def _placed(update: Update, message: Mapping[str, object]) -> Update:
     chat = _mapping(message.get("chat"))
+    name = chat.get("username")
     topic = _number(message.get("message_thread_id")) if message.get("is_topic_message") is True else 0
     return replace(
         update,
         chat_id=str(_number(chat.get("id")) or ""),
-        chat_name=f"@{_storable(name)}" if isinstance(name := chat.get("username"), str) and name else "",
+        chat_name=f"@{_storable(name[:_LONGEST_NAME])}" if isinstance(name, str) and name else "",
         is_private=chat.get("type") == "private",
         topic=topic or None,
         message_id=_number(message.get("message_id")),

@@ -119,9 +119,9 @@ def _firing(status: Status, condition: Condition, text: str) -> str:
     title, key = condition.title, condition.key
     named = next((name for name in (key.text, key.check) if title.startswith((f"{name} ", f"{name}:"))), None)
     named = f"{text}: {title}" if named is None else f"{text}{title.removeprefix(named)}"
-    if silence_of(status.silences, subject_of(condition)):
-        duration += ", silenced"
-    return f"{condition.severity.name}{duration}{_who(status, condition)}: {condition.key.monitor}: {named}"
+    held_back = ", silenced" if silence_of(status.silences, subject_of(condition)) else ""
+    known = f"{condition.severity.name}{duration}{_who(status, condition)}{held_back}"
+    return f"{known}: {condition.key.monitor}: {named}"
 
 
 def _who(status: Status, condition: Condition) -> str:

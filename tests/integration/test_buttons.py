@@ -24,7 +24,7 @@ from monitoring.conditions.severity import Severity
 from monitoring.conditions.transition import Breach, apply_verdict, happened
 from monitoring.store.people import acknowledgements
 from monitoring.store.tables import conditions
-from tests.support.fake_telegram import BOT_TOKEN, CHAT
+from tests.support.fake_telegram import BOT_TOKEN, CHAT, too_many_requests
 from tests.support.tapping import ALICE, BEN, BOT, HOUR, KEY, STRANGER, Chat, chat, data_under, labels
 from tests.support.web import serving
 
@@ -218,6 +218,7 @@ def test_a_key_that_looks_like_a_pattern_is_muted_alone(host: Chat) -> None:
     host.fires("HIGH", key=patterned)
     host.passes(HOUR * 0.5)
     host.taps(ALICE, "Mute 1 h")
+    assert "alice silenced aave pool[ab]*, at most HIGH" in host.telegram.messages[-1].text
     count = len(host.telegram.messages)
     host.fires("HIGH", key=ConditionKey("aave", "poola-other"), text="another pool is bad")
     assert "another pool is bad" in host.telegram.messages[count].text
@@ -288,6 +289,52 @@ def test_a_button_of_an_incident_that_is_over_changes_nothing(host: Chat) -> Non
     assert host.reads() == ["That incident is over, and it fires again: use the newer message. Nothing was changed."]
     assert host.held() == host.muted() == []
     assert host.box.database.rows("SELECT count(*) FROM message_buttons") == [(1,)], "what is over is forgotten"
+
+
+def test_a_button_of_an_alert_that_was_pruned_changes_nothing_and_says_where_to_look(host: Chat) -> None:
+    host.fires()
+    shown = host.newest()
+    with host.box.database.write() as tx:
+        tx.execute("DELETE FROM alert_events")
+    host.telegram.tap(ALICE, data_under(shown, "I have it"), shown)
+    assert host.reads() == ["This alert is not known here any more. /firing lists what is open."]
+    assert host.held() == []
+
+
+def test_a_bot_that_was_removed_from_the_chat_acts_all_the_same_and_shows_it_when_it_is_back(host: Chat) -> None:
+    host.fires()
+    shown = host.newest()
+    host.telegram.kicked_from.add(CHAT)
+    host.telegram.tap(ALICE, data_under(shown, "I have it"), shown)
+    host.telegram.write(ALICE, "/firing", chat=CHAT)
+    assert host.reads()[0].startswith("You have it until 07:12 UTC")
+    assert host.held() == [("alice", "aave/backing")]
+    assert host.box.database.rows("SELECT count(*) FROM handled_updates WHERE calls <> ''") == [(0,)]
+    host.telegram.kicked_from.clear()
+    host.passes(HOUR)
+    host.delivers()
+    assert any("alice has it: backing is 93 %" in each.text for each in host.telegram.messages)
+
+
+def test_a_clock_that_is_set_back_after_a_tap_takes_the_incident_from_nobody(host: Chat) -> None:
+    host.fires("HIGH")
+    host.taps(ALICE, "I have it")
+    host.passes(timedelta(seconds=-20))
+    host.delivers()
+    assert host.held() == [("alice", "aave/backing")]
+    assert "Nobody has it now" not in host.telegram.messages[-1].text
+
+
+def test_a_chat_that_asked_to_wait_is_changed_again_after_the_clock_was_set_back(host: Chat) -> None:
+    host.fires("HIGH")
+    host.passes(HOUR)
+    host.recovers()
+    host.passes(timedelta(seconds=2))
+    host.telegram.script(too_many_requests(3000))
+    assert host.edits.look() == 3000
+    host.passes(timedelta(hours=-5))
+    assert host.edits.look() is None
+    assert "✅ Over since" in host.now_shown(host.telegram.messages[0]).text
 
 
 @pytest.mark.parametrize("data", ["", "x", "AQEA" * 10 + "AA", "ü" * 32, "I have it", "A" * 64])

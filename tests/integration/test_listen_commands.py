@@ -158,3 +158,41 @@ def test_a_group_that_became_a_supergroup_is_answered_under_its_new_id(host: Cha
         rate_limits.remember_move(tx, CHAT, "-1009", host.clock.now())
     host.telegram.write(ANA, "/help", "-1009")
     assert [chat for chat, _ in host.turn()] == ["-1009"]
+
+
+def test_a_supergroup_is_known_from_the_word_of_telegram_before_any_alert_goes_there(
+    host: ChatHost, telegram: TelegramStandIn
+) -> None:
+    for old, new in ((CHAT, -1009), ("-666", -1008)):
+        chat = {"id": int(old), "type": "group", "title": "Risk on call"}
+        service = {"message_id": 1, "date": 1, "chat": chat, "migrate_to_chat_id": new}
+        telegram.add_update({"message": {**service, "from": {"id": 1087968824, "is_bot": True}}})
+    telegram.write(ANA, "/help", "-1009")
+    telegram.write(ANA, "/help", "-1008")
+    assert [chat for chat, _ in host.turn()] == ["-1009"]
+    moved = host.outbox.database.read(rate_limits.moved_chats)
+    assert moved == {CHAT: "-1009"}, "of a group of others nothing is believed"
+
+
+def test_texts_of_a_hundred_kilobytes_and_a_thousand_updates_are_handled_in_their_order(
+    host: ChatHost, telegram: TelegramStandIn
+) -> None:
+    long = "\u202e\u200b<b>*_`" + "a" * 100_000
+    telegram.write(ANA, long, CHAT)
+    telegram.write(ANA, "/firing " + long, CHAT)
+    telegram.tap(ANA, long, chat=CHAT)
+    strange = {"id": "q" * 100_000, "from": {"id": ANA, "first_name": long}, "data": "x", "message": {}}
+    telegram.add_update({"callback_query": strange})
+    for _ in range(1000):
+        telegram.write(STRANGER, "hello", CHAT)
+    telegram.write(BEN, "/oncall", str(BEN))
+    answers = []
+    while telegram.updates:
+        answers += [chat for chat, _ in host.turn()]
+        assert host.waits[-1] == 0
+    assert answers == [CHAT, str(BEN)]
+    assert [outcome for _, _, outcome in host.handled()] == [
+        "answered", "refused: a button that is not ours in this chat", "answered",
+    ]  # fmt: skip
+    sizes = "SELECT max(length(said) + length(outcome) + length(calls) + length(chat_id)) FROM handled_updates"
+    assert host.outbox.database.rows(sizes)[0][0] < 1000

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from automation.listen.process import People
 from automation.on_call.load import load_on_call
 from automation.on_call.model import OnCall
 from automation.on_call.rota import on_duty
@@ -217,3 +218,18 @@ def test_whenever_it_is_looked_nobody_waits_longer_than_the_file_says(
             assert at < 5
         else:
             assert at - last_asked < 30
+
+
+def test_while_the_file_has_mistakes_those_of_its_last_version_are_asked_and_nobody_may_act(tmp_path: Path) -> None:
+    file = tmp_path / "on_call.yaml"
+    team = People(file)
+    assert (team(), team.to_ask()) == (None, None)
+    file.write_text("zone: UTC\npeople: {ana: {telegram_id: 1}}\n")
+    assert team() is not None
+    file.write_text("zone: UTC\npeople: {ana: {telegram_id: 1}}\nrotta: 1\n")
+    assert team() is None, "it may have named somebody who was removed"
+    asked = team.to_ask()
+    assert asked is not None
+    assert list(asked.people) == ["ana"]
+    file.unlink()
+    assert (team(), team.to_ask()) == (None, None), "a file that was taken away asks nobody"

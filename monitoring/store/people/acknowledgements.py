@@ -13,6 +13,7 @@ from monitoring.store.db.compatibility import has_table
 from monitoring.store.db.database import Row, Tx, fetch
 
 LONGEST_ACKNOWLEDGED = timedelta(hours=24)
+_STEP_BACK = timedelta(hours=1)  # ours: a clock that is set right after a tap takes the incident from nobody
 _SELECT = (
     "SELECT id, monitor, check_name, chain, subject, episode, severity, by, note, at, ends_at, ended_by, held_back "
     "FROM acknowledgements"
@@ -62,7 +63,7 @@ class Acknowledgement:
 
     def is_out_of_time(self, now: datetime) -> bool:
         """Return whether its time is over; one that would end later than any can is of a clock that was ahead."""
-        return not now < self.ends_at <= now + LONGEST_ACKNOWLEDGED
+        return not now < self.ends_at <= now + LONGEST_ACKNOWLEDGED + _STEP_BACK
 
 
 def episode_of(condition: Condition) -> str:
