@@ -14,16 +14,16 @@ _GAP = "  "
 _LEAST_TEXT = 24  # columns in which a sentence can still be read; with fewer it is put below its row
 _INDENT = "    "
 _GOES_ON = " \\"  # at the end of a line: the shell reads the next one too
-_ID = re.compile(r"\S*://\S*|\b(0x[0-9a-fA-F]{4})[0-9a-fA-F]{8,}([0-9a-fA-F]{4})\b")
-_ROW = re.compile(r"\S {2,}\S.*\S {2,}\S")  # three columns: a line of a table, not a sentence
-_ARGUMENT = re.compile(r"""(?:'[^']*'|"[^"]*"|\S)+""")
-_LABEL = re.compile(r" *(?:[A-Za-z0-9][\w .()-]{0,18}? {2,}|[\w-]+ \| )?")
-_JOINTS = re.compile(r"(?<=[/_.,:;=&?+-])")  # where a path, a key or an address may be broken
+_ID = r"\S*://\S*|\b(0x[0-9a-fA-F]{4})[0-9a-fA-F]{8,}([0-9a-fA-F]{4})\b"
+_ROW = r"\S {2,}\S.*\S {2,}\S"  # three columns: a line of a table, not a sentence
+_ARGUMENT = r"""(?:'[^']*'|"[^"]*"|\S)+"""
+_LABEL = r" *(?:[A-Za-z0-9][\w .()-]{0,18}? {2,}|[\w-]+ \| )?"
+_JOINTS = r"(?<=[/_.,:;=&?+-])"  # where a path, a key or an address may be broken
 
 
 def shorten_ids(text: str) -> str:
     """Return a text with addresses and hashes as `0xd823…29ab`, except in links; `--key` and `--done` take these."""
-    return _ID.sub(lambda found: f"{found[1]}…{found[2]}" if found[1] else found[0], text)
+    return re.sub(_ID, lambda found: f"{found[1]}…{found[2]}" if found[1] else found[0], text)
 
 
 def columns(text: str) -> int:
@@ -45,9 +45,9 @@ def fold(line: str, width: int, command: str) -> list[str]:
     """
     if columns(line) <= width:
         return [line]
-    if " --" not in line and _ROW.search(line) and columns(line := shorten_ids(line)) <= width:
+    if " --" not in line and re.search(_ROW, line) and columns(line := shorten_ids(line)) <= width:
         return [line]
-    label = _LABEL.match(line)
+    label = re.match(_LABEL, line)
     indent = min(label.end() if label else 0, width // 3)
     found = _words(line, command)
     return _filled(found, width, " " * (indent or 2), command)
@@ -137,10 +137,10 @@ def _parts(word: str, width: int, command: str) -> Iterator[tuple[str, str]]:
         yield " ", word
     elif " " in word.strip():
         inside = _GOES_ON if command and word.startswith(command) else " "
-        for number, one in enumerate(_ARGUMENT.findall(word)):
+        for number, one in enumerate(re.findall(_ARGUMENT, word)):
             yield inside if number else " ", one
     else:
-        pieces = [piece for part in _JOINTS.split(word) for piece in _cut(part, width)]
+        pieces = [piece for part in re.split(_JOINTS, word) for piece in _cut(part, width)]
         yield from ((" " if number == 0 else "", piece) for number, piece in enumerate(pieces))
 
 

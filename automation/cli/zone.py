@@ -8,7 +8,7 @@ from datetime import UTC, datetime, tzinfo
 from monitoring.base.errors import UsageError
 
 LOCAL = "local"
-_WRITTEN = re.compile(r"\b(\d{4}-\d\d-\d\d \d\d:\d\d(?::\d\d)?)( UTC)?")
+_WRITTEN = r"\b(\d{4}-\d\d-\d\d \d\d:\d\d(?::\d\d)?)( UTC)?"
 _zone: tzinfo | None = UTC  # None: that of this machine
 
 
@@ -65,7 +65,7 @@ def in_zone(text: str) -> str:
     """Return a text of ours with its times, which are in UTC, in the zone that is shown."""
     if _zone is UTC:
         return text
-    return _WRITTEN.sub(_moved, text)
+    return re.sub(_WRITTEN, _moved, text)
 
 
 def _moved(found: re.Match[str]) -> str:

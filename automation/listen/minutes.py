@@ -8,20 +8,22 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from automation.drills.step import look_after
 from automation.on_call.chats import with_people
 from automation.on_call.model import OnCall
 from monitoring.alerts.delivery.loop import Delivery
+from monitoring.alerts.recording.release_silenced import waiting
 from monitoring.alerts.recording.store_alert import AlertOrigin
 from monitoring.base.clock import Clock
 from monitoring.base.errors import StoreError
 from monitoring.base.settings import Settings
-from monitoring.store.db.database import Database
+from monitoring.store.db.database import Tx
 from monitoring.store.db.handle import SteadyStore
-from monitoring.store.tables import deliveries
+from monitoring.store.people import acknowledgements
+from monitoring.store.tables import conditions, deliveries
 
 log = logging.getLogger("automation.listen")
 
@@ -61,7 +63,7 @@ class Minutes:
             asked = self._store.read(lambda database: look_after(database, team, self._settings, now, AlertOrigin()))
         if asked:
             log.info("asked about incidents on which nobody acts: %d questions", asked)
-        if self._store.read(_is_anything_waiting):
+        if self._store.read(lambda database: database.read(lambda tx: _is_anything_due(tx, now))):
             self._deliver(with_people(self._settings, self._jobs_file))
         return asked
 
@@ -89,5 +91,8 @@ class Minutes:
         Delivery(settings, settings.database, self._clock).drain(self._clock.now() + _DELIVER_FOR)
 
 
-def _is_anything_waiting(database: Database) -> bool:
-    return database.read(deliveries.count_waiting) > 0
+def _is_anything_due(tx: Tx, now: datetime) -> bool:
+    """Return whether anything waits to be sent, or a silence or an acknowledgement ended, which delivery notices."""
+    if deliveries.count_waiting(tx) > 0 or waiting(tx, now):
+        return True
+    return any(each.why_over(conditions.get(tx, each.key), now) for each in acknowledgements.open_ones(tx))

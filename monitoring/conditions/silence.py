@@ -21,6 +21,7 @@ DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 _DAY = timedelta(days=1)
 _DAY_MINUTES = 24 * 60
 _HOURS = re.compile(r"([01][0-9]|2[0-3]):([0-5][0-9])-(?:([01][0-9]|2[0-3]):([0-5][0-9])|24:00)")
+_ESCAPED = re.compile(r"\[([*?[])\]")  # as glob.escape writes them
 _MOST_PARTS = 3
 _EXAMPLE = "mon-fri 22:00-07:00 Europe/Berlin"
 
@@ -126,7 +127,9 @@ class Silence:
     @property
     def what(self) -> str:
         """Return what it covers, as in `aave utilisation/*, at most MEDIUM, mon-fri 22:00-07:00 UTC`."""
-        name = f"{self.protocol or 'every protocol'}{f' {self.key}' if self.key else ''}"
+        # By a button one key is meant; what is escaped in it would read as another one.
+        key = _ESCAPED.sub(r"\1", self.key) if self.key and self.is_from_chat else self.key
+        name = f"{self.protocol or 'every protocol'}{f' {key}' if key else ''}"
         return f"{name}, {self.only}" if self.only else name
 
     @property

@@ -175,6 +175,12 @@ def _until_now(before: Condition, now: datetime) -> Condition:
 
     A clock that was ahead once would hold back `for`, `remind` and the report of a source for as long as it was ahead.
     """
+    instants = (
+        before.since, before.fired_at, before.last_seen_at, before.last_sent_at, before.clear_since, before.heard_at,
+        *(one.since for one in before.held), before.no_data.since if before.no_data else None,
+    )  # fmt: skip
+    if all(at is None or at <= now for at in instants):
+        return before
 
     def past(at: datetime | None) -> datetime | None:
         return None if at is None else min(at, now)

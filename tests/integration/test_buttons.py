@@ -218,6 +218,7 @@ def test_a_key_that_looks_like_a_pattern_is_muted_alone(host: Chat) -> None:
     host.fires("HIGH", key=patterned)
     host.passes(HOUR * 0.5)
     host.taps(ALICE, "Mute 1 h")
+    assert "alice silenced aave pool[ab]*, at most HIGH" in host.telegram.messages[-1].text
     count = len(host.telegram.messages)
     host.fires("HIGH", key=ConditionKey("aave", "poola-other"), text="another pool is bad")
     assert "another pool is bad" in host.telegram.messages[count].text

@@ -16,8 +16,9 @@ from automation.on_call.message import Question, question
 from automation.status.collect import look
 from monitoring.alerts.message.model import Alert, Severity
 from monitoring.alerts.recording.store_alert import AlertOrigin
+from monitoring.conditions.silence import Silence
 from monitoring.store.people import acknowledgements
-from monitoring.store.tables import conditions
+from monitoring.store.tables import conditions, silences
 from monitoring.store.tables.alerts import StoredAlert
 from tests.support.chain_clock import ManualClock
 from tests.support.chat_reader import CHAT, ChatHost
@@ -211,3 +212,18 @@ def test_a_bug_in_other_work_of_the_minute_keeps_nobody_from_being_asked(
     host.fire("vault")
     assert minutes_heard(host, 5)[5] == ["111"]
     assert any("Asking people failed: 1 part" in each.text for each in host.telegram.messages)
+
+
+def test_what_a_silence_or_an_acknowledgement_held_back_is_sent_in_the_minute_of_its_end(host: ChatHost) -> None:
+    now = host.clock.now()
+    with host.outbox.database.write() as tx:
+        silences.put(tx, Silence(0, "acme", "peg", now, now + timedelta(minutes=3), "upgrade", "eve"))
+    host.fire("peg", Severity.MEDIUM)
+    host.fire("vault")
+    with host.outbox.database.write() as tx:
+        [vault] = [each for each in conditions.incidents(tx, now) if each.key.check == "vault"]
+        acknowledgements.put(tx, vault, by="eve", note="", now=now, ends_at=now + timedelta(minutes=7))
+    heard = minutes_heard(host, 7)
+    assert {minute: chats for minute, chats in heard.items() if CHAT in chats} == {3: [CHAT], 7: [CHAT, "111"]}
+    assert "the peg is empty" in host.telegram.messages[1].text
+    assert any("Still: the vault is empty" in each.text for each in host.telegram.messages)

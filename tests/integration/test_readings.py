@@ -273,6 +273,33 @@ def test_each_filter_keeps_what_it_says(database: Database) -> None:
     assert protocols(database) == ["p0", "p1", "p2"]
 
 
+def test_a_text_with_letters_of_any_alphabet_is_found(database: Database) -> None:
+    key = ConditionKey("acme", "backing", 1, "Äpfel 雪 USDC")
+    with database.write() as tx:
+        conditions.put(tx, Condition(key), START)
+        record_or_drop_in(tx, [CheckReading(Series(key), ReadingState.OK, 1)], [], START)
+    for text, is_found in (("Äpfel", True), ("雪 usdc", True), ("äpfel", False), ("ACME/", True), ("birne", False)):
+        assert bool(watched(database, WatchedQuery(text=text))) is is_found, text
+
+
+def test_a_check_that_comes_back_goes_on_in_its_series_after_a_gap(database: Database) -> None:
+    key = ConditionKey("acme", "backing", 1)
+    reading = CheckReading(Series(key), ReadingState.OK, 7)
+    with database.write() as tx:
+        conditions.put(tx, Condition(key), START)
+        for hour in range(3):
+            record_or_drop_in(tx, [reading], [], START + timedelta(hours=hour))
+        record_or_drop_in(tx, [], [key], START + timedelta(hours=3))
+    assert watched(database) == []
+    assert count(database)["ok"] == 0
+    with database.write() as tx:
+        for hour in range(9, 12):
+            record_or_drop_in(tx, [reading], [], START + timedelta(hours=hour))
+    assert [check.key for check in watched(database)] == [key]
+    spans = history(database, key, START, START + timedelta(hours=12))
+    assert [(span.runs, span.gap) for span in spans] == [(3, False), (3, True)]
+
+
 def fill(database: Database, checks: int) -> None:
     """Some checks of three protocols on two chains; each fifth fires."""
     with database.write() as tx:

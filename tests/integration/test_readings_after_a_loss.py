@@ -19,6 +19,7 @@ from monitoring.store.db.database import Database
 from monitoring.store.db.schema import open_database
 from monitoring.store.maintenance import repair, salvage_readings
 from monitoring.store.maintenance.backups import back_up
+from monitoring.store.maintenance.restore import put_in_place, staged
 from monitoring.store.readings.dropping import dropped_so_far
 from monitoring.store.readings.history import history
 from monitoring.store.readings.stretches import stretches
@@ -115,6 +116,18 @@ def test_a_hole_in_the_readings_costs_what_lies_in_it_and_that_is_said(path: Pat
         assert "Readings of checks follow as far as they can be read" in said[0][0]
 
 
+@pytest.mark.parametrize("which", [0, -1], ids=["the oldest", "the newest"])
+def test_a_hole_at_either_end_costs_no_more(path: Path, which: int) -> None:
+    with open_database(path) as database:
+        before = sum(map(len, told(database).values()))
+    overwrite(path, pages_of(path, "readings", kind="leaf")[which])
+    fresh, done = repair.repair(path, ENDS_AT, "test")
+    with fresh:
+        assert done is not None
+        assert before - 100 < sum(map(len, told(fresh).values())) < before
+        assert dropped_so_far(fresh) is not None
+
+
 @pytest.mark.parametrize("table", ["reading_series", "reading_limits", "open_readings", "readings"])
 def test_a_table_that_cannot_be_read_at_all_keeps_no_repair_from_ending(path: Path, table: str) -> None:
     with open_database(path) as database, database.write() as tx:
@@ -162,6 +175,22 @@ def test_what_was_read_of_a_series_that_goes_on_here_already_has_ended(path: Pat
         ]  # fmt: skip
 
 
+def test_a_day_of_a_clock_that_was_years_ahead_hides_no_other_day(path: Path) -> None:
+    with open_database(path) as database:
+        before = told(database)
+        with database.write() as tx:
+            tx.execute(
+                "INSERT INTO readings SELECT day + 3650, series, last_s, lasted_s, runs, value, reference, state, "
+                "severity, limits, last_block, blocks, gap, inputs FROM readings WHERE last_s = 3600"
+            )
+        database.connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    overwrite(path, *pages_of(path, "runs", kind="leaf"))
+    fresh, done = repair.repair(path, ENDS_AT, "test")
+    with fresh:
+        assert done is not None
+        assert told(fresh) == before
+
+
 def test_a_full_disk_drops_readings_and_never_the_repair(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(salvage_readings, "no_room", lambda _: "the disk has 3 MiB left")
     overwrite(path, *pages_of(path, "runs", kind="leaf"))
@@ -203,3 +232,16 @@ def test_a_repair_carries_each_table_that_an_addition_made_or_it_is_known_why_no
 def test_a_backup_holds_each_table_that_an_addition_made(everything: Path, tmp_path: Path) -> None:
     made = back_up(everything, tmp_path / "backups", datetime.now(UTC))
     assert rows_of(made.backup.path, added_tables()) == rows_of(everything, added_tables())
+
+
+def test_a_restore_takes_what_people_and_the_chat_did_since_and_the_rest_is_the_backups(
+    everything: Path, built: Path, tmp_path: Path
+) -> None:
+    """The backup has no row of theirs, and its own readings. Pauses and silences come along while they hold."""
+    of_readings = {"reading_series", "reading_limits", "open_readings", "readings"}
+    with staged(built, everything) as ready:
+        put_in_place(ready, built, everything, SystemClock(), by="ana", is_alive=lambda _: False)
+    here = rows_of(everything, added_tables())
+    taken = {name for name in here if here[name]} - of_readings
+    assert taken == {"closed_days", "closed_rows", "handled_updates", "people_drills"}
+    assert {name: here[name] for name in of_readings} == rows_of(built, list(of_readings))

@@ -6,6 +6,7 @@ The year itself is in `test_year.py`; here what must be true of any is counted i
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,9 @@ from monitoring.store.db.schema import open_database, open_readonly
 from monitoring.store.maintenance.prune import prune
 from monitoring.store.readings.history import history
 from monitoring.store.readings.inputs import inputs
+from monitoring.store.readings.limits import Bound, ReadingLimits
 from monitoring.store.readings.watched import WatchedQuery, count, keys_of_path, one, protocols, watched
+from monitoring.store.readings.writing import record_in
 from monitoring.web.api import checks
 from monitoring.web.route import RequestContext
 from tests.support.sqlite_steps import steps_of
@@ -156,3 +159,26 @@ def test_prune_forgets_readings_that_ended_and_checks_that_nobody_reads(tmp_path
 
 
 KEY_OF_PRUNED = _readings.key_of(0)
+
+
+def test_prune_forgets_limits_that_no_reading_refers_to(tmp_path: Path) -> None:
+    """A script may compute its limit in each run: that is a row each time."""
+    with open_database(tmp_path / "monitoring.db") as database:
+
+        def run(hour: int, bound: int) -> None:
+            reading = _readings.reading_of(0, 0, changes=False)
+            limits = ReadingLimits((Bound(bound, Severity.HIGH),), (), f"≥ {bound}")
+            with database.write() as tx:
+                record_in(tx, [replace(reading, limits=limits)], (), _readings.BEGINS_AT + timedelta(hours=hour))
+
+        for hour in range(24 * 6):
+            run(hour, hour)
+        now = _readings.BEGINS_AT + timedelta(days=6)
+        prune(database, now, readings_for=timedelta(days=2))
+        spans = history(database, KEY_OF_PRUNED, _readings.BEGINS_AT, now)
+        assert database.rows("SELECT count(*) FROM reading_limits") == [(len(spans),)]
+        assert [span.lower for span in spans] == list(range(24 * 6 - len(spans), 24 * 6))
+        run(24 * 6, 3)  # as long ago, when its row was forgotten
+        run(24 * 6 + 1, 24 * 6 - 1)  # as in a reading that is kept
+        again = history(database, KEY_OF_PRUNED, now, now + timedelta(hours=1))
+        assert [span.lower for span in again] == [3, 24 * 6 - 1]

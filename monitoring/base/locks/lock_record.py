@@ -22,7 +22,10 @@ _BETWEEN_READS_S = 0.002
 
 @dataclass(frozen=True, slots=True)
 class Holder:
-    """Who holds a lock; `run_id`, `started_at` and `trigger` are unknown until the run has its row."""
+    """Who holds a lock; `run_id`, `started_at` and `trigger` are unknown until the run has its row.
+
+    What is no run has no `run_id`, and its kind as `trigger`.
+    """
 
     pid: int
     process: ProcessId | None = None
@@ -31,7 +34,8 @@ class Holder:
     trigger: str = ""
 
     def __str__(self) -> str:
-        who = "a process that has not yet said which run it is" if self.run_id is None else f"run {self.run_id}"
+        unnamed = "another process" if self.trigger else "a process that has not yet said which run it is"
+        who = unnamed if self.run_id is None else f"run {self.run_id}"
         since = "" if self.started_at is None else f", since {self.started_at:%Y-%m-%d %H:%M:%S} UTC"
         trigger = f", trigger {self.trigger}" if self.trigger else ""
         return f"{who} (pid {self.pid}{since}{trigger})"

@@ -20,7 +20,7 @@ from monitoring.store.readings.dropping import DroppedReadings, count, no_room
 from monitoring.store.readings.writing import DAY_S
 
 log = logging.getLogger("monitoring.store")
-_LOOKED_BACK = 400  # ours, in days: where not even the first day can be read
+_LOOKED_BACK = 400  # ours, in days: where nobody can read which there are, and of a clock in the future
 _NO_LIMITS = 0  # the number of no row: a value whose limits cannot be read is a value all the same
 _HAS_TABLE = "SELECT 1 FROM sqlite_master WHERE name = 'readings'"
 
@@ -83,7 +83,7 @@ class _SalvagedReadings:
         names, before = self._shared(tx, "readings"), self.source.holes
         found = self.source.both_ends(names, "FROM readings WHERE day = ?", day, order=["series", "last_s"])
         _add(tx, "readings", names, self._translated(names, found))
-        self.days += [day] if self.source.holes > before else []
+        self.days += [day] if found and self.source.holes > before else []
 
     def _shared(self, tx: Tx, table: str) -> list[str]:
         """Return the columns that both files have."""
@@ -132,9 +132,10 @@ def salvage_readings(source: apsw.Connection, fresh: Database, now: datetime) ->
 
 
 def _say(fresh: Database, move: _SalvagedReadings, why: str, now: datetime) -> None:
-    unread = f"{counted(len(move.days), 'day')} of readings could not be read whole" if move.days else "a part is lost"
     if not (why or move.source.holes or move.lost):
         return
+    days = f"{counted(len(move.days), 'day')} of readings could not be read whole"
+    unread = days if move.days else "a part of them cannot be read"
     lost = DroppedReadings(move.lost + max(1, len(move.days)), f"the database was damaged or lost: {why or unread}")
     log.warning("%s: %s", fresh.path, lost.in_words)
     try:
@@ -144,14 +145,17 @@ def _say(fresh: Database, move: _SalvagedReadings, why: str, now: datetime) -> N
         log.warning("%s: what was lost of readings could not be counted: %s", fresh.path, error)
 
 
-def _days(source: _LostReadings, now: datetime) -> range:
-    """Return the days that may have readings, the newest first."""
+def _days(source: _LostReadings, now: datetime) -> Iterator[int]:
+    """Yield the days that have readings, the newest first; where nobody can read which, all that may have some."""
     today = int(now.timestamp()) // DAY_S
-    first = source.rows("SELECT min(day) FROM readings")
-    last = source.rows("SELECT max(day) FROM readings")
-    oldest = first[0][0] if first and first[0][0] is not None else today - _LOOKED_BACK
-    newest = last[0][0] if last and last[0][0] is not None else today
-    return range(newest, max(oldest, newest - 10 * _LOOKED_BACK) - 1, -1)
+    day = today + _LOOKED_BACK
+    while found := source.rows("SELECT max(day) FROM readings WHERE day < ?", day):
+        if found[0][0] is None:
+            return
+        day = found[0][0]
+        yield day
+    newest = min(day - 1, today + 1)
+    yield from range(newest, newest - _LOOKED_BACK, -1)
 
 
 def _number_of(tx: Tx, table: str, key: Sequence[str], row: dict[str, object]) -> int:

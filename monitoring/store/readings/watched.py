@@ -204,7 +204,8 @@ def _where(tx: Tx, query: WatchedQuery, after: int | None) -> tuple[str, list[ob
     if query.text:
         # instr: nothing in the text of a person is a pattern.
         looked_in = "lower(s.monitor || '/' || s.check_name || '/' || s.chain || '/' || s.subject || ' ' || s.protocol || ' ' || s.about)"  # noqa: E501
-        found.append((f"instr({looked_in}, ?) > 0", (query.text.lower(),)))
+        # Both by SQLite, which leaves every letter but those of ASCII as it is.
+        found.append((f"instr({looked_in}, lower(?)) > 0", (query.text,)))
     if after is not None:
         last = tx.execute(f"SELECT {_KEY} FROM reading_series s WHERE id = ?", (after,)).fetchone()  # noqa: S608
         found.append((f"({_KEY}) > (?, ?, ?, ?)", last or ("", "", "", "")))
