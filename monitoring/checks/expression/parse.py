@@ -98,6 +98,11 @@ def offset_of(node: ast.AST) -> int:
     return max(0, int(getattr(node, "col_offset", 1)) - 1)
 
 
+def attribute_offset(node: ast.Attribute) -> int:
+    """Return where the name after a dot begins."""
+    return int(node.end_col_offset or 0) - 1 - len(node.attr)
+
+
 def parse(text: str) -> Syntax:
     """Read an expression.
 

@@ -10,13 +10,11 @@ from __future__ import annotations
 import ast
 from collections.abc import Mapping
 
-from eth_hash.auto import keccak
-
 from monitoring.base.suggest import did_you_mean
 from monitoring.chains.abi.addresses import address_problem
-from monitoring.chains.services.price_gate import COINGECKO
-from monitoring.checks.expression.parse import LanguageError, Syntax, offset_of, parse
-from monitoring.checks.expression.scope import AGGREGATES, FUNCTIONS, WORDS, Scope, resolve_view
+from monitoring.checks.expression.call_check import check_call
+from monitoring.checks.expression.parse import LanguageError, Syntax, attribute_offset, offset_of, parse
+from monitoring.checks.expression.scope import FUNCTIONS, WORDS, Scope
 from monitoring.checks.expression.tree import (
     ADDRESS,
     ANYTHING,
@@ -26,7 +24,6 @@ from monitoring.checks.expression.tree import (
     NOTHING,
     NUMBER,
     TEXT,
-    Aggregate,
     Apply,
     Expression,
     IfElse,
@@ -39,11 +36,8 @@ from monitoring.checks.expression.tree import (
     Pick,
     Tree,
     ValueType,
-    ViewExpression,
-    kind_of,
     kind_of_value,
     rows_of,
-    tuple_of,
 )
 from monitoring.checks.expression.values import NONE
 
@@ -94,13 +88,13 @@ class _Checker:
             case ast.Name() | ast.Attribute():
                 return self._name(node) if isinstance(node, ast.Name) else self._field(node)
             case ast.Call() | ast.Subscript():
-                return self._call(node) if isinstance(node, ast.Call) else self._pick(node)
+                return check_call(self, node) if isinstance(node, ast.Call) else self._pick(node)
         return self._choice(node) if isinstance(node, ast.IfExp) else self._operation(node)
 
     def numeric(self, node: ast.expr) -> Tree:
-        return self._of_kind(node, NUMBER)
+        return self.of_kind(node, NUMBER)
 
-    def _of_kind(self, node: ast.expr, wanted: ValueType) -> Tree:
+    def of_kind(self, node: ast.expr, wanted: ValueType) -> Tree:
         tree, kind = self.part(node)
         if kind not in (wanted, ANYTHING):
             raise LanguageError(offset_of(node), f"{wanted} is needed here, this is {kind}")
@@ -165,111 +159,14 @@ class _Checker:
         fields = self.scope.rows[owner.id]
         if node.attr not in fields:
             raise LanguageError(
-                _attribute_offset(node), f"{owner.id} has no field {node.attr}{did_you_mean(node.attr, fields)}"
+                attribute_offset(node), f"{owner.id} has no field {node.attr}{did_you_mean(node.attr, fields)}"
             )
         return Name(at, self._used(f"{owner.id}.{node.attr}")), fields[node.attr]
 
     def _no_field(self, node: ast.Attribute) -> tuple[Tree, ValueType]:
         known = node.attr in self.scope.views
         hint = f": to call it write {node.attr}(…)" if known else ": only rows have fields, only contracts have views"
-        raise LanguageError(_attribute_offset(node), f".{node.attr} is not part of the language here{hint}")
-
-    def _call(self, node: ast.Call) -> tuple[Tree, ValueType]:
-        named = next((one for one in node.keywords if one.arg != "where"), None)
-        if named is not None:
-            raise LanguageError(offset_of(named), "named arguments are not part of the language")
-        if isinstance(node.func, ast.Name) and self._is_aggregate(node, node.func.id):
-            return self._aggregate(node, node.func.id), NUMBER
-        if node.keywords:
-            raise LanguageError(offset_of(node.keywords[0]), f"only {', '.join(AGGREGATES)} of rows take where=")
-        if isinstance(node.func, ast.Attribute):
-            return self._view(node, node.func)
-        if not isinstance(node.func, ast.Name):
-            raise LanguageError(offset_of(node), f"only views and {', '.join(FUNCTIONS)} can be called")
-        return self._function(node, node.func.id)
-
-    def _function(self, node: ast.Call, name: str) -> tuple[Tree, ValueType]:
-        at, count = offset_of(node), len(node.args)
-        if name not in FUNCTIONS:
-            hint = did_you_mean(name, FUNCTIONS) or f": there are {', '.join(FUNCTIONS)}"
-            raise LanguageError(at, f"{name} is no function of the language{hint}")
-        fewest, most = FUNCTIONS[name]
-        if not fewest <= count <= most:
-            wanted = "two arguments or more" if fewest > 1 else "one argument" if most == 1 else "one or two arguments"
-            raise LanguageError(at, f"{name} takes {wanted}, not {count}")
-        if name == "keccak":
-            return self._keccak(node.args[0]), BYTES
-        if name == "erc20":
-            return self._address(node.args[0]), CONTRACT
-        if name == "price":
-            return Apply(at, name, self._price(at, node.args)), NUMBER
-        return Apply(at, name, tuple(self.numeric(argument) for argument in node.args)), NUMBER
-
-    def _is_aggregate(self, node: ast.Call, name: str) -> bool:
-        """Return whether a call goes over rows: `min` and `max` of several values do not."""
-        if name in FUNCTIONS and not self.scope.levels:
-            return False
-        return name in AGGREGATES and (name not in FUNCTIONS or len(node.args) == 1 or bool(node.keywords))
-
-    def _aggregate(self, node: ast.Call, name: str) -> Tree:
-        """Check `sum(row.size, where=row.is_risky)`: it goes over the innermost rows that these differ by."""
-        at = offset_of(node)
-        if len(node.args) != 1 or len(node.keywords) > 1:
-            raise LanguageError(at, f"{name} of rows takes one argument, and where= with a condition")
-        operand = self._of_kind(node.args[0], BOOLEAN if name == "count" else NUMBER)
-        where = self._of_kind(node.keywords[0].value, BOOLEAN) if node.keywords else None
-        used = rows_of(operand, self.scope.row_names) | (rows_of(where, self.scope.row_names) if where else frozenset())
-        over = next((one for one in reversed(self.scope.levels) if one in used), None)
-        if over is None:
-            raise LanguageError(at, f"{name} goes over the rows of for_each, and this reads nothing of them")
-        if name != "share":
-            return Aggregate(at, name, over, operand, where)
-        return Operation(at, Operator.DIVIDE, (operand, Aggregate(at, "sum", over, operand, where)))
-
-    def _keccak(self, node: ast.expr) -> Tree:
-        if not isinstance(node, ast.Constant) or not isinstance(node.value, str):
-            raise LanguageError(offset_of(node), 'keccak takes a quoted text, as in keccak("IS_PAUSED")')
-        return Literal(offset_of(node), keccak(node.value.encode()))
-
-    def _price(self, at: int, arguments: list[ast.expr]) -> tuple[Tree, ...]:
-        """Check a token, or a quoted id of CoinGecko, and the feed to ask where the token has no market price."""
-        if self.scope.open:
-            raise LanguageError(at, "price reads a market, which an answer has not: use it in a value or a check")
-        self.names.add("price()")
-        token, *feed = arguments
-        if not isinstance(token, ast.Constant) or not isinstance(token.value, str) or token.value.startswith("0x"):
-            return (self._address(token), *map(self._address, feed))
-        if not COINGECKO.fullmatch(token.value):
-            raise LanguageError(offset_of(token), 'price takes an address, or an id as in "coingecko:bitcoin"')
-        return (Literal(offset_of(token), token.value), *map(self._address, feed))
-
-    def _address(self, node: ast.expr) -> Tree:
-        tree, kind = self.part(node)
-        if kind not in (ADDRESS, CONTRACT, ANYTHING):
-            raise LanguageError(offset_of(node), f"an address is needed here, this is {kind}")
-        return tree
-
-    def _view(self, node: ast.Call, function: ast.Attribute) -> tuple[Tree, ValueType]:
-        target, kind = self.part(function.value)
-        if kind is not CONTRACT:
-            hint = ": write erc20(…) around it" if kind is ADDRESS else ""
-            raise LanguageError(offset_of(function.value), f"only a contract has views, this is {kind}{hint}")
-        owner = function.value.id if isinstance(function.value, ast.Name) else ""
-        view = resolve_view(self.scope, owner, function.attr, len(node.args), _attribute_offset(function))
-        self.names.add(f"{function.attr}()")
-        if view is None:
-            return Literal(offset_of(node), NONE), ANYTHING
-        arguments = tuple(
-            self._argument(argument, kind_of(abi)) for argument, abi in zip(node.args, view.inputs, strict=True)
-        )
-        outputs = tuple(kind_of(abi) for abi in view.outputs)
-        kind = outputs[0] if len(outputs) == 1 else tuple_of(outputs)
-        return ViewExpression(offset_of(node), target, view, arguments), kind
-
-    def _argument(self, node: ast.expr, wanted: ValueType) -> Tree:
-        if wanted.parts:
-            raise LanguageError(offset_of(node), f"{wanted} cannot be an argument")
-        return self._address(node) if wanted is ADDRESS else self._of_kind(node, wanted)
+        raise LanguageError(attribute_offset(node), f".{node.attr} is not part of the language here{hint}")
 
     def _lookup(self, node: ast.expr, table: LookupTable, *, asks: bool) -> Lookup:
         key, kind = self.part(node)
@@ -297,7 +194,7 @@ class _Checker:
         return Pick(offset_of(node), whole, index), part
 
     def _choice(self, node: ast.IfExp) -> tuple[Tree, ValueType]:
-        test = self._of_kind(node.test, BOOLEAN)
+        test = self.of_kind(node.test, BOOLEAN)
         then, kind = self.branch(node.body)
         otherwise, other = self.branch(node.orelse)
         if NOTHING not in (kind, other) and not _alike(kind, other):
@@ -310,12 +207,12 @@ class _Checker:
             case ast.BinOp(left=left, op=operator, right=right):
                 return self._arithmetic(at, left, _ARITHMETIC[type(operator)], right), NUMBER
             case ast.UnaryOp(op=ast.Not(), operand=operand):
-                return Apply(at, "not", (self._of_kind(operand, BOOLEAN),)), BOOLEAN
+                return Apply(at, "not", (self.of_kind(operand, BOOLEAN),)), BOOLEAN
             case ast.UnaryOp(operand=operand):
                 return Apply(at, "-", (self.numeric(operand),)), NUMBER
             case ast.BoolOp(op=operator, values=values):
                 word = Operator.AND if isinstance(operator, ast.And) else Operator.OR
-                return Operation(at, word, tuple(self._of_kind(value, BOOLEAN) for value in values)), BOOLEAN
+                return Operation(at, word, tuple(self.of_kind(value, BOOLEAN) for value in values)), BOOLEAN
             case ast.Compare():
                 return self._comparison(node), BOOLEAN
         raise LanguageError(at, f"{type(node).__name__} is not part of the language")
@@ -366,10 +263,6 @@ def _alike(first: ValueType, second: ValueType) -> bool:
     if ANYTHING in (first, second) or {first, second} == {ADDRESS, CONTRACT}:
         return True
     return first == second
-
-
-def _attribute_offset(node: ast.Attribute) -> int:
-    return int(node.end_col_offset or 0) - 1 - len(node.attr)
 
 
 def _dotted(node: ast.expr) -> str:
