@@ -19,7 +19,9 @@ from monitoring.base.yaml.reader import read_yaml
 
 FOLDER = "jobs.d"
 _SUFFIX = ".yaml"
-_Join: TypeAlias = Callable[[str, YamlNode, YamlNode], Node | None]
+# How much a host runs at once is its own affair: a file of jobs.d has the last word.
+_OF_THE_HOST = frozenset({"parallel"})
+_Join: TypeAlias = Callable[[str, YamlNode, YamlNode], YamlNode | Node | None]
 
 
 def open_jobs(path: Path) -> YamlNode:
@@ -97,7 +99,9 @@ def _united(one: YamlNode, two: YamlNode, join: _Join) -> Node:
         if before is child:
             continue
         node = join(name.text, before, child)
-        if node is not None:
+        if isinstance(node, YamlNode):
+            found[name.text] = (name, node)
+        elif node is not None:
             found[name.text] = (first, replace(before, node=node))
         else:
             child.mistakes.add(name.at, child.path, _one_too_many(before, child, f"{before.mistakes.file}:{first.at}"))
@@ -119,8 +123,10 @@ def _join_profile(_name: str, one: YamlNode, two: YamlNode) -> Node | None:
     return _united(one, two, _join_tasks) if _are(Mapping, one, two) else None
 
 
-def _join_tasks(name: str, one: YamlNode, two: YamlNode) -> Node | None:
-    """Tasks are added; every other key of a profile is in one file."""
+def _join_tasks(name: str, one: YamlNode, two: YamlNode) -> YamlNode | Node | None:
+    """Tasks are added; every other key of a profile is in one file, or of the host."""
+    if name in _OF_THE_HOST and _are(Scalar, one, two) and Path(one.mistakes.file).parent.name != FOLDER:
+        return two
     if name != "tasks" or not _are(Sequence, one, two):
         return None
     return Sequence(tuple(Grafted(item) for item in (*one.elements(), *two.elements())), one.node.at)

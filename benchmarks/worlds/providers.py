@@ -17,6 +17,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
+from benchmarks.worlds.morpho import service_answers, vault_calls
 from benchmarks.worlds.services import certificate, hosts_of, proxying, shipped_recordings
 from monitoring.base.clock import Clock, SystemClock
 from monitoring.base.http.client import Request
@@ -120,10 +121,12 @@ class World:
     def __init__(self, stack: ExitStack, answers: Mapping[ViewRead, Any], latency_s: float, folder: Path) -> None:
         self.noted, chains = Noted(), {chain.id: chain for chain in simulated(answers).values()}
         chains |= {each: SimChain(chain=each) for each in networks() if each not in chains}
+        for each, table in vault_calls().items():
+            chains[each].calls |= table
         providers = {each: Provider(chain, latency_s, self.noted) for each, chain in chains.items()}
         self._providers = providers
         self.urls = {each: stack.enter_context(serving(answering(one))) for each, one in providers.items()}
-        recordings = shipped_recordings()
+        recordings = service_answers(shipped_recordings())
         pem = certificate(folder, hosts_of(recordings))
         proxy = stack.enter_context(serving(proxying(recordings, pem, latency_s, self._asked)))
         slugs = {each: networks()[each].slug.upper() for each in self.urls}

@@ -83,14 +83,20 @@ def proxying(
 
 
 def _fitting(recordings: Sequence[Recording], method: str, url: str, body: bytes) -> Recording | None:
-    """Return the recording with the same body, else of the same page, else of the same host."""
+    """Return the recording with the same body, else with the same query, of the same page, of the same host."""
     wanted = urlsplit(url)
     same_host = [
         one for one in recordings
         if one.request.method == method and urlsplit(one.request.url).hostname == wanted.hostname
     ]  # fmt: skip
     asked = json.loads(body) if body else None
-    ranked = sorted(
-        same_host, key=lambda one: (one.request.body != asked, urlsplit(one.request.url).path != wanted.path)
-    )
-    return ranked[0] if ranked else None
+
+    def unlike(one: Recording) -> tuple[bool, ...]:
+        is_other_page = urlsplit(one.request.url).path != wanted.path
+        return one.request.body != asked, _query_of(one.request.body) != _query_of(asked), is_other_page
+
+    return min(same_host, key=unlike, default=None)
+
+
+def _query_of(body: object) -> str:
+    return str(body.get("query", "")) if isinstance(body, dict) else ""

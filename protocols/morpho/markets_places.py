@@ -1,24 +1,28 @@
 """Where a Morpho vault has what it has: the withdraw queue of a vault V1, the adapters of a vault V2.
 
-Each step is one read for all vaults of a chain. What cannot be read makes the vaults that need it unknown, no other.
+Each step is one read for all vaults of a chain, of both generations. What cannot be read makes the vaults that need it
+unknown, no other.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ParamSpec, TypeVar
 
 from monitoring.chains.abi.addresses import keccak256
 from monitoring.chains.abi.function import parse_function
-from utils.chain import Chain, Readings
+from utils.chain import Chain, Readings, ViewCall
 from utils.monitor import Unknown, UnknownError, call
 
 T = TypeVar("T")
 P = ParamSpec("P")
 Row = TypeVar("Row", bound=Hashable)
+Other = TypeVar("Other", bound=Hashable)
 PARAMS = "(address,address,address,address,uint256)"
 _PACK = parse_function(f"params{PARAMS}()")
+_PARAMS_LISTED = f"marketParamsList(uint256){PARAMS}"
+_QUEUED, _ADAPTERS = "withdrawQueue(uint256)(bytes32)", "adapters(uint256)(address)"
 _MOST = 200  # entries of a list; a vault V1 allows 30, and what claims more is no vault
 
 
@@ -81,56 +85,61 @@ def hex_of(value: bytes) -> str:
     return f"0x{value.hex()}"
 
 
-def read_queues(chain: Chain, vaults: Iterable[str]) -> dict[str, Queue | Unknown]:
-    """Return each vault V1 by its address."""
-    read = dict(
-        chain.read_each(
-            vaults,
-            lambda vault: {
-                "reported": call(vault, "totalAssets()(uint256)"),
-                "shares": call(vault, "totalSupply()(uint256)"),
-                "asset": call(vault, "asset()(address)"),
-                "morpho": call(vault, "MORPHO()(address)"),
-                "length": call(vault, "withdrawQueueLength()(uint256)"),
-            },
-        )
-    )
-    ids = _entries(
-        chain, {vault: (vault, one.length) for vault, one in read.items()}, "withdrawQueue(uint256)(bytes32)"
-    )
-
-    def queue(vault: str, found: Readings) -> Queue:
-        return Queue(
-            sure(found.asset), sure(found.morpho), sure(found.reported), sure(found.shares),
-            tuple(hex_of(one) for one in sure(ids[vault])),
-        )  # fmt: skip
-
-    return {vault: attempt(queue, vault, found) for vault, found in read.items()}
+def read_places(
+    chain: Chain, v1: Sequence[str], v2: Sequence[str]
+) -> tuple[dict[str, Queue | Unknown], dict[str, Adapters | Unknown]]:
+    """Return the vaults V1 by address, those in which vaults V2 invest too, and the vaults V2 by address."""
+    heads = dict(chain.read_each([*v1, *v2], lambda vault: _of_v1(vault) if vault in v1 else _of_v2(vault)))
+    lists = {one: (one, heads[one].length, _QUEUED if one in v1 else _ADAPTERS) for one in heads}
+    own = {one: {"idle": call(heads[one].asset, "balanceOf(address)(uint256)", one)} for one in v2}
+    listed, idle = _entries(chain, lists, own)
+    kinds = _kinds(chain, [(vault, one) for vault in v2 for one in _known(listed[vault])])
+    queues = {one: attempt(_queue, heads[one], listed[one]) for one in v1}
+    adapters = {one: attempt(_adapters, one, heads[one], listed[one], idle[one], kinds) for one in v2}
+    inner = [one.inner for found in adapters.values() if isinstance(found, Adapters) for one in found.adapters]
+    return queues | _read_inner(chain, [one for one in dict.fromkeys(inner) if one and one not in queues]), adapters
 
 
-def read_adapters(chain: Chain, vaults: Sequence[str]) -> dict[str, Adapters | Unknown]:
-    """Return each vault V2 by its address."""
-    read = dict(
-        chain.read_each(
-            vaults,
-            lambda vault: {
-                "reported": call(vault, "totalAssets()(uint256)"),
-                "asset": call(vault, "asset()(address)"),
-                "length": call(vault, "adaptersLength()(uint256)"),
-            },
-        )
-    )
-    listed = _entries(chain, {vault: (vault, one.length) for vault, one in read.items()}, "adapters(uint256)(address)")
-    idle = dict(
-        chain.read_each(vaults, lambda vault: {"own": call(read[vault].asset, "balanceOf(address)(uint256)", vault)})
-    )
-    found = _kinds(chain, [(vault, one) for vault in vaults for one in _known(listed[vault])])
+def _read_inner(chain: Chain, vaults: Sequence[str]) -> dict[str, Queue | Unknown]:
+    heads = dict(chain.read_each(vaults, _of_v1))
+    listed, _ = _entries(chain, {one: (one, heads[one].length, _QUEUED) for one in vaults})
+    return {one: attempt(_queue, heads[one], listed[one]) for one in vaults}
 
-    def whole(vault: str) -> Adapters:
-        adapters = tuple(sure(found[vault, one]) for one in sure(listed[vault]))
-        return Adapters(sure(read[vault].asset), sure(read[vault].reported), sure(idle[vault].own), adapters)
 
-    return {vault: attempt(whole, vault) for vault in vaults}
+def _of_v1(vault: str) -> Mapping[str, ViewCall]:
+    return {
+        "reported": call(vault, "totalAssets()(uint256)"),
+        "shares": call(vault, "totalSupply()(uint256)"),
+        "asset": call(vault, "asset()(address)"),
+        "morpho": call(vault, "MORPHO()(address)"),
+        "length": call(vault, "withdrawQueueLength()(uint256)"),
+    }
+
+
+def _of_v2(vault: str) -> Mapping[str, ViewCall]:
+    return {
+        "reported": call(vault, "totalAssets()(uint256)"),
+        "asset": call(vault, "asset()(address)"),
+        "length": call(vault, "adaptersLength()(uint256)"),
+    }
+
+
+def _queue(found: Readings, ids: tuple[Any, ...] | Unknown) -> Queue:
+    return Queue(
+        sure(found.asset), sure(found.morpho), sure(found.reported), sure(found.shares),
+        tuple(hex_of(one) for one in sure(ids)),
+    )  # fmt: skip
+
+
+def _adapters(
+    vault: str,
+    found: Readings,
+    listed: tuple[Any, ...] | Unknown,
+    own: Readings,
+    kinds: Mapping[tuple[str, str], Adapter | Unknown],
+) -> Adapters:
+    adapters = tuple(sure(kinds[vault, one]) for one in sure(listed))
+    return Adapters(sure(found.asset), sure(found.reported), sure(own.idle), adapters)
 
 
 def _kinds(chain: Chain, rows: Sequence[tuple[str, str]]) -> dict[tuple[str, str], Adapter | Unknown]:
@@ -148,12 +157,15 @@ def _kinds(chain: Chain, rows: Sequence[tuple[str, str]]) -> dict[tuple[str, str
             },
         )
     )
-    params = _entries(
-        chain, {row: (row[1], found.params) for row, found in read.items()}, f"marketParamsList(uint256){PARAMS}"
-    )
-    ids = _entries(chain, {row: (row[1], found.ids) for row, found in read.items()}, "marketIds(uint256)(bytes32)")
-    more = chain.read_each(read, lambda row: _more(row[1], read[row]))
-    return {row: attempt(_adapter, row, read[row], params[row], ids[row], found) for row, found in more}
+    lists = {
+        ("params", row): (row[1], found.params, f"marketParamsList(uint256){PARAMS}") for row, found in read.items()
+    }
+    lists |= {("ids", row): (row[1], found.ids, "marketIds(uint256)(bytes32)") for row, found in read.items()}
+    listed, more = _entries(chain, lists, {row: _more(row[1], found) for row, found in read.items()})
+    return {
+        row: attempt(_adapter, row, found, listed["params", row], listed["ids", row], more[row])
+        for row, found in read.items()
+    }
 
 
 def _more(adapter: str, found: Readings) -> Mapping[str, Any]:
@@ -194,16 +206,25 @@ def _known(value: tuple[T, ...] | Unknown) -> tuple[T, ...]:
 
 
 def _entries(
-    chain: Chain, lists: Mapping[Row, tuple[str, Any]], signature: str
-) -> dict[Row, tuple[Any, ...] | Unknown]:
-    """Return all entries of each list: `lists` has the contract and the length by row."""
-    lengths = {row: attempt(_length, target, length) for row, (target, length) in lists.items()}
-    wanted = [(row, place) for row, length in lengths.items() if isinstance(length, int) for place in range(length)]
-    read = chain.read_each(wanted, lambda one: {"entry": call(lists[one[0]][0], signature, one[1])})
+    chain: Chain,
+    lists: Mapping[Row, tuple[str, Any, str]],
+    others: Mapping[Other, Mapping[str, ViewCall]] | None = None,
+) -> tuple[dict[Row, tuple[Any, ...] | Unknown], dict[Other, Readings]]:
+    """Return all entries of each list, and `others`, which are read in the same request.
+
+    `lists` has the contract, the length and the view of an entry by row.
+    """
+    lengths = {row: attempt(_length, target, length) for row, (target, length, _) in lists.items()}
+    entries = {
+        (row, place): {"entry": call(lists[row][0], lists[row][2], place)}
+        for row, length in lengths.items() if isinstance(length, int) for place in range(length)
+    }  # fmt: skip
+    wanted: dict[Any, Mapping[str, ViewCall]] = {**entries, **(others or {})}
+    read = dict(chain.read_each(wanted, wanted.__getitem__))
     found: dict[Row, list[Any]] = {row: [] for row in lists}
-    for (row, _), one in read:
-        found[row].append(one.entry)
-    return {row: attempt(_all, lengths[row], found[row]) for row in lists}
+    for row, place in entries:
+        found[row].append(read[row, place].entry)
+    return {row: attempt(_all, lengths[row], found[row]) for row in lists}, {one: read[one] for one in others or {}}
 
 
 def _length(target: str, length: int | Unknown) -> int:

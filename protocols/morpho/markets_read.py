@@ -9,23 +9,25 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
+from typing import TypeAlias
 
 from monitoring.chains.rpc.tokens import Token
 from protocols.morpho.markets_data import WatchedVault
 from protocols.morpho.markets_model import Holding, Market, VaultState
-from protocols.morpho.markets_places import PARAMS, Adapters, Queue, attempt, read_adapters, read_queues, sure
-from utils.chain import Chain, Readings
+from protocols.morpho.markets_places import PARAMS, Adapters, Queue, attempt, read_places, sure
+from utils.chain import Chain, Readings, ViewCall
 from utils.monitor import Unknown, UnknownError, call
 
 _WAD = 10**18
 _V2 = 2
+MarketPlace: TypeAlias = tuple[str, str]  # Morpho's address, the market's id
 
 
 @dataclass(frozen=True, slots=True)
 class _Position:
     """A position to be read: in which market, whose, and how much of it counts."""
 
-    market: tuple[str, str]
+    market: MarketPlace
     holder: str
     part: Fraction = Fraction(1)
 
@@ -43,9 +45,8 @@ class _Places:
 
 def read_vaults(chain: Chain, slug: str, vaults: Sequence[WatchedVault]) -> dict[WatchedVault, VaultState | Unknown]:
     """Return the state of each vault of a chain."""
-    v2 = read_adapters(chain, [one.address for one in vaults if one.version == _V2])
-    inner = [one.inner for found in v2.values() if isinstance(found, Adapters) for one in found.adapters if one.inner]
-    queues = read_queues(chain, dict.fromkeys([*(one.address for one in vaults if one.address not in v2), *inner]))
+    of_v2 = [one.address for one in vaults if one.version == _V2]
+    queues, v2 = read_places(chain, [one.address for one in vaults if one.address not in of_v2], of_v2)
     parts = {
         one.address: attempt(_parts_of_v2, v2[one.address], queues)
         if one.address in v2
@@ -54,22 +55,22 @@ def read_vaults(chain: Chain, slug: str, vaults: Sequence[WatchedVault]) -> dict
     }
     whole = [one for one in parts.values() if isinstance(one, _Places)]
     positions = [place for one in whole for place in one.positions]
-    markets = read_markets(chain, slug, [one.market for one in positions])
-    shares = _read_shares(chain, [(one.market, one.holder) for one in positions])
+    markets, shares = _read_positions(chain, slug, [(one.market, one.holder) for one in positions])
     tokens = chain.tokens(one.asset for one in whole)
     return {one: attempt(_state, one, parts[one.address], markets, shares, tokens) for one in vaults}
 
 
-def read_markets(chain: Chain, slug: str, wanted: Iterable[tuple[str, str]]) -> dict[tuple[str, str], Market | Unknown]:
+def read_markets(chain: Chain, slug: str, wanted: Iterable[MarketPlace]) -> dict[MarketPlace, Market | Unknown]:
     """Return markets by (Morpho's address, market id)."""
-    read = chain.read_each(
-        dict.fromkeys(wanted),
-        lambda row: {
-            "totals": call(row[0], "market(bytes32)(uint128,uint128,uint128,uint128,uint128,uint128)", row[1]),
-            "params": call(row[0], f"idToMarketParams(bytes32){PARAMS}", row[1]),
-        },
-    )
+    read = chain.read_each(dict.fromkeys(wanted), _market_calls)
     return {row: attempt(_market, slug, row, found) for row, found in read}
+
+
+def _market_calls(row: MarketPlace) -> Mapping[str, ViewCall]:
+    return {
+        "totals": call(row[0], "market(bytes32)(uint128,uint128,uint128,uint128,uint128,uint128)", row[1]),
+        "params": call(row[0], f"idToMarketParams(bytes32){PARAMS}", row[1]),
+    }
 
 
 def _market(slug: str, row: tuple[str, str], found: Readings) -> Market:
@@ -82,16 +83,18 @@ def _market(slug: str, row: tuple[str, str], found: Readings) -> Market:
     )
 
 
-def _read_shares(
-    chain: Chain, wanted: Iterable[tuple[tuple[str, str], str]]
-) -> dict[tuple[tuple[str, str], str], int | Unknown]:
-    read = chain.read_each(
-        dict.fromkeys(wanted),
-        lambda row: {
-            "position": call(row[0][0], "position(bytes32,address)(uint256,uint128,uint128)", row[0][1], row[1])
-        },
+def _read_positions(
+    chain: Chain, slug: str, wanted: Sequence[tuple[MarketPlace, str]]
+) -> tuple[dict[MarketPlace, Market | Unknown], dict[tuple[MarketPlace, str], int | Unknown]]:
+    """Return the markets, and the shares of each holder in them, all in one request."""
+    view = "position(bytes32,address)(uint256,uint128,uint128)"
+    markets = {(market, ""): _market_calls(market) for market, _ in wanted}
+    positions = {(market, holder): {"position": call(market[0], view, market[1], holder)} for market, holder in wanted}
+    read = dict(chain.read_each([*markets, *positions], (markets | positions).__getitem__))
+    return (
+        {market: attempt(_market, slug, market, read[market, ""]) for market, _ in markets},
+        {row: read[row].position[0] for row in positions},
     )
-    return {row: found.position[0] for row, found in read}
 
 
 def _parts_of_v1(vault: str, queues: Mapping[str, Queue | Unknown]) -> _Places:
@@ -118,8 +121,8 @@ def _of_queue(vault: str, queue: Queue, part: Fraction = Fraction(1)) -> tuple[_
 def _state(
     vault: WatchedVault,
     found: _Places | Unknown,
-    markets: Mapping[tuple[str, str], Market | Unknown],
-    shares: Mapping[tuple[tuple[str, str], str], int | Unknown],
+    markets: Mapping[MarketPlace, Market | Unknown],
+    shares: Mapping[tuple[MarketPlace, str], int | Unknown],
     tokens: Mapping[str, Token | Unknown],
 ) -> VaultState:
     parts = sure(found)

@@ -150,6 +150,18 @@ def test_a_key_that_two_further_files_set_names_the_first_of_them(checkout: Path
     ]
 
 
+def test_how_much_runs_at_once_is_the_word_of_the_host(checkout: Path) -> None:
+    path = Path("automation/jobs.yaml")
+    shipped = checkout / path
+    write(shipped, shipped.read_text().replace("    tasks:", "    parallel: 4\n    tasks:", 1))
+    assert load_profile(path, checkout, "hourly").parallel == 4
+    own(checkout, "profiles: {hourly: {parallel: 2}}")
+    assert load_profile(path, checkout, "hourly").parallel == 2
+    own(checkout, "profiles: {hourly: {parallel: none}}")
+    with pytest.raises(ConfigError, match=r"jobs\.d/own\.yaml:1:31 profiles\.hourly\.parallel"):
+        load_profile(path, checkout, "hourly")
+
+
 def test_a_file_that_would_be_overlooked_is_a_mistake(checkout: Path) -> None:
     own(checkout, "profiles: {}", "own.yml")
 

@@ -155,21 +155,29 @@ class SimChain:
         target, data = call["to"], bytes.fromhex(call["data"][2:])
         if target.lower() == network(self.chain).multicall3.lower():
             return "0x" + self._aggregate(data).hex()
-        found = self._view(target, data)
+        found = self._view(self._views(), target, data)
         if isinstance(found, Reverts):
             return {"error": {"code": 3, "message": "execution reverted", "data": "0x" + found.data.hex()}}
         return "0x" + found.hex()
 
     def _aggregate(self, data: bytes) -> bytes:
         (calls,) = cast("tuple[tuple[tuple[str, bool, bytes], ...]]", decode(_AGGREGATE3.inputs, data[4:]))
-        found = [self._view(target, calldata) for target, _, calldata in calls]
+        views = self._views()
+        found = [self._view(views, target, calldata) for target, _, calldata in calls]
         rows = [(False, one.data) if isinstance(one, Reverts) else (True, one) for one in found]
         return encode(_AGGREGATE3.outputs, [rows], "aggregate3")
 
-    def _view(self, target: str, data: bytes) -> bytes | Reverts:
+    def _views(self) -> Mapping[str, list[tuple[str, Any]]]:
+        """Return the rows of the table by address: a multicall looks a hundred of them up."""
+        found: dict[str, list[tuple[str, Any]]] = {}
         for (address, signature), value in self.calls.items():
+            found.setdefault(address.lower(), []).append((signature, value))
+        return found
+
+    def _view(self, views: Mapping[str, list[tuple[str, Any]]], target: str, data: bytes) -> bytes | Reverts:
+        for signature, value in views.get(target.lower(), ()):
             function = parse_function(signature)
-            if address.lower() != target.lower() or data[:4] != function.selector:
+            if data[:4] != function.selector:
                 continue
             found = value(*decode(function.inputs, data[4:])) if callable(value) else value
             if isinstance(found, Unknown):
@@ -179,5 +187,5 @@ class SimChain:
             try:
                 return encode(function.outputs, found if len(function.outputs) > 1 else [found], signature)
             except AbiError as error:
-                raise AbiError(f"the table's {signature} of {address}: {error}") from None
+                raise AbiError(f"the table's {signature} of {target}: {error}") from None
         return b""
