@@ -11,7 +11,6 @@ from datetime import datetime, timedelta
 from monitoring.alerts.message.model import RUNNER, Alert, Severity
 from monitoring.alerts.recording.store_alert import AlertOrigin, raise_in, resolve_in
 from monitoring.base.errors import StoreError
-from monitoring.base.plural import counted
 from monitoring.conditions.condition import ConditionKey
 from monitoring.conditions.policy import Policy
 from monitoring.store.db.database import OF_THE_FILE, Database, Tx
@@ -21,7 +20,7 @@ log = logging.getLogger("automation.on_call")
 
 KEY = ConditionKey(RUNNER, "on-call")
 _REMINDED_EVERY = timedelta(days=1)
-_MOST_ROWS = 10
+_MOST_NAMED, _MOST_ROWS = 5, 30
 
 
 @dataclass(slots=True)
@@ -57,20 +56,26 @@ class Attempts:
         with database.write() as tx:
             if self.failed:
                 policy = Policy(remind=_REMINDED_EVERY)
-                raise_in(tx, _alert(self.failed), now=now, origin=origin, policy=policy, key=KEY)
+                alert, before = _alert(self.failed), conditions.get(tx, KEY)
+                # What fails in addition is news: somebody has to look at it.
+                is_news = before is not None and any(name not in before.title for name in self._named())
+                raise_in(tx, alert, now=now, origin=origin, policy=policy, key=KEY, is_news=is_news)
             else:
-                resolve_in(tx, KEY, now=now, origin=origin, note="asking people works again")
+                resolve_in(tx, KEY, now=now, origin=origin, note="escalation works again")
+
+    def _named(self) -> list[str]:
+        return list(self.failed)[:_MOST_NAMED]
 
 
 def _alert(failed: dict[str, str]) -> Alert:
-    more = len(failed) - _MOST_ROWS
+    more = len(failed) - _MOST_NAMED
+    named = ", ".join(list(failed)[:_MOST_NAMED]) + (f" and {more} more" if more > 0 else "")
     return Alert(
         Severity.HIGH,
-        f"Asking people failed: {counted(len(failed), 'part')} of the work of a minute",
+        f"Escalation failed in part: {named}",
         *(f"{name}: {kind}" for name, kind in list(failed.items())[:_MOST_ROWS]),
-        *([f"and {more} more"] if more > 0 else []),
-        "Until it works nobody is asked about these: look at them yourself. It is tried again each minute or run. "
-        "The cause is an error in this program: report it with the log.",
+        "Nobody is asked about these until it works: look at them yourself. It is tried again each minute, or with the "
+        "next run. The cause is an error in this program: report it with the log.",
         protocol=RUNNER,
         source="ops_error",
         key=KEY.check,

@@ -166,10 +166,10 @@ def test_in_a_test_nobody_is_asked(tmp_path: Path, telegram: TelegramStandIn) ->
 def test_a_bug_about_one_incident_stops_no_other_is_reported_and_tried_again(
     host: ChatHost, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    broken = [True]
+    broken = ["peg"]
 
     def breaks_for_peg(found: Sequence[Question], *rest: Any) -> Alert:
-        if broken and any("peg" in one.title for one in found):
+        if any(one.title == f"the {name} is empty" for one in found for name in broken):
             raise KeyError("a bug")
         return question(found, *rest)
 
@@ -178,14 +178,19 @@ def test_a_bug_about_one_incident_stops_no_other_is_reported_and_tried_again(
         host.fire(key)
     heard = minutes_heard(host, 6)
     assert heard == {5: [CHAT, "111", "111"]}, "two questions to ana, one report to the chat of the operators"
-    report = next(each.text for each in host.telegram.messages if "Asking people failed: 1 part" in each.text)
+    report = next(each.text for each in host.telegram.messages if "Escalation failed in part: " in each.text)
     assert "\nacme/peg: KeyError\n" in report
     assert "🚨 HIGH automation" in report
     shown = look(host.settings, host.jobs, host.clock.now())
-    assert "Asking people failed: 1 part of the work of a minute" in [each.title for each in shown.firing]
+    assert "Escalation failed in part: acme/peg" in [each.title for each in shown.firing]
+    assert minutes_heard(host, 3) == {}, "it is said once"
+    broken.append("lock")
+    host.fire("lock")
+    assert minutes_heard(host, 5)[5] == [CHAT], "what fails in addition is news"
+    assert "Escalation failed in part: acme/peg, acme/lock" in host.telegram.messages[-1].text
     broken.clear()
-    assert minutes_heard(host, 1) == {1: [CHAT, "111"]}, "asked as soon as it works"
-    assert "asking people works again" in host.telegram.messages[-1].text + host.telegram.messages[-2].text
+    assert minutes_heard(host, 1) == {1: [CHAT, "111", "222", "333"]}, "as soon as it works; by now everybody"
+    assert any("escalation works again" in each.text for each in host.telegram.messages[-4:])
 
 
 def test_an_incident_whose_last_report_cannot_be_shown_is_asked_about_without_it(
@@ -211,7 +216,7 @@ def test_a_bug_in_other_work_of_the_minute_keeps_nobody_from_being_asked(
     monkeypatch.setattr(broken, breaks)
     host.fire("vault")
     assert minutes_heard(host, 5)[5] == ["111"]
-    assert any("Asking people failed: 1 part" in each.text for each in host.telegram.messages)
+    assert any("Escalation failed in part: " in each.text for each in host.telegram.messages)
 
 
 def test_what_a_silence_or_an_acknowledgement_held_back_is_sent_in_the_minute_of_its_end(host: ChatHost) -> None:

@@ -12,6 +12,7 @@ from datetime import timedelta
 from pathlib import Path
 
 from automation.drills.step import step
+from automation.on_call.attempts import Attempts
 from automation.on_call.pausing import announce_begin, announce_end
 from automation.on_call.silencing import announce_silence
 from monitoring.alerts.delivery.coalesce import alert_of
@@ -163,6 +164,34 @@ def _host(folder: Path) -> Iterator[str]:
         yield from seen.news()
 
 
+def _mistakes(folder: Path) -> Iterator[str]:
+    """Play a file with mistakes, a second incident after a mute, and an error in this program."""
+    with chat(folder) as host:
+        seen, key = _Seen(host), ConditionKey("cap", "peg")
+        host.fires("CRITICAL", key, "USDX is at 0.93 USD")
+        yield from seen.news()
+        alert = host.newest()
+        host.dispatcher.team = lambda: None
+        yield from seen.tap(ALICE, "I have it", alert)
+        host.telegram.write(ALICE, "/firing")
+        host.reads()
+        yield "[alice writes in private: /firing]"
+        yield from seen.news()
+        host.dispatcher.team = host.team
+        yield from seen.tap(ALICE, "Mute 1 h", alert)
+        host.passes(10 * MINUTE)
+        host.recovers(key)
+        host.passes(10 * MINUTE)
+        host.fires("CRITICAL", key, "USDX is at 0.94 USD")
+        host.shows()
+        yield from seen.news()
+        yield "[the message of the first incident is now]\n" + _as_seen(host.now_shown(alert))
+        for failed in ({"cap/peg": "KeyError", "the drill of ben": "ValueError"}, {}):
+            Attempts(failed).report(host.box.database, host.clock.now(), NOBODY)
+            host.delivers()
+            yield from seen.news()
+
+
 def _drills(folder: Path) -> Iterator[str]:
     """Play drills of two people: one answers late, the other has no account any more."""
     with chat(folder) as host:
@@ -206,6 +235,7 @@ def _days(folder: Path) -> Iterator[str]:
 SCENES = {
     "a vault holds too little: asked about, had, muted, over": _night,
     "on the host: several asked about, ack, taken back, silence, pause": _host,
+    "a file with mistakes, a second incident after a mute, an error in this program": _mistakes,
     "drills of people: late, not for you, not accepted": _drills,
     "the message of a day": _days,
 }

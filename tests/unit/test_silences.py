@@ -14,6 +14,7 @@ from monitoring.conditions.condition import Condition, ConditionKey, State
 from monitoring.conditions.severity import Severity
 from monitoring.conditions.silence import (
     DAYS,
+    FROM_CHAT,
     Silence,
     SilenceSubject,
     SilenceWindow,
@@ -147,6 +148,26 @@ def test_a_window_with_a_mistake_is_refused_with_what_to_write(text: str, words:
     with pytest.raises(UsageError, match=r"--window") as refused:
         SilenceWindow.parse(text)
     assert words in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("began_min", "severity", "news", "by_button"),
+    [
+        (-1, Severity.CRITICAL, {}, True),
+        (0, Severity.HIGH, {"is_repeated": False}, True),
+        (1, Severity.HIGH, {}, False),
+        (-1, Severity.HIGH, {"is_worse": True, "is_repeated": False}, False),
+        (-1, Severity.CRITICAL, {"is_repeated": False}, False),
+    ],
+)
+def test_a_mute_by_button_holds_back_less_than_the_same_silence_of_a_host(
+    began_min: int, severity: Severity, news: dict[str, bool], *, by_button: bool
+) -> None:
+    began = START + timedelta(minutes=began_min)
+    subject = SilenceSubject(("aave",), "backing", severity, 0, began, **news)
+    mute = silence(key="backing", severity=Severity.CRITICAL, reason=FROM_CHAT)
+    assert mute.covers(subject) is by_button
+    assert silence(key="backing", severity=Severity.CRITICAL, reason="upgrade").covers(subject)
 
 
 def test_an_incident_counts_as_bad_as_its_worst() -> None:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from itertools import chain, groupby, islice
 
 from monitoring.conditions.condition import ConditionKey
 from monitoring.conditions.severity import Severity
@@ -16,10 +17,13 @@ from monitoring.store.readings.measured import measured
 from monitoring.store.readings.reading import ReadingState
 from monitoring.store.readings.stretches import ReadingStretch, stretches
 
-_WORST_FIRST = (
-    ReadingState.FIRING, ReadingState.HAPPENED, ReadingState.NO_DATA, ReadingState.PENDING, ReadingState.PAUSED,
-    ReadingState.OK,
-)  # fmt: skip
+_WORST_FIRST = {
+    state: number
+    for number, state in enumerate((
+        ReadingState.FIRING, ReadingState.HAPPENED, ReadingState.NO_DATA, ReadingState.PENDING, ReadingState.PAUSED,
+        ReadingState.OK,
+    ))
+}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,11 +69,15 @@ def history(
     series = series_of(database, check)
     if series is None:
         return []
-    found = [_span(one, series[1], since, until) for one in stretches(database, series[0], since, until)]
-    if step is None and (points is None or len(found) <= points):
-        return found
+    every = stretches(database, series[0], since, until)
+    spans: Iterator[ReadingSpan] = (_span(one, series[1], since, until) for one in every)
+    if step is None:
+        found = list(islice(spans, None if points is None else points + 1))
+        if points is None or len(found) <= points:
+            return found
+        spans = chain(found, spans)
     width = step or (until - since) / (points or 1)
-    return list(_put_together(found, since, width)) if width > timedelta(0) else found
+    return list(_put_together(spans, since, width)) if width > timedelta(0) else list(spans)
 
 
 def series_of(tx: Tx, check: ConditionKey) -> tuple[int, str] | None:
@@ -87,10 +95,11 @@ def _span(one: ReadingStretch, verb: str, since: datetime, until: datetime) -> R
     first_at, last_at = max(one.first_at, since), min(one.last_at, until)
     last_at = max(first_at, last_at)
     begin, last = measured(verb, one.value, first_at), measured(verb, one.value, last_at)
-    known = [value for value in (begin, last) if value is not None]
+    # What does not age is one number, which is not compared with itself: there may be a hundred thousand of them.
+    ends = (last, last) if begin is last or begin is None or last is None else (min(begin, last), max(begin, last))
     limits = one.limits.absolute(one.reference)
     return ReadingSpan(
-        first_at, last_at, one.runs, min(known, default=None), max(known, default=None), last,
+        first_at, last_at, one.runs, *ends, last,
         limits.lower[0].at if limits.lower else None, limits.upper[0].at if limits.upper else None, limits,
         one.state, one.severity, one.gap, one.last_block,
     )  # fmt: skip
@@ -98,31 +107,21 @@ def _span(one: ReadingStretch, verb: str, since: datetime, until: datetime) -> R
 
 def _put_together(spans: Iterable[ReadingSpan], since: datetime, width: timedelta) -> Iterator[ReadingSpan]:
     """Join the spans that begin in the same step. A gap shorter than a step is not seen any more."""
-    current: ReadingSpan | None = None
-    number = 0
-    for span in spans:
-        mine = int((span.first_at - since) / width)
-        if current is not None and mine == number:
-            current = _joined(current, span)
-            continue
-        if current is not None:
-            yield current
-        current, number = span, mine
-    if current is not None:
-        yield current
+    for _, together in groupby(spans, lambda span: (span.first_at - since) // width):
+        group = list(together)
+        yield group[0] if len(group) == 1 else _joined(group)
 
 
-def _joined(first: ReadingSpan, second: ReadingSpan) -> ReadingSpan:
-    known = [value for value in (first.low, first.high, second.low, second.high) if value is not None]
-    worst = min((first, second), key=lambda one: (_WORST_FIRST.index(one.state), -one.severity))
+def _joined(group: Sequence[ReadingSpan]) -> ReadingSpan:
+    worst = min(group, key=lambda one: (_WORST_FIRST[one.state], -one.severity))
     return replace(
-        second,
-        first_at=first.first_at,
-        runs=first.runs + second.runs,
-        low=min(known, default=None),
-        high=max(known, default=None),
-        last=second.last if second.last is not None else first.last,
+        group[-1],
+        first_at=group[0].first_at,
+        runs=sum(one.runs for one in group),
+        low=min((one.low for one in group if one.low is not None), default=None),
+        high=max((one.high for one in group if one.high is not None), default=None),
+        last=next((one.last for one in reversed(group) if one.last is not None), None),
         state=worst.state,
         severity=worst.severity,
-        gap=first.gap,
+        gap=group[0].gap,
     )

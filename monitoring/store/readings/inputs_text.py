@@ -22,8 +22,10 @@ def inputs_as_text(inputs: NamedValues) -> str | None:
 
 def inputs_from_text(text: str | None) -> NamedValues:
     """Read what `inputs_as_text` wrote; of anything else nothing."""
+    if not text:
+        return ()
     try:
-        return tuple((str(row[0]), _value(row[1], is_words=len(row) > 2)) for row in json.loads(text or "[]"))  # noqa: PLR2004 - as written
+        return tuple((str(row[0]), _value(row[1], is_words=len(row) > 2)) for row in json.loads(text))  # noqa: PLR2004 - as written
     except (ValueError, TypeError, LookupError):
         return ()
 

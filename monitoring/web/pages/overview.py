@@ -62,7 +62,7 @@ def dashboard(context: RequestContext) -> Page:
         notes=[each for each in _not_shown_apart(found) if not each.breaks_silence],
         profiles=profiles,
         by_severity=[(name, number) for name in SEVERITIES[::-1] if (number := counts[name])],
-        unheld=sum(each.held is None for each in firing),
+        held=sum(each.held is not None for each in firing),
         firing=firing[:_FIRING],
         measures=measures(context, firing[:_FIRING]),
         sources=sources[:_SOURCES],
