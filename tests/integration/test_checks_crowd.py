@@ -5,10 +5,13 @@ from __future__ import annotations
 import threading
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from monitoring.chains.networks import network, networks
+from monitoring.chains.rpc.multicall import call
+from monitoring.chains.rpc.views import Chains, ChainView
 from tests.support.checks_host import ChecksHost
 from tests.support.rpc_server import KEY, Failure, Provider, serving
 
@@ -37,6 +40,28 @@ checks:
         assert len(host.run(host.file(monitor))) == 300
     assert [one.requests for one in providers] == [2, 2, 2]
     assert [one.count("eth_call") for one in providers] == [1, 1, 1]
+
+
+@pytest.mark.parametrize(
+    ("how", "requests", "calls"),
+    [
+        pytest.param({}, 1, 3, id="batches"),
+        pytest.param({"batches": False}, 3, 3, id="no batches"),
+        pytest.param({"multicall_limit": 60}, 5, 7, id="small multicalls"),  # two of three are halved
+        pytest.param({"multicall": False}, 6, 253, id="no multicall"),
+    ],
+)
+def test_many_reads_of_a_block_are_one_request_where_the_provider_takes_that(
+    how: dict[str, Any], requests: int, calls: int
+) -> None:
+    provider = Provider(head_time=time.time, views={(TOKEN, BALANCE): 7}, **how)
+    with serving(provider):
+        view = Chains({"PROVIDER_URL_MAINNET": provider.url, "PROVIDER_PUBLIC": "off"}).view(1)
+        assert isinstance(view, ChainView)
+        before = provider.requests
+        found = view.read({number: call(TOKEN, BALANCE, f"0x{number:040x}") for number in range(250)})
+    assert found == dict.fromkeys(range(250), 7)
+    assert (provider.requests - before, provider.count("eth_call")) == (requests, calls)
 
 
 @pytest.mark.ci
