@@ -286,8 +286,8 @@ def test_thirty_three_safes_cost_few_requests_at_a_gateway_that_refuses_large_ba
         first = world.run()
         assert {outcome.reason.value for outcome in first.outcomes.values()} == {"first sight"}
         second = world.run()
-    # its head, two multicalls of at most a hundred, three batches of slots, one range of logs
-    assert first.requests == 1 + 2 + 3 + 1
+    # its head, two multicalls of at most a hundred in one request, three batches of slots, one range of logs
+    assert first.requests == 1 + 1 + 3 + 1
     assert len(service.asked) == 33, "all are asked at first sight, and none again in the same minute"
     assert len(second.outcomes) == 33 * 6
 

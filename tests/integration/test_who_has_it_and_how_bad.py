@@ -12,6 +12,8 @@ import pytest
 from automation.cli.layout import columns
 from automation.cli.main import main
 from automation.on_call.pausing import announce_begin
+from monitoring.alerts.message.model import Alert
+from monitoring.alerts.recording.store_alert import store_in
 from monitoring.conditions.severity import Severity
 from monitoring.store.db.database import Database
 from monitoring.store.people import escalations, pauses
@@ -92,7 +94,10 @@ def test_status_says_who_has_what_fires_or_who_was_asked(
     assert (found["asked"]["people"], found["asked"]["count"]) == (["ben", "cleo"], 1)
 
 
-def test_what_else_fired_is_conditions_and_a_pause_is_in_the_timeline(database: Database, tmp_path: Path) -> None:
+def test_what_else_fired_is_conditions_and_a_pause_is_in_the_timeline(
+    database: Database, tmp_path: Path, *, is_held: bool
+) -> None:
+    asked(database, ("ben", "cleo"))
     at = NOW - 4 * story.HOUR + 5 * MINUTES
     with database.write() as tx:
         for kind, name in (
@@ -103,11 +108,13 @@ def test_what_else_fired_is_conditions_and_a_pause_is_in_the_timeline(database: 
                 tx, kind, name, now=at, ends_at=at + story.HOUR, reason="provider moves", created_by="ana"
             )
             announce_begin(tx, pause, at)
+        store_in(tx, Alert("LOW", "GHO is at 0.99", protocol="pegs", key="peg/GHO"), now=at + 5 * MINUTES)
     with serving(tmp_path) as web:
         said = web.ask(story.INCIDENT).text
     nearby = said.partition(">What else fired then<")[2].partition("<h2")[0]
-    assert "USDC oracle is 70 min old" in nearby
+    assert 0 < nearby.index("USDC oracle is 70 min old") < nearby.index("GHO is at 0.99"), "the worst first"
     assert "paused" not in nearby
+    assert ("ben, cleo asked 10 min ago" in said) is not is_held
     timeline = said.partition(">Timeline<")[2].partition("<h2")[0]
     for what in ("check aave/*", "profile hourly", "task hourly/aave"):
         assert f"{what} paused by ana until" in timeline

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from types import MappingProxyType
+from typing import TYPE_CHECKING
 
 from monitoring.alerts.message.guidance import NO_GUIDANCE
 from monitoring.alerts.message.lines import reminder_words
@@ -23,9 +24,11 @@ from monitoring.checks.messages.listing_value import bound_in_words
 from monitoring.checks.state.load import NOTHING
 from monitoring.checks.state.save import JudgedPart
 from monitoring.conditions.condition import Condition, ConditionKey
-from monitoring.store.db.database import Database
 from monitoring.store.db.handle import ReadOnlyStore
-from monitoring.store.readings.against_limit import Measured, last_measured
+
+if TYPE_CHECKING:
+    from monitoring.store.db.database import Database
+    from monitoring.store.readings.against_limit import Measured
 
 
 def explain(
@@ -55,6 +58,8 @@ def _names(entry: JudgedPart) -> set[str]:
 
 def last_readings(found: Iterable[Condition], store: ReadOnlyStore) -> dict[ConditionKey, Measured]:
     """Return what runs read last of each condition; nothing where there is no database or it cannot be read."""
+    from monitoring.store.readings.against_limit import last_measured  # noqa: PLC0415 - a run imports this module too
+
     rows = list(found)
 
     def read(database: Database) -> dict[ConditionKey, Measured]:

@@ -17,6 +17,7 @@ from monitoring.store.queries import explanations
 from monitoring.store.queries import runs as run_queries
 from monitoring.store.queries.alerts import AlertQuery, AlertRow
 from monitoring.store.tables import conditions, sent_messages, silences
+from monitoring.store.tables.alerts import SEVERITIES
 from monitoring.web import overview, parameters, serializers
 from monitoring.web.http import not_found
 from monitoring.web.pages.page import KEY, Page, page, page_route
@@ -116,15 +117,20 @@ def _explained(context: RequestContext, alerts: Sequence[AlertRow]) -> dict[str,
 
 
 def _nearby(context: RequestContext, own: Sequence[AlertRow], fired_at: datetime) -> list[AlertRow]:
-    """Return what else fired or got worse within half an hour of it, each condition once; `own` are its alerts.
+    """Return what else fired or got worse within half an hour of it, each condition once, the worst first.
 
-    What people announced (a pause, a mute) has no key: it is no condition that fired.
+    `own` are the alerts about it. What people announced (a pause, a mute) has no key: it is no condition that fired.
     """
     known = {row.id for row in own}
     wanted = AlertQuery(since=fired_at - _NEARBY, until=fired_at + _NEARBY)
     rows = alert_queries.alert_page(context.database, wanted, 4 * _MOST_NEARBY)
     others = [row for row in rows if row.kind in ("alert", "worsened") and row.dedupe_key and row.id not in known]
-    return list({(row.protocol, row.dedupe_key): row for row in reversed(others)}.values())[: -_MOST_NEARBY - 1 : -1]
+    newest = {(row.protocol, row.dedupe_key): row for row in reversed(others)}.values()
+    return sorted(newest, key=lambda row: (-_rank(row.severity), -row.id))[:_MOST_NEARBY]
+
+
+def _rank(severity: str | None) -> int:
+    return SEVERITIES.index(severity) if severity in SEVERITIES else -1
 
 
 ROUTES = (page_route("/incident", one_incident, **dict.fromkeys(KEY, parameters.key), since=parameters.instant),)
