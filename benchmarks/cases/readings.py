@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import statistics
 import tempfile
 import time
@@ -21,7 +22,7 @@ from monitoring.store.tables import state
 
 WHY = "every change of the time asked for is read and put together into as many points as a chart has."
 SEARCH = "/alerts?q=…"  # apart from other pages of alerts: it reads 20,000 at most, and a day has fewer
-_OF_THE_LOAD = "the slowest of some dozen questions is what else the machine did; CPU time is what a question costs."
+_OF_THE_LOAD = "the slowest of some dozen questions tells what else the machine did; the test counts what SQLite does."
 _TABLES = "('readings', 'open_readings', 'reading_series', 'reading_limits')"
 
 
@@ -53,9 +54,9 @@ class Asked:
     def cpu_ms(self, name: str) -> float:
         return statistics.median(each["CPU_ms"] for each in self.samples[name])
 
-    def p99_ms(self, name: str) -> float:
-        walls = [each["wall_ms"] for each in self.samples[name]]
-        return statistics.quantiles(walls, n=100, method="inclusive")[98] if len(walls) > 1 else walls[0]
+    def p99_ms(self, name: str, of: str = "CPU_ms") -> float:
+        found = [each[of] for each in self.samples[name]]
+        return statistics.quantiles(found, n=100, method="inclusive")[98] if len(found) > 1 else found[0]
 
     @property
     def days(self) -> str:
@@ -87,20 +88,22 @@ def _ask_everything(hosts: Sequence[Asked], ends_at: float) -> None:
         for route, questions in year.QUESTIONS.items():
             for number, question in enumerate(questions):
                 name = SEARCH if route == "/alerts" and "q=" in question else route
-                for host in hosts:
+                # Who comes second finds what the first one had made warm.
+                for host in hosts if rounds % 2 else reversed(hosts):
                     found = host.ask(host.questions[route][number])
                     host.samples.setdefault(name, []).extend([found] if rounds else [])
+        gc.freeze()  # else looking for garbage falls upon the same question in each round
         rounds += 1
 
 
 def _way(name: str, hosts: Sequence[Asked]) -> Way:
     samples = {f"CPU ms, {host.days}": [each["CPU_ms"] for each in host.samples[name]] for host in hosts}
-    return Way(name, Role.OURS, samples | {f"p99 ms, {host.days}": [host.p99_ms(name)] for host in hosts})
+    return Way(name, Role.OURS, samples | {f"p99 ms, {host.days}": [host.p99_ms(name, "wall_ms")] for host in hosts})
 
 
 def _growth(short: Asked, long: Asked) -> Iterator[Goal]:
     names = [name for name in short.samples if name != SEARCH]
-    for what, of, why in (("median CPU", Asked.cpu_ms, ""), ("p99", Asked.p99_ms, _OF_THE_LOAD)):
+    for what, of, why in (("median CPU", Asked.cpu_ms, ""), ("p99 of CPU", Asked.p99_ms, _OF_THE_LOAD)):
         grown = {name: of(long, name) / of(short, name) for name in names}
         most = max(grown, key=grown.__getitem__)
         says = f"{what} of every page and route after {long.days}, of that after one; most of all {most}"

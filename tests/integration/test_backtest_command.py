@@ -105,6 +105,7 @@ def test_readings_that_are_not_there_are_no_checks_that_fired(folder: Path) -> N
     assert done.stderr == "", "no answers are kept where none were asked for"
 
 
+@pytest.mark.ci
 def test_a_check_without_data_is_named_with_the_reason(history: PlayedChain, folder: Path) -> None:
     gone = "  - {id: gone, watch: vault.gone(), levels: [{above: 1, severity: low}]}\n"
     file = FILE.replace('["used()(uint256)"]', '["used()(uint256)", "gone()(uint256)"]') + gone

@@ -262,6 +262,7 @@ def test_explain_shows_what_would_be_said_and_touches_nothing(host: ChecksHost, 
     assert (unknown.returncode, unknown.stderr.splitlines()[-1]) == (2, "no check is called flor")
 
 
+@pytest.mark.ci
 def test_explain_shows_what_the_last_run_read_also_where_nothing_can_be_read_now(
     host: ChecksHost, provider: Provider
 ) -> None:
