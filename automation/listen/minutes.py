@@ -63,7 +63,8 @@ class Minutes:
             asked = self._store.read(lambda database: look_after(database, team, self._settings, now, AlertOrigin()))
         if asked:
             log.info("asked about incidents on which nobody acts: %d questions", asked)
-        if self._store.read(lambda database: database.read(lambda tx: _is_anything_due(tx, now))):
+        # In turn with those who write: when silences were first looked for is written down.
+        if self._store.write(lambda tx: _is_anything_due(tx, now)):
             self._deliver(with_people(self._settings, self._jobs_file))
         return asked
 

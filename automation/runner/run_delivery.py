@@ -47,6 +47,7 @@ class RunDelivery:
         self._record = record
         self._clock = clock
         self._deliverer: Delivery | None = None
+        self._has_drained = False
 
     @contextmanager
     def in_background(self) -> Iterator[None]:
@@ -70,6 +71,7 @@ class RunDelivery:
         if self._record.trouble is not None or not self._has_work():
             return None
         drained = self._loaded().drain(self._clock.now() + limit)
+        self._has_drained = True
         if drained.waiting:
             from automation.runner import outgoing  # noqa: PLC0415 - it says why
 
@@ -107,8 +109,8 @@ class RunDelivery:
             log.warning("alerts that still wait to be delivered: %d; the next run or `deliver` sends them", left)
 
     def _has_work(self) -> bool:
-        """Look before a deliverer is made; one that was, has done what else is due."""
-        if self._deliverer is not None:
+        """Look for all that may be due until one drain has done it; the run may end while its deliverer is loaded."""
+        if self._has_drained:
             return self._count_waiting() > 0
         from monitoring.store.queries.delivery_work import has_work  # noqa: PLC0415 - no first line of a task waits
 
@@ -118,7 +120,10 @@ class RunDelivery:
             with database.write() as tx:
                 found[:] = [has_work(tx, self._clock.now())]
 
-        self._record.read(act)
+        try:
+            self._record.read(act)
+        except Exception as error:  # noqa: BLE001 - a row that cannot be read stops no run: delivery has the same border
+            log.warning("what is due cannot be read (%s), so delivery looks", type(error).__name__)
         return found[0]
 
     def _count_waiting(self) -> int:

@@ -6,6 +6,7 @@ import threading
 from pathlib import Path
 from typing import Any
 
+from monitoring.base.clock import SystemClock
 from utils.chain import Chain
 from utils.monitor import HIGH, Context, call, monitor
 from utils.testing import SimChain, run
@@ -87,3 +88,25 @@ def test_events_of_several_chains_are_read_at_once_each_from_its_own_block(tmp_p
     (told,) = run(main, store=tmp_path, chain=worlds)
     assert "1 paused on base" in told.text
     assert not run(main, store=tmp_path, chain=worlds)
+
+
+def test_a_provider_that_fails_in_a_run_that_records_often_failed_in_one_run(tmp_path: Path) -> None:
+    failing = "http://failing.example/rpc"
+    world = SimChain({(MAINNET, ASSETS): 5000})
+    environ = {"PROVIDER_URL_MAINNET": failing, "PROVIDER_URL_MAINNET_1": world.url}
+
+    @monitor("vaults")
+    def main(m: Context) -> None:
+        for key in ("a", "b", "c", "d"):
+            with m.together():
+                m.limit(key, assets(m.chain("mainnet")), below=1000, severity=HIGH)
+
+    def told(*, answers: bool) -> list[str]:
+        answer = (lambda request: world.fetch(request, SystemClock()).body) if answers else 503
+        found = run(main, store=tmp_path, chain=world, environ=environ, http={failing: answer})
+        return [one.title for one in found]
+
+    assert [told(answers=False), told(answers=False)] == [[], []]
+    assert told(answers=False) == ["Ethereum: provider failing.example failed in 3 consecutive runs"]
+    assert told(answers=False) == []
+    assert told(answers=True) == ["Ethereum: provider failing.example answers again"]

@@ -17,6 +17,7 @@ from automation.status.collect import look
 from monitoring.alerts.message.model import Alert, Severity
 from monitoring.alerts.recording.store_alert import AlertOrigin
 from monitoring.conditions.silence import Silence
+from monitoring.store.db import write_lock
 from monitoring.store.people import acknowledgements
 from monitoring.store.tables import conditions, silences
 from monitoring.store.tables.alerts import StoredAlert
@@ -232,3 +233,26 @@ def test_what_a_silence_or_an_acknowledgement_held_back_is_sent_in_the_minute_of
     assert {minute: chats for minute, chats in heard.items() if CHAT in chats} == {3: [CHAT], 7: [CHAT, "111"]}
     assert "the peg is empty" in host.telegram.messages[1].text
     assert any("Still: the vault is empty" in each.text for each in host.telegram.messages)
+
+
+def test_a_look_waits_for_others_who_write(host: ChatHost, monkeypatch: pytest.MonkeyPatch) -> None:
+    wait, is_waiting, asked = write_lock._acquire_in_thread, threading.Event(), list[int]()
+    host.team_now = None  # to ask people is to write anyway
+
+    def note_and_wait(descriptors: list[int], timeout_s: float) -> bool:
+        is_waiting.set()
+        return wait(descriptors, timeout_s)
+
+    def look() -> None:
+        try:
+            asked.append(host.minutes.look())
+        finally:
+            is_waiting.set()
+
+    monkeypatch.setattr(write_lock, "_acquire_in_thread", note_and_wait)
+    looking = threading.Thread(target=look)
+    with host.outbox.database.write():
+        looking.start()
+        assert is_waiting.wait(30)
+    looking.join()
+    assert asked == [0]

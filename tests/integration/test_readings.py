@@ -27,6 +27,7 @@ from monitoring.store.readings.watched import WatchedQuery, count, one, protocol
 from monitoring.store.tables import conditions
 from tests.support.checks_host import ChecksHost
 from tests.support.rpc_server import KEY, Provider, serving
+from tests.support.sqlite_steps import steps_of
 
 A, B = "0x" + "11" * 20, "0x" + "22" * 20
 VAULT = f"""
@@ -41,6 +42,7 @@ checks:
 """
 SUPPLY = "totalSupply()(uint256)"
 CAP = ConditionKey("vault", "cap", 1)
+OTHER = ConditionKey("vault", "other", 1)
 START = datetime(2026, 11, 1, tzinfo=UTC)
 EVER = (datetime(2026, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC))
 
@@ -240,6 +242,23 @@ def test_a_clock_set_back_loses_nothing_that_was_kept(database: Database) -> Non
     for hour in (0, 1, 500, 2, 3):
         keep(database, hour, hour)
     assert [hours(one.first_at) for one in history(database, CAP, START, START + timedelta(hours=4))] == [0, 1, 2, 3]
+
+
+def test_a_state_that_has_lasted_for_months_is_found_with_no_look_at_each_day_since(tmp_path: Path) -> None:
+    """Another check changes every day, so that each of them has rows."""
+    cost = []
+    for days in (10, 100):
+        with open_database(tmp_path / f"{days}.db") as opened, opened.write() as tx:
+            for day in range(days):
+                keep_in(tx, 24 * day, 9, inputs=(("x", 9),))
+                another = CheckReading(Series(OTHER, "vault", Severity.HIGH, "limit"), ReadingState.OK, day)
+                record_or_drop_in(tx, [another], [], START + timedelta(days=day))
+            when = START + timedelta(hours=1)
+            found = inputs(tx, CAP, when)
+            assert found is not None
+            assert (found.at, found.values) == (START, (("x", 9),))
+            cost.append(steps_of(opened, lambda: inputs(tx, CAP, when)))  # noqa: B023
+    assert cost[0] == cost[1]
 
 
 # -- pages of what is watched ------------------------------------------------------------------------------------------

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
-from automation.runner import run_delivery
+from automation.runner import outgoing, run_delivery
 from automation.runner.run_delivery import RunDelivery
 from automation.runner.run_record import RunRecord
+from monitoring.alerts.delivery.loop import Delivery
 from monitoring.alerts.message.model import Alert, Severity
 from monitoring.alerts.recording.acknowledge import acknowledge_in
 from monitoring.alerts.recording.store_alert import raise_in
@@ -120,24 +122,66 @@ def test_a_clean_run_loads_nothing_that_reports_or_sends(tmp_path: Path) -> None
     assert [name for name in loaded if name.startswith(reporting)] == []
 
 
-def test_what_a_silence_held_back_is_sent_by_the_end_of_a_run_too_short_to_deliver_meanwhile(
-    tmp_path: Path, database: Database, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+def telegram() -> Iterator[TelegramStandIn]:
+    with TelegramStandIn() as standing_in:
+        yield standing_in
+
+
+@pytest.fixture
+def delivery(tmp_path: Path, database: Database, telegram: TelegramStandIn) -> Iterator[RunDelivery]:
+    environ = {"TELEGRAM_API_URL": telegram.url, "TELEGRAM_BOT_TOKEN_DEFAULT": BOT_TOKEN}
+    settings = settings_for(tmp_path, {**environ, "TELEGRAM_CHAT_ID_DEFAULT": CHAT})
+    run = RunRecord(settings.database, "hourly", "cron", SystemClock(), NOW)
+    run.begin(None, None, "", 0)
+    yield RunDelivery(settings, run, SystemClock(), tmp_path / "jobs.yaml")
+    run.close()
+
+
+def ends_before_its_deliverer_is_loaded(delivery: RunDelivery, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(run_delivery, "_LOADED_AFTER_S", 3600.0)  # however slow this machine is, the run is short
+    with delivery.in_background():
+        pass
+
+
+def ends_while_its_deliverer_is_loaded(delivery: RunDelivery, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(run_delivery, "_LOADED_AFTER_S", 0.0)
+    is_loading, has_ended = threading.Event(), threading.Event()
+
+    class SlowToLoad(Delivery):
+        def run(self, stop: threading.Event, wake: threading.Event | None = None) -> None:
+            is_loading.set()
+            has_ended.wait(30)
+            stop.wait(30)
+            super().run(stop, wake)
+
+    monkeypatch.setattr(outgoing, "Delivery", SlowToLoad)
+    with delivery.in_background():
+        assert is_loading.wait(30)
+        has_ended.set()
+
+
+@pytest.mark.parametrize("end", [ends_before_its_deliverer_is_loaded, ends_while_its_deliverer_is_loaded])
+def test_what_a_silence_held_back_is_sent_by_the_end_of_a_run_too_short_to_deliver_meanwhile(
+    database: Database,
+    delivery: RunDelivery,
+    telegram: TelegramStandIn,
+    monkeypatch: pytest.MonkeyPatch,
+    end: Callable[[RunDelivery, pytest.MonkeyPatch], None],
+) -> None:
     firing_while_silenced(database)
     assert database.read(deliveries.count_waiting) == 0
-    with TelegramStandIn() as telegram:
-        environ = {"TELEGRAM_API_URL": telegram.url, "TELEGRAM_BOT_TOKEN_DEFAULT": BOT_TOKEN}
-        settings = settings_for(tmp_path, {**environ, "TELEGRAM_CHAT_ID_DEFAULT": CHAT})
-        run = RunRecord(settings.database, "hourly", "cron", SystemClock(), NOW)
-        run.begin(None, None, "", 0)
-        delivery = RunDelivery(settings, run, SystemClock(), tmp_path / "jobs.yaml")
-        with delivery.in_background():
-            pass
-        assert telegram.messages == []
-        drained = delivery.drain()
-        assert drained is not None
-        assert (drained.delivered, drained.waiting) == (1, 0)
-        assert delivery.drain() is None
-        run.close()
-        assert "The vault is empty" in telegram.messages[0].text
+    end(delivery, monkeypatch)
+    assert telegram.messages == []
+    drained = delivery.drain()
+    assert drained is not None
+    assert (drained.delivered, drained.waiting) == (1, 0)
+    assert delivery.drain() is None
+    assert "The vault is empty" in telegram.messages[0].text
+
+
+def test_a_row_that_cannot_be_read_ends_no_run(database: Database, delivery: RunDelivery) -> None:
+    acknowledged(database)
+    with database.write() as tx:
+        tx.execute("UPDATE acknowledgements SET severity = 'of a later release'")
+    assert delivery.drain(timedelta(0)) is not None

@@ -171,7 +171,7 @@ def _with_sources(
         *source_health.crashed(routes, ending, traces, of_answerers, remembered),
     ]
     if at.has_read:
-        parts += source_health.failing_providers(at.chains, remembered)
+        parts += source_health.failing_providers(at.chains, remembered, at.troubled)
         parts += source_health.lost_blocks(at.chains)
         parts += source_health.incomplete_logs(at.chains, remembered)
     readings = Readings({part.key: part.read(ReadContext({}, {})) for part in parts})

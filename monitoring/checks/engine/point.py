@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from monitoring.chains.rpc.views import Chains
     from monitoring.chains.sentences.catalogue import Catalogue
     from monitoring.chains.services.client import Service
+    from monitoring.conditions.condition import ConditionKey
 
 # All simulations of a task together: the alerts they belong to wait for them. Ours.
 SPARE_S, SPARE_REQUEST_S, SPARE_RETRIES = 20.0, 8.0, 6
@@ -41,7 +42,8 @@ class EvaluationPoint:
     supposed to be, in the form of eth_call's third parameter or as calls that come first. `known` are answers that are
     there already: a view's by its `ViewRead`, a source's by the names of monitor and source; they are not asked again.
     `monitors` is the folder with the files of all monitors, where others than those evaluated may be looked at.
-    `noted` are the facts of the alert that is being written.
+    `noted` are the facts of the alert that is being written, `troubled` the conditions of sources that were recorded as
+    bad: a function may record often, and is one run all the same.
     """
 
     environ: Mapping[str, str]
@@ -57,6 +59,7 @@ class EvaluationPoint:
     sleep: Callable[[float], None] = time.sleep
     redact: Callable[[str], str] = redact
     noted: list[Fact] = field(default_factory=list)
+    troubled: set[ConditionKey] = field(default_factory=set)
 
     @cached_property
     def chains(self) -> Chains:

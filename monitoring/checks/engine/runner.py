@@ -7,11 +7,12 @@ delivers, by hand the frame does.
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
 from monitoring.alerts.delivery.spooled import Unstored, keep
+from monitoring.alerts.recording.close_orphaned import SOURCES
 from monitoring.alerts.recording.store_alert import AlertOrigin, DueReminder
 from monitoring.base.errors import StoreBusyError, StoreError
 from monitoring.checks.engine.evaluate import Evaluation, evaluate
@@ -20,6 +21,7 @@ from monitoring.checks.engine.monitor import EvaluatedMonitor
 from monitoring.checks.engine.point import EvaluationPoint
 from monitoring.checks.state.load import NOTHING, LoadedState, recall
 from monitoring.checks.state.save import ChangedMeanwhileError, Record, record_in
+from monitoring.conditions.condition import ConditionKey, State
 from monitoring.store.db.database import Tx
 from monitoring.store.db.handle import ReadOnlyStore, SteadyStore
 from monitoring.store.readings import asked
@@ -72,6 +74,7 @@ def run(
             error = failure
             break
         else:
+            at.troubled.update(_troubled(evaluation))
             return _ended(outcome, evaluation)
     _keep_unstored(evaluation, error, store, origin)
     outcome.trouble, outcome.error = True, error
@@ -135,6 +138,13 @@ def _store(
         # A disk that is full says so when the transaction ends: what matters may still have room without readings.
         without = replace(evaluation.record, dropped=DroppedReadings(len(kept), str(error)))
         return store.write(lambda tx: write(tx, without))
+
+
+def _troubled(evaluation: Evaluation) -> Iterator[ConditionKey]:
+    """Yield the conditions of sources that were judged as bad."""
+    for condition in (entry.seen.outcome.condition for entry in evaluation.record.entries):
+        if condition.key.monitor == SOURCES and condition.state is not State.OK:
+            yield condition.key
 
 
 def _asked(at: EvaluationPoint) -> list[AskedProvider]:

@@ -5,7 +5,7 @@ Called by `runner.py`. What to say of each is in `source_troubles.py`.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import TypeAlias
 
 from monitoring.alerts.message.model import Severity
@@ -93,9 +93,12 @@ def _is_source(key: ConditionKey) -> bool:
     return key.monitor == SOURCES and not key.check.startswith(PROVIDER)
 
 
-def failing_providers(chains: Chains, remembered: LoadedState) -> list[FailingProvider]:
+def failing_providers(
+    chains: Chains, remembered: LoadedState, counted: Collection[ConditionKey] = ()
+) -> list[FailingProvider]:
     """Return the own providers asked in this run that misbehaved while their chain could be read, or did so before.
 
+    Without those whose failure this run has `counted`: what is said of them counts runs.
     Public ones come and go, and nobody on call can fix them: the log of the run and `doctor` name them.
     """
     found: list[FailingProvider] = []
@@ -107,7 +110,7 @@ def failing_providers(chains: Chains, remembered: LoadedState) -> list[FailingPr
         for host in dict.fromkeys([*asked, *_misconfigured(view.pool)]):
             troubles = tuple(trouble for trouble in view.pool.troubles if trouble.host == host)
             part = FailingProvider(chain, slug, host, troubles)
-            if troubles or part.key in remembered.conditions:
+            if part.key not in counted and (troubles or part.key in remembered.conditions):
                 found.append(part)
     return found
 

@@ -24,7 +24,7 @@ _OVER = (
 )
 _OPEN = (
     f"SELECT first_at, last_at, {_COLUMNS}, first_block, gap, begun_with "  # noqa: S608 - likewise
-    "FROM open_readings r LEFT JOIN reading_limits l ON l.id = r.limits WHERE series = ? AND last_at >= ?"
+    "FROM open_readings r LEFT JOIN reading_limits l ON l.id = r.limits WHERE series = ?"
 )
 # The days that have any row, each found by one seek.
 _NEXT_DAY = "SELECT min(day) FROM readings WHERE day > ?"
@@ -57,24 +57,42 @@ def stretches(tx: Tx, series: int, since: datetime, until: datetime) -> Iterator
     """Yield what overlaps the time from `since` to `until`, the oldest first. Some seeks a day, no scan."""
     first, last = int(since.timestamp()), int(until.timestamp())
     known: dict[str | None, ReadingLimits] = {}
-    for row in _ended(tx, series, first):
+    going = fetch(tx, _OPEN, (series,))
+    for row in _ended(tx, series, first, _without_end(going, last)):
         if row[0] > last:
             break
         yield _stretch(row, known)
     # Apart: what a clock in the future wrote may lie before it.
-    for row in fetch(tx, _OPEN, (series, first)):
-        if row[0] <= last:
+    for row in going:
+        if row[0] <= last and row[1] >= first:
             yield _stretch(row, known)
 
 
-def _ended(tx: Tx, series: int, first: int) -> Iterator[Row]:
+def _without_end(going: list[Row], last: int) -> range:
+    """Return the days after `last` on which nothing ended, since what goes on had begun.
+
+    Later days are looked at: a clock in the future may have written there what began long before.
+    """
+    if not going:
+        return range(0)
+    first_at, last_at = going[0][:2]
+    return range(max(first_at, last) // DAY_S + 1, last_at // DAY_S)
+
+
+def _ended(tx: Tx, series: int, first: int, left_out: range) -> Iterator[Row]:
     """Yield the rows that are over and end at `first` or later, day by day."""
     day: int | None = first // DAY_S
     start = first % DAY_S
     while day is not None:
         yield from fetch(tx, _OVER, (day, series, start))
-        found = tx.execute(_NEXT_DAY, (day,)).fetchone()
-        day, start = (found[0] if found else None), 0
+        day, start = _next_day(tx, day), 0
+        if day in left_out:
+            day = _next_day(tx, left_out[-1])
+
+
+def _next_day(tx: Tx, day: int) -> int | None:
+    found = tx.execute(_NEXT_DAY, (day,)).fetchone()
+    return found[0] if found else None
 
 
 def _stretch(row: Row, known: dict[str | None, ReadingLimits]) -> ReadingStretch:
