@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from monitoring.base.http.client import HttpClient
+from monitoring.base.http.client import Answer, FetchError, HttpClient, Request
 from monitoring.chains.abi.function import decode
 from monitoring.chains.abi.values import Unknown
 from monitoring.chains.rpc.budget import Budget
@@ -114,6 +114,35 @@ def test_a_gateway_that_refuses_everything_is_not_asked_for_ever() -> None:
         read = view.read(balances(300))
     assert all(isinstance(value, Unknown) and "not today" in value.reason for value in read.values())
     assert gateway.requests <= 40
+
+
+@pytest.mark.parametrize("status", [500, 503, 504])
+def test_several_multicalls_in_one_request_that_are_too_much_together_are_asked_one_by_one(status: int) -> None:
+    gateway = Provider()
+
+    def give_up_on_several(asked: Any) -> None:
+        gateway.status = status if isinstance(asked, list) and len(asked) > 2 else 200
+
+    gateway.raw = give_up_on_several
+    with view_of(gateway) as view:
+        assert view.read(balances(550)) == {n: n for n in range(1, 551)}
+    assert gateway.requests == 1 + 1 + 6  # the head, five at once, and each alone: also the sixth
+
+
+def test_several_multicalls_that_take_longer_than_a_request_may_are_asked_one_by_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    answer = HttpClient.__call__
+
+    def time_out(client: HttpClient, request: Request, timeout_s: float) -> Answer:
+        if len(request.body) > 100_000:
+            raise FetchError("gateway", "timed out", timed_out=True)
+        return answer(client, request, timeout_s)
+
+    monkeypatch.setattr(HttpClient, "__call__", time_out)
+    gateway = Provider()
+    with view_of(gateway) as view:
+        assert view.read(balances(550)) == {n: n for n in range(1, 551)}
 
 
 @pytest.mark.parametrize("status", [408, 413, 504, 524])

@@ -164,12 +164,12 @@ def classify_error(method: str, code: int, message: str, *, alone: bool = False)
 DECISIVE = {401: Fault.REFUSED, 403: Fault.REFUSED, 413: Fault.BATCH_SIZE, 429: Fault.RATE_LIMIT}
 _TIMED_OUT = (408, 504, 524)  # a proxy gave up on what stands behind it
 _GONE = (404, 410)
-_LARGE_BYTES = 4096
+LARGE_BYTES = 4096  # ours: of one call; no plain one is as large, and a multicall of 20 is
 
 
 def classify_status(status: int, *, alone: bool = False, size: int = 0) -> Fault:
     """Name the fault behind an HTTP status that carries no JSON-RPC answer; `size` is the request's, in bytes."""
-    if status in _TIMED_OUT and alone and size > _LARGE_BYTES:
+    if status in _TIMED_OUT and alone and size > LARGE_BYTES:
         return Fault.TOO_HEAVY
     found = DECISIVE.get(status, Fault.GONE if status in _GONE else Fault.TRANSPORT)
     return Fault.TOO_HEAVY if found is Fault.BATCH_SIZE and alone else found

@@ -83,6 +83,7 @@ class Multicall:
         self._where = self._supposed.where(block.tag)
         self._deployed = True  # until it answers nothing
         self._largest = CHUNK  # until the gateway finds that too heavy
+        self._at_once = _AT_ONCE  # until it finds those too heavy together
         self._refusals = 0
 
     def read(self, calls: Mapping[Name, Call], *, may_fail: bool = False) -> dict[Name, AbiValue | Unknown]:
@@ -101,7 +102,7 @@ class Multicall:
     def _ask(self, wanted: Sequence[Call]) -> _Raws:
         raws: _Raws = {}
         while len(raws) < len(wanted):
-            rest = wanted[len(raws) :][: self._largest * _AT_ONCE]
+            rest = wanted[len(raws) :][: self._largest * self._at_once]
             chunks = [rest[start : start + self._largest] for start in range(0, len(rest), self._largest)]
             for chunk, answers in zip(chunks, self._chunks(chunks), strict=True):
                 raws.update(zip([one.wire for one in chunk], answers, strict=True))
@@ -162,6 +163,9 @@ class Multicall:
         if len(chunks) == 1 or len(chunks[-1]) == 1 or not self._aggregates:
             return [self._chunk(chunk) for chunk in chunks]
         outcomes = self._pool.batch([self._aggregate(chunk) for chunk in chunks], at_least=self._block.number)
+        if all(isinstance(one, RpcError) and one.fault is Fault.TOO_HEAVY for one in outcomes):
+            self._at_once = 1
+            return [self._chunk(chunk) for chunk in chunks]
         return [self._settled(chunk, outcome) for chunk, outcome in zip(chunks, outcomes, strict=True)]
 
     def _chunk(self, calls: Sequence[Call]) -> Sequence[_Raw | Unknown]:

@@ -15,7 +15,7 @@ import orjson
 from monitoring.base.http.client import Answer, FetchError, Request, scrub
 from monitoring.base.http.words import WEB_PAGE, host_of
 from monitoring.chains.abi.values import Json
-from monitoring.chains.rpc.errors import DECISIVE, Fault, RpcError, classify_error, classify_status
+from monitoring.chains.rpc.errors import DECISIVE, LARGE_BYTES, Fault, RpcError, classify_error, classify_status
 from monitoring.chains.rpc.replies import code_of, error_of, is_reply, is_revert, misshapen, paired, retry_after
 from monitoring.chains.services.urls import redirect_target
 
@@ -116,7 +116,10 @@ class Provider:
             {"content-type": "application/json"},
             orjson.dumps(calls if len(calls) > 1 else calls[0]),
         )
-        body = self._exchange(request, timeout_s, alone=len(asks) == 1)
+        try:
+            body = self._exchange(request, timeout_s, alone=len(asks) == 1)
+        except RpcError as error:
+            raise _of_several(error, asks, len(request.body)) from None
         if len(asks) > 1 and not isinstance(body, list):
             raise self._batch_error(body, request, asks)
         replies = [reply for reply in (body if isinstance(body, list) else [body]) if isinstance(reply, dict)]
@@ -210,6 +213,16 @@ class Provider:
             self.breaker.failure(now_s, weight=_BREAK_AFTER)
         elif error.fault not in _BLAMELESS:
             self.breaker.failure(now_s, weight=_BREAK_AFTER if error.data == "timed out" else 1)
+
+
+def _of_several(error: RpcError, asks: Sequence[Ask], size: int) -> RpcError:
+    """Blame what was asked, and not who was, where several large calls at once got no answer: one alone may get it."""
+    are_large = len(asks) > 1 and asks[0].method == "eth_call" and size > LARGE_BYTES * len(asks)
+    return (
+        RpcError(Fault.TOO_HEAVY, str(error), host=error.host)
+        if are_large and error.fault is Fault.TRANSPORT
+        else error
+    )
 
 
 def names_of(urls: Sequence[str]) -> list[str]:
