@@ -80,7 +80,7 @@ def _with_some_below(rows: Sequence[Row], widths: Sequence[int], width: int) -> 
     lines = []
     for number, row in enumerate(rows):
         lines += _lines([[row[column] for column in kept]], narrow)
-        for column in below if number else ():
+        for column in (each for each in below if number and row[each]):
             label = f"{_INDENT}{rows[0][column].lower()}: "
             first, *others = wrapped(row[column], width - len(label))
             lines += [f"{label}{first}".rstrip(), *(f"{_INDENT}{_INDENT}{each}" for each in others)]

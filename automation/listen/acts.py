@@ -70,7 +70,7 @@ def mute(tx: Tx, condition: Condition, person: str, now: datetime) -> TapEffect:
     wanted = _silence(condition, person, now)
     before = [each for each in narrow_silences.between(tx, now - _OF_CONDITION_WITHIN, now) if each.is_from_chat]
     if why := _too_many(wanted, before, now):
-        return TapEffect(f"{name}: {why}", f"{why}. To silence it for longer: `monitoring silence` on the host.")
+        return TapEffect(f"{name}: {why}", f"{why}. To silence it for longer: `silence` on the host.")
     made = replace(wanted, id=silences.put(tx, wanted))
     announce_silence(tx, made, [condition], now, least=Severity.LOW)
     toast = f"Muted until {format_clock(made.ends_at, now)}, announced in the chat. {STILL_SENT}"

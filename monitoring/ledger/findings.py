@@ -192,7 +192,7 @@ def _left_out(ranges: Sequence[LogRanges]) -> Iterator[AuditProblem]:
 _UNSENT = {
     "failed": "dropped by a person, or given up because of its age",
     "skipped_debug": "LOG_LEVEL was DEBUG",
-    "silenced": "muted by a silence",
+    "silenced": "held back by a silence",
     "generated": "stored and never sent by the replaced system",
 }
 _WAITING = {

@@ -101,7 +101,7 @@ def test_readings_that_are_not_there_are_no_checks_that_fired(folder: Path) -> N
     done = backtest(folder, {"PROVIDER_PUBLIC": "off"}, "monitor.yaml", "--since", "70h", "--stored")
 
     assert "No check could be judged." in done.stdout
-    assert "Left out, because it has no stored readings: acme/used." in done.stdout
+    assert "Left out, because it has no stored readings in this time: acme/used." in done.stdout
     assert done.stderr == "", "no answers are kept where none were asked for"
 
 

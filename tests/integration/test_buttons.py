@@ -195,7 +195,7 @@ def test_only_three_mutes_of_a_condition_in_a_day(host: Chat) -> None:
         host.passes(HOUR * 1.5)
         host.reads()
     assert host.taps(BEN, "Mute 1 h", host.telegram.messages[0]) == [
-        "It was muted 3 times from the chat within 24 h. To silence it for longer: `monitoring silence` on the host."
+        "It was muted 3 times from the chat within 24 h. To silence it for longer: `silence` on the host."
     ]
     assert len(host.muted()) == 3
     host.passes(HOUR * 24)

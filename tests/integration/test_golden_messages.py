@@ -17,7 +17,8 @@ PEOPLE = GOLDEN.with_name("people.txt")
 _LINE_NUMBER = re.compile(r"line \d+")
 # What a signer compares with a wallet, digit by digit, and the key of one transaction, to copy: the only whole hashes.
 _TO_COMPARE = re.compile(
-    r"^(Hash to sign|Domain hash|Message hash|monitoring safe-hash|Mute: .* --key safe-transaction)\b.*\n", re.MULTILINE
+    r"^(Hash to sign|Domain hash|Message hash|python -m automation safe-hash|Mute: .* --key safe-transaction)\b.*\n",
+    re.MULTILINE,
 )
 
 

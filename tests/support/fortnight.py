@@ -187,7 +187,7 @@ FORTNIGHT = (
             ("15:02", lambda host: host.next_run("multisig", raising("cash ratio fell", "maple"))),
         ),
         (
-            "1 alerts not sent: muted by a silence",
+            "1 alerts not sent: held back by a silence",
             "1 runs aborted of multisig: its process (…) is gone",
             "1 silence in force: pool migration (no break)",
             "2 task failing of hourly: exit 1: no provider answered",

@@ -192,4 +192,4 @@ def _result(audit: Audit) -> str:
 def _line(found: AuditProblem) -> str:
     """Return the text, with the time from the first to the last occurrence where there are several."""
     span = found.last_at - found.first_at
-    return found.text + (f" [over {format_duration(span)}]" if found.count > 1 and span.total_seconds() > 0 else "")
+    return found.text + (f" [within {format_duration(span)}]" if found.count > 1 and span.total_seconds() > 0 else "")

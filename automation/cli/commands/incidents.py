@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 HELP = "list conditions that are firing now"
 EXAMPLES = """\
-python -m automation incidents                    # firing now, oldest first
+python -m automation incidents                    # firing now, the worst first
 python -m automation incidents --all              # also those that are over, latest change first
 python -m automation incidents --json             # as JSON
 python -m automation incidents --done acme/owner  # end what happened once, or what a removed script left firing"""
@@ -75,7 +75,7 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
     from monitoring.store.readings.against_limit import last_measured
 
     with open_readonly(settings.database) as database, database.snapshot() as tx:
-        found = conditions.everything(database, _MOST) if args.all else conditions.incidents(tx, now)
+        found = conditions.everything(database, _MOST) if args.all else _worst_first(conditions.incidents(tx, now))
         holding = silences.active(tx, now)
         texts = distinct_texts(each.key for each in found)
         listed = [
@@ -91,6 +91,10 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
         )  # fmt: skip
         write_table(headers, [_row(each, holding, now) for each in listed])
     return 0
+
+
+def _worst_first(found: list[Condition]) -> list[Condition]:
+    return sorted(found, key=lambda each: (-each.severity, not each.is_firing))
 
 
 def _end(name: str, settings: Settings, now: datetime) -> int:

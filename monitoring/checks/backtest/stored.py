@@ -81,7 +81,7 @@ def _why_not(part: object, series: ReplayedSeries | None) -> str:
     if part.check.at_once is not None:
         return "has an at_once, whose value is not stored"
     if series is None or not series.found:
-        return "has no stored readings"
+        return "has no stored readings in this time"
     return _difference(part, series)
 
 

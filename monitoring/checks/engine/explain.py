@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from types import MappingProxyType
@@ -86,7 +85,7 @@ def as_lines(
     """Return one line a check, under it what to do about it, what would be sent now and when it is repeated."""
     lines: list[str] = []
     shown = NO_GUIDANCE
-    rows = lines_of([entry.seen for entry in entries], is_for_people=sys.stdout.isatty())
+    rows = lines_of([entry.seen for entry in entries], is_for_people=True)
     for entry, line in zip(entries, rows, strict=True):
         lines += line.split("\n")
         lines += [f"    {text}"] if (text := last_line(last.get(entry.seen.key), now)) else []

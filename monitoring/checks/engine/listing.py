@@ -23,10 +23,11 @@ _ONCE = {"mark": "fell, alerted; new baseline", "slots": "moved, alerted; new ba
 def lines_of(seen: Sequence[EvaluatedCheck], *, is_for_people: bool = False) -> list[str]:
     """Return one entry a check, in columns.
 
-    For people a long reason why a value is unknown is a second line of it; a log has one line a check.
+    For people a long reason why a value is unknown is a second line of it, once for checks that share it; a log has one
+    line a check.
     """
     cells = [[visible(cell) for cell in _cells(one)] for one in seen]
-    found = [_with_reason_below(row) if is_for_people else (row, "") for row in cells]
+    found = _with_reasons_below(cells) if is_for_people else [(row, "") for row in cells]
     rows = [row for row, _ in found]
     widths = [min(_WIDEST, max((len(row[column]) for row in rows), default=0)) for column in range(4)]
     return [
@@ -87,12 +88,17 @@ def _cells(one: EvaluatedCheck) -> tuple[str, str, str, str, str]:
     return name, value, bound, state, reason
 
 
-def _with_reason_below(row: Sequence[str]) -> tuple[list[str], str]:
-    name, value, *others = row
-    head, mark, why = value.partition(": ")
-    if head != "unknown" or not mark or len(value) <= _LONG_REASON:
-        return [*row], ""
-    return [name, head, *others], f"\n    {why}"
+def _with_reasons_below(rows: Sequence[Sequence[str]]) -> list[tuple[list[str], str]]:
+    found: list[tuple[list[str], str]] = []
+    last = ""
+    for name, value, *others in rows:
+        head, mark, why = value.partition(": ")
+        if head != "unknown" or not mark or len(value) <= _LONG_REASON:
+            found.append(([name, value, *others], ""))
+            continue
+        found.append(([name, head, *others], "\n    same reason as above" if why == last else f"\n    {why}"))
+        last = why
+    return found
 
 
 def _state_and_reason(outcome: Outcome) -> tuple[str, str]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -61,6 +62,9 @@ def _has_content(path: Path) -> bool:
 
 def open_readonly(path: Path, *, busy_timeout_s: float = 5.0) -> Database:
     """Open the database for reading only; never creates, migrates or repairs it."""
+    with suppress(PermissionError):  # SQLite's own words name the file as well
+        if not path.exists():
+            raise StoreError(f"{path} does not exist: no profile has run with this state directory yet")
     return _checked(Database(path, readonly=True, busy_timeout_s=busy_timeout_s), refuse_unreadable)
 
 

@@ -20,6 +20,7 @@ from monitoring.store.readings.reading import ReadingState
 from monitoring.store.readings.watched import WatchedCheck, one
 
 _NOTICED = Fraction(1, 100)  # of the distance: less is no change that a person acts on
+_ROUNDING = Fraction(1, 10**9)  # of the value: a rule that allows for rounding alone leaves no headroom worth a figure
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +104,8 @@ def _distance(seen: WatchedCheck, over: Fraction) -> str:
     if seen.value is None:
         return ""
     limit = seen.upper if seen.upper is not None and seen.value - seen.upper == over else seen.lower
+    if over < 0 and -over < abs(Fraction(seen.value)) * _ROUNDING:
+        return ""
     if over < 0:
         return format_value(-over, unit_of(seen))
     return format_shortfall(seen.value, limit, seen.unit) if limit is not None and over else "at the limit"

@@ -80,4 +80,4 @@ def _command(entry: Entry, place: RowContract) -> str:
         "--refund-receiver": "" if gas.receiver == ZERO else gas.receiver,
     }  # fmt: skip
     given = (f"{name} {value}" for name, value in options.items() if value or name == "--nonce")
-    return f"monitoring safe-hash {' '.join(given)}"
+    return f"python -m automation safe-hash {' '.join(given)}"
