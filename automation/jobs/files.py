@@ -19,8 +19,8 @@ from monitoring.base.yaml.reader import read_yaml
 
 FOLDER = "jobs.d"
 _SUFFIX = ".yaml"
-# How much a host runs at once is its own affair: a file of jobs.d has the last word.
-_OF_THE_HOST = frozenset({"parallel"})
+# What makes a profile one; a second file that has it means another profile by the same name.
+_CRON = "cron"
 _Join: TypeAlias = Callable[[str, YamlNode, YamlNode], YamlNode | Node | None]
 
 
@@ -61,6 +61,19 @@ def _open_further(path: Path) -> YamlNode:
         root.wrong(f"{root.node} is not possible here: write {JOBS.example}")
         root.mistakes.raise_any()
     return root
+
+
+def replaced(shipped: YamlNode, whole: YamlNode) -> Iterator[str]:
+    """Yield a line for each value of `shipped`, a jobs.yaml alone, that the `whole` has from another file."""
+    known = {name.text: child for name, child in shipped.children()}
+    for name, child in whole.children():
+        before = known.get(name.text)
+        if before is None:
+            continue
+        if _are(Scalar, before, child) and child.mistakes.file != before.mistakes.file:
+            here, there = (f"{one.mistakes.file}:{one.node.at}" for one in (child, before))
+            yield f"{here} {child.path}: in place of {there}"
+        yield from replaced(before, child)
 
 
 def main_file(path: Path) -> Path:
@@ -114,22 +127,28 @@ def _one_too_many(one: YamlNode, two: YamlNode, place: str) -> str:
     return f"this key is also in {place}: remove one of the two"
 
 
-def _join_top(name: str, one: YamlNode, two: YamlNode) -> Node | None:
+def _join_top(name: str, one: YamlNode, two: YamlNode) -> YamlNode | Node | None:
     are_profiles = name == "profiles" and _are(Mapping, one, two)
-    return _united(one, two, _join_profile) if are_profiles else None
+    return _united(one, two, _join_profile) if are_profiles else _join_value(name, one, two)
 
 
 def _join_profile(_name: str, one: YamlNode, two: YamlNode) -> Node | None:
-    return _united(one, two, _join_tasks) if _are(Mapping, one, two) else None
+    return _united(one, two, _join_key) if _are(Mapping, one, two) else None
 
 
-def _join_tasks(name: str, one: YamlNode, two: YamlNode) -> YamlNode | Node | None:
-    """Tasks are added; every other key of a profile is in one file, or of the host."""
-    if name in _OF_THE_HOST and _are(Scalar, one, two) and Path(one.mistakes.file).parent.name != FOLDER:
-        return two
-    if name != "tasks" or not _are(Sequence, one, two):
-        return None
-    return Sequence(tuple(Grafted(item) for item in (*one.elements(), *two.elements())), one.node.at)
+def _join_key(name: str, one: YamlNode, two: YamlNode) -> YamlNode | Node | None:
+    """Unite a key of a profile: tasks and variables are added, and only one file may say when it runs."""
+    if name == "tasks" and _are(Sequence, one, two):
+        return Sequence(tuple(Grafted(item) for item in (*one.elements(), *two.elements())), one.node.at)
+    if name == "env" and _are(Mapping, one, two):
+        return _united(one, two, _join_value)
+    return None if name == _CRON else _join_value(name, one, two)
+
+
+def _join_value(_name: str, one: YamlNode, two: YamlNode) -> YamlNode | None:
+    """Return what the host says: its files go before jobs.yaml, and none of them before another."""
+    is_of_host = Path(one.mistakes.file).parent.name == FOLDER
+    return two if _are(Scalar, one, two) and not is_of_host else None
 
 
 def _are(shape: type[Node], one: YamlNode, two: YamlNode) -> bool:

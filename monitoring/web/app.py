@@ -17,6 +17,7 @@ from functools import partial
 from typing import Any
 
 from starlette.applications import Starlette
+from starlette.convertors import PathConvertor, register_url_convertor
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
@@ -41,6 +42,15 @@ from monitoring.web.route import RequestContext, Route
 log = logging.getLogger("monitoring.web")
 
 Endpoint = Callable[[Request], Awaitable[Response]]
+
+
+class _WholePath(PathConvertor):
+    """Takes a rest with line ends too: the key of a check may be any text."""
+
+    regex = r"[\s\S]*"
+
+
+register_url_convertor("path", _WholePath())
 
 
 def build_app(settings: Settings, policy: HostPolicy, clock: Clock | None = None) -> ASGIApp:

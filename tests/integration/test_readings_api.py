@@ -24,7 +24,7 @@ from tests.support.web import Web, serving
 NOW = datetime.now(UTC).replace(microsecond=0)
 # Two that print the same: a chain that is a subject's first part.
 TWINS = ConditionKey("twins", "c", 1, "x"), ConditionKey("twins", "c", 0, "1/x")
-ODD = ConditionKey("odd", "a b", 10, "ü\u00a0/%?#")
+ODD = ConditionKey("odd", "a b", 10, "ü\u00a0\n/%?#")
 
 
 @pytest.fixture(scope="module")
@@ -57,7 +57,7 @@ def test_every_check_is_listed_page_by_page_with_its_last_reading(web: Web) -> N
             "cap/backing/1",
             "cap/big-mint/1",
             "cap/share-price/1/stcUSD",
-            "odd/a b/10/ü\u00a0/%?#",
+            "odd/a b/10/ü\u00a0\n/%?#",
             "twins/c/1/x",
             "twins/c/1/x",
         ]
@@ -76,8 +76,10 @@ def test_a_check_is_found_by_its_id_with_its_slashes_as_they_are_or_encoded(web:
     assert price["exact"] == "1.081"
     assert price["inputs"][0] == {"name": "vault.totalAssets()", "exact": "2.081", "words": "2.081"}
     assert price["contracts"] == [{"chain": 1, "address": "0x" + "11" * 20, "name": "vault"}]
-    odd = web.get("/v1/checks/" + quote("odd/a b/10/ü\u00a0/%?#"))
-    assert (odd["subject"], odd["value"], len(odd["exact"])) == ("ü\u00a0/%?#", None, 401), "no double is so large"
+    odd = web.get("/v1/checks/" + quote("odd/a b/10/ü\u00a0\n/%?#"))
+    assert (odd["subject"], odd["value"], len(odd["exact"])) == ("ü\u00a0\n/%?#", None, 401), "no double is so large"
+    for path in ("/v1/checks/{}/readings", "/checks/{}"):
+        assert web.ask(path.format(quote("odd/a b/10/ü\u00a0\n/%?#"))).status == 200
 
 
 def test_of_two_that_print_the_same_the_parts_say_which(web: Web) -> None:

@@ -6,6 +6,7 @@ import json
 import re
 import subprocess
 import sys
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import jsonschema
 import pytest
 import yaml
 
+from automation.jobs.files import open_file, open_jobs, replaced
 from automation.jobs.json_schema import FURTHER_SCHEMA_FILE
 from automation.jobs.load import load_jobs, load_profile
 from automation.jobs.model import Jobs
@@ -150,16 +152,51 @@ def test_a_key_that_two_further_files_set_names_the_first_of_them(checkout: Path
     ]
 
 
-def test_how_much_runs_at_once_is_the_word_of_the_host(checkout: Path) -> None:
+def test_a_host_has_the_last_word_on_every_setting_but_when_a_profile_runs(checkout: Path) -> None:
+    """jobs.yaml may come to set at any time what a host has set before: an upgrade must not stop at it."""
     path = Path("automation/jobs.yaml")
-    shipped = checkout / path
-    write(shipped, shipped.read_text().replace("    tasks:", "    parallel: 4\n    tasks:", 1))
-    assert load_profile(path, checkout, "hourly").parallel == 4
-    own(checkout, "profiles: {hourly: {parallel: 2}}")
-    assert load_profile(path, checkout, "hourly").parallel == 2
-    own(checkout, "profiles: {hourly: {parallel: none}}")
-    with pytest.raises(ConfigError, match=r"jobs\.d/own\.yaml:1:31 profiles\.hourly\.parallel"):
-        load_profile(path, checkout, "hourly")
+    shipped = (
+        "    parallel: 4\n    timeout: 5m\n    run_timeout: 1h\n    heartbeat_env: THEIRS\n    catch_up: latest\n"
+        "    max_age: 1d\n    description: Theirs.\n    sync_before_run: true\n    env: {THEIRS: a, BOTH: a}\n"
+    )
+    write(checkout / path, SHIPPED.replace("    tasks:", f"{shipped}    tasks:", 1))
+    theirs = load_profile(path, checkout, "hourly")
+    own(
+        checkout,
+        "profiles:\n  hourly:\n    parallel: 2\n    timeout: 7\n    run_timeout: 70\n    heartbeat_env: OURS\n"
+        "    catch_up: none\n    max_age: 2d\n    description: Ours.\n    sync_before_run: false\n    enabled: false\n"
+        "    env: {BOTH: b, OURS: b}\n",
+    )
+    ours = load_profile(path, checkout, "hourly")
+
+    assert {field.name for field in fields(ours) if getattr(ours, field.name) == getattr(theirs, field.name)} == {
+        "name",
+        "cron",
+    }
+    assert (ours.parallel, ours.timeout_s, ours.enabled, ours.sync_before_run) == (2, 7, False, False)
+    assert dict(ours.env) == {"THEIRS": "a", "BOTH": "b", "OURS": "b"}
+    replacements = list(replaced(open_file(path), open_jobs(path)))
+    assert len(replacements) == len(shipped.splitlines())
+    assert (
+        replacements[0]
+        == "automation/jobs.d/own.yaml:3:15 profiles.hourly.parallel: in place of automation/jobs.yaml:4:15"
+    )
+
+
+def test_what_a_host_sets_is_held_against_the_same_rules(checkout: Path) -> None:
+    shipped = SHIPPED.replace("    tasks:", "    parallel: 4\n    env: {A: a}\n    tasks:", 1)
+    write(checkout / "automation/jobs.yaml", shipped)
+    own(checkout, "profiles: {hourly: {parallel: none, env: {A: [b]}, cron: '1 * * * *'}}", "a.yaml")
+    own(checkout, "profiles: {hourly: {env: {B: b}, timeout: 7}}", "b.yaml")
+    own(checkout, "profiles: {hourly: {env: {B: c}, timeout: 8}}", "c.yaml")
+
+    assert [line.removeprefix("automation/jobs.d/").split(": ")[0] for line in mistakes(checkout)] == [
+        "a.yaml:1:31 profiles.hourly.parallel",
+        "a.yaml:1:43 profiles.hourly.env.A",
+        "a.yaml:1:52 profiles.hourly.cron",
+        "c.yaml:1:27 profiles.hourly.env.B",
+        "c.yaml:1:34 profiles.hourly.timeout",
+    ]
 
 
 def test_a_file_that_would_be_overlooked_is_a_mistake(checkout: Path) -> None:

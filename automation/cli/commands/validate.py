@@ -9,7 +9,7 @@ from pathlib import Path
 
 from automation.cli.checks_child import is_monitor, run_checks
 from automation.jobs.described import described, has_webhook, uncalled
-from automation.jobs.files import FOLDER, main_file, open_jobs
+from automation.jobs.files import FOLDER, main_file, open_file, open_jobs, replaced
 from automation.jobs.load import read_jobs
 from automation.jobs.model import Jobs
 from automation.jobs.referenced_files import NamedFile, named_files, report_of
@@ -61,6 +61,7 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
     sys.stderr.writelines(
         f"warning: {name} is set, and no check of its channel calls it\n" for name in _uncalled(jobs, settings)
     )
+    sys.stdout.writelines(f"{line}\n" for line in replaced(open_file(path), root))
     sys.stdout.write(f"{path}{_further(root)}: no mistakes in {summary(jobs, files)}{_people(team)}{_examples(jobs)}\n")
     return 0
 
