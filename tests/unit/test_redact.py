@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import pytest
 
 from monitoring.base.secrets import redact as redacting
 from monitoring.base.secrets.redact import Redactor, keep_secret, of_this_process
 from monitoring.base.secrets.secret_values import is_secret, is_secret_name, secret_texts
+from tests.support.child import CHECKOUT
 
 TOKEN = "123456789:AAHdqTcvCH1vGWJxfSeofSAs0K5PALDsaw"
 KEY = "0123456789abcdef0123456789abcdef"
@@ -190,3 +194,18 @@ def test_each_line_of_a_value_is_hidden_and_short_lines_stay() -> None:
     found = secrets_of("-----BEGIN KEY-----\nMIIEvQIBADANBg\nshort12\n-----END KEY-----", "TLS_PRIVATE_KEY")
     assert "MIIEvQIBADANBg" in found
     assert not {"short12", "-----BEGIN KEY-----", "-----END KEY-----"} & found
+
+
+def test_a_value_in_words_costs_a_few_files_and_only_an_unknown_word_all_of_them() -> None:
+    asked = (
+        "import sys; from monitoring.base.secrets.secret_values import secret_texts; opened = []\n"
+        "sys.addaudithook(lambda event, given: opened.append(given[0]) if event == 'open' else None)\n"
+        "for value in ('monitoring-of-the-gateway', 'monitoring-of-the-qzvwxk'):\n"
+        "    print(len(secret_texts({'PLACE': value})), len(opened))"
+    )
+    done = subprocess.run([sys.executable, "-c", asked], cwd=CHECKOUT, capture_output=True, text=True, check=True)
+    known, unknown = ([int(number) for number in line.split()] for line in done.stdout.splitlines())
+    assert known[0] == 0
+    assert known[1] < 100
+    assert unknown[0] == 1
+    assert unknown[1] > 500
