@@ -89,7 +89,7 @@ def test_status_says_who_has_what_fires_or_who_was_asked(
     if is_held:
         assert f", ana has it until {NOW - 2 * story.HOUR + timedelta(days=1):%Y-%m-%d %H:%M}" in out
     else:
-        assert re.search(f", nobody has it, {_ASKED}: aave: ", out)
+        assert re.search(rf", nobody has it \({_ASKED}\): aave: ", out)
     assert main(["status", "--json"]) == 0
     (found,) = json.loads(capsys.readouterr().out)["firing"]
     assert (found["acknowledgement"] or {}).get("by") == ("ana" if is_held else None)

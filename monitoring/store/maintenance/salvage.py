@@ -7,13 +7,14 @@ State of monitors stays behind: first values after it are seeds, not changes.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 import apsw
 
-from monitoring.base.clock import to_text
+from monitoring.base.clock import instant_or_none, to_text
 from monitoring.base.plural import counted
 from monitoring.store.db.database import Tx
 
@@ -73,7 +74,8 @@ class _Salvage:
             if not self._fetch(f"PRAGMA table_info({table})"):
                 continue  # the source is of a release that does not know it
             for row in self._rows(table, f"SELECT rowid FROM {table}"):  # noqa: S608 - names of our own
-                self._add_unless_there(table, row)
+                with self._one_row():
+                    self._add_unless_there(table, row)
         self._keep_ids_growing()
         alerts = self._take_waiting()
         self._tx.execute("UPDATE schedules SET reconciled_to = max(reconciled_to, ?)", (to_text(now),))
@@ -82,22 +84,35 @@ class _Salvage:
     def _take_waiting(self) -> int:
         """Copy each alert that waits and is not known here, with its deliveries; count them."""
         waiting = {row["id"]: row for row in self._rows_by_id("deliveries", self._open_ids())}
-        alert_ids = sorted({row["alert_id"] for row in waiting.values()})
+        alert_ids = sorted({row["alert_id"] for row in waiting.values() if isinstance(row["alert_id"], int)})
         new_ids: dict[int, int] = {}
         taken = 0
         for alert in self._rows_by_id("alert_events", alert_ids):
             if self._is_known(alert):
                 continue
-            alert_id = self._insert("alert_events", {**alert, "sort_at": self._sort_at(alert), "run_id": None})
-            for row in self._rows("deliveries", "SELECT id FROM deliveries WHERE alert_id = ?", alert["id"]):
-                waiting.setdefault(row["id"], row)
-            self._take_threads(alert["id"], alert_id)
-            own = (each for each in waiting.values() if each["alert_id"] == alert["id"])
-            for row in sorted(own, key=lambda each: int(each["id"])):
-                new_ids[row["id"]] = self._insert("deliveries", {**row, **_UNLEASED, "alert_id": alert_id})
-            taken += 1
+            with self._one_row():
+                self._take(alert, waiting, new_ids)
+                taken += 1
         self._fold_again(waiting.values(), new_ids)
         return taken
+
+    def _take(self, alert: _Fields, waiting: dict[int, _Fields], new_ids: dict[int, int]) -> None:
+        alert_id = self._insert("alert_events", {**alert, "sort_at": self._sort_at(alert), "run_id": None})
+        for row in self._rows("deliveries", "SELECT id FROM deliveries WHERE alert_id = ?", alert["id"]):
+            waiting.setdefault(row["id"], row)
+        self._take_threads(alert["id"], alert_id)
+        own = (each for each in waiting.values() if each["alert_id"] == alert["id"])
+        for row in sorted(own, key=lambda each: int(each["id"])):
+            new_ids[row["id"]] = self._insert("deliveries", {**row, **_UNLEASED, "alert_id": alert_id})
+
+    @contextmanager
+    def _one_row(self) -> Iterator[None]:
+        """Leave out what damage made unfit for its table (a severity that is not there): it costs no other row."""
+        try:
+            with self._tx:
+                yield
+        except apsw.ConstraintError:
+            self._is_complete = False
 
     def _take_threads(self, known_as: int, alert_id: int) -> None:
         """Copy what an alert is about, where the source is of a release that knows it."""
@@ -130,7 +145,9 @@ class _Salvage:
 
     def _sort_at(self, alert: _Fields) -> str:
         last = self._tx.execute("SELECT sort_at FROM alert_events ORDER BY id DESC LIMIT 1").fetchone()
-        return max(str(alert["sort_at"]), str(last[0])) if last else str(alert["sort_at"])
+        # A damaged one might sort after every instant, and all later alerts with it.
+        at = str(alert["sort_at"]) if instant_or_none(str(alert["sort_at"])) else ""
+        return max(at, str(last[0])) if last else at
 
     # -- writing -------------------------------------------------------------------------------------------------------
 

@@ -69,7 +69,9 @@ class _SalvagedReadings:
         ):
             names = self._shared(tx, table)
             for row in self.source.both_ends(names, f"FROM {table} NOT INDEXED", order=["id"]):
-                numbers[row[names.index("id")]] = _number_of(tx, table, key, dict(zip(names, row, strict=True)))
+                number = _number_of(tx, table, key, dict(zip(names, row, strict=True)))
+                if number is not None:
+                    numbers[row[names.index("id")]] = number
 
     def open_ones(self, tx: Tx) -> None:
         """Take over what goes on; where it goes on here already, the one that goes away has ended."""
@@ -126,7 +128,7 @@ def salvage_readings(source: apsw.Connection, fresh: Database, now: datetime) ->
                 break
             with fresh.write() as tx:
                 move.day(tx, day)
-    except (StoreError, apsw.Error, ValueError) as error:
+    except (StoreError, apsw.Error, TypeError, ValueError) as error:
         why = str(error)
     _say(fresh, move, why, now)
 
@@ -158,12 +160,13 @@ def _days(source: _LostReadings, now: datetime) -> Iterator[int]:
     yield from range(newest, newest - _LOOKED_BACK, -1)
 
 
-def _number_of(tx: Tx, table: str, key: Sequence[str], row: dict[str, object]) -> int:
+def _number_of(tx: Tx, table: str, key: Sequence[str], row: dict[str, object]) -> int | None:
+    """Return the number of a row in the database that stays; none if damage made it unfit for its table."""
     names = [name for name in row if name != "id"]
     _add(tx, table, names, [tuple(row[name] for name in names)])
     same = " AND ".join(f"{name} = ?" for name in key)
     found = tx.execute(f"SELECT id FROM {table} WHERE {same}", [row[name] for name in key])  # noqa: S608 - ours
-    return int(next(iter(found))[0])
+    return next((int(number) for (number,) in found), None)
 
 
 def _add(tx: Tx, table: str, names: Sequence[str], rows: Iterator[Row] | Sequence[Row]) -> int:
