@@ -23,8 +23,8 @@ DEFAULT_WIDTH = 80
 _ALONE = r"(?:^|(?<=  )|(?<=\d )|(?<=: ))(?<!(?<!\d)0 )"  # a word of a result, not of a sentence
 _COLOURS = (
     ("1;31", r"\b(?:CRITICAL|FAIL|NOT VERIFIED|NOT REACHED|NOT RUNNING)\b|^error:"),
-    ("31", rf"{_ALONE}(?:failed|firing|aborted|timeout)\b"),
-    ("33", rf"\b(?:HIGH|MEDIUM|WARNING)\b|{_ALONE}(?:warn|no data|missed|skipped)\b"),
+    ("31", rf"{_ALONE}(?:failed|firing|aborted|timeout(?! \d))\b"),
+    ("33", rf"\b(?:HIGH|MEDIUM|WARNING)\b|{_ALONE}(?:warn|no data|missed(?! by)|skipped)\b"),
     ("32", rf"\bVERIFIED\b|{_ALONE}ok\b"),
 )
 _PAINTED = "|".join(f"({pattern})" for _, pattern in _COLOURS)  # compiled where there is colour

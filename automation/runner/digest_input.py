@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from automation.executor.task import TaskResult, TaskStatus
 from automation.jobs.model import Profile
@@ -26,13 +26,23 @@ def _outcome(database: Database, profile: Profile, result: TaskResult) -> TaskOu
         failed=failed,
         reason=result.reason,
         duration_s=result.duration_s,
-        last_lines=tuple(result.output_tail.splitlines()),
+        last_lines=tuple(_each_reason_once(result.output_tail.splitlines())),
         failing_since=streak.since if streak else None,
         failing_since_run=streak.first_run if streak else None,
         failed_runs=streak.count if streak else 1,
         alert_after=alert_after.get(result.name, 1),
         dependency=_dependency(result),
     )
+
+
+def _each_reason_once(lines: Sequence[str]) -> Iterator[str]:
+    """Leave out checks that had no data for the same reason as one before: on a phone they hide the rest."""
+    seen: set[str] = set()
+    for line in lines:
+        reason = line.partition("  unknown: ")[2].partition("  ")[0]
+        if not reason or reason not in seen:
+            yield line
+        seen.add(reason)
 
 
 def _dependency(result: TaskResult) -> str | None:

@@ -131,7 +131,7 @@ def _who(status: Status, condition: Condition) -> str:
     asked = status.asked.get(condition.key)
     if asked is None or asked.last_at is None:
         return ", nobody has it" if condition.is_firing else ""
-    return f", nobody has it, {', '.join(asked.people)} asked {format_duration(status.now - asked.last_at)} ago"
+    return f", nobody has it ({', '.join(asked.people)} asked {format_duration(status.now - asked.last_at)} ago)"
 
 
 def _undelivered(each: Undelivered) -> str:

@@ -289,7 +289,8 @@ def _acknowledged(each: Acknowledgement) -> AuditProblem:
     ended = f"; ended{': ' if ' ' in each.ended_by else ' by '}{each.ended_by}"
     over = ended if each.ended_by else f" until {_minute(each.ends_at)} at most"
     held_back = counted(each.held_back, "reminder")
-    text = f"{each.key}: {each.by} has had it since {_minute(each.at)}{over}{note}, {held_back} held back"
+    had = "had it from" if each.ended_by else "has had it since"
+    text = f"{each.key}: {each.by} {had} {_minute(each.at)}{over}{note}, {held_back} held back"
     return AuditProblem(
         ProblemKind.ACKNOWLEDGED, text, each.at, each.ends_at, cause=f"by {each.by}", breaks_silence=False
     )

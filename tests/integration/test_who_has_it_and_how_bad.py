@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -25,6 +26,7 @@ from tests.support import story
 from tests.support.web import serving
 
 NOW = datetime.now(UTC)
+_ASKED = r"ben, cleo asked \d+ min ago"  # 10, and as long as the tests before this one took
 MINUTES = timedelta(minutes=1)
 
 
@@ -87,7 +89,7 @@ def test_status_says_who_has_what_fires_or_who_was_asked(
     if is_held:
         assert f", ana has it until {NOW - 2 * story.HOUR + timedelta(days=1):%Y-%m-%d %H:%M}" in out
     else:
-        assert ", nobody has it, ben, cleo asked 10 min ago: aave: " in out
+        assert re.search(rf", nobody has it \({_ASKED}\): aave: ", out)
     assert main(["status", "--json"]) == 0
     (found,) = json.loads(capsys.readouterr().out)["firing"]
     assert (found["acknowledgement"] or {}).get("by") == ("ana" if is_held else None)
@@ -114,7 +116,7 @@ def test_what_else_fired_is_conditions_and_a_pause_is_in_the_timeline(
     nearby = said.partition(">What else fired then<")[2].partition("<h2")[0]
     assert 0 < nearby.index("USDC oracle is 70 min old") < nearby.index("GHO is at 0.99"), "the worst first"
     assert "paused" not in nearby
-    assert ("ben, cleo asked 10 min ago" in said) is not is_held
+    assert bool(re.search(_ASKED, said)) is not is_held
     timeline = said.partition(">Timeline<")[2].partition("<h2")[0]
     for what in ("check aave/*", "profile hourly", "task hourly/aave"):
         assert f"{what} paused by ana until" in timeline

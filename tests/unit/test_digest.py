@@ -9,6 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from automation.executor.task import TaskResult, TaskStatus
+from automation.jobs.model import Profile
+from automation.runner.digest_input import digest_input
 from monitoring.alerts.message.digest import DigestInput, DigestKind, TaskOutcome, judge, record_digest
 from monitoring.base.secrets.redact import Redactor
 from monitoring.store.db.database import Database
@@ -163,3 +166,18 @@ def test_under_debug_it_is_recorded_and_remembered_as_untold(database: Database)
 def test_nothing_before_and_nothing_now_is_nothing() -> None:
     assert judge((), None, NOW) is DigestKind.NOTHING
     assert judge((), digests.LastDigest((), NOW, 1), NOW) is DigestKind.NOTHING
+
+
+def test_a_task_whose_checks_share_a_reason_shows_it_once(database: Database) -> None:
+    output = """\
+safes/owners/1/0x01  unknown: mainnet: no answer within 5 s  -      ok  no data
+safes/modules/1/0x01  unknown: mainnet: no answer within 5 s  holds  ok  no data
+safes/owners/10/0x02  unknown: optimism: no answer within 5 s  -     ok  no data
+safes/queue/1/0x01  2 pending  -  firing  breached, fired
+4 checks: 0 ok, 1 firing, 3 no data (mainnet 2, optimism 1)"""
+    result = TaskResult("safes", TaskStatus.FAILED, "exit 1", NOW, NOW, output_tail=output)
+    profile = Profile(name="multisig", cron="0/10 * * * *", tasks=())
+
+    [task] = digest_input(database, profile, [result], run_id=1).tasks
+
+    assert task.last_lines == tuple(line for line in output.splitlines() if "modules" not in line)

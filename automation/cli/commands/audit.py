@@ -23,6 +23,7 @@ from monitoring.base.settings import Settings
 from monitoring.ledger.audit import (
     Audit,
     AuditProblem,
+    ProblemKind,
     as_json,
     event_logs_in_words,
     inhibited_in_words,
@@ -192,4 +193,6 @@ def _result(audit: Audit) -> str:
 def _line(found: AuditProblem) -> str:
     """Return the text, with the time from the first to the last occurrence where there are several."""
     span = found.last_at - found.first_at
-    return found.text + (f" [within {format_duration(span)}]" if found.count > 1 and span.total_seconds() > 0 else "")
+    # Of checks without data the count is of checks, and the text has the times.
+    is_repeated = found.count > 1 and span.total_seconds() > 0 and found.kind is not ProblemKind.CHECKS_BLIND
+    return found.text + (f" [within {format_duration(span)}]" if is_repeated else "")

@@ -90,6 +90,8 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
             "TITLE",
         )  # fmt: skip
         write_table(headers, [_row(each, holding, now) for each in listed])
+        if not listed and not args.all:
+            print("No incident is open.")
     return 0
 
 

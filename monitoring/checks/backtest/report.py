@@ -89,7 +89,7 @@ def _incident(one: PastIncident, run: PastRun, end: datetime) -> list[str]:
     ]
     check = run.history.checks[one.key]
     if one.worst_value and check.is_number and check.bound not in _SAID_BY_THE_TITLE and one.key.monitor != SOURCES:
-        value = f"missed by {one.worst_value}" if check.bound == _HOLDS else one.worst_value
+        value = f"missed by {one.worst_value.removeprefix('-')}" if check.bound == _HOLDS else one.worst_value
         worst = f"worst: {value} at {one.worst_at:{_AT}}" if one.worst_at != one.fired_at else value
         required = f" (required: {check.bound})" if check.bound not in ("", _HOLDS) and not one.once else ""
         lines.append(f"    {worst}{required}")

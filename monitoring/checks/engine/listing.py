@@ -14,6 +14,7 @@ from monitoring.conditions.outcome import Outcome
 
 _WIDEST = 48
 _LONG_REASON = 24
+_SCREEN = 80
 _NO_DATA = "no data"
 _INHIBITED = "inhibited"
 # What happened once, by what its verb remembers.
@@ -30,10 +31,12 @@ def lines_of(seen: Sequence[EvaluatedCheck], *, is_for_people: bool = False) -> 
     found = _with_reasons_below(cells) if is_for_people else [(row, "") for row in cells]
     rows = [row for row, _ in found]
     widths = [min(_WIDEST, max((len(row[column]) for row in rows), default=0)) for column in range(4)]
-    return [
-        "  ".join(f"{cell:<{width}}" for cell, width in zip(row, [*widths, 0], strict=True)).rstrip() + below
-        for row, below in found
+    lines = [
+        "  ".join(f"{cell:<{width}}" for cell, width in zip(row, [*widths, 0], strict=True)).rstrip() for row in rows
     ]
+    if is_for_people and any(len(line) > _SCREEN for line in lines):
+        lines = ["  ".join(row) for row in rows]  # columns that a terminal breaks are harder to read than none
+    return [line + below for line, (_, below) in zip(lines, found, strict=True)]
 
 
 def brief_lines_of(seen: Sequence[EvaluatedCheck]) -> list[str]:

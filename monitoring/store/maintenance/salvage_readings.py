@@ -116,8 +116,8 @@ VALUES (:last_at / 86400, :series, :last_at % 86400, :last_at - :first_at, :runs
 def salvage_readings(source: apsw.Connection, fresh: Database, now: datetime) -> None:
     """Copy readings day by day, the newest first, while there is room; count and log what is lost. Never raises."""
     move, why = _SalvagedReadings(_LostReadings(source)), ""
-    if not move.source.rows(_HAS_TABLE) and not move.source.holes:
-        return  # of a release that keeps none
+    if not move.source.rows(_HAS_TABLE):
+        return  # of a release that keeps none; or nothing of it can be read, as the report of the damage says
     try:
         with fresh.write() as tx:
             move.known(tx)
