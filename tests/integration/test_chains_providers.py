@@ -373,6 +373,18 @@ def test_a_method_one_provider_lacks_is_asked_of_the_next(clock: ManualClock) ->
         assert supply(made) == 10**24
 
 
+@pytest.mark.parametrize("status", [400, 422])
+def test_a_gateway_that_answers_batches_with_a_bare_status_is_asked_one_by_one(clock: ManualClock, status: int) -> None:
+    provider = Provider()
+
+    def read_no_batch(asked: Any) -> None:
+        provider.status = status if isinstance(asked, list) else 200
+
+    provider.raw = read_no_batch
+    with chains(clock, provider) as made:
+        assert supply(made) == 10**24
+
+
 def test_a_gateway_without_batches_is_asked_one_by_one(clock: ManualClock) -> None:
     provider = Provider(multicall=False, batches=False)
     with chains(clock, provider) as made:

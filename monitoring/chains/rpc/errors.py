@@ -164,6 +164,7 @@ def classify_error(method: str, code: int, message: str, *, alone: bool = False)
 DECISIVE = {401: Fault.REFUSED, 403: Fault.REFUSED, 413: Fault.BATCH_SIZE, 429: Fault.RATE_LIMIT}
 _TIMED_OUT = (408, 504, 524)  # a proxy gave up on what stands behind it
 _GONE = (404, 410)
+UNREADABLE = (400, 422)
 LARGE_BYTES = 4096  # ours: of one call; no plain one is as large, and a multicall of 20 is
 
 

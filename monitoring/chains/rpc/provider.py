@@ -15,7 +15,15 @@ import orjson
 from monitoring.base.http.client import Answer, FetchError, Request, scrub
 from monitoring.base.http.words import WEB_PAGE, host_of
 from monitoring.chains.abi.values import Json
-from monitoring.chains.rpc.errors import DECISIVE, LARGE_BYTES, Fault, RpcError, classify_error, classify_status
+from monitoring.chains.rpc.errors import (
+    DECISIVE,
+    LARGE_BYTES,
+    UNREADABLE,
+    Fault,
+    RpcError,
+    classify_error,
+    classify_status,
+)
 from monitoring.chains.rpc.replies import code_of, error_of, is_reply, is_revert, misshapen, paired, retry_after
 from monitoring.chains.services.urls import redirect_target
 
@@ -160,6 +168,8 @@ class Provider:
         if fault is Fault.TRANSPORT and text:
             worded = classify_error("", 0, text, alone=alone)
             fault = fault if worded is Fault.ERROR else worded
+        if fault is Fault.TRANSPORT and answer.status in UNREADABLE and not alone:
+            fault = Fault.BATCH_SIZE  # some gateways know no batches and say no more than this
         target = redirect_target(self._url, answer.status, answer.headers, public=False)
         shown = f"moved to {target}" if target else scrub(text, request)
         return RpcError(
