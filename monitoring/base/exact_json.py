@@ -12,6 +12,8 @@ from typing import Any
 import orjson
 
 _SURELY_64_BITS = 18  # digits
+_MOST_BITS = 14_000  # Python refuses to write more than 4,300 digits
+_DEEPEST, _CUT = 200, "nested too deep"  # orjson refuses 255 levels; what contains itself has no end
 _LONG_NUMBER = re.compile(rf"\d{{{_SURELY_64_BITS + 1}}}")
 
 
@@ -33,15 +35,16 @@ def from_json(text: str) -> Any:  # noqa: ANN401 - JSON
     return json.loads(text) if _LONG_NUMBER.search(text) else found
 
 
-def _with_forms(value: Any) -> Any:  # noqa: ANN401 - JSON
+def _with_forms(value: Any, within: tuple[int, ...] = ()) -> Any:  # noqa: ANN401 - JSON
     if isinstance(value, str):
         return value.encode("utf-8", errors="replace").decode("utf-8")
     if isinstance(value, int) and not isinstance(value, bool) and not -(2**63) <= value < 2**64:
-        return orjson.Fragment(str(value))
-    if isinstance(value, (list, tuple)):
-        return [_with_forms(item) for item in value]
-    return (
-        {_with_forms(str(name)): _with_forms(item) for name, item in value.items()}
-        if isinstance(value, dict)
-        else value
-    )
+        return orjson.Fragment(str(value)) if value.bit_length() <= _MOST_BITS else f"{value:#x}"
+    if not isinstance(value, (list, tuple, dict)):
+        return value
+    if id(value) in within or len(within) == _DEEPEST:
+        return _CUT
+    within = (*within, id(value))
+    if isinstance(value, dict):
+        return {_with_forms(str(name)): _with_forms(item, within) for name, item in value.items()}
+    return [_with_forms(item, within) for item in value]

@@ -274,3 +274,18 @@ def test_metadata_of_an_alert_that_waited_for_the_store_keeps_every_digit(databa
     text = database.read(lambda tx: alerts.get(tx, 1)).metadata_json  # type: ignore[union-attr]
     assert text is not None
     assert from_json(text) == {"amount": 2**256 - 1}
+
+
+def test_metadata_that_has_no_end_or_is_nested_too_deep_loses_no_alert(database: Database) -> None:
+    endless: list[object] = []
+    endless += [endless, endless]
+    deep: object = "the bottom"
+    for _ in range(2000):
+        deep = [deep]
+    for metadata in ({"endless": endless}, {"deep": deep}, {"huge": 10**5000}):
+        with database.write() as tx:
+            store_in(tx, alert(), now=NOW, metadata=metadata)
+    texts = [text for (text,) in database.rows("SELECT metadata_json FROM alert_events ORDER BY id")]
+    assert from_json(texts[0]) == {"endless": ["nested too deep"] * 2}
+    assert "nested too deep" in texts[1]
+    assert from_json(texts[2]) == {"huge": f"{10**5000:#x}"}
