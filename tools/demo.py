@@ -160,7 +160,7 @@ class Demo:
         self.environ |= {"SAFE_SERVICE_URL": world.safes.url, "DEFILLAMA_URL": world.market.url}
         with JOBS.open("a") as jobs:
             jobs.write(CHAIN_JOBS_TEXT)
-        say(f"A local chain answers at {world.node.url}; its timelock, Safe and vault stand at their real addresses.")
+        say(f"A local chain answers at {world.node.url}; its timelock, Safe and vault have their real addresses.")
 
     # -- the truth ----------------------------------------------------------------------------------------------------
 
@@ -234,7 +234,8 @@ class Demo:
         for wrong in self.wrong:
             say(red(wrong))
         say(red("The demo failed.") if self.wrong else "All of it as it should be.")
-        say(dim("Look for yourself: .cache/demo/jobs.yaml, and sqlite3 -readonly .cache/demo/state/monitoring.db"))
+        say(dim("Look for yourself, with any command in place of `incidents`:"))
+        say(dim("CACHE_DIR=.cache/demo/state .venv/bin/monitoring --config .cache/demo/jobs.yaml incidents"))
         return 1 if self.wrong else 0
 
     def check(self, what: str, true: bool) -> None:
@@ -259,7 +260,7 @@ def main() -> int:
     with alone(), TelegramStandIn() as telegram, contextlib.ExitStack() as stack:
         set_the_stage()
         title("A day of a monitoring system, in a minute")
-        say("Nothing leaves this machine: chain, services and Telegram are stand-ins, all state lies in .cache/demo.")
+        say("Nothing leaves this machine: chain, services and Telegram are stand-ins, all state is in .cache/demo.")
         demo = Demo(telegram, environment(telegram.url))
         if asked.without_chain:
             say("Without a chain, as asked.")

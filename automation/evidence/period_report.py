@@ -72,7 +72,7 @@ class PeriodReport:
     def as_markdown(self) -> Iterator[str]:
         yield f"# What was watched, {self.first} to {self.last}"
         yield ""
-        yield f"Host {self.host}, made {format_instant(self.made_at)}. All days are in UTC."
+        yield f"Host {self.host}, made {format_instant(self.made_at)}. Whole days in UTC, without today."
         yield from ("", "## Availability", "", *_availability(self.total))
         yield from _table(
             ("from", "due", "run", "late", "failed", "skipped", "missed", "run %"), map(_ticks, self.rows)

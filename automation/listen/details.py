@@ -18,6 +18,7 @@ from monitoring.conditions.condition import Condition
 from monitoring.conditions.silence import silence_of, subject_of
 from monitoring.store.db.database import Tx
 from monitoring.store.people import acknowledgements, escalations
+from monitoring.store.readings.against_limit import last_measured
 from monitoring.store.tables import alerts, sent_messages, silences
 from monitoring.store.tables.alerts import StoredAlert
 
@@ -54,8 +55,9 @@ def _alert(tx: Tx, newest: StoredAlert, condition: Condition, now: datetime, pag
 
 def _rows(tx: Tx, condition: Condition, now: datetime) -> dict[str, object]:
     rows: dict[str, object] = {}
-    if condition.value:
-        rows["Value now"] = condition.value
+    measured = last_measured(tx, condition)
+    if value := (measured.words if measured else "") or condition.value:
+        rows["Value now"] = value
     if condition.judged_at:
         rows["Read"] = _at(condition.judged_at, now)
     began = condition.fired_at if condition.is_firing else condition.clear_since
