@@ -122,6 +122,7 @@ def test_the_same_watch_written_into_jobs_yaml_conflicts(upstream: Path, tmp_pat
 
 
 @pytest.mark.ci
+@pytest.mark.timeout(900)  # two minutes alone, and as much more as the machine is busy
 def test_what_a_team_adds_breaks_no_test_of_the_product(upstream: Path) -> None:
     write_own(upstream)
     files = [
