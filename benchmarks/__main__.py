@@ -18,6 +18,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Collection
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -46,7 +47,7 @@ def main() -> int:
     if args.into:
         args.into.write_text(json.dumps(measured(args.only[0], size).as_json()))
         return 0
-    when = report.Circumstances(datetime.now(UTC), 0.0, size, os.getloadavg()[0])
+    when = report.Circumstances(datetime.now(UTC), 0.0, size, os.getloadavg()[0], report.revision())
     names, began = args.only or list(CASES), time.monotonic()
     results, slower = {}, args.minutes / _MOST_MINUTES[size] if args.minutes else 1.0
     for number, name in enumerate(names, 1):
@@ -56,7 +57,7 @@ def main() -> int:
         most_s = min(slower * (2 * CASES[name].seconds(size) + 30), max(own_s, CASES[name].seconds(size)), left_s)
         results[name] = in_process(name, size, most_s)
         print(f"[{number:>2}/{len(names)}] {name:<12}{_outcome(results[name])}", flush=True)
-    when = report.Circumstances(when.at, time.monotonic() - began, size, when.load_before)
+    when = replace(when, took_s=time.monotonic() - began)
     is_whole = size is Size.FULL and not args.only
     folder = args.out or CHECKOUT / ("benchmarks/reports" if is_whole else ".cache/bench")
     path = report.write(results, when, folder)

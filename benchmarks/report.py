@@ -31,6 +31,7 @@ class Circumstances:
     took_s: float
     size: str
     load_before: float
+    revision: str  # before the report itself changes the checkout
 
     def lines(self) -> list[str]:
         """Return what a reader needs to judge the figures."""
@@ -38,7 +39,7 @@ class Circumstances:
         return [
             (
                 f"Measured {self.at:%Y-%m-%d %H:%M} UTC in {self.took_s / 60:.0f} minutes (size: {self.size}) at commit"
-                f" {_revision()}; {os.cpu_count()} cores, {_memory_gib():.0f} GiB, {_processor()}; {loads}."
+                f" {self.revision}; {os.cpu_count()} cores, {_memory_gib():.0f} GiB, {_processor()}; {loads}."
             ),
             (
                 f"Linux {platform.release()}, Python {platform.python_version()}, SQLite {apsw.sqlite_lib_version()},"
@@ -152,7 +153,8 @@ def into_readme(results: Mapping[str, Result], when: Circumstances, readme: Path
     )
 
 
-def _revision() -> str:
+def revision() -> str:
+    """Return the commit that is measured, and whether the checkout differs from it."""
     said = subprocess.run(
         ["git", "-c", "safe.directory=*", "describe", "--always", "--dirty"],
         cwd=CHECKOUT, capture_output=True, text=True, check=False,
