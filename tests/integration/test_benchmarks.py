@@ -24,7 +24,7 @@ from monitoring.web.route import RequestContext
 
 # These start whole hosts and servers, or write long histories.
 SLOW = {"start", "requests", "alerts", "idle", "crowd", "checks", "readings", "release"}
-WHEN = report.Circumstances(datetime(2026, 11, 30, 1, tzinfo=UTC), 600.0, "full", 0.2)
+WHEN = report.Circumstances(datetime(2026, 11, 30, 1, tzinfo=UTC), 600.0, "full", 0.2, "0123abc")
 
 
 @pytest.mark.parametrize("name", [pytest.param(name, marks=[pytest.mark.ci] if name in SLOW else []) for name in CASES])
