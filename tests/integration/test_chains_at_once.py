@@ -41,8 +41,8 @@ def test_chains_are_read_at_the_same_time_and_judged_in_their_order(tmp_path: Pa
         for chain, found in m.on_chains(["base", "mainnet"], read):
             judge(m, chain, found)
 
-    told = run(main, store=tmp_path, chain=chains())
-    assert [one.title.splitlines()[0] for one in told] == ["little on base", "little on mainnet"]
+    reported = run(main, store=tmp_path, chain=chains())
+    assert [one.title.splitlines()[0] for one in reported] == ["little on base", "little on mainnet"]
 
 
 def test_what_a_chain_answered_is_evidence_from_its_turn_on(tmp_path: Path) -> None:
@@ -66,10 +66,10 @@ def test_a_bug_in_reading_one_chain_costs_what_comes_after_it_and_not_what_was_j
         for chain, found in m.on_chains(["mainnet", "base"], read):
             judge(m, chain, found)
 
-    told = run(main, store=tmp_path, chain=chains())
-    assert any("little on mainnet" in one.text for one in told)
-    assert any("ZeroDivisionError" in one.text for one in told)
-    assert not any("little on base" in one.text for one in told)
+    reported = run(main, store=tmp_path, chain=chains())
+    assert any("little on mainnet" in one.text for one in reported)
+    assert any("ZeroDivisionError" in one.text for one in reported)
+    assert not any("little on base" in one.text for one in reported)
 
 
 def test_events_of_several_chains_are_read_at_once_each_from_its_own_block(tmp_path: Path) -> None:
@@ -85,8 +85,8 @@ def test_events_of_several_chains_are_read_at_once_each_from_its_own_block(tmp_p
 
     assert not run(main, store=tmp_path, chain=worlds)
     worlds[1].emit(BASE, "Paused(address account)", MAINNET)
-    (told,) = run(main, store=tmp_path, chain=worlds)
-    assert "1 paused on base" in told.text
+    (reported,) = run(main, store=tmp_path, chain=worlds)
+    assert "1 paused on base" in reported.text
     assert not run(main, store=tmp_path, chain=worlds)
 
 
@@ -101,12 +101,12 @@ def test_a_provider_that_fails_in_a_run_that_records_often_failed_in_one_run(tmp
             with m.together():
                 m.limit(key, assets(m.chain("mainnet")), below=1000, severity=HIGH)
 
-    def told(*, answers: bool) -> list[str]:
+    def reported(*, answers: bool) -> list[str]:
         answer = (lambda request: world.fetch(request, SystemClock()).body) if answers else 503
         found = run(main, store=tmp_path, chain=world, environ=environ, http={failing: answer})
         return [one.title for one in found]
 
-    assert [told(answers=False), told(answers=False)] == [[], []]
-    assert told(answers=False) == ["Ethereum: provider failing.example failed in 3 consecutive runs"]
-    assert told(answers=False) == []
-    assert told(answers=True) == ["Ethereum: provider failing.example answers again"]
+    assert [reported(answers=False), reported(answers=False)] == [[], []]
+    assert reported(answers=False) == ["Ethereum: provider failing.example failed in 3 consecutive runs"]
+    assert reported(answers=False) == []
+    assert reported(answers=True) == ["Ethereum: provider failing.example answers again"]

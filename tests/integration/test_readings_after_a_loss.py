@@ -57,7 +57,7 @@ def path(built: Path, tmp_path: Path) -> Path:
     return Path(shutil.copy(built, tmp_path / "host"))
 
 
-def told(database: Database) -> dict[int, list[tuple[object, ...]]]:
+def spans_of(database: Database) -> dict[int, list[tuple[object, ...]]]:
     """Return all that is known of each check over time: what the API and charts are made of."""
     since = readings.BEGINS_AT - timedelta(days=1)
     keys = [readings.key_of(number) for number in range(CHECKS)]
@@ -81,12 +81,12 @@ def pages_of(path: Path, table: str, *, kind: str) -> list[int]:
 
 def test_readings_outlive_damage_elsewhere(path: Path) -> None:
     with open_database(path) as database:
-        before = told(database)
+        before = spans_of(database)
     overwrite(path, *pages_of(path, "runs", kind="leaf"))
     fresh, done = repair.repair(path, datetime.now(UTC), "test")
     with fresh:
         assert done is not None
-        assert told(fresh) == before
+        assert spans_of(fresh) == before
         assert dropped_so_far(fresh) is None
         # The next run goes on where the last one ended.
         readings.write(fresh, CHECKS, range(24 * DAYS, 24 * DAYS + 2), CHECKS)
@@ -98,13 +98,13 @@ def test_readings_outlive_damage_elsewhere(path: Path) -> None:
 
 def test_a_hole_in_the_readings_costs_what_lies_in_it_and_that_is_said(path: Path) -> None:
     with open_database(path) as database:
-        before = told(database)
+        before = spans_of(database)
     leaves = pages_of(path, "readings", kind="leaf")
     overwrite(path, leaves[len(leaves) // 2])
     fresh, done = repair.repair(path, datetime.now(UTC), "test")
     with fresh:
         assert done is not None
-        after = told(fresh)
+        after = spans_of(fresh)
         kept = sum(map(len, after.values()))
         assert sum(map(len, before.values())) - 100 < kept < sum(map(len, before.values()))
         for number, spans in after.items():
@@ -119,12 +119,12 @@ def test_a_hole_in_the_readings_costs_what_lies_in_it_and_that_is_said(path: Pat
 @pytest.mark.parametrize("which", [0, -1], ids=["the oldest", "the newest"])
 def test_a_hole_at_either_end_costs_no_more(path: Path, which: int) -> None:
     with open_database(path) as database:
-        before = sum(map(len, told(database).values()))
+        before = sum(map(len, spans_of(database).values()))
     overwrite(path, pages_of(path, "readings", kind="leaf")[which])
     fresh, done = repair.repair(path, ENDS_AT, "test")
     with fresh:
         assert done is not None
-        assert before - 100 < sum(map(len, told(fresh).values())) < before
+        assert before - 100 < sum(map(len, spans_of(fresh).values())) < before
         assert dropped_so_far(fresh) is not None
 
 
@@ -141,7 +141,7 @@ def test_a_table_that_cannot_be_read_at_all_keeps_no_repair_from_ending(path: Pa
         assert done.salvaged.alerts == 1
         assert dropped_so_far(fresh) is not None
         assert not repair.is_damaged(path)
-        values = [span.last for spans in told(fresh).values() for span in spans]
+        values = [span.last for spans in spans_of(fresh).values() for span in spans]
         if table == "reading_limits":
             assert len(values) > CHECKS * 24 * DAYS * 0.9, "values without limits are values"
         elif table == "readings":
@@ -151,14 +151,14 @@ def test_a_table_that_cannot_be_read_at_all_keeps_no_repair_from_ending(path: Pa
 
 def test_a_deleted_database_that_is_still_open_gives_its_readings_once(path: Path) -> None:
     opened = open_database(path), open_database(path)
-    before = told(opened[0])
+    before = spans_of(opened[0])
     for name in ("monitoring.db", "monitoring.db-wal", "monitoring.db-shm"):
         (path.parent / name).unlink(missing_ok=True)
     fresh = lost.reopen(opened[0], SystemClock())
     readings.write(fresh, CHECKS, range(24 * DAYS, 24 * DAYS + 1), CHECKS)
     fresh.close()
     with lost.reopen(opened[1], SystemClock()) as again:
-        assert {number: spans[: len(before[number])] for number, spans in told(again).items()} == before
+        assert {number: spans[: len(before[number])] for number, spans in spans_of(again).items()} == before
         assert dropped_so_far(again) is None
 
 
@@ -177,7 +177,7 @@ def test_what_was_read_of_a_series_that_goes_on_here_already_has_ended(path: Pat
 
 def test_a_day_of_a_clock_that_was_years_ahead_hides_no_other_day(path: Path) -> None:
     with open_database(path) as database:
-        before = told(database)
+        before = spans_of(database)
         with database.write() as tx:
             tx.execute(
                 "INSERT INTO readings SELECT day + 3650, series, last_s, lasted_s, runs, value, reference, state, "
@@ -188,7 +188,7 @@ def test_a_day_of_a_clock_that_was_years_ahead_hides_no_other_day(path: Path) ->
     fresh, done = repair.repair(path, ENDS_AT, "test")
     with fresh:
         assert done is not None
-        assert told(fresh) == before
+        assert spans_of(fresh) == before
 
 
 def test_a_full_disk_drops_readings_and_never_the_repair(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -20,7 +20,7 @@ from monitoring.alerts.recording.store_alert import NOBODY
 from monitoring.checks.backtest.history import PastHistory
 from monitoring.checks.backtest.past import NO_PAST, PastWorld, past_point
 from monitoring.checks.engine.evaluate import Evaluation, evaluate
-from monitoring.checks.engine.monitor import EvaluatedMonitor, StandsFor
+from monitoring.checks.engine.monitor import EvaluatedMonitor, MonitorWrapper
 from monitoring.checks.engine.plan import CheckInstance
 from monitoring.checks.engine.runner import recalled
 from monitoring.checks.state.load import LoadedState, StoredMemory
@@ -49,7 +49,7 @@ class StepClock:
 
 
 @dataclass
-class PastMonitor(StandsFor):
+class PastMonitor(MonitorWrapper):
     """A monitor without the checks that have no past; `left_out` says of each what it asks."""
 
     monitor: EvaluatedMonitor

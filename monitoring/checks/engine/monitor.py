@@ -84,8 +84,8 @@ class EvaluatedMonitor(Protocol):
     def parts(self) -> tuple[CheckInstance, ...]: ...
 
 
-class StandsFor:
-    """What stands for another monitor with other parts: everything else is that one's."""
+class MonitorWrapper:
+    """A monitor with other parts than the one it wraps; everything else is that one's."""
 
     __slots__ = ()
     monitor: EvaluatedMonitor

@@ -19,7 +19,7 @@ from monitoring.chains.rpc.supposed import Supposed
 from monitoring.checks.config.load import load_monitor
 from monitoring.checks.engine.evaluate import Evaluation, evaluate
 from monitoring.checks.engine.formula_checks import FormulaPart, Urgent
-from monitoring.checks.engine.monitor import Monitor, StandsFor
+from monitoring.checks.engine.monitor import Monitor, MonitorWrapper
 from monitoring.checks.engine.plan import CheckInstance, PriceQuery
 from monitoring.checks.engine.point import EvaluationPoint
 from monitoring.checks.rows.listed_check import ListedCheck
@@ -68,7 +68,7 @@ class OwnChecks:
 
 
 @dataclass(frozen=True, slots=True)
-class _Formulas(StandsFor):
+class _Formulas(MonitorWrapper):
     """The formulas of a monitor on one chain, to be evaluated without what else it watches."""
 
     declared: ClassVar[bool] = False
